@@ -1,0 +1,177 @@
+"""The line interface: the few verbs and events that a call needs, whatever SIP stack serves them.
+
+A *line* places and takes calls. Each call has a number, ``call``, unique within the line. Verbs go in with
+``now``; events come out of :meth:`Line.take_events`. The line builds ``o=``, ``s=`` and ``t=`` itself and
+raises the version of ``o=`` only when the body changes (RFC 3264 8); callers speak in media descriptions.
+
+An offer from the far end is answered at once by the call's *answerer*, a pure function, so that the line may
+live in another process; the call is told afterwards by :class:`MediaChanged`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sip.sdp import MediaDescription, SessionDescription
+
+Address = tuple[str, int]
+"""Host as a literal IP address, and UDP port."""
+
+Answerer = Callable[[SessionDescription], Sequence[MediaDescription] | None]
+"""Answers an offer: one media description for each offered one, in order; None refuses it with 488."""
+
+
+@dataclass(frozen=True, slots=True)
+class DialogId:
+    """The three parts that name a dialog (RFC 3261 12); *local* means ours."""
+
+    call_id: str
+    local_tag: str
+    remote_tag: str
+
+    def __str__(self) -> str:
+        """The text form of RFC 4538."""
+        return f"{self.call_id};local-tag={self.local_tag};remote-tag={self.remote_tag}"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CallRequest:
+    """A call to place. URIs are texts such as ``sip:+15550100@trunk.example``."""
+
+    target: str
+    """Request-URI."""
+    caller: str
+    """URI (or name-addr) of From."""
+    destination: Address
+    """Where the INVITE goes first: the resolved target, or the outbound proxy."""
+    media: Sequence[MediaDescription]
+    """The offer."""
+    media_address: str
+    """Literal IP address for the session-level ``c=`` line."""
+    answerer: Answerer
+    credentials: Credentials | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+# --- events -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Ringing:
+    """A provisional response above 100."""
+
+    call: int
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A 2xx to our INVITE arrived and was acknowledged, or the ACK to ours arrived: the dialog is up."""
+
+    call: int
+    dialog: DialogId
+    status: int
+    reason: str
+    local: SessionDescription
+    remote: SessionDescription
+
+
+@dataclass(frozen=True, slots=True)
+class MediaChanged:
+    """A later offer, ours or theirs, was answered; these descriptions hold from now on."""
+
+    call: int
+    local: SessionDescription
+    remote: SessionDescription
+    ours: bool
+    """True when the offer was ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfferRefused:
+    """Our re-INVITE was refused; the call goes on as it was."""
+
+    call: int
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The INVITE came to nothing. ``status`` is the final response's, or 408 when there was none at all
+    (``local`` is then true), or 503 when the network refused the datagram (``local``), or 487 after our own
+    hang-up."""
+
+    call: int
+    status: int
+    reason: str
+    local: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
+    cause: int | None = None
+    """Q.850 cause of the Reason header (RFC 3326)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The dialog is over: BYE from either side (completed or timed out), or a failure that ends dialogs."""
+
+    call: int
+    remote: bool
+    """True when the far end hung up."""
+    reason: str
+    cause: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A call for us; ring, accept or refuse it."""
+
+    call: int
+    request_uri: str
+    caller: str
+    """URI of From."""
+    caller_name: str
+    called: str
+    """URI of To."""
+    source: Address
+    offer: SessionDescription | None
+    """None when the INVITE carried no offer (late offer)."""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+LineEvent = Ringing | Answered | MediaChanged | OfferRefused | Failed | Ended | Incoming
+
+
+class Line(Protocol):
+    """What a fax call asks of a SIP stack. Verbs on a call that is over do nothing."""
+
+    def place(self, request: CallRequest, now: float) -> int:
+        """Send an INVITE; return the number of the call."""
+
+    def ring(self, call: int, now: float) -> None:
+        """Answer an incoming INVITE with 180."""
+
+    def accept(
+        self, call: int, media: Sequence[MediaDescription], media_address: str, answerer: Answerer, now: float
+    ) -> None:
+        """Answer an incoming INVITE with 200 and this answer (or offer, when it carried none)."""
+
+    def refuse(self, call: int, status: int, now: float) -> None:
+        """Answer an incoming INVITE with a final failure."""
+
+    def offer(self, call: int, media: Sequence[MediaDescription], now: float) -> None:
+        """Send a re-INVITE; held back until the dialog is up and no other offer is open (RFC 3261 14.1)."""
+
+    def hang_up(self, call: int, now: float, *, reason: str | None = None) -> None:
+        """CANCEL, BYE, or 480, whichever the state asks for; ends in Failed or Ended."""
+
+    def take_events(self) -> list[LineEvent]: ...

@@ -1,0 +1,1 @@
+"""T.38 fax-over-IP service provider."""

@@ -1,0 +1,138 @@
+"""What a T.30 machine asks for and reports; the transmitter and the receiver share it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from t38fsp.t30.vocabulary import Burst, Coding, Modem, PageMode
+
+
+@dataclass(frozen=True, slots=True)
+class SendBurst:
+    """Play this; ``burst_sent`` is called when its last bit has left on the line."""
+
+    burst: Burst
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeBurst:
+    """Stop what is being played, at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageWanted:
+    """Code page ``index`` (from 0) for ``mode``; answer with ``page_ready`` or ``page_failed``."""
+
+    request: int
+    index: int
+    mode: PageMode
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """The far end said who it is: CSI, TSI or CIG as text (stripped), and its NSF/NSS octets if any."""
+
+    station_id: str
+    non_standard: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Negotiated:
+    """Training succeeded (CFR sent or received): pages travel like this from now on."""
+
+    mode: PageMode
+    modem: Modem
+
+
+@dataclass(frozen=True, slots=True)
+class PageBegun:
+    """The first octets of a page are on their way (index from 0). Receiver: comes before its PageData."""
+
+    index: int
+    mode: PageMode
+
+
+@dataclass(frozen=True, slots=True)
+class PageData:
+    """Receiver: the next octets of the page, in order, without repeats; a whole block with ECM."""
+
+    index: int
+    data: bytes
+    after_gap: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PageReceived:
+    """Receiver: the page is complete; answer with ``page_stored`` (then it is confirmed) or ``page_not_stored``."""
+
+    index: int
+    mode: PageMode
+
+
+@dataclass(frozen=True, slots=True)
+class PageOutcome:
+    """Transmitter: the far end answered for a page. Receiver: we did (``confirmed`` after MCF or RTP)."""
+
+    index: int
+    confirmed: bool
+    response: str
+    """The T.30 name of the answer (MCF, RTP, RTN, ERR), or of what came instead (T4, DCN)."""
+    bit_rate: int
+    coding: Coding
+    ecm: bool
+    octets: int
+    repeats: int
+    """Frames sent (or received) again with ECM; whole pages again without."""
+    seconds: float
+    """From the beginning of its carrier to the answer."""
+
+
+class T30Error(Enum):
+    """Why a T.30 session ended without success; the value is a sentence with the clause."""
+
+    NO_FAX = "no DIS was heard within T1 (T.30 5.4.3.1)"
+    NO_COMMAND = "no command was heard within T1 or T2 (T.30 5.4.3.1)"
+    INCOMPATIBLE = "the far end cannot receive this document (T.30 5.3.6.1)"
+    NOT_A_RECEIVER = "the far end has no receiver, its DIS has bit 10 clear (T.30 table 2)"
+    TRAINING_FAILED = "training failed at every data rate both ends have (T.30 5.3.6.1.4, FTT)"
+    NO_ANSWER_TO_DCS = "DCS and training were sent three times without an answer (T.30 5.4.2, T4)"
+    NO_ANSWER_TO_PAGE = "the page was sent but never confirmed (T.30 5.4.2, T4)"
+    PAGE_REFUSED = "the far end refused the page (T.30 5.3.6.1.7, RTN)"
+    ECM_FAILED = "frames of the page could not be corrected (T.30 A.4.3, PPR and EOR)"
+    RECEIVER_BUSY = "the far end stayed busy longer than T5 (T.30 A.5.4.1, RNR)"
+    DISCONNECTED = "the far end sent DCN (T.30 5.3.6.1.1)"
+    PAGE_UNAVAILABLE = "a page could not be prepared for the far end"
+    PAGE_NOT_STORED = "a received page could not be stored"
+    PROTOCOL = "the far end broke the protocol"
+    CARRIER_STUCK = "the far end's carrier never ended (T.30 5.4.3.1)"
+    ABORTED = "the call was ended here"
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The session is over and the line may be dropped. ``error`` is None after success.
+
+    ``detail`` adds the moment in words, such as ``waiting for the answer to PPS-EOP of page 2``.
+    """
+
+    error: T30Error | None
+    detail: str = ""
+    pages_confirmed: int = 0
+
+
+Output = (
+    SendBurst
+    | RevokeBurst
+    | PageWanted
+    | Identified
+    | Negotiated
+    | PageBegun
+    | PageData
+    | PageReceived
+    | PageOutcome
+    | Finished
+)
+
+Outputs = Sequence[Output]

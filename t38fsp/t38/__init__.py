@@ -1,0 +1,1 @@
+"""T.38: IFP, UDPTL, the terminal between bursts and packets, and the attributes in SDP."""

@@ -1,0 +1,1 @@
+"""Peers and lines in simulated time."""
