@@ -1,0 +1,99 @@
+"""What happens during a fax operation, as the fax service hears of it, in this order at most."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sip.line import DialogId
+from t38fsp.results import FaxResult, PageRecord
+from t38fsp.t30.vocabulary import Coding
+
+
+@dataclass(frozen=True, slots=True)
+class Dialing:
+    """The INVITE went out."""
+
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ringing:
+    """The far end rings (``status`` 180 to 199)."""
+
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The call is established; from here on it is known by its dialog."""
+
+    dialog: DialogId
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchedToT38:
+    """T.38 flows from now on; ``ours`` when we asked for the switch."""
+
+    dialog: DialogId
+    ours: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """The far end's CSI or TSI."""
+
+    station_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """The modems agreed on how pages travel; again after a fallback."""
+
+    bit_rate: int
+    coding: Coding
+    ecm: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PageStarted:
+    """Page ``number`` (from 1) of ``total`` (0 when unknown) is on the line."""
+
+    number: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class PageDone:
+    """A page attempt was answered."""
+
+    record: PageRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """The call is over; ``remote`` when the far end hung up."""
+
+    dialog: DialogId
+    remote: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last event of every operation."""
+
+    result: FaxResult
+
+
+FaxEvent = (
+    Dialing
+    | Ringing
+    | Connected
+    | SwitchedToT38
+    | Identified
+    | Trained
+    | PageStarted
+    | PageDone
+    | Disconnected
+    | Finished
+)

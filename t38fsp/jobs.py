@@ -1,0 +1,121 @@
+"""What an engine is asked to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from sip.line import Credentials
+from t38fsp.events import FaxEvent
+
+
+class Switch(Enum):
+    """Who asks for T.38 (the re-INVITE), chosen per call."""
+
+    CALLEE = "callee"
+    """Audio first; the called side switches."""
+    CALLER = "caller"
+    """Audio first; we switch as soon as the call is answered."""
+    EITHER = "either"
+    """Audio first; we switch if the far end has not after ``switch_wait``, or when we hear a fax."""
+    FIRST = "first"
+    """T.38 in the first INVITE."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallSettings:
+    """How a fax travels; the defaults suit most trunks. Times are in seconds, ``max_rate`` in bit/s."""
+
+    station_id: str = ""
+    ecm: bool = True
+    max_rate: int = 14400
+    switch: Switch = Switch.CALLEE
+    switch_wait: float = 10.0
+    ring_limit: float = 60.0
+    redundancy: int = 3
+    t38_version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SendJob:
+    """A document (path of a TIFF Class F file) to send to a SIP URI.
+
+    ``via`` is ``host:port`` of a proxy or gateway that takes the INVITE, or None to go where the URI points.
+    """
+
+    document: str
+    target: str
+    caller: str
+    via: str | None = None
+    credentials: Credentials | None = None
+    settings: CallSettings = CallSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingCall:
+    """A call that waits to be taken. ``call`` names it until then."""
+
+    call: int
+    caller: str
+    caller_name: str
+    called: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiveJob:
+    """Take incoming call ``call``; append its pages to ``file`` (made if missing)."""
+
+    call: int
+    file: str
+    settings: CallSettings = CallSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """Where an engine listens and how it treats calls for it.
+
+    ``listen`` is (host, port), port 0 for any. ``take_limit``: seconds that an incoming call may wait to be
+    taken before it is refused with 480. With ``accept_calls`` false every incoming call gets 486.
+    ``max_calls`` bounds calls in both directions.
+    """
+
+    listen: tuple[str, int] = ("0.0.0.0", 5060)
+    accept_calls: bool = False
+    take_limit: float = 20.0
+    max_calls: int = 1000
+    image_workers: int = 1
+
+
+Observer = Callable[[FaxEvent], None]
+
+
+class Engine(Protocol):
+    """What the provider and FaxDev need of an engine, in this process (asyncio) or in one of its own.
+
+    ``job`` numbers are the caller's, unique for the life of the engine. Everything is reported by events;
+    ``Finished`` is the last of every job, always comes, and comes once.
+    """
+
+    async def start(self) -> tuple[str, int]:
+        """Bind; return the SIP address. Raises EngineError, naming what to change."""
+
+    def send(self, job: int, what: SendJob, observer: Observer) -> None: ...
+
+    def receive(self, job: int, what: ReceiveJob, observer: Observer) -> None: ...
+
+    def proceed(self, job: int, go_on: bool) -> None:
+        """The application's answer to Connected; DCS waits for it. False ends the call (FS_USER_ABORT)."""
+
+    def abort(self, job: int) -> None: ...
+
+    def refuse(self, call: int) -> None:
+        """Do not take this incoming call (486)."""
+
+    async def close(self, drain: float = 0.0) -> None:
+        """No new calls; wait up to ``drain`` seconds for those that run, then abort them."""
+
+
+class EngineError(Exception):
+    """The engine cannot start or has died; the message says what would help."""

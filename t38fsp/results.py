@@ -1,0 +1,66 @@
+"""What became of a fax: the result, with a record for every page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sip.line import DialogId
+from t38fsp.status import FaxStatus
+from t38fsp.t30.outputs import T30Error
+from t38fsp.t30.vocabulary import Coding
+
+
+@dataclass(frozen=True, slots=True)
+class PageRecord:
+    """One page of the document, after its last attempt.
+
+    ``number`` counts from 1. ``confirmed`` is true only when the receiving end answered MCF or RTP (or, for
+    a received page, when it was on disk and we did). ``response`` is the name of that answer, or of what came
+    instead. ``bit_rate`` is in bit/s, ``seconds`` runs from carrier to answer, ``repeats`` counts ECM
+    frames (or, without ECM, whole pages) that had to travel again. Zero means that the page never travelled.
+    """
+
+    number: int
+    confirmed: bool
+    response: str = ""
+    bit_rate: int = 0
+    coding: Coding | None = None
+    ecm: bool = False
+    octets: int = 0
+    repeats: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class FaxResult:
+    """The end of a fax operation, sending or receiving.
+
+    ``completed`` is true only when every page was confirmed. ``reason`` is one sentence for a person.
+    ``retry`` says whether sending again can help, ``retry_reason`` why. ``sip_status`` is the final status
+    of the INVITE (None when there was none); ``cause`` the Q.850 cause, if the network gave one.
+    """
+
+    status: FaxStatus
+    reason: str
+    retry: bool = False
+    retry_reason: str = ""
+    sip_status: int | None = None
+    sip_reason: str = ""
+    cause: int | None = None
+    t30_error: T30Error | None = None
+    dialog: DialogId | None = None
+    remote_id: str = ""
+    pages: tuple[PageRecord, ...] = ()
+    seconds: float = 0.0
+    file: str | None = None
+    """Receiving: the TIFF with the pages that were confirmed."""
+    counters: dict[str, int] = field(default_factory=dict)
+    """UDPTL line quality: received, lost, recovered, duplicates, late, malformed."""
+
+    @property
+    def completed(self) -> bool:
+        return self.status is FaxStatus.COMPLETED
+
+    @property
+    def pages_confirmed(self) -> int:
+        return sum(page.confirmed for page in self.pages)

@@ -1,0 +1,48 @@
+"""Microsoft's fax status codes (FS_*), and which of them ask for the fax to be sent again."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class FaxStatus(IntEnum):
+    """Extended device status of a fax operation (FAX_DEV_STATUS.StatusId)."""
+
+    INITIALIZING = 0x20000000
+    DIALING = 0x20000001
+    TRANSMITTING = 0x20000002
+    RECEIVING = 0x20000004
+    COMPLETED = 0x20000008
+    HANDLED = 0x20000010
+    LINE_UNAVAILABLE = 0x20000020
+    BUSY = 0x20000040
+    NO_ANSWER = 0x20000080
+    BAD_ADDRESS = 0x20000100
+    NO_DIAL_TONE = 0x20000200
+    DISCONNECTED = 0x20000400
+    FATAL_ERROR = 0x20000800
+    NOT_FAX_CALL = 0x20001000
+    CALL_DELAYED = 0x20002000
+    CALL_BLACKLISTED = 0x20004000
+    USER_ABORT = 0x20200000
+    ANSWERED = 0x20800000
+    BAD_DOCUMENT = 0x30000001
+    """Ours: the document cannot be sent at all. Like every provider-defined code it is never sent again."""
+
+    @property
+    def asks_to_resend(self) -> bool:
+        """True for the codes after which a fax service sends the fax again (FaxDevSend, return value)."""
+        return self in _RESENT
+
+
+_RESENT = frozenset(
+    {
+        FaxStatus.LINE_UNAVAILABLE,
+        FaxStatus.BUSY,
+        FaxStatus.NO_ANSWER,
+        FaxStatus.NO_DIAL_TONE,
+        FaxStatus.DISCONNECTED,
+        FaxStatus.FATAL_ERROR,
+        FaxStatus.NOT_FAX_CALL,
+    }
+)
