@@ -1,0 +1,20 @@
+"""Errors of the SIP core.
+
+.. code-block:: text
+
+    SipError
+    ├── ParseError (ValueError)        what arrived, or what a person typed, is not SIP or SDP
+    └── UnsendableError (ValueError)   a value given to us cannot stand in a message (such as CR or LF in a header)
+"""
+
+
+class SipError(Exception):
+    """Anything that the SIP core raises on purpose."""
+
+
+class ParseError(SipError, ValueError):
+    """A message, header, URI or session description that cannot be read; the text says why."""
+
+
+class UnsendableError(SipError, ValueError):
+    """A value that would break the message it is to be sent in; the text says which."""
