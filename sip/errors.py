@@ -4,7 +4,7 @@
 
     SipError
     ├── ParseError (ValueError)        what arrived, or what a person typed, is not SIP or SDP
-    └── UnsendableError (ValueError)   a value given to us cannot stand in a message (such as CR or LF in a header)
+    └── UnsendableError (ValueError)   a value given to us would break the message (CR or LF in a header)
 """
 
 

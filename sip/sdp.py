@@ -95,7 +95,7 @@ _NO_ORIGIN = Origin("-", "0", 0, "0.0.0.0")
 class SessionDescription:
     """A whole description.
 
-    ``address`` is that of the session-level ``c=`` line: an IPv4 or IPv6 address (or a host name) without TTL.
+    ``address`` is that of the session-level ``c=`` line: IPv4, IPv6 or a host name, without TTL.
     """
 
     origin: Origin
@@ -129,7 +129,8 @@ class SessionDescription:
         origin = self.origin
         lines = [
             "v=0",
-            f"o={_token(origin.username)} {_token(origin.session_id)} {origin.version} {_place(origin.address)}",
+            f"o={_token(origin.username)} {_token(origin.session_id)} {origin.version} "
+            + _place(origin.address),
             f"s={self.name or '-'}",
         ]
         if self.address is not None:
@@ -153,7 +154,7 @@ class SessionDescription:
         return "".join(line + "\r\n" for line in lines).encode("utf-8", "replace")
 
     def address_of(self, media: MediaDescription) -> str:
-        """Where ``media`` is received: its own ``c=``, the session's, or (a rejected stream) that of ``o=``."""
+        """Where ``media`` is received: by its own ``c=``, the session's, or (when rejected) ``o=``."""
         return media.address or self.address or self.origin.address
 
     def direction_of(self, media: MediaDescription) -> Direction:

@@ -1,0 +1,226 @@
+"""SIP requests and responses as datagrams (RFC 3261 7, 18.3, 20).
+
+Reading is liberal where field experience asks for it: LF line ends, folding, compact forms, header lines that
+are not needed and malformed. What a user agent needs is checked once, by ``validate``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from sip.errors import ParseError, UnsendableError
+from sip.headers import TOKEN, CSeq, Headers, NameAddress, Via, format_params, parse_params, q850_cause
+
+__all__ = [
+    "CSeq",
+    "Headers",
+    "Message",
+    "NameAddress",
+    "Request",
+    "Response",
+    "Via",
+    "format_params",
+    "parse_message",
+    "parse_params",
+    "q850_cause",
+]
+
+MAX_OCTETS = 64 * 1024
+MAX_HEADERS = 256
+MAX_LINE = 8 * 1024
+"""Octets of one header with its continuation lines."""
+
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_FOLD = re.compile(r"\r?\n[ \t]+")
+_LINE_END = re.compile(r"\r?\n")
+_REQUEST_LINE = re.compile(rf"({TOKEN.pattern}) ([^\s<>]+) SIP/2\.0", re.IGNORECASE)
+_STATUS_LINE = re.compile(r"SIP/2\.0 ([1-6][0-9]{2})(?: ([^\r\n]*))?", re.IGNORECASE)
+_URI = re.compile(r"[^\s<>]+")
+_SINGLE = ("From", "To", "Call-ID", "CSeq")
+
+
+class _Common:
+    """What requests and responses share: the headers every message must have (RFC 3261 8.1.1)."""
+
+    __slots__ = ()
+    headers: Headers
+    body: bytes
+
+    @property
+    def call_id(self) -> str:
+        """Raises ParseError when it is missing or empty, as do the properties below when malformed."""
+        value = self._needed("Call-ID")
+        if any(char.isspace() for char in value):
+            raise ParseError(f"Call-ID {value[:60]!r} has a blank in it")
+        return value
+
+    @property
+    def cseq(self) -> CSeq:
+        return CSeq.parse(self._needed("CSeq"))
+
+    @property
+    def via(self) -> Via:
+        """The topmost one."""
+        values = self.headers.get_all("Via")
+        if not values:
+            raise ParseError("the message has no Via header")
+        return Via.parse(values[0])
+
+    @property
+    def from_(self) -> NameAddress:
+        return NameAddress.parse(self._needed("From"))
+
+    @property
+    def to(self) -> NameAddress:
+        return NameAddress.parse(self._needed("To"))
+
+    @property
+    def contact(self) -> NameAddress:
+        """The first one."""
+        values = self.headers.get_all("Contact")
+        if not values:
+            raise ParseError("the message has no Contact header")
+        return NameAddress.parse(values[0])
+
+    def _needed(self, name: str) -> str:
+        value = self.headers.get(name)
+        if not value:
+            raise ParseError(f"the message has no {name} header")
+        return value
+
+    def _validate(self) -> None:
+        for name in _SINGLE:
+            if self.headers.count(name) > 1:
+                raise ParseError(f"the message has {name} more than once")
+        # A From without a tag is a peer of RFC 2543, and legal (RFC 3261 8.2.6.2, 12.1.1).
+        _ = self.call_id, self.cseq, self.from_, self.to
+        for via in self.headers.get_all("Via") or [""]:
+            Via.parse(via)
+        for name in ("Contact", "Record-Route", "Route"):
+            for value in self.headers.get_all(name):
+                if value != "*":
+                    NameAddress.parse(value)
+
+    def _serialise(self, start_line: str) -> bytes:
+        lines = [start_line]
+        lines += [f"{name}: {value}" for name, value in self.headers if name.lower() != "content-length"]
+        lines.append(f"Content-Length: {len(self.body)}")
+        head = "".join(line + "\r\n" for line in lines)
+        try:
+            octets = head.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            raise UnsendableError(f"{start_line!r} has a character that UTF-8 does not") from None
+        return octets + b"\r\n" + self.body
+
+
+@dataclass(frozen=True, slots=True)
+class Request(_Common):
+    """``uri`` is the Request-URI as text, of any scheme. ``headers`` may be changed in place."""
+
+    method: str
+    uri: str
+    headers: Headers
+    body: bytes = field(default=b"", repr=False)
+
+    def validate(self) -> None:
+        """Check all that a user agent reads before it answers; raises ParseError (RFC 3261 8.1.1, 8.2).
+
+        After it the properties do not raise, save ``contact`` when there is none. Max-Forwards is not asked
+        for: it matters to proxies only.
+        """
+        self._validate()
+        if self.cseq.method != self.method:
+            raise ParseError(f"CSeq names {self.cseq.method}, the request line {self.method}")
+
+    def __bytes__(self) -> bytes:
+        """With a Content-Length of our own; raises UnsendableError when the request line would break."""
+        if not TOKEN.fullmatch(self.method):
+            raise UnsendableError(f"{self.method!r} is not a method")
+        if not _URI.fullmatch(self.uri):
+            raise UnsendableError(
+                f"{self.uri!r} cannot be a Request-URI: it is empty or has blanks or brackets"
+            )
+        return self._serialise(f"{self.method} {self.uri} SIP/2.0")
+
+
+@dataclass(frozen=True, slots=True)
+class Response(_Common):
+    """``status`` is 100..699. ``headers`` may be changed in place."""
+
+    status: int
+    reason: str
+    headers: Headers
+    body: bytes = field(default=b"", repr=False)
+
+    def validate(self) -> None:
+        """Check all that a user agent reads in a response; raises ParseError."""
+        self._validate()
+
+    def __bytes__(self) -> bytes:
+        """With a Content-Length of our own; raises UnsendableError when the status line would break."""
+        if not 100 <= self.status <= 699:
+            raise UnsendableError(f"{self.status} is not a SIP status; it must be 100..699")
+        if "\r" in self.reason or "\n" in self.reason:
+            raise UnsendableError("the reason phrase contains CR or LF")
+        return self._serialise(f"SIP/2.0 {self.status} {self.reason}")
+
+
+Message = Request | Response
+
+
+def parse_message(data: bytes) -> Request | Response:
+    """Read one datagram; raises ParseError for anything that is not a whole SIP message within the limits.
+
+    Content-Length is used and dropped: a shorter one cuts the body, a longer one is an error (RFC 3261 18.3).
+    A datagram of line ends alone is a keep-alive, and an error here like any other non-message.
+    """
+    if len(data) > MAX_OCTETS:
+        raise ParseError(f"the datagram has {len(data)} octets; at most {MAX_OCTETS} are read")
+    data = data.lstrip(b"\r\n")
+    end = _HEAD_END.search(data)
+    if end is None:
+        raise ParseError("the datagram is no SIP message: no empty line ends the headers")
+    head = data[: end.start()].decode("utf-8", "surrogateescape")
+    start_line, *rest = _LINE_END.split(head, maxsplit=1)
+    headers = _parse_headers(rest[0]) if rest else Headers()
+    body = _cut(data[end.end() :], headers)
+    if match := _STATUS_LINE.fullmatch(start_line):
+        return Response(int(match[1]), match[2] or "", headers, body)
+    if match := _REQUEST_LINE.fullmatch(start_line):
+        return Request(match[1], match[2], headers, body)
+    raise ParseError(f"{start_line[:60]!r} is neither a SIP request line nor a status line")
+
+
+def _parse_headers(text: str) -> Headers:
+    if text.startswith((" ", "\t")):
+        raise ParseError("the first header line begins with a blank")
+    headers = Headers()
+    for line in _LINE_END.split(_FOLD.sub(" ", text)):
+        if len(line) > MAX_LINE:
+            raise ParseError(f"a header line is longer than {MAX_LINE} octets")
+        if "\r" in line:
+            raise ParseError("a header contains a CR without LF")
+        name, colon, value = line.partition(":")
+        name = name.rstrip(" \t")
+        # RFC 3261 8.2.2: malformed headers that are not needed are ignored; needed ones will be missed.
+        if not colon or not TOKEN.fullmatch(name):
+            continue
+        if len(headers) == MAX_HEADERS:
+            raise ParseError(f"the message has more than {MAX_HEADERS} headers")
+        headers.add(name, value)
+    return headers
+
+
+def _cut(body: bytes, headers: Headers) -> bytes:
+    """The part of ``body`` that Content-Length covers; takes that header out."""
+    lengths = set(headers.get_all("Content-Length"))
+    headers.remove("Content-Length")
+    if not lengths:
+        return body
+    text = lengths.pop()
+    if lengths or not re.fullmatch("[0-9]{1,9}", text):
+        raise ParseError(f"Content-Length {text[:20]!r} is not one number")
+    if int(text) > len(body):
+        raise ParseError(f"the body has {len(body)} octets where Content-Length says {int(text)}")
+    return body[: int(text)]
