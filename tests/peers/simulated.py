@@ -1,0 +1,116 @@
+"""A call in simulated time: two parties and a line that delays, reorders and loses datagrams."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+_ROUNDS_AT_ONE_INSTANT = 10_000
+
+
+class Party(Protocol):
+    """One end of the call. Times are seconds from the start of the call."""
+
+    @property
+    def finished(self) -> bool: ...
+
+    def receive_datagram(self, data: bytes, now: float) -> None: ...
+
+    def next_deadline(self) -> float | None: ...
+
+    def handle_deadline(self, now: float) -> None: ...
+
+    def take_datagrams(self) -> list[bytes]: ...
+
+
+@dataclass(slots=True)
+class SimulatedCall:
+    """What the line saw of a call."""
+
+    seconds: float = 0.0
+    sent: int = 0
+    lost: int = 0
+    octets: int = 0
+
+
+class CallNeverEndedError(AssertionError):
+    """The parties were still at it when the time allowed was over."""
+
+
+def run(
+    peer: Party,
+    ours: Party,
+    *,
+    delay: float = 0.02,
+    jitter: float = 0.0,
+    loss: float = 0.0,
+    seed: int = 0,
+    until: Callable[[], bool] | None = None,
+    linger: float = 5.0,
+    limit: float = 1800.0,
+) -> SimulatedCall:
+    """Run a call until both parties have finished.
+
+    Args:
+        peer: usually a :class:`tests.peers.endpoint.SpandspEndpoint`.
+        ours: usually the product.
+        delay: seconds from sender to receiver, each way.
+        jitter: up to this many seconds more, drawn for each datagram; reorders when large.
+        loss: share of datagrams (0..1) lost in each direction, copies independently.
+        seed: of the line's random numbers.
+        until: ends the call early when it returns true.
+        linger: seconds that one party gets after the other has finished.
+        limit: seconds after which the call is considered stuck.
+
+    Raises:
+        CallNeverEndedError: ``limit`` passed, or a party asks for the same instant for ever.
+    """
+    parties = (peer, ours)
+    chance = random.Random(seed)
+    order = itertools.count()
+    in_flight: list[tuple[float, int, Party, bytes]] = []
+    call = SimulatedCall()
+    now = 0.0
+    rounds = 0
+    one_finished: float | None = None
+    while True:
+        for sender, receiver in ((peer, ours), (ours, peer)):
+            for datagram in sender.take_datagrams():
+                call.sent += 1
+                call.octets += len(datagram)
+                if chance.random() < loss:
+                    call.lost += 1
+                    continue
+                arrival = now + delay + (chance.uniform(0, jitter) if jitter else 0.0)
+                heapq.heappush(in_flight, (arrival, next(order), receiver, datagram))
+        call.seconds = now
+        if until is not None and until():
+            return call
+        if peer.finished and ours.finished:
+            return call
+        if one_finished is None and (peer.finished or ours.finished):
+            one_finished = now
+        if one_finished is not None and now > one_finished + linger:
+            return call
+        due = [deadline for party in parties if (deadline := party.next_deadline()) is not None]
+        if in_flight:
+            due.append(in_flight[0][0])
+        if not due:
+            raise CallNeverEndedError(f"nothing is left to happen after {now:.2f} s in an open call")
+        rounds = rounds + 1 if min(due) <= now else 0
+        if rounds > _ROUNDS_AT_ONE_INSTANT:
+            raise CallNeverEndedError(f"a party asks for the instant {now:.3f} s for ever")
+        now = max(now, min(due))
+        if now > limit:
+            raise CallNeverEndedError(f"the call was not over after {limit:.0f} s")
+        while in_flight and in_flight[0][0] <= now:
+            _, _, receiver, datagram = heapq.heappop(in_flight)
+            receiver.receive_datagram(datagram, now)
+        for party in parties:
+            deadline = party.next_deadline()
+            if deadline is not None and deadline <= now:
+                party.handle_deadline(now)
