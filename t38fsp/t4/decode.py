@@ -1,0 +1,67 @@
+"""A whole coded page to pixels, bad lines repaired and counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from t38fsp.t4.lines import WHITE_LINE, Changes
+from t38fsp.t4.reader import Line, line_reader
+from t38fsp.t30.vocabulary import Coding, PageQuality
+
+_SLICE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedPage:
+    """``pixels``: the rows one after another, 1 is black, the leftmost pixel in the most significant bit,
+    each row padded to whole octets. ``ended``: RTC or EOFB was there, and nothing before it was beyond repair."""
+
+    pixels: bytes
+    quality: PageQuality
+    ended: bool
+
+
+@lru_cache(maxsize=4)
+def _from_column(width: int) -> list[int]:
+    """For each column, the row that is black from there to the right edge."""
+    stride = (width + 7) // 8 * 8
+    return [(1 << (stride - column)) - (1 << (stride - width)) for column in range(width)]
+
+
+def row_of(line: Changes, width: int) -> bytes:
+    """The pixels of one line, packed as in :class:`DecodedPage`."""
+    from_column = _from_column(width)
+    row = 0
+    for change in line:
+        row ^= from_column[change]
+    return row.to_bytes((width + 7) // 8)
+
+
+def decode_page(data: bytes, coding: Coding, width: int) -> DecodedPage:
+    """Decode the octets of one page. A bad line becomes a copy of the one above it (white at the top)."""
+    reader = line_reader(coding, width)
+    rows: list[bytes] = []
+    bad_rows = bad_run = longest_bad_run = 0
+    row, previous = row_of(WHITE_LINE, width), WHITE_LINE
+
+    def add(lines: list[Line]) -> None:
+        nonlocal bad_rows, bad_run, longest_bad_run, row, previous
+        for line in lines:
+            if line is None:
+                bad_rows += 1
+                bad_run += 1
+                longest_bad_run = max(longest_bad_run, bad_run)
+            else:
+                bad_run = 0
+                if line != previous:
+                    row, previous = row_of(line, width), line
+            rows.append(row)
+
+    for start in range(0, len(data), _SLICE):
+        add(reader.feed(data[start : start + _SLICE]))
+        if reader.ended:
+            break
+    ended = reader.ended
+    add(reader.finish())
+    return DecodedPage(b"".join(rows), PageQuality(len(rows), bad_rows, longest_bad_run), ended)

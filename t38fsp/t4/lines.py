@@ -1,0 +1,129 @@
+"""One coded line to the positions where its colour changes.
+
+Coded data are handled as text of ``0`` and ``1``: searching it for EOL and looking codes up in tables then
+run at the speed of C. A line is the tuple of its *changes*: the pixel positions where the colour changes, the
+first one from white to black, in ascending order, none repeated, none at or beyond the width.
+"""
+
+from __future__ import annotations
+
+from t38fsp.t4.codes import (
+    BLACK_RUNS,
+    MODE_BITS,
+    MODES,
+    PASS_MODE,
+    RUN_BITS,
+    WHITE_RUNS,
+)
+
+Changes = tuple[int, ...]
+
+WHITE_LINE: Changes = ()
+
+LOOKAHEAD = RUN_BITS
+"""Bits that must follow the last code in the text, so that every look-up finds a whole key."""
+
+
+class LineError(ValueError):
+    """A coded line does not decode to its width."""
+
+
+def to_bits(data: bytes) -> str:
+    """Octets as text, the most significant bit of each first."""
+    return format(int.from_bytes(data), f"0{8 * len(data)}b") if data else ""
+
+
+def longest_line(width: int) -> int:
+    """An upper bound on the bits of any sensible coded line of ``width`` pixels, fill not counted.
+
+    The worst line alternates pixel by pixel: a white run of one takes 6 bits, a black one 3, and horizontal
+    mode adds 3 for the pair; 8 bits a pixel leave room for encoders that choose badly.
+    """
+    return 8 * width + 64
+
+
+def decode_1d(bits: str, start: int, width: int) -> tuple[Changes, int]:
+    """Decode a line of run lengths (T.4 4.1); return its changes and where it ended in ``bits``.
+
+    Raises :class:`LineError`.
+    """
+    changes: list[int] = []
+    position = start
+    column = 0
+    table, other = WHITE_RUNS, BLACK_RUNS
+    while column < width:
+        while True:
+            code = table.get(bits[position : position + RUN_BITS])
+            if code is None:
+                raise LineError("no run-length code")
+            run, length = code
+            position += length
+            column += run
+            if run < 64:
+                break
+        if changes and changes[-1] == column:
+            changes.pop()
+        else:
+            changes.append(column)
+        table, other = other, table
+    if column > width:
+        raise LineError("more pixels than the line is wide")
+    # The last run ends at the width: no change, unless it was taken back as the end of an empty run.
+    if changes and changes[-1] == width:
+        changes.pop()
+    return tuple(changes), position
+
+
+def decode_2d(bits: str, start: int, reference: Changes, width: int) -> tuple[Changes, int]:
+    """Decode a line coded against the one above it (T.4 4.2, T.6 2.2); return as :func:`decode_1d`.
+
+    Raises :class:`LineError`.
+    """
+    above = (*reference, width, width, width, width)
+    changes: list[int] = []
+    position = start
+    column = 0  # a0
+    index = 0  # of b1 in ``above``: even while the colour is white, odd while it is black
+    while column < width:
+        mode = MODES.get(bits[position : position + MODE_BITS])
+        if mode is None:
+            raise LineError("no mode code")
+        kind, length = mode
+        position += length
+        if kind < PASS_MODE:
+            end = above[index] + kind
+            if end < column or end > width:
+                raise LineError("a change outside the line")
+            column = end
+            if changes and changes[-1] == column:
+                changes.pop()
+            else:
+                changes.append(column)
+            # The colour changes, so b1 is of the other kind; after VL it may be the change before.
+            index += -1 if kind < 0 and index else 1
+        elif kind == PASS_MODE:
+            column = above[index + 1]
+        else:
+            table, other = (BLACK_RUNS, WHITE_RUNS) if index & 1 else (WHITE_RUNS, BLACK_RUNS)
+            for _ in range(2):
+                while True:
+                    code = table.get(bits[position : position + RUN_BITS])
+                    if code is None:
+                        raise LineError("no run-length code")
+                    run, length = code
+                    position += length
+                    column += run
+                    if run < 64:
+                        break
+                if changes and changes[-1] == column:
+                    changes.pop()
+                else:
+                    changes.append(column)
+                table, other = other, table
+            if column > width:
+                raise LineError("more pixels than the line is wide")
+        while above[index] <= column < width:
+            index += 2
+    while changes and changes[-1] >= width:
+        changes.pop()
+    return tuple(changes), position

@@ -1,0 +1,234 @@
+"""A coded page, as it arrives, to its lines: splitting at EOL, resynchronising, and the end of the page.
+
+Lenient towards the far end, as a receiver has to be:
+
+* anything before the first EOL is skipped unless it is a whole line;
+* a line that does not decode to its width is bad, and reading goes on at the next EOL (T.4 4.1.2); in MR the
+  lines after it are bad too, up to the next one coded one-dimensionally (T.4 4.2.2);
+* three EOL in a row end the page, where RTC has six; two in a row between lines are a line that was lost;
+* an MMR page ends with the first EOL of its EOFB (T.6 2.4.1.1), or where nothing but zeros follows.
+
+Memory is bounded by the longest sensible line, whatever arrives.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from t38fsp.t4.codes import EOL
+from t38fsp.t4.lines import (
+    LOOKAHEAD,
+    WHITE_LINE,
+    Changes,
+    LineError,
+    decode_1d,
+    decode_2d,
+    longest_line,
+    to_bits,
+)
+from t38fsp.t30.vocabulary import Coding
+
+MAX_ROWS = 65_536
+"""A page is cut here: more than four metres at the finest resolution, so only garbage is longer."""
+
+Line = Changes | None
+"""A decoded line, or None for a bad one."""
+
+_ZEROS = "0" * (len(EOL) - 1)
+_PAD = "0" * LOOKAHEAD
+_KEPT_FILL = 4 * len(EOL)
+
+
+class LineReader(ABC):
+    """Yields the lines of one page; make it with :func:`line_reader`."""
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self._bits = ""
+        self._rows = 0
+        self.ended = False
+        """The end of the page was seen (RTC, EOFB), or nothing after this can be decoded."""
+
+    def feed(self, data: bytes, after_gap: bool = False) -> list[Line]:
+        """Take the next octets (``after_gap``: some before them were lost); return the lines they end."""
+        if self.ended:
+            return []
+        if after_gap:
+            self._lose()
+        self._bits += to_bits(data)
+        return self._counted(self._split())
+
+    def finish(self) -> list[Line]:
+        """No more octets will come; return what is left."""
+        if self.ended:
+            return []
+        lines = self._counted(self._rest())
+        self.ended = True
+        self._bits = ""
+        return lines
+
+    def _counted(self, lines: list[Line]) -> list[Line]:
+        room = MAX_ROWS - self._rows
+        self._rows += len(lines)
+        if len(lines) > room:
+            self.ended = True
+            del lines[room:]
+        if self.ended:
+            self._bits = ""
+        return lines
+
+    @abstractmethod
+    def _lose(self) -> None:
+        """Octets were lost after those received so far."""
+
+    @abstractmethod
+    def _split(self) -> list[Line]:
+        """Take the complete lines from the front of ``_bits``."""
+
+    @abstractmethod
+    def _rest(self) -> list[Line]:
+        """Take the lines from ``_bits``, the last octets of the page."""
+
+
+class _T4Reader(LineReader):
+    """MH and MR: lines between EOLs; in MR a tag bit after each EOL tells how the next line is coded."""
+
+    def __init__(self, width: int, tagged: bool) -> None:
+        super().__init__(width)
+        self._tagged = tagged
+        self._started = False
+        self._two_dimensional = False
+        self._reference: Line = WHITE_LINE
+        self._damaged = False
+        self._empty_lines = 0
+
+    def _lose(self) -> None:
+        self._damaged = True
+
+    def _split(self) -> list[Line]:
+        lines: list[Line] = []
+        bits = self._bits
+        tag_length = int(self._tagged)
+        start = 0
+        while not self.ended:
+            zeros = bits.find(_ZEROS, start)
+            one = bits.find("1", zeros + len(_ZEROS)) if zeros >= 0 else -1
+            if one < 0 or one + tag_length >= len(bits):
+                break
+            # The zeros may be the end of the last code and fill; only the last eleven belong to the EOL.
+            self._line(bits[start : one - len(_ZEROS)], lines)
+            start = one + 1 + tag_length
+            self._two_dimensional = self._tagged and bits[one + 1] == "0"
+        self._bits = self._bounded(bits[start:])
+        return lines
+
+    def _bounded(self, bits: str) -> str:
+        zeros = bits.find(_ZEROS)
+        if (zeros if zeros >= 0 else len(bits)) > longest_line(self._width):
+            self._damaged = True
+            bits = bits[-len(EOL) :] if zeros < 0 else bits[zeros:]
+            zeros = bits.find(_ZEROS)
+        if zeros >= 0 and "1" not in bits[zeros:]:
+            bits = bits[: zeros + _KEPT_FILL]
+        return bits
+
+    def _line(self, text: str, lines: list[Line]) -> None:
+        damaged, self._damaged = self._damaged, False
+        if not self._started:
+            self._started = True
+            first = self._decode_1d(text)
+            if first is not None:
+                lines.append(first)
+                self._reference = first
+            return
+        if "1" not in text and not damaged:
+            self._empty_lines += 1
+            self.ended = self._empty_lines == 2
+            return
+        if self._empty_lines:
+            self._empty_lines = 0
+            self._add(None, lines)
+        self._add(None if damaged else self._decode(text), lines)
+
+    def _add(self, line: Line, lines: list[Line]) -> None:
+        lines.append(line)
+        self._reference = line
+
+    def _decode(self, text: str) -> Line:
+        if not self._two_dimensional:
+            return self._decode_1d(text)
+        if self._reference is None:
+            return None
+        try:
+            line, end = decode_2d(text + _PAD, 0, self._reference, self._width)
+        except LineError:
+            return None
+        return line if end <= len(text) and "1" not in text[end:] else None
+
+    def _decode_1d(self, text: str) -> Line:
+        try:
+            line, end = decode_1d(text + _PAD, 0, self._width)
+        except LineError:
+            return None
+        return line if end <= len(text) and "1" not in text[end:] else None
+
+    def _rest(self) -> list[Line]:
+        lines: list[Line] = []
+        if self._started and "1" in self._bits:
+            self._line(self._bits, lines)
+        return lines
+
+
+class _T6Reader(LineReader):
+    """MMR: each line against the one above, nothing between them; an error is the end of what can be read."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width)
+        self._reference: Changes = WHITE_LINE
+        self._lost = False
+
+    def _lose(self) -> None:
+        self._lost = True
+
+    def _split(self) -> list[Line]:
+        return self._lines(longest_line(self._width) + len(EOL))
+
+    def _rest(self) -> list[Line]:
+        self._bits += _PAD
+        lines = self._lines(LOOKAHEAD)
+        self.ended = True
+        return lines
+
+    def _lines(self, reserve: int) -> list[Line]:
+        """Decode lines while more than ``reserve`` bits are left, so that each is there as a whole."""
+        lines: list[Line] = []
+        if self._lost:
+            self.ended = True
+            return [None]
+        bits, start = self._bits, 0
+        last = len(bits) - reserve
+        while start < last and len(lines) <= MAX_ROWS:
+            if bits.startswith(EOL, start):
+                self.ended = True
+                break
+            try:
+                line, end = decode_2d(bits, start, self._reference, self._width)
+                if end > last + reserve - LOOKAHEAD:
+                    raise LineError("the line is cut off")
+            except LineError:
+                self.ended = True
+                if "1" in bits[start:]:
+                    lines.append(None)
+                break
+            lines.append(line)
+            self._reference = line
+            start = end
+        self._bits = bits[start:]
+        return lines
+
+
+def line_reader(coding: Coding, width: int) -> LineReader:
+    """A reader for one page coded so, ``width`` pixels wide."""
+    if coding is Coding.MMR:
+        return _T6Reader(width)
+    return _T4Reader(width, tagged=coding is Coding.MR)
