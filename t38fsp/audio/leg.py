@@ -1,0 +1,106 @@
+"""The audio of one call before the switch: we play our tone, and listen for theirs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from t38fsp.audio.detectors import AudioListener
+from t38fsp.audio.g711 import Law
+from t38fsp.audio.offer import PAYLOAD_TYPES
+from t38fsp.audio.rtp import FRAME_SAMPLES, RtpError, RtpPacket, RtpReceiver, RtpSender, looks_like_rtp
+from t38fsp.audio.signals import AudioSignal
+from t38fsp.audio.tones import FRAME_SECONDS, ced_frame, cng_frame
+
+_CATCH_UP = 5
+"""Frames sent together after a stall; the rest are skipped, as nobody would play them any more."""
+
+
+class Role(Enum):
+    """Who called: a calling terminal plays CNG until the switch, an answering one CED once."""
+
+    CALLING = "calling"
+    ANSWERING = "answering"
+
+
+_TONES = {Role.CALLING: cng_frame, Role.ANSWERING: ced_frame}
+
+
+@dataclass(frozen=True, slots=True)
+class RtpStart:
+    """Where our stream begins: random numbers of 32, 16 and 32 bits (RFC 3550 5.1)."""
+
+    ssrc: int
+    sequence: int
+    timestamp: int
+
+
+class AudioLeg:
+    """RTP both ways, one packet each 20 ms from :meth:`start` to :meth:`stop`.
+
+    ``payload_type`` and ``law`` are what :func:`t38fsp.audio.offer.choose` found in the far end's SDP, and what
+    we send; heard are both laws.
+    """
+
+    def __init__(self, *, role: Role, payload_type: int, law: Law, start: RtpStart) -> None:
+        self._tone = _TONES[role]
+        self._law = law
+        self._sender = RtpSender(payload_type, start.ssrc, start.sequence, start.timestamp)
+        self._receiver = RtpReceiver()
+        self._listener = AudioListener()
+        self._started: float | None = None
+        self._next_frame = 0
+        self._packets: list[bytes] = []
+
+    def start(self, now: float) -> None:
+        """Begin to play; once. Frame n is due at ``now`` + n * 20 ms."""
+        self._started = now
+        self.handle_deadline(now)
+
+    def stop(self) -> None:
+        """Play no more and hear no more."""
+        self._started = None
+        self._packets.clear()
+
+    def next_deadline(self) -> float | None:
+        """When the next frame is due; None when nothing plays."""
+        return None if self._started is None else self._due(self._started, self._next_frame)
+
+    def handle_deadline(self, now: float) -> None:
+        """Make the frames that are due at ``now``."""
+        if self._started is None:
+            return
+        late = int((now - self._due(self._started, self._next_frame)) / FRAME_SECONDS)
+        if late > _CATCH_UP:
+            self._sender.skip((late - _CATCH_UP) * FRAME_SAMPLES)
+            self._next_frame += late - _CATCH_UP
+        while self._due(self._started, self._next_frame) <= now:
+            self._packets.append(self._sender.packet(self._tone(self._next_frame, self._law)))
+            self._next_frame += 1
+
+    def take_packets(self) -> list[bytes]:
+        """RTP datagrams to send at once."""
+        packets, self._packets = self._packets, []
+        return packets
+
+    def receive(self, datagram: bytes, now: float) -> bool:
+        """Hear a datagram; False when it is no RTP packet of G.711 (nothing happened then)."""
+        if self._started is None or now < self._started or not looks_like_rtp(datagram):
+            return False
+        try:
+            packet = RtpPacket.parse(datagram)
+        except RtpError:
+            return False
+        if packet.payload_type not in PAYLOAD_TYPES:
+            return False
+        for ready in self._receiver.receive(packet):
+            self._listener.receive(ready.payload, PAYLOAD_TYPES[ready.payload_type])
+        return True
+
+    def take_signals(self) -> list[AudioSignal]:
+        """What was heard since the last time."""
+        return self._listener.take_signals()
+
+    @staticmethod
+    def _due(started: float, frame: int) -> float:
+        return started + frame * FRAME_SECONDS

@@ -1,0 +1,46 @@
+"""G.711 audio in SDP (RFC 3551, RFC 3264)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sip.sdp import Attribute, MediaDescription
+from t38fsp.audio.g711 import Law
+
+PAYLOAD_TYPES = {0: Law.PCMU, 8: Law.PCMA}
+"""Static payload types (RFC 3551 6), in the order of our preference."""
+
+
+def audio_media(port: int, payload_types: Sequence[int] = tuple(PAYLOAD_TYPES)) -> MediaDescription:
+    """What we offer; with the one payload type of :func:`choose`, what we answer.
+
+    20 ms for each packet, and no silence suppression (RFC 3108), which would cut tones short.
+    """
+    return MediaDescription(
+        "audio",
+        port,
+        "RTP/AVP",
+        tuple(str(number) for number in payload_types),
+        (
+            *(
+                Attribute("rtpmap", f"{number} {PAYLOAD_TYPES[number].value}/8000")
+                for number in payload_types
+            ),
+            Attribute("ptime", "20"),
+            Attribute("silenceSupp", "off - - - -"),
+        ),
+    )
+
+
+def choose(media: MediaDescription) -> tuple[int, Law] | None:
+    """The first payload type of theirs that is G.711, and its law; None when there is none.
+
+    Only the static numbers count: nobody gives G.711 another one.
+    """
+    if media.kind.lower() != "audio" or media.protocol.upper() not in ("RTP/AVP", "RTP/AVPF"):
+        return None
+    for name in media.formats:
+        for number, law in PAYLOAD_TYPES.items():
+            if name == str(number):
+                return number, law
+    return None

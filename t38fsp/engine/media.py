@@ -1,0 +1,229 @@
+"""The media port of a call: one even UDP port, the same for RTP and UDPTL.
+
+The port is opened before the INVITE goes out, so that an SDP answer needs nothing but its number. It sends
+to the address of the far end's SDP until a datagram tells better: the source of the first *accepted*
+datagram is latched (the far end sits behind a NAT, or sends from another port than it receives on) and pinned
+from then on. A datagram is accepted when the call says so, that is, when it could be read. Strangers are
+heard only during ``latch_window``; later the far end must send from the address of its SDP.
+
+asyncio's own datagram transport reads with a 256 KiB buffer for each datagram; a reader on a socket of our
+own does not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import random
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from sip.line import Address
+
+MAX_DATAGRAM = 2048
+"""Octets; no RTP or UDPTL datagram of a fax call comes near."""
+
+_DRAIN = 32
+_EPHEMERAL_TRIES = 64
+
+
+class MediaPortError(OSError):
+    """No even UDP port could be bound."""
+
+
+@dataclass(slots=True)
+class MediaCounters:
+    """Datagrams since the port was opened."""
+
+    received: int = 0
+    rejected: int = 0
+    """Read, but the call could make nothing of them."""
+    foreign: int = 0
+    """From an address that is not the far end's."""
+    oversize: int = 0
+    sent: int = 0
+    dropped: int = 0
+    """Not sent: no address yet, or the kernel's buffer was full."""
+    refused: int = 0
+    """The far end's host said that nobody listens there (ICMP)."""
+    failed: int = 0
+    """Other errors of the socket."""
+
+
+class MediaPort:
+    """One non-blocking UDP socket on a loop. ``on_datagram`` returns whether it accepted the datagram."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        on_datagram: Callable[[bytes], bool],
+        loop: asyncio.AbstractEventLoop,
+        latch_window: float,
+    ) -> None:
+        self._socket: socket.socket | None = sock
+        self._on_datagram = on_datagram
+        self._loop = loop
+        self._latch_window = latch_window
+        self._window_end = 0.0
+        self._announced: Address | None = None
+        self._remote: Address | None = None
+        self._pinned = False
+        self._version = 6 if sock.family == socket.AF_INET6 else 4
+        self.counters = MediaCounters()
+        host, port = sock.getsockname()[:2]
+        self.address: Address = (host, port)
+        """Where the socket is bound; its port is even."""
+        loop.add_reader(sock, self._readable)
+
+    @classmethod
+    def open(
+        cls,
+        host: str,
+        on_datagram: Callable[[bytes], bool],
+        *,
+        port_range: tuple[int, int] | None = None,
+        latch_window: float = 15.0,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> MediaPort:
+        """Bind an even port of ``host``, a literal IP address.
+
+        ``port_range`` is the first and the last port allowed (both count); without it the kernel chooses.
+        ``latch_window`` is in seconds from :meth:`set_remote`. Raises MediaPortError when no even port is
+        free.
+        """
+        sock = _bind_even(host, port_range)
+        return cls(sock, on_datagram, loop or asyncio.get_running_loop(), latch_window)
+
+    @property
+    def port(self) -> int:
+        return self.address[1]
+
+    @property
+    def remote(self) -> Address | None:
+        """Where datagrams go at present."""
+        return self._remote
+
+    def set_remote(self, address: Address) -> bool:
+        """The far end's SDP named ``address``; the same one again changes nothing.
+
+        Returns False, and sends nothing until the far end is heard, when datagrams cannot be sent there: no
+        literal address of this socket's family, the unspecified address (a call on hold), or port 0.
+        """
+        if address != self._announced:
+            self._announced = address
+            self._pinned = False
+            self._remote = address if self._usable(address) else None
+            self._window_end = self._loop.time() + self._latch_window
+        return self._remote is not None
+
+    def send(self, datagram: bytes) -> None:
+        """Send, or count why not: a full buffer is a lost packet, and the redundancy of UDPTL covers it."""
+        if self._socket is None or self._remote is None:
+            self.counters.dropped += 1
+            return
+        try:
+            self._socket.sendto(datagram, self._remote)
+        except BlockingIOError:
+            self.counters.dropped += 1
+        except ConnectionRefusedError:
+            self.counters.refused += 1
+        except OSError:
+            self.counters.failed += 1
+        else:
+            self.counters.sent += 1
+
+    def close(self) -> None:
+        """Give the port back. Sending later is counted as dropped; closing twice is no error."""
+        if self._socket is not None:
+            self._loop.remove_reader(self._socket)
+            self._socket.close()
+            self._socket = None
+
+    def _usable(self, address: Address) -> bool:
+        host, port = address
+        try:
+            literal = ipaddress.ip_address(host)
+        except ValueError:
+            return False
+        return literal.version == self._version and not literal.is_unspecified and 0 < port < 65536
+
+    def _readable(self) -> None:
+        # Bounded, so that one flooded port leaves the loop to the other calls.
+        for _ in range(_DRAIN):
+            if self._socket is None:
+                return
+            try:
+                data, source = self._socket.recvfrom(MAX_DATAGRAM + 1)
+            except BlockingIOError:
+                return
+            except ConnectionRefusedError:
+                self.counters.refused += 1
+                continue
+            except OSError:
+                self.counters.failed += 1
+                return
+            self._received(data, (source[0], source[1]))
+
+    def _received(self, data: bytes, source: Address) -> None:
+        if len(data) > MAX_DATAGRAM:
+            self.counters.oversize += 1
+            return
+        if not self._welcome(source):
+            self.counters.foreign += 1
+            return
+        self.counters.received += 1
+        if not self._on_datagram(data):
+            self.counters.rejected += 1
+        elif self._announced is not None and not self._pinned:
+            self._remote = source
+            self._pinned = True
+
+    def _welcome(self, source: Address) -> bool:
+        if self._announced is None:
+            # Early media: the answer with the address is still on its way.
+            return True
+        if self._pinned:
+            return source == self._remote
+        return source == self._announced or self._loop.time() < self._window_end
+
+
+def _bind_even(host: str, port_range: tuple[int, int] | None) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Odd ones stay bound until the search is over, or the kernel would offer them again.
+    odd: list[socket.socket] = []
+    fault: OSError | None = None
+    try:
+        for port in _candidates(port_range):
+            sock = socket.socket(family, socket.SOCK_DGRAM)
+            try:
+                sock.bind((host, port))
+            except OSError as error:
+                sock.close()
+                fault = error
+                continue
+            if sock.getsockname()[1] % 2:
+                odd.append(sock)
+                continue
+            sock.setblocking(False)
+            return sock
+    finally:
+        for sock in odd:
+            sock.close()
+    where = "of the kernel's" if port_range is None else f"from {port_range[0]} to {port_range[1]}"
+    why = f" ({fault.strerror})" if fault is not None else ""
+    raise MediaPortError(
+        f"no even UDP port {where} could be bound on {host}{why}; free some or widen the range"
+    )
+
+
+def _candidates(port_range: tuple[int, int] | None) -> Iterator[int]:
+    if port_range is None:
+        yield from (0 for _ in range(_EPHEMERAL_TRIES))
+        return
+    even = range(port_range[0] + port_range[0] % 2, port_range[1] + 1, 2)
+    if even:
+        # Not from the bottom each time: the port of the last call may still hear its stragglers.
+        first = random.randrange(len(even))
+        yield from even[first:]
+        yield from even[:first]
