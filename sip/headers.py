@@ -101,7 +101,7 @@ class Headers:
         values = [value for each, value in self._fields if each.lower() == wanted]
         if wanted not in _LISTS:
             return values
-        return [element for value in values for element in _split(value, ",") if element]
+        return [element for value in values for element in split_list(value, ",") if element]
 
     def count(self, name: str) -> int:
         """Number of fields (lines) of that name."""
@@ -230,7 +230,7 @@ class NameAddress:
         """
         rest = _printable(text).strip()
         if rest.startswith('"'):
-            name, rest = _take_quoted(rest)
+            name, rest = take_quoted(rest)
             rest = rest.lstrip()
             if not rest.startswith("<"):
                 raise ParseError(f"no '<' follows the display name in {text[:60]!r}")
@@ -255,7 +255,7 @@ class NameAddress:
         """The name-addr form; raises UnsendableError when the URI would not end where it should."""
         if _UNSAFE_IN_URI.search(self.uri):
             raise UnsendableError(f"{self.uri!r} is not a URI: it has a blank, a quote or an angle bracket")
-        name = f"{_quote(self.display_name)} " if self.display_name else ""
+        name = f"{quote_string(self.display_name)} " if self.display_name else ""
         return f"{name}<{self.uri}>{format_params(self.params)}"
 
 
@@ -265,7 +265,7 @@ def parse_params(text: str) -> dict[str, str | None]:
     Of a name that comes twice the first counts. Raises ParseError for a name that is no token.
     """
     params: dict[str, str | None] = {}
-    for part in _split(text, ";"):
+    for part in split_list(text, ";"):
         if not part:
             continue
         name, equals, value = part.partition("=")
@@ -274,7 +274,7 @@ def parse_params(text: str) -> dict[str, str | None]:
         if not TOKEN.fullmatch(name):
             raise ParseError(f"{name[:40]!r} is not the name of a parameter")
         if value.startswith('"'):
-            value, after = _take_quoted(value)
+            value, after = take_quoted(value)
             if after.strip():
                 raise ParseError(f"text follows the quoted value of the parameter {name[:40]!r}")
         params.setdefault(name.lower(), value if equals else None)
@@ -290,7 +290,7 @@ def format_params(params: Mapping[str, str | None]) -> str:
         if value is None:
             parts.append(f";{name}")
         else:
-            parts.append(f";{name}={value if _BARE_VALUE.fullmatch(value) else _quote(value)}")
+            parts.append(f";{name}={value if _BARE_VALUE.fullmatch(value) else quote_string(value)}")
     return "".join(parts)
 
 
@@ -326,7 +326,7 @@ def _checked(name: str, value: str) -> tuple[str, str]:
     return COMPACT_FORMS.get(name.lower(), name), value.strip(" \t")
 
 
-def _split(text: str, separator: str) -> list[str]:
+def split_list(text: str, separator: str) -> list[str]:
     """Parts between separators outside quotes and angle brackets, stripped. One pass, whatever the input."""
     parts: list[str] = []
     begin = 0
@@ -350,7 +350,7 @@ def _split(text: str, separator: str) -> list[str]:
     return parts
 
 
-def _take_quoted(text: str) -> tuple[str, str]:
+def take_quoted(text: str) -> tuple[str, str]:
     """The content of the quoted string that ``text`` begins with, and what follows it."""
     content: list[str] = []
     escaped = False
@@ -365,7 +365,7 @@ def _take_quoted(text: str) -> tuple[str, str]:
     raise ParseError(f"the quote in {text[:60]!r} is never closed")
 
 
-def _quote(text: str) -> str:
+def quote_string(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
