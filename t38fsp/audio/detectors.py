@@ -25,7 +25,6 @@ from t38fsp.audio.signals import AudioSignal, V21Heard
 from t38fsp.audio.tones import CED_HERTZ, CNG_HERTZ
 from t38fsp.t30.vocabulary import Tone, ToneHeard
 
-
 _MARK_HERTZ = 1650
 _SPACE_HERTZ = 1850
 """V.21 channel 2: a one and a zero (T.30 5.3)."""

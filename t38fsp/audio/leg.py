@@ -38,8 +38,8 @@ class RtpStart:
 class AudioLeg:
     """RTP both ways, one packet each 20 ms from :meth:`start` to :meth:`stop`.
 
-    ``payload_type`` and ``law`` are what :func:`t38fsp.audio.offer.choose` found in the far end's SDP, and what
-    we send; heard are both laws.
+    ``payload_type`` and ``law`` are what :func:`t38fsp.audio.offer.choose` found in the far end's SDP, and
+    what we send; heard are both laws.
     """
 
     def __init__(self, *, role: Role, payload_type: int, law: Law, start: RtpStart) -> None:
@@ -85,7 +85,7 @@ class AudioLeg:
 
     def receive(self, datagram: bytes, now: float) -> bool:
         """Hear a datagram; False when it is no RTP packet of G.711 (nothing happened then)."""
-        if self._started is None or now < self._started or not looks_like_rtp(datagram):
+        if self._started is None or not looks_like_rtp(datagram):
             return False
         try:
             packet = RtpPacket.parse(datagram)
