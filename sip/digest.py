@@ -103,8 +103,8 @@ def authorization(
     """
     if not challenge.supported:
         raise UnsendableError(
-            f"the challenge wants {challenge.algorithm or 'MD5'} with qop {','.join(challenge.qop) or 'none'};"
-            " only MD5 and SHA-256 with auth or auth-int are known"
+            f"the challenge wants {challenge.algorithm or 'MD5'} with qop {','.join(challenge.qop) or 'none'}"
+            "; only MD5 and SHA-256 with auth or auth-int are known"
         )
     quality = challenge._quality
     count = f"{nonce_count:08x}"
@@ -143,7 +143,7 @@ def verify(
 ) -> bool:
     """Whether an Authorization value answers this challenge of ours with this name and password.
 
-    With qop its nonce count must be above ``last_nonce_count``; a lower one is a replay. Never raises for what
+    With qop its nonce count must be above ``last_nonce_count``; others are replays. Never raises for what
     the header holds; a challenge of an unknown algorithm is never answered.
     """
     try:
