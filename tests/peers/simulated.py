@@ -6,7 +6,7 @@ import heapq
 import itertools
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 _ROUNDS_AT_ONE_INSTANT = 10_000
@@ -29,12 +29,12 @@ class Party(Protocol):
 
 @dataclass(slots=True)
 class SimulatedCall:
-    """What the line saw of a call."""
+    """What the line saw of a call; ``seconds`` is when it ended."""
 
     seconds: float = 0.0
-    sent: int = 0
     lost: int = 0
-    octets: int = 0
+    datagrams: list[tuple[float, Party, bytes]] = field(default_factory=list)
+    """Every datagram sent, lost ones included: when, by whom, what."""
 
 
 class CallNeverEndedError(AssertionError):
@@ -80,8 +80,7 @@ def run(
     while True:
         for sender, receiver in ((peer, ours), (ours, peer)):
             for datagram in sender.take_datagrams():
-                call.sent += 1
-                call.octets += len(datagram)
+                call.datagrams.append((now, sender, datagram))
                 if chance.random() < loss:
                     call.lost += 1
                     continue
