@@ -9,6 +9,7 @@ from typing import Protocol
 
 from sip.line import Credentials
 from t38fsp.events import FaxEvent
+from t38fsp.t30.frames import encode_station_id
 
 
 class Switch(Enum):
@@ -26,7 +27,10 @@ class Switch(Enum):
 
 @dataclass(frozen=True, slots=True)
 class CallSettings:
-    """How a fax travels; the defaults suit most trunks. Times are in seconds, ``max_rate`` in bit/s."""
+    """How a fax travels; the defaults suit most trunks. Times are in seconds, ``max_rate`` in bit/s.
+
+    Raises ValueError for a value out of range, with a sentence that says what would do.
+    """
 
     station_id: str = ""
     ecm: bool = True
@@ -37,17 +41,29 @@ class CallSettings:
     redundancy: int = 3
     t38_version: int = 0
 
+    def __post_init__(self) -> None:
+        encode_station_id(self.station_id)
+        if self.max_rate < 2400:
+            raise ValueError(f"the rate limit {self.max_rate} is too low: fax modems begin at 2400 bit/s")
+        if not 0 <= self.redundancy <= 7:
+            raise ValueError(f"redundancy {self.redundancy} is out of range: 0 to 7 earlier packets")
+        if self.t38_version not in (0, 2, 3):
+            raise ValueError(f"T.38 version {self.t38_version} is not offered: use 0, 2 or 3")
+        if self.ring_limit <= 0 or self.switch_wait < 0:
+            raise ValueError("time limits are positive numbers of seconds")
+
 
 @dataclass(frozen=True, slots=True)
 class SendJob:
     """A document (path of a TIFF Class F file) to send to a SIP URI.
 
-    ``via`` is ``host:port`` of a proxy or gateway that takes the INVITE, or None to go where the URI points.
+    ``caller`` is the URI of From; None makes one of our address. ``via`` is ``host:port`` of a proxy or gateway
+    that takes the INVITE, or None to go where the URI points.
     """
 
     document: str
     target: str
-    caller: str
+    caller: str | None = None
     via: str | None = None
     credentials: Credentials | None = None
     settings: CallSettings = CallSettings()

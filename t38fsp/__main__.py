@@ -1,0 +1,5 @@
+"""``python -m t38fsp``: the command line."""
+
+from t38fsp.cli import main
+
+main()

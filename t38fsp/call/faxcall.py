@@ -1,0 +1,519 @@
+"""One fax call, sans-IO: a SIP line above, a media port below, T.30 in the middle.
+
+Phases, and what moves a call from one to the next:
+
+    IDLE ──start──► CALLING ──answered──► AUDIO ──T.38 agreed──► FAX ──T.30 finished──► CLEARING ──► OVER
+                       └───────────── failed, aborted, hung up, timed out ───────────────────────────┘
+
+An image answer to the first INVITE skips AUDIO. In AUDIO only tones are played and heard: T.30 begins with
+the switch, so a late switch does no harm. SendingCall and ReceivingCall add their ends of it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from enum import Enum, auto
+from functools import partial
+from typing import ClassVar, Protocol
+
+from sip.line import (
+    Address,
+    Answered,
+    Answerer,
+    DialogId,
+    Ended,
+    Failed,
+    Line,
+    LineEvent,
+    MediaChanged,
+    OfferRefused,
+)
+from sip.line import Ringing as LineRinging
+from sip.sdp import SessionDescription
+from t38fsp import events
+from t38fsp.audio.leg import AudioLeg, Role, RtpStart
+from t38fsp.audio.signals import AudioSignal, V21Heard
+from t38fsp.call import verdict
+from t38fsp.call.media import (
+    AudioMedia,
+    ImageMedia,
+    MediaCapabilities,
+    agreed_media,
+    answer_offer,
+    image_offer,
+)
+from t38fsp.jobs import CallSettings, Switch
+from t38fsp.results import FaxResult, PageRecord
+from t38fsp.status import FaxStatus
+from t38fsp.t30.outputs import (
+    Finished,
+    Identified,
+    Negotiated,
+    Output,
+    PageBegun,
+    PageOutcome,
+    PageWanted,
+    RevokeBurst,
+    SendBurst,
+    T30Error,
+)
+from t38fsp.t30.vocabulary import LineSignal, PageMode, ToneHeard
+from t38fsp.t38.attributes import T38Parameters
+from t38fsp.t38.ifp import Syntax
+from t38fsp.t38.terminal import Packet, Terminal
+
+_T1 = 35.0
+"""Seconds from the answer to T.38 before the call is given up (T.30 T1)."""
+_DRAIN = 0.4
+"""Seconds between the end of DCN and BYE, so that the gateway plays it out."""
+_CLEAR_LIMIT = 3.0
+"""Seconds after which a call whose BYE or CANCEL goes unanswered is over for us."""
+_ABORT_LIMIT = 1.9
+"""Seconds that an abort leaves T.30 to say DCN."""
+_EARLY_LIMIT = 64
+"""Datagrams kept from before the switch."""
+
+
+class Phase(Enum):
+    IDLE = auto()
+    CALLING = auto()
+    AUDIO = auto()
+    FAX = auto()
+    CLEARING = auto()
+    OVER = auto()
+
+
+class Timer(Enum):
+    RINGING = auto()
+    OFFER = auto()
+    NOT_SWITCHED = auto()
+    HANG_UP = auto()
+    ABORT = auto()
+    CLEAR = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnvironment:
+    """What a call is given by its surroundings: its address and the random starts of its RTP stream."""
+
+    media_address: str
+    media_port: int
+    rtp: RtpStart
+
+
+@dataclass(frozen=True, slots=True)
+class StorePage:
+    """Append a received page to the file; answer with ``page_stored`` or ``page_not_stored``."""
+
+    index: int
+    mode: PageMode
+    data: bytes
+
+
+PageJob = PageWanted | StorePage
+
+
+class Session(Protocol):
+    """What both T.30 machines share."""
+
+    def receive(self, signal: LineSignal, now: float) -> None: ...
+    def burst_sent(self, now: float) -> None: ...
+    def abort(self, now: float) -> None: ...
+    def line_dropped(self, now: float) -> None: ...
+    def next_deadline(self) -> float | None: ...
+    def handle_deadline(self, now: float) -> None: ...
+    def take_outputs(self) -> list[Output]: ...
+
+
+class FaxCall(ABC):
+    """The part that sending and receiving share. Feed it, then drain every ``take_…``."""
+
+    def __init__(
+        self, line: Line, session: Session, settings: CallSettings, environment: CallEnvironment, role: Role
+    ) -> None:
+        self._line = line
+        self._session = session
+        self._settings = settings
+        self._environment = environment
+        self._role = role
+        self._capabilities = MediaCapabilities(
+            environment.media_port, T38Parameters(version=settings.t38_version)
+        )
+        self._answerer: Answerer = partial(answer_offer, self._capabilities)
+        self.line_call: int | None = None
+        self.remote_media: Address | None = None
+        """Where datagrams go; changes with the SDP."""
+        self.result: FaxResult | None = None
+        self._phase = Phase.IDLE
+        self._timers: dict[Timer, float] = {}
+        self._audio: AudioLeg | None = None
+        self._terminal: Terminal | None = None
+        self._early: list[bytes] = []
+        self._dialog: DialogId | None = None
+        self._remote_id = ""
+        self._heard: set[str] = set()
+        self._refusal: OfferRefused | None = None
+        self._offered = False
+        self._aborting = False
+        self._verdict: verdict.Verdict | None = None
+        self._finished: Finished | None = None
+        self._sip: tuple[int | None, str, int | None] = (None, "", None)
+        self._started_at = 0.0
+        self._pages: dict[int, PageRecord] = {}
+        self._datagrams: list[bytes] = []
+        self._packets: list[Packet] = []
+        self._page_jobs: list[PageJob] = []
+        self._events: list[events.FaxEvent] = []
+
+    # --- in ------------------------------------------------------------------------------------------------
+
+    def line_event(self, event: LineEvent, now: float) -> None:
+        """The line reports on this call."""
+        match event:
+            case LineRinging(status=status, reason=reason):
+                if self._phase is Phase.CALLING:
+                    self._emit(events.Ringing(status, reason))
+            case Answered():
+                self._on_answered(event, now)
+            case MediaChanged():
+                self._on_media(event.local, event.remote, event.ours, now)
+            case OfferRefused():
+                self._refusal = event
+            case Failed():
+                self._on_failed(event, now)
+            case Ended():
+                self._on_ended(event, now)
+        self._pump(now)
+
+    def datagram_received(self, data: bytes, now: float) -> bool:
+        """A datagram arrived on the media port; true when this call understood it (and may latch its source)."""
+        if self._terminal is not None:
+            accepted = self._terminal.receive(data, now)
+        elif self._audio is not None and self._audio.receive(data, now):
+            accepted = True
+        else:
+            accepted = False
+            if self._phase in (Phase.CALLING, Phase.AUDIO) and len(self._early) < _EARLY_LIMIT:
+                self._early.append(data)
+        self._pump(now)
+        return accepted
+
+    def next_deadline(self) -> float | None:
+        """When to call :meth:`handle_deadline`; None while only input can change anything."""
+        if self._phase is Phase.OVER:
+            return None
+        times = list(self._timers.values())
+        for part in (self._audio, self._terminal, self._session if self._terminal else None):
+            if part is not None and (due := part.next_deadline()) is not None:
+                times.append(due)
+        return min(times, default=None)
+
+    def handle_deadline(self, now: float) -> None:
+        for timer in [timer for timer, due in self._timers.items() if due <= now]:
+            if self._timers.pop(timer, None) is not None:
+                self._ON_TIMER[timer](self, now)
+        for part in (self._audio, self._terminal, self._session if self._terminal else None):
+            if part is not None and (due := part.next_deadline()) is not None and due <= now:
+                part.handle_deadline(now)
+        self._pump(now)
+
+    def abort(self, now: float) -> None:
+        """End the call: CANCEL, or DCN and BYE; over within 3 s (FS_USER_ABORT unless already completed)."""
+        if self._aborting or self._phase in (Phase.CLEARING, Phase.OVER):
+            return
+        self._aborting = True
+        if self._phase is Phase.FAX and self._finished is None:
+            self._timers[Timer.ABORT] = now + _ABORT_LIMIT
+            self._session.abort(now)
+        else:
+            self._hang_up(now)
+        self._pump(now)
+
+    # --- out -----------------------------------------------------------------------------------------------
+
+    def take_datagrams(self) -> list[bytes]:
+        """RTP packets to send now."""
+        taken, self._datagrams = self._datagrams, []
+        return taken
+
+    def take_packets(self) -> list[Packet]:
+        """T.38 packets for the pacer."""
+        taken, self._packets = self._packets, []
+        return taken
+
+    def release(self, packet: Packet) -> bytes | None:
+        """The datagram of a packet that is due; None when it has been revoked."""
+        return None if self._terminal is None else self._terminal.release(packet)
+
+    def take_page_jobs(self) -> list[PageJob]:
+        """Slow work, answered through the ``page_…`` methods."""
+        taken, self._page_jobs = self._page_jobs, []
+        return taken
+
+    def take_events(self) -> list[events.FaxEvent]:
+        taken, self._events = self._events, []
+        return taken
+
+    # --- the line ------------------------------------------------------------------------------------------
+
+    def _on_answered(self, event: Answered, now: float) -> None:
+        self._timers.pop(Timer.RINGING, None)
+        self._sip = (event.status, event.reason, None)
+        if self._aborting or self._phase is Phase.CLEARING:
+            return
+        self._dialog = event.dialog
+        self._phase = Phase.AUDIO
+        self._timers[Timer.NOT_SWITCHED] = now + _T1
+        self._emit(events.Connected(event.dialog))
+        self._on_media(event.local, event.remote, False, now)
+        if self._phase is Phase.AUDIO:
+            self._plan_switch(now)
+
+    @abstractmethod
+    def _plan_switch(self, now: float) -> None:
+        """Decide when to ask for T.38 ourselves."""
+
+    def _on_media(
+        self, local: SessionDescription, remote: SessionDescription, ours: bool, now: float
+    ) -> None:
+        media = agreed_media(local, remote)
+        if media is not None:
+            self.remote_media = media.remote
+        if isinstance(media, ImageMedia) and self._phase is Phase.AUDIO:
+            self._switch(media, ours, now)
+        elif isinstance(media, AudioMedia) and self._phase is Phase.AUDIO and self._audio is None:
+            self._audio = AudioLeg(
+                role=self._role, payload_type=media.payload_type, law=media.law, start=self._environment.rtp
+            )
+            self._audio.start(now)
+
+    def _switch(self, media: ImageMedia, ours: bool, now: float) -> None:
+        assert self._dialog is not None
+        self._phase = Phase.FAX
+        self._audio = None
+        for timer in (Timer.OFFER, Timer.NOT_SWITCHED):
+            self._timers.pop(timer, None)
+        self._terminal = Terminal(
+            syntax=Syntax.for_version(media.version),
+            redundancy=self._settings.redundancy if media.theirs.accepts_redundancy else 0,
+            max_datagram=media.theirs.max_datagram,
+        )
+        self._emit(events.SwitchedToT38(self._dialog, ours))
+        self._terminal.start(now)
+        self._start_session(now)
+        early, self._early = self._early, []
+        for data in early:
+            self._terminal.receive(data, now)
+
+    @abstractmethod
+    def _start_session(self, now: float) -> None:
+        """T.38 is up: begin phase B."""
+
+    def _on_failed(self, event: Failed, now: float) -> None:
+        self._sip = (event.status, event.reason, event.cause)
+        if self._verdict is None:
+            self._verdict = verdict.of_failure(event, sent_credentials=self._sent_credentials())
+        self._conclude(now)
+
+    def _sent_credentials(self) -> bool:
+        return False
+
+    def _on_ended(self, event: Ended, now: float) -> None:
+        if self._phase is Phase.OVER:
+            return
+        if event.remote and self._dialog is not None:
+            self._emit(events.Disconnected(self._dialog, True))
+        if self._terminal is not None and self._finished is None:
+            self._session.line_dropped(now)
+            self._drain_session(now)
+        if self._terminal is None and self._verdict is None:
+            self._verdict = verdict.verdict(
+                FaxStatus.DISCONNECTED, f"the far end hung up before the switch to T.38; {self._heard_text()}"
+            )
+        self._conclude(now)
+
+    def _offer_t38(self, now: float) -> None:
+        if self._phase is Phase.AUDIO and not self._offered and self.line_call is not None:
+            self._offered = True
+            self._timers.pop(Timer.OFFER, None)
+            self._line.offer(self.line_call, image_offer(self._capabilities), now)
+
+    def _hang_up(self, now: float) -> None:
+        if self._phase in (Phase.CLEARING, Phase.OVER):
+            return
+        if self._phase is Phase.IDLE or self.line_call is None:
+            self._conclude(now)
+            return
+        if self._dialog is not None:
+            self._emit(events.Disconnected(self._dialog, False))
+        self._phase = Phase.CLEARING
+        self._audio = None
+        self._timers = {Timer.CLEAR: now + (1.0 if self._aborting else _CLEAR_LIMIT)}
+        self._line.hang_up(self.line_call, now)
+
+    # --- timers --------------------------------------------------------------------------------------------
+
+    def _on_ringing_too_long(self, now: float) -> None:
+        self._verdict = verdict.verdict(
+            FaxStatus.NO_ANSWER, f"nobody answered within {self._settings.ring_limit:g} seconds"
+        )
+        self._hang_up(now)
+
+    def _on_not_switched(self, now: float) -> None:
+        if self._refusal is not None:
+            why = f"the far end refused T.38 (SIP {self._refusal.status} {self._refusal.reason})"
+        elif self._settings.switch is Switch.CALLEE:
+            why = (
+                "the far end never switched to T.38; ask the trunk for it, or use the switch policy 'either'"
+            )
+        else:
+            why = "no T.38 was agreed on; ask the trunk for T.38"
+        self._verdict = verdict.verdict(FaxStatus.NOT_FAX_CALL, f"{why}; {self._heard_text()}")
+        self._hang_up(now)
+
+    def _heard_text(self) -> str:
+        if self._heard:
+            return f"a fax machine was heard in the audio ({', '.join(sorted(self._heard))})"
+        return "no fax tone was heard in the audio"
+
+    # --- T.30 and what is below it -------------------------------------------------------------------------
+
+    def _pump(self, now: float) -> None:
+        """Carry what one part gives to the next until nothing moves."""
+        if self._audio is not None:
+            self._datagrams += self._audio.take_packets()
+            for heard in self._audio.take_signals():
+                self._on_audio_signal(heard, now)
+        moving = self._terminal is not None
+        while moving and self._terminal is not None:
+            moving = False
+            for signal in self._terminal.take_signals():
+                self._session.receive(signal, now)
+                moving = True
+            for _ in range(self._terminal.take_sent()):
+                self._session.burst_sent(now)
+                moving = True
+            moving = self._drain_session(now) or moving
+            self._packets += self._terminal.take_packets()
+
+    def _on_audio_signal(self, heard: AudioSignal, now: float) -> None:
+        self._heard.add(heard.tone.value if isinstance(heard, ToneHeard) else "V.21")
+        if self._settings.switch is Switch.EITHER and isinstance(heard, V21Heard):
+            self._offer_t38(now)
+
+    def _drain_session(self, now: float) -> bool:
+        outputs = self._session.take_outputs()
+        for output in outputs:
+            self._on_output(output, now)
+        return bool(outputs)
+
+    def _on_output(self, output: Output, now: float) -> None:
+        """Anything not handled here belongs to sending or to receiving alone."""
+        match output:
+            case SendBurst(burst=burst):
+                if self._terminal is not None and self._phase is Phase.FAX:
+                    self._terminal.send(burst, now)
+            case RevokeBurst():
+                if self._terminal is not None:
+                    self._terminal.revoke(now)
+            case Identified(station_id=station_id):
+                self._remote_id = station_id
+                self._emit(events.Identified(station_id))
+            case Negotiated(mode=mode):
+                self._emit(events.Trained(mode.bit_rate, mode.coding, mode.ecm))
+            case PageBegun(index=index):
+                self._emit(events.PageStarted(index + 1, self._total_pages()))
+            case PageOutcome():
+                self._on_page_outcome(output)
+            case Finished():
+                self._finished = output
+                self._timers.pop(Timer.ABORT, None)
+                self._timers[Timer.HANG_UP] = now + self._drain_time()
+
+    def _drain_time(self) -> float:
+        return _DRAIN
+
+    def _total_pages(self) -> int:
+        return 0
+
+    def _on_page_outcome(self, outcome: PageOutcome) -> None:
+        earlier = self._pages.get(outcome.index)
+        record = PageRecord(
+            number=outcome.index + 1,
+            confirmed=outcome.confirmed,
+            response=outcome.response,
+            bit_rate=outcome.bit_rate,
+            coding=outcome.coding,
+            ecm=outcome.ecm,
+            octets=outcome.octets,
+            repeats=outcome.repeats + (0 if earlier is None else earlier.repeats),
+            seconds=outcome.seconds + (0.0 if earlier is None else earlier.seconds),
+        )
+        self._pages[outcome.index] = record
+        self._emit(events.PageDone(record))
+
+    # --- the end -------------------------------------------------------------------------------------------
+
+    def _conclude(self, now: float) -> None:
+        if self._phase is Phase.OVER:
+            return
+        self._phase = Phase.OVER
+        self._timers.clear()
+        self._audio = None
+        outcome = self._final_verdict()
+        counters = {} if self._terminal is None else asdict(self._terminal.counters)
+        status, reason, cause = self._sip
+        self.result = FaxResult(
+            status=outcome.status,
+            reason=outcome.reason,
+            retry=outcome.retry,
+            retry_reason=outcome.retry_reason,
+            sip_status=status,
+            sip_reason=reason,
+            cause=cause,
+            t30_error=None if self._finished is None else self._finished.error,
+            dialog=self._dialog,
+            remote_id=self._remote_id,
+            pages=self._page_records(),
+            seconds=now - self._started_at,
+            counters=counters,
+        )
+        self._emit(events.Finished(self.result))
+
+    def _final_verdict(self) -> verdict.Verdict:
+        if self._finished is not None and self._finished.error is None:
+            return self._success()
+        if self._aborting:
+            return verdict.verdict(FaxStatus.USER_ABORT, "the fax was cancelled here")
+        if self._verdict is not None:
+            return self._verdict
+        if self._finished is None or self._finished.error is None:
+            return verdict.verdict(FaxStatus.DISCONNECTED, "the call ended before the fax did")
+        silent = self._terminal is not None and self._terminal.counters.received == 0
+        if silent and self._finished.error in (T30Error.NO_FAX, T30Error.NO_COMMAND):
+            return verdict.verdict(
+                FaxStatus.FATAL_ERROR,
+                "the call switched to T.38 but no T.38 packet ever arrived; look for a firewall or NAT",
+            )
+        return verdict.of_t30(self._finished.error, self._finished.detail)
+
+    @abstractmethod
+    def _success(self) -> verdict.Verdict:
+        """The verdict on a T.30 session that ended well."""
+
+    def _page_records(self) -> tuple[PageRecord, ...]:
+        return tuple(self._pages[index] for index in sorted(self._pages))
+
+    def _emit(self, event: events.FaxEvent) -> None:
+        self._events.append(event)
+
+    _ON_TIMER: ClassVar[dict[Timer, Callable[[FaxCall, float], None]]] = {
+        Timer.RINGING: _on_ringing_too_long,
+        Timer.OFFER: _offer_t38,
+        Timer.NOT_SWITCHED: _on_not_switched,
+        Timer.HANG_UP: _hang_up,
+        Timer.ABORT: _hang_up,
+        Timer.CLEAR: _conclude,
+    }

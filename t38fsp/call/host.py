@@ -1,0 +1,48 @@
+"""What surrounds a fax call, in an engine or in a simulator, and the one step that joins the two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from sip.line import Address
+from t38fsp.call.faxcall import FaxCall, PageJob
+from t38fsp.events import FaxEvent
+from t38fsp.t38.terminal import Packet
+
+
+class Host(Protocol):
+    """The surroundings of one call. None of these may call back into the call before it returns."""
+
+    def arm(self, deadline: float | None) -> None:
+        """Call ``handle_deadline`` then; replaces what was armed before."""
+
+    def set_remote(self, address: Address) -> None:
+        """Datagrams go there from now on."""
+
+    def send(self, datagram: bytes) -> None:
+        """Send at once."""
+
+    def pace(self, packets: Sequence[Packet]) -> None:
+        """Release and send each of these when it is due."""
+
+    def do(self, job: PageJob) -> None:
+        """Code or store a page, and answer the call later."""
+
+    def report(self, event: FaxEvent) -> None: ...
+
+
+def settle(call: FaxCall, host: Host) -> None:
+    """After every input to ``call``: carry out what it asks for."""
+    if call.remote_media is not None:
+        host.set_remote(call.remote_media)
+    for datagram in call.take_datagrams():
+        host.send(datagram)
+    packets = call.take_packets()
+    if packets:
+        host.pace(packets)
+    for job in call.take_page_jobs():
+        host.do(job)
+    for event in call.take_events():
+        host.report(event)
+    host.arm(call.next_deadline())

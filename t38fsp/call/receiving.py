@@ -1,0 +1,104 @@
+"""The called end: answer, see to the switch, take the pages."""
+
+from __future__ import annotations
+
+from sip.line import Incoming, Line
+from t38fsp.audio.leg import Role
+from t38fsp.call import verdict
+from t38fsp.call.faxcall import CallEnvironment, FaxCall, Phase, StorePage, Timer
+from t38fsp.call.media import answer_offer, audio_offer
+from t38fsp.jobs import CallSettings, Switch
+from t38fsp.status import FaxStatus
+from t38fsp.t4.checker import LineChecker
+from t38fsp.t30.outputs import Output, PageBegun, PageData, PageReceived
+from t38fsp.t30.receiver import ReceiveOptions, Receiver
+from t38fsp.t30.vocabulary import PageQuality
+
+_BYE_WAIT = 5.0
+"""Seconds that the caller is left to hang up after DCN."""
+_PAGE_LIMIT = 32 * 1024 * 1024
+"""Octets of one coded page beyond which it is not taken: no page at V.17 speed in an hour is larger."""
+
+
+class ReceivingCall(FaxCall):
+    """Takes an incoming call; received pages come up as :class:`StorePage` jobs."""
+
+    def __init__(
+        self, line: Line, incoming: Incoming, settings: CallSettings, environment: CallEnvironment
+    ) -> None:
+        self._options = ReceiveOptions(
+            station_id=settings.station_id, ecm=settings.ecm, max_rate=settings.max_rate
+        )
+        self._receiver = Receiver(self._options)
+        super().__init__(line, self._receiver, settings, environment, Role.ANSWERING)
+        self._incoming = incoming
+        self._data = bytearray()
+        self._checker: LineChecker | None = None
+
+    def start(self, now: float) -> None:
+        """Answer the call."""
+        self._started_at = now
+        self.line_call = self._incoming.call
+        offer = self._incoming.offer
+        media = audio_offer(self._capabilities) if offer is None else answer_offer(self._capabilities, offer)
+        if media is None:
+            self._verdict = verdict.verdict(
+                FaxStatus.NOT_FAX_CALL, "the caller offered neither T.38 over UDPTL nor G.711"
+            )
+            self._line.refuse(self.line_call, 488, now)
+            self._conclude(now)
+            return
+        self._phase = Phase.CALLING
+        self._line.accept(self.line_call, media, self._environment.media_address, self._answerer, now)
+
+    def page_stored(self, index: int, quality: PageQuality, now: float) -> None:
+        self._receiver.page_stored(index, quality, now)
+        self._pump(now)
+
+    def page_not_stored(self, index: int, error: str, now: float) -> None:
+        self._receiver.page_not_stored(index, error, now)
+        self._pump(now)
+
+    def _plan_switch(self, now: float) -> None:
+        if self._settings.switch in (Switch.CALLEE, Switch.FIRST):
+            self._offer_t38(now)
+        elif self._settings.switch is Switch.EITHER:
+            self._timers[Timer.OFFER] = now + self._settings.switch_wait
+
+    def _start_session(self, now: float) -> None:
+        self._receiver.start(now)
+
+    def _on_output(self, output: Output, now: float) -> None:
+        match output:
+            case PageBegun(mode=mode):
+                self._data.clear()
+                self._checker = None if mode.ecm else LineChecker(mode.coding, mode.width)
+                super()._on_output(output, now)
+            case PageData(data=data, after_gap=after_gap):
+                if len(self._data) + len(data) <= _PAGE_LIMIT:
+                    self._data += data
+                    if self._checker is not None:
+                        self._checker.feed(data, after_gap)
+            case PageReceived():
+                self._page_received(output, now)
+            case _:
+                super()._on_output(output, now)
+
+    def _page_received(self, page: PageReceived, now: float) -> None:
+        quality = None if self._checker is None else self._checker.finish()
+        if quality is not None and quality.bad_rows >= self._options.bad_share * quality.rows:
+            # A page that will get RTN is not kept: the far end sends it again.
+            self._receiver.page_stored(page.index, quality, now)
+        else:
+            self._page_jobs.append(StorePage(page.index, page.mode, bytes(self._data)))
+        self._data.clear()
+
+    def _drain_time(self) -> float:
+        # Only one side hangs up after success: the caller, unless it forgets.
+        ended_well = self._finished is not None and self._finished.error is None
+        return _BYE_WAIT if ended_well else super()._drain_time()
+
+    def _success(self) -> verdict.Verdict:
+        confirmed = sum(page.confirmed for page in self._pages.values())
+        pages = "1 page was" if confirmed == 1 else f"{confirmed} pages were"
+        return verdict.verdict(FaxStatus.COMPLETED, f"{pages} received")

@@ -1,0 +1,124 @@
+"""The calling end: dial, wait for the switch, send the document, hang up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sip.line import Address, CallRequest, Credentials, Line
+from t38fsp import events
+from t38fsp.audio.leg import Role
+from t38fsp.call import verdict
+from t38fsp.call.faxcall import CallEnvironment, FaxCall, Phase, Timer
+from t38fsp.call.media import audio_offer, image_offer
+from t38fsp.jobs import CallSettings, Switch
+from t38fsp.results import PageRecord
+from t38fsp.status import FaxStatus
+from t38fsp.t30.outputs import Output, PageWanted
+from t38fsp.t30.transmitter import TransmitOptions, Transmitter
+from t38fsp.t30.vocabulary import PageFormat
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Whom to call: the URIs, the resolved first hop, and what identifies us there."""
+
+    target: str
+    caller: str
+    first_hop: Address
+    credentials: Credentials | None = None
+
+
+class SendingCall(FaxCall):
+    """Sends the pages described by ``pages``; they are asked for with :class:`PageWanted` as they travel."""
+
+    def __init__(
+        self,
+        line: Line,
+        destination: Destination,
+        pages: Sequence[PageFormat],
+        settings: CallSettings,
+        environment: CallEnvironment,
+    ) -> None:
+        options = TransmitOptions(
+            station_id=settings.station_id, ecm=settings.ecm, max_rate=settings.max_rate
+        )
+        self._transmitter = Transmitter(pages, options)
+        super().__init__(line, self._transmitter, settings, environment, Role.CALLING)
+        self._destination = destination
+        self._total = len(pages)
+
+    def start(self, now: float) -> None:
+        """Dial."""
+        self._started_at = now
+        if self._settings.switch is Switch.FIRST:
+            media = image_offer(self._capabilities)
+        else:
+            media = audio_offer(self._capabilities)
+        self._phase = Phase.CALLING
+        self._timers[Timer.RINGING] = now + self._settings.ring_limit
+        self._emit(events.Dialing(self._destination.target))
+        self.line_call = self._line.place(
+            CallRequest(
+                target=self._destination.target,
+                caller=self._destination.caller,
+                destination=self._destination.first_hop,
+                media=media,
+                media_address=self._environment.media_address,
+                answerer=self._answerer,
+                credentials=self._destination.credentials,
+            ),
+            now,
+        )
+
+    def proceed(self, go_on: bool, now: float) -> None:
+        """The application's answer to Connected: DCS may go out, or the call ends (FS_USER_ABORT)."""
+        if go_on:
+            self._transmitter.proceed(now)
+            self._pump(now)
+        else:
+            self.abort(now)
+
+    def page_ready(self, request: int, data: bytes, now: float) -> None:
+        self._transmitter.page_ready(request, data, now)
+        self._pump(now)
+
+    def page_failed(self, request: int, error: str, now: float) -> None:
+        self._transmitter.page_failed(request, error, now)
+        self._pump(now)
+
+    def _plan_switch(self, now: float) -> None:
+        if self._settings.switch is Switch.CALLER:
+            self._offer_t38(now)
+        elif self._settings.switch is Switch.EITHER:
+            self._timers[Timer.OFFER] = now + self._settings.switch_wait
+
+    def _start_session(self, now: float) -> None:
+        self._transmitter.start(now)
+
+    def _sent_credentials(self) -> bool:
+        return self._destination.credentials is not None
+
+    def _total_pages(self) -> int:
+        return self._total
+
+    def _on_output(self, output: Output, now: float) -> None:
+        if isinstance(output, PageWanted):
+            self._page_jobs.append(output)
+        else:
+            super()._on_output(output, now)
+
+    def _success(self) -> verdict.Verdict:
+        confirmed = sum(page.confirmed for page in self._pages.values())
+        if confirmed == self._total:
+            pages = "1 page was" if confirmed == 1 else f"all {confirmed} pages were"
+            return verdict.verdict(FaxStatus.COMPLETED, f"{pages} confirmed by the far end")
+        return verdict.verdict(
+            FaxStatus.FATAL_ERROR, f"only {confirmed} of {self._total} pages were confirmed by the far end"
+        )
+
+    def _page_records(self) -> tuple[PageRecord, ...]:
+        records = [PageRecord(number + 1, False) for number in range(self._total)]
+        for index, record in self._pages.items():
+            records[index] = replace(record, number=index + 1)
+        return tuple(records)

@@ -1,0 +1,110 @@
+"""From the facts of an ended call to its status, one sentence, and whether to send again.
+
+The table of SIP classes follows what trunks mean by them rather than their names: 403, for one, is as often
+about credentials, caller ID or credit as about the number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sip.line import Failed
+from t38fsp.status import FaxStatus
+from t38fsp.t30.outputs import T30Error
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    status: FaxStatus
+    reason: str
+    retry_reason: str
+
+    @property
+    def retry(self) -> bool:
+        return self.status.asks_to_resend
+
+
+_WHY = {
+    FaxStatus.COMPLETED: "every page was confirmed",
+    FaxStatus.BUSY: "the line may be free later",
+    FaxStatus.NO_ANSWER: "somebody may answer later",
+    FaxStatus.BAD_ADDRESS: "the number is wrong and will stay wrong",
+    FaxStatus.CALL_BLACKLISTED: "the network bars this number",
+    FaxStatus.LINE_UNAVAILABLE: "the trunk may take calls later",
+    FaxStatus.NOT_FAX_CALL: "a fax machine may answer next time",
+    FaxStatus.DISCONNECTED: "the call was cut off, which may not happen again",
+    FaxStatus.FATAL_ERROR: "the fault may not happen again",
+    FaxStatus.USER_ABORT: "the fax was cancelled",
+    FaxStatus.BAD_DOCUMENT: "the document cannot be sent as it is",
+}
+
+
+def verdict(status: FaxStatus, reason: str) -> Verdict:
+    return Verdict(status, reason, _WHY[status])
+
+
+# Q.850: causes of a network in trouble for a moment, which outweigh a status that blames the number.
+_TRANSIENT_CAUSES = frozenset({34, 38, 41, 42, 44, 47})
+_BARRED_CAUSES = frozenset({21, 52, 53, 54, 55, 57})
+
+_BY_STATUS: dict[int, tuple[FaxStatus, str]] = {
+    401: (FaxStatus.LINE_UNAVAILABLE, "the peer wants a user name and password that it accepts"),
+    403: (FaxStatus.LINE_UNAVAILABLE, "the peer forbids the call; check credentials, caller ID and credit"),
+    404: (FaxStatus.BAD_ADDRESS, "the number does not exist"),
+    407: (FaxStatus.LINE_UNAVAILABLE, "the proxy wants a user name and password that it accepts"),
+    408: (FaxStatus.NO_ANSWER, "nobody answered"),
+    410: (FaxStatus.BAD_ADDRESS, "the number no longer exists"),
+    480: (FaxStatus.NO_ANSWER, "the far end cannot be reached at the moment"),
+    484: (FaxStatus.BAD_ADDRESS, "the number is incomplete"),
+    486: (FaxStatus.BUSY, "the far end is busy"),
+    487: (FaxStatus.NO_ANSWER, "the call was ended before anybody answered"),
+    488: (FaxStatus.FATAL_ERROR, "the peer refuses the media offered; try another switch policy"),
+    600: (FaxStatus.BUSY, "the far end is busy everywhere"),
+    603: (FaxStatus.FATAL_ERROR, "the far end declined the call"),
+    604: (FaxStatus.BAD_ADDRESS, "the number does not exist anywhere"),
+    606: (FaxStatus.FATAL_ERROR, "the peer refuses the media offered; try another switch policy"),
+}
+
+
+def of_failure(failed: Failed, *, sent_credentials: bool) -> Verdict:
+    """The verdict on an INVITE that came to nothing (RFC 3261 21, RFC 3326)."""
+    told = f"SIP {failed.status} {failed.reason}".rstrip()
+    if failed.local and failed.status == 408:
+        return verdict(
+            FaxStatus.NO_ANSWER, "the SIP peer never responded; check its address and the firewall"
+        )
+    if failed.local:
+        return verdict(
+            FaxStatus.LINE_UNAVAILABLE, f"the SIP peer cannot be reached ({failed.reason}); check its address"
+        )
+    if failed.cause in _TRANSIENT_CAUSES:
+        return verdict(
+            FaxStatus.FATAL_ERROR, f"the network is congested (Q.850 cause {failed.cause}, {told})"
+        )
+    if failed.status == 403 and failed.cause in _BARRED_CAUSES:
+        return verdict(
+            FaxStatus.CALL_BLACKLISTED, f"the number is barred (Q.850 cause {failed.cause}, {told})"
+        )
+    status, sentence = _BY_STATUS.get(failed.status, (None, ""))
+    if status is None:
+        if failed.status >= 500:
+            status, sentence = FaxStatus.LINE_UNAVAILABLE, "the peer cannot take the call now"
+        else:
+            status, sentence = FaxStatus.FATAL_ERROR, "the peer refused the call"
+    if failed.status in (401, 407) and sent_credentials:
+        sentence = "the peer did not accept the user name and password"
+    return verdict(status, f"{sentence} ({told})")
+
+
+_BY_T30_ERROR = {
+    T30Error.NO_FAX: FaxStatus.NOT_FAX_CALL,
+    T30Error.NO_COMMAND: FaxStatus.NOT_FAX_CALL,
+    T30Error.DISCONNECTED: FaxStatus.DISCONNECTED,
+    T30Error.ABORTED: FaxStatus.USER_ABORT,
+}
+
+
+def of_t30(error: T30Error, detail: str) -> Verdict:
+    """The verdict on a T.30 session that failed."""
+    reason = f"{error.value}; {detail}" if detail else error.value
+    return verdict(_BY_T30_ERROR.get(error, FaxStatus.FATAL_ERROR), reason)

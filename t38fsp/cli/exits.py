@@ -1,0 +1,50 @@
+"""Exit statuses of the command line, one for each way a fax can end."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from t38fsp.results import FaxResult
+from t38fsp.status import FaxStatus
+
+
+class Exit(IntEnum):
+    """0 only when every page was confirmed."""
+
+    COMPLETED = 0
+    ERROR = 1
+    """Something here failed: a port in use, a directory that cannot be written."""
+    USAGE = 2
+    BUSY = 3
+    NO_ANSWER = 4
+    BAD_NUMBER = 5
+    NOT_A_FAX = 6
+    PARTIAL = 7
+    """Some pages were confirmed, not all."""
+    DISCONNECTED = 8
+    LINE_UNAVAILABLE = 9
+    FAILED = 10
+    BAD_DOCUMENT = 11
+    CANCELLED = 12
+
+
+_BY_STATUS = {
+    FaxStatus.COMPLETED: Exit.COMPLETED,
+    FaxStatus.BUSY: Exit.BUSY,
+    FaxStatus.NO_ANSWER: Exit.NO_ANSWER,
+    FaxStatus.BAD_ADDRESS: Exit.BAD_NUMBER,
+    FaxStatus.CALL_BLACKLISTED: Exit.BAD_NUMBER,
+    FaxStatus.NOT_FAX_CALL: Exit.NOT_A_FAX,
+    FaxStatus.DISCONNECTED: Exit.DISCONNECTED,
+    FaxStatus.LINE_UNAVAILABLE: Exit.LINE_UNAVAILABLE,
+    FaxStatus.BAD_DOCUMENT: Exit.BAD_DOCUMENT,
+    FaxStatus.USER_ABORT: Exit.CANCELLED,
+}
+
+
+def exit_for(result: FaxResult) -> Exit:
+    """The exit status that tells how ``result`` ended."""
+    status = _BY_STATUS.get(result.status, Exit.FAILED)
+    if status in (Exit.DISCONNECTED, Exit.FAILED) and 0 < result.pages_confirmed < len(result.pages):
+        return Exit.PARTIAL
+    return status

@@ -1,0 +1,254 @@
+"""The engine in this process: one SIP address, and every call on it, on one asyncio loop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+
+from sip.errors import SipError
+from sip.line import Address, Ended, Failed, Incoming, LineEvent
+from sip.resolver import resolve
+from sip.udp import UdpLine
+from sip.uri import Uri
+from t38fsp import events
+from t38fsp.audio.leg import RtpStart
+from t38fsp.call.faxcall import CallEnvironment, FaxCall
+from t38fsp.call.receiving import ReceivingCall
+from t38fsp.call.sending import Destination, SendingCall
+from t38fsp.call.verdict import verdict
+from t38fsp.engine.media import MediaPort
+from t38fsp.engine.pacer import Pacer
+from t38fsp.engine.running import RunningCall
+from t38fsp.image.errors import ImageError
+from t38fsp.image.pool import ImagePool
+from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, Observer, ReceiveJob, SendJob
+from t38fsp.results import FaxResult
+from t38fsp.status import FaxStatus
+from t38fsp.t38.terminal import Packet
+
+logger = logging.getLogger(__name__)
+
+_GOODBYE_LIMIT = 3.0
+"""Seconds that aborted calls are given to say goodbye."""
+
+
+class FaxEngine:
+    """Sends and takes faxes; every method belongs to the thread of its loop.
+
+    A busy thread of the same interpreter delays the pacing of packets: programs that compute keep the engine
+    in a process of its own (:class:`t38fsp.engine.remote.EngineProcess`).
+    """
+
+    def __init__(self, settings: EngineSettings, on_incoming: Callable[[IncomingCall], None]) -> None:
+        self._settings = settings
+        self._on_incoming = on_incoming
+        self._random = random.SystemRandom()
+        self._running: dict[int, RunningCall] = {}
+        self._preparing: dict[int, asyncio.Task[None]] = {}
+        self._observers: dict[int, Observer] = {}
+        self._by_line_call: dict[int, RunningCall] = {}
+        self._waiting: dict[int, tuple[Incoming, asyncio.TimerHandle]] = {}
+        self._closing = False
+        self._none_left = asyncio.Event()
+        self._line_events: list[LineEvent] = []
+
+    async def start(self) -> Address:
+        """Bind the SIP address and start the image workers; returns where we listen.
+
+        Raises EngineError when the address cannot be had.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._pacer: Pacer[Packet] = Pacer(self._loop)
+        self._line = UdpLine(self._settings.listen, self._on_line_event, random=self._random)
+        try:
+            address = await self._line.start()
+        except (OSError, SipError) as error:
+            raise EngineError(str(error)) from error
+        self._images = ImagePool(self._settings.image_workers)
+        await self._images.start()
+        return address
+
+    async def close(self, drain: float = 0.0) -> None:
+        """No new calls; wait up to ``drain`` seconds for those that run, then abort them."""
+        self._closing = True
+        for call in list(self._waiting):
+            self.refuse(call)
+        if self._observers and drain > 0:
+            await self._wait_for_all(drain)
+        for job in list(self._observers):
+            self.abort(job)
+        if self._observers:
+            await self._wait_for_all(_GOODBYE_LIMIT)
+        await self._line.close()
+        await self._images.close()
+
+    async def _wait_for_all(self, limit: float) -> None:
+        self._none_left.clear()
+        try:
+            await asyncio.wait_for(self._none_left.wait(), limit)
+        except TimeoutError:
+            logger.warning("%d calls still run after %g seconds", len(self._observers), limit)
+
+    # --- jobs ----------------------------------------------------------------------------------------------
+
+    def send(self, job: int, what: SendJob, observer: Observer) -> None:
+        """Send a document; see :class:`t38fsp.jobs.Engine`."""
+        self._observers[job] = observer
+        if self._refused_for_load(job):
+            return
+        task = self._loop.create_task(self._prepare(job, what))
+        self._preparing[job] = task
+
+    def receive(self, job: int, what: ReceiveJob, observer: Observer) -> None:
+        """Take a waiting call."""
+        self._observers[job] = observer
+        waiting = self._waiting.pop(what.call, None)
+        if waiting is None:
+            self._finish_early(job, FaxStatus.NO_ANSWER, "the caller hung up before the call was taken")
+            return
+        incoming, timer = waiting
+        timer.cancel()
+        try:
+            media = self._open_media(job, incoming.source)
+        except OSError as error:
+            self._line.refuse(incoming.call, 503, self._loop.time())
+            self._finish_early(job, FaxStatus.LINE_UNAVAILABLE, str(error))
+            return
+        call = ReceivingCall(self._line, incoming, what.settings, self._environment(media))
+        self._run(job, call, media, what.file)
+        call.start(self._loop.time())
+        self._started(job, call)
+
+    def proceed(self, job: int, go_on: bool) -> None:
+        running = self._running.get(job)
+        if running is not None:
+            running.proceed(go_on)
+
+    def abort(self, job: int) -> None:
+        preparing = self._preparing.get(job)
+        if preparing is not None:
+            preparing.cancel()
+            self._finish_early(job, FaxStatus.USER_ABORT, "the fax was cancelled before dialling")
+        elif job in self._running:
+            self._running[job].abort()
+
+    def refuse(self, call: int) -> None:
+        waiting = self._waiting.pop(call, None)
+        if waiting is not None:
+            waiting[1].cancel()
+            self._line.refuse(call, 486, self._loop.time())
+
+    def _refused_for_load(self, job: int) -> bool:
+        if self._closing:
+            self._finish_early(job, FaxStatus.LINE_UNAVAILABLE, "the engine is shutting down")
+        elif len(self._observers) > self._settings.max_calls:
+            self._finish_early(
+                job, FaxStatus.LINE_UNAVAILABLE, f"all {self._settings.max_calls} lines are taken; try later"
+            )
+        else:
+            return False
+        return True
+
+    async def _prepare(self, job: int, what: SendJob) -> None:
+        """Everything that can go wrong before dialling."""
+        try:
+            pages = await self._images.inspect(what.document)
+            first_hop = await resolve(what.target, via=what.via)
+            media = self._open_media(job, first_hop)
+        except ImageError as error:
+            self._finish_early(job, FaxStatus.BAD_DOCUMENT, str(error))
+        except SipError as error:
+            self._finish_early(job, FaxStatus.BAD_ADDRESS, str(error))
+        except OSError as error:
+            self._finish_early(job, FaxStatus.LINE_UNAVAILABLE, str(error))
+        else:
+            caller = what.caller or str(Uri("sip", "fax", media.address[0]))
+            destination = Destination(what.target, caller, first_hop, what.credentials)
+            call = SendingCall(self._line, destination, pages, what.settings, self._environment(media))
+            self._run(job, call, media, what.document)
+            call.start(self._loop.time())
+            self._started(job, call)
+        finally:
+            self._preparing.pop(job, None)
+
+    def _open_media(self, job: int, peer: Address) -> MediaPort:
+        def on_datagram(data: bytes) -> bool:
+            running = self._running.get(job)
+            return running is not None and running.datagram_received(data)
+
+        return MediaPort.open(self._line.local_host(peer), on_datagram)
+
+    def _environment(self, media: MediaPort) -> CallEnvironment:
+        start = RtpStart(
+            ssrc=self._random.getrandbits(32),
+            sequence=self._random.getrandbits(16),
+            timestamp=self._random.getrandbits(32),
+        )
+        return CallEnvironment(media.address[0], media.port, start)
+
+    def _run(self, job: int, call: FaxCall, media: MediaPort, file: str) -> None:
+        self._running[job] = RunningCall(
+            call, media, self._pacer, self._images, file, self._observers[job], lambda: self._over(job)
+        )
+
+    def _started(self, job: int, call: FaxCall) -> None:
+        running = self._running[job]
+        if call.line_call is not None:
+            self._by_line_call[call.line_call] = running
+        running.settle()
+
+    def _over(self, job: int) -> None:
+        running = self._running.pop(job)
+        if running.call.line_call is not None:
+            self._by_line_call.pop(running.call.line_call, None)
+        self._forget(job)
+
+    def _forget(self, job: int) -> None:
+        del self._observers[job]
+        if not self._observers:
+            self._none_left.set()
+
+    def _finish_early(self, job: int, status: FaxStatus, reason: str) -> None:
+        outcome = verdict(status, reason)
+        observer = self._observers[job]
+        self._forget(job)
+        observer(
+            events.Finished(FaxResult(status, reason, retry=outcome.retry, retry_reason=outcome.retry_reason))
+        )
+
+    # --- the line ------------------------------------------------------------------------------------------
+
+    def _on_line_event(self, event: LineEvent) -> None:
+        # A verb may report at once, while a call is still in the middle of using it.
+        if not self._line_events:
+            self._loop.call_soon(self._handle_line_events)
+        self._line_events.append(event)
+
+    def _handle_line_events(self) -> None:
+        waiting, self._line_events = self._line_events, []
+        for event in waiting:
+            running = self._by_line_call.get(event.call)
+            if running is not None:
+                running.line_event(event)
+            elif isinstance(event, Incoming):
+                self._on_call(event)
+            elif isinstance(event, Failed | Ended) and event.call in self._waiting:
+                self._waiting.pop(event.call)[1].cancel()
+
+    def _on_call(self, incoming: Incoming) -> None:
+        now = self._loop.time()
+        busy = len(self._observers) + len(self._waiting) >= self._settings.max_calls
+        if self._closing or busy or not self._settings.accept_calls:
+            self._line.refuse(incoming.call, 486 if busy else 480, now)
+            return
+        timer = self._loop.call_later(self._settings.take_limit, self._not_taken, incoming.call)
+        self._waiting[incoming.call] = (incoming, timer)
+        self._line.ring(incoming.call, now)
+        self._on_incoming(IncomingCall(incoming.call, incoming.caller, incoming.caller_name, incoming.called))
+
+    def _not_taken(self, call: int) -> None:
+        if self._waiting.pop(call, None) is not None:
+            logger.warning("call %d was not taken within %g seconds", call, self._settings.take_limit)
+            self._line.refuse(call, 480, self._loop.time())

@@ -1,0 +1,164 @@
+"""The asyncio API: send a document, take incoming faxes.
+
+    async with FaxProvider() as provider:
+        result = await provider.send("letter.tif", "sip:+15550100@trunk.example")
+
+The engine runs in this process, on this loop: code that computes for long beside it delays the packets of
+every call. Give such work to a process of its own, or use :mod:`t38fsp.faxdev`, whose engine has one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import itertools
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Self
+
+from sip.line import Credentials, DialogId
+from t38fsp.address import peer_address, target_uri
+from t38fsp.engine.engine import FaxEngine
+from t38fsp.events import Connected, FaxEvent, Finished
+from t38fsp.jobs import CallSettings, EngineSettings, IncomingCall, ReceiveJob, SendJob
+from t38fsp.results import FaxResult
+
+OnEvent = Callable[[FaxEvent], None]
+OnConnected = Callable[[DialogId], bool | Awaitable[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingFax:
+    """A call that waits; take it with :meth:`receive` or turn it away with :meth:`refuse`."""
+
+    caller: str
+    """SIP URI of the caller."""
+    caller_name: str
+    called: str
+    """SIP URI that was called."""
+    _provider: FaxProvider = field(repr=False)
+    _call: IncomingCall = field(repr=False)
+
+    async def receive(
+        self,
+        file: str | os.PathLike[str],
+        *,
+        settings: CallSettings = CallSettings(),  # noqa: B008
+        on_event: OnEvent | None = None,
+    ) -> FaxResult:
+        """Take the call and append its pages to ``file``, a TIFF. Cancelling ends the call."""
+        return await self._provider._receive(ReceiveJob(self._call.call, os.fspath(file), settings), on_event)
+
+    def refuse(self) -> None:
+        self._provider._engine.refuse(self._call.call)
+
+
+class FaxProvider:
+    """Sends and takes faxes on one SIP address.
+
+    ``listen`` is (host, port); port 0 takes any. With ``accept_calls`` false, incoming calls are refused.
+    Raises EngineError from ``async with`` when the address cannot be had.
+    """
+
+    def __init__(
+        self,
+        listen: tuple[str, int] = ("0.0.0.0", 0),
+        *,
+        accept_calls: bool = False,
+        settings: EngineSettings | None = None,
+    ) -> None:
+        base = settings or EngineSettings()
+        self._engine = FaxEngine(replace(base, listen=listen, accept_calls=accept_calls), self._on_incoming)
+        self._jobs = itertools.count(1)
+        self._calls: asyncio.Queue[IncomingFax | None] = asyncio.Queue()
+        self.address: tuple[str, int] = listen
+        """Where we listen; known once entered."""
+
+    async def __aenter__(self) -> Self:
+        self.address = await self._engine.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._engine.close()
+        self._calls.put_nowait(None)
+
+    async def send(
+        self,
+        document: str | os.PathLike[str],
+        to: str,
+        *,
+        via: str | None = None,
+        caller: str | None = None,
+        credentials: Credentials | None = None,
+        settings: CallSettings = CallSettings(),  # noqa: B008
+        on_event: OnEvent | None = None,
+        on_connected: OnConnected | None = None,
+    ) -> FaxResult:
+        """Send a TIFF Class F file to a number (through ``via``, ``sip:HOST[:PORT]``) or a SIP URI.
+
+        ``on_connected`` is the FaxSendCallback: called at the 2xx with the dialog, False ends the call; pages
+        wait for its answer. Cancelling ends the call within 3 s. Raises AddressError for an unusable number,
+        URI or ``via``, before anything is sent; every other outcome is in the result.
+        """
+        hop = None if via is None else peer_address(via)
+        target = target_uri(to, hop)
+        job = SendJob(os.fspath(document), target, caller, hop, credentials, settings)
+        return await self._run(
+            lambda number, observer: self._engine.send(number, job, observer), on_event, on_connected
+        )
+
+    async def calls(self) -> AsyncIterator[IncomingFax]:
+        """Incoming calls, until the provider is left. Take each in a task of its own to have several."""
+        while (call := await self._calls.get()) is not None:
+            yield call
+
+    async def _receive(self, job: ReceiveJob, on_event: OnEvent | None) -> FaxResult:
+        result = await self._run(
+            lambda number, observer: self._engine.receive(number, job, observer), on_event, None
+        )
+        return replace(result, file=job.file) if result.pages_confirmed else result
+
+    async def _run(
+        self,
+        begin: Callable[[int, OnEvent], None],
+        on_event: OnEvent | None,
+        on_connected: OnConnected | None,
+    ) -> FaxResult:
+        number = next(self._jobs)
+        happened: asyncio.Queue[FaxEvent] = asyncio.Queue()
+        begin(number, happened.put_nowait)
+        result: FaxResult | None = None
+        try:
+            while result is None:
+                event = await happened.get()
+                if isinstance(event, Finished):
+                    result = event.result
+                if on_event is not None:
+                    on_event(event)
+                if isinstance(event, Connected):
+                    self._engine.proceed(number, await _answer(on_connected, event.dialog))
+        except BaseException:
+            # Cancelled, or a callback raised: no call outlives its caller.
+            self._engine.abort(number)
+            while result is None:
+                event = await happened.get()
+                if on_event is not None:
+                    on_event(event)
+                if isinstance(event, Finished):
+                    result = event.result
+            raise
+        return result
+
+    def _on_incoming(self, call: IncomingCall) -> None:
+        self._calls.put_nowait(IncomingFax(call.caller, call.caller_name, call.called, self, call))
+
+
+async def _answer(on_connected: OnConnected | None, dialog: DialogId) -> bool:
+    if on_connected is None:
+        return True
+    answer = on_connected(dialog)
+    return await answer if inspect.isawaitable(answer) else answer

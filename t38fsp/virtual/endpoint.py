@@ -1,0 +1,232 @@
+"""A fax endpoint in simulated time: the product's own call, SIP agent and packets on a virtual network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from sip.agent import UserAgent
+from sip.line import Address, Incoming, LineEvent
+from t38fsp.audio.leg import RtpStart
+from t38fsp.call.faxcall import CallEnvironment, FaxCall, PageJob, StorePage
+from t38fsp.call.host import settle
+from t38fsp.call.receiving import ReceivingCall
+from t38fsp.call.sending import Destination, SendingCall
+from t38fsp.events import Connected, FaxEvent
+from t38fsp.jobs import CallSettings
+from t38fsp.t30.outputs import PageWanted
+from t38fsp.t30.vocabulary import PageFormat, PageMode, PageQuality
+from t38fsp.t38.packet_queue import PacketQueue
+from t38fsp.t38.terminal import Packet
+from t38fsp.virtual.network import VirtualNetwork
+from t38fsp.virtual.simulator import Alarm, Simulator
+
+
+class Pages(Protocol):
+    """Where an endpoint's pages come from, or go to. Errors are OSError or ValueError."""
+
+    def encode(self, index: int, mode: PageMode) -> bytes: ...
+
+    def store(self, index: int, mode: PageMode, data: bytes) -> PageQuality: ...
+
+
+class SimulatedCall:
+    """Hosts one FaxCall on the virtual network."""
+
+    def __init__(
+        self, endpoint: SimulatedEndpoint, address: Address, pages: Pages, page_delay: float
+    ) -> None:
+        self._endpoint = endpoint
+        self._simulator = endpoint.simulator
+        self._address = address
+        self._pages = pages
+        self._page_delay = page_delay
+        self._remote: Address | None = None
+        self._packets: PacketQueue[Packet] = PacketQueue()
+        self._alarm = Alarm(self._simulator, self._on_deadline)
+        self._pacer = Alarm(self._simulator, self._on_packets_due)
+        self.events: list[FaxEvent] = []
+        self.call: FaxCall
+        self.on_connected: Callable[[], bool | None] = lambda: True
+        """The application's answer to Connected; None leaves it open."""
+
+    def feed(self, line_event: LineEvent) -> None:
+        self.call.line_event(line_event, self._simulator.now)
+        self.settle()
+
+    def receive(self, data: bytes, source: Address) -> None:
+        self.call.datagram_received(data, self._simulator.now)
+        self.settle()
+
+    def settle(self) -> None:
+        settle(self.call, self)
+        self._endpoint.flush()
+        if self.call.result is not None:
+            self._endpoint.forget(self, self._address)
+
+    def abort(self) -> None:
+        self.call.abort(self._simulator.now)
+        self.settle()
+
+    def _on_deadline(self) -> None:
+        self.call.handle_deadline(self._simulator.now)
+        self.settle()
+
+    def _on_packets_due(self) -> None:
+        now = self._simulator.now
+        for _, _, datagram in self._packets.release_due(now):
+            self.send(datagram)
+        self._pacer.set(self._packets.next_due())
+
+    def release(self, packet: Packet) -> bytes | None:
+        return self.call.release(packet)
+
+    # --- Host ----------------------------------------------------------------------------------------------
+
+    def arm(self, deadline: float | None) -> None:
+        self._alarm.set(deadline)
+
+    def set_remote(self, address: Address) -> None:
+        self._remote = address
+
+    def send(self, datagram: bytes) -> None:
+        if self._remote is not None:
+            self._endpoint.network.send(self._address, self._remote, datagram)
+
+    def pace(self, packets: Sequence[Packet]) -> None:
+        self._packets.push(self, packets)
+        self._pacer.set(self._packets.next_due())
+
+    def do(self, job: PageJob) -> None:
+        self._simulator.after(self._page_delay, lambda: self._answer(job))
+
+    def _answer(self, job: PageJob) -> None:
+        now = self._simulator.now
+        match self.call, job:
+            case SendingCall() as call, PageWanted(request=request, index=index, mode=mode):
+                try:
+                    call.page_ready(request, self._pages.encode(index, mode), now)
+                except (OSError, ValueError) as error:
+                    call.page_failed(request, str(error), now)
+            case ReceivingCall() as call, StorePage(index=index, mode=mode, data=data):
+                try:
+                    call.page_stored(index, self._pages.store(index, mode, data), now)
+                except (OSError, ValueError) as error:
+                    call.page_not_stored(index, str(error), now)
+        self.settle()
+
+    def report(self, event: FaxEvent) -> None:
+        self.events.append(event)
+        if isinstance(event, Connected) and isinstance(self.call, SendingCall):
+            self._simulator.after(0.0, self._on_connected)
+
+    def _on_connected(self) -> None:
+        answer = self.on_connected()
+        if answer is not None and isinstance(self.call, SendingCall):
+            self.call.proceed(answer, self._simulator.now)
+            self.settle()
+
+
+class SimulatedEndpoint:
+    """One SIP address with any number of calls. ``page_delay``: virtual seconds that page work takes."""
+
+    def __init__(
+        self,
+        simulator: Simulator,
+        network: VirtualNetwork,
+        agent: UserAgent,
+        address: Address,
+        *,
+        page_delay: float = 0.05,
+    ) -> None:
+        self.simulator = simulator
+        self.network = network
+        self.agent = agent
+        self.address = address
+        self.page_delay = page_delay
+        self.received: list[SimulatedCall] = []
+        self._take: tuple[Pages, CallSettings] | None = None
+        self._calls: dict[int, SimulatedCall] = {}
+        self._next_port = 10_000
+        self._alarm = Alarm(simulator, self._on_deadline)
+        self._flushing = False
+        network.bind(address, self._on_datagram)
+
+    def take_calls(self, pages: Pages, settings: CallSettings | None = None) -> None:
+        """Answer every incoming call."""
+        self._take = (pages, settings or CallSettings())
+
+    def send(
+        self,
+        target: str,
+        first_hop: Address,
+        formats: Sequence[PageFormat],
+        pages: Pages,
+        settings: CallSettings | None = None,
+    ) -> SimulatedCall:
+        """Place a call; watch ``call.result`` of what is returned."""
+        hosted, environment = self._host(pages)
+        destination = Destination(target, f"sip:fax@{self.address[0]}", first_hop)
+        call = SendingCall(self.agent, destination, formats, settings or CallSettings(), environment)
+        hosted.call = call
+        call.start(self.simulator.now)
+        assert call.line_call is not None
+        self._calls[call.line_call] = hosted
+        hosted.settle()
+        return hosted
+
+    def flush(self) -> None:
+        """Carry out what the agent asks for."""
+        if self._flushing:
+            return
+        self._flushing = True
+        moving = True
+        while moving:
+            datagrams = self.agent.take_datagrams()
+            for data, destination in datagrams:
+                self.network.send(self.address, destination, data)
+            line_events = self.agent.take_events()
+            for event in line_events:
+                self._on_line_event(event)
+            moving = bool(datagrams or line_events)
+        self._flushing = False
+        self._alarm.set(self.agent.next_deadline())
+
+    def forget(self, hosted: SimulatedCall, media: Address) -> None:
+        self.network.unbind(media)
+        if hosted.call.line_call is not None:
+            self._calls.pop(hosted.call.line_call, None)
+
+    def _host(self, pages: Pages) -> tuple[SimulatedCall, CallEnvironment]:
+        media = (self.address[0], self._next_port)
+        self._next_port += 2
+        hosted = SimulatedCall(self, media, pages, self.page_delay)
+        self.network.bind(media, hosted.receive)
+        return hosted, CallEnvironment(media[0], media[1], RtpStart(ssrc=media[1], sequence=0, timestamp=0))
+
+    def _on_datagram(self, data: bytes, source: Address) -> None:
+        self.agent.receive(data, source, self.simulator.now)
+        self.flush()
+
+    def _on_deadline(self) -> None:
+        self.agent.handle_deadline(self.simulator.now)
+        self.flush()
+
+    def _on_line_event(self, event: LineEvent) -> None:
+        if isinstance(event, Incoming):
+            self._on_incoming(event)
+        elif event.call in self._calls:
+            self._calls[event.call].feed(event)
+
+    def _on_incoming(self, incoming: Incoming) -> None:
+        if self._take is None:
+            self.agent.refuse(incoming.call, 486, self.simulator.now)
+            return
+        pages, settings = self._take
+        hosted, environment = self._host(pages)
+        call = ReceivingCall(self.agent, incoming, settings, environment)
+        hosted.call = call
+        self._calls[incoming.call] = hosted
+        self.received.append(hosted)
+        call.start(self.simulator.now)
+        hosted.settle()

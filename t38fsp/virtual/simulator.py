@@ -1,0 +1,58 @@
+"""Simulated time: a clock that jumps from one event to the next."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from itertools import count
+
+
+class Simulator:
+    """Runs callbacks in order of their virtual time (seconds from 0)."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._order = count()
+        self._queue: list[tuple[float, int, Callable[[], None]]] = []
+
+    def at(self, when: float, callback: Callable[[], None]) -> None:
+        """Run ``callback`` at virtual time ``when``, or next if that has passed."""
+        heapq.heappush(self._queue, (max(when, self.now), next(self._order), callback))
+
+    def after(self, delay: float, callback: Callable[[], None]) -> None:
+        self.at(self.now + delay, callback)
+
+    def run(self, until: Callable[[], bool] | None = None, *, limit: float = 86_400.0) -> bool:
+        """Run until ``until`` holds, nothing is left, or virtual time passes ``limit``.
+
+        Returns whether ``until`` held at the end (true when it was not given and nothing is left).
+        """
+        while self._queue:
+            if until is not None and until():
+                return True
+            when, _, callback = heapq.heappop(self._queue)
+            if when > limit:
+                return False
+            self.now = when
+            callback()
+        return until is None or until()
+
+
+class Alarm:
+    """One deadline in a simulator that can be moved."""
+
+    def __init__(self, simulator: Simulator, callback: Callable[[], None]) -> None:
+        self._simulator = simulator
+        self._callback = callback
+        self._due: float | None = None
+
+    def set(self, due: float | None) -> None:
+        if due != self._due:
+            self._due = due
+            if due is not None:
+                self._simulator.at(due, lambda: self._ring(due))
+
+    def _ring(self, due: float) -> None:
+        if due == self._due:
+            self._due = None
+            self._callback()
