@@ -1,0 +1,192 @@
+"""SIPp as an independent SIP side for the spandsp peers: one process, one call.
+
+The scenarios in ``scenarios/`` say what happens by writing lines into a pipe of the test's: ``call CALL-ID``
+once the dialog is up, ``image PORT`` once T.38 is agreed (the other side's UDPTL port), ``bye`` at the end.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+Address = tuple[str, int]
+
+SCENARIOS = Path(__file__).with_name("scenarios")
+_HOST = "127.0.0.1"
+_START_SECONDS = 10.0
+_CALL_LIMIT_SECONDS = 300
+
+
+class SippError(RuntimeError):
+    """SIPp is missing, did not start, or did not do what was expected."""
+
+
+class SippPeer:
+    """Runs one SIPp process; a context manager that stops it.
+
+    Args:
+        scenario: name of a file in ``scenarios/`` without its suffix, or a path.
+        directory: for the message log and the event pipe.
+        udptl_port: port that the scenario puts into its T.38 offer or answer.
+        remote: where to place a call; None waits for one.
+        service: user part of the called URI.
+        pause: seconds of the scenario's pause before it switches.
+        keys: more ``-key`` values for the scenario.
+    """
+
+    def __init__(
+        self,
+        scenario: str | Path,
+        directory: Path,
+        udptl_port: int,
+        *,
+        remote: Address | None = None,
+        service: str = "fax",
+        pause: float = 0.2,
+        keys: Mapping[str, str] | None = None,
+    ) -> None:
+        path = scenario if isinstance(scenario, Path) else SCENARIOS / f"{scenario}.xml"
+        self.address: Address = (_HOST, _free_port())
+        self.call_id = ""
+        self._messages = directory / f"{path.stem}-messages.log"
+        self._errors = directory / f"{path.stem}-errors.log"
+        pipe = directory / f"{path.stem}-events"
+        os.mkfifo(pipe)
+        self._pipe = os.open(pipe, os.O_RDWR)  # also as writer, so that it never ends
+        self._told: queue.SimpleQueue[list[str]] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read_pipe, name="sipp-events", daemon=True)
+        self._reader.start()
+        values = {"udptl_port": str(udptl_port), "audio_port": str(_free_port()), "events": str(pipe)}
+        values |= keys or {}
+        command = ["sipp", "-sf", str(path), "-i", _HOST, "-p", str(self.address[1]), "-m", "1", "-nostdin"]
+        command += ["-s", service, "-d", str(round(pause * 1000))]
+        command += ["-timeout", f"{_CALL_LIMIT_SECONDS}s", "-timeout_error"]
+        command += ["-trace_msg", "-message_file", str(self._messages)]
+        command += ["-trace_err", "-error_file", str(self._errors)]
+        for name, value in values.items():
+            command += ["-key", name, value]
+        if remote is not None:
+            command.append(f"{remote[0]}:{remote[1]}")
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd=directory,
+            )
+        except FileNotFoundError as error:
+            raise SippError("sipp is not installed: install the Debian package sip-tester") from error
+        self._wait_until_bound()
+
+    def expect(self, word: str, timeout: float = 30.0) -> list[str]:
+        """Wait for the scenario to tell ``word``; return what follows it on the line.
+
+        Raises:
+            SippError: it told something else, or nothing in time.
+        """
+        try:
+            told, *rest = self._told.get(timeout=timeout)
+        except queue.Empty:
+            raise SippError(f"SIPp did not tell {word!r} within {timeout:.0f} s{self._why()}") from None
+        if told != word:
+            raise SippError(f"SIPp told {told!r} where {word!r} was expected{self._why()}")
+        if word == "call":
+            self.call_id = rest[0]
+        return rest
+
+    def hang_up(self) -> None:
+        """Make the scenario send BYE; it waits for an INFO with the Call-ID of its call."""
+        info = (
+            f"INFO sip:sipp@{_HOST}:{self.address[1]} SIP/2.0\r\n"
+            f"Via: SIP/2.0/UDP {_HOST}:9;branch=z9hG4bK-hang-up\r\n"
+            f"From: <sip:test@{_HOST}>;tag=test\r\nTo: <sip:sipp@{_HOST}>\r\n"
+            f"Call-ID: {self.call_id}\r\nCSeq: 1 INFO\r\nContent-Length: 0\r\n\r\n"
+        )
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.sendto(info.encode("ascii"), self.address)
+
+    def wait(self, timeout: float = 30.0) -> None:
+        """Wait for the process to end.
+
+        Raises:
+            SippError: the call did not go as the scenario says, or goes on.
+        """
+        try:
+            status = self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise SippError(f"SIPp still runs after {timeout:.0f} s{self._why()}") from None
+        if status:
+            raise SippError(f"SIPp ended with status {status}{self._why()}")
+
+    @property
+    def messages(self) -> str:
+        """SIPp's log of every message so far."""
+        return self._messages.read_text("utf-8", "replace") if self._messages.exists() else ""
+
+    def stop(self) -> None:
+        """End the process if it still runs, and the event pipe."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        os.write(self._pipe, b"\0\n")
+        self._reader.join()
+        os.close(self._pipe)
+
+    def __enter__(self) -> SippPeer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _read_pipe(self) -> None:
+        with os.fdopen(os.dup(self._pipe), encoding="ascii", errors="replace") as lines:
+            for line in lines:
+                if line.startswith("\0"):
+                    return
+                self._told.put(line.split())
+
+    def _wait_until_bound(self) -> None:
+        """SIPp says nothing when it is ready; its port in the kernel's table does."""
+        wanted = f":{self.address[1]:04X} "
+        deadline = time.monotonic() + _START_SECONDS
+        exited = threading.Event()
+        while time.monotonic() < deadline and self._process.poll() is None:
+            if wanted in Path("/proc/net/udp").read_text("ascii"):
+                return
+            exited.wait(0.01)
+        self.stop()
+        raise SippError(f"SIPp did not start{self._why()}")
+
+    def _why(self) -> str:
+        errors = self._errors.read_text("utf-8", "replace").strip() if self._errors.exists() else ""
+        return f": {errors[-2000:]}" if errors else ""
+
+
+def answerer(directory: Path, udptl_port: int, *, pause: float = 0.2) -> SippPeer:
+    """A called party that answers with audio and switches to T.38 after ``pause`` seconds."""
+    return SippPeer("answers_and_switches", directory, udptl_port, pause=pause)
+
+
+def caller(
+    directory: Path, udptl_port: int, remote: Address, *, switches: bool = False, service: str = "fax"
+) -> SippPeer:
+    """A calling party with audio that either switches to T.38 itself or accepts the other side's switch."""
+    scenario = "calls_and_switches" if switches else "calls_and_is_switched"
+    return SippPeer(scenario, directory, udptl_port, remote=remote, service=service)
+
+
+def _free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((_HOST, 0))
+        port: int = sock.getsockname()[1]
+        return port
