@@ -1,0 +1,201 @@
+"""The T.38 attributes of SDP (T.38 annex D), with the ways in which they are really written.
+
+What is absent has a default: version 0, 14400 bit/s, no booleans, transferredTCF, datagrams of 400 octets.
+Names are compared without regard to case. A boolean is true by being there, but ``:0`` behind it makes it
+false; peers that write it so get it so in the answer.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from sip.sdp import Attribute, MediaDescription
+
+DEFAULT_DATAGRAM = 400
+MAX_DATAGRAM = 1400
+"""Octets: more would be fragmented by IP."""
+_LEAST_DATAGRAM = 40
+_LEAST_DATAGRAM_AS_SUCH = 100
+
+_NUMBER = re.compile(r"[0-9]{1,9}")
+
+
+class RateManagement(Enum):
+    """T38FaxRateManagement: who checks the TCF."""
+
+    LOCAL_TCF = "localTCF"
+    TRANSFERRED_TCF = "transferredTCF"
+
+
+class ErrorCorrection(Enum):
+    """T38FaxUdpEC."""
+
+    NONE = "t38UDPNoEC"
+    REDUNDANCY = "t38UDPRedundancy"
+    FEC = "t38UDPFEC"
+
+
+@dataclass(frozen=True, slots=True)
+class T38Parameters:
+    """What one side says of itself; the defaults are what we offer."""
+
+    version: int = 0
+    max_bit_rate: int = 14400
+    """bit/s"""
+    fill_bit_removal: bool = False
+    transcoding_mmr: bool = False
+    transcoding_jbig: bool = False
+    rate_management: RateManagement = RateManagement.TRANSFERRED_TCF
+    max_buffer: int | None = 2000
+    """Octets that this side holds for a modem; None is unknown."""
+    max_datagram: int = MAX_DATAGRAM
+    """Octets of a UDPTL datagram that this side takes."""
+    error_correction: ErrorCorrection | None = ErrorCorrection.REDUNDANCY
+    """None when nothing was said, which stands for redundancy."""
+    max_ifp: int | None = None
+    """Octets of one IFP packet that this side takes; read only, never written."""
+    boolean_values: bool = False
+    """Booleans are written with a value, false ones too."""
+
+    @property
+    def accepts_redundancy(self) -> bool:
+        """Copies of earlier packets may be sent to this side."""
+        return self.error_correction is not ErrorCorrection.NONE
+
+    @classmethod
+    def from_media(cls, media: MediaDescription) -> T38Parameters:
+        """Read a media description; whatever is missing or unreadable has its default."""
+        values: dict[str, str | None] = {}
+        corrections = []
+        for attribute in media.attributes:
+            name = _NAMES.get(attribute.name.lower())
+            if name == "T38FaxUdpEC":
+                corrections.append((attribute.value or "").strip().lower())
+            elif name is not None:
+                values.setdefault(name, None if attribute.value is None else attribute.value.strip())
+        datagram, ifp = _limits(_number(values.get("T38FaxMaxDatagram")), _number(values.get("T38FaxMaxIFP")))
+        return cls(
+            version=_number(values.get("T38FaxVersion")) or 0,
+            max_bit_rate=_number(values.get("T38MaxBitRate")) or 14400,
+            fill_bit_removal=_boolean(values, "T38FaxFillBitRemoval"),
+            transcoding_mmr=_boolean(values, "T38FaxTranscodingMMR"),
+            transcoding_jbig=_boolean(values, "T38FaxTranscodingJBIG"),
+            rate_management=_rate_management(values.get("T38FaxRateManagement")),
+            max_buffer=_number(values.get("T38FaxMaxBuffer")),
+            max_datagram=datagram,
+            error_correction=_correction(corrections),
+            max_ifp=ifp,
+            boolean_values=any(values.get(name) is not None for name in _BOOLEANS),
+        )
+
+    def to_media(self, port: int, *, address: str | None = None) -> MediaDescription:
+        """``m=image PORT udptl t38`` with these attributes."""
+        attributes = [
+            Attribute("T38FaxVersion", str(self.version)),
+            Attribute("T38MaxBitRate", str(self.max_bit_rate)),
+        ]
+        booleans = (self.fill_bit_removal, self.transcoding_mmr, self.transcoding_jbig)
+        for name, value in zip(_BOOLEANS, booleans, strict=True):
+            if self.boolean_values:
+                attributes.append(Attribute(name, str(int(value))))
+            elif value:
+                attributes.append(Attribute(name))
+        attributes.append(Attribute("T38FaxRateManagement", self.rate_management.value))
+        if self.max_buffer is not None:
+            attributes.append(Attribute("T38FaxMaxBuffer", str(self.max_buffer)))
+        attributes.append(Attribute("T38FaxMaxDatagram", str(self.max_datagram)))
+        if self.error_correction is not None:
+            attributes.append(Attribute("T38FaxUdpEC", self.error_correction.value))
+        return MediaDescription("image", port, "udptl", ("t38",), tuple(attributes), address)
+
+
+def answer(offer: T38Parameters, ours: T38Parameters) -> T38Parameters | None:
+    """Our answer to ``offer`` (T.38 D.2.3); None when it asks for localTCF, which does not go over UDPTL.
+
+    The version is the lower one but never 1, whose syntax is disputed. A boolean holds when both have it.
+    Datagram and buffer size are each side's own.
+    """
+    if RateManagement.LOCAL_TCF in (offer.rate_management, ours.rate_management):
+        return None
+    version = min(offer.version, ours.version)
+    return replace(
+        ours,
+        version=0 if version == 1 else version,
+        max_bit_rate=min(offer.max_bit_rate, ours.max_bit_rate),
+        fill_bit_removal=offer.fill_bit_removal and ours.fill_bit_removal,
+        transcoding_mmr=offer.transcoding_mmr and ours.transcoding_mmr,
+        transcoding_jbig=offer.transcoding_jbig and ours.transcoding_jbig,
+        error_correction=_answered_correction(offer.error_correction, ours.error_correction),
+        boolean_values=offer.boolean_values,
+    )
+
+
+_BOOLEANS = ("T38FaxFillBitRemoval", "T38FaxTranscodingMMR", "T38FaxTranscodingJBIG")
+_NAMES = {
+    name.lower(): name
+    for name in (
+        "T38FaxVersion",
+        "T38MaxBitRate",
+        *_BOOLEANS,
+        "T38FaxRateManagement",
+        "T38FaxMaxBuffer",
+        "T38FaxMaxDatagram",
+        "T38FaxUdpEC",
+        "T38FaxMaxIFP",
+    )
+} | {
+    "t38faxmaxrate": "T38MaxBitRate",
+    "t38faxmaxbitrate": "T38MaxBitRate",
+    "t38maxdatagram": "T38FaxMaxDatagram",
+    "t38maxbuffer": "T38FaxMaxBuffer",
+}
+_FALSE = frozenset({"0", "false", "no", "off"})
+_CORRECTIONS = {correction.value.lower(): correction for correction in ErrorCorrection}
+
+
+def _number(value: str | None) -> int | None:
+    found = _NUMBER.match(value) if value is not None else None
+    return int(found[0]) if found else None
+
+
+def _boolean(values: dict[str, str | None], name: str) -> bool:
+    return name in values and (values[name] or "").lower() not in _FALSE
+
+
+def _rate_management(value: str | None) -> RateManagement:
+    """Everything but a plain localTCF (``localTFC`` is seen too) is the method that UDPTL needs."""
+    local = value is not None and value.lower().startswith("local")
+    return RateManagement.LOCAL_TCF if local else RateManagement.TRANSFERRED_TCF
+
+
+def _correction(values: list[str]) -> ErrorCorrection | None:
+    """Of several lines the one that everybody handles."""
+    known = [_CORRECTIONS[value] for value in values if value in _CORRECTIONS]
+    for correction in (ErrorCorrection.REDUNDANCY, ErrorCorrection.FEC, ErrorCorrection.NONE):
+        if correction in known:
+            return correction
+    return None
+
+
+def _limits(datagram: int | None, ifp: int | None) -> tuple[int, int | None]:
+    """A datagram size below 100 is what some vendors say of one IFP packet, and one below 40 says nothing."""
+    if ifp is not None and ifp < _LEAST_DATAGRAM:
+        ifp = None
+    if datagram is None or datagram < _LEAST_DATAGRAM:
+        return DEFAULT_DATAGRAM, ifp
+    if datagram < _LEAST_DATAGRAM_AS_SUCH:
+        return DEFAULT_DATAGRAM, min(datagram, ifp or datagram)
+    return min(datagram, MAX_DATAGRAM), ifp
+
+
+def _answered_correction(
+    offered: ErrorCorrection | None, ours: ErrorCorrection | None
+) -> ErrorCorrection | None:
+    """No correction where none is offered; parity only where it is offered; else redundancy."""
+    if ErrorCorrection.NONE in (offered, ours):
+        return ErrorCorrection.NONE
+    if offered is ErrorCorrection.FEC and ours is ErrorCorrection.FEC:
+        return ErrorCorrection.FEC
+    return ErrorCorrection.REDUNDANCY

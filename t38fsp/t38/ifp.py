@@ -1,0 +1,453 @@
+"""IFP: the packets of T.38 clause 7, in the aligned PER of its 1998 and of its 2002 ASN.1.
+
+The two differ in one bit: ``field-type`` has an extension marker in the 2002 module and none in that of 1998,
+so every octet that starts a field is different (T.38 annex A). A packet is an indicator, or data of one
+modulation in fields::
+
+    IFPPacket ::= SEQUENCE { type-of-msg CHOICE { t30-indicator, t30-data }, data-field OPTIONAL }
+
+    octet 0   bit 7: fields follow   bit 6: 0 indicator, 1 data   bit 5: value from the extension list
+              bits 4..1: value
+    1998      P fff, four bits; not aligned, so two fields without data share an octet
+    2002      P e fff, five bits; P 1 0 nnnnnn for a field type of the extension list
+    then, when P: align, sixteen bits of length minus one, the octets
+
+A 2002 packet whose field without data is followed by another field is written in two ways in the field:
+packed, as PER says, and with every field on an octet of its own. :func:`parse` reads both; :func:`encode`
+writes PER, and senders here keep such a field last.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from t38fsp.t30.vocabulary import Modem
+
+MAX_FIELD = 65535
+"""Most octets of one field."""
+
+
+class IfpError(ValueError):
+    """The octets are not an IFP packet in this syntax."""
+
+
+class Syntax(Enum):
+    """The ASN.1 module that packets follow, by the year of its Recommendation."""
+
+    Y1998 = 1998
+    Y2002 = 2002
+
+    @classmethod
+    def for_version(cls, version: int) -> Syntax:
+        """The syntax of a negotiated T38FaxVersion: 0 and 1 are of 1998, everything above of 2002."""
+        return cls.Y1998 if version < 2 else cls.Y2002
+
+    @property
+    def other(self) -> Syntax:
+        return Syntax.Y2002 if self is Syntax.Y1998 else Syntax.Y1998
+
+
+class Indicator(Enum):
+    """t30-indicator; from 16 on, values of the extension list (T.38 version 3)."""
+
+    NO_SIGNAL = 0
+    CNG = 1
+    CED = 2
+    V21_PREAMBLE = 3
+    V27_2400_TRAINING = 4
+    V27_4800_TRAINING = 5
+    V29_7200_TRAINING = 6
+    V29_9600_TRAINING = 7
+    V17_7200_SHORT_TRAINING = 8
+    V17_7200_LONG_TRAINING = 9
+    V17_9600_SHORT_TRAINING = 10
+    V17_9600_LONG_TRAINING = 11
+    V17_12000_SHORT_TRAINING = 12
+    V17_12000_LONG_TRAINING = 13
+    V17_14400_SHORT_TRAINING = 14
+    V17_14400_LONG_TRAINING = 15
+    V8_ANSAM = 16
+    V8_SIGNAL = 17
+    V34_CNTL_CHANNEL_1200 = 18
+    V34_PRI_CHANNEL = 19
+    V34_CC_RETRAIN = 20
+    V33_12000_TRAINING = 21
+    V33_14400_TRAINING = 22
+
+    @classmethod
+    def of(cls, modem: Modem, *, short_training: bool = False) -> Indicator:
+        """The preamble or training indicator of ``modem``; only V.17 has short training."""
+        return _SHORT_TRAINING.get(modem, _TRAINING[modem]) if short_training else _TRAINING[modem]
+
+    @property
+    def modem(self) -> Modem | None:
+        """The modem that this indicator announces, or None for tones, silence, V.8, V.33 and V.34."""
+        return _ANNOUNCED.get(self)
+
+    @property
+    def is_short_training(self) -> bool:
+        return self in _SHORT_INDICATORS
+
+
+class DataType(Enum):
+    """t30-data: the modulation that data belong to; from 9 on, values of the extension list."""
+
+    V21 = 0
+    V27_2400 = 1
+    V27_4800 = 2
+    V29_7200 = 3
+    V29_9600 = 4
+    V17_7200 = 5
+    V17_9600 = 6
+    V17_12000 = 7
+    V17_14400 = 8
+    V8 = 9
+    V34_PRI_RATE = 10
+    V34_CC_1200 = 11
+    V34_PRI_CH = 12
+    V33_12000 = 13
+    V33_14400 = 14
+
+    @classmethod
+    def of(cls, modem: Modem) -> DataType:
+        return _DATA_TYPES[modem]
+
+    @property
+    def modem(self) -> Modem | None:
+        """None for V.8, V.33 and V.34."""
+        return _MODEMS.get(self)
+
+
+class FieldType(Enum):
+    """field-type; from 8 on, values of the extension list, which the 1998 syntax cannot carry."""
+
+    HDLC_DATA = 0
+    HDLC_SIG_END = 1
+    HDLC_FCS_OK = 2
+    HDLC_FCS_BAD = 3
+    HDLC_FCS_OK_SIG_END = 4
+    HDLC_FCS_BAD_SIG_END = 5
+    T4_NON_ECM_DATA = 6
+    T4_NON_ECM_SIG_END = 7
+    CM_MESSAGE = 8
+    JM_MESSAGE = 9
+    CI_MESSAGE = 10
+    V34_RATE = 11
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One data field. No octets means that field-data is absent; 65535 at most."""
+
+    type: FieldType
+    data: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class IndicatorPacket:
+    indicator: Indicator
+
+
+@dataclass(frozen=True, slots=True)
+class DataPacket:
+    type: DataType
+    fields: tuple[Field, ...]
+
+
+Packet = IndicatorPacket | DataPacket
+
+
+_TRAINING = {
+    Modem.V21: Indicator.V21_PREAMBLE,
+    Modem.V27TER_2400: Indicator.V27_2400_TRAINING,
+    Modem.V27TER_4800: Indicator.V27_4800_TRAINING,
+    Modem.V29_7200: Indicator.V29_7200_TRAINING,
+    Modem.V29_9600: Indicator.V29_9600_TRAINING,
+    Modem.V17_7200: Indicator.V17_7200_LONG_TRAINING,
+    Modem.V17_9600: Indicator.V17_9600_LONG_TRAINING,
+    Modem.V17_12000: Indicator.V17_12000_LONG_TRAINING,
+    Modem.V17_14400: Indicator.V17_14400_LONG_TRAINING,
+}
+_SHORT_TRAINING = {
+    Modem.V17_7200: Indicator.V17_7200_SHORT_TRAINING,
+    Modem.V17_9600: Indicator.V17_9600_SHORT_TRAINING,
+    Modem.V17_12000: Indicator.V17_12000_SHORT_TRAINING,
+    Modem.V17_14400: Indicator.V17_14400_SHORT_TRAINING,
+}
+_SHORT_INDICATORS = frozenset(_SHORT_TRAINING.values())
+_ANNOUNCED = {
+    indicator: modem for table in (_TRAINING, _SHORT_TRAINING) for modem, indicator in table.items()
+}
+_DATA_TYPES = {modem: DataType(number) for number, modem in enumerate(_TRAINING)}
+_MODEMS = {data_type: modem for modem, data_type in _DATA_TYPES.items()}
+
+# Field types that mean nothing without their octets: such a field tells a misread packet.
+_NEEDS_DATA = frozenset({FieldType.HDLC_DATA, FieldType.T4_NON_ECM_DATA})
+
+_ROOT_INDICATORS = 16
+_ROOT_DATA_TYPES = 9
+_ROOT_FIELD_TYPES = 8
+
+
+# --- writing ------------------------------------------------------------------------------------------------
+
+
+def encode(packet: Packet, syntax: Syntax) -> bytes:
+    """The octets of ``packet``.
+
+    Raises IfpError when the syntax has no such field, a field is longer than 65535 octets, or there are more
+    than 16383 fields.
+    """
+    if isinstance(packet, IndicatorPacket):
+        return _INDICATOR_OCTETS[packet.indicator]
+    head = data_header(packet.type, fields=bool(packet.fields))
+    if not packet.fields:
+        return head
+    if len(packet.fields) > 0x3FFF:
+        raise IfpError(f"{len(packet.fields)} fields are more than one IFP packet carries")
+    out = bytearray(head + _length_determinant(len(packet.fields)))
+    free = 0  # bits left in the last octet
+    for field in packet.fields:
+        bits, value = _field_preamble(field, syntax)
+        while bits:
+            if not free:
+                out.append(0)
+                free = 8
+            take = min(bits, free)
+            out[-1] |= (value >> (bits - take) & (1 << take) - 1) << (free - take)
+            bits -= take
+            free -= take
+        if field.data:
+            out += (len(field.data) - 1).to_bytes(2, "big") + field.data
+            free = 0
+    return bytes(out)
+
+
+def data_header(data_type: DataType, *, fields: bool = True) -> bytes:
+    """The one or two octets before the field count."""
+    present = 0x80 if fields else 0
+    if data_type.value < _ROOT_DATA_TYPES:
+        return bytes((present | 0x40 | data_type.value << 1,))
+    return (((present | 0x60) << 8) + (data_type.value - _ROOT_DATA_TYPES) * 64).to_bytes(2, "big")
+
+
+def field_prefix(data_type: DataType, field_type: FieldType, syntax: Syntax) -> bytes:
+    """What precedes the length in a packet of one field with octets; for senders in a hurry."""
+    return encode(DataPacket(data_type, (Field(field_type, b"\0"),)), syntax)[:-3]
+
+
+def _field_preamble(field: Field, syntax: Syntax) -> tuple[int, int]:
+    """Number and value of the bits that begin a field."""
+    number = field.type.value
+    present = 1 if field.data else 0
+    if len(field.data) > MAX_FIELD:
+        raise IfpError(f"a field of {len(field.data)} octets is longer than {MAX_FIELD}")
+    if syntax is Syntax.Y1998:
+        if number >= _ROOT_FIELD_TYPES:
+            raise IfpError(f"the 1998 syntax has no field type {field.type.name}")
+        return 4, present << 3 | number
+    if number < _ROOT_FIELD_TYPES:
+        return 5, present << 4 | number
+    return 9, present << 8 | 1 << 7 | (number - _ROOT_FIELD_TYPES)
+
+
+def _length_determinant(count: int) -> bytes:
+    return bytes((count,)) if count < 0x80 else (0x8000 | count).to_bytes(2, "big")
+
+
+def _indicator_octets(indicator: Indicator) -> bytes:
+    if indicator.value < _ROOT_INDICATORS:
+        return bytes((indicator.value << 1,))
+    return (0x2000 + (indicator.value - _ROOT_INDICATORS) * 64).to_bytes(2, "big")
+
+
+_INDICATOR_OCTETS = {indicator: _indicator_octets(indicator) for indicator in Indicator}
+
+
+# --- reading ------------------------------------------------------------------------------------------------
+
+_INDICATOR_PACKETS: dict[bytes, Packet] = {
+    octets: IndicatorPacket(indicator) for indicator, octets in _INDICATOR_OCTETS.items()
+}
+_ROOT_TYPES = tuple(DataType(number) for number in range(_ROOT_DATA_TYPES))
+_FIELD_TYPES = tuple(FieldType)
+_BARE_FIELDS = {field_type: Field(field_type) for field_type in FieldType}
+
+
+class _Usual:
+    """What nearly every packet is, ready made: whole short packets, and what precedes one field of data."""
+
+    def __init__(self, syntax: Syntax) -> None:
+        self.packets = dict(_INDICATOR_PACKETS)
+        self.prefixes: dict[bytes, tuple[DataType, FieldType]] = {}
+        for data_type in _ROOT_TYPES:
+            for field_type in _FIELD_TYPES[:_ROOT_FIELD_TYPES]:
+                self.prefixes[field_prefix(data_type, field_type, syntax)] = (data_type, field_type)
+                if field_type not in _NEEDS_DATA:
+                    packet = DataPacket(data_type, (_BARE_FIELDS[field_type],))
+                    self.packets[encode(packet, syntax)] = packet
+
+
+_USUAL_1998 = _Usual(Syntax.Y1998)
+_USUAL_2002 = _Usual(Syntax.Y2002)
+
+
+def parse(data: bytes, syntax: Syntax, *, padded: bool = False) -> Packet:
+    """Read one packet; ``padded`` allows zero octets behind it, as parity repair leaves them.
+
+    Raises IfpError when the octets are no packet, are cut short, or go on behind its end.
+    """
+    usual = _USUAL_1998 if syntax is Syntax.Y1998 else _USUAL_2002
+    known = usual.packets.get(data)
+    if known is not None:
+        return known
+    types = usual.prefixes.get(data[:3])
+    if types is not None and len(data) == 6 + int.from_bytes(data[3:5], "big"):
+        return DataPacket(types[0], (Field(types[1], data[5:]),))
+    if not data:
+        raise IfpError("an IFP packet of no octets")
+    head = data[0]
+    if not head & 0x40:
+        return _parse_odd_indicator(data, padded)
+    if head & 0x20:
+        if len(data) < 2:
+            raise IfpError("the IFP packet ends in its type")
+        number = _ROOT_DATA_TYPES + ((head & 0x1F) << 2 | data[1] >> 6)
+        if number >= len(DataType):
+            raise IfpError(f"unknown t30-data value {number}")
+        data_type, at = DataType(number), 2
+    else:
+        number = head >> 1 & 0x0F
+        if number >= _ROOT_DATA_TYPES:
+            raise IfpError(f"unknown t30-data value {number}")
+        data_type, at = _ROOT_TYPES[number], 1
+    if not head & 0x80:
+        _check_end(data, at, padded)
+        return DataPacket(data_type, ())
+    if len(data) <= at:
+        raise IfpError("the IFP packet ends before its field count")
+    count = data[at]
+    at += 1
+    if count >= 0x80:
+        if count >= 0xC0 or len(data) <= at:
+            raise IfpError("the field count of the IFP packet is unreadable")
+        count = (count & 0x3F) << 8 | data[at]
+        at += 1
+    if syntax is Syntax.Y1998:
+        return DataPacket(data_type, _parse_1998(data, at, count, padded))
+    return DataPacket(data_type, _parse_2002(data, at, count, padded))
+
+
+def _parse_odd_indicator(data: bytes, padded: bool) -> Packet:
+    size = 2 if data[0] & 0x20 else 1
+    packet = _INDICATOR_PACKETS.get(data[:size])
+    if packet is None:
+        raise IfpError(f"unknown t30-indicator, octets {data[:2].hex()}")
+    _check_end(data, size, padded)
+    return packet
+
+
+def _check_end(data: bytes, at: int, padded: bool) -> None:
+    if at != len(data) and not (padded and not data[at:].strip(b"\0")):
+        raise IfpError(f"{len(data) - at} octets too many behind the IFP packet")
+
+
+def _parse_1998(data: bytes, at: int, count: int, padded: bool) -> tuple[Field, ...]:
+    fields: list[Field] = []
+    size = len(data)
+    low = False  # the next field is in the low nibble of the octet at ``at``
+    for _ in range(count):
+        if at >= size:
+            raise IfpError("the IFP packet ends before its last field")
+        nibble = data[at] & 0x0F if low else data[at] >> 4
+        if nibble & 0x08:
+            if not low and data[at] & 0x0F:
+                raise IfpError("padding of the IFP packet is not zero")
+            field, at = _octets(data, at + 1, _FIELD_TYPES[nibble & 0x07])
+            fields.append(field)
+            low = False
+        else:
+            fields.append(_bare(_FIELD_TYPES[nibble]))
+            at += low
+            low = not low
+    if low:
+        if data[at] & 0x0F:
+            raise IfpError("padding of the IFP packet is not zero")
+        at += 1
+    _check_end(data, at, padded)
+    return tuple(fields)
+
+
+def _parse_2002(data: bytes, at: int, count: int, padded: bool) -> tuple[Field, ...]:
+    """Fields on octets of their own first: on a tie that reading is the likelier one."""
+    if count == 1:
+        return _fields_2002(data, at, count, padded, packed=True)
+    try:
+        return _fields_2002(data, at, count, padded, packed=False)
+    except IfpError:
+        return _fields_2002(data, at, count, padded, packed=True)
+
+
+def _fields_2002(data: bytes, at: int, count: int, padded: bool, *, packed: bool) -> tuple[Field, ...]:
+    fields: list[Field] = []
+    size = len(data)
+    used = 0  # bits used of the octet at ``at``
+    for _ in range(count):
+        # A field's preamble is nine bits at most: sixteen from here hold it, whatever ``used`` is.
+        word = int.from_bytes(data[at : at + 2].ljust(2, b"\0"), "big") << used & 0xFFFF
+        number = word >> 11 & 0x07
+        bits = 5
+        if word & 0x4000:
+            number = _ROOT_FIELD_TYPES + (word >> 7 & 0x7F)
+            bits = 9
+            if number >= len(_FIELD_TYPES):
+                raise IfpError(f"unknown field-type value {number}")
+        end = at * 8 + used + bits
+        if end > size * 8:
+            raise IfpError("the IFP packet ends before its last field")
+        at, used = divmod(end, 8)
+        present = word & 0x8000
+        if used and (present or not packed):
+            at, used = _aligned(data, at, used)
+        if present:
+            field, at = _octets(data, at, _FIELD_TYPES[number])
+            fields.append(field)
+        else:
+            fields.append(_bare(_FIELD_TYPES[number]))
+    if used:
+        at, used = _aligned(data, at, used)
+    _check_end(data, at, padded)
+    return tuple(fields)
+
+
+def _aligned(data: bytes, at: int, used: int) -> tuple[int, int]:
+    if data[at] & 0xFF >> used:
+        raise IfpError("padding of the IFP packet is not zero")
+    return at + 1, 0
+
+
+def _bare(field_type: FieldType) -> Field:
+    if field_type in _NEEDS_DATA:
+        raise IfpError(f"a field of type {field_type.name} without data")
+    return _BARE_FIELDS[field_type]
+
+
+def _octets(data: bytes, at: int, field_type: FieldType) -> tuple[Field, int]:
+    end = at + 3 + int.from_bytes(data[at : at + 2], "big")
+    if end > len(data) or at + 2 > len(data):
+        raise IfpError("the IFP packet ends inside a field")
+    return Field(field_type, data[at + 2 : end]), end
+
+
+def describe(packet: Packet) -> str:
+    """One line for traces, such as ``v17-14400 t4-non-ecm-data[54]``."""
+    if isinstance(packet, IndicatorPacket):
+        return _name(packet.indicator)
+    sizes = (f"[{len(field.data)}]" if field.data else "" for field in packet.fields)
+    names = (_name(field.type) for field in packet.fields)
+    return " ".join([_name(packet.type), *map(str.__add__, names, sizes)])
+
+
+def _name(value: Enum) -> str:
+    return value.name.lower().replace("_", "-")

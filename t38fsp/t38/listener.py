@@ -1,0 +1,194 @@
+"""The hearing half: from IFP packets to what the far end did on the line.
+
+Gateways differ in how they say things, so nothing here needs more than the data themselves: indicators may be
+missing or repeated, a burst may end by either kind of sig-end, by no-signal, by the next burst or not at all,
+and the fields that end a frame may bring its last octets. What a repeat says again is not reported again.
+
+    heard                       silent              in a burst                     behind its end
+    no-signal                   -                   the burst ends                 silent
+    preamble, training          a burst begins      the same: - ; other: ends,     a burst begins
+                                                    and a burst begins
+    data                        a burst begins      data; of another modem: ends,  a burst begins
+                                                    and a burst begins
+    end of frame                -                   a frame                        -
+    any sig-end                 -                   the burst ends                 -
+    nothing for Timing.stall    -                   the burst ends, not clean      -
+"""
+
+from __future__ import annotations
+
+from t38fsp.t30.vocabulary import (
+    CarrierDetected,
+    CarrierLost,
+    DataReceived,
+    FrameReceived,
+    LineSignal,
+    Modem,
+    Tone,
+    ToneHeard,
+)
+from t38fsp.t38.ifp import DataPacket, Field, FieldType, Indicator, IndicatorPacket, Packet
+
+MAX_FRAME = 1024
+"""Octets kept of one HDLC frame; those of T.30 have 260 in ECM and rarely 100 in V.21."""
+
+_TONES = {Indicator.CNG: Tone.CNG, Indicator.CED: Tone.CED}
+_FRAME_ENDS = frozenset(
+    {
+        FieldType.HDLC_FCS_OK,
+        FieldType.HDLC_FCS_BAD,
+        FieldType.HDLC_FCS_OK_SIG_END,
+        FieldType.HDLC_FCS_BAD_SIG_END,
+    }
+)
+_GOOD_ENDS = frozenset({FieldType.HDLC_FCS_OK, FieldType.HDLC_FCS_OK_SIG_END})
+_BURST_ENDS = frozenset(
+    {
+        FieldType.HDLC_SIG_END,
+        FieldType.HDLC_FCS_OK_SIG_END,
+        FieldType.HDLC_FCS_BAD_SIG_END,
+        FieldType.T4_NON_ECM_SIG_END,
+    }
+)
+_RAW = frozenset({FieldType.T4_NON_ECM_DATA, FieldType.T4_NON_ECM_SIG_END})
+_FRAME_STARTS = (b"\xff\xc0", b"\xff\xc8")
+"""Address, and control of a frame that another one follows and of a final one (T.30 5.3.6.1)."""
+
+
+class Listener:
+    """Hears one far end. Signals come out of :meth:`take_signals` in order."""
+
+    def __init__(self, stall: float) -> None:
+        self._stall = stall
+        self._signals: list[LineSignal] = []
+        self._modem: Modem | None = None  # of the burst that is heard
+        self._indicator: Indicator | None = None  # the last one heard, until data tell otherwise
+        self._frame = bytearray()
+        self._damaged = False  # part of the frame is lost
+        self._unsure = False  # the beginning of the frame may be lost
+        self._gap = False  # packets were lost since the last data
+        self._last_heard = 0.0
+        self._last_end: DataPacket | None = None
+        self.silent_since = float("-inf")
+        """When the last burst ended (seconds)."""
+
+    @property
+    def hearing(self) -> bool:
+        """A burst of the far end is on."""
+        return self._modem is not None
+
+    @property
+    def in_frame(self) -> bool:
+        """Octets of a frame wait for its end."""
+        return bool(self._frame)
+
+    def take_signals(self) -> list[LineSignal]:
+        taken, self._signals = self._signals, []
+        return taken
+
+    def next_deadline(self) -> float | None:
+        return None if self._modem is None else self._last_heard + self._stall
+
+    def handle_deadline(self, now: float) -> None:
+        if self._modem is not None and now >= self._last_heard + self._stall:
+            self._end(now, clean=False)
+
+    def hear(self, packet: Packet, now: float, *, after_gap: bool = False) -> None:
+        """Take one packet in its turn; ``after_gap`` says that packets just before it are lost."""
+        if after_gap:
+            self._lose()
+        if isinstance(packet, IndicatorPacket):
+            self._hear_indicator(packet.indicator, now, after_gap)
+        elif (modem := packet.type.modem) is not None and packet != self._last_end:
+            if self._modem is not None:
+                self._last_heard = now
+            for field in packet.fields:
+                self._hear_field(modem, field, now)
+                if self._modem is None and field.type in _BURST_ENDS:
+                    self._last_end = packet
+
+    def _lose(self) -> None:
+        self._gap = True
+        if self._frame:
+            self._damaged = True
+
+    def _hear_indicator(self, indicator: Indicator, now: float, after_gap: bool) -> None:
+        repeated = indicator is self._indicator
+        self._last_end = None
+        modem = indicator.modem
+        if modem is not None:
+            if self._modem is modem and not after_gap and (repeated or modem is Modem.V21):
+                self._last_heard = now
+                return
+            self._end(now, clean=False)
+            self._gap = False
+            self._begin(modem, indicator.is_short_training, now)
+            self._indicator = indicator
+            return
+        self._end(now, clean=not self._frame and not self._gap)
+        self._indicator = indicator
+        if indicator in _TONES and not repeated:
+            self._signals.append(ToneHeard(_TONES[indicator]))
+
+    def _hear_field(self, modem: Modem, field: Field, now: float) -> None:
+        kind = field.type
+        if field.data:
+            if self._modem is not modem:
+                self._end(now, clean=False)
+                self._begin(modem, False, now)
+                self._unsure = True
+            self._last_end = None
+            if kind in _RAW:
+                self._drop_frame()
+                self._signals.append(DataReceived(modem, field.data, self._gap))
+                self._gap = False
+            else:
+                self._extend(field.data)
+        if self._modem is None:
+            return
+        if kind in _FRAME_ENDS:
+            self._end_frame(good=kind in _GOOD_ENDS)
+        if kind in _BURST_ENDS:
+            self._end(now, clean=not self._frame and not self._gap)
+
+    # --- bursts and frames -------------------------------------------------------------------------------
+
+    def _begin(self, modem: Modem, short_training: bool, now: float) -> None:
+        self._modem = modem
+        self._last_heard = now
+        self._signals.append(CarrierDetected(modem, short_training))
+
+    def _end(self, now: float, *, clean: bool) -> None:
+        if self._modem is None:
+            return
+        self._drop_frame()
+        self._signals.append(CarrierLost(self._modem, clean))
+        self._modem = None
+        self._indicator = None
+        self._gap = False
+        self._unsure = False
+        self.silent_since = now
+
+    def _extend(self, data: bytes) -> None:
+        if not self._frame and self._gap:
+            # What was lost may have been other frames, or the beginning of this one.
+            self._unsure = True
+        self._gap = False
+        room = MAX_FRAME - len(self._frame)
+        if len(data) > room:
+            self._damaged = True
+        self._frame += data[:room]
+
+    def _end_frame(self, *, good: bool) -> None:
+        if self._modem is None or not (self._frame or self._gap):
+            return  # the end of the frame before, said again
+        frame = bytes(self._frame)
+        whole = bool(frame) and not self._damaged and (not self._unsure or frame.startswith(_FRAME_STARTS))
+        self._signals.append(FrameReceived(self._modem, frame, good and whole))
+        self._frame.clear()
+        self._damaged = self._unsure = self._gap = False
+
+    def _drop_frame(self) -> None:
+        """A frame whose end never came."""
+        if self._frame:
+            self._end_frame(good=False)

@@ -1,0 +1,236 @@
+"""The T.38 terminal: bursts of T.30 become packets with times, and datagrams become line signals.
+
+Sans-IO. The terminal plans a short stretch of the burst ahead and gives out :class:`Packet`; whoever paces
+them asks :meth:`Terminal.release` for the datagram at the moment it leaves, so that datagrams are numbered in
+the order in which they really go and a revoked packet leaves no hole.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from t38fsp.t30.vocabulary import Burst, LineSignal
+from t38fsp.t38.dialect import Dialect
+from t38fsp.t38.ifp import IfpError, Indicator, IndicatorPacket, Syntax, encode
+from t38fsp.t38.listener import Listener
+from t38fsp.t38.planner import Done, Planner, Step
+from t38fsp.t38.timing import Timing
+from t38fsp.t38.udptl import Counters, UdptlReceiver, UdptlSender
+
+LEAST_DATAGRAM = 40
+LEAST_IFP = 24
+"""Octets; with fewer there is no room for 10 ms of data at 14400 bit/s."""
+
+_UDPTL_OVERHEAD = 4
+_LONG = 0x80  # from here on a length takes two octets
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Packet:
+    """A packet to release at ``due`` (seconds), but not sooner than ``gap`` behind the one before it.
+
+    Packets sort in the order in which they leave. With ``repeat`` above 0 it is a copy of the packet whose
+    ``serial`` is so much lower, and is released as the same datagram again, with the same number.
+    """
+
+    due: float
+    ifp: bytes = field(compare=False)
+    gap: float = field(compare=False, default=0.0)
+    generation: int = field(compare=False, default=0)
+    serial: int = 0
+    repeat: int = field(compare=False, default=0)
+
+
+class Terminal:
+    """One end of a T.38 call over UDPTL.
+
+    ``redundancy`` is the number of earlier packets sent along with each, ``max_datagram`` the octets that the
+    far end takes in one datagram: chunks of data shrink first, then copies are left out. ``max_ifp`` limits
+    one packet in it. Raises ValueError when ``max_datagram`` is below LEAST_DATAGRAM, ``max_ifp`` below
+    LEAST_IFP, or ``redundancy`` not 0 to 127. Nothing that arrives raises.
+    """
+
+    def __init__(
+        self,
+        *,
+        syntax: Syntax = Syntax.Y1998,
+        redundancy: int = 3,
+        max_datagram: int = 400,
+        max_ifp: int | None = None,
+        timing: Timing | None = None,
+    ) -> None:
+        if max_datagram < LEAST_DATAGRAM:
+            raise ValueError(
+                f"a datagram of {max_datagram} octets holds no image data; at least {LEAST_DATAGRAM} do"
+            )
+        if max_ifp is not None and max_ifp < LEAST_IFP:
+            raise ValueError(f"a packet of {max_ifp} octets holds no image data; at least {LEAST_IFP} do")
+        self._timing = Timing() if timing is None else timing
+        self.counters = Counters()
+        self._receiver = UdptlReceiver(self.counters)
+        self._sender = UdptlSender(redundancy, max_datagram)
+        self._dialect = Dialect(syntax)
+        self._listener = Listener(self._timing.stall)
+        most = _room(max_datagram, 0)
+        if max_ifp is not None:
+            most = min(most, max_ifp)
+        self._planner = Planner(self._timing, min(_room(max_datagram, redundancy), most), most)
+
+        self._packets: list[Packet] = []
+        self._serial = 0
+        self._generation = 0
+        self._last_released: tuple[int, bytes] | None = None  # serial of the original, datagram
+
+        self._bursts: deque[Burst] = deque()
+        self._steps: Iterator[Step | Done] | None = None  # the burst that is on
+        self._upcoming: Step | Done | None = None
+        self._sent = 0
+        self._state: Indicator | None = None  # what the line says once all that is planned has left
+        self._state_since = float("-inf")
+        self._keep_alive: float | None = None
+
+    @property
+    def syntax(self) -> Syntax:
+        """The syntax in use: the negotiated one, unless the far end was heard to use the other."""
+        return self._dialect.syntax
+
+    # --- in ----------------------------------------------------------------------------------------------
+
+    def start(self, now: float) -> None:
+        """Say no-signal at once, so that a far end behind NAT or waiting for us hears something."""
+        if self._state is None and self._steps is None:
+            self._say_silence(now)
+
+    def send(self, burst: Burst, now: float) -> None:
+        """Play ``burst`` when the bursts before it are over."""
+        self._bursts.append(burst)
+        self._advance(now)
+
+    def revoke(self, now: float) -> None:
+        """Stop at once: what is planned does not leave any more, and the bursts do not count as sent."""
+        self._bursts.clear()
+        if self._steps is None:
+            return
+        self._steps = self._upcoming = None
+        self._generation += 1
+        self._packets.clear()
+        self._say_silence(now)
+
+    def receive(self, datagram: bytes, now: float) -> bool:
+        """Take a datagram; true when it was one of UDPTL with packets that can be read."""
+        malformed = self.counters.malformed
+        for delivery in self._receiver.receive(datagram):
+            try:
+                packet = self._dialect.read(
+                    delivery.ifp, in_frame=self._listener.in_frame, padded=delivery.padded
+                )
+            except IfpError:
+                self.counters.malformed += 1
+                continue
+            self._listener.hear(packet, now, after_gap=delivery.after_gap)
+        return self.counters.malformed == malformed
+
+    def next_deadline(self) -> float | None:
+        """When to call :meth:`handle_deadline`; None while nothing is to be done."""
+        times = [self._listener.next_deadline(), self._keep_alive if self._steps is None else self._refill()]
+        return min((time for time in times if time is not None), default=None)
+
+    def handle_deadline(self, now: float) -> None:
+        self._listener.handle_deadline(now)
+        self._advance(now)
+        if self._keep_alive is not None and self._steps is None and now >= self._keep_alive:
+            self._say(now, self._state or Indicator.NO_SIGNAL, copies=1)
+
+    # --- out ---------------------------------------------------------------------------------------------
+
+    def take_packets(self) -> list[Packet]:
+        """Packets to release, in order."""
+        taken, self._packets = self._packets, []
+        return taken
+
+    def take_signals(self) -> list[LineSignal]:
+        return self._listener.take_signals()
+
+    def take_sent(self) -> int:
+        """How many bursts have left the line since the last call."""
+        taken, self._sent = self._sent, 0
+        return taken
+
+    def release(self, packet: Packet) -> bytes | None:
+        """The datagram of ``packet``, which leaves now; None when it was revoked."""
+        if packet.generation != self._generation:
+            return None
+        last = self._last_released
+        if packet.repeat:
+            return last[1] if last is not None and last[0] == packet.serial - packet.repeat else None
+        datagram = self._sender.wrap(packet.ifp)
+        self._last_released = (packet.serial, datagram)
+        return datagram
+
+    # --- planning ----------------------------------------------------------------------------------------
+
+    def _advance(self, now: float) -> None:
+        """Plan up to ``lead`` ahead, burst after burst."""
+        horizon = now + self._timing.lead
+        while True:
+            if self._steps is None:
+                if not self._bursts:
+                    return
+                self._begin(self._bursts.popleft(), now)
+            step = self._upcoming
+            if isinstance(step, Done):
+                if step.due > now:
+                    return
+                self._sent += 1
+                self._state, self._state_since = step.state, step.due
+                self._steps = self._upcoming = None
+                self._schedule_keep_alive(step.due)
+            elif step is None or step.due > horizon:
+                return
+            else:
+                self._plan(step)
+                self._upcoming = None if self._steps is None else next(self._steps, None)
+
+    def _begin(self, burst: Burst, now: float) -> None:
+        silent = self._state is Indicator.NO_SIGNAL
+        start = max(now, self._state_since, self._listener.silent_since + self._timing.silence)
+        self._steps = self._planner.plan(
+            burst, self.syntax, start, silent_since=self._state_since if silent else None
+        )
+        self._upcoming = next(self._steps)
+
+    def _plan(self, step: Step) -> None:
+        spacing = self._timing.copy_spacing
+        for copy in range(step.copies):
+            gap = spacing if copy else step.gap
+            due = step.due + copy * spacing
+            self._serial += 1
+            self._packets.append(Packet(due, step.ifp, gap, self._generation, self._serial, copy))
+
+    def _say_silence(self, now: float) -> None:
+        self._state_since = now
+        self._say(now, Indicator.NO_SIGNAL, copies=self._timing.copies)
+
+    def _say(self, now: float, indicator: Indicator, *, copies: int) -> None:
+        self._state = indicator
+        self._plan(Step(now, encode(IndicatorPacket(indicator), self.syntax), copies))
+        self._schedule_keep_alive(now)
+
+    def _schedule_keep_alive(self, last: float) -> None:
+        interval = self._timing.keep_alive
+        self._keep_alive = None if interval is None else last + interval
+
+    def _refill(self) -> float | None:
+        """When the stretch that is planned has shrunk to a third."""
+        step = self._upcoming
+        if step is None:
+            return None
+        return step.due if isinstance(step, Done) else step.due - self._timing.lead / 3
+
+
+def _room(max_datagram: int, redundancy: int) -> int:
+    """The longest packet that leaves room for all its copies."""
+    each = (max_datagram - _UDPTL_OVERHEAD) // (redundancy + 1)
+    return each - (2 if each > _LONG else 1)
