@@ -15,7 +15,8 @@ _SLICE = 4096
 @dataclass(frozen=True, slots=True)
 class DecodedPage:
     """``pixels``: the rows one after another, 1 is black, the leftmost pixel in the most significant bit,
-    each row padded to whole octets. ``ended``: RTC or EOFB was there, and nothing before it was beyond repair."""
+    each row padded to whole octets. ``ended``: RTC or EOFB was seen, or MMR damage beyond which nothing can
+    be decoded."""
 
     pixels: bytes
     quality: PageQuality

@@ -28,8 +28,8 @@ from t38fsp.t4.lines import (
 )
 from t38fsp.t30.vocabulary import Coding
 
-MAX_ROWS = 65_536
-"""A page is cut here: more than four metres at the finest resolution, so only garbage is longer."""
+MAX_ROWS = 40_000
+"""A page is cut here: 2.5 m at the finest resolution, so only garbage is longer."""
 
 Line = Changes | None
 """A decoded line, or None for a bad one."""

@@ -1,0 +1,42 @@
+"""Fitting a page to the width and resolution it has to travel in."""
+
+from __future__ import annotations
+
+from PIL import Image
+
+from t38fsp.image.resolutions import inch_terms
+from t38fsp.t30.vocabulary import PageFormat, Resolution
+
+
+def fitted(page: PageFormat, width: int, resolution: Resolution) -> tuple[int, int]:
+    """The size in pixels (across, down) of ``page`` at ``resolution`` in lines of ``width`` pixels.
+
+    A page that is wider is made smaller in both directions; a narrower one keeps its size.
+    """
+    x_from, y_from = inch_terms(page.resolution)
+    x_to, y_to = inch_terms(resolution)
+    natural = page.width * x_to / x_from
+    shrink = min(1.0, width / natural)
+    return round(natural * shrink), max(1, round(page.rows * y_to / y_from * shrink))
+
+
+def convert(pixels: bytes, page: PageFormat, width: int, resolution: Resolution) -> bytes:
+    """The pixels of ``page`` (1 is black) at another resolution, in rows of ``width`` pixels.
+
+    Text comes first: where pixels are merged, the threshold is such that a line one pixel thick survives.
+    Halftones get darker by that.
+    """
+    across, down = fitted(page, width, resolution)
+    if (across, down) == (page.width, page.rows) and across == width:
+        return pixels
+    image = Image.frombytes("1", (page.width, page.rows), pixels).convert("L")
+    image = image.resize((across, down), Image.Resampling.BOX)
+    # Worst, a thin line falls half into one pixel and half into the next.
+    thinnest = min(1.0, across / page.width, down / page.rows)
+    threshold = round(255 * thinnest / 2 * 0.98)
+    image = image.point([0 if level < threshold else 255 for level in range(256)])
+    if across < width:
+        wider = Image.new("L", (width, down), 0)
+        wider.paste(image, ((width - across) // 2, 0))
+        image = wider
+    return image.convert("1", dither=Image.Dither.NONE).tobytes()

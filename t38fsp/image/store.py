@@ -1,0 +1,201 @@
+"""Received pages on disk: a TIFF Class F file that grows page by page (RFC 3949 4).
+
+A page is written behind everything that is there, then made durable, and only then linked to the page before
+it; so whatever happens on the way, the file holds the pages confirmed so far. Pages are stored in MMR, one
+strip each, little-endian, as the Windows fax service takes them.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from contextlib import suppress
+from dataclasses import dataclass
+from io import FileIO
+
+from t38fsp.image.coder import encode_pixels
+from t38fsp.image.errors import DocumentError, StoreError
+from t38fsp.image.tiff import MAX_PAGES, FieldType, Tag, TiffFile
+from t38fsp.t4.decode import decode_page
+from t38fsp.t4.prepare import ends_with_eofb
+from t38fsp.t30.vocabulary import Coding, PageMode, PageQuality
+
+StrPath = str | os.PathLike[str]
+
+_HEADER = b"II*\0"
+_FIRST_LINK = 4
+_SOFTWARE = b"t38fsp\0"
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    tag: Tag
+    kind: FieldType
+    values: tuple[int, ...]
+
+    def __bytes__(self) -> bytes:
+        layout = {FieldType.ASCII: "B", FieldType.SHORT: "H"}.get(self.kind, "I")
+        return struct.pack(f"<{len(self.values)}{layout}", *self.values)
+
+    @property
+    def count(self) -> int:
+        return len(self.values) // 2 if self.kind is FieldType.RATIONAL else len(self.values)
+
+
+def append_page(path: StrPath, data: bytes, mode: PageMode) -> PageQuality:
+    """Store one received page: ``data`` are the octets of its burst, joined; ``mode`` says how it travelled.
+
+    The file at ``path`` is opened, not replaced, when it exists; it may be empty. When this returns, the page
+    is on disk. Without ECM bad lines are replaced by the line above; the result counts them, and so does the
+    file. Raises :class:`StoreError`, and then the file is as it was before.
+    """
+    decoded = decode_page(data, mode.coding, mode.width)
+    quality = decoded.quality
+    if quality.rows == quality.bad_rows:
+        raise StoreError("the received page has no readable line, so it was not stored; have it sent again")
+    coded = data.rstrip(b"\0")
+    if mode.coding is not Coding.MMR or quality.bad_rows or not ends_with_eofb(coded):
+        coded = encode_pixels(decoded.pixels, mode.width, Coding.MMR, mode.resolution)
+    try:
+        with _opened(path) as file:
+            _append(file, coded, mode, quality)
+    except (OSError, DocumentError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise StoreError(f"the received page could not be stored in {os.fspath(path)}: {reason}") from error
+    return quality
+
+
+def finish(path: StrPath, total: int) -> None:
+    """Write the total number of pages, not known before, into every page. Raises :class:`StoreError`."""
+    try:
+        with _opened(path) as file:
+            for position in _directories(file):
+                entry = _entry(file, position, Tag.PAGE_NUMBER)
+                if entry is not None:
+                    file.seek(entry + 10)
+                    _write(file, struct.pack("<H", total))
+            os.fsync(file.fileno())
+    except (OSError, DocumentError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise StoreError(f"the pages in {os.fspath(path)} could not be numbered: {reason}") from error
+
+
+def _opened(path: StrPath) -> FileIO:
+    """The file without a buffer, so that after a failed write nothing waits to be written on closing.
+
+    A new one is for its owner only, as received documents are.
+    """
+    return FileIO(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b")
+
+
+def _write(file: FileIO, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+def _append(file: FileIO, coded: bytes, mode: PageMode, quality: PageQuality) -> None:
+    size = file.seek(0, os.SEEK_END)
+    directories = _directories(file) if size else []
+    if len(directories) >= MAX_PAGES:
+        raise DocumentError(f"it has {MAX_PAGES} pages already; use another file")
+    try:
+        if not size:
+            _write(file, _HEADER + bytes(4))
+        end = file.seek(0, os.SEEK_END)
+        start = end + end % 2
+        directory = start + len(coded) + len(coded) % 2
+        fields = _fields(start, len(coded), mode, quality, len(directories))
+        _write(file, bytes(end % 2) + coded + bytes(len(coded) % 2) + _directory(fields, directory))
+        os.fsync(file.fileno())
+        link = _link_of(file, directories[-1]) if directories else _FIRST_LINK
+        file.seek(link)
+        _write(file, struct.pack("<I", directory))
+        os.fsync(file.fileno())
+    except OSError:
+        with suppress(OSError):
+            file.truncate(size)
+        raise
+
+
+def _fields(offset: int, length: int, mode: PageMode, quality: PageQuality, index: int) -> list[_Field]:
+    short, long = FieldType.SHORT, FieldType.LONG
+    fields = [
+        _Field(Tag.NEW_SUBFILE_TYPE, long, (2,)),
+        _Field(Tag.IMAGE_WIDTH, long, (mode.width,)),
+        _Field(Tag.IMAGE_LENGTH, long, (quality.rows,)),
+        _Field(Tag.BITS_PER_SAMPLE, short, (1,)),
+        _Field(Tag.COMPRESSION, short, (4,)),
+        _Field(Tag.PHOTOMETRIC, short, (0,)),
+        _Field(Tag.FILL_ORDER, short, (1,)),
+        _Field(Tag.STRIP_OFFSETS, long, (offset,)),
+        _Field(Tag.SAMPLES_PER_PIXEL, short, (1,)),
+        _Field(Tag.ROWS_PER_STRIP, long, (quality.rows,)),
+        _Field(Tag.STRIP_BYTE_COUNTS, long, (length,)),
+        _Field(Tag.X_RESOLUTION, FieldType.RATIONAL, (mode.resolution.x, 1)),
+        _Field(Tag.Y_RESOLUTION, FieldType.RATIONAL, (mode.resolution.y, 1)),
+        _Field(Tag.T6_OPTIONS, long, (0,)),
+        _Field(Tag.RESOLUTION_UNIT, short, (2,)),
+        _Field(Tag.PAGE_NUMBER, short, (index, 0)),
+        _Field(Tag.SOFTWARE, FieldType.ASCII, tuple(_SOFTWARE)),
+    ]
+    # With ECM there is nothing to tell (RFC 3949 4.2.4); without, a clean page says so by a count of 0.
+    if not mode.ecm or quality.bad_rows:
+        fields.append(_Field(Tag.BAD_FAX_LINES, long, (quality.bad_rows,)))
+    if quality.bad_rows:
+        fields.append(_Field(Tag.CLEAN_FAX_DATA, short, (1,)))  # bad lines were regenerated
+        fields.append(_Field(Tag.CONSECUTIVE_BAD_FAX_LINES, long, (quality.longest_bad_run,)))
+    return fields
+
+
+def _directory(fields: list[_Field], offset: int) -> bytes:
+    """An image file directory for ``offset``: the link to the next one zero, long values behind it."""
+    values_at = offset + 2 + 12 * len(fields) + 4
+    entries, values = bytearray(), bytearray()
+    for field in fields:
+        value = bytes(field)
+        if len(value) > 4:
+            place = struct.pack("<I", values_at + len(values))
+            values += value + bytes(len(value) % 2)
+        else:
+            place = value.ljust(4, b"\0")
+        entries += struct.pack("<HHI", field.tag, field.kind, field.count) + place
+    return struct.pack("<H", len(fields)) + entries + bytes(4) + values
+
+
+def _directories(file: FileIO) -> list[int]:
+    """Where the directories of the file are. Raises DocumentError when it is not a TIFF file of ours."""
+    TiffFile(file)
+    file.seek(0)
+    if file.read(len(_HEADER)) != _HEADER:
+        raise DocumentError("it is a big-endian TIFF file; use another file")
+    positions: list[int] = []
+    link = _FIRST_LINK
+    while True:
+        file.seek(link)
+        (position,) = struct.unpack("<I", file.read(4))
+        if not position:
+            return positions
+        positions.append(position)
+        link = _link_of(file, position)
+
+
+def _entries(file: FileIO, directory: int) -> int:
+    file.seek(directory)
+    count: int = struct.unpack("<H", file.read(2))[0]
+    return count
+
+
+def _link_of(file: FileIO, directory: int) -> int:
+    """Where the directory holds the offset of the next one."""
+    return directory + 2 + 12 * _entries(file, directory)
+
+
+def _entry(file: FileIO, directory: int, tag: Tag) -> int | None:
+    """Where the entry of ``tag`` is in the directory."""
+    for number in range(_entries(file, directory)):
+        position = directory + 2 + 12 * number
+        file.seek(position)
+        if struct.unpack("<H", file.read(2))[0] == tag:
+            return position
+    return None
