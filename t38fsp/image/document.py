@@ -36,6 +36,16 @@ def inspect(path: StrPath) -> list[PageFormat]:
         return [page.format for page in tiff.pages]
 
 
+def pages(path: StrPath) -> Iterator[tuple[PageFormat, bytes]]:
+    """Format and pixels of each page, one after the other: rows of packed pixels, 1 is black.
+
+    Raises :class:`DocumentError`.
+    """
+    with _opened(path) as tiff:
+        for page in tiff.pages:
+            yield page.format, _read(tiff, page).pixels
+
+
 def load_page(path: StrPath, index: int) -> tuple[PageFormat, bytes]:
     """Format and pixels of page ``index`` (from 0): rows of packed pixels, 1 is black.
 
