@@ -1,0 +1,201 @@
+"""The engine process: ``python -m t38fsp.engine.host [MODULE:ENGINE]``.
+
+Commands come in on standard input, reports go out on standard output (:mod:`t38fsp.engine.wire`). What else
+is written to standard output goes to standard error instead. End of input means that the program is gone:
+every call is ended and the process exits. SIGINT is left to the program; SIGTERM closes the engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import cast
+
+from t38fsp.engine.wire import (
+    Abort,
+    Called,
+    Close,
+    Command,
+    Decoder,
+    Happened,
+    Logged,
+    Message,
+    NotStarted,
+    Proceed,
+    Receive,
+    Refuse,
+    Report,
+    Send,
+    Start,
+    Started,
+    WireError,
+    encode,
+)
+from t38fsp.events import FaxEvent, Finished
+from t38fsp.jobs import Engine, EngineError, EngineSettings, IncomingCall, Observer
+
+EngineFactory = Callable[[EngineSettings, Callable[[IncomingCall], None]], Engine]
+
+ENGINE = "t38fsp.engine.engine:FaxEngine"
+CLOSE_LIMIT = 10.0
+"""Seconds beyond the drain that an engine may take to end its calls; it needs three at most."""
+
+
+def find(name: str) -> EngineFactory:
+    """The factory that ``MODULE:ATTRIBUTE`` names."""
+    module, _, attribute = name.partition(":")
+    return cast(EngineFactory, getattr(importlib.import_module(module), attribute))
+
+
+class Reporter:
+    """Writes reports from a thread of its own, so that a program that reads slowly never stalls a call."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._frames: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._write, name="t38fsp-reports", daemon=True)
+        self._thread.start()
+
+    def __call__(self, report: Report) -> None:
+        self._frames.put(encode(report))
+
+    def close(self) -> None:
+        """Write what waits, then stop."""
+        self._frames.put(b"")
+        self._thread.join()
+
+    def _write(self) -> None:
+        with contextlib.suppress(BrokenPipeError), open(self._descriptor, "wb") as pipe:
+            while frame := self._frames.get():
+                pipe.write(frame)
+                if self._frames.empty():
+                    pipe.flush()
+
+
+class ReportingHandler(logging.Handler):
+    """Sends log records to the program, whose ``logging`` decides what becomes of them."""
+
+    def __init__(self, report: Reporter) -> None:
+        super().__init__()
+        self._report = report
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._report(Logged(record.name, record.levelno, self.format(record)))
+
+
+class Host:
+    """Runs one engine for the program at the other end of the pipes."""
+
+    def __init__(self, factory: EngineFactory, report: Reporter) -> None:
+        self._factory = factory
+        self._report = report
+        self._commands: asyncio.Queue[Message | None] = asyncio.Queue()
+        self._jobs: set[int] = set()
+
+    async def run(self, descriptor: int) -> None:
+        """Serve the commands that arrive at ``descriptor`` until its end or Close."""
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers on its loops
+            loop.add_signal_handler(signal.SIGTERM, self._commands.put_nowait, Close(0.0))
+        threading.Thread(
+            target=self._read, args=(descriptor, loop), name="t38fsp-commands", daemon=True
+        ).start()
+
+        start = await self._commands.get()
+        if not isinstance(start, Start):
+            return
+        logging.basicConfig(level=start.log_level, handlers=[ReportingHandler(self._report)])
+        engine = self._factory(start.settings, lambda call: self._report(Called(call)))
+        try:
+            host, port = await engine.start()
+        except EngineError as error:
+            self._report(NotStarted(str(error)))
+            return
+        self._report(Started(host, port))
+        await self._serve(engine)
+
+    def _read(self, descriptor: int, loop: asyncio.AbstractEventLoop) -> None:
+        """Pass commands to the loop. A blocking thread, because not every loop can wait for a pipe."""
+        decoder = Decoder()
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            try:
+                while data := os.read(descriptor, 65536):
+                    for message in decoder.feed(data):
+                        loop.call_soon_threadsafe(self._commands.put_nowait, message)
+            except (OSError, WireError):
+                logging.getLogger(__name__).exception("the program's commands cannot be read; closing")
+            loop.call_soon_threadsafe(self._commands.put_nowait, None)
+
+    async def _serve(self, engine: Engine) -> None:
+        while True:
+            command = await self._commands.get()
+            if command is None or isinstance(command, Close):
+                break
+            self._obey(engine, cast(Command, command))
+
+        drain = command.drain if command is not None else 0.0
+        # While calls drain, their verdicts and aborts must still come through.
+        serving = asyncio.create_task(self._drain(engine))
+        try:
+            async with asyncio.timeout(drain + CLOSE_LIMIT):
+                await engine.close(drain)
+        finally:
+            serving.cancel()
+
+    async def _drain(self, engine: Engine) -> None:
+        while (command := await self._commands.get()) is not None:
+            if not isinstance(command, Close | Send | Receive):
+                self._obey(engine, cast(Command, command))
+        for job in tuple(self._jobs):
+            engine.abort(job)
+
+    def _obey(self, engine: Engine, command: Command) -> None:
+        match command:
+            case Send(job, what):
+                engine.send(job, what, self._observer(job))
+            case Receive(job, what):
+                engine.receive(job, what, self._observer(job))
+            case Proceed(job, go_on):
+                engine.proceed(job, go_on)
+            case Abort(job):
+                engine.abort(job)
+            case Refuse(call):
+                engine.refuse(call)
+            case Start() | Close():
+                pass
+
+    def _observer(self, job: int) -> Observer:
+        self._jobs.add(job)
+
+        def observe(event: FaxEvent) -> None:
+            if isinstance(event, Finished):
+                self._jobs.discard(job)
+            self._report(Happened(job, event))
+
+        return observe
+
+
+def main(arguments: Sequence[str]) -> None:
+    # Ctrl-C reaches every process of a terminal; the program decides what it means for the calls.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    commands, reports = os.dup(0), os.dup(1)  # not inherited by the processes that the engine starts
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)
+    report = Reporter(reports)
+    try:
+        asyncio.run(Host(find(arguments[0] if arguments else ENGINE), report).run(commands))
+    finally:
+        report.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

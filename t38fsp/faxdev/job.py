@@ -1,0 +1,186 @@
+"""One job of the fax service: its status, its packets, and the operation it is blocked in."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Hashable
+from dataclasses import replace
+
+from sip.line import DialogId
+from t38fsp.engine.remote import RemoteJob
+from t38fsp.events import (
+    Connected,
+    Dialing,
+    Disconnected,
+    FaxEvent,
+    Finished,
+    Identified,
+    PageStarted,
+    Ringing,
+    SwitchedToT38,
+)
+from t38fsp.faxdev.completion import CompletionPort
+from t38fsp.faxdev.constants import (
+    ERROR_ACCESS_DENIED,
+    ERROR_FILE_NOT_FOUND,
+    ERROR_GEN_FAILURE,
+    ERROR_OF_STATUS,
+    IDS_BAD_DOCUMENT,
+    NO_ERROR,
+)
+from t38fsp.faxdev.devices import Device
+from t38fsp.faxdev.settings import CallEvent
+from t38fsp.faxdev.structures import FAX_DEV_STATUS
+from t38fsp.results import FaxResult
+from t38fsp.status import FaxStatus
+
+_logger = logging.getLogger(__name__)
+
+
+class FaxJob:
+    """What a FaxHandle stands for. An operation runs on one thread; any thread may look and abort."""
+
+    def __init__(self, handle: int, device: Device, port: CompletionPort | None, key: Hashable) -> None:
+        self.handle = handle
+        self.device = device
+        self.result: FaxResult | None = None
+        self._port = port
+        self._key = key
+        self._lock = threading.Lock()
+        self._status = FAX_DEV_STATUS(FaxStatus.INITIALIZING)
+        self._begun = False
+        self._cancelled = False
+        self._remote: RemoteJob | None = None
+
+    @property
+    def status(self) -> FAX_DEV_STATUS:
+        with self._lock:
+            return self._status
+
+    @property
+    def running(self) -> bool:
+        """An operation has begun and is not over."""
+        return self._begun and self.result is None
+
+    @property
+    def cancelled(self) -> bool:
+        return self._cancelled
+
+    def begin(self) -> bool:
+        """Claim the only operation of this job, and report FS_INITIALIZING; False when it had one already."""
+        with self._lock:
+            if self._begun:
+                return False
+            self._begun = True
+        self._post(self._status)
+        return True
+
+    def identify(self, caller: str, called: str) -> None:
+        """Note who calls whom."""
+        self._set(replace(self._status, CallerId=caller, RoutingInfo=called))
+
+    def cancel(self) -> None:
+        """Note that the operation is to end, and say so to the engine; returns at once."""
+        with self._lock:
+            self._cancelled = True
+            remote = self._remote
+        if remote is not None:
+            remote.abort()
+
+    def finish(self, result: FaxResult, error: int | None = None) -> FaxResult:
+        """End the operation. ``error`` is the Win32 error, by default the one that goes with the status."""
+        if self._cancelled and not result.completed:
+            # Whatever the end of the call looked like, a fax that was cancelled here is not sent again.
+            result = replace(
+                result, status=FaxStatus.USER_ABORT, retry=False, retry_reason="it was cancelled here"
+            )
+        if error is None:
+            error = NO_ERROR if result.completed else ERROR_OF_STATUS.get(result.status, ERROR_GEN_FAILURE)
+        string = IDS_BAD_DOCUMENT if result.status is FaxStatus.BAD_DOCUMENT else 0
+        self.result = result
+        self._set(replace(self._status, StatusId=result.status, StringId=string, ErrorCode=error))
+        _logger.info("fax %d: %s: %s", self.handle, result.status.name, result.reason)
+        return result
+
+    def follow(
+        self,
+        remote: RemoteJob,
+        *,
+        answered: FaxStatus | None,
+        paging: FaxStatus,
+        verdict: Callable[[DialogId], bool] | None,
+        on_call_event: Callable[[CallEvent], None] | None,
+    ) -> FaxResult:
+        """Report the events of ``remote`` until its end, and return its result.
+
+        ``answered`` and ``paging`` are the statuses for an established call and for pages; ``verdict`` is
+        asked when the call is established. When the thread is interrupted, so is the call.
+        """
+        with self._lock:
+            self._remote = remote
+            cancelled = self._cancelled
+        if cancelled:
+            remote.abort()
+        result = None
+        try:
+            while result is None:
+                event = remote.next_event()
+                self._tell(event, on_call_event)
+                match event:
+                    case Dialing():
+                        self._set(replace(self._status, StatusId=FaxStatus.DIALING))
+                    case Connected(dialog):
+                        if answered is not None:
+                            self._set(replace(self._status, StatusId=answered))
+                        if verdict is not None:
+                            go_on = not self._cancelled and verdict(dialog)
+                            if not go_on:
+                                self._cancelled = True
+                            remote.proceed(go_on)
+                    case Identified(station_id):
+                        self._set(replace(self._status, CSI=station_id))
+                    case PageStarted(number):
+                        self._set(replace(self._status, StatusId=paging, PageCount=number))
+                    case Finished():
+                        result = event.result
+        finally:
+            if result is None:
+                self.cancel()
+                self.finish(
+                    FaxResult(FaxStatus.USER_ABORT, "the thread that waited for the fax was interrupted")
+                )
+        return result
+
+    def _tell(self, event: FaxEvent, on_call_event: Callable[[CallEvent], None] | None) -> None:
+        match event:
+            case Ringing():
+                dialog = None
+            case Connected() | SwitchedToT38() | Disconnected():
+                dialog = event.dialog
+            case _:
+                return
+        if on_call_event is not None:
+            try:
+                on_call_event(CallEvent(self.handle, dialog, event))
+            except Exception:  # the service's code: what it does wrong must not end a call
+                _logger.exception("fax %d: on_call_event failed", self.handle)
+
+    def _set(self, status: FAX_DEV_STATUS) -> None:
+        """Change the status (only the operation's thread does); post a packet for another state or page."""
+        with self._lock:
+            before, self._status = self._status, status
+        if (status.StatusId, status.PageCount) != (before.StatusId, before.PageCount):
+            self._post(status)
+
+    def _post(self, status: FAX_DEV_STATUS) -> None:
+        if self._port is not None:
+            self._port.post(status.SizeRequired, self._key, status)
+
+
+def document_error(path: str) -> int:
+    """The Win32 error for a document that could not be read."""
+    if not os.path.exists(path):
+        return ERROR_FILE_NOT_FOUND
+    return ERROR_OF_STATUS[FaxStatus.BAD_DOCUMENT] if os.access(path, os.R_OK) else ERROR_ACCESS_DENIED

@@ -1,0 +1,380 @@
+"""The FaxDev functions, as methods of one provider."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import replace
+from typing import NamedTuple
+
+from sip.line import DialogId
+from t38fsp.address import AddressError, peer_address, target_uri
+from t38fsp.engine.host import ENGINE
+from t38fsp.engine.remote import EngineProcess
+from t38fsp.faxdev.completion import CompletionPort
+from t38fsp.faxdev.constants import (
+    E_FAIL,
+    ERROR_BUSY,
+    ERROR_FILE_NOT_FOUND,
+    ERROR_INSUFFICIENT_BUFFER,
+    ERROR_INVALID_HANDLE,
+    ERROR_INVALID_PARAMETER,
+    ERROR_NOT_READY,
+    ERROR_NOT_SUPPORTED,
+    ERROR_OPEN_FAILED,
+    FAXDEVREPORTSTATUS_SIZE,
+    LINE_DEVSPECIFIC,
+    S_OK,
+)
+from t38fsp.faxdev.devices import Devices
+from t38fsp.faxdev.job import FaxJob, document_error
+from t38fsp.faxdev.last_error import SetLastError
+from t38fsp.faxdev.settings import FaxDevSettings
+from t38fsp.faxdev.structures import FAX_DEV_STATUS, FAX_RECEIVE, FAX_SEND, LINEMESSAGE
+from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, ReceiveJob, SendJob
+from t38fsp.results import FaxResult
+from t38fsp.status import FaxStatus
+
+_logger = logging.getLogger(__name__)
+
+PFAX_SEND_CALLBACK = Callable[[int, DialogId, int, int], bool]
+"""FaxHandle, CallHandle, Reserved1, Reserved2. TRUE: go on; FALSE: end the operation."""
+PFAX_LINECALLBACK = Callable[[int | None, int, int, int, int, int, int], None]
+"""FaxHandle, hDevice, dwMessage, dwInstance, dwParam1, dwParam2, dwParam3."""
+
+STATION_ID_LENGTH = 20
+"""Characters of a TSI or CSI (T.30 5.3.6.2.4)."""
+CALLER_LENGTH = 250
+"""Characters of a caller or called number kept from an INVITE, so that a status always fits its buffer."""
+
+
+class VirtualDevices(NamedTuple):
+    """What FaxDevVirtualDeviceCreation presents: device i has the id DeviceIdPrefix + i."""
+
+    DeviceCount: int
+    DeviceNamePrefix: str
+    DeviceIdPrefix: int
+
+
+class _Announcements(NamedTuple):
+    port: CompletionPort
+    key: Hashable
+
+
+class FaxServiceProvider:
+    """One fax service provider with its engine process and its devices.
+
+    ``engine`` names the engine class (``module:class``); ``clock`` gives monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        settings: FaxDevSettings | None = None,
+        *,
+        engine: str = ENGINE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings or FaxDevSettings()
+        self._engine_name = engine
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._handles = itertools.count(1)
+        self._jobs: dict[int, FaxJob] = {}
+        self._engine: EngineProcess | None = None
+        self._devices = Devices(0, 1, 0.0)
+        self._announcements: _Announcements | None = None
+
+    def configure(self, settings: FaxDevSettings) -> None:
+        """Ours: what the registry is to a DLL. Raises RuntimeError while the provider is initialised."""
+        with self._lock:
+            if self._engine is not None:
+                raise RuntimeError("the provider is in use; call FaxDevShutdown before configure")
+            self._settings = settings
+
+    # --- the provider ---------------------------------------------------------------------------------------
+
+    def FaxDevVirtualDeviceCreation(
+        self, CompletionPort: CompletionPort, CompletionKey: Hashable
+    ) -> VirtualDevices | None:
+        """Present the devices. Incoming calls are announced at ``CompletionPort`` with ``CompletionKey``."""
+        self._announcements = _Announcements(CompletionPort, CompletionKey)
+        settings = self._settings
+        return VirtualDevices(settings.device_count, settings.device_name_prefix, settings.device_id_prefix)
+
+    def FaxDevInitialize(
+        self, LineAppHandle: int = 0, HeapHandle: int = 0, FaxServiceCallback: object = None
+    ) -> PFAX_LINECALLBACK | None:
+        """Start the engine; returns the FaxLineCallback, or None.
+
+        GetLastError is ERROR_OPEN_FAILED when the engine cannot start, for example at an address in use. A
+        device takes no calls until FaxLineCallback enabled it with LINE_DEVSPECIFIC.
+        """
+        settings = self._settings
+        with self._lock:
+            if self._engine is not None:
+                SetLastError(ERROR_BUSY)
+                return None
+            self._engine = engine = EngineProcess(
+                EngineSettings(
+                    listen=settings.listen,
+                    accept_calls=settings.accept_calls,
+                    take_limit=settings.take_limit,
+                    max_calls=settings.device_count,
+                    image_workers=settings.image_workers,
+                ),
+                self._announce,
+                factory=self._engine_name,
+            )
+            self._devices = Devices(settings.device_count, settings.device_id_prefix, settings.take_limit)
+            try:
+                engine.start()
+            except EngineError as error:
+                _logger.error("%s", error)
+                self._engine = None
+                SetLastError(ERROR_OPEN_FAILED)
+                return None
+        return self.FaxLineCallback
+
+    def FaxLineCallback(
+        self,
+        FaxHandle: int | None,
+        hDevice: int,
+        dwMessage: int,
+        dwInstance: int,
+        dwParam1: int,
+        dwParam2: int,
+        dwParam3: int,
+    ) -> None:
+        """LINE_DEVSPECIFIC: may ``hDevice`` receive (dwParam1), may it send (dwParam2)?"""
+        device = self._devices.find(hDevice)
+        if dwMessage == LINE_DEVSPECIFIC and not FaxHandle and device is not None:
+            self._devices.enable(device, receive=dwParam1 != 0, send=dwParam2 != 0)
+
+    def FaxDevShutdown(self) -> int:
+        """End every operation with FS_USER_ABORT; stop the engine. S_OK, or E_FAIL if it had to be killed."""
+        with self._lock:
+            engine, self._engine = self._engine, None
+            jobs = list(self._jobs.values())
+        for job in jobs:
+            job.cancel()
+        return S_OK if engine is None or engine.close() else E_FAIL
+
+    # --- jobs -----------------------------------------------------------------------------------------------
+
+    def FaxDevStartJob(
+        self,
+        LineHandle: int,
+        DeviceId: int,
+        CompletionPortHandle: CompletionPort | None,
+        CompletionKey: Hashable,
+    ) -> int:
+        """Begin a job on a device; returns its FaxHandle, or 0. Without a port no packets are posted."""
+        device = self._devices.find(DeviceId)
+        with self._lock:
+            if self._engine is None:
+                SetLastError(ERROR_NOT_READY)
+                return 0
+            if device is None:
+                SetLastError(ERROR_INVALID_PARAMETER)
+                return 0
+            handle = next(self._handles)
+            self._jobs[handle] = FaxJob(handle, device, CompletionPortHandle, CompletionKey)
+        self._devices.start(device, handle)
+        return handle
+
+    def FaxDevSend(
+        self, FaxHandle: int, FaxSend: FAX_SEND, FaxSendCallback: PFAX_SEND_CALLBACK | None = None
+    ) -> bool:
+        """Send a document; returns when the call is over. True only when every page was confirmed.
+
+        ``FaxSendCallback`` is called on this thread when the call is established, with its dialog as the call
+        handle; False from it, or an exception in it, ends the operation with FS_USER_ABORT. On failure the
+        status (FaxDevReportStatus) decides about resending, and GetLastError tells more.
+        """
+        job = self._begin(FaxHandle)
+        if job is None:
+            return False
+        settings = self._settings
+        if job.cancelled:
+            return self._over(job, FaxResult(FaxStatus.USER_ABORT, "the job was aborted before it began"))
+        if not self._devices.claim_to_send(job.device, job.handle, self._clock()):
+            return self._over(job, _unavailable(f"device {job.device.id} is in use or may not send"))
+        via = peer_address(settings.via) if settings.via is not None else None
+        try:
+            target = target_uri(FaxSend.ReceiverNumber, via)
+        except AddressError as error:
+            return self._over(job, FaxResult(FaxStatus.BAD_ADDRESS, str(error)))
+        call = replace(
+            settings.call, station_id=_station_id(FaxSend.CallerNumber or settings.call.station_id)
+        )
+        document = os.path.abspath(FaxSend.FileName)  # the engine process has a current directory of its own
+        what = SendJob(document, target, settings.caller, via, settings.credentials, settings=call)
+
+        def verdict(dialog: DialogId) -> bool:
+            if FaxSendCallback is None:
+                return True
+            try:
+                return bool(FaxSendCallback(FaxHandle, dialog, 0, 0))
+            except Exception:  # the service's code; the contract counts its failure as FALSE
+                _logger.exception("fax %d: FaxSendCallback failed; the call is ended", FaxHandle)
+                return False
+
+        try:
+            remote = self._live_engine().send(what)
+        except EngineError as error:
+            return self._over(job, _unavailable(str(error)))
+        result = job.follow(
+            remote,
+            answered=None,
+            paging=FaxStatus.TRANSMITTING,
+            verdict=verdict,
+            on_call_event=settings.on_call_event,
+        )
+        bad_document = result.status is FaxStatus.BAD_DOCUMENT
+        return self._over(job, result, document_error(document) if bad_document else None)
+
+    def FaxDevReceive(self, FaxHandle: int, CallHandle: int, FaxReceive: FAX_RECEIVE) -> bool:
+        """Take the call that waits on the job's device into the existing file; returns when the call is over.
+
+        ``CallHandle`` is not used: a virtual device has at most one call waiting, and none can be received
+        without a ring. On success ``FaxReceive`` carries our number and name.
+        """
+        job = self._begin(FaxHandle)
+        if job is None:
+            return False
+        settings = self._settings
+        call = self._devices.claim_to_receive(job.device, job.handle, self._clock())
+        if call is None:
+            reason = f"no call waits on device {job.device.id}; it cannot receive without a ring"
+            return self._over(job, _unavailable(reason), ERROR_NOT_SUPPORTED)
+        job.identify(call.caller[:CALLER_LENGTH], _number(call.called)[:CALLER_LENGTH])
+        if job.cancelled:
+            self._refuse(call)
+            return self._over(job, FaxResult(FaxStatus.USER_ABORT, "the job was aborted before it began"))
+        if not os.path.isfile(FaxReceive.FileName):
+            self._refuse(call)
+            reason = f"{FaxReceive.FileName!r} does not exist; the service must create it"
+            return self._over(job, FaxResult(FaxStatus.FATAL_ERROR, reason), ERROR_FILE_NOT_FOUND)
+        number = _station_id(FaxReceive.ReceiverNumber or settings.call.station_id)
+        try:
+            remote = self._live_engine().receive(
+                ReceiveJob(
+                    call.call, os.path.abspath(FaxReceive.FileName), replace(settings.call, station_id=number)
+                )
+            )
+        except EngineError as error:
+            return self._over(job, _unavailable(str(error)))
+        result = job.follow(
+            remote,
+            answered=FaxStatus.ANSWERED,
+            paging=FaxStatus.RECEIVING,
+            verdict=None,
+            on_call_event=settings.on_call_event,
+        )
+        if result.completed:
+            FaxReceive.ReceiverNumber = number
+            FaxReceive.ReceiverName = (
+                FaxReceive.ReceiverName or f"{settings.device_name_prefix}{job.device.id}"
+            )
+        return self._over(job, result)
+
+    def FaxDevReportStatus(
+        self, FaxHandle: int, FaxStatusSize: int = FAX_DEV_STATUS.SizeOfStruct + FAXDEVREPORTSTATUS_SIZE
+    ) -> FAX_DEV_STATUS | None:
+        """How far the job is; None with ERROR_INSUFFICIENT_BUFFER if it takes more than ``FaxStatusSize``."""
+        job = self._job(FaxHandle)
+        if job is None:
+            return None
+        status = job.status
+        if status.SizeRequired > FaxStatusSize:
+            SetLastError(ERROR_INSUFFICIENT_BUFFER)
+            return None
+        return status
+
+    def FaxDevAbortOperation(self, FaxHandle: int) -> bool:
+        """Ask for the end of the operation, or forbid one that has not begun; returns at once."""
+        job = self._job(FaxHandle)
+        if job is None:
+            return False
+        job.cancel()
+        return True
+
+    def FaxDevEndJob(self, FaxHandle: int) -> bool:
+        """Forget the job and free its device. False with ERROR_BUSY while its operation runs."""
+        with self._lock:
+            job = self._jobs.get(FaxHandle)
+            if job is not None and not job.running:
+                del self._jobs[FaxHandle]
+        if job is None or job.running:
+            SetLastError(ERROR_INVALID_HANDLE if job is None else ERROR_BUSY)
+            return False
+        self._devices.end(job.device, FaxHandle)
+        return True
+
+    def GetJobResult(self, FaxHandle: int) -> FaxResult | None:
+        """Ours: the whole result of the operation, until FaxDevEndJob; None while it runs."""
+        job = self._job(FaxHandle)
+        return job.result if job is not None else None
+
+    # --- inside ---------------------------------------------------------------------------------------------
+
+    def _job(self, handle: int) -> FaxJob | None:
+        with self._lock:
+            job = self._jobs.get(handle)
+        if job is None:
+            SetLastError(ERROR_INVALID_HANDLE)
+        return job
+
+    def _begin(self, handle: int) -> FaxJob | None:
+        job = self._job(handle)
+        if job is None or job.begin():
+            return job
+        SetLastError(ERROR_INVALID_PARAMETER)
+        return None
+
+    def _over(self, job: FaxJob, result: FaxResult, error: int | None = None) -> bool:
+        result = job.finish(result, error)
+        if not result.completed:
+            SetLastError(job.status.ErrorCode)
+        return result.completed
+
+    def _live_engine(self) -> EngineProcess:
+        engine = self._engine
+        if engine is None:
+            raise EngineError("the provider was shut down")
+        return engine
+
+    def _refuse(self, call: IncomingCall) -> None:
+        engine = self._engine
+        if engine is not None:
+            engine.refuse(call.call)
+
+    def _announce(self, call: IncomingCall) -> None:
+        """A call came in: let it wait on an idle device and tell the service; else it is busy here."""
+        announcements = self._announcements
+        device = self._devices.offer(call, self._clock()) if announcements is not None else None
+        if announcements is None or device is None:
+            self._refuse(call)
+            return
+        message = LINEMESSAGE(device.id)
+        announcements.port.post(message.SizeOfStruct, announcements.key, message)
+
+
+def _unavailable(reason: str) -> FaxResult:
+    return FaxResult(FaxStatus.LINE_UNAVAILABLE, reason, retry=True, retry_reason="another line may be free")
+
+
+def _station_id(text: str) -> str:
+    """``text`` shortened to what a TSI or CSI holds: separators go first."""
+    if len(text) > STATION_ID_LENGTH:
+        text = "".join(character for character in text if character not in " ()-./")
+    return text[:STATION_ID_LENGTH]
+
+
+def _number(uri: str) -> str:
+    """The user part of a SIP URI."""
+    return uri.partition(":")[2].partition("@")[0].partition(";")[0]

@@ -1,0 +1,60 @@
+"""What the FaxDev functions are told before FaxDevInitialize."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sip.line import Credentials, DialogId
+from t38fsp.address import peer_address
+from t38fsp.events import Connected, Disconnected, Ringing, SwitchedToT38
+from t38fsp.jobs import CallSettings
+
+
+@dataclass(frozen=True, slots=True)
+class CallEvent:
+    """Ours: what became of the call below a fax. ``CallHandle`` is None until the call is established."""
+
+    FaxHandle: int
+    CallHandle: DialogId | None
+    event: Ringing | Connected | SwitchedToT38 | Disconnected
+
+
+@dataclass(frozen=True, slots=True)
+class FaxDevSettings:
+    """How the provider is reached and what it presents.
+
+    ``listen`` is the SIP address, port 0 for any. ``via`` is ``HOST[:PORT]`` of the gateway or proxy that
+    takes every INVITE and in whose domain numbers are dialled; without it only SIP URIs can be sent to.
+    ``caller`` is the URI of From, when empty one with our own address. Device i (from 0) has the id
+    ``device_id_prefix`` + i; a device carries one fax at a time. With ``accept_calls`` incoming calls are
+    announced on devices that FaxLineCallback enabled; one that is not taken within ``take_limit`` seconds is
+    refused. ``on_call_event`` runs on the thread that is blocked in FaxDevSend or FaxDevReceive.
+
+    Raises ValueError, saying what would do.
+    """
+
+    listen: tuple[str, int] = ("0.0.0.0", 5060)
+    via: str | None = None
+    caller: str = ""
+    credentials: Credentials | None = None
+    call: CallSettings = field(default_factory=CallSettings)
+    device_count: int = 1
+    device_name_prefix: str = "T.38 fax "
+    device_id_prefix: int = 0x100
+    accept_calls: bool = False
+    take_limit: float = 20.0
+    image_workers: int = 1
+    on_call_event: Callable[[CallEvent], None] | None = None
+
+    def __post_init__(self) -> None:
+        if self.device_count < 1:
+            raise ValueError("device_count must be 1 or more: a provider without devices does not initialise")
+        if not 0 < self.device_id_prefix <= (1 << 32) - self.device_count:
+            raise ValueError("device_id_prefix must be above 0, and the last device id below 2**32")
+        if len(self.device_name_prefix) > 127:
+            raise ValueError("device_name_prefix must have 127 characters at most")
+        if self.take_limit <= 0:
+            raise ValueError("take_limit must be above 0 seconds")
+        if self.via is not None:
+            peer_address(self.via)

@@ -1,0 +1,81 @@
+"""The structures of faxdev.h and tapi.h, with Microsoft's field names. An empty string stands for NULL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from t38fsp.faxdev.constants import LINEDEVSTATE_RINGING
+from t38fsp.status import FaxStatus
+
+
+def _octets(*strings: str) -> int:
+    """What ``strings`` take as UTF-16 with a NUL each; a NULL pointer takes nothing."""
+    return sum(len(text.encode("utf-16-le", "surrogatepass")) + 2 for text in strings if text)
+
+
+@dataclass(slots=True, kw_only=True)
+class FAX_SEND:
+    """What to send, and where. ``FileName`` is a TIFF Class F file.
+
+    ``ReceiverNumber`` is a number or a SIP URI. ``CallerNumber`` becomes our TSI, of which 20 characters
+    travel; ``CallerName`` is not sent. ``Branding`` and ``CallHandle`` are reserved.
+    """
+
+    FileName: str
+    CallerName: str = ""
+    CallerNumber: str = ""
+    ReceiverName: str = ""
+    ReceiverNumber: str
+    Branding: bool = False
+    CallHandle: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class FAX_RECEIVE:
+    """Where to store a fax: the existing file ``FileName``.
+
+    ``ReceiverNumber`` becomes our CSI. FaxDevReceive fills in what the caller left empty.
+    """
+
+    FileName: str
+    ReceiverName: str = ""
+    ReceiverNumber: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FAX_DEV_STATUS:
+    """How far an operation is. ``PageCount`` counts from 1 and is 0 before the first page.
+
+    ``CSI`` is the far end's identification: its CSI when sending, its TSI when receiving. ``CallerId`` and
+    ``RoutingInfo`` (the called number) are those of an incoming call. ``ErrorCode`` is a Win32 error.
+    """
+
+    SizeOfStruct: ClassVar[int] = 56
+    """Octets on x64."""
+    StatusId: FaxStatus
+    StringId: int = 0
+    PageCount: int = 0
+    CSI: str = ""
+    CallerId: str = ""
+    RoutingInfo: str = ""
+    ErrorCode: int = 0
+
+    @property
+    def SizeRequired(self) -> int:
+        """Octets that the structure and its strings take on x64 (FaxStatusSizeRequired)."""
+        return self.SizeOfStruct + _octets(self.CSI, self.CallerId, self.RoutingInfo)
+
+
+@dataclass(frozen=True, slots=True)
+class LINEMESSAGE:
+    """Announces a call that waits on virtual device ``hDevice``."""
+
+    SizeOfStruct: ClassVar[int] = 40
+    """Octets on x64."""
+    hDevice: int
+    dwMessageID: int = 0
+    dwCallbackInstance: int = 0
+    dwParam1: int = LINEDEVSTATE_RINGING
+    dwParam2: int = 0
+    dwParam3: int = 0
