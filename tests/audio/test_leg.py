@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from array import array
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from t38fsp.audio.g711 import Law, decode, encode
+from t38fsp.audio.leg import AudioLeg, Role, RtpStart
+from t38fsp.audio.rtp import RtpPacket, RtpSender
+from t38fsp.audio.signals import AudioSignal, V21Heard
+from t38fsp.audio.tones import silent_frame, tone_frame
+from t38fsp.t30.vocabulary import Tone, ToneHeard
+from tests.audio.spandsp_audio import FaxModem
+
+T0 = 1000.0
+CNG, CED, V21 = ToneHeard(Tone.CNG), ToneHeard(Tone.CED), V21Heard()
+
+
+def make_leg(role: Role = Role.CALLING, law: Law = Law.PCMU, sequence: int = 0) -> AudioLeg:
+    start = RtpStart(ssrc=role is Role.CALLING, sequence=sequence, timestamp=0)
+    return AudioLeg(role=role, payload_type=0 if law is Law.PCMU else 8, law=law, start=start)
+
+
+def play(leg: AudioLeg, until: float) -> list[tuple[float, RtpPacket]]:
+    """Run a leg by its deadlines; the packets with the times at which they left."""
+    sent = []
+    while (deadline := leg.next_deadline()) is not None and deadline <= until:
+        leg.handle_deadline(deadline)
+        sent += [(deadline, RtpPacket.parse(data)) for data in leg.take_packets()]
+    return sent
+
+
+def test_one_packet_each_20_ms_counted_from_the_start() -> None:
+    leg = make_leg(sequence=0xFFFE)
+    leg.start(T0)
+    first = [(T0, RtpPacket.parse(data)) for data in leg.take_packets()]
+    sent = first + play(leg, T0 + 60)
+    assert len(sent) == 3001
+    assert all(time == T0 + n * 0.02 for n, (time, _) in enumerate(sent))
+    assert [packet.sequence for _, packet in sent] == [(0xFFFE + n) & 0xFFFF for n in range(3001)]
+    assert [packet.timestamp for _, packet in sent] == [160 * n for n in range(3001)]
+    assert [n for n, (_, packet) in enumerate(sent) if packet.marker] == [0]
+    assert {packet.payload for _, packet in sent} == {tone_frame(1100, Law.PCMU), silent_frame(Law.PCMU)}
+
+
+def test_a_wake_up_too_early_or_twice_is_harmless() -> None:
+    leg = make_leg()
+    leg.start(T0)
+    leg.handle_deadline(T0)
+    leg.handle_deadline(T0 + 0.019)
+    assert len(leg.take_packets()) == 1
+    assert leg.take_packets() == []
+
+
+def test_a_short_stall_is_caught_up_and_a_long_one_skipped() -> None:
+    leg = make_leg()
+    leg.start(T0)
+    leg.handle_deadline(T0 + 0.07)
+    assert [RtpPacket.parse(data).timestamp for data in leg.take_packets()] == [0, 160, 320, 480]
+    leg.handle_deadline(T0 + 2.01)
+    late = [RtpPacket.parse(data) for data in leg.take_packets()]
+    # Frames 95 to 100 of the stream: a new talkspurt, without a hole in the numbers.
+    assert [packet.timestamp for packet in late] == [160 * n for n in range(95, 101)]
+    assert [packet.sequence for packet in late] == list(range(4, 10))
+    assert [packet.marker for packet in late] == [True, False, False, False, False, False]
+    assert leg.next_deadline() == T0 + 101 * 0.02
+
+
+def test_before_the_start_and_after_the_end_nothing_happens() -> None:
+    leg, far = make_leg(), RtpSender(0, 9, 0, 0)
+    leg.handle_deadline(T0)
+    assert leg.next_deadline() is None
+    assert not leg.receive(far.packet(bytes(160)), T0)
+    leg.start(T0)
+    leg.stop()
+    assert leg.take_packets() == []
+    assert leg.next_deadline() is None
+    assert not leg.receive(far.packet(bytes(160)), T0)
+
+
+@pytest.mark.parametrize("law", list(Law))
+def test_two_legs_hear_each_other(law: Law) -> None:
+    calling, answering = make_leg(Role.CALLING, law), make_leg(Role.ANSWERING, law)
+    calling.start(T0)
+    answering.start(T0)
+    at_caller: list[AudioSignal] = []
+    at_called: list[AudioSignal] = []
+    while (now := calling.next_deadline() or 0.0) < T0 + 10:
+        calling.handle_deadline(now)
+        answering.handle_deadline(now)
+        for data in calling.take_packets():
+            assert answering.receive(data, now)
+        for data in answering.take_packets():
+            assert calling.receive(data, now)
+        at_caller += calling.take_signals()
+        at_called += answering.take_signals()
+    assert at_caller == [CED]
+    assert at_called == [CNG, CNG, CNG]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_reordered_and_lost_packets(seed: int) -> None:
+    random = Random(seed)
+    sender, leg = RtpSender(8, 9, 65530, 0), make_leg()
+    leg.start(T0)
+    packets = [sender.packet(tone_frame(2100, Law.PCMA)) for _ in range(100)]
+    kept = [packet for packet in packets if random.random() >= 0.03]
+    order = sorted(range(len(kept)), key=lambda n: n + random.uniform(0, 3))
+    for index in order:
+        assert leg.receive(kept[index], T0)
+    assert leg.take_signals() == [CED]
+
+
+def test_both_laws_are_heard_whatever_was_agreed_on() -> None:
+    leg = make_leg(law=Law.PCMU)
+    leg.start(T0)
+    for n in range(20):
+        assert leg.receive(bytes(RtpPacket(8, n, 0, 9, tone_frame(1100, Law.PCMA))), T0)
+    assert leg.take_signals() == [CNG]
+
+
+def test_other_payload_types_are_not_accepted() -> None:
+    """Comfort noise, telephone events, G.729."""
+    leg = make_leg()
+    leg.start(T0)
+    for payload_type in (13, 101, 18):
+        assert not leg.receive(bytes(RtpPacket(payload_type, 1, 0, 9, bytes(20))), T0)
+
+
+@given(st.binary(max_size=400) | st.binary(max_size=200).map(lambda rest: b"\x80\x08" + rest))
+def test_garbage_changes_nothing(datagram: bytes) -> None:
+    leg = make_leg()
+    leg.start(T0)
+    leg.receive(datagram, T0)
+    assert leg.take_signals() == []
+    assert leg.next_deadline() == T0 + 0.02
+
+
+@pytest.mark.spandsp
+def test_a_spandsp_fax_modem_at_the_other_end_of_the_audio(tmp_path: Path) -> None:
+    """It answers our CNG with CED and the preamble of its DIS."""
+    leg, modem = make_leg(law=Law.PCMA), FaxModem(calling=False, rx_file=str(tmp_path / "received.tif"))
+    sender = RtpSender(8, 9, 0, 0)
+    heard: list[AudioSignal] = []
+    leg.start(T0)
+    for n in range(350):
+        now = T0 + n * 0.02
+        leg.handle_deadline(now)
+        for data in leg.take_packets():
+            modem.hear(decode(RtpPacket.parse(data).payload, Law.PCMA))
+        leg.receive(sender.packet(encode(array("h", modem.speak()), Law.PCMA)), now)
+        heard += leg.take_signals()
+    modem.close()
+    assert heard[:2] == [CED, V21]
