@@ -29,7 +29,7 @@ __all__ = [
 MAX_OCTETS = 64 * 1024
 MAX_HEADERS = 256
 MAX_LINE = 8 * 1024
-"""Octets of one header with its continuation lines."""
+"""Characters of one header with its continuation lines."""
 
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _FOLD = re.compile(r"\r?\n[ \t]+")
@@ -99,7 +99,7 @@ class _Common:
             Via.parse(via)
         for name in ("Contact", "Record-Route", "Route"):
             for value in self.headers.get_all(name):
-                if value != "*":
+                if value != "*" or self.cseq.method != "REGISTER":
                     NameAddress.parse(value)
 
     def _serialise(self, start_line: str) -> bytes:
@@ -126,8 +126,8 @@ class Request(_Common):
     def validate(self) -> None:
         """Check all that a user agent reads before it answers; raises ParseError (RFC 3261 8.1.1, 8.2).
 
-        After it the properties do not raise, save ``contact`` when there is none. Max-Forwards is not asked
-        for: it matters to proxies only.
+        After it the properties do not raise, save ``contact`` when there is none (or ``*``). Max-Forwards is
+        not asked for: it matters to proxies only.
         """
         self._validate()
         if self.cseq.method != self.method:
@@ -198,7 +198,7 @@ def _parse_headers(text: str) -> Headers:
     headers = Headers()
     for line in _LINE_END.split(_FOLD.sub(" ", text)):
         if len(line) > MAX_LINE:
-            raise ParseError(f"a header line is longer than {MAX_LINE} octets")
+            raise ParseError(f"a header line is longer than {MAX_LINE} characters")
         if "\r" in line:
             raise ParseError("a header contains a CR without LF")
         name, colon, value = line.partition(":")

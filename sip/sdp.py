@@ -17,6 +17,9 @@ MAX_MEDIA = 32
 MAX_ATTRIBUTES = 256
 """Of the session and all its media together."""
 
+_NO_FORMAT = "*"
+"""Stands where a peer named no format, as some do when they reject a stream; the grammar wants one."""
+
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _TOKEN = re.compile(r"\S+")
 _LINE = re.compile(r"[^\r\n\0]*")
@@ -142,8 +145,7 @@ class SessionDescription:
                 raise UnsendableError(f"{media.port} is not a port for m={media.kind}; it must be 0..65535")
             if not media.rejected and self.address is None and media.address is None:
                 raise UnsendableError(f"m={media.kind} has no address, neither its own nor the session's")
-            # A peer may reject a stream without naming a format; the grammar wants one.
-            formats = " ".join(_token(each) for each in media.formats) or "*"
+            formats = " ".join(_token(each) for each in media.formats) or _NO_FORMAT
             lines.append(f"m={_token(media.kind)} {media.port} {_token(media.protocol)} {formats}")
             if media.address is not None:
                 lines.append(f"c={_place(media.address)}")
@@ -265,7 +267,7 @@ def _parse_media(value: str) -> _OpenMedia:
     port = int(port_text) if _NUMBER.fullmatch(port_text) else -1
     if not 0 <= port <= 65535:
         raise ParseError(f"the port of m={value[:60]} is not 0..65535")
-    return _OpenMedia(fields[0], port, fields[2], tuple(fields[3:]))
+    return _OpenMedia(fields[0], port, fields[2], tuple(fields[3:]) or (_NO_FORMAT,))
 
 
 def _direction(attributes: tuple[Attribute, ...]) -> Direction | None:
