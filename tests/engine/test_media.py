@@ -224,13 +224,13 @@ async def test_closing_in_the_middle_of_a_wake_up(far: Far) -> None:
 
     def last_words(data: bytes) -> bool:
         heard.append(data)
-        port.close()
+        dying.close()
         closed.set()
         return True
 
-    port = MediaPort.open(HOST, last_words)
-    far.send(b"bye", port)
-    far.send(b"too late", port)
+    dying = MediaPort.open(HOST, last_words)
+    far.send(b"bye", dying)
+    far.send(b"too late", dying)
     await closed.wait()
     assert heard == [b"bye"]
 

@@ -183,8 +183,8 @@ def test_order_gaps_and_completeness(plan: list[tuple[int, int, int]], step: int
             assert packet.due >= before_due
             last[channel] = (now, packet.due)
             seen.add(packet.name)
-        due = queue.next_due()
-        assert due is None or due > now
+        upcoming = queue.next_due()
+        assert upcoming is None or upcoming > now
         now += step
     assert seen == {str(number) for number in range(len(plan))}
 
