@@ -1,0 +1,93 @@
+"""Two terminals and the network between them, in simulated time."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from t38fsp.t30.vocabulary import Burst, LineSignal
+from t38fsp.t38.ifp import Packet as Ifp
+from t38fsp.t38.ifp import describe, parse
+from t38fsp.t38.terminal import Packet, Terminal
+
+Side = Literal[0, 1]
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A datagram that left: when, from which side, what was in it."""
+
+    time: float
+    side: Side
+    datagram: bytes
+    packet: Packet
+    ifp: Ifp
+
+    @property
+    def text(self) -> str:
+        return describe(self.ifp)
+
+
+class Line:
+    """Joins ``near`` (side 0) and ``far`` (side 1).
+
+    ``network`` says for each datagram after how many seconds it arrives, None for never.
+    """
+
+    def __init__(
+        self, near: Terminal, far: Terminal, network: Callable[[bytes], float | None] = lambda _: 0.0
+    ) -> None:
+        self.terminals = (near, far)
+        self.now = 0.0
+        self.sent: list[Sent] = []
+        self.signals: tuple[list[tuple[float, LineSignal]], list[tuple[float, LineSignal]]] = ([], [])
+        self.bursts_sent: tuple[list[float], list[float]] = ([], [])
+        self._network = network
+        self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+
+    def send(self, side: Side, burst: Burst) -> None:
+        self.terminals[side].send(burst, self.now)
+
+    def heard(self, side: Side) -> list[LineSignal]:
+        """What ``side`` heard, without the times."""
+        return [signal for _, signal in self.signals[side]]
+
+    def run(self, until: float) -> None:
+        while True:
+            self._collect()
+            times = [self._heap[0][0]] if self._heap else []
+            times += [due for each in self.terminals if (due := each.next_deadline()) is not None]
+            if not times or min(times) > until:
+                break
+            self.now = max(self.now, min(times))
+            while self._heap and self._heap[0][0] <= self.now:
+                heapq.heappop(self._heap)[2]()
+                self._collect()
+            for each in self.terminals:
+                each.handle_deadline(self.now)
+        self.now = until
+
+    def _collect(self) -> None:
+        for side, terminal in enumerate(self.terminals):
+            for packet in terminal.take_packets():
+                self._at(packet.due, lambda side=side, packet=packet: self._leave(side, packet))
+            self.signals[side].extend((self.now, signal) for signal in terminal.take_signals())
+            self.bursts_sent[side].extend(self.now for _ in range(terminal.take_sent()))
+
+    def _at(self, time: float, action: Callable[[], None]) -> None:
+        heapq.heappush(self._heap, (time, next(self._order), action))
+
+    def _leave(self, side: Side, packet: Packet) -> None:
+        terminal = self.terminals[side]
+        datagram = terminal.release(packet)
+        if datagram is None:
+            return
+        self.sent.append(Sent(self.now, side, datagram, packet, parse(packet.ifp, terminal.syntax)))
+        delay = self._network(datagram)
+        if delay is not None:
+            other = self.terminals[1 - side]
+            self._at(self.now + delay, lambda: other.receive(datagram, self.now) and None)
