@@ -1,0 +1,327 @@
+"""The user agent (RFC 3261 8), sans-IO: datagrams in, datagrams and line events out; a ``sip.line.Line``.
+
+What lies outside any dialog and makes none (OPTIONS, unknown methods, refusals of every kind) is answered
+without keeping state (RFC 3261 8.2.7): whoever repeats the request gets the same answer again. So strangers
+cannot make anything grow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from itertools import count
+from random import Random
+
+from sip.dialog import Dialog
+from sip.endpoint import ALLOW, METHODS, DialogUser, Endpoint
+from sip.errors import ParseError
+from sip.incoming import IncomingCall
+from sip.line import Address, Answerer, CallRequest, DialogId, LineEvent
+from sip.message import Request, Response, Via, parse_message
+from sip.negotiation import CONTENT_TYPE, is_sdp, read_sdp
+from sip.outgoing import OutgoingCall
+from sip.sdp import MediaDescription
+from sip.session import Session
+from sip.transaction_layer import response_address
+from sip.uri import parse_uri
+
+_logger = logging.getLogger(__name__)
+
+
+class _RefusedError(Exception):
+    """A request is answered with this status, and that is all."""
+
+    def __init__(self, status: int, *headers: tuple[str, str]) -> None:
+        super().__init__(status)
+        self.status = status
+        self.headers = headers
+
+
+class UserAgent:
+    """One SIP address and all its calls.
+
+    ``contact_address`` is what we call ourselves in Via and Contact; ``local_address``, when given, tells it
+    for each peer (a socket bound to all addresses has many). Beyond ``max_incoming`` calls taken, further
+    ones get 486.
+    """
+
+    def __init__(
+        self,
+        *,
+        contact_address: Address,
+        user_agent: str,
+        random: Random,
+        local_address: Callable[[Address], Address] | None = None,
+        max_incoming: int = 64,
+    ) -> None:
+        self._endpoint = Endpoint(local_address or (lambda peer: contact_address), user_agent, random)
+        self._secret = random.randbytes(16)
+        self._max_incoming = max_incoming
+        self._numbers = count(1)
+        self._calls: dict[int, OutgoingCall | IncomingCall | Session] = {}
+        self._incoming: set[int] = set()
+
+    # --- state ----------------------------------------------------------------------------------------------
+
+    @property
+    def calls(self) -> int:
+        """Calls that are not over, those included whose BYE is still on its way."""
+        return len(self._calls)
+
+    @property
+    def dialogs(self) -> int:
+        return len(self._endpoint.dialogs)
+
+    @property
+    def transactions(self) -> int:
+        return len(self._endpoint.transactions)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing at all is left of any call."""
+        return not self._calls and not self._endpoint.dialogs and not self.transactions
+
+    def next_deadline(self) -> float | None:
+        return self._endpoint.timers.next_deadline()
+
+    def handle_deadline(self, now: float) -> None:
+        self._endpoint.timers.fire(now)
+
+    def take_datagrams(self) -> list[tuple[bytes, Address]]:
+        return self._endpoint.transactions.take_datagrams()
+
+    def take_events(self) -> list[LineEvent]:
+        return self._endpoint.take_events()
+
+    def take_lookups(self) -> list[tuple[str, int]]:
+        """Host names (and ports) of far ends to look up; answer with :meth:`resolved`, or not at all."""
+        return self._endpoint.take_lookups()
+
+    def resolved(self, place: tuple[str, int], address: Address) -> None:
+        self._endpoint.resolved(place, address)
+
+    # --- verbs ----------------------------------------------------------------------------------------------
+
+    def place(self, request: CallRequest, now: float) -> int:
+        """As Line; raises ParseError for a URI and UnsendableError for anything else that cannot be sent."""
+        call = next(self._numbers)
+        self._calls[call] = OutgoingCall(
+            self._endpoint, call, request, self._established(call), self._over(call), now
+        )
+        return call
+
+    def ring(self, call: int, now: float) -> None:
+        known = self._calls.get(call)
+        if isinstance(known, IncomingCall):
+            known.ring(now)
+
+    def accept(
+        self, call: int, media: Sequence[MediaDescription], media_address: str, answerer: Answerer, now: float
+    ) -> None:
+        known = self._calls.get(call)
+        if isinstance(known, IncomingCall):
+            known.accept(media, media_address, answerer, now)
+
+    def refuse(self, call: int, status: int, now: float) -> None:
+        known = self._calls.get(call)
+        if isinstance(known, IncomingCall):
+            known.refuse(status, now)
+
+    def offer(self, call: int, media: Sequence[MediaDescription], now: float) -> None:
+        known = self._calls.get(call)
+        if isinstance(known, Session):
+            known.offer(media, now)
+
+    def hang_up(self, call: int, now: float, *, reason: str | None = None) -> None:
+        known = self._calls.get(call)
+        if known is not None:
+            known.hang_up(now, reason=reason)
+
+    def _established(self, call: int) -> Callable[[Session], None]:
+        def established(session: Session) -> None:
+            self._calls[call] = session
+
+        return established
+
+    def _over(self, call: int) -> Callable[[], None]:
+        def over() -> None:
+            self._calls.pop(call, None)
+            self._incoming.discard(call)
+
+        return over
+
+    # --- what comes in --------------------------------------------------------------------------------------
+
+    def unreachable(self, address: Address, now: float) -> None:
+        """The network refused a datagram to ``address``: INVITEs there that nobody answered fail at once."""
+        self._endpoint.transactions.unreachable(address, now)
+
+    def receive(self, data: bytes, source: Address, now: float) -> None:
+        """Take a datagram. What is no SIP is dropped; nothing raises."""
+        try:
+            message = parse_message(data)
+        except ParseError as error:
+            if data.strip(b"\r\n\0"):
+                _logger.debug("dropped a datagram from %s:%d: %s", *source[:2], error)
+            return
+        if isinstance(message, Request):
+            self._receive_request(message, source, now)
+        else:
+            self._receive_response(message, source, now)
+
+    def _receive_response(self, response: Response, source: Address, now: float) -> None:
+        try:
+            response.validate()
+        except ParseError as error:
+            _logger.debug("dropped a response from %s:%d: %s", *source[:2], error)
+            return
+        self._endpoint.transactions.receive_response(response, source, now)
+
+    def _receive_request(self, request: Request, source: Address, now: float) -> None:
+        try:
+            _stamp_via(request, source)
+        except ParseError as error:
+            _logger.debug("dropped a request from %s:%d: %s", *source[:2], error)
+            return
+        try:
+            request.validate()
+        except ParseError as error:
+            _logger.debug("refused a request from %s:%d: %s", *source[:2], error)
+            self._answer(request, source, 400)
+            return
+        try:
+            self._dispatch(request, source, now)
+        except _RefusedError as refused:
+            self._answer(request, source, refused.status, *refused.headers)
+
+    def _dispatch(self, request: Request, source: Address, now: float) -> None:
+        transactions = self._endpoint.transactions
+        if transactions.absorb(request, now):
+            return
+        tag = request.to.tag
+        user = None
+        if tag is not None:
+            user = self._endpoint.dialogs.get(DialogId(request.call_id, tag, request.from_.tag or ""))
+        if request.method == "ACK":
+            if user is not None:
+                user.acknowledged(request, now)
+        elif request.method == "CANCEL":
+            self._cancel(request, source, now)
+        elif user is not None:
+            self._serve(request, user, source, now)
+        elif tag is not None:
+            raise _RefusedError(481)
+        else:
+            self._serve_stranger(request, source, now)
+
+    def _cancel(self, request: Request, source: Address, now: float) -> None:
+        invite = self._endpoint.transactions.cancelled(request)
+        if invite is None:
+            raise _RefusedError(481)
+        self._answer(request, source, 200)
+        if invite.on_cancel is not None:
+            invite.on_cancel(request, now)
+
+    def _serve(self, request: Request, user: DialogUser, source: Address, now: float) -> None:
+        transaction = self._endpoint.transactions.serve(request, source)
+        if transaction is None:
+            return
+        refusal = None
+        if not user.dialog.take_sequence(request):
+            refusal = _RefusedError(500)
+        elif request.headers.get_all("Require"):
+            refusal = _extensions_refused(request)
+        if refusal is None:
+            user.serve(transaction, source, now)
+        else:
+            transaction.respond(self._endpoint.response(request, refusal.status, refusal.headers), now)
+
+    def _serve_stranger(self, request: Request, source: Address, now: float) -> None:
+        """A request outside any dialog (RFC 3261 8.2, in its order of checks)."""
+        if request.method not in METHODS:
+            raise _RefusedError(405, ("Allow", ALLOW))
+        if self._endpoint.transactions.merged(request):
+            raise _RefusedError(482)
+        if request.uri.partition(":")[0].lower() not in ("sip", "sips", "tel"):
+            raise _RefusedError(416)
+        if request.headers.get_all("Require"):
+            raise _extensions_refused(request)
+        if request.method == "OPTIONS":
+            self._answer(request, source, 200, ("Allow", ALLOW), ("Accept", CONTENT_TYPE))
+        elif request.method == "INVITE":
+            self._invited(request, source, now)
+        else:
+            raise _RefusedError(481)
+
+    def _invited(self, request: Request, source: Address, now: float) -> None:
+        if request.body and not is_sdp(request):
+            raise _RefusedError(415, ("Accept", CONTENT_TYPE))
+        tag = self._endpoint.token()
+        try:
+            offer = read_sdp(request)
+            dialog = Dialog.from_request(request, tag, source)
+        except ParseError as error:
+            _logger.info("%s: refused an INVITE: %s", request.call_id, error)
+            raise _RefusedError(400) from None
+        if len(self._incoming) >= self._max_incoming:
+            raise _RefusedError(486)
+        transaction = self._endpoint.transactions.serve(request, source)
+        if transaction is None:
+            return
+        call = next(self._numbers)
+        contact = self._endpoint.contact(source, _user_of(request.uri))
+        incoming = IncomingCall(
+            self._endpoint,
+            call,
+            transaction,
+            dialog,
+            contact,
+            offer,
+            self._established(call),
+            self._over(call),
+            now,
+        )
+        self._calls[call] = incoming
+        self._incoming.add(call)
+        incoming.announce(source)
+
+    def _answer(self, request: Request, source: Address, status: int, *headers: tuple[str, str]) -> None:
+        """Answer without a transaction; an ACK is never answered."""
+        if request.method == "ACK":
+            return
+        # The same tag for each copy of the request (RFC 3261 8.2.7).
+        seed = "\0".join((request.headers.get(name) or "") for name in ("Via", "From", "Call-ID", "CSeq"))
+        digest = hashlib.sha256(self._secret + seed.encode("utf-8", "surrogateescape"))
+        try:
+            response = self._endpoint.response(request, status, headers, to_tag=digest.hexdigest()[:20])
+        except ParseError as error:
+            # Not even its To can be read.
+            _logger.debug("dropped a request from %s:%d: %s", *source[:2], error)
+            return
+        self._endpoint.transactions.send_octets(bytes(response), response_address(request.via, source))
+
+
+def _stamp_via(request: Request, source: Address) -> None:
+    """Note in the topmost Via where the request came from (RFC 3261 18.2.1, RFC 3581 4)."""
+    top, *others = request.headers.get_all("Via") or [""]
+    via = Via.parse(top)
+    params = dict(via.params)
+    if "rport" in params:
+        params["rport"] = str(source[1])
+    if via.host != source[0] or "rport" in params:
+        params["received"] = source[0]
+    stamped = Via(via.transport, via.host, via.port, params)
+    request.headers.set("Via", ", ".join([str(stamped), *others]))
+
+
+def _extensions_refused(request: Request) -> _RefusedError:
+    """We know no extension that could be required (RFC 3261 8.2.2.3)."""
+    return _RefusedError(420, *(("Unsupported", option) for option in request.headers.get_all("Require")))
+
+
+def _user_of(uri: str) -> str | None:
+    try:
+        return parse_uri(uri).user
+    except ParseError:
+        return None

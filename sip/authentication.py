@@ -1,0 +1,131 @@
+"""Answering 401 and 407 (RFC 3261 22): each challenge once, and known nonces without being asked again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from sip.digest import Challenge, authorization, choose
+from sip.endpoint import Endpoint
+from sip.errors import ParseError, UnsendableError
+from sip.line import Address, Credentials
+from sip.message import Request, Response
+from sip.transaction import ClientTransaction, FailureUser, ResponseUser
+
+_HEADERS = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authenticate", "Proxy-Authorization")}
+_MAX_REALMS = 8
+_MAX_ANSWERS = 8
+"""Challenges that are answered for one request; beyond that somebody plays with us."""
+
+
+class Authenticator:
+    """The credentials of one call, and the nonces that servers gave for them.
+
+    Raises UnsendableError for a name or password that cannot be sent.
+    """
+
+    def __init__(self, credentials: Credentials | None, random: Random) -> None:
+        if credentials is not None:
+            for text in (credentials.username, credentials.password):
+                if not text.isprintable():
+                    raise UnsendableError("user name and password must not have control characters")
+        self._credentials = credentials
+        self._random = random
+        self._known: dict[tuple[str, str], tuple[Challenge, int]] = {}
+
+    def sign(self, request: Request) -> None:
+        """Add an answer for each known challenge, with the next nonce count."""
+        if self._credentials is None:
+            return
+        for (header, realm), (challenge, used) in self._known.items():
+            self._known[header, realm] = challenge, used + 1
+            value = authorization(
+                challenge,
+                username=self._credentials.username,
+                password=self._credentials.password,
+                method=request.method,
+                uri=request.uri,
+                body=request.body,
+                nonce_count=used + 1,
+                cnonce=f"{self._random.getrandbits(64):016x}",
+            )
+            request.headers.add(header, value)
+
+    def learn(self, response: Response, answered: set[tuple[str, str, str]]) -> bool:
+        """Whether it makes sense to send the request again, signed anew.
+
+        ``answered`` holds what was answered for this request already: header, realm and nonce. A second
+        challenge of a realm means wrong credentials, unless it says that only the nonce was stale.
+        """
+        if response.status not in _HEADERS or self._credentials is None or len(answered) >= _MAX_ANSWERS:
+            return False
+        asked, header = _HEADERS[response.status]
+        by_realm: dict[str, list[Challenge]] = {}
+        for value in response.headers.get_all(asked):
+            try:
+                challenge = Challenge.parse(value)
+            except ParseError:
+                continue
+            by_realm.setdefault(challenge.realm, []).append(challenge)
+        fresh = False
+        for realm, challenges in list(by_realm.items())[:_MAX_REALMS]:
+            chosen = choose(challenges)
+            if chosen is None or (header, realm, chosen.nonce) in answered:
+                return False
+            if not chosen.stale and any((header, realm) == known[:2] for known in answered):
+                return False
+            if len(self._known) >= _MAX_REALMS and (header, realm) not in self._known:
+                return False
+            answered.add((header, realm, chosen.nonce))
+            self._known[header, realm] = chosen, 0
+            fresh = True
+        return fresh
+
+
+class Exchange:
+    """A request of ours and, when it is challenged, the same once more with credentials.
+
+    ``build`` makes the request each time, with a new CSeq; ``destination`` says where it goes.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        authenticator: Authenticator,
+        build: Callable[[], Request],
+        destination: Callable[[], Address],
+        on_response: ResponseUser,
+        on_failure: FailureUser,
+        now: float,
+    ) -> None:
+        self._endpoint = endpoint
+        self._authenticator = authenticator
+        self._build = build
+        self._destination = destination
+        self._on_response = on_response
+        self._on_failure = on_failure
+        self._answered: set[tuple[str, str, str]] = set()
+        self.stopped = False
+        self.transaction: ClientTransaction = self._send(now)
+
+    @property
+    def request(self) -> Request:
+        """What was sent last."""
+        return self.transaction.request
+
+    def stop(self) -> None:
+        """Answer no further challenge."""
+        self.stopped = True
+
+    def _send(self, now: float) -> ClientTransaction:
+        request = self._build()
+        self._authenticator.sign(request)
+        return self._endpoint.transactions.request(
+            request, self._destination(), self._receive, self._on_failure, now
+        )
+
+    def _receive(self, response: Response, source: Address, now: float) -> None:
+        if not self.stopped and self._authenticator.learn(response, self._answered):
+            self.transaction = self._send(now)
+        else:
+            self._on_response(response, source, now)

@@ -1,0 +1,147 @@
+"""A dialog: what two user agents remember of each other between requests (RFC 3261 12)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sip.errors import ParseError
+from sip.line import Address, DialogId
+from sip.message import CSeq, Headers, NameAddress, Request, Response
+from sip.uri import Uri, parse_uri
+
+DEFAULT_PORT = 5060
+_MAX_ROUTES = 32
+
+
+@dataclass(slots=True)
+class Dialog:
+    """Both ends of a dialog as we see them; *local* means ours.
+
+    ``local`` and ``remote`` are the values of From and To in our requests, tags included.
+    """
+
+    id: DialogId
+    local: str
+    remote: str
+    target: str
+    """Contact of the far end: the Request-URI of what we send."""
+    routes: tuple[str, ...]
+    """Route values, the next hop first."""
+    sequence: int
+    """CSeq of our last request."""
+    remote_sequence: int | None
+    """CSeq of their last request; None before the first."""
+    flow: Address
+    """Where the message came from that began the dialog."""
+    caller: bool
+    """Whether we began it, and so own the Call-ID (RFC 3261 14.1)."""
+
+    @classmethod
+    def from_response(cls, request: Request, response: Response, source: Address) -> Dialog:
+        """The caller's side, from a response with a To tag to our INVITE (RFC 3261 12.1.2).
+
+        A Contact that is missing or no SIP URI leaves the Request-URI as target. Raises ParseError for more
+        Record-Route values than anyone needs.
+        """
+        routes = _routes(response)
+        return cls(
+            DialogId(request.call_id, request.from_.tag or "", response.to.tag or ""),
+            request.headers.get("From") or "",
+            response.headers.get("To") or "",
+            contact_of(response) or request.uri,
+            tuple(reversed(routes)),
+            request.cseq.number,
+            None,
+            source,
+            True,
+        )
+
+    @classmethod
+    def from_request(cls, request: Request, local_tag: str, source: Address) -> Dialog:
+        """The called side, from an INVITE (RFC 3261 12.1.1); raises ParseError without a usable Contact."""
+        target = contact_of(request)
+        if target is None:
+            raise ParseError("the INVITE has no Contact with a SIP URI")
+        to = request.to
+        return cls(
+            DialogId(request.call_id, local_tag, request.from_.tag or ""),
+            str(NameAddress(to.display_name, to.uri, {"tag": local_tag})),
+            request.headers.get("From") or "",
+            target,
+            tuple(_routes(request)),
+            # Any start below 2**31 will do (RFC 3261 8.1.1.5).
+            0,
+            request.cseq.number,
+            source,
+            False,
+        )
+
+    def request(self, method: str) -> Request:
+        """The next request within the dialog (RFC 3261 12.2.1.1), without Via and Contact."""
+        self.sequence += 1
+        return self._request(method, self.sequence)
+
+    def ack(self, sequence: int) -> Request:
+        """The ACK of a 2xx to the INVITE with that CSeq (RFC 3261 13.2.2.4)."""
+        return self._request("ACK", sequence)
+
+    def _request(self, method: str, sequence: int) -> Request:
+        uri, routes = self.target, list(self.routes)
+        if routes and not _is_loose(routes[0]):
+            # A strict router wants itself as Request-URI; the target goes to the end of the list.
+            uri, routes = NameAddress.parse(routes[0]).uri, [*routes[1:], f"<{self.target}>"]
+        headers = Headers(("Route", route) for route in routes)
+        headers.add("Max-Forwards", "70")
+        headers.add("From", self.local)
+        headers.add("To", self.remote)
+        headers.add("Call-ID", self.id.call_id)
+        headers.add("CSeq", str(CSeq(sequence, method)))
+        return Request(method, uri, headers)
+
+    def next_hop(self) -> tuple[str, int]:
+        """Host (a name or an IP address) and port that requests go to."""
+        uri = _sip_uri(NameAddress.parse(self.routes[0]).uri) if self.routes else _sip_uri(self.target)
+        if uri is None:
+            return self.flow
+        return uri.host, uri.port or DEFAULT_PORT
+
+    def take_sequence(self, request: Request) -> bool:
+        """Whether a request of theirs comes in order (RFC 3261 12.2.2); remembers its CSeq if so."""
+        number = request.cseq.number
+        if self.remote_sequence is not None and number <= self.remote_sequence:
+            return False
+        self.remote_sequence = number
+        return True
+
+    def refresh_target(self, message: Request | Response) -> None:
+        """Follow the Contact of a re-INVITE, an UPDATE or their 2xx; the route set never changes."""
+        self.target = contact_of(message) or self.target
+
+
+def contact_of(message: Request | Response) -> str | None:
+    """URI of the first Contact when it is a SIP URI."""
+    try:
+        uri = message.contact.uri
+    except ParseError:
+        return None
+    return uri if _sip_uri(uri) else None
+
+
+def _routes(message: Request | Response) -> list[str]:
+    routes = message.headers.get_all("Record-Route")
+    if len(routes) > _MAX_ROUTES:
+        raise ParseError(f"the message has {len(routes)} Record-Route values; at most {_MAX_ROUTES} are kept")
+    return routes
+
+
+def _is_loose(route: str) -> bool:
+    uri = _sip_uri(NameAddress.parse(route).uri)
+    return uri is None or "lr" in uri.params
+
+
+def _sip_uri(text: str) -> Uri | None:
+    try:
+        uri = parse_uri(text)
+    except ParseError:
+        return None
+    return uri if uri.host else None

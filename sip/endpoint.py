@@ -1,0 +1,182 @@
+"""What all calls of a user agent share: transactions, timers, dialogs, events, and how its messages look."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from ipaddress import ip_address
+from random import Random
+from typing import Protocol
+
+from sip.dialog import Dialog
+from sip.line import Address, DialogId, LineEvent
+from sip.message import Headers, Request, Response
+from sip.negotiation import CONTENT_TYPE
+from sip.sdp import SessionDescription
+from sip.timers import Timers
+from sip.transaction import ServerTransaction
+from sip.transaction_layer import TransactionLayer
+from sip.uri import Uri
+
+METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "INFO")
+ALLOW = ", ".join(METHODS)
+
+_MAX_NAMES = 256
+
+REASONS = {
+    100: "Trying",
+    180: "Ringing",
+    200: "OK",
+    400: "Bad Request",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    415: "Unsupported Media Type",
+    416: "Unsupported URI Scheme",
+    420: "Bad Extension",
+    480: "Temporarily Unavailable",
+    481: "Call/Transaction Does Not Exist",
+    482: "Loop Detected",
+    486: "Busy Here",
+    487: "Request Terminated",
+    488: "Not Acceptable Here",
+    491: "Request Pending",
+    500: "Server Internal Error",
+    503: "Service Unavailable",
+    600: "Busy Everywhere",
+    603: "Decline",
+}
+
+
+class DialogUser(Protocol):
+    """Whoever serves the requests within a dialog."""
+
+    dialog: Dialog
+
+    def serve(self, transaction: ServerTransaction, source: Address, now: float) -> None:
+        """Answer a request that came in order; not ACK or CANCEL."""
+
+    def acknowledged(self, ack: Request, now: float) -> None:
+        """The ACK of a 2xx came."""
+
+
+class Endpoint:
+    """``local_address`` tells the address of ours that a peer at the given address reaches."""
+
+    def __init__(self, local_address: Callable[[Address], Address], user_agent: str, random: Random) -> None:
+        self.random = random
+        self.timers = Timers()
+        self.transactions = TransactionLayer(self.timers, random, local_address)
+        self.dialogs: dict[DialogId, DialogUser] = {}
+        self.user_agent = user_agent
+        self._local_address = local_address
+        self._events: list[LineEvent] = []
+        self._names: OrderedDict[tuple[str, int], Address] = OrderedDict()
+        self._lookups: list[tuple[str, int]] = []
+
+    def emit(self, event: LineEvent) -> None:
+        self._events.append(event)
+
+    def take_events(self) -> list[LineEvent]:
+        taken, self._events = self._events, []
+        return taken
+
+    def token(self) -> str:
+        """A tag or an identifier that nobody guesses (RFC 3261 19.3)."""
+        return f"{self.random.getrandbits(80):020x}"
+
+    def contact(self, peer: Address, user: str | None) -> str:
+        """Our Contact towards ``peer``."""
+        host, port = self._local_address(peer)
+        return f"<{Uri('sip', user, host, port)}>"
+
+    def local_host(self, peer: Address) -> str:
+        return self._local_address(peer)[0]
+
+    # --- dialogs and where they lead ------------------------------------------------------------------------
+
+    def open_dialog(self, user: DialogUser) -> None:
+        """Hand the requests of ``user.dialog`` to ``user`` from now on."""
+        self.dialogs[user.dialog.id] = user
+        self.destination(user.dialog)
+
+    def close_dialog(self, user: DialogUser) -> None:
+        if self.dialogs.get(user.dialog.id) is user:
+            del self.dialogs[user.dialog.id]
+
+    def destination(self, dialog: Dialog) -> Address:
+        """Where the next request of a dialog goes.
+
+        A name is asked for (``take_lookups``), and known from ``resolved`` on; until then the far end is
+        where its message came from, so that an ACK never waits.
+        """
+        place = dialog.next_hop()
+        if _is_address(place[0]):
+            return place
+        known = self._names.get(place)
+        if known is None and place not in self._lookups and len(self._lookups) < _MAX_NAMES:
+            self._lookups.append(place)
+        return known or dialog.flow
+
+    def take_lookups(self) -> list[tuple[str, int]]:
+        taken, self._lookups = self._lookups, []
+        return taken
+
+    def resolved(self, place: tuple[str, int], address: Address) -> None:
+        self._names[place] = address
+        if len(self._names) > _MAX_NAMES:
+            self._names.popitem(last=False)
+
+    # --- messages -------------------------------------------------------------------------------------------
+
+    def dress(self, request: Request, contact: str | None, body: SessionDescription | None) -> Request:
+        """``request`` with the headers of this user agent, and a description if there is one."""
+        headers = request.headers
+        if contact is not None:
+            headers.add("Contact", contact)
+            headers.add("Allow", ALLOW)
+        headers.add("User-Agent", self.user_agent)
+        if body is None:
+            return request
+        headers.add("Content-Type", CONTENT_TYPE)
+        return Request(request.method, request.uri, headers, bytes(body))
+
+    def response(
+        self,
+        request: Request,
+        status: int,
+        headers: Iterable[tuple[str, str]] = (),
+        *,
+        to_tag: str | None = None,
+        body: SessionDescription | None = None,
+    ) -> Response:
+        """A response to ``request`` (RFC 3261 8.2.6); ``to_tag`` is added when To has none."""
+        fields = Headers(("Via", via) for via in request.headers.get_all("Via"))
+        if 100 < status < 300:
+            for route in request.headers.get_all("Record-Route"):
+                fields.add("Record-Route", route)
+        to = request.headers.get("To") or ""
+        if to_tag is not None and request.to.tag is None:
+            to = f"{to};tag={to_tag}"
+        fields.add("From", request.headers.get("From") or "")
+        fields.add("To", to)
+        fields.add("Call-ID", request.headers.get("Call-ID") or "")
+        fields.add("CSeq", request.headers.get("CSeq") or "")
+        for name, value in headers:
+            fields.add(name, value)
+        fields.add("Server", self.user_agent)
+        if body is not None:
+            fields.add("Content-Type", CONTENT_TYPE)
+        return Response(status, REASONS.get(status, "Refused"), fields, b"" if body is None else bytes(body))
+
+    def dialog_headers(self, contact: str) -> list[tuple[str, str]]:
+        """What a response that makes or refreshes a dialog carries."""
+        return [("Contact", contact), ("Allow", ALLOW)]
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

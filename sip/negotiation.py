@@ -1,0 +1,70 @@
+"""Our side of offer and answer (RFC 3264): which descriptions hold, and the ``o=`` line of what we send."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sip.errors import ParseError
+from sip.message import Request, Response
+from sip.sdp import MediaDescription, Origin, SessionDescription
+
+CONTENT_TYPE = "application/sdp"
+
+
+@dataclass(slots=True)
+class Negotiation:
+    """The descriptions of one call.
+
+    ``local`` and ``remote`` hold from the last exchange that succeeded. A description of ours that was
+    refused stays in mind, because its version is used up.
+    """
+
+    session_id: str
+    address: str
+    """Literal IP address of our media, for ``c=`` and ``o=``."""
+    local: SessionDescription | None = None
+    remote: SessionDescription | None = None
+    _last: SessionDescription | None = None
+
+    def describe(self, media: Sequence[MediaDescription]) -> SessionDescription:
+        """Our description with these media; a new version of ``o=`` only for a new body (RFC 3264 8)."""
+        wanted = tuple(media)
+        for known in (self.local, self._last):
+            if known is not None and known.media == wanted and known.address == self.address:
+                return known
+        version = self._last.origin.version + 1 if self._last else 1
+        origin = Origin("-", self.session_id, version, self.address)
+        self._last = SessionDescription(origin, self.address, wanted)
+        return self._last
+
+    def check(self, media: Sequence[MediaDescription]) -> None:
+        """Raises UnsendableError for media that cannot be written."""
+        bytes(SessionDescription(Origin("-", self.session_id, 0, self.address), self.address, tuple(media)))
+
+    def agree(self, local: SessionDescription, remote: SessionDescription) -> None:
+        """An answer was sent or received: these hold from now on."""
+        self.local, self.remote = local, remote
+
+
+def is_sdp(message: Request | Response) -> bool:
+    """Whether the body claims to be SDP. A body without Content-Type is taken for it."""
+    content_type = message.headers.get("Content-Type") or CONTENT_TYPE
+    return content_type.partition(";")[0].strip().lower() == CONTENT_TYPE
+
+
+def read_sdp(message: Request | Response) -> SessionDescription | None:
+    """The description in the body; None without one. Raises ParseError for one that cannot be read."""
+    return SessionDescription.parse(message.body) if message.body and is_sdp(message) else None
+
+
+def read_answer(message: Request | Response) -> SessionDescription | None:
+    """The answer in the body of an ACK or a 2xx; None when there is none that can be read.
+
+    Some gateways answer with fewer streams than were offered, so their number is left to the caller.
+    """
+    try:
+        answer = read_sdp(message)
+    except ParseError:
+        return None
+    return answer if answer is not None and answer.media else None

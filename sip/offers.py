@@ -1,0 +1,296 @@
+"""Offers within an established call, ours and theirs: re-INVITE and UPDATE (RFC 3261 14, RFC 3311).
+
+.. code-block:: text
+
+    Free ── our re-INVITE sent ──> Open ── final response ──> Free
+                                     └── 491 ──> Backing off ── time ──> our offer once more
+                                                      └── theirs answered ──> Free (ours is dropped)
+
+Ours waits while another is open or a 2xx is not acknowledged. Theirs is answered at once; while ours is open
+it is refused with 491.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from sip.authentication import Authenticator, Exchange
+from sip.dialog import Dialog
+from sip.endpoint import REASONS, Endpoint
+from sip.errors import ParseError
+from sip.line import Address, Answerer, MediaChanged, OfferRefused
+from sip.message import Request, Response
+from sip.negotiation import CONTENT_TYPE, Negotiation, is_sdp, read_answer, read_sdp
+from sip.sdp import MediaDescription, SessionDescription
+from sip.timers import Timer
+from sip.transaction import T1, Failure, ServerTransaction
+
+_logger = logging.getLogger(__name__)
+
+_BACKOFF_STEP = 0.01
+"""Seconds; the back-off is chosen in units of this (RFC 3261 14.1)."""
+
+
+class Party(Protocol):
+    """What the offers of a call ask of the call."""
+
+    endpoint: Endpoint
+    call: int
+    dialog: Dialog
+    contact: str
+    negotiation: Negotiation
+    authenticator: Authenticator
+
+    @property
+    def ready(self) -> bool: ...
+
+    @property
+    def offer_in_success(self) -> SessionDescription | None: ...
+
+    def respond(
+        self,
+        transaction: ServerTransaction,
+        status: int,
+        now: float,
+        headers: Sequence[tuple[str, str]] = (),
+        body: SessionDescription | None = None,
+    ) -> Response: ...
+
+    def succeed(
+        self,
+        transaction: ServerTransaction,
+        local: SessionDescription,
+        offer: SessionDescription | None,
+        now: float,
+    ) -> None: ...
+
+    def confirm(self, now: float) -> None: ...
+
+    def lost(self, reason: str, now: float) -> None: ...
+
+
+class Offers:
+    """The offers of one call."""
+
+    def __init__(self, party: Party, answerer: Answerer) -> None:
+        self._party = party
+        self._answerer = answerer
+        self._wanted: tuple[MediaDescription, ...] | None = None
+        self._open: _Reinvite | None = None
+        self._backoff: Timer | None = None
+        self._closed = False
+
+    # --- ours -----------------------------------------------------------------------------------------------
+
+    def offer(self, media: Sequence[MediaDescription], now: float) -> None:
+        """Send an offer as soon as it may be sent; it takes the place of one that still waits."""
+        self._party.negotiation.check(media)
+        self._wanted = tuple(media)
+        self.proceed(now)
+
+    def proceed(self, now: float) -> None:
+        """Send the offer that waits, if nothing holds it back any more."""
+        free = self._open is None and self._backoff is None and not self._closed
+        if free and self._wanted is not None and self._party.ready:
+            media, self._wanted = self._wanted, None
+            self._open = _Reinvite(self._party, media, self._answered, self._refused, now)
+
+    def close(self) -> None:
+        """The call is over: send nothing more, and report nothing."""
+        self._closed = True
+        self._wanted = None
+        self._stop_waiting()
+        if self._open is not None:
+            self._open.exchange.stop()
+
+    def changed(self, *, ours: bool) -> None:
+        """Tell the call that an offer was answered."""
+        negotiation = self._party.negotiation
+        if negotiation.local is not None and negotiation.remote is not None:
+            self._party.endpoint.emit(
+                MediaChanged(self._party.call, negotiation.local, negotiation.remote, ours)
+            )
+
+    def _answered(self, reinvite: _Reinvite, response: Response, now: float) -> None:
+        self._open = None
+        if self._closed:
+            return
+        answer = read_answer(response)
+        if answer is None:
+            self._party.lost("the answer to our offer cannot be read", now)
+            return
+        self._party.negotiation.agree(reinvite.offer, answer)
+        self.changed(ours=True)
+        self.proceed(now)
+
+    def _refused(self, reinvite: _Reinvite, status: int, reason: str, now: float) -> None:
+        self._open = None
+        if self._closed:
+            return
+        if status == 491:
+            self._wanted = self._wanted or reinvite.offer.media
+            self._backoff = self._party.endpoint.timers.at(now + self._backoff_time(), self._try_again)
+        elif status in (408, 481):
+            self._party.lost(f"our offer got {status} {reason}", now)
+        else:
+            self._party.endpoint.emit(OfferRefused(self._party.call, status, reason))
+            self.proceed(now)
+
+    def _backoff_time(self) -> float:
+        low, high = (210, 400) if self._party.dialog.caller else (0, 200)
+        return _BACKOFF_STEP * self._party.endpoint.random.randint(low, high)
+
+    def _try_again(self, now: float) -> None:
+        self._backoff = None
+        self.proceed(now)
+
+    def _stop_waiting(self) -> None:
+        if self._backoff is not None:
+            self._backoff.cancel()
+            self._backoff = None
+
+    # --- theirs ---------------------------------------------------------------------------------------------
+
+    def serve(self, transaction: ServerTransaction, now: float) -> None:
+        """Answer a re-INVITE or an UPDATE."""
+        request = transaction.request
+        party = self._party
+        if not is_sdp(request) and request.body:
+            party.respond(transaction, 415, now, [("Accept", CONTENT_TYPE)])
+            return
+        try:
+            offer = read_sdp(request)
+        except ParseError as error:
+            _logger.info("%s: their offer cannot be read: %s", party.dialog.id.call_id, error)
+            party.respond(transaction, 400, now)
+            return
+        if offer is None and request.method == "UPDATE":
+            party.dialog.refresh_target(request)
+            party.respond(transaction, 200, now)
+            return
+        if self._open is not None or party.offer_in_success is not None:
+            party.respond(transaction, 491, now)
+            return
+        if offer is None:
+            self._repeat_ours(transaction, now)
+        else:
+            self._answer(transaction, offer, now)
+
+    def _repeat_ours(self, transaction: ServerTransaction, now: float) -> None:
+        """Offer what holds already to a re-INVITE without an offer (RFC 3261 14.2)."""
+        local = self._party.negotiation.local
+        if local is None:
+            self._party.respond(transaction, 500, now, [("Retry-After", "5")])
+            return
+        self._accept(transaction, local, local, now)
+
+    def _answer(self, transaction: ServerTransaction, offer: SessionDescription, now: float) -> None:
+        party = self._party
+        media = self._ask(offer)
+        if media is None:
+            party.respond(transaction, 488, now)
+            return
+        # Ours was meant for what held before (RFC 3261 14.1 leaves the retry to us).
+        if self._backoff is not None:
+            self._stop_waiting()
+            self._wanted = None
+        local = party.negotiation.describe(media)
+        self._accept(transaction, local, None, now)
+        party.negotiation.agree(local, offer)
+        self.changed(ours=False)
+        self.proceed(now)
+
+    def _accept(
+        self,
+        transaction: ServerTransaction,
+        local: SessionDescription,
+        ours: SessionDescription | None,
+        now: float,
+    ) -> None:
+        party = self._party
+        party.dialog.refresh_target(transaction.request)
+        if transaction.request.method == "UPDATE":
+            party.respond(transaction, 200, now, body=local)
+            return
+        # Whoever sends a new INVITE has our 2xx to the one before (RFC 3261 14.1), so its ACK was only lost.
+        party.confirm(now)
+        party.succeed(transaction, local, ours, now)
+
+    def _ask(self, offer: SessionDescription) -> tuple[MediaDescription, ...] | None:
+        """What the call answers; None also when it fails to, because one call must not stop the others."""
+        try:
+            answer = self._answerer(offer)
+            media = None if answer is None else tuple(answer)
+            if media is not None:
+                self._party.negotiation.check(media)
+        except Exception:
+            _logger.exception("%s: the answerer of the call failed", self._party.dialog.id.call_id)
+            return None
+        return media if media is None or len(media) == len(offer.media) else None
+
+
+class _Reinvite:
+    """A re-INVITE of ours, with the ACK that each copy of its 2xx is owed."""
+
+    def __init__(
+        self,
+        party: Party,
+        media: tuple[MediaDescription, ...],
+        on_success: Callable[[_Reinvite, Response, float], None],
+        on_failure: Callable[[_Reinvite, int, str, float], None],
+        now: float,
+    ) -> None:
+        self._party = party
+        self._on_success = on_success
+        self._on_failure = on_failure
+        self._ack: tuple[bytes, Address] | None = None
+        self.offer = party.negotiation.describe(media)
+        self.exchange = Exchange(
+            party.endpoint,
+            party.authenticator,
+            self._build,
+            lambda: party.endpoint.destination(party.dialog),
+            self._respond,
+            self._lost,
+            now,
+        )
+        self._limit = party.endpoint.timers.at(now + 64 * T1, self._too_long)
+
+    def _build(self) -> Request:
+        party = self._party
+        return party.endpoint.dress(party.dialog.request("INVITE"), party.contact, self.offer)
+
+    def _respond(self, response: Response, source: Address, now: float) -> None:
+        if response.status < 200:
+            return
+        self._limit.cancel()
+        if response.status >= 300:
+            self._on_failure(self, response.status, response.reason, now)
+        elif self._ack is None:
+            # The target first: the ACK goes to the Contact of this very response (RFC 3261 12.2.1.2).
+            self._party.dialog.refresh_target(response)
+            self._ack = send_ack(self._party.endpoint, self._party.dialog, self.exchange.request)
+            self._on_success(self, response, now)
+        else:
+            self._party.endpoint.transactions.send_octets(*self._ack)
+
+    def _lost(self, failure: Failure, now: float) -> None:
+        self._limit.cancel()
+        self._on_failure(self, 408, REASONS[408], now)
+
+    def _too_long(self, now: float) -> None:
+        self.exchange.transaction.abandon(now)
+        self._on_failure(self, 408, REASONS[408], now)
+
+
+def send_ack(endpoint: Endpoint, dialog: Dialog, invite: Request) -> tuple[bytes, Address]:
+    """Acknowledge a 2xx to ``invite``; returns what was sent and where to, for copies of the 2xx."""
+    ack = endpoint.dress(dialog.ack(invite.cseq.number), None, None)
+    # With the credentials of the INVITE (RFC 3261 22.1).
+    for header in ("Authorization", "Proxy-Authorization"):
+        for value in invite.headers.get_all(header):
+            ack.headers.add(header, value)
+    destination = endpoint.destination(dialog)
+    return endpoint.transactions.send(ack, destination), destination

@@ -1,0 +1,189 @@
+"""Finds the transaction that a message belongs to (RFC 3261 17.1.3, 17.2.3), and knows where responses go.
+
+Responses go to the address a request came from (RFC 3261 18.2.2, RFC 3581), to the port in Via only when the
+sender did not ask for ``rport``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from sip.line import Address
+from sip.message import Request, Response, Via
+from sip.timers import Timers
+from sip.transaction import ClientTransaction, FailureUser, ResponseUser, ServerTransaction
+
+MAGIC_COOKIE = "z9hG4bK"
+"""What a branch begins with when it is unique (RFC 3261 8.1.1.7)."""
+
+_ClientKey = tuple[str, str]
+_ServerKey = tuple[str | int | None, ...]
+
+
+class TransactionLayer:
+    """All transactions of one user agent.
+
+    ``sent_by`` tells the address of ours that a destination sees. Requests beyond ``limit`` unfinished server
+    transactions are dropped: their senders repeat them.
+    """
+
+    def __init__(
+        self, timers: Timers, random: Random, sent_by: Callable[[Address], Address], limit: int = 4096
+    ) -> None:
+        self._timers = timers
+        self._random = random
+        self._sent_by = sent_by
+        self._limit = limit
+        self._clients: dict[_ClientKey, ClientTransaction] = {}
+        self._servers: dict[_ServerKey, ServerTransaction] = {}
+        self._requests: dict[_ServerKey, _ServerKey] = {}
+        self._datagrams: list[tuple[bytes, Address]] = []
+
+    def __len__(self) -> int:
+        return len(self._clients) + len(self._servers)
+
+    def take_datagrams(self) -> list[tuple[bytes, Address]]:
+        taken, self._datagrams = self._datagrams, []
+        return taken
+
+    # --- what we send ---------------------------------------------------------------------------------------
+
+    def request(
+        self,
+        request: Request,
+        destination: Address,
+        on_response: ResponseUser,
+        on_failure: FailureUser,
+        now: float,
+    ) -> ClientTransaction:
+        """Push our Via and send ``request`` until it is answered."""
+        self._push_via(request, destination)
+        return self._begin(request, destination, on_response, on_failure, now)
+
+    def cancel(self, cancel: Request, invite: ClientTransaction, now: float) -> None:
+        """Send ``cancel`` with the branch and to the place of ``invite`` (RFC 3261 9.1)."""
+        cancel.headers.insert_first("Via", str(invite.request.via))
+        self._begin(cancel, invite.destination, _ignore_response, _ignore_failure, now)
+
+    def send(self, request: Request, destination: Address) -> bytes:
+        """Send a request that has no transaction, which is the ACK of a 2xx; returns its octets."""
+        self._push_via(request, destination)
+        octets = bytes(request)
+        self.send_octets(octets, destination)
+        return octets
+
+    def send_octets(self, octets: bytes, destination: Address) -> None:
+        self._datagrams.append((octets, destination))
+
+    def unreachable(self, address: Address, now: float) -> None:
+        """The network refused a datagram to ``address``; only INVITEs that nobody answered yet take note."""
+        for transaction in list(self._clients.values()):
+            if transaction.destination == address:
+                transaction.unreachable(now)
+
+    # --- what comes in --------------------------------------------------------------------------------------
+
+    def receive_response(self, response: Response, source: Address, now: float) -> None:
+        """Hand a response to its transaction; one that belongs to none is dropped."""
+        vias = response.headers.get_all("Via")
+        transaction = self._clients.get((response.via.branch or "", response.cseq.method))
+        # More than one Via means that it was sent to somebody else (RFC 3261 8.1.3.3).
+        if transaction is not None and len(vias) == 1:
+            transaction.receive(response, source, now)
+
+    def absorb(self, request: Request, now: float) -> bool:
+        """Whether ``request`` was a copy of one that is being served, or the ACK of a failure."""
+        transaction = self._servers.get(_server_key(request))
+        if transaction is None:
+            return False
+        if request.method == "ACK":
+            transaction.acknowledged(now)
+        else:
+            transaction.repeated(now)
+        return True
+
+    def merged(self, request: Request) -> bool:
+        """Whether the same request came before by another path (RFC 3261 8.2.2.2)."""
+        return _request_key(request) in self._requests
+
+    def serve(self, request: Request, source: Address) -> ServerTransaction | None:
+        """A new server transaction; None when there are too many, and the request is dropped."""
+        if len(self._servers) >= self._limit:
+            return None
+        key = _server_key(request)
+        name = _request_key(request)
+
+        def end() -> None:
+            del self._servers[key]
+            if self._requests.get(name) == key:
+                del self._requests[name]
+
+        transaction = ServerTransaction(
+            request, response_address(request.via, source), self._timers, self.send_octets, end
+        )
+        self._servers[key] = transaction
+        self._requests[name] = key
+        return transaction
+
+    def cancelled(self, cancel: Request) -> ServerTransaction | None:
+        """The transaction of the INVITE that ``cancel`` is about; None when there is none (RFC 3261 9.2)."""
+        return self._servers.get(_server_key(cancel, "INVITE"))
+
+    # --------------------------------------------------------------------------------------------------------
+
+    def _push_via(self, request: Request, destination: Address) -> None:
+        host, port = self._sent_by(destination)
+        branch = f"{MAGIC_COOKIE}{self._random.getrandbits(96):024x}"
+        via = Via("UDP", host, port, {"branch": branch, "rport": None})
+        request.headers.insert_first("Via", str(via))
+
+    def _begin(
+        self,
+        request: Request,
+        destination: Address,
+        on_response: ResponseUser,
+        on_failure: FailureUser,
+        now: float,
+    ) -> ClientTransaction:
+        key = (request.via.branch or "", request.method)
+        transaction = ClientTransaction(
+            request,
+            destination,
+            self._timers,
+            self.send_octets,
+            on_response,
+            on_failure,
+            lambda: self._clients.__delitem__(key),
+        )
+        self._clients[key] = transaction
+        transaction.start(now)
+        return transaction
+
+
+def response_address(via: Via, source: Address) -> Address:
+    """Where the response to a request with this topmost Via, received from ``source``, is sent."""
+    if "rport" in via.params:
+        return source
+    return source[0], via.port or 5060
+
+
+def _server_key(request: Request, method: str | None = None) -> _ServerKey:
+    via = request.via
+    method = method or ("INVITE" if request.method == "ACK" else request.method)
+    if via.branch is not None and via.branch.startswith(MAGIC_COOKIE):
+        return via.branch, via.host.lower(), via.port, method
+    # A client of RFC 2543: its branch is not unique, so the request is known by its other names.
+    return "", request.call_id, request.from_.tag, request.cseq.number, str(via), method
+
+
+def _request_key(request: Request) -> _ServerKey:
+    return request.call_id, request.from_.tag, str(request.cseq)
+
+
+def _ignore_response(response: Response, source: Address, now: float) -> None:
+    """Of the answer to a CANCEL nothing depends (RFC 3261 9.1)."""
+
+
+def _ignore_failure(failure: object, now: float) -> None:
+    """As above."""
