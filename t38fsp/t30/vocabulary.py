@@ -38,7 +38,7 @@ class Tone(Enum):
     CED = "CED"
 
 
-# --- what T.30 asks the terminal to send ---------------------------------------------------------------------
+# --- what T.30 asks the terminal to send --------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class ToneBurst:
 Burst = HdlcBurst | RawBurst | ToneBurst
 
 
-# --- what the terminal heard -----------------------------------------------------------------------------------
+# --- what the terminal heard --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class CarrierLost:
 LineSignal = ToneHeard | CarrierDetected | FrameReceived | DataReceived | CarrierLost
 
 
-# --- pages --------------------------------------------------------------------------------------------------------
+# --- pages --------------------------------------------------------------------------------------------------
 
 
 class Coding(Enum):

@@ -1,0 +1,123 @@
+"""What the application sets before a T.30 session, with the time limits of T.30 5.4.3 and annex A."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from t38fsp.t30.frames import encode_station_id
+from t38fsp.t30.vocabulary import Coding, Resolution
+
+
+@dataclass(frozen=True, slots=True)
+class Timers:
+    """Seconds. The defaults lie within the limits of T.30, at the patient end, as packets take their time."""
+
+    t1: float = 35.0
+    """Identifying: 35 ± 5 (5.4.3.1)."""
+    t2: float = 7.0
+    """A receiver without a command: 6 ± 1 (5.4.3.1)."""
+    t4: float = 3.45
+    """A command without an answer, a DIS without a command: 3 ± 15 % (5.4.3.1)."""
+    t5: float = 65.0
+    """A receiver that stays busy: 60 ± 5 (A.5.4.1)."""
+    control_carrier: float = 20.0
+    """Longest V.21 burst of the far end; beyond it the carrier is stuck."""
+    image_carrier: float = 1800.0
+    """Longest image burst of the far end; a dithered page at 2400 bit/s takes 20 minutes."""
+    silent_carrier: float = 15.0
+    """An image carrier without data; then its burst is taken as over."""
+    page_wait: float = 5.0
+    """Transmitter: silence while the next page is being prepared; shorter than the receiver's T2."""
+    store_wait: float = 2.0
+    """Receiver: silence while a page is being stored; shorter than the transmitter's T4, then RNR."""
+    stall: float = 2400.0
+    """Receiver: without a confirmed block or page for this long the session ends."""
+
+
+def _check_station_id(text: str) -> None:
+    encode_station_id(text)
+
+
+@dataclass(frozen=True, slots=True)
+class TransmitOptions:
+    """How to send.
+
+    Raises:
+        ValueError: a station ID that cannot be coded, no coding, a rate below 2400 bit/s, another frame size
+            than 256 or 64, or fewer than one try.
+    """
+
+    station_id: str = ""
+    """Our TSI: at most 20 digits, spaces and +; empty sends none."""
+    ecm: bool = True
+    max_rate: int = 14400
+    """bit/s."""
+    codings: tuple[Coding, ...] = (Coding.MMR, Coding.MR, Coding.MH)
+    """Allowed ones, best first."""
+    ecm_frame_size: int = 256
+    """256 or 64 octets; a receiver that prefers 64 gets 64."""
+    cng: bool = True
+    """Play CNG while waiting for the DIS."""
+    tries: int = 3
+    """Transmissions of one command (5.4.2)."""
+    page_tries: int = 3
+    """Transmissions of one page that is refused (RTN)."""
+    continue_to_correct: bool = True
+    """After the fourth PPR ask for a lower rate (CTC) while there is one; false gives up at once (EOR)."""
+    timers: Timers = field(default_factory=Timers)
+
+    def __post_init__(self) -> None:
+        _check_station_id(self.station_id)
+        if not self.codings:
+            raise ValueError("no coding is allowed; name at least MH, which every receiver takes")
+        if self.max_rate < 2400:
+            raise ValueError(f"{self.max_rate} bit/s is below the slowest fax modem, 2400 bit/s")
+        if self.ecm_frame_size not in (64, 256):
+            raise ValueError(f"ECM frames have 256 or 64 octets, not {self.ecm_frame_size}")
+        if self.tries < 1 or self.page_tries < 1:
+            raise ValueError("commands and pages are sent at least once")
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiveOptions:
+    """How to receive; what the DIS says.
+
+    Raises:
+        ValueError: a station ID that cannot be coded, a rate below 2400 bit/s, a width that T.4 does not
+            have, or thresholds out of order.
+    """
+
+    station_id: str = ""
+    """Our CSI: at most 20 digits, spaces and +; empty sends none."""
+    ecm: bool = True
+    max_rate: int = 14400
+    """bit/s. A DIS states modulations, so the modems stated are those wholly within it."""
+    codings: tuple[Coding, ...] = (Coding.MMR, Coding.MR, Coding.MH)
+    """MH is always among them (T.4)."""
+    resolutions: frozenset[Resolution] = frozenset(
+        {
+            Resolution.R8_STANDARD,
+            Resolution.R8_FINE,
+            Resolution.R8_SUPERFINE,
+            Resolution.INCH_200X100,
+            Resolution.INCH_200,
+            Resolution.INCH_200X400,
+        }
+    )
+    """204x98 is always among them (T.4)."""
+    width: int = 303
+    """Widest page in millimetres: 215 (A4), 255 (B4) or 303 (A3)."""
+    poor_share: float = 0.05
+    """Share of bad rows from which on a page without ECM is confirmed with RTP."""
+    bad_share: float = 0.15
+    """Share of bad rows from which on it is refused with RTN."""
+    timers: Timers = field(default_factory=Timers)
+
+    def __post_init__(self) -> None:
+        _check_station_id(self.station_id)
+        if self.max_rate < 2400:
+            raise ValueError(f"{self.max_rate} bit/s is below the slowest fax modem, 2400 bit/s")
+        if self.width not in (215, 255, 303):
+            raise ValueError(f"pages are 215, 255 or 303 mm wide, not {self.width}")
+        if not 0 <= self.poor_share <= self.bad_share <= 1:
+            raise ValueError("the shares of bad rows are 0 <= poor <= bad <= 1")

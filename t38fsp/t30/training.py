@@ -1,0 +1,46 @@
+"""The training check (TCF, T.30 5.3.6.1.4): 1.5 s of zeros at the rate of the DCS."""
+
+from __future__ import annotations
+
+from t38fsp.t30.vocabulary import Modem, RawBurst
+
+_SECONDS = 1.5
+_ENOUGH_SECONDS = 1.0
+
+
+def training_check(modem: Modem) -> RawBurst:
+    """The burst; always after long training."""
+    return RawBurst(modem, bytes(int(modem.rate * _SECONDS) // 8))
+
+
+class TrainingJudge:
+    """Looks for a second of zeros without a gap in what came; that much proves the modem."""
+
+    def __init__(self, modem: Modem) -> None:
+        self._enough = int(modem.rate * _ENOUGH_SECONDS) // 8
+        self._run = 0
+        self._longest = 0
+
+    def feed(self, octets: bytes, *, after_gap: bool) -> None:
+        if after_gap:
+            self._run = 0
+        runs = _zero_runs(octets)
+        self._run += runs[0]
+        self._longest = max(self._longest, self._run, *runs)
+        if len(runs) > 1:
+            self._run = runs[-1]
+
+    @property
+    def passed(self) -> bool:
+        return self._longest >= self._enough
+
+
+def _zero_runs(octets: bytes) -> list[int]:
+    """Lengths of the runs of zero octets between other octets, the ones at both ends included."""
+    runs = [0]
+    for octet in octets:
+        if octet:
+            runs.append(0)
+        else:
+            runs[-1] += 1
+    return runs
