@@ -261,7 +261,7 @@ def test_wide_range_of_valid_characters() -> None:
         ("Contact", '"Joe" <sip:joe@example.org>;;;;'),  # of 3.1.2.1
         ("To", '"Watson, Thomas" < sip:t.watson@example.org >'),  # 3.1.2.14, may be accepted
         ("From", "Bell, Alexander <sip:a.g.bell@example.com>;tag=43"),  # 3.1.2.15, may be accepted
-        ("Expires", "0 0l@sdf"),  # 3.3.x: not needed, not read
+        ("Expires", "0 0l@sdf"),  # not needed, not read
         ("Date", "Fri, 01 Jan 2010 16:00:00 EST"),  # 3.1.2.12, not needed
         ("not a header", "ignored"),  # RFC 3261 8.2.2
     ],
