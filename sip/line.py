@@ -1,7 +1,7 @@
 """The line interface: the few verbs and events that a call needs, whatever SIP stack serves them.
 
 A *line* places and takes calls. Each call has a number, ``call``, unique within the line. Verbs go in with
-``now``; events come out of :meth:`Line.take_events`. The line builds ``o=``, ``s=`` and ``t=`` itself and
+``now``; events reach whoever made the line, never from inside a verb. The line builds ``o=``, ``s=`` and ``t=`` itself and
 raises the version of ``o=`` only when the body changes (RFC 3264 8); callers speak in media descriptions.
 
 An offer from the far end is answered at once by the call's *answerer*, a pure function, so that the line may
@@ -173,5 +173,3 @@ class Line(Protocol):
 
     def hang_up(self, call: int, now: float, *, reason: str | None = None) -> None:
         """CANCEL, BYE, or 480, whichever the state asks for; ends in Failed or Ended."""
-
-    def take_events(self) -> list[LineEvent]: ...

@@ -57,8 +57,8 @@ class CallSettings:
 class SendJob:
     """A document (path of a TIFF Class F file) to send to a SIP URI.
 
-    ``caller`` is the URI of From; None makes one of our address. ``via`` is ``host:port`` of a proxy or gateway
-    that takes the INVITE, or None to go where the URI points.
+    ``caller`` is the URI of From; None makes one of our address. ``via`` is ``host:port`` of a proxy or
+    gateway that takes the INVITE, or None to go where the URI points.
     """
 
     document: str

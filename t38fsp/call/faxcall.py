@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
 from typing import ClassVar, Protocol
@@ -22,7 +22,6 @@ from sip.line import (
     Address,
     Answered,
     Answerer,
-    DialogId,
     Ended,
     Failed,
     Line,
@@ -34,6 +33,7 @@ from sip.line import Ringing as LineRinging
 from sip.sdp import SessionDescription
 from t38fsp import events
 from t38fsp.audio.leg import AudioLeg, Role, RtpStart
+from t38fsp.audio.rtp import looks_like_rtp
 from t38fsp.audio.signals import AudioSignal, V21Heard
 from t38fsp.call import verdict
 from t38fsp.call.media import (
@@ -44,8 +44,9 @@ from t38fsp.call.media import (
     answer_offer,
     image_offer,
 )
+from t38fsp.call.record import CallRecord
 from t38fsp.jobs import CallSettings, Switch
-from t38fsp.results import FaxResult, PageRecord
+from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from t38fsp.t30.outputs import (
     Finished,
@@ -57,7 +58,6 @@ from t38fsp.t30.outputs import (
     PageWanted,
     RevokeBurst,
     SendBurst,
-    T30Error,
 )
 from t38fsp.t30.vocabulary import LineSignal, PageMode, ToneHeard
 from t38fsp.t38.attributes import T38Parameters
@@ -131,7 +131,13 @@ class FaxCall(ABC):
     """The part that sending and receiving share. Feed it, then drain every ``take_…``."""
 
     def __init__(
-        self, line: Line, session: Session, settings: CallSettings, environment: CallEnvironment, role: Role
+        self,
+        line: Line,
+        session: Session,
+        settings: CallSettings,
+        environment: CallEnvironment,
+        role: Role,
+        record: CallRecord,
     ) -> None:
         self._line = line
         self._session = session
@@ -151,17 +157,9 @@ class FaxCall(ABC):
         self._audio: AudioLeg | None = None
         self._terminal: Terminal | None = None
         self._early: list[bytes] = []
-        self._dialog: DialogId | None = None
-        self._remote_id = ""
-        self._heard: set[str] = set()
+        self._record = record
         self._refusal: OfferRefused | None = None
         self._offered = False
-        self._aborting = False
-        self._verdict: verdict.Verdict | None = None
-        self._finished: Finished | None = None
-        self._sip: tuple[int | None, str, int | None] = (None, "", None)
-        self._started_at = 0.0
-        self._pages: dict[int, PageRecord] = {}
         self._datagrams: list[bytes] = []
         self._packets: list[Packet] = []
         self._page_jobs: list[PageJob] = []
@@ -188,9 +186,10 @@ class FaxCall(ABC):
         self._pump(now)
 
     def datagram_received(self, data: bytes, now: float) -> bool:
-        """A datagram arrived on the media port; true when this call understood it (and may latch its source)."""
+        """A datagram arrived; true when it was understood, so that its source may be latched."""
         if self._terminal is not None:
-            accepted = self._terminal.receive(data, now)
+            # Stragglers of the audio are none of the terminal's business.
+            accepted = not looks_like_rtp(data) and self._terminal.receive(data, now)
         elif self._audio is not None and self._audio.receive(data, now):
             accepted = True
         else:
@@ -221,10 +220,10 @@ class FaxCall(ABC):
 
     def abort(self, now: float) -> None:
         """End the call: CANCEL, or DCN and BYE; over within 3 s (FS_USER_ABORT unless already completed)."""
-        if self._aborting or self._phase in (Phase.CLEARING, Phase.OVER):
+        if self._record.aborted or self._phase in (Phase.CLEARING, Phase.OVER):
             return
-        self._aborting = True
-        if self._phase is Phase.FAX and self._finished is None:
+        self._record.aborted = True
+        if self._phase is Phase.FAX and self._record.finished is None:
             self._timers[Timer.ABORT] = now + _ABORT_LIMIT
             self._session.abort(now)
         else:
@@ -260,10 +259,10 @@ class FaxCall(ABC):
 
     def _on_answered(self, event: Answered, now: float) -> None:
         self._timers.pop(Timer.RINGING, None)
-        self._sip = (event.status, event.reason, None)
-        if self._aborting or self._phase is Phase.CLEARING:
+        self._record.sip_status, self._record.sip_reason = event.status, event.reason
+        if self._record.aborted or self._phase is Phase.CLEARING:
             return
-        self._dialog = event.dialog
+        self._record.dialog = event.dialog
         self._phase = Phase.AUDIO
         self._timers[Timer.NOT_SWITCHED] = now + _T1
         self._emit(events.Connected(event.dialog))
@@ -290,7 +289,7 @@ class FaxCall(ABC):
             self._audio.start(now)
 
     def _switch(self, media: ImageMedia, ours: bool, now: float) -> None:
-        assert self._dialog is not None
+        assert self._record.dialog is not None
         self._phase = Phase.FAX
         self._audio = None
         for timer in (Timer.OFFER, Timer.NOT_SWITCHED):
@@ -300,7 +299,7 @@ class FaxCall(ABC):
             redundancy=self._settings.redundancy if media.theirs.accepts_redundancy else 0,
             max_datagram=media.theirs.max_datagram,
         )
-        self._emit(events.SwitchedToT38(self._dialog, ours))
+        self._emit(events.SwitchedToT38(self._record.dialog, ours))
         self._terminal.start(now)
         self._start_session(now)
         early, self._early = self._early, []
@@ -312,9 +311,10 @@ class FaxCall(ABC):
         """T.38 is up: begin phase B."""
 
     def _on_failed(self, event: Failed, now: float) -> None:
-        self._sip = (event.status, event.reason, event.cause)
-        if self._verdict is None:
-            self._verdict = verdict.of_failure(event, sent_credentials=self._sent_credentials())
+        self._record.sip_status, self._record.sip_reason = event.status, event.reason
+        self._record.cause = event.cause
+        if self._record.verdict is None:
+            self._record.verdict = verdict.of_failure(event, sent_credentials=self._sent_credentials())
         self._conclude(now)
 
     def _sent_credentials(self) -> bool:
@@ -323,14 +323,15 @@ class FaxCall(ABC):
     def _on_ended(self, event: Ended, now: float) -> None:
         if self._phase is Phase.OVER:
             return
-        if event.remote and self._dialog is not None:
-            self._emit(events.Disconnected(self._dialog, True))
-        if self._terminal is not None and self._finished is None:
+        if event.remote and self._record.dialog is not None:
+            self._emit(events.Disconnected(self._record.dialog, True))
+        if self._terminal is not None and self._record.finished is None:
             self._session.line_dropped(now)
             self._drain_session(now)
-        if self._terminal is None and self._verdict is None:
-            self._verdict = verdict.verdict(
-                FaxStatus.DISCONNECTED, f"the far end hung up before the switch to T.38; {self._heard_text()}"
+        if self._terminal is None and self._record.verdict is None:
+            self._record.verdict = verdict.verdict(
+                FaxStatus.DISCONNECTED,
+                f"the far end hung up before the switch to T.38; {self._record.heard_text()}",
             )
         self._conclude(now)
 
@@ -346,17 +347,17 @@ class FaxCall(ABC):
         if self._phase is Phase.IDLE or self.line_call is None:
             self._conclude(now)
             return
-        if self._dialog is not None:
-            self._emit(events.Disconnected(self._dialog, False))
+        if self._record.dialog is not None:
+            self._emit(events.Disconnected(self._record.dialog, False))
         self._phase = Phase.CLEARING
         self._audio = None
-        self._timers = {Timer.CLEAR: now + (1.0 if self._aborting else _CLEAR_LIMIT)}
+        self._timers = {Timer.CLEAR: now + (1.0 if self._record.aborted else _CLEAR_LIMIT)}
         self._line.hang_up(self.line_call, now)
 
     # --- timers --------------------------------------------------------------------------------------------
 
     def _on_ringing_too_long(self, now: float) -> None:
-        self._verdict = verdict.verdict(
+        self._record.verdict = verdict.verdict(
             FaxStatus.NO_ANSWER, f"nobody answered within {self._settings.ring_limit:g} seconds"
         )
         self._hang_up(now)
@@ -370,13 +371,8 @@ class FaxCall(ABC):
             )
         else:
             why = "no T.38 was agreed on; ask the trunk for T.38"
-        self._verdict = verdict.verdict(FaxStatus.NOT_FAX_CALL, f"{why}; {self._heard_text()}")
+        self._record.verdict = verdict.verdict(FaxStatus.NOT_FAX_CALL, f"{why}; {self._record.heard_text()}")
         self._hang_up(now)
-
-    def _heard_text(self) -> str:
-        if self._heard:
-            return f"a fax machine was heard in the audio ({', '.join(sorted(self._heard))})"
-        return "no fax tone was heard in the audio"
 
     # --- T.30 and what is below it -------------------------------------------------------------------------
 
@@ -399,7 +395,7 @@ class FaxCall(ABC):
             self._packets += self._terminal.take_packets()
 
     def _on_audio_signal(self, heard: AudioSignal, now: float) -> None:
-        self._heard.add(heard.tone.value if isinstance(heard, ToneHeard) else "V.21")
+        self._record.heard.add(heard.tone.value if isinstance(heard, ToneHeard) else "V.21")
         if self._settings.switch is Switch.EITHER and isinstance(heard, V21Heard):
             self._offer_t38(now)
 
@@ -419,16 +415,16 @@ class FaxCall(ABC):
                 if self._terminal is not None:
                     self._terminal.revoke(now)
             case Identified(station_id=station_id):
-                self._remote_id = station_id
+                self._record.remote_id = station_id
                 self._emit(events.Identified(station_id))
             case Negotiated(mode=mode):
                 self._emit(events.Trained(mode.bit_rate, mode.coding, mode.ecm))
             case PageBegun(index=index):
                 self._emit(events.PageStarted(index + 1, self._total_pages()))
             case PageOutcome():
-                self._on_page_outcome(output)
+                self._emit(events.PageDone(self._record.page(output)))
             case Finished():
-                self._finished = output
+                self._record.finished = output
                 self._timers.pop(Timer.ABORT, None)
                 self._timers[Timer.HANG_UP] = now + self._drain_time()
 
@@ -438,22 +434,6 @@ class FaxCall(ABC):
     def _total_pages(self) -> int:
         return 0
 
-    def _on_page_outcome(self, outcome: PageOutcome) -> None:
-        earlier = self._pages.get(outcome.index)
-        record = PageRecord(
-            number=outcome.index + 1,
-            confirmed=outcome.confirmed,
-            response=outcome.response,
-            bit_rate=outcome.bit_rate,
-            coding=outcome.coding,
-            ecm=outcome.ecm,
-            octets=outcome.octets,
-            repeats=outcome.repeats + (0 if earlier is None else earlier.repeats),
-            seconds=outcome.seconds + (0.0 if earlier is None else earlier.seconds),
-        )
-        self._pages[outcome.index] = record
-        self._emit(events.PageDone(record))
-
     # --- the end -------------------------------------------------------------------------------------------
 
     def _conclude(self, now: float) -> None:
@@ -462,49 +442,10 @@ class FaxCall(ABC):
         self._phase = Phase.OVER
         self._timers.clear()
         self._audio = None
-        outcome = self._final_verdict()
-        counters = {} if self._terminal is None else asdict(self._terminal.counters)
-        status, reason, cause = self._sip
-        self.result = FaxResult(
-            status=outcome.status,
-            reason=outcome.reason,
-            retry=outcome.retry,
-            retry_reason=outcome.retry_reason,
-            sip_status=status,
-            sip_reason=reason,
-            cause=cause,
-            t30_error=None if self._finished is None else self._finished.error,
-            dialog=self._dialog,
-            remote_id=self._remote_id,
-            pages=self._page_records(),
-            seconds=now - self._started_at,
-            counters=counters,
-        )
+        if self._terminal is not None:
+            self._record.counters = self._terminal.counters
+        self.result = self._record.result(now)
         self._emit(events.Finished(self.result))
-
-    def _final_verdict(self) -> verdict.Verdict:
-        if self._finished is not None and self._finished.error is None:
-            return self._success()
-        if self._aborting:
-            return verdict.verdict(FaxStatus.USER_ABORT, "the fax was cancelled here")
-        if self._verdict is not None:
-            return self._verdict
-        if self._finished is None or self._finished.error is None:
-            return verdict.verdict(FaxStatus.DISCONNECTED, "the call ended before the fax did")
-        silent = self._terminal is not None and self._terminal.counters.received == 0
-        if silent and self._finished.error in (T30Error.NO_FAX, T30Error.NO_COMMAND):
-            return verdict.verdict(
-                FaxStatus.FATAL_ERROR,
-                "the call switched to T.38 but no T.38 packet ever arrived; look for a firewall or NAT",
-            )
-        return verdict.of_t30(self._finished.error, self._finished.detail)
-
-    @abstractmethod
-    def _success(self) -> verdict.Verdict:
-        """The verdict on a T.30 session that ended well."""
-
-    def _page_records(self) -> tuple[PageRecord, ...]:
-        return tuple(self._pages[index] for index in sorted(self._pages))
 
     def _emit(self, event: events.FaxEvent) -> None:
         self._events.append(event)

@@ -7,11 +7,13 @@ from t38fsp.audio.leg import Role
 from t38fsp.call import verdict
 from t38fsp.call.faxcall import CallEnvironment, FaxCall, Phase, StorePage, Timer
 from t38fsp.call.media import answer_offer, audio_offer
+from t38fsp.call.record import CallRecord
 from t38fsp.jobs import CallSettings, Switch
 from t38fsp.status import FaxStatus
 from t38fsp.t4.checker import LineChecker
+from t38fsp.t30.options import ReceiveOptions
 from t38fsp.t30.outputs import Output, PageBegun, PageData, PageReceived
-from t38fsp.t30.receiver import ReceiveOptions, Receiver
+from t38fsp.t30.receiver import Receiver
 from t38fsp.t30.vocabulary import PageQuality
 
 _BYE_WAIT = 5.0
@@ -30,19 +32,19 @@ class ReceivingCall(FaxCall):
             station_id=settings.station_id, ecm=settings.ecm, max_rate=settings.max_rate
         )
         self._receiver = Receiver(self._options)
-        super().__init__(line, self._receiver, settings, environment, Role.ANSWERING)
+        super().__init__(line, self._receiver, settings, environment, Role.ANSWERING, CallRecord())
         self._incoming = incoming
         self._data = bytearray()
         self._checker: LineChecker | None = None
 
     def start(self, now: float) -> None:
         """Answer the call."""
-        self._started_at = now
+        self._record.started_at = now
         self.line_call = self._incoming.call
         offer = self._incoming.offer
         media = audio_offer(self._capabilities) if offer is None else answer_offer(self._capabilities, offer)
         if media is None:
-            self._verdict = verdict.verdict(
+            self._record.verdict = verdict.verdict(
                 FaxStatus.NOT_FAX_CALL, "the caller offered neither T.38 over UDPTL nor G.711"
             )
             self._line.refuse(self.line_call, 488, now)
@@ -95,10 +97,5 @@ class ReceivingCall(FaxCall):
 
     def _drain_time(self) -> float:
         # Only one side hangs up after success: the caller, unless it forgets.
-        ended_well = self._finished is not None and self._finished.error is None
+        ended_well = self._record.finished is not None and self._record.finished.error is None
         return _BYE_WAIT if ended_well else super()._drain_time()
-
-    def _success(self) -> verdict.Verdict:
-        confirmed = sum(page.confirmed for page in self._pages.values())
-        pages = "1 page was" if confirmed == 1 else f"{confirmed} pages were"
-        return verdict.verdict(FaxStatus.COMPLETED, f"{pages} received")

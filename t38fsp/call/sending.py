@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sip.line import Address, CallRequest, Credentials, Line
 from t38fsp import events
 from t38fsp.audio.leg import Role
-from t38fsp.call import verdict
 from t38fsp.call.faxcall import CallEnvironment, FaxCall, Phase, Timer
 from t38fsp.call.media import audio_offer, image_offer
+from t38fsp.call.record import CallRecord
 from t38fsp.jobs import CallSettings, Switch
-from t38fsp.results import PageRecord
-from t38fsp.status import FaxStatus
+from t38fsp.t30.options import TransmitOptions
 from t38fsp.t30.outputs import Output, PageWanted
-from t38fsp.t30.transmitter import TransmitOptions, Transmitter
+from t38fsp.t30.transmitter import Transmitter
 from t38fsp.t30.vocabulary import PageFormat
 
 
@@ -44,13 +43,15 @@ class SendingCall(FaxCall):
             station_id=settings.station_id, ecm=settings.ecm, max_rate=settings.max_rate
         )
         self._transmitter = Transmitter(pages, options)
-        super().__init__(line, self._transmitter, settings, environment, Role.CALLING)
+        super().__init__(
+            line, self._transmitter, settings, environment, Role.CALLING, CallRecord(total=len(pages))
+        )
         self._destination = destination
         self._total = len(pages)
 
     def start(self, now: float) -> None:
         """Dial."""
-        self._started_at = now
+        self._record.started_at = now
         if self._settings.switch is Switch.FIRST:
             media = image_offer(self._capabilities)
         else:
@@ -107,18 +108,3 @@ class SendingCall(FaxCall):
             self._page_jobs.append(output)
         else:
             super()._on_output(output, now)
-
-    def _success(self) -> verdict.Verdict:
-        confirmed = sum(page.confirmed for page in self._pages.values())
-        if confirmed == self._total:
-            pages = "1 page was" if confirmed == 1 else f"all {confirmed} pages were"
-            return verdict.verdict(FaxStatus.COMPLETED, f"{pages} confirmed by the far end")
-        return verdict.verdict(
-            FaxStatus.FATAL_ERROR, f"only {confirmed} of {self._total} pages were confirmed by the far end"
-        )
-
-    def _page_records(self) -> tuple[PageRecord, ...]:
-        records = [PageRecord(number + 1, False) for number in range(self._total)]
-        for index, record in self._pages.items():
-            records[index] = replace(record, number=index + 1)
-        return tuple(records)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
+from importlib.metadata import version
 
 from sip.errors import SipError
 from sip.line import Address, Ended, Failed, Incoming, LineEvent
@@ -21,11 +22,12 @@ from t38fsp.call.verdict import verdict
 from t38fsp.engine.media import MediaPort
 from t38fsp.engine.pacer import Pacer
 from t38fsp.engine.running import RunningCall
-from t38fsp.image.errors import ImageError
+from t38fsp.image.errors import DocumentError, ImageError
 from t38fsp.image.pool import ImagePool
 from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, Observer, ReceiveJob, SendJob
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
+from t38fsp.t30.vocabulary import PageFormat
 from t38fsp.t38.terminal import Packet
 
 logger = logging.getLogger(__name__)
@@ -61,14 +63,22 @@ class FaxEngine:
         """
         self._loop = asyncio.get_running_loop()
         self._pacer: Pacer[Packet] = Pacer(self._loop)
-        self._line = UdpLine(self._settings.listen, self._on_line_event, random=self._random)
+        host, port = self._settings.listen
+        self._line = UdpLine(
+            self._on_line_event,
+            user_agent=f"t38fsp/{version('t38fsp')}",
+            host=host,
+            port=port,
+            random=self._random,
+            max_incoming=self._settings.max_calls,
+        )
         try:
-            address = await self._line.start()
-        except (OSError, SipError) as error:
+            await self._line.start()
+        except SipError as error:
             raise EngineError(str(error)) from error
         self._images = ImagePool(self._settings.image_workers)
         await self._images.start()
-        return address
+        return self._line.address
 
     async def close(self, drain: float = 0.0) -> None:
         """No new calls; wait up to ``drain`` seconds for those that run, then abort them."""
@@ -117,9 +127,8 @@ class FaxEngine:
             self._finish_early(job, FaxStatus.LINE_UNAVAILABLE, str(error))
             return
         call = ReceivingCall(self._line, incoming, what.settings, self._environment(media))
-        self._run(job, call, media, what.file)
         call.start(self._loop.time())
-        self._started(job, call)
+        self._run(job, call, media, what.file)
 
     def proceed(self, job: int, go_on: bool) -> None:
         running = self._running.get(job)
@@ -152,26 +161,33 @@ class FaxEngine:
         return True
 
     async def _prepare(self, job: int, what: SendJob) -> None:
-        """Everything that can go wrong before dialling."""
+        """Everything that can go wrong before dialling, then dial."""
         try:
             pages = await self._images.inspect(what.document)
-            first_hop = await resolve(what.target, via=what.via)
-            media = self._open_media(job, first_hop)
-        except ImageError as error:
+            first_hop = await resolve(what.target if what.via is None else f"sip:{what.via}")
+            self._dial(job, what, pages, first_hop)
+        except DocumentError as error:
             self._finish_early(job, FaxStatus.BAD_DOCUMENT, str(error))
+        except ImageError as error:
+            self._finish_early(job, FaxStatus.FATAL_ERROR, str(error))
         except SipError as error:
             self._finish_early(job, FaxStatus.BAD_ADDRESS, str(error))
         except OSError as error:
             self._finish_early(job, FaxStatus.LINE_UNAVAILABLE, str(error))
-        else:
-            caller = what.caller or str(Uri("sip", "fax", media.address[0]))
-            destination = Destination(what.target, caller, first_hop, what.credentials)
-            call = SendingCall(self._line, destination, pages, what.settings, self._environment(media))
-            self._run(job, call, media, what.document)
-            call.start(self._loop.time())
-            self._started(job, call)
         finally:
             self._preparing.pop(job, None)
+
+    def _dial(self, job: int, what: SendJob, pages: list[PageFormat], first_hop: Address) -> None:
+        media = self._open_media(job, first_hop)
+        caller = what.caller or str(Uri("sip", "fax", media.address[0]))
+        destination = Destination(what.target, caller, first_hop, what.credentials)
+        call = SendingCall(self._line, destination, pages, what.settings, self._environment(media))
+        try:
+            call.start(self._loop.time())
+        except SipError:
+            media.close()
+            raise
+        self._run(job, call, media, what.document)
 
     def _open_media(self, job: int, peer: Address) -> MediaPort:
         def on_datagram(data: bytes) -> bool:
@@ -189,12 +205,11 @@ class FaxEngine:
         return CallEnvironment(media.address[0], media.port, start)
 
     def _run(self, job: int, call: FaxCall, media: MediaPort, file: str) -> None:
-        self._running[job] = RunningCall(
+        """Attach a call that has been started to the wire."""
+        running = RunningCall(
             call, media, self._pacer, self._images, file, self._observers[job], lambda: self._over(job)
         )
-
-    def _started(self, job: int, call: FaxCall) -> None:
-        running = self._running[job]
+        self._running[job] = running
         if call.line_call is not None:
             self._by_line_call[call.line_call] = running
         running.settle()

@@ -1,0 +1,108 @@
+"""What is known of a call, gathered while it runs, and the result made of it at the end."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+
+from sip.line import DialogId
+from t38fsp.call import verdict
+from t38fsp.call.verdict import Verdict
+from t38fsp.results import FaxResult, PageRecord
+from t38fsp.status import FaxStatus
+from t38fsp.t30.outputs import Finished, PageOutcome, T30Error
+from t38fsp.t38.udptl import Counters
+
+
+@dataclass(slots=True)
+class CallRecord:
+    """The facts of one call. ``total`` is the number of pages to send, None when receiving."""
+
+    total: int | None = None
+    started_at: float = 0.0
+    dialog: DialogId | None = None
+    sip_status: int | None = None
+    sip_reason: str = ""
+    cause: int | None = None
+    remote_id: str = ""
+    heard: set[str] = field(default_factory=set)
+    """Tones of a fax machine heard in the audio."""
+    aborted: bool = False
+    verdict: Verdict | None = None
+    """What ended the call, when that was not T.30."""
+    finished: Finished | None = None
+    counters: Counters | None = None
+    """Of the terminal; None before the switch."""
+    pages: dict[int, PageRecord] = field(default_factory=dict)
+
+    def page(self, outcome: PageOutcome) -> PageRecord:
+        """Add an attempt at a page to what is known of it."""
+        earlier = self.pages.get(outcome.index)
+        record = PageRecord(
+            number=outcome.index + 1,
+            confirmed=outcome.confirmed,
+            response=outcome.response,
+            bit_rate=outcome.bit_rate,
+            coding=outcome.coding,
+            ecm=outcome.ecm,
+            octets=outcome.octets,
+            repeats=outcome.repeats + (0 if earlier is None else earlier.repeats),
+            seconds=outcome.seconds + (0.0 if earlier is None else earlier.seconds),
+        )
+        self.pages[outcome.index] = record
+        return record
+
+    def heard_text(self) -> str:
+        if self.heard:
+            return f"a fax machine was heard in the audio ({', '.join(sorted(self.heard))})"
+        return "no fax tone was heard in the audio"
+
+    def result(self, now: float) -> FaxResult:
+        outcome = self._outcome()
+        return FaxResult(
+            status=outcome.status,
+            reason=outcome.reason,
+            retry=outcome.retry,
+            retry_reason=outcome.retry_reason,
+            sip_status=self.sip_status,
+            sip_reason=self.sip_reason,
+            cause=self.cause,
+            t30_error=None if self.finished is None else self.finished.error,
+            dialog=self.dialog,
+            remote_id=self.remote_id,
+            pages=self._records(),
+            seconds=now - self.started_at,
+            counters={} if self.counters is None else asdict(self.counters),
+        )
+
+    def _outcome(self) -> Verdict:
+        finished = self.finished
+        if finished is not None and finished.error is None:
+            return self._success()
+        if self.aborted:
+            return verdict.verdict(FaxStatus.USER_ABORT, "the fax was cancelled here")
+        if self.verdict is not None:
+            return self.verdict
+        if finished is None or finished.error is None:
+            return verdict.verdict(FaxStatus.DISCONNECTED, "the call ended before the fax did")
+        silent = self.counters is not None and self.counters.received == 0
+        if silent and finished.error in (T30Error.NO_FAX, T30Error.NO_COMMAND):
+            return verdict.verdict(
+                FaxStatus.FATAL_ERROR,
+                "the call switched to T.38 but no T.38 packet ever arrived; look for a firewall or NAT",
+            )
+        return verdict.of_t30(finished.error, finished.detail)
+
+    def _success(self) -> Verdict:
+        confirmed = sum(page.confirmed for page in self.pages.values())
+        pages = "1 page was" if confirmed == 1 else f"{confirmed} pages were"
+        if self.total is None:
+            return verdict.verdict(FaxStatus.COMPLETED, f"{pages} received")
+        if confirmed == self.total:
+            return verdict.verdict(FaxStatus.COMPLETED, f"{pages} sent and confirmed by the far end")
+        return verdict.verdict(
+            FaxStatus.FATAL_ERROR, f"only {confirmed} of {self.total} pages were confirmed by the far end"
+        )
+
+    def _records(self) -> tuple[PageRecord, ...]:
+        numbers = range(self.total) if self.total is not None else sorted(self.pages)
+        return tuple(self.pages.get(index) or PageRecord(index + 1, False) for index in numbers)
