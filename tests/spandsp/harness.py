@@ -1,0 +1,196 @@
+"""Our T.30 machines on our T.38 terminal, as one party of a simulated call."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import TypeVar
+
+from t38fsp.image.document import encode_page, inspect
+from t38fsp.image.store import append_page
+from t38fsp.t30.options import ReceiveOptions, TransmitOptions
+from t38fsp.t30.outputs import (
+    Finished,
+    Identified,
+    Negotiated,
+    Output,
+    PageBegun,
+    PageData,
+    PageOutcome,
+    PageReceived,
+    PageWanted,
+    RevokeBurst,
+    SendBurst,
+)
+from t38fsp.t30.receiver import Receiver
+from t38fsp.t30.transmitter import Transmitter
+from t38fsp.t38.ifp import Syntax
+from t38fsp.t38.packet_queue import PacketQueue
+from t38fsp.t38.terminal import Packet, Terminal
+from t38fsp.t38.timing import Timing
+
+T = TypeVar("T", bound=Output)
+
+
+class _OurParty:
+    """A T.30 machine, the terminal below it, and the queue that paces the terminal's packets."""
+
+    def __init__(
+        self, session: Transmitter | Receiver, *, syntax: Syntax, redundancy: int, timing: Timing | None
+    ) -> None:
+        self._session = session
+        self.terminal = Terminal(syntax=syntax, redundancy=redundancy, timing=timing)
+        self._queue: PacketQueue[Packet] = PacketQueue()
+        self._datagrams: list[bytes] = []
+        self._started = False
+        self.outputs: list[tuple[float, Output]] = []
+        """Everything the T.30 machine said, with its time; page data are left out."""
+
+    # --- the line ----------------------------------------------------------------------------------------
+
+    @property
+    def finished(self) -> bool:
+        return self.result is not None and not len(self._queue)
+
+    def receive_datagram(self, data: bytes, now: float) -> None:
+        assert self.terminal.receive(data, now), f"our terminal cannot read {data.hex()}"
+        self._pump(now)
+
+    def next_deadline(self) -> float | None:
+        if not self._started:
+            return 0.0
+        times = (self._queue.next_due(), self.terminal.next_deadline(), self._session.next_deadline())
+        return min((time for time in times if time is not None), default=None)
+
+    def handle_deadline(self, now: float) -> None:
+        if not self._started:
+            self._started = True
+            self.terminal.start(now)
+            self._start(now)
+        self.terminal.handle_deadline(now)
+        self._session.handle_deadline(now)
+        self._pump(now)
+
+    def take_datagrams(self) -> list[bytes]:
+        taken, self._datagrams = self._datagrams, []
+        return taken
+
+    def release(self, packet: Packet) -> bytes | None:
+        """The packet queue takes a packet that is due."""
+        return self.terminal.release(packet)
+
+    def send(self, datagram: bytes) -> None:
+        """The packet queue gives a datagram to the network."""
+        self._datagrams.append(datagram)
+
+    # --- what came of it ---------------------------------------------------------------------------------
+
+    @property
+    def result(self) -> Finished | None:
+        return next((output for output in self._said(Finished)), None)
+
+    @property
+    def outcomes(self) -> list[PageOutcome]:
+        return self._said(PageOutcome)
+
+    @property
+    def negotiated(self) -> list[Negotiated]:
+        return self._said(Negotiated)
+
+    @property
+    def far_ident(self) -> str:
+        return next((output.station_id for output in self._said(Identified)), "")
+
+    def _said(self, kind: type[T]) -> list[T]:
+        return [output for _, output in self.outputs if isinstance(output, kind)]
+
+    # --- inside ------------------------------------------------------------------------------------------
+
+    def _pump(self, now: float) -> None:
+        moving = True
+        while moving:
+            moving = False
+            for signal in self.terminal.take_signals():
+                self._session.receive(signal, now)
+                moving = True
+            for _ in range(self.terminal.take_sent()):
+                self._session.burst_sent(now)
+                moving = True
+            for output in self._session.take_outputs():
+                self._on_output(output, now)
+                moving = True
+            self._queue.push(self, self.terminal.take_packets())
+        for released in self._queue.release_due(now):
+            self.send(released.datagram)
+
+    def _on_output(self, output: Output, now: float) -> None:
+        if isinstance(output, SendBurst):
+            self.terminal.send(output.burst, now)
+        elif isinstance(output, RevokeBurst):
+            self.terminal.revoke(now)
+        if not isinstance(output, PageData):
+            self.outputs.append((now, output))
+        self._on_page(output, now)
+
+    @abstractmethod
+    def _start(self, now: float) -> None: ...
+
+    @abstractmethod
+    def _on_page(self, output: Output, now: float) -> None: ...
+
+
+class OurSender(_OurParty):
+    """Sends a document; pages are coded as soon as they are asked for."""
+
+    def __init__(
+        self,
+        document: Path,
+        options: TransmitOptions | None = None,
+        *,
+        syntax: Syntax = Syntax.Y1998,
+        redundancy: int = 3,
+        timing: Timing | None = None,
+    ) -> None:
+        self._document = document
+        self.session = Transmitter(inspect(document), options or TransmitOptions())
+        super().__init__(self.session, syntax=syntax, redundancy=redundancy, timing=timing)
+
+    def _start(self, now: float) -> None:
+        self.session.start(now)
+        self.session.proceed(now)
+
+    def _on_page(self, output: Output, now: float) -> None:
+        if isinstance(output, PageWanted):
+            data = encode_page(self._document, output.index, output.mode)
+            self.session.page_ready(output.request, data, now)
+
+
+class OurReceiver(_OurParty):
+    """Receives into a TIFF-F file; pages are stored as soon as they are complete."""
+
+    def __init__(
+        self,
+        path: Path,
+        options: ReceiveOptions | None = None,
+        *,
+        syntax: Syntax = Syntax.Y1998,
+        redundancy: int = 3,
+        timing: Timing | None = None,
+    ) -> None:
+        self._path = path
+        self._data = bytearray()
+        self.session = Receiver(options or ReceiveOptions())
+        super().__init__(self.session, syntax=syntax, redundancy=redundancy, timing=timing)
+
+    def _start(self, now: float) -> None:
+        self.session.start(now)
+
+    def _on_page(self, output: Output, now: float) -> None:
+        match output:
+            case PageBegun():
+                self._data.clear()
+            case PageData(data=data):
+                self._data += data
+            case PageReceived(index=index, mode=mode):
+                quality = append_page(self._path, bytes(self._data), mode)
+                self.session.page_stored(index, quality, now)
