@@ -138,6 +138,11 @@ class UserAgent:
         if known is not None:
             known.hang_up(now, reason=reason)
 
+    def hang_up_all(self, now: float) -> None:
+        """Hang up every call there is."""
+        for call in list(self._calls):
+            self.hang_up(call, now)
+
     def _established(self, call: int) -> Callable[[Session], None]:
         def established(session: Session) -> None:
             self._calls[call] = session
