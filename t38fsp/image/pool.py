@@ -12,7 +12,7 @@ import logging
 import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -25,7 +25,10 @@ logger = logging.getLogger(__name__)
 StrPath = str | os.PathLike[str]
 
 DEFAULT_TIMEOUT = 60.0
-"""Seconds for one job."""
+"""Seconds for one job; documents that are read as a whole get more, by their size."""
+
+_SLOWEST = 200_000
+"""Coded octets per second that a slow machine still decodes."""
 
 DEFAULT_MEMORY = 1024 * 1024 * 1024
 """Octets of address space of one worker."""
@@ -74,7 +77,7 @@ class ImagePool:
 
     async def inspect(self, path: StrPath) -> list[PageFormat]:
         """See :func:`t38fsp.image.document.inspect`; raises DocumentError, ImageWorkerError."""
-        reply, _ = await self._run({"job": "inspect", "path": os.fspath(path)})
+        reply, _ = await self._run({"job": "inspect", "path": os.fspath(path)}, limit=self._limit_for(path))
         return [format_of(fields) for fields in reply["formats"]]
 
     async def encode_page(self, path: StrPath, index: int, mode: PageMode) -> bytes:
@@ -100,12 +103,22 @@ class ImagePool:
 
     async def compare(self, first: StrPath, second: StrPath) -> list[int]:
         """See :func:`t38fsp.image.compare.differing_pages`; raises DocumentError, ImageWorkerError."""
-        reply, _ = await self._run({"job": "compare", "path": os.fspath(first), "other": os.fspath(second)})
+        request: Request = {"job": "compare", "path": os.fspath(first), "other": os.fspath(second)}
+        limit = self._limit_for(first) + self._limit_for(second)
+        reply, _ = await self._run(request, limit=limit)
         return reply["pages"]
 
-    async def _run(self, request: Request, data: bytes = b"") -> tuple[Reply, bytes]:
+    def _limit_for(self, path: StrPath) -> float:
+        """Seconds for a job that reads the whole document."""
+        with suppress(OSError):
+            return self._timeout + os.stat(path).st_size / _SLOWEST
+        return self._timeout
+
+    async def _run(
+        self, request: Request, data: bytes = b"", limit: float | None = None
+    ) -> tuple[Reply, bytes]:
         async with self._worker() as worker:
-            reply, result = await self._on(worker, request, data)
+            reply, result = await self._on(worker, request, data, limit or self._timeout)
         if "error" in reply:
             raise _ERRORS.get(reply["error"], ImageError)(reply["message"])
         return reply, result
@@ -118,14 +131,14 @@ class ImagePool:
         finally:
             self._free.put_nowait(worker)
 
-    async def _on(self, worker: _Worker, request: Request, data: bytes) -> tuple[Reply, bytes]:
+    async def _on(self, worker: _Worker, request: Request, data: bytes, limit: float) -> tuple[Reply, bytes]:
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(limit):
                 return await worker.ask(request, data)
         except TimeoutError:
             await worker.end()
             raise ImageWorkerError(
-                f"the image job ({request['job']}) took longer than {self._timeout:g} s; give simpler pages"
+                f"the image job ({request['job']}) took longer than {limit:g} s; give simpler pages"
             ) from None
         except (OSError, EOFError) as error:
             await worker.end(_PATIENCE)

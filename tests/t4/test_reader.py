@@ -75,10 +75,8 @@ def test_an_mmr_page_without_eofb_ends_where_only_zeros_follow():
 
 def test_fill_of_any_length_is_skipped():
     lines = some_lines(5)
-    bits = "".join(
-        EOL + encode_1d(line, WIDTH) + "0" * fill
-        for line, fill in zip(lines, [0, 1, 9, 50_000, 3], strict=True)
-    )
+    fills = [0, 1, 9, 50_000, 3]
+    bits = "".join(EOL + encode_1d(line, WIDTH) + "0" * n for line, n in zip(lines, fills, strict=True))
     assert read(to_octets(bits + EOL * 6), Coding.MH)[0] == lines
 
 
