@@ -10,7 +10,6 @@ from sip.message import CSeq, Headers, NameAddress, Request, Response
 from sip.uri import Uri, parse_uri
 
 DEFAULT_PORT = 5060
-_MAX_ROUTES = 32
 
 
 @dataclass(slots=True)
@@ -40,16 +39,14 @@ class Dialog:
     def from_response(cls, request: Request, response: Response, source: Address) -> Dialog:
         """The caller's side, from a response with a To tag to our INVITE (RFC 3261 12.1.2).
 
-        A Contact that is missing or no SIP URI leaves the Request-URI as target. Raises ParseError for more
-        Record-Route values than anyone needs.
+        A Contact that is missing or no SIP URI leaves the Request-URI as target.
         """
-        routes = _routes(response)
         return cls(
             DialogId(request.call_id, request.from_.tag or "", response.to.tag or ""),
             request.headers.get("From") or "",
             response.headers.get("To") or "",
             contact_of(response) or request.uri,
-            tuple(reversed(routes)),
+            tuple(reversed(response.headers.get_all("Record-Route"))),
             request.cseq.number,
             None,
             source,
@@ -68,7 +65,7 @@ class Dialog:
             str(NameAddress(to.display_name, to.uri, {"tag": local_tag})),
             request.headers.get("From") or "",
             target,
-            tuple(_routes(request)),
+            tuple(request.headers.get_all("Record-Route")),
             # Any start below 2**31 will do (RFC 3261 8.1.1.5).
             0,
             request.cseq.number,
@@ -125,13 +122,6 @@ def contact_of(message: Request | Response) -> str | None:
     except ParseError:
         return None
     return uri if _sip_uri(uri) else None
-
-
-def _routes(message: Request | Response) -> list[str]:
-    routes = message.headers.get_all("Record-Route")
-    if len(routes) > _MAX_ROUTES:
-        raise ParseError(f"the message has {len(routes)} Record-Route values; at most {_MAX_ROUTES} are kept")
-    return routes
 
 
 def _is_loose(route: str) -> bool:

@@ -98,7 +98,8 @@ class Endpoint:
     def open_dialog(self, user: DialogUser) -> None:
         """Hand the requests of ``user.dialog`` to ``user`` from now on."""
         self.dialogs[user.dialog.id] = user
-        self.destination(user.dialog)
+        # Anew for each dialog, because names move.
+        self._look_up(user.dialog.next_hop())
 
     def close_dialog(self, user: DialogUser) -> None:
         if self.dialogs.get(user.dialog.id) is user:
@@ -114,9 +115,14 @@ class Endpoint:
         if _is_address(place[0]):
             return place
         known = self._names.get(place)
-        if known is None and place not in self._lookups and len(self._lookups) < _MAX_NAMES:
+        if known is not None:
+            return known
+        self._look_up(place)
+        return dialog.flow
+
+    def _look_up(self, place: tuple[str, int]) -> None:
+        if not _is_address(place[0]) and place not in self._lookups and len(self._lookups) < _MAX_NAMES:
             self._lookups.append(place)
-        return known or dialog.flow
 
     def take_lookups(self) -> list[tuple[str, int]]:
         taken, self._lookups = self._lookups, []

@@ -18,7 +18,7 @@ from enum import Enum, auto
 from sip.authentication import Authenticator, Exchange
 from sip.dialog import Dialog
 from sip.endpoint import ALLOW, METHODS, REASONS, Endpoint
-from sip.errors import ParseError, UnsendableError
+from sip.errors import UnsendableError
 from sip.line import Address, Answered, CallRequest, Failed, Ringing
 from sip.message import CSeq, Headers, NameAddress, Request, Response, q850_cause
 from sip.negotiation import Negotiation, read_answer
@@ -94,6 +94,8 @@ class OutgoingCall:
         )
 
     def _build(self) -> Request:
+        # Each INVITE needs a provisional response of its own before a CANCEL may follow it.
+        self._phase = Phase.CALLING
         self._sequence += 1
         headers = Headers(
             [
@@ -177,24 +179,17 @@ class OutgoingCall:
         known = any(early.dialog.id.remote_tag == tag for early in self._early)
         if tag is None or known or len(self._early) == _MAX_FORKS:
             return
-        dialog = self._dialog(response, source)
-        if dialog is not None:
-            self._early.append(_EarlyDialog(self._endpoint, dialog))
-
-    def _dialog(self, response: Response, source: Address) -> Dialog | None:
-        try:
-            return Dialog.from_response(self._exchange.request, response, source)
-        except ParseError:
-            return None
+        dialog = Dialog.from_response(self._exchange.request, response, source)
+        self._early.append(_EarlyDialog(self._endpoint, dialog))
 
     def _success(self, response: Response, source: Address, now: float) -> None:
         tag = response.to.tag or ""
         if tag in self._acks:
             self._endpoint.transactions.send_octets(*self._acks[tag])
             return
-        dialog = self._dialog(response, source)
-        if dialog is None or len(self._acks) == _MAX_FORKS:
+        if len(self._acks) == _MAX_FORKS:
             return
+        dialog = Dialog.from_response(self._exchange.request, response, source)
         self._acks[tag] = send_ack(self._endpoint, dialog, self._exchange.request)
         if self._phase is Phase.OVER:
             # Another fork answered too (RFC 3261 13.2.2.4).
