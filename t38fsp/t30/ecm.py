@@ -6,12 +6,15 @@ page. The transmitter builds frames when the modem wants them; the receiver keep
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import overload
 
 from t38fsp.t30.frames import BLOCK_FRAMES, RETURN_TO_CONTROL, image_frame
 
 _RCP_COPIES = 3
+
+_REQUEST_LIMIT = 4
+"""After the fourth PPR for a block comes CTC or EOR (A.4.3)."""
 
 
 class Block:
@@ -33,6 +36,38 @@ class Block:
         start = number * self._frame_size
         octets = bytes(self._octets[start : start + self._frame_size])
         return image_frame(number, octets.ljust(self._frame_size, b"\0"))
+
+
+class BlockSender:
+    """The block on the line, and how its correction goes (A.4.3)."""
+
+    def __init__(self, page: bytes, number: int, frame_size: int) -> None:
+        self.block = Block(page, number, frame_size)
+        self.number = number
+        self.outstanding: Sequence[int] = range(len(self.block))
+        """Numbers of the frames to send, or just sent."""
+        self._requests = 0
+        self._outstanding_before = len(self.block) + 1
+
+    def burst_frames(self) -> BlockFrames:
+        return BlockFrames(self.block, self.outstanding)
+
+    def requested(self, flagged: Collection[int]) -> bool:
+        """PPR asks for these frames again; false when it has done so too often: then CTC or EOR follows."""
+        wanted = sorted(number for number in flagged if number < len(self.block))
+        self.outstanding = wanted or [len(self.block) - 1]
+        self._requests += 1
+        return self._requests < _REQUEST_LIMIT
+
+    @property
+    def progressed(self) -> bool:
+        """Fewer frames are missing than when the rate was last changed."""
+        return len(self.outstanding) < self._outstanding_before
+
+    def begin_again(self) -> None:
+        """The rate was changed: PPR are counted anew."""
+        self._requests = 0
+        self._outstanding_before = len(self.outstanding)
 
 
 class BlockFrames(Sequence[bytes]):
@@ -67,17 +102,14 @@ class BlockCollector:
         self._frame_size = frame_size
         self._frames: dict[int, bytes] = {}
         self._count = 0
-        self.repeats = 0
-        """Frames that came more than once."""
 
-    def add(self, number: int, octets: bytes) -> None:
-        """Keep a good frame; one of a foreign size is no frame of this page."""
-        if len(octets) > self._frame_size:
-            return
-        if number in self._frames:
-            self.repeats += 1
-        self._frames[number] = octets
-        self._count = max(self._count, number + 1)
+    def add(self, number: int, octets: bytes) -> bool:
+        """Keep a good frame; one of a foreign size is no frame of this page. False when it was there."""
+        known = number in self._frames
+        if len(octets) <= self._frame_size:
+            self._frames[number] = octets
+            self._count = max(self._count, number + 1)
+        return not known
 
     def announce(self, count: int) -> None:
         """PPS told how many frames there are, or how many were in its last burst: the most counts."""

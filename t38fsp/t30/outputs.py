@@ -65,7 +65,7 @@ class PageData:
 
 @dataclass(frozen=True, slots=True)
 class PageReceived:
-    """Receiver: the page is complete; ``page_stored`` answers (then it is confirmed), or ``page_not_stored``."""
+    """Receiver: the page is complete. It is confirmed after ``page_stored``, never after ``page_not_stored``."""
 
     index: int
     mode: PageMode

@@ -14,6 +14,7 @@ from enum import Enum
 from t38fsp.t30.frames import FCF, Frame, FrameError, decode_station_id
 from t38fsp.t30.options import Timers
 from t38fsp.t30.outputs import Finished, Identified, Output, RevokeBurst, SendBurst, T30Error
+from t38fsp.t30.record import PageRecord
 from t38fsp.t30.vocabulary import (
     Burst,
     CarrierDetected,
@@ -92,7 +93,10 @@ class Session(ABC):
         self._identified: Identified | None = None
         self._verdict: Finished | None = None
         self._finished = False
+        self._record: PageRecord | None = None
         self._pages_confirmed = 0
+        self._shortfall: T30Error | None = None
+        """What is missing although nothing is left to be confirmed."""
 
     # --- inputs -------------------------------------------------------------------------------------------
 
@@ -140,7 +144,7 @@ class Session(ABC):
             return
         self._now = now
         if self._complete() and self._on_line is None:
-            self._finish(None)
+            self._finish(self._shortfall)
         elif self._far_end_spoke:
             self._end(T30Error.ABORTED, response="abort")
         else:
@@ -154,7 +158,7 @@ class Session(ABC):
         if self._verdict is not None:
             self._conclude(self._verdict)
         elif self._complete():
-            self._finish(None)
+            self._finish(self._shortfall)
         else:
             self._finish(T30Error.DISCONNECTED, f"the call ended while {self._moment()}", "no line")
 
@@ -199,8 +203,8 @@ class Session(ABC):
         """What is going on, in words that fit after ``while``."""
 
     @abstractmethod
-    def _ending(self, error: T30Error | None, response: str) -> None:
-        """The session is about to end: settle what hangs."""
+    def _ending(self) -> None:
+        """The session is about to end."""
 
     @abstractmethod
     def _carrier_heard(self, modem: Modem) -> None:
@@ -313,6 +317,9 @@ class Session(ABC):
     def _stop(self, timer: Timer) -> None:
         self._deadlines.pop(timer, None)
 
+    def _runs(self, timer: Timer) -> bool:
+        return timer in self._deadlines
+
     def _due(self, timer: Timer) -> float:
         held = timer in _HELD_BY_CARRIER and self._carrier is not None
         return self._limits[timer] if held else self._deadlines[timer]
@@ -327,6 +334,14 @@ class Session(ABC):
         else:
             self._timed_out(timer)
 
+    # --- pages --------------------------------------------------------------------------------------------
+
+    def _report(self, *, confirmed: bool, response: str) -> None:
+        """The outcome of the page on the line, once."""
+        if self._record is not None:
+            self._emit(self._record.outcome(confirmed=confirmed, response=response, now=self._now))
+            self._record = None
+
     # --- the end ------------------------------------------------------------------------------------------
 
     def _end(self, error: T30Error | None, detail: str = "", response: str = "") -> None:
@@ -334,7 +349,8 @@ class Session(ABC):
         if self._verdict is not None:
             return
         detail = detail or ("" if error is None else self._moment())
-        self._ending(error, response or (error.name if error else ""))
+        self._report(confirmed=False, response=response or (error.name if error else ""))
+        self._ending()
         self._verdict = Finished(error, detail, self._pages_confirmed)
         self._deadlines.clear()
         self._start(Timer.DCN, _DCN_LIMIT)
@@ -344,7 +360,8 @@ class Session(ABC):
     def _finish(self, error: T30Error | None, detail: str = "", response: str = "") -> None:
         """Finish without a word."""
         detail = detail or ("" if error is None else self._moment())
-        self._ending(error, response or (error.name if error else ""))
+        self._report(confirmed=False, response=response or (error.name if error else ""))
+        self._ending()
         self._hush()
         self._conclude(Finished(error, detail, self._pages_confirmed))
 
@@ -359,6 +376,6 @@ class Session(ABC):
         if self._verdict is not None:
             return
         if self._complete():
-            self._finish(None)
+            self._finish(self._shortfall)
         else:
             self._finish(T30Error.DISCONNECTED, response="DCN")

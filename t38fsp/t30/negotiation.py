@@ -1,0 +1,250 @@
+"""The transmitter's phase B: from the DIS of the far end to its CFR; and how a command is sent at all."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from enum import Enum
+
+from t38fsp.t30.capabilities import Capabilities, Choice, choose_mode
+from t38fsp.t30.fallback import DESCENDING, ladder
+from t38fsp.t30.frames import FCF, Frame, FrameError, encode_station_id
+from t38fsp.t30.options import TransmitOptions
+from t38fsp.t30.outputs import Negotiated, T30Error
+from t38fsp.t30.session import Session, Timer
+from t38fsp.t30.supply import PageSupply
+from t38fsp.t30.training import training_check
+from t38fsp.t30.vocabulary import Burst, Modem, PageFormat, Tone, ToneBurst
+
+_FRESH = 2.0
+"""A DIS that ended so long ago is about to be repeated; wait for it rather than collide."""
+
+_FRESH_DIS_LIMIT = 5.0
+
+_CANCELLED_REPEAT = 0.9
+"""A repeat that is still in its preamble gives way to an answer."""
+
+
+class State(Enum):
+    """What the transmitter waits for."""
+
+    IDLE = "the start"
+    DIS = "DIS"
+    LEAVE = "leave to send"
+    CFR = "the answer to DCS"
+    PAGE = "the page to be prepared"
+    IMAGE = "the end of the image"
+    MCF = "the answer to the post-message command"
+    PPS = "the answer to PPS"
+    BUSY = "the end of RNR"
+    CTR = "the answer to CTC"
+    ERR = "the answer to EOR"
+    BUSY_ERR = "the end of RNR after EOR"
+    END = "the end of DCN"
+
+
+COMMANDING = frozenset(
+    {State.CFR, State.MCF, State.PPS, State.BUSY, State.CTR, State.ERR, State.BUSY_ERR},
+)
+"""States in which a command is on the line, or an answer to it is due within T4."""
+
+
+class Negotiation(Session):
+    """A transmitter that can get as far as CFR."""
+
+    _x = True
+    _capabilities: Capabilities  # since the first DIS
+    _choice: Choice  # since the first DCS
+
+    def __init__(self, pages: Sequence[PageFormat], options: TransmitOptions) -> None:
+        super().__init__(options.timers)
+        self._pages = tuple(pages)
+        self._options = options
+        self._state = State.IDLE
+        self._leave = False
+        self._supply = PageSupply()
+        self._index = 0
+        self._long_training = False
+        # the DIS
+        self._dis_ended: float | None = None
+        self._ladder: tuple[Modem, ...] = DESCENDING
+        # the command
+        self._command_name = ""
+        self._command_bursts: tuple[Burst, ...] = ()
+        self._tries = 0
+        self._repeat_began: float | None = None
+
+    def start(self, now: float) -> None:
+        """The line is up: play CNG and listen for a DIS, for T1 at most."""
+        self._now = now
+        if self._options.cng:
+            self._play(ToneBurst(Tone.CNG, 0.0))
+        self._await_dis()
+
+    def proceed(self, now: float) -> None:
+        """The application gives leave to send: DCS may follow."""
+        if self._finished:
+            return
+        self._now = now
+        self._leave = True
+        if self._state is not State.LEAVE:
+            return
+        if self._carrier is None and self._dis_ended is not None and now - self._dis_ended <= _FRESH:
+            self._train()
+        else:
+            self._state = State.DIS
+            self._start(Timer.FRESH_DIS, _FRESH_DIS_LIMIT)
+
+    @abstractmethod
+    def _begin_page(self) -> None:
+        """Phase C."""
+
+    # --- the DIS ------------------------------------------------------------------------------------------
+
+    def _await_dis(self) -> None:
+        self._state = State.DIS
+        self._start(Timer.T1, self._timers.t1)
+
+    def _dis(self, frame: Frame) -> None:
+        """5.3.6.1.1: the far end says what it can do."""
+        if not self._read_dis(frame):
+            return
+        self._state = State.LEAVE
+        self._want(self._index)
+        if self._leave:
+            self._train()
+
+    def _read_dis(self, frame: Frame) -> bool:
+        """Take over the capabilities; false when there is nothing to go on with."""
+        try:
+            capabilities = Capabilities.parse(frame.fif)
+        except FrameError:
+            return False
+        self._stop(Timer.FRESH_DIS)
+        self._identify_far_end()
+        self._dis_ended = self._now
+        self._capabilities = capabilities
+        if not capabilities.receives:
+            self._end(T30Error.NOT_A_RECEIVER)
+            return False
+        shared = ladder(capabilities.modems, self._options.max_rate)
+        # A rate that failed once in this session is not tried again, even in a later phase B.
+        best = DESCENDING.index(self._ladder[0])
+        self._ladder = tuple(modem for modem in shared if DESCENDING.index(modem) >= best) or shared
+        if not self._ladder or self._choose(self._index) is None:
+            self._end(T30Error.INCOMPATIBLE)
+            return False
+        return True
+
+    def _polled(self, _: Frame) -> None:
+        self._end(T30Error.NOT_A_RECEIVER, "the far end wants to poll a document (DTC)")
+
+    def _no_fax(self) -> None:
+        if self._dis_ended is not None:
+            self._end(T30Error.PROTOCOL)
+        elif self._far_end_spoke:
+            self._end(T30Error.NO_FAX)
+        else:
+            self._finish(T30Error.NO_FAX)
+
+    def _no_leave(self) -> None:
+        self._end(T30Error.ABORTED)
+
+    # --- the DCS ------------------------------------------------------------------------------------------
+
+    def _choose(self, index: int) -> Choice | None:
+        return choose_mode(self._capabilities, self._pages[index], self._options, self._ladder[0])
+
+    def _want(self, index: int) -> None:
+        """Have page ``index`` coded, if there is one."""
+        if index >= len(self._pages):
+            return
+        choice = self._choose(index)
+        wanted = None if choice is None else self._supply.want(index, choice.mode)
+        if wanted is not None:
+            self._emit(wanted)
+
+    def _train(self) -> None:
+        """DCS, then 1.5 s of zeros on the modem that it names."""
+        choice = self._choose(self._index)
+        if choice is None:
+            self._end(T30Error.INCOMPATIBLE)
+            return
+        self._choice = choice
+        self._long_training = False
+        self._want(self._index)
+        frames = [(FCF.DCS, choice.fif)]
+        if self._options.station_id:
+            frames.insert(0, (FCF.TSI, encode_station_id(self._options.station_id)))
+        self._stop(Timer.T1)
+        self._send_command(State.CFR, "DCS", self._frames(*frames), training_check(choice.modem))
+
+    def _confirmed_to_receive(self, _: Frame) -> None:
+        self._emit(Negotiated(self._choice.mode, self._choice.modem))
+        self._begin_page()
+
+    def _failed_to_train(self, _: Frame) -> None:
+        if len(self._ladder) == 1:
+            self._end(T30Error.TRAINING_FAILED)
+            return
+        self._ladder = self._ladder[1:]
+        self._train()
+
+    def _dis_again(self, frame: Frame) -> None:
+        """Our DCS was missed; the DIS may have changed (5.4.2)."""
+        if frame.fcf is FCF.DIS and not self._read_dis(frame):
+            return
+        if self._choice == self._choose(self._index):
+            self._repeat()
+            return
+        tries = self._tries
+        self._train()
+        self._tries = tries + 1
+
+    # --- commands -----------------------------------------------------------------------------------------
+
+    def _send_command(self, state: State, name: str, *bursts: Burst) -> None:
+        self._state = state
+        self._command_name = name
+        self._command_bursts = bursts
+        self._tries = 1
+        self._repeat_began = None
+        self._stop(Timer.T4)
+        self._play(*bursts)
+
+    def _repeat(self, _: Frame | None = None) -> None:
+        """T4 ran out, or CRP came: the same command, three times in all (5.4.2)."""
+        if self._tries >= self._options.tries:
+            training = self._state is State.CFR
+            error = T30Error.NO_ANSWER_TO_DCS if training else T30Error.NO_ANSWER_TO_PAGE
+            self._end(error, response="T4")
+            return
+        self._tries += 1
+        self._repeat_began = self._now
+        self._stop(Timer.T4)
+        self._play(*self._command_bursts)
+
+    def _command_sent(self) -> None:
+        self._repeat_began = None
+        self._start(Timer.T4, self._timers.t4)
+
+    def _carrier_heard(self, modem: Modem) -> None:
+        """An answer that begins as we begin to repeat the command is the answer to the command."""
+        began = self._repeat_began
+        if modem is Modem.V21 and began is not None and self._now - began < _CANCELLED_REPEAT:
+            self._repeat_began = None
+            self._hush()
+            self._start(Timer.T4, self._timers.t4)
+
+    def _moment(self) -> str:
+        if self._state is State.IMAGE:
+            words = "sending the image"
+        elif self._state not in COMMANDING:
+            words = f"waiting for {self._state.value}"
+        elif self._on_line is not None:
+            words = f"sending {self._command_name}"
+        else:
+            words = f"waiting for the answer to {self._command_name}"
+        if self._dis_ended is None:
+            return words
+        return f"{words}, page {min(self._index + 1, len(self._pages))} of {len(self._pages)}"

@@ -1,0 +1,70 @@
+"""Coded pages: which were asked for, which have come, and which never will."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from t38fsp.t30.outputs import PageWanted
+from t38fsp.t30.vocabulary import PageMode
+
+
+class PageSupply:
+    """Holds the page on the line and the one after it."""
+
+    def __init__(self) -> None:
+        self._last_request = 0
+        self._wanted: dict[int, PageWanted] = {}
+        self._coded: dict[int, tuple[PageMode, bytes]] = {}
+        self._unavailable: dict[int, str] = {}
+
+    def want(self, index: int, mode: PageMode) -> PageWanted | None:
+        """The request for a page that is neither there nor being coded already."""
+        if index in self._unavailable or self.get(index, mode) is not None:
+            return None
+        if any(wanted.index == index and _same_octets(wanted.mode, mode) for wanted in self._wanted.values()):
+            return None
+        self._wanted = {number: wanted for number, wanted in self._wanted.items() if wanted.index != index}
+        self._last_request += 1
+        wanted = PageWanted(self._last_request, index, mode)
+        self._wanted[wanted.request] = wanted
+        return wanted
+
+    def put(self, request: int, data: bytes) -> int | None:
+        """Take a coded page; its index, or None when nobody wants it any more."""
+        wanted = self._wanted.pop(request, None)
+        if wanted is None:
+            return None
+        self._coded[wanted.index] = (wanted.mode, data)
+        return wanted.index
+
+    def fail(self, request: int, error: str) -> int | None:
+        """A page cannot be coded; its index, or None when nobody wants it any more."""
+        wanted = self._wanted.pop(request, None)
+        if wanted is None:
+            return None
+        self._unavailable[wanted.index] = error
+        return wanted.index
+
+    def get(self, index: int, mode: PageMode) -> bytes | None:
+        """The page, if it is there as it has to be for this mode."""
+        coded = self._coded.get(index)
+        return coded[1] if coded is not None and _same_octets(coded[0], mode) else None
+
+    def error(self, index: int) -> str | None:
+        """Why there is no such page, if that is known."""
+        return self._unavailable.get(index)
+
+    def drop(self, index: int) -> None:
+        """The page is confirmed and its octets are needed no more."""
+        self._coded.pop(index, None)
+
+    def clear(self) -> None:
+        self._coded.clear()
+        self._wanted.clear()
+
+
+def _same_octets(one: PageMode, other: PageMode) -> bool:
+    """Whether a page coded for one mode will do for the other: only fill depends on the rate."""
+    if replace(one, bit_rate=other.bit_rate) != other:
+        return False
+    return one.bit_rate == other.bit_rate or one.scan_line_time == 0

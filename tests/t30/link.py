@@ -1,0 +1,343 @@
+"""A telephone line in simulated time: two T.30 machines, and the pages at both ends.
+
+Bursts are played at the pace of their modems and arrive ``delay`` seconds later. A ``Damage`` spoils them.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from t38fsp.t30.frames import FCF, Frame, FrameError
+from t38fsp.t30.outputs import (
+    Finished,
+    Output,
+    PageBegun,
+    PageData,
+    PageOutcome,
+    PageReceived,
+    PageWanted,
+    RevokeBurst,
+    SendBurst,
+)
+from t38fsp.t30.receiver import Receiver
+from t38fsp.t30.session import Session
+from t38fsp.t30.transmitter import Transmitter
+from t38fsp.t30.vocabulary import (
+    Burst,
+    CarrierDetected,
+    CarrierLost,
+    DataReceived,
+    FrameReceived,
+    HdlcBurst,
+    LineSignal,
+    Modem,
+    PageMode,
+    PageQuality,
+    ToneBurst,
+    ToneHeard,
+)
+
+SILENCE = 0.075
+TAIL = 0.1
+_CHUNK = 0.5
+_LIMIT = 40_000.0
+
+
+class Damage:
+    """What the line does to what passes; this one does nothing."""
+
+    def loses_burst(self, sender: Session, burst: Burst) -> bool:
+        """The whole burst stays unheard."""
+        return False
+
+    def loses_frame(self, sender: Session, modem: Modem, frame: bytes) -> bool:
+        """The frame arrives with a bad FCS."""
+        return False
+
+    def spoils(self, sender: Session, modem: Modem, octets: bytes) -> bytes:
+        """What becomes of octets of a raw burst."""
+        return octets
+
+
+def fcf_of(burst: Burst) -> FCF | None:
+    """The command or response of a V.21 burst."""
+    if not isinstance(burst, HdlcBurst) or burst.modem is not Modem.V21:
+        return None
+    return Frame.parse(burst.frames[-1]).fcf
+
+
+@dataclass
+class LosesBursts(Damage):
+    """Loses the first bursts with these commands or responses, as often as listed."""
+
+    commands: list[FCF]
+
+    def loses_burst(self, sender: Session, burst: Burst) -> bool:
+        fcf = fcf_of(burst)
+        if fcf not in self.commands:
+            return False
+        self.commands.remove(fcf)
+        return True
+
+
+@dataclass
+class Noise(Damage):
+    """Loses bursts, frames of V.21 and frames of ECM at random."""
+
+    seed: int
+    bursts: float = 0.0
+    control_frames: float = 0.0
+    image_frames: float = 0.0
+    training: float = 0.0
+    random: random.Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.seed)
+
+    def loses_burst(self, sender: Session, burst: Burst) -> bool:
+        return self.random.random() < self.bursts
+
+    def loses_frame(self, sender: Session, modem: Modem, frame: bytes) -> bool:
+        share = self.control_frames if modem is Modem.V21 else self.image_frames
+        return self.random.random() < share
+
+    def spoils(self, sender: Session, modem: Modem, octets: bytes) -> bytes:
+        if any(octets) or self.random.random() >= self.training:
+            return octets
+        return b"\x55" * len(octets)
+
+
+@dataclass
+class Bad(Damage):
+    """Training fails on these modems."""
+
+    modems: set[Modem]
+
+    def spoils(self, sender: Session, modem: Modem, octets: bytes) -> bytes:
+        return octets if any(octets) or modem not in self.modems else b"\x55" * len(octets)
+
+
+@dataclass
+class Sender:
+    """The application of a transmitter: answers after ``delay`` seconds, or fails."""
+
+    code: Callable[[int, PageMode], bytes]
+    delay: float = 0.0
+    fails: frozenset[int] = frozenset()
+    asked: list[PageWanted] = field(default_factory=list)
+
+
+@dataclass
+class Store:
+    """The application of a receiver: keeps pages, and says how good they are."""
+
+    delay: float = 0.0
+    quality: Callable[[int, int], PageQuality] = lambda index, attempt: PageQuality(2000)
+    full_from: int | None = None
+    """Storing fails from this page on."""
+    attempts: dict[int, int] = field(default_factory=dict)
+    arriving: dict[int, bytearray] = field(default_factory=dict)
+    pages: dict[int, bytes] = field(default_factory=dict)
+    modes: dict[int, PageMode] = field(default_factory=dict)
+
+
+class Link:
+    """One call. ``run`` returns when both ends have finished or nothing more can happen."""
+
+    def __init__(
+        self,
+        transmitter: Transmitter | None,
+        receiver: Receiver | None,
+        sender: Sender,
+        store: Store | None = None,
+        damage: Damage | None = None,
+        delay: float = 0.05,
+    ) -> None:
+        self.now = 0.0
+        self.transmitter, self.receiver = transmitter, receiver
+        self.sender, self.store = sender, store or Store()
+        self.damage = damage or Damage()
+        self.delay = delay
+        self.outputs: dict[Session, list[Output]] = {}
+        self.bursts: list[tuple[float, Session, Burst]] = []
+        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+        self._playing: dict[Session, int] = {}
+        self._carriers: dict[Session, Modem] = {}
+        for machine in (transmitter, receiver):
+            if machine is not None:
+                self.outputs[machine] = []
+                self._playing[machine] = 0
+
+    # --- running ------------------------------------------------------------------------------------------
+
+    def run(self, until: float = _LIMIT) -> None:
+        """Start both ends and let time pass."""
+        if self.transmitter is not None:
+            self.transmitter.start(self.now)
+            self.transmitter.proceed(self.now)
+        if self.receiver is not None:
+            self.receiver.start(self.now, ced=False)
+        self.go_on(until)
+
+    def go_on(self, until: float = _LIMIT) -> None:
+        while True:
+            self._drain()
+            times = [self._events[0][0]] if self._events else []
+            times += [due for machine in self.outputs if (due := machine.next_deadline()) is not None]
+            if not times:
+                return
+            self.now = max(self.now, min(times))
+            if self.now > until:
+                return
+            if self._events and self._events[0][0] <= self.now:
+                heapq.heappop(self._events)[2]()
+            for machine in self.outputs:
+                machine.handle_deadline(self.now)
+
+    def at(self, when: float, action: Callable[[], None]) -> None:
+        heapq.heappush(self._events, (when, next(self._order), action))
+
+    def of(self, machine: Session | None, kind: type) -> list:
+        return [output for output in self.outputs[machine] if isinstance(output, kind)]
+
+    def finished(self, machine: Session | None) -> Finished:
+        (finished,) = self.of(machine, Finished)
+        return finished
+
+    def outcomes(self, machine: Session | None) -> list[PageOutcome]:
+        return self.of(machine, PageOutcome)
+
+    def said(self, machine: Session | None) -> list[str]:
+        """The commands or responses that one end sent."""
+        return [str(fcf) for _, who, burst in self.bursts if who is machine and (fcf := fcf_of(burst))]
+
+    def image_modems(self) -> list[tuple[Modem, bool]]:
+        """Modem and short training of every image burst, the training checks included."""
+        return [
+            (burst.modem, burst.short_training)
+            for _, who, burst in self.bursts
+            if not isinstance(burst, ToneBurst) and burst.modem is not Modem.V21
+        ]
+
+    # --- outputs ------------------------------------------------------------------------------------------
+
+    def _drain(self) -> None:
+        busy = True
+        while busy:
+            busy = False
+            for machine in self.outputs:
+                for output in machine.take_outputs():
+                    busy = True
+                    self.outputs[machine].append(output)
+                    self._obey(machine, output)
+
+    def _obey(self, machine: Session, output: Output) -> None:
+        match output:
+            case SendBurst(burst):
+                self.bursts.append((self.now, machine, burst))
+                self._play(machine, burst)
+            case RevokeBurst():
+                self._playing[machine] += 1
+                modem = self._carriers.pop(machine, None)
+                if modem is not None:
+                    self._hear(machine, CarrierLost(modem, clean=False), self.now + self.delay)
+            case PageWanted():
+                self.sender.asked.append(output)
+                self.at(self.now + self.sender.delay, lambda: self._answer(output))
+            case PageBegun(index, mode) if machine is self.receiver:
+                self.store.arriving[index] = bytearray()
+                self.store.modes[index] = mode
+            case PageData(index, data):
+                self.store.arriving[index] += data
+            case PageReceived(index):
+                self.at(self.now + self.store.delay, lambda: self._store(index))
+            case Finished():
+                self._playing[machine] += 1
+
+    def _answer(self, wanted: PageWanted) -> None:
+        assert self.transmitter is not None
+        if wanted.index in self.sender.fails:
+            self.transmitter.page_failed(wanted.request, "the page has no ink", self.now)
+        else:
+            data = self.sender.code(wanted.index, wanted.mode)
+            self.transmitter.page_ready(wanted.request, data, self.now)
+
+    def _store(self, index: int) -> None:
+        assert self.receiver is not None
+        store = self.store
+        if store.full_from is not None and index >= store.full_from:
+            self.receiver.page_not_stored(index, "the disk is full", self.now)
+            return
+        attempt = store.attempts[index] = store.attempts.get(index, 0) + 1
+        store.pages[index] = bytes(store.arriving[index])
+        self.receiver.page_stored(index, store.quality(index, attempt), self.now)
+
+    # --- the line -----------------------------------------------------------------------------------------
+
+    def _play(self, machine: Session, burst: Burst) -> None:
+        lost = self.damage.loses_burst(machine, burst)
+        token = self._playing[machine]
+        steps = _steps(self, machine, burst)
+
+        def step() -> None:
+            if self._playing[machine] != token:
+                return
+            found = next(steps, None)
+            if found is None:
+                self._carriers.pop(machine, None)
+                machine.burst_sent(self.now)
+                return
+            wait, signal = found
+            if signal is not None and not lost:
+                if isinstance(signal, CarrierDetected):
+                    self._carriers[machine] = signal.modem
+                elif isinstance(signal, CarrierLost):
+                    self._carriers.pop(machine, None)
+                self._hear(machine, signal, self.now + self.delay)
+            self.at(self.now + wait, step)
+
+        self.at(self.now + SILENCE, step)
+
+    def _hear(self, machine: Session, signal: LineSignal, when: float) -> None:
+        for other in self.outputs:
+            if other is not machine:
+                self.at(when, lambda other=other: other.receive(signal, self.now))
+
+
+def _steps(link: Link, machine: Session, burst: Burst) -> Iterator[tuple[float, LineSignal | None]]:
+    """Signals of a burst, each with the time until the next."""
+    if isinstance(burst, ToneBurst):
+        yield burst.seconds, ToneHeard(burst.tone)
+        return
+    modem = burst.modem
+    octet = 8 / modem.rate
+    start_up = 1.0 if modem is Modem.V21 else 0.142 if burst.short_training else 1.393
+    yield start_up, CarrierDetected(modem, burst.short_training)
+    if isinstance(burst, HdlcBurst):
+        for frame in burst.frames:
+            yield (len(frame) + 4) * octet, None
+            good = not link.damage.loses_frame(machine, modem, frame)
+            yield 0.0, FrameReceived(modem, frame, good)
+    else:
+        size = max(1, int(_CHUNK / octet))
+        for start in range(0, len(burst.data), size):
+            chunk = burst.data[start : start + size]
+            yield len(chunk) * octet, None
+            yield 0.0, DataReceived(modem, link.damage.spoils(machine, modem, chunk))
+    yield TAIL, CarrierLost(modem)
+
+
+def names(frames: list[bytes]) -> list[str]:
+    """FCF names, for assertions that read."""
+    found = []
+    for frame in frames:
+        try:
+            found.append(str(Frame.parse(frame).fcf))
+        except FrameError:
+            found.append("?")
+    return found
