@@ -1,10 +1,10 @@
 """Which ASN.1 a peer really speaks.
 
 Peers agree on a T38FaxVersion and some then send the other syntax. A packet that can be read in one of the
-two only is evidence; so is one that makes sense in one of them only, as long as there is no better:
+two only is evidence. As long as there is none, so is what makes sense in 2002 only:
 
-    C0 01 10 behind frame octets    1998 sig-end in mid-frame, 2002 fcs-OK
-    B0 on a fast modem              1998 fcs-BAD with data, 2002 t4-non-ecm-data
+    B0 on a fast modem                      1998 fcs-BAD with data, 2002 t4-non-ecm-data
+    C0 01 10 in mid-frame, then more data   1998 sig-end, 2002 fcs-OK
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ class Dialect:
         self.syntax = negotiated
         self._certain = False
         self._against = 0
+        self._suspected = False  # the last packet ended a carrier in mid-frame
 
     def read(self, ifp: bytes, *, in_frame: bool, padded: bool = False) -> Packet:
         """Parse a packet. ``in_frame`` says that octets of an HDLC frame wait for its end.
@@ -38,6 +39,7 @@ class Dialect:
             return packet
         if self._certain or not isinstance(packet, DataPacket):
             self._against = 0
+            self._suspected = False
             return packet
         return self._weigh(packet, ifp, in_frame, padded)
 
@@ -47,7 +49,13 @@ class Dialect:
         except IfpError:
             self._certain = True
             return packet
-        if self.syntax is Syntax.Y1998 and _is_odd_1998(packet, in_frame):
+        first = packet.fields[0].type if packet.fields else None
+        v21 = packet.type is DataType.V21
+        suspected = self._suspected and v21 and first is FieldType.HDLC_DATA
+        self._suspected = v21 and in_frame and first is FieldType.HDLC_SIG_END
+        if self.syntax is Syntax.Y1998 and (
+            suspected or (not v21 and first is FieldType.HDLC_FCS_BAD and packet.fields[0].data)
+        ):
             self._turn(certain=False)
             return other
         return packet
@@ -56,12 +64,4 @@ class Dialect:
         self.syntax = self.syntax.other
         self._certain = certain
         self._against = 0
-
-
-def _is_odd_1998(packet: DataPacket, in_frame: bool) -> bool:
-    first = packet.fields[0] if packet.fields else None
-    if first is None:
-        return False
-    if first.type is FieldType.HDLC_SIG_END:
-        return in_frame and packet.type is DataType.V21 and len(packet.fields) == 1
-    return first.type is FieldType.HDLC_FCS_BAD and bool(first.data) and packet.type is not DataType.V21
+        self._suspected = False

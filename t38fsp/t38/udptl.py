@@ -247,7 +247,8 @@ class UdptlReceiver:
         self._last = stray.ifp
         deliveries = [stray] if stray.ifp else []
         if distance:
-            deliveries += self._advance(datagram, stray.number + distance)
+            return deliveries + self._advance(datagram, stray.number + distance)
+        self.counters.received += 1
         return deliveries
 
     def _advance(self, datagram: Datagram, number: int) -> list[Delivery]:

@@ -1,0 +1,303 @@
+"""UDPTL: worked examples, loss patterns, numbering, parity, and datagrams that are none."""
+
+import itertools
+import random
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from t38fsp.t38.udptl import Counters, Datagram, UdptlError, UdptlReceiver, UdptlSender
+
+PREAMBLE = bytes.fromhex("06")
+FRAME = bytes.fromhex("C001800005FFC80100CE78")
+SIG_END = bytes.fromhex("C00120")
+PAGE = bytes.fromhex("D001B00095") + bytes(range(150))
+
+
+@pytest.mark.parametrize(
+    ("datagram", "octets"),
+    [
+        (Datagram(0, PREAMBLE), "0000 0106 0000"),
+        (Datagram(1, FRAME, (PREAMBLE,)), "0001 0B C001800005FFC80100CE78 0001 0106"),
+        (
+            Datagram(2, SIG_END, (FRAME, PREAMBLE)),
+            "0002 03C00120 0002 0BC001800005FFC80100CE78 0106",
+        ),
+        (Datagram(300, PAGE), "012C 809B" + PAGE.hex() + "0000"),
+        (
+            Datagram(400, bytes.fromhex("D00138"), parity=(b"\1\2\3", b"\1\5"), span=3),
+            "0190 03D00138 80010302 03010203 020105",
+        ),
+        (Datagram(7, b""), "0007 00 0000"),
+    ],
+)
+def test_worked_examples_in_both_directions(datagram: Datagram, octets: str) -> None:
+    assert bytes(datagram) == bytes.fromhex(octets)
+    assert Datagram.parse(bytes.fromhex(octets)) == datagram
+
+
+@pytest.mark.parametrize(
+    ("octets", "why"),
+    [
+        ("", "before a length"),
+        ("0000", "before a length"),
+        ("0000 05 C001", "inside a packet"),
+        ("0000 0106", "before its error recovery"),
+        ("0000 0106 42 00", "unknown error recovery"),
+        ("0000 0106 00", "before a length"),
+        ("0000 0106 00 02 0106", "before a length"),
+        ("0000 0106 00 00 00", "too many"),
+        ("0000 0106 80 02 03 01", "span"),
+        ("0000 0106 80 01", "span"),
+        ("0000 C1 06 0000", "unreadable"),
+        ("0000 80", "unreadable"),
+        ("8000 1234 00000000 deadbeef" + "d5" * 160, "packet|recovery"),
+    ],
+)
+def test_octets_that_are_no_datagram(octets: str, why: str) -> None:
+    with pytest.raises(UdptlError, match=why):
+        Datagram.parse(bytes.fromhex(octets))
+
+
+@given(st.binary(max_size=60))
+@settings(max_examples=300)
+def test_any_octets_are_a_datagram_or_a_udptl_error(octets: bytes) -> None:
+    try:
+        datagram = Datagram.parse(octets)
+    except UdptlError:
+        return
+    assert Datagram.parse(bytes(datagram)) == datagram
+
+
+# --- sending ---------------------------------------------------------------------------------------------
+
+
+def test_the_sender_counts_from_0_and_carries_the_newest_copies_first() -> None:
+    sender = UdptlSender(redundancy=2, max_datagram=400)
+    sent = [Datagram.parse(sender.wrap(bytes((n,)))) for n in range(4)]
+    assert [each.number for each in sent] == [0, 1, 2, 3]
+    assert [each.primary for each in sent] == [b"\0", b"\1", b"\2", b"\3"]
+    assert [each.secondaries for each in sent] == [(), (b"\0",), (b"\1", b"\0"), (b"\2", b"\1")]
+
+
+def test_the_sender_counts_on_from_ffff_to_0() -> None:
+    sender = UdptlSender(redundancy=0, max_datagram=400)
+    sender.number = 0xFFFF
+    assert [sender.wrap(PREAMBLE)[:2].hex() for _ in range(2)] == ["ffff", "0000"]
+
+
+@pytest.mark.parametrize("size", [1, 10, 36, 127, 128, 150])
+def test_copies_give_way_when_a_datagram_would_be_too_long(size: int) -> None:
+    limit = 161
+    sender = UdptlSender(redundancy=3, max_datagram=limit)
+    lengths, copies = [], 0
+    for _ in range(5):
+        datagram = sender.wrap(bytes(size))
+        lengths.append(len(datagram))
+        copies = len(Datagram.parse(datagram).secondaries)
+    assert max(lengths) <= limit
+    assert copies == min(3, (limit - 4) // (size + (1 if size < 128 else 2)) - 1)
+
+
+def test_a_packet_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(UdptlError, match="do not fit"):
+        UdptlSender(redundancy=3, max_datagram=72).wrap(bytes(90))
+    with pytest.raises(UdptlError, match="not possible"):
+        UdptlSender(redundancy=128, max_datagram=400)
+
+
+# --- receiving -------------------------------------------------------------------------------------------
+
+
+def packet(number: int) -> bytes:
+    return b"\xc0" + number.to_bytes(4, "big")
+
+
+def stream(count: int, *, redundancy: int = 3, first: int = 0) -> list[bytes]:
+    sender = UdptlSender(redundancy, 1400)
+    sender.number = first & 0xFFFF
+    return [sender.wrap(packet(first + n)) for n in range(count)]
+
+
+def deliver(receiver: UdptlReceiver, datagrams: Iterable[bytes]) -> list[str]:
+    """What comes out: packet numbers, with ``*`` behind a gap."""
+    return [
+        f"{'*' if each.after_gap else ''}{int.from_bytes(each.ifp[1:], 'big')}"
+        for datagram in datagrams
+        for each in receiver.receive(datagram)
+    ]
+
+
+def test_in_order_everything_arrives_once() -> None:
+    receiver = UdptlReceiver()
+    assert deliver(receiver, stream(10)) == [str(n) for n in range(10)]
+    assert receiver.counters == Counters(received=10)
+
+
+@pytest.mark.parametrize("redundancy", range(5))
+@pytest.mark.parametrize("burst", range(1, 6))
+def test_a_burst_of_losses_is_made_good_by_as_many_copies(redundancy: int, burst: int) -> None:
+    datagrams = stream(12, redundancy=redundancy)
+    receiver = UdptlReceiver()
+    arrived = deliver(receiver, datagrams[:4] + datagrams[4 + burst :])
+    lost = max(0, burst - redundancy)
+    numbers = [str(n) for n in range(12) if not 4 <= n < 4 + lost]
+    if lost:
+        numbers[4] = "*" + numbers[4]
+    assert arrived == numbers
+    assert receiver.counters == Counters(received=12 - burst, recovered=burst - lost, lost=lost)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_any_order_of_four_datagrams(order: tuple[int, ...]) -> None:
+    receiver = UdptlReceiver()
+    datagrams = stream(8)
+    shuffled = datagrams[:2] + [datagrams[2 + n] for n in order] + datagrams[6:]
+    assert deliver(receiver, shuffled) == [str(n) for n in range(8)]
+    assert receiver.counters.late + receiver.counters.duplicates == receiver.counters.recovered
+
+
+def test_identical_copies_count_as_duplicates() -> None:
+    receiver = UdptlReceiver()
+    datagrams = [each for each in stream(3) for _ in range(3)]
+    assert deliver(receiver, datagrams) == ["0", "1", "2"]
+    assert receiver.counters == Counters(received=3, duplicates=6)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_loss_duplicates_and_order_at_random(seed: int) -> None:
+    chance = random.Random(seed)
+    datagrams = [each for each in stream(300) if chance.random() > 0.2]
+    datagrams += chance.sample(datagrams, 30)
+    datagrams.sort(key=lambda each: int.from_bytes(each[:2], "big") + chance.uniform(0, 2.5))
+    receiver = UdptlReceiver()
+    arrived = [int(each.strip("*")) for each in deliver(receiver, datagrams)]
+    assert arrived == sorted(set(arrived))
+    counters = receiver.counters
+    assert counters.received + counters.recovered == len(arrived)
+    assert arrived[-1] - arrived[0] + 1 == len(arrived) + counters.lost
+    assert counters.malformed == 0
+
+
+@pytest.mark.parametrize("first", [0, 1, 32768, 65530])
+def test_the_first_number_is_anything_and_wraps(first: int) -> None:
+    receiver = UdptlReceiver()
+    datagrams = stream(40, first=first)
+    del datagrams[10]
+    assert deliver(receiver, datagrams) == [str(first + n) for n in range(40)]
+
+
+@pytest.mark.parametrize("lost", [None, 3, 4])
+def test_a_peer_that_counts_from_ffff_to_1(lost: int | None) -> None:
+    datagrams = stream(8, first=0xFFFC)  # 0xFFFC to 0xFFFF, then four more
+    renumbered = [
+        each if n < 4 else (n - 3).to_bytes(2, "big") + each[2:] for n, each in enumerate(datagrams)
+    ]
+    if lost is not None:
+        del renumbered[lost]
+    receiver = UdptlReceiver()
+    arrived = deliver(receiver, renumbered)
+    expected = [str(0xFFFC + n) for n in range(8)]
+    if lost is None:
+        assert arrived == expected
+        assert receiver.counters.lost == 0
+    else:
+        # What is lost right there is made good; a packet before it may come twice.
+        assert list(dict.fromkeys(arrived)) == expected
+
+
+def test_a_stray_datagram_is_dropped_and_a_new_stream_is_taken_up() -> None:
+    receiver = UdptlReceiver()
+    old, new = stream(4), stream(4, first=30000)
+    assert deliver(receiver, [*old[:2], new[0], *old[2:]]) == ["0", "1", "2", "3"]
+    assert deliver(receiver, new[1:]) == ["*30001", "30002", "30003"]
+    assert receiver.counters.lost == 0
+
+
+def test_a_copy_of_the_first_datagram_confirms_a_new_stream() -> None:
+    receiver = UdptlReceiver()
+    deliver(receiver, stream(3, first=20000))
+    assert deliver(receiver, [stream(1)[0]] * 3) == ["*0"]
+    assert deliver(receiver, stream(3)[1:]) == ["1", "2"]
+
+
+def test_copies_of_no_octets_are_passed_over() -> None:
+    receiver = UdptlReceiver()
+    datagrams = [Datagram(0, packet(0)), Datagram(3, packet(3), (packet(2), b"", packet(0)))]
+    assert deliver(receiver, map(bytes, datagrams)) == ["0", "*2", "3"]
+    assert receiver.counters == Counters(received=2, recovered=1, lost=1)
+
+
+# --- parity ----------------------------------------------------------------------------------------------
+
+
+def parity_stream(count: int, *, strings: int, span: int, counted: bool) -> list[bytes]:
+    """As implementations send it; ``counted`` puts a length before each primary."""
+    primaries = [packet(n) + bytes((n % 7,)) * (n % 5 + 1) + b"\1" for n in range(count)]
+    datagrams = []
+    for n, primary in enumerate(primaries):
+        parity = []
+        for m in range(strings):
+            group = range(n + m - span * strings, n, strings)
+            if group and group[0] >= 0:
+                parity.append(_xor([_counted(primaries[k]) if counted else primaries[k] for k in group]))
+        complete = len(parity) == strings
+        datagrams.append(
+            Datagram(n, primary, parity=tuple(parity), span=span) if complete else Datagram(n, primary)
+        )
+    return [bytes(each) for each in datagrams]
+
+
+def _counted(primary: bytes) -> bytes:
+    return len(primary).to_bytes(2, "big") + primary
+
+
+def _xor(strings: list[bytes]) -> bytes:
+    out = bytearray(max(map(len, strings)))
+    for string in strings:
+        for at, octet in enumerate(string):
+            out[at] ^= octet
+    return bytes(out)
+
+
+@pytest.mark.parametrize("counted", [False, True])
+@pytest.mark.parametrize(
+    ("strings", "span", "burst"), [(1, 3, 1), (3, 3, 1), (3, 3, 3), (4, 2, 4), (2, 5, 2)]
+)
+def test_parity_restores_as_many_losses_in_a_row_as_there_are_strings(
+    strings: int, span: int, burst: int, counted: bool
+) -> None:
+    datagrams = parity_stream(60, strings=strings, span=span, counted=counted)
+    whole = [each.ifp for each in itertools.chain.from_iterable(map(UdptlReceiver().receive, datagrams))]
+    receiver = UdptlReceiver()
+    arrived = [
+        each for datagram in datagrams[:40] + datagrams[40 + burst :] for each in receiver.receive(datagram)
+    ]
+    assert receiver.counters == Counters(received=60 - burst, recovered=burst)
+    assert not any(each.after_gap for each in arrived)
+    for expected, each in zip(whole, arrived, strict=True):
+        assert each.ifp[: len(expected)] == expected
+        assert not each.ifp[len(expected) :].strip(b"\0")
+        assert each.padded or each.ifp == expected
+
+
+def test_parity_beyond_what_is_kept_is_ignored() -> None:
+    receiver = UdptlReceiver()
+    for number in (0, 1, 2, 6):
+        receiver.receive(bytes(Datagram(number, packet(number), parity=(b"\1",) * 100, span=255)))
+    assert receiver.counters == Counters(received=4, lost=3)
+
+
+# --- hostile ---------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.binary(max_size=40) | st.sampled_from(stream(40)), max_size=60))
+@settings(max_examples=150)
+def test_every_datagram_is_counted_and_none_raises(datagrams: list[bytes]) -> None:
+    receiver = UdptlReceiver()
+    for datagram in datagrams:
+        receiver.receive(datagram)
+    counters = receiver.counters
+    assert counters.received + counters.duplicates + counters.late + counters.malformed == len(datagrams)
