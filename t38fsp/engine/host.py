@@ -112,7 +112,9 @@ class Host:
         start = await self._commands.get()
         if not isinstance(start, Start):
             return
-        logging.basicConfig(level=start.log_level, handlers=[ReportingHandler(self._report)])
+        logging.basicConfig(
+            level=start.log_level, format="%(message)s", handlers=[ReportingHandler(self._report)]
+        )
         engine = self._factory(start.settings, lambda call: self._report(Called(call)))
         try:
             host, port = await engine.start()

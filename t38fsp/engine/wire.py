@@ -209,7 +209,10 @@ def _object(cls: type, data: object) -> object:
     hints = _hints(cls)
     if not (isinstance(data, list) and len(data) == 1 + len(hints) and data[0] == cls.__name__):
         raise WireError(f"{data!r:.60} is not a {cls.__name__}")
-    return cls(*map(_checked, hints, data[1:]))
+    try:
+        return cls(*map(_checked, hints, data[1:]))
+    except ValueError as error:
+        raise WireError(f"no {cls.__name__}: {error}") from None
 
 
 @functools.cache

@@ -18,11 +18,11 @@ NULL, 0 (size query)             FAX_DEV_STATUS.SizeRequired, in octets of the x
 FaxStatusSize                    optional; too small: None and ERROR_INSUFFICIENT_BUFFER
 PFAX_RECEIVE (in/out)            a FAX_RECEIVE whose ReceiverNumber and ReceiverName are filled in
 LPWSTR, NULL                     str, the empty string
-SizeOfStruct, Reserved           a class attribute where it is read; reserved ones: left out
+SizeOfStruct, Reserved           SizeOfStruct is a class attribute where it is read; Reserved is left out
 4096 octets behind a structure   not needed: strings bring their own memory
 HeapHandle, LocalAlloc           not needed: what is posted belongs to whoever got it
 HLINEAPP, HLINE                  accepted and not used: a virtual device has no TAPI line
-HCALL in FaxSendCallback         sip.line.DialogId: Call-ID, local tag, remote tag; str() gives RFC 4538's form
+HCALL in FaxSendCallback         sip.line.DialogId: Call-ID, local tag, remote tag (as text: RFC 4538)
 HCALL in FaxDevReceive           not used: the call that waits on the device is taken
 I/O completion port, key         a CompletionPort, any hashable key; get() waits for a packet
 GetLastError, SetLastError       the same, per thread

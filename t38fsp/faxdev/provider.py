@@ -369,7 +369,8 @@ def _unavailable(reason: str) -> FaxResult:
 
 
 def _station_id(text: str) -> str:
-    """``text`` shortened to what a TSI or CSI holds: separators go first."""
+    """``text`` cut to what a TSI or CSI holds: printable ASCII, and of a long number the digits first."""
+    text = "".join(character for character in text if " " <= character <= "~")
     if len(text) > STATION_ID_LENGTH:
         text = "".join(character for character in text if character not in " ()-./")
     return text[:STATION_ID_LENGTH]

@@ -26,7 +26,7 @@ class FaxDevSettings:
 
     ``listen`` is the SIP address, port 0 for any. ``via`` is ``HOST[:PORT]`` of the gateway or proxy that
     takes every INVITE and in whose domain numbers are dialled; without it only SIP URIs can be sent to.
-    ``caller`` is the URI of From, when empty one with our own address. Device i (from 0) has the id
+    ``caller`` is the URI of From; None makes one of our address. Device i (from 0) has the id
     ``device_id_prefix`` + i; a device carries one fax at a time. With ``accept_calls`` incoming calls are
     announced on devices that FaxLineCallback enabled; one that is not taken within ``take_limit`` seconds is
     refused. ``on_call_event`` runs on the thread that is blocked in FaxDevSend or FaxDevReceive.
@@ -36,7 +36,7 @@ class FaxDevSettings:
 
     listen: tuple[str, int] = ("0.0.0.0", 5060)
     via: str | None = None
-    caller: str = ""
+    caller: str | None = None
     credentials: Credentials | None = None
     call: CallSettings = field(default_factory=CallSettings)
     device_count: int = 1

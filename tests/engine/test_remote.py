@@ -1,0 +1,229 @@
+"""The engine process: its start, its death, and what survives it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from t38fsp.engine.remote import EngineProcess, RemoteJob
+from t38fsp.events import Connected, Dialing, FaxEvent, Finished, PageDone
+from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, ReceiveJob, SendJob
+from t38fsp.results import FaxResult
+from t38fsp.status import FaxStatus
+
+FAKE_ENGINE = "tests.faxdev.fake_engine:FakeEngine"
+PATIENCE = 60.0
+ROOT = Path(__file__).parents[2]
+
+
+def send(engine: EngineProcess, script: str) -> RemoteJob:
+    return engine.send(SendJob("letter.tif", f"sip:{script}@peer.example", "sip:us@here"))
+
+
+def wait_for(job: RemoteJob, kind: type) -> FaxEvent:
+    while not isinstance(event := job.next_event(PATIENCE), kind):
+        pass
+    return event
+
+
+def result_of(job: RemoteJob) -> FaxResult:
+    event = wait_for(job, Finished)
+    assert isinstance(event, Finished)
+    return event.result
+
+
+@pytest.fixture
+def calls() -> queue.SimpleQueue[IncomingCall]:
+    return queue.SimpleQueue()
+
+
+@pytest.fixture
+def engine(calls: queue.SimpleQueue[IncomingCall]) -> Iterator[EngineProcess]:
+    process = EngineProcess(EngineSettings(("127.0.0.1", 5060)), calls.put, factory=FAKE_ENGINE)
+    yield process
+    process.close()
+
+
+def test_it_starts_once_and_tells_its_address(engine: EngineProcess) -> None:
+    assert engine.pid is None
+    assert engine.start() == ("127.0.0.1", 5060)
+    first = engine.pid
+    assert engine.start() == ("127.0.0.1", 5060)
+    assert engine.pid == first != os.getpid()
+
+
+def test_threads_that_start_it_at_once_share_one(engine: EngineProcess) -> None:
+    jobs: queue.SimpleQueue[RemoteJob] = queue.SimpleQueue()
+    threads = [threading.Thread(target=lambda: jobs.put(send(engine, "completed"))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    assert [result_of(jobs.get(timeout=PATIENCE)).status for _ in threads] == [FaxStatus.COMPLETED] * 8
+
+
+def test_events_arrive_in_order(engine: EngineProcess) -> None:
+    job = send(engine, "dial-answer-page-done-bye-completed")
+    seen = [type(job.next_event(PATIENCE)).__name__ for _ in range(2)]
+    job.proceed(True)
+    seen += [type(job.next_event(PATIENCE)).__name__ for _ in range(4)]
+    assert seen == ["Dialing", "Connected", "PageStarted", "PageDone", "Disconnected", "Finished"]
+
+
+def test_a_job_waits_for_its_verdict(engine: EngineProcess) -> None:
+    job = send(engine, "answer-completed")
+    wait_for(job, Connected)
+    assert result_of(send(engine, "busy")).status is FaxStatus.BUSY
+    with pytest.raises(queue.Empty):
+        job.next_event(0)
+    job.proceed(False)
+    assert result_of(job).status is FaxStatus.USER_ABORT
+
+
+def test_an_engine_that_cannot_start_says_why() -> None:
+    engine = EngineProcess(EngineSettings(("203.0.113.1", 5060)), print, factory=FAKE_ENGINE)
+    with pytest.raises(EngineError, match=r"listen on 0\.0\.0\.0"):
+        engine.start()
+    with pytest.raises(EngineError, match=r"listen on 0\.0\.0\.0"):
+        send(engine, "completed")
+
+
+def test_an_engine_that_breaks_as_it_starts_is_an_error() -> None:
+    engine = EngineProcess(EngineSettings(), print, factory="tests.faxdev.fake_engine:Missing")
+    with pytest.raises(EngineError, match="exit status 1"):
+        engine.start()
+
+
+class TestDeath:
+    def test_the_job_ends_with_what_was_known(self, engine: EngineProcess) -> None:
+        job = send(engine, "dial-answer-switch-page-done-hold")
+        connected = wait_for(job, Connected)
+        job.proceed(True)
+        wait_for(job, PageDone)
+        os.kill(engine.pid, signal.SIGKILL)
+        result = result_of(job)
+        assert (result.status, result.retry) == (FaxStatus.FATAL_ERROR, True)
+        assert result.reason == "the engine process died (SIGKILL)"
+        assert (result.dialog, result.remote_id) == (connected.dialog, "+15550123")
+        assert [page.number for page in result.pages] == [1]
+
+    def test_the_next_job_starts_another(self, engine: EngineProcess) -> None:
+        held = send(engine, "hold")
+        first = engine.pid
+        os.kill(first, signal.SIGKILL)
+        assert result_of(held).status is FaxStatus.FATAL_ERROR
+        assert result_of(send(engine, "completed")).completed
+        assert engine.pid != first
+
+    def test_a_fault_of_the_engine_is_its_death(self, engine: EngineProcess) -> None:
+        engine.start()
+        faulty = engine.receive(ReceiveJob((1 << 40) + 99, "none.tif"))  # the scripted engine has no call 99
+        assert result_of(faulty).reason == "the engine process died (exit status 1)"
+
+    def test_verbs_on_jobs_of_the_dead_do_nothing(self, engine: EngineProcess) -> None:
+        held = send(engine, "hold")
+        os.kill(engine.pid, signal.SIGKILL)
+        result_of(held)
+        held.proceed(True)
+        held.abort()
+        engine.refuse((1 << 40) + 1)
+        assert result_of(send(engine, "completed")).completed
+
+    def test_a_waiting_call_dies_with_it(
+        self, engine: EngineProcess, calls: queue.SimpleQueue[IncomingCall]
+    ) -> None:
+        result_of(send(engine, "call-completed"))
+        call = calls.get(timeout=PATIENCE)
+        held = send(engine, "hold")
+        os.kill(engine.pid, signal.SIGKILL)
+        result_of(held)
+        result_of(send(engine, "call-completed"))
+        assert calls.get(timeout=PATIENCE).call != call.call
+        assert "has died" in result_of(engine.receive(ReceiveJob(call.call, "none.tif"))).reason
+
+    def test_an_engine_that_takes_calls_is_started_again_at_once(self) -> None:
+        settings = EngineSettings(("127.0.0.1", 5060), accept_calls=True)
+        starts: queue.SimpleQueue[str] = queue.SimpleQueue()
+        handler = logging.Handler()
+        handler.emit = lambda record: starts.put(record.getMessage())  # type: ignore[method-assign]
+        logger = logging.getLogger("t38fsp.fake")
+        logger.addHandler(handler)
+        engine = EngineProcess(settings, print, factory=FAKE_ENGINE, restart_pause=0.0)
+        try:
+            engine.start()
+            assert starts.get(timeout=PATIENCE) == "started"
+            os.kill(engine.pid, signal.SIGKILL)
+            assert starts.get(timeout=PATIENCE) == "started"
+        finally:
+            engine.close()
+            logger.removeHandler(handler)
+
+
+class TestClose:
+    def test_live_jobs_are_aborted(self, engine: EngineProcess) -> None:
+        job = send(engine, "dial-hold")
+        wait_for(job, Dialing)
+        assert engine.close() is True
+        assert result_of(job).status is FaxStatus.USER_ABORT
+
+    def test_a_drain_lets_them_end(self, engine: EngineProcess) -> None:
+        job = send(engine, "answer-completed")
+        wait_for(job, Connected)
+        closing = threading.Thread(target=engine.close, args=(PATIENCE,))
+        closing.start()
+        job.proceed(True)
+        assert result_of(job).completed
+        closing.join(PATIENCE)
+        assert not closing.is_alive()
+
+    def test_nothing_starts_after_it(self, engine: EngineProcess) -> None:
+        engine.close()
+        with pytest.raises(EngineError, match="closed"):
+            send(engine, "completed")
+
+    def test_sigterm_ends_the_calls_and_then_the_process(self, engine: EngineProcess) -> None:
+        job = send(engine, "dial-hold")
+        wait_for(job, Dialing)
+        os.kill(engine.pid, signal.SIGTERM)
+        assert result_of(job).status is FaxStatus.USER_ABORT
+
+    def test_sigint_is_left_to_the_program(self, engine: EngineProcess) -> None:
+        job = send(engine, "answer-completed")
+        wait_for(job, Connected)
+        assert os.getpgid(engine.pid) != os.getpgid(0)
+        os.kill(engine.pid, signal.SIGINT)
+        job.proceed(True)
+        assert result_of(job).completed
+
+
+PROGRAM = f"""
+import os
+from t38fsp.engine.remote import EngineProcess
+from t38fsp.events import Dialing
+from t38fsp.jobs import EngineSettings, SendJob
+engine = EngineProcess(EngineSettings(("127.0.0.1", 5060)), print, factory={FAKE_ENGINE!r})
+job = engine.send(SendJob("letter.tif", "sip:dial-hold@peer.example", "sip:us@here"))
+assert isinstance(job.next_event(), Dialing)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_it_ends_with_the_program() -> None:
+    # The engine process holds the program's standard error open: its end is the end of both.
+    program = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert program.returncode == -signal.SIGKILL
+    assert "closed with 1 jobs" in program.stderr

@@ -1,0 +1,148 @@
+"""Messages between a program and its engine process."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sip.line import Credentials, DialogId
+from t38fsp.engine.wire import (
+    LENGTH_OCTETS,
+    MAX_FRAME,
+    Abort,
+    Called,
+    Close,
+    Decoder,
+    Happened,
+    Logged,
+    Message,
+    NotStarted,
+    Proceed,
+    Receive,
+    Refuse,
+    Send,
+    Start,
+    Started,
+    WireError,
+    decode,
+    encode,
+)
+from t38fsp.events import Connected, Finished
+from t38fsp.jobs import CallSettings, SendJob, Switch
+from t38fsp.results import FaxResult, PageRecord
+from t38fsp.status import FaxStatus
+from t38fsp.t30.outputs import T30Error
+from t38fsp.t30.vocabulary import Coding
+
+st.register_type_strategy(
+    CallSettings,
+    st.builds(
+        CallSettings,
+        station_id=st.text("+ 0123456789", max_size=20),
+        ecm=st.booleans(),
+        max_rate=st.sampled_from((2400, 9600, 14400)),
+        switch=st.sampled_from(Switch),
+        redundancy=st.integers(0, 7),
+    ),
+)
+MESSAGES = st.one_of(
+    *map(
+        st.from_type,
+        (Start, Send, Receive, Proceed, Abort, Refuse, Close, Started, NotStarted, Happened, Called, Logged),
+    )
+)
+
+RESULT = FaxResult(
+    FaxStatus.DISCONNECTED,
+    "the far end hung up",
+    retry=True,
+    sip_status=200,
+    t30_error=T30Error.NO_ANSWER_TO_PAGE,
+    dialog=DialogId("a@b", "c", "d"),
+    pages=(PageRecord(1, True, "MCF", 14400, Coding.MMR, True, 20000, 3, 12.5), PageRecord(2, False)),
+    counters={"lost": 3, "recovered": 2},
+)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Send(7, SendJob("a.tif", "sip:1@b", "sip:c@d", credentials=Credentials("user", "secret"))),
+        Send(8, SendJob("\udcff.tif", "sip:1@b", "sip:c@d", settings=CallSettings(switch=Switch.FIRST))),
+        Happened(7, Connected(DialogId("a@b", "c", "d"))),
+        Happened(7, Finished(RESULT)),
+    ],
+)
+def test_a_message_survives_the_pipe(message: Message) -> None:
+    assert Decoder().feed(encode(message)) == [message]
+
+
+@settings(max_examples=200)
+@given(MESSAGES)
+def test_every_message_survives_the_pipe(message: Message) -> None:
+    assert repr(decode(encode(message)[LENGTH_OCTETS:])) == repr(message)  # NaN is not equal to itself
+
+
+@settings(max_examples=50)
+@given(st.lists(MESSAGES, max_size=4), st.integers(1, 50))
+def test_the_stream_may_be_cut_anywhere(messages: list[Message], size: int) -> None:
+    stream = b"".join(map(encode, messages))
+    decoder = Decoder()
+    found = [
+        message for at in range(0, len(stream), size) for message in decoder.feed(stream[at : at + size])
+    ]
+    assert repr(found) == repr(messages)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just("Happened"),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=200)
+@given(st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()))
+def test_what_is_no_message_raises_one_error(body: bytes) -> None:
+    with pytest.raises(WireError):
+        decode(body)
+
+
+@settings(max_examples=200)
+@given(MESSAGES, st.data())
+def test_a_changed_message_is_read_or_refused(message: Message, data: st.DataObject) -> None:
+    body = bytearray(encode(message)[LENGTH_OCTETS:])
+    body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        found = decode(bytes(body))
+    except WireError:
+        return
+    assert encode(found)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'["os.system","true"]',
+        b'["Abort"]',
+        b'["Abort",1,2]',
+        b'["Abort","1"]',
+        b'["Abort",true]',
+        b'["Proceed",1,1]',
+        b'["Happened",1,["Finished",["FaxResult","RICH","",false]]]',
+        b'["Happened",1,["FaxResult"]]',
+        b"[" * 100_000,
+        b"1" * 5000,
+    ],
+)
+def test_only_known_classes_with_fields_of_their_types_are_made(body: bytes) -> None:
+    with pytest.raises(WireError):
+        decode(body)
+
+
+def test_a_frame_that_is_too_long_is_refused_before_it_arrives() -> None:
+    with pytest.raises(WireError, match="longer"):
+        Decoder().feed((MAX_FRAME + 1).to_bytes(LENGTH_OCTETS, "big"))

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from t38fsp.faxdev import FaxDevSettings
+from tests.faxdev.service import Clock, Service
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def service(clock: Clock) -> Iterator[Service]:
+    """A fax service with four devices on a scripted engine, initialised."""
+    running = Service(
+        FaxDevSettings(listen=("127.0.0.1", 5060), via="gateway.example", device_count=4, accept_calls=True),
+        clock,
+    )
+    yield running
+    running.provider.FaxDevShutdown()
