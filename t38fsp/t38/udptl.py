@@ -32,12 +32,12 @@ class UdptlError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Datagram:
-    """A datagram in parts: ``secondaries``, newest first, or ``parity`` strings over ``span``."""
+    """A datagram in parts: ``secondaries``, newest first, or ``parity`` strings over ``span`` if not None."""
 
     number: int
     primary: bytes
     secondaries: tuple[bytes, ...] = ()
-    parity: tuple[bytes, ...] = ()
+    parity: tuple[bytes, ...] | None = None
     span: int = 0
 
     @classmethod
@@ -68,8 +68,10 @@ class Datagram:
         return cls(number, primary, tuple(strings))
 
     def __bytes__(self) -> bytes:
-        strings = self.parity or self.secondaries
-        recovery = bytes((PARITY, 1, self.span)) if self.parity else bytes((SECONDARIES,))
+        if self.parity is None:
+            strings, recovery = self.secondaries, bytes((SECONDARIES,))
+        else:
+            strings, recovery = self.parity, bytes((PARITY, 1, self.span))
         head = self.number.to_bytes(2, "big") + prefixed(self.primary) + recovery
         return b"".join((head, _length_octets(len(strings)), *map(prefixed, strings)))
 
@@ -276,8 +278,8 @@ class UdptlReceiver:
         return deliveries
 
     def _restore(self, datagram: Datagram, number: int, expected: int) -> dict[int, tuple[bytes, bool]]:
-        if datagram.parity:
-            return self._repair(datagram, number, expected)
+        if datagram.parity is not None:
+            return self._repair(datagram.parity, datagram.span, number, expected)
         return {
             number - 1 - i: (ifp, False)
             for i, ifp in enumerate(datagram.secondaries[: number - expected])
@@ -287,20 +289,22 @@ class UdptlReceiver:
     # --- parity ------------------------------------------------------------------------------------------
 
     def _remember(self, datagram: Datagram, number: int) -> None:
-        if datagram.parity and self._history is None:
+        if datagram.parity is not None and self._history is None:
             self._history = {}
         if self._history is not None:
             self._history[number] = datagram.primary
             while len(self._history) > _PARITY_HISTORY:
                 del self._history[next(iter(self._history))]
 
-    def _repair(self, datagram: Datagram, number: int, expected: int) -> dict[int, tuple[bytes, bool]]:
+    def _repair(
+        self, parity: tuple[bytes, ...], span: int, number: int, expected: int
+    ) -> dict[int, tuple[bytes, bool]]:
         restored: dict[int, tuple[bytes, bool]] = {}
-        count = len(datagram.parity)
-        if self._history is None or count * datagram.span > _PARITY_HISTORY:
+        count = len(parity)
+        if self._history is None or count * span > _PARITY_HISTORY:
             return restored
-        for m, string in enumerate(datagram.parity):
-            group = range(number + m - datagram.span * count, number, count)
+        for m, string in enumerate(parity):
+            group = range(number + m - span * count, number, count)
             missing = [n for n in group if n not in self._history]
             if len(missing) != 1 or missing[0] < expected:
                 continue

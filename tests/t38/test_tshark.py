@@ -1,0 +1,84 @@
+"""What we send, decoded by tshark: the same packets, none malformed."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from t38fsp.t30.vocabulary import HdlcBurst, Modem, RawBurst, Tone, ToneBurst
+from t38fsp.t38.ifp import DataPacket, IndicatorPacket, Syntax
+from t38fsp.t38.terminal import Terminal
+from t38fsp.t38.timing import Timing
+from t38fsp.trace.pcap import PcapWriter
+from tests.peers import tshark
+from tests.t38.line import Line, Sent
+
+NEAR, FAR = ("192.0.2.1", 40000), ("192.0.2.2", 40002)
+FIELDS = [
+    "t38.seq_number",
+    "t38.t30_indicator",
+    "t38.t30_data",
+    "t38.field_type",
+    "t38.field_data",
+    "t38.secondary_ifp_packets",
+    "_ws.malformed",
+    "t38.malformed",
+    "_ws.expert.message",
+]
+
+
+def capture(path: Path, sent: list[Sent]) -> None:
+    with path.open("wb") as file:
+        writer = PcapWriter(file)
+        for each in sent:
+            # tshark takes an identical second end of a raw burst for an end without data.
+            if not each.packet.repeat:
+                ends = (NEAR, FAR) if each.side == 0 else (FAR, NEAR)
+                writer.udp(*ends, each.datagram, 1_700_000_000 + each.time)
+
+
+@pytest.mark.tshark
+@pytest.mark.parametrize("syntax", Syntax)
+@pytest.mark.parametrize("timing", [Timing(), Timing(whole_frames=True, fcs_with_data=True)])
+def test_tshark_sees_what_we_mean(tmp_path: Path, syntax: Syntax, timing: Timing) -> None:
+    ends = [Terminal(syntax=syntax, timing=timing, redundancy=3) for _ in range(2)]
+    line = Line(*ends)
+    frames = [b"\xff\xc0\x60" + bytes((n,)) + random.Random(n).randbytes(64) for n in range(3)]
+    for burst in [
+        ToneBurst(Tone.CNG, 0.5),
+        HdlcBurst(Modem.V21, [b"\xff\xc0\xc2" + b"\x04" * 20, b"\xff\xc8\xc1\x00\x1f\x22"]),
+        RawBurst(Modem.V17_14400, bytes(2700)),
+        HdlcBurst(Modem.V17_14400, [*frames, *[b"\xff\xc0\x61"] * 3], short_training=True),
+        RawBurst(Modem.V29_9600, random.Random(5).randbytes(3000)),
+        RawBurst(Modem.V27TER_2400, bytes(450)),
+    ]:
+        line.send(0, burst)
+    line.send(1, ToneBurst(Tone.CED, 3.0))
+    line.send(1, HdlcBurst(Modem.V21, [b"\xff\xc8\x01\x00\x77\x1f\x22"]))
+    line.run(25.0)
+    path = tmp_path / "call.pcap"
+    capture(path, line.sent)
+    decoded = tshark.decode(
+        path,
+        FIELDS,
+        preferences={tshark.PRE_CORRIGENDUM: "TRUE" if syntax is Syntax.Y1998 else "FALSE"},
+        udptl_ports=[NEAR[1]],
+    )
+    originals = [each for each in line.sent if not each.packet.repeat]
+    assert len(decoded) == len(originals) > 200
+    for seen, each in zip(decoded, originals, strict=True):
+        assert not seen["_ws.malformed"]
+        assert not seen["t38.malformed"]
+        assert seen["t38.seq_number"] == [str(int.from_bytes(each.datagram[:2], "big"))]
+        # The primary comes first, then its copies.
+        match each.ifp:
+            case IndicatorPacket(indicator):
+                assert seen["t38.t30_indicator"][0] == str(indicator.value)
+            case DataPacket(data_type, fields):
+                assert seen["t38.t30_data"][0] == str(data_type.value)
+                kinds = [str(field.type.value) for field in fields]
+                assert seen["t38.field_type"][: len(kinds)] == kinds
+                octets = [field.data.hex() for field in fields if field.data]
+                assert seen["t38.field_data"][: len(octets)] == octets
