@@ -59,12 +59,12 @@ def test_the_sender_of_an_ecm_call() -> None:
 
 
 def test_the_sender_of_a_page_without_ecm() -> None:
-    """The page with its RTC, EOP, DCN."""
+    """The end of a T.4 two-dimensional page with its RTC, EOP, DCN."""
     signals = hear(datagrams("asterisk-page-end"))
     assert frames(signals) == ["f4", "df"]
     page = b"".join(each.data for each in signals if isinstance(each, DataReceived))
     bits = f"{int.from_bytes(page, 'big'):b}"
-    assert bits.rstrip("0").endswith("000000000001" * 6)
+    assert bits.rstrip("0").endswith("0000000000011" * 6)
 
 
 @pytest.mark.parametrize("name", ["asterisk-fec", "spandsp-sender"])
