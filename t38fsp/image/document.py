@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,6 +82,8 @@ def _fits(page: PageFormat, mode: PageMode) -> bool:
 @contextmanager
 def _opened(path: StrPath) -> Iterator[TiffFile]:
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):
+            raise DocumentError(f"the document {os.fspath(path)} is a pipe or a device; give a plain file")
         with open(path, "rb") as file:
             yield TiffFile(file)
     except OSError as error:

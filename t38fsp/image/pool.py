@@ -51,6 +51,7 @@ class ImagePool:
         self, workers: int = 1, timeout: float = DEFAULT_TIMEOUT, memory: int = DEFAULT_MEMORY
     ) -> None:
         self._timeout = timeout
+        self._closed = False
         self._workers = [_Worker(memory) for _ in range(workers)]
         self._free: asyncio.LifoQueue[_Worker] = asyncio.LifoQueue()
         for worker in self._workers:
@@ -63,8 +64,8 @@ class ImagePool:
 
     async def close(self) -> None:
         """End the processes; jobs that are under way end in ImageWorkerError."""
-        for worker in self._workers:
-            await worker.end(_PATIENCE)
+        self._closed = True
+        await asyncio.gather(*(worker.end(_PATIENCE) for worker in self._workers))
 
     async def __aenter__(self) -> ImagePool:
         await self.start()
@@ -118,6 +119,8 @@ class ImagePool:
         self, request: Request, data: bytes = b"", limit: float | None = None
     ) -> tuple[Reply, bytes]:
         async with self._worker() as worker:
+            if self._closed:
+                raise ImageWorkerError("the image workers are closed; no page can be processed any more")
             reply, result = await self._on(worker, request, data, limit or self._timeout)
         if "error" in reply:
             raise _ERRORS.get(reply["error"], ImageError)(reply["message"])

@@ -59,6 +59,7 @@ def append_page(path: StrPath, data: bytes, mode: PageMode) -> PageQuality:
     try:
         with _opened(path) as file:
             _append(file, coded, mode, quality)
+        _sync_folder(path)
     except (OSError, DocumentError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise StoreError(f"the received page could not be stored in {os.fspath(path)}: {reason}") from error
@@ -66,7 +67,10 @@ def append_page(path: StrPath, data: bytes, mode: PageMode) -> PageQuality:
 
 
 def finish(path: StrPath, total: int) -> None:
-    """Write the total number of pages, not known before, into every page. Raises :class:`StoreError`."""
+    """Write the total number of pages (up to 65535), not known before, into every page.
+
+    Raises :class:`StoreError`.
+    """
     try:
         with _opened(path) as file:
             for position in _directories(file):
@@ -85,7 +89,17 @@ def _opened(path: StrPath) -> FileIO:
 
     A new one is for its owner only, as received documents are.
     """
-    return FileIO(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "r+b")
+    return open(path, "r+b", buffering=0, opener=lambda name, flags: os.open(name, flags | os.O_CREAT, 0o600))
+
+
+def _sync_folder(path: StrPath) -> None:
+    """A new name is on disk only when its folder is. Some systems do not let folders be opened."""
+    with suppress(PermissionError):
+        folder = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def _write(file: FileIO, data: bytes) -> None:
@@ -97,6 +111,7 @@ def _write(file: FileIO, data: bytes) -> None:
 def _append(file: FileIO, coded: bytes, mode: PageMode, quality: PageQuality) -> None:
     size = file.seek(0, os.SEEK_END)
     directories = _directories(file) if size else []
+    link = _link_of(file, directories[-1]) if directories else _FIRST_LINK
     if len(directories) >= MAX_PAGES:
         raise DocumentError(f"it has {MAX_PAGES} pages already; use another file")
     try:
@@ -108,12 +123,13 @@ def _append(file: FileIO, coded: bytes, mode: PageMode, quality: PageQuality) ->
         fields = _fields(start, len(coded), mode, quality, len(directories))
         _write(file, bytes(end % 2) + coded + bytes(len(coded) % 2) + _directory(fields, directory))
         os.fsync(file.fileno())
-        link = _link_of(file, directories[-1]) if directories else _FIRST_LINK
         file.seek(link)
         _write(file, struct.pack("<I", directory))
         os.fsync(file.fileno())
     except OSError:
         with suppress(OSError):
+            file.seek(link)
+            _write(file, bytes(4))
             file.truncate(size)
         raise
 
@@ -129,6 +145,7 @@ def _fields(offset: int, length: int, mode: PageMode, quality: PageQuality, inde
         _Field(Tag.PHOTOMETRIC, short, (0,)),
         _Field(Tag.FILL_ORDER, short, (1,)),
         _Field(Tag.STRIP_OFFSETS, long, (offset,)),
+        _Field(Tag.ORIENTATION, short, (1,)),
         _Field(Tag.SAMPLES_PER_PIXEL, short, (1,)),
         _Field(Tag.ROWS_PER_STRIP, long, (quality.rows,)),
         _Field(Tag.STRIP_BYTE_COUNTS, long, (length,)),

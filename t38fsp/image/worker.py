@@ -45,8 +45,9 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
     while len(lengths := source.read(LENGTHS.size)) == LENGTHS.size:
         header_length, data_length = LENGTHS.unpack(lengths)
         request: Request = json.loads(source.read(header_length))
+        data = source.read(data_length)
         try:
-            reply, data = perform(request, source.read(data_length))
+            reply, data = perform(request, data)
         except ImageError as error:
             reply, data = {"error": type(error).__name__, "message": str(error)}, b""
         except MemoryError:

@@ -1,5 +1,6 @@
 """Structure of TIFF files: everything a fax file may be is read, everything else is one sentence."""
 
+import os
 import random
 import struct
 from io import BytesIO
@@ -202,11 +203,14 @@ def test_other_files_are_refused(tmp_path, octets, what):
         inspect(path)
 
 
-def test_a_missing_file_and_a_folder_are_refused(tmp_path):
+def test_a_missing_file_a_folder_and_a_pipe_are_refused(tmp_path):
     with pytest.raises(DocumentError, match=r"missing\.tif cannot be read: no such file"):
         inspect(tmp_path / "missing.tif")
     with pytest.raises(DocumentError, match="cannot be read: is a directory"):
         inspect(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DocumentError, match="is a pipe or a device"):
+        inspect(tmp_path / "pipe")
 
 
 @pytest.mark.parametrize(("mode", "what"), [("RGB", "in colour or grey"), ("L", "in colour or grey")])

@@ -1,0 +1,151 @@
+"""Pages as they travel: coded again, converted, or handed on as they are."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from t38fsp.image.compare import differing_pages
+from t38fsp.image.convert import convert, fitted
+from t38fsp.image.document import encode_page, load_page, pages
+from t38fsp.image.errors import DocumentError
+from t38fsp.image.tiff import LSB_FIRST, TiffFile
+from t38fsp.t4.decode import decode_page
+from t38fsp.t4.prepare import RTC, ends_with_eofb
+from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode, Resolution
+from tests.pages import make_document, make_pixels
+
+FINE, STANDARD, SUPERFINE = Resolution.R8_FINE, Resolution.R8_STANDARD, Resolution.R8_SUPERFINE
+
+
+def mode(
+    coding: Coding, width: int = 1728, resolution: Resolution = FINE, scan_line_time: float = 0.0
+) -> PageMode:
+    return PageMode(coding, width, resolution, coding is Coding.MMR, 14400, scan_line_time)
+
+
+@pytest.mark.parametrize("stored", Coding)
+@pytest.mark.parametrize("travels", Coding)
+@pytest.mark.parametrize("kind", ["text", "lines", "halftone", "noise", "white", "black"])
+def test_a_page_travels_in_any_coding_without_change(tmp_path, stored, travels, kind):
+    path = tmp_path / "document.tif"
+    make_document(path, [(1728, FINE, 30, "white"), (1728, FINE, 120, kind)], stored, fill_order=2)
+    burst = encode_page(path, 1, mode(travels, scan_line_time=0 if travels is Coding.MMR else 0.02))
+    assert ends_with_eofb(burst) if travels is Coding.MMR else burst.endswith(RTC[travels])
+    page = decode_page(burst, travels, 1728)
+    assert page.quality.bad_rows == 0
+    assert page.pixels == make_pixels(1728, 120, kind, 1)
+
+
+@pytest.mark.parametrize("fill_order", [1, 2])
+def test_a_page_stored_as_it_has_to_travel_is_handed_on_as_it_is(tmp_path, fill_order):
+    path = tmp_path / "document.tif"
+    make_document(path, [(1728, FINE, 200, "text")], Coding.MMR, fill_order)
+    burst = encode_page(path, 0, mode(Coding.MMR))
+    stored = path.read_bytes()
+    assert (burst.translate(LSB_FIRST) if fill_order == 2 else burst) in stored
+
+
+def test_pages_in_strips_or_inverted_are_coded_again(tmp_path):
+    for number, how in enumerate(({"strips": 3}, {"photometric": 1}, {"coding": Coding.MH})):
+        path = tmp_path / f"{number}.tif"
+        (pixels,) = make_document(path, [(1728, FINE, 100, "text")], **how)
+        burst = encode_page(path, 0, mode(Coding.MMR))
+        assert burst not in path.read_bytes()
+        assert decode_page(burst, Coding.MMR, 1728).pixels == pixels
+
+
+def test_inch_and_metric_stand_for_each_other(tmp_path):
+    path = tmp_path / "document.tif"
+    make_document(path, [(1728, Resolution.INCH_200, 200, "text")])
+    assert encode_page(path, 0, mode(Coding.MMR, resolution=FINE)) in path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("page", "width", "resolution", "size"),
+    [
+        (PageFormat(1728, 2286, FINE), 1728, STANDARD, (1728, 1143)),
+        (PageFormat(1728, 1143, STANDARD), 1728, FINE, (1728, 2286)),
+        (PageFormat(1728, 4400, SUPERFINE), 1728, STANDARD, (1728, 1100)),
+        (PageFormat(2048, 2048, FINE), 1728, FINE, (1728, 1728)),  # B4 on A4: smaller both ways
+        (PageFormat(2432, 2432, FINE), 1728, STANDARD, (1728, 864)),
+        (PageFormat(2592, 3300, Resolution.INCH_300), 1728, FINE, (1728, 2200)),
+        (PageFormat(3456, 4400, Resolution.INCH_400), 1728, FINE, (1728, 2200)),
+        (PageFormat(1728, 2200, FINE), 3456, Resolution.R16_SUPERFINE, (3456, 4400)),
+        (PageFormat(1728, 2200, FINE), 2048, FINE, (1728, 2200)),  # narrower than the line: white beside it
+        (PageFormat(1728, 1, FINE), 1728, STANDARD, (1728, 1)),
+    ],
+)
+def test_a_page_keeps_its_shape(page, width, resolution, size):
+    assert fitted(page, width, resolution) == size
+    pixels = convert(make_pixels(page.width, page.rows, "black"), page, width, resolution)
+    picture = Image.frombytes("1", (width, size[1]), pixels)
+    left = (width - size[0]) // 2
+    assert picture.getbbox() == (left, 0, left + size[0], size[1])
+
+
+@pytest.mark.parametrize(("width", "resolution"), [(1728, STANDARD), (1728, FINE), (2048, STANDARD)])
+@pytest.mark.parametrize("column", range(600, 612))
+def test_a_thin_line_survives(width, resolution, column):
+    page = PageFormat(2432, 1000, SUPERFINE)
+    cross = Image.new("1", (page.width, page.rows), 0)
+    cross.paste(1, (column, 0, column + 1, page.rows))
+    cross.paste(1, (0, column, page.width, column + 1))
+    across, down = fitted(page, width, resolution)
+    result = Image.frombytes("1", (width, down), convert(cross.tobytes(), page, width, resolution))
+    for y in range(down):
+        assert result.crop((0, y, width, y + 1)).getbbox() is not None
+    for x in range(across):
+        assert result.crop((x, 0, x + 1, down)).getbbox() is not None
+
+
+@given(
+    st.sampled_from([1728, 2048, 2432]),
+    st.integers(1, 60),
+    st.sampled_from([STANDARD, FINE, SUPERFINE]),
+    st.sampled_from(Coding),
+    st.sampled_from([1728, 2048, 2432, 3456]),
+    st.sampled_from(Resolution),
+)
+@settings(max_examples=40, deadline=None)
+def test_any_page_fits_any_mode(tmp_path_factory, width, rows, resolution, coding, to_width, to_resolution):
+    path = tmp_path_factory.mktemp("any") / "document.tif"
+    make_document(path, [(width, resolution, rows, "text")])
+    burst = encode_page(path, 0, mode(coding, to_width, to_resolution))
+    quality = decode_page(burst, coding, to_width).quality
+    assert quality.bad_rows == 0
+    assert quality.rows == fitted(PageFormat(width, rows, resolution), to_width, to_resolution)[1]
+
+
+def test_enlarging_and_reducing_gives_the_page_back():
+    page, large = PageFormat(1728, 100, STANDARD), PageFormat(1728, 200, FINE)
+    pixels = make_pixels(1728, 100, "text")
+    assert convert(convert(pixels, page, 1728, FINE), large, 1728, STANDARD) == pixels
+
+
+def test_a_page_that_is_not_there(tmp_path):
+    path = tmp_path / "document.tif"
+    make_document(path, [(1728, FINE, 10, "text")])
+    for index in (-1, 1):
+        with pytest.raises(DocumentError, match=f"no page {index + 1}; it has 1"):
+            encode_page(path, index, mode(Coding.MMR))
+
+
+def test_all_pages_in_order(tmp_path):
+    path = tmp_path / "document.tif"
+    pixels = make_document(path, [(1728, FINE, 10, "text"), (2048, STANDARD, 20, "lines")])
+    assert [octets for _, octets in pages(path)] == pixels
+    with path.open("rb") as file:
+        assert [page.number for page in TiffFile(file).pages] == [1, 2]
+
+
+def test_differing_pages(tmp_path):
+    one, other = tmp_path / "one.tif", tmp_path / "other.tif"
+    make_document(one, [(1728, FINE, 60, kind) for kind in ("text", "lines", "white", "text")], Coding.MMR)
+    make_document(
+        other, [(1728, FINE, 60, kind) for kind in ("text", "lines", "white", "text")], Coding.MR, 2
+    )
+    assert differing_pages(one, other) == []
+    make_document(other, [(1728, FINE, 60, "text"), (1728, FINE, 60, "white"), (1728, STANDARD, 60, "white")])
+    assert differing_pages(one, other) == [1, 2, 3]
+    assert load_page(one, 0) == load_page(other, 0)
