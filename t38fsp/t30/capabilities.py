@@ -111,8 +111,8 @@ def _resolution_bits(resolutions: frozenset[Resolution]) -> set[int]:
     bits: set[int] = inch | metric
     if inch or Resolution.INCH_200X100 in resolutions:
         bits.add(Bit.INCH)
-    if metric:
-        bits.add(Bit.METRIC)
+    if metric and Bit.INCH in bits:
+        bits.add(Bit.METRIC)  # without either bit metric is meant
     if Resolution.INCH_300 in resolutions:
         bits.add(Bit.INCH_300)
     return bits

@@ -65,7 +65,7 @@ class PageData:
 
 @dataclass(frozen=True, slots=True)
 class PageReceived:
-    """Receiver: the page is complete. It is confirmed after ``page_stored``, never after ``page_not_stored``."""
+    """Receiver: the page is complete; only ``page_stored`` has it confirmed, ``page_not_stored`` never."""
 
     index: int
     mode: PageMode

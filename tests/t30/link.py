@@ -142,6 +142,8 @@ class Store:
     attempts: dict[int, int] = field(default_factory=dict)
     arriving: dict[int, bytearray] = field(default_factory=dict)
     pages: dict[int, bytes] = field(default_factory=dict)
+    kept: list[bytes] = field(default_factory=list)
+    """Every page that was ever stored, the replaced ones too."""
     modes: dict[int, PageMode] = field(default_factory=dict)
 
 
@@ -198,6 +200,11 @@ class Link:
                 heapq.heappop(self._events)[2]()
             for machine in self.outputs:
                 machine.handle_deadline(self.now)
+
+    @property
+    def page_count(self) -> int:
+        assert self.transmitter is not None
+        return len(self.transmitter._pages)
 
     def at(self, when: float, action: Callable[[], None]) -> None:
         heapq.heappush(self._events, (when, next(self._order), action))
@@ -275,6 +282,7 @@ class Link:
             return
         attempt = store.attempts[index] = store.attempts.get(index, 0) + 1
         store.pages[index] = bytes(store.arriving[index])
+        store.kept.append(store.pages[index])
         self.receiver.page_stored(index, store.quality(index, attempt), self.now)
 
     # --- the line -----------------------------------------------------------------------------------------

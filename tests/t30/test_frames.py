@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -82,14 +84,12 @@ def test_noise_raises_nothing_but_frame_errors(octets: bytes) -> None:
         lambda fif: parse_image_frame(Frame(FCF.FCD, fif)),
     )
     for parse in parsers:
-        try:
+        with contextlib.suppress(FrameError):
             parse(octets)
-        except FrameError as error:
-            assert str(error)
     assert len(decode_station_id(octets)) <= 20
 
 
-# --- station identification -----------------------------------------------------------------------------------
+# --- station identification ---------------------------------------------------------------------------------
 
 
 @given(st.text(st.sampled_from("0123456789+ "), max_size=20))
@@ -111,7 +111,7 @@ def test_a_station_id_that_cannot_be_coded(text: str) -> None:
         encode_station_id(text)
 
 
-# --- error correction -----------------------------------------------------------------------------------------
+# --- error correction ---------------------------------------------------------------------------------------
 
 
 def test_pps_of_a_recorded_call() -> None:
