@@ -9,7 +9,8 @@ two only is evidence. As long as there is none, so is what makes sense in 2002 o
 
 from __future__ import annotations
 
-from t38fsp.t38.ifp import DataPacket, DataType, FieldType, IfpError, Packet, Syntax, parse
+from t38fsp.t38.ifp import DataPacket, IfpError, Packet, Syntax, parse
+from t38fsp.t38.values import DataType, FieldType
 
 _CERTAIN = 3
 """So many packets in a row outvote what was certain before."""

@@ -27,7 +27,8 @@ from t38fsp.t30.vocabulary import (
     Tone,
     ToneHeard,
 )
-from t38fsp.t38.ifp import DataPacket, Field, FieldType, Indicator, IndicatorPacket, Packet
+from t38fsp.t38.ifp import DataPacket, Field, IndicatorPacket, Packet
+from t38fsp.t38.values import FieldType, Indicator
 
 MAX_FRAME = 1024
 """Octets kept of one HDLC frame; those of T.30 have 260 in ECM and rarely 100 in V.21."""
@@ -117,7 +118,9 @@ class Listener:
         self._last_end = None
         modem = indicator.modem
         if modem is not None:
-            if self._modem is modem and not after_gap and (repeated or modem is Modem.V21):
+            # Some repeat it for as long as it holds. Only V.21 bursts follow one upon another.
+            again = self._indicator in (None, indicator)
+            if self._modem is modem and again and not (after_gap and modem is Modem.V21):
                 self._last_heard = now
                 return
             self._end(now, clean=False)
@@ -155,6 +158,7 @@ class Listener:
 
     def _begin(self, modem: Modem, short_training: bool, now: float) -> None:
         self._modem = modem
+        self._indicator = None
         self._last_heard = now
         self._signals.append(CarrierDetected(modem, short_training))
 

@@ -15,18 +15,9 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 from t38fsp.t30.vocabulary import Burst, HdlcBurst, Modem, RawBurst, Tone, ToneBurst
-from t38fsp.t38.ifp import (
-    DataPacket,
-    DataType,
-    Field,
-    FieldType,
-    Indicator,
-    IndicatorPacket,
-    Syntax,
-    encode,
-    field_prefix,
-)
+from t38fsp.t38.ifp import DataPacket, Field, IndicatorPacket, Syntax, encode, field_prefix
 from t38fsp.t38.timing import Timing
+from t38fsp.t38.values import DataType, FieldType, Indicator
 
 _IFP_OVERHEAD = 6
 """Octets of a packet beside its data: of one field 5, and 1 for the end of a frame in the same packet."""

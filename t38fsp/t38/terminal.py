@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 
 from t38fsp.t30.vocabulary import Burst, LineSignal
 from t38fsp.t38.dialect import Dialect
-from t38fsp.t38.ifp import IfpError, Indicator, IndicatorPacket, Syntax, encode
+from t38fsp.t38.ifp import IfpError, IndicatorPacket, Syntax, encode
 from t38fsp.t38.listener import Listener
 from t38fsp.t38.planner import Done, Planner, Step
 from t38fsp.t38.timing import Timing
 from t38fsp.t38.udptl import Counters, UdptlReceiver, UdptlSender
+from t38fsp.t38.values import Indicator
 
 LEAST_DATAGRAM = 40
 LEAST_IFP = 24

@@ -20,7 +20,8 @@ SECONDARIES = 0x00
 PARITY = 0x80
 
 WINDOW = 2000
-"""Numbers further than this from the expected one belong to a new stream, not to lost packets."""
+LATE_WINDOW = 256
+"""Numbers further ahead than the one or further behind than the other belong to a new stream."""
 
 _PARITY_HISTORY = 128
 _LENGTHS = tuple(bytes((n,)) for n in range(0x80))
@@ -178,7 +179,7 @@ _NOTHING: list[Delivery] = []
 class UdptlReceiver:
     """Puts packets in order, each once, with the lost ones restored as far as a datagram allows.
 
-    The first number may be any. A jump beyond ``WINDOW`` starts a new stream when a second datagram confirms
+    The first number may be any. A jump beyond the windows starts a new stream when a second datagram confirms
     it, so that a stray datagram (RTP around the switch) does not.
     """
 
@@ -213,7 +214,7 @@ class UdptlReceiver:
             self._expected = datagram.number
             return self._advance(datagram, datagram.number)
         distance = (datagram.number - self._expected + 0x8000 & 0xFFFF) - 0x8000
-        if abs(distance) > WINDOW:
+        if not -LATE_WINDOW <= distance <= WINDOW:
             return self._jump(datagram)
         if distance < 0:
             if distance == -1:

@@ -7,11 +7,8 @@ from hypothesis import strategies as st
 from t38fsp.t30.vocabulary import Modem
 from t38fsp.t38.ifp import (
     DataPacket,
-    DataType,
     Field,
-    FieldType,
     IfpError,
-    Indicator,
     IndicatorPacket,
     Packet,
     Syntax,
@@ -20,6 +17,7 @@ from t38fsp.t38.ifp import (
     field_prefix,
     parse,
 )
+from t38fsp.t38.values import DataType, FieldType, Indicator
 
 V21, V17 = DataType.V21, DataType.V17_14400
 

@@ -16,20 +16,11 @@ from t38fsp.t30.vocabulary import (
     Tone,
     ToneHeard,
 )
-from t38fsp.t38.ifp import (
-    DataPacket,
-    DataType,
-    Field,
-    FieldType,
-    Indicator,
-    IndicatorPacket,
-    Packet,
-    Syntax,
-    encode,
-)
+from t38fsp.t38.ifp import DataPacket, Field, IndicatorPacket, Packet, Syntax, encode
 from t38fsp.t38.listener import MAX_FRAME
 from t38fsp.t38.terminal import Terminal
 from t38fsp.t38.udptl import Datagram
+from t38fsp.t38.values import DataType, FieldType, Indicator
 
 V21, V17 = Modem.V21, Modem.V17_14400
 CFR = b"\xff\xc8\x21"
@@ -191,6 +182,14 @@ def test_a_gap_in_raw_data_is_told_once() -> None:
         True,
         False,
     ]
+
+
+@pytest.mark.parametrize("before", [TRAINING, LOST])
+def test_an_indicator_repeated_in_mid_page_is_nothing(before: Packet | None) -> None:
+    packets = [before, v17(RAW, b"\1"), TRAINING, v17(RAW, b"\2"), LOST, TRAINING, v17(RAW, b"\3"), RAW_END]
+    signals = hear(*packets)
+    assert [each.data for each in signals if isinstance(each, DataReceived)] == [b"\1", b"\2", b"\3"]
+    assert sum(isinstance(each, CarrierDetected) for each in signals) == 1
 
 
 def test_a_lost_end_of_raw_data_is_not_clean() -> None:

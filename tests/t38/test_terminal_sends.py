@@ -8,11 +8,12 @@ from collections.abc import Iterator
 import pytest
 
 from t38fsp.t30.vocabulary import Burst, HdlcBurst, Modem, RawBurst, Tone, ToneBurst
-from t38fsp.t38.ifp import DataPacket, Field, FieldType, Syntax, encode
+from t38fsp.t38.ifp import DataPacket, Field, Syntax, encode
 from t38fsp.t38.planner import line_bits
 from t38fsp.t38.terminal import LEAST_DATAGRAM, Packet, Terminal
 from t38fsp.t38.timing import TALKER_ECHO_PROTECTION, Timing
 from t38fsp.t38.udptl import Datagram
+from t38fsp.t38.values import FieldType
 from tests.t38.line import Line, Sent
 
 CFR = bytes.fromhex("FFC821")

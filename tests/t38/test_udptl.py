@@ -216,6 +216,12 @@ def test_a_stray_datagram_is_dropped_and_a_new_stream_is_taken_up() -> None:
     assert receiver.counters.lost == 0
 
 
+def test_a_peer_that_begins_again_at_0() -> None:
+    receiver = UdptlReceiver()
+    deliver(receiver, stream(300))
+    assert deliver(receiver, stream(3)) == ["*0", "1", "2"]
+
+
 def test_a_copy_of_the_first_datagram_confirms_a_new_stream() -> None:
     receiver = UdptlReceiver()
     deliver(receiver, stream(3, first=20000))
