@@ -11,7 +11,7 @@ from t38fsp.image.document import encode_page, load_page, pages
 from t38fsp.image.errors import DocumentError
 from t38fsp.image.tiff import LSB_FIRST, TiffFile
 from t38fsp.t4.decode import decode_page
-from t38fsp.t4.prepare import RTC, ends_with_eofb
+from t38fsp.t4.prepare import RTC, ends_with_eofb, eol_positions
 from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode, Resolution
 from tests.pages import make_document, make_pixels
 
@@ -149,3 +149,14 @@ def test_differing_pages(tmp_path):
     make_document(other, [(1728, FINE, 60, "text"), (1728, FINE, 60, "white"), (1728, STANDARD, 60, "white")])
     assert differing_pages(one, other) == [1, 2, 3]
     assert load_page(one, 0) == load_page(other, 0)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "k"), [(STANDARD, 2), (Resolution.INCH_200X100, 2), (FINE, 4), (SUPERFINE, 4)]
+)
+def test_no_more_than_k_lines_of_mr_hang_together(tmp_path, resolution, k):
+    path = tmp_path / "document.tif"
+    make_document(path, [(1728, resolution, 100, "text")])
+    burst = encode_page(path, 0, mode(Coding.MR, resolution=resolution))
+    first_bits = [burst[position + 1] >> 7 for position in eol_positions(burst[: -len(RTC[Coding.MR])])]
+    assert first_bits == [int(row % k == 0) for row in range(100)]
