@@ -1,9 +1,27 @@
-"""Calls between two user agents in simulated time."""
+"""Calls between two user agents in simulated time, and what a single one says to a scripted far end."""
 
 from __future__ import annotations
 
-from sip.line import Answered, Ended, Incoming, LineEvent, MediaChanged, Ringing
+from random import Random
+
+import pytest
+
+from sip.line import (
+    Answered,
+    Ended,
+    Failed,
+    Incoming,
+    LineEvent,
+    MediaChanged,
+    Ringing,
+)
+from sip.message import Request
 from tests.sip.link import ALICE, AUDIO, BOB, IMAGE, Link, call_request, mirror
+from tests.sip.solo import Solo, sdp
+
+
+def kinds(events: list[LineEvent]) -> list[str]:
+    return [type(event).__name__ for event in events]
 
 
 def answering(link: Link) -> None:
@@ -18,33 +36,310 @@ def answering(link: Link) -> None:
     link.on_event[BOB] = on_event
 
 
-def test_a_call_from_invite_to_bye() -> None:
-    link = Link()
+def whole_call(link: Link) -> None:
+    """Set up, switch to image by Bob, hang up by Alice; time enough between for every repeat."""
     answering(link)
     call = link.alice.place(call_request(), link.now)
-    link.run(1)
+    link.run(20)
     link.bob.offer(1, [IMAGE], link.now)
-    link.run(1)
+    link.run(20)
     link.alice.hang_up(call, link.now, reason="done")
     link.run()
+
+
+WHOLE_CALL = {
+    ALICE: ["Answered", "MediaChanged", "Ended"],
+    BOB: ["Incoming", "Answered", "MediaChanged", "Ended"],
+}
+
+
+def test_a_call_from_invite_to_bye() -> None:
+    link = Link()
+    whole_call(link)
     assert link.said(ALICE) == ["INVITE", "ACK", "200 INVITE", "BYE"]
     assert link.said(BOB) == ["100 INVITE", "180 INVITE", "200 INVITE", "INVITE", "ACK", "200 BYE"]
     ringing, answered, changed, ended = link.events[ALICE]
     assert isinstance(ringing, Ringing)
     assert isinstance(answered, Answered)
+    assert answered.local.media == (AUDIO,)
     assert isinstance(changed, MediaChanged)
     assert changed.remote.media == (IMAGE,)
     assert not changed.ours
     assert isinstance(ended, Ended)
     assert not ended.remote
-    incoming, answered, changed, ended = link.events[BOB]
+    incoming, theirs, changed, ended = link.events[BOB]
     assert isinstance(incoming, Incoming)
-    assert incoming.caller == "sip:alice@a.example"
-    assert isinstance(answered, Answered)
-    assert answered.remote.media == (AUDIO,)
+    assert (incoming.caller, incoming.caller_name) == ("sip:alice@a.example", "Alice")
+    assert (incoming.called, incoming.source) == ("sip:+15550100@bob.example", ALICE)
+    assert isinstance(theirs, Answered)
+    assert theirs.remote.media == (AUDIO,)
+    assert theirs.dialog.local_tag == answered.dialog.remote_tag
     assert isinstance(changed, MediaChanged)
     assert changed.ours
     assert isinstance(ended, Ended)
-    assert ended.remote
-    assert ended.reason == "done"
+    assert (ended.remote, ended.reason, ended.cause) == (True, "done", 16)
     assert link.idle
+
+
+@pytest.mark.parametrize("lost", range(10))
+def test_each_message_of_a_call_may_be_lost_once(lost: int) -> None:
+    link = Link(lose=lambda number, data: number == lost)
+    whole_call(link)
+    for side, expected in WHOLE_CALL.items():
+        assert [kind for kind in kinds(link.events[side]) if kind != "Ringing"] == expected
+    assert link.idle
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_call_survives_the_loss_of_every_fifth_message(seed: int) -> None:
+    dice = Random(seed)
+    link = Link(lose=lambda number, data: dice.random() < 0.2, seed=seed)
+    whole_call(link)
+    for side, expected in WHOLE_CALL.items():
+        assert [kind for kind in kinds(link.events[side]) if kind != "Ringing"] == expected
+    assert link.idle
+
+
+def test_messages_carry_the_headers_that_peers_expect() -> None:
+    solo = Solo()
+    invite = solo.place()
+    via = invite.via
+    assert (via.transport, via.host, via.port) == ("UDP", *ALICE)
+    assert (via.branch or "").startswith("z9hG4bK")
+    assert "rport" in via.params
+    assert invite.headers.get("Max-Forwards") == "70"
+    assert invite.headers.get("Contact") == "<sip:alice@192.0.2.1:5060>"
+    assert "UPDATE" in (invite.headers.get("Allow") or "")
+    assert invite.headers.get("User-Agent") == "alice/1"
+    assert invite.headers.get("Content-Type") == "application/sdp"
+    assert invite.to.tag is None
+    assert invite.from_.tag is not None
+
+
+# --- calls that come to nothing -----------------------------------------------------------------------------
+
+
+def test_a_call_that_nobody_answers_fails_after_32_seconds() -> None:
+    solo = Solo()
+    solo.place()
+    solo.wait(31.9)
+    assert solo.events == []
+    solo.wait(0.1)
+    assert solo.events == [Failed(1, 408, "Request Timeout", local=True)]
+    assert solo.agent.idle
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "cause"),
+    [
+        (486, 'Q.850;cause=17;text="User busy"', 17),
+        (404, "Q.850;cause=1", 1),
+        (480, "SIP;cause=480", None),
+        (603, "Q.850;cause=many", None),
+    ],
+)
+def test_a_refusal_is_reported_with_what_the_far_end_said(
+    status: int, reason: str, cause: int | None
+) -> None:
+    solo = Solo()
+    solo.reply(solo.place(), status, fields=(("Reason", reason),))
+    (failed,) = solo.events
+    assert isinstance(failed, Failed)
+    assert (failed.status, failed.reason, failed.cause, failed.local) == (status, "Because", cause, False)
+    assert ("Reason", reason) in failed.headers
+    assert solo.request("ACK").uri == "sip:+15550100@bob.example"
+    solo.wait(32)
+    assert solo.agent.idle
+
+
+def test_a_refused_datagram_fails_the_call_at_once() -> None:
+    solo = Solo()
+    solo.place()
+    solo.agent.unreachable(BOB, solo.now)
+    (failed,) = solo.agent.take_events()
+    assert isinstance(failed, Failed)
+    assert (failed.status, failed.local) == (503, True)
+    assert solo.agent.idle
+
+
+@pytest.mark.parametrize("body", [b"", b"hello", b"v=0\r\n"])
+def test_an_answer_that_cannot_be_read_ends_the_call(body: bytes) -> None:
+    solo = Solo()
+    invite = solo.place()
+    solo.reply(invite, 200, body=body)
+    assert [each.method for each in solo.sent() if isinstance(each, Request)] == ["ACK", "BYE"]
+    assert kinds(solo.events) == ["Failed"]
+    solo.wait(64)
+    assert solo.agent.idle
+
+
+# --- forks --------------------------------------------------------------------------------------------------
+
+
+def test_the_second_fork_that_answers_is_acknowledged_and_ended() -> None:
+    solo = Solo()
+    invite, _ = solo.answered()
+    solo.reply(invite, 200, tag="fork", body=sdp())
+    ack, bye = solo.sent()
+    assert isinstance(ack, Request)
+    assert isinstance(bye, Request)
+    assert (ack.method, bye.method) == ("ACK", "BYE")
+    assert ack.to.tag == bye.to.tag == "fork"
+    solo.reply(bye, 200)
+    assert kinds(solo.events) == ["Answered"]
+    assert solo.agent.dialogs == 1
+
+
+def test_each_copy_of_a_success_is_acknowledged_alike() -> None:
+    solo = Solo()
+    invite = solo.place()
+    solo.reply(invite, 200, body=sdp())
+    first = solo.request("ACK")
+    for _ in range(3):
+        solo.reply(invite, 200, body=sdp())
+        assert solo.request("ACK") == first
+    assert kinds(solo.events) == ["Answered"]
+
+
+def test_forks_without_end_make_nothing_grow() -> None:
+    solo = Solo()
+    invite, _ = solo.answered()
+    for number in range(1000):
+        solo.reply(invite, 183, tag=f"early{number}")
+        solo.reply(invite, 200, tag=f"fork{number}", body=sdp())
+    assert solo.agent.dialogs <= 17
+
+
+def test_an_early_dialog_answers_what_it_is_asked() -> None:
+    solo = Solo()
+    ringing = solo.reply(solo.place(), 180)
+    solo.ask_within(ringing, "INFO", 1)
+    solo.ask_within(ringing, "UPDATE", 2, body=sdp())
+    solo.ask_within(ringing, "BYE", 3)
+    solo.ask_within(ringing, "REFER", 4)
+    assert solo.statuses() == [200, 491, 500, 405]
+
+
+# --- hanging up before the answer ---------------------------------------------------------------------------
+
+
+def test_a_cancel_waits_for_a_provisional_response() -> None:
+    solo = Solo()
+    invite = solo.place()
+    solo.agent.hang_up(1, solo.now, reason="no time")
+    assert solo.sent() == []
+    solo.reply(invite, 100)
+    cancel = solo.request("CANCEL")
+    assert cancel.headers.get_all("Via") == invite.headers.get_all("Via")
+    assert (cancel.uri, cancel.cseq.number) == (invite.uri, invite.cseq.number)
+    assert cancel.headers.get("Reason") == 'Q.850;cause=16;text="no time"'
+    solo.reply(cancel, 200)
+    solo.reply(invite, 487)
+    solo.request("ACK")
+    assert solo.events == [Failed(1, 487, "Request Terminated", local=True)]
+    solo.wait(64)
+    assert solo.agent.idle
+
+
+def test_a_cancel_that_crosses_an_answer_ends_in_ack_and_bye() -> None:
+    solo = Solo()
+    invite = solo.place()
+    solo.reply(invite, 180)
+    solo.agent.hang_up(1, solo.now)
+    solo.request("CANCEL")
+    solo.reply(invite, 200, body=sdp())
+    _, bye = solo.sent()
+    assert isinstance(bye, Request)
+    assert bye.method == "BYE"
+    assert kinds(solo.events) == ["Ringing", "Failed"]
+    solo.reply(bye, 200)
+    assert solo.agent.calls == 0
+    solo.wait(64)
+    assert solo.agent.idle
+
+
+def test_a_far_end_that_ignores_the_cancel_holds_nothing() -> None:
+    solo = Solo()
+    invite = solo.place()
+    solo.reply(invite, 180)
+    solo.agent.hang_up(1, solo.now)
+    solo.wait(2)
+    assert kinds(solo.events) == ["Ringing", "Failed"]
+    solo.wait(62)
+    assert solo.agent.idle
+
+
+def test_a_hang_up_that_meets_silence_is_reported_within_two_seconds() -> None:
+    solo = Solo()
+    solo.place()
+    solo.agent.hang_up(1, solo.now)
+    solo.wait(2)
+    assert solo.events == [Failed(1, 487, "Request Terminated", local=True)]
+    solo.wait(32)
+    assert solo.agent.idle
+
+
+def test_cancelling_between_two_agents() -> None:
+    link = Link()
+    call = link.alice.place(call_request(), link.now)
+    link.run(1)
+    link.alice.hang_up(call, link.now)
+    link.run()
+    assert kinds(link.events[ALICE]) == ["Failed"]
+    assert kinds(link.events[BOB]) == ["Incoming", "Failed"]
+    assert link.said(BOB) == ["100 INVITE", "200 CANCEL", "487 INVITE"]
+    assert link.idle
+
+
+# --- BYE ----------------------------------------------------------------------------------------------------
+
+
+def test_a_bye_that_nobody_answers_ends_the_call_all_the_same() -> None:
+    solo = Solo()
+    solo.answered()
+    solo.agent.hang_up(1, solo.now)
+    solo.wait(2)
+    assert kinds(solo.events) == ["Answered", "Ended"]
+    assert solo.agent.calls == 1
+    solo.wait(30)
+    assert solo.agent.calls == 0
+
+
+def test_both_sides_hang_up_at_once() -> None:
+    link = Link()
+    answering(link)
+    call = link.alice.place(call_request(), link.now)
+    link.run(1)
+    link.alice.hang_up(call, link.now)
+    link.bob.hang_up(1, link.now)
+    link.run()
+    assert kinds(link.events[ALICE])[-1] == kinds(link.events[BOB])[-1] == "Ended"
+    assert link.idle
+
+
+def test_verbs_on_a_call_that_is_over_do_nothing() -> None:
+    solo = Solo()
+    _, ok = solo.answered()
+    solo.ask_within(ok, "BYE", 1)
+    assert solo.statuses() == [200]
+    for call in (1, 99):
+        solo.agent.hang_up(call, solo.now)
+        solo.agent.offer(call, [IMAGE], solo.now)
+        solo.agent.ring(call, solo.now)
+        solo.agent.refuse(call, 486, solo.now)
+        solo.agent.accept(call, [AUDIO], ALICE[0], mirror, solo.now)
+    assert solo.sent() == []
+    assert kinds(solo.events) == ["Answered", "Ended"]
+
+
+def test_a_contact_that_is_a_name_is_asked_for_and_then_used() -> None:
+    solo = Solo()
+    invite = solo.place()
+    solo.reply(invite, 200, body=sdp(), contact="<sip:bob@gw.example:5070>")
+    ((_, destination),) = solo.agent.take_datagrams()
+    assert destination == BOB
+    assert solo.agent.take_lookups() == [("gw.example", 5070)]
+    solo.agent.resolved(("gw.example", 5070), ("192.0.2.77", 5070))
+    solo.agent.hang_up(1, solo.now)
+    ((_, destination),) = solo.agent.take_datagrams()
+    assert destination == ("192.0.2.77", 5070)

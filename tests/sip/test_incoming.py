@@ -1,0 +1,311 @@
+"""Calls that come to us, and requests that belong to no call."""
+
+from __future__ import annotations
+
+import pytest
+
+from sip.line import Answered, Ended, Failed, Incoming
+from sip.message import Request, Response
+from tests.sip.link import ALICE, AUDIO, BOB, IMAGE, mirror
+from tests.sip.solo import Solo, sdp, tag_of
+from tests.sip.test_agent import kinds
+
+
+def accepted(solo: Solo, body: bytes = b"") -> Response:
+    """Have Bob call, accept; returns the 200."""
+    solo.ask("INVITE", body=body or sdp())
+    solo.agent.accept(1, [AUDIO], ALICE[0], mirror, solo.now)
+    trying, ok = solo.sent()
+    assert isinstance(trying, Response)
+    assert isinstance(ok, Response)
+    assert (trying.status, ok.status) == (100, 200)
+    return ok
+
+
+def ask_back(solo: Solo, ok: Response, method: str, number: int = 1, body: bytes = b"") -> Request:
+    """A request of Bob within the dialog that ``ok`` made."""
+    return solo.ask(method, number=number, to=ok.headers.get("To") or "", body=body)
+
+
+def test_ringing_and_accepting() -> None:
+    solo = Solo()
+    solo.ask("INVITE", body=sdp())
+    assert solo.statuses() == [100]
+    solo.agent.ring(1, solo.now)
+    (ringing,) = solo.sent()
+    solo.agent.accept(1, [AUDIO], ALICE[0], mirror, solo.now)
+    (ok,) = solo.sent()
+    assert isinstance(ringing, Response)
+    assert isinstance(ok, Response)
+    assert (ringing.status, ok.status) == (180, 200)
+    assert ringing.to.tag == ok.to.tag is not None
+    assert ok.headers.get("Contact") == "<sip:alice@192.0.2.1:5060>"
+    assert kinds(solo.events) == ["Incoming"]
+    ask_back(solo, ok, "ACK")
+    answered = solo.events[-1]
+    assert isinstance(answered, Answered)
+    assert str(answered.dialog) == f"call-of-bob;local-tag={ok.to.tag};remote-tag=bob"
+    assert answered.remote.media == (AUDIO,)
+
+
+def test_responses_say_where_the_request_came_from() -> None:
+    solo = Solo()
+    solo.ask("OPTIONS", source=("198.51.100.9", 4444))
+    ((data, destination),) = solo.agent.take_datagrams()
+    assert destination == ("198.51.100.9", 4444)
+    assert b";rport=4444;received=198.51.100.9\r\n" in data
+
+
+def test_an_answer_is_repeated_until_its_ack() -> None:
+    solo = Solo()
+    ok = accepted(solo)
+    solo.wait(8)
+    assert solo.statuses() == [200] * 4
+    ask_back(solo, ok, "ACK")
+    ask_back(solo, ok, "ACK")
+    solo.wait(60)
+    assert solo.statuses() == []
+    assert kinds(solo.events) == ["Incoming", "Answered"]
+
+
+def test_an_answer_that_nobody_acknowledges_is_taken_back() -> None:
+    solo = Solo()
+    accepted(solo)
+    solo.wait(32)
+    bye = solo.sent()[-1]
+    assert isinstance(bye, Request)
+    assert bye.method == "BYE"
+    solo.reply(bye, 481)
+    (_, ended) = solo.events
+    assert ended == Ended(1, False, "no ACK came")
+    solo.wait(64)
+    assert solo.agent.idle
+
+
+def test_hanging_up_waits_for_the_ack() -> None:
+    solo = Solo()
+    ok = accepted(solo)
+    solo.agent.hang_up(1, solo.now)
+    assert solo.sent() == []
+    ask_back(solo, ok, "ACK")
+    solo.reply(solo.request("BYE"), 200)
+    assert kinds(solo.events) == ["Incoming", "Ended"]
+    assert solo.agent.calls == 0
+
+
+def test_a_bye_that_overtakes_the_ack_ends_the_call() -> None:
+    solo = Solo()
+    ok = accepted(solo)
+    ask_back(solo, ok, "BYE", 2)
+    assert solo.statuses() == [200]
+    assert kinds(solo.events) == ["Incoming", "Ended"]
+    solo.wait(64)
+    assert solo.statuses() == []
+    assert solo.agent.idle
+
+
+@pytest.mark.parametrize(("status", "reason"), [(486, "Busy Here"), (603, "Decline"), (499, "Refused")])
+def test_refusing(status: int, reason: str) -> None:
+    solo = Solo()
+    invite = solo.ask("INVITE", body=sdp())
+    solo.agent.refuse(1, status, solo.now)
+    assert solo.statuses() == [100, status]
+    solo.wait(1)
+    assert solo.statuses() == [status]
+    solo.ask("ACK", branch=invite.via.branch, to=f"{invite.headers.get('To')};tag=any")
+    solo.wait(5)
+    assert solo.statuses() == []
+    assert solo.events[1:] == [Failed(1, status, reason, local=True)]
+    assert solo.agent.idle
+
+
+def test_a_refusal_must_be_one() -> None:
+    solo = Solo()
+    solo.ask("INVITE", body=sdp())
+    with pytest.raises(ValueError, match="200 refuses nothing"):
+        solo.agent.refuse(1, 200, solo.now)
+
+
+def test_hanging_up_before_accepting_answers_480() -> None:
+    solo = Solo()
+    solo.ask("INVITE", body=sdp())
+    solo.agent.hang_up(1, solo.now)
+    assert solo.statuses() == [100, 480]
+    assert solo.agent.take_events() == [Failed(1, 487, "Request Terminated", local=True)]
+
+
+def test_a_cancel_is_answered_and_ends_the_invite() -> None:
+    solo = Solo()
+    invite = solo.ask("INVITE", body=sdp())
+    solo.ask("CANCEL", branch=invite.via.branch, fields=(("Reason", "Q.850;cause=102"),))
+    assert solo.statuses() == [100, 200, 487]
+    assert solo.events[1:] == [Failed(1, 487, "Request Terminated", cause=102)]
+    solo.ask("CANCEL", branch=invite.via.branch)
+    assert solo.statuses() == [200]
+    solo.ask("CANCEL", branch="z9hG4bK-other")
+    assert solo.statuses() == [481]
+
+
+def test_a_cancel_after_the_answer_changes_nothing() -> None:
+    solo = Solo()
+    invite = solo.ask("INVITE", body=sdp())
+    solo.agent.accept(1, [AUDIO], ALICE[0], mirror, solo.now)
+    solo.ask("CANCEL", branch=invite.via.branch)
+    assert solo.statuses() == [100, 200, 200]
+    assert solo.agent.calls == 1
+
+
+def test_a_bye_in_the_early_dialog_ends_the_invite() -> None:
+    solo = Solo()
+    solo.ask("INVITE", body=sdp())
+    solo.agent.ring(1, solo.now)
+    ringing = solo.sent()[-1]
+    assert isinstance(ringing, Response)
+    ask_back(solo, ringing, "UPDATE", 2, sdp())
+    ask_back(solo, ringing, "BYE", 3)
+    assert solo.statuses() == [500, 200, 487]
+    assert kinds(solo.events) == ["Incoming", "Failed"]
+
+
+# --- late offer ---------------------------------------------------------------------------------------------
+
+
+def test_a_late_offer_is_answered_in_the_ack() -> None:
+    solo = Solo()
+    solo.ask("INVITE")
+    (incoming,) = solo.events
+    assert isinstance(incoming, Incoming)
+    assert incoming.offer is None
+    solo.agent.accept(1, [IMAGE], ALICE[0], mirror, solo.now)
+    ok = solo.sent()[-1]
+    assert isinstance(ok, Response)
+    assert b"m=image" in ok.body
+    ask_back(solo, ok, "ACK", body=sdp(IMAGE))
+    answered = solo.events[-1]
+    assert isinstance(answered, Answered)
+    assert answered.local.media == answered.remote.media == (IMAGE,)
+
+
+@pytest.mark.parametrize("body", [b"", b"v=0\r\nm=image x\r\n"])
+def test_an_ack_without_the_answer_ends_the_call(body: bytes) -> None:
+    solo = Solo()
+    solo.ask("INVITE")
+    solo.agent.accept(1, [IMAGE], ALICE[0], mirror, solo.now)
+    ok = solo.sent()[-1]
+    assert isinstance(ok, Response)
+    ask_back(solo, ok, "ACK", body=body)
+    solo.reply(solo.request("BYE"), 200)
+    assert solo.events[-1] == Ended(1, False, "the ACK brought no answer to the offer")
+
+
+# --- what is refused without a call -------------------------------------------------------------------------
+
+
+def test_more_calls_than_we_take_are_busy() -> None:
+    solo = Solo(max_incoming=2)
+    for number in range(4):
+        solo.ask("INVITE", call_id=f"c{number}", body=sdp())
+    assert solo.statuses() == [100, 100, 486, 486]
+    solo.agent.refuse(1, 486, solo.now)
+    solo.sent()
+    solo.ask("INVITE", call_id="c5", body=sdp())
+    assert solo.statuses() == [100]
+
+
+def test_options_tell_what_we_can() -> None:
+    solo = Solo()
+    solo.ask("OPTIONS")
+    (ok,) = solo.sent()
+    assert isinstance(ok, Response)
+    assert ok.status == 200
+    assert ok.headers.get("Allow") == "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO"
+    assert ok.headers.get("Accept") == "application/sdp"
+    assert ok.to.tag is not None
+    assert solo.agent.idle
+
+
+def test_a_stranger_gets_the_same_answer_to_each_copy() -> None:
+    solo = Solo()
+    solo.ask("OPTIONS", branch="z9hG4bK-same")
+    (first,) = solo.sent()
+    solo.ask("OPTIONS", branch="z9hG4bK-same")
+    assert solo.sent() == [first]
+
+
+@pytest.mark.parametrize(
+    ("method", "fields", "body", "status"),
+    [
+        ("SUBSCRIBE", (), b"", 405),
+        ("FROBNICATE", (), b"", 405),
+        ("BYE", (), b"", 481),
+        ("INFO", (), b"", 481),
+        ("INVITE", (("Require", "100rel, timer"),), b"", 420),
+        ("OPTIONS", (("Require", "gruu"),), b"", 420),
+        ("INVITE", (("Content-Type", "application/isup"),), b"xyz", 415),
+        ("INVITE", (), b"this is no SDP", 400),
+        ("INVITE", (("From", "<sip:c@c.example>;tag=2"),), b"", 400),
+    ],
+)
+def test_what_cannot_be_served(
+    method: str, fields: tuple[tuple[str, str], ...], body: bytes, status: int
+) -> None:
+    solo = Solo()
+    solo.ask(method, fields=fields, body=body)
+    (answer,) = solo.sent()
+    assert isinstance(answer, Response)
+    assert answer.status == status
+    if status == 420:
+        assert answer.headers.get_all("Unsupported") == fields[0][1].split(", ")
+    assert solo.agent.idle
+    assert solo.events == []
+
+
+def test_a_request_in_no_dialog_of_ours_gets_481() -> None:
+    solo = Solo()
+    for method in ("INVITE", "BYE", "UPDATE", "INFO", "OPTIONS"):
+        solo.ask(method, to="<sip:alice@a.example>;tag=forged")
+    solo.ask("ACK", to="<sip:alice@a.example>;tag=forged")
+    assert solo.statuses() == [481] * 5
+
+
+def test_wrong_tags_do_not_reach_a_call() -> None:
+    solo = Solo()
+    ok = accepted(solo)
+    ask_back(solo, ok, "ACK")
+    solo.ask("BYE", number=2, to=ok.headers.get("To") or "", from_="<sip:bob@bob.example>;tag=forged")
+    solo.ask("BYE", number=2, to=ok.headers.get("To") or "", call_id="other")
+    assert solo.statuses() == [481, 481]
+    assert solo.agent.calls == 1
+
+
+def test_the_same_invite_by_two_paths_is_one_call() -> None:
+    solo = Solo()
+    solo.ask("INVITE", body=sdp(), branch="z9hG4bK-path1")
+    solo.ask("INVITE", body=sdp(), branch="z9hG4bK-path2")
+    assert solo.statuses() == [100, 482]
+    assert kinds(solo.events) == ["Incoming"]
+
+
+def test_a_copy_of_the_invite_gets_the_last_response_again() -> None:
+    solo = Solo()
+    for _ in range(3):
+        solo.ask("INVITE", body=sdp(), branch="z9hG4bK-same")
+    assert solo.statuses() == [100, 100, 100]
+    assert kinds(solo.events) == ["Incoming"]
+
+
+def test_requests_within_a_call() -> None:
+    solo = Solo()
+    ok = accepted(solo)
+    ask_back(solo, ok, "ACK")
+    ask_back(solo, ok, "INFO", 5)
+    ask_back(solo, ok, "INFO", 6, b"Signal=1")
+    ask_back(solo, ok, "OPTIONS", 7)
+    ask_back(solo, ok, "REFER", 8)
+    ask_back(solo, ok, "OPTIONS", 7)
+    ask_back(solo, ok, "OPTIONS", 2**32 - 1)
+    assert solo.statuses() == [200, 415, 200, 405, 500, 200]
+    solo.ask("INFO", number=2**32 - 1, to=ok.headers.get("To") or "", fields=(("Require", "x"),))
+    assert solo.statuses() == [500]
+    assert tag_of(ok.headers.get("To")) is not None
+    assert BOB[0] in ok.headers.get_all("Via")[0]

@@ -1,0 +1,336 @@
+"""Offers within a call: re-INVITE and UPDATE, both ways, and when they meet."""
+
+from __future__ import annotations
+
+import pytest
+
+from sip.line import Address, Answerer, Ended, Incoming, LineEvent, MediaChanged, OfferRefused
+from sip.message import Request, Response
+from sip.sdp import MediaDescription, SessionDescription
+from tests.sip.link import ALICE, AUDIO, BOB, IMAGE, Link, call_request, mirror
+from tests.sip.solo import Solo, sdp
+from tests.sip.test_agent import answering, kinds
+
+
+def version_of(message: Request | Response) -> int:
+    return SessionDescription.parse(message.body).origin.version
+
+
+def in_call(answerer: Answerer = mirror) -> tuple[Solo, Response]:
+    """A call of the agent's that is up; returns the 200 that made it so."""
+    solo = Solo()
+    invite = solo.place(call_request(answerer=answerer))
+    ok = solo.reply(invite, 200, body=sdp())
+    solo.request("ACK")
+    solo.events.clear()
+    return solo, ok
+
+
+def the_response(solo: Solo) -> Response:
+    (found,) = solo.sent()
+    assert isinstance(found, Response)
+    return found
+
+
+# --- theirs -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+def test_an_offer_of_theirs_is_answered_at_once(method: str) -> None:
+    solo, ok = in_call()
+    solo.ask_within(ok, method, 1, sdp(IMAGE, version=2))
+    answer = the_response(solo)
+    assert answer.status == 200
+    assert answer.headers.get("Contact") == "<sip:alice@192.0.2.1:5060>"
+    assert version_of(answer) == 2
+    (changed,) = solo.events
+    assert isinstance(changed, MediaChanged)
+    assert changed.remote.media == (IMAGE,)
+    assert changed.local == SessionDescription.parse(answer.body)
+    assert not changed.ours
+
+
+def test_a_refresh_with_the_same_offer_leaves_our_version() -> None:
+    solo, ok = in_call()
+    versions = []
+    for number in range(1, 4):
+        solo.ask_within(ok, "INVITE", number, sdp(IMAGE))
+        versions.append(version_of(the_response(solo)))
+        solo.ask_within(ok, "ACK", number)
+    assert versions == [2, 2, 2]
+
+
+def test_a_refresh_without_offer_is_offered_what_holds() -> None:
+    solo, ok = in_call()
+    solo.ask_within(ok, "UPDATE", 1)
+    assert the_response(solo).body == b""
+    solo.ask_within(ok, "INVITE", 2)
+    offer = the_response(solo)
+    assert SessionDescription.parse(offer.body).media == (AUDIO,)
+    assert version_of(offer) == 1
+    # While our offer is open, theirs has to wait.
+    solo.ask_within(ok, "INVITE", 3, sdp(IMAGE))
+    assert the_response(solo).status == 491
+    solo.ask_within(ok, "ACK", 2, sdp(AUDIO, version=2))
+    (changed,) = solo.events
+    assert isinstance(changed, MediaChanged)
+    assert changed.ours
+    assert changed.remote.origin.version == 2
+    assert solo.sent() == []
+
+
+def refusing(offer: SessionDescription) -> None:
+    """An answerer that takes nothing."""
+
+
+def failing(offer: SessionDescription) -> tuple[MediaDescription, ...]:
+    raise RuntimeError("a mistake of the caller")
+
+
+def short(offer: SessionDescription) -> tuple[MediaDescription, ...]:
+    return ()
+
+
+def unwritable(offer: SessionDescription) -> tuple[MediaDescription, ...]:
+    return (MediaDescription("audio\r\nm=evil", 1, "RTP/AVP", ("0",)),)
+
+
+@pytest.mark.parametrize("answerer", [refusing, failing, short, unwritable])
+def test_an_offer_that_the_call_does_not_answer_is_refused_and_the_call_goes_on(answerer: Answerer) -> None:
+    solo, ok = in_call(answerer)
+    solo.ask_within(ok, "INVITE", 1, sdp(IMAGE))
+    assert the_response(solo).status == 488
+    assert solo.events == []
+    solo.ask_within(ok, "INVITE", 2)
+    offer = the_response(solo)
+    assert SessionDescription.parse(offer.body).media == (AUDIO,)
+    assert version_of(offer) == 1
+
+
+def test_an_offer_that_cannot_be_read_is_refused() -> None:
+    solo, ok = in_call()
+    solo.ask_within(ok, "INVITE", 1, b"v=1\r\n")
+    solo.ask_within(ok, "INVITE", 2, b"...", fields=(("Content-Type", "text/plain"),))
+    assert solo.statuses() == [400, 415]
+
+
+def test_a_new_offer_shows_that_the_last_answer_arrived() -> None:
+    solo, ok = in_call()
+    solo.ask_within(ok, "INVITE", 1, sdp(IMAGE))
+    solo.ask_within(ok, "INVITE", 2, sdp(AUDIO))
+    assert solo.statuses() == [200, 200]
+    solo.ask_within(ok, "ACK", 2)
+    solo.wait(40)
+    assert solo.sent() == []
+    assert solo.agent.calls == 1
+
+
+def test_an_offer_that_overtakes_the_ack_of_the_call_is_answered() -> None:
+    solo = Solo()
+    solo.ask("INVITE", body=sdp())
+    solo.agent.accept(1, [AUDIO], ALICE[0], mirror, solo.now)
+    ok = solo.sent()[-1]
+    solo.ask("INVITE", number=2, to=ok.headers.get("To") or "", body=sdp(IMAGE))
+    assert solo.statuses() == [200]
+    assert kinds(solo.events) == ["Incoming", "Answered", "MediaChanged"]
+
+
+def test_an_answer_to_an_offer_that_nobody_acknowledges_ends_the_call() -> None:
+    solo, ok = in_call()
+    solo.ask_within(ok, "INVITE", 1, sdp(IMAGE))
+    solo.wait(32)
+    bye = solo.sent()[-1]
+    assert isinstance(bye, Request)
+    assert bye.method == "BYE"
+
+
+# --- ours ---------------------------------------------------------------------------------------------------
+
+
+def test_our_offer_is_acknowledged_and_reported() -> None:
+    solo, _ = in_call()
+    solo.agent.offer(1, [IMAGE], solo.now)
+    invite = solo.request("INVITE")
+    assert version_of(invite) == 2
+    assert invite.to.tag == "bob"
+    solo.reply(invite, 100)
+    answer = solo.reply(invite, 200, body=sdp(IMAGE), contact="<sip:moved@192.0.2.2:5099>")
+    ((_, destination),) = solo.agent.take_datagrams()
+    assert destination == ("192.0.2.2", 5099)
+    (changed,) = solo.events
+    assert isinstance(changed, MediaChanged)
+    assert changed.ours
+    # A copy of the 2xx is acknowledged, and that is all.
+    solo.say(answer)
+    assert solo.request("ACK").uri == "sip:moved@192.0.2.2:5099"
+    assert len(solo.events) == 1
+
+
+def test_an_offer_waits_for_the_ack_of_the_call() -> None:
+    solo = Solo()
+    solo.ask("INVITE", body=sdp())
+    solo.agent.accept(1, [AUDIO], ALICE[0], mirror, solo.now)
+    ok = solo.sent()[-1]
+    solo.agent.offer(1, [IMAGE], solo.now)
+    assert solo.sent() == []
+    solo.ask("ACK", to=ok.headers.get("To") or "")
+    assert b"m=image" in solo.request("INVITE").body
+
+
+def test_an_offer_waits_for_the_one_before() -> None:
+    solo, _ = in_call()
+    solo.agent.offer(1, [IMAGE], solo.now)
+    solo.agent.offer(1, [AUDIO], solo.now)
+    first = solo.request("INVITE")
+    solo.reply(first, 200, body=sdp(IMAGE))
+    ack, second = solo.sent()
+    assert isinstance(ack, Request)
+    assert isinstance(second, Request)
+    assert (ack.method, second.method) == ("ACK", "INVITE")
+    assert [version_of(each) for each in (first, second)] == [2, 3]
+
+
+@pytest.mark.parametrize("status", [400, 415, 488, 500, 606])
+def test_a_refused_offer_leaves_the_call(status: int) -> None:
+    solo, _ = in_call()
+    solo.agent.offer(1, [IMAGE], solo.now)
+    solo.reply(solo.request("INVITE"), status)
+    assert solo.events == [OfferRefused(1, status, "Because")]
+    solo.request("ACK")
+    solo.agent.offer(1, [AUDIO], solo.now)
+    assert version_of(solo.request("INVITE")) == 1
+    assert solo.agent.calls == 1
+
+
+@pytest.mark.parametrize("status", [408, 481])
+def test_an_offer_to_a_far_end_that_forgot_the_call_ends_it(status: int) -> None:
+    solo, _ = in_call()
+    solo.agent.offer(1, [IMAGE], solo.now)
+    solo.reply(solo.request("INVITE"), status)
+    (ended,) = solo.events
+    assert isinstance(ended, Ended)
+    assert not ended.remote
+    assert str(status) in ended.reason
+    _, bye = solo.sent()
+    assert isinstance(bye, Request)
+    solo.reply(bye, 481)
+    solo.wait(64)
+    assert solo.agent.idle
+
+
+@pytest.mark.parametrize("provisional", [True, False])
+def test_an_offer_that_is_never_answered_ends_the_call(provisional: bool) -> None:
+    solo, _ = in_call()
+    solo.agent.offer(1, [IMAGE], solo.now)
+    if provisional:
+        solo.reply(solo.request("INVITE"), 100)
+    solo.wait(32)
+    assert kinds(solo.events) == ["Ended"]
+    solo.wait(64)
+    assert solo.agent.idle
+
+
+def test_an_unreadable_answer_to_our_offer_ends_the_call() -> None:
+    solo, _ = in_call()
+    solo.agent.offer(1, [IMAGE], solo.now)
+    solo.reply(solo.request("INVITE"), 200, body=b"nonsense")
+    assert kinds(solo.events) == ["Ended"]
+
+
+def test_an_offer_is_forgotten_when_the_call_ends() -> None:
+    solo, ok = in_call()
+    solo.agent.offer(1, [IMAGE], solo.now)
+    invite = solo.request("INVITE")
+    solo.ask_within(ok, "BYE", 1)
+    assert solo.statuses() == [200]
+    solo.reply(invite, 487)
+    solo.request("ACK")
+    assert kinds(solo.events) == ["Ended"]
+    solo.wait(64)
+    assert solo.agent.idle
+
+
+def test_media_that_cannot_be_written_are_refused_before_they_are_sent() -> None:
+    solo, _ = in_call()
+    with pytest.raises(ValueError, match="cannot stand in an SDP line"):
+        solo.agent.offer(1, unwritable(SessionDescription.parse(sdp())), solo.now)
+    assert solo.sent() == []
+
+
+# --- both at once -------------------------------------------------------------------------------------------
+
+
+def offering_both(seed: int) -> Link:
+    link = Link(seed=seed)
+    answering(link)
+    link.alice.place(call_request(), link.now)
+    link.run(1)
+    link.alice.offer(1, [IMAGE], link.now)
+    link.bob.offer(1, [IMAGE], link.now)
+    link.run(20)
+    return link
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_offers_that_cross_are_refused_and_one_is_sent_again(seed: int) -> None:
+    link = offering_both(seed)
+    assert link.said(ALICE).count("491 INVITE") == link.said(BOB).count("491 INVITE") == 1
+    # Bob does not own the Call-ID, so he is the first to try again; Alice then drops hers.
+    assert (link.said(ALICE).count("INVITE"), link.said(BOB).count("INVITE")) == (2, 2)
+    theirs, ours = link.events[ALICE][-1], link.events[BOB][-1]
+    assert isinstance(theirs, MediaChanged)
+    assert isinstance(ours, MediaChanged)
+    assert (theirs.ours, ours.ours) == (False, True)
+    assert kinds(link.events[ALICE]).count("MediaChanged") == 1
+
+
+def test_the_back_off_depends_on_who_began_the_call() -> None:
+    times: dict[Address, list[float]] = {ALICE: [], BOB: []}
+    for seed in range(40):
+        for side in (ALICE, BOB):
+            solo = Solo(seed=seed)
+            if side == ALICE:
+                solo.answered()
+            else:
+                solo.ask("INVITE", body=sdp())
+                solo.agent.accept(1, [AUDIO], ALICE[0], mirror, solo.now)
+                ok = solo.sent()[-1]
+                solo.ask("ACK", to=ok.headers.get("To") or "")
+            solo.agent.offer(1, [IMAGE], solo.now)
+            solo.reply(solo.request("INVITE"), 491)
+            solo.sent()
+            begin = solo.now
+            while not (sent := solo.sent()):
+                solo.wait(0.01)
+            assert isinstance(sent[0], Request)
+            times[side].append(round(solo.now - begin, 2))
+    assert min(times[ALICE]) >= 2.1
+    assert max(times[ALICE]) <= 4.01
+    assert max(times[BOB]) <= 2.01
+    assert len(set(times[ALICE])) > 20
+
+
+def test_two_calls_at_once_do_not_mix() -> None:
+    link = Link()
+    answers: list[LineEvent] = []
+
+    def on_event(event: LineEvent) -> None:
+        if isinstance(event, Incoming):
+            media = [AUDIO] if event.call == 1 else [IMAGE]
+            link.bob.accept(event.call, media, BOB[0], mirror, link.now)
+
+    link.on_event[BOB] = on_event
+    link.on_event[ALICE] = answers.append
+    first = link.alice.place(call_request(), link.now)
+    second = link.alice.place(call_request(media=[IMAGE]), link.now)
+    link.run(1)
+    link.alice.hang_up(first, link.now)
+    link.run(10)
+    assert [(type(each).__name__, each.call) for each in answers] == [
+        ("Answered", first),
+        ("Answered", second),
+        ("Ended", first),
+    ]
+    link.alice.hang_up(second, link.now)
+    link.run()
+    assert link.idle

@@ -1,0 +1,346 @@
+"""The four machines against RFC 3261 17: which message at which time, and what is never answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sip.line import Address
+from sip.message import Headers, Request, Response, Via
+from sip.timers import Timers
+from sip.transaction import (
+    INVITE_CLIENT,
+    INVITE_SERVER,
+    OTHER_CLIENT,
+    OTHER_SERVER,
+    ClientTransaction,
+    Failure,
+    Input,
+    ServerTransaction,
+    State,
+    Table,
+    acknowledgement,
+)
+from sip.transaction_layer import TransactionLayer, response_address
+from tests.sip.link import ALICE, BOB
+
+
+def request(method: str, branch: str = "z9hG4bK-1", **more: str) -> Request:
+    fields = {
+        "Via": f"SIP/2.0/UDP 192.0.2.1:5060;branch={branch};rport",
+        "From": "<sip:a@a.example>;tag=1",
+        "To": "<sip:b@b.example>",
+        "Call-ID": "c",
+        "CSeq": f"1 {method}",
+    }
+    return Request(method, "sip:b@b.example", Headers((fields | more).items()))
+
+
+def response(to: Request, status: int, tag: str = "2") -> Response:
+    headers = to.headers.copy()
+    headers.set("To", f"<sip:b@b.example>;tag={tag}")
+    return Response(status, "R", headers)
+
+
+class Bench:
+    """Transactions on a clock of their own, and what they did when."""
+
+    def __init__(self) -> None:
+        self.timers = Timers()
+        self.now = 0.0
+        self.sent: list[tuple[float, str]] = []
+        self.delivered: list[int] = []
+        self.failures: list[Failure] = []
+        self.ended = 0
+
+    def send(self, data: bytes, destination: Address) -> None:
+        self.sent.append(
+            (round(self.now, 3), data.split(b" ")[0 if not data.startswith(b"SIP") else 1].decode())
+        )
+
+    def end(self) -> None:
+        self.ended += 1
+
+    def client(self, method: str) -> ClientTransaction:
+        transaction = ClientTransaction(
+            request(method),
+            BOB,
+            self.timers,
+            self.send,
+            lambda response, source, now: self.delivered.append(response.status),
+            lambda failure, now: self.failures.append(failure),
+            self.end,
+        )
+        transaction.start(self.now)
+        return transaction
+
+    def server(self, method: str) -> ServerTransaction:
+        return ServerTransaction(request(method), BOB, self.timers, self.send, self.end)
+
+    def wait(self, seconds: float) -> None:
+        end = self.now + seconds
+        while (when := self.timers.next_deadline()) is not None and when <= end:
+            self.now = when
+            self.timers.fire(when)
+        self.now = end
+
+    def at(self) -> list[float]:
+        return [when for when, _ in self.sent]
+
+
+def test_an_unanswered_invite_is_repeated_at_doubling_intervals_and_given_up_after_32_seconds() -> None:
+    bench = Bench()
+    transaction = bench.client("INVITE")
+    bench.wait(31.9)
+    assert bench.at() == [0, 0.5, 1.5, 3.5, 7.5, 15.5, 31.5]
+    assert not bench.failures
+    bench.wait(0.1)
+    assert bench.failures == [Failure.TIMEOUT]
+    assert transaction.terminated
+    assert bench.ended == 1
+
+
+def test_another_unanswered_request_is_repeated_every_4_seconds_at_most() -> None:
+    bench = Bench()
+    bench.client("BYE")
+    bench.wait(40)
+    assert bench.at() == [0, 0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5, 31.5]
+    assert bench.failures == [Failure.TIMEOUT]
+
+
+def test_a_provisional_response_stops_the_repeats_of_an_invite() -> None:
+    bench = Bench()
+    transaction = bench.client("INVITE")
+    bench.wait(0.1)
+    transaction.receive(response(transaction.request, 180), BOB, bench.now)
+    bench.wait(600)
+    assert bench.at() == [0]
+    assert bench.delivered == [180]
+    assert transaction.state is State.PROCEEDING
+
+
+def test_a_provisional_response_slows_the_repeats_of_another_request() -> None:
+    bench = Bench()
+    transaction = bench.client("BYE")
+    bench.wait(0.1)
+    transaction.receive(response(transaction.request, 100), BOB, bench.now)
+    bench.wait(10)
+    assert bench.at() == [0, 0.5, 4.5, 8.5]
+
+
+def test_a_refused_invite_is_acknowledged_each_time_it_is_refused() -> None:
+    bench = Bench()
+    transaction = bench.client("INVITE")
+    for _ in range(3):
+        transaction.receive(response(transaction.request, 486), BOB, bench.now)
+        bench.wait(0.5)
+    assert [what for _, what in bench.sent] == ["INVITE", "ACK", "ACK", "ACK"]
+    assert bench.delivered == [486]
+    bench.wait(32)
+    assert bench.ended == 1
+
+
+def test_the_ack_of_a_refusal_has_the_branch_of_the_invite_and_the_tag_of_the_response() -> None:
+    invite = request("INVITE", Route="<sip:proxy.example;lr>")
+    ack = acknowledgement(invite, response(invite, 486, tag="x"))
+    assert ack.headers.get("Via") == invite.headers.get("Via")
+    assert ack.headers.get("To") == "<sip:b@b.example>;tag=x"
+    assert ack.headers.get("CSeq") == "1 ACK"
+    assert ack.headers.get_all("Route") == ["<sip:proxy.example;lr>"]
+
+
+def test_every_copy_of_a_success_reaches_the_user_for_32_seconds() -> None:
+    bench = Bench()
+    transaction = bench.client("INVITE")
+    for _ in range(3):
+        transaction.receive(response(transaction.request, 200), BOB, bench.now)
+    assert bench.delivered == [200, 200, 200]
+    bench.wait(32)
+    assert transaction.terminated
+
+
+def test_a_refused_datagram_fails_an_invite_only_while_nobody_answered_it() -> None:
+    bench = Bench()
+    transaction = bench.client("INVITE")
+    transaction.unreachable(bench.now)
+    assert bench.failures == [Failure.UNREACHABLE]
+    later = bench.client("INVITE")
+    later.receive(response(later.request, 100), BOB, bench.now)
+    later.unreachable(bench.now)
+    assert later.state is State.PROCEEDING
+
+
+def test_a_server_repeats_its_refusal_until_the_ack() -> None:
+    bench = Bench()
+    transaction = bench.server("INVITE")
+    transaction.respond(response(transaction.request, 486), bench.now)
+    bench.wait(12)
+    assert bench.at() == [0, 0.5, 1.5, 3.5, 7.5, 11.5]
+    transaction.acknowledged(bench.now)
+    bench.wait(4.9)
+    assert transaction.state is State.CONFIRMED
+    bench.wait(0.1)
+    assert transaction.terminated
+    assert len(bench.sent) == 6
+
+
+def test_a_server_whose_refusal_is_never_acknowledged_ends_after_32_seconds() -> None:
+    bench = Bench()
+    transaction = bench.server("INVITE")
+    transaction.respond(response(transaction.request, 486), bench.now)
+    bench.wait(32)
+    assert transaction.terminated
+
+
+def test_an_accepting_server_swallows_copies_of_the_invite() -> None:
+    bench = Bench()
+    transaction = bench.server("INVITE")
+    transaction.respond(response(transaction.request, 200), bench.now)
+    transaction.repeated(bench.now)
+    assert len(bench.sent) == 1
+    transaction.respond(response(transaction.request, 200), bench.now)
+    assert len(bench.sent) == 2
+    bench.wait(32)
+    assert transaction.terminated
+
+
+def test_a_server_answers_a_copy_with_its_last_response() -> None:
+    bench = Bench()
+    transaction = bench.server("BYE")
+    transaction.repeated(bench.now)
+    assert bench.sent == []
+    transaction.respond(response(transaction.request, 200), bench.now)
+    transaction.repeated(bench.now)
+    assert [what for _, what in bench.sent] == ["200", "200"]
+    bench.wait(32)
+    assert transaction.terminated
+
+
+@pytest.mark.parametrize("table", [INVITE_CLIENT, OTHER_CLIENT, INVITE_SERVER, OTHER_SERVER])
+def test_every_state_of_a_table_leads_to_its_end(table: Table) -> None:
+    leads = {state for state, _ in table}
+    reached = {State.TERMINATED}
+    while more := {s for (s, _), step in table.items() if step.state in reached} - reached:
+        reached |= more
+    assert leads <= reached
+
+
+@given(
+    st.lists(st.sampled_from([100, 180, 200, 302, 486, "ack", "again", "time", "gone", "stop"]), max_size=12)
+)
+@settings(max_examples=150)
+def test_whatever_happens_a_transaction_ends_once_and_then_is_silent(inputs: list[int | str]) -> None:
+    makers: list[Callable[[Bench], ClientTransaction | ServerTransaction]] = [
+        lambda bench: bench.client("INVITE"),
+        lambda bench: bench.client("OPTIONS"),
+        lambda bench: bench.server("INVITE"),
+        lambda bench: bench.server("OPTIONS"),
+    ]
+    for make in makers:
+        bench = Bench()
+        transaction = make(bench)
+        for each in [*inputs, 486]:
+            if each == "time":
+                bench.wait(3)
+            elif isinstance(transaction, ClientTransaction):
+                if isinstance(each, int):
+                    transaction.receive(response(transaction.request, each), BOB, bench.now)
+                elif each == "gone":
+                    transaction.unreachable(bench.now)
+                elif each == "stop":
+                    transaction.abandon(bench.now)
+            elif isinstance(each, int):
+                transaction.respond(response(transaction.request, each), bench.now)
+            elif each == "ack":
+                transaction.acknowledged(bench.now)
+            else:
+                transaction.repeated(bench.now)
+        bench.wait(64)
+        assert transaction.terminated
+        assert bench.ended == 1
+        assert bench.timers.next_deadline() is None
+
+
+# --- matching -----------------------------------------------------------------------------------------------
+
+
+def layer(limit: int = 100) -> TransactionLayer:
+    return TransactionLayer(Timers(), Random(1), lambda peer: ALICE, limit)
+
+
+def test_a_request_is_known_by_branch_sent_by_and_method() -> None:
+    transactions = layer()
+    transactions.serve(request("INVITE"), BOB)
+    assert transactions.absorb(request("INVITE"), 0)
+    assert transactions.absorb(request("ACK"), 0)
+    assert not transactions.absorb(request("BYE"), 0)
+    assert not transactions.absorb(request("INVITE", "z9hG4bK-2"), 0)
+    other = request("INVITE", Via="SIP/2.0/UDP 192.0.2.9:5060;branch=z9hG4bK-1")
+    assert not transactions.absorb(other, 0)
+    assert transactions.merged(other)
+    assert transactions.cancelled(request("CANCEL")) is not None
+
+
+def test_a_branch_without_the_magic_cookie_is_no_name() -> None:
+    transactions = layer()
+    transactions.serve(request("INVITE", "1"), BOB)
+    assert transactions.absorb(request("INVITE", "1"), 0)
+    assert not transactions.absorb(request("INVITE", "1", **{"Call-ID": "d"}), 0)
+
+
+def test_too_many_requests_are_dropped() -> None:
+    transactions = layer(limit=2)
+    assert transactions.serve(request("INFO", "z9hG4bK-1"), BOB)
+    assert transactions.serve(request("INFO", "z9hG4bK-2"), BOB)
+    assert transactions.serve(request("INFO", "z9hG4bK-3"), BOB) is None
+    assert len(transactions) == 2
+
+
+@pytest.mark.parametrize("change", ["branch", "method", "via"])
+def test_a_response_to_something_else_is_dropped(change: str) -> None:
+    transactions = layer()
+    delivered: list[int] = []
+    sent = request("OPTIONS")
+    sent.headers.remove("Via")
+    transactions.request(
+        sent, BOB, lambda response, source, now: delivered.append(response.status), lambda *_: None, 0
+    )
+    wrong = response(sent, 200)
+    if change == "branch":
+        wrong.headers.set("Via", "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKother")
+    elif change == "method":
+        wrong.headers.set("CSeq", "1 INVITE")
+    else:
+        wrong.headers.add("Via", "SIP/2.0/UDP 192.0.2.7:5060;branch=z9hG4bKx")
+    transactions.receive_response(wrong, BOB, 0)
+    assert delivered == []
+    transactions.receive_response(response(sent, 200), BOB, 0)
+    assert delivered == [200]
+
+
+@pytest.mark.parametrize(
+    ("via", "destination"),
+    [
+        ("SIP/2.0/UDP 10.0.0.1:5070;branch=z9hG4bK1;rport", ("198.51.100.7", 1024)),
+        ("SIP/2.0/UDP 10.0.0.1:5070;branch=z9hG4bK1", ("198.51.100.7", 5070)),
+        ("SIP/2.0/UDP pbx.example;branch=z9hG4bK1", ("198.51.100.7", 5060)),
+    ],
+)
+def test_responses_go_where_the_request_came_from(via: str, destination: Address) -> None:
+    assert response_address(Via.parse(via), ("198.51.100.7", 1024)) == destination
+
+
+def test_inputs_without_a_place_in_a_table_change_nothing() -> None:
+    assert (State.CONFIRMED, Input.REQUEST) not in INVITE_SERVER
+    bench = Bench()
+    transaction = bench.server("INVITE")
+    transaction.respond(response(transaction.request, 486), bench.now)
+    transaction.acknowledged(bench.now)
+    transaction.repeated(bench.now)
+    transaction.respond(response(transaction.request, 200), bench.now)
+    assert transaction.state is State.CONFIRMED
+    assert len(bench.sent) == 1
