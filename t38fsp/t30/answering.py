@@ -164,8 +164,14 @@ class Answering(Session):
         image = self._state in (State.TCF, State.IMAGE) and self._carrier not in (None, Modem.V21)
         if image or self._state is State.STORE:
             return
-        quiet = self._quiet_timer
-        self._start(quiet, self._timers.t4 if quiet is Timer.T4 else self._timers.t2)
+        if self._quiet_timer is Timer.T4:
+            self._start(Timer.T4, self._timers.t4)
+        else:
+            self._await_command()
+
+    def _await_command(self) -> None:
+        trained = self._state in (State.IMAGE, State.BUSY, State.DCN)
+        self._start(Timer.T2, self._timers.last_command if trained else self._timers.t2)
 
     def _no_command(self) -> None:
         self._end(T30Error.NO_COMMAND, response="T2")

@@ -140,7 +140,7 @@ class Receiver(Answering):
         if self._choice.mode.ecm:
             self._respond(State.BUSY, (FCF.RNR, b""))
         else:
-            self._start(Timer.T2, self._timers.t2)
+            self._await_command()
 
     def _store_too_slow(self) -> None:
         self._end(T30Error.PAGE_NOT_STORED, "storing it took longer than the far end waits", "RNR")
@@ -153,7 +153,7 @@ class Receiver(Answering):
         elif self._state is not State.IMAGE:
             return
         elif signal is None:
-            self._start(Timer.T2, self._timers.t2)
+            self._await_command()
         elif isinstance(signal, FrameReceived):
             if self._choice.mode.ecm:
                 self._image_frame(signal.frame)

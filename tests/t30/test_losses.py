@@ -1,0 +1,220 @@
+"""Calls on a bad line: lost commands and answers, lost frames, failed training."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from t38fsp.t30.fallback import DESCENDING
+from t38fsp.t30.frames import FCF, Frame
+from t38fsp.t30.options import TransmitOptions
+from t38fsp.t30.outputs import Negotiated, T30Error
+from t38fsp.t30.session import Session
+from t38fsp.t30.vocabulary import Modem
+from tests.t30.calls import FINE, STANDARD, assert_delivered, assert_honest, run
+from tests.t30.link import Bad, Damage, LosesBursts, Noise
+
+# --- single losses ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        [FCF.DIS],
+        [FCF.DCS],
+        [FCF.CFR],
+        [FCF.CFR, FCF.CFR],
+        [FCF.PPS],
+        [FCF.MCF],
+        [FCF.MCF, FCF.MCF],
+        [FCF.PPS, FCF.MCF],
+        [FCF.DCN],
+    ],
+    ids=lambda lost: " ".join(str(fcf) for fcf in lost),
+)
+def test_a_lost_command_or_answer_with_ecm_is_repeated(lost: list[FCF]) -> None:
+    link = run(damage=LosesBursts(list(lost)))
+    assert_delivered(link, 2)
+    assert [outcome.response for outcome in link.outcomes(link.receiver)] == ["MCF", "MCF"]
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [[FCF.MPS], [FCF.MCF], [FCF.MCF, FCF.MCF], [FCF.EOP], [FCF.EOP, FCF.EOP], [FCF.MPS, FCF.MCF]],
+    ids=lambda lost: " ".join(str(fcf) for fcf in lost),
+)
+def test_a_lost_command_or_answer_without_ecm_is_repeated(lost: list[FCF]) -> None:
+    link = run(sending=TransmitOptions(ecm=False), damage=LosesBursts(list(lost)))
+    assert_delivered(link, 2)
+    assert len(link.store.kept) == 2
+
+
+@pytest.mark.parametrize("ecm", [True, False])
+def test_a_lost_answer_to_eom(ecm: bool) -> None:
+    link = run((FINE, STANDARD), sending=TransmitOptions(ecm=ecm), damage=LosesBursts([FCF.MCF]))
+    assert_delivered(link, 2)
+
+
+@pytest.mark.parametrize(
+    ("lost", "error", "confirmed"),
+    [
+        ([FCF.CFR] * 3, T30Error.NO_ANSWER_TO_DCS, 0),
+        ([FCF.DCS] * 3, T30Error.NO_ANSWER_TO_DCS, 0),
+        ([FCF.PPS] * 3, T30Error.NO_ANSWER_TO_PAGE, 0),
+        ([FCF.MCF] * 3, T30Error.NO_ANSWER_TO_PAGE, 0),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_three_times_without_an_answer(lost: list[FCF], error: T30Error, confirmed: int) -> None:
+    link = run(damage=LosesBursts(list(lost)))
+    finished = link.finished(link.transmitter)
+    assert (finished.error, finished.pages_confirmed) == (error, confirmed)
+    assert "waiting for the answer to" in finished.detail
+    assert finished.detail.endswith("page 1 of 2")
+    assert link.said(link.transmitter)[-1] == "DCN"
+    assert link.finished(link.receiver).error is not None
+    assert_honest(link)
+
+
+def test_the_page_of_which_nothing_was_heard_is_refused() -> None:
+    """Its MPS must not pass for a repetition of the one before."""
+
+    class LosesSecondPage(Damage):
+        images = 0
+
+        def loses_burst(self, sender: Session, burst: object) -> bool:
+            modem = getattr(burst, "modem", Modem.V21)
+            LosesSecondPage.images += modem is not Modem.V21
+            return modem is not Modem.V21 and LosesSecondPage.images == 3
+
+    link = run((FINE,) * 3, sending=TransmitOptions(ecm=False), octets=12_000, damage=LosesSecondPage())
+    assert_delivered(link, 3, 12_000)
+    assert [outcome.response for outcome in link.outcomes(link.transmitter)] == ["MCF", "RTN", "MCF", "MCF"]
+
+
+# --- error correction ---------------------------------------------------------------------------------------
+
+
+class LosesFrames(Damage):
+    """Each listed FCD is lost as often as listed."""
+
+    def __init__(self, numbers: list[int]) -> None:
+        self.numbers = numbers
+        self.seen: list[int] = []
+
+    def loses_frame(self, sender: Session, modem: Modem, frame: bytes) -> bool:
+        if modem is Modem.V21 or Frame.parse(frame).fcf is not FCF.FCD:
+            return False
+        number = int(f"{frame[3]:08b}"[::-1], 2)
+        self.seen.append(number)
+        if number not in self.numbers:
+            return False
+        self.numbers.remove(number)
+        return True
+
+
+def test_only_flagged_frames_come_again() -> None:
+    damage = LosesFrames([0, 7, 23])
+    link = run((FINE,), damage=damage)
+    assert_delivered(link, 1)
+    assert damage.seen == [*range(24), 0, 7, 23]
+    assert link.said(link.receiver) == ["DIS", "CFR", "PPR", "MCF"]
+    (outcome,) = link.outcomes(link.transmitter)
+    assert outcome.repeats == 3
+
+
+def test_after_four_requests_the_rate_falls() -> None:
+    """CTC, long training once, and the requests are counted anew."""
+    link = run((FINE, FINE), damage=LosesFrames([5] * 5))
+    assert_delivered(link, 2)
+    assert link.said(link.transmitter) == ["DCS", *["PPS"] * 4, "CTC", "PPS", "PPS", "PPS", "DCN"]
+    assert link.image_modems()[4:] == [
+        (Modem.V17_14400, True),
+        (Modem.V17_12000, False),
+        (Modem.V17_12000, True),
+        (Modem.V17_12000, True),
+    ]
+    assert [outcome.bit_rate for outcome in link.outcomes(link.receiver)] == [12000, 12000]
+    assert [output.modem for output in link.of(link.transmitter, Negotiated)][-1] is Modem.V17_12000
+
+
+def test_a_frame_that_never_arrives_ends_in_eor() -> None:
+    link = run((FINE,), damage=LosesFrames([5] * 100))
+    assert link.finished(link.transmitter).error is T30Error.ECM_FAILED
+    assert link.said(link.transmitter)[-2:] == ["EOR", "DCN"]
+    assert link.said(link.receiver)[-1] == "ERR"
+    assert link.image_modems()[-1][0] is Modem.V27TER_2400
+    (ours,), (theirs,) = link.outcomes(link.transmitter), link.outcomes(link.receiver)
+    assert (ours.confirmed, ours.response) == (theirs.confirmed, theirs.response) == (False, "ERR")
+    assert link.finished(link.receiver).pages_confirmed == 0
+    assert link.finished(link.receiver).error is T30Error.ECM_FAILED
+
+
+def test_giving_up_at_once_when_asked_to() -> None:
+    link = run((FINE,), sending=TransmitOptions(continue_to_correct=False), damage=LosesFrames([5] * 4))
+    assert link.said(link.transmitter) == ["DCS", *["PPS"] * 4, "EOR", "DCN"]
+    assert link.finished(link.transmitter).error is T30Error.ECM_FAILED
+
+
+def test_a_block_of_which_nothing_arrived_comes_again() -> None:
+    link = run((FINE,), damage=LosesFrames(list(range(24))))
+    assert_delivered(link, 1)
+
+
+# --- training -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("good", DESCENDING)
+def test_training_falls_back_to_a_modem_that_works(good: Modem) -> None:
+    bad = set(DESCENDING[: DESCENDING.index(good)])
+    link = run(damage=Bad(bad), octets=2000)
+    assert_delivered(link, 2, 2000)
+    assert {modem for modem, _ in link.image_modems()[len(bad) :]} == {good}
+    assert link.said(link.receiver).count("FTT") == len(bad)
+
+
+@pytest.mark.parametrize("ecm", [True, False])
+def test_no_modem_works(ecm: bool) -> None:
+    link = run(damage=Bad(set(DESCENDING)), sending=TransmitOptions(ecm=ecm))
+    assert link.finished(link.transmitter).error is T30Error.TRAINING_FAILED
+    assert link.finished(link.receiver).error is T30Error.DISCONNECTED
+
+
+def test_the_rate_that_failed_is_not_tried_after_eom() -> None:
+    link = run((FINE, STANDARD), damage=Bad({Modem.V17_14400}))
+    assert_delivered(link, 2)
+    assert link.said(link.receiver).count("FTT") == 1
+
+
+# --- any losses ---------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    bursts=st.sampled_from([0.0, 0.03, 0.15]),
+    control=st.sampled_from([0.0, 0.05, 0.2]),
+    image=st.sampled_from([0.0, 0.01, 0.2]),
+)
+def test_with_ecm_no_loss_makes_a_page_count_that_was_not_stored(
+    seed: int, bursts: float, control: float, image: float
+) -> None:
+    noise = Noise(seed, bursts=bursts, control_frames=control, image_frames=image, training=0.1)
+    link = run((FINE, FINE, STANDARD, FINE), damage=noise)
+    assert_honest(link)
+    assert link.finished(link.receiver)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32), bursts=st.sampled_from([0.0, 0.05, 0.2]), control=st.sampled_from([0.0, 0.1])
+)
+def test_without_ecm_no_loss_makes_a_page_count_that_was_not_stored(
+    seed: int, bursts: float, control: float
+) -> None:
+    noise = Noise(seed, bursts=bursts, control_frames=control, training=0.1)
+    options = TransmitOptions(ecm=False)
+    link = run((FINE, FINE, STANDARD, FINE), sending=options, damage=noise, octets=12_000)
+    assert_honest(link, 12_000)
+    assert link.finished(link.receiver)
