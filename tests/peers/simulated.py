@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 _ROUNDS_AT_ONE_INSTANT = 10_000
+_OVERTAKEN_BY = 0.05
 
 
 class Party(Protocol):
@@ -48,6 +49,7 @@ def run(
     delay: float = 0.02,
     jitter: float = 0.0,
     loss: float = 0.0,
+    overtaken: float = 0.0,
     seed: int = 0,
     until: Callable[[], bool] | None = None,
     linger: float = 5.0,
@@ -59,8 +61,9 @@ def run(
         peer: usually a :class:`tests.peers.endpoint.SpandspEndpoint`.
         ours: usually the product.
         delay: seconds from sender to receiver, each way.
-        jitter: up to this many seconds more, drawn for each datagram; reorders when large.
+        jitter: up to this many seconds more, drawn for each datagram, which keep their order.
         loss: share of datagrams (0..1) lost in each direction, copies independently.
+        overtaken: share of datagrams that come 50 ms later, behind those sent after them.
         seed: of the line's random numbers.
         until: ends the call early when it returns true.
         linger: seconds that one party gets after the other has finished.
@@ -77,6 +80,7 @@ def run(
     now = 0.0
     rounds = 0
     one_finished: float | None = None
+    latest: dict[int, float] = {}
     while True:
         for sender, receiver in ((peer, ours), (ours, peer)):
             for datagram in sender.take_datagrams():
@@ -85,6 +89,10 @@ def run(
                     call.lost += 1
                     continue
                 arrival = now + delay + (chance.uniform(0, jitter) if jitter else 0.0)
+                if overtaken and chance.random() < overtaken:
+                    arrival += _OVERTAKEN_BY
+                else:
+                    arrival = latest[id(sender)] = max(arrival, latest.get(id(sender), 0.0))
                 heapq.heappush(in_flight, (arrival, next(order), receiver, datagram))
         call.seconds = now
         if until is not None and until():

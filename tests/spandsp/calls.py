@@ -30,6 +30,7 @@ class Conditions:
     delay: float = 0.02
     jitter: float = 0.0
     loss: float = 0.0
+    overtaken: float = 0.0
     seed: int = 0
     fault: IfpFilter | None = None
     """Applied to what the sending machine sends."""
@@ -90,7 +91,15 @@ def receive_from_spandsp(
 
 
 def _run(far: SpandspEndpoint, near: OurSender | OurReceiver, line: Conditions) -> SimulatedCall:
-    call = run(far, near, delay=line.delay, jitter=line.jitter, loss=line.loss, seed=line.seed)
+    call = run(
+        far,
+        near,
+        delay=line.delay,
+        jitter=line.jitter,
+        loss=line.loss,
+        overtaken=line.overtaken,
+        seed=line.seed,
+    )
     far.hang_up()
     return call
 
