@@ -84,9 +84,9 @@ class FaxJob:
     def cancel(self) -> None:
         """Note that the operation is to end, and say so to the engine; returns at once."""
         with self._lock:
-            self._cancelled = True
+            first, self._cancelled = not self._cancelled, True
             remote = self._remote
-        if remote is not None:
+        if first and remote is not None:
             remote.abort()
 
     def finish(self, result: FaxResult, error: int | None = None) -> FaxResult:

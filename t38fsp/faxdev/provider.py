@@ -87,6 +87,7 @@ class FaxServiceProvider:
         self._engine: EngineProcess | None = None
         self._devices = Devices(0, 1, 0.0)
         self._announcements: _Announcements | None = None
+        self._address = ("", 0)
 
     def configure(self, settings: FaxDevSettings) -> None:
         """Ours: what the registry is to a DLL. Raises RuntimeError while the provider is initialised."""
@@ -94,6 +95,11 @@ class FaxServiceProvider:
             if self._engine is not None:
                 raise RuntimeError("the provider is in use; call FaxDevShutdown before configure")
             self._settings = settings
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Ours: where SIP messages are received; ("", 0) while the provider is not initialised."""
+        return self._address
 
     # --- the provider ---------------------------------------------------------------------------------------
 
@@ -131,7 +137,7 @@ class FaxServiceProvider:
             )
             self._devices = Devices(settings.device_count, settings.device_id_prefix, settings.take_limit)
             try:
-                engine.start()
+                self._address = engine.start()
             except EngineError as error:
                 _logger.error("%s", error)
                 self._engine = None
@@ -158,6 +164,7 @@ class FaxServiceProvider:
         """End every operation with FS_USER_ABORT; stop the engine. S_OK, or E_FAIL if it had to be killed."""
         with self._lock:
             engine, self._engine = self._engine, None
+            self._address = ("", 0)
             jobs = list(self._jobs.values())
         for job in jobs:
             job.cancel()

@@ -1,0 +1,29 @@
+"""Send a fax through the FaxDev functions: ``send_faxdev.py letter.tif sip:+15550100@127.0.0.1:5070``."""
+
+import sys
+
+from t38fsp import faxdev
+
+
+def on_call(fax_handle: int, call_handle: object, _reserved1: int, _reserved2: int) -> bool:
+    print(f"fax {fax_handle} is the call {call_handle}")
+    return True
+
+
+def main(document: str, number: str) -> int:
+    faxdev.configure(faxdev.FaxDevSettings(listen=("0.0.0.0", 0)))
+    if faxdev.FaxDevInitialize() is None:
+        print(f"the provider does not start, error {faxdev.GetLastError()}", file=sys.stderr)
+        return 1
+    job = faxdev.FaxDevStartJob(0, 0, None, None)
+    sent = faxdev.FaxDevSend(job, faxdev.FAX_SEND(FileName=document, ReceiverNumber=number), on_call)
+    status, result = faxdev.FaxDevReportStatus(job), faxdev.GetJobResult(job)
+    if status is not None and result is not None:
+        print(f"FS_{status.StatusId.name}: {result.reason}")
+    faxdev.FaxDevEndJob(job)
+    faxdev.FaxDevShutdown()
+    return 0 if sent else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
