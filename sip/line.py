@@ -1,8 +1,9 @@
 """The line interface: the few verbs and events that a call needs, whatever SIP stack serves them.
 
 A *line* places and takes calls. Each call has a number, ``call``, unique within the line. Verbs go in with
-``now``; events reach whoever made the line, never from inside a verb. The line builds ``o=``, ``s=`` and ``t=`` itself and
-raises the version of ``o=`` only when the body changes (RFC 3264 8); callers speak in media descriptions.
+``now``; events reach whoever made the line, never from inside a verb. The line builds ``o=``, ``s=`` and
+``t=`` itself and raises the version of ``o=`` only when the body changes (RFC 3264 8); callers speak in media
+descriptions.
 
 An offer from the far end is answered at once by the call's *answerer*, a pure function, so that the line may
 live in another process; the call is told afterwards by :class:`MediaChanged`.

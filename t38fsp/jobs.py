@@ -102,6 +102,8 @@ class EngineSettings:
     take_limit: float = 20.0
     max_calls: int = 1000
     image_workers: int = 1
+    user_agent: str = "t38fsp"
+    """What we call ourselves in SIP."""
 
 
 Observer = Callable[[FaxEvent], None]

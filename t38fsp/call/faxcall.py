@@ -298,6 +298,7 @@ class FaxCall(ABC):
             syntax=Syntax.for_version(media.version),
             redundancy=self._settings.redundancy if media.theirs.accepts_redundancy else 0,
             max_datagram=media.theirs.max_datagram,
+            max_ifp=media.theirs.max_ifp,
         )
         self._emit(events.SwitchedToT38(self._record.dialog, ours))
         self._terminal.start(now)

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
-from importlib.metadata import version
 
 from sip.errors import SipError
 from sip.line import Address, Ended, Failed, Incoming, LineEvent
@@ -54,7 +53,6 @@ class FaxEngine:
         self._waiting: dict[int, tuple[Incoming, asyncio.TimerHandle]] = {}
         self._closing = False
         self._none_left = asyncio.Event()
-        self._line_events: list[LineEvent] = []
 
     async def start(self) -> Address:
         """Bind the SIP address and start the image workers; returns where we listen.
@@ -66,7 +64,7 @@ class FaxEngine:
         host, port = self._settings.listen
         self._line = UdpLine(
             self._on_line_event,
-            user_agent=f"t38fsp/{version('t38fsp')}",
+            user_agent=self._settings.user_agent,
             host=host,
             port=port,
             random=self._random,
@@ -207,12 +205,23 @@ class FaxEngine:
     def _run(self, job: int, call: FaxCall, media: MediaPort, file: str) -> None:
         """Attach a call that has been started to the wire."""
         running = RunningCall(
-            call, media, self._pacer, self._images, file, self._observers[job], lambda: self._over(job)
+            call,
+            media,
+            self._pacer,
+            self._images,
+            file,
+            self._observers[job],
+            on_over=lambda: self._over(job),
+            on_fault=lambda: self._hang_up(call),
         )
         self._running[job] = running
         if call.line_call is not None:
             self._by_line_call[call.line_call] = running
         running.settle()
+
+    def _hang_up(self, call: FaxCall) -> None:
+        if call.line_call is not None:
+            self._line.hang_up(call.line_call, self._loop.time())
 
     def _over(self, job: int) -> None:
         running = self._running.pop(job)
@@ -236,21 +245,13 @@ class FaxEngine:
     # --- the line ------------------------------------------------------------------------------------------
 
     def _on_line_event(self, event: LineEvent) -> None:
-        # A verb may report at once, while a call is still in the middle of using it.
-        if not self._line_events:
-            self._loop.call_soon(self._handle_line_events)
-        self._line_events.append(event)
-
-    def _handle_line_events(self) -> None:
-        waiting, self._line_events = self._line_events, []
-        for event in waiting:
-            running = self._by_line_call.get(event.call)
-            if running is not None:
-                running.line_event(event)
-            elif isinstance(event, Incoming):
-                self._on_call(event)
-            elif isinstance(event, Failed | Ended) and event.call in self._waiting:
-                self._waiting.pop(event.call)[1].cancel()
+        running = self._by_line_call.get(event.call)
+        if running is not None:
+            running.line_event(event)
+        elif isinstance(event, Incoming):
+            self._on_call(event)
+        elif isinstance(event, Failed | Ended) and event.call in self._waiting:
+            self._waiting.pop(event.call)[1].cancel()
 
     def _on_call(self, incoming: Incoming) -> None:
         now = self._loop.time()

@@ -5,21 +5,27 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from sip.line import Address, LineEvent
 from t38fsp.call.faxcall import FaxCall, PageJob, StorePage
 from t38fsp.call.host import settle
 from t38fsp.call.receiving import ReceivingCall
 from t38fsp.call.sending import SendingCall
+from t38fsp.call.verdict import verdict
 from t38fsp.engine.media import MediaPort
 from t38fsp.engine.pacer import Pacer
 from t38fsp.events import FaxEvent, Finished
 from t38fsp.image.errors import ImageError
 from t38fsp.image.pool import ImagePool
+from t38fsp.results import FaxResult
+from t38fsp.status import FaxStatus
 from t38fsp.t30.outputs import PageWanted
 from t38fsp.t38.terminal import Packet
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class RunningCall:
@@ -34,6 +40,7 @@ class RunningCall:
         file: str,
         observer: Callable[[FaxEvent], None],
         on_over: Callable[[], None],
+        on_fault: Callable[[], None],
     ) -> None:
         self.call = call
         self._media = media
@@ -42,27 +49,48 @@ class RunningCall:
         self._file = file
         self._observer = observer
         self._on_over = on_over
+        self._on_fault = on_fault
+        self._over = False
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._page_tasks: set[asyncio.Task[None]] = set()
+        self._closing: asyncio.Task[None] | None = None
 
     def line_event(self, event: LineEvent) -> None:
-        self.call.line_event(event, self._loop.time())
-        self.settle()
+        self._feed(self.call.line_event, event)
 
     def datagram_received(self, data: bytes) -> bool:
-        accepted = self.call.datagram_received(data, self._loop.time())
-        self.settle()
-        return accepted
+        return self._feed(self.call.datagram_received, data) or False
 
     def proceed(self, go_on: bool) -> None:
         if isinstance(self.call, SendingCall):
-            self.call.proceed(go_on, self._loop.time())
-            self.settle()
+            self._feed(self.call.proceed, go_on)
 
     def abort(self) -> None:
-        self.call.abort(self._loop.time())
-        self.settle()
+        self._feed(self.call.abort)
+
+    def _feed(self, method: Callable[..., T], *arguments: object) -> T | None:
+        """Give the call an input, and carry out what it asks for."""
+        try:
+            outcome = method(*arguments, self._loop.time())
+            settle(self.call, self)
+        except Exception:
+            # A fault of ours ends the call it struck, with a result, and no other.
+            logger.exception("call %s failed on a fault of ours", self.call.line_call)
+            self._fail()
+            return None
+        return outcome
+
+    def _fail(self) -> None:
+        if not self._over:
+            outcome = verdict(
+                FaxStatus.FATAL_ERROR, "an internal error ended the call; its trace is in the log"
+            )
+            self._on_fault()
+            self.arm(None)
+            self._end(
+                Finished(FaxResult(outcome.status, outcome.reason, outcome.retry, outcome.retry_reason))
+            )
 
     def settle(self) -> None:
         settle(self.call, self)
@@ -96,11 +124,27 @@ class RunningCall:
         task.add_done_callback(self._page_tasks.discard)
 
     def report(self, event: FaxEvent) -> None:
-        if isinstance(event, Finished):
-            self._release_all()
+        if not isinstance(event, Finished):
+            self._observer(event)
+        elif isinstance(self.call, ReceivingCall) and event.result.pages_confirmed:
+            self._closing = self._loop.create_task(self._finish_file(event))
+        else:
+            self._end(event)
+
+    async def _finish_file(self, event: Finished) -> None:
+        """Write the number of pages into the file that grew page by page."""
+        try:
+            await self._images.finish(self._file, event.result.pages_confirmed)
+        except ImageError as error:
+            logger.warning("the page count of %s is missing: %s", self._file, error)
+        self._end(event)
+
+    def _end(self, event: Finished) -> None:
+        self._release_all()
         self._observer(event)
 
     def _release_all(self) -> None:
+        self._over = True
         self._pacer.remove(self)
         self._media.close()
         for task in self._page_tasks:
@@ -109,8 +153,7 @@ class RunningCall:
 
     def _on_deadline(self) -> None:
         self._timer = None
-        self.call.handle_deadline(self._loop.time())
-        self.settle()
+        self._feed(self.call.handle_deadline)
 
     async def _do(self, job: PageJob) -> None:
         match self.call, job:
@@ -119,15 +162,14 @@ class RunningCall:
                     data = await self._images.encode_page(self._file, index, mode)
                 except ImageError as error:
                     logger.error("page %d of %s cannot be coded: %s", index + 1, self._file, error)
-                    call.page_failed(request, str(error), self._loop.time())
+                    self._feed(call.page_failed, request, str(error))
                 else:
-                    call.page_ready(request, data, self._loop.time())
+                    self._feed(call.page_ready, request, data)
             case ReceivingCall() as call, StorePage(index=index, mode=mode, data=data):
                 try:
                     quality = await self._images.store_page(self._file, data, mode)
                 except ImageError as error:
                     logger.error("page %d cannot be stored in %s: %s", index + 1, self._file, error)
-                    call.page_not_stored(index, str(error), self._loop.time())
+                    self._feed(call.page_not_stored, index, str(error))
                 else:
-                    call.page_stored(index, quality, self._loop.time())
-        self.settle()
+                    self._feed(call.page_stored, index, quality)
