@@ -32,10 +32,10 @@ class Solo:
         self.agent.place(request or call_request(), self.now)
         return self.request("INVITE")
 
-    def answered(self, **headers: str) -> tuple[Request, Response]:
+    def answered(self) -> tuple[Request, Response]:
         """Place a call and answer it; returns the INVITE and the 200."""
         invite = self.place()
-        ok = self.reply(invite, 200, body=sdp(), **headers)
+        ok = self.reply(invite, 200, body=sdp())
         self.request("ACK")
         return invite, ok
 

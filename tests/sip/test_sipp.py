@@ -1,0 +1,158 @@
+"""SIPp as the called party; our side is the line on a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from sip.line import Address, Answered, CallRequest, Credentials, Ended, Failed, MediaChanged, Ringing
+from tests.sip.link import CREDENTIALS, call_request
+from tests.sip.test_udp import LIMIT, Peer, running
+
+pytestmark = pytest.mark.sipp
+
+HOST = "127.0.0.1"
+SCENARIOS = Path(__file__).parent / "scenarios"
+
+
+class Sipp:
+    """A running SIPp that serves one call of a scenario."""
+
+    def __init__(self, process: Process, address: Address) -> None:
+        self.process = process
+        self.request: CallRequest = call_request(
+            target=f"sip:+15550100@{HOST}:{address[1]}", destination=address, media_address=HOST
+        )
+
+    async def satisfied(self) -> None:
+        """The call went as the scenario says: SIPp ends by itself, with status 0."""
+        async with asyncio.timeout(LIMIT):
+            assert await self.process.wait() == 0
+
+
+@asynccontextmanager
+async def sipp(scenario: str, directory: Path) -> AsyncIterator[Sipp]:
+    port = vacant_port()
+    command = ["sipp", "-sf", str(SCENARIOS / f"{scenario}.xml"), "-i", HOST, "-p", str(port), "-m", "1"]
+    command += ["-nostdin", "-timeout", "60s", "-timeout_error", "-trace_err", "-error_file", "errors.log"]
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=directory, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL
+    )
+    try:
+        async with asyncio.timeout(LIMIT):
+            while vacant(port):
+                assert process.returncode is None, "SIPp did not start"
+                await asyncio.sleep(0.02)
+        yield Sipp(process, (HOST, port))
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def vacant_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((HOST, 0))
+        return int(sock.getsockname()[1])
+
+
+def vacant(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+async def test_a_call_that_is_answered(tmp_path: Path) -> None:
+    caller = Peer()
+    async with running(caller), sipp("answers", tmp_path) as called:
+        call = caller.line.place(called.request, caller.now)
+        answered = await caller.expect(Answered)
+        assert answered.remote.media[0].kind == "audio"
+        assert (await caller.expect(Ringing)).status == 180
+        caller.line.hang_up(call, caller.now, reason="done")
+        assert not (await caller.expect(Ended)).remote
+        await called.satisfied()
+
+
+async def test_the_called_side_switches_to_t38(tmp_path: Path) -> None:
+    caller = Peer()
+    async with running(caller), sipp("switches", tmp_path) as called:
+        call = caller.line.place(called.request, caller.now)
+        changed = await caller.expect(MediaChanged)
+        (image,) = changed.remote.media
+        assert (image.kind, image.protocol, image.formats) == ("image", "udptl", ("t38",))
+        assert image.get("T38FaxMaxDatagram") == "400"
+        assert (changed.local.origin.version, changed.ours) == (2, False)
+        caller.line.hang_up(call, caller.now)
+        await caller.expect(Ended)
+        await called.satisfied()
+
+
+async def test_the_called_side_hangs_up(tmp_path: Path) -> None:
+    caller = Peer()
+    async with running(caller), sipp("hangs_up", tmp_path) as called:
+        caller.line.place(called.request, caller.now)
+        assert (await caller.expect(Ended)).remote
+        await called.satisfied()
+        assert caller.line.agent.calls == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "cause"),
+    [(486, "Busy Here", 17), (404, "Not Found", None), (480, "Temporarily Unavailable", None)],
+)
+async def test_the_call_is_refused(tmp_path: Path, status: int, reason: str, cause: int | None) -> None:
+    caller = Peer()
+    async with running(caller), sipp(f"refuses_{status}", tmp_path) as called:
+        caller.line.place(called.request, caller.now)
+        failed = await caller.expect(Failed)
+        assert (failed.status, failed.reason, failed.cause, failed.local) == (status, reason, cause, False)
+        await called.satisfied()
+
+
+@pytest.mark.parametrize("status", [401, 407])
+async def test_the_call_is_challenged(tmp_path: Path, status: int) -> None:
+    caller = Peer()
+    async with running(caller), sipp(f"challenges_{status}", tmp_path) as called:
+        call = caller.line.place(with_credentials(called, CREDENTIALS), caller.now)
+        await caller.expect(Answered)
+        caller.line.hang_up(call, caller.now)
+        await caller.expect(Ended)
+        await called.satisfied()
+
+
+async def test_wrong_credentials_are_refused(tmp_path: Path) -> None:
+    caller = Peer()
+    async with running(caller), sipp("challenges_401", tmp_path) as called:
+        caller.line.place(with_credentials(called, Credentials("alice", "wrong")), caller.now)
+        assert (await caller.expect(Failed)).status == 403
+        await called.satisfied()
+
+
+async def test_nobody_answers_and_we_give_up(tmp_path: Path) -> None:
+    caller = Peer()
+    async with running(caller), sipp("never_answers", tmp_path) as called:
+        call = caller.line.place(called.request, caller.now)
+        await caller.expect(Ringing)
+        caller.line.hang_up(call, caller.now)
+        failed = await caller.expect(Failed)
+        assert (failed.status, failed.local) == (487, True)
+        await called.satisfied()
+
+
+def with_credentials(called: Sipp, credentials: Credentials) -> CallRequest:
+    return call_request(
+        target=called.request.target,
+        destination=called.request.destination,
+        media_address=HOST,
+        credentials=credentials,
+    )
