@@ -65,6 +65,10 @@ class OutgoingCall:
         self._negotiation.check(request.media)
         self._offer = self._negotiation.describe(request.media)
         target = parse_uri(request.target)
+        if target.scheme == "sips":
+            raise UnsendableError(
+                f"{request.target} asks for TLS, and this line speaks UDP; write sip: instead"
+            )
         caller = NameAddress.parse(request.caller)
         user = parse_uri(caller.uri).user
         for name, _ in request.headers:

@@ -42,6 +42,11 @@ class Timers:
     def __len__(self) -> int:
         return len(self._heap) - self.cancelled
 
+    @property
+    def held(self) -> int:
+        """Timers in memory, cancelled ones included."""
+        return len(self._heap)
+
     def at(self, when: float, callback: Callback) -> Timer:
         """Have ``callback`` called at ``when``; timers of one instant fire in the order they were set."""
         if self.cancelled > _SLACK and self.cancelled * 2 > len(self._heap):

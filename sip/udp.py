@@ -135,13 +135,13 @@ class UdpLine:
     # --- the socket -----------------------------------------------------------------------------------------
 
     def _readable(self) -> None:
-        for _ in range(_MAX_BURST):
+        for count in range(_MAX_BURST):
             try:
                 data, source = self._socket.recvfrom(_MAX_DATAGRAM)
-            except BlockingIOError:
-                break
-            except OSError:
-                self._read_errors()
+            except OSError as error:
+                # Nothing to read at all: then it is the error queue that woke us.
+                if count == 0 or not isinstance(error, BlockingIOError):
+                    self._read_errors()
                 break
             self.agent.receive(data, source[:2], self._loop.time())
         self._flush()
@@ -174,16 +174,20 @@ class UdpLine:
         self._flush()
 
     def _send(self, data: bytes, destination: Address) -> None:
-        try:
-            self._socket.sendto(data, destination)
-        except BlockingIOError:
-            # The buffer is full: as good as lost on the way, and repeated like that.
-            return
-        except OSError as error:
-            # It may be about an earlier datagram that was refused; then this one has not gone out either.
-            if not self._read_errors():
-                _logger.info("cannot send to %s:%d: %s", *destination, error)
-                self.agent.unreachable(destination, self._loop.time())
+        for _ in range(2):
+            try:
+                self._socket.sendto(data, destination)
+            except BlockingIOError:
+                # The buffer is full: as good as lost on the way, and repeated like that.
+                return
+            except OSError as error:
+                # It may be about an earlier datagram that was refused; then this one has not gone out yet.
+                if not self._read_errors():
+                    _logger.info("cannot send to %s:%d: %s", *destination, error)
+                    self.agent.unreachable(destination, self._loop.time())
+                    return
+            else:
+                return
 
     def _read_errors(self) -> bool:
         """Tell the agent which destinations refuse datagrams; returns whether any do."""

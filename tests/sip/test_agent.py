@@ -8,6 +8,7 @@ import pytest
 
 from sip.line import (
     Answered,
+    Credentials,
     Ended,
     Failed,
     Incoming,
@@ -171,6 +172,34 @@ def test_an_answer_that_cannot_be_read_ends_the_call(body: bytes) -> None:
     assert kinds(solo.events) == ["Failed"]
     solo.wait(64)
     assert solo.agent.idle
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"target": "bob"}, "is not a SIP URI"),
+        ({"target": "sips:bob@b.example"}, "asks for TLS"),
+        ({"caller": "Alice"}, "no URI"),
+        ({"headers": (("Call-ID", "mine"),)}, "sets itself"),
+        ({"headers": (("X-Job", "1\r\nEvil: 1"),)}, "CR or LF"),
+        ({"media_address": "two words"}, "cannot stand in an SDP line"),
+        ({"credentials": Credentials("alice\r\n", "x")}, "control characters"),
+    ],
+)
+def test_a_call_that_cannot_be_placed_is_refused_with_a_reason(
+    changes: dict[str, object], complaint: str
+) -> None:
+    solo = Solo()
+    with pytest.raises(ValueError, match=complaint):
+        solo.agent.place(call_request(**changes), solo.now)
+    assert solo.sent() == []
+    assert solo.agent.idle
+
+
+def test_headers_of_the_caller_stand_in_the_invite() -> None:
+    solo = Solo()
+    invite = solo.place(call_request(headers=(("P-Asserted-Identity", "<sip:1@a.example>"),)))
+    assert invite.headers.get("P-Asserted-Identity") == "<sip:1@a.example>"
 
 
 # --- forks --------------------------------------------------------------------------------------------------
