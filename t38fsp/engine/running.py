@@ -102,7 +102,8 @@ class RunningCall:
 
     def arm(self, deadline: float | None) -> None:
         if self._timer is not None:
-            if self._timer.when() == deadline:
+            # Most deadlines move away with each packet: ringing too early costs less than moving the timer.
+            if deadline is not None and self._timer.when() <= deadline:
                 return
             self._timer.cancel()
             self._timer = None
