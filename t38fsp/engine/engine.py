@@ -134,7 +134,7 @@ class FaxEngine:
             running.proceed(go_on)
 
     def abort(self, job: int) -> None:
-        preparing = self._preparing.get(job)
+        preparing = self._preparing.pop(job, None)
         if preparing is not None:
             preparing.cancel()
             self._finish_early(job, FaxStatus.USER_ABORT, "the fax was cancelled before dialling")
