@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 _GOODBYE_LIMIT = 3.0
 """Seconds that aborted calls are given to say goodbye."""
+_UNBIND_LIMIT = 2.0
+"""Seconds for the answers to what was said; a peer that never answers would need 32."""
 
 
 class FaxEngine:
@@ -89,7 +91,7 @@ class FaxEngine:
             self.abort(job)
         if self._observers:
             await self._wait_for_all(_GOODBYE_LIMIT)
-        await self._line.close()
+        await self._line.close(_UNBIND_LIMIT)
         await self._images.close()
 
     async def _wait_for_all(self, limit: float) -> None:
