@@ -17,7 +17,7 @@ class Timers:
     t2: float = 7.0
     """A receiver without a command: 6 ± 1 (5.4.3.1)."""
     last_command: float = 16.0
-    """The same once trained: in this time a command that is lost twice has come for the third time (5.4.2)."""
+    """The same once trained: by then a command that was lost twice has come a third time (5.4.2)."""
     t4: float = 3.45
     """A command without an answer, a DIS without a command: 3 ± 15 % (5.4.3.1)."""
     t5: float = 65.0

@@ -206,6 +206,15 @@ class Link:
         assert self.transmitter is not None
         return len(self.transmitter._pages)
 
+    def replace_receiver(self, receiver: Receiver) -> None:
+        """The far end is switched off and on again."""
+        del self.outputs[self.receiver]
+        self._playing[self.receiver] += 1
+        self.receiver = receiver
+        self.outputs[receiver] = []
+        self._playing[receiver] = 0
+        receiver.start(self.now, ced=False)
+
     def at(self, when: float, action: Callable[[], None]) -> None:
         heapq.heappush(self._events, (when, next(self._order), action))
 
