@@ -71,7 +71,11 @@ class SendJob:
 
 @dataclass(frozen=True, slots=True)
 class IncomingCall:
-    """A call that waits to be taken. ``call`` names it until then."""
+    """A call that waits to be taken. ``call`` names it until then.
+
+    An engine tells with ``on_gone(call)`` when it does so no more: its caller hung up, or ``take_limit`` was
+    over.
+    """
 
     call: int
     caller: str

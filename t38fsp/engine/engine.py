@@ -44,9 +44,15 @@ class FaxEngine:
     in a process of its own (:class:`t38fsp.engine.remote.EngineProcess`).
     """
 
-    def __init__(self, settings: EngineSettings, on_incoming: Callable[[IncomingCall], None]) -> None:
+    def __init__(
+        self,
+        settings: EngineSettings,
+        on_incoming: Callable[[IncomingCall], None],
+        on_gone: Callable[[int], None] | None = None,
+    ) -> None:
         self._settings = settings
         self._on_incoming = on_incoming
+        self._on_gone = on_gone
         self._random = random.SystemRandom()
         self._running: dict[int, RunningCall] = {}
         self._preparing: dict[int, asyncio.Task[None]] = {}
@@ -253,7 +259,7 @@ class FaxEngine:
         elif isinstance(event, Incoming):
             self._on_call(event)
         elif isinstance(event, Failed | Ended) and event.call in self._waiting:
-            self._waiting.pop(event.call)[1].cancel()
+            self._forget_waiting(event.call)
 
     def _on_call(self, incoming: Incoming) -> None:
         now = self._loop.time()
@@ -267,6 +273,11 @@ class FaxEngine:
         self._on_incoming(IncomingCall(incoming.call, incoming.caller, incoming.caller_name, incoming.called))
 
     def _not_taken(self, call: int) -> None:
-        if self._waiting.pop(call, None) is not None:
-            logger.warning("call %d was not taken within %g seconds", call, self._settings.take_limit)
-            self._line.refuse(call, 480, self._loop.time())
+        logger.warning("call %d was not taken within %g seconds", call, self._settings.take_limit)
+        self._forget_waiting(call)
+        self._line.refuse(call, 480, self._loop.time())
+
+    def _forget_waiting(self, call: int) -> None:
+        self._waiting.pop(call)[1].cancel()
+        if self._on_gone is not None:
+            self._on_gone(call)

@@ -25,6 +25,7 @@ from t38fsp.engine.wire import (
     Close,
     Command,
     Decoder,
+    Gone,
     Happened,
     Logged,
     Message,
@@ -42,7 +43,7 @@ from t38fsp.engine.wire import (
 from t38fsp.events import FaxEvent, Finished
 from t38fsp.jobs import Engine, EngineError, EngineSettings, IncomingCall, Observer
 
-EngineFactory = Callable[[EngineSettings, Callable[[IncomingCall], None]], Engine]
+EngineFactory = Callable[[EngineSettings, Callable[[IncomingCall], None], Callable[[int], None]], Engine]
 
 ENGINE = "t38fsp.engine.engine:FaxEngine"
 CLOSE_LIMIT = 10.0
@@ -115,7 +116,11 @@ class Host:
         logging.basicConfig(
             level=start.log_level, format="%(message)s", handlers=[ReportingHandler(self._report)]
         )
-        engine = self._factory(start.settings, lambda call: self._report(Called(call)))
+        engine = self._factory(
+            start.settings,
+            lambda call: self._report(Called(call)),
+            lambda call: self._report(Gone(call)),
+        )
         try:
             host, port = await engine.start()
         except EngineError as error:

@@ -28,6 +28,7 @@ from t38fsp.engine.wire import (
     Close,
     Command,
     Decoder,
+    Gone,
     Happened,
     Logged,
     Message,
@@ -105,7 +106,8 @@ class RemoteJob:
 class EngineProcess:
     """Starts the engine process and talks to it. Every method may be called from any thread.
 
-    ``on_incoming`` runs on the thread that reads the pipe: it must return soon and not wait for an event.
+    ``on_incoming`` and ``on_gone`` run on the thread that reads the pipe: they must return soon and not wait
+    for an event.
     ``factory`` names the engine as ``module:attribute``. An engine that takes calls is started again as soon
     as it died, unless it lived less than ``restart_pause`` seconds.
     """
@@ -114,12 +116,14 @@ class EngineProcess:
         self,
         settings: EngineSettings,
         on_incoming: Callable[[IncomingCall], None],
+        on_gone: Callable[[int], None] | None = None,
         *,
         factory: str = ENGINE,
         restart_pause: float = 5.0,
     ) -> None:
         self._settings = settings
         self._on_incoming = on_incoming
+        self._on_gone = on_gone
         self._factory = factory
         self._restart_pause = restart_pause
         self._starting = threading.Lock()
@@ -179,13 +183,22 @@ class EngineProcess:
                 raise EngineError("the engine is closed; make another")
             if self._child is None or not self._child.alive:
                 self._child = _Child(
-                    self._settings, self._factory, next(self._generations), self._incoming, self._died
+                    self._settings,
+                    self._factory,
+                    next(self._generations),
+                    self._incoming,
+                    self._gone,
+                    self._died,
                 )
                 self._child.wait_until_started()
             return self._child
 
     def _incoming(self, child: _Child, call: IncomingCall) -> None:
         self._on_incoming(replace(call, call=child.generation << _CALL_BITS | call.call))
+
+    def _gone(self, child: _Child, call: int) -> None:
+        if self._on_gone is not None:
+            self._on_gone(child.generation << _CALL_BITS | call)
 
     def _died(self, lived: float) -> None:
         if self._settings.accept_calls and not self._closed and lived >= self._restart_pause:
@@ -204,12 +217,14 @@ class _Child:
         factory: str,
         generation: int,
         on_incoming: Callable[[_Child, IncomingCall], None],
+        on_gone: Callable[[_Child, int], None],
         on_death: Callable[[float], None],
     ) -> None:
         self.generation = generation
         self.address = ("", 0)
         self.alive = True
         self._on_incoming = on_incoming
+        self._on_gone = on_gone
         self._on_death = on_death
         self._jobs: dict[int, RemoteJob] = {}
         self._lock = threading.Lock()
@@ -306,6 +321,8 @@ class _Child:
                     job.deliver(event)
             case Called(call):
                 self._on_incoming(self, call)
+            case Gone(number):
+                self._on_gone(self, number)
             case Logged(name, level, text):
                 logging.getLogger(name).log(level, "%s", text)
             case Started():

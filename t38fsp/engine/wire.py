@@ -106,6 +106,13 @@ class Called:
 
 
 @dataclass(frozen=True, slots=True)
+class Gone:
+    """The call that was announced can no longer be taken."""
+
+    call: int
+
+
+@dataclass(frozen=True, slots=True)
 class Logged:
     """A record of the engine's log, for the program's own ``logging``."""
 
@@ -114,7 +121,7 @@ class Logged:
     text: str
 
 
-Report = Started | NotStarted | Happened | Called | Logged
+Report = Started | NotStarted | Happened | Called | Gone | Logged
 
 Message = Command | Report
 

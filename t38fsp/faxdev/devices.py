@@ -60,6 +60,13 @@ class Devices:
                     return device
         return None
 
+    def withdraw(self, call: int) -> None:
+        """The call with this number waits no more: its device is free."""
+        with self._lock:
+            for device in self._devices:
+                if device.offered is not None and device.offered.call == call:
+                    device.offered = None
+
     def claim_to_send(self, device: Device, handle: int, now: float) -> bool:
         """False when the line is taken, or a call waits on it, or it may not send."""
         with self._lock:

@@ -133,6 +133,7 @@ class FaxServiceProvider:
                     image_workers=settings.image_workers,
                 ),
                 self._announce,
+                self._withdraw,
                 factory=self._engine_name,
             )
             self._devices = Devices(settings.device_count, settings.device_id_prefix, settings.take_limit)
@@ -256,7 +257,7 @@ class FaxServiceProvider:
         settings = self._settings
         call = self._devices.claim_to_receive(job.device, job.handle, self._clock())
         if call is None:
-            reason = f"no call waits on device {job.device.id}; it cannot receive without a ring"
+            reason = f"no call waits on device {job.device.id}: its caller hung up, or it never rang"
             return self._over(job, _unavailable(reason), ERROR_NOT_SUPPORTED)
         job.identify(call.caller[:CALLER_LENGTH], _number(call.called)[:CALLER_LENGTH])
         if job.cancelled:
@@ -369,6 +370,9 @@ class FaxServiceProvider:
             return
         message = LINEMESSAGE(device.id)
         announcements.port.post(message.SizeOfStruct, announcements.key, message)
+
+    def _withdraw(self, call: int) -> None:
+        self._devices.withdraw(call)
 
 
 def _unavailable(reason: str) -> FaxResult:

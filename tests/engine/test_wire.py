@@ -16,6 +16,7 @@ from t38fsp.engine.wire import (
     Called,
     Close,
     Decoder,
+    Gone,
     Happened,
     Logged,
     Message,
@@ -51,7 +52,10 @@ st.register_type_strategy(
 MESSAGES = st.one_of(
     *map(
         st.from_type,
-        (Start, Send, Receive, Proceed, Abort, Refuse, Close, Started, NotStarted, Happened, Called, Logged),
+        (
+            *(Start, Send, Receive, Proceed, Abort, Refuse, Close),
+            *(Started, NotStarted, Happened, Called, Gone, Logged),
+        ),
     )
 )
 

@@ -2,7 +2,7 @@
 
 ``dial-ring-answer-switch-page-done-bye-completed`` is a whole call. ``hold`` waits until the job is aborted,
 and the name of a FaxStatus is the end. ``call-`` and a script makes a call come in which goes like that when
-it is taken; the job itself is then over at once.
+it is taken; the job itself is then over at once. ``gone`` makes the caller of the last one hang up.
 """
 
 from __future__ import annotations
@@ -33,9 +33,15 @@ DIALOG = DialogId("call-1@127.0.0.1", "ours", "theirs")
 
 
 class FakeEngine:
-    def __init__(self, settings: EngineSettings, on_incoming: Callable[[IncomingCall], None]) -> None:
+    def __init__(
+        self,
+        settings: EngineSettings,
+        on_incoming: Callable[[IncomingCall], None],
+        on_gone: Callable[[int], None],
+    ) -> None:
         self._settings = settings
         self._on_incoming = on_incoming
+        self._on_gone = on_gone
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._verdicts: dict[int, asyncio.Future[bool]] = {}
         self._waiting: dict[int, str] = {}
@@ -54,6 +60,9 @@ class FakeEngine:
             call = len(self._waiting) + 1
             self._waiting[call] = script.removeprefix("call-")
             self._on_incoming(IncomingCall(call, f"sip:{self._waiting[call]}@far", "Far", "sip:+15550199@us"))
+            script = "completed"
+        elif script == "gone":
+            self._on_gone(len(self._waiting))
             script = "completed"
         self._verdicts[job] = asyncio.get_running_loop().create_future()
         self._run(job, self._play(job, script, observer, what.settings.station_id), observer)

@@ -173,6 +173,24 @@ class TestNotTaken:
         assert service.wait_for_ring() == first
         assert service.receive(fax, device=first.hDevice).wait().success is True
 
+    def test_the_device_of_a_caller_who_hung_up_is_free(self, service: Service) -> None:
+        service.enable(0)
+        ring(service, "answer-busy")
+        first = service.wait_for_ring()
+        job = service.send("gone", device=3).wait()
+        assert service.provider.FaxDevEndJob(job.handle)
+        ring(service, "answer-completed")
+        assert service.wait_for_ring() == first
+
+    def test_a_call_whose_caller_hung_up_cannot_be_taken(self, service: Service, fax: FAX_RECEIVE) -> None:
+        service.enable(0)
+        ring(service)
+        device = service.wait_for_ring().hDevice
+        service.send("gone", device=3).wait()
+        operation = service.receive(fax, device=device).wait()
+        assert (operation.success, operation.error) == (False, ERROR_NOT_SUPPORTED)
+        assert "hung up" in service.provider.GetJobResult(operation.handle).reason
+
     def test_a_send_does_not_take_a_line_that_rings(self, service: Service) -> None:
         service.enable(0)
         ring(service)
