@@ -100,7 +100,9 @@ def _run(far: SpandspEndpoint, near: OurSender | OurReceiver, line: Conditions) 
         overtaken=line.overtaken,
         seed=line.seed,
     )
+    # Whoever is not through by now has missed DCN, and learns of the end by BYE.
     far.hang_up()
+    near.hang_up(call.seconds)
     return call
 
 

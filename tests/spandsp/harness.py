@@ -83,6 +83,11 @@ class _OurParty:
         """The packet queue gives a datagram to the network."""
         self._datagrams.append(datagram)
 
+    def hang_up(self, now: float) -> None:
+        """The call was dropped, as by BYE."""
+        self._session.line_dropped(now)
+        self._pump(now)
+
     # --- what came of it ---------------------------------------------------------------------------------
 
     @property
