@@ -1,7 +1,7 @@
 """The sample document: three pages drawn here, so that a fax can be tried without having one.
 
-A letter, a table with fine lines, and a page with shades, all at 204x196. Together they take about half a minute
-on the line at 14400 bit/s, so that a try is over in a minute.
+A letter, a table with fine lines, and a page with shades, all at 204x196. Together they take about half a
+minute on the line at 14400 bit/s, so that a try is over in a minute.
 """
 
 from __future__ import annotations

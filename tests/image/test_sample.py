@@ -25,4 +25,3 @@ def test_every_page_has_something_on_it_but_is_mostly_white(tmp_path):
     write_sample(path)
     shares = [int.from_bytes(pixels).bit_count() / (page.width * page.rows) for page, pixels in pages(path)]
     assert all(0.01 < share < 0.3 for share in shares)
-    assert max(shares) == shares[2]  # the halftone page
