@@ -168,13 +168,15 @@ class _BurstSender:
         size = self._size
         prefix = field_prefix(self._type, FieldType.T4_NON_ECM_DATA, self._syntax)
         total = len(data)
+        first = begin
         if data.count(0) != total:
             # A page; TCF, which is all zeros, keeps its exact length (T.30 5.3.6.1.3).
+            first -= self._timing.head_start
             padding = round(self._timing.page_padding * self._modem.rate / 8)
             total = -(-(total + padding) // size) * size
         for start in range(0, total, size):
             chunk = data[start : start + size].ljust(min(size, total - start), b"\0")
-            yield Step(begin + start * self._octet, prefix + (len(chunk) - 1).to_bytes(2, "big") + chunk)
+            yield Step(first + start * self._octet, prefix + (len(chunk) - 1).to_bytes(2, "big") + chunk)
         end = begin + total * self._octet
         yield Step(end, self._bare(FieldType.T4_NON_ECM_SIG_END), self._timing.copies)
         return end + self._timing.raw_tail

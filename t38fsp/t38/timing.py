@@ -41,6 +41,8 @@ class Timing:
     """Behind training, before the first HDLC frame on a fast modem (T.30 A.3.1)."""
     hdlc_tail: float = 0.1
     """From the last flag to no-signal: an abrupt end costs some gateways the last frame."""
+    head_start: float = 0.06
+    """A page without ECM runs so much ahead of the modem: a gateway that runs dry pads inside a line."""
     page_padding: float = 0.04
     """At least so much of zero octets follows a page: some gateways cut its end."""
     raw_tail: float = 0.06

@@ -250,6 +250,7 @@ _SEEDS = pytest.mark.parametrize(
         pytest.param(False, True, id="terminal-ecm"),
         pytest.param(False, False, id="terminal-no-ecm"),
         pytest.param(True, True, id="gateway-ecm"),
+        pytest.param(True, False, id="gateway-no-ecm"),
     ],
 )
 def test_sending_with_five_percent_loss(

@@ -153,6 +153,13 @@ def test_a_page_without_ecm_is_followed_by_40_ms_of_zeros_at_least() -> None:
     assert over == [pytest.approx(0.075 + 0.142 + len(whole) * 8 / 14400 + 0.06)]
 
 
+def test_a_page_without_ecm_runs_ahead_of_the_modem() -> None:
+    page = b"\x00\x01" + bytes(range(256)) * 20
+    sent, _ = play(RawBurst(Modem.V17_14400, page, short_training=True), timing=Timing(head_start=0.06))
+    first = next(each for each in sent if isinstance(each.ifp, DataPacket))
+    assert first.time == pytest.approx(0.075 + 0.142 - 0.06)
+
+
 def octets(sent: Sent) -> int:
     assert isinstance(sent.ifp, DataPacket)
     return sum(len(field.data) for field in sent.ifp.fields)
