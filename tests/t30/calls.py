@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t30.receiver import Receiver
 from t38fsp.t30.transmitter import Transmitter
-from t38fsp.t30.vocabulary import PageFormat, PageMode, PageQuality, Resolution
+from t38fsp.t30.vocabulary import PageFormat, PageMode, Resolution
 from tests.t30.link import Damage, Link, Sender, Store
 
 FINE = PageFormat(1728, 2287, Resolution.R8_FINE)
@@ -49,9 +50,9 @@ def call(
     )
 
 
-def run(*args: object, **kwargs: object) -> Link:
-    """A call from beginning to end."""
-    link = call(*args, **kwargs)  # type: ignore[arg-type]
+def run(pages: Sequence[PageFormat] = (FINE, FINE), **conditions: Any) -> Link:
+    """A call from beginning to end; see :func:`call`."""
+    link = call(pages, **conditions)
     link.run()
     return link
 
@@ -77,8 +78,3 @@ def assert_honest(link: Link, octets: int = 6000) -> None:
         assert coded(outcome.index, octets) in stored
     if link.finished(link.transmitter).error is None:
         assert len(confirmed) == link.page_count
-
-
-def bad_rows(*shares: float) -> list[PageQuality]:
-    """Qualities of a page with these shares of bad rows."""
-    return [PageQuality(1000, int(share * 1000), 1) for share in shares]

@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from t38fsp.t30.frames import FCF, Frame, FrameError
+from t38fsp.t30.frames import FCF, Frame
 from t38fsp.t30.outputs import (
     Finished,
     Output,
@@ -166,6 +166,7 @@ class Link:
         self.delay = delay
         self.outputs: dict[Session, list[Output]] = {}
         self.bursts: list[tuple[float, Session, Burst]] = []
+        self.finished_at: dict[Session, float] = {}
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._playing: dict[Session, int] = {}
@@ -274,6 +275,7 @@ class Link:
                 self.at(self.now + self.store.delay, lambda: self._store(index))
             case Finished():
                 self._playing[machine] += 1
+                self.finished_at[machine] = self.now
 
     def _answer(self, wanted: PageWanted) -> None:
         assert self.transmitter is not None
@@ -347,14 +349,3 @@ def _steps(link: Link, machine: Session, burst: Burst) -> Iterator[tuple[float, 
             yield len(chunk) * octet, None
             yield 0.0, DataReceived(modem, link.damage.spoils(machine, modem, chunk))
     yield TAIL, CarrierLost(modem)
-
-
-def names(frames: list[bytes]) -> list[str]:
-    """FCF names, for assertions that read."""
-    found = []
-    for frame in frames:
-        try:
-            found.append(str(Frame.parse(frame).fcf))
-        except FrameError:
-            found.append("?")
-    return found
