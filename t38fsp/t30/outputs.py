@@ -103,6 +103,7 @@ class T30Error(Enum):
     ECM_FAILED = "frames of the page could not be corrected (T.30 A.4.3, PPR and EOR)"
     RECEIVER_BUSY = "the far end stayed busy longer than T5 (T.30 A.5.4.1, RNR)"
     DISCONNECTED = "the far end sent DCN (T.30 5.3.6.1.1)"
+    LINE_DROPPED = "the far end hung up before the fax was over"
     PAGE_UNAVAILABLE = "a page could not be prepared for the far end"
     PAGE_NOT_STORED = "a received page could not be stored"
     PROTOCOL = "the far end broke the protocol"

@@ -160,7 +160,7 @@ class Session(ABC):
         elif self._complete():
             self._finish(self._shortfall)
         else:
-            self._finish(T30Error.DISCONNECTED, f"the call ended while {self._moment()}", "no line")
+            self._finish(T30Error.LINE_DROPPED, response="no line")
 
     def next_deadline(self) -> float | None:
         """When to call :meth:`handle_deadline`; None when only the line or the application can go on."""
