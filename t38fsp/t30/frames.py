@@ -93,6 +93,7 @@ class FCF(Enum):
         return self.name.replace("_", "-")
 
 
+_IMAGE_CODES = frozenset({FCF.FCD.value, FCF.RCP.value, FCF.CCD.value})
 _BY_OCTET = {fcf.value: fcf for fcf in FCF}
 _BY_OCTET.update({fcf.value | _X: fcf for fcf in FCF if fcf.has_x})
 
@@ -241,6 +242,11 @@ def partial_page_request(present: frozenset[int]) -> bytes:
     for number in present:
         bitmap[number >> 3] &= ~(0x80 >> (number & 7))
     return bytes(bitmap)
+
+
+def is_image_frame(octets: bytes) -> bool:
+    """Whether a frame is one of an ECM block (FCD, RCP, CCD), which no command or response looks like."""
+    return len(octets) > 2 and octets[2] in _IMAGE_CODES
 
 
 def image_frame(number: int, octets: bytes) -> bytes:

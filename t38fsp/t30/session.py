@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from enum import Enum
 
-from t38fsp.t30.frames import FCF, Frame, FrameError, decode_station_id
+from t38fsp.t30.frames import FCF, Frame, FrameError, decode_station_id, is_image_frame
 from t38fsp.t30.options import Timers
 from t38fsp.t30.outputs import Finished, Identified, Output, RevokeBurst, SendBurst, T30Error
 from t38fsp.t30.record import PageRecord
@@ -110,7 +110,8 @@ class Session(ABC):
                 self._carrier_up(modem)
             case FrameReceived(modem, octets, good):
                 self._ensure_carrier(modem)
-                if good and modem is Modem.V21:
+                # Some gateways take V.21 for a fast modem at times: the frame tells better what it is.
+                if good and (modem is Modem.V21 or not is_image_frame(octets)):
                     self._control_frame(octets)
                 elif good:
                     self._image_heard(signal)
@@ -276,7 +277,7 @@ class Session(ABC):
         for timer in _HELD_BY_CARRIER & self._deadlines.keys():
             patient = max(self._deadlines[timer], self._now + _AFTER_CARRIER)
             self._deadlines[timer] = min(patient, self._limits[timer])
-        if modem is Modem.V21:
+        if modem is Modem.V21 or self._heard is not None:
             self._act_on_heard()
         elif modem is not None:
             self._image_heard(None)

@@ -37,6 +37,7 @@ from t38fsp.t30.vocabulary import (
     Modem,
     PageMode,
     PageQuality,
+    RawBurst,
     ToneBurst,
     ToneHeard,
 )
@@ -57,6 +58,10 @@ class Damage:
     def loses_frame(self, sender: Session, modem: Modem, frame: bytes) -> bool:
         """The frame arrives with a bad FCS."""
         return False
+
+    def taken_for(self, sender: Session, burst: HdlcBurst | RawBurst) -> Modem:
+        """The modem that the far end believes to hear."""
+        return burst.modem
 
     def spoils(self, sender: Session, modem: Modem, octets: bytes) -> bytes:
         """What becomes of octets of a raw burst."""
@@ -334,18 +339,19 @@ def _steps(link: Link, machine: Session, burst: Burst) -> Iterator[tuple[float, 
         yield burst.seconds, ToneHeard(burst.tone)
         return
     modem = burst.modem
+    heard = link.damage.taken_for(machine, burst)
     octet = 8 / modem.rate
     start_up = 1.0 if modem is Modem.V21 else 0.142 if burst.short_training else 1.393
-    yield start_up, CarrierDetected(modem, burst.short_training)
+    yield start_up, CarrierDetected(heard, burst.short_training)
     if isinstance(burst, HdlcBurst):
         for frame in burst.frames:
             yield (len(frame) + 4) * octet, None
             good = not link.damage.loses_frame(machine, modem, frame)
-            yield 0.0, FrameReceived(modem, frame, good)
+            yield 0.0, FrameReceived(heard, frame, good)
     else:
         size = max(1, int(_CHUNK / octet))
         for start in range(0, len(burst.data), size):
             chunk = burst.data[start : start + size]
             yield len(chunk) * octet, None
-            yield 0.0, DataReceived(modem, link.damage.spoils(machine, modem, chunk))
-    yield TAIL, CarrierLost(modem)
+            yield 0.0, DataReceived(heard, link.damage.spoils(machine, modem, chunk))
+    yield TAIL, CarrierLost(heard)

@@ -11,9 +11,9 @@ from t38fsp.t30.frames import FCF, Frame
 from t38fsp.t30.options import TransmitOptions
 from t38fsp.t30.outputs import Negotiated, T30Error
 from t38fsp.t30.session import Session
-from t38fsp.t30.vocabulary import Modem
+from t38fsp.t30.vocabulary import HdlcBurst, Modem, RawBurst
 from tests.t30.calls import FINE, STANDARD, assert_delivered, assert_honest, run
-from tests.t30.link import Bad, Damage, LosesBursts, Noise
+from tests.t30.link import Bad, Damage, LosesBursts, Noise, fcf_of
 
 # --- single losses ------------------------------------------------------------------------------------------
 
@@ -48,6 +48,24 @@ def test_a_lost_command_or_answer_without_ecm_is_repeated(lost: list[FCF]) -> No
     link = run(sending=TransmitOptions(ecm=False), damage=LosesBursts(list(lost)))
     assert_delivered(link, 2)
     assert len(link.store.kept) == 2
+
+
+class TakesCommandsForImages(Damage):
+    """A gateway that hears V.29 where post-message commands and DCN begin (seen behind spandsp's gateway)."""
+
+    def taken_for(self, sender: Session, burst: HdlcBurst | RawBurst) -> Modem:
+        if fcf_of(burst) in (FCF.PPS, FCF.MPS, FCF.EOP, FCF.DCN):
+            return Modem.V29_9600
+        return burst.modem
+
+
+@pytest.mark.parametrize("ecm", [True, False])
+def test_commands_on_the_wrong_modem_are_heard_at_once(ecm: bool) -> None:
+    options = TransmitOptions(ecm=ecm)
+    usual = run(sending=options)
+    link = run(sending=options, damage=TakesCommandsForImages())
+    assert_delivered(link, 2)
+    assert link.finished_at[link.receiver] == pytest.approx(usual.finished_at[usual.receiver])
 
 
 @pytest.mark.parametrize("ecm", [True, False])
