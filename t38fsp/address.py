@@ -1,16 +1,19 @@
-"""From what a person dials to the URI of the INVITE."""
+"""From what a person dials to the URIs of the INVITE."""
 
 from __future__ import annotations
 
 import re
 
-from sip.errors import ParseError
+from sip.errors import ParseError, SipError
+from sip.headers import NameAddress
 from sip.uri import Uri, parse_host_port, parse_uri
 
 _SEPARATORS = re.compile(r"[\s().\-/]")
 _NUMBER = re.compile(r"\+?[0-9*#]{1,32}")
 # A fax service may put T (tone) or P (pulse) in front of the number (TAPI dialling rules).
 _DIAL_PREFIX = re.compile(r"[TtPp](?=[0-9+( ])")
+_SHOWN = 80
+"""Characters of what was given that a message repeats."""
 
 
 class AddressError(ValueError):
@@ -22,37 +25,36 @@ def peer_address(text: str) -> str:
     bare = text.strip()
     try:
         if bare.lower().startswith(("sip:", "sips:")):
-            uri = parse_uri(bare)
-            if uri.scheme == "sips" or uri.params.get("transport", "udp") not in (None, "udp", "UDP"):
-                raise AddressError(
-                    f"{text!r} asks for TLS or TCP; this version calls over UDP: sip:HOST[:PORT]"
-                )
+            uri = _over_udp(bare, "sip:HOST[:PORT]")
             host, port = uri.host, uri.port
         else:
             host, port = parse_host_port(bare)
-    except ParseError as error:
-        raise AddressError(f"{text!r} is no SIP peer: {error}") from error
+    except SipError as error:
+        raise AddressError(f"{text[:_SHOWN]!r} is no SIP peer: {error}") from error
     shown = f"[{host}]" if ":" in host else host
     return shown if port is None else f"{shown}:{port}"
 
 
 def target_uri(number_or_uri: str, via: str | None) -> str:
-    """The Request-URI for a number (sent to ``via``, ``host[:port]``) or a SIP URI. Raises AddressError."""
+    """The Request-URI for a number (sent to ``via``, ``host[:port]``) or a SIP URI. Raises AddressError.
+
+    A number may be written with blanks, dots, hyphens, slashes and parentheses, and as a tel URI.
+    """
     text = number_or_uri.strip()
-    if text.lower().startswith(("sip:", "sips:")):
-        try:
-            uri = parse_uri(text)
-        except ParseError as error:
-            raise AddressError(str(error)) from error
-        if uri.scheme == "sips" or (uri.params.get("transport") or "udp").lower() != "udp":
-            raise AddressError(f"{text!r} asks for TLS or TCP; this version calls over UDP: sip:NUMBER@HOST")
-        return str(uri)
-    if "@" in text:
-        return target_uri(f"sip:{text}", via)
+    scheme = text.partition(":")[0].lower()
+    try:
+        if scheme in ("sip", "sips"):
+            return str(_over_udp(text, "sip:NUMBER@HOST"))
+        if "@" in text:
+            return str(_over_udp(f"sip:{text}", "sip:NUMBER@HOST"))
+        if scheme == "tel":
+            text = parse_uri(text).user or ""
+    except SipError as error:
+        raise AddressError(str(error)) from error
     number = _SEPARATORS.sub("", _DIAL_PREFIX.sub("", text) if _DIAL_PREFIX.match(text) else text)
     if not _NUMBER.fullmatch(number):
         raise AddressError(
-            f"{number_or_uri!r} is neither a number nor a SIP URI; write +15550100 or sip:NAME@HOST"
+            f"{number_or_uri[:_SHOWN]!r} is neither a number nor a SIP URI; write +15550100 or sip:NAME@HOST"
         )
     if via is None:
         raise AddressError(
@@ -60,3 +62,28 @@ def target_uri(number_or_uri: str, via: str | None) -> str:
         )
     host, port = parse_host_port(via)
     return str(Uri("sip", number, host, port))
+
+
+def caller_address(text: str) -> str:
+    """The caller in From: a SIP or tel URI, also as ``Name <URI>``. Raises AddressError."""
+    bare = text.strip()
+    try:
+        named = NameAddress.parse(bare) if "<" in bare else NameAddress("", bare)
+        uri = parse_uri(named.uri)
+        if uri.headers or not bare.isprintable():
+            raise ParseError("it has headers or control characters, which no caller has")
+        return str(NameAddress(named.display_name, str(uri)) if named.display_name else uri)
+    except SipError as error:
+        raise AddressError(
+            f"{text[:_SHOWN]!r} is no caller: {error}; an example is sip:+15550199@trunk.example"
+        ) from error
+
+
+def _over_udp(text: str, form: str) -> Uri:
+    """Read a SIP URI that is called over UDP. Raises ParseError, AddressError."""
+    uri = parse_uri(text)
+    if uri.scheme == "sips" or (uri.params.get("transport") or "udp").lower() != "udp":
+        raise AddressError(f"{text[:_SHOWN]!r} asks for TLS or TCP; this version calls over UDP: {form}")
+    if uri.headers:
+        raise AddressError(f"{text[:_SHOWN]!r} has headers behind a '?', which no call takes; leave them out")
+    return uri
