@@ -13,13 +13,14 @@ import asyncio
 import inspect
 import itertools
 import os
+from asyncio import CancelledError
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 
 from sip.line import Credentials, DialogId
-from t38fsp.address import peer_address, target_uri
+from t38fsp.address import caller_address, peer_address, target_uri
 from t38fsp.engine.engine import FaxEngine
 from t38fsp.events import Connected, FaxEvent, Finished
 from t38fsp.jobs import CallSettings, EngineSettings, IncomingCall, ReceiveJob, SendJob
@@ -73,11 +74,13 @@ class FaxProvider:
         self._engine = FaxEngine(replace(base, listen=listen, accept_calls=accept_calls), self._on_incoming)
         self._jobs = itertools.count(1)
         self._calls: asyncio.Queue[IncomingFax | None] = asyncio.Queue()
+        self._entered = False
         self.address: tuple[str, int] = listen
         """Where we listen; known once entered."""
 
     async def __aenter__(self) -> Self:
         self.address = await self._engine.start()
+        self._entered = True
         return self
 
     async def __aexit__(
@@ -100,13 +103,15 @@ class FaxProvider:
     ) -> FaxResult:
         """Send a TIFF Class F file to a number (through ``via``, ``sip:HOST[:PORT]``) or a SIP URI.
 
-        ``on_connected`` is the FaxSendCallback: called at the 2xx with the dialog, False ends the call; pages
-        wait for its answer. Cancelling ends the call within 3 s. Raises AddressError for an unusable number,
-        URI or ``via``, before anything is sent; every other outcome is in the result.
+        ``caller`` is the SIP URI of From, also as ``Name <URI>``. ``on_connected`` is the FaxSendCallback:
+        called at the 2xx with the dialog, False ends the call; pages wait for its answer. Cancelling ends the
+        call within 3 s, and so does an exception from a callback, which is raised here afterwards. Raises
+        AddressError for an unusable number, URI, ``via`` or ``caller``, before anything is sent; every other
+        outcome is in the result.
         """
         hop = None if via is None else peer_address(via)
-        target = target_uri(to, hop)
-        job = SendJob(os.fspath(document), target, caller, hop, credentials, settings)
+        identity = None if caller is None else caller_address(caller)
+        job = SendJob(os.fspath(document), target_uri(to, hop), identity, hop, credentials, settings)
         return await self._run(
             lambda number, observer: self._engine.send(number, job, observer), on_event, on_connected
         )
@@ -115,6 +120,8 @@ class FaxProvider:
         """Incoming calls, until the provider is left. Take each in a task of its own to have several."""
         while (call := await self._calls.get()) is not None:
             yield call
+        # For whoever else is waiting.
+        self._calls.put_nowait(None)
 
     async def _receive(self, job: ReceiveJob, on_event: OnEvent | None) -> FaxResult:
         result = await self._run(
@@ -128,30 +135,36 @@ class FaxProvider:
         on_event: OnEvent | None,
         on_connected: OnConnected | None,
     ) -> FaxResult:
+        if not self._entered:
+            raise RuntimeError("the provider is not running; use it as: async with FaxProvider() as provider")
         number = next(self._jobs)
         happened: asyncio.Queue[FaxEvent] = asyncio.Queue()
         begin(number, happened.put_nowait)
-        result: FaxResult | None = None
+        over = False
         try:
-            while result is None:
+            while True:
                 event = await happened.get()
-                if isinstance(event, Finished):
-                    result = event.result
+                over = isinstance(event, Finished)
                 if on_event is not None:
                     on_event(event)
+                if isinstance(event, Finished):
+                    return event.result
                 if isinstance(event, Connected):
                     self._engine.proceed(number, await _answer(on_connected, event.dialog))
-        except BaseException:
-            # Cancelled, or a callback raised: no call outlives its caller.
-            self._engine.abort(number)
-            while result is None:
-                event = await happened.get()
-                if on_event is not None:
-                    on_event(event)
-                if isinstance(event, Finished):
-                    result = event.result
+        except BaseException as error:
+            # No call outlives its caller. A callback that raised is not asked again.
+            if not over:
+                await self._end(number, happened, on_event if isinstance(error, CancelledError) else None)
             raise
-        return result
+
+    async def _end(self, number: int, happened: asyncio.Queue[FaxEvent], on_event: OnEvent | None) -> None:
+        self._engine.abort(number)
+        over = False
+        while not over:
+            event = await happened.get()
+            over = isinstance(event, Finished)
+            if on_event is not None:
+                on_event(event)
 
     def _on_incoming(self, call: IncomingCall) -> None:
         self._calls.put_nowait(IncomingFax(call.caller, call.caller_name, call.called, self, call))
