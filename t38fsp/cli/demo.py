@@ -6,59 +6,92 @@ import asyncio
 import os
 from pathlib import Path
 
-from t38fsp.cli import running
-from t38fsp.cli.exits import Exit, exit_for
-from t38fsp.cli.report import Reporter, fail, print_json, result_sentence
+from t38fsp.cli import running, sentences
+from t38fsp.cli.exits import CommandError, Exit, exit_for
+from t38fsp.cli.report import CallReport, Reporter, print_json
 from t38fsp.image.compare import differing_pages
+from t38fsp.image.errors import ImageError
 from t38fsp.image.sample import write_sample
 from t38fsp.jobs import CallSettings
 from t38fsp.provider import FaxProvider
-from t38fsp.results import FaxResult
+
+_NUMBER = "+15550100"
 
 
 def run(output: Path, as_json: bool) -> Exit:
+    return running.run(_demo(output, as_json))
+
+
+async def _demo(output: Path, as_json: bool) -> Exit:
     sample, received = output / "sample.tif", output / "received.tif"
+    _prepare(sample, received)
+    with Reporter(as_json=as_json) as reporter:
+        call = reporter.call()
+        try:
+            await _fax(sample, received, call)
+        except asyncio.CancelledError:
+            if call.result is None:
+                raise
+        finally:
+            if received.exists() and not received.stat().st_size:
+                received.unlink()
+    result = call.result
+    assert result is not None
+    status = exit_for(result)
+    different: list[int] = []
+    if result.completed:
+        different = [index + 1 for index in differing_pages(sample, received)]
+        status = Exit.FAILED if different else status
+    kept = str(received) if received.exists() else None
+    if as_json:
+        print_json(result, exit_status=status, sample=str(sample), received=kept, differing_pages=different)
+        return status
+    reporter.line(sentences.of_result(result))
+    for number in different:
+        reporter.line(f"page {number} differs from the sample")
+    if result.completed and not different:
+        reporter.line(f"all {len(result.pages)} pages arrived identical to the sample, pixel for pixel")
+    if kept:
+        reporter.line(f"the received fax is {kept}, the sample {sample}")
+    return status
+
+
+def _prepare(sample: Path, received: Path) -> None:
     try:
-        output.mkdir(parents=True, exist_ok=True)
+        sample.parent.mkdir(parents=True, exist_ok=True)
         write_sample(sample)
         received.unlink(missing_ok=True)
         os.close(os.open(received, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    except OSError as error:
-        raise fail(f"{output} cannot be written: {error.strerror}; try --output DIR", Exit.ERROR) from error
-    return running.run(_demo(sample, received, as_json))
+    except (OSError, ImageError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise CommandError(
+            f"{sample.parent} cannot be written: {reason}; name another directory with --output", Exit.ERROR
+        ) from error
 
 
-async def _demo(sample: Path, received: Path, as_json: bool) -> Exit:
-    with Reporter(as_json=as_json) as reporter:
-        async with (
-            FaxProvider(("127.0.0.1", 0), accept_calls=True) as receiver,
-            FaxProvider(("127.0.0.1", 0)) as sender,
-        ):
-            host, port = receiver.address
-            reporter.line(f"receiver listening on sip:{host}:{port}")
-            taking = asyncio.create_task(_take_one(receiver, received))
+async def _fax(sample: Path, received: Path, call: CallReport) -> None:
+    """Send ``sample`` from one provider to another, which puts it into ``received``."""
+    async with (
+        FaxProvider(("127.0.0.1", 0), accept_calls=True) as receiver,
+        FaxProvider(("127.0.0.1", 0)) as sender,
+    ):
+        host, port = receiver.address
+        call.line(f"receiver listening on sip:{host}:{port}")
+        taking = asyncio.create_task(_take_one(receiver, received))
+        try:
             result = await sender.send(
                 sample,
-                f"sip:+15550100@{host}:{port}",
+                f"sip:{_NUMBER}@{host}:{port}",
                 settings=CallSettings(station_id="+1 555 0199"),
-                on_event=reporter.event,
+                on_event=call.event,
             )
-            taking.cancel() if not result.completed else None
-            await asyncio.wait([taking])
-        different = differing_pages(sample, received) if result.completed else []
-    if as_json:
-        print_json(result, sample=str(sample), received=str(received), different_pages=different)
-    else:
-        reporter.line(result_sentence(result))
-        if result.completed and not different:
-            reporter.line(f"all {len(result.pages)} received pages are identical to the sample")
-        for number in different:
-            reporter.line(f"page {number} differs from the sample")
-        reporter.line(f"the received fax is {received}")
-    return exit_for(result) if not different else Exit.FAILED
+            if result.completed:
+                await taking
+        finally:
+            taking.cancel()
 
 
-async def _take_one(receiver: FaxProvider, file: Path) -> FaxResult | None:
+async def _take_one(receiver: FaxProvider, file: Path) -> None:
     async for call in receiver.calls():
-        return await call.receive(file, settings=CallSettings(station_id="+1 555 0100"))
-    return None
+        await call.receive(file, settings=CallSettings(station_id="+1 555 0100"))
+        return

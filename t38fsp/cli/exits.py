@@ -26,6 +26,7 @@ class Exit(IntEnum):
     FAILED = 10
     BAD_DOCUMENT = 11
     CANCELLED = 12
+    """Ended by SIGINT or SIGTERM."""
 
 
 _BY_STATUS = {
@@ -41,6 +42,12 @@ _BY_STATUS = {
     FaxStatus.USER_ABORT: Exit.CANCELLED,
 }
 
+_STATUS_OF = {
+    Exit.BAD_NUMBER: FaxStatus.BAD_ADDRESS,
+    Exit.ERROR: FaxStatus.LINE_UNAVAILABLE,
+    Exit.CANCELLED: FaxStatus.USER_ABORT,
+}
+
 
 def exit_for(result: FaxResult) -> Exit:
     """The exit status that tells how ``result`` ended."""
@@ -48,3 +55,19 @@ def exit_for(result: FaxResult) -> Exit:
     if status in (Exit.DISCONNECTED, Exit.FAILED) and 0 < result.pages_confirmed < len(result.pages):
         return Exit.PARTIAL
     return status
+
+
+class CommandError(Exception):
+    """The command ends before any call; the message is one sentence that says why and what would do."""
+
+    def __init__(self, message: str, status: Exit) -> None:
+        super().__init__(message)
+        self.status = status
+
+    def result(self) -> FaxResult:
+        """The same for programs."""
+        return FaxResult(
+            _STATUS_OF.get(self.status, FaxStatus.FATAL_ERROR),
+            str(self),
+            retry_reason="nothing was sent; the command has to be put right first",
+        )

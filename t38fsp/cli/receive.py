@@ -3,71 +3,118 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from t38fsp.cli import running
-from t38fsp.cli.exits import Exit
-from t38fsp.cli.report import Reporter, fail, print_json, result_sentence
+from sip.uri import Uri
+from t38fsp.cli import running, sentences
+from t38fsp.cli.exits import CommandError, Exit, exit_for
+from t38fsp.cli.report import CallReport, Reporter, print_json
 from t38fsp.jobs import CallSettings
 from t38fsp.provider import FaxProvider, IncomingFax
-from t38fsp.results import FaxResult
 
 
 def run(output: Path, listen: tuple[str, int], count: int, settings: CallSettings, as_json: bool) -> Exit:
     try:
         output.mkdir(parents=True, exist_ok=True)
-        os.close(_create(output, 0)[1])
+        with tempfile.TemporaryFile(dir=output):
+            pass
     except OSError as error:
-        raise fail(f"faxes cannot be kept in {output}: {error.strerror}", Exit.ERROR) from error
+        raise CommandError(
+            f"faxes cannot be kept in {output}: {error.strerror}; name another directory with --output",
+            Exit.ERROR,
+        ) from error
     return running.run(_receive(output, listen, count, settings, as_json))
 
 
 async def _receive(
     output: Path, listen: tuple[str, int], count: int, settings: CallSettings, as_json: bool
 ) -> Exit:
-    results: list[FaxResult] = []
-    reporter = Reporter(as_json=as_json)
-    async with FaxProvider(listen, accept_calls=True) as provider, asyncio.TaskGroup() as tasks:
-        host, port = provider.address
-        reporter.line(f"listening on sip:{host}:{port}")
-        taken = 0
-        async for call in provider.calls():
-            taken += 1
-            tasks.create_task(_take(call, taken, output, settings, as_json, results))
-            if taken == count:
-                break
-    return Exit.COMPLETED if all(result.completed for result in results) else Exit.FAILED
+    with Reporter(as_json=as_json) as reporter:
+        desk = _Desk(output, settings, as_json, reporter)
+        try:
+            async with FaxProvider(listen, accept_calls=True) as provider:
+                reporter.line(f"listening on {Uri('sip', None, *provider.address)}")
+                await desk.serve(provider, count)
+        except asyncio.CancelledError:
+            # Being stopped is how it ends; only a call that this cut off is a failure.
+            return Exit.CANCELLED if Exit.CANCELLED in desk.exits else Exit.COMPLETED
+    return next((status for status in desk.exits if status is not Exit.COMPLETED), Exit.COMPLETED)
 
 
-async def _take(
-    call: IncomingFax,
-    number: int,
-    output: Path,
-    settings: CallSettings,
-    as_json: bool,
-    results: list[FaxResult],
-) -> None:
-    path, descriptor = _create(output, number)
-    os.close(descriptor)
-    reporter = Reporter(as_json=as_json, prefix=f"[{number}] ")
-    reporter.line(f"[{number}] call from {call.caller}")
-    try:
-        result = await call.receive(path, settings=settings, on_event=reporter.event)
-    finally:
-        if path.stat().st_size == 0:
-            path.unlink()
-    results.append(result)
-    if as_json:
-        print_json(result, caller=call.caller, called=call.called)
-    else:
-        where = f" -> {result.file}" if result.file else ""
-        reporter.line(f"[{number}] {result_sentence(result)}{where}")
+@dataclass(slots=True)
+class _Desk:
+    """Takes calls, each into a file of its own."""
+
+    output: Path
+    settings: CallSettings
+    as_json: bool
+    reporter: Reporter
+    exits: list[Exit] = field(default_factory=list)
+    """How the calls so far ended."""
+
+    async def serve(self, provider: FaxProvider, count: int) -> None:
+        """Take ``count`` calls (0: all that come), several at once; return when they are over."""
+        async with asyncio.TaskGroup() as faxes:
+            taken = 0
+            async for call in provider.calls():
+                taken += 1
+                faxes.create_task(self._take(call, taken))
+                if taken == count:
+                    break
+            others = asyncio.create_task(_refuse_all(provider))
+        others.cancel()
+
+    async def _take(self, call: IncomingFax, number: int) -> None:
+        report = self.reporter.call(f"[{number}] ")
+        report.line(f"call from {call.caller}")
+        try:
+            file = _new_file(self.output, number)
+        except OSError as error:
+            # The next call may find more room.
+            call.refuse()
+            report.close()
+            report.line(f"refused: no file can be made in {self.output} ({error.strerror})")
+            self.exits.append(Exit.ERROR)
+            return
+        try:
+            await call.receive(file, settings=self.settings, on_event=report.event)
+        finally:
+            with suppress(OSError):
+                if not file.stat().st_size:
+                    file.unlink()
+            self._tell(call, report, file)
+
+    def _tell(self, call: IncomingFax, report: CallReport, file: Path) -> None:
+        """Also of a call that was cancelled: it has a result, and perhaps pages."""
+        result = report.result
+        if result is None:
+            return
+        status = exit_for(result)
+        self.exits.append(status)
+        kept = str(file) if file.exists() else None
+        if self.as_json:
+            print_json(result, exit_status=status, caller=call.caller, called=call.called, file=kept)
+        else:
+            report.line(f"{sentences.of_result(result)}{f' -> {kept}' if kept else ''}")
 
 
-def _create(output: Path, number: int) -> tuple[Path, int]:
-    """A new file that only its owner may read."""
+async def _refuse_all(provider: FaxProvider) -> None:
+    async for call in provider.calls():
+        call.refuse()
+
+
+def _new_file(output: Path, number: int) -> Path:
+    """An empty file that only its owner may read."""
     stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    path = output / f"fax-{stamp}-{number:04d}.tif"
-    return path, os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    for attempt in itertools.count(1):
+        path = output / f"fax-{stamp}-{number:04d}{f'-{attempt}' if attempt > 1 else ''}.tif"
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            break
+    return path

@@ -3,103 +3,67 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from dataclasses import fields, is_dataclass
-from enum import Enum
 from types import TracebackType
-from typing import Self
+from typing import Self, TextIO
 
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from sip.line import DialogId
 from t38fsp import events
-from t38fsp.results import FaxResult, PageRecord
+from t38fsp.cli import sentences
+from t38fsp.cli.exits import Exit
+from t38fsp.results import FaxResult
+
+_REFRESHES = 4
+"""A second; drawing shares the interpreter with the packets of the calls."""
 
 
-def sentence(event: events.FaxEvent) -> str:
-    """One line for a person; empty for events that need none."""
-    match event:
-        case events.Dialing(target=target):
-            return f"calling {target}"
-        case events.Ringing(status=status, reason=reason):
-            return f"ringing ({status} {reason})"
-        case events.Connected(dialog=dialog):
-            return f"connected, dialog {dialog}"
-        case events.SwitchedToT38(ours=ours):
-            return f"switched to T.38 ({'we' if ours else 'the far end'} asked for it)"
-        case events.Identified(station_id=station_id):
-            return f"the far end is {station_id}" if station_id else ""
-        case events.Trained(bit_rate=rate, coding=coding, ecm=ecm):
-            correction = "error correction" if ecm else "no error correction"
-            return f"trained at {rate} bit/s, {coding.value}, {correction}"
-        case events.PageStarted(number=number, total=total):
-            return f"page {number}{f' of {total}' if total else ''}"
-        case events.PageDone(record=record):
-            return page_sentence(record)
-        case _:
-            return ""
+def print_line(text: str, stream: TextIO) -> None:
+    """Print what the stream can take. A reader that has gone away fails no fax."""
+    encoding = stream.encoding or "ascii"
+    line = sentences.printable(text).encode(encoding, "backslashreplace").decode(encoding)
+    try:
+        print(line, file=stream, flush=True)
+    except OSError:
+        # Else the interpreter would fail once more when it flushes at its end.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
-def page_sentence(page: PageRecord) -> str:
-    verdict = (
-        f"confirmed ({page.response})"
-        if page.confirmed
-        else f"not confirmed ({page.response or 'never sent'})"
-    )
-    repeats = f", {page.repeats} repeated" if page.repeats else ""
-    return f"page {page.number} {verdict}: {page.octets} octets in {page.seconds:.1f} s{repeats}"
-
-
-def result_sentence(result: FaxResult) -> str:
-    retry = (
-        ""
-        if result.completed
-        else f"; sending again {'can' if result.retry else 'cannot'} help: {result.retry_reason}"
-    )
-    return f"{result.status.name}: {result.reason}{retry}"
-
-
-def to_json(value: object) -> object:
-    """Plain JSON types of results and what is in them."""
-    if isinstance(value, DialogId):
-        return str(value)
-    if isinstance(value, Enum):
-        return value.name
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, tuple | list):
-        return [to_json(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): to_json(item) for key, item in value.items()}
-    return value
-
-
-def print_json(result: FaxResult, **more: object) -> None:
+def print_json(result: FaxResult, *, exit_status: Exit, **more: object) -> None:
     """One JSON object on one line of standard output."""
-    document = to_json(result)
+    document = sentences.to_json(result)
     assert isinstance(document, dict)
-    document |= {"completed": result.completed, "pages_confirmed": result.pages_confirmed} | more
-    print(json.dumps(document), flush=True)
+    document["completed"] = result.completed
+    document["pages_confirmed"] = result.pages_confirmed
+    document["exit_status"] = int(exit_status)
+    print_line(json.dumps(document | more), sys.stdout)
 
 
 class Reporter:
-    """Shows events as they come. With ``as_json`` the progress goes to standard error."""
+    """Shows the events of calls as they come. With ``as_json`` the progress goes to standard error."""
 
-    def __init__(self, *, as_json: bool = False, prefix: str = "") -> None:
-        self._console = Console(stderr=as_json, highlight=False, soft_wrap=True)
-        self._prefix = prefix
-        self._live = self._console.is_terminal
+    def __init__(self, *, as_json: bool = False) -> None:
+        self._stream = sys.stderr if as_json else sys.stdout
+        console = Console(file=self._stream, highlight=False, soft_wrap=True)
         self._progress: Progress | None = None
-        self._task: TaskID | None = None
+        if console.is_terminal and not console.is_dumb_terminal:
+            self._progress = Progress(
+                SpinnerColumn(),
+                TextColumn("{task.description}", markup=False),
+                BarColumn(20),
+                TimeElapsedColumn(),
+                console=console,
+                refresh_per_second=_REFRESHES,
+                transient=True,
+            )
 
     def __enter__(self) -> Self:
-        if self._live:
-            self._progress = Progress(
-                SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=self._console
-            )
+        if self._progress is not None:
             self._progress.start()
-            self._task = self._progress.add_task(f"{self._prefix}starting")
         return self
 
     def __exit__(
@@ -108,18 +72,52 @@ class Reporter:
         if self._progress is not None:
             self._progress.stop()
 
+    def line(self, text: str) -> None:
+        if self._progress is not None:
+            self._progress.console.print(sentences.printable(text), markup=False)
+        else:
+            print_line(text, self._stream)
+
+    def call(self, label: str = "") -> CallReport:
+        """Follow one more call; its lines begin with ``label``."""
+        return CallReport(self, self._progress, label)
+
+
+class CallReport:
+    """The part of one call: a line for every event, and on a terminal a bar of its pages."""
+
+    def __init__(self, reporter: Reporter, progress: Progress | None, label: str) -> None:
+        self._reporter = reporter
+        self._progress = progress
+        self._label = label
+        self._task = None if progress is None else progress.add_task(f"{label}starting", total=None)
+        self.result: FaxResult | None = None
+        """Known when the call is over, also when it was cancelled."""
+
     def event(self, event: events.FaxEvent) -> None:
-        text = sentence(event)
+        if isinstance(event, events.Finished):
+            self.result = event.result
+        text = sentences.of_event(event)
         if text:
-            self.line(f"{self._prefix}{text}")
-            if self._progress is not None and self._task is not None:
-                self._progress.update(self._task, description=f"{self._prefix}{text}")
+            self.line(text)
+        if self._progress is None or self._task is None:
+            return
+        match event:
+            case events.PageStarted(number=number, total=total):
+                self._progress.update(self._task, total=total or None, completed=number - 1)
+            case events.PageDone(record=record):
+                self._progress.update(self._task, completed=record.number if record.confirmed else None)
+            case events.Finished():
+                self.close()
+                return
+        if text:
+            self._progress.update(self._task, description=sentences.printable(f"{self._label}{text}"))
 
     def line(self, text: str) -> None:
-        self._console.print(text, markup=False)
+        self._reporter.line(f"{self._label}{text}")
 
-
-def fail(message: str, status: int) -> SystemExit:
-    """Say what is wrong on standard error; raise what this returns."""
-    print(f"t38fsp: {message}", file=sys.stderr)
-    return SystemExit(status)
+    def close(self) -> None:
+        """Nothing more to follow."""
+        if self._progress is not None and self._task is not None:
+            self._progress.remove_task(self._task)
+            self._task = None

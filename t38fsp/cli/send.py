@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
+from asyncio import CancelledError
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sip.line import Credentials
 from t38fsp.address import AddressError
-from t38fsp.cli import running
-from t38fsp.cli.exits import Exit, exit_for
-from t38fsp.cli.report import Reporter, fail, print_json, result_sentence
-from t38fsp.events import FaxEvent, Finished
+from t38fsp.cli import running, sentences
+from t38fsp.cli.exits import CommandError, Exit, exit_for
+from t38fsp.cli.report import Reporter, print_json
 from t38fsp.jobs import CallSettings
 from t38fsp.provider import FaxProvider
-from t38fsp.results import FaxResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +35,9 @@ def run(request: Request) -> Exit:
 
 
 async def _send(request: Request) -> Exit:
-    result: FaxResult | None = None
     credentials = None if request.user is None else Credentials(request.user, request.password)
     with Reporter(as_json=request.as_json) as reporter:
-
-        def on_event(event: FaxEvent) -> None:
-            nonlocal result
-            if isinstance(event, Finished):
-                result = event.result
-            reporter.event(event)
-
+        call = reporter.call()
         try:
             async with FaxProvider(request.listen) as provider:
                 await provider.send(
@@ -56,17 +47,19 @@ async def _send(request: Request) -> Exit:
                     caller=request.caller,
                     credentials=credentials,
                     settings=request.settings,
-                    on_event=on_event,
+                    on_event=call.event,
                 )
         except AddressError as error:
-            raise fail(str(error), Exit.BAD_NUMBER) from error
-        except asyncio.CancelledError:
+            raise CommandError(str(error), Exit.BAD_NUMBER) from error
+        except CancelledError:
             # The call has been ended; its result says how far it came.
-            if result is None:
+            if call.result is None:
                 raise
+    result = call.result
     assert result is not None
+    status = exit_for(result)
     if request.as_json:
-        print_json(result)
+        print_json(result, exit_status=status)
     else:
-        reporter.line(result_sentence(result))
-    return exit_for(result)
+        reporter.line(sentences.of_result(result))
+    return status

@@ -1,0 +1,74 @@
+"""What happens in a call and what became of it, in words for a person and in JSON for a program."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from enum import Enum
+
+from sip.line import DialogId
+from t38fsp import events
+from t38fsp.results import FaxResult, PageRecord
+from t38fsp.status import FaxStatus
+
+_SPEAKS_FOR_ITSELF = frozenset({FaxStatus.COMPLETED, FaxStatus.USER_ABORT, FaxStatus.BAD_DOCUMENT})
+"""Statuses whose reason tells all that there is to say about sending again."""
+
+
+def of_event(event: events.FaxEvent) -> str:
+    """One line for a person; empty for events that need none."""
+    match event:
+        case events.Dialing(target=target):
+            return f"calling {target}"
+        case events.Ringing(status=status, reason=reason):
+            return f"ringing ({status} {reason})"
+        case events.Connected(dialog=dialog):
+            return f"connected, dialog {dialog}"
+        case events.SwitchedToT38(ours=ours):
+            return f"switched to T.38 ({'we' if ours else 'the far end'} asked for it)"
+        case events.Identified(station_id=station_id):
+            return f"the far end is {station_id}" if station_id else ""
+        case events.Trained(bit_rate=rate, coding=coding, ecm=ecm):
+            correction = "error correction" if ecm else "no error correction"
+            return f"trained at {rate} bit/s, {coding.value}, {correction}"
+        case events.PageStarted(number=number, total=total):
+            return f"page {number}{f' of {total}' if total else ''}"
+        case events.PageDone(record=record):
+            return of_page(record)
+        case _:
+            return ""
+
+
+def of_page(page: PageRecord) -> str:
+    if page.confirmed:
+        verdict = f"confirmed ({page.response})"
+    else:
+        verdict = f"not confirmed ({page.response or 'never sent'})"
+    repeats = f", {page.repeats} repeated" if page.repeats else ""
+    return f"page {page.number} {verdict}: {page.octets} octets in {page.seconds:.1f} s{repeats}"
+
+
+def of_result(result: FaxResult) -> str:
+    told = f"{result.status.name}: {result.reason}"
+    if result.status in _SPEAKS_FOR_ITSELF:
+        return told
+    return f"{told}; sending again {'can' if result.retry else 'cannot'} help: {result.retry_reason}"
+
+
+def printable(text: str) -> str:
+    """What comes from the network must not steer a terminal: other characters become U+FFFD."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def to_json(value: object) -> object:
+    """Plain JSON types of results and what is in them."""
+    if isinstance(value, DialogId):
+        return str(value)
+    if isinstance(value, Enum):
+        return value.name
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple | list):
+        return [to_json(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): to_json(item) for key, item in value.items()}
+    return value
