@@ -18,6 +18,8 @@ from t38fsp.t30.vocabulary import PageQuality
 
 _BYE_WAIT = 5.0
 """Seconds that the caller is left to hang up after DCN."""
+_MOST_REFUSALS = 2
+"""Of one page, for lost packets: a transmitter tries three times, and the third one is better than none."""
 _PAGE_LIMIT = 32 * 1024 * 1024
 """Octets of one coded page beyond which it is not taken: no page at V.17 speed in an hour is larger."""
 
@@ -36,6 +38,11 @@ class ReceivingCall(FaxCall):
         self._incoming = incoming
         self._data = bytearray()
         self._checker: LineChecker | None = None
+        self._index = 0
+        self._incomplete = False
+        """Packets of the page are lost."""
+        self._refusals = 0
+        """Of the page, because packets of it were lost."""
 
     def start(self, now: float) -> None:
         """Answer the call."""
@@ -72,14 +79,18 @@ class ReceivingCall(FaxCall):
 
     def _on_output(self, output: Output, now: float) -> None:
         match output:
-            case PageBegun(mode=mode):
+            case PageBegun(index=index, mode=mode):
                 self._data.clear()
                 self._checker = None if mode.ecm else LineChecker(mode.coding, mode.width)
+                self._incomplete = False
+                if index != self._index:
+                    self._index, self._refusals = index, 0
                 super()._on_output(output, now)
             case PageData(data=data, after_gap=after_gap):
                 if len(self._data) + len(data) <= _PAGE_LIMIT:
                     self._data += data
                     if self._checker is not None:
+                        self._incomplete |= after_gap and not self._checker.ended
                         self._checker.feed(data, after_gap)
             case PageReceived():
                 self._page_received(output, now)
@@ -88,12 +99,22 @@ class ReceivingCall(FaxCall):
 
     def _page_received(self, page: PageReceived, now: float) -> None:
         quality = None if self._checker is None else self._checker.finish()
-        if quality is not None and quality.bad_rows >= self._options.bad_share * quality.rows:
-            # A page that will get RTN is not kept: the far end sends it again.
-            self._receiver.page_stored(page.index, quality, now)
+        if quality is not None and self._is_refused(quality):
+            self._receiver.page_refused(page.index, now)
         else:
             self._page_jobs.append(StorePage(page.index, page.mode, bytes(self._data)))
         self._data.clear()
+
+    def _is_refused(self, quality: PageQuality) -> bool:
+        """Whether a page without ECM has to come again, rather than be kept as it is.
+
+        A bad line on the telephone costs a few rows, which T.30 leaves to our tolerance. Lost packets cost
+        content that may not show in the rows that did come, and the next attempt is likely to bring it.
+        """
+        if self._incomplete and self._refusals < _MOST_REFUSALS:
+            self._refusals += 1
+            return True
+        return quality.bad_rows >= self._options.bad_share * quality.rows
 
     def _drain_time(self) -> float:
         # Only one side hangs up after success: the caller, unless it forgets.

@@ -57,13 +57,20 @@ class Receiver(Answering):
 
     def page_stored(self, index: int, quality: PageQuality, now: float) -> None:
         """The page is safe: it may be confirmed, or refused for its quality when it came without ECM."""
+        self._page_judged(index, quality, now)
+
+    def page_refused(self, index: int, now: float) -> None:
+        """The page came damaged without ECM and was not kept: ask for it again (RTN)."""
+        self._page_judged(index, None, now)
+
+    def _page_judged(self, index: int, quality: PageQuality | None, now: float) -> None:
         if self._finished or index not in self._stores:
             return
         self._now = now
         self._stores.remove(index)
         if index != self._index or index in self._stores or self._state not in (State.STORE, State.BUSY):
             return  # it was given up, or came again, meanwhile
-        self._stored = self._judgement(quality)
+        self._stored = FCF.RTN if quality is None else self._judgement(quality)
         in_time = self._carrier is None and self._on_line is None and not self._choice.mode.ecm
         if self._state is State.STORE or (in_time and now - self._command_at <= _ANSWER_WINDOW):
             self._answer_page(self._stored)
