@@ -62,6 +62,7 @@ class SimulatedCall:
         settle(self.call, self)
         self._endpoint.flush()
         if self.call.result is not None:
+            self._packets.remove(self)
             self._endpoint.forget(self, self._address)
 
     def abort(self) -> None:
@@ -174,6 +175,11 @@ class SimulatedEndpoint:
         self._calls[call.line_call] = hosted
         hosted.settle()
         return hosted
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing at all is left of any call."""
+        return self.agent.idle and not self._calls
 
     def flush(self) -> None:
         """Carry out what the agent asks for."""
