@@ -37,6 +37,8 @@ class CallRecord:
     def page(self, outcome: PageOutcome) -> PageRecord:
         """Add an attempt at a page to what is known of it."""
         earlier = self.pages.get(outcome.index)
+        # Without ECM an outcome counts the attempts before it; with ECM the frames of its own.
+        counted = 0 if earlier is None or not outcome.ecm else earlier.repeats
         record = PageRecord(
             number=outcome.index + 1,
             confirmed=outcome.confirmed,
@@ -45,7 +47,7 @@ class CallRecord:
             coding=outcome.coding,
             ecm=outcome.ecm,
             octets=outcome.octets,
-            repeats=outcome.repeats + (0 if earlier is None else earlier.repeats),
+            repeats=outcome.repeats + counted,
             seconds=outcome.seconds + (0.0 if earlier is None else earlier.seconds),
         )
         self.pages[outcome.index] = record
