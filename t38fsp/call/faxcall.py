@@ -266,7 +266,7 @@ class FaxCall(ABC):
         self._phase = Phase.AUDIO
         self._timers[Timer.NOT_SWITCHED] = now + _T1
         self._emit(events.Connected(event.dialog))
-        self._on_media(event.local, event.remote, False, now)
+        self._on_media(event.local, event.remote, self._offered, now)
         if self._phase is Phase.AUDIO:
             self._plan_switch(now)
 

@@ -54,6 +54,7 @@ class SendingCall(FaxCall):
         self._record.started_at = now
         if self._settings.switch is Switch.FIRST:
             media = image_offer(self._capabilities)
+            self._offered = True
         else:
             media = audio_offer(self._capabilities)
         self._phase = Phase.CALLING
