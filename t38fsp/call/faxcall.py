@@ -194,7 +194,8 @@ class FaxCall(ABC):
             accepted = True
         else:
             accepted = False
-            if self._phase in (Phase.CALLING, Phase.AUDIO) and len(self._early) < _EARLY_LIMIT:
+            waiting = self._phase in (Phase.CALLING, Phase.AUDIO) and len(self._early) < _EARLY_LIMIT
+            if waiting and not looks_like_rtp(data):
                 self._early.append(data)
         self._pump(now)
         return accepted
