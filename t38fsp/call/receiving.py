@@ -117,6 +117,6 @@ class ReceivingCall(FaxCall):
         return quality.bad_rows >= self._options.bad_share * quality.rows
 
     def _drain_time(self) -> float:
-        # Only one side hangs up after success: the caller, unless it forgets.
+        # Only one side hangs up after success: the caller, unless it forgets or we are in a hurry.
         ended_well = self._record.finished is not None and self._record.finished.error is None
-        return _BYE_WAIT if ended_well else super()._drain_time()
+        return _BYE_WAIT if ended_well and not self._record.aborted else super()._drain_time()
