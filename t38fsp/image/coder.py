@@ -4,40 +4,54 @@ from __future__ import annotations
 
 from io import BytesIO
 
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from t38fsp.image.tiff import Tag, TiffFile
 from t38fsp.t4.prepare import prepare_t4
 from t38fsp.t30.vocabulary import Coding, PageMode, Resolution
 
-# T4Options: bit 0 two-dimensional, bit 2 EOL ends on an octet boundary, which lets fill be added in octets.
-_T4_OPTIONS = {Coding.MH: 4, Coding.MR: 5}
+# Named here, the plug-in is loaded alone; otherwise Pillow loads all its forty to find the one for TIFF.
+_TIFF = TiffImagePlugin.TiffImageFile.format
+
+_TWO_DIMENSIONAL = 1
+_ALIGNED = 4
+"""Bits of T4Options; EOL that ends on an octet boundary lets fill be added in octets."""
 
 
-def encode_pixels(pixels: bytes, width: int, coding: Coding, resolution: Resolution) -> bytes:
-    """Code rows (1 is black, packed as t38fsp.t4.decode packs them) as one strip.
+def encode_image(image: Image.Image, coding: Coding, resolution: Resolution, aligned: bool = True) -> bytes:
+    """Code a picture of mode "1" in which 1 is black as one strip.
 
-    MH and MR come with octet-aligned EOL before each line and without RTC; MMR ends with EOFB. The vertical
-    resolution decides how many lines of MR may follow a one-dimensional one (T.4 4.2.1).
+    MH and MR come with an EOL before each line, which ends on an octet boundary if ``aligned``, and without
+    RTC; MMR ends with EOFB. The vertical resolution decides how many lines of MR may follow a one-dimensional
+    one (T.4 4.2.1).
     """
-    rows = len(pixels) // ((width + 7) // 8)
     # Pillow takes 1 for white, but its strips are coded for PhotometricInterpretation 1: the two cancel out.
-    image = Image.frombytes("1", (width, rows), pixels)
-    info = {int(Tag.ROWS_PER_STRIP): rows}
-    if coding in _T4_OPTIONS:
-        info[int(Tag.T4_OPTIONS)] = _T4_OPTIONS[coding]
+    info = {int(Tag.ROWS_PER_STRIP): image.height}
+    if coding is not Coding.MMR:
+        two_dimensional = _TWO_DIMENSIONAL if coding is Coding.MR else 0
+        info[int(Tag.T4_OPTIONS)] = two_dimensional | (_ALIGNED if aligned else 0)
     file = BytesIO()
     image.save(
         file,
-        "TIFF",
+        _TIFF,
         compression="group4" if coding is Coding.MMR else "group3",
         dpi=resolution.value,
         tiffinfo=info,
-        strip_size=len(pixels) + 1,
+        strip_size=image.width // 8 * image.height + 1,
     )
     tiff = TiffFile(file)
     (strip,) = tiff.strip_data(tiff.pages[0])
     return strip
+
+
+def image_of(pixels: bytes, width: int) -> Image.Image:
+    """Packed rows, as t38fsp.t4.decode packs them, as a picture in which 1 is black."""
+    return Image.frombytes("1", (width, len(pixels) // ((width + 7) // 8)), pixels)
+
+
+def encode_pixels(pixels: bytes, width: int, coding: Coding, resolution: Resolution) -> bytes:
+    """Code rows (1 is black, packed as t38fsp.t4.decode packs them) as :func:`encode_image` does."""
+    return encode_image(image_of(pixels, width), coding, resolution)
 
 
 def encode_burst(pixels: bytes, mode: PageMode) -> bytes:

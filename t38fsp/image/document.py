@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Flag, auto
+
+from PIL import Image
 
 from t38fsp.image.coder import encode_burst
 from t38fsp.image.convert import convert
 from t38fsp.image.errors import DocumentError
+from t38fsp.image.exact import decode_strip, read_strip
 from t38fsp.image.resolutions import inch_terms
 from t38fsp.image.tiff import SUGGESTION, TiffFile, TiffPage
 from t38fsp.t4.decode import decode_page
 from t38fsp.t4.prepare import ends_with_eofb
-from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode
+from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode, PageQuality
 
 _INVERT = bytes(255 - octet for octet in range(256))
 
 MOST_BAD_ROWS = 0.15
 """Share of the rows of an MH or MR page that may be damaged (and are repaired), as in a bad fax."""
+
+_DOCUMENTS_REMEMBERED = 64
 
 StrPath = str | os.PathLike[str]
 
@@ -28,13 +35,15 @@ StrPath = str | os.PathLike[str]
 def inspect(path: StrPath) -> list[PageFormat]:
     """The format of every page, after reading and decoding all of them.
 
+    What was found is remembered for :func:`encode_page`, as long as the file does not change.
+
     Raises :class:`DocumentError` when the file is missing, is not a TIFF Class F file, or has a page that
     cannot be decoded to its end.
     """
-    with _opened(path) as tiff:
-        for page in tiff.pages:
-            _read(tiff, page)
-        return [page.format for page in tiff.pages]
+    with _opened(path) as document:
+        facts = {page.number: _read(document.tiff, page).facts for page in document.tiff.pages}
+        _remember(document.identity, facts)
+        return [page.format for page in document.tiff.pages]
 
 
 def pages(path: StrPath) -> Iterator[tuple[PageFormat, bytes]]:
@@ -42,9 +51,9 @@ def pages(path: StrPath) -> Iterator[tuple[PageFormat, bytes]]:
 
     Raises :class:`DocumentError`.
     """
-    with _opened(path) as tiff:
-        for page in tiff.pages:
-            yield page.format, _read(tiff, page).pixels
+    with _opened(path) as document:
+        for page in document.tiff.pages:
+            yield page.format, _read(document.tiff, page).pixels()
 
 
 def load_page(path: StrPath, index: int) -> tuple[PageFormat, bytes]:
@@ -52,9 +61,9 @@ def load_page(path: StrPath, index: int) -> tuple[PageFormat, bytes]:
 
     Raises :class:`DocumentError`.
     """
-    with _opened(path) as tiff:
-        page = _page(tiff, index)
-        return page.format, _read(tiff, page).pixels
+    with _opened(path) as document:
+        page = _page(document.tiff, index)
+        return page.format, _read(document.tiff, page).pixels()
 
 
 def encode_page(path: StrPath, index: int, mode: PageMode) -> bytes:
@@ -66,12 +75,18 @@ def encode_page(path: StrPath, index: int, mode: PageMode) -> bytes:
 
     Raises :class:`DocumentError`.
     """
-    with _opened(path) as tiff:
+    with _opened(path) as document:
+        tiff = document.tiff
         page = _page(tiff, index)
-        content = _read(tiff, page)
-    if content.burst and mode.coding is Coding.MMR and _fits(page.format, mode):
+        as_it_is = mode.coding is Coding.MMR and _fits(page.format, mode)
+        facts = _known.get(document.identity, {}).get(page.number, _Facts.NONE)
+        if as_it_is and _Facts.BURST in facts:
+            (data,) = tiff.strip_data(page)
+            return data.rstrip(b"\0")
+        content = _read(tiff, page, facts)
+    if as_it_is and content.burst:
         return content.burst
-    return encode_burst(convert(content.pixels, page.format, mode.width, mode.resolution), mode)
+    return encode_burst(convert(content.pixels(), page.format, mode.width, mode.resolution), mode)
 
 
 def _fits(page: PageFormat, mode: PageMode) -> bool:
@@ -79,13 +94,47 @@ def _fits(page: PageFormat, mode: PageMode) -> bool:
     return page.width == mode.width and same_resolution
 
 
+# --- opening, and remembering -------------------------------------------------------------------------------
+
+_Identity = tuple[int, ...]
+"""What changes whenever a file does."""
+
+
+class _Facts(Flag):
+    """What reading a page to its end has shown."""
+
+    NONE = 0
+    EXACT = auto()
+    """libtiff reads it rightly (t38fsp.image.exact)."""
+    BURST = auto()
+    """But for padding it is stored as it has to travel in MMR."""
+
+
+_known: OrderedDict[_Identity, dict[int, _Facts]] = OrderedDict()
+"""Of the documents inspected last, each page by its number."""
+
+
+def _remember(identity: _Identity, facts: dict[int, _Facts]) -> None:
+    _known[identity] = facts
+    if len(_known) > _DOCUMENTS_REMEMBERED:
+        _known.popitem(last=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    tiff: TiffFile
+    identity: _Identity
+
+
 @contextmanager
-def _opened(path: StrPath) -> Iterator[TiffFile]:
+def _opened(path: StrPath) -> Iterator[_Document]:
     try:
         if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):
             raise DocumentError(f"the document {os.fspath(path)} is a pipe or a device; give a plain file")
         with open(path, "rb") as file:
-            yield TiffFile(file)
+            status = os.fstat(file.fileno())
+            times = status.st_mtime_ns, status.st_ctime_ns
+            yield _Document(TiffFile(file), (status.st_dev, status.st_ino, status.st_size, *times))
     except OSError as error:
         reason = (error.strerror or "it cannot be opened").lower()
         raise DocumentError(
@@ -99,39 +148,61 @@ def _page(tiff: TiffFile, index: int) -> TiffPage:
     return tiff.pages[index]
 
 
+# --- reading ------------------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True, slots=True)
 class _Content:
-    pixels: bytes
-    """1 is black."""
+    parts: list[Image.Image | bytes]
+    """Each strip, from libtiff or from our own decoder; 1 is what is coded as black."""
+    inverted: bool
     burst: bytes
     """The stored octets when they are just what an MMR burst has to be, else empty."""
 
+    @property
+    def facts(self) -> _Facts:
+        exact = all(isinstance(part, Image.Image) for part in self.parts)
+        return (_Facts.EXACT if exact else _Facts.NONE) | (_Facts.BURST if self.burst else _Facts.NONE)
 
-def _read(tiff: TiffFile, page: TiffPage) -> _Content:
-    """Decode a page; a few bad lines of MH or MR are repaired."""
+    def pixels(self) -> bytes:
+        """1 is black."""
+        pixels = b"".join(part if isinstance(part, bytes) else part.tobytes() for part in self.parts)
+        return pixels.translate(_INVERT) if self.inverted else pixels
+
+
+def _read(tiff: TiffFile, page: TiffPage, facts: _Facts = _Facts.NONE) -> _Content:
+    """Decode a page, of which ``facts`` are known; a few bad lines of MH or MR are repaired."""
     width, rows = page.format.width, page.format.rows
-    stride = (width + 7) // 8
-    pixels = bytearray()
-    bad_rows = 0
+    parts: list[Image.Image | bytes] = []
+    row = bad_rows = 0
     burst = b""
     for strip, data in zip(page.strips, tiff.strip_data(page), strict=True):
-        decoded = decode_page(data, page.coding, width)
-        quality = decoded.quality
+        if _Facts.EXACT in facts:
+            image = decode_strip(data, page.coding, width, strip.rows)
+        else:
+            image = read_strip(data, page.coding, width, strip.rows, page.format.resolution)
+        if image is not None:
+            parts.append(image)
+            quality = PageQuality(strip.rows)
+        else:
+            decoded = decode_page(data, page.coding, width)
+            parts.append(decoded.pixels[: strip.rows * (width // 8)])
+            quality = decoded.quality
         # After damage in MMR nothing can be trusted; in MH and MR the lines behind it can.
         readable = quality.rows - quality.bad_rows if page.coding is Coding.MMR else quality.rows
         if readable < strip.rows:
             raise DocumentError(
                 f"page {page.number} cannot be faxed: its image data are damaged or cut short at row "
-                f"{len(pixels) // stride + readable + 1} of {rows}; copy the document again or {SUGGESTION}"
+                f"{row + readable + 1} of {rows}; copy the document again or {SUGGESTION}"
             )
         if page.coding is not Coding.MMR:
             bad_rows += quality.bad_rows
-        elif quality.rows == rows and not page.inverted and ends_with_eofb(data):
+        elif len(page.strips) == 1 and quality.rows == rows and not page.inverted and ends_with_eofb(data):
             burst = data.rstrip(b"\0")
-        pixels += decoded.pixels[: strip.rows * stride]
+        row += strip.rows
     if bad_rows > MOST_BAD_ROWS * rows:
         raise DocumentError(
             f"page {page.number} cannot be faxed: {bad_rows} of its {rows} rows are damaged; "
             f"copy the document again or {SUGGESTION}"
         )
-    return _Content(bytes(pixels.translate(_INVERT) if page.inverted else pixels), burst)
+    return _Content(parts, page.inverted, burst)

@@ -211,7 +211,7 @@ class _Worker:
 
 
 async def _log(process: asyncio.subprocess.Process) -> None:
-    """libtiff and a dying interpreter speak on standard error."""
+    """A dying interpreter speaks on standard error."""
     assert process.stderr is not None
     async for line in process.stderr:
         logger.debug("worker %d: %s", process.pid, line.decode(errors="replace").rstrip())

@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 import struct
 from contextlib import suppress
-from dataclasses import dataclass
 from io import FileIO
 
-from t38fsp.image.coder import encode_pixels
+from t38fsp.image.coder import encode_image, encode_pixels
+from t38fsp.image.directory import HEADER, Field, directory_octets
 from t38fsp.image.errors import DocumentError, StoreError
+from t38fsp.image.exact import read_burst
 from t38fsp.image.tiff import MAX_PAGES, FieldType, Tag, TiffFile
 from t38fsp.t4.decode import decode_page
 from t38fsp.t4.prepare import ends_with_eofb
@@ -22,24 +23,8 @@ from t38fsp.t30.vocabulary import Coding, PageMode, PageQuality
 
 StrPath = str | os.PathLike[str]
 
-_HEADER = b"II*\0"
 _FIRST_LINK = 4
 _SOFTWARE = b"t38fsp\0"
-
-
-@dataclass(frozen=True, slots=True)
-class _Field:
-    tag: Tag
-    kind: FieldType
-    values: tuple[int, ...]
-
-    def __bytes__(self) -> bytes:
-        layout = {FieldType.ASCII: "B", FieldType.SHORT: "H"}.get(self.kind, "I")
-        return struct.pack(f"<{len(self.values)}{layout}", *self.values)
-
-    @property
-    def count(self) -> int:
-        return len(self.values) // 2 if self.kind is FieldType.RATIONAL else len(self.values)
 
 
 def append_page(path: StrPath, data: bytes, mode: PageMode) -> PageQuality:
@@ -49,13 +34,7 @@ def append_page(path: StrPath, data: bytes, mode: PageMode) -> PageQuality:
     is on disk. Without ECM bad lines are replaced by the line above; the result counts them, and so does the
     file. Raises :class:`StoreError`, and then the file is as it was before.
     """
-    decoded = decode_page(data, mode.coding, mode.width)
-    quality = decoded.quality
-    if quality.rows == quality.bad_rows:
-        raise StoreError("the received page has no readable line, so it was not stored; have it sent again")
-    coded = data.rstrip(b"\0")
-    if mode.coding is not Coding.MMR or quality.bad_rows or not ends_with_eofb(coded):
-        coded = encode_pixels(decoded.pixels, mode.width, Coding.MMR, mode.resolution)
+    coded, quality = _read(data, mode)
     try:
         with _opened(path) as file:
             _append(file, coded, mode, quality)
@@ -82,6 +61,23 @@ def finish(path: StrPath, total: int) -> None:
     except (OSError, DocumentError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise StoreError(f"the pages in {os.fspath(path)} could not be numbered: {reason}") from error
+
+
+def _read(data: bytes, mode: PageMode) -> tuple[bytes, PageQuality]:
+    """The page in MMR, and what there is to say of it."""
+    image = read_burst(data, mode)
+    if image is not None:
+        as_it_came = mode.coding is Coding.MMR
+        coded = data.rstrip(b"\0") if as_it_came else encode_image(image, Coding.MMR, mode.resolution)
+        return coded, PageQuality(image.height)
+    decoded = decode_page(data, mode.coding, mode.width)
+    quality = decoded.quality
+    if quality.rows == quality.bad_rows:
+        raise StoreError("the received page has no readable line, so it was not stored; have it sent again")
+    coded = data.rstrip(b"\0")
+    if mode.coding is not Coding.MMR or quality.bad_rows or not ends_with_eofb(coded):
+        coded = encode_pixels(decoded.pixels, mode.width, Coding.MMR, mode.resolution)
+    return coded, quality
 
 
 def _opened(path: StrPath) -> FileIO:
@@ -116,15 +112,15 @@ def _append(file: FileIO, coded: bytes, mode: PageMode, quality: PageQuality) ->
         raise DocumentError(f"it has {MAX_PAGES} pages already; use another file")
     try:
         if not size:
-            _write(file, _HEADER + bytes(4))
+            _write(file, HEADER + bytes(4))
         end = file.seek(0, os.SEEK_END)
         start = end + end % 2
-        directory = start + len(coded) + len(coded) % 2
+        place = start + len(coded) + len(coded) % 2
         fields = _fields(start, len(coded), mode, quality, len(directories))
-        _write(file, bytes(end % 2) + coded + bytes(len(coded) % 2) + _directory(fields, directory))
+        _write(file, bytes(end % 2) + coded + bytes(len(coded) % 2) + directory_octets(fields, place))
         os.fsync(file.fileno())
         file.seek(link)
-        _write(file, struct.pack("<I", directory))
+        _write(file, struct.pack("<I", place))
         os.fsync(file.fileno())
     except OSError:
         with suppress(OSError):
@@ -134,57 +130,42 @@ def _append(file: FileIO, coded: bytes, mode: PageMode, quality: PageQuality) ->
         raise
 
 
-def _fields(offset: int, length: int, mode: PageMode, quality: PageQuality, index: int) -> list[_Field]:
+def _fields(offset: int, length: int, mode: PageMode, quality: PageQuality, index: int) -> list[Field]:
     short, long = FieldType.SHORT, FieldType.LONG
     fields = [
-        _Field(Tag.NEW_SUBFILE_TYPE, long, (2,)),
-        _Field(Tag.IMAGE_WIDTH, long, (mode.width,)),
-        _Field(Tag.IMAGE_LENGTH, long, (quality.rows,)),
-        _Field(Tag.BITS_PER_SAMPLE, short, (1,)),
-        _Field(Tag.COMPRESSION, short, (4,)),
-        _Field(Tag.PHOTOMETRIC, short, (0,)),
-        _Field(Tag.FILL_ORDER, short, (1,)),
-        _Field(Tag.STRIP_OFFSETS, long, (offset,)),
-        _Field(Tag.ORIENTATION, short, (1,)),
-        _Field(Tag.SAMPLES_PER_PIXEL, short, (1,)),
-        _Field(Tag.ROWS_PER_STRIP, long, (quality.rows,)),
-        _Field(Tag.STRIP_BYTE_COUNTS, long, (length,)),
-        _Field(Tag.X_RESOLUTION, FieldType.RATIONAL, (mode.resolution.x, 1)),
-        _Field(Tag.Y_RESOLUTION, FieldType.RATIONAL, (mode.resolution.y, 1)),
-        _Field(Tag.T6_OPTIONS, long, (0,)),
-        _Field(Tag.RESOLUTION_UNIT, short, (2,)),
-        _Field(Tag.PAGE_NUMBER, short, (index, 0)),
-        _Field(Tag.SOFTWARE, FieldType.ASCII, tuple(_SOFTWARE)),
+        Field(Tag.NEW_SUBFILE_TYPE, long, (2,)),
+        Field(Tag.IMAGE_WIDTH, long, (mode.width,)),
+        Field(Tag.IMAGE_LENGTH, long, (quality.rows,)),
+        Field(Tag.BITS_PER_SAMPLE, short, (1,)),
+        Field(Tag.COMPRESSION, short, (4,)),
+        Field(Tag.PHOTOMETRIC, short, (0,)),
+        Field(Tag.FILL_ORDER, short, (1,)),
+        Field(Tag.STRIP_OFFSETS, long, (offset,)),
+        Field(Tag.ORIENTATION, short, (1,)),
+        Field(Tag.SAMPLES_PER_PIXEL, short, (1,)),
+        Field(Tag.ROWS_PER_STRIP, long, (quality.rows,)),
+        Field(Tag.STRIP_BYTE_COUNTS, long, (length,)),
+        Field(Tag.X_RESOLUTION, FieldType.RATIONAL, (mode.resolution.x, 1)),
+        Field(Tag.Y_RESOLUTION, FieldType.RATIONAL, (mode.resolution.y, 1)),
+        Field(Tag.T6_OPTIONS, long, (0,)),
+        Field(Tag.RESOLUTION_UNIT, short, (2,)),
+        Field(Tag.PAGE_NUMBER, short, (index, 0)),
+        Field(Tag.SOFTWARE, FieldType.ASCII, tuple(_SOFTWARE)),
     ]
     # With ECM there is nothing to tell (RFC 3949 4.2.4); without, a clean page says so by a count of 0.
     if not mode.ecm or quality.bad_rows:
-        fields.append(_Field(Tag.BAD_FAX_LINES, long, (quality.bad_rows,)))
+        fields.append(Field(Tag.BAD_FAX_LINES, long, (quality.bad_rows,)))
     if quality.bad_rows:
-        fields.append(_Field(Tag.CLEAN_FAX_DATA, short, (1,)))  # bad lines were regenerated
-        fields.append(_Field(Tag.CONSECUTIVE_BAD_FAX_LINES, long, (quality.longest_bad_run,)))
+        fields.append(Field(Tag.CLEAN_FAX_DATA, short, (1,)))  # bad lines were regenerated
+        fields.append(Field(Tag.CONSECUTIVE_BAD_FAX_LINES, long, (quality.longest_bad_run,)))
     return fields
-
-
-def _directory(fields: list[_Field], offset: int) -> bytes:
-    """An image file directory for ``offset``: the link to the next one zero, long values behind it."""
-    values_at = offset + 2 + 12 * len(fields) + 4
-    entries, values = bytearray(), bytearray()
-    for field in fields:
-        value = bytes(field)
-        if len(value) > 4:
-            place = struct.pack("<I", values_at + len(values))
-            values += value + bytes(len(value) % 2)
-        else:
-            place = value.ljust(4, b"\0")
-        entries += struct.pack("<HHI", field.tag, field.kind, field.count) + place
-    return struct.pack("<H", len(fields)) + entries + bytes(4) + values
 
 
 def _directories(file: FileIO) -> list[int]:
     """Where the directories of the file are. Raises DocumentError when it is not a TIFF file of ours."""
     TiffFile(file)
     file.seek(0)
-    if file.read(len(_HEADER)) != _HEADER:
+    if file.read(len(HEADER)) != HEADER:
         raise DocumentError("it is a big-endian TIFF file; use another file")
     positions: list[int] = []
     link = _FIRST_LINK

@@ -58,7 +58,16 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
         sink.flush()
 
 
+def _silence_libtiff() -> None:
+    """libtiff writes a line for each row it cannot read, past Python; leave standard error to Python."""
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    os.close(nothing)
+
+
 def main() -> None:
+    _silence_libtiff()
     # Ctrl-C goes to the whole process group, but the parent decides when this process ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform != "win32":
