@@ -45,7 +45,8 @@ def verdict(status: FaxStatus, reason: str) -> Verdict:
 
 # Q.850: causes of a network in trouble for a moment, which outweigh a status that blames the number.
 _TRANSIENT_CAUSES = frozenset({34, 38, 41, 42, 44, 47})
-_BARRED_CAUSES = frozenset({21, 52, 53, 54, 55, 57})
+# Not 21: it says no more than the 403 that stands for it (RFC 3398 8.2.6.1).
+_BARRED_CAUSES = frozenset({52, 53, 54, 55})
 
 _BY_STATUS: dict[int, tuple[FaxStatus, str]] = {
     401: (FaxStatus.LINE_UNAVAILABLE, "the peer wants a user name and password that it accepts"),
