@@ -74,6 +74,10 @@ def of_failure(failed: Failed, *, sent_credentials: bool) -> Verdict:
         return verdict(
             FaxStatus.NO_ANSWER, "the SIP peer never responded; check its address and the firewall"
         )
+    if failed.local and failed.status == 488:
+        return verdict(
+            FaxStatus.FATAL_ERROR, f"the SIP peer took the call but not as it should: {failed.reason}"
+        )
     if failed.local:
         return verdict(
             FaxStatus.LINE_UNAVAILABLE, f"the SIP peer cannot be reached ({failed.reason}); check its address"
