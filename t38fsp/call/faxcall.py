@@ -325,16 +325,18 @@ class FaxCall(ABC):
     def _on_ended(self, event: Ended, now: float) -> None:
         if self._phase is Phase.OVER:
             return
+        self._record.cause = event.cause
         if event.remote and self._record.dialog is not None:
             self._emit(events.Disconnected(self._record.dialog, True))
+        # T.30 tells better at what moment the far end hung up.
+        by_t30 = self._record.finished is not None or (event.remote and self._terminal is not None)
+        if not by_t30 and self._phase is not Phase.CLEARING:
+            self._record.verdict = verdict.of_end(
+                event, switched=self._terminal is not None, heard=self._record.heard_text()
+            )
         if self._terminal is not None and self._record.finished is None:
             self._session.line_dropped(now)
             self._drain_session(now)
-        if self._terminal is None and self._record.verdict is None:
-            self._record.verdict = verdict.verdict(
-                FaxStatus.DISCONNECTED,
-                f"the far end hung up before the switch to T.38; {self._record.heard_text()}",
-            )
         self._conclude(now)
 
     def _offer_t38(self, now: float) -> None:
@@ -365,15 +367,9 @@ class FaxCall(ABC):
         self._hang_up(now)
 
     def _on_not_switched(self, now: float) -> None:
-        if self._refusal is not None:
-            why = f"the far end refused T.38 (SIP {self._refusal.status} {self._refusal.reason})"
-        elif self._settings.switch is Switch.CALLEE:
-            why = (
-                "the far end never switched to T.38; ask the trunk for it, or use the switch policy 'either'"
-            )
-        else:
-            why = "no T.38 was agreed on; ask the trunk for T.38"
-        self._record.verdict = verdict.verdict(FaxStatus.NOT_FAX_CALL, f"{why}; {self._record.heard_text()}")
+        self._record.verdict = verdict.of_no_switch(
+            self._refusal, offered=self._offered, heard=self._record.heard_text()
+        )
         self._hang_up(now)
 
     # --- T.30 and what is below it -------------------------------------------------------------------------

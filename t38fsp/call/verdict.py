@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sip.line import Failed
+from sip.line import Ended, Failed, OfferRefused
 from t38fsp.status import FaxStatus
 from t38fsp.t30.outputs import T30Error
 
@@ -99,6 +99,24 @@ def of_failure(failed: Failed, *, sent_credentials: bool) -> Verdict:
     if failed.status in (401, 407) and sent_credentials:
         sentence = "the peer did not accept the user name and password"
     return verdict(status, f"{sentence} ({told})")
+
+
+def of_end(ended: Ended, *, switched: bool, heard: str) -> Verdict:
+    """The verdict on a call that was over before the fax; ``heard`` tells of the audio before the switch."""
+    who = "the far end hung up" if ended.remote else f"the call was lost ({ended.reason})"
+    when = "before the fax was over" if switched else f"before the switch to T.38; {heard}"
+    return verdict(FaxStatus.DISCONNECTED, f"{who} {when}")
+
+
+def of_no_switch(refusal: OfferRefused | None, *, offered: bool, heard: str) -> Verdict:
+    """The verdict on a call that stayed in audio; ``offered`` says that we asked for T.38."""
+    if refusal is not None:
+        why = f"the far end refused T.38 (SIP {refusal.status} {refusal.reason})"
+    elif offered:
+        why = "the far end did not agree to T.38; ask the trunk for it"
+    else:
+        why = "the far end never switched to T.38; ask the trunk for it, or use the switch policy 'either'"
+    return verdict(FaxStatus.NOT_FAX_CALL, f"{why}; {heard}")
 
 
 _BY_T30_ERROR = {
