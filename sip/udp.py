@@ -31,6 +31,10 @@ _HAS_ERROR_QUEUE = sys.platform == "linux"
 _IP_RECVERR = 11
 _IPV6_RECVERR = 25
 _MSG_ERRQUEUE = 0x2000
+_BIND_ERRORS = {
+    errno.EADDRNOTAVAIL: "it is no address of this machine; choose one that is, or 0.0.0.0 for all of them",
+    errno.EACCES: "the port is for privileged users; choose one from 1024 on",
+}
 _REFUSALS = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH})
 
 
@@ -217,7 +221,9 @@ async def _bind(host: str, port: int) -> socket.socket:
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
-        raise ListenError(f"cannot listen at {host}:{port}: no such host ({error})") from error
+        raise ListenError(
+            f"cannot listen at {host}:{port}: no such host ({error}); choose an address of this machine"
+        ) from error
     family, _, _, _, address = found[0]
     sock = socket.socket(family, socket.SOCK_DGRAM)
     sock.setblocking(False)
@@ -227,7 +233,8 @@ async def _bind(host: str, port: int) -> socket.socket:
         sock.close()
         if error.errno == errno.EADDRINUSE:
             raise ListenError(f"port {port} of {host} is in use; stop its owner or choose another") from error
-        raise ListenError(f"cannot listen at {host}:{port}: {error.strerror}") from error
+        why = _BIND_ERRORS.get(error.errno or 0, error.strerror)
+        raise ListenError(f"cannot listen at {host}:{port}: {why}") from error
     if _HAS_ERROR_QUEUE and family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
     elif _HAS_ERROR_QUEUE:
