@@ -63,10 +63,7 @@ def _prepare(sample: Path, received: Path) -> None:
         received.unlink(missing_ok=True)
         os.close(os.open(received, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except (OSError, ImageError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise CommandError(
-            f"{sample.parent} cannot be written: {reason}; name another directory with --output", Exit.ERROR
-        ) from error
+        raise CommandError.unwritable(sample.parent, error) from error
 
 
 async def _fax(sample: Path, received: Path, call: CallReport) -> None:

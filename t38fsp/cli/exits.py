@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from pathlib import Path
 
+from t38fsp.image.errors import ImageError
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 
@@ -42,11 +44,7 @@ _BY_STATUS = {
     FaxStatus.USER_ABORT: Exit.CANCELLED,
 }
 
-_STATUS_OF = {
-    Exit.BAD_NUMBER: FaxStatus.BAD_ADDRESS,
-    Exit.ERROR: FaxStatus.LINE_UNAVAILABLE,
-    Exit.CANCELLED: FaxStatus.USER_ABORT,
-}
+_STATUS_OF = {Exit.BAD_NUMBER: FaxStatus.BAD_ADDRESS, Exit.CANCELLED: FaxStatus.USER_ABORT}
 
 
 def exit_for(result: FaxResult) -> Exit:
@@ -63,6 +61,16 @@ class CommandError(Exception):
     def __init__(self, message: str, status: Exit) -> None:
         super().__init__(message)
         self.status = status
+
+    @classmethod
+    def unwritable(cls, directory: Path, error: OSError | ImageError) -> CommandError:
+        """``directory`` cannot take a file."""
+        reason = getattr(error, "strerror", None) or str(error)
+        if isinstance(error, FileExistsError):
+            reason = "it is a file"
+        return cls(
+            f"no file can be made in {directory} ({reason}); name another directory with --output", Exit.ERROR
+        )
 
     def result(self) -> FaxResult:
         """The same for programs."""

@@ -25,10 +25,7 @@ def run(output: Path, listen: tuple[str, int], count: int, settings: CallSetting
         with tempfile.TemporaryFile(dir=output):
             pass
     except OSError as error:
-        raise CommandError(
-            f"faxes cannot be kept in {output}: {error.strerror}; name another directory with --output",
-            Exit.ERROR,
-        ) from error
+        raise CommandError.unwritable(output, error) from error
     return running.run(_receive(output, listen, count, settings, as_json))
 
 
