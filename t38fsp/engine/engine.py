@@ -20,7 +20,7 @@ from t38fsp.call.sending import Destination, SendingCall
 from t38fsp.call.verdict import verdict
 from t38fsp.engine.media import MediaPort
 from t38fsp.engine.pacer import Pacer
-from t38fsp.engine.running import RunningCall
+from t38fsp.engine.running import FAULT, RunningCall
 from t38fsp.image.errors import DocumentError, ImageError
 from t38fsp.image.pool import ImagePool
 from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, Observer, ReceiveJob, SendJob
@@ -132,9 +132,15 @@ class FaxEngine:
             self._line.refuse(incoming.call, 503, self._loop.time())
             self._finish_early(job, FaxStatus.LINE_UNAVAILABLE, str(error))
             return
-        call = ReceivingCall(self._line, incoming, what.settings, self._environment(media))
-        call.start(self._loop.time())
-        self._run(job, call, media, what.file)
+        try:
+            call = ReceivingCall(self._line, incoming, what.settings, self._environment(media))
+            call.start(self._loop.time())
+        except Exception:
+            media.close()
+            self._line.hang_up(incoming.call, self._loop.time())
+            self._fault(job)
+        else:
+            self._run(job, call, media, what.file)
 
     def proceed(self, job: int, go_on: bool) -> None:
         running = self._running.get(job)
@@ -158,7 +164,7 @@ class FaxEngine:
     def _refused_for_load(self, job: int) -> bool:
         if self._closing:
             self._finish_early(job, FaxStatus.LINE_UNAVAILABLE, "the engine is shutting down")
-        elif len(self._observers) > self._settings.max_calls:
+        elif len(self._observers) + len(self._waiting) > self._settings.max_calls:
             self._finish_early(
                 job, FaxStatus.LINE_UNAVAILABLE, f"all {self._settings.max_calls} lines are taken; try later"
             )
@@ -180,6 +186,8 @@ class FaxEngine:
             self._finish_early(job, FaxStatus.BAD_ADDRESS, str(error))
         except OSError as error:
             self._finish_early(job, FaxStatus.LINE_UNAVAILABLE, str(error))
+        except Exception:
+            self._fault(job)
         finally:
             self._preparing.pop(job, None)
 
@@ -187,10 +195,10 @@ class FaxEngine:
         media = self._open_media(job, first_hop)
         caller = what.caller or str(Uri("sip", "fax", media.address[0]))
         destination = Destination(what.target, caller, first_hop, what.credentials)
-        call = SendingCall(self._line, destination, pages, what.settings, self._environment(media))
         try:
+            call = SendingCall(self._line, destination, pages, what.settings, self._environment(media))
             call.start(self._loop.time())
-        except SipError:
+        except Exception:
             media.close()
             raise
         self._run(job, call, media, what.document)
@@ -225,7 +233,7 @@ class FaxEngine:
         self._running[job] = running
         if call.line_call is not None:
             self._by_line_call[call.line_call] = running
-        running.settle()
+        running.begin()
 
     def _hang_up(self, call: FaxCall) -> None:
         if call.line_call is not None:
@@ -241,6 +249,11 @@ class FaxEngine:
         del self._observers[job]
         if not self._observers:
             self._none_left.set()
+
+    def _fault(self, job: int) -> None:
+        """A fault of ours, just caught, struck a job before its call began."""
+        logger.exception("fax %d failed on a fault of ours", job)
+        self._finish_early(job, FaxStatus.FATAL_ERROR, FAULT)
 
     def _finish_early(self, job: int, status: FaxStatus, reason: str) -> None:
         outcome = verdict(status, reason)

@@ -25,6 +25,8 @@ from t38fsp.t38.terminal import Packet
 
 logger = logging.getLogger(__name__)
 
+FAULT = "an internal error ended the call; its trace is in the log"
+
 T = TypeVar("T")
 
 
@@ -83,20 +85,24 @@ class RunningCall:
 
     def _fail(self) -> None:
         if not self._over:
-            outcome = verdict(
-                FaxStatus.FATAL_ERROR, "an internal error ended the call; its trace is in the log"
-            )
+            outcome = verdict(FaxStatus.FATAL_ERROR, FAULT)
             self._on_fault()
             self.arm(None)
             self._end(
                 Finished(FaxResult(outcome.status, outcome.reason, outcome.retry, outcome.retry_reason))
             )
 
-    def settle(self) -> None:
-        settle(self.call, self)
+    def begin(self) -> None:
+        """The call has been started: carry out what it asks for."""
+        self._feed(lambda now: None)
 
     def release(self, packet: Packet) -> bytes | None:
-        return self.call.release(packet)
+        try:
+            return self.call.release(packet)
+        except Exception:
+            logger.exception("call %s failed on a fault of ours", self.call.line_call)
+            self._loop.call_soon(self._fail)  # not now: the pacer is busy with this call's packets
+            return None
 
     # --- Host ----------------------------------------------------------------------------------------------
 
@@ -122,7 +128,13 @@ class RunningCall:
     def do(self, job: PageJob) -> None:
         task = self._loop.create_task(self._do(job))
         self._page_tasks.add(task)
-        task.add_done_callback(self._page_tasks.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._page_tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("call %s failed on a fault of ours", self.call.line_call, exc_info=error)
+            self._fail()
 
     def report(self, event: FaxEvent) -> None:
         if not isinstance(event, Finished):
