@@ -1,0 +1,25 @@
+"""Send a fax in as few lines as it takes: ``send.py letter.tif sip:+15550100@127.0.0.1:5070``.
+
+Something must answer there: ``t38fsp receive --output faxes --listen 127.0.0.1:5070``, or ``receive.py``.
+Ends with 0 when every page was confirmed.
+"""
+
+import asyncio
+import sys
+
+from t38fsp.provider import FaxProvider
+
+
+async def main(document: str, to: str) -> int:
+    async with FaxProvider() as provider:
+        result = await provider.send(document, to)
+    print(result.status.name, result.reason, "retry" if result.retry else "final", sep="; ")
+    for page in result.pages:
+        print(
+            f"page {page.number}: {'confirmed' if page.confirmed else 'not confirmed'}, {page.seconds:.1f} s"
+        )
+    return 0 if result.completed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main(*sys.argv[1:])))
