@@ -21,6 +21,7 @@ from sip.line import Address, Answerer, CallRequest, DialogId, LineEvent
 from sip.message import Request, Response, Via, parse_message
 from sip.negotiation import CONTENT_TYPE, is_sdp, read_sdp
 from sip.outgoing import OutgoingCall
+from sip.registration import Registrations
 from sip.sdp import MediaDescription
 from sip.session import Session
 from sip.transaction_layer import response_address
@@ -39,7 +40,7 @@ class _RefusedError(Exception):
 
 
 class UserAgent:
-    """One SIP address and all its calls.
+    """One SIP address, all its calls, and its ``registrations``.
 
     ``contact_address`` is what we call ourselves in Via and Contact; ``local_address``, when given, tells it
     for each peer (a socket bound to all addresses has many). Beyond ``max_incoming`` calls taken, further
@@ -61,6 +62,7 @@ class UserAgent:
         self._numbers = count(1)
         self._calls: dict[int, OutgoingCall | IncomingCall | Session] = {}
         self._incoming: set[int] = set()
+        self.registrations = Registrations(self._endpoint)
 
     # --- state ----------------------------------------------------------------------------------------------
 
@@ -79,8 +81,8 @@ class UserAgent:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing at all is left of any call."""
-        return not self._calls and not self._endpoint.dialogs and not self.transactions
+        """Whether nothing at all is left of any call or registration."""
+        return not (self._calls or self._endpoint.dialogs or self.registrations or self.transactions)
 
     def next_deadline(self) -> float | None:
         return self._endpoint.timers.next_deadline()

@@ -98,9 +98,11 @@ class _Common:
         for via in self.headers.get_all("Via") or [""]:
             Via.parse(via)
         for name in ("Contact", "Record-Route", "Route"):
+            if name == "Contact" and self.cseq.method == "REGISTER":
+                # "*", or the bindings of others, too, which must not spoil ours.
+                continue
             for value in self.headers.get_all(name):
-                if value != "*" or self.cseq.method != "REGISTER":
-                    NameAddress.parse(value)
+                NameAddress.parse(value)
 
     def _serialise(self, start_line: str) -> bytes:
         lines = [start_line]
@@ -126,8 +128,8 @@ class Request(_Common):
     def validate(self) -> None:
         """Check all that a user agent reads before it answers; raises ParseError (RFC 3261 8.1.1, 8.2).
 
-        After it the properties do not raise, save ``contact`` when there is none (or ``*``). Max-Forwards is
-        not asked for: it matters to proxies only.
+        After it the properties do not raise, save ``contact`` when there is none, and of a REGISTER.
+        Max-Forwards is not asked for: it matters to proxies only.
         """
         self._validate()
         if self.cseq.method != self.method:

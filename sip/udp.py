@@ -16,6 +16,7 @@ from sip.agent import UserAgent
 from sip.dialog import DEFAULT_PORT
 from sip.errors import SipError
 from sip.line import Address, Answerer, CallRequest, LineEvent
+from sip.registrar import RegistrationRequest, RegistrationState
 from sip.resolver import ResolveError, resolve_host
 from sip.sdp import MediaDescription
 
@@ -45,8 +46,9 @@ class ListenError(SipError):
 class UdpLine:
     """A ``sip.line.Line`` at HOST:PORT (port 0 takes any free one); ``start`` comes before all else.
 
-    ``on_event`` gets each event in a callback of its own on the loop, never from within a verb. The times
-    that the verbs take are those of the loop. ``agent`` and ``address`` exist once it has started.
+    ``on_event`` gets each event in a callback of its own on the loop, never from within a verb;
+    ``on_registration`` each change of a registration. The times that the verbs take are those of the loop.
+    ``agent`` and ``address`` exist once it has started.
     """
 
     agent: UserAgent
@@ -61,8 +63,10 @@ class UdpLine:
         port: int = DEFAULT_PORT,
         random: Random | None = None,
         max_incoming: int = 64,
+        on_registration: Callable[[RegistrationState], None] | None = None,
     ) -> None:
         self._on_event = on_event
+        self._on_registration = on_registration
         self._user_agent = user_agent
         self._host = host
         self._port = port
@@ -88,14 +92,20 @@ class UdpLine:
         self._loop.add_reader(self._socket, self._readable)
 
     async def close(self, limit: float = 5.0) -> None:
-        """Hang up every call, wait at most ``limit`` seconds until the far ends know it, and unbind."""
+        """Hang up every call, unregister, wait at most ``limit`` seconds until the far ends know it, and
+        unbind."""
         self.agent.hang_up_all(self._loop.time())
+        self.agent.registrations.end_all(self._loop.time())
         self._flush()
         try:
             async with asyncio.timeout(limit):
                 await self._settled.wait()
         except TimeoutError:
-            _logger.warning("closed while the end of %d calls was not confirmed", self.agent.calls)
+            _logger.warning(
+                "closed while the end of %d calls and %d registrations was not confirmed",
+                self.agent.calls,
+                len(self.agent.registrations),
+            )
         self._loop.remove_reader(self._socket)
         if self._timer is not None:
             self._timer.cancel()
@@ -132,6 +142,16 @@ class UdpLine:
         self.agent.hang_up(call, now, reason=reason)
         self._flush()
 
+    def register(self, request: RegistrationRequest, now: float) -> int:
+        """As ``Registrations.begin``."""
+        registration = self.agent.registrations.begin(request, now)
+        self._flush()
+        return registration
+
+    def unregister(self, registration: int, now: float) -> None:
+        self.agent.registrations.end(registration, now)
+        self._flush()
+
     def local_host(self, peer: Address) -> str:
         """The IP address of ours that ``peer`` sees; media descriptions for it should say the same."""
         return self._address_for(peer)[0]
@@ -157,11 +177,14 @@ class UdpLine:
                 self._send(data, destination)
         for event in self.agent.take_events():
             self._loop.call_soon(self._on_event, event)
+        for state in self.agent.registrations.take_events():
+            if self._on_registration is not None:
+                self._loop.call_soon(self._on_registration, state)
         for host, port in self.agent.take_lookups():
             lookup = self._loop.create_task(self._look_up(host, port))
             self._lookups.add(lookup)
             lookup.add_done_callback(self._lookups.discard)
-        if not self.agent.calls and not self.agent.dialogs:
+        if not (self.agent.calls or self.agent.dialogs or self.agent.registrations):
             self._settled.set()
         else:
             self._settled.clear()

@@ -1,0 +1,367 @@
+"""Registration (RFC 3261 10.2): telling a registrar where we are reached, again and again, until we leave.
+
+.. code-block:: text
+
+    Idle ── begin ──> Asking ── 2xx ──> Bound ── time to refresh ──> Asking
+                        │                 └── end ──> Leaving ── any answer, or none ──> Gone
+                        ├── 423 ──> Asking, for longer
+                        ├── any other failure ──> Waiting ── time to retry ──> Asking
+                        └── end ──> Parting ── 2xx ──> Leaving
+
+Only one REGISTER is on its way at a time (RFC 3261 10.2), so an end waits for the answer to it. Of the answer
+to a removal nothing depends. **What is not in the table is ignored.**
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import Enum, auto
+from itertools import count
+
+from sip.authentication import Authenticator, Exchange
+from sip.endpoint import REASONS, Endpoint
+from sip.errors import UnsendableError
+from sip.headers import quote_string
+from sip.line import Address
+from sip.message import CSeq, Headers, NameAddress, Request, Response
+from sip.registrar import (
+    LONGEST_EXPIRY,
+    Registered,
+    Registering,
+    RegistrationFailed,
+    RegistrationRequest,
+    RegistrationState,
+    Unregistered,
+    delta_seconds,
+    granted,
+    same_place,
+    seen_from,
+)
+from sip.timers import Timer
+from sip.transaction import Failure
+from sip.uri import Uri, parse_uri
+
+FIRST_RETRY = 30.0
+"""Seconds before the first retry after a failure; each further one in a row doubles it (RFC 5626 4.5)."""
+LONGEST_RETRY = 1800.0
+"""Seconds that a retry waits at most (RFC 5626 4.5), save that the registrar may ask for more."""
+LONGEST_RETRY_AFTER = 3600
+"""Seconds of Retry-After that are obeyed."""
+
+_OURS = frozenset(
+    {"via", "from", "to", "call-id", "cseq", "contact", "expires", "max-forwards", "content-length"}
+)
+"""Headers that a caller may not set."""
+_LASTING = frozenset({400, 401, 402, 403, 404, 405, 407, 410, 416, 420, 423, 501, 505, 604, 606})
+"""Refusals that the same request would meet again soon, such as of a wrong password: retries are rare."""
+
+
+# --- the machine --------------------------------------------------------------------------------------------
+
+
+class Phase(Enum):
+    IDLE = auto()
+    ASKING = auto()
+    BOUND = auto()
+    WAITING = auto()
+    PARTING = auto()
+    """To be ended as soon as the REGISTER on its way is answered."""
+    LEAVING = auto()
+    GONE = auto()
+
+
+class Input(Enum):
+    BEGIN = auto()
+    ACCEPTED = auto()
+    TOO_BRIEF = auto()
+    """423 with a Min-Expires that we can ask for."""
+    REFUSED = auto()
+    """Any other failure, no answer included."""
+    DUE = auto()
+    """Time to refresh or to retry."""
+    END = auto()
+    DROP = auto()
+    """End, and the registrar knows of no binding."""
+
+
+class Action(Enum):
+    ASK = auto()
+    """Send a REGISTER for our Contact."""
+    REMOVE = auto()
+    """Send a REGISTER that removes it."""
+    KEEP = auto()
+    """Note the binding, and when to refresh it."""
+    RETRY_LATER = auto()
+    FINISH = auto()
+
+
+_TABLE: Mapping[tuple[Phase, Input], tuple[Phase, Action | None]] = {
+    (Phase.IDLE, Input.BEGIN): (Phase.ASKING, Action.ASK),
+    (Phase.ASKING, Input.ACCEPTED): (Phase.BOUND, Action.KEEP),  # RFC 3261 10.2.4
+    (Phase.ASKING, Input.TOO_BRIEF): (Phase.ASKING, Action.ASK),  # RFC 3261 10.2.8
+    (Phase.ASKING, Input.REFUSED): (Phase.WAITING, Action.RETRY_LATER),  # RFC 5626 4.5
+    (Phase.ASKING, Input.END): (Phase.PARTING, None),  # RFC 3261 10.2
+    (Phase.ASKING, Input.DROP): (Phase.PARTING, None),
+    (Phase.BOUND, Input.DUE): (Phase.ASKING, Action.ASK),  # RFC 3261 10.2.4
+    (Phase.BOUND, Input.END): (Phase.LEAVING, Action.REMOVE),  # RFC 3261 10.2.2
+    (Phase.WAITING, Input.DUE): (Phase.ASKING, Action.ASK),
+    (Phase.WAITING, Input.END): (Phase.LEAVING, Action.REMOVE),
+    (Phase.WAITING, Input.DROP): (Phase.GONE, Action.FINISH),
+    (Phase.PARTING, Input.ACCEPTED): (Phase.LEAVING, Action.REMOVE),
+    (Phase.PARTING, Input.TOO_BRIEF): (Phase.GONE, Action.FINISH),
+    (Phase.PARTING, Input.REFUSED): (Phase.GONE, Action.FINISH),
+    (Phase.LEAVING, Input.ACCEPTED): (Phase.GONE, Action.FINISH),
+    (Phase.LEAVING, Input.TOO_BRIEF): (Phase.GONE, Action.FINISH),
+    (Phase.LEAVING, Input.REFUSED): (Phase.GONE, Action.FINISH),
+}
+
+
+class Registration:
+    """One address of record at one registrar.
+
+    ``emit`` gets each new state, ``on_gone`` is called when it has ended. Raises ParseError or
+    UnsendableError for a request that cannot be sent.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        number: int,
+        request: RegistrationRequest,
+        emit: Callable[[RegistrationState], None],
+        on_gone: Callable[[], None],
+    ) -> None:
+        for name, _ in request.headers:
+            if name.lower() in _OURS:
+                raise UnsendableError(f"{name} is a header that the user agent sets itself")
+        if not 1 <= request.expires <= LONGEST_EXPIRY:
+            raise UnsendableError(f"an expiry of {request.expires} s is out of range: 1 to 2**32-1")
+        self.state: RegistrationState = Unregistered(number)
+        self._endpoint = endpoint
+        self._number = number
+        self._request = request
+        self._emit = emit
+        self._on_gone = on_gone
+        self._authenticator = Authenticator(request.credentials, endpoint.random)
+        self._registrar = str(parse_uri(request.registrar))
+        identity = NameAddress.parse(request.identity)
+        self._user = parse_uri(identity.uri).user
+        self._to = str(identity)
+        self._from = str(NameAddress(identity.display_name, identity.uri, {"tag": endpoint.token()}))
+        # The same for all registrations until we end (RFC 3261 10.2).
+        self._call_id = f"{endpoint.token()}@{endpoint.local_host(request.destination)}"
+        self._sequence = 0
+        self._phase = Phase.IDLE
+        self._expires = request.expires
+        self._until = 0.0
+        self._failures = 0
+        self._timer: Timer | None = None
+        self._seen_from: Address | None = None
+        self._contact = self._own_contact()
+        self._leftover: Uri | None = None
+
+    def begin(self, now: float) -> None:
+        self._feed(Input.BEGIN, now)
+
+    def end(self, now: float) -> None:
+        """Remove the binding; Unregistered follows when the registrar has said so, or will not."""
+        self._feed(Input.END if self._until > now else Input.DROP, now)
+
+    # --- the machine ----------------------------------------------------------------------------------------
+
+    def _feed(self, what: Input, now: float, response: Response | None = None, reason: str = "") -> None:
+        step = _TABLE.get((self._phase, what))
+        if step is None:
+            return
+        self._phase, action = step
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if action is Action.ASK:
+            self._ask(now)
+        elif action is Action.REMOVE:
+            self._exchange(0, now)
+        elif action is Action.KEEP and response is not None:
+            self._keep(response, granted(response, self._contact, self._expires), now)
+        elif action is Action.RETRY_LATER:
+            self._retry_later(response, reason, now)
+        elif action is Action.FINISH:
+            self._change(Unregistered(self._number))
+            self._on_gone()
+
+    def _change(self, state: RegistrationState) -> None:
+        self.state = state
+        self._emit(state)
+
+    def _ask(self, now: float) -> None:
+        self._exchange(self._expires, now)
+        if not isinstance(self.state, Registering | Registered):
+            self._change(Registering(self._number))
+
+    def _keep(self, response: Response, seconds: int, now: float) -> None:
+        just_moved = self._leftover is not None
+        self._failures = 0
+        self._leftover = None
+        self._until = now + seconds
+        self._change(
+            Registered(
+                self._number,
+                self._until,
+                str(self._contact),
+                tuple(response.headers.get_all("Service-Route")),
+                tuple(response.headers.get_all("Path")),
+                self._seen_from,
+            )
+        )
+        if self._request.follow_rport and self._moved() and not just_moved:
+            # Once in a while only: some NATs give another port for each request.
+            self._due(now)
+        else:
+            # Not all at once, where many share a registrar.
+            self._arm(now + seconds * self._endpoint.random.uniform(0.8, 0.9))
+
+    def _retry_later(self, response: Response | None, reason: str, now: float) -> None:
+        status = 408 if response is None else response.status
+        if response is not None and not reason:
+            reason = f"the registrar answered {status} {response.reason or REASONS.get(status, '')}".rstrip()
+        wait = self._back_off(response)
+        self._failures += 1
+        self._arm(now + wait)
+        self._change(RegistrationFailed(self._number, status, reason, now + wait))
+
+    def _back_off(self, response: Response | None) -> float:
+        """Seconds until the next attempt (RFC 5626 4.5)."""
+        asked = 0 if response is None else delta_seconds(response.headers.get("Retry-After"))
+        if asked:
+            return float(min(asked, LONGEST_RETRY_AFTER))
+        longest = min(FIRST_RETRY * 2.0 ** min(self._failures, 16), LONGEST_RETRY)
+        if response is not None and response.status in _LASTING:
+            longest = LONGEST_RETRY
+        return longest * self._endpoint.random.uniform(0.5, 1.0)
+
+    def _arm(self, when: float) -> None:
+        self._timer = self._endpoint.timers.at(when, self._due)
+
+    def _due(self, now: float) -> None:
+        self._feed(Input.DUE, now)
+
+    # --- requests and their answers -------------------------------------------------------------------------
+
+    def _exchange(self, expires: int, now: float) -> None:
+        Exchange(
+            self._endpoint,
+            self._authenticator,
+            lambda: self._build(expires),
+            lambda: self._request.destination,
+            self._respond,
+            self._lost,
+            now,
+        )
+
+    def _build(self, expires: int) -> Request:
+        self._sequence += 1
+        features = "".join(f";{name}={quote_string(value)}" for name, value in self._request.features)
+        contacts = [f"<{self._contact}>{features};expires={expires}"]
+        if self._leftover is not None:
+            contacts.append(f"<{self._leftover}>;expires=0")
+        headers = Headers(
+            [
+                ("Max-Forwards", "70"),
+                ("From", self._from),
+                ("To", self._to),
+                ("Call-ID", self._call_id),
+                ("CSeq", str(CSeq(self._sequence, "REGISTER"))),
+                ("Contact", ", ".join(contacts)),
+                ("Expires", str(expires)),
+                ("Supported", "path"),
+                *self._request.headers,
+            ]
+        )
+        return self._endpoint.dress(Request("REGISTER", self._registrar, headers), None, None)
+
+    def _respond(self, response: Response, source: Address, now: float) -> None:
+        if response.status < 200:
+            return
+        self._seen_from = seen_from(response) or self._seen_from
+        if response.status < 300 and granted(response, self._contact, self._expires):
+            self._feed(Input.ACCEPTED, now, response)
+        elif response.status < 300:
+            self._feed(Input.REFUSED, now, response, "the registrar accepted us for no time at all")
+        elif response.status == 423 and self._lengthen(response):
+            self._feed(Input.TOO_BRIEF, now)
+        else:
+            self._feed(Input.REFUSED, now, response)
+
+    def _lost(self, failure: Failure, now: float) -> None:
+        self._feed(Input.REFUSED, now, reason="the registrar never answered")
+
+    def _lengthen(self, response: Response) -> bool:
+        """Ask for what Min-Expires says (RFC 3261 10.2.8); False when that is nothing more than before."""
+        least = delta_seconds(response.headers.get("Min-Expires"))
+        longer = self._expires < least <= LONGEST_EXPIRY
+        if longer:
+            self._expires = least
+        return longer
+
+    # --- our Contact ----------------------------------------------------------------------------------------
+
+    def _own_contact(self) -> Uri:
+        return parse_uri(NameAddress.parse(self._endpoint.contact(self._request.destination, self._user)).uri)
+
+    def _moved(self) -> bool:
+        """Take the address that the far end sees as our Contact; whether that is a new one."""
+        if self._seen_from is None:
+            return False
+        seen = Uri("sip", self._user, *self._seen_from, params=self._contact.params)
+        if same_place(seen, self._contact):
+            return False
+        self._leftover, self._contact = self._contact, seen
+        return True
+
+
+class Registrations:
+    """All registrations of a user agent, by number."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._numbers = count(1)
+        self._known: dict[int, Registration] = {}
+        self._events: list[RegistrationState] = []
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def begin(self, request: RegistrationRequest, now: float) -> int:
+        """Register, and keep registered until :meth:`end`; returns the number of the registration.
+
+        Raises ParseError for a URI and UnsendableError for anything else that cannot be sent.
+        """
+        number = next(self._numbers)
+        registration = Registration(
+            self._endpoint, number, request, self._emit, lambda: self._known.__delitem__(number)
+        )
+        registration.begin(now)
+        self._known[number] = registration
+        return number
+
+    def _emit(self, state: RegistrationState) -> None:
+        self._events.append(state)
+
+    def end(self, number: int, now: float) -> None:
+        """Remove the binding; one that is unknown or over is left alone."""
+        known = self._known.get(number)
+        if known is not None:
+            known.end(now)
+
+    def end_all(self, now: float) -> None:
+        for number in list(self._known):
+            self.end(number, now)
+
+    def state(self, number: int) -> RegistrationState:
+        known = self._known.get(number)
+        return Unregistered(number) if known is None else known.state
+
+    def take_events(self) -> list[RegistrationState]:
+        """The changes of state since the last call."""
+        taken, self._events = self._events, []
+        return taken

@@ -1,0 +1,489 @@
+"""Registration in simulated time: what is sent, when it is sent again, and what is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sip.digest import make_challenge, verify
+from sip.errors import ParseError, UnsendableError
+from sip.line import Incoming
+from sip.message import Headers, NameAddress, Request, Response, parse_message
+from sip.registrar import (
+    Registered,
+    Registering,
+    RegistrationFailed,
+    RegistrationRequest,
+    RegistrationState,
+    Unregistered,
+    delta_seconds,
+    granted,
+)
+from sip.uri import parse_uri
+from tests.sip.link import BOB, CREDENTIALS
+from tests.sip.solo import Solo, sdp
+
+CONTACT = "sip:fax@192.0.2.1:5060"
+REQUEST = RegistrationRequest("sip:trunk.example", "sip:fax@trunk.example", BOB, CREDENTIALS, 600)
+
+
+class RegisteringSolo(Solo):
+    """A user agent that registers with BOB, who is the test."""
+
+    def __init__(self, **changes: object) -> None:
+        super().__init__()
+        self.states: list[RegistrationState] = []
+        self.number = self.agent.registrations.begin(
+            replace(REQUEST, **changes),  # type: ignore[arg-type]
+            self.now,
+        )
+
+    def told(self) -> list[RegistrationState]:
+        """Changes of state since the last look."""
+        return self.agent.registrations.take_events()
+
+    def accept(self, request: Request, *contacts: str, **fields: str) -> None:
+        values = contacts or (request.headers.get("Contact") or "",)
+        self.reply(
+            request,
+            200,
+            fields=(
+                *(("Contact", value) for value in values),
+                *((name.replace("_", "-"), value) for name, value in fields.items()),
+            ),
+        )
+
+    def bound(self) -> Registered:
+        """Answer the first REGISTER with 200; returns the state."""
+        self.accept(self.request("REGISTER"))
+        state = self.told()[-1]
+        assert isinstance(state, Registered)
+        return state
+
+    def wait_for_request(self) -> tuple[float, Request]:
+        """Let time pass until the next REGISTER; returns how long that was, too."""
+        begin = self.now
+        when = self.agent.next_deadline()
+        while when is not None:
+            self.wait(when - self.now)
+            sent = self.sent()
+            if sent:
+                (request,) = sent
+                assert isinstance(request, Request)
+                return self.now - begin, request
+            when = self.agent.next_deadline()
+        raise AssertionError("no request came")
+
+
+def contact_of(request: Request) -> NameAddress:
+    return request.contact
+
+
+def test_a_register_says_who_and_where_and_for_how_long() -> None:
+    solo = RegisteringSolo(features=(("+sip.fax", "t38"),))
+    request = solo.request("REGISTER")
+    assert request.uri == "sip:trunk.example"
+    assert request.to == NameAddress("", "sip:fax@trunk.example")
+    assert request.from_.uri == "sip:fax@trunk.example"
+    assert request.from_.tag
+    assert request.cseq.number == 1
+    assert request.headers.get("Expires") == "600"
+    # The value of a feature is quoted (RFC 3840 9), also where a token would do.
+    assert request.headers.get("Contact") == f'<{CONTACT}>;+sip.fax="t38";expires=600'
+    assert solo.told() == [Registering(1)]
+    solo.accept(request, Service_Route="<sip:p1.example;lr>", Path="<sip:p2.example;lr>")
+    assert solo.told() == [
+        Registered(1, solo.now + 600, CONTACT, ("<sip:p1.example;lr>",), ("<sip:p2.example;lr>",), None)
+    ]
+    assert solo.agent.registrations.state(1) == Registered(
+        1, solo.now + 600, CONTACT, ("<sip:p1.example;lr>",), ("<sip:p2.example;lr>",), None
+    )
+
+
+def test_a_challenge_is_answered_and_the_nonce_is_used_for_the_refresh() -> None:
+    solo = RegisteringSolo()
+    first = solo.request("REGISTER")
+    what = make_challenge("trunk", "n1", "SHA-256")
+    solo.reply(first, 401, fields=(("WWW-Authenticate", str(what)),))
+    second = solo.request("REGISTER")
+    assert second.cseq.number == 2
+    assert second.call_id == first.call_id
+    solo.accept(second)
+    _, refresh = solo.wait_for_request()
+    for used, request in enumerate((second, refresh)):
+        assert verify(
+            request.headers.get("Authorization") or "",
+            what,
+            username="alice",
+            password="secret",
+            method="REGISTER",
+            uri=request.uri,
+            last_nonce_count=used,
+        )
+    # The nonce has grown old meanwhile; that is no failure.
+    fresh = make_challenge("trunk", "n2", stale=True)
+    solo.reply(refresh, 407, fields=(("Proxy-Authenticate", str(fresh)),))
+    solo.accept(solo.request("REGISTER"))
+    assert [type(state) for state in solo.told()] == [Registering, Registered, Registered]
+
+
+def test_a_wrong_password_is_told_and_tried_again_rarely() -> None:
+    solo = RegisteringSolo()
+    challenged = (("WWW-Authenticate", str(make_challenge("trunk", "n1"))),)
+    solo.reply(solo.request("REGISTER"), 401, fields=challenged)
+    solo.reply(solo.request("REGISTER"), 401, fields=challenged)
+    failed = solo.told()[-1]
+    assert isinstance(failed, RegistrationFailed)
+    assert (failed.status, failed.reason) == (401, "the registrar answered 401 Because")
+    assert 900 <= failed.retry_at - solo.now <= 1800
+    solo.wait_for_request()
+    assert solo.now == failed.retry_at
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_refresh_comes_at_eighty_to_ninety_percent(seed: int) -> None:
+    solo = RegisteringSolo()
+    solo.agent._endpoint.random.seed(seed)
+    solo.bound()
+    waits = []
+    for _ in range(4):
+        waited, request = solo.wait_for_request()
+        waits.append(waited)
+        solo.accept(request)
+    assert all(480 <= waited <= 540 for waited in waits)
+    assert len(set(waits)) == 4
+    assert {type(state) for state in solo.told()} == {Registered}
+
+
+def test_a_registrar_that_wants_longer_bindings_gets_them() -> None:
+    solo = RegisteringSolo()
+    solo.reply(solo.request("REGISTER"), 423, fields=(("Min-Expires", "1800"),))
+    longer = solo.request("REGISTER")
+    assert longer.headers.get("Expires") == "1800"
+    assert contact_of(longer).params["expires"] == "1800"
+    solo.accept(longer)
+    waited, _ = solo.wait_for_request()
+    assert 1440 <= waited <= 1620
+
+
+@pytest.mark.parametrize("least", ["600", "60", "x", "", "99999999999"])
+def test_a_423_that_asks_for_nothing_more_is_a_failure(least: str) -> None:
+    solo = RegisteringSolo()
+    solo.reply(solo.request("REGISTER"), 423, fields=(("Min-Expires", least),) if least else ())
+    assert solo.sent() == []
+    assert isinstance(solo.told()[-1], RegistrationFailed)
+
+
+@pytest.mark.parametrize(
+    ("contacts", "expires", "seconds"),
+    [
+        (["<sip:other@10.0.0.1>;expires=7", f"<{CONTACT}>;expires=90", "<sip:x@h>;expires=5"], None, 90),
+        ([f"<sip:other@10.0.0.1>;expires=7, <{CONTACT};transport=udp;ob>;q=0.5;expires=91"], None, 91),
+        (["<sip:fax@192.0.2.1>;expires=92"], "7", 92),
+        ([f"<{CONTACT}>"], "93", 93),
+        ([f"<{CONTACT}>"], None, 600),
+        ([f"<{CONTACT}>;expires=soon"], "94", 94),
+        # One that the registrar rewrote.
+        (["<sip:fax@203.0.113.9:40000>;expires=95"], "7", 95),
+        (["<sip:a@h>;expires=1", "<sip:b@h>;expires=2"], "96", 96),
+        ([], "97", 97),
+        ([], None, 600),
+        (["<<<", "tel:1", "*", f"<{CONTACT}>;expires=98"], None, 98),
+    ],
+)
+def test_what_the_registrar_grants(contacts: list[str], expires: str | None, seconds: int) -> None:
+    solo = RegisteringSolo()
+    fields = [("Contact", value) for value in contacts]
+    if expires is not None:
+        fields.append(("Expires", expires))
+    solo.reply(solo.request("REGISTER"), 200, fields=tuple(fields))
+    state = solo.told()[-1]
+    assert isinstance(state, Registered)
+    assert state.until == solo.now + seconds
+
+
+def test_to_be_accepted_for_no_time_is_a_failure() -> None:
+    solo = RegisteringSolo()
+    solo.accept(solo.request("REGISTER"), f"<{CONTACT}>;expires=0")
+    failed = solo.told()[-1]
+    assert isinstance(failed, RegistrationFailed)
+    assert failed.reason == "the registrar accepted us for no time at all"
+
+
+def test_without_an_answer_retries_wait_longer_and_longer() -> None:
+    solo = RegisteringSolo()
+    waits: list[float] = []
+    while len(waits) < 10:
+        before = solo.now
+        solo.wait(32)
+        failed = solo.told()[-1]
+        assert isinstance(failed, RegistrationFailed)
+        assert (failed.status, failed.reason) == (408, "the registrar never answered")
+        waits.append(failed.retry_at - solo.now)
+        # Eleven copies (RFC 3261 17.1.2.2), and each attempt is a new request.
+        assert len(solo.sent()) == 11
+        assert solo.now - before == 32
+        solo.wait(waits[-1])
+        assert solo.agent.registrations.state(1) == Registering(1)
+    limits = [min(30 * 2**n, 1800) for n in range(10)]
+    assert all(limit / 2 <= waited <= limit for waited, limit in zip(waits, limits, strict=True))
+    assert all(later >= earlier * 0.5 for earlier, later in pairwise(waits))
+    # Success forgets the failures.
+    solo.accept(next(each for each in solo.sent() if isinstance(each, Request)))
+    waited, _ = solo.wait_for_request()
+    assert 480 <= waited <= 540
+    solo.wait(32)
+    failed = solo.told()[-1]
+    assert isinstance(failed, RegistrationFailed)
+    assert failed.retry_at - solo.now <= 30
+
+
+@pytest.mark.parametrize(
+    ("asked", "wait"),
+    [("120", (120, 120)), ("5 (soon)", (5, 5)), ("999999", (3600, 3600)), ("0", (15, 30)), ("x", (15, 30))],
+)
+def test_retry_after_is_obeyed_within_limits(asked: str, wait: tuple[float, float]) -> None:
+    solo = RegisteringSolo()
+    solo.reply(solo.request("REGISTER"), 503, fields=(("Retry-After", asked),))
+    failed = solo.told()[-1]
+    assert isinstance(failed, RegistrationFailed)
+    assert wait[0] <= failed.retry_at - solo.now <= wait[1]
+
+
+def test_an_end_removes_the_binding() -> None:
+    solo = RegisteringSolo()
+    solo.bound()
+    solo.agent.registrations.end(1, solo.now)
+    removal = solo.request("REGISTER")
+    assert removal.headers.get("Expires") == "0"
+    assert removal.headers.get("Contact") == f"<{CONTACT}>;expires=0"
+    assert solo.told() == []
+    solo.reply(removal, 200)
+    assert solo.told() == [Unregistered(1)]
+    solo.wait(5)
+    assert solo.agent.idle
+    assert solo.agent.next_deadline() is None
+    assert solo.agent.registrations.state(1) == Unregistered(1)
+
+
+def test_an_end_waits_for_the_answer_on_its_way() -> None:
+    solo = RegisteringSolo()
+    request = solo.request("REGISTER")
+    solo.agent.registrations.end(1, solo.now)
+    assert solo.sent() == []
+    solo.accept(request)
+    assert solo.request("REGISTER").headers.get("Expires") == "0"
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_an_end_is_over_when_the_registrar_refused(status: int) -> None:
+    solo = RegisteringSolo()
+    request = solo.request("REGISTER")
+    solo.agent.registrations.end(1, solo.now)
+    solo.reply(request, status)
+    assert solo.told() == [Registering(1), Unregistered(1)]
+    assert solo.sent() == []
+
+
+def test_an_end_between_retries_is_over_at_once_or_removes_what_may_be_left() -> None:
+    never = RegisteringSolo()
+    never.reply(never.request("REGISTER"), 503)
+    never.agent.registrations.end(1, never.now)
+    assert never.sent() == []
+    assert never.told()[-1] == Unregistered(1)
+
+    once = RegisteringSolo()
+    once.bound()
+    _, refresh = once.wait_for_request()
+    once.reply(refresh, 503)
+    once.agent.registrations.end_all(once.now)
+    assert once.request("REGISTER").headers.get("Expires") == "0"
+    # Of the answer nothing depends.
+    once.wait(33)
+    assert once.told()[-1] == Unregistered(1)
+    assert once.agent.idle
+
+
+def test_the_address_that_the_registrar_sees_may_become_our_contact() -> None:
+    def see(solo: RegisteringSolo, request: Request, port: int) -> None:
+        via = f"{request.headers.get('Via')};received=203.0.113.9".replace(";rport", f";rport={port}")
+        request.headers.set("Via", via)
+        solo.accept(request)
+
+    solo = RegisteringSolo(follow_rport=True)
+    see(solo, solo.request("REGISTER"), 40000)
+    moved = solo.request("REGISTER")
+    assert moved.headers.get_all("Contact") == [
+        "<sip:fax@203.0.113.9:40000>;expires=600",
+        f"<{CONTACT}>;expires=0",
+    ]
+    see(solo, moved, 40000)
+    assert solo.sent() == []
+    state = solo.told()[-1]
+    assert isinstance(state, Registered)
+    assert (state.contact, state.seen_from) == ("sip:fax@203.0.113.9:40000", ("203.0.113.9", 40000))
+    _, refresh = solo.wait_for_request()
+    assert refresh.headers.get_all("Contact") == ["<sip:fax@203.0.113.9:40000>;expires=600"]
+    # A NAT that gives another port each time must not make us register without end.
+    see(solo, refresh, 40001)
+    see(solo, solo.request("REGISTER"), 40002)
+    assert solo.sent() == []
+
+
+def test_the_address_that_the_registrar_sees_is_only_told_otherwise() -> None:
+    solo = RegisteringSolo()
+    request = solo.request("REGISTER")
+    request.headers.set("Via", f"{request.headers.get('Via')};received=203.0.113.9")
+    solo.accept(request)
+    state = solo.told()[-1]
+    assert isinstance(state, Registered)
+    assert (state.contact, state.seen_from) == (CONTACT, ("203.0.113.9", 5060))
+    assert solo.sent() == []
+
+
+def test_a_call_comes_in_through_the_registration() -> None:
+    solo = RegisteringSolo()
+    state = solo.bound()
+    solo.ask("INVITE", to="<sip:fax@trunk.example>", body=sdp())
+    (incoming,) = solo.events
+    assert isinstance(incoming, Incoming)
+    assert incoming.called == "sip:fax@trunk.example"
+    assert state.contact == CONTACT
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"registrar": "trunk.example"}, ParseError),
+        ({"identity": "fax"}, ParseError),
+        ({"expires": 0}, UnsendableError),
+        ({"expires": 2**32}, UnsendableError),
+        ({"headers": (("Contact", "<sip:x@h>"),)}, UnsendableError),
+        ({"headers": (("X-Route", "a\r\nb"),)}, UnsendableError),
+        ({"features": (("+sip fax", "a\r\nb"),)}, UnsendableError),
+    ],
+)
+def test_what_cannot_be_sent_is_told_at_once(changes: dict[str, object], error: type[Exception]) -> None:
+    solo = Solo()
+    with pytest.raises(error):
+        solo.agent.registrations.begin(replace(REQUEST, **changes), solo.now)  # type: ignore[arg-type]
+    assert solo.agent.idle
+    assert solo.agent.next_deadline() is None
+    assert solo.agent.registrations.take_events() == []
+
+
+# --- a registrar that is far away, and a network that loses -------------------------------------------------
+
+
+class Registrar:
+    """Answers REGISTER with a challenge, then 200, as RFC 3261 10.3 has it; each datagram may be lost."""
+
+    def __init__(self, solo: RegisteringSolo, lose: Callable[[int], bool]) -> None:
+        self.solo = solo
+        self.bindings: dict[str, float] = {}
+        self._lose = lose
+        self._carried = 0
+        self._known: dict[str, bytes] = {}
+
+    def run(self, seconds: float) -> None:
+        end = self.solo.now + seconds
+        while True:
+            for data, _ in self.solo.agent.take_datagrams():
+                if self._carry():
+                    answer = self._answer(data)
+                    if self._carry():
+                        self.solo.hear(answer)
+            when = self.solo.agent.next_deadline()
+            if when is None or when > end:
+                break
+            self.solo.wait(max(when - self.solo.now, 0.0))
+        self.solo.now = end
+
+    def _carry(self) -> bool:
+        self._carried += 1
+        return not self._lose(self._carried - 1)
+
+    def _answer(self, data: bytes) -> bytes:
+        request = parse_message(data)
+        assert isinstance(request, Request)
+        key = str(request.via.branch)
+        if key not in self._known:
+            self._known[key] = bytes(self._respond(request))
+        return self._known[key]
+
+    def _respond(self, request: Request) -> Response:
+        headers = Headers(
+            (name, request.headers.get(name) or "") for name in ("Via", "From", "To", "Call-ID", "CSeq")
+        )
+        challenge = make_challenge("trunk", "n1")
+        if "Authorization" not in request.headers:
+            headers.add("WWW-Authenticate", str(challenge))
+            return Response(401, "Unauthorized", headers)
+        expires = int(contact_of(request).params["expires"] or "")
+        self.bindings = {contact_of(request).uri: self.solo.now + expires} if expires else {}
+        headers.add("Contact", request.headers.get("Contact") or "")
+        return Response(200, "OK", headers)
+
+
+@pytest.mark.parametrize("lost", range(8))
+def test_any_message_may_be_lost_once(lost: int) -> None:
+    solo = RegisteringSolo(expires=120)
+    registrar = Registrar(solo, lambda number: number == lost)
+    registrar.run(1000)
+    assert registrar.bindings[CONTACT] > solo.now
+    state = solo.agent.registrations.state(1)
+    assert isinstance(state, Registered)
+    assert state.until > solo.now
+    assert not any(isinstance(each, RegistrationFailed) for each in solo.told())
+    solo.agent.registrations.end(1, solo.now)
+    registrar.run(40)
+    assert registrar.bindings == {}
+    assert solo.agent.idle
+
+
+def test_a_registrar_that_is_away_for_ten_minutes_is_found_again() -> None:
+    solo = RegisteringSolo(expires=120)
+    registrar = Registrar(solo, lambda number: 300 < solo.now - 1000 < 900)
+    registrar.run(890)
+    assert isinstance(solo.agent.registrations.state(1), RegistrationFailed | Registering)
+    registrar.run(1810)
+    assert isinstance(solo.agent.registrations.state(1), Registered)
+    assert registrar.bindings[CONTACT] > solo.now
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(["Contact", "Expires", "Min-Expires", "Retry-After"]), st.text())),
+    st.sampled_from([200, 299, 300, 401, 423, 503, 699]),
+)
+def test_whatever_a_registrar_answers_the_registration_lives_on(
+    fields: list[tuple[str, str]], status: int
+) -> None:
+    solo = RegisteringSolo()
+    request = solo.request("REGISTER")
+    try:
+        solo.reply(request, status, fields=tuple(fields))
+    except UnsendableError:
+        return
+    state = solo.agent.registrations.state(1)
+    if isinstance(state, Registering):
+        # A 423 that asked for more, or an answer that was no SIP.
+        assert status == 423 or not solo.told()[1:]
+    assert solo.agent.next_deadline() is not None
+
+
+@given(st.text())
+def test_numbers_in_headers_are_read_or_not(text: str) -> None:
+    assert 0 <= delta_seconds(text, 5) < 2**32
+
+
+def test_the_only_contact_of_an_answer_is_taken_for_ours() -> None:
+    response = Response(200, "OK", Headers([("Contact", "<sip:192.0.2.1>;expires=9")]))
+    assert granted(response, parse_uri("sip:192.0.2.1:5060"), 60) == 9
+    assert granted(response, parse_uri("sip:fax@192.0.2.2:5060"), 60) == 9  # the only one
+    assert granted(response, parse_uri("sip:192.0.2.1:5061"), 60) == 9
