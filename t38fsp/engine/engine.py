@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import socket
 from collections.abc import Callable
+from ipaddress import ip_address
 
 from sip.errors import SipError
 from sip.line import Address, Ended, Failed, Incoming, LineEvent
-from sip.resolver import resolve
+from sip.resolver import ResolveError, resolve
 from sip.udp import UdpLine
-from sip.uri import Uri
+from sip.uri import Uri, parse_uri
 from t38fsp import events
 from t38fsp.audio.leg import RtpStart
 from t38fsp.call.faxcall import CallEnvironment, FaxCall
@@ -176,20 +178,36 @@ class FaxEngine:
         """Everything that can go wrong before dialling, then dial."""
         try:
             pages = await self._images.inspect(what.document)
-            first_hop = await resolve(what.target if what.via is None else f"sip:{what.via}")
+            first_hop = await self._first_hop(what)
             self._dial(job, what, pages, first_hop)
         except DocumentError as error:
             self._finish_early(job, FaxStatus.BAD_DOCUMENT, str(error))
         except ImageError as error:
             self._finish_early(job, FaxStatus.FATAL_ERROR, str(error))
         except SipError as error:
-            self._finish_early(job, FaxStatus.BAD_ADDRESS, str(error))
+            # A name server that did not answer says nothing about the name.
+            cause = error.__cause__
+            passing = isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_AGAIN
+            status = FaxStatus.LINE_UNAVAILABLE if passing else FaxStatus.BAD_ADDRESS
+            self._finish_early(job, status, str(error))
         except OSError as error:
             self._finish_early(job, FaxStatus.LINE_UNAVAILABLE, str(error))
         except Exception:
             self._fault(job)
         finally:
             self._preparing.pop(job, None)
+
+    async def _first_hop(self, what: SendJob) -> Address:
+        """Where the INVITE goes, in the address family that we listen in. Raises SipError."""
+        uri = parse_uri(what.target if what.via is None else f"sip:{what.via}")
+        ours = 6 if ":" in self._line.address[0] else 4
+        theirs = _ip_version(uri.host)
+        if theirs not in (ours, None):
+            there = "[::]:0" if theirs == 6 else "0.0.0.0:0"
+            raise ResolveError(
+                f"{uri.host} is an IPv{theirs} address, we listen at an IPv{ours} one; listen at {there}"
+            )
+        return await resolve(str(uri), family=socket.AF_INET6 if ours == 6 else socket.AF_INET)
 
     def _dial(self, job: int, what: SendJob, pages: list[PageFormat], first_hop: Address) -> None:
         media = self._open_media(job, first_hop)
@@ -294,3 +312,11 @@ class FaxEngine:
         self._waiting.pop(call)[1].cancel()
         if self._on_gone is not None:
             self._on_gone(call)
+
+
+def _ip_version(host: str) -> int | None:
+    """4 or 6 for an address, None for a name."""
+    try:
+        return ip_address(host).version
+    except ValueError:
+        return None
