@@ -28,7 +28,7 @@ _WHY = {
     FaxStatus.COMPLETED: "every page was confirmed",
     FaxStatus.BUSY: "the line may be free later",
     FaxStatus.NO_ANSWER: "somebody may answer later",
-    FaxStatus.BAD_ADDRESS: "the number is wrong and will stay wrong",
+    FaxStatus.BAD_ADDRESS: "the number or address is wrong and will stay wrong",
     FaxStatus.CALL_BLACKLISTED: "the network bars this number",
     FaxStatus.LINE_UNAVAILABLE: "the trunk may take calls later",
     FaxStatus.NOT_FAX_CALL: "a fax machine may answer next time",
