@@ -97,7 +97,7 @@ class EngineSettings:
     """Where an engine listens and how it treats calls for it.
 
     ``listen`` is (host, port), port 0 for any. ``take_limit``: seconds that an incoming call may wait to be
-    taken before it is refused with 480. With ``accept_calls`` false every incoming call gets 486.
+    taken before it is refused with 480. With ``accept_calls`` false every incoming call gets 480.
     ``max_calls`` bounds calls in both directions.
     """
 
