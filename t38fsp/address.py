@@ -6,7 +6,7 @@ import re
 
 from sip.errors import ParseError, SipError
 from sip.headers import NameAddress
-from sip.uri import Uri, parse_host_port, parse_uri
+from sip.uri import Uri, is_host, parse_host_port, parse_uri
 
 _SEPARATORS = re.compile(r"[\s().\-/]")
 _NUMBER = re.compile(r"\+?[0-9*#]{1,32}")
@@ -27,6 +27,9 @@ def peer_address(text: str) -> str:
         if bare.lower().startswith(("sip:", "sips:")):
             uri = _over_udp(bare, "sip:HOST[:PORT]")
             host, port = uri.host, uri.port
+        elif is_host(bare):
+            # Also an IPv6 address without its brackets.
+            host, port = bare, None
         else:
             host, port = parse_host_port(bare)
     except SipError as error:
