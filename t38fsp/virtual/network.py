@@ -1,4 +1,4 @@
-"""A datagram network in simulated time, with delay and loss."""
+"""A datagram network in simulated time, and what its paths do to datagrams."""
 
 from __future__ import annotations
 
@@ -17,12 +17,112 @@ class Randomness(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class GilbertElliott:
+    """Loss in bursts: a chain of a good and a bad state that takes one step for each datagram.
+
+    All four are shares from 0 to 1: how likely the step into the bad state and out of it is, and how many
+    datagrams are lost in either state. Raises ValueError outside that range, and for a bad state without end.
+    """
+
+    into_bad: float
+    out_of_bad: float
+    loss_in_bad: float = 1.0
+    loss_in_good: float = 0.0
+
+    def __post_init__(self) -> None:
+        shares = (self.into_bad, self.out_of_bad, self.loss_in_bad, self.loss_in_good)
+        if not all(0 <= share <= 1 for share in shares) or self.out_of_bad == 0:
+            raise ValueError("bursts are given by shares from 0 to 1, the way out of them above 0")
+
+    @classmethod
+    def of(cls, loss: float, length: float) -> GilbertElliott:
+        """``loss`` (0 to below 1) in all, in bursts of ``length`` datagrams (at least 1) on average."""
+        if not 0 <= loss < 1 or length < 1:
+            raise ValueError("a burst loses at least one datagram on average, and not everything is lost")
+        out = 1 / length
+        return cls(min(out * loss / (1 - loss), 1.0), out)
+
+
+@dataclass(frozen=True, slots=True)
 class Faults:
-    """What a path does to datagrams. ``delay`` and ``jitter`` in seconds, ``loss`` as a share from 0 to 1."""
+    """What a path does to datagrams; shares run from 0 to 1, times are in seconds.
+
+    Raises ValueError for a share or a time out of range.
+    """
 
     delay: float = 0.02
     jitter: float = 0.0
+    """Each datagram takes up to so much longer, so those close together change places."""
+    in_order: bool = False
+    """Jitter and drift never make one overtake another."""
     loss: float = 0.0
+    bursts: GilbertElliott | None = None
+    """More loss, in bursts."""
+    duplication: float = 0.0
+    """Share that arrives twice."""
+    reordering: float = 0.0
+    """Share that is held back by ``held_back``, so that others overtake it."""
+    held_back: float = 0.1
+    drift: float = 0.0
+    """Seconds by which the delay grows each second: what a clock that runs slow at the sender looks like.
+    0.0001 is 100 ppm; below 0 for one that runs fast, for as long as there is delay to take from."""
+    dead: tuple[float, float] | None = None
+    """Nothing passes from the first to the second, counted from the first datagram on this path."""
+
+    def __post_init__(self) -> None:
+        if not all(0 <= share <= 1 for share in (self.loss, self.duplication, self.reordering)):
+            raise ValueError("loss, duplication and reordering are shares from 0 to 1")
+        if min(self.delay, self.jitter, self.held_back) < 0:
+            raise ValueError("delay, jitter and the time a datagram is held back are 0 s or longer")
+        if abs(self.drift) > 0.1:
+            raise ValueError(f"a drift of {self.drift} s in a second is no clock; 0.0001 is much already")
+        if self.dead is not None and not 0 <= self.dead[0] <= self.dead[1]:
+            raise ValueError("a dead interval begins at 0 s or later, and ends after it began")
+
+
+class Path:
+    """One direction between two addresses, with its faults. Sans-IO; for sockets too."""
+
+    def __init__(self, faults: Faults, random: Randomness) -> None:
+        self.faults = faults
+        self._random = random
+        self._began: float | None = None
+        self._bad = False
+        self._last_arrival = float("-inf")
+
+    def arrivals(self, now: float) -> list[float]:
+        """When a datagram sent ``now`` arrives: never, once, or twice."""
+        if self._began is None:
+            self._began = now
+        since = now - self._began
+        faults = self.faults
+        copies = 1 + self._happens(faults.duplication)
+        if self._is_lost(since):
+            return []
+        return [self._arrival(now, since) for _ in range(copies)]
+
+    def _arrival(self, now: float, since: float) -> float:
+        faults = self.faults
+        delay = faults.delay + (faults.jitter * self._random.random() if faults.jitter else 0.0)
+        if self._happens(faults.reordering):
+            delay += faults.held_back
+        arrival = now + max(delay + faults.drift * since, 0.0)
+        if faults.in_order:
+            arrival = self._last_arrival = max(arrival, self._last_arrival)
+        return arrival
+
+    def _is_lost(self, since: float) -> bool:
+        faults = self.faults
+        lost = self._happens(faults.loss)
+        if faults.bursts is not None:
+            bursts = faults.bursts
+            self._bad = not self._happens(bursts.out_of_bad) if self._bad else self._happens(bursts.into_bad)
+            lost |= self._happens(bursts.loss_in_bad if self._bad else bursts.loss_in_good)
+        return lost or (faults.dead is not None and faults.dead[0] <= since < faults.dead[1])
+
+    def _happens(self, share: float) -> bool:
+        # Nothing is drawn for a fault that is off, so that turning one on changes nothing else.
+        return share > 0 and self._random.random() < share
 
 
 Receiver = Callable[[bytes, Address], None]
@@ -47,6 +147,7 @@ class VirtualNetwork:
         self._faults_for = faults_for
         self._tap = tap
         self._receivers: dict[Address, Receiver] = {}
+        self._paths: dict[tuple[Address, Address], Path] = {}
 
     def bind(self, address: Address, receiver: Receiver) -> None:
         self._receivers[address] = receiver
@@ -55,13 +156,18 @@ class VirtualNetwork:
         self._receivers.pop(address, None)
 
     def send(self, source: Address, destination: Address, data: bytes) -> None:
+        now = self._simulator.now
         if self._tap is not None:
-            self._tap(self._simulator.now, source, destination, data)
+            self._tap(now, source, destination, data)
+        for arrival in self._path(source, destination).arrivals(now):
+            self._simulator.at(arrival, lambda: self._deliver(source, destination, data))
+
+    def _path(self, source: Address, destination: Address) -> Path:
+        path = self._paths.get((source, destination))
         faults = self._faults_for(source, destination)
-        if faults.loss and self._random.random() < faults.loss:
-            return
-        delay = faults.delay + (faults.jitter * self._random.random() if faults.jitter else 0.0)
-        self._simulator.after(delay, lambda: self._deliver(source, destination, data))
+        if path is None or path.faults != faults:
+            path = self._paths[source, destination] = Path(faults, self._random)
+        return path
 
     def _deliver(self, source: Address, destination: Address, data: bytes) -> None:
         receiver = self._receivers.get(destination)
