@@ -29,7 +29,8 @@ class Switch(Enum):
 class CallSettings:
     """How a fax travels; the defaults suit most trunks. Times are in seconds, ``max_rate`` in bit/s.
 
-    Raises ValueError for a value out of range, with a sentence that says what would do.
+    Those from ``redundancy`` on spare gateways what they cannot take (``t38fsp.t38.timing``). Raises
+    ValueError for a value out of range, with a sentence that says what would do.
     """
 
     station_id: str = ""
@@ -40,6 +41,18 @@ class CallSettings:
     ring_limit: float = 60.0
     redundancy: int = 3
     t38_version: int = 0
+    max_datagram: int | None = None
+    """Octets of a UDPTL datagram, whatever the far end says that it takes."""
+    preamble: float = 1.0
+    """V.21 flags before a frame; T.30 allows 0.85."""
+    echo_protection: bool = False
+    """Leave the gateway time to play talker echo protection before each training."""
+    whole_frames: bool = False
+    """Send a V.21 frame in one packet."""
+    copies: int = 3
+    """Times that an indicator and the end of a burst are sent."""
+    keep_alive: float | None = 1.0
+    """Between packets of a silent line; None for silence."""
 
     def __post_init__(self) -> None:
         encode_station_id(self.station_id)
@@ -51,6 +64,14 @@ class CallSettings:
             raise ValueError(f"T.38 version {self.t38_version} is not offered: use 0, 2 or 3")
         if self.ring_limit <= 0 or self.switch_wait < 0:
             raise ValueError("time limits are positive numbers of seconds")
+        if self.max_datagram is not None and not 40 <= self.max_datagram <= 1400:
+            raise ValueError(f"datagrams of {self.max_datagram} octets do not do: 40 to 1400")
+        if not 0.85 <= self.preamble <= 3.0:
+            raise ValueError(f"a preamble of {self.preamble:g} s does not do: 0.85 to 3 seconds")
+        if not 1 <= self.copies <= 8:
+            raise ValueError(f"{self.copies} copies of an indicator do not do: 1 to 8")
+        if self.keep_alive is not None and not 0.1 <= self.keep_alive <= 30:
+            raise ValueError(f"a keep-alive each {self.keep_alive:g} s does not do: 0.1 to 30 seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +79,7 @@ class SendJob:
     """A document (path of a TIFF Class F file) to send to a SIP URI.
 
     ``caller`` is the URI of From; None makes one of our address. ``via`` is ``host:port`` of a proxy or
-    gateway that takes the INVITE, or None to go where the URI points.
+    gateway that takes the INVITE, or None to go where the URI points. ``headers`` are added to the INVITE.
     """
 
     document: str
@@ -67,6 +88,7 @@ class SendJob:
     via: str | None = None
     credentials: Credentials | None = None
     settings: CallSettings = CallSettings()
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

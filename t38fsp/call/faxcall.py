@@ -63,6 +63,7 @@ from t38fsp.t30.vocabulary import LineSignal, PageMode, ToneHeard
 from t38fsp.t38.attributes import T38Parameters
 from t38fsp.t38.ifp import Syntax
 from t38fsp.t38.terminal import Packet, Terminal
+from t38fsp.t38.timing import TALKER_ECHO_PROTECTION, Timing
 
 _T1 = 35.0
 """Seconds from the answer to T.38 before the call is given up (T.30 T1)."""
@@ -298,8 +299,9 @@ class FaxCall(ABC):
         self._terminal = Terminal(
             syntax=Syntax.for_version(media.version),
             redundancy=self._settings.redundancy if media.theirs.accepts_redundancy else 0,
-            max_datagram=media.theirs.max_datagram,
-            max_ifp=media.theirs.max_ifp,
+            max_datagram=self._settings.max_datagram or media.theirs.max_datagram,
+            max_ifp=media.theirs.max_ifp if self._settings.max_datagram is None else None,
+            timing=_timing(self._settings),
         )
         self._emit(events.SwitchedToT38(self._record.dialog, ours))
         self._terminal.start(now)
@@ -456,3 +458,13 @@ class FaxCall(ABC):
         Timer.ABORT: _hang_up,
         Timer.CLEAR: _conclude,
     }
+
+
+def _timing(settings: CallSettings) -> Timing:
+    return Timing(
+        preamble=settings.preamble,
+        echo_protection=TALKER_ECHO_PROTECTION if settings.echo_protection else 0.0,
+        whole_frames=settings.whole_frames,
+        copies=settings.copies,
+        keep_alive=settings.keep_alive,
+    )

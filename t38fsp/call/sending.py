@@ -26,6 +26,7 @@ class Destination:
     caller: str
     first_hop: Address
     credentials: Credentials | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class SendingCall(FaxCall):
@@ -69,6 +70,7 @@ class SendingCall(FaxCall):
                 media_address=self._environment.media_address,
                 answerer=self._answerer,
                 credentials=self._destination.credentials,
+                headers=self._destination.headers,
             ),
             now,
         )

@@ -212,7 +212,7 @@ class FaxEngine:
     def _dial(self, job: int, what: SendJob, pages: list[PageFormat], first_hop: Address) -> None:
         media = self._open_media(job, first_hop)
         caller = what.caller or str(Uri("sip", "fax", media.address[0]))
-        destination = Destination(what.target, caller, first_hop, what.credentials)
+        destination = Destination(what.target, caller, first_hop, what.credentials, what.headers)
         try:
             call = SendingCall(self._line, destination, pages, what.settings, self._environment(media))
             call.start(self._loop.time())

@@ -1,0 +1,35 @@
+"""What an engine is asked to do is checked before it is asked."""
+
+from __future__ import annotations
+
+import pytest
+
+from t38fsp.jobs import CallSettings
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "sentence"),
+    [
+        ("max_rate", 1200, "the rate limit 1200 is too low: fax modems begin at 2400 bit/s"),
+        ("redundancy", 8, "redundancy 8 is out of range: 0 to 7 earlier packets"),
+        ("t38_version", 1, "T.38 version 1 is not offered: use 0, 2 or 3"),
+        ("ring_limit", 0, "time limits are positive numbers of seconds"),
+        ("switch_wait", -1, "time limits are positive numbers of seconds"),
+        ("max_datagram", 39, "datagrams of 39 octets do not do: 40 to 1400"),
+        ("max_datagram", 1401, "datagrams of 1401 octets do not do: 40 to 1400"),
+        ("preamble", 0.8, "a preamble of 0.8 s does not do: 0.85 to 3 seconds"),
+        ("copies", 0, "0 copies of an indicator do not do: 1 to 8"),
+        ("keep_alive", 0.0, "a keep-alive each 0 s does not do: 0.1 to 30 seconds"),
+        ("station_id", "+1 555 0100 0100 01000", "a station ID has at most 20 characters"),
+    ],
+)
+def test_a_setting_out_of_range_is_refused_with_what_would_do(
+    setting: str, value: float | str, sentence: str
+) -> None:
+    with pytest.raises(ValueError, match=sentence.replace("+", r"\+")):
+        CallSettings(**{setting: value})  # type: ignore[arg-type]
+
+
+def test_the_ends_of_the_ranges_will_do() -> None:
+    CallSettings(max_rate=2400, redundancy=0, max_datagram=40, preamble=0.85, copies=1, keep_alive=None)
+    CallSettings(t38_version=3, redundancy=7, max_datagram=1400, preamble=3.0, copies=8, keep_alive=30.0)
