@@ -1,0 +1,348 @@
+"""Every way from audio to T.38, with either side asking, and calls on which nobody does."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sip.line import Address, Incoming, MediaChanged
+from sip.sdp import MediaDescription, SessionDescription
+from t38fsp import events
+from t38fsp.audio.g711 import Law, encode
+from t38fsp.audio.offer import audio_media
+from t38fsp.audio.rtp import FRAME_SAMPLES, RtpSender
+from t38fsp.jobs import Switch
+from t38fsp.status import FaxStatus
+from t38fsp.t30.outputs import T30Error
+from t38fsp.t38.attributes import T38Parameters
+from t38fsp.virtual.network import Faults
+from tests.audio.spandsp_audio import v21
+from tests.call.harness import CALLEE, CALLER, SIP_PORT, Scene, make_pages
+from tests.call.phone import MEDIA_PORT, PHONE, Phone
+
+T1 = 35.0
+"""Seconds after which a call that stays in audio is given up."""
+
+
+def switched(scene: Scene) -> tuple[bool, bool]:
+    """Whose offer it was, as caller and callee tell it."""
+    told = [
+        [event.ours for event in call.events if isinstance(event, events.SwitchedToT38)]
+        for call in (scene.call, scene.taken)
+    ]
+    assert [len(each) for each in told] == [1, 1]
+    return told[0][0], told[1][0]
+
+
+def when(scene: Scene) -> float:
+    """Virtual seconds of the first UDPTL datagram."""
+    return next(
+        at
+        for at, source, destination, data in scene.tapped
+        if 5060 not in (source[1], destination[1]) and data[0] >> 6 != 2
+    )
+
+
+@pytest.mark.parametrize(
+    ("caller", "callee", "caller_asks"),
+    [
+        (Switch.CALLEE, Switch.CALLEE, False),
+        (Switch.CALLER, Switch.CALLER, True),
+        (Switch.CALLEE, Switch.EITHER, False),
+        (Switch.EITHER, Switch.CALLEE, False),
+        (Switch.EITHER, Switch.CALLER, True),
+        (Switch.CALLER, Switch.EITHER, True),
+        (Switch.FIRST, Switch.CALLEE, True),
+        (Switch.FIRST, Switch.CALLER, True),
+        (Switch.FIRST, Switch.EITHER, True),
+        (Switch.CALLEE, Switch.FIRST, False),
+    ],
+)
+@pytest.mark.parametrize("ecm", [True, False])
+def test_one_side_asks(tmp_path: Path, caller: Switch, callee: Switch, caller_asks: bool, ecm: bool) -> None:
+    scene = Scene(tmp_path)
+    scene.answer(switch=callee, ecm=ecm, switch_wait=8.0)
+    scene.send(make_pages(1, rows=100), switch=caller, ecm=ecm, switch_wait=4.0)
+    scene.run()
+    scene.assert_delivered(1)
+    assert switched(scene) == (caller_asks, not caller_asks)
+    scene.run_out()
+
+
+def test_either_waits_for_the_other_side_first(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    scene.answer(switch=Switch.CALLER)
+    scene.send(make_pages(1, rows=100), switch=Switch.EITHER, switch_wait=6.0)
+    scene.run()
+    scene.assert_delivered(1)
+    assert switched(scene) == (True, False)
+    assert 6.0 < when(scene) < 6.3
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_both_ask_at_once(tmp_path: Path, seed: int) -> None:
+    """Glare: 491 to both, and one of them asks again (RFC 3261 14.1)."""
+    scene = Scene(tmp_path, seed=seed)
+    scene.answer(switch=Switch.CALLEE)
+    scene.send(make_pages(1, rows=100), switch=Switch.CALLER)
+    scene.run()
+    scene.assert_delivered(1)
+    assert any(data.startswith(b"SIP/2.0 491 ") for _, _, _, data in scene.tapped)
+    caller, callee = switched(scene)
+    assert caller is not callee
+    scene.run_out()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_both_wait_equally_long(tmp_path: Path, seed: int) -> None:
+    scene = Scene(tmp_path, seed=seed)
+    scene.answer(switch=Switch.EITHER, switch_wait=5.0)
+    scene.send(make_pages(1, rows=100), switch=Switch.EITHER, switch_wait=5.0)
+    scene.run()
+    scene.assert_delivered(1)
+    scene.run_out()
+
+
+@pytest.mark.parametrize("switch", [Switch.CALLEE, Switch.CALLER, Switch.FIRST])
+def test_packets_that_overtake_the_signalling(tmp_path: Path, switch: Switch) -> None:
+    """Some T.38 comes before the 200 that agrees to it: it is kept, and audio that comes late is not."""
+
+    def faults_for(source: Address, destination: Address) -> Faults:
+        return Faults(delay=0.7 if SIP_PORT in (source[1], destination[1]) else 0.01)
+
+    scene = Scene(tmp_path, faults_for=faults_for)
+    scene.answer(switch=switch)
+    scene.send(make_pages(1, rows=100), switch=switch)
+    scene.run()
+    scene.assert_delivered(1)
+    for result in (scene.sent, scene.received):
+        assert (result.counters["lost"], result.counters["late"], result.counters["malformed"]) == (0, 0, 0)
+
+
+# --- nobody switches ----------------------------------------------------------------------------------------
+
+
+def test_nobody_ever_asks(tmp_path: Path) -> None:
+    """The callee plays CED, so there is a fax, which the reason tells."""
+    scene = Scene(tmp_path)
+    scene.answer(switch=Switch.CALLER)
+    scene.send(make_pages(1), switch=Switch.CALLEE)
+    scene.run()
+    assert scene.sent.status is FaxStatus.NOT_FAX_CALL
+    assert "the far end never switched to T.38" in scene.sent.reason
+    assert "'either'" in scene.sent.reason
+    assert "a fax machine was heard in the audio (CED)" in scene.sent.reason
+    assert scene.sent.retry
+    assert T1 < scene.sent.seconds < T1 + 1
+    assert (scene.sent.sip_status, scene.sent.t30_error) == (200, None)
+    assert [page.confirmed for page in scene.sent.pages] == [False]
+    # The callee gives the call up at the same moment, or hears the BYE just before.
+    assert scene.received.status in (FaxStatus.NOT_FAX_CALL, FaxStatus.DISCONNECTED)
+    assert "(CNG)" in scene.received.reason
+    assert not scene.output.exists()
+    scene.run_out()
+
+
+@pytest.mark.parametrize(
+    ("switch", "why"),
+    [
+        (Switch.CALLEE, "the far end never switched to T.38"),
+        (Switch.CALLER, "the far end refused T.38 (SIP 488 Not Acceptable Here)"),
+        (Switch.EITHER, "the far end refused T.38 (SIP 488 Not Acceptable Here)"),
+    ],
+)
+def test_a_telephone_answers(tmp_path: Path, switch: Switch, why: str) -> None:
+    """It takes audio and refuses T.38: the call goes on in audio until T1, for the far end may yet ask."""
+    scene = Scene(tmp_path)
+    phone = Phone(scene)
+    phone.on_incoming = lambda incoming: phone.accept()
+    scene.send(make_pages(1), to=PHONE, switch=switch)
+    scene.run()
+    assert scene.sent.status is FaxStatus.NOT_FAX_CALL
+    assert scene.sent.reason.startswith(why)
+    assert scene.sent.reason.endswith("; no fax tone was heard in the audio")
+    assert T1 < scene.sent.seconds < T1 + 1
+    scene.run_out()
+    assert phone.agent.idle
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (MediaDescription("image", 0, "udptl", ("t38",)),),
+        (MediaDescription("audio", 0, "RTP/AVP", ("0",)),),
+    ],
+)
+def test_a_200_that_refuses_t38(tmp_path: Path, answer: tuple[MediaDescription, ...]) -> None:
+    """A 200 with port 0 is a refusal too."""
+    scene = Scene(tmp_path)
+    phone = Phone(scene)
+    phone.on_incoming = lambda incoming: phone.accept(lambda offer: answer)
+    scene.send(make_pages(1), to=PHONE, switch=Switch.CALLER)
+    scene.run()
+    assert scene.sent.status is FaxStatus.NOT_FAX_CALL
+    assert "the far end did not agree to T.38" in scene.sent.reason
+    scene.run_out()
+
+
+def test_t38_in_the_first_invite_is_refused(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    phone = Phone(scene)
+    phone.on_incoming = lambda incoming: phone.refuse(488)
+    scene.send(make_pages(1), to=PHONE, switch=Switch.FIRST)
+    scene.run()
+    assert scene.sent.status is FaxStatus.FATAL_ERROR
+    assert "another switch policy" in scene.sent.reason
+    assert scene.sent.sip_status == 488
+    scene.run_out()
+
+
+def test_the_caller_refuses_our_switch(tmp_path: Path) -> None:
+    """As the called side: a telephone calls the fax number."""
+    scene = Scene(tmp_path)
+    scene.answer()
+    phone = Phone(scene)
+    phone.dial([audio_media(MEDIA_PORT, (0,))])
+    scene.run(until=lambda: bool(scene.callee.received) and scene.taken.call.result is not None)
+    assert scene.received.status is FaxStatus.NOT_FAX_CALL
+    assert "the far end refused T.38 (SIP 488 Not Acceptable Here)" in scene.received.reason
+    assert scene.received.pages == ()
+    scene.run_out()
+    assert phone.agent.idle
+
+
+def test_an_offer_that_is_no_fax_is_refused(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    scene.answer()
+    phone = Phone(scene)
+    phone.dial([MediaDescription("video", 6000, "RTP/AVP", ("96",))])
+    scene.run(until=lambda: bool(scene.callee.received) and scene.taken.call.result is not None)
+    assert scene.received.status is FaxStatus.NOT_FAX_CALL
+    assert "neither T.38" in scene.received.reason
+    scene.run_out()
+
+
+# --- what the audio tells -----------------------------------------------------------------------------------
+
+
+def t38_too(offer: SessionDescription) -> tuple[MediaDescription, ...]:
+    if offer.media[0].kind == "image":
+        return (T38Parameters().to_media(MEDIA_PORT),)
+    return (audio_media(MEDIA_PORT, (0,)),)
+
+
+def play(scene: Scene, phone: Phone, samples: array[int]) -> None:
+    """Have the phone send ``samples`` to the caller, at the pace of audio."""
+    (incoming,) = phone.heard(Incoming)
+    assert incoming.offer is not None
+    target = (CALLER, incoming.offer.media[0].port)
+    rtp = RtpSender(0, ssrc=7, sequence=0, timestamp=0)
+    for start in range(0, len(samples) - FRAME_SAMPLES, FRAME_SAMPLES):
+        packet = rtp.packet(encode(samples[start : start + FRAME_SAMPLES], Law.PCMU))
+        scene.network.send((PHONE, MEDIA_PORT), target, packet)
+        scene.run(seconds=FRAME_SAMPLES / 8000)
+
+
+@pytest.mark.spandsp
+def test_v21_heard_makes_either_ask_at_once(tmp_path: Path) -> None:
+    """A fax machine that is talking in audio already would be lost by waiting."""
+    scene = Scene(tmp_path)
+    phone = Phone(scene)
+    phone.on_incoming = lambda incoming: phone.accept(t38_too)
+    scene.send(make_pages(1), to=PHONE, switch=Switch.EITHER, switch_wait=30.0)
+    scene.run(seconds=2.0)
+    assert not phone.heard(MediaChanged)
+    play(scene, phone, v21([0, 1, 1, 1, 1, 1, 1, 0], 1.0))
+    (change,) = phone.heard(MediaChanged)
+    assert not change.ours
+    assert change.remote.media[0].kind == "image"
+    assert [event.ours for event in scene.call.events if isinstance(event, events.SwitchedToT38)] == [True]
+
+
+@pytest.mark.spandsp
+@pytest.mark.parametrize("switch", [Switch.CALLEE, Switch.CALLER])
+def test_v21_heard_moves_nobody_else(tmp_path: Path, switch: Switch) -> None:
+    scene = Scene(tmp_path)
+    phone = Phone(scene)
+    phone.on_incoming = lambda incoming: phone.accept()
+    scene.send(make_pages(1), to=PHONE, switch=switch)
+    scene.run(seconds=2.0)
+    asked = len(phone.events)
+    play(scene, phone, v21([0, 1, 1, 1, 1, 1, 1, 0], 1.0))
+    assert len(phone.events) == asked
+    scene.run()
+    assert "a fax machine was heard in the audio (V.21)" in scene.sent.reason
+
+
+# --- T.38 without a packet, and further offers --------------------------------------------------------------
+
+
+def test_switched_but_no_packet_ever_comes(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    phone = Phone(scene)
+    phone.on_incoming = lambda incoming: phone.accept(t38_too)
+    scene.send(make_pages(1), to=PHONE, switch=Switch.CALLER)
+    scene.run()
+    assert scene.sent.status is FaxStatus.FATAL_ERROR
+    assert "no T.38 packet ever arrived" in scene.sent.reason
+    assert scene.sent.t30_error is T30Error.NO_FAX
+    assert scene.sent.counters["received"] == 0
+    scene.run_out()
+
+
+@pytest.mark.parametrize("ecm", [True, False])
+def test_the_same_offer_again_in_a_page(tmp_path: Path, ecm: bool) -> None:
+    """A refresh gets the same answer, and the fax goes on undisturbed."""
+    scene = Scene(tmp_path)
+    scene.answer(ecm=ecm)
+    scene.send(make_pages(2))
+    for part in ("caller", "callee"):
+        scene.run(until=in_page(scene, 1 if part == "caller" else 2))
+        endpoint, call = (scene.caller, scene.call) if part == "caller" else (scene.callee, scene.taken)
+        assert call.call.line_call is not None
+        port = 10_000
+        endpoint.agent.offer(call.call.line_call, [T38Parameters().to_media(port)], scene.simulator.now)
+        endpoint.flush()
+    scene.run()
+    scene.assert_delivered(2)
+    switches = [event for event in scene.call.events if isinstance(event, events.SwitchedToT38)]
+    assert len(switches) == 1
+    offers = [data for _, _, _, data in scene.tapped if data.startswith(b"INVITE ") and b"m=image" in data]
+    assert len(offers) == 3
+    scene.run_out()
+
+
+@pytest.mark.parametrize("ecm", [True, False])
+def test_the_far_end_moves_to_another_port_in_a_page(tmp_path: Path, ecm: bool) -> None:
+    scene = Scene(tmp_path)
+    scene.answer(ecm=ecm)
+    scene.send(make_pages(2))
+    scene.run(until=in_page(scene, 1))
+    # What the old port gets is what the new one gets: an SBC moved the stream.
+    assert scene.taken.call.line_call is not None
+    scene.network.bind((CALLEE, 30_000), scene.taken.receive)
+    media = [T38Parameters().to_media(30_000)]
+    scene.callee.agent.offer(scene.taken.call.line_call, media, scene.simulator.now)
+    scene.callee.flush()
+    asked = scene.simulator.now
+    scene.run()
+    scene.assert_delivered(2)
+    late = [to for at, source, to, _ in scene.tapped if source == (CALLER, 10_000) and at > asked + 1.0]
+    assert late
+    assert set(late) == {(CALLEE, 30_000)}
+
+
+def in_page(scene: Scene, number: int) -> Callable[[], bool]:
+    """Whether page ``number`` has been on the line for a second."""
+    since: list[float] = []
+
+    def reached() -> bool:
+        started = [event.number for event in scene.call.events if isinstance(event, events.PageStarted)]
+        if not since and number in started:
+            since.append(scene.simulator.now)
+        return bool(since) and scene.simulator.now >= since[0] + 1.0
+
+    return reached
