@@ -69,6 +69,12 @@ class SimulatedCall:
         self.call.abort(self._simulator.now)
         self.settle()
 
+    def proceed(self, go_on: bool) -> None:
+        """The application's answer to Connected, when ``on_connected`` left it open."""
+        if isinstance(self.call, SendingCall):
+            self.call.proceed(go_on, self._simulator.now)
+            self.settle()
+
     def _on_deadline(self) -> None:
         self.call.handle_deadline(self._simulator.now)
         self.settle()
@@ -123,9 +129,8 @@ class SimulatedCall:
 
     def _on_connected(self) -> None:
         answer = self.on_connected()
-        if answer is not None and isinstance(self.call, SendingCall):
-            self.call.proceed(answer, self._simulator.now)
-            self.settle()
+        if answer is not None:
+            self.proceed(answer)
 
 
 class SimulatedEndpoint:
