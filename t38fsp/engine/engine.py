@@ -58,6 +58,7 @@ class FaxEngine:
         self._random = random.SystemRandom()
         self._running: dict[int, RunningCall] = {}
         self._preparing: dict[int, asyncio.Task[None]] = {}
+        self._preparations: set[asyncio.Task[None]] = set()
         self._observers: dict[int, Observer] = {}
         self._by_line_call: dict[int, RunningCall] = {}
         self._waiting: dict[int, tuple[Incoming, asyncio.TimerHandle]] = {}
@@ -100,6 +101,9 @@ class FaxEngine:
         if self._observers:
             await self._wait_for_all(_GOODBYE_LIMIT)
         await self._line.close(_UNBIND_LIMIT)
+        if self._preparations:
+            # Cancelled by now; each has its image worker to end.
+            await asyncio.wait(self._preparations)
         await self._images.close()
 
     async def _wait_for_all(self, limit: float) -> None:
@@ -118,6 +122,8 @@ class FaxEngine:
             return
         task = self._loop.create_task(self._prepare(job, what))
         self._preparing[job] = task
+        self._preparations.add(task)
+        task.add_done_callback(self._preparations.discard)
 
     def receive(self, job: int, what: ReceiveJob, observer: Observer) -> None:
         """Take a waiting call."""
