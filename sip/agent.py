@@ -1,4 +1,4 @@
-"""The user agent (RFC 3261 8), sans-IO: datagrams in, datagrams and line events out; a ``sip.line.Line``.
+"""The user agent (RFC 3261 8), sans-IO: messages in, messages and line events out; a ``sip.line.Line``.
 
 What lies outside any dialog and makes none (OPTIONS, unknown methods, refusals of every kind) is answered
 without keeping state (RFC 3261 8.2.7): whoever repeats the request gets the same answer again. So strangers
@@ -17,7 +17,7 @@ from sip.dialog import Dialog
 from sip.endpoint import ALLOW, METHODS, DialogUser, Endpoint
 from sip.errors import ParseError
 from sip.incoming import IncomingCall
-from sip.line import Address, Answerer, CallRequest, DialogId, LineEvent
+from sip.line import Address, Answerer, CallRequest, DialogId, Hop, LineEvent
 from sip.message import Request, Response, Via, parse_message
 from sip.negotiation import CONTENT_TYPE, is_sdp, read_sdp
 from sip.outgoing import OutgoingCall
@@ -53,7 +53,7 @@ class UserAgent:
         contact_address: Address,
         user_agent: str,
         random: Random,
-        local_address: Callable[[Address], Address] | None = None,
+        local_address: Callable[[Hop], Address] | None = None,
         max_incoming: int = 64,
     ) -> None:
         self._endpoint = Endpoint(local_address or (lambda peer: contact_address), user_agent, random)
@@ -90,7 +90,7 @@ class UserAgent:
     def handle_deadline(self, now: float) -> None:
         self._endpoint.timers.fire(now)
 
-    def take_datagrams(self) -> list[tuple[bytes, Address]]:
+    def take_datagrams(self) -> list[tuple[bytes, Hop]]:
         return self._endpoint.transactions.take_datagrams()
 
     def take_events(self) -> list[LineEvent]:
@@ -100,8 +100,8 @@ class UserAgent:
         """Host names (and ports) of far ends to look up; answer with :meth:`resolved`, or not at all."""
         return self._endpoint.take_lookups()
 
-    def resolved(self, place: tuple[str, int], address: Address) -> None:
-        self._endpoint.resolved(place, address)
+    def resolved(self, place: tuple[str, int], hop: Hop) -> None:
+        self._endpoint.resolved(place, hop)
 
     # --- verbs ----------------------------------------------------------------------------------------------
 
@@ -160,41 +160,41 @@ class UserAgent:
 
     # --- what comes in --------------------------------------------------------------------------------------
 
-    def unreachable(self, address: Address, now: float) -> None:
-        """The network refused a datagram to ``address``: INVITEs there that nobody answered fail at once."""
-        self._endpoint.transactions.unreachable(address, now)
+    def unreachable(self, hop: Hop, now: float) -> None:
+        """The network refused what was sent to ``hop``: INVITEs there that nobody answered fail at once."""
+        self._endpoint.transactions.unreachable(hop, now)
 
-    def receive(self, data: bytes, source: Address, now: float) -> None:
-        """Take a datagram. What is no SIP is dropped; nothing raises."""
+    def receive(self, data: bytes, source: Hop, now: float) -> None:
+        """Take one message from ``source``. What is no SIP is dropped; nothing raises."""
         try:
             message = parse_message(data)
         except ParseError as error:
             if data.strip(b"\r\n\0"):
-                _logger.debug("dropped a datagram from %s:%d: %s", *source[:2], error)
+                _logger.debug("dropped a message from %s: %s", source, error)
             return
         if isinstance(message, Request):
             self._receive_request(message, source, now)
         else:
             self._receive_response(message, source, now)
 
-    def _receive_response(self, response: Response, source: Address, now: float) -> None:
+    def _receive_response(self, response: Response, source: Hop, now: float) -> None:
         try:
             response.validate()
         except ParseError as error:
-            _logger.debug("dropped a response from %s:%d: %s", *source[:2], error)
+            _logger.debug("dropped a response from %s: %s", source, error)
             return
         self._endpoint.transactions.receive_response(response, source, now)
 
-    def _receive_request(self, request: Request, source: Address, now: float) -> None:
+    def _receive_request(self, request: Request, source: Hop, now: float) -> None:
         try:
             _stamp_via(request, source)
         except ParseError as error:
-            _logger.debug("dropped a request from %s:%d: %s", *source[:2], error)
+            _logger.debug("dropped a request from %s: %s", source, error)
             return
         try:
             request.validate()
         except ParseError as error:
-            _logger.debug("refused a request from %s:%d: %s", *source[:2], error)
+            _logger.debug("refused a request from %s: %s", source, error)
             self._answer(request, source, 400)
             return
         try:
@@ -202,7 +202,7 @@ class UserAgent:
         except _RefusedError as refused:
             self._answer(request, source, refused.status, *refused.headers)
 
-    def _dispatch(self, request: Request, source: Address, now: float) -> None:
+    def _dispatch(self, request: Request, source: Hop, now: float) -> None:
         transactions = self._endpoint.transactions
         if transactions.absorb(request, now):
             return
@@ -222,7 +222,7 @@ class UserAgent:
         else:
             self._serve_stranger(request, source, now)
 
-    def _cancel(self, request: Request, source: Address, now: float) -> None:
+    def _cancel(self, request: Request, source: Hop, now: float) -> None:
         invite = self._endpoint.transactions.cancelled(request)
         if invite is None:
             raise _RefusedError(481)
@@ -230,7 +230,7 @@ class UserAgent:
         if invite.on_cancel is not None:
             invite.on_cancel(request, now)
 
-    def _serve(self, request: Request, user: DialogUser, source: Address, now: float) -> None:
+    def _serve(self, request: Request, user: DialogUser, source: Hop, now: float) -> None:
         transaction = self._endpoint.transactions.serve(request, source)
         if transaction is None:
             return
@@ -244,7 +244,7 @@ class UserAgent:
         else:
             transaction.respond(self._endpoint.response(request, refusal.status, refusal.headers), now)
 
-    def _serve_stranger(self, request: Request, source: Address, now: float) -> None:
+    def _serve_stranger(self, request: Request, source: Hop, now: float) -> None:
         """A request outside any dialog (RFC 3261 8.2, in its order of checks)."""
         if request.method not in METHODS:
             raise _RefusedError(405, ("Allow", ALLOW))
@@ -261,7 +261,7 @@ class UserAgent:
         else:
             raise _RefusedError(481)
 
-    def _invited(self, request: Request, source: Address, now: float) -> None:
+    def _invited(self, request: Request, source: Hop, now: float) -> None:
         if request.body and not is_sdp(request):
             raise _RefusedError(415, ("Accept", CONTENT_TYPE))
         tag = self._endpoint.token()
@@ -293,7 +293,7 @@ class UserAgent:
         self._incoming.add(call)
         incoming.announce(source)
 
-    def _answer(self, request: Request, source: Address, status: int, *headers: tuple[str, str]) -> None:
+    def _answer(self, request: Request, source: Hop, status: int, *headers: tuple[str, str]) -> None:
         """Answer without a transaction; an ACK is never answered."""
         if request.method == "ACK":
             return
@@ -304,20 +304,20 @@ class UserAgent:
             response = self._endpoint.response(request, status, headers, to_tag=digest.hexdigest()[:20])
         except ParseError as error:
             # Not even its To can be read.
-            _logger.debug("dropped a request from %s:%d: %s", *source[:2], error)
+            _logger.debug("dropped a request from %s: %s", source, error)
             return
         self._endpoint.transactions.send_octets(bytes(response), response_address(request.via, source))
 
 
-def _stamp_via(request: Request, source: Address) -> None:
+def _stamp_via(request: Request, source: Hop) -> None:
     """Note in the topmost Via where the request came from (RFC 3261 18.2.1, RFC 3581 4)."""
     top, *others = request.headers.get_all("Via") or [""]
     via = Via.parse(top)
     params = dict(via.params)
     if "rport" in params:
-        params["rport"] = str(source[1])
-    if via.host != source[0] or "rport" in params:
-        params["received"] = source[0]
+        params["rport"] = str(source.port)
+    if via.host != source.host or "rport" in params:
+        params["received"] = source.host
     stamped = Via(via.transport, via.host, via.port, params)
     request.headers.set("Via", ", ".join([str(stamped), *others]))
 

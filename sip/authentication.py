@@ -8,7 +8,7 @@ from random import Random
 from sip.digest import Challenge, authorization, choose
 from sip.endpoint import Endpoint
 from sip.errors import ParseError, UnsendableError
-from sip.line import Address, Credentials
+from sip.line import Credentials, Hop
 from sip.message import Request, Response
 from sip.transaction import ClientTransaction, FailureUser, ResponseUser
 
@@ -93,7 +93,7 @@ class Exchange:
         endpoint: Endpoint,
         authenticator: Authenticator,
         build: Callable[[], Request],
-        destination: Callable[[], Address],
+        destination: Callable[[], Hop],
         on_response: ResponseUser,
         on_failure: FailureUser,
         now: float,
@@ -124,7 +124,7 @@ class Exchange:
             request, self._destination(), self._receive, self._on_failure, now
         )
 
-    def _receive(self, response: Response, source: Address, now: float) -> None:
+    def _receive(self, response: Response, source: Hop, now: float) -> None:
         if not self.stopped and self._authenticator.learn(response, self._answered):
             self.transaction = self._send(now)
         else:

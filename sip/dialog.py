@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sip.errors import ParseError
-from sip.line import Address, DialogId
+from sip.line import DialogId, Hop
 from sip.message import CSeq, Headers, NameAddress, Request, Response
 from sip.uri import Uri, parse_uri
 
@@ -30,13 +30,13 @@ class Dialog:
     """CSeq of our last request."""
     remote_sequence: int | None
     """CSeq of their last request; None before the first."""
-    flow: Address
+    flow: Hop
     """Where the message came from that began the dialog."""
     caller: bool
     """Whether we began it, and so own the Call-ID (RFC 3261 14.1)."""
 
     @classmethod
-    def from_response(cls, request: Request, response: Response, source: Address) -> Dialog:
+    def from_response(cls, request: Request, response: Response, source: Hop) -> Dialog:
         """The caller's side, from a response with a To tag to our INVITE (RFC 3261 12.1.2).
 
         A Contact that is missing or no SIP URI leaves the Request-URI as target.
@@ -54,7 +54,7 @@ class Dialog:
         )
 
     @classmethod
-    def from_request(cls, request: Request, local_tag: str, source: Address) -> Dialog:
+    def from_request(cls, request: Request, local_tag: str, source: Hop) -> Dialog:
         """The called side, from an INVITE (RFC 3261 12.1.1); raises ParseError without a usable Contact."""
         target = contact_of(request)
         if target is None:
@@ -99,7 +99,7 @@ class Dialog:
         """Host (a name or an IP address) and port that requests go to."""
         uri = _sip_uri(NameAddress.parse(self.routes[0]).uri) if self.routes else _sip_uri(self.target)
         if uri is None:
-            return self.flow
+            return self.flow.address
         return uri.host, uri.port or DEFAULT_PORT
 
     def take_sequence(self, request: Request) -> bool:

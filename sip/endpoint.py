@@ -9,7 +9,7 @@ from random import Random
 from typing import Protocol
 
 from sip.dialog import Dialog
-from sip.line import Address, DialogId, LineEvent
+from sip.line import Address, DialogId, Hop, LineEvent
 from sip.message import Headers, Request, Response
 from sip.negotiation import CONTENT_TYPE
 from sip.sdp import SessionDescription
@@ -53,7 +53,7 @@ class DialogUser(Protocol):
 
     dialog: Dialog
 
-    def serve(self, transaction: ServerTransaction, source: Address, now: float) -> None:
+    def serve(self, transaction: ServerTransaction, source: Hop, now: float) -> None:
         """Answer a request that came in order; not ACK or CANCEL."""
 
     def acknowledged(self, ack: Request, now: float) -> None:
@@ -63,7 +63,7 @@ class DialogUser(Protocol):
 class Endpoint:
     """``local_address`` tells the address of ours that a peer at the given address reaches."""
 
-    def __init__(self, local_address: Callable[[Address], Address], user_agent: str, random: Random) -> None:
+    def __init__(self, local_address: Callable[[Hop], Address], user_agent: str, random: Random) -> None:
         self.random = random
         self.timers = Timers()
         self.transactions = TransactionLayer(self.timers, random, local_address)
@@ -71,7 +71,7 @@ class Endpoint:
         self.user_agent = user_agent
         self._local_address = local_address
         self._events: list[LineEvent] = []
-        self._names: OrderedDict[tuple[str, int], Address] = OrderedDict()
+        self._names: OrderedDict[tuple[str, int], Hop] = OrderedDict()
         self._lookups: list[tuple[str, int]] = []
 
     def emit(self, event: LineEvent) -> None:
@@ -85,12 +85,12 @@ class Endpoint:
         """A tag or an identifier that nobody guesses (RFC 3261 19.3)."""
         return f"{self.random.getrandbits(80):020x}"
 
-    def contact(self, peer: Address, user: str | None) -> str:
+    def contact(self, peer: Hop, user: str | None) -> str:
         """Our Contact towards ``peer``."""
         host, port = self._local_address(peer)
         return f"<{Uri('sip', user, host, port)}>"
 
-    def local_host(self, peer: Address) -> str:
+    def local_host(self, peer: Hop) -> str:
         return self._local_address(peer)[0]
 
     # --- dialogs and where they lead ------------------------------------------------------------------------
@@ -105,7 +105,7 @@ class Endpoint:
         if self.dialogs.get(user.dialog.id) is user:
             del self.dialogs[user.dialog.id]
 
-    def destination(self, dialog: Dialog) -> Address:
+    def destination(self, dialog: Dialog) -> Hop:
         """Where the next request of a dialog goes.
 
         A name is asked for (``take_lookups``), and known from ``resolved`` on; until then the far end is
@@ -113,7 +113,7 @@ class Endpoint:
         """
         place = dialog.next_hop()
         if _is_address(place[0]):
-            return place
+            return Hop(*place)
         known = self._names.get(place)
         if known is not None:
             return known
@@ -128,8 +128,8 @@ class Endpoint:
         taken, self._lookups = self._lookups, []
         return taken
 
-    def resolved(self, place: tuple[str, int], address: Address) -> None:
-        self._names[place] = address
+    def resolved(self, place: tuple[str, int], hop: Hop) -> None:
+        self._names[place] = hop
         if len(self._names) > _MAX_NAMES:
             self._names.popitem(last=False)
 

@@ -15,7 +15,7 @@ from enum import Enum, auto
 from sip.authentication import Authenticator
 from sip.dialog import Dialog
 from sip.endpoint import ALLOW, METHODS, REASONS, Endpoint
-from sip.line import Address, Answerer, Failed, Incoming
+from sip.line import Answerer, Failed, Hop, Incoming
 from sip.message import Request, q850_cause
 from sip.negotiation import Negotiation
 from sip.sdp import MediaDescription, SessionDescription
@@ -60,7 +60,7 @@ class IncomingCall:
         endpoint.open_dialog(self)
         transaction.respond(endpoint.response(transaction.request, 100), now)
 
-    def announce(self, source: Address) -> None:
+    def announce(self, source: Hop) -> None:
         """Emit Incoming."""
         request = self._transaction.request
         self._endpoint.emit(
@@ -125,7 +125,7 @@ class IncomingCall:
 
     # --- what comes in --------------------------------------------------------------------------------------
 
-    def serve(self, transaction: ServerTransaction, source: Address, now: float) -> None:
+    def serve(self, transaction: ServerTransaction, source: Hop, now: float) -> None:
         """A request within the early dialog."""
         request = transaction.request
         headers: list[tuple[str, str]] = []

@@ -13,12 +13,54 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Protocol
 
 from sip.sdp import MediaDescription, SessionDescription
 
 Address = tuple[str, int]
-"""Host as a literal IP address, and UDP port."""
+"""Host as a literal IP address, and port."""
+
+
+class Transport(Enum):
+    """What carries messages; the value is its name in Via (RFC 3261 20.42)."""
+
+    UDP = "UDP"
+    TCP = "TCP"
+    TLS = "TLS"
+
+    @property
+    def reliable(self) -> bool:
+        """Whether it loses nothing while its connection stands, so that nothing is repeated."""
+        return self is not Transport.UDP
+
+    @property
+    def default_port(self) -> int:
+        return 5061 if self is Transport.TLS else 5060
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """Where messages go to or come from: an address, what carries them, and who must be there.
+
+    On a connection that the far end opened, the port is the one it opened it from.
+    """
+
+    host: str
+    """Literal IP address, without brackets."""
+    port: int
+    transport: Transport = Transport.UDP
+    server_name: str | None = None
+    """Domain that a TLS certificate must be for (RFC 5922 7.1); None when only the address is known."""
+
+    @property
+    def address(self) -> Address:
+        return self.host, self.port
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port} over {self.transport.value}"
+
 
 Answerer = Callable[[SessionDescription], Sequence[MediaDescription] | None]
 """Answers an offer: one media description for each offered one, in order; None refuses it with 488."""
@@ -51,8 +93,8 @@ class CallRequest:
     """Request-URI."""
     caller: str
     """URI (or name-addr) of From."""
-    destination: Address
-    """Where the INVITE goes first: the resolved target, or the outbound proxy."""
+    destination: Sequence[Hop]
+    """Where the INVITE may go, best first: where the target, or the outbound proxy, was found to be."""
     media: Sequence[MediaDescription]
     """The offer."""
     media_address: str
@@ -143,7 +185,7 @@ class Incoming:
     caller_name: str
     called: str
     """URI of To."""
-    source: Address
+    source: Hop
     offer: SessionDescription | None
     """None when the INVITE carried no offer (late offer)."""
     headers: tuple[tuple[str, str], ...] = ()

@@ -20,7 +20,7 @@ from sip.authentication import Authenticator, Exchange
 from sip.dialog import Dialog
 from sip.endpoint import REASONS, Endpoint
 from sip.errors import ParseError
-from sip.line import Address, Answerer, MediaChanged, OfferRefused
+from sip.line import Answerer, Hop, MediaChanged, OfferRefused
 from sip.message import Request, Response
 from sip.negotiation import CONTENT_TYPE, Negotiation, is_sdp, read_answer, read_sdp
 from sip.sdp import MediaDescription, SessionDescription
@@ -245,7 +245,7 @@ class _Reinvite:
         self._party = party
         self._on_success = on_success
         self._on_failure = on_failure
-        self._ack: tuple[bytes, Address] | None = None
+        self._ack: tuple[bytes, Hop] | None = None
         self.offer = party.negotiation.describe(media)
         self.exchange = Exchange(
             party.endpoint,
@@ -262,7 +262,7 @@ class _Reinvite:
         party = self._party
         return party.endpoint.dress(party.dialog.request("INVITE"), party.contact, self.offer)
 
-    def _respond(self, response: Response, source: Address, now: float) -> None:
+    def _respond(self, response: Response, source: Hop, now: float) -> None:
         if response.status < 200:
             return
         self._limit.cancel()
@@ -285,7 +285,7 @@ class _Reinvite:
         self._on_failure(self, 408, REASONS[408], now)
 
 
-def send_ack(endpoint: Endpoint, dialog: Dialog, invite: Request) -> tuple[bytes, Address]:
+def send_ack(endpoint: Endpoint, dialog: Dialog, invite: Request) -> tuple[bytes, Hop]:
     """Acknowledge a 2xx to ``invite``; returns what was sent and where to, for copies of the 2xx."""
     ack = endpoint.dress(dialog.ack(invite.cseq.number), None, None)
     # With the credentials of the INVITE (RFC 3261 22.1).

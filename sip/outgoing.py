@@ -19,7 +19,7 @@ from sip.authentication import Authenticator, Exchange
 from sip.dialog import Dialog
 from sip.endpoint import ALLOW, METHODS, REASONS, Endpoint
 from sip.errors import UnsendableError
-from sip.line import Address, Answered, CallRequest, Failed, Ringing
+from sip.line import Answered, CallRequest, Failed, Hop, Ringing
 from sip.message import CSeq, Headers, NameAddress, Request, Response, q850_cause
 from sip.negotiation import Negotiation, read_answer
 from sip.offers import send_ack
@@ -69,6 +69,8 @@ class OutgoingCall:
             raise UnsendableError(
                 f"{request.target} asks for TLS, and this line speaks UDP; write sip: instead"
             )
+        if not request.destination:
+            raise UnsendableError("no hop says where the INVITE goes")
         caller = NameAddress.parse(request.caller)
         user = parse_uri(caller.uri).user
         for name, _ in request.headers:
@@ -77,12 +79,12 @@ class OutgoingCall:
         self._target = str(target)
         self._from = str(NameAddress(caller.display_name, caller.uri, {"tag": endpoint.token()}))
         self._to = f"<{target}>"
-        self._call_id = f"{endpoint.token()}@{endpoint.local_host(request.destination)}"
-        self._contact = endpoint.contact(request.destination, user)
+        self._call_id = f"{endpoint.token()}@{endpoint.local_host(request.destination[0])}"
+        self._contact = endpoint.contact(request.destination[0], user)
         self._sequence = 0
         self._phase = Phase.CALLING
         self._early: list[_EarlyDialog] = []
-        self._acks: dict[str, tuple[bytes, Address]] = {}
+        self._acks: dict[str, tuple[bytes, Hop]] = {}
         self._hang_up_wanted = False
         self._hang_up_reason: str | None = None
         self._cancelled = False
@@ -91,7 +93,7 @@ class OutgoingCall:
             endpoint,
             self._authenticator,
             self._build,
-            lambda: request.destination,
+            lambda: request.destination[0],
             self._respond,
             self._lost,
             now,
@@ -151,7 +153,7 @@ class OutgoingCall:
 
     # --- what comes back ------------------------------------------------------------------------------------
 
-    def _respond(self, response: Response, source: Address, now: float) -> None:
+    def _respond(self, response: Response, source: Hop, now: float) -> None:
         if response.status < 200:
             self._provisional(response, source, now)
         elif response.status < 300:
@@ -168,7 +170,7 @@ class OutgoingCall:
             )
             self._finish()
 
-    def _provisional(self, response: Response, source: Address, now: float) -> None:
+    def _provisional(self, response: Response, source: Hop, now: float) -> None:
         if self._phase is Phase.CALLING:
             self._phase = Phase.PROCEEDING
         if self._hang_up_wanted:
@@ -177,7 +179,7 @@ class OutgoingCall:
             self._remember(response, source)
             self._endpoint.emit(Ringing(self._call, response.status, response.reason))
 
-    def _remember(self, response: Response, source: Address) -> None:
+    def _remember(self, response: Response, source: Hop) -> None:
         """Keep the early dialog that a provisional response with a tag makes (RFC 3261 12.1)."""
         tag = response.to.tag
         known = any(early.dialog.id.remote_tag == tag for early in self._early)
@@ -186,7 +188,7 @@ class OutgoingCall:
         dialog = Dialog.from_response(self._exchange.request, response, source)
         self._early.append(_EarlyDialog(self._endpoint, dialog))
 
-    def _success(self, response: Response, source: Address, now: float) -> None:
+    def _success(self, response: Response, source: Hop, now: float) -> None:
         tag = response.to.tag or ""
         if tag in self._acks:
             self._endpoint.transactions.send_octets(*self._acks[tag])
@@ -273,7 +275,7 @@ class _EarlyDialog:
         self._endpoint = endpoint
         endpoint.open_dialog(self)
 
-    def serve(self, transaction: ServerTransaction, source: Address, now: float) -> None:
+    def serve(self, transaction: ServerTransaction, source: Hop, now: float) -> None:
         method = transaction.request.method
         headers: list[tuple[str, str]] = []
         if method in ("INFO", "OPTIONS"):

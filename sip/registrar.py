@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sip.dialog import DEFAULT_PORT
 from sip.errors import ParseError
-from sip.line import Address, Credentials
+from sip.line import Address, Credentials, Hop
 from sip.message import NameAddress, Response
 from sip.uri import Uri, parse_uri
 
@@ -33,7 +33,7 @@ class RegistrationRequest:
 
     registrar: str
     identity: str
-    destination: Address
+    destination: Hop
     credentials: Credentials | None = None
     expires: int = 3600
     features: tuple[tuple[str, str], ...] = ()

@@ -22,7 +22,7 @@ from sip.authentication import Authenticator, Exchange
 from sip.endpoint import REASONS, Endpoint
 from sip.errors import UnsendableError
 from sip.headers import quote_string
-from sip.line import Address
+from sip.line import Address, Hop
 from sip.message import CSeq, Headers, NameAddress, Request, Response
 from sip.registrar import (
     LONGEST_EXPIRY,
@@ -279,7 +279,7 @@ class Registration:
         )
         return self._endpoint.dress(Request("REGISTER", self._registrar, headers), None, None)
 
-    def _respond(self, response: Response, source: Address, now: float) -> None:
+    def _respond(self, response: Response, source: Hop, now: float) -> None:
         if response.status < 200:
             return
         self._seen_from = seen_from(response) or self._seen_from

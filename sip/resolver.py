@@ -7,7 +7,7 @@ import socket
 
 from sip.dialog import DEFAULT_PORT
 from sip.errors import SipError
-from sip.line import Address
+from sip.line import Hop
 from sip.uri import parse_uri
 
 
@@ -15,8 +15,8 @@ class ResolveError(SipError):
     """A host that has no address; the text names it."""
 
 
-async def resolve(uri: str, *, family: int = socket.AF_UNSPEC) -> Address:
-    """Address and UDP port of a SIP URI (port 5060 when it names none).
+async def resolve(uri: str, *, family: int = socket.AF_UNSPEC) -> Hop:
+    """The hop that a SIP URI leads to (port 5060 when it names none).
 
     ``family`` is AF_INET or AF_INET6 when only such an address will do. Raises ParseError for what is no SIP
     URI, and ResolveError for one without a host, or whose host has no address.
@@ -27,11 +27,11 @@ async def resolve(uri: str, *, family: int = socket.AF_UNSPEC) -> Address:
     return await resolve_host(parsed.host, parsed.port or DEFAULT_PORT, family=family)
 
 
-async def resolve_host(host: str, port: int, *, family: int = socket.AF_UNSPEC) -> Address:
-    """The first address of ``host`` with that port; raises ResolveError."""
+async def resolve_host(host: str, port: int, *, family: int = socket.AF_UNSPEC) -> Hop:
+    """The first address of ``host``, with that port; raises ResolveError."""
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_DGRAM)
     except (OSError, UnicodeError) as error:
         raise ResolveError(f"the host {host!r} has no address ({error}); check how it is spelt") from error
-    return str(found[0][4][0]), port
+    return Hop(str(found[0][4][0]), port)

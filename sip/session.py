@@ -17,7 +17,7 @@ from enum import Enum, auto
 from sip.authentication import Authenticator, Exchange
 from sip.dialog import Dialog
 from sip.endpoint import ALLOW, Endpoint
-from sip.line import Address, Answered, Answerer, Ended
+from sip.line import Answered, Answerer, Ended, Hop
 from sip.message import Request, Response, q850_cause
 from sip.negotiation import CONTENT_TYPE, Negotiation, read_answer
 from sip.offers import Offers
@@ -144,7 +144,7 @@ class Session:
 
     # --- requests of theirs ---------------------------------------------------------------------------------
 
-    def serve(self, transaction: ServerTransaction, source: Address, now: float) -> None:
+    def serve(self, transaction: ServerTransaction, source: Hop, now: float) -> None:
         method = transaction.request.method
         if method == "BYE":
             self._bye_received(transaction, now)
@@ -229,7 +229,7 @@ class Session:
             request.headers.add(*reason_header(self._bye_reason))
         return self.endpoint.dress(request, None, None)
 
-    def _bye_answered(self, response: Response, source: Address, now: float) -> None:
+    def _bye_answered(self, response: Response, source: Hop, now: float) -> None:
         if response.status >= 200:
             self._report_own_end()
             self._finish()

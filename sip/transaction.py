@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from sip.line import Address
+from sip.line import Hop
 from sip.message import CSeq, Headers, Request, Response
 from sip.timers import Timer, Timers
 
@@ -230,7 +230,7 @@ class Transaction:
         raise NotImplementedError
 
 
-ResponseUser = Callable[[Response, Address, float], None]
+ResponseUser = Callable[[Response, Hop, float], None]
 """Takes a response, where it came from, and ``now``."""
 FailureUser = Callable[[Failure, float], None]
 
@@ -241,9 +241,9 @@ class ClientTransaction(Transaction):
     def __init__(
         self,
         request: Request,
-        destination: Address,
+        destination: Hop,
         timers: Timers,
-        send: Callable[[bytes, Address], None],
+        send: Callable[[bytes, Hop], None],
         on_response: ResponseUser,
         on_failure: FailureUser,
         on_end: Callable[[], None],
@@ -265,7 +265,7 @@ class ClientTransaction(Transaction):
         for timer in (Input.TIMER_A, Input.TIMER_B) if self.invite else (Input.TIMER_E, Input.TIMER_F):
             self._start(timer, now)
 
-    def receive(self, response: Response, source: Address, now: float) -> None:
+    def receive(self, response: Response, source: Hop, now: float) -> None:
         self._source = source
         self._feed(_kind(response), now, response)
 
@@ -298,9 +298,9 @@ class ServerTransaction(Transaction):
     def __init__(
         self,
         request: Request,
-        destination: Address,
+        destination: Hop,
         timers: Timers,
-        send: Callable[[bytes, Address], None],
+        send: Callable[[bytes, Hop], None],
         on_end: Callable[[], None],
     ) -> None:
         self.invite = request.method == "INVITE"

@@ -7,9 +7,10 @@ sender did not ask for ``rport``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
-from sip.line import Address
+from sip.line import Address, Hop
 from sip.message import Request, Response, Via
 from sip.timers import Timers
 from sip.transaction import ClientTransaction, FailureUser, ResponseUser, ServerTransaction
@@ -29,7 +30,7 @@ class TransactionLayer:
     """
 
     def __init__(
-        self, timers: Timers, random: Random, sent_by: Callable[[Address], Address], limit: int = 4096
+        self, timers: Timers, random: Random, sent_by: Callable[[Hop], Address], limit: int = 4096
     ) -> None:
         self._timers = timers
         self._random = random
@@ -38,12 +39,12 @@ class TransactionLayer:
         self._clients: dict[_ClientKey, ClientTransaction] = {}
         self._servers: dict[_ServerKey, ServerTransaction] = {}
         self._requests: dict[_ServerKey, _ServerKey] = {}
-        self._datagrams: list[tuple[bytes, Address]] = []
+        self._datagrams: list[tuple[bytes, Hop]] = []
 
     def __len__(self) -> int:
         return len(self._clients) + len(self._servers)
 
-    def take_datagrams(self) -> list[tuple[bytes, Address]]:
+    def take_datagrams(self) -> list[tuple[bytes, Hop]]:
         taken, self._datagrams = self._datagrams, []
         return taken
 
@@ -52,7 +53,7 @@ class TransactionLayer:
     def request(
         self,
         request: Request,
-        destination: Address,
+        destination: Hop,
         on_response: ResponseUser,
         on_failure: FailureUser,
         now: float,
@@ -66,25 +67,25 @@ class TransactionLayer:
         cancel.headers.insert_first("Via", str(invite.request.via))
         self._begin(cancel, invite.destination, _ignore_response, _ignore_failure, now)
 
-    def send(self, request: Request, destination: Address) -> bytes:
+    def send(self, request: Request, destination: Hop) -> bytes:
         """Send a request that has no transaction, which is the ACK of a 2xx; returns its octets."""
         self._push_via(request, destination)
         octets = bytes(request)
         self.send_octets(octets, destination)
         return octets
 
-    def send_octets(self, octets: bytes, destination: Address) -> None:
+    def send_octets(self, octets: bytes, destination: Hop) -> None:
         self._datagrams.append((octets, destination))
 
-    def unreachable(self, address: Address, now: float) -> None:
-        """The network refused a datagram to ``address``; only INVITEs that nobody answered yet take note."""
+    def unreachable(self, hop: Hop, now: float) -> None:
+        """The network refused what was sent to ``hop``; only INVITEs that nobody answered yet take note."""
         for transaction in list(self._clients.values()):
-            if transaction.destination == address:
+            if transaction.destination == hop:
                 transaction.unreachable(now)
 
     # --- what comes in --------------------------------------------------------------------------------------
 
-    def receive_response(self, response: Response, source: Address, now: float) -> None:
+    def receive_response(self, response: Response, source: Hop, now: float) -> None:
         """Hand a response to its transaction; one that belongs to none is dropped."""
         vias = response.headers.get_all("Via")
         transaction = self._clients.get((response.via.branch or "", response.cseq.method))
@@ -107,7 +108,7 @@ class TransactionLayer:
         """Whether the same request came before by another path (RFC 3261 8.2.2.2)."""
         return _request_key(request) in self._requests
 
-    def serve(self, request: Request, source: Address) -> ServerTransaction | None:
+    def serve(self, request: Request, source: Hop) -> ServerTransaction | None:
         """A new server transaction; None when there are too many, and the request is dropped."""
         if len(self._servers) >= self._limit:
             return None
@@ -132,7 +133,7 @@ class TransactionLayer:
 
     # --------------------------------------------------------------------------------------------------------
 
-    def _push_via(self, request: Request, destination: Address) -> None:
+    def _push_via(self, request: Request, destination: Hop) -> None:
         host, port = self._sent_by(destination)
         branch = f"{MAGIC_COOKIE}{self._random.getrandbits(96):024x}"
         via = Via("UDP", host, port, {"branch": branch, "rport": None})
@@ -141,7 +142,7 @@ class TransactionLayer:
     def _begin(
         self,
         request: Request,
-        destination: Address,
+        destination: Hop,
         on_response: ResponseUser,
         on_failure: FailureUser,
         now: float,
@@ -161,11 +162,11 @@ class TransactionLayer:
         return transaction
 
 
-def response_address(via: Via, source: Address) -> Address:
+def response_address(via: Via, source: Hop) -> Hop:
     """Where the response to a request with this topmost Via, received from ``source``, is sent."""
     if "rport" in via.params:
         return source
-    return source[0], via.port or 5060
+    return replace(source, port=via.port or source.transport.default_port)
 
 
 def _server_key(request: Request, method: str | None = None) -> _ServerKey:
@@ -181,7 +182,7 @@ def _request_key(request: Request) -> _ServerKey:
     return request.call_id, request.from_.tag, str(request.cseq)
 
 
-def _ignore_response(response: Response, source: Address, now: float) -> None:
+def _ignore_response(response: Response, source: Hop, now: float) -> None:
     """Of the answer to a CANCEL nothing depends (RFC 3261 9.1)."""
 
 

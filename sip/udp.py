@@ -15,7 +15,7 @@ from random import Random, SystemRandom
 from sip.agent import UserAgent
 from sip.dialog import DEFAULT_PORT
 from sip.errors import SipError
-from sip.line import Address, Answerer, CallRequest, LineEvent
+from sip.line import Address, Answerer, CallRequest, Hop, LineEvent
 from sip.registrar import RegistrationRequest, RegistrationState
 from sip.resolver import ResolveError, resolve_host
 from sip.sdp import MediaDescription
@@ -152,7 +152,7 @@ class UdpLine:
         self.agent.registrations.end(registration, now)
         self._flush()
 
-    def local_host(self, peer: Address) -> str:
+    def local_host(self, peer: Hop) -> str:
         """The IP address of ours that ``peer`` sees; media descriptions for it should say the same."""
         return self._address_for(peer)[0]
 
@@ -167,7 +167,7 @@ class UdpLine:
                 if count == 0 or not isinstance(error, BlockingIOError):
                     self._read_errors()
                 break
-            self.agent.receive(data, source[:2], self._loop.time())
+            self.agent.receive(data, Hop(*source[:2]), self._loop.time())
         self._flush()
 
     def _flush(self) -> None:
@@ -200,17 +200,17 @@ class UdpLine:
         self.agent.handle_deadline(self._loop.time())
         self._flush()
 
-    def _send(self, data: bytes, destination: Address) -> None:
+    def _send(self, data: bytes, destination: Hop) -> None:
         for _ in range(2):
             try:
-                self._socket.sendto(data, destination)
+                self._socket.sendto(data, destination.address)
             except BlockingIOError:
                 # The buffer is full: as good as lost on the way, and repeated like that.
                 return
             except OSError as error:
                 # It may be about an earlier datagram that was refused; then this one has not gone out yet.
                 if not self._read_errors():
-                    _logger.info("cannot send to %s:%d: %s", *destination, error)
+                    _logger.info("cannot send to %s: %s", destination, error)
                     self.agent.unreachable(destination, self._loop.time())
                     return
             else:
@@ -227,16 +227,16 @@ class UdpLine:
             for _, _, error in ancillary:
                 if len(error) >= 4 and struct.unpack_from("=I", error)[0] in _REFUSALS:
                     found = True
-                    self.agent.unreachable(destination[:2], self._loop.time())
+                    self.agent.unreachable(Hop(*destination[:2]), self._loop.time())
         return found
 
     async def _look_up(self, host: str, port: int) -> None:
         try:
-            address = await resolve_host(host, port, family=self._socket.family)
+            hop = await resolve_host(host, port, family=self._socket.family)
         except ResolveError as error:
             _logger.warning("%s; going on with the address its messages come from", error)
             return
-        self.agent.resolved((host, port), address)
+        self.agent.resolved((host, port), hop)
 
 
 async def _bind(host: str, port: int) -> socket.socket:
@@ -265,7 +265,7 @@ async def _bind(host: str, port: int) -> socket.socket:
     return sock
 
 
-def _address_seen_by(sock: socket.socket) -> Callable[[Address], Address]:
+def _address_seen_by(sock: socket.socket) -> Callable[[Hop], Address]:
     """The address of a socket that a peer sees. Bound to all addresses, it has one for each route."""
     host, port = sock.getsockname()[:2]
     if host not in ("0.0.0.0", "::"):
@@ -282,4 +282,4 @@ def _address_seen_by(sock: socket.socket) -> Callable[[Address], Address]:
                 return "127.0.0.1" if family == socket.AF_INET else "::1"
             return str(probe.getsockname()[0])
 
-    return lambda peer: (seen_by(peer[0]), port)
+    return lambda peer: (seen_by(peer.host), port)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sip.line import Address, CallRequest, Credentials, Line
+from sip.line import CallRequest, Credentials, Hop, Line
 from t38fsp import events
 from t38fsp.audio.leg import Role
 from t38fsp.call.faxcall import CallEnvironment, FaxCall, Phase, Timer
@@ -20,11 +20,11 @@ from t38fsp.t30.vocabulary import PageFormat
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Whom to call: the URIs, the resolved first hop, and what identifies us there."""
+    """Whom to call: the URIs, the hops they lead to (best first), and what identifies us there."""
 
     target: str
     caller: str
-    first_hop: Address
+    hops: Sequence[Hop]
     credentials: Credentials | None = None
     headers: tuple[tuple[str, str], ...] = ()
 
@@ -65,7 +65,7 @@ class SendingCall(FaxCall):
             CallRequest(
                 target=self._destination.target,
                 caller=self._destination.caller,
-                destination=self._destination.first_hop,
+                destination=self._destination.hops,
                 media=media,
                 media_address=self._environment.media_address,
                 answerer=self._answerer,

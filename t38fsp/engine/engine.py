@@ -6,11 +6,11 @@ import asyncio
 import logging
 import random
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 
 from sip.errors import SipError
-from sip.line import Address, Ended, Failed, Incoming, LineEvent
+from sip.line import Address, Ended, Failed, Hop, Incoming, LineEvent
 from sip.resolver import ResolveError, resolve
 from sip.udp import UdpLine
 from sip.uri import Uri, parse_uri
@@ -184,8 +184,8 @@ class FaxEngine:
         """Everything that can go wrong before dialling, then dial."""
         try:
             pages = await self._images.inspect(what.document)
-            first_hop = await self._first_hop(what)
-            self._dial(job, what, pages, first_hop)
+            hops = [await self._first_hop(what)]
+            self._dial(job, what, pages, hops)
         except DocumentError as error:
             self._finish_early(job, FaxStatus.BAD_DOCUMENT, str(error))
         except ImageError as error:
@@ -203,7 +203,7 @@ class FaxEngine:
         finally:
             self._preparing.pop(job, None)
 
-    async def _first_hop(self, what: SendJob) -> Address:
+    async def _first_hop(self, what: SendJob) -> Hop:
         """Where the INVITE goes, in the address family that we listen in. Raises SipError."""
         uri = parse_uri(what.target if what.via is None else f"sip:{what.via}")
         ours = 6 if ":" in self._line.address[0] else 4
@@ -215,10 +215,10 @@ class FaxEngine:
             )
         return await resolve(str(uri), family=socket.AF_INET6 if ours == 6 else socket.AF_INET)
 
-    def _dial(self, job: int, what: SendJob, pages: list[PageFormat], first_hop: Address) -> None:
-        media = self._open_media(job, first_hop)
+    def _dial(self, job: int, what: SendJob, pages: list[PageFormat], hops: Sequence[Hop]) -> None:
+        media = self._open_media(job, hops[0])
         caller = what.caller or str(Uri("sip", "fax", media.address[0]))
-        destination = Destination(what.target, caller, first_hop, what.credentials, what.headers)
+        destination = Destination(what.target, caller, hops, what.credentials, what.headers)
         try:
             call = SendingCall(self._line, destination, pages, what.settings, self._environment(media))
             call.start(self._loop.time())
@@ -227,7 +227,7 @@ class FaxEngine:
             raise
         self._run(job, call, media, what.document)
 
-    def _open_media(self, job: int, peer: Address) -> MediaPort:
+    def _open_media(self, job: int, peer: Hop) -> MediaPort:
         def on_datagram(data: bytes) -> bool:
             running = self._running.get(job)
             return running is not None and running.datagram_received(data)

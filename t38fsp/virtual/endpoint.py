@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from sip.agent import UserAgent
-from sip.line import Address, Incoming, LineEvent
+from sip.line import Address, Hop, Incoming, LineEvent
 from t38fsp.audio.leg import RtpStart
 from t38fsp.call.faxcall import CallEnvironment, FaxCall, PageJob, StorePage
 from t38fsp.call.host import settle
@@ -172,7 +172,7 @@ class SimulatedEndpoint:
     ) -> SimulatedCall:
         """Place a call; watch ``call.result`` of what is returned."""
         hosted, environment = self._host(pages)
-        destination = Destination(target, f"sip:fax@{self.address[0]}", first_hop)
+        destination = Destination(target, f"sip:fax@{self.address[0]}", [Hop(*first_hop)])
         call = SendingCall(self.agent, destination, formats, settings or CallSettings(), environment)
         hosted.call = call
         call.start(self.simulator.now)
@@ -195,7 +195,7 @@ class SimulatedEndpoint:
         while moving:
             datagrams = self.agent.take_datagrams()
             for data, destination in datagrams:
-                self.network.send(self.address, destination, data)
+                self.network.send(self.address, destination.address, data)
             line_events = self.agent.take_events()
             for event in line_events:
                 self._on_line_event(event)
@@ -216,7 +216,7 @@ class SimulatedEndpoint:
         return hosted, CallEnvironment(media[0], media[1], RtpStart(ssrc=media[1], sequence=0, timestamp=0))
 
     def _on_datagram(self, data: bytes, source: Address) -> None:
-        self.agent.receive(data, source, self.simulator.now)
+        self.agent.receive(data, Hop(*source), self.simulator.now)
         self.flush()
 
     def _on_deadline(self) -> None:

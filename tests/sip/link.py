@@ -9,12 +9,12 @@ from itertools import count
 from random import Random
 
 from sip.agent import UserAgent
-from sip.line import Address, CallRequest, Credentials, LineEvent
+from sip.line import CallRequest, Credentials, Hop, LineEvent
 from sip.message import Request, parse_message
 from sip.sdp import Attribute, MediaDescription, SessionDescription
 
-ALICE: Address = ("192.0.2.1", 5060)
-BOB: Address = ("192.0.2.2", 5060)
+ALICE = Hop("192.0.2.1", 5060)
+BOB = Hop("192.0.2.2", 5060)
 AUDIO = MediaDescription("audio", 4000, "RTP/AVP", ("0", "8"))
 IMAGE = MediaDescription("image", 4000, "udptl", ("t38",), (Attribute("T38FaxVersion", "0"),))
 DELAY = 0.02
@@ -30,7 +30,7 @@ def mirror(offer: SessionDescription) -> tuple[MediaDescription, ...]:
 
 def call_request(**changes: object) -> CallRequest:
     request = CallRequest(
-        "sip:+15550100@bob.example", '"Alice" <sip:alice@a.example>', BOB, [AUDIO], ALICE[0], mirror
+        "sip:+15550100@bob.example", '"Alice" <sip:alice@a.example>', [BOB], [AUDIO], ALICE.host, mirror
     )
     return replace(request, **changes)  # type: ignore[arg-type]
 
@@ -45,17 +45,20 @@ class Link:
         self, *, lose: Loss = lambda number, data: False, seed: int = 1, max_incoming: int = 64
     ) -> None:
         self.now = 1000.0
-        self.alice = UserAgent(contact_address=ALICE, user_agent="alice/1", random=Random(seed))
+        self.alice = UserAgent(contact_address=ALICE.address, user_agent="alice/1", random=Random(seed))
         self.bob = UserAgent(
-            contact_address=BOB, user_agent="bob/1", random=Random(seed + 1), max_incoming=max_incoming
+            contact_address=BOB.address,
+            user_agent="bob/1",
+            random=Random(seed + 1),
+            max_incoming=max_incoming,
         )
-        self.events: dict[Address, list[LineEvent]] = {ALICE: [], BOB: []}
-        self.times: list[tuple[float, Address, LineEvent]] = []
-        self.sent: list[tuple[Address, bytes]] = []
+        self.events: dict[Hop, list[LineEvent]] = {ALICE: [], BOB: []}
+        self.times: list[tuple[float, Hop, LineEvent]] = []
+        self.sent: list[tuple[Hop, bytes]] = []
         self.lose = lose
-        self.on_event: dict[Address, Callable[[LineEvent], None]] = {}
+        self.on_event: dict[Hop, Callable[[LineEvent], None]] = {}
         self._agents = {ALICE: self.alice, BOB: self.bob}
-        self._flight: list[tuple[float, int, Address, Address, bytes]] = []
+        self._flight: list[tuple[float, int, Hop, Hop, bytes]] = []
         self._order = count()
 
     def collect(self) -> None:
@@ -73,7 +76,7 @@ class Link:
                     if address in self.on_event:
                         self.on_event[address](event)
 
-    def put(self, data: bytes, source: Address, destination: Address) -> None:
+    def put(self, data: bytes, source: Hop, destination: Hop) -> None:
         number = len(self.sent)
         self.sent.append((source, data))
         if not self.lose(number, data):
@@ -99,7 +102,7 @@ class Link:
             self.collect()
         self.now = max(self.now, end)
 
-    def said(self, source: Address) -> list[str]:
+    def said(self, source: Hop) -> list[str]:
         """Methods and statuses that one side sent, in order, repeats included."""
         return [start_line(data) for address, data in self.sent if address == source]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from sip.agent import UserAgent
-from sip.line import Address, CallRequest, LineEvent
+from sip.line import CallRequest, Hop, LineEvent
 from sip.message import Headers, NameAddress, Request, Response, parse_message
 from sip.sdp import MediaDescription, Origin, SessionDescription
 from tests.sip.link import ALICE, AUDIO, BOB, call_request
@@ -13,7 +13,7 @@ from tests.sip.link import ALICE, AUDIO, BOB, call_request
 
 def sdp(*media: MediaDescription, version: int = 1) -> bytes:
     """A description of the far end."""
-    return bytes(SessionDescription(Origin("-", "7", version, BOB[0]), BOB[0], media or (AUDIO,)))
+    return bytes(SessionDescription(Origin("-", "7", version, BOB.host), BOB.host, media or (AUDIO,)))
 
 
 class Solo:
@@ -22,7 +22,10 @@ class Solo:
     def __init__(self, *, seed: int = 1, max_incoming: int = 64) -> None:
         self.now = 1000.0
         self.agent = UserAgent(
-            contact_address=ALICE, user_agent="alice/1", random=Random(seed), max_incoming=max_incoming
+            contact_address=ALICE.address,
+            user_agent="alice/1",
+            random=Random(seed),
+            max_incoming=max_incoming,
         )
         self.events: list[LineEvent] = []
         self._branches = 0
@@ -39,10 +42,10 @@ class Solo:
         self.request("ACK")
         return invite, ok
 
-    def say(self, message: Request | Response, source: Address = BOB) -> None:
+    def say(self, message: Request | Response, source: Hop = BOB) -> None:
         self.hear(bytes(message), source)
 
-    def hear(self, data: bytes, source: Address = BOB) -> None:
+    def hear(self, data: bytes, source: Hop = BOB) -> None:
         self.agent.receive(data, source, self.now)
         self.events += self.agent.take_events()
 
@@ -54,7 +57,7 @@ class Solo:
         tag: str = "bob",
         body: bytes = b"",
         fields: tuple[tuple[str, str], ...] = (),
-        contact: str = f"<sip:bob@{BOB[0]}:{BOB[1]}>",
+        contact: str = f"<sip:bob@{BOB.host}:{BOB.port}>",
     ) -> Response:
         """Answer a request of the agent."""
         headers = Headers(
@@ -83,7 +86,7 @@ class Solo:
         body: bytes = b"",
         branch: str | None = None,
         fields: tuple[tuple[str, str], ...] = (),
-        source: Address = BOB,
+        source: Hop = BOB,
     ) -> Request:
         """Send the agent a request."""
         self._branches += 1
@@ -91,20 +94,20 @@ class Solo:
             [
                 (
                     "Via",
-                    f"SIP/2.0/UDP {BOB[0]}:{BOB[1]};branch={branch or f'z9hG4bK-{self._branches}'};rport",
+                    f"SIP/2.0/UDP {BOB.host}:{BOB.port};branch={branch or f'z9hG4bK-{self._branches}'};rport",
                 ),
                 ("Max-Forwards", "70"),
                 ("From", from_),
                 ("To", to),
                 ("Call-ID", call_id),
                 ("CSeq", f"{number} {method}"),
-                ("Contact", f"<sip:bob@{BOB[0]}:{BOB[1]}>"),
+                ("Contact", f"<sip:bob@{BOB.host}:{BOB.port}>"),
                 *fields,
             ]
         )
         if body and "Content-Type" not in headers:
             headers.add("Content-Type", "application/sdp")
-        request = Request(method, f"sip:alice@{ALICE[0]}", headers, body)
+        request = Request(method, f"sip:alice@{ALICE.host}", headers, body)
         self.say(request, source)
         return request
 

@@ -11,6 +11,7 @@ from sip.line import (
     Credentials,
     Ended,
     Failed,
+    Hop,
     Incoming,
     LineEvent,
     MediaChanged,
@@ -32,7 +33,7 @@ def answering(link: Link) -> None:
         if isinstance(event, Incoming):
             link.bob.ring(event.call, link.now)
             assert event.offer is not None
-            link.bob.accept(event.call, mirror(event.offer), BOB[0], mirror, link.now)
+            link.bob.accept(event.call, mirror(event.offer), BOB.host, mirror, link.now)
 
     link.on_event[BOB] = on_event
 
@@ -105,7 +106,7 @@ def test_messages_carry_the_headers_that_peers_expect() -> None:
     solo = Solo()
     invite = solo.place()
     via = invite.via
-    assert (via.transport, via.host, via.port) == ("UDP", *ALICE)
+    assert (via.transport, via.host, via.port) == ("UDP", *ALICE.address)
     assert (via.branch or "").startswith("z9hG4bK")
     assert "rport" in via.params
     assert invite.headers.get("Max-Forwards") == "70"
@@ -356,7 +357,7 @@ def test_verbs_on_a_call_that_is_over_do_nothing() -> None:
         solo.agent.offer(call, [IMAGE], solo.now)
         solo.agent.ring(call, solo.now)
         solo.agent.refuse(call, 486, solo.now)
-        solo.agent.accept(call, [AUDIO], ALICE[0], mirror, solo.now)
+        solo.agent.accept(call, [AUDIO], ALICE.host, mirror, solo.now)
     assert solo.sent() == []
     assert kinds(solo.events) == ["Answered", "Ended"]
 
@@ -368,7 +369,7 @@ def test_a_contact_that_is_a_name_is_asked_for_and_then_used() -> None:
     ((_, destination),) = solo.agent.take_datagrams()
     assert destination == BOB
     assert solo.agent.take_lookups() == [("gw.example", 5070)]
-    solo.agent.resolved(("gw.example", 5070), ("192.0.2.77", 5070))
+    solo.agent.resolved(("gw.example", 5070), Hop("192.0.2.77", 5070))
     solo.agent.hang_up(1, solo.now)
     ((_, destination),) = solo.agent.take_datagrams()
-    assert destination == ("192.0.2.77", 5070)
+    assert destination == Hop("192.0.2.77", 5070)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sip.line import Answered, Ended, Failed, Incoming
+from sip.line import Answered, Ended, Failed, Hop, Incoming
 from sip.message import Request, Response
 from tests.sip.link import ALICE, AUDIO, BOB, IMAGE, mirror
 from tests.sip.solo import Solo, sdp, tag_of
@@ -14,7 +14,7 @@ from tests.sip.test_agent import kinds
 def accepted(solo: Solo, body: bytes = b"") -> Response:
     """Have Bob call, accept; returns the 200."""
     solo.ask("INVITE", body=body or sdp())
-    solo.agent.accept(1, [AUDIO], ALICE[0], mirror, solo.now)
+    solo.agent.accept(1, [AUDIO], ALICE.host, mirror, solo.now)
     trying, ok = solo.sent()
     assert isinstance(trying, Response)
     assert isinstance(ok, Response)
@@ -33,7 +33,7 @@ def test_ringing_and_accepting() -> None:
     assert solo.statuses() == [100]
     solo.agent.ring(1, solo.now)
     (ringing,) = solo.sent()
-    solo.agent.accept(1, [AUDIO], ALICE[0], mirror, solo.now)
+    solo.agent.accept(1, [AUDIO], ALICE.host, mirror, solo.now)
     (ok,) = solo.sent()
     assert isinstance(ringing, Response)
     assert isinstance(ok, Response)
@@ -50,9 +50,9 @@ def test_ringing_and_accepting() -> None:
 
 def test_responses_say_where_the_request_came_from() -> None:
     solo = Solo()
-    solo.ask("OPTIONS", source=("198.51.100.9", 4444))
+    solo.ask("OPTIONS", source=Hop("198.51.100.9", 4444))
     ((data, destination),) = solo.agent.take_datagrams()
-    assert destination == ("198.51.100.9", 4444)
+    assert destination == Hop("198.51.100.9", 4444)
     assert b";rport=4444;received=198.51.100.9\r\n" in data
 
 
@@ -149,7 +149,7 @@ def test_a_cancel_is_answered_and_ends_the_invite() -> None:
 def test_a_cancel_after_the_answer_changes_nothing() -> None:
     solo = Solo()
     invite = solo.ask("INVITE", body=sdp())
-    solo.agent.accept(1, [AUDIO], ALICE[0], mirror, solo.now)
+    solo.agent.accept(1, [AUDIO], ALICE.host, mirror, solo.now)
     solo.ask("CANCEL", branch=invite.via.branch)
     assert solo.statuses() == [100, 200, 200]
     assert solo.agent.calls == 1
@@ -176,7 +176,7 @@ def test_a_late_offer_is_answered_in_the_ack() -> None:
     (incoming,) = solo.events
     assert isinstance(incoming, Incoming)
     assert incoming.offer is None
-    solo.agent.accept(1, [IMAGE], ALICE[0], mirror, solo.now)
+    solo.agent.accept(1, [IMAGE], ALICE.host, mirror, solo.now)
     ok = solo.sent()[-1]
     assert isinstance(ok, Response)
     assert b"m=image" in ok.body
@@ -190,7 +190,7 @@ def test_a_late_offer_is_answered_in_the_ack() -> None:
 def test_an_ack_without_the_answer_ends_the_call(body: bytes) -> None:
     solo = Solo()
     solo.ask("INVITE")
-    solo.agent.accept(1, [IMAGE], ALICE[0], mirror, solo.now)
+    solo.agent.accept(1, [IMAGE], ALICE.host, mirror, solo.now)
     ok = solo.sent()[-1]
     assert isinstance(ok, Response)
     ask_back(solo, ok, "ACK", body=body)
@@ -308,4 +308,4 @@ def test_requests_within_a_call() -> None:
     solo.ask("INFO", number=2**32 - 1, to=ok.headers.get("To") or "", fields=(("Require", "x"),))
     assert solo.statuses() == [500]
     assert tag_of(ok.headers.get("To")) is not None
-    assert BOB[0] in ok.headers.get_all("Via")[0]
+    assert BOB.host in ok.headers.get_all("Via")[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sip.line import Address, Answerer, Ended, Incoming, LineEvent, MediaChanged, OfferRefused
+from sip.line import Answerer, Ended, Hop, Incoming, LineEvent, MediaChanged, OfferRefused
 from sip.message import Request, Response
 from sip.sdp import MediaDescription, SessionDescription
 from tests.sip.link import ALICE, AUDIO, BOB, IMAGE, Link, call_request, mirror
@@ -128,7 +128,7 @@ def test_a_new_offer_shows_that_the_last_answer_arrived() -> None:
 def test_an_offer_that_overtakes_the_ack_of_the_call_is_answered() -> None:
     solo = Solo()
     solo.ask("INVITE", body=sdp())
-    solo.agent.accept(1, [AUDIO], ALICE[0], mirror, solo.now)
+    solo.agent.accept(1, [AUDIO], ALICE.host, mirror, solo.now)
     ok = solo.sent()[-1]
     solo.ask("INVITE", number=2, to=ok.headers.get("To") or "", body=sdp(IMAGE))
     assert solo.statuses() == [200]
@@ -156,7 +156,7 @@ def test_our_offer_is_acknowledged_and_reported() -> None:
     solo.reply(invite, 100)
     answer = solo.reply(invite, 200, body=sdp(IMAGE), contact="<sip:moved@192.0.2.2:5099>")
     ((_, destination),) = solo.agent.take_datagrams()
-    assert destination == ("192.0.2.2", 5099)
+    assert destination == Hop("192.0.2.2", 5099)
     (changed,) = solo.events
     assert isinstance(changed, MediaChanged)
     assert changed.ours
@@ -169,7 +169,7 @@ def test_our_offer_is_acknowledged_and_reported() -> None:
 def test_an_offer_waits_for_the_ack_of_the_call() -> None:
     solo = Solo()
     solo.ask("INVITE", body=sdp())
-    solo.agent.accept(1, [AUDIO], ALICE[0], mirror, solo.now)
+    solo.agent.accept(1, [AUDIO], ALICE.host, mirror, solo.now)
     ok = solo.sent()[-1]
     solo.agent.offer(1, [IMAGE], solo.now)
     assert solo.sent() == []
@@ -285,7 +285,7 @@ def test_offers_that_cross_are_refused_and_one_is_sent_again(seed: int) -> None:
 
 
 def test_the_back_off_depends_on_who_began_the_call() -> None:
-    times: dict[Address, list[float]] = {ALICE: [], BOB: []}
+    times: dict[Hop, list[float]] = {ALICE: [], BOB: []}
     for seed in range(40):
         for side in (ALICE, BOB):
             solo = Solo(seed=seed)
@@ -293,7 +293,7 @@ def test_the_back_off_depends_on_who_began_the_call() -> None:
                 solo.answered()
             else:
                 solo.ask("INVITE", body=sdp())
-                solo.agent.accept(1, [AUDIO], ALICE[0], mirror, solo.now)
+                solo.agent.accept(1, [AUDIO], ALICE.host, mirror, solo.now)
                 ok = solo.sent()[-1]
                 solo.ask("ACK", to=ok.headers.get("To") or "")
             solo.agent.offer(1, [IMAGE], solo.now)
@@ -317,7 +317,7 @@ def test_two_calls_at_once_do_not_mix() -> None:
     def on_event(event: LineEvent) -> None:
         if isinstance(event, Incoming):
             media = [AUDIO] if event.call == 1 else [IMAGE]
-            link.bob.accept(event.call, media, BOB[0], mirror, link.now)
+            link.bob.accept(event.call, media, BOB.host, mirror, link.now)
 
     link.on_event[BOB] = on_event
     link.on_event[ALICE] = answers.append

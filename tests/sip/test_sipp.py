@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sip.line import Address, Answered, CallRequest, Credentials, Ended, Failed, MediaChanged, Ringing
+from sip.line import Address, Answered, CallRequest, Credentials, Ended, Failed, Hop, MediaChanged, Ringing
 from tests.sip.link import CREDENTIALS, call_request
 from tests.sip.test_udp import LIMIT, Peer, running
 
@@ -27,7 +27,7 @@ class Sipp:
     def __init__(self, process: Process, address: Address) -> None:
         self.process = process
         self.request: CallRequest = call_request(
-            target=f"sip:+15550100@{HOST}:{address[1]}", destination=address, media_address=HOST
+            target=f"sip:+15550100@{HOST}:{address[1]}", destination=[Hop(*address)], media_address=HOST
         )
 
     async def satisfied(self) -> None:

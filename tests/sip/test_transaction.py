@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sip.line import Address
+from sip.line import Hop
 from sip.message import Headers, Request, Response, Via
 from sip.timers import Timers
 from sip.transaction import (
@@ -57,7 +57,7 @@ class Bench:
         self.failures: list[Failure] = []
         self.ended = 0
 
-    def send(self, data: bytes, destination: Address) -> None:
+    def send(self, data: bytes, destination: Hop) -> None:
         self.sent.append(
             (round(self.now, 3), data.split(b" ")[0 if not data.startswith(b"SIP") else 1].decode())
         )
@@ -269,7 +269,7 @@ def test_whatever_happens_a_transaction_ends_once_and_then_is_silent(inputs: lis
 
 
 def layer(limit: int = 100) -> TransactionLayer:
-    return TransactionLayer(Timers(), Random(1), lambda peer: ALICE, limit)
+    return TransactionLayer(Timers(), Random(1), lambda peer: ALICE.address, limit)
 
 
 def test_a_request_is_known_by_branch_sent_by_and_method() -> None:
@@ -325,13 +325,13 @@ def test_a_response_to_something_else_is_dropped(change: str) -> None:
 @pytest.mark.parametrize(
     ("via", "destination"),
     [
-        ("SIP/2.0/UDP 10.0.0.1:5070;branch=z9hG4bK1;rport", ("198.51.100.7", 1024)),
-        ("SIP/2.0/UDP 10.0.0.1:5070;branch=z9hG4bK1", ("198.51.100.7", 5070)),
-        ("SIP/2.0/UDP pbx.example;branch=z9hG4bK1", ("198.51.100.7", 5060)),
+        ("SIP/2.0/UDP 10.0.0.1:5070;branch=z9hG4bK1;rport", Hop("198.51.100.7", 1024)),
+        ("SIP/2.0/UDP 10.0.0.1:5070;branch=z9hG4bK1", Hop("198.51.100.7", 5070)),
+        ("SIP/2.0/UDP pbx.example;branch=z9hG4bK1", Hop("198.51.100.7", 5060)),
     ],
 )
-def test_responses_go_where_the_request_came_from(via: str, destination: Address) -> None:
-    assert response_address(Via.parse(via), ("198.51.100.7", 1024)) == destination
+def test_responses_go_where_the_request_came_from(via: str, destination: Hop) -> None:
+    assert response_address(Via.parse(via), Hop("198.51.100.7", 1024)) == destination
 
 
 def test_inputs_without_a_place_in_a_table_change_nothing() -> None:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import pytest
 
-from sip.line import Address, Answered, CallRequest, Ended, Failed, Incoming, LineEvent, MediaChanged
+from sip.line import Address, Answered, CallRequest, Ended, Failed, Hop, Incoming, LineEvent, MediaChanged
 from sip.resolver import ResolveError, resolve
 from sip.udp import ListenError, UdpLine
 from tests.sip.link import IMAGE, call_request, mirror
@@ -65,7 +65,7 @@ async def running(*peers: Peer) -> AsyncIterator[None]:
 
 
 def call_to(destination: Address) -> CallRequest:
-    return call_request(destination=destination, media_address="127.0.0.1")
+    return call_request(destination=[Hop(*destination)], media_address="127.0.0.1")
 
 
 async def test_a_call_over_real_sockets() -> None:
@@ -123,7 +123,7 @@ async def test_a_port_in_use_is_named() -> None:
 async def test_bound_to_all_addresses_we_name_the_one_that_the_peer_sees() -> None:
     alice, bob = Peer(host="0.0.0.0"), Peer()
     async with running(alice, bob):
-        assert alice.line.local_host(bob.line.address) == "127.0.0.1"
+        assert alice.line.local_host(Hop(*bob.line.address)) == "127.0.0.1"
         bob.react = bob.accept
         alice.line.place(call_to(bob.line.address), alice.now)
         incoming = await bob.expect(Incoming)
@@ -133,7 +133,7 @@ async def test_bound_to_all_addresses_we_name_the_one_that_the_peer_sees() -> No
 
 
 async def test_a_name_is_resolved() -> None:
-    assert await resolve("sip:someone@localhost:5070", family=socket.AF_INET) == ("127.0.0.1", 5070)
+    assert await resolve("sip:someone@localhost:5070", family=socket.AF_INET) == Hop("127.0.0.1", 5070)
 
 
 async def test_a_host_without_address_is_named() -> None:
