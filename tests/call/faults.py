@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from sip.line import Address
 from t38fsp.t38.udptl import Datagram, UdptlError
 from t38fsp.virtual.network import Faults
@@ -9,28 +11,35 @@ from tests.call.harness import CALLER, SIP_PORT, Scene
 
 _TRAINING = range(4, 16)
 """Values of t30-indicator for the fast modems; an indicator is one octet, the value shifted left by one."""
-_HOLE = range(10, 30)
+
+MIDDLE_OF_TCF = range(10, 30)
 """Packets of 30 ms: TCF has fifty of them, and a second in one piece proves the modem."""
 
 
-class SpoiltTraining:
-    """Loses the middle of the first ``bursts`` fast bursts of the caller, so that each TCF gets FTT.
+class LostPackets:
+    """Loses some packets of some fast bursts of the caller, and their copies in the packets lost with them.
 
-    Make the scene with :meth:`faults_for`, then :meth:`watch` it.
+    Bursts count from 1, and TCF is one; packets count from 0 at the end of the training. Make the scene with
+    :meth:`faults_for`, then :meth:`watch` it.
     """
 
-    def __init__(self, bursts: int) -> None:
+    def __init__(self, bursts: Container[int], packets: Container[int]) -> None:
         self._bursts = bursts
-        self._seen = 0
-        self._packets = 0
+        self._packets = packets
+        self._burst = 0
+        self._packet = -1
         self._last = b""
+        self.lost = 0
 
     def watch(self, scene: Scene) -> None:
         scene.taps.append(self._tap)
 
     def faults_for(self, source: Address, destination: Address) -> Faults:
-        spoilt = 1 <= self._seen <= self._bursts and self._packets in _HOLE
-        return Faults(loss=1.0 if spoilt and _is_fax(source, destination) else 0.0)
+        strikes = self._burst in self._bursts and self._packet in self._packets
+        if strikes and _is_fax(source, destination):
+            self.lost += 1
+            return Faults(loss=1.0)
+        return Faults()
 
     def _tap(self, when: float, source: Address, destination: Address, data: bytes) -> None:
         if not _is_fax(source, destination) or data == self._last:
@@ -40,11 +49,11 @@ class SpoiltTraining:
             primary = Datagram.parse(data).primary
         except UdptlError:
             return  # audio
-        if len(primary) > 1:
-            self._packets += 1
-        elif primary[0] >> 1 in _TRAINING:
-            self._seen += 1
-            self._packets = 0
+        if primary[0] >> 1 in _TRAINING and len(primary) == 1:
+            self._burst += 1
+            self._packet = -1
+        else:
+            self._packet += 1
 
 
 def _is_fax(source: Address, destination: Address) -> bool:

@@ -12,7 +12,7 @@ from t38fsp.status import FaxStatus
 from t38fsp.t30.options import ReceiveOptions
 from t38fsp.t30.outputs import T30Error
 from t38fsp.t30.vocabulary import Coding, Resolution
-from tests.call.faults import SpoiltTraining
+from tests.call.faults import MIDDLE_OF_TCF, LostPackets
 from tests.call.harness import Scene, make_pages, names
 from tests.pages import PageSpec
 
@@ -75,7 +75,7 @@ def test_the_modems_of_the_receiver(tmp_path: Path, limit: int, rate: int) -> No
 )
 def test_every_rate_by_failed_training(tmp_path: Path, failures: int, rate: int, ecm: bool) -> None:
     """V.17 goes down with V.29 in between; each FTT is one step."""
-    spoilt = SpoiltTraining(failures)
+    spoilt = LostPackets(range(1, failures + 1), MIDDLE_OF_TCF)
     scene = Scene(tmp_path, faults_for=spoilt.faults_for)
     spoilt.watch(scene)
     fax(scene, make_pages(1, rows=100), ecm=ecm)
@@ -85,7 +85,7 @@ def test_every_rate_by_failed_training(tmp_path: Path, failures: int, rate: int,
 
 
 def test_training_that_fails_at_every_rate(tmp_path: Path) -> None:
-    spoilt = SpoiltTraining(100)
+    spoilt = LostPackets(range(1, 100), MIDDLE_OF_TCF)
     scene = Scene(tmp_path, faults_for=spoilt.faults_for)
     spoilt.watch(scene)
     scene.answer()
