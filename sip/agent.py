@@ -14,16 +14,17 @@ from itertools import count
 from random import Random
 
 from sip.dialog import Dialog
-from sip.endpoint import ALLOW, METHODS, DialogUser, Endpoint
+from sip.endpoint import ALLOW, EXTENSIONS, METHODS, SUPPORTED, DialogUser, Endpoint
 from sip.errors import ParseError
 from sip.incoming import IncomingCall
-from sip.line import Address, Answerer, CallRequest, DialogId, Hop, LineEvent
+from sip.line import Address, Answerer, CallRequest, DialogId, Hop, LineEvent, SessionTimers
 from sip.message import Request, Response, Via, parse_message
 from sip.negotiation import CONTENT_TYPE, is_sdp, read_sdp
 from sip.outgoing import OutgoingCall
 from sip.registration import Registrations
 from sip.sdp import MediaDescription
 from sip.session import Session
+from sip.session_timer import SessionTimer
 from sip.transaction_layer import response_address
 from sip.uri import parse_uri
 
@@ -44,7 +45,7 @@ class UserAgent:
 
     ``contact_address`` is what we call ourselves in Via and Contact; ``local_address``, when given, tells it
     for each peer (a socket bound to all addresses has many). Beyond ``max_incoming`` calls taken, further
-    ones get 486.
+    ones get 486. ``session_timers`` holds for incoming calls, and for placed ones that say nothing else.
     """
 
     def __init__(
@@ -55,10 +56,12 @@ class UserAgent:
         random: Random,
         local_address: Callable[[Hop], Address] | None = None,
         max_incoming: int = 64,
+        session_timers: SessionTimers | None = None,
     ) -> None:
         self._endpoint = Endpoint(local_address or (lambda peer: contact_address), user_agent, random)
         self._secret = random.randbytes(16)
         self._max_incoming = max_incoming
+        self._session_timers = session_timers or SessionTimers()
         self._numbers = count(1)
         self._calls: dict[int, OutgoingCall | IncomingCall | Session] = {}
         self._incoming: set[int] = set()
@@ -109,7 +112,13 @@ class UserAgent:
         """As Line; raises ParseError for a URI and UnsendableError for anything else that cannot be sent."""
         call = next(self._numbers)
         self._calls[call] = OutgoingCall(
-            self._endpoint, call, request, self._established(call), self._over(call), now
+            self._endpoint,
+            call,
+            request,
+            self._session_timers,
+            self._established(call),
+            self._over(call),
+            now,
         )
         return call
 
@@ -129,6 +138,11 @@ class UserAgent:
         known = self._calls.get(call)
         if isinstance(known, IncomingCall):
             known.refuse(status, now)
+
+    def answer_with(self, call: int, answerer: Answerer, now: float) -> None:
+        known = self._calls.get(call)
+        if isinstance(known, OutgoingCall | Session):
+            known.answer_with(answerer)
 
     def offer(self, call: int, media: Sequence[MediaDescription], now: float) -> None:
         known = self._calls.get(call)
@@ -237,7 +251,7 @@ class UserAgent:
         refusal = None
         if not user.dialog.take_sequence(request):
             refusal = _RefusedError(500)
-        elif request.headers.get_all("Require"):
+        else:
             refusal = _extensions_refused(request)
         if refusal is None:
             user.serve(transaction, source, now)
@@ -252,10 +266,12 @@ class UserAgent:
             raise _RefusedError(482)
         if request.uri.partition(":")[0].lower() not in ("sip", "sips", "tel"):
             raise _RefusedError(416)
-        if request.headers.get_all("Require"):
-            raise _extensions_refused(request)
+        refusal = _extensions_refused(request)
+        if refusal is not None:
+            raise refusal
         if request.method == "OPTIONS":
-            self._answer(request, source, 200, ("Allow", ALLOW), ("Accept", CONTENT_TYPE))
+            abilities = ("Allow", ALLOW), ("Accept", CONTENT_TYPE), ("Supported", SUPPORTED)
+            self._answer(request, source, 200, *abilities)
         elif request.method == "INVITE":
             self._invited(request, source, now)
         else:
@@ -271,6 +287,10 @@ class UserAgent:
         except ParseError as error:
             _logger.info("%s: refused an INVITE: %s", request.call_id, error)
             raise _RefusedError(400) from None
+        session_timer = SessionTimer(self._session_timers, self._endpoint.timers)
+        too_small = session_timer.too_small(request)
+        if too_small is not None:
+            raise _RefusedError(422, too_small)
         if len(self._incoming) >= self._max_incoming:
             raise _RefusedError(486)
         transaction = self._endpoint.transactions.serve(request, source)
@@ -285,6 +305,7 @@ class UserAgent:
             dialog,
             contact,
             offer,
+            session_timer,
             self._established(call),
             self._over(call),
             now,
@@ -322,9 +343,10 @@ def _stamp_via(request: Request, source: Hop) -> None:
     request.headers.set("Via", ", ".join([str(stamped), *others]))
 
 
-def _extensions_refused(request: Request) -> _RefusedError:
-    """We know no extension that could be required (RFC 3261 8.2.2.3)."""
-    return _RefusedError(420, *(("Unsupported", option) for option in request.headers.get_all("Require")))
+def _extensions_refused(request: Request) -> _RefusedError | None:
+    """The answer to a request that requires what we do not know (RFC 3261 8.2.2.3)."""
+    unknown = [name for name in request.headers.get_all("Require") if name.lower() not in EXTENSIONS]
+    return _RefusedError(420, *(("Unsupported", name) for name in unknown)) if unknown else None
 
 
 def _user_of(uri: str) -> str | None:

@@ -85,7 +85,8 @@ class Authenticator:
 class Exchange:
     """A request of ours and, when it is challenged, the same once more with credentials.
 
-    ``build`` makes the request each time, with a new CSeq; ``destination`` says where it goes.
+    ``build`` makes the request each time, with a new CSeq; ``destination`` says where it goes. ``revise``
+    looks at each response and says whether ``build`` will now make a request that fares better.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class Exchange:
         on_response: ResponseUser,
         on_failure: FailureUser,
         now: float,
+        revise: Callable[[Response], bool] = lambda response: False,
     ) -> None:
         self._endpoint = endpoint
         self._authenticator = authenticator
@@ -104,6 +106,7 @@ class Exchange:
         self._destination = destination
         self._on_response = on_response
         self._on_failure = on_failure
+        self._revise = revise
         self._answered: set[tuple[str, str, str]] = set()
         self.stopped = False
         self.transaction: ClientTransaction = self._send(now)
@@ -125,7 +128,9 @@ class Exchange:
         )
 
     def _receive(self, response: Response, source: Hop, now: float) -> None:
-        if not self.stopped and self._authenticator.learn(response, self._answered):
+        if not self.stopped and (
+            self._authenticator.learn(response, self._answered) or self._revise(response)
+        ):
             self.transaction = self._send(now)
         else:
             self._on_response(response, source, now)

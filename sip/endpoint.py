@@ -20,6 +20,8 @@ from sip.uri import Uri
 
 METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "INFO")
 ALLOW = ", ".join(METHODS)
+EXTENSIONS = ("timer",)
+SUPPORTED = ", ".join(EXTENSIONS)
 
 _MAX_NAMES = 256
 
@@ -34,6 +36,7 @@ REASONS = {
     415: "Unsupported Media Type",
     416: "Unsupported URI Scheme",
     420: "Bad Extension",
+    422: "Session Interval Too Small",
     480: "Temporarily Unavailable",
     481: "Call/Transaction Does Not Exist",
     482: "Loop Detected",
@@ -141,6 +144,7 @@ class Endpoint:
         if contact is not None:
             headers.add("Contact", contact)
             headers.add("Allow", ALLOW)
+            headers.add("Supported", SUPPORTED)
         headers.add("User-Agent", self.user_agent)
         if body is None:
             return request
@@ -177,7 +181,7 @@ class Endpoint:
 
     def dialog_headers(self, contact: str) -> list[tuple[str, str]]:
         """What a response that makes or refreshes a dialog carries."""
-        return [("Contact", contact), ("Allow", ALLOW)]
+        return [("Contact", contact), ("Allow", ALLOW), ("Supported", SUPPORTED)]
 
 
 def _is_address(host: str) -> bool:

@@ -20,6 +20,7 @@ from sip.message import Request, q850_cause
 from sip.negotiation import Negotiation
 from sip.sdp import MediaDescription, SessionDescription
 from sip.session import Session
+from sip.session_timer import SessionTimer
 from sip.transaction import ServerTransaction
 
 
@@ -43,6 +44,7 @@ class IncomingCall:
         dialog: Dialog,
         contact: str,
         offer: SessionDescription | None,
+        session_timer: SessionTimer,
         on_session: Callable[[Session], None],
         on_over: Callable[[], None],
         now: float,
@@ -53,6 +55,7 @@ class IncomingCall:
         self._transaction = transaction
         self._contact = contact
         self._offer = offer
+        self._session_timer = session_timer
         self._on_session = on_session
         self._on_over = on_over
         self._phase = Phase.WAITING
@@ -104,6 +107,7 @@ class IncomingCall:
             negotiation,
             answerer,
             Authenticator(None, endpoint.random),
+            self._session_timer,
             self._on_over,
         )
         self._on_session(session)

@@ -85,6 +85,44 @@ class Credentials:
     password: str = field(repr=False)
 
 
+LEAST_SESSION = 90
+"""Seconds (RFC 4028 4)."""
+LONGEST_SESSION = 7 * 86400
+"""Seconds; more is not told from for ever."""
+
+
+class Refresher(Enum):
+    """Who refreshes a session (RFC 4028 3)."""
+
+    US = "us"
+    THEM = "them"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTimers:
+    """How a call is kept alive between far ends that lose sight of it (RFC 4028). Times are in seconds.
+
+    Whatever is set here, timers that the far end asks for are kept. Raises ValueError for times that the RFC
+    does not have.
+    """
+
+    expires: int | None = None
+    """Session-Expires that we ask for; None asks for none. Longer than the call, it costs nothing."""
+    least: int = 90
+    """Min-SE: a far end that wants to be refreshed more often gets 422."""
+    refresher: Refresher = Refresher.THEM
+    """Whom we propose, or choose when the choice is ours."""
+
+    def __post_init__(self) -> None:
+        if self.least < LEAST_SESSION:
+            raise ValueError(f"the least session interval is {LEAST_SESSION} seconds, not {self.least}")
+        if self.expires is not None and not self.least <= self.expires <= LONGEST_SESSION:
+            raise ValueError(
+                f"a session that expires after {self.expires} seconds is not kept; "
+                f"choose {self.least} to {LONGEST_SESSION}"
+            )
+
+
 @dataclass(frozen=True, slots=True)
 class CallRequest:
     """A call to place. URIs are texts such as ``sip:+15550100@trunk.example``."""
@@ -102,6 +140,8 @@ class CallRequest:
     answerer: Answerer
     credentials: Credentials | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    session_timers: SessionTimers | None = None
+    """None stands for those of the line."""
 
 
 # --- events -------------------------------------------------------------------------------------------------
@@ -210,6 +250,9 @@ class Line(Protocol):
 
     def refuse(self, call: int, status: int, now: float) -> None:
         """Answer an incoming INVITE with a final failure."""
+
+    def answer_with(self, call: int, answerer: Answerer, now: float) -> None:
+        """From now on answer the offers of this call so."""
 
     def offer(self, call: int, media: Sequence[MediaDescription], now: float) -> None:
         """Send a re-INVITE; held back until the dialog is up and no other offer is open (RFC 3261 14.1)."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sip.errors import ParseError
+from sip.line import Answerer
 from sip.message import Request, Response
 from sip.sdp import MediaDescription, Origin, SessionDescription
 
 CONTENT_TYPE = "application/sdp"
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -41,6 +45,21 @@ class Negotiation:
     def check(self, media: Sequence[MediaDescription]) -> None:
         """Raises UnsendableError for media that cannot be written."""
         bytes(SessionDescription(Origin("-", self.session_id, 0, self.address), self.address, tuple(media)))
+
+    def answer(self, offer: SessionDescription, answerer: Answerer) -> SessionDescription | None:
+        """Our answer to ``offer``; None refuses it.
+
+        An answerer that fails refuses, because one call must not stop the others.
+        """
+        try:
+            answer = answerer(offer)
+            if answer is None or len(answer) != len(offer.media):
+                return None
+            self.check(answer)
+        except Exception:
+            _logger.exception("the answerer of a call failed")
+            return None
+        return self.describe(answer)
 
     def agree(self, local: SessionDescription, remote: SessionDescription) -> None:
         """An answer was sent or received: these hold from now on."""

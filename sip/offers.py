@@ -7,7 +7,7 @@
                                                       └── theirs answered ──> Free (ours is dropped)
 
 Ours waits while another is open or a 2xx is not acknowledged. Theirs is answered at once; while ours is open
-it is refused with 491.
+it is refused with 491. A re-INVITE that only refreshes the session offers what holds already, octet by octet.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from sip.line import Answerer, Hop, MediaChanged, OfferRefused
 from sip.message import Request, Response
 from sip.negotiation import CONTENT_TYPE, Negotiation, is_sdp, read_answer, read_sdp
 from sip.sdp import MediaDescription, SessionDescription
+from sip.session_timer import SessionTimer
 from sip.timers import Timer
 from sip.transaction import T1, Failure, ServerTransaction
 
@@ -31,6 +32,10 @@ _logger = logging.getLogger(__name__)
 
 _BACKOFF_STEP = 0.01
 """Seconds; the back-off is chosen in units of this (RFC 3261 14.1)."""
+
+
+RefusalUser = Callable[[int, str, float], None]
+"""Takes the status and the reason of a refusal, and ``now``."""
 
 
 class Party(Protocol):
@@ -42,9 +47,13 @@ class Party(Protocol):
     contact: str
     negotiation: Negotiation
     authenticator: Authenticator
+    session_timer: SessionTimer
 
     @property
     def ready(self) -> bool: ...
+
+    @property
+    def allows_update(self) -> bool: ...
 
     @property
     def offer_in_success(self) -> SessionDescription | None: ...
@@ -68,6 +77,8 @@ class Party(Protocol):
 
     def confirm(self, now: float) -> None: ...
 
+    def learn(self, message: Request | Response) -> None: ...
+
     def lost(self, reason: str, now: float) -> None: ...
 
 
@@ -76,7 +87,7 @@ class Offers:
 
     def __init__(self, party: Party, answerer: Answerer) -> None:
         self._party = party
-        self._answerer = answerer
+        self.answerer = answerer
         self._wanted: tuple[MediaDescription, ...] | None = None
         self._open: _Reinvite | None = None
         self._backoff: Timer | None = None
@@ -97,6 +108,21 @@ class Offers:
             media, self._wanted = self._wanted, None
             self._open = _Reinvite(self._party, media, self._answered, self._refused, now)
 
+    def refresh(self, on_refusal: RefusalUser, now: float) -> bool:
+        """Send what holds once more; returns whether it could be sent. Only changes are told to the call."""
+        local = self._party.negotiation.local
+        if self._open is not None or self._closed or local is None or not self._party.ready:
+            return False
+
+        def refused(reinvite: _Reinvite, status: int, reason: str, now: float) -> None:
+            self._open = None
+            if not self._closed:
+                on_refusal(status, reason, now)
+                self.proceed(now)
+
+        self._open = _Reinvite(self._party, local.media, self._refreshed, refused, now)
+        return True
+
     def close(self) -> None:
         """The call is over: send nothing more, and report nothing."""
         self._closed = True
@@ -105,13 +131,12 @@ class Offers:
         if self._open is not None:
             self._open.exchange.stop()
 
-    def changed(self, *, ours: bool) -> None:
-        """Tell the call that an offer was answered."""
+    def agree(self, local: SessionDescription, remote: SessionDescription, *, ours: bool) -> None:
+        """An offer was answered: tell the call, unless all is as it was."""
         negotiation = self._party.negotiation
-        if negotiation.local is not None and negotiation.remote is not None:
-            self._party.endpoint.emit(
-                MediaChanged(self._party.call, negotiation.local, negotiation.remote, ours)
-            )
+        if (negotiation.local, negotiation.remote) != (local, remote):
+            negotiation.agree(local, remote)
+            self._party.endpoint.emit(MediaChanged(self._party.call, local, remote, ours))
 
     def _answered(self, reinvite: _Reinvite, response: Response, now: float) -> None:
         self._open = None
@@ -121,8 +146,17 @@ class Offers:
         if answer is None:
             self._party.lost("the answer to our offer cannot be read", now)
             return
-        self._party.negotiation.agree(reinvite.offer, answer)
-        self.changed(ours=True)
+        self.agree(reinvite.offer, answer, ours=True)
+        self.proceed(now)
+
+    def _refreshed(self, reinvite: _Reinvite, response: Response, now: float) -> None:
+        self._open = None
+        if self._closed:
+            return
+        answer = read_answer(response)
+        # Some far ends answer what they know already with nothing.
+        if answer is not None:
+            self.agree(reinvite.offer, answer, ours=True)
         self.proceed(now)
 
     def _refused(self, reinvite: _Reinvite, status: int, reason: str, now: float) -> None:
@@ -157,6 +191,11 @@ class Offers:
         """Answer a re-INVITE or an UPDATE."""
         request = transaction.request
         party = self._party
+        party.learn(request)
+        too_small = party.session_timer.too_small(request)
+        if too_small is not None:
+            party.respond(transaction, 422, now, [too_small])
+            return
         if not is_sdp(request) and request.body:
             party.respond(transaction, 415, now, [("Accept", CONTENT_TYPE)])
             return
@@ -188,18 +227,16 @@ class Offers:
 
     def _answer(self, transaction: ServerTransaction, offer: SessionDescription, now: float) -> None:
         party = self._party
-        media = self._ask(offer)
-        if media is None:
+        local = party.negotiation.answer(offer, self.answerer)
+        if local is None:
             party.respond(transaction, 488, now)
             return
         # Ours was meant for what held before (RFC 3261 14.1 leaves the retry to us).
         if self._backoff is not None:
             self._stop_waiting()
             self._wanted = None
-        local = party.negotiation.describe(media)
         self._accept(transaction, local, None, now)
-        party.negotiation.agree(local, offer)
-        self.changed(ours=False)
+        self.agree(local, offer, ours=False)
         self.proceed(now)
 
     def _accept(
@@ -217,18 +254,6 @@ class Offers:
         # Whoever sends a new INVITE has our 2xx to the one before (RFC 3261 14.1), so its ACK was only lost.
         party.confirm(now)
         party.succeed(transaction, local, ours, now)
-
-    def _ask(self, offer: SessionDescription) -> tuple[MediaDescription, ...] | None:
-        """What the call answers; None also when it fails to, because one call must not stop the others."""
-        try:
-            answer = self._answerer(offer)
-            media = None if answer is None else tuple(answer)
-            if media is not None:
-                self._party.negotiation.check(media)
-        except Exception:
-            _logger.exception("%s: the answerer of the call failed", self._party.dialog.id.call_id)
-            return None
-        return media if media is None or len(media) == len(offer.media) else None
 
 
 class _Reinvite:
@@ -255,12 +280,16 @@ class _Reinvite:
             self._respond,
             self._lost,
             now,
+            party.session_timer.raised,
         )
         self._limit = party.endpoint.timers.at(now + 64 * T1, self._too_long)
 
     def _build(self) -> Request:
         party = self._party
-        return party.endpoint.dress(party.dialog.request("INVITE"), party.contact, self.offer)
+        invite = party.dialog.request("INVITE")
+        for name, value in party.session_timer.headers():
+            invite.headers.add(name, value)
+        return party.endpoint.dress(invite, party.contact, self.offer)
 
     def _respond(self, response: Response, source: Hop, now: float) -> None:
         if response.status < 200:
@@ -271,6 +300,8 @@ class _Reinvite:
         elif self._ack is None:
             # The target first: the ACK goes to the Contact of this very response (RFC 3261 12.2.1.2).
             self._party.dialog.refresh_target(response)
+            self._party.learn(response)
+            self._party.session_timer.agreed(response, now)
             self._ack = send_ack(self._party.endpoint, self._party.dialog, self.exchange.request)
             self._on_success(self, response, now)
         else:

@@ -19,12 +19,13 @@ from sip.authentication import Authenticator, Exchange
 from sip.dialog import Dialog
 from sip.endpoint import ALLOW, METHODS, REASONS, Endpoint
 from sip.errors import UnsendableError
-from sip.line import Answered, CallRequest, Failed, Hop, Ringing
+from sip.line import Answered, Answerer, CallRequest, Failed, Hop, Ringing, SessionTimers
 from sip.message import CSeq, Headers, NameAddress, Request, Response, q850_cause
 from sip.negotiation import Negotiation, read_answer
 from sip.offers import send_ack
 from sip.reason import reason_header
 from sip.session import REPORT_LIMIT, Session
+from sip.session_timer import SessionTimer
 from sip.transaction import T1, Failure, ServerTransaction
 from sip.uri import parse_uri
 
@@ -51,6 +52,7 @@ class OutgoingCall:
         endpoint: Endpoint,
         call: int,
         request: CallRequest,
+        session_timers: SessionTimers,
         on_session: Callable[[Session], None],
         on_over: Callable[[], None],
         now: float,
@@ -60,7 +62,9 @@ class OutgoingCall:
         self._request = request
         self._on_session = on_session
         self._on_over = on_over
+        self._answerer = request.answerer
         self._authenticator = Authenticator(request.credentials, endpoint.random)
+        self._session_timer = SessionTimer(request.session_timers or session_timers, endpoint.timers)
         self._negotiation = Negotiation(str(endpoint.random.getrandbits(62)), request.media_address)
         self._negotiation.check(request.media)
         self._offer = self._negotiation.describe(request.media)
@@ -97,6 +101,7 @@ class OutgoingCall:
             self._respond,
             self._lost,
             now,
+            self._session_timer.raised,
         )
 
     def _build(self) -> Request:
@@ -110,12 +115,16 @@ class OutgoingCall:
                 ("To", self._to),
                 ("Call-ID", self._call_id),
                 ("CSeq", str(CSeq(self._sequence, "INVITE"))),
+                *self._session_timer.headers(),
                 *self._request.headers,
             ]
         )
         return self._endpoint.dress(Request("INVITE", self._target, headers), self._contact, self._offer)
 
     # --- verbs ----------------------------------------------------------------------------------------------
+
+    def answer_with(self, answerer: Answerer) -> None:
+        self._answerer = answerer
 
     def hang_up(self, now: float, *, reason: str | None = None) -> None:
         """CANCEL, as soon as there was a provisional response (RFC 3261 9.1)."""
@@ -199,7 +208,7 @@ class OutgoingCall:
         self._acks[tag] = send_ack(self._endpoint, dialog, self._exchange.request)
         if self._phase is Phase.OVER:
             # Another fork answered too (RFC 3261 13.2.2.4).
-            self._session(dialog, _nothing, silent=True).hang_up(now)
+            self._surplus(dialog, _nothing).hang_up(now)
             return
         self._close()
         answer = read_answer(response)
@@ -209,24 +218,39 @@ class OutgoingCall:
             self._report(488, "the answer to our offer cannot be read", local=True)
         else:
             self._negotiation.agree(self._offer, answer)
-            self._on_session(self._session(dialog, self._on_over, silent=False))
+            session = Session(
+                self._endpoint,
+                self._call,
+                dialog,
+                self._contact,
+                self._negotiation,
+                self._answerer,
+                self._authenticator,
+                self._session_timer,
+                self._on_over,
+            )
+            session.learn(response)
+            self._session_timer.agreed(response, now)
+            self._on_session(session)
             self._endpoint.emit(
                 Answered(self._call, dialog.id, response.status, response.reason, self._offer, answer)
             )
             return
-        self._session(dialog, self._on_over, silent=True).hang_up(now, reason=self._hang_up_reason)
+        self._surplus(dialog, self._on_over).hang_up(now, reason=self._hang_up_reason)
 
-    def _session(self, dialog: Dialog, on_over: Callable[[], None], *, silent: bool) -> Session:
+    def _surplus(self, dialog: Dialog, on_over: Callable[[], None]) -> Session:
+        """The session of a 2xx that nobody wants any more, to be hung up."""
         return Session(
             self._endpoint,
             self._call,
             dialog,
             self._contact,
             self._negotiation,
-            self._request.answerer,
+            self._answerer,
             self._authenticator,
+            SessionTimer(SessionTimers(), self._endpoint.timers),
             on_over,
-            silent=silent,
+            silent=True,
         )
 
     def _lost(self, failure: Failure, now: float) -> None:

@@ -22,7 +22,9 @@ from sip.message import Request, Response, q850_cause
 from sip.negotiation import CONTENT_TYPE, Negotiation, read_answer
 from sip.offers import Offers
 from sip.reason import reason_header, reason_text
+from sip.refresh import Refresh
 from sip.sdp import MediaDescription, SessionDescription
+from sip.session_timer import SessionTimer
 from sip.transaction import T1, T2, Failure, ServerTransaction
 
 REPORT_LIMIT = 2.0
@@ -51,6 +53,7 @@ class Session:
         negotiation: Negotiation,
         answerer: Answerer,
         authenticator: Authenticator,
+        session_timer: SessionTimer,
         on_over: Callable[[], None],
         *,
         silent: bool = False,
@@ -61,14 +64,23 @@ class Session:
         self.contact = contact
         self.negotiation = negotiation
         self.authenticator = authenticator
+        self.session_timer = session_timer
+        self.allows_update = False
         self.phase = Phase.UP
         self.offers = Offers(self, answerer)
+        self._refresh = Refresh(self, self.offers)
+        session_timer.attach(self._refresh.due, self._expired)
         self._on_over = on_over
         self._reported = silent
         self._success: _RepeatedSuccess | None = None
         self._bye_wanted = False
         self._bye_reason: str | None = None
         endpoint.open_dialog(self)
+
+    def learn(self, message: Request | Response) -> None:
+        """Note what the far end can do."""
+        if "Allow" in message.headers:
+            self.allows_update = "UPDATE" in (each.upper() for each in message.headers.get_all("Allow"))
 
     # --- our 2xx to their INVITE ----------------------------------------------------------------------------
 
@@ -85,6 +97,7 @@ class Session:
     def answer_first(self, transaction: ServerTransaction, local: SessionDescription, now: float) -> None:
         """Accept the INVITE that began the dialog; ``local`` is the answer, or our offer to a late one."""
         self.phase = Phase.UNCONFIRMED
+        self.learn(transaction.request)
         late = None if self.negotiation.remote else local
         self.succeed(transaction, local, late, now)
 
@@ -105,17 +118,16 @@ class Session:
             return
         self.settle()
         answer = read_answer(ack) if success.offer is not None else None
-        if success.offer is not None:
-            if answer is not None:
-                self.negotiation.agree(success.offer, answer)
-            elif self.phase is Phase.UNCONFIRMED:
-                self.hang_up(now, reason="the ACK brought no answer to the offer")
-                self._send_bye(now)
-                return
         if self.phase is Phase.UNCONFIRMED:
+            if success.offer is not None:
+                if answer is None:
+                    self.hang_up(now, reason="the ACK brought no answer to the offer")
+                    self._send_bye(now)
+                    return
+                self.negotiation.agree(success.offer, answer)
             self.confirm(now)
         elif success.offer is not None and answer is not None:
-            self.offers.changed(ours=True)
+            self.offers.agree(success.offer, answer, ours=True)
         self.offers.proceed(now)
 
     def settle(self) -> None:
@@ -172,6 +184,7 @@ class Session:
         fields = list(headers)
         if status < 300 and transaction.request.method in ("INVITE", "UPDATE"):
             fields += self.endpoint.dialog_headers(self.contact)
+            fields += self.session_timer.accept(transaction.request, now)
         tag = self.dialog.id.local_tag
         response = self.endpoint.response(transaction.request, status, fields, to_tag=tag, body=body)
         transaction.respond(response, now)
@@ -191,6 +204,9 @@ class Session:
         if self.phase in (Phase.UNCONFIRMED, Phase.UP) and not self._bye_wanted:
             self.offers.offer(media, now)
 
+    def answer_with(self, answerer: Answerer) -> None:
+        self.offers.answerer = answerer
+
     def hang_up(self, now: float, *, reason: str | None = None) -> None:
         """Send BYE, now or as soon as it may be sent (RFC 3261 15); Ended follows within REPORT_LIMIT."""
         if self._bye_wanted or self.phase in (Phase.ENDING, Phase.OVER):
@@ -207,12 +223,14 @@ class Session:
         self._report(reason, remote=False)
         self._send_bye(now)
 
+    def _expired(self, now: float) -> None:
+        self.lost("the session expired: nobody refreshed it in time", now)
+
     def _send_bye(self, now: float) -> None:
         if self.phase in (Phase.ENDING, Phase.OVER):
             return
         self.phase = Phase.ENDING
-        self.settle()
-        self.offers.close()
+        self._close()
         Exchange(
             self.endpoint,
             self.authenticator,
@@ -250,10 +268,16 @@ class Session:
         if self.phase is Phase.OVER:
             return
         self.phase = Phase.OVER
-        self.settle()
-        self.offers.close()
+        self._close()
         self.endpoint.close_dialog(self)
         self._on_over()
+
+    def _close(self) -> None:
+        """Nothing but the BYE matters from now on."""
+        self.settle()
+        self.offers.close()
+        self._refresh.close()
+        self.session_timer.stop()
 
 
 class _RepeatedSuccess:

@@ -134,6 +134,9 @@ class UdpLine:
         self.agent.refuse(call, status, now)
         self._flush()
 
+    def answer_with(self, call: int, answerer: Answerer, now: float) -> None:
+        self.agent.answer_with(call, answerer, now)
+
     def offer(self, call: int, media: Sequence[MediaDescription], now: float) -> None:
         self.agent.offer(call, media, now)
         self._flush()

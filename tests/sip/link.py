@@ -9,7 +9,7 @@ from itertools import count
 from random import Random
 
 from sip.agent import UserAgent
-from sip.line import CallRequest, Credentials, Hop, LineEvent
+from sip.line import CallRequest, Credentials, Hop, LineEvent, SessionTimers
 from sip.message import Request, parse_message
 from sip.sdp import Attribute, MediaDescription, SessionDescription
 
@@ -42,15 +42,27 @@ class Link:
     """Carries datagrams with a delay, loses some, and keeps what was said."""
 
     def __init__(
-        self, *, lose: Loss = lambda number, data: False, seed: int = 1, max_incoming: int = 64
+        self,
+        *,
+        lose: Loss = lambda number, data: False,
+        seed: int = 1,
+        max_incoming: int = 64,
+        alices_timers: SessionTimers | None = None,
+        bobs_timers: SessionTimers | None = None,
     ) -> None:
         self.now = 1000.0
-        self.alice = UserAgent(contact_address=ALICE.address, user_agent="alice/1", random=Random(seed))
+        self.alice = UserAgent(
+            contact_address=ALICE.address,
+            user_agent="alice/1",
+            random=Random(seed),
+            session_timers=alices_timers,
+        )
         self.bob = UserAgent(
             contact_address=BOB.address,
             user_agent="bob/1",
             random=Random(seed + 1),
             max_incoming=max_incoming,
+            session_timers=bobs_timers,
         )
         self.events: dict[Hop, list[LineEvent]] = {ALICE: [], BOB: []}
         self.times: list[tuple[float, Hop, LineEvent]] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from sip.agent import UserAgent
-from sip.line import CallRequest, Hop, LineEvent
+from sip.line import CallRequest, Hop, LineEvent, SessionTimers
 from sip.message import Headers, NameAddress, Request, Response, parse_message
 from sip.sdp import MediaDescription, Origin, SessionDescription
 from tests.sip.link import ALICE, AUDIO, BOB, call_request
@@ -19,13 +19,16 @@ def sdp(*media: MediaDescription, version: int = 1) -> bytes:
 class Solo:
     """A user agent at ALICE that talks to BOB, which is the test."""
 
-    def __init__(self, *, seed: int = 1, max_incoming: int = 64) -> None:
+    def __init__(
+        self, *, seed: int = 1, max_incoming: int = 64, session_timers: SessionTimers | None = None
+    ) -> None:
         self.now = 1000.0
         self.agent = UserAgent(
             contact_address=ALICE.address,
             user_agent="alice/1",
             random=Random(seed),
             max_incoming=max_incoming,
+            session_timers=session_timers,
         )
         self.events: list[LineEvent] = []
         self._branches = 0
@@ -35,10 +38,10 @@ class Solo:
         self.agent.place(request or call_request(), self.now)
         return self.request("INVITE")
 
-    def answered(self) -> tuple[Request, Response]:
-        """Place a call and answer it; returns the INVITE and the 200."""
-        invite = self.place()
-        ok = self.reply(invite, 200, body=sdp())
+    def answered(self, *fields: tuple[str, str], **changes: object) -> tuple[Request, Response]:
+        """Place a call and answer it, with these header fields; returns the INVITE and the 200."""
+        invite = self.place(call_request(**changes))
+        ok = self.reply(invite, 200, body=sdp(), fields=fields)
         self.request("ACK")
         return invite, ok
 
@@ -134,6 +137,12 @@ class Solo:
         found = [each for each in self.sent() if isinstance(each, Request)]
         assert [each.method for each in found] == [method]
         return found[0]
+
+    def response(self) -> Response:
+        """The one response that the agent sent since the last look."""
+        (found,) = self.sent()
+        assert isinstance(found, Response)
+        return found
 
     def statuses(self) -> list[int]:
         """The statuses that the agent answered with since the last look; it must have sent nothing else."""
