@@ -118,8 +118,7 @@ class Scene:
         self.output = folder / "received.tif"
         self.output.unlink(missing_ok=True)
         self.receiver = Receiver(self.output)
-        self.call: SimulatedCall
-        """The call of the caller, once it is placed."""
+        self.placed: list[SimulatedCall] = []
         self.sender: Sender
 
     def _tap(self, when: float, source: Address, destination: Address, data: bytes) -> None:
@@ -150,14 +149,26 @@ class Scene:
     def send_document(self, sender: Sender, *, to: str = CALLEE, **settings: object) -> SimulatedCall:
         """Place a call that sends the document of ``sender``."""
         self.sender = sender
-        self.call = self.caller.send(
+        call = self.caller.send(
             f"sip:+15550100@{to}",
             (to, SIP_PORT),
             document.inspect(sender.path),
             sender,
             CallSettings(**settings),  # type: ignore[arg-type]
         )
-        return self.call
+        self.placed.append(call)
+        return call
+
+    @property
+    def call(self) -> SimulatedCall:
+        """The one call that the caller placed."""
+        (call,) = self.placed
+        return call
+
+    @property
+    def calls(self) -> list[SimulatedCall]:
+        """Those of both ends."""
+        return [*self.placed, *self.callee.received]
 
     @property
     def taken(self) -> SimulatedCall:
@@ -176,10 +187,11 @@ class Scene:
             self.simulator.run(lambda: self.simulator.now >= end)
             return
         reached = self.simulator.run(until or self._over, limit=self.simulator.now + LIMIT)
-        assert reached, f"nothing came of it by {self.simulator.now:.1f} s: {self.call.events[-3:]}"
+        latest = [call.events[-3:] for call in self.calls]
+        assert reached, f"nothing came of it by {self.simulator.now:.1f} s: {latest}"
 
     def _over(self) -> bool:
-        return all(call.call.result is not None for call in (self.call, *self.callee.received))
+        return bool(self.calls) and all(call.call.result is not None for call in self.calls)
 
     def run_out(self) -> None:
         """Run until nothing is left to happen, and assert that nothing is left of any call."""
@@ -217,7 +229,7 @@ class Scene:
         for result in (self.sent, self.received):
             if result.completed:
                 assert all(page.confirmed for page in result.pages)
-        for call in (self.call, *self.callee.received):
+        for call in self.calls:
             assert [isinstance(event, events.Finished) for event in call.events].index(True) == (
                 len(call.events) - 1
             )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from sip.agent import UserAgent
-from sip.line import Address, CallRequest, Incoming, LineEvent
+from sip.line import Address, CallRequest, Hop, Incoming, LineEvent
 from sip.sdp import MediaDescription, SessionDescription
 from t38fsp.audio.offer import audio_media
 from t38fsp.virtual.simulator import Alarm
@@ -76,7 +76,7 @@ class Phone:
             CallRequest(
                 target=f"sip:fax@{to}",
                 caller=f"sip:phone@{PHONE}",
-                destination=(to, SIP_PORT),
+                destination=[Hop(to, SIP_PORT)],
                 media=media,
                 media_address=PHONE,
                 answerer=audio_only,
@@ -92,7 +92,7 @@ class Phone:
     # --- the network ----------------------------------------------------------------------------------------
 
     def _receive(self, data: bytes, source: Address) -> None:
-        self.agent.receive(data, source, self.simulator.now)
+        self.agent.receive(data, Hop(*source), self.simulator.now)
         self._flush()
 
     def _on_deadline(self) -> None:
@@ -101,7 +101,7 @@ class Phone:
 
     def _flush(self) -> None:
         for data, destination in self.agent.take_datagrams():
-            self.network.send(self.address, destination, data)
+            self.network.send(self.address, destination.address, data)
         for event in self.agent.take_events():
             self.events.append(event)
             if isinstance(event, Incoming):
