@@ -153,6 +153,8 @@ class RunningCall:
         self._end(event)
 
     def _end(self, event: Finished) -> None:
+        if self._over:
+            return
         self._release_all()
         self._observer(event)
 
