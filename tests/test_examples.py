@@ -1,0 +1,48 @@
+"""The programs of examples/, used as their docstrings say, over SIP and T.38 on the loopback interface.
+
+``send_faxdev.py`` is tried where the FaxDev functions are tested.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+
+from t38fsp.image.compare import differing_pages
+from t38fsp.t30.vocabulary import Resolution
+from tests.cli.commands import ROOT, port_of, started, t38fsp
+from tests.pages import make_document
+
+EXAMPLES = ROOT / "examples"
+
+
+async def test_the_sender_and_the_receiver(tmp_path: Path) -> None:
+    """``send.py`` to ``t38fsp receive`` and to ``receive.py``, at the same time."""
+    letter, faxes, ours = tmp_path / "letter.tif", tmp_path / "faxes", tmp_path / "ours"
+    make_document(letter, [(1728, Resolution.R8_STANDARD, 60, "lines")])
+    any_port = "127.0.0.1:0"
+    async with (
+        t38fsp("receive", "--output", faxes, "--listen", any_port, "--count", "1") as command,
+        started(EXAMPLES / "receive.py", ours, any_port) as example,
+    ):
+        one, other = [port_of(await receiver.printed("listening")) for receiver in (command, example)]
+        async with (
+            started(EXAMPLES / "send.py", letter, f"sip:+15550100@127.0.0.1:{one}") as to_command,
+            started(EXAMPLES / "send.py", letter, f"sip:+15550100@127.0.0.1:{other}") as to_example,
+        ):
+            sent = await asyncio.gather(to_command.end(), to_example.end())
+        told = await example.printed("1 page was received; 1 pages")
+        example.process.send_signal(signal.SIGINT)
+        received, stopped = await asyncio.gather(command.end(), example.end())
+    for sender in sent:
+        assert sender.status == 0, sender.progress
+        result, page = sender.output.splitlines()
+        assert result == "COMPLETED; 1 page was sent and confirmed by the far end; final"
+        assert page.startswith("page 1: confirmed")
+    assert received.status == 0
+    (file,) = faxes.iterdir()
+    assert differing_pages(letter, file) == []
+    assert told.endswith(str(ours / "fax-1.tif"))
+    assert differing_pages(letter, ours / "fax-1.tif") == []
+    assert (stopped.status, stopped.output, stopped.progress) == (0, "stopped\n", "")
