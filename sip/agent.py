@@ -18,9 +18,10 @@ from sip.endpoint import ALLOW, EXTENSIONS, METHODS, SUPPORTED, DialogUser, Endp
 from sip.errors import ParseError
 from sip.incoming import IncomingCall
 from sip.line import Address, Answerer, CallRequest, DialogId, Hop, LineEvent, SessionTimers
-from sip.message import Request, Response, Via, parse_message
+from sip.message import NameAddress, Request, Response, Via, parse_message
 from sip.negotiation import CONTENT_TYPE, is_sdp, read_sdp
 from sip.outgoing import OutgoingCall
+from sip.place import Place
 from sip.registration import Registrations
 from sip.sdp import MediaDescription
 from sip.session import Session
@@ -44,8 +45,9 @@ class UserAgent:
     """One SIP address, all its calls, and its ``registrations``.
 
     ``contact_address`` is what we call ourselves in Via and Contact; ``local_address``, when given, tells it
-    for each peer (a socket bound to all addresses has many). Beyond ``max_incoming`` calls taken, further
-    ones get 486. ``session_timers`` holds for incoming calls, and for placed ones that say nothing else.
+    for each hop (a socket bound to all addresses has many, and each transport has its own). With ``tcp``,
+    requests too large for UDP go by TCP. Beyond ``max_incoming`` calls taken, further ones get 486.
+    ``session_timers`` holds for incoming calls, and for placed ones that say nothing else.
     """
 
     def __init__(
@@ -55,10 +57,13 @@ class UserAgent:
         user_agent: str,
         random: Random,
         local_address: Callable[[Hop], Address] | None = None,
+        tcp: bool = False,
         max_incoming: int = 64,
         session_timers: SessionTimers | None = None,
     ) -> None:
-        self._endpoint = Endpoint(local_address or (lambda peer: contact_address), user_agent, random)
+        self._endpoint = Endpoint(
+            local_address or (lambda peer: contact_address), user_agent, random, tcp=tcp
+        )
         self._secret = random.randbytes(16)
         self._max_incoming = max_incoming
         self._session_timers = session_timers or SessionTimers()
@@ -99,12 +104,13 @@ class UserAgent:
     def take_events(self) -> list[LineEvent]:
         return self._endpoint.take_events()
 
-    def take_lookups(self) -> list[tuple[str, int]]:
-        """Host names (and ports) of far ends to look up; answer with :meth:`resolved`, or not at all."""
+    def take_lookups(self) -> list[Place]:
+        """Places of far ends to look up; answer with :meth:`resolved`, or not at all."""
         return self._endpoint.take_lookups()
 
-    def resolved(self, place: tuple[str, int], hop: Hop) -> None:
-        self._endpoint.resolved(place, hop)
+    def resolved(self, place: Place, hops: Sequence[Hop]) -> None:
+        """``hops`` are where ``place`` is found, best first."""
+        self._endpoint.resolved(place, hops)
 
     # --- verbs ----------------------------------------------------------------------------------------------
 
@@ -175,7 +181,13 @@ class UserAgent:
     # --- what comes in --------------------------------------------------------------------------------------
 
     def unreachable(self, hop: Hop, now: float) -> None:
-        """The network refused what was sent to ``hop``: INVITEs there that nobody answered fail at once."""
+        """The network refused what was sent to ``hop``: INVITEs there that nobody answered go elsewhere or
+        fail at once, as does everything that a reliable transport would have carried."""
+        self._endpoint.dead.add(hop, now)
+        self._endpoint.transactions.unreachable(hop, now)
+
+    def disconnected(self, hop: Hop, now: float) -> None:
+        """A connection that stood is gone; the next message for ``hop`` makes a new one."""
         self._endpoint.transactions.unreachable(hop, now)
 
     def receive(self, data: bytes, source: Hop, now: float) -> None:
@@ -249,7 +261,7 @@ class UserAgent:
         if transaction is None:
             return
         refusal = None
-        if not user.dialog.take_sequence(request):
+        if not user.dialog.take_request(request, source):
             refusal = _RefusedError(500)
         else:
             refusal = _extensions_refused(request)
@@ -297,7 +309,7 @@ class UserAgent:
         if transaction is None:
             return
         call = next(self._numbers)
-        contact = self._endpoint.contact(source, _user_of(request.uri))
+        contact = self._endpoint.contact(source, _user_of(request.uri), secure=_is_secure(request))
         incoming = IncomingCall(
             self._endpoint,
             call,
@@ -347,6 +359,13 @@ def _extensions_refused(request: Request) -> _RefusedError | None:
     """The answer to a request that requires what we do not know (RFC 3261 8.2.2.3)."""
     unknown = [name for name in request.headers.get_all("Require") if name.lower() not in EXTENSIONS]
     return _RefusedError(420, *(("Unsupported", name) for name in unknown)) if unknown else None
+
+
+def _is_secure(request: Request) -> bool:
+    """Whether our Contact must be a sips URI (RFC 3261 12.1.1)."""
+    routes = [*request.headers.get_all("Record-Route"), *request.headers.get_all("Contact")][:1]
+    uris = [request.uri, *(NameAddress.parse(route).uri for route in routes)]
+    return any(uri.lower().startswith("sips:") for uri in uris)
 
 
 def _user_of(uri: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 
 from sip.digest import Challenge, authorization, choose
@@ -85,8 +85,8 @@ class Authenticator:
 class Exchange:
     """A request of ours and, when it is challenged, the same once more with credentials.
 
-    ``build`` makes the request each time, with a new CSeq; ``destination`` says where it goes. ``revise``
-    looks at each response and says whether ``build`` will now make a request that fares better.
+    ``build`` makes the request each time, with a new CSeq; ``hops`` says where it may go, best first.
+    ``revise`` looks at each response and says whether ``build`` will now make a request that fares better.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Exchange:
         endpoint: Endpoint,
         authenticator: Authenticator,
         build: Callable[[], Request],
-        destination: Callable[[], Hop],
+        hops: Callable[[], Sequence[Hop]],
         on_response: ResponseUser,
         on_failure: FailureUser,
         now: float,
@@ -103,7 +103,7 @@ class Exchange:
         self._endpoint = endpoint
         self._authenticator = authenticator
         self._build = build
-        self._destination = destination
+        self._hops = hops
         self._on_response = on_response
         self._on_failure = on_failure
         self._revise = revise
@@ -124,7 +124,7 @@ class Exchange:
         request = self._build()
         self._authenticator.sign(request)
         return self._endpoint.transactions.request(
-            request, self._destination(), self._receive, self._on_failure, now
+            request, self._hops(), self._receive, self._on_failure, now
         )
 
     def _receive(self, response: Response, source: Hop, now: float) -> None:

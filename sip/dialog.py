@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sip.errors import ParseError
 from sip.line import DialogId, Hop
 from sip.message import CSeq, Headers, NameAddress, Request, Response
+from sip.place import Place
 from sip.uri import Uri, parse_uri
 
 DEFAULT_PORT = 5060
@@ -31,7 +32,7 @@ class Dialog:
     remote_sequence: int | None
     """CSeq of their last request; None before the first."""
     flow: Hop
-    """Where the message came from that began the dialog."""
+    """Where their last request, or the response that began the dialog, came from."""
     caller: bool
     """Whether we began it, and so own the Call-ID (RFC 3261 14.1)."""
 
@@ -95,19 +96,25 @@ class Dialog:
         headers.add("CSeq", str(CSeq(sequence, method)))
         return Request(method, uri, headers)
 
-    def next_hop(self) -> tuple[str, int]:
-        """Host (a name or an IP address) and port that requests go to."""
-        uri = _sip_uri(NameAddress.parse(self.routes[0]).uri) if self.routes else _sip_uri(self.target)
-        if uri is None:
-            return self.flow.address
-        return uri.host, uri.port or DEFAULT_PORT
+    def next_hop(self) -> Place | None:
+        """Where requests go; None when the route or target does not say, and only the flow is left."""
+        try:
+            place = Place.of(parse_uri(NameAddress.parse(self.routes[0]).uri if self.routes else self.target))
+        except ParseError:
+            return None
+        # Many forget to say in Contact that they speak TCP.
+        reliable = self.flow.transport.reliable
+        if reliable and place.transport is None and (place.host, place.port) == self.flow.address:
+            return replace(place, transport=self.flow.transport)
+        return place
 
-    def take_sequence(self, request: Request) -> bool:
-        """Whether a request of theirs comes in order (RFC 3261 12.2.2); remembers its CSeq if so."""
+    def take_request(self, request: Request, source: Hop) -> bool:
+        """Whether a request of theirs comes in order (RFC 3261 12.2.2); keeps its CSeq and source."""
         number = request.cseq.number
         if self.remote_sequence is not None and number <= self.remote_sequence:
             return False
         self.remote_sequence = number
+        self.flow = source
         return True
 
     def refresh_target(self, message: Request | Response) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
-from ipaddress import ip_address
+from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import Protocol
 
+from sip.dead_hops import DeadHops
 from sip.dialog import Dialog
 from sip.line import Address, DialogId, Hop, LineEvent
 from sip.message import Headers, Request, Response
 from sip.negotiation import CONTENT_TYPE
+from sip.place import Place
 from sip.sdp import SessionDescription
 from sip.timers import Timers
 from sip.transaction import ServerTransaction
@@ -64,18 +65,27 @@ class DialogUser(Protocol):
 
 
 class Endpoint:
-    """``local_address`` tells the address of ours that a peer at the given address reaches."""
+    """``local_address`` tells the address of ours that a peer at the given hop reaches. With ``tcp``,
+    requests that are too large for UDP go by TCP."""
 
-    def __init__(self, local_address: Callable[[Hop], Address], user_agent: str, random: Random) -> None:
+    def __init__(
+        self,
+        local_address: Callable[[Hop], Address],
+        user_agent: str,
+        random: Random,
+        *,
+        tcp: bool = False,
+    ) -> None:
         self.random = random
         self.timers = Timers()
-        self.transactions = TransactionLayer(self.timers, random, local_address)
+        self.dead = DeadHops(self.timers)
+        self.transactions = TransactionLayer(self.timers, random, local_address, self.dead, tcp=tcp)
         self.dialogs: dict[DialogId, DialogUser] = {}
         self.user_agent = user_agent
         self._local_address = local_address
         self._events: list[LineEvent] = []
-        self._names: OrderedDict[tuple[str, int], Hop] = OrderedDict()
-        self._lookups: list[tuple[str, int]] = []
+        self._names: OrderedDict[Place, tuple[Hop, ...]] = OrderedDict()
+        self._lookups: list[Place] = []
 
     def emit(self, event: LineEvent) -> None:
         self._events.append(event)
@@ -88,10 +98,13 @@ class Endpoint:
         """A tag or an identifier that nobody guesses (RFC 3261 19.3)."""
         return f"{self.random.getrandbits(80):020x}"
 
-    def contact(self, peer: Hop, user: str | None) -> str:
-        """Our Contact towards ``peer``."""
+    def contact(self, peer: Hop, user: str | None, *, secure: bool = False) -> str:
+        """Our Contact towards ``peer``; a sips URI when ``secure``, which stands for TLS by itself."""
         host, port = self._local_address(peer)
-        return f"<{Uri('sip', user, host, port)}>"
+        if secure:
+            return f"<{Uri('sips', user, host, port)}>"
+        transport = {"transport": peer.transport.value.lower()} if peer.transport.reliable else {}
+        return f"<{Uri('sip', user, host, port, transport)}>"
 
     def local_host(self, peer: Hop) -> str:
         return self._local_address(peer)[0]
@@ -102,37 +115,42 @@ class Endpoint:
         """Hand the requests of ``user.dialog`` to ``user`` from now on."""
         self.dialogs[user.dialog.id] = user
         # Anew for each dialog, because names move.
-        self._look_up(user.dialog.next_hop())
+        place = user.dialog.next_hop()
+        if place is not None and place.literal is None:
+            self._look_up(place)
 
     def close_dialog(self, user: DialogUser) -> None:
         if self.dialogs.get(user.dialog.id) is user:
             del self.dialogs[user.dialog.id]
 
-    def destination(self, dialog: Dialog) -> Hop:
-        """Where the next request of a dialog goes.
+    def hops(self, dialog: Dialog) -> list[Hop]:
+        """Where the next request of a dialog goes, best first.
 
-        A name is asked for (``take_lookups``), and known from ``resolved`` on; until then the far end is
-        where its message came from, so that an ACK never waits.
+        A name is asked for (``take_lookups``), and known from ``resolved`` on. The last resort, and until
+        then the only one, is where the far end's messages come from: an ACK never waits, and a far end that
+        cannot be connected to may have connected to us.
         """
         place = dialog.next_hop()
-        if _is_address(place[0]):
-            return Hop(*place)
-        known = self._names.get(place)
-        if known is not None:
-            return known
-        self._look_up(place)
-        return dialog.flow
+        hops: Sequence[Hop] = ()
+        if place is not None and place.literal is not None:
+            hops = (place.literal,)
+        elif place is not None:
+            hops = self._names.get(place, ())
+            if not hops:
+                self._look_up(place)
+        return self.dead.last(dict.fromkeys([*hops, dialog.flow]))
 
-    def _look_up(self, place: tuple[str, int]) -> None:
-        if not _is_address(place[0]) and place not in self._lookups and len(self._lookups) < _MAX_NAMES:
+    def _look_up(self, place: Place) -> None:
+        if place not in self._lookups and len(self._lookups) < _MAX_NAMES:
             self._lookups.append(place)
 
-    def take_lookups(self) -> list[tuple[str, int]]:
+    def take_lookups(self) -> list[Place]:
         taken, self._lookups = self._lookups, []
         return taken
 
-    def resolved(self, place: tuple[str, int], hop: Hop) -> None:
-        self._names[place] = hop
+    def resolved(self, place: Place, hops: Sequence[Hop]) -> None:
+        self._names[place] = tuple(hops)
+        self._names.move_to_end(place)
         if len(self._names) > _MAX_NAMES:
             self._names.popitem(last=False)
 
@@ -182,11 +200,3 @@ class Endpoint:
     def dialog_headers(self, contact: str) -> list[tuple[str, str]]:
         """What a response that makes or refreshes a dialog carries."""
         return [("Contact", contact), ("Allow", ALLOW), ("Supported", SUPPORTED)]
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

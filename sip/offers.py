@@ -276,7 +276,7 @@ class _Reinvite:
             party.endpoint,
             party.authenticator,
             self._build,
-            lambda: party.endpoint.destination(party.dialog),
+            lambda: party.endpoint.hops(party.dialog),
             self._respond,
             self._lost,
             now,
@@ -323,5 +323,5 @@ def send_ack(endpoint: Endpoint, dialog: Dialog, invite: Request) -> tuple[bytes
     for header in ("Authorization", "Proxy-Authorization"):
         for value in invite.headers.get_all(header):
             ack.headers.add(header, value)
-    destination = endpoint.destination(dialog)
+    destination = endpoint.hops(dialog)[0]
     return endpoint.transactions.send(ack, destination), destination

@@ -19,7 +19,7 @@ from sip.authentication import Authenticator, Exchange
 from sip.dialog import Dialog
 from sip.endpoint import ALLOW, METHODS, REASONS, Endpoint
 from sip.errors import UnsendableError
-from sip.line import Answered, Answerer, CallRequest, Failed, Hop, Ringing, SessionTimers
+from sip.line import Answered, Answerer, CallRequest, Failed, Hop, Ringing, SessionTimers, Transport
 from sip.message import CSeq, Headers, NameAddress, Request, Response, q850_cause
 from sip.negotiation import Negotiation, read_answer
 from sip.offers import send_ack
@@ -69,10 +69,9 @@ class OutgoingCall:
         self._negotiation.check(request.media)
         self._offer = self._negotiation.describe(request.media)
         target = parse_uri(request.target)
-        if target.scheme == "sips":
-            raise UnsendableError(
-                f"{request.target} asks for TLS, and this line speaks UDP; write sip: instead"
-            )
+        secure = target.scheme == "sips"
+        if secure and any(hop.transport is not Transport.TLS for hop in request.destination):
+            raise UnsendableError(f"{request.target} asks for TLS on the way; write sip: for anything else")
         if not request.destination:
             raise UnsendableError("no hop says where the INVITE goes")
         caller = NameAddress.parse(request.caller)
@@ -84,7 +83,7 @@ class OutgoingCall:
         self._from = str(NameAddress(caller.display_name, caller.uri, {"tag": endpoint.token()}))
         self._to = f"<{target}>"
         self._call_id = f"{endpoint.token()}@{endpoint.local_host(request.destination[0])}"
-        self._contact = endpoint.contact(request.destination[0], user)
+        self._contact = endpoint.contact(request.destination[0], user, secure=secure)
         self._sequence = 0
         self._phase = Phase.CALLING
         self._early: list[_EarlyDialog] = []
@@ -97,7 +96,7 @@ class OutgoingCall:
             endpoint,
             self._authenticator,
             self._build,
-            lambda: request.destination[0],
+            lambda: request.destination[:1],
             self._respond,
             self._lost,
             now,

@@ -48,7 +48,7 @@ class Refresh:
             party.endpoint,
             party.authenticator,
             self._build,
-            lambda: party.endpoint.destination(party.dialog),
+            lambda: party.endpoint.hops(party.dialog),
             self._respond,
             self._lost,
             now,

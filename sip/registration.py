@@ -252,7 +252,7 @@ class Registration:
             self._endpoint,
             self._authenticator,
             lambda: self._build(expires),
-            lambda: self._request.destination,
+            lambda: [self._request.destination],
             self._respond,
             self._lost,
             now,

@@ -235,7 +235,7 @@ class Session:
             self.endpoint,
             self.authenticator,
             self._bye,
-            lambda: self.endpoint.destination(self.dialog),
+            lambda: self.endpoint.hops(self.dialog),
             self._bye_answered,
             self._bye_lost,
             now,

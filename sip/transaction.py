@@ -1,9 +1,13 @@
-"""The four transaction machines (RFC 3261 17, with the Accepted state of RFC 6026) for UDP.
+"""The four transaction machines (RFC 3261 17, with the Accepted state of RFC 6026).
 
 A *client* transaction repeats a request until it is answered and hands every response worth seeing to its
 user; a *server* transaction repeats the last response whenever the request comes again. A machine is one
 table: ``(state, input) -> Step``. **Anything not in the table is ignored**: a stray response, a timer that
 has lost its meaning. So nobody needs to stop a timer except by ending the transaction.
+
+A reliable transport loses nothing, so there nothing is repeated (timers A, E, G), and nobody waits for
+copies (D, I, J and K are zero). A 2xx is still repeated by its user: further on it may travel by UDP
+(RFC 3261 13.3.1.4).
 
 .. code-block:: text
 
@@ -17,7 +21,7 @@ has lost its meaning. So nobody needs to stop a timer except by ending the trans
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -53,6 +57,8 @@ class Input(Enum):
     """The request came once more (server)."""
     ACK = auto()
     UNREACHABLE = auto()
+    MOVED = auto()
+    """The network refused, and the request goes another way."""
     ABANDON = auto()
     """The user of a client transaction waits no longer (RFC 3261 9.1)."""
     TIMER_A = auto()
@@ -106,7 +112,10 @@ _INTERVALS: Mapping[Input, float] = {
 }
 
 _REPEAT_LIMITS: Mapping[Input, float] = {Input.TIMER_A: 64 * T1, Input.TIMER_E: T2, Input.TIMER_G: T2}
-"""Timers that repeat a message: they begin with T1 and double up to this."""
+"""Timers that repeat a message: they begin with T1 and double up to this. Not on a reliable transport."""
+
+_WAITS_FOR_COPIES = frozenset({Input.TIMER_D, Input.TIMER_I, Input.TIMER_J, Input.TIMER_K})
+"""Timers that are zero on a reliable transport."""
 
 
 # RFC 3261 17.1.1 and RFC 6026 8.4
@@ -114,6 +123,7 @@ INVITE_CLIENT: Table = {
     (State.CALLING, Input.TIMER_A): Step(State.CALLING, (Action.REPEAT,), (Input.TIMER_A,)),
     (State.CALLING, Input.TIMER_B): Step(State.TERMINATED, (Action.GIVE_UP,)),
     (State.CALLING, Input.UNREACHABLE): Step(State.TERMINATED, (Action.GIVE_UP,)),
+    (State.CALLING, Input.MOVED): Step(State.CALLING, (Action.REPEAT,), (Input.TIMER_A,)),
     (State.CALLING, Input.PROVISIONAL): Step(State.PROCEEDING, (Action.DELIVER,)),
     (State.CALLING, Input.SUCCESS): Step(State.ACCEPTED, (Action.DELIVER,), (Input.TIMER_M,)),
     (State.CALLING, Input.FAILURE): Step(
@@ -137,6 +147,8 @@ INVITE_CLIENT: Table = {
 OTHER_CLIENT: Table = {
     (State.TRYING, Input.TIMER_E): Step(State.TRYING, (Action.REPEAT,), (Input.TIMER_E,)),
     (State.TRYING, Input.TIMER_F): Step(State.TERMINATED, (Action.GIVE_UP,)),
+    (State.TRYING, Input.UNREACHABLE): Step(State.TERMINATED, (Action.GIVE_UP,)),
+    (State.TRYING, Input.MOVED): Step(State.TRYING, (Action.REPEAT,), (Input.TIMER_E,)),
     (State.TRYING, Input.ABANDON): Step(State.TERMINATED),
     (State.TRYING, Input.PROVISIONAL): Step(State.PROCEEDING, (Action.DELIVER,)),
     (State.TRYING, Input.SUCCESS): Step(State.COMPLETED, (Action.DELIVER,), (Input.TIMER_K,)),
@@ -190,8 +202,11 @@ class Failure(Enum):
 class Transaction:
     """A machine and its timers; the subclasses say what the actions are."""
 
-    def __init__(self, table: Table, state: State, timers: Timers, on_end: Callable[[], None]) -> None:
+    def __init__(
+        self, table: Table, state: State, destination: Hop, timers: Timers, on_end: Callable[[], None]
+    ) -> None:
         self.state = state
+        self.destination = destination
         self._table = table
         self._timers = timers
         self._on_end = on_end
@@ -217,13 +232,18 @@ class Transaction:
             self._on_end()
 
     def _start(self, name: Input, now: float) -> None:
-        interval = _INTERVALS.get(name)
+        reliable = self.destination.transport.reliable
+        if reliable and name in _REPEAT_LIMITS:
+            return
+        interval = 0.0 if reliable and name in _WAITS_FOR_COPIES else _INTERVALS.get(name)
         if interval is None:
             limit = _REPEAT_LIMITS[name]
             interval = min(self._intervals.get(name, T1), limit)
             if name is Input.TIMER_E and self.state is State.PROCEEDING:
                 interval = T2
             self._intervals[name] = 2 * interval
+        if name in self._running:
+            self._running[name].cancel()
         self._running[name] = self._timers.at(now + interval, lambda late: self._feed(name, late))
 
     def _act(self, action: Action, what: Input, response: Response | None, now: float) -> None:
@@ -236,7 +256,11 @@ FailureUser = Callable[[Failure, float], None]
 
 
 class ClientTransaction(Transaction):
-    """A request of ours on its way to ``destination``."""
+    """A request of ours on its way to ``destination``.
+
+    ``others`` are other ways for it, each taken when the network refuses the one before: the same request but
+    for the transport and address in its Via.
+    """
 
     def __init__(
         self,
@@ -247,12 +271,13 @@ class ClientTransaction(Transaction):
         on_response: ResponseUser,
         on_failure: FailureUser,
         on_end: Callable[[], None],
+        others: Sequence[tuple[Request, Hop]] = (),
     ) -> None:
         self.invite = request.method == "INVITE"
         first = State.CALLING if self.invite else State.TRYING
-        super().__init__(INVITE_CLIENT if self.invite else OTHER_CLIENT, first, timers, on_end)
+        super().__init__(INVITE_CLIENT if self.invite else OTHER_CLIENT, first, destination, timers, on_end)
         self.request = request
-        self.destination = destination
+        self._others = list(others)
         self._octets = bytes(request)
         self._send = send
         self._on_response = on_response
@@ -270,8 +295,15 @@ class ClientTransaction(Transaction):
         self._feed(_kind(response), now, response)
 
     def unreachable(self, now: float) -> None:
-        """The network has refused a datagram to ``destination``."""
-        self._feed(Input.UNREACHABLE, now)
+        """The network has refused the request, or its connection broke."""
+        if self._others and self.state in (State.CALLING, State.TRYING):
+            self.request, self.destination = self._others.pop(0)
+            self._octets = bytes(self.request)
+            self._intervals.clear()
+            self._feed(Input.MOVED, now)
+        elif self.invite or self.destination.transport.reliable:
+            # Elsewhere a refusal may be of the moment, and the request is repeated anyway.
+            self._feed(Input.UNREACHABLE, now)
 
     def abandon(self, now: float) -> None:
         """Wait for no (further) final response; does nothing once there was one."""
@@ -290,7 +322,7 @@ class ClientTransaction(Transaction):
 
 
 class ServerTransaction(Transaction):
-    """A request of theirs; responses go to ``destination``.
+    """A request of theirs; responses go to ``destination``, which changes when its connection breaks.
 
     ``on_cancel`` may be set by the user of an INVITE: it is called with the CANCEL and ``now``.
     """
@@ -305,9 +337,8 @@ class ServerTransaction(Transaction):
     ) -> None:
         self.invite = request.method == "INVITE"
         first = State.PROCEEDING if self.invite else State.TRYING
-        super().__init__(INVITE_SERVER if self.invite else OTHER_SERVER, first, timers, on_end)
+        super().__init__(INVITE_SERVER if self.invite else OTHER_SERVER, first, destination, timers, on_end)
         self.request = request
-        self.destination = destination
         self.on_cancel: Callable[[Request, float], None] | None = None
         self._send = send
         self._last = b""

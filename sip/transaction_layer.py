@@ -1,22 +1,25 @@
 """Finds the transaction that a message belongs to (RFC 3261 17.1.3, 17.2.3), and knows where responses go.
 
-Responses go to the address a request came from (RFC 3261 18.2.2, RFC 3581), to the port in Via only when the
-sender did not ask for ``rport``.
+Responses go back on the connection that a request came on, or to the address it came from (RFC 3261 18.2.2,
+RFC 3581); to the port in Via only when that connection is gone, or the sender did not ask for ``rport``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
 
-from sip.line import Address, Hop
+from sip.dead_hops import DeadHops
+from sip.line import Address, Hop, Transport
 from sip.message import Request, Response, Via
 from sip.timers import Timers
 from sip.transaction import ClientTransaction, FailureUser, ResponseUser, ServerTransaction
 
 MAGIC_COOKIE = "z9hG4bK"
 """What a branch begins with when it is unique (RFC 3261 8.1.1.7)."""
+LARGEST_DATAGRAM = 1300
+"""Octets of a request beyond which it does not go by UDP when TCP will do (RFC 3261 18.1.1)."""
 
 _ClientKey = tuple[str, str]
 _ServerKey = tuple[str | int | None, ...]
@@ -25,16 +28,26 @@ _ServerKey = tuple[str | int | None, ...]
 class TransactionLayer:
     """All transactions of one user agent.
 
-    ``sent_by`` tells the address of ours that a destination sees. Requests beyond ``limit`` unfinished server
-    transactions are dropped: their senders repeat them.
+    ``sent_by`` tells the address of ours that a destination sees. With ``tcp``, large requests for UDP go by
+    TCP instead, unless it is refused. Requests beyond ``limit`` unfinished server transactions are dropped:
+    their senders repeat them.
     """
 
     def __init__(
-        self, timers: Timers, random: Random, sent_by: Callable[[Hop], Address], limit: int = 4096
+        self,
+        timers: Timers,
+        random: Random,
+        sent_by: Callable[[Hop], Address],
+        dead: DeadHops,
+        *,
+        tcp: bool = False,
+        limit: int = 4096,
     ) -> None:
         self._timers = timers
         self._random = random
         self._sent_by = sent_by
+        self._dead = dead
+        self._tcp = tcp
         self._limit = limit
         self._clients: dict[_ClientKey, ClientTransaction] = {}
         self._servers: dict[_ServerKey, ServerTransaction] = {}
@@ -53,24 +66,32 @@ class TransactionLayer:
     def request(
         self,
         request: Request,
-        destination: Hop,
+        hops: Sequence[Hop],
         on_response: ResponseUser,
         on_failure: FailureUser,
         now: float,
     ) -> ClientTransaction:
-        """Push our Via and send ``request`` until it is answered."""
-        self._push_via(request, destination)
-        return self._begin(request, destination, on_response, on_failure, now)
+        """Push our Via and send ``request`` until it is answered; to each hop only if the network refuses it
+        to the one before."""
+        branch = self._branch()
+        ways: list[tuple[Request, Hop]] = []
+        for hop in hops:
+            by_datagram = self._with_via(request, hop, branch)
+            over_tcp = replace(hop, transport=Transport.TCP)
+            large = hop.transport is Transport.UDP and len(bytes(by_datagram)) > LARGEST_DATAGRAM
+            if large and self._tcp and over_tcp not in self._dead:
+                ways.append((self._with_via(request, over_tcp, branch), over_tcp))
+            ways.append((by_datagram, hop))
+        return self._begin(ways, on_response, on_failure, now)
 
     def cancel(self, cancel: Request, invite: ClientTransaction, now: float) -> None:
         """Send ``cancel`` with the branch and to the place of ``invite`` (RFC 3261 9.1)."""
         cancel.headers.insert_first("Via", str(invite.request.via))
-        self._begin(cancel, invite.destination, _ignore_response, _ignore_failure, now)
+        self._begin([(cancel, invite.destination)], _ignore_response, _ignore_failure, now)
 
     def send(self, request: Request, destination: Hop) -> bytes:
         """Send a request that has no transaction, which is the ACK of a 2xx; returns its octets."""
-        self._push_via(request, destination)
-        octets = bytes(request)
+        octets = bytes(self._with_via(request, destination, self._branch()))
         self.send_octets(octets, destination)
         return octets
 
@@ -78,10 +99,15 @@ class TransactionLayer:
         self._datagrams.append((octets, destination))
 
     def unreachable(self, hop: Hop, now: float) -> None:
-        """The network refused what was sent to ``hop``; only INVITEs that nobody answered yet take note."""
-        for transaction in list(self._clients.values()):
-            if transaction.destination == hop:
-                transaction.unreachable(now)
+        """The network refused what was sent to ``hop``, or a connection to it broke."""
+        for server in self._servers.values():
+            if server.destination == hop and hop.transport.reliable:
+                # A new connection to where the sender says it listens (RFC 3261 18.2.2).
+                port = server.request.via.port or hop.transport.default_port
+                server.destination = replace(hop, port=port)
+        for client in list(self._clients.values()):
+            if client.destination == hop:
+                client.unreachable(now)
 
     # --- what comes in --------------------------------------------------------------------------------------
 
@@ -133,20 +159,24 @@ class TransactionLayer:
 
     # --------------------------------------------------------------------------------------------------------
 
-    def _push_via(self, request: Request, destination: Hop) -> None:
-        host, port = self._sent_by(destination)
-        branch = f"{MAGIC_COOKIE}{self._random.getrandbits(96):024x}"
-        via = Via("UDP", host, port, {"branch": branch, "rport": None})
-        request.headers.insert_first("Via", str(via))
+    def _branch(self) -> str:
+        return f"{MAGIC_COOKIE}{self._random.getrandbits(96):024x}"
+
+    def _with_via(self, request: Request, hop: Hop, branch: str) -> Request:
+        host, port = self._sent_by(hop)
+        via = Via(hop.transport.value, host, port, {"branch": branch, "rport": None})
+        headers = request.headers.copy()
+        headers.insert_first("Via", str(via))
+        return replace(request, headers=headers)
 
     def _begin(
         self,
-        request: Request,
-        destination: Hop,
+        ways: Sequence[tuple[Request, Hop]],
         on_response: ResponseUser,
         on_failure: FailureUser,
         now: float,
     ) -> ClientTransaction:
+        (request, destination), *others = ways
         key = (request.via.branch or "", request.method)
         transaction = ClientTransaction(
             request,
@@ -156,6 +186,7 @@ class TransactionLayer:
             on_response,
             on_failure,
             lambda: self._clients.__delitem__(key),
+            others,
         )
         self._clients[key] = transaction
         transaction.start(now)
@@ -164,7 +195,7 @@ class TransactionLayer:
 
 def response_address(via: Via, source: Hop) -> Hop:
     """Where the response to a request with this topmost Via, received from ``source``, is sent."""
-    if "rport" in via.params:
+    if source.transport.reliable or "rport" in via.params:
         return source
     return replace(source, port=via.port or source.transport.default_port)
 

@@ -16,6 +16,7 @@ from sip.agent import UserAgent
 from sip.dialog import DEFAULT_PORT
 from sip.errors import SipError
 from sip.line import Address, Answerer, CallRequest, Hop, LineEvent
+from sip.place import Place
 from sip.registrar import RegistrationRequest, RegistrationState
 from sip.resolver import ResolveError, resolve_host
 from sip.sdp import MediaDescription
@@ -183,8 +184,8 @@ class UdpLine:
         for state in self.agent.registrations.take_events():
             if self._on_registration is not None:
                 self._loop.call_soon(self._on_registration, state)
-        for host, port in self.agent.take_lookups():
-            lookup = self._loop.create_task(self._look_up(host, port))
+        for place in self.agent.take_lookups():
+            lookup = self._loop.create_task(self._look_up(place))
             self._lookups.add(lookup)
             lookup.add_done_callback(self._lookups.discard)
         if not (self.agent.calls or self.agent.dialogs or self.agent.registrations):
@@ -233,13 +234,13 @@ class UdpLine:
                     self.agent.unreachable(Hop(*destination[:2]), self._loop.time())
         return found
 
-    async def _look_up(self, host: str, port: int) -> None:
+    async def _look_up(self, place: Place) -> None:
         try:
-            hop = await resolve_host(host, port, family=self._socket.family)
+            hop = await resolve_host(place.host, place.port or DEFAULT_PORT, family=self._socket.family)
         except ResolveError as error:
             _logger.warning("%s; going on with the address its messages come from", error)
             return
-        self.agent.resolved((host, port), hop)
+        self.agent.resolved(place, [hop])
 
 
 async def _bind(host: str, port: int) -> socket.socket:

@@ -61,6 +61,7 @@ class Solo:
         body: bytes = b"",
         fields: tuple[tuple[str, str], ...] = (),
         contact: str = f"<sip:bob@{BOB.host}:{BOB.port}>",
+        source: Hop = BOB,
     ) -> Response:
         """Answer a request of the agent."""
         headers = Headers(
@@ -75,7 +76,7 @@ class Solo:
         if body:
             headers.add("Content-Type", "application/sdp")
         response = Response(status, "Because", headers, body)
-        self.say(response)
+        self.say(response, source)
         return response
 
     def ask(
@@ -90,21 +91,21 @@ class Solo:
         branch: str | None = None,
         fields: tuple[tuple[str, str], ...] = (),
         source: Hop = BOB,
+        via: str | None = None,
+        contact: str = f"<sip:bob@{BOB.host}:{BOB.port}>",
     ) -> Request:
         """Send the agent a request."""
         self._branches += 1
+        branch = branch or f"z9hG4bK-{self._branches}"
         headers = Headers(
             [
-                (
-                    "Via",
-                    f"SIP/2.0/UDP {BOB.host}:{BOB.port};branch={branch or f'z9hG4bK-{self._branches}'};rport",
-                ),
+                ("Via", via or f"SIP/2.0/UDP {BOB.host}:{BOB.port};branch={branch};rport"),
                 ("Max-Forwards", "70"),
                 ("From", from_),
                 ("To", to),
                 ("Call-ID", call_id),
                 ("CSeq", f"{number} {method}"),
-                ("Contact", f"<sip:bob@{BOB.host}:{BOB.port}>"),
+                ("Contact", contact),
                 *fields,
             ]
         )

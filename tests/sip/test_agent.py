@@ -18,6 +18,7 @@ from sip.line import (
     Ringing,
 )
 from sip.message import Request
+from sip.place import Place
 from tests.sip.link import ALICE, AUDIO, BOB, IMAGE, Link, call_request, mirror
 from tests.sip.solo import Solo, sdp
 
@@ -368,8 +369,8 @@ def test_a_contact_that_is_a_name_is_asked_for_and_then_used() -> None:
     solo.reply(invite, 200, body=sdp(), contact="<sip:bob@gw.example:5070>")
     ((_, destination),) = solo.agent.take_datagrams()
     assert destination == BOB
-    assert solo.agent.take_lookups() == [("gw.example", 5070)]
-    solo.agent.resolved(("gw.example", 5070), Hop("192.0.2.77", 5070))
+    assert solo.agent.take_lookups() == [Place("gw.example", 5070)]
+    solo.agent.resolved(Place("gw.example", 5070), [Hop("192.0.2.77", 5070)])
     solo.agent.hang_up(1, solo.now)
     ((_, destination),) = solo.agent.take_datagrams()
     assert destination == Hop("192.0.2.77", 5070)

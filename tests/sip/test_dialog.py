@@ -8,6 +8,7 @@ from sip.dialog import Dialog, contact_of
 from sip.errors import ParseError
 from sip.line import DialogId
 from sip.message import Headers, Request, Response
+from sip.place import Place
 from tests.sip.link import BOB
 
 FIELDS = (
@@ -37,7 +38,7 @@ def test_the_caller_reads_the_route_set_backwards() -> None:
     )
     assert dialog.id == DialogId("c1", "aa", "bb")
     assert str(dialog.id) == "c1;local-tag=aa;remote-tag=bb"
-    assert dialog.next_hop() == ("p1.example", 5062)
+    assert dialog.next_hop() == Place("p1.example", 5062)
     bye = dialog.request("BYE")
     assert bye.uri == "sip:b@192.0.2.2:5070"
     assert bye.headers.get_all("Route") == ["<sip:p1.example:5062;lr>", "<sip:p2.example;lr>"]
@@ -67,12 +68,12 @@ def test_a_strict_router_gets_itself_as_request_uri() -> None:
     bye = dialog.request("BYE")
     assert bye.uri == "sip:p1.example"
     assert bye.headers.get_all("Route") == ["<sip:p2.example;lr>", "<sip:b@192.0.2.2:5070>"]
-    assert dialog.next_hop() == ("p1.example", 5060)
+    assert dialog.next_hop() == Place("p1.example")
 
 
 def test_without_routes_requests_go_to_the_contact() -> None:
     dialog = Dialog.from_response(invite(), ok(), BOB)
-    assert dialog.next_hop() == ("192.0.2.2", 5070)
+    assert dialog.next_hop() == Place("192.0.2.2", 5070)
 
 
 @pytest.mark.parametrize("contact", ["*", "<mailto:b@b.example>", "<sip:b@[::1>"])
@@ -92,8 +93,11 @@ def test_an_invite_without_contact_makes_no_dialog() -> None:
 def test_requests_out_of_order_are_told_from_those_in_order() -> None:
     dialog = Dialog.from_request(invite(), "t", BOB)
 
+    def info(number: int) -> Request:
+        return Request("INFO", "sip:b@b.example", Headers([("CSeq", f"{number} INFO")]))
+
     def comes(number: int) -> bool:
-        return dialog.take_sequence(Request("INFO", "sip:b@b.example", Headers([("CSeq", f"{number} INFO")])))
+        return dialog.take_request(info(number), BOB)
 
     assert [comes(number) for number in (8, 8, 7, 20, 4294967295, 1)] == [
         True,

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sip.line import Hop
+from sip.dead_hops import DeadHops
+from sip.line import Hop, Transport
 from sip.message import Headers, Request, Response, Via
 from sip.timers import Timers
 from sip.transaction import (
@@ -46,6 +47,9 @@ def response(to: Request, status: int, tag: str = "2") -> Response:
     return Response(status, "R", headers)
 
 
+OVER_TCP = Hop(BOB.host, BOB.port, Transport.TCP)
+
+
 class Bench:
     """Transactions on a clock of their own, and what they did when."""
 
@@ -53,11 +57,13 @@ class Bench:
         self.timers = Timers()
         self.now = 0.0
         self.sent: list[tuple[float, str]] = []
+        self.hops: list[Hop] = []
         self.delivered: list[int] = []
         self.failures: list[Failure] = []
         self.ended = 0
 
     def send(self, data: bytes, destination: Hop) -> None:
+        self.hops.append(destination)
         self.sent.append(
             (round(self.now, 3), data.split(b" ")[0 if not data.startswith(b"SIP") else 1].decode())
         )
@@ -65,21 +71,24 @@ class Bench:
     def end(self) -> None:
         self.ended += 1
 
-    def client(self, method: str) -> ClientTransaction:
+    def client(self, method: str, *hops: Hop) -> ClientTransaction:
+        """``hops`` are the ways for it; BOB alone when there are none."""
+        destination, *others = hops or (BOB,)
         transaction = ClientTransaction(
             request(method),
-            BOB,
+            destination,
             self.timers,
             self.send,
             lambda response, source, now: self.delivered.append(response.status),
             lambda failure, now: self.failures.append(failure),
             self.end,
+            [(request(method), hop) for hop in others],
         )
         transaction.start(self.now)
         return transaction
 
-    def server(self, method: str) -> ServerTransaction:
-        return ServerTransaction(request(method), BOB, self.timers, self.send, self.end)
+    def server(self, method: str, hop: Hop = BOB) -> ServerTransaction:
+        return ServerTransaction(request(method), hop, self.timers, self.send, self.end)
 
     def wait(self, seconds: float) -> None:
         end = self.now + seconds
@@ -220,6 +229,89 @@ def test_a_server_answers_a_copy_with_its_last_response() -> None:
     assert transaction.terminated
 
 
+# --- reliable transports, and more ways than one ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["INVITE", "BYE"])
+def test_nothing_is_repeated_over_tcp_and_patience_is_the_same(method: str) -> None:
+    bench = Bench()
+    bench.client(method, OVER_TCP)
+    bench.wait(31.9)
+    assert bench.at() == [0]
+    assert not bench.failures
+    bench.wait(0.1)
+    assert bench.failures == [Failure.TIMEOUT]
+
+
+@pytest.mark.parametrize(("method", "status"), [("INVITE", 486), ("BYE", 200)])
+def test_over_tcp_a_client_waits_for_no_copies_of_the_answer(method: str, status: int) -> None:
+    bench = Bench()
+    transaction = bench.client(method, OVER_TCP)
+    transaction.receive(response(transaction.request, status), OVER_TCP, bench.now)
+    bench.wait(0)
+    assert transaction.terminated
+    assert bench.delivered == [status]
+
+
+def test_over_tcp_a_server_refuses_once_and_forgets_with_the_ack() -> None:
+    bench = Bench()
+    transaction = bench.server("INVITE", OVER_TCP)
+    transaction.respond(response(transaction.request, 486), bench.now)
+    bench.wait(20)
+    assert bench.at() == [0]
+    transaction.acknowledged(bench.now)
+    bench.wait(0)
+    assert transaction.terminated
+    other = bench.server("BYE", OVER_TCP)
+    other.respond(response(other.request, 200), bench.now)
+    bench.wait(0)
+    assert other.terminated
+
+
+def test_over_tcp_a_success_still_waits_for_other_forks() -> None:
+    bench = Bench()
+    transaction = bench.client("INVITE", OVER_TCP)
+    transaction.receive(response(transaction.request, 200), OVER_TCP, bench.now)
+    bench.wait(31.9)
+    assert transaction.state is State.ACCEPTED
+
+
+@pytest.mark.parametrize("method", ["INVITE", "BYE"])
+def test_a_broken_connection_fails_a_request_that_nobody_answered(method: str) -> None:
+    bench = Bench()
+    bench.client(method, OVER_TCP).unreachable(bench.now)
+    assert bench.failures == [Failure.UNREACHABLE]
+
+
+def test_a_refused_datagram_does_not_fail_other_requests_than_invite() -> None:
+    bench = Bench()
+    bench.client("BYE").unreachable(bench.now)
+    bench.wait(0.5)
+    assert (bench.failures, bench.at()) == ([], [0, 0.5])
+
+
+@pytest.mark.parametrize("method", ["INVITE", "BYE"])
+def test_a_request_refused_on_one_way_goes_the_next_and_is_repeated_there(method: str) -> None:
+    bench = Bench()
+    transaction = bench.client(method, OVER_TCP, BOB)
+    bench.wait(0.25)
+    transaction.unreachable(bench.now)
+    bench.wait(2)
+    assert bench.hops == [OVER_TCP, BOB, BOB, BOB]
+    assert bench.at() == [0, 0.25, 0.75, 1.75]
+    transaction.receive(response(transaction.request, 200), BOB, bench.now)
+    assert bench.delivered == [200]
+
+
+def test_an_answered_invite_stays_on_its_way() -> None:
+    bench = Bench()
+    transaction = bench.client("INVITE", BOB, OVER_TCP)
+    transaction.receive(response(transaction.request, 100), BOB, bench.now)
+    transaction.unreachable(bench.now)
+    bench.wait(10)
+    assert bench.hops == [BOB]
+
+
 @pytest.mark.parametrize("table", [INVITE_CLIENT, OTHER_CLIENT, INVITE_SERVER, OTHER_SERVER])
 def test_every_state_of_a_table_leads_to_its_end(table: Table) -> None:
     leads = {state for state, _ in table}
@@ -269,7 +361,8 @@ def test_whatever_happens_a_transaction_ends_once_and_then_is_silent(inputs: lis
 
 
 def layer(limit: int = 100) -> TransactionLayer:
-    return TransactionLayer(Timers(), Random(1), lambda peer: ALICE.address, limit)
+    timers = Timers()
+    return TransactionLayer(timers, Random(1), lambda peer: ALICE.address, DeadHops(timers), limit=limit)
 
 
 def test_a_request_is_known_by_branch_sent_by_and_method() -> None:
@@ -306,9 +399,9 @@ def test_a_response_to_something_else_is_dropped(change: str) -> None:
     delivered: list[int] = []
     sent = request("OPTIONS")
     sent.headers.remove("Via")
-    transactions.request(
-        sent, BOB, lambda response, source, now: delivered.append(response.status), lambda *_: None, 0
-    )
+    sent = transactions.request(
+        sent, [BOB], lambda response, source, now: delivered.append(response.status), lambda *_: None, 0
+    ).request
     wrong = response(sent, 200)
     if change == "branch":
         wrong.headers.set("Via", "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKother")

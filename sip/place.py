@@ -1,0 +1,60 @@
+"""Where a URI leads, as far as it says so itself (RFC 3263 4); ``sip.resolver`` finds out the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from sip.errors import ParseError
+from sip.line import Hop, Transport
+from sip.uri import Uri
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a URI says of where it leads: the same for all URIs that lead to the same hops."""
+
+    host: str
+    """Name or literal IP address, without brackets."""
+    port: int | None = None
+    transport: Transport | None = None
+    """None leaves it to the records of the domain, or else to UDP."""
+
+    @classmethod
+    def of(cls, uri: Uri) -> Place:
+        """Raises ParseError for a URI without a host, and for a transport that we do not speak."""
+        if not uri.host:
+            raise ParseError(f"{str(uri)!r} names no host; say which gateway to send it through")
+        named = uri.params.get("transport")
+        try:
+            transport = None if named is None else Transport(named.upper())
+        except ValueError:
+            raise ParseError(f"{named!r} is no transport that we speak; write udp, tcp or tls") from None
+        if uri.scheme == "sips":
+            if transport is Transport.UDP:
+                raise ParseError(f"{str(uri)!r} asks for TLS and for UDP; leave one of them out")
+            transport = Transport.TLS
+        # RFC 3263 4 calls this TARGET.
+        return cls((uri.params.get("maddr") or uri.host).strip("[]").lower(), uri.port, transport)
+
+    @property
+    def literal(self) -> Hop | None:
+        """The hop when the host is an address (RFC 3263 4.1, 4.2); None when it must be looked up."""
+        if not is_address(self.host):
+            return None
+        transport = self.transport or Transport.UDP
+        return Hop(self.host, self.port or transport.default_port, transport)
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port is None else f":{self.port}"
+        return f"{host}{port}" + ("" if self.transport is None else f" over {self.transport.value}")
+
+
+def is_address(host: str) -> bool:
+    """Whether this is a literal IP address, without brackets."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
