@@ -39,17 +39,30 @@ def peer_address(text: str) -> str:
 
 
 def target_uri(number_or_uri: str, via: str | None) -> str:
-    """The Request-URI for a number (sent to ``via``, ``host[:port]``) or a SIP URI. Raises AddressError.
+    """The Request-URI for a number (sent to ``via``, ``host[:port]``) or a SIP URI. Raises AddressError."""
+    dialled = number_or_sip_uri(number_or_uri)
+    if isinstance(dialled, Uri):
+        return str(dialled)
+    if via is None:
+        raise AddressError(
+            f"the number {dialled} needs a SIP peer to call it through: --via sip:HOST, or sip:{dialled}@HOST"
+        )
+    host, port = parse_host_port(via)
+    return str(Uri("sip", dialled, host, port))
+
+
+def number_or_sip_uri(dialled: str) -> Uri | str:
+    """The SIP URI, or the number without separators, that a person wrote. Raises AddressError.
 
     A number may be written with blanks, dots, hyphens, slashes and parentheses, and as a tel URI.
     """
-    text = number_or_uri.strip()
+    text = dialled.strip()
     scheme = text.partition(":")[0].lower()
     try:
         if scheme in ("sip", "sips"):
-            return str(_over_udp(text, "sip:NUMBER@HOST"))
+            return _over_udp(text, "sip:NUMBER@HOST")
         if "@" in text:
-            return str(_over_udp(f"sip:{text}", "sip:NUMBER@HOST"))
+            return _over_udp(f"sip:{text}", "sip:NUMBER@HOST")
         if scheme == "tel":
             text = parse_uri(text).user or ""
     except SipError as error:
@@ -57,14 +70,9 @@ def target_uri(number_or_uri: str, via: str | None) -> str:
     number = _SEPARATORS.sub("", _DIAL_PREFIX.sub("", text) if _DIAL_PREFIX.match(text) else text)
     if not _NUMBER.fullmatch(number):
         raise AddressError(
-            f"{number_or_uri[:_SHOWN]!r} is neither a number nor a SIP URI; write +15550100 or sip:NAME@HOST"
+            f"{dialled[:_SHOWN]!r} is neither a number nor a SIP URI; write +15550100 or sip:NAME@HOST"
         )
-    if via is None:
-        raise AddressError(
-            f"the number {number} needs a SIP peer to call it through: --via sip:HOST, or sip:{number}@HOST"
-        )
-    host, port = parse_host_port(via)
-    return str(Uri("sip", number, host, port))
+    return number
 
 
 def caller_address(text: str) -> str:

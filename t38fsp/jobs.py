@@ -80,6 +80,7 @@ class SendJob:
 
     ``caller`` is the URI of From; None makes one of our address. ``via`` is ``host:port`` of a proxy or
     gateway that takes the INVITE, or None to go where the URI points. ``headers`` are added to the INVITE.
+    ``trunk`` names one of the engine's trunks, whose channels the call counts for.
     """
 
     document: str
@@ -89,6 +90,7 @@ class SendJob:
     credentials: Credentials | None = None
     settings: CallSettings = CallSettings()
     headers: tuple[tuple[str, str], ...] = ()
+    trunk: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,33 @@ class ReceiveJob:
     call: int
     file: str
     settings: CallSettings = CallSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A registration to keep up for ``identity`` (URI of the address of record).
+
+    ``registrar`` is the Request-URI, ``via`` the ``host[:port]`` that takes the REGISTER, ``expires`` in
+    seconds.
+    """
+
+    registrar: str
+    identity: str
+    via: str
+    credentials: Credentials | None = None
+    expires: int = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Trunk:
+    """What an engine is to know of a trunk beside its calls.
+
+    ``channels`` is the number of calls at a time, in both directions; None for any.
+    """
+
+    name: str
+    channels: int | None = None
+    registration: Registration | None = None
 
 
 @dataclass(frozen=True, slots=True)

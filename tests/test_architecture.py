@@ -50,7 +50,16 @@ ROOMS = (
     Room("trace", ("t38fsp.trace",), ("sip.line", _VOCABULARY, *_WORDS)),
     Room(
         "provider",
-        ("t38fsp.provider", "t38fsp.faxdev", "t38fsp.address", "t38fsp"),
+        (
+            "t38fsp.provider",
+            "t38fsp.faxdev",
+            "t38fsp.address",
+            "t38fsp.configuration",
+            "t38fsp.dialling",
+            "t38fsp.routes",
+            "t38fsp.setting_errors",
+            "t38fsp",
+        ),
         ("sip", "t38fsp.engine", "t38fsp.image", "t38fsp.trace", *_WORDS, *_SANS_IO_ROOMS),
         frozenset({"phonenumbers", "pydantic", "pydantic_settings"}),
     ),

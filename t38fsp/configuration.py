@@ -1,0 +1,233 @@
+"""The file of routes: where it is looked for, how it is read, and how settings of all sources are merged.
+
+The file is the first of these that there is: what ``$T38FSP_CONFIG`` names, ``t38fsp.toml`` in the current
+directory, ``$XDG_CONFIG_HOME/t38fsp/config.toml`` (``~/.config`` without that variable),
+``/etc/t38fsp.toml``.
+
+Of a setting that comes from several places the first one counts: the command line (or the arguments of
+:meth:`Configuration.route`), the environment (``T38FSP_SWITCH`` for ``switch``, ``T38FSP_DIAL__REGION`` for
+``dial.region``), the route in the file, the default.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import SettingsError
+
+from t38fsp.routes import PREFIX, Route
+from t38fsp.setting_errors import sentences
+
+FILE_VARIABLE = "T38FSP_CONFIG"
+
+_MAX_OCTETS = 1024 * 1024
+_MAX_PASSWORD = 1024
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_SECRETS = ("password", "password_file", "password_variable")
+
+
+class ConfigurationError(ValueError):
+    """Settings that are wrong, one sentence each in ``sentences``, or a file that cannot be read."""
+
+    def __init__(self, *sentences: str) -> None:
+        super().__init__("\n".join(sentences))
+        self.sentences = sentences
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    listen: str | None = None
+    routes: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+class Configuration:
+    """A file that was read; its routes are checked when they are asked for."""
+
+    def __init__(
+        self, file: Path | None, tables: Mapping[str, Mapping[str, Any]], listen: str | None
+    ) -> None:
+        self.file = file
+        self.listen = listen
+        self._tables = tables
+
+    @classmethod
+    def find(cls, file: str | os.PathLike[str] | None = None) -> Self:
+        """Read ``file``, or the first of the usual places. Raises ConfigurationError."""
+        if file is not None:
+            return cls.read(Path(file))
+        places = usual_places()
+        for place in places:
+            if place.exists() or os.environ.get(FILE_VARIABLE):
+                return cls.read(place)
+        shown = ", ".join(map(str, places))
+        raise ConfigurationError(f"there is no file with routes: none of {shown} exists")
+
+    @classmethod
+    def read(cls, file: Path) -> Self:
+        """Raises ConfigurationError."""
+        try:
+            with file.open("rb") as stream:
+                data = stream.read(_MAX_OCTETS + 1)
+                mode = os.fstat(stream.fileno()).st_mode
+        except OSError as error:
+            raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from error
+        if len(data) > _MAX_OCTETS:
+            raise ConfigurationError(
+                f"{file} is larger than {_MAX_OCTETS} octets, which no file of routes is"
+            )
+        try:
+            content = tomllib.loads(data.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            raise ConfigurationError(f"{file} is not text in UTF-8") from error
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
+            raise ConfigurationError(f"{file} is not TOML: {error}") from error
+
+        def place(path: tuple[str, ...]) -> str:
+            return ", ".join([str(file), ".".join(path)])
+
+        try:
+            checked = _File.model_validate(content)
+        except ValidationError as error:
+            raise ConfigurationError(*sentences(error, _File, place)) from error
+        for name, table in checked.routes.items():
+            _check_table(file, name, table, mode)
+        return cls(file, checked.routes, checked.listen)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the routes, in the order of the file."""
+        return tuple(self._tables)
+
+    def route(self, name: str, **given: Any) -> Route:
+        """The route merged with the environment and with ``given`` settings, which come first.
+
+        Raises ConfigurationError.
+        """
+        table = self._tables.get(name)
+        if table is None:
+            known = ", ".join(self._tables) or "none at all"
+            raise ConfigurationError(f"{self.file} has no route {name!r}; it has {known}")
+        where = f"{self.file}, route {name!r}"
+        merged = dict(table)
+        if "password" not in given and not os.environ.get(f"{PREFIX}PASSWORD"):
+            merged |= _password(where, table, self.file)
+        for key in _SECRETS[1:]:
+            merged.pop(key, None)
+        route = _merge(name, where, merged, given)
+        if route.peer is None:
+            raise ConfigurationError(f"{where}, peer is missing")
+        return route
+
+    def check(self) -> list[str]:
+        """A sentence for each thing that is wrong with any route."""
+        wrong: list[str] = []
+        for name in self._tables:
+            try:
+                self.route(name)
+            except ConfigurationError as error:
+                wrong += error.sentences
+        return wrong
+
+
+def direct_route(**given: Any) -> Route:
+    """A route of the environment and ``given`` settings alone. Raises ConfigurationError."""
+    return _merge("", "", {}, given)
+
+
+def usual_places() -> list[Path]:
+    """Where the file is looked for; only one place when the environment names it."""
+    named = os.environ.get(FILE_VARIABLE)
+    if named:
+        return [Path(named)]
+    home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return [
+        Path("t38fsp.toml"),
+        Path(home).expanduser() / "t38fsp" / "config.toml",
+        Path("/etc/t38fsp.toml"),
+    ]
+
+
+def _merge(name: str, where: str, table: Mapping[str, Any], given: Mapping[str, Any]) -> Route:
+    """The one place where settings of all sources meet."""
+
+    def place(path: tuple[str, ...]) -> str:
+        if path and path[0] in given:
+            return f"the setting {'.'.join(path)}"
+        for end in range(len(path), 0, -1):
+            variable = f"{PREFIX}{'__'.join(path[:end])}".upper()
+            if os.environ.get(variable):
+                return f"the environment variable {variable}"
+        return ", ".join(filter(None, [where, ".".join(path)])) or "the settings"
+
+    try:
+        return Route.merge(name, table, given)
+    except ValidationError as error:
+        raise ConfigurationError(*sentences(error, Route, place)) from error
+    except SettingsError as error:
+        raise ConfigurationError(f"the environment: {error}; lists and tables are written as JSON") from error
+
+
+def _check_table(file: Path, name: str, table: Mapping[str, object], mode: int) -> None:
+    where = f"{file}, route {name!r}"
+    if not _NAME.fullmatch(name):
+        raise ConfigurationError(
+            f"{where}: a name has up to 64 letters, digits, hyphens, dots and underscores"
+        )
+    if "password" in table and os.name == "posix" and stat.S_IMODE(mode) & 0o077:
+        raise ConfigurationError(
+            f"{where}, password: others may read this file (mode {stat.S_IMODE(mode):04o}); "
+            "make it 0600, or use password_file"
+        )
+
+
+def _password(where: str, table: Mapping[str, object], file: Path | None) -> dict[str, object]:
+    """``password`` from where the table says that it is."""
+    named = [key for key in _SECRETS if key in table]
+    if len(named) > 1:
+        raise ConfigurationError(f"{where}: {' and '.join(named)} are both set; keep one")
+    if not named or named == ["password"]:
+        return {}
+    (key,) = named
+    source = table[key]
+    if not isinstance(source, str):
+        raise ConfigurationError(f"{where}, {key}: {source!r} is not a text; put it into quotes")
+    try:
+        if key == "password_variable":
+            return {"password": password_from_variable(source)}
+        return {"password": read_password((file.parent if file else Path()) / Path(source).expanduser())}
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}, {key}: {error}") from error
+
+
+def password_from_variable(name: str) -> str:
+    """Raises ConfigurationError."""
+    password = os.environ.get(name, "")
+    if not password:
+        raise ConfigurationError(f"the environment variable {name} is not set")
+    return password
+
+
+def read_password(file: Path) -> str:
+    """The one line of a password file. Raises ConfigurationError."""
+    try:
+        with file.open(encoding="utf-8") as stream:
+            password = stream.read(_MAX_PASSWORD + 1).rstrip("\r\n")
+    except OSError as error:
+        raise ConfigurationError(
+            f"the password file {file} cannot be read: {error.strerror}; check its name"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"the password file {file} is not text in UTF-8") from error
+    if not password or len(password) > _MAX_PASSWORD or not password.isprintable():
+        raise ConfigurationError(
+            f"the password file {file} must hold one line, the password, and nothing else"
+        )
+    return password

@@ -1,0 +1,303 @@
+"""A route: a trunk, PBX or ATA and all that a call through it needs; ``docs/routes.md`` tells of each key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from sip.headers import TOKEN, NameAddress
+from sip.line import Credentials, Transport
+from sip.uri import Uri, parse_host_port, parse_uri
+from t38fsp.address import AddressError, caller_address, number_or_sip_uri, peer_address
+from t38fsp.dialling import DialPlan
+from t38fsp.jobs import CallSettings, Registration, SendJob, Switch, Trunk
+from t38fsp.t30.frames import encode_station_id
+
+PREFIX = "T38FSP_"
+"""Of the environment variables that stand for settings."""
+
+_TABLE = "route_table"
+"""Argument of Route that carries the table of the file."""
+
+_OWN_HEADERS = frozenset(
+    {"via", "from", "to", "call-id", "cseq", "contact", "max-forwards", "content-length", "content-type"}
+)
+
+
+class Privacy(Enum):
+    NONE = "none"
+    ID = "id"
+    """The far end must not learn who calls (RFC 3325 9.3); the trunk does."""
+
+
+def _station_id(text: str) -> str:
+    encode_station_id(text)
+    return text
+
+
+def _sip_uri(text: str) -> str:
+    if not parse_uri(text).host:
+        raise ValueError(f"{text!r} names no host; write it as sip:NAME@HOST")
+    return text
+
+
+def _in_upper_case(name: object) -> object:
+    return name.upper() if isinstance(name, str) else name
+
+
+def _offered_version(version: int) -> int:
+    if version not in (0, 2, 3):
+        raise ValueError(f"T.38 version {version} is not offered: use 0, 2 or 3")
+    return version
+
+
+def _interval(seconds: float) -> float:
+    if 0 < seconds < 0.1:
+        raise ValueError(f"{seconds:g} s is too often: 0.1 to 30, or 0 for none")
+    return seconds
+
+
+def _headers(headers: dict[str, str]) -> dict[str, str]:
+    for name, value in headers.items():
+        if not TOKEN.fullmatch(name) or not value.isprintable():
+            raise ValueError(f"{name!r} is no header, or its value has control characters")
+        if name.lower() in _OWN_HEADERS:
+            raise ValueError(f"{name} is a header that the user agent sets itself")
+    return headers
+
+
+Peer = Annotated[str, AfterValidator(peer_address)]
+Caller = Annotated[str, AfterValidator(caller_address)]
+TransportName = Annotated[Transport, BeforeValidator(_in_upper_case)]
+SipUri = Annotated[str, AfterValidator(_sip_uri)]
+
+
+class T38(BaseModel):
+    """``[routes.NAME.t38]``: what the peer cannot take, or says wrongly of itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: Annotated[int, AfterValidator(_offered_version)] = 0
+    redundancy: int = Field(default=3, ge=0, le=7)
+    """Earlier packets sent along with each."""
+    max_datagram: int | None = Field(default=None, ge=40, le=1400)
+    """Octets of a datagram, whatever the peer says that it takes."""
+    preamble: float = Field(default=1.0, ge=0.85, le=3.0)
+    """Seconds of flags before a V.21 frame."""
+    echo_protection: bool = False
+    """Leave time for talker echo protection before each training."""
+    whole_frames: bool = False
+    """Send a V.21 frame in one packet."""
+    copies: int = Field(default=3, ge=1, le=8)
+    """Times that an indicator is sent."""
+    keep_alive: Annotated[float, AfterValidator(_interval)] = Field(default=1.0, ge=0.0, le=30.0)
+    """Seconds between packets of a silent line; 0 is none."""
+
+
+class Route(BaseSettings):
+    """``[routes.NAME]``, merged with the command line and the environment (``t38fsp.configuration``)."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="__", env_ignore_empty=True
+    )
+
+    peer: Peer | None = None
+    """HOST[:PORT] of the trunk, PBX or ATA: the host of the URIs, and where calls go."""
+    transport: TransportName = Transport.UDP
+    proxy: Peer | None = None
+    """HOST[:PORT] that requests are sent to instead (outbound proxy)."""
+    user: str | None = Field(default=None, min_length=1)
+    """Name for digest authentication."""
+    password: SecretStr | None = None
+    registration: bool = False
+    """Register, so that calls come in."""
+    expires: int = Field(default=3600, ge=60, le=604800)
+    """Seconds that a registration is asked for."""
+    address_of_record: SipUri | None = None
+    """What is registered; default sip:USER@HOST of the peer."""
+    registrar: SipUri | None = None
+    """Request-URI of REGISTER; default sip:HOST of the peer."""
+    channels: int | None = Field(default=None, ge=1, le=10000)
+    """Calls at a time, in both directions."""
+    caller: Caller | None = None
+    """URI of From; default the address of record."""
+    caller_name: str = ""
+    """Display name of From."""
+    asserted_identity: Caller | None = None
+    """P-Asserted-Identity (RFC 3325), which only a trunk that trusts us takes."""
+    privacy: Privacy = Privacy.NONE
+    headers: Annotated[dict[str, str], AfterValidator(_headers)] = Field(default_factory=dict)
+    """Added to each INVITE."""
+    station_id: Annotated[str, AfterValidator(_station_id)] = ""
+    """Our TSI and CSI: up to 20 digits, spaces and +."""
+    switch: Switch = Switch.CALLEE
+    switch_wait: float = Field(default=10.0, ge=0.0, le=35.0)
+    """Seconds until we ask for T.38, with switch = "either"."""
+    ring_limit: float = Field(default=60.0, gt=0.0, le=600.0)
+    """Seconds that the far end may ring."""
+    max_rate: int = Field(default=14400, ge=2400, le=14400)
+    """bit/s."""
+    ecm: bool = True
+    dial: DialPlan = DialPlan()
+    t38: T38 = T38()
+
+    _name: str = PrivateAttr(default="")
+
+    @classmethod
+    def merge(cls, name: str, table: Mapping[str, Any], given: Mapping[str, Any]) -> Self:
+        """The route ``name`` of the ``given`` settings, the environment and ``table``, the first one first.
+
+        Raises ValidationError, and SettingsError for a variable that is not the JSON that it must be.
+        """
+        route = cls(**{**given, _TABLE: dict(table)})
+        route._name = name
+        return route
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        given = init_settings()
+        table = given.pop(_TABLE, {})
+        return InitSettingsSource(settings_cls, given), env_settings, InitSettingsSource(settings_cls, table)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.user is None) != (self.password is None):
+            there, missing = ("password", "user") if self.user is None else ("user", "password")
+            raise ValueError(f"{there} is set, but {missing} is not; digest authentication needs both")
+        if self.registration and self._identity() is None:
+            raise ValueError("registration needs peer and user, or address_of_record and registrar")
+        return self
+
+    # --- what the engine is asked for -----------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """Of the route; empty when there is none."""
+        return self._name
+
+    @property
+    def via(self) -> str | None:
+        """``host[:port]`` that requests are sent to."""
+        return self.proxy or self.peer
+
+    @property
+    def credentials(self) -> Credentials | None:
+        if self.user is None or self.password is None:
+            return None
+        return Credentials(self.user, self.password.get_secret_value())
+
+    @property
+    def call(self) -> CallSettings:
+        t38 = self.t38
+        return CallSettings(
+            station_id=self.station_id,
+            ecm=self.ecm,
+            max_rate=self.max_rate,
+            switch=self.switch,
+            switch_wait=self.switch_wait,
+            ring_limit=self.ring_limit,
+            redundancy=t38.redundancy,
+            t38_version=t38.version,
+            max_datagram=t38.max_datagram,
+            preamble=t38.preamble,
+            echo_protection=t38.echo_protection,
+            whole_frames=t38.whole_frames,
+            copies=t38.copies,
+            keep_alive=t38.keep_alive or None,
+        )
+
+    def target(self, to: str) -> str:
+        """The Request-URI for a number or a SIP URI. Raises AddressError."""
+        dialled = number_or_sip_uri(to)
+        if isinstance(dialled, Uri):
+            return str(dialled)
+        if self.peer is None:
+            raise AddressError(
+                f"the number {dialled} needs a SIP peer to call it through: --via sip:HOST, a route with a "
+                f"peer, or sip:{dialled}@HOST"
+            )
+        return str(self.dial.uri(dialled, *parse_host_port(self.peer)))
+
+    def send_job(self, document: str, to: str) -> SendJob:
+        """Raises AddressError."""
+        return SendJob(
+            document,
+            self.target(to),
+            self.from_,
+            self.via,
+            self.credentials,
+            self.call,
+            self._call_headers(),
+            self._name or None,
+        )
+
+    @property
+    def trunk(self) -> Trunk | None:
+        """What an engine is to know of the route beside its calls."""
+        identity = self._identity() if self.registration else None
+        if not self._name:
+            return None
+        if identity is None or self.via is None:
+            return Trunk(self._name, self.channels)
+        registrar = self.registrar or str(Uri("sip", None, *parse_host_port(self.peer or self.via)))
+        registration = Registration(registrar, identity, self.via, self.credentials, self.expires)
+        return Trunk(self._name, self.channels, registration)
+
+    @property
+    def from_(self) -> str | None:
+        """URI or name-addr of From; None leaves it to the engine."""
+        if self.privacy is Privacy.ID:
+            # RFC 3323 4.1.1.3
+            return '"Anonymous" <sip:anonymous@anonymous.invalid>'
+        identity = self.caller or self._identity()
+        if identity is None or not self.caller_name:
+            return identity
+        return str(NameAddress(self.caller_name, _bare(identity)))
+
+    def _identity(self) -> str | None:
+        if self.address_of_record is not None:
+            return self.address_of_record
+        if self.user is None or self.peer is None:
+            return None
+        # Some names are whole addresses already.
+        user, _, domain = self.user.partition("@")
+        return str(Uri("sip", user, domain or parse_host_port(self.peer)[0]))
+
+    def _call_headers(self) -> tuple[tuple[str, str], ...]:
+        headers = list(self.headers.items())
+        asserted = self.asserted_identity
+        if self.privacy is Privacy.ID:
+            asserted = asserted or self.caller or self._identity()
+            headers.append(("Privacy", "id"))
+        if asserted is not None:
+            headers.append(("P-Asserted-Identity", f"<{_bare(asserted)}>"))
+        return tuple(headers)
+
+
+def _bare(identity: str) -> str:
+    return NameAddress.parse(identity).uri if "<" in identity else identity

@@ -1,0 +1,79 @@
+"""What pydantic says of a wrong setting, as one sentence that names the place, the key, and what would do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+
+from pydantic import BaseModel, ValidationError
+
+_SHOWN = 60
+"""Characters of a wrong value that a sentence repeats."""
+_SECRET = frozenset({"password"})
+
+_KINDS = {
+    "int_parsing": "is not a whole number",
+    "int_type": "is not a whole number",
+    "int_from_float": "is not a whole number",
+    "float_parsing": "is not a number",
+    "float_type": "is not a number",
+    "finite_number": "is not a number",
+    "bool_parsing": "is neither true nor false",
+    "bool_type": "is neither true nor false",
+    "string_type": "is not a text; put it into quotes",
+    "string_too_short": "is empty",
+    "dict_type": "is not a table",
+    "model_type": "is not a table",
+    "model_attributes_type": "is not a table",
+    "tuple_type": "is not a list; put it into [brackets]",
+    "list_type": "is not a list; put it into [brackets]",
+    "greater_than_equal": "is too small: {ge:g} is the least",
+    "less_than_equal": "is too large: {le:g} is the most",
+    "greater_than": "must be above {gt:g}",
+    "enum": "is not one of {expected}",
+    "literal_error": "is not one of {expected}",
+}
+
+
+def sentences(
+    error: ValidationError, model: type[BaseModel], place_of: Callable[[tuple[str, ...]], str]
+) -> list[str]:
+    """One sentence for each setting of ``model`` that is wrong.
+
+    ``place_of`` tells of a key, as the path to it, in what words it was set: in a file, by a variable.
+    """
+    told = []
+    for each in error.errors():
+        path = tuple(str(part) for part in each["loc"])
+        wrong = _wrong(each["type"], path, each["input"], each.get("ctx", {}), model)
+        told.append(f"{place_of(path)}: {wrong or each['msg']}")
+    return told
+
+
+def _wrong(
+    kind: str, path: tuple[str, ...], value: object, context: Mapping[str, object], model: type[BaseModel]
+) -> str | None:
+    """What is wrong; None when pydantic has to say it."""
+    if kind == "extra_forbidden":
+        return f"there is no such setting{_hint(path[-1], _keys_beside(path, model))}"
+    if kind == "value_error":
+        return str(context["error"])
+    if kind not in _KINDS:
+        return None
+    shown = "what is set" if path and path[-1] in _SECRET else repr(value)[:_SHOWN]
+    return f"{shown} {_KINDS[kind].format(**context)}"
+
+
+def _keys_beside(path: tuple[str, ...], model: type[BaseModel]) -> Iterable[str]:
+    """The settings that there are where ``path`` leads."""
+    for part in path[:-1]:
+        field = model.model_fields.get(part)
+        inner = None if field is None else field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            model = inner
+    return model.model_fields
+
+
+def _hint(key: str, known: Iterable[str]) -> str:
+    close = get_close_matches(key, list(known), n=1)
+    return f"; {close[0]!r} is near to it" if close else ""

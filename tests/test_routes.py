@@ -1,0 +1,436 @@
+"""Routes: what the file says, what counts, what is asked of the engine, and what is told of mistakes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sip.line import Credentials
+from t38fsp.address import AddressError
+from t38fsp.configuration import Configuration, ConfigurationError, direct_route
+from t38fsp.jobs import CallSettings, Registration, Switch, Trunk
+
+OFFICE = """
+[routes.office]
+peer = "trunk.example:5070"
+user = "account"
+password_file = "office.password"
+"""
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.upper().startswith("T38FSP_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
+    monkeypatch.chdir(tmp_path)
+
+
+def write(folder: Path, text: str, *, mode: int = 0o644) -> Path:
+    """The file of routes, and the password file that they name."""
+    (folder / "office.password").write_text("secret\n")
+    file = folder / "t38fsp.toml"
+    file.write_text(text)
+    file.chmod(mode)
+    return file
+
+
+def told(file: Path, name: str = "office", **given_: object) -> str:
+    """The one sentence that says what is wrong with a route, without the name of the file."""
+    with pytest.raises(ConfigurationError) as caught:
+        Configuration.read(file).route(name, **given_)
+    (sentence,) = caught.value.sentences
+    return sentence.replace(str(file), "FILE")
+
+
+# --- what a route asks of the engine ------------------------------------------------------------------------
+
+
+def test_a_short_route_is_enough(tmp_path: Path) -> None:
+    route = Configuration.read(write(tmp_path, OFFICE)).route("office")
+    job = route.send_job("letter.tif", "+15550100")
+    assert job.target == "sip:+15550100@trunk.example:5070"
+    assert job.via == "trunk.example:5070"
+    assert job.caller == "sip:account@trunk.example"
+    assert job.credentials == Credentials("account", "secret")
+    assert job.settings == CallSettings()
+    assert job.headers == ()
+    assert job.trunk == "office"
+    assert route.trunk == Trunk("office")
+
+
+def test_every_key_arrives(tmp_path: Path) -> None:
+    file = write(
+        tmp_path,
+        """
+        listen = "192.0.2.1:5060"
+
+        [routes.office]
+        peer = "trunk.example"
+        transport = "udp"
+        proxy = "sbc.example:5080"
+        user = "account"
+        password = "secret"
+        registration = true
+        expires = 600
+        address_of_record = "sip:fax@example.org"
+        registrar = "sip:registrar.example"
+        channels = 2
+        caller = "sip:+15550199@trunk.example"
+        caller_name = "Example Ltd"
+        asserted_identity = "tel:+15550198"
+        privacy = "none"
+        headers = { X-Account = "12", X-Kind = "fax, T.38" }
+        station_id = "+1 555 0199"
+        switch = "either"
+        switch_wait = 4
+        ring_limit = 45.5
+        max_rate = 9600
+        ecm = false
+
+        [routes.office.dial]
+        region = "DE"
+        format = "digits"
+        access_code = "9"
+        user_phone = true
+
+        [[routes.office.dial.rules]]
+        begins = "**"
+        strip = 2
+
+        [routes.office.t38]
+        version = 3
+        redundancy = 2
+        max_datagram = 300
+        preamble = 1.2
+        echo_protection = true
+        whole_frames = true
+        copies = 4
+        keep_alive = 0
+        """,
+        mode=0o600,
+    )
+    configuration = Configuration.read(file)
+    assert configuration.listen == "192.0.2.1:5060"
+    route = configuration.route("office")
+    job = route.send_job("letter.tif", "0211 / 1234567")
+    assert job.target == "sip:9492111234567@trunk.example;user=phone"
+    assert route.send_job("letter.tif", "**12").target == "sip:12@trunk.example;user=phone"
+    assert job.via == "sbc.example:5080"
+    assert job.caller == '"Example Ltd" <sip:+15550199@trunk.example>'
+    assert job.headers == (
+        ("X-Account", "12"),
+        ("X-Kind", "fax, T.38"),
+        ("P-Asserted-Identity", "<tel:+15550198>"),
+    )
+    assert job.settings == CallSettings(
+        station_id="+1 555 0199",
+        ecm=False,
+        max_rate=9600,
+        switch=Switch.EITHER,
+        switch_wait=4,
+        ring_limit=45.5,
+        redundancy=2,
+        t38_version=3,
+        max_datagram=300,
+        preamble=1.2,
+        echo_protection=True,
+        whole_frames=True,
+        copies=4,
+        keep_alive=None,
+    )
+    credentials = Credentials("account", "secret")
+    registration = Registration(
+        "sip:registrar.example", "sip:fax@example.org", "sbc.example:5080", credentials, 600
+    )
+    assert route.trunk == Trunk("office", 2, registration)
+    assert "secret" not in repr(route)
+    assert "secret" not in repr(job)
+
+
+def test_a_registration_follows_from_the_peer_and_the_user(tmp_path: Path) -> None:
+    route = Configuration.read(write(tmp_path, f"{OFFICE}registration = true")).route("office")
+    assert route.trunk is not None
+    assert route.trunk.registration == Registration(
+        "sip:trunk.example:5070",
+        "sip:account@trunk.example",
+        "trunk.example:5070",
+        Credentials("account", "secret"),
+        3600,
+    )
+    whole = Configuration.read(write(tmp_path, OFFICE.replace('"account"', '"me@my.example"')))
+    assert whole.route("office").send_job("x", "1").caller == "sip:me@my.example"
+
+
+def test_a_hidden_caller_is_told_to_the_trunk_only(tmp_path: Path) -> None:
+    file = write(tmp_path, f'{OFFICE}privacy = "id"\ncaller = "Boss <sip:+15550199@trunk.example>"')
+    job = Configuration.read(file).route("office").send_job("letter.tif", "100")
+    assert job.caller == '"Anonymous" <sip:anonymous@anonymous.invalid>'
+    assert job.headers == (
+        ("Privacy", "id"),
+        ("P-Asserted-Identity", "<sip:+15550199@trunk.example>"),
+    )
+
+
+def test_a_route_to_an_ata_needs_no_account(tmp_path: Path) -> None:
+    route = Configuration.read(write(tmp_path, '[routes.ata]\npeer = "192.0.2.50"')).route("ata")
+    job = route.send_job("letter.tif", "100")
+    assert (job.target, job.caller, job.credentials) == ("sip:100@192.0.2.50", None, None)
+    assert route.send_job("letter.tif", "sip:fax@other.example").target == "sip:fax@other.example"
+    with pytest.raises(AddressError, match="neither a number nor a SIP URI"):
+        route.send_job("letter.tif", "nobody")
+
+
+def test_without_a_route_the_settings_stand_alone() -> None:
+    route = direct_route(peer="trunk.example", switch=Switch.FIRST)
+    assert route.send_job("x", "100").trunk is None
+    assert route.trunk is None
+    assert route.call.switch is Switch.FIRST
+    with pytest.raises(AddressError, match="needs a SIP peer"):
+        direct_route().send_job("x", "100")
+
+
+# --- what counts --------------------------------------------------------------------------------------------
+
+
+def test_the_command_line_comes_before_the_environment_the_file_and_the_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(tmp_path, f'{OFFICE}switch = "first"\n[routes.office.t38]\nredundancy = 1\ncopies = 2')
+
+    def switch_and_redundancy(**given_: object) -> tuple[Switch, int]:
+        call = Configuration.read(file).route("office", **given_).call
+        assert call.copies == 2
+        return call.switch, call.redundancy
+
+    assert switch_and_redundancy() == (Switch.FIRST, 1)
+    monkeypatch.setenv("T38FSP_SWITCH", "caller")
+    monkeypatch.setenv("T38FSP_T38__REDUNDANCY", "5")
+    assert switch_and_redundancy() == (Switch.CALLER, 5)
+    assert switch_and_redundancy(switch="either", t38={"redundancy": 0}) == (Switch.EITHER, 0)
+    monkeypatch.setenv("T38FSP_SWITCH", "")
+    assert switch_and_redundancy() == (Switch.FIRST, 5)
+
+
+def test_the_password_of_the_environment_comes_before_those_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(tmp_path, OFFICE.replace("office.password", "not there"))
+    monkeypatch.setenv("T38FSP_PASSWORD", "other")
+    assert Configuration.read(file).route("office").credentials == Credentials("account", "other")
+    given_ = Configuration.read(file).route("office", password="third")
+    assert given_.credentials == Credentials("account", "third")
+
+
+def test_a_variable_that_the_file_names_holds_the_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(
+        tmp_path, '[routes.office]\npeer = "h.example"\nuser = "a"\npassword_variable = "OFFICE_PASSWORD"'
+    )
+    assert told(file) == (
+        "FILE, route 'office', password_variable: the environment variable OFFICE_PASSWORD is not set"
+    )
+    monkeypatch.setenv("OFFICE_PASSWORD", "secret")
+    assert Configuration.read(file).route("office").credentials == Credentials("a", "secret")
+
+
+def test_the_file_is_looked_for_in_this_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigurationError, match=r"there is no file with routes: none of t38fsp\.toml, "):
+        Configuration.find()
+    home = tmp_path / "xdg" / "t38fsp"
+    home.mkdir(parents=True)
+    (home / "config.toml").write_text('[routes.home]\npeer = "h.example"')
+    assert Configuration.find().names == ("home",)
+    (tmp_path / "t38fsp.toml").write_text('[routes.here]\npeer = "h.example"')
+    assert Configuration.find().names == ("here",)
+    named = tmp_path / "named.toml"
+    monkeypatch.setenv("T38FSP_CONFIG", str(named))
+    with pytest.raises(ConfigurationError, match=r"named\.toml cannot be read: No such file or directory"):
+        Configuration.find()
+    named.write_text('[routes.named]\npeer = "h.example"')
+    assert Configuration.find().names == ("named",)
+    assert Configuration.find(home / "config.toml").names == ("home",)
+
+
+# --- mistakes -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ('swich = "first"', "swich: there is no such setting; 'switch' is near to it"),
+        ("colour = 1", "colour: there is no such setting"),
+        ('switch = "soon"', "switch: 'soon' is not one of 'callee', 'caller', 'either' or 'first'"),
+        ("switch_wait = 60", "switch_wait: 60 is too large: 35 is the most"),
+        ("ring_limit = 0", "ring_limit: 0 must be above 0"),
+        ('channels = "many"', "channels: 'many' is not a whole number"),
+        ("channels = 0", "channels: 0 is too small: 1 is the least"),
+        ("channels = 1.5", "channels: 1.5 is not a whole number"),
+        ("ecm = 7", "ecm: 7 is neither true nor false"),
+        ("station_id = 15550199", "station_id: 15550199 is not a text; put it into quotes"),
+        ('station_id = "+1 555 0100 0100 0100 1"', "station_id: a station ID has at most 20 characters"),
+        ('proxy = "a b"', "proxy: 'a b' is no SIP peer: 'a b' is not a host"),
+        ('caller = "me"', "caller: 'me' is no caller"),
+        ('registrar = "trunk"', "registrar: 'trunk' is not a SIP URI; write it as sip:number@host"),
+        ('registrar = "tel:1"', "registrar: 'tel:1' names no host"),
+        ('transport = "carrier pigeon"', "transport: 'CARRIER PIGEON' is not one of 'UDP', 'TCP' or 'TLS'"),
+        ("expires = 5", "expires: 5 is too small: 60 is the least"),
+        ("headers = 5", "headers: 5 is not a table"),
+        ('headers = { From = "x" }', "headers: From is a header that the user agent sets itself"),
+        ('headers = { "a b" = "x" }', "headers: 'a b' is no header"),
+        ("dial = 5", "dial: 5 is not a table"),
+        ("dial.reg = 5", "dial.reg: there is no such setting; 'region' is near to it"),
+        (
+            'dial.region = "Germany"',
+            "dial.region: 'Germany' is no region; it is two letters such as US or DE",
+        ),
+        ("dial.rules = 5", "dial.rules: 5 is not a list; put it into [brackets]"),
+        ("dial.rules = [{ strip = 40 }]", "dial.rules.0.strip: 40 is too large: 32 is the most"),
+        ("t38.version = 1", "t38.version: T.38 version 1 is not offered: use 0, 2 or 3"),
+        ("t38.max_datagram = 10", "t38.max_datagram: 10 is too small: 40 is the least"),
+        ("t38.keep_alive = 0.01", "t38.keep_alive: 0.01 s is too often: 0.1 to 30, or 0 for none"),
+        ('password_variable = "X"', "password_file and password_variable are both set; keep one"),
+        ("password_file = 5", None),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence_with_file_route_and_key(
+    tmp_path: Path, line: str, sentence: str | None
+) -> None:
+    text = f"{OFFICE}{line}"
+    if sentence is None:
+        text = OFFICE.replace('"office.password"', "5")
+        sentence = "password_file: 5 is not a text; put it into quotes"
+    found = told(write(tmp_path, text))
+    assert found.startswith("FILE, route 'office'")
+    assert sentence in found
+    assert "\n" not in found
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "FILE has no route 'office'; it has none at all"),
+        ("[routes.home]\npeer = 'h.example'", "FILE has no route 'office'; it has home"),
+        ("[routes.office]\nregistration = false", "FILE, route 'office', peer is missing"),
+        ("[routes.office]\npeer = 5", "FILE, route 'office', peer: 5 is not a text; put it into quotes"),
+        (
+            "[routes.office]\npeer = 'h.example'\nuser = 'a'",
+            "FILE, route 'office': user is set, but password is not; digest authentication needs both",
+        ),
+        (
+            "[routes.office]\npeer = 'h.example'\npassword_file = 'office.password'",
+            "FILE, route 'office': password is set, but user is not; digest authentication needs both",
+        ),
+        (
+            "[routes.office]\npeer = 'h.example'\nregistration = true",
+            "FILE, route 'office': registration needs peer and user, or address_of_record and registrar",
+        ),
+        ("routes = 5", "FILE, routes: 5 is not a table"),
+        (
+            "[route.office]\npeer = 'h.example'",
+            "FILE, route: there is no such setting; 'routes' is near to it",
+        ),
+        (
+            "[routes.office]\npeer = 'h.example'\nuser = ''\npassword_file = 'office.password'",
+            "FILE, route 'office', user: '' is empty",
+        ),
+        ("listen = 5060", "FILE, listen: 5060 is not a text; put it into quotes"),
+        ("[routes.office\n", "FILE is not TOML: Expected ']' at the end of a table declaration (at line 1,"),
+        ("[routes.'my office']\npeer = 'h'", "FILE, route 'my office': a name has up to 64 letters"),
+    ],
+)
+def test_a_file_that_is_wrong_as_a_whole(tmp_path: Path, text: str, sentence: str) -> None:
+    assert told(write(tmp_path, text)).startswith(sentence)
+
+
+def test_a_password_in_a_file_that_others_read_is_refused(tmp_path: Path) -> None:
+    text = '[routes.office]\npeer = "h.example"\nuser = "a"\npassword = "secret"'
+    assert told(write(tmp_path, text, mode=0o640)) == (
+        "FILE, route 'office', password: others may read this file (mode 0640); "
+        "make it 0600, or use password_file"
+    )
+    route = Configuration.read(write(tmp_path, text, mode=0o600)).route("office")
+    assert route.credentials == Credentials("a", "secret")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "must hold one line, the password, and nothing else"),
+        (b"one\ntwo\n", "must hold one line, the password, and nothing else"),
+        (b"\xff", "is not text in UTF-8"),
+        (b"x" * 2000, "must hold one line, the password, and nothing else"),
+        (None, "cannot be read: No such file or directory; check its name"),
+    ],
+)
+def test_a_password_file_that_is_none(tmp_path: Path, content: bytes | None, sentence: str) -> None:
+    file = write(tmp_path, OFFICE)
+    (tmp_path / "office.password").unlink()
+    if content is not None:
+        (tmp_path / "office.password").write_bytes(content)
+    assert sentence in told(file)
+
+
+def test_a_wrong_secret_is_not_repeated(tmp_path: Path) -> None:
+    file = write(tmp_path, "[routes.office]\npeer = 'h.example'\nuser = 'a'\npassword = 998877", mode=0o600)
+    assert told(file) == "FILE, route 'office', password: what is set is not a text; put it into quotes"
+
+
+def test_a_wrong_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write(tmp_path, OFFICE)
+    monkeypatch.setenv("T38FSP_CHANNELS", "many")
+    assert told(file) == "the environment variable T38FSP_CHANNELS: 'many' is not a whole number"
+    monkeypatch.delenv("T38FSP_CHANNELS")
+    monkeypatch.setenv("T38FSP_T38__COPIES", "99")
+    assert told(file) == "the environment variable T38FSP_T38__COPIES: '99' is too large: 8 is the most"
+    monkeypatch.delenv("T38FSP_T38__COPIES")
+    monkeypatch.setenv("T38FSP_HEADERS", "X-Account: 12")
+    assert "as JSON" in told(file)
+    monkeypatch.setenv("T38FSP_HEADERS", '{"X-Account": "12"}')
+    assert Configuration.read(file).route("office").headers == {"X-Account": "12"}
+    assert told(file, switch="soon").startswith("the setting switch: 'soon' is not one of")
+
+
+def test_all_mistakes_of_all_routes_are_told_at_once(tmp_path: Path) -> None:
+    file = write(tmp_path, f"{OFFICE}ecm = 7\nchannels = 0\n[routes.home]\npeer = ''")
+    assert len(Configuration.read(file).check()) == 3
+    assert Configuration.read(write(tmp_path, OFFICE)).check() == []
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(b"\xff\xfe", "is not text in UTF-8"), (b"#" * 2_000_000, "is larger than 1048576 octets")],
+)
+def test_a_file_that_is_no_file_of_routes(tmp_path: Path, content: bytes, sentence: str) -> None:
+    file = tmp_path / "t38fsp.toml"
+    file.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=sentence):
+        Configuration.find()
+
+
+ANYTHING = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers())
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            ["peer", "switch", "channels", "headers", "dial", "t38", "station_id", "x", "caller"]
+        ),
+        ANYTHING | st.dictionaries(st.sampled_from(["version", "copies", "region", "rules", "y"]), ANYTHING),
+    )
+)
+def test_whatever_is_set_is_a_route_or_sentences(given_: dict[str, object]) -> None:
+    wrong: tuple[str, ...] = ()
+    try:
+        # What a route takes the engine takes, too.
+        assert isinstance(direct_route(**given_).call, CallSettings)
+    except ConfigurationError as error:
+        wrong = error.sentences
+    assert all(sentence and "\n" not in sentence for sentence in wrong)
