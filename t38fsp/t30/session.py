@@ -144,8 +144,9 @@ class Session(ABC):
         if self._finished or self._verdict is not None:
             return
         self._now = now
-        if self._complete() and self._on_line is None:
-            self._finish(self._shortfall)
+        if self._complete():
+            # Let the answer that confirms the last page be heard.
+            self._end_after_burst(Finished(self._shortfall, "", self._pages_confirmed))
         elif self._far_end_spoke:
             self._end(T30Error.ABORTED, response="abort")
         else:
@@ -357,6 +358,16 @@ class Session(ABC):
         self._start(Timer.DCN, _DCN_LIMIT)
         self._hush()
         self._play(self._frames((FCF.DCN, b"")))
+
+    def _end_after_burst(self, verdict: Finished) -> None:
+        """Finish when what is on the line has left it."""
+        self._ending()
+        if self._on_line is None:
+            self._conclude(verdict)
+        else:
+            self._verdict = verdict
+            self._deadlines.clear()
+            self._start(Timer.DCN, _DCN_LIMIT)
 
     def _finish(self, error: T30Error | None, detail: str = "", response: str = "") -> None:
         """Finish without a word."""
