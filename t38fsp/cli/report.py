@@ -20,8 +20,10 @@ _REFRESHES = 4
 """A second; drawing shares the interpreter with the packets of the calls."""
 
 
-def print_line(text: str, stream: TextIO) -> None:
-    """Print what the stream can take. A reader that has gone away fails no fax."""
+def print_line(text: str, stream: TextIO | None) -> None:
+    """Print what the stream can take. One that is closed, full or has lost its reader fails no fax."""
+    if stream is None:
+        return
     encoding = stream.encoding or "ascii"
     line = sentences.printable(text).encode(encoding, "backslashreplace").decode(encoding)
     try:
@@ -47,7 +49,7 @@ class Reporter:
     """Shows the events of calls as they come. With ``as_json`` the progress goes to standard error."""
 
     def __init__(self, *, as_json: bool = False) -> None:
-        self._stream = sys.stderr if as_json else sys.stdout
+        self._stream: TextIO | None = sys.stderr if as_json else sys.stdout
         console = Console(file=self._stream, highlight=False, soft_wrap=True)
         self._progress: Progress | None = None
         if console.is_terminal and not console.is_dumb_terminal:

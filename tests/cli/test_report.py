@@ -154,6 +154,15 @@ def test_a_stream_that_cannot_show_a_character_shows_its_number() -> None:
     assert ascii_only.buffer.getvalue() == b"B\\xfcro\n"
 
 
+def test_a_closed_standard_output_fails_no_fax(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    with Reporter() as reporter:
+        call = reporter.call()
+        call.event(events.Dialing("sip:fax@trunk.example"))
+        call.event(events.Finished(FaxResult(FaxStatus.COMPLETED, "done")))
+    assert call.result is not None
+
+
 def test_a_reader_that_has_gone_away_fails_no_fax() -> None:
     reading, writing = os.pipe()
     os.close(reading)
