@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sip.dialog import DEFAULT_PORT
@@ -23,7 +24,8 @@ class RegistrationRequest:
     """A registration to keep up.
 
     ``registrar`` is the Request-URI (``sip:trunk.example``), ``identity`` the address of record as a URI or
-    name-addr, whose user part is that of our Contact; ``destination`` is where the REGISTER goes. ``expires``
+    name-addr, whose user part is that of our Contact; ``destination`` are the hops that the REGISTER may
+    take, best first: one that does not answer, or answers 503, is left for the next one at once. ``expires``
     is what we ask for, in seconds, 1 to 2**32-1. ``features`` are quoted parameters of our Contact
     (RFC 3840). ``headers`` are added to each REGISTER.
 
@@ -33,7 +35,7 @@ class RegistrationRequest:
 
     registrar: str
     identity: str
-    destination: Hop
+    destination: Sequence[Hop]
     credentials: Credentials | None = None
     expires: int = 3600
     features: tuple[tuple[str, str], ...] = ()

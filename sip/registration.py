@@ -134,6 +134,8 @@ class Registration:
         for name, _ in request.headers:
             if name.lower() in _OURS:
                 raise UnsendableError(f"{name} is a header that the user agent sets itself")
+        if not request.destination:
+            raise UnsendableError("no hop says where the REGISTER goes")
         if not 1 <= request.expires <= LONGEST_EXPIRY:
             raise UnsendableError(f"an expiry of {request.expires} s is out of range: 1 to 2**32-1")
         self.state: RegistrationState = Unregistered(number)
@@ -149,13 +151,14 @@ class Registration:
         self._to = str(identity)
         self._from = str(NameAddress(identity.display_name, identity.uri, {"tag": endpoint.token()}))
         # The same for all registrations until we end (RFC 3261 10.2).
-        self._call_id = f"{endpoint.token()}@{endpoint.local_host(request.destination)}"
+        self._call_id = f"{endpoint.token()}@{endpoint.local_host(request.destination[0])}"
         self._sequence = 0
         self._phase = Phase.IDLE
         self._expires = request.expires
         self._until = 0.0
         self._failures = 0
         self._timer: Timer | None = None
+        self._sent: Exchange | None = None
         self._seen_from: Address | None = None
         self._contact = self._own_contact()
         self._leftover: Uri | None = None
@@ -224,10 +227,19 @@ class Registration:
         status = 408 if response is None else response.status
         if response is not None and not reason:
             reason = f"the registrar answered {status} {response.reason or REASONS.get(status, '')}".rstrip()
-        wait = self._back_off(response)
+        wait = 0.0 if self._another_hop(response, now) else self._back_off(response)
         self._failures += 1
         self._arm(now + wait)
         self._change(RegistrationFailed(self._number, status, reason, now + wait))
+
+    def _another_hop(self, response: Response | None, now: float) -> bool:
+        """Whether the hop that was taken last is dead, and one is left that is not (RFC 3263 4.3)."""
+        dead = self._endpoint.dead
+        if self._sent is not None and (response is None or response.status == 503):
+            dead.add(self._sent.transaction.destination, now)
+        return self._failures < len(self._request.destination) - 1 and any(
+            hop not in dead for hop in self._request.destination
+        )
 
     def _back_off(self, response: Response | None) -> float:
         """Seconds until the next attempt (RFC 5626 4.5)."""
@@ -248,11 +260,11 @@ class Registration:
     # --- requests and their answers -------------------------------------------------------------------------
 
     def _exchange(self, expires: int, now: float) -> None:
-        Exchange(
+        self._sent = Exchange(
             self._endpoint,
             self._authenticator,
             lambda: self._build(expires),
-            lambda: [self._request.destination],
+            lambda: self._endpoint.dead.last(self._request.destination),
             self._respond,
             self._lost,
             now,
@@ -306,7 +318,9 @@ class Registration:
     # --- our Contact ----------------------------------------------------------------------------------------
 
     def _own_contact(self) -> Uri:
-        return parse_uri(NameAddress.parse(self._endpoint.contact(self._request.destination, self._user)).uri)
+        return parse_uri(
+            NameAddress.parse(self._endpoint.contact(self._request.destination[0], self._user)).uri
+        )
 
     def _moved(self) -> bool:
         """Take the address that the far end sees as our Contact; whether that is a new one."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sip.digest import make_challenge, verify
 from sip.errors import ParseError, UnsendableError
-from sip.line import Incoming
+from sip.line import Hop, Incoming
 from sip.message import Headers, NameAddress, Request, Response, parse_message
 from sip.registrar import (
     Registered,
@@ -29,7 +29,8 @@ from tests.sip.link import BOB, CREDENTIALS
 from tests.sip.solo import Solo, sdp
 
 CONTACT = "sip:fax@192.0.2.1:5060"
-REQUEST = RegistrationRequest("sip:trunk.example", "sip:fax@trunk.example", BOB, CREDENTIALS, 600)
+REQUEST = RegistrationRequest("sip:trunk.example", "sip:fax@trunk.example", [BOB], CREDENTIALS, 600)
+OTHER = Hop("192.0.2.3", 5060)
 
 
 class RegisteringSolo(Solo):
@@ -255,6 +256,33 @@ def test_retry_after_is_obeyed_within_limits(asked: str, wait: tuple[float, floa
     assert wait[0] <= failed.retry_at - solo.now <= wait[1]
 
 
+def destinations(solo: RegisteringSolo) -> list[Hop]:
+    """Where the agent sent to since the last look, without repeats."""
+    return list(dict.fromkeys(hop for _, hop in solo.agent.take_datagrams()))
+
+
+@pytest.mark.parametrize("how", ["no answer", "503"])
+def test_a_dead_hop_is_left_for_the_next_one_at_once(how: str) -> None:
+    solo = RegisteringSolo(destination=[BOB, OTHER])
+    if how == "503":
+        solo.reply(solo.request("REGISTER"), 503)
+        solo.wait(0)
+    else:
+        solo.wait(32)
+        assert destinations(solo)[0] == BOB
+        solo.wait(0)
+    failed = solo.told()[1]
+    assert isinstance(failed, RegistrationFailed)
+    assert failed.retry_at == solo.now
+    solo.wait(0.5)
+    assert destinations(solo) == [OTHER]
+    # When the other one is dead, too, we wait.
+    solo.wait(32)
+    failed = solo.told()[-1]
+    assert isinstance(failed, RegistrationFailed)
+    assert failed.retry_at - solo.now > 10
+
+
 def test_an_end_removes_the_binding() -> None:
     solo = RegisteringSolo()
     solo.bound()
@@ -362,6 +390,7 @@ def test_a_call_comes_in_through_the_registration() -> None:
         ({"registrar": "trunk.example"}, ParseError),
         ({"identity": "fax"}, ParseError),
         ({"expires": 0}, UnsendableError),
+        ({"destination": []}, UnsendableError),
         ({"expires": 2**32}, UnsendableError),
         ({"headers": (("Contact", "<sip:x@h>"),)}, UnsendableError),
         ({"headers": (("X-Route", "a\r\nb"),)}, UnsendableError),
