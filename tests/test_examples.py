@@ -1,4 +1,4 @@
-"""The programs of examples/, used as their docstrings say, over SIP and T.38 on the loopback interface.
+"""The programs of examples/ and the README, used as they say, over SIP and T.38 on the loopback interface.
 
 ``send_faxdev.py`` is tried where the FaxDev functions are tested.
 """
@@ -6,11 +6,17 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 from pathlib import Path
 
+import pytest
+from PIL import Image
+
+from t38fsp.cli.exits import Exit
 from t38fsp.image.compare import differing_pages
-from t38fsp.t30.vocabulary import Resolution
+from t38fsp.image.document import inspect
+from t38fsp.t30.vocabulary import PageFormat, Resolution
 from tests.cli.commands import ROOT, port_of, started, t38fsp
 from tests.pages import make_document
 
@@ -46,3 +52,18 @@ async def test_the_sender_and_the_receiver(tmp_path: Path) -> None:
     assert told.endswith(str(ours / "fax-1.tif"))
     assert differing_pages(letter, ours / "fax-1.tif") == []
     assert (stopped.status, stopped.output, stopped.progress) == (0, "stopped\n", "")
+
+
+def test_the_readme_makes_a_document_from_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    readme = (ROOT / "README.md").read_text()
+    (program,) = re.findall(r"```python\n(from PIL .*?)```", readme, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    Image.linear_gradient("L").convert("RGB").save("letter.png")
+    exec(program)
+    assert inspect("letter.tif") == [PageFormat(1728, 2287, Resolution.R8_FINE)]
+
+
+def test_the_readme_tells_every_exit_status() -> None:
+    readme = (ROOT / "README.md").read_text()
+    told = {int(number) for number in re.findall(r"\| (\d+) \| \S", readme)}
+    assert told == {int(status) for status in Exit}
