@@ -6,6 +6,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 
 from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.cli.report import print_json, print_line
@@ -43,8 +44,9 @@ async def _run(command: Coroutine[object, object, Exit]) -> Exit:
             task.cancel()
 
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop)
+    with suppress(NotImplementedError):  # Windows has no signal handlers on its loops
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop)
     try:
         return await task
     except asyncio.CancelledError:
