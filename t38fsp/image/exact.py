@@ -15,6 +15,7 @@ import struct
 from collections.abc import Iterator
 from functools import lru_cache
 from io import BytesIO
+from itertools import takewhile
 
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
@@ -28,7 +29,7 @@ from t38fsp.t4.prepare import ends_with_eofb
 from t38fsp.t4.reader import MAX_ROWS
 from t38fsp.t30.vocabulary import Coding, PageMode, Resolution
 
-_MOST_PIXELS = 1 << 26
+_MOST_PIXELS = 80_000_000
 """Larger pictures would take too much memory at one octet a pixel."""
 
 _MOST_T4_OCTETS = 1 << 22
@@ -38,15 +39,16 @@ _USUAL_LENGTH = 12
 """Inches; A4 and Letter are shorter."""
 
 _EOFB_BITS = 2 * len(EOL)
-_EOLS_THAT_END = 3
-"""So many EOL in a row end a page of MH or MR (t38fsp.t4.reader)."""
+
+_EMPTY = {Coding.MH: "", Coding.MR: "1"}
+"""What RTC has behind each EOL (T.4 4.1.4, 4.2.4.1)."""
 
 
 def read_strip(
     data: bytes, coding: Coding, width: int, rows: int, resolution: Resolution
 ) -> Image.Image | None:
     """The picture of a strip that holds exactly ``rows`` rows, or None."""
-    image = decode_strip(data, coding, width, rows)
+    image = decode_strip(data, coding, width, rows) if rows < MAX_ROWS else None
     return image if image is not None and _gives_back(image, data, coding, resolution) else None
 
 
@@ -54,7 +56,8 @@ def read_burst(data: bytes, mode: PageMode) -> Image.Image | None:
     """The picture of a page that travelled as ``mode`` says, as high as it has rows, or None."""
     if mode.coding is Coding.MMR:
         return _read_mmr(data, mode.width, mode.resolution)
-    rows = _rows_of(_t4_lines(data), mode.coding)
+    empty = _EMPTY[mode.coding]
+    rows = sum(1 for _ in takewhile(lambda line: not _is_filled(line, empty), _t4_lines(data)))
     return read_strip(data, mode.coding, mode.width, rows, mode.resolution)
 
 
@@ -95,7 +98,7 @@ def _gives_back(image: Image.Image, data: bytes, coding: Coding, resolution: Res
         return encode_image(image, coding, resolution).rstrip(b"\0") == data.rstrip(b"\0")
     received = _t4_lines(data)
     lines, rest = received[: image.height], received[image.height :]
-    if rest and (len(rest) < _EOLS_THAT_END or _rows_of(rest[: _EOLS_THAT_END - 1], coding)):
+    if rest and not _is_rtc(rest, coding):
         return False
     # With one row more, each of those that count has an EOL behind it, from which its own zeros can be told.
     taller = image.crop((0, 0, image.width, image.height + 1))
@@ -117,11 +120,13 @@ def _read_mmr(data: bytes, width: int, resolution: Resolution) -> Image.Image | 
         if image is None or box is None:
             return None
         rows = box[3] - 1
-        marker = image.crop((0, rows, width, rows + 1))
-        if rows and marker.tobytes() == _black_row(width):
-            image = image.crop((0, 0, width, rows))
-            if _gives_back(image, data, Coding.MMR, resolution):
-                return image
+        if image.crop((0, rows, width, rows + 1)).tobytes() == _black_row(width):
+            page = image.crop((0, 0, width, rows))
+            if rows and _gives_back(page, data, Coding.MMR, resolution):
+                return page
+        if rows < height // 2:
+            # White in its lower half, the picture was rather cut short by damage than made too low.
+            return None
     return None
 
 
@@ -165,10 +170,13 @@ def _t4_lines(data: bytes) -> list[str]:
     return [] if "1" in before else lines
 
 
-def _rows_of(lines: list[str], coding: Coding) -> int:
-    """How many lines there are before the first empty one, where RTC begins."""
-    tag = int(coding is Coding.MR)
-    return next((row for row, line in enumerate(lines) if "1" not in line[tag:]), len(lines))
+def _is_rtc(lines: list[str], coding: Coding) -> bool:
+    """Whether a page ends here: three EOL in a row are enough for t38fsp.t4.reader."""
+    return (
+        len(lines) >= 3
+        and all(_is_filled(line, _EMPTY[coding]) for line in lines[:2])
+        and lines[2].startswith(_EMPTY[coding])
+    )
 
 
 def _is_filled(line: str, code: str) -> bool:

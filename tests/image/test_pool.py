@@ -164,3 +164,33 @@ def test_a_worker_ends_with_its_parent(document):
     worker.stdin.close()
     assert worker.wait(timeout=30) == 0
     worker.stdout.close()
+
+
+def test_libtiff_is_not_heard_when_a_page_is_damaged(tmp_path):
+    path = tmp_path / "document.tif"
+    make_document(path, [(1728, FINE, 200, "text")])
+    burst = encode_page(path, 0, MMR)
+    octets = path.read_bytes()
+    middle = octets.index(burst) + len(burst) // 2
+    path.write_bytes(octets[:middle] + b"\x55\x55" + octets[middle + 2 :])
+    done = subprocess.run(
+        [sys.executable, "-m", "t38fsp.image.worker"],
+        input=pack({"job": "inspect", "path": str(path)}),
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert b"damaged or cut short" in done.stdout
+    assert done.stderr == b""
+
+
+def test_a_worker_that_fails_says_why():
+    done = subprocess.run(
+        [sys.executable, "-m", "t38fsp.image.worker"],
+        input=pack({}),
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.returncode != 0
+    assert b"KeyError" in done.stderr
