@@ -416,8 +416,10 @@ class FaxCall(ABC):
                     self._terminal.revoke(now)
             case Identified(station_id=station_id):
                 self._record.remote_id = station_id
+                self._record.is_fax = True
                 self._emit(events.Identified(station_id))
             case Negotiated(mode=mode):
+                self._record.is_fax = True
                 self._emit(events.Trained(mode.bit_rate, mode.coding, mode.ecm))
             case PageBegun(index=index):
                 self._emit(events.PageStarted(index + 1, self._total_pages()))

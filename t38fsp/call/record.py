@@ -26,6 +26,8 @@ class CallRecord:
     remote_id: str = ""
     heard: set[str] = field(default_factory=set)
     """Tones of a fax machine heard in the audio."""
+    is_fax: bool = False
+    """The far end identified itself, or trained its modem with ours."""
     aborted: bool = False
     verdict: Verdict | None = None
     """What ended the call, when that was not T.30."""
@@ -92,7 +94,7 @@ class CallRecord:
                 FaxStatus.FATAL_ERROR,
                 "the call switched to T.38 but no T.38 packet ever arrived; look for a firewall or NAT",
             )
-        return verdict.of_t30(finished.error, finished.detail)
+        return verdict.of_t30(finished.error, finished.detail, is_fax=self.is_fax)
 
     def _success(self) -> Verdict:
         confirmed = sum(page.confirmed for page in self.pages.values())

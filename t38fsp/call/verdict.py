@@ -128,7 +128,10 @@ _BY_T30_ERROR = {
 }
 
 
-def of_t30(error: T30Error, detail: str) -> Verdict:
-    """The verdict on a T.30 session that failed."""
+def of_t30(error: T30Error, detail: str, *, is_fax: bool) -> Verdict:
+    """The verdict on a T.30 session that failed; ``is_fax`` when the far end has proved to be one."""
     reason = f"{error.value}; {detail}" if detail else error.value
-    return verdict(_BY_T30_ERROR.get(error, FaxStatus.FATAL_ERROR), reason)
+    status = _BY_T30_ERROR.get(error, FaxStatus.FATAL_ERROR)
+    if status is FaxStatus.NOT_FAX_CALL and is_fax:
+        status = FaxStatus.FATAL_ERROR
+    return verdict(status, reason)
