@@ -249,8 +249,10 @@ def test_the_line_falls_silent_in_a_page(tmp_path: Path) -> None:
     scene.run(until=lambda: "PageStarted" in names(scene.call.events))
     silent = True
     scene.run()
-    for result in (scene.sent, scene.received):
-        assert not result.completed
+    for result, error in (
+        (scene.sent, T30Error.NO_ANSWER_TO_PAGE),
+        (scene.received, T30Error.NO_COMMAND),
+    ):
+        assert (result.status, result.t30_error) == (FaxStatus.FATAL_ERROR, error)
         assert result.pages_confirmed == 0
-    assert scene.sent.t30_error is T30Error.NO_ANSWER_TO_PAGE
     scene.run_out()
