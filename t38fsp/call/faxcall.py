@@ -42,7 +42,9 @@ from t38fsp.call.media import (
     MediaCapabilities,
     agreed_media,
     answer_offer,
+    hold_image,
     image_offer,
+    on_hold,
 )
 from t38fsp.call.record import CallRecord
 from t38fsp.jobs import CallSettings, Switch
@@ -280,15 +282,23 @@ class FaxCall(ABC):
         self, local: SessionDescription, remote: SessionDescription, ours: bool, now: float
     ) -> None:
         media = agreed_media(local, remote)
-        if media is not None:
+        if isinstance(media, ImageMedia):
+            if not on_hold(media.remote):
+                self.remote_media = media.remote
+            if self._record.finished is None and self.line_call is not None:
+                self._line.answer_with(self.line_call, hold_image(local, remote), now)
+            if self._phase is Phase.AUDIO:
+                self._switch(media, ours, now)
+        elif isinstance(media, AudioMedia) and self._phase is Phase.AUDIO:
             self.remote_media = media.remote
-        if isinstance(media, ImageMedia) and self._phase is Phase.AUDIO:
-            self._switch(media, ours, now)
-        elif isinstance(media, AudioMedia) and self._phase is Phase.AUDIO and self._audio is None:
-            self._audio = AudioLeg(
-                role=self._role, payload_type=media.payload_type, law=media.law, start=self._environment.rtp
-            )
-            self._audio.start(now)
+            if self._audio is None:
+                self._audio = AudioLeg(
+                    role=self._role,
+                    payload_type=media.payload_type,
+                    law=media.law,
+                    start=self._environment.rtp,
+                )
+                self._audio.start(now)
 
     def _switch(self, media: ImageMedia, ours: bool, now: float) -> None:
         assert self._record.dialog is not None
@@ -428,6 +438,9 @@ class FaxCall(ABC):
             case Finished():
                 self._record.finished = output
                 self._timers.pop(Timer.ABORT, None)
+                if self.line_call is not None:
+                    # Back to audio, if they like: the fax is over.
+                    self._line.answer_with(self.line_call, self._answerer, now)
                 self._timers[Timer.HANG_UP] = now + self._drain_time()
 
     def _drain_time(self) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sip.line import Address
-from sip.sdp import MediaDescription, SessionDescription
+from sip.sdp import MediaDescription, Origin, SessionDescription
 from t38fsp.audio import offer as audio_sdp
 from t38fsp.audio.g711 import Law
 from t38fsp.t38.attributes import T38Parameters, answer
@@ -70,6 +70,47 @@ def answer_offer(
     return None
 
 
+def on_hold(remote: Address) -> bool:
+    """Whether this is no place to send to, but the old way to put a stream on hold (RFC 3264 8.4)."""
+    return remote[0] in ("0.0.0.0", "::")
+
+
+@dataclass(frozen=True, slots=True)
+class HoldImage:
+    """The answerer of a call in which T.30 is talking over T.38: whatever is offered, ``image`` stays.
+
+    A refresh, a second T.38 offer or a new address gets the same image line again, so that the running
+    parameters are kept. An offer without T.38 that is no newer than ``theirs`` asks for no change (RFC 3264
+    8): far ends that refresh a session with their first description send it, and get what holds. A newer one
+    is the wish to leave T.38, which would end the fax: it is refused.
+    """
+
+    image: MediaDescription
+    """Our line as it was offered or answered."""
+    theirs: Origin
+    """``o=`` of the far end's description that holds."""
+
+    def __call__(self, offer: SessionDescription) -> Sequence[MediaDescription] | None:
+        answers = [_refused(media) for media in offer.media]
+        for index, media in enumerate(offer.media):
+            if _is_t38(media):
+                answers[index] = self.image
+                return answers
+        if offer.media and self._is_known(offer.origin):
+            kinds = [media.kind.lower() for media in offer.media]
+            answers[kinds.index("image") if "image" in kinds else 0] = self.image
+            return answers
+        return None
+
+    def _is_known(self, origin: Origin) -> bool:
+        return origin.session_id == self.theirs.session_id and origin.version <= self.theirs.version
+
+
+def hold_image(local: SessionDescription, remote: SessionDescription) -> HoldImage:
+    """The answerer from now on, when these agreed on T.38."""
+    return HoldImage(next(media for media in local.media if _is_t38(media)), remote.origin)
+
+
 def _refused(media: MediaDescription) -> MediaDescription:
     return MediaDescription(media.kind, 0, media.protocol, media.formats)
 
@@ -102,8 +143,9 @@ def agreed_media(local: SessionDescription, remote: SessionDescription) -> Audio
             parameters = T38Parameters.from_media(theirs)
             version = min(parameters.version, T38Parameters.from_media(ours).version)
             return ImageMedia((remote.address_of(theirs), theirs.port), version, parameters)
-    for _, theirs in pairs:
-        chosen = audio_sdp.choose(theirs) if theirs.kind.lower() == "audio" else None
+    for ours, theirs in pairs:
+        both = ours.kind.lower() == theirs.kind.lower() == "audio"
+        chosen = audio_sdp.choose(theirs) if both else None
         if chosen is not None:
             return AudioMedia((remote.address_of(theirs), theirs.port), *chosen)
     return None
