@@ -180,11 +180,12 @@ class UserAgent:
 
     # --- what comes in --------------------------------------------------------------------------------------
 
-    def unreachable(self, hop: Hop, now: float) -> None:
+    def unreachable(self, hop: Hop, now: float, cause: str = "") -> None:
         """The network refused what was sent to ``hop``: INVITEs there that nobody answered go elsewhere or
-        fail at once, as does everything that a reliable transport would have carried."""
+        fail at once, as does everything that a reliable transport would have carried. ``cause`` is a
+        sentence for people, if there is one."""
         self._endpoint.dead.add(hop, now)
-        self._endpoint.transactions.unreachable(hop, now)
+        self._endpoint.transactions.unreachable(hop, now, cause)
 
     def disconnected(self, hop: Hop, now: float) -> None:
         """A connection that stood is gone; the next message for ``hop`` makes a new one."""

@@ -140,6 +140,9 @@ class CallRequest:
     answerer: Answerer
     credentials: Credentials | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    routes: tuple[str, ...] = ()
+    """Route values with ``lr``, the next hop first: an outbound proxy (``<sip:proxy.example;lr>``), or the
+    Service-Route of a registration. ``destination`` is then where the first of them leads."""
     session_timers: SessionTimers | None = None
     """None stands for those of the line."""
 
@@ -190,9 +193,9 @@ class OfferRefused:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The INVITE came to nothing. ``status`` is the final response's, or 408 when there was none at all
-    (``local`` is then true), or 503 when the network refused the datagram (``local``), or 487 after our own
-    hang-up."""
+    """The INVITE came to nothing, at the last hop that was tried. ``status`` is the final response's, or 408
+    when there was none at all (``local`` is then true), or 503 when the network refused it (``local``;
+    ``reason`` says why where the network did), or 487 after our own hang-up."""
 
     call: int
     status: int

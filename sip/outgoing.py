@@ -15,22 +15,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum, auto
 
-from sip.authentication import Authenticator, Exchange
+from sip.authentication import Authenticator
 from sip.dialog import Dialog
 from sip.endpoint import ALLOW, METHODS, REASONS, Endpoint
 from sip.errors import UnsendableError
+from sip.failover import Failover, send_cancel
 from sip.line import Answered, Answerer, CallRequest, Failed, Hop, Ringing, SessionTimers, Transport
 from sip.message import CSeq, Headers, NameAddress, Request, Response, q850_cause
 from sip.negotiation import Negotiation, read_answer
 from sip.offers import send_ack
-from sip.reason import reason_header
 from sip.session import REPORT_LIMIT, Session
 from sip.session_timer import SessionTimer
 from sip.transaction import T1, Failure, ServerTransaction
 from sip.uri import parse_uri
 
 _MAX_FORKS = 16
-_OURS = frozenset({"via", "from", "to", "call-id", "cseq", "contact", "max-forwards", "content-length"})
+_OURS = frozenset(
+    {"via", "route", "from", "to", "call-id", "cseq", "contact", "max-forwards", "content-length"}
+)
 """Headers that a caller may not set."""
 
 
@@ -74,8 +76,12 @@ class OutgoingCall:
             raise UnsendableError(f"{request.target} asks for TLS on the way; write sip: for anything else")
         if not request.destination:
             raise UnsendableError("no hop says where the INVITE goes")
+        for route in request.routes:
+            if "lr" not in parse_uri(NameAddress.parse(route).uri).params:
+                raise UnsendableError(f"the route {route} asks for strict routing; add ;lr to its URI")
         caller = NameAddress.parse(request.caller)
-        user = parse_uri(caller.uri).user
+        self._user = parse_uri(caller.uri).user
+        self._secure = secure
         for name, _ in request.headers:
             if name.lower() in _OURS:
                 raise UnsendableError(f"{name} is a header that the user agent sets itself")
@@ -83,7 +89,7 @@ class OutgoingCall:
         self._from = str(NameAddress(caller.display_name, caller.uri, {"tag": endpoint.token()}))
         self._to = f"<{target}>"
         self._call_id = f"{endpoint.token()}@{endpoint.local_host(request.destination[0])}"
-        self._contact = endpoint.contact(request.destination[0], user, secure=secure)
+        self._contact = ""
         self._sequence = 0
         self._phase = Phase.CALLING
         self._early: list[_EarlyDialog] = []
@@ -92,23 +98,27 @@ class OutgoingCall:
         self._hang_up_reason: str | None = None
         self._cancelled = False
         self._reported = False
-        self._exchange = Exchange(
+        self._exchange = Failover(
             endpoint,
             self._authenticator,
             self._build,
-            lambda: request.destination[:1],
+            request.destination,
             self._respond,
             self._lost,
+            self._answered_late,
             now,
             self._session_timer.raised,
         )
 
-    def _build(self) -> Request:
+    def _build(self, hop: Hop) -> Request:
         # Each INVITE needs a provisional response of its own before a CANCEL may follow it.
         self._phase = Phase.CALLING
+        self._drop_early()
+        self._contact = self._endpoint.contact(hop, self._user, secure=self._secure)
         self._sequence += 1
         headers = Headers(
             [
+                *(("Route", route) for route in self._request.routes),
                 ("Max-Forwards", "70"),
                 ("From", self._from),
                 ("To", self._to),
@@ -140,16 +150,7 @@ class OutgoingCall:
         if self._cancelled:
             return
         self._cancelled = True
-        invite = self._exchange.transaction
-        headers = Headers([("Max-Forwards", "70")])
-        for name in ("Route", "From", "To", "Call-ID"):
-            for value in invite.request.headers.get_all(name):
-                headers.add(name, value)
-        headers.add("CSeq", str(CSeq(invite.request.cseq.number, "CANCEL")))
-        if self._hang_up_reason is not None:
-            headers.add(*reason_header(self._hang_up_reason))
-        cancel = self._endpoint.dress(Request("CANCEL", invite.request.uri, headers), None, None)
-        self._endpoint.transactions.cancel(cancel, invite, now)
+        send_cancel(self._endpoint, self._exchange.transaction, self._hang_up_reason, now)
         # A server of RFC 2543 sends no 487 (RFC 3261 9.1).
         self._endpoint.timers.at(now + 64 * T1, self._give_up)
 
@@ -197,14 +198,9 @@ class OutgoingCall:
         self._early.append(_EarlyDialog(self._endpoint, dialog))
 
     def _success(self, response: Response, source: Hop, now: float) -> None:
-        tag = response.to.tag or ""
-        if tag in self._acks:
-            self._endpoint.transactions.send_octets(*self._acks[tag])
+        dialog = self._acknowledge(self._exchange.request, response, source)
+        if dialog is None:
             return
-        if len(self._acks) == _MAX_FORKS:
-            return
-        dialog = Dialog.from_response(self._exchange.request, response, source)
-        self._acks[tag] = send_ack(self._endpoint, dialog, self._exchange.request)
         if self._phase is Phase.OVER:
             # Another fork answered too (RFC 3261 13.2.2.4).
             self._surplus(dialog, _nothing).hang_up(now)
@@ -237,6 +233,24 @@ class OutgoingCall:
             return
         self._surplus(dialog, self._on_over).hang_up(now, reason=self._hang_up_reason)
 
+    def _acknowledge(self, request: Request, response: Response, source: Hop) -> Dialog | None:
+        """Acknowledge a 2xx; returns the dialog that it makes, or None for a copy of an earlier one."""
+        tag = response.to.tag or ""
+        if tag in self._acks:
+            self._endpoint.transactions.send_octets(*self._acks[tag])
+            return None
+        if len(self._acks) == _MAX_FORKS:
+            return None
+        dialog = Dialog.from_response(request, response, source)
+        self._acks[tag] = send_ack(self._endpoint, dialog, request)
+        return dialog
+
+    def _answered_late(self, request: Request, response: Response, source: Hop, now: float) -> None:
+        """A hop that was given up answers after all."""
+        dialog = self._acknowledge(request, response, source)
+        if dialog is not None:
+            self._surplus(dialog, _nothing).hang_up(now, reason="another hop has the call")
+
     def _surplus(self, dialog: Dialog, on_over: Callable[[], None]) -> Session:
         """The session of a 2xx that nobody wants any more, to be hung up."""
         return Session(
@@ -256,7 +270,8 @@ class OutgoingCall:
         if self._hang_up_wanted:
             self._report_own_end()
         elif failure is Failure.UNREACHABLE:
-            self._report(503, "the network refused the INVITE", local=True)
+            cause = self._exchange.transaction.cause
+            self._report(503, cause or "the network refused the INVITE", local=True)
         else:
             self._report(408, REASONS[408], local=True)
         self._finish()
@@ -281,6 +296,10 @@ class OutgoingCall:
 
     def _close(self) -> None:
         self._phase = Phase.OVER
+        self._drop_early()
+
+    def _drop_early(self) -> None:
+        """A final response ends all early dialogs of its INVITE (RFC 3261 13.2.2.3)."""
         for early in self._early:
             self._endpoint.close_dialog(early)
         self._early.clear()

@@ -279,6 +279,8 @@ class ClientTransaction(Transaction):
         self.request = request
         self._others = list(others)
         self._octets = bytes(request)
+        self.cause = ""
+        """What the network said when it refused, as a sentence; often it says nothing."""
         self._send = send
         self._on_response = on_response
         self._on_failure = on_failure
@@ -294,8 +296,15 @@ class ClientTransaction(Transaction):
         self._source = source
         self._feed(_kind(response), now, response)
 
-    def unreachable(self, now: float) -> None:
+    def hush(self) -> None:
+        """Repeat the request no more; its answer is still waited for."""
+        for name in (Input.TIMER_A, Input.TIMER_E):
+            if name in self._running:
+                self._running[name].cancel()
+
+    def unreachable(self, now: float, cause: str = "") -> None:
         """The network has refused the request, or its connection broke."""
+        self.cause = cause
         if self._others and self.state in (State.CALLING, State.TRYING):
             self.request, self.destination = self._others.pop(0)
             self._octets = bytes(self.request)

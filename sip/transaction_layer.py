@@ -98,7 +98,7 @@ class TransactionLayer:
     def send_octets(self, octets: bytes, destination: Hop) -> None:
         self._datagrams.append((octets, destination))
 
-    def unreachable(self, hop: Hop, now: float) -> None:
+    def unreachable(self, hop: Hop, now: float, cause: str = "") -> None:
         """The network refused what was sent to ``hop``, or a connection to it broke."""
         for server in self._servers.values():
             if server.destination == hop and hop.transport.reliable:
@@ -107,7 +107,7 @@ class TransactionLayer:
                 server.destination = replace(hop, port=port)
         for client in list(self._clients.values()):
             if client.destination == hop:
-                client.unreachable(now)
+                client.unreachable(now, cause)
 
     # --- what comes in --------------------------------------------------------------------------------------
 

@@ -131,7 +131,11 @@ class Solo:
 
     def sent(self) -> list[Request | Response]:
         """What the agent sent since the last look."""
-        return [parse_message(data) for data, _ in self.agent.take_datagrams()]
+        return [message for message, _ in self.sent_to()]
+
+    def sent_to(self) -> list[tuple[Request | Response, Hop]]:
+        """What the agent sent since the last look, and where to."""
+        return [(parse_message(data), hop) for data, hop in self.agent.take_datagrams()]
 
     def request(self, method: str) -> Request:
         """The one request that the agent sent since the last look."""

@@ -42,11 +42,10 @@ class Alice(Solo):
 
     def went(self) -> list[tuple[str, Hop]]:
         """What was sent since the last look: method or status, and where to."""
-        found = []
-        for data, hop in self.agent.take_datagrams():
-            message = parse_message(data)
-            found.append((message.method if isinstance(message, Request) else str(message.status), hop))
-        return found
+        return [
+            (message.method if isinstance(message, Request) else str(message.status), hop)
+            for message, hop in self.sent_to()
+        ]
 
 
 def call(alice: Alice, *hops: Hop, **changes: object) -> Request:
