@@ -14,7 +14,7 @@ to a removal nothing depends. **What is not in the table is ignored.**
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
 from itertools import count
 
@@ -142,6 +142,7 @@ class Registration:
         self._endpoint = endpoint
         self._number = number
         self._request = request
+        self._hops = request.destination
         self._emit = emit
         self._on_gone = on_gone
         self._authenticator = Authenticator(request.credentials, endpoint.random)
@@ -165,6 +166,11 @@ class Registration:
 
     def begin(self, now: float) -> None:
         self._feed(Input.BEGIN, now)
+
+    def redirect(self, hops: Sequence[Hop]) -> None:
+        """The next REGISTER takes these hops."""
+        if hops:
+            self._hops = hops
 
     def end(self, now: float) -> None:
         """Remove the binding; Unregistered follows when the registrar has said so, or will not."""
@@ -237,9 +243,7 @@ class Registration:
         dead = self._endpoint.dead
         if self._sent is not None and (response is None or response.status == 503):
             dead.add(self._sent.transaction.destination, now)
-        return self._failures < len(self._request.destination) - 1 and any(
-            hop not in dead for hop in self._request.destination
-        )
+        return self._failures < len(self._hops) - 1 and any(hop not in dead for hop in self._hops)
 
     def _back_off(self, response: Response | None) -> float:
         """Seconds until the next attempt (RFC 5626 4.5)."""
@@ -264,7 +268,7 @@ class Registration:
             self._endpoint,
             self._authenticator,
             lambda: self._build(expires),
-            lambda: self._endpoint.dead.last(self._request.destination),
+            lambda: self._endpoint.dead.last(self._hops),
             self._respond,
             self._lost,
             now,
@@ -360,6 +364,12 @@ class Registrations:
 
     def _emit(self, state: RegistrationState) -> None:
         self._events.append(state)
+
+    def redirect(self, number: int, hops: Sequence[Hop]) -> None:
+        """The registrar was looked up anew: the next REGISTER takes these hops."""
+        known = self._known.get(number)
+        if known is not None:
+            known.redirect(hops)
 
     def end(self, number: int, now: float) -> None:
         """Remove the binding; one that is unknown or over is left alone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from sip.line import DialogId
 from t38fsp.results import FaxResult, PageRecord
@@ -83,6 +84,26 @@ class Finished:
     """The last event of every operation."""
 
     result: FaxResult
+
+
+class RegistrationStatus(Enum):
+    UNREGISTERED = "unregistered"
+    REGISTERING = "registering"
+    REGISTERED = "registered"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationChanged:
+    """A trunk's registration; belongs to no fax.
+
+    ``seconds`` from now the binding ends if it is not refreshed, or a failed attempt is repeated.
+    """
+
+    trunk: str
+    status: RegistrationStatus
+    reason: str = ""
+    seconds: float = 0.0
 
 
 FaxEvent = (

@@ -105,6 +105,8 @@ class IncomingCall:
     caller: str
     caller_name: str
     called: str
+    trunk: str | None = None
+    """Name of the trunk that it came through, if it is one of the engine's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +122,11 @@ class ReceiveJob:
 class Registration:
     """A registration to keep up for ``identity`` (URI of the address of record).
 
-    ``registrar`` is the Request-URI, ``via`` the ``host[:port]`` that takes the REGISTER, ``expires`` in
-    seconds.
+    ``registrar`` is the Request-URI, ``expires`` in seconds.
     """
 
     registrar: str
     identity: str
-    via: str
     credentials: Credentials | None = None
     expires: int = 3600
 
@@ -135,10 +135,12 @@ class Registration:
 class Trunk:
     """What an engine is to know of a trunk beside its calls.
 
-    ``channels`` is the number of calls at a time, in both directions; None for any.
+    ``via`` is the ``host[:port]`` that it is reached at. ``channels`` is the number of calls at a time, in
+    both directions; None for any.
     """
 
     name: str
+    via: str
     channels: int | None = None
     registration: Registration | None = None
 
@@ -159,6 +161,7 @@ class EngineSettings:
     image_workers: int = 1
     user_agent: str = "t38fsp"
     """What we call ourselves in SIP."""
+    trunks: tuple[Trunk, ...] = ()
 
 
 Observer = Callable[[FaxEvent], None]

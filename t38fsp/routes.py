@@ -260,13 +260,13 @@ class Route(BaseSettings):
     def trunk(self) -> Trunk | None:
         """What an engine is to know of the route beside its calls."""
         identity = self._identity() if self.registration else None
-        if not self._name:
+        if not self._name or self.via is None:
             return None
-        if identity is None or self.via is None:
-            return Trunk(self._name, self.channels)
-        registrar = self.registrar or str(Uri("sip", None, *parse_host_port(self.peer or self.via)))
-        registration = Registration(registrar, identity, self.via, self.credentials, self.expires)
-        return Trunk(self._name, self.channels, registration)
+        registration = None
+        if identity is not None:
+            registrar = self.registrar or str(Uri("sip", None, *parse_host_port(self.peer or self.via)))
+            registration = Registration(registrar, identity, self.credentials, self.expires)
+        return Trunk(self._name, self.via, self.channels, registration)
 
     @property
     def from_(self) -> str | None:

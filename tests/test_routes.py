@@ -61,7 +61,7 @@ def test_a_short_route_is_enough(tmp_path: Path) -> None:
     assert job.settings == CallSettings()
     assert job.headers == ()
     assert job.trunk == "office"
-    assert route.trunk == Trunk("office")
+    assert route.trunk == Trunk("office", "trunk.example:5070")
 
 
 def test_every_key_arrives(tmp_path: Path) -> None:
@@ -145,10 +145,8 @@ def test_every_key_arrives(tmp_path: Path) -> None:
         keep_alive=None,
     )
     credentials = Credentials("account", "secret")
-    registration = Registration(
-        "sip:registrar.example", "sip:fax@example.org", "sbc.example:5080", credentials, 600
-    )
-    assert route.trunk == Trunk("office", 2, registration)
+    registration = Registration("sip:registrar.example", "sip:fax@example.org", credentials, 600)
+    assert route.trunk == Trunk("office", "sbc.example:5080", 2, registration)
     assert "secret" not in repr(route)
     assert "secret" not in repr(job)
 
@@ -159,7 +157,6 @@ def test_a_registration_follows_from_the_peer_and_the_user(tmp_path: Path) -> No
     assert route.trunk.registration == Registration(
         "sip:trunk.example:5070",
         "sip:account@trunk.example",
-        "trunk.example:5070",
         Credentials("account", "secret"),
         3600,
     )

@@ -7,6 +7,7 @@ import logging
 import random
 import socket
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from ipaddress import ip_address
 
 from sip.errors import SipError
@@ -23,6 +24,7 @@ from t38fsp.call.verdict import verdict
 from t38fsp.engine.media import MediaPort
 from t38fsp.engine.pacer import Pacer
 from t38fsp.engine.running import FAULT, RunningCall
+from t38fsp.engine.trunks import Trunks
 from t38fsp.image.errors import DocumentError, ImageError
 from t38fsp.image.pool import ImagePool
 from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, Observer, ReceiveJob, SendJob
@@ -39,6 +41,15 @@ _UNBIND_LIMIT = 2.0
 """Seconds for the answers to what was said; a peer that never answers would need 32."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """An incoming call that is not taken yet."""
+
+    incoming: Incoming
+    timer: asyncio.TimerHandle
+    trunk: str | None
+
+
 class FaxEngine:
     """Sends and takes faxes; every method belongs to the thread of its loop.
 
@@ -51,8 +62,10 @@ class FaxEngine:
         settings: EngineSettings,
         on_incoming: Callable[[IncomingCall], None],
         on_gone: Callable[[int], None] | None = None,
+        on_registration: Callable[[events.RegistrationChanged], None] | None = None,
     ) -> None:
         self._settings = settings
+        self._on_registration = on_registration
         self._on_incoming = on_incoming
         self._on_gone = on_gone
         self._random = random.SystemRandom()
@@ -61,7 +74,8 @@ class FaxEngine:
         self._preparations: set[asyncio.Task[None]] = set()
         self._observers: dict[int, Observer] = {}
         self._by_line_call: dict[int, RunningCall] = {}
-        self._waiting: dict[int, tuple[Incoming, asyncio.TimerHandle]] = {}
+        self._waiting: dict[int, _Waiting] = {}
+        self._trunk_of: dict[int, str | None] = {}
         self._closing = False
         self._none_left = asyncio.Event()
 
@@ -80,18 +94,22 @@ class FaxEngine:
             port=port,
             random=self._random,
             max_incoming=self._settings.max_calls,
+            on_registration=lambda state: self._trunks.changed(state),
         )
+        self._trunks = Trunks(self._settings.trunks, self._line, self._find_trunk, self._registration_changed)
         try:
             await self._line.start()
         except SipError as error:
             raise EngineError(str(error)) from error
         self._images = ImagePool(self._settings.image_workers)
         await self._images.start()
+        self._trunks.begin()
         return self._line.address
 
     async def close(self, drain: float = 0.0) -> None:
         """No new calls; wait up to ``drain`` seconds for those that run, then abort them."""
         self._closing = True
+        self._trunks.end()
         for call in list(self._waiting):
             self.refuse(call)
         if self._observers and drain > 0:
@@ -118,8 +136,10 @@ class FaxEngine:
     def send(self, job: int, what: SendJob, observer: Observer) -> None:
         """Send a document; see :class:`t38fsp.jobs.Engine`."""
         self._observers[job] = observer
-        if self._refused_for_load(job):
+        if self._refused_for_load(job, what.trunk):
             return
+        self._trunk_of[job] = what.trunk
+        self._trunks.take(what.trunk)
         task = self._loop.create_task(self._prepare(job, what))
         self._preparing[job] = task
         self._preparations.add(task)
@@ -132,8 +152,9 @@ class FaxEngine:
         if waiting is None:
             self._finish_early(job, FaxStatus.NO_ANSWER, "the caller hung up before the call was taken")
             return
-        incoming, timer = waiting
-        timer.cancel()
+        incoming = waiting.incoming
+        waiting.timer.cancel()
+        self._trunk_of[job] = waiting.trunk
         try:
             media = self._open_media(job, incoming.source)
         except OSError as error:
@@ -166,15 +187,20 @@ class FaxEngine:
     def refuse(self, call: int) -> None:
         waiting = self._waiting.pop(call, None)
         if waiting is not None:
-            waiting[1].cancel()
+            waiting.timer.cancel()
+            self._trunks.free(waiting.trunk)
             self._line.refuse(call, 486, self._loop.time())
 
-    def _refused_for_load(self, job: int) -> bool:
+    def _refused_for_load(self, job: int, trunk: str | None) -> bool:
         if self._closing:
             self._finish_early(job, FaxStatus.LINE_UNAVAILABLE, "the engine is shutting down")
         elif len(self._observers) + len(self._waiting) > self._settings.max_calls:
             self._finish_early(
                 job, FaxStatus.LINE_UNAVAILABLE, f"all {self._settings.max_calls} lines are taken; try later"
+            )
+        elif self._trunks.full(trunk):
+            self._finish_early(
+                job, FaxStatus.LINE_UNAVAILABLE, f"all channels of the route {trunk} are taken; try later"
             )
         else:
             return False
@@ -184,7 +210,7 @@ class FaxEngine:
         """Everything that can go wrong before dialling, then dial."""
         try:
             pages = await self._images.inspect(what.document)
-            hops = [await self._first_hop(what)]
+            hops = [await self._first_hop(what.target if what.via is None else f"sip:{what.via}")]
             self._dial(job, what, pages, hops)
         except DocumentError as error:
             self._finish_early(job, FaxStatus.BAD_DOCUMENT, str(error))
@@ -203,9 +229,12 @@ class FaxEngine:
         finally:
             self._preparing.pop(job, None)
 
-    async def _first_hop(self, what: SendJob) -> Hop:
-        """Where the INVITE goes, in the address family that we listen in. Raises SipError."""
-        uri = parse_uri(what.target if what.via is None else f"sip:{what.via}")
+    async def _find_trunk(self, via: str) -> Sequence[Hop]:
+        return [await self._first_hop(f"sip:{via}")]
+
+    async def _first_hop(self, target: str) -> Hop:
+        """Where a request goes, in the address family that we listen in. Raises SipError."""
+        uri = parse_uri(target)
         ours = 6 if ":" in self._line.address[0] else 4
         theirs = _ip_version(uri.host)
         if theirs not in (ours, None):
@@ -271,6 +300,8 @@ class FaxEngine:
 
     def _forget(self, job: int) -> None:
         del self._observers[job]
+        if job in self._trunk_of:
+            self._trunks.free(self._trunk_of.pop(job))
         if not self._observers:
             self._none_left.set()
 
@@ -287,6 +318,10 @@ class FaxEngine:
             events.Finished(FaxResult(status, reason, retry=outcome.retry, retry_reason=outcome.retry_reason))
         )
 
+    def _registration_changed(self, event: events.RegistrationChanged) -> None:
+        if self._on_registration is not None:
+            self._on_registration(event)
+
     # --- the line ------------------------------------------------------------------------------------------
 
     def _on_line_event(self, event: LineEvent) -> None:
@@ -300,14 +335,20 @@ class FaxEngine:
 
     def _on_call(self, incoming: Incoming) -> None:
         now = self._loop.time()
-        busy = len(self._observers) + len(self._waiting) >= self._settings.max_calls
+        trunk = self._trunks.of(incoming)
+        busy = len(self._observers) + len(self._waiting) >= self._settings.max_calls or self._trunks.full(
+            trunk
+        )
         if self._closing or busy or not self._settings.accept_calls:
             self._line.refuse(incoming.call, 486 if busy else 480, now)
             return
         timer = self._loop.call_later(self._settings.take_limit, self._not_taken, incoming.call)
-        self._waiting[incoming.call] = (incoming, timer)
+        self._waiting[incoming.call] = _Waiting(incoming, timer, trunk)
+        self._trunks.take(trunk)
         self._line.ring(incoming.call, now)
-        self._on_incoming(IncomingCall(incoming.call, incoming.caller, incoming.caller_name, incoming.called))
+        self._on_incoming(
+            IncomingCall(incoming.call, incoming.caller, incoming.caller_name, incoming.called, trunk)
+        )
 
     def _not_taken(self, call: int) -> None:
         logger.warning("call %d was not taken within %g seconds", call, self._settings.take_limit)
@@ -315,7 +356,9 @@ class FaxEngine:
         self._line.refuse(call, 480, self._loop.time())
 
     def _forget_waiting(self, call: int) -> None:
-        self._waiting.pop(call)[1].cancel()
+        waiting = self._waiting.pop(call)
+        waiting.timer.cancel()
+        self._trunks.free(waiting.trunk)
         if self._on_gone is not None:
             self._on_gone(call)
 

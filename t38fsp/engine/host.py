@@ -40,10 +40,18 @@ from t38fsp.engine.wire import (
     WireError,
     encode,
 )
-from t38fsp.events import FaxEvent, Finished
+from t38fsp.events import FaxEvent, Finished, RegistrationChanged
 from t38fsp.jobs import Engine, EngineError, EngineSettings, IncomingCall, Observer
 
-EngineFactory = Callable[[EngineSettings, Callable[[IncomingCall], None], Callable[[int], None]], Engine]
+EngineFactory = Callable[
+    [
+        EngineSettings,
+        Callable[[IncomingCall], None],
+        Callable[[int], None],
+        Callable[[RegistrationChanged], None],
+    ],
+    Engine,
+]
 
 ENGINE = "t38fsp.engine.engine:FaxEngine"
 CLOSE_LIMIT = 10.0
@@ -120,6 +128,7 @@ class Host:
             start.settings,
             lambda call: self._report(Called(call)),
             lambda call: self._report(Gone(call)),
+            self._report,
         )
         try:
             host, port = await engine.start()

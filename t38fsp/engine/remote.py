@@ -42,7 +42,7 @@ from t38fsp.engine.wire import (
     WireError,
     encode,
 )
-from t38fsp.events import Connected, FaxEvent, Finished, Identified, PageDone
+from t38fsp.events import Connected, FaxEvent, Finished, Identified, PageDone, RegistrationChanged
 from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, ReceiveJob, SendJob
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.status import FaxStatus
@@ -106,8 +106,8 @@ class RemoteJob:
 class EngineProcess:
     """Starts the engine process and talks to it. Every method may be called from any thread.
 
-    ``on_incoming`` and ``on_gone`` run on the thread that reads the pipe: they must return soon and not wait
-    for an event.
+    ``on_incoming``, ``on_gone`` and ``on_registration`` run on the thread that reads the pipe: they must
+    return soon and not wait for an event.
     ``factory`` names the engine as ``module:attribute``. An engine that takes calls is started again as soon
     as it died, unless it lived less than ``restart_pause`` seconds.
     """
@@ -118,12 +118,14 @@ class EngineProcess:
         on_incoming: Callable[[IncomingCall], None],
         on_gone: Callable[[int], None] | None = None,
         *,
+        on_registration: Callable[[RegistrationChanged], None] | None = None,
         factory: str = ENGINE,
         restart_pause: float = 5.0,
     ) -> None:
         self._settings = settings
         self._on_incoming = on_incoming
         self._on_gone = on_gone
+        self._on_registration = on_registration
         self._factory = factory
         self._restart_pause = restart_pause
         self._starting = threading.Lock()
@@ -188,6 +190,7 @@ class EngineProcess:
                     next(self._generations),
                     self._incoming,
                     self._gone,
+                    self._on_registration,
                     self._died,
                 )
                 self._child.wait_until_started()
@@ -218,6 +221,7 @@ class _Child:
         generation: int,
         on_incoming: Callable[[_Child, IncomingCall], None],
         on_gone: Callable[[_Child, int], None],
+        on_registration: Callable[[RegistrationChanged], None] | None,
         on_death: Callable[[float], None],
     ) -> None:
         self.generation = generation
@@ -225,6 +229,7 @@ class _Child:
         self.alive = True
         self._on_incoming = on_incoming
         self._on_gone = on_gone
+        self._on_registration = on_registration
         self._on_death = on_death
         self._jobs: dict[int, RemoteJob] = {}
         self._lock = threading.Lock()
@@ -323,6 +328,9 @@ class _Child:
                 self._on_incoming(self, call)
             case Gone(number):
                 self._on_gone(self, number)
+            case RegistrationChanged():
+                if self._on_registration is not None:
+                    self._on_registration(message)
             case Logged(name, level, text):
                 logging.getLogger(name).log(level, "%s", text)
             case Started():

@@ -17,7 +17,7 @@ import typing
 from dataclasses import dataclass
 from enum import Enum
 
-from t38fsp.events import FaxEvent
+from t38fsp.events import FaxEvent, RegistrationChanged
 from t38fsp.jobs import EngineSettings, IncomingCall, ReceiveJob, SendJob
 
 LENGTH_OCTETS = 4
@@ -121,7 +121,7 @@ class Logged:
     text: str
 
 
-Report = Started | NotStarted | Happened | Called | Gone | Logged
+Report = Started | NotStarted | Happened | Called | Gone | RegistrationChanged | Logged
 
 Message = Command | Report
 

@@ -20,6 +20,8 @@ from t38fsp.events import (
     Identified,
     PageDone,
     PageStarted,
+    RegistrationChanged,
+    RegistrationStatus,
     Ringing,
     SwitchedToT38,
 )
@@ -38,10 +40,12 @@ class FakeEngine:
         settings: EngineSettings,
         on_incoming: Callable[[IncomingCall], None],
         on_gone: Callable[[int], None],
+        on_registration: Callable[[RegistrationChanged], None],
     ) -> None:
         self._settings = settings
         self._on_incoming = on_incoming
         self._on_gone = on_gone
+        self._on_registration = on_registration
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._verdicts: dict[int, asyncio.Future[bool]] = {}
         self._waiting: dict[int, str] = {}
@@ -50,6 +54,8 @@ class FakeEngine:
         if self._settings.listen[0] == "203.0.113.1":
             raise EngineError("203.0.113.1 is no address of this machine; listen on 0.0.0.0")
         _logger.warning("started")
+        for trunk in self._settings.trunks:
+            self._on_registration(RegistrationChanged(trunk.name, RegistrationStatus.REGISTERED, "", 600.0))
         print("what an engine prints is no report")
         return self._settings.listen
 

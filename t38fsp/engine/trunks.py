@@ -1,0 +1,167 @@
+"""The trunks of an engine: where they are, their registrations, and how many of their channels are taken."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from sip.errors import ParseError, SipError
+from sip.line import Hop, Incoming
+from sip.registrar import (
+    Registered,
+    Registering,
+    RegistrationFailed,
+    RegistrationRequest,
+    RegistrationState,
+)
+from sip.udp import UdpLine
+from sip.uri import parse_uri
+from t38fsp.events import RegistrationChanged, RegistrationStatus
+from t38fsp.jobs import Trunk
+
+_logger = logging.getLogger(__name__)
+
+LOOK_UP_EACH = 300.0
+"""Seconds between two lookups of a trunk's address: names move."""
+LOOK_UP_AGAIN = 30.0
+"""The same after one that failed."""
+FEATURES = (("+sip.fax", "t38"),)
+"""What our Contact says of us (RFC 6913)."""
+
+
+@dataclass(slots=True)
+class _Line:
+    trunk: Trunk
+    user: str | None
+    """User part of our Contact there."""
+    hops: Sequence[Hop] = ()
+    registration: int | None = None
+
+
+class Trunks:
+    """``find`` looks up ``host[:port]``; it raises SipError."""
+
+    def __init__(
+        self,
+        trunks: Sequence[Trunk],
+        line: UdpLine,
+        find: Callable[[str], Awaitable[Sequence[Hop]]],
+        on_change: Callable[[RegistrationChanged], None],
+    ) -> None:
+        self._lines = [_Line(trunk, _contact_user(trunk)) for trunk in trunks]
+        self._limits = {trunk.name: trunk.channels for trunk in trunks}
+        self._taken: Counter[str | None] = Counter()
+        self._line = line
+        self._find = find
+        self._on_change = on_change
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def begin(self) -> None:
+        """Look the trunks up, register, and keep both up to date."""
+        self._tasks = [asyncio.ensure_future(self._keep(line)) for line in self._lines]
+
+    def end(self) -> None:
+        """Look up no more. The line itself ends the registrations when it closes."""
+        for task in self._tasks:
+            task.cancel()
+
+    # --- channels -------------------------------------------------------------------------------------------
+
+    def full(self, name: str | None) -> bool:
+        """Whether all channels of a trunk are taken."""
+        limit = self._limits.get(name) if name is not None else None
+        return limit is not None and self._taken[name] >= limit
+
+    def take(self, name: str | None) -> None:
+        self._taken[name] += 1
+
+    def free(self, name: str | None) -> None:
+        self._taken[name] -= 1
+
+    # --- calls ----------------------------------------------------------------------------------------------
+
+    def of(self, incoming: Incoming) -> str | None:
+        """The trunk that an incoming call belongs to: known by our Contact there, and by its address."""
+        user = _user(incoming.request_uri)
+        at_contact = [line for line in self._lines if line.user is not None and line.user == user]
+        from_there = [
+            line for line in self._lines if any(hop.host == incoming.source.host for hop in line.hops)
+        ]
+        both = [line for line in at_contact if line in from_there]
+        found = next(iter(both or at_contact or from_there), None)
+        return None if found is None else found.trunk.name
+
+    # --- registrations --------------------------------------------------------------------------------------
+
+    def changed(self, state: RegistrationState) -> None:
+        """The line tells of a registration."""
+        for line in self._lines:
+            if line.registration == state.registration:
+                self._tell(line, state)
+
+    def _tell(self, line: _Line, state: RegistrationState) -> None:
+        now = asyncio.get_running_loop().time()
+        name = line.trunk.name
+        match state:
+            case Registered(until=until):
+                _logger.info("route %s is registered for %.0f s", name, until - now)
+                event = RegistrationChanged(name, RegistrationStatus.REGISTERED, "", until - now)
+            case Registering():
+                event = RegistrationChanged(name, RegistrationStatus.REGISTERING)
+            case RegistrationFailed(reason=reason, retry_at=retry_at):
+                _logger.warning("route %s is not registered: %s", name, reason)
+                event = RegistrationChanged(name, RegistrationStatus.FAILED, reason, retry_at - now)
+            case _:
+                event = RegistrationChanged(name, RegistrationStatus.UNREGISTERED)
+        self._on_change(event)
+
+    async def _keep(self, line: _Line) -> None:
+        while True:
+            try:
+                line.hops = await self._find(line.trunk.via)
+                self._register(line)
+            except SipError as error:
+                self._not_found(line, str(error))
+                await asyncio.sleep(LOOK_UP_AGAIN)
+            else:
+                await asyncio.sleep(LOOK_UP_EACH)
+
+    def _not_found(self, line: _Line, reason: str) -> None:
+        _logger.warning("route %s: %s", line.trunk.name, reason)
+        if line.trunk.registration is not None and line.registration is None:
+            self._on_change(
+                RegistrationChanged(line.trunk.name, RegistrationStatus.FAILED, reason, LOOK_UP_AGAIN)
+            )
+
+    def _register(self, line: _Line) -> None:
+        wanted = line.trunk.registration
+        if wanted is None:
+            return
+        if line.registration is not None:
+            self._line.agent.registrations.redirect(line.registration, line.hops)
+            return
+        line.registration = self._line.register(
+            RegistrationRequest(
+                wanted.registrar,
+                wanted.identity,
+                line.hops,
+                wanted.credentials,
+                wanted.expires,
+                FEATURES,
+            ),
+            asyncio.get_running_loop().time(),
+        )
+
+
+def _contact_user(trunk: Trunk) -> str | None:
+    return None if trunk.registration is None else _user(trunk.registration.identity)
+
+
+def _user(uri: str) -> str | None:
+    try:
+        return parse_uri(uri).user
+    except ParseError:
+        return None

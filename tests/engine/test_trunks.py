@@ -1,0 +1,250 @@
+"""Trunks of an engine: channels that are taken, calls that belong to a trunk, and registrations."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from sip.digest import make_challenge
+from sip.message import Headers, Request, Response, parse_message
+from t38fsp.engine.engine import FaxEngine
+from t38fsp.engine.remote import EngineProcess
+from t38fsp.events import Dialing, FaxEvent, Finished, RegistrationChanged, RegistrationStatus
+from t38fsp.jobs import EngineSettings, IncomingCall, Registration, SendJob, Trunk
+from t38fsp.results import FaxResult
+from t38fsp.status import FaxStatus
+from tests.peers.pages import text_page, write_document
+from tests.peers.realtime import udp_socket
+
+HOST = "127.0.0.1"
+LIMIT = 60.0
+"""Seconds after which a test is stuck."""
+
+
+@dataclass(slots=True)
+class Party:
+    """An engine and what it told."""
+
+    engine: FaxEngine
+    calls: asyncio.Queue[IncomingCall]
+    registrations: asyncio.Queue[RegistrationChanged]
+    address: tuple[str, int] = (HOST, 0)
+    jobs: dict[int, asyncio.Queue[FaxEvent]] = field(default_factory=dict)
+
+    def send(self, what: SendJob) -> int:
+        job = len(self.jobs) + 1
+        self.jobs[job] = asyncio.Queue()
+        self.engine.send(job, what, self.jobs[job].put_nowait)
+        return job
+
+    async def wait_for(self, job: int, kind: type[FaxEvent]) -> FaxEvent:
+        async with asyncio.timeout(LIMIT):
+            while not isinstance(event := await self.jobs[job].get(), kind):
+                pass
+        return event
+
+    async def result(self, job: int) -> FaxResult:
+        event = await self.wait_for(job, Finished)
+        assert isinstance(event, Finished)
+        return event.result
+
+    async def registration(self) -> RegistrationChanged:
+        async with asyncio.timeout(LIMIT):
+            return await self.registrations.get()
+
+    async def close(self) -> None:
+        await self.engine.close()
+
+
+class Parties:
+    def __init__(self) -> None:
+        self.started: list[Party] = []
+
+    async def start(self, *trunks: Trunk, accept_calls: bool = False) -> Party:
+        calls: asyncio.Queue[IncomingCall] = asyncio.Queue()
+        registrations: asyncio.Queue[RegistrationChanged] = asyncio.Queue()
+        settings = EngineSettings(listen=(HOST, 0), accept_calls=accept_calls, trunks=trunks)
+        engine = FaxEngine(settings, calls.put_nowait, None, registrations.put_nowait)
+        party = Party(engine, calls, registrations)
+        party.address = await engine.start()
+        self.started.append(party)
+        return party
+
+
+@pytest.fixture
+async def parties() -> AsyncIterator[Parties]:
+    """Starts engines, which end with the test."""
+    parties = Parties()
+    yield parties
+    for party in parties.started:
+        await party.close()
+
+
+@pytest.fixture
+async def peer() -> AsyncIterator[socket.socket]:
+    """A trunk that the test speaks for."""
+    with udp_socket() as sock:
+        sock.setblocking(False)
+        yield sock
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    page = text_page(rows=120, noise_rows=0)
+    return write_document(tmp_path_factory.mktemp("trunks") / "sent.tif", [page])
+
+
+def place(address: tuple[str, int]) -> str:
+    return f"{address[0]}:{address[1]}"
+
+
+def fax(document: Path, address: tuple[str, int], trunk: str | None) -> SendJob:
+    return SendJob(str(document), f"sip:fax@{place(address)}", trunk=trunk)
+
+
+# --- channels -----------------------------------------------------------------------------------------------
+
+
+async def test_no_more_faxes_than_channels(parties: Parties, peer: socket.socket, document: Path) -> None:
+    there = peer.getsockname()
+    party = await parties.start(Trunk("office", place(there), channels=2), Trunk("home", place(there)))
+    first, second = (party.send(fax(document, there, "office")) for _ in range(2))
+    refused = await party.result(party.send(fax(document, there, "office")))
+    assert (refused.status, refused.retry) == (FaxStatus.LINE_UNAVAILABLE, True)
+    assert refused.reason == "all channels of the route office are taken; try later"
+    # Other routes, and faxes without one, have nothing to do with it.
+    for trunk in ("home", None):
+        await party.wait_for(party.send(fax(document, there, trunk)), Dialing)
+
+    party.engine.abort(first)
+    assert (await party.result(first)).status is FaxStatus.USER_ABORT
+    await party.wait_for(party.send(fax(document, there, "office")), Dialing)
+    party.engine.abort(second)
+
+
+async def test_a_fax_that_cannot_be_prepared_gives_its_channel_back(
+    parties: Parties, peer: socket.socket, document: Path, tmp_path: Path
+) -> None:
+    there = peer.getsockname()
+    party = await parties.start(Trunk("office", place(there), channels=1))
+    for _ in range(3):
+        result = await party.result(party.send(fax(tmp_path / "missing.tif", there, "office")))
+        assert result.status is FaxStatus.BAD_DOCUMENT
+    await party.wait_for(party.send(fax(document, there, "office")), Dialing)
+
+
+async def test_incoming_calls_take_channels_too(
+    parties: Parties, peer: socket.socket, document: Path
+) -> None:
+    caller = await parties.start()
+    called = await parties.start(Trunk("office", place(caller.address), channels=1), accept_calls=True)
+    waiting = caller.send(fax(document, called.address, None))
+    async with asyncio.timeout(LIMIT):
+        call = await called.calls.get()
+    assert call.trunk == "office"
+    busy = await caller.result(caller.send(fax(document, called.address, None)))
+    assert (busy.status, busy.sip_status) == (FaxStatus.BUSY, 486)
+    out = await called.result(called.send(fax(document, peer.getsockname(), "office")))
+    assert out.status is FaxStatus.LINE_UNAVAILABLE
+
+    called.engine.refuse(call.call)
+    assert (await caller.result(waiting)).status is FaxStatus.BUSY
+    caller.send(fax(document, called.address, None))
+    async with asyncio.timeout(LIMIT):
+        await called.calls.get()
+
+
+# --- registrations ------------------------------------------------------------------------------------------
+
+REGISTRATION = Registration("sip:trunk.example", "sip:account@trunk.example")
+
+
+async def hear(peer: socket.socket) -> tuple[Request, tuple[str, int]]:
+    async with asyncio.timeout(LIMIT):
+        data, source = await asyncio.get_running_loop().sock_recvfrom(peer, 65536)
+    message = parse_message(data)
+    assert isinstance(message, Request)
+    return message, source
+
+
+def answer(
+    peer: socket.socket, request: Request, source: tuple[str, int], status: int, *fields: tuple[str, str]
+) -> None:
+    names = ("Via", "From", "To", "Call-ID", "CSeq")
+    headers = Headers([*((name, request.headers.get(name) or "") for name in names), *fields])
+    peer.sendto(bytes(Response(status, "Because", headers)), source)
+
+
+async def test_a_registration_lasts_as_long_as_the_engine(parties: Parties, peer: socket.socket) -> None:
+    party = await parties.start(Trunk("office", place(peer.getsockname()), registration=REGISTRATION))
+    request, source = await hear(peer)
+    assert (request.method, request.uri) == ("REGISTER", "sip:trunk.example")
+    assert source == party.address
+    contact = request.contact
+    assert contact.uri == f"sip:account@{place(party.address)}"
+    assert contact.params == {"+sip.fax": "t38", "expires": "3600"}
+    assert (await party.registration()).status is RegistrationStatus.REGISTERING
+    answer(peer, request, source, 200, ("Contact", f"{contact}"))
+    registered = await party.registration()
+    assert (registered.trunk, registered.status) == ("office", RegistrationStatus.REGISTERED)
+    assert 3590 < registered.seconds <= 3600
+
+    closing = asyncio.create_task(party.close())
+    removal, source = await hear(peer)
+    assert removal.headers.get("Expires") == "0"
+    answer(peer, removal, source, 200)
+    await closing
+    parties.started.remove(party)
+    assert (await party.registration()).status is RegistrationStatus.UNREGISTERED
+
+
+async def test_a_refusal_is_told_with_the_time_of_the_next_attempt(
+    parties: Parties, peer: socket.socket
+) -> None:
+    party = await parties.start(Trunk("office", place(peer.getsockname()), registration=REGISTRATION))
+    request, source = await hear(peer)
+    answer(peer, request, source, 401, ("WWW-Authenticate", str(make_challenge("trunk", "n1"))))
+    assert (await party.registration()).status is RegistrationStatus.REGISTERING
+    failed = await party.registration()
+    assert failed.status is RegistrationStatus.FAILED
+    assert failed.reason == "the registrar answered 401 Because"
+    assert 890 < failed.seconds <= 1800
+
+
+async def test_a_trunk_that_is_not_found_is_told(parties: Parties) -> None:
+    party = await parties.start(Trunk("office", "trunk.invalid", registration=REGISTRATION))
+    failed = await party.registration()
+    assert failed.status is RegistrationStatus.FAILED
+    assert "'trunk.invalid' has no address" in failed.reason
+
+
+async def test_a_registrar_that_says_nothing_does_not_hold_up_the_end(
+    parties: Parties, peer: socket.socket
+) -> None:
+    party = await parties.start(Trunk("office", place(peer.getsockname()), registration=REGISTRATION))
+    await hear(peer)
+    loop = asyncio.get_running_loop()
+    before = loop.time()
+    await party.close()
+    parties.started.remove(party)
+    assert loop.time() - before < 5.0
+
+
+def test_registrations_of_an_engine_process_are_told() -> None:
+    told: queue.SimpleQueue[RegistrationChanged] = queue.SimpleQueue()
+    settings = EngineSettings((HOST, 5060), trunks=(Trunk("office", "h.example", 2, REGISTRATION),))
+    engine = EngineProcess(
+        settings, print, on_registration=told.put, factory="tests.faxdev.fake_engine:FakeEngine"
+    )
+    try:
+        engine.start()
+        expected = RegistrationChanged("office", RegistrationStatus.REGISTERED, "", 600.0)
+        assert told.get(timeout=LIMIT) == expected
+    finally:
+        engine.close()
