@@ -35,8 +35,8 @@ _MOST_PIXELS = 80_000_000
 _MOST_T4_OCTETS = 1 << 22
 """Larger pages of MH and MR would take too much memory at one octet a bit."""
 
-_USUAL_LENGTH = 12
-"""Inches; A4 and Letter are shorter."""
+_USUAL_LENGTH = 15
+"""Inches; A4, Letter and Legal are shorter."""
 
 _EOFB_BITS = 2 * len(EOL)
 
@@ -67,13 +67,14 @@ def decode_strip(data: bytes, coding: Coding, width: int, rows: int) -> Image.Im
         return None
     try:
         with TiffImageFile(BytesIO(_file(data, coding, width, rows))) as picture:
-            # Cropping leaves the tags behind, which would be taken over into what is coded from the picture.
-            return picture.crop((0, 0, width, rows))
+            picture.load()
+            return picture
     except OSError:
         return None
 
 
 def _file(data: bytes, coding: Coding, width: int, rows: int) -> bytes:
+    """A TIFF file of the strip, without any tag that must not be taken over into what is coded from it."""
     short, long = FieldType.SHORT, FieldType.LONG
     start = len(HEADER) + 4
     fields = [
@@ -86,8 +87,9 @@ def _file(data: bytes, coding: Coding, width: int, rows: int) -> bytes:
         Field(Tag.SAMPLES_PER_PIXEL, short, (1,)),
         Field(Tag.ROWS_PER_STRIP, long, (rows,)),
         Field(Tag.STRIP_BYTE_COUNTS, long, (len(data),)),
-        Field(Tag.T4_OPTIONS, long, (int(coding is Coding.MR),)),
     ]
+    if coding is not Coding.MMR:
+        fields.append(Field(Tag.T4_OPTIONS, long, (int(coding is Coding.MR),)))
     place = start + len(data)
     return HEADER + struct.pack("<I", place) + data + directory_octets(fields, place)
 

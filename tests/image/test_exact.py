@@ -76,7 +76,7 @@ def test_the_last_rows_may_be_white_or_black(last, before, repeated):
     assert image.tobytes() == pixels_of(lines)
 
 
-@pytest.mark.parametrize("rows", [2351, 2352, 2353, 9408, 20_000, MAX_ROWS])
+@pytest.mark.parametrize("rows", [2939, 2940, 2941, 11_760, 20_000, MAX_ROWS])
 @pytest.mark.parametrize("kind", ["lines", "black"])
 def test_a_page_may_be_long(rows, kind):
     pixels = make_pixels(WIDTH, rows, kind)
