@@ -222,10 +222,8 @@ def _hills(width: int, height: int) -> Image.Image:
 
 def _screened(grey: Image.Image) -> Image.Image:
     """Grey to dots: black where the picture is darker than the screen is there."""
-    cell = Image.frombytes("L", (8, 8), bytes(255 - (4 * level + 2) for row in _CELL for level in row))
-    screen = Image.new("L", grey.size)
-    for y in range(0, grey.height, 8):
-        for x in range(0, grey.width, 8):
-            screen.paste(cell, (x, y))
+    cells = -(-grey.width // len(_CELL))
+    rows = [(bytes(255 - (4 * level + 2) for level in row) * cells)[: grey.width] for row in _CELL]
+    screen = Image.frombytes("L", grey.size, b"".join(rows[y % len(_CELL)] for y in range(grey.height)))
     # Brighter than the screen leaves something after the subtraction: white.
     return ImageChops.subtract(grey, screen).point([0] + [255] * 255)
