@@ -8,7 +8,7 @@ the order in which they really go and a revoked packet leaves no hole.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from t38fsp.t30.vocabulary import Burst, LineSignal
@@ -16,8 +16,9 @@ from t38fsp.t38.dialect import Dialect
 from t38fsp.t38.ifp import IfpError, IndicatorPacket, Syntax, encode
 from t38fsp.t38.listener import Listener
 from t38fsp.t38.planner import Done, Planner, Step
+from t38fsp.t38.receiving import Delivery, UdptlReceiver
 from t38fsp.t38.timing import Timing
-from t38fsp.t38.udptl import Counters, UdptlReceiver, UdptlSender
+from t38fsp.t38.udptl import Counters, UdptlSender
 from t38fsp.t38.values import Indicator
 
 LEAST_DATAGRAM = 40
@@ -122,23 +123,20 @@ class Terminal:
     def receive(self, datagram: bytes, now: float) -> bool:
         """Take a datagram; true when it was one of UDPTL with packets that can be read."""
         malformed = self.counters.malformed
-        for delivery in self._receiver.receive(datagram):
-            try:
-                packet = self._dialect.read(
-                    delivery.ifp, in_frame=self._listener.in_frame, padded=delivery.padded
-                )
-            except IfpError:
-                self.counters.malformed += 1
-                continue
-            self._listener.hear(packet, now, after_gap=delivery.after_gap)
+        self._hear(self._receiver.receive(datagram, now), now)
         return self.counters.malformed == malformed
 
     def next_deadline(self) -> float | None:
         """When to call :meth:`handle_deadline`; None while nothing is to be done."""
-        times = [self._listener.next_deadline(), self._keep_alive if self._steps is None else self._refill()]
+        times = [
+            self._receiver.next_deadline(),
+            self._listener.next_deadline(),
+            self._keep_alive if self._steps is None else self._refill(),
+        ]
         return min((time for time in times if time is not None), default=None)
 
     def handle_deadline(self, now: float) -> None:
+        self._hear(self._receiver.handle_deadline(now), now)
         self._listener.handle_deadline(now)
         self._advance(now)
         if self._keep_alive is not None and self._steps is None and now >= self._keep_alive:
@@ -169,6 +167,19 @@ class Terminal:
         datagram = self._sender.wrap(packet.ifp)
         self._last_released = (packet.serial, datagram)
         return datagram
+
+    # --- hearing -----------------------------------------------------------------------------------------
+
+    def _hear(self, deliveries: Iterable[Delivery], now: float) -> None:
+        for delivery in deliveries:
+            try:
+                packet = self._dialect.read(
+                    delivery.ifp, in_frame=self._listener.in_frame, padded=delivery.padded
+                )
+            except IfpError:
+                self.counters.malformed += 1
+                continue
+            self._listener.hear(packet, now, after_gap=delivery.after_gap)
 
     # --- planning ----------------------------------------------------------------------------------------
 

@@ -7,8 +7,8 @@ them, newest first, or parity strings over them. We send copies and read both::
                                    0x80   0x01 span   count, then length, parity string ...
 
 Parity string *m* of *E* over span *S* in datagram *n* is the XOR of the primaries n+m-S·E, n+m-S·E+E, ... up
-to n+m-E, the shorter ones filled with zero octets. Implementations in use give strings of the primaries
-alone; a reading of annex C puts a 16-bit length before each primary. Repair recognises the latter.
+to n+m-E, the shorter ones filled with zero octets. What the far end sends is put in order by
+``t38fsp.t38.receiving``.
 """
 
 from __future__ import annotations
@@ -19,11 +19,6 @@ from dataclasses import dataclass
 SECONDARIES = 0x00
 PARITY = 0x80
 
-WINDOW = 2000
-LATE_WINDOW = 256
-"""Numbers further ahead than the one or further behind than the other belong to a new stream."""
-
-_PARITY_HISTORY = 128
 _LENGTHS = tuple(bytes((n,)) for n in range(0x80))
 
 
@@ -157,178 +152,8 @@ class Counters:
     lost: int = 0
     """Packets that never came, nor a copy of them in time."""
     duplicates: int = 0
+    """Datagrams whose packet was there already, from a copy of it for one."""
     late: int = 0
+    """Datagrams that came when their packet had been given up."""
     malformed: int = 0
     """Datagrams, and IFP packets in them, that could not be read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One IFP packet in its turn. ``number`` counts on beyond FFFF; ``padded``: zero octets may follow it."""
-
-    number: int
-    ifp: bytes
-    after_gap: bool = False
-    """Packets just before this one are lost."""
-    padded: bool = False
-
-
-_NOTHING: list[Delivery] = []
-
-
-class UdptlReceiver:
-    """Puts packets in order, each once, with the lost ones restored as far as a datagram allows.
-
-    The first number may be any. A jump beyond the windows starts a new stream when a second datagram confirms
-    it, so that a stray datagram (RTP around the switch) does not.
-    """
-
-    def __init__(self, counters: Counters | None = None) -> None:
-        self.counters = Counters() if counters is None else counters
-        self._expected: int | None = None  # unwrapped
-        self._stray: Delivery | None = None  # candidate for the start of a new stream
-        self._last = b""
-        self._history: dict[int, bytes] | None = None  # primaries by number, once parity was seen
-
-    def receive(self, data: bytes) -> list[Delivery]:
-        """What this datagram brings, oldest first; nothing for a repeated, late or malformed one."""
-        expected = self._expected
-        if expected is not None and len(data) > 4 and (data[0] << 8 | data[1]) == expected & 0xFFFF:
-            # In order: the primary is all that is new; its frame is checked only as far as it goes.
-            end = 3 + data[2]
-            if data[2] < 0x80 and end < len(data) and data[end] == SECONDARIES and self._history is None:
-                self._expected = expected + 1
-                self.counters.received += 1
-                self._stray = None
-                self._last = ifp = data[3:end]
-                return [Delivery(expected, ifp)] if ifp else _NOTHING.copy()
-        try:
-            datagram = Datagram.parse(data)
-        except UdptlError:
-            self.counters.malformed += 1
-            return []
-        return self._place(datagram)
-
-    def _place(self, datagram: Datagram) -> list[Delivery]:
-        if self._expected is None:
-            self._expected = datagram.number
-            return self._advance(datagram, datagram.number)
-        distance = (datagram.number - self._expected + 0x8000 & 0xFFFF) - 0x8000
-        if not -LATE_WINDOW <= distance <= WINDOW:
-            return self._jump(datagram)
-        if distance < 0:
-            if distance == -1:
-                self.counters.duplicates += 1
-            else:
-                self.counters.late += 1
-            return []
-        if self._skipped_zero(datagram, distance):
-            self._expected += 1
-            distance = 0
-        self._stray = None
-        return self._advance(datagram, self._expected + distance)
-
-    def _skipped_zero(self, datagram: Datagram, distance: int) -> bool:
-        """Some senders count from FFFF to 0001: their copy of 0000 is the packet before it."""
-        return (
-            distance == 1
-            and datagram.number == 1
-            and bool(datagram.secondaries)
-            and datagram.secondaries[0] == self._last
-        )
-
-    def _jump(self, datagram: Datagram) -> list[Delivery]:
-        stray = self._stray
-        distance = -1 if stray is None else datagram.number - stray.number & 0xFFFF
-        if stray is None or distance > WINDOW:
-            self._stray = Delivery(datagram.number, datagram.primary, after_gap=True)
-            self.counters.late += 1
-            return []
-        self._stray = None
-        self._history = None
-        self._expected = stray.number + 1
-        self._last = stray.ifp
-        deliveries = [stray] if stray.ifp else []
-        if distance:
-            return deliveries + self._advance(datagram, stray.number + distance)
-        self.counters.received += 1
-        return deliveries
-
-    def _advance(self, datagram: Datagram, number: int) -> list[Delivery]:
-        """Deliver everything from the expected number up to this one."""
-        expected = self._expected if self._expected is not None else number
-        deliveries: list[Delivery] = []
-        if number > expected:
-            restored = self._restore(datagram, number, expected)
-            following = expected
-            for lost in sorted(restored):
-                ifp, padded = restored[lost]
-                deliveries.append(Delivery(lost, ifp, after_gap=lost != following, padded=padded))
-                following = lost + 1
-            self.counters.recovered += len(restored)
-            self.counters.lost += number - expected - len(restored)
-            gap = following != number
-        else:
-            gap = False
-        if datagram.primary:
-            deliveries.append(Delivery(number, datagram.primary, after_gap=gap))
-        self.counters.received += 1
-        self._last = datagram.primary
-        self._expected = number + 1
-        self._remember(datagram, number)
-        return deliveries
-
-    def _restore(self, datagram: Datagram, number: int, expected: int) -> dict[int, tuple[bytes, bool]]:
-        if datagram.parity is not None:
-            return self._repair(datagram.parity, datagram.span, number, expected)
-        return {
-            number - 1 - i: (ifp, False)
-            for i, ifp in enumerate(datagram.secondaries[: number - expected])
-            if ifp
-        }
-
-    # --- parity ------------------------------------------------------------------------------------------
-
-    def _remember(self, datagram: Datagram, number: int) -> None:
-        if datagram.parity is not None and self._history is None:
-            self._history = {}
-        if self._history is not None:
-            self._history[number] = datagram.primary
-            while len(self._history) > _PARITY_HISTORY:
-                del self._history[next(iter(self._history))]
-
-    def _repair(
-        self, parity: tuple[bytes, ...], span: int, number: int, expected: int
-    ) -> dict[int, tuple[bytes, bool]]:
-        restored: dict[int, tuple[bytes, bool]] = {}
-        count = len(parity)
-        if self._history is None or count * span > _PARITY_HISTORY:
-            return restored
-        for m, string in enumerate(parity):
-            group = range(number + m - span * count, number, count)
-            missing = [n for n in group if n not in self._history]
-            if len(missing) != 1 or missing[0] < expected:
-                continue
-            known = [self._history[n] for n in group if n in self._history]
-            ifp, padded = _repaired(string, known)
-            if ifp:
-                restored[missing[0]] = (ifp, padded)
-                self._history[missing[0]] = ifp
-        return restored
-
-
-def _repaired(string: bytes, known: list[bytes]) -> tuple[bytes, bool]:
-    """The one missing primary of a parity group, and whether zero octets may follow it."""
-    counted = _xor(string, [len(ifp).to_bytes(2, "big") + ifp for ifp in known])
-    length = int.from_bytes(counted[:2], "big")
-    if 0 < length <= len(string) - 2 and not counted[2 + length :].strip(b"\0"):
-        return counted[2 : 2 + length], False
-    return _xor(string, known), True
-
-
-def _xor(string: bytes, others: list[bytes]) -> bytes:
-    size = max(map(len, [string, *others]))
-    value = int.from_bytes(string.ljust(size, b"\0"), "big")
-    for other in others:
-        value ^= int.from_bytes(other.ljust(size, b"\0"), "big")
-    return value.to_bytes(size, "big")

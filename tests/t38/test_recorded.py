@@ -37,10 +37,15 @@ def test_every_datagram_is_read_and_written_alike(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_missing_and_nothing_malformed(name: str) -> None:
     terminal = Terminal()
-    signals = hear(datagrams(name), terminal)
+    recorded = datagrams(name)
+    signals = hear(recorded, terminal)
     counters = terminal.counters
-    assert (counters.lost, counters.recovered, counters.late, counters.malformed) == (0, 0, 0, 0)
-    assert all(each.good for each in signals if isinstance(each, FrameReceived))
+    assert (counters.lost, counters.late, counters.malformed) == (0, 0, 0)
+    # A recording that begins in mid-call brings along what went before it.
+    assert counters.recovered == len(Datagram.parse(recorded[0]).secondaries)
+    heard = [each.good for each in signals if isinstance(each, FrameReceived)]
+    assert all(heard[1:])
+    assert heard[0] or counters.recovered
     assert all(each.clean for each in signals if isinstance(each, CarrierLost))
 
 

@@ -18,6 +18,7 @@ from t38fsp.t30.vocabulary import (
 )
 from t38fsp.t38.ifp import DataPacket, Field, IndicatorPacket, Packet, Syntax, encode
 from t38fsp.t38.listener import MAX_FRAME
+from t38fsp.t38.receiving import MOST_WAIT
 from t38fsp.t38.terminal import Terminal
 from t38fsp.t38.udptl import Datagram
 from t38fsp.t38.values import DataType, FieldType, Indicator
@@ -57,6 +58,7 @@ def hear(
         now += 0.03
         if packet is not None:
             terminal.receive(bytes(Datagram(number, encode(packet, sent_in or syntax))), now)
+    terminal.handle_deadline(now + MOST_WAIT)
     return terminal.take_signals()
 
 
@@ -352,6 +354,7 @@ def test_whatever_arrives_bursts_begin_before_they_end(datagrams: list[bytes], s
     terminal = Terminal(syntax=syntax)
     for datagram in datagrams:
         terminal.receive(datagram, 0.0)
+    terminal.handle_deadline(MOST_WAIT)
     terminal.handle_deadline(100.0)
     carrier: Modem | None = None
     for signal in terminal.take_signals():

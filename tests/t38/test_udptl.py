@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from t38fsp.t38.udptl import Counters, Datagram, UdptlError, UdptlReceiver, UdptlSender
+from t38fsp.t38.receiving import LEAST_WAIT, MOST_WAIT, Delivery, UdptlReceiver
+from t38fsp.t38.udptl import Counters, Datagram, UdptlError, UdptlSender
 
 PREAMBLE = bytes.fromhex("06")
 FRAME = bytes.fromhex("C001800005FFC80100CE78")
@@ -121,13 +122,19 @@ def stream(count: int, *, redundancy: int = 3, first: int = 0) -> list[bytes]:
     return [sender.wrap(packet(first + n)) for n in range(count)]
 
 
+def deliveries(receiver: UdptlReceiver, datagrams: Iterable[bytes]) -> list[Delivery]:
+    """What comes out, when nothing is left to wait for."""
+    received = [each for datagram in datagrams for each in receiver.receive(datagram, 0.0)]
+    return received + receiver.handle_deadline(MOST_WAIT)
+
+
 def deliver(receiver: UdptlReceiver, datagrams: Iterable[bytes]) -> list[str]:
     """What comes out: packet numbers, with ``*`` behind a gap."""
-    return [
-        f"{'*' if each.after_gap else ''}{int.from_bytes(each.ifp[1:], 'big')}"
-        for datagram in datagrams
-        for each in receiver.receive(datagram)
-    ]
+    return written(deliveries(receiver, datagrams))
+
+
+def written(delivered: Iterable[Delivery]) -> list[str]:
+    return [f"{'*' if each.after_gap else ''}{int.from_bytes(each.ifp[1:], 'big')}" for each in delivered]
 
 
 def test_in_order_everything_arrives_once() -> None:
@@ -236,6 +243,65 @@ def test_copies_of_no_octets_are_passed_over() -> None:
     assert receiver.counters == Counters(received=2, recovered=1, lost=1)
 
 
+# --- waiting for packets on their way --------------------------------------------------------------------
+
+
+@given(st.permutations(range(12)), st.integers(0, 3))
+@settings(max_examples=100)
+def test_within_the_wait_any_order_is_put_right(order: list[int], redundancy: int) -> None:
+    datagrams = stream(13, redundancy=redundancy)
+    receiver = UdptlReceiver()
+    arrived = receiver.receive(datagrams[0], 0.0)
+    for position, number in enumerate(order):
+        arrived += receiver.receive(datagrams[1 + number], position * LEAST_WAIT / 12)
+    assert written(arrived) == [str(n) for n in range(13)]
+    assert receiver.counters.lost == receiver.counters.late == 0
+    assert receiver.next_deadline() is None
+
+
+def test_what_is_missing_is_waited_for_and_then_given_up() -> None:
+    receiver = UdptlReceiver()
+    datagrams = stream(6, redundancy=0)
+    assert written(receiver.receive(datagrams[0], 0.0)) == ["0"]
+    assert receiver.receive(datagrams[2], 0.02) == []
+    assert receiver.receive(datagrams[4], 0.06) == []
+    assert receiver.next_deadline() == pytest.approx(0.02 + LEAST_WAIT)
+    assert receiver.handle_deadline(0.11) == []
+    assert written(receiver.handle_deadline(0.121)) == ["*2"]
+    assert written(receiver.receive(datagrams[3], 0.13)) == ["3", "4"]
+    assert receiver.counters == Counters(received=4, lost=1)
+
+
+def test_a_packet_that_came_too_late_lengthens_the_wait() -> None:
+    receiver = UdptlReceiver()
+    datagrams = stream(300, redundancy=0)
+    arrived = written(receiver.receive(datagrams[0], 0.0))
+    for late in range(2, 12, 2):
+        # Each second packet takes 0.3 s longer than the one behind it.
+        arrived += written(receiver.receive(datagrams[late], late + 0.0))
+        arrived += written(receiver.handle_deadline(min(receiver.next_deadline() or 99.0, late + 0.3)))
+        arrived += written(receiver.receive(datagrams[late - 1], late + 0.3))
+    assert arrived == ["0", "*2", "3", "4", "5", "6", "7", "8", "9", "10"]
+    assert receiver.counters == Counters(received=10, lost=1, late=1)
+    assert receiver.wait == pytest.approx(0.36)
+
+
+def test_the_wait_and_what_is_held_back_have_limits() -> None:
+    receiver = UdptlReceiver()
+    datagrams = stream(600, redundancy=0)
+    deliver(receiver, [datagrams[0], datagrams[2]])
+    receiver.receive(datagrams[1], 50.0)
+    assert receiver.wait == MOST_WAIT
+    arrived = [each for datagram in datagrams[4:] for each in receiver.receive(datagram, 50.0)]
+    assert written(arrived) == ["*4", *map(str, range(5, 600))]
+
+
+def test_what_the_first_datagram_brings_along_counts() -> None:
+    receiver = UdptlReceiver()
+    assert deliver(receiver, stream(6)[2:]) == [str(n) for n in range(6)]
+    assert receiver.counters == Counters(received=4, recovered=2)
+
+
 # --- parity ----------------------------------------------------------------------------------------------
 
 
@@ -276,11 +342,9 @@ def test_parity_restores_as_many_losses_in_a_row_as_there_are_strings(
     strings: int, span: int, burst: int, counted: bool
 ) -> None:
     datagrams = parity_stream(60, strings=strings, span=span, counted=counted)
-    whole = [each.ifp for each in itertools.chain.from_iterable(map(UdptlReceiver().receive, datagrams))]
+    whole = [each.ifp for each in deliveries(UdptlReceiver(), datagrams)]
     receiver = UdptlReceiver()
-    arrived = [
-        each for datagram in datagrams[:40] + datagrams[40 + burst :] for each in receiver.receive(datagram)
-    ]
+    arrived = deliveries(receiver, datagrams[:40] + datagrams[40 + burst :])
     assert receiver.counters == Counters(received=60 - burst, recovered=burst)
     assert not any(each.after_gap for each in arrived)
     for expected, each in zip(whole, arrived, strict=True):
@@ -291,8 +355,8 @@ def test_parity_restores_as_many_losses_in_a_row_as_there_are_strings(
 
 def test_parity_beyond_what_is_kept_is_ignored() -> None:
     receiver = UdptlReceiver()
-    for number in (0, 1, 2, 6):
-        receiver.receive(bytes(Datagram(number, packet(number), parity=(b"\1",) * 100, span=255)))
+    numbers = (0, 1, 2, 6)
+    deliver(receiver, [bytes(Datagram(n, packet(n), parity=(b"\1",) * 100, span=255)) for n in numbers])
     assert receiver.counters == Counters(received=4, lost=3)
 
 
@@ -303,7 +367,11 @@ def test_parity_beyond_what_is_kept_is_ignored() -> None:
 @settings(max_examples=150)
 def test_every_datagram_is_counted_and_none_raises(datagrams: list[bytes]) -> None:
     receiver = UdptlReceiver()
-    for datagram in datagrams:
-        receiver.receive(datagram)
+    for number, datagram in enumerate(datagrams):
+        receiver.receive(datagram, number * 0.01)
+        due = receiver.next_deadline()
+        assert due is None or due <= number * 0.01 + MOST_WAIT
+    receiver.handle_deadline(len(datagrams) + MOST_WAIT)
+    assert receiver.next_deadline() is None
     counters = receiver.counters
     assert counters.received + counters.duplicates + counters.late + counters.malformed == len(datagrams)

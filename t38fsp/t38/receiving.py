@@ -1,0 +1,273 @@
+"""What the far end sent, in order and each packet once, as far as it can be had (T.38 clause 9).
+
+A packet that a later datagram does not bring along as a copy, nor through parity, may still be on its way: it
+is waited for, and what came behind it is held back meanwhile. The wait is short, for it delays our answers;
+whenever a packet comes after it was given up, the wait becomes as long as that packet would have needed.
+
+Parity strings of implementations in use are the XOR of the primaries alone; a reading of annex C puts a
+16-bit length before each primary. Repair recognises the latter.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from t38fsp.t38.udptl import SECONDARIES, Counters, Datagram, UdptlError
+
+WINDOW = 2000
+LATE_WINDOW = 256
+"""Numbers further ahead than the one or further behind than the other belong to a new stream."""
+
+LEAST_WAIT = 0.1
+MOST_WAIT = 1.0
+"""Seconds that a missing packet is waited for: at first, and on a line that has shown to need more."""
+
+_LATENESS_MARGIN = 1.2
+_MOST_HELD_BACK = 256
+_PARITY_HISTORY = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One IFP packet in its turn. ``number`` counts on beyond FFFF; ``padded``: zero octets may follow it."""
+
+    number: int
+    ifp: bytes
+    after_gap: bool = False
+    """Packets just before this one are lost."""
+    padded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A packet that came before its turn."""
+
+    ifp: bytes
+    padded: bool
+    since: float
+
+
+_NOTHING: list[Delivery] = []
+
+
+class UdptlReceiver:
+    """Puts packets in order, each once, with the lost ones restored as far as the datagrams allow.
+
+    The first number may be any. A jump beyond the windows starts a new stream when a second datagram confirms
+    it, so that a stray datagram (RTP around the switch) does not.
+    """
+
+    def __init__(self, counters: Counters | None = None) -> None:
+        self.counters = Counters() if counters is None else counters
+        self.wait = LEAST_WAIT
+        """Seconds that a missing packet is waited for at present."""
+        self._expected: int | None = None  # unwrapped
+        self._waiting: dict[int, _Waiting] = {}
+        self._missed: OrderedDict[int, float] = (
+            OrderedDict()
+        )  # packets given up, and since when each was missed
+        self._stray: tuple[int, bytes] | None = None  # candidate for the start of a new stream
+        self._last = b""
+        self._history: dict[int, bytes] | None = None  # primaries by number, once parity was seen
+
+    # --- in ----------------------------------------------------------------------------------------------
+
+    def receive(self, data: bytes, now: float) -> list[Delivery]:
+        """What can be delivered now that this datagram is here, oldest first."""
+        expected = self._expected
+        in_turn = expected is not None and len(data) > 4 and (data[0] << 8 | data[1]) == expected & 0xFFFF
+        if in_turn and expected is not None and not self._waiting:
+            # In order: the primary is all that is new; its frame is checked only as far as it goes.
+            end = 3 + data[2]
+            if data[2] < 0x80 and end < len(data) and data[end] == SECONDARIES and self._history is None:
+                self._expected = expected + 1
+                self.counters.received += 1
+                self._stray = None
+                self._last = ifp = data[3:end]
+                return [Delivery(expected, ifp)] if ifp else _NOTHING.copy()
+        try:
+            datagram = Datagram.parse(data)
+        except UdptlError:
+            self.counters.malformed += 1
+            return []
+        return self._place(datagram, now)
+
+    def next_deadline(self) -> float | None:
+        """When the wait for a missing packet is over; None when none is missing."""
+        if not self._waiting:
+            return None
+        return min(waiting.since for waiting in self._waiting.values()) + self.wait
+
+    def handle_deadline(self, now: float) -> list[Delivery]:
+        """Give up what has been waited for long enough; what it held back is delivered."""
+        deliveries: list[Delivery] = []
+        while (due := self.next_deadline()) is not None and now >= due:
+            deliveries += self._give_up()
+        return deliveries
+
+    # --- where a datagram belongs ------------------------------------------------------------------------
+
+    def _place(self, datagram: Datagram, now: float) -> list[Delivery]:
+        if self._expected is None:
+            # What the first datagram brings along was sent before anything could be heard of it.
+            self._expected = datagram.number - _known_copies(datagram)
+            return self._take(datagram, datagram.number, now)
+        distance = (datagram.number - self._expected + 0x8000 & 0xFFFF) - 0x8000
+        if not -LATE_WINDOW <= distance <= WINDOW:
+            return self._jump(datagram, now)
+        self._stray = None
+        number = self._expected + distance
+        if distance < 0:
+            self._behind(number, now)
+            return []
+        if self._skipped_zero(datagram, distance):
+            self._expected += 1
+        return self._take(datagram, number, now)
+
+    def _behind(self, number: int, now: float) -> None:
+        """A packet whose turn is over: a repeat, or one that was not waited for long enough."""
+        missed = self._missed.pop(number, None)
+        if missed is None:
+            self.counters.duplicates += 1
+            return
+        self.counters.late += 1
+        needed = (now - missed) * _LATENESS_MARGIN
+        self.wait = min(max(self.wait, needed), MOST_WAIT)
+
+    def _skipped_zero(self, datagram: Datagram, distance: int) -> bool:
+        """Some senders count from FFFF to 0001: their copy of 0000 is the packet before it."""
+        return (
+            distance == 1
+            and datagram.number == 1
+            and bool(datagram.secondaries)
+            and datagram.secondaries[0] == self._last
+        )
+
+    def _jump(self, datagram: Datagram, now: float) -> list[Delivery]:
+        stray = self._stray
+        distance = -1 if stray is None else datagram.number - stray[0] & 0xFFFF
+        if stray is None or distance > WINDOW:
+            self._stray = datagram.number, datagram.primary
+            self.counters.late += 1
+            return []
+        deliveries: list[Delivery] = []
+        while self._waiting:
+            deliveries += self._give_up()
+        number, ifp = stray
+        self._stray = None
+        self._history = None
+        self._missed.clear()
+        self._expected = number + 1
+        self._last = ifp
+        if ifp:
+            deliveries.append(Delivery(number, ifp, after_gap=True))
+        if distance:
+            return deliveries + self._take(datagram, number + distance, now)
+        self.counters.received += 1
+        return deliveries
+
+    # --- taking what a datagram brings ---------------------------------------------------------------------
+
+    def _take(self, datagram: Datagram, number: int, now: float) -> list[Delivery]:
+        expected = self._expected if self._expected is not None else number
+        if number in self._waiting:
+            self.counters.duplicates += 1
+        else:
+            self._waiting[number] = _Waiting(datagram.primary, False, now)
+            self.counters.received += 1
+        restored = self._restore(datagram, number, expected)
+        self.counters.recovered += len(restored)
+        for lost, (ifp, padded) in restored.items():
+            self._waiting[lost] = _Waiting(ifp, padded, now)
+        self._remember(datagram, number)
+        deliveries = self._in_turn(expected)
+        while len(self._waiting) > _MOST_HELD_BACK:
+            deliveries += self._give_up()
+        return deliveries + self.handle_deadline(now)
+
+    def _in_turn(self, expected: int, *, after_gap: bool = False) -> list[Delivery]:
+        """Deliver from ``expected`` on as far as nothing is missing."""
+        deliveries: list[Delivery] = []
+        while (waiting := self._waiting.pop(expected, None)) is not None:
+            if waiting.ifp:
+                deliveries.append(Delivery(expected, waiting.ifp, after_gap, waiting.padded))
+                after_gap = False
+            self._last = waiting.ifp
+            expected += 1
+        self._expected = expected
+        return deliveries
+
+    def _give_up(self) -> list[Delivery]:
+        """Go on behind the first gap."""
+        following = min(self._waiting)
+        missed = min(waiting.since for waiting in self._waiting.values())
+        for number in range(self._expected if self._expected is not None else following, following):
+            self.counters.lost += 1
+            self._missed[number] = missed
+        while len(self._missed) > LATE_WINDOW:
+            self._missed.popitem(last=False)
+        return self._in_turn(following, after_gap=True)
+
+    def _restore(self, datagram: Datagram, number: int, expected: int) -> dict[int, tuple[bytes, bool]]:
+        if datagram.parity is not None:
+            return self._repair(datagram.parity, datagram.span, number, expected)
+        return {
+            number - 1 - i: (ifp, False)
+            for i, ifp in enumerate(datagram.secondaries[: number - expected])
+            if ifp and number - 1 - i not in self._waiting
+        }
+
+    # --- parity ------------------------------------------------------------------------------------------
+
+    def _remember(self, datagram: Datagram, number: int) -> None:
+        if datagram.parity is not None and self._history is None:
+            self._history = {}
+        if self._history is not None:
+            self._history[number] = datagram.primary
+            while len(self._history) > _PARITY_HISTORY:
+                del self._history[next(iter(self._history))]
+
+    def _repair(
+        self, parity: tuple[bytes, ...], span: int, number: int, expected: int
+    ) -> dict[int, tuple[bytes, bool]]:
+        restored: dict[int, tuple[bytes, bool]] = {}
+        count = len(parity)
+        if self._history is None or count * span > _PARITY_HISTORY:
+            return restored
+        for m, string in enumerate(parity):
+            group = range(number + m - span * count, number, count)
+            missing = [n for n in group if n not in self._history]
+            if len(missing) != 1 or missing[0] < expected or missing[0] in self._waiting:
+                continue
+            known = [self._history[n] for n in group if n in self._history]
+            ifp, padded = _repaired(string, known)
+            if ifp:
+                restored[missing[0]] = (ifp, padded)
+                self._history[missing[0]] = ifp
+        return restored
+
+
+def _known_copies(datagram: Datagram) -> int:
+    """How many copies in a row, from the newest on, have octets."""
+    for count, ifp in enumerate(datagram.secondaries):
+        if not ifp:
+            return count
+    return len(datagram.secondaries)
+
+
+def _repaired(string: bytes, known: list[bytes]) -> tuple[bytes, bool]:
+    """The one missing primary of a parity group, and whether zero octets may follow it."""
+    counted = _xor(string, [len(ifp).to_bytes(2, "big") + ifp for ifp in known])
+    length = int.from_bytes(counted[:2], "big")
+    if 0 < length <= len(string) - 2 and not counted[2 + length :].strip(b"\0"):
+        return counted[2 : 2 + length], False
+    return _xor(string, known), True
+
+
+def _xor(string: bytes, others: list[bytes]) -> bytes:
+    size = max(map(len, [string, *others]))
+    value = int.from_bytes(string.ljust(size, b"\0"), "big")
+    for other in others:
+        value ^= int.from_bytes(other.ljust(size, b"\0"), "big")
+    return value.to_bytes(size, "big")
