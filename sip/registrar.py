@@ -25,9 +25,8 @@ class RegistrationRequest:
 
     ``registrar`` is the Request-URI (``sip:trunk.example``), ``identity`` the address of record as a URI or
     name-addr, whose user part is that of our Contact; ``destination`` are the hops that the REGISTER may
-    take, best first: one that does not answer, or answers 503, is left for the next one at once. ``expires``
-    is what we ask for, in seconds, 1 to 2**32-1. ``features`` are quoted parameters of our Contact
-    (RFC 3840). ``headers`` are added to each REGISTER.
+    take, best first (``sip.failover``). ``expires`` is what we ask for, in seconds, 1 to 2**32-1.
+    ``features`` are quoted parameters of our Contact (RFC 3840). ``headers`` are added to each REGISTER.
 
     With ``follow_rport`` our Contact becomes the address that the registrar sees (RFC 3581), for use behind
     a NAT whose proxy does not mend Contacts.

@@ -18,9 +18,10 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
 from itertools import count
 
-from sip.authentication import Authenticator, Exchange
+from sip.authentication import Authenticator
 from sip.endpoint import REASONS, Endpoint
 from sip.errors import UnsendableError
+from sip.failover import Failover
 from sip.headers import quote_string
 from sip.line import Address, Hop
 from sip.message import CSeq, Headers, NameAddress, Request, Response
@@ -159,9 +160,9 @@ class Registration:
         self._until = 0.0
         self._failures = 0
         self._timer: Timer | None = None
-        self._sent: Exchange | None = None
         self._seen_from: Address | None = None
-        self._contact = self._own_contact()
+        self._contact = self._own_contact(request.destination[0])
+        self._followed = False
         self._leftover: Uri | None = None
 
     def begin(self, now: float) -> None:
@@ -233,17 +234,10 @@ class Registration:
         status = 408 if response is None else response.status
         if response is not None and not reason:
             reason = f"the registrar answered {status} {response.reason or REASONS.get(status, '')}".rstrip()
-        wait = 0.0 if self._another_hop(response, now) else self._back_off(response)
+        wait = self._back_off(response)
         self._failures += 1
         self._arm(now + wait)
         self._change(RegistrationFailed(self._number, status, reason, now + wait))
-
-    def _another_hop(self, response: Response | None, now: float) -> bool:
-        """Whether the hop that was taken last is dead, and one is left that is not (RFC 3263 4.3)."""
-        dead = self._endpoint.dead
-        if self._sent is not None and (response is None or response.status == 503):
-            dead.add(self._sent.transaction.destination, now)
-        return self._failures < len(self._hops) - 1 and any(hop not in dead for hop in self._hops)
 
     def _back_off(self, response: Response | None) -> float:
         """Seconds until the next attempt (RFC 5626 4.5)."""
@@ -264,18 +258,21 @@ class Registration:
     # --- requests and their answers -------------------------------------------------------------------------
 
     def _exchange(self, expires: int, now: float) -> None:
-        self._sent = Exchange(
+        Failover(
             self._endpoint,
             self._authenticator,
-            lambda: self._build(expires),
-            lambda: self._endpoint.dead.last(self._hops),
+            lambda hop: self._build(expires, hop),
+            self._hops,
             self._respond,
             self._lost,
+            _ignore_late,
             now,
         )
 
-    def _build(self, expires: int) -> Request:
+    def _build(self, expires: int, hop: Hop) -> Request:
         self._sequence += 1
+        if not self._followed:
+            self._contact = self._own_contact(hop)
         features = "".join(f";{name}={quote_string(value)}" for name, value in self._request.features)
         contacts = [f"<{self._contact}>{features};expires={expires}"]
         if self._leftover is not None:
@@ -321,10 +318,8 @@ class Registration:
 
     # --- our Contact ----------------------------------------------------------------------------------------
 
-    def _own_contact(self) -> Uri:
-        return parse_uri(
-            NameAddress.parse(self._endpoint.contact(self._request.destination[0], self._user)).uri
-        )
+    def _own_contact(self, hop: Hop) -> Uri:
+        return parse_uri(NameAddress.parse(self._endpoint.contact(hop, self._user)).uri)
 
     def _moved(self) -> bool:
         """Take the address that the far end sees as our Contact; whether that is a new one."""
@@ -334,6 +329,7 @@ class Registration:
         if same_place(seen, self._contact):
             return False
         self._leftover, self._contact = self._contact, seen
+        self._followed = True
         return True
 
 
@@ -389,3 +385,7 @@ class Registrations:
         """The changes of state since the last call."""
         taken, self._events = self._events, []
         return taken
+
+
+def _ignore_late(request: Request, response: Response, source: Hop, now: float) -> None:
+    """A registrar that was given up has bound us all the same: until that expires, it may call us, too."""
