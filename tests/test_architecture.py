@@ -31,6 +31,7 @@ class Room:
 
 
 _SIP_TRANSPORTS = ("sip.udp", "sip.tcp", "sip.tls", "sip.resolver")
+_SIP_BACKENDS = ("sip.remote", "sip.pjsua")
 _VOCABULARY = "t38fsp.t30.vocabulary"
 _WORDS = ("t38fsp.events", "t38fsp.jobs", "t38fsp.results", "t38fsp.status")
 _SANS_IO_ROOMS = ("t38fsp.t30", "t38fsp.t4", "t38fsp.t38", "t38fsp.audio", "t38fsp.call")
@@ -38,6 +39,7 @@ _SANS_IO_ROOMS = ("t38fsp.t30", "t38fsp.t4", "t38fsp.t38", "t38fsp.audio", "t38f
 ROOMS = (
     Room("sip core", ("sip",), sans_io=True),
     Room("sip transports", _SIP_TRANSPORTS, ("sip",), frozenset({"dns"})),
+    Room("sip line backends", _SIP_BACKENDS, ("sip",), frozenset({"pjsua2"})),
     Room("t30", ("t38fsp.t30",), sans_io=True),
     Room("t4", ("t38fsp.t4",), (_VOCABULARY,), sans_io=True),
     Room("t38", ("t38fsp.t38",), (_VOCABULARY, "sip.sdp"), sans_io=True),
@@ -183,8 +185,8 @@ def faults(source: str, module: str, is_package: bool = False) -> list[str]:
 def allowed(imported: str, room: Room) -> bool:
     if not below(imported, room.may_import):
         return False
-    # "sip" stands for its core here: a sans-IO room has no use for the transports.
-    return not (room.sans_io and below(imported, _SIP_TRANSPORTS))
+    # "sip" stands for its core here: a sans-IO room has no use for sockets and processes.
+    return not (room.sans_io and below(imported, (*_SIP_TRANSPORTS, *_SIP_BACKENDS)))
 
 
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))

@@ -12,33 +12,30 @@ import contextlib
 import importlib
 import logging
 import os
-import queue
 import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import cast
 
+from sip.remote.codec import WireError
+from sip.remote.pipes import PipeHandler, PipeWriter, take_standard_streams
 from t38fsp.engine.wire import (
+    CODEC,
     Abort,
     Called,
     Close,
     Command,
-    Decoder,
     Gone,
     Happened,
-    Logged,
     Message,
     NotStarted,
     Proceed,
     Receive,
     Refuse,
-    Report,
     Send,
     Start,
     Started,
-    WireError,
-    encode,
 )
 from t38fsp.events import FaxEvent, Finished, RegistrationChanged
 from t38fsp.jobs import Engine, EngineError, EngineSettings, IncomingCall, Observer
@@ -64,46 +61,10 @@ def find(name: str) -> EngineFactory:
     return cast(EngineFactory, getattr(importlib.import_module(module), attribute))
 
 
-class Reporter:
-    """Writes reports from a thread of its own, so that a program that reads slowly never stalls a call."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._frames: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._write, name="t38fsp-reports", daemon=True)
-        self._thread.start()
-
-    def __call__(self, report: Report) -> None:
-        self._frames.put(encode(report))
-
-    def close(self) -> None:
-        """Write what waits, then stop."""
-        self._frames.put(b"")
-        self._thread.join()
-
-    def _write(self) -> None:
-        with contextlib.suppress(BrokenPipeError), open(self._descriptor, "wb") as pipe:
-            while frame := self._frames.get():
-                pipe.write(frame)
-                if self._frames.empty():
-                    pipe.flush()
-
-
-class ReportingHandler(logging.Handler):
-    """Sends log records to the program, whose ``logging`` decides what becomes of them."""
-
-    def __init__(self, report: Reporter) -> None:
-        super().__init__()
-        self._report = report
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._report(Logged(record.name, record.levelno, self.format(record)))
-
-
 class Host:
     """Runs one engine for the program at the other end of the pipes."""
 
-    def __init__(self, factory: EngineFactory, report: Reporter) -> None:
+    def __init__(self, factory: EngineFactory, report: PipeWriter[Message]) -> None:
         self._factory = factory
         self._report = report
         self._commands: asyncio.Queue[Message | None] = asyncio.Queue()
@@ -121,9 +82,7 @@ class Host:
         start = await self._commands.get()
         if not isinstance(start, Start):
             return
-        logging.basicConfig(
-            level=start.log_level, format="%(message)s", handlers=[ReportingHandler(self._report)]
-        )
+        logging.basicConfig(level=start.log_level, format="%(message)s", handlers=[PipeHandler(self._report)])
         engine = self._factory(
             start.settings,
             lambda call: self._report(Called(call)),
@@ -140,7 +99,7 @@ class Host:
 
     def _read(self, descriptor: int, loop: asyncio.AbstractEventLoop) -> None:
         """Pass commands to the loop. A blocking thread, because not every loop can wait for a pipe."""
-        decoder = Decoder()
+        decoder = CODEC.decoder()
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
             try:
                 while data := os.read(descriptor, 65536):
@@ -202,11 +161,8 @@ class Host:
 def main(arguments: Sequence[str]) -> None:
     # Ctrl-C reaches every process of a terminal; the program decides what it means for the calls.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    commands, reports = os.dup(0), os.dup(1)  # not inherited by the processes that the engine starts
-    with open(os.devnull, "rb") as nothing:
-        os.dup2(nothing.fileno(), 0)
-    os.dup2(2, 1)
-    report = Reporter(reports)
+    commands, reports = take_standard_streams()
+    report = PipeWriter(reports, CODEC)
     try:
         asyncio.run(Host(find(arguments[0] if arguments else ENGINE), report).run(commands))
     finally:

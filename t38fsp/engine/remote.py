@@ -21,16 +21,17 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from sip.line import DialogId
+from sip.remote.codec import WireError
+from sip.remote.pipes import Logged
 from t38fsp.engine.host import CLOSE_LIMIT, ENGINE
 from t38fsp.engine.wire import (
+    CODEC,
     Abort,
     Called,
     Close,
     Command,
-    Decoder,
     Gone,
     Happened,
-    Logged,
     Message,
     NotStarted,
     Proceed,
@@ -39,8 +40,6 @@ from t38fsp.engine.wire import (
     Send,
     Start,
     Started,
-    WireError,
-    encode,
 )
 from t38fsp.events import Connected, FaxEvent, Finished, Identified, PageDone, RegistrationChanged
 from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, ReceiveJob, SendJob
@@ -287,7 +286,7 @@ class _Child:
         if pipe is None:
             return
         with self._writing, contextlib.suppress(OSError, ValueError):
-            pipe.write(encode(command))
+            pipe.write(CODEC.encode(command))
             pipe.flush()
 
     def close(self, drain: float) -> bool:
@@ -303,7 +302,7 @@ class _Child:
         pipe = self._process.stdout
         if pipe is None:
             return
-        decoder = Decoder()
+        decoder = CODEC.decoder()
         try:
             while data := os.read(pipe.fileno(), 65536):
                 for message in decoder.feed(data):

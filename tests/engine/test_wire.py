@@ -9,16 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sip.line import Credentials, DialogId
+from sip.remote.codec import LENGTH_OCTETS, WireError
+from sip.remote.pipes import Logged
 from t38fsp.engine.wire import (
-    LENGTH_OCTETS,
+    CODEC,
     MAX_FRAME,
     Abort,
     Called,
     Close,
-    Decoder,
     Gone,
     Happened,
-    Logged,
     Message,
     NotStarted,
     Proceed,
@@ -27,9 +27,6 @@ from t38fsp.engine.wire import (
     Send,
     Start,
     Started,
-    WireError,
-    decode,
-    encode,
 )
 from t38fsp.events import Connected, Finished
 from t38fsp.jobs import CallSettings, SendJob, Switch
@@ -81,20 +78,22 @@ RESULT = FaxResult(
     ],
 )
 def test_a_message_survives_the_pipe(message: Message) -> None:
-    assert Decoder().feed(encode(message)) == [message]
+    assert CODEC.decoder().feed(CODEC.encode(message)) == [message]
 
 
 @settings(max_examples=200)
 @given(MESSAGES)
 def test_every_message_survives_the_pipe(message: Message) -> None:
-    assert repr(decode(encode(message)[LENGTH_OCTETS:])) == repr(message)  # NaN is not equal to itself
+    assert repr(CODEC.decode(CODEC.encode(message)[LENGTH_OCTETS:])) == repr(
+        message
+    )  # NaN is not equal to itself
 
 
 @settings(max_examples=50)
 @given(st.lists(MESSAGES, max_size=4), st.integers(1, 50))
 def test_the_stream_may_be_cut_anywhere(messages: list[Message], size: int) -> None:
-    stream = b"".join(map(encode, messages))
-    decoder = Decoder()
+    stream = b"".join(map(CODEC.encode, messages))
+    decoder = CODEC.decoder()
     found = [
         message for at in range(0, len(stream), size) for message in decoder.feed(stream[at : at + size])
     ]
@@ -112,19 +111,19 @@ JSON = st.recursive(
 @given(st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_what_is_no_message_raises_one_error(body: bytes) -> None:
     with pytest.raises(WireError):
-        decode(body)
+        CODEC.decode(body)
 
 
 @settings(max_examples=200)
 @given(MESSAGES, st.data())
 def test_a_changed_message_is_read_or_refused(message: Message, data: st.DataObject) -> None:
-    body = bytearray(encode(message)[LENGTH_OCTETS:])
+    body = bytearray(CODEC.encode(message)[LENGTH_OCTETS:])
     body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
     try:
-        found = decode(bytes(body))
+        found = CODEC.decode(bytes(body))
     except WireError:
         return
-    assert encode(found)
+    assert CODEC.encode(found)
 
 
 @pytest.mark.parametrize(
@@ -144,9 +143,9 @@ def test_a_changed_message_is_read_or_refused(message: Message, data: st.DataObj
 )
 def test_only_known_classes_with_fields_of_their_types_are_made(body: bytes) -> None:
     with pytest.raises(WireError):
-        decode(body)
+        CODEC.decode(body)
 
 
 def test_a_frame_that_is_too_long_is_refused_before_it_arrives() -> None:
     with pytest.raises(WireError, match="longer"):
-        Decoder().feed((MAX_FRAME + 1).to_bytes(LENGTH_OCTETS, "big"))
+        CODEC.decoder().feed((MAX_FRAME + 1).to_bytes(LENGTH_OCTETS, "big"))
