@@ -30,10 +30,9 @@ class Simulator:
         while self._queue:
             if until is not None and until():
                 return True
-            when, _, callback = heapq.heappop(self._queue)
-            if when > limit:
+            if self._queue[0][0] > limit:
                 return False
-            self.now = when
+            self.now, _, callback = heapq.heappop(self._queue)
             callback()
         return until is None or until()
 
