@@ -338,8 +338,6 @@ class FaxCall(ABC):
         if self._phase is Phase.OVER:
             return
         self._record.cause = event.cause
-        if event.remote and self._record.dialog is not None:
-            self._emit(events.Disconnected(self._record.dialog, True))
         # T.30 tells better at what moment the far end hung up.
         by_t30 = self._record.finished is not None or (event.remote and self._terminal is not None)
         if not by_t30 and self._phase is not Phase.CLEARING:
@@ -349,6 +347,8 @@ class FaxCall(ABC):
         if self._terminal is not None and self._record.finished is None:
             self._session.line_dropped(now)
             self._drain_session(now)
+        if event.remote and self._record.dialog is not None:
+            self._emit(events.Disconnected(self._record.dialog, True))
         self._conclude(now)
 
     def _offer_t38(self, now: float) -> None:
