@@ -74,6 +74,12 @@ class Dialog:
             False,
         )
 
+    def confirm(self, response: Response, source: Hop) -> None:
+        """Take the route set and the target of a 2xx for those of an early dialog (RFC 3261 13.2.2.4)."""
+        self.routes = tuple(reversed(response.headers.get_all("Record-Route")))
+        self.flow = source
+        self.refresh_target(response)
+
     def request(self, method: str) -> Request:
         """The next request within the dialog (RFC 3261 12.2.1.1), without Via and Contact."""
         self.sequence += 1

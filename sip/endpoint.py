@@ -14,21 +14,28 @@ from sip.message import Headers, Request, Response
 from sip.negotiation import CONTENT_TYPE
 from sip.place import Place
 from sip.sdp import SessionDescription
-from sip.timers import Timers
+from sip.timers import Timer, Timers
 from sip.transaction import ServerTransaction
 from sip.transaction_layer import TransactionLayer
 from sip.uri import Uri
 
-METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "INFO")
+METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "PRACK", "UPDATE", "INFO")
 ALLOW = ", ".join(METHODS)
-EXTENSIONS = ("timer",)
+EXTENSIONS = ("100rel", "timer")
 SUPPORTED = ", ".join(EXTENSIONS)
 
 _MAX_NAMES = 256
 
+LOOKUP_LIMIT = 5.0
+"""Seconds that a call waits for a name to be looked up."""
+
+HopsUser = Callable[[Sequence[Hop], float], None]
+"""Takes the hops that were found, best first, and ``now``."""
+
 REASONS = {
     100: "Trying",
     180: "Ringing",
+    183: "Session Progress",
     200: "OK",
     400: "Bad Request",
     404: "Not Found",
@@ -47,6 +54,7 @@ REASONS = {
     491: "Request Pending",
     500: "Server Internal Error",
     503: "Service Unavailable",
+    504: "Server Time-out",
     600: "Busy Everywhere",
     603: "Decline",
 }
@@ -86,6 +94,7 @@ class Endpoint:
         self._events: list[LineEvent] = []
         self._names: OrderedDict[Place, tuple[Hop, ...]] = OrderedDict()
         self._lookups: list[Place] = []
+        self._waiting: dict[Place, list[tuple[Timer, HopsUser]]] = {}
 
     def emit(self, event: LineEvent) -> None:
         self._events.append(event)
@@ -140,6 +149,21 @@ class Endpoint:
                 self._look_up(place)
         return self.dead.last(dict.fromkeys([*hops, dialog.flow]))
 
+    def locate(self, place: Place, on_hops: HopsUser, now: float) -> None:
+        """Call ``on_hops`` with where ``place`` leads: now, or when it is resolved, or with nothing."""
+        hops = (place.literal,) if place.literal is not None else self._names.get(place)
+        if hops:
+            on_hops(hops, now)
+            return
+        self._look_up(place)
+        limit = self.timers.at(now + LOOKUP_LIMIT, lambda late: self._located(place, (), late))
+        self._waiting.setdefault(place, []).append((limit, on_hops))
+
+    def _located(self, place: Place, hops: Sequence[Hop], now: float) -> None:
+        for limit, on_hops in self._waiting.pop(place, ()):
+            limit.cancel()
+            on_hops(hops, now)
+
     def _look_up(self, place: Place) -> None:
         if place not in self._lookups and len(self._lookups) < _MAX_NAMES:
             self._lookups.append(place)
@@ -153,6 +177,9 @@ class Endpoint:
         self._names.move_to_end(place)
         if len(self._names) > _MAX_NAMES:
             self._names.popitem(last=False)
+        if place in self._waiting:
+            # Whoever waits needs to know the time.
+            self.timers.at(0.0, lambda now: self._located(place, hops, now))
 
     # --- messages -------------------------------------------------------------------------------------------
 

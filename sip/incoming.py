@@ -4,7 +4,11 @@
 
     Waiting ── ring ──> Ringing ── accept ──> Over (a Session goes on)
                            ├── refuse, hang_up ──> Over
-                           └── CANCEL or BYE of theirs: 487 ──> Over
+                           ├── CANCEL or BYE of theirs: 487 ──> Over
+                           └── WAIT_LIMIT passes: 480 ──> Over
+
+Until then a provisional response goes out every minute, for the sake of proxies (RFC 3261 13.3.1.1). A caller
+that requires reliable ones (RFC 3262) gets those.
 """
 
 from __future__ import annotations
@@ -16,12 +20,20 @@ from sip.authentication import Authenticator
 from sip.dialog import Dialog
 from sip.endpoint import ALLOW, METHODS, REASONS, Endpoint
 from sip.line import Answerer, Failed, Hop, Incoming
-from sip.message import Request, q850_cause
+from sip.message import Request, Response, q850_cause
 from sip.negotiation import Negotiation
+from sip.reliable import FIRST_LIMIT, OPTION, RAck, required
+from sip.repeated import RepeatedResponse
 from sip.sdp import MediaDescription, SessionDescription
 from sip.session import Session
 from sip.session_timer import SessionTimer
-from sip.transaction import ServerTransaction
+from sip.timers import Timer
+from sip.transaction import T1, ServerTransaction
+
+WAIT_LIMIT = 180.0
+"""Seconds that a call may wait to be accepted."""
+_REMINDER = 60.0
+"""Seconds between provisional responses."""
 
 
 class Phase(Enum):
@@ -59,6 +71,11 @@ class IncomingCall:
         self._on_session = on_session
         self._on_over = on_over
         self._phase = Phase.WAITING
+        self._reliable = required(transaction.request.headers)
+        self._number = endpoint.random.randrange(1, FIRST_LIMIT)
+        self._unacknowledged: tuple[RAck, RepeatedResponse] | None = None
+        self._reminder: Timer = endpoint.timers.at(now + _REMINDER, self._remind)
+        self._limit = endpoint.timers.at(now + WAIT_LIMIT, self._waited_too_long)
         transaction.on_cancel = self._cancelled
         endpoint.open_dialog(self)
         transaction.respond(endpoint.response(transaction.request, 100), now)
@@ -84,7 +101,41 @@ class IncomingCall:
     def ring(self, now: float) -> None:
         if self._phase is not Phase.OVER:
             self._phase = Phase.RINGING
-            self._respond(180, now, self._endpoint.dialog_headers(self._contact))
+            self._progress(180, now)
+
+    def _progress(self, status: int, now: float) -> None:
+        """Send a provisional response; reliably, if it must be, unless one waits for its PRACK already."""
+        self._reminder.cancel()
+        self._reminder = self._endpoint.timers.at(now + _REMINDER, self._remind)
+        headers = self._endpoint.dialog_headers(self._contact)
+        if not self._reliable:
+            self._respond(status, now, headers)
+        # To an INVITE without an offer a reliable response would have to make one (RFC 3262 5).
+        elif self._unacknowledged is None and self._offer is not None:
+            headers += [("Require", OPTION), ("RSeq", str(self._number))]
+            rack = RAck(self._number, self._transaction.request.cseq)
+            self._number += 1
+            response = self._response(status, headers)
+            self._unacknowledged = (
+                rack,
+                RepeatedResponse(
+                    self._endpoint.timers, self._transaction, response, 64 * T1, self._no_prack, now
+                ),
+            )
+
+    def _remind(self, now: float) -> None:
+        self._progress(180 if self._phase is Phase.RINGING else 183, now)
+
+    def _no_prack(self, now: float) -> None:
+        """RFC 3262 3."""
+        self._end(504, now)
+
+    def _waited_too_long(self, now: float) -> None:
+        self._end(480, now)
+
+    def _end(self, status: int, now: float) -> None:
+        self._respond(status, now)
+        self._fail(Failed(self._call, status, REASONS[status], local=True))
 
     def accept(
         self, media: Sequence[MediaDescription], media_address: str, answerer: Answerer, now: float
@@ -98,7 +149,7 @@ class IncomingCall:
         local = negotiation.describe(media)
         if self._offer is not None:
             negotiation.agree(local, self._offer)
-        self._phase = Phase.OVER
+        self._close()
         session = Session(
             endpoint,
             self._call,
@@ -110,6 +161,8 @@ class IncomingCall:
             self._session_timer,
             self._on_over,
         )
+        if self._unacknowledged is not None:
+            session.awaited_prack = self._unacknowledged[0]
         self._on_session(session)
         session.answer_first(self._transaction, local, now)
 
@@ -127,14 +180,26 @@ class IncomingCall:
             self._respond(480, now)
             self._fail(Failed(self._call, 487, REASONS[487], local=True))
 
+    def _close(self) -> None:
+        self._phase = Phase.OVER
+        self._reminder.cancel()
+        self._limit.cancel()
+        if self._unacknowledged is not None:
+            self._unacknowledged[1].stop()
+
     # --- what comes in --------------------------------------------------------------------------------------
 
     def serve(self, transaction: ServerTransaction, source: Hop, now: float) -> None:
         """A request within the early dialog."""
         request = transaction.request
         headers: list[tuple[str, str]] = []
-        if request.method in ("BYE", "INFO", "OPTIONS"):
+        if request.method == "PRACK":
+            status = self._take_prack(request)
+        elif request.method in ("BYE", "INFO", "OPTIONS"):
             status = 200
+        elif request.method == "UPDATE" and not request.body:
+            self.dialog.refresh_target(request)
+            status, headers = 200, self._endpoint.dialog_headers(self._contact)
         elif request.method in METHODS:
             # Their offer is not answered yet (RFC 3261 14.2, RFC 3311 5.2).
             status, headers = 500, [("Retry-After", "5")]
@@ -146,6 +211,13 @@ class IncomingCall:
         if request.method == "BYE":
             self._cancelled(request, now)
 
+    def _take_prack(self, prack: Request) -> int:
+        if self._unacknowledged is None or RAck.of(prack) != self._unacknowledged[0]:
+            return 481
+        self._unacknowledged[1].stop()
+        self._unacknowledged = None
+        return 200
+
     def acknowledged(self, ack: Request, now: float) -> None:
         """There is nothing to acknowledge yet."""
 
@@ -155,12 +227,14 @@ class IncomingCall:
             self._fail(Failed(self._call, 487, REASONS[487], cause=q850_cause(request.headers)))
 
     def _respond(self, status: int, now: float, headers: Sequence[tuple[str, str]] = ()) -> None:
-        request = self._transaction.request
+        self._transaction.respond(self._response(status, headers), now)
+
+    def _response(self, status: int, headers: Sequence[tuple[str, str]]) -> Response:
         tag = self.dialog.id.local_tag
-        self._transaction.respond(self._endpoint.response(request, status, headers, to_tag=tag), now)
+        return self._endpoint.response(self._transaction.request, status, headers, to_tag=tag)
 
     def _fail(self, event: Failed) -> None:
-        self._phase = Phase.OVER
+        self._close()
         self._endpoint.close_dialog(self)
         self._endpoint.emit(event)
         self._on_over()

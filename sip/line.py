@@ -134,7 +134,7 @@ class CallRequest:
     destination: Sequence[Hop]
     """Where the INVITE may go, best first: where the target, or the outbound proxy, was found to be."""
     media: Sequence[MediaDescription]
-    """The offer."""
+    """The offer; empty to have the far end make one, which ``answerer`` answers."""
     media_address: str
     """Literal IP address for the session-level ``c=`` line."""
     answerer: Answerer
@@ -145,6 +145,8 @@ class CallRequest:
     Service-Route of a registration. ``destination`` is then where the first of them leads."""
     session_timers: SessionTimers | None = None
     """None stands for those of the line."""
+    redirects: int = 5
+    """How many targets of 3xx responses are tried; 0 takes a 3xx for the end."""
 
 
 # --- events -------------------------------------------------------------------------------------------------

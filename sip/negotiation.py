@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sip.errors import ParseError
 from sip.line import Answerer
@@ -61,9 +61,18 @@ class Negotiation:
             return None
         return self.describe(answer)
 
+    def fork(self) -> Negotiation:
+        """The same for another branch of the call, which may come to another agreement."""
+        return replace(self)
+
     def agree(self, local: SessionDescription, remote: SessionDescription) -> None:
         """An answer was sent or received: these hold from now on."""
         self.local, self.remote = local, remote
+
+
+def rejected(offer: SessionDescription) -> tuple[MediaDescription, ...]:
+    """The answer that takes none of the streams offered (RFC 3264 6)."""
+    return tuple(MediaDescription(each.kind, 0, each.protocol, each.formats) for each in offer.media)
 
 
 def is_sdp(message: Request | Response) -> bool:

@@ -65,7 +65,7 @@ class Party(Protocol):
         now: float,
         headers: Sequence[tuple[str, str]] = (),
         body: SessionDescription | None = None,
-    ) -> Response: ...
+    ) -> None: ...
 
     def succeed(
         self,
@@ -316,9 +316,11 @@ class _Reinvite:
         self._on_failure(self, 408, REASONS[408], now)
 
 
-def send_ack(endpoint: Endpoint, dialog: Dialog, invite: Request) -> tuple[bytes, Hop]:
+def send_ack(
+    endpoint: Endpoint, dialog: Dialog, invite: Request, body: SessionDescription | None = None
+) -> tuple[bytes, Hop]:
     """Acknowledge a 2xx to ``invite``; returns what was sent and where to, for copies of the 2xx."""
-    ack = endpoint.dress(dialog.ack(invite.cseq.number), None, None)
+    ack = endpoint.dress(dialog.ack(invite.cseq.number), None, body)
     # With the credentials of the INVITE (RFC 3261 22.1).
     for header in ("Authorization", "Proxy-Authorization"):
         for value in invite.headers.get_all(header):

@@ -3,6 +3,7 @@
 .. code-block:: text
 
     Calling ── 1xx ──> Proceeding ── 2xx ──> Over (a Session goes on)
+       │                   ├── 3xx-5xx, and a redirection names a target ──> Locating ── found ──> Calling
        │                   └── 3xx-6xx ──> Over
        └── nothing, or the network refuses ──> Over
 
@@ -12,22 +13,26 @@ acknowledged and followed by BYE. So is the 2xx of every further fork.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
 
 from sip.authentication import Authenticator
 from sip.dialog import Dialog
-from sip.endpoint import ALLOW, METHODS, REASONS, Endpoint
-from sip.errors import UnsendableError
+from sip.early import EarlyDialog
+from sip.endpoint import REASONS, Endpoint
+from sip.errors import ParseError, UnsendableError
 from sip.failover import Failover, send_cancel
 from sip.line import Answered, Answerer, CallRequest, Failed, Hop, Ringing, SessionTimers, Transport
 from sip.message import CSeq, Headers, NameAddress, Request, Response, q850_cause
-from sip.negotiation import Negotiation, read_answer
+from sip.negotiation import Negotiation
 from sip.offers import send_ack
+from sip.place import Place
+from sip.redirection import Redirection
+from sip.sdp import MediaDescription, SessionDescription
 from sip.session import REPORT_LIMIT, Session
 from sip.session_timer import SessionTimer
-from sip.transaction import T1, Failure, ServerTransaction
-from sip.uri import parse_uri
+from sip.transaction import T1, Failure
+from sip.uri import Uri, parse_uri
 
 _MAX_FORKS = 16
 _OURS = frozenset(
@@ -39,6 +44,7 @@ _OURS = frozenset(
 class Phase(Enum):
     CALLING = auto()
     PROCEEDING = auto()
+    LOCATING = auto()
     OVER = auto()
 
 
@@ -69,7 +75,7 @@ class OutgoingCall:
         self._session_timer = SessionTimer(request.session_timers or session_timers, endpoint.timers)
         self._negotiation = Negotiation(str(endpoint.random.getrandbits(62)), request.media_address)
         self._negotiation.check(request.media)
-        self._offer = self._negotiation.describe(request.media)
+        self._offer = self._negotiation.describe(request.media) if request.media else None
         target = parse_uri(request.target)
         secure = target.scheme == "sips"
         if secure and any(hop.transport is not Transport.TLS for hop in request.destination):
@@ -92,17 +98,21 @@ class OutgoingCall:
         self._contact = ""
         self._sequence = 0
         self._phase = Phase.CALLING
-        self._early: list[_EarlyDialog] = []
+        self._early: dict[str, EarlyDialog] = {}
         self._acks: dict[str, tuple[bytes, Hop]] = {}
         self._hang_up_wanted = False
         self._hang_up_reason: str | None = None
         self._cancelled = False
         self._reported = False
-        self._exchange = Failover(
-            endpoint,
+        self._redirection = Redirection(target, request.redirects)
+        self._exchange = self._send(request.destination, now)
+
+    def _send(self, hops: Sequence[Hop], now: float) -> Failover:
+        return Failover(
+            self._endpoint,
             self._authenticator,
             self._build,
-            request.destination,
+            hops,
             self._respond,
             self._lost,
             self._answered_late,
@@ -145,6 +155,9 @@ class OutgoingCall:
         self._endpoint.timers.at(now + REPORT_LIMIT, lambda late: self._report_own_end())
         if self._phase is Phase.PROCEEDING:
             self._cancel(now)
+        elif self._phase is Phase.LOCATING:
+            self._report_own_end()
+            self._finish()
 
     def _cancel(self, now: float) -> None:
         if self._cancelled:
@@ -170,55 +183,67 @@ class OutgoingCall:
         elif self._hang_up_wanted:
             self._report_own_end()
             self._finish()
-        else:
-            self._report(
-                response.status,
-                response.reason,
-                headers=tuple(response.headers),
-                cause=q850_cause(response.headers),
-            )
+        elif not self._redirect(response, now):
+            self._report_refusal(response)
             self._finish()
 
     def _provisional(self, response: Response, source: Hop, now: float) -> None:
         if self._phase is Phase.CALLING:
             self._phase = Phase.PROCEEDING
+        news = response.status > 100 and self._take_provisional(response, source, now)
         if self._hang_up_wanted:
             self._cancel(now)
-        elif response.status > 100:
-            self._remember(response, source)
+        elif news:
             self._endpoint.emit(Ringing(self._call, response.status, response.reason))
 
-    def _remember(self, response: Response, source: Hop) -> None:
-        """Keep the early dialog that a provisional response with a tag makes (RFC 3261 12.1)."""
+    def _take_provisional(self, response: Response, source: Hop, now: float) -> bool:
+        """Keep the early dialog that a provisional response with a tag makes; False for copies."""
         tag = response.to.tag
-        known = any(early.dialog.id.remote_tag == tag for early in self._early)
-        if tag is None or known or len(self._early) == _MAX_FORKS:
-            return
-        dialog = Dialog.from_response(self._exchange.request, response, source)
-        self._early.append(_EarlyDialog(self._endpoint, dialog))
+        if tag is None:
+            return True
+        if tag not in self._early:
+            if len(self._early) == _MAX_FORKS:
+                return True
+            self._early[tag] = self._early_dialog(self._exchange.request, response, source)
+        return self._early[tag].provisional(response, now)
+
+    def _early_dialog(self, request: Request, response: Response, source: Hop) -> EarlyDialog:
+        return EarlyDialog(
+            self._endpoint,
+            Dialog.from_response(request, response, source),
+            self._contact,
+            self._negotiation.fork(),
+            self._offer,
+            self._answer,
+            self._authenticator,
+        )
+
+    def _answer(self, offer: SessionDescription) -> Sequence[MediaDescription] | None:
+        return self._answerer(offer)
 
     def _success(self, response: Response, source: Hop, now: float) -> None:
-        dialog = self._acknowledge(self._exchange.request, response, source)
-        if dialog is None:
+        early = self._acknowledge(self._exchange.request, response, source)
+        if early is None:
             return
         if self._phase is Phase.OVER:
             # Another fork answered too (RFC 3261 13.2.2.4).
-            self._surplus(dialog, _nothing).hang_up(now)
+            self._surplus(early, _nothing).hang_up(now)
             return
         self._close()
-        answer = read_answer(response)
+        local, remote = early.negotiation.local, early.negotiation.remote
         if self._hang_up_wanted:
             self._report_own_end()
-        elif answer is None:
+        elif local is None or remote is None:
             self._report(488, "the answer to our offer cannot be read", local=True)
+        elif self._offer is None and all(media.rejected for media in local.media):
+            self._report(488, "nothing that the far end offered is acceptable", local=True)
         else:
-            self._negotiation.agree(self._offer, answer)
             session = Session(
                 self._endpoint,
                 self._call,
-                dialog,
+                early.dialog,
                 self._contact,
-                self._negotiation,
+                early.negotiation,
                 self._answerer,
                 self._authenticator,
                 self._session_timer,
@@ -228,12 +253,12 @@ class OutgoingCall:
             self._session_timer.agreed(response, now)
             self._on_session(session)
             self._endpoint.emit(
-                Answered(self._call, dialog.id, response.status, response.reason, self._offer, answer)
+                Answered(self._call, early.dialog.id, response.status, response.reason, local, remote)
             )
             return
-        self._surplus(dialog, self._on_over).hang_up(now, reason=self._hang_up_reason)
+        self._surplus(early, self._on_over).hang_up(now, reason=self._hang_up_reason)
 
-    def _acknowledge(self, request: Request, response: Response, source: Hop) -> Dialog | None:
+    def _acknowledge(self, request: Request, response: Response, source: Hop) -> EarlyDialog | None:
         """Acknowledge a 2xx; returns the dialog that it makes, or None for a copy of an earlier one."""
         tag = response.to.tag or ""
         if tag in self._acks:
@@ -241,24 +266,25 @@ class OutgoingCall:
             return None
         if len(self._acks) == _MAX_FORKS:
             return None
-        dialog = Dialog.from_response(request, response, source)
-        self._acks[tag] = send_ack(self._endpoint, dialog, request)
-        return dialog
+        early = self._early.get(tag) or self._early_dialog(request, response, source)
+        body = early.success(response, source)
+        self._acks[tag] = send_ack(self._endpoint, early.dialog, request, body)
+        return early
 
     def _answered_late(self, request: Request, response: Response, source: Hop, now: float) -> None:
         """A hop that was given up answers after all."""
-        dialog = self._acknowledge(request, response, source)
-        if dialog is not None:
-            self._surplus(dialog, _nothing).hang_up(now, reason="another hop has the call")
+        early = self._acknowledge(request, response, source)
+        if early is not None:
+            self._surplus(early, _nothing).hang_up(now, reason="another hop has the call")
 
-    def _surplus(self, dialog: Dialog, on_over: Callable[[], None]) -> Session:
+    def _surplus(self, early: EarlyDialog, on_over: Callable[[], None]) -> Session:
         """The session of a 2xx that nobody wants any more, to be hung up."""
         return Session(
             self._endpoint,
             self._call,
-            dialog,
+            early.dialog,
             self._contact,
-            self._negotiation,
+            early.negotiation,
             self._answerer,
             self._authenticator,
             SessionTimer(SessionTimers(), self._endpoint.timers),
@@ -266,20 +292,65 @@ class OutgoingCall:
             silent=True,
         )
 
+    # --- 3xx ------------------------------------------------------------------------------------------------
+
+    def _redirect(self, response: Response, now: float) -> bool:
+        """Whether another target is to be tried after this refusal (RFC 3261 8.1.3.4)."""
+        if response.status < 600:
+            self._redirection.learn(response)
+            return self._next_target(lambda: self._report_refusal(response), now)
+        return False
+
+    def _next_target(self, report: Callable[[], None], now: float) -> bool:
+        """Try the next target, if there is one; ``report`` tells of the last failure if it is not found."""
+        target = self._redirection.next()
+        if target is not None:
+            self._locate(target, report, now)
+        return target is not None
+
+    def _locate(self, target: Uri, report: Callable[[], None], now: float) -> None:
+        self._phase = Phase.LOCATING
+        self._drop_early()
+
+        def located(hops: Sequence[Hop], now: float) -> None:
+            if self._phase is not Phase.LOCATING:
+                return
+            if hops:
+                self._target = str(target)
+                self._exchange = self._send(hops, now)
+            elif not self._next_target(report, now):
+                report()
+                self._finish()
+
+        place, first = _place(target), _place(parse_uri(self._request.target))
+        if self._request.routes or place == first:
+            located(self._request.destination, now)
+        elif place is None:
+            located((), now)
+        else:
+            self._endpoint.locate(place, located, now)
+
     def _lost(self, failure: Failure, now: float) -> None:
         if self._hang_up_wanted:
             self._report_own_end()
-        elif failure is Failure.UNREACHABLE:
-            cause = self._exchange.transaction.cause
-            self._report(503, cause or "the network refused the INVITE", local=True)
+            self._finish()
+            return
+        if failure is Failure.UNREACHABLE:
+            status, reason = 503, self._exchange.transaction.cause or "the network refused the INVITE"
         else:
-            self._report(408, REASONS[408], local=True)
-        self._finish()
+            status, reason = 408, REASONS[408]
+        if not self._next_target(lambda: self._report(status, reason, local=True), now):
+            self._report(status, reason, local=True)
+            self._finish()
 
     # --- the end --------------------------------------------------------------------------------------------
 
     def _report_own_end(self) -> None:
         self._report(487, REASONS[487], local=True)
+
+    def _report_refusal(self, response: Response) -> None:
+        headers = tuple(response.headers)
+        self._report(response.status, response.reason, headers=headers, cause=q850_cause(response.headers))
 
     def _report(
         self,
@@ -300,7 +371,7 @@ class OutgoingCall:
 
     def _drop_early(self) -> None:
         """A final response ends all early dialogs of its INVITE (RFC 3261 13.2.2.3)."""
-        for early in self._early:
+        for early in self._early.values():
             self._endpoint.close_dialog(early)
         self._early.clear()
 
@@ -309,30 +380,11 @@ class OutgoingCall:
         self._on_over()
 
 
-class _EarlyDialog:
-    """A dialog before the 2xx: our offer is open, so the far end can ask for little."""
-
-    def __init__(self, endpoint: Endpoint, dialog: Dialog) -> None:
-        self.dialog = dialog
-        self._endpoint = endpoint
-        endpoint.open_dialog(self)
-
-    def serve(self, transaction: ServerTransaction, source: Hop, now: float) -> None:
-        method = transaction.request.method
-        headers: list[tuple[str, str]] = []
-        if method in ("INFO", "OPTIONS"):
-            status = 200
-        elif method == "UPDATE":
-            status = 491 if transaction.request.body else 200
-        elif method in METHODS:
-            # Only the caller may end an early dialog so (RFC 3261 15); an INVITE is out of turn.
-            status, headers = 500, [("Retry-After", "5")]
-        else:
-            status, headers = 405, [("Allow", ALLOW)]
-        transaction.respond(self._endpoint.response(transaction.request, status, headers), now)
-
-    def acknowledged(self, ack: Request, now: float) -> None:
-        """There is nothing to acknowledge yet."""
+def _place(uri: Uri) -> Place | None:
+    try:
+        return Place.of(uri)
+    except ParseError:
+        return None
 
 
 def _nothing() -> None:

@@ -12,6 +12,7 @@ The caller's side begins in Up: it has sent the ACK. Offers within the call are 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
 
 from sip.authentication import Authenticator, Exchange
@@ -23,9 +24,11 @@ from sip.negotiation import CONTENT_TYPE, Negotiation, read_answer
 from sip.offers import Offers
 from sip.reason import reason_header, reason_text
 from sip.refresh import Refresh
+from sip.reliable import RAck
+from sip.repeated import RepeatedResponse
 from sip.sdp import MediaDescription, SessionDescription
 from sip.session_timer import SessionTimer
-from sip.transaction import T1, T2, Failure, ServerTransaction
+from sip.transaction import T2, Failure, ServerTransaction
 
 REPORT_LIMIT = 2.0
 """Seconds from ``hang_up`` to its event, even when the far end says nothing more."""
@@ -72,7 +75,9 @@ class Session:
         session_timer.attach(self._refresh.due, self._expired)
         self._on_over = on_over
         self._reported = silent
-        self._success: _RepeatedSuccess | None = None
+        self.awaited_prack: RAck | None = None
+        """Of a reliable response that went out before our 2xx and was not acknowledged (RFC 3262 3)."""
+        self._success: _Success | None = None
         self._bye_wanted = False
         self._bye_reason: str | None = None
         endpoint.open_dialog(self)
@@ -109,8 +114,9 @@ class Session:
         now: float,
     ) -> None:
         """Answer an INVITE with 200, repeated until its ACK (RFC 3261 13.3.1.4)."""
-        response = self.respond(transaction, 200, now, body=local)
-        self._success = _RepeatedSuccess(self.endpoint, transaction, response, offer, self._no_ack, now)
+        response = self._response(transaction, 200, now, body=local)
+        repeated = RepeatedResponse(self.endpoint.timers, transaction, response, T2, self._no_ack, now)
+        self._success = _Success(transaction.request.cseq.number, offer, repeated)
 
     def acknowledged(self, ack: Request, now: float) -> None:
         success = self._success
@@ -133,7 +139,7 @@ class Session:
     def settle(self) -> None:
         """The far end has our 2xx: stop repeating it."""
         if self._success is not None:
-            self._success.stop()
+            self._success.repeated.stop()
             self._success = None
 
     def confirm(self, now: float) -> None:
@@ -164,6 +170,9 @@ class Session:
             self.respond(transaction, 481, now)
         elif method in ("INVITE", "UPDATE"):
             self.offers.serve(transaction, now)
+        elif method == "PRACK":
+            awaited = self.awaited_prack is not None and RAck.of(transaction.request) == self.awaited_prack
+            self.respond(transaction, 200 if awaited else 481, now)
         elif method == "INFO" and transaction.request.body:
             # No use of INFO is known here (RFC 6086 4.2.2); an empty one asks whether we live.
             self.respond(transaction, 415, now, [("Accept", CONTENT_TYPE)])
@@ -179,16 +188,24 @@ class Session:
         now: float,
         headers: Sequence[tuple[str, str]] = (),
         body: SessionDescription | None = None,
-    ) -> Response:
+    ) -> None:
         """Answer a request within the dialog."""
+        transaction.respond(self._response(transaction, status, now, headers, body), now)
+
+    def _response(
+        self,
+        transaction: ServerTransaction,
+        status: int,
+        now: float,
+        headers: Sequence[tuple[str, str]] = (),
+        body: SessionDescription | None = None,
+    ) -> Response:
         fields = list(headers)
         if status < 300 and transaction.request.method in ("INVITE", "UPDATE"):
             fields += self.endpoint.dialog_headers(self.contact)
             fields += self.session_timer.accept(transaction.request, now)
         tag = self.dialog.id.local_tag
-        response = self.endpoint.response(transaction.request, status, fields, to_tag=tag, body=body)
-        transaction.respond(response, now)
-        return response
+        return self.endpoint.response(transaction.request, status, fields, to_tag=tag, body=body)
 
     def _bye_received(self, transaction: ServerTransaction, now: float) -> None:
         self.respond(transaction, 200, now)
@@ -280,39 +297,12 @@ class Session:
         self.session_timer.stop()
 
 
-class _RepeatedSuccess:
-    """A 2xx to INVITE, repeated until ``stop`` or until 64*T1 have passed (RFC 3261 13.3.1.4)."""
+@dataclass(frozen=True, slots=True)
+class _Success:
+    """A 2xx of ours to an INVITE."""
 
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        transaction: ServerTransaction,
-        response: Response,
-        offer: SessionDescription | None,
-        on_timeout: Callable[[float], None],
-        now: float,
-    ) -> None:
-        self.sequence = transaction.request.cseq.number
-        self.offer = offer
-        self._endpoint = endpoint
-        self._transaction = transaction
-        self._response = response
-        self._interval = T1
-        self._limit = endpoint.timers.at(now + 64 * T1, self._give_up(on_timeout))
-        self._repeat = endpoint.timers.at(now + T1, self._send)
-
-    def stop(self) -> None:
-        self._limit.cancel()
-        self._repeat.cancel()
-
-    def _send(self, now: float) -> None:
-        self._transaction.respond(self._response, now)
-        self._interval = min(2 * self._interval, T2)
-        self._repeat = self._endpoint.timers.at(now + self._interval, self._send)
-
-    def _give_up(self, on_timeout: Callable[[float], None]) -> Callable[[float], None]:
-        def give_up(now: float) -> None:
-            self.stop()
-            on_timeout(now)
-
-        return give_up
+    sequence: int
+    """CSeq of the INVITE."""
+    offer: SessionDescription | None
+    """What it offers, for the ACK to answer."""
+    repeated: RepeatedResponse

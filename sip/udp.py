@@ -241,6 +241,7 @@ class UdpLine:
             _logger.warning("%s; going on with the address its messages come from", error)
             return
         self.agent.resolved(place, [hop])
+        self._flush()
 
 
 async def _bind(host: str, port: int) -> socket.socket:

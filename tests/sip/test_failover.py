@@ -72,7 +72,7 @@ def test_a_hop_that_is_not_available_leads_to_the_next() -> None:
     assert [type(event) for event in caller.events] == [Answered]
 
 
-@pytest.mark.parametrize("status", [302, 404, 486, 500, 603])
+@pytest.mark.parametrize("status", [380, 404, 486, 500, 603])
 def test_any_other_refusal_is_the_answer(status: int) -> None:
     caller = Caller()
     caller.call(ONE, TWO)

@@ -218,7 +218,7 @@ def test_options_tell_what_we_can() -> None:
     (ok,) = solo.sent()
     assert isinstance(ok, Response)
     assert ok.status == 200
-    assert ok.headers.get("Allow") == "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO"
+    assert ok.headers.get("Allow") == "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO"
     assert ok.headers.get("Accept") == "application/sdp"
     assert ok.to.tag is not None
     assert solo.agent.idle

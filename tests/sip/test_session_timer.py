@@ -67,7 +67,7 @@ def test_times_that_cannot_be_asked_for(expires: int | None, least: int) -> None
 def test_by_default_none_is_asked_for_but_taken() -> None:
     invite, _ = Solo().answered()
     assert invite.headers.get("Session-Expires") is None
-    assert invite.headers.get_all("Supported") == ["timer"]
+    assert invite.headers.get_all("Supported") == ["100rel", "timer"]
 
 
 @pytest.mark.parametrize(("timers", "refresher"), [(BY_US, "uac"), (BY_THEM, "uas")])
