@@ -157,6 +157,10 @@ def usual_places() -> list[Path]:
 
 def _merge(name: str, where: str, table: Mapping[str, Any], given: Mapping[str, Any]) -> Route:
     """The one place where settings of all sources meet."""
+    secret = "password" in table or "password" in given
+    if not (secret or given.get("user") or table.get("user") or os.environ.get(f"{PREFIX}USER")):
+        # A password of the environment is not meant for a route without an account.
+        given = {**given, "password": None}
 
     def place(path: tuple[str, ...]) -> str:
         if path and path[0] in given:

@@ -14,17 +14,19 @@ import inspect
 import itertools
 import os
 from asyncio import CancelledError
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 
 from sip.line import Credentials, DialogId
 from t38fsp.address import caller_address, peer_address, target_uri
+from t38fsp.configuration import Configuration
 from t38fsp.engine.engine import FaxEngine
-from t38fsp.events import Connected, FaxEvent, Finished
+from t38fsp.events import Connected, FaxEvent, Finished, RegistrationChanged
 from t38fsp.jobs import CallSettings, EngineSettings, IncomingCall, ReceiveJob, SendJob
 from t38fsp.results import FaxResult
+from t38fsp.routes import Route
 
 OnEvent = Callable[[FaxEvent], None]
 OnConnected = Callable[[DialogId], bool | Awaitable[bool]]
@@ -39,6 +41,8 @@ class IncomingFax:
     caller_name: str
     called: str
     """SIP URI that was called."""
+    route: str | None
+    """Name of the route that it came through, if it is known."""
     _provider: FaxProvider = field(repr=False)
     _call: IncomingCall = field(repr=False)
 
@@ -46,11 +50,15 @@ class IncomingFax:
         self,
         file: str | os.PathLike[str],
         *,
-        settings: CallSettings = CallSettings(),  # noqa: B008
+        settings: CallSettings | None = None,
         on_event: OnEvent | None = None,
     ) -> FaxResult:
-        """Take the call and append its pages to ``file``, a TIFF. Cancelling ends the call."""
-        return await self._provider._receive(ReceiveJob(self._call.call, os.fspath(file), settings), on_event)
+        """Take the call and append its pages to ``file``, a TIFF. Cancelling ends the call.
+
+        Without ``settings`` those of its route hold, or else the defaults.
+        """
+        chosen = settings or self._provider._settings_of(self.route)
+        return await self._provider._receive(ReceiveJob(self._call.call, os.fspath(file), chosen), on_event)
 
     def refuse(self) -> None:
         self._provider._engine.refuse(self._call.call)
@@ -60,7 +68,11 @@ class FaxProvider:
     """Sends and takes faxes on one SIP address.
 
     ``listen`` is (host, port); port 0 takes any. With ``accept_calls`` false, incoming calls are refused.
-    Raises EngineError from ``async with`` when the address cannot be had.
+
+    ``config`` brings all routes of a file, ``routes`` some that were merged with other settings before. Their
+    channels are counted and, with ``register``, those that ask for it are kept registered while the provider
+    runs; ``on_registration`` is told. Raises ConfigurationError for a route that is wrong, and EngineError
+    from ``async with`` when the address cannot be had.
     """
 
     def __init__(
@@ -69,9 +81,22 @@ class FaxProvider:
         *,
         accept_calls: bool = False,
         settings: EngineSettings | None = None,
+        config: Configuration | None = None,
+        routes: Iterable[Route] = (),
+        register: bool = True,
+        on_registration: Callable[[RegistrationChanged], None] | None = None,
     ) -> None:
         base = settings or EngineSettings()
-        self._engine = FaxEngine(replace(base, listen=listen, accept_calls=accept_calls), self._on_incoming)
+        of_file = [] if config is None else [config.route(name) for name in config.names]
+        self._routes = {route.name: route for route in (*of_file, *routes)}
+        trunks = [route.trunk for route in self._routes.values() if route.trunk is not None]
+        if not register:
+            trunks = [replace(trunk, registration=None) for trunk in trunks]
+        self._engine = FaxEngine(
+            replace(base, listen=listen, accept_calls=accept_calls, trunks=tuple(trunks)),
+            self._on_incoming,
+            on_registration=on_registration,
+        )
         self._jobs = itertools.count(1)
         self._calls: asyncio.Queue[IncomingFax | None] = asyncio.Queue()
         self._entered = False
@@ -94,27 +119,45 @@ class FaxProvider:
         document: str | os.PathLike[str],
         to: str,
         *,
+        route: str | None = None,
         via: str | None = None,
         caller: str | None = None,
         credentials: Credentials | None = None,
-        settings: CallSettings = CallSettings(),  # noqa: B008
+        settings: CallSettings | None = None,
         on_event: OnEvent | None = None,
         on_connected: OnConnected | None = None,
     ) -> FaxResult:
-        """Send a TIFF Class F file to a number (through ``via``, ``sip:HOST[:PORT]``) or a SIP URI.
+        """Send a TIFF Class F file to a number (by ``route``, or ``via`` ``sip:HOST[:PORT]``) or a SIP URI.
 
-        ``caller`` is the SIP URI of From, also as ``Name <URI>``. ``on_connected`` is the FaxSendCallback:
-        called at the 2xx with the dialog, False ends the call; pages wait for its answer. Cancelling ends the
-        call within 3 s, and so does an exception from a callback, which is raised here afterwards. Raises
-        AddressError for an unusable number, URI, ``via`` or ``caller``, before anything is sent; every other
-        outcome is in the result.
+        ``route`` names one of the provider's; what else is given comes before what it says. ``caller`` is the
+        SIP URI of From, also as ``Name <URI>``. ``on_connected`` is the FaxSendCallback: called at the 2xx
+        with the dialog, False ends the call; pages wait for its answer. Cancelling ends the call within 3 s,
+        and so does an exception from a callback, which is raised here afterwards.
+
+        Raises AddressError for an unusable number, URI, ``via`` or ``caller``, and LookupError for a route
+        that the provider has not, before anything is sent; every other outcome is in the result.
         """
-        hop = None if via is None else peer_address(via)
-        identity = None if caller is None else caller_address(caller)
-        job = SendJob(os.fspath(document), target_uri(to, hop), identity, hop, credentials, settings)
+        job = self._job(os.fspath(document), to, route, via)
+        if caller is not None:
+            job = replace(job, caller=caller_address(caller))
+        job = replace(job, credentials=credentials or job.credentials, settings=settings or job.settings)
         return await self._run(
             lambda number, observer: self._engine.send(number, job, observer), on_event, on_connected
         )
+
+    def _job(self, document: str, to: str, name: str | None, via: str | None) -> SendJob:
+        hop = None if via is None else peer_address(via)
+        if name is None:
+            return SendJob(document, target_uri(to, hop), via=hop)
+        if name not in self._routes:
+            known = ", ".join(self._routes) or "none"
+            raise LookupError(f"the provider has no route {name!r}; it has {known}")
+        job = self._routes[name].send_job(document, to)
+        return job if hop is None else replace(job, via=hop)
+
+    def _settings_of(self, route: str | None) -> CallSettings:
+        known = None if route is None else self._routes.get(route)
+        return CallSettings() if known is None else known.call
 
     async def calls(self) -> AsyncIterator[IncomingFax]:
         """Incoming calls, until the provider is left. Take each in a task of its own to have several."""
@@ -167,7 +210,9 @@ class FaxProvider:
                 on_event(event)
 
     def _on_incoming(self, call: IncomingCall) -> None:
-        self._calls.put_nowait(IncomingFax(call.caller, call.caller_name, call.called, self, call))
+        self._calls.put_nowait(
+            IncomingFax(call.caller, call.caller_name, call.called, call.trunk, self, call)
+        )
 
 
 async def _answer(on_connected: OnConnected | None, dialog: DialogId) -> bool:

@@ -252,7 +252,7 @@ class Route(BaseSettings):
             self.via,
             self.credentials,
             self.call,
-            self._call_headers(),
+            self.call_headers,
             self._name or None,
         )
 
@@ -288,7 +288,9 @@ class Route(BaseSettings):
         user, _, domain = self.user.partition("@")
         return str(Uri("sip", user, domain or parse_host_port(self.peer)[0]))
 
-    def _call_headers(self) -> tuple[tuple[str, str], ...]:
+    @property
+    def call_headers(self) -> tuple[tuple[str, str], ...]:
+        """Header fields that each INVITE gets."""
         headers = list(self.headers.items())
         asserted = self.asserted_identity
         if self.privacy is Privacy.ID:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sip.errors import ParseError
-from sip.uri import parse_host_port
 from t38fsp import __version__
-from t38fsp.address import AddressError, caller_address
-from t38fsp.cli.exits import CommandError, Exit
+from t38fsp.cli.exits import Exit
 from t38fsp.cli.running import finish
-from t38fsp.jobs import CallSettings, Switch
+from t38fsp.jobs import Switch
 
 app = typer.Typer(
     name="t38fsp",
@@ -37,11 +33,22 @@ _RECEIVE_EXITS = (
 Json = Annotated[
     bool, typer.Option("--json", help="Print the result as one JSON object; progress goes to stderr.")
 ]
-MaxRate = Annotated[int, typer.Option(help="Fastest modem rate in bit/s.")]
-WhoSwitches = Annotated[Switch, typer.Option(help="Who switches to T.38.")]
-Correction = Annotated[bool, typer.Option("--ecm/--no-ecm", help="Error correction mode.")]
-
-_LONGEST_PASSWORD = 1024
+MaxRate = Annotated[
+    int | None, typer.Option(help="Fastest modem rate in bit/s; 14400 unless the route says otherwise.")
+]
+WhoSwitches = Annotated[
+    Switch | None, typer.Option(help="Who switches to T.38; callee unless the route says otherwise.")
+]
+Correction = Annotated[
+    bool | None, typer.Option("--ecm/--no-ecm", help="Error correction mode; on unless the route says no.")
+]
+RouteName = Annotated[
+    str | None, typer.Option(help="Route of the configuration file; other options come before what it says.")
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(help="File of routes, instead of the one that is found (see t38fsp routes --help)."),
+]
 
 
 def _print_version(wanted: bool) -> None:
@@ -78,6 +85,8 @@ def send(
     to: Annotated[
         str, typer.Option(help="Number, or SIP URI such as sip:+15550100@trunk.example.", show_default=False)
     ],
+    route: RouteName = None,
+    config: ConfigFile = None,
     via: Annotated[
         str | None, typer.Option(help="SIP peer that takes the call: sip:HOST[:PORT].", show_default=False)
     ] = None,
@@ -90,26 +99,26 @@ def send(
     password_file: Annotated[
         Path | None, typer.Option(help="File with the password; or set T38FSP_PASSWORD.", show_default=False)
     ] = None,
-    switch: WhoSwitches = Switch.CALLEE,
-    ecm: Correction = True,
-    max_rate: MaxRate = 14400,
+    switch: WhoSwitches = None,
+    ecm: Correction = None,
+    max_rate: MaxRate = None,
     station_id: Annotated[
-        str, typer.Option(help="Our TSI: up to 20 characters, usually digits, spaces and +.")
-    ] = "",
-    listen: Annotated[str, typer.Option(help="Our SIP address, HOST:PORT; port 0 for any.")] = "0.0.0.0:0",
+        str | None, typer.Option(help="Our TSI: up to 20 characters, usually digits, spaces and +.")
+    ] = None,
+    listen: Annotated[
+        str | None, typer.Option(help="Our SIP address, HOST:PORT; port 0 (the default) for any.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Send a document; exit status 0 means that every page was confirmed."""
     from t38fsp.cli import send as command
+    from t38fsp.cli.options import Given, choose
 
     def run() -> Exit:
-        settings = _settings(switch=switch, ecm=ecm, max_rate=max_rate, station_id=station_id)
-        password = _password(user, password_file)
-        address = _host_port(listen)
-        identity = None if caller is None else _caller(caller)
-        return command.run(
-            command.Request(document, to, via, identity, user, password, settings, address, as_json)
+        given = Given(
+            route, config, via, caller, user, password_file, _settings(switch, ecm, max_rate, station_id)
         )
+        return command.run(document, to, choose(given, listen, port=0), as_json)
 
     raise finish(run, json_result=as_json)
 
@@ -117,85 +126,55 @@ def send(
 @app.command(epilog=_RECEIVE_EXITS)
 def receive(
     output: Annotated[Path, typer.Option(help="Directory for the received TIFFs.", show_default=False)],
-    listen: Annotated[str, typer.Option(help="Our SIP address, HOST:PORT; port 0 for any.")] = "0.0.0.0:5060",
+    route: RouteName = None,
+    config: ConfigFile = None,
+    listen: Annotated[
+        str | None,
+        typer.Option(help="Our SIP address, HOST:PORT, port 0 for any; 0.0.0.0:5060 unless the file says."),
+    ] = None,
     count: Annotated[int, typer.Option(min=0, help="Stop after this many calls; 0 never stops.")] = 0,
-    switch: WhoSwitches = Switch.CALLEE,
-    ecm: Correction = True,
-    max_rate: MaxRate = 14400,
+    switch: WhoSwitches = None,
+    ecm: Correction = None,
+    max_rate: MaxRate = None,
     station_id: Annotated[
-        str, typer.Option(help="Our CSI: up to 20 characters, usually digits, spaces and +.")
-    ] = "",
+        str | None, typer.Option(help="Our CSI: up to 20 characters, usually digits, spaces and +.")
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON object for each fax, one per line.")
     ] = False,
 ) -> None:
-    """Take incoming faxes, each into a TIFF of its own."""
+    """Take incoming faxes, each into a TIFF of its own; with a route, registered there if it says so."""
     from t38fsp.cli import receive as command
+    from t38fsp.cli.options import Given, choose
 
     def run() -> Exit:
-        settings = _settings(switch=switch, ecm=ecm, max_rate=max_rate, station_id=station_id)
-        return command.run(output, _host_port(listen), count, settings, as_json)
+        given = Given(route, config, settings=_settings(switch, ecm, max_rate, station_id))
+        return command.run(output, choose(given, listen, port=5060), count, as_json)
 
     raise finish(run)
 
 
-def _host_port(text: str) -> tuple[str, int]:
-    """``HOST:PORT``, ``[IPv6]:PORT``. Raises CommandError."""
-    # Port 0, "any", is no port of an address, but means something here.
-    host_text, _, port_text = text.rpartition(":")
-    try:
-        host, port = parse_host_port(host_text if port_text == "0" else text)
-    except ParseError as error:
-        raise CommandError(f"--listen {text!r}: {error}", Exit.USAGE) from error
-    if port_text == "0":
-        port = 0
-    if port is None:
-        raise CommandError(
-            f"--listen {text!r} has no port; write it as HOST:PORT, with port 0 for any", Exit.USAGE
-        )
-    return host, port
+@app.command(epilog="Exit status: 0, or 2 when a setting is wrong.")
+def routes(
+    config: Annotated[
+        Path | None, typer.Option(help="File of routes, instead of the one that is found.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object for each route.")] = False,
+) -> None:
+    """Check the configuration file, and list its routes with what would be used.
+
+    The file is the first of: $T38FSP_CONFIG, t38fsp.toml, $XDG_CONFIG_HOME/t38fsp/config.toml,
+    /etc/t38fsp.toml.
+    """
+    from t38fsp.cli import routes as command
+
+    raise finish(lambda: command.run(config, as_json))
 
 
-def _settings(*, switch: Switch, ecm: bool, max_rate: int, station_id: str) -> CallSettings:
-    try:
-        return CallSettings(switch=switch, ecm=ecm, max_rate=max_rate, station_id=station_id)
-    except ValueError as error:
-        raise CommandError(str(error), Exit.USAGE) from error
-
-
-def _caller(text: str) -> str:
-    try:
-        return caller_address(text)
-    except AddressError as error:
-        raise CommandError(f"--from {error}", Exit.USAGE) from error
-
-
-def _password(user: str | None, file: Path | None) -> str:
-    if user is None:
-        if file is not None:
-            raise CommandError("--password-file is of no use without --user", Exit.USAGE)
-        return ""
-    if file is None:
-        password = os.environ.get("T38FSP_PASSWORD", "")
-        if not password:
-            raise CommandError(
-                "--user needs --password-file or the environment variable T38FSP_PASSWORD", Exit.USAGE
-            )
-        return password
-    try:
-        with file.open(encoding="utf-8") as stream:
-            password = stream.read(_LONGEST_PASSWORD + 1).rstrip("\r\n")
-    except OSError as error:
-        raise CommandError(
-            f"the password file {file} cannot be read: {error.strerror}; check its name", Exit.USAGE
-        ) from error
-    except UnicodeDecodeError as error:
-        raise CommandError(f"the password file {file} is not text in UTF-8", Exit.USAGE) from error
-    if not password or len(password) > _LONGEST_PASSWORD or not password.isprintable():
-        raise CommandError(
-            f"the password file {file} must hold one line, the password, and nothing else", Exit.USAGE
-        )
-    return password
+def _settings(
+    switch: Switch | None, ecm: bool | None, max_rate: int | None, station_id: str | None
+) -> dict[str, object]:
+    return {"switch": switch, "ecm": ecm, "max_rate": max_rate, "station_id": station_id}
 
 
 def main() -> None:

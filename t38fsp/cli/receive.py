@@ -14,28 +14,32 @@ from pathlib import Path
 from sip.uri import Uri
 from t38fsp.cli import running, sentences
 from t38fsp.cli.exits import CommandError, Exit, exit_for
+from t38fsp.cli.options import Chosen
 from t38fsp.cli.report import CallReport, Reporter, print_json
 from t38fsp.jobs import CallSettings
 from t38fsp.provider import FaxProvider, IncomingFax
 
 
-def run(output: Path, listen: tuple[str, int], count: int, settings: CallSettings, as_json: bool) -> Exit:
+def run(output: Path, chosen: Chosen, count: int, as_json: bool) -> Exit:
     try:
         output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=output):
             pass
     except OSError as error:
         raise CommandError.unwritable(output, error) from error
-    return running.run(_receive(output, listen, count, settings, as_json))
+    return running.run(_receive(output, chosen, count, as_json))
 
 
-async def _receive(
-    output: Path, listen: tuple[str, int], count: int, settings: CallSettings, as_json: bool
-) -> Exit:
+async def _receive(output: Path, chosen: Chosen, count: int, as_json: bool) -> Exit:
     with Reporter(as_json=as_json) as reporter:
-        desk = _Desk(output, settings, as_json, reporter)
+        desk = _Desk(output, chosen.route.call, as_json, reporter)
         try:
-            async with FaxProvider(listen, accept_calls=True) as provider:
+            async with FaxProvider(
+                chosen.listen,
+                accept_calls=True,
+                routes=[chosen.route],
+                on_registration=lambda event: reporter.line(sentences.of_registration(event)),
+            ) as provider:
                 reporter.line(f"listening on {Uri('sip', None, *provider.address)}")
                 await desk.serve(provider, count)
         except asyncio.CancelledError:

@@ -38,6 +38,18 @@ def of_event(event: events.FaxEvent) -> str:
             return ""
 
 
+def of_registration(event: events.RegistrationChanged) -> str:
+    match event.status:
+        case events.RegistrationStatus.REGISTERED:
+            return f"registered at {event.trunk} for {event.seconds:.0f} s"
+        case events.RegistrationStatus.FAILED:
+            return f"not registered at {event.trunk}: {event.reason}; trying again in {event.seconds:.0f} s"
+        case events.RegistrationStatus.REGISTERING:
+            return f"registering at {event.trunk}"
+        case events.RegistrationStatus.UNREGISTERED:
+            return f"unregistered at {event.trunk}"
+
+
 def of_page(page: PageRecord) -> str:
     if page.confirmed:
         verdict = f"confirmed ({page.response})"

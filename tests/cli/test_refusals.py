@@ -119,7 +119,7 @@ def test_usage_errors_name_what_is_wrong(run: Run, arguments: tuple[str, ...], n
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--max-rate", "1200"), "modems begin at 2400"),
+        (("--max-rate", "1200"), "2400 is the least"),
         (("--station-id", "+1 555 0199 0199 0199 0"), "at most 20 characters"),
         (("--listen", "5060"), "no port"),
         (("--listen", "127.0.0.1"), "write it as HOST:PORT"),

@@ -1,0 +1,101 @@
+"""``t38fsp routes``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from t38fsp.cli.exits import CommandError, Exit
+from t38fsp.cli.report import print_line
+from t38fsp.configuration import Configuration, ConfigurationError
+from t38fsp.routes import Route
+
+_SHOWN = {
+    "peer",
+    "proxy",
+    "transport",
+    "user",
+    "password",
+    "caller",
+    "caller_name",
+    "registration",
+    "expires",
+    "address_of_record",
+    "registrar",
+    "channels",
+    "switch",
+    "asserted_identity",
+    "privacy",
+    "headers",
+}
+"""Settings that the derived lines tell."""
+
+
+def run(config: Path | None, as_json: bool) -> Exit:
+    try:
+        configuration = Configuration.find(config)
+    except ConfigurationError as error:
+        raise _told(error.sentences) from error
+    wrong: list[str] = []
+    if not as_json:
+        print_line(f"{configuration.file}: {', '.join(configuration.names) or 'no routes'}", sys.stdout)
+    for name in configuration.names:
+        try:
+            route = configuration.route(name)
+        except ConfigurationError as error:
+            wrong += error.sentences
+        else:
+            _show(route, as_json)
+    if wrong:
+        raise _told(tuple(wrong))
+    return Exit.COMPLETED
+
+
+def _told(wrong: tuple[str, ...]) -> CommandError:
+    """The last sentence is the command's own; those before it are printed at once."""
+    for sentence in wrong[:-1]:
+        print_line(f"t38fsp: {sentence}", sys.stderr)
+    return CommandError(wrong[-1], Exit.USAGE)
+
+
+def _show(route: Route, as_json: bool) -> None:
+    if as_json:
+        # A password comes out as asterisks.
+        settings: dict[str, Any] = route.model_dump(mode="json")
+        print_line(json.dumps({"route": route.name} | settings), sys.stdout)
+        return
+    print_line("", sys.stdout)
+    print_line(route.name, sys.stdout)
+    for key, value in _lines(route).items():
+        print_line(f"  {key:20} {value}", sys.stdout)
+
+
+def _lines(route: Route) -> dict[str, object]:
+    """What would be used, for a person: what is always of interest, and what differs from the default."""
+    trunk = route.trunk
+    registration = None if trunk is None else trunk.registration
+    always: dict[str, object] = {
+        "goes to": f"{route.via} over {route.transport.value}",
+        "a number becomes": route.target("+15550100"),
+        "From": route.from_ or "our address",
+        "user": route.user or "none",
+        "registration": "none"
+        if registration is None
+        else f"{registration.identity} at {registration.registrar}, {registration.expires} s",
+        "channels": route.channels or "no limit",
+        "switch": route.switch.value,
+    }
+    changed = route.model_dump(mode="json", exclude=_SHOWN, exclude_defaults=True)
+    return always | dict(route.call_headers) | _flat(changed)
+
+
+def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

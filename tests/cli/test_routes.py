@@ -1,0 +1,156 @@
+"""``t38fsp routes``, and routes in the other commands: what is listed, what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from t38fsp.cli.app import app
+from tests.cli.test_refusals import Ended
+
+Run = Callable[..., Ended]
+
+FILE = """
+listen = "127.0.0.1:5060"
+
+[routes.office]
+peer = "trunk.example"
+user = "account"
+password_file = "office.password"
+registration = true
+channels = 4
+caller = "sip:+15550199@trunk.example"
+privacy = "id"
+headers = { X-Account = "12" }
+dial = { region = "US", format = "digits" }
+
+[routes.ata]
+peer = "192.0.2.50"
+proxy = "192.0.2.51:5070"
+t38 = { copies = 4 }
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the command line in a directory with the file above."""
+    for name in list(os.environ):
+        if name.startswith("T38FSP_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
+    (tmp_path / "t38fsp.toml").write_text(FILE)
+    (tmp_path / "office.password").write_text("secret\n")
+
+    def run(*arguments: str) -> Ended:
+        result = CliRunner().invoke(app, arguments)
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
+        return Ended(result.exit_code, result.stdout, result.stderr)
+
+    return run
+
+
+def test_what_would_be_used_is_listed(run: Run) -> None:
+    result = run("routes")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "t38fsp.toml: office, ata",
+        "",
+        "office",
+        "  goes to              trunk.example over UDP",
+        "  a number becomes     sip:15550100@trunk.example",
+        '  From                 "Anonymous" <sip:anonymous@anonymous.invalid>',
+        "  user                 account",
+        "  registration         sip:account@trunk.example at sip:trunk.example, 3600 s",
+        "  channels             4",
+        "  switch               callee",
+        "  X-Account            12",
+        "  Privacy              id",
+        "  P-Asserted-Identity  <sip:+15550199@trunk.example>",
+        "  dial.region          US",
+        "  dial.format          digits",
+        "",
+        "ata",
+        "  goes to              192.0.2.51:5070 over UDP",
+        "  a number becomes     sip:+15550100@192.0.2.50",
+        "  From                 our address",
+        "  user                 none",
+        "  registration         none",
+        "  channels             no limit",
+        "  switch               callee",
+        "  t38.copies           4",
+    ]
+
+
+def test_programs_get_every_setting_and_no_password(run: Run) -> None:
+    result = run("routes", "--json")
+    office, ata = map(json.loads, result.stdout.splitlines())
+    assert (office["route"], office["channels"], office["dial"]["region"]) == ("office", 4, "US")
+    assert office["password"] == "**********"
+    assert (ata["route"], ata["t38"]["copies"], ata["password"]) == ("ata", 4, None)
+
+
+def test_the_environment_is_shown_to_count(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("T38FSP_CHANNELS", "9")
+    assert run("routes").stdout.count("channels             9") == 2
+
+
+def test_every_mistake_is_told(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "t38fsp.toml").write_text(f"{FILE}redundancy = 3\n[routes.bad]\npeer = 5\nswich = 1\n")
+    result = run("routes")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [
+        "t38fsp: t38fsp.toml, route 'ata', redundancy: there is no such setting",
+        "t38fsp: t38fsp.toml, route 'bad', peer: 5 is not a text; put it into quotes",
+        "t38fsp: t38fsp.toml, route 'bad', swich: there is no such setting; 'switch' is near to it",
+    ]
+    assert "office" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("routes", "--config", "none.toml"), "none.toml cannot be read: No such file or directory"),
+        (("send", "x", "--to", "1", "--route", "o"), "t38fsp.toml has no route 'o'; it has office, ata"),
+        (("send", "x", "--to", "1", "--config", "t38fsp.toml"), "--config is of no use without --route"),
+        (("receive", "--output", "x", "--route", "home"), "t38fsp.toml has no route 'home'"),
+        (
+            ("send", "x", "--to", "1", "--route", "office", "--password-file", "none"),
+            "the password file none cannot be read",
+        ),
+        (
+            ("send", "x", "--to", "1", "--route", "office", "--station-id", "1" * 21),
+            "the setting station_id: a station ID has at most 20 characters",
+        ),
+    ],
+)
+def test_a_wrong_route_ends_the_command_before_any_call(
+    run: Run, arguments: tuple[str, ...], sentence: str
+) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"t38fsp: {sentence}")
+
+
+def test_of_several_mistakes_the_first_is_told_and_the_others_counted(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "t38fsp.toml").write_text("[routes.bad]\npeer = 5\nswich = 1\necm = 7\n")
+    result = run("send", "x", "--to", "1", "--route", "bad")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "t38fsp: t38fsp.toml, route 'bad', peer: 5 is not a text; put it into quotes "
+        "(and 2 more: t38fsp routes tells them all)\n"
+    )
+
+
+def test_without_a_file_the_places_are_named(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "t38fsp.toml").unlink()
+    result = run("send", "x", "--to", "1", "--route", "office")
+    assert result.exit_code == 2
+    assert "none of t38fsp.toml, " in result.stderr
