@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from sip.line import DialogId
-from t38fsp.address import AddressError, peer_address, target_uri
+from t38fsp.address import AddressError
 from t38fsp.engine.host import ENGINE
 from t38fsp.engine.remote import EngineProcess
 from t38fsp.faxdev.completion import CompletionPort
@@ -35,7 +35,7 @@ from t38fsp.faxdev.job import FaxJob, document_error
 from t38fsp.faxdev.last_error import SetLastError
 from t38fsp.faxdev.settings import FaxDevSettings
 from t38fsp.faxdev.structures import FAX_DEV_STATUS, FAX_RECEIVE, FAX_SEND, LINEMESSAGE
-from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, ReceiveJob, SendJob
+from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, ReceiveJob
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 
@@ -131,6 +131,7 @@ class FaxServiceProvider:
                     take_limit=settings.take_limit,
                     max_calls=settings.device_count,
                     image_workers=settings.image_workers,
+                    trunks=settings.trunks,
                 ),
                 self._announce,
                 self._withdraw,
@@ -211,16 +212,13 @@ class FaxServiceProvider:
             return self._over(job, FaxResult(FaxStatus.USER_ABORT, "the job was aborted before it began"))
         if not self._devices.claim_to_send(job.device, job.handle, self._clock()):
             return self._over(job, _unavailable(f"device {job.device.id} is in use or may not send"))
-        via = peer_address(settings.via) if settings.via is not None else None
+        document = os.path.abspath(FaxSend.FileName)  # the engine process has a current directory of its own
         try:
-            target = target_uri(FaxSend.ReceiverNumber, via)
+            what = settings.send_job(document, FaxSend.ReceiverNumber)
         except AddressError as error:
             return self._over(job, FaxResult(FaxStatus.BAD_ADDRESS, str(error)))
-        call = replace(
-            settings.call, station_id=_station_id(FaxSend.CallerNumber or settings.call.station_id)
-        )
-        document = os.path.abspath(FaxSend.FileName)  # the engine process has a current directory of its own
-        what = SendJob(document, target, settings.caller, via, settings.credentials, settings=call)
+        number = _station_id(FaxSend.CallerNumber or what.settings.station_id)
+        what = replace(what, settings=replace(what.settings, station_id=number))
 
         def verdict(dialog: DialogId) -> bool:
             if FaxSendCallback is None:
@@ -267,13 +265,11 @@ class FaxServiceProvider:
             self._refuse(call)
             reason = f"{FaxReceive.FileName!r} does not exist; the service must create it"
             return self._over(job, FaxResult(FaxStatus.FATAL_ERROR, reason), ERROR_FILE_NOT_FOUND)
-        number = _station_id(FaxReceive.ReceiverNumber or settings.call.station_id)
+        number = _station_id(FaxReceive.ReceiverNumber or settings.call_settings.station_id)
+        file = os.path.abspath(FaxReceive.FileName)
+        call_settings = replace(settings.call_settings, station_id=number)
         try:
-            remote = self._live_engine().receive(
-                ReceiveJob(
-                    call.call, os.path.abspath(FaxReceive.FileName), replace(settings.call, station_id=number)
-                )
-            )
+            remote = self._live_engine().receive(ReceiveJob(call.call, file, call_settings))
         except EngineError as error:
             return self._over(job, _unavailable(str(error)))
         result = job.follow(

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sip.line import Credentials, DialogId
-from t38fsp.address import peer_address
+from t38fsp.address import peer_address, target_uri
 from t38fsp.events import Connected, Disconnected, Ringing, SwitchedToT38
-from t38fsp.jobs import CallSettings
+from t38fsp.jobs import CallSettings, SendJob, Trunk
+from t38fsp.routes import Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,9 @@ class FaxDevSettings:
 
     ``listen`` is the SIP address, port 0 for any. ``via`` is ``HOST[:PORT]`` of the gateway or proxy that
     takes every INVITE and in whose domain numbers are dialled; without it only SIP URIs can be sent to.
-    ``caller`` is the URI of From; None makes one of our address. Device i (from 0) has the id
+    ``caller`` is the URI of From; None makes one of our address. A ``route`` (``Configuration.route``) stands
+    for ``via``, ``caller``, ``credentials`` and ``call``, which are then left alone, and is kept registered
+    if it says so. Device i (from 0) has the id
     ``device_id_prefix`` + i; a device carries one fax at a time. With ``accept_calls`` incoming calls are
     announced on devices that FaxLineCallback enabled; one that is not taken within ``take_limit`` seconds is
     refused. ``on_call_event`` runs on the thread that is blocked in FaxDevSend or FaxDevReceive.
@@ -39,6 +42,7 @@ class FaxDevSettings:
     caller: str | None = None
     credentials: Credentials | None = None
     call: CallSettings = field(default_factory=CallSettings)
+    route: Route | None = None
     device_count: int = 1
     device_name_prefix: str = "T.38 fax "
     device_id_prefix: int = 0x100
@@ -58,3 +62,23 @@ class FaxDevSettings:
             raise ValueError("take_limit must be above 0 seconds")
         if self.via is not None:
             peer_address(self.via)
+        own = (self.via, self.caller, self.credentials, self.call) != (None, None, None, CallSettings())
+        if self.route is not None and own:
+            raise ValueError("give a route, or via, caller, credentials and call; Configuration.route merges")
+
+    @property
+    def call_settings(self) -> CallSettings:
+        """Those of the route, if there is one."""
+        return self.call if self.route is None else self.route.call
+
+    @property
+    def trunks(self) -> tuple[Trunk, ...]:
+        trunk = None if self.route is None else self.route.trunk
+        return () if trunk is None else (trunk,)
+
+    def send_job(self, document: str, to: str) -> SendJob:
+        """Raises AddressError."""
+        if self.route is not None:
+            return self.route.send_job(document, to)
+        via = None if self.via is None else peer_address(self.via)
+        return SendJob(document, target_uri(to, via), self.caller, via, self.credentials, self.call)

@@ -1,0 +1,65 @@
+"""FaxDevSettings with a route."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sip.line import Credentials
+from t38fsp.configuration import Configuration
+from t38fsp.faxdev import FaxDevSettings
+from t38fsp.jobs import CallSettings, Registration, Trunk
+from t38fsp.routes import Route
+from tests.faxdev.service import Clock, Service
+
+
+@pytest.fixture
+def route(tmp_path: Path) -> Route:
+    file = tmp_path / "t38fsp.toml"
+    file.write_text("""
+        [routes.office]
+        peer = "trunk.example"
+        user = "account"
+        password = "secret"
+        registration = true
+        channels = 2
+        station_id = "+15550142"
+        t38 = { redundancy = 1 }
+        """)
+    file.chmod(0o600)
+    return Configuration.read(file).route("office")
+
+
+@pytest.fixture
+def service(clock: Clock, route: Route) -> Iterator[Service]:
+    running = Service(FaxDevSettings(listen=("127.0.0.1", 5060), route=route, accept_calls=True), clock)
+    yield running
+    running.provider.FaxDevShutdown()
+
+
+def test_the_route_says_where_a_number_goes_and_how(route: Route) -> None:
+    settings = FaxDevSettings(route=route)
+    job = settings.send_job("letter.tif", "+15550100")
+    assert job.target == "sip:+15550100@trunk.example"
+    assert job.credentials == Credentials("account", "secret")
+    assert (job.settings.redundancy, job.trunk) == (1, "office")
+    registration = Registration("sip:trunk.example", "sip:account@trunk.example", job.credentials, 3600)
+    assert settings.trunks == (Trunk("office", "trunk.example", 2, registration),)
+
+
+def test_its_station_id_is_ours_unless_the_service_gives_one(service: Service) -> None:
+    for number, station_id in (("", "+15550142"), ("+1 555 0100", "+1 555 0100")):
+        fax = service.send("completed", CallerNumber=number).wait()
+        assert service.provider.GetJobResult(fax.handle).reason == f"completed as {station_id!r}"
+        service.provider.FaxDevEndJob(fax.handle)
+
+
+@pytest.mark.parametrize(
+    "others",
+    [{"via": "gateway.example"}, {"caller": "sip:me@here.example"}, {"call": CallSettings(ecm=False)}],
+)
+def test_a_route_and_what_it_stands_for_do_not_go_together(route: Route, others: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="give a route, or via, caller, credentials and call"):
+        FaxDevSettings(route=route, **others)  # type: ignore[arg-type]
