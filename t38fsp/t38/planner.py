@@ -1,7 +1,8 @@
 """The sending half: from a burst to a schedule of IFP packets at the pace of the modem.
 
 A burst is planned lazily, step by step, at times counted from its beginning, so nothing drifts and a long
-page takes no more memory than a short one. Each packet leaves when its first bit begins on the far modem:
+page takes no more memory than a short one. Each packet leaves when its first bit begins on the far modem, so
+what waits there is one chunk, and of a page without ECM the head start (T38FaxMaxBuffer bounds both):
 
     V.21    preamble · data, an octet each 26.7 ms · fcs-OK · … · fcs-OK-sig-end · tail · no-signal
     HDLC    training, flags · data, 30 ms each · fcs-OK · … · fcs-OK-sig-end · tail · no-signal
@@ -10,6 +11,7 @@ page takes no more memory than a short one. Each packet leaves when its first bi
 
 from __future__ import annotations
 
+import re
 from binascii import crc_hqx
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -23,6 +25,9 @@ _IFP_OVERHEAD = 6
 """Octets of a packet beside its data: of one field 5, and 1 for the end of a frame in the same packet."""
 _FLAG_BITS = 16
 """Two flags between frames."""
+_FILL = re.compile(rb"\0{3,}")
+"""Fill in T.4 data: two octets of zeros hold the eleven of an EOL, wherever the one behind them is."""
+_KEPT = 2
 
 # Late packets catch up, but a gateway cannot stretch V.21 inside a frame, nor do with less than the legal
 # silence and preamble (T.30 5.3.1: 55 ms and 850 ms).
@@ -35,12 +40,17 @@ _TONES = {Tone.CNG: Indicator.CNG, Tone.CED: Indicator.CED}
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One packet: when it is due, how often it is sent, and its least distance from the packet before it."""
+    """One packet: when it is due, how often it is sent, and its least distance from the packet before it.
+
+    ``control`` marks indicators, the ends of bursts and all that V.21 carries: without it a call fails, and
+    not just a few lines of a page.
+    """
 
     due: float
     ifp: bytes
     copies: int = 1
     gap: float = 0.0
+    control: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +75,28 @@ def line_bits(frame: bytes) -> tuple[int, int]:
 class Planner:
     """Plans bursts into packets of ``roomy`` octets where chunks of a sensible length allow that.
 
-    No packet is longer than ``most`` octets, which must be more than 6.
+    No packet is longer than ``most`` octets, which must be more than 6. The far end never holds more than
+    ``max_buffer`` octets that its modem has still to send, if that is not None; with ``fill_removal`` the
+    fill of pages without ECM stays here, though it keeps its time.
     """
 
-    def __init__(self, timing: Timing, roomy: int, most: int) -> None:
+    def __init__(
+        self,
+        timing: Timing,
+        roomy: int,
+        most: int,
+        *,
+        max_buffer: int | None = None,
+        fill_removal: bool = False,
+    ) -> None:
         self._timing = timing
         self._roomy = roomy - _IFP_OVERHEAD
         self._most = most - _IFP_OVERHEAD
+        if max_buffer is not None:
+            self._roomy = min(self._roomy, max_buffer)
+            self._most = min(self._most, max_buffer)
+        self._max_buffer = max_buffer
+        self._fill_removal = fill_removal
 
     def plan(
         self, burst: Burst, syntax: Syntax, start: float, *, silent_since: float | None
@@ -99,9 +124,17 @@ class Planner:
         if isinstance(burst, HdlcBurst):
             end = yield from sender.frames(burst, begin)
         else:
-            end = yield from sender.octets(burst, begin)
+            end = yield from sender.octets(
+                burst.data, begin, self._head_start(burst, size), self._fill_removal
+            )
         yield self._indicator(end, Indicator.NO_SIGNAL)
         yield Done(end, Indicator.NO_SIGNAL)
+
+    def _head_start(self, burst: RawBurst, size: int) -> float:
+        """Seconds by which a page without ECM runs ahead, as far as the buffer beside one chunk holds it."""
+        if self._max_buffer is None:
+            return self._timing.head_start
+        return min(self._timing.head_start, max(self._max_buffer - size, 0) * 8 / burst.modem.rate)
 
     @property
     def _repeats(self) -> float:
@@ -110,7 +143,7 @@ class Planner:
 
     def _indicator(self, due: float, indicator: Indicator, gap: float = 0.0) -> Step:
         ifp = encode(IndicatorPacket(indicator), Syntax.Y1998)
-        return Step(due, ifp, self._timing.copies, max(gap, 0.0))
+        return Step(due, ifp, self._timing.copies, max(gap, 0.0), control=True)
 
     def _tone(self, burst: ToneBurst, begin: float) -> Iterator[Step | Done]:
         indicator = _TONES[burst.tone]
@@ -134,6 +167,7 @@ class _BurstSender:
         self._octet = 8 / modem.rate
         repeats = (timing.copies - 1) * timing.copy_spacing
         v21 = modem is Modem.V21
+        self._v21 = v21
         self._first_gap = max(timing.preamble * _LEAST_PREAMBLE - repeats, 0.0) if v21 else 0.0
         self._gap = self._octet * _LEAST_OCTET if v21 else 0.0
 
@@ -144,7 +178,7 @@ class _BurstSender:
         following = iter(burst.frames)
         frame = next(following, None)
         if frame is None:
-            yield Step(at, self._bare(FieldType.HDLC_SIG_END), self._timing.copies, gap)
+            yield Step(at, self._bare(FieldType.HDLC_SIG_END), self._timing.copies, gap, control=True)
         while frame is not None:
             upcoming = next(following, None)
             body, fcs = line_bits(frame)
@@ -156,29 +190,38 @@ class _BurstSender:
             yield from self._chunks(frame, at, gap, end_field if merged else None)
             at += body / self._modem.rate
             if not merged:
-                yield Step(at, self._bare(end_field), copies, self._gap)
+                yield Step(at, self._bare(end_field), copies, self._gap, control=last or self._v21)
             at += (fcs + _FLAG_BITS) / self._modem.rate
             gap = self._gap
             frame = upcoming
         return at + self._timing.hdlc_tail
 
-    def octets(self, burst: RawBurst, begin: float) -> Generator[Step, None, float]:
+    def octets(
+        self, data: bytes, begin: float, head_start: float, fill_removal: bool
+    ) -> Generator[Step, None, float]:
         """Raw data; returns when the carrier may drop."""
-        data = burst.data
         size = self._size
         prefix = field_prefix(self._type, FieldType.T4_NON_ECM_DATA, self._syntax)
         total = len(data)
         first = begin
+        fill = _FillRemover() if fill_removal else None
         if data.count(0) != total:
             # A page; TCF, which is all zeros, keeps its exact length (T.30 5.3.6.1.3).
-            first -= self._timing.head_start
+            first -= head_start
             padding = round(self._timing.page_padding * self._modem.rate / 8)
             total = -(-(total + padding) // size) * size
+        else:
+            fill = None
         for start in range(0, total, size):
-            chunk = data[start : start + size].ljust(min(size, total - start), b"\0")
-            yield Step(first + start * self._octet, prefix + (len(chunk) - 1).to_bytes(2, "big") + chunk)
+            chunk = data[start : start + size]
+            padding = min(size, total - start) - len(chunk)
+            if fill is not None:
+                chunk = fill.feed(chunk)
+            chunk += bytes(padding)
+            if chunk:
+                yield Step(first + start * self._octet, prefix + (len(chunk) - 1).to_bytes(2, "big") + chunk)
         end = begin + total * self._octet
-        yield Step(end, self._bare(FieldType.T4_NON_ECM_SIG_END), self._timing.copies)
+        yield Step(end, self._bare(FieldType.T4_NON_ECM_SIG_END), self._timing.copies, control=True)
         return end + self._timing.raw_tail
 
     def _chunks(self, frame: bytes, at: float, gap: float, end_field: FieldType | None) -> Iterator[Step]:
@@ -191,8 +234,21 @@ class _BurstSender:
                 ifp = encode(DataPacket(self._type, fields), self._syntax)
             else:
                 ifp = prefix + (len(chunk) - 1).to_bytes(2, "big") + chunk
-            yield Step(at + start * self._octet, ifp, gap=gap)
+            yield Step(at + start * self._octet, ifp, gap=gap, control=self._v21)
             gap = self._gap
 
     def _bare(self, field_type: FieldType) -> bytes:
         return encode(DataPacket(self._type, (Field(field_type),)), self._syntax)
+
+
+class _FillRemover:
+    """Takes the fill out of a T.4 page, chunk by chunk (T38FaxFillBitRemoval)."""
+
+    def __init__(self) -> None:
+        self._zeros = b""  # that the last chunk ended in
+
+    def feed(self, chunk: bytes) -> bytes:
+        known = self._zeros
+        found = _FILL.sub(bytes(_KEPT), known + chunk)
+        self._zeros = bytes(min(len(found) - len(found.rstrip(b"\0")), _KEPT))
+        return found[len(known) :]
