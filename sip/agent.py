@@ -14,12 +14,12 @@ from itertools import count
 from random import Random
 
 from sip.dialog import Dialog
-from sip.endpoint import ALLOW, EXTENSIONS, METHODS, SUPPORTED, DialogUser, Endpoint
+from sip.endpoint import ALLOW, EXTENSIONS, METHODS, SUPPORTED, DialogUser, Endpoint, refuse_method
 from sip.errors import ParseError
 from sip.incoming import IncomingCall
 from sip.line import Address, Answerer, CallRequest, DialogId, Hop, LineEvent, SessionTimers
 from sip.message import NameAddress, Request, Response, Via, parse_message
-from sip.negotiation import CONTENT_TYPE, is_sdp, read_sdp
+from sip.negotiation import CONTENT_TYPE, is_known, read_sdp
 from sip.outgoing import OutgoingCall
 from sip.place import Place
 from sip.registration import Registrations
@@ -46,8 +46,9 @@ class UserAgent:
 
     ``contact_address`` is what we call ourselves in Via and Contact; ``local_address``, when given, tells it
     for each hop (a socket bound to all addresses has many, and each transport has its own). With ``tcp``,
-    requests too large for UDP go by TCP. Beyond ``max_incoming`` calls taken, further ones get 486.
-    ``session_timers`` holds for incoming calls, and for placed ones that say nothing else.
+    requests too large for UDP go by TCP. Incoming calls beyond ``max_incoming`` in all, ``max_waiting`` that
+    are neither accepted nor refused, or ``max_per_source`` from one IP address (None: as many as in all) get
+    486. ``session_timers`` holds for incoming calls, and for placed ones that say nothing else.
     """
 
     def __init__(
@@ -59,6 +60,8 @@ class UserAgent:
         local_address: Callable[[Hop], Address] | None = None,
         tcp: bool = False,
         max_incoming: int = 64,
+        max_waiting: int = 64,
+        max_per_source: int | None = None,
         session_timers: SessionTimers | None = None,
     ) -> None:
         self._endpoint = Endpoint(
@@ -66,10 +69,13 @@ class UserAgent:
         )
         self._secret = random.randbytes(16)
         self._max_incoming = max_incoming
+        self._max_waiting = max_waiting
+        self._max_per_source = max_incoming if max_per_source is None else max_per_source
         self._session_timers = session_timers or SessionTimers()
         self._numbers = count(1)
         self._calls: dict[int, OutgoingCall | IncomingCall | Session] = {}
-        self._incoming: set[int] = set()
+        self._incoming: dict[int, str] = {}
+        self._waiting: set[int] = set()
         self.registrations = Registrations(self._endpoint)
 
     # --- state ----------------------------------------------------------------------------------------------
@@ -168,13 +174,15 @@ class UserAgent:
     def _established(self, call: int) -> Callable[[Session], None]:
         def established(session: Session) -> None:
             self._calls[call] = session
+            self._waiting.discard(call)
 
         return established
 
     def _over(self, call: int) -> Callable[[], None]:
         def over() -> None:
             self._calls.pop(call, None)
-            self._incoming.discard(call)
+            self._incoming.pop(call, None)
+            self._waiting.discard(call)
 
         return over
 
@@ -274,7 +282,8 @@ class UserAgent:
     def _serve_stranger(self, request: Request, source: Hop, now: float) -> None:
         """A request outside any dialog (RFC 3261 8.2, in its order of checks)."""
         if request.method not in METHODS:
-            raise _RefusedError(405, ("Allow", ALLOW))
+            status, headers = refuse_method(request.method)
+            raise _RefusedError(status, *headers)
         if self._endpoint.transactions.merged(request):
             raise _RefusedError(482)
         if request.uri.partition(":")[0].lower() not in ("sip", "sips", "tel"):
@@ -290,12 +299,23 @@ class UserAgent:
         else:
             raise _RefusedError(481)
 
+    def _has_room(self, source: Hop) -> bool:
+        return (
+            len(self._incoming) < self._max_incoming
+            and len(self._waiting) < self._max_waiting
+            and sum(host == source.host for host in self._incoming.values()) < self._max_per_source
+        )
+
     def _invited(self, request: Request, source: Hop, now: float) -> None:
-        if request.body and not is_sdp(request):
+        if not is_known(request):
             raise _RefusedError(415, ("Accept", CONTENT_TYPE))
         tag = self._endpoint.token()
         try:
             offer = read_sdp(request)
+        except ParseError as error:
+            _logger.info("%s: refused an INVITE: %s", request.call_id, error)
+            raise _RefusedError(488, self._endpoint.warning(source, 307)) from None
+        try:
             dialog = Dialog.from_request(request, tag, source)
         except ParseError as error:
             _logger.info("%s: refused an INVITE: %s", request.call_id, error)
@@ -304,7 +324,7 @@ class UserAgent:
         too_small = session_timer.too_small(request)
         if too_small is not None:
             raise _RefusedError(422, too_small)
-        if len(self._incoming) >= self._max_incoming:
+        if not self._has_room(source):
             raise _RefusedError(486)
         transaction = self._endpoint.transactions.serve(request, source)
         if transaction is None:
@@ -324,7 +344,8 @@ class UserAgent:
             now,
         )
         self._calls[call] = incoming
-        self._incoming.add(call)
+        self._incoming[call] = source.host
+        self._waiting.add(call)
         incoming.announce(source)
 
     def _answer(self, request: Request, source: Hop, status: int, *headers: tuple[str, str]) -> None:

@@ -12,7 +12,7 @@ import logging
 
 from sip.authentication import Authenticator, Exchange
 from sip.dialog import Dialog
-from sip.endpoint import ALLOW, METHODS, Endpoint
+from sip.endpoint import METHODS, Endpoint, refuse_method
 from sip.errors import ParseError
 from sip.line import Answerer, Hop
 from sip.message import Request, Response
@@ -111,30 +111,32 @@ class EarlyDialog:
         headers: list[tuple[str, str]] = []
         body = None
         if request.method == "UPDATE":
-            status, headers, body = self._update(request)
+            status, headers, body = self._update(request, source)
         elif request.method in ("INFO", "OPTIONS"):
             status = 200
         elif request.method in METHODS:
             # Only the caller may end an early dialog so (RFC 3261 15); an INVITE is out of turn.
             status, headers = 500, [("Retry-After", "5")]
         else:
-            status, headers = 405, [("Allow", ALLOW)]
+            status, headers = refuse_method(request.method)
         transaction.respond(self._endpoint.response(request, status, headers, body=body), now)
 
-    def _update(self, request: Request) -> tuple[int, list[tuple[str, str]], SessionDescription | None]:
+    def _update(
+        self, request: Request, source: Hop
+    ) -> tuple[int, list[tuple[str, str]], SessionDescription | None]:
         """Answer an UPDATE (RFC 3311 5.2): status, headers and description."""
         try:
             offer = read_sdp(request)
         except ParseError as error:
             _logger.info("%s: their offer cannot be read: %s", self.dialog.id.call_id, error)
-            return 488, [], None
+            return 488, [self._endpoint.warning(source, 307)], None
         local = None
         if offer is not None:
             if self.negotiation.remote is None:
                 return 491, [], None
             local = self.negotiation.answer(offer, self._answerer)
             if local is None:
-                return 488, [], None
+                return 488, [self._endpoint.warning(source, 305)], None
             self.negotiation.agree(local, offer)
         self.dialog.refresh_target(request)
         return 200, self._endpoint.dialog_headers(self._contact), local

@@ -26,6 +26,16 @@ SUPPORTED = ", ".join(EXTENSIONS)
 
 _MAX_NAMES = 256
 
+_DECLINED = {"NOTIFY": 489, "SUBSCRIBE": 489, "REFER": 603}
+"""What we understand well enough to say no to (RFC 6665 4.2.1.2, RFC 3515 2.4.2)."""
+
+WARNINGS = {
+    304: "Media type not available",
+    305: "Incompatible media format",
+    307: "Session description parameter not understood",
+}
+"""Codes of the Warning header (RFC 3261 20.43)."""
+
 LOOKUP_LIMIT = 5.0
 """Seconds that a call waits for a name to be looked up."""
 
@@ -51,6 +61,7 @@ REASONS = {
     486: "Busy Here",
     487: "Request Terminated",
     488: "Not Acceptable Here",
+    489: "Bad Event",
     491: "Request Pending",
     500: "Server Internal Error",
     503: "Service Unavailable",
@@ -224,6 +235,18 @@ class Endpoint:
             fields.add("Content-Type", CONTENT_TYPE)
         return Response(status, REASONS.get(status, "Refused"), fields, b"" if body is None else bytes(body))
 
+    def warning(self, peer: Hop, code: int) -> tuple[str, str]:
+        """The Warning of a 488 (RFC 3261 20.43)."""
+        host = self.local_host(peer)
+        return "Warning", f'{code} {f"[{host}]" if ":" in host else host} "{WARNINGS[code]}"'
+
     def dialog_headers(self, contact: str) -> list[tuple[str, str]]:
         """What a response that makes or refreshes a dialog carries."""
         return [("Contact", contact), ("Allow", ALLOW), ("Supported", SUPPORTED)]
+
+
+def refuse_method(method: str) -> tuple[int, list[tuple[str, str]]]:
+    """Status and headers of the answer to a request whose method we do not serve (RFC 3261 8.2.1)."""
+    if method in _DECLINED:
+        return _DECLINED[method], []
+    return 405, [("Allow", ALLOW)]

@@ -18,7 +18,8 @@ from enum import Enum, auto
 
 from sip.authentication import Authenticator
 from sip.dialog import Dialog
-from sip.endpoint import ALLOW, METHODS, REASONS, Endpoint
+from sip.endpoint import METHODS, REASONS, Endpoint, refuse_method
+from sip.identity import asserted_identity
 from sip.line import Answerer, Failed, Hop, Incoming
 from sip.message import Request, Response, q850_cause
 from sip.negotiation import Negotiation
@@ -83,6 +84,7 @@ class IncomingCall:
     def announce(self, source: Hop) -> None:
         """Emit Incoming."""
         request = self._transaction.request
+        identity = asserted_identity(request.headers)
         self._endpoint.emit(
             Incoming(
                 self._call,
@@ -93,6 +95,8 @@ class IncomingCall:
                 source,
                 self._offer,
                 tuple(request.headers),
+                None if identity is None else identity.uri,
+                "" if identity is None else identity.display_name,
             )
         )
 
@@ -171,7 +175,9 @@ class IncomingCall:
         if not 300 <= status <= 699:
             raise ValueError(f"{status} refuses nothing; it must be 300..699")
         if self._phase is not Phase.OVER:
-            self._respond(status, now)
+            refused_offer = status == 488 and self._offer is not None
+            hop = self._transaction.destination
+            self._respond(status, now, [self._endpoint.warning(hop, 305)] if refused_offer else [])
             self._fail(Failed(self._call, status, REASONS.get(status, "Refused"), local=True))
 
     def hang_up(self, now: float, *, reason: str | None = None) -> None:
@@ -204,7 +210,7 @@ class IncomingCall:
             # Their offer is not answered yet (RFC 3261 14.2, RFC 3311 5.2).
             status, headers = 500, [("Retry-After", "5")]
         else:
-            status, headers = 405, [("Allow", ALLOW)]
+            status, headers = refuse_method(request.method)
         transaction.respond(
             self._endpoint.response(request, status, headers, to_tag=self.dialog.id.local_tag), now
         )

@@ -124,6 +124,18 @@ class SessionTimers:
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """What a call says of its caller beside From (RFC 3323, RFC 3325). Identities are URIs or name-addrs."""
+
+    asserted: tuple[str, ...] = ()
+    """P-Asserted-Identity, for a proxy that trusts us: a SIP URI, a tel URI, or both."""
+    preferred: str | None = None
+    """P-Preferred-Identity, for a proxy that knows us and is to assert one of our identities."""
+    privacy: tuple[str, ...] = ()
+    """Privacy: ``id``, ``user``, ``header``, …. With ``id`` or ``user`` From and Contact name nobody."""
+
+
+@dataclass(frozen=True, slots=True)
 class CallRequest:
     """A call to place. URIs are texts such as ``sip:+15550100@trunk.example``."""
 
@@ -140,6 +152,8 @@ class CallRequest:
     answerer: Answerer
     credentials: Credentials | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    """More headers of the INVITE, in order; none of those that the user agent writes itself."""
+    identity: Identity = Identity()
     routes: tuple[str, ...] = ()
     """Route values with ``lr``, the next hop first: an outbound proxy (``<sip:proxy.example;lr>``), or the
     Service-Route of a registration. ``destination`` is then where the first of them leads."""
@@ -234,6 +248,9 @@ class Incoming:
     offer: SessionDescription | None
     """None when the INVITE carried no offer (late offer)."""
     headers: tuple[tuple[str, str], ...] = ()
+    identity: str | None = None
+    """URI of P-Asserted-Identity (RFC 3325): to be believed only of a source that is trusted."""
+    identity_name: str = ""
 
 
 LineEvent = Ringing | Answered | MediaChanged | OfferRefused | Failed | Ended | Incoming

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from sip.errors import ParseError
 from sip.line import Answerer
 from sip.message import Request, Response
+from sip.multipart import find_part, media_type
 from sip.sdp import MediaDescription, Origin, SessionDescription
 
 CONTENT_TYPE = "application/sdp"
@@ -75,15 +76,25 @@ def rejected(offer: SessionDescription) -> tuple[MediaDescription, ...]:
     return tuple(MediaDescription(each.kind, 0, each.protocol, each.formats) for each in offer.media)
 
 
-def is_sdp(message: Request | Response) -> bool:
-    """Whether the body claims to be SDP. A body without Content-Type is taken for it."""
-    content_type = message.headers.get("Content-Type") or CONTENT_TYPE
-    return content_type.partition(";")[0].strip().lower() == CONTENT_TYPE
+def is_known(message: Request | Response) -> bool:
+    """Whether nothing in the body has to be understood that is not: it is empty, SDP, or optional.
+
+    A body without Content-Type is taken for SDP.
+    """
+    optional = "handling=optional" in (message.headers.get("Content-Disposition") or "").lower()
+    return not message.body or optional or _sdp_octets(message) is not None
+
+
+def _sdp_octets(message: Request | Response) -> bytes | None:
+    if media_type(message.headers, CONTENT_TYPE) == CONTENT_TYPE:
+        return message.body
+    return find_part(message.headers, message.body, CONTENT_TYPE)
 
 
 def read_sdp(message: Request | Response) -> SessionDescription | None:
     """The description in the body; None without one. Raises ParseError for one that cannot be read."""
-    return SessionDescription.parse(message.body) if message.body and is_sdp(message) else None
+    octets = _sdp_octets(message)
+    return SessionDescription.parse(octets) if octets else None
 
 
 def read_answer(message: Request | Response) -> SessionDescription | None:

@@ -22,7 +22,7 @@ from sip.endpoint import REASONS, Endpoint
 from sip.errors import ParseError
 from sip.line import Answerer, Hop, MediaChanged, OfferRefused
 from sip.message import Request, Response
-from sip.negotiation import CONTENT_TYPE, Negotiation, is_sdp, read_answer, read_sdp
+from sip.negotiation import CONTENT_TYPE, Negotiation, is_known, read_answer, read_sdp
 from sip.sdp import MediaDescription, SessionDescription
 from sip.session_timer import SessionTimer
 from sip.timers import Timer
@@ -196,14 +196,14 @@ class Offers:
         if too_small is not None:
             party.respond(transaction, 422, now, [too_small])
             return
-        if not is_sdp(request) and request.body:
+        if not is_known(request):
             party.respond(transaction, 415, now, [("Accept", CONTENT_TYPE)])
             return
         try:
             offer = read_sdp(request)
         except ParseError as error:
             _logger.info("%s: their offer cannot be read: %s", party.dialog.id.call_id, error)
-            party.respond(transaction, 400, now)
+            party.respond(transaction, 488, now, [self._warning(transaction, 307)])
             return
         if offer is None and request.method == "UPDATE":
             party.dialog.refresh_target(request)
@@ -229,7 +229,10 @@ class Offers:
         party = self._party
         local = party.negotiation.answer(offer, self.answerer)
         if local is None:
-            party.respond(transaction, 488, now)
+            ours = party.negotiation.local.media if party.negotiation.local is not None else ()
+            kinds = {media.kind.lower() for media in ours if not media.rejected}
+            fits = any(media.kind.lower() in kinds for media in offer.media)
+            party.respond(transaction, 488, now, [self._warning(transaction, 305 if fits else 304)])
             return
         # Ours was meant for what held before (RFC 3261 14.1 leaves the retry to us).
         if self._backoff is not None:
@@ -238,6 +241,9 @@ class Offers:
         self._accept(transaction, local, None, now)
         self.agree(local, offer, ours=False)
         self.proceed(now)
+
+    def _warning(self, transaction: ServerTransaction, code: int) -> tuple[str, str]:
+        return self._party.endpoint.warning(transaction.destination, code)
 
     def _accept(
         self,

@@ -22,6 +22,7 @@ from sip.early import EarlyDialog
 from sip.endpoint import REASONS, Endpoint
 from sip.errors import ParseError, UnsendableError
 from sip.failover import Failover, send_cancel
+from sip.identity import ANONYMOUS, headers_of, hides
 from sip.line import Answered, Answerer, CallRequest, Failed, Hop, Ringing, SessionTimers, Transport
 from sip.message import CSeq, Headers, NameAddress, Request, Response, q850_cause
 from sip.negotiation import Negotiation
@@ -35,10 +36,6 @@ from sip.transaction import T1, Failure
 from sip.uri import Uri, parse_uri
 
 _MAX_FORKS = 16
-_OURS = frozenset(
-    {"via", "route", "from", "to", "call-id", "cseq", "contact", "max-forwards", "content-length"}
-)
-"""Headers that a caller may not set."""
 
 
 class Phase(Enum):
@@ -85,12 +82,10 @@ class OutgoingCall:
         for route in request.routes:
             if "lr" not in parse_uri(NameAddress.parse(route).uri).params:
                 raise UnsendableError(f"the route {route} asks for strict routing; add ;lr to its URI")
-        caller = NameAddress.parse(request.caller)
-        self._user = parse_uri(caller.uri).user
+        caller = NameAddress.parse(ANONYMOUS if hides(request.identity) else request.caller)
+        self._user = None if hides(request.identity) else parse_uri(caller.uri).user
         self._secure = secure
-        for name, _ in request.headers:
-            if name.lower() in _OURS:
-                raise UnsendableError(f"{name} is a header that the user agent sets itself")
+        self._headers = headers_of(request)
         self._target = str(target)
         self._from = str(NameAddress(caller.display_name, caller.uri, {"tag": endpoint.token()}))
         self._to = f"<{target}>"
@@ -135,7 +130,7 @@ class OutgoingCall:
                 ("Call-ID", self._call_id),
                 ("CSeq", str(CSeq(self._sequence, "INVITE"))),
                 *self._session_timer.headers(),
-                *self._request.headers,
+                *self._headers,
             ]
         )
         return self._endpoint.dress(Request("INVITE", self._target, headers), self._contact, self._offer)

@@ -17,7 +17,7 @@ from enum import Enum, auto
 
 from sip.authentication import Authenticator, Exchange
 from sip.dialog import Dialog
-from sip.endpoint import ALLOW, Endpoint
+from sip.endpoint import ALLOW, Endpoint, refuse_method
 from sip.line import Answered, Answerer, Ended, Hop
 from sip.message import Request, Response, q850_cause
 from sip.negotiation import CONTENT_TYPE, Negotiation, read_answer
@@ -179,7 +179,8 @@ class Session:
         elif method in ("INFO", "OPTIONS"):
             self.respond(transaction, 200, now, [("Allow", ALLOW), ("Accept", CONTENT_TYPE)])
         else:
-            self.respond(transaction, 405, now, [("Allow", ALLOW)])
+            status, headers = refuse_method(method)
+            self.respond(transaction, status, now, headers)
 
     def respond(
         self,

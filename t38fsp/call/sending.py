@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from sip.line import CallRequest, Credentials, Hop, Line
+from sip.line import CallRequest, Credentials, Hop, Identity, Line, SessionTimers
 from t38fsp import events
 from t38fsp.audio.leg import Role
 from t38fsp.call.faxcall import CallEnvironment, FaxCall, Phase, Timer
@@ -27,6 +27,9 @@ class Destination:
     hops: Sequence[Hop]
     credentials: Credentials | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    identity: Identity = field(default_factory=Identity)
+    session_timers: SessionTimers | None = None
+    """None leaves it to the line."""
 
 
 class SendingCall(FaxCall):
@@ -71,6 +74,8 @@ class SendingCall(FaxCall):
                 answerer=self._answerer,
                 credentials=self._destination.credentials,
                 headers=self._destination.headers,
+                identity=self._destination.identity,
+                session_timers=self._destination.session_timers,
             ),
             now,
         )

@@ -20,7 +20,13 @@ class Solo:
     """A user agent at ALICE that talks to BOB, which is the test."""
 
     def __init__(
-        self, *, seed: int = 1, max_incoming: int = 64, session_timers: SessionTimers | None = None
+        self,
+        *,
+        seed: int = 1,
+        max_incoming: int = 64,
+        max_waiting: int = 64,
+        max_per_source: int | None = None,
+        session_timers: SessionTimers | None = None,
     ) -> None:
         self.now = 1000.0
         self.agent = UserAgent(
@@ -28,6 +34,8 @@ class Solo:
             user_agent="alice/1",
             random=Random(seed),
             max_incoming=max_incoming,
+            max_waiting=max_waiting,
+            max_per_source=max_per_source,
             session_timers=session_timers,
         )
         self.events: list[LineEvent] = []

@@ -12,6 +12,7 @@ from sip.line import (
     Ended,
     Failed,
     Hop,
+    Identity,
     Incoming,
     LineEvent,
     MediaChanged,
@@ -204,6 +205,60 @@ def test_headers_of_the_caller_stand_in_the_invite() -> None:
     assert invite.headers.get("P-Asserted-Identity") == "<sip:1@a.example>"
 
 
+@pytest.mark.parametrize(
+    "name", ["User-Agent", "Allow", "supported", "Content-Type", "c", "F", "Session-Expires", "x", "Min-SE"]
+)
+def test_headers_of_the_user_agent_are_its_own(name: str) -> None:
+    with pytest.raises(ValueError, match="sets itself"):
+        Solo().place(call_request(headers=((name, "1"),)))
+
+
+# --- who calls ----------------------------------------------------------------------------------------------
+
+
+def test_an_identity_is_told() -> None:
+    identity = Identity(
+        ('"Fax" <sip:1@a.example>', "tel:+15550101"), "<sip:2@a.example>", ("header", "critical")
+    )
+    invite = Solo().place(call_request(identity=identity, headers=(("X-Job", "7"), ("X-Job", "8"))))
+    assert invite.headers.get_all("P-Asserted-Identity") == ['"Fax" <sip:1@a.example>', "<tel:+15550101>"]
+    assert invite.headers.get("P-Preferred-Identity") == "<sip:2@a.example>"
+    assert invite.headers.get("Privacy") == "header;critical"
+    assert invite.headers.get_all("X-Job") == ["7", "8"]
+    assert invite.from_.display_name == "Alice"
+
+
+@pytest.mark.parametrize("privacy", [("id",), ("user", "critical")])
+def test_a_private_caller_names_himself_only_to_the_proxy(privacy: tuple[str, ...]) -> None:
+    invite = Solo().place(call_request(identity=Identity(preferred="sip:alice@a.example", privacy=privacy)))
+    from_ = invite.from_
+    assert (from_.display_name, from_.uri) == ("Anonymous", "sip:anonymous@anonymous.invalid")
+    assert invite.headers.get("Contact") == "<sip:192.0.2.1:5060>"
+    assert invite.headers.get("P-Preferred-Identity") == "<sip:alice@a.example>"
+
+
+@pytest.mark.parametrize(
+    ("identity", "complaint"),
+    [
+        (Identity(("Alice",)), "no URI"),
+        (Identity(("http://a.example",)), "not a SIP URI"),
+        (Identity(("sip:1@a.example", "sips:2@a.example")), "one of each"),
+        (Identity(("tel:+1", "tel:+2")), "one of each"),
+        (Identity(preferred="sip:1@a.example>\r\nEvil: 1"), "URI"),
+        (Identity(privacy=("id", "full")), "no kind of privacy"),
+    ],
+)
+def test_an_identity_that_cannot_be_told_is_refused(identity: Identity, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        Solo().place(call_request(identity=identity))
+
+
+def test_an_identity_is_not_told_twice() -> None:
+    headers = (("P-Asserted-Identity", "<sip:1@a.example>"),)
+    with pytest.raises(ValueError, match="sets itself"):
+        Solo().place(call_request(identity=Identity(("sip:2@a.example",)), headers=headers))
+
+
 # --- forks --------------------------------------------------------------------------------------------------
 
 
@@ -248,7 +303,7 @@ def test_an_early_dialog_answers_what_it_is_asked() -> None:
     solo.ask_within(ringing, "UPDATE", 2, body=sdp())
     solo.ask_within(ringing, "BYE", 3)
     solo.ask_within(ringing, "REFER", 4)
-    assert solo.statuses() == [200, 491, 500, 405]
+    assert solo.statuses() == [200, 491, 500, 603]
 
 
 # --- hanging up before the answer ---------------------------------------------------------------------------

@@ -111,7 +111,20 @@ def test_an_offer_that_cannot_be_read_is_refused() -> None:
     solo, ok = in_call()
     solo.ask_within(ok, "INVITE", 1, b"v=1\r\n")
     solo.ask_within(ok, "INVITE", 2, b"...", fields=(("Content-Type", "text/plain"),))
-    assert solo.statuses() == [400, 415]
+    bad, unknown = solo.sent()
+    assert isinstance(bad, Response)
+    assert isinstance(unknown, Response)
+    assert (bad.status, unknown.status) == (488, 415)
+    assert bad.headers.get("Warning") == '307 192.0.2.1 "Session description parameter not understood"'
+
+
+@pytest.mark.parametrize(("media", "code"), [(IMAGE, "304"), (AUDIO, "305")])
+def test_a_refusal_says_what_did_not_suit(media: MediaDescription, code: str) -> None:
+    """No audio could be taken; of an image there never was any."""
+    solo, ok = in_call(refusing)
+    solo.ask_within(ok, "UPDATE", 1, sdp(media, version=2))
+    refusal = the_response(solo)
+    assert (refusal.status, (refusal.headers.get("Warning") or "")[:3]) == (488, code)
 
 
 def test_a_new_offer_shows_that_the_last_answer_arrived() -> None:
