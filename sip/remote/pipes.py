@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import queue
+import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,3 +71,11 @@ def take_standard_streams() -> tuple[int, int]:
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
     return commands, reports
+
+
+def how_it_ended(code: int) -> str:
+    """The exit status of a process, in words: ``SIGKILL``, ``exit status 1``."""
+    if code < 0:
+        with contextlib.suppress(ValueError):
+            return signal.Signals(-code).name
+    return f"exit status {code}"

@@ -12,7 +12,6 @@ import itertools
 import logging
 import os
 import queue
-import signal
 import subprocess
 import sys
 import threading
@@ -22,7 +21,7 @@ from dataclasses import replace
 
 from sip.line import DialogId
 from sip.remote.codec import WireError
-from sip.remote.pipes import Logged
+from sip.remote.pipes import Logged, how_it_ended
 from t38fsp.engine.host import CLOSE_LIMIT, ENGINE
 from t38fsp.engine.wire import (
     CODEC,
@@ -352,16 +351,9 @@ class _Child:
             if pipe is not None:
                 with self._writing, contextlib.suppress(OSError):
                     pipe.close()
-        reason = f"the engine process died ({_how(code)})"
+        reason = f"the engine process died ({how_it_ended(code)})"
         for job in jobs:
             job.lose(reason)
         self._answer.put(NotStarted(f"{reason} while it started"))
         if self._started_at is not None:
             self._on_death(time.monotonic() - self._started_at)
-
-
-def _how(code: int) -> str:
-    if code < 0:
-        with contextlib.suppress(ValueError):
-            return signal.Signals(-code).name
-    return f"exit status {code}"

@@ -1,0 +1,404 @@
+"""One call on PJSIP: its callbacks become line events. Everything here runs in the thread that owns PJSIP.
+
+PJSIP wants to do the media itself and knows no T.38. Each description that it makes is replaced by ours
+(``onCallSdpCreated``). A far end's re-INVITE to T.38 alone, which it would answer with 488, is answered at
+the one moment at which that works: told to answer later, PJSIP sends 100, and from within that state change
+of the transaction the answer goes out; what PJSIP does afterwards comes too late to reach the wire.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Concatenate, ParamSpec, Protocol
+
+import pjsua2 as pj
+
+from sip.errors import ParseError, UnsendableError
+from sip.line import (
+    Answered,
+    Answerer,
+    CallRequest,
+    DialogId,
+    Ended,
+    Failed,
+    LineEvent,
+    MediaChanged,
+    OfferRefused,
+    Ringing,
+)
+from sip.message import Request, Response, parse_message, q850_cause
+from sip.negotiation import Negotiation, read_answer, read_sdp
+from sip.reason import reason_header, reason_text
+from sip.sdp import MediaDescription, SessionDescription
+
+logger = logging.getLogger(__name__)
+
+AUDIO_LINES = 2
+"""Media lines that PJSIP is told to prepare for: with fewer, a T.38 line beside a refused one kills it."""
+_REPORT_LIMIT = 2.0
+"""Seconds from ``hang_up`` to its event, even when the far end says nothing more."""
+_CHALLENGES = (401, 407)
+_ENDED_STATES = (pj.PJSIP_TSX_STATE_COMPLETED, pj.PJSIP_TSX_STATE_TERMINATED)
+_LINGER = 33.0
+"""Seconds (a little more than 64 * T1) for which PJSIP keeps a call whose CANCEL nobody answers."""
+_SETTLE = 0.6
+"""Seconds until the sockets of a call that is over are free again."""
+
+P = ParamSpec("P")
+
+
+class Owner(Protocol):
+    """What a call needs of the stack around it."""
+
+    random: Random
+
+    def emit(self, event: LineEvent) -> None: ...
+
+    def now(self) -> float: ...
+
+    def mute(self) -> None:
+        """Keep PJSIP from sending media of its own."""
+
+    def over(self, call: PjsuaCall, free_after: float) -> None:
+        """The call is over; its place among the four is free again after so many seconds."""
+
+
+def guarded(
+    callback: Callable[Concatenate[PjsuaCall, P], None],
+) -> Callable[Concatenate[PjsuaCall, P], None]:
+    """Keep exceptions out of PJSIP: their traceback would keep the call alive, and that kills the process."""
+
+    @functools.wraps(callback)
+    def wrapper(call: PjsuaCall, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            callback(call, *args, **kwargs)
+        except (pj.Error, ParseError, UnsendableError) as error:
+            logger.warning("call %d: %s", call.number, describe(error))
+
+    return wrapper
+
+
+def describe(error: Exception) -> str:
+    return str(error.reason) if isinstance(error, pj.Error) else str(error)
+
+
+class PjsuaCall(pj.Call):
+    """A call that was placed, or that came in with ``invite``."""
+
+    def __init__(
+        self, owner: Owner, account: pj.Account, number: int, invite: Request | None = None, pj_id: int = -1
+    ) -> None:
+        super().__init__(account, pj_id)
+        self.number = number
+        self._owner = owner
+        self._invite = invite
+        self._offer = None if invite is None else read_sdp(invite)
+        self._lines = AUDIO_LINES if invite is None else max(1, len(self._offer.media) if self._offer else 1)
+        self._negotiation = Negotiation("0", "0.0.0.0")
+        self._answerer: Answerer = _refuse
+        self._first: SessionDescription | None = None
+        """What we said in the first INVITE or its answer."""
+        self._answering: tuple[SessionDescription, SessionDescription] | None = None
+        """Their offer, and our answer on its way."""
+        self._at_100: SessionDescription | None = None
+        """The answer to give when PJSIP has sent its 100."""
+        self._offering: SessionDescription | None = None
+        """Our offer within the call, on its way."""
+        self._wanted: Sequence[MediaDescription] | None = None
+        """An offer that waits for its moment."""
+        self._not_before = 0.0
+        self._challenged = False
+        self._response: Response | None = None
+        self._dialog: DialogId | None = None
+        self._responded = False
+        self._up = False
+        self._hung_up: str | None = None
+        self._refused: int | None = None
+        self._report_at: float | None = None
+        self._reported = False
+
+    # --- verbs ----------------------------------------------------------------------------------------------
+
+    def place(self, request: CallRequest) -> None:
+        """Raises pj.Error."""
+        self._negotiation = self._negotiate(request.media_address)
+        self._answerer = request.answerer
+        self._first = self._negotiation.describe(request.media)
+        parameters = _parameters(request.headers)
+        parameters.opt.audioCount = AUDIO_LINES
+        self.makeCall(request.target, parameters)
+
+    @guarded
+    def ring(self) -> None:
+        self.answer(_status(180))
+
+    @guarded
+    def accept(self, media: Sequence[MediaDescription], media_address: str, answerer: Answerer) -> None:
+        self._negotiation = self._negotiate(media_address)
+        self._answerer = answerer
+        self._first = self._negotiation.describe(media)
+        parameters = _status(200)
+        parameters.sdp.wholeSdp = bytes(self._first).decode()
+        self.answer(parameters)
+
+    @guarded
+    def refuse(self, status: int) -> None:
+        self._refused = status
+        self.answer(_status(status))
+
+    def answer_with(self, answerer: Answerer) -> None:
+        self._answerer = answerer
+
+    def offer(self, media: Sequence[MediaDescription]) -> None:
+        """Send a re-INVITE as soon as nothing stands in its way."""
+        self._wanted = media
+        self.tick(self._owner.now())
+
+    @guarded
+    def hang_up(self, reason: str | None) -> None:
+        if self._hung_up is not None:
+            return
+        self._hung_up = reason or "we hung up"
+        self._report_at = self._owner.now() + _REPORT_LIMIT
+        parameters = _parameters(() if reason is None else (reason_header(reason),))
+        if self._invite is not None and not self._up:
+            parameters.statusCode = 480
+        self.hangup(parameters)
+
+    def tick(self, now: float) -> None:
+        """What time brings."""
+        if self._report_at is not None and now >= self._report_at:
+            self._report_end(Ended(self.number, False, self._hung_up or "we hung up"))
+        if self._wanted is not None and self._may_offer(now):
+            self._send_offer(self._wanted)
+
+    # --- our offers -----------------------------------------------------------------------------------------
+
+    def _may_offer(self, now: float) -> bool:
+        free = self._offering is None and self._answering is None
+        return self._up and self._hung_up is None and free and now >= self._not_before
+
+    @guarded
+    def _send_offer(self, media: Sequence[MediaDescription]) -> None:
+        self._not_before = self._owner.now() + 0.1
+        self._offering = self._negotiation.describe(media)
+        parameters = pj.CallOpParam(True)
+        parameters.opt.audioCount = AUDIO_LINES
+        parameters.opt.videoCount = 0
+        try:
+            self.reinvite(parameters)
+        except pj.Error:
+            # An INVITE of theirs is open: once more a little later.
+            self._offering = None
+            raise
+        self._lines = AUDIO_LINES
+        self._wanted = None
+
+    def _offer_answered(self, status: int, reason: str, response: Response | None) -> None:
+        local, self._offering = self._offering, None
+        if local is None:
+            return
+        if status in _CHALLENGES and not self._challenged:
+            # PJSIP tries again with credentials, if it has some.
+            self._challenged, self._offering = True, local
+        elif status == 491:
+            # RFC 3261 14.1: the owner of the Call-ID waits longer.
+            owner = self._invite is None
+            self._wanted = local.media
+            self._not_before = self._owner.now() + self._owner.random.uniform(
+                *((2.1, 4) if owner else (0, 2))
+            )
+        elif status >= 300:
+            self._owner.emit(OfferRefused(self.number, status, reason))
+        else:
+            answer = read_answer(response) if response is not None else None
+            if answer is None:
+                self._owner.emit(OfferRefused(self.number, 488, "the answer to our offer cannot be read"))
+                return
+            # PJSIP never takes a media line away: before ours stands the refused one of the audio.
+            surplus = max(0, len(answer.media) - len(local.media))
+            answer = SessionDescription(
+                answer.origin, answer.address, answer.media[surplus:], answer.attributes, answer.name
+            )
+            self._negotiation.agree(local, answer)
+            self._owner.emit(MediaChanged(self.number, local, answer, ours=True))
+
+    # --- callbacks of PJSIP ---------------------------------------------------------------------------------
+
+    @guarded
+    def onCallSdpCreated(self, prm: pj.OnCallSdpCreatedParam) -> None:  # noqa: N802
+        self._owner.mute()
+        answer = None if self._answering is None else self._answering[1]
+        ours = answer or self._offering or self._negotiation.local or self._first
+        if ours is not None:
+            prm.sdp.wholeSdp = bytes(ours).decode()
+
+    @guarded
+    def onCallRxReinvite(self, prm: pj.OnCallRxReinviteParam) -> None:  # noqa: N802
+        prm.statusCode = 488
+        offer = read_sdp(_request(prm.rdata.wholeMsg))
+        if offer is None:
+            # They want our offer: what holds.
+            prm.statusCode = 200
+            return
+        answer = self._negotiation.answer(offer, self._answerer)
+        if answer is None or len(offer.media) > self._lines:
+            return
+        prm.statusCode = 200
+        self._answering = offer, answer
+        if not any(media.kind.lower() == "audio" and not media.rejected for media in offer.media):
+            prm.isAsync = True
+            self._at_100 = answer
+
+    @guarded
+    def onCallTsxState(self, prm: pj.OnCallTsxStateParam) -> None:  # noqa: N802
+        state = prm.e.body.tsxState
+        transaction = state.tsx
+        if transaction.method != "INVITE" or not self._up:
+            return
+        if transaction.role == pj.PJSIP_ROLE_UAS:
+            if self._at_100 is not None and transaction.state == pj.PJSIP_TSX_STATE_PROCEEDING:
+                answer, self._at_100 = self._at_100, None
+                parameters = _status(200)
+                parameters.sdp.wholeSdp = bytes(answer).decode()
+                self.answer(parameters)
+            elif transaction.state in _ENDED_STATES:
+                self._answered(transaction.statusCode)
+        elif transaction.state in _ENDED_STATES and self._offering is not None:
+            received = state.type == pj.PJSIP_EVENT_RX_MSG
+            response = _response(state.src.rdata.wholeMsg) if received else None
+            self._offer_answered(transaction.statusCode, transaction.statusText, response)
+
+    def _answered(self, status: int) -> None:
+        """Our final response to their re-INVITE has gone out."""
+        answering, self._answering, self._at_100 = self._answering, None, None
+        if answering is not None and status < 300:
+            offer, answer = answering
+            self._negotiation.agree(answer, offer)
+            self._owner.emit(MediaChanged(self.number, answer, offer, ours=False))
+
+    @guarded
+    def onCallState(self, prm: pj.OnCallStateParam) -> None:  # noqa: N802
+        info = self.getInfo()
+        message = _message_of(prm.e)
+        if info.state == pj.PJSIP_INV_STATE_EARLY:
+            self._responded = True
+            if self._invite is None and isinstance(message, Response):
+                self._owner.emit(Ringing(self.number, message.status, message.reason))
+        elif info.state == pj.PJSIP_INV_STATE_CONNECTING:
+            self._responded = True
+            if isinstance(message, Response):
+                self._response = message
+        elif info.state == pj.PJSIP_INV_STATE_CONFIRMED:
+            self._confirmed(message)
+        elif info.state == pj.PJSIP_INV_STATE_DISCONNECTED:
+            self._disconnected(info, message)
+
+    def _confirmed(self, message: Request | Response | None) -> None:
+        response, local = self._response, self._first
+        if response is None or local is None:
+            return
+        if self._invite is None:
+            remote = read_answer(response)
+            ours, theirs = response.from_.tag or "", response.to.tag or ""
+        else:
+            remote = self._offer
+            if remote is None and isinstance(message, Request):
+                remote = read_sdp(message)
+            ours, theirs = response.to.tag or "", response.from_.tag or ""
+        if remote is None:
+            return
+        self._up = True
+        self._negotiation.agree(local, remote)
+        self._dialog = DialogId(response.call_id, ours, theirs)
+        self._owner.emit(Answered(self.number, self._dialog, response.status, response.reason, local, remote))
+
+    # --- the end --------------------------------------------------------------------------------------------
+
+    def _disconnected(self, info: pj.CallInfo, message: Request | Response | None) -> None:
+        headers = () if message is None else tuple(message.headers)
+        cause = None if message is None else q850_cause(message.headers)
+        if self._hung_up is not None:
+            self._report_end(Ended(self.number, False, self._hung_up))
+        elif self._up:
+            remote = isinstance(message, Request) and message.method == "BYE"
+            told = reason_text(message.headers) if message is not None else None
+            reason = told or ("the far end hung up" if remote else f"the call was lost ({info.lastReason})")
+            self._report_end(Ended(self.number, remote, reason, cause))
+        elif self._refused is not None:
+            self._report_end(Failed(self.number, self._refused, info.lastReason, local=True))
+        elif isinstance(message, Response) and self._invite is None and message.status >= 300:
+            self._report_end(
+                Failed(self.number, message.status, message.reason, headers=headers, cause=cause)
+            )
+        else:
+            local = self._invite is None
+            self._report_end(Failed(self.number, info.lastStatusCode, info.lastReason, local, cause=cause))
+        unanswered = self._hung_up is not None and self._invite is None and not self._responded
+        self._owner.over(self, _LINGER if unanswered else _SETTLE)
+
+    def _report_end(self, event: Ended | Failed) -> None:
+        self._report_at = None
+        if self._reported:
+            return
+        self._reported = True
+        if isinstance(event, Ended) and not self._up:
+            event = Failed(self.number, 487, "Request Terminated", local=True)
+        self._owner.emit(event)
+
+    def _negotiate(self, media_address: str) -> Negotiation:
+        return Negotiation(str(self._owner.random.getrandbits(62)), media_address)
+
+
+def _refuse(offer: SessionDescription) -> None:
+    """Answers the offers of a call that nobody has taken yet."""
+
+
+def _parameters(headers: Sequence[tuple[str, str]]) -> pj.CallOpParam:
+    parameters = pj.CallOpParam(True)
+    parameters.opt.videoCount = 0
+    for name, value in headers:
+        header = pj.SipHeader()
+        header.hName, header.hValue = name, value
+        parameters.txOption.headers.append(header)
+    return parameters
+
+
+def _status(status: int) -> pj.CallOpParam:
+    parameters = pj.CallOpParam(True)
+    parameters.opt.videoCount = 0
+    parameters.statusCode = status
+    return parameters
+
+
+def _message_of(event: pj.SipEvent) -> Request | Response | None:
+    """The message that an event is about, sent or received."""
+    body = event.body
+    text = ""
+    if event.type == pj.PJSIP_EVENT_TSX_STATE:
+        if body.tsxState.type == pj.PJSIP_EVENT_RX_MSG:
+            text = body.tsxState.src.rdata.wholeMsg
+        elif body.tsxState.type == pj.PJSIP_EVENT_TX_MSG:
+            text = body.tsxState.src.tdata.wholeMsg
+    elif event.type == pj.PJSIP_EVENT_RX_MSG:
+        text = body.rxMsg.rdata.wholeMsg
+    return parse(text) if text else None
+
+
+def parse(text: str) -> Request | Response:
+    return parse_message(text.encode("utf-8", "surrogateescape"))
+
+
+def _request(text: str) -> Request:
+    message = parse(text)
+    if not isinstance(message, Request):
+        raise ParseError("a re-INVITE is no request")
+    return message
+
+
+def _response(text: str) -> Response | None:
+    message = parse(text)
+    return message if isinstance(message, Response) else None

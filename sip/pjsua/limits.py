@@ -1,0 +1,58 @@
+"""What PJSIP cannot do as it is bound in ``pjsua2-python`` 2.15.1, said before anything goes out.
+
+The table in :mod:`sip.pjsua` tells all of it; here is what can be seen from the arguments of a verb.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sip.errors import UnsupportedError
+from sip.line import CallRequest, Transport
+from sip.sdp import MediaDescription, Origin, SessionDescription
+from sip.uri import parse_uri
+
+MOST_SDP = 1023
+"""Octets of a description that the bindings take."""
+
+
+def check_request(request: CallRequest) -> None:
+    """Raises UnsupportedError for a call that cannot be placed, ParseError for a target that is no URI."""
+    if any(media.kind.lower() != "audio" for media in request.media) or len(request.media) != 1:
+        raise UnsupportedError(
+            "pjsua2 begins every call with one audio stream; T.38 in the first INVITE needs the own stack, "
+            "or another switch policy"
+        )
+    if not request.destination:
+        raise UnsupportedError("pjsua2 looks nobody up; say which hop takes the INVITE")
+    hop = request.destination[0]
+    if ":" in hop.host or ":" in request.media_address:
+        raise UnsupportedError(f"pjsua2 is driven over IPv4 only; reach {hop} with the own stack")
+    if hop.transport is Transport.TLS or parse_uri(request.target).scheme == "sips":
+        raise UnsupportedError(f"pjsua2 is driven over UDP and TCP only; reach {hop} with the own stack")
+    _check_size(request.media)
+
+
+def check_accept(media: Sequence[MediaDescription]) -> None:
+    """Raises UnsupportedError for an answer to a first INVITE that cannot be given."""
+    if not any(each.kind.lower() == "audio" and not each.rejected for each in media):
+        raise UnsupportedError(
+            "pjsua2 answers a first INVITE with audio only; T.38 in it needs the own stack"
+        )
+    _check_size(media)
+
+
+def check_offer(media: Sequence[MediaDescription]) -> None:
+    """Raises UnsupportedError for an offer within a call that cannot be sent."""
+    if len(media) != 1 or media[0].kind.lower() != "image":
+        raise UnsupportedError("pjsua2 offers one T.38 stream within a call, and nothing else")
+    _check_size(media)
+
+
+def _check_size(media: Sequence[MediaDescription]) -> None:
+    origin = Origin("-", str(2**62), 99, "255.255.255.255")
+    octets = len(bytes(SessionDescription(origin, origin.address, tuple(media))))
+    if octets > MOST_SDP:
+        raise UnsupportedError(
+            f"pjsua2 takes descriptions of {MOST_SDP} octets; this one may have {octets}; describe less"
+        )

@@ -1,0 +1,59 @@
+"""The messages between a line and its PJSIP workers; verbs and events are those of any line elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sip.remote.codec import Codec
+from sip.remote.pipes import Logged
+from sip.remote.wire import Happened, NotPlaced, Verb
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The first message: listen at ``host:port`` (port 0 for any). ``log_level`` is the least level of the
+    log records to be sent back."""
+
+    host: str
+    port: int
+    user_agent: str
+    max_incoming: int
+    log_level: int
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Answers Start."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotStarted:
+    """Answers Start; the worker ends."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """The place of a call that is over can be taken by another."""
+
+    call: int
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Hang up everything and end."""
+
+
+WorkerCommand = Start | Close | Verb
+WorkerReport = Started | NotStarted | Happened | NotPlaced | Freed | Logged
+Message = WorkerCommand | WorkerReport
+
+
+def codec(functions: Iterable[str] = ()) -> Codec[Message]:
+    """``functions`` are the answerers that a worker takes."""
+    return Codec(Message, functions=functions)

@@ -1,0 +1,91 @@
+"""The process that PJSIP runs in: ``python -m sip.pjsua.worker [MODULE:ANSWERER]...``.
+
+Verbs come in on standard input, events go out on standard output (:mod:`sip.pjsua.wire`). End of input ends
+every call and the process.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from random import SystemRandom
+
+import pjsua2 as pj
+
+from sip.pjsua.call import describe
+from sip.pjsua.stack import Stack
+from sip.pjsua.wire import Close, Freed, Message, NotStarted, Start, Started, codec
+from sip.remote.codec import Codec, WireError
+from sip.remote.pipes import PipeHandler, PipeWriter, take_standard_streams
+from sip.remote.wire import Accept, AnswerWith, HangUp, Happened, NotPlaced, Offer, Place, Refuse, Ring
+
+_logger = logging.getLogger(__name__)
+
+
+def main(answerers: Sequence[str]) -> None:
+    # Ctrl-C reaches every process of a terminal; the program decides what it means for the calls.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    commands, reports = take_standard_streams()
+    # PJSIP prints there until it has been told not to.
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), 1)
+    protocol = codec(answerers)
+    report: PipeWriter[Message] = PipeWriter(reports, protocol)
+    inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(commands, protocol, inbox), name="verbs", daemon=True).start()
+    start = inbox.get()
+    if isinstance(start, Start):
+        logging.basicConfig(level=start.log_level, format="%(message)s", handlers=[PipeHandler(report)])
+        _run(start, inbox, report)
+    report.close()
+    # The interpreter's own end would touch what PJSIP has already freed.
+    os._exit(0)
+
+
+def _run(start: Start, inbox: queue.SimpleQueue[Message | None], report: PipeWriter[Message]) -> None:
+    stack = Stack(
+        SystemRandom(),
+        on_event=lambda event: report(Happened(event)),
+        on_free=lambda call: report(Freed(call)),
+        on_refused=lambda call, reason: report(NotPlaced(call, reason)),
+    )
+    try:
+        host, port = stack.start(start.host, start.port, start.user_agent, start.max_incoming)
+    except pj.Error as error:
+        report(NotStarted(f"PJSIP cannot listen at {start.host}:{start.port}: {describe(error)}"))
+        return
+    report(Started(host, port))
+    while _obey(inbox, stack):
+        stack.turn()
+    stack.close()
+
+
+def _obey(inbox: queue.SimpleQueue[Message | None], stack: Stack) -> bool:
+    """Carry out what waits; false at the end."""
+    while not inbox.empty():
+        match inbox.get():
+            case None | Close():
+                return False
+            case (Place() | Ring() | Accept() | Refuse() | AnswerWith() | Offer() | HangUp()) as verb:
+                stack.carry_out(verb)
+    return True
+
+
+def _read(descriptor: int, protocol: Codec[Message], inbox: queue.SimpleQueue[Message | None]) -> None:
+    decoder = protocol.decoder()
+    try:
+        while data := os.read(descriptor, 65536):
+            for message in decoder.feed(data):
+                inbox.put(message)
+    except (OSError, WireError):
+        _logger.exception("the program's verbs cannot be read; closing")
+    inbox.put(None)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

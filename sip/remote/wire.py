@@ -1,0 +1,121 @@
+"""The messages of a line in another process: verbs and registrations one way, events the other.
+
+Calls that we place are numbered by the side that has the calls, from 1 up; incoming ones by the side that has
+the SIP address, from -1 down. So a verb can follow ``Place`` before that has even been read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sip.line import Answerer, CallRequest, LineEvent
+from sip.registrar import RegistrationRequest, RegistrationState
+from sip.remote.pipes import Logged
+from sip.sdp import MediaDescription
+
+# --- verbs --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    call: int
+    request: CallRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    call: int
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    call: int
+    media: Sequence[MediaDescription]
+    media_address: str
+    answerer: Answerer
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    call: int
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerWith:
+    call: int
+    answerer: Answerer
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    call: int
+    media: Sequence[MediaDescription]
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    call: int
+    reason: str | None
+
+
+Verb = Place | Ring | Accept | Refuse | AnswerWith | Offer | HangUp
+
+
+# --- events -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    event: LineEvent
+
+
+@dataclass(frozen=True, slots=True)
+class NotPlaced:
+    """The line would have raised this from ``place``, ``accept`` or ``offer``; the call is over."""
+
+    call: int
+    reason: str
+
+
+# --- a signalling process and its clients -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The first message of a client. It takes up to ``max_incoming`` calls at a time."""
+
+    name: str
+    max_incoming: int
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """Answers Hello: the SIP address, and the names of the functions that may answer offers."""
+
+    host: str
+    port: int
+    answerers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """Registrations are numbered by the client."""
+
+    registration: int
+    request: RegistrationRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Unregister:
+    registration: int
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationIs:
+    state: RegistrationState
+
+
+Command = Hello | Verb | Register | Unregister
+Report = Welcome | Happened | NotPlaced | RegistrationIs | Logged
