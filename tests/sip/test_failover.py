@@ -37,13 +37,13 @@ class Caller(Solo):
                 found.append((message.method, hop))
         return found
 
-    def hear_from(self, hop: Hop, status: int, **more: object) -> Response:
+    def hear_from(self, hop: Hop, status: int, fields: tuple[tuple[str, str], ...] = ()) -> Response:
         """The hop answers the INVITE that it got last."""
         body = sdp() if status == 200 else b""
         contact = f"<sip:bob@{hop.host}:{hop.port}>"
         return self.reply(
-            self.last[hop], status, tag=hop.host, body=body, contact=contact, source=hop, **more
-        )  # type: ignore[arg-type]
+            self.last[hop], status, tag=hop.host, body=body, contact=contact, source=hop, fields=fields
+        )
 
 
 def settles(caller: Caller) -> None:
