@@ -14,19 +14,9 @@ ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>'
 
 _PRIVACY = frozenset({"header", "session", "user", "none", "critical", "id", "history"})
 _OURS = frozenset(
-    {
-        "allow",
-        "call-id",
-        "contact",
-        "content-length",
-        "content-type",
-        "cseq",
-        "from",
-        "max-forwards",
-        "min-se",
-    }
-    | {"authorization", "proxy-authorization", "route", "session-expires", "supported", "to", "user-agent"}
-    | {"via"}
+    {"allow", "authorization", "call-id", "contact", "content-length", "content-type", "cseq", "from"}
+    | {"max-forwards", "min-se", "proxy-authorization", "route", "session-expires", "supported", "to"}
+    | {"user-agent", "via"}
 )
 """Headers that nobody but the user agent sets."""
 _HIDING = frozenset({"user", "id"})

@@ -15,7 +15,7 @@ from random import Random, SystemRandom
 from sip.agent import UserAgent
 from sip.dialog import DEFAULT_PORT
 from sip.errors import SipError
-from sip.line import Address, Answerer, CallRequest, Hop, LineEvent
+from sip.line import Address, Answerer, CallRequest, Hop, LineEvent, SessionTimers
 from sip.place import Place
 from sip.registrar import RegistrationRequest, RegistrationState
 from sip.resolver import ResolveError, resolve_host
@@ -64,6 +64,7 @@ class UdpLine:
         port: int = DEFAULT_PORT,
         random: Random | None = None,
         max_incoming: int = 64,
+        session_timers: SessionTimers | None = None,
         on_registration: Callable[[RegistrationState], None] | None = None,
     ) -> None:
         self._on_event = on_event
@@ -73,6 +74,7 @@ class UdpLine:
         self._port = port
         self._random = random or SystemRandom()
         self._max_incoming = max_incoming
+        self._session_timers = session_timers
         self._timer: asyncio.TimerHandle | None = None
         self._lookups: set[asyncio.Task[None]] = set()
         self._settled = asyncio.Event()
@@ -89,6 +91,7 @@ class UdpLine:
             random=self._random,
             local_address=self._address_for,
             max_incoming=self._max_incoming,
+            session_timers=self._session_timers,
         )
         self._loop.add_reader(self._socket, self._readable)
 

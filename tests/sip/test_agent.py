@@ -40,10 +40,10 @@ def answering(link: Link) -> None:
     link.on_event[BOB] = on_event
 
 
-def whole_call(link: Link) -> None:
+def whole_call(link: Link, **changes: object) -> None:
     """Set up, switch to image by Bob, hang up by Alice; time enough between for every repeat."""
     answering(link)
-    call = link.alice.place(call_request(), link.now)
+    call = link.alice.place(call_request(**changes), link.now)
     link.run(20)
     link.bob.offer(1, [IMAGE], link.now)
     link.run(20)

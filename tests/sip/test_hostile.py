@@ -6,15 +6,20 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from sip.line import SessionTimers
 from tests.sip.link import BOB, Link, call_request
 from tests.sip.solo import Solo, sdp
 from tests.sip.test_agent import kinds, whole_call
 
+CALL = {"headers": (("Require", "100rel"),)}
+
 
 def recorded() -> list[bytes]:
-    """Every message that Alice hears in a whole call: 100, 180, 200, re-INVITE, ACK, 200 to her BYE."""
-    link = Link()
-    whole_call(link)
+    """Every message that Alice hears in a whole call: 100, 180, 200, 200 to her PRACK, re-INVITE, ACK, 200 to
+    her BYE.
+    """
+    link = Link(bobs_timers=SessionTimers(expires=1800))
+    whole_call(link, **CALL)
     return [data for source, data in link.sent if source == BOB]
 
 
@@ -24,7 +29,7 @@ MESSAGES = recorded()
 def at_message(count: int) -> Solo:
     """Alice again, with the same random numbers, when the first ``count`` messages have come."""
     solo = Solo()
-    solo.place(call_request())
+    solo.place(call_request(**CALL))
     for message in MESSAGES[:count]:
         solo.hear(message)
     if count == len(MESSAGES) - 1:
@@ -51,6 +56,12 @@ HEADERS = [
     "Require",
     "Content-Length",
     "Reason",
+    "RSeq",
+    "Session-Expires",
+    "Min-SE",
+    "Supported",
+    "Allow",
+    "Content-Type",
 ]
 VALUES = [
     "",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -377,6 +379,22 @@ def test_a_call_whose_line_has_died_is_over_on_both_sides() -> None:
     link.run(4000)
     assert "408" in ended(link.events[ALICE]).reason
     assert "expired" in ended(link.events[BOB]).reason
+    assert link.idle
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("timers", [BY_US, BY_THEM])
+def test_refreshes_survive_the_loss_of_every_fifth_message(timers: SessionTimers, seed: int) -> None:
+    dice = Random(seed)
+    link = Link(lose=lambda number, data: dice.random() < 0.2, seed=seed, alices_timers=timers)
+    long_call(link, 6 * 3600)
+    assert [kind for kind in kinds(link.events[ALICE]) if kind != "Ringing"] == [
+        "Answered",
+        "MediaChanged",
+        "Ended",
+    ]
+    assert isinstance(ending := link.events[BOB][-1], Ended)
+    assert ending.remote
     assert link.idle
 
 

@@ -1,0 +1,114 @@
+"""Requests within a call: routes of either kind, in both roles, and a target that moves (RFC 3261 12)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from sip.line import Hop, Refresher, SessionTimers
+from sip.message import Request, Response
+from tests.sip.link import ALICE, AUDIO, CREDENTIALS, IMAGE, mirror
+from tests.sip.solo import Solo, sdp
+from tests.sip.test_early import reliable
+
+NEAR, FAR = "192.0.2.91", "192.0.2.92"
+"""The proxy next to us, and the one next to Bob."""
+LOOSE = (f"<sip:{NEAR};lr>", f"<sip:{FAR};lr>")
+STRICT = (f"<sip:{NEAR}>", f"<sip:{FAR};lr>")
+BOBS_CONTACT = "sip:bob@192.0.2.2:5060"
+TIMERS = SessionTimers(expires=1800, refresher=Refresher.US)
+
+
+def recorded(routes: Sequence[str], *, as_caller: bool) -> tuple[tuple[str, str], ...]:
+    """Record-Route of the message that we get: each proxy puts itself before the others."""
+    return tuple(("Record-Route", route) for route in (reversed(routes) if as_caller else routes))
+
+
+def assert_way(solo: Solo, method: str, routes: Sequence[str], target: str) -> Request:
+    """The one request that we sent goes to the near proxy, and says the way from there."""
+    ((request, hop),) = solo.sent_to()
+    assert isinstance(request, Request)
+    assert request.method == method
+    assert hop == Hop(NEAR, 5060)
+    if routes == STRICT:
+        assert request.uri == f"sip:{NEAR}"
+        assert request.headers.get_all("Route") == [f"<sip:{FAR};lr>", f"<{target}>"]
+    else:
+        assert request.uri == target
+        assert request.headers.get_all("Route") == list(routes)
+    return request
+
+
+@pytest.mark.parametrize("routes", [LOOSE, STRICT])
+def test_the_caller_keeps_to_the_route_and_follows_the_target(routes: Sequence[str]) -> None:
+    solo = Solo(session_timers=TIMERS)
+    invite = solo.place()
+    way = recorded(routes, as_caller=True)
+    solo.reply(invite, 183, fields=(*way, *reliable(1)))
+    solo.reply(assert_way(solo, "PRACK", routes, BOBS_CONTACT), 200)
+    granted = (("Session-Expires", "1800;refresher=uac"), ("Allow", "UPDATE"))
+    solo.reply(invite, 200, body=sdp(), fields=(*way, *granted))
+    assert_way(solo, "ACK", routes, BOBS_CONTACT)
+    solo.wait(900)
+    solo.reply(assert_way(solo, "UPDATE", routes, BOBS_CONTACT), 200, fields=granted)
+    solo.agent.offer(1, [IMAGE], solo.now)
+    offer = assert_way(solo, "INVITE", routes, BOBS_CONTACT)
+    moved = "sip:bob@192.0.2.66"
+    # The route set of a dialog is never changed again.
+    other = ("Record-Route", "<sip:192.0.2.99;lr>")
+    solo.reply(offer, 200, body=sdp(IMAGE), contact=f"<{moved}>", fields=(other, *granted))
+    assert_way(solo, "ACK", routes, moved)
+    solo.agent.hang_up(1, solo.now)
+    assert_way(solo, "BYE", routes, moved)
+
+
+@pytest.mark.parametrize("routes", [LOOSE, STRICT])
+def test_the_called_side_does_so_too(routes: Sequence[str]) -> None:
+    solo = Solo()
+    way = recorded(routes, as_caller=False)
+    solo.ask("INVITE", body=sdp(), fields=way)
+    solo.agent.accept(1, [AUDIO], ALICE.host, mirror, solo.now)
+    ok = solo.sent()[-1]
+    assert isinstance(ok, Response)
+    assert ok.headers.get_all("Record-Route") == list(routes)
+    to = ok.headers.get("To") or ""
+    solo.ask("ACK", to=to)
+    solo.agent.offer(1, [IMAGE], solo.now)
+    offer = assert_way(solo, "INVITE", routes, BOBS_CONTACT)
+    solo.reply(offer, 200, body=sdp(IMAGE))
+    assert_way(solo, "ACK", routes, BOBS_CONTACT)
+    # An UPDATE of theirs moves the target.
+    solo.ask("UPDATE", number=2, to=to, contact="<sip:bob@192.0.2.66>")
+    assert solo.statuses() == [200]
+    solo.agent.hang_up(1, solo.now)
+    assert_way(solo, "BYE", routes, "sip:bob@192.0.2.66")
+
+
+def test_a_refused_offer_of_theirs_moves_nothing() -> None:
+    solo = Solo()
+    _, ok = solo.answered(answerer=lambda offer: None)
+    solo.ask_within(ok, "INVITE", 1, sdp(IMAGE), contact="<sip:bob@192.0.2.66>")
+    assert solo.statuses() == [488]
+    solo.agent.hang_up(1, solo.now)
+    assert solo.request("BYE").uri == BOBS_CONTACT
+
+
+def test_an_offer_may_be_challenged_and_then_refused_for_now() -> None:
+    """401, then 491: the offer is sent once more, each time with credentials and the same description."""
+    solo = Solo()
+    solo.answered(credentials=CREDENTIALS)
+    solo.agent.offer(1, [IMAGE], solo.now)
+    first = solo.request("INVITE")
+    solo.reply(first, 401, fields=(("WWW-Authenticate", 'Digest realm="r", nonce="n1"'),))
+    ack, second = solo.sent()
+    assert isinstance(second, Request)
+    assert ack.cseq.number == first.cseq.number
+    assert "Authorization" in second.headers
+    solo.reply(second, 491)
+    solo.request("ACK")
+    solo.wait(4)
+    third = solo.sent()[0]
+    assert isinstance(third, Request)
+    assert "Authorization" in third.headers
+    assert third.body == second.body == first.body
