@@ -121,6 +121,7 @@ PageJob = PageWanted | StorePage
 class Session(Protocol):
     """What both T.30 machines share."""
 
+    def limit_rate(self, bit_rate: int) -> None: ...
     def receive(self, signal: LineSignal, now: float) -> None: ...
     def burst_sent(self, now: float) -> None: ...
     def abort(self, now: float) -> None: ...
@@ -315,6 +316,7 @@ class FaxCall(ABC):
         )
         self._emit(events.SwitchedToT38(self._record.dialog, ours))
         self._terminal.start(now)
+        self._session.limit_rate(media.max_bit_rate)
         self._start_session(now)
         early, self._early = self._early, []
         for data in early:

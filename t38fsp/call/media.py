@@ -12,7 +12,7 @@ from sip.line import Address
 from sip.sdp import MediaDescription, Origin, SessionDescription
 from t38fsp.audio import offer as audio_sdp
 from t38fsp.audio.g711 import Law
-from t38fsp.t38.attributes import T38Parameters, answer
+from t38fsp.t38.attributes import ErrorCorrection, T38Parameters, answer, settled_correction
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +34,29 @@ class AudioMedia:
 
 @dataclass(frozen=True, slots=True)
 class ImageMedia:
-    """T.38 over UDPTL is agreed on, towards ``remote``; ``version`` is the lower of both sides'."""
+    """T.38 over UDPTL is agreed on, towards ``remote``; sizes are each side's own."""
 
     remote: Address
-    version: int
+    ours: T38Parameters
     theirs: T38Parameters
+
+    @property
+    def version(self) -> int:
+        """The lower one, also when the far end answers with a higher one than we offered."""
+        return min(self.ours.version, self.theirs.version)
+
+    @property
+    def max_bit_rate(self) -> int:
+        """bit/s; no modem may be faster."""
+        return min(self.ours.max_bit_rate, self.theirs.max_bit_rate)
+
+    @property
+    def error_correction(self) -> ErrorCorrection:
+        return settled_correction(self.ours, self.theirs)
+
+    @property
+    def fill_bit_removal(self) -> bool:
+        return self.ours.fill_bit_removal and self.theirs.fill_bit_removal
 
 
 def audio_offer(capabilities: MediaCapabilities) -> tuple[MediaDescription, ...]:
@@ -140,9 +158,8 @@ def agreed_media(local: SessionDescription, remote: SessionDescription) -> Audio
     ]
     for ours, theirs in pairs:
         if _is_t38(ours) and _is_t38(theirs):
-            parameters = T38Parameters.from_media(theirs)
-            version = min(parameters.version, T38Parameters.from_media(ours).version)
-            return ImageMedia((remote.address_of(theirs), theirs.port), version, parameters)
+            address = remote.address_of(theirs), theirs.port
+            return ImageMedia(address, T38Parameters.from_media(ours), T38Parameters.from_media(theirs))
     for ours, theirs in pairs:
         both = ours.kind.lower() == theirs.kind.lower() == "audio"
         chosen = audio_sdp.choose(theirs) if both else None

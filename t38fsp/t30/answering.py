@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum
 
 from t38fsp.t30.capabilities import Choice, capabilities_of
@@ -57,6 +58,10 @@ class Answering(Session):
         self._answer_repeats = 0
         self._quiet_timer = Timer.T2
         self._image_since_answer = False
+
+    def limit_rate(self, bit_rate: int) -> None:
+        """Before the start: no modem above ``bit_rate`` (bit/s, 2400 or more), in our DIS and after."""
+        self._options = replace(self._options, max_rate=min(self._options.max_rate, bit_rate))
 
     def start(self, now: float, *, ced: bool = True) -> None:
         """The call is answered: CED for 3 s if wanted, then DIS every T4 for T1."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import Enum
 
 from t38fsp.t30.capabilities import Capabilities, Choice, choose_mode
@@ -73,6 +74,10 @@ class Negotiation(Session):
         self._command_bursts: tuple[Burst, ...] = ()
         self._tries = 0
         self._repeat_began: float | None = None
+
+    def limit_rate(self, bit_rate: int) -> None:
+        """Before the start: no modem above ``bit_rate`` (bit/s, 2400 or more), in our DCS and after."""
+        self._options = replace(self._options, max_rate=min(self._options.max_rate, bit_rate))
 
     def start(self, now: float) -> None:
         """The line is up: play CNG and listen for a DIS, for T1 at most."""

@@ -16,8 +16,12 @@ from sip.sdp import Attribute, MediaDescription
 DEFAULT_DATAGRAM = 400
 MAX_DATAGRAM = 1400
 """Octets: more would be fragmented by IP."""
+DEFAULT_BIT_RATE = 14400
+_LEAST_BIT_RATE = 2400
 _LEAST_DATAGRAM = 40
 _LEAST_DATAGRAM_AS_SUCH = 100
+_LEAST_BUFFER = 24
+"""Octets; 10 ms of data at 14400 bit/s do not fit into fewer, so whoever names fewer means something else."""
 
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
@@ -42,7 +46,7 @@ class T38Parameters:
     """What one side says of itself; the defaults are what we offer."""
 
     version: int = 0
-    max_bit_rate: int = 14400
+    max_bit_rate: int = DEFAULT_BIT_RATE
     """bit/s"""
     fill_bit_removal: bool = False
     transcoding_mmr: bool = False
@@ -78,12 +82,12 @@ class T38Parameters:
         datagram, ifp = _limits(_number(values.get("T38FaxMaxDatagram")), _number(values.get("T38FaxMaxIFP")))
         return cls(
             version=_number(values.get("T38FaxVersion")) or 0,
-            max_bit_rate=_number(values.get("T38MaxBitRate")) or 14400,
+            max_bit_rate=_bit_rate(_number(values.get("T38MaxBitRate"))),
             fill_bit_removal=_boolean(values, "T38FaxFillBitRemoval"),
             transcoding_mmr=_boolean(values, "T38FaxTranscodingMMR"),
             transcoding_jbig=_boolean(values, "T38FaxTranscodingJBIG"),
             rate_management=_rate_management(values.get("T38FaxRateManagement")),
-            max_buffer=_number(values.get("T38FaxMaxBuffer")),
+            max_buffer=_buffer(_number(values.get("T38FaxMaxBuffer"))),
             max_datagram=datagram,
             error_correction=_correction(corrections),
             max_ifp=ifp,
@@ -127,9 +131,19 @@ def answer(offer: T38Parameters, ours: T38Parameters) -> T38Parameters | None:
         fill_bit_removal=offer.fill_bit_removal and ours.fill_bit_removal,
         transcoding_mmr=offer.transcoding_mmr and ours.transcoding_mmr,
         transcoding_jbig=offer.transcoding_jbig and ours.transcoding_jbig,
-        error_correction=_answered_correction(offer.error_correction, ours.error_correction),
+        error_correction=settled_correction(ours, offer),
         boolean_values=offer.boolean_values,
     )
+
+
+def settled_correction(ours: T38Parameters, theirs: T38Parameters) -> ErrorCorrection:
+    """How both sides correct errors: not at all when either says so, by parity only when both do."""
+    both = (ours.error_correction, theirs.error_correction)
+    if ErrorCorrection.NONE in both:
+        return ErrorCorrection.NONE
+    if both == (ErrorCorrection.FEC, ErrorCorrection.FEC):
+        return ErrorCorrection.FEC
+    return ErrorCorrection.REDUNDANCY
 
 
 _BOOLEANS = ("T38FaxFillBitRemoval", "T38FaxTranscodingMMR", "T38FaxTranscodingJBIG")
@@ -179,6 +193,15 @@ def _correction(values: list[str]) -> ErrorCorrection | None:
     return None
 
 
+def _bit_rate(rate: int | None) -> int:
+    """Below the slowest fax modem it is no rate."""
+    return DEFAULT_BIT_RATE if rate is None or rate < _LEAST_BIT_RATE else rate
+
+
+def _buffer(octets: int | None) -> int | None:
+    return None if octets is None or octets < _LEAST_BUFFER else octets
+
+
 def _limits(datagram: int | None, ifp: int | None) -> tuple[int, int | None]:
     """A datagram size below 100 is what some vendors say of one IFP packet, and one below 40 says nothing."""
     if ifp is not None and ifp < _LEAST_DATAGRAM:
@@ -188,14 +211,3 @@ def _limits(datagram: int | None, ifp: int | None) -> tuple[int, int | None]:
     if datagram < _LEAST_DATAGRAM_AS_SUCH:
         return DEFAULT_DATAGRAM, min(datagram, ifp or datagram)
     return min(datagram, MAX_DATAGRAM), ifp
-
-
-def _answered_correction(
-    offered: ErrorCorrection | None, ours: ErrorCorrection | None
-) -> ErrorCorrection | None:
-    """No correction where none is offered; parity only where it is offered; else redundancy."""
-    if ErrorCorrection.NONE in (offered, ours):
-        return ErrorCorrection.NONE
-    if offered is ErrorCorrection.FEC and ours is ErrorCorrection.FEC:
-        return ErrorCorrection.FEC
-    return ErrorCorrection.REDUNDANCY
