@@ -159,6 +159,10 @@ class UdpLine:
         self.agent.registrations.end(registration, now)
         self._flush()
 
+    def redirect(self, registration: int, hops: Sequence[Hop]) -> None:
+        """As ``Registrations.redirect``."""
+        self.agent.registrations.redirect(registration, hops)
+
     def local_host(self, peer: Hop) -> str:
         """The IP address of ours that ``peer`` sees; media descriptions for it should say the same."""
         return self._address_for(peer)[0]

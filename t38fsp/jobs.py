@@ -145,6 +145,14 @@ class Trunk:
     registration: Registration | None = None
 
 
+class Backend(Enum):
+    """Which SIP stack serves the calls of an engine."""
+
+    OWN = "own"
+    PJSUA2 = "pjsua2"
+    """PJSIP in worker processes (the extra ``pjsua2``); what it cannot do is listed in docs/pjsua2.md."""
+
+
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
     """Where an engine listens and how it treats calls for it.
@@ -162,6 +170,7 @@ class EngineSettings:
     user_agent: str = "t38fsp"
     """What we call ourselves in SIP."""
     trunks: tuple[Trunk, ...] = ()
+    backend: Backend = Backend.OWN
 
 
 Observer = Callable[[FaxEvent], None]

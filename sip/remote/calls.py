@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from sip.errors import UnsupportedError
 from sip.line import Answered, Answerer, CallRequest, Ended, Failed, Incoming, LineEvent
@@ -24,8 +23,8 @@ class _Call:
 class RemoteCalls:
     """Turns verbs into messages for ``send``, and what comes back into events.
 
-    An answerer must be a function of a module, or a ``functools.partial`` of one with plain values; the verbs
-    that take one raise UnsupportedError otherwise.
+    An answerer must be a function of a module, a ``functools.partial`` of one with plain values, or an object
+    of a dataclass; the verbs that take one raise UnsupportedError otherwise.
 
     Numbers are drawn from ``numbers``, so that several processes can serve one line. When the other process
     is lost, every call on it gets its last event here.
@@ -94,7 +93,7 @@ class RemoteCalls:
 
     def _check(self, answerer: Answerer) -> None:
         try:
-            name = function_name(answerer.func if isinstance(answerer, partial) else answerer)
+            name = function_name(answerer)
         except WireError as error:
             raise UnsupportedError(str(error)) from error
         if name not in self.answerers:

@@ -5,8 +5,9 @@ a list, its class name and then its fields in order; an enumeration member is it
 reader makes nothing but the classes of its messages and checks every field against its annotation: who
 parses what strangers send must not be able to run code in the process at the other end (as a pickle could).
 
-A function crosses as its name, ``module:function``, and the arguments bound to it (``functools.partial``);
-the reader takes it only when the name is on the list of those *allowed* there.
+A function crosses as its name, ``module:function``, and the arguments bound to it (``functools.partial``); an
+object of a dataclass that can be called, as the name of its class and its fields. The reader takes them only
+when the name is on the list of those *allowed* there.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Codec(Generic[MessageT]):
     """Writes and reads the messages of one protocol.
 
     ``messages`` is the union of their classes. ``functions`` are the names of those that may be read, each
-    ``module:function``; they are imported at once. Raises WireError for a name that leads to no function.
+    ``module:function`` (or class); they are imported at once. Raises WireError for a name that leads to none.
     """
 
     def __init__(
@@ -116,10 +117,17 @@ class Codec(Generic[MessageT]):
         function = self._functions.get(name) if isinstance(name, str) else None
         if function is None:
             raise WireError(f"the function {name!r:.80} is not allowed here")
-        hints = _parameter_hints(function)
+        is_class = dataclasses.is_dataclass(function)
+        hints = _hints(typing.cast(type, function)) if is_class else _parameter_hints(function)
         if len(arguments) > len(hints):
             raise WireError(f"{name} takes no {len(arguments)} arguments")
-        return functools.partial(function, *map(self._checked, hints, arguments))
+        bound = functools.partial(function, *map(self._checked, hints, arguments))
+        if not is_class:
+            return bound
+        try:
+            return typing.cast(Callable[..., object], bound())
+        except (TypeError, ValueError) as error:
+            raise WireError(f"no {name}: {error}") from None
 
 
 class Decoder(Generic[MessageT]):
@@ -147,7 +155,13 @@ class Decoder(Generic[MessageT]):
 
 
 def function_name(function: Callable[..., object]) -> str:
-    """The name under which a function of a module crosses. Raises WireError for any other callable."""
+    """The name under which a function crosses. Raises WireError for one that cannot."""
+    if isinstance(function, functools.partial):
+        if function.keywords:
+            raise WireError(f"{function!r:.80} has named arguments; only positional ones cross")
+        function = function.func
+    elif dataclasses.is_dataclass(function):
+        function = function if isinstance(function, type) else type(function)
     module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
     full = f"{module}:{name}"
     if not isinstance(name, str) or "." in name or "<" in name or _find(full) is not function:
@@ -170,14 +184,12 @@ def _plain(value: object) -> object:
     if isinstance(value, Enum):
         return value.name
     if dataclasses.is_dataclass(value):
-        fields = (_plain(getattr(value, field.name)) for field in dataclasses.fields(value))
-        return [type(value).__name__, *fields]
+        name = function_name(value) if callable(value) else type(value).__name__
+        return [name, *(_plain(getattr(value, field.name)) for field in dataclasses.fields(value))]
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     if isinstance(value, functools.partial):
-        if value.keywords:
-            raise WireError(f"{value!r:.80} has named arguments; only positional ones cross")
-        return [function_name(value.func), *map(_plain, value.args)]
+        return [function_name(value), *map(_plain, value.args)]
     if callable(value):
         return [function_name(value)]
     return value

@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from sip.errors import SipError
+from sip.errors import SipError, UnsupportedError
 from sip.line import Address, Ended, Failed, Hop, Incoming, LineEvent
 from sip.resolver import ResolveError, resolve
-from sip.udp import UdpLine
 from sip.uri import Uri, parse_uri
 from t38fsp import events
 from t38fsp.audio.leg import RtpStart
@@ -21,6 +20,7 @@ from t38fsp.call.faxcall import CallEnvironment, FaxCall
 from t38fsp.call.receiving import ReceivingCall
 from t38fsp.call.sending import Destination, SendingCall
 from t38fsp.call.verdict import verdict
+from t38fsp.engine.lines import line_for
 from t38fsp.engine.media import MediaPort
 from t38fsp.engine.pacer import Pacer
 from t38fsp.engine.running import FAULT, RunningCall
@@ -86,18 +86,13 @@ class FaxEngine:
         """
         self._loop = asyncio.get_running_loop()
         self._pacer: Pacer[Packet] = Pacer(self._loop)
-        host, port = self._settings.listen
-        self._line = UdpLine(
-            self._on_line_event,
-            user_agent=self._settings.user_agent,
-            host=host,
-            port=port,
-            random=self._random,
-            max_incoming=self._settings.max_calls,
-            on_registration=lambda state: self._trunks.changed(state),
-        )
-        self._trunks = Trunks(self._settings.trunks, self._line, self._find_trunk, self._registration_changed)
         try:
+            self._line = line_for(
+                self._settings, self._on_line_event, lambda state: self._trunks.changed(state), self._random
+            )
+            self._trunks = Trunks(
+                self._settings.trunks, self._line, self._find_trunk, self._registration_changed
+            )
             await self._line.start()
         except SipError as error:
             raise EngineError(str(error)) from error
@@ -214,7 +209,7 @@ class FaxEngine:
             self._dial(job, what, pages, hops)
         except DocumentError as error:
             self._finish_early(job, FaxStatus.BAD_DOCUMENT, str(error))
-        except ImageError as error:
+        except (ImageError, UnsupportedError) as error:
             self._finish_early(job, FaxStatus.FATAL_ERROR, str(error))
         except SipError as error:
             # A name server that did not answer says nothing about the name.

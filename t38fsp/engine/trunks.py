@@ -17,8 +17,8 @@ from sip.registrar import (
     RegistrationRequest,
     RegistrationState,
 )
-from sip.udp import UdpLine
 from sip.uri import parse_uri
+from t38fsp.engine.lines import EngineLine
 from t38fsp.events import RegistrationChanged, RegistrationStatus
 from t38fsp.jobs import Trunk
 
@@ -47,7 +47,7 @@ class Trunks:
     def __init__(
         self,
         trunks: Sequence[Trunk],
-        line: UdpLine,
+        line: EngineLine,
         find: Callable[[str], Awaitable[Sequence[Hop]]],
         on_change: Callable[[RegistrationChanged], None],
     ) -> None:
@@ -141,7 +141,7 @@ class Trunks:
         if wanted is None:
             return
         if line.registration is not None:
-            self._line.agent.registrations.redirect(line.registration, line.hops)
+            self._line.redirect(line.registration, line.hops)
             return
         line.registration = self._line.register(
             RegistrationRequest(

@@ -1,0 +1,68 @@
+"""The lines that an engine can have: which stack serves its calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Protocol
+
+from sip.line import Address, Hop, Line, LineEvent
+from sip.pjsua.line import PjsuaLine
+from sip.registrar import RegistrationRequest, RegistrationState
+from sip.udp import UdpLine
+from t38fsp.jobs import Backend, EngineSettings
+
+ANSWERERS = ("t38fsp.call.media:answer_offer", "t38fsp.call.media:HoldImage")
+"""What may answer the offers of our calls in another process."""
+
+
+class EngineLine(Line, Protocol):
+    """A line with what an engine needs beside its calls."""
+
+    @property
+    def address(self) -> Address:
+        """Where it listens, once it has started."""
+
+    async def start(self) -> None:
+        """Raises SipError when the address cannot be had."""
+
+    async def close(self, limit: float = 5.0) -> None:
+        """Hang up every call, and wait at most ``limit`` seconds until the far ends know it."""
+
+    def local_host(self, peer: Hop) -> str:
+        """The IP address of ours that ``peer`` sees."""
+
+    def register(self, request: RegistrationRequest, now: float) -> int:
+        """Begin a registration; return its number. Raises SipError."""
+
+    def redirect(self, registration: int, hops: Sequence[Hop]) -> None:
+        """The registrar is to be found there from now on."""
+
+
+def line_for(
+    settings: EngineSettings,
+    on_event: Callable[[LineEvent], None],
+    on_registration: Callable[[RegistrationState], None],
+    random: Random,
+) -> EngineLine:
+    """The line that the settings ask for. Raises SipError when its backend is not installed."""
+    host, port = settings.listen
+    if settings.backend is Backend.PJSUA2:
+        return PjsuaLine(
+            on_event,
+            answerers=ANSWERERS,
+            user_agent=settings.user_agent,
+            host=host,
+            port=port,
+            max_incoming=settings.max_calls if settings.accept_calls else 0,
+            max_calls=settings.max_calls,
+        )
+    return UdpLine(
+        on_event,
+        user_agent=settings.user_agent,
+        host=host,
+        port=port,
+        random=random,
+        max_incoming=settings.max_calls,
+        on_registration=on_registration,
+    )
