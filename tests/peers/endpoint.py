@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.peers.terminal import IfpPeer
-from tests.peers.udptl import UdptlError, UdptlReceiver, UdptlSender
+from tests.peers.udptl import ParitySender, UdptlError, UdptlReceiver, UdptlSender
 
 STEP_SECONDS = 0.02
 
@@ -19,6 +19,7 @@ class SpandspEndpoint:
     Args:
         peer: terminal or gateway.
         redundancy: earlier IFP packets behind each one sent (0..10).
+        parity: strings and span of parity FEC, instead of earlier packets.
         toward_peer: applied to each IFP packet that arrives, after redundancy did its work.
         toward_line: applied to each IFP packet that the peer sends.
         start: when the first step is due, in seconds.
@@ -29,13 +30,14 @@ class SpandspEndpoint:
         peer: IfpPeer,
         *,
         redundancy: int = 3,
+        parity: tuple[int, int] | None = None,
         toward_peer: IfpFilter | None = None,
         toward_line: IfpFilter | None = None,
         start: float = 0.0,
     ) -> None:
         self.peer = peer
         self.machine = peer.machine
-        self.sender = UdptlSender(redundancy)
+        self.sender = UdptlSender(redundancy) if parity is None else ParitySender(*parity)
         self.receiver = UdptlReceiver()
         self.rejected: list[str] = []
         """Why datagrams were not UDPTL."""

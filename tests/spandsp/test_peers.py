@@ -16,7 +16,7 @@ from tests.peers.realtime import RealTimePeer, udp_socket
 from tests.peers.simulated import CallNeverEndedError, run
 from tests.peers.spandsp import Compressions, Modems
 from tests.peers.terminal import SpandspTerminal
-from tests.peers.udptl import UdptlError, UdptlReceiver, UdptlSender, parse
+from tests.peers.udptl import ParitySender, UdptlError, UdptlReceiver, UdptlSender, parse
 
 pytestmark = pytest.mark.spandsp
 
@@ -200,6 +200,21 @@ def test_udptl_recovers_what_was_lost() -> None:
     assert receiver.unwrap(datagrams[2]) == []
     assert receiver.unwrap(datagrams[7]) == [(5, b"\5"), (6, b"\6"), (7, b"\7")]
     assert (receiver.recovered, receiver.missing) == (4, 1)
+
+
+@pytest.mark.parametrize("burst", [1, 2])
+def test_udptl_recovers_as_many_losses_in_a_row_as_there_are_parity_strings(burst: int) -> None:
+    sender, receiver = ParitySender(strings=2, span=3), UdptlReceiver()
+    packets = [bytes([7 + number]) * (1 + number % 3) for number in range(20)]
+    datagrams = [sender.wrap(packet) for packet in packets]
+    # Packets 0, 2 and 4 are 07, 090909 and 0B0B; 1, 3 and 5 are 0808, 0A and 0C0C0C.
+    assert datagrams[6] == bytes.fromhex("0006 010D 80 0103 02 03050209 030E040C")
+
+    del datagrams[12 : 12 + burst]
+    recovered = [packet for datagram in datagrams for packet in receiver.unwrap(datagram)]
+    assert [number for number, _ in recovered] == list(range(20))
+    assert [packet.rstrip(b"\0") for _, packet in recovered] == packets
+    assert (receiver.recovered, receiver.missing) == (burst, 0)
 
 
 @pytest.mark.parametrize(
