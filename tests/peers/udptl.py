@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-
 _MEMORY = 64
 """Packets that parity may reach back to."""
 
