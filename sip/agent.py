@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from random import Random
 
+from sip.admission import AdmissionPolicy, Admit, Demand, Everybody, Ignore, Refuse
 from sip.dialog import Dialog
 from sip.endpoint import ALLOW, EXTENSIONS, METHODS, SUPPORTED, DialogUser, Endpoint, refuse_method
 from sip.errors import ParseError
@@ -48,7 +49,8 @@ class UserAgent:
     for each hop (a socket bound to all addresses has many, and each transport has its own). With ``tcp``,
     requests too large for UDP go by TCP. Incoming calls beyond ``max_incoming`` in all, ``max_waiting`` that
     are neither accepted nor refused, or ``max_per_source`` from one IP address (None: as many as in all) get
-    486. ``session_timers`` holds for incoming calls, and for placed ones that say nothing else.
+    486. ``session_timers`` holds for incoming calls, and for placed ones that say nothing else. ``admission``
+    says who may ask for anything outside a dialog; without it everybody may.
     """
 
     def __init__(
@@ -63,7 +65,9 @@ class UserAgent:
         max_waiting: int = 64,
         max_per_source: int | None = None,
         session_timers: SessionTimers | None = None,
+        admission: AdmissionPolicy | None = None,
     ) -> None:
+        self._admission = admission or Everybody()
         self._endpoint = Endpoint(
             local_address or (lambda peer: contact_address), user_agent, random, tcp=tcp
         )
@@ -230,12 +234,16 @@ class UserAgent:
             request.validate()
         except ParseError as error:
             _logger.debug("refused a request from %s: %s", source, error)
-            self._answer(request, source, 400)
+            self._refuse(request, source, 400)
             return
         try:
             self._dispatch(request, source, now)
         except _RefusedError as refused:
-            self._answer(request, source, refused.status, *refused.headers)
+            self._refuse(request, source, refused.status, *refused.headers)
+
+    def _refuse(self, request: Request, source: Hop, status: int, *headers: tuple[str, str]) -> None:
+        if not self._admission.silent(source):
+            self._answer(request, source, status, *headers)
 
     def _dispatch(self, request: Request, source: Hop, now: float) -> None:
         transactions = self._endpoint.transactions
@@ -281,6 +289,8 @@ class UserAgent:
 
     def _serve_stranger(self, request: Request, source: Hop, now: float) -> None:
         """A request outside any dialog (RFC 3261 8.2, in its order of checks)."""
+        if not self._admitted(request, source, now):
+            return
         if request.method not in METHODS:
             status, headers = refuse_method(request.method)
             raise _RefusedError(status, *headers)
@@ -298,6 +308,18 @@ class UserAgent:
             self._invited(request, source, now)
         else:
             raise _RefusedError(481)
+
+    def _admitted(self, request: Request, source: Hop, now: float) -> bool:
+        """False when nothing is to be answered; raises the answer when there is one (RFC 3261 22.1)."""
+        match self._admission.admit(request, source, now):
+            case Admit():
+                return True
+            case Ignore():
+                return False
+            case Refuse(status=status):
+                raise _RefusedError(status)
+            case Demand(challenges=challenges):
+                raise _RefusedError(401, *(("WWW-Authenticate", str(each)) for each in challenges))
 
     def _has_room(self, source: Hop) -> bool:
         return (

@@ -177,6 +177,16 @@ def verify(
     return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
 
 
+def claim(authorization_value: str) -> tuple[str, str]:
+    """The user name and the nonce that an Authorization value gives, empty where it has none. Proves nothing:
+    see :func:`verify`."""
+    try:
+        params = _parse(authorization_value)
+    except ParseError:
+        return "", ""
+    return params.get("username", ""), params.get("nonce", "")
+
+
 def _response(
     challenge: Challenge,
     quality: str | None,
