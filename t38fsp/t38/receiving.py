@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from t38fsp.t38.udptl import SECONDARIES, Counters, Datagram, UdptlError
+from t38fsp.t38.udptl import SECONDARIES, Counters, Datagram, UdptlError, xor
 
 WINDOW = 2000
 LATE_WINDOW = 256
@@ -258,16 +258,8 @@ def _known_copies(datagram: Datagram) -> int:
 
 def _repaired(string: bytes, known: list[bytes]) -> tuple[bytes, bool]:
     """The one missing primary of a parity group, and whether zero octets may follow it."""
-    counted = _xor(string, [len(ifp).to_bytes(2, "big") + ifp for ifp in known])
+    counted = xor([string, *(len(ifp).to_bytes(2, "big") + ifp for ifp in known)])
     length = int.from_bytes(counted[:2], "big")
     if 0 < length <= len(string) - 2 and not counted[2 + length :].strip(b"\0"):
         return counted[2 : 2 + length], False
-    return _xor(string, known), True
-
-
-def _xor(string: bytes, others: list[bytes]) -> bytes:
-    size = max(map(len, [string, *others]))
-    value = int.from_bytes(string.ljust(size, b"\0"), "big")
-    for other in others:
-        value ^= int.from_bytes(other.ljust(size, b"\0"), "big")
-    return value.to_bytes(size, "big")
+    return xor([string, *known]), True

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from t38fsp.t30.vocabulary import Burst, LineSignal
 from t38fsp.t38.dialect import Dialect
 from t38fsp.t38.ifp import IfpError, IndicatorPacket, Syntax, encode
+from t38fsp.t38.ifp import Packet as Ifp
 from t38fsp.t38.listener import Listener
 from t38fsp.t38.planner import Done, Planner, Step
 from t38fsp.t38.receiving import Delivery, UdptlReceiver
@@ -126,6 +127,10 @@ class Terminal:
         self._hear(self._receiver.receive(datagram, now), now)
         return self.counters.malformed == malformed
 
+    def hear(self, packet: Ifp, now: float, *, after_gap: bool = False) -> None:
+        """Take an IFP packet, in its turn, that came by another way than :meth:`receive`."""
+        self._listener.hear(packet, now, after_gap=after_gap)
+
     def next_deadline(self) -> float | None:
         """When to call :meth:`handle_deadline`; None while nothing is to be done."""
         times = [
@@ -179,7 +184,7 @@ class Terminal:
             except IfpError:
                 self.counters.malformed += 1
                 continue
-            self._listener.hear(packet, now, after_gap=delivery.after_gap)
+            self.hear(packet, now, after_gap=delivery.after_gap)
 
     # --- planning ----------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ to n+m-E, the shorter ones filled with zero octets. What the far end sends is pu
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 SECONDARIES = 0x00
@@ -139,6 +140,48 @@ class UdptlSender:
         copies.appendleft(primary)
         self.number = number + 1 & 0xFFFF
         return b"".join(parts)
+
+
+class ParitySender:
+    """Numbers packets from 0 and sends ``strings`` parity strings over ``span`` packets each.
+
+    ``strings`` is 1 to 5, as others drop datagrams with more, ``span`` 1 to 127. The first datagrams carry no
+    parity, as there is nothing yet to make it of; nor does one that would exceed ``max_datagram`` octets.
+    """
+
+    def __init__(self, strings: int, span: int, max_datagram: int) -> None:
+        if not (1 <= strings <= 5 and 1 <= span < 0x80):
+            raise UdptlError(f"{strings} strings over {span} packets are not possible: 1 to 5 over 1 to 127")
+        self.max_datagram = max_datagram
+        self.number = 0
+        """Of the next datagram."""
+        self._strings = strings
+        self._span = span
+        self._primaries: deque[bytes] = deque(maxlen=strings * span)
+
+    def wrap(self, ifp: bytes) -> bytes:
+        """The next datagram. Raises UdptlError when ``ifp`` alone is too long for ``max_datagram``."""
+        parity: tuple[bytes, ...] = ()
+        primaries = list(self._primaries)
+        if len(primaries) == self._strings * self._span:
+            parity = tuple(xor(primaries[string :: self._strings]) for string in range(self._strings))
+        datagram = bytes(Datagram(self.number, ifp, parity=parity or None, span=self._span))
+        if len(datagram) > self.max_datagram:
+            datagram = bytes(Datagram(self.number, ifp))
+        if len(datagram) > self.max_datagram:
+            raise UdptlError(f"{len(ifp)} octets do not fit a datagram of {self.max_datagram}")
+        self._primaries.append(ifp)
+        self.number = self.number + 1 & 0xFFFF
+        return datagram
+
+
+def xor(strings: Sequence[bytes]) -> bytes:
+    """Their exclusive or, the shorter ones filled with zero octets."""
+    size = max(map(len, strings))
+    value = 0
+    for string in strings:
+        value ^= int.from_bytes(string.ljust(size, b"\0"), "big")
+    return value.to_bytes(size, "big")
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from t38fsp.t38.receiving import LEAST_WAIT, MOST_WAIT, Delivery, UdptlReceiver
-from t38fsp.t38.udptl import Counters, Datagram, UdptlError, UdptlSender
+from t38fsp.t38.udptl import Counters, Datagram, ParitySender, UdptlError, UdptlSender
 
 PREAMBLE = bytes.fromhex("06")
 FRAME = bytes.fromhex("C001800005FFC80100CE78")
@@ -87,6 +87,37 @@ def test_the_sender_counts_on_from_ffff_to_0() -> None:
     sender = UdptlSender(redundancy=0, max_datagram=400)
     sender.number = 0xFFFF
     assert [sender.wrap(PREAMBLE)[:2].hex() for _ in range(2)] == ["ffff", "0000"]
+
+
+def test_the_sender_of_parity_counts_from_0_and_begins_when_it_has_enough_packets() -> None:
+    sender = ParitySender(2, 2, max_datagram=400)
+    sent = [Datagram.parse(sender.wrap(bytes((1 << n,)) * (n + 1))) for n in range(6)]
+    assert [each.number for each in sent] == list(range(6))
+    assert [each.parity for each in sent[:4]] == [None] * 4
+    assert sent[4].parity == (b"\x05\x04\x04", b"\x0a\x0a\x08\x08")  # 0 with 2, and 1 with 3
+    assert sent[5].parity == (b"\x0a\x0a\x08\x08", b"\x14\x14\x14\x10\x10")
+    assert sent[5].span == 2
+
+
+@pytest.mark.parametrize("strings", [1, 3, 5])
+@pytest.mark.parametrize("span", [1, 4])
+def test_parity_as_it_is_sent_restores_a_burst_of_as_many_losses(strings: int, span: int) -> None:
+    sender = ParitySender(strings, span, max_datagram=400)
+    datagrams = [sender.wrap(packet(n) + b"\1") for n in range(60)]
+    receiver = UdptlReceiver()
+    del datagrams[40 : 40 + strings]
+    assert len(deliveries(receiver, datagrams)) == 60
+    assert receiver.counters == Counters(received=60 - strings, recovered=strings)
+
+
+def test_parity_gives_way_when_a_datagram_would_be_too_long() -> None:
+    sender = ParitySender(5, 1, max_datagram=150)
+    sent = [Datagram.parse(sender.wrap(bytes(size))) for size in [10] * 6 + [100] * 2]
+    assert [each.parity is not None for each in sent] == [False] * 5 + [True, False, False]
+    with pytest.raises(UdptlError, match="do not fit"):
+        sender.wrap(bytes(150))
+    with pytest.raises(UdptlError, match="not possible"):
+        ParitySender(6, 3, max_datagram=400)
 
 
 @pytest.mark.parametrize("size", [1, 10, 36, 127, 128, 150])
