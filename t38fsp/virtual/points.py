@@ -1,0 +1,190 @@
+"""Where a gateway can be made to behave badly: its habits, and the points that everything passes.
+
+A quirk changes *habits*, which are figures, or stands at *points*, where something passes on its way::
+
+    machine ─ burst_out ─► terminal ─ packet_out ─ octets_out ─► UDPTL ─ datagram_out ─► network
+    machine ◄─ signal_in ─ terminal ◄─ packet_in ─── ifp_in ─── UDPTL ◄── datagram_in ── network
+    SDP: media_out for each offer and answer; SIP: moment, and whatever the quirk does then
+
+What passes a point comes out as nothing, as itself, as something else, or as several things. The quirks of a
+call stand at each point in the order in which they were given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from random import Random
+from typing import ClassVar, Protocol
+
+from sip.sdp import MediaDescription, SessionDescription
+from t38fsp.audio.leg import Role
+from t38fsp.t30.vocabulary import Burst, LineSignal, PageQuality
+from t38fsp.t38 import ifp
+from t38fsp.t38.attributes import T38Parameters
+from t38fsp.t38.ifp import Syntax
+from t38fsp.t38.timing import Timing
+from t38fsp.t38.values import Indicator
+from t38fsp.virtual.machine import PAPER_SECONDS
+
+BOTH = frozenset(Role)
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How a gateway does things that are a matter of degree; seconds and octets. The defaults are tame."""
+
+    parameters: T38Parameters = field(
+        default_factory=lambda: T38Parameters(max_buffer=1800, max_datagram=400)
+    )
+    timing: Timing = field(default_factory=lambda: Timing(keep_alive=None))
+    redundancy: int = 3
+    parity: tuple[int, int] | None = None
+    """Strings, and packets in each: parity instead of copies."""
+    first_number: int = 0
+    """Of the first datagram, 0 to 65535."""
+    number_after_ffff: int = 0
+    renumbered_copies: bool = False
+    """A packet that is sent several times gets a new number each time."""
+    syntax: Syntax | None = None
+    """Spoken and understood whatever was negotiated."""
+    switch_after: float | None = 1.5
+    """From the answer to our offer of T.38, when a machine answers here; None leaves it to the caller."""
+    start_after: float = 0.0
+    """From the switch to the first sign of the machine."""
+    ced: bool = False
+    """The machine's CED falls behind the switch."""
+    own_t38_port: bool = False
+    """T.38 uses another media port than audio."""
+    paper_seconds: float = PAPER_SECONDS
+
+
+class Moment(Enum):
+    """What quirks of SIP wait for."""
+
+    ANSWERED = auto()
+    """The call is up, in audio."""
+    SWITCHED = auto()
+    """T.38 was agreed on."""
+    BURST_SENT = auto()
+    """A burst of the machine has left."""
+    FINISHED = auto()
+    """T.30 is over."""
+
+
+class Gateway(Protocol):
+    """What a quirk can ask of the call it stands in."""
+
+    now: float
+    random: Random
+    role: Role
+    habits: Habits
+    syntax: Syntax
+    """In use on the wire."""
+
+    def note(self, name: str) -> None:
+        """Count that a quirk showed itself."""
+
+    def after(self, seconds: float, action: Callable[[], None]) -> None:
+        """Do something later, unless the call is over by then."""
+
+    def play(self, burst: Burst) -> None:
+        """Play a burst that the machine knows nothing of, behind those that wait."""
+
+    def send(self, datagram: bytes) -> None:
+        """Send octets as they are, past all points."""
+
+    def send_indicator(self, indicator: Indicator) -> None:
+        """Send an indicator of its own, with the next number of the stream."""
+
+    def jump(self, number: int) -> None:
+        """Number the next datagram so."""
+
+    def stop_machine(self) -> None:
+        """Press the stop button: DCN."""
+
+    def hang_up(self) -> None:
+        """BYE."""
+
+    def offer_image(self, *, new_port: bool = False) -> None:
+        """Offer T.38 again, the same or with another port, which is then used."""
+
+    def offer_audio(self) -> None:
+        """Offer G.711."""
+
+    @property
+    def switched(self) -> bool:
+        """Whether T.38 was agreed on."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether T.30 is over."""
+
+
+class Quirk:
+    """Base of all quirks: does nothing at any point.
+
+    A quirk is a frozen value. One that has to remember something of a call gives the call a *stage*.
+    """
+
+    name: ClassVar[str]
+    """On the command line."""
+    roles: ClassVar[frozenset[Role]] = BOTH
+    """Role of the machine in which it shows."""
+    survivable: ClassVar[bool] = True
+    """False when no far end can bring such a call to a good end."""
+    excludes: ClassVar[frozenset[str]] = frozenset()
+    """Names of quirks that it cannot be combined with, as it settles the same thing."""
+
+    def habits(self, habits: Habits) -> Habits:
+        """The habits of a gateway that has this quirk."""
+        return habits
+
+    def stage(self, gateway: Gateway) -> Quirk:
+        """What stands at the points of this call."""
+        return self
+
+    # --- points ---------------------------------------------------------------------------------------------
+
+    def media_out(
+        self,
+        media: Sequence[MediaDescription] | None,
+        offer: SessionDescription | None,
+        gateway: Gateway,
+    ) -> Sequence[MediaDescription] | None:
+        """Our SDP: an offer, or with ``offer`` the answer to that, None being a refusal."""
+        return media
+
+    def burst_out(self, burst: Burst, gateway: Gateway) -> Iterable[Burst]:
+        return (burst,)
+
+    def packet_out(self, packet: ifp.Packet, gateway: Gateway) -> Iterable[ifp.Packet]:
+        return (packet,)
+
+    def octets_out(self, octets: bytes, packet: ifp.Packet, gateway: Gateway) -> bytes:
+        """The IFP packet as it is written."""
+        return octets
+
+    def datagram_out(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
+        return (datagram,)
+
+    def datagram_in(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
+        return (datagram,)
+
+    def ifp_in(self, octets: bytes, gateway: Gateway) -> Iterable[bytes]:
+        """An IFP packet in its turn, still unread."""
+        return (octets,)
+
+    def packet_in(self, packet: ifp.Packet, gateway: Gateway) -> Iterable[ifp.Packet]:
+        return (packet,)
+
+    def signal_in(self, signal: LineSignal, gateway: Gateway) -> Iterable[LineSignal]:
+        return (signal,)
+
+    def judge(self, quality: PageQuality, gateway: Gateway) -> PageQuality | None:
+        """The quality of a received page; None refuses it (RTN) whatever it is."""
+        return quality
+
+    def moment(self, moment: Moment, gateway: Gateway) -> None:
+        """Something happened."""

@@ -1,0 +1,94 @@
+"""What a virtual gateway can do wrong, by name.
+
+``parse_quirks("first-seq=32768,data-in-fcs")`` reads what the command line takes: names, with values behind
+``=`` and colons between them where a quirk has several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from typing import get_type_hints
+
+from t38fsp.t30.frames import FCF
+from t38fsp.virtual.points import Quirk
+from t38fsp.virtual.quirks import calls, hearing, machines, packets, sdp, stream
+from t38fsp.virtual.quirks.errors import QuirkError
+
+QUIRKS: Mapping[str, type[Quirk]] = {
+    quirk.name: quirk
+    for module in (stream, packets, hearing, sdp, calls, machines)
+    for quirk in module.QUIRKS
+}
+"""Every quirk by its name."""
+
+
+def parse_quirks(text: str) -> tuple[Quirk, ...]:
+    """Read a list of quirks.
+
+    Raises QuirkError for an unknown name, a value that does not suit, or two that exclude each other.
+    """
+    quirks = tuple(_parse_quirk(part.strip()) for part in text.split(",") if part.strip())
+    check_combination(quirks)
+    return quirks
+
+
+def check_combination(quirks: Sequence[Quirk]) -> None:
+    """Raises QuirkError when a quirk is there twice, or two of them settle the same thing."""
+    names = [quirk.name for quirk in quirks]
+    for position, quirk in enumerate(quirks):
+        others = {*names[:position], *names[position + 1 :]}
+        clash = next((name for name in names if name in others & (quirk.excludes | {quirk.name})), None)
+        if clash is not None:
+            raise QuirkError(f"{quirk.name} cannot be combined with {clash}; leave one of them out")
+
+
+def describe(quirk: Quirk) -> str:
+    """The quirk as parse_quirks reads it."""
+    values = [_written(getattr(quirk, field)) for field in _fields(type(quirk))]
+    return f"{quirk.name}={':'.join(values)}" if values else quirk.name
+
+
+def _parse_quirk(text: str) -> Quirk:
+    name, _, values = text.partition("=")
+    kind = QUIRKS.get(name.strip().lower())
+    if kind is None:
+        raise QuirkError(f"there is no quirk {name!r}; known are {', '.join(sorted(QUIRKS))}")
+    hints = get_type_hints(kind)
+    wanted = _fields(kind)
+    given = values.split(":") if values else []
+    if len(given) > len(wanted):
+        raise QuirkError(f"{name} takes {len(wanted) or 'no'} values, not {values!r}")
+    arguments = {
+        field: _value(name, hints[field], value.strip()) for field, value in zip(wanted, given, strict=False)
+    }
+    return kind(**arguments)
+
+
+def _fields(kind: type[Quirk]) -> list[str]:
+    return [each.name for each in fields(kind)] if is_dataclass(kind) else []
+
+
+def _value(name: str, kind: type, text: str) -> object:
+    try:
+        if kind is FCF:
+            return FCF[text.upper().replace("-", "_")]
+        return kind(text.lower()) if issubclass(kind, Enum) else _READERS[kind](text)
+    except (KeyError, ValueError) as error:
+        choices = ""
+        if issubclass(kind, Enum) and kind is not FCF:
+            choices = f"; it can be {', '.join(str(each.value) for each in kind)}"
+        raise QuirkError(f"{text!r} is no value for {name}{choices}") from error
+
+
+_READERS: Mapping[type, Callable[[str], object]] = {int: int, float: float}
+
+
+def _written(value: object) -> str:
+    if isinstance(value, Enum):
+        return str(value) if isinstance(value, FCF) else str(value.value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+__all__ = ["QUIRKS", "QuirkError", "check_combination", "describe", "parse_quirks"]

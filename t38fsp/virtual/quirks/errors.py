@@ -1,0 +1,13 @@
+"""What is wrong with a quirk that cannot be."""
+
+from __future__ import annotations
+
+
+class QuirkError(ValueError):
+    """There is no such quirk, or none with this value, or not together with that one."""
+
+
+def check(holds: bool, name: str, wanted: str) -> None:
+    """Raises QuirkError unless it holds."""
+    if not holds:
+        raise QuirkError(f"the quirk {name} takes {wanted}")

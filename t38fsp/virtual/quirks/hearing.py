@@ -1,0 +1,441 @@
+"""Quirks of what a gateway takes: limits of size and time, beyond which our packets are lost on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from t38fsp.t30.vocabulary import Modem
+from t38fsp.t38 import ifp
+from t38fsp.t38.ifp import DataPacket, Field, IndicatorPacket
+from t38fsp.t38.values import FieldType, Indicator
+from t38fsp.virtual.points import Gateway, Habits, Quirk
+from t38fsp.virtual.quirks.errors import check
+
+_SILENCE = IndicatorPacket(Indicator.NO_SIGNAL)
+_SPOILT = {
+    FieldType.HDLC_FCS_OK: FieldType.HDLC_FCS_BAD,
+    FieldType.HDLC_FCS_OK_SIG_END: FieldType.HDLC_FCS_BAD_SIG_END,
+}
+_BURST_ENDS = frozenset(
+    {
+        FieldType.HDLC_SIG_END,
+        FieldType.HDLC_FCS_OK_SIG_END,
+        FieldType.HDLC_FCS_BAD_SIG_END,
+        FieldType.T4_NON_ECM_SIG_END,
+    }
+)
+_RAW = frozenset({FieldType.T4_NON_ECM_DATA, FieldType.T4_NON_ECM_SIG_END})
+_TOLERANCE = 0.002
+"""Seconds by which nobody's clock is to be judged."""
+
+
+def _spoilt(packet: DataPacket) -> DataPacket:
+    """The same, but each frame that ends in it is bad."""
+    fields = (Field(_SPOILT.get(field.type, field.type), field.data) for field in packet.fields)
+    return DataPacket(packet.type, tuple(fields))
+
+
+def _ends_burst(packet: ifp.Packet) -> bool:
+    if isinstance(packet, IndicatorPacket):
+        return packet.indicator.modem is None
+    return any(field.type in _BURST_ENDS for field in packet.fields)
+
+
+# --- sizes --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class MaxDatagram(Quirk):
+    """Announces T38FaxMaxDatagram, and drops every datagram of ours that is longer.
+
+    Whoever counts only the primary, or ignores the figure, loses all image data.
+    """
+
+    octets: int = 176
+    name: ClassVar[str] = "max-datagram"
+    excludes: ClassVar[frozenset[str]] = frozenset({"max-ifp"})
+
+    def __post_init__(self) -> None:
+        check(60 <= self.octets <= 1400, self.name, "60 to 1400 octets")
+
+    def habits(self, habits: Habits) -> Habits:
+        return replace(habits, parameters=replace(habits.parameters, max_datagram=self.octets))
+
+    def datagram_in(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
+        # RTP of the seconds before the switch is no T.38.
+        if len(datagram) <= self.octets or not gateway.switched:
+            return (datagram,)
+        gateway.note(self.name)
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class MaxIfp(Quirk):
+    """Means one IFP packet by T38FaxMaxDatagram, and drops every packet of ours that is longer.
+
+    Whoever fills the datagram with one packet loses all image data.
+    """
+
+    octets: int = 72
+    name: ClassVar[str] = "max-ifp"
+
+    def __post_init__(self) -> None:
+        check(40 <= self.octets <= 1400, self.name, "40 to 1400 octets")
+
+    def habits(self, habits: Habits) -> Habits:
+        return replace(habits, parameters=replace(habits.parameters, max_datagram=self.octets))
+
+    def ifp_in(self, octets: bytes, gateway: Gateway) -> Iterable[bytes]:
+        if len(octets) <= self.octets:
+            return (octets,)
+        gateway.note(self.name)
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class OneField(Quirk):
+    """Takes the first field of a packet, and no other.
+
+    Whoever packs the end of a frame behind its data is never heard.
+    """
+
+    name: ClassVar[str] = "one-field"
+
+    def packet_in(self, packet: ifp.Packet, gateway: Gateway) -> Iterable[ifp.Packet]:
+        if isinstance(packet, DataPacket) and len(packet.fields) > 1:
+            gateway.note(self.name)
+            return (DataPacket(packet.type, packet.fields[:1]),)
+        return (packet,)
+
+
+# --- times --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PreambleNeeded(Quirk):
+    """Loses a frame that begins less than so long (0.5 to 1 s) after its v21-preamble.
+
+    T.30 allows 0.85 s; whoever uses that is not understood.
+    """
+
+    seconds: float = 1.0
+    name: ClassVar[str] = "preamble-needed"
+
+    def __post_init__(self) -> None:
+        check(0.5 <= self.seconds <= 1, self.name, "0.5 to 1 seconds")
+
+    def stage(self, gateway: Gateway) -> Quirk:
+        return _Preamble(self.seconds)
+
+
+class _Preamble(Quirk):
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._since: float | None = None
+        self._spoils = False
+
+    def packet_in(self, packet: ifp.Packet, gateway: Gateway) -> Iterable[ifp.Packet]:
+        if isinstance(packet, IndicatorPacket):
+            preamble = packet.indicator is Indicator.V21_PREAMBLE
+            if self._since is None or not preamble:
+                self._since = gateway.now if preamble else None
+            return (packet,)
+        if self._since is not None:
+            self._spoils = gateway.now - self._since < self._seconds - _TOLERANCE
+            self._since = None
+            if self._spoils:
+                gateway.note(PreambleNeeded.name)
+        if not self._spoils:
+            return (packet,)
+        self._spoils = not any(field.type in _SPOILT for field in packet.fields)
+        return (_spoilt(packet),)
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceNeeded(Quirk):
+    """Loses a burst that begins less than so long (0.01 to 0.055 s) after the end of the one before.
+
+    T.30 asks for 75 ± 20 ms; whoever answers at once is not understood.
+    """
+
+    seconds: float = 0.055
+    name: ClassVar[str] = "silence-needed"
+
+    def __post_init__(self) -> None:
+        check(0.01 <= self.seconds <= 0.055, self.name, "0.01 to 0.055 seconds")
+
+    def stage(self, gateway: Gateway) -> Quirk:
+        return _Silence(self.seconds)
+
+
+class _Silence(Quirk):
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._ended = float("-inf")
+        self._deaf = False
+
+    def packet_in(self, packet: ifp.Packet, gateway: Gateway) -> Iterable[ifp.Packet]:
+        if isinstance(packet, IndicatorPacket) and packet.indicator.modem is not None:
+            self._deaf = gateway.now - self._ended < self._seconds - _TOLERANCE
+            if self._deaf:
+                gateway.note(SilenceNeeded.name)
+        elif _ends_burst(packet):
+            self._ended = gateway.now if not self._deaf else self._ended
+        return () if self._deaf else (packet,)
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierLimit(Quirk):
+    """Cuts any burst after so many seconds (10 or more), in either direction (AudioCodes, about 90 s).
+
+    Whoever sends a page that takes longer loses its end each time, however often it is sent.
+    """
+
+    seconds: float = 90.0
+    name: ClassVar[str] = "carrier-limit"
+
+    def __post_init__(self) -> None:
+        check(self.seconds >= 10, self.name, "10 seconds or more")
+
+    def stage(self, gateway: Gateway) -> Quirk:
+        return _Cuts(self.seconds)
+
+
+class _Cuts(Quirk):
+    def __init__(self, seconds: float) -> None:
+        self._inwards = _Carrier(seconds)
+        self._outwards = _Carrier(seconds)
+
+    def packet_in(self, packet: ifp.Packet, gateway: Gateway) -> Iterable[ifp.Packet]:
+        return self._inwards.cut(packet, gateway)
+
+    def packet_out(self, packet: ifp.Packet, gateway: Gateway) -> Iterable[ifp.Packet]:
+        return self._outwards.cut(packet, gateway)
+
+
+class _Carrier:
+    """One direction of a line that is cut."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._since: float | None = None
+        self._cut = False
+
+    def cut(self, packet: ifp.Packet, gateway: Gateway) -> Iterable[ifp.Packet]:
+        indicator = isinstance(packet, IndicatorPacket)
+        if indicator or _ends_burst(packet):
+            cut = self._cut
+            self._since = gateway.now if indicator and not _ends_burst(packet) else None
+            self._cut = False
+            return () if cut and not indicator else (packet,)
+        if self._since is None:
+            self._since = gateway.now
+        if not self._cut and gateway.now - self._since > self._seconds:
+            self._cut = True
+            gateway.note(CarrierLimit.name)
+            return (_SILENCE,)
+        return () if self._cut else (packet,)
+
+
+@dataclass(frozen=True, slots=True)
+class PageTailNeeded(Quirk):
+    """Drops its carrier so long (up to 0.04 s) before the end of raw data, and what comes there is lost.
+
+    Whoever ends a page without ECM with its RTC loses the last rows.
+    """
+
+    seconds: float = 0.04
+    name: ClassVar[str] = "page-tail-needed"
+
+    def __post_init__(self) -> None:
+        check(0 < self.seconds <= 0.04, self.name, "more than 0 and up to 0.04 seconds")
+
+    def stage(self, gateway: Gateway) -> Quirk:
+        return _PageTail(self.seconds)
+
+
+class _PageTail(Quirk):
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._held = b""
+
+    def packet_in(self, packet: ifp.Packet, gateway: Gateway) -> Iterable[ifp.Packet]:
+        if not isinstance(packet, DataPacket) or packet.type.modem in (None, Modem.V21):
+            self._held = b""
+            return (packet,)
+        raw = [field for field in packet.fields if field.type in _RAW]
+        if not raw or packet.type.modem is None:
+            return (packet,)
+        data = self._held + b"".join(field.data for field in raw)
+        keep = int(self._seconds * packet.type.modem.rate / 8)
+        if raw[-1].type is FieldType.T4_NON_ECM_SIG_END:
+            self._held = b""
+            gateway.note(PageTailNeeded.name)
+            return (packet,) if not raw[-1].data else (DataPacket(packet.type, (Field(raw[-1].type),)),)
+        self._held = data[-keep:]
+        passed = data[:-keep]
+        return (DataPacket(packet.type, (Field(FieldType.T4_NON_ECM_DATA, passed),)),) if passed else ()
+
+
+@dataclass(frozen=True, slots=True)
+class FrameTailNeeded(Quirk):
+    """Loses the last frame of a burst when no-signal follows it in less than so long (up to 0.08 s).
+
+    Whoever drops the carrier with the last octet is never answered.
+    """
+
+    seconds: float = 0.05
+    name: ClassVar[str] = "frame-tail-needed"
+
+    def __post_init__(self) -> None:
+        check(0 < self.seconds <= 0.08, self.name, "more than 0 and up to 0.08 seconds")
+
+    def stage(self, gateway: Gateway) -> Quirk:
+        return _FrameTail(self.seconds)
+
+
+class _FrameTail(Quirk):
+    """Keeps the end of the last frame back until it is known what follows."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._held: DataPacket | None = None
+        self._since = 0.0
+
+    def packet_in(self, packet: ifp.Packet, gateway: Gateway) -> Iterable[ifp.Packet]:
+        held, self._held = self._held, None
+        before: tuple[ifp.Packet, ...] = ()
+        if held is not None:
+            if packet == held:
+                self._held = held
+                return ()
+            lost = packet == _SILENCE and gateway.now - self._since < self._seconds - _TOLERANCE
+            if lost:
+                gateway.note(FrameTailNeeded.name)
+            before = (_spoilt(held) if lost else held,)
+        if isinstance(packet, DataPacket) and any(
+            field.type is FieldType.HDLC_FCS_OK_SIG_END for field in packet.fields
+        ):
+            self._held, self._since = packet, gateway.now
+            return before
+        return (*before, packet)
+
+
+@dataclass(frozen=True, slots=True)
+class ChokesOnDoubleEnd(Quirk):
+    """Hears nothing for 3 s after an hdlc-sig-end that follows fcs-OK-sig-end.
+
+    Whoever sends that forbidden form loses its next burst.
+    """
+
+    name: ClassVar[str] = "chokes-on-double-end"
+
+    def stage(self, gateway: Gateway) -> Quirk:
+        return _Chokes()
+
+
+class _Chokes(Quirk):
+    def __init__(self) -> None:
+        self._ended = False
+        self._deaf_until = float("-inf")
+
+    def packet_in(self, packet: ifp.Packet, gateway: Gateway) -> Iterable[ifp.Packet]:
+        if isinstance(packet, DataPacket):
+            for field in packet.fields:
+                if field.type is FieldType.HDLC_SIG_END and self._ended:
+                    gateway.note(ChokesOnDoubleEnd.name)
+                    self._deaf_until = gateway.now + 3
+                self._ended = field.type is FieldType.HDLC_FCS_OK_SIG_END
+        return () if gateway.now < self._deaf_until else (packet,)
+
+
+@dataclass(frozen=True, slots=True)
+class StrictModem(Quirk):
+    """Plays what it receives on a modem that waits for nothing, from a buffer of ``seconds`` and ``octets``.
+
+    A frame of which octets come too late is spoilt, a page without ECM gets zeros in its middle, and what
+    does not fit the buffer is lost. Whoever is late, or far ahead, or drifts, is not understood.
+    """
+
+    seconds: float = 0.2
+    octets: int = 1800
+    name: ClassVar[str] = "strict-modem"
+
+    def __post_init__(self) -> None:
+        check(
+            0.05 <= self.seconds <= 2 and self.octets >= 150,
+            self.name,
+            "0.05 to 2 seconds and 150 octets or more",
+        )
+
+    def habits(self, habits: Habits) -> Habits:
+        return replace(habits, parameters=replace(habits.parameters, max_buffer=self.octets))
+
+    def stage(self, gateway: Gateway) -> Quirk:
+        return _Modem(self)
+
+
+class _Modem(Quirk):
+    def __init__(self, quirk: StrictModem) -> None:
+        self._quirk = quirk
+        self._began: float | None = None  # when the first octet is played
+        self._octets = 0  # received in this burst, or since the last gap between frames
+        self._spoils = False
+
+    def packet_in(self, packet: ifp.Packet, gateway: Gateway) -> Iterable[ifp.Packet]:
+        if isinstance(packet, IndicatorPacket) or packet.type.modem is None:
+            self._began = None
+            self._spoils = False
+            return (packet,)
+        size = sum(len(field.data) for field in packet.fields)
+        if not size:
+            return self._end(packet)
+        rate = packet.type.modem.rate / 8
+        if self._began is None:
+            self._began, self._octets = gateway.now + self._quirk.seconds, 0
+        played = max((gateway.now - self._began) * rate, 0.0)
+        missing = int(played - self._octets + 0.5)
+        if missing > 0 and self._octets:
+            gateway.note(StrictModem.name)
+            self._octets += missing
+            if packet.fields[0].type in _RAW:
+                fill = Field(FieldType.T4_NON_ECM_DATA, bytes(missing))
+                self._octets += size
+                return DataPacket(packet.type, (fill,)), packet
+            self._spoils = True
+        if self._octets + size - played > self._quirk.octets:
+            gateway.note(StrictModem.name)
+            self._spoils = True
+            return ()
+        self._octets += size
+        return (_spoilt(packet),) if self._ends_spoilt(packet) else (packet,)
+
+    def _end(self, packet: DataPacket) -> Iterable[ifp.Packet]:
+        if not self._ends_spoilt(packet):
+            return (packet,)
+        return (_spoilt(packet),)
+
+    def _ends_spoilt(self, packet: DataPacket) -> bool:
+        """Whether the frame that ends here is spoilt; flags between frames can be played for any time."""
+        ends = any(field.type in _SPOILT for field in packet.fields)
+        spoilt = ends and self._spoils
+        if ends:
+            self._spoils = False
+            self._began = None
+        return spoilt
+
+
+QUIRKS: tuple[type[Quirk], ...] = (
+    MaxDatagram,
+    MaxIfp,
+    OneField,
+    PreambleNeeded,
+    SilenceNeeded,
+    CarrierLimit,
+    PageTailNeeded,
+    FrameTailNeeded,
+    ChokesOnDoubleEnd,
+    StrictModem,
+)

@@ -1,0 +1,567 @@
+"""Quirks of the fax machine, and of what a telephone line makes of its frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, overload
+
+from t38fsp.audio.leg import Role
+from t38fsp.t30.capabilities import Capabilities
+from t38fsp.t30.frames import (
+    FCF,
+    WITHOUT_INTERRUPT,
+    Frame,
+    FrameError,
+    PartialPageSignal,
+    is_image_frame,
+)
+from t38fsp.t30.vocabulary import (
+    Burst,
+    CarrierDetected,
+    CarrierLost,
+    DataReceived,
+    FrameReceived,
+    HdlcBurst,
+    LineSignal,
+    Modem,
+    PageQuality,
+    RawBurst,
+)
+from t38fsp.t38 import ifp
+from t38fsp.t38.ifp import DataPacket, Field, IndicatorPacket
+from t38fsp.t38.values import DataType, FieldType
+from t38fsp.virtual.points import Gateway, Habits, Quirk
+from t38fsp.virtual.quirks.errors import check
+from t38fsp.virtual.quirks.frames import command_of, ends_document, heard, rewritten, single
+
+_ANSWERING = frozenset({Role.ANSWERING})
+_CALLING = frozenset({Role.CALLING})
+
+
+@dataclass(frozen=True, slots=True)
+class DeafTo(Quirk):
+    """Does not hear the first ``times`` commands or responses of a kind, such as DCS, EOP, PPS or MCF.
+
+    Whoever sends each once only gets no answer.
+    """
+
+    frame: FCF = FCF.MCF
+    times: int = 1
+    name: ClassVar[str] = "deaf-to"
+
+    def __post_init__(self) -> None:
+        check(1 <= self.times <= 2, self.name, "a frame, and once or twice: after three times a call ends")
+
+    def stage(self, gateway: Gateway) -> Quirk:
+        return _Deaf(self)
+
+
+class _Deaf(Quirk):
+    def __init__(self, quirk: DeafTo) -> None:
+        self._quirk = quirk
+        self._left = quirk.times
+
+    def signal_in(self, signal: LineSignal, gateway: Gateway) -> Iterable[LineSignal]:
+        frame = heard(signal)
+        if self._left and frame is not None and frame.fcf is self._quirk.frame:
+            assert isinstance(signal, FrameReceived)
+            self._left -= 1
+            gateway.note(self._quirk.name)
+            return (replace(signal, good=False),)
+        return (signal,)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedDis(Quirk):
+    """Repeats its DIS although DCS came, and the second one says more than the first.
+
+    Whoever goes by the first DIS, or hangs up at the second, sends badly or not at all.
+    """
+
+    name: ClassVar[str] = "changed-dis"
+    roles: ClassVar[frozenset[Role]] = _ANSWERING
+
+    def stage(self, gateway: Gateway) -> Quirk:
+        return _Changes()
+
+
+class _Changes(Quirk):
+    def __init__(self) -> None:
+        self._said = 0
+        self._deaf = False
+
+    def burst_out(self, burst: Burst, gateway: Gateway) -> Iterable[Burst]:
+        if command_of(burst) is not FCF.DIS:
+            return (burst,)
+        self._said += 1
+        if self._said > 1 or not isinstance(burst, HdlcBurst):
+            return (burst,)
+        self._deaf = True
+        gateway.note(ChangedDis.name)
+        return (rewritten(burst, self._poorer),)
+
+    def signal_in(self, signal: LineSignal, gateway: Gateway) -> Iterable[LineSignal]:
+        frame = heard(signal)
+        if self._deaf and frame is not None and frame.fcf is FCF.DCS:
+            assert isinstance(signal, FrameReceived)
+            self._deaf = False
+            return (replace(signal, good=False),)
+        return (signal,)
+
+    @staticmethod
+    def _poorer(frame: Frame) -> Frame:
+        if frame.fcf is not FCF.DIS:
+            return frame
+        said = Capabilities.parse(frame.fif)
+        v27 = frozenset({Modem.V27TER_2400, Modem.V27TER_4800})
+        return replace(frame, fif=bytes(replace(said, modems=v27, ecm=False)))
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignNsf(Quirk):
+    """Puts an NSF in front of its DIS, of which a gateway has overwritten country and maker.
+
+    Whoever believes it speaks a private protocol with somebody else's machine.
+    """
+
+    name: ClassVar[str] = "foreign-nsf"
+    roles: ClassVar[frozenset[Role]] = _ANSWERING
+
+    def burst_out(self, burst: Burst, gateway: Gateway) -> Iterable[Burst]:
+        if command_of(burst) is not FCF.DIS or not isinstance(burst, HdlcBurst):
+            return (burst,)
+        gateway.note(self.name)
+        nsf = bytes(Frame(FCF.NSF, b"\xff\xff\xff\x55\xaa" + bytes(40), final=False))
+        return (replace(burst, frames=(nsf, *burst.frames)),)
+
+
+@dataclass(frozen=True, slots=True)
+class LateStart(Quirk):
+    """Is silent for so many seconds (0 to 30) after the switch: CED and DIS come late.
+
+    Whoever gives up before T1 has no fax.
+    """
+
+    seconds: float = 12.0
+    name: ClassVar[str] = "late-start"
+
+    def __post_init__(self) -> None:
+        check(0 <= self.seconds <= 30, self.name, "0 to 30 seconds")
+
+    def habits(self, habits: Habits) -> Habits:
+        return replace(habits, start_after=self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class CedAfterSwitch(Quirk):
+    """Plays its CED behind the switch, for three seconds; without this quirk there is none in T.38.
+
+    Whoever takes CED for the answer of a human, or needs it, goes wrong either way.
+    """
+
+    name: ClassVar[str] = "ced-after-switch"
+    roles: ClassVar[frozenset[Role]] = _ANSWERING
+
+    def habits(self, habits: Habits) -> Habits:
+        return replace(habits, ced=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Echo(Quirk):
+    """Sends each V.21 burst of ours back to us before its machine answers.
+
+    Whoever takes its own command for an answer goes on without one.
+    """
+
+    name: ClassVar[str] = "echo"
+
+    def stage(self, gateway: Gateway) -> Quirk:
+        return _Echoes()
+
+
+class _Echoes(Quirk):
+    def __init__(self) -> None:
+        self._frames: list[bytes] = []
+
+    def signal_in(self, signal: LineSignal, gateway: Gateway) -> Iterable[LineSignal]:
+        match signal:
+            case CarrierDetected():
+                self._frames = []
+            case FrameReceived(modem=Modem.V21, frame=frame, good=True):
+                self._frames.append(frame)
+            case CarrierLost() if self._frames:
+                gateway.note(Echo.name)
+                gateway.play(HdlcBurst(Modem.V21, tuple(self._frames)))
+                self._frames = []
+        return (signal,)
+
+
+# --- pages --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RtnLast(Quirk):
+    """Refuses the last page with RTN, so many times (1 or 2).
+
+    Whoever gives a refused last page up, or calls it sent, loses it (spandsp's default).
+    """
+
+    times: int = 1
+    name: ClassVar[str] = "rtn-last"
+    roles: ClassVar[frozenset[Role]] = _ANSWERING
+
+    def __post_init__(self) -> None:
+        check(1 <= self.times <= 2, self.name, "once or twice: after three times a call ends")
+
+    def stage(self, gateway: Gateway) -> Quirk:
+        return _Refuses(self.times)
+
+
+class _Refuses(Quirk):
+    def __init__(self, times: int) -> None:
+        self._left = times
+        self._last_page = False
+
+    def signal_in(self, signal: LineSignal, gateway: Gateway) -> Iterable[LineSignal]:
+        frame = heard(signal)
+        if frame is not None and ends_document(frame) is not None:
+            self._last_page = bool(ends_document(frame))
+        return (signal,)
+
+    def judge(self, quality: PageQuality, gateway: Gateway) -> PageQuality | None:
+        if not (self._left and self._last_page):
+            return quality
+        self._left -= 1
+        gateway.note(RtnLast.name)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class PoorCopies(Quirk):
+    """Finds every page without ECM poor, and takes it with RTP: good, but train again.
+
+    Whoever sends the page again sends it twice; whoever goes on without training is not understood.
+    """
+
+    name: ClassVar[str] = "rtp"
+    roles: ClassVar[frozenset[Role]] = _ANSWERING
+
+    def judge(self, quality: PageQuality, gateway: Gateway) -> PageQuality | None:
+        gateway.note(self.name)
+        return PageQuality(100, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class FailsTraining(Quirk):
+    """Does not pass the first ``times`` (1 to 4) training checks: FTT.
+
+    Whoever does not lower the rate never gets through.
+    """
+
+    times: int = 2
+    name: ClassVar[str] = "ftt"
+
+    def __post_init__(self) -> None:
+        check(1 <= self.times <= 4, self.name, "1 to 4 times")
+
+    def stage(self, gateway: Gateway) -> Quirk:
+        return _SpoilsTraining(self.times)
+
+
+class _SpoilsTraining(Quirk):
+    def __init__(self, times: int) -> None:
+        self._left = times
+        self._training = False
+
+    def signal_in(self, signal: LineSignal, gateway: Gateway) -> Iterable[LineSignal]:
+        frame = heard(signal)
+        if frame is not None and frame.fcf is FCF.DCS:
+            self._training = self._left > 0
+            self._left -= self._training
+            if self._training:
+                gateway.note(FailsTraining.name)
+        elif frame is not None:
+            self._training = False
+        if self._training and isinstance(signal, DataReceived):
+            return (replace(signal, data=b"\x55" * len(signal.data)),)
+        return (signal,)
+
+    def burst_out(self, burst: Burst, gateway: Gateway) -> Iterable[Burst]:
+        spoils = self._left and gateway.role is Role.CALLING
+        if spoils and isinstance(burst, RawBurst) and not burst.data.strip(b"\0"):
+            self._left -= 1
+            gateway.note(FailsTraining.name)
+            return (replace(burst, data=b"\x55" * len(burst.data)),)
+        return (burst,)
+
+
+@dataclass(frozen=True, slots=True)
+class PprStorm(Quirk):
+    """Loses every frame of the first ``times`` (1 to 12) image bursts with ECM: PPR for all of them.
+
+    Whoever does not ask to go on at a lower rate (CTC) after the fourth PPR has no fax.
+    """
+
+    times: int = 4
+    name: ClassVar[str] = "ppr-storm"
+
+    def __post_init__(self) -> None:
+        check(1 <= self.times <= 12, self.name, "1 to 12 times")
+
+    def stage(self, gateway: Gateway) -> Quirk:
+        return _Storm(self.times)
+
+
+class _Storm(Quirk):
+    def __init__(self, times: int) -> None:
+        self._left = times
+        self._storming = False
+
+    def signal_in(self, signal: LineSignal, gateway: Gateway) -> Iterable[LineSignal]:
+        if isinstance(signal, CarrierDetected):
+            self._storming = False
+        elif isinstance(signal, FrameReceived) and is_image_frame(signal.frame):
+            self._begin(gateway)
+            return (replace(signal, good=signal.good and not self._storming),)
+        return (signal,)
+
+    def packet_out(self, packet: ifp.Packet, gateway: Gateway) -> Iterable[ifp.Packet]:
+        if isinstance(packet, IndicatorPacket):
+            self._storming = False
+        elif packet.type is not DataType.V21 and any(
+            field.type is FieldType.HDLC_FCS_OK for field in packet.fields
+        ):
+            self._begin(gateway)
+            if self._storming:
+                fields = (
+                    Field(FieldType.HDLC_FCS_BAD, field.data)
+                    if field.type is FieldType.HDLC_FCS_OK
+                    else field
+                    for field in packet.fields
+                )
+                return (DataPacket(packet.type, tuple(fields)),)
+        return (packet,)
+
+    def _begin(self, gateway: Gateway) -> None:
+        if not self._storming and self._left:
+            self._storming = True
+            self._left -= 1
+            gateway.note(PprStorm.name)
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoresCtc(Quirk):
+    """Never answers CTC. Shows together with ppr-storm.
+
+    Whoever has no other way to a lower rate ends the call there.
+    """
+
+    name: ClassVar[str] = "ignores-ctc"
+    roles: ClassVar[frozenset[Role]] = _ANSWERING
+
+    def signal_in(self, signal: LineSignal, gateway: Gateway) -> Iterable[LineSignal]:
+        frame = heard(signal)
+        if isinstance(signal, FrameReceived) and frame is not None and frame.fcf is FCF.CTC:
+            gateway.note(self.name)
+            return (replace(signal, good=False),)
+        return (signal,)
+
+
+@dataclass(frozen=True, slots=True)
+class Busy(Quirk):
+    """Takes so many seconds (0 to 50) to put a page away: RNR with ECM, silence without.
+
+    Whoever does not ask with RR, or gives up before T5, loses the page.
+    """
+
+    seconds: float = 12.0
+    name: ClassVar[str] = "rnr"
+    roles: ClassVar[frozenset[Role]] = _ANSWERING
+
+    def __post_init__(self) -> None:
+        check(0 <= self.seconds <= 50, self.name, "0 to 50 seconds")
+
+    def habits(self, habits: Habits) -> Habits:
+        return replace(habits, paper_seconds=self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class AsksAgain(Quirk):
+    """Answers with CRP first, as if it had not understood, to each command that ends a page.
+
+    Whoever does not repeat it waits for T4 each time, or ends the call.
+    """
+
+    name: ClassVar[str] = "crp"
+
+    def stage(self, gateway: Gateway) -> Quirk:
+        return _AsksAgain()
+
+
+class _AsksAgain(Quirk):
+    def __init__(self) -> None:
+        self._asked = False
+
+    def burst_out(self, burst: Burst, gateway: Gateway) -> Iterable[Burst]:
+        if gateway.role is not Role.ANSWERING or command_of(burst) is not FCF.MCF:
+            return (burst,)
+        self._asked = not self._asked
+        if not self._asked:
+            return (burst,)
+        gateway.note(AsksAgain.name)
+        return (single(FCF.CRP),)
+
+    def signal_in(self, signal: LineSignal, gateway: Gateway) -> Iterable[LineSignal]:
+        frame = heard(signal)
+        if gateway.role is not Role.CALLING or frame is None or frame.fcf is not FCF.MCF:
+            return (signal,)
+        self._asked = not self._asked
+        if not self._asked:
+            return (signal,)
+        assert isinstance(signal, FrameReceived)
+        gateway.note(AsksAgain.name)
+        gateway.play(single(FCF.CRP, x=True))
+        return (replace(signal, good=False),)
+
+
+@dataclass(frozen=True, slots=True)
+class Operator(Quirk):
+    """Calls for an operator with each page: PIP and PIN instead of MCF and RTN, PRI-EOP instead of EOP.
+
+    Whoever waits for a human to talk, or ignores these, never gets on.
+    """
+
+    name: ClassVar[str] = "operator"
+
+    def burst_out(self, burst: Burst, gateway: Gateway) -> Iterable[Burst]:
+        if command_of(burst) is None or not isinstance(burst, HdlcBurst):
+            return (burst,)
+        changed = rewritten(burst, _interrupting)
+        if changed != burst:
+            gateway.note(self.name)
+        return (changed,)
+
+
+_INTERRUPTING = {FCF.MCF: FCF.PIP, FCF.RTN: FCF.PIN} | {
+    plain: interrupting for interrupting, plain in WITHOUT_INTERRUPT.items()
+}
+
+
+def _interrupting(frame: Frame) -> Frame:
+    if frame.fcf is FCF.PPS:
+        try:
+            signal = PartialPageSignal.parse(frame.fif)
+        except FrameError:
+            return frame
+        if signal.following is None:
+            return frame
+        following = _INTERRUPTING.get(signal.following, signal.following)
+        return replace(frame, fif=replace(signal, following=following).to_fif(x=frame.x))
+    return replace(frame, fcf=_INTERRUPTING.get(frame.fcf, frame.fcf))
+
+
+@dataclass(frozen=True, slots=True)
+class CutFrames(Quirk):
+    """Passes the first image frames of a page on without their last octets, and says that their FCS is good.
+
+    Whoever believes the FCS puts a hole into the page.
+    """
+
+    frames: int = 3
+    name: ClassVar[str] = "cut-frames"
+    roles: ClassVar[frozenset[Role]] = _CALLING
+
+    def __post_init__(self) -> None:
+        check(self.frames >= 1, self.name, "1 frame or more")
+
+    def stage(self, gateway: Gateway) -> Quirk:
+        return _CutsFrames(self.frames)
+
+
+class _CutsFrames(Quirk):
+    def __init__(self, frames: int) -> None:
+        self._left = frames
+
+    def burst_out(self, burst: Burst, gateway: Gateway) -> Iterable[Burst]:
+        if not self._left or not isinstance(burst, HdlcBurst) or burst.modem is Modem.V21:
+            return (burst,)
+        cut, self._left = self._left, 0
+        gateway.note(CutFrames.name)
+        return (replace(burst, frames=_Cut(burst.frames, cut)),)
+
+
+class _Cut(Sequence[bytes]):
+    """Frames, the first few of them too short."""
+
+    def __init__(self, frames: Sequence[bytes], cut: int) -> None:
+        self._frames = frames
+        self._cut = cut
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[bytes]: ...
+
+    def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
+        if isinstance(index, slice):
+            return [self[position] for position in range(*index.indices(len(self)))]
+        frame = self._frames[index]
+        short = is_image_frame(frame) and len(frame) > 20 and range(len(self))[index] < self._cut
+        return frame[:-9] if short else frame
+
+
+@dataclass(frozen=True, slots=True)
+class DcnAfter(Quirk):
+    """Sends DCN instead of its burst number ``bursts`` (1 or more), as somebody presses the stop button.
+
+    Whoever goes on, or reports pages that were not confirmed, is wrong.
+    """
+
+    bursts: int = 3
+    name: ClassVar[str] = "dcn-after"
+    survivable: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check(self.bursts >= 1, self.name, "the number of a burst, from 1")
+
+    def stage(self, gateway: Gateway) -> Quirk:
+        return _Stops(self.bursts)
+
+
+class _Stops(Quirk):
+    def __init__(self, bursts: int) -> None:
+        self._left = bursts
+
+    def burst_out(self, burst: Burst, gateway: Gateway) -> Iterable[Burst]:
+        if isinstance(burst, HdlcBurst | RawBurst):
+            self._left -= 1
+            if self._left == 0:
+                gateway.note(DcnAfter.name)
+                gateway.stop_machine()
+                return ()
+        return (burst,)
+
+
+QUIRKS: tuple[type[Quirk], ...] = (
+    DeafTo,
+    ChangedDis,
+    ForeignNsf,
+    LateStart,
+    CedAfterSwitch,
+    Echo,
+    RtnLast,
+    PoorCopies,
+    FailsTraining,
+    PprStorm,
+    IgnoresCtc,
+    Busy,
+    AsksAgain,
+    Operator,
+    CutFrames,
+    DcnAfter,
+)

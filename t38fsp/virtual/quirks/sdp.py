@@ -1,0 +1,218 @@
+"""Quirks of how a gateway writes SDP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import ClassVar
+
+from sip.sdp import Attribute, MediaDescription, SessionDescription
+from t38fsp.audio.leg import Role
+from t38fsp.audio.offer import audio_media
+from t38fsp.t38.attributes import ErrorCorrection, RateManagement
+from t38fsp.virtual.points import Gateway, Habits, Quirk
+from t38fsp.virtual.quirks.errors import check
+
+Media = Sequence[MediaDescription] | None
+
+
+def _images(media: Media, change: Callable[[MediaDescription], MediaDescription]) -> Media:
+    """The same with every accepted image line changed."""
+    if media is None:
+        return None
+    return [change(each) if each.kind == "image" and each.port else each for each in media]
+
+
+@dataclass(frozen=True, slots=True)
+class Version(Quirk):
+    """Says T38FaxVersion 0 to 3.
+
+    From 2 on the fields of packets are written otherwise; whoever answers a version that it does not speak
+    is not understood.
+    """
+
+    version: int = 3
+    name: ClassVar[str] = "version"
+
+    def __post_init__(self) -> None:
+        check(0 <= self.version <= 3, self.name, "0 to 3")
+
+    def habits(self, habits: Habits) -> Habits:
+        return replace(habits, parameters=replace(habits.parameters, version=self.version))
+
+
+class BooleanStyle(Enum):
+    ZERO = "zero"
+    """``a=T38FaxFillBitRemoval:0``, which means false."""
+    ONE = "one"
+    """``:1``, which means true."""
+    BARE = "bare"
+    """Without a value, which means true."""
+
+
+@dataclass(frozen=True, slots=True)
+class Booleans(Quirk):
+    """Writes the boolean attributes as ``:0``, ``:1`` or bare.
+
+    Whoever reads ``:0`` as true, or agrees to what it cannot do, removes fill bits that nobody puts back.
+    """
+
+    style: BooleanStyle = BooleanStyle.ZERO
+    name: ClassVar[str] = "booleans"
+
+    def media_out(self, media: Media, offer: SessionDescription | None, gateway: Gateway) -> Media:
+        value = {BooleanStyle.ZERO: "0", BooleanStyle.ONE: "1", BooleanStyle.BARE: None}[self.style]
+        names = ("T38FaxFillBitRemoval", "T38FaxTranscodingMMR", "T38FaxTranscodingJBIG")
+        if offer is not None and self.style is not BooleanStyle.ZERO:
+            return media  # an answer claims nothing that was not offered
+        more = tuple(Attribute(name, value) for name in names)
+        return _images(media, lambda each: replace(each, attributes=(*each.attributes, *more)))
+
+
+@dataclass(frozen=True, slots=True)
+class OddSpelling(Quirk):
+    """Spells the attributes as the field does: lower case, T38FaxMaxRate, T38MaxDatagram, ``UDPTL T38``.
+
+    Whoever compares names exactly falls back to defaults, or refuses the call.
+    """
+
+    name: ClassVar[str] = "odd-spelling"
+
+    def media_out(self, media: Media, offer: SessionDescription | None, gateway: Gateway) -> Media:
+        return _images(media, self._spelt)
+
+    @staticmethod
+    def _spelt(media: MediaDescription) -> MediaDescription:
+        names = {"T38MaxBitRate": "T38FaxMaxRate", "T38FaxMaxDatagram": "T38MaxDatagram"}
+        attributes = tuple(
+            Attribute(names.get(each.name, each.name.lower()), each.value) for each in media.attributes
+        )
+        return replace(media, protocol="UDPTL", formats=("T38",), attributes=attributes)
+
+
+@dataclass(frozen=True, slots=True)
+class NoAttributes(Quirk):
+    """Offers and answers T.38 without a single attribute.
+
+    Whoever needs one of them fails, or divides by a datagram size of nothing.
+    """
+
+    name: ClassVar[str] = "no-attributes"
+
+    def media_out(self, media: Media, offer: SessionDescription | None, gateway: Gateway) -> Media:
+        return _images(media, lambda each: replace(each, attributes=()))
+
+
+@dataclass(frozen=True, slots=True)
+class TwoCorrections(Quirk):
+    """Writes two lines of T38FaxUdpEC, parity before redundancy.
+
+    Whoever goes by the first sends parity to a gateway that reads copies only.
+    """
+
+    name: ClassVar[str] = "two-corrections"
+
+    def media_out(self, media: Media, offer: SessionDescription | None, gateway: Gateway) -> Media:
+        parity = Attribute("T38FaxUdpEC", ErrorCorrection.FEC.value)
+        return _images(media, lambda each: replace(each, attributes=(parity, *each.attributes)))
+
+
+class Correction(Enum):
+    NONE = "none"
+    REDUNDANCY = "redundancy"
+    FEC = "fec"
+
+
+@dataclass(frozen=True, slots=True)
+class UdpCorrection(Quirk):
+    """Says none, redundancy or fec in T38FaxUdpEC.
+
+    Whoever sends what was not offered is dropped by some; whoever refuses fec has no call.
+    """
+
+    correction: Correction = Correction.NONE
+    name: ClassVar[str] = "udp-ec"
+
+    def habits(self, habits: Habits) -> Habits:
+        said = {
+            Correction.NONE: ErrorCorrection.NONE,
+            Correction.REDUNDANCY: ErrorCorrection.REDUNDANCY,
+            Correction.FEC: ErrorCorrection.FEC,
+        }[self.correction]
+        return replace(habits, parameters=replace(habits.parameters, error_correction=said))
+
+
+@dataclass(frozen=True, slots=True)
+class AudioZero(Quirk):
+    """Offers T.38 as its second line, behind ``m=audio 0``.
+
+    Whoever answers one line only, or in another order, breaks the call (Avaya fails).
+    """
+
+    name: ClassVar[str] = "audio-zero"
+
+    def media_out(self, media: Media, offer: SessionDescription | None, gateway: Gateway) -> Media:
+        if offer is not None or media is None or [each.kind for each in media] != ["image"]:
+            return media
+        return [replace(audio_media(2, (0,)), port=0, attributes=()), *media]
+
+
+@dataclass(frozen=True, slots=True)
+class BothMedia(Quirk):
+    """Offers audio and T.38 together in its INVITE.
+
+    Whoever takes the first line only stays in audio.
+    """
+
+    name: ClassVar[str] = "both-media"
+    roles: ClassVar[frozenset[Role]] = frozenset({Role.CALLING})
+
+    def media_out(self, media: Media, offer: SessionDescription | None, gateway: Gateway) -> Media:
+        if offer is not None or media is None or gateway.switched or [m.kind for m in media] != ["audio"]:
+            return media
+        image = gateway.habits.parameters.to_media(media[0].port)
+        return [*media, image]
+
+
+@dataclass(frozen=True, slots=True)
+class LocalTcf(Quirk):
+    """Wants the gateways to check the training themselves (localTCF), which is not for UDPTL.
+
+    Whoever agrees sends a TCF that nobody answers. The call stays in audio, and no fax comes of it.
+    """
+
+    name: ClassVar[str] = "local-tcf"
+    survivable: ClassVar[bool] = False
+
+    def habits(self, habits: Habits) -> Habits:
+        parameters = replace(habits.parameters, rate_management=RateManagement.LOCAL_TCF)
+        return replace(habits, parameters=parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class RtpT38(Quirk):
+    """Writes T.38 as ``RTP/AVP`` (border controllers that rewrite what they do not know).
+
+    Whoever sends UDPTL to it is not heard. The call stays in audio, and no fax comes of it.
+    """
+
+    name: ClassVar[str] = "rtp-t38"
+    survivable: ClassVar[bool] = False
+
+    def media_out(self, media: Media, offer: SessionDescription | None, gateway: Gateway) -> Media:
+        return _images(media, lambda each: replace(each, protocol="RTP/AVP"))
+
+
+QUIRKS: tuple[type[Quirk], ...] = (
+    Version,
+    Booleans,
+    OddSpelling,
+    NoAttributes,
+    TwoCorrections,
+    UdpCorrection,
+    AudioZero,
+    BothMedia,
+    LocalTcf,
+    RtpT38,
+)

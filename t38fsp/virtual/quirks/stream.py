@@ -1,0 +1,317 @@
+"""Quirks of the stream of datagrams: numbers, error recovery, and what is sent when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import ClassVar
+
+from t38fsp.t38.udptl import Datagram, UdptlError
+from t38fsp.t38.values import Indicator
+from t38fsp.virtual.points import Gateway, Habits, Moment, Quirk
+from t38fsp.virtual.quirks.errors import check
+
+
+@dataclass(frozen=True, slots=True)
+class FirstNumber(Quirk):
+    """Numbers its datagrams from 32768 instead of 0 (Cisco CUBE).
+
+    Whoever expects 0 counts half the number space as lost, or drops everything as late.
+    """
+
+    number: int = 32768
+    name: ClassVar[str] = "first-seq"
+
+    def __post_init__(self) -> None:
+        check(0 <= self.number <= 0xFFFF, self.name, "a number from 0 to 65535")
+
+    def habits(self, habits: Habits) -> Habits:
+        return replace(habits, first_number=self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class WrapToOne(Quirk):
+    """Counts from 65535 on to 1, never again to 0.
+
+    Whoever computes modulo 65536 sees a packet lost at each wrap. Shows soon with first-seq=65400.
+    """
+
+    name: ClassVar[str] = "wrap-to-one"
+
+    def habits(self, habits: Habits) -> Habits:
+        return replace(habits, number_after_ffff=1)
+
+
+@dataclass(frozen=True, slots=True)
+class NewNumbers(Quirk):
+    """Repeats indicators and ends of bursts under new numbers, not as copies of the same datagram.
+
+    Whoever takes each for a new event hears bursts that never were.
+    """
+
+    name: ClassVar[str] = "new-numbers"
+
+    def habits(self, habits: Habits) -> Habits:
+        return replace(habits, renumbered_copies=True)
+
+
+@dataclass(frozen=True, slots=True)
+class NumberJump(Quirk):
+    """Starts numbering anew in mid-call, ``ahead`` of where it was, each ``every`` datagrams.
+
+    Whoever takes the jump for loss waits for thousands of packets, or drops all that follow as late.
+    """
+
+    every: int = 150
+    ahead: int = 30000
+    name: ClassVar[str] = "seq-jump"
+
+    def __post_init__(self) -> None:
+        check(self.every >= 20 and 3000 <= self.ahead <= 62000, self.name, "20 or more, and 3000 to 62000")
+
+    def stage(self, gateway: Gateway) -> Quirk:
+        return _Jumps(self)
+
+
+class _Jumps(Quirk):
+    def __init__(self, quirk: NumberJump) -> None:
+        self._quirk = quirk
+        self._sent = 0
+
+    def datagram_out(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
+        self._sent += 1
+        if self._sent % self._quirk.every == 0:
+            number = int.from_bytes(datagram[:2], "big")
+            gateway.jump(number + self._quirk.ahead & 0xFFFF)
+            gateway.note(self._quirk.name)
+        return (datagram,)
+
+
+@dataclass(frozen=True, slots=True)
+class Redundancy(Quirk):
+    """Sends so many earlier packets along with each (0 to 7), whatever was negotiated.
+
+    With 0 every lost datagram is lost for good; many accept redundancy and do not use it.
+    """
+
+    copies: int = 0
+    name: ClassVar[str] = "redundancy"
+    excludes: ClassVar[frozenset[str]] = frozenset({"fec"})
+
+    def __post_init__(self) -> None:
+        check(0 <= self.copies <= 7, self.name, "0 to 7 earlier packets")
+
+    def habits(self, habits: Habits) -> Habits:
+        return replace(habits, redundancy=self.copies)
+
+
+@dataclass(frozen=True, slots=True)
+class Parity(Quirk):
+    """Sends parity (FEC) instead of copies, whatever was negotiated: ``strings`` over ``span`` packets each.
+
+    Whoever reads copies only drops each datagram as malformed, or recovers nothing.
+    """
+
+    strings: int = 3
+    span: int = 3
+    name: ClassVar[str] = "fec"
+
+    def __post_init__(self) -> None:
+        check(1 <= self.strings <= 5 and 1 <= self.span <= 20, self.name, "1 to 5 strings over 1 to 20")
+
+    def habits(self, habits: Habits) -> Habits:
+        return replace(habits, parity=(self.strings, self.span))
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyCopies(Quirk):
+    """Puts secondaries of no octets behind each packet (Asterisk's start-up, and after it).
+
+    Whoever delivers them acts on packets that do not exist, or drops the datagram.
+    """
+
+    name: ClassVar[str] = "empty-copies"
+    excludes: ClassVar[frozenset[str]] = frozenset({"fec"})
+
+    def datagram_out(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
+        read = Datagram.parse(datagram)
+        if read.parity is None:
+            read = replace(read, secondaries=tuple(b"" for _ in read.secondaries) or (b"",))
+        return (bytes(read),)
+
+
+@dataclass(frozen=True, slots=True)
+class SilentUntilHeard(Quirk):
+    """Sends no T.38 until it has received some (AudioCodes, by default).
+
+    Whoever waits to hear something first waits for ever; and its first DIS is lost.
+    """
+
+    name: ClassVar[str] = "silent-until-heard"
+
+    def stage(self, gateway: Gateway) -> Quirk:
+        return _Silent()
+
+
+class _Silent(Quirk):
+    def __init__(self) -> None:
+        self._heard = False
+
+    def datagram_in(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
+        try:
+            Datagram.parse(datagram)
+        except UdptlError:
+            return (datagram,)
+        self._heard = True
+        return (datagram,)
+
+    def datagram_out(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
+        if self._heard:
+            return (datagram,)
+        gateway.note(SilentUntilHeard.name)
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class JunkAfterEnd(Quirk):
+    """Goes on with senseless T.38 and noise when the fax is over.
+
+    Whoever still listens takes it for a new fax, or a result of the old one.
+    """
+
+    name: ClassVar[str] = "junk-after-end"
+
+    def moment(self, moment: Moment, gateway: Gateway) -> None:
+        if moment is Moment.FINISHED:
+            for step in range(20):
+                gateway.after(0.05 * step, lambda: self._junk(gateway))
+
+    def _junk(self, gateway: Gateway) -> None:
+        gateway.note(self.name)
+        for indicator in (Indicator.V21_PREAMBLE, Indicator.CED, Indicator.V17_14400_LONG_TRAINING):
+            gateway.send_indicator(indicator)
+        gateway.send(gateway.random.randbytes(gateway.random.randint(1, 60)))
+
+
+@dataclass(frozen=True, slots=True)
+class RtpStragglers(Quirk):
+    """Goes on with RTP on the T.38 port for a second after the switch.
+
+    Whoever reads it as UDPTL finds numbers far ahead, and drops the T.38 that follows.
+    """
+
+    name: ClassVar[str] = "rtp-stragglers"
+
+    def moment(self, moment: Moment, gateway: Gateway) -> None:
+        if moment is Moment.SWITCHED:
+            for step in range(50):
+                gateway.after(0.02 * step, partial(self._straggle, step, gateway))
+
+    def _straggle(self, step: int, gateway: Gateway) -> None:
+        gateway.note(self.name)
+        header = b"\x80\x08" + (7000 + step).to_bytes(2, "big") + (160 * step).to_bytes(4, "big")
+        gateway.send(header + b"\x12\x34\x56\x78" + b"\xd5" * 160)
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyPackets(Quirk):
+    """Sends T.38 as soon as the call is up, before any offer of T.38 was answered (CUBE).
+
+    Whoever drops it loses the beginning; whoever locks to its numbers too late loses more.
+    """
+
+    name: ClassVar[str] = "early-packets"
+
+    def moment(self, moment: Moment, gateway: Gateway) -> None:
+        if moment is Moment.ANSWERED:
+            for _ in range(3):
+                gateway.note(self.name)
+                gateway.send_indicator(Indicator.NO_SIGNAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Bunched(Quirk):
+    """Sends what it has in bunches, each ``seconds`` (0.02 to 0.5) apart, not when it is due.
+
+    Whoever judges the line by the time between packets, or plays them as they come, runs dry in between.
+    """
+
+    seconds: float = 0.2
+    name: ClassVar[str] = "bunched"
+
+    def __post_init__(self) -> None:
+        check(0.02 <= self.seconds <= 0.5, self.name, "0.02 to 0.5 seconds")
+
+    def stage(self, gateway: Gateway) -> Quirk:
+        return _Bunch(self.seconds)
+
+
+class _Bunch(Quirk):
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._held: list[bytes] = []
+
+    def datagram_out(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
+        if not self._held:
+            gateway.after(self._seconds, lambda: self._release(gateway))
+        self._held.append(datagram)
+        return ()
+
+    def _release(self, gateway: Gateway) -> None:
+        gateway.note(Bunched.name)
+        held, self._held = self._held, []
+        for datagram in held:
+            gateway.send(datagram)
+
+
+@dataclass(frozen=True, slots=True)
+class KeepAlive(Quirk):
+    """Repeats the state of the line each ``seconds`` (0.1 or more) while nothing happens.
+
+    Whoever counts each packet as a sign of life of the machine never gives up.
+    """
+
+    seconds: float = 0.5
+    name: ClassVar[str] = "keep-alive"
+
+    def __post_init__(self) -> None:
+        check(self.seconds >= 0.1, self.name, "0.1 seconds or more")
+
+    def habits(self, habits: Habits) -> Habits:
+        return replace(habits, timing=replace(habits.timing, keep_alive=self.seconds))
+
+
+@dataclass(frozen=True, slots=True)
+class Copies(Quirk):
+    """Sends indicators and ends of bursts so many times (1 to 4); with 1 a lost one is heard too late.
+
+    Whoever needs the indicator misses the burst: the next packet, which brings its copy, is a second away.
+    """
+
+    copies: int = 1
+    name: ClassVar[str] = "copies"
+
+    def __post_init__(self) -> None:
+        check(1 <= self.copies <= 4, self.name, "1 to 4")
+
+    def habits(self, habits: Habits) -> Habits:
+        return replace(habits, timing=replace(habits.timing, copies=self.copies))
+
+
+QUIRKS: tuple[type[Quirk], ...] = (
+    FirstNumber,
+    WrapToOne,
+    NewNumbers,
+    NumberJump,
+    Redundancy,
+    Parity,
+    EmptyCopies,
+    SilentUntilHeard,
+    JunkAfterEnd,
+    RtpStragglers,
+    EarlyPackets,
+    Bunched,
+    KeepAlive,
+    Copies,
+)
