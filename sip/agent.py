@@ -199,9 +199,15 @@ class UserAgent:
         self._endpoint.dead.add(hop, now)
         self._endpoint.transactions.unreachable(hop, now, cause)
 
-    def disconnected(self, hop: Hop, now: float) -> None:
+    def disconnected(self, hop: Hop, now: float, cause: str = "") -> None:
         """A connection that stood is gone; the next message for ``hop`` makes a new one."""
-        self._endpoint.transactions.unreachable(hop, now)
+        self._endpoint.transactions.unreachable(hop, now, cause)
+        self.registrations.disconnected(hop, now)
+
+    def flows(self) -> set[Hop]:
+        """Hops that calls, registrations and transactions use: connections with them are to be kept."""
+        dialogs = {user.dialog.flow for user in self._endpoint.dialogs.values()}
+        return dialogs | self._endpoint.transactions.destinations() | self.registrations.flows()
 
     def receive(self, data: bytes, source: Hop, now: float) -> None:
         """Take one message from ``source``. What is no SIP is dropped; nothing raises."""

@@ -136,6 +136,24 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """Files are paths of PEM files.
+
+    ``certificate`` (with the chain behind it) and ``key`` are ours: needed to listen, and shown to servers
+    that ask. ``authorities`` are the CAs that we trust, the system's when None. With ``verify`` false whoever
+    answers is believed: for tests, and for private networks at their own risk. With ``demand`` true, whoever
+    connects to us must show a certificate of these authorities.
+    """
+
+    certificate: str | None = None
+    key: str | None = None
+    key_password: str | None = field(default=None, repr=False)
+    authorities: str | None = None
+    verify: bool = True
+    demand: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class CallRequest:
     """A call to place. URIs are texts such as ``sip:+15550100@trunk.example``."""
 

@@ -35,7 +35,9 @@ class Place:
                 raise ParseError(f"{str(uri)!r} asks for TLS and for UDP; leave one of them out")
             transport = Transport.TLS
         # RFC 3263 4 calls this TARGET.
-        return cls((uri.params.get("maddr") or uri.host).strip("[]").lower(), uri.port, transport)
+        host = (uri.params.get("maddr") or uri.host).strip("[]").lower()
+        # An IPv6 address has many spellings, and hops are compared.
+        return cls(str(ip_address(host)) if is_address(host) else host, uri.port, transport)
 
     @property
     def literal(self) -> Hop | None:

@@ -46,6 +46,8 @@ FIRST_RETRY = 30.0
 """Seconds before the first retry after a failure; each further one in a row doubles it (RFC 5626 4.5)."""
 LONGEST_RETRY = 1800.0
 """Seconds that a retry waits at most (RFC 5626 4.5), save that the registrar may ask for more."""
+RECONNECT = (1.0, 5.0)
+"""Seconds until a registration whose connection broke is made again; the time between is up to chance."""
 LONGEST_RETRY_AFTER = 3600
 """Seconds of Retry-After that are obeyed."""
 
@@ -163,6 +165,8 @@ class Registration:
         self._seen_from: Address | None = None
         self._contact = self._own_contact(request.destination[0])
         self._followed = False
+        self.flow: Hop | None = None
+        """Where the last answer came from, and calls may come from."""
         self._leftover: Uri | None = None
 
     def begin(self, now: float) -> None:
@@ -172,6 +176,14 @@ class Registration:
         """The next REGISTER takes these hops."""
         if hops:
             self._hops = hops
+
+    def disconnected(self, hop: Hop, now: float) -> None:
+        """A connection is gone: if calls were to come by it, let them come by another (RFC 5626 4.4)."""
+        if hop == self.flow and self._phase is Phase.BOUND:
+            self.flow = None
+            if self._timer is not None:
+                self._timer.cancel()
+            self._arm(now + self._endpoint.random.uniform(*RECONNECT))
 
     def end(self, now: float) -> None:
         """Remove the binding; Unregistered follows when the registrar has said so, or will not."""
@@ -296,6 +308,7 @@ class Registration:
         if response.status < 200:
             return
         self._seen_from = seen_from(response) or self._seen_from
+        self.flow = source
         if response.status < 300 and granted(response, self._contact, self._expires):
             self._feed(Input.ACCEPTED, now, response)
         elif response.status < 300:
@@ -372,6 +385,15 @@ class Registrations:
         known = self._known.get(number)
         if known is not None:
             known.end(now)
+
+    def disconnected(self, hop: Hop, now: float) -> None:
+        """A connection is gone."""
+        for registration in self._known.values():
+            registration.disconnected(hop, now)
+
+    def flows(self) -> set[Hop]:
+        """Hops that calls to us may come by."""
+        return {each.flow for each in self._known.values() if each.flow is not None}
 
     def end_all(self, now: float) -> None:
         for number in list(self._known):

@@ -1,37 +1,261 @@
-"""From a SIP URI to an address, through the system's resolver, so that ``/etc/hosts`` counts."""
+"""From a place to the hops it leads to, best first (RFC 3263 4).
+
+.. code-block:: text
+
+    numeric host ──> that hop
+    port given ──> addresses of the host
+    transport given ──> SRV of that transport ──> else addresses of the host, default port
+    neither ──> NAPTR ──> else SRV of each transport ──> else addresses of the host, UDP, default port
+
+Addresses come from the system's resolver, so that ``/etc/hosts`` counts; only NAPTR and SRV are asked of the
+name servers. These are a help: when they do not answer, the search goes on without them.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from random import Random
+from typing import Protocol
 
-from sip.dialog import DEFAULT_PORT
+import dns.asyncresolver
+import dns.exception
+import dns.rdatatype
+import dns.resolver
+from dns.rdtypes.IN.NAPTR import NAPTR
+from dns.rdtypes.IN.SRV import SRV
+
 from sip.errors import SipError
-from sip.line import Hop
-from sip.uri import parse_uri
+from sip.line import Hop, Transport
+from sip.place import Place, is_address
+
+_logger = logging.getLogger(__name__)
+
+QUERY_LIMIT = 3.0
+"""Seconds for one question to the name servers."""
+SEARCH_LIMIT = 8.0
+"""Seconds for a whole search."""
+MAX_RECORDS = 32
+"""Of one answer; more are not looked at."""
+MAX_HOPS = 16
+
+ALL_FAMILIES = (socket.AF_INET, socket.AF_INET6)
+
+_SRV_NAMES = {Transport.UDP: "_sip._udp.", Transport.TCP: "_sip._tcp.", Transport.TLS: "_sips._tcp."}
+_SERVICES = {"SIP+D2U": Transport.UDP, "SIP+D2T": Transport.TCP, "SIPS+D2T": Transport.TLS}
+"""Services of NAPTR records (RFC 3263 4.1)."""
 
 
 class ResolveError(SipError):
-    """A host that has no address; the text names it."""
+    """A place that leads nowhere; the text names it. ``passing`` when it may lead somewhere later."""
+
+    def __init__(self, text: str, *, passing: bool = False) -> None:
+        super().__init__(text)
+        self.passing = passing
 
 
-async def resolve(uri: str, *, family: int = socket.AF_UNSPEC) -> Hop:
-    """The hop that a SIP URI leads to (port 5060 when it names none).
+@dataclass(frozen=True, slots=True)
+class Service:
+    """An SRV record (RFC 2782); a target of "" means that there is no such service."""
 
-    ``family`` is AF_INET or AF_INET6 when only such an address will do. Raises ParseError for what is no SIP
-    URI, and ResolveError for one without a host, or whose host has no address.
+    priority: int
+    weight: int
+    port: int
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """A NAPTR record as far as RFC 3263 uses it."""
+
+    order: int
+    preference: int
+    service: str
+    replacement: str
+
+
+class Records(Protocol):
+    """Where records come from. An answer without records is empty, whatever the reason."""
+
+    async def services(self, name: str) -> Sequence[Service]: ...
+
+    async def pointers(self, name: str) -> Sequence[Pointer]: ...
+
+    async def addresses(self, host: str, families: Collection[socket.AddressFamily]) -> Sequence[str]:
+        """IP addresses, best first; raises ResolveError when there are none."""
+
+
+class Resolver:
+    """``random`` spreads calls over the servers of a domain by their weights."""
+
+    def __init__(self, random: Random, records: Records | None = None) -> None:
+        self._random = random
+        self._records = records or SystemRecords()
+
+    async def locate(
+        self, place: Place, families: Collection[socket.AddressFamily] = ALL_FAMILIES
+    ) -> list[Hop]:
+        """The hops in these address families, at least one; raises ResolveError."""
+        if place.literal is not None:
+            family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
+            if family not in families:
+                raise ResolveError(f"{place.host} is an {_version(family)} address, where we do not listen")
+            return [place.literal]
+        try:
+            async with asyncio.timeout(SEARCH_LIMIT):
+                return await self._search(place, families)
+        except TimeoutError:
+            raise ResolveError(
+                f"the name servers did not say within {SEARCH_LIMIT:g} s where {place} is", passing=True
+            ) from None
+
+    async def _search(self, place: Place, families: Collection[socket.AddressFamily]) -> list[Hop]:
+        transport = place.transport or Transport.UDP
+        if place.port is None:
+            found = await self._services(place)
+            if found and all(not service.target for _, service in found):
+                raise ResolveError(f"{place.host} says that it offers no such service")
+            hops = await self._hops_of(found, place, families)
+            if hops:
+                return hops
+        addresses = await self._records.addresses(place.host, families)
+        name = _server_name(place, transport)
+        port = place.port or transport.default_port
+        return [Hop(address, port, transport, name) for address in addresses[:MAX_HOPS]]
+
+    async def _services(self, place: Place) -> list[tuple[Transport, Service]]:
+        """The servers of a domain in the order to be tried."""
+        if place.transport is not None:
+            names = [(place.transport, _SRV_NAMES[place.transport] + place.host)]
+        else:
+            pointers = await self._records.pointers(place.host)
+            names = [
+                (_SERVICES[pointer.service.upper()], pointer.replacement)
+                for pointer in sorted(pointers[:MAX_RECORDS], key=lambda each: (each.order, each.preference))
+                if pointer.service.upper() in _SERVICES and pointer.replacement
+            ] or [(transport, prefix + place.host) for transport, prefix in _SRV_NAMES.items()]
+        answers = await asyncio.gather(*(self._records.services(name) for _, name in names))
+        found: list[tuple[Transport, Service]] = []
+        for (transport, _), services in zip(names, answers, strict=True):
+            found += [(transport, service) for service in in_turn(services[:MAX_RECORDS], self._random)]
+        return found
+
+    async def _hops_of(
+        self,
+        found: Iterable[tuple[Transport, Service]],
+        place: Place,
+        families: Collection[socket.AddressFamily],
+    ) -> list[Hop]:
+        wanted = [(transport, service) for transport, service in found if service.target][:MAX_HOPS]
+        answers = await asyncio.gather(
+            *(self._addresses(service.target, families) for _, service in wanted),
+        )
+        hops: dict[Hop, None] = {}
+        for (transport, service), addresses in zip(wanted, answers, strict=True):
+            for address in addresses:
+                hops[Hop(address, service.port, transport, _server_name(place, transport))] = None
+        return list(hops)[:MAX_HOPS]
+
+    async def _addresses(self, host: str, families: Collection[socket.AddressFamily]) -> Sequence[str]:
+        try:
+            return await self._records.addresses(host, families)
+        except ResolveError as error:
+            # The other servers of the domain may have one.
+            _logger.info("%s", error)
+            return ()
+
+
+def in_turn(services: Iterable[Service], random: Random) -> list[Service]:
+    """SRV records in the order to be tried: by priority, and by chance according to weight (RFC 2782)."""
+    ordered: list[Service] = []
+    by_priority = sorted(services, key=lambda each: each.priority)
+    for _, group in groupby(by_priority, key=lambda each: each.priority):
+        # Those without weight first, so that they have a small chance and not none.
+        left = sorted(group, key=lambda each: each.weight)
+        while left:
+            chosen = random.randint(0, sum(each.weight for each in left))
+            for each in left:
+                chosen -= each.weight
+                if chosen <= 0:
+                    break
+            left.remove(each)
+            ordered.append(each)
+    return ordered
+
+
+def _server_name(place: Place, transport: Transport) -> str | None:
+    """The domain of the URI, not the name of the server that serves it (RFC 5922 4)."""
+    return place.host if transport is Transport.TLS else None
+
+
+def _version(family: socket.AddressFamily) -> str:
+    return "IPv6" if family == socket.AF_INET6 else "IPv4"
+
+
+class SystemRecords:
+    """The name servers and the resolver of this machine.
+
+    ``servers`` are asked instead of those that the machine names, at ``port``; for tests.
     """
-    parsed = parse_uri(uri)
-    if not parsed.host:
-        raise ResolveError(f"{uri!r} names no host; say which gateway to send it through")
-    return await resolve_host(parsed.host, parsed.port or DEFAULT_PORT, family=family)
 
+    def __init__(self, servers: Sequence[str] = (), port: int = 53) -> None:
+        self._servers = list(servers)
+        self._port = port
+        self._resolver: dns.asyncresolver.Resolver | None = None
 
-async def resolve_host(host: str, port: int, *, family: int = socket.AF_UNSPEC) -> Hop:
-    """The first address of ``host``, with that port; raises ResolveError."""
-    loop = asyncio.get_running_loop()
-    try:
-        found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_DGRAM)
-    except (OSError, UnicodeError) as error:
-        raise ResolveError(f"the host {host!r} has no address ({error}); check how it is spelt") from error
-    return Hop(str(found[0][4][0]), port)
+    async def services(self, name: str) -> Sequence[Service]:
+        return [
+            Service(record.priority, record.weight, record.port, record.target.to_text().rstrip("."))
+            for record in await self._ask(name, dns.rdatatype.SRV)
+            if isinstance(record, SRV)
+        ]
+
+    async def pointers(self, name: str) -> Sequence[Pointer]:
+        return [
+            Pointer(
+                record.order,
+                record.preference,
+                record.service.decode("ascii", "replace"),
+                record.replacement.to_text().rstrip("."),
+            )
+            for record in await self._ask(name, dns.rdatatype.NAPTR)
+            if isinstance(record, NAPTR) and record.flags.lower() == b"s"
+        ]
+
+    async def _ask(self, name: str, kind: dns.rdatatype.RdataType) -> Iterable[object]:
+        try:
+            if self._resolver is None:
+                self._resolver = self._make_resolver()
+            answer = await self._resolver.resolve(name, kind, lifetime=QUERY_LIMIT, search=False)
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            return ()
+        except (dns.exception.DNSException, OSError) as error:
+            _logger.info("no answer about %s of %s: %s", kind.name, name, error)
+            return ()
+        return answer
+
+    def _make_resolver(self) -> dns.asyncresolver.Resolver:
+        if not self._servers:
+            return dns.asyncresolver.Resolver()
+        resolver = dns.asyncresolver.Resolver(configure=False)
+        resolver.nameservers = list(self._servers)
+        resolver.port = self._port
+        return resolver
+
+    async def addresses(self, host: str, families: Collection[socket.AddressFamily]) -> Sequence[str]:
+        if is_address(host):
+            return (host,)
+        family = next(iter(families)) if len(families) == 1 else socket.AF_UNSPEC
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.getaddrinfo(host, None, family=family, type=socket.SOCK_DGRAM)
+        except (OSError, UnicodeError) as error:
+            passing = isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
+            raise ResolveError(
+                f"the host {host!r} has no address ({error}); check how it is spelt", passing=passing
+            ) from error
+        return list(dict.fromkeys(str(address[0]) for *_, address in found))

@@ -57,6 +57,10 @@ class TransactionLayer:
     def __len__(self) -> int:
         return len(self._clients) + len(self._servers)
 
+    def destinations(self) -> set[Hop]:
+        """Where the messages of all transactions go."""
+        return {each.destination for each in (*self._clients.values(), *self._servers.values())}
+
     def take_datagrams(self) -> list[tuple[bytes, Hop]]:
         taken, self._datagrams = self._datagrams, []
         return taken

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from sip.line import Credentials
+from sip.line import Credentials, TlsSettings
 from t38fsp.events import FaxEvent
 from t38fsp.t30.frames import encode_station_id
 
@@ -159,10 +159,13 @@ class EngineSettings:
 
     ``listen`` is (host, port), port 0 for any. ``take_limit``: seconds that an incoming call may wait to be
     taken before it is refused with 480. With ``accept_calls`` false every incoming call gets 480.
-    ``max_calls`` bounds calls in both directions.
+    ``max_calls`` bounds calls in both directions. ``tls_listen`` is where TLS is listened for, which takes a
+    certificate in ``tls``. ``advertised`` are the IP addresses, one of IPv4 and one of IPv6 at most, that far
+    ends shall see in place of ours: those of the router in front of us.
     """
 
     listen: tuple[str, int] = ("0.0.0.0", 5060)
+    """For UDP and for TCP."""
     accept_calls: bool = False
     take_limit: float = 20.0
     max_calls: int = 1000
@@ -171,6 +174,9 @@ class EngineSettings:
     """What we call ourselves in SIP."""
     trunks: tuple[Trunk, ...] = ()
     backend: Backend = Backend.OWN
+    tls_listen: tuple[str, int] | None = None
+    tls: TlsSettings | None = None
+    advertised: tuple[str, ...] = ()
 
 
 Observer = Callable[[FaxEvent], None]

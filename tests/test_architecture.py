@@ -30,7 +30,7 @@ class Room:
     sans_io: bool = False
 
 
-_SIP_TRANSPORTS = ("sip.udp", "sip.tcp", "sip.tls", "sip.resolver")
+_SIP_TRANSPORTS = ("sip.udp", "sip.tcp", "sip.tls", "sip.listening", "sip.network", "sip.resolver")
 _SIP_BACKENDS = ("sip.remote", "sip.pjsua")
 _VOCABULARY = "t38fsp.t30.vocabulary"
 _WORDS = ("t38fsp.events", "t38fsp.jobs", "t38fsp.results", "t38fsp.status")
@@ -208,7 +208,7 @@ def test_a_module_keeps_to_its_room(path: Path) -> None:
         ("t38fsp.t38.terminal", "from sip.message import Request", "imports sip.message"),
         ("t38fsp.call.faxcall", "def now():\n    import time", "line 2: imports time"),
         ("t38fsp.call.faxcall", "import PIL.Image", "the standard library only"),
-        ("t38fsp.virtual.endpoint", "from sip.udp import UdpTransport", "imports sip.udp"),
+        ("t38fsp.virtual.endpoint", "from sip.network import SipLine", "imports sip.network"),
         ("t38fsp.virtual.endpoint", "import random", "sans-IO: take it as an argument"),
         ("t38fsp.virtual.endpoint", "from random import randrange", "sans-IO"),
         ("sip.agent", "from random import Random\nrandom = Random()", "line 2: calls Random()"),
@@ -236,7 +236,7 @@ def test_what_is_forbidden(module: str, source: str, fault: str) -> None:
             "sip.agent",
             "from random import Random\ndef tag(random: Random) -> int:\n    return random.getrandbits(9)",
         ),
-        ("t38fsp.engine.engine", "import asyncio, random\nfrom sip.udp import UdpTransport"),
+        ("t38fsp.engine.engine", "import asyncio, random\nfrom sip.network import SipLine"),
         ("t38fsp.virtual.endpoint", "from sip.agent import UserAgent"),
         ("t38fsp.cli.send", "import rich\nfrom t38fsp.provider import FaxProvider"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -109,6 +110,15 @@ class PjsuaLine:
     def local_host(self, peer: Hop) -> str:
         """The IP address of ours that ``peer`` sees; media descriptions for it should say the same."""
         return host_towards(self.address[0], peer)
+
+    def interface(self, peer: Hop) -> str:
+        """The IP address of this machine that ``peer`` is reached from; media should be bound there."""
+        return self.local_host(peer)
+
+    @property
+    def families(self) -> Sequence[socket.AddressFamily]:
+        """The address family that it listens in."""
+        return (socket.AF_INET6 if ":" in self.address[0] else socket.AF_INET,)
 
     # --- verbs ----------------------------------------------------------------------------------------------
 

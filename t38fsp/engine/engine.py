@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 
 from sip.errors import SipError, UnsupportedError
 from sip.line import Address, Ended, Failed, Hop, Incoming, LineEvent
-from sip.resolver import ResolveError, resolve
+from sip.place import Place
+from sip.resolver import ResolveError, Resolver
 from sip.uri import Uri, parse_uri
 from t38fsp import events
 from t38fsp.audio.leg import RtpStart
@@ -69,6 +68,7 @@ class FaxEngine:
         self._on_incoming = on_incoming
         self._on_gone = on_gone
         self._random = random.SystemRandom()
+        self._resolver = Resolver(self._random)
         self._running: dict[int, RunningCall] = {}
         self._preparing: dict[int, asyncio.Task[None]] = {}
         self._preparations: set[asyncio.Task[None]] = set()
@@ -157,7 +157,9 @@ class FaxEngine:
             self._finish_early(job, FaxStatus.LINE_UNAVAILABLE, str(error))
             return
         try:
-            call = ReceivingCall(self._line, incoming, what.settings, self._environment(media))
+            call = ReceivingCall(
+                self._line, incoming, what.settings, self._environment(media, incoming.source)
+            )
             call.start(self._loop.time())
         except Exception:
             media.close()
@@ -205,7 +207,7 @@ class FaxEngine:
         """Everything that can go wrong before dialling, then dial."""
         try:
             pages = await self._images.inspect(what.document)
-            hops = [await self._first_hop(what.target if what.via is None else f"sip:{what.via}")]
+            hops = await self._hops(what.target if what.via is None else f"sip:{what.via}")
             self._dial(job, what, pages, hops)
         except DocumentError as error:
             self._finish_early(job, FaxStatus.BAD_DOCUMENT, str(error))
@@ -213,8 +215,7 @@ class FaxEngine:
             self._finish_early(job, FaxStatus.FATAL_ERROR, str(error))
         except SipError as error:
             # A name server that did not answer says nothing about the name.
-            cause = error.__cause__
-            passing = isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_AGAIN
+            passing = isinstance(error, ResolveError) and error.passing
             status = FaxStatus.LINE_UNAVAILABLE if passing else FaxStatus.BAD_ADDRESS
             self._finish_early(job, status, str(error))
         except OSError as error:
@@ -225,26 +226,21 @@ class FaxEngine:
             self._preparing.pop(job, None)
 
     async def _find_trunk(self, via: str) -> Sequence[Hop]:
-        return [await self._first_hop(f"sip:{via}")]
+        return await self._hops(f"sip:{via}")
 
-    async def _first_hop(self, target: str) -> Hop:
-        """Where a request goes, in the address family that we listen in. Raises SipError."""
-        uri = parse_uri(target)
-        ours = 6 if ":" in self._line.address[0] else 4
-        theirs = _ip_version(uri.host)
-        if theirs not in (ours, None):
-            there = "[::]:0" if theirs == 6 else "0.0.0.0:0"
-            raise ResolveError(
-                f"{uri.host} is an IPv{theirs} address, we listen at an IPv{ours} one; listen at {there}"
-            )
-        return await resolve(str(uri), family=socket.AF_INET6 if ours == 6 else socket.AF_INET)
+    async def _hops(self, target: str) -> Sequence[Hop]:
+        """Where a request goes, in one address family: its media has one address. Raises SipError."""
+        hops = await self._resolver.locate(Place.of(parse_uri(target)), self._line.families)
+        family = ":" in hops[0].host
+        return [hop for hop in hops if (":" in hop.host) is family]
 
     def _dial(self, job: int, what: SendJob, pages: list[PageFormat], hops: Sequence[Hop]) -> None:
         media = self._open_media(job, hops[0])
-        caller = what.caller or str(Uri("sip", "fax", media.address[0]))
+        caller = what.caller or str(Uri("sip", "fax", self._line.local_host(hops[0])))
         destination = Destination(what.target, caller, hops, what.credentials, what.headers)
         try:
-            call = SendingCall(self._line, destination, pages, what.settings, self._environment(media))
+            environment = self._environment(media, hops[0])
+            call = SendingCall(self._line, destination, pages, what.settings, environment)
             call.start(self._loop.time())
         except Exception:
             media.close()
@@ -256,15 +252,15 @@ class FaxEngine:
             running = self._running.get(job)
             return running is not None and running.datagram_received(data)
 
-        return MediaPort.open(self._line.local_host(peer), on_datagram)
+        return MediaPort.open(self._line.interface(peer), on_datagram)
 
-    def _environment(self, media: MediaPort) -> CallEnvironment:
+    def _environment(self, media: MediaPort, peer: Hop) -> CallEnvironment:
         start = RtpStart(
             ssrc=self._random.getrandbits(32),
             sequence=self._random.getrandbits(16),
             timestamp=self._random.getrandbits(32),
         )
-        return CallEnvironment(media.address[0], media.port, start)
+        return CallEnvironment(self._line.local_host(peer), media.port, start)
 
     def _run(self, job: int, call: FaxCall, media: MediaPort, file: str) -> None:
         """Attach a call that has been started to the wire."""
@@ -356,11 +352,3 @@ class FaxEngine:
         self._trunks.free(waiting.trunk)
         if self._on_gone is not None:
             self._on_gone(call)
-
-
-def _ip_version(host: str) -> int | None:
-    """4 or 6 for an address, None for a name."""
-    try:
-        return ip_address(host).version
-    except ValueError:
-        return None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from random import Random
+from socket import AddressFamily
 from typing import Protocol
 
-from sip.line import Address, Hop, Line, LineEvent
+from sip.line import Address, Hop, Line, LineEvent, Transport
+from sip.network import SipLine
 from sip.pjsua.line import PjsuaLine
 from sip.registrar import RegistrationRequest, RegistrationState
-from sip.udp import UdpLine
 from t38fsp.jobs import Backend, EngineSettings
 
 ANSWERERS = ("t38fsp.call.media:answer_offer", "t38fsp.call.media:HoldImage")
@@ -29,8 +30,15 @@ class EngineLine(Line, Protocol):
     async def close(self, limit: float = 5.0) -> None:
         """Hang up every call, and wait at most ``limit`` seconds until the far ends know it."""
 
+    @property
+    def families(self) -> Sequence[AddressFamily]:
+        """The address families that it has an address in."""
+
     def local_host(self, peer: Hop) -> str:
         """The IP address of ours that ``peer`` sees."""
+
+    def interface(self, peer: Hop) -> str:
+        """The IP address of this machine that ``peer`` is reached from, to bind media to."""
 
     def register(self, request: RegistrationRequest, now: float) -> int:
         """Begin a registration; return its number. Raises SipError."""
@@ -57,12 +65,21 @@ def line_for(
             max_incoming=settings.max_calls if settings.accept_calls else 0,
             max_calls=settings.max_calls,
         )
-    return UdpLine(
+    return SipLine(
         on_event,
         user_agent=settings.user_agent,
-        host=host,
-        port=port,
+        listen=_listeners(settings),
+        tls=settings.tls,
+        advertised=settings.advertised,
         random=random,
         max_incoming=settings.max_calls,
         on_registration=on_registration,
     )
+
+
+def _listeners(settings: EngineSettings) -> list[Hop]:
+    """UDP and TCP at one address, and TLS where it is wanted."""
+    hops = [Hop(*settings.listen, transport) for transport in (Transport.UDP, Transport.TCP)]
+    if settings.tls_listen is not None:
+        hops.append(Hop(*settings.tls_listen, Transport.TLS))
+    return hops

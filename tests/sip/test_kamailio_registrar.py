@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from sip.line import Credentials, Failed, Hop, Incoming, LineEvent
+from sip.network import SipLine
 from sip.registrar import (
     Registered,
     Registering,
@@ -17,7 +18,6 @@ from sip.registrar import (
     RegistrationState,
     Unregistered,
 )
-from sip.udp import UdpLine
 from tests.peers.kamailio import Kamailio
 from tests.sip.link import call_request
 
@@ -36,7 +36,7 @@ def registrar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kamailio]:
 
 @dataclass(slots=True)
 class Phone:
-    line: UdpLine
+    line: SipLine
     states: asyncio.Queue[RegistrationState]
     events: asyncio.Queue[LineEvent]
     registrar: Kamailio
@@ -81,8 +81,11 @@ async def make(registrar: Kamailio) -> AsyncIterator[Make]:
     async def make() -> Phone:
         states: asyncio.Queue[RegistrationState] = asyncio.Queue()
         events: asyncio.Queue[LineEvent] = asyncio.Queue()
-        line = UdpLine(
-            events.put_nowait, user_agent="t/1", host="127.0.0.1", port=0, on_registration=states.put_nowait
+        line = SipLine(
+            events.put_nowait,
+            user_agent="t/1",
+            listen=[Hop("127.0.0.1", 0)],
+            on_registration=states.put_nowait,
         )
         await line.start()
         phones.append(Phone(line, states, events, registrar))

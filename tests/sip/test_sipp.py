@@ -13,7 +13,7 @@ import pytest
 
 from sip.line import Address, Answered, CallRequest, Credentials, Ended, Failed, Hop, MediaChanged, Ringing
 from tests.sip.link import CREDENTIALS, call_request
-from tests.sip.test_udp import LIMIT, Peer, running
+from tests.sip.peer import LIMIT, Peer, running
 
 pytestmark = pytest.mark.sipp
 

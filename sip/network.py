@@ -1,0 +1,258 @@
+"""A user agent on the network: the asyncio shell around ``sip.agent``."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from random import Random, SystemRandom
+
+from sip.agent import UserAgent
+from sip.errors import SipError
+from sip.line import Address, Answerer, CallRequest, Hop, LineEvent, SessionTimers, TlsSettings, Transport
+from sip.listening import Listening, family_of
+from sip.place import Place
+from sip.registrar import RegistrationRequest, RegistrationState
+from sip.resolver import ResolveError, Resolver
+from sip.sdp import MediaDescription
+from sip.tcp import Connections
+from sip.udp import UdpPort
+
+_logger = logging.getLogger(__name__)
+
+EVERYWHERE = (Hop("0.0.0.0", 5060), Hop("0.0.0.0", 5060, Transport.TCP))
+
+
+class SipLine:
+    """A ``sip.line.Line`` that listens at the addresses of ``listen``; ``start`` comes before all else.
+
+    Port 0 takes any free one, for UDP and TCP of one host the same. Connections over TCP and TLS are opened
+    whether we listen for them or not. ``advertised`` are the addresses that far ends shall see in place of
+    ours, at most one of IPv4 and one of IPv6, with the same ports: those of the router in front of us.
+
+    ``on_event`` gets each event in a callback of its own on the loop, never from within a verb;
+    ``on_registration`` each change of a registration. The times that the verbs take are those of the loop.
+    ``agent`` and ``addresses`` (where it listens) exist once it has started.
+    """
+
+    agent: UserAgent
+    addresses: Sequence[Hop]
+
+    def __init__(
+        self,
+        on_event: Callable[[LineEvent], None],
+        *,
+        user_agent: str,
+        listen: Sequence[Hop] = EVERYWHERE,
+        tls: TlsSettings | None = None,
+        advertised: Sequence[str] = (),
+        random: Random | None = None,
+        resolver: Resolver | None = None,
+        max_incoming: int = 64,
+        session_timers: SessionTimers | None = None,
+        on_registration: Callable[[RegistrationState], None] | None = None,
+    ) -> None:
+        self._on_event = on_event
+        self._on_registration = on_registration
+        self._user_agent = user_agent
+        self._listen = listen
+        self._tls = tls or TlsSettings()
+        self._advertised = advertised
+        self._random = random or SystemRandom()
+        self._resolver = resolver or Resolver(self._random)
+        self._max_incoming = max_incoming
+        self._session_timers = session_timers
+        self._timer: asyncio.TimerHandle | None = None
+        self._lookups: set[asyncio.Task[None]] = set()
+        self._settled = asyncio.Event()
+        self._udp: dict[socket.AddressFamily, UdpPort] = {}
+
+    async def start(self) -> None:
+        """Bind the sockets; raises ListenError or TlsError when that is not possible."""
+        self._loop = asyncio.get_running_loop()
+        self._listening = await Listening.bind(self._listen, self._advertised)
+        self.addresses = [listener.hop for listener in self._listening.listeners]
+        self._connections = Connections(
+            on_message=self._received,
+            on_refused=self._refused,
+            on_closed=self._closed,
+            in_use=lambda: self.agent.flows(),
+            source=self._listening.connect_from,
+            tls=self._tls,
+        )
+        self.agent = UserAgent(
+            contact_address=self.address,
+            user_agent=self._user_agent,
+            random=self._random,
+            local_address=self._listening.seen_by,
+            tcp=True,
+            max_incoming=self._max_incoming,
+            session_timers=self._session_timers,
+        )
+        try:
+            for listener in self._listening.listeners:
+                if listener.hop.transport.reliable:
+                    self._connections.listen(listener.sock, listener.hop.transport)
+        except SipError:
+            self._listening.close()
+            raise
+        for listener in self._listening.listeners:
+            if not listener.hop.transport.reliable:
+                self._udp[listener.sock.family] = UdpPort(
+                    listener.sock, self._datagram, self._flush, self._refused
+                )
+
+    @property
+    def address(self) -> Address:
+        """The first address that we listen at."""
+        return self.addresses[0].address
+
+    async def close(self, limit: float = 5.0) -> None:
+        """Hang up every call, unregister, wait at most ``limit`` seconds until the far ends know it, and
+        unbind."""
+        self.agent.hang_up_all(self._loop.time())
+        self.agent.registrations.end_all(self._loop.time())
+        self._flush()
+        try:
+            async with asyncio.timeout(limit):
+                await self._settled.wait()
+        except TimeoutError:
+            _logger.warning(
+                "closed while the end of %d calls and %d registrations was not confirmed",
+                self.agent.calls,
+                len(self.agent.registrations),
+            )
+        if self._timer is not None:
+            self._timer.cancel()
+        for lookup in self._lookups:
+            lookup.cancel()
+        for port in self._udp.values():
+            port.close()
+        await self._connections.close()
+        self._listening.close()
+
+    # --- verbs ----------------------------------------------------------------------------------------------
+
+    def place(self, request: CallRequest, now: float) -> int:
+        call = self.agent.place(request, now)
+        self._flush()
+        return call
+
+    def ring(self, call: int, now: float) -> None:
+        self.agent.ring(call, now)
+        self._flush()
+
+    def accept(
+        self, call: int, media: Sequence[MediaDescription], media_address: str, answerer: Answerer, now: float
+    ) -> None:
+        self.agent.accept(call, media, media_address, answerer, now)
+        self._flush()
+
+    def refuse(self, call: int, status: int, now: float) -> None:
+        self.agent.refuse(call, status, now)
+        self._flush()
+
+    def answer_with(self, call: int, answerer: Answerer, now: float) -> None:
+        self.agent.answer_with(call, answerer, now)
+
+    def offer(self, call: int, media: Sequence[MediaDescription], now: float) -> None:
+        self.agent.offer(call, media, now)
+        self._flush()
+
+    def hang_up(self, call: int, now: float, *, reason: str | None = None) -> None:
+        self.agent.hang_up(call, now, reason=reason)
+        self._flush()
+
+    def register(self, request: RegistrationRequest, now: float) -> int:
+        """As ``Registrations.begin``."""
+        registration = self.agent.registrations.begin(request, now)
+        self._flush()
+        return registration
+
+    def redirect(self, registration: int, hops: Sequence[Hop]) -> None:
+        """As ``Registrations.redirect``."""
+        self.agent.registrations.redirect(registration, hops)
+
+    def unregister(self, registration: int, now: float) -> None:
+        self.agent.registrations.end(registration, now)
+        self._flush()
+
+    # --- addresses ------------------------------------------------------------------------------------------
+
+    @property
+    def families(self) -> Sequence[socket.AddressFamily]:
+        """The address families that we listen in."""
+        return self._listening.families
+
+    def local_host(self, peer: Hop) -> str:
+        """The IP address of ours that ``peer`` sees; media descriptions for it should say the same."""
+        return self._listening.seen_by(peer)[0]
+
+    def interface(self, peer: Hop) -> str:
+        """The IP address of this machine that ``peer`` is reached from; media should be bound there."""
+        return self._listening.source(peer)[0]
+
+    # --- the network ----------------------------------------------------------------------------------------
+
+    def _datagram(self, data: bytes, source: Hop) -> None:
+        self.agent.receive(data, source, self._loop.time())
+
+    def _received(self, data: bytes, source: Hop) -> None:
+        self.agent.receive(data, source, self._loop.time())
+        self._flush()
+
+    def _refused(self, hop: Hop, why: str = "") -> None:
+        self.agent.unreachable(hop, self._loop.time(), why)
+        self._loop.call_soon(self._flush)
+
+    def _closed(self, hop: Hop, why: str) -> None:
+        self.agent.disconnected(hop, self._loop.time(), why)
+        self._flush()
+
+    def _flush(self) -> None:
+        """Pass on what the agent has to say to the network, to the user, and to the loop."""
+        while messages := self.agent.take_datagrams():
+            for data, hop in messages:
+                self._send(data, hop)
+        for event in self.agent.take_events():
+            self._loop.call_soon(self._on_event, event)
+        for state in self.agent.registrations.take_events():
+            if self._on_registration is not None:
+                self._loop.call_soon(self._on_registration, state)
+        for place in self.agent.take_lookups():
+            lookup = self._loop.create_task(self._look_up(place))
+            self._lookups.add(lookup)
+            lookup.add_done_callback(self._lookups.discard)
+        if not (self.agent.calls or self.agent.dialogs or self.agent.registrations):
+            self._settled.set()
+        else:
+            self._settled.clear()
+        deadline = self.agent.next_deadline()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if deadline is not None:
+            self._timer = self._loop.call_at(deadline, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        self.agent.handle_deadline(self._loop.time())
+        self._flush()
+
+    def _send(self, data: bytes, hop: Hop) -> None:
+        if hop.transport.reliable:
+            self._connections.send(data, hop)
+        elif (port := self._udp.get(family_of(hop.host))) is not None:
+            port.send(data, hop)
+        else:
+            self._refused(hop, f"we have no socket for {hop}; listen at an address of its kind")
+
+    async def _look_up(self, place: Place) -> None:
+        try:
+            hops = await self._resolver.locate(place, self._listening.families)
+        except ResolveError as error:
+            _logger.warning("%s", error)
+            hops = []
+        self.agent.resolved(place, hops)
+        self._flush()

@@ -1,0 +1,93 @@
+"""A line on the loopback interface, and the events it had."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import TypeVar
+
+from sip.line import Hop, Incoming, LineEvent, TlsSettings, Transport
+from sip.network import SipLine
+from sip.resolver import Resolver
+from tests.sip.link import call_request, mirror
+
+Event = TypeVar("Event")
+LIMIT = 20.0
+"""Seconds after which a test is stuck; nothing is measured against it."""
+
+
+def at(host: str, *transports: Transport) -> list[Hop]:
+    """Any free port of ``host`` for each transport; UDP and TCP share theirs."""
+    return [Hop(host, 0, transport) for transport in transports]
+
+
+class Peer:
+    """A line and the events it had; it listens on UDP and TCP of 127.0.0.1 unless ``listen`` says more."""
+
+    def __init__(
+        self,
+        *listen: Hop,
+        tls: TlsSettings | None = None,
+        advertised: Sequence[str] = (),
+        resolver: Resolver | None = None,
+        max_incoming: int = 64,
+    ) -> None:
+        self.line = SipLine(
+            self._on_event,
+            user_agent="test",
+            listen=listen or at("127.0.0.1", Transport.UDP, Transport.TCP),
+            tls=tls,
+            advertised=advertised,
+            resolver=resolver,
+            max_incoming=max_incoming,
+        )
+        self.events: list[LineEvent] = []
+        self.react: Callable[[LineEvent], None] = lambda event: None
+        self._came = asyncio.Event()
+
+    def hop(self, transport: Transport = Transport.UDP, server_name: str | None = None) -> Hop:
+        """Where this line listens."""
+        found = next(hop for hop in self.line.addresses if hop.transport is transport)
+        return replace(found, server_name=server_name)
+
+    @property
+    def now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _on_event(self, event: LineEvent) -> None:
+        self.events.append(event)
+        self._came.set()
+        self.react(event)
+
+    async def expect(self, kind: type[Event]) -> Event:
+        """Wait for an event of this kind."""
+        return (await self.expect_several(kind, 1))[0]
+
+    async def expect_several(self, kind: type[Event], count: int) -> list[Event]:
+        """Wait for so many events of this kind."""
+        async with asyncio.timeout(LIMIT):
+            while len(found := [event for event in self.events if isinstance(event, kind)]) < count:
+                self._came.clear()
+                await self._came.wait()
+        return found
+
+    def accept(self, event: LineEvent) -> None:
+        if isinstance(event, Incoming) and event.offer is not None:
+            host = self.line.local_host(event.source)
+            self.line.accept(event.call, mirror(event.offer), host, mirror, self.now)
+
+    def call(self, *hops: Hop, **changes: object) -> int:
+        """Place a call to the first of these hops that answers."""
+        host = self.line.local_host(hops[0])
+        return self.line.place(call_request(destination=hops, media_address=host, **changes), self.now)
+
+
+@asynccontextmanager
+async def running(*peers: Peer) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        for peer in peers:
+            await peer.line.start()
+            stack.push_async_callback(peer.line.close)
+        yield

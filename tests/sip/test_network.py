@@ -1,0 +1,360 @@
+"""The line on sockets of the loopback interface."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from sip.line import Answered, Ended, Failed, Hop, Incoming, MediaChanged, TlsSettings, Transport
+from sip.listening import ListenError
+from sip.sdp import Attribute, MediaDescription
+from sip.tcp import MAX_FROM_ONE
+from sip.tls import TlsError
+from tests.sip.certificates import Authority
+from tests.sip.link import AUDIO, IMAGE
+from tests.sip.peer import LIMIT, Peer, at, running
+
+HOSTS = ["127.0.0.1", "::1"]
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("tls") / "ca")
+
+
+@pytest.fixture(scope="module")
+def trunk(authority: Authority) -> TlsSettings:
+    """The server trunk.example."""
+    return authority.issue("trunk", "DNS:trunk.example", "DNS:*.pool.example", "URI:sip:uri.example")
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("transport", Transport)
+async def test_a_call_by_each_transport(host: str, transport: Transport, trunk: TlsSettings) -> None:
+    alice = Peer(*at(host, transport), tls=trunk)
+    bob = Peer(*at(host, transport), tls=trunk)
+    bob.react = bob.accept
+    async with running(alice, bob):
+        call = alice.call(bob.hop(transport, "trunk.example"))
+        answered = await alice.expect(Answered)
+        assert answered.call == call
+        assert answered.remote.address == host
+        theirs = await bob.expect(Answered)
+        assert theirs.dialog.call_id == answered.dialog.call_id
+        assert (theirs.dialog.local_tag, theirs.dialog.remote_tag) == (
+            answered.dialog.remote_tag,
+            answered.dialog.local_tag,
+        )
+        incoming = await bob.expect(Incoming)
+        assert (incoming.source.host, incoming.source.transport) == (host, transport)
+        if transport is not Transport.TLS:
+            # Over TLS Alice would have to know Bob by a name.
+            bob.line.offer(theirs.call, [IMAGE], bob.now)
+            assert (await alice.expect(MediaChanged)).remote.media == (IMAGE,)
+            await bob.expect(MediaChanged)
+        alice.line.hang_up(call, alice.now)
+        assert (await bob.expect(Ended)).remote
+        assert not (await alice.expect(Ended)).remote
+        assert alice.line.agent.calls == bob.line.agent.calls == 0
+
+
+async def test_closing_a_line_ends_its_calls() -> None:
+    alice, bob = Peer(), Peer()
+    bob.react = bob.accept
+    async with running(bob):
+        async with running(alice):
+            alice.call(bob.hop())
+            await alice.expect(Answered)
+        assert alice.line.agent.calls == 0
+        assert (await bob.expect(Ended)).remote
+
+
+def vacant_port(kind: socket.SocketKind) -> int:
+    with socket.socket(socket.AF_INET, kind) as vacant:
+        vacant.bind(("127.0.0.1", 0))
+        return int(vacant.getsockname()[1])
+
+
+@pytest.mark.parametrize("transport", Transport)
+async def test_a_port_where_nobody_listens_fails_the_call_at_once(transport: Transport) -> None:
+    port = vacant_port(socket.SOCK_STREAM if transport.reliable else socket.SOCK_DGRAM)
+    alice = Peer()
+    async with running(alice):
+        alice.call(Hop("127.0.0.1", port, transport))
+        failed = await alice.expect(Failed)
+        assert (failed.status, failed.local) == (503, True)
+        if transport.reliable:
+            assert failed.reason == f"nobody listens at 127.0.0.1:{port} over {transport.value}"
+
+
+async def test_the_next_hop_takes_a_call_that_the_first_refuses() -> None:
+    alice, bob = Peer(), Peer()
+    bob.react = bob.accept
+    nobody = Hop("127.0.0.1", vacant_port(socket.SOCK_STREAM), Transport.TCP)
+    async with running(alice, bob):
+        alice.call(nobody, bob.hop(Transport.TCP))
+        await alice.expect(Answered)
+
+
+async def test_an_address_of_a_kind_that_we_do_not_have_fails_with_a_sentence() -> None:
+    alice = Peer()
+    async with running(alice):
+        alice.call(Hop("::1", 5060))
+        assert "no socket for [::1]:5060" in (await alice.expect(Failed)).reason
+
+
+# --- listening ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
+async def test_a_port_in_use_is_named(transport: Transport) -> None:
+    first = Peer()
+    async with running(first):
+        port = first.line.address[1]
+        second = Peer(Hop("127.0.0.1", port, transport))
+        with pytest.raises(
+            ListenError, match=f"{transport.value} port {port} of 127.0.0.1 is in use; stop its owner"
+        ):
+            await second.line.start()
+
+
+async def test_udp_and_tcp_share_a_port() -> None:
+    alice = Peer()
+    async with running(alice):
+        udp, tcp = alice.line.addresses
+        assert (udp.transport, tcp.transport) == (Transport.UDP, Transport.TCP)
+        assert udp.port == tcp.port
+
+
+async def test_both_families_at_once() -> None:
+    udp = [*at("127.0.0.1", Transport.UDP), *at("::1", Transport.UDP)]
+    alice, bob = Peer(*udp), Peer(*udp)
+    async with running(alice, bob):
+        four, six = bob.line.addresses
+        for hop in (four, six):
+            alice.call(hop)
+        calls = await bob.expect_several(Incoming, 2)
+        assert {call.source.host for call in calls} == {"127.0.0.1", "::1"}
+
+
+async def test_bound_to_all_addresses_we_name_the_one_that_the_peer_sees() -> None:
+    alice, bob = Peer(*at("0.0.0.0", Transport.UDP)), Peer()
+    async with running(alice, bob):
+        assert alice.line.local_host(bob.hop()) == "127.0.0.1"
+        bob.react = bob.accept
+        alice.call(bob.hop())
+        incoming = await bob.expect(Incoming)
+        contact = dict(incoming.headers)["Contact"]
+        assert contact == f"<sip:alice@127.0.0.1:{alice.line.address[1]}>"
+        await alice.expect(Answered)
+
+
+async def test_an_advertised_address_stands_in_via_contact_and_descriptions() -> None:
+    alice = Peer(*at("127.0.0.1", Transport.UDP), advertised=["203.0.113.7", "2001:db8::7"])
+    bob = Peer()
+    async with running(alice, bob):
+        assert alice.line.local_host(bob.hop()) == "203.0.113.7"
+        assert alice.line.local_host(Hop("::1", 5060)) == "2001:db8::7"
+        assert alice.line.interface(bob.hop()) == "127.0.0.1"
+        alice.call(bob.hop())
+        incoming = await bob.expect(Incoming)
+        headers = dict(incoming.headers)
+        port = alice.line.address[1]
+        assert headers["Contact"] == f"<sip:alice@203.0.113.7:{port}>"
+        assert headers["Via"].startswith(f"SIP/2.0/UDP 203.0.113.7:{port};")
+        # The way back is found all the same (RFC 3581).
+        assert f"rport={port};received=127.0.0.1" in headers["Via"]
+        assert incoming.offer is not None
+        assert incoming.offer.address == "203.0.113.7"
+        bob.accept(incoming)
+        await alice.expect(Answered)
+
+
+async def test_a_contact_for_connections_names_the_port_that_they_come_from() -> None:
+    alice, bob = Peer(*at("127.0.0.1", Transport.UDP)), Peer()
+    bob.react = bob.accept
+    async with running(alice, bob):
+        alice.call(bob.hop(Transport.TCP))
+        incoming = await bob.expect(Incoming)
+        contact = dict(incoming.headers)["Contact"]
+        assert contact == f"<sip:alice@127.0.0.1:{incoming.source.port};transport=tcp>"
+        theirs = await bob.expect(Answered)
+        bob.line.offer(theirs.call, [IMAGE], bob.now)
+        await alice.expect(MediaChanged)
+
+
+# --- connections --------------------------------------------------------------------------------------------
+
+
+async def test_one_connection_serves_several_calls() -> None:
+    alice, bob = Peer(), Peer()
+    bob.react = bob.accept
+    async with running(alice, bob):
+        for _ in range(3):
+            alice.call(bob.hop(Transport.TCP))
+        calls = await bob.expect_several(Incoming, 3)
+        await bob.expect_several(Answered, 3)
+        assert len({call.source for call in calls}) == 1
+
+
+LARGE = MediaDescription(
+    AUDIO.kind, AUDIO.port, AUDIO.protocol, AUDIO.formats, tuple(Attribute("x", "y" * 100) for _ in range(12))
+)
+
+
+async def test_a_large_request_goes_by_tcp() -> None:
+    alice, bob = Peer(), Peer()
+    bob.react = bob.accept
+    async with running(alice, bob):
+        alice.call(bob.hop(), media=[LARGE])
+        await alice.expect(Answered)
+        assert (await bob.expect(Incoming)).source.transport is Transport.TCP
+
+
+async def test_a_large_request_goes_by_udp_where_tcp_is_refused() -> None:
+    alice, bob = Peer(), Peer(*at("127.0.0.1", Transport.UDP))
+    bob.react = bob.accept
+    async with running(alice, bob):
+        alice.call(bob.hop(), media=[LARGE])
+        await alice.expect(Answered)
+        assert (await bob.expect(Incoming)).source.transport is Transport.UDP
+
+
+async def test_a_stranger_that_speaks_no_sip_is_cut_off() -> None:
+    alice = Peer()
+    async with running(alice):
+        reader, writer = await asyncio.open_connection(*alice.hop(Transport.TCP).address)
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        async with asyncio.timeout(LIMIT):
+            with suppress(ConnectionResetError):
+                assert await reader.read() == b""
+        writer.close()
+
+
+async def test_a_ping_is_answered() -> None:
+    alice = Peer()
+    async with running(alice):
+        reader, writer = await asyncio.open_connection(*alice.hop(Transport.TCP).address)
+        writer.write(b"\r\n\r\n")
+        async with asyncio.timeout(LIMIT):
+            assert await reader.readexactly(2) == b"\r\n"
+        writer.close()
+
+
+async def test_one_address_has_only_so_many_connections() -> None:
+    alice = Peer()
+    async with running(alice):
+        streams = [
+            await asyncio.open_connection(*alice.hop(Transport.TCP).address) for _ in range(MAX_FROM_ONE + 1)
+        ]
+        # Connections are taken in order, so the last is one too many.
+        async with asyncio.timeout(LIMIT):
+            assert await streams[-1][0].read() == b""
+        assert len(alice.line._connections) == MAX_FROM_ONE
+        for _, writer in streams:
+            writer.close()
+
+
+# --- TLS ----------------------------------------------------------------------------------------------------
+
+
+async def fails(alice: Peer, bob: Peer, name: str) -> str:
+    """Why a call over TLS to ``name`` fails, which Bob claims to be."""
+    async with running(alice, bob):
+        alice.call(bob.hop(Transport.TLS, name))
+        failed = await alice.expect(Failed)
+        assert (failed.status, failed.local) == (503, True)
+        assert not bob.events
+        return failed.reason
+
+
+@pytest.mark.parametrize("name", ["trunk.example", "TRUNK.example", "a.pool.example", "uri.example"])
+async def test_a_certificate_for_the_name(authority: Authority, trunk: TlsSettings, name: str) -> None:
+    alice, bob = Peer(tls=authority.trusted), Peer(*at("127.0.0.1", Transport.TLS), tls=trunk)
+    bob.react = bob.accept
+    async with running(alice, bob):
+        alice.call(bob.hop(Transport.TLS, name), target=f"sips:+15550100@{name}")
+        await alice.expect(Answered)
+
+
+async def test_a_certificate_for_another_name(authority: Authority, trunk: TlsSettings) -> None:
+    bob = Peer(*at("127.0.0.1", Transport.TLS), tls=trunk)
+    why = await fails(Peer(tls=authority.trusted), bob, "other.example")
+    assert why == (
+        "the certificate is for trunk.example, *.pool.example, uri.example and not for other.example"
+    )
+
+
+async def test_a_certificate_of_an_unknown_authority(trunk: TlsSettings, tmp_path: Path) -> None:
+    alice = Peer(tls=Authority(tmp_path / "other").trusted)
+    why = await fails(alice, Peer(*at("127.0.0.1", Transport.TLS), tls=trunk), "trunk.example")
+    assert why == (
+        "the certificate of trunk.example is signed by nobody that we trust; name the file of its CA"
+    )
+
+
+async def test_by_default_the_authorities_of_the_system_count(trunk: TlsSettings) -> None:
+    why = await fails(Peer(), Peer(*at("127.0.0.1", Transport.TLS), tls=trunk), "trunk.example")
+    assert "signed by nobody that we trust" in why
+
+
+async def test_an_expired_certificate(authority: Authority) -> None:
+    expired = authority.issue("expired", "DNS:trunk.example", days=-1)
+    bob = Peer(*at("127.0.0.1", Transport.TLS), tls=expired)
+    why = await fails(Peer(tls=authority.trusted), bob, "trunk.example")
+    assert why == "the certificate of trunk.example has expired"
+
+
+async def test_without_verification_anybody_is_believed(trunk: TlsSettings) -> None:
+    alice = Peer(tls=TlsSettings(verify=False))
+    bob = Peer(*at("127.0.0.1", Transport.TLS), tls=trunk)
+    bob.react = bob.accept
+    async with running(alice, bob):
+        alice.call(bob.hop(Transport.TLS, "other.example"))
+        await alice.expect(Answered)
+
+
+async def test_a_peer_that_speaks_no_tls(authority: Authority) -> None:
+    alice, bob = Peer(tls=authority.trusted), Peer()
+    async with running(alice, bob):
+        plain = bob.hop(Transport.TCP)
+        alice.call(Hop(plain.host, plain.port, Transport.TLS, "trunk.example"))
+        reason = (await alice.expect(Failed)).reason
+        assert reason == f"{plain.host}:{plain.port} over TLS broke off the connection"
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_server_that_demands_a_certificate(
+    authority: Authority, trunk: TlsSettings, known: bool
+) -> None:
+    demanding = TlsSettings(trunk.certificate, trunk.key, authorities=authority.certificate, demand=True)
+    client = authority.issue("client", "DNS:client.example") if known else authority.trusted
+    alice, bob = Peer(tls=client), Peer(*at("127.0.0.1", Transport.TLS), tls=demanding)
+    bob.react = bob.accept
+    async with running(alice, bob):
+        alice.call(bob.hop(Transport.TLS, "trunk.example"))
+        if known:
+            await alice.expect(Answered)
+        else:
+            reason = (await alice.expect(Failed)).reason
+            assert reason.endswith("closed the connection; it may want to see a certificate of ours")
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        (TlsSettings(), "needs a certificate"),
+        (
+            TlsSettings("/nowhere/a.pem", "/nowhere/a.key"),
+            "/nowhere/a.pem with the key /nowhere/a.key",
+        ),
+        (TlsSettings("/nowhere/a.pem", authorities="/nowhere/ca.pem"), "read from /nowhere/ca.pem"),
+    ],
+)
+async def test_listening_for_tls_says_what_it_lacks(settings: TlsSettings, why: str) -> None:
+    with pytest.raises(TlsError, match=why):
+        await Peer(*at("127.0.0.1", Transport.TLS), tls=settings).line.start()
