@@ -17,6 +17,10 @@ _TRIES = 16
 _WILDCARDS = ("0.0.0.0", "::")
 _MAX_ROUTES = 256
 _BACKLOG = 128
+_BIND_ERRORS = {
+    errno.EADDRNOTAVAIL: "it is no address of this machine; choose one that is, or 0.0.0.0 for all of them",
+    errno.EACCES: "the port is for privileged users; choose one from 1024 on",
+}
 
 
 class ListenError(SipError):
@@ -189,6 +193,7 @@ async def _bind(hop: Hop) -> Listener:
         if error.errno == errno.EADDRINUSE:
             port = f"{hop.transport.value} port {hop.port} of {hop.host}"
             raise ListenError(f"{port} is in use; stop its owner or choose another") from error
-        raise ListenError(f"cannot listen at {hop}: {error.strerror}") from error
+        why = _BIND_ERRORS.get(error.errno or 0, error.strerror)
+        raise ListenError(f"cannot listen at {hop}: {why}") from error
     host, port = sock.getsockname()[:2]
     return Listener(sock, Hop(host, port, hop.transport))

@@ -45,6 +45,8 @@ MAX_HOPS = 16
 
 ALL_FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
+_KINDS = {socket.AF_INET: ("IPv4", "0.0.0.0:0"), socket.AF_INET6: ("IPv6", "[::]:0")}
+
 _SRV_NAMES = {Transport.UDP: "_sip._udp.", Transport.TCP: "_sip._tcp.", Transport.TLS: "_sips._tcp."}
 _SERVICES = {"SIP+D2U": Transport.UDP, "SIP+D2T": Transport.TCP, "SIPS+D2T": Transport.TLS}
 """Services of NAPTR records (RFC 3263 4.1)."""
@@ -103,7 +105,10 @@ class Resolver:
         if place.literal is not None:
             family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
             if family not in families:
-                raise ResolveError(f"{place.host} is an {_version(family)} address, where we do not listen")
+                kind, there = _KINDS[family]
+                raise ResolveError(
+                    f"{place.host} is an {kind} address, and we listen at none of these; listen at {there}"
+                )
             return [place.literal]
         try:
             async with asyncio.timeout(SEARCH_LIMIT):
@@ -190,10 +195,6 @@ def in_turn(services: Iterable[Service], random: Random) -> list[Service]:
 def _server_name(place: Place, transport: Transport) -> str | None:
     """The domain of the URI, not the name of the server that serves it (RFC 5922 4)."""
     return place.host if transport is Transport.TLS else None
-
-
-def _version(family: socket.AddressFamily) -> str:
-    return "IPv6" if family == socket.AF_INET6 else "IPv4"
 
 
 class SystemRecords:
