@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Sequence
 from random import Random, SystemRandom
 
+from sip.admission import AdmissionPolicy
 from sip.agent import UserAgent
 from sip.errors import SipError
 from sip.line import Address, Answerer, CallRequest, Hop, LineEvent, SessionTimers, TlsSettings, Transport
@@ -52,7 +53,9 @@ class SipLine:
         max_incoming: int = 64,
         session_timers: SessionTimers | None = None,
         on_registration: Callable[[RegistrationState], None] | None = None,
+        admission: AdmissionPolicy | None = None,
     ) -> None:
+        self._admission = admission
         self._on_event = on_event
         self._on_registration = on_registration
         self._user_agent = user_agent
@@ -89,6 +92,7 @@ class SipLine:
             tcp=True,
             max_incoming=self._max_incoming,
             session_timers=self._session_timers,
+            admission=self._admission,
         )
         try:
             for listener in self._listening.listeners:
