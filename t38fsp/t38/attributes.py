@@ -19,7 +19,6 @@ MAX_DATAGRAM = 1400
 DEFAULT_BIT_RATE = 14400
 _LEAST_BIT_RATE = 2400
 _LEAST_DATAGRAM = 40
-_LEAST_DATAGRAM_AS_SUCH = 100
 _LEAST_BUFFER = 24
 """Octets; 10 ms of data at 14400 bit/s do not fit into fewer, so whoever names fewer means something else."""
 
@@ -203,11 +202,9 @@ def _buffer(octets: int | None) -> int | None:
 
 
 def _limits(datagram: int | None, ifp: int | None) -> tuple[int, int | None]:
-    """A datagram size below 100 is what some vendors say of one IFP packet, and one below 40 says nothing."""
+    """A size below 40 says nothing. Some mean one IFP packet by it; datagrams of that size suit them too."""
     if ifp is not None and ifp < _LEAST_DATAGRAM:
         ifp = None
     if datagram is None or datagram < _LEAST_DATAGRAM:
         return DEFAULT_DATAGRAM, ifp
-    if datagram < _LEAST_DATAGRAM_AS_SUCH:
-        return DEFAULT_DATAGRAM, min(datagram, ifp or datagram)
     return min(datagram, MAX_DATAGRAM), ifp

@@ -5,12 +5,19 @@ two only is evidence. As long as there is none, so is what makes sense in 2002 o
 
     B0 on a fast modem                      1998 fcs-BAD with data, 2002 t4-non-ecm-data
     C0 01 10 in mid-frame, then more data   1998 sig-end, 2002 fcs-OK
+    C0 01 20, then C0 01 10                 1998 fcs-OK and sig-end, 2002 the end of a burst and of a frame
+
+A peer may also understand one syntax only, and show it by nothing but silence. So whoever gets no answer at
+all says it the other way now and then (:meth:`Dialect.doubt`), as long as nothing is certain.
 """
 
 from __future__ import annotations
 
-from t38fsp.t38.ifp import DataPacket, IfpError, Packet, Syntax, parse
+from t38fsp.t38.ifp import DataPacket, Field, IfpError, Packet, Syntax, parse
 from t38fsp.t38.values import DataType, FieldType
+
+_FRAME_END = DataPacket(DataType.V21, (Field(FieldType.HDLC_FCS_OK),))
+_SIG_END = DataPacket(DataType.V21, (Field(FieldType.HDLC_SIG_END),))
 
 _CERTAIN = 3
 """So many packets in a row outvote what was certain before."""
@@ -24,6 +31,12 @@ class Dialect:
         self._certain = False
         self._against = 0
         self._suspected = False  # the last packet ended a carrier in mid-frame
+        self._last: Packet | None = None
+
+    def doubt(self) -> None:
+        """Nobody answers: take the other syntax, unless this one is certain."""
+        if not self._certain:
+            self._turn(certain=False)
 
     def read(self, ifp: bytes, *, in_frame: bool, padded: bool = False) -> Packet:
         """Parse a packet. ``in_frame`` says that octets of an HDLC frame wait for its end.
@@ -50,6 +63,13 @@ class Dialect:
         except IfpError:
             self._certain = True
             return packet
+        in_1998, last = (packet if self.syntax is Syntax.Y1998 else other), self._last
+        self._last = in_1998
+        if in_1998 == _SIG_END and last == _FRAME_END:
+            if self.syntax is not Syntax.Y1998:
+                self._turn(certain=False)
+            self._certain = True
+            return in_1998
         first = packet.fields[0].type if packet.fields else None
         v21 = packet.type is DataType.V21
         suspected = self._suspected and v21 and first is FieldType.HDLC_DATA

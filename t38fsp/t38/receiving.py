@@ -145,6 +145,12 @@ class UdptlReceiver:
         )
 
     def _jump(self, datagram: Datagram, now: float) -> list[Delivery]:
+        if datagram.secondaries and datagram.secondaries[0] == self._last and not self._waiting:
+            # It goes on where the last one stopped: only the numbers are new.
+            self._missed.clear()
+            self._history = None
+            self._expected = datagram.number
+            return self._take(datagram, datagram.number, now)
         stray = self._stray
         distance = -1 if stray is None else datagram.number - stray[0] & 0xFFFF
         if stray is None or distance > WINDOW:

@@ -420,3 +420,35 @@ def test_packets_sort_in_the_order_of_their_leaving() -> None:
 def test_a_burst_of_no_frames_still_ends() -> None:
     rows = timeline(play(HdlcBurst(Modem.V21, []))[0])
     assert [text for _, text, _ in rows] == ["no-signal", "v21-preamble", "v21 hdlc-sig-end", "no-signal"]
+
+
+# --- what nobody answers ---------------------------------------------------------------------------------
+
+
+def frame_ends(sent: list[Sent]) -> list[str]:
+    """The octets that end each V.21 burst."""
+    ends = [
+        each.packet.ifp.hex()
+        for each in sent
+        if each.packet.ifp[:2] == b"\xc0\x01" and not each.packet.repeat
+    ]
+    return [end for end in ends if len(end) == 6]
+
+
+def test_after_two_bursts_in_vain_each_second_one_is_said_in_the_other_syntax() -> None:
+    line = Line(Terminal(), Terminal())
+    for number in range(6):
+        line.send(0, HdlcBurst(Modem.V21, (b"\xff\xc8\x01",)))
+        line.run(until=(number + 1) * 5.0)
+    assert frame_ends(line.sent) == ["c00140", "c00140", "c00120", "c00140", "c00120", "c00140"]
+
+
+@pytest.mark.parametrize("answer", [(b"\xff\xc8\x21",), (b"\xff\xc0\x02\x8c", b"\xff\xc8\x01")])
+def test_who_is_answered_keeps_the_syntax(answer: tuple[bytes, ...]) -> None:
+    line = Line(Terminal(), Terminal())
+    line.send(1, HdlcBurst(Modem.V21, answer))
+    line.run(until=5.0)
+    for number in range(1, 7):
+        line.send(0, HdlcBurst(Modem.V21, (b"\xff\xc8\x01",)))
+        line.run(until=(number + 1) * 5.0)
+    assert set(frame_ends([each for each in line.sent if each.side == 0])) == {"c00140"}

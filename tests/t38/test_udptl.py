@@ -254,6 +254,14 @@ def test_a_stray_datagram_is_dropped_and_a_new_stream_is_taken_up() -> None:
     assert receiver.counters.lost == 0
 
 
+def test_a_stream_that_only_changes_its_numbers_loses_nothing() -> None:
+    receiver = UdptlReceiver()
+    datagrams = stream(12)
+    renumbered = datagrams[:6] + [(n + 30000).to_bytes(2, "big") + datagrams[n][2:] for n in range(6, 12)]
+    assert deliver(receiver, renumbered) == [str(n) for n in range(12)]
+    assert receiver.counters == Counters(received=12)
+
+
 def test_a_peer_that_begins_again_at_0() -> None:
     receiver = UdptlReceiver()
     deliver(receiver, stream(300))
