@@ -104,7 +104,7 @@ class BlockCollector:
         self._count = 0
 
     def add(self, number: int, octets: bytes) -> bool:
-        """Keep a good frame; one of a foreign size is no frame of this page. False when it was there."""
+        """Keep a good frame; one that is too long is no frame of this page. False when it was there."""
         known = number in self._frames
         if len(octets) <= self._frame_size:
             self._frames[number] = octets
@@ -112,8 +112,16 @@ class BlockCollector:
         return not known
 
     def announce(self, count: int) -> None:
-        """PPS told how many frames there are, or how many were in its last burst: the most counts."""
+        """PPS told how many frames there are, or how many were in its last burst: the most counts.
+
+        Only the last frame may be shorter than the others (T.4 annex A): one among them has lost octets on
+        its way through a gateway, whatever its FCS says.
+        """
         self._count = max(self._count, count)
+        longest = max(map(len, self._frames.values()), default=0)
+        for number, octets in list(self._frames.items()):
+            if len(octets) < longest and number + 1 < self._count:
+                del self._frames[number]
 
     @property
     def empty(self) -> bool:

@@ -69,6 +69,7 @@ class Negotiation(Session):
         # the DIS
         self._dis_ended: float | None = None
         self._ladder: tuple[Modem, ...] = DESCENDING
+        self._best = 0  # in DESCENDING: what is above it has failed
         # the command
         self._command_name = ""
         self._command_bursts: tuple[Burst, ...] = ()
@@ -134,8 +135,7 @@ class Negotiation(Session):
             return False
         shared = ladder(capabilities.modems, self._options.max_rate)
         # A rate that failed once in this session is not tried again, even in a later phase B.
-        best = DESCENDING.index(self._ladder[0])
-        self._ladder = tuple(modem for modem in shared if DESCENDING.index(modem) >= best) or shared
+        self._ladder = tuple(modem for modem in shared if DESCENDING.index(modem) >= self._best) or shared
         if not self._ladder or self._choose(self._index) is None:
             self._end(T30Error.INCOMPATIBLE)
             return False
@@ -192,8 +192,13 @@ class Negotiation(Session):
         if len(self._ladder) == 1:
             self._end(T30Error.TRAINING_FAILED)
             return
-        self._ladder = self._ladder[1:]
+        self._step_down()
         self._train()
+
+    def _step_down(self) -> None:
+        """Use the next lower rate, if there is one."""
+        self._ladder = self._ladder[1:] or self._ladder
+        self._best = DESCENDING.index(self._ladder[0])
 
     def _dis_again(self, frame: Frame) -> None:
         """Our DCS was missed; the DIS may have changed (5.4.2)."""

@@ -169,21 +169,26 @@ class Transmitter(Negotiation):
 
     def _message_refused(self, frame: Frame) -> None:
         """RTN or PIN: the page again, at a lower rate where there is one (5.3.6.1.7)."""
-        if self._another_attempt(frame.fcf, T30Error.PAGE_REFUSED):
-            self._ladder = self._ladder[1:] or self._ladder
+        self._page_again(str(frame.fcf), T30Error.PAGE_REFUSED)
+
+    def _page_again(self, response: str, error: T30Error) -> None:
+        """The page from DCS on, at a lower rate where there is one, unless it was tried often enough."""
+        if self._another_attempt(response, error):
+            self._stop(Timer.T5)
+            self._step_down()
             self._train()
 
-    def _another_attempt(self, response: FCF, error: T30Error) -> bool:
+    def _another_attempt(self, response: str, error: T30Error) -> bool:
         self._attempts += 1
         if self._attempts >= self._options.page_tries:
-            self._end(error, response=str(response))
+            self._end(error, response=response)
             return False
-        self._report(confirmed=False, response=str(response))
+        self._report(confirmed=False, response=response)
         return True
 
     def _started_over(self, frame: Frame) -> None:
         """DIS instead of a confirmation: the far end has lost the page and begins anew."""
-        if self._another_attempt(frame.fcf, T30Error.PROTOCOL) and self._read_dis(frame):
+        if self._another_attempt(str(frame.fcf), T30Error.PROTOCOL) and self._read_dis(frame):
             self._stop(Timer.T5)
             self._train()
 
@@ -212,7 +217,7 @@ class Transmitter(Negotiation):
 
     def _ask_to_continue(self) -> None:
         """CTC with the next lower rate; at the lowest with the same, as long as that makes progress."""
-        self._ladder = self._ladder[1:] or self._ladder
+        self._step_down()
         self._block.begin_again()
         self._choice = self._choice.at(self._ladder[0])
         if self._record is not None:
@@ -224,6 +229,13 @@ class Transmitter(Negotiation):
         self._emit(Negotiated(self._choice.mode, self._choice.modem))
         self._long_training = True
         self._resend()
+
+    def _correction_unanswered(self) -> None:
+        """Some receivers do not know CTC; every receiver knows DCS, at the price of the whole page."""
+        if self._tries < self._options.tries:
+            self._repeat()
+        else:
+            self._page_again("T4", T30Error.NO_ANSWER_TO_PAGE)
 
     def _given_up(self, _: Frame) -> None:
         """ERR: the far end knows that the page is incomplete, and so is the document."""
@@ -238,9 +250,6 @@ class Transmitter(Negotiation):
 
     def _busy_too_long(self) -> None:
         self._end(T30Error.RECEIVER_BUSY, response="RNR")
-
-    def _refused_with_ecm(self, frame: Frame) -> None:
-        self._end(T30Error.PAGE_REFUSED, response=str(frame.fcf))
 
     # --- the line and the time ----------------------------------------------------------------------------
 
@@ -297,8 +306,8 @@ _ANSWERS: Mapping[tuple[State, FCF], Callable[[Transmitter, Frame], None]] = {
     (State.PPS, FCF.MCF): Transmitter._block_confirmed,
     (State.PPS, FCF.PIP): Transmitter._block_confirmed,
     (State.PPS, FCF.PPR): Transmitter._partial_page_requested,
-    (State.PPS, FCF.PIN): Transmitter._refused_with_ecm,
-    (State.PPS, FCF.RTN): Transmitter._refused_with_ecm,
+    (State.PPS, FCF.PIN): Transmitter._message_refused,
+    (State.PPS, FCF.RTN): Transmitter._message_refused,
     (State.PPS, FCF.RNR): Transmitter._not_ready,
     (State.PPS, FCF.DIS): Transmitter._started_over,
     (State.PPS, FCF.CRP): Transmitter._repeat,
@@ -307,8 +316,8 @@ _ANSWERS: Mapping[tuple[State, FCF], Callable[[Transmitter, Frame], None]] = {
     (State.BUSY, FCF.MCF): Transmitter._block_confirmed,
     (State.BUSY, FCF.PIP): Transmitter._block_confirmed,
     (State.BUSY, FCF.PPR): Transmitter._partial_page_requested,
-    (State.BUSY, FCF.PIN): Transmitter._refused_with_ecm,
-    (State.BUSY, FCF.RTN): Transmitter._refused_with_ecm,
+    (State.BUSY, FCF.PIN): Transmitter._message_refused,
+    (State.BUSY, FCF.RTN): Transmitter._message_refused,
     (State.BUSY, FCF.DIS): Transmitter._started_over,
     (State.BUSY, FCF.CRP): Transmitter._repeat,
     # A.4.3 a lower rate, or the end of correction
@@ -332,7 +341,7 @@ _TIMEOUTS: Mapping[tuple[State, Timer], Callable[[Transmitter], None]] = {
     (State.PAGE, Timer.PAGE): Transmitter._page_too_late,
     (State.MCF, Timer.T4): Transmitter._repeat,
     (State.PPS, Timer.T4): Transmitter._repeat,
-    (State.CTR, Timer.T4): Transmitter._repeat,
+    (State.CTR, Timer.T4): Transmitter._correction_unanswered,
     (State.ERR, Timer.T4): Transmitter._repeat,
     (State.BUSY, Timer.T4): Transmitter._repeat,
     (State.BUSY, Timer.T5): Transmitter._busy_too_long,

@@ -141,7 +141,8 @@ class Store:
     """The application of a receiver: keeps pages, and says how good they are."""
 
     delay: float = 0.0
-    quality: Callable[[int, int], PageQuality] = lambda index, attempt: PageQuality(2000)
+    quality: Callable[[int, int], PageQuality | None] = lambda index, attempt: PageQuality(2000)
+    """Of a page, and of which attempt at it; None refuses it unstored."""
     full_from: int | None = None
     """Storing fails from this page on."""
     attempts: dict[int, int] = field(default_factory=dict)
@@ -297,9 +298,13 @@ class Link:
             self.receiver.page_not_stored(index, "the disk is full", self.now)
             return
         attempt = store.attempts[index] = store.attempts.get(index, 0) + 1
+        quality = store.quality(index, attempt)
+        if quality is None:
+            self.receiver.page_refused(index, self.now)
+            return
         store.pages[index] = bytes(store.arriving[index])
         store.kept.append(store.pages[index])
-        self.receiver.page_stored(index, store.quality(index, attempt), self.now)
+        self.receiver.page_stored(index, quality, self.now)
 
     # --- the line -----------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ import pytest
 from t38fsp.t30.options import TransmitOptions
 from t38fsp.t30.outputs import PageReceived, T30Error
 from t38fsp.t30.vocabulary import Modem, PageQuality
-from tests.t30.calls import FINE, STANDARD, assert_delivered, call, coded
+from tests.t30.calls import FINE, STANDARD, assert_delivered, call, coded, run
 from tests.t30.link import Link, Sender, Store
 
 WITHOUT_ECM = TransmitOptions(ecm=False)
@@ -56,6 +56,18 @@ def test_rtn_to_the_last_page_too() -> None:
     link = with_qualities(0.0, 0.5)
     assert_delivered(link, 2)
     assert link.said(link.transmitter) == ["DCS", "MPS", "EOP", "DCS", "EOP", "DCN"]
+
+
+@pytest.mark.parametrize("page", [0, 1])
+def test_rtn_with_ecm_brings_the_page_again_too(page: int) -> None:
+    store = Store(quality=lambda index, attempt: None if (index, attempt) == (page, 1) else PageQuality(1))
+    link = run(store=store)
+    assert_delivered(link, 2)
+    assert [(o.index, o.response, o.bit_rate) for o in link.outcomes(link.transmitter)] == [
+        *[(before, "MCF", 14400) for before in range(page)],
+        (page, "RTN", 14400),
+        *[(after, "MCF", 12000) for after in range(page, 2)],
+    ]
 
 
 def test_a_page_that_is_refused_three_times() -> None:

@@ -6,13 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from t38fsp.t30.ecm import BlockCollector
 from t38fsp.t30.fallback import DESCENDING
 from t38fsp.t30.frames import FCF, Frame
-from t38fsp.t30.options import TransmitOptions
+from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t30.outputs import Negotiated, T30Error
+from t38fsp.t30.receiver import Receiver
 from t38fsp.t30.session import Session
-from t38fsp.t30.vocabulary import HdlcBurst, Modem, RawBurst
-from tests.t30.calls import FINE, STANDARD, assert_delivered, assert_honest, run
+from t38fsp.t30.vocabulary import Burst, HdlcBurst, Modem, RawBurst
+from tests.t30.calls import FINE, STANDARD, assert_delivered, assert_honest, call, run
 from tests.t30.link import Bad, Damage, LosesBursts, Noise, fcf_of
 
 # --- single losses ------------------------------------------------------------------------------------------
@@ -155,6 +157,56 @@ def test_after_four_requests_the_rate_falls() -> None:
     ]
     assert [outcome.bit_rate for outcome in link.outcomes(link.receiver)] == [12000, 12000]
     assert [output.modem for output in link.of(link.transmitter, Negotiated)][-1] is Modem.V17_12000
+
+
+class IgnoresCtc(LosesFrames):
+    """A receiver that does not know CTC."""
+
+    def loses_burst(self, sender: Session, burst: Burst) -> bool:
+        return fcf_of(burst) is FCF.CTC
+
+
+def test_without_an_answer_to_ctc_the_page_comes_again_from_dcs_on() -> None:
+    link = run((FINE, FINE), damage=IgnoresCtc([5] * 4))
+    assert_delivered(link, 2)
+    assert link.said(link.transmitter) == [
+        *["DCS", *["PPS"] * 4, *["CTC"] * 3],
+        *["DCS", "PPS", "PPS", "DCN"],
+    ]
+    responses = [(o.index, o.response) for o in link.outcomes(link.transmitter)]
+    assert responses == [(0, "T4"), (0, "MCF"), (1, "MCF")]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "kept"),
+    [
+        ([256, 256, 256], {0, 1, 2}),
+        ([256, 256, 100], {0, 1, 2}),
+        ([256, 247, 256], {0, 2}),
+        ([64, 64, 64], {0, 1, 2}),
+        ([256, 247, 100], {0, 2}),
+        ([256, 300, 256], {0, 2}),
+    ],
+)
+def test_a_frame_that_lost_octets_in_a_gateway_is_asked_for_again(lengths: list[int], kept: set[int]) -> None:
+    collector = BlockCollector(256)
+    for number, length in enumerate(lengths):
+        collector.add(number, bytes(length))
+    collector.announce(3)
+    assert collector.present == kept
+    assert collector.complete is (kept == {0, 1, 2})
+
+
+def test_a_dis_that_says_more_when_it_is_repeated() -> None:
+    """The first one was of a gateway that knew no better; nobody heard our answer to it."""
+    lost = LosesBursts([FCF.DCS])
+    link = call((FINE, FINE), receiving=ReceiveOptions(max_rate=4800, ecm=False), damage=lost)
+    link.run(until=5.0)
+    link.replace_receiver(Receiver(ReceiveOptions()))
+    link.go_on()
+    assert_delivered(link, 2)
+    assert link.image_modems()[0][0] is Modem.V27TER_4800
+    assert {modem for modem, _ in link.image_modems()[1:]} == {Modem.V17_14400}
 
 
 def test_a_frame_that_never_arrives_ends_in_eor() -> None:
