@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,41 +21,38 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import SettingsError
 
+from t38fsp.callers import Incoming
+from t38fsp.passwords import check_mode, resolve, without_secrets
 from t38fsp.routes import PREFIX, Route
-from t38fsp.setting_errors import sentences
+from t38fsp.setting_errors import ConfigurationError, sentences
+
+__all__ = ["FILE_VARIABLE", "Configuration", "ConfigurationError", "direct_route", "usual_places"]
 
 FILE_VARIABLE = "T38FSP_CONFIG"
 
 _MAX_OCTETS = 1024 * 1024
-_MAX_PASSWORD = 1024
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_SECRETS = ("password", "password_file", "password_variable")
-
-
-class ConfigurationError(ValueError):
-    """Settings that are wrong, one sentence each in ``sentences``, or a file that cannot be read."""
-
-    def __init__(self, *sentences: str) -> None:
-        super().__init__("\n".join(sentences))
-        self.sentences = sentences
 
 
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     listen: str | None = None
+    incoming: Incoming = Incoming()
     routes: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 
 class Configuration:
     """A file that was read; its routes are checked when they are asked for."""
 
-    def __init__(
-        self, file: Path | None, tables: Mapping[str, Mapping[str, Any]], listen: str | None
-    ) -> None:
+    def __init__(self, file: Path, content: _File, mode: int) -> None:
         self.file = file
-        self.listen = listen
-        self._tables = tables
+        self.listen = content.listen
+        """Our SIP address, HOST:PORT; None when the file does not say."""
+        self.callers = content.incoming.callers
+        """Who may call."""
+        self._tables = content.routes
+        self._mode = mode
 
     @classmethod
     def find(cls, file: str | os.PathLike[str] | None = None) -> Self:
@@ -94,12 +90,18 @@ class Configuration:
             return ", ".join([str(file), ".".join(path)])
 
         try:
-            checked = _File.model_validate(content)
+            checked = _File.model_validate(_with_passwords(content, file, mode))
         except ValidationError as error:
             raise ConfigurationError(*sentences(error, _File, place)) from error
         for name, table in checked.routes.items():
-            _check_table(file, name, table, mode)
-        return cls(file, checked.routes, checked.listen)
+            where = f"{file}, route {name!r}"
+            if not _NAME.fullmatch(name):
+                raise ConfigurationError(
+                    f"{where}: a name has up to 64 letters, digits, hyphens, dots and underscores"
+                )
+            if "password" in table:
+                check_mode(mode, where)
+        return cls(file, checked, mode)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -118,10 +120,8 @@ class Configuration:
         where = f"{self.file}, route {name!r}"
         merged = dict(table)
         if "password" not in given and not os.environ.get(f"{PREFIX}PASSWORD"):
-            merged |= _password(where, table, self.file)
-        for key in _SECRETS[1:]:
-            merged.pop(key, None)
-        route = _merge(name, where, merged, given)
+            merged |= resolve(table, self.file, self._mode, where)
+        route = _merge(name, where, without_secrets(merged), given)
         if route.peer is None:
             raise ConfigurationError(f"{where}, peer is missing")
         return route
@@ -179,59 +179,16 @@ def _merge(name: str, where: str, table: Mapping[str, Any], given: Mapping[str, 
         raise ConfigurationError(f"the environment: {error}; lists and tables are written as JSON") from error
 
 
-def _check_table(file: Path, name: str, table: Mapping[str, object], mode: int) -> None:
-    where = f"{file}, route {name!r}"
-    if not _NAME.fullmatch(name):
-        raise ConfigurationError(
-            f"{where}: a name has up to 64 letters, digits, hyphens, dots and underscores"
-        )
-    if "password" in table and os.name == "posix" and stat.S_IMODE(mode) & 0o077:
-        raise ConfigurationError(
-            f"{where}, password: others may read this file (mode {stat.S_IMODE(mode):04o}); "
-            "make it 0600, or use password_file"
-        )
-
-
-def _password(where: str, table: Mapping[str, object], file: Path | None) -> dict[str, object]:
-    """``password`` from where the table says that it is."""
-    named = [key for key in _SECRETS if key in table]
-    if len(named) > 1:
-        raise ConfigurationError(f"{where}: {' and '.join(named)} are both set; keep one")
-    if not named or named == ["password"]:
-        return {}
-    (key,) = named
-    source = table[key]
-    if not isinstance(source, str):
-        raise ConfigurationError(f"{where}, {key}: {source!r} is not a text; put it into quotes")
-    try:
-        if key == "password_variable":
-            return {"password": password_from_variable(source)}
-        return {"password": read_password((file.parent if file else Path()) / Path(source).expanduser())}
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{where}, {key}: {error}") from error
-
-
-def password_from_variable(name: str) -> str:
-    """Raises ConfigurationError."""
-    password = os.environ.get(name, "")
-    if not password:
-        raise ConfigurationError(f"the environment variable {name} is not set")
-    return password
-
-
-def read_password(file: Path) -> str:
-    """The one line of a password file. Raises ConfigurationError."""
-    try:
-        with file.open(encoding="utf-8") as stream:
-            password = stream.read(_MAX_PASSWORD + 1).rstrip("\r\n")
-    except OSError as error:
-        raise ConfigurationError(
-            f"the password file {file} cannot be read: {error.strerror}; check its name"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"the password file {file} is not text in UTF-8") from error
-    if not password or len(password) > _MAX_PASSWORD or not password.isprintable():
-        raise ConfigurationError(
-            f"the password file {file} must hold one line, the password, and nothing else"
-        )
-    return password
+def _with_passwords(content: dict[str, Any], file: Path, mode: int) -> dict[str, Any]:
+    """The content of a file with the passwords of who may call; those of routes are read when needed."""
+    incoming = content.get("incoming")
+    accounts = incoming.get("accounts") if isinstance(incoming, dict) else None
+    if not isinstance(incoming, dict) or not isinstance(accounts, list):
+        return content
+    read = [
+        {**without_secrets(each), **resolve(each, file, mode, f"{file}, incoming.accounts.{index}")}
+        if isinstance(each, dict)
+        else each
+        for index, each in enumerate(accounts)
+    ]
+    return {**content, "incoming": {**incoming, "accounts": read}}

@@ -145,6 +145,19 @@ class Trunk:
     registration: Registration | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Callers:
+    """Who may call an engine: this machine, its trunks, ``networks`` (192.0.2.0/24, or one address), whoever
+    answers a challenge with one of ``accounts``; or ``anybody``. Others get no answer with ``silent``, else
+    403 (``sip.admission``).
+    """
+
+    networks: tuple[str, ...] = ()
+    accounts: tuple[Credentials, ...] = ()
+    anybody: bool = False
+    silent: bool = True
+
+
 class Backend(Enum):
     """Which SIP stack serves the calls of an engine."""
 
@@ -173,6 +186,7 @@ class EngineSettings:
     user_agent: str = "t38fsp"
     """What we call ourselves in SIP."""
     trunks: tuple[Trunk, ...] = ()
+    callers: Callers = Callers()
     backend: Backend = Backend.OWN
     tls_listen: tuple[str, int] | None = None
     tls: TlsSettings | None = None

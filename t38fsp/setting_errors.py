@@ -35,6 +35,14 @@ _KINDS = {
 }
 
 
+class ConfigurationError(ValueError):
+    """Settings that are wrong, one sentence each in ``sentences``, or a file that cannot be read."""
+
+    def __init__(self, *sentences: str) -> None:
+        super().__init__("\n".join(sentences))
+        self.sentences = sentences
+
+
 def sentences(
     error: ValidationError, model: type[BaseModel], place_of: Callable[[tuple[str, ...]], str]
 ) -> list[str]:
@@ -56,6 +64,8 @@ def _wrong(
     """What is wrong; None when pydantic has to say it."""
     if kind == "extra_forbidden":
         return f"there is no such setting{_hint(path[-1], _keys_beside(path, model))}"
+    if kind == "missing":
+        return "it is missing"
     if kind == "value_error":
         return str(context["error"])
     if kind not in _KINDS:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from t38fsp.callers import Incoming
 from t38fsp.configuration import Configuration
 from t38fsp.dialling import DialPlan
 from t38fsp.image.compare import differing_pages
@@ -40,7 +41,12 @@ def test_the_route_of_the_readme_is_what_the_text_says(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("heading", "model"),
-    [("[routes.NAME]", Route), ("[routes.NAME.dial]", DialPlan), ("[routes.NAME.t38]", T38)],
+    [
+        ("[incoming]", Incoming),
+        ("[routes.NAME]", Route),
+        ("[routes.NAME.dial]", DialPlan),
+        ("[routes.NAME.t38]", T38),
+    ],
 )
 def test_every_key_is_documented_with_its_default(heading: str, model: type[BaseModel]) -> None:
     text = (ROOT / "docs" / "routes.md").read_text(encoding="utf-8")

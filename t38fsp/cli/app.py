@@ -132,6 +132,12 @@ def receive(
         str | None,
         typer.Option(help="Our SIP address, HOST:PORT, port 0 for any; 0.0.0.0:5060 unless the file says."),
     ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Network or address that may call, beside this machine and the route's peer; any for all."
+        ),
+    ] = None,
     count: Annotated[int, typer.Option(min=0, help="Stop after this many calls; 0 never stops.")] = 0,
     switch: WhoSwitches = None,
     ecm: Correction = None,
@@ -148,7 +154,8 @@ def receive(
     from t38fsp.cli.options import Given, choose
 
     def run() -> Exit:
-        given = Given(route, config, settings=_settings(switch, ecm, max_rate, station_id))
+        settings = _settings(switch, ecm, max_rate, station_id)
+        given = Given(route, config, settings=settings, allow=tuple(allow or ()))
         return command.run(output, choose(given, listen, port=5060), count, as_json)
 
     raise finish(run)

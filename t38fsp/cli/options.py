@@ -10,8 +10,11 @@ from typing import Any
 from sip.errors import ParseError
 from sip.uri import parse_host_port
 from t38fsp.address import AddressError, caller_address, peer_address
+from t38fsp.callers import allowing
 from t38fsp.cli.exits import CommandError, Exit
-from t38fsp.configuration import Configuration, ConfigurationError, direct_route, read_password
+from t38fsp.configuration import Configuration, ConfigurationError, direct_route
+from t38fsp.jobs import Callers
+from t38fsp.passwords import read_password
 from t38fsp.routes import Route
 
 
@@ -27,14 +30,17 @@ class Given:
     password_file: Path | None = None
     settings: dict[str, object] = field(default_factory=dict)
     """Those whose options have the names of the route's settings."""
+    allow: tuple[str, ...] = ()
+    """Networks whose calls are taken."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The merged route, and our address."""
+    """The merged route, our address, and who may call it."""
 
     route: Route
     listen: tuple[str, int]
+    callers: Callers
 
 
 def choose(given: Given, listen: str | None, *, port: int) -> Chosen:
@@ -51,18 +57,20 @@ def choose(given: Given, listen: str | None, *, port: int) -> Chosen:
         if given.route is None:
             if given.config is not None:
                 raise ConfigurationError("--config is of no use without --route")
-            return Chosen(direct_route(**settings), host_port(listen) if listen else default)
+            callers = allowing(given.allow, Callers())
+            return Chosen(direct_route(**settings), host_port(listen) if listen else default, callers)
         configuration = Configuration.find(given.config)
         route = configuration.route(given.route, **settings)
+        callers = allowing(given.allow, configuration.callers)
     except ConfigurationError as error:
         more = len(error.sentences) - 1
         told = f" (and {more} more: t38fsp routes tells them all)" if more > 0 else ""
         raise CommandError(f"{error.sentences[0]}{told}", Exit.USAGE) from error
     if listen is not None:
-        return Chosen(route, host_port(listen))
+        return Chosen(route, host_port(listen), callers)
     of_file = default if configuration.listen is None else host_port(configuration.listen)
     # The port of the file is for who takes calls there.
-    return Chosen(route, of_file if port else (of_file[0], 0))
+    return Chosen(route, of_file if port else (of_file[0], 0), callers)
 
 
 def host_port(text: str) -> tuple[str, int]:

@@ -38,6 +38,7 @@ async def _receive(output: Path, chosen: Chosen, count: int, as_json: bool) -> E
                 chosen.listen,
                 accept_calls=True,
                 routes=[chosen.route],
+                callers=chosen.callers,
                 on_registration=lambda event: reporter.line(sentences.of_registration(event)),
             ) as provider:
                 reporter.line(f"listening on {Uri('sip', None, *provider.address)}")

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from sip.admission import Admission, parse_network
 from sip.errors import SipError, UnsupportedError
 from sip.line import Address, Ended, Failed, Hop, Incoming, LineEvent
 from sip.place import Place
@@ -87,14 +88,23 @@ class FaxEngine:
         self._loop = asyncio.get_running_loop()
         self._pacer: Pacer[Packet] = Pacer(self._loop)
         try:
+            self._admission = _admission(self._settings, self._random)
             self._line = line_for(
-                self._settings, self._on_line_event, lambda state: self._trunks.changed(state), self._random
+                self._settings,
+                self._on_line_event,
+                lambda state: self._trunks.changed(state),
+                self._random,
+                self._admission,
             )
             self._trunks = Trunks(
-                self._settings.trunks, self._line, self._find_trunk, self._registration_changed
+                self._settings.trunks,
+                self._line,
+                self._find_trunk,
+                self._registration_changed,
+                self._trunks_found,
             )
             await self._line.start()
-        except SipError as error:
+        except (SipError, ValueError) as error:
             raise EngineError(str(error)) from error
         self._images = ImagePool(self._settings.image_workers)
         await self._images.start()
@@ -225,6 +235,9 @@ class FaxEngine:
         finally:
             self._preparing.pop(job, None)
 
+    def _trunks_found(self, addresses: frozenset[str]) -> None:
+        self._admission.peers = addresses
+
     async def _find_trunk(self, via: str) -> Sequence[Hop]:
         return await self._hops(f"sip:{via}")
 
@@ -352,3 +365,16 @@ class FaxEngine:
         self._trunks.free(waiting.trunk)
         if self._on_gone is not None:
             self._on_gone(call)
+
+
+def _admission(settings: EngineSettings, source: random.Random) -> Admission:
+    """Raises ValueError for what is no network."""
+    callers = settings.callers
+    return Admission(
+        source,
+        networks=[parse_network(text) for text in callers.networks],
+        accounts=callers.accounts,
+        realm=settings.user_agent,
+        open=callers.anybody,
+        silent=callers.silent,
+    )

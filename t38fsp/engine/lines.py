@@ -7,6 +7,7 @@ from random import Random
 from socket import AddressFamily
 from typing import Protocol
 
+from sip.admission import AdmissionPolicy
 from sip.line import Address, Hop, Line, LineEvent, Transport
 from sip.network import SipLine
 from sip.pjsua.line import PjsuaLine
@@ -52,8 +53,12 @@ def line_for(
     on_event: Callable[[LineEvent], None],
     on_registration: Callable[[RegistrationState], None],
     random: Random,
+    admission: AdmissionPolicy,
 ) -> EngineLine:
-    """The line that the settings ask for. Raises SipError when its backend is not installed."""
+    """The line that the settings ask for. Raises SipError when its backend is not installed.
+
+    ``admission`` holds for our own stack; another process that has the SIP address has a policy of its own.
+    """
     host, port = settings.listen
     if settings.backend is Backend.PJSUA2:
         return PjsuaLine(
@@ -74,6 +79,7 @@ def line_for(
         random=random,
         max_incoming=settings.max_calls,
         on_registration=on_registration,
+        admission=admission,
     )
 
 

@@ -42,7 +42,8 @@ class _Line:
 
 
 class Trunks:
-    """``find`` looks up ``host[:port]``; it raises SipError."""
+    """``find`` looks up ``host[:port]``; it raises SipError. ``on_found`` gets all addresses that are known,
+    whenever they may have changed."""
 
     def __init__(
         self,
@@ -50,6 +51,7 @@ class Trunks:
         line: EngineLine,
         find: Callable[[str], Awaitable[Sequence[Hop]]],
         on_change: Callable[[RegistrationChanged], None],
+        on_found: Callable[[frozenset[str]], None],
     ) -> None:
         self._lines = [_Line(trunk, _contact_user(trunk)) for trunk in trunks]
         self._limits = {trunk.name: trunk.channels for trunk in trunks}
@@ -57,6 +59,7 @@ class Trunks:
         self._line = line
         self._find = find
         self._on_change = on_change
+        self._on_found = on_found
         self._tasks: list[asyncio.Task[None]] = []
 
     def begin(self) -> None:
@@ -122,6 +125,7 @@ class Trunks:
         while True:
             try:
                 line.hops = await self._find(line.trunk.via)
+                self._on_found(frozenset(hop.host for each in self._lines for hop in each.hops))
                 self._register(line)
             except SipError as error:
                 self._not_found(line, str(error))

@@ -132,6 +132,7 @@ class FaxServiceProvider:
                     max_calls=settings.device_count,
                     image_workers=settings.image_workers,
                     trunks=settings.trunks,
+                    callers=settings.callers,
                 ),
                 self._announce,
                 self._withdraw,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sip.line import Credentials, DialogId
 from t38fsp.address import peer_address, target_uri
 from t38fsp.events import Connected, Disconnected, Ringing, SwitchedToT38
-from t38fsp.jobs import CallSettings, SendJob, Trunk
+from t38fsp.jobs import Callers, CallSettings, SendJob, Trunk
 from t38fsp.routes import Route
 
 
@@ -31,8 +31,9 @@ class FaxDevSettings:
     for ``via``, ``caller``, ``credentials`` and ``call``, which are then left alone, and is kept registered
     if it says so. Device i (from 0) has the id
     ``device_id_prefix`` + i; a device carries one fax at a time. With ``accept_calls`` incoming calls are
-    announced on devices that FaxLineCallback enabled; one that is not taken within ``take_limit`` seconds is
-    refused. ``on_call_event`` runs on the thread that is blocked in FaxDevSend or FaxDevReceive.
+    announced on devices that FaxLineCallback enabled, if ``callers`` admits them; one that is not taken
+    within ``take_limit`` seconds is refused. ``on_call_event`` runs on the thread that is blocked in
+    FaxDevSend or FaxDevReceive.
 
     Raises ValueError, saying what would do.
     """
@@ -43,6 +44,7 @@ class FaxDevSettings:
     credentials: Credentials | None = None
     call: CallSettings = field(default_factory=CallSettings)
     route: Route | None = None
+    callers: Callers = field(default_factory=Callers)
     device_count: int = 1
     device_name_prefix: str = "T.38 fax "
     device_id_prefix: int = 0x100

@@ -1,0 +1,137 @@
+"""Who may call: what the file says of it, what the engine makes of it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from sip.line import Credentials, Hop
+from t38fsp.callers import allowing
+from t38fsp.configuration import Configuration, ConfigurationError
+from t38fsp.engine.engine import FaxEngine
+from t38fsp.jobs import Callers, EngineError, EngineSettings, Trunk
+from t38fsp.provider import FaxProvider
+
+LIMIT = 60.0
+LOOPBACK = "127.0.0.1"
+
+
+def read(folder: Path, text: str, *, mode: int = 0o600) -> Configuration:
+    (folder / "ata.password").write_text("secret\n")
+    file = folder / "t38fsp.toml"
+    file.write_text(text)
+    file.chmod(mode)
+    return Configuration.read(file)
+
+
+# --- the file -----------------------------------------------------------------------------------------------
+
+
+def test_without_a_word_nobody_from_elsewhere_may_call(tmp_path: Path) -> None:
+    assert read(tmp_path, "").callers == Callers((), (), anybody=False, silent=True)
+
+
+def test_every_key_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DESK_PASSWORD", "third")
+    configuration = read(
+        tmp_path,
+        """
+        [incoming]
+        allow = ["192.0.2.1/24", "2001:db8::7"]
+        silent = false
+        accounts = [
+            { user = "ata", password_file = "ata.password" },
+            { user = "pbx", password = "other" },
+            { user = "desk", password_variable = "DESK_PASSWORD" },
+        ]
+        """,
+    )
+    accounts = (Credentials("ata", "secret"), Credentials("pbx", "other"), Credentials("desk", "third"))
+    assert configuration.callers == Callers(("192.0.2.0/24", "2001:db8::7/128"), accounts, False, False)
+    assert "secret" not in repr(configuration.callers)
+    assert read(tmp_path, '[incoming]\nallow = ["any"]').callers.anybody
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("allow = 5", "FILE, incoming.allow: 5 is not a list; put it into [brackets]"),
+        ('allow = ["trunk"]', "FILE, incoming.allow.0: 'trunk' is no network; write 192.0.2.0/24 or"),
+        ("silence = true", "FILE, incoming.silence: there is no such setting; 'silent' is near to it"),
+        ("accounts = 5", "FILE, incoming.accounts: 5 is not a list; put it into [brackets]"),
+        ("accounts = [5]", "FILE, incoming.accounts.0: 5 is not a table"),
+        ('accounts = [{ user = "a" }]', "FILE, incoming.accounts.0.password: it is missing"),
+        (
+            'accounts = [{ user = "a", password_file = "none" }]',
+            "FILE, incoming.accounts.0, password_file: the password file",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read(tmp_path, f"[incoming]\n{text}")
+    (told,) = caught.value.sentences
+    assert told.replace(str(tmp_path / "t38fsp.toml"), "FILE").startswith(sentence)
+
+
+def test_a_password_in_a_file_that_others_read_is_refused(tmp_path: Path) -> None:
+    text = '[incoming]\naccounts = [{ user = "a", password = "b" }]'
+    with pytest.raises(
+        ConfigurationError, match=r"incoming\.accounts\.0, password: others may read this file"
+    ):
+        read(tmp_path, text, mode=0o644)
+
+
+def test_the_command_line_stands_for_the_networks_of_the_file() -> None:
+    of_file = Callers(("192.0.2.0/24",), (Credentials("a", "b"),), silent=False)
+    assert allowing((), of_file) is of_file
+    assert allowing(["10.0.0.0/8"], of_file) == Callers(("10.0.0.0/8",), of_file.accounts, silent=False)
+    assert allowing(["any"], of_file) == Callers((), of_file.accounts, anybody=True, silent=False)
+    with pytest.raises(ConfigurationError, match="--allow: 'trunk' is no network"):
+        allowing(["trunk"], of_file)
+
+
+# --- the engine ---------------------------------------------------------------------------------------------
+
+
+async def started(engine: FaxEngine) -> None:
+    """Until the trunks have been looked up."""
+    await engine.start()
+    async with asyncio.timeout(LIMIT):
+        while not engine._admission.peers:  # noqa: ASYNC110 (the engine has nobody to tell)
+            await asyncio.sleep(0)
+
+
+async def test_the_engine_admits_its_trunks_and_whom_the_settings_name() -> None:
+    callers = Callers(("192.0.2.0/24",))
+    trunks = (Trunk("office", "203.0.113.5"),)
+    engine = FaxEngine(EngineSettings((LOOPBACK, 0), trunks=trunks, callers=callers), print)
+    try:
+        await started(engine)
+        known = {
+            host: engine._admission.knows(Hop(host, 5060))
+            for host in (LOOPBACK, "192.0.2.9", "203.0.113.5", "203.0.113.6", "2001:db8::5")
+        }
+        assert list(known.values()) == [True, True, True, False, False]
+    finally:
+        await engine.close()
+
+
+async def test_what_is_no_network_keeps_the_engine_from_starting() -> None:
+    with pytest.raises(EngineError, match="'office' is no network"):
+        await FaxEngine(EngineSettings((LOOPBACK, 0), callers=Callers(("office",))), print).start()
+
+
+async def test_the_provider_takes_the_callers_of_the_file_unless_it_is_told_others(tmp_path: Path) -> None:
+    config = read(tmp_path, '[incoming]\nallow = ["192.0.2.0/24"]')
+    stranger = Hop("192.0.2.9", 5060)
+    for provider, known in (
+        (FaxProvider((LOOPBACK, 0), config=config), True),
+        (FaxProvider((LOOPBACK, 0), config=config, callers=Callers()), False),
+        (FaxProvider((LOOPBACK, 0)), False),
+        (FaxProvider((LOOPBACK, 0), settings=EngineSettings(callers=Callers(anybody=True))), True),
+    ):
+        async with provider:
+            assert provider._engine._admission.knows(stranger) is known
