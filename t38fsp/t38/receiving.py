@@ -37,6 +37,8 @@ class Delivery:
     after_gap: bool = False
     """Packets just before this one are lost."""
     padded: bool = False
+    arrived: float | None = None
+    """When its own datagram came (seconds); None for a packet that was recovered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,9 @@ class _Waiting:
     """A packet that came before its turn."""
 
     ifp: bytes
-    padded: bool
     since: float
+    recovered: bool = False
+    padded: bool = False
 
 
 _NOTHING: list[Delivery] = []
@@ -70,6 +73,7 @@ class UdptlReceiver:
         self._stray: tuple[int, bytes] | None = None  # candidate for the start of a new stream
         self._last = b""
         self._history: dict[int, bytes] | None = None  # primaries by number, once parity was seen
+        self._run = 0  # packets in a row that did not come by themselves
 
     # --- in ----------------------------------------------------------------------------------------------
 
@@ -84,8 +88,9 @@ class UdptlReceiver:
                 self._expected = expected + 1
                 self.counters.received += 1
                 self._stray = None
+                self._run = 0
                 self._last = ifp = data[3:end]
-                return [Delivery(expected, ifp)] if ifp else _NOTHING.copy()
+                return [Delivery(expected, ifp, False, False, now)] if ifp else _NOTHING.copy()
         try:
             datagram = Datagram.parse(data)
         except UdptlError:
@@ -180,12 +185,12 @@ class UdptlReceiver:
         if number in self._waiting:
             self.counters.duplicates += 1
         else:
-            self._waiting[number] = _Waiting(datagram.primary, False, now)
+            self._waiting[number] = _Waiting(datagram.primary, now)
             self.counters.received += 1
         restored = self._restore(datagram, number, expected)
         self.counters.recovered += len(restored)
         for lost, (ifp, padded) in restored.items():
-            self._waiting[lost] = _Waiting(ifp, padded, now)
+            self._waiting[lost] = _Waiting(ifp, now, True, padded)
         self._remember(datagram, number)
         deliveries = self._in_turn(expected)
         while len(self._waiting) > _MOST_HELD_BACK:
@@ -196,8 +201,10 @@ class UdptlReceiver:
         """Deliver from ``expected`` on as far as nothing is missing."""
         deliveries: list[Delivery] = []
         while (waiting := self._waiting.pop(expected, None)) is not None:
+            self._count_run(missing=waiting.recovered)
             if waiting.ifp:
-                deliveries.append(Delivery(expected, waiting.ifp, after_gap, waiting.padded))
+                arrived = None if waiting.recovered else waiting.since
+                deliveries.append(Delivery(expected, waiting.ifp, after_gap, waiting.padded, arrived))
                 after_gap = False
             self._last = waiting.ifp
             expected += 1
@@ -210,10 +217,15 @@ class UdptlReceiver:
         missed = min(waiting.since for waiting in self._waiting.values())
         for number in range(self._expected if self._expected is not None else following, following):
             self.counters.lost += 1
+            self._count_run(missing=True)
             self._missed[number] = missed
         while len(self._missed) > LATE_WINDOW:
             self._missed.popitem(last=False)
         return self._in_turn(following, after_gap=True)
+
+    def _count_run(self, *, missing: bool) -> None:
+        self._run = self._run + 1 if missing else 0
+        self.counters.longest_burst = max(self.counters.longest_burst, self._run)
 
     def _restore(self, datagram: Datagram, number: int, expected: int) -> dict[int, tuple[bytes, bool]]:
         if datagram.parity is not None:

@@ -15,11 +15,12 @@ from t38fsp.t30.vocabulary import Burst, HdlcBurst, LineSignal, Modem
 from t38fsp.t38.dialect import Dialect
 from t38fsp.t38.ifp import IfpError, IndicatorPacket, Syntax, encode
 from t38fsp.t38.ifp import Packet as Ifp
+from t38fsp.t38.jitter import JitterMeter
 from t38fsp.t38.listener import Listener
 from t38fsp.t38.planner import Done, Planner, Step
 from t38fsp.t38.receiving import Delivery, UdptlReceiver
 from t38fsp.t38.timing import Timing
-from t38fsp.t38.udptl import Counters, UdptlSender
+from t38fsp.t38.udptl import CONTROL_COPIES, Counters, ParitySender, UdptlSender
 from t38fsp.t38.values import Indicator
 
 LEAST_DATAGRAM = 40
@@ -27,6 +28,7 @@ LEAST_IFP = 24
 """Octets; with fewer there is no room for 10 ms of data at 14400 bit/s."""
 
 _UDPTL_OVERHEAD = 4
+_SPAN_OCTETS = 2
 _LONG = 0x80  # from here on a length takes two octets
 
 _DOUBTFUL = 2
@@ -45,6 +47,7 @@ class Packet:
     ifp: bytes = field(compare=False)
     gap: float = field(compare=False, default=0.0)
     generation: int = field(compare=False, default=0)
+    control: bool = field(compare=False, default=False)
     serial: int = 0
     repeat: int = field(compare=False, default=0)
 
@@ -52,10 +55,15 @@ class Packet:
 class Terminal:
     """One end of a T.38 call over UDPTL.
 
-    ``redundancy`` is the number of earlier packets sent along with each, ``max_datagram`` the octets that the
-    far end takes in one datagram: chunks of data shrink first, then copies are left out. ``max_ifp`` limits
-    one packet in it. Raises ValueError when ``max_datagram`` is below LEAST_DATAGRAM, ``max_ifp`` below
-    LEAST_IFP, or ``redundancy`` not 0 to 127. Nothing that arrives raises.
+    ``redundancy`` is the number of datagrams in which a packet comes again, ``control_redundancy`` the same
+    for control data (default: 5, or more with more redundancy, and none without any); or ``parity`` is how
+    many strings over how many packets each are sent instead. ``max_datagram`` is the octets that the far end
+    takes in one datagram: chunks of data shrink first, then copies are left out. ``max_ifp`` limits one
+    packet in it, ``max_buffer`` what waits at the far end for its modem. With ``fill_removal`` no fill is
+    sent.
+
+    Raises ValueError when ``max_datagram`` is below LEAST_DATAGRAM, ``max_ifp`` or ``max_buffer`` below
+    LEAST_IFP, or copies or parity are out of range. Nothing that arrives raises.
     """
 
     def __init__(
@@ -63,8 +71,12 @@ class Terminal:
         *,
         syntax: Syntax = Syntax.Y1998,
         redundancy: int = 3,
+        control_redundancy: int | None = None,
+        parity: tuple[int, int] | None = None,
         max_datagram: int = 400,
         max_ifp: int | None = None,
+        max_buffer: int | None = None,
+        fill_removal: bool = False,
         timing: Timing | None = None,
     ) -> None:
         if max_datagram < LEAST_DATAGRAM:
@@ -73,16 +85,35 @@ class Terminal:
             )
         if max_ifp is not None and max_ifp < LEAST_IFP:
             raise ValueError(f"a packet of {max_ifp} octets holds no image data; at least {LEAST_IFP} do")
+        if max_buffer is not None and max_buffer < LEAST_IFP:
+            raise ValueError(f"a buffer of {max_buffer} octets holds no image data; at least {LEAST_IFP} do")
         self._timing = Timing() if timing is None else timing
         self.counters = Counters()
         self._receiver = UdptlReceiver(self.counters)
-        self._sender = UdptlSender(redundancy, max_datagram)
+        self._jitter = JitterMeter()
+        self._sender: UdptlSender | ParitySender
+        if parity is None:
+            if control_redundancy is None:
+                control_redundancy = max(redundancy, CONTROL_COPIES) if redundancy else 0
+            self._sender = UdptlSender(redundancy, max_datagram, control=control_redundancy)
+        else:
+            self._sender = ParitySender(*parity, max_datagram)
         self._dialect = Dialect(syntax)
         self._listener = Listener(self._timing.stall)
         most = _room(max_datagram, 0)
         if max_ifp is not None:
             most = min(most, max_ifp)
-        self._planner = Planner(self._timing, min(_room(max_datagram, redundancy), most), most)
+        if parity is None:
+            roomy = _room(max_datagram, redundancy)
+        else:
+            roomy = _room(max_datagram - _SPAN_OCTETS, parity[0])
+        self._planner = Planner(
+            self._timing,
+            min(roomy, most),
+            most,
+            max_buffer=max_buffer,
+            fill_removal=fill_removal,
+        )
 
         self._packets: list[Packet] = []
         self._serial = 0
@@ -174,7 +205,7 @@ class Terminal:
         last = self._last_released
         if packet.repeat:
             return last[1] if last is not None and last[0] == packet.serial - packet.repeat else None
-        datagram = self._sender.wrap(packet.ifp)
+        datagram = self._sender.wrap(packet.ifp, control=packet.control)
         self._last_released = (packet.serial, datagram)
         return datagram
 
@@ -189,6 +220,9 @@ class Terminal:
             except IfpError:
                 self.counters.malformed += 1
                 continue
+            if delivery.arrived is not None:
+                jitter = self._jitter.hear(packet, delivery.number, delivery.arrived)
+                self.counters.jitter = max(self.counters.jitter, jitter)
             self.hear(packet, now, after_gap=delivery.after_gap)
 
     # --- planning ----------------------------------------------------------------------------------------
@@ -239,7 +273,9 @@ class Terminal:
             gap = spacing if copy else step.gap
             due = step.due + copy * spacing
             self._serial += 1
-            self._packets.append(Packet(due, step.ifp, gap, self._generation, self._serial, copy))
+            self._packets.append(
+                Packet(due, step.ifp, gap, self._generation, step.control, self._serial, copy)
+            )
 
     def _say_silence(self, now: float) -> None:
         self._state_since = now
@@ -247,7 +283,7 @@ class Terminal:
 
     def _say(self, now: float, indicator: Indicator, *, copies: int) -> None:
         self._state = indicator
-        self._plan(Step(now, encode(IndicatorPacket(indicator), self.syntax), copies))
+        self._plan(Step(now, encode(IndicatorPacket(indicator), self.syntax), copies, control=True))
         self._schedule_keep_alive(now)
 
     def _schedule_keep_alive(self, last: float) -> None:

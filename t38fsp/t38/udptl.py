@@ -1,7 +1,7 @@
 """UDPTL: IFP packets in UDP datagrams, with what it takes to survive loss (T.38 clause 9).
 
 A datagram is a 16-bit number, one IFP packet (the primary), and help for the packets before it: copies of
-them, newest first, or parity strings over them. We send copies and read both::
+them, newest first, or parity strings over them::
 
     number (2)   length, primary   0x00   count, then length, IFP for number-1, number-2, ...
                                    0x80   0x01 span   count, then length, parity string ...
@@ -16,9 +16,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 SECONDARIES = 0x00
 PARITY = 0x80
+MOST_STRINGS = 5
 
 _LENGTHS = tuple(bytes((n,)) for n in range(0x80))
 
@@ -105,53 +107,67 @@ def _open_type(data: bytes, at: int) -> tuple[bytes, int]:
     return data[at:end], end
 
 
-class UdptlSender:
-    """Numbers packets from 0 and sends the last ``redundancy`` of them along with each.
+CONTROL_COPIES = 5
+"""Copies of control data (``t38fsp.t38.planner.Step``): few and short, and no call bears their loss."""
 
-    ``redundancy`` is 0 to 127 copies; ``max_datagram`` the octets that no datagram exceeds: copies give way.
+
+class UdptlSender:
+    """Numbers packets from 0 and sends each again in the datagrams behind it.
+
+    A packet comes again in the next ``redundancy`` datagrams, control data in the next ``control``, both 0 to
+    127; copies in a datagram are those of the packets just before it, without a gap. ``max_datagram`` is the
+    octets that no datagram exceeds: the oldest copies give way.
     """
 
-    def __init__(self, redundancy: int, max_datagram: int) -> None:
-        if not 0 <= redundancy < 0x80:
-            raise UdptlError(f"{redundancy} copies are not possible, 0 to 127 are")
+    def __init__(self, redundancy: int, max_datagram: int, *, control: int | None = None) -> None:
+        self._image_reach = redundancy
+        self._control_reach = redundancy if control is None else control
+        for copies in (self._image_reach, self._control_reach):
+            if not 0 <= copies < 0x80:
+                raise UdptlError(f"{copies} copies are not possible, 0 to 127 are")
         self.max_datagram = max_datagram
         self.number = 0
         """Of the next datagram."""
-        self._copies: deque[bytes] = deque(maxlen=redundancy)
+        most = max(self._image_reach, self._control_reach)
+        self._copies: deque[bytes] = deque(maxlen=most)  # with their lengths, newest first
+        self._reaches: deque[int] = deque(maxlen=most)
 
-    def wrap(self, ifp: bytes) -> bytes:
+    def wrap(self, ifp: bytes, *, control: bool = False) -> bytes:
         """The next datagram. Raises UdptlError when ``ifp`` alone is too long for ``max_datagram``."""
         primary = prefixed(ifp)
         number = self.number
-        copies = self._copies
+        copies: list[bytes] = []
         room = self.max_datagram - len(primary) - 4
         if room < 0:
             raise UdptlError(f"{len(ifp)} octets do not fit a datagram of {self.max_datagram}")
-        if sum(map(len, copies)) <= room:
-            parts = (number.to_bytes(2, "big"), primary, b"\0", _LENGTHS[len(copies)], *copies)
-        else:
-            kept: list[bytes] = []
-            for copy in copies:
-                room -= len(copy)
-                if room < 0:
-                    break
-                kept.append(copy)
-            parts = (number.to_bytes(2, "big"), primary, b"\0", _LENGTHS[len(kept)], *kept)
-        copies.appendleft(primary)
+        wanted = 0
+        for distance, reach in enumerate(self._reaches, 1):
+            if reach >= distance:
+                wanted = distance
+        for copy in islice(self._copies, wanted):
+            room -= len(copy)
+            if room < 0:
+                break
+            copies.append(copy)
+        self._copies.appendleft(primary)
+        self._reaches.appendleft(self._control_reach if control else self._image_reach)
         self.number = number + 1 & 0xFFFF
-        return b"".join(parts)
+        return b"".join((number.to_bytes(2, "big"), primary, b"\0", _LENGTHS[len(copies)], *copies))
 
 
 class ParitySender:
-    """Numbers packets from 0 and sends ``strings`` parity strings over ``span`` packets each.
+    """Numbers packets from 0 and sends up to ``strings`` parity strings over ``span`` packets each.
 
-    ``strings`` is 1 to 5, as others drop datagrams with more, ``span`` 1 to 127. The first datagrams carry no
-    parity, as there is nothing yet to make it of; nor does one that would exceed ``max_datagram`` octets.
+    ``strings`` is 1 to 5, as others drop datagrams with more, ``span`` 1 to 127. At first, when there are
+    fewer packets behind, there are fewer strings over fewer packets, of which the first is a copy. Strings
+    give way when a datagram would exceed ``max_datagram`` octets.
     """
 
     def __init__(self, strings: int, span: int, max_datagram: int) -> None:
-        if not (1 <= strings <= 5 and 1 <= span < 0x80):
-            raise UdptlError(f"{strings} strings over {span} packets are not possible: 1 to 5 over 1 to 127")
+        if not (1 <= strings <= MOST_STRINGS and 1 <= span < 0x80):
+            raise UdptlError(
+                f"{strings} strings over {span} packets are not possible: 1 to {MOST_STRINGS} over 1 to 127"
+            )
         self.max_datagram = max_datagram
         self.number = 0
         """Of the next datagram."""
@@ -159,20 +175,28 @@ class ParitySender:
         self._span = span
         self._primaries: deque[bytes] = deque(maxlen=strings * span)
 
-    def wrap(self, ifp: bytes) -> bytes:
-        """The next datagram. Raises UdptlError when ``ifp`` alone is too long for ``max_datagram``."""
-        parity: tuple[bytes, ...] = ()
-        primaries = list(self._primaries)
-        if len(primaries) == self._strings * self._span:
-            parity = tuple(xor(primaries[string :: self._strings]) for string in range(self._strings))
-        datagram = bytes(Datagram(self.number, ifp, parity=parity or None, span=self._span))
-        if len(datagram) > self.max_datagram:
-            datagram = bytes(Datagram(self.number, ifp))
-        if len(datagram) > self.max_datagram:
+    def wrap(self, ifp: bytes, *, control: bool = False) -> bytes:
+        """The next datagram; all data are protected alike.
+
+        Raises UdptlError when ``ifp`` alone is too long for ``max_datagram``.
+        """
+        room = self.max_datagram - len(prefixed(ifp)) - 4
+        if room < 0:
             raise UdptlError(f"{len(ifp)} octets do not fit a datagram of {self.max_datagram}")
+        datagram = self._with_parity(ifp, room - 2)
         self._primaries.append(ifp)
         self.number = self.number + 1 & 0xFFFF
-        return datagram
+        return bytes(datagram)
+
+    def _with_parity(self, ifp: bytes, room: int) -> Datagram:
+        known = list(self._primaries)
+        for strings in range(min(self._strings, len(known)), 0, -1):
+            span = min(self._span, len(known) // strings)
+            covered = known[len(known) - strings * span :]
+            parity = tuple(xor(covered[first::strings]) for first in range(strings))
+            if sum(len(prefixed(string)) for string in parity) <= room:
+                return Datagram(self.number, ifp, parity=parity, span=span)
+        return Datagram(self.number, ifp)
 
 
 def xor(strings: Sequence[bytes]) -> bytes:
@@ -200,3 +224,7 @@ class Counters:
     """Datagrams that came when their packet had been given up."""
     malformed: int = 0
     """Datagrams, and IFP packets in them, that could not be read."""
+    longest_burst: int = 0
+    """Most packets in a row whose own datagrams did not come in time, recovered or not."""
+    jitter: int = 0
+    """Greatest mean deviation of data packets from the pace of their modem, in milliseconds."""

@@ -89,14 +89,26 @@ def test_the_sender_counts_on_from_ffff_to_0() -> None:
     assert [sender.wrap(PREAMBLE)[:2].hex() for _ in range(2)] == ["ffff", "0000"]
 
 
-def test_the_sender_of_parity_counts_from_0_and_begins_when_it_has_enough_packets() -> None:
+def test_the_sender_of_parity_counts_from_0_and_widens_with_what_it_has() -> None:
     sender = ParitySender(2, 2, max_datagram=400)
     sent = [Datagram.parse(sender.wrap(bytes((1 << n,)) * (n + 1))) for n in range(6)]
     assert [each.number for each in sent] == list(range(6))
-    assert [each.parity for each in sent[:4]] == [None] * 4
-    assert sent[4].parity == (b"\x05\x04\x04", b"\x0a\x0a\x08\x08")  # 0 with 2, and 1 with 3
-    assert sent[5].parity == (b"\x0a\x0a\x08\x08", b"\x14\x14\x14\x10\x10")
-    assert sent[5].span == 2
+    assert [(each.span, each.parity) for each in sent] == [
+        (0, None),
+        (1, (b"\x01",)),  # a copy of 0
+        (1, (b"\x01", b"\x02\x02")),  # of 0 and of 1
+        (1, (b"\x02\x02", b"\x04\x04\x04")),
+        (2, (b"\x05\x04\x04", b"\x0a\x0a\x08\x08")),  # 0 with 2, and 1 with 3
+        (2, (b"\x0a\x0a\x08\x08", b"\x14\x14\x14\x10\x10")),
+    ]
+
+
+@pytest.mark.parametrize("lost", range(1, 12))
+def test_parity_restores_a_loss_at_the_very_beginning(lost: int) -> None:
+    sender = ParitySender(3, 3, max_datagram=400)
+    datagrams = [sender.wrap(packet(n) + b"\1") for n in range(15)]
+    del datagrams[lost]
+    assert deliver(UdptlReceiver(), datagrams) == [str(256 * n + 1) for n in range(15)]
 
 
 @pytest.mark.parametrize("strings", [1, 3, 5])
@@ -107,17 +119,54 @@ def test_parity_as_it_is_sent_restores_a_burst_of_as_many_losses(strings: int, s
     receiver = UdptlReceiver()
     del datagrams[40 : 40 + strings]
     assert len(deliveries(receiver, datagrams)) == 60
-    assert receiver.counters == Counters(received=60 - strings, recovered=strings)
+    assert receiver.counters == Counters(received=60 - strings, recovered=strings, longest_burst=strings)
 
 
 def test_parity_gives_way_when_a_datagram_would_be_too_long() -> None:
     sender = ParitySender(5, 1, max_datagram=150)
     sent = [Datagram.parse(sender.wrap(bytes(size))) for size in [10] * 6 + [100] * 2]
-    assert [each.parity is not None for each in sent] == [False] * 5 + [True, False, False]
+    assert [len(each.parity or ()) for each in sent] == [0, 1, 2, 3, 4, 5, 3, 0]
     with pytest.raises(UdptlError, match="do not fit"):
         sender.wrap(bytes(150))
     with pytest.raises(UdptlError, match="not possible"):
         ParitySender(6, 3, max_datagram=400)
+
+
+@pytest.mark.parametrize("limit", [40, 72, 150, 400])
+@pytest.mark.parametrize("kind", ["copies", "parity"])
+def test_no_datagram_is_too_long(limit: int, kind: str) -> None:
+    chance = random.Random(limit)
+    sender = UdptlSender(3, limit, control=5) if kind == "copies" else ParitySender(3, 3, limit)
+    for _ in range(300):
+        octets = bytes(chance.randint(1, limit - 6))
+        assert len(sender.wrap(octets, control=chance.random() < 0.3)) <= limit
+
+
+# --- more copies of what matters more --------------------------------------------------------------------
+
+
+def test_control_data_comes_again_more_often() -> None:
+    """A copy is there as long as its kind asks for, with all copies of packets behind it."""
+    sender = UdptlSender(2, 400, control=4)
+    kinds = "IICIIIIICCIIIIII"
+    sent = [Datagram.parse(sender.wrap(bytes((n,)), control=kind == "C")) for n, kind in enumerate(kinds)]
+    #                     I  I  C  I  I  I  I  I  C  C  I  I  I  I  I  I
+    assert [len(each.secondaries) for each in sent] == [0, 1, 2, 2, 2, 3, 4, 2, 2, 2, 2, 3, 4, 4, 2, 2]
+    for each in sent:
+        assert [copy[0] for copy in each.secondaries] == [
+            each.number - 1 - n for n in range(len(each.secondaries))
+        ]
+
+
+def test_control_data_survive_five_losses_in_a_row_and_image_data_three() -> None:
+    kinds = "C" * 10 + "I" * 30
+    for first in range(2, 30):
+        sender = UdptlSender(3, 400, control=5)
+        datagrams = [sender.wrap(packet(n), control=kind == "C") for n, kind in enumerate(kinds)]
+        receiver = UdptlReceiver()
+        deliver(receiver, datagrams[:first] + datagrams[first + 5 :])
+        # A copy of control data brings along those of what is between.
+        assert receiver.counters.lost == (2 if kinds[first] == "I" else 0)
 
 
 @pytest.mark.parametrize("size", [1, 10, 36, 127, 128, 150])
@@ -185,7 +234,9 @@ def test_a_burst_of_losses_is_made_good_by_as_many_copies(redundancy: int, burst
     if lost:
         numbers[4] = "*" + numbers[4]
     assert arrived == numbers
-    assert receiver.counters == Counters(received=12 - burst, recovered=burst - lost, lost=lost)
+    assert receiver.counters == Counters(
+        received=12 - burst, recovered=burst - lost, lost=lost, longest_burst=burst
+    )
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
@@ -279,7 +330,7 @@ def test_copies_of_no_octets_are_passed_over() -> None:
     receiver = UdptlReceiver()
     datagrams = [Datagram(0, packet(0)), Datagram(3, packet(3), (packet(2), b"", packet(0)))]
     assert deliver(receiver, map(bytes, datagrams)) == ["0", "*2", "3"]
-    assert receiver.counters == Counters(received=2, recovered=1, lost=1)
+    assert receiver.counters == Counters(received=2, recovered=1, lost=1, longest_burst=2)
 
 
 # --- waiting for packets on their way --------------------------------------------------------------------
@@ -308,7 +359,7 @@ def test_what_is_missing_is_waited_for_and_then_given_up() -> None:
     assert receiver.handle_deadline(0.11) == []
     assert written(receiver.handle_deadline(0.121)) == ["*2"]
     assert written(receiver.receive(datagrams[3], 0.13)) == ["3", "4"]
-    assert receiver.counters == Counters(received=4, lost=1)
+    assert receiver.counters == Counters(received=4, lost=1, longest_burst=1)
 
 
 def test_a_packet_that_came_too_late_lengthens_the_wait() -> None:
@@ -321,7 +372,7 @@ def test_a_packet_that_came_too_late_lengthens_the_wait() -> None:
         arrived += written(receiver.handle_deadline(min(receiver.next_deadline() or 99.0, late + 0.3)))
         arrived += written(receiver.receive(datagrams[late - 1], late + 0.3))
     assert arrived == ["0", "*2", "3", "4", "5", "6", "7", "8", "9", "10"]
-    assert receiver.counters == Counters(received=10, lost=1, late=1)
+    assert receiver.counters == Counters(received=10, lost=1, late=1, longest_burst=1)
     assert receiver.wait == pytest.approx(0.36)
 
 
@@ -338,7 +389,7 @@ def test_the_wait_and_what_is_held_back_have_limits() -> None:
 def test_what_the_first_datagram_brings_along_counts() -> None:
     receiver = UdptlReceiver()
     assert deliver(receiver, stream(6)[2:]) == [str(n) for n in range(6)]
-    assert receiver.counters == Counters(received=4, recovered=2)
+    assert receiver.counters == Counters(received=4, recovered=2, longest_burst=2)
 
 
 # --- parity ----------------------------------------------------------------------------------------------
@@ -384,7 +435,7 @@ def test_parity_restores_as_many_losses_in_a_row_as_there_are_strings(
     whole = [each.ifp for each in deliveries(UdptlReceiver(), datagrams)]
     receiver = UdptlReceiver()
     arrived = deliveries(receiver, datagrams[:40] + datagrams[40 + burst :])
-    assert receiver.counters == Counters(received=60 - burst, recovered=burst)
+    assert receiver.counters == Counters(received=60 - burst, recovered=burst, longest_burst=burst)
     assert not any(each.after_gap for each in arrived)
     for expected, each in zip(whole, arrived, strict=True):
         assert each.ifp[: len(expected)] == expected
@@ -396,7 +447,7 @@ def test_parity_beyond_what_is_kept_is_ignored() -> None:
     receiver = UdptlReceiver()
     numbers = (0, 1, 2, 6)
     deliver(receiver, [bytes(Datagram(n, packet(n), parity=(b"\1",) * 100, span=255)) for n in numbers])
-    assert receiver.counters == Counters(received=4, lost=3)
+    assert receiver.counters == Counters(received=4, lost=3, longest_burst=3)
 
 
 # --- hostile ---------------------------------------------------------------------------------------------
