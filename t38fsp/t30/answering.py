@@ -49,6 +49,8 @@ class Answering(Session):
         super().__init__(options.timers)
         self._options = options
         self._state = State.IDLE
+        self._identifications = 0
+        """DIS said in a row."""
         self._trainings = 0
         self._index = 0
         self._block = BlockCollector(256)
@@ -74,6 +76,7 @@ class Answering(Session):
     # --- the DIS ------------------------------------------------------------------------------------------
 
     def _begin_identification(self) -> None:
+        self._identifications = 0
         self._start(Timer.T1, self._timers.t1)
         self._identify()
 
@@ -82,7 +85,8 @@ class Answering(Session):
         frames = [(FCF.DIS, bytes(capabilities_of(self._options)))]
         if self._options.station_id:
             frames.insert(0, (FCF.CSI, encode_station_id(self._options.station_id)))
-        self._respond(State.DCS, *frames, quiet=Timer.T4)
+        self._identifications += 1
+        self._respond(State.DCS, *frames, quiet=Timer.T4, attempt=self._identifications)
 
     def _polled(self, _: Frame) -> None:
         self._end(T30Error.PROTOCOL, "it wants to poll a document (DTC), there is none")
@@ -129,11 +133,13 @@ class Answering(Session):
 
     # --- answers ------------------------------------------------------------------------------------------
 
-    def _respond(self, state: State, *frames: tuple[FCF, bytes], quiet: Timer = Timer.T2) -> None:
+    def _respond(
+        self, state: State, *frames: tuple[FCF, bytes], quiet: Timer = Timer.T2, attempt: int = 1
+    ) -> None:
         """Answer; ``quiet`` then runs until the next command."""
         self._state = state
         self._quiet_timer = quiet
-        self._answer = self._frames(*frames)
+        self._answer = replace(self._frames(*frames), attempt=attempt)
         self._answer_repeats = 0
         self._image_since_answer = False
         self._give_answer(self._answer)

@@ -15,7 +15,7 @@ from t38fsp.t30.outputs import Negotiated, T30Error
 from t38fsp.t30.session import Session, Timer
 from t38fsp.t30.supply import PageSupply
 from t38fsp.t30.training import training_check
-from t38fsp.t30.vocabulary import Burst, Modem, PageFormat, Tone, ToneBurst
+from t38fsp.t30.vocabulary import Burst, HdlcBurst, Modem, PageFormat, Tone, ToneBurst
 
 _FRESH = 2.0
 """A DIS that ended so long ago is about to be repeated; wait for it rather than collide."""
@@ -72,7 +72,7 @@ class Negotiation(Session):
         self._best = 0  # in DESCENDING: what is above it has failed
         # the command
         self._command_name = ""
-        self._command_bursts: tuple[Burst, ...] = ()
+        self._command_bursts: tuple[HdlcBurst, *tuple[Burst, ...]]
         self._tries = 0
         self._repeat_began: float | None = None
 
@@ -213,14 +213,14 @@ class Negotiation(Session):
 
     # --- commands -----------------------------------------------------------------------------------------
 
-    def _send_command(self, state: State, name: str, *bursts: Burst) -> None:
+    def _send_command(self, state: State, name: str, command: HdlcBurst, *following: Burst) -> None:
         self._state = state
         self._command_name = name
-        self._command_bursts = bursts
+        self._command_bursts = (command, *following)
         self._tries = 1
         self._repeat_began = None
         self._stop(Timer.T4)
-        self._play(*bursts)
+        self._play(*self._command_bursts)
 
     def _repeat(self, _: Frame | None = None) -> None:
         """T4 ran out, or CRP came: the same command, three times in all (5.4.2)."""
@@ -232,7 +232,8 @@ class Negotiation(Session):
         self._tries += 1
         self._repeat_began = self._now
         self._stop(Timer.T4)
-        self._play(*self._command_bursts)
+        command, *following = self._command_bursts
+        self._play(replace(command, attempt=self._tries), *following)
 
     def _command_sent(self) -> None:
         self._repeat_began = None

@@ -11,7 +11,7 @@ Times are seconds on one monotonic clock that the caller supplies.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -45,12 +45,14 @@ class Tone(Enum):
 class HdlcBurst:
     """HDLC frames on one carrier: a V.21 command or response, or an ECM block (its RCP frames included).
 
-    ``frames`` may be lazy: it is read once, in order, at the pace of the modem.
+    ``frames`` may be lazy: it is read once, in order, at the pace of the modem. ``attempt`` above 1 says that
+    the same was said so often, this time included, and nobody has answered yet.
     """
 
     modem: Modem
     frames: Sequence[bytes]
     short_training: bool = False
+    attempt: int = field(default=1, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,8 +70,6 @@ class Listener:
         self._gap = False  # packets were lost since the last data
         self._last_heard = 0.0
         self._last_end: DataPacket | None = None
-        self.bursts = 0
-        """How many bursts were heard so far."""
         self.silent_since = float("-inf")
         """When the last burst ended (seconds)."""
 
@@ -159,7 +157,6 @@ class Listener:
     # --- bursts and frames -------------------------------------------------------------------------------
 
     def _begin(self, modem: Modem, short_training: bool, now: float) -> None:
-        self.bursts += 1
         self._modem = modem
         self._indicator = None
         self._last_heard = now

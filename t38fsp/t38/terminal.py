@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from t38fsp.t30.vocabulary import Burst, HdlcBurst, LineSignal, Modem
+from t38fsp.t30.vocabulary import Burst, HdlcBurst, LineSignal
 from t38fsp.t38.dialect import Dialect
 from t38fsp.t38.ifp import IfpError, IndicatorPacket, Syntax, encode
 from t38fsp.t38.ifp import Packet as Ifp
@@ -31,8 +31,8 @@ _UDPTL_OVERHEAD = 4
 _SPAN_OCTETS = 2
 _LONG = 0x80  # from here on a length takes two octets
 
-_DOUBTFUL = 2
-"""So many V.21 bursts in vain make the next one be said in the other syntax, and the one after it not."""
+_DOUBTFUL = 3
+"""From this attempt at a command on, each is said in the other syntax than the one before."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -124,8 +124,6 @@ class Terminal:
         self._steps: Iterator[Step | Done] | None = None  # the burst that is on
         self._upcoming: Step | Done | None = None
         self._sent = 0
-        self._heard = -1  # bursts of the far end before our last V.21 burst
-        self._unanswered = 0  # V.21 bursts in a row, each after another that nothing was heard of
         self._state: Indicator | None = None  # what the line says once all that is planned has left
         self._state_since = float("-inf")
         self._keep_alive: float | None = None
@@ -250,22 +248,14 @@ class Terminal:
                 self._upcoming = None if self._steps is None else next(self._steps, None)
 
     def _begin(self, burst: Burst, now: float) -> None:
-        if isinstance(burst, HdlcBurst) and burst.modem is Modem.V21:
-            self._weigh_silence()
+        if isinstance(burst, HdlcBurst) and burst.attempt >= _DOUBTFUL:
+            self._dialect.doubt()
         silent = self._state is Indicator.NO_SIGNAL
         start = max(now, self._state_since, self._listener.silent_since + self._timing.silence)
         self._steps = self._planner.plan(
             burst, self.syntax, start, silent_since=self._state_since if silent else None
         )
         self._upcoming = next(self._steps)
-
-    def _weigh_silence(self) -> None:
-        """Commands that nobody answers may be in a syntax that nobody understands."""
-        heard = self._listener.bursts
-        self._unanswered = self._unanswered + 1 if heard == self._heard else 0
-        self._heard = heard
-        if self._unanswered >= _DOUBTFUL:
-            self._dialect.doubt()
 
     def _plan(self, step: Step) -> None:
         spacing = self._timing.copy_spacing

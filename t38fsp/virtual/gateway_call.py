@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from functools import partial
 from itertools import count
@@ -41,7 +41,7 @@ from t38fsp.call.media import (
     image_offer,
 )
 from t38fsp.t30.outputs import RevokeBurst
-from t38fsp.t30.vocabulary import Burst, PageQuality
+from t38fsp.t30.vocabulary import Burst, HdlcBurst, PageQuality
 from t38fsp.t38 import ifp
 from t38fsp.t38.ifp import IfpError, Syntax
 from t38fsp.t38.packet_queue import PacketQueue
@@ -387,6 +387,8 @@ class GatewayCall:
 
     def _play(self, burst: Burst, *, owed: bool) -> None:
         if self._terminal is not None:
+            if isinstance(burst, HdlcBurst):
+                burst = replace(burst, attempt=1)  # whatever is heard, a gateway keeps to its syntax
             self._owed.append(owed)
             self._terminal.send(burst, self.now)
 

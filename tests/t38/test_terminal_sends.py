@@ -435,20 +435,26 @@ def frame_ends(sent: list[Sent]) -> list[str]:
     return [end for end in ends if len(end) == 6]
 
 
-def test_after_two_bursts_in_vain_each_second_one_is_said_in_the_other_syntax() -> None:
-    line = Line(Terminal(), Terminal())
-    for number in range(6):
-        line.send(0, HdlcBurst(Modem.V21, (b"\xff\xc8\x01",)))
-        line.run(until=(number + 1) * 5.0)
-    assert frame_ends(line.sent) == ["c00140", "c00140", "c00120", "c00140", "c00120", "c00140"]
+def test_from_the_third_attempt_on_the_syntax_changes() -> None:
+    bursts = [HdlcBurst(Modem.V21, (CFR,), attempt=attempt) for attempt in range(1, 7)]
+    sent, _ = play(*bursts)
+    assert frame_ends(sent) == ["c00140", "c00140", "c00120", "c00140", "c00120", "c00140"]
 
 
-@pytest.mark.parametrize("answer", [(b"\xff\xc8\x21",), (b"\xff\xc0\x02\x8c", b"\xff\xc8\x01")])
-def test_who_is_answered_keeps_the_syntax(answer: tuple[bytes, ...]) -> None:
+@pytest.mark.parametrize("frames", [(CFR,), (CSI, DIS)])
+def test_a_syntax_that_the_far_end_was_heard_to_use_is_kept(frames: tuple[bytes, ...]) -> None:
     line = Line(Terminal(), Terminal())
-    line.send(1, HdlcBurst(Modem.V21, answer))
+    line.send(1, HdlcBurst(Modem.V21, frames))
     line.run(until=5.0)
-    for number in range(1, 7):
-        line.send(0, HdlcBurst(Modem.V21, (b"\xff\xc8\x01",)))
-        line.run(until=(number + 1) * 5.0)
-    assert set(frame_ends([each for each in line.sent if each.side == 0])) == {"c00140"}
+    line.send(0, HdlcBurst(Modem.V21, (CFR,), attempt=3))
+    line.run(until=10.0)
+    assert frame_ends([each for each in line.sent if each.side == 0]) == ["c00140"]
+
+
+@pytest.mark.parametrize("ends", [("c00120", "c00110"), ("c00110", "c00120")])
+def test_fcs_and_then_sig_end_is_the_syntax_of_1998(ends: tuple[str, str]) -> None:
+    terminal = Terminal(timing=Timing(keep_alive=None))
+    for number, ifp in enumerate(["06", "c001800002ffc821", *ends, "00"]):
+        terminal.receive(bytes(Datagram(number, bytes.fromhex(ifp))), 0.1 * number)
+    terminal.send(HdlcBurst(Modem.V21, (CFR,), attempt=3), 1.0)
+    assert (terminal.syntax is Syntax.Y1998) is (ends[0] == "c00120")

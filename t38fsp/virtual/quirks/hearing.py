@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from t38fsp.audio.rtp import looks_like_rtp
 from t38fsp.t30.vocabulary import Modem
 from t38fsp.t38 import ifp
 from t38fsp.t38.ifp import DataPacket, Field, IndicatorPacket
@@ -64,8 +65,7 @@ class MaxDatagram(Quirk):
         return replace(habits, parameters=replace(habits.parameters, max_datagram=self.octets))
 
     def datagram_in(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
-        # RTP of the seconds before the switch is no T.38.
-        if len(datagram) <= self.octets or not gateway.switched:
+        if len(datagram) <= self.octets or looks_like_rtp(datagram):
             return (datagram,)
         gateway.note(self.name)
         return ()

@@ -491,8 +491,12 @@ class _CutsFrames(Quirk):
         return (replace(burst, frames=_Cut(burst.frames, cut)),)
 
 
+_TRAILER = 4
+"""The last image frame, and three RCP."""
+
+
 class _Cut(Sequence[bytes]):
-    """Frames, the first few of them too short."""
+    """Frames, the first few of them too short; never the last one of the image, which may be."""
 
     def __init__(self, frames: Sequence[bytes], cut: int) -> None:
         self._frames = frames
@@ -511,8 +515,8 @@ class _Cut(Sequence[bytes]):
         if isinstance(index, slice):
             return [self[position] for position in range(*index.indices(len(self)))]
         frame = self._frames[index]
-        short = is_image_frame(frame) and len(frame) > 20 and range(len(self))[index] < self._cut
-        return frame[:-9] if short else frame
+        cut = range(len(self))[index] < min(self._cut, len(self) - _TRAILER)
+        return frame[:-9] if cut else frame
 
 
 @dataclass(frozen=True, slots=True)
