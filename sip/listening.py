@@ -14,7 +14,7 @@ from sip.line import Address, Hop, Transport
 
 _TRIES = 16
 """Ports that are tried for one that is free for UDP and for TCP."""
-_WILDCARDS = ("0.0.0.0", "::")
+WILDCARDS = ("0.0.0.0", "::")
 _MAX_ROUTES = 256
 _BACKLOG = 128
 _BIND_ERRORS = {
@@ -96,9 +96,9 @@ class Listening:
         else:
             family = family_of(hop.host)
             hosts = [each.hop.host for each in self.listeners if each.sock.family == family]
-            host = hosts[0] if hosts else _WILDCARDS[family == socket.AF_INET6]
+            host = hosts[0] if hosts else WILDCARDS[family == socket.AF_INET6]
             port = self._reserve(hop.transport, family)
-        return (self._route(hop.host) if host in _WILDCARDS else host), port
+        return (self._route(hop.host) if host in WILDCARDS else host), port
 
     def connect_from(self, hop: Hop) -> Address:
         """The address to open a connection to ``hop`` from; port 0 is any."""
@@ -117,7 +117,7 @@ class Listening:
             sock = socket.socket(family, socket.SOCK_STREAM)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with suppress(OSError):
-                sock.bind((_WILDCARDS[family == socket.AF_INET6], 0))
+                sock.bind((WILDCARDS[family == socket.AF_INET6], 0))
             self._reserved[transport, family] = sock
         return int(sock.getsockname()[1])
 
@@ -127,7 +127,7 @@ class Listening:
         if known is None:
             if len(self._routes) >= _MAX_ROUTES:
                 self._routes.clear()
-            known = self._routes[peer] = _route_to(peer)
+            known = self._routes[peer] = route_to(peer)
         return known
 
 
@@ -135,7 +135,8 @@ def family_of(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
-def _route_to(peer: str) -> str:
+def route_to(peer: str) -> str:
+    """The address of this machine on the way to ``peer``."""
     # Connecting a UDP socket sends nothing, but chooses the route.
     with socket.socket(family_of(peer), socket.SOCK_DGRAM) as probe:
         try:

@@ -29,7 +29,7 @@ class Switch(Enum):
 class CallSettings:
     """How a fax travels; the defaults suit most trunks. Times are in seconds, ``max_rate`` in bit/s.
 
-    Those from ``redundancy`` on spare gateways what they cannot take (``t38fsp.t38.timing``). Raises
+    Those from ``redundancy`` on suit gateways that cannot take the defaults (``t38fsp.t38.timing``). Raises
     ValueError for a value out of range, with a sentence that says what would do.
     """
 
@@ -40,9 +40,22 @@ class CallSettings:
     switch_wait: float = 10.0
     ring_limit: float = 60.0
     redundancy: int = 3
+    """Copies of image data in the packets behind them."""
+    control_redundancy: int = 5
+    """The same of control data, when there are copies at all."""
+    parity: int = 0
+    """Parity strings in a packet instead of copies, where the far end agrees; 0 for copies."""
+    parity_span: int = 3
+    """Packets that a parity string covers."""
+    fill_bit_removal: bool = False
+    """Offer to leave fill out of pages without ECM."""
     t38_version: int = 0
     max_datagram: int | None = None
     """Octets of a UDPTL datagram, whatever the far end says that it takes."""
+    max_ifp: int | None = None
+    """Octets of one IFP packet, likewise."""
+    max_buffer: int | None = None
+    """Octets that may wait at the far end for its modem, likewise."""
     preamble: float = 1.0
     """V.21 flags before a frame; T.30 allows 0.85."""
     echo_protection: bool = False
@@ -60,12 +73,22 @@ class CallSettings:
             raise ValueError(f"the rate limit {self.max_rate} is too low: fax modems begin at 2400 bit/s")
         if not 0 <= self.redundancy <= 7:
             raise ValueError(f"redundancy {self.redundancy} is out of range: 0 to 7 earlier packets")
+        if not 0 <= self.control_redundancy <= 7:
+            raise ValueError(f"{self.control_redundancy} copies of control data do not do: 0 to 7")
+        if not 0 <= self.parity <= 5 or not 1 <= self.parity_span <= 10:
+            raise ValueError(
+                f"{self.parity} parity strings over {self.parity_span} packets do not do: 0 to 5 over 1 to 10"
+            )
         if self.t38_version not in (0, 2, 3):
             raise ValueError(f"T.38 version {self.t38_version} is not offered: use 0, 2 or 3")
         if self.ring_limit <= 0 or self.switch_wait < 0:
             raise ValueError("time limits are positive numbers of seconds")
         if self.max_datagram is not None and not 40 <= self.max_datagram <= 1400:
             raise ValueError(f"datagrams of {self.max_datagram} octets do not do: 40 to 1400")
+        if self.max_ifp is not None and not 24 <= self.max_ifp <= 1400:
+            raise ValueError(f"IFP packets of {self.max_ifp} octets do not do: 24 to 1400")
+        if self.max_buffer is not None and self.max_buffer < 24:
+            raise ValueError(f"a buffer of {self.max_buffer} octets does not do: 24 or more")
         if not 0.85 <= self.preamble <= 3.0:
             raise ValueError(f"a preamble of {self.preamble:g} s does not do: 0.85 to 3 seconds")
         if not 1 <= self.copies <= 8:
@@ -188,6 +211,11 @@ class EngineSettings:
     trunks: tuple[Trunk, ...] = ()
     callers: Callers = Callers()
     backend: Backend = Backend.OWN
+    signalling: str | None = None
+    """Unix socket of a signalling process (``sip.remote.signalling``) that owns the SIP address, for several
+    engines; ``listen`` and ``backend`` mean nothing then."""
+    name: str = "engine"
+    """What the signalling process knows this engine by."""
     tls_listen: tuple[str, int] | None = None
     tls: TlsSettings | None = None
     advertised: tuple[str, ...] = ()

@@ -18,6 +18,9 @@ UPDATE with a description                  PJSIP answers 488; without one it is 
 their re-INVITE without a description      answered with what holds; their answer to it is not reported
 CANCEL, BYE, digest, session timers, 491   served; a call cancelled before any answer keeps its place for 33 s
 several hops for one INVITE                only the first is tried
+3xx                                        the end of the call
+identity, privacy, routes, more headers    served
+callers who are not admitted               403; they are neither challenged nor ignored
 UDP and TCP over IPv4                      served
 TLS, IPv6                                  refused: ``UnsupportedError`` from ``place``
 registration                               refused: ``UnsupportedError`` from ``register``

@@ -17,6 +17,7 @@ from typing import Concatenate, ParamSpec, Protocol
 import pjsua2 as pj
 
 from sip.errors import ParseError, UnsendableError
+from sip.identity import headers_of
 from sip.line import (
     Answered,
     Answerer,
@@ -127,7 +128,7 @@ class PjsuaCall(pj.Call):
         self._negotiation = self._negotiate(request.media_address)
         self._answerer = request.answerer
         self._first = self._negotiation.describe(request.media)
-        parameters = _parameters(request.headers)
+        parameters = _parameters(headers_of(request))
         parameters.opt.audioCount = AUDIO_LINES
         self.makeCall(request.target, parameters)
 

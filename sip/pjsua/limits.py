@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sip.errors import UnsupportedError
+from sip.identity import headers_of
 from sip.line import CallRequest, Transport
+from sip.message import NameAddress
 from sip.sdp import MediaDescription, Origin, SessionDescription
 from sip.uri import parse_uri
 
@@ -17,7 +19,9 @@ MOST_SDP = 1023
 
 
 def check_request(request: CallRequest) -> None:
-    """Raises UnsupportedError for a call that cannot be placed, ParseError for a target that is no URI."""
+    """Raises UnsupportedError for a call that cannot be placed over PJSIP, ParseError or UnsendableError for
+    one that no stack can place."""
+    NameAddress.parse(request.caller)
     if any(media.kind.lower() != "audio" for media in request.media) or len(request.media) != 1:
         raise UnsupportedError(
             "pjsua2 begins every call with one audio stream; T.38 in the first INVITE needs the own stack, "
@@ -25,6 +29,7 @@ def check_request(request: CallRequest) -> None:
         )
     if not request.destination:
         raise UnsupportedError("pjsua2 looks nobody up; say which hop takes the INVITE")
+    headers_of(request)
     hop = request.destination[0]
     if ":" in hop.host or ":" in request.media_address:
         raise UnsupportedError(f"pjsua2 is driven over IPv4 only; reach {hop} with the own stack")

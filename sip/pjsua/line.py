@@ -12,8 +12,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from importlib.util import find_spec
 from itertools import count
 
+from sip.admission import AdmissionPolicy, Admit, Everybody
 from sip.errors import SipError, UnsupportedError
-from sip.line import Address, Answerer, CallRequest, Failed, Hop, Incoming, LineEvent
+from sip.line import Address, Answerer, CallRequest, Ended, Failed, Hop, Incoming, LineEvent
+from sip.message import Headers, Request
 from sip.pjsua.limits import check_accept, check_offer, check_request
 from sip.pjsua.wire import Close, Freed, Message, NotStarted, Start, Started, codec
 from sip.registrar import RegistrationRequest
@@ -45,8 +47,8 @@ class PjsuaLine:
     One worker listens and takes up to ``max_incoming`` calls, at most four; while it does, placed calls go
     through further workers, started when needed, each with a port of its own, up to ``max_calls`` in all.
     ``answerers`` are the names (``module:function``) of the answerers that calls use. ``on_event`` gets each
-    event in a callback of its own on the loop. The times that the verbs take are not used: the workers have
-    their own clock.
+    event in a callback of its own on the loop. Callers whom ``admission`` does not admit get 403. The times
+    that the verbs take are not used: the workers have their own clock.
     """
 
     address: Address
@@ -61,6 +63,7 @@ class PjsuaLine:
         port: int = 5060,
         max_incoming: int = CALLS_PER_WORKER,
         max_calls: int = 64,
+        admission: AdmissionPolicy | None = None,
     ) -> None:
         if find_spec("pjsua2") is None:
             raise PjsuaError("pjsua2 is not installed; install t38fsp[pjsua2]")
@@ -68,12 +71,14 @@ class PjsuaLine:
         self._answerers = answerers
         self._user_agent = user_agent
         self.address = (host, port)
+        self._admission = admission or Everybody()
         self._max_incoming = min(max_incoming, CALLS_PER_WORKER)
         self._most_workers = max(1, -(-max_calls // CALLS_PER_WORKER))
         self._numbers = count(1)
         self._workers: list[_Worker] = []
         self._listener: _Worker | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._strangers: set[int] = set()
         self._closing = False
 
     async def start(self) -> None:
@@ -176,7 +181,18 @@ class PjsuaLine:
 
     def happened(self, event: LineEvent) -> None:
         """Pass an event on, never from within a verb."""
-        self._loop.call_soon(self._on_event, event)
+        if isinstance(event, Incoming) and not self._admits(event):
+            self.refuse(event.call, 403, self._loop.time())
+            self._strangers.add(event.call)
+        elif event.call not in self._strangers:
+            self._loop.call_soon(self._on_event, event)
+        elif isinstance(event, Failed | Ended):
+            self._strangers.discard(event.call)
+
+    def _admits(self, call: Incoming) -> bool:
+        request = Request("INVITE", call.request_uri, Headers(call.headers))
+        verdict = self._admission.admit(request, call.source, self._loop.time())
+        return isinstance(verdict, Admit)
 
     def _calls_with(self, call: int) -> RemoteCalls | None:
         return next((worker.calls for worker in self._workers if call in worker.calls), None)

@@ -21,6 +21,7 @@ from random import Random
 import pjsua2 as pj
 
 from sip.errors import ParseError
+from sip.identity import ANONYMOUS, hides
 from sip.line import CallRequest, Credentials, Hop, Incoming, LineEvent, SessionTimers, Transport
 from sip.message import Request
 from sip.negotiation import read_sdp
@@ -46,6 +47,7 @@ class _Identity:
 
     caller: str
     hop: Hop
+    routes: tuple[str, ...]
     credentials: Credentials | None
     timers: SessionTimers | None
 
@@ -179,8 +181,9 @@ class Stack:
             self._on_refused(number, f"PJSIP refuses the call: {describe(error)}")
 
     def _account(self, request: CallRequest) -> pj.Account:
+        caller = ANONYMOUS if hides(request.identity) else request.caller
         hop = request.destination[0]
-        identity = _Identity(request.caller, hop, request.credentials, request.session_timers)
+        identity = _Identity(caller, hop, request.routes, request.credentials, request.session_timers)
         account = self._accounts.pop(identity, None)
         if account is None:
             if len(self._accounts) == _MOST_ACCOUNTS:
@@ -269,10 +272,11 @@ def _config_of(identity: _Identity) -> pj.AccountConfig:
     hop = identity.hop
     # "hide" keeps the route out of the message: it is where to send, and nobody's business further on.
     route = f"<sip:{hop.host}:{hop.port};transport={hop.transport.value.lower()};lr;hide>"
-    config.sipConfig.proxies.append(route)
+    for each in (route, *identity.routes):
+        config.sipConfig.proxies.append(each)
     if identity.credentials is not None:
-        each = identity.credentials
-        config.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", each.username, 0, each.password))
+        known = identity.credentials
+        config.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", known.username, 0, known.password))
     timers = identity.timers
     if timers is not None:
         config.callConfig.timerMinSESec = timers.least

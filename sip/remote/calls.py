@@ -17,7 +17,6 @@ class _Call:
     number: int
     """On the wire."""
     answered: bool = False
-    hung_up: bool = False
 
 
 class RemoteCalls:
@@ -48,10 +47,6 @@ class RemoteCalls:
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._calls)
-
-    def hung_up(self, call: int) -> bool:
-        """Whether we have asked for the end of the call."""
-        return self._calls[call].hung_up
 
     # --- verbs ----------------------------------------------------------------------------------------------
 
@@ -88,7 +83,6 @@ class RemoteCalls:
 
     def hang_up(self, call: int, reason: str | None) -> None:
         if (known := self._calls.get(call)) is not None:
-            known.hung_up = True
             self._send(HangUp(known.number, reason))
 
     def _check(self, answerer: Answerer) -> None:

@@ -6,12 +6,12 @@ the SIP address, from -1 down. So a verb can follow ``Place`` before that has ev
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sip.line import Answerer, CallRequest, LineEvent
+from sip.line import Answerer, CallRequest, Hop, LineEvent
 from sip.registrar import RegistrationRequest, RegistrationState
-from sip.remote.pipes import Logged
+from sip.remote.codec import Codec
 from sip.sdp import MediaDescription
 
 # --- verbs --------------------------------------------------------------------------------------------------
@@ -92,10 +92,11 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """Answers Hello: the SIP address, and the names of the functions that may answer offers."""
+    """Answers Hello: where the line listens, the addresses that far ends see in place of those, and the names
+    of the functions that may answer offers."""
 
-    host: str
-    port: int
+    addresses: tuple[Hop, ...]
+    advertised: tuple[str, ...]
     answerers: tuple[str, ...]
 
 
@@ -113,9 +114,21 @@ class Unregister:
 
 
 @dataclass(frozen=True, slots=True)
+class Redirect:
+    registration: int
+    hops: Sequence[Hop]
+
+
+@dataclass(frozen=True, slots=True)
 class RegistrationIs:
     state: RegistrationState
 
 
-Command = Hello | Verb | Register | Unregister
-Report = Welcome | Happened | NotPlaced | RegistrationIs | Logged
+Command = Hello | Verb | Register | Unregister | Redirect
+Report = Welcome | Happened | NotPlaced | RegistrationIs
+Message = Command | Report
+
+
+def codec(functions: Iterable[str] = ()) -> Codec[Message]:
+    """``functions`` are the answerers that the reader takes."""
+    return Codec(Message, functions=functions)

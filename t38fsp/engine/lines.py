@@ -12,6 +12,7 @@ from sip.line import Address, Hop, Line, LineEvent, Transport
 from sip.network import SipLine
 from sip.pjsua.line import PjsuaLine
 from sip.registrar import RegistrationRequest, RegistrationState
+from sip.remote.line import RemoteLine
 from t38fsp.jobs import Backend, EngineSettings
 
 ANSWERERS = ("t38fsp.call.media:answer_offer", "t38fsp.call.media:HoldImage")
@@ -57,9 +58,17 @@ def line_for(
 ) -> EngineLine:
     """The line that the settings ask for. Raises SipError when its backend is not installed.
 
-    ``admission`` holds for our own stack; another process that has the SIP address has a policy of its own.
+    ``admission`` is not asked where a signalling process has the SIP address: that has a policy of its own.
     """
     host, port = settings.listen
+    if settings.signalling is not None:
+        return RemoteLine(
+            on_event,
+            path=settings.signalling,
+            name=settings.name,
+            max_incoming=settings.max_calls if settings.accept_calls else 0,
+            on_registration=on_registration,
+        )
     if settings.backend is Backend.PJSUA2:
         return PjsuaLine(
             on_event,
@@ -69,6 +78,7 @@ def line_for(
             port=port,
             max_incoming=settings.max_calls if settings.accept_calls else 0,
             max_calls=settings.max_calls,
+            admission=admission,
         )
     return SipLine(
         on_event,

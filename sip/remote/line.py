@@ -1,0 +1,256 @@
+"""A line whose SIP address belongs to a signalling process, reached over a Unix socket."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import count
+from socket import AddressFamily
+
+from sip.errors import SipError
+from sip.line import Address, Answerer, CallRequest, Hop, LineEvent
+from sip.listening import WILDCARDS, family_of
+from sip.registrar import RegistrationFailed, RegistrationRequest, RegistrationState
+from sip.remote.calls import RemoteCalls
+from sip.remote.codec import WireError
+from sip.remote.host import host_towards
+from sip.remote.wire import (
+    Happened,
+    Hello,
+    Message,
+    NotPlaced,
+    Redirect,
+    Register,
+    RegistrationIs,
+    Unregister,
+    Welcome,
+    codec,
+)
+from sip.sdp import MediaDescription
+
+_logger = logging.getLogger(__name__)
+
+_START_LIMIT = 10.0
+"""Seconds until the signalling process must answer."""
+_RETRY = 1.0
+"""Seconds between attempts to reach a signalling process that has gone."""
+_CODEC = codec()
+GONE = "the signalling process has gone"
+
+
+class SignallingError(SipError):
+    """No signalling process can be reached; the text says where it was looked for."""
+
+
+class RemoteLine:
+    """A ``sip.line.Line`` of the signalling process at the Unix socket ``path``.
+
+    ``name`` is what that process knows this engine by, ``max_incoming`` how many calls it may send us at a
+    time. ``on_event`` gets each event in a callback of its own on the loop, ``on_registration`` each change
+    of a registration. The times that the verbs take are not used: the signalling process has its own clock.
+
+    When the signalling process dies, every call ends with Failed or Ended. It is looked for again each
+    second; until then a call that is placed fails at once.
+    """
+
+    addresses: Sequence[Hop]
+    """Where the line listens, once we have been welcome."""
+
+    def __init__(
+        self,
+        on_event: Callable[[LineEvent], None],
+        *,
+        path: str,
+        name: str,
+        max_incoming: int = 64,
+        on_registration: Callable[[RegistrationState], None] | None = None,
+    ) -> None:
+        self._on_event = on_event
+        self._on_registration = on_registration
+        self._path = path
+        self._hello = Hello(name, max_incoming)
+        self._calls = RemoteCalls(count(1), self._write, ())
+        self._registrations: dict[int, RegistrationRequest] = {}
+        self._registration_numbers = count(1)
+        self._writer: asyncio.StreamWriter | None = None
+        self._settled = asyncio.Event()
+        self._advertised: dict[AddressFamily, str] = {}
+
+    async def start(self) -> None:
+        """Reach the signalling process; raises SignallingError."""
+        self._loop = asyncio.get_running_loop()
+        self._welcomed: asyncio.Future[None] = self._loop.create_future()
+        self._task = self._loop.create_task(self._run())
+        done, _ = await asyncio.wait(
+            [self._task, self._welcomed], timeout=_START_LIMIT, return_when=asyncio.FIRST_COMPLETED
+        )
+        if self._welcomed in done:
+            return
+        self._task.cancel()
+        if self._task in done:
+            raise SignallingError(f"no signalling process serves {self._path}; start one")
+        raise SignallingError(f"the signalling process at {self._path} does not answer; look at its log")
+
+    async def close(self, limit: float = 5.0) -> None:
+        """Hang up every call, wait at most ``limit`` seconds until the far ends know it, and disconnect."""
+        self._settled.clear()
+        for call in self._calls:
+            self._calls.hang_up(call, None)
+        if len(self._calls):
+            try:
+                async with asyncio.timeout(limit):
+                    await self._settled.wait()
+            except TimeoutError:
+                _logger.warning("closed while the end of %d calls was not confirmed", len(self._calls))
+        self._task.cancel()
+        if self._writer is not None:
+            self._writer.close()
+
+    # --- addresses ------------------------------------------------------------------------------------------
+
+    @property
+    def address(self) -> Address:
+        """The first address that the line listens at."""
+        return self.addresses[0].address
+
+    @property
+    def families(self) -> Sequence[AddressFamily]:
+        """The address families that the line listens in."""
+        return tuple(dict.fromkeys(family_of(hop.host) for hop in self.addresses))
+
+    def local_host(self, peer: Hop) -> str:
+        """The IP address of ours that ``peer`` sees; media descriptions for it should say the same."""
+        return self._advertised.get(family_of(peer.host)) or self.interface(peer)
+
+    def interface(self, peer: Hop) -> str:
+        """The IP address of this machine that ``peer`` is reached from; media should be bound there."""
+        family = family_of(peer.host)
+        ours = (hop.host for hop in self.addresses if family_of(hop.host) == family)
+        return host_towards(next(ours, WILDCARDS[0]), peer)
+
+    # --- verbs ----------------------------------------------------------------------------------------------
+
+    def place(self, request: CallRequest, now: float) -> int:
+        """As Line; raises UnsupportedError for an answerer that the signalling process does not allow.
+
+        What else is wrong with the request comes back as Failed.
+        """
+        call = self._calls.place(request)
+        if self._writer is None:
+            for event in self._calls.lose(GONE):
+                self._happened(event)
+        return call
+
+    def ring(self, call: int, now: float) -> None:
+        self._calls.ring(call)
+
+    def accept(
+        self, call: int, media: Sequence[MediaDescription], media_address: str, answerer: Answerer, now: float
+    ) -> None:
+        """As Line; raises UnsupportedError for an answerer that the signalling process does not allow."""
+        self._calls.accept(call, media, media_address, answerer)
+
+    def refuse(self, call: int, status: int, now: float) -> None:
+        self._calls.refuse(call, status)
+
+    def answer_with(self, call: int, answerer: Answerer, now: float) -> None:
+        """As Line; raises UnsupportedError for an answerer that the signalling process does not allow."""
+        self._calls.answer_with(call, answerer)
+
+    def offer(self, call: int, media: Sequence[MediaDescription], now: float) -> None:
+        self._calls.offer(call, media)
+
+    def hang_up(self, call: int, now: float, *, reason: str | None = None) -> None:
+        self._calls.hang_up(call, reason)
+
+    def register(self, request: RegistrationRequest, now: float) -> int:
+        """Begin a registration, or share that of another engine; it ends with the last that wants it."""
+        number = next(self._registration_numbers)
+        self._registrations[number] = request
+        self._write(Register(number, request))
+        return number
+
+    def redirect(self, registration: int, hops: Sequence[Hop]) -> None:
+        """The registrar is to be found there from now on."""
+        if registration in self._registrations:
+            self._registrations[registration] = replace(
+                self._registrations[registration], destination=tuple(hops)
+            )
+            self._write(Redirect(registration, hops))
+
+    def unregister(self, registration: int, now: float) -> None:
+        self._registrations.pop(registration, None)
+        self._write(Unregister(registration))
+
+    # --- the connection -------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        """Keep up the connection; without one at the beginning, end."""
+        while True:
+            try:
+                reader, self._writer = await asyncio.open_unix_connection(self._path)
+            except OSError:
+                if not self._welcomed.done():
+                    return
+            else:
+                self._write(self._hello)
+                for number, request in self._registrations.items():
+                    self._write(Register(number, request))
+                await self._read(reader)
+                self._lost()
+            await asyncio.sleep(_RETRY)
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        decoder = _CODEC.decoder()
+        try:
+            while data := await reader.read(65536):
+                for message in decoder.feed(data):
+                    self._take(message)
+        except WireError as error:
+            _logger.error("the signalling process wrote what is no report: %s", error)
+        except ConnectionError as error:
+            _logger.warning("the connection to the signalling process broke: %s", error)
+
+    def _lost(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        for event in self._calls.lose(GONE):
+            self._happened(event)
+        for number in self._registrations:
+            self._registered(RegistrationFailed(number, 503, GONE, self._loop.time() + _RETRY))
+
+    def _write(self, message: Message) -> None:
+        if self._writer is not None and not self._writer.is_closing():
+            self._writer.write(_CODEC.encode(message))
+
+    def _take(self, message: Message) -> None:
+        match message:
+            case Happened(event):
+                self._tell(self._calls.event(event))
+            case NotPlaced(call, reason):
+                self._tell(self._calls.not_placed(call, reason))
+            case RegistrationIs(state):
+                if state.registration in self._registrations:
+                    self._registered(state)
+            case Welcome(addresses, advertised, answerers):
+                self.addresses = addresses
+                self._advertised = {family_of(host): host for host in advertised}
+                self._calls.answerers = answerers
+                if not self._welcomed.done():
+                    self._welcomed.set_result(None)
+
+    def _tell(self, event: LineEvent | None) -> None:
+        if event is not None:
+            self._happened(event)
+
+    def _happened(self, event: LineEvent) -> None:
+        self._loop.call_soon(self._on_event, event)
+        if not len(self._calls):
+            self._settled.set()
+
+    def _registered(self, state: RegistrationState) -> None:
+        if self._on_registration is not None:
+            self._loop.call_soon(self._on_registration, state)

@@ -1,0 +1,351 @@
+"""The side that has the SIP address: one line for any number of engines, which connect to a Unix socket.
+
+Each incoming call goes to the engine that a rule names. When an engine dies its calls are hung up, and what
+it alone had registered is unregistered. Registrations that several engines ask for alike are one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Protocol
+
+from sip.errors import SipError
+from sip.line import Ended, Failed, Hop, Incoming, Line, LineEvent
+from sip.registrar import RegistrationRequest, RegistrationState
+from sip.remote.codec import WireError
+from sip.remote.rules import Engine, Rule, least_busy
+from sip.remote.wire import (
+    Accept,
+    AnswerWith,
+    HangUp,
+    Happened,
+    Hello,
+    Message,
+    NotPlaced,
+    Offer,
+    Place,
+    Redirect,
+    Refuse,
+    Register,
+    RegistrationIs,
+    Ring,
+    Unregister,
+    Verb,
+    Welcome,
+    codec,
+)
+
+_logger = logging.getLogger(__name__)
+
+_MOST_UNREAD = 4 * 1024 * 1024
+"""Octets that an engine may leave unread before it counts as dead."""
+_NOBODY, _BUSY = 480, 486
+
+
+class SocketError(SipError):
+    """The Unix socket cannot be had; the text names it and says why."""
+
+
+class ServedLine(Line, Protocol):
+    """A line that can be shared: calls and registrations."""
+
+    @property
+    def addresses(self) -> Sequence[Hop]: ...
+
+    async def start(self) -> None: ...
+
+    async def close(self, limit: float = 5.0) -> None: ...
+
+    def register(self, request: RegistrationRequest, now: float) -> int: ...
+
+    def redirect(self, registration: int, hops: tuple[Hop, ...]) -> None: ...
+
+    def unregister(self, registration: int, now: float) -> None: ...
+
+
+MakeLine = Callable[[Callable[[LineEvent], None], Callable[[RegistrationState], None]], ServedLine]
+"""Makes a line from the two that hear of its calls and its registrations."""
+
+
+@dataclass(slots=True, eq=False)
+class _Client:
+    writer: asyncio.StreamWriter
+    hello: Hello
+    calls: dict[int, int] = field(default_factory=dict)
+    """Number on the wire to number of the line."""
+    registrations: dict[int, _Registration] = field(default_factory=dict)
+
+    @property
+    def engine(self) -> Engine:
+        incoming = sum(number < 0 for number in self.calls)
+        return Engine(self.hello.name, len(self.calls), incoming, self.hello.max_incoming)
+
+
+@dataclass(slots=True, eq=False)
+class _Registration:
+    """A registration and the engines that want it, each with its own number for it."""
+
+    wanted: RegistrationRequest
+    number: int
+    users: dict[_Client, int] = field(default_factory=dict)
+    state: RegistrationState | None = None
+
+
+class LineServer:
+    """Serves one line at the Unix socket ``path``, to the user that it runs as alone (mode 0600).
+
+    ``answerers`` are the functions, each ``module:function``, that may answer offers here; engines can name
+    no others. ``advertised`` are the addresses that the line shows to far ends. ``rule`` chooses among the
+    engines that have room.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        make_line: MakeLine,
+        *,
+        answerers: Iterable[str],
+        advertised: Iterable[str] = (),
+        rule: Rule = least_busy,
+    ) -> None:
+        self._path = path
+        self._advertised = tuple(advertised)
+        self._answerers = tuple(answerers)
+        self._codec = codec(self._answerers)
+        self._rule = rule
+        self._line = make_line(self._on_event, self._on_registration)
+        self._clients: list[_Client] = []
+        self._owners: dict[int, tuple[_Client, int]] = {}
+        self._registrations: list[_Registration] = []
+        self._incoming = count(-1, -1)
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> Sequence[Hop]:
+        """Listen for calls and engines; returns the SIP addresses. Raises SipError when that cannot be."""
+        self._loop = asyncio.get_running_loop()
+        sock = _bind(self._path)
+        try:
+            await self._line.start()
+        except SipError:
+            sock.close()
+            os.unlink(self._path)
+            raise
+        self._server = await asyncio.start_unix_server(self._connected, sock=sock)
+        return self._line.addresses
+
+    async def close(self, limit: float = 5.0) -> None:
+        """Hang up every call, unregister, and let the engines go."""
+        self._server.close()
+        os.unlink(self._path)
+        await self._line.close(limit)
+        # The last events are on their way through the loop.
+        await asyncio.sleep(0)
+        for client in list(self._clients):
+            client.writer.close()
+        if self._connections:
+            await asyncio.wait(self._connections, timeout=limit)
+
+    # --- engines --------------------------------------------------------------------------------------------
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._connections.add(task)
+            task.add_done_callback(self._connections.discard)
+        client = None
+        decoder = self._codec.decoder()
+        try:
+            while data := await reader.read(65536):
+                for message in decoder.feed(data):
+                    if client is not None:
+                        self._obey(client, message)
+                    elif isinstance(message, Hello):
+                        client = self._welcome(writer, message)
+        except WireError as error:
+            _logger.error("an engine wrote what is no command: %s", error)
+        except ConnectionError as error:
+            _logger.warning("the connection to an engine broke: %s", error)
+        if client is not None:
+            self._forget(client)
+        writer.close()
+
+    def _welcome(self, writer: asyncio.StreamWriter, hello: Hello) -> _Client:
+        _logger.info("engine %s takes up to %d calls", hello.name, hello.max_incoming)
+        client = _Client(writer, hello)
+        self._clients.append(client)
+        self._tell(client, Welcome(tuple(self._line.addresses), self._advertised, self._answerers))
+        return client
+
+    def _tell(self, client: _Client, message: Message) -> None:
+        if client.writer.transport.get_write_buffer_size() > _MOST_UNREAD:
+            _logger.error("engine %s reads nothing any more; letting it go", client.hello.name)
+            client.writer.transport.abort()
+        elif not client.writer.is_closing():
+            client.writer.write(self._codec.encode(message))
+
+    def _forget(self, client: _Client) -> None:
+        """The engine is gone."""
+        _logger.info("engine %s is gone, with %d calls", client.hello.name, len(client.calls))
+        self._clients.remove(client)
+        now = self._loop.time()
+        for call in client.calls.values():
+            del self._owners[call]
+            self._line.hang_up(call, now, reason="the engine of this call has ended")
+        for registration in client.registrations.values():
+            self._leave(client, registration)
+
+    # --- commands -------------------------------------------------------------------------------------------
+
+    def _obey(self, client: _Client, command: Message) -> None:
+        now = self._loop.time()
+        match command:
+            case Place(number, request):
+                try:
+                    call = self._line.place(request, now)
+                except SipError as error:
+                    self._tell(client, NotPlaced(number, str(error)))
+                else:
+                    self._assign(client, number, call)
+            case Ring() | Accept() | Refuse() | AnswerWith() | Offer() | HangUp():
+                call_of_line = client.calls.get(command.call)
+                if call_of_line is not None:
+                    self._carry_out(client, command, call_of_line, now)
+            case Register(number, registration):
+                self._register(client, number, registration, now)
+            case Redirect(number, hops):
+                if (known := client.registrations.get(number)) is not None:
+                    self._line.redirect(known.number, tuple(hops))
+            case Unregister(number):
+                if (known := client.registrations.pop(number, None)) is not None:
+                    self._leave(client, known)
+
+    def _carry_out(self, client: _Client, verb: Verb, call: int, now: float) -> None:
+        line = self._line
+        try:
+            match verb:
+                case Ring():
+                    line.ring(call, now)
+                case Accept(_, media, media_address, answerer):
+                    line.accept(call, media, media_address, answerer, now)
+                case Refuse(_, status):
+                    line.refuse(call, status, now)
+                case AnswerWith(_, answerer):
+                    line.answer_with(call, answerer, now)
+                case Offer(_, media):
+                    line.offer(call, media, now)
+                case HangUp(_, reason):
+                    line.hang_up(call, now, reason=reason)
+        except (SipError, ValueError) as error:
+            self._release(client, verb.call)
+            self._tell(client, NotPlaced(verb.call, str(error)))
+            line.hang_up(call, now)
+
+    # --- calls ----------------------------------------------------------------------------------------------
+
+    def _assign(self, client: _Client, number: int, call: int) -> None:
+        client.calls[number] = call
+        self._owners[call] = client, number
+
+    def _release(self, client: _Client, number: int) -> None:
+        del self._owners[client.calls.pop(number)]
+
+    def _on_event(self, event: LineEvent) -> None:
+        if isinstance(event, Incoming):
+            self._on_call(event)
+            return
+        if event.call not in self._owners:
+            return
+        client, number = self._owners[event.call]
+        if isinstance(event, Failed | Ended):
+            self._release(client, number)
+        self._tell(client, Happened(replace(event, call=number)))
+
+    def _on_call(self, incoming: Incoming) -> None:
+        open_to_calls = [client for client in self._clients if client.hello.max_incoming > 0]
+        with_room = [client for client in open_to_calls if client.engine.has_room]
+        name = self._chosen(incoming, [client.engine for client in with_room]) if with_room else None
+        chosen = next((client for client in with_room if client.hello.name == name), None)
+        if chosen is None:
+            full = bool(open_to_calls) and not with_room
+            self._line.refuse(incoming.call, _BUSY if full else _NOBODY, self._loop.time())
+            return
+        number = next(self._incoming)
+        self._assign(chosen, number, incoming.call)
+        self._tell(chosen, Happened(replace(incoming, call=number)))
+
+    def _chosen(self, incoming: Incoming, engines: Sequence[Engine]) -> str | None:
+        try:
+            return self._rule(incoming, engines)
+        except Exception:
+            # It is not ours, and one call must not stop the others.
+            _logger.exception("the rule for incoming calls failed")
+            return None
+
+    # --- registrations --------------------------------------------------------------------------------------
+
+    def _register(self, client: _Client, number: int, request: RegistrationRequest, now: float) -> None:
+        wanted = replace(request, destination=())
+        known = next((each for each in self._registrations if each.wanted == wanted), None)
+        if known is None:
+            try:
+                known = _Registration(wanted, self._line.register(request, now))
+            except SipError as error:
+                _logger.error("engine %s cannot register: %s", client.hello.name, error)
+                return
+            self._registrations.append(known)
+        known.users[client] = number
+        client.registrations[number] = known
+        if known.state is not None:
+            self._tell(client, RegistrationIs(replace(known.state, registration=number)))
+
+    def _leave(self, client: _Client, registration: _Registration) -> None:
+        registration.users.pop(client, None)
+        if not registration.users:
+            self._registrations.remove(registration)
+            self._line.unregister(registration.number, self._loop.time())
+
+    def _on_registration(self, state: RegistrationState) -> None:
+        for registration in self._registrations:
+            if registration.number == state.registration:
+                registration.state = state
+                for client, number in registration.users.items():
+                    self._tell(client, RegistrationIs(replace(state, registration=number)))
+
+
+def _bind(path: str) -> socket.socket:
+    """A Unix socket for our own user alone. One that a dead process left behind is replaced."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        try:
+            sock.bind(path)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or _answers(path):
+                raise
+            os.unlink(path)
+            sock.bind(path)
+        # Nobody can connect before it listens.
+        os.chmod(path, 0o600)
+    except OSError as error:
+        sock.close()
+        in_use = error.errno == errno.EADDRINUSE
+        why = "another process serves it; choose another path" if in_use else error.strerror
+        raise SocketError(f"the socket {path} cannot be had: {why}") from error
+    return sock
+
+
+def _answers(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        try:
+            sock.connect(path)
+        except ConnectionRefusedError:
+            return False
+        except OSError:
+            return True
+        return True
