@@ -97,9 +97,21 @@ class T38(BaseModel):
 
     version: Annotated[int, AfterValidator(_offered_version)] = 0
     redundancy: int = Field(default=3, ge=0, le=7)
-    """Earlier packets sent along with each."""
+    """Copies of image data in the packets behind them."""
+    control_redundancy: int = Field(default=5, ge=0, le=7)
+    """The same of control data, when there are copies at all."""
+    parity: int = Field(default=0, ge=0, le=5)
+    """Parity strings in a packet instead of copies, where the peer agrees."""
+    parity_span: int = Field(default=3, ge=1, le=10)
+    """Packets that a parity string covers."""
+    fill_bit_removal: bool = False
+    """Offer to leave fill out of pages without ECM."""
     max_datagram: int | None = Field(default=None, ge=40, le=1400)
     """Octets of a datagram, whatever the peer says that it takes."""
+    max_ifp: int | None = Field(default=None, ge=24, le=1400)
+    """Octets of one IFP packet, likewise."""
+    max_buffer: int | None = Field(default=None, ge=24)
+    """Octets that may wait at the peer for its modem, likewise."""
     preamble: float = Field(default=1.0, ge=0.85, le=3.0)
     """Seconds of flags before a V.21 frame."""
     echo_protection: bool = False
@@ -222,8 +234,14 @@ class Route(BaseSettings):
             switch_wait=self.switch_wait,
             ring_limit=self.ring_limit,
             redundancy=t38.redundancy,
+            control_redundancy=t38.control_redundancy,
+            parity=t38.parity,
+            parity_span=t38.parity_span,
+            fill_bit_removal=t38.fill_bit_removal,
             t38_version=t38.version,
             max_datagram=t38.max_datagram,
+            max_ifp=t38.max_ifp,
+            max_buffer=t38.max_buffer,
             preamble=t38.preamble,
             echo_protection=t38.echo_protection,
             whole_frames=t38.whole_frames,

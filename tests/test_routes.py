@@ -106,7 +106,13 @@ def test_every_key_arrives(tmp_path: Path) -> None:
         [routes.office.t38]
         version = 3
         redundancy = 2
+        control_redundancy = 4
+        parity = 3
+        parity_span = 4
+        fill_bit_removal = true
         max_datagram = 300
+        max_ifp = 60
+        max_buffer = 200
         preamble = 1.2
         echo_protection = true
         whole_frames = true
@@ -136,8 +142,14 @@ def test_every_key_arrives(tmp_path: Path) -> None:
         switch_wait=4,
         ring_limit=45.5,
         redundancy=2,
+        control_redundancy=4,
+        parity=3,
+        parity_span=4,
+        fill_bit_removal=True,
         t38_version=3,
         max_datagram=300,
+        max_ifp=60,
+        max_buffer=200,
         preamble=1.2,
         echo_protection=True,
         whole_frames=True,

@@ -47,6 +47,7 @@ from t38fsp.call.media import (
     on_hold,
 )
 from t38fsp.call.record import CallRecord
+from t38fsp.call.t38 import our_parameters, terminal_for
 from t38fsp.jobs import CallSettings, Switch
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
@@ -62,10 +63,7 @@ from t38fsp.t30.outputs import (
     SendBurst,
 )
 from t38fsp.t30.vocabulary import LineSignal, PageMode, ToneHeard
-from t38fsp.t38.attributes import T38Parameters
-from t38fsp.t38.ifp import Syntax
 from t38fsp.t38.terminal import Packet, Terminal
-from t38fsp.t38.timing import TALKER_ECHO_PROTECTION, Timing
 
 _T1 = 35.0
 """Seconds from the answer to T.38 before the call is given up (T.30 T1)."""
@@ -148,9 +146,7 @@ class FaxCall(ABC):
         self._settings = settings
         self._environment = environment
         self._role = role
-        self._capabilities = MediaCapabilities(
-            environment.media_port, T38Parameters(version=settings.t38_version)
-        )
+        self._capabilities = MediaCapabilities(environment.media_port, our_parameters(settings))
         self._answerer: Answerer = partial(answer_offer, self._capabilities)
         self.line_call: int | None = None
         self.remote_media: Address | None = None
@@ -307,13 +303,7 @@ class FaxCall(ABC):
         self._audio = None
         for timer in (Timer.OFFER, Timer.NOT_SWITCHED):
             self._timers.pop(timer, None)
-        self._terminal = Terminal(
-            syntax=Syntax.for_version(media.version),
-            redundancy=self._settings.redundancy if media.theirs.accepts_redundancy else 0,
-            max_datagram=self._settings.max_datagram or media.theirs.max_datagram,
-            max_ifp=media.theirs.max_ifp if self._settings.max_datagram is None else None,
-            timing=_timing(self._settings),
-        )
+        self._terminal = terminal_for(media, self._settings)
         self._emit(events.SwitchedToT38(self._record.dialog, ours))
         self._terminal.start(now)
         self._session.limit_rate(media.max_bit_rate)
@@ -475,13 +465,3 @@ class FaxCall(ABC):
         Timer.ABORT: _hang_up,
         Timer.CLEAR: _conclude,
     }
-
-
-def _timing(settings: CallSettings) -> Timing:
-    return Timing(
-        preamble=settings.preamble,
-        echo_protection=TALKER_ECHO_PROTECTION if settings.echo_protection else 0.0,
-        whole_frames=settings.whole_frames,
-        copies=settings.copies,
-        keep_alive=settings.keep_alive,
-    )
