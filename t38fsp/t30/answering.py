@@ -114,8 +114,11 @@ class Answering(Session):
         self._start(Timer.T2, self._timers.t2)
 
     def _training_heard(self, signal: FrameReceived | DataReceived | None) -> None:
-        if signal is None:
+        if signal is None and self._judge.has_heard:
             self._judge_training()
+        elif signal is None:
+            # A carrier that brought nothing: some gateways announce one where V.21 ends. TCF may still come.
+            self._start(Timer.T2, self._timers.t2)
         elif isinstance(signal, DataReceived):
             self._judge.feed(signal.data, after_gap=signal.after_gap)
 

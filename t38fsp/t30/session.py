@@ -157,6 +157,10 @@ class Session(ABC):
         if self._finished:
             return
         self._now = now
+        # A far end that hangs up with its last frame leaves no time for the end of its carrier.
+        self._act_on_heard()
+        if self._finished:
+            return
         if self._verdict is not None:
             self._conclude(self._verdict)
         elif self._complete():

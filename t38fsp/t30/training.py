@@ -20,8 +20,15 @@ class TrainingJudge:
         self._enough = int(modem.rate * _ENOUGH_SECONDS) // 8
         self._run = 0
         self._longest = 0
+        self._heard = False
+
+    @property
+    def has_heard(self) -> bool:
+        """Whether anything came at all, good or bad."""
+        return self._heard
 
     def feed(self, octets: bytes, *, after_gap: bool) -> None:
+        self._heard = True
         if after_gap:
             self._run = 0
         runs = _zero_runs(octets)

@@ -102,7 +102,7 @@ class VirtualGateway:
             self._agent.receive(data, Hop(*source), now)
         else:
             for call in self._running.values():
-                if at == call.media[-1]:
+                if call.hears(at):
                     call.datagram_received(data, now)
                     break
         self._flush(now)

@@ -54,6 +54,8 @@ from t38fsp.virtual.points import Habits, Moment, Quirk
 
 _LINGER = 5.0
 """Seconds that the far end is left to hang up after the fax, when it placed the call."""
+_OLD_MEDIA = 1.0
+"""Seconds that an old media address is listened to, for what is on its way there."""
 _DRAIN = 0.4
 """Seconds between our DCN and BYE."""
 
@@ -116,6 +118,7 @@ class GatewayCall:
         self._open_media = surroundings.open_media
         self.media = [surroundings.open_media()]
         """Our media addresses, the one in use last."""
+        self._old_media_until = float("-inf")
         self._remote: Address | None = None
         self._phase = _Phase.SETUP
         self._stages = [quirk.stage(self) for quirk in quirks]
@@ -161,6 +164,10 @@ class GatewayCall:
     @property
     def answerer(self) -> Callable[[SessionDescription], Sequence[MediaDescription] | None]:
         return self._answer
+
+    def hears(self, at: Address) -> bool:
+        """Whether what comes to this address is for us: not for long at those we have left."""
+        return at == self.media[-1] or (at in self.media and self.now < self._old_media_until)
 
     @property
     def over(self) -> bool:
@@ -255,6 +262,7 @@ class GatewayCall:
     def offer_image(self, *, new_port: bool = False) -> None:
         if new_port:
             self.media.append(self._open_media())
+            self._old_media_until = self.now + _OLD_MEDIA
         self._line.offer(self.line_call, self._described(image_offer(self._capabilities())), self.now)
 
     def offer_audio(self) -> None:

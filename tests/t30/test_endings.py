@@ -128,6 +128,19 @@ def test_a_line_that_drops_after_the_last_confirmation_is_a_success() -> None:
     assert_delivered(link, 1)
 
 
+def test_a_line_that_drops_with_the_last_confirmation_is_a_success() -> None:
+    """The far end hangs up before the carrier of its MCF is heard to end."""
+    link = call((FINE,))
+    link.run(until=0.0)
+    while str(FCF.MCF) not in link.said(link.receiver):
+        link.go_on(until=link.now + 0.1)
+    mcf = bytes(Frame(FCF.MCF))
+    for signal in (CarrierDetected(Modem.V21), FrameReceived(Modem.V21, mcf, True)):
+        link.transmitter.receive(signal, link.now + 1.0)
+    link.transmitter.line_dropped(link.now + 1.0)
+    assert link.transmitter.take_outputs()[-1] == Finished(None, pages_confirmed=1)
+
+
 # --- silence ------------------------------------------------------------------------------------------------
 
 

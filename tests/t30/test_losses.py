@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from t38fsp.t30.answering import State
 from t38fsp.t30.ecm import BlockCollector
 from t38fsp.t30.fallback import DESCENDING
 from t38fsp.t30.frames import FCF, Frame
@@ -13,7 +14,7 @@ from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t30.outputs import Negotiated, T30Error
 from t38fsp.t30.receiver import Receiver
 from t38fsp.t30.session import Session
-from t38fsp.t30.vocabulary import Burst, HdlcBurst, Modem, RawBurst
+from t38fsp.t30.vocabulary import Burst, CarrierDetected, CarrierLost, HdlcBurst, Modem, RawBurst
 from tests.t30.calls import FINE, STANDARD, assert_delivered, assert_honest, call, run
 from tests.t30.link import Bad, Damage, LosesBursts, Noise, fcf_of
 
@@ -288,3 +289,16 @@ def test_without_ecm_no_loss_makes_a_page_count_that_was_not_stored(
     link = run((FINE, FINE, STANDARD, FINE), sending=options, damage=noise, octets=12_000)
     assert_honest(link, 12_000)
     assert link.finished(link.receiver)
+
+
+def test_a_carrier_without_data_is_no_training_check() -> None:
+    """A gateway announced V.27ter where the carrier of DCS ended."""
+    link = call((FINE,))
+    link.run(until=2.0)
+    while link.receiver._state is not State.TCF:
+        link.go_on(link.now)
+    for signal in (CarrierDetected(Modem.V27TER_2400), CarrierLost(Modem.V27TER_2400)):
+        link.receiver.receive(signal, link.now)
+    link.go_on()
+    assert_delivered(link, 1)
+    assert link.said(link.receiver) == ["DIS", "CFR", "MCF"]
