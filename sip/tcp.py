@@ -55,7 +55,8 @@ class Connection(asyncio.BufferedProtocol):
         self._owner = owner
         self._transport: asyncio.Transport | None = None
         self._unsent: list[bytes] = []
-        self._buffer = bytearray(_BUFFER)
+        # TLS fills it piece by piece; only slices of a view are not copies.
+        self._buffer = memoryview(bytearray(_BUFFER))
 
     # --- asyncio's calls ------------------------------------------------------------------------------------
 
@@ -71,7 +72,7 @@ class Connection(asyncio.BufferedProtocol):
         for data in unsent:
             self.write(data)
 
-    def get_buffer(self, sizehint: int) -> bytearray:
+    def get_buffer(self, sizehint: int) -> memoryview:
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from contextlib import suppress
 from pathlib import Path
 
@@ -257,6 +258,28 @@ async def test_one_address_has_only_so_many_connections() -> None:
         assert len(alice.line._connections) == MAX_FROM_ONE
         for _, writer in streams:
             writer.close()
+
+
+async def test_records_of_tls_are_joined(trunk: TlsSettings) -> None:
+    """Two records that are read at once, as a proxy sends them after a pause."""
+    bob = Peer(*at("127.0.0.1", Transport.TLS), tls=trunk)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    options = (
+        "OPTIONS sip:bob@trunk.example SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1;branch=z9hG4bK{}\r\n"
+        "From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: 1\r\nCSeq: {} OPTIONS\r\n"
+        "Content-Length: 0\r\n\r\n"
+    )
+    async with running(bob), asyncio.timeout(LIMIT):
+        reader, writer = await asyncio.open_connection(*bob.hop(Transport.TLS).address, ssl=context)
+        for number in range(1, 6):
+            writer.write(options.format(number, number).encode())
+        for number in range(1, 6):
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"SIP/2.0 200")
+            assert f"CSeq: {number} OPTIONS".encode() in head
+        writer.close()
 
 
 # --- TLS ----------------------------------------------------------------------------------------------------
