@@ -6,7 +6,8 @@ import re
 
 from sip.errors import ParseError, SipError
 from sip.headers import NameAddress
-from sip.uri import Uri, is_host, parse_host_port, parse_uri
+from sip.place import Place
+from sip.uri import Uri, is_host, parse_uri
 
 _SEPARATORS = re.compile(r"[\s().\-/]")
 _NUMBER = re.compile(r"\+?[0-9*#]{1,32}")
@@ -21,25 +22,34 @@ class AddressError(ValueError):
 
 
 def peer_address(text: str) -> str:
-    """The ``host[:port]`` of ``--via``: ``sip:HOST[:PORT]`` or ``HOST[:PORT]``. Raises AddressError."""
+    """The ``HOST[:PORT]``, with ``;transport=tcp`` or ``tls`` behind it if it is said, of a peer.
+
+    It may be written so, as a SIP URI, or (TLS) as a SIPS URI. Raises AddressError.
+    """
     bare = text.strip()
     try:
         if bare.lower().startswith(("sip:", "sips:")):
-            uri = _over_udp(bare, "sip:HOST[:PORT]")
-            host, port = uri.host, uri.port
+            uri = _callable(bare)
         elif is_host(bare):
             # Also an IPv6 address without its brackets.
-            host, port = bare, None
+            uri = Uri("sip", None, bare)
         else:
-            host, port = parse_host_port(bare)
+            uri = _callable(f"sip:{bare}")
+        transport = Place.of(uri).transport
     except SipError as error:
         raise AddressError(f"{text[:_SHOWN]!r} is no SIP peer: {error}") from error
-    shown = f"[{host}]" if ":" in host else host
-    return shown if port is None else f"{shown}:{port}"
+    params = {} if transport is None else {"transport": transport.value.lower()}
+    return str(Uri("sip", None, uri.host, uri.port, params)).removeprefix("sip:")
+
+
+def host_and_port(peer: str) -> tuple[str, int | None]:
+    """Of what :func:`peer_address` returned."""
+    uri = parse_uri(f"sip:{peer}")
+    return uri.host, uri.port
 
 
 def target_uri(number_or_uri: str, via: str | None) -> str:
-    """The Request-URI for a number (sent to ``via``, ``host[:port]``) or a SIP URI. Raises AddressError."""
+    """The Request-URI for a number (sent to ``via``, a peer address) or a SIP URI. Raises AddressError."""
     dialled = number_or_sip_uri(number_or_uri)
     if isinstance(dialled, Uri):
         return str(dialled)
@@ -47,8 +57,7 @@ def target_uri(number_or_uri: str, via: str | None) -> str:
         raise AddressError(
             f"the number {dialled} needs a SIP peer to call it through: --via sip:HOST, or sip:{dialled}@HOST"
         )
-    host, port = parse_host_port(via)
-    return str(Uri("sip", dialled, host, port))
+    return str(Uri("sip", dialled, *host_and_port(via)))
 
 
 def number_or_sip_uri(dialled: str) -> Uri | str:
@@ -60,9 +69,9 @@ def number_or_sip_uri(dialled: str) -> Uri | str:
     scheme = text.partition(":")[0].lower()
     try:
         if scheme in ("sip", "sips"):
-            return _over_udp(text, "sip:NUMBER@HOST")
+            return _callable(text)
         if "@" in text:
-            return _over_udp(f"sip:{text}", "sip:NUMBER@HOST")
+            return _callable(f"sip:{text}")
         if scheme == "tel":
             text = parse_uri(text).user or ""
     except SipError as error:
@@ -90,11 +99,10 @@ def caller_address(text: str) -> str:
         ) from error
 
 
-def _over_udp(text: str, form: str) -> Uri:
-    """Read a SIP URI that is called over UDP. Raises ParseError, AddressError."""
+def _callable(text: str) -> Uri:
+    """Read the URI of something to call. Raises ParseError, AddressError."""
     uri = parse_uri(text)
-    if uri.scheme == "sips" or (uri.params.get("transport") or "udp").lower() != "udp":
-        raise AddressError(f"{text[:_SHOWN]!r} asks for TLS or TCP; this version calls over UDP: {form}")
     if uri.headers:
         raise AddressError(f"{text[:_SHOWN]!r} has headers behind a '?', which no call takes; leave them out")
+    Place.of(uri)
     return uri

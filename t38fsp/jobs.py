@@ -101,8 +101,8 @@ class CallSettings:
 class SendJob:
     """A document (path of a TIFF Class F file) to send to a SIP URI.
 
-    ``caller`` is the URI of From; None makes one of our address. ``via`` is ``host:port`` of a proxy or
-    gateway that takes the INVITE, or None to go where the URI points. ``headers`` are added to the INVITE.
+    ``caller`` is the URI of From; None makes one of our address. ``via`` is the proxy or gateway that takes
+    the INVITE (``host:port``, ``host;transport=tls``), or None to go where the URI points. ``headers`` are added to the INVITE.
     ``trunk`` names one of the engine's trunks, whose channels the call counts for.
     """
 
@@ -158,7 +158,7 @@ class Registration:
 class Trunk:
     """What an engine is to know of a trunk beside its calls.
 
-    ``via`` is the ``host[:port]`` that it is reached at. ``channels`` is the number of calls at a time, in
+    ``via`` is where it is reached, as in SendJob. ``channels`` is the number of calls at a time, in
     both directions; None for any.
     """
 

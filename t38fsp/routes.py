@@ -25,8 +25,8 @@ from pydantic_settings import (
 
 from sip.headers import TOKEN, NameAddress
 from sip.line import Credentials, Transport
-from sip.uri import Uri, parse_host_port, parse_uri
-from t38fsp.address import AddressError, caller_address, number_or_sip_uri, peer_address
+from sip.uri import Uri, parse_uri
+from t38fsp.address import AddressError, caller_address, host_and_port, number_or_sip_uri, peer_address
 from t38fsp.dialling import DialPlan
 from t38fsp.jobs import CallSettings, Registration, SendJob, Switch, Trunk
 from t38fsp.t30.frames import encode_station_id
@@ -133,7 +133,8 @@ class Route(BaseSettings):
 
     peer: Peer | None = None
     """HOST[:PORT] of the trunk, PBX or ATA: the host of the URIs, and where calls go."""
-    transport: TransportName = Transport.UDP
+    transport: TransportName | None = None
+    """Default: what peer says, or the records of its domain, or else UDP."""
     proxy: Peer | None = None
     """HOST[:PORT] that requests are sent to instead (outbound proxy)."""
     user: str | None = Field(default=None, min_length=1)
@@ -214,8 +215,12 @@ class Route(BaseSettings):
 
     @property
     def via(self) -> str | None:
-        """``host[:port]`` that requests are sent to."""
-        return self.proxy or self.peer
+        """What requests are sent to, as ``address.peer_address`` writes it."""
+        named = self.proxy or self.peer
+        if named is None or self.transport is None:
+            return named
+        host, port = host_and_port(named)
+        return peer_address(str(Uri("sip", None, host, port, {"transport": self.transport.value.lower()})))
 
     @property
     def credentials(self) -> Credentials | None:
@@ -259,7 +264,7 @@ class Route(BaseSettings):
                 f"the number {dialled} needs a SIP peer to call it through: --via sip:HOST, a route with a "
                 f"peer, or sip:{dialled}@HOST"
             )
-        return str(self.dial.uri(dialled, *parse_host_port(self.peer)))
+        return str(self.dial.uri(dialled, *host_and_port(self.peer)))
 
     def send_job(self, document: str, to: str) -> SendJob:
         """Raises AddressError."""
@@ -282,7 +287,7 @@ class Route(BaseSettings):
             return None
         registration = None
         if identity is not None:
-            registrar = self.registrar or str(Uri("sip", None, *parse_host_port(self.peer or self.via)))
+            registrar = self.registrar or str(Uri("sip", None, *host_and_port(self.peer or self.via)))
             registration = Registration(registrar, identity, self.credentials, self.expires)
         return Trunk(self._name, self.via, self.channels, registration)
 
@@ -304,7 +309,7 @@ class Route(BaseSettings):
             return None
         # Some names are whole addresses already.
         user, _, domain = self.user.partition("@")
-        return str(Uri("sip", user, domain or parse_host_port(self.peer)[0]))
+        return str(Uri("sip", user, domain or host_and_port(self.peer)[0]))
 
     @property
     def call_headers(self) -> tuple[tuple[str, str], ...]:

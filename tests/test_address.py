@@ -25,6 +25,8 @@ VIA = "trunk.example:5070"
         ("*99#", "sip:*99%23@trunk.example:5070"),
         ("sip:fax@other.example", "sip:fax@other.example"),
         ("sip:fax@other.example;transport=UDP", "sip:fax@other.example;transport=UDP"),
+        ("sips:fax@other.example", "sips:fax@other.example"),
+        ("sip:fax@other.example;transport=tls", "sip:fax@other.example;transport=tls"),
         ("fax@other.example:5080", "sip:fax@other.example:5080"),
         ("sip:100@[2001:db8::1]:5062", "sip:100@[2001:db8::1]:5062"),
     ],
@@ -47,8 +49,8 @@ def test_numbers_go_through_the_peer_and_uris_where_they_point(dialled: str, uri
         ("sip:fax@other.example:99999", "not a port"),
         ("sip:fax machine@other.example", "leave it out"),
         ("sip:fax@other.example\r\nVia: x", "leave it out"),
-        ("sips:fax@other.example", "calls over UDP"),
-        ("sip:fax@other.example;transport=tls", "calls over UDP"),
+        ("sip:fax@other.example;transport=sctp", "write udp, tcp or tls"),
+        ("sips:fax@other.example;transport=udp", "leave one of them out"),
         ("sip:fax@other.example?Subject=x", "leave them out"),
         ("\udc80@other.example", "leave it out"),
     ],
@@ -73,6 +75,9 @@ def test_a_number_alone_needs_a_peer() -> None:
         ("[2001:db8::1]:5060", "[2001:db8::1]:5060"),
         ("sip:[2001:db8::1]", "[2001:db8::1]"),
         ("2001:db8::1", "[2001:db8::1]"),
+        ("sip:trunk.example:5070;transport=TCP", "trunk.example:5070;transport=tcp"),
+        ("trunk.example;transport=tls", "trunk.example;transport=tls"),
+        ("sips:trunk.example", "trunk.example;transport=tls"),
     ],
 )
 def test_a_peer_is_written_as_a_uri_or_a_host(text: str, peer: str) -> None:
@@ -86,8 +91,7 @@ def test_a_peer_is_written_as_a_uri_or_a_host(text: str, peer: str) -> None:
         ("http://trunk.example", "is no SIP peer"),
         ("trunk.example:0", "is not a port"),
         ("2001:db8::1::2", "is no SIP peer"),
-        ("sips:trunk.example", "calls over UDP"),
-        ("sip:trunk.example;transport=tcp", "calls over UDP"),
+        ("sip:trunk.example;transport=sctp", "write udp, tcp or tls"),
     ],
 )
 def test_what_is_no_peer_is_refused_with_a_sentence(text: str, told: str) -> None:
@@ -120,10 +124,14 @@ def test_what_is_no_caller_is_refused_with_an_example(text: str) -> None:
 @given(st.text(max_size=60) | st.from_regex(r"(sips?:|tel:)?[-+0-9a-z@.:;?=\[\]<>\" ]{0,30}"))
 def test_anything_is_a_sip_uri_afterwards_or_refused(text: str) -> None:
     with suppress(AddressError):
-        assert parse_uri(target_uri(text, VIA)).scheme == "sip"
+        assert parse_uri(target_uri(text, VIA)).scheme in ("sip", "sips")
 
 
 @given(st.text(max_size=60) | st.from_regex(r"(sip:)?[-0-9a-z@.:;?=\[\]]{0,30}"))
 def test_any_peer_is_a_host_afterwards_or_refused(text: str) -> None:
     with suppress(AddressError):
         assert peer_address(peer_address(text)) == peer_address(text)
+
+
+def test_the_transport_of_a_peer_is_not_in_the_uri_of_a_number() -> None:
+    assert target_uri("100", "trunk.example:5070;transport=tcp") == "sip:100@trunk.example:5070"

@@ -72,7 +72,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
 
         [routes.office]
         peer = "trunk.example"
-        transport = "udp"
+        transport = "tcp"
         proxy = "sbc.example:5080"
         user = "account"
         password = "secret"
@@ -127,7 +127,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
     job = route.send_job("letter.tif", "0211 / 1234567")
     assert job.target == "sip:9492111234567@trunk.example;user=phone"
     assert route.send_job("letter.tif", "**12").target == "sip:12@trunk.example;user=phone"
-    assert job.via == "sbc.example:5080"
+    assert job.via == "sbc.example:5080;transport=tcp"
     assert job.caller == '"Example Ltd" <sip:+15550199@trunk.example>'
     assert job.headers == (
         ("X-Account", "12"),
@@ -158,7 +158,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
     )
     credentials = Credentials("account", "secret")
     registration = Registration("sip:registrar.example", "sip:fax@example.org", credentials, 600)
-    assert route.trunk == Trunk("office", "sbc.example:5080", 2, registration)
+    assert route.trunk == Trunk("office", "sbc.example:5080;transport=tcp", 2, registration)
     assert "secret" not in repr(route)
     assert "secret" not in repr(job)
 
@@ -193,6 +193,17 @@ def test_a_route_to_an_ata_needs_no_account(tmp_path: Path) -> None:
     assert route.send_job("letter.tif", "sip:fax@other.example").target == "sip:fax@other.example"
     with pytest.raises(AddressError, match="neither a number nor a SIP URI"):
         route.send_job("letter.tif", "nobody")
+
+
+def test_the_transport_comes_from_the_peer_or_from_its_own_key(tmp_path: Path) -> None:
+    text = '[routes.ata]\npeer = "sips:ata.example:5071"'
+    for more, via in (
+        ("", "ata.example:5071;transport=tls"),
+        ('transport = "TCP"', "ata.example:5071;transport=tcp"),
+        ('proxy = "sbc.example"', "sbc.example"),
+    ):
+        job = Configuration.read(write(tmp_path, f"{text}\n{more}")).route("ata").send_job("x", "100")
+        assert (job.target, job.via) == ("sip:100@ata.example:5071", via)
 
 
 def test_without_a_route_the_settings_stand_alone() -> None:
@@ -284,7 +295,7 @@ def test_the_file_is_looked_for_in_this_order(tmp_path: Path, monkeypatch: pytes
         ("ecm = 7", "ecm: 7 is neither true nor false"),
         ("station_id = 15550199", "station_id: 15550199 is not a text; put it into quotes"),
         ('station_id = "+1 555 0100 0100 0100 1"', "station_id: a station ID has at most 20 characters"),
-        ('proxy = "a b"', "proxy: 'a b' is no SIP peer: 'a b' is not a host"),
+        ('proxy = "a b"', "proxy: 'a b' is no SIP peer: 'sip:a b' has a blank"),
         ('caller = "me"', "caller: 'me' is no caller"),
         ('registrar = "trunk"', "registrar: 'trunk' is not a SIP URI; write it as sip:number@host"),
         ('registrar = "tel:1"', "registrar: 'tel:1' names no host"),

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sip.place import Place
+from sip.uri import parse_uri
 from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.cli.report import print_line
 from t38fsp.configuration import Configuration, ConfigurationError
@@ -77,7 +79,7 @@ def _lines(route: Route) -> dict[str, object]:
     trunk = route.trunk
     registration = None if trunk is None else trunk.registration
     always: dict[str, object] = {
-        "goes to": f"{route.via} over {route.transport.value}",
+        "goes to": str(Place.of(parse_uri(f"sip:{route.via}"))),
         "a number becomes": route.target("+15550100"),
         "From": route.from_ or "our address",
         "user": route.user or "none",

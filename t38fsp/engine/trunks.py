@@ -42,7 +42,7 @@ class _Line:
 
 
 class Trunks:
-    """``find`` looks up ``host[:port]``; it raises SipError. ``on_found`` gets all addresses that are known,
+    """``find`` looks up the ``via`` of a trunk; it raises SipError. ``on_found`` gets all addresses that are known,
     whenever they may have changed."""
 
     def __init__(

@@ -159,7 +159,7 @@ def test_a_password_file_holds_one_line(run: Run, tmp_path: Path) -> None:
     [
         (("--to", "+15550100"), "needs a SIP peer to call it through: --via sip:HOST"),
         (("--to", "letter.tif"), "neither a number nor a SIP URI; write +15550100 or sip:NAME@HOST"),
-        (("--to", "sips:fax@{peer}"), "calls over UDP"),
+        (("--to", "sip:fax@{peer};transport=sctp"), "write udp, tcp or tls"),
         (("--to", "+15550100", "--via", "http://{peer}"), "no SIP peer"),
     ],
 )

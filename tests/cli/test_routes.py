@@ -32,6 +32,7 @@ dial = { region = "US", format = "digits" }
 [routes.ata]
 peer = "192.0.2.50"
 proxy = "192.0.2.51:5070"
+transport = "tls"
 t38 = { copies = 4 }
 """
 
@@ -62,7 +63,7 @@ def test_what_would_be_used_is_listed(run: Run) -> None:
         "t38fsp.toml: office, ata",
         "",
         "office",
-        "  goes to              trunk.example over UDP",
+        "  goes to              trunk.example",
         "  a number becomes     sip:15550100@trunk.example",
         '  From                 "Anonymous" <sip:anonymous@anonymous.invalid>',
         "  user                 account",
@@ -76,7 +77,7 @@ def test_what_would_be_used_is_listed(run: Run) -> None:
         "  dial.format          digits",
         "",
         "ata",
-        "  goes to              192.0.2.51:5070 over UDP",
+        "  goes to              192.0.2.51:5070 over TLS",
         "  a number becomes     sip:+15550100@192.0.2.50",
         "  From                 our address",
         "  user                 none",

@@ -138,7 +138,8 @@ class TestCallback:
 
 class TestNumber:
     @pytest.mark.parametrize(
-        "number", ["not a number", "", "sip:", "sip:a b@c", "+1555\r\nVia: x", "sips:x@y", "T", "tel:x"]
+        "number",
+        ["not a number", "", "sip:", "sip:a b@c", "+1555\r\nVia: x", "sip:x@y;transport=sctp", "T", "tel:x"],
     )
     def test_what_cannot_be_dialled_is_a_bad_address(self, service: Service, number: str) -> None:
         fax = service.send("ignored", ReceiverNumber=number).wait()
