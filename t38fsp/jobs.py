@@ -102,8 +102,8 @@ class SendJob:
     """A document (path of a TIFF Class F file) to send to a SIP URI.
 
     ``caller`` is the URI of From; None makes one of our address. ``via`` is the proxy or gateway that takes
-    the INVITE (``host:port``, ``host;transport=tls``), or None to go where the URI points. ``headers`` are added to the INVITE.
-    ``trunk`` names one of the engine's trunks, whose channels the call counts for.
+    the INVITE (``host:port``, ``host;transport=tls``), or None to go where the URI points. ``headers`` are
+    added to the INVITE. ``trunk`` names one of the engine's trunks, whose channels the call counts for.
     """
 
     document: str
