@@ -196,18 +196,20 @@ class UserAgent:
         """The network refused what was sent to ``hop``: INVITEs there that nobody answered go elsewhere or
         fail at once, as does everything that a reliable transport would have carried. ``cause`` is a
         sentence for people, if there is one."""
-        self._endpoint.dead.add(hop, now)
-        self._endpoint.transactions.unreachable(hop, now, cause)
+        self._endpoint.transactions.refused(hop, now, cause)
 
     def disconnected(self, hop: Hop, now: float, cause: str = "") -> None:
         """A connection that stood is gone; the next message for ``hop`` makes a new one."""
-        self._endpoint.transactions.unreachable(hop, now, cause)
+        self._endpoint.transactions.disconnected(hop, now, cause)
         self.registrations.disconnected(hop, now)
 
     def flows(self) -> set[Hop]:
-        """Hops that calls, registrations and transactions use: connections with them are to be kept."""
-        dialogs = {user.dialog.flow for user in self._endpoint.dialogs.values()}
-        return dialogs | self._endpoint.transactions.destinations() | self.registrations.flows()
+        """Where calls and registrations have their messages from, and may have more."""
+        return {user.dialog.flow for user in self._endpoint.dialogs.values()} | self.registrations.flows()
+
+    def hops_in_use(self) -> set[Hop]:
+        """The flows, and where answers are to go or to come from: connections with them are to be kept."""
+        return self.flows() | self._endpoint.transactions.destinations()
 
     def receive(self, data: bytes, source: Hop, now: float) -> None:
         """Take one message from ``source``. What is no SIP is dropped; nothing raises."""

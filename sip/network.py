@@ -17,10 +17,14 @@ from sip.place import Place
 from sip.registrar import RegistrationRequest, RegistrationState
 from sip.resolver import ResolveError, Resolver
 from sip.sdp import MediaDescription
+from sip.stream import PING
 from sip.tcp import Connections
 from sip.udp import UdpPort
 
 _logger = logging.getLogger(__name__)
+
+KEEP_ALIVE = 25.0
+"""Seconds between datagrams that keep a translator of addresses on the way from forgetting us."""
 
 EVERYWHERE = (Hop("0.0.0.0", 5060), Hop("0.0.0.0", 5060, Transport.TCP))
 
@@ -67,6 +71,7 @@ class SipLine:
         self._max_incoming = max_incoming
         self._session_timers = session_timers
         self._timer: asyncio.TimerHandle | None = None
+        self._keep_alive: asyncio.TimerHandle | None = None
         self._lookups: set[asyncio.Task[None]] = set()
         self._settled = asyncio.Event()
         self._udp: dict[socket.AddressFamily, UdpPort] = {}
@@ -80,7 +85,7 @@ class SipLine:
             on_message=self._received,
             on_refused=self._refused,
             on_closed=self._closed,
-            in_use=lambda: self.agent.flows(),
+            in_use=lambda: self.agent.hops_in_use(),
             source=self._listening.connect_from,
             tls=self._tls,
         )
@@ -107,6 +112,8 @@ class SipLine:
                     listener.sock, self._datagram, self._flush, self._refused
                 )
 
+        self._keep_alive = self._loop.call_later(KEEP_ALIVE, self._kept_alive)
+
     @property
     def address(self) -> Address:
         """The first address that we listen at."""
@@ -127,8 +134,9 @@ class SipLine:
                 self.agent.calls,
                 len(self.agent.registrations),
             )
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._keep_alive):
+            if timer is not None:
+                timer.cancel()
         for lookup in self._lookups:
             lookup.cancel()
         for port in self._udp.values():
@@ -243,6 +251,14 @@ class SipLine:
         self._timer = None
         self.agent.handle_deadline(self._loop.time())
         self._flush()
+
+    def _kept_alive(self) -> None:
+        """Say something to all far ends by UDP that may want to say something to us."""
+        for hop in self.agent.flows():
+            port = self._udp.get(family_of(hop.host))
+            if port is not None and not hop.transport.reliable:
+                port.send(PING, hop)
+        self._keep_alive = self._loop.call_later(KEEP_ALIVE, self._kept_alive)
 
     def _send(self, data: bytes, hop: Hop) -> None:
         if hop.transport.reliable:

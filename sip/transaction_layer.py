@@ -102,8 +102,15 @@ class TransactionLayer:
     def send_octets(self, octets: bytes, destination: Hop) -> None:
         self._datagrams.append((octets, destination))
 
-    def unreachable(self, hop: Hop, now: float, cause: str = "") -> None:
-        """The network refused what was sent to ``hop``, or a connection to it broke."""
+    def refused(self, hop: Hop, now: float, cause: str = "") -> None:
+        """The network refuses what is sent to ``hop``: it is avoided, if a request of ours was among that."""
+        # Not for an answer to a stranger: he would choose what we avoid.
+        if any(client.destination == hop for client in self._clients.values()):
+            self._dead.add(hop, now)
+        self.disconnected(hop, now, cause)
+
+    def disconnected(self, hop: Hop, now: float, cause: str = "") -> None:
+        """The connection with ``hop`` is gone, with what was on its way."""
         for server in self._servers.values():
             if server.destination == hop and hop.transport.reliable:
                 # A new connection to where the sender says it listens (RFC 3261 18.2.2).

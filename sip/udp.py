@@ -9,12 +9,14 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 from sip.line import Address, Hop
 
 _logger = logging.getLogger(__name__)
 
 _MAX_DATAGRAM = 65535
+_RECEIVE_BUFFER = 1024 * 1024
 _MAX_BURST = 64
 """Datagrams read before the loop gets its turn."""
 
@@ -46,6 +48,9 @@ class UdpPort:
         self._on_pause = on_pause
         self._on_refused = on_refused
         self._loop = asyncio.get_running_loop()
+        with suppress(OSError):
+            # Many calls at once, or a stall of the loop; the kernel may grant less.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         if _HAS_ERROR_QUEUE and sock.family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
         elif _HAS_ERROR_QUEUE:

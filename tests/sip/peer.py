@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from sip.line import Hop, Incoming, LineEvent, TlsSettings, Transport
 from sip.network import SipLine
+from sip.registrar import Registering, RegistrationState
 from sip.resolver import Resolver
 from tests.sip.link import call_request, mirror
 
@@ -42,7 +43,9 @@ class Peer:
             advertised=advertised,
             resolver=resolver,
             max_incoming=max_incoming,
+            on_registration=self._on_registration,
         )
+        self._states: asyncio.Queue[RegistrationState] = asyncio.Queue()
         self.events: list[LineEvent] = []
         self.react: Callable[[LineEvent], None] = lambda event: None
         self._came = asyncio.Event()
@@ -60,6 +63,16 @@ class Peer:
         self.events.append(event)
         self._came.set()
         self.react(event)
+
+    def _on_registration(self, state: RegistrationState) -> None:
+        self._states.put_nowait(state)
+
+    async def registered(self) -> RegistrationState:
+        """Wait for what comes of a registration."""
+        async with asyncio.timeout(LIMIT):
+            while isinstance(state := await self._states.get(), Registering):
+                pass
+        return state
 
     async def expect(self, kind: type[Event]) -> Event:
         """Wait for an event of this kind."""

@@ -13,6 +13,7 @@ from sip.errors import ParseError, UnsendableError
 from sip.line import Answered, Failed, Hop, Transport
 from sip.message import Request, Response, parse_message
 from sip.place import Place
+from sip.registrar import RegistrationRequest
 from sip.sdp import Attribute
 from sip.timers import Timers
 from sip.uri import parse_uri
@@ -256,6 +257,41 @@ def test_a_connection_that_cannot_be_made_fails_the_call_at_once() -> None:
     assert alice.agent.take_events() == [Failed(1, 503, "the network refused the INVITE", True)]
     alice.wait(100)
     assert alice.agent.idle
+
+
+def test_a_stranger_cannot_choose_what_we_avoid() -> None:
+    alice = Alice()
+    ask(alice, "OPTIONS", BOB)
+    assert alice.went() == [("200", replace(BOB, port=5066))]
+    alice.agent.unreachable(replace(BOB, port=5066), alice.now)
+    assert call(alice, replace(BOB, port=5066), TLS).via.transport == "UDP"
+
+
+def test_a_registration_is_made_again_when_its_connection_breaks() -> None:
+    alice = Alice()
+    request = RegistrationRequest("sip:bob.example", "sip:alice@bob.example", [TLS], None, 3600)
+    alice.agent.registrations.begin(request, alice.now)
+    alice.reply(alice.request("REGISTER"), 200, source=TLS, fields=(("Expires", "3600"),))
+    assert alice.agent.flows() == {TLS}
+    alice.agent.disconnected(TCP, alice.now)
+    alice.wait(6)
+    assert alice.went() == []
+    alice.agent.disconnected(TLS, alice.now)
+    assert alice.agent.flows() == set()
+    alice.wait(6)
+    assert alice.went() == [("REGISTER", TLS)]
+
+
+def test_calls_keep_their_flow_and_it_follows_the_far_end() -> None:
+    alice = Alice()
+    invite = ask(alice, "INVITE", FROM_BOB, body=sdp())
+    alice.agent.accept(1, [AUDIO], ALICE.host, mirror, alice.now)
+    to = to_of(alice)
+    alice.ask("ACK", source=FROM_BOB, to=to, call_id=invite.call_id)
+    assert alice.agent.flows() == {FROM_BOB}
+    moved = replace(FROM_BOB, port=43999)
+    alice.ask("INFO", number=2, source=moved, to=to, call_id=invite.call_id)
+    assert alice.agent.flows() == {moved}
 
 
 # --- the parts ----------------------------------------------------------------------------------------------

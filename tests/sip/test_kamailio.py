@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from sip.line import Answered, Ended, Hop, Incoming, MediaChanged, TlsSettings, Transport
+from sip.line import Answered, Credentials, Ended, Hop, Incoming, MediaChanged, TlsSettings, Transport
+from sip.registrar import Registered, RegistrationRequest, Unregistered
 from tests.peers.kamailio import Kamailio
 from tests.sip.certificates import Authority
 from tests.sip.link import IMAGE
@@ -34,7 +36,9 @@ def party(authority: Authority) -> TlsSettings:
     return authority.issue("party", "IP:127.0.0.1", "IP:::1")
 
 
-def proxy(folder: Path, bob: Hop, trunk: TlsSettings, *, tls: bool) -> Kamailio:
+def proxy(
+    folder: Path, bob: Hop, trunk: TlsSettings, *, tls: bool, users: Mapping[str, str] | None = None
+) -> Kamailio:
     """Sends calls for the user bob to ``bob``; speaks UDP, and TLS or TCP beside it.
 
     Over TLS it wants to see certificates, ours as well.
@@ -52,6 +56,7 @@ def proxy(folder: Path, bob: Hop, trunk: TlsSettings, *, tls: bool) -> Kamailio:
     lines = [f'modparam("tls", "{name}", {value})' for name, value in parameters.items()]
     return Kamailio(
         folder,
+        users=users,
         targets={"bob": target},
         host=bob.host,
         listen=("udp", "tls") if tls else ("udp", "tcp"),
@@ -116,6 +121,31 @@ async def test_a_proxy_between_two_transports(
             bob.line.hang_up(theirs.call, bob.now)
             assert (await alice.expect(Ended)).remote
             await bob.expect(Ended)
+
+
+async def test_calls_come_by_the_connection_of_a_registration(
+    tmp_path: Path, trunk: TlsSettings, party: TlsSettings
+) -> None:
+    """Alice listens by UDP only and registers over TLS; Bob calls her by UDP."""
+    alice, bob = Peer(*at(HOSTS[0], Transport.UDP), tls=party), Peer()
+    alice.react = alice.accept
+    async with running(alice, bob):
+        with proxy(tmp_path, bob.hop(), trunk, tls=True, users={"alice": "secret"}) as kamailio:
+            aor = f"sip:alice@{kamailio.place}"
+            hop = hop_to(kamailio, Transport.TLS)
+            number = alice.line.register(
+                RegistrationRequest(f"sip:{kamailio.place}", aor, [hop], Credentials("alice", "secret")),
+                alice.now,
+            )
+            assert isinstance(await alice.registered(), Registered)
+            assert hop in alice.line.agent.flows()
+            call = bob.call(hop_to(kamailio, Transport.UDP), target=aor)
+            await bob.expect(Answered)
+            assert (await alice.expect(Incoming)).source == hop
+            bob.line.hang_up(call, bob.now)
+            assert (await alice.expect(Ended)).remote
+            alice.line.unregister(number, alice.now)
+            assert await alice.registered() == Unregistered(number)
 
 
 async def test_a_caller_without_a_port_of_its_own_is_reached_by_its_connection(

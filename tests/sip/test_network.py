@@ -7,6 +7,7 @@ import socket
 import ssl
 from contextlib import suppress
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -258,6 +259,62 @@ async def test_one_address_has_only_so_many_connections() -> None:
         assert len(alice.line._connections) == MAX_FROM_ONE
         for _, writer in streams:
             writer.close()
+
+
+async def test_a_peer_that_stops_within_a_message_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sip.stream.MESSAGE_LIMIT", 0.1)
+    alice = Peer()
+    async with running(alice), asyncio.timeout(LIMIT):
+        for said in (b"", b"\r\n", b"OPTIONS sip:a@b SIP/2.0\r\n"):
+            reader, writer = await asyncio.open_connection(*alice.hop(Transport.TCP).address)
+            writer.write(said)
+            with suppress(ConnectionResetError):
+                assert await reader.read() == b""
+            writer.close()
+
+
+async def test_idle_connections_are_closed_and_those_of_calls_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sip.tcp.IDLE_LIMIT", 0.1)
+    alice, bob = Peer(), Peer()
+    bob.react = bob.accept
+    async with running(alice, bob), asyncio.timeout(LIMIT):
+        call = alice.call(bob.hop(Transport.TCP))
+        await alice.expect(Answered)
+        for _ in range(2):
+            # Closed by the second look at all connections, at which that of the call is kept.
+            reader, writer = await asyncio.open_connection(*bob.hop(Transport.TCP).address)
+            writer.write(b"\r\n\r\n")
+            assert await reader.readexactly(2) == b"\r\n"
+            with suppress(ConnectionResetError):
+                assert await reader.read() == b""
+            writer.close()
+        alice.line.offer(call, [IMAGE], alice.now)
+        assert (await alice.expect(MediaChanged)).ours
+        (incoming,) = (event for event in bob.events if isinstance(event, Incoming))
+        assert bob.line.agent.flows() == {incoming.source}
+
+
+async def test_a_flood_of_garbage_leaves_nothing() -> None:
+    """Each connection says something else that is no SIP, or no end of it."""
+    alice, bob = Peer(), Peer()
+    random = Random(1)
+    async with running(alice, bob), asyncio.timeout(LIMIT):
+        place = alice.hop(Transport.TCP).address
+        for _ in range(10):
+            streams = [await asyncio.open_connection(*place) for _ in range(100)]
+            for _, writer in streams:
+                good = b"OPTIONS sip:a@b SIP/2.0\r\n" * random.randint(0, 1)
+                writer.write(good + random.randbytes(random.randint(1, 3000)))
+            for _, writer in streams:
+                writer.close()
+        bob.react = bob.accept
+        alice.call(bob.hop(Transport.TCP))
+        await alice.expect(Answered)
+        while len(alice.line._connections) > 1:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        assert alice.line.agent.transactions <= 1
 
 
 async def test_records_of_tls_are_joined(trunk: TlsSettings) -> None:
