@@ -7,7 +7,7 @@ import re
 from sip.errors import ParseError, SipError
 from sip.headers import NameAddress
 from sip.place import Place
-from sip.uri import Uri, is_host, parse_uri
+from sip.uri import Uri, is_host, parse_host_port, parse_uri
 
 _SEPARATORS = re.compile(r"[\s().\-/]")
 _NUMBER = re.compile(r"\+?[0-9*#]{1,32}")
@@ -40,6 +40,21 @@ def peer_address(text: str) -> str:
         raise AddressError(f"{text[:_SHOWN]!r} is no SIP peer: {error}") from error
     params = {} if transport is None else {"transport": transport.value.lower()}
     return str(Uri("sip", None, uri.host, uri.port, params)).removeprefix("sip:")
+
+
+def listen_address(text: str) -> tuple[str, int]:
+    """``HOST:PORT`` of ours, ``[IPv6]:PORT``; port 0 is any. Raises AddressError."""
+    # Port 0 is no port of an address, but means something here.
+    host_text, _, port_text = text.rpartition(":")
+    try:
+        host, port = parse_host_port(host_text if port_text == "0" else text)
+    except ParseError as error:
+        raise AddressError(f"{text!r}: {error}") from error
+    if port_text == "0":
+        port = 0
+    if port is None:
+        raise AddressError(f"{text!r} has no port; write it as HOST:PORT, with port 0 for any")
+    return host, port
 
 
 def host_and_port(peer: str) -> tuple[str, int | None]:

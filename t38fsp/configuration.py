@@ -18,10 +18,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import SettingsError
 
-from t38fsp.callers import Incoming
+from t38fsp.endpoint import Endpoint
 from t38fsp.passwords import check_mode, resolve, without_secrets
 from t38fsp.routes import PREFIX, Route
 from t38fsp.setting_errors import ConfigurationError, sentences
@@ -34,11 +34,7 @@ _MAX_OCTETS = 1024 * 1024
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    listen: str | None = None
-    incoming: Incoming = Incoming()
+class _File(Endpoint):
     routes: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 
@@ -47,10 +43,10 @@ class Configuration:
 
     def __init__(self, file: Path, content: _File, mode: int) -> None:
         self.file = file
-        self.listen = content.listen
-        """Our SIP address, HOST:PORT; None when the file does not say."""
-        self.callers = content.incoming.callers
-        """Who may call."""
+        self.engine = content.settings(file.parent)
+        """Our own end."""
+        self.listen = None if content.listen is None else self.engine.listen
+        """Where we listen; None when the file does not say."""
         self._tables = content.routes
         self._mode = mode
 

@@ -24,7 +24,7 @@ from t38fsp.address import caller_address, peer_address, target_uri
 from t38fsp.configuration import Configuration
 from t38fsp.engine.engine import FaxEngine
 from t38fsp.events import Connected, FaxEvent, Finished, RegistrationChanged
-from t38fsp.jobs import Callers, CallSettings, EngineSettings, IncomingCall, ReceiveJob, SendJob
+from t38fsp.jobs import CallSettings, EngineSettings, IncomingCall, ReceiveJob, SendJob
 from t38fsp.results import FaxResult
 from t38fsp.routes import Route
 
@@ -67,39 +67,37 @@ class IncomingFax:
 class FaxProvider:
     """Sends and takes faxes on one SIP address.
 
-    ``listen`` is (host, port); port 0 takes any. With ``accept_calls`` false, incoming calls are refused.
+    ``listen`` is (host, port), port 0 for any; without it that of ``config``, or any port. With
+    ``accept_calls`` false, incoming calls are refused; else they are taken from this machine, the routes'
+    peers, and whom ``settings.callers`` allows.
 
-    Calls are taken from this machine, the routes' peers, and whom ``callers`` allows: without it those of
-    ``config``, or of ``settings``.
-
-    ``config`` brings all routes of a file, ``routes`` some that were merged with other settings before. Their
-    channels are counted and, with ``register``, those that ask for it are kept registered while the provider
-    runs; ``on_registration`` is told. Raises ConfigurationError for a route that is wrong, and EngineError
-    from ``async with`` when the address cannot be had.
+    ``config`` brings the settings (unless others are given) and all routes of a file, ``routes`` some that
+    were merged with other settings before. Their channels are counted and, with ``register``, those that ask
+    for it are kept registered while the provider runs; ``on_registration`` is told. Raises ConfigurationError
+    for a route that is wrong, and EngineError from ``async with`` when the address cannot be had.
     """
 
     def __init__(
         self,
-        listen: tuple[str, int] = ("0.0.0.0", 0),
+        listen: tuple[str, int] | None = None,
         *,
         accept_calls: bool = False,
         settings: EngineSettings | None = None,
         config: Configuration | None = None,
         routes: Iterable[Route] = (),
         register: bool = True,
-        callers: Callers | None = None,
         on_registration: Callable[[RegistrationChanged], None] | None = None,
     ) -> None:
-        base = settings or EngineSettings()
-        if callers is None:
-            callers = base.callers if config is None else config.callers
-        of_file = [] if config is None else [config.route(name) for name in config.names]
-        self._routes = {route.name: route for route in (*of_file, *routes)}
+        base = settings or (EngineSettings() if config is None else config.engine)
+        of_file = None if config is None else config.listen
+        listen = listen or of_file or ("0.0.0.0", 0)
+        all_of_file = [] if config is None else [config.route(name) for name in config.names]
+        self._routes = {route.name: route for route in (*all_of_file, *routes)}
         trunks = [route.trunk for route in self._routes.values() if route.trunk is not None]
         if not register:
             trunks = [replace(trunk, registration=None) for trunk in trunks]
         self._engine = FaxEngine(
-            replace(base, listen=listen, accept_calls=accept_calls, trunks=tuple(trunks), callers=callers),
+            replace(base, listen=listen, accept_calls=accept_calls, trunks=tuple(trunks)),
             self._on_incoming,
             on_registration=on_registration,
         )

@@ -60,6 +60,7 @@ ROOMS = (
             "t38fsp.configuration",
             "t38fsp.passwords",
             "t38fsp.dialling",
+            "t38fsp.endpoint",
             "t38fsp.routes",
             "t38fsp.setting_errors",
             "t38fsp",

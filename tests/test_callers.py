@@ -30,7 +30,7 @@ def read(folder: Path, text: str, *, mode: int = 0o600) -> Configuration:
 
 
 def test_without_a_word_nobody_from_elsewhere_may_call(tmp_path: Path) -> None:
-    assert read(tmp_path, "").callers == Callers((), (), anybody=False, silent=True)
+    assert read(tmp_path, "").engine.callers == Callers((), (), anybody=False, silent=True)
 
 
 def test_every_key_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,9 +49,11 @@ def test_every_key_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         """,
     )
     accounts = (Credentials("ata", "secret"), Credentials("pbx", "other"), Credentials("desk", "third"))
-    assert configuration.callers == Callers(("192.0.2.0/24", "2001:db8::7/128"), accounts, False, False)
-    assert "secret" not in repr(configuration.callers)
-    assert read(tmp_path, '[incoming]\nallow = ["any"]').callers.anybody
+    assert configuration.engine.callers == Callers(
+        ("192.0.2.0/24", "2001:db8::7/128"), accounts, False, False
+    )
+    assert "secret" not in repr(configuration.engine.callers)
+    assert read(tmp_path, '[incoming]\nallow = ["any"]').engine.callers.anybody
 
 
 @pytest.mark.parametrize(
@@ -129,7 +131,7 @@ async def test_the_provider_takes_the_callers_of_the_file_unless_it_is_told_othe
     stranger = Hop("192.0.2.9", 5060)
     for provider, known in (
         (FaxProvider((LOOPBACK, 0), config=config), True),
-        (FaxProvider((LOOPBACK, 0), config=config, callers=Callers()), False),
+        (FaxProvider((LOOPBACK, 0), config=config, settings=EngineSettings()), False),
         (FaxProvider((LOOPBACK, 0)), False),
         (FaxProvider((LOOPBACK, 0), settings=EngineSettings(callers=Callers(anybody=True))), True),
     ):

@@ -122,7 +122,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
         mode=0o600,
     )
     configuration = Configuration.read(file)
-    assert configuration.listen == "192.0.2.1:5060"
+    assert configuration.listen == ("192.0.2.1", 5060)
     route = configuration.route("office")
     job = route.send_job("letter.tif", "0211 / 1234567")
     assert job.target == "sip:9492111234567@trunk.example;user=phone"

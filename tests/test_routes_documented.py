@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from t38fsp.callers import Incoming
 from t38fsp.configuration import Configuration
 from t38fsp.dialling import DialPlan
+from t38fsp.endpoint import Endpoint, Tls
 from t38fsp.image.compare import differing_pages
 from t38fsp.jobs import Switch
 from t38fsp.routes import T38, Route
@@ -39,9 +40,21 @@ def test_the_route_of_the_readme_is_what_the_text_says(tmp_path: Path) -> None:
     assert route.trunk.registration is not None
 
 
+def table(section: str) -> dict[str, str]:
+    """Keys and defaults."""
+    return dict(re.findall(r"^\| `(\w+)` \| ([^|]*?) ?\|", section, re.M))
+
+
+def test_every_key_above_all_tables_is_documented() -> None:
+    text = (ROOT / "docs" / "routes.md").read_text(encoding="utf-8")
+    section = text.partition("## Above all tables\n")[2].partition("\n## ")[0]
+    assert set(table(section)) == set(Endpoint.model_fields) - {"tls", "incoming"}
+
+
 @pytest.mark.parametrize(
     ("heading", "model"),
     [
+        ("[tls]", Tls),
         ("[incoming]", Incoming),
         ("[routes.NAME]", Route),
         ("[routes.NAME.dial]", DialPlan),
@@ -51,7 +64,7 @@ def test_the_route_of_the_readme_is_what_the_text_says(tmp_path: Path) -> None:
 def test_every_key_is_documented_with_its_default(heading: str, model: type[BaseModel]) -> None:
     text = (ROOT / "docs" / "routes.md").read_text(encoding="utf-8")
     section = text.partition(f"## `{heading}`\n")[2].partition("\n## ")[0]
-    told = dict(re.findall(r"^\| `(\w+)` \| ([^|]*?) ?\|", section, re.M))
+    told = table(section)
     assert set(told) - {"password_file", "password_variable"} == set(model.model_fields)
     for key, field in model.model_fields.items():
         if isinstance(field.default, bool | int | float):

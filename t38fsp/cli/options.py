@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sip.errors import ParseError
-from sip.uri import parse_host_port
-from t38fsp.address import AddressError, caller_address, peer_address
+from t38fsp.address import AddressError, caller_address, listen_address, peer_address
 from t38fsp.callers import allowing
 from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.configuration import Configuration, ConfigurationError, direct_route
-from t38fsp.jobs import Callers
+from t38fsp.jobs import EngineSettings
 from t38fsp.passwords import read_password
 from t38fsp.routes import Route
 
@@ -36,16 +34,14 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The merged route, our address, and who may call it."""
+    """The merged route, and our own end."""
 
     route: Route
-    listen: tuple[str, int]
-    callers: Callers
+    engine: EngineSettings
 
 
 def choose(given: Given, listen: str | None, *, port: int) -> Chosen:
     """``port`` is ours when nothing else is said. Raises CommandError."""
-    default = ("0.0.0.0", port)
     settings: dict[str, Any] = {key: value for key, value in given.settings.items() if value is not None}
     if given.via is not None:
         # Named on the command line, it stands for a proxy of the file, too.
@@ -57,37 +53,31 @@ def choose(given: Given, listen: str | None, *, port: int) -> Chosen:
         if given.route is None:
             if given.config is not None:
                 raise ConfigurationError("--config is of no use without --route")
-            callers = allowing(given.allow, Callers())
-            return Chosen(direct_route(**settings), host_port(listen) if listen else default, callers)
-        configuration = Configuration.find(given.config)
-        route = configuration.route(given.route, **settings)
-        callers = allowing(given.allow, configuration.callers)
+            route, engine, of_file = direct_route(**settings), EngineSettings(), None
+        else:
+            configuration = Configuration.find(given.config)
+            route = configuration.route(given.route, **settings)
+            engine, of_file = configuration.engine, configuration.listen
+        engine = replace(engine, callers=allowing(given.allow, engine.callers))
     except ConfigurationError as error:
         more = len(error.sentences) - 1
         told = f" (and {more} more: t38fsp routes tells them all)" if more > 0 else ""
         raise CommandError(f"{error.sentences[0]}{told}", Exit.USAGE) from error
     if listen is not None:
-        return Chosen(route, host_port(listen), callers)
-    of_file = default if configuration.listen is None else host_port(configuration.listen)
-    # The port of the file is for who takes calls there.
-    return Chosen(route, of_file if port else (of_file[0], 0), callers)
+        return Chosen(route, replace(engine, listen=_listen(listen)))
+    if of_file is None:
+        return Chosen(route, replace(engine, listen=("0.0.0.0", port)))
+    if port:
+        return Chosen(route, engine)
+    # The ports of the file are for who takes calls there.
+    return Chosen(route, replace(engine, listen=(of_file[0], 0), tls_listen=None))
 
 
-def host_port(text: str) -> tuple[str, int]:
-    """``HOST:PORT``, ``[IPv6]:PORT``; port 0 is any. Raises CommandError."""
-    # Port 0 is no port of an address, but means something here.
-    host_text, _, port_text = text.rpartition(":")
+def _listen(text: str) -> tuple[str, int]:
     try:
-        host, port = parse_host_port(host_text if port_text == "0" else text)
-    except ParseError as error:
-        raise CommandError(f"--listen {text!r}: {error}", Exit.USAGE) from error
-    if port_text == "0":
-        port = 0
-    if port is None:
-        raise CommandError(
-            f"--listen {text!r} has no port; write it as HOST:PORT, with port 0 for any", Exit.USAGE
-        )
-    return host, port
+        return listen_address(text)
+    except AddressError as error:
+        raise CommandError(f"--listen {error}", Exit.USAGE) from error
 
 
 def _peer(text: str) -> str:

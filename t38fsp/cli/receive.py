@@ -35,10 +35,10 @@ async def _receive(output: Path, chosen: Chosen, count: int, as_json: bool) -> E
         desk = _Desk(output, chosen.route.call, as_json, reporter)
         try:
             async with FaxProvider(
-                chosen.listen,
+                chosen.engine.listen,
                 accept_calls=True,
+                settings=chosen.engine,
                 routes=[chosen.route],
-                callers=chosen.callers,
                 on_registration=lambda event: reporter.line(sentences.of_registration(event)),
             ) as provider:
                 reporter.line(f"listening on {Uri('sip', None, *provider.address)}")

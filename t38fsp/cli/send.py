@@ -22,7 +22,9 @@ async def _send(document: Path, to: str, chosen: Chosen, as_json: bool) -> Exit:
     with Reporter(as_json=as_json) as reporter:
         call = reporter.call()
         try:
-            async with FaxProvider(chosen.listen, routes=[route], register=False) as provider:
+            async with FaxProvider(
+                chosen.engine.listen, settings=chosen.engine, routes=[route], register=False
+            ) as provider:
                 await provider.send(document, to, route=route.name, on_event=call.event)
         except AddressError as error:
             raise CommandError(str(error), Exit.BAD_NUMBER) from error
