@@ -92,23 +92,37 @@ class SippPeer:
         Raises:
             SippError: it told something else, or nothing in time.
         """
-        try:
-            told, *rest = self._told.get(timeout=timeout)
-        except queue.Empty:
-            raise SippError(f"SIPp did not tell {word!r} within {timeout:.0f} s{self._why()}") from None
+        told, *rest = self.listen(word, timeout)
         if told != word:
             raise SippError(f"SIPp told {told!r} where {word!r} was expected{self._why()}")
         if word == "call":
             self.call_id = rest[0]
         return rest
 
+    def listen(self, word: str, timeout: float = 30.0) -> list[str]:
+        """The next line that the scenario tells, in words. ``word`` is what is hoped for.
+
+        Two lines that are told within milliseconds may change places: a shell of its own writes each.
+
+        Raises:
+            SippError: it told nothing in time.
+        """
+        try:
+            return self._told.get(timeout=timeout)
+        except queue.Empty:
+            raise SippError(f"SIPp did not tell {word!r} within {timeout:.0f} s{self._why()}") from None
+
     def hang_up(self) -> None:
         """Make the scenario send BYE; it waits for an INFO with the Call-ID of its call."""
+        self.inform("")
+
+    def inform(self, body: str) -> None:
+        """Send the INFO with the Call-ID of the call that the scenario waits for, with what it is to say."""
         info = (
             f"INFO sip:sipp@{_HOST}:{self.address[1]} SIP/2.0\r\n"
             f"Via: SIP/2.0/UDP {_HOST}:9;branch=z9hG4bK-hang-up\r\n"
             f"From: <sip:test@{_HOST}>;tag=test\r\nTo: <sip:sipp@{_HOST}>\r\n"
-            f"Call-ID: {self.call_id}\r\nCSeq: 1 INFO\r\nContent-Length: 0\r\n\r\n"
+            f"Call-ID: {self.call_id}\r\nCSeq: 1 INFO\r\nContent-Length: {len(body)}\r\n\r\n{body}"
         )
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.sendto(info.encode("ascii"), self.address)

@@ -18,6 +18,9 @@ PHASE_E_HANDLER = c.CFUNCTYPE(None, c.c_void_p, c.c_void_p, c.c_int)
 FRAME_HANDLER = c.CFUNCTYPE(None, c.c_void_p, c.c_void_p, c.c_int, c.POINTER(c.c_uint8), c.c_int)
 LOG_HANDLER = c.CFUNCTYPE(None, c.c_int, c.c_char_p)
 
+A_LAW = 0
+"""``G711_ALAW``"""
+
 LOG_FLOW_WITH_PROTOCOL = 0x0800 | 0x2000 | 5
 """Show protocol and tag, up to the severity that traces the flow of a call."""
 
@@ -136,6 +139,10 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "fax_set_tep_mode": (None, [_STATE, c.c_int]),
     "fax_get_t30_state": (_STATE, [_STATE]),
     "fax_get_logging_state": (_STATE, [_STATE]),
+    "g711_init": (_STATE, [_STATE, c.c_int]),
+    "g711_free": (c.c_int, [_STATE]),
+    "g711_encode": (c.c_int, [_STATE, c.c_char_p, c.POINTER(c.c_int16), c.c_int]),
+    "g711_decode": (c.c_int, [_STATE, c.POINTER(c.c_int16), c.c_char_p, c.c_int]),
     "t38_core_rx_ifp_packet": (c.c_int, [_STATE, c.c_char_p, c.c_int, c.c_uint16]),
     "t38_core_get_logging_state": (_STATE, [_STATE]),
     "t38_set_t38_version": (None, [_STATE, c.c_int]),

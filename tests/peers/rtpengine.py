@@ -1,0 +1,195 @@
+"""rtpengine in user space on the loopback interface, as a T.38 gateway, and its ``ng`` control protocol.
+
+What 10.5 does as a gateway: it offers T.38 version 0, and answers with the offer's version. It tells of no
+CED, so nothing comes before the fax machine's first V.21. It goes on with the error correction that it
+offered, whatever the answer says, and answers with the offered one. Its audio moves to new ports with each
+offer. The lines of GLib-CRITICAL in its log are harmless.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+Bencoded = str | int | list["Bencoded"] | dict[str, "Bencoded"]
+"""What an ``ng`` message is made of; octet strings stand here as text."""
+
+_HOST = "127.0.0.1"
+_START_TRIES = 3
+"""Somebody else may take the port that was found free."""
+_START_SECONDS = 30.0
+_ANSWER_SECONDS = 5.0
+_PORTS = 200
+"""For media; each side of a call takes two at each offer."""
+
+
+class RtpengineError(RuntimeError):
+    """rtpengine is missing, did not start, or refused a command."""
+
+
+class Rtpengine:
+    """A running rtpengine; a context manager that stops it.
+
+    Calls are named by the Call-ID and the tags of their two sides. Descriptions go in and come out as text.
+    ``folder`` keeps its log.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.log = folder / "rtpengine.log"
+        self._cookies = itertools.count(1)
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        program = shutil.which("rtpengine")
+        if program is None:
+            raise RtpengineError("rtpengine is not installed: install the Debian package rtpengine-daemon")
+        for _ in range(_START_TRIES):
+            self._start(program)
+            if self._answers():
+                return self
+            self._stop()
+        raise RtpengineError(f"rtpengine does not start: {self.log.read_text()[-2000:]}")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+        self._socket.close()
+
+    def offer(self, call: str, offerer: str, description: str, **options: Bencoded) -> str:
+        """The description that the other side is to be offered; ``offerer`` is the offering side's tag."""
+        return self._describe("offer", call, {"from-tag": offerer}, description, options)
+
+    def answer(self, call: str, offerer: str, answerer: str, description: str) -> str:
+        """The description that the offering side is to be answered with."""
+        tags: dict[str, Bencoded] = {"from-tag": offerer, "to-tag": answerer}
+        return self._describe("answer", call, tags, description, {})
+
+    def delete(self, call: str, tag: str) -> None:
+        """The call is over: its ports are closed."""
+        self._ask({"command": "delete", "call-id": call, "from-tag": tag, "delete-delay": 0})
+
+    def _describe(
+        self,
+        command: str,
+        call: str,
+        tags: dict[str, Bencoded],
+        description: str,
+        options: dict[str, Bencoded],
+    ) -> str:
+        order: dict[str, Bencoded] = {"command": command, "call-id": call, "sdp": description, **tags}
+        # A description out of which every private address and ICE candidate is gone, as a B2BUA wants it.
+        order |= {"replace": ["origin"], "ICE": "remove", **options}
+        described = self._ask(order)["sdp"]
+        assert isinstance(described, str)
+        return described
+
+    def _ask(self, order: dict[str, Bencoded], seconds: float = _ANSWER_SECONDS) -> dict[str, Bencoded]:
+        cookie = str(next(self._cookies))
+        self._socket.send(f"{cookie} ".encode() + bencode(order))
+        self._socket.settimeout(seconds)
+        while True:
+            answered, _, message = self._socket.recv(65536).partition(b" ")
+            if answered.decode() == cookie:
+                break
+        answer = bdecode(message)
+        assert isinstance(answer, dict)
+        if answer["result"] == "error":
+            raise RtpengineError(f"rtpengine refuses {order['command']}: {answer['error-reason']}")
+        return answer
+
+    def _start(self, program: str) -> None:
+        control, first = _free_port(), _free_run(_PORTS)
+        self._socket.connect((_HOST, control))
+        command = [program, "--config-file=none", "--foreground", "--log-stderr", "--log-level=6"]
+        command += ["--table=-1", f"--interface={_HOST}", f"--listen-ng={_HOST}:{control}"]
+        command += [f"--port-min={first}", f"--port-max={first + _PORTS - 1}"]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def _stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+
+    def _answers(self) -> bool:
+        """Ask until it answers; False when it has ended."""
+        for _ in range(int(_START_SECONDS * 10)):
+            if self._process is None or self._process.poll() is not None:
+                return False
+            try:
+                return self._ask({"command": "ping"}, 0.1)["result"] == "pong"
+            except TimeoutError:
+                continue
+            except ConnectionRefusedError:
+                # It does not listen yet, or never will.
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(0.1)
+        return False
+
+
+def bencode(value: Bencoded) -> bytes:
+    """``value`` as octets."""
+    match value:
+        case str():
+            octets = value.encode()
+            return b"%d:%b" % (len(octets), octets)
+        case int():
+            return b"i%de" % value
+        case list():
+            return b"l%be" % b"".join(map(bencode, value))
+        case dict():
+            return b"d%be" % b"".join(bencode(key) + bencode(value[key]) for key in sorted(value))
+
+
+def bdecode(octets: bytes) -> Bencoded:
+    """The one value that ``octets`` are; raises ValueError or IndexError for anything else."""
+    value, end = _parse(octets, 0)
+    if end != len(octets):
+        raise ValueError(f"{len(octets) - end} octets follow the bencoded value")
+    return value
+
+
+def _parse(octets: bytes, at: int) -> tuple[Bencoded, int]:
+    kind = octets[at : at + 1]
+    if kind == b"i":
+        end = octets.index(b"e", at)
+        return int(octets[at + 1 : end]), end + 1
+    if kind in (b"l", b"d"):
+        values: list[Bencoded] = []
+        at += 1
+        while octets[at] != ord("e"):
+            value, at = _parse(octets, at)
+            values.append(value)
+        if kind == b"l":
+            return values, at + 1
+        return {str(key): value for key, value in zip(values[::2], values[1::2], strict=True)}, at + 1
+    colon = octets.index(b":", at)
+    end = colon + 1 + int(octets[at:colon])
+    return octets[colon + 1 : end].decode(), end
+
+
+def _free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((_HOST, 0))
+        return int(sock.getsockname()[1])
+
+
+def _free_run(length: int) -> int:
+    """The first of a run of ports, even, near one that the kernel gave; rtpengine passes over taken ones."""
+    while True:
+        first = _free_port() & ~1
+        if first + length <= 65536:
+            return first
