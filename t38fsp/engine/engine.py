@@ -217,7 +217,9 @@ class FaxEngine:
         """Everything that can go wrong before dialling, then dial."""
         try:
             pages = await self._images.inspect(what.document)
-            hops = await self._hops(what.target if what.via is None else f"sip:{what.via}")
+            # A sips target wants TLS all the way, so also to whom it goes through.
+            scheme = what.target.partition(":")[0]
+            hops = await self._hops(what.target if what.via is None else f"{scheme}:{what.via}")
             self._dial(job, what, pages, hops)
         except DocumentError as error:
             self._finish_early(job, FaxStatus.BAD_DOCUMENT, str(error))

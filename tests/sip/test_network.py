@@ -15,7 +15,7 @@ from sip.line import Answered, Ended, Failed, Hop, Incoming, MediaChanged, TlsSe
 from sip.listening import ListenError
 from sip.sdp import Attribute, MediaDescription
 from sip.tcp import MAX_FROM_ONE
-from sip.tls import TlsError
+from sip.tls import TlsError, server_context
 from tests.sip.certificates import Authority
 from tests.sip.link import AUDIO, IMAGE
 from tests.sip.peer import LIMIT, Peer, at, running
@@ -317,12 +317,17 @@ async def test_a_flood_of_garbage_leaves_nothing() -> None:
         assert alice.line.agent.transactions <= 1
 
 
-async def test_records_of_tls_are_joined(trunk: TlsSettings) -> None:
+VERSIONS = pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+
+
+@VERSIONS
+async def test_records_of_tls_are_joined(trunk: TlsSettings, version: ssl.TLSVersion) -> None:
     """Two records that are read at once, as a proxy sends them after a pause."""
     bob = Peer(*at("127.0.0.1", Transport.TLS), tls=trunk)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = context.maximum_version = version
     options = (
         "OPTIONS sip:bob@trunk.example SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1;branch=z9hG4bK{}\r\n"
         "From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: 1\r\nCSeq: {} OPTIONS\r\n"
@@ -337,6 +342,31 @@ async def test_records_of_tls_are_joined(trunk: TlsSettings) -> None:
             assert head.startswith(b"SIP/2.0 200")
             assert f"CSeq: {number} OPTIONS".encode() in head
         writer.close()
+
+
+@VERSIONS
+async def test_a_server_that_knows_one_version_of_tls(
+    authority: Authority, trunk: TlsSettings, version: ssl.TLSVersion
+) -> None:
+    seen: list[str] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(writer.get_extra_info("ssl_object").version())
+        lines = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")
+        kept = [line for line in lines if line.startswith((b"Via", b"From", b"To", b"Call-ID", b"CSeq"))]
+        writer.write(b"\r\n".join([b"SIP/2.0 486 Busy Here", *kept, b"Content-Length: 0", b"", b""]))
+        await reader.read()
+        writer.close()
+
+    context = server_context(trunk)
+    context.minimum_version = context.maximum_version = version
+    alice = Peer(tls=authority.trusted)
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0, ssl=context) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with running(alice):
+            alice.call(Hop("127.0.0.1", port, Transport.TLS, "trunk.example"))
+            assert (await alice.expect(Failed)).status == 486
+    assert seen == [version.name.replace("_", ".")]
 
 
 # --- TLS ----------------------------------------------------------------------------------------------------
