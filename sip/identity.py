@@ -13,7 +13,7 @@ ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>'
 """From of a caller who wants to be nobody (RFC 3323 4.1.1.3)."""
 
 _PRIVACY = frozenset({"header", "session", "user", "none", "critical", "id", "history"})
-_OURS = frozenset(
+OWN_HEADERS = frozenset(
     {"allow", "authorization", "call-id", "contact", "content-length", "content-type", "cseq", "from"}
     | {"max-forwards", "min-se", "proxy-authorization", "route", "session-expires", "supported", "to"}
     | {"user-agent", "via"}
@@ -31,7 +31,7 @@ def hides(identity: Identity) -> bool:
 def headers_of(request: CallRequest) -> list[tuple[str, str]]:
     """What the INVITE says beside its own; raises ParseError or UnsendableError for what cannot be said."""
     identity = _identity_headers(request.identity)
-    ours = _OURS | {name.lower() for name, _ in identity}
+    ours = OWN_HEADERS | {name.lower() for name, _ in identity}
     extra = Headers(request.headers)
     for name, _ in extra:
         if name.lower() in ours:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-from sip.line import Credentials, TlsSettings
+from sip.line import Credentials, Identity, SessionTimers, TlsSettings
 from t38fsp.events import FaxEvent
 from t38fsp.t30.frames import encode_station_id
 
@@ -114,6 +114,9 @@ class SendJob:
     settings: CallSettings = CallSettings()
     headers: tuple[tuple[str, str], ...] = ()
     trunk: str | None = None
+    identity: Identity = field(default_factory=Identity)
+    session_timers: SessionTimers | None = None
+    """None leaves it to the engine's line."""
 
 
 @dataclass(frozen=True, slots=True)

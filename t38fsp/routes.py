@@ -24,7 +24,8 @@ from pydantic_settings import (
 )
 
 from sip.headers import TOKEN, NameAddress
-from sip.line import Credentials, Transport
+from sip.identity import OWN_HEADERS
+from sip.line import LEAST_SESSION, LONGEST_SESSION, Credentials, Identity, SessionTimers, Transport
 from sip.uri import Uri, parse_uri
 from t38fsp.address import AddressError, caller_address, host_and_port, number_or_sip_uri, peer_address
 from t38fsp.dialling import DialPlan
@@ -37,9 +38,7 @@ PREFIX = "T38FSP_"
 _TABLE = "route_table"
 """Argument of Route that carries the table of the file."""
 
-_OWN_HEADERS = frozenset(
-    {"via", "from", "to", "call-id", "cseq", "contact", "max-forwards", "content-length", "content-type"}
-)
+_IDENTITY_HEADERS = frozenset({"p-asserted-identity", "p-preferred-identity", "privacy"})
 
 
 class Privacy(Enum):
@@ -79,8 +78,10 @@ def _headers(headers: dict[str, str]) -> dict[str, str]:
     for name, value in headers.items():
         if not TOKEN.fullmatch(name) or not value.isprintable():
             raise ValueError(f"{name!r} is no header, or its value has control characters")
-        if name.lower() in _OWN_HEADERS:
+        if name.lower() in OWN_HEADERS:
             raise ValueError(f"{name} is a header that the user agent sets itself")
+        if name.lower() in _IDENTITY_HEADERS:
+            raise ValueError(f"{name} has settings of its own")
     return headers
 
 
@@ -156,7 +157,11 @@ class Route(BaseSettings):
     """Display name of From."""
     asserted_identity: Caller | None = None
     """P-Asserted-Identity (RFC 3325), which only a trunk that trusts us takes."""
+    preferred_identity: Caller | None = None
+    """P-Preferred-Identity, for a trunk that asserts one of our identities itself."""
     privacy: Privacy = Privacy.NONE
+    session_expires: int | None = Field(default=None, ge=LEAST_SESSION, le=LONGEST_SESSION)
+    """Seconds after which an unrefreshed call is over (RFC 4028); default none."""
     headers: Annotated[dict[str, str], AfterValidator(_headers)] = Field(default_factory=dict)
     """Added to each INVITE."""
     station_id: Annotated[str, AfterValidator(_station_id)] = ""
@@ -202,7 +207,7 @@ class Route(BaseSettings):
         if (self.user is None) != (self.password is None):
             there, missing = ("password", "user") if self.user is None else ("user", "password")
             raise ValueError(f"{there} is set, but {missing} is not; digest authentication needs both")
-        if self.registration and self._identity() is None:
+        if self.registration and self._address() is None:
             raise ValueError("registration needs peer and user, or address_of_record and registrar")
         return self
 
@@ -275,14 +280,16 @@ class Route(BaseSettings):
             self.via,
             self.credentials,
             self.call,
-            self.call_headers,
+            tuple(self.headers.items()),
             self._name or None,
+            self.identity,
+            None if self.session_expires is None else SessionTimers(self.session_expires),
         )
 
     @property
     def trunk(self) -> Trunk | None:
         """What an engine is to know of the route beside its calls."""
-        identity = self._identity() if self.registration else None
+        identity = self._address() if self.registration else None
         if not self._name or self.via is None:
             return None
         registration = None
@@ -294,15 +301,24 @@ class Route(BaseSettings):
     @property
     def from_(self) -> str | None:
         """URI or name-addr of From; None leaves it to the engine."""
-        if self.privacy is Privacy.ID:
-            # RFC 3323 4.1.1.3
-            return '"Anonymous" <sip:anonymous@anonymous.invalid>'
-        identity = self.caller or self._identity()
-        if identity is None or not self.caller_name:
-            return identity
-        return str(NameAddress(self.caller_name, _bare(identity)))
+        caller = self.caller or self._address()
+        if caller is None or not self.caller_name:
+            return caller
+        return str(NameAddress(self.caller_name, _bare(caller)))
 
-    def _identity(self) -> str | None:
+    @property
+    def identity(self) -> Identity:
+        """What is said of the caller beside From: the trunk is told whom it is to hide from the far end."""
+        asserted = self.asserted_identity
+        if self.privacy is Privacy.ID and asserted is None and self.preferred_identity is None:
+            asserted = self.caller or self._address()
+        return Identity(
+            () if asserted is None else (_bare(asserted),),
+            None if self.preferred_identity is None else _bare(self.preferred_identity),
+            ("id",) if self.privacy is Privacy.ID else (),
+        )
+
+    def _address(self) -> str | None:
         if self.address_of_record is not None:
             return self.address_of_record
         if self.user is None or self.peer is None:
@@ -310,18 +326,6 @@ class Route(BaseSettings):
         # Some names are whole addresses already.
         user, _, domain = self.user.partition("@")
         return str(Uri("sip", user, domain or host_and_port(self.peer)[0]))
-
-    @property
-    def call_headers(self) -> tuple[tuple[str, str], ...]:
-        """Header fields that each INVITE gets."""
-        headers = list(self.headers.items())
-        asserted = self.asserted_identity
-        if self.privacy is Privacy.ID:
-            asserted = asserted or self.caller or self._identity()
-            headers.append(("Privacy", "id"))
-        if asserted is not None:
-            headers.append(("P-Asserted-Identity", f"<{_bare(asserted)}>"))
-        return tuple(headers)
 
 
 def _bare(identity: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sip.line import Credentials
+from sip.line import Credentials, Identity, SessionTimers
 from t38fsp.address import AddressError
 from t38fsp.configuration import Configuration, ConfigurationError, direct_route
 from t38fsp.jobs import CallSettings, Registration, Switch, Trunk
@@ -84,7 +84,9 @@ def test_every_key_arrives(tmp_path: Path) -> None:
         caller = "sip:+15550199@trunk.example"
         caller_name = "Example Ltd"
         asserted_identity = "tel:+15550198"
+        preferred_identity = "Me <sip:+15550197@trunk.example>"
         privacy = "none"
+        session_expires = 1800
         headers = { X-Account = "12", X-Kind = "fax, T.38" }
         station_id = "+1 555 0199"
         switch = "either"
@@ -129,11 +131,9 @@ def test_every_key_arrives(tmp_path: Path) -> None:
     assert route.send_job("letter.tif", "**12").target == "sip:12@trunk.example;user=phone"
     assert job.via == "sbc.example:5080;transport=tcp"
     assert job.caller == '"Example Ltd" <sip:+15550199@trunk.example>'
-    assert job.headers == (
-        ("X-Account", "12"),
-        ("X-Kind", "fax, T.38"),
-        ("P-Asserted-Identity", "<tel:+15550198>"),
-    )
+    assert job.headers == (("X-Account", "12"), ("X-Kind", "fax, T.38"))
+    assert job.identity == Identity(("tel:+15550198",), "sip:+15550197@trunk.example")
+    assert job.session_timers == SessionTimers(1800)
     assert job.settings == CallSettings(
         station_id="+1 555 0199",
         ecm=False,
@@ -179,11 +179,9 @@ def test_a_registration_follows_from_the_peer_and_the_user(tmp_path: Path) -> No
 def test_a_hidden_caller_is_told_to_the_trunk_only(tmp_path: Path) -> None:
     file = write(tmp_path, f'{OFFICE}privacy = "id"\ncaller = "Boss <sip:+15550199@trunk.example>"')
     job = Configuration.read(file).route("office").send_job("letter.tif", "100")
-    assert job.caller == '"Anonymous" <sip:anonymous@anonymous.invalid>'
-    assert job.headers == (
-        ("Privacy", "id"),
-        ("P-Asserted-Identity", "<sip:+15550199@trunk.example>"),
-    )
+    assert job.identity == Identity(("sip:+15550199@trunk.example",), None, ("id",))
+    other = Configuration.read(file).route("office", preferred_identity="sip:me@trunk.example")
+    assert other.identity == Identity((), "sip:me@trunk.example", ("id",))
 
 
 def test_a_route_to_an_ata_needs_no_account(tmp_path: Path) -> None:
@@ -304,6 +302,8 @@ def test_the_file_is_looked_for_in_this_order(tmp_path: Path, monkeypatch: pytes
         ("headers = 5", "headers: 5 is not a table"),
         ('headers = { From = "x" }', "headers: From is a header that the user agent sets itself"),
         ('headers = { "a b" = "x" }', "headers: 'a b' is no header"),
+        ('headers = { Privacy = "id" }', "headers: Privacy has settings of its own"),
+        ("session_expires = 60", "session_expires: 60 is too small: 90 is the least"),
         ("dial = 5", "dial: 5 is not a table"),
         ("dial.reg = 5", "dial.reg: there is no such setting; 'region' is near to it"),
         (

@@ -30,6 +30,7 @@ class Destination:
     identity: Identity = field(default_factory=Identity)
     session_timers: SessionTimers | None = None
     """None leaves it to the line."""
+    routes: tuple[str, ...] = ()
 
 
 class SendingCall(FaxCall):
@@ -76,6 +77,7 @@ class SendingCall(FaxCall):
                 headers=self._destination.headers,
                 identity=self._destination.identity,
                 session_timers=self._destination.session_timers,
+                routes=self._destination.routes,
             ),
             now,
         )

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sip.identity import ANONYMOUS, hides
 from sip.place import Place
 from sip.uri import parse_uri
 from t38fsp.cli.exits import CommandError, Exit
@@ -29,6 +30,7 @@ _SHOWN = {
     "channels",
     "switch",
     "asserted_identity",
+    "preferred_identity",
     "privacy",
     "headers",
 }
@@ -81,7 +83,7 @@ def _lines(route: Route) -> dict[str, object]:
     always: dict[str, object] = {
         "goes to": str(Place.of(parse_uri(f"sip:{route.via}"))),
         "a number becomes": route.target("+15550100"),
-        "From": route.from_ or "our address",
+        "From": _from(route),
         "user": route.user or "none",
         "registration": "none"
         if registration is None
@@ -90,7 +92,17 @@ def _lines(route: Route) -> dict[str, object]:
         "switch": route.switch.value,
     }
     changed = route.model_dump(mode="json", exclude=_SHOWN, exclude_defaults=True)
-    return always | dict(route.call_headers) | _flat(changed)
+    identity = {
+        "P-Asserted-Identity": " ".join(route.identity.asserted),
+        "P-Preferred-Identity": route.identity.preferred,
+        "Privacy": ";".join(route.identity.privacy),
+    }
+    said = {name: value for name, value in identity.items() if value}
+    return always | route.headers | said | _flat(changed)
+
+
+def _from(route: Route) -> str:
+    return ANONYMOUS if hides(route.identity) else route.from_ or "our address"
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, object]:

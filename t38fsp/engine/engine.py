@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sip.admission import Admission, parse_network
 from sip.errors import SipError, UnsupportedError
+from sip.headers import NameAddress
 from sip.line import Address, Ended, Failed, Hop, Incoming, LineEvent
 from sip.place import Place
 from sip.resolver import ResolveError, Resolver
@@ -217,10 +218,12 @@ class FaxEngine:
         """Everything that can go wrong before dialling, then dial."""
         try:
             pages = await self._images.inspect(what.document)
+            routes = self._trunks.service_route(what.trunk)
             # A sips target wants TLS all the way, so also to whom it goes through.
             scheme = what.target.partition(":")[0]
-            hops = await self._hops(what.target if what.via is None else f"{scheme}:{what.via}")
-            self._dial(job, what, pages, hops)
+            first = what.target if what.via is None else f"{scheme}:{what.via}"
+            hops = await self._hops(NameAddress.parse(routes[0]).uri if routes else first)
+            self._dial(job, what, pages, hops, routes)
         except DocumentError as error:
             self._finish_early(job, FaxStatus.BAD_DOCUMENT, str(error))
         except (ImageError, UnsupportedError) as error:
@@ -249,10 +252,26 @@ class FaxEngine:
         family = ":" in hops[0].host
         return [hop for hop in hops if (":" in hop.host) is family]
 
-    def _dial(self, job: int, what: SendJob, pages: list[PageFormat], hops: Sequence[Hop]) -> None:
+    def _dial(
+        self,
+        job: int,
+        what: SendJob,
+        pages: list[PageFormat],
+        hops: Sequence[Hop],
+        routes: tuple[str, ...],
+    ) -> None:
         media = self._open_media(job, hops[0])
         caller = what.caller or str(Uri("sip", "fax", self._line.local_host(hops[0])))
-        destination = Destination(what.target, caller, hops, what.credentials, what.headers)
+        destination = Destination(
+            what.target,
+            caller,
+            hops,
+            what.credentials,
+            what.headers,
+            what.identity,
+            what.session_timers,
+            routes,
+        )
         try:
             environment = self._environment(media, hops[0])
             call = SendingCall(self._line, destination, pages, what.settings, environment)

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from sip.errors import ParseError, SipError
+from sip.headers import NameAddress
 from sip.line import Hop, Incoming
 from sip.registrar import (
     Registered,
@@ -39,11 +40,12 @@ class _Line:
     """User part of our Contact there."""
     hops: Sequence[Hop] = ()
     registration: int | None = None
+    service_route: tuple[str, ...] = ()
 
 
 class Trunks:
-    """``find`` looks up the ``via`` of a trunk; it raises SipError. ``on_found`` gets all addresses that are known,
-    whenever they may have changed."""
+    """``find`` looks up the ``via`` of a trunk; it raises SipError. ``on_found`` gets all addresses that are
+    known, whenever they may have changed."""
 
     def __init__(
         self,
@@ -86,6 +88,11 @@ class Trunks:
 
     # --- calls ----------------------------------------------------------------------------------------------
 
+    def service_route(self, name: str | None) -> tuple[str, ...]:
+        """Route values for calls of ours through this trunk (RFC 3608); without strict routers."""
+        line = next((line for line in self._lines if line.trunk.name == name), None)
+        return () if line is None else line.service_route
+
     def of(self, incoming: Incoming) -> str | None:
         """The trunk that an incoming call belongs to: known by our Contact there, and by its address."""
         user = _user(incoming.request_uri)
@@ -109,7 +116,8 @@ class Trunks:
         now = asyncio.get_running_loop().time()
         name = line.trunk.name
         match state:
-            case Registered(until=until):
+            case Registered(until=until, service_route=service_route):
+                line.service_route = service_route if all(map(_is_loose, service_route)) else ()
                 _logger.info("route %s is registered for %.0f s", name, until - now)
                 event = RegistrationChanged(name, RegistrationStatus.REGISTERED, "", until - now)
             case Registering():
@@ -158,6 +166,13 @@ class Trunks:
             ),
             asyncio.get_running_loop().time(),
         )
+
+
+def _is_loose(route: str) -> bool:
+    try:
+        return "lr" in parse_uri(NameAddress.parse(route).uri).params
+    except ParseError:
+        return False
 
 
 def _contact_user(trunk: Trunk) -> str | None:

@@ -6,7 +6,7 @@ import asyncio
 import queue
 import socket
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -202,6 +202,34 @@ async def test_a_registration_lasts_as_long_as_the_engine(parties: Parties, peer
     await closing
     parties.started.remove(party)
     assert (await party.registration()).status is RegistrationStatus.UNREGISTERED
+
+
+async def test_calls_take_the_service_route_of_the_registration(
+    parties: Parties, peer: socket.socket, document: Path
+) -> None:
+    with udp_socket() as proxy:
+        proxy.setblocking(False)
+        routes = [f"<sip:{place(proxy.getsockname())};lr>", "<sip:core.example;lr>"]
+        party = await parties.start(Trunk("office", place(peer.getsockname()), registration=REGISTRATION))
+        request, source = await hear(peer)
+        answer(peer, request, source, 200, *(("Service-Route", route) for route in routes))
+        while (await party.registration()).status is not RegistrationStatus.REGISTERED:
+            pass
+        party.send(replace(fax(document, peer.getsockname(), "office"), via=place(peer.getsockname())))
+        invite, _ = await hear(proxy)
+        assert invite.method == "INVITE"
+        assert invite.uri == f"sip:fax@{place(peer.getsockname())}"
+        assert invite.headers.get_all("Route") == routes
+        # Other calls go where they point.
+        party.send(fax(document, peer.getsockname(), None))
+        invite, _ = await hear(peer)
+        assert invite.headers.get_all("Route") == []
+    removing = asyncio.create_task(party.close())
+    parties.started.remove(party)
+    while (message := await hear(peer))[0].method != "REGISTER":
+        pass
+    answer(peer, *message, 200)
+    await removing
 
 
 async def test_a_refusal_is_told_with_the_time_of_the_next_attempt(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sip.line import Credentials, DialogId
+from sip.line import LEAST_SESSION, LONGEST_SESSION, Credentials, DialogId, Refresher, SessionTimers
 from sip.remote.codec import LENGTH_OCTETS, WireError
 from sip.remote.pipes import Logged
 from t38fsp.engine.wire import (
@@ -28,7 +28,7 @@ from t38fsp.engine.wire import (
     Start,
     Started,
 )
-from t38fsp.events import Connected, Finished
+from t38fsp.events import Connected, Finished, RegistrationChanged
 from t38fsp.jobs import CallSettings, SendJob, Switch
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.status import FaxStatus
@@ -46,12 +46,21 @@ st.register_type_strategy(
         redundancy=st.integers(0, 7),
     ),
 )
+st.register_type_strategy(
+    SessionTimers,
+    st.builds(
+        SessionTimers,
+        expires=st.none() | st.integers(200, LONGEST_SESSION),
+        least=st.integers(LEAST_SESSION, 200),
+        refresher=st.sampled_from(Refresher),
+    ),
+)
 MESSAGES = st.one_of(
     *map(
         st.from_type,
         (
             *(Start, Send, Receive, Proceed, Abort, Refuse, Close),
-            *(Started, NotStarted, Happened, Called, Gone, Logged),
+            *(Started, NotStarted, Happened, Called, Gone, RegistrationChanged, Logged),
         ),
     )
 )
