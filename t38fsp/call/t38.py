@@ -14,7 +14,6 @@ def our_parameters(settings: CallSettings) -> T38Parameters:
     """For offers and answers. Parity is named only where the settings ask for it."""
     return T38Parameters(
         version=settings.t38_version,
-        max_bit_rate=settings.max_rate,
         fill_bit_removal=settings.fill_bit_removal,
         error_correction=ErrorCorrection.FEC if settings.parity else ErrorCorrection.REDUNDANCY,
     )
