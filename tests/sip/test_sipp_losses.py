@@ -1,0 +1,58 @@
+"""Each message of each exchange with SIPp is lost once, in both roles; every call goes on as it should."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from sip.admission import Admission
+from sip.line import Hop
+from tests.sip.ladder import read_ladders
+from tests.sip.link import CREDENTIALS
+from tests.sip.play import Play, cases, play
+
+pytestmark = pytest.mark.sipp
+
+GROUPS = ["placed", "taken", "switches", "early", "registrations"]
+
+
+@pytest.mark.parametrize("group", GROUPS)
+async def test_each_message_is_lost_once(tmp_path: Path, group: str) -> None:
+    await play([Play(ladder, cases(ladder), tmp_path / ladder.name) for ladder in read_ladders(group)])
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("group", GROUPS)
+async def test_each_message_is_lost_twice(tmp_path: Path, group: str) -> None:
+    await play([Play(ladder, cases(ladder), tmp_path / ladder.name, 2) for ladder in read_ladders(group)])
+
+
+class Challenges(Admission):
+    """Asks everybody for a password, even on this machine."""
+
+    def __init__(self) -> None:
+        super().__init__(Random(1), accounts=[CREDENTIALS])
+
+    def knows(self, source: Hop) -> bool:
+        return False
+
+
+async def test_calls_of_those_who_know_a_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sip.admission.ALGORITHMS", ("MD5",))  # SIPp knows no other
+    admission = Challenges()
+    ladders = read_ladders("accounts")
+    await play([Play(ladder, cases(ladder), tmp_path / ladder.name) for ladder in ladders], admission)
+
+
+async def test_failover(tmp_path: Path) -> None:
+    """Each case on a line of its own, because the others would avoid the dead hop."""
+    await asyncio.gather(
+        *(
+            play([Play(ladder, {label: lost}, tmp_path / label)])
+            for ladder in read_ladders("failover")
+            for label, lost in cases(ladder).items()
+        )
+    )
