@@ -77,7 +77,8 @@ class Planner:
 
     No packet is longer than ``most`` octets, which must be more than 6. The far end never holds more than
     ``max_buffer`` octets that its modem has still to send, if that is not None; with ``fill_removal`` the
-    fill of pages without ECM stays here, though it keeps its time.
+    fill of pages without ECM stays here, though it keeps its time. With ``repeat_v21`` all of V.21 is sent
+    several times, as indicators are.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Planner:
         *,
         max_buffer: int | None = None,
         fill_removal: bool = False,
+        repeat_v21: bool = False,
     ) -> None:
         self._timing = timing
         self._roomy = roomy - _IFP_OVERHEAD
@@ -97,6 +99,7 @@ class Planner:
             self._most = min(self._most, max_buffer)
         self._max_buffer = max_buffer
         self._fill_removal = fill_removal
+        self._repeat_v21 = repeat_v21
 
     def plan(
         self, burst: Burst, syntax: Syntax, start: float, *, silent_since: float | None
@@ -120,7 +123,7 @@ class Planner:
         size = min(timing.chunk_octets(burst.modem, self._roomy), self._most)
         if burst.modem is Modem.V21 and timing.whole_frames:
             size = max(self._roomy, 1)
-        sender = _BurstSender(timing, burst.modem, syntax, size)
+        sender = _BurstSender(timing, burst.modem, syntax, size, repeat=self._repeat_v21)
         if isinstance(burst, HdlcBurst):
             end = yield from sender.frames(burst, begin)
         else:
@@ -158,7 +161,7 @@ class Planner:
 class _BurstSender:
     """Data packets of one burst."""
 
-    def __init__(self, timing: Timing, modem: Modem, syntax: Syntax, size: int) -> None:
+    def __init__(self, timing: Timing, modem: Modem, syntax: Syntax, size: int, *, repeat: bool) -> None:
         self._timing = timing
         self._modem = modem
         self._syntax = syntax
@@ -169,7 +172,10 @@ class _BurstSender:
         v21 = modem is Modem.V21
         self._v21 = v21
         self._first_gap = max(timing.preamble * _LEAST_PREAMBLE - repeats, 0.0) if v21 else 0.0
-        self._gap = self._octet * _LEAST_OCTET if v21 else 0.0
+        # As often as there is time before the next octet.
+        self._copies = min(timing.copies, 1 + int(self._octet / timing.copy_spacing)) if v21 and repeat else 1
+        taken = (self._copies - 1) * timing.copy_spacing
+        self._gap = max(self._octet * _LEAST_OCTET - taken, 0.0) if v21 else 0.0
 
     def frames(self, burst: HdlcBurst, begin: float) -> Generator[Step, None, float]:
         """HDLC; returns when the carrier may drop."""
@@ -184,7 +190,7 @@ class _BurstSender:
             body, fcs = line_bits(frame)
             last = upcoming is None
             end_field = FieldType.HDLC_FCS_OK_SIG_END if last else FieldType.HDLC_FCS_OK
-            copies = self._timing.copies if last else 1
+            copies = self._timing.copies if last else self._copies
             # A field that is sent three times ends a frame that is complete: it brings no data.
             merged = self._timing.fcs_with_data and not last
             yield from self._chunks(frame, at, gap, end_field if merged else None)
@@ -234,7 +240,7 @@ class _BurstSender:
                 ifp = encode(DataPacket(self._type, fields), self._syntax)
             else:
                 ifp = prefix + (len(chunk) - 1).to_bytes(2, "big") + chunk
-            yield Step(at + start * self._octet, ifp, gap=gap, control=self._v21)
+            yield Step(at + start * self._octet, ifp, self._copies, gap, control=self._v21)
             gap = self._gap
 
     def _bare(self, field_type: FieldType) -> bytes:

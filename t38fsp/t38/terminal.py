@@ -113,6 +113,8 @@ class Terminal:
             most,
             max_buffer=max_buffer,
             fill_removal=fill_removal,
+            # Who takes no copies in a datagram still passes over a datagram that comes twice.
+            repeat_v21=parity is None and not redundancy and not control_redundancy,
         )
 
         self._packets: list[Packet] = []

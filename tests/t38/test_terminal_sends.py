@@ -258,6 +258,29 @@ def test_packets_are_in_the_negotiated_syntax(syntax: Syntax) -> None:
     assert encode(end, syntax) in [each.packet.ifp for each in sent]
 
 
+def test_without_any_correction_v21_is_sent_three_times() -> None:
+    """Of some thirty packets of a DIS none may be lost."""
+    sent, over = play(HdlcBurst(Modem.V21, [CSI, DIS]), redundancy=0)
+    plain, over_plain = play(HdlcBurst(Modem.V21, [CSI, DIS]))
+    assert over == over_plain
+    assert [(time, text) for time, text, _ in timeline(sent)] == [
+        (time, text) for time, text, _ in timeline(plain)
+    ]
+    assert {copies for _, _, copies in timeline(sent)} == {3}
+    assert not any(Datagram.parse(each.datagram).secondaries for each in sent)
+    fast, _ = play(RawBurst(Modem.V17_14400, bytes(2700)), redundancy=0)
+    assert {copies for _, text, copies in timeline(fast) if "data" in text} == {1}
+
+
+def test_late_packets_of_v21_are_not_bunched_by_their_copies() -> None:
+    terminal = Terminal(redundancy=0, timing=Timing(keep_alive=None))
+    terminal.send(HdlcBurst(Modem.V21, [DIS]), 0.0)
+    terminal.handle_deadline(5.0)
+    packets = [packet for packet in terminal.take_packets() if packet.due > 1.07]
+    gaps = [packet.gap for packet in packets]
+    assert [round(sum(gaps[n : n + 3]), 3) for n in range(1, 13, 3)] == [0.02] * 4
+
+
 # --- bursts in a row -------------------------------------------------------------------------------------
 
 
