@@ -120,7 +120,7 @@ class Answering(Session):
             # A carrier that brought nothing: some gateways announce one where V.21 ends. TCF may still come.
             self._start(Timer.T2, self._timers.t2)
         elif isinstance(signal, DataReceived):
-            self._judge.feed(signal.data, after_gap=signal.after_gap)
+            self._judge.feed(signal.data)
 
     def _judge_training(self) -> None:
         """CFR or FTT (5.3.6.1.4)."""

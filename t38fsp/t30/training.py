@@ -14,7 +14,10 @@ def training_check(modem: Modem) -> RawBurst:
 
 
 class TrainingJudge:
-    """Looks for a second of zeros without a gap in what came; that much proves the modem."""
+    """Looks for a second of zeros without a wrong octet in what came; that much proves the modem.
+
+    Lost packets prove nothing against it, and a lower rate would not bring more of them.
+    """
 
     def __init__(self, modem: Modem) -> None:
         self._enough = int(modem.rate * _ENOUGH_SECONDS) // 8
@@ -27,10 +30,8 @@ class TrainingJudge:
         """Whether anything came at all, good or bad."""
         return self._heard
 
-    def feed(self, octets: bytes, *, after_gap: bool) -> None:
+    def feed(self, octets: bytes) -> None:
         self._heard = True
-        if after_gap:
-            self._run = 0
         runs = _zero_runs(octets)
         self._run += runs[0]
         self._longest = max(self._longest, self._run, *runs)
