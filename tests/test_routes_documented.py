@@ -73,8 +73,9 @@ def test_every_key_is_documented_with_its_default(heading: str, model: type[Base
 
 
 @pytest.mark.kamailio
+@pytest.mark.parametrize("transport", ["udp", pytest.param("tcp", marks=pytest.mark.full)])
 async def test_a_fax_goes_by_the_route_of_the_readme_and_comes_in_through_its_registration(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: str
 ) -> None:
     """The commands of the README. Kamailio is the trunk: it challenges, registers and records routes."""
     route_of_readme(tmp_path)
@@ -86,6 +87,7 @@ async def test_a_fax_goes_by_the_route_of_the_readme_and_comes_in_through_its_re
     with Kamailio(folder, users={"myaccount": "secret"}, challenge_calls=True) as trunk:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("T38FSP_PEER", trunk.place)
+        monkeypatch.setenv("T38FSP_TRANSPORT", transport)
         monkeypatch.setenv("T38FSP_CALLER", f"sip:myaccount@{trunk.place}")
         monkeypatch.setenv("T38FSP_ADDRESS_OF_RECORD", f"sip:{account}@{trunk.place}")
         receiving = ("receive", "--output", "faxes", "--route", "office", "--listen", "127.0.0.1:0")
@@ -96,6 +98,7 @@ async def test_a_fax_goes_by_the_route_of_the_readme_and_comes_in_through_its_re
             async with t38fsp(*sending, "--listen", "127.0.0.1:0", "--json") as sender:
                 sent, received = await asyncio.gather(sender.end(), receiver.end())
         assert not await asyncio.to_thread(trunk.registered, account)
+    assert f"by {transport}:127.0.0.1" in trunk.log.read_text()
     assert (sent.status, received.status) == (0, 0), sent.progress + received.output
     assert sent.json["pages_confirmed"] == 1
     assert f"calling sip:{account}@{trunk.place}" in sent.progress

@@ -68,7 +68,7 @@ request_route {{
             sl_send_reply("423", "Interval Too Brief");
             exit;
         }}
-        xlog("L_NOTICE", "REGISTER from $fU for $hdr(Expires) s by $si:$sp\\n");
+        xlog("L_NOTICE", "REGISTER from $fU for $hdr(Expires) s by $proto:$si:$sp\\n");
         if (!save("location")) sl_reply_error();
         exit;
     }}
