@@ -8,25 +8,34 @@ from t38fsp.image.resolutions import inch_terms
 from t38fsp.t30.vocabulary import PageFormat, Resolution
 
 
-def fitted(page: PageFormat, width: int, resolution: Resolution) -> tuple[int, int]:
+def fitted(
+    page: PageFormat, width: int, resolution: Resolution, max_rows: int | None = None
+) -> tuple[int, int]:
     """The size in pixels (across, down) of ``page`` at ``resolution`` in lines of ``width`` pixels.
 
-    A page that is wider is made smaller in both directions; a narrower one keeps its size.
+    A page that is wider, or has more than ``max_rows`` rows, is made smaller in both directions; any other
+    keeps its size.
     """
     x_from, y_from = inch_terms(page.resolution)
     x_to, y_to = inch_terms(resolution)
     natural = page.width * x_to / x_from
     shrink = min(1.0, width / natural)
-    return round(natural * shrink), max(1, round(page.rows * y_to / y_from * shrink))
+    rows = max(1, round(page.rows * y_to / y_from * shrink))
+    if max_rows is not None and rows > max_rows:
+        shrink *= max_rows / rows
+        rows = max_rows
+    return max(1, round(natural * shrink)), rows
 
 
-def convert(pixels: bytes, page: PageFormat, width: int, resolution: Resolution) -> bytes:
+def convert(
+    pixels: bytes, page: PageFormat, width: int, resolution: Resolution, max_rows: int | None = None
+) -> bytes:
     """The pixels of ``page`` (1 is black) at another resolution, in rows of ``width`` pixels.
 
     Text comes first: where pixels are merged, the threshold is such that a line one pixel thick survives.
     Halftones get darker by that.
     """
-    across, down = fitted(page, width, resolution)
+    across, down = fitted(page, width, resolution, max_rows)
     if (across, down) == (page.width, page.rows) and across == width:
         return pixels
     image = Image.frombytes("1", (page.width, page.rows), pixels).convert("L")

@@ -71,7 +71,8 @@ def encode_page(path: StrPath, index: int, mode: PageMode) -> bytes:
 
     MH and MR: EOL before every line, fill for ``mode.scan_line_time``, RTC at the end. MMR: EOFB at the end.
     A page that is stored as it has to travel is handed on as it is. Otherwise it is coded again, after
-    its resolution and its width were changed to those of ``mode`` where they differ.
+    its resolution and its width were changed to those of ``mode`` where they differ, and its length where it
+    is too long.
 
     Raises :class:`DocumentError`.
     """
@@ -86,12 +87,17 @@ def encode_page(path: StrPath, index: int, mode: PageMode) -> bytes:
         content = _read(tiff, page, facts)
     if as_it_is and content.burst:
         return content.burst
-    return encode_burst(convert(content.pixels(), page.format, mode.width, mode.resolution), mode)
+    return encode_burst(_as_it_travels(content, page.format, mode), mode)
 
 
 def _fits(page: PageFormat, mode: PageMode) -> bool:
     same_resolution = inch_terms(page.resolution) == inch_terms(mode.resolution)
-    return page.width == mode.width and same_resolution
+    short_enough = mode.max_rows is None or page.rows <= mode.max_rows
+    return page.width == mode.width and same_resolution and short_enough
+
+
+def _as_it_travels(content: _Content, page: PageFormat, mode: PageMode) -> bytes:
+    return convert(content.pixels(), page, mode.width, mode.resolution, mode.max_rows)
 
 
 # --- opening, and remembering -------------------------------------------------------------------------------

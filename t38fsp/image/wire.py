@@ -19,6 +19,7 @@ class ModeFields(TypedDict):
     ecm: bool
     bit_rate: int
     scan_line_time: float
+    max_rows: int | None
 
 
 class Request(TypedDict, total=False):
@@ -56,6 +57,7 @@ def mode_fields(mode: PageMode) -> ModeFields:
         "ecm": mode.ecm,
         "bit_rate": mode.bit_rate,
         "scan_line_time": mode.scan_line_time,
+        "max_rows": mode.max_rows,
     }
 
 
@@ -67,6 +69,7 @@ def mode_of(fields: ModeFields) -> PageMode:
         ecm=fields["ecm"],
         bit_rate=fields["bit_rate"],
         scan_line_time=fields["scan_line_time"],
+        max_rows=fields["max_rows"],
     )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from enum import Enum
 
-from t38fsp.t30.capabilities import Choice, capabilities_of
-from t38fsp.t30.dcs import BitField
+from t38fsp.t30.capabilities import capabilities_of
+from t38fsp.t30.choice import Choice
+from t38fsp.t30.dcs import Bit, BitField
 from t38fsp.t30.ecm import BlockCollector
+from t38fsp.t30.fields import field_not_valid, refusal_in_words
 from t38fsp.t30.frames import FCF, Frame, FrameError, encode_station_id
 from t38fsp.t30.options import ReceiveOptions
-from t38fsp.t30.outputs import Negotiated, T30Error
+from t38fsp.t30.outputs import Negotiated, PollRequested, T30Error
 from t38fsp.t30.session import Session, Timer
 from t38fsp.t30.training import TrainingJudge
 from t38fsp.t30.vocabulary import DataReceived, FrameReceived, HdlcBurst, Modem, Tone, ToneBurst
@@ -24,10 +26,16 @@ _REPEAT_LIMIT = 6
 """The same answer again, to CRP or to a repeated command; a transmitter asks three times."""
 
 
+_REFUSAL_LIMIT = 3
+"""Wrong passwords in one call."""
+
+
 class State(Enum):
     """What the receiver waits for."""
 
     IDLE = "the start"
+    DIS = "DIS"
+    """Of a caller that polls."""
     DCS = "DCS"
     TCF = "the training check"
     IMAGE = "the image"
@@ -60,6 +68,8 @@ class Answering(Session):
         self._answer_repeats = 0
         self._quiet_timer = Timer.T2
         self._image_since_answer = False
+        self._refusals = 0
+        self._two_receivers = False
 
     def limit_rate(self, bit_rate: int) -> None:
         """Before the start: no modem above ``bit_rate`` (bit/s, 2400 or more), in our DIS and after."""
@@ -81,15 +91,73 @@ class Answering(Session):
         self._identify()
 
     def _identify(self) -> None:
-        """CSI and DIS, again every T4 until T1 (5.3.6.1.1, 5.4.3.1)."""
-        frames = [(FCF.DIS, bytes(capabilities_of(self._options)))]
-        if self._options.station_id:
-            frames.insert(0, (FCF.CSI, encode_station_id(self._options.station_id)))
+        """Say who we are and what we can do, again every T4 until T1 (5.3.6.1.1, 5.4.3.1)."""
         self._identifications += 1
-        self._respond(State.DCS, *frames, quiet=Timer.T4, attempt=self._identifications)
+        if self._may_identify():
+            said = self._identification()
+            self._respond(State.DCS, *said, quiet=Timer.T4, attempt=self._identifications)
 
-    def _polled(self, _: Frame) -> None:
-        self._end(T30Error.PROTOCOL, "it wants to poll a document (DTC), there is none")
+    def _may_identify(self) -> bool:
+        """DIS has no limit but T1."""
+        return True
+
+    def _identification(self) -> list[tuple[FCF, bytes]]:
+        """CSI and DIS."""
+        dis = (FCF.DIS, self._our_capabilities())
+        if not self._options.station_id:
+            return [dis]
+        return [(FCF.CSI, encode_station_id(self._options.station_id)), dis]
+
+    def _our_capabilities(self) -> bytes:
+        return bytes(capabilities_of(self._options))
+
+    def _dis(self, frame: Frame) -> None:
+        self._dis_heard(frame)
+
+    def _dis_heard(self, frame: Frame) -> None:
+        """An echo of our DIS, or a far end that has answered too: it never sends a DCS."""
+        self._two_receivers = frame.fif != self._our_capabilities()
+
+    def _no_dis(self) -> None:
+        if self._far_end_spoke:
+            self._end(T30Error.NO_FAX)
+        else:
+            self._finish(T30Error.NO_FAX)
+
+    # --- polling ------------------------------------------------------------------------------------------
+
+    def _polled(self, frame: Frame) -> None:
+        """DTC: the caller wants the document (5.3.6.1.2), if it knows the password and which one it is."""
+        self._identify_far_end()
+        document, said = self._options.document, self._far_end.addressed
+        if document is None:
+            self._end(T30Error.PROTOCOL, "it wants to poll a document (DTC), there is none")
+            return
+        wrong = [FCF.PWD] if document.password not in ("", said.password) else []
+        if document.selective_address not in ("", said.selective_address):
+            wrong.append(FCF.SEP)
+        if wrong:
+            self._refuse_poll(frame, wrong)
+            return
+        self._deadlines.clear()
+        self._finished = True
+        self._emit(PollRequested(frame))
+
+    def _refuse_poll(self, dtc: Frame, wrong: list[FCF]) -> None:
+        """FNV where the DTC allows it (bit 33), so that the caller may ask again."""
+        try:
+            understood = Bit.FIELD_NOT_VALID in BitField.parse(dtc.fif)
+        except FrameError:
+            return
+        self._refusals += 1
+        if understood and self._refusals < _REFUSAL_LIMIT:
+            self._await_dcs((FCF.FNV, field_not_valid(wrong)))
+        else:
+            words = " and ".join(str(fcf) for fcf in wrong)
+            self._end(T30Error.FIELD_REFUSED, f"it polls with a wrong {words}, or none")
+
+    def _field_refused(self, frame: Frame) -> None:
+        self._end(T30Error.FIELD_REFUSED, refusal_in_words(frame.fif))
 
     # --- the DCS ------------------------------------------------------------------------------------------
 
@@ -152,6 +220,12 @@ class Answering(Session):
         self._start(Timer.T1, self._timers.t1)
         self._respond(State.DCS, answer)
 
+    def _ready_wanted(self, _: Frame) -> None:
+        """TNR: the transmitter is not ready; ask it with TR when it will be, for T5 (5.3.6.1.8)."""
+        if not self._runs(Timer.T5):
+            self._start(Timer.T5, self._timers.t5)
+        self._give_answer(self._frames((FCF.TR, b"")))
+
     def _repeat(self, _: Frame | None = None) -> None:
         """The same answer again: it was lost, or CRP asks for it."""
         if self._answer is None or self._on_line is not None:
@@ -170,9 +244,11 @@ class Answering(Session):
     # --- the line and the time ----------------------------------------------------------------------------
 
     def _carrier_heard(self, modem: Modem) -> None:
-        if modem is not Modem.V21 and self._state in (State.TCF, State.IMAGE):
+        if modem is not Modem.V21 and self._state in (State.DCS, State.TCF, State.IMAGE):
             self._image_since_answer = True
-            self._stop(Timer.T2)
+            if self._state is not State.DCS:
+                self._stop(Timer.T2)
+                self._stop(Timer.T5)
 
     def _all_sent(self) -> None:
         image = self._state in (State.TCF, State.IMAGE) and self._carrier not in (None, Modem.V21)
@@ -188,7 +264,8 @@ class Answering(Session):
         self._start(Timer.T2, self._timers.last_command if trained else self._timers.t2)
 
     def _no_command(self) -> None:
-        self._end(T30Error.NO_COMMAND, response="T2")
+        detail = "it sends DIS, as a receiver does" if self._two_receivers else ""
+        self._end(T30Error.NO_COMMAND, detail, response="T2")
 
     def _done(self) -> None:
         """DCN was lost, or never sent: the last page had been confirmed."""

@@ -2,6 +2,10 @@
 
 A page is cut into blocks (partial pages) of up to 256 frames, a frame carries 256 or 64 octets of the coded
 page. The transmitter builds frames when the modem wants them; the receiver keeps those that came.
+
+At low rates a block of 256 frames keeps the carrier up for minutes, and many gateways cut any carrier after
+90 s. So blocks have fewer frames there. A receiver that insists on whole blocks shows it by asking for frames
+behind the last one, and none before; then blocks have 256 frames, and take several bursts.
 """
 
 from __future__ import annotations
@@ -10,21 +14,38 @@ from collections.abc import Collection, Sequence
 from typing import overload
 
 from t38fsp.t30.frames import BLOCK_FRAMES, RETURN_TO_CONTROL, image_frame
+from t38fsp.t30.vocabulary import Modem
 
 _RCP_COPIES = 3
 
 _REQUEST_LIMIT = 4
 """After the fourth PPR for a block comes CTC or EOR (A.4.3)."""
 
+LONGEST_BURST = 80.0
+"""Seconds; a gateway that cuts carriers does so after about 90 s."""
+
+_AROUND_FRAMES = 2.5
+"""Seconds of training, flags and RCP."""
+_FRAME_OVERHEAD = 6
+"""Octets beside the image: address, control, FCF, number, FCS; flags and stuffed bits make it 2 % more."""
+_STUFFING = 1.02
+
+
+def frames_per_burst(modem: Modem, frame_size: int) -> int:
+    """How many frames fit into the longest burst, 1 to 256."""
+    frame = (frame_size + _FRAME_OVERHEAD) * _STUFFING * 8 / modem.rate
+    return min(BLOCK_FRAMES, int((LONGEST_BURST - _AROUND_FRAMES) / frame))
+
 
 class Block:
-    """One block of a page to send."""
+    """One block of a page to send: at most ``most`` frames from octet ``start`` on."""
 
-    def __init__(self, page: bytes, number: int, frame_size: int) -> None:
-        size = BLOCK_FRAMES * frame_size
-        self._octets = memoryview(page)[number * size : (number + 1) * size]
+    def __init__(self, page: bytes, start: int, frame_size: int, most: int = BLOCK_FRAMES) -> None:
+        self._octets = memoryview(page)[start : start + most * frame_size]
         self._frame_size = frame_size
-        self.last = len(page) <= (number + 1) * size
+        self.end = start + len(self._octets)
+        """Where the next block begins."""
+        self.last = len(page) <= self.end
         """No more octets of the page come after it."""
 
     def __len__(self) -> int:
@@ -39,33 +60,63 @@ class Block:
 
 
 class BlockSender:
-    """The block on the line, and how its correction goes (A.4.3)."""
+    """The block on the line, and how its correction goes (A.4.3).
 
-    def __init__(self, page: bytes, number: int, frame_size: int) -> None:
-        self.block = Block(page, number, frame_size)
+    ``number`` counts the blocks of the page, ``per_burst`` limits the frames of a burst. With ``whole`` the
+    block has 256 frames as long as the page has, however many bursts that takes.
+    """
+
+    def __init__(
+        self, page: bytes, start: int, number: int, frame_size: int, per_burst: int, *, whole: bool = False
+    ) -> None:
+        self._page = page
+        self._start = start
+        self._frame_size = frame_size
+        self.block = Block(page, start, frame_size, BLOCK_FRAMES if whole else per_burst)
         self.number = number
+        self.per_burst = per_burst
+        self.whole = whole
         self.outstanding: Sequence[int] = range(len(self.block))
-        """Numbers of the frames to send, or just sent."""
+        """Numbers of the frames that the receiver lacks, as far as is known."""
+        self.repeats = 0
+        """Frames that were sent again."""
+        self._sent: set[int] = set()
         self._requests = 0
         self._outstanding_before = len(self.block) + 1
 
-    def burst_frames(self) -> BlockFrames:
-        return BlockFrames(self.block, self.outstanding)
+    def next_burst(self) -> BlockFrames:
+        """The outstanding frames, or as many of them as a burst may have."""
+        numbers = self.outstanding[: self.per_burst]
+        self.repeats += len(self._sent.intersection(numbers))
+        self._sent.update(numbers)
+        return BlockFrames(self.block, numbers)
+
+    @property
+    def announced(self) -> int:
+        """What PPS says: the frames of the burst, or those of the block while some are left for later."""
+        left = len(self.outstanding) > self.per_burst
+        return len(self.block) if left else len(self.outstanding)
 
     def requested(self, flagged: Collection[int]) -> bool:
         """PPR asks for these frames again; false when it has done so too often: then CTC or EOR follows."""
         wanted = sorted(number for number in flagged if number < len(self.block))
+        if not wanted and not self.whole and not self.block.last:
+            self.whole = True
+            self.block = Block(self._page, self._start, self._frame_size)
+            wanted = sorted(number for number in flagged if number < len(self.block))
         self.outstanding = wanted or [len(self.block) - 1]
         self._requests += 1
-        return self._requests < _REQUEST_LIMIT
+        bursts = -(-len(self.block) // self.per_burst)
+        return self._requests < _REQUEST_LIMIT + bursts - 1
 
     @property
     def progressed(self) -> bool:
-        """Fewer frames are missing than when the rate was last changed."""
+        """Fewer frames are missing than when requests were last counted anew."""
         return len(self.outstanding) < self._outstanding_before
 
-    def begin_again(self) -> None:
-        """The rate was changed: PPR are counted anew."""
+    def begin_again(self, per_burst: int) -> None:
+        """Count requests anew, now that the rate has changed or frames still get through."""
+        self.per_burst = per_burst
         self._requests = 0
         self._outstanding_before = len(self.outstanding)
 

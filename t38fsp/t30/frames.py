@@ -100,6 +100,9 @@ _BY_OCTET.update({fcf.value | _X: fcf for fcf in FCF if fcf.has_x})
 WITHOUT_INTERRUPT = {FCF.PRI_EOM: FCF.EOM, FCF.PRI_MPS: FCF.MPS, FCF.PRI_EOP: FCF.EOP}
 """What a request for the operator (5.3.6.1.6) means where there is none."""
 
+PLAIN_COMMANDS = {**WITHOUT_INTERRUPT, FCF.EOS: FCF.EOM}
+"""What all other post-message commands come down to: EOS leads to the next document as EOM does."""
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from enum import Enum
 
-from t38fsp.t30.capabilities import Capabilities, Choice, choose_mode
+from t38fsp.t30.capabilities import Capabilities
+from t38fsp.t30.choice import Choice, choose_mode
+from t38fsp.t30.dcs import Bit
 from t38fsp.t30.fallback import DESCENDING, ladder
 from t38fsp.t30.frames import FCF, Frame, FrameError, encode_station_id
 from t38fsp.t30.options import TransmitOptions
-from t38fsp.t30.outputs import Negotiated, T30Error
+from t38fsp.t30.outputs import CapabilitiesReceived, Negotiated, T30Error
 from t38fsp.t30.session import Session, Timer
 from t38fsp.t30.supply import PageSupply
 from t38fsp.t30.training import training_check
@@ -54,17 +56,17 @@ class Negotiation(Session):
     """A transmitter that can get as far as CFR."""
 
     _x = True
-    _capabilities: Capabilities  # since the first DIS
+    _capabilities: Capabilities | None = None
     _choice: Choice  # since the first DCS
 
-    def __init__(self, pages: Sequence[PageFormat], options: TransmitOptions) -> None:
+    def __init__(self, pages: Sequence[PageFormat], options: TransmitOptions, first: int) -> None:
         super().__init__(options.timers)
         self._pages = tuple(pages)
         self._options = options
         self._state = State.IDLE
         self._leave = False
         self._supply = PageSupply()
-        self._index = 0
+        self._first = self._index = first
         self._long_training = False
         # the DIS
         self._dis_ended: float | None = None
@@ -109,6 +111,7 @@ class Negotiation(Session):
 
     def _await_dis(self) -> None:
         self._state = State.DIS
+        self._stop(Timer.T4)
         self._start(Timer.T1, self._timers.t1)
 
     def _dis(self, frame: Frame) -> None:
@@ -129,10 +132,13 @@ class Negotiation(Session):
         self._stop(Timer.FRESH_DIS)
         self._identify_far_end()
         self._dis_ended = self._now
-        self._capabilities = capabilities
-        if not capabilities.receives:
+        if capabilities != self._capabilities:
+            self._capabilities = capabilities
+            self._emit(CapabilitiesReceived(capabilities))
+        if not self._may_receive(capabilities):
             self._end(T30Error.NOT_A_RECEIVER)
             return False
+        self._warn_of_addresses(capabilities)
         shared = ladder(capabilities.modems, self._options.max_rate)
         # A rate that failed once in this session is not tried again, even in a later phase B.
         self._ladder = tuple(modem for modem in shared if DESCENDING.index(modem) >= self._best) or shared
@@ -140,6 +146,15 @@ class Negotiation(Session):
             self._end(T30Error.INCOMPATIBLE)
             return False
         return True
+
+    def _may_receive(self, capabilities: Capabilities) -> bool:
+        return capabilities.receives
+
+    def _warn_of_addresses(self, capabilities: Capabilities) -> None:
+        if self._options.sub_address and Bit.SUBADDRESS not in capabilities.others:
+            self._warn("the far end takes no sub-address (DIS bit 49), so the fax goes without it")
+        if self._options.sender_id and Bit.PASSWORD not in capabilities.others:
+            self._warn("the far end takes no sender identity (DIS bit 50), so the fax goes without it")
 
     def _polled(self, _: Frame) -> None:
         self._end(T30Error.NOT_A_RECEIVER, "the far end wants to poll a document (DTC)")
@@ -158,6 +173,8 @@ class Negotiation(Session):
     # --- the DCS ------------------------------------------------------------------------------------------
 
     def _choose(self, index: int) -> Choice | None:
+        if self._capabilities is None:
+            return None
         return choose_mode(self._capabilities, self._pages[index], self._options, self._ladder[0])
 
     def _want(self, index: int) -> None:
@@ -178,11 +195,19 @@ class Negotiation(Session):
         self._choice = choice
         self._long_training = False
         self._want(self._index)
-        frames = [(FCF.DCS, choice.fif)]
-        if self._options.station_id:
-            frames.insert(0, (FCF.TSI, encode_station_id(self._options.station_id)))
         self._stop(Timer.T1)
+        frames = (*self._identities(choice), (FCF.DCS, choice.fif))
         self._send_command(State.CFR, "DCS", self._frames(*frames), training_check(choice.modem))
+
+    def _identities(self, choice: Choice) -> list[tuple[FCF, bytes]]:
+        """SUB and SID where the DCS says so, and TSI (5.3.6.1.3)."""
+        options = self._options
+        texts = {
+            FCF.SUB: options.sub_address if Bit.SUBADDRESS in choice.dcs else "",
+            FCF.SID: options.sender_id if Bit.PASSWORD in choice.dcs else "",
+            FCF.TSI: options.station_id,
+        }
+        return [(fcf, encode_station_id(text)) for fcf, text in texts.items() if text]
 
     def _confirmed_to_receive(self, _: Frame) -> None:
         self._emit(Negotiated(self._choice.mode, self._choice.modem))
@@ -202,7 +227,7 @@ class Negotiation(Session):
 
     def _dis_again(self, frame: Frame) -> None:
         """Our DCS was missed; the DIS may have changed (5.4.2)."""
-        if frame.fcf is FCF.DIS and not self._read_dis(frame):
+        if not self._read_dis(frame):
             return
         if self._choice == self._choose(self._index):
             self._repeat()

@@ -36,17 +36,13 @@ class Timers:
     """Receiver: without a confirmed block or page for this long the session ends."""
 
 
-def _check_station_id(text: str) -> None:
-    encode_station_id(text)
-
-
 @dataclass(frozen=True, slots=True)
 class TransmitOptions:
     """How to send.
 
     Raises:
-        ValueError: a station ID that cannot be coded, no coding, a rate below 2400 bit/s, another frame size
-            than 256 or 64, or fewer than one try.
+        ValueError: an identity or address that cannot be coded, no coding, a rate below 2400 bit/s, another
+            frame size than 256 or 64, or fewer than one try.
     """
 
     station_id: str = ""
@@ -58,6 +54,10 @@ class TransmitOptions:
     """Allowed ones, best first."""
     ecm_frame_size: int = 256
     """256 or 64 octets; a receiver that prefers 64 gets 64."""
+    sub_address: str = ""
+    """SUB, for a machine that forwards: at most 20 characters; sent where the DIS allows it (bit 49)."""
+    sender_id: str = ""
+    """SID, the same for who sends; sent where the DIS allows it (bit 50)."""
     cng: bool = True
     """Play CNG while waiting for the DIS."""
     tries: int = 3
@@ -69,7 +69,8 @@ class TransmitOptions:
     timers: Timers = field(default_factory=Timers)
 
     def __post_init__(self) -> None:
-        _check_station_id(self.station_id)
+        for text in (self.station_id, self.sub_address, self.sender_id):
+            encode_station_id(text)
         if not self.codings:
             raise ValueError("no coding is allowed; name at least MH, which every receiver takes")
         if self.max_rate < 2400:
@@ -81,34 +82,75 @@ class TransmitOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class PollDocument:
+    """What a caller has to say to fetch the document; each text has at most 20 characters.
+
+    Raises:
+        ValueError: one that cannot be coded.
+    """
+
+    selective_address: str = ""
+    """The SEP that is asked for; empty takes any."""
+    password: str = field(default="", repr=False)
+    """The PWD that is asked for; empty takes any."""
+
+    def __post_init__(self) -> None:
+        encode_station_id(self.selective_address)
+        encode_station_id(self.password)
+
+
+@dataclass(frozen=True, slots=True)
+class PollOptions:
+    """How to fetch a document: what goes with the DTC; each text has at most 20 characters.
+
+    Raises:
+        ValueError: one that cannot be coded.
+    """
+
+    selective_address: str = ""
+    """SEP, which document; sent where the DIS allows it (bit 47)."""
+    sub_address: str = ""
+    """PSA, the same in words of a sub-address (bit 35)."""
+    password: str = field(default="", repr=False)
+    """PWD; sent where the DIS allows it (bit 50)."""
+    tries: int = 3
+    """Transmissions of DTC (5.4.2)."""
+    cng: bool = True
+    """Play CNG while waiting for the DIS."""
+
+    def __post_init__(self) -> None:
+        for text in (self.selective_address, self.sub_address, self.password):
+            encode_station_id(text)
+        if self.tries < 1:
+            raise ValueError("DTC is sent at least once")
+
+
+@dataclass(frozen=True, slots=True)
 class ReceiveOptions:
     """How to receive; what the DIS says.
 
     Raises:
-        ValueError: a station ID that cannot be coded, a rate below 2400 bit/s, a width that T.4 does not
-            have, or thresholds out of order.
+        ValueError: a station ID that cannot be coded, a rate below 2400 bit/s, a width or an ECM frame size
+            that T.4 does not have, or thresholds out of order.
     """
 
     station_id: str = ""
     """Our CSI: at most 20 digits, spaces and +; empty sends none."""
     ecm: bool = True
+    ecm_frame_size: int = 256
+    """256 or 64 octets; 64 is a preference that senders need not follow."""
     max_rate: int = 14400
     """bit/s. A DIS states modulations, so the modems stated are those wholly within it."""
     codings: tuple[Coding, ...] = (Coding.MMR, Coding.MR, Coding.MH)
     """MH is always among them (T.4)."""
-    resolutions: frozenset[Resolution] = frozenset(
-        {
-            Resolution.R8_STANDARD,
-            Resolution.R8_FINE,
-            Resolution.R8_SUPERFINE,
-            Resolution.INCH_200X100,
-            Resolution.INCH_200,
-            Resolution.INCH_200X400,
-        }
-    )
+    resolutions: frozenset[Resolution] = frozenset(Resolution)
     """204x98 is always among them (T.4)."""
     width: int = 303
     """Widest page in millimetres: 215 (A4), 255 (B4) or 303 (A3)."""
+    addressing: bool = True
+    """Let the caller send SUB and SID (bits 49 and 50)."""
+    document: PollDocument | None = None
+    """A document that a caller may fetch instead of sending one (bit 9)."""
     poor_share: float = 0.05
     """Share of bad rows from which on a page without ECM is confirmed with RTP."""
     bad_share: float = 0.15
@@ -116,10 +158,12 @@ class ReceiveOptions:
     timers: Timers = field(default_factory=Timers)
 
     def __post_init__(self) -> None:
-        _check_station_id(self.station_id)
+        encode_station_id(self.station_id)
         if self.max_rate < 2400:
             raise ValueError(f"{self.max_rate} bit/s is below the slowest fax modem, 2400 bit/s")
         if self.width not in (215, 255, 303):
             raise ValueError(f"pages are 215, 255 or 303 mm wide, not {self.width}")
+        if self.ecm_frame_size not in (64, 256):
+            raise ValueError(f"ECM frames have 256 or 64 octets, not {self.ecm_frame_size}")
         if not 0 <= self.poor_share <= self.bad_share <= 1:
             raise ValueError("the shares of bad rows are 0 <= poor <= bad <= 1")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
+from t38fsp.t30.capabilities import Capabilities
+from t38fsp.t30.frames import Frame
 from t38fsp.t30.vocabulary import Burst, Coding, Modem, PageMode
 
 
@@ -36,6 +38,40 @@ class Identified:
 
     station_id: str
     non_standard: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """The far end named whom it wants (SUB; PSA when it polls) and who sends (SID), or what it polls (SEP).
+
+    ``password`` is its PWD. Empty for what it did not say.
+    """
+
+    sub_address: str = ""
+    sender_id: str = ""
+    selective_address: str = ""
+    password: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CapabilitiesReceived:
+    """The far end said what it can do (DIS or DTC); again when that has changed."""
+
+    capabilities: Capabilities
+
+
+@dataclass(frozen=True, slots=True)
+class PollRequested:
+    """Receiver: the caller wants the document that was offered; a transmitter goes on with this DTC."""
+
+    dtc: Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something was done otherwise than asked for, or may go wrong; ``text`` is a sentence for a person."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,27 +131,31 @@ class T30Error(Enum):
     NO_FAX = "no DIS was heard within T1 (T.30 5.4.3.1)"
     NO_COMMAND = "no command was heard within T1 or T2 (T.30 5.4.3.1)"
     INCOMPATIBLE = "the far end cannot receive this document (T.30 5.3.6.1)"
+    NO_DOCUMENT = "the far end has no document to be polled, its DIS has bit 9 clear (T.30 table 2)"
     NOT_A_RECEIVER = "the far end has no receiver, its DIS has bit 10 clear (T.30 table 2)"
     TRAINING_FAILED = "training failed at every data rate both ends have (T.30 5.3.6.1.4, FTT)"
     NO_ANSWER_TO_DCS = "DCS and training were sent three times without an answer (T.30 5.4.2, T4)"
+    NO_ANSWER_TO_DTC = "DTC was sent three times without an answer (T.30 5.4.2, T4)"
     NO_ANSWER_TO_PAGE = "the page was sent but never confirmed (T.30 5.4.2, T4)"
     PAGE_REFUSED = "the far end refused the page (T.30 5.3.6.1.7, RTN)"
     ECM_FAILED = "frames of the page could not be corrected (T.30 A.4.3, PPR and EOR)"
     RECEIVER_BUSY = "the far end stayed busy longer than T5 (T.30 A.5.4.1, RNR)"
-    DISCONNECTED = "the far end sent DCN (T.30 5.3.6.1.1)"
-    LINE_DROPPED = "the far end hung up before the fax was over"
-    PAGE_UNAVAILABLE = "a page could not be prepared for the far end"
-    PAGE_NOT_STORED = "a received page could not be stored"
-    PROTOCOL = "the far end broke the protocol"
+    FIELD_REFUSED = "a sub-address, password or identity was refused (T.30 5.3.6.1.8, FNV)"
+    DISCONNECTED = "the far end sent DCN (T.30 5.3.6.1.8)"
+    LINE_DROPPED = "the far end hung up before the fax was over (T.30 5.3.6.1.8, no DCN)"
+    PAGE_UNAVAILABLE = "a page could not be prepared for the far end (T.30 5.3.6.1.5)"
+    PAGE_NOT_STORED = "a received page could not be stored (T.30 5.3.6.1.7)"
+    PROTOCOL = "the far end broke the protocol (T.30 5.3.6)"
     CARRIER_STUCK = "the far end's carrier never ended (T.30 5.4.3.1)"
-    ABORTED = "the call was ended here"
+    ABORTED = "the call was ended here (T.30 5.3.6.1.8, DCN)"
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
     """The session is over and the line may be dropped. ``error`` is None after success.
 
-    ``detail`` adds the moment in words, such as ``waiting for the answer to PPS-EOP of page 2``.
+    ``detail`` adds the moment in words, such as ``waiting for the answer to PPS-EOP, page 2 of 2``; what was
+    wrong at that moment goes before it, with a semicolon.
     """
 
     error: T30Error | None
@@ -128,6 +168,10 @@ Output = (
     | RevokeBurst
     | PageWanted
     | Identified
+    | Addressed
+    | CapabilitiesReceived
+    | PollRequested
+    | Warned
     | Negotiated
     | PageBegun
     | PageData

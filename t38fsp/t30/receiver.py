@@ -14,7 +14,7 @@ from t38fsp.t30.ecm import BlockCollector
 from t38fsp.t30.fallback import modem_of_dcs
 from t38fsp.t30.frames import (
     FCF,
-    WITHOUT_INTERRUPT,
+    PLAIN_COMMANDS,
     Frame,
     FrameError,
     PartialPageSignal,
@@ -195,8 +195,8 @@ class Receiver(Answering):
     # --- phase D without ECM ------------------------------------------------------------------------------
 
     def _post_message(self, frame: Frame) -> None:
-        """MPS, EOM or EOP after an image (5.3.6.1.6); PRI is for an operator, whom we have not."""
-        command = WITHOUT_INTERRUPT.get(frame.fcf, frame.fcf)
+        """MPS, EOM or EOP after an image (5.3.6.1.6)."""
+        command = PLAIN_COMMANDS.get(frame.fcf, frame.fcf)
         if self._record is not None and not self._choice.mode.ecm:
             self._note_command(command)
             self._following = command
@@ -206,8 +206,11 @@ class Receiver(Answering):
             self._await_dcs((FCF.RTN, b""))
 
     def _post_message_again(self, frame: Frame) -> None:
-        """The same, where no image can have come."""
-        self._is_repeated(WITHOUT_INTERRUPT.get(frame.fcf, frame.fcf))
+        """The same, where no image can have come; one did if the far end would not train again."""
+        repeated = self._is_repeated(PLAIN_COMMANDS.get(frame.fcf, frame.fcf))
+        untrained = self._state is State.DCS and self._image_since_answer and self._command is not None
+        if untrained and not repeated:
+            self._await_dcs((FCF.RTN, b""))
 
     def _is_repeated(self, command: FCF) -> bool:
         """Answer once more if the command is the last one again, rather than the end of a lost page."""
@@ -246,7 +249,7 @@ class Receiver(Answering):
             self._start(Timer.STALL, self._timers.stall)
             self._respond(State.IMAGE, (FCF.MCF, b""))
             return
-        self._following = WITHOUT_INTERRUPT.get(signal.following, signal.following)
+        self._following = PLAIN_COMMANDS.get(signal.following, signal.following)
         self._page_over()
 
     def _take_block(self) -> None:
@@ -276,7 +279,7 @@ class Receiver(Answering):
             if self._record is not None:
                 self._hand_up()
                 self._report(confirmed=False, response=str(FCF.ERR))
-            state = self._next_page(WITHOUT_INTERRUPT.get(following, following))
+            state = self._next_page(PLAIN_COMMANDS.get(following, following))
         self._respond(state, (FCF.ERR, b""))
 
     def _continue_to_correct(self, frame: Frame) -> None:
@@ -299,6 +302,9 @@ class Receiver(Answering):
         if handler is not None:
             handler(self, frame)
 
+    def _never_ready(self) -> None:
+        self._end(T30Error.NO_COMMAND, "it was not ready to send (TNR) within T5")
+
     def _timed_out(self, timer: Timer) -> None:
         if timer is Timer.STALL:
             self._end(T30Error.NO_COMMAND, f"no page got on for {self._timers.stall:.0f} s")
@@ -314,20 +320,18 @@ class Receiver(Answering):
         return self._state is State.DCN
 
 
-_POST_MESSAGE = (FCF.MPS, FCF.EOM, FCF.EOP, *WITHOUT_INTERRUPT)
+_POST_MESSAGE = (FCF.MPS, FCF.EOM, FCF.EOP, *PLAIN_COMMANDS)
 _AFTER_CFR = (State.IMAGE, State.EOM, State.DCN)
 
 _COMMANDS: Mapping[tuple[State, FCF], Callable[[Receiver, Frame], None]] = {
     # 5.3.6.1.3 DCS begins anew from everywhere: our CFR, or everything since, was lost
     **{(state, FCF.DCS): Receiver._dcs for state in State if state not in (State.IDLE, State.END)},
     (State.DCS, FCF.DTC): Receiver._polled,
+    (State.DCS, FCF.DIS): Receiver._dis,
+    (State.DIS, FCF.DIS): Receiver._dis,
+    (State.DCS, FCF.FNV): Receiver._field_refused,
     # 5.3.6.1.6 post-message commands
-    (State.IMAGE, FCF.MPS): Receiver._post_message,
-    (State.IMAGE, FCF.EOM): Receiver._post_message,
-    (State.IMAGE, FCF.EOP): Receiver._post_message,
-    (State.IMAGE, FCF.PRI_MPS): Receiver._post_message,
-    (State.IMAGE, FCF.PRI_EOM): Receiver._post_message,
-    (State.IMAGE, FCF.PRI_EOP): Receiver._post_message,
+    **{(State.IMAGE, fcf): Receiver._post_message for fcf in _POST_MESSAGE},
     **{
         (state, fcf): Receiver._post_message_again
         for state in (State.DCS, State.EOM, State.DCN)
@@ -342,15 +346,20 @@ _COMMANDS: Mapping[tuple[State, FCF], Callable[[Receiver, Frame], None]] = {
     **{(State.BUSY, fcf): Receiver._result_wanted for fcf in (FCF.RR, FCF.PPS, *_POST_MESSAGE)},
     # 5.3.6.1.8 command repeat
     **{(state, FCF.CRP): Receiver._repeat for state in (State.DCS, *_AFTER_CFR)},
+    (State.BUSY, FCF.CRP): Receiver._result_wanted,
+    # 5.3.6.1.8 a transmitter that is not ready
+    **{(state, FCF.TNR): Receiver._ready_wanted for state in (State.DCS, State.IMAGE)},
 }
 
 _TIMEOUTS: Mapping[tuple[State, Timer], Callable[[Receiver], None]] = {
     # 5.4.3.1
+    (State.DIS, Timer.T1): Receiver._no_dis,
     (State.DCS, Timer.T1): Receiver._no_command,
     (State.DCS, Timer.T4): Receiver._identify,
     (State.DCS, Timer.T2): Receiver._identify,
     (State.TCF, Timer.T2): Receiver._judge_training,
     (State.IMAGE, Timer.T2): Receiver._no_command,
+    **{(state, Timer.T5): Receiver._never_ready for state in (State.DCS, State.IMAGE)},
     (State.EOM, Timer.T2): Receiver._begin_identification,
     (State.DCN, Timer.T2): Receiver._done,
     # A.5.4.1

@@ -11,9 +11,10 @@ from abc import ABC, abstractmethod
 from collections import deque
 from enum import Enum
 
-from t38fsp.t30.frames import FCF, Frame, FrameError, decode_station_id, is_image_frame
+from t38fsp.t30.frames import FCF, Frame, FrameError, is_image_frame
+from t38fsp.t30.identity import FarEnd
 from t38fsp.t30.options import Timers
-from t38fsp.t30.outputs import Finished, Identified, Output, RevokeBurst, SendBurst, T30Error
+from t38fsp.t30.outputs import Finished, Output, RevokeBurst, SendBurst, T30Error, Warned
 from t38fsp.t30.record import PageRecord
 from t38fsp.t30.vocabulary import (
     Burst,
@@ -59,15 +60,6 @@ _AFTER_FINAL_FRAME = 1.0
 _DCN_LIMIT = 5.0
 """DCN takes 1.5 s; the end does not depend on the terminal below."""
 
-_IDENTIFYING = frozenset({FCF.CSI, FCF.TSI, FCF.CIG})
-_NON_STANDARD = frozenset({FCF.NSF, FCF.NSS, FCF.NSC})
-_OPTIONAL = (
-    _IDENTIFYING
-    | _NON_STANDARD
-    | {FCF.SUB, FCF.SID, FCF.PWD, FCF.SEP, FCF.PSA, FCF.TSA, FCF.IRA, FCF.CIA, FCF.ISP, FCF.CSA}
-)
-"""Frames that go before the command or response of their burst (5.3.6)."""
-
 
 class Session(ABC):
     """Base of both machines. Inputs after the end do nothing."""
@@ -88,9 +80,8 @@ class Session(ABC):
         self._carrier_began = 0.0
         self._heard: Frame | None = None
         self._far_end_spoke = False
-        self._station_id = ""
-        self._non_standard = b""
-        self._identified: Identified | None = None
+        self._far_end = FarEnd()
+        self._warned: set[str] = set()
         self._verdict: Finished | None = None
         self._finished = False
         self._record: PageRecord | None = None
@@ -292,13 +283,9 @@ class Session(ABC):
             frame = Frame.parse(octets)
         except FrameError:
             return  # noise that happens to have a good FCS, or something after our time
-        if frame.fcf in _IDENTIFYING:
-            self._station_id = decode_station_id(frame.fif)
-        elif frame.fcf in _NON_STANDARD:
-            self._non_standard = frame.fif
-        elif frame.fcf is FCF.DCN:
+        if frame.fcf is FCF.DCN:
             self._disconnected()
-        elif frame.fcf not in _OPTIONAL:
+        elif not self._far_end.heard(frame):
             self._heard = frame
             if frame.final:
                 self._start(Timer.LAST_FRAME, _AFTER_FINAL_FRAME)
@@ -309,10 +296,13 @@ class Session(ABC):
             self._frame(frame)
 
     def _identify_far_end(self) -> None:
-        identified = Identified(self._station_id, self._non_standard)
-        if identified != self._identified and (identified.station_id or identified.non_standard):
-            self._identified = identified
-            self._emit(identified)
+        self._outputs += self._far_end.news()
+
+    def _warn(self, text: str) -> None:
+        """Tell it once."""
+        if text not in self._warned:
+            self._warned.add(text)
+            self._emit(Warned(text))
 
     # --- timers -------------------------------------------------------------------------------------------
 
@@ -351,10 +341,10 @@ class Session(ABC):
     # --- the end ------------------------------------------------------------------------------------------
 
     def _end(self, error: T30Error | None, detail: str = "", response: str = "") -> None:
-        """Send DCN, then finish (5.3.6.1.1). ``response`` is what came instead of a confirmation."""
+        """Send DCN, then finish (5.3.6.1.8). ``response`` is what came instead of a confirmation."""
         if self._verdict is not None:
             return
-        detail = detail or ("" if error is None else self._moment())
+        detail = self._told(error, detail)
         self._report(confirmed=False, response=response or (error.name if error else ""))
         self._ending()
         self._verdict = Finished(error, detail, self._pages_confirmed)
@@ -375,11 +365,17 @@ class Session(ABC):
 
     def _finish(self, error: T30Error | None, detail: str = "", response: str = "") -> None:
         """Finish without a word."""
-        detail = detail or ("" if error is None else self._moment())
+        detail = self._told(error, detail)
         self._report(confirmed=False, response=response or (error.name if error else ""))
         self._ending()
         self._hush()
         self._conclude(Finished(error, detail, self._pages_confirmed))
+
+    def _told(self, error: T30Error | None, detail: str) -> str:
+        """What was wrong, and when."""
+        if error is None:
+            return detail
+        return f"{detail}; {self._moment()}" if detail else self._moment()
 
     def _conclude(self, verdict: Finished) -> None:
         self._finished = True
@@ -388,7 +384,7 @@ class Session(ABC):
         self._emit(verdict)
 
     def _disconnected(self) -> None:
-        """DCN ends the session whenever it comes; it is never answered."""
+        """DCN ends the session whenever it comes; it is never answered (5.3.6.1.8)."""
         if self._verdict is not None:
             return
         if self._complete():

@@ -9,43 +9,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from t38fsp.t30.ecm import BlockSender
-from t38fsp.t30.frames import (
-    FCF,
-    Frame,
-    FrameError,
-    PartialPageSignal,
-    end_of_retransmission,
-    parse_partial_page_request,
-)
-from t38fsp.t30.negotiation import COMMANDING, Negotiation, State
+from t38fsp.t30.correction import Correction
+from t38fsp.t30.ecm import LONGEST_BURST
+from t38fsp.t30.fields import refusal_in_words
+from t38fsp.t30.frames import FCF, Frame
+from t38fsp.t30.negotiation import COMMANDING, State
 from t38fsp.t30.options import TransmitOptions
-from t38fsp.t30.outputs import Negotiated, PageBegun, T30Error
+from t38fsp.t30.outputs import PageBegun, T30Error
 from t38fsp.t30.record import PageRecord
 from t38fsp.t30.session import Timer
-from t38fsp.t30.vocabulary import DataReceived, FrameReceived, HdlcBurst, PageFormat, RawBurst
+from t38fsp.t30.vocabulary import DataReceived, FrameReceived, PageFormat, RawBurst
 
 _REPLY_OVERLAP = 0.25
 """An answer may begin this long before our burst is reported as sent, for its tail outlasts 75 ms."""
 
 
-class Transmitter(Negotiation):
-    """Sends ``pages`` (at least one) to whoever answers.
+class Transmitter(Correction):
+    """Sends ``pages`` to whoever answers, from page ``first`` (counted from 0) on.
 
     Outputs are drained with ``take_outputs``. Nothing is sent before ``start``, no DCS before ``proceed``.
 
     Raises:
-        ValueError: no pages.
+        ValueError: no pages, or no page ``first``.
     """
 
-    _block: BlockSender  # since the first image, with ECM
-
-    def __init__(self, pages: Sequence[PageFormat], options: TransmitOptions) -> None:
+    def __init__(self, pages: Sequence[PageFormat], options: TransmitOptions, first: int = 0) -> None:
         if not pages:
             raise ValueError("a fax has at least one page")
-        super().__init__(pages, options)
+        if not 0 <= first < len(pages):
+            raise ValueError(f"there is no page {first + 1} to begin with; the fax has {len(pages)}")
+        super().__init__(pages, options, first)
         self._attempts = 0
-        self._following: FCF | None = None
 
     # --- pages as coded octets ----------------------------------------------------------------------------
 
@@ -93,43 +87,21 @@ class Transmitter(Negotiation):
         self._record = PageRecord(self._index, choice.mode, self._now, len(data), repeats)
         self._emit(PageBegun(self._index, choice.mode))
         if choice.mode.ecm:
-            self._send_block(BlockSender(data, 0, choice.frame_size))
+            self._send_block(data, 0, 0)
         else:
+            self._warn_of_length(len(data) * 8 / choice.modem.rate)
             self._send_image(RawBurst(choice.modem, data, self._short_training))
         self._want(self._index + 1)
-
-    def _send_block(self, block: BlockSender) -> None:
-        self._block = block
-        self._send_frames()
-
-    def _send_frames(self) -> None:
-        frames = self._block.burst_frames()
-        self._send_image(HdlcBurst(self._choice.modem, frames, self._short_training))
-
-    @property
-    def _short_training(self) -> bool:
-        """V.17 trains at length only for TCF and after CTR."""
-        return self._choice.modem.modulation == "V.17" and not self._long_training
-
-    def _send_image(self, burst: HdlcBurst | RawBurst) -> None:
-        self._state = State.IMAGE
-        self._long_training = False
-        self._play(burst)
 
     # --- phase D ------------------------------------------------------------------------------------------
 
     def _post_message(self) -> None:
         """The image is out: say what follows (5.3.6.1.6, A.4.3)."""
-        following = self._what_follows()
-        if not self._choice.mode.ecm:
-            self._following = following
+        if self._choice.mode.ecm:
+            self._end_of_block()
+        else:
+            self._following = following = self._what_follows()
             self._send_command(State.MCF, str(following), self._frames((following, b"")))
-            return
-        block = self._block
-        self._following = following if block.block.last else None
-        signal = PartialPageSignal(self._following, self._index & 0xFF, block.number, len(block.outstanding))
-        fif = signal.to_fif(x=self._x)
-        self._send_command(State.PPS, str(signal), self._frames((FCF.PPS, fif)))
 
     def _what_follows(self) -> FCF:
         index = self._index + 1
@@ -138,18 +110,16 @@ class Transmitter(Negotiation):
         choice = self._choose(index)
         return FCF.MPS if choice is not None and choice.dcs == self._choice.dcs else FCF.EOM
 
+    def _warn_of_length(self, seconds: float) -> None:
+        if seconds > LONGEST_BURST:
+            self._warn(
+                f"page {self._index + 1} keeps the carrier up for {seconds:.0f} s without error correction; "
+                f"many gateways cut it off after 90 s"
+            )
+
     def _message_confirmed(self, frame: Frame) -> None:
         """MCF, PIP or RTP without ECM."""
         self._page_confirmed(frame.fcf)
-
-    def _block_confirmed(self, frame: Frame) -> None:
-        """MCF or PIP with ECM; of the last block it confirms the page."""
-        self._stop(Timer.T5)
-        data = self._supply.get(self._index, self._choice.mode)
-        if self._following is None and data is not None:
-            self._send_block(BlockSender(data, self._block.number + 1, self._choice.frame_size))
-        else:
-            self._page_confirmed(frame.fcf)
 
     def _page_confirmed(self, response: FCF) -> None:
         self._pages_confirmed += 1
@@ -159,23 +129,25 @@ class Transmitter(Negotiation):
         self._attempts = 0
         if self._following is FCF.EOP:
             missing = self._supply.error(self._index)
+            self._state = State.PAGE
             self._end(None if missing is None else T30Error.PAGE_UNAVAILABLE, missing or "")
         elif self._following is FCF.EOM:
             self._await_dis()
         elif response is FCF.RTP:
             self._train()
         else:
+            # The same DCS, but the page may have to be made shorter.
+            self._choice = self._choose(self._index) or self._choice
             self._begin_page()
 
     def _message_refused(self, frame: Frame) -> None:
         """RTN or PIN: the page again, at a lower rate where there is one (5.3.6.1.7)."""
+        self._step_down()
         self._page_again(str(frame.fcf), T30Error.PAGE_REFUSED)
 
     def _page_again(self, response: str, error: T30Error) -> None:
-        """The page from DCS on, at a lower rate where there is one, unless it was tried often enough."""
         if self._another_attempt(response, error):
             self._stop(Timer.T5)
-            self._step_down()
             self._train()
 
     def _another_attempt(self, response: str, error: T30Error) -> bool:
@@ -192,64 +164,16 @@ class Transmitter(Negotiation):
             self._stop(Timer.T5)
             self._train()
 
-    # --- error correction ---------------------------------------------------------------------------------
+    # --- other line control signals (5.3.6.1.8) -----------------------------------------------------------
 
-    def _partial_page_requested(self, frame: Frame) -> None:
-        """PPR: the flagged frames again; after the fourth time lower the rate or give up (A.4.3)."""
-        try:
-            flagged = parse_partial_page_request(frame.fif)
-        except FrameError:
-            return
-        self._stop(Timer.T5)
-        if self._block.requested(flagged):
-            self._resend()
-        elif self._options.continue_to_correct and (self._ladder[1:] or self._block.progressed):
-            self._ask_to_continue()
-        else:
-            fif = end_of_retransmission(self._following, x=self._x)
-            name = f"EOR-{self._following or 'NULL'}"
-            self._send_command(State.ERR, name, self._frames((FCF.EOR, fif)))
+    def _field_refused(self, frame: Frame) -> None:
+        """FNV: without the sub-address or the identity the fax might go to the wrong person."""
+        self._end(T30Error.FIELD_REFUSED, refusal_in_words(frame.fif), str(frame.fcf))
 
-    def _resend(self) -> None:
-        if self._record is not None:
-            self._record.repeats += len(self._block.outstanding)
-        self._send_frames()
-
-    def _ask_to_continue(self) -> None:
-        """CTC with the next lower rate; at the lowest with the same, as long as that makes progress."""
-        self._step_down()
-        self._block.begin_again()
-        self._choice = self._choice.at(self._ladder[0])
-        if self._record is not None:
-            self._record.mode = self._choice.mode
-        self._send_command(State.CTR, "CTC", self._frames((FCF.CTC, self._choice.rate_fif)))
-
-    def _continue(self, _: Frame) -> None:
-        """CTR: the rest of the block, after long training."""
-        self._emit(Negotiated(self._choice.mode, self._choice.modem))
-        self._long_training = True
-        self._resend()
-
-    def _correction_unanswered(self) -> None:
-        """Some receivers do not know CTC; every receiver knows DCS, at the price of the whole page."""
-        if self._tries < self._options.tries:
-            self._repeat()
-        else:
-            self._page_again("T4", T30Error.NO_ANSWER_TO_PAGE)
-
-    def _given_up(self, _: Frame) -> None:
-        """ERR: the far end knows that the page is incomplete, and so is the document."""
-        self._end(T30Error.ECM_FAILED, response="ERR")
-
-    def _not_ready(self, _: Frame) -> None:
-        """RNR: ask with RR until T5 (A.5.4.1)."""
-        if not self._runs(Timer.T5):
-            self._start(Timer.T5, self._timers.t5)
-        after_eor = self._state in (State.ERR, State.BUSY_ERR)
-        self._send_command(State.BUSY_ERR if after_eor else State.BUSY, "RR", self._frames((FCF.RR, b"")))
-
-    def _busy_too_long(self) -> None:
-        self._end(T30Error.RECEIVER_BUSY, response="RNR")
+    def _ready_wanted(self, _: Frame) -> None:
+        """TR, while the page is being prepared: not yet."""
+        if self._on_line is None:
+            self._play(self._frames((FCF.TNR, b"")))
 
     # --- the line and the time ----------------------------------------------------------------------------
 
@@ -257,9 +181,14 @@ class Transmitter(Negotiation):
         early = self._on_line is not None or self._carrier_began < self._sent_at - _REPLY_OVERLAP
         if early and self._state not in (State.DIS, State.LEAVE):
             return
-        handler = _ANSWERS.get((self._state, frame.fcf))
+        fcf = self._in_our_role(frame.fcf)
+        handler = None if fcf is None else _ANSWERS.get((self._state, fcf))
         if handler is not None:
             handler(self, frame)
+
+    def _in_our_role(self, fcf: FCF) -> FCF | None:
+        """The table is that of a caller, to whom a DIS says what the far end can do."""
+        return fcf
 
     def _image_heard(self, signal: FrameReceived | DataReceived | None) -> None:
         """A receiver sends no images."""
@@ -292,8 +221,9 @@ _ANSWERS: Mapping[tuple[State, FCF], Callable[[Transmitter, Frame], None]] = {
     (State.CFR, FCF.CFR): Transmitter._confirmed_to_receive,
     (State.CFR, FCF.FTT): Transmitter._failed_to_train,
     (State.CFR, FCF.DIS): Transmitter._dis_again,
-    (State.CFR, FCF.DTC): Transmitter._dis_again,
     (State.CFR, FCF.CRP): Transmitter._repeat,
+    (State.CFR, FCF.FNV): Transmitter._field_refused,
+    (State.PAGE, FCF.TR): Transmitter._ready_wanted,
     # 5.3.6.1.7 post-message responses; nobody here whom PIP or PIN could call
     (State.MCF, FCF.MCF): Transmitter._message_confirmed,
     (State.MCF, FCF.PIP): Transmitter._message_confirmed,
@@ -306,6 +236,7 @@ _ANSWERS: Mapping[tuple[State, FCF], Callable[[Transmitter, Frame], None]] = {
     (State.PPS, FCF.MCF): Transmitter._block_confirmed,
     (State.PPS, FCF.PIP): Transmitter._block_confirmed,
     (State.PPS, FCF.PPR): Transmitter._partial_page_requested,
+    (State.PPS, FCF.RTP): Transmitter._block_confirmed,
     (State.PPS, FCF.PIN): Transmitter._message_refused,
     (State.PPS, FCF.RTN): Transmitter._message_refused,
     (State.PPS, FCF.RNR): Transmitter._not_ready,
@@ -316,19 +247,24 @@ _ANSWERS: Mapping[tuple[State, FCF], Callable[[Transmitter, Frame], None]] = {
     (State.BUSY, FCF.MCF): Transmitter._block_confirmed,
     (State.BUSY, FCF.PIP): Transmitter._block_confirmed,
     (State.BUSY, FCF.PPR): Transmitter._partial_page_requested,
+    (State.BUSY, FCF.RTP): Transmitter._block_confirmed,
     (State.BUSY, FCF.PIN): Transmitter._message_refused,
     (State.BUSY, FCF.RTN): Transmitter._message_refused,
     (State.BUSY, FCF.DIS): Transmitter._started_over,
     (State.BUSY, FCF.CRP): Transmitter._repeat,
     # A.4.3 a lower rate, or the end of correction
     (State.CTR, FCF.CTR): Transmitter._continue,
+    (State.CTR, FCF.PPR): Transmitter._ctc_refused,
+    (State.CTR, FCF.ERR): Transmitter._given_up,
     (State.CTR, FCF.DIS): Transmitter._started_over,
     (State.CTR, FCF.CRP): Transmitter._repeat,
     (State.ERR, FCF.ERR): Transmitter._given_up,
     (State.ERR, FCF.RNR): Transmitter._not_ready,
+    (State.ERR, FCF.DIS): Transmitter._started_over,
     (State.ERR, FCF.CRP): Transmitter._repeat,
     (State.BUSY_ERR, FCF.ERR): Transmitter._given_up,
     (State.BUSY_ERR, FCF.RNR): Transmitter._not_ready,
+    (State.BUSY_ERR, FCF.DIS): Transmitter._started_over,
     (State.BUSY_ERR, FCF.CRP): Transmitter._repeat,
 }
 
@@ -341,7 +277,7 @@ _TIMEOUTS: Mapping[tuple[State, Timer], Callable[[Transmitter], None]] = {
     (State.PAGE, Timer.PAGE): Transmitter._page_too_late,
     (State.MCF, Timer.T4): Transmitter._repeat,
     (State.PPS, Timer.T4): Transmitter._repeat,
-    (State.CTR, Timer.T4): Transmitter._correction_unanswered,
+    (State.CTR, Timer.T4): Transmitter._ctc_unanswered,
     (State.ERR, Timer.T4): Transmitter._repeat,
     (State.BUSY, Timer.T4): Transmitter._repeat,
     (State.BUSY, Timer.T5): Transmitter._busy_too_long,

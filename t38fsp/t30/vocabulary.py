@@ -171,6 +171,7 @@ class PageMode:
     """How a page travels, as the DCS said it.
 
     ``scan_line_time`` is the least time per coded line in seconds (0 with ECM); ``bit_rate`` in bit/s.
+    ``max_rows`` is set when the page is longer than the paper there: it is then made smaller.
     """
 
     coding: Coding
@@ -179,6 +180,7 @@ class PageMode:
     ecm: bool
     bit_rate: int
     scan_line_time: float = 0.0
+    max_rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Pages as they travel: coded again, converted, or handed on as they are."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -82,6 +84,32 @@ def test_a_page_keeps_its_shape(page, width, resolution, size):
     picture = Image.frombytes("1", (width, size[1]), pixels)
     left = (width - size[0]) // 2
     assert picture.getbbox() == (left, 0, left + size[0], size[1])
+
+
+@pytest.mark.parametrize(
+    ("page", "width", "resolution", "max_rows", "size"),
+    [
+        (PageFormat(1728, 2000, FINE), 1728, FINE, 2291, (1728, 2000)),
+        (PageFormat(1728, 2744, FINE), 1728, FINE, 2291, (1443, 2291)),  # Legal on A4
+        (PageFormat(1728, 2744, FINE), 1728, STANDARD, 1145, (1442, 1145)),
+        (PageFormat(2048, 2809, FINE), 1728, FINE, 2291, (1670, 2291)),  # B4 on A4, cut to 215 mm first
+        (PageFormat(3456, 6000, Resolution.INCH_400), 1728, Resolution.INCH_200, 2338, (1347, 2338)),
+        (PageFormat(1728, 60_000, FINE), 1728, FINE, 2291, (66, 2291)),
+    ],
+)
+def test_a_page_that_is_too_long_is_made_smaller_in_both_directions(page, width, resolution, max_rows, size):
+    assert fitted(page, width, resolution, max_rows) == size
+    pixels = convert(make_pixels(page.width, page.rows, "black"), page, width, resolution, max_rows)
+    picture = Image.frombytes("1", (width, size[1]), pixels)
+    left = (width - size[0]) // 2
+    assert picture.getbbox() == (left, 0, left + size[0], size[1])
+
+
+def test_a_page_that_is_stored_in_mmr_is_not_handed_on_when_it_is_too_long(tmp_path):
+    path = tmp_path / "document.tif"
+    make_document(path, [(1728, FINE, 2744, "text")])
+    limited = replace(mode(Coding.MMR), max_rows=2291)
+    assert decode_page(encode_page(path, 0, limited), Coding.MMR, 1728).quality.rows == 2291
 
 
 @pytest.mark.parametrize(("width", "resolution"), [(1728, STANDARD), (1728, FINE), (2048, STANDARD)])

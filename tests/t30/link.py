@@ -23,6 +23,7 @@ from t38fsp.t30.outputs import (
     RevokeBurst,
     SendBurst,
 )
+from t38fsp.t30.polling import Answerer, Poller
 from t38fsp.t30.receiver import Receiver
 from t38fsp.t30.session import Session
 from t38fsp.t30.transmitter import Transmitter
@@ -48,22 +49,25 @@ _CHUNK = 0.5
 _LIMIT = 40_000.0
 
 
+Machine = Session | Answerer
+
+
 class Damage:
     """What the line does to what passes; this one does nothing."""
 
-    def loses_burst(self, sender: Session, burst: Burst) -> bool:
+    def loses_burst(self, sender: Machine, burst: Burst) -> bool:
         """The whole burst stays unheard."""
         return False
 
-    def loses_frame(self, sender: Session, modem: Modem, frame: bytes) -> bool:
+    def loses_frame(self, sender: Machine, modem: Modem, frame: bytes) -> bool:
         """The frame arrives with a bad FCS."""
         return False
 
-    def taken_for(self, sender: Session, burst: HdlcBurst | RawBurst) -> Modem:
+    def taken_for(self, sender: Machine, burst: HdlcBurst | RawBurst) -> Modem:
         """The modem that the far end believes to hear."""
         return burst.modem
 
-    def spoils(self, sender: Session, modem: Modem, octets: bytes) -> bytes:
+    def spoils(self, sender: Machine, modem: Modem, octets: bytes) -> bytes:
         """What becomes of octets of a raw burst."""
         return octets
 
@@ -81,7 +85,7 @@ class LosesBursts(Damage):
 
     commands: list[FCF]
 
-    def loses_burst(self, sender: Session, burst: Burst) -> bool:
+    def loses_burst(self, sender: Machine, burst: Burst) -> bool:
         fcf = fcf_of(burst)
         if fcf not in self.commands:
             return False
@@ -103,14 +107,14 @@ class Noise(Damage):
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
 
-    def loses_burst(self, sender: Session, burst: Burst) -> bool:
+    def loses_burst(self, sender: Machine, burst: Burst) -> bool:
         return self.random.random() < self.bursts
 
-    def loses_frame(self, sender: Session, modem: Modem, frame: bytes) -> bool:
+    def loses_frame(self, sender: Machine, modem: Modem, frame: bytes) -> bool:
         share = self.control_frames if modem is Modem.V21 else self.image_frames
         return self.random.random() < share
 
-    def spoils(self, sender: Session, modem: Modem, octets: bytes) -> bytes:
+    def spoils(self, sender: Machine, modem: Modem, octets: bytes) -> bytes:
         if any(octets) or self.random.random() >= self.training:
             return octets
         return b"\x55" * len(octets)
@@ -122,7 +126,7 @@ class Bad(Damage):
 
     modems: set[Modem]
 
-    def spoils(self, sender: Session, modem: Modem, octets: bytes) -> bytes:
+    def spoils(self, sender: Machine, modem: Modem, octets: bytes) -> bytes:
         return octets if any(octets) or modem not in self.modems else b"\x55" * len(octets)
 
 
@@ -154,12 +158,15 @@ class Store:
 
 
 class Link:
-    """One call. ``run`` returns when both ends have finished or nothing more can happen."""
+    """One call. ``run`` returns when both ends have finished or nothing more can happen.
+
+    The transmitter calls; when it is an Answerer, whoever receives calls it.
+    """
 
     def __init__(
         self,
-        transmitter: Transmitter | None,
-        receiver: Receiver | None,
+        transmitter: Transmitter | Answerer | None,
+        receiver: Receiver | Poller | None,
         sender: Sender,
         store: Store | None = None,
         damage: Damage | None = None,
@@ -170,13 +177,13 @@ class Link:
         self.sender, self.store = sender, store or Store()
         self.damage = damage or Damage()
         self.delay = delay
-        self.outputs: dict[Session, list[Output]] = {}
-        self.bursts: list[tuple[float, Session, Burst]] = []
-        self.finished_at: dict[Session, float] = {}
+        self.outputs: dict[Machine, list[Output]] = {}
+        self.bursts: list[tuple[float, Machine, Burst]] = []
+        self.finished_at: dict[Machine, float] = {}
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
-        self._playing: dict[Session, int] = {}
-        self._carriers: dict[Session, Modem] = {}
+        self._playing: dict[Machine, int] = {}
+        self._carriers: dict[Machine, Modem] = {}
         for machine in (transmitter, receiver):
             if machine is not None:
                 self.outputs[machine] = []
@@ -186,7 +193,9 @@ class Link:
 
     def run(self, until: float = _LIMIT) -> None:
         """Start both ends and let time pass."""
-        if self.transmitter is not None:
+        if isinstance(self.transmitter, Answerer):
+            self.transmitter.start(self.now, ced=False)
+        elif self.transmitter is not None:
             self.transmitter.start(self.now)
             self.transmitter.proceed(self.now)
         if self.receiver is not None:
@@ -225,17 +234,17 @@ class Link:
     def at(self, when: float, action: Callable[[], None]) -> None:
         heapq.heappush(self._events, (when, next(self._order), action))
 
-    def of(self, machine: Session | None, kind: type) -> list:
+    def of(self, machine: Machine | None, kind: type) -> list:
         return [output for output in self.outputs[machine] if isinstance(output, kind)]
 
-    def finished(self, machine: Session | None) -> Finished:
+    def finished(self, machine: Machine | None) -> Finished:
         (finished,) = self.of(machine, Finished)
         return finished
 
-    def outcomes(self, machine: Session | None) -> list[PageOutcome]:
+    def outcomes(self, machine: Machine | None) -> list[PageOutcome]:
         return self.of(machine, PageOutcome)
 
-    def said(self, machine: Session | None) -> list[str]:
+    def said(self, machine: Machine | None) -> list[str]:
         """The commands or responses that one end sent."""
         return [str(fcf) for _, who, burst in self.bursts if who is machine and (fcf := fcf_of(burst))]
 
@@ -259,7 +268,7 @@ class Link:
                     self.outputs[machine].append(output)
                     self._obey(machine, output)
 
-    def _obey(self, machine: Session, output: Output) -> None:
+    def _obey(self, machine: Machine, output: Output) -> None:
         match output:
             case SendBurst(burst):
                 self.bursts.append((self.now, machine, burst))
@@ -308,7 +317,7 @@ class Link:
 
     # --- the line -----------------------------------------------------------------------------------------
 
-    def _play(self, machine: Session, burst: Burst) -> None:
+    def _play(self, machine: Machine, burst: Burst) -> None:
         lost = self.damage.loses_burst(machine, burst)
         token = self._playing[machine]
         steps = _steps(self, machine, burst)
@@ -332,13 +341,13 @@ class Link:
 
         self.at(self.now + SILENCE, step)
 
-    def _hear(self, machine: Session, signal: LineSignal, when: float) -> None:
+    def _hear(self, machine: Machine, signal: LineSignal, when: float) -> None:
         for other in self.outputs:
             if other is not machine:
                 self.at(when, lambda other=other: other.receive(signal, self.now))
 
 
-def _steps(link: Link, machine: Session, burst: Burst) -> Iterator[tuple[float, LineSignal | None]]:
+def _steps(link: Link, machine: Machine, burst: Burst) -> Iterator[tuple[float, LineSignal | None]]:
     """Signals of a burst, each with the time until the next."""
     if isinstance(burst, ToneBurst):
         yield burst.seconds, ToneHeard(burst.tone)

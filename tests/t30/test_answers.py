@@ -101,7 +101,9 @@ def test_a_page_that_is_not_stored_is_never_confirmed(ecm: bool) -> None:
     link = call((FINE, FINE), sending=TransmitOptions(ecm=ecm), store=Store(full_from=1))
     link.run()
     assert link.finished(link.receiver).error is T30Error.PAGE_NOT_STORED
-    assert link.finished(link.receiver).detail == "the disk is full"
+    assert link.finished(link.receiver).detail == (
+        "the disk is full; waiting for the page to be stored, page 2"
+    )
     assert link.finished(link.transmitter).error is T30Error.DISCONNECTED
     assert link.finished(link.transmitter).pages_confirmed == 1
 
@@ -150,7 +152,8 @@ def test_a_page_that_cannot_be_coded_lets_the_one_before_arrive() -> None:
     link = call((FINE, FINE, FINE), sender=sender)
     link.run()
     finished = link.finished(link.transmitter)
-    assert (finished.error, finished.detail) == (T30Error.PAGE_UNAVAILABLE, "the page has no ink")
+    assert finished.error is T30Error.PAGE_UNAVAILABLE
+    assert finished.detail == "the page has no ink; waiting for the page to be prepared, page 2 of 3"
     assert finished.pages_confirmed == 1
     assert link.finished(link.receiver).error is None
     assert sorted(link.store.pages) == [0]

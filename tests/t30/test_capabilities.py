@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from t38fsp.t30.capabilities import Capabilities, Choice, Length, ScanLineTime, capabilities_of, choose_mode
+from t38fsp.t30.capabilities import Capabilities, Length, ScanLineTime, capabilities_of
+from t38fsp.t30.choice import Choice, choose_mode
 from t38fsp.t30.dcs import Bit, BitField
 from t38fsp.t30.fallback import DESCENDING, dis_values, ladder, modems_of_dis
 from t38fsp.t30.frames import FrameError
-from t38fsp.t30.options import ReceiveOptions, TransmitOptions
+from t38fsp.t30.options import PollDocument, PollOptions, ReceiveOptions, TransmitOptions
 from t38fsp.t30.vocabulary import Coding, Modem, PageFormat, Resolution
 
 EVERYTHING = Capabilities(
@@ -152,6 +153,8 @@ def test_no_coding_in_common() -> None:
         ((3456, Resolution.INCH_400), {Resolution.R16_SUPERFINE}, (3456, Resolution.R16_SUPERFINE)),
         ((2592, Resolution.INCH_300), {Resolution.INCH_200}, (1728, Resolution.INCH_200)),
         ((2592, Resolution.INCH_300), {Resolution.INCH_300}, (2592, Resolution.INCH_300)),
+        ((2592, Resolution.INCH_300), {Resolution.INCH_400}, (3456, Resolution.INCH_400)),
+        ((1728, Resolution.R8_SUPERFINE), {Resolution.R16_SUPERFINE}, (3456, Resolution.R16_SUPERFINE)),
         ((1728, Resolution.INCH_200X100), set(), (1728, Resolution.R8_STANDARD)),
         ((1700, Resolution.R8_FINE), {Resolution.R8_FINE}, (1728, Resolution.R8_FINE)),
     ],
@@ -213,14 +216,70 @@ def test_small_frames_where_the_receiver_prefers_them() -> None:
     assert choice_for(EVERYTHING).frame_size == 256
 
 
-def test_a_long_page_to_a_receiver_of_sheets() -> None:
-    sheets = Capabilities(modems=frozenset(DESCENDING), length=Length.A4_B4)
-    short, long = (
-        PageFormat(1728, 1143, Resolution.R8_STANDARD),
-        PageFormat(1728, 1400, Resolution.R8_STANDARD),
+@pytest.mark.parametrize(
+    ("rows", "length", "legal", "values", "max_rows"),
+    [
+        (2287, Length.A4, False, "00", None),
+        (2310, Length.A4, False, "00", None),  # what a scanner adds
+        (2744, Length.A4, False, "00", 2291),  # Legal on A4: made smaller
+        (2744, Length.A4, True, "00 legal", None),
+        (2809, Length.A4, True, "00 legal", 2744),
+        (2809, Length.A4_B4, False, "10", None),
+        (3241, Length.A4_B4, False, "10", 2808),  # A3, 420 mm
+        (3241, Length.A4, False, "00", 2291),
+        (3241, Length.UNLIMITED, False, "01", None),
+        (20_000, Length.A4, False, "00", None),  # would become illegible: the receiver cuts it into sheets
+    ],
+)
+def test_a_long_page_to_a_receiver_of_sheets(
+    rows: int, length: Length, legal: bool, values: str, max_rows: int | None
+) -> None:
+    sheets = Capabilities(
+        modems=frozenset(DESCENDING),
+        resolutions=frozenset({Resolution.R8_FINE}),
+        length=length,
+        others=BitField.of({Bit.LEGAL} if legal else set()),
     )
-    assert choice_for(sheets, short).dcs.number(19, 20) == "00"
-    assert choice_for(sheets, long).dcs.number(19, 20) == "10"
+    choice = choice_for(sheets, PageFormat(1728, rows, Resolution.R8_FINE))
+    said = choice.dcs.number(19, 20) + (" legal" if Bit.LEGAL in choice.dcs else "")
+    assert (said, choice.mode.max_rows) == (values, max_rows)
+
+
+def test_a_wide_page_gets_shorter_with_its_width() -> None:
+    """B4 is 364 mm long, on 215 mm of width 307; only the rest has to be taken off."""
+    sheets = Capabilities(modems=frozenset(DESCENDING), length=Length.A4)
+    choice = choice_for(sheets, PageFormat(2048, 1401, Resolution.R8_STANDARD))
+    assert (choice.mode.width, choice.mode.max_rows) == (1728, 1145)
+    assert choice_for(sheets, PageFormat(2432, 1600, Resolution.R8_STANDARD)).mode.max_rows is None
+
+
+def test_bits_that_only_later_machines_have_are_shown() -> None:
+    dis = BitField.of(
+        [Bit.STORE_AND_FORWARD, Bit.T38, Bit.RECEIVES, Bit.T38_FLOW_CONTROL, Bit.INTERNET_AWARE]
+    )
+    capabilities = Capabilities.parse(bytes(dis))
+    assert capabilities.names() == [
+        "STORE_AND_FORWARD",
+        "T38",
+        "RECEIVES",
+        "T38_FLOW_CONTROL",
+        "INTERNET_AWARE",
+    ]
+
+
+def test_what_our_own_dis_offers() -> None:
+    ours = Capabilities.parse(bytes(capabilities_of(ReceiveOptions())))
+    assert ours.resolutions == frozenset(Resolution)
+    assert (ours.width, ours.length) == (303, Length.UNLIMITED)
+    assert ours.others.names() == ["FIELD_NOT_VALID", "SUBADDRESS", "PASSWORD"]
+    with_document = ReceiveOptions(document=PollDocument("1", "2"), addressing=False, ecm_frame_size=64)
+    assert capabilities_of(with_document).others.names() == [
+        "DOCUMENT_TO_POLL",
+        "FIELD_NOT_VALID",
+        "SELECTIVE_POLLING",
+        "PASSWORD",
+    ]
+    assert capabilities_of(with_document).frames_64_preferred
 
 
 @pytest.mark.parametrize("bit", [Bit.JPEG, Bit.T85, Bit.UNCOMPRESSED, Bit.INCH_600])
@@ -240,6 +299,8 @@ def test_a_dcs_for_what_was_not_offered_is_refused(bit: Bit) -> None:
         ({"max_rate": 1200}, "2400"),
         ({"ecm_frame_size": 128}, "256 or 64"),
         ({"tries": 0}, "at least once"),
+        ({"sub_address": "1" * 21}, "20 characters"),
+        ({"sender_id": "\n"}, "ASCII"),
     ],
 )
 def test_unusable_options_for_sending(wrong: dict[str, object], message: str) -> None:
@@ -248,8 +309,35 @@ def test_unusable_options_for_sending(wrong: dict[str, object], message: str) ->
 
 
 @pytest.mark.parametrize(
-    ("wrong", "message"), [({"width": 216}, "215, 255 or 303"), ({"poor_share": 0.5}, "poor <= bad")]
+    ("wrong", "message"),
+    [
+        ({"width": 216}, "215, 255 or 303"),
+        ({"poor_share": 0.5}, "poor <= bad"),
+        ({"ecm_frame_size": 128}, "256 or 64"),
+    ],
 )
 def test_unusable_options_for_receiving(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ReceiveOptions(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"password": "1" * 21}, "20 characters"),
+        ({"tries": 0}, "at least once"),
+        ({"sub_address": "ä"}, "ASCII"),
+    ],
+)
+def test_unusable_options_for_polling(wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        PollOptions(**wrong)
+
+
+def test_an_unusable_password_of_a_document() -> None:
+    with pytest.raises(ValueError, match="20 characters"):
+        PollDocument(password="1" * 21)
+
+
+def test_secrets_are_not_shown() -> None:
+    assert "1234" not in repr(PollDocument(password="1234")) + repr(PollOptions(password="1234"))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from t38fsp.t30.capabilities import Capabilities, choose_mode
+from t38fsp.t30.capabilities import Capabilities
+from t38fsp.t30.choice import choose_mode
 from t38fsp.t30.frames import FCF, Frame, encode_station_id
 from t38fsp.t30.options import ReceiveOptions, Timers, TransmitOptions
 from t38fsp.t30.outputs import Finished, Identified, PageWanted, RevokeBurst, SendBurst, T30Error

@@ -1,0 +1,68 @@
+"""Who the far end is and whom it asks for: the optional frames before a command or response (T.30 5.3.6)."""
+
+from __future__ import annotations
+
+from t38fsp.t30.frames import FCF, Frame, decode_station_id
+from t38fsp.t30.outputs import Addressed, Identified, Output
+
+_IDENTIFYING = frozenset({FCF.CSI, FCF.TSI, FCF.CIG})
+_NON_STANDARD = frozenset({FCF.NSF, FCF.NSS, FCF.NSC})
+_ADDRESSING = frozenset({FCF.SUB, FCF.SID, FCF.SEP, FCF.PSA, FCF.PWD})
+_IGNORED = frozenset({FCF.TSA, FCF.IRA, FCF.CIA, FCF.ISP, FCF.CSA})
+"""Internet addresses; whoever called knows them better from SIP."""
+
+_ESCAPE = 0xFF
+"""A T.35 country code that goes on in the next octet."""
+
+
+def equipment(non_standard: bytes) -> str:
+    """Country and manufacturer at the head of an NSF, NSS or NSC (T.35), in hexadecimal; empty for none."""
+    if not non_standard:
+        return ""
+    country = 2 if non_standard[0] == _ESCAPE else 1
+    vendor = non_standard[country : country + 2].hex()
+    return f"T.35 country {non_standard[:country].hex()}" + (f", manufacturer {vendor}" if vendor else "")
+
+
+class FarEnd:
+    """Keeps what the optional frames said, and tells what is new of it."""
+
+    def __init__(self) -> None:
+        self._station_id = ""
+        self._non_standard = b""
+        self._addresses: dict[FCF, str] = {}
+        self._told: set[Output] = set()
+
+    def heard(self, frame: Frame) -> bool:
+        """Take the frame; false when it is no optional one."""
+        if frame.fcf in _IDENTIFYING:
+            self._station_id = decode_station_id(frame.fif)
+        elif frame.fcf in _NON_STANDARD:
+            self._non_standard = frame.fif
+        elif frame.fcf in _ADDRESSING:
+            self._addresses[frame.fcf] = decode_station_id(frame.fif)
+        else:
+            return frame.fcf in _IGNORED
+        return True
+
+    @property
+    def addressed(self) -> Addressed:
+        """Whom the far end asks for."""
+        said = self._addresses
+        return Addressed(
+            sub_address=said.get(FCF.SUB) or said.get(FCF.PSA, ""),
+            sender_id=said.get(FCF.SID, ""),
+            selective_address=said.get(FCF.SEP, ""),
+            password=said.get(FCF.PWD, ""),
+        )
+
+    def news(self) -> list[Output]:
+        """What has not been told before."""
+        news: list[Output] = []
+        if self._station_id or self._non_standard:
+            news.append(Identified(self._station_id, self._non_standard))
+        if any(self._addresses.values()):
+            news.append(self.addressed)
+        news = [output for output in news if output not in self._told]
+        self._told.update(news)
+        return news
