@@ -5,6 +5,7 @@ two only is evidence. As long as there is none, so is what makes sense in 2002 o
 
     B0 on a fast modem                      1998 fcs-BAD with data, 2002 t4-non-ecm-data
     C0 01 10 in mid-frame, then more data   1998 sig-end, 2002 fcs-OK
+    C0 01 10 in mid-frame, once more        no carrier is cut off time and again
     C0 01 20, then C0 01 10                 1998 fcs-OK and sig-end, 2002 the end of a burst and of a frame
 
 A peer may also understand one syntax only, and show it by nothing but silence. So whoever gets no answer at
@@ -21,6 +22,7 @@ _SIG_END = DataPacket(DataType.V21, (Field(FieldType.HDLC_SIG_END),))
 
 _CERTAIN = 3
 """So many packets in a row outvote what was certain before."""
+_TOO_MANY = 2
 
 
 class Dialect:
@@ -31,6 +33,7 @@ class Dialect:
         self._certain = False
         self._against = 0
         self._suspected = False  # the last packet ended a carrier in mid-frame
+        self._cut_frames = 0  # how often one did
         self._last: Packet | None = None
 
     def doubt(self) -> None:
@@ -74,6 +77,8 @@ class Dialect:
         v21 = packet.type is DataType.V21
         suspected = self._suspected and v21 and first is FieldType.HDLC_DATA
         self._suspected = v21 and in_frame and first is FieldType.HDLC_SIG_END
+        self._cut_frames += self._suspected
+        suspected |= self._suspected and self._cut_frames >= _TOO_MANY
         if self.syntax is Syntax.Y1998 and (
             suspected or (not v21 and first is FieldType.HDLC_FCS_BAD and packet.fields[0].data)
         ):
@@ -84,5 +89,5 @@ class Dialect:
     def _turn(self, *, certain: bool) -> None:
         self.syntax = self.syntax.other
         self._certain = certain
-        self._against = 0
+        self._against = self._cut_frames = 0
         self._suspected = False

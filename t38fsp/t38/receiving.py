@@ -126,8 +126,11 @@ class UdptlReceiver:
         if distance < 0:
             self._behind(number, now)
             return []
-        if self._skipped_zero(datagram, distance):
+        if distance == 1 and datagram.number == 1 and self._goes_on(datagram, self._expected):
+            # Some senders count from FFFF to 0001.
             self._expected += 1
+            if self._history is not None:
+                self._history = {before + 1: ifp for before, ifp in self._history.items()}
         return self._take(datagram, number, now)
 
     def _behind(self, number: int, now: float) -> None:
@@ -140,20 +143,32 @@ class UdptlReceiver:
         needed = (now - missed) * _LATENESS_MARGIN
         self.wait = min(max(self.wait, needed), MOST_WAIT)
 
-    def _skipped_zero(self, datagram: Datagram, distance: int) -> bool:
-        """Some senders count from FFFF to 0001: their copy of 0000 is the packet before it."""
-        return (
-            distance == 1
-            and datagram.number == 1
-            and bool(datagram.secondaries)
-            and datagram.secondaries[0] == self._last
+    def _goes_on(self, datagram: Datagram, expected: int) -> bool:
+        """Whether this datagram follows the last one delivered, whatever its number.
+
+        Then it brings that one along, or parity over it and those before it.
+        """
+        if self._waiting:
+            return False
+        if datagram.parity is None:
+            return bool(datagram.secondaries) and datagram.secondaries[0] == self._last
+        strings = len(datagram.parity)
+        history = self._history or {}
+        recent = [history.get(number) for number in range(expected - strings * datagram.span, expected)]
+        known = [ifp for ifp in recent if ifp is not None]
+        return 0 < len(known) == len(recent) and all(
+            string in (xor(known[m::strings]), xor([_counted(ifp) for ifp in known[m::strings]]))
+            for m, string in enumerate(datagram.parity)
         )
 
     def _jump(self, datagram: Datagram, now: float) -> list[Delivery]:
-        if datagram.secondaries and datagram.secondaries[0] == self._last and not self._waiting:
-            # It goes on where the last one stopped: only the numbers are new.
+        if self._expected is not None and self._goes_on(datagram, self._expected):
+            # Only the numbers are new.
+            ahead = datagram.number - self._expected
+            if self._history is not None:
+                self._history = {before + ahead: ifp for before, ifp in self._history.items()}
             self._missed.clear()
-            self._history = None
+            self._stray = None
             self._expected = datagram.number
             return self._take(datagram, datagram.number, now)
         stray = self._stray
@@ -258,6 +273,8 @@ class UdptlReceiver:
             missing = [n for n in group if n not in self._history]
             if len(missing) != 1 or missing[0] < expected or missing[0] in self._waiting:
                 continue
+            if not missing[0] & 0xFFFF:
+                continue  # perhaps there is none of that number
             known = [self._history[n] for n in group if n in self._history]
             ifp, padded = _repaired(string, known)
             if ifp:
@@ -274,9 +291,13 @@ def _known_copies(datagram: Datagram) -> int:
     return len(datagram.secondaries)
 
 
+def _counted(ifp: bytes) -> bytes:
+    return len(ifp).to_bytes(2, "big") + ifp
+
+
 def _repaired(string: bytes, known: list[bytes]) -> tuple[bytes, bool]:
     """The one missing primary of a parity group, and whether zero octets may follow it."""
-    counted = xor([string, *(len(ifp).to_bytes(2, "big") + ifp for ifp in known)])
+    counted = xor([string, *map(_counted, known)])
     length = int.from_bytes(counted[:2], "big")
     if 0 < length <= len(string) - 2 and not counted[2 + length :].strip(b"\0"):
         return counted[2 : 2 + length], False

@@ -303,6 +303,15 @@ def test_we_answer_in_the_syntax_that_was_heard(negotiated: Syntax) -> None:
     assert terminal.syntax is negotiated.other
 
 
+def test_frames_that_are_cut_off_each_time_are_whole_in_the_other_syntax() -> None:
+    """A peer of 2002 that ends its bursts by fcs-OK and no-signal, although 1998 was negotiated."""
+    said = [PREAMBLE, *octets(DIS), FCS_OK, SILENCE]
+    heard = hear(*said, *said, *said, syntax=Syntax.Y1998, sent_in=Syntax.Y2002)
+    frames = [signal for signal in heard if isinstance(signal, FrameReceived)]
+    assert [frame.good for frame in frames] == [False, True, True]
+    assert frames[-1].frame == DIS
+
+
 def test_one_odd_packet_does_not_change_a_syntax_that_is_certain() -> None:
     terminal = Terminal(syntax=Syntax.Y1998)
     odd = encode(v17(RAW, bytes(9)), Syntax.Y2002)

@@ -443,6 +443,26 @@ def test_parity_restores_as_many_losses_in_a_row_as_there_are_strings(
         assert each.padded or each.ifp == expected
 
 
+@pytest.mark.parametrize("counted", [False, True])
+@pytest.mark.parametrize("lost", [None, 20, 24, 27])
+def test_parity_of_a_peer_that_counts_from_ffff_to_1(counted: bool, lost: int | None) -> None:
+    datagrams = parity_stream(50, strings=3, span=3, counted=counted)
+    numbers = [0x10000 - 25 + n if n < 25 else n - 24 for n in range(50)]
+    renumbered = [
+        number.to_bytes(2, "big") + each[2:] for number, each in zip(numbers, datagrams, strict=True)
+    ]
+    if lost is not None:
+        del renumbered[lost]
+    receiver = UdptlReceiver()
+    arrived = deliveries(receiver, renumbered)
+    assert [int.from_bytes(each.ifp[1:5], "big") for each in arrived] == [
+        # Right before the wrap nobody can tell what is missing, and nothing is made up.
+        n
+        for n in range(50)
+        if n != lost or lost != 24
+    ]
+
+
 def test_parity_beyond_what_is_kept_is_ignored() -> None:
     receiver = UdptlReceiver()
     numbers = (0, 1, 2, 6)

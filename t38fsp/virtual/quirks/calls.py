@@ -231,6 +231,7 @@ class EarlyHangUp(Quirk):
     """
 
     name: ClassVar[str] = "early-hang-up"
+    excludes: ClassVar[frozenset[str]] = frozenset({"crp"})
 
     def stage(self, gateway: Gateway) -> Quirk:
         return _HangsUpEarly()
