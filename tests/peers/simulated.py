@@ -28,6 +28,10 @@ class Party(Protocol):
     def take_datagrams(self) -> list[bytes]: ...
 
 
+Carrier = Callable[[Party, float], list[float]]
+"""When a datagram that a party sends at a time arrives at the other: never, once, or more often."""
+
+
 @dataclass(slots=True)
 class SimulatedCall:
     """What the line saw of a call; ``seconds`` is when it ended."""
@@ -51,6 +55,7 @@ def run(
     loss: float = 0.0,
     overtaken: float = 0.0,
     seed: int = 0,
+    carry: Carrier | None = None,
     until: Callable[[], bool] | None = None,
     linger: float = 5.0,
     limit: float = 1800.0,
@@ -65,6 +70,7 @@ def run(
         loss: share of datagrams (0..1) lost in each direction, copies independently.
         overtaken: share of datagrams that come 50 ms later, behind those sent after them.
         seed: of the line's random numbers.
+        carry: the line, instead of all those above.
         until: ends the call early when it returns true.
         linger: seconds that one party gets after the other has finished.
         limit: seconds after which the call is considered stuck.
@@ -85,6 +91,12 @@ def run(
         for sender, receiver in ((peer, ours), (ours, peer)):
             for datagram in sender.take_datagrams():
                 call.datagrams.append((now, sender, datagram))
+                if carry is not None:
+                    arrivals = carry(sender, now)
+                    call.lost += not arrivals
+                    for arrival in arrivals:
+                        heapq.heappush(in_flight, (arrival, next(order), receiver, datagram))
+                    continue
                 if chance.random() < loss:
                     call.lost += 1
                     continue

@@ -1,4 +1,4 @@
-"""What we send, decoded by tshark: the same packets, none malformed."""
+"""tshark as the other decoder: of what we send, and of what others sent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from t38fsp.t38.terminal import Terminal
 from t38fsp.t38.timing import Timing
 from t38fsp.trace.pcap import PcapWriter
 from tests.peers import tshark
+from tests.t38.agreement import compare
 from tests.t38.line import Line, Sent
+from tests.t38.recorded_calls import NAMES, datagrams
 
 NEAR, FAR = ("192.0.2.1", 40000), ("192.0.2.2", 40002)
 FIELDS = [
@@ -82,3 +84,32 @@ def test_tshark_sees_what_we_mean(tmp_path: Path, syntax: Syntax, timing: Timing
                 assert seen["t38.field_type"][: len(kinds)] == kinds
                 octets = [field.data.hex() for field in fields if field.data]
                 assert seen["t38.field_data"][: len(octets)] == octets
+
+
+@pytest.mark.tshark
+@pytest.mark.parametrize("name", NAMES)
+def test_tshark_agrees_on_every_field_of_recorded_calls(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "call.pcap"
+    tshark.write_capture(path, [(0.03 * n, NEAR, FAR, each) for n, each in enumerate(datagrams(name))])
+    found, fields, differences = compare(path, udptl_ports=[NEAR[1]])
+    assert differences == []
+    assert found == len(datagrams(name))
+    assert fields > 5 * found
+
+
+@pytest.mark.tshark
+@pytest.mark.parametrize("syntax", Syntax)
+@pytest.mark.parametrize("options", [{"parity": (3, 3)}, {"parity": (5, 2)}, {"redundancy": 2}])
+def test_tshark_reads_our_correction(
+    tmp_path: Path, syntax: Syntax, options: dict[str, int | tuple[int, int]]
+) -> None:
+    near = Terminal(syntax=syntax, timing=Timing(copies=1), **options)  # type: ignore[arg-type]
+    line = Line(near, Terminal(syntax=syntax))
+    line.send(0, HdlcBurst(Modem.V21, [b"\xff\xc0\xc2" + b"\x04" * 20, b"\xff\xc8\xc1\x00\x1f\x22"]))
+    line.send(0, RawBurst(Modem.V29_9600, random.Random(5).randbytes(2000)))
+    line.run(15.0)
+    path = tmp_path / "call.pcap"
+    capture(path, line.sent)
+    found, _, differences = compare(path, syntax, udptl_ports=[NEAR[1]])
+    assert differences == []
+    assert found == len(line.sent) > 80
