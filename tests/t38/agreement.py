@@ -60,7 +60,7 @@ def compare(
 ) -> tuple[int, int, list[str]]:
     """How many datagrams and fields of T.38 there are, and where the two readings differ.
 
-    Of identical datagrams in a row only the first is compared: tshark stops in the middle of a copy of the one
+    Of identical datagrams in a row only the first is compared: tshark stops in the middle of a copy of one
     that ended a burst, as its reassembly is over by then.
     """
     decoded = tshark.decode(
