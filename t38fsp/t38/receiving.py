@@ -157,8 +157,7 @@ class UdptlReceiver:
         recent = [history.get(number) for number in range(expected - strings * datagram.span, expected)]
         known = [ifp for ifp in recent if ifp is not None]
         return 0 < len(known) == len(recent) and all(
-            string in (xor(known[m::strings]), xor([_counted(ifp) for ifp in known[m::strings]]))
-            for m, string in enumerate(datagram.parity)
+            _is_parity(string, known[m::strings]) for m, string in enumerate(datagram.parity)
         )
 
     def _jump(self, datagram: Datagram, now: float) -> list[Delivery]:
@@ -273,8 +272,9 @@ class UdptlReceiver:
             missing = [n for n in group if n not in self._history]
             if len(missing) != 1 or missing[0] < expected or missing[0] in self._waiting:
                 continue
-            if not missing[0] & 0xFFFF:
-                continue  # perhaps there is none of that number
+            zero = number & ~0xFFFF
+            if group[0] <= zero and zero not in self._history:
+                continue  # perhaps there never was a 0000, and the group is another
             known = [self._history[n] for n in group if n in self._history]
             ifp, padded = _repaired(string, known)
             if ifp:
@@ -289,6 +289,12 @@ def _known_copies(datagram: Datagram) -> int:
         if not ifp:
             return count
     return len(datagram.secondaries)
+
+
+def _is_parity(string: bytes, primaries: list[bytes]) -> bool:
+    """Whether this is the parity of just these; zero octets at the end tell nothing."""
+    plain, counted = xor(primaries), xor([_counted(ifp) for ifp in primaries])
+    return string.rstrip(b"\0") in (plain.rstrip(b"\0"), counted.rstrip(b"\0"))
 
 
 def _counted(ifp: bytes) -> bytes:
