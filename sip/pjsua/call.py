@@ -30,8 +30,16 @@ from sip.line import (
     OfferRefused,
     Ringing,
 )
-from sip.message import Request, Response, parse_message, q850_cause
+from sip.message import Request, Response, q850_cause
 from sip.negotiation import Negotiation, read_answer, read_sdp
+from sip.pjsua.values import (
+    describe,
+    message_of,
+    parameters_for,
+    parameters_with,
+    request_in,
+    response_in,
+)
 from sip.reason import reason_header, reason_text
 from sip.sdp import MediaDescription, SessionDescription
 
@@ -82,10 +90,6 @@ def guarded(
     return wrapper
 
 
-def describe(error: Exception) -> str:
-    return str(error.reason) if isinstance(error, pj.Error) else str(error)
-
-
 class PjsuaCall(pj.Call):
     """A call that was placed, or that came in with ``invite``."""
 
@@ -110,6 +114,8 @@ class PjsuaCall(pj.Call):
         """Our offer within the call, on its way."""
         self._wanted: Sequence[MediaDescription] | None = None
         """An offer that waits for its moment."""
+        self._backing_off = False
+        """It was crossed by one of theirs."""
         self._not_before = 0.0
         self._challenged = False
         self._response: Response | None = None
@@ -128,27 +134,29 @@ class PjsuaCall(pj.Call):
         self._negotiation = self._negotiate(request.media_address)
         self._answerer = request.answerer
         self._first = self._negotiation.describe(request.media)
-        parameters = _parameters(headers_of(request))
+        parameters = parameters_with(headers_of(request))
         parameters.opt.audioCount = AUDIO_LINES
         self.makeCall(request.target, parameters)
 
     @guarded
     def ring(self) -> None:
-        self.answer(_status(180))
+        self.answer(parameters_for(180))
 
     @guarded
     def accept(self, media: Sequence[MediaDescription], media_address: str, answerer: Answerer) -> None:
         self._negotiation = self._negotiate(media_address)
         self._answerer = answerer
         self._first = self._negotiation.describe(media)
-        parameters = _status(200)
-        parameters.sdp.wholeSdp = bytes(self._first).decode()
+        parameters = parameters_for(200)
+        if self._offer is not None:
+            # Without one it crashes; then onCallSdpCreated puts ours in.
+            parameters.sdp.wholeSdp = bytes(self._first).decode()
         self.answer(parameters)
 
     @guarded
     def refuse(self, status: int) -> None:
         self._refused = status
-        self.answer(_status(status))
+        self.answer(parameters_for(status))
 
     def answer_with(self, answerer: Answerer) -> None:
         self._answerer = answerer
@@ -164,7 +172,7 @@ class PjsuaCall(pj.Call):
             return
         self._hung_up = reason or "we hung up"
         self._report_at = self._owner.now() + _REPORT_LIMIT
-        parameters = _parameters(() if reason is None else (reason_header(reason),))
+        parameters = parameters_with(() if reason is None else (reason_header(reason),))
         if self._invite is not None and not self._up:
             parameters.statusCode = 480
         self.hangup(parameters)
@@ -196,7 +204,7 @@ class PjsuaCall(pj.Call):
             self._offering = None
             raise
         self._lines = AUDIO_LINES
-        self._wanted = None
+        self._wanted, self._backing_off = None, False
 
     def _offer_answered(self, status: int, reason: str, response: Response | None) -> None:
         local, self._offering = self._offering, None
@@ -208,7 +216,7 @@ class PjsuaCall(pj.Call):
         elif status == 491:
             # RFC 3261 14.1: the owner of the Call-ID waits longer.
             owner = self._invite is None
-            self._wanted = local.media
+            self._wanted, self._backing_off = local.media, True
             self._not_before = self._owner.now() + self._owner.random.uniform(
                 *((2.1, 4) if owner else (0, 2))
             )
@@ -217,15 +225,20 @@ class PjsuaCall(pj.Call):
         else:
             answer = read_answer(response) if response is not None else None
             if answer is None:
-                self._owner.emit(OfferRefused(self.number, 488, "the answer to our offer cannot be read"))
+                self.hang_up("the answer to our offer cannot be read")
                 return
             # PJSIP never takes a media line away: before ours stands the refused one of the audio.
             surplus = max(0, len(answer.media) - len(local.media))
             answer = SessionDescription(
                 answer.origin, answer.address, answer.media[surplus:], answer.attributes, answer.name
             )
-            self._negotiation.agree(local, answer)
-            self._owner.emit(MediaChanged(self.number, local, answer, ours=True))
+            self._agree(local, answer, ours=True)
+
+    def _agree(self, local: SessionDescription, remote: SessionDescription, *, ours: bool) -> None:
+        """An offer was answered: tell the call, unless all is as it was."""
+        if (self._negotiation.local, self._negotiation.remote) != (local, remote):
+            self._negotiation.agree(local, remote)
+            self._owner.emit(MediaChanged(self.number, local, remote, ours))
 
     # --- callbacks of PJSIP ---------------------------------------------------------------------------------
 
@@ -240,7 +253,7 @@ class PjsuaCall(pj.Call):
     @guarded
     def onCallRxReinvite(self, prm: pj.OnCallRxReinviteParam) -> None:  # noqa: N802
         prm.statusCode = 488
-        offer = read_sdp(_request(prm.rdata.wholeMsg))
+        offer = read_sdp(request_in(prm.rdata.wholeMsg))
         if offer is None:
             # They want our offer: what holds.
             prm.statusCode = 200
@@ -263,14 +276,14 @@ class PjsuaCall(pj.Call):
         if transaction.role == pj.PJSIP_ROLE_UAS:
             if self._at_100 is not None and transaction.state == pj.PJSIP_TSX_STATE_PROCEEDING:
                 answer, self._at_100 = self._at_100, None
-                parameters = _status(200)
+                parameters = parameters_for(200)
                 parameters.sdp.wholeSdp = bytes(answer).decode()
                 self.answer(parameters)
             elif transaction.state in _ENDED_STATES:
                 self._answered(transaction.statusCode)
         elif transaction.state in _ENDED_STATES and self._offering is not None:
             received = state.type == pj.PJSIP_EVENT_RX_MSG
-            response = _response(state.src.rdata.wholeMsg) if received else None
+            response = response_in(state.src.rdata.wholeMsg) if received else None
             self._offer_answered(transaction.statusCode, transaction.statusText, response)
 
     def _answered(self, status: int) -> None:
@@ -278,13 +291,15 @@ class PjsuaCall(pj.Call):
         answering, self._answering, self._at_100 = self._answering, None, None
         if answering is not None and status < 300:
             offer, answer = answering
-            self._negotiation.agree(answer, offer)
-            self._owner.emit(MediaChanged(self.number, answer, offer, ours=False))
+            if self._backing_off:
+                # Ours was meant for what held before.
+                self._wanted, self._backing_off = None, False
+            self._agree(answer, offer, ours=False)
 
     @guarded
     def onCallState(self, prm: pj.OnCallStateParam) -> None:  # noqa: N802
         info = self.getInfo()
-        message = _message_of(prm.e)
+        message = message_of(prm.e)
         if info.state == pj.PJSIP_INV_STATE_EARLY:
             self._responded = True
             if self._invite is None and isinstance(message, Response):
@@ -356,50 +371,3 @@ class PjsuaCall(pj.Call):
 
 def _refuse(offer: SessionDescription) -> None:
     """Answers the offers of a call that nobody has taken yet."""
-
-
-def _parameters(headers: Sequence[tuple[str, str]]) -> pj.CallOpParam:
-    parameters = pj.CallOpParam(True)
-    parameters.opt.videoCount = 0
-    for name, value in headers:
-        header = pj.SipHeader()
-        header.hName, header.hValue = name, value
-        parameters.txOption.headers.append(header)
-    return parameters
-
-
-def _status(status: int) -> pj.CallOpParam:
-    parameters = pj.CallOpParam(True)
-    parameters.opt.videoCount = 0
-    parameters.statusCode = status
-    return parameters
-
-
-def _message_of(event: pj.SipEvent) -> Request | Response | None:
-    """The message that an event is about, sent or received."""
-    body = event.body
-    text = ""
-    if event.type == pj.PJSIP_EVENT_TSX_STATE:
-        if body.tsxState.type == pj.PJSIP_EVENT_RX_MSG:
-            text = body.tsxState.src.rdata.wholeMsg
-        elif body.tsxState.type == pj.PJSIP_EVENT_TX_MSG:
-            text = body.tsxState.src.tdata.wholeMsg
-    elif event.type == pj.PJSIP_EVENT_RX_MSG:
-        text = body.rxMsg.rdata.wholeMsg
-    return parse(text) if text else None
-
-
-def parse(text: str) -> Request | Response:
-    return parse_message(text.encode("utf-8", "surrogateescape"))
-
-
-def _request(text: str) -> Request:
-    message = parse(text)
-    if not isinstance(message, Request):
-        raise ParseError("a re-INVITE is no request")
-    return message
-
-
-def _response(text: str) -> Response | None:
-    message = parse(text)
-    return message if isinstance(message, Response) else None

@@ -25,7 +25,8 @@ from sip.identity import ANONYMOUS, hides
 from sip.line import CallRequest, Credentials, Hop, Incoming, LineEvent, SessionTimers, Transport
 from sip.message import Request
 from sip.negotiation import read_sdp
-from sip.pjsua.call import PjsuaCall, describe, parse
+from sip.pjsua.call import PjsuaCall
+from sip.pjsua.values import describe, parse
 from sip.remote.wire import Accept, AnswerWith, HangUp, Offer, Place, Refuse, Ring, Verb
 from sip.sdp import SessionDescription
 
@@ -36,6 +37,8 @@ MOST_CALLS = 4
 _STEP = 10
 """Milliseconds that PJSIP waits for the network before commands get their turn."""
 _MOST_ACCOUNTS = 6
+_TRIES = 16
+"""Ports that are tried for one that is free for UDP and for TCP."""
 _CODECS = ("PCMU/8000", "PCMA/8000")
 _GOODBYE_LIMIT = 2.0
 _BUSY = 486
@@ -99,14 +102,7 @@ class Stack:
         config.medConfig.threadCnt = 0
         config.medConfig.hasIoqueue = False
         self._endpoint.libInit(config)
-        transport = pj.TransportConfig()
-        transport.port = port
-        transport.boundAddress = "" if host == "0.0.0.0" else host
-        udp = self._endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, transport)
-        address = self._endpoint.transportGetInfo(udp).localAddress
-        self._port = int(address.rpartition(":")[2])
-        transport.port = self._port
-        self._endpoint.transportCreate(pj.PJSIP_TRANSPORT_TCP, transport)
+        self._port = self._listen(host, port)
         self._endpoint.libStart()
         # Without a device PJSIP would never free what it makes for the audio of a call.
         self._endpoint.audDevManager().setNullDev()
@@ -116,6 +112,25 @@ class Stack:
         self._listening = _Account(self._on_call)
         self._listening.create(_account_config(f"sip:fax@{host}:{self._port}"), True)
         return host, self._port
+
+    def _listen(self, host: str, port: int) -> int:
+        """Listen on UDP and TCP; with port 0 on any that is free for both. Returns it."""
+        transport = pj.TransportConfig()
+        transport.boundAddress = "" if host == "0.0.0.0" else host
+        for attempt in range(_TRIES):
+            transport.port = port
+            udp = self._endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, transport)
+            address = self._endpoint.transportGetInfo(udp).localAddress
+            transport.port = int(address.rpartition(":")[2])
+            try:
+                self._endpoint.transportCreate(pj.PJSIP_TRANSPORT_TCP, transport)
+            except pj.Error:
+                self._endpoint.transportClose(udp)
+                if port or attempt == _TRIES - 1:
+                    raise
+            else:
+                break
+        return int(transport.port)
 
     def now(self) -> float:
         return time.monotonic()

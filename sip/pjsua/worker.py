@@ -17,8 +17,8 @@ from random import SystemRandom
 
 import pjsua2 as pj
 
-from sip.pjsua.call import describe
 from sip.pjsua.stack import Stack
+from sip.pjsua.values import describe
 from sip.pjsua.wire import Close, Freed, Message, NotStarted, Start, Started, codec
 from sip.remote.codec import Codec, WireError
 from sip.remote.pipes import PipeHandler, PipeWriter, take_standard_streams

@@ -78,6 +78,13 @@ class Peer:
         """Wait for an event of this kind."""
         return (await self.expect_several(kind, 1))[0]
 
+    async def expect_more(self, count: int) -> None:
+        """Wait until there are more events than so many."""
+        async with asyncio.timeout(LIMIT):
+            while len(self.events) <= count:
+                self._came.clear()
+                await self._came.wait()
+
     async def expect_several(self, kind: type[Event], count: int) -> list[Event]:
         """Wait for so many events of this kind."""
         async with asyncio.timeout(LIMIT):
