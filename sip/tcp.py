@@ -55,6 +55,7 @@ class Connection(asyncio.BufferedProtocol):
         self._owner = owner
         self._transport: asyncio.Transport | None = None
         self._unsent: list[bytes] = []
+        self._closed = False
         # TLS fills it piece by piece; only slices of a view are not copies.
         self._buffer = memoryview(bytearray(_BUFFER))
 
@@ -62,6 +63,10 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        if self._closed:
+            # It was given up during the handshake, when there was nothing to abort yet.
+            self._transport.abort()
+            return
         try:
             self._owner.check(self.hop, transport, ours=self.ours)
         except TlsError as error:
@@ -76,7 +81,7 @@ class Connection(asyncio.BufferedProtocol):
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        if self.refusal is not None:
+        if self._closed or self.refusal is not None:
             return
         self.stream.receive(bytes(self._buffer[:nbytes]), self._owner.now)
         self.settle()
@@ -112,6 +117,7 @@ class Connection(asyncio.BufferedProtocol):
     def close(self, why: str) -> None:
         """Use the connection no more."""
         _logger.info("closed the connection with %s: %s", self.hop, why)
+        self._closed = True
         self._owner.drop(self, why)
         if self._transport is None:
             self.gone.set()
