@@ -39,6 +39,8 @@ class ReceivingCall(FaxCall):
         self._data = bytearray()
         self._checker: LineChecker | None = None
         self._index = 0
+        self._too_long = False
+        """The page has more octets than are kept."""
         self._incomplete = False
         """Packets of the page are lost."""
         self._refusals = 0
@@ -82,12 +84,13 @@ class ReceivingCall(FaxCall):
             case PageBegun(index=index, mode=mode):
                 self._data.clear()
                 self._checker = None if mode.ecm else LineChecker(mode.coding, mode.width)
-                self._incomplete = False
+                self._too_long = self._incomplete = False
                 if index != self._index:
                     self._index, self._refusals = index, 0
                 super()._on_output(output, now)
             case PageData(data=data, after_gap=after_gap):
-                if len(self._data) + len(data) <= _PAGE_LIMIT:
+                self._too_long |= len(self._data) + len(data) > _PAGE_LIMIT
+                if not self._too_long:
                     self._data += data
                     if self._checker is not None:
                         self._incomplete |= after_gap and not self._checker.ended
@@ -99,7 +102,10 @@ class ReceivingCall(FaxCall):
 
     def _page_received(self, page: PageReceived, now: float) -> None:
         quality = None if self._checker is None else self._checker.finish()
-        if quality is not None and self._is_refused(quality):
+        if self._too_long:
+            error = f"it has more than the {_PAGE_LIMIT} octets that are kept of a page"
+            self._receiver.page_not_stored(page.index, error, now)
+        elif quality is not None and self._is_refused(quality):
             self._receiver.page_refused(page.index, now)
         else:
             self._page_jobs.append(StorePage(page.index, page.mode, bytes(self._data)))
