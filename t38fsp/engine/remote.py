@@ -323,12 +323,12 @@ class _Child:
                 if job is not None:
                     job.deliver(event)
             case Called(call):
-                self._on_incoming(self, call)
+                _tell(self._on_incoming, self, call)
             case Gone(number):
-                self._on_gone(self, number)
+                _tell(self._on_gone, self, number)
             case RegistrationChanged():
                 if self._on_registration is not None:
-                    self._on_registration(message)
+                    _tell(self._on_registration, message)
             case Logged(name, level, text):
                 logging.getLogger(name).log(level, "%s", text)
             case Started():
@@ -357,3 +357,10 @@ class _Child:
         self._answer.put(NotStarted(f"{reason} while it started"))
         if self._started_at is not None:
             self._on_death(time.monotonic() - self._started_at)
+
+
+def _tell(callback: Callable[..., None], *arguments: object) -> None:
+    try:
+        callback(*arguments)
+    except Exception:  # the program's code: every job waits for the thread that it runs on
+        _logger.exception("a callback of the program failed")

@@ -101,6 +101,18 @@ def test_an_engine_that_breaks_as_it_starts_is_an_error() -> None:
         engine.start()
 
 
+def test_a_callback_that_fails_harms_no_job() -> None:
+    def broken(call: IncomingCall) -> None:
+        raise RuntimeError("a fault of the program")
+
+    engine = EngineProcess(EngineSettings(("127.0.0.1", 5060)), broken, factory=FAKE_ENGINE)
+    try:
+        assert result_of(send(engine, "call-completed")).completed
+        assert result_of(send(engine, "completed")).completed
+    finally:
+        engine.close()
+
+
 class TestDeath:
     def test_the_job_ends_with_what_was_known(self, engine: EngineProcess) -> None:
         job = send(engine, "dial-answer-switch-page-done-hold")
