@@ -141,6 +141,7 @@ class RunningCall:
             self._observer(event)
         elif isinstance(self.call, ReceivingCall) and event.result.pages_confirmed:
             self._closing = self._loop.create_task(self._finish_file(event))
+            self._closing.add_done_callback(self._done)
         else:
             self._end(event)
 
@@ -150,7 +151,9 @@ class RunningCall:
             await self._images.finish(self._file, event.result.pages_confirmed)
         except ImageError as error:
             logger.warning("the page count of %s is missing: %s", self._file, error)
-        self._end(event)
+        finally:
+            # The pages are there, whatever becomes of their count.
+            self._end(event)
 
     def _end(self, event: Finished) -> None:
         if self._over:

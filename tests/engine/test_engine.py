@@ -349,6 +349,23 @@ async def test_a_fault_in_the_image_work_ends_the_call(
     assert (await called.result(taken)).status is FaxStatus.DISCONNECTED
 
 
+async def test_a_fault_in_counting_the_pages_takes_none_away(
+    start: Start, document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken_later(*arguments: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    called, caller = await start(accept_calls=True), await start()
+    monkeypatch.setattr(called.engine._images, "finish", broken_later)
+    job = caller.send(document, called.address)
+    taken = await called.take(tmp_path / "received.tif")
+    await caller.expect(job, Connected)
+    caller.engine.proceed(job, True)
+    result = await called.result(taken)
+    assert (result.status, result.pages_confirmed) == (FaxStatus.COMPLETED, 1)
+    assert (await caller.result(job)).completed
+
+
 async def test_a_fault_before_dialling(
     start: Start, document: Path, silent: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
