@@ -172,9 +172,11 @@ class LineServer:
             _logger.error("an engine wrote what is no command: %s", error)
         except ConnectionError as error:
             _logger.warning("the connection to an engine broke: %s", error)
-        if client is not None:
-            self._forget(client)
-        writer.close()
+        finally:
+            # Also when the line failed on a fault of ours: a client without a reader must get no calls.
+            if client is not None:
+                self._forget(client)
+            writer.close()
 
     def _welcome(self, writer: asyncio.StreamWriter, hello: Hello) -> _Client:
         _logger.info("engine %s takes up to %d calls", hello.name, hello.max_incoming)
