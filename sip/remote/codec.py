@@ -89,7 +89,7 @@ class Codec(Generic[MessageT]):
                 return hint[data]
             if type(data) is hint or (hint is float and type(data) is int):
                 return data
-        raise WireError(f"{data!r:.60} is not a {hint}")
+        raise WireError(f"{_kind(data)} is not a {hint}")
 
     def _one_of(self, choices: tuple[object, ...], data: object) -> object:
         for choice in choices:
@@ -101,12 +101,12 @@ class Codec(Generic[MessageT]):
             except WireError:
                 if named:
                     raise
-        raise WireError(f"{data!r:.60} is none of what is expected here")
+        raise WireError(f"{_kind(data)} is none of what is expected here")
 
     def _object(self, cls: type, data: object) -> object:
         hints = _hints(cls)
         if not (isinstance(data, list) and len(data) == 1 + len(hints) and data[0] == cls.__name__):
-            raise WireError(f"{data!r:.60} is not a {cls.__name__}")
+            raise WireError(f"{_kind(data)} is not a {cls.__name__}")
         try:
             return cls(*map(self._checked, hints, data[1:]))
         except ValueError as error:
@@ -152,6 +152,13 @@ class Decoder(Generic[MessageT]):
             messages.append(self._codec.decode(bytes(self._pending[LENGTH_OCTETS:end])))
             del self._pending[:end]
         return messages
+
+
+def _kind(data: object) -> str:
+    """What ``data`` is, and not what it says: it may hold passwords, and errors are logged."""
+    if isinstance(data, list) and data and isinstance(data[0], str) and data[0].isidentifier():
+        return f"a list of {len(data)} that begins like a {data[0]:.40}"
+    return f"a {type(data).__name__}"
 
 
 def function_name(function: Callable[..., object]) -> str:

@@ -158,3 +158,12 @@ def test_only_known_classes_with_fields_of_their_types_are_made(body: bytes) -> 
 def test_a_frame_that_is_too_long_is_refused_before_it_arrives() -> None:
     with pytest.raises(WireError, match="longer"):
         CODEC.decoder().feed((MAX_FRAME + 1).to_bytes(LENGTH_OCTETS, "big"))
+
+
+def test_an_error_does_not_tell_the_password() -> None:
+    """As when the two processes are of different versions: errors are logged."""
+    frame = CODEC.encode(Send(1, SendJob("d", "sip:a@b", credentials=Credentials("user", "secret"))))
+    body = frame[LENGTH_OCTETS:].replace(b'"secret"]', b'"secret","more"]')
+    with pytest.raises(WireError, match="a list of 4 that begins like a Credentials") as caught:
+        CODEC.decode(body)
+    assert "secret" not in str(caught.value)
