@@ -63,6 +63,7 @@ from t38fsp.t30.outputs import (
     SendBurst,
 )
 from t38fsp.t30.vocabulary import LineSignal, PageMode, ToneHeard
+from t38fsp.t38.connection import Setup
 from t38fsp.t38.terminal import Packet, Terminal
 
 _T1 = 35.0
@@ -102,6 +103,8 @@ class CallEnvironment:
     media_address: str
     media_port: int
     rtp: RtpStart
+    tcp: bool = False
+    """There can be a TCP connection: ``stream`` of the call is heeded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +149,16 @@ class FaxCall(ABC):
         self._settings = settings
         self._environment = environment
         self._role = role
-        self._capabilities = MediaCapabilities(environment.media_port, our_parameters(settings))
+        self._capabilities = MediaCapabilities(
+            environment.media_port, our_parameters(settings), environment.tcp
+        )
         self._answerer: Answerer = partial(answer_offer, self._capabilities)
         self.line_call: int | None = None
         self.remote_media: Address | None = None
         """Where datagrams go; changes with the SDP."""
+        self.stream: Setup | None = None
+        """How a connection with ``remote_media`` comes about, for T.38 over TCP; what goes and comes over it
+        is given out and taken as datagrams are."""
         self.result: FaxResult | None = None
         self._phase = Phase.IDLE
         self._timers: dict[Timer, float] = {}
@@ -189,7 +197,8 @@ class FaxCall(ABC):
         """A datagram arrived; true when it was understood, so that its source may be latched."""
         if self._terminal is not None:
             # Stragglers of the audio are none of the terminal's business.
-            accepted = not looks_like_rtp(data) and self._terminal.receive(data, now)
+            straggler = self.stream is None and looks_like_rtp(data)
+            accepted = not straggler and self._terminal.receive(data, now)
         elif self._audio is not None and self._audio.receive(data, now):
             accepted = True
         else:
@@ -304,6 +313,7 @@ class FaxCall(ABC):
         for timer in (Timer.OFFER, Timer.NOT_SWITCHED):
             self._timers.pop(timer, None)
         self._terminal = terminal_for(media, self._settings)
+        self.stream = media.setup
         self._emit(events.SwitchedToT38(self._record.dialog, ours))
         self._terminal.start(now)
         self._session.limit_rate(media.max_bit_rate)

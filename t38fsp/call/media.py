@@ -13,14 +13,19 @@ from sip.sdp import MediaDescription, Origin, SessionDescription
 from t38fsp.audio import offer as audio_sdp
 from t38fsp.audio.g711 import Law
 from t38fsp.t38.attributes import ErrorCorrection, T38Parameters, answer, settled_correction
+from t38fsp.t38.connection import PROTOCOL, Setup, over_tcp
 
 
 @dataclass(frozen=True, slots=True)
 class MediaCapabilities:
-    """What one end of a call can do: one port for RTP and UDPTL, and our T.38 parameters."""
+    """What one end of a call can do: one port for RTP and UDPTL, and our T.38 parameters.
+
+    With ``tcp`` an offer of T.38 over TCP is taken where none over UDPTL comes; we offer none.
+    """
 
     port: int
     t38: T38Parameters
+    tcp: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +39,13 @@ class AudioMedia:
 
 @dataclass(frozen=True, slots=True)
 class ImageMedia:
-    """T.38 over UDPTL is agreed on, towards ``remote``; sizes are each side's own."""
+    """T.38 is agreed on, towards ``remote``; sizes are each side's own."""
 
     remote: Address
     ours: T38Parameters
     theirs: T38Parameters
+    setup: Setup | None = None
+    """How we come to the TCP connection; None over UDPTL."""
 
     @property
     def version(self) -> int:
@@ -81,6 +88,11 @@ def answer_offer(
             answers[index] = image
             return answers
     for index, media in enumerate(offer.media):
+        image = _stream_answer(capabilities, media) if capabilities.tcp else None
+        if image is not None:
+            answers[index] = image
+            return answers
+    for index, media in enumerate(offer.media):
         chosen = None if media.rejected else audio_sdp.choose(media)
         if chosen is not None:
             answers[index] = audio_sdp.audio_media(capabilities.port, (chosen[0],))
@@ -111,7 +123,7 @@ class HoldImage:
     def __call__(self, offer: SessionDescription) -> Sequence[MediaDescription] | None:
         answers = [_refused(media) for media in offer.media]
         for index, media in enumerate(offer.media):
-            if _is_t38(media):
+            if _is_t38(media, self.image.protocol.lower()):
                 answers[index] = self.image
                 return answers
         if offer.media and self._is_known(offer.origin):
@@ -126,17 +138,19 @@ class HoldImage:
 
 def hold_image(local: SessionDescription, remote: SessionDescription) -> HoldImage:
     """The answerer from now on, when these agreed on T.38."""
-    return HoldImage(next(media for media in local.media if _is_t38(media)), remote.origin)
+    return HoldImage(
+        next(media for media in local.media if _is_t38(media) or _is_t38(media, PROTOCOL)), remote.origin
+    )
 
 
 def _refused(media: MediaDescription) -> MediaDescription:
     return MediaDescription(media.kind, 0, media.protocol, media.formats)
 
 
-def _is_t38(media: MediaDescription) -> bool:
+def _is_t38(media: MediaDescription, protocol: str = "udptl") -> bool:
     return (
         media.kind.lower() == "image"
-        and media.protocol.lower() == "udptl"
+        and media.protocol.lower() == protocol
         and "t38" in (name.lower() for name in media.formats)
         and not media.rejected
     )
@@ -147,6 +161,16 @@ def _image_answer(capabilities: MediaCapabilities, media: MediaDescription) -> M
         return None
     parameters = answer(T38Parameters.from_media(media), capabilities.t38)
     return None if parameters is None else parameters.to_media(capabilities.port)
+
+
+def _stream_answer(capabilities: MediaCapabilities, media: MediaDescription) -> MediaDescription | None:
+    if not _is_t38(media, PROTOCOL):
+        return None
+    parameters = answer(T38Parameters.from_media(media), capabilities.t38)
+    setup = Setup.of_offer(media).answered
+    if parameters is None or setup is None:
+        return None
+    return over_tcp(parameters.to_media(capabilities.port), setup)
 
 
 def agreed_media(local: SessionDescription, remote: SessionDescription) -> AudioMedia | ImageMedia | None:
@@ -160,6 +184,13 @@ def agreed_media(local: SessionDescription, remote: SessionDescription) -> Audio
         if _is_t38(ours) and _is_t38(theirs):
             address = remote.address_of(theirs), theirs.port
             return ImageMedia(address, T38Parameters.from_media(ours), T38Parameters.from_media(theirs))
+    for ours, theirs in pairs:
+        if _is_t38(ours, PROTOCOL) and _is_t38(theirs, PROTOCOL) and ours.has("setup"):
+            address = remote.address_of(theirs), theirs.port
+            setup = Setup.of_offer(ours)
+            return ImageMedia(
+                address, T38Parameters.from_media(ours), T38Parameters.from_media(theirs), setup
+            )
     for ours, theirs in pairs:
         both = ours.kind.lower() == theirs.kind.lower() == "audio"
         chosen = audio_sdp.choose(theirs) if both else None

@@ -6,6 +6,7 @@ from t38fsp.call.media import ImageMedia
 from t38fsp.jobs import CallSettings
 from t38fsp.t38.attributes import ErrorCorrection, T38Parameters
 from t38fsp.t38.ifp import Syntax
+from t38fsp.t38.stream_terminal import StreamTerminal
 from t38fsp.t38.terminal import Terminal
 from t38fsp.t38.timing import TALKER_ECHO_PROTECTION, Timing
 
@@ -22,17 +23,27 @@ def our_parameters(settings: CallSettings) -> T38Parameters:
 def terminal_for(media: ImageMedia, settings: CallSettings) -> Terminal:
     """The terminal of a call: the limits of the far end, unless the settings know better."""
     theirs = media.theirs
+    syntax = Syntax.for_version(media.version)
+    max_buffer = settings.max_buffer or theirs.max_buffer
+    if media.setup is not None:
+        return StreamTerminal(
+            syntax=syntax,
+            max_ifp=settings.max_ifp or theirs.max_ifp,
+            max_buffer=max_buffer,
+            fill_removal=media.fill_bit_removal,
+            timing=_timing(settings),
+        )
     correction = media.error_correction
     redundancy = 0 if correction is ErrorCorrection.NONE else settings.redundancy
     by_parity = correction is ErrorCorrection.FEC and settings.parity > 0
     return Terminal(
-        syntax=Syntax.for_version(media.version),
+        syntax=syntax,
         redundancy=redundancy,
         control_redundancy=max(redundancy, settings.control_redundancy) if redundancy else 0,
         parity=(settings.parity, settings.parity_span) if by_parity else None,
         max_datagram=settings.max_datagram or theirs.max_datagram,
         max_ifp=settings.max_ifp or (theirs.max_ifp if settings.max_datagram is None else None),
-        max_buffer=settings.max_buffer or theirs.max_buffer,
+        max_buffer=max_buffer,
         fill_removal=media.fill_bit_removal,
         timing=_timing(settings),
     )

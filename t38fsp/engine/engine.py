@@ -294,7 +294,7 @@ class FaxEngine:
             sequence=self._random.getrandbits(16),
             timestamp=self._random.getrandbits(32),
         )
-        return CallEnvironment(self._line.local_host(peer), media.port, start)
+        return CallEnvironment(self._line.local_host(peer), media.port, start, tcp=True)
 
     def _run(self, job: int, call: FaxCall, media: MediaPort, file: str) -> None:
         """Attach a call that has been started to the wire."""

@@ -15,6 +15,7 @@ from t38fsp.call.sending import SendingCall
 from t38fsp.call.verdict import verdict
 from t38fsp.engine.media import MediaPort
 from t38fsp.engine.pacer import Pacer
+from t38fsp.engine.stream import MediaStream
 from t38fsp.events import FaxEvent, Finished
 from t38fsp.image.errors import ImageError
 from t38fsp.image.pool import ImagePool
@@ -57,6 +58,7 @@ class RunningCall:
         self._timer: asyncio.TimerHandle | None = None
         self._page_tasks: set[asyncio.Task[None]] = set()
         self._closing: asyncio.Task[None] | None = None
+        self._stream: MediaStream | None = None
 
     def line_event(self, event: LineEvent) -> None:
         self._feed(self.call.line_event, event)
@@ -117,10 +119,17 @@ class RunningCall:
             self._timer = self._loop.call_at(deadline, self._on_deadline)
 
     def set_remote(self, address: Address) -> None:
-        self._media.set_remote(address)
+        if self.call.stream is None:
+            self._media.set_remote(address)
+        elif self._stream is None:
+            self._stream = MediaStream(self._media.address, self.datagram_received)
+            self._stream.open(address, self.call.stream)
 
     def send(self, datagram: bytes) -> None:
-        self._media.send(datagram)
+        if self._stream is not None:
+            self._stream.send(datagram)
+        else:
+            self._media.send(datagram)
 
     def pace(self, packets: Sequence[Packet]) -> None:
         self._pacer.add(self, packets)
@@ -165,6 +174,8 @@ class RunningCall:
         self._over = True
         self._pacer.remove(self)
         self._media.close()
+        if self._stream is not None:
+            self._stream.close()
         for task in self._page_tasks:
             task.cancel()
         self._on_over()

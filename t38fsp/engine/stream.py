@@ -1,0 +1,111 @@
+"""The TCP connection of a call whose T.38 goes over one (T.38 over TPKT; RFC 4145)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from sip.line import Address
+from t38fsp.t38.connection import Setup
+
+logger = logging.getLogger(__name__)
+
+CONNECT_LIMIT = 10.0
+"""Seconds that a connection may take to come about; T.30 waits for 35."""
+_MOST_WAITING = 64 * 1024
+"""Octets not yet written; a fax at modem speed writes two thousand in a second."""
+
+
+class MediaStream(asyncio.Protocol):
+    """One connection: made by us, or awaited at ``local``. What is sent before it is there goes first then.
+
+    ``on_data`` gets the octets as they come. When no connection comes about, or one ends, nothing more is
+    sent or heard, and the time limits of T.30 end the call.
+    """
+
+    def __init__(self, local: Address, on_data: Callable[[bytes], object]) -> None:
+        self._local = local
+        self._on_data = on_data
+        self._remote_host = ""
+        self._waiting = bytearray()
+        self._transport: asyncio.Transport | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._server: asyncio.Server | None = None
+        self._closed = False
+
+    def open(self, remote: Address, setup: Setup) -> None:
+        """Connect to ``remote``, or, as the passive side, take the first connection from its host."""
+        self._remote_host = remote[0]
+        self._opening = asyncio.get_running_loop().create_task(self._open(remote, setup))
+
+    async def _open(self, remote: Address, setup: Setup) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            if setup is Setup.ACTIVE:
+                async with asyncio.timeout(CONNECT_LIMIT):
+                    await loop.create_connection(lambda: self, *remote, local_addr=(self._local[0], 0))
+            else:
+                self._server = await loop.create_server(lambda: _Visitor(self), *self._local)
+        except (OSError, TimeoutError) as error:
+            logger.warning("no TCP connection with %s:%d for T.38: %s", *remote, error)
+
+    def send(self, octets: bytes) -> None:
+        """Write in order; a far end that takes nothing is left at some point."""
+        if self._closed:
+            return
+        if self._transport is None:
+            if len(self._waiting) < _MOST_WAITING:
+                self._waiting += octets
+        elif self._transport.get_write_buffer_size() > _MOST_WAITING:
+            self._transport.abort()
+        else:
+            self._transport.write(octets)
+
+    def close(self) -> None:
+        """End the connection once what was sent is written. Closing twice is no error."""
+        self._closed = True
+        if self._opening is not None:
+            self._opening.cancel()
+        if self._server is not None:
+            self._server.close()
+        if self._transport is not None:
+            self._transport.close()
+
+    # --- asyncio.Protocol -----------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.write(bytes(self._waiting))
+        self._waiting.clear()
+        if self._server is not None:
+            self._server.close()
+
+    def data_received(self, data: bytes) -> None:
+        if not self._closed:
+            self._on_data(data)
+
+    def accepts(self, host: str) -> bool:
+        """Whether a connection from ``host`` is the one that is awaited."""
+        return not self._closed and self._transport is None and host == self._remote_host
+
+
+class _Visitor(asyncio.Protocol):
+    """A connection that was made to us: the far end's, or a stranger's, which is dropped."""
+
+    def __init__(self, stream: MediaStream) -> None:
+        self._stream = stream
+        self._welcome = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._welcome = self._stream.accepts(transport.get_extra_info("peername")[0])
+        if self._welcome:
+            self._stream.connection_made(transport)
+        else:
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        if self._welcome:
+            self._stream.data_received(data)

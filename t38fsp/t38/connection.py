@@ -1,0 +1,52 @@
+"""T.38 over TCP in SDP: ``m=image PORT TCP t38``, and who opens the connection (RFC 4145).
+
+What does not say who does it takes the default: the side that offers connects.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import Enum
+
+from sip.sdp import Attribute, MediaDescription
+
+PROTOCOL = "tcp"
+DISCARD = 9
+"""The port that stands for none, where a side connects and does not listen (RFC 4145 4.1)."""
+
+_UDP_ONLY = frozenset({"t38faxudpec", "t38faxmaxdatagram"})
+
+
+class Setup(Enum):
+    """``a=setup``, seen by the side that wrote it (RFC 4145 4)."""
+
+    ACTIVE = "active"
+    PASSIVE = "passive"
+    ACTPASS = "actpass"
+    HOLDCONN = "holdconn"
+
+    @classmethod
+    def of_offer(cls, media: MediaDescription) -> Setup:
+        """What an offer says of the connection; nothing, or nonsense, is ``active``."""
+        value = (media.get("setup") or "").strip().lower()
+        return cls(value) if value in _VALUES else cls.ACTIVE
+
+    @property
+    def answered(self) -> Setup | None:
+        """How we answer an offer of this: rather connecting than waiting; None to ``holdconn``."""
+        return _ANSWERS.get(self)
+
+
+_VALUES = frozenset(setup.value for setup in Setup)
+_ANSWERS = {Setup.ACTIVE: Setup.PASSIVE, Setup.PASSIVE: Setup.ACTIVE, Setup.ACTPASS: Setup.ACTIVE}
+
+
+def over_tcp(media: MediaDescription, setup: Setup) -> MediaDescription:
+    """The description of T.38 over UDPTL as one over a new TCP connection."""
+    kept = [attribute for attribute in media.attributes if attribute.name.lower() not in _UDP_ONLY]
+    return replace(
+        media,
+        protocol=PROTOCOL,
+        port=DISCARD if setup is Setup.ACTIVE else media.port,
+        attributes=(*kept, Attribute("setup", setup.value), Attribute("connection", "new")),
+    )

@@ -1,0 +1,71 @@
+"""The T.38 terminal over TCP: the same bursts at the same pace, but nothing is lost, copied or numbered.
+
+Pages keep the pace of the modem, as over UDPTL: behind the far end there may be one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from t38fsp.t38.ifp import IfpError, Syntax
+from t38fsp.t38.terminal import Packet, Terminal
+from t38fsp.t38.timing import Timing
+from t38fsp.t38.tpkt import TpktError, TpktReader, wrap
+
+
+class StreamTerminal(Terminal):
+    """One end of a T.38 call over a TCP connection; ``receive`` takes what arrives, cut anywhere.
+
+    ``max_ifp`` and ``max_buffer`` are those of :class:`Terminal`.
+    """
+
+    def __init__(
+        self,
+        *,
+        syntax: Syntax = Syntax.Y1998,
+        max_ifp: int | None = None,
+        max_buffer: int | None = None,
+        fill_removal: bool = False,
+        timing: Timing | None = None,
+    ) -> None:
+        super().__init__(
+            syntax=syntax,
+            redundancy=0,
+            max_ifp=max_ifp,
+            max_buffer=max_buffer,
+            fill_removal=fill_removal,
+            timing=replace(timing or Timing(), copies=1),
+        )
+        self._reader: TpktReader | None = TpktReader(syntax)
+
+    @property
+    def broken(self) -> bool:
+        """What came was no T.38, and nothing behind it can be read."""
+        return self._reader is None
+
+    def receive(self, datagram: bytes, now: float) -> bool:
+        """Take a piece of the stream; true when it could be read."""
+        if self._reader is None:
+            return False
+        try:
+            packets = self._reader.feed(datagram)
+        except TpktError:
+            self._reader = None
+            self.counters.malformed += 1
+            return False
+        for ifp in packets:
+            try:
+                packet = self._dialect.read(ifp, in_frame=self._listener.in_frame)
+            except IfpError:
+                self.counters.malformed += 1
+                continue
+            self.counters.received += 1
+            self.hear(packet, now)
+        return True
+
+    def release(self, packet: Packet) -> bytes | None:
+        """The octets to write now; without TPKT to a far end that has shown to do without it."""
+        if packet.generation != self._generation:
+            return None
+        bare = self._reader is not None and self._reader.bare
+        return packet.ifp if bare else wrap(packet.ifp)

@@ -1,0 +1,98 @@
+"""IFP packets on a TCP connection: TPKT (RFC 1006 6, RFC 2126 4.3), as T.38 has it.
+
+A packet is 03, a reserved octet, the length of it all in sixteen bits, and one IFP packet. There is no UDPTL,
+no numbering and no redundancy: TCP does what they do. Some leave TPKT out and write IFP packets back to back,
+which the first octet tells: no IFP packet begins with 03.
+"""
+
+from __future__ import annotations
+
+from t38fsp.t38.ifp import Syntax
+
+VERSION = 3
+HEADER = 4
+"""Octets."""
+MAX_PACKET = 2048
+"""Octets of one IFP packet that are taken; those of fax are a few hundred at most."""
+
+
+class TpktError(ValueError):
+    """The octets of the connection are no packets, so nothing behind them can be read either."""
+
+
+def wrap(ifp: bytes) -> bytes:
+    """``ifp`` with its header. Raises TpktError above 65531 octets."""
+    length = HEADER + len(ifp)
+    if length > 0xFFFF:
+        raise TpktError(f"{len(ifp)} octets are more than one TPKT carries")
+    return bytes((VERSION, 0)) + length.to_bytes(2, "big") + ifp
+
+
+class TpktReader:
+    """Cuts what arrives on a connection into IFP packets; ``syntax`` counts only where TPKT is left out."""
+
+    def __init__(self, syntax: Syntax) -> None:
+        self._syntax = syntax
+        self._octets = bytearray()
+        self._bare: bool | None = None
+
+    @property
+    def bare(self) -> bool:
+        """The far end writes no TPKT; whoever does not, does not read it either."""
+        return self._bare is True
+
+    def feed(self, octets: bytes) -> list[bytes]:
+        """The packets that are complete now. Raises TpktError, after which the connection is of no use."""
+        self._octets += octets
+        if self._bare is None and self._octets:
+            self._bare = self._octets[0] != VERSION
+        packets: list[bytes] = []
+        while (end := self._end()) is not None:
+            packet = bytes(self._octets[0 if self._bare else HEADER : end])
+            del self._octets[:end]
+            if packet:
+                packets.append(packet)
+        return packets
+
+    def _end(self) -> int | None:
+        """Where the first packet ends, None as long as that is not known or not there."""
+        octets = self._octets
+        end = _ifp_size(octets, self._syntax) if self._bare else _tpkt_size(octets)
+        if (len(octets) if end is None else end) > HEADER + MAX_PACKET:
+            raise TpktError(f"a packet of more than {MAX_PACKET} octets is no fax")
+        return end if end is not None and end <= len(octets) else None
+
+
+def _tpkt_size(octets: bytearray) -> int | None:
+    if len(octets) < HEADER:
+        return None
+    if octets[0] != VERSION:
+        raise TpktError(f"a TPKT of version {octets[0]}; there is only version {VERSION}")
+    size = int.from_bytes(octets[2:HEADER], "big")
+    if size < HEADER:
+        raise TpktError(f"a TPKT of {size} octets is shorter than its header")
+    return size
+
+
+def _ifp_size(octets: bytearray, syntax: Syntax) -> int | None:
+    """Octets of the IFP packet at the beginning, in PER as ``t38fsp.t38.ifp`` writes it."""
+    if not octets:
+        return None
+    at = 2 if octets[0] & 0x20 else 1
+    if octets[0] & 0xC0 != 0xC0:
+        return at
+    if len(octets) <= at:
+        return None
+    bits = (at + 1) * 8
+    for _ in range(octets[at]):
+        at, used = divmod(bits, 8)
+        if at >= len(octets):
+            return None
+        preamble = octets[at] << used
+        bits += 4 if syntax is Syntax.Y1998 else 9 if preamble & 0x40 else 5
+        if preamble & 0x80:
+            at = -(-bits // 8)
+            if len(octets) < at + 2:
+                return None
+            bits = (at + 3 + int.from_bytes(octets[at : at + 2], "big")) * 8
+    return -(-bits // 8)
