@@ -66,6 +66,7 @@ class OurParty:
         self.call: FaxCall = call
         self._start = call.start
         self._started = False
+        self._due: float | None = 0.0
         self._queue: PacketQueue[Packet] = PacketQueue()
         self._datagrams: list[bytes] = []
 
@@ -85,10 +86,7 @@ class OurParty:
         self._settle(now)
 
     def next_deadline(self) -> float | None:
-        if not self._started:
-            return 0.0
-        times = (self._queue.next_due(), self.call.next_deadline())
-        return min((time for time in times if time is not None), default=None)
+        return self._due
 
     def handle_deadline(self, now: float) -> None:
         if not self._started:
@@ -130,6 +128,8 @@ class OurParty:
             moving = bool(jobs or events)
         self._queue.push(self, self.call.take_packets())
         self._datagrams += (released.datagram for released in self._queue.release_due(now))
+        times = (self._queue.next_due(), self.call.next_deadline())
+        self._due = min((time for time in times if time is not None), default=None)
 
     def _do(self, job: PageWanted | StorePage, now: float) -> None:
         raise NotImplementedError
