@@ -55,7 +55,7 @@ class FaxResult:
     file: str | None = None
     """Receiving: the TIFF with the pages that were confirmed."""
     counters: dict[str, int] = field(default_factory=dict)
-    """UDPTL line quality: received, lost, recovered, duplicates, late, malformed."""
+    """Quality of the line from the far end, by the names of ``t38fsp.t38.udptl.Counters``."""
 
     @property
     def completed(self) -> bool:
