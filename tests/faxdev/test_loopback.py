@@ -115,7 +115,6 @@ def send(fsp: FaxServiceProvider, device: int, document: Path, number: str, iden
     )
 
 
-@pytest.mark.full
 def test_thirty_two_threads_send_at_once_beside_a_busy_one(tmp_path: Path, letter: Path) -> None:
     with (
         receiver(tmp_path, LINES) as far,
