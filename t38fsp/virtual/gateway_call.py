@@ -129,6 +129,7 @@ class GatewayCall:
         self._sender: UdptlSender | ParitySender = UdptlSender(0, habits.parameters.max_datagram)
         self._sender.number = habits.first_number
         self._receiver = UdptlReceiver(self.counters)
+        self._renumbered = False
         self._written: list[bytes] = []  # the packet released last,
         self._released: list[bytes] = []  # and its datagrams, which its copies repeat
         self._owed: deque[bool] = deque()  # bursts on their way: whether the machine waits for their end
@@ -253,9 +254,6 @@ class GatewayCall:
     def jump(self, number: int) -> None:
         self._sender.number = number
 
-    def stop_machine(self) -> None:
-        self.machine.stop(self.now)
-
     def hang_up(self) -> None:
         self._line.hang_up(self.line_call, self.now)
 
@@ -375,7 +373,8 @@ class GatewayCall:
             plain = ifp.parse(packet.ifp, self.syntax)
             packets = self._through([plain], lambda stage, each: stage.packet_out(each, self))
             self._written = [self._write(each) for each in packets]
-        if not packet.repeat or self.habits.renumbered_copies:
+            self._renumbered = self.habits.renumbered_copies and not _has_data(plain)
+        if not packet.repeat or self._renumbered:
             self._released = [self._wrap(octets) for octets in self._written]
         for datagram in self._through(self._released, lambda stage, each: stage.datagram_out(each, self)):
             self.send(datagram)
@@ -475,3 +474,7 @@ class GatewayCall:
         self._packets.remove(self)
         self._actions.clear()
         self._audio = None
+
+
+def _has_data(packet: ifp.Packet) -> bool:
+    return isinstance(packet, ifp.DataPacket) and any(field.data for field in packet.fields)

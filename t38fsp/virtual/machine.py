@@ -73,11 +73,6 @@ class FaxMachine(ABC):
         self._session.burst_sent(now)
         self._drain(now)
 
-    def stop(self, now: float) -> None:
-        """Somebody presses the stop button: DCN."""
-        self._session.abort(now)
-        self._drain(now)
-
     def line_dropped(self, now: float) -> None:
         self._session.line_dropped(now)
         self._drain(now)

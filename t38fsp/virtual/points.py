@@ -101,9 +101,6 @@ class Gateway(Protocol):
     def jump(self, number: int) -> None:
         """Number the next datagram so."""
 
-    def stop_machine(self) -> None:
-        """Press the stop button: DCN."""
-
     def hang_up(self) -> None:
         """BYE."""
 

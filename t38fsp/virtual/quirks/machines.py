@@ -31,7 +31,7 @@ from t38fsp.t30.vocabulary import (
 from t38fsp.t38 import ifp
 from t38fsp.t38.ifp import DataPacket, Field, IndicatorPacket
 from t38fsp.t38.values import DataType, FieldType
-from t38fsp.virtual.points import Gateway, Habits, Quirk
+from t38fsp.virtual.points import Gateway, Habits, Moment, Quirk
 from t38fsp.virtual.quirks.errors import check
 from t38fsp.virtual.quirks.frames import command_of, ends_document, heard, rewritten, single
 
@@ -542,13 +542,17 @@ class _Stops(Quirk):
         self._left = bursts
 
     def burst_out(self, burst: Burst, gateway: Gateway) -> Iterable[Burst]:
-        if isinstance(burst, HdlcBurst | RawBurst):
-            self._left -= 1
-            if self._left == 0:
-                gateway.note(DcnAfter.name)
-                gateway.stop_machine()
-                return ()
-        return (burst,)
+        self._left -= isinstance(burst, HdlcBurst | RawBurst)
+        if self._left > 0:
+            return (burst,)
+        if self._left < 0:
+            return ()
+        gateway.note(DcnAfter.name)
+        return (single(FCF.DCN, x=gateway.role is Role.CALLING),)
+
+    def moment(self, moment: Moment, gateway: Gateway) -> None:
+        if moment is Moment.BURST_SENT and self._left <= 0:
+            gateway.after(0.4, gateway.hang_up)
 
 
 QUIRKS: tuple[type[Quirk], ...] = (

@@ -99,6 +99,7 @@ class NoAttributes(Quirk):
     """
 
     name: ClassVar[str] = "no-attributes"
+    excludes: ClassVar[frozenset[str]] = frozenset({"max-datagram", "max-ifp", "udp-ec"})
 
     def media_out(self, media: Media, offer: SessionDescription | None, gateway: Gateway) -> Media:
         return _images(media, lambda each: replace(each, attributes=()))
