@@ -48,6 +48,21 @@ class Identified:
 
 
 @dataclass(frozen=True, slots=True)
+class Addressed:
+    """The caller asked for somebody beside the number (SUB), or said who sends (SID)."""
+
+    sub_address: str
+    sender_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something was done otherwise than asked for, or may go wrong; ``text`` is a sentence for a person."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Trained:
     """The modems agreed on how pages travel; again after a fallback."""
 
@@ -112,6 +127,8 @@ FaxEvent = (
     | Connected
     | SwitchedToT38
     | Identified
+    | Addressed
+    | Warned
     | Trained
     | PageStarted
     | PageDone

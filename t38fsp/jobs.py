@@ -9,6 +9,7 @@ from typing import Protocol
 
 from sip.line import Credentials, Identity, SessionTimers, TlsSettings
 from t38fsp.events import FaxEvent
+from t38fsp.results import FaxResult, PageRecord
 from t38fsp.t30.frames import encode_station_id
 
 
@@ -98,6 +99,66 @@ class CallSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Resume:
+    """Where to go on with a document of which an earlier call sent only a part.
+
+    ``first_page`` counts from 1. ``earlier`` are the records of the pages before it, if they are known; the
+    result repeats them. The document has to have ``page_count`` pages, unless that is None. Raises ValueError
+    for a first page below 1.
+    """
+
+    first_page: int = 1
+    earlier: tuple[PageRecord, ...] = ()
+    page_count: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.first_page < 1:
+            raise ValueError(f"there is no page {self.first_page} to begin with; pages count from 1")
+
+    @classmethod
+    def after(cls, result: FaxResult) -> Resume:
+        """Go on behind the pages that ``result`` says are confirmed.
+
+        A page whose confirmation was lost is among the rest: the far end may get it twice, but never not at
+        all. Raises ValueError when there is no rest.
+        """
+        first = result.next_page
+        if first is None:
+            raise ValueError("every page of the earlier fax was confirmed, so there is nothing to go on with")
+        earlier = tuple(page for page in result.pages if page.number < first)
+        rest = result.pages[len(earlier) :]
+        return cls(first, earlier, rest[-1].number if rest else None)
+
+    def fault(self, pages: int) -> str | None:
+        """Why a document of so many pages cannot be gone on with, in a sentence; None when it can."""
+        if self.page_count not in (None, pages):
+            return (
+                f"the document has {pages} pages but had {self.page_count} when a part of it was sent, "
+                f"so it was changed since; send it from the beginning"
+            )
+        if self.first_page > pages:
+            return f"the document has {pages} pages, so it cannot go on with page {self.first_page}"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Addressing:
+    """For machines that pass faxes on, where the far end says that it is one; up to 20 characters each.
+
+    Raises ValueError for a text that cannot be coded.
+    """
+
+    sub_address: str = ""
+    """Whom it shall pass the fax on to (SUB)."""
+    sender_id: str = ""
+    """Who sends (SID)."""
+
+    def __post_init__(self) -> None:
+        encode_station_id(self.sub_address, "sub-address")
+        encode_station_id(self.sender_id, "sender identity")
+
+
+@dataclass(frozen=True, slots=True)
 class SendJob:
     """A document (path of a TIFF Class F file) to send to a SIP URI.
 
@@ -117,6 +178,8 @@ class SendJob:
     identity: Identity = field(default_factory=Identity)
     session_timers: SessionTimers | None = None
     """None leaves it to the engine's line."""
+    resume: Resume = Resume()
+    addressing: Addressing = Addressing()
 
 
 @dataclass(frozen=True, slots=True)

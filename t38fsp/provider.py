@@ -24,7 +24,7 @@ from t38fsp.address import caller_address, peer_address, target_uri
 from t38fsp.configuration import Configuration
 from t38fsp.engine.engine import FaxEngine
 from t38fsp.events import Connected, FaxEvent, Finished, RegistrationChanged
-from t38fsp.jobs import CallSettings, EngineSettings, IncomingCall, ReceiveJob, SendJob
+from t38fsp.jobs import Addressing, CallSettings, EngineSettings, IncomingCall, ReceiveJob, Resume, SendJob
 from t38fsp.results import FaxResult
 from t38fsp.routes import Route
 
@@ -128,6 +128,8 @@ class FaxProvider:
         caller: str | None = None,
         credentials: Credentials | None = None,
         settings: CallSettings | None = None,
+        resume: FaxResult | int | None = None,
+        addressing: Addressing = Addressing(),  # noqa: B008
         on_event: OnEvent | None = None,
         on_connected: OnConnected | None = None,
     ) -> FaxResult:
@@ -138,13 +140,25 @@ class FaxProvider:
         with the dialog, False ends the call; pages wait for its answer. Cancelling ends the call within 3 s,
         and so does an exception from a callback, which is raised here afterwards.
 
-        Raises AddressError for an unusable number, URI, ``via`` or ``caller``, and LookupError for a route
-        that the provider has not, before anything is sent; every other outcome is in the result.
+        ``resume`` is the result of an earlier call that sent a part of the same document, or the number of
+        the page to go on with: only the rest is sent. A page whose confirmation was lost is sent again.
+        ``addressing`` is for machines that pass faxes on; those that do not get the fax without it, and a
+        warning is in the result.
+
+        Raises AddressError for an unusable number, URI, ``via`` or ``caller``, LookupError for a route that
+        the provider has not, and ValueError for a fax of which nothing is left to send, before anything is
+        sent; every other outcome is in the result.
         """
         job = self._job(os.fspath(document), to, route, via)
         if caller is not None:
             job = replace(job, caller=caller_address(caller))
-        job = replace(job, credentials=credentials or job.credentials, settings=settings or job.settings)
+        job = replace(
+            job,
+            credentials=credentials or job.credentials,
+            settings=settings or job.settings,
+            resume=_resume(resume),
+            addressing=addressing,
+        )
         return await self._run(
             lambda number, observer: self._engine.send(number, job, observer), on_event, on_connected
         )
@@ -224,3 +238,9 @@ async def _answer(on_connected: OnConnected | None, dialog: DialogId) -> bool:
         return True
     answer = on_connected(dialog)
     return await answer if inspect.isawaitable(answer) else answer
+
+
+def _resume(after: FaxResult | int | None) -> Resume:
+    if after is None:
+        return Resume()
+    return Resume(after) if isinstance(after, int) else Resume.after(after)

@@ -35,7 +35,8 @@ class PageRecord:
 class FaxResult:
     """The end of a fax operation, sending or receiving.
 
-    ``completed`` is true only when every page was confirmed. ``reason`` is one sentence for a person.
+    ``completed`` is true only when every page was confirmed, those of an earlier call included that this one
+    went on from (see ``first_page``). ``reason`` is one sentence for a person.
     ``retry`` says whether sending again can help, ``retry_reason`` why. ``sip_status`` is the final status
     of the INVITE (None when there was none); ``cause`` the Q.850 cause, if the network gave one.
     """
@@ -51,15 +52,40 @@ class FaxResult:
     dialog: DialogId | None = None
     remote_id: str = ""
     pages: tuple[PageRecord, ...] = ()
+    first_page: int = 1
+    """Sending: the number of the page that the call began with. Pages before it, if listed, are as an earlier
+    call left them."""
     seconds: float = 0.0
     file: str | None = None
     """Receiving: the TIFF with the pages that were confirmed."""
     counters: dict[str, int] = field(default_factory=dict)
     """Quality of the line from the far end, by the names of ``t38fsp.t38.udptl.Counters``."""
+    remote_equipment: str = ""
+    """Country and manufacturer in hexadecimal (T.35), when the far end told (NSF, NSS or NSC)."""
+    remote_capabilities: tuple[str, ...] = ()
+    """Names of the bits that the far end's DIS (or DTC) set."""
+    sub_address: str = ""
+    """Receiving: whom the caller asked for beside the number (SUB)."""
+    sender_id: str = ""
+    """Receiving: who the caller said that it is beside its number (SID)."""
+    warnings: tuple[str, ...] = ()
+    """What was done otherwise than asked for, or may have gone wrong; sentences for a person."""
 
     @property
     def completed(self) -> bool:
         return self.status is FaxStatus.COMPLETED
+
+    @property
+    def next_page(self) -> int | None:
+        """Sending: the first page that is not confirmed, where another call can go on; None after success.
+
+        That page may have arrived, if only its confirmation was lost: twice is better than never.
+        """
+        if self.completed:
+            return None
+        unconfirmed = (page.number for page in self.pages if not page.confirmed)
+        behind = self.pages[-1].number + 1 if self.pages else self.first_page
+        return next(unconfirmed, behind)
 
     @property
     def pages_confirmed(self) -> int:

@@ -52,6 +52,8 @@ from t38fsp.jobs import CallSettings, Switch
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from t38fsp.t30.outputs import (
+    Addressed,
+    CapabilitiesReceived,
     Finished,
     Identified,
     Negotiated,
@@ -61,6 +63,7 @@ from t38fsp.t30.outputs import (
     PageWanted,
     RevokeBurst,
     SendBurst,
+    Warned,
 )
 from t38fsp.t30.vocabulary import LineSignal, PageMode, ToneHeard
 from t38fsp.t38.connection import Setup
@@ -427,9 +430,16 @@ class FaxCall(ABC):
                 if self._terminal is not None:
                     self._terminal.revoke(now)
             case Identified(station_id=station_id):
-                self._record.remote_id = station_id
-                self._record.is_fax = True
+                self._record.note(output)
                 self._emit(events.Identified(station_id))
+            case Addressed(sub_address, sender_id):
+                self._record.note(output)
+                self._emit(events.Addressed(sub_address, sender_id))
+            case Warned(text):
+                self._record.note(output)
+                self._emit(events.Warned(text))
+            case CapabilitiesReceived():
+                self._record.note(output)
             case Negotiated(mode=mode):
                 self._record.is_fax = True
                 self._emit(events.Trained(mode.bit_rate, mode.coding, mode.ecm))

@@ -9,21 +9,39 @@ from t38fsp.call import verdict
 from t38fsp.call.verdict import Verdict
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.status import FaxStatus
-from t38fsp.t30.outputs import Finished, PageOutcome, T30Error
+from t38fsp.t30.identity import equipment
+from t38fsp.t30.outputs import (
+    Addressed,
+    CapabilitiesReceived,
+    Finished,
+    Identified,
+    PageOutcome,
+    T30Error,
+    Warned,
+)
 from t38fsp.t38.udptl import Counters
 
 
 @dataclass(slots=True)
 class CallRecord:
-    """The facts of one call. ``total`` is the number of pages to send, None when receiving."""
+    """The facts of one call. ``total`` is the number of pages of the document to send, None when receiving.
+
+    ``first`` (from 0) is the page that sending began with; ``earlier`` is what is known of those before it.
+    """
 
     total: int | None = None
+    first: int = 0
+    earlier: tuple[PageRecord, ...] = ()
     started_at: float = 0.0
     dialog: DialogId | None = None
     sip_status: int | None = None
     sip_reason: str = ""
     cause: int | None = None
     remote_id: str = ""
+    equipment: str = ""
+    capabilities: tuple[str, ...] = ()
+    addressed: Addressed = field(default_factory=Addressed)
+    warnings: list[str] = field(default_factory=list)
     heard: set[str] = field(default_factory=set)
     """Tones of a fax machine heard in the audio."""
     is_fax: bool = False
@@ -35,6 +53,20 @@ class CallRecord:
     counters: Counters | None = None
     """Of the terminal; None before the switch."""
     pages: dict[int, PageRecord] = field(default_factory=dict)
+
+    def note(self, output: Identified | Addressed | CapabilitiesReceived | Warned) -> None:
+        """Remember what the far end said of itself, or what went otherwise than asked for."""
+        match output:
+            case Identified(station_id, non_standard):
+                self.remote_id = station_id
+                self.equipment = equipment(non_standard)
+                self.is_fax = True
+            case Addressed():
+                self.addressed = output
+            case CapabilitiesReceived(capabilities):
+                self.capabilities = tuple(capabilities.names())
+            case Warned(text):
+                self.warnings.append(text)
 
     def page(self, outcome: PageOutcome) -> PageRecord:
         """Add an attempt at a page to what is known of it."""
@@ -74,8 +106,14 @@ class CallRecord:
             dialog=self.dialog,
             remote_id=self.remote_id,
             pages=self._records(),
+            first_page=self.first + 1,
             seconds=now - self.started_at,
             counters={} if self.counters is None else asdict(self.counters),
+            remote_equipment=self.equipment,
+            remote_capabilities=self.capabilities,
+            sub_address=self.addressed.sub_address,
+            sender_id=self.addressed.sender_id,
+            warnings=tuple(self.warnings),
         )
 
     def _outcome(self) -> Verdict:
@@ -101,12 +139,15 @@ class CallRecord:
         pages = "1 page was" if confirmed == 1 else f"{confirmed} pages were"
         if self.total is None:
             return verdict.verdict(FaxStatus.COMPLETED, f"{pages} received")
-        if confirmed == self.total:
-            return verdict.verdict(FaxStatus.COMPLETED, f"{pages} sent and confirmed by the far end")
+        since = f", from page {self.first + 1} on" if self.first else ""
+        wanted = self.total - self.first
+        if confirmed == wanted:
+            return verdict.verdict(FaxStatus.COMPLETED, f"{pages} sent and confirmed by the far end{since}")
         return verdict.verdict(
-            FaxStatus.FATAL_ERROR, f"only {confirmed} of {self.total} pages were confirmed by the far end"
+            FaxStatus.FATAL_ERROR, f"only {confirmed} of {wanted} pages were confirmed by the far end{since}"
         )
 
     def _records(self) -> tuple[PageRecord, ...]:
-        numbers = range(self.total) if self.total is not None else sorted(self.pages)
-        return tuple(self.pages.get(index) or PageRecord(index + 1, False) for index in numbers)
+        numbers = range(self.first, self.total) if self.total is not None else sorted(self.pages)
+        ours = (self.pages.get(index) or PageRecord(index + 1, False) for index in numbers)
+        return (*self.earlier, *ours)

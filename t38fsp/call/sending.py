@@ -11,7 +11,7 @@ from t38fsp.audio.leg import Role
 from t38fsp.call.faxcall import CallEnvironment, FaxCall, Phase, Timer
 from t38fsp.call.media import audio_offer, image_offer
 from t38fsp.call.record import CallRecord
-from t38fsp.jobs import CallSettings, Switch
+from t38fsp.jobs import Addressing, CallSettings, Resume, Switch
 from t38fsp.t30.options import TransmitOptions
 from t38fsp.t30.outputs import Output, PageWanted
 from t38fsp.t30.transmitter import Transmitter
@@ -34,7 +34,10 @@ class Destination:
 
 
 class SendingCall(FaxCall):
-    """Sends the pages described by ``pages``; they are asked for with :class:`PageWanted` as they travel."""
+    """Sends the pages described by ``pages``; they are asked for with :class:`PageWanted` as they travel.
+
+    With ``resume`` the pages before its first one are left out, and count as they do there.
+    """
 
     def __init__(
         self,
@@ -43,14 +46,20 @@ class SendingCall(FaxCall):
         pages: Sequence[PageFormat],
         settings: CallSettings,
         environment: CallEnvironment,
+        *,
+        resume: Resume = Resume(),  # noqa: B008
+        addressing: Addressing = Addressing(),  # noqa: B008
     ) -> None:
         options = TransmitOptions(
-            station_id=settings.station_id, ecm=settings.ecm, max_rate=settings.max_rate
+            station_id=settings.station_id,
+            ecm=settings.ecm,
+            max_rate=settings.max_rate,
+            sub_address=addressing.sub_address,
+            sender_id=addressing.sender_id,
         )
-        self._transmitter = Transmitter(pages, options)
-        super().__init__(
-            line, self._transmitter, settings, environment, Role.CALLING, CallRecord(total=len(pages))
-        )
+        self._transmitter = Transmitter(pages, options, resume.first_page - 1)
+        record = CallRecord(len(pages), resume.first_page - 1, resume.earlier)
+        super().__init__(line, self._transmitter, settings, environment, Role.CALLING, record)
         self._destination = destination
         self._total = len(pages)
 

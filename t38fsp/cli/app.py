@@ -105,6 +105,15 @@ def send(
     station_id: Annotated[
         str | None, typer.Option(help="Our TSI: up to 20 characters, usually digits, spaces and +.")
     ] = None,
+    resume_from: Annotated[
+        int, typer.Option(min=1, help="Page to begin with, after a call that sent those before it.")
+    ] = 1,
+    sub_address: Annotated[
+        str, typer.Option(help="Whom the far end shall pass the fax on to (SUB): up to 20 characters.")
+    ] = "",
+    sender_id: Annotated[
+        str, typer.Option(help="Who sends, for a far end that passes faxes on (SID): up to 20 characters.")
+    ] = "",
     listen: Annotated[
         str | None, typer.Option(help="Our SIP address, HOST:PORT; port 0 (the default) for any.")
     ] = None,
@@ -118,7 +127,8 @@ def send(
         given = Given(
             route, config, via, caller, user, password_file, _settings(switch, ecm, max_rate, station_id)
         )
-        return command.run(document, to, choose(given, listen, port=0), as_json)
+        fax = command.Fax(document, to, resume_from, sub_address, sender_id)
+        return command.run(fax, choose(given, listen, port=0), as_json)
 
     raise finish(run, json_result=as_json)
 

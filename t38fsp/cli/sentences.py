@@ -27,6 +27,11 @@ def of_event(event: events.FaxEvent) -> str:
             return f"switched to T.38 ({'we' if ours else 'the far end'} asked for it)"
         case events.Identified(station_id=station_id):
             return f"the far end is {station_id}" if station_id else ""
+        case events.Addressed(sub_address=sub_address, sender_id=sender_id):
+            told = [("for", sub_address), ("from", sender_id)]
+            return "the fax is " + " ".join(f"{word} {text}" for word, text in told if text)
+        case events.Warned(text=text):
+            return f"warning: {text}"
         case events.Trained(bit_rate=rate, coding=coding, ecm=ecm):
             correction = "error correction" if ecm else "no error correction"
             return f"trained at {rate} bit/s, {coding.value}, {correction}"

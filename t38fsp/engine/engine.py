@@ -21,6 +21,7 @@ from t38fsp.call.faxcall import CallEnvironment, FaxCall
 from t38fsp.call.receiving import ReceivingCall
 from t38fsp.call.sending import Destination, SendingCall
 from t38fsp.call.verdict import verdict
+from t38fsp.engine.known_pages import KnownPages
 from t38fsp.engine.lines import line_for
 from t38fsp.engine.media import MediaPort
 from t38fsp.engine.pacer import Pacer
@@ -141,7 +142,8 @@ class FaxEngine:
 
     def send(self, job: int, what: SendJob, observer: Observer) -> None:
         """Send a document; see :class:`t38fsp.jobs.Engine`."""
-        self._observers[job] = observer
+        known = KnownPages(what.resume)
+        self._observers[job] = lambda event: observer(known.note(event))
         if self._refused_for_load(job, what.trunk):
             return
         self._trunk_of[job] = what.trunk
@@ -218,6 +220,8 @@ class FaxEngine:
         """Everything that can go wrong before dialling, then dial."""
         try:
             pages = await self._images.inspect(what.document)
+            if (fault := what.resume.fault(len(pages))) is not None:
+                raise DocumentError(fault)
             routes = self._trunks.service_route(what.trunk)
             # A sips target wants TLS all the way, so also to whom it goes through.
             scheme = what.target.partition(":")[0]
@@ -274,7 +278,15 @@ class FaxEngine:
         )
         try:
             environment = self._environment(media, hops[0])
-            call = SendingCall(self._line, destination, pages, what.settings, environment)
+            call = SendingCall(
+                self._line,
+                destination,
+                pages,
+                what.settings,
+                environment,
+                resume=what.resume,
+                addressing=what.addressing,
+            )
             call.start(self._loop.time())
         except Exception:
             media.close()

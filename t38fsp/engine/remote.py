@@ -23,6 +23,7 @@ from sip.line import DialogId
 from sip.remote.codec import WireError
 from sip.remote.pipes import Logged, how_it_ended
 from t38fsp.engine.host import CLOSE_LIMIT, ENGINE
+from t38fsp.engine.known_pages import KnownPages
 from t38fsp.engine.wire import (
     CODEC,
     Abort,
@@ -40,9 +41,9 @@ from t38fsp.engine.wire import (
     Start,
     Started,
 )
-from t38fsp.events import Connected, FaxEvent, Finished, Identified, PageDone, RegistrationChanged
-from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, ReceiveJob, SendJob
-from t38fsp.results import FaxResult, PageRecord
+from t38fsp.events import Connected, FaxEvent, Finished, Identified, RegistrationChanged
+from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, ReceiveJob, Resume, SendJob
+from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 
 _logger = logging.getLogger(__name__)
@@ -56,13 +57,13 @@ _CALL_BITS = 40
 class RemoteJob:
     """A job on an engine process: its events, in order, ending with Finished."""
 
-    def __init__(self, number: int, child: _Child) -> None:
+    def __init__(self, number: int, child: _Child, resume: Resume = Resume()) -> None:  # noqa: B008
         self.number = number
         self._child = child
         self._events: queue.SimpleQueue[FaxEvent] = queue.SimpleQueue()
         self._dialog: DialogId | None = None
         self._remote_id = ""
-        self._pages: dict[int, PageRecord] = {}
+        self._known = KnownPages(resume)
 
     def next_event(self, timeout: float | None = None) -> FaxEvent:
         """Wait for the next event; after Finished none comes. Raises queue.Empty after ``timeout`` s."""
@@ -83,9 +84,7 @@ class RemoteJob:
                 self._dialog = dialog
             case Identified(station_id):
                 self._remote_id = station_id
-            case PageDone(record):
-                self._pages[record.number] = record
-        self._events.put(event)
+        self._events.put(self._known.note(event))
 
     def lose(self, reason: str) -> None:
         """End the job without its engine; the result tells what was known so far."""
@@ -96,9 +95,8 @@ class RemoteJob:
             retry_reason="the fault was here, not at the far end",
             dialog=self._dialog,
             remote_id=self._remote_id,
-            pages=tuple(self._pages[number] for number in sorted(self._pages)),
         )
-        self._events.put(Finished(result))
+        self._events.put(Finished(self._known.complete(result)))
 
 
 class EngineProcess:
@@ -139,7 +137,7 @@ class EngineProcess:
     def send(self, what: SendJob) -> RemoteJob:
         """Begin to send. Raises EngineError when no process can be started."""
         child = self._running()
-        job = RemoteJob(next(self._jobs), child)
+        job = RemoteJob(next(self._jobs), child, what.resume)
         child.begin(job, Send(job.number, what))
         return job
 

@@ -201,6 +201,8 @@ class FaxServiceProvider:
     ) -> bool:
         """Send a document; returns when the call is over. True only when every page was confirmed.
 
+        All pages are sent, also when an earlier operation got some of them across: who sends a fax again here
+        means the whole of it.
         ``FaxSendCallback`` is called on this thread when the call is established, with its dialog as the call
         handle; False from it, or an exception in it, ends the operation with FS_USER_ABORT. On failure the
         status (FaxDevReportStatus) decides about resending, and GetLastError tells more.

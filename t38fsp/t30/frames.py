@@ -138,16 +138,18 @@ class Frame:
 # --- station identification (5.3.6.2.4 to 5.3.6.2.6) --------------------------------------------------------
 
 
-def encode_station_id(text: str) -> bytes:
-    """Code a CSI, TSI or CIG: 20 characters, the last one first, each least significant bit first.
+def encode_station_id(text: str, name: str = "station ID") -> bytes:
+    """Code a CSI, TSI, CIG, SUB or the like: 20 characters, the last one first, each low bit first.
+
+    ``name`` is what the error calls it.
 
     Raises:
         FrameError: longer than 20 characters, or something else than printable ASCII.
     """
     if len(text) > _ID_LENGTH:
-        raise FrameError(f"a station ID has at most {_ID_LENGTH} characters, {text!r} has {len(text)}")
+        raise FrameError(f"a {name} has at most {_ID_LENGTH} characters, {text!r} has {len(text)}")
     if not all(" " <= character <= "~" for character in text):
-        raise FrameError(f"a station ID is digits, spaces and +, at most ASCII, unlike {text!r}")
+        raise FrameError(f"a {name} is digits, spaces and +, at most ASCII, unlike {text!r}")
     return text.rjust(_ID_LENGTH).encode("ascii")[::-1].translate(_REVERSED)
 
 

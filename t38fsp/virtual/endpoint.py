@@ -13,7 +13,7 @@ from t38fsp.call.host import settle
 from t38fsp.call.receiving import ReceivingCall
 from t38fsp.call.sending import Destination, SendingCall
 from t38fsp.events import Connected, FaxEvent
-from t38fsp.jobs import CallSettings
+from t38fsp.jobs import Addressing, CallSettings, Resume
 from t38fsp.t30.outputs import PageWanted
 from t38fsp.t30.vocabulary import PageFormat, PageMode, PageQuality
 from t38fsp.t38.packet_queue import PacketQueue
@@ -169,11 +169,21 @@ class SimulatedEndpoint:
         formats: Sequence[PageFormat],
         pages: Pages,
         settings: CallSettings | None = None,
+        resume: Resume = Resume(),  # noqa: B008
+        addressing: Addressing = Addressing(),  # noqa: B008
     ) -> SimulatedCall:
         """Place a call; watch ``call.result`` of what is returned."""
         hosted, environment = self._host(pages)
         destination = Destination(target, f"sip:fax@{self.address[0]}", [Hop(*first_hop)])
-        call = SendingCall(self.agent, destination, formats, settings or CallSettings(), environment)
+        call = SendingCall(
+            self.agent,
+            destination,
+            formats,
+            settings or CallSettings(),
+            environment,
+            resume=resume,
+            addressing=addressing,
+        )
         hosted.call = call
         call.start(self.simulator.now)
         assert call.line_call is not None

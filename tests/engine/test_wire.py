@@ -29,7 +29,7 @@ from t38fsp.engine.wire import (
     Started,
 )
 from t38fsp.events import Connected, Finished, RegistrationChanged
-from t38fsp.jobs import CallSettings, SendJob, Switch
+from t38fsp.jobs import Addressing, CallSettings, Resume, SendJob, Switch
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.status import FaxStatus
 from t38fsp.t30.outputs import T30Error
@@ -53,6 +53,16 @@ st.register_type_strategy(
         expires=st.none() | st.integers(200, LONGEST_SESSION),
         least=st.integers(LEAST_SESSION, 200),
         refresher=st.sampled_from(Refresher),
+    ),
+)
+st.register_type_strategy(Addressing, st.builds(Addressing, st.text("0123456789#*", max_size=20)))
+st.register_type_strategy(
+    Resume,
+    st.builds(
+        Resume,
+        st.integers(1, 1000),
+        st.lists(st.from_type(PageRecord), max_size=3).map(tuple),
+        st.none() | st.integers(),
     ),
 )
 MESSAGES = st.one_of(
