@@ -56,14 +56,14 @@ class Party:
         self.engine.send(job, what, self._observer(job))
         return job
 
-    async def take(self, file: Path) -> int:
+    async def take(self, file: Path, **settings: object) -> int:
         """Receive the next call, as the answering machine +15550199."""
         async with asyncio.timeout(LIMIT):
-            return self.receive((await self.calls.get()).call, file)
+            return self.receive((await self.calls.get()).call, file, **settings)
 
-    def receive(self, call: int, file: Path) -> int:
+    def receive(self, call: int, file: Path, **settings: object) -> int:
         job = next(self._jobs)
-        what = ReceiveJob(call, str(file), CallSettings(station_id="+15550199"))
+        what = ReceiveJob(call, str(file), CallSettings(station_id="+15550199", **settings))
         self.engine.receive(job, what, self._observer(job))
         return job
 
