@@ -1,0 +1,245 @@
+"""Many calls at once with SIPp, in one process: how fast they are set up, and what each costs.
+
+    python -m tests.benchmarks.signalling [CALLS [RATE]]
+
+Our line calls SIPp, and then SIPp calls our line: CALLS calls, RATE new ones in a second, all up at the same
+time; then our line hangs them up at the same rate. That three times, in one process for each side. There is
+no media. CPU is that of this process from the first INVITE to the last answer to a BYE. Memory is what the
+process holds (RSS) more than before the first round, with all calls up, and when the last transaction is
+forgotten. What Python itself holds (tracemalloc; objects of the garbage collector) is measured apart, because
+that is slow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import multiprocessing
+import os
+import sys
+import tempfile
+import time
+import tracemalloc
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import AsyncIterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sip.line import Answered, Failed, Hop, Incoming, LineEvent, Transport
+from sip.network import SipLine
+from tests.sip.link import AUDIO, call_request, mirror
+from tests.sip.play import HOST, LINGER, owns
+from tests.sip.test_sipp import SCENARIOS, vacant_port
+
+LIMIT = 60.0
+"""Seconds after which a run is stuck."""
+WARM_UP = 50
+"""Calls before anything is measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What this process holds."""
+
+    resident: int
+    """Octets."""
+    traced: int
+    """Octets of Python's; 0 unless tracemalloc runs."""
+    objects: int
+    """Those that the garbage collector knows."""
+
+    @classmethod
+    def now(cls) -> Memory:
+        gc.collect()
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+        return cls(
+            pages * os.sysconf("SC_PAGE_SIZE"), tracemalloc.get_traced_memory()[0], len(gc.get_objects())
+        )
+
+    def __sub__(self, other: Memory) -> Memory:
+        return Memory(
+            self.resident - other.resident, self.traced - other.traced, self.objects - other.objects
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What so many calls at once came to."""
+
+    calls: int
+    failures: int
+    most: int
+    """Calls that were up at the same time."""
+    seconds: float
+    """From the first INVITE until the last call was up."""
+    cpu: float
+    """Seconds for all calls, from INVITE to BYE."""
+    held: Memory
+    """More than before, with all calls up."""
+    kept: Memory
+    """More than before, when all is over."""
+
+    @property
+    def rate(self) -> float:
+        """Calls set up per second."""
+        return self.calls / self.seconds
+
+
+class Caller:
+    """Our line, which takes every call, and counts."""
+
+    def __init__(self, calls: int) -> None:
+        self.line = SipLine(
+            self._on_event, user_agent="load", listen=[Hop(HOST, 0, Transport.UDP)], max_incoming=calls
+        )
+        self.up: list[int] = []
+        self.failed = 0
+        self._news = asyncio.Event()
+
+    def _on_event(self, event: LineEvent) -> None:
+        if isinstance(event, Incoming):
+            self.line.accept(event.call, [AUDIO], HOST, mirror, asyncio.get_running_loop().time())
+        elif isinstance(event, Answered):
+            self.up.append(event.call)
+        elif isinstance(event, Failed):
+            self.failed += 1
+        self._news.set()
+
+    async def settled(self, count: int) -> None:
+        """Wait until so many calls are up or have failed."""
+        async with asyncio.timeout(LIMIT):
+            while len(self.up) + self.failed < count:
+                self._news.clear()
+                await self._news.wait()
+
+    async def ended(self) -> None:
+        """Wait until all are over."""
+        async with asyncio.timeout(LIMIT):
+            while self.line.agent.calls:
+                self._news.clear()
+                await self._news.wait()
+
+
+@asynccontextmanager
+async def sipp(scenario: str, *arguments: str, directory: Path) -> AsyncIterator[tuple[Process, Hop]]:
+    """SIPp on a port of its own; killed in the end if it still runs."""
+    port = vacant_port()
+    command = ["sipp", "-sf", str(SCENARIOS / f"{scenario}.xml"), "-i", HOST, "-p", str(port), "-nostdin"]
+    command += ["-trace_err", "-error_file", f"{scenario}-errors.log", *arguments]
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=directory, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL
+    )
+    try:
+        while not owns(process.pid, port):
+            assert process.returncode is None, "SIPp did not start"
+            await asyncio.sleep(0.02)
+        yield process, Hop(HOST, port)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def load(calls: int, rate: float, directory: Path, *, placed: bool, rounds: int = 1) -> list[Load]:
+    """Have so many calls at once, ``placed`` by us or by SIPp, again and again."""
+    ours = Caller(calls)
+    await ours.line.start()
+    await _calls(ours, min(WARM_UP, calls), rate, directory, placed)
+    _forget(ours)
+    before = Memory.now()
+    results = []
+    for _ in range(rounds):
+        cpu = time.process_time()
+        seconds, most, held = await _calls(ours, calls, rate, directory, placed)
+        cpu = time.process_time() - cpu
+        _forget(ours)
+        kept = Memory.now() - before
+        results.append(Load(calls, ours.failed, most, seconds, cpu, held - before, kept))
+    await ours.line.close()
+    return results
+
+
+async def _calls(
+    ours: Caller, calls: int, rate: float, directory: Path, placed: bool
+) -> tuple[float, int, Memory]:
+    """Seconds until all were up, how many were, and what was held then."""
+    loop = asyncio.get_running_loop()
+    ours.up.clear()
+    ours.failed = 0
+    numbers = ["-m", str(calls), "-l", str(calls)]
+    if placed:
+        at = sipp("answers", *numbers, directory=directory)
+    else:
+        goal = f"{HOST}:{ours.line.address[1]}"
+        at = sipp("calls", *numbers, "-r", f"{rate:g}", goal, directory=directory)
+    async with at as (process, hop):
+        began = loop.time()
+        if placed:
+            target = f"sip:fax@{hop.host}:{hop.port}"
+            request = call_request(target=target, destination=[hop], media_address=HOST)
+            for number in range(calls):
+                await asyncio.sleep(began + number / rate - loop.time())
+                ours.line.place(request, loop.time())
+        await ours.settled(calls)
+        seconds = loop.time() - began
+        most, held = ours.line.agent.dialogs, Memory.now()
+        began = loop.time()
+        for number, call in enumerate(list(ours.up)):
+            await asyncio.sleep(began + number / rate - loop.time())
+            ours.line.hang_up(call, loop.time())
+        await ours.ended()
+        async with asyncio.timeout(LIMIT):
+            status = await process.wait()
+        ours.failed += status != 0
+    return seconds, most, held
+
+
+def _forget(ours: Caller) -> None:
+    """Let the time pass in which transactions wait for copies."""
+    agent = ours.line.agent
+    agent.handle_deadline(asyncio.get_running_loop().time() + LINGER)
+    assert agent.take_datagrams() == []
+    assert agent.idle
+
+
+def measure(calls: int, rate: float, placed: bool, rounds: int, traced: bool) -> list[Load]:
+    if traced:
+        tracemalloc.start()
+    with tempfile.TemporaryDirectory() as folder:
+        return asyncio.run(load(calls, rate, Path(folder), placed=placed, rounds=rounds))
+
+
+def measure_apart(calls: int, rate: float, *, placed: bool, rounds: int, traced: bool) -> list[Load]:
+    """In a process that has done nothing else."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
+        return executor.submit(measure, calls, rate, placed, rounds, traced).result()
+
+
+def main() -> None:
+    calls = int(sys.argv[1]) if len(sys.argv) > 1 else 500
+    rate = float(sys.argv[2]) if len(sys.argv) > 2 else 100.0
+    print(
+        "| | round | calls at once | failed | set up per s | CPU, ms per call "
+        "| RSS, KiB per call with all up | RSS afterwards, KiB |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    traces = []
+    for placed, name in ((True, "we call"), (False, "SIPp calls")):
+        for number, each in enumerate(measure_apart(calls, rate, placed=placed, rounds=3, traced=False), 1):
+            print(
+                f"| {name} | {number} | {each.most} | {each.failures} | {each.rate:.0f} "
+                f"| {1000 * each.cpu / calls:.2f} | {each.held.resident / 1024 / calls:.1f} "
+                f"| {each.kept.resident / 1024:.0f} |"
+            )
+        (each,) = measure_apart(calls, rate, placed=placed, rounds=1, traced=True)
+        traces.append(
+            f"{name}: {each.held.traced / 1024 / calls:.1f} KiB of Python's per call with all up; "
+            f"{each.kept.traced / 1024:.1f} KiB and {each.kept.objects} objects in all afterwards"
+        )
+    print(*traces, sep="\n")
+
+
+if __name__ == "__main__":
+    main()
