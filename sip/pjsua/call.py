@@ -154,8 +154,10 @@ class PjsuaCall(pj.Call):
         self.answer(parameters)
 
     @guarded
-    def refuse(self, status: int) -> None:
+    def refuse(self, status: int, *, silent: bool = False) -> None:
+        """Refuse it; a *silent* refusal is of a call that nobody has heard of, and stays so."""
         self._refused = status
+        self._reported = silent
         self.answer(parameters_for(status))
 
     def answer_with(self, answerer: Answerer) -> None:

@@ -202,7 +202,8 @@ class PjsuaLine:
             reserved = worker is self._listener and self._max_incoming > 0
             if worker.has_room and not reserved:
                 return worker
-        if self._closing or len(self._workers) >= self._most_workers + 1:
+        listening_only = 1 if self._max_incoming > 0 else 0
+        if self._closing or len(self._workers) >= self._most_workers + listening_only:
             return None
         return self._new_worker(0, max_incoming=0)
 

@@ -15,13 +15,13 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 import pjsua2 as pj
 
 from sip.errors import ParseError
-from sip.identity import ANONYMOUS, hides
+from sip.identity import ANONYMOUS, asserted_identity, hides
 from sip.line import CallRequest, Credentials, Hop, Incoming, LineEvent, SessionTimers, Transport
 from sip.message import Request
 from sip.negotiation import read_sdp
@@ -235,38 +235,44 @@ class Stack:
     # --- calls that come in ---------------------------------------------------------------------------------
 
     def _on_call(self, prm: pj.OnIncomingCallParam) -> None:
+        """PJSIP refuses the call itself when this raises before there is an object for it."""
         invite = parse(prm.rdata.wholeMsg)
         if not isinstance(invite, Request):
             return
-        self._last_incoming -= 1
-        call = PjsuaCall(self, self._listening, self._last_incoming, invite, prm.callId)
-        incoming = sum(number < 0 for number in self._calls)
-        self._calls[call.number] = call
-        host, _, port = prm.rdata.srcAddress.rpartition(":")
-        offer = read_sdp(invite)
-        self.emit(
-            Incoming(
-                call.number,
-                invite.uri,
-                invite.from_.uri,
-                invite.from_.display_name,
-                invite.to.uri,
-                Hop(host, int(port), Transport(invite.via.transport.upper())),
-                None if offer is None else _audio_only(offer),
-                tuple(invite.headers),
-            )
-        )
-        if incoming >= self._max_incoming:
-            call.refuse(_BUSY)
+        number = self._last_incoming - 1
+        event = _incoming(number, invite, prm.rdata.srcAddress)
+        taken = sum(known < 0 for known in self._calls)
+        self._last_incoming = number
+        self._calls[number] = call = PjsuaCall(self, self._listening, number, invite, prm.callId)
+        if taken < self._max_incoming:
+            self.emit(event)
+        else:
+            call.refuse(_BUSY, silent=True)
+
+
+def _incoming(number: int, invite: Request, source: str) -> Incoming:
+    """Raises ParseError."""
+    host, _, port = source.rpartition(":")
+    offer = read_sdp(invite)
+    identity = asserted_identity(invite.headers)
+    return Incoming(
+        number,
+        invite.uri,
+        invite.from_.uri,
+        invite.from_.display_name,
+        invite.to.uri,
+        Hop(host, int(port), Transport(invite.via.transport.upper())),
+        None if offer is None else _audio_only(offer),
+        tuple(invite.headers),
+        None if identity is None else identity.uri,
+        "" if identity is None else identity.display_name,
+    )
 
 
 def _audio_only(offer: SessionDescription) -> SessionDescription:
     """The offer as far as PJSIP can answer it in a first INVITE: T.38 in it looks refused already."""
-    media = tuple(
-        each if each.kind.lower() == "audio" else type(each)(each.kind, 0, each.protocol, each.formats)
-        for each in offer.media
-    )
-    return SessionDescription(offer.origin, offer.address, media, offer.attributes, offer.name)
+    media = tuple(each if each.kind.lower() == "audio" else replace(each, port=0) for each in offer.media)
+    return replace(offer, media=media)
 
 
 def _account_config(identity: str) -> pj.AccountConfig:

@@ -1,0 +1,230 @@
+"""What is peculiar to PJSIP: its limits, and that its deaths are survived."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from sip.admission import AdmissionPolicy, Ignore, Verdict
+from sip.errors import ParseError, UnsendableError, UnsupportedError
+from sip.line import Answered, Ended, Failed, Hop, Incoming, Transport
+from sip.message import Request
+from sip.pjsua.limits import MOST_SDP, check_accept, check_offer, check_request
+from sip.pjsua.line import PjsuaError, PjsuaLine
+from sip.sdp import Attribute
+from tests.sip.line_suite import ANSWERERS, HOST, Party, hop_of, refuse, request_to
+from tests.sip.link import AUDIO, IMAGE, call_request
+from tests.sip.peer import Peer, running
+
+pytestmark = pytest.mark.pjsua2
+
+TOO_LONG = replace(AUDIO, attributes=tuple(Attribute("x", "y" * 50) for _ in range(20)))
+
+
+class Pjsua(Party):
+    """A line over PJSIP."""
+
+    line: PjsuaLine
+
+    def __init__(self, **settings: object) -> None:
+        super().__init__(
+            lambda on_event: PjsuaLine(
+                on_event,
+                **{"answerers": ANSWERERS, "user_agent": "test", "host": HOST, "port": 0, **settings},
+            )
+        )
+
+
+@asynccontextmanager
+async def both(**settings: object) -> AsyncIterator[tuple[Pjsua, Peer]]:
+    us, them = Pjsua(**settings), Peer()
+    async with running(us, them):
+        yield us, them
+
+
+# --- what cannot be done ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"media": [IMAGE]}, "begins every call with one audio stream"),
+        ({"media": [AUDIO, IMAGE]}, "begins every call with one audio stream"),
+        ({"media": []}, "begins every call with one audio stream"),
+        ({"media": [TOO_LONG]}, f"takes descriptions of {MOST_SDP} octets"),
+        ({"destination": []}, "looks nobody up"),
+        ({"destination": [Hop("2001:db8::1", 5060)]}, "IPv4 only"),
+        ({"media_address": "2001:db8::2"}, "IPv4 only"),
+        ({"destination": [Hop("192.0.2.1", 5061, Transport.TLS)]}, "UDP and TCP only"),
+        ({"target": "sips:1@192.0.2.1"}, "UDP and TCP only"),
+    ],
+)
+def test_calls_that_cannot_be_placed(changes: dict[str, object], why: str) -> None:
+    with pytest.raises(UnsupportedError, match=why):
+        check_request(call_request(**changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"target": "no URI"}, ParseError),
+        ({"caller": "<<>"}, ParseError),
+        ({"headers": (("Via", "x"),)}, UnsendableError),
+    ],
+)
+def test_calls_that_no_stack_could_place(changes: dict[str, object], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        check_request(call_request(**changes))
+
+
+def test_answers_and_offers_that_cannot_be_sent() -> None:
+    with pytest.raises(UnsupportedError, match="answers a first INVITE with audio only"):
+        check_accept([IMAGE])
+    with pytest.raises(UnsupportedError, match="answers a first INVITE with audio only"):
+        check_accept([replace(AUDIO, port=0), IMAGE])
+    with pytest.raises(UnsupportedError, match=r"offers one T\.38 stream within a call, and nothing else"):
+        check_offer([AUDIO])
+    with pytest.raises(UnsupportedError, match=r"offers one T\.38 stream within a call, and nothing else"):
+        check_offer([AUDIO, IMAGE])
+
+
+def test_what_can_be_done_is_not_refused() -> None:
+    check_request(call_request())
+    check_request(call_request(destination=[Hop("192.0.2.1", 5060, Transport.TCP)]))
+    check_accept([AUDIO, replace(IMAGE, port=0)])
+    check_offer([IMAGE])
+
+
+async def test_a_port_in_use_is_named() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind((HOST, 0))
+        port = taken.getsockname()[1]
+        line = Pjsua(port=port).line
+        with pytest.raises(PjsuaError, match=f"cannot listen at {HOST}:{port}.*in use"):
+            await line.start()
+        assert line.pids == []
+
+
+# --- who may call -------------------------------------------------------------------------------------------
+
+
+class Nobody:
+    """A policy that admits nobody, and asks for silence."""
+
+    def admit(self, request: Request, source: Hop, now: float) -> Verdict:
+        assert request.method == "INVITE"
+        assert source.host == HOST
+        return Ignore()
+
+    def silent(self, source: Hop) -> bool:
+        return True
+
+
+async def test_a_stranger_is_refused_and_nobody_hears_of_it() -> None:
+    policy: AdmissionPolicy = Nobody()
+    async with both(admission=policy) as (us, them):
+        them.call(hop_of(us.line))
+        assert (await them.expect(Failed)).status == 403
+        assert us.events == []
+
+
+# --- four calls for each process ----------------------------------------------------------------------------
+
+
+async def test_incoming_calls_beyond_the_limit_are_busy() -> None:
+    async with both(max_incoming=2) as (us, them):
+        for _ in range(3):
+            them.call(hop_of(us.line))
+        assert (await them.expect(Failed)).status == 486
+        incoming = [event for event in us.events if isinstance(event, Incoming)]
+        assert len(incoming) == 2
+
+
+async def test_workers_are_started_as_calls_need_them_and_up_to_the_limit() -> None:
+    async with both(max_calls=8, max_incoming=0) as (us, them):
+        assert len(us.line.pids) == 1
+        calls = [us.line.place(request_to(them), us.now) for _ in range(9)]
+        failed = await us.expect(Failed)
+        assert (failed.call, failed.status, failed.local) == (calls[-1], 503, True)
+        assert failed.reason == "all 8 calls of pjsua2 are taken"
+        them.react = them.accept
+        for incoming in await them.expect_several(Incoming, 8):
+            them.accept(incoming)
+        await us.expect_several(Answered, 8)
+        assert len(us.line.pids) == 2
+        for call in calls:
+            us.line.hang_up(call, us.now)
+        await us.expect_several(Ended, 8)
+
+
+# --- deaths -------------------------------------------------------------------------------------------------
+
+
+async def test_a_worker_that_dies_ends_its_calls_with_the_reason() -> None:
+    async with both() as (us, them):
+        ringing = us.line.place(request_to(them), us.now)
+        await them.expect(Incoming)
+        them.react = them.accept
+        answered = us.line.place(request_to(them), us.now)
+        await us.expect(Answered)
+        os.kill(us.line.pids[-1], signal.SIGABRT)
+        failed, ended = await us.expect(Failed), await us.expect(Ended)
+        reason = "the pjsua2 worker died (SIGABRT)"
+        assert (failed.call, failed.status, failed.reason, failed.local) == (ringing, 503, reason, True)
+        assert (ended.call, ended.remote, ended.reason) == (answered, False, reason)
+        us.line.place(request_to(them), us.now)
+        await us.expect_several(Answered, 2)
+
+
+async def test_the_worker_that_listens_is_followed_by_another_at_the_same_port() -> None:
+    async with both() as (us, them):
+        (first,) = us.line.pids
+        os.kill(first, signal.SIGKILL)
+        incoming = None
+        while incoming is None:
+            # Nobody listens for a while, and the network says so.
+            before = len(them.events)
+            them.call(hop_of(us.line))
+            await either(us, them, before)
+            incoming = next((event for event in us.events if isinstance(event, Incoming)), None)
+        us.answer(incoming.call, [AUDIO])
+        await us.expect(Answered)
+        assert us.line.pids != [first]
+
+
+async def either(us: Party, them: Peer, before: int) -> None:
+    """Wait until the call is announced to us, or has failed."""
+    waiting = [asyncio.ensure_future(us.expect(Incoming)), asyncio.ensure_future(them.expect_more(before))]
+    _, rest = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in rest:
+        task.cancel()
+
+
+# --- media --------------------------------------------------------------------------------------------------
+
+
+async def test_pjsip_sends_no_media_of_its_own() -> None:
+    """It would play silence from a port that nobody was told of, and a far end would latch on to that."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as media:
+        media.bind((HOST, 0))
+        media.setblocking(False)
+        port = media.getsockname()[1]
+        async with both() as (us, them):
+            call = us.line.place(request_to(them), us.now)
+            incoming = await them.expect(Incoming)
+            them.line.accept(incoming.call, [replace(AUDIO, port=port)], HOST, refuse, them.now)
+            await us.expect(Answered)
+            # A whole other line comes and goes, which takes PJSIP a second; the silence would begin at once.
+            async with running(Pjsua()):
+                pass
+            us.line.hang_up(call, us.now)
+            await us.expect(Ended)
+        with pytest.raises(BlockingIOError):
+            media.recv(2048)
