@@ -12,7 +12,7 @@ from asyncio.subprocess import DEVNULL, Process
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -47,14 +47,21 @@ REQUESTS: Mapping[str, Mapping[str, object]] = {
     "reliable offer": {"media": ()},
     "identified": {
         "identity": Identity(asserted=("<sip:+15550123@trunk.example>",), privacy=("id",)),
+        "headers": (("X-Account", "4711"),),
     },
+    "placed with T.38 at once": {"media": (IMAGE,)},
+    "placed with audio and image together": {"media": (AUDIO, IMAGE)},
     "through an outbound proxy": {"target": "sip:{label}@trunk.example", "routes": ("<sip:{near};lr>",)},
 }
 """What is special about our requests, by ladder."""
 
 
 def answer(offer: SessionDescription) -> list[MediaDescription]:
-    return [AUDIO if media.kind == "audio" else IMAGE for media in offer.media]
+    """Ours is always the same; what is off stays off."""
+    ours = {"audio": AUDIO, "image": IMAGE}
+    return [
+        replace(ours[media.kind], port=0) if media.rejected else ours[media.kind] for media in offer.media
+    ]
 
 
 class Line:
@@ -258,7 +265,8 @@ class Play:
         elif cue.text == "we accept":
             incoming = line.events[label][0]
             assert isinstance(incoming, Incoming)
-            line.line.accept(incoming.call, [AUDIO], HOST, answer, line.now)
+            media = [AUDIO] if incoming.offer is None else answer(incoming.offer)
+            line.line.accept(incoming.call, media, HOST, answer, line.now)
         elif cue.text == "we refuse":
             line.line.refuse(line.calls[label], 486, line.now)
         else:

@@ -24,6 +24,8 @@ BODIES = {
     "early_moved": (2, AUDIO.replace("40000", "40004")),
     "image": (2, IMAGE),
     "no_image": (2, "m=image 0 udptl t38"),
+    "audio_only": (1, f"{AUDIO}\nm=image 0 udptl t38"),
+    "no_audio_but_image": (2, f"m=audio 0 RTP/AVP 0\n{IMAGE}"),
     "moved": (3, IMAGE.replace("40000", "40002")),
     "audio_again": (4, AUDIO),
 }
@@ -49,6 +51,7 @@ SAYS = {
     "credentials": ["[authentication username=alice password=secret]"],
     "wrong_credentials": ["[authentication username=alice password=guessed]"],
     "brief": ["Min-Expires: 7200"],
+    "other_contact": ["Contact: <sip:other@192.0.2.9>;expires=60"],
     "bound_briefly": ["Contact:[$contact_REGISTER];expires=3"],
     "bound": ["Contact:[$contact_REGISTER];expires=7200"],
     "elsewhere": ["Contact: <sip:elsewhere@[near]>"],
@@ -71,6 +74,7 @@ CHECKS = {
     "anonymous": ("hdr", "From:", "anonymous.invalid"),
     "to_elsewhere": ("msg", "", "^(INVITE|BYE) sip:elsewhere@"),
     "proxy_authorized": ("hdr", "Proxy-Authorization:", 'username="alice", realm="sipp".* response="'),
+    "account": ("hdr", "X-Account:", "^ *4711"),
     "longer": ("hdr", "Expires:", "7200"),
     "leaving": ("hdr", "Expires:", "^ *0"),
 }
