@@ -27,7 +27,7 @@ from sip.registration import Registrations
 from sip.sdp import MediaDescription
 from sip.session import Session
 from sip.session_timer import SessionTimer
-from sip.transaction_layer import response_address
+from sip.transaction_layer import MAX_TRANSACTIONS, response_address
 from sip.uri import parse_uri
 
 _logger = logging.getLogger(__name__)
@@ -49,8 +49,9 @@ class UserAgent:
     for each hop (a socket bound to all addresses has many, and each transport has its own). With ``tcp``,
     requests too large for UDP go by TCP. Incoming calls beyond ``max_incoming`` in all, ``max_waiting`` that
     are neither accepted nor refused, or ``max_per_source`` from one IP address (None: as many as in all) get
-    486. ``session_timers`` holds for incoming calls, and for placed ones that say nothing else. ``admission``
-    says who may ask for anything outside a dialog; without it everybody may.
+    486; requests beyond ``max_transactions`` that are not finished are dropped. ``session_timers`` holds for
+    incoming calls, and for placed ones that say nothing else. ``admission`` says who may ask for anything
+    outside a dialog; without it everybody may.
     """
 
     def __init__(
@@ -64,12 +65,17 @@ class UserAgent:
         max_incoming: int = 64,
         max_waiting: int = 64,
         max_per_source: int | None = None,
+        max_transactions: int = MAX_TRANSACTIONS,
         session_timers: SessionTimers | None = None,
         admission: AdmissionPolicy | None = None,
     ) -> None:
         self._admission = admission or Everybody()
         self._endpoint = Endpoint(
-            local_address or (lambda peer: contact_address), user_agent, random, tcp=tcp
+            local_address or (lambda peer: contact_address),
+            user_agent,
+            random,
+            tcp=tcp,
+            max_transactions=max_transactions,
         )
         self._secret = random.randbytes(16)
         self._max_incoming = max_incoming

@@ -16,7 +16,7 @@ from sip.place import Place
 from sip.sdp import SessionDescription
 from sip.timers import Timer, Timers
 from sip.transaction import ServerTransaction
-from sip.transaction_layer import TransactionLayer
+from sip.transaction_layer import MAX_TRANSACTIONS, TransactionLayer
 from sip.uri import Uri
 
 METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "PRACK", "UPDATE", "INFO")
@@ -94,11 +94,14 @@ class Endpoint:
         random: Random,
         *,
         tcp: bool = False,
+        max_transactions: int = MAX_TRANSACTIONS,
     ) -> None:
         self.random = random
         self.timers = Timers()
         self.dead = DeadHops(self.timers)
-        self.transactions = TransactionLayer(self.timers, random, local_address, self.dead, tcp=tcp)
+        self.transactions = TransactionLayer(
+            self.timers, random, local_address, self.dead, tcp=tcp, limit=max_transactions
+        )
         self.dialogs: dict[DialogId, DialogUser] = {}
         self.user_agent = user_agent
         self._local_address = local_address

@@ -19,6 +19,7 @@ from sip.resolver import ResolveError, Resolver
 from sip.sdp import MediaDescription
 from sip.stream import PING
 from sip.tcp import Connections
+from sip.transaction_layer import MAX_TRANSACTIONS
 from sip.udp import UdpPort
 
 _logger = logging.getLogger(__name__)
@@ -34,7 +35,8 @@ class SipLine:
 
     Port 0 takes any free one, for UDP and TCP of one host the same. Connections over TCP and TLS are opened
     whether we listen for them or not. ``advertised`` are the addresses that far ends shall see in place of
-    ours, at most one of IPv4 and one of IPv6, with the same ports: those of the router in front of us.
+    ours, at most one of IPv4 and one of IPv6, with the same ports: those of the router in front of us. The
+    limits are those of ``sip.agent.UserAgent``.
 
     ``on_event`` gets each event in a callback of its own on the loop, never from within a verb;
     ``on_registration`` each change of a registration. The times that the verbs take are those of the loop.
@@ -55,6 +57,9 @@ class SipLine:
         random: Random | None = None,
         resolver: Resolver | None = None,
         max_incoming: int = 64,
+        max_waiting: int = 64,
+        max_per_source: int | None = None,
+        max_transactions: int = MAX_TRANSACTIONS,
         session_timers: SessionTimers | None = None,
         on_registration: Callable[[RegistrationState], None] | None = None,
         admission: AdmissionPolicy | None = None,
@@ -69,6 +74,9 @@ class SipLine:
         self._random = random or SystemRandom()
         self._resolver = resolver or Resolver(self._random)
         self._max_incoming = max_incoming
+        self._max_waiting = max_waiting
+        self._max_per_source = max_per_source
+        self._max_transactions = max_transactions
         self._session_timers = session_timers
         self._timer: asyncio.TimerHandle | None = None
         self._keep_alive: asyncio.TimerHandle | None = None
@@ -96,6 +104,9 @@ class SipLine:
             local_address=self._listening.seen_by,
             tcp=True,
             max_incoming=self._max_incoming,
+            max_waiting=self._max_waiting,
+            max_per_source=self._max_per_source,
+            max_transactions=self._max_transactions,
             session_timers=self._session_timers,
             admission=self._admission,
         )

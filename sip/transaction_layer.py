@@ -20,6 +20,8 @@ MAGIC_COOKIE = "z9hG4bK"
 """What a branch begins with when it is unique (RFC 3261 8.1.1.7)."""
 LARGEST_DATAGRAM = 1300
 """Octets of a request beyond which it does not go by UDP when TCP will do (RFC 3261 18.1.1)."""
+MAX_TRANSACTIONS = 4096
+"""Unfinished server transactions of a layer that is told nothing else."""
 
 _ClientKey = tuple[str, str]
 _ServerKey = tuple[str | int | None, ...]
@@ -41,7 +43,7 @@ class TransactionLayer:
         dead: DeadHops,
         *,
         tcp: bool = False,
-        limit: int = 4096,
+        limit: int = MAX_TRANSACTIONS,
     ) -> None:
         self._timers = timers
         self._random = random
