@@ -13,10 +13,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from sip.line import (
     Address,
@@ -32,10 +31,12 @@ from sip.line import (
 from sip.line import Ringing as LineRinging
 from sip.sdp import SessionDescription
 from t38fsp import events
-from t38fsp.audio.leg import AudioLeg, Role, RtpStart
+from t38fsp.audio.leg import AudioLeg, Role
 from t38fsp.audio.rtp import looks_like_rtp
 from t38fsp.audio.signals import AudioSignal, V21Heard
 from t38fsp.call import verdict
+from t38fsp.call.environment import CallEnvironment, PageJob
+from t38fsp.call.fax_leg import FaxLeg, Session
 from t38fsp.call.media import (
     AudioMedia,
     ImageMedia,
@@ -60,14 +61,11 @@ from t38fsp.t30.outputs import (
     Output,
     PageBegun,
     PageOutcome,
-    PageWanted,
-    RevokeBurst,
-    SendBurst,
     Warned,
 )
-from t38fsp.t30.vocabulary import LineSignal, PageMode, ToneHeard
+from t38fsp.t30.vocabulary import ToneHeard
 from t38fsp.t38.connection import Setup
-from t38fsp.t38.terminal import Packet, Terminal
+from t38fsp.t38.terminal import Packet
 
 _T1 = 35.0
 """Seconds from the answer to T.38 before the call is given up (T.30 T1)."""
@@ -97,42 +95,6 @@ class Timer(Enum):
     HANG_UP = auto()
     ABORT = auto()
     CLEAR = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class CallEnvironment:
-    """What a call is given by its surroundings: its address and the random starts of its RTP stream."""
-
-    media_address: str
-    media_port: int
-    rtp: RtpStart
-    tcp: bool = False
-    """There can be a TCP connection: ``stream`` of the call is heeded."""
-
-
-@dataclass(frozen=True, slots=True)
-class StorePage:
-    """Append a received page to the file; answer with ``page_stored`` or ``page_not_stored``."""
-
-    index: int
-    mode: PageMode
-    data: bytes
-
-
-PageJob = PageWanted | StorePage
-
-
-class Session(Protocol):
-    """What both T.30 machines share."""
-
-    def limit_rate(self, bit_rate: int) -> None: ...
-    def receive(self, signal: LineSignal, now: float) -> None: ...
-    def burst_sent(self, now: float) -> None: ...
-    def abort(self, now: float) -> None: ...
-    def line_dropped(self, now: float) -> None: ...
-    def next_deadline(self) -> float | None: ...
-    def handle_deadline(self, now: float) -> None: ...
-    def take_outputs(self) -> list[Output]: ...
 
 
 class FaxCall(ABC):
@@ -166,7 +128,7 @@ class FaxCall(ABC):
         self._phase = Phase.IDLE
         self._timers: dict[Timer, float] = {}
         self._audio: AudioLeg | None = None
-        self._terminal: Terminal | None = None
+        self._fax: FaxLeg | None = None
         self._early: list[bytes] = []
         self._record = record
         self._refusal: OfferRefused | None = None
@@ -198,10 +160,10 @@ class FaxCall(ABC):
 
     def datagram_received(self, data: bytes, now: float) -> bool:
         """A datagram arrived; true when it was understood, so that its source may be latched."""
-        if self._terminal is not None:
+        if self._fax is not None:
             # Stragglers of the audio are none of the terminal's business.
             straggler = self.stream is None and looks_like_rtp(data)
-            accepted = not straggler and self._terminal.receive(data, now)
+            accepted = not straggler and self._fax.receive(data, now)
         elif self._audio is not None and self._audio.receive(data, now):
             accepted = True
         else:
@@ -217,7 +179,7 @@ class FaxCall(ABC):
         if self._phase is Phase.OVER:
             return None
         times = list(self._timers.values())
-        for part in (self._audio, self._terminal, self._session if self._terminal else None):
+        for part in (self._audio, self._fax):
             if part is not None and (due := part.next_deadline()) is not None:
                 times.append(due)
         return min(times, default=None)
@@ -226,7 +188,7 @@ class FaxCall(ABC):
         for timer in [timer for timer, due in self._timers.items() if due <= now]:
             if self._timers.pop(timer, None) is not None:
                 self._ON_TIMER[timer](self, now)
-        for part in (self._audio, self._terminal, self._session if self._terminal else None):
+        for part in (self._audio, self._fax):
             if part is not None and (due := part.next_deadline()) is not None and due <= now:
                 part.handle_deadline(now)
         self._pump(now)
@@ -257,7 +219,7 @@ class FaxCall(ABC):
 
     def release(self, packet: Packet) -> bytes | None:
         """The datagram of a packet that is due; None when it has been revoked."""
-        return None if self._terminal is None else self._terminal.release(packet)
+        return None if self._fax is None else self._fax.release(packet)
 
     def take_page_jobs(self) -> list[PageJob]:
         """Slow work, answered through the ``page_…`` methods."""
@@ -315,15 +277,16 @@ class FaxCall(ABC):
         self._audio = None
         for timer in (Timer.OFFER, Timer.NOT_SWITCHED):
             self._timers.pop(timer, None)
-        self._terminal = terminal_for(media, self._settings)
+        terminal = terminal_for(media, self._settings)
+        self._fax = FaxLeg(self._session, terminal, self._on_output)
         self.stream = media.setup
         self._emit(events.SwitchedToT38(self._record.dialog, ours))
-        self._terminal.start(now)
+        terminal.start(now)
         self._session.limit_rate(media.max_bit_rate)
         self._start_session(now)
         early, self._early = self._early, []
         for data in early:
-            self._terminal.receive(data, now)
+            self._fax.receive(data, now)
 
     @abstractmethod
     def _start_session(self, now: float) -> None:
@@ -344,14 +307,13 @@ class FaxCall(ABC):
             return
         self._record.cause = event.cause
         # T.30 tells better at what moment the far end hung up.
-        by_t30 = self._record.finished is not None or (event.remote and self._terminal is not None)
+        by_t30 = self._record.finished is not None or (event.remote and self._fax is not None)
         if not by_t30 and self._phase is not Phase.CLEARING:
             self._record.verdict = verdict.of_end(
-                event, switched=self._terminal is not None, heard=self._record.heard_text()
+                event, switched=self._fax is not None, heard=self._record.heard_text()
             )
-        if self._terminal is not None and self._record.finished is None:
-            self._session.line_dropped(now)
-            self._drain_session(now)
+        if self._fax is not None and self._record.finished is None:
+            self._fax.line_dropped(now)
         if event.remote and self._record.dialog is not None:
             self._emit(events.Disconnected(self._record.dialog, True))
         self._conclude(now)
@@ -372,6 +334,8 @@ class FaxCall(ABC):
             self._emit(events.Disconnected(self._record.dialog, False))
         self._phase = Phase.CLEARING
         self._audio = None
+        if self._fax is not None:
+            self._fax.silence()
         self._timers = {Timer.CLEAR: now + (1.0 if self._record.aborted else _CLEAR_LIMIT)}
         self._line.hang_up(self.line_call, now)
 
@@ -392,43 +356,23 @@ class FaxCall(ABC):
     # --- T.30 and what is below it -------------------------------------------------------------------------
 
     def _pump(self, now: float) -> None:
-        """Carry what one part gives to the next until nothing moves."""
+        """Carry out what the input just handled has brought about."""
         if self._audio is not None:
             self._datagrams += self._audio.take_packets()
             for heard in self._audio.take_signals():
                 self._on_audio_signal(heard, now)
-        moving = self._terminal is not None
-        while moving and self._terminal is not None:
-            moving = False
-            for signal in self._terminal.take_signals():
-                self._session.receive(signal, now)
-                moving = True
-            for _ in range(self._terminal.take_sent()):
-                self._session.burst_sent(now)
-                moving = True
-            moving = self._drain_session(now) or moving
-            self._packets += self._terminal.take_packets()
+        if self._fax is not None:
+            self._fax.pump(now)
+            self._packets += self._fax.take_packets()
 
     def _on_audio_signal(self, heard: AudioSignal, now: float) -> None:
         self._record.heard.add(heard.tone.value if isinstance(heard, ToneHeard) else "V.21")
         if self._settings.switch is Switch.EITHER and isinstance(heard, V21Heard):
             self._offer_t38(now)
 
-    def _drain_session(self, now: float) -> bool:
-        outputs = self._session.take_outputs()
-        for output in outputs:
-            self._on_output(output, now)
-        return bool(outputs)
-
     def _on_output(self, output: Output, now: float) -> None:
         """Anything not handled here belongs to sending or to receiving alone."""
         match output:
-            case SendBurst(burst=burst):
-                if self._terminal is not None and self._phase is Phase.FAX:
-                    self._terminal.send(burst, now)
-            case RevokeBurst():
-                if self._terminal is not None:
-                    self._terminal.revoke(now)
             case Identified(station_id=station_id):
                 self._record.note(output)
                 self._emit(events.Identified(station_id))
@@ -469,8 +413,9 @@ class FaxCall(ABC):
         self._phase = Phase.OVER
         self._timers.clear()
         self._audio = None
-        if self._terminal is not None:
-            self._record.counters = self._terminal.counters
+        if self._fax is not None:
+            self._fax.silence()
+            self._record.counters = self._fax.counters
         self.result = self._record.result(now)
         self._emit(events.Finished(self.result))
 

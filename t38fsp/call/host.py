@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from sip.line import Address
-from t38fsp.call.faxcall import FaxCall, PageJob
+from t38fsp.call.environment import PageJob
+from t38fsp.call.faxcall import FaxCall
 from t38fsp.events import FaxEvent
 from t38fsp.t38.terminal import Packet
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sip.line import Incoming, Line
 from t38fsp.audio.leg import Role
 from t38fsp.call import verdict
-from t38fsp.call.faxcall import CallEnvironment, FaxCall, Phase, StorePage, Timer
+from t38fsp.call.environment import CallEnvironment, StorePage
+from t38fsp.call.faxcall import FaxCall, Phase, Timer
 from t38fsp.call.media import answer_offer, audio_offer
 from t38fsp.call.record import CallRecord
 from t38fsp.jobs import CallSettings, Switch

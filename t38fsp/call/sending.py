@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from sip.line import CallRequest, Credentials, Hop, Identity, Line, SessionTimers
 from t38fsp import events
 from t38fsp.audio.leg import Role
-from t38fsp.call.faxcall import CallEnvironment, FaxCall, Phase, Timer
+from t38fsp.call.environment import CallEnvironment
+from t38fsp.call.faxcall import FaxCall, Phase, Timer
 from t38fsp.call.media import audio_offer, image_offer
 from t38fsp.call.record import CallRecord
 from t38fsp.jobs import Addressing, CallSettings, Resume, Switch

@@ -17,7 +17,8 @@ from sip.resolver import ResolveError, Resolver
 from sip.uri import Uri, parse_uri
 from t38fsp import events
 from t38fsp.audio.leg import RtpStart
-from t38fsp.call.faxcall import CallEnvironment, FaxCall
+from t38fsp.call.environment import CallEnvironment
+from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.receiving import ReceivingCall
 from t38fsp.call.sending import Destination, SendingCall
 from t38fsp.call.verdict import verdict

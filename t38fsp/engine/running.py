@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from sip.line import Address, LineEvent
-from t38fsp.call.faxcall import FaxCall, PageJob, StorePage
+from t38fsp.call.environment import PageJob, StorePage
+from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.host import settle
 from t38fsp.call.receiving import ReceivingCall
 from t38fsp.call.sending import SendingCall

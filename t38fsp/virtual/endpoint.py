@@ -8,7 +8,8 @@ from typing import Protocol
 from sip.agent import UserAgent
 from sip.line import Address, Hop, Incoming, LineEvent
 from t38fsp.audio.leg import RtpStart
-from t38fsp.call.faxcall import CallEnvironment, FaxCall, PageJob, StorePage
+from t38fsp.call.environment import CallEnvironment, PageJob, StorePage
+from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.host import settle
 from t38fsp.call.receiving import ReceivingCall
 from t38fsp.call.sending import Destination, SendingCall

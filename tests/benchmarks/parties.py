@@ -8,7 +8,8 @@ from pathlib import Path
 from sip.line import Answered, Answerer, CallRequest, DialogId, Ended, Hop, Incoming, LineEvent
 from sip.sdp import MediaDescription, Origin, SessionDescription
 from t38fsp.audio.leg import RtpStart
-from t38fsp.call.faxcall import CallEnvironment, FaxCall, StorePage
+from t38fsp.call.environment import CallEnvironment, StorePage
+from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.receiving import ReceivingCall
 from t38fsp.call.sending import Destination, SendingCall
 from t38fsp.image.document import encode_page, inspect

@@ -1,0 +1,32 @@
+"""What a call is given by its surroundings, and the slow work that it asks of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from t38fsp.audio.leg import RtpStart
+from t38fsp.t30.outputs import PageWanted
+from t38fsp.t30.vocabulary import PageMode
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnvironment:
+    """The media address of a call and the random starts of its RTP stream."""
+
+    media_address: str
+    media_port: int
+    rtp: RtpStart
+    tcp: bool = False
+    """There can be a TCP connection: ``stream`` of the call is heeded."""
+
+
+@dataclass(frozen=True, slots=True)
+class StorePage:
+    """Append a received page to the file; answer with ``page_stored`` or ``page_not_stored``."""
+
+    index: int
+    mode: PageMode
+    data: bytes
+
+
+PageJob = PageWanted | StorePage

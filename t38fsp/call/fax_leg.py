@@ -1,0 +1,100 @@
+"""T.30 on a T.38 terminal: the part of a call that runs from the switch on, as the audio leg does before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from t38fsp.t30.outputs import Output, RevokeBurst, SendBurst
+from t38fsp.t30.vocabulary import LineSignal
+from t38fsp.t38.terminal import Packet, Terminal
+from t38fsp.t38.udptl import Counters
+
+
+class Session(Protocol):
+    """What both T.30 machines share."""
+
+    def limit_rate(self, bit_rate: int) -> None: ...
+    def receive(self, signal: LineSignal, now: float) -> None: ...
+    def burst_sent(self, now: float) -> None: ...
+    def abort(self, now: float) -> None: ...
+    def line_dropped(self, now: float) -> None: ...
+    def next_deadline(self) -> float | None: ...
+    def handle_deadline(self, now: float) -> None: ...
+    def take_outputs(self) -> list[Output]: ...
+
+
+class FaxLeg:
+    """Carries bursts from T.30 to the terminal and signals back; ``on_output`` gets all else, in order.
+
+    Nothing moves but in :meth:`pump`, so that ``on_output`` never runs within a call from outside to T.30.
+    """
+
+    def __init__(
+        self, session: Session, terminal: Terminal, on_output: Callable[[Output, float], None]
+    ) -> None:
+        self._session = session
+        self._terminal = terminal
+        self._on_output = on_output
+        self._silent = False
+
+    @property
+    def counters(self) -> Counters:
+        return self._terminal.counters
+
+    def receive(self, datagram: bytes, now: float) -> bool:
+        """True when the datagram was understood."""
+        return self._terminal.receive(datagram, now)
+
+    def line_dropped(self, now: float) -> None:
+        """The far end is gone: T.30 says at what moment."""
+        self._session.line_dropped(now)
+        self._drain(now)
+
+    def silence(self) -> None:
+        """No burst begins any more."""
+        self._silent = True
+
+    def release(self, packet: Packet) -> bytes | None:
+        return self._terminal.release(packet)
+
+    def take_packets(self) -> list[Packet]:
+        return self._terminal.take_packets()
+
+    def next_deadline(self) -> float | None:
+        terminal, session = self._terminal.next_deadline(), self._session.next_deadline()
+        if terminal is None or session is None:
+            return session if terminal is None else terminal
+        return min(terminal, session)
+
+    def handle_deadline(self, now: float) -> None:
+        for part in (self._terminal, self._session):
+            due = part.next_deadline()
+            if due is not None and due <= now:
+                part.handle_deadline(now)
+
+    def pump(self, now: float) -> None:
+        """Carry what one part gives to the next until nothing moves."""
+        moving = True
+        while moving:
+            moving = False
+            for signal in self._terminal.take_signals():
+                self._session.receive(signal, now)
+                moving = True
+            for _ in range(self._terminal.take_sent()):
+                self._session.burst_sent(now)
+                moving = True
+            moving = self._drain(now) or moving
+
+    def _drain(self, now: float) -> bool:
+        outputs = self._session.take_outputs()
+        for output in outputs:
+            match output:
+                case SendBurst(burst=burst):
+                    if not self._silent:
+                        self._terminal.send(burst, now)
+                case RevokeBurst():
+                    self._terminal.revoke(now)
+                case _:
+                    self._on_output(output, now)
+        return bool(outputs)
