@@ -11,16 +11,16 @@ from socket import AddressFamily
 
 from sip.errors import SipError
 from sip.line import Address, Answerer, CallRequest, Hop, LineEvent
-from sip.listening import WILDCARDS, family_of
+from sip.listening import WILDCARDS, family_of, host_towards
 from sip.registrar import RegistrationFailed, RegistrationRequest, RegistrationState
 from sip.remote.calls import RemoteCalls
 from sip.remote.codec import WireError
-from sip.remote.host import host_towards
 from sip.remote.wire import (
     Happened,
     Hello,
     Message,
     NotPlaced,
+    Peers,
     Redirect,
     Register,
     RegistrationIs,
@@ -74,6 +74,7 @@ class RemoteLine:
         self._calls = RemoteCalls(count(1), self._write, ())
         self._registrations: dict[int, RegistrationRequest] = {}
         self._registration_numbers = count(1)
+        self._peers: frozenset[str] = frozenset()
         self._writer: asyncio.StreamWriter | None = None
         self._settled = asyncio.Event()
         self._advertised: dict[AddressFamily, str] = {}
@@ -184,6 +185,11 @@ class RemoteLine:
         self._registrations.pop(registration, None)
         self._write(Unregister(registration))
 
+    def admit(self, addresses: frozenset[str]) -> None:
+        """Calls from these IP addresses are admitted, as long as we are there."""
+        self._peers = addresses
+        self._write(Peers(tuple(sorted(addresses))))
+
     # --- the connection -------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
@@ -196,6 +202,7 @@ class RemoteLine:
                     return
             else:
                 self._write(self._hello)
+                self.admit(self._peers)
                 for number, request in self._registrations.items():
                     self._write(Register(number, request))
                 await self._read(reader)

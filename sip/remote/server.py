@@ -13,7 +13,7 @@ import os
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count
+from itertools import chain, count
 from typing import Protocol
 
 from sip.errors import SipError
@@ -30,6 +30,7 @@ from sip.remote.wire import (
     Message,
     NotPlaced,
     Offer,
+    Peers,
     Place,
     Redirect,
     Refuse,
@@ -78,6 +79,7 @@ MakeLine = Callable[[Callable[[LineEvent], None], Callable[[RegistrationState], 
 class _Client:
     writer: asyncio.StreamWriter
     hello: Hello
+    peers: frozenset[str] = frozenset()
     calls: dict[int, int] = field(default_factory=dict)
     """Number on the wire to number of the line."""
     registrations: dict[int, _Registration] = field(default_factory=dict)
@@ -103,7 +105,8 @@ class LineServer:
 
     ``answerers`` are the functions, each ``module:function``, that may answer offers here; engines can name
     no others. ``advertised`` are the addresses that the line shows to far ends. ``rule`` chooses among the
-    engines that have room.
+    engines that have room; of engines of one name the later ones get a number behind it. ``admit`` is told
+    the addresses that the engines know their trunks by, whenever they change.
     """
 
     def __init__(
@@ -114,7 +117,9 @@ class LineServer:
         answerers: Iterable[str],
         advertised: Iterable[str] = (),
         rule: Rule = least_busy,
+        admit: Callable[[frozenset[str]], None] | None = None,
     ) -> None:
+        self._admit = admit
         self._path = path
         self._advertised = tuple(advertised)
         self._answerers = tuple(answerers)
@@ -179,6 +184,9 @@ class LineServer:
             writer.close()
 
     def _welcome(self, writer: asyncio.StreamWriter, hello: Hello) -> _Client:
+        taken = {client.hello.name for client in self._clients}
+        names = chain([hello.name], (f"{hello.name}-{number}" for number in count(2)))
+        hello = replace(hello, name=next(name for name in names if name not in taken))
         _logger.info("engine %s takes up to %d calls", hello.name, hello.max_incoming)
         client = _Client(writer, hello)
         self._clients.append(client)
@@ -202,6 +210,11 @@ class LineServer:
             self._line.hang_up(call, now, reason="the engine of this call has ended")
         for registration in client.registrations.values():
             self._leave(client, registration)
+        self._tell_peers()
+
+    def _tell_peers(self) -> None:
+        if self._admit is not None:
+            self._admit(frozenset().union(*(client.peers for client in self._clients)))
 
     # --- commands -------------------------------------------------------------------------------------------
 
@@ -227,6 +240,9 @@ class LineServer:
             case Unregister(number):
                 if (known := client.registrations.pop(number, None)) is not None:
                     self._leave(client, known)
+            case Peers(addresses):
+                client.peers = frozenset(addresses)
+                self._tell_peers()
 
     def _carry_out(self, client: _Client, verb: Verb, call: int, now: float) -> None:
         line = self._line

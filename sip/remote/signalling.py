@@ -13,28 +13,137 @@ import importlib
 import logging
 import signal
 import sys
-from collections.abc import Sequence
-from random import SystemRandom
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random, SystemRandom
 from typing import cast
 
 from sip.admission import Admission, Network, parse_network
 from sip.errors import SipError
-from sip.line import Hop, Transport
-from sip.network import SipLine
+from sip.line import Credentials, Hop, LineEvent, TlsSettings, Transport
+from sip.network import EVERYWHERE, SipLine
+from sip.registrar import RegistrationState
 from sip.remote.codec import WireError
-from sip.remote.rules import Rule
+from sip.remote.rules import Rule, least_busy
 from sip.remote.server import LineServer
+from sip.transaction_layer import MAX_TRANSACTIONS
 
 _RULE = "sip.remote.rules:least_busy"
+_ANYBODY = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Signalling:
+    """What a signalling process does.
+
+    ``socket`` is the path of its Unix socket, ``answerers`` are the functions (``module:function``) that
+    engines may have answer offers. Who may call is told by ``networks``, ``accounts``, ``anybody`` and
+    ``silent`` (``sip.admission``), beside the trunks of the engines; the limits are those of
+    ``sip.agent.UserAgent``.
+    """
+
+    socket: str
+    answerers: Sequence[str]
+    listen: Sequence[Hop] = EVERYWHERE
+    tls: TlsSettings | None = None
+    advertised: Sequence[str] = ()
+    user_agent: str = "sip"
+    networks: Sequence[Network] = ()
+    accounts: Sequence[Credentials] = ()
+    anybody: bool = False
+    silent: bool = True
+    max_incoming: int = 1000
+    max_waiting: int = 64
+    max_per_source: int | None = None
+    max_transactions: int = MAX_TRANSACTIONS
+    rule: Rule = least_busy
+
+    def admission(self, random: Random) -> Admission:
+        """The policy that the line asks."""
+        return Admission(
+            random,
+            networks=self.networks,
+            accounts=self.accounts,
+            realm=self.user_agent,
+            open=self.anybody,
+            silent=self.silent,
+        )
+
+
+async def serve(settings: Signalling, on_ready: Callable[[Sequence[Hop]], None]) -> None:
+    """Serve until SIGTERM or SIGINT; ``on_ready`` is told the SIP addresses.
+
+    Raises SipError when an address or the socket cannot be had, WireError for an answerer that there is not.
+    """
+    random = SystemRandom()
+    admission = settings.admission(random)
+
+    def make_line(
+        on_event: Callable[[LineEvent], None], on_registration: Callable[[RegistrationState], None]
+    ) -> SipLine:
+        return SipLine(
+            on_event,
+            user_agent=settings.user_agent,
+            listen=settings.listen,
+            tls=settings.tls,
+            advertised=settings.advertised,
+            random=random,
+            max_incoming=settings.max_incoming,
+            max_waiting=settings.max_waiting,
+            max_per_source=settings.max_per_source,
+            max_transactions=settings.max_transactions,
+            on_registration=on_registration,
+            admission=admission,
+        )
+
+    def admit(addresses: frozenset[str]) -> None:
+        admission.peers = addresses
+
+    server = LineServer(
+        settings.socket,
+        make_line,
+        answerers=settings.answerers,
+        advertised=settings.advertised,
+        rule=settings.rule,
+        admit=admit,
+    )
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    on_ready(await server.start())
+    await stop.wait()
+    await server.close()
 
 
 def main(arguments: Sequence[str]) -> None:
-    options = _parser().parse_args(arguments)
+    settings = read_arguments(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     try:
-        asyncio.run(_serve(options))
+        asyncio.run(serve(settings, lambda addresses: print(*addresses[0].address, flush=True)))
     except (SipError, WireError) as error:
         sys.exit(str(error))
+
+
+def read_arguments(arguments: Sequence[str]) -> Signalling:
+    """What the command line asks for; exits with a sentence when that cannot be."""
+    options = _parser().parse_args(arguments)
+    host, port = options.listen
+    return Signalling(
+        options.socket,
+        options.answerer,
+        listen=[Hop(host, port, transport) for transport in (Transport.UDP, Transport.TCP)],
+        advertised=options.advertise,
+        user_agent=options.user_agent,
+        networks=[network for network in options.allow if network is not None],
+        accounts=options.account,
+        anybody=None in options.allow,
+        silent=not options.forbid,
+        max_incoming=options.max_incoming,
+        max_waiting=options.max_waiting,
+        max_per_source=options.max_per_source,
+        rule=options.rule,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,10 +171,21 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NETWORK",
         type=_network,
-        help="from where calls are taken, beside this machine",
+        help="from where calls are taken, beside this machine and the trunks of the engines; any for all",
     )
+    parser.add_argument(
+        "--account",
+        action="append",
+        default=[],
+        metavar="USER:FILE",
+        type=_account,
+        help="who may call from anywhere with the password in FILE",
+    )
+    parser.add_argument("--forbid", action="store_true", help="answer 403 to all others, instead of nothing")
     parser.add_argument("--user-agent", default="sip")
-    parser.add_argument("--max-incoming", default=1000, type=int)
+    parser.add_argument("--max-incoming", default=1000, type=int, help="incoming calls at a time")
+    parser.add_argument("--max-waiting", default=64, type=int, help="of these not yet answered")
+    parser.add_argument("--max-per-source", type=int, help="of these from one address")
     return parser
 
 
@@ -76,11 +196,23 @@ def _address(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _network(text: str) -> Network:
+def _network(text: str) -> Network | None:
+    """None stands for all of them."""
     try:
-        return parse_network(text)
+        return None if text == _ANYBODY else parse_network(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _account(text: str) -> Credentials:
+    user, _, file = text.partition(":")
+    try:
+        password = Path(file).read_text(encoding="utf-8").strip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise argparse.ArgumentTypeError(f"no password can be read from {file!r}: {error}") from None
+    if not user or not password:
+        raise argparse.ArgumentTypeError(f"{text!r} is not USER:FILE with a password in the file")
+    return Credentials(user, password)
 
 
 def _rule(name: str) -> Rule:
@@ -89,34 +221,6 @@ def _rule(name: str) -> Rule:
         return cast(Rule, getattr(importlib.import_module(module), attribute))
     except (ImportError, AttributeError, ValueError) as error:
         raise argparse.ArgumentTypeError(f"{name!r} names no rule: {error}") from None
-
-
-async def _serve(options: argparse.Namespace) -> None:
-    host, port = options.listen
-    random = SystemRandom()
-    server = LineServer(
-        options.socket,
-        lambda on_event, on_registration: SipLine(
-            on_event,
-            user_agent=options.user_agent,
-            listen=[Hop(host, port, transport) for transport in (Transport.UDP, Transport.TCP)],
-            advertised=options.advertise,
-            random=random,
-            max_incoming=options.max_incoming,
-            on_registration=on_registration,
-            admission=Admission(random, networks=options.allow),
-        ),
-        answerers=options.answerer,
-        advertised=options.advertise,
-        rule=options.rule,
-    )
-    addresses = await server.start()
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    print(*addresses[0].address, flush=True)
-    await stop.wait()
-    await server.close()
 
 
 if __name__ == "__main__":

@@ -120,11 +120,18 @@ class Redirect:
 
 
 @dataclass(frozen=True, slots=True)
+class Peers:
+    """The addresses of a client's trunks; calls from there are admitted while it is connected."""
+
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RegistrationIs:
     state: RegistrationState
 
 
-Command = Hello | Verb | Register | Unregister | Redirect
+Command = Hello | Verb | Register | Unregister | Redirect | Peers
 Report = Welcome | Happened | NotPlaced | RegistrationIs
 Message = Command | Report
 

@@ -58,7 +58,10 @@ class Shared:
     def __init__(self, directory: Path, rule: Rule) -> None:
         self.path = str(directory / "line.sock")
         self.lines: list[RecordingLine] = []
-        self.server = LineServer(self.path, self._make, answerers=ANSWERERS, rule=rule)
+        self.admitted: list[frozenset[str]] = []
+        self.server = LineServer(
+            self.path, self._make, answerers=ANSWERERS, rule=rule, admit=self.admitted.append
+        )
         self.engines: list[Party] = []
         self.states: list[RegistrationState] = []
 
@@ -174,6 +177,30 @@ async def test_a_rule_that_fails_refuses(tmp_path: Path) -> None:
         await line.engine("one")
         them.call(line.hop)
         assert (await them.expect(Failed)).status == 480
+
+
+async def test_engines_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    """Two processes of one configuration file: each gets a call."""
+    them = Peer()
+    async with shared(tmp_path) as line, running(them):
+        engines = [await line.engine("engine") for _ in range(3)]
+        for engine in engines:
+            them.call(line.hop)
+            await engine.expect(Incoming)
+        assert [client.hello.name for client in line.server._clients] == ["engine", "engine-2", "engine-3"]
+
+
+async def test_the_trunks_of_the_engines_that_are_there_are_admitted(tmp_path: Path) -> None:
+    async with shared(tmp_path) as line:
+        one, two = await line.engine("one"), await line.engine("two")
+        assert isinstance(one.line, RemoteLine)
+        assert isinstance(two.line, RemoteLine)
+        one.line.admit(frozenset({"192.0.2.1", "192.0.2.2"}))
+        two.line.admit(frozenset({"192.0.2.2", "192.0.2.3"}))
+        await until(lambda: line.admitted[-1] == {"192.0.2.1", "192.0.2.2", "192.0.2.3"})
+        await one.line.close()
+        line.engines.remove(one)
+        await until(lambda: line.admitted[-1] == {"192.0.2.2", "192.0.2.3"})
 
 
 # --- calls of several engines -------------------------------------------------------------------------------
