@@ -3,20 +3,18 @@
     SETUP ──answered──► AUDIO ──T.38 agreed──► FAX ──BYE──► OVER
 
 All that is honest comes from the product's own parts. What is not comes from quirks, at the points that
-``t38fsp.virtual.points`` describes. A gateway reads IFP strictly, in the syntax that was negotiated.
+``t38fsp.virtual.points`` describes.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
-from functools import partial
 from itertools import count
 from random import Random
-from typing import TypeVar
 
 from sip.line import (
     Address,
@@ -40,15 +38,13 @@ from t38fsp.call.media import (
     audio_offer,
     image_offer,
 )
-from t38fsp.t30.outputs import RevokeBurst
-from t38fsp.t30.vocabulary import Burst, HdlcBurst, PageQuality
+from t38fsp.t30.outputs import RevokeBurst, SendBurst
+from t38fsp.t30.vocabulary import Burst, PageQuality
 from t38fsp.t38 import ifp
-from t38fsp.t38.ifp import IfpError, Syntax
-from t38fsp.t38.packet_queue import PacketQueue
-from t38fsp.t38.receiving import Delivery, UdptlReceiver
-from t38fsp.t38.terminal import Packet, Terminal
-from t38fsp.t38.udptl import Counters, ParitySender, UdptlSender
+from t38fsp.t38.ifp import Syntax
+from t38fsp.t38.udptl import Counters
 from t38fsp.t38.values import Indicator
+from t38fsp.virtual.gateway_t38 import GatewayT38, through
 from t38fsp.virtual.machine import FaxMachine
 from t38fsp.virtual.points import Habits, Moment, Quirk
 
@@ -58,8 +54,6 @@ _OLD_MEDIA = 1.0
 """Seconds that an old media address is listened to, for what is on its way there."""
 _DRAIN = 0.4
 """Seconds between our DCN and BYE."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +99,12 @@ class GatewayCall:
         self.random = surroundings.random
         self.role = role
         self.happened: Counter[str] = Counter()
-        self.counters = Counters()
         self.ended: Ended | Failed | None = None
         """How SIP ended."""
         habits = Habits()
         for quirk in quirks:
             habits = quirk.habits(habits)
         self.habits = habits
-        self.syntax = habits.syntax or Syntax.Y1998
         self.line_call = 0
         self._line = surroundings.line
         self._open_media = surroundings.open_media
@@ -125,16 +117,7 @@ class GatewayCall:
         self.machine = machine(self)
         self._machine_up = False
         self._audio: AudioLeg | None = None
-        self._terminal: Terminal | None = None
-        self._sender: UdptlSender | ParitySender = UdptlSender(0, habits.parameters.max_datagram)
-        self._sender.number = habits.first_number
-        self._receiver = UdptlReceiver(self.counters)
-        self._renumbered = False
-        self._written: list[bytes] = []  # the packet released last,
-        self._released: list[bytes] = []  # and its datagrams, which its copies repeat
-        self._owed: deque[bool] = deque()  # bursts on their way: whether the machine waits for their end
-        self._revocations = 0
-        self._packets: PacketQueue[Packet] = PacketQueue()
+        self._t38 = GatewayT38(self, self._stages)
         self._outgoing: list[Outgoing] = []
         self._actions: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
@@ -174,6 +157,15 @@ class GatewayCall:
     def over(self) -> bool:
         return self._phase is _Phase.OVER
 
+    @property
+    def counters(self) -> Counters:
+        """Of the line from the far end."""
+        return self._t38.counters
+
+    @property
+    def syntax(self) -> Syntax:
+        return self._t38.syntax
+
     # --- in -------------------------------------------------------------------------------------------------
 
     def line_event(self, event: LineEvent, now: float) -> None:
@@ -193,9 +185,9 @@ class GatewayCall:
 
     def datagram_received(self, data: bytes, now: float) -> None:
         self.now = now
-        for datagram in self._through([data], lambda stage, each: stage.datagram_in(each, self)):
-            if self._terminal is not None:
-                self._hear(self._receiver.receive(datagram, now))
+        for datagram in through(self._stages, [data], lambda stage, each: stage.datagram_in(each, self)):
+            if self._t38.switched:
+                self._t38.receive(datagram, now)
             elif self._audio is not None:
                 self._audio.receive(datagram, now)
         self._pump()
@@ -203,11 +195,9 @@ class GatewayCall:
     def next_deadline(self) -> float | None:
         if self._phase is _Phase.OVER:
             return None
-        times = [self._packets.next_due(), self._actions[0][0] if self._actions else None]
+        times = [self._t38.next_deadline(), self._actions[0][0] if self._actions else None]
         if self._audio is not None:
             times.append(self._audio.next_deadline())
-        if self._terminal is not None:
-            times += [self._terminal.next_deadline(), self._receiver.next_deadline()]
         if self._machine_up:
             times.append(self.machine.next_deadline())
         return min((time for time in times if time is not None), default=None)
@@ -218,14 +208,11 @@ class GatewayCall:
             heapq.heappop(self._actions)[2]()
         if self._audio is not None:
             self._audio.handle_deadline(now)
-        if self._terminal is not None:
-            self._hear(self._receiver.handle_deadline(now))
-            self._terminal.handle_deadline(now)
+        self._t38.handle_deadline(now)
         if self._machine_up:
             self.machine.handle_deadline(now)
         self._pump()
-        for _ in self._packets.release_due(now):
-            pass  # releasing is sending: see release
+        self._t38.release_due(now)
 
     # --- out ------------------------------------------------------------------------------------------------
 
@@ -242,17 +229,17 @@ class GatewayCall:
         heapq.heappush(self._actions, (self.now + seconds, next(self._order), action))
 
     def play(self, burst: Burst) -> None:
-        self._play(burst, owed=False)
+        self._t38.interject(burst, self.now)
 
     def send(self, datagram: bytes) -> None:
         if self._remote is not None and self._phase is not _Phase.OVER:
             self._outgoing.append(Outgoing(self.media[-1], self._remote, datagram))
 
     def send_indicator(self, indicator: Indicator) -> None:
-        self.send(self._wrap(ifp.encode(ifp.IndicatorPacket(indicator), self.syntax)))
+        self.send(self._t38.wrap(ifp.encode(ifp.IndicatorPacket(indicator), self.syntax)))
 
     def jump(self, number: int) -> None:
-        self._sender.number = number
+        self._t38.jump(number)
 
     def hang_up(self) -> None:
         self._line.hang_up(self.line_call, self.now)
@@ -268,7 +255,7 @@ class GatewayCall:
 
     @property
     def switched(self) -> bool:
-        return self._terminal is not None
+        return self._t38.switched
 
     @property
     def finished(self) -> bool:
@@ -320,84 +307,17 @@ class GatewayCall:
         if self._phase is _Phase.AUDIO:
             self.offer_image(new_port=self.habits.own_t38_port)
 
-    # --- T.38 -----------------------------------------------------------------------------------------------
-
     def _switch(self, media: ImageMedia) -> None:
         self._phase = _Phase.FAX
         self._audio = None
-        theirs = media.theirs
-        self.syntax = self.habits.syntax or Syntax.for_version(media.version)
-        redundancy = self.habits.redundancy if theirs.accepts_redundancy else 0
-        self._terminal = Terminal(
-            syntax=self.syntax,
-            redundancy=redundancy,
-            max_datagram=theirs.max_datagram,
-            max_ifp=theirs.max_ifp,
-            timing=self.habits.timing,
-        )
-        number = self._sender.number
-        if self.habits.parity is not None:
-            self._sender = ParitySender(*self.habits.parity, theirs.max_datagram)
-        else:
-            self._sender = UdptlSender(redundancy, theirs.max_datagram)
-        self._sender.number = number
+        self._t38.switch(media)
         self._tell(Moment.SWITCHED)
         self.after(self.habits.start_after, self._start_machine)
 
     def _start_machine(self) -> None:
-        if self._terminal is not None:
-            self._terminal.start(self.now)
-            self.machine.start(self.now)
-            self._machine_up = True
-
-    def _hear(self, deliveries: Iterable[Delivery]) -> None:
-        if self._terminal is None:
-            return
-        for delivery in deliveries:
-            after_gap = delivery.after_gap
-            for octets in self._through([delivery.ifp], lambda stage, each: stage.ifp_in(each, self)):
-                try:
-                    packet = ifp.parse(octets, self.syntax, padded=delivery.padded)
-                except IfpError:
-                    self.counters.malformed += 1
-                    continue
-                for heard in self._through([packet], lambda stage, each: stage.packet_in(each, self)):
-                    self._terminal.hear(heard, self.now, after_gap=after_gap)
-                    after_gap = False
-
-    def release(self, packet: Packet) -> bytes | None:
-        """Send a packet that is due; None when it was revoked."""
-        if self._terminal is None or self._terminal.release(packet) is None:
-            return None
-        if not packet.repeat:
-            plain = ifp.parse(packet.ifp, self.syntax)
-            packets = self._through([plain], lambda stage, each: stage.packet_out(each, self))
-            self._written = [self._write(each) for each in packets]
-            self._renumbered = self.habits.renumbered_copies and not _has_data(plain)
-        if not packet.repeat or self._renumbered:
-            self._released = [self._wrap(octets) for octets in self._written]
-        for datagram in self._through(self._released, lambda stage, each: stage.datagram_out(each, self)):
-            self.send(datagram)
-        return packet.ifp
-
-    def _write(self, packet: ifp.Packet) -> bytes:
-        octets = ifp.encode(packet, self.syntax)
-        for stage in self._stages:
-            octets = stage.octets_out(octets, packet, self)
-        return octets
-
-    def _wrap(self, octets: bytes) -> bytes:
-        datagram = self._sender.wrap(octets)
-        if self._sender.number == 0:
-            self._sender.number = self.habits.number_after_ffff
-        return datagram
-
-    def _play(self, burst: Burst, *, owed: bool) -> None:
-        if self._terminal is not None:
-            if isinstance(burst, HdlcBurst):
-                burst = replace(burst, attempt=1)  # whatever is heard, a gateway keeps to its syntax
-            self._owed.append(owed)
-            self._terminal.send(burst, self.now)
+        self._t38.start(self.now)
+        self.machine.start(self.now)
+        self._machine_up = True
 
     # --- joining them ---------------------------------------------------------------------------------------
 
@@ -406,51 +326,37 @@ class GatewayCall:
         if self._audio is not None:
             for datagram in self._audio.take_packets():
                 self.send(datagram)
-        moving = self._terminal is not None
-        while moving and self._terminal is not None:
+        moving = self._t38.switched
+        while moving:
             moving = False
-            signals = self._terminal.take_signals()
-            for signal in self._through(signals, lambda stage, each: stage.signal_in(each, self)):
+            for signal in self._t38.take_signals():
                 if self._machine_up:
                     self.machine.receive(signal, self.now)
                 moving = True
-            for _ in range(self._terminal.take_sent()):
-                if self._owed and self._owed.popleft():
+            for owed in self._t38.take_sent():
+                if owed:
                     self._burst_sent()
                 moving = True
             for output in self.machine.take_bursts():
-                self._obey(output.burst if not isinstance(output, RevokeBurst) else None)
+                self._obey(output)
                 moving = True
-            self._packets.push(self, self._terminal.take_packets())
+            self._t38.plan()
         self._see_end()
 
-    def _obey(self, burst: Burst | None) -> None:
-        """Play a burst of the machine, or with None stop what is played."""
-        if burst is None and self._terminal is not None:
-            self._terminal.revoke(self.now)
-            self._owed.clear()
-            self._revocations += 1
-        elif burst is not None:
-            bursts = self._through([burst], lambda stage, each: stage.burst_out(each, self))
-            for position, each in enumerate(bursts, 1):
-                self._play(each, owed=position == len(bursts))
-            if not bursts:
-                self.after(0.0, partial(self._swallowed, self._revocations))
-
-    def _swallowed(self, revocations: int) -> None:
-        """A burst that was never played is over, unless the machine has thought better of it."""
-        if revocations == self._revocations:
-            self._burst_sent()
+    def _obey(self, output: SendBurst | RevokeBurst) -> None:
+        if isinstance(output, RevokeBurst):
+            self._t38.revoke(self.now)
+            return
+        bursts = through(self._stages, [output.burst], lambda stage, each: stage.burst_out(each, self))
+        if bursts:
+            self._t38.play(bursts, self.now)
+        else:
+            # One that is never played is over at once, unless the machine thinks better of it.
+            self.after(0.0, self._t38.unless_revoked(self._burst_sent))
 
     def _burst_sent(self) -> None:
         self.machine.burst_sent(self.now)
         self._tell(Moment.BURST_SENT)
-
-    def _through(self, items: Iterable[T], point: Callable[[Quirk, T], Iterable[T]]) -> list[T]:
-        passing = list(items)
-        for stage in self._stages:
-            passing = [passed for item in passing for passed in point(stage, item)]
-        return passing
 
     def _tell(self, moment: Moment) -> None:
         for stage in self._stages:
@@ -471,10 +377,6 @@ class GatewayCall:
             self._machine_up = False
         self._phase = _Phase.OVER
         self.ended = event
-        self._packets.remove(self)
+        self._t38.close()
         self._actions.clear()
         self._audio = None
-
-
-def _has_data(packet: ifp.Packet) -> bool:
-    return isinstance(packet, ifp.DataPacket) and any(field.data for field in packet.fields)

@@ -80,8 +80,6 @@ class Gateway(Protocol):
     random: Random
     role: Role
     habits: Habits
-    syntax: Syntax
-    """In use on the wire."""
 
     def note(self, name: str) -> None:
         """Count that a quirk showed itself."""
@@ -109,6 +107,10 @@ class Gateway(Protocol):
 
     def offer_audio(self) -> None:
         """Offer G.711."""
+
+    @property
+    def syntax(self) -> Syntax:
+        """In use on the wire."""
 
     @property
     def switched(self) -> bool:

@@ -13,12 +13,12 @@ from typing import get_type_hints
 
 from t38fsp.t30.frames import FCF
 from t38fsp.virtual.points import Quirk
-from t38fsp.virtual.quirks import calls, hearing, machines, packets, sdp, stream
+from t38fsp.virtual.quirks import calls, hearing, machines, packets, pages, sdp, sizes, stream
 from t38fsp.virtual.quirks.errors import QuirkError
 
 QUIRKS: Mapping[str, type[Quirk]] = {
     quirk.name: quirk
-    for module in (stream, packets, hearing, sdp, calls, machines)
+    for module in (stream, packets, sizes, hearing, sdp, calls, machines, pages)
     for quirk in module.QUIRKS
 }
 """Every quirk by its name."""

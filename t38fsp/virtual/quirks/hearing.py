@@ -1,4 +1,4 @@
-"""Quirks of what a gateway takes: limits of size and time, beyond which our packets are lost on it."""
+"""Quirks of what a gateway hears: times that it needs, beyond which our packets are lost on it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from t38fsp.audio.rtp import looks_like_rtp
 from t38fsp.t30.vocabulary import Modem
 from t38fsp.t38 import ifp
 from t38fsp.t38.ifp import DataPacket, Field, IndicatorPacket
@@ -42,75 +41,6 @@ def _ends_burst(packet: ifp.Packet) -> bool:
     if isinstance(packet, IndicatorPacket):
         return packet.indicator.modem is None
     return any(field.type in _BURST_ENDS for field in packet.fields)
-
-
-# --- sizes --------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class MaxDatagram(Quirk):
-    """Announces T38FaxMaxDatagram, and drops every datagram of ours that is longer.
-
-    Whoever counts only the primary, or ignores the figure, loses all image data.
-    """
-
-    octets: int = 176
-    name: ClassVar[str] = "max-datagram"
-    excludes: ClassVar[frozenset[str]] = frozenset({"max-ifp"})
-
-    def __post_init__(self) -> None:
-        check(60 <= self.octets <= 1400, self.name, "60 to 1400 octets")
-
-    def habits(self, habits: Habits) -> Habits:
-        return replace(habits, parameters=replace(habits.parameters, max_datagram=self.octets))
-
-    def datagram_in(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
-        if len(datagram) <= self.octets or looks_like_rtp(datagram):
-            return (datagram,)
-        gateway.note(self.name)
-        return ()
-
-
-@dataclass(frozen=True, slots=True)
-class MaxIfp(Quirk):
-    """Means one IFP packet by T38FaxMaxDatagram, and drops every packet of ours that is longer.
-
-    Whoever fills the datagram with one packet loses all image data.
-    """
-
-    octets: int = 72
-    name: ClassVar[str] = "max-ifp"
-
-    def __post_init__(self) -> None:
-        check(40 <= self.octets <= 1400, self.name, "40 to 1400 octets")
-
-    def habits(self, habits: Habits) -> Habits:
-        return replace(habits, parameters=replace(habits.parameters, max_datagram=self.octets))
-
-    def ifp_in(self, octets: bytes, gateway: Gateway) -> Iterable[bytes]:
-        if len(octets) <= self.octets:
-            return (octets,)
-        gateway.note(self.name)
-        return ()
-
-
-@dataclass(frozen=True, slots=True)
-class OneField(Quirk):
-    """Takes the first field of a packet, and no other.
-
-    Whoever packs the end of a frame behind its data is never heard.
-    """
-
-    name: ClassVar[str] = "one-field"
-
-    def packet_in(self, packet: ifp.Packet, gateway: Gateway) -> Iterable[ifp.Packet]:
-        if isinstance(packet, DataPacket) and len(packet.fields) > 1:
-            gateway.note(self.name)
-            return (DataPacket(packet.type, packet.fields[:1]),)
-        return (packet,)
-
-
-# --- times --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -428,9 +358,6 @@ class _Modem(Quirk):
 
 
 QUIRKS: tuple[type[Quirk], ...] = (
-    MaxDatagram,
-    MaxIfp,
-    OneField,
     PreambleNeeded,
     SilenceNeeded,
     CarrierLimit,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import ClassVar, overload
+from typing import ClassVar
 
 from t38fsp.audio.leg import Role
 from t38fsp.t30.capabilities import Capabilities
@@ -14,26 +14,20 @@ from t38fsp.t30.frames import (
     Frame,
     FrameError,
     PartialPageSignal,
-    is_image_frame,
 )
 from t38fsp.t30.vocabulary import (
     Burst,
     CarrierDetected,
     CarrierLost,
-    DataReceived,
     FrameReceived,
     HdlcBurst,
     LineSignal,
     Modem,
-    PageQuality,
     RawBurst,
 )
-from t38fsp.t38 import ifp
-from t38fsp.t38.ifp import DataPacket, Field, IndicatorPacket
-from t38fsp.t38.values import DataType, FieldType
 from t38fsp.virtual.points import Gateway, Habits, Moment, Quirk
 from t38fsp.virtual.quirks.errors import check
-from t38fsp.virtual.quirks.frames import command_of, ends_document, heard, rewritten, single
+from t38fsp.virtual.quirks.frames import command_of, heard, rewritten, single
 
 _ANSWERING = frozenset({Role.ANSWERING})
 _CALLING = frozenset({Role.CALLING})
@@ -197,195 +191,6 @@ class _Echoes(Quirk):
         return (signal,)
 
 
-# --- pages --------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class RtnLast(Quirk):
-    """Refuses the last page with RTN, so many times (1 or 2).
-
-    Whoever gives a refused last page up, or calls it sent, loses it (spandsp's default).
-    """
-
-    times: int = 1
-    name: ClassVar[str] = "rtn-last"
-    roles: ClassVar[frozenset[Role]] = _ANSWERING
-
-    def __post_init__(self) -> None:
-        check(1 <= self.times <= 2, self.name, "once or twice: after three times a call ends")
-
-    def stage(self, gateway: Gateway) -> Quirk:
-        return _Refuses(self.times)
-
-
-class _Refuses(Quirk):
-    def __init__(self, times: int) -> None:
-        self._left = times
-        self._last_page = False
-
-    def signal_in(self, signal: LineSignal, gateway: Gateway) -> Iterable[LineSignal]:
-        frame = heard(signal)
-        if frame is not None and ends_document(frame) is not None:
-            self._last_page = bool(ends_document(frame))
-        return (signal,)
-
-    def judge(self, quality: PageQuality, gateway: Gateway) -> PageQuality | None:
-        if not (self._left and self._last_page):
-            return quality
-        self._left -= 1
-        gateway.note(RtnLast.name)
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class PoorCopies(Quirk):
-    """Finds every page without ECM poor, and takes it with RTP: good, but train again.
-
-    Whoever sends the page again sends it twice; whoever goes on without training is not understood.
-    """
-
-    name: ClassVar[str] = "rtp"
-    roles: ClassVar[frozenset[Role]] = _ANSWERING
-
-    def judge(self, quality: PageQuality, gateway: Gateway) -> PageQuality | None:
-        gateway.note(self.name)
-        return PageQuality(100, 10)
-
-
-@dataclass(frozen=True, slots=True)
-class FailsTraining(Quirk):
-    """Does not pass the first ``times`` (1 to 4) training checks: FTT.
-
-    Whoever does not lower the rate never gets through.
-    """
-
-    times: int = 2
-    name: ClassVar[str] = "ftt"
-
-    def __post_init__(self) -> None:
-        check(1 <= self.times <= 4, self.name, "1 to 4 times")
-
-    def stage(self, gateway: Gateway) -> Quirk:
-        return _SpoilsTraining(self.times)
-
-
-class _SpoilsTraining(Quirk):
-    def __init__(self, times: int) -> None:
-        self._left = times
-        self._training = False
-
-    def signal_in(self, signal: LineSignal, gateway: Gateway) -> Iterable[LineSignal]:
-        frame = heard(signal)
-        if frame is not None and frame.fcf is FCF.DCS:
-            self._training = self._left > 0
-            self._left -= self._training
-            if self._training:
-                gateway.note(FailsTraining.name)
-        elif frame is not None:
-            self._training = False
-        if self._training and isinstance(signal, DataReceived):
-            return (replace(signal, data=b"\x55" * len(signal.data)),)
-        return (signal,)
-
-    def burst_out(self, burst: Burst, gateway: Gateway) -> Iterable[Burst]:
-        spoils = self._left and gateway.role is Role.CALLING
-        if spoils and isinstance(burst, RawBurst) and not burst.data.strip(b"\0"):
-            self._left -= 1
-            gateway.note(FailsTraining.name)
-            return (replace(burst, data=b"\x55" * len(burst.data)),)
-        return (burst,)
-
-
-@dataclass(frozen=True, slots=True)
-class PprStorm(Quirk):
-    """Loses every frame of the first ``times`` (1 to 12) image bursts with ECM: PPR for all of them.
-
-    Whoever does not ask to go on at a lower rate (CTC) after the fourth PPR has no fax.
-    """
-
-    times: int = 4
-    name: ClassVar[str] = "ppr-storm"
-
-    def __post_init__(self) -> None:
-        check(1 <= self.times <= 12, self.name, "1 to 12 times")
-
-    def stage(self, gateway: Gateway) -> Quirk:
-        return _Storm(self.times)
-
-
-class _Storm(Quirk):
-    def __init__(self, times: int) -> None:
-        self._left = times
-        self._storming = False
-
-    def signal_in(self, signal: LineSignal, gateway: Gateway) -> Iterable[LineSignal]:
-        if isinstance(signal, CarrierDetected):
-            self._storming = False
-        elif isinstance(signal, FrameReceived) and is_image_frame(signal.frame):
-            self._begin(gateway)
-            return (replace(signal, good=signal.good and not self._storming),)
-        return (signal,)
-
-    def packet_out(self, packet: ifp.Packet, gateway: Gateway) -> Iterable[ifp.Packet]:
-        if isinstance(packet, IndicatorPacket):
-            self._storming = False
-        elif packet.type is not DataType.V21 and any(
-            field.type is FieldType.HDLC_FCS_OK for field in packet.fields
-        ):
-            self._begin(gateway)
-            if self._storming:
-                fields = (
-                    Field(FieldType.HDLC_FCS_BAD, field.data)
-                    if field.type is FieldType.HDLC_FCS_OK
-                    else field
-                    for field in packet.fields
-                )
-                return (DataPacket(packet.type, tuple(fields)),)
-        return (packet,)
-
-    def _begin(self, gateway: Gateway) -> None:
-        if not self._storming and self._left:
-            self._storming = True
-            self._left -= 1
-            gateway.note(PprStorm.name)
-
-
-@dataclass(frozen=True, slots=True)
-class IgnoresCtc(Quirk):
-    """Never answers CTC. Shows together with ppr-storm.
-
-    Whoever has no other way to a lower rate ends the call there.
-    """
-
-    name: ClassVar[str] = "ignores-ctc"
-    roles: ClassVar[frozenset[Role]] = _ANSWERING
-
-    def signal_in(self, signal: LineSignal, gateway: Gateway) -> Iterable[LineSignal]:
-        frame = heard(signal)
-        if isinstance(signal, FrameReceived) and frame is not None and frame.fcf is FCF.CTC:
-            gateway.note(self.name)
-            return (replace(signal, good=False),)
-        return (signal,)
-
-
-@dataclass(frozen=True, slots=True)
-class Busy(Quirk):
-    """Takes so many seconds (0 to 50) to put a page away: RNR with ECM, silence without.
-
-    Whoever does not ask with RR, or gives up before T5, loses the page.
-    """
-
-    seconds: float = 12.0
-    name: ClassVar[str] = "rnr"
-    roles: ClassVar[frozenset[Role]] = _ANSWERING
-
-    def __post_init__(self) -> None:
-        check(0 <= self.seconds <= 50, self.name, "0 to 50 seconds")
-
-    def habits(self, habits: Habits) -> Habits:
-        return replace(habits, paper_seconds=self.seconds)
-
-
 @dataclass(frozen=True, slots=True)
 class AsksAgain(Quirk):
     """Answers with CRP first, as if it had not understood, to each command that ends a page.
@@ -462,64 +267,6 @@ def _interrupting(frame: Frame) -> Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class CutFrames(Quirk):
-    """Passes the first image frames of a page on without their last octets, and says that their FCS is good.
-
-    Whoever believes the FCS puts a hole into the page.
-    """
-
-    frames: int = 3
-    name: ClassVar[str] = "cut-frames"
-    roles: ClassVar[frozenset[Role]] = _CALLING
-
-    def __post_init__(self) -> None:
-        check(self.frames >= 1, self.name, "1 frame or more")
-
-    def stage(self, gateway: Gateway) -> Quirk:
-        return _CutsFrames(self.frames)
-
-
-class _CutsFrames(Quirk):
-    def __init__(self, frames: int) -> None:
-        self._left = frames
-
-    def burst_out(self, burst: Burst, gateway: Gateway) -> Iterable[Burst]:
-        if not self._left or not isinstance(burst, HdlcBurst) or burst.modem is Modem.V21:
-            return (burst,)
-        cut, self._left = self._left, 0
-        gateway.note(CutFrames.name)
-        return (replace(burst, frames=_Cut(burst.frames, cut)),)
-
-
-_TRAILER = 4
-"""The last image frame, and three RCP."""
-
-
-class _Cut(Sequence[bytes]):
-    """Frames, the first few of them too short; never the last one of the image, which may be."""
-
-    def __init__(self, frames: Sequence[bytes], cut: int) -> None:
-        self._frames = frames
-        self._cut = cut
-
-    def __len__(self) -> int:
-        return len(self._frames)
-
-    @overload
-    def __getitem__(self, index: int) -> bytes: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[bytes]: ...
-
-    def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
-        if isinstance(index, slice):
-            return [self[position] for position in range(*index.indices(len(self)))]
-        frame = self._frames[index]
-        cut = range(len(self))[index] < min(self._cut, len(self) - _TRAILER)
-        return frame[:-9] if cut else frame
-
-
-@dataclass(frozen=True, slots=True)
 class DcnAfter(Quirk):
     """Sends DCN instead of its burst number ``bursts`` (1 or more), as somebody presses the stop button.
 
@@ -562,14 +309,7 @@ QUIRKS: tuple[type[Quirk], ...] = (
     LateStart,
     CedAfterSwitch,
     Echo,
-    RtnLast,
-    PoorCopies,
-    FailsTraining,
-    PprStorm,
-    IgnoresCtc,
-    Busy,
     AsksAgain,
     Operator,
-    CutFrames,
     DcnAfter,
 )

@@ -1,0 +1,221 @@
+"""The T.38 side of a gateway's call, past the points of its quirks: bursts to datagrams, and back to signals.
+
+What is honest here comes from the product's own terminal and UDPTL. A gateway reads IFP strictly, in the
+syntax that was negotiated, or that a quirk forces on it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from t38fsp.call.media import ImageMedia
+from t38fsp.t30.vocabulary import Burst, HdlcBurst, LineSignal
+from t38fsp.t38 import ifp
+from t38fsp.t38.ifp import IfpError, Syntax
+from t38fsp.t38.packet_queue import PacketQueue
+from t38fsp.t38.receiving import Delivery, UdptlReceiver
+from t38fsp.t38.terminal import Packet, Terminal
+from t38fsp.t38.udptl import Counters, ParitySender, UdptlSender
+from t38fsp.virtual.points import Gateway, Quirk
+
+T = TypeVar("T")
+
+
+class GatewayT38:
+    """Feed it bursts and datagrams, come back at ``next_deadline``, then drain what it has to say.
+
+    Datagrams are sent through ``gateway``. Numbering begins before the switch, as a gateway may talk early.
+    """
+
+    def __init__(self, gateway: Gateway, stages: Sequence[Quirk]) -> None:
+        habits = gateway.habits
+        self.counters = Counters()
+        self.syntax = habits.syntax or Syntax.Y1998
+        self._gateway = gateway
+        self._habits = habits
+        self._stages = stages
+        self._terminal: Terminal | None = None
+        self._sender: UdptlSender | ParitySender = UdptlSender(0, habits.parameters.max_datagram)
+        self._sender.number = habits.first_number
+        self._receiver = UdptlReceiver(self.counters)
+        self._renumbered = False
+        self._written: list[bytes] = []  # the packet released last,
+        self._wrapped: list[bytes] = []  # its datagrams, which its copies repeat,
+        self._leaving: list[bytes] = []  # and what the points made of them
+        self._owed: deque[bool] = deque()  # bursts on their way: whether the machine waits for their end
+        self._revocations = 0
+        self._packets: PacketQueue[Packet] = PacketQueue()
+
+    # --- switching ------------------------------------------------------------------------------------------
+
+    @property
+    def switched(self) -> bool:
+        return self._terminal is not None
+
+    def switch(self, media: ImageMedia) -> None:
+        """T.38 was agreed on; nothing moves before ``start``."""
+        theirs = media.theirs
+        self.syntax = self._habits.syntax or Syntax.for_version(media.version)
+        redundancy = self._habits.redundancy if theirs.accepts_redundancy else 0
+        self._terminal = Terminal(
+            syntax=self.syntax,
+            redundancy=redundancy,
+            max_datagram=theirs.max_datagram,
+            max_ifp=theirs.max_ifp,
+            timing=self._habits.timing,
+        )
+        number = self._sender.number
+        if self._habits.parity is not None:
+            self._sender = ParitySender(*self._habits.parity, theirs.max_datagram)
+        else:
+            self._sender = UdptlSender(redundancy, theirs.max_datagram)
+        self._sender.number = number
+
+    def start(self, now: float) -> None:
+        """The line is up."""
+        if self._terminal is not None:
+            self._terminal.start(now)
+
+    def close(self) -> None:
+        """Nothing more leaves."""
+        self._packets.remove(self)
+
+    # --- out ------------------------------------------------------------------------------------------------
+
+    def play(self, bursts: Sequence[Burst], now: float) -> None:
+        """What the points made of one burst of the machine: none, one, or several."""
+        for position, burst in enumerate(bursts, 1):
+            self._play(burst, now, owed=position == len(bursts))
+
+    def interject(self, burst: Burst, now: float) -> None:
+        """Play a burst that the machine knows nothing of, behind those that wait."""
+        self._play(burst, now, owed=False)
+
+    def _play(self, burst: Burst, now: float, *, owed: bool) -> None:
+        if self._terminal is not None:
+            if isinstance(burst, HdlcBurst):
+                burst = replace(burst, attempt=1)  # whatever is heard, a gateway keeps to its syntax
+            self._owed.append(owed)
+            self._terminal.send(burst, now)
+
+    def revoke(self, now: float) -> None:
+        """Stop what is played."""
+        if self._terminal is not None:
+            self._terminal.revoke(now)
+            self._owed.clear()
+            self._revocations += 1
+
+    def unless_revoked(self, action: Callable[[], None]) -> Callable[[], None]:
+        """``action``, for later: done unless something is revoked before."""
+        revocations = self._revocations
+        return lambda: action() if revocations == self._revocations else None
+
+    def take_sent(self) -> Iterator[bool]:
+        """Bursts that have left: whether the machine waits to be told."""
+        sent = 0 if self._terminal is None else self._terminal.take_sent()
+        return (bool(self._owed) and self._owed.popleft() for _ in range(sent))
+
+    def plan(self) -> None:
+        """Take what the terminal has planned."""
+        if self._terminal is not None:
+            self._packets.push(self, self._terminal.take_packets())
+
+    def release_due(self, now: float) -> None:
+        """Send what is due."""
+        for _ in self._packets.release_due(now):
+            for datagram in self._leaving:
+                self.send(datagram)
+
+    def release(self, packet: Packet) -> bytes | None:
+        """What a packet that is due has become, ready to leave; None when it was revoked."""
+        if self._terminal is None or self._terminal.release(packet) is None:
+            return None
+        gateway = self._gateway
+        if not packet.repeat:
+            plain = ifp.parse(packet.ifp, self.syntax)
+            packets = through(self._stages, [plain], lambda stage, each: stage.packet_out(each, gateway))
+            self._written = [self._write(each) for each in packets]
+            self._renumbered = self._habits.renumbered_copies and not _has_data(plain)
+        if not packet.repeat or self._renumbered:
+            self._wrapped = [self.wrap(octets) for octets in self._written]
+        self._leaving = through(
+            self._stages, self._wrapped, lambda stage, each: stage.datagram_out(each, gateway)
+        )
+        return b"".join(self._leaving)
+
+    def send(self, datagram: bytes) -> None:
+        self._gateway.send(datagram)
+
+    def wrap(self, octets: bytes) -> bytes:
+        """A packet with the next number of the stream."""
+        datagram = self._sender.wrap(octets)
+        if self._sender.number == 0:
+            self._sender.number = self._habits.number_after_ffff
+        return datagram
+
+    def jump(self, number: int) -> None:
+        self._sender.number = number
+
+    def _write(self, packet: ifp.Packet) -> bytes:
+        octets = ifp.encode(packet, self.syntax)
+        for stage in self._stages:
+            octets = stage.octets_out(octets, packet, self._gateway)
+        return octets
+
+    # --- in -------------------------------------------------------------------------------------------------
+
+    def receive(self, datagram: bytes, now: float) -> None:
+        self._hear(self._receiver.receive(datagram, now), now)
+
+    def take_signals(self) -> list[LineSignal]:
+        """What came on the line, as the machine hears it."""
+        if self._terminal is None:
+            return []
+        signals = self._terminal.take_signals()
+        return through(self._stages, signals, lambda stage, each: stage.signal_in(each, self._gateway))
+
+    def _hear(self, deliveries: Iterable[Delivery], now: float) -> None:
+        if self._terminal is None:
+            return
+        gateway = self._gateway
+        for delivery in deliveries:
+            after_gap = delivery.after_gap
+            octets_in = through(self._stages, [delivery.ifp], lambda stage, each: stage.ifp_in(each, gateway))
+            for octets in octets_in:
+                try:
+                    packet = ifp.parse(octets, self.syntax, padded=delivery.padded)
+                except IfpError:
+                    self.counters.malformed += 1
+                    continue
+                packets = through(self._stages, [packet], lambda stage, each: stage.packet_in(each, gateway))
+                for heard in packets:
+                    self._terminal.hear(heard, now, after_gap=after_gap)
+                    after_gap = False
+
+    # --- time -----------------------------------------------------------------------------------------------
+
+    def next_deadline(self) -> float | None:
+        times = [self._packets.next_due()]
+        if self._terminal is not None:
+            times += [self._terminal.next_deadline(), self._receiver.next_deadline()]
+        return min((time for time in times if time is not None), default=None)
+
+    def handle_deadline(self, now: float) -> None:
+        if self._terminal is not None:
+            self._hear(self._receiver.handle_deadline(now), now)
+            self._terminal.handle_deadline(now)
+
+
+def through(stages: Iterable[Quirk], items: Iterable[T], point: Callable[[Quirk, T], Iterable[T]]) -> list[T]:
+    """What comes out of one point of all ``stages`` when ``items`` go in."""
+    passing = list(items)
+    for stage in stages:
+        passing = [passed for item in passing for passed in point(stage, item)]
+    return passing
+
+
+def _has_data(packet: ifp.Packet) -> bool:
+    return isinstance(packet, ifp.DataPacket) and any(field.data for field in packet.fields)
