@@ -166,6 +166,9 @@ class Terminal:
     def hear(self, packet: Ifp, now: float, *, after_gap: bool = False) -> None:
         """Take an IFP packet, in its turn, that came by another way than :meth:`receive`."""
         self._listener.hear(packet, now, after_gap=after_gap)
+        if self._state is Indicator.CNG and self._steps is None and self._listener.hearing:
+            # A gateway that takes CNG for a state of the line would play it into the far end's preamble.
+            self._say_silence(now)
 
     def next_deadline(self) -> float | None:
         """When to call :meth:`handle_deadline`; None while nothing is to be done."""

@@ -303,6 +303,19 @@ def test_cng_holds_until_the_next_burst() -> None:
     assert over[0] == pytest.approx(0.575)
 
 
+def test_cng_ends_as_the_far_end_begins_to_speak() -> None:
+    line = Line(Terminal(timing=Timing(keep_alive=1.0)), Terminal(timing=Timing(keep_alive=None)))
+    line.send(0, ToneBurst(Tone.CNG, 0.5))
+    line.run(3.0)
+    line.send(1, HdlcBurst(Modem.V21, [CFR]))
+    line.run(6.0)
+    ours = [(each.time, each.text) for each in line.sent if each.side == 0 and not each.packet.repeat]
+    begun = next(each.time for each in line.sent if each.text == "v21-preamble")
+    assert {text for time, text in ours if 0 < time < begun} == {"cng"}
+    assert {text for time, text in ours if time >= begun} == {"no-signal"}
+    assert ours[-1][0] > 5.0
+
+
 def test_ced_ends_by_itself() -> None:
     sent, over = play(ToneBurst(Tone.CED, 3.0))
     assert timeline(sent) == [(0.0, "no-signal", 3), (75.0, "ced", 3), (3075.0, "no-signal", 3)]
