@@ -97,10 +97,9 @@ class _Common:
         _ = self.call_id, self.cseq, self.from_, self.to
         for via in self.headers.get_all("Via") or [""]:
             Via.parse(via)
-        for name in ("Contact", "Record-Route", "Route"):
-            if name == "Contact" and self.cseq.method == "REGISTER":
-                # "*", or the bindings of others, too, which must not spoil ours.
-                continue
+
+    def _validate_addresses(self, *names: str) -> None:
+        for name in names:
             for value in self.headers.get_all(name):
                 NameAddress.parse(value)
 
@@ -132,6 +131,10 @@ class Request(_Common):
         Max-Forwards is not asked for: it matters to proxies only.
         """
         self._validate()
+        self._validate_addresses("Record-Route", "Route")
+        if self.cseq.method != "REGISTER":
+            # There it may be "*".
+            self._validate_addresses("Contact")
         if self.cseq.method != self.method:
             raise ParseError(f"CSeq names {self.cseq.method}, the request line {self.method}")
 
@@ -156,8 +159,14 @@ class Response(_Common):
     body: bytes = field(default=b"", repr=False)
 
     def validate(self) -> None:
-        """Check all that a user agent reads in a response; raises ParseError."""
+        """Check all that a user agent needs of a response; raises ParseError.
+
+        Contact is not asked for: a refusal stays one whatever it says there, the bindings of others must not
+        spoil ours, and a dialog can do without (``sip.dialog``).
+        """
         self._validate()
+        if self.status < 300:
+            self._validate_addresses("Record-Route")
 
     def __bytes__(self) -> bytes:
         """With a Content-Length of our own; raises UnsendableError when the status line would break."""

@@ -94,6 +94,9 @@ def of_failure(failed: Failed, *, sent_credentials: bool) -> Verdict:
     if status is None:
         if failed.status >= 500:
             status, sentence = FaxStatus.LINE_UNAVAILABLE, "the peer cannot take the call now"
+        elif failed.status < 400:
+            sentence = "the peer sends the call elsewhere, but to no address that we can call"
+            status = FaxStatus.FATAL_ERROR
         else:
             status, sentence = FaxStatus.FATAL_ERROR, "the peer refused the call"
     if failed.status in (401, 407) and sent_credentials:

@@ -94,6 +94,10 @@ def test_credentials() -> None:
         assert "did not accept the user name and password" in told.reason
 
 
+def test_a_redirection_that_leads_nowhere() -> None:
+    assert "sends the call elsewhere, but to no address that we can call (SIP 302" in failed(302).reason
+
+
 def test_no_final_answer_at_all() -> None:
     told = failed(408, local=True)
     assert told.status is NO_ANSWER

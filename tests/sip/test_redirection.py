@@ -95,10 +95,13 @@ def test_silence_leads_to_the_next_target() -> None:
         "<tel:+15550199>",
         "<mailto:fax@example.org>",
         "<sip:+15550100@bob.example>",
+        "<sip:1@192.0.2.51",
+        "<>",
+        "nonsense",
     ],
 )
 def test_what_is_not_followed(contact: str) -> None:
-    """Another scheme, and the target itself."""
+    """Another scheme, the target itself, and what is no address."""
     solo, _ = redirected(contact)
     assert solo.invites() == []
     failed = solo.events[-1]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from sip.line import Hop, Refresher, SessionTimers
+from sip.line import Answered, Hop, Refresher, SessionTimers
 from sip.message import Request, Response
 from tests.sip.link import ALICE, AUDIO, CREDENTIALS, IMAGE, mirror
 from tests.sip.solo import Solo, sdp
@@ -83,6 +83,15 @@ def test_the_called_side_does_so_too(routes: Sequence[str]) -> None:
     assert solo.statuses() == [200]
     solo.agent.hang_up(1, solo.now)
     assert_way(solo, "BYE", routes, "sip:bob@192.0.2.66")
+
+
+@pytest.mark.parametrize("contact", ["<sip:bob@192.0.2.66", "<>", "*"])
+def test_without_a_contact_that_can_be_read_the_first_target_stays(contact: str) -> None:
+    solo = Solo()
+    invite = solo.place()
+    solo.reply(invite, 200, body=sdp(), contact=contact)
+    assert solo.request("ACK").uri == invite.uri
+    assert [type(event) for event in solo.events] == [Answered]
 
 
 def test_a_refused_offer_of_theirs_moves_nothing() -> None:
