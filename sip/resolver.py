@@ -250,13 +250,16 @@ class SystemRecords:
     async def addresses(self, host: str, families: Collection[socket.AddressFamily]) -> Sequence[str]:
         if is_address(host):
             return (host,)
-        family = next(iter(families)) if len(families) == 1 else socket.AF_UNSPEC
+        family, kind = socket.AF_UNSPEC, ""
+        if len(families) == 1:
+            (family,) = families
+            kind = f" of {_KINDS[family][0]}"
         loop = asyncio.get_running_loop()
         try:
             found = await loop.getaddrinfo(host, None, family=family, type=socket.SOCK_DGRAM)
         except (OSError, UnicodeError) as error:
-            passing = isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
-            raise ResolveError(
-                f"the host {host!r} has no address ({error}); check how it is spelt", passing=passing
-            ) from error
+            if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
+                why = "the name servers do not answer; try again later"
+                raise ResolveError(f"the host {host!r} has no address now: {why}", passing=True) from error
+            raise ResolveError(f"the host {host!r} has no address{kind}; check how it is spelt") from error
         return list(dict.fromkeys(str(address[0]) for *_, address in found))

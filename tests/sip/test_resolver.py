@@ -218,8 +218,51 @@ async def test_a_name_of_this_machine() -> None:
 
 async def test_a_host_without_address_is_named() -> None:
     resolver = Resolver(Random(1), SystemRecords(["127.0.0.1"], port=1))
-    with pytest.raises(ResolveError, match=r"no-such-host\.invalid"):
+    with pytest.raises(ResolveError) as refused:
         await resolver.locate(Place("no-such-host.invalid", 5060))
+    assert str(refused.value).startswith("the host 'no-such-host.invalid' has no address")
+    assert "Errno" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("fault", "families", "sentence", "passing"),
+    [
+        (
+            socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
+            ALL_FAMILIES,
+            "the host 'gw.example' has no address; check how it is spelt",
+            False,
+        ),
+        (
+            socket.gaierror(socket.EAI_NODATA, "No address associated with hostname"),
+            (socket.AF_INET6,),
+            "the host 'gw.example' has no address of IPv6; check how it is spelt",
+            False,
+        ),
+        (
+            socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
+            ALL_FAMILIES,
+            "the host 'gw.example' has no address now: the name servers do not answer; try again later",
+            True,
+        ),
+        (UnicodeError("label too long"), ALL_FAMILIES, "the host 'gw.example' has no address; check", False),
+    ],
+)
+async def test_what_the_system_says_of_a_host_becomes_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Exception,
+    families: Collection[socket.AddressFamily],
+    sentence: str,
+    passing: bool,
+) -> None:
+    async def no_address(*args: object, **more: object) -> object:
+        raise fault
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", no_address)
+    with pytest.raises(ResolveError) as refused:
+        await SystemRecords().addresses("gw.example", families)
+    assert str(refused.value).startswith(sentence)
+    assert refused.value.passing is passing
 
 
 class NameServer(asyncio.DatagramProtocol):
