@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections import deque
 from collections.abc import Callable, Sequence
 from random import Random, SystemRandom
 
@@ -83,6 +84,7 @@ class SipLine:
         self._lookups: set[asyncio.Task[None]] = set()
         self._settled = asyncio.Event()
         self._udp: dict[socket.AddressFamily, UdpPort] = {}
+        self._unsent: deque[tuple[bytes, Hop]] = deque()
 
     async def start(self) -> None:
         """Bind the sockets; raises ListenError or TlsError when that is not possible."""
@@ -235,9 +237,23 @@ class SipLine:
 
     def _flush(self) -> None:
         """Pass on what the agent has to say to the network, to the user, and to the loop."""
-        while messages := self.agent.take_datagrams():
-            for data, hop in messages:
-                self._send(data, hop)
+        try:
+            self._send_all()
+        finally:
+            # A fault in sending one message shall cost neither the others nor any event or timer.
+            self._pass_on()
+
+    def _send_all(self) -> None:
+        self._unsent += self.agent.take_datagrams()
+        while self._unsent:
+            self._send(*self._unsent.popleft())
+            # A hop that cannot be sent to may bring the next one into play.
+            self._unsent += self.agent.take_datagrams()
+
+    def _pass_on(self) -> None:
+        """All but the messages; those that are left over are sent in a callback of their own."""
+        if self._unsent:
+            self._loop.call_soon(self._flush)
         for event in self.agent.take_events():
             self._loop.call_soon(self._on_event, event)
         for state in self.agent.registrations.take_events():

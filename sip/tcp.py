@@ -1,7 +1,7 @@
-"""Connections over TCP and TLS: the asyncio shell around ``sip.stream``.
+"""Connections over TCP and TLS, found by their far ends.
 
-One connection serves both directions and all calls. It is found by the hop that its far end is: for one that
-we opened, where we connected to and the name that its certificate was checked for; for one opened to us, the
+One connection (``sip.connection``) serves both directions and all calls. Its far end is, for one that we
+opened, where we connected to and the name that its certificate was checked for; for one opened to us, the
 address and port it came from.
 """
 
@@ -15,8 +15,8 @@ import ssl
 from collections import Counter
 from collections.abc import Callable, Collection, Coroutine
 from dataclasses import replace
-from typing import cast
 
+from sip.connection import Connection
 from sip.line import Address, Hop, TlsSettings, Transport
 from sip.stream import Stream
 from sip.tls import TlsError, check_name, client_context, server_context, why_refused
@@ -32,107 +32,11 @@ IDLE_LIMIT = 600.0
 MAX_INCOMING = 1024
 MAX_FROM_ONE = 128
 """Connections opened to us, in all and from one address."""
-MAX_UNSENT = 256 * 1024
-"""Octets that may wait for a peer that does not read."""
+MAX_OPENING = 64
+"""Connections that we open at a time."""
 
 _SWEEP = 1.0
-_BUFFER = 8 * 1024
-"""Octets read before the loop gets its turn."""
 _RETRY_ACCEPT = 0.1
-_GOODBYE_LIMIT = 0.5
-
-
-class Connection(asyncio.BufferedProtocol):
-    """One connection; ``hop`` is its far end."""
-
-    def __init__(self, owner: Connections, hop: Hop, stream: Stream, *, ours: bool) -> None:
-        self.hop = hop
-        self.ours = ours
-        self.stream = stream
-        self.heard = False
-        self.gone = asyncio.Event()
-        self.refusal: TlsError | None = None
-        self._owner = owner
-        self._transport: asyncio.Transport | None = None
-        self._unsent: list[bytes] = []
-        self._closed = False
-        # TLS fills it piece by piece; only slices of a view are not copies.
-        self._buffer = memoryview(bytearray(_BUFFER))
-
-    # --- asyncio's calls ------------------------------------------------------------------------------------
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        if self._closed:
-            # It was given up during the handshake, when there was nothing to abort yet.
-            self._transport.abort()
-            return
-        try:
-            self._owner.check(self.hop, transport, ours=self.ours)
-        except TlsError as error:
-            self.refusal = error
-            self._transport.abort()
-            return
-        unsent, self._unsent = self._unsent, []
-        for data in unsent:
-            self.write(data)
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        return self._buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
-        if self._closed or self.refusal is not None:
-            return
-        self.stream.receive(bytes(self._buffer[:nbytes]), self._owner.now)
-        self.settle()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.gone.set()
-        self._owner.lost(self, error)
-
-    # --------------------------------------------------------------------------------------------------------
-
-    def write(self, data: bytes) -> None:
-        """Send, now or when the connection stands."""
-        if self._transport is None:
-            self._unsent.append(data)
-            waiting = sum(map(len, self._unsent))
-        else:
-            self._transport.write(data)
-            waiting = self._transport.get_write_buffer_size()
-        self.stream.sent(self._owner.now)
-        if waiting > MAX_UNSENT:
-            self.close(f"{self.hop} reads nothing that we send")
-
-    def settle(self) -> None:
-        """Pass on what has come, and send what keeps the connection."""
-        for message in self.stream.take_messages():
-            self.heard = True
-            self._owner.on_message(message, self.hop)
-        if octets := self.stream.take_octets():
-            self.write(octets)
-        if self.stream.fault is not None:
-            self.close(self.stream.fault)
-
-    def close(self, why: str) -> None:
-        """Use the connection no more."""
-        _logger.info("closed the connection with %s: %s", self.hop, why)
-        self._closed = True
-        self._owner.drop(self, why)
-        if self._transport is None:
-            self.gone.set()
-        else:
-            self._transport.abort()
-
-    async def finish(self) -> None:
-        """Close in order: what was written goes out, and TLS says goodbye."""
-        if self._transport is not None:
-            self._transport.close()
-            try:
-                async with asyncio.timeout(_GOODBYE_LIMIT):
-                    await self.gone.wait()
-            except TimeoutError:
-                self._transport.abort()
 
 
 class Connections:
@@ -163,6 +67,7 @@ class Connections:
         self._client_context: ssl.SSLContext | None = None
         self._table: dict[Hop, Connection] = {}
         self._incoming: Counter[str] = Counter()
+        self._opening = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweep: asyncio.TimerHandle | None = None
 
@@ -182,8 +87,12 @@ class Connections:
         """Send on the connection with ``hop``, which is made if there is none."""
         connection = self._find(hop)
         if connection is None:
+            if self._opening == MAX_OPENING:
+                self._on_refused(hop, f"{MAX_OPENING} other connections are being made; try again later")
+                return
             connection = Connection(self, hop, Stream(self.now, ours=True), ours=True)
             self._add(connection)
+            self._opening += 1
             self._spawn(self._connect(connection))
         connection.write(data)
 
@@ -216,6 +125,8 @@ class Connections:
             if connection.refusal is None:
                 return
             why = str(connection.refusal)
+        finally:
+            self._opening -= 1
         if self._forget(connection):
             _logger.info("no connection with %s: %s", hop, why)
             self._on_refused(hop, why)

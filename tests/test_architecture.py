@@ -30,7 +30,15 @@ class Room:
     sans_io: bool = False
 
 
-_SIP_TRANSPORTS = ("sip.udp", "sip.tcp", "sip.tls", "sip.listening", "sip.network", "sip.resolver")
+_SIP_TRANSPORTS = (
+    "sip.udp",
+    "sip.tcp",
+    "sip.connection",
+    "sip.tls",
+    "sip.listening",
+    "sip.network",
+    "sip.resolver",
+)
 _SIP_BACKENDS = ("sip.remote", "sip.pjsua")
 _VOCABULARY = "t38fsp.t30.vocabulary"
 _WORDS = ("t38fsp.events", "t38fsp.jobs", "t38fsp.results", "t38fsp.status")

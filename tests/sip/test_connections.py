@@ -1,4 +1,4 @@
-"""Connections that are given up before they stand."""
+"""Connections that are given up before they stand, limits of those that we make, and faults in sending."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from sip.line import Transport
+from sip.line import Answered, Failed, Hop, Transport
 from tests.sip.certificates import Authority
+from tests.sip.link import call_request
 from tests.sip.peer import LIMIT, Peer, at, running
 
 
@@ -32,6 +33,76 @@ async def test_a_connection_given_up_during_its_handshake_is_not_served_after_it
             answered = await _ask(second, context)
             assert answered.startswith(b"SIP/2.0 200")
             assert await _ask(first, context) == b""
+
+
+class Deaf:
+    """Takes no connections, as its backlog is full: whoever connects has to wait."""
+
+    def __enter__(self) -> Hop:
+        self._sockets = [socket.socket() for _ in range(3)]
+        listener, *others = self._sockets
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for each in others:
+            each.setblocking(False)
+            each.connect_ex(listener.getsockname())
+        return Hop(*listener.getsockname(), Transport.TCP)
+
+    def __exit__(self, *exc: object) -> None:
+        for each in self._sockets:
+            each.close()
+
+
+async def test_what_waits_for_a_connection_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sip.connection.MAX_WAITING", 2000)
+    alice = Peer()
+    with Deaf() as hop:
+        async with running(alice):
+            for _ in range(4):
+                alice.call(hop)
+            failed = await alice.expect_several(Failed, 4)
+    assert {each.reason for each in failed} == {f"too much waits for a connection with {hop}"}
+
+
+async def test_only_so_many_connections_are_made_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sip.tcp.MAX_OPENING", 1)
+    alice, bob = Peer(), Peer()
+    bob.react = bob.accept
+    with Deaf() as first, Deaf() as second:
+        async with running(alice, bob):
+            alice.call(first)
+            alice.call(second)
+            failed, then = await alice.expect_several(Failed, 2)
+            assert failed.reason == "1 other connections are being made; try again later"
+            assert then.reason == f"{first} took no connection within 3 s"
+            # And when that one is over there is room again.
+            alice.call(bob.hop(Transport.TCP))
+            await alice.expect(Answered)
+
+
+async def test_a_fault_in_sending_costs_neither_other_messages_nor_timers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alice, bob = Peer(), Peer()
+    bob.react = bob.accept
+    send, faults = alice.line._send, 0
+
+    def faulty(data: bytes, hop: Hop) -> None:
+        nonlocal faults
+        if hop.port == 9:
+            faults += 1
+            raise RuntimeError("a fault")
+        send(data, hop)
+
+    monkeypatch.setattr(alice.line, "_send", faulty)
+    async with running(alice, bob):
+        # Both calls are placed before either INVITE goes out.
+        alice.line.agent.place(call_request(destination=[Hop("127.0.0.1", 9), bob.hop()]), alice.now)
+        alice.line.agent.place(call_request(destination=[bob.hop()]), alice.now)
+        with pytest.raises(RuntimeError, match="a fault"):
+            alice.line._flush()
+        await alice.expect_several(Answered, 2)
+    assert faults > 1  # it was repeated in time, until the next hop had its turn
 
 
 async def _ask(sock: socket.socket, context: ssl.SSLContext) -> bytes:
