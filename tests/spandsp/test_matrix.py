@@ -1,0 +1,158 @@
+"""The whole matrix: every modem, coding, resolution and width that libspandsp has, dot by dot.
+
+Its terminal, and its gateway with an audio fax behind it, sending and receiving, on a line without faults and
+on one that loses packets. All of it in simulated time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from t38fsp.t30.options import ReceiveOptions, TransmitOptions
+from t38fsp.t30.outputs import Negotiated
+from t38fsp.t30.tables import pixels
+from t38fsp.t30.vocabulary import Coding, Modem, Resolution
+from tests.peers.machine import MachineOptions
+from tests.peers.pages import TestPage, text_page, write_document
+from tests.peers.spandsp import ALL_MODEMS, Compressions, Modems
+from tests.spandsp.calls import ENCODINGS, Conditions, receive_from_spandsp, send_to_spandsp
+from tests.spandsp.line_faults import spoil_tcf
+
+pytestmark = [pytest.mark.spandsp, pytest.mark.full]
+
+_COMPRESSIONS = {
+    Coding.MH: Compressions.MH,
+    Coding.MR: Compressions.MH | Compressions.MR,
+    Coding.MMR: Compressions.MH | Compressions.MR | Compressions.MMR,
+}
+_MODES = pytest.mark.parametrize(
+    ("ecm", "coding"),
+    [
+        pytest.param(True, Coding.MMR, id="ecm-mmr"),
+        pytest.param(True, Coding.MR, id="ecm-mr"),
+        pytest.param(True, Coding.MH, id="ecm-mh"),
+        pytest.param(False, Coding.MR, id="mr"),
+        pytest.param(False, Coding.MH, id="mh"),
+    ],
+)
+_PEERS = pytest.mark.parametrize("gateway", [False, True], ids=["terminal", "gateway"])
+_ROLES = pytest.mark.parametrize("sending", [True, False], ids=["send", "receive"])
+_LINES = pytest.mark.parametrize("loss", [0.0, 0.05], ids=["clean", "lossy"])
+
+_TO_MODEM = {
+    Modem.V17_14400: (ALL_MODEMS, 0),
+    Modem.V17_12000: (ALL_MODEMS, 1),
+    Modem.V17_9600: (ALL_MODEMS, 2),
+    Modem.V17_7200: (ALL_MODEMS, 4),
+    Modem.V29_9600: (Modems.V27TER | Modems.V29, 0),
+    Modem.V29_7200: (Modems.V27TER | Modems.V29, 1),
+    Modem.V27TER_4800: (Modems.V27TER, 0),
+    Modem.V27TER_2400: (Modems.V27TER, 1),
+}
+"""What spandsp has, and how often training fails, until this modem is used."""
+
+_AS_SPANDSP_SAYS = {
+    Resolution.INCH_200X100: Resolution.R8_STANDARD,
+    Resolution.INCH_200: Resolution.R8_FINE,
+    Resolution.INCH_200X400: Resolution.R8_SUPERFINE,
+    Resolution.INCH_400: Resolution.R16_SUPERFINE,
+}
+"""libspandsp 0.0.6 knows these by their metric twins only."""
+_RESOLUTIONS = [resolution for resolution in Resolution if resolution not in _AS_SPANDSP_SAYS]
+
+
+def _transfer(
+    folder: Path,
+    page: TestPage,
+    *,
+    sending: bool,
+    ecm: bool,
+    coding: Coding,
+    modems: Modems = ALL_MODEMS,
+    conditions: Conditions,
+) -> Negotiated:
+    """One page between us and spandsp, compared dot by dot; how it travelled in the end."""
+    document = write_document(folder / "sent.tif", [page])
+    received = folder / "received.tif"
+    theirs: MachineOptions = {"modems": modems, "ecm": ecm, "compressions": _COMPRESSIONS[coding]}
+    if sending:
+        options = TransmitOptions(ecm=ecm, codings=(coding,))
+        sender, far, _ = send_to_spandsp(document, received, options, theirs, conditions)
+        negotiated = sender.negotiated[-1]
+    else:
+        receiver, far, _ = receive_from_spandsp(
+            document, received, ReceiveOptions(ecm=ecm), theirs, conditions
+        )
+        negotiated = receiver.negotiated[-1]
+    figures = far.machine.statistics
+    assert ENCODINGS[figures.encoding] == negotiated.mode.coding.value == coding.value
+    assert bool(figures.error_correcting_mode) is negotiated.mode.ecm is ecm
+    assert figures.bit_rate == negotiated.modem.rate
+    return negotiated
+
+
+def _page(resolution: Resolution, millimetres: int) -> TestPage:
+    width = pixels(resolution, millimetres)
+    page = text_page(rows=120, width=width, noise_rows=2, y_resolution=resolution.y)
+    return replace(page, x_resolution=resolution.x)
+
+
+@_LINES
+@_ROLES
+@_PEERS
+@_MODES
+@pytest.mark.parametrize("resolution", _RESOLUTIONS, ids=lambda resolution: resolution.name)
+@pytest.mark.parametrize("modem", _TO_MODEM, ids=lambda modem: modem.name)
+def test_every_modem_coding_and_resolution(
+    tmp_path: Path,
+    modem: Modem,
+    resolution: Resolution,
+    ecm: bool,
+    coding: Coding,
+    gateway: bool,
+    sending: bool,
+    loss: float,
+) -> None:
+    modems, failures = _TO_MODEM[modem]
+    negotiated = _transfer(
+        tmp_path,
+        _page(resolution, 215),
+        sending=sending,
+        ecm=ecm,
+        coding=coding,
+        modems=modems,
+        conditions=Conditions(gateway=gateway, loss=loss, fault=spoil_tcf(failures)),
+    )
+    assert (negotiated.modem, negotiated.mode.resolution) == (modem, resolution)
+
+
+@_LINES
+@_ROLES
+@_PEERS
+@_MODES
+@pytest.mark.parametrize("millimetres", [215, 255, 303])
+@pytest.mark.parametrize("resolution", Resolution, ids=lambda resolution: resolution.name)
+def test_every_resolution_and_width(
+    tmp_path: Path,
+    resolution: Resolution,
+    millimetres: int,
+    ecm: bool,
+    coding: Coding,
+    gateway: bool,
+    sending: bool,
+    loss: float,
+) -> None:
+    negotiated = _transfer(
+        tmp_path,
+        _page(resolution, millimetres),
+        sending=sending,
+        ecm=ecm,
+        coding=coding,
+        conditions=Conditions(gateway=gateway, loss=loss),
+    )
+    mode = negotiated.mode
+    said = _AS_SPANDSP_SAYS.get(resolution, resolution)
+    assert (mode.width, mode.resolution) == (pixels(resolution, millimetres), said)
