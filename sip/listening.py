@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -98,7 +98,7 @@ class Listening:
             hosts = [each.hop.host for each in self.listeners if each.sock.family == family]
             host = hosts[0] if hosts else WILDCARDS[family == socket.AF_INET6]
             port = self._reserve(hop.transport, family)
-        return (self._route(hop.host) if host in WILDCARDS else host), port
+        return host_towards(host, hop, self._route), port
 
     def connect_from(self, hop: Hop) -> Address:
         """The address to open a connection to ``hop`` from; port 0 is any."""
@@ -127,7 +127,7 @@ class Listening:
         if known is None:
             if len(self._routes) >= _MAX_ROUTES:
                 self._routes.clear()
-            known = self._routes[peer] = route_to(peer)
+            known = self._routes[peer] = _route_to(peer)
         return known
 
 
@@ -135,7 +135,7 @@ def family_of(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
-def route_to(peer: str) -> str:
+def _route_to(peer: str) -> str:
     """The address of this machine on the way to ``peer``."""
     # Connecting a UDP socket sends nothing, but chooses the route.
     with socket.socket(family_of(peer), socket.SOCK_DGRAM) as probe:
@@ -144,6 +144,11 @@ def route_to(peer: str) -> str:
         except OSError:
             return "::1" if ":" in peer else "127.0.0.1"
         return str(probe.getsockname()[0])
+
+
+def host_towards(bound: str, peer: Hop, route: Callable[[str], str] = _route_to) -> str:
+    """``bound`` itself, or for a socket bound to all addresses the one on the way to ``peer``."""
+    return route(peer.host) if bound in WILDCARDS else bound
 
 
 async def _bind_all(hops: Sequence[Hop]) -> list[Listener]:
@@ -171,7 +176,7 @@ async def _bind(hop: Hop) -> Listener:
     try:
         found = await loop.getaddrinfo(hop.host, hop.port, type=kind, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
-        raise ListenError(f"cannot listen at {hop}: no such host ({error})") from error
+        raise ListenError(f"cannot listen at {hop}: {hop.host!r} has no address; check it") from error
     family, _, _, _, address = found[0]
     try:
         sock = socket.socket(family, kind)

@@ -15,13 +15,13 @@ from itertools import count
 from sip.admission import AdmissionPolicy, Admit, Everybody
 from sip.errors import SipError, UnsupportedError
 from sip.line import Address, Answerer, CallRequest, Ended, Failed, Hop, Incoming, LineEvent
+from sip.listening import host_towards
 from sip.message import Headers, Request
 from sip.pjsua.limits import check_accept, check_offer, check_request
 from sip.pjsua.wire import Close, Freed, Message, NotStarted, Start, Started, codec
 from sip.registrar import RegistrationRequest
 from sip.remote.calls import RemoteCalls
 from sip.remote.codec import WireError
-from sip.remote.host import host_towards
 from sip.remote.pipes import Logged, how_it_ended
 from sip.remote.wire import Happened, NotPlaced
 from sip.sdp import MediaDescription
