@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from random import Random
 
 from sip.dialog import DEFAULT_PORT
 from sip.errors import ParseError
@@ -14,9 +15,17 @@ from sip.uri import Uri, parse_uri
 
 LONGEST_EXPIRY = 2**32 - 1
 """Seconds that an expiry can say (RFC 3261 20.19)."""
+FIRST_RETRY = 30.0
+"""Seconds before the first retry after a failure; each further one in a row doubles it (RFC 5626 4.5)."""
+LONGEST_RETRY = 1800.0
+"""Seconds that a retry waits at most (RFC 5626 4.5), save that the registrar may ask for more."""
+LONGEST_RETRY_AFTER = 3600
+"""Seconds of Retry-After that are obeyed."""
 
 _MAX_BINDINGS = 64
 """Contacts of an answer among which ours is looked for."""
+_LASTING = frozenset({400, 401, 402, 403, 404, 405, 407, 410, 416, 420, 423, 501, 505, 604, 606})
+"""Refusals that the same request would meet again soon, such as of a wrong password: retries are rare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +124,18 @@ def granted(response: Response, contact: Uri, asked: int) -> int:
             return seconds
         others.append(seconds)
     return others[0] if len(others) == 1 else default
+
+
+def retry_after(response: Response | None, failures: int, random: Random) -> float:
+    """Seconds from a failure to the next attempt (RFC 5626 4.5), when so many ``failures`` came before it.
+    ``response`` is None when there was none."""
+    asked = 0 if response is None else delta_seconds(response.headers.get("Retry-After"))
+    if asked:
+        return float(min(asked, LONGEST_RETRY_AFTER))
+    longest = min(FIRST_RETRY * 2.0 ** min(failures, 16), LONGEST_RETRY)
+    if response is not None and response.status in _LASTING:
+        longest = LONGEST_RETRY
+    return longest * random.uniform(0.5, 1.0)
 
 
 def seen_from(response: Response) -> Address | None:

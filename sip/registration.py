@@ -35,6 +35,7 @@ from sip.registrar import (
     Unregistered,
     delta_seconds,
     granted,
+    retry_after,
     same_place,
     seen_from,
 )
@@ -42,21 +43,13 @@ from sip.timers import Timer
 from sip.transaction import Failure
 from sip.uri import Uri, parse_uri
 
-FIRST_RETRY = 30.0
-"""Seconds before the first retry after a failure; each further one in a row doubles it (RFC 5626 4.5)."""
-LONGEST_RETRY = 1800.0
-"""Seconds that a retry waits at most (RFC 5626 4.5), save that the registrar may ask for more."""
 RECONNECT = (1.0, 5.0)
 """Seconds until a registration whose connection broke is made again; the time between is up to chance."""
-LONGEST_RETRY_AFTER = 3600
-"""Seconds of Retry-After that are obeyed."""
 
 _OURS = frozenset(
     {"via", "from", "to", "call-id", "cseq", "contact", "expires", "max-forwards", "content-length"}
 )
 """Headers that a caller may not set."""
-_LASTING = frozenset({400, 401, 402, 403, 404, 405, 407, 410, 416, 420, 423, 501, 505, 604, 606})
-"""Refusals that the same request would meet again soon, such as of a wrong password: retries are rare."""
 
 
 # --- the machine --------------------------------------------------------------------------------------------
@@ -246,20 +239,10 @@ class Registration:
         status = 408 if response is None else response.status
         if response is not None and not reason:
             reason = f"the registrar answered {status} {response.reason or REASONS.get(status, '')}".rstrip()
-        wait = self._back_off(response)
+        wait = retry_after(response, self._failures, self._endpoint.random)
         self._failures += 1
         self._arm(now + wait)
         self._change(RegistrationFailed(self._number, status, reason, now + wait))
-
-    def _back_off(self, response: Response | None) -> float:
-        """Seconds until the next attempt (RFC 5626 4.5)."""
-        asked = 0 if response is None else delta_seconds(response.headers.get("Retry-After"))
-        if asked:
-            return float(min(asked, LONGEST_RETRY_AFTER))
-        longest = min(FIRST_RETRY * 2.0 ** min(self._failures, 16), LONGEST_RETRY)
-        if response is not None and response.status in _LASTING:
-            longest = LONGEST_RETRY
-        return longest * self._endpoint.random.uniform(0.5, 1.0)
 
     def _arm(self, when: float) -> None:
         self._timer = self._endpoint.timers.at(when, self._due)
