@@ -1,13 +1,11 @@
 """The user agent (RFC 3261 8), sans-IO: messages in, messages and line events out; a ``sip.line.Line``.
 
 What lies outside any dialog and makes none (OPTIONS, unknown methods, refusals of every kind) is answered
-without keeping state (RFC 3261 8.2.7): whoever repeats the request gets the same answer again. So strangers
-cannot make anything grow.
+without keeping state (``sip.refusal``).
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from itertools import count
@@ -15,31 +13,23 @@ from random import Random
 
 from sip.admission import AdmissionPolicy, Admit, Demand, Everybody, Ignore, Refuse
 from sip.dialog import Dialog
-from sip.endpoint import ALLOW, EXTENSIONS, METHODS, SUPPORTED, DialogUser, Endpoint, refuse_method
+from sip.endpoint import ALLOW, METHODS, SUPPORTED, DialogUser, Endpoint, refuse_method
 from sip.errors import ParseError
 from sip.incoming import IncomingCall
 from sip.line import Address, Answerer, CallRequest, DialogId, Hop, LineEvent, SessionTimers
-from sip.message import NameAddress, Request, Response, Via, parse_message
+from sip.message import NameAddress, Request, Response, parse_message
 from sip.negotiation import CONTENT_TYPE, is_known, read_sdp
 from sip.outgoing import OutgoingCall
 from sip.place import Place
-from sip.registration import Registrations
+from sip.refusal import Refusals, RefusedError, extensions_refused, stamp_via
+from sip.registrations import Registrations
 from sip.sdp import MediaDescription
 from sip.session import Session
 from sip.session_timer import SessionTimer
-from sip.transaction_layer import MAX_TRANSACTIONS, response_address
+from sip.transaction_layer import MAX_TRANSACTIONS
 from sip.uri import parse_uri
 
 _logger = logging.getLogger(__name__)
-
-
-class _RefusedError(Exception):
-    """A request is answered with this status, and that is all."""
-
-    def __init__(self, status: int, *headers: tuple[str, str]) -> None:
-        super().__init__(status)
-        self.status = status
-        self.headers = headers
 
 
 class UserAgent:
@@ -77,7 +67,7 @@ class UserAgent:
             tcp=tcp,
             max_transactions=max_transactions,
         )
-        self._secret = random.randbytes(16)
+        self._refusals = Refusals(self._endpoint)
         self._max_incoming = max_incoming
         self._max_waiting = max_waiting
         self._max_per_source = max_incoming if max_per_source is None else max_per_source
@@ -240,7 +230,7 @@ class UserAgent:
 
     def _receive_request(self, request: Request, source: Hop, now: float) -> None:
         try:
-            _stamp_via(request, source)
+            stamp_via(request, source)
         except ParseError as error:
             _logger.debug("dropped a request from %s: %s", source, error)
             return
@@ -252,12 +242,12 @@ class UserAgent:
             return
         try:
             self._dispatch(request, source, now)
-        except _RefusedError as refused:
+        except RefusedError as refused:
             self._refuse(request, source, refused.status, *refused.headers)
 
     def _refuse(self, request: Request, source: Hop, status: int, *headers: tuple[str, str]) -> None:
         if not self._admission.silent(source):
-            self._answer(request, source, status, *headers)
+            self._refusals.answer(request, source, status, *headers)
 
     def _dispatch(self, request: Request, source: Hop, now: float) -> None:
         transactions = self._endpoint.transactions
@@ -275,15 +265,15 @@ class UserAgent:
         elif user is not None:
             self._serve(request, user, source, now)
         elif tag is not None:
-            raise _RefusedError(481)
+            raise RefusedError(481)
         else:
             self._serve_stranger(request, source, now)
 
     def _cancel(self, request: Request, source: Hop, now: float) -> None:
         invite = self._endpoint.transactions.cancelled(request)
         if invite is None:
-            raise _RefusedError(481)
-        self._answer(request, source, 200)
+            raise RefusedError(481)
+        self._refusals.answer(request, source, 200)
         if invite.on_cancel is not None:
             invite.on_cancel(request, now)
 
@@ -293,9 +283,9 @@ class UserAgent:
             return
         refusal = None
         if not user.dialog.take_request(request, source):
-            refusal = _RefusedError(500)
+            refusal = RefusedError(500)
         else:
-            refusal = _extensions_refused(request)
+            refusal = extensions_refused(request)
         if refusal is None:
             user.serve(transaction, source, now)
         else:
@@ -307,21 +297,21 @@ class UserAgent:
             return
         if request.method not in METHODS:
             status, headers = refuse_method(request.method)
-            raise _RefusedError(status, *headers)
+            raise RefusedError(status, *headers)
         if self._endpoint.transactions.merged(request):
-            raise _RefusedError(482)
+            raise RefusedError(482)
         if request.uri.partition(":")[0].lower() not in ("sip", "sips", "tel"):
-            raise _RefusedError(416)
-        refusal = _extensions_refused(request)
+            raise RefusedError(416)
+        refusal = extensions_refused(request)
         if refusal is not None:
             raise refusal
         if request.method == "OPTIONS":
             abilities = ("Allow", ALLOW), ("Accept", CONTENT_TYPE), ("Supported", SUPPORTED)
-            self._answer(request, source, 200, *abilities)
+            self._refusals.answer(request, source, 200, *abilities)
         elif request.method == "INVITE":
             self._invited(request, source, now)
         else:
-            raise _RefusedError(481)
+            raise RefusedError(481)
 
     def _admitted(self, request: Request, source: Hop, now: float) -> bool:
         """False when nothing is to be answered; raises the answer when there is one (RFC 3261 22.1)."""
@@ -331,9 +321,9 @@ class UserAgent:
             case Ignore():
                 return False
             case Refuse(status=status):
-                raise _RefusedError(status)
+                raise RefusedError(status)
             case Demand(challenges=challenges):
-                raise _RefusedError(401, *(("WWW-Authenticate", str(each)) for each in challenges))
+                raise RefusedError(401, *(("WWW-Authenticate", str(each)) for each in challenges))
 
     def _has_room(self, source: Hop) -> bool:
         return (
@@ -344,24 +334,24 @@ class UserAgent:
 
     def _invited(self, request: Request, source: Hop, now: float) -> None:
         if not is_known(request):
-            raise _RefusedError(415, ("Accept", CONTENT_TYPE))
+            raise RefusedError(415, ("Accept", CONTENT_TYPE))
         tag = self._endpoint.token()
         try:
             offer = read_sdp(request)
         except ParseError as error:
             _logger.info("%s: refused an INVITE: %s", request.call_id, error)
-            raise _RefusedError(488, self._endpoint.warning(source, 307)) from None
+            raise RefusedError(488, self._endpoint.warning(source, 307)) from None
         try:
             dialog = Dialog.from_request(request, tag, source)
         except ParseError as error:
             _logger.info("%s: refused an INVITE: %s", request.call_id, error)
-            raise _RefusedError(400) from None
+            raise RefusedError(400) from None
         session_timer = SessionTimer(self._session_timers, self._endpoint.timers)
         too_small = session_timer.too_small(request)
         if too_small is not None:
-            raise _RefusedError(422, too_small)
+            raise RefusedError(422, too_small)
         if not self._has_room(source):
-            raise _RefusedError(486)
+            raise RefusedError(486)
         transaction = self._endpoint.transactions.serve(request, source)
         if transaction is None:
             return
@@ -383,40 +373,6 @@ class UserAgent:
         self._incoming[call] = source.host
         self._waiting.add(call)
         incoming.announce(source)
-
-    def _answer(self, request: Request, source: Hop, status: int, *headers: tuple[str, str]) -> None:
-        """Answer without a transaction; an ACK is never answered."""
-        if request.method == "ACK":
-            return
-        # The same tag for each copy of the request (RFC 3261 8.2.7).
-        seed = "\0".join((request.headers.get(name) or "") for name in ("Via", "From", "Call-ID", "CSeq"))
-        digest = hashlib.sha256(self._secret + seed.encode("utf-8", "surrogateescape"))
-        try:
-            response = self._endpoint.response(request, status, headers, to_tag=digest.hexdigest()[:20])
-        except ParseError as error:
-            # Not even its To can be read.
-            _logger.debug("dropped a request from %s: %s", source, error)
-            return
-        self._endpoint.transactions.send_octets(bytes(response), response_address(request.via, source))
-
-
-def _stamp_via(request: Request, source: Hop) -> None:
-    """Note in the topmost Via where the request came from (RFC 3261 18.2.1, RFC 3581 4)."""
-    top, *others = request.headers.get_all("Via") or [""]
-    via = Via.parse(top)
-    params = dict(via.params)
-    if "rport" in params:
-        params["rport"] = str(source.port)
-    if via.host != source.host or "rport" in params:
-        params["received"] = source.host
-    stamped = Via(via.transport, via.host, via.port, params)
-    request.headers.set("Via", ", ".join([str(stamped), *others]))
-
-
-def _extensions_refused(request: Request) -> _RefusedError | None:
-    """The answer to a request that requires what we do not know (RFC 3261 8.2.2.3)."""
-    unknown = [name for name in request.headers.get_all("Require") if name.lower() not in EXTENSIONS]
-    return _RefusedError(420, *(("Unsupported", name) for name in unknown)) if unknown else None
 
 
 def _is_secure(request: Request) -> bool:

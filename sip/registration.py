@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
-from itertools import count
 
 from sip.authentication import Authenticator
 from sip.endpoint import REASONS, Endpoint
@@ -327,69 +326,6 @@ class Registration:
         self._leftover, self._contact = self._contact, seen
         self._followed = True
         return True
-
-
-class Registrations:
-    """All registrations of a user agent, by number."""
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
-        self._numbers = count(1)
-        self._known: dict[int, Registration] = {}
-        self._events: list[RegistrationState] = []
-
-    def __len__(self) -> int:
-        return len(self._known)
-
-    def begin(self, request: RegistrationRequest, now: float) -> int:
-        """Register, and keep registered until :meth:`end`; returns the number of the registration.
-
-        Raises ParseError for a URI and UnsendableError for anything else that cannot be sent.
-        """
-        number = next(self._numbers)
-        registration = Registration(
-            self._endpoint, number, request, self._emit, lambda: self._known.__delitem__(number)
-        )
-        registration.begin(now)
-        self._known[number] = registration
-        return number
-
-    def _emit(self, state: RegistrationState) -> None:
-        self._events.append(state)
-
-    def redirect(self, number: int, hops: Sequence[Hop]) -> None:
-        """The registrar was looked up anew: the next REGISTER takes these hops."""
-        known = self._known.get(number)
-        if known is not None:
-            known.redirect(hops)
-
-    def end(self, number: int, now: float) -> None:
-        """Remove the binding; one that is unknown or over is left alone."""
-        known = self._known.get(number)
-        if known is not None:
-            known.end(now)
-
-    def disconnected(self, hop: Hop, now: float) -> None:
-        """A connection is gone."""
-        for registration in self._known.values():
-            registration.disconnected(hop, now)
-
-    def flows(self) -> set[Hop]:
-        """Hops that calls to us may come by."""
-        return {each.flow for each in self._known.values() if each.flow is not None}
-
-    def end_all(self, now: float) -> None:
-        for number in list(self._known):
-            self.end(number, now)
-
-    def state(self, number: int) -> RegistrationState:
-        known = self._known.get(number)
-        return Unregistered(number) if known is None else known.state
-
-    def take_events(self) -> list[RegistrationState]:
-        """The changes of state since the last call."""
-        taken, self._events = self._events, []
-        return taken
 
 
 def _ignore_late(request: Request, response: Response, source: Hop, now: float) -> None:

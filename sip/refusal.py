@@ -1,0 +1,69 @@
+"""What is seen to before a request is served, and the answers to those that nobody serves (RFC 3261 8.2).
+
+Such answers are given without keeping state (RFC 3261 8.2.7): whoever repeats the request gets the same one
+again. So strangers cannot make anything grow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+
+from sip.endpoint import EXTENSIONS, Endpoint
+from sip.errors import ParseError
+from sip.line import Hop
+from sip.message import Request, Via
+from sip.transaction_layer import response_address
+
+_logger = logging.getLogger(__name__)
+
+
+class RefusedError(Exception):
+    """A request is answered with this status, and that is all."""
+
+    def __init__(self, status: int, *headers: tuple[str, str]) -> None:
+        super().__init__(status)
+        self.status = status
+        self.headers = headers
+
+
+class Refusals:
+    """Answers of one user agent."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._secret = endpoint.random.randbytes(16)
+
+    def answer(self, request: Request, source: Hop, status: int, *headers: tuple[str, str]) -> None:
+        """Answer without a transaction; an ACK is never answered."""
+        if request.method == "ACK":
+            return
+        # The same tag for each copy of the request (RFC 3261 8.2.7).
+        seed = "\0".join((request.headers.get(name) or "") for name in ("Via", "From", "Call-ID", "CSeq"))
+        digest = hashlib.sha256(self._secret + seed.encode("utf-8", "surrogateescape"))
+        try:
+            response = self._endpoint.response(request, status, headers, to_tag=digest.hexdigest()[:20])
+        except ParseError as error:
+            # Not even its To can be read.
+            _logger.debug("dropped a request from %s: %s", source, error)
+            return
+        self._endpoint.transactions.send_octets(bytes(response), response_address(request.via, source))
+
+
+def stamp_via(request: Request, source: Hop) -> None:
+    """Note in the topmost Via where the request came from (RFC 3261 18.2.1, RFC 3581 4)."""
+    top, *others = request.headers.get_all("Via") or [""]
+    via = Via.parse(top)
+    params = dict(via.params)
+    if "rport" in params:
+        params["rport"] = str(source.port)
+    if via.host != source.host or "rport" in params:
+        params["received"] = source.host
+    stamped = Via(via.transport, via.host, via.port, params)
+    request.headers.set("Via", ", ".join([str(stamped), *others]))
+
+
+def extensions_refused(request: Request) -> RefusedError | None:
+    """The answer to a request that requires what we do not know (RFC 3261 8.2.2.3)."""
+    unknown = [name for name in request.headers.get_all("Require") if name.lower() not in EXTENSIONS]
+    return RefusedError(420, *(("Unsupported", name) for name in unknown)) if unknown else None
