@@ -35,6 +35,7 @@ from t38fsp.audio.leg import AudioLeg, Role
 from t38fsp.audio.rtp import looks_like_rtp
 from t38fsp.audio.signals import AudioSignal, V21Heard
 from t38fsp.call import verdict
+from t38fsp.call.early import EarlyDatagrams
 from t38fsp.call.environment import CallEnvironment, PageJob
 from t38fsp.call.fax_leg import FaxLeg, Session
 from t38fsp.call.media import (
@@ -48,35 +49,22 @@ from t38fsp.call.media import (
     on_hold,
 )
 from t38fsp.call.record import CallRecord
+from t38fsp.call.switching import T1, ask_after, wait_after_refusal
 from t38fsp.call.t38 import our_parameters, terminal_for
 from t38fsp.jobs import CallSettings, Switch
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
-from t38fsp.t30.outputs import (
-    Addressed,
-    CapabilitiesReceived,
-    Finished,
-    Identified,
-    Negotiated,
-    Output,
-    PageBegun,
-    PageOutcome,
-    Warned,
-)
+from t38fsp.t30.outputs import Finished, Output
 from t38fsp.t30.vocabulary import ToneHeard
 from t38fsp.t38.connection import Setup
 from t38fsp.t38.terminal import Packet
 
-_T1 = 35.0
-"""Seconds from the answer to T.38 before the call is given up (T.30 T1)."""
 _DRAIN = 0.4
 """Seconds between the end of DCN and BYE, so that the gateway plays it out."""
 _CLEAR_LIMIT = 3.0
 """Seconds after which a call whose BYE or CANCEL goes unanswered is over for us."""
 _ABORT_LIMIT = 1.9
 """Seconds that an abort leaves T.30 to say DCN."""
-_EARLY_LIMIT = 64
-"""Datagrams kept from before the switch."""
 
 
 class Phase(Enum):
@@ -129,7 +117,7 @@ class FaxCall(ABC):
         self._timers: dict[Timer, float] = {}
         self._audio: AudioLeg | None = None
         self._fax: FaxLeg | None = None
-        self._early: list[bytes] = []
+        self._early = EarlyDatagrams()
         self._record = record
         self._refusal: OfferRefused | None = None
         self._offered = False
@@ -152,14 +140,15 @@ class FaxCall(ABC):
                 self._on_media(event.local, event.remote, event.ours, now)
             case OfferRefused():
                 self._refusal = event
+                self._on_refused(now)
             case Failed():
                 self._on_failed(event, now)
             case Ended():
                 self._on_ended(event, now)
         self._pump(now)
 
-    def datagram_received(self, data: bytes, now: float) -> bool:
-        """A datagram arrived; true when it was understood, so that its source may be latched."""
+    def datagram_received(self, data: bytes, source: Address, now: float) -> bool:
+        """A datagram arrived; true when it was understood, so that ``source`` may be latched."""
         if self._fax is not None:
             # Stragglers of the audio are none of the terminal's business.
             straggler = self.stream is None and looks_like_rtp(data)
@@ -168,9 +157,8 @@ class FaxCall(ABC):
             accepted = True
         else:
             accepted = False
-            waiting = self._phase in (Phase.CALLING, Phase.AUDIO) and len(self._early) < _EARLY_LIMIT
-            if waiting and not looks_like_rtp(data):
-                self._early.append(data)
+            if self._phase in (Phase.CALLING, Phase.AUDIO) and not looks_like_rtp(data):
+                self._early.keep(data, source, self.remote_media)
         self._pump(now)
         return accepted
 
@@ -239,15 +227,18 @@ class FaxCall(ABC):
             return
         self._record.dialog = event.dialog
         self._phase = Phase.AUDIO
-        self._timers[Timer.NOT_SWITCHED] = now + _T1
+        self._timers[Timer.NOT_SWITCHED] = now + T1
         self._emit(events.Connected(event.dialog))
         self._on_media(event.local, event.remote, self._offered, now)
         if self._phase is Phase.AUDIO:
             self._plan_switch(now)
 
-    @abstractmethod
     def _plan_switch(self, now: float) -> None:
-        """Decide when to ask for T.38 ourselves."""
+        wait = ask_after(self._settings, self._role)
+        if wait is not None and wait > 0:
+            self._timers[Timer.OFFER] = now + wait
+        elif wait is not None:
+            self._offer_t38(now)
 
     def _on_media(
         self, local: SessionDescription, remote: SessionDescription, ours: bool, now: float
@@ -270,6 +261,9 @@ class FaxCall(ABC):
                     start=self._environment.rtp,
                 )
                 self._audio.start(now)
+        elif ours and self._phase is Phase.AUDIO:
+            # A 200 with port 0 is a refusal too.
+            self._on_refused(now)
 
     def _switch(self, media: ImageMedia, ours: bool, now: float) -> None:
         assert self._record.dialog is not None
@@ -284,8 +278,7 @@ class FaxCall(ABC):
         terminal.start(now)
         self._session.limit_rate(media.max_bit_rate)
         self._start_session(now)
-        early, self._early = self._early, []
-        for data in early:
+        for data in self._early.take(media.remote):
             self._fax.receive(data, now)
 
     @abstractmethod
@@ -323,6 +316,11 @@ class FaxCall(ABC):
             self._offered = True
             self._timers.pop(Timer.OFFER, None)
             self._line.offer(self.line_call, image_offer(self._capabilities), now)
+
+    def _on_refused(self, now: float) -> None:
+        if self._phase is Phase.AUDIO:
+            limit = now + wait_after_refusal(self._settings)
+            self._timers[Timer.NOT_SWITCHED] = min(limit, self._timers.get(Timer.NOT_SWITCHED, limit))
 
     def _hang_up(self, now: float) -> None:
         if self._phase in (Phase.CLEARING, Phase.OVER):
@@ -373,24 +371,6 @@ class FaxCall(ABC):
     def _on_output(self, output: Output, now: float) -> None:
         """Anything not handled here belongs to sending or to receiving alone."""
         match output:
-            case Identified(station_id=station_id):
-                self._record.note(output)
-                self._emit(events.Identified(station_id))
-            case Addressed(sub_address, sender_id):
-                self._record.note(output)
-                self._emit(events.Addressed(sub_address, sender_id))
-            case Warned(text):
-                self._record.note(output)
-                self._emit(events.Warned(text))
-            case CapabilitiesReceived():
-                self._record.note(output)
-            case Negotiated(mode=mode):
-                self._record.is_fax = True
-                self._emit(events.Trained(mode.bit_rate, mode.coding, mode.ecm))
-            case PageBegun(index=index):
-                self._emit(events.PageStarted(index + 1, self._total_pages()))
-            case PageOutcome():
-                self._emit(events.PageDone(self._record.page(output)))
             case Finished():
                 self._record.finished = output
                 self._timers.pop(Timer.ABORT, None)
@@ -398,12 +378,13 @@ class FaxCall(ABC):
                     # Back to audio, if they like: the fax is over.
                     self._line.answer_with(self.line_call, self._answerer, now)
                 self._timers[Timer.HANG_UP] = now + self._drain_time()
+            case _:
+                event = self._record.note(output)
+                if event is not None:
+                    self._emit(event)
 
     def _drain_time(self) -> float:
         return _DRAIN
-
-    def _total_pages(self) -> int:
-        return 0
 
     # --- the end -------------------------------------------------------------------------------------------
 

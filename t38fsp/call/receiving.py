@@ -6,10 +6,10 @@ from sip.line import Incoming, Line
 from t38fsp.audio.leg import Role
 from t38fsp.call import verdict
 from t38fsp.call.environment import CallEnvironment, StorePage
-from t38fsp.call.faxcall import FaxCall, Phase, Timer
+from t38fsp.call.faxcall import FaxCall, Phase
 from t38fsp.call.media import answer_offer, audio_offer
 from t38fsp.call.record import CallRecord
-from t38fsp.jobs import CallSettings, Switch
+from t38fsp.jobs import CallSettings
 from t38fsp.status import FaxStatus
 from t38fsp.t4.checker import LineChecker
 from t38fsp.t30.options import ReceiveOptions
@@ -70,12 +70,6 @@ class ReceivingCall(FaxCall):
     def page_not_stored(self, index: int, error: str, now: float) -> None:
         self._receiver.page_not_stored(index, error, now)
         self._pump(now)
-
-    def _plan_switch(self, now: float) -> None:
-        if self._settings.switch in (Switch.CALLEE, Switch.FIRST):
-            self._offer_t38(now)
-        elif self._settings.switch is Switch.EITHER:
-            self._timers[Timer.OFFER] = now + self._settings.switch_wait
 
     def _start_session(self, now: float) -> None:
         self._receiver.start(now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 
 from sip.line import DialogId
+from t38fsp import events
 from t38fsp.call import verdict
 from t38fsp.call.verdict import Verdict
 from t38fsp.results import FaxResult, PageRecord
@@ -15,6 +16,9 @@ from t38fsp.t30.outputs import (
     CapabilitiesReceived,
     Finished,
     Identified,
+    Negotiated,
+    Output,
+    PageBegun,
     PageOutcome,
     T30Error,
     Warned,
@@ -54,19 +58,30 @@ class CallRecord:
     """Of the terminal; None before the switch."""
     pages: dict[int, PageRecord] = field(default_factory=dict)
 
-    def note(self, output: Identified | Addressed | CapabilitiesReceived | Warned) -> None:
-        """Remember what the far end said of itself, or what went otherwise than asked for."""
+    def note(self, output: Output) -> events.FaxEvent | None:
+        """Remember what T.30 says; returns the event that tells of it, if there is one."""
         match output:
             case Identified(station_id, non_standard):
                 self.remote_id = station_id
                 self.equipment = equipment(non_standard)
                 self.is_fax = True
-            case Addressed():
+                return events.Identified(station_id)
+            case Addressed(sub_address, sender_id):
                 self.addressed = output
+                return events.Addressed(sub_address, sender_id)
             case CapabilitiesReceived(capabilities):
                 self.capabilities = tuple(capabilities.names())
             case Warned(text):
                 self.warnings.append(text)
+                return events.Warned(text)
+            case Negotiated(mode=mode):
+                self.is_fax = True
+                return events.Trained(mode.bit_rate, mode.coding, mode.ecm)
+            case PageBegun(index=index):
+                return events.PageStarted(index + 1, self.total or 0)
+            case PageOutcome():
+                return events.PageDone(self.page(output))
+        return None
 
     def page(self, outcome: PageOutcome) -> PageRecord:
         """Add an attempt at a page to what is known of it."""

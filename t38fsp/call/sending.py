@@ -62,7 +62,6 @@ class SendingCall(FaxCall):
         record = CallRecord(len(pages), resume.first_page - 1, resume.earlier)
         super().__init__(line, self._transmitter, settings, environment, Role.CALLING, record)
         self._destination = destination
-        self._total = len(pages)
 
     def start(self, now: float) -> None:
         """Dial."""
@@ -108,20 +107,11 @@ class SendingCall(FaxCall):
         self._transmitter.page_failed(request, error, now)
         self._pump(now)
 
-    def _plan_switch(self, now: float) -> None:
-        if self._settings.switch is Switch.CALLER:
-            self._offer_t38(now)
-        elif self._settings.switch is Switch.EITHER:
-            self._timers[Timer.OFFER] = now + self._settings.switch_wait
-
     def _start_session(self, now: float) -> None:
         self._transmitter.start(now)
 
     def _sent_credentials(self) -> bool:
         return self._destination.credentials is not None
-
-    def _total_pages(self) -> int:
-        return self._total
 
     def _on_output(self, output: Output, now: float) -> None:
         if isinstance(output, PageWanted):

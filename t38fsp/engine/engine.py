@@ -295,9 +295,9 @@ class FaxEngine:
         self._run(job, call, media, what.document)
 
     def _open_media(self, job: int, peer: Hop) -> MediaPort:
-        def on_datagram(data: bytes) -> bool:
+        def on_datagram(data: bytes, source: Address) -> bool:
             running = self._running.get(job)
-            return running is not None and running.datagram_received(data)
+            return running is not None and running.datagram_received(data, source)
 
         return MediaPort.open(self._line.interface(peer), on_datagram)
 

@@ -2,9 +2,10 @@
 
 The port is opened before the INVITE goes out, so that an SDP answer needs nothing but its number. It sends
 to the address of the far end's SDP until a datagram tells better: the source of the first *accepted*
-datagram is latched (the far end sits behind a NAT, or sends from another port than it receives on) and pinned
-from then on. A datagram is accepted when the call says so, that is, when it could be read. Strangers are
-heard only during ``latch_window``; later the far end must send from the address of its SDP.
+datagram is latched (the far end sits behind a NAT, or sends from another port than it receives on). A
+datagram is accepted when the call says so, that is, when it could be read. Strangers are heard only during
+``latch_window``, and only one of them; it is left again as soon as the address of the SDP itself is heard,
+which is final.
 
 asyncio's own datagram transport reads with a 256 KiB buffer for each datagram; a reader on a socket of our
 own does not.
@@ -57,7 +58,7 @@ class MediaPort:
     def __init__(
         self,
         sock: socket.socket,
-        on_datagram: Callable[[bytes], bool],
+        on_datagram: Callable[[bytes, Address], bool],
         loop: asyncio.AbstractEventLoop,
         latch_window: float,
     ) -> None:
@@ -68,7 +69,7 @@ class MediaPort:
         self._window_end = 0.0
         self._announced: Address | None = None
         self._remote: Address | None = None
-        self._pinned = False
+        self._latched: Address | None = None
         self._version = 6 if sock.family == socket.AF_INET6 else 4
         self.counters = MediaCounters()
         host, port = sock.getsockname()[:2]
@@ -80,7 +81,7 @@ class MediaPort:
     def open(
         cls,
         host: str,
-        on_datagram: Callable[[bytes], bool],
+        on_datagram: Callable[[bytes, Address], bool],
         *,
         port_range: tuple[int, int] | None = None,
         latch_window: float = 15.0,
@@ -112,7 +113,7 @@ class MediaPort:
         """
         if address != self._announced:
             self._announced = address
-            self._pinned = False
+            self._latched = None
             self._remote = address if self._usable(address) else None
             self._window_end = self._loop.time() + self._latch_window
         return self._remote is not None
@@ -173,19 +174,20 @@ class MediaPort:
             self.counters.foreign += 1
             return
         self.counters.received += 1
-        if not self._on_datagram(data):
+        if not self._on_datagram(data, source):
             self.counters.rejected += 1
-        elif self._announced is not None and not self._pinned:
-            self._remote = source
-            self._pinned = True
+        elif self._announced is not None and source != self._latched:
+            self._remote = self._latched = source
 
     def _welcome(self, source: Address) -> bool:
         if self._announced is None:
             # Early media: the answer with the address is still on its way.
             return True
-        if self._pinned:
-            return source == self._remote
-        return source == self._announced or self._loop.time() < self._window_end
+        if source == self._announced:
+            return True
+        if self._latched is not None:
+            return source == self._latched
+        return self._loop.time() < self._window_end
 
 
 def _bind_even(host: str, port_range: tuple[int, int] | None) -> socket.socket:

@@ -64,8 +64,8 @@ class RunningCall:
     def line_event(self, event: LineEvent) -> None:
         self._feed(self.call.line_event, event)
 
-    def datagram_received(self, data: bytes) -> bool:
-        return self._feed(self.call.datagram_received, data) or False
+    def datagram_received(self, data: bytes, source: Address) -> bool:
+        return self._feed(self.call.datagram_received, data, source) or False
 
     def proceed(self, go_on: bool) -> None:
         if isinstance(self.call, SendingCall):
@@ -123,7 +123,9 @@ class RunningCall:
         if self.call.stream is None:
             self._media.set_remote(address)
         elif self._stream is None:
-            self._stream = MediaStream(self._media.address, self.datagram_received)
+            self._stream = MediaStream(
+                self._media.address, lambda data: self.datagram_received(data, address)
+            )
             self._stream.open(address, self.call.stream)
 
     def send(self, datagram: bytes) -> None:

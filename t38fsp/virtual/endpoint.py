@@ -56,7 +56,7 @@ class SimulatedCall:
         self.settle()
 
     def receive(self, data: bytes, source: Address) -> None:
-        self.call.datagram_received(data, self._simulator.now)
+        self.call.datagram_received(data, source, self._simulator.now)
         self.settle()
 
     def settle(self) -> None:

@@ -83,7 +83,7 @@ class OurParty:
         return self.call.result is not None
 
     def receive_datagram(self, data: bytes, now: float) -> None:
-        self.call.datagram_received(data, now)
+        self.call.datagram_received(data, _THEIRS, now)
         self._settle(now)
 
     def next_deadline(self) -> float | None:

@@ -13,11 +13,12 @@ from sip.sdp import MediaDescription, SessionDescription
 from t38fsp import events
 from t38fsp.audio.g711 import Law, encode
 from t38fsp.audio.offer import audio_media
-from t38fsp.audio.rtp import FRAME_SAMPLES, RtpSender
+from t38fsp.audio.rtp import FRAME_SAMPLES, RtpSender, looks_like_rtp
 from t38fsp.jobs import Switch
 from t38fsp.status import FaxStatus
 from t38fsp.t30.outputs import T30Error
 from t38fsp.t38.attributes import T38Parameters
+from t38fsp.t38.udptl import Datagram
 from t38fsp.virtual.network import Faults
 from tests.audio.spandsp_audio import v21
 from tests.call.harness import CALLEE, CALLER, SIP_PORT, Scene, make_pages
@@ -122,6 +123,28 @@ def test_packets_that_overtake_the_signalling(tmp_path: Path, switch: Switch) ->
         assert (result.counters["lost"], result.counters["late"], result.counters["malformed"]) == (0, 0, 0)
 
 
+def test_a_stranger_who_guesses_the_port_before_the_switch(tmp_path: Path) -> None:
+    """What it says in T.38 is not taken for the far end's, and leaves room for it."""
+
+    def faults_for(source: Address, destination: Address) -> Faults:
+        return Faults(delay=0.7 if SIP_PORT in (source[1], destination[1]) else 0.01)
+
+    scene = Scene(tmp_path, faults_for=faults_for)
+    scene.answer(switch=Switch.CALLER)
+    scene.send(make_pages(1, rows=100), switch=Switch.CALLER)
+    scene.run(until=lambda: any(looks_like_rtp(data) for *_, data in scene.tapped))
+    ports = {source for _, source, _, data in scene.tapped if looks_like_rtp(data)}
+    for port in range(30_000, 30_010):
+        for number in range(100):
+            datagram = bytes(Datagram(number, b"\x02"))
+            for target in ports:
+                scene.network.send(("198.51.100.7", port), target, datagram)
+    scene.run()
+    scene.assert_delivered(1)
+    for result in (scene.sent, scene.received):
+        assert (result.counters["lost"], result.counters["late"], result.counters["malformed"]) == (0, 0, 0)
+
+
 # --- nobody switches ----------------------------------------------------------------------------------------
 
 
@@ -147,15 +170,15 @@ def test_nobody_ever_asks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("switch", "why"),
+    ("switch", "why", "seconds"),
     [
-        (Switch.CALLEE, "the far end never switched to T.38"),
-        (Switch.CALLER, "the far end refused T.38 (SIP 488 Not Acceptable Here)"),
-        (Switch.EITHER, "the far end refused T.38 (SIP 488 Not Acceptable Here)"),
+        (Switch.CALLEE, "the far end never switched to T.38", T1),
+        (Switch.CALLER, "the far end refused T.38 (SIP 488 Not Acceptable Here)", 5.0),
+        (Switch.EITHER, "the far end refused T.38 (SIP 488 Not Acceptable Here)", 10.0 + 10.0),
     ],
 )
-def test_a_telephone_answers(tmp_path: Path, switch: Switch, why: str) -> None:
-    """It takes audio and refuses T.38: the call goes on in audio until T1, for the far end may yet ask."""
+def test_a_telephone_answers(tmp_path: Path, switch: Switch, why: str, seconds: float) -> None:
+    """It takes audio and refuses T.38: the call goes on in audio as long as the far end may yet ask."""
     scene = Scene(tmp_path)
     phone = Phone(scene)
     phone.on_incoming = lambda incoming: phone.accept()
@@ -164,7 +187,7 @@ def test_a_telephone_answers(tmp_path: Path, switch: Switch, why: str) -> None:
     assert scene.sent.status is FaxStatus.NOT_FAX_CALL
     assert scene.sent.reason.startswith(why)
     assert scene.sent.reason.endswith("; no fax tone was heard in the audio")
-    assert T1 < scene.sent.seconds < T1 + 1
+    assert seconds < scene.sent.seconds < seconds + 1
     scene.run_out()
     assert phone.agent.idle
 
@@ -185,7 +208,32 @@ def test_a_200_that_refuses_t38(tmp_path: Path, answer: tuple[MediaDescription, 
     scene.run()
     assert scene.sent.status is FaxStatus.NOT_FAX_CALL
     assert "the far end did not agree to T.38" in scene.sent.reason
+    assert scene.sent.seconds < 6.0
     scene.run_out()
+
+
+@pytest.mark.parametrize("refusal", [None, (MediaDescription("image", 0, "udptl", ("t38",)),)])
+def test_the_far_end_refuses_our_offer_and_makes_its_own(
+    tmp_path: Path, refusal: tuple[MediaDescription, ...] | None
+) -> None:
+    """Gateways that want to ask themselves do so behind a refusal, when they hear the fax."""
+    scene = Scene(tmp_path)
+    phone = Phone(scene)
+    phone.on_incoming = lambda incoming: phone.accept(lambda offer: refusal)
+    scene.send(make_pages(1), to=PHONE, switch=Switch.EITHER, switch_wait=1.0)
+    scene.run(seconds=9.0)
+    phone.offer(T38Parameters().to_media(MEDIA_PORT))
+    scene.run(seconds=5.0)
+    assert [event.ours for event in scene.call.events if isinstance(event, events.SwitchedToT38)] == [False]
+
+
+def test_a_refusal_late_in_the_call_makes_it_no_longer(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    phone = Phone(scene)
+    phone.on_incoming = lambda incoming: phone.accept()
+    scene.send(make_pages(1), to=PHONE, switch=Switch.EITHER, switch_wait=34.0)
+    scene.run()
+    assert T1 < scene.sent.seconds < T1 + 1
 
 
 def test_t38_in_the_first_invite_is_refused(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ class Ears:
     def __init__(self) -> None:
         self.heard: asyncio.Queue[bytes] = asyncio.Queue()
 
-    def __call__(self, data: bytes) -> bool:
+    def __call__(self, data: bytes, source: Address) -> bool:
         self.heard.put_nowait(data)
         return not data.startswith(b"?")
 
@@ -132,6 +132,34 @@ async def test_once_pinned_nobody_else_is_heard(port: MediaPort, ears: Ears, far
     assert port.remote == far.address
 
 
+async def test_the_address_of_the_sdp_comes_before_a_stranger(
+    port: MediaPort, ears: Ears, far: Far, other: Far
+) -> None:
+    """Whoever guesses the port may be the first to say something; then the far end itself does."""
+    port.set_remote(far.address)
+    other.send(b"guess", port)
+    assert await ears.heard.get() == b"guess"
+    assert port.remote == other.address
+    far.send(b"voice", port)
+    assert await ears.heard.get() == b"voice"
+    assert port.remote == far.address
+    other.send(b"guess again", port)
+    far.send(b"more", port)
+    assert await ears.heard.get() == b"more"
+    assert port.remote == far.address
+    assert port.counters.foreign == 1
+
+
+async def test_only_one_stranger_is_heard(port: MediaPort, ears: Ears, far: Far, other: Far) -> None:
+    port.set_remote((HOST, 9))
+    far.send(b"voice", port)
+    assert await ears.heard.get() == b"voice"
+    other.send(b"guess", port)
+    far.send(b"more", port)
+    assert await ears.heard.get() == b"more"
+    assert port.remote == far.address
+
+
 async def test_the_same_sdp_again_keeps_the_pin_and_a_new_address_lifts_it(
     port: MediaPort, ears: Ears, far: Far, other: Far
 ) -> None:
@@ -222,7 +250,7 @@ async def test_closing_in_the_middle_of_a_wake_up(far: Far) -> None:
     heard: list[bytes] = []
     closed = asyncio.Event()
 
-    def last_words(data: bytes) -> bool:
+    def last_words(data: bytes, source: Address) -> bool:
         heard.append(data)
         dying.close()
         closed.set()
