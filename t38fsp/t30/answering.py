@@ -75,6 +75,16 @@ class Answering(Session):
         """Before the start: no modem above ``bit_rate`` (bit/s, 2400 or more), in our DIS and after."""
         self._options = replace(self._options, max_rate=min(self._options.max_rate, bit_rate))
 
+    def be_internet_aware(self) -> None:
+        """Before the start: say in the DIS that no pace need be kept (bit 123)."""
+        self._options = replace(self._options, internet_aware=True)
+
+    def keep_modem_pace(self, now: float) -> None:
+        """The far end may have become another: answer at the pace of modems, and offer nothing else."""
+        self._now = now
+        self._options = replace(self._options, internet_aware=False)
+        self._paced = True
+
     def start(self, now: float, *, ced: bool = True) -> None:
         """The call is answered: CED for 3 s if wanted, then DIS every T4 for T1."""
         self._now = now
@@ -164,22 +174,35 @@ class Answering(Session):
     def _dcs(self, frame: Frame) -> None:
         """5.3.6.1.3: a page that is not confirmed by now will come again."""
         try:
-            choice = Choice.parse(BitField.parse(frame.fif))
+            dcs = BitField.parse(frame.fif)
         except FrameError:
             return
+        if not self._options.internet_aware:
+            # Who did not offer it (bit 123) goes by the modem.
+            dcs = BitField(dcs.bits - {Bit.INTERNET_AWARE})
+        choice = Choice.parse(dcs)
         self._identify_far_end()
         self._report(confirmed=False, response=str(frame.fcf))
         if choice is None or (choice.mode.ecm and not self._options.ecm):
             self._end(T30Error.INCOMPATIBLE, "its DCS asks for what our DIS does not offer")
             return
         self._choice = choice
+        self._paced = choice.paced
         self._command = None
         self._block = BlockCollector(choice.frame_size)
         self._judge = TrainingJudge(choice.modem)
         self._state = State.TCF
         for timer in (Timer.T1, Timer.T4, Timer.T5, Timer.STORE):
             self._stop(timer)
-        self._start(Timer.T2, self._timers.t2)
+        if choice.paced:
+            self._start(Timer.T2, self._timers.t2)
+        else:
+            self._trained()
+
+    def _trained(self) -> None:
+        """Without a modem there was nothing to train."""
+        self._emit(Negotiated(self._choice.mode, self._choice.modem))
+        self._respond(State.IMAGE, (FCF.CFR, b""))
 
     def _training_heard(self, signal: FrameReceived | DataReceived | None) -> None:
         if signal is None and self._judge.has_heard:
@@ -193,8 +216,7 @@ class Answering(Session):
     def _judge_training(self) -> None:
         """CFR or FTT (5.3.6.1.4)."""
         if self._judge.passed:
-            self._emit(Negotiated(self._choice.mode, self._choice.modem))
-            self._respond(State.IMAGE, (FCF.CFR, b""))
+            self._trained()
             return
         self._trainings += 1
         if self._trainings >= _TRAINING_LIMIT:

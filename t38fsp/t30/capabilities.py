@@ -154,6 +154,7 @@ def capabilities_of(options: ReceiveOptions) -> Capabilities:
         Bit.SELECTIVE_POLLING: document is not None and bool(document.selective_address),
         Bit.SUBADDRESS: options.addressing,
         Bit.PASSWORD: options.addressing or (document is not None and bool(document.password)),
+        Bit.INTERNET_AWARE: options.internet_aware and options.ecm,
     }
     return Capabilities(
         modems=frozenset(ladder(DESCENDING, options.max_rate)),

@@ -136,21 +136,34 @@ _OTHER_CODINGS = frozenset(
 """What a DCS may ask for only of a receiver that offered it; ours offers none of them."""
 
 
+_NOMINAL = Modem.V17_14400
+"""What data are called in the internet-aware mode."""
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A DCS: how pages travel, and on which modem. ``frame_size`` (octets) matters with ECM."""
+    """A DCS: how pages travel, and on which modem. ``frame_size`` (octets) matters with ECM.
+
+    Bit 123 with bits 11 to 14 zero is the internet-aware mode: no modem, and no pace to keep (table 2). The
+    packets need the name of one all the same.
+    """
 
     mode: PageMode
     modem: Modem
     frame_size: int
     dcs: BitField
 
+    @property
+    def paced(self) -> bool:
+        return Bit.INTERNET_AWARE not in self.dcs
+
     @classmethod
     def parse(cls, dcs: BitField) -> Choice | None:
         """Read a DCS; None when it chooses something that a receiver of MH, MR and MMR cannot do."""
-        modem = modem_of_dcs(dcs)
+        paced = Bit.INTERNET_AWARE not in dcs
+        modem = modem_of_dcs(dcs) if paced else _NOMINAL
         ecm = Bit.ECM in dcs
-        if modem is None or dcs.bits & _OTHER_CODINGS or (Bit.MMR in dcs and not ecm):
+        if modem is None or dcs.bits & _OTHER_CODINGS or (not ecm and (Bit.MMR in dcs or not paced)):
             return None
         coding = Coding.MMR if Bit.MMR in dcs else Coding.MR if Bit.MR in dcs else Coding.MH
         resolution = _chosen_resolution(dcs)
@@ -159,14 +172,14 @@ class Choice:
             width=pixels(resolution, WIDTH[dcs.number(17, 18)]),
             resolution=resolution,
             ecm=ecm,
-            bit_rate=modem.rate,
+            bit_rate=modem.rate if paced else 0,
             scan_line_time=0.0 if ecm else SCAN_TIME[dcs.number(21, 23)][0] / 1000,
         )
         return cls(mode, modem, 64 if Bit.FRAMES_64 in dcs else 256, dcs)
 
     def at(self, modem: Modem) -> Choice:
-        """The same on another modem."""
-        dcs = self.dcs.replacing(11, dcs_values(modem))
+        """The same on another modem, and at its pace."""
+        dcs = BitField(self.dcs.bits - {Bit.INTERNET_AWARE}).replacing(11, dcs_values(modem))
         return Choice(replace(self.mode, bit_rate=modem.rate), modem, self.frame_size, dcs)
 
     @property
@@ -183,6 +196,8 @@ def choose_mode(
     capabilities: Capabilities, page: PageFormat, options: TransmitOptions, modem: Modem
 ) -> Choice | None:
     """How ``page`` travels to this receiver on ``modem``, as close to its own format as the receiver takes.
+
+    Where both ends are internet-aware there is no modem.
 
     Returns:
         None when no allowed coding suits the receiver.
@@ -205,10 +220,11 @@ def choose_mode(
     width = min(millimetres(page), capabilities.width)
     length_bits, max_rows = _length(capabilities, page, resolution, width)
     milliseconds = 0 if ecm else capabilities.scan_line_time.at(resolution)
+    paced = not (options.internet_aware and ecm and Bit.INTERNET_AWARE in capabilities.others)
     small = ecm and (options.ecm_frame_size == 64 or capabilities.frames_64_preferred)
     bits = {Bit.RECEIVES} | _chosen_resolution_bits(resolution)
-    bits |= pattern(11, dcs_values(modem)) | pattern(17, WIDTH_VALUES[width])
-    bits |= length_bits | pattern(21, SCAN_TIME_VALUES[milliseconds])
+    bits |= pattern(11, dcs_values(modem)) if paced else {Bit.INTERNET_AWARE}
+    bits |= pattern(17, WIDTH_VALUES[width]) | length_bits | pattern(21, SCAN_TIME_VALUES[milliseconds])
     conditions = {
         Bit.MR: coding is Coding.MR,
         Bit.MMR: coding is Coding.MMR,
@@ -220,10 +236,9 @@ def choose_mode(
     bits |= {bit for bit, holds in conditions.items() if holds}
     if bits & {Bit.SUBADDRESS, Bit.PASSWORD} and Bit.FIELD_NOT_VALID in capabilities.others:
         bits.add(Bit.FIELD_NOT_VALID)
-    mode = PageMode(
-        coding, pixels(resolution, width), resolution, ecm, modem.rate, milliseconds / 1000, max_rows
-    )
-    return Choice(mode, modem, 64 if small else 256, BitField.of(bits))
+    rate = modem.rate if paced else 0
+    mode = PageMode(coding, pixels(resolution, width), resolution, ecm, rate, milliseconds / 1000, max_rows)
+    return Choice(mode, modem if paced else _NOMINAL, 64 if small else 256, BitField.of(bits))
 
 
 def _length(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Collection
 
 from t38fsp.t30.choice import Choice
 from t38fsp.t30.ecm import BlockSender, frames_per_burst
@@ -15,9 +16,9 @@ from t38fsp.t30.frames import (
     parse_partial_page_request,
 )
 from t38fsp.t30.negotiation import Negotiation, State
-from t38fsp.t30.outputs import Negotiated, T30Error
+from t38fsp.t30.outputs import BlockAnswered, Negotiated, T30Error
 from t38fsp.t30.session import Timer
-from t38fsp.t30.vocabulary import HdlcBurst, RawBurst
+from t38fsp.t30.vocabulary import HdlcBurst, Modem, RawBurst
 
 
 class Correction(Negotiation):
@@ -63,11 +64,15 @@ class Correction(Negotiation):
         self._send_frames()
 
     def _send_frames(self) -> None:
+        if self._outpaces and not self._refuses_ctc:
+            self._continue_at(self._ladder[0])
+            return
         repeats = self._block.repeats
         frames = self._block.next_burst()
         if self._record is not None:
             self._record.repeats += self._block.repeats - repeats
-        self._send_image(HdlcBurst(self._choice.modem, frames, self._short_training))
+        burst = HdlcBurst(self._choice.modem, frames, self._short_training, paced=self._paced)
+        self._send_image(burst)
 
     def _end_of_block(self) -> None:
         """PPS, and in it what follows (A.4.3)."""
@@ -81,11 +86,18 @@ class Correction(Negotiation):
     def _block_confirmed(self, frame: Frame) -> None:
         """MCF, PIP or RTP; of the last block it confirms the page. Within a page nobody trains again."""
         self._stop(Timer.T5)
+        self._tell_of_block(())
         data = self._supply.get(self._index, self._choice.mode)
         if self._following is None and data is not None:
             self._send_block(data, self._block.block.end, self._block.number + 1)
         else:
             self._page_confirmed(frame.fcf)
+
+    def _tell_of_block(self, flagged: Collection[int]) -> None:
+        sent = self._block.on_line
+        missing = len(set(flagged).intersection(sent))
+        seconds = max(self._carrier_began - self._sent_at, 0.0)
+        self._emit(BlockAnswered(len(sent), missing, seconds))
 
     # --- requests -----------------------------------------------------------------------------------------
 
@@ -96,6 +108,7 @@ class Correction(Negotiation):
         except FrameError:
             return
         self._stop(Timer.T5)
+        self._tell_of_block(flagged)
         enough = not self._block.requested(flagged)
         self._whole_blocks = self._block.whole
         if not enough:
@@ -116,13 +129,19 @@ class Correction(Negotiation):
     def _may_continue(self) -> bool:
         if self._refuses_ctc or not self._options.continue_to_correct:
             return False
-        return bool(self._ladder[1:]) or self._block.progressed
+        return not self._choice.paced or bool(self._ladder[1:]) or self._block.progressed
 
     def _ask_to_continue(self) -> None:
         """CTC with the next lower rate; at the lowest with the same, as long as that makes progress."""
-        self._step_down()
+        if self._choice.paced:
+            self._step_down()
+        else:
+            self._keep_pace("frames were lost time and again")
+        self._continue_at(self._ladder[0])
+
+    def _continue_at(self, modem: Modem) -> None:
         self._choice_before = self._choice
-        self._take_choice(self._choice.at(self._ladder[0]))
+        self._take_choice(self._choice.at(modem))
         self._send_command(State.CTR, "CTC", self._frames((FCF.CTC, self._choice.rate_fif)))
 
     def _take_choice(self, choice: Choice) -> None:

@@ -86,10 +86,15 @@ class BlockSender:
 
     def next_burst(self) -> BlockFrames:
         """The outstanding frames, or as many of them as a burst may have."""
-        numbers = self.outstanding[: self.per_burst]
+        numbers = self.on_line
         self.repeats += len(self._sent.intersection(numbers))
         self._sent.update(numbers)
         return BlockFrames(self.block, numbers)
+
+    @property
+    def on_line(self) -> Sequence[int]:
+        """Numbers of the frames that the next burst has, or had until it is answered."""
+        return self.outstanding[: self.per_burst]
 
     @property
     def announced(self) -> int:

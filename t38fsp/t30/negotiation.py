@@ -24,6 +24,9 @@ _FRESH = 2.0
 
 _FRESH_DIS_LIMIT = 5.0
 
+_MODEM_TURN = 1.0
+"""Seconds. On a modem the preamble and the frame of CFR take 1.05: what takes longer may have met one."""
+
 _CANCELLED_REPEAT = 0.9
 """A repeat that is still in its preamble gives way to an answer."""
 
@@ -81,6 +84,15 @@ class Negotiation(Session):
     def limit_rate(self, bit_rate: int) -> None:
         """Before the start: no modem above ``bit_rate`` (bit/s, 2400 or more), in our DCS and after."""
         self._options = replace(self._options, max_rate=min(self._options.max_rate, bit_rate))
+
+    def be_internet_aware(self) -> None:
+        """Before the start: let the DIS of the far end do away with the pace of modems (bit 123)."""
+        self._options = replace(self._options, internet_aware=True)
+
+    def keep_modem_pace(self, now: float) -> None:
+        """The far end may have become another: what follows goes at the pace of modems."""
+        self._now = now
+        self._keep_pace("the far end moved")
 
     def start(self, now: float) -> None:
         """The line is up: play CNG and listen for a DIS, for T1 at most."""
@@ -187,17 +199,19 @@ class Negotiation(Session):
             self._emit(wanted)
 
     def _train(self) -> None:
-        """DCS, then 1.5 s of zeros on the modem that it names."""
+        """DCS, then 1.5 s of zeros on the modem that it names; without a modem nothing is to be trained."""
         choice = self._choose(self._index)
         if choice is None:
             self._end(T30Error.INCOMPATIBLE)
             return
         self._choice = choice
+        self._paced = choice.paced
         self._long_training = False
         self._want(self._index)
         self._stop(Timer.T1)
-        frames = (*self._identities(choice), (FCF.DCS, choice.fif))
-        self._send_command(State.CFR, "DCS", self._frames(*frames), training_check(choice.modem))
+        command = self._frames(*self._identities(choice), (FCF.DCS, choice.fif))
+        training = (training_check(choice.modem),) if choice.paced else ()
+        self._send_command(State.CFR, "DCS", command, *training)
 
     def _identities(self, choice: Choice) -> list[tuple[FCF, bytes]]:
         """SUB and SID where the DCS says so, and TSI (5.3.6.1.3)."""
@@ -210,10 +224,19 @@ class Negotiation(Session):
         return [(fcf, encode_station_id(text)) for fcf, text in texts.items() if text]
 
     def _confirmed_to_receive(self, _: Frame) -> None:
+        if not self._choice.paced and self._now - self._sent_at > _MODEM_TURN:
+            self._keep_pace("the answer to DCS took as long as modems need")
+        if self._outpaces:
+            self._train()
+            return
         self._emit(Negotiated(self._choice.mode, self._choice.modem))
         self._begin_page()
 
     def _failed_to_train(self, _: Frame) -> None:
+        if not self._choice.paced:
+            self._keep_pace("the far end wants to be trained")
+            self._train()
+            return
         if len(self._ladder) == 1:
             self._end(T30Error.TRAINING_FAILED)
             return
@@ -229,12 +252,28 @@ class Negotiation(Session):
         """Our DCS was missed; the DIS may have changed (5.4.2)."""
         if not self._read_dis(frame):
             return
+        if not self._choice.paced:
+            self._keep_pace("DCS went unheard")
         if self._choice == self._choose(self._index):
             self._repeat()
             return
         tries = self._tries
         self._train()
         self._tries = tries + 1
+
+    # --- the pace -----------------------------------------------------------------------------------------
+
+    def _keep_pace(self, why: str) -> None:
+        """Leave the internet-aware mode for the rest of the session."""
+        self._options = replace(self._options, internet_aware=False)
+        if not self._paced:
+            self._paced = True
+            self._warn(f"{why}, so the fax goes on at the pace of a modem")
+
+    @property
+    def _outpaces(self) -> bool:
+        """The far end knows no modem rate yet, but we keep to one."""
+        return self._paced and not self._choice.paced
 
     # --- commands -----------------------------------------------------------------------------------------
 
@@ -247,8 +286,16 @@ class Negotiation(Session):
         self._stop(Timer.T4)
         self._play(*self._command_bursts)
 
-    def _repeat(self, _: Frame | None = None) -> None:
-        """T4 ran out, or CRP came: the same command, three times in all (5.4.2)."""
+    def _repeat(self, crp: Frame | None = None) -> None:
+        """T4 ran out, or CRP came: the same command, three times in all (5.4.2).
+
+        An answer that does not come to what went faster than modems may have been overrun by it.
+        """
+        if crp is None and not self._paced:
+            self._keep_pace(f"{self._command_name} went unanswered")
+            if self._state is State.CFR:
+                self._train()
+                return
         if self._tries >= self._options.tries:
             training = self._state is State.CFR
             error = T30Error.NO_ANSWER_TO_DCS if training else T30Error.NO_ANSWER_TO_PAGE
@@ -258,7 +305,7 @@ class Negotiation(Session):
         self._repeat_began = self._now
         self._stop(Timer.T4)
         command, *following = self._command_bursts
-        self._play(replace(command, attempt=self._tries), *following)
+        self._play(replace(command, attempt=self._tries, paced=self._paced), *following)
 
     def _command_sent(self) -> None:
         self._repeat_began = None

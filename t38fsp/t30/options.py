@@ -64,6 +64,9 @@ class TransmitOptions:
     """Transmissions of one command (5.4.2)."""
     page_tries: int = 3
     """Transmissions of one page that is refused (RTN)."""
+    internet_aware: bool = False
+    """The far end may be a terminal without a modem: if its DIS says so (bit 123), and with ECM, no pace is
+    kept."""
     continue_to_correct: bool = True
     """After the fourth PPR ask for a lower rate (CTC) while there is one; false gives up at once (EOR)."""
     timers: Timers = field(default_factory=Timers)
@@ -147,6 +150,8 @@ class ReceiveOptions:
     """204x98 is always among them (T.4)."""
     width: int = 303
     """Widest page in millimetres: 215 (A4), 255 (B4) or 303 (A3)."""
+    internet_aware: bool = False
+    """Say in the DIS that there is no modem here whose pace must be kept (bit 123), if ``ecm`` is set."""
     addressing: bool = True
     """Let the caller send SUB and SID (bits 49 and 50)."""
     document: PollDocument | None = None

@@ -76,7 +76,10 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class Negotiated:
-    """Training succeeded (CFR sent or received): pages travel like this from now on."""
+    """Training succeeded (CFR sent or received): pages travel like this from now on.
+
+    ``modem`` is what the bursts are called on the wire where ``mode.bit_rate`` is 0.
+    """
 
     mode: PageMode
     modem: Modem
@@ -97,6 +100,18 @@ class PageData:
     index: int
     data: bytes
     after_gap: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BlockAnswered:
+    """Transmitter, with ECM: the answer to a burst of ``frames``, of which the far end lacks ``missing``.
+
+    ``seconds`` is how long the answer was in coming, from the end of our command on.
+    """
+
+    frames: int
+    missing: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +190,7 @@ Output = (
     | Negotiated
     | PageBegun
     | PageData
+    | BlockAnswered
     | PageReceived
     | PageOutcome
     | Finished

@@ -290,6 +290,7 @@ class Receiver(Answering):
         if modem is None:
             return
         self._choice = self._choice.at(modem)
+        self._paced = True
         if self._record is not None:
             self._record.mode = self._choice.mode
         self._emit(Negotiated(self._choice.mode, modem))

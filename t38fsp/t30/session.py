@@ -82,6 +82,8 @@ class Session(ABC):
         self._far_end_spoke = False
         self._far_end = FarEnd()
         self._warned: set[str] = set()
+        self._paced = True
+        """Bursts keep the pace of their modem."""
         self._verdict: Finished | None = None
         self._finished = False
         self._record: PageRecord | None = None
@@ -225,6 +227,7 @@ class Session(ABC):
                 bytes(Frame(fcf, fif, final=position == last, x=self._x))
                 for position, (fcf, fif) in enumerate(frames)
             ),
+            paced=self._paced,
         )
 
     def _play(self, *bursts: Burst) -> None:

@@ -133,7 +133,7 @@ class Transmitter(Correction):
             self._end(None if missing is None else T30Error.PAGE_UNAVAILABLE, missing or "")
         elif self._following is FCF.EOM:
             self._await_dis()
-        elif response is FCF.RTP:
+        elif response is FCF.RTP or self._outpaces:
             self._train()
         else:
             # The same DCS, but the page may have to be made shorter.
@@ -160,6 +160,8 @@ class Transmitter(Correction):
 
     def _started_over(self, frame: Frame) -> None:
         """DIS instead of a confirmation: the far end has lost the page and begins anew."""
+        if not self._paced:
+            self._keep_pace("the far end lost the page")
         if self._another_attempt(str(frame.fcf), T30Error.PROTOCOL) and self._read_dis(frame):
             self._stop(Timer.T5)
             self._train()

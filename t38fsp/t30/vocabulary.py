@@ -46,13 +46,15 @@ class HdlcBurst:
     """HDLC frames on one carrier: a V.21 command or response, or an ECM block (its RCP frames included).
 
     ``frames`` may be lazy: it is read once, in order, at the pace of the modem. ``attempt`` above 1 says that
-    the same was said so often, this time included, and nobody has answered yet.
+    the same was said so often, this time included, and nobody has answered yet. With ``paced`` false no modem
+    is behind the far end, and the frames go as fast as the path takes them.
     """
 
     modem: Modem
     frames: Sequence[bytes]
     short_training: bool = False
     attempt: int = field(default=1, compare=False)
+    paced: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,8 @@ class PageFormat:
 class PageMode:
     """How a page travels, as the DCS said it.
 
-    ``scan_line_time`` is the least time per coded line in seconds (0 with ECM); ``bit_rate`` in bit/s.
+    ``scan_line_time`` is the least time per coded line in seconds (0 with ECM); ``bit_rate`` in bit/s, 0 when
+    no modem sets the pace (internet-aware mode).
     ``max_rows`` is set when the page is longer than the paper there: it is then made smaller.
     """
 

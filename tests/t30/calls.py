@@ -34,6 +34,7 @@ def call(
     sender: Sender | None = None,
     store: Store | None = None,
     delay: float = 0.05,
+    modems: bool = True,
 ) -> Link:
     """A call that is ready to run."""
 
@@ -47,6 +48,7 @@ def call(
         store,
         damage,
         delay,
+        modems,
     )
 
 

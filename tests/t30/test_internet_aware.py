@@ -1,0 +1,192 @@
+"""The internet-aware mode of T.30: who may choose it (bit 123), and what ends it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import pytest
+
+from t38fsp.t30.capabilities import Capabilities, capabilities_of
+from t38fsp.t30.choice import Choice, choose_mode
+from t38fsp.t30.dcs import Bit
+from t38fsp.t30.frames import FCF
+from t38fsp.t30.options import ReceiveOptions, TransmitOptions
+from t38fsp.t30.outputs import BlockAnswered, Negotiated, Warned
+from t38fsp.t30.vocabulary import Burst, HdlcBurst, Modem, RawBurst
+from tests.t30.calls import FINE, assert_delivered, run
+from tests.t30.calls import call as ready
+from tests.t30.link import Damage, Link, LosesBursts, Machine, fcf_of
+
+SENDING = TransmitOptions(internet_aware=True)
+RECEIVING = ReceiveOptions(internet_aware=True)
+
+
+def call(**conditions: object) -> Link:
+    """Both ends are willing, and nothing but packets is between them."""
+    return run(**({"sending": SENDING, "receiving": RECEIVING, "modems": False} | conditions))
+
+
+def image_paces(link: Link) -> list[bool]:
+    """Of every burst on a fast modem, in order."""
+    return [
+        isinstance(burst, RawBurst) or burst.paced
+        for _, _, burst in link.bursts
+        if isinstance(burst, RawBurst | HdlcBurst) and burst.modem is not Modem.V21
+    ]
+
+
+def warnings(link: Link) -> list[str]:
+    return [warned.text for warned in link.of(link.transmitter, Warned)]
+
+
+# --- who may choose it --------------------------------------------------------------------------------------
+
+
+def test_the_dcs_has_bit_123_and_no_modem() -> None:
+    choice = choose_mode(capabilities_of(RECEIVING), FINE, SENDING, Modem.V29_9600)
+    assert choice is not None
+    assert choice.dcs.number(11, 14) == "0000"
+    assert Bit.INTERNET_AWARE in choice.dcs
+    assert (choice.paced, choice.mode.bit_rate) == (False, 0)
+    assert Choice.parse(choice.dcs) == choice
+
+
+def test_a_modem_ends_it() -> None:
+    choice = choose_mode(capabilities_of(RECEIVING), FINE, SENDING, Modem.V29_9600)
+    assert choice is not None
+    slower = choice.at(Modem.V29_9600)
+    assert (slower.paced, slower.modem, slower.mode.bit_rate) == (True, Modem.V29_9600, 9600)
+    assert slower == choose_mode(capabilities_of(RECEIVING), FINE, TransmitOptions(), Modem.V29_9600)
+
+
+@pytest.mark.parametrize(
+    ("sending", "receiving"),
+    [
+        (TransmitOptions(), RECEIVING),
+        (SENDING, ReceiveOptions()),
+        (TransmitOptions(internet_aware=True, ecm=False), RECEIVING),
+        (SENDING, ReceiveOptions(internet_aware=True, ecm=False)),
+    ],
+    ids=["the sender will not", "the receiver will not", "the sender has no ECM", "the receiver has no ECM"],
+)
+def test_it_takes_both_ends_and_ecm(sending: TransmitOptions, receiving: ReceiveOptions) -> None:
+    link = call(sending=sending, receiving=receiving)
+    assert_delivered(link, 2)
+    assert all(image_paces(link))
+    (negotiated, *_) = link.of(link.transmitter, Negotiated)
+    assert negotiated.mode.bit_rate == 14400
+
+
+def test_without_ecm_no_dis_has_the_bit() -> None:
+    dis = capabilities_of(ReceiveOptions(internet_aware=True, ecm=False))
+    assert Bit.INTERNET_AWARE not in dis.others
+    assert Bit.INTERNET_AWARE in Capabilities.parse(bytes(capabilities_of(RECEIVING))).others
+
+
+# --- what it does -------------------------------------------------------------------------------------------
+
+
+def test_pages_take_no_time_and_nothing_is_trained() -> None:
+    link = call()
+    assert_delivered(link, 2)
+    assert image_paces(link) == [False, False]
+    assert link.said(link.transmitter) == ["DCS", "PPS", "PPS", "DCN"]
+    assert not any(isinstance(burst, RawBurst) for _, _, burst in link.bursts)
+    paced = run(sending=TransmitOptions(), receiving=ReceiveOptions())
+    assert link.now < 4 < 15 < paced.now
+    assert warnings(link) == []
+
+
+@dataclass
+class LosesImage(Damage):
+    """Every second frame of the image is lost, in the first bursts."""
+
+    frames: int
+
+    def loses_frame(self, sender: Machine, modem: Modem, frame: bytes) -> bool:
+        if modem is Modem.V21 or self.frames == 0:
+            return False
+        self.frames -= 1
+        return self.frames % 2 == 0
+
+
+def test_what_became_of_each_burst_is_told() -> None:
+    link = call(pages=(FINE,), damage=LosesImage(24))
+    assert_delivered(link, 1)
+    answers = link.of(link.transmitter, BlockAnswered)
+    assert [(answer.frames, answer.missing) for answer in answers] == [(24, 12), (12, 0)]
+    assert all(0.09 < answer.seconds < 0.2 for answer in answers)
+
+
+# --- what ends it -------------------------------------------------------------------------------------------
+
+
+def test_a_line_with_modems_is_known_by_the_time_it_takes() -> None:
+    link = call(modems=True)
+    assert_delivered(link, 2)
+    assert all(image_paces(link))
+    assert link.said(link.transmitter) == ["DCS", "DCS", "PPS", "PPS", "DCN"]
+    assert warnings(link) == [
+        "the answer to DCS took as long as modems need, so the fax goes on at the pace of a modem"
+    ]
+
+
+def test_a_dcs_without_an_answer_is_said_again_with_a_modem() -> None:
+    link = call(damage=LosesBursts([FCF.CFR]))
+    assert_delivered(link, 2)
+    assert link.said(link.transmitter) == ["DCS", "DCS", "PPS", "PPS", "DCN"]
+    assert image_paces(link) == [True, True, True]  # TCF and two blocks
+    assert warnings(link) == ["DCS went unanswered, so the fax goes on at the pace of a modem"]
+
+
+def test_a_block_without_an_answer_goes_on_with_a_modem() -> None:
+    link = call(damage=LosesBursts([FCF.MCF]))
+    assert_delivered(link, 2)
+    assert link.said(link.transmitter) == ["DCS", "PPS", "PPS", "DCS", "PPS", "DCN"]
+    assert image_paces(link) == [False, True, True]
+    assert len(link.store.kept) == 2, "a page that was confirmed is not sent again"
+
+
+class LosesFastImages(Damage):
+    """Whoever must replay what comes as fast as that loses it, with the command behind it."""
+
+    def loses_burst(self, sender: Machine, burst: Burst) -> bool:
+        fast = isinstance(burst, HdlcBurst) and not burst.paced
+        return fast and (burst.modem is not Modem.V21 or fcf_of(burst) is FCF.PPS)
+
+
+@pytest.mark.parametrize("octets", [6000, 150_000])
+def test_a_far_end_that_is_overrun_gets_the_rest_of_the_page_at_a_rate(octets: int) -> None:
+    link = call(damage=LosesFastImages(), octets=octets)
+    assert_delivered(link, 2, octets)
+    said = link.said(link.transmitter)
+    assert said[:5] == ["DCS", "PPS", "PPS", "CTC", "PPS"]
+    assert said.count("CTC") == 1
+    assert image_paces(link).count(False) == 1
+    assert {mode.bit_rate for mode in link.store.modes.values()} == {14400}
+
+
+@dataclass
+class LosesAllImages(Damage):
+    """No frame of an image that goes faster than a modem arrives; commands do."""
+
+    def loses_burst(self, sender: Machine, burst: Burst) -> bool:
+        return isinstance(burst, HdlcBurst) and burst.modem is not Modem.V21 and not burst.paced
+
+
+def test_the_fourth_request_in_a_row_ends_it() -> None:
+    link = call(pages=(FINE,), damage=LosesAllImages())
+    assert_delivered(link, 1)
+    assert link.said(link.receiver).count("PPR") == 4
+    assert image_paces(link) == [False] * 4 + [True]
+
+
+def test_a_far_end_that_moved_gets_modems() -> None:
+    link = ready((FINE,) * 3, sending=SENDING, receiving=RECEIVING, modems=False)
+    for machine in (link.transmitter, link.receiver):
+        assert machine is not None
+        link.at(2.0, partial(machine.keep_modem_pace, 2.0))
+    link.run()
+    assert_delivered(link, 3)
+    assert image_paces(link) == [False, False, True, True]  # two pages, TCF and the third
