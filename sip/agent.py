@@ -365,6 +365,7 @@ class UserAgent:
             contact,
             offer,
             session_timer,
+            self.registrations.credentials_for(source),
             self._established(call),
             self._over(call),
             now,

@@ -20,7 +20,7 @@ from sip.authentication import Authenticator
 from sip.dialog import Dialog
 from sip.endpoint import METHODS, REASONS, Endpoint, refuse_method
 from sip.identity import asserted_identity
-from sip.line import Answerer, Failed, Hop, Incoming
+from sip.line import Answerer, Credentials, Failed, Hop, Incoming
 from sip.message import Request, Response, q850_cause
 from sip.negotiation import Negotiation
 from sip.reliable import FIRST_LIMIT, OPTION, RAck, required
@@ -46,7 +46,8 @@ class Phase(Enum):
 class IncomingCall:
     """One INVITE of theirs, whose transaction has begun and whose offer has been read.
 
-    ``on_session`` is called with the Session of an accepted call, ``on_over`` when the call is over.
+    ``credentials`` are for challenges to our requests within the call. ``on_session`` is called with the
+    Session of an accepted call, ``on_over`` when the call is over.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class IncomingCall:
         contact: str,
         offer: SessionDescription | None,
         session_timer: SessionTimer,
+        credentials: Credentials | None,
         on_session: Callable[[Session], None],
         on_over: Callable[[], None],
         now: float,
@@ -69,6 +71,7 @@ class IncomingCall:
         self._contact = contact
         self._offer = offer
         self._session_timer = session_timer
+        self._credentials = credentials
         self._on_session = on_session
         self._on_over = on_over
         self._phase = Phase.WAITING
@@ -161,7 +164,7 @@ class IncomingCall:
             self._contact,
             negotiation,
             answerer,
-            Authenticator(None, endpoint.random),
+            Authenticator(self._credentials, endpoint.random),
             self._session_timer,
             self._on_over,
         )

@@ -22,7 +22,7 @@ from sip.endpoint import REASONS, Endpoint
 from sip.errors import UnsendableError
 from sip.failover import Failover
 from sip.headers import quote_string
-from sip.line import Address, Hop
+from sip.line import Address, Credentials, Hop
 from sip.message import CSeq, Headers, NameAddress, Request, Response
 from sip.registrar import (
     LONGEST_EXPIRY,
@@ -160,6 +160,11 @@ class Registration:
         self.flow: Hop | None = None
         """Where the last answer came from, and calls may come from."""
         self._leftover: Uri | None = None
+
+    def credentials_for(self, source: Hop) -> Credentials | None:
+        """What the account says who it is with, in calls from where it is registered; None elsewhere."""
+        registered_at = {hop.host for hop in (*self._hops, self.flow) if hop is not None}
+        return self._request.credentials if source.host in registered_at else None
 
     def begin(self, now: float) -> None:
         self._feed(Input.BEGIN, now)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import count
 
 from sip.endpoint import Endpoint
-from sip.line import Hop
+from sip.line import Credentials, Hop
 from sip.registrar import RegistrationRequest, RegistrationState, Unregistered
 from sip.registration import Registration
 
@@ -59,6 +59,11 @@ class Registrations:
     def flows(self) -> set[Hop]:
         """Hops that calls to us may come by."""
         return {each.flow for each in self._known.values() if each.flow is not None}
+
+    def credentials_for(self, source: Hop) -> Credentials | None:
+        """Those of the first account that is registered there; a stranger shall get no answer to guess at."""
+        found = (each.credentials_for(source) for each in self._known.values())
+        return next((each for each in found if each is not None), None)
 
     def end_all(self, now: float) -> None:
         for number in list(self._known):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sip.digest import make_challenge, verify
 from sip.errors import ParseError, UnsendableError
-from sip.line import Hop, Incoming
+from sip.line import Hop
 from sip.message import Headers, NameAddress, Request, Response, parse_message
 from sip.registrar import (
     Registered,
@@ -26,7 +26,7 @@ from sip.registrar import (
 )
 from sip.uri import parse_uri
 from tests.sip.link import BOB, CREDENTIALS
-from tests.sip.solo import Solo, sdp
+from tests.sip.solo import Solo
 
 CONTACT = "sip:fax@192.0.2.1:5060"
 REQUEST = RegistrationRequest("sip:trunk.example", "sip:fax@trunk.example", [BOB], CREDENTIALS, 600)
@@ -381,16 +381,6 @@ def test_the_address_that_the_registrar_sees_is_only_told_otherwise() -> None:
     assert isinstance(state, Registered)
     assert (state.contact, state.seen_from) == (CONTACT, ("203.0.113.9", 5060))
     assert solo.sent() == []
-
-
-def test_a_call_comes_in_through_the_registration() -> None:
-    solo = RegisteringSolo()
-    state = solo.bound()
-    solo.ask("INVITE", to="<sip:fax@trunk.example>", body=sdp())
-    (incoming,) = solo.events
-    assert isinstance(incoming, Incoming)
-    assert incoming.called == "sip:fax@trunk.example"
-    assert state.contact == CONTACT
 
 
 @pytest.mark.parametrize(
