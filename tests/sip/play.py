@@ -67,11 +67,12 @@ def answer(offer: SessionDescription) -> list[MediaDescription]:
 class Line:
     """Our side: one line, and the events of each call by the label of its exchange."""
 
-    def __init__(self, admission: AdmissionPolicy | None) -> None:
+    def __init__(self, admission: AdmissionPolicy | None, advertised: Sequence[str]) -> None:
         self.line = SipLine(
             self._on_event,
             user_agent="test",
             listen=at(HOST, Transport.UDP),
+            advertised=advertised,
             max_incoming=1000,
             on_registration=self._on_registration,
             admission=admission,
@@ -259,7 +260,7 @@ class Play:
         elif cue.text == "we switch":
             line.line.offer(line.calls[label], [IMAGE], line.now)
         elif cue.text == "we hang up":
-            line.line.hang_up(line.calls[label], line.now)
+            line.line.hang_up(line.calls[label], line.now, reason="done")
         elif cue.text == "we ring":
             line.line.ring(line.calls[label], line.now)
         elif cue.text == "we accept":
@@ -304,9 +305,11 @@ def cases(ladder: Ladder) -> dict[str, Message | None]:
     return lost
 
 
-async def play(plays: Sequence[Play], admission: AdmissionPolicy | None = None) -> None:
+async def play(
+    plays: Sequence[Play], admission: AdmissionPolicy | None = None, advertised: Sequence[str] = ()
+) -> None:
     """Play all at once on one line."""
-    line = Line(admission)
+    line = Line(admission, advertised)
     await line.line.start()
     try:
         wrong: dict[str, BaseException] = {}

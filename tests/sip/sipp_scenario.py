@@ -26,6 +26,7 @@ BODIES = {
     "no_image": (2, "m=image 0 udptl t38"),
     "audio_only": (1, f"{AUDIO}\nm=image 0 udptl t38"),
     "no_audio_but_image": (2, f"m=audio 0 RTP/AVP 0\n{IMAGE}"),
+    "audio_and_image": (1, f"{AUDIO}\n{IMAGE}"),
     "moved": (3, IMAGE.replace("40000", "40002")),
     "audio_again": (4, AUDIO),
 }
@@ -62,7 +63,13 @@ SAYS = {
 CHECKS = {
     "audio": ("body", "", "m=audio [1-9]"),
     "image": ("body", "", "m=image [1-9]"),
+    "audio_before_image": ("body", "", "m=audio [1-9].*m=image [1-9]"),
     "empty": ("hdr", "Content-Length:", "^ *0"),
+    "asks_for_rport": ("hdr", "Via:", ";rport(;|$)"),
+    "seen_from": ("hdr", "Via:", ";rport=[1-9].*;received=127"),
+    "advertised": ("msg", "", "Via: SIP/2.0/UDP 192\\.0\\.2\\.7:.*Contact: <sip:[^>]*192\\.0\\.2\\.7:"),
+    "advertised_contact": ("hdr", "Contact:", "192\\.0\\.2\\.7:"),
+    "because": ("hdr", "Reason:", 'text="done"'),
     "routed": ("hdr", "Route:", "sip:.*;lr"),
     "strict": ("msg", "", "^(ACK|BYE) sip:[0-9.:]* SIP"),
     "recorded": ("hdr", "Record-Route:", "sip:.*;lr"),

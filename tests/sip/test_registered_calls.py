@@ -27,7 +27,7 @@ def taken(solo: RegisteringSolo, source: Hop) -> Response:
     return ok
 
 
-def test_the_contact_that_is_registered_is_called() -> None:
+def test_a_call_through_the_registration_is_taken() -> None:
     solo = RegisteringSolo()
     assert solo.bound().contact == CONTACT
     taken(solo, BOB)

@@ -7,11 +7,23 @@ import socket
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from sip.line import Address, Answered, CallRequest, Credentials, Ended, Failed, Hop, MediaChanged, Ringing
+from sip.line import (
+    Address,
+    Answered,
+    CallRequest,
+    Credentials,
+    Ended,
+    Failed,
+    Hop,
+    MediaChanged,
+    Ringing,
+    Transport,
+)
 from tests.sip.link import CREDENTIALS, call_request
 from tests.sip.peer import LIMIT, Peer, running
 
@@ -37,16 +49,19 @@ class Sipp:
 
 
 @asynccontextmanager
-async def sipp(scenario: str, directory: Path) -> AsyncIterator[Sipp]:
-    port = vacant_port()
-    command = ["sipp", "-sf", str(SCENARIOS / f"{scenario}.xml"), "-i", HOST, "-p", str(port), "-m", "1"]
-    command += ["-nostdin", "-timeout", "60s", "-timeout_error", "-trace_err", "-error_file", "errors.log"]
+async def sipp(scenario: str, directory: Path, transport: Transport = Transport.UDP) -> AsyncIterator[Sipp]:
+    kind = socket.SOCK_STREAM if transport.reliable else socket.SOCK_DGRAM
+    port = vacant_port(kind)
+    command = ["sipp", "-sf", str(SCENARIOS / f"{scenario}.xml"), "-i", HOST, "-p", str(port)]
+    command += ["-t", "t1" if transport.reliable else "u1", "-m", "1"]
+    command += ["-nostdin", "-timeout", "60s", "-timeout_error", "-trace_err", "-error_file"]
+    command.append(f"{scenario}-errors.log")
     process = await asyncio.create_subprocess_exec(
         *command, cwd=directory, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL
     )
     try:
         async with asyncio.timeout(LIMIT):
-            while vacant(port):
+            while vacant(port, kind):
                 assert process.returncode is None, "SIPp did not start"
                 await asyncio.sleep(0.02)
         yield Sipp(process, (HOST, port))
@@ -56,14 +71,14 @@ async def sipp(scenario: str, directory: Path) -> AsyncIterator[Sipp]:
             await process.wait()
 
 
-def vacant_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+def vacant_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
+    with socket.socket(socket.AF_INET, kind) as sock:
         sock.bind((HOST, 0))
         return int(sock.getsockname()[1])
 
 
-def vacant(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+def vacant(port: int, kind: socket.SocketKind) -> bool:
+    with socket.socket(socket.AF_INET, kind) as sock:
         try:
             sock.bind((HOST, port))
         except OSError:
@@ -147,6 +162,54 @@ async def test_nobody_answers_and_we_give_up(tmp_path: Path) -> None:
         failed = await caller.expect(Failed)
         assert (failed.status, failed.local) == (487, True)
         await called.satisfied()
+
+
+async def test_a_large_request_moves_from_udp_to_tcp(tmp_path: Path) -> None:
+    """SIPp listens by TCP only."""
+    caller = Peer()
+    large = (("X-Account", "4711" * 400),)
+    async with running(caller), sipp("answers", tmp_path, Transport.TCP) as called:
+        (hop,) = called.request.destination
+        assert hop.transport is Transport.UDP
+        request = replace(called.request, headers=large)
+        call = caller.line.place(request, caller.now)
+        await caller.expect(Answered)
+        caller.line.hang_up(call, caller.now)
+        await caller.expect(Ended)
+        await called.satisfied()
+
+
+@pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
+async def test_a_refused_connection_leads_to_the_next_hop(tmp_path: Path, transport: Transport) -> None:
+    caller = Peer()
+    nobody = Hop(HOST, vacant_port(socket.SOCK_STREAM), transport)
+    async with running(caller), sipp("answers", tmp_path) as called:
+        hops = [nobody, *called.request.destination]
+        call = caller.line.place(replace(called.request, destination=hops), caller.now)
+        await caller.expect(Answered)
+        assert nobody in caller.line.agent._endpoint.dead
+        caller.line.hang_up(call, caller.now)
+        await caller.expect(Ended)
+        await called.satisfied()
+
+
+async def test_a_hop_that_answers_when_another_has_the_call_is_hung_up(tmp_path: Path) -> None:
+    caller = Peer()
+    async with (
+        running(caller),
+        sipp("answers_late", tmp_path) as late,
+        sipp("answers", tmp_path) as called,
+    ):
+        hops = [*late.request.destination, *called.request.destination]
+        call = caller.line.place(replace(called.request, destination=hops), caller.now)
+        await caller.expect(Answered)
+        # It wants an ACK and a BYE for its 200.
+        await late.satisfied()
+        assert caller.line.agent.calls == 1
+        caller.line.hang_up(call, caller.now)
+        await caller.expect(Ended)
+        await called.satisfied()
+        assert len(caller.events) == 3  # Ringing, Answered, Ended: nothing of the late one
 
 
 def with_credentials(called: Sipp, credentials: Credentials) -> CallRequest:

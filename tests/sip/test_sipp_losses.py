@@ -47,6 +47,12 @@ async def test_calls_of_those_who_know_a_password(tmp_path: Path, monkeypatch: p
     await play([Play(ladder, cases(ladder), tmp_path / ladder.name) for ladder in ladders], admission)
 
 
+async def test_an_advertised_address(tmp_path: Path) -> None:
+    ladders = read_ladders("advertised")
+    plays = [Play(ladder, cases(ladder), tmp_path / ladder.name) for ladder in ladders]
+    await play(plays, advertised=["192.0.2.7"])
+
+
 async def test_failover(tmp_path: Path) -> None:
     """Each case on a line of its own, because the others would avoid the dead hop."""
     await asyncio.gather(
