@@ -68,6 +68,10 @@ Verdict = Admit | Refuse | Ignore | Demand
 class AdmissionPolicy(Protocol):
     """What the agent asks."""
 
+    @property
+    def challenges(self) -> bool:
+        """Whether it may demand a password."""
+
     def admit(self, request: Request, source: Hop, now: float) -> Verdict:
         """What to do with a valid request from outside any dialog; not ACK."""
 
@@ -77,6 +81,8 @@ class AdmissionPolicy(Protocol):
 
 class Everybody:
     """The policy of a line that is shielded by others."""
+
+    challenges = False
 
     def admit(self, request: Request, source: Hop, now: float) -> Verdict:
         return Admit()
@@ -114,6 +120,10 @@ class Admission:
         self._silent = silent and not accounts
         self._secret = random.randbytes(32)
         self._told: set[str] = set()
+
+    @property
+    def challenges(self) -> bool:
+        return bool(self._passwords)
 
     def admit(self, request: Request, source: Hop, now: float) -> Verdict:
         if self.knows(source):

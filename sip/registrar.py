@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from random import Random
 
 from sip.dialog import DEFAULT_PORT
-from sip.errors import ParseError
+from sip.errors import ParseError, UnsendableError
 from sip.line import Address, Credentials, Hop
 from sip.message import NameAddress, Response
 from sip.uri import Uri, parse_uri
@@ -22,6 +22,10 @@ LONGEST_RETRY = 1800.0
 LONGEST_RETRY_AFTER = 3600
 """Seconds of Retry-After that are obeyed."""
 
+_OURS = frozenset(
+    {"via", "from", "to", "call-id", "cseq", "contact", "expires", "max-forwards", "content-length"}
+)
+"""Headers that a caller may not set."""
 _MAX_BINDINGS = 64
 """Contacts of an answer among which ours is looked for."""
 _LASTING = frozenset({400, 401, 402, 403, 404, 405, 407, 410, 416, 420, 423, 501, 505, 604, 606})
@@ -49,6 +53,19 @@ class RegistrationRequest:
     features: tuple[tuple[str, str], ...] = ()
     follow_rport: bool = False
     headers: tuple[tuple[str, str], ...] = ()
+
+
+def check_request(request: RegistrationRequest) -> None:
+    """Raises ParseError for a URI, and UnsendableError for anything else that no REGISTER can be made of."""
+    for name, _ in request.headers:
+        if name.lower() in _OURS:
+            raise UnsendableError(f"{name} is a header that the user agent sets itself")
+    if not request.destination:
+        raise UnsendableError("no hop says where the REGISTER goes")
+    if not 1 <= request.expires <= LONGEST_EXPIRY:
+        raise UnsendableError(f"an expiry of {request.expires} s is out of range: 1 to 2**32-1")
+    parse_uri(request.registrar)
+    parse_uri(NameAddress.parse(request.identity).uri)
 
 
 # --- states, which are the events, too ----------------------------------------------------------------------

@@ -19,7 +19,6 @@ from enum import Enum, auto
 
 from sip.authentication import Authenticator
 from sip.endpoint import REASONS, Endpoint
-from sip.errors import UnsendableError
 from sip.failover import Failover
 from sip.headers import quote_string
 from sip.line import Address, Credentials, Hop
@@ -32,6 +31,7 @@ from sip.registrar import (
     RegistrationRequest,
     RegistrationState,
     Unregistered,
+    check_request,
     delta_seconds,
     granted,
     retry_after,
@@ -44,11 +44,6 @@ from sip.uri import Uri, parse_uri
 
 RECONNECT = (1.0, 5.0)
 """Seconds until a registration whose connection broke is made again; the time between is up to chance."""
-
-_OURS = frozenset(
-    {"via", "from", "to", "call-id", "cseq", "contact", "expires", "max-forwards", "content-length"}
-)
-"""Headers that a caller may not set."""
 
 
 # --- the machine --------------------------------------------------------------------------------------------
@@ -126,13 +121,7 @@ class Registration:
         emit: Callable[[RegistrationState], None],
         on_gone: Callable[[], None],
     ) -> None:
-        for name, _ in request.headers:
-            if name.lower() in _OURS:
-                raise UnsendableError(f"{name} is a header that the user agent sets itself")
-        if not request.destination:
-            raise UnsendableError("no hop says where the REGISTER goes")
-        if not 1 <= request.expires <= LONGEST_EXPIRY:
-            raise UnsendableError(f"an expiry of {request.expires} s is out of range: 1 to 2**32-1")
+        check_request(request)
         self.state: RegistrationState = Unregistered(number)
         self._endpoint = endpoint
         self._number = number

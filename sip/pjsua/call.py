@@ -16,7 +16,9 @@ from typing import Concatenate, ParamSpec, Protocol
 
 import pjsua2 as pj
 
+from sip.endpoint import REASONS
 from sip.errors import ParseError, UnsendableError
+from sip.failover import PATIENCE
 from sip.identity import headers_of
 from sip.line import (
     Answered,
@@ -122,6 +124,7 @@ class PjsuaCall(pj.Call):
         self._dialog: DialogId | None = None
         self._responded = False
         self._up = False
+        self._patient_until: float | None = None
         self._hung_up: str | None = None
         self._refused: int | None = None
         self._report_at: float | None = None
@@ -130,7 +133,10 @@ class PjsuaCall(pj.Call):
     # --- verbs ----------------------------------------------------------------------------------------------
 
     def place(self, request: CallRequest) -> None:
-        """Raises pj.Error."""
+        """Send the INVITE to the first hop of ``request``; where there are others, give this one up after
+        PATIENCE seconds without any response. Raises pj.Error."""
+        if len(request.destination) > 1:
+            self._patient_until = self._owner.now() + PATIENCE
         self._negotiation = self._negotiate(request.media_address)
         self._answerer = request.answerer
         self._first = self._negotiation.describe(request.media)
@@ -183,6 +189,11 @@ class PjsuaCall(pj.Call):
         """What time brings."""
         if self._report_at is not None and now >= self._report_at:
             self._report_end(Ended(self.number, False, self._hung_up or "we hung up"))
+        if self._patient_until is not None and now >= self._patient_until:
+            self._patient_until = None
+            if not self._responded:
+                self._report_end(Failed(self.number, 408, REASONS[408], local=True))
+                self.hang_up("another hop gets the call")
         if self._wanted is not None and self._may_offer(now):
             self._send_offer(self._wanted)
 
@@ -273,6 +284,8 @@ class PjsuaCall(pj.Call):
     def onCallTsxState(self, prm: pj.OnCallTsxStateParam) -> None:  # noqa: N802
         state = prm.e.body.tsxState
         transaction = state.tsx
+        if state.type == pj.PJSIP_EVENT_RX_MSG:
+            self._responded = True
         if transaction.method != "INVITE" or not self._up:
             return
         if transaction.role == pj.PJSIP_ROLE_UAS:

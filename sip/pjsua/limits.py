@@ -6,11 +6,15 @@ The table in :mod:`sip.pjsua` tells all of it; here is what can be seen from the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from socket import AF_INET, AddressFamily
 
+from sip import registrar
 from sip.errors import UnsupportedError
 from sip.identity import headers_of
-from sip.line import CallRequest, Transport
+from sip.line import CallRequest
+from sip.listening import family_of
 from sip.message import NameAddress
+from sip.registrar import RegistrationRequest
 from sip.sdp import MediaDescription, Origin, SessionDescription
 from sip.uri import parse_uri
 
@@ -18,9 +22,9 @@ MOST_SDP = 1023
 """Octets of a description that the bindings take."""
 
 
-def check_request(request: CallRequest) -> None:
-    """Raises UnsupportedError for a call that cannot be placed over PJSIP, ParseError or UnsendableError for
-    one that no stack can place."""
+def check_request(request: CallRequest, family: AddressFamily) -> None:
+    """Raises UnsupportedError for a call that cannot be placed over PJSIP from an address of this family,
+    ParseError or UnsendableError for one that no stack can place."""
     NameAddress.parse(request.caller)
     if any(media.kind.lower() != "audio" for media in request.media) or len(request.media) != 1:
         raise UnsupportedError(
@@ -30,12 +34,20 @@ def check_request(request: CallRequest) -> None:
     if not request.destination:
         raise UnsupportedError("pjsua2 looks nobody up; say which hop takes the INVITE")
     headers_of(request)
-    hop = request.destination[0]
-    if ":" in hop.host or ":" in request.media_address:
-        raise UnsupportedError(f"pjsua2 is driven over IPv4 only; reach {hop} with the own stack")
-    if hop.transport is Transport.TLS or parse_uri(request.target).scheme == "sips":
-        raise UnsupportedError(f"pjsua2 is driven over UDP and TCP only; reach {hop} with the own stack")
+    if parse_uri(request.target).scheme == "sips":
+        raise UnsupportedError("pjsua2 keeps no sips: all the way; write sip: and take a hop over TLS")
+    for hop in request.destination:
+        _check_family(hop.host, family)
+    _check_family(request.media_address, family)
     _check_size(request.media)
+
+
+def check_registration(request: RegistrationRequest, family: AddressFamily) -> None:
+    """Raises UnsupportedError for a registrar that cannot be reached from an address of this family,
+    ParseError or UnsendableError for a registration that no stack can keep."""
+    registrar.check_request(request)
+    for hop in request.destination:
+        _check_family(hop.host, family)
 
 
 def check_accept(media: Sequence[MediaDescription]) -> None:
@@ -52,6 +64,15 @@ def check_offer(media: Sequence[MediaDescription]) -> None:
     if len(media) != 1 or media[0].kind.lower() != "image":
         raise UnsupportedError("pjsua2 offers one T.38 stream within a call, and nothing else")
     _check_size(media)
+
+
+def _check_family(host: str, family: AddressFamily) -> None:
+    if family_of(host) != family:
+        kind = "IPv4" if family == AF_INET else "IPv6"
+        raise UnsupportedError(
+            f"pjsua2 listens at an {kind} address here and cannot reach {host}; listen at "
+            "one of its kind, or use the own stack"
+        )
 
 
 def _check_size(media: Sequence[MediaDescription]) -> None:

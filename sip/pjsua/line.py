@@ -4,37 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
-import sys
-from asyncio.subprocess import PIPE, Process
-from collections.abc import Callable, Collection, Iterator, Sequence
+import ssl
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from itertools import count
+from random import Random, SystemRandom
 
 from sip.admission import AdmissionPolicy, Admit, Everybody
-from sip.errors import SipError, UnsupportedError
-from sip.line import Address, Answerer, CallRequest, Ended, Failed, Hop, Incoming, LineEvent
-from sip.listening import host_towards
+from sip.dead_hops import DeadHops
+from sip.errors import SipError
+from sip.line import (
+    Address,
+    Answerer,
+    CallRequest,
+    Ended,
+    Failed,
+    Hop,
+    Incoming,
+    LineEvent,
+    TlsSettings,
+)
+from sip.listening import family_of, host_towards
 from sip.message import Headers, Request
-from sip.pjsua.limits import check_accept, check_offer, check_request
-from sip.pjsua.wire import Close, Freed, Message, NotStarted, Start, Started, codec
-from sip.registrar import RegistrationRequest
+from sip.pjsua.limits import check_accept, check_offer, check_registration, check_request
+from sip.pjsua.placing import Over, Placing, Step
+from sip.pjsua.process import CALLS_PER_WORKER, Worker
+from sip.pjsua.wire import Close, NotStarted, Start
+from sip.place import Place
+from sip.registrar import RegistrationFailed, RegistrationRequest, RegistrationState
 from sip.remote.calls import RemoteCalls
-from sip.remote.codec import WireError
-from sip.remote.pipes import Logged, how_it_ended
-from sip.remote.wire import Happened, NotPlaced
+from sip.remote.wire import Redirect, Register, Unregister
+from sip.resolver import ResolveError, Resolver
 from sip.sdp import MediaDescription
+from sip.timers import Timers
 
 _logger = logging.getLogger(__name__)
 
-CALLS_PER_WORKER = 4
-"""What PJSIP was built for in the wheels of ``pjsua2-python``."""
-_START_LIMIT = 30.0
-"""Seconds until a worker must listen."""
 _PAUSE = 1.0
 """Seconds before a worker that could not listen, or died at once, is followed by another."""
-_CODEC = codec()
 
 
 class PjsuaError(SipError):
@@ -42,13 +51,18 @@ class PjsuaError(SipError):
 
 
 class PjsuaLine:
-    """A ``sip.line.Line`` at HOST:PORT, IPv4; ``start`` comes before all else, ``close`` last.
+    """A ``sip.line.Line`` at HOST:PORT, UDP and TCP; ``start`` comes before all else, ``close`` last.
 
-    One worker listens and takes up to ``max_incoming`` calls, at most four; while it does, placed calls go
-    through further workers, started when needed, each with a port of its own, up to ``max_calls`` in all.
-    ``answerers`` are the names (``module:function``) of the answerers that calls use. ``on_event`` gets each
-    event in a callback of its own on the loop. Callers whom ``admission`` does not admit get 403. The times
-    that the verbs take are not used: the workers have their own clock.
+    Where HOST is an IPv6 address, ``::`` included, all is IPv6, else IPv4. With ``tls_listen`` it listens for
+    TLS, too. ``advertised`` are addresses that far ends shall see in place of ours, of which that of our
+    family counts.
+
+    One worker listens, registers, and takes up to ``max_incoming`` calls, at most four; while it does, placed
+    calls go through further workers, started when needed, each with a port of its own, up to ``max_calls`` in
+    all. ``answerers`` are the names (``module:function``) of the answerers that calls use. ``on_event`` gets
+    each event in a callback of its own on the loop, ``on_registration`` each change of a registration.
+    Callers whom ``admission`` does not admit get 403; it must not challenge. The times that the verbs take
+    are not used: the workers have their own clock.
     """
 
     address: Address
@@ -61,22 +75,44 @@ class PjsuaLine:
         user_agent: str,
         host: str = "0.0.0.0",
         port: int = 5060,
+        tls_listen: Address | None = None,
+        tls: TlsSettings | None = None,
+        advertised: Sequence[str] = (),
         max_incoming: int = CALLS_PER_WORKER,
         max_calls: int = 64,
+        on_registration: Callable[[RegistrationState], None] | None = None,
         admission: AdmissionPolicy | None = None,
+        random: Random | None = None,
+        resolver: Resolver | None = None,
     ) -> None:
         if find_spec("pjsua2") is None:
             raise PjsuaError("pjsua2 is not installed; install t38fsp[pjsua2]")
         self._on_event = on_event
+        self._on_registration = on_registration
         self._answerers = answerers
         self._user_agent = user_agent
         self.address = (host, port)
+        self._tls_listen = tls_listen
+        self._tls = _with_authorities(tls or TlsSettings())
+        self._advertised = {family_of(each): each for each in advertised}.get(family_of(host))
         self._admission = admission or Everybody()
+        if self._admission.challenges and max_incoming > 0:
+            raise PjsuaError(
+                "PJSIP asks no caller for a password; admit callers by their address, or use the own stack"
+            )
         self._max_incoming = min(max_incoming, CALLS_PER_WORKER)
         self._most_workers = max(1, -(-max_calls // CALLS_PER_WORKER))
+        self._resolver = resolver or Resolver(random or SystemRandom())
+        self._timers = Timers()
+        self._dead = DeadHops(self._timers)
         self._numbers = count(1)
-        self._workers: list[_Worker] = []
-        self._listener: _Worker | None = None
+        self._placings: dict[int, Placing] = {}
+        self._attempts: dict[int, int] = {}
+        """Which call each attempt is of; calls that came in are not here."""
+        self._registrations: dict[int, RegistrationRequest] = {}
+        self._registration_numbers = count(1)
+        self._workers: list[Worker] = []
+        self._listener: Worker | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._strangers: set[int] = set()
         self._closing = False
@@ -93,11 +129,14 @@ class PjsuaLine:
         self.address = (started.host, started.port)
 
     async def close(self, limit: float = 5.0) -> None:
-        """Hang up every call, and end the workers; kill those that take more than ``limit`` seconds."""
+        """Hang up every call, unregister, and end the workers; kill those that take more than ``limit``
+        seconds."""
         self._closing = True
+        for call in list(self._placings):
+            self.hang_up(call, self._loop.time())
         for worker in self._workers:
-            for call in worker.calls:
-                worker.calls.hang_up(call, None)
+            for attempt in worker.calls:
+                worker.calls.hang_up(attempt, None)
             worker.write(Close())
         try:
             async with asyncio.timeout(limit):
@@ -106,6 +145,8 @@ class PjsuaLine:
             for worker in self._workers:
                 worker.kill()
             await self._ended()
+        for task in self._tasks:
+            task.cancel()
 
     @property
     def pids(self) -> list[int]:
@@ -114,29 +155,27 @@ class PjsuaLine:
 
     def local_host(self, peer: Hop) -> str:
         """The IP address of ours that ``peer`` sees; media descriptions for it should say the same."""
-        return host_towards(self.address[0], peer)
+        return self._advertised or self.interface(peer)
 
     def interface(self, peer: Hop) -> str:
         """The IP address of this machine that ``peer`` is reached from; media should be bound there."""
-        return self.local_host(peer)
+        return host_towards(self.address[0], peer)
 
     @property
     def families(self) -> Sequence[socket.AddressFamily]:
         """The address family that it listens in."""
-        return (socket.AF_INET6 if ":" in self.address[0] else socket.AF_INET,)
+        return (family_of(self.address[0]),)
 
     # --- verbs ----------------------------------------------------------------------------------------------
 
     def place(self, request: CallRequest, now: float) -> int:
         """As Line; raises UnsupportedError for what PJSIP cannot do."""
-        check_request(request)
-        worker = self._with_room()
-        if worker is None:
-            call = next(self._numbers)
-            most = self._most_workers * CALLS_PER_WORKER
-            self.happened(Failed(call, 503, f"all {most} calls of pjsua2 are taken", local=True))
-            return call
-        return worker.place(request)
+        check_request(request, self.families[0])
+        self._timers.fire(self._loop.time())
+        call = next(self._numbers)
+        placing = Placing(call, request, self._dead)
+        self._attempt(call, placing, placing.first())
+        return call
 
     def ring(self, call: int, now: float) -> None:
         if (calls := self._calls_with(call)) is not None:
@@ -155,49 +194,125 @@ class PjsuaLine:
             calls.refuse(call, status)
 
     def answer_with(self, call: int, answerer: Answerer, now: float) -> None:
-        if (calls := self._calls_with(call)) is not None:
-            calls.answer_with(call, answerer)
+        if (calls := self._calls_with(number := self._number(call))) is not None:
+            calls.answer_with(number, answerer)
 
     def offer(self, call: int, media: Sequence[MediaDescription], now: float) -> None:
         """As Line; raises UnsupportedError for what PJSIP cannot do."""
         check_offer(media)
-        if (calls := self._calls_with(call)) is not None:
-            calls.offer(call, media)
+        if (calls := self._calls_with(number := self._number(call))) is not None:
+            calls.offer(number, media)
 
     def hang_up(self, call: int, now: float, *, reason: str | None = None) -> None:
-        if (calls := self._calls_with(call)) is not None:
-            calls.hang_up(call, reason)
+        placing = self._placings.get(call)
+        if placing is not None and (failed := placing.hang_up()) is not None:
+            self._tell(failed)
+        elif (calls := self._calls_with(number := self._number(call))) is not None:
+            calls.hang_up(number, reason)
 
     def register(self, request: RegistrationRequest, now: float) -> int:
-        """Raises UnsupportedError."""
-        raise UnsupportedError(
-            "pjsua2 keeps no registrations; register with the own stack, or let the trunk know our address"
-        )
+        """Register, and keep registered until ``unregister``; returns the number of the registration.
+
+        Raises ParseError or UnsendableError for what cannot be sent, UnsupportedError for what PJSIP cannot
+        do.
+        """
+        check_registration(request, self.families[0])
+        number = next(self._registration_numbers)
+        self._registrations[number] = request
+        self._to_listener(Register(number, request))
+        return number
 
     def redirect(self, registration: int, hops: Sequence[Hop]) -> None:
-        """There is no registration to lead elsewhere."""
+        """The registrar was looked up anew: the next REGISTER takes these hops."""
+        known = self._registrations.get(registration)
+        if known is not None and hops:
+            self._registrations[registration] = replace(known, destination=tuple(hops))
+            self._to_listener(Redirect(registration, hops))
 
-    # --- workers --------------------------------------------------------------------------------------------
+    def unregister(self, registration: int, now: float) -> None:
+        """Remove the binding; one that is unknown or over is left alone."""
+        if self._registrations.pop(registration, None) is not None:
+            self._to_listener(Unregister(registration))
+
+    # --- calls that we place --------------------------------------------------------------------------------
+
+    def _attempt(self, call: int, placing: Placing, request: CallRequest) -> None:
+        worker = self._with_room()
+        if worker is None:
+            most = self._most_workers * CALLS_PER_WORKER
+            self._tell(Failed(call, 503, f"all {most} calls of pjsua2 are taken", local=True))
+            return
+        placing.attempt = worker.place(request)
+        self._attempts[placing.attempt] = call
+        self._placings[call] = placing
+
+    def _go_on(self, call: int, placing: Placing, step: Step) -> None:
+        match step:
+            case CallRequest():
+                self._attempt(call, placing, step)
+            case Place():
+                self._begin(self._look_up(call, placing, step))
+            case Over(failed):
+                self._tell(failed)
+
+    async def _look_up(self, call: int, placing: Placing, place: Place) -> None:
+        try:
+            hops = await self._resolver.locate(place, self.families)
+        except ResolveError as error:
+            _logger.warning("%s", error)
+            hops = []
+        if self._placings.get(call) is placing:
+            self._go_on(call, placing, placing.located(hops))
+
+    def _number(self, call: int) -> int:
+        """That of the attempt, for a call that we placed."""
+        placing = self._placings.get(call)
+        return call if placing is None or placing.attempt is None else placing.attempt
+
+    def _calls_with(self, number: int) -> RemoteCalls | None:
+        return next((worker.calls for worker in self._workers if number in worker.calls), None)
+
+    # --- what workers tell ----------------------------------------------------------------------------------
 
     def happened(self, event: LineEvent) -> None:
-        """Pass an event on, never from within a verb."""
+        call = self._attempts.get(event.call)
         if isinstance(event, Incoming) and not self._admits(event):
             self.refuse(event.call, 403, self._loop.time())
             self._strangers.add(event.call)
-        elif event.call not in self._strangers:
-            self._loop.call_soon(self._on_event, event)
-        elif isinstance(event, Failed | Ended):
-            self._strangers.discard(event.call)
+        elif event.call in self._strangers:
+            if isinstance(event, Failed | Ended):
+                self._strangers.discard(event.call)
+        elif call is not None and isinstance(event, Failed):
+            del self._attempts[event.call]
+            placing = self._placings[call]
+            self._go_on(call, placing, placing.failed(event, self._loop.time()))
+        else:
+            self.lost(event)
+
+    def lost(self, event: LineEvent) -> None:
+        call = self._attempts.get(event.call, event.call)
+        if isinstance(event, Failed | Ended):
+            self._attempts.pop(event.call, None)
+        self._tell(replace(event, call=call))
+
+    def registration_is(self, state: RegistrationState) -> None:
+        if self._on_registration is not None:
+            self._loop.call_soon(self._on_registration, state)
+
+    def _tell(self, event: LineEvent) -> None:
+        """Pass an event on, never from within a verb."""
+        if isinstance(event, Failed | Ended):
+            self._placings.pop(event.call, None)
+        self._loop.call_soon(self._on_event, event)
 
     def _admits(self, call: Incoming) -> bool:
         request = Request("INVITE", call.request_uri, Headers(call.headers))
         verdict = self._admission.admit(request, call.source, self._loop.time())
         return isinstance(verdict, Admit)
 
-    def _calls_with(self, call: int) -> RemoteCalls | None:
-        return next((worker.calls for worker in self._workers if call in worker.calls), None)
+    # --- workers --------------------------------------------------------------------------------------------
 
-    def _with_room(self) -> _Worker | None:
+    def _with_room(self) -> Worker | None:
         for worker in self._workers:
             reserved = worker is self._listener and self._max_incoming > 0
             if worker.has_room and not reserved:
@@ -205,148 +320,60 @@ class PjsuaLine:
         listening_only = 1 if self._max_incoming > 0 else 0
         if self._closing or len(self._workers) >= self._most_workers + listening_only:
             return None
-        return self._new_worker(0, max_incoming=0)
+        return self._new_worker(0, None, max_incoming=0)
 
-    def _listen(self) -> _Worker:
-        self._listener = self._new_worker(self.address[1], self._max_incoming)
+    def _listen(self) -> Worker:
+        self._listener = self._new_worker(self.address[1], self._tls_listen, self._max_incoming)
+        for number, request in self._registrations.items():
+            self._to_listener(Register(number, request))
         return self._listener
 
-    def _new_worker(self, port: int, max_incoming: int) -> _Worker:
-        level = logging.getLogger("sip").getEffectiveLevel()
-        start = Start(self.address[0], port, self._user_agent, max_incoming, level)
-        worker = _Worker(start, self._answerers, self._numbers, self.happened)
+    def _to_listener(self, message: Register | Redirect | Unregister) -> None:
+        if self._listener is not None:
+            self._listener.write(message)
+
+    def _new_worker(self, port: int, tls_listen: Address | None, max_incoming: int) -> Worker:
+        start = Start(
+            self.address[0],
+            port,
+            tls_listen,
+            self._tls,
+            self._advertised,
+            self._user_agent,
+            max_incoming,
+            logging.getLogger("sip").getEffectiveLevel(),
+        )
+        worker = Worker(start, self._answerers, self._numbers, self)
         self._workers.append(worker)
-        task = self._loop.create_task(self._serve(worker))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._begin(self._serve(worker))
         return worker
 
-    async def _serve(self, worker: _Worker) -> None:
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, worker: Worker) -> None:
         """Run a worker to its end; the listening one is followed by another."""
         before = self._loop.time()
-        await worker.run()
+        reason = await worker.run()
         self._workers.remove(worker)
         if worker is not self._listener or self._closing:
             return
-        if self._loop.time() - before < _PAUSE:
-            await asyncio.sleep(_PAUSE)
+        self._listener = None
+        wait = _PAUSE if self._loop.time() - before < _PAUSE else 0.0
+        for number in self._registrations:
+            self.registration_is(RegistrationFailed(number, 503, reason, self._loop.time() + wait))
+        await asyncio.sleep(wait)
         if not self._closing:
             self._listen()
 
     async def _ended(self) -> None:
         while self._workers:
-            await asyncio.wait(list(self._tasks))
+            await asyncio.wait(list(self._tasks), return_when=asyncio.FIRST_COMPLETED)
 
 
-class _Worker:
-    """One worker process, from before its start to after its end."""
-
-    def __init__(
-        self,
-        start: Start,
-        answerers: Collection[str],
-        numbers: Iterator[int],
-        on_event: Callable[[LineEvent], None],
-    ) -> None:
-        self.calls = RemoteCalls(numbers, self.write, answerers)
-        self._answerers = answerers
-        self._on_event = on_event
-        self._taken: set[int] = set()
-        self._process: Process | None = None
-        self._alive = True
-        self._waiting: list[Message] = [start]
-        self._started: asyncio.Future[Started | NotStarted] = asyncio.get_running_loop().create_future()
-
-    @property
-    def has_room(self) -> bool:
-        return self._alive and len(self._taken) < CALLS_PER_WORKER
-
-    @property
-    def pid(self) -> int | None:
-        return None if self._process is None else self._process.pid
-
-    def place(self, request: CallRequest) -> int:
-        call = self.calls.place(request)
-        self._taken.add(call)
-        return call
-
-    def write(self, message: Message) -> None:
-        """Write now, or once the process runs; one that has died is buried soon."""
-        if self._process is None:
-            self._waiting.append(message)
-        elif self._process.stdin is not None and not self._process.stdin.is_closing():
-            self._process.stdin.write(_CODEC.encode(message))
-
-    def kill(self) -> None:
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
-
-    async def started(self) -> Started | NotStarted:
-        try:
-            async with asyncio.timeout(_START_LIMIT):
-                return await asyncio.shield(self._started)
-        except TimeoutError:
-            self.kill()
-            return NotStarted(f"a pjsua2 worker did not answer within {_START_LIMIT:.0f} s")
-
-    async def run(self) -> None:
-        """From start to death, whoever causes it; then every call on it is over."""
-        # The worker must find the packages that this program found, wherever that was; -P keeps the current
-        # directory out unless it is one of those. A group of its own spares it the terminal's Ctrl-C.
-        path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "sip.pjsua.worker", *self._answerers),
-                stdin=PIPE,
-                stdout=PIPE,
-                env={**os.environ, "PYTHONPATH": path},
-                process_group=0,
-            )
-        except OSError as error:
-            self._bury(f"a pjsua2 worker cannot be started: {error}")
-            return
-        self._process = process
-        for message in self._waiting:
-            self.write(message)
-        await self._read(process)
-        self._bury(f"the pjsua2 worker died ({how_it_ended(await process.wait())})")
-
-    async def _read(self, process: Process) -> None:
-        """Pass on what the worker reports, until it says no more."""
-        decoder = _CODEC.decoder()
-        while process.stdout is not None and (data := await process.stdout.read(65536)):
-            try:
-                messages = decoder.feed(data)
-            except WireError as error:
-                _logger.error("a pjsua2 worker wrote what is no report: %s", error)
-                self.kill()
-                return
-            for message in messages:
-                self._take(message)
-
-    def _take(self, message: Message) -> None:
-        match message:
-            case Happened(event):
-                if isinstance(event, Incoming):
-                    self._taken.add(event.call)
-                self._tell(self.calls.event(event))
-            case NotPlaced(call, reason):
-                self._tell(self.calls.not_placed(call, reason))
-            case Freed(call):
-                self._taken.discard(call)
-            case Logged(name, level, text):
-                logging.getLogger(name).log(level, "%s", text)
-            case Started() | NotStarted():
-                if not self._started.done():
-                    self._started.set_result(message)
-
-    def _tell(self, event: LineEvent | None) -> None:
-        if event is not None:
-            self._on_event(event)
-
-    def _bury(self, reason: str) -> None:
-        self._alive = False
-        if not self._started.done():
-            self._started.set_result(NotStarted(reason))
-        for event in self.calls.lose(reason):
-            self._on_event(event)
+def _with_authorities(settings: TlsSettings) -> TlsSettings:
+    """PJSIP does not look for the system's authorities itself."""
+    system = ssl.get_default_verify_paths().cafile
+    return settings if settings.authorities is not None else replace(settings, authorities=system)

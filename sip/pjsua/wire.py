@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from sip.line import Address, TlsSettings
 from sip.remote.codec import Codec
 from sip.remote.pipes import Logged
-from sip.remote.wire import Happened, NotPlaced, Verb
+from sip.remote.wire import Happened, NotPlaced, Redirect, Register, RegistrationIs, Unregister, Verb
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The first message: listen at ``host:port`` (port 0 for any). ``log_level`` is the least level of the
-    log records to be sent back."""
+    """The first message: listen for UDP and TCP at ``host:port`` (port 0 for any), and for TLS at
+    ``tls_listen`` if that is set. Far ends are told of ``advertised`` in place of the host. ``log_level`` is
+    the least level of the log records to be sent back."""
 
     host: str
     port: int
+    tls_listen: Address | None
+    tls: TlsSettings
+    advertised: str | None
     user_agent: str
     max_incoming: int
     log_level: int
@@ -46,11 +51,12 @@ class Freed:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Hang up everything and end."""
+    """Hang up everything, unregister, and end."""
 
 
-WorkerCommand = Start | Close | Verb
-WorkerReport = Started | NotStarted | Happened | NotPlaced | Freed | Logged
+StackVerb = Verb | Register | Redirect | Unregister
+WorkerCommand = Start | Close | StackVerb
+WorkerReport = Started | NotStarted | Happened | NotPlaced | Freed | RegistrationIs | Logged
 Message = WorkerCommand | WorkerReport
 
 

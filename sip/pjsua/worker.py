@@ -19,10 +19,10 @@ import pjsua2 as pj
 
 from sip.pjsua.stack import Stack
 from sip.pjsua.values import describe
-from sip.pjsua.wire import Close, Freed, Message, NotStarted, Start, Started, codec
+from sip.pjsua.wire import Close, Freed, Message, NotStarted, StackVerb, Start, Started, codec
 from sip.remote.codec import Codec, WireError
 from sip.remote.pipes import PipeHandler, PipeWriter, take_standard_streams
-from sip.remote.wire import Accept, AnswerWith, HangUp, Happened, NotPlaced, Offer, Place, Refuse, Ring
+from sip.remote.wire import Happened, NotPlaced, RegistrationIs
 
 _logger = logging.getLogger(__name__)
 
@@ -53,9 +53,10 @@ def _run(start: Start, inbox: queue.SimpleQueue[Message | None], report: PipeWri
         on_event=lambda event: report(Happened(event)),
         on_free=lambda call: report(Freed(call)),
         on_refused=lambda call, reason: report(NotPlaced(call, reason)),
+        on_registration=lambda state: report(RegistrationIs(state)),
     )
     try:
-        host, port = stack.start(start.host, start.port, start.user_agent, start.max_incoming)
+        host, port = stack.start(start)
     except pj.Error as error:
         report(NotStarted(f"PJSIP cannot listen at {start.host}:{start.port}: {describe(error)}"))
         return
@@ -68,11 +69,11 @@ def _run(start: Start, inbox: queue.SimpleQueue[Message | None], report: PipeWri
 def _obey(inbox: queue.SimpleQueue[Message | None], stack: Stack) -> bool:
     """Carry out what waits; false at the end."""
     while not inbox.empty():
-        match inbox.get():
-            case None | Close():
-                return False
-            case (Place() | Ring() | Accept() | Refuse() | AnswerWith() | Offer() | HangUp()) as verb:
-                stack.carry_out(verb)
+        message = inbox.get()
+        if message is None or isinstance(message, Close):
+            return False
+        if isinstance(message, StackVerb):
+            stack.carry_out(message)
     return True
 
 

@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from socket import AF_INET, AF_INET6
 
 import pytest
 
@@ -20,7 +21,7 @@ from sip.pjsua.limits import MOST_SDP, check_accept, check_offer, check_request
 from sip.pjsua.line import PjsuaError, PjsuaLine
 from sip.sdp import Attribute
 from tests.sip.line_suite import ANSWERERS, HOST, Party, hop_of, refuse, request_to
-from tests.sip.link import AUDIO, IMAGE, call_request
+from tests.sip.link import ALICE, AUDIO, IMAGE, call_request
 from tests.sip.peer import Peer, running
 
 pytestmark = pytest.mark.pjsua2
@@ -60,15 +61,15 @@ async def both(**settings: object) -> AsyncIterator[tuple[Pjsua, Peer]]:
         ({"media": []}, "begins every call with one audio stream"),
         ({"media": [TOO_LONG]}, f"takes descriptions of {MOST_SDP} octets"),
         ({"destination": []}, "looks nobody up"),
-        ({"destination": [Hop("2001:db8::1", 5060)]}, "IPv4 only"),
-        ({"media_address": "2001:db8::2"}, "IPv4 only"),
-        ({"destination": [Hop("192.0.2.1", 5061, Transport.TLS)]}, "UDP and TCP only"),
-        ({"target": "sips:1@192.0.2.1"}, "UDP and TCP only"),
+        ({"destination": [Hop("2001:db8::1", 5060)]}, "listens at an IPv4 address here"),
+        ({"destination": [ALICE, Hop("2001:db8::1", 5060)]}, "listens at an IPv4 address here"),
+        ({"media_address": "2001:db8::2"}, "listens at an IPv4 address here"),
+        ({"target": "sips:1@192.0.2.1"}, "write sip: and take a hop over TLS"),
     ],
 )
 def test_calls_that_cannot_be_placed(changes: dict[str, object], why: str) -> None:
     with pytest.raises(UnsupportedError, match=why):
-        check_request(call_request(**changes))
+        check_request(call_request(**changes), AF_INET)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_calls_that_cannot_be_placed(changes: dict[str, object], why: str) -> No
 )
 def test_calls_that_no_stack_could_place(changes: dict[str, object], error: type[Exception]) -> None:
     with pytest.raises(error):
-        check_request(call_request(**changes))
+        check_request(call_request(**changes), AF_INET)
 
 
 def test_answers_and_offers_that_cannot_be_sent() -> None:
@@ -96,8 +97,11 @@ def test_answers_and_offers_that_cannot_be_sent() -> None:
 
 
 def test_what_can_be_done_is_not_refused() -> None:
-    check_request(call_request())
-    check_request(call_request(destination=[Hop("192.0.2.1", 5060, Transport.TCP)]))
+    check_request(call_request(), AF_INET)
+    for transport in Transport:
+        check_request(call_request(destination=[Hop("192.0.2.1", 5060, transport)]), AF_INET)
+    six = [Hop("2001:db8::1", 5060)]
+    check_request(call_request(destination=six, media_address="2001:db8::2"), AF_INET6)
     check_accept([AUDIO, replace(IMAGE, port=0)])
     check_offer([IMAGE])
 
@@ -117,6 +121,8 @@ async def test_a_port_in_use_is_named() -> None:
 
 class Nobody:
     """A policy that admits nobody, and asks for silence."""
+
+    challenges = False
 
     def admit(self, request: Request, source: Hop, now: float) -> Verdict:
         assert request.method == "INVITE"
@@ -143,8 +149,7 @@ async def test_incoming_calls_beyond_the_limit_are_busy() -> None:
         for _ in range(3):
             them.call(hop_of(us.line))
         assert (await them.expect(Failed)).status == 486
-        incoming = [event for event in us.events if isinstance(event, Incoming)]
-        assert len(incoming) == 2
+        assert len(await us.expect_several(Incoming, 2)) == 2
 
 
 async def test_workers_are_started_as_calls_need_them_and_up_to_the_limit() -> None:

@@ -1,0 +1,94 @@
+"""Accounts of PJSIP: under which identity, and through which hop, calls are placed and taken."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pjsua2 as pj
+
+from sip.errors import ParseError
+from sip.identity import ANONYMOUS, hides
+from sip.line import CallRequest, Credentials, Hop, SessionTimers
+from sip.pjsua.values import describe
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What PJSIP keeps in an account: who calls through which hop, and how."""
+
+    caller: str
+    hop: Hop
+    routes: tuple[str, ...]
+    credentials: Credentials | None
+    timers: SessionTimers | None
+
+    @classmethod
+    def of(cls, request: CallRequest) -> Identity:
+        """Of a call to the first hop of ``request``."""
+        caller = ANONYMOUS if hides(request.identity) else request.caller
+        hop = request.destination[0]
+        return cls(caller, hop, request.routes, request.credentials, request.session_timers)
+
+
+class Account(pj.Account):
+    """``on_call`` hears of the calls that PJSIP finds to be for it."""
+
+    def __init__(self, on_call: Callable[[pj.Account, pj.OnIncomingCallParam], None]) -> None:
+        super().__init__()
+        self._on_call = on_call
+
+    def onIncomingCall(self, prm: pj.OnIncomingCallParam) -> None:  # noqa: N802
+        try:
+            self._on_call(self, prm)
+        except (pj.Error, ParseError) as error:
+            _logger.warning("a call that came in was dropped: %s", describe(error))
+
+
+def account_config(identity: str, host: str) -> pj.AccountConfig:
+    """An account that does nothing by itself; ``host`` is one of the address family that it uses."""
+    config = pj.AccountConfig()
+    config.idUri = identity
+    config.mediaConfig.lockCodecEnabled = False
+    config.mediaConfig.transportConfig.port = 0
+    if ":" in host:
+        config.sipConfig.ipv6Use = config.mediaConfig.ipv6Use = pj.PJSUA_IPV6_ENABLED_USE_IPV6_ONLY
+    else:
+        config.sipConfig.ipv6Use = config.mediaConfig.ipv6Use = pj.PJSUA_IPV6_DISABLED
+    config.natConfig.iceEnabled = False
+    config.natConfig.contactRewriteUse = 0
+    config.natConfig.viaRewriteUse = 0
+    config.natConfig.sipOutboundUse = 0
+    config.natConfig.udpKaIntervalSec = 0
+    return config
+
+
+def calling_config(identity: Identity) -> pj.AccountConfig:
+    """For calls that are placed."""
+    config = account_config(identity.caller, identity.hop.host)
+    for each in (hidden_route(identity.hop), *identity.routes):
+        config.sipConfig.proxies.append(each)
+    add_credentials(config, identity.credentials)
+    timers = identity.timers
+    if timers is not None:
+        config.callConfig.timerMinSESec = timers.least
+        if timers.expires is not None:
+            config.callConfig.timerSessExpiresSec = timers.expires
+    return config
+
+
+def add_credentials(config: pj.AccountConfig, known: Credentials | None) -> None:
+    if known is not None:
+        config.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", known.username, 0, known.password))
+
+
+def hidden_route(hop: Hop) -> str:
+    """``hide`` keeps the route out of the message: it is where to send, and nobody's business further on."""
+    return f"<sip:{place(hop.host, hop.port)};transport={hop.transport.value.lower()};lr;hide>"
+
+
+def place(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

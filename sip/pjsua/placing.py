@@ -1,0 +1,98 @@
+"""Where a call that we place goes, one attempt after another: further hops, and the targets of 3xx.
+
+PJSIP tries one hop of one target. The next attempt is a new call of it, with a Call-ID of its own, placed
+when the one before has failed or is being cancelled; so never are two up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sip.dead_hops import AVOIDED, DeadHops
+from sip.errors import ParseError
+from sip.line import CallRequest, Failed, Hop
+from sip.message import Headers, Response
+from sip.place import Place
+from sip.redirection import Redirection
+from sip.registrar import delta_seconds
+from sip.uri import Uri, parse_uri
+
+UNAVAILABLE = 503
+NO_ANSWER = 408
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """Nothing is left to try."""
+
+    failed: Failed
+
+
+Step = CallRequest | Place | Over
+"""What comes next: an attempt at the first hop of a request, a look-up, or the end."""
+
+
+class Placing:
+    """One call from its place to its answer. ``attempt`` is the number of the call on PJSIP, None while a
+    target is looked up. The request has a hop at least. Raises ParseError for a target that is no URI."""
+
+    def __init__(self, call: int, request: CallRequest, dead: DeadHops) -> None:
+        target = parse_uri(request.target)
+        self.attempt: int | None = None
+        self._call = call
+        self._request = request
+        self._destination = request.destination
+        self._dead = dead
+        self._first = _place(target)
+        self._redirection = Redirection(target, request.redirects)
+        self._hops = dead.last(request.destination)
+        self._failed = Failed(call, NO_ANSWER, "no attempt was made", local=True)
+        self._given_up = False
+
+    def first(self) -> CallRequest:
+        """The first attempt."""
+        return replace(self._request, destination=tuple(self._hops))
+
+    def hang_up(self) -> Failed | None:
+        """Try nothing further; the last event, unless an attempt still has it."""
+        self._given_up = True
+        return Failed(self._call, 487, "Request Terminated", local=True) if self.attempt is None else None
+
+    def failed(self, failed: Failed, now: float) -> Step:
+        """What comes after this failure of the attempt."""
+        self.attempt = None
+        self._failed = replace(failed, call=self._call)
+        if self._given_up:
+            return Over(self._failed)
+        hop = self._hops.pop(0)
+        if failed.status == UNAVAILABLE or (failed.local and failed.status == NO_ANSWER):
+            asked = delta_seconds(Headers(failed.headers).get("Retry-After"))
+            self._dead.add(hop, now, asked or AVOIDED)
+            if self._hops:
+                return replace(self._request, destination=tuple(self._hops))
+        if not failed.local and failed.status < 600:
+            self._redirection.learn(Response(failed.status, failed.reason, Headers(failed.headers)))
+        return self._next_target()
+
+    def located(self, hops: Sequence[Hop]) -> Step:
+        """The target was found to be there, or nowhere."""
+        self._hops = self._dead.last(hops)
+        return replace(self._request, destination=tuple(self._hops)) if hops else self._next_target()
+
+    def _next_target(self) -> Step:
+        target = self._redirection.next()
+        if target is None:
+            return Over(self._failed)
+        self._request = replace(self._request, target=str(target))
+        place = _place(target)
+        if self._request.routes or place == self._first:
+            return self.located(self._destination)
+        return self._next_target() if place is None else place
+
+
+def _place(uri: Uri) -> Place | None:
+    try:
+        return Place.of(uri)
+    except ParseError:
+        return None

@@ -1,0 +1,239 @@
+"""Registrations over PJSIP: it sends REGISTER and answers challenges and 423; the rest is done here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Protocol
+
+import pjsua2 as pj
+
+from sip.errors import ParseError, UnsupportedError
+from sip.failover import PATIENCE
+from sip.headers import quote_string
+from sip.line import Address, Hop
+from sip.message import NameAddress, Response
+from sip.pjsua.accounts import Account, account_config, add_credentials, hidden_route, place
+from sip.pjsua.values import describe, response_in
+from sip.registrar import (
+    Registered,
+    Registering,
+    RegistrationFailed,
+    RegistrationRequest,
+    RegistrationState,
+    Unregistered,
+    retry_after,
+    seen_from,
+)
+from sip.uri import parse_uri
+
+_logger = logging.getLogger(__name__)
+
+_KEEP_ALIVE = 25
+"""Seconds between datagrams that keep a translator of addresses on the way from forgetting us."""
+_REFRESH = (0.8, 0.9)
+"""Part of a binding's time after which it is refreshed; not all at once, where many share a registrar."""
+
+
+class Owner(Protocol):
+    """What a registration needs of the stack around it."""
+
+    random: Random
+
+    def registration_is(self, state: RegistrationState) -> None: ...
+
+    def now(self) -> float: ...
+
+    def prepare(self, hop: Hop) -> None:
+        """See that ``hop`` can be reached. Raises pj.Error or UnsupportedError."""
+
+    def address(self, peer: Hop) -> Address:
+        """Our address as ``peer`` sees it."""
+
+
+class _Registrant(Account):
+    def __init__(
+        self,
+        on_call: Callable[[pj.Account, pj.OnIncomingCallParam], None],
+        on_answer: Callable[[pj.Account, int, int, Response | None], None],
+    ) -> None:
+        super().__init__(on_call)
+        self._on_answer = on_answer
+
+    def onRegState(self, prm: pj.OnRegStateParam) -> None:  # noqa: N802
+        try:
+            response = response_in(prm.rdata.wholeMsg) if prm.rdata.wholeMsg else None
+            self._on_answer(self, prm.code, prm.expiration, response)
+        except (pj.Error, ParseError) as error:
+            _logger.warning("an answer to REGISTER was dropped: %s", describe(error))
+
+
+class Registration:
+    """One address of record at one registrar, from its beginning until it is ``over``.
+
+    Hops are tried in turn, each for PATIENCE seconds without an answer while there are more.
+    """
+
+    def __init__(
+        self,
+        owner: Owner,
+        number: int,
+        request: RegistrationRequest,
+        on_call: Callable[[pj.Account, pj.OnIncomingCallParam], None],
+    ) -> None:
+        self.over = False
+        self._owner = owner
+        self._number = number
+        self._request = request
+        self._on_call = on_call
+        self._hops = list(request.destination)
+        self._tried = 0
+        """Hops of this round that came to nothing."""
+        self._failures = 0
+        self._due: float | None = owner.now()
+        """When to ask anew."""
+        self._give_up: float | None = None
+        """When the next hop gets its turn."""
+        self._ending = False
+        self._contact = ""
+        self._account: _Registrant | None = None
+        self._made_for: Hop | None = None
+        """The hop that the account leads to."""
+        self._state: RegistrationState = Unregistered(number)
+
+    def redirect(self, hops: Sequence[Hop]) -> None:
+        """The next REGISTER takes these hops."""
+        if hops and list(hops) != self._hops:
+            self._hops, self._tried = list(hops), 0
+
+    def end(self) -> None:
+        """Remove the binding; ``over`` when the registrar has said so, or will not."""
+        if self._ending:
+            return
+        self._ending = True
+        self._due = self._give_up = None
+        try:
+            if self._account is not None and isinstance(self._state, Registered):
+                self._account.setRegistration(False)
+                return
+        except pj.Error as error:
+            _logger.warning("the registration cannot be removed: %s", describe(error))
+        self._finish()
+
+    def tick(self, now: float) -> None:
+        """What time brings."""
+        if self._give_up is not None and now >= self._give_up:
+            self._tried += 1
+            self._ask(now)
+        elif self._due is not None and now >= self._due:
+            self._ask(now)
+
+    def close(self) -> None:
+        """Leave PJSIP, whatever the registrar thinks."""
+        if self._account is not None:
+            self._account.shutdown()
+
+    # --- asking ---------------------------------------------------------------------------------------------
+
+    def _ask(self, now: float) -> None:
+        self._due = None
+        if not isinstance(self._state, Registering | Registered):
+            self._tell(Registering(self._number))
+        hop = self._hops[self._tried % len(self._hops)]
+        more = self._tried + 1 < len(self._hops)
+        self._give_up = now + PATIENCE if more else None
+        try:
+            if self._account is not None and hop == self._made_for:
+                self._account.setRegistration(True)
+            else:
+                self._owner.prepare(hop)
+                self.close()
+                self._account, self._made_for = _Registrant(self._on_call, self._answered), hop
+                # It sends REGISTER at once.
+                self._account.create(self._config(hop))
+        except (pj.Error, UnsupportedError) as error:
+            self._made_for = None
+            self._failed(None, f"PJSIP cannot register: {describe(error)}")
+
+    def _config(self, hop: Hop) -> pj.AccountConfig:
+        request = self._request
+        config = account_config(request.identity, hop.host)
+        config.sipConfig.proxies.append(hidden_route(hop))
+        add_credentials(config, request.credentials)
+        user = parse_uri(NameAddress.parse(request.identity).uri).user
+        self._contact = f"sip:{'' if user is None else f'{user}@'}{place(*self._owner.address(hop))}"
+        if hop.transport.reliable:
+            self._contact += f";transport={hop.transport.value.lower()}"
+        features = "".join(f";{name}={quote_string(value)}" for name, value in request.features)
+        if request.follow_rport:
+            config.natConfig.contactRewriteUse = 2
+            config.regConfig.contactParams = features
+        else:
+            config.sipConfig.contactForced = f"<{self._contact}>{features}"
+        config.natConfig.udpKaIntervalSec = _KEEP_ALIVE
+        config.regConfig.registrarUri = request.registrar
+        config.regConfig.timeoutSec = request.expires
+        # When to try again is decided here.
+        config.regConfig.retryIntervalSec = 0
+        for name, value in request.headers:
+            header = pj.SipHeader()
+            header.hName, header.hValue = name, value
+            config.regConfig.headers.append(header)
+        return config
+
+    # --- answers --------------------------------------------------------------------------------------------
+
+    def _answered(self, account: pj.Account, status: int, seconds: int, response: Response | None) -> None:
+        if account is not self._account:
+            return
+        self._give_up = None
+        if self._ending:
+            self._finish()
+        elif 200 <= status < 300 and response is not None and seconds > 0:
+            self._keep(response, seconds)
+        elif 200 <= status < 300:
+            self._failed(response, "the registrar accepted us for no time at all")
+        elif (response is None or status == 503) and self._tried + 1 < len(self._hops):
+            # Not from within the callback of the account that goes.
+            self._give_up = self._owner.now()
+        elif response is None:
+            self._failed(None, "the registrar never answered")
+        else:
+            self._failed(response, f"the registrar answered {status} {response.reason}".rstrip())
+
+    def _keep(self, response: Response, seconds: int) -> None:
+        now = self._owner.now()
+        self._failures = 0
+        self._due = now + seconds * self._owner.random.uniform(*_REFRESH)
+        seen = seen_from(response)
+        if self._request.follow_rport and seen is not None:
+            user = parse_uri(self._contact).user
+            self._contact = f"sip:{'' if user is None else f'{user}@'}{place(*seen)}"
+        self._tell(
+            Registered(
+                self._number,
+                now + seconds,
+                self._contact,
+                tuple(response.headers.get_all("Service-Route")),
+                tuple(response.headers.get_all("Path")),
+                seen,
+            )
+        )
+
+    def _failed(self, response: Response | None, reason: str) -> None:
+        wait = retry_after(response, self._failures, self._owner.random)
+        self._failures += 1
+        self._tried = 0
+        self._give_up = None
+        self._due = self._owner.now() + wait
+        status = 408 if response is None else response.status
+        self._tell(RegistrationFailed(self._number, status, reason, self._due))
+
+    def _finish(self) -> None:
+        self.over = True
+        self._tell(Unregistered(self._number))
+
+    def _tell(self, state: RegistrationState) -> None:
+        self._state = state
+        self._owner.registration_is(state)

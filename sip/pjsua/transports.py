@@ -1,0 +1,132 @@
+"""What PJSIP listens at and sends from, and whom it believes over TLS."""
+
+from __future__ import annotations
+
+import logging
+
+import pjsua2 as pj
+
+from sip.errors import UnsupportedError
+from sip.line import Address, Hop, TlsSettings, Transport
+from sip.listening import WILDCARDS, host_towards
+from sip.pjsua.wire import Start
+from sip.tls import TlsError, check_name
+
+_logger = logging.getLogger(__name__)
+
+_TRIES = 16
+"""Ports that are tried for one that is free for UDP and for TCP."""
+_TYPES = {
+    Transport.UDP: (pj.PJSIP_TRANSPORT_UDP, pj.PJSIP_TRANSPORT_UDP6),
+    Transport.TCP: (pj.PJSIP_TRANSPORT_TCP, pj.PJSIP_TRANSPORT_TCP6),
+    Transport.TLS: (pj.PJSIP_TRANSPORT_TLS, pj.PJSIP_TRANSPORT_TLS6),
+}
+_KINDS = {
+    pj.PJ_SSL_CERT_NAME_DNS: "DNS",
+    pj.PJ_SSL_CERT_NAME_IP: "IP Address",
+    pj.PJ_SSL_CERT_NAME_URI: "URI",
+}
+
+
+class Transports:
+    """One host, for UDP and TCP at one port, and for TLS when it is listened for or a call needs it."""
+
+    def __init__(self, endpoint: pj.Endpoint, start: Start) -> None:
+        self._endpoint = endpoint
+        self._host = start.host
+        self._advertised = start.advertised
+        self._tls = start.tls
+        self._names: dict[Address, str] = {}
+        self._ports: dict[Transport, int] = {}
+
+    def listen(self, port: int, tls_listen: Address | None) -> int:
+        """Listen at ``port``, 0 for any that is free for both. Returns it; raises pj.Error."""
+        for attempt in range(_TRIES):
+            udp = self._create(Transport.UDP, self._host, port)
+            try:
+                self._create(Transport.TCP, self._host, self._ports[Transport.UDP])
+            except pj.Error:
+                self._endpoint.transportClose(udp)
+                if port or attempt == _TRIES - 1:
+                    raise
+            else:
+                break
+        if tls_listen is not None:
+            self._create(Transport.TLS, *tls_listen)
+        return self._ports[Transport.UDP]
+
+    def prepare(self, hop: Hop) -> None:
+        """See that ``hop`` can be reached. Raises pj.Error or UnsupportedError."""
+        if hop.transport is not Transport.TLS:
+            return
+        # PJSIP joins a connection by its address alone, whoever was found to be there.
+        name = hop.server_name or hop.host
+        if self._names.setdefault(hop.address, name) != name:
+            raise UnsupportedError(
+                f"pjsua2 knows {hop} as {self._names[hop.address]}; {name} there needs the own stack"
+            )
+        if Transport.TLS not in self._ports:
+            self._create(Transport.TLS, self._host, 0)
+
+    def address(self, peer: Hop) -> Address:
+        """Our address as ``peer`` sees it."""
+        return self._advertised or host_towards(self._host, peer), self._ports[peer.transport]
+
+    def owns(self, port: int) -> bool:
+        """Whether this is the port of our UDP transport."""
+        return port == self._ports.get(Transport.UDP)
+
+    def _create(self, transport: Transport, host: str, port: int) -> int:
+        config = pj.TransportConfig()
+        config.boundAddress = "" if host in WILDCARDS else host
+        config.port = port
+        config.publicAddress = self._advertised or ""
+        if transport is Transport.TLS:
+            _set_tls(config.tlsConfig, self._tls)
+        number = self._endpoint.transportCreate(_TYPES[transport][":" in host], config)
+        address = self._endpoint.transportGetInfo(number).localAddress
+        self._ports[transport] = int(address.rpartition(":")[2])
+        return int(number)
+
+    # --- TLS ------------------------------------------------------------------------------------------------
+
+    def state_changed(self, prm: pj.OnTransportStateParam) -> None:
+        """PJSIP tells of a connection; one over TLS to the wrong far end ends before anything goes out.
+
+        PJSIP's own check is of no use: it compares the certificate with the address that was connected to.
+        """
+        if prm.state != pj.PJSIP_TP_STATE_CONNECTED or prm.tlsInfo.isEmpty() or not self._tls.verify:
+            return
+        ours, theirs = _address(prm.tlsInfo.localAddr), _address(prm.tlsInfo.remoteAddr)
+        if ours[1] == self._ports.get(Transport.TLS):
+            return
+        try:
+            _check(prm.tlsInfo, self._names.get(theirs, theirs[0]))
+        except TlsError as error:
+            _logger.warning("%s: %s", Hop(*theirs, Transport.TLS), error)
+            self._endpoint.transportShutdown(prm.hnd)
+
+
+def _check(info: pj.TlsInfo, name: str) -> None:
+    """Raises TlsError unless the certificate can be trusted, and is for ``name``."""
+    if info.verifyStatus & ~pj.PJ_SSL_CERT_EIDENTITY_NOT_MATCH:
+        raise TlsError(f"the certificate of {name} cannot be trusted: {'; '.join(info.verifyMsgs)}")
+    names = tuple(
+        (_KINDS[each.type], each.name) for each in info.remoteCertInfo.subjectAltName if each.type in _KINDS
+    )
+    check_name({"subjectAltName": names}, name)
+
+
+def _set_tls(config: pj.TlsConfig, settings: TlsSettings) -> None:
+    config.proto = pj.PJ_SSL_SOCK_PROTO_TLS1_2
+    config.CaListFile = settings.authorities or ""
+    config.certFile = settings.certificate or ""
+    config.privKeyFile = settings.key or settings.certificate or ""
+    config.password = settings.key_password or ""
+    config.verifyServer = False
+    config.verifyClient = config.requireClientCert = settings.demand
+
+
+def _address(text: str) -> Address:
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port)
