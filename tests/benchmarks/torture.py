@@ -265,7 +265,8 @@ async def under_fire(
 
 
 def shoot(port: int, rate: int) -> None:
-    """Send so many INVITEs and as much garbage per second, from fifty addresses."""
+    """Send so many INVITEs and as much garbage per second, from fifty addresses, while our parent lives."""
+    parent = multiprocessing.parent_process()
     guns = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(50)]
     for number, gun in enumerate(guns):
         gun.bind((f"127.0.1.{number + 1}", 0))
@@ -273,6 +274,8 @@ def shoot(port: int, rate: int) -> None:
     began = time.monotonic()
     for number in count():
         if number % 50 == 0:
+            if parent is None or not parent.is_alive():
+                return
             time.sleep(max(0.0, began + number / rate - time.monotonic()))
         guns[number % len(guns)].sendto(bullets[number % len(bullets)], (HOST, port))
 

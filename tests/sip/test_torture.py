@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import select
+import subprocess
+import sys
+from subprocess import PIPE
+
 import pytest
 
 from sip.line import Ended, Hop, Incoming
 from tests.benchmarks.torture import FLOODS, flood, mutated
 from tests.sip.link import IMAGE
+from tests.sip.peer import LIMIT
 from tests.sip.rfc4475 import MESSAGES
 from tests.sip.solo import Solo, sdp
 
@@ -122,6 +129,28 @@ def test_a_flood_stays_within_its_limits_and_leaves_nothing(name: str) -> None:
     outcome = flood(name, 3000)
     assert outcome.calls <= (8 if "one source" in name else 64)
     assert outcome.transactions <= outcome.calls
+
+
+PARENT = """
+import multiprocessing
+import sys
+from tests.benchmarks.torture import shoot
+
+gunner = multiprocessing.get_context("spawn").Process(target=shoot, args=(9, 1000), daemon=True)
+gunner.start()
+print(gunner.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_benchmark_that_is_killed_leaves_nobody_shooting() -> None:
+    with subprocess.Popen([sys.executable, "-c", PARENT], stdin=PIPE, stdout=PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        gunner = os.pidfd_open(int(parent.stdout.readline()))
+        parent.kill()
+    gone, _, _ = select.select([gunner], [], [], LIMIT)
+    os.close(gunner)
+    assert gone
 
 
 def test_strangers_hear_nothing() -> None:
