@@ -6,7 +6,6 @@ import asyncio
 import socket
 import ssl
 from contextlib import suppress
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -15,23 +14,12 @@ from sip.line import Answered, Ended, Failed, Hop, Incoming, MediaChanged, TlsSe
 from sip.listening import ListenError
 from sip.sdp import Attribute, MediaDescription
 from sip.tcp import MAX_FROM_ONE
-from sip.tls import TlsError, server_context
+from sip.tls import server_context
 from tests.sip.certificates import Authority
 from tests.sip.link import AUDIO, IMAGE
 from tests.sip.peer import LIMIT, Peer, at, running
 
 HOSTS = ["127.0.0.1", "::1"]
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("tls") / "ca")
-
-
-@pytest.fixture(scope="module")
-def trunk(authority: Authority) -> TlsSettings:
-    """The server trunk.example."""
-    return authority.issue("trunk", "DNS:trunk.example", "DNS:*.pool.example", "URI:sip:uri.example")
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -367,104 +355,3 @@ async def test_a_server_that_knows_one_version_of_tls(
             alice.call(Hop("127.0.0.1", port, Transport.TLS, "trunk.example"))
             assert (await alice.expect(Failed)).status == 486
     assert seen == [version.name.replace("_", ".")]
-
-
-# --- TLS ----------------------------------------------------------------------------------------------------
-
-
-async def fails(alice: Peer, bob: Peer, name: str) -> str:
-    """Why a call over TLS to ``name`` fails, which Bob claims to be."""
-    async with running(alice, bob):
-        alice.call(bob.hop(Transport.TLS, name))
-        failed = await alice.expect(Failed)
-        assert (failed.status, failed.local) == (503, True)
-        assert not bob.events
-        return failed.reason
-
-
-@pytest.mark.parametrize("name", ["trunk.example", "TRUNK.example", "a.pool.example", "uri.example"])
-async def test_a_certificate_for_the_name(authority: Authority, trunk: TlsSettings, name: str) -> None:
-    alice, bob = Peer(tls=authority.trusted), Peer(*at("127.0.0.1", Transport.TLS), tls=trunk)
-    bob.react = bob.accept
-    async with running(alice, bob):
-        alice.call(bob.hop(Transport.TLS, name), target=f"sips:+15550100@{name}")
-        await alice.expect(Answered)
-
-
-async def test_a_certificate_for_another_name(authority: Authority, trunk: TlsSettings) -> None:
-    bob = Peer(*at("127.0.0.1", Transport.TLS), tls=trunk)
-    why = await fails(Peer(tls=authority.trusted), bob, "other.example")
-    assert why == (
-        "the certificate is for trunk.example, *.pool.example, uri.example and not for other.example"
-    )
-
-
-async def test_a_certificate_of_an_unknown_authority(trunk: TlsSettings, tmp_path: Path) -> None:
-    alice = Peer(tls=Authority(tmp_path / "other").trusted)
-    why = await fails(alice, Peer(*at("127.0.0.1", Transport.TLS), tls=trunk), "trunk.example")
-    assert why == (
-        "the certificate of trunk.example is signed by nobody that we trust; name the file of its CA"
-    )
-
-
-async def test_by_default_the_authorities_of_the_system_count(trunk: TlsSettings) -> None:
-    why = await fails(Peer(), Peer(*at("127.0.0.1", Transport.TLS), tls=trunk), "trunk.example")
-    assert "signed by nobody that we trust" in why
-
-
-async def test_an_expired_certificate(authority: Authority) -> None:
-    expired = authority.issue("expired", "DNS:trunk.example", days=-1)
-    bob = Peer(*at("127.0.0.1", Transport.TLS), tls=expired)
-    why = await fails(Peer(tls=authority.trusted), bob, "trunk.example")
-    assert why == "the certificate of trunk.example has expired"
-
-
-async def test_without_verification_anybody_is_believed(trunk: TlsSettings) -> None:
-    alice = Peer(tls=TlsSettings(verify=False))
-    bob = Peer(*at("127.0.0.1", Transport.TLS), tls=trunk)
-    bob.react = bob.accept
-    async with running(alice, bob):
-        alice.call(bob.hop(Transport.TLS, "other.example"))
-        await alice.expect(Answered)
-
-
-async def test_a_peer_that_speaks_no_tls(authority: Authority) -> None:
-    alice, bob = Peer(tls=authority.trusted), Peer()
-    async with running(alice, bob):
-        plain = bob.hop(Transport.TCP)
-        alice.call(Hop(plain.host, plain.port, Transport.TLS, "trunk.example"))
-        reason = (await alice.expect(Failed)).reason
-        assert reason == f"{plain.host}:{plain.port} over TLS broke off the connection"
-
-
-@pytest.mark.parametrize("known", [True, False])
-async def test_a_server_that_demands_a_certificate(
-    authority: Authority, trunk: TlsSettings, known: bool
-) -> None:
-    demanding = TlsSettings(trunk.certificate, trunk.key, authorities=authority.certificate, demand=True)
-    client = authority.issue("client", "DNS:client.example") if known else authority.trusted
-    alice, bob = Peer(tls=client), Peer(*at("127.0.0.1", Transport.TLS), tls=demanding)
-    bob.react = bob.accept
-    async with running(alice, bob):
-        alice.call(bob.hop(Transport.TLS, "trunk.example"))
-        if known:
-            await alice.expect(Answered)
-        else:
-            reason = (await alice.expect(Failed)).reason
-            assert reason.endswith("closed the connection; it may want to see a certificate of ours")
-
-
-@pytest.mark.parametrize(
-    ("settings", "why"),
-    [
-        (TlsSettings(), "needs a certificate"),
-        (
-            TlsSettings("/nowhere/a.pem", "/nowhere/a.key"),
-            "/nowhere/a.pem with the key /nowhere/a.key",
-        ),
-        (TlsSettings("/nowhere/a.pem", authorities="/nowhere/ca.pem"), "read from /nowhere/ca.pem"),
-    ],
-)
-async def test_listening_for_tls_says_what_it_lacks(settings: TlsSettings, why: str) -> None:
-    with pytest.raises(TlsError, match=why):
-        await Peer(*at("127.0.0.1", Transport.TLS), tls=settings).line.start()

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sip.dead_hops import DeadHops
 from sip.line import Hop, Transport
-from sip.message import Headers, Request, Response, Via
+from sip.message import Headers, Request, Response
 from sip.timers import Timers
 from sip.transaction import (
     INVITE_CLIENT,
@@ -20,14 +18,12 @@ from sip.transaction import (
     OTHER_SERVER,
     ClientTransaction,
     Failure,
-    Input,
     ServerTransaction,
     State,
     Table,
     acknowledgement,
 )
-from sip.transaction_layer import TransactionLayer, response_address
-from tests.sip.link import ALICE, BOB
+from tests.sip.link import BOB
 
 
 def request(method: str, branch: str = "z9hG4bK-1", **more: str) -> Request:
@@ -355,85 +351,3 @@ def test_whatever_happens_a_transaction_ends_once_and_then_is_silent(inputs: lis
         assert transaction.terminated
         assert bench.ended == 1
         assert bench.timers.next_deadline() is None
-
-
-# --- matching -----------------------------------------------------------------------------------------------
-
-
-def layer(limit: int = 100) -> TransactionLayer:
-    timers = Timers()
-    return TransactionLayer(timers, Random(1), lambda peer: ALICE.address, DeadHops(timers), limit=limit)
-
-
-def test_a_request_is_known_by_branch_sent_by_and_method() -> None:
-    transactions = layer()
-    transactions.serve(request("INVITE"), BOB)
-    assert transactions.absorb(request("INVITE"), 0)
-    assert transactions.absorb(request("ACK"), 0)
-    assert not transactions.absorb(request("BYE"), 0)
-    assert not transactions.absorb(request("INVITE", "z9hG4bK-2"), 0)
-    other = request("INVITE", Via="SIP/2.0/UDP 192.0.2.9:5060;branch=z9hG4bK-1")
-    assert not transactions.absorb(other, 0)
-    assert transactions.merged(other)
-    assert transactions.cancelled(request("CANCEL")) is not None
-
-
-def test_a_branch_without_the_magic_cookie_is_no_name() -> None:
-    transactions = layer()
-    transactions.serve(request("INVITE", "1"), BOB)
-    assert transactions.absorb(request("INVITE", "1"), 0)
-    assert not transactions.absorb(request("INVITE", "1", **{"Call-ID": "d"}), 0)
-
-
-def test_too_many_requests_are_dropped() -> None:
-    transactions = layer(limit=2)
-    assert transactions.serve(request("INFO", "z9hG4bK-1"), BOB)
-    assert transactions.serve(request("INFO", "z9hG4bK-2"), BOB)
-    assert transactions.serve(request("INFO", "z9hG4bK-3"), BOB) is None
-    assert len(transactions) == 2
-
-
-@pytest.mark.parametrize("change", ["branch", "method", "via"])
-def test_a_response_to_something_else_is_dropped(change: str) -> None:
-    transactions = layer()
-    delivered: list[int] = []
-    sent = request("OPTIONS")
-    sent.headers.remove("Via")
-    sent = transactions.request(
-        sent, [BOB], lambda response, source, now: delivered.append(response.status), lambda *_: None, 0
-    ).request
-    wrong = response(sent, 200)
-    if change == "branch":
-        wrong.headers.set("Via", "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKother")
-    elif change == "method":
-        wrong.headers.set("CSeq", "1 INVITE")
-    else:
-        wrong.headers.add("Via", "SIP/2.0/UDP 192.0.2.7:5060;branch=z9hG4bKx")
-    transactions.receive_response(wrong, BOB, 0)
-    assert delivered == []
-    transactions.receive_response(response(sent, 200), BOB, 0)
-    assert delivered == [200]
-
-
-@pytest.mark.parametrize(
-    ("via", "destination"),
-    [
-        ("SIP/2.0/UDP 10.0.0.1:5070;branch=z9hG4bK1;rport", Hop("198.51.100.7", 1024)),
-        ("SIP/2.0/UDP 10.0.0.1:5070;branch=z9hG4bK1", Hop("198.51.100.7", 5070)),
-        ("SIP/2.0/UDP pbx.example;branch=z9hG4bK1", Hop("198.51.100.7", 5060)),
-    ],
-)
-def test_responses_go_where_the_request_came_from(via: str, destination: Hop) -> None:
-    assert response_address(Via.parse(via), Hop("198.51.100.7", 1024)) == destination
-
-
-def test_inputs_without_a_place_in_a_table_change_nothing() -> None:
-    assert (State.CONFIRMED, Input.REQUEST) not in INVITE_SERVER
-    bench = Bench()
-    transaction = bench.server("INVITE")
-    transaction.respond(response(transaction.request, 486), bench.now)
-    transaction.acknowledged(bench.now)
-    transaction.repeated(bench.now)
-    transaction.respond(response(transaction.request, 200), bench.now)
-    assert transaction.state is State.CONFIRMED
-    assert len(bench.sent) == 1
