@@ -40,6 +40,9 @@ _SIP_TRANSPORTS = (
     "sip.resolver",
 )
 _SIP_BACKENDS = ("sip.remote", "sip.pjsua")
+_VIRTUAL_SHELL = tuple(
+    f"t38fsp.virtual.{module}" for module in ("background", "fixtures", "paper", "sockets", "trial")
+)
 _VOCABULARY = "t38fsp.t30.vocabulary"
 _WORDS = ("t38fsp.events", "t38fsp.jobs", "t38fsp.results", "t38fsp.status")
 _SANS_IO_ROOMS = ("t38fsp.t30", "t38fsp.t4", "t38fsp.t38", "t38fsp.audio", "t38fsp.call")
@@ -57,6 +60,12 @@ ROOMS = (
     Room("call", ("t38fsp.call",), ("sip.line", "sip.sdp", *_WORDS, *_SANS_IO_ROOMS), sans_io=True),
     Room("engine", ("t38fsp.engine",), ("sip", "t38fsp.image", *_WORDS, *_SANS_IO_ROOMS)),
     Room("virtual", ("t38fsp.virtual",), ("sip", *_WORDS, *_SANS_IO_ROOMS), sans_io=True),
+    Room(
+        "virtual shell",
+        _VIRTUAL_SHELL,
+        ("sip", "t38fsp.engine.media", "t38fsp.image", "t38fsp.virtual", *_WORDS, *_SANS_IO_ROOMS),
+        frozenset({"pytest"}),
+    ),
     Room("trace", ("t38fsp.trace",), ("sip.line", _VOCABULARY, *_WORDS)),
     Room(
         "provider",
@@ -66,6 +75,7 @@ ROOMS = (
             "t38fsp.address",
             "t38fsp.callers",
             "t38fsp.configuration",
+            "t38fsp.layers",
             "t38fsp.passwords",
             "t38fsp.dialling",
             "t38fsp.endpoint",

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from t38fsp import __version__
+from t38fsp.cli import virtual_gateway
 from t38fsp.cli.exits import Exit
 from t38fsp.cli.running import finish
 from t38fsp.jobs import Switch
@@ -186,6 +187,9 @@ def routes(
     from t38fsp.cli import routes as command
 
     raise finish(lambda: command.run(config, as_json))
+
+
+app.command("virtual-gateway", epilog=virtual_gateway.EXITS)(virtual_gateway.virtual_gateway)
 
 
 def _settings(

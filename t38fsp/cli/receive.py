@@ -21,13 +21,18 @@ from t38fsp.provider import FaxProvider, IncomingFax
 
 
 def run(output: Path, chosen: Chosen, count: int, as_json: bool) -> Exit:
+    writable(output)
+    return running.run(_receive(output, chosen, count, as_json))
+
+
+def writable(output: Path) -> None:
+    """Make the directory, and see that it takes files. Raises CommandError."""
     try:
         output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=output):
             pass
     except OSError as error:
         raise CommandError.unwritable(output, error) from error
-    return running.run(_receive(output, chosen, count, as_json))
 
 
 async def _receive(output: Path, chosen: Chosen, count: int, as_json: bool) -> Exit:
@@ -76,7 +81,7 @@ class _Desk:
         report = self.reporter.call(f"[{number}] ")
         report.line(f"call from {call.caller}")
         try:
-            file = _new_file(self.output, number)
+            file = new_file(self.output, number)
         except OSError as error:
             # The next call may find more room.
             call.refuse()
@@ -111,7 +116,7 @@ async def _refuse_all(provider: FaxProvider) -> None:
         call.refuse()
 
 
-def _new_file(output: Path, number: int) -> Path:
+def new_file(output: Path, number: int) -> Path:
     """An empty file that only its owner may read."""
     stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     for attempt in itertools.count(1):

@@ -1,4 +1,4 @@
-"""The virtual gateway: one SIP address with fax machines behind it, that behaves as badly as it is told to.
+"""The virtual gateway: fax machines behind a SIP line, that behaves as badly as it is told to.
 
 Sans-IO: it runs in simulated time (:class:`SimulatedGateway`) and on real sockets
 (``t38fsp.virtual.sockets``). The quirks are listed in ``t38fsp.virtual.quirks``.
@@ -7,193 +7,218 @@ Sans-IO: it runs in simulated time (:class:`SimulatedGateway`) and on real socke
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from random import Random
 
 from sip.agent import UserAgent
-from sip.line import Address, CallRequest, Credentials, Hop, Incoming, LineEvent
+from sip.line import Address, CallRequest, Hop, Incoming, Line, LineEvent
 from t38fsp.audio.leg import Role
+from t38fsp.events import FaxEvent
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t30.vocabulary import PageFormat
-from t38fsp.virtual.gateway_call import GatewayCall, Outgoing, Surroundings
+from t38fsp.virtual.gateway_call import GatewayCall
 from t38fsp.virtual.machine import FaxMachine, PageSource, PageStore, ReceivingMachine, SendingMachine
 from t38fsp.virtual.network import VirtualNetwork
 from t38fsp.virtual.points import Quirk
 from t38fsp.virtual.simulator import Alarm, Simulator
+from t38fsp.virtual.surroundings import Destination, Outgoing, Surroundings
+
+
+@dataclass(frozen=True, slots=True)
+class _Answering:
+    """How calls are taken."""
+
+    paper: Callable[[Incoming], PageStore]
+    quirks: tuple[Quirk, ...]
+    machine: ReceiveOptions
 
 
 class VirtualGateway:
-    """Answers calls with a receiving machine, and places calls with a sending one.
+    """Answers calls with a receiving machine, and places calls with a sending one, on ``line``.
 
-    ``address`` is where it takes SIP over UDP. ``open_media`` makes a media address; ``media_closed`` is told
-    when one is needed no more. Datagrams come out of :meth:`take_datagrams` with the address to send from.
+    ``open_media`` makes a media address for a call with that peer; ``media_closed`` is told when one is done
+    with. Datagrams come out of :meth:`take_datagrams` with the address to send from, events of the calls
+    out of :meth:`take_events`.
     """
 
     def __init__(
         self,
-        address: Address,
-        open_media: Callable[[], Address],
+        line: Line,
+        open_media: Callable[[Hop], Address],
         random: Random,
         *,
         media_closed: Callable[[Address], None] = lambda address: None,
     ) -> None:
-        self.address = address
         self.calls: list[GatewayCall] = []
         """Every call so far, in order."""
-        self.on_over: Callable[[GatewayCall], None] = lambda call: None
-        """Told of each call that is over."""
-        self._agent = UserAgent(contact_address=address, user_agent="t38fsp virtual gateway", random=random)
+        self._line = line
         self._random = random
         self._open_media = open_media
         self._media_closed = media_closed
         self._running: dict[int, GatewayCall] = {}
-        self._answering: tuple[PageStore, ReceiveOptions, tuple[Quirk, ...]] | None = None
+        self._answering: _Answering | None = None
         self._outgoing: list[Outgoing] = []
+        self._events: list[tuple[GatewayCall, FaxEvent]] = []
 
     # --- what it does ---------------------------------------------------------------------------------------
 
     def answer_calls(
-        self, pages: PageStore, quirks: Sequence[Quirk] = (), machine: ReceiveOptions | None = None
+        self,
+        paper: Callable[[Incoming], PageStore],
+        quirks: Sequence[Quirk] = (),
+        machine: ReceiveOptions | None = None,
     ) -> None:
-        """Take every call from now on, with these quirks; until then calls get 486."""
-        self._answering = pages, machine or ReceiveOptions(), tuple(quirks)
+        """Take every call from now on, with these quirks; until then calls get 486.
+
+        ``paper`` is asked for each call where its pages go; an OSError refuses the call with 503.
+        """
+        self._answering = _Answering(paper, tuple(quirks), machine or ReceiveOptions())
 
     def call(
         self,
-        target: str,
-        hop: Address,
+        destination: Destination,
         pages: PageSource,
         formats: Sequence[PageFormat],
         now: float,
         quirks: Sequence[Quirk] = (),
         machine: TransmitOptions | None = None,
-        credentials: Credentials | None = None,
     ) -> GatewayCall:
-        """Send the pages to ``target`` (a SIP URI), which is reached at ``hop``."""
+        """Send the pages there. Raises OSError when no media address can be had, and SipError of the line."""
 
         def behind(call: GatewayCall) -> FaxMachine:
             return SendingMachine(pages, formats, machine, paper_seconds=call.habits.paper_seconds)
 
-        call = GatewayCall(self._surroundings(), Role.CALLING, behind, quirks, now)
+        surroundings = self._surroundings(destination.hops[0])
+        call = GatewayCall(surroundings, Role.CALLING, behind, quirks, now)
         call.place(
             lambda media, media_address: CallRequest(
-                target=target,
-                caller=f"sip:machine@{self.address[0]}",
-                destination=[Hop(*hop)],
+                target=destination.target,
+                caller=destination.caller,
+                destination=destination.hops,
                 media=media,
                 media_address=media_address,
                 answerer=call.answerer,
-                credentials=credentials,
+                credentials=destination.credentials,
             )
         )
         self._add(call)
-        self._flush(now)
+        self._flush()
         return call
+
+    def abort(self, now: float) -> None:
+        """End every call, and take none any more."""
+        self._answering = None
+        for call in list(self._running.values()):
+            call.abort(now)
+        self._flush()
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is left of any call."""
-        return self._agent.idle and not self._running
+        """Whether no call is left."""
+        return not self._running
 
     # --- in and out -----------------------------------------------------------------------------------------
 
-    def receive(self, data: bytes, source: Address, at: Address, now: float) -> None:
-        """A datagram came from ``source`` to the address ``at`` of ours."""
-        if at == self.address:
-            self._agent.receive(data, Hop(*source), now)
-        else:
-            for call in self._running.values():
-                if call.hears(at):
-                    call.datagram_received(data, now)
-                    break
-        self._flush(now)
+    def line_event(self, event: LineEvent, now: float) -> None:
+        """An event of the line."""
+        if isinstance(event, Incoming):
+            self._on_incoming(event, now)
+        elif event.call in self._running:
+            self._running[event.call].line_event(event, now)
+        self._flush()
+
+    def receive(self, data: bytes, at: Address, now: float) -> None:
+        """A datagram came to the media address ``at`` of ours."""
+        for call in self._running.values():
+            if call.hears(at):
+                call.datagram_received(data, now)
+                break
+        self._flush()
 
     def next_deadline(self) -> float | None:
-        times = [self._agent.next_deadline(), *(call.next_deadline() for call in self._running.values())]
+        times = [call.next_deadline() for call in self._running.values()]
         return min((time for time in times if time is not None), default=None)
 
     def handle_deadline(self, now: float) -> None:
-        self._agent.handle_deadline(now)
         for call in list(self._running.values()):
             due = call.next_deadline()
             if due is not None and due <= now:
                 call.handle_deadline(now)
-        self._flush(now)
+        self._flush()
 
     def take_datagrams(self) -> list[Outgoing]:
         taken, self._outgoing = self._outgoing, []
         return taken
 
+    def take_events(self) -> list[tuple[GatewayCall, FaxEvent]]:
+        """What happened in which call; the last event of each is Finished."""
+        taken, self._events = self._events, []
+        return taken
+
     # --- joining them ---------------------------------------------------------------------------------------
 
-    def _surroundings(self) -> Surroundings:
-        return Surroundings(self._agent, self._open_media, self._random)
+    def _surroundings(self, peer: Hop) -> Surroundings:
+        return Surroundings(self._line, lambda: self._open_media(peer), self._random)
 
     def _add(self, call: GatewayCall) -> None:
         self.calls.append(call)
         self._running[call.line_call] = call
 
-    def _flush(self, now: float) -> None:
-        """Carry what one part gives to the next until nothing moves."""
-        moving = True
-        while moving:
-            line_events = self._agent.take_events()
-            for event in line_events:
-                self._on_line_event(event, now)
-            datagrams = self._agent.take_datagrams()
-            self._outgoing += [Outgoing(self.address, hop.address, data) for data, hop in datagrams]
-            moving = bool(line_events or datagrams)
+    def _flush(self) -> None:
         for call in list(self._running.values()):
             self._outgoing += call.take_datagrams()
+            self._events += [(call, event) for event in call.take_events()]
             if call.over:
                 del self._running[call.line_call]
                 for media in call.media:
                     self._media_closed(media)
-                self.on_over(call)
-
-    def _on_line_event(self, event: LineEvent, now: float) -> None:
-        if isinstance(event, Incoming):
-            self._on_incoming(event, now)
-        elif event.call in self._running:
-            self._running[event.call].line_event(event, now)
 
     def _on_incoming(self, incoming: Incoming, now: float) -> None:
-        if self._answering is None:
-            self._agent.refuse(incoming.call, 486, now)
+        answering = self._answering
+        if answering is None:
+            self._line.refuse(incoming.call, 486, now)
             return
-        pages, options, quirks = self._answering
 
         def behind(call: GatewayCall) -> FaxMachine:
             return ReceivingMachine(
                 pages,
-                options,
+                answering.machine,
                 ced=call.habits.ced,
                 paper_seconds=call.habits.paper_seconds,
                 judge=call.judge,
             )
 
-        call = GatewayCall(self._surroundings(), Role.ANSWERING, behind, quirks, now)
+        try:
+            pages = answering.paper(incoming)
+            surroundings = self._surroundings(incoming.source)
+            call = GatewayCall(surroundings, Role.ANSWERING, behind, answering.quirks, now)
+        except OSError:
+            self._line.refuse(incoming.call, 503, now)
+            return
         call.take(incoming)
         self._add(call)
 
 
 class SimulatedGateway:
-    """A virtual gateway on a virtual network, in simulated time."""
+    """A virtual gateway with a SIP address of its own on a virtual network, in simulated time."""
 
     def __init__(
         self, simulator: Simulator, network: VirtualNetwork, address: Address, random: Random
     ) -> None:
         self._simulator = simulator
         self._network = network
+        self._address = address
         self._next_port = 20_000
-        self.gateway = VirtualGateway(address, self._open_media, random, media_closed=network.unbind)
+        self._agent = UserAgent(contact_address=address, user_agent="t38fsp virtual gateway", random=random)
+        self.gateway = VirtualGateway(self._agent, self._open_media, random, media_closed=network.unbind)
         self._alarm = Alarm(simulator, self._on_deadline)
-        network.bind(address, self._receiver(address))
+        network.bind(address, self._receive_sip)
 
     def answer_calls(
         self, pages: PageStore, quirks: Sequence[Quirk] = (), machine: ReceiveOptions | None = None
     ) -> None:
-        """As VirtualGateway."""
-        self.gateway.answer_calls(pages, quirks, machine)
+        """Take every call from now on; the pages of all of them go to ``pages``."""
+        self.gateway.answer_calls(lambda incoming: pages, quirks, machine)
 
     def call(
         self,
@@ -204,29 +229,48 @@ class SimulatedGateway:
         quirks: Sequence[Quirk] = (),
         machine: TransmitOptions | None = None,
     ) -> GatewayCall:
-        """As VirtualGateway, now."""
-        call = self.gateway.call(target, hop, pages, formats, self._simulator.now, quirks, machine)
+        """Send the pages to ``target`` (a SIP URI), which is reached at ``hop``, now."""
+        destination = Destination(target, [Hop(*hop)], f"sip:machine@{self._address[0]}")
+        call = self.gateway.call(destination, pages, formats, self._simulator.now, quirks, machine)
         self._settle()
         return call
 
-    def _open_media(self) -> Address:
-        address = self.gateway.address[0], self._next_port
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is left of any call."""
+        return self._agent.idle and self.gateway.idle
+
+    def _open_media(self, peer: Hop) -> Address:
+        address = self._address[0], self._next_port
         self._next_port += 2
-        self._network.bind(address, self._receiver(address))
+        self._network.bind(address, lambda data, source: self._receive_media(data, address))
         return address
 
-    def _receiver(self, at: Address) -> Callable[[bytes, Address], None]:
-        def receive(data: bytes, source: Address) -> None:
-            self.gateway.receive(data, source, at, self._simulator.now)
-            self._settle()
+    def _receive_sip(self, data: bytes, source: Address) -> None:
+        self._agent.receive(data, Hop(*source), self._simulator.now)
+        self._settle()
 
-        return receive
+    def _receive_media(self, data: bytes, at: Address) -> None:
+        self.gateway.receive(data, at, self._simulator.now)
+        self._settle()
 
     def _on_deadline(self) -> None:
+        self._agent.handle_deadline(self._simulator.now)
         self.gateway.handle_deadline(self._simulator.now)
         self._settle()
 
     def _settle(self) -> None:
+        """Carry what one part gives to the next until nothing moves."""
+        moving = True
+        while moving:
+            line_events = self._agent.take_events()
+            for event in line_events:
+                self.gateway.line_event(event, self._simulator.now)
+            datagrams = self._agent.take_datagrams()
+            for data, hop in datagrams:
+                self._network.send(self._address, hop.address, data)
+            moving = bool(line_events or datagrams)
         for datagram in self.gateway.take_datagrams():
             self._network.send(datagram.source, datagram.destination, datagram.data)
-        self._alarm.set(self.gateway.next_deadline())
+        times = [self._agent.next_deadline(), self.gateway.next_deadline()]
+        self._alarm.set(min((time for time in times if time is not None), default=None))

@@ -8,13 +8,9 @@ All that is honest comes from the product's own parts. What is not comes from qu
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
-from itertools import count
-from random import Random
 
 from sip.line import (
     Address,
@@ -23,7 +19,6 @@ from sip.line import (
     Ended,
     Failed,
     Incoming,
-    Line,
     LineEvent,
     MediaChanged,
 )
@@ -38,40 +33,30 @@ from t38fsp.call.media import (
     audio_offer,
     image_offer,
 )
+from t38fsp.events import FaxEvent
+from t38fsp.results import FaxResult
 from t38fsp.t30.outputs import RevokeBurst, SendBurst
 from t38fsp.t30.vocabulary import Burst, PageQuality
 from t38fsp.t38 import ifp
 from t38fsp.t38.ifp import Syntax
-from t38fsp.t38.udptl import Counters
 from t38fsp.t38.values import Indicator
+from t38fsp.virtual.agenda import Agenda
 from t38fsp.virtual.gateway_t38 import GatewayT38, through
 from t38fsp.virtual.machine import FaxMachine
 from t38fsp.virtual.points import Habits, Moment, Quirk
+from t38fsp.virtual.surroundings import Outgoing, Surroundings
+from t38fsp.virtual.telling import Telling
 
+_PATIENCE = 60.0
+"""Seconds that nobody answers, or that nobody switches, before the call is given up."""
 _LINGER = 5.0
 """Seconds that the far end is left to hang up after the fax, when it placed the call."""
 _OLD_MEDIA = 1.0
 """Seconds that an old media address is listened to, for what is on its way there."""
+_ABORT_LIMIT = 1.9
+"""Seconds that an abort leaves the machine to say DCN."""
 _DRAIN = 0.4
 """Seconds between our DCN and BYE."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A datagram to send from an address of ours."""
-
-    source: Address
-    destination: Address
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a call needs of its host. ``open_media`` makes an address to send from and receive at."""
-
-    line: Line
-    open_media: Callable[[], Address]
-    random: Random
 
 
 class _Phase(Enum):
@@ -82,9 +67,9 @@ class _Phase(Enum):
 
 
 class GatewayCall:
-    """Feed it line events and datagrams, come back at ``next_deadline``, then drain ``take_datagrams``.
+    """Feed it line events and datagrams, come back at ``next_deadline``, then drain each ``take_…``.
 
-    ``happened`` counts how often each quirk showed itself; ``machine`` says what became of the fax.
+    ``happened`` counts how often each quirk showed itself; ``result`` says what became of the fax.
     """
 
     def __init__(
@@ -99,8 +84,6 @@ class GatewayCall:
         self.random = surroundings.random
         self.role = role
         self.happened: Counter[str] = Counter()
-        self.ended: Ended | Failed | None = None
-        """How SIP ended."""
         habits = Habits()
         for quirk in quirks:
             habits = quirk.habits(habits)
@@ -113,14 +96,15 @@ class GatewayCall:
         self._old_media_until = float("-inf")
         self._remote: Address | None = None
         self._phase = _Phase.SETUP
+        self._hung_up = False
         self._stages = [quirk.stage(self) for quirk in quirks]
         self.machine = machine(self)
+        self._telling = Telling(self.machine.pages, now)
         self._machine_up = False
         self._audio: AudioLeg | None = None
         self._t38 = GatewayT38(self, self._stages)
         self._outgoing: list[Outgoing] = []
-        self._actions: list[tuple[float, int, Callable[[], None]]] = []
-        self._order = count()
+        self._agenda = Agenda()
 
     # --- placing and taking ---------------------------------------------------------------------------------
 
@@ -139,6 +123,7 @@ class GatewayCall:
     def place(self, request: Callable[[Sequence[MediaDescription], str], CallRequest]) -> None:
         """Send the INVITE that ``request`` makes of our offer and media address."""
         self.line_call = self._line.place(request(self._first_offer(), self.media[0][0]), self.now)
+        self._enter(_Phase.SETUP)
 
     def _first_offer(self) -> Sequence[MediaDescription]:
         if self.habits.switch_after == 0:
@@ -158,9 +143,20 @@ class GatewayCall:
         return self._phase is _Phase.OVER
 
     @property
-    def counters(self) -> Counters:
-        """Of the line from the far end."""
-        return self._t38.counters
+    def result(self) -> FaxResult | None:
+        """As the machine sees it; None until the call is over."""
+        return self._telling.result
+
+    def abort(self, now: float) -> None:
+        """End the call: DCN if there is a fax, and BYE."""
+        self.now = now
+        self._telling.aborted()
+        if self._machine_up and not self.finished:
+            self.machine.abort(now)
+            self.after(_ABORT_LIMIT, self.hang_up)
+        else:
+            self.hang_up()
+        self._pump()
 
     @property
     def syntax(self) -> Syntax:
@@ -172,13 +168,14 @@ class GatewayCall:
         self.now = now
         match event:
             case Answered():
-                self._phase = _Phase.AUDIO
-                self._on_media(event.local, event.remote)
+                self._enter(_Phase.AUDIO)
+                self._telling.answered(event)
+                self._on_media(event.local, event.remote, ours=self.role is Role.CALLING)
                 self._tell(Moment.ANSWERED)
                 if self._phase is _Phase.AUDIO and self.role is Role.ANSWERING:
                     self._plan_switch()
             case MediaChanged():
-                self._on_media(event.local, event.remote)
+                self._on_media(event.local, event.remote, ours=event.ours)
             case Ended() | Failed():
                 self._on_end(event)
         self._pump()
@@ -192,10 +189,15 @@ class GatewayCall:
                 self._audio.receive(datagram, now)
         self._pump()
 
+    def _enter(self, phase: _Phase) -> None:
+        """A phase that nobody stays in for ever."""
+        self._phase = phase
+        self.after(_PATIENCE, lambda: self.hang_up() if self._phase is phase else None)
+
     def next_deadline(self) -> float | None:
         if self._phase is _Phase.OVER:
             return None
-        times = [self._t38.next_deadline(), self._actions[0][0] if self._actions else None]
+        times = [self._t38.next_deadline(), self._agenda.next_deadline()]
         if self._audio is not None:
             times.append(self._audio.next_deadline())
         if self._machine_up:
@@ -204,8 +206,7 @@ class GatewayCall:
 
     def handle_deadline(self, now: float) -> None:
         self.now = now
-        while self._actions and self._actions[0][0] <= now:
-            heapq.heappop(self._actions)[2]()
+        self._agenda.handle_deadline(now)
         if self._audio is not None:
             self._audio.handle_deadline(now)
         self._t38.handle_deadline(now)
@@ -220,13 +221,17 @@ class GatewayCall:
         taken, self._outgoing = self._outgoing, []
         return taken
 
+    def take_events(self) -> list[FaxEvent]:
+        """What happened, for whoever watches."""
+        return self._telling.take_events()
+
     # --- what quirks may ask for ----------------------------------------------------------------------------
 
     def note(self, name: str) -> None:
         self.happened[name] += 1
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
-        heapq.heappush(self._actions, (self.now + seconds, next(self._order), action))
+        self._agenda.at(self.now + seconds, lambda now: action())
 
     def play(self, burst: Burst) -> None:
         self._t38.interject(burst, self.now)
@@ -242,6 +247,7 @@ class GatewayCall:
         self._t38.jump(number)
 
     def hang_up(self) -> None:
+        self._hung_up = True
         self._line.hang_up(self.line_call, self.now)
 
     def offer_image(self, *, new_port: bool = False) -> None:
@@ -286,12 +292,12 @@ class GatewayCall:
             media = stage.media_out(media, offer, self)
         return media or ()
 
-    def _on_media(self, local: SessionDescription, remote: SessionDescription) -> None:
+    def _on_media(self, local: SessionDescription, remote: SessionDescription, *, ours: bool) -> None:
         media = agreed_media(local, remote)
         if media is not None:
             self._remote = media.remote
         if isinstance(media, ImageMedia) and self._phase is _Phase.AUDIO:
-            self._switch(media)
+            self._switch(media, ours=ours)
         elif isinstance(media, AudioMedia) and self._phase is _Phase.AUDIO and self._audio is None:
             start = RtpStart(*(self.random.getrandbits(bits) for bits in (32, 16, 32)))
             self._audio = AudioLeg(
@@ -307,8 +313,9 @@ class GatewayCall:
         if self._phase is _Phase.AUDIO:
             self.offer_image(new_port=self.habits.own_t38_port)
 
-    def _switch(self, media: ImageMedia) -> None:
+    def _switch(self, media: ImageMedia, *, ours: bool) -> None:
         self._phase = _Phase.FAX
+        self._telling.switched(ours=ours)
         self._audio = None
         self._t38.switch(media)
         self._tell(Moment.SWITCHED)
@@ -341,7 +348,12 @@ class GatewayCall:
                 self._obey(output)
                 moving = True
             self._t38.plan()
+        self._tell_facts()
         self._see_end()
+
+    def _tell_facts(self) -> None:
+        for fact in self.machine.take_facts():
+            self._telling.of_machine(fact)
 
     def _obey(self, output: SendBurst | RevokeBurst) -> None:
         if isinstance(output, RevokeBurst):
@@ -373,10 +385,12 @@ class GatewayCall:
 
     def _on_end(self, event: Ended | Failed) -> None:
         if self._machine_up:
-            self.machine.line_dropped(self.now)
             self._machine_up = False
+            self.machine.line_dropped(self.now)
+            if not self._hung_up:
+                self._tell_facts()
         self._phase = _Phase.OVER
-        self.ended = event
+        self._telling.over(event, self._t38.counters, self.now, ours=self._hung_up)
         self._t38.close()
-        self._actions.clear()
+        self._agenda.clear()
         self._audio = None

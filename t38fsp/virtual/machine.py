@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import heapq
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from itertools import count
 from typing import Protocol
 
 from t38fsp.t4.checker import LineChecker
@@ -15,7 +13,6 @@ from t38fsp.t30.outputs import (
     Output,
     PageBegun,
     PageData,
-    PageOutcome,
     PageReceived,
     PageWanted,
     RevokeBurst,
@@ -24,6 +21,7 @@ from t38fsp.t30.outputs import (
 from t38fsp.t30.receiver import Receiver
 from t38fsp.t30.transmitter import Transmitter
 from t38fsp.t30.vocabulary import LineSignal, PageFormat, PageMode, PageQuality
+from t38fsp.virtual.agenda import Agenda
 
 PAPER_SECONDS = 0.05
 """What coding or storing a page takes."""
@@ -46,16 +44,16 @@ class PageStore(Protocol):
 class FaxMachine(ABC):
     """A machine on its telephone line. Sans-IO; its pages are coded and stored while it is called."""
 
-    def __init__(self, session: Transmitter | Receiver, paper_seconds: float) -> None:
+    def __init__(self, session: Transmitter | Receiver, paper_seconds: float, pages: int | None) -> None:
+        self.pages = pages
+        """Length of the document to send; None for a machine that receives."""
         self._session = session
         self._paper_seconds = paper_seconds
         self.finished: Finished | None = None
         """How T.30 ended."""
-        self.outcomes: list[PageOutcome] = []
-        """Every attempt at a page."""
+        self._facts: list[Output] = []
         self._bursts: list[SendBurst | RevokeBurst] = []
-        self._jobs: list[tuple[float, int, Callable[[float], None]]] = []
-        self._order = count()
+        self._agenda = Agenda()
 
     @abstractmethod
     def start(self, now: float) -> None:
@@ -78,14 +76,23 @@ class FaxMachine(ABC):
         self._drain(now)
 
     def next_deadline(self) -> float | None:
-        times = [self._session.next_deadline(), self._jobs[0][0] if self._jobs else None]
+        times = [self._session.next_deadline(), self._agenda.next_deadline()]
         return min((time for time in times if time is not None), default=None)
 
     def handle_deadline(self, now: float) -> None:
-        while self._jobs and self._jobs[0][0] <= now:
-            heapq.heappop(self._jobs)[2](now)
+        self._agenda.handle_deadline(now)
         self._session.handle_deadline(now)
         self._drain(now)
+
+    def abort(self, now: float) -> None:
+        """Say DCN and be finished."""
+        self._session.abort(now)
+        self._drain(now)
+
+    def take_facts(self) -> list[Output]:
+        """What there is to tell of the fax: who, how, which pages, and how it ended."""
+        taken, self._facts = self._facts, []
+        return taken
 
     def take_bursts(self) -> list[SendBurst | RevokeBurst]:
         """What to play, and what to stop."""
@@ -97,15 +104,19 @@ class FaxMachine(ABC):
             match output:
                 case SendBurst() | RevokeBurst():
                     self._bursts.append(output)
-                case PageOutcome():
-                    self.outcomes.append(output)
+                case PageWanted() | PageData() | PageReceived():
+                    self._on_output(output, now)
+                case PageBegun():
+                    self._on_output(output, now)
+                    self._facts.append(output)
                 case Finished():
                     self.finished = output
+                    self._facts.append(output)
                 case _:
-                    self._on_output(output, now)
+                    self._facts.append(output)
 
     def _after_paper(self, action: Callable[[float], None], now: float) -> None:
-        heapq.heappush(self._jobs, (now + self._paper_seconds, next(self._order), action))
+        self._agenda.at(now + self._paper_seconds, action)
 
 
 class ReceivingMachine(FaxMachine):
@@ -121,7 +132,7 @@ class ReceivingMachine(FaxMachine):
         judge: Callable[[PageQuality], PageQuality | None] = lambda quality: quality,
     ) -> None:
         self._receiver = Receiver(options or ReceiveOptions())
-        super().__init__(self._receiver, paper_seconds)
+        super().__init__(self._receiver, paper_seconds, None)
         self._pages = pages
         self._ced = ced
         self._judge = judge
@@ -176,7 +187,7 @@ class SendingMachine(FaxMachine):
         paper_seconds: float = PAPER_SECONDS,
     ) -> None:
         self._transmitter = Transmitter(formats, options or TransmitOptions())
-        super().__init__(self._transmitter, paper_seconds)
+        super().__init__(self._transmitter, paper_seconds, len(formats))
         self._pages = pages
 
     def start(self, now: float) -> None:

@@ -134,7 +134,7 @@ class GatewayScene:
         self.simulator.run(limit=LIMIT)
         assert self.simulator.now < LIMIT, "something happens for ever"
         assert self.ours.idle
-        assert self.gateway.gateway.idle
+        assert self.gateway.idle
         return self.result
 
     # --- what became of it ----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
 from enum import Enum
 from typing import get_type_hints
 
@@ -50,11 +51,23 @@ def describe(quirk: Quirk) -> str:
     return f"{quirk.name}={':'.join(values)}" if values else quirk.name
 
 
+def summary(kind: type[Quirk]) -> str:
+    """What the quirk does, in one sentence."""
+    assert kind.__doc__ is not None
+    return " ".join(kind.__doc__.partition("\n\n")[0].split()).replace("``", "")
+
+
+def harm(kind: type[Quirk]) -> str:
+    """Whom the quirk harms, and how; for some also what becomes of the call."""
+    assert kind.__doc__ is not None
+    return " ".join(kind.__doc__.partition("\n\n")[2].split()).replace("``", "")
+
+
 def _parse_quirk(text: str) -> Quirk:
     name, _, values = text.partition("=")
     kind = QUIRKS.get(name.strip().lower())
     if kind is None:
-        raise QuirkError(f"there is no quirk {name!r}; known are {', '.join(sorted(QUIRKS))}")
+        raise QuirkError(f"there is no quirk {name!r}; {_near(name)}")
     hints = get_type_hints(kind)
     wanted = _fields(kind)
     given = values.split(":") if values else []
@@ -64,6 +77,13 @@ def _parse_quirk(text: str) -> Quirk:
         field: _value(name, hints[field], value.strip()) for field, value in zip(wanted, given, strict=False)
     }
     return kind(**arguments)
+
+
+def _near(name: str) -> str:
+    near = get_close_matches(name.strip().lower(), QUIRKS, n=4, cutoff=0.5)
+    if not near:
+        return f"among the {len(QUIRKS)} that there are is nothing like it"
+    return f"near it are {' and '.join(near)}" if len(near) < 3 else f"near it are {', '.join(near)}"
 
 
 def _fields(kind: type[Quirk]) -> list[str]:
@@ -91,4 +111,4 @@ def _written(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-__all__ = ["QUIRKS", "QuirkError", "check_combination", "describe", "parse_quirks"]
+__all__ = ["QUIRKS", "QuirkError", "check_combination", "describe", "harm", "parse_quirks", "summary"]

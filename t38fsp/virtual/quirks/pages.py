@@ -185,9 +185,9 @@ class _Storm(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class IgnoresCtc(Quirk):
-    """Never answers CTC. Shows together with ppr-storm.
+    """Never answers CTC.
 
-    Whoever has no other way to a lower rate ends the call there.
+    Whoever has no other way to a lower rate ends the call there. Shows together with ppr-storm.
     """
 
     name: ClassVar[str] = "ignores-ctc"

@@ -1,0 +1,252 @@
+"""What ``t38fsp virtual-gateway`` does: takes calls into files, or sends a document."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from sip.errors import SipError
+from sip.line import Address, Incoming
+from sip.uri import Uri
+from t38fsp.address import AddressError, listen_address, peer_address, target_uri
+from t38fsp.cli import running, sentences
+from t38fsp.cli.exits import CommandError, Exit, exit_for
+from t38fsp.cli.receive import new_file, writable
+from t38fsp.cli.report import CallReport, Reporter, print_json
+from t38fsp.events import FaxEvent, Finished
+from t38fsp.image.errors import DocumentError
+from t38fsp.results import FaxResult
+from t38fsp.t30.options import ReceiveOptions, TransmitOptions
+from t38fsp.virtual.gateway_call import GatewayCall
+from t38fsp.virtual.network import Faults
+from t38fsp.virtual.paper import Document, Tray
+from t38fsp.virtual.points import Quirk
+from t38fsp.virtual.quirks import QUIRKS, QuirkError, describe, harm, parse_quirks, summary
+from t38fsp.virtual.sockets import SocketGateway
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The fax machine behind the gateway."""
+
+    ecm: bool
+    max_rate: int
+    station_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The gateway as the options describe it."""
+
+    listen: Address
+    quirks: tuple[Quirk, ...]
+    faults: Faults
+    transmit: TransmitOptions
+    receive: ReceiveOptions
+    seed: int | None
+
+    @classmethod
+    def of(cls, listen: str, quirks: list[str], faults: Faults, machine: Machine, seed: int | None) -> Plan:
+        """Raises CommandError."""
+        try:
+            return cls(
+                listen_address(listen),
+                parse_quirks(",".join(quirks)),
+                faults,
+                TransmitOptions(machine.station_id, machine.ecm, machine.max_rate),
+                ReceiveOptions(machine.station_id, machine.ecm, max_rate=machine.max_rate),
+                seed,
+            )
+        except AddressError as error:
+            raise CommandError(f"--listen {error}", Exit.USAGE) from error
+        except QuirkError as error:
+            raise CommandError(f"{error}; --list-quirks tells them all", Exit.USAGE) from error
+        except ValueError as error:
+            raise CommandError(str(error), Exit.USAGE) from error
+
+    def gateway(self) -> SocketGateway:
+        return SocketGateway(self.listen, self.quirks, self.faults, random=Random(self.seed))
+
+
+def list_quirks(as_json: bool) -> Exit:
+    """Print every quirk with its values, or those that hold when none are given."""
+    for name, kind in QUIRKS.items():
+        usual = describe(kind())
+        if as_json:
+            roles = sorted(role.name.lower() for role in kind.roles)
+            told = {"name": name, "usual": usual, "does": summary(kind), "harms": harm(kind), "roles": roles}
+            print(json.dumps(told))
+        else:
+            print(f"{usual:24} {summary(kind)}")
+    return Exit.COMPLETED
+
+
+# --- sending ------------------------------------------------------------------------------------------------
+
+
+def send(plan: Plan, to: str, document: Path, via: str | None, as_json: bool) -> Exit:
+    """Raises CommandError."""
+    try:
+        peer = None if via is None else peer_address(via)
+        target = target_uri(to, peer)
+        paper = Document(document)
+    except AddressError as error:
+        raise CommandError(str(error), Exit.BAD_NUMBER) from error
+    except DocumentError as error:
+        raise CommandError(str(error), Exit.BAD_DOCUMENT) from error
+    return running.run(_send(plan, target, paper, peer, as_json))
+
+
+async def _send(plan: Plan, target: str, paper: Document, via: str | None, as_json: bool) -> Exit:
+    gateway = plan.gateway()
+    over = asyncio.Event()
+    with Reporter(as_json=as_json) as reporter:
+        report = reporter.call()
+
+        def on_event(call: GatewayCall, event: FaxEvent) -> None:
+            report.event(event)
+            if isinstance(event, Finished):
+                over.set()
+
+        gateway.on_event = on_event
+        call = None
+        await _start(gateway)
+        try:
+            report.line(f"calling {target}")
+            call = await gateway.call(target, paper, plan.transmit, via=via)
+            await over.wait()
+        except asyncio.CancelledError:
+            # The call is ended; its result says how far it came.
+            if call is None:
+                raise
+        except (SipError, OSError) as error:
+            raise CommandError(str(error), Exit.BAD_NUMBER) from error
+        finally:
+            await gateway.close()
+    result = call.result
+    if result is None:
+        raise CommandError("cancelled; the far end did not say goodbye", Exit.CANCELLED)
+    status = exit_for(result)
+    if as_json:
+        print_json(result, exit_status=status, target=target, quirks=_shown(plan, call))
+    else:
+        _tell(report, plan, call, result)
+    return status
+
+
+async def _start(gateway: SocketGateway) -> Address:
+    try:
+        return await gateway.start()
+    except SipError as error:
+        raise CommandError(str(error), Exit.ERROR) from error
+
+
+# --- receiving ----------------------------------------------------------------------------------------------
+
+
+def receive(plan: Plan, output: Path, count: int, as_json: bool) -> Exit:
+    """Raises CommandError."""
+    writable(output)
+    return running.run(_receive(plan, output, count, as_json))
+
+
+async def _receive(plan: Plan, output: Path, count: int, as_json: bool) -> Exit:
+    with Reporter(as_json=as_json) as reporter:
+        gateway = plan.gateway()
+        desk = _Desk(plan, output, count, as_json, reporter)
+        gateway.on_event = desk.on_event
+        host, port = await _start(gateway)
+        gateway.answer_calls(desk.paper, plan.receive)
+        reporter.line(f"listening on {Uri('sip', None, host, port)}")
+        try:
+            await desk.done.wait()
+        except asyncio.CancelledError:
+            await gateway.close()
+            # Being stopped is how it ends; only a call that this cut off is a failure.
+            return Exit.CANCELLED if Exit.CANCELLED in desk.exits else Exit.COMPLETED
+        await gateway.close()
+    return next((status for status in desk.exits if status is not Exit.COMPLETED), Exit.COMPLETED)
+
+
+@dataclass(slots=True)
+class _Fax:
+    """One incoming call, and where its pages go."""
+
+    caller: str
+    called: str
+    tray: Tray
+    report: CallReport
+
+
+@dataclass(slots=True)
+class _Desk:
+    """Gives each call a file, and tells what became of it."""
+
+    plan: Plan
+    output: Path
+    count: int
+    as_json: bool
+    reporter: Reporter
+    exits: list[Exit] = field(default_factory=list)
+    """How the calls so far ended."""
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+    _faxes: dict[int, _Fax] = field(default_factory=dict)
+    _taken: int = 0
+
+    def paper(self, incoming: Incoming) -> Tray:
+        """Where the pages of a call go. Raises OSError when there is no place, or no more is wanted."""
+        if self._taken == self.count != 0:
+            raise OSError("as many calls have come as were to be taken")
+        number = self._taken + 1
+        tray = Tray(new_file(self.output, number))
+        self._taken = number
+        report = self.reporter.call(f"[{number}] ")
+        report.line(f"call from {incoming.caller}")
+        self._faxes[incoming.call] = _Fax(incoming.caller, incoming.called, tray, report)
+        return tray
+
+    def on_event(self, call: GatewayCall, event: FaxEvent) -> None:
+        fax = self._faxes[call.line_call]
+        fax.report.event(event)
+        if not isinstance(event, Finished):
+            return
+        del self._faxes[call.line_call]
+        with suppress(OSError):
+            # The pages are there, whatever becomes of their count.
+            fax.tray.finish()
+        if not fax.tray.pages:
+            with suppress(OSError):
+                fax.tray.path.unlink()
+        self._conclude(call, fax, event.result)
+
+    def _conclude(self, call: GatewayCall, fax: _Fax, result: FaxResult) -> None:
+        status = exit_for(result)
+        self.exits.append(status)
+        kept = str(fax.tray.path) if fax.tray.pages else None
+        if self.as_json:
+            shown = _shown(self.plan, call)
+            print_json(
+                result, exit_status=status, caller=fax.caller, called=fax.called, file=kept, quirks=shown
+            )
+        else:
+            _tell(fax.report, self.plan, call, result, kept)
+        if len(self.exits) == self.count:
+            self.done.set()
+
+
+def _shown(plan: Plan, call: GatewayCall) -> dict[str, int]:
+    """How often each quirk showed itself, of those that can be counted."""
+    return {describe(quirk): call.happened[quirk.name] for quirk in plan.quirks}
+
+
+def _tell(
+    report: CallReport, plan: Plan, call: GatewayCall, result: FaxResult, kept: str | None = None
+) -> None:
+    times = {quirk: times for quirk, times in _shown(plan, call).items() if times}
+    if times:
+        report.line(f"quirks that showed: {', '.join(f'{quirk} ({n})' for quirk, n in times.items())}")
+    report.line(f"{sentences.of_result(result)}{f' -> {kept}' if kept else ''}")

@@ -1,0 +1,210 @@
+"""The virtual gateway on real sockets, on an asyncio loop: SIP over UDP and TCP, T.38 over UDP.
+
+Line faults act on the datagrams of T.38 and RTP, in both directions, not on SIP. Pages are coded and stored
+on the loop: their own call is silent meanwhile, others on the same loop wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from random import Random
+
+from sip.line import Address, Credentials, Hop, Incoming, LineEvent, Transport
+from sip.network import SipLine
+from sip.place import Place
+from sip.resolver import Resolver
+from sip.uri import Uri, parse_uri
+from t38fsp.audio.rtp import looks_like_rtp
+from t38fsp.engine.media import MediaPort
+from t38fsp.events import FaxEvent
+from t38fsp.t30.options import ReceiveOptions, TransmitOptions
+from t38fsp.t38.udptl import Datagram, UdptlError
+from t38fsp.virtual.gateway import VirtualGateway
+from t38fsp.virtual.gateway_call import GatewayCall
+from t38fsp.virtual.machine import PageStore
+from t38fsp.virtual.network import Faults, Path
+from t38fsp.virtual.paper import Document
+from t38fsp.virtual.points import Quirk
+from t38fsp.virtual.surroundings import Destination
+
+NO_FAULTS = Faults(delay=0.0)
+_CLOSE_LIMIT = 3.0
+"""Seconds that aborted calls are given to say goodbye."""
+_UNBIND_LIMIT = 2.0
+"""Seconds for the answers to what was said."""
+
+
+class SocketGateway:
+    """A gateway with these quirks at ``listen`` (port 0 takes a free one), behind a line with these faults.
+
+    Every method belongs to the thread of the loop. ``random`` decides what is left to chance.
+    """
+
+    def __init__(
+        self,
+        listen: Address = ("127.0.0.1", 0),
+        quirks: Sequence[Quirk] = (),
+        faults: Faults = NO_FAULTS,
+        *,
+        random: Random,
+    ) -> None:
+        self._quirks = tuple(quirks)
+        self._faults = faults
+        self._random = random
+        self.on_event: Callable[[GatewayCall, FaxEvent], None] = lambda call, event: None
+        """Told what happens in each call, last Finished."""
+        self._line = SipLine(
+            self._on_line_event,
+            user_agent="t38fsp virtual gateway",
+            listen=[Hop(*listen), Hop(*listen, Transport.TCP)],
+            random=random,
+        )
+        self._gateway = VirtualGateway(self._line, self._open_media, random, media_closed=self._close_media)
+        self._media: dict[Address, _FaultyPort] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._none_left = asyncio.Event()
+
+    async def start(self) -> Address:
+        """Bind the SIP address; returns it. Raises SipError when it cannot be had."""
+        self._loop = asyncio.get_running_loop()
+        await self._line.start()
+        return self._line.address
+
+    async def close(self) -> None:
+        """End every call, within five seconds, and unbind."""
+        self._gateway.abort(self._loop.time())
+        self._settle()
+        if not self._gateway.idle:
+            self._none_left.clear()
+            with suppress(TimeoutError):  # a far end that does not answer BYE
+                await asyncio.wait_for(self._none_left.wait(), _CLOSE_LIMIT)
+        await self._line.close(_UNBIND_LIMIT)
+        if self._timer is not None:
+            self._timer.cancel()
+        for port in self._media.values():
+            port.close()
+
+    @property
+    def calls(self) -> Sequence[GatewayCall]:
+        """Every call so far, in order."""
+        return self._gateway.calls
+
+    def answer_calls(
+        self, paper: Callable[[Incoming], PageStore], machine: ReceiveOptions | None = None
+    ) -> None:
+        """Take every call from now on; ``paper`` is asked for each where its pages go.
+
+        An OSError of ``paper`` refuses the call.
+        """
+        self._gateway.answer_calls(paper, self._quirks, machine)
+
+    async def call(
+        self,
+        target: str,
+        document: Document,
+        machine: TransmitOptions | None = None,
+        *,
+        via: str | None = None,
+        credentials: Credentials | None = None,
+    ) -> GatewayCall:
+        """Send the document to ``target``, a SIP URI, through ``via`` (``HOST[:PORT]``) if given.
+
+        Returns when the INVITE has left. Raises SipError when nobody can be found there, and OSError when no
+        media port is free.
+        """
+        resolver = Resolver(self._random)
+        first = target if via is None else f"sip:{via}"
+        hops = await resolver.locate(Place.of(parse_uri(first)), self._line.families)
+        caller = str(Uri("sip", "machine", self._line.local_host(hops[0])))
+        destination = Destination(target, hops, caller, credentials)
+        now = self._loop.time()
+        call = self._gateway.call(destination, document, document.formats, now, self._quirks, machine)
+        self._settle()
+        return call
+
+    # --- joining it to the loop -----------------------------------------------------------------------------
+
+    def _on_line_event(self, event: LineEvent) -> None:
+        self._gateway.line_event(event, self._loop.time())
+        self._settle()
+
+    def _on_media(self, at: Address, data: bytes) -> None:
+        self._gateway.receive(data, at, self._loop.time())
+        self._settle()
+
+    def _on_deadline(self) -> None:
+        self._timer = None
+        self._gateway.handle_deadline(self._loop.time())
+        self._settle()
+
+    def _settle(self) -> None:
+        """Carry out what the gateway asks for."""
+        for datagram in self._gateway.take_datagrams():
+            self._media[datagram.source].send(datagram.data, datagram.destination)
+        for call, event in self._gateway.take_events():
+            self.on_event(call, event)
+        if self._gateway.idle:
+            self._none_left.set()
+        deadline = self._gateway.next_deadline()
+        if self._timer is not None and deadline != self._timer.when():
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None and deadline is not None:
+            self._timer = self._loop.call_at(deadline, self._on_deadline)
+
+    def _open_media(self, peer: Hop) -> Address:
+        port = _FaultyPort(self._line.interface(peer), self._faults, self._random, self._on_media)
+        self._media[port.address] = port
+        return port.address
+
+    def _close_media(self, address: Address) -> None:
+        self._media.pop(address).close()
+
+
+class _FaultyPort:
+    """A media port at the end of a line with faults in both directions."""
+
+    def __init__(
+        self, host: str, faults: Faults, random: Random, on_datagram: Callable[[Address, bytes], None]
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._out, self._in = Path(faults, random), Path(faults, random)
+        self._port = MediaPort.open(host, self._received)
+        self._on_datagram = on_datagram
+        self._closed = False
+        self.address = self._port.address
+
+    def send(self, data: bytes, destination: Address) -> None:
+        self._port.set_remote(destination)
+        for arrival in self._out.arrivals(self._loop.time()):
+            self._at(arrival, partial(self._port.send, data))
+
+    def close(self) -> None:
+        self._closed = True
+        self._port.close()
+
+    def _received(self, data: bytes, source: Address) -> bool:
+        for arrival in self._in.arrivals(self._loop.time()):
+            self._at(arrival, partial(self._on_datagram, self.address, data))
+        return looks_like_rtp(data) or _is_udptl(data)
+
+    def _at(self, when: float, action: Callable[[], None]) -> None:
+        if when <= self._loop.time():
+            action()
+        else:
+            self._loop.call_at(when, self._unless_closed, action)
+
+    def _unless_closed(self, action: Callable[[], None]) -> None:
+        if not self._closed:
+            action()
+
+
+def _is_udptl(data: bytes) -> bool:
+    try:
+        Datagram.parse(data)
+    except UdptlError:
+        return False
+    return True

@@ -1,0 +1,40 @@
+"""What a virtual gateway's call is given by its host, and what it gives to the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from sip.line import Address, Credentials, Hop, Line
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A datagram to send from an address of ours."""
+
+    source: Address
+    destination: Address
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a call needs of its host. ``open_media`` makes an address to send from and receive at."""
+
+    line: Line
+    open_media: Callable[[], Address]
+    random: Random
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Whom to call."""
+
+    target: str
+    """Request-URI."""
+    hops: Sequence[Hop]
+    """Where the INVITE may go, best first."""
+    caller: str = "sip:machine@invalid"
+    """URI of From."""
+    credentials: Credentials | None = None
