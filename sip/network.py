@@ -276,8 +276,11 @@ class SipLine:
 
     def _due(self) -> None:
         self._timer = None
-        self.agent.handle_deadline(self._loop.time())
-        self._flush()
+        try:
+            self.agent.handle_deadline(self._loop.time())
+        finally:
+            # A fault at one deadline shall not keep the others from coming.
+            self._flush()
 
     def _kept_alive(self) -> None:
         """Say something to all far ends by UDP that may want to say something to us."""

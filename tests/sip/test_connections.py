@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sip.failover import PATIENCE
 from sip.line import Answered, Failed, Hop, Transport
 from tests.sip.certificates import Authority
 from tests.sip.link import call_request
@@ -103,6 +104,25 @@ async def test_a_fault_in_sending_costs_neither_other_messages_nor_timers(
             alice.line._flush()
         await alice.expect_several(Answered, 2)
     assert faults > 1  # it was repeated in time, until the next hop had its turn
+
+
+async def test_a_fault_at_one_deadline_does_not_keep_the_others_from_coming() -> None:
+    alice, bob = Peer(), Peer()
+    bob.react = bob.accept
+    faults: list[dict[str, object]] = []
+
+    def strike(now: float) -> None:
+        raise RuntimeError("a fault")
+
+    async with running(alice, bob):
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(context))
+        alice.line.agent._endpoint.timers.at(alice.now + PATIENCE / 2, strike)
+        # Nobody hears the first hop, so it is for a timer to have the second tried.
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+            silent.bind(("127.0.0.1", 0))
+            alice.call(Hop(*silent.getsockname()), bob.hop())
+            await alice.expect(Answered)
+    assert [str(each["exception"]) for each in faults] == ["a fault"]
 
 
 async def _ask(sock: socket.socket, context: ssl.SSLContext) -> bytes:
