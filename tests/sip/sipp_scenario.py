@@ -64,6 +64,7 @@ CHECKS = {
     "audio": ("body", "", "m=audio [1-9]"),
     "image": ("body", "", "m=image [1-9]"),
     "audio_before_image": ("body", "", "m=audio [1-9].*m=image [1-9]"),
+    "same_image": ("body", "", "o=- [0-9]+ 2 .*t=0 0..m=image [1-9]"),  # of the second version, and no audio
     "empty": ("hdr", "Content-Length:", "^ *0"),
     "asks_for_rport": ("hdr", "Via:", ";rport(;|$)"),
     "seen_from": ("hdr", "Via:", ";rport=[1-9].*;received=127"),
