@@ -1,4 +1,4 @@
-"""``[incoming]`` of the configuration file: who may call."""
+"""``[incoming]`` of the configuration file: who may call, and how much of it is taken."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from sip.admission import parse_network
 from sip.line import Credentials
-from t38fsp.jobs import Callers
+from t38fsp.jobs import Callers, Limits
 from t38fsp.setting_errors import ConfigurationError
 
 ANYBODY = "any"
@@ -39,6 +39,14 @@ class Incoming(BaseModel):
     """Who may call from anywhere, with digest authentication."""
     silent: bool = True
     """Give others no answer at all, instead of 403."""
+    max_calls: int = Field(default=1000, ge=1, le=100000)
+    """Calls at a time, in both directions."""
+    max_waiting: int = Field(default=64, ge=1, le=100000)
+    """Incoming calls that are neither taken nor refused."""
+    max_per_source: int | None = Field(default=None, ge=1, le=100000)
+    """Incoming calls from one IP address."""
+    max_transactions: int = Field(default=4096, ge=16, le=1000000)
+    """Requests that are not finished."""
 
     @property
     def callers(self) -> Callers:
@@ -50,6 +58,10 @@ class Incoming(BaseModel):
             anybody=ANYBODY in self.allow,
             silent=self.silent,
         )
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.max_waiting, self.max_per_source, self.max_transactions)
 
 
 def allowing(allow: Sequence[str], callers: Callers) -> Callers:

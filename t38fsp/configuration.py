@@ -2,11 +2,7 @@
 
 The file is the first of these that there is: what ``$T38FSP_CONFIG`` names, ``t38fsp.toml`` in the current
 directory, ``$XDG_CONFIG_HOME/t38fsp/config.toml`` (``~/.config`` without that variable),
-``/etc/t38fsp.toml``.
-
-Of a setting that comes from several places the first one counts: the command line (or the arguments of
-:meth:`Configuration.route`), the environment (``T38FSP_SWITCH`` for ``switch``, ``T38FSP_DIAL__REGION`` for
-``dial.region``), the route in the file, the default.
+``/etc/t38fsp.toml``. What counts of settings that come from several places: :mod:`t38fsp.layers`.
 """
 
 from __future__ import annotations
@@ -18,24 +14,36 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, ValidationError
-from pydantic_settings import SettingsError
+from pydantic import Field
 
+from t38fsp.dialling import DialPlan
 from t38fsp.endpoint import Endpoint
-from t38fsp.passwords import check_mode, resolve, without_secrets
-from t38fsp.routes import PREFIX, Route
-from t38fsp.setting_errors import ConfigurationError, sentences
+from t38fsp.layers import PREFIX
+from t38fsp.passwords import KEY_PASSWORD, check_mode, resolve, without_sources
+from t38fsp.routes import T38, Route
+from t38fsp.setting_errors import ConfigurationError
 
-__all__ = ["FILE_VARIABLE", "Configuration", "ConfigurationError", "direct_route", "usual_places"]
+__all__ = ["FILE_VARIABLE", "Configuration", "ConfigurationError", "direct_route", "own_end", "usual_places"]
 
 FILE_VARIABLE = "T38FSP_CONFIG"
 
 _MAX_OCTETS = 1024 * 1024
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_TLS_FILES = ("certificate", "key", "authorities")
 
 
 class _File(Endpoint):
     routes: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+
+_ABOVE = dict.fromkeys(Route.model_fields, "into [routes.NAME]")
+"""Where the keys of a route belong that stand above all tables."""
+_IN_ROUTE = (
+    dict.fromkeys(_File.model_fields, "above all tables")
+    | dict.fromkeys(T38.model_fields, "into [routes.NAME.t38]")
+    | dict.fromkeys(DialPlan.model_fields, "into [routes.NAME.dial]")
+)
+"""Where those belong that stand in a route."""
 
 
 class Configuration:
@@ -43,10 +51,10 @@ class Configuration:
 
     def __init__(self, file: Path, content: _File, mode: int) -> None:
         self.file = file
-        self.engine = content.settings(file.parent)
+        self.engine = content.settings
         """Our own end."""
-        self.listen = None if content.listen is None else self.engine.listen
-        """Where we listen; None when the file does not say."""
+        self.listen = content.address
+        """Where we listen; None when it is not said."""
         self._tables = content.routes
         self._mode = mode
 
@@ -81,14 +89,8 @@ class Configuration:
             raise ConfigurationError(f"{file} is not text in UTF-8") from error
         except (tomllib.TOMLDecodeError, RecursionError) as error:
             raise ConfigurationError(f"{file} is not TOML: {error}") from error
-
-        def place(path: tuple[str, ...]) -> str:
-            return ", ".join([str(file), ".".join(path)])
-
-        try:
-            checked = _File.model_validate(_with_passwords(content, file, mode))
-        except ValidationError as error:
-            raise ConfigurationError(*sentences(error, _File, place)) from error
+        content = _with_files(_with_passwords(content, file, mode), file.parent)
+        checked = _File.merge({}, content, str(file), _ABOVE)
         for name, table in checked.routes.items():
             where = f"{file}, route {name!r}"
             if not _NAME.fullmatch(name):
@@ -117,9 +119,9 @@ class Configuration:
         merged = dict(table)
         if "password" not in given and not os.environ.get(f"{PREFIX}PASSWORD"):
             merged |= resolve(table, self.file, self._mode, where)
-        route = _merge(name, where, without_secrets(merged), given)
+        route = _merge(where, without_sources(merged), given).named(name)
         if route.peer is None:
-            raise ConfigurationError(f"{where}, peer is missing")
+            raise ConfigurationError(f"{where}, peer: it is missing; name the HOST[:PORT] that calls go to")
         return route
 
     def check(self) -> list[str]:
@@ -135,7 +137,12 @@ class Configuration:
 
 def direct_route(**given: Any) -> Route:
     """A route of the environment and ``given`` settings alone. Raises ConfigurationError."""
-    return _merge("", "", {}, given)
+    return _merge("", {}, given)
+
+
+def own_end() -> Endpoint:
+    """Our own end as the environment alone tells. Raises ConfigurationError."""
+    return Endpoint.merge({}, {}, "")
 
 
 def usual_places() -> list[Path]:
@@ -151,40 +158,44 @@ def usual_places() -> list[Path]:
     ]
 
 
-def _merge(name: str, where: str, table: Mapping[str, Any], given: Mapping[str, Any]) -> Route:
-    """The one place where settings of all sources meet."""
+def _merge(where: str, table: Mapping[str, Any], given: Mapping[str, Any]) -> Route:
     secret = "password" in table or "password" in given
     if not (secret or given.get("user") or table.get("user") or os.environ.get(f"{PREFIX}USER")):
         # A password of the environment is not meant for a route without an account.
         given = {**given, "password": None}
-
-    def place(path: tuple[str, ...]) -> str:
-        if path and path[0] in given:
-            return f"the setting {'.'.join(path)}"
-        for end in range(len(path), 0, -1):
-            variable = f"{PREFIX}{'__'.join(path[:end])}".upper()
-            if os.environ.get(variable):
-                return f"the environment variable {variable}"
-        return ", ".join(filter(None, [where, ".".join(path)])) or "the settings"
-
-    try:
-        return Route.merge(name, table, given)
-    except ValidationError as error:
-        raise ConfigurationError(*sentences(error, Route, place)) from error
-    except SettingsError as error:
-        raise ConfigurationError(f"the environment: {error}; lists and tables are written as JSON") from error
+    return Route.merge(given, table, where, _IN_ROUTE)
 
 
 def _with_passwords(content: dict[str, Any], file: Path, mode: int) -> dict[str, Any]:
-    """The content of a file with the passwords of who may call; those of routes are read when needed."""
-    incoming = content.get("incoming")
-    accounts = incoming.get("accounts") if isinstance(incoming, dict) else None
-    if not isinstance(incoming, dict) or not isinstance(accounts, list):
-        return content
-    read = [
-        {**without_secrets(each), **resolve(each, file, mode, f"{file}, incoming.accounts.{index}")}
-        if isinstance(each, dict)
-        else each
-        for index, each in enumerate(accounts)
-    ]
-    return {**content, "incoming": {**incoming, "accounts": read}}
+    """The content of a file with the passwords of our own end; those of routes are read when needed."""
+    content = dict(content)
+    incoming, tls = content.get("incoming"), content.get("tls")
+    if isinstance(incoming, dict) and isinstance(accounts := incoming.get("accounts"), list):
+        read = [
+            {**without_sources(each), **resolve(each, file, mode, f"{file}, incoming.accounts.{index}")}
+            if isinstance(each, dict)
+            else each
+            for index, each in enumerate(accounts)
+        ]
+        content["incoming"] = {**incoming, "accounts": read}
+    if isinstance(tls, dict):
+        secret = resolve(tls, file, mode, f"{file}, tls", KEY_PASSWORD)
+        content["tls"] = {**without_sources(tls, KEY_PASSWORD), **secret}
+    return content
+
+
+def _with_files(content: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The content of a file in ``folder`` with whole paths."""
+
+    def whole(table: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+        return {
+            key: str(folder / Path(value).expanduser())
+            if key in keys and isinstance(value, str) and value
+            else value
+            for key, value in table.items()
+        }
+
+    content = whole(content, "signalling")
+    if isinstance(tls := content.get("tls"), dict):
+        content["tls"] = whole(tls, *_TLS_FILES)
+    return content

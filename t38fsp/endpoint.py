@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from sip.line import TlsSettings
 from t38fsp.address import listen_address
 from t38fsp.callers import Incoming
 from t38fsp.jobs import EngineSettings
+from t38fsp.layers import Layered
 
 
 def _listen(text: str) -> str:
@@ -30,13 +30,15 @@ Listen = Annotated[str, AfterValidator(_listen)]
 
 
 class Tls(BaseModel):
-    """``[tls]``; files are PEM, relative to the configuration file."""
+    """``[tls]``; files are PEM."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     certificate: str | None = None
     """Ours, with the chain behind it; needed to listen."""
     key: str | None = None
+    key_password: SecretStr | None = None
+    """Of the key, where it has one."""
     authorities: str | None = None
     """CAs that we trust; default the system's."""
     verify: bool = True
@@ -44,9 +46,29 @@ class Tls(BaseModel):
     demand: bool = False
     """Whoever connects to us must show a certificate."""
 
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.certificate is None and (self.key is not None or self.demand):
+            raise ValueError("certificate is missing; name the file of ours")
+        if self.key_password is not None and self.key is None:
+            raise ValueError("key_password is set, but key is not; name the file of the key")
+        return self
 
-class Endpoint(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    @property
+    def settings(self) -> TlsSettings:
+        password = self.key_password
+        return TlsSettings(
+            self.certificate,
+            self.key,
+            None if password is None else password.get_secret_value(),
+            self.authorities,
+            self.verify,
+            self.demand,
+        )
+
+
+class Endpoint(Layered):
+    """What stands above the tables of routes."""
 
     listen: Listen | None = None
     """HOST:PORT for UDP and TCP."""
@@ -54,26 +76,32 @@ class Endpoint(BaseModel):
     """HOST:PORT for TLS."""
     advertised: tuple[Annotated[str, AfterValidator(_ip_address)], ...] = Field(default=(), max_length=2)
     """Addresses that far ends shall see: the router's, one of IPv4 and one of IPv6 at most."""
+    signalling: Annotated[str, Field(min_length=1)] | None = None
+    """Unix socket of a signalling process that has the SIP address in our place."""
     tls: Tls = Tls()
     incoming: Incoming = Incoming()
 
-    def settings(self, folder: Path) -> EngineSettings:
-        """Those of an engine; ``folder`` is where the file is."""
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.tls_listen is not None and self.tls.certificate is None:
+            raise ValueError("tls_listen needs a certificate; name its file, and that of its key, in [tls]")
+        return self
 
-        def beside(name: str | None) -> str | None:
-            return None if name is None else str(folder / Path(name).expanduser())
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Where we listen, if that is said."""
+        return None if self.listen is None else listen_address(self.listen)
 
-        tls = TlsSettings(
-            beside(self.tls.certificate),
-            beside(self.tls.key),
-            authorities=beside(self.tls.authorities),
-            verify=self.tls.verify,
-            demand=self.tls.demand,
-        )
+    @property
+    def settings(self) -> EngineSettings:
+        """Those of an engine."""
         return EngineSettings(
-            listen=("0.0.0.0", 5060) if self.listen is None else listen_address(self.listen),
+            listen=self.address or ("0.0.0.0", 5060),
+            max_calls=self.incoming.max_calls,
             callers=self.incoming.callers,
+            limits=self.incoming.limits,
+            signalling=self.signalling,
             tls_listen=None if self.tls_listen is None else listen_address(self.tls_listen),
-            tls=tls,
+            tls=self.tls.settings,
             advertised=self.advertised,
         )

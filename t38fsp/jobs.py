@@ -158,6 +158,14 @@ class Addressing:
         encode_station_id(self.sender_id, "sender identity")
 
 
+class Backend(Enum):
+    """Which SIP stack serves a call."""
+
+    OWN = "own"
+    PJSUA2 = "pjsua2"
+    """PJSIP in worker processes (the extra ``pjsua2``); what it cannot do is listed in docs/pjsua2.md."""
+
+
 @dataclass(frozen=True, slots=True)
 class SendJob:
     """A document (path of a TIFF Class F file) to send to a SIP URI.
@@ -180,6 +188,8 @@ class SendJob:
     """None leaves it to the engine's line."""
     resume: Resume = Resume()
     addressing: Addressing = Addressing()
+    backend: Backend | None = None
+    """The stack that places the call; None leaves it to the engine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,13 +221,15 @@ class ReceiveJob:
 class Registration:
     """A registration to keep up for ``identity`` (URI of the address of record).
 
-    ``registrar`` is the Request-URI, ``expires`` in seconds.
+    ``registrar`` is the Request-URI, ``expires`` in seconds. With ``follow_rport`` our Contact becomes the
+    address that the registrar sees.
     """
 
     registrar: str
     identity: str
     credentials: Credentials | None = None
     expires: int = 3600
+    follow_rport: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,12 +259,15 @@ class Callers:
     silent: bool = True
 
 
-class Backend(Enum):
-    """Which SIP stack serves the calls of an engine."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What strangers can take of our own stack: calls that are neither taken nor refused yet, calls from one
+    IP address (None: as many as there may be), and requests that are not finished. Calls beyond get 486,
+    requests no answer."""
 
-    OWN = "own"
-    PJSUA2 = "pjsua2"
-    """PJSIP in worker processes (the extra ``pjsua2``); what it cannot do is listed in docs/pjsua2.md."""
+    waiting: int = 64
+    per_source: int | None = None
+    transactions: int = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,12 +291,14 @@ class EngineSettings:
     """What we call ourselves in SIP."""
     trunks: tuple[Trunk, ...] = ()
     callers: Callers = Callers()
+    limits: Limits = Limits()
     backend: Backend = Backend.OWN
+    """The stack that has ``listen``, takes calls, and places those that ask for no other."""
     signalling: str | None = None
     """Unix socket of a signalling process (``sip.remote.signalling``) that owns the SIP address, for several
-    engines; ``listen`` and ``backend`` mean nothing then."""
+    engines; ``backend``, and all that is said here of addresses and callers, means nothing then."""
     name: str = "engine"
-    """What the signalling process knows this engine by."""
+    """What the signalling process knows this engine by; it puts numbers behind equal names."""
     tls_listen: tuple[str, int] | None = None
     tls: TlsSettings | None = None
     advertised: tuple[str, ...] = ()

@@ -9,48 +9,58 @@ from pathlib import Path
 
 from t38fsp.setting_errors import ConfigurationError
 
-KEYS = ("password", "password_file", "password_variable")
-"""Of a table with an account; at most one of them is set."""
+PASSWORD = "password"
+"""The key of an account."""
+KEY_PASSWORD = "key_password"
+"""That of our key for TLS."""
 
 _MAX_PASSWORD = 1024
 
 
-def without_secrets(table: Mapping[str, object]) -> dict[str, object]:
+def without_sources(table: Mapping[str, object], secret: str = PASSWORD) -> dict[str, object]:
     """The table without where its password is; a password itself stays."""
-    return {key: value for key, value in table.items() if key not in KEYS[1:]}
+    return {key: value for key, value in table.items() if key not in _sources(secret)}
 
 
-def resolve(table: Mapping[str, object], file: Path, mode: int, where: str) -> dict[str, object]:
-    """``password``, from where the table of ``file`` (with that mode) says that it is; empty without one.
+def resolve(
+    table: Mapping[str, object], file: Path, mode: int, where: str, secret: str = PASSWORD
+) -> dict[str, object]:
+    """The setting ``secret``, from where the table of ``file`` (with that mode) says that it is: the key
+    itself, the same with ``_file`` or with ``_variable``. Empty without one.
 
-    A relative ``password_file`` is beside the file. Raises ConfigurationError; ``where`` begins its sentence.
+    A relative file is beside ``file``. Raises ConfigurationError; ``where`` begins its sentence.
     """
-    named = [key for key in KEYS if key in table]
+    in_file, in_variable = _sources(secret)
+    named = [key for key in (secret, in_file, in_variable) if key in table]
     if len(named) > 1:
         raise ConfigurationError(f"{where}: {' and '.join(named)} are both set; keep one")
     if not named:
         return {}
     (key,) = named
     source = table[key]
-    if key == "password":
-        check_mode(mode, where)
-        return {"password": source}
+    if key == secret:
+        check_mode(mode, where, secret)
+        return {secret: source}
     if not isinstance(source, str):
         raise ConfigurationError(f"{where}, {key}: {source!r} is not a text; put it into quotes")
     try:
-        if key == "password_variable":
-            return {"password": _of_variable(source)}
-        return {"password": read_password(file.parent / Path(source).expanduser())}
+        if key == in_variable:
+            return {secret: _of_variable(source)}
+        return {secret: read_password(file.parent / Path(source).expanduser())}
     except ConfigurationError as error:
         raise ConfigurationError(f"{where}, {key}: {error}") from error
 
 
-def check_mode(mode: int, where: str) -> None:
+def _sources(secret: str) -> tuple[str, str]:
+    return f"{secret}_file", f"{secret}_variable"
+
+
+def check_mode(mode: int, where: str, secret: str = PASSWORD) -> None:
     """Raises ConfigurationError unless a file with this mode may hold a password."""
     if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
         raise ConfigurationError(
-            f"{where}, password: others may read this file (mode {stat.S_IMODE(mode):04o}); "
-            "make it 0600, or use password_file"
+            f"{where}, {secret}: others may read this file (mode {stat.S_IMODE(mode):04o}); "
+            f"make it 0600, or use {secret}_file"
         )
 
 
@@ -63,9 +73,10 @@ def _of_variable(name: str) -> str:
 
 
 def read_password(file: Path) -> str:
-    """The one line of a password file. Raises ConfigurationError."""
+    """The one line of a password file, which not everybody may read. Raises ConfigurationError."""
     try:
         with file.open(encoding="utf-8") as stream:
+            mode = os.fstat(stream.fileno()).st_mode
             password = stream.read(_MAX_PASSWORD + 1).rstrip("\r\n")
     except OSError as error:
         raise ConfigurationError(
@@ -76,5 +87,10 @@ def read_password(file: Path) -> str:
     if not password or len(password) > _MAX_PASSWORD or not password.isprintable():
         raise ConfigurationError(
             f"the password file {file} must hold one line, the password, and nothing else"
+        )
+    if os.name == "posix" and mode & stat.S_IRWXO:
+        raise ConfigurationError(
+            f"everybody on this machine may read the password file {file} (mode {stat.S_IMODE(mode):04o}); "
+            "make it 0600, or 0640"
         )
     return password

@@ -26,7 +26,7 @@ from t38fsp.engine.engine import FaxEngine
 from t38fsp.events import Connected, FaxEvent, Finished, RegistrationChanged
 from t38fsp.jobs import Addressing, CallSettings, EngineSettings, IncomingCall, ReceiveJob, Resume, SendJob
 from t38fsp.results import FaxResult
-from t38fsp.routes import Route
+from t38fsp.routes import Route, common_backend
 
 OnEvent = Callable[[FaxEvent], None]
 OnConnected = Callable[[DialogId], bool | Awaitable[bool]]
@@ -97,7 +97,13 @@ class FaxProvider:
         if not register:
             trunks = [replace(trunk, registration=None) for trunk in trunks]
         self._engine = FaxEngine(
-            replace(base, listen=listen, accept_calls=accept_calls, trunks=tuple(trunks)),
+            replace(
+                base,
+                listen=listen,
+                accept_calls=accept_calls,
+                trunks=tuple(trunks),
+                backend=common_backend(self._routes.values()) or base.backend,
+            ),
             self._on_incoming,
             on_registration=on_registration,
         )

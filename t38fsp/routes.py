@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from enum import Enum
-from typing import Annotated, Any, Self
+from importlib.util import find_spec
+from typing import Annotated, Self
 
 from pydantic import (
     AfterValidator,
@@ -16,12 +17,6 @@ from pydantic import (
     SecretStr,
     model_validator,
 )
-from pydantic_settings import (
-    BaseSettings,
-    InitSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
 
 from sip.headers import TOKEN, NameAddress
 from sip.identity import OWN_HEADERS
@@ -29,14 +24,9 @@ from sip.line import LEAST_SESSION, LONGEST_SESSION, Credentials, Identity, Sess
 from sip.uri import Uri, parse_uri
 from t38fsp.address import AddressError, caller_address, host_and_port, number_or_sip_uri, peer_address
 from t38fsp.dialling import DialPlan
-from t38fsp.jobs import CallSettings, Registration, SendJob, Switch, Trunk
+from t38fsp.jobs import Backend, CallSettings, Registration, SendJob, Switch, Trunk
+from t38fsp.layers import Layered
 from t38fsp.t30.frames import encode_station_id
-
-PREFIX = "T38FSP_"
-"""Of the environment variables that stand for settings."""
-
-_TABLE = "route_table"
-"""Argument of Route that carries the table of the file."""
 
 _IDENTITY_HEADERS = frozenset({"p-asserted-identity", "p-preferred-identity", "privacy"})
 
@@ -72,6 +62,12 @@ def _interval(seconds: float) -> float:
     if 0 < seconds < 0.1:
         raise ValueError(f"{seconds:g} s is too often: 0.1 to 30, or 0 for none")
     return seconds
+
+
+def _installed(backend: Backend) -> Backend:
+    if backend is Backend.PJSUA2 and find_spec("pjsua2") is None:
+        raise ValueError("pjsua2 is not installed; install t38fsp[pjsua2], or use 'own'")
+    return backend
 
 
 def _headers(headers: dict[str, str]) -> dict[str, str]:
@@ -125,12 +121,8 @@ class T38(BaseModel):
     """Seconds between packets of a silent line; 0 is none."""
 
 
-class Route(BaseSettings):
-    """``[routes.NAME]``, merged with the command line and the environment (``t38fsp.configuration``)."""
-
-    model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="__", env_ignore_empty=True
-    )
+class Route(Layered):
+    """``[routes.NAME]``, merged with the command line and the environment (``t38fsp.layers``)."""
 
     peer: Peer | None = None
     """HOST[:PORT] of the trunk, PBX or ATA: the host of the URIs, and where calls go."""
@@ -138,6 +130,8 @@ class Route(BaseSettings):
     """Default: what peer says, or the records of its domain, or else UDP."""
     proxy: Peer | None = None
     """HOST[:PORT] that requests are sent to instead (outbound proxy)."""
+    backend: Annotated[Backend, AfterValidator(_installed)] | None = None
+    """The SIP stack that places the calls; default the engine's."""
     user: str | None = Field(default=None, min_length=1)
     """Name for digest authentication."""
     password: SecretStr | None = None
@@ -145,6 +139,8 @@ class Route(BaseSettings):
     """Register, so that calls come in."""
     expires: int = Field(default=3600, ge=60, le=604800)
     """Seconds that a registration is asked for."""
+    follow_rport: bool = False
+    """Register the address that the registrar sees (RFC 3581), in place of ours."""
     address_of_record: SipUri | None = None
     """What is registered; default sip:USER@HOST of the peer."""
     registrar: SipUri | None = None
@@ -179,28 +175,11 @@ class Route(BaseSettings):
 
     _name: str = PrivateAttr(default="")
 
-    @classmethod
-    def merge(cls, name: str, table: Mapping[str, Any], given: Mapping[str, Any]) -> Self:
-        """The route ``name`` of the ``given`` settings, the environment and ``table``, the first one first.
-
-        Raises ValidationError, and SettingsError for a variable that is not the JSON that it must be.
-        """
-        route = cls(**{**given, _TABLE: dict(table)})
+    def named(self, name: str) -> Self:
+        """The same with the name that it has in the file."""
+        route = self.model_copy()
         route._name = name
         return route
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        given = init_settings()
-        table = given.pop(_TABLE, {})
-        return InitSettingsSource(settings_cls, given), env_settings, InitSettingsSource(settings_cls, table)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -209,6 +188,8 @@ class Route(BaseSettings):
             raise ValueError(f"{there} is set, but {missing} is not; digest authentication needs both")
         if self.registration and self._address() is None:
             raise ValueError("registration needs peer and user, or address_of_record and registrar")
+        if self.backend is Backend.PJSUA2 and self.switch is Switch.FIRST:
+            raise ValueError("pjsua2 has no T.38 in the first INVITE; use another switch, or the own backend")
         return self
 
     # --- what the engine is asked for -----------------------------------------------------------------------
@@ -284,6 +265,7 @@ class Route(BaseSettings):
             self._name or None,
             self.identity,
             None if self.session_expires is None else SessionTimers(self.session_expires),
+            backend=self.backend,
         )
 
     @property
@@ -295,7 +277,9 @@ class Route(BaseSettings):
         registration = None
         if identity is not None:
             registrar = self.registrar or str(Uri("sip", None, *host_and_port(self.peer or self.via)))
-            registration = Registration(registrar, identity, self.credentials, self.expires)
+            registration = Registration(
+                registrar, identity, self.credentials, self.expires, self.follow_rport
+            )
         return Trunk(self._name, self.via, self.channels, registration)
 
     @property
@@ -326,6 +310,12 @@ class Route(BaseSettings):
         # Some names are whole addresses already.
         user, _, domain = self.user.partition("@")
         return str(Uri("sip", user, domain or host_and_port(self.peer)[0]))
+
+
+def common_backend(routes: Iterable[Route]) -> Backend | None:
+    """The stack that all of these routes ask for, which then takes the calls, too."""
+    asked = {route.backend for route in routes}
+    return asked.pop() if len(asked) == 1 else None
 
 
 def _bare(identity: str) -> str:

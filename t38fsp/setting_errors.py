@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 _SHOWN = 60
 """Characters of a wrong value that a sentence repeats."""
-_SECRET = frozenset({"password"})
+_SECRET = frozenset({"password", "key_password"})
 
 _KINDS = {
     "int_parsing": "is not a whole number",
@@ -44,26 +44,29 @@ class ConfigurationError(ValueError):
 
 
 def sentences(
-    error: ValidationError, model: type[BaseModel], place_of: Callable[[tuple[str, ...]], str]
+    error: ValidationError,
+    model: type[BaseModel],
+    place_of: Callable[[tuple[str, ...]], str],
+    elsewhere: Mapping[str, str],
 ) -> list[str]:
     """One sentence for each setting of ``model`` that is wrong.
 
     ``place_of`` tells of a key, as the path to it, in what words it was set: in a file, by a variable.
+    ``elsewhere`` are keys that ``model`` has not, with the place that has them.
     """
     told = []
     for each in error.errors():
         path = tuple(str(part) for part in each["loc"])
-        wrong = _wrong(each["type"], path, each["input"], each.get("ctx", {}), model)
+        if each["type"] == "extra_forbidden":
+            wrong: str | None = f"there is no such setting{_hint(path, model, elsewhere)}"
+        else:
+            wrong = _wrong(each["type"], path, each["input"], each.get("ctx", {}))
         told.append(f"{place_of(path)}: {wrong or each['msg']}")
     return told
 
 
-def _wrong(
-    kind: str, path: tuple[str, ...], value: object, context: Mapping[str, object], model: type[BaseModel]
-) -> str | None:
+def _wrong(kind: str, path: tuple[str, ...], value: object, context: Mapping[str, object]) -> str | None:
     """What is wrong; None when pydantic has to say it."""
-    if kind == "extra_forbidden":
-        return f"there is no such setting{_hint(path[-1], _keys_beside(path, model))}"
     if kind == "missing":
         return "it is missing"
     if kind == "value_error":
@@ -84,6 +87,9 @@ def _keys_beside(path: tuple[str, ...], model: type[BaseModel]) -> Iterable[str]
     return model.model_fields
 
 
-def _hint(key: str, known: Iterable[str]) -> str:
-    close = get_close_matches(key, list(known), n=1)
+def _hint(path: tuple[str, ...], model: type[BaseModel], elsewhere: Mapping[str, str]) -> str:
+    key = path[-1]
+    if key in elsewhere:
+        return f" here; it belongs {elsewhere[key]}"
+    close = get_close_matches(key, list(_keys_beside(path, model)), n=1)
     return f"; {close[0]!r} is near to it" if close else ""

@@ -20,6 +20,7 @@ LOOPBACK = "127.0.0.1"
 
 def read(folder: Path, text: str, *, mode: int = 0o600) -> Configuration:
     (folder / "ata.password").write_text("secret\n")
+    (folder / "ata.password").chmod(0o600)
     file = folder / "t38fsp.toml"
     file.write_text(text)
     file.chmod(mode)

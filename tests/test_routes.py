@@ -34,6 +34,7 @@ def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 def write(folder: Path, text: str, *, mode: int = 0o644) -> Path:
     """The file of routes, and the password file that they name."""
     (folder / "office.password").write_text("secret\n")
+    (folder / "office.password").chmod(0o600)
     file = folder / "t38fsp.toml"
     file.write_text(text)
     file.chmod(mode)
@@ -119,6 +120,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
         echo_protection = true
         whole_frames = true
         copies = 4
+        internet_aware = true
         keep_alive = 0
         """,
         mode=0o600,
@@ -154,6 +156,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
         echo_protection=True,
         whole_frames=True,
         copies=4,
+        internet_aware=True,
         keep_alive=None,
     )
     credentials = Credentials("account", "secret")
@@ -337,7 +340,10 @@ def test_a_wrong_setting_is_one_sentence_with_file_route_and_key(
     [
         ("", "FILE has no route 'office'; it has none at all"),
         ("[routes.home]\npeer = 'h.example'", "FILE has no route 'office'; it has home"),
-        ("[routes.office]\nregistration = false", "FILE, route 'office', peer is missing"),
+        (
+            "[routes.office]\nregistration = false",
+            "FILE, route 'office', peer: it is missing; name the HOST[:PORT] that calls go to",
+        ),
         ("[routes.office]\npeer = 5", "FILE, route 'office', peer: 5 is not a text; put it into quotes"),
         (
             "[routes.office]\npeer = 'h.example'\nuser = 'a'",

@@ -11,7 +11,7 @@ from t38fsp import __version__
 from t38fsp.cli import virtual_gateway
 from t38fsp.cli.exits import Exit
 from t38fsp.cli.running import finish
-from t38fsp.jobs import Switch
+from t38fsp.jobs import Backend, Switch
 
 app = typer.Typer(
     name="t38fsp",
@@ -39,6 +39,16 @@ MaxRate = Annotated[
 ]
 WhoSwitches = Annotated[
     Switch | None, typer.Option(help="Who switches to T.38; callee unless the route says otherwise.")
+]
+Stack = Annotated[
+    Backend | None, typer.Option(help="SIP stack of the calls; own unless the route says otherwise.")
+]
+SignallingSocket = Annotated[
+    Path | None,
+    typer.Option(
+        help="Unix socket of a process that has the SIP address for several (t38fsp signalling).",
+        show_default=False,
+    ),
 ]
 Correction = Annotated[
     bool | None, typer.Option("--ecm/--no-ecm", help="Error correction mode; on unless the route says no.")
@@ -118,6 +128,8 @@ def send(
     listen: Annotated[
         str | None, typer.Option(help="Our SIP address, HOST:PORT; port 0 (the default) for any.")
     ] = None,
+    signalling: SignallingSocket = None,
+    backend: Stack = None,
     as_json: Json = False,
 ) -> None:
     """Send a document; exit status 0 means that every page was confirmed."""
@@ -126,10 +138,18 @@ def send(
 
     def run() -> Exit:
         given = Given(
-            route, config, via, caller, user, password_file, _settings(switch, ecm, max_rate, station_id)
+            route,
+            config,
+            via,
+            caller,
+            user,
+            password_file,
+            _settings(switch, ecm, max_rate, station_id, backend),
+            listen=listen,
+            signalling=signalling,
         )
         fax = command.Fax(document, to, resume_from, sub_address, sender_id)
-        return command.run(fax, choose(given, listen, port=0), as_json)
+        return command.run(fax, choose(given, port=0), as_json)
 
     raise finish(run, json_result=as_json)
 
@@ -149,6 +169,8 @@ def receive(
             help="Network or address that may call, beside this machine and the route's peer; any for all."
         ),
     ] = None,
+    signalling: SignallingSocket = None,
+    backend: Stack = None,
     count: Annotated[int, typer.Option(min=0, help="Stop after this many calls; 0 never stops.")] = 0,
     switch: WhoSwitches = None,
     ecm: Correction = None,
@@ -165,9 +187,16 @@ def receive(
     from t38fsp.cli.options import Given, choose
 
     def run() -> Exit:
-        settings = _settings(switch, ecm, max_rate, station_id)
-        given = Given(route, config, settings=settings, allow=tuple(allow or ()))
-        return command.run(output, choose(given, listen, port=5060), count, as_json)
+        settings = _settings(switch, ecm, max_rate, station_id, backend)
+        given = Given(
+            route,
+            config,
+            settings=settings,
+            allow=tuple(allow or ()),
+            listen=listen,
+            signalling=signalling,
+        )
+        return command.run(output, choose(given, port=5060), count, as_json)
 
     raise finish(run)
 
@@ -189,13 +218,49 @@ def routes(
     raise finish(lambda: command.run(config, as_json))
 
 
+@app.command(epilog="Exit status: 0 after SIGINT or SIGTERM, 1 when an address cannot be had, 2 usage.")
+def signalling(
+    socket: Annotated[
+        Path | None,
+        typer.Argument(help="Unix socket to serve; that of the file (signalling) unless given."),
+    ] = None,
+    config: ConfigFile = None,
+    listen: Annotated[
+        str | None,
+        typer.Option(help="SIP address, HOST:PORT, port 0 for any; 0.0.0.0:5060 unless the file says."),
+    ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(help="Network or address that may call, beside this machine and the routes' peers."),
+    ] = None,
+) -> None:
+    """Have one SIP address for several t38fsp processes, which are told the socket; run until stopped.
+
+    Listens, takes calls and uses TLS as the configuration file says of our own end; whoever connects brings
+    the routes. Incoming calls go to the process that has the fewest.
+    """
+    from t38fsp.cli import signalling as command
+
+    raise finish(lambda: command.run(config, socket, listen, tuple(allow or ())))
+
+
 app.command("virtual-gateway", epilog=virtual_gateway.EXITS)(virtual_gateway.virtual_gateway)
 
 
 def _settings(
-    switch: Switch | None, ecm: bool | None, max_rate: int | None, station_id: str | None
+    switch: Switch | None,
+    ecm: bool | None,
+    max_rate: int | None,
+    station_id: str | None,
+    backend: Backend | None,
 ) -> dict[str, object]:
-    return {"switch": switch, "ecm": ecm, "max_rate": max_rate, "station_id": station_id}
+    return {
+        "switch": switch,
+        "ecm": ecm,
+        "max_rate": max_rate,
+        "station_id": station_id,
+        "backend": backend,
+    }
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from t38fsp.address import AddressError, caller_address, listen_address, peer_address
 from t38fsp.callers import allowing
 from t38fsp.cli.exits import CommandError, Exit
-from t38fsp.configuration import Configuration, ConfigurationError, direct_route
+from t38fsp.configuration import Configuration, ConfigurationError, direct_route, own_end
 from t38fsp.jobs import EngineSettings
 from t38fsp.passwords import read_password
 from t38fsp.routes import Route
@@ -30,6 +30,8 @@ class Given:
     """Those whose options have the names of the route's settings."""
     allow: tuple[str, ...] = ()
     """Networks whose calls are taken."""
+    listen: str | None = None
+    signalling: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,12 @@ class Chosen:
     engine: EngineSettings
 
 
-def choose(given: Given, listen: str | None, *, port: int) -> Chosen:
+def choose(given: Given, *, port: int) -> Chosen:
     """``port`` is ours when nothing else is said. Raises CommandError."""
+    if given.signalling is not None and given.listen is not None:
+        raise CommandError(
+            "--listen is of no use with --signalling, as that process has the SIP address", Exit.USAGE
+        )
     settings: dict[str, Any] = {key: value for key, value in given.settings.items() if value is not None}
     if given.via is not None:
         # Named on the command line, it stands for a proxy of the file, too.
@@ -53,29 +59,40 @@ def choose(given: Given, listen: str | None, *, port: int) -> Chosen:
         if given.route is None:
             if given.config is not None:
                 raise ConfigurationError("--config is of no use without --route")
-            route, engine, of_file = direct_route(**settings), EngineSettings(), None
+            ours = own_end()
+            route, engine, said = direct_route(**settings), ours.settings, ours.address
         else:
             configuration = Configuration.find(given.config)
             route = configuration.route(given.route, **settings)
-            engine, of_file = configuration.engine, configuration.listen
+            engine, said = configuration.engine, configuration.listen
         engine = replace(engine, callers=allowing(given.allow, engine.callers))
     except ConfigurationError as error:
         more = len(error.sentences) - 1
         told = f" (and {more} more: t38fsp routes tells them all)" if more > 0 else ""
         raise CommandError(f"{error.sentences[0]}{told}", Exit.USAGE) from error
-    if listen is not None:
-        return Chosen(route, replace(engine, listen=_listen(listen)))
-    if of_file is None:
+    if given.signalling is not None:
+        engine = replace(engine, signalling=str(given.signalling))
+    if given.listen is not None:
+        # An address of our own: no signalling process of the file is meant.
+        return Chosen(route, replace(listen_at(engine, given.listen), signalling=None))
+    if engine.signalling is not None and given.allow:
+        raise CommandError(
+            f"--allow is of no use here, as the signalling process at {engine.signalling} takes the calls; "
+            "allow them there",
+            Exit.USAGE,
+        )
+    if said is None:
         return Chosen(route, replace(engine, listen=("0.0.0.0", port)))
     if port:
         return Chosen(route, engine)
-    # The ports of the file are for who takes calls there.
-    return Chosen(route, replace(engine, listen=(of_file[0], 0), tls_listen=None))
+    # The ports that are said are for who takes calls there.
+    return Chosen(route, replace(engine, listen=(said[0], 0), tls_listen=None))
 
 
-def _listen(text: str) -> tuple[str, int]:
+def listen_at(engine: EngineSettings, text: str) -> EngineSettings:
+    """The settings with the address of ``--listen``. Raises CommandError."""
     try:
-        return listen_address(text)
+        return replace(engine, listen=listen_address(text))
     except AddressError as error:
         raise CommandError(f"--listen {error}", Exit.USAGE) from error
 

@@ -23,10 +23,10 @@ from t38fsp.call.receiving import ReceivingCall
 from t38fsp.call.sending import Destination, SendingCall
 from t38fsp.call.verdict import verdict
 from t38fsp.engine.known_pages import KnownPages
-from t38fsp.engine.lines import line_for
+from t38fsp.engine.lines import EngineLine, Lines
 from t38fsp.engine.media import MediaPort
 from t38fsp.engine.pacer import Pacer
-from t38fsp.engine.running import FAULT, RunningCall
+from t38fsp.engine.running import FAULT, RunningCall, unsupported
 from t38fsp.engine.trunks import Trunks
 from t38fsp.image.errors import DocumentError, ImageError
 from t38fsp.image.pool import ImagePool
@@ -77,7 +77,7 @@ class FaxEngine:
         self._preparing: dict[int, asyncio.Task[None]] = {}
         self._preparations: set[asyncio.Task[None]] = set()
         self._observers: dict[int, Observer] = {}
-        self._by_line_call: dict[int, RunningCall] = {}
+        self._by_line_call: dict[tuple[EngineLine, int], RunningCall] = {}
         self._waiting: dict[int, _Waiting] = {}
         self._trunk_of: dict[int, str | None] = {}
         self._closing = False
@@ -92,19 +92,20 @@ class FaxEngine:
         self._pacer: Pacer[Packet] = Pacer(self._loop)
         try:
             self._admission = _admission(self._settings, self._random)
-            self._line = line_for(
+            self._lines = Lines(
                 self._settings,
                 self._on_line_event,
                 lambda state: self._trunks.changed(state),
                 self._random,
                 self._admission,
             )
+            self._line = self._lines.main
             self._trunks = Trunks(
                 self._settings.trunks,
                 self._line,
                 self._find_trunk,
                 self._registration_changed,
-                self._trunks_found,
+                self._lines.admit,
             )
             await self._line.start()
         except (SipError, ValueError) as error:
@@ -126,7 +127,7 @@ class FaxEngine:
             self.abort(job)
         if self._observers:
             await self._wait_for_all(_GOODBYE_LIMIT)
-        await self._line.close(_UNBIND_LIMIT)
+        await self._lines.close(_UNBIND_LIMIT)
         if self._preparations:
             # Cancelled by now; each has its image worker to end.
             await asyncio.wait(self._preparations)
@@ -165,22 +166,26 @@ class FaxEngine:
         waiting.timer.cancel()
         self._trunk_of[job] = waiting.trunk
         try:
-            media = self._open_media(job, incoming.source)
+            media = self._open_media(job, self._line, incoming.source)
         except OSError as error:
             self._line.refuse(incoming.call, 503, self._loop.time())
             self._finish_early(job, FaxStatus.LINE_UNAVAILABLE, str(error))
             return
         try:
             call = ReceivingCall(
-                self._line, incoming, what.settings, self._environment(media, incoming.source)
+                self._line, incoming, what.settings, self._environment(media, self._line, incoming.source)
             )
             call.start(self._loop.time())
+        except UnsupportedError as error:
+            media.close()
+            self._line.hang_up(incoming.call, self._loop.time())
+            self._finish(job, unsupported(error))
         except Exception:
             media.close()
             self._line.hang_up(incoming.call, self._loop.time())
             self._fault(job)
         else:
-            self._run(job, call, media, what.file)
+            self._run(job, call, self._line, media, what.file)
 
     def proceed(self, job: int, go_on: bool) -> None:
         running = self._running.get(job)
@@ -223,37 +228,37 @@ class FaxEngine:
             pages = await self._images.inspect(what.document)
             if (fault := what.resume.fault(len(pages))) is not None:
                 raise DocumentError(fault)
+            line = await self._lines.of(what.backend)
             routes = self._trunks.service_route(what.trunk)
             # A sips target wants TLS all the way, so also to whom it goes through.
             scheme = what.target.partition(":")[0]
             first = what.target if what.via is None else f"{scheme}:{what.via}"
-            hops = await self._hops(NameAddress.parse(routes[0]).uri if routes else first)
-            self._dial(job, what, pages, hops, routes)
+            hops = await self._hops(NameAddress.parse(routes[0]).uri if routes else first, line)
+            self._dial(job, what, line, pages, hops, routes)
         except DocumentError as error:
             self._finish_early(job, FaxStatus.BAD_DOCUMENT, str(error))
-        except (ImageError, UnsupportedError) as error:
+        except ImageError as error:
             self._finish_early(job, FaxStatus.FATAL_ERROR, str(error))
+        except UnsupportedError as error:
+            self._finish(job, unsupported(error))
         except SipError as error:
             # A name server that did not answer says nothing about the name.
             passing = isinstance(error, ResolveError) and error.passing
             status = FaxStatus.LINE_UNAVAILABLE if passing else FaxStatus.BAD_ADDRESS
             self._finish_early(job, status, str(error))
-        except OSError as error:
+        except (OSError, EngineError) as error:
             self._finish_early(job, FaxStatus.LINE_UNAVAILABLE, str(error))
         except Exception:
             self._fault(job)
         finally:
             self._preparing.pop(job, None)
 
-    def _trunks_found(self, addresses: frozenset[str]) -> None:
-        self._admission.peers = addresses
-
     async def _find_trunk(self, via: str) -> Sequence[Hop]:
-        return await self._hops(f"sip:{via}")
+        return await self._hops(f"sip:{via}", self._line)
 
-    async def _hops(self, target: str) -> Sequence[Hop]:
+    async def _hops(self, target: str, line: EngineLine) -> Sequence[Hop]:
         """Where a request goes, in one address family: its media has one address. Raises SipError."""
-        hops = await self._resolver.locate(Place.of(parse_uri(target)), self._line.families)
+        hops = await self._resolver.locate(Place.of(parse_uri(target)), line.families)
         family = ":" in hops[0].host
         return [hop for hop in hops if (":" in hop.host) is family]
 
@@ -261,12 +266,13 @@ class FaxEngine:
         self,
         job: int,
         what: SendJob,
+        line: EngineLine,
         pages: list[PageFormat],
         hops: Sequence[Hop],
         routes: tuple[str, ...],
     ) -> None:
-        media = self._open_media(job, hops[0])
-        caller = what.caller or str(Uri("sip", "fax", self._line.local_host(hops[0])))
+        media = self._open_media(job, line, hops[0])
+        caller = what.caller or str(Uri("sip", "fax", line.local_host(hops[0])))
         destination = Destination(
             what.target,
             caller,
@@ -278,9 +284,9 @@ class FaxEngine:
             routes,
         )
         try:
-            environment = self._environment(media, hops[0])
+            environment = self._environment(media, line, hops[0])
             call = SendingCall(
-                self._line,
+                line,
                 destination,
                 pages,
                 what.settings,
@@ -292,24 +298,24 @@ class FaxEngine:
         except Exception:
             media.close()
             raise
-        self._run(job, call, media, what.document)
+        self._run(job, call, line, media, what.document)
 
-    def _open_media(self, job: int, peer: Hop) -> MediaPort:
+    def _open_media(self, job: int, line: EngineLine, peer: Hop) -> MediaPort:
         def on_datagram(data: bytes, source: Address) -> bool:
             running = self._running.get(job)
             return running is not None and running.datagram_received(data, source)
 
-        return MediaPort.open(self._line.interface(peer), on_datagram)
+        return MediaPort.open(line.interface(peer), on_datagram)
 
-    def _environment(self, media: MediaPort, peer: Hop) -> CallEnvironment:
+    def _environment(self, media: MediaPort, line: EngineLine, peer: Hop) -> CallEnvironment:
         start = RtpStart(
             ssrc=self._random.getrandbits(32),
             sequence=self._random.getrandbits(16),
             timestamp=self._random.getrandbits(32),
         )
-        return CallEnvironment(self._line.local_host(peer), media.port, start, tcp=True)
+        return CallEnvironment(line.local_host(peer), media.port, start, tcp=True)
 
-    def _run(self, job: int, call: FaxCall, media: MediaPort, file: str) -> None:
+    def _run(self, job: int, call: FaxCall, line: EngineLine, media: MediaPort, file: str) -> None:
         """Attach a call that has been started to the wire."""
         running = RunningCall(
             call,
@@ -318,22 +324,22 @@ class FaxEngine:
             self._images,
             file,
             self._observers[job],
-            on_over=lambda: self._over(job),
-            on_fault=lambda: self._hang_up(call),
+            on_over=lambda: self._over(job, line),
+            on_fault=lambda: self._hang_up(call, line),
         )
         self._running[job] = running
         if call.line_call is not None:
-            self._by_line_call[call.line_call] = running
+            self._by_line_call[line, call.line_call] = running
         running.begin()
 
-    def _hang_up(self, call: FaxCall) -> None:
+    def _hang_up(self, call: FaxCall, line: EngineLine) -> None:
         if call.line_call is not None:
-            self._line.hang_up(call.line_call, self._loop.time())
+            line.hang_up(call.line_call, self._loop.time())
 
-    def _over(self, job: int) -> None:
+    def _over(self, job: int, line: EngineLine) -> None:
         running = self._running.pop(job)
         if running.call.line_call is not None:
-            self._by_line_call.pop(running.call.line_call, None)
+            self._by_line_call.pop((line, running.call.line_call), None)
         self._forget(job)
 
     def _forget(self, job: int) -> None:
@@ -350,11 +356,12 @@ class FaxEngine:
 
     def _finish_early(self, job: int, status: FaxStatus, reason: str) -> None:
         outcome = verdict(status, reason)
+        self._finish(job, FaxResult(status, reason, outcome.retry, outcome.retry_reason))
+
+    def _finish(self, job: int, result: FaxResult) -> None:
         observer = self._observers[job]
         self._forget(job)
-        observer(
-            events.Finished(FaxResult(status, reason, retry=outcome.retry, retry_reason=outcome.retry_reason))
-        )
+        observer(events.Finished(result))
 
     def _registration_changed(self, event: events.RegistrationChanged) -> None:
         if self._on_registration is not None:
@@ -362,13 +369,13 @@ class FaxEngine:
 
     # --- the line ------------------------------------------------------------------------------------------
 
-    def _on_line_event(self, event: LineEvent) -> None:
-        running = self._by_line_call.get(event.call)
+    def _on_line_event(self, line: EngineLine, event: LineEvent) -> None:
+        running = self._by_line_call.get((line, event.call))
         if running is not None:
             running.line_event(event)
         elif isinstance(event, Incoming):
             self._on_call(event)
-        elif isinstance(event, Failed | Ended) and event.call in self._waiting:
+        elif isinstance(event, Failed | Ended) and line is self._line and event.call in self._waiting:
             self._forget_waiting(event.call)
 
     def _on_call(self, incoming: Incoming) -> None:

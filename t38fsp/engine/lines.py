@@ -1,19 +1,22 @@
-"""The lines that an engine can have: which stack serves its calls."""
+"""The lines of an engine: which stack serves its calls."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from random import Random
 from socket import AddressFamily
 from typing import Protocol
 
-from sip.admission import AdmissionPolicy
-from sip.line import Address, Hop, Line, LineEvent, Transport
+from sip.admission import Admission
+from sip.errors import SipError, UnsupportedError
+from sip.line import Address, Hop, Incoming, Line, LineEvent, Transport
 from sip.network import SipLine
 from sip.pjsua.line import PjsuaLine
 from sip.registrar import RegistrationRequest, RegistrationState
 from sip.remote.line import RemoteLine
-from t38fsp.jobs import Backend, EngineSettings
+from t38fsp.jobs import Backend, EngineError, EngineSettings
 
 ANSWERERS = ("t38fsp.call.media:answer_offer", "t38fsp.call.media:HoldImage")
 """What may answer the offers of our calls in another process."""
@@ -49,12 +52,92 @@ class EngineLine(Line, Protocol):
         """The registrar is to be found there from now on."""
 
 
+class Lines:
+    """The ``main`` line, which has the SIP address and takes calls, and one for each other stack that a fax
+    asks for, made when it first does and listening at any port.
+
+    ``on_event`` gets the line, too, as the numbers of calls are its own.
+    """
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        on_event: Callable[[EngineLine, LineEvent], None],
+        on_registration: Callable[[RegistrationState], None],
+        random: Random,
+        admission: Admission,
+    ) -> None:
+        self._settings = settings
+        self._on_event = on_event
+        self._on_registration = on_registration
+        self._random = random
+        self._admission = admission
+        self._others: dict[Backend, asyncio.Task[EngineLine]] = {}
+        self._backend = Backend.OWN if settings.signalling is not None else settings.backend
+        self.main = self._make(settings)
+
+    async def of(self, backend: Backend | None) -> EngineLine:
+        """The line over ``backend``; None stands for the main one.
+
+        Raises UnsupportedError when the stack is not installed, EngineError when its line cannot start.
+        """
+        if backend is None or backend is self._backend:
+            return self.main
+        starting = self._others.get(backend)
+        if starting is None or (starting.done() and starting.exception() is not None):
+            self._others[backend] = starting = asyncio.ensure_future(self._start(backend))
+        # Others may wait for it, too.
+        return await asyncio.shield(starting)
+
+    def admit(self, addresses: frozenset[str]) -> None:
+        """Calls from these IP addresses are ours."""
+        self._admission.peers = addresses
+        if isinstance(self.main, RemoteLine):
+            self.main.admit(addresses)
+
+    async def close(self, limit: float) -> None:
+        """Hang up every call, and wait at most ``limit`` seconds until the far ends know it."""
+        started = await asyncio.gather(*self._others.values(), return_exceptions=True)
+        others = [line for line in started if not isinstance(line, BaseException)]
+        await asyncio.gather(*(line.close(limit) for line in (self.main, *others)))
+
+    async def _start(self, backend: Backend) -> EngineLine:
+        host, _ = self._settings.listen
+        settings = replace(
+            self._settings,
+            backend=backend,
+            listen=(host, 0),
+            tls_listen=None,
+            signalling=None,
+            accept_calls=False,
+        )
+        try:
+            line = self._make(settings)
+        except SipError as error:
+            raise UnsupportedError(str(error)) from error
+        try:
+            await line.start()
+        except SipError as error:
+            raise EngineError(str(error)) from error
+        return line
+
+    def _make(self, settings: EngineSettings) -> EngineLine:
+        def on_event(event: LineEvent) -> None:
+            if isinstance(event, Incoming) and line is not self.main:
+                line.refuse(event.call, 480, asyncio.get_running_loop().time())
+            else:
+                self._on_event(line, event)
+
+        line = line_for(settings, on_event, self._on_registration, self._random, self._admission)
+        return line
+
+
 def line_for(
     settings: EngineSettings,
     on_event: Callable[[LineEvent], None],
     on_registration: Callable[[RegistrationState], None],
     random: Random,
-    admission: AdmissionPolicy,
+    admission: Admission,
 ) -> EngineLine:
     """The line that the settings ask for. Raises SipError when its backend is not installed.
 
@@ -76,24 +159,32 @@ def line_for(
             user_agent=settings.user_agent,
             host=host,
             port=port,
+            tls_listen=settings.tls_listen,
+            tls=settings.tls,
+            advertised=settings.advertised,
             max_incoming=settings.max_calls if settings.accept_calls else 0,
             max_calls=settings.max_calls,
+            on_registration=on_registration,
             admission=admission,
+            random=random,
         )
     return SipLine(
         on_event,
         user_agent=settings.user_agent,
-        listen=_listeners(settings),
+        listen=listeners(settings),
         tls=settings.tls,
         advertised=settings.advertised,
         random=random,
         max_incoming=settings.max_calls,
+        max_waiting=settings.limits.waiting,
+        max_per_source=settings.limits.per_source,
+        max_transactions=settings.limits.transactions,
         on_registration=on_registration,
         admission=admission,
     )
 
 
-def _listeners(settings: EngineSettings) -> list[Hop]:
+def listeners(settings: EngineSettings) -> list[Hop]:
     """UDP and TCP at one address, and TLS where it is wanted."""
     hops = [Hop(*settings.listen, transport) for transport in (Transport.UDP, Transport.TCP)]
     if settings.tls_listen is not None:

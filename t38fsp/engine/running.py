@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from sip.errors import UnsupportedError
 from sip.line import Address, LineEvent
 from t38fsp.call.environment import PageJob, StorePage
 from t38fsp.call.faxcall import FaxCall
@@ -30,6 +31,15 @@ logger = logging.getLogger(__name__)
 FAULT = "an internal error ended the call; its trace is in the log"
 
 T = TypeVar("T")
+
+
+def unsupported(error: UnsupportedError) -> FaxResult:
+    """The result of a call that the backend of its line cannot carry."""
+    return FaxResult(
+        FaxStatus.FATAL_ERROR,
+        str(error),
+        retry_reason="it would fail in the same way until the settings are changed",
+    )
 
 
 class RunningCall:
@@ -79,6 +89,9 @@ class RunningCall:
         try:
             outcome = method(*arguments, self._loop.time())
             settle(self.call, self)
+        except UnsupportedError as error:
+            self._fail(unsupported(error))
+            return None
         except Exception:
             # A fault of ours ends the call it struck, with a result, and no other.
             logger.exception("call %s failed on a fault of ours", self.call.line_call)
@@ -86,13 +99,15 @@ class RunningCall:
             return None
         return outcome
 
-    def _fail(self) -> None:
+    def _fail(self, result: FaxResult | None = None) -> None:
         if not self._over:
             outcome = verdict(FaxStatus.FATAL_ERROR, FAULT)
             self._on_fault()
             self.arm(None)
             self._end(
-                Finished(FaxResult(outcome.status, outcome.reason, outcome.retry, outcome.retry_reason))
+                Finished(
+                    result or FaxResult(outcome.status, outcome.reason, outcome.retry, outcome.retry_reason)
+                )
             )
 
     def begin(self) -> None:

@@ -35,7 +35,7 @@ from t38fsp.faxdev.job import FaxJob, document_error
 from t38fsp.faxdev.last_error import SetLastError
 from t38fsp.faxdev.settings import FaxDevSettings
 from t38fsp.faxdev.structures import FAX_DEV_STATUS, FAX_RECEIVE, FAX_SEND, LINEMESSAGE
-from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, ReceiveJob
+from t38fsp.jobs import EngineError, IncomingCall, ReceiveJob
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 
@@ -125,15 +125,7 @@ class FaxServiceProvider:
                 SetLastError(ERROR_BUSY)
                 return None
             self._engine = engine = EngineProcess(
-                EngineSettings(
-                    listen=settings.listen,
-                    accept_calls=settings.accept_calls,
-                    take_limit=settings.take_limit,
-                    max_calls=settings.device_count,
-                    image_workers=settings.image_workers,
-                    trunks=settings.trunks,
-                    callers=settings.callers,
-                ),
+                settings.engine,
                 self._announce,
                 self._withdraw,
                 factory=self._engine_name,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sip.line import Credentials, DialogId
 from t38fsp.address import peer_address, target_uri
 from t38fsp.events import Connected, Disconnected, Ringing, SwitchedToT38
-from t38fsp.jobs import Callers, CallSettings, SendJob, Trunk
-from t38fsp.routes import Route
+from t38fsp.jobs import Callers, CallSettings, EngineSettings, SendJob
+from t38fsp.routes import Route, common_backend
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,8 @@ class FaxDevSettings:
     takes every INVITE and in whose domain numbers are dialled; without it only SIP URIs can be sent to.
     ``caller`` is the URI of From; None makes one of our address. A ``route`` (``Configuration.route``) stands
     for ``via``, ``caller``, ``credentials`` and ``call``, which are then left alone, and is kept registered
-    if it says so. Device i (from 0) has the id
+    if it says so. ``own_end`` (``Configuration.engine``) stands for ``listen`` and ``callers``, and brings
+    what else the file says of our end: TLS, limits, a signalling process. Device i (from 0) has the id
     ``device_id_prefix`` + i; a device carries one fax at a time. With ``accept_calls`` incoming calls are
     announced on devices that FaxLineCallback enabled, if ``callers`` admits them; one that is not taken
     within ``take_limit`` seconds is refused. ``on_call_event`` runs on the thread that is blocked in
@@ -44,6 +45,7 @@ class FaxDevSettings:
     credentials: Credentials | None = None
     call: CallSettings = field(default_factory=CallSettings)
     route: Route | None = None
+    own_end: EngineSettings | None = None
     callers: Callers = field(default_factory=Callers)
     device_count: int = 1
     device_name_prefix: str = "T.38 fax "
@@ -68,15 +70,28 @@ class FaxDevSettings:
         if self.route is not None and own:
             raise ValueError("give a route, or via, caller, credentials and call; Configuration.route merges")
 
+        if self.own_end is not None and (self.listen, self.callers) != (("0.0.0.0", 5060), Callers()):
+            raise ValueError("give own_end, or listen and callers")
+
     @property
     def call_settings(self) -> CallSettings:
         """Those of the route, if there is one."""
         return self.call if self.route is None else self.route.call
 
     @property
-    def trunks(self) -> tuple[Trunk, ...]:
-        trunk = None if self.route is None else self.route.trunk
-        return () if trunk is None else (trunk,)
+    def engine(self) -> EngineSettings:
+        """Of the engine process."""
+        base = self.own_end or EngineSettings(self.listen, callers=self.callers)
+        routes = () if self.route is None else (self.route,)
+        return replace(
+            base,
+            accept_calls=self.accept_calls,
+            take_limit=self.take_limit,
+            max_calls=self.device_count,
+            image_workers=self.image_workers,
+            trunks=tuple(route.trunk for route in routes if route.trunk is not None),
+            backend=common_backend(routes) or base.backend,
+        )
 
     def send_job(self, document: str, to: str) -> SendJob:
         """Raises AddressError."""

@@ -47,6 +47,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
     (tmp_path / "t38fsp.toml").write_text(FILE)
     (tmp_path / "office.password").write_text("secret\n")
+    (tmp_path / "office.password").chmod(0o600)
 
     def run(*arguments: str) -> Ended:
         result = CliRunner().invoke(app, arguments)
@@ -106,7 +107,8 @@ def test_every_mistake_is_told(run: Run, tmp_path: Path) -> None:
     result = run("routes")
     assert result.exit_code == 2
     assert result.stderr.splitlines() == [
-        "t38fsp: t38fsp.toml, route 'ata', redundancy: there is no such setting",
+        "t38fsp: t38fsp.toml, route 'ata', redundancy: there is no such setting here; "
+        "it belongs into [routes.NAME.t38]",
         "t38fsp: t38fsp.toml, route 'bad', peer: 5 is not a text; put it into quotes",
         "t38fsp: t38fsp.toml, route 'bad', swich: there is no such setting; 'switch' is near to it",
     ]

@@ -46,7 +46,7 @@ def test_the_route_says_where_a_number_goes_and_how(route: Route) -> None:
     assert job.credentials == Credentials("account", "secret")
     assert (job.settings.redundancy, job.trunk) == (1, "office")
     registration = Registration("sip:trunk.example", "sip:account@trunk.example", job.credentials, 3600)
-    assert settings.trunks == (Trunk("office", "trunk.example", 2, registration),)
+    assert settings.engine.trunks == (Trunk("office", "trunk.example", 2, registration),)
 
 
 def test_its_station_id_is_ours_unless_the_service_gives_one(service: Service) -> None:

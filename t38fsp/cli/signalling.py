@@ -1,0 +1,67 @@
+"""``t38fsp signalling``."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sip.admission import parse_network
+from sip.errors import SipError
+from sip.line import Hop
+from sip.remote.signalling import Signalling, serve
+from sip.uri import Uri
+from t38fsp.callers import allowing
+from t38fsp.cli.exits import CommandError, Exit
+from t38fsp.cli.options import listen_at
+from t38fsp.cli.report import print_line
+from t38fsp.configuration import Configuration, ConfigurationError, own_end, usual_places
+from t38fsp.engine.lines import ANSWERERS, listeners
+from t38fsp.jobs import EngineSettings
+
+
+def run(config: Path | None, socket: Path | None, listen: str | None, allow: tuple[str, ...]) -> Exit:
+    try:
+        engine = _our_end(config)
+        callers = allowing(allow, engine.callers)
+    except ConfigurationError as error:
+        raise CommandError(error.sentences[0], Exit.USAGE) from error
+    path = engine.signalling if socket is None else str(socket)
+    if path is None:
+        raise CommandError("no socket is named; give its path, or set signalling in the file", Exit.USAGE)
+    settings = Signalling(
+        path,
+        ANSWERERS,
+        listeners(engine if listen is None else listen_at(engine, listen)),
+        tls=engine.tls,
+        advertised=engine.advertised,
+        user_agent=engine.user_agent,
+        networks=[parse_network(text) for text in callers.networks],
+        accounts=callers.accounts,
+        anybody=callers.anybody,
+        silent=callers.silent,
+        max_incoming=engine.max_calls,
+        max_waiting=engine.limits.waiting,
+        max_per_source=engine.limits.per_source,
+        max_transactions=engine.limits.transactions,
+    )
+
+    def on_ready(addresses: Sequence[Hop]) -> None:
+        print_line(f"listening on {Uri('sip', None, *addresses[0].address)}", sys.stdout)
+
+    # Who came and went is all that there is to follow.
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    try:
+        asyncio.run(serve(settings, on_ready))
+    except SipError as error:
+        raise CommandError(str(error), Exit.ERROR) from error
+    return Exit.COMPLETED
+
+
+def _our_end(config: Path | None) -> EngineSettings:
+    """As the file tells, if there is one. Raises ConfigurationError."""
+    if config is None and not any(place.exists() for place in usual_places()):
+        return own_end().settings
+    return Configuration.find(config).engine
