@@ -6,9 +6,9 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sip.errors import ParseError, SipError
+from sip.errors import ParseError, SipError, UnsupportedError
 from sip.headers import NameAddress
 from sip.line import Hop, Incoming
 from sip.registrar import (
@@ -31,6 +31,7 @@ LOOK_UP_AGAIN = 30.0
 """The same after one that failed."""
 FEATURES = (("+sip.fax", "t38"),)
 """What our Contact says of us (RFC 6913)."""
+FAULT = "an internal error; its trace is in the log"
 
 
 @dataclass(slots=True)
@@ -62,15 +63,21 @@ class Trunks:
         self._find = find
         self._on_change = on_change
         self._on_found = on_found
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def begin(self) -> None:
         """Look the trunks up, register, and keep both up to date."""
-        self._tasks = [asyncio.ensure_future(self._keep(line)) for line in self._lines]
+        for line in self._lines:
+            self._begin(line)
+
+    def _begin(self, line: _Line, pause: float = 0.0) -> None:
+        task = asyncio.ensure_future(self._keep(line, pause))
+        self._tasks[line.trunk.name] = task
+        task.add_done_callback(lambda task: self._ended(line, task))
 
     def end(self) -> None:
         """Look up no more. The line itself ends the registrations when it closes."""
-        for task in self._tasks:
+        for task in self._tasks.values():
             task.cancel()
 
     # --- channels -------------------------------------------------------------------------------------------
@@ -129,24 +136,35 @@ class Trunks:
                 event = RegistrationChanged(name, RegistrationStatus.UNREGISTERED)
         self._on_change(event)
 
-    async def _keep(self, line: _Line) -> None:
+    async def _keep(self, line: _Line, pause: float) -> None:
         while True:
+            await asyncio.sleep(pause)
             try:
                 line.hops = await self._find(line.trunk.via)
                 self._on_found(frozenset(hop.host for each in self._lines for hop in each.hops))
                 self._register(line)
+                pause = LOOK_UP_EACH
+            except UnsupportedError as error:
+                # No other attempt could do better.
+                self._not_kept(line, str(error), LOOK_UP_EACH)
+                line.trunk = replace(line.trunk, registration=None)
+                pause = LOOK_UP_EACH
             except SipError as error:
-                self._not_found(line, str(error))
-                await asyncio.sleep(LOOK_UP_AGAIN)
-            else:
-                await asyncio.sleep(LOOK_UP_EACH)
+                self._not_kept(line, str(error), LOOK_UP_AGAIN)
+                pause = LOOK_UP_AGAIN
 
-    def _not_found(self, line: _Line, reason: str) -> None:
+    def _ended(self, line: _Line, task: asyncio.Task[None]) -> None:
+        """A fault of ours must not end the trunk for good, nor in silence."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _logger.error("route %s failed on a fault of ours", line.trunk.name, exc_info=error)
+            self._not_kept(line, FAULT, LOOK_UP_AGAIN)
+            self._begin(line, LOOK_UP_AGAIN)
+
+    def _not_kept(self, line: _Line, reason: str, seconds: float) -> None:
+        """``seconds`` until it is tried again."""
         _logger.warning("route %s: %s", line.trunk.name, reason)
         if line.trunk.registration is not None and line.registration is None:
-            self._on_change(
-                RegistrationChanged(line.trunk.name, RegistrationStatus.FAILED, reason, LOOK_UP_AGAIN)
-            )
+            self._on_change(RegistrationChanged(line.trunk.name, RegistrationStatus.FAILED, reason, seconds))
 
     def _register(self, line: _Line) -> None:
         wanted = line.trunk.registration
@@ -163,6 +181,7 @@ class Trunks:
                 wanted.credentials,
                 wanted.expires,
                 FEATURES,
+                follow_rport=wanted.follow_rport,
             ),
             asyncio.get_running_loop().time(),
         )

@@ -6,14 +6,21 @@ import asyncio
 import queue
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from sip.digest import make_challenge
+from sip.errors import UnsupportedError
+from sip.line import Hop
 from sip.message import Headers, Request, Response, parse_message
+from sip.registrar import RegistrationRequest
+from t38fsp.engine import trunks as module
 from t38fsp.engine.engine import FaxEngine
+from t38fsp.engine.lines import EngineLine
 from t38fsp.engine.remote import EngineProcess
 from t38fsp.events import Dialing, FaxEvent, Finished, RegistrationChanged, RegistrationStatus
 from t38fsp.jobs import EngineSettings, IncomingCall, Registration, SendJob, Trunk
@@ -250,6 +257,78 @@ async def test_a_trunk_that_is_not_found_is_told(parties: Parties) -> None:
     failed = await party.registration()
     assert failed.status is RegistrationStatus.FAILED
     assert "'trunk.invalid' has no address" in failed.reason
+
+
+class OneSidedLine:
+    """A line on which a registration meets ``errors``, one at a time, and is taken in the end."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+        self.requests: list[RegistrationRequest] = []
+        self.lookups = 0
+
+    def register(self, request: RegistrationRequest, now: float) -> int:
+        self.requests.append(request)
+        if self.errors:
+            raise self.errors.pop(0)
+        return 1
+
+
+@asynccontextmanager
+async def kept(
+    line: OneSidedLine, trunk: Trunk, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[asyncio.Queue[RegistrationChanged]]:
+    """The trunk, kept on this line without pauses; what is told of it."""
+
+    async def find(via: str) -> list[Hop]:
+        line.lookups += 1
+        return [Hop(HOST, 5060)]
+
+    monkeypatch.setattr(module, "LOOK_UP_AGAIN", 0.0)
+    told: asyncio.Queue[RegistrationChanged] = asyncio.Queue()
+    trunks = module.Trunks([trunk], cast(EngineLine, line), find, told.put_nowait, lambda addresses: None)
+    trunks.begin()
+    try:
+        async with asyncio.timeout(LIMIT):
+            yield told
+    finally:
+        trunks.end()
+
+
+async def until_looked_up(line: OneSidedLine, times: int) -> None:
+    while line.lookups < times:  # noqa: ASYNC110 (the line has nobody to tell)
+        await asyncio.sleep(0)
+
+
+async def test_a_fault_of_ours_is_told_and_does_not_end_the_trunk(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    line = OneSidedLine(RuntimeError("broken"))
+    async with kept(line, Trunk("office", "h.example", registration=REGISTRATION), monkeypatch) as told:
+        failed = await told.get()
+        assert (failed.status, failed.reason) == (RegistrationStatus.FAILED, module.FAULT)
+        await until_looked_up(line, 2)
+        assert len(line.requests) == 2
+    assert "RuntimeError: broken" in caplog.text
+
+
+async def test_what_the_line_cannot_do_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = OneSidedLine(UnsupportedError("this stack keeps no registrations"))
+    monkeypatch.setattr(module, "LOOK_UP_EACH", 0.0)
+    async with kept(line, Trunk("office", "h.example", registration=REGISTRATION), monkeypatch) as told:
+        failed = await told.get()
+        assert failed.reason == "this stack keeps no registrations"
+        await until_looked_up(line, 4)
+        assert told.empty()
+        assert len(line.requests) == 1
+
+
+async def test_the_address_that_the_registrar_sees_can_be_registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = OneSidedLine()
+    behind_nat = replace(REGISTRATION, follow_rport=True)
+    async with kept(line, Trunk("office", "h.example", registration=behind_nat), monkeypatch):
+        await until_looked_up(line, 1)
+    assert line.requests[0].follow_rport
 
 
 async def test_a_registrar_that_says_nothing_does_not_hold_up_the_end(
