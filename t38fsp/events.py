@@ -64,7 +64,10 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """The modems agreed on how pages travel; again after a fallback."""
+    """The modems agreed on how pages travel; again after a fallback.
+
+    ``bit_rate`` is in bit/s, and 0 between internet-aware terminals, which have no modems.
+    """
 
     bit_rate: int
     coding: Coding

@@ -65,6 +65,9 @@ class CallSettings:
     """Send a V.21 frame in one packet."""
     copies: int = 3
     """Times that an indicator and the end of a burst are sent."""
+    internet_aware: bool = False
+    """Leave the pace of modems to far ends that are known, by a mark in SDP and by their DIS, for terminals
+    without one; only with ECM."""
     keep_alive: float | None = 1.0
     """Between packets of a silent line; None for silence."""
 

@@ -16,8 +16,9 @@ class PageRecord:
 
     ``number`` counts from 1. ``confirmed`` is true only when the receiving end answered MCF or RTP (or, for
     a received page, when it was on disk and we did). ``response`` is the name of that answer, or of what came
-    instead. ``bit_rate`` is in bit/s, ``seconds`` runs from carrier to answer, ``repeats`` counts ECM
-    frames (or, without ECM, whole pages) that had to travel again. Zero means that the page never travelled.
+    instead. ``bit_rate`` is that of the modem in bit/s, 0 where there was none (internet-aware mode),
+    ``seconds`` runs from carrier to answer, ``repeats`` counts ECM frames (or, without ECM, whole pages) that
+    had to travel again. A page that never travelled has zero in all of them.
     """
 
     number: int

@@ -117,6 +117,8 @@ class T38(BaseModel):
     """Send a V.21 frame in one packet."""
     copies: int = Field(default=3, ge=1, le=8)
     """Times that an indicator is sent."""
+    internet_aware: bool = False
+    """Drop the pace of modems towards terminals of this kind; never towards gateways."""
     keep_alive: Annotated[float, AfterValidator(_interval)] = Field(default=1.0, ge=0.0, le=30.0)
     """Seconds between packets of a silent line; 0 is none."""
 
@@ -237,6 +239,7 @@ class Route(Layered):
             echo_protection=t38.echo_protection,
             whole_frames=t38.whole_frames,
             copies=t38.copies,
+            internet_aware=t38.internet_aware,
             keep_alive=t38.keep_alive or None,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from t38fsp.t30.outputs import Output, RevokeBurst, SendBurst
+from t38fsp.t30.outputs import BlockAnswered, Output, RevokeBurst, SendBurst
 from t38fsp.t30.vocabulary import LineSignal
 from t38fsp.t38.terminal import Packet, Terminal
 from t38fsp.t38.udptl import Counters
@@ -15,6 +15,8 @@ class Session(Protocol):
     """What both T.30 machines share."""
 
     def limit_rate(self, bit_rate: int) -> None: ...
+    def be_internet_aware(self) -> None: ...
+    def keep_modem_pace(self, now: float) -> None: ...
     def receive(self, signal: LineSignal, now: float) -> None: ...
     def burst_sent(self, now: float) -> None: ...
     def abort(self, now: float) -> None: ...
@@ -78,11 +80,12 @@ class FaxLeg:
         moving = True
         while moving:
             moving = False
-            for signal in self._terminal.take_signals():
-                self._session.receive(signal, now)
-                moving = True
+            # Without the pace of a modem an answer follows at once: what it answers has to be over first.
             for _ in range(self._terminal.take_sent()):
                 self._session.burst_sent(now)
+                moving = True
+            for signal in self._terminal.take_signals():
+                self._session.receive(signal, now)
                 moving = True
             moving = self._drain(now) or moving
 
@@ -93,6 +96,8 @@ class FaxLeg:
                 case SendBurst(burst=burst):
                     if not self._silent:
                         self._terminal.send(burst, now)
+                case BlockAnswered(frames, missing, seconds):
+                    self._terminal.rate_control.answered(frames, missing, seconds)
                 case RevokeBurst():
                     self._terminal.revoke(now)
                 case _:

@@ -41,7 +41,6 @@ from t38fsp.call.fax_leg import FaxLeg, Session
 from t38fsp.call.media import (
     AudioMedia,
     ImageMedia,
-    MediaCapabilities,
     agreed_media,
     answer_offer,
     hold_image,
@@ -50,7 +49,7 @@ from t38fsp.call.media import (
 )
 from t38fsp.call.record import CallRecord
 from t38fsp.call.switching import T1, ask_after, wait_after_refusal
-from t38fsp.call.t38 import our_parameters, terminal_for
+from t38fsp.call.t38 import our_capabilities, terminal_for
 from t38fsp.jobs import CallSettings, Switch
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
@@ -102,9 +101,7 @@ class FaxCall(ABC):
         self._settings = settings
         self._environment = environment
         self._role = role
-        self._capabilities = MediaCapabilities(
-            environment.media_port, our_parameters(settings), environment.tcp
-        )
+        self._capabilities = our_capabilities(settings, environment)
         self._answerer: Answerer = partial(answer_offer, self._capabilities)
         self.line_call: int | None = None
         self.remote_media: Address | None = None
@@ -251,6 +248,8 @@ class FaxCall(ABC):
                 self._line.answer_with(self.line_call, hold_image(local, remote), now)
             if self._phase is Phase.AUDIO:
                 self._switch(media, ours, now)
+            elif not media.internet_aware:
+                self._session.keep_modem_pace(now)
         elif isinstance(media, AudioMedia) and self._phase is Phase.AUDIO:
             self.remote_media = media.remote
             if self._audio is None:
@@ -277,6 +276,8 @@ class FaxCall(ABC):
         self._emit(events.SwitchedToT38(self._record.dialog, ours))
         terminal.start(now)
         self._session.limit_rate(media.max_bit_rate)
+        if media.internet_aware:
+            self._session.be_internet_aware()
         self._start_session(now)
         for data in self._early.take(media.remote):
             self._fax.receive(data, now)

@@ -14,6 +14,7 @@ from t38fsp.audio import offer as audio_sdp
 from t38fsp.audio.g711 import Law
 from t38fsp.t38.attributes import ErrorCorrection, T38Parameters, answer, settled_correction
 from t38fsp.t38.connection import PROTOCOL, Setup, over_tcp
+from t38fsp.t38.mark import is_marked, marked
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class MediaCapabilities:
     port: int
     t38: T38Parameters
     tcp: bool = False
+    internet_host: str | None = None
+    """Our media address, if the far end may know us for an internet-aware terminal (``t38fsp.t38.mark``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class ImageMedia:
     theirs: T38Parameters
     setup: Setup | None = None
     """How we come to the TCP connection; None over UDPTL."""
+    internet_aware: bool = False
+    """Both are internet-aware terminals, and nothing stands between them."""
 
     @property
     def version(self) -> int:
@@ -71,7 +76,8 @@ def audio_offer(capabilities: MediaCapabilities) -> tuple[MediaDescription, ...]
 
 
 def image_offer(capabilities: MediaCapabilities) -> tuple[MediaDescription, ...]:
-    return (capabilities.t38.to_media(capabilities.port),)
+    media = capabilities.t38.to_media(capabilities.port)
+    return (media if capabilities.internet_host is None else marked(media, capabilities.internet_host),)
 
 
 def answer_offer(
@@ -83,7 +89,7 @@ def answer_offer(
     """
     answers = [_refused(media) for media in offer.media]
     for index, media in enumerate(offer.media):
-        image = _image_answer(capabilities, media)
+        image = _image_answer(capabilities, media, offer.address_of(media))
         if image is not None:
             answers[index] = image
             return answers
@@ -156,11 +162,19 @@ def _is_t38(media: MediaDescription, protocol: str = "udptl") -> bool:
     )
 
 
-def _image_answer(capabilities: MediaCapabilities, media: MediaDescription) -> MediaDescription | None:
+def _image_answer(
+    capabilities: MediaCapabilities, media: MediaDescription, host: str
+) -> MediaDescription | None:
+    """``host`` is where the far end receives; the mark is answered only to a mark that fits."""
     if not _is_t38(media):
         return None
     parameters = answer(T38Parameters.from_media(media), capabilities.t38)
-    return None if parameters is None else parameters.to_media(capabilities.port)
+    if parameters is None:
+        return None
+    image = parameters.to_media(capabilities.port)
+    if capabilities.internet_host is None or not is_marked(media, host):
+        return image
+    return marked(image, capabilities.internet_host)
 
 
 def _stream_answer(capabilities: MediaCapabilities, media: MediaDescription) -> MediaDescription | None:
@@ -182,8 +196,13 @@ def agreed_media(local: SessionDescription, remote: SessionDescription) -> Audio
     ]
     for ours, theirs in pairs:
         if _is_t38(ours) and _is_t38(theirs):
-            address = remote.address_of(theirs), theirs.port
-            return ImageMedia(address, T38Parameters.from_media(ours), T38Parameters.from_media(theirs))
+            host = remote.address_of(theirs)
+            return ImageMedia(
+                (host, theirs.port),
+                T38Parameters.from_media(ours),
+                T38Parameters.from_media(theirs),
+                internet_aware=is_marked(ours, local.address_of(ours)) and is_marked(theirs, host),
+            )
     for ours, theirs in pairs:
         if _is_t38(ours, PROTOCOL) and _is_t38(theirs, PROTOCOL) and ours.has("setup"):
             address = remote.address_of(theirs), theirs.port

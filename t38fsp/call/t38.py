@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from t38fsp.call.media import ImageMedia
+from t38fsp.call.environment import CallEnvironment
+from t38fsp.call.media import ImageMedia, MediaCapabilities
 from t38fsp.jobs import CallSettings
 from t38fsp.t38.attributes import ErrorCorrection, T38Parameters
 from t38fsp.t38.ifp import Syntax
@@ -17,6 +18,17 @@ def our_parameters(settings: CallSettings) -> T38Parameters:
         version=settings.t38_version,
         fill_bit_removal=settings.fill_bit_removal,
         error_correction=ErrorCorrection.FEC if settings.parity else ErrorCorrection.REDUNDANCY,
+    )
+
+
+def our_capabilities(settings: CallSettings, environment: CallEnvironment) -> MediaCapabilities:
+    """What we offer and answer at the media address of the call."""
+    internet_aware = settings.internet_aware and settings.ecm
+    return MediaCapabilities(
+        environment.media_port,
+        our_parameters(settings),
+        environment.tcp,
+        environment.media_address if internet_aware else None,
     )
 
 

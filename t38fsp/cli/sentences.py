@@ -34,7 +34,8 @@ def of_event(event: events.FaxEvent) -> str:
             return f"warning: {text}"
         case events.Trained(bit_rate=rate, coding=coding, ecm=ecm):
             correction = "error correction" if ecm else "no error correction"
-            return f"trained at {rate} bit/s, {coding.value}, {correction}"
+            speed = f"trained at {rate} bit/s" if rate else "agreed to go without the pace of a modem"
+            return f"{speed}, {coding.value}, {correction}"
         case events.PageStarted(number=number, total=total):
             return f"page {number}{f' of {total}' if total else ''}"
         case events.PageDone(record=record):

@@ -15,6 +15,7 @@ from t38fsp.t30.vocabulary import Burst, HdlcBurst, LineSignal
 from t38fsp.t38.dialect import Dialect
 from t38fsp.t38.ifp import IfpError, IndicatorPacket, Syntax, encode
 from t38fsp.t38.ifp import Packet as Ifp
+from t38fsp.t38.internet import LEAD, RateControl, UnpacedPlanner
 from t38fsp.t38.jitter import JitterMeter
 from t38fsp.t38.listener import Listener
 from t38fsp.t38.planner import Done, Planner, Step
@@ -64,6 +65,8 @@ class Terminal:
 
     Raises ValueError when ``max_datagram`` is below LEAST_DATAGRAM, ``max_ifp`` or ``max_buffer`` below
     LEAST_IFP, or copies or parity are out of range. Nothing that arrives raises.
+
+    Bursts that need not keep the pace of a modem are planned by themselves (``t38fsp.t38.internet``).
     """
 
     def __init__(
@@ -116,6 +119,13 @@ class Terminal:
             # Who takes no copies in a datagram still passes over a datagram that comes twice.
             repeat_v21=parity is None and not redundancy and not control_redundancy,
         )
+        self.rate_control = RateControl()
+        copies = redundancy if parity is None else parity[0]
+        self._unpaced = UnpacedPlanner(
+            self._timing, self.rate_control, min(roomy, most), most, copies, max_datagram
+        )
+        self._paced = True
+        """The burst that is on, or the last one, keeps the pace of a modem."""
 
         self._packets: list[Packet] = []
         self._serial = 0
@@ -159,6 +169,8 @@ class Terminal:
 
     def receive(self, datagram: bytes, now: float) -> bool:
         """Take a datagram; true when it was one of UDPTL with packets that can be read."""
+        if not self._paced:
+            self._advance(now)  # it may answer what has just left
         malformed = self.counters.malformed
         self._hear(self._receiver.receive(datagram, now), now)
         return self.counters.malformed == malformed
@@ -223,7 +235,7 @@ class Terminal:
             except IfpError:
                 self.counters.malformed += 1
                 continue
-            if delivery.arrived is not None:
+            if delivery.arrived is not None and self._paced:
                 jitter = self._jitter.hear(packet, delivery.number, delivery.arrived)
                 self.counters.jitter = max(self.counters.jitter, jitter)
             self.hear(packet, now, after_gap=delivery.after_gap)
@@ -232,7 +244,6 @@ class Terminal:
 
     def _advance(self, now: float) -> None:
         """Plan up to ``lead`` ahead, burst after burst."""
-        horizon = now + self._timing.lead
         while True:
             if self._steps is None:
                 if not self._bursts:
@@ -246,7 +257,7 @@ class Terminal:
                 self._state, self._state_since = step.state, step.due
                 self._steps = self._upcoming = None
                 self._schedule_keep_alive(step.due)
-            elif step is None or step.due > horizon:
+            elif step is None or step.due > now + self._lead:
                 return
             else:
                 self._plan(step)
@@ -255,6 +266,11 @@ class Terminal:
     def _begin(self, burst: Burst, now: float) -> None:
         if isinstance(burst, HdlcBurst) and burst.attempt >= _DOUBTFUL:
             self._dialect.doubt()
+        self._paced = not isinstance(burst, HdlcBurst) or burst.paced
+        if isinstance(burst, HdlcBurst) and not burst.paced:
+            self._steps = self._unpaced.plan(burst, self.syntax, now)
+            self._upcoming = next(self._steps)
+            return
         silent = self._state is Indicator.NO_SIGNAL
         start = max(now, self._state_since, self._listener.silent_since + self._timing.silence)
         self._steps = self._planner.plan(
@@ -290,7 +306,11 @@ class Terminal:
         step = self._upcoming
         if step is None:
             return None
-        return step.due if isinstance(step, Done) else step.due - self._timing.lead / 3
+        return step.due if isinstance(step, Done) else step.due - self._lead / 3
+
+    @property
+    def _lead(self) -> float:
+        return self._timing.lead if self._paced else LEAD
 
 
 def _room(max_datagram: int, redundancy: int) -> int:

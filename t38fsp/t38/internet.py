@@ -1,0 +1,121 @@
+"""Bursts without the pace of a modem, between internet-aware terminals: as fast as the path takes them.
+
+UDP has no congestion control, so the terminal has its own. What it has to go by is what T.30 tells of each
+burst of frames: whether any were missing behind all the copies, and how long the answer took::
+
+    answer                     next burst
+    nothing missing, prompt    twice as fast; one eighth more, above the rate at which the last loss came
+    nothing missing, late      the same: something queues on the path
+    frames missing             at most half, and at most the share that got through
+
+Packets leave in groups, one each 5 ms, and a group never sooner than half a step behind the one before: a
+late sender does not catch up in one heap, and the timer that serves all calls does not ring for each packet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from t38fsp.t30.vocabulary import HdlcBurst, Modem
+from t38fsp.t38.ifp import DataPacket, Field, IndicatorPacket, Syntax, encode
+from t38fsp.t38.planner import Done, Step
+from t38fsp.t38.timing import Timing
+from t38fsp.t38.values import DataType, FieldType, Indicator
+
+FIRST_RATE = 1_000_000
+LEAST_RATE = 64_000
+MOST_RATE = 16_000_000
+"""bit/s on the path, copies and headers included. Faster than the last, other things take the time."""
+
+LEAD = 0.04
+"""Seconds that are planned ahead; more would be many packets."""
+
+_PROMPT = 0.5
+"""Seconds within which an answer comes where nothing queues; the far end stores a page in it."""
+_STEP = 1 / 8
+_TICK = 0.005
+_IFP_OVERHEAD = 6
+"""Octets of a packet beside its data: of one field 5, and 1 for the end of the frame."""
+_LEAST_CHUNK = 32
+"""Octets of data in a packet, even where that leaves no room for copies."""
+_HEADERS = 28
+"""Octets of IPv4 and UDP."""
+_UDPTL_OVERHEAD = 4
+_LENGTH = 2
+"""Octets that tell the length of a copy."""
+
+
+class RateControl:
+    """How fast bursts leave; ``rate`` is in bit/s on the path."""
+
+    def __init__(self) -> None:
+        self.rate = FIRST_RATE
+        self._threshold = MOST_RATE
+
+    def answered(self, frames: int, missing: int, seconds: float) -> None:
+        """A burst of ``frames`` was answered after ``seconds``; ``missing`` of them have to come again."""
+        if missing:
+            through = 1 - missing / max(frames, missing)
+            self.rate = max(int(self.rate * min(through, 0.5)), LEAST_RATE)
+            self._threshold = self.rate
+        elif seconds <= _PROMPT:
+            faster = 2 * self.rate
+            if faster > self._threshold:
+                faster = max(int(self.rate * (1 + _STEP)), min(faster, self._threshold))
+            self.rate = min(faster, MOST_RATE)
+
+
+class UnpacedPlanner:
+    """Plans bursts into packets of whole frames, or of pieces of ``roomy`` octets where frames are longer.
+
+    No packet is longer than ``most`` octets. ``copies`` is how often each comes again in later datagrams, of
+    which none is longer than ``max_datagram``.
+    """
+
+    def __init__(
+        self, timing: Timing, rate: RateControl, roomy: int, most: int, copies: int, max_datagram: int
+    ) -> None:
+        self._timing = timing
+        self._rate = rate
+        self._size = max(roomy - _IFP_OVERHEAD, min(most - _IFP_OVERHEAD, _LEAST_CHUNK))
+        self._copies = copies
+        self._max_datagram = max_datagram
+
+    def plan(self, burst: HdlcBurst, syntax: Syntax, start: float) -> Iterator[Step | Done]:
+        """Steps of ``burst`` in order, Done last; nothing is due before ``start``."""
+        control = burst.modem is Modem.V21
+        at, group = start, 0
+        due = earlier = start
+        for ifp in self._packets(burst, syntax):
+            if (tick := int((at - start) / _TICK)) > group:
+                group, earlier, due = tick, due, start + tick * _TICK
+                yield Step(due, ifp, gap=(due - earlier) / 2, control=control)
+            else:
+                yield Step(due, ifp, control=control)
+            at += self._bits(ifp) / self._rate.rate
+        yield Step(due, _indicator(Indicator.NO_SIGNAL), self._timing.copies, control=True)
+        yield Done(due, Indicator.NO_SIGNAL)
+
+    def _packets(self, burst: HdlcBurst, syntax: Syntax) -> Iterator[bytes]:
+        yield _indicator(Indicator.of(burst.modem, short_training=burst.short_training))
+        kind = DataType.of(burst.modem)
+        last = len(burst.frames) - 1
+        for position, frame in enumerate(burst.frames):
+            end = FieldType.HDLC_FCS_OK_SIG_END if position == last else FieldType.HDLC_FCS_OK
+            for fields in self._pieces(frame, end):
+                yield encode(DataPacket(kind, fields), syntax)
+
+    def _pieces(self, frame: bytes, end: FieldType) -> Iterator[tuple[Field, ...]]:
+        size = self._size
+        for at in range(0, len(frame), size):
+            data = Field(FieldType.HDLC_DATA, frame[at : at + size])
+            yield (data,) if at + size < len(frame) else (data, Field(end))
+
+    def _bits(self, ifp: bytes) -> int:
+        """Of its datagram on the path, with the copies of others that are as long as it."""
+        octets = (len(ifp) + _LENGTH) * (1 + self._copies) + _UDPTL_OVERHEAD
+        return 8 * (min(octets, self._max_datagram) + _HEADERS)
+
+
+def _indicator(indicator: Indicator) -> bytes:
+    return encode(IndicatorPacket(indicator), Syntax.Y1998)

@@ -1,0 +1,200 @@
+"""Bursts without the pace of a modem: their packets, how fast they leave, and the mark in SDP."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sip.sdp import Attribute, MediaDescription
+from t38fsp.t30.vocabulary import CarrierDetected, CarrierLost, FrameReceived, HdlcBurst, Modem
+from t38fsp.t38.attributes import T38Parameters
+from t38fsp.t38.ifp import Syntax
+from t38fsp.t38.internet import (
+    FIRST_RATE,
+    LEAST_RATE,
+    MOST_RATE,
+    RateControl,
+    UnpacedPlanner,
+)
+from t38fsp.t38.mark import NAME, is_marked, mark_of, marked
+from t38fsp.t38.planner import Done, Step
+from t38fsp.t38.terminal import Terminal
+from t38fsp.t38.timing import Timing
+from tests.t38.line import Line
+
+FRAMES = tuple(b"\xff\xc0\x60" + bytes((n,)) + random.Random(n).randbytes(256) for n in range(256))
+RCP = b"\xff\xc0\x61"
+BLOCK = HdlcBurst(Modem.V17_14400, (*FRAMES, RCP, RCP, RCP), paced=False)
+PPS = HdlcBurst(Modem.V21, (b"\xff\xc8\xfd\xf2\x00\x00\xff",), paced=False)
+MCF = HdlcBurst(Modem.V21, (b"\xff\xc8\x31",), paced=False)
+
+
+def plan(rate: RateControl, *, roomy: int = 340, max_datagram: int = 1400) -> list[Step]:
+    planner = UnpacedPlanner(Timing(), rate, roomy, max_datagram - 10, 3, max_datagram)
+    *steps, done = planner.plan(BLOCK, Syntax.Y1998, 10.0)
+    assert isinstance(done, Done)
+    assert done.due == steps[-1].due
+    return [step for step in steps if isinstance(step, Step)]
+
+
+# --- on the wire --------------------------------------------------------------------------------------------
+
+
+def test_a_block_has_a_packet_for_each_frame_and_takes_as_long_as_the_rate_says() -> None:
+    steps = plan(RateControl())
+    assert len(steps) == 1 + 259 + 1
+    octets = 256 * (4 * (260 + 6 + 2) + 4 + 28)
+    assert steps[-1].due - 10.0 == pytest.approx(octets * 8 / FIRST_RATE, rel=0.02)
+
+
+def test_frames_are_cut_for_a_far_end_with_small_datagrams() -> None:
+    steps = plan(RateControl(), roomy=40, max_datagram=238)
+    assert max(len(step.ifp) for step in steps) <= 40
+    assert len(steps) == 2 + 256 * 8 + 3
+
+
+def test_packets_leave_in_groups_and_late_groups_do_not_run_into_each_other() -> None:
+    rate = RateControl()
+    for _ in range(10):
+        rate.answered(256, 0, 0.1)
+    assert rate.rate == MOST_RATE
+    groups = [list(group) for _, group in itertools.groupby(plan(rate), key=lambda step: step.due)]
+    assert max(map(len, groups)) <= 12
+    for before, group in itertools.pairwise(groups):
+        first, *others = group
+        assert first.gap == pytest.approx((first.due - before[0].due) / 2)
+        assert not any(step.gap for step in others)
+
+
+@pytest.mark.parametrize(
+    ("max_datagram", "loss"),
+    [(40, 0.0), (72, 0.0), (238, 0.05), (1400, 0.05)],  # copies do not fit into the smallest
+)
+def test_what_is_sent_is_heard_and_answered_at_once(max_datagram: int, loss: float) -> None:
+    dice = random.Random(1)
+    near = Terminal(max_datagram=max_datagram)
+    far = Terminal()
+    line = Line(near, far, lambda _: None if dice.random() < loss else 0.02)
+    line.send(0, BLOCK)
+    line.send(0, PPS)
+    line.run(10.0)
+    frames = [signal for signal in line.heard(1) if isinstance(signal, FrameReceived)]
+    assert [frame.frame for frame in frames if frame.good] == [*BLOCK.frames, *PPS.frames]
+    # The next burst does not wait for a silence of modems.
+    ends = [when for when, signal in line.signals[1] if isinstance(signal, CarrierLost)]
+    began = [when for when, signal in line.signals[1] if isinstance(signal, CarrierDetected)]
+    assert began[1] - ends[0] < 0.15
+    line.send(1, MCF)
+    line.run(11.0)
+    (answer,) = [when for when, signal in line.signals[0] if isinstance(signal, FrameReceived)]
+    assert answer < 10.3
+
+
+def test_the_far_end_of_such_a_burst_tells_no_jitter() -> None:
+    near, far = Terminal(), Terminal()
+    line = Line(near, far, lambda _: 0.02)
+    line.send(1, MCF)
+    line.run(1.0)
+    line.send(0, BLOCK)
+    line.run(10.0)
+    assert far.counters.received > 250
+    assert far.counters.jitter == 0
+
+
+def test_a_modem_gets_its_pace_again() -> None:
+    near, far = Terminal(), Terminal()
+    line = Line(near, far)
+    line.send(0, PPS)
+    line.send(0, HdlcBurst(Modem.V21, PPS.frames))
+    line.run(5.0)
+    fast, slow = line.bursts_sent[0]
+    assert fast < 0.1
+    assert slow - fast > 1.2
+
+
+def test_what_is_revoked_does_not_leave() -> None:
+    near, far = Terminal(), Terminal()
+    line = Line(near, far)
+    line.send(0, BLOCK)
+    line.run(0.5)
+    near.revoke(line.now)
+    line.run(3.0)
+    assert not line.bursts_sent[0]
+    sent = [each for each in line.sent if each.time > 0.5]
+    assert {each.text for each in sent} == {"no-signal"}
+    assert len(sent) < 8
+
+
+# --- how fast -----------------------------------------------------------------------------------------------
+
+
+def test_the_rate_doubles_with_each_prompt_answer_up_to_a_ceiling() -> None:
+    rate = RateControl()
+    seen = [rate.rate]
+    for _ in range(6):
+        rate.answered(256, 0, 0.1)
+        seen.append(rate.rate)
+    assert seen == [n * 1_000_000 for n in (1, 2, 4, 8, 16, 16, 16)]
+
+
+def test_a_slow_answer_holds_the_rate() -> None:
+    rate = RateControl()
+    rate.answered(256, 0, 1.5)
+    assert rate.rate == FIRST_RATE
+
+
+def test_loss_halves_the_rate_or_more_and_it_comes_back_slowly() -> None:
+    rate = RateControl()
+    rate.answered(256, 3, 0.1)
+    assert rate.rate == FIRST_RATE // 2
+    rate.answered(256, 192, 0.1)
+    assert rate.rate == FIRST_RATE // 8
+    rate.answered(192, 0, 0.1)
+    assert FIRST_RATE // 8 < rate.rate < FIRST_RATE // 6
+    rate.answered(192, 192, 0.1)
+    assert rate.rate == LEAST_RATE
+
+
+@given(st.lists(st.tuples(st.integers(0, 256), st.integers(0, 256), st.floats(0, 100))))
+def test_the_rate_stays_within_its_bounds(answers: list[tuple[int, int, float]]) -> None:
+    rate = RateControl()
+    for frames, missing, seconds in answers:
+        rate.answered(frames, missing, seconds)
+        assert LEAST_RATE <= rate.rate <= MOST_RATE
+
+
+# --- the mark -----------------------------------------------------------------------------------------------
+
+
+def test_a_mark_fits_the_address_beside_it_and_no_other() -> None:
+    media = marked(T38Parameters().to_media(4000), "192.0.2.1")
+    assert is_marked(media, "192.0.2.1")
+    assert not is_marked(media, "192.0.2.2")
+    moved = MediaDescription("image", 4002, "udptl", ("t38",), media.attributes)
+    assert not is_marked(moved, "192.0.2.1")
+    assert not is_marked(T38Parameters().to_media(4000), "192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("2001:db8::1", "2001:0DB8:0:0::1"), ("FAX.example", "fax.EXAMPLE"), ("192.0.2.1", "192.0.2.1")],
+)
+def test_an_address_may_be_spelled_otherwise(written: str, read: str) -> None:
+    assert is_marked(marked(T38Parameters().to_media(4000), written), read)
+
+
+def test_case_and_blanks_do_not_matter() -> None:
+    value = f"  {mark_of('192.0.2.1', 4000).upper()} "
+    attributes = (Attribute("t38faxversion", "0"), Attribute(NAME.upper(), value))
+    assert is_marked(MediaDescription("image", 4000, "udptl", ("t38",), attributes), "192.0.2.1")
+
+
+@given(value=st.none() | st.text(), host=st.text(), port=st.integers(0, 65535))
+def test_no_other_value_is_a_mark(value: str | None, host: str, port: int) -> None:
+    media = MediaDescription("image", port, "udptl", ("t38",), (Attribute(NAME, value),))
+    assert not is_marked(media, host)
+    assert is_marked(marked(MediaDescription("image", port, "udptl", ("t38",)), host), host)
