@@ -28,6 +28,8 @@ from t38fsp.jobs import Addressing, CallSettings, EngineSettings, IncomingCall, 
 from t38fsp.results import FaxResult
 from t38fsp.routes import Route, common_backend
 
+_NOBODY_ELSE = Addressing()
+
 OnEvent = Callable[[FaxEvent], None]
 OnConnected = Callable[[DialogId], bool | Awaitable[bool]]
 
@@ -105,11 +107,14 @@ class FaxProvider:
                 backend=common_backend(self._routes.values()) or base.backend,
             ),
             self._on_incoming,
+            self._on_gone,
             on_registration=on_registration,
         )
         self._jobs = itertools.count(1)
-        self._calls: asyncio.Queue[IncomingFax | None] = asyncio.Queue()
-        self._entered = False
+        self._waiting: dict[int, IncomingFax] = {}
+        self._news = asyncio.Event()
+        """Set while calls wait, and when the provider is left."""
+        self._entered = self._left = False
         self.address: tuple[str, int] = listen
         """Where we listen; known once entered."""
 
@@ -121,8 +126,9 @@ class FaxProvider:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._left = True
+        self._news.set()
         await self._engine.close()
-        self._calls.put_nowait(None)
 
     async def send(
         self,
@@ -135,7 +141,7 @@ class FaxProvider:
         credentials: Credentials | None = None,
         settings: CallSettings | None = None,
         resume: FaxResult | int | None = None,
-        addressing: Addressing = Addressing(),  # noqa: B008
+        addressing: Addressing = _NOBODY_ELSE,
         on_event: OnEvent | None = None,
         on_connected: OnConnected | None = None,
     ) -> FaxResult:
@@ -184,11 +190,24 @@ class FaxProvider:
         return CallSettings() if known is None else known.call
 
     async def calls(self) -> AsyncIterator[IncomingFax]:
-        """Incoming calls, until the provider is left. Take each in a task of its own to have several."""
-        while (call := await self._calls.get()) is not None:
-            yield call
-        # For whoever else is waiting.
-        self._calls.put_nowait(None)
+        """Incoming calls, until the provider is left. Take each in a task of its own to have several.
+
+        A call is not given out any more once its caller has hung up, or the time to take it has passed.
+        """
+        while True:
+            await self._news.wait()
+            if self._left:
+                return
+            oldest = next(iter(self._waiting), None)
+            # Whoever else waited for the same news may have been faster.
+            if oldest is not None:
+                yield self._take(oldest)
+
+    def _take(self, call: int) -> IncomingFax:
+        taken = self._waiting.pop(call)
+        if not self._waiting:
+            self._news.clear()
+        return taken
 
     async def _receive(self, job: ReceiveJob, on_event: OnEvent | None) -> FaxResult:
         result = await self._run(
@@ -234,9 +253,14 @@ class FaxProvider:
                 on_event(event)
 
     def _on_incoming(self, call: IncomingCall) -> None:
-        self._calls.put_nowait(
-            IncomingFax(call.caller, call.caller_name, call.called, call.trunk, self, call)
+        self._waiting[call.call] = IncomingFax(
+            call.caller, call.caller_name, call.called, call.trunk, self, call
         )
+        self._news.set()
+
+    def _on_gone(self, call: int) -> None:
+        if call in self._waiting:
+            self._take(call)
 
 
 async def _answer(on_connected: OnConnected | None, dialog: DialogId) -> bool:

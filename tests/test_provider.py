@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import random
 import socket
@@ -260,9 +261,10 @@ async def test_cancelled_while_it_rings(letter: Path) -> None:
         FaxProvider((HOST, 0), accept_calls=True) as far,
         FaxProvider((HOST, 0)) as provider,
     ):
+        calls = far.calls()
+        taking = asyncio.ensure_future(anext(calls))
         await cancelled_at(Ringing, provider, letter, "sip:fax@{}:{}".format(*far.address))
-        call = await anext(far.calls())
-        late = await call.receive("never-made.tif")
+        late = await (await taking).receive("never-made.tif")
     assert late.status is FaxStatus.NO_ANSWER
     assert "hung up before the call was taken" in late.reason
 
@@ -378,6 +380,49 @@ async def test_a_call_that_is_not_taken_in_time_has_no_answer(letter: Path) -> N
     ):
         result = await provider.send(letter, "sip:fax@{}:{}".format(*far.address))
     assert (result.status, result.sip_status, result.retry) == (FaxStatus.NO_ANSWER, 480, True)
+
+
+async def test_a_call_whose_caller_has_hung_up_is_not_given_out(letter: Path) -> None:
+    async with (
+        nothing_left(),
+        asyncio.timeout(PATIENCE),
+        FaxProvider((HOST, 0), accept_calls=True) as far,
+        FaxProvider((HOST, 0)) as provider,
+    ):
+        rings = asyncio.Event()
+        first = asyncio.create_task(
+            provider.send(
+                letter,
+                "sip:first@{}:{}".format(*far.address),
+                on_event=lambda event: rings.set() if isinstance(event, Ringing) else None,
+            )
+        )
+        await rings.wait()
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        second = asyncio.create_task(provider.send(letter, "sip:second@{}:{}".format(*far.address)))
+        call = await anext(far.calls())
+        assert call.called.startswith("sip:second@")
+        call.refuse()
+        assert (await second).status is FaxStatus.BUSY
+
+
+async def test_everybody_who_waits_for_calls_gets_one_and_the_end(letter: Path) -> None:
+    async def answer(far: FaxProvider) -> list[str]:
+        taken = []
+        async for call in far.calls():
+            taken.append(call.called)
+            call.refuse()
+        return taken
+
+    async with asyncio.timeout(PATIENCE):
+        async with FaxProvider((HOST, 0), accept_calls=True) as far, FaxProvider((HOST, 0)) as provider:
+            desks = [asyncio.create_task(answer(far)) for _ in range(3)]
+            targets = ["sip:{}@{}:{}".format(user, *far.address) for user in range(6)]
+            results = await asyncio.gather(*(provider.send(letter, target) for target in targets))
+        assert [result.status for result in results] == [FaxStatus.BUSY] * 6
+        assert sorted(itertools.chain(*await asyncio.gather(*desks))) == targets
 
 
 async def test_a_provider_that_does_not_accept_calls_refuses_them(letter: Path) -> None:

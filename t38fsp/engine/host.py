@@ -23,6 +23,7 @@ from sip.remote.pipes import PipeHandler, PipeWriter, take_standard_streams
 from t38fsp.engine.wire import (
     CODEC,
     Abort,
+    Alive,
     Called,
     Close,
     Command,
@@ -95,7 +96,16 @@ class Host:
             self._report(NotStarted(str(error)))
             return
         self._report(Started(host, port))
-        await self._serve(engine)
+        beating = asyncio.create_task(self._beat(start.heartbeat))
+        try:
+            await self._serve(engine)
+        finally:
+            beating.cancel()
+
+    async def _beat(self, interval: float) -> None:
+        while True:
+            self._report(Alive())
+            await asyncio.sleep(interval)
 
     def _read(self, descriptor: int, loop: asyncio.AbstractEventLoop) -> None:
         """Pass commands to the loop. A blocking thread, because not every loop can wait for a pipe."""

@@ -22,6 +22,8 @@ class Start:
 
     settings: EngineSettings
     log_level: int
+    heartbeat: float
+    """Seconds from one Alive to the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,12 @@ class Gone:
     call: int
 
 
-Report = Started | NotStarted | Happened | Called | Gone | RegistrationChanged | Logged
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """The loop of the engine still turns."""
+
+
+Report = Alive | Started | NotStarted | Happened | Called | Gone | RegistrationChanged | Logged
 
 Message = Command | Report
 

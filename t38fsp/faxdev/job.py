@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import replace
 
 from sip.line import DialogId
-from t38fsp.engine.remote import RemoteJob
+from t38fsp.engine.child import RemoteJob
 from t38fsp.events import (
     Connected,
     Dialing,

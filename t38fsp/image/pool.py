@@ -36,6 +36,9 @@ DEFAULT_MEMORY = 1024 * 1024 * 1024
 _PATIENCE = 1.0
 """Seconds that a process which has nothing more to do gets to end."""
 
+_MOST_LOGGED = 4096
+"""Octets of what a process says that become one record of the log."""
+
 _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 _ERRORS: dict[str, type[ImageError]] = {kind.__name__: kind for kind in (DocumentError, StoreError)}
 
@@ -51,7 +54,6 @@ class ImagePool:
         self, workers: int = 1, timeout: float = DEFAULT_TIMEOUT, memory: int = DEFAULT_MEMORY
     ) -> None:
         self._timeout = timeout
-        self._closed = False
         self._workers = [_Worker(memory) for _ in range(workers)]
         self._free: asyncio.LifoQueue[_Worker] = asyncio.LifoQueue()
         for worker in self._workers:
@@ -63,9 +65,8 @@ class ImagePool:
             await worker.start()
 
     async def close(self) -> None:
-        """End the processes; jobs that are under way end in ImageWorkerError."""
-        self._closed = True
-        await asyncio.gather(*(worker.end(_PATIENCE) for worker in self._workers))
+        """End the processes. Jobs have a second to end; then, and if they wait, it is ImageWorkerError."""
+        await asyncio.gather(*(worker.close() for worker in self._workers))
 
     async def __aenter__(self) -> ImagePool:
         await self.start()
@@ -119,8 +120,6 @@ class ImagePool:
         self, request: Request, data: bytes = b"", limit: float | None = None
     ) -> tuple[Reply, bytes]:
         async with self._worker() as worker:
-            if self._closed:
-                raise ImageWorkerError("the image workers are closed; no page can be processed any more")
             reply, result = await self._on(worker, request, data, limit or self._timeout)
         if "error" in reply:
             raise _ERRORS.get(reply["error"], ImageError)(reply["message"])
@@ -161,8 +160,18 @@ class _Worker:
         self._memory = memory
         self._process: asyncio.subprocess.Process | None = None
         self._listener: asyncio.Task[None] | None = None
+        self._closed = False
+        self._changing = asyncio.Lock()
+        """Held while a process starts, or is taken away."""
 
     async def start(self) -> asyncio.subprocess.Process:
+        """Have a process. Raises ImageWorkerError behind :meth:`close`."""
+        async with self._changing:
+            return await self._started()
+
+    async def _started(self) -> asyncio.subprocess.Process:
+        if self._closed:
+            raise ImageWorkerError("the image workers are closed; no page can be processed any more")
         if self._process is None or self._process.returncode is not None:
             path = os.pathsep.join(filter(None, [str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH")]))
             self._process = await asyncio.create_subprocess_exec(
@@ -190,9 +199,15 @@ class _Worker:
         reply: Reply = json.loads(await process.stdout.readexactly(header_length))
         return reply, await process.stdout.readexactly(data_length)
 
+    async def close(self) -> None:
+        """End the process for good."""
+        self._closed = True
+        await self.end(_PATIENCE)
+
     async def end(self, patience: float = 0.0) -> None:
         """Close its input, give it ``patience`` seconds to leave by itself, then kill it."""
-        process, self._process = self._process, None
+        async with self._changing:
+            process, self._process = self._process, None
         if process is None:
             return
         assert process.stdin is not None
@@ -211,7 +226,8 @@ class _Worker:
 
 
 async def _log(process: asyncio.subprocess.Process) -> None:
-    """A dying interpreter speaks on standard error."""
+    """A dying interpreter speaks on standard error, in lines of any length."""
     assert process.stderr is not None
-    async for line in process.stderr:
-        logger.debug("worker %d: %s", process.pid, line.decode(errors="replace").rstrip())
+    while octets := await process.stderr.read(_MOST_LOGGED):
+        for line in octets.decode(errors="replace").splitlines():
+            logger.debug("worker %d: %s", process.pid, line.rstrip())

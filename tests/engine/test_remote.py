@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from t38fsp.engine.remote import EngineProcess, RemoteJob
+from t38fsp.engine.child import RemoteJob
+from t38fsp.engine.remote import EngineProcess
 from t38fsp.events import Connected, Dialing, FaxEvent, Finished, PageDone
 from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, ReceiveJob, SendJob
 from t38fsp.results import FaxResult
@@ -160,6 +161,25 @@ class TestDeath:
         assert calls.get(timeout=PATIENCE).call != call.call
         assert "has died" in result_of(engine.receive(ReceiveJob(call.call, "none.tif"))).reason
 
+    def test_calls_that_wait_are_gone_and_those_that_were_taken_or_refused_are_not(
+        self, calls: queue.SimpleQueue[IncomingCall]
+    ) -> None:
+        gone: queue.SimpleQueue[int] = queue.SimpleQueue()
+        engine = EngineProcess(EngineSettings(("127.0.0.1", 5060)), calls.put, gone.put, factory=FAKE_ENGINE)
+        try:
+            for _ in range(3):
+                result_of(send(engine, "call-hold"))
+            taken, refused, waiting = (calls.get(timeout=PATIENCE).call for _ in range(3))
+            held = engine.receive(ReceiveJob(taken, "none.tif"))
+            engine.refuse(refused)
+            os.kill(engine.pid, signal.SIGKILL)
+            assert gone.get(timeout=PATIENCE) == waiting
+            assert result_of(held).status is FaxStatus.FATAL_ERROR
+            result_of(send(engine, "completed"))
+        finally:
+            engine.close()
+        assert gone.empty()
+
     def test_an_engine_that_takes_calls_is_started_again_at_once(self) -> None:
         settings = EngineSettings(("127.0.0.1", 5060), accept_calls=True)
         starts: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -176,6 +196,45 @@ class TestDeath:
         finally:
             engine.close()
             logger.removeHandler(handler)
+
+
+class TestHang:
+    """Signs of life are due each 50 ms here, so that a process which is stopped is soon found out."""
+
+    @pytest.fixture
+    def engine(self, calls: queue.SimpleQueue[IncomingCall]) -> Iterator[EngineProcess]:
+        settings = EngineSettings(("127.0.0.1", 5060))
+        process = EngineProcess(settings, calls.put, factory=FAKE_ENGINE, heartbeat=0.05)
+        yield process
+        process.close()
+
+    def test_a_process_that_stands_still_is_killed_and_its_jobs_end(self, engine: EngineProcess) -> None:
+        job = send(engine, "dial-answer-hold")
+        connected = wait_for(job, Connected)
+        os.kill(engine.pid, signal.SIGSTOP)
+        result = result_of(job)
+        assert (result.status, result.retry) == (FaxStatus.FATAL_ERROR, True)
+        assert result.reason == "the engine process hung for 0.3 s and was killed"
+        assert result.dialog == connected.dialog
+        assert result_of(send(engine, "completed")).completed
+
+    def test_a_loop_that_stands_still_is_found_out_too(self, engine: EngineProcess) -> None:
+        """Its other threads go on: only the loop is blocked."""
+        assert "hung" in result_of(send(engine, "block")).reason
+
+    def test_a_callback_that_takes_long_kills_no_process(self) -> None:
+        """While the program keeps the reader, nobody hears the signs of life."""
+        busy = threading.Event()
+
+        def slow(call: IncomingCall) -> None:
+            assert not busy.wait(1.0)
+
+        settings = EngineSettings(("127.0.0.1", 5060))
+        engine = EngineProcess(settings, slow, factory=FAKE_ENGINE, heartbeat=0.05)
+        try:
+            assert result_of(send(engine, "call-completed")).completed
+        finally:
+            engine.close()
 
 
 class TestClose:

@@ -15,6 +15,7 @@ from t38fsp.engine.wire import (
     CODEC,
     MAX_FRAME,
     Abort,
+    Alive,
     Called,
     Close,
     Gone,
@@ -70,7 +71,7 @@ MESSAGES = st.one_of(
         st.from_type,
         (
             *(Start, Send, Receive, Proceed, Abort, Refuse, Close),
-            *(Started, NotStarted, Happened, Called, Gone, RegistrationChanged, Logged),
+            *(Alive, Started, NotStarted, Happened, Called, Gone, RegistrationChanged, Logged),
         ),
     )
 )

@@ -1,14 +1,16 @@
 """An engine without a network: the user part of the target says what becomes of the fax.
 
 ``dial-ring-answer-switch-page-done-bye-completed`` is a whole call. ``hold`` waits until the job is aborted,
-and the name of a FaxStatus is the end. ``call-`` and a script makes a call come in which goes like that when
-it is taken; the job itself is then over at once. ``gone`` makes the caller of the last one hang up.
+``block`` blocks the engine, and the name of a FaxStatus is the end. ``call-`` and a script makes a call come
+in which goes like that when it is taken; the job itself is then over at once. ``gone`` makes the caller of
+the last one hang up.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Coroutine
 
 from sip.line import DialogId
@@ -129,6 +131,8 @@ class FakeEngine:
                     observer(PageDone(PageRecord(pages, True, "MCF", 14400)))
                 case "bye":
                     observer(Disconnected(DIALOG, remote=True))
+                case "block":
+                    threading.Event().wait()  # the loop, that is
                 case "hold":
                     await asyncio.get_running_loop().create_future()
                 case _:

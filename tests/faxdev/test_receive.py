@@ -236,4 +236,4 @@ def test_a_call_of_an_engine_that_died_cannot_be_taken(service: Service, fax: FA
     assert held.wait().success is False
     operation = service.receive(fax, device=device).wait()
     assert operation.success is False
-    assert "has died" in service.provider.GetJobResult(operation.handle).reason
+    assert "no call waits" in service.provider.GetJobResult(operation.handle).reason

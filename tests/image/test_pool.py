@@ -11,7 +11,7 @@ import pytest
 
 from t38fsp.image.document import encode_page
 from t38fsp.image.errors import DocumentError, ImageWorkerError, StoreError
-from t38fsp.image.pool import ImagePool
+from t38fsp.image.pool import ImagePool, _log
 from t38fsp.image.wire import LENGTHS, pack
 from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode, PageQuality, Resolution
 from tests.pages import make_document
@@ -138,6 +138,32 @@ async def test_closing_ends_the_job_under_way_and_refuses_those_that_wait(docume
     with pytest.raises(ImageWorkerError, match="are closed"):
         await second
     assert worker_pids() == []
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3, 5])
+async def test_closing_while_the_workers_start(document, turns):
+    pool = ImagePool(2)
+    starting = asyncio.create_task(pool.start())
+    job = asyncio.create_task(pool.inspect(document))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    await pool.close()
+    with pytest.raises(ImageWorkerError):
+        await starting
+    with suppress(ImageWorkerError):  # it may have been faster
+        await job
+    assert worker_pids() == []
+
+
+async def test_a_worker_may_say_a_lot_in_one_line(caplog):
+    """More than a StreamReader takes for a line."""
+    caplog.set_level("DEBUG")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", "import sys; sys.stderr.write('x' * 200_000)", stderr=asyncio.subprocess.PIPE
+    )
+    await _log(process)
+    assert await process.wait() == 0
+    assert sum(record.getMessage().count("x") for record in caplog.records) == 200_000
 
 
 async def test_memory_is_limited(document, tmp_path):
