@@ -17,7 +17,7 @@ from t38fsp.call.receiving import ReceivingCall
 from t38fsp.call.sending import SendingCall
 from t38fsp.engine.engine import FaxEngine
 from t38fsp.events import Connected, Dialing, FaxEvent, Finished, Identified, PageStarted, Ringing
-from t38fsp.jobs import CallSettings, EngineSettings, IncomingCall, ReceiveJob, SendJob
+from t38fsp.jobs import Backend, CallSettings, EngineSettings, IncomingCall, ReceiveJob, SendJob
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from tests.peers.pages import text_page, write_document
@@ -50,9 +50,10 @@ class Party:
             self._open = False
             await self.engine.close(drain)
 
-    def send(self, document: Path, to: Address, **settings: object) -> int:
+    def send(self, document: Path, to: Address, backend: Backend | None = None, **settings: object) -> int:
         job = next(self._jobs)
-        what = SendJob(str(document), f"sip:+15550199@{to[0]}:{to[1]}", settings=CallSettings(**settings))
+        target = f"sip:+15550199@{to[0]}:{to[1]}"
+        what = SendJob(str(document), target, settings=CallSettings(**settings), backend=backend)
         self.engine.send(job, what, self._observer(job))
         return job
 
