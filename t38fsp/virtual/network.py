@@ -68,6 +68,10 @@ class Faults:
     0.0001 is 100 ppm; below 0 for one that runs fast, for as long as there is delay to take from."""
     dead: tuple[float, float] | None = None
     """Nothing passes from the first to the second, counted from the first datagram on this path."""
+    rate: float | None = None
+    """bit/s that pass; what comes faster queues, and takes so much longer."""
+    queue: int = 32_768
+    """Octets that may queue where there is a rate; what does not fit any more is lost."""
 
     def __post_init__(self) -> None:
         if not all(0 <= share <= 1 for share in (self.loss, self.duplication, self.reordering)):
@@ -76,6 +80,8 @@ class Faults:
             raise ValueError("delay, jitter and the time a datagram is held back are 0 s or longer")
         if abs(self.drift) > 0.1:
             raise ValueError(f"a drift of {self.drift} s in a second is no clock; 0.0001 is much already")
+        if self.rate is not None and (self.rate <= 0 or self.queue <= 0):
+            raise ValueError("a path with a rate has bit/s above 0, and room for a datagram")
         if self.dead is not None and not 0 <= self.dead[0] <= self.dead[1]:
             raise ValueError("a dead interval begins at 0 s or later, and ends after it began")
 
@@ -89,9 +95,10 @@ class Path:
         self._began: float | None = None
         self._bad = False
         self._last_arrival = float("-inf")
+        self._free_at = float("-inf")  # when all that queues has passed
 
-    def arrivals(self, now: float) -> list[float]:
-        """When a datagram sent ``now`` arrives: never, once, or twice."""
+    def arrivals(self, now: float, octets: int = 0) -> list[float]:
+        """When a datagram sent ``now`` arrives: never, once, or twice. Its ``octets`` matter to a rate."""
         if self._began is None:
             self._began = now
         since = now - self._began
@@ -99,7 +106,19 @@ class Path:
         copies = 1 + self._happens(faults.duplication)
         if self._is_lost(since):
             return []
-        return [self._arrival(now, since) for _ in range(copies)]
+        passed = self._passes(now, octets)
+        return [] if passed is None else [self._arrival(passed, since) for _ in range(copies)]
+
+    def _passes(self, now: float, octets: int) -> float | None:
+        """When the datagram is through the narrowest place; None when its queue is full."""
+        rate = self.faults.rate
+        if rate is None:
+            return now
+        free = max(self._free_at, now)
+        if (free - now) * rate / 8 + octets > self.faults.queue:
+            return None
+        self._free_at = free + octets * 8 / rate
+        return self._free_at
 
     def _arrival(self, now: float, since: float) -> float:
         faults = self.faults
@@ -124,6 +143,9 @@ class Path:
         # Nothing is drawn for a fault that is off, so that turning one on changes nothing else.
         return share > 0 and self._random.random() < share
 
+
+_HEADERS = 28
+"""Octets of IPv4 and UDP."""
 
 Receiver = Callable[[bytes, Address], None]
 Tap = Callable[[float, Address, Address, bytes], None]
@@ -159,7 +181,7 @@ class VirtualNetwork:
         now = self._simulator.now
         if self._tap is not None:
             self._tap(now, source, destination, data)
-        for arrival in self._path(source, destination).arrivals(now):
+        for arrival in self._path(source, destination).arrivals(now, len(data) + _HEADERS):
             self._simulator.at(arrival, lambda: self._deliver(source, destination, data))
 
     def _path(self, source: Address, destination: Address) -> Path:

@@ -74,6 +74,18 @@ def test_nothing_passes_in_the_dead_interval() -> None:
     assert [bool(each) for each in sent] == [True] * 4 + [False] * 2 + [True] * 4
 
 
+def test_a_narrow_path_takes_its_time_and_loses_what_does_not_fit_into_its_queue() -> None:
+    path = Path(Faults(delay=0.1, rate=80_000, queue=3000), random.Random(1))  # 10 octets in a millisecond
+    assert [path.arrivals(0.0, 1000) for _ in range(4)] == [
+        [pytest.approx(0.2)],
+        [pytest.approx(0.3)],
+        [pytest.approx(0.4)],
+        [],
+    ]
+    assert path.arrivals(0.25, 1000) == [pytest.approx(0.5)]
+    assert path.arrivals(9.0, 1000) == [pytest.approx(9.2)]
+
+
 def test_the_same_seed_gives_the_same_line_and_a_fault_that_is_off_draws_nothing() -> None:
     faults = Faults(loss=0.1, jitter=0.05, duplication=0.05, reordering=0.05)
     assert arrivals(faults, seed=7) == arrivals(faults, seed=7)
@@ -90,10 +102,12 @@ def test_the_same_seed_gives_the_same_line_and_a_fault_that_is_off_draws_nothing
         {"delay": -1},
         {"drift": 1.0},
         {"dead": (3.0, 2.0)},
+        {"rate": 0},
+        {"rate": 1000, "queue": 0},
     ],
 )
 def test_faults_out_of_range_are_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match=r"shares|longer|clock|dead"):
+    with pytest.raises(ValueError, match=r"shares|longer|clock|dead|rate"):
         Faults(**wrong)
 
 
