@@ -179,6 +179,14 @@ class CallRequest:
     """None stands for those of the line."""
     redirects: int = 5
     """How many targets of 3xx responses are tried; 0 takes a 3xx for the end."""
+    other_media_address: str | None = None
+    """The address of the same media port in the other address family, for hops of that family; None has
+    ``media_address`` serve them, too."""
+
+    def media_address_for(self, hop: Hop) -> str:
+        """What the offer that goes to ``hop`` says."""
+        other = self.other_media_address
+        return other if other is not None and (":" in other) is (":" in hop.host) else self.media_address
 
 
 # --- events -------------------------------------------------------------------------------------------------

@@ -70,9 +70,11 @@ class OutgoingCall:
         self._answerer = request.answerer
         self._authenticator = Authenticator(request.credentials, endpoint.random)
         self._session_timer = SessionTimer(request.session_timers or session_timers, endpoint.timers)
-        self._negotiation = Negotiation(str(endpoint.random.getrandbits(62)), request.media_address)
-        self._negotiation.check(request.media)
-        self._offer = self._negotiation.describe(request.media) if request.media else None
+        session_id = str(endpoint.random.getrandbits(62))
+        for address in (request.other_media_address or request.media_address, request.media_address):
+            self._negotiation = Negotiation(session_id, address)
+            self._negotiation.check(request.media)
+        self._offer: SessionDescription | None = None
         target = parse_uri(request.target)
         secure = target.scheme == "sips"
         if secure and any(hop.transport is not Transport.TLS for hop in request.destination):
@@ -119,6 +121,7 @@ class OutgoingCall:
         # Each INVITE needs a provisional response of its own before a CANCEL may follow it.
         self._phase = Phase.CALLING
         self._drop_early()
+        self._describe(self._request.media_address_for(hop))
         self._contact = self._endpoint.contact(hop, self._user, secure=self._secure)
         self._sequence += 1
         headers = Headers(
@@ -134,6 +137,13 @@ class OutgoingCall:
             ]
         )
         return self._endpoint.dress(Request("INVITE", self._target, headers), self._contact, self._offer)
+
+    def _describe(self, address: str) -> None:
+        """Offer media at ``address``."""
+        if address != self._negotiation.address:
+            self._negotiation = Negotiation(self._negotiation.session_id, address)
+        media = self._request.media
+        self._offer = self._negotiation.describe(media) if media else None
 
     # --- verbs ----------------------------------------------------------------------------------------------
 

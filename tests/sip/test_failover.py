@@ -7,11 +7,13 @@ import pytest
 from sip.errors import UnsendableError
 from sip.line import Answered, Ended, Failed, Hop, Ringing, Transport
 from sip.message import Request, Response
-from tests.sip.link import call_request
+from sip.sdp import SessionDescription
+from tests.sip.link import IMAGE, call_request
 from tests.sip.solo import Solo, sdp
 
 ONE = Hop("192.0.2.11", 5060)
 TWO = Hop("192.0.2.12", 5060)
+SIX = Hop("2001:db8::11", 5060)
 THREE = Hop("192.0.2.13", 5061, Transport.TLS, "trunk.example")
 
 
@@ -256,6 +258,39 @@ def test_each_hop_has_the_contact_and_a_number_of_its_own() -> None:
     assert (first.cseq.number, second.cseq.number) == (1, 2)
     assert first.via.branch != second.via.branch
     assert second.headers.get("Contact") == "<sip:alice@192.0.2.1:5060;transport=tls>"
+
+
+def test_each_hop_is_offered_media_in_its_own_address_family() -> None:
+    caller = Caller()
+    caller.call(SIX, ONE, media_address="2001:db8::1", other_media_address="192.0.2.1")
+    caller.agent.unreachable(SIX, caller.now)
+    caller.went()
+    described = [SessionDescription.parse(caller.last[hop].body) for hop in (SIX, ONE)]
+    assert [each.address for each in described] == ["2001:db8::1", "192.0.2.1"]
+    assert described[0].media == described[1].media
+    caller.hear_from(ONE, 200)
+    answered = caller.events[-1]
+    assert isinstance(answered, Answered)
+    assert answered.local == described[1]
+    # What is offered within the call goes on from there.
+    caller.went()
+    caller.agent.offer(1, [IMAGE], caller.now)
+    offer = SessionDescription.parse(caller.request("INVITE").body)
+    assert (offer.address, offer.origin.version) == ("192.0.2.1", 2)
+
+
+def test_with_one_media_address_all_hops_are_offered_that() -> None:
+    caller = Caller()
+    caller.call(SIX, ONE, media_address="192.0.2.1")
+    caller.agent.unreachable(SIX, caller.now)
+    caller.went()
+    assert {SessionDescription.parse(caller.last[hop].body).address for hop in (SIX, ONE)} == {"192.0.2.1"}
+
+
+@pytest.mark.parametrize("name", ["media_address", "other_media_address"])
+def test_a_media_address_that_cannot_be_written_is_refused(name: str) -> None:
+    with pytest.raises(UnsendableError, match="cannot stand in an SDP line"):
+        Caller().call(ONE, **{name: "two words"})
 
 
 # --- an outbound proxy --------------------------------------------------------------------------------------
