@@ -1,0 +1,124 @@
+"""``t38fsp signalling``: one SIP address for several processes, and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from t38fsp.cli.app import app
+from t38fsp.image.compare import differing_pages
+from t38fsp.t30.vocabulary import Resolution
+from tests.cli.commands import Running, port_of, t38fsp
+from tests.cli.test_refusals import Ended
+from tests.pages import make_document
+
+Run = Callable[..., Ended]
+
+FILE = """
+listen = "127.0.0.1:0"
+signalling = "sip.sock"
+
+[routes.office]
+peer = "127.0.0.1"
+"""
+
+
+@pytest.fixture(autouse=True)
+def _configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("T38FSP_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
+    (tmp_path / "t38fsp.toml").write_text(FILE)
+
+
+@pytest.fixture
+def run() -> Run:
+    def run(*arguments: str) -> Ended:
+        result = CliRunner().invoke(app, arguments)
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
+        return Ended(result.exit_code, result.stdout, result.stderr)
+
+    return run
+
+
+async def test_two_receivers_and_a_sender_have_one_address(tmp_path: Path) -> None:
+    """Each receiver gets one of two calls to the address; the sender's call comes from there."""
+    letter = tmp_path / "letter.tif"
+    make_document(letter, [(1728, Resolution.R8_STANDARD, 60, "lines")])
+    async with AsyncExitStack() as stack:
+
+        async def start(*arguments: str | Path) -> Running:
+            return await stack.enter_async_context(t38fsp(*arguments))
+
+        owner = await start("signalling")
+        address = f"127.0.0.1:{port_of(await owner.printed('listening on'))}"
+        far = await start("receive", "--output", "far", "--listen", "127.0.0.1:0", "--count", "1")
+        far_address = f"127.0.0.1:{port_of(await far.printed('listening on'))}"
+        receivers = [
+            await start("receive", "--output", output, "--route", "office", "--count", "1")
+            for output in ("one", "two")
+        ]
+        for receiver in receivers:
+            assert await receiver.printed("listening on") == f"listening on sip:{address}"
+        senders = [
+            await start("send", letter, "--to", f"sip:fax@{address}"),
+            await start("send", letter, "--to", f"sip:fax@{address}"),
+            await start("send", letter, "--to", f"sip:fax@{far_address}", "--signalling", "sip.sock"),
+        ]
+        ended = await asyncio.gather(*(each.end() for each in (*senders, *receivers, far)))
+        assert [each.status for each in ended] == [0] * 6
+        for output in ("one", "two", "far"):
+            (received,) = (tmp_path / output).iterdir()
+            assert differing_pages(letter, received) == []
+        owner.process.send_signal(signal.SIGTERM)
+        last = await owner.end()
+        assert (last.status, last.output) == (0, "")
+        assert "engine engine-2 is gone, with 0 calls" in last.progress
+    assert not (tmp_path / "sip.sock").exists()
+
+
+def test_without_a_signalling_process_nothing_starts(run: Run) -> None:
+    result = run("receive", "--output", "faxes", "--route", "office")
+    assert result.exit_code == 1
+    assert result.stderr == "t38fsp: no signalling process serves sip.sock; start one\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("send", "x", "--to", "1", "--signalling", "s", "--listen", ":0"), "--listen is of no use with"),
+        (
+            ("receive", "--output", "x", "--route", "office", "--allow", "any"),
+            "--allow is of no use here, as the signalling process at sip.sock takes the calls; allow",
+        ),
+        (("signalling", "--allow", "trunk"), "--allow: 'trunk' is no network"),
+        (("signalling", "--listen", "here"), "--listen 'here'"),
+        (("signalling", "--config", "none.toml"), "none.toml cannot be read"),
+    ],
+)
+def test_wrong_arguments_are_told(run: Run, arguments: tuple[str, ...], sentence: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"t38fsp: {sentence}")
+
+
+def test_a_socket_must_be_named(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "t38fsp.toml").unlink()
+    result = run("signalling")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "t38fsp: no socket is named; give its path, or set signalling in the file\n",
+    )
+    missing = run("signalling", "no/such/folder/sip.sock")
+    assert missing.exit_code == 1
+    assert missing.stderr.startswith("t38fsp: the socket no/such/folder/sip.sock cannot be had")
