@@ -50,6 +50,7 @@ from t38fsp.call.media import (
 from t38fsp.call.record import CallRecord
 from t38fsp.call.switching import T1, ask_after, wait_after_refusal
 from t38fsp.call.t38 import our_capabilities, terminal_for
+from t38fsp.call.verdict import Verdict
 from t38fsp.jobs import CallSettings, Switch
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
@@ -189,6 +190,17 @@ class FaxCall(ABC):
         else:
             self._hang_up(now)
         self._pump(now)
+
+    def break_off(self, why: Verdict, now: float) -> FaxResult:
+        """A fault of ours struck: the call is over as it stands, and nothing more is said, also not in T.30.
+
+        ``why`` is the verdict, unless the fax was over already.
+        """
+        if self._record.verdict is None and self._record.finished is None:
+            self._record.verdict = why
+        self._conclude(now)
+        assert self.result is not None
+        return self.result
 
     # --- out -----------------------------------------------------------------------------------------------
 

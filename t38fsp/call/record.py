@@ -133,7 +133,7 @@ class CallRecord:
 
     def _outcome(self) -> Verdict:
         finished = self.finished
-        if finished is not None and finished.error is None:
+        if (finished is not None and finished.error is None) or self._all_confirmed():
             return self._success()
         if self.aborted:
             return verdict.verdict(FaxStatus.USER_ABORT, "the fax was cancelled here")
@@ -148,6 +148,11 @@ class CallRecord:
                 "the call switched to T.38 but no T.38 packet ever arrived; look for a firewall or NAT",
             )
         return verdict.of_t30(finished.error, finished.detail, is_fax=self.is_fax)
+
+    def _all_confirmed(self) -> bool:
+        """Whether every page to send was: what happens behind the last confirmation takes none away."""
+        indexes = range(self.first, self.total or self.first)
+        return bool(indexes) and all(index in self.pages and self.pages[index].confirmed for index in indexes)
 
     def _success(self) -> Verdict:
         confirmed = sum(page.confirmed for page in self.pages.values())

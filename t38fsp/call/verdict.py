@@ -18,10 +18,12 @@ class Verdict:
     status: FaxStatus
     reason: str
     retry_reason: str
+    final: bool = False
+    """The same would happen again, whatever the status says."""
 
     @property
     def retry(self) -> bool:
-        return self.status.asks_to_resend
+        return self.status.asks_to_resend and not self.final
 
 
 _WHY = {
@@ -41,6 +43,12 @@ _WHY = {
 
 def verdict(status: FaxStatus, reason: str) -> Verdict:
     return Verdict(status, reason, _WHY[status])
+
+
+def unsupported(error: str) -> Verdict:
+    """On a call that the stack of its line cannot carry."""
+    why = "it would fail in the same way until the settings are changed"
+    return Verdict(FaxStatus.FATAL_ERROR, error, why, final=True)
 
 
 # Q.850: causes of a network in trouble for a moment, which outweigh a status that blames the number.

@@ -21,12 +21,12 @@ from t38fsp.call.environment import CallEnvironment
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.receiving import ReceivingCall
 from t38fsp.call.sending import Destination, SendingCall
-from t38fsp.call.verdict import verdict
+from t38fsp.call.verdict import Verdict, unsupported, verdict
 from t38fsp.engine.known_pages import KnownPages
 from t38fsp.engine.lines import EngineLine, Lines
 from t38fsp.engine.media import MediaPort
 from t38fsp.engine.pacer import Pacer
-from t38fsp.engine.running import FAULT, RunningCall, unsupported
+from t38fsp.engine.running import FAULT, RunningCall
 from t38fsp.engine.trunks import Trunks
 from t38fsp.image.errors import DocumentError, ImageError
 from t38fsp.image.pool import ImagePool
@@ -80,7 +80,7 @@ class FaxEngine:
         self._by_line_call: dict[tuple[EngineLine, int], RunningCall] = {}
         self._waiting: dict[int, _Waiting] = {}
         self._trunk_of: dict[int, str | None] = {}
-        self._closing = False
+        self._closed: asyncio.Task[None] | None = None
         self._none_left = asyncio.Event()
 
     async def start(self) -> Address:
@@ -116,8 +116,15 @@ class FaxEngine:
         return self._line.address
 
     async def close(self, drain: float = 0.0) -> None:
-        """No new calls; wait up to ``drain`` seconds for those that run, then abort them."""
-        self._closing = True
+        """No new calls; wait up to ``drain`` seconds for those that run, then abort them.
+
+        Closing twice is no error: the second one waits for the first.
+        """
+        if self._closed is None:
+            self._closed = self._loop.create_task(self._close(drain))
+        await asyncio.shield(self._closed)
+
+    async def _close(self, drain: float) -> None:
         self._trunks.end()
         for call in list(self._waiting):
             self.refuse(call)
@@ -179,7 +186,7 @@ class FaxEngine:
         except UnsupportedError as error:
             media.close()
             self._line.hang_up(incoming.call, self._loop.time())
-            self._finish(job, unsupported(error))
+            self._finish(job, unsupported(str(error)))
         except Exception:
             media.close()
             self._line.hang_up(incoming.call, self._loop.time())
@@ -208,7 +215,7 @@ class FaxEngine:
             self._line.refuse(call, 486, self._loop.time())
 
     def _refused_for_load(self, job: int, trunk: str | None) -> bool:
-        if self._closing:
+        if self._closed is not None:
             self._finish_early(job, FaxStatus.LINE_UNAVAILABLE, "the engine is shutting down")
         elif len(self._observers) + len(self._waiting) > self._settings.max_calls:
             self._finish_early(
@@ -240,7 +247,7 @@ class FaxEngine:
         except ImageError as error:
             self._finish_early(job, FaxStatus.FATAL_ERROR, str(error))
         except UnsupportedError as error:
-            self._finish(job, unsupported(error))
+            self._finish(job, unsupported(str(error)))
         except SipError as error:
             # A name server that did not answer says nothing about the name.
             passing = isinstance(error, ResolveError) and error.passing
@@ -352,16 +359,15 @@ class FaxEngine:
     def _fault(self, job: int) -> None:
         """A fault of ours, just caught, struck a job before its call began."""
         logger.exception("fax %d failed on a fault of ours", job)
-        self._finish_early(job, FaxStatus.FATAL_ERROR, FAULT)
+        self._finish(job, FAULT)
 
     def _finish_early(self, job: int, status: FaxStatus, reason: str) -> None:
-        outcome = verdict(status, reason)
-        self._finish(job, FaxResult(status, reason, outcome.retry, outcome.retry_reason))
+        self._finish(job, verdict(status, reason))
 
-    def _finish(self, job: int, result: FaxResult) -> None:
+    def _finish(self, job: int, why: Verdict) -> None:
         observer = self._observers[job]
         self._forget(job)
-        observer(events.Finished(result))
+        observer(events.Finished(FaxResult(why.status, why.reason, why.retry, why.retry_reason)))
 
     def _registration_changed(self, event: events.RegistrationChanged) -> None:
         if self._on_registration is not None:
@@ -384,7 +390,7 @@ class FaxEngine:
         busy = len(self._observers) + len(self._waiting) >= self._settings.max_calls or self._trunks.full(
             trunk
         )
-        if self._closing or busy or not self._settings.accept_calls:
+        if self._closed is not None or busy or not self._settings.accept_calls:
             self._line.refuse(incoming.call, 486 if busy else 480, now)
             return
         timer = self._loop.call_later(self._settings.take_limit, self._not_taken, incoming.call)

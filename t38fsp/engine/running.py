@@ -14,7 +14,7 @@ from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.host import settle
 from t38fsp.call.receiving import ReceivingCall
 from t38fsp.call.sending import SendingCall
-from t38fsp.call.verdict import verdict
+from t38fsp.call.verdict import Verdict, unsupported, verdict
 from t38fsp.engine.media import MediaPort
 from t38fsp.engine.pacer import Pacer
 from t38fsp.engine.stream import MediaStream
@@ -28,18 +28,9 @@ from t38fsp.t38.terminal import Packet
 
 logger = logging.getLogger(__name__)
 
-FAULT = "an internal error ended the call; its trace is in the log"
+FAULT = verdict(FaxStatus.FATAL_ERROR, "an internal error ended the call; its trace is in the log")
 
 T = TypeVar("T")
-
-
-def unsupported(error: UnsupportedError) -> FaxResult:
-    """The result of a call that the backend of its line cannot carry."""
-    return FaxResult(
-        FaxStatus.FATAL_ERROR,
-        str(error),
-        retry_reason="it would fail in the same way until the settings are changed",
-    )
 
 
 class RunningCall:
@@ -90,25 +81,28 @@ class RunningCall:
             outcome = method(*arguments, self._loop.time())
             settle(self.call, self)
         except UnsupportedError as error:
-            self._fail(unsupported(error))
+            self._fail(unsupported(str(error)))
             return None
         except Exception:
             # A fault of ours ends the call it struck, with a result, and no other.
             logger.exception("call %s failed on a fault of ours", self.call.line_call)
-            self._fail()
+            self._fail(FAULT)
             return None
         return outcome
 
-    def _fail(self, result: FaxResult | None = None) -> None:
-        if not self._over:
-            outcome = verdict(FaxStatus.FATAL_ERROR, FAULT)
-            self._on_fault()
-            self.arm(None)
-            self._end(
-                Finished(
-                    result or FaxResult(outcome.status, outcome.reason, outcome.retry, outcome.retry_reason)
-                )
-            )
+    def _fail(self, why: Verdict) -> None:
+        """End the call as it stands, with all that is known of it."""
+        if self._over or self._closing is not None:
+            return
+        self._on_fault()
+        self.arm(None)
+        try:
+            result = self.call.break_off(why, self._loop.time())
+        except Exception:
+            # The fault is in the call's own account of itself.
+            logger.exception("call %s has no result of its own", self.call.line_call)
+            result = FaxResult(why.status, why.reason, why.retry, why.retry_reason)
+        self.report(Finished(result))
 
     def begin(self) -> None:
         """The call has been started: carry out what it asks for."""
@@ -119,7 +113,7 @@ class RunningCall:
             return self.call.release(packet)
         except Exception:
             logger.exception("call %s failed on a fault of ours", self.call.line_call)
-            self._loop.call_soon(self._fail)  # not now: the pacer is busy with this call's packets
+            self._loop.call_soon(self._fail, FAULT)  # not now: the pacer is busy with this call's packets
             return None
 
     # --- Host ----------------------------------------------------------------------------------------------
@@ -161,7 +155,7 @@ class RunningCall:
         self._page_tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("call %s failed on a fault of ours", self.call.line_call, exc_info=error)
-            self._fail()
+            self._fail(FAULT)
 
     def report(self, event: FaxEvent) -> None:
         if not isinstance(event, Finished):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from t38fsp import events
+from t38fsp.call.verdict import verdict
 from t38fsp.image.errors import DocumentError
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
@@ -256,3 +257,34 @@ def test_the_line_falls_silent_in_a_page(tmp_path: Path) -> None:
         assert (result.status, result.t30_error) == (FaxStatus.FATAL_ERROR, error)
         assert result.pages_confirmed == 0
     scene.run_out()
+
+
+# --- a fault of ours ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ecm", [True, False])
+def test_a_fault_of_ours_in_the_second_page(tmp_path: Path, ecm: bool) -> None:
+    """The result tells all that was known, and another call goes on where this one ended."""
+    scene = Scene(tmp_path)
+    scene.answer(ecm=ecm, station_id="+15550199")
+    scene.send(make_pages(2, rows=100))
+    scene.run(until=lambda: sum(isinstance(event, events.PageStarted) for event in scene.call.events) == 2)
+    fault = verdict(FaxStatus.FATAL_ERROR, "an internal error")
+    result = scene.call.call.break_off(fault, scene.simulator.now)
+    assert (result.status, result.reason, result.retry) == (fault.status, fault.reason, True)
+    assert [page.confirmed for page in result.pages] == [True, False]
+    assert result.next_page == 2
+    assert (result.remote_id, result.sip_status) == ("+15550199", 200)
+    assert result.dialog is not None
+    assert result.counters["received"] > 0
+    assert scene.call.call.next_deadline() is None
+
+
+def test_a_fault_of_ours_behind_the_last_confirmation(tmp_path: Path) -> None:
+    """Every page arrived: what happens then takes none of them away."""
+    scene = Scene(tmp_path)
+    scene.answer()
+    scene.send(make_pages(1, rows=100))
+    scene.run(until=lambda: any(isinstance(event, events.PageDone) for event in scene.call.events))
+    fault = verdict(FaxStatus.FATAL_ERROR, "an internal error")
+    assert scene.call.call.break_off(fault, scene.simulator.now).completed

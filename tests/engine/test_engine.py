@@ -16,10 +16,11 @@ from sip.line import Address
 from t38fsp.call.receiving import ReceivingCall
 from t38fsp.call.sending import SendingCall
 from t38fsp.engine.engine import FaxEngine
-from t38fsp.events import Connected, Dialing, FaxEvent, Finished, Identified, PageStarted, Ringing
+from t38fsp.events import Connected, Dialing, FaxEvent, Finished, Identified, PageDone, PageStarted, Ringing
 from t38fsp.jobs import Backend, CallSettings, EngineSettings, IncomingCall, ReceiveJob, SendJob
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
+from tests.peers import libtiff
 from tests.peers.pages import text_page, write_document
 from tests.peers.realtime import udp_socket
 
@@ -223,6 +224,15 @@ async def test_close_refuses_calls_that_wait(start: Start, document: Path) -> No
     assert (await caller.result(job)).status is FaxStatus.BUSY
 
 
+async def test_closing_twice(start: Start, document: Path, silent: socket.socket) -> None:
+    party = await start()
+    job = party.send(document, silent.getsockname())
+    await party.expect(job, Dialing)
+    await asyncio.gather(party.engine.close(), party.engine.close())
+    assert (await party.result(job)).status is FaxStatus.USER_ABORT
+    await party.engine.close()
+
+
 async def test_aborted_twice_before_dialling(start: Start, document: Path, silent: socket.socket) -> None:
     party = await start()
     job = party.send(document, silent.getsockname())
@@ -325,6 +335,9 @@ async def test_a_fault_ends_its_call_and_no_other(
         result = await caller.result(job)
         assert (method, result.status, result.retry) == (method, FaxStatus.FATAL_ERROR, True)
         assert result.reason == "an internal error ended the call; its trace is in the log"
+        # What was known of the call is told all the same.
+        assert (result.sip_status, [page.confirmed for page in result.pages]) == (200, [False])
+        assert result.dialog == (await caller.expect(job, Connected)).dialog
         # Without a BYE it would wait until T1 and call it no fax.
         assert (await called.result(taken[method])).status is FaxStatus.DISCONNECTED
     assert caplog.text.count("RuntimeError: a fault of ours") >= len(struck)
@@ -365,6 +378,42 @@ async def test_a_fault_in_counting_the_pages_takes_none_away(
     result = await called.result(taken)
     assert (result.status, result.pages_confirmed) == (FaxStatus.COMPLETED, 1)
     assert (await caller.result(job)).completed
+
+
+async def test_a_fault_after_a_page_was_stored(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page is in the file, and counts; the page count of the file is right."""
+    pages = [text_page(rows=120, noise_rows=0)] * 2
+    document = write_document(tmp_path / "sent.tif", pages)
+    called, caller = await start(accept_calls=True), await start()
+    job = caller.send(document, called.address)
+    file = tmp_path / "received.tif"
+    taken = await called.take(file)
+    await caller.expect(job, Connected)
+    caller.engine.proceed(job, True)
+    await called.expect(taken, PageDone)
+    monkeypatch.setattr(called.engine._running[taken].call, "datagram_received", broken)
+    result = await called.result(taken)
+    assert (result.status, result.pages_confirmed) == (FaxStatus.FATAL_ERROR, 1)
+    assert (result.dialog, result.sip_status) == ((await called.expect(taken, Connected)).dialog, 200)
+    assert len(list(libtiff.pages(file))) == 1
+    caller.engine.abort(job)
+
+
+async def test_a_fault_in_the_account_of_a_call_leaves_a_result(
+    start: Start, document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called, caller = await start(accept_calls=True), await start()
+    job = caller.send(document, called.address)
+    await called.take(tmp_path / "received.tif")
+    await caller.expect(job, Connected)
+    call = caller.engine._running[job].call
+    monkeypatch.setattr(call, "proceed", broken)
+    monkeypatch.setattr(call, "break_off", broken)
+    caller.engine.proceed(job, True)
+    result = await caller.result(job)
+    assert result.reason == "an internal error ended the call; its trace is in the log"
 
 
 async def test_a_fault_before_dialling(
