@@ -32,6 +32,8 @@ class Destination:
     session_timers: SessionTimers | None = None
     """None leaves it to the line."""
     routes: tuple[str, ...] = ()
+    other_media_address: str | None = None
+    """Where our media port is in the other address family, for hops of that family."""
 
 
 class SendingCall(FaxCall):
@@ -87,6 +89,7 @@ class SendingCall(FaxCall):
                 identity=self._destination.identity,
                 session_timers=self._destination.session_timers,
                 routes=self._destination.routes,
+                other_media_address=self._destination.other_media_address,
             ),
             now,
         )

@@ -1,0 +1,64 @@
+"""A call whose far end may be reached in either address family: a media port in each of them, of one number.
+
+Which of them the call uses shows when the far end says where its own is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sip.line import Address
+from t38fsp.engine.media import MediaPort, MediaPortError
+
+_TRIES = 16
+
+
+class MediaPair:
+    """As :class:`~t38fsp.engine.media.MediaPort`, for a call before it is known which of the two it needs."""
+
+    def __init__(self, ports: Sequence[MediaPort]) -> None:
+        self._ports = list(ports)
+
+    @classmethod
+    def open(cls, hosts: tuple[str, str], on_datagram: Callable[[bytes, Address], bool]) -> MediaPair:
+        """Bind one even port of both hosts, an IPv4 and an IPv6 address.
+
+        Raises MediaPortError when there is none.
+        """
+        first, second = hosts
+        for attempt in range(_TRIES):
+            port = MediaPort.open(first, on_datagram)
+            try:
+                return cls([port, MediaPort.open(second, on_datagram, port_range=(port.port, port.port))])
+            except MediaPortError:
+                port.close()
+                if attempt == _TRIES - 1:
+                    raise
+        raise AssertionError
+
+    @property
+    def address(self) -> Address:
+        """Where the port is bound that is used; until that is known, the first."""
+        return self._ports[0].address
+
+    @property
+    def port(self) -> int:
+        return self.address[1]
+
+    def set_remote(self, address: Address) -> bool:
+        """As ``MediaPort.set_remote``; the port of the other family is given back."""
+        used = next((port for port in self._ports if port.set_remote(address)), None)
+        if used is None:
+            return False
+        for port in self._ports:
+            if port is not used:
+                port.close()
+        self._ports = [used]
+        return True
+
+    def send(self, datagram: bytes) -> None:
+        self._ports[0].send(datagram)
+
+    def close(self) -> None:
+        for port in self._ports:
+            port.close()
