@@ -13,7 +13,7 @@ from t38fsp.jobs import CallSettings
 from t38fsp.status import FaxStatus
 from t38fsp.t4.checker import LineChecker
 from t38fsp.t30.options import ReceiveOptions
-from t38fsp.t30.outputs import Output, PageBegun, PageData, PageReceived
+from t38fsp.t30.outputs import Negotiated, Output, PageBegun, PageData, PageReceived
 from t38fsp.t30.receiver import Receiver
 from t38fsp.t30.vocabulary import PageQuality
 
@@ -44,6 +44,10 @@ class ReceivingCall(FaxCall):
         """The page has more octets than are kept."""
         self._incomplete = False
         """Packets of the page are lost."""
+        self._pieces = 0
+        """Packets of the page that came."""
+        self._lost_before = 0
+        """Packets that the call had lost when the page could begin."""
         self._refusals = 0
         """Of the page, because packets of it were lost."""
 
@@ -80,11 +84,13 @@ class ReceivingCall(FaxCall):
                 self._data.clear()
                 self._checker = None if mode.ecm else LineChecker(mode.coding, mode.width)
                 self._too_long = self._incomplete = False
+                self._pieces = 0
                 if index != self._index:
                     self._index, self._refusals = index, 0
                 super()._on_output(output, now)
             case PageData(data=data, after_gap=after_gap):
                 self._too_long |= len(self._data) + len(data) > _PAGE_LIMIT
+                self._pieces += bool(data)
                 if not self._too_long:
                     self._data += data
                     if self._checker is not None:
@@ -92,29 +98,44 @@ class ReceivingCall(FaxCall):
                         self._checker.feed(data, after_gap)
             case PageReceived():
                 self._page_received(output, now)
+                self._lost_before = self._lost
+            case Negotiated():
+                self._lost_before = self._lost
+                super()._on_output(output, now)
             case _:
                 super()._on_output(output, now)
 
     def _page_received(self, page: PageReceived, now: float) -> None:
-        quality = None if self._checker is None else self._checker.finish()
+        refused = self._checker is not None and self._is_refused(self._checker)
         if self._too_long:
             error = f"it has more than the {_PAGE_LIMIT} octets that are kept of a page"
             self._receiver.page_not_stored(page.index, error, now)
-        elif quality is not None and self._is_refused(quality):
+        elif refused:
             self._receiver.page_refused(page.index, now)
         else:
             self._page_jobs.append(StorePage(page.index, page.mode, bytes(self._data)))
         self._data.clear()
 
-    def _is_refused(self, quality: PageQuality) -> bool:
+    @property
+    def _lost(self) -> int:
+        return 0 if self._fax is None else self._fax.counters.lost
+
+    def _is_refused(self, checker: LineChecker) -> bool:
         """Whether a page without ECM has to come again, rather than be kept as it is.
 
         A bad line on the telephone costs a few rows, which T.30 leaves to our tolerance. Lost packets cost
-        content that may not show in the rows that did come, and the next attempt is likely to bring it.
+        content that may not show in the rows that did come, and the next attempt is likely to bring it. The
+        last attempt is kept if but little of its middle is missing.
         """
-        if self._incomplete and self._refusals < _MOST_REFUSALS:
+        ended = checker.ended
+        quality = checker.finish()
+        if self._incomplete:
             self._refusals += 1
-            return True
+            lost = self._lost - self._lost_before
+            if self._refusals <= _MOST_REFUSALS or not ended:
+                return True
+            if lost >= self._options.bad_share * (lost + self._pieces):
+                return True
         return quality.bad_rows >= self._options.bad_share * quality.rows
 
     def _drain_time(self) -> float:

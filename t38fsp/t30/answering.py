@@ -15,7 +15,7 @@ from t38fsp.t30.options import ReceiveOptions
 from t38fsp.t30.outputs import Negotiated, PollRequested, T30Error
 from t38fsp.t30.session import Session, Timer
 from t38fsp.t30.training import TrainingJudge
-from t38fsp.t30.vocabulary import DataReceived, FrameReceived, HdlcBurst, Modem, Tone, ToneBurst
+from t38fsp.t30.vocabulary import CarrierLost, DataReceived, FrameReceived, HdlcBurst, Modem, Tone, ToneBurst
 
 _CED_SECONDS = 3.0
 
@@ -204,10 +204,10 @@ class Answering(Session):
         self._emit(Negotiated(self._choice.mode, self._choice.modem))
         self._respond(State.IMAGE, (FCF.CFR, b""))
 
-    def _training_heard(self, signal: FrameReceived | DataReceived | None) -> None:
-        if signal is None and self._judge.has_heard:
+    def _training_heard(self, signal: FrameReceived | DataReceived | CarrierLost) -> None:
+        if isinstance(signal, CarrierLost) and self._judge.has_heard:
             self._judge_training()
-        elif signal is None:
+        elif isinstance(signal, CarrierLost):
             # A carrier that brought nothing: some gateways announce one where V.21 ends. TCF may still come.
             self._start(Timer.T2, self._timers.t2)
         elif isinstance(signal, DataReceived):

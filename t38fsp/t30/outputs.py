@@ -95,7 +95,10 @@ class PageBegun:
 
 @dataclass(frozen=True, slots=True)
 class PageData:
-    """Receiver: the next octets of the page, in order, without repeats; a whole block with ECM."""
+    """Receiver: the next octets of the page, in order, without repeats; a whole block with ECM.
+
+    ``after_gap`` says that octets before them are lost; without octets, that the end of the burst is.
+    """
 
     index: int
     data: bytes
@@ -103,15 +106,19 @@ class PageData:
 
 
 @dataclass(frozen=True, slots=True)
-class BlockAnswered:
-    """Transmitter, with ECM: the answer to a burst of ``frames``, of which the far end lacks ``missing``.
+class TurnTaken:
+    """Transmitter, without the pace of a modem: what an answer tells of the path.
 
-    ``seconds`` is how long the answer was in coming, from the end of our command on.
+    It began ``seconds`` after our command was over. Before the command ``frames`` had been sent within
+    ``burst`` seconds, of which the far end lacks ``missing``; all three are 0 for DCS. With ``stored`` it had
+    a page to store meanwhile.
     """
 
-    frames: int
-    missing: int
     seconds: float
+    burst: float = 0.0
+    frames: int = 0
+    missing: int = 0
+    stored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +197,7 @@ Output = (
     | Negotiated
     | PageBegun
     | PageData
-    | BlockAnswered
+    | TurnTaken
     | PageReceived
     | PageOutcome
     | Finished

@@ -26,7 +26,7 @@ from t38fsp.t30.options import ReceiveOptions
 from t38fsp.t30.outputs import Negotiated, PageBegun, PageData, PageReceived, T30Error
 from t38fsp.t30.record import PageRecord
 from t38fsp.t30.session import Timer
-from t38fsp.t30.vocabulary import DataReceived, FrameReceived, PageQuality
+from t38fsp.t30.vocabulary import CarrierLost, DataReceived, FrameReceived, PageQuality
 
 _REPEAT_WINDOW = 5.0
 """Seconds after a command without ECM in which the same again is its repetition (T4, and the line's delay);
@@ -154,12 +154,15 @@ class Receiver(Answering):
 
     # --- phase C ------------------------------------------------------------------------------------------
 
-    def _image_heard(self, signal: FrameReceived | DataReceived | None) -> None:
+    def _image_heard(self, signal: FrameReceived | DataReceived | CarrierLost) -> None:
         if self._state is State.TCF:
             self._training_heard(signal)
         elif self._state is not State.IMAGE:
             return
-        elif signal is None:
+        elif isinstance(signal, CarrierLost):
+            if not signal.clean and self._record is not None and not self._choice.mode.ecm:
+                # Whatever was last in the burst may be missing.
+                self._page_data(b"", after_gap=True)
             self._await_command()
         elif isinstance(signal, FrameReceived):
             if self._choice.mode.ecm:

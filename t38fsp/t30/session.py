@@ -112,8 +112,8 @@ class Session(ABC):
                 self._ensure_carrier(modem)
                 if modem is not Modem.V21:
                     self._image_heard(signal)
-            case CarrierLost():
-                self._carrier_down()
+            case CarrierLost(clean=clean):
+                self._carrier_down(clean=clean)
             case ToneHeard():
                 pass  # some gateways announce tones that nobody sent: they prove nothing
 
@@ -210,8 +210,8 @@ class Session(ABC):
         """A burst of the far end began."""
 
     @abstractmethod
-    def _image_heard(self, signal: FrameReceived | DataReceived | None) -> None:
-        """A good frame or octets on an image modem; None when its burst is over."""
+    def _image_heard(self, signal: FrameReceived | DataReceived | CarrierLost) -> None:
+        """A good frame, octets, or the end of a burst on an image modem."""
 
     # --- sending ------------------------------------------------------------------------------------------
 
@@ -269,7 +269,7 @@ class Session(ABC):
             self._start(Timer.SILENT_CARRIER, self._timers.silent_carrier)
         self._carrier_heard(modem)
 
-    def _carrier_down(self) -> None:
+    def _carrier_down(self, *, clean: bool = False) -> None:
         modem, self._carrier = self._carrier, None
         for timer in (Timer.CARRIER, Timer.SILENT_CARRIER, Timer.LAST_FRAME):
             self._stop(timer)
@@ -279,7 +279,7 @@ class Session(ABC):
         if modem is Modem.V21 or self._heard is not None:
             self._act_on_heard()
         elif modem is not None:
-            self._image_heard(None)
+            self._image_heard(CarrierLost(modem, clean))
 
     def _control_frame(self, octets: bytes) -> None:
         try:

@@ -18,7 +18,7 @@ from t38fsp.t30.options import TransmitOptions
 from t38fsp.t30.outputs import PageBegun, T30Error
 from t38fsp.t30.record import PageRecord
 from t38fsp.t30.session import Timer
-from t38fsp.t30.vocabulary import DataReceived, FrameReceived, PageFormat, RawBurst
+from t38fsp.t30.vocabulary import CarrierLost, DataReceived, FrameReceived, PageFormat, RawBurst
 
 _REPLY_OVERLAP = 0.25
 """An answer may begin this long before our burst is reported as sent, for its tail outlasts 75 ms."""
@@ -192,7 +192,7 @@ class Transmitter(Correction):
         """The table is that of a caller, to whom a DIS says what the far end can do."""
         return fcf
 
-    def _image_heard(self, signal: FrameReceived | DataReceived | None) -> None:
+    def _image_heard(self, signal: FrameReceived | DataReceived | CarrierLost) -> None:
         """A receiver sends no images."""
 
     def _all_sent(self) -> None:

@@ -174,7 +174,7 @@ class _T4Reader(LineReader):
 
     def _rest(self) -> list[Line]:
         lines: list[Line] = []
-        if self._started and "1" in self._bits:
+        if self._started and ("1" in self._bits or self._damaged):
             self._line(self._bits, lines)
         return lines
 

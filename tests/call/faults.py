@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Container
 
 from sip.line import Address
+from t38fsp.t38.ifp import DataPacket, Syntax, parse
 from t38fsp.t38.udptl import Datagram, UdptlError
+from t38fsp.t38.values import FieldType
 from t38fsp.virtual.network import Faults
 from tests.call.harness import CALLER, SIP_PORT, Scene
 
@@ -30,6 +32,8 @@ class LostPackets:
         self._packet = -1
         self._last = b""
         self.lost = 0
+        self.ends: list[int] = []
+        """Numbers of the packets that ended a page without ECM, lost or not."""
 
     def watch(self, scene: Scene) -> None:
         scene.taps.append(self._tap)
@@ -54,6 +58,9 @@ class LostPackets:
             self._packet = -1
         else:
             self._packet += 1
+            packet = parse(primary, Syntax.Y1998)
+            if isinstance(packet, DataPacket) and packet.fields[-1].type is FieldType.T4_NON_ECM_SIG_END:
+                self.ends.append(self._packet)
 
 
 def _is_fax(source: Address, destination: Address) -> bool:

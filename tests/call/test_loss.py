@@ -137,6 +137,36 @@ def test_wherever_the_hole_is(tmp_path: Path, first: int, ecm: bool) -> None:
     scene.assert_delivered(1)
 
 
+def test_a_page_with_a_large_hole_each_time_is_never_confirmed(tmp_path: Path) -> None:
+    """The rows that came are good rows, but a quarter of the packets did not come."""
+    scene = with_hole(tmp_path, 20, 80, attempts=3, ecm=False)
+    assert responses(scene) == ["RTN", "RTN", "RTN"]
+    assert scene.sent.t30_error is T30Error.PAGE_REFUSED
+    assert not scene.output.exists()
+
+
+@pytest.mark.parametrize("rows_lost", [False, True])
+def test_a_page_that_loses_its_end_each_time_is_never_confirmed(tmp_path: Path, rows_lost: bool) -> None:
+    """Without RTC nobody knows how much is missing, even if all that came is good."""
+
+    def call(hole: LostPackets) -> Scene:
+        scene = Scene(tmp_path, faults_for=hole.faults_for)
+        hole.watch(scene)
+        scene.answer(ecm=False, redundancy=0)
+        scene.send(make_pages(1, rows=60), ecm=False, max_rate=2400, redundancy=0)
+        scene.run()
+        return scene
+
+    whole = LostPackets((), ())
+    call(whole).assert_delivered(1)
+    end = whole.ends[-1]
+    behind_rtc = 2 + 1  # zeros that have the modem send all of it, and the end of the burst
+    first = end - behind_rtc - (12 if rows_lost else 2)
+    scene = call(LostPackets(range(PAGE_BURST, 8, 2), range(first, end + 1)))
+    assert responses(scene) == ["RTN", "RTN", "RTN"]
+    assert scene.sent.pages_confirmed == scene.received.pages_confirmed == 0
+
+
 def test_a_page_with_a_hole_each_time(tmp_path: Path) -> None:
     """The third copy is taken as T.30 has it, because it is better than none; the file tells of its rows."""
     scene = with_hole(tmp_path, 20, 5, attempts=3, ecm=False)

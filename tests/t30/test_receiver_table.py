@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
+
 from t38fsp.t30.frames import FCF, Frame, encode_station_id
-from t38fsp.t30.outputs import Addressed, Identified
-from t38fsp.t30.vocabulary import PageQuality
+from t38fsp.t30.outputs import Addressed, Identified, PageData
+from t38fsp.t30.vocabulary import CarrierDetected, CarrierLost, DataReceived, Modem, PageQuality
 from tests.t30.alone import (
     DCS_ECM,
     DCS_PLAIN,
@@ -189,6 +191,16 @@ def test_the_receiver_that_is_busy(events: Sequence[Event], expected: list[str])
     alone = receiver()
     alone.stores = False
     assert alone.do(events) == expected
+
+
+@pytest.mark.parametrize(("clean", "gaps"), [(True, [False]), (False, [False, True])])
+def test_a_page_whose_end_may_be_missing_is_said_to_have_a_gap(clean: bool, gaps: list[bool]) -> None:
+    alone = receiver(TO_IMAGE_PLAIN)
+    modem = Modem.V17_14400
+    for signal in (CarrierDetected(modem), DataReceived(modem, b"\x01" * 2000), CarrierLost(modem, clean)):
+        alone.machine.receive(signal, alone.now)
+    assert alone.do([hears(FCF.EOP, x=True)]) == ["MCF"]
+    assert [output.after_gap for output in alone.outputs if isinstance(output, PageData)] == gaps
 
 
 def test_what_the_caller_says_beside_the_dcs_is_told_once() -> None:

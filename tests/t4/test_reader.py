@@ -142,6 +142,19 @@ def test_a_gap_costs_the_rows_it_touches_and_no_others(coding):
     assert got[last:] == lines[len(lines) - (len(got) - last) :]
 
 
+@pytest.mark.parametrize("coding", [Coding.MH, Coding.MR])
+@pytest.mark.parametrize("behind", [b"", bytes(50)])
+def test_a_gap_at_the_end_is_a_bad_row(coding, behind):
+    """At the end of a line too, where nothing of the next one came."""
+    lines = some_lines(12)
+    bits = to_bits(coded(lines, coding))
+    rtc = (EOL if coding is Coding.MH else EOL + "1") * 6
+    reader = line_reader(coding, WIDTH)
+    got = reader.feed(to_octets(bits[: bits.rindex(rtc)] + EOL + "1"))
+    assert not reader.ended
+    assert got + reader.feed(behind, after_gap=True) + reader.finish() == [*lines, None]
+
+
 def test_a_gap_in_mmr_is_the_end():
     data = coded(some_lines(400), Coding.MMR)
     reader = line_reader(Coding.MMR, WIDTH)
