@@ -48,16 +48,12 @@ class Account(pj.Account):
             _logger.warning("a call that came in was dropped: %s", describe(error))
 
 
-def account_config(identity: str, host: str) -> pj.AccountConfig:
-    """An account that does nothing by itself; ``host`` is one of the address family that it uses."""
+def account_config(identity: str) -> pj.AccountConfig:
+    """An account that does nothing by itself."""
     config = pj.AccountConfig()
     config.idUri = identity
     config.mediaConfig.lockCodecEnabled = False
     config.mediaConfig.transportConfig.port = 0
-    if ":" in host:
-        config.sipConfig.ipv6Use = config.mediaConfig.ipv6Use = pj.PJSUA_IPV6_ENABLED_USE_IPV6_ONLY
-    else:
-        config.sipConfig.ipv6Use = config.mediaConfig.ipv6Use = pj.PJSUA_IPV6_DISABLED
     config.natConfig.iceEnabled = False
     config.natConfig.contactRewriteUse = 0
     config.natConfig.viaRewriteUse = 0
@@ -68,7 +64,7 @@ def account_config(identity: str, host: str) -> pj.AccountConfig:
 
 def calling_config(identity: Identity) -> pj.AccountConfig:
     """For calls that are placed."""
-    config = account_config(identity.caller, identity.hop.host)
+    config = account_config(identity.caller)
     for each in (hidden_route(identity.hop), *identity.routes):
         config.sipConfig.proxies.append(each)
     add_credentials(config, identity.credentials)
@@ -87,8 +83,4 @@ def add_credentials(config: pj.AccountConfig, known: Credentials | None) -> None
 
 def hidden_route(hop: Hop) -> str:
     """``hide`` keeps the route out of the message: it is where to send, and nobody's business further on."""
-    return f"<sip:{place(hop.host, hop.port)};transport={hop.transport.value.lower()};lr;hide>"
-
-
-def place(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"<sip:{hop.host}:{hop.port};transport={hop.transport.value.lower()};lr;hide>"

@@ -37,6 +37,7 @@ from sip.negotiation import Negotiation, read_answer, read_sdp
 from sip.pjsua.values import (
     describe,
     message_of,
+    names_ipv6,
     parameters_for,
     parameters_with,
     request_in,
@@ -272,7 +273,7 @@ class PjsuaCall(pj.Call):
             prm.statusCode = 200
             return
         answer = self._negotiation.answer(offer, self._answerer)
-        if answer is None or len(offer.media) > self._lines:
+        if answer is None or len(offer.media) > self._lines or names_ipv6(offer):
             return
         prm.statusCode = 200
         self._answering = offer, answer

@@ -6,13 +6,11 @@ The table in :mod:`sip.pjsua` tells all of it; here is what can be seen from the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from socket import AF_INET, AddressFamily
 
 from sip import registrar
 from sip.errors import UnsupportedError
 from sip.identity import headers_of
 from sip.line import CallRequest
-from sip.listening import family_of
 from sip.message import NameAddress
 from sip.registrar import RegistrationRequest
 from sip.sdp import MediaDescription, Origin, SessionDescription
@@ -22,9 +20,9 @@ MOST_SDP = 1023
 """Octets of a description that the bindings take."""
 
 
-def check_request(request: CallRequest, family: AddressFamily) -> None:
-    """Raises UnsupportedError for a call that cannot be placed over PJSIP from an address of this family,
-    ParseError or UnsendableError for one that no stack can place."""
+def check_request(request: CallRequest) -> None:
+    """Raises UnsupportedError for a call that cannot be placed over PJSIP, ParseError or UnsendableError for
+    one that no stack can place."""
     NameAddress.parse(request.caller)
     if any(media.kind.lower() != "audio" for media in request.media) or len(request.media) != 1:
         raise UnsupportedError(
@@ -37,17 +35,17 @@ def check_request(request: CallRequest, family: AddressFamily) -> None:
     if parse_uri(request.target).scheme == "sips":
         raise UnsupportedError("pjsua2 keeps no sips: all the way; write sip: and take a hop over TLS")
     for hop in request.destination:
-        _check_family(hop.host, family)
-    _check_family(request.media_address, family)
+        check_host(hop.host)
+    check_host(request.media_address)
     _check_size(request.media)
 
 
-def check_registration(request: RegistrationRequest, family: AddressFamily) -> None:
-    """Raises UnsupportedError for a registrar that cannot be reached from an address of this family,
-    ParseError or UnsendableError for a registration that no stack can keep."""
+def check_registration(request: RegistrationRequest) -> None:
+    """Raises UnsupportedError for a registrar that PJSIP cannot reach, ParseError or UnsendableError for a
+    registration that no stack can keep."""
     registrar.check_request(request)
     for hop in request.destination:
-        _check_family(hop.host, family)
+        check_host(hop.host)
 
 
 def check_accept(media: Sequence[MediaDescription]) -> None:
@@ -66,12 +64,11 @@ def check_offer(media: Sequence[MediaDescription]) -> None:
     _check_size(media)
 
 
-def _check_family(host: str, family: AddressFamily) -> None:
-    if family_of(host) != family:
-        kind = "IPv4" if family == AF_INET else "IPv6"
+def check_host(host: str) -> None:
+    """Raises UnsupportedError for an IPv6 address."""
+    if ":" in host:
         raise UnsupportedError(
-            f"pjsua2 listens at an {kind} address here and cannot reach {host}; listen at "
-            "one of its kind, or use the own stack"
+            f"pjsua2 was built without IPv6; use an IPv4 address in place of {host}, or the own stack"
         )
 
 

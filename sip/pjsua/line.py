@@ -26,9 +26,9 @@ from sip.line import (
     LineEvent,
     TlsSettings,
 )
-from sip.listening import family_of, host_towards
+from sip.listening import host_towards
 from sip.message import Headers, Request
-from sip.pjsua.limits import check_accept, check_offer, check_registration, check_request
+from sip.pjsua.limits import check_accept, check_host, check_offer, check_registration, check_request
 from sip.pjsua.placing import Over, Placing, Step
 from sip.pjsua.process import CALLS_PER_WORKER, Worker
 from sip.pjsua.wire import Close, NotStarted, Start
@@ -51,11 +51,10 @@ class PjsuaError(SipError):
 
 
 class PjsuaLine:
-    """A ``sip.line.Line`` at HOST:PORT, UDP and TCP; ``start`` comes before all else, ``close`` last.
+    """A ``sip.line.Line`` for UDP and TCP at HOST:PORT, IPv4; ``start`` comes first, ``close`` last.
 
-    Where HOST is an IPv6 address, ``::`` included, all is IPv6, else IPv4. With ``tls_listen`` it listens for
-    TLS, too. ``advertised`` are addresses that far ends shall see in place of ours, of which that of our
-    family counts.
+    With ``tls_listen`` it listens for TLS, too. ``advertised`` are addresses that far ends shall see in place
+    of ours; the IPv4 one counts.
 
     One worker listens, registers, and takes up to ``max_incoming`` calls, at most four; while it does, placed
     calls go through further workers, started when needed, each with a port of its own, up to ``max_calls`` in
@@ -87,6 +86,8 @@ class PjsuaLine:
     ) -> None:
         if find_spec("pjsua2") is None:
             raise PjsuaError("pjsua2 is not installed; install t38fsp[pjsua2]")
+        for each in (host, tls_listen[0] if tls_listen is not None else host):
+            check_host(each)
         self._on_event = on_event
         self._on_registration = on_registration
         self._answerers = answerers
@@ -94,7 +95,7 @@ class PjsuaLine:
         self.address = (host, port)
         self._tls_listen = tls_listen
         self._tls = _with_authorities(tls or TlsSettings())
-        self._advertised = {family_of(each): each for each in advertised}.get(family_of(host))
+        self._advertised = next((each for each in advertised if ":" not in each), None)
         self._admission = admission or Everybody()
         if self._admission.challenges and max_incoming > 0:
             raise PjsuaError(
@@ -164,13 +165,13 @@ class PjsuaLine:
     @property
     def families(self) -> Sequence[socket.AddressFamily]:
         """The address family that it listens in."""
-        return (family_of(self.address[0]),)
+        return (socket.AF_INET,)
 
     # --- verbs ----------------------------------------------------------------------------------------------
 
     def place(self, request: CallRequest, now: float) -> int:
         """As Line; raises UnsupportedError for what PJSIP cannot do."""
-        check_request(request, self.families[0])
+        check_request(request)
         self._timers.fire(self._loop.time())
         call = next(self._numbers)
         placing = Placing(call, request, self._dead)
@@ -216,7 +217,7 @@ class PjsuaLine:
         Raises ParseError or UnsendableError for what cannot be sent, UnsupportedError for what PJSIP cannot
         do.
         """
-        check_registration(request, self.families[0])
+        check_registration(request)
         number = next(self._registration_numbers)
         self._registrations[number] = request
         self._to_listener(Register(number, request))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from random import Random
 from typing import Protocol
 
@@ -12,9 +13,10 @@ import pjsua2 as pj
 from sip.errors import ParseError, UnsupportedError
 from sip.failover import PATIENCE
 from sip.headers import quote_string
-from sip.line import Address, Hop
+from sip.line import Hop
 from sip.message import NameAddress, Response
-from sip.pjsua.accounts import Account, account_config, add_credentials, hidden_route, place
+from sip.pjsua.accounts import Account, account_config, add_credentials, hidden_route
+from sip.pjsua.transports import Transports
 from sip.pjsua.values import describe, response_in
 from sip.registrar import (
     Registered,
@@ -40,16 +42,11 @@ class Owner(Protocol):
     """What a registration needs of the stack around it."""
 
     random: Random
+    transports: Transports
 
     def registration_is(self, state: RegistrationState) -> None: ...
 
     def now(self) -> float: ...
-
-    def prepare(self, hop: Hop) -> None:
-        """See that ``hop`` can be reached. Raises pj.Error or UnsupportedError."""
-
-    def address(self, peer: Hop) -> Address:
-        """Our address as ``peer`` sees it."""
 
 
 class _Registrant(Account):
@@ -147,7 +144,7 @@ class Registration:
             if self._account is not None and hop == self._made_for:
                 self._account.setRegistration(True)
             else:
-                self._owner.prepare(hop)
+                self._owner.transports.prepare(hop)
                 self.close()
                 self._account, self._made_for = _Registrant(self._on_call, self._answered), hop
                 # It sends REGISTER at once.
@@ -158,13 +155,11 @@ class Registration:
 
     def _config(self, hop: Hop) -> pj.AccountConfig:
         request = self._request
-        config = account_config(request.identity, hop.host)
+        config = account_config(request.identity)
         config.sipConfig.proxies.append(hidden_route(hop))
         add_credentials(config, request.credentials)
         user = parse_uri(NameAddress.parse(request.identity).uri).user
-        self._contact = f"sip:{'' if user is None else f'{user}@'}{place(*self._owner.address(hop))}"
-        if hop.transport.reliable:
-            self._contact += f";transport={hop.transport.value.lower()}"
+        self._contact = self._owner.transports.contact(user, hop)
         features = "".join(f";{name}={quote_string(value)}" for name, value in request.features)
         if request.follow_rport:
             config.natConfig.contactRewriteUse = 2
@@ -208,8 +203,8 @@ class Registration:
         self._due = now + seconds * self._owner.random.uniform(*_REFRESH)
         seen = seen_from(response)
         if self._request.follow_rport and seen is not None:
-            user = parse_uri(self._contact).user
-            self._contact = f"sip:{'' if user is None else f'{user}@'}{place(*seen)}"
+            host, port = seen
+            self._contact = str(replace(parse_uri(self._contact), host=host, port=port))
         self._tell(
             Registered(
                 self._number,

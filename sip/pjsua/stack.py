@@ -25,11 +25,11 @@ from sip.identity import asserted_identity
 from sip.line import Address, CallRequest, Hop, Incoming, LineEvent, Transport
 from sip.message import Request
 from sip.negotiation import read_sdp
-from sip.pjsua.accounts import Account, Identity, account_config, calling_config, place
+from sip.pjsua.accounts import Account, Identity, account_config, calling_config
 from sip.pjsua.call import PjsuaCall
 from sip.pjsua.registration import Registration
 from sip.pjsua.transports import Transports
-from sip.pjsua.values import describe, parse
+from sip.pjsua.values import describe, names_ipv6, parse
 from sip.pjsua.wire import StackVerb, Start
 from sip.registrar import RegistrationState
 from sip.remote.wire import (
@@ -57,6 +57,7 @@ _MOST_ACCOUNTS = 6
 _CODECS = ("PCMU/8000", "PCMA/8000")
 _GOODBYE_LIMIT = 2.0
 _BUSY = 486
+_NOT_ACCEPTABLE = 488
 
 
 class _Endpoint(pj.Endpoint):
@@ -111,9 +112,9 @@ class Stack:
         config.medConfig.threadCnt = 0
         config.medConfig.hasIoqueue = False
         self._endpoint.libInit(config)
-        self._transports = Transports(self._endpoint, start)
-        self._endpoint.on_transport = self._transports.state_changed
-        port = self._transports.listen(start.port, start.tls_listen)
+        self.transports = Transports(self._endpoint, start)
+        self._endpoint.on_transport = self.transports.state_changed
+        port = self.transports.listen(start.port, start.tls_listen)
         self._endpoint.libStart()
         # Without a device PJSIP would never free what it makes for the audio of a call.
         self._endpoint.audDevManager().setNullDev()
@@ -121,7 +122,7 @@ class Stack:
             if not codec.codecId.startswith(_CODECS):
                 self._endpoint.codecSetPriority(codec.codecId, 0)
         self._listening = Account(self._on_call)
-        self._listening.create(account_config(f"sip:fax@{place(start.host, port)}", start.host), True)
+        self._listening.create(account_config(f"sip:fax@{start.host}:{port}"), True)
         return start.host, port
 
     def now(self) -> float:
@@ -194,21 +195,13 @@ class Stack:
         identity = Identity.of(request)
         account = self._accounts.pop(identity, None)
         if account is None:
-            self._transports.prepare(identity.hop)
+            self.transports.prepare(identity.hop)
             if len(self._accounts) == _MOST_ACCOUNTS:
                 self._accounts.pop(next(iter(self._accounts))).shutdown()
             account = Account(self._on_call)
             account.create(calling_config(identity))
         self._accounts[identity] = account
         return account
-
-    # --- what registrations need ----------------------------------------------------------------------------
-
-    def prepare(self, hop: Hop) -> None:
-        self._transports.prepare(hop)
-
-    def address(self, peer: Hop) -> Address:
-        return self._transports.address(peer)
 
     # --- what calls need ------------------------------------------------------------------------------------
 
@@ -229,7 +222,7 @@ class Stack:
             except OSError:
                 continue
             with sock:
-                if sock.type == socket.SOCK_DGRAM and not self._transports.owns(sock.getsockname()[1]):
+                if sock.type == socket.SOCK_DGRAM and not self.transports.owns(sock.getsockname()[1]):
                     # It says that the socket is not connected, and shuts it down all the same.
                     with contextlib.suppress(OSError):
                         sock.shutdown(socket.SHUT_WR)
@@ -246,7 +239,9 @@ class Stack:
         taken = sum(known < 0 for known in self._calls)
         self._last_incoming = number
         self._calls[number] = call = PjsuaCall(self, account, number, invite, prm.callId)
-        if taken < self._max_incoming:
+        if names_ipv6(event.offer):
+            call.refuse(_NOT_ACCEPTABLE, silent=True)
+        elif taken < self._max_incoming:
             self.emit(event)
         else:
             call.refuse(_BUSY, silent=True)
@@ -279,7 +274,7 @@ def _incoming(number: int, invite: Request, source: str) -> Incoming:
         invite.from_.uri,
         invite.from_.display_name,
         invite.to.uri,
-        Hop(host.strip("[]"), int(port), Transport(invite.via.transport.upper())),
+        Hop(host, int(port), Transport(invite.via.transport.upper())),
         None if offer is None else _audio_only(offer),
         tuple(invite.headers),
         None if identity is None else identity.uri,

@@ -8,7 +8,7 @@ import pjsua2 as pj
 
 from sip.errors import UnsupportedError
 from sip.line import Address, Hop, TlsSettings, Transport
-from sip.listening import WILDCARDS, host_towards
+from sip.listening import host_towards
 from sip.pjsua.wire import Start
 from sip.tls import TlsError, check_name
 
@@ -17,10 +17,11 @@ _logger = logging.getLogger(__name__)
 _TRIES = 16
 """Ports that are tried for one that is free for UDP and for TCP."""
 _TYPES = {
-    Transport.UDP: (pj.PJSIP_TRANSPORT_UDP, pj.PJSIP_TRANSPORT_UDP6),
-    Transport.TCP: (pj.PJSIP_TRANSPORT_TCP, pj.PJSIP_TRANSPORT_TCP6),
-    Transport.TLS: (pj.PJSIP_TRANSPORT_TLS, pj.PJSIP_TRANSPORT_TLS6),
+    Transport.UDP: pj.PJSIP_TRANSPORT_UDP,
+    Transport.TCP: pj.PJSIP_TRANSPORT_TCP,
+    Transport.TLS: pj.PJSIP_TRANSPORT_TLS,
 }
+_ANY = "0.0.0.0"
 _KINDS = {
     pj.PJ_SSL_CERT_NAME_DNS: "DNS",
     pj.PJ_SSL_CERT_NAME_IP: "IP Address",
@@ -68,9 +69,11 @@ class Transports:
         if Transport.TLS not in self._ports:
             self._create(Transport.TLS, self._host, 0)
 
-    def address(self, peer: Hop) -> Address:
-        """Our address as ``peer`` sees it."""
-        return self._advertised or host_towards(self._host, peer), self._ports[peer.transport]
+    def contact(self, user: str | None, peer: Hop) -> str:
+        """Our Contact for ``peer``, a URI."""
+        host = self._advertised or host_towards(self._host, peer)
+        kind = f";transport={peer.transport.value.lower()}" if peer.transport.reliable else ""
+        return f"sip:{'' if user is None else f'{user}@'}{host}:{self._ports[peer.transport]}{kind}"
 
     def owns(self, port: int) -> bool:
         """Whether this is the port of our UDP transport."""
@@ -78,12 +81,12 @@ class Transports:
 
     def _create(self, transport: Transport, host: str, port: int) -> int:
         config = pj.TransportConfig()
-        config.boundAddress = "" if host in WILDCARDS else host
+        config.boundAddress = "" if host == _ANY else host
         config.port = port
         config.publicAddress = self._advertised or ""
         if transport is Transport.TLS:
             _set_tls(config.tlsConfig, self._tls)
-        number = self._endpoint.transportCreate(_TYPES[transport][":" in host], config)
+        number = self._endpoint.transportCreate(_TYPES[transport], config)
         address = self._endpoint.transportGetInfo(number).localAddress
         self._ports[transport] = int(address.rpartition(":")[2])
         return int(number)
@@ -129,4 +132,4 @@ def _set_tls(config: pj.TlsConfig, settings: TlsSettings) -> None:
 
 def _address(text: str) -> Address:
     host, _, port = text.rpartition(":")
-    return host.strip("[]"), int(port)
+    return host, int(port)

@@ -30,6 +30,7 @@ from sip.line import (
     Ringing,
     Transport,
 )
+from sip.registrar import RegistrationState
 from sip.sdp import MediaDescription, SessionDescription
 from t38fsp.engine.lines import EngineLine
 from tests.sip.link import AUDIO, CREDENTIALS, IMAGE, call_request, mirror
@@ -44,11 +45,13 @@ UPDATE = "an offer in UPDATE"
 INCOMING_IMAGE = "T.38 alone in the first INVITE of a caller"
 INCOMING_BOTH = "T.38 beside audio in the first INVITE of a caller"
 LATE_OFFER = "no offer in our first INVITE"
+IPV6 = "IPv6"
 
 ANSWERERS = ("tests.sip.link:mirror", "tests.sip.line_suite:refuse")
 
 
-MakeLine = Callable[[Callable[[LineEvent], None]], EngineLine]
+MakeLine = Callable[[Callable[[LineEvent], None], Callable[[RegistrationState], None]], EngineLine]
+"""Makes a line of whoever hears its events and what becomes of its registrations."""
 
 
 def refuse(offer: SessionDescription) -> None:
@@ -62,7 +65,7 @@ class Party(Peer):
 
     def __init__(self, make: MakeLine) -> None:
         super().__init__()
-        self.line = make(self._on_event)
+        self.line = make(self._on_event, self._on_registration)
 
     def answer(self, call: int, media: Sequence[MediaDescription], answerer: Answerer = mirror) -> None:
         self.line.accept(call, media, HOST, answerer, self.now)
@@ -78,14 +81,14 @@ def request_to(peer: Peer, **changes: object) -> CallRequest:
     return call_request(**{"target": target, "destination": [hop], "media_address": HOST, **changes})
 
 
-class LineSuite:
-    """Scenarios; ``line`` makes the line under test, ``exempt`` lists what it cannot do and its words."""
+class Suite:
+    """``line`` makes the line under test, ``exempt`` lists what it cannot do and its words."""
 
     exempt: ClassVar[Mapping[str, str]] = {}
 
     @asynccontextmanager
-    async def line(self, tmp_path: Path) -> AsyncIterator[MakeLine]:
-        """Surroundings of the line; yields what makes it from whoever hears its events."""
+    async def line(self, tmp_path: Path, host: str = HOST) -> AsyncIterator[MakeLine]:
+        """Surroundings of the line; yields what makes one that listens at ``host``."""
         raise NotImplementedError
         yield  # makes it a generator
 
@@ -110,6 +113,10 @@ class LineSuite:
             return False
         verb()
         return True
+
+
+class LineSuite(Suite):
+    """Calls one by one; ``tests.sip.trunk_suite`` has what comes before and around them."""
 
     # --- calls that we place --------------------------------------------------------------------------------
 

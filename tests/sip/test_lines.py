@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import pytest
 
-from sip.line import Hop, Transport
+from sip.line import Transport
 from sip.network import SipLine
 from sip.pjsua.line import PjsuaLine
 from sip.remote.line import RemoteLine
@@ -20,41 +20,56 @@ from tests.sip.line_suite import (
     IMAGE_ONLY,
     INCOMING_BOTH,
     INCOMING_IMAGE,
+    IPV6,
     LATE_OFFER,
     UPDATE,
     LineSuite,
     MakeLine,
 )
+from tests.sip.peer import at
 from tests.sip.signalling import signalling
+from tests.sip.trunk_suite import TrunkSuite
 
 
-class TestOwnStack(LineSuite):
+class TestOwnStack(LineSuite, TrunkSuite):
     @asynccontextmanager
-    async def line(self, tmp_path: Path) -> AsyncIterator[MakeLine]:
-        listen = [Hop(HOST, 0, transport) for transport in (Transport.UDP, Transport.TCP)]
-        yield lambda on_event: SipLine(on_event, user_agent="test", listen=listen)
+    async def line(self, tmp_path: Path, host: str = HOST) -> AsyncIterator[MakeLine]:
+        listen = at(host, Transport.UDP, Transport.TCP)
+        yield lambda on_event, on_registration: SipLine(
+            on_event, user_agent="test", listen=listen, on_registration=on_registration
+        )
 
 
-class TestSignallingProcess(LineSuite):
+class TestSignallingProcess(LineSuite, TrunkSuite):
     @asynccontextmanager
-    async def line(self, tmp_path: Path) -> AsyncIterator[MakeLine]:
-        async with signalling(tmp_path, ANSWERERS) as process:
-            yield lambda on_event: RemoteLine(on_event, path=process.path, name="engine")
+    async def line(self, tmp_path: Path, host: str = HOST) -> AsyncIterator[MakeLine]:
+        listen = f"[{host}]:0" if ":" in host else f"{host}:0"
+        async with signalling(tmp_path, ANSWERERS, "--listen", listen) as process:
+            yield lambda on_event, on_registration: RemoteLine(
+                on_event, path=process.path, name="engine", on_registration=on_registration
+            )
 
 
 @pytest.mark.pjsua2
-class TestPjsua(LineSuite):
+class TestPjsua(LineSuite, TrunkSuite):
     exempt: ClassVar[Mapping[str, str]] = {
         FIRST_INVITE: "begins every call with one audio stream",
         LATE_OFFER: "begins every call with one audio stream",
         IMAGE_ONLY: "a refused audio line stands before it",
         UPDATE: "PJSIP answers 488",
         INCOMING_IMAGE: "PJSIP answers 488 before anybody hears of the call",
+        IPV6: "pjsua2 was built without IPv6",
         INCOMING_BOTH: "T.38 looks refused in the offer that we hear of",
     }
 
     @asynccontextmanager
-    async def line(self, tmp_path: Path) -> AsyncIterator[MakeLine]:
-        yield lambda on_event: PjsuaLine(
-            on_event, answerers=ANSWERERS, user_agent="test", host=HOST, port=0, max_calls=8
+    async def line(self, tmp_path: Path, host: str = HOST) -> AsyncIterator[MakeLine]:
+        yield lambda on_event, on_registration: PjsuaLine(
+            on_event,
+            answerers=ANSWERERS,
+            user_agent="test",
+            host=host,
+            port=0,
+            max_calls=8,
+            on_registration=on_registration,
         )

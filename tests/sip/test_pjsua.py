@@ -9,7 +9,6 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from socket import AF_INET, AF_INET6
 
 import pytest
 
@@ -36,8 +35,9 @@ class Pjsua(Party):
 
     def __init__(self, **settings: object) -> None:
         super().__init__(
-            lambda on_event: PjsuaLine(
+            lambda on_event, on_registration: PjsuaLine(
                 on_event,
+                on_registration=on_registration,
                 **{"answerers": ANSWERERS, "user_agent": "test", "host": HOST, "port": 0, **settings},
             )
         )
@@ -61,15 +61,15 @@ async def both(**settings: object) -> AsyncIterator[tuple[Pjsua, Peer]]:
         ({"media": []}, "begins every call with one audio stream"),
         ({"media": [TOO_LONG]}, f"takes descriptions of {MOST_SDP} octets"),
         ({"destination": []}, "looks nobody up"),
-        ({"destination": [Hop("2001:db8::1", 5060)]}, "listens at an IPv4 address here"),
-        ({"destination": [ALICE, Hop("2001:db8::1", 5060)]}, "listens at an IPv4 address here"),
-        ({"media_address": "2001:db8::2"}, "listens at an IPv4 address here"),
+        ({"destination": [Hop("2001:db8::1", 5060)]}, "built without IPv6"),
+        ({"destination": [ALICE, Hop("2001:db8::1", 5060)]}, "built without IPv6"),
+        ({"media_address": "2001:db8::2"}, "built without IPv6"),
         ({"target": "sips:1@192.0.2.1"}, "write sip: and take a hop over TLS"),
     ],
 )
 def test_calls_that_cannot_be_placed(changes: dict[str, object], why: str) -> None:
     with pytest.raises(UnsupportedError, match=why):
-        check_request(call_request(**changes), AF_INET)
+        check_request(call_request(**changes))
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_calls_that_cannot_be_placed(changes: dict[str, object], why: str) -> No
 )
 def test_calls_that_no_stack_could_place(changes: dict[str, object], error: type[Exception]) -> None:
     with pytest.raises(error):
-        check_request(call_request(**changes), AF_INET)
+        check_request(call_request(**changes))
 
 
 def test_answers_and_offers_that_cannot_be_sent() -> None:
@@ -97,11 +97,9 @@ def test_answers_and_offers_that_cannot_be_sent() -> None:
 
 
 def test_what_can_be_done_is_not_refused() -> None:
-    check_request(call_request(), AF_INET)
+    check_request(call_request())
     for transport in Transport:
-        check_request(call_request(destination=[Hop("192.0.2.1", 5060, transport)]), AF_INET)
-    six = [Hop("2001:db8::1", 5060)]
-    check_request(call_request(destination=six, media_address="2001:db8::2"), AF_INET6)
+        check_request(call_request(destination=[Hop("192.0.2.1", 5060, transport)]))
     check_accept([AUDIO, replace(IMAGE, port=0)])
     check_offer([IMAGE])
 
