@@ -337,8 +337,7 @@ def test_every_quirk_has_its_case() -> None:
 @pytest.mark.parametrize(("case", "role", "ecm"), PARAMETERS)
 def test_the_fault_is_there_and_every_page_arrives(tmp_path: Path, case: Case, role: Role, ecm: bool) -> None:
     scene = GatewayScene(tmp_path, case.quirks)
-    transfer = scene.send if role is SENDING else scene.receive
-    transfer(make_pages(3), ecm=ecm, **case.settings)
+    scene.transfer(role, make_pages(3), ecm=ecm, **case.settings)
     scene.assert_delivered(3)
     assert scene.simulator.now < 300
     if role in case.shows_in:
@@ -354,10 +353,7 @@ ENDING = {name for name, quirk in QUIRKS.items() if not quirk.survivable}
 @pytest.mark.parametrize("quirk", ["local-tcf", "rtp-t38", "refuses-t38", "refuses-t38=port-0"])
 def test_a_far_end_that_cannot_do_t38_is_told_from_others(tmp_path: Path, quirk: str, role: Role) -> None:
     scene = GatewayScene(tmp_path, quirk)
-    if role is SENDING:
-        result = scene.send(make_pages(1), switch=Switch.EITHER)
-    else:
-        result = scene.receive(make_pages(1))
+    result = scene.transfer(role, make_pages(1), switch=Switch.EITHER)
     assert result.status is FaxStatus.NOT_FAX_CALL
     assert "T.38" in result.reason
     assert result.pages_confirmed == 0
@@ -381,7 +377,7 @@ def count_delivered(scene: GatewayScene, folder: Path, pages: list[PageSpec]) ->
 def test_dcn_at_any_moment_ends_in_a_true_result(tmp_path: Path, bursts: int, role: Role, ecm: bool) -> None:
     scene = GatewayScene(tmp_path, f"dcn-after={bursts}")
     pages = make_pages(3)
-    result = (scene.send if role is SENDING else scene.receive)(pages, ecm=ecm)
+    result = scene.transfer(role, pages, ecm=ecm)
     delivered = count_delivered(scene, tmp_path, pages)
     if scene.far.happened["dcn-after"]:
         assert result.status is FaxStatus.DISCONNECTED or result.pages_confirmed == 3, result.reason
@@ -403,7 +399,7 @@ def test_a_far_end_that_hangs_up_at_any_moment_ends_in_a_true_result(
 ) -> None:
     scene = GatewayScene(tmp_path, f"hangs-up={seconds}")
     pages = make_pages(3)
-    result = (scene.send if role is SENDING else scene.receive)(pages, ecm=ecm)
+    result = scene.transfer(role, pages, ecm=ecm)
     delivered = count_delivered(scene, tmp_path, pages)
     assert (result.status is FaxStatus.COMPLETED) is (result.pages_confirmed == 3), result.reason
     if result.pages_confirmed < 3:
@@ -414,5 +410,5 @@ def test_a_far_end_that_hangs_up_at_any_moment_ends_in_a_true_result(
 def test_a_page_that_outlasts_the_carrier_of_a_gateway_arrives_with_ecm(tmp_path: Path) -> None:
     """A dense page at 2400 bit/s takes minutes, and the gateway cuts each burst after 90 s."""
     scene = GatewayScene(tmp_path, "carrier-limit")
-    scene.send(make_pages(1, kind="noise", rows=200), max_rate=2400)
+    scene.transfer(SENDING, make_pages(1, kind="noise", rows=200), max_rate=2400)
     scene.assert_delivered(1)

@@ -17,11 +17,19 @@ from t38fsp.virtual.points import Quirk
 from t38fsp.virtual.quirks import calls, hearing, machines, packets, pages, sdp, sizes, stream
 from t38fsp.virtual.quirks.errors import QuirkError
 
-QUIRKS: Mapping[str, type[Quirk]] = {
-    quirk.name: quirk
-    for module in (stream, packets, sizes, hearing, sdp, calls, machines, pages)
-    for quirk in module.QUIRKS
+GROUPS: Mapping[str, Sequence[type[Quirk]]] = {
+    "SIP: who switches when, and what happens besides": calls.QUIRKS,
+    "SDP": sdp.QUIRKS,
+    "The stream of datagrams": stream.QUIRKS,
+    "The packets that it sends": packets.QUIRKS,
+    "How much it takes at once": sizes.QUIRKS,
+    "What it needs to hear": hearing.QUIRKS,
+    "The machine and its telephone line": machines.QUIRKS,
+    "Training and pages": pages.QUIRKS,
 }
+"""Every quirk, by what it concerns."""
+
+QUIRKS: Mapping[str, type[Quirk]] = {quirk.name: quirk for group in GROUPS.values() for quirk in group}
 """Every quirk by its name."""
 
 
@@ -83,7 +91,7 @@ def _near(name: str) -> str:
     near = get_close_matches(name.strip().lower(), QUIRKS, n=4, cutoff=0.5)
     if not near:
         return f"among the {len(QUIRKS)} that there are is nothing like it"
-    return f"near it are {' and '.join(near)}" if len(near) < 3 else f"near it are {', '.join(near)}"
+    return f"near it {'is' if len(near) == 1 else 'are'} {', '.join(near)}"
 
 
 def _fields(kind: type[Quirk]) -> list[str]:
@@ -111,4 +119,13 @@ def _written(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-__all__ = ["QUIRKS", "QuirkError", "check_combination", "describe", "harm", "parse_quirks", "summary"]
+__all__ = [
+    "GROUPS",
+    "QUIRKS",
+    "QuirkError",
+    "check_combination",
+    "describe",
+    "harm",
+    "parse_quirks",
+    "summary",
+]

@@ -1,0 +1,182 @@
+"""A virtual gateway on real sockets that runs beside the program, on a thread and a loop of its own.
+
+Made for tests: they may block, or run a loop of whatever kind themselves. What comes later is a
+``concurrent.futures.Future``: ``future.result(60)`` waits for it here, ``await asyncio.wrap_future(future)``
+on a loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter, deque
+from collections.abc import Sequence
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Self
+
+from sip.errors import SipError
+from sip.line import Address, Incoming
+from sip.uri import Uri
+from t38fsp.events import FaxEvent, Finished
+from t38fsp.results import FaxResult
+from t38fsp.t30.options import ReceiveOptions, TransmitOptions
+from t38fsp.virtual.gateway_call import GatewayCall
+from t38fsp.virtual.network import Faults
+from t38fsp.virtual.paper import Document, Tray
+from t38fsp.virtual.points import Quirk
+from t38fsp.virtual.sockets import NO_FAULTS, SocketGateway
+
+_CLOSE_LIMIT = 10.0
+"""Seconds; the gateway itself needs five at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayFax:
+    """A call of the gateway that is over."""
+
+    result: FaxResult
+    """As its machine sees it."""
+    file: Path
+    """The document it sent, or where the pages are that it received; there may be none."""
+    shown: Counter[str]
+    """How often each quirk showed itself, of those that can be counted."""
+
+
+class BackgroundGateway:
+    """Takes calls as soon as it is made, each into a file of ``folder``. Close it, or use it as a context.
+
+    ``listen`` with port 0 takes a free one. Raises SipError when the address cannot be had.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        quirks: Sequence[Quirk] = (),
+        faults: Faults = NO_FAULTS,
+        *,
+        listen: Address = ("127.0.0.1", 0),
+        transmit: TransmitOptions | None = None,
+        receive: ReceiveOptions | None = None,
+        random: Random | None = None,
+    ) -> None:
+        self._folder = folder
+        self._transmit = transmit
+        self._receive = receive
+        self._gateway = SocketGateway(listen, quirks, faults, random=random or Random())
+        self._gateway.on_event = self._on_event
+        self._lock = threading.Lock()
+        self._unclaimed: deque[GatewayFax] = deque()
+        self._waiting: deque[Future[GatewayFax]] = deque()
+        self._placed: dict[int, tuple[Future[GatewayFax], Path]] = {}
+        self._trays: dict[int, Tray] = {}
+        self._stop = asyncio.Event()
+        self._loop = asyncio.new_event_loop()
+        started: Future[Address] = Future()
+        self._thread = threading.Thread(
+            target=self._run, args=(started,), name="virtual gateway", daemon=True
+        )
+        self._thread.start()
+        self.address = started.result()
+        """Where it takes calls."""
+
+    def uri(self, user: str = "100") -> str:
+        """What to call."""
+        return str(Uri("sip", user, *self.address))
+
+    def next_fax(self) -> Future[GatewayFax]:
+        """The next incoming call that is over, each given out once, in the order in which they ended."""
+        future: Future[GatewayFax] = Future()
+        with self._lock:
+            if self._unclaimed:
+                future.set_result(self._unclaimed.popleft())
+            else:
+                self._waiting.append(future)
+        return future
+
+    def call(self, target: str, document: Path) -> Future[GatewayFax]:
+        """Send the document to ``target``, a SIP URI.
+
+        Raises DocumentError when it cannot be faxed; the future has the SipError or OSError of a call that
+        cannot be placed.
+        """
+        paper = Document(document)
+        future: Future[GatewayFax] = Future()
+        asyncio.run_coroutine_threadsafe(self._call(target, paper, future), self._loop)
+        return future
+
+    def close(self) -> None:
+        """End every call, and stop. What was still waited for is cancelled."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join(_CLOSE_LIMIT)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    # --- on the thread --------------------------------------------------------------------------------------
+
+    def _run(self, started: Future[Address]) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve(started))
+
+    async def _serve(self, started: Future[Address]) -> None:
+        try:
+            address = await self._gateway.start()
+        except SipError as error:
+            started.set_exception(error)
+            return
+        self._gateway.answer_calls(self._paper, self._receive)
+        started.set_result(address)
+        await self._stop.wait()
+        await self._gateway.close()
+        with self._lock:
+            for future in (*self._waiting, *(future for future, _ in self._placed.values())):
+                future.cancel()
+            self._waiting.clear()
+
+    async def _call(self, target: str, paper: Document, future: Future[GatewayFax]) -> None:
+        try:
+            call = await self._gateway.call(target, paper, self._transmit)
+        except (SipError, OSError) as error:
+            future.set_exception(error)
+        else:
+            self._placed[call.line_call] = future, paper.path
+
+    def _paper(self, incoming: Incoming) -> Tray:
+        number = len(self._gateway.calls) + 1
+        tray = self._trays[incoming.call] = Tray(self._folder / f"received-{number}.tif")
+        return tray
+
+    def _on_event(self, call: GatewayCall, event: FaxEvent) -> None:
+        if not isinstance(event, Finished):
+            return
+        if call.line_call in self._placed:
+            future, path = self._placed.pop(call.line_call)
+            _fulfil(future, GatewayFax(event.result, path, call.happened))
+            return
+        tray = self._trays.pop(call.line_call)
+        with suppress(OSError):
+            # The pages are there, whatever becomes of their count.
+            tray.finish()
+        fax = GatewayFax(event.result, tray.path, call.happened)
+        with self._lock:
+            while self._waiting:
+                if _fulfil(self._waiting.popleft(), fax):
+                    return
+            self._unclaimed.append(fax)
+
+
+def _fulfil(future: Future[GatewayFax], fax: GatewayFax) -> bool:
+    """Whether somebody still waited."""
+    try:
+        future.set_result(fax)
+    except InvalidStateError:
+        return False
+    return True

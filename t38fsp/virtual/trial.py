@@ -1,0 +1,130 @@
+"""A fax between the product and a virtual gateway in simulated time: what would become of it, in no time.
+
+trial = Trial(folder, parse_quirks("first-seq,ppr-storm"), Faults(loss=0.05))
+outcome = trial.send(Path("letter.tif"))
+assert outcome.result.completed
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from sip.agent import UserAgent
+from t38fsp.image import document
+from t38fsp.jobs import CallSettings
+from t38fsp.results import FaxResult
+from t38fsp.t30.options import ReceiveOptions, TransmitOptions
+from t38fsp.t30.vocabulary import PageMode
+from t38fsp.virtual.endpoint import SimulatedCall, SimulatedEndpoint
+from t38fsp.virtual.gateway import SimulatedGateway
+from t38fsp.virtual.gateway_call import GatewayCall
+from t38fsp.virtual.network import Faults, Tap, VirtualNetwork
+from t38fsp.virtual.paper import Tray
+from t38fsp.virtual.points import Quirk
+from t38fsp.virtual.simulator import Simulator
+
+LINE = Faults()
+"""A good line: 20 ms each way."""
+OURS, GATEWAY = "192.0.2.1", "192.0.2.99"
+SIP_PORT = 5060
+LIMIT = 3600.0
+"""Virtual seconds after which a call counts as stuck."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a fax at both ends."""
+
+    result: FaxResult
+    """Of the product."""
+    gateway: FaxResult
+    """Of the machine behind the gateway."""
+    file: Path
+    """Where the received pages are; there may be none."""
+    shown: Counter[str]
+    """How often each quirk showed itself, of those that can be counted."""
+    seconds: float
+    """Virtual ones, until nothing was left of the call."""
+
+
+class _Paper(Tray):
+    """A document to send, or where pages go; for either side."""
+
+    def encode(self, index: int, mode: PageMode) -> bytes:
+        return document.encode_page(self.path, index, mode)
+
+
+class Trial:
+    """The product at OURS, a gateway with these quirks at GATEWAY, and the line between them, for one call.
+
+    The same seed makes everything happen in the same way. ``faults`` act on T.38 and RTP, in both directions,
+    not on SIP. ``tap`` sees every datagram sent, lost or not. ``page_delay`` is how long the product takes to
+    code or to store a page, in seconds.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        quirks: Sequence[Quirk] = (),
+        faults: Faults = LINE,
+        *,
+        seed: int = 1,
+        tap: Tap | None = None,
+        page_delay: float = 0.05,
+    ) -> None:
+        self.quirks = tuple(quirks)
+        self.simulator = Simulator()
+        self.received_file = folder / "received.tif"
+        """Where the pages go, in either direction."""
+        self.received_file.unlink(missing_ok=True)
+        network = VirtualNetwork(
+            self.simulator,
+            Random(seed),
+            lambda source, destination: LINE if SIP_PORT in (source[1], destination[1]) else faults,
+            tap,
+        )
+        agent = UserAgent(contact_address=(OURS, SIP_PORT), user_agent="t38fsp trial", random=Random(OURS))
+        self.ours = SimulatedEndpoint(self.simulator, network, agent, (OURS, SIP_PORT), page_delay=page_delay)
+        self.gateway = SimulatedGateway(self.simulator, network, (GATEWAY, SIP_PORT), Random(GATEWAY))
+
+    def send(
+        self, path: Path, settings: CallSettings | None = None, machine: ReceiveOptions | None = None
+    ) -> Outcome:
+        """The product sends the document; the machine behind the gateway receives.
+
+        Raises DocumentError for what cannot be faxed, and TimeoutError for a call that goes on for ever.
+        """
+        self.gateway.answer_calls(_Paper(self.received_file), self.quirks, machine)
+        formats = document.inspect(path)
+        call = self.ours.send(
+            f"sip:+15550100@{GATEWAY}", (GATEWAY, SIP_PORT), formats, _Paper(path), settings or CallSettings()
+        )
+        return self._run([call])
+
+    def receive(
+        self, path: Path, settings: CallSettings | None = None, machine: TransmitOptions | None = None
+    ) -> Outcome:
+        """The machine behind the gateway sends the document; the product receives. Raises as ``send``."""
+        self.ours.take_calls(_Paper(self.received_file), settings or CallSettings())
+        self.gateway.call(
+            f"sip:fax@{OURS}", (OURS, SIP_PORT), _Paper(path), document.inspect(path), self.quirks, machine
+        )
+        return self._run(self.ours.received)
+
+    @property
+    def far(self) -> GatewayCall:
+        """The gateway's call."""
+        (call,) = self.gateway.gateway.calls
+        return call
+
+    def _run(self, calls: Sequence[SimulatedCall]) -> Outcome:
+        self.simulator.run(limit=LIMIT)
+        (call,) = calls
+        result, theirs = call.call.result, self.far.result
+        if result is None or theirs is None or not (self.ours.idle and self.gateway.idle):
+            raise TimeoutError(f"the call is not over after {LIMIT:g} virtual seconds")
+        return Outcome(result, theirs, self.received_file, self.far.happened, self.simulator.now)

@@ -1,0 +1,55 @@
+"""docs/virtual-gateway.md lists the quirks that there are, as the code tells of them.
+
+``python -m tests.virtual.test_documented`` writes its tables anew.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from t38fsp.audio.leg import Role
+from t38fsp.virtual.points import BOTH, Quirk
+from t38fsp.virtual.quirks import GROUPS, QUIRKS, describe
+
+PAGE = Path(__file__).parents[2] / "docs" / "virtual-gateway.md"
+BEGIN = "<!-- written by: python -m tests.virtual.test_documented -->\n"
+
+
+def tables() -> str:
+    """A table for each group of quirks."""
+    return "\n".join(
+        f"\n### {title}\n\n| quirk | what it does | whom it harms |\n|---|---|---|\n"
+        + "\n".join(map(row, quirks))
+        for title, quirks in GROUPS.items()
+    )
+
+
+def row(kind: type[Quirk]) -> str:
+    assert kind.__doc__ is not None
+    does, harms = (" ".join(part.split()).replace("``", "`") for part in kind.__doc__.split("\n\n"))
+    if kind.roles != BOTH:
+        (role,) = kind.roles
+        harms += f" Only when it {'answers' if role is Role.ANSWERING else 'calls'}."
+    return f"| `{describe(kind())}` | {does} | {harms} |"
+
+
+def test_the_tables_say_what_the_code_says() -> None:
+    _, marker, written = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    assert marker
+    assert written == tables(), "write them anew: python -m tests.virtual.test_documented"
+
+
+@pytest.mark.parametrize("name", QUIRKS)
+def test_every_quirk_is_explained(name: str) -> None:
+    """By one sentence that says what it does, and by what it does to those who fall for it."""
+    does, harms = (" ".join(part.split()) for part in (QUIRKS[name].__doc__ or "").split("\n\n"))
+    assert does.endswith(".")
+    assert ". " not in does.replace("T.38 ", "T38 ")
+    assert harms.endswith(".")
+
+
+if __name__ == "__main__":
+    before = PAGE.read_text(encoding="utf-8").partition(BEGIN)[0]
+    PAGE.write_text(f"{before}{BEGIN}{tables()}", encoding="utf-8")
