@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from t38fsp.t30.outputs import BlockAnswered, Output, RevokeBurst, SendBurst
+from t38fsp.t30.outputs import Output, RevokeBurst, SendBurst, TurnTaken
 from t38fsp.t30.vocabulary import LineSignal
 from t38fsp.t38.terminal import Packet, Terminal
 from t38fsp.t38.udptl import Counters
@@ -96,8 +96,9 @@ class FaxLeg:
                 case SendBurst(burst=burst):
                     if not self._silent:
                         self._terminal.send(burst, now)
-                case BlockAnswered(frames, missing, seconds):
-                    self._terminal.rate_control.answered(frames, missing, seconds)
+                case TurnTaken(seconds, burst, frames, missing, stored):
+                    share = missing / frames if frames else 0.0
+                    self._terminal.rate_control.answered(seconds, burst, share, stored=stored)
                 case RevokeBurst():
                     self._terminal.revoke(now)
                 case _:

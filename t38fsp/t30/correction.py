@@ -16,9 +16,12 @@ from t38fsp.t30.frames import (
     parse_partial_page_request,
 )
 from t38fsp.t30.negotiation import Negotiation, State
-from t38fsp.t30.outputs import BlockAnswered, Negotiated, T30Error
+from t38fsp.t30.outputs import Negotiated, T30Error, TurnTaken
 from t38fsp.t30.session import Timer
 from t38fsp.t30.vocabulary import HdlcBurst, Modem, RawBurst
+
+_PROBE = 16
+"""Frames of the first block without the pace of a modem: its answer tells what the path takes."""
 
 
 class Correction(Negotiation):
@@ -32,6 +35,9 @@ class Correction(Negotiation):
     _whole_blocks = False
     """The far end takes no short ones."""
     _refuses_ctc = False
+    _image_began = 0.0
+    _probed = False
+    """A block has gone without the pace of a modem."""
 
     @abstractmethod
     def _page_confirmed(self, response: FCF) -> None:
@@ -52,6 +58,7 @@ class Correction(Negotiation):
 
     def _send_image(self, burst: HdlcBurst | RawBurst) -> None:
         self._state = State.IMAGE
+        self._image_began = self._now
         self._long_training = False
         self._play(burst)
 
@@ -60,6 +67,9 @@ class Correction(Negotiation):
     def _send_block(self, page: bytes, start: int, number: int) -> None:
         size = self._choice.frame_size
         per_burst = frames_per_burst(self._choice.modem, size)
+        if not self._paced and not self._probed:
+            self._probed = True
+            per_burst = _PROBE
         self._block = BlockSender(page, start, number, size, per_burst, whole=self._whole_blocks)
         self._send_frames()
 
@@ -86,18 +96,21 @@ class Correction(Negotiation):
     def _block_confirmed(self, frame: Frame) -> None:
         """MCF, PIP or RTP; of the last block it confirms the page. Within a page nobody trains again."""
         self._stop(Timer.T5)
-        self._tell_of_block(())
+        self._tell_of_turn(())
         data = self._supply.get(self._index, self._choice.mode)
         if self._following is None and data is not None:
             self._send_block(data, self._block.block.end, self._block.number + 1)
         else:
             self._page_confirmed(frame.fcf)
 
-    def _tell_of_block(self, flagged: Collection[int]) -> None:
+    def _tell_of_turn(self, flagged: Collection[int]) -> None:
+        if self._paced:
+            return
         sent = self._block.on_line
         missing = len(set(flagged).intersection(sent))
-        seconds = max(self._carrier_began - self._sent_at, 0.0)
-        self._emit(BlockAnswered(len(sent), missing, seconds))
+        stored = not missing and self._following is not None
+        burst = self._sent_at - self._image_began
+        self._emit(TurnTaken(self._turn, burst, len(sent), missing, stored))
 
     # --- requests -----------------------------------------------------------------------------------------
 
@@ -108,7 +121,7 @@ class Correction(Negotiation):
         except FrameError:
             return
         self._stop(Timer.T5)
-        self._tell_of_block(flagged)
+        self._tell_of_turn(flagged)
         enough = not self._block.requested(flagged)
         self._whole_blocks = self._block.whole
         if not enough:

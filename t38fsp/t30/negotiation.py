@@ -13,7 +13,7 @@ from t38fsp.t30.dcs import Bit
 from t38fsp.t30.fallback import DESCENDING, ladder
 from t38fsp.t30.frames import FCF, Frame, FrameError, encode_station_id
 from t38fsp.t30.options import TransmitOptions
-from t38fsp.t30.outputs import CapabilitiesReceived, Negotiated, T30Error
+from t38fsp.t30.outputs import CapabilitiesReceived, Negotiated, T30Error, TurnTaken
 from t38fsp.t30.session import Session, Timer
 from t38fsp.t30.supply import PageSupply
 from t38fsp.t30.training import training_check
@@ -229,6 +229,8 @@ class Negotiation(Session):
         if self._outpaces:
             self._train()
             return
+        if not self._paced:
+            self._emit(TurnTaken(self._turn))
         self._emit(Negotiated(self._choice.mode, self._choice.modem))
         self._begin_page()
 
@@ -274,6 +276,11 @@ class Negotiation(Session):
     def _outpaces(self) -> bool:
         """The far end knows no modem rate yet, but we keep to one."""
         return self._paced and not self._choice.paced
+
+    @property
+    def _turn(self) -> float:
+        """Seconds from the end of our command to the beginning of the answer."""
+        return max(self._carrier_began - self._sent_at, 0.0)
 
     # --- commands -----------------------------------------------------------------------------------------
 

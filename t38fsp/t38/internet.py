@@ -1,11 +1,12 @@
 """Bursts without the pace of a modem, between internet-aware terminals: as fast as the path takes them.
 
 UDP has no congestion control, so the terminal has its own. What it has to go by is what T.30 tells of each
-burst of frames: whether any were missing behind all the copies, and how long the answer took::
+answer: how long it took, beyond the quickest of its kind (for what queues on the path delays it), and which
+frames were missing behind all the copies::
 
     answer                     next burst
-    nothing missing, prompt    twice as fast; one eighth more, above the rate at which the last loss came
-    nothing missing, late      the same: something queues on the path
+    nothing missing, prompt    twice as fast; once it was too much, one eighth more, and at most one quarter
+    late                       what has passed in burst and delay together
     frames missing             at most half, and at most the share that got through
 
 Packets leave in groups, one each 5 ms, and a group never sooner than half a step behind the one before: a
@@ -30,9 +31,15 @@ MOST_RATE = 16_000_000
 LEAD = 0.04
 """Seconds that are planned ahead; more would be many packets."""
 
-_PROMPT = 0.5
-"""Seconds within which an answer comes where nothing queues; the far end stores a page in it."""
+_LATE = 0.1
+_LATE_STORED = 0.25
+"""Seconds beyond the quickest answer of its kind that still count as prompt."""
+_STORING = 1.0
+"""Seconds that the first page may take to be stored."""
+_LEAST_SHARE = 1 / 16
+"""Of the rate that one answer leaves; the next ones know better."""
 _STEP = 1 / 8
+_MARGIN = 1.25
 _TICK = 0.005
 _IFP_OVERHEAD = 6
 """Octets of a packet beside its data: of one field 5, and 1 for the end of the frame."""
@@ -50,19 +57,44 @@ class RateControl:
 
     def __init__(self) -> None:
         self.rate = FIRST_RATE
-        self._threshold = MOST_RATE
+        self._passed: int | None = None
+        """bit/s that got through when more was too much; None before that."""
+        self._quickest: float | None = None
+        self._quickest_stored: float | None = None
+        """Answers in seconds."""
 
-    def answered(self, frames: int, missing: int, seconds: float) -> None:
-        """A burst of ``frames`` was answered after ``seconds``; ``missing`` of them have to come again."""
-        if missing:
-            through = 1 - missing / max(frames, missing)
-            self.rate = max(int(self.rate * min(through, 0.5)), LEAST_RATE)
-            self._threshold = self.rate
-        elif seconds <= _PROMPT:
-            faster = 2 * self.rate
-            if faster > self._threshold:
-                faster = max(int(self.rate * (1 + _STEP)), min(faster, self._threshold))
-            self.rate = min(faster, MOST_RATE)
+    def answered(self, seconds: float, burst: float, missing: float, *, stored: bool) -> None:
+        """An answer came ``seconds`` after a burst that took ``burst`` seconds; 0 for a command alone.
+
+        ``missing`` is the share (0 to 1) of its frames that have to come again. With ``stored`` the far end
+        had a page to store before it answered.
+        """
+        late = self._late_stored(seconds) if stored else self._late(seconds)
+        if burst <= 0:
+            return
+        share = min(1 - missing, 0.5) if missing else 1.0
+        if late > (_LATE_STORED if stored else _LATE):
+            share *= burst / (burst + late)
+        if share < 1:
+            self.rate = max(int(self.rate * max(share, _LEAST_SHARE)), LEAST_RATE)
+            self._passed = self.rate
+        elif self._passed is None:
+            self.rate = min(2 * self.rate, MOST_RATE)
+        else:
+            # Copies hide what is lost: who tries on and on would fill the path with them.
+            limit = min(int(self._passed * _MARGIN), MOST_RATE)
+            self.rate = min(int(self.rate * (1 + _STEP)), limit)
+
+    def _late(self, seconds: float) -> float:
+        quickest = seconds if self._quickest is None else self._quickest
+        self._quickest = min(seconds, quickest)
+        return seconds - quickest
+
+    def _late_stored(self, seconds: float) -> float:
+        """Nobody tells how long storing takes: the quickest answer so far has an idea of it."""
+        quickest = self._quickest_stored
+        self._quickest_stored = seconds if quickest is None else min(seconds, quickest)
+        return seconds - ((self._quickest or 0.0) + _STORING if quickest is None else quickest)
 
 
 class UnpacedPlanner:

@@ -12,7 +12,7 @@ from t38fsp.t30.choice import Choice, choose_mode
 from t38fsp.t30.dcs import Bit
 from t38fsp.t30.frames import FCF
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
-from t38fsp.t30.outputs import BlockAnswered, Negotiated, Warned
+from t38fsp.t30.outputs import Negotiated, TurnTaken, Warned
 from t38fsp.t30.vocabulary import Burst, HdlcBurst, Modem, RawBurst
 from tests.t30.calls import FINE, assert_delivered, run
 from tests.t30.calls import call as ready
@@ -90,8 +90,8 @@ def test_without_ecm_no_dis_has_the_bit() -> None:
 def test_pages_take_no_time_and_nothing_is_trained() -> None:
     link = call()
     assert_delivered(link, 2)
-    assert image_paces(link) == [False, False]
-    assert link.said(link.transmitter) == ["DCS", "PPS", "PPS", "DCN"]
+    assert image_paces(link) == [False, False, False]
+    assert link.said(link.transmitter) == ["DCS", "PPS", "PPS", "PPS", "DCN"]
     assert not any(isinstance(burst, RawBurst) for _, _, burst in link.bursts)
     paced = run(sending=TransmitOptions(), receiving=ReceiveOptions())
     assert link.now < 4 < 15 < paced.now
@@ -111,12 +111,26 @@ class LosesImage(Damage):
         return self.frames % 2 == 0
 
 
-def test_what_became_of_each_burst_is_told() -> None:
-    link = call(pages=(FINE,), damage=LosesImage(24))
-    assert_delivered(link, 1)
-    answers = link.of(link.transmitter, BlockAnswered)
-    assert [(answer.frames, answer.missing) for answer in answers] == [(24, 12), (12, 0)]
-    assert all(0.09 < answer.seconds < 0.2 for answer in answers)
+def test_what_each_answer_tells_of_the_path_is_told() -> None:
+    link = call(damage=LosesImage(24))
+    assert_delivered(link, 2)
+    turns = link.of(link.transmitter, TurnTaken)
+    assert [(turn.frames, turn.missing, turn.stored) for turn in turns] == [
+        (0, 0, False),  # DCS
+        (16, 8, False),
+        (8, 3, False),
+        (3, 0, False),
+        (8, 0, True),
+        (24, 0, True),
+    ]
+    assert all(0.09 < turn.seconds < 0.2 for turn in turns)
+
+
+def test_the_first_block_is_a_short_one() -> None:
+    link = call(octets=70_000)
+    assert_delivered(link, 2, 70_000)
+    turns = link.of(link.transmitter, TurnTaken)
+    assert [turn.frames for turn in turns] == [0, 16, 256, 2, 256, 18]
 
 
 # --- what ends it -------------------------------------------------------------------------------------------
@@ -141,8 +155,8 @@ def test_a_dcs_without_an_answer_is_said_again_with_a_modem() -> None:
 
 
 def test_a_block_without_an_answer_goes_on_with_a_modem() -> None:
-    link = call(damage=LosesBursts([FCF.MCF]))
-    assert_delivered(link, 2)
+    link = call(damage=LosesBursts([FCF.MCF]), octets=4000)
+    assert_delivered(link, 2, 4000)
     assert link.said(link.transmitter) == ["DCS", "PPS", "PPS", "DCS", "PPS", "DCN"]
     assert image_paces(link) == [False, True, True]
     assert len(link.store.kept) == 2, "a page that was confirmed is not sent again"
@@ -179,14 +193,15 @@ def test_the_fourth_request_in_a_row_ends_it() -> None:
     link = call(pages=(FINE,), damage=LosesAllImages())
     assert_delivered(link, 1)
     assert link.said(link.receiver).count("PPR") == 4
-    assert image_paces(link) == [False] * 4 + [True]
+    assert image_paces(link) == [False] * 4 + [True, True]
+    assert link.said(link.transmitter).count("CTC") == 1
 
 
 def test_a_far_end_that_moved_gets_modems() -> None:
-    link = ready((FINE,) * 3, sending=SENDING, receiving=RECEIVING, modems=False)
+    link = ready((FINE,) * 3, octets=4000, sending=SENDING, receiving=RECEIVING, modems=False)
     for machine in (link.transmitter, link.receiver):
         assert machine is not None
         link.at(2.0, partial(machine.keep_modem_pace, 2.0))
     link.run()
-    assert_delivered(link, 3)
+    assert_delivered(link, 3, 4000)
     assert image_paces(link) == [False, False, True, True]  # two pages, TCF and the third

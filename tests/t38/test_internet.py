@@ -60,7 +60,7 @@ def test_frames_are_cut_for_a_far_end_with_small_datagrams() -> None:
 def test_packets_leave_in_groups_and_late_groups_do_not_run_into_each_other() -> None:
     rate = RateControl()
     for _ in range(10):
-        rate.answered(256, 0, 0.1)
+        rate.answered(0.1, 1.0, 0.0, stored=False)
     assert rate.rate == MOST_RATE
     groups = [list(group) for _, group in itertools.groupby(plan(rate), key=lambda step: step.due)]
     assert max(map(len, groups)) <= 12
@@ -132,38 +132,57 @@ def test_what_is_revoked_does_not_leave() -> None:
 # --- how fast -----------------------------------------------------------------------------------------------
 
 
+def prompt(rate: RateControl, times: int = 1) -> None:
+    for _ in range(times):
+        rate.answered(0.1, 1.0, 0.0, stored=False)
+
+
 def test_the_rate_doubles_with_each_prompt_answer_up_to_a_ceiling() -> None:
     rate = RateControl()
+    rate.answered(0.1, 0.0, 0.0, stored=False)
     seen = [rate.rate]
     for _ in range(6):
-        rate.answered(256, 0, 0.1)
+        prompt(rate)
         seen.append(rate.rate)
     assert seen == [n * 1_000_000 for n in (1, 2, 4, 8, 16, 16, 16)]
 
 
-def test_a_slow_answer_holds_the_rate() -> None:
+def test_a_late_answer_tells_how_fast_the_path_is() -> None:
     rate = RateControl()
-    rate.answered(256, 0, 1.5)
-    assert rate.rate == FIRST_RATE
+    rate.answered(0.1, 0.0, 0.0, stored=False)
+    rate.answered(3.1, 1.0, 0.0, stored=False)
+    assert rate.rate == FIRST_RATE // 4
+    prompt(rate, 2)
+    assert rate.rate == FIRST_RATE * 5 // 16
+
+
+def test_the_time_that_pages_take_to_be_stored_does_not_count() -> None:
+    rate = RateControl()
+    rate.answered(0.1, 0.0, 0.0, stored=False)
+    for _ in range(4):
+        rate.answered(1.2, 0.1, 0.0, stored=True)
+    assert rate.rate == MOST_RATE
+    rate.answered(2.3, 1.1, 0.0, stored=True)
+    assert rate.rate == MOST_RATE // 2
 
 
 def test_loss_halves_the_rate_or_more_and_it_comes_back_slowly() -> None:
     rate = RateControl()
-    rate.answered(256, 3, 0.1)
+    rate.answered(0.1, 1.0, 0.01, stored=False)
     assert rate.rate == FIRST_RATE // 2
-    rate.answered(256, 192, 0.1)
+    rate.answered(0.1, 1.0, 0.75, stored=False)
     assert rate.rate == FIRST_RATE // 8
-    rate.answered(192, 0, 0.1)
+    prompt(rate)
     assert FIRST_RATE // 8 < rate.rate < FIRST_RATE // 6
-    rate.answered(192, 192, 0.1)
+    rate.answered(0.1, 1.0, 1.0, stored=False)
     assert rate.rate == LEAST_RATE
 
 
-@given(st.lists(st.tuples(st.integers(0, 256), st.integers(0, 256), st.floats(0, 100))))
-def test_the_rate_stays_within_its_bounds(answers: list[tuple[int, int, float]]) -> None:
+@given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 100), st.floats(0, 1), st.booleans())))
+def test_the_rate_stays_within_its_bounds(answers: list[tuple[float, float, float, bool]]) -> None:
     rate = RateControl()
-    for frames, missing, seconds in answers:
-        rate.answered(frames, missing, seconds)
+    for seconds, burst, missing, stored in answers:
+        rate.answered(seconds, burst, missing, stored=stored)
         assert LEAST_RATE <= rate.rate <= MOST_RATE
 
 
