@@ -16,9 +16,10 @@ from typing import Any, Self
 
 from pydantic import Field
 
+from sip.tls import TlsError, client_context
 from t38fsp.dialling import DialPlan
-from t38fsp.endpoint import Endpoint
-from t38fsp.layers import PREFIX
+from t38fsp.endpoint import Endpoint, Tls
+from t38fsp.layers import PREFIX, misspelt
 from t38fsp.passwords import KEY_PASSWORD, check_mode, resolve, without_sources
 from t38fsp.routes import T38, Route
 from t38fsp.setting_errors import ConfigurationError
@@ -87,10 +88,16 @@ class Configuration:
             content = tomllib.loads(data.decode("utf-8"))
         except UnicodeDecodeError as error:
             raise ConfigurationError(f"{file} is not text in UTF-8") from error
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
-            raise ConfigurationError(f"{file} is not TOML: {error}") from error
+        except tomllib.TOMLDecodeError as error:
+            hint = "; texts are written in quotes" if "Invalid value" in str(error) else ""
+            raise ConfigurationError(f"{file} is not TOML: {error}{hint}") from error
+        except RecursionError as error:
+            raise ConfigurationError(
+                f"{file} is not TOML that anybody can read: too many brackets"
+            ) from error
         content = _with_files(_with_passwords(content, file, mode), file.parent)
         checked = _File.merge({}, content, str(file), _ABOVE)
+        _check_tls(checked, str(file))
         for name, table in checked.routes.items():
             where = f"{file}, route {name!r}"
             if not _NAME.fullmatch(name):
@@ -142,7 +149,9 @@ def direct_route(**given: Any) -> Route:
 
 def own_end() -> Endpoint:
     """Our own end as the environment alone tells. Raises ConfigurationError."""
-    return Endpoint.merge({}, {}, "")
+    endpoint = Endpoint.merge({}, {}, "")
+    _check_tls(endpoint, "the environment")
+    return endpoint
 
 
 def usual_places() -> list[Path]:
@@ -159,11 +168,22 @@ def usual_places() -> list[Path]:
 
 
 def _merge(where: str, table: Mapping[str, Any], given: Mapping[str, Any]) -> Route:
+    if wrong := misspelt({"config", *_File.model_fields, *Route.model_fields}):
+        raise ConfigurationError(*wrong)
     secret = "password" in table or "password" in given
     if not (secret or given.get("user") or table.get("user") or os.environ.get(f"{PREFIX}USER")):
         # A password of the environment is not meant for a route without an account.
         given = {**given, "password": None}
     return Route.merge(given, table, where, _IN_ROUTE)
+
+
+def _check_tls(endpoint: Endpoint, where: str) -> None:
+    """See that its files can be used. Raises ConfigurationError."""
+    if endpoint.tls != Tls():
+        try:
+            client_context(endpoint.tls.settings)
+        except TlsError as error:
+            raise ConfigurationError(f"{where}, tls: {error}") from error
 
 
 def _with_passwords(content: dict[str, Any], file: Path, mode: int) -> dict[str, Any]:

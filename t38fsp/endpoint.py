@@ -83,6 +83,10 @@ class Endpoint(Layered):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
+        if len({ip_address(each).version for each in self.advertised}) < len(self.advertised):
+            raise ValueError(
+                "advertised has two addresses of one family; give one of IPv4, one of IPv6, or both"
+            )
         if self.tls_listen is not None and self.tls.certificate is None:
             raise ValueError("tls_listen needs a certificate; name its file, and that of its key, in [tls]")
         return self

@@ -7,7 +7,9 @@ environment, a table of the file, the default.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any, Self
 
 from pydantic import ValidationError
@@ -28,6 +30,8 @@ DELIMITER = "__"
 
 _TABLE = "layered_table"
 """Argument that carries the table of the file."""
+_NEAR = 0.85
+"""Likeness (difflib) beyond which a name is taken for a misspelt one; others may have variables like ours."""
 
 
 class Layered(BaseSettings):
@@ -39,6 +43,7 @@ class Layered(BaseSettings):
         env_prefix=PREFIX,
         env_nested_delimiter=DELIMITER,
         env_ignore_empty=True,
+        allow_inf_nan=False,
     )
 
     @classmethod
@@ -66,7 +71,7 @@ class Layered(BaseSettings):
             raise ConfigurationError(*sentences(error, cls, place, elsewhere or {})) from error
         except SettingsError as error:
             raise ConfigurationError(
-                f"the environment: {error}; lists and tables are written as JSON"
+                f"{_not_json(str(error))}: not JSON, as lists and tables must be there"
             ) from error
 
     @classmethod
@@ -81,6 +86,28 @@ class Layered(BaseSettings):
         given = init_settings()
         table = given.pop(_TABLE, {})
         return InitSettingsSource(settings_cls, given), env_settings, InitSettingsSource(settings_cls, table)
+
+
+def _not_json(error: str) -> str:
+    """The variables that an error of pydantic is about, which names only the field."""
+    field = re.search(r'field "(\w+)"', error)
+    begin = f"{PREFIX}{field[1]}".upper() if field else PREFIX
+    meant = [name for name in sorted(os.environ) if name.upper().partition(DELIMITER)[0] == begin]
+    return ", ".join(["the environment", " or ".join(meant) or begin])
+
+
+def misspelt(known: Iterable[str]) -> list[str]:
+    """A sentence for each environment variable that is nearly one of these settings, and none of them."""
+    names = {f"{PREFIX}{key}".upper() for key in known}
+    told = []
+    for variable in sorted(os.environ):
+        name = variable.upper().partition(DELIMITER)[0]
+        close = get_close_matches(name, names, n=1, cutoff=_NEAR)
+        if name.startswith(PREFIX) and name not in names and close:
+            told.append(
+                f"the environment variable {variable}: there is no such setting; {close[0]} is near to it"
+            )
+    return told
 
 
 def variable_of(path: tuple[str, ...]) -> str | None:

@@ -23,7 +23,7 @@ from sip.identity import OWN_HEADERS
 from sip.line import LEAST_SESSION, LONGEST_SESSION, Credentials, Identity, SessionTimers, Transport
 from sip.uri import Uri, parse_uri
 from t38fsp.address import AddressError, caller_address, host_and_port, number_or_sip_uri, peer_address
-from t38fsp.dialling import DialPlan
+from t38fsp.dialling import DialPlan, NumberFormat
 from t38fsp.jobs import Backend, CallSettings, Registration, SendJob, Switch, Trunk
 from t38fsp.layers import Layered
 from t38fsp.t30.frames import encode_station_id
@@ -39,6 +39,12 @@ class Privacy(Enum):
 
 def _station_id(text: str) -> str:
     encode_station_id(text)
+    return text
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError(f"{text!r} has control characters, which no header takes")
     return text
 
 
@@ -84,13 +90,14 @@ def _headers(headers: dict[str, str]) -> dict[str, str]:
 Peer = Annotated[str, AfterValidator(peer_address)]
 Caller = Annotated[str, AfterValidator(caller_address)]
 TransportName = Annotated[Transport, BeforeValidator(_in_upper_case)]
+Line = Annotated[str, AfterValidator(_one_line)]
 SipUri = Annotated[str, AfterValidator(_sip_uri)]
 
 
 class T38(BaseModel):
     """``[routes.NAME.t38]``: what the peer cannot take, or says wrongly of itself."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     version: Annotated[int, AfterValidator(_offered_version)] = 0
     redundancy: int = Field(default=3, ge=0, le=7)
@@ -134,7 +141,7 @@ class Route(Layered):
     """HOST[:PORT] that requests are sent to instead (outbound proxy)."""
     backend: Annotated[Backend, AfterValidator(_installed)] | None = None
     """The SIP stack that places the calls; default the engine's."""
-    user: str | None = Field(default=None, min_length=1)
+    user: Annotated[str, Field(min_length=1), AfterValidator(_one_line)] | None = None
     """Name for digest authentication."""
     password: SecretStr | None = None
     registration: bool = False
@@ -151,7 +158,7 @@ class Route(Layered):
     """Calls at a time, in both directions."""
     caller: Caller | None = None
     """URI of From; default the address of record."""
-    caller_name: str = ""
+    caller_name: Line = ""
     """Display name of From."""
     asserted_identity: Caller | None = None
     """P-Asserted-Identity (RFC 3325), which only a trunk that trusts us takes."""
@@ -190,6 +197,8 @@ class Route(Layered):
             raise ValueError(f"{there} is set, but {missing} is not; digest authentication needs both")
         if self.registration and self._address() is None:
             raise ValueError("registration needs peer and user, or address_of_record and registrar")
+        if self.dial.format is NumberFormat.NATIONAL and self.dial.region is None:
+            raise ValueError("dial.format 'national' needs dial.region, the country that it is about")
         if self.backend is Backend.PJSUA2 and self.switch is Switch.FIRST:
             raise ValueError("pjsua2 has no T.38 in the first INVITE; use another switch, or the own backend")
         return self

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date, time
 from difflib import get_close_matches
+from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -32,7 +34,10 @@ _KINDS = {
     "greater_than": "must be above {gt:g}",
     "enum": "is not one of {expected}",
     "literal_error": "is not one of {expected}",
+    "too_long": "has too many values: {max_length} are the most",
 }
+_LISTS = frozenset({"tuple_type", "list_type"})
+_TABLES = frozenset({"dict_type", "model_type", "model_attributes_type"})
 
 
 class ConfigurationError(ValueError):
@@ -73,18 +78,40 @@ def _wrong(kind: str, path: tuple[str, ...], value: object, context: Mapping[str
         return str(context["error"])
     if kind not in _KINDS:
         return None
-    shown = "what is set" if path and path[-1] in _SECRET else repr(value)[:_SHOWN]
+    if kind in _LISTS and isinstance(value, dict):
+        return "it is one table; write its name in two pairs of brackets, [[…]]"
+    if kind in _TABLES and isinstance(value, list):
+        return "it is a list; write its name in one pair of brackets, […]"
+    shown = "what is set" if path and path[-1] in _SECRET else _as_written(value)[:_SHOWN]
     return f"{shown} {_KINDS[kind].format(**context)}"
+
+
+def _as_written(value: object) -> str:
+    """About as it stands in the file."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case date() | time():
+            return value.isoformat()
+        case _:
+            return repr(value)
 
 
 def _keys_beside(path: tuple[str, ...], model: type[BaseModel]) -> Iterable[str]:
     """The settings that there are where ``path`` leads."""
     for part in path[:-1]:
         field = model.model_fields.get(part)
-        inner = None if field is None else field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            model = inner
+        if field is not None:
+            model = next(_models_in(field.annotation), model)
     return model.model_fields
+
+
+def _models_in(hint: object) -> Iterator[type[BaseModel]]:
+    """Of an annotation such as ``tuple[Account, ...]``."""
+    if isinstance(hint, type) and not get_args(hint) and issubclass(hint, BaseModel):
+        yield hint
+    for inner in get_args(hint):
+        yield from _models_in(inner)
 
 
 def _hint(path: tuple[str, ...], model: type[BaseModel], elsewhere: Mapping[str, str]) -> str:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from sip.line import TlsSettings
-from t38fsp.configuration import Configuration, ConfigurationError
-from t38fsp.jobs import EngineSettings
+from t38fsp.configuration import Configuration, ConfigurationError, own_end
+from t38fsp.jobs import EngineSettings, Limits
 from t38fsp.provider import FaxProvider
+from tests.sip.certificates import Authority
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.upper().startswith("T38FSP_"):
+            monkeypatch.delenv(name)
 
 
 def read(folder: Path, text: str) -> Configuration:
@@ -25,30 +35,90 @@ def test_an_empty_file_says_what_an_engine_does_by_itself(tmp_path: Path) -> Non
 
 
 def test_every_key_arrives(tmp_path: Path) -> None:
+    ours = Authority(tmp_path / "ca").issue("ours", "DNS:fax.example")
     engine = read(
         tmp_path,
-        """
+        f"""
         listen = "[::1]:5070"
         tls_listen = "127.0.0.1:0"
         advertised = ["203.0.113.7", "2001:db8::7"]
+        signalling = "run/sip.sock"
 
         [tls]
-        certificate = "ours.pem"
-        key = "/etc/ours.key"
-        authorities = "cas/trunk.pem"
+        certificate = "ca/ours.pem"
+        key = "{ours.key}"
+        authorities = "ca/ca.pem"
         verify = false
         demand = true
+
+        [incoming]
+        max_calls = 30
+        max_waiting = 8
+        max_per_source = 4
+        max_transactions = 500
         """,
     ).engine
     assert engine.listen == ("::1", 5070)
     assert engine.tls_listen == ("127.0.0.1", 0)
     assert engine.advertised == ("203.0.113.7", "2001:db8::7")
+    assert engine.signalling == str(tmp_path / "run" / "sip.sock")
     assert engine.tls == TlsSettings(
-        str(tmp_path / "ours.pem"),
-        "/etc/ours.key",
-        authorities=str(tmp_path / "cas" / "trunk.pem"),
+        ours.certificate,
+        ours.key,
+        authorities=ours.authorities,
         verify=False,
         demand=True,
+    )
+    assert (engine.max_calls, engine.limits) == (30, Limits(8, 4, 500))
+
+
+def test_a_key_may_have_a_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = Authority(tmp_path / "ca").issue("ours", "DNS:fax.example")
+    assert ours.key is not None
+    locked = ["openssl", "ec", "-in", ours.key, "-aes256", "-passout", "pass:secret", "-out", "locked.key"]
+    subprocess.run(locked, check=True, capture_output=True, cwd=tmp_path)
+    (tmp_path / "key.password").write_text("secret\n")
+    (tmp_path / "key.password").chmod(0o600)
+    monkeypatch.setenv("KEY_PASSWORD", "secret")
+    text = '[tls]\ncertificate = "ca/ours.pem"\nkey = "locked.key"\n'
+    for source in ('key_password_file = "key.password"', 'key_password_variable = "KEY_PASSWORD"'):
+        engine = read(tmp_path, text + source).engine
+        assert engine.tls is not None
+        assert engine.tls.key_password == "secret"
+        assert "secret" not in repr(engine)
+    monkeypatch.setenv("KEY_PASSWORD", "wrong")
+    for source in ("", 'key_password_variable = "KEY_PASSWORD"'):
+        with pytest.raises(ConfigurationError, match=r"tls: the certificate .* cannot be used"):
+            read(tmp_path, text + source)
+    with pytest.raises(
+        ConfigurationError, match=r"tls, key_password: others may read this file \(mode 0644\)"
+    ):
+        read(tmp_path, f'{text}key_password = "secret"')
+    with pytest.raises(ConfigurationError, match="key_password is set, but key is not"):
+        read(tmp_path, '[tls]\ncertificate = "ca/ours.pem"\nkey_password_variable = "KEY_PASSWORD"')
+
+
+def test_the_environment_comes_before_the_file_and_after_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("T38FSP_LISTEN", "127.0.0.1:5099")
+    monkeypatch.setenv("T38FSP_INCOMING__MAX_WAITING", "5")
+    monkeypatch.setenv("T38FSP_INCOMING__ALLOW", '["192.0.2.0/24"]')
+    monkeypatch.setenv("T38FSP_SIGNALLING", "sip.sock")
+    of_file = read(tmp_path, 'listen = "0.0.0.0:5060"\n[incoming]\nmax_waiting = 9\nmax_per_source = 2')
+    for engine, per_source in ((of_file.engine, 2), (own_end().settings, None)):
+        assert engine.listen == ("127.0.0.1", 5099)
+        assert engine.limits == Limits(waiting=5, per_source=per_source)
+        assert engine.callers.networks == ("192.0.2.0/24",)
+        # What a variable names is not beside the file.
+        assert engine.signalling == "sip.sock"
+    monkeypatch.setenv("T38FSP_INCOMING__ALLOW", "192.0.2.0/24")
+    with pytest.raises(ConfigurationError) as caught:
+        own_end()
+    (told,) = caught.value.sentences
+    assert told == (
+        "the environment, T38FSP_INCOMING__ALLOW or T38FSP_INCOMING__MAX_WAITING: not JSON, "
+        "as lists and tables must be there"
     )
 
 
@@ -61,13 +131,38 @@ def test_every_key_arrives(tmp_path: Path) -> None:
         ('advertised = ["::1", "::2", "::3"]', "advertised: "),
         ("tls.verify = 7", "tls.verify: 7 is neither true nor false"),
         ('tls.cert = "x"', "tls.cert: there is no such setting"),
+        ('tls.key = "x"', "tls: certificate is missing; name the file of ours"),
+        ('tls.authorities = "none.pem"', "tls: no CA certificates can be read from "),
+        ('peer = "h.example"', "peer: there is no such setting here; it belongs into [routes.NAME]"),
+        ('signalling = ""', "signalling: '' is empty"),
+        ("incoming.max_waiting = 0", "incoming.max_waiting: 0 is too small: 1 is the least"),
+        (
+            'incoming.accounts = [{ usr = "a", password_variable = "HOME" }]',
+            "incoming.accounts.0.usr: there is no such setting; 'user' is near to it",
+        ),
     ],
 )
 def test_a_wrong_setting_is_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         read(tmp_path, text)
+    assert caught.value.sentences[-1].startswith(f"{tmp_path / 't38fsp.toml'}, {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            'tls_listen = "127.0.0.1:0"',
+            "tls_listen needs a certificate; name its file, and that of its key, in [tls]",
+        ),
+        ('advertised = ["192.0.2.1", "192.0.2.2"]', "advertised has two addresses of one family"),
+    ],
+)
+def test_settings_that_do_not_go_together(tmp_path: Path, text: str, sentence: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read(tmp_path, text)
     (told,) = caught.value.sentences
-    assert told.startswith(f"{tmp_path / 't38fsp.toml'}, {sentence}")
+    assert told.startswith(f"{tmp_path / 't38fsp.toml'}: {sentence}")
 
 
 async def test_the_provider_listens_where_the_file_says_unless_it_is_told_otherwise(tmp_path: Path) -> None:

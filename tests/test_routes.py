@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sip.line import Credentials, Identity, SessionTimers
 from t38fsp.address import AddressError
 from t38fsp.configuration import Configuration, ConfigurationError, direct_route
-from t38fsp.jobs import CallSettings, Registration, Switch, Trunk
+from t38fsp.jobs import Backend, CallSettings, Registration, Switch, Trunk
+from t38fsp.routes import common_backend
 
 OFFICE = """
 [routes.office]
@@ -79,6 +80,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
         password = "secret"
         registration = true
         expires = 600
+        follow_rport = true
         address_of_record = "sip:fax@example.org"
         registrar = "sip:registrar.example"
         channels = 2
@@ -160,7 +162,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
         keep_alive=None,
     )
     credentials = Credentials("account", "secret")
-    registration = Registration("sip:registrar.example", "sip:fax@example.org", credentials, 600)
+    registration = Registration("sip:registrar.example", "sip:fax@example.org", credentials, 600, True)
     assert route.trunk == Trunk("office", "sbc.example:5080;transport=tcp", 2, registration)
     assert "secret" not in repr(route)
     assert "secret" not in repr(job)
@@ -320,6 +322,21 @@ def test_the_file_is_looked_for_in_this_order(tmp_path: Path, monkeypatch: pytes
         ("t38.keep_alive = 0.01", "t38.keep_alive: 0.01 s is too often: 0.1 to 30, or 0 for none"),
         ('password_variable = "X"', "password_file and password_variable are both set; keep one"),
         ("password_file = 5", None),
+        ('backend = "pjsip"', "backend: 'pjsip' is not one of 'own' or 'pjsua2'"),
+        ('listen = "0.0.0.0:5060"', "listen: there is no such setting here; it belongs above all tables"),
+        ("redundancy = 3", "redundancy: there is no such setting here; it belongs into [routes.NAME.t38]"),
+        ('region = "US"', "region: there is no such setting here; it belongs into [routes.NAME.dial]"),
+        (
+            'dial.format = "national"',
+            "dial.format 'national' needs dial.region, the country that it is about",
+        ),
+        ('dial.rules = [{ begin = "0" }]', "dial.rules.0.begin: there is no such setting; 'begins' is near"),
+        ("dial.rules.begins = '0'", "dial.rules: it is one table; write its name in two pairs of brackets"),
+        ('headers = [{ X-A = "1" }]', "headers: it is a list; write its name in one pair of brackets"),
+        ('caller_name = "a\\nb"', r"caller_name: 'a\nb' has control characters, which no header takes"),
+        ("privacy = true", "privacy: true is not one of 'none' or 'id'"),
+        ("expires = 2026-01-01", "expires: 2026-01-01 is not a whole number"),
+        ("switch_wait = nan", "switch_wait: nan is not a number"),
     ],
 )
 def test_a_wrong_setting_is_one_sentence_with_file_route_and_key(
@@ -358,6 +375,11 @@ def test_a_wrong_setting_is_one_sentence_with_file_route_and_key(
             "FILE, route 'office': registration needs peer and user, or address_of_record and registrar",
         ),
         ("routes = 5", "FILE, routes: 5 is not a table"),
+        ("[[routes]]\npeer = 'h'", "FILE, routes: it is a list; write its name in one pair of brackets, […]"),
+        (
+            "[routes.office]\npeer = h.example",
+            "FILE is not TOML: Invalid value (at line 2, column 8); texts are written in quotes",
+        ),
         (
             "[route.office]\npeer = 'h.example'",
             "FILE, route: there is no such setting; 'routes' is near to it",
@@ -417,10 +439,66 @@ def test_a_wrong_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert told(file) == "the environment variable T38FSP_T38__COPIES: '99' is too large: 8 is the most"
     monkeypatch.delenv("T38FSP_T38__COPIES")
     monkeypatch.setenv("T38FSP_HEADERS", "X-Account: 12")
-    assert "as JSON" in told(file)
+    assert told(file) == ("the environment, T38FSP_HEADERS: not JSON, as lists and tables must be there")
     monkeypatch.setenv("T38FSP_HEADERS", '{"X-Account": "12"}')
     assert Configuration.read(file).route("office").headers == {"X-Account": "12"}
     assert told(file, switch="soon").startswith("the setting switch: 'soon' is not one of")
+
+
+def test_a_variable_with_a_slip_in_its_name_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("T38FSP_SWICH", "first")
+    file = write(tmp_path, OFFICE)
+    assert told(file) == (
+        "the environment variable T38FSP_SWICH: there is no such setting; T38FSP_SWITCH is near to it"
+    )
+    monkeypatch.delenv("T38FSP_SWICH")
+    # Whoever names a password so may.
+    monkeypatch.setenv("T38FSP_OFFICE_PASSWORD", "secret")
+    text = OFFICE.replace('password_file = "office.password"', 'password_variable = "T38FSP_OFFICE_PASSWORD"')
+    credentials = Configuration.read(write(tmp_path, text)).route("office").credentials
+    assert credentials == Credentials("account", "secret")
+
+
+def test_a_password_file_that_everybody_may_read_is_refused(tmp_path: Path) -> None:
+    file = write(tmp_path, OFFICE)
+    (tmp_path / "office.password").chmod(0o604)
+    assert "everybody on this machine may read the password file" in told(file)
+    (tmp_path / "office.password").chmod(0o640)
+    assert Configuration.read(file).route("office").credentials == Credentials("account", "secret")
+
+
+def test_the_backend_of_a_route_goes_with_each_of_its_faxes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("t38fsp.routes.find_spec", lambda name: name)
+    other = '[routes.home]\npeer = "h.example"\nbackend = "own"'
+    configuration = Configuration.read(write(tmp_path, f'{OFFICE}backend = "pjsua2"\n{other}'))
+    office, home = (configuration.route(name) for name in configuration.names)
+    assert office.send_job("x", "1").backend is Backend.PJSUA2
+    assert home.send_job("x", "1").backend is Backend.OWN
+    # Calls are taken by the stack that all routes agree on.
+    assert [common_backend(routes) for routes in ((office,), (home,), (office, home), ())] == [
+        Backend.PJSUA2,
+        Backend.OWN,
+        None,
+        None,
+    ]
+    assert configuration.route("office", backend="own").backend is Backend.OWN
+    monkeypatch.setenv("T38FSP_BACKEND", "own")
+    assert configuration.route("office").backend is Backend.OWN
+    assert configuration.route("office", backend="pjsua2").backend is Backend.PJSUA2
+
+
+def test_a_backend_that_cannot_be_used_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write(tmp_path, f'{OFFICE}backend = "pjsua2"')
+    monkeypatch.setattr("t38fsp.routes.find_spec", lambda name: None)
+    assert told(file) == (
+        "FILE, route 'office', backend: pjsua2 is not installed; install t38fsp[pjsua2], or use 'own'"
+    )
+    monkeypatch.setattr("t38fsp.routes.find_spec", lambda name: name)
+    assert told(file, switch="first") == (
+        "FILE, route 'office': pjsua2 has no T.38 in the first INVITE; use another switch, or the own backend"
+    )
 
 
 def test_all_mistakes_of_all_routes_are_told_at_once(tmp_path: Path) -> None:
