@@ -52,8 +52,10 @@ class Configuration:
 
     def __init__(self, file: Path, content: _File, mode: int) -> None:
         self.file = file
-        self.engine = content.settings
+        self.endpoint: Endpoint = content
         """Our own end."""
+        self.engine = content.settings
+        """The same for an engine."""
         self.listen = content.address
         """Where we listen; None when it is not said."""
         self._tables = content.routes

@@ -13,6 +13,7 @@ from sip.uri import parse_uri
 from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.cli.report import print_line
 from t38fsp.configuration import Configuration, ConfigurationError
+from t38fsp.endpoint import Endpoint
 from t38fsp.routes import Route
 
 _SHOWN = {
@@ -45,6 +46,7 @@ def run(config: Path | None, as_json: bool) -> Exit:
     wrong: list[str] = []
     if not as_json:
         print_line(f"{configuration.file}: {', '.join(configuration.names) or 'no routes'}", sys.stdout)
+        _print(_own_end(configuration.endpoint))
     for name in configuration.names:
         try:
             route = configuration.route(name)
@@ -72,8 +74,26 @@ def _show(route: Route, as_json: bool) -> None:
         return
     print_line("", sys.stdout)
     print_line(route.name, sys.stdout)
-    for key, value in _lines(route).items():
+    _print(_lines(route))
+
+
+def _print(lines: dict[str, object]) -> None:
+    for key, value in lines.items():
         print_line(f"  {key:20} {value}", sys.stdout)
+
+
+def _own_end(endpoint: Endpoint) -> dict[str, object]:
+    """Where we are reached, and what differs from the default."""
+    if endpoint.signalling is not None:
+        always = {"listens": f"as the signalling process at {endpoint.signalling} does"}
+    else:
+        always = {"listens": f"at {endpoint.listen or '0.0.0.0:5060'}, UDP and TCP"}
+    changed = endpoint.model_dump(
+        mode="json", exclude={"routes", "listen", "signalling"}, exclude_defaults=True
+    )
+    if accounts := endpoint.incoming.accounts:
+        changed["incoming"]["accounts"] = [each.user for each in accounts]
+    return always | _flat(changed)
 
 
 def _lines(route: Route) -> dict[str, object]:
@@ -108,7 +128,9 @@ def _from(route: Route) -> str:
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, object]:
     flat: dict[str, object] = {}
     for key, value in settings.items():
-        if isinstance(value, dict):
+        if isinstance(value, list):
+            flat[f"{prefix}{key}"] = ", ".join(map(str, value))
+        elif isinstance(value, dict):
             flat |= _flat(value, f"{prefix}{key}.")
         else:
             flat[f"{prefix}{key}"] = value

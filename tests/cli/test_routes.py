@@ -62,6 +62,7 @@ def test_what_would_be_used_is_listed(run: Run) -> None:
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
         "t38fsp.toml: office, ata",
+        "  listens              at 127.0.0.1:5060, UDP and TCP",
         "",
         "office",
         "  goes to              trunk.example",
@@ -86,6 +87,28 @@ def test_what_would_be_used_is_listed(run: Run) -> None:
         "  channels             no limit",
         "  switch               callee",
         "  t38.copies           4",
+    ]
+
+
+def test_our_own_end_is_listed_without_secrets(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "t38fsp.toml").write_text(
+        """
+        signalling = "sip.sock"
+        advertised = ["192.0.2.1", "2001:db8::1"]
+        [incoming]
+        allow = ["198.51.100.0/24"]
+        max_waiting = 8
+        accounts = [{ user = "ata", password_file = "office.password" }, { user = "pbx", password = "other" }]
+        """
+    )
+    (tmp_path / "t38fsp.toml").chmod(0o600)
+    assert run("routes").stdout.splitlines() == [
+        "t38fsp.toml: no routes",
+        "  listens              as the signalling process at sip.sock does",
+        "  advertised           192.0.2.1, 2001:db8::1",
+        "  incoming.allow       198.51.100.0/24",
+        "  incoming.accounts    ata, pbx",
+        "  incoming.max_waiting 8",
     ]
 
 

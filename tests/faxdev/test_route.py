@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from sip.line import Credentials
 from t38fsp.configuration import Configuration
 from t38fsp.faxdev import FaxDevSettings
-from t38fsp.jobs import CallSettings, Registration, Trunk
+from t38fsp.jobs import Backend, CallSettings, Registration, Trunk
 from t38fsp.routes import Route
 from tests.faxdev.service import Clock, Service
 
@@ -47,6 +48,34 @@ def test_the_route_says_where_a_number_goes_and_how(route: Route) -> None:
     assert (job.settings.redundancy, job.trunk) == (1, "office")
     registration = Registration("sip:trunk.example", "sip:account@trunk.example", job.credentials, 3600)
     assert settings.engine.trunks == (Trunk("office", "trunk.example", 2, registration),)
+
+
+def test_the_file_says_all_of_our_own_end(tmp_path: Path) -> None:
+    (tmp_path / "t38fsp.toml").write_text("""
+        listen = "127.0.0.1:5070"
+        signalling = "sip.sock"
+        tls = { verify = false }
+        incoming = { allow = ["192.0.2.0/24"], max_waiting = 3, max_calls = 500 }
+        [routes.office]
+        peer = "h.example"
+        backend = "own"
+        """)
+    file = Configuration.read(tmp_path / "t38fsp.toml")
+    settings = FaxDevSettings(route=file.route("office"), own_end=file.engine, device_count=4)
+    engine = settings.engine
+    assert replace(engine, max_calls=500, trunks=()) == file.engine
+    # A device has one call, whatever the file allows.
+    assert engine.max_calls == 4
+    with pytest.raises(ValueError, match="give own_end, or listen and callers"):
+        FaxDevSettings(listen=("127.0.0.1", 0), own_end=file.engine)
+
+
+def test_the_backend_of_the_route_is_that_of_the_engine(route: Route) -> None:
+    for backend in Backend:
+        settings = FaxDevSettings(route=route.model_copy(update={"backend": backend}))
+        assert settings.engine.backend is backend
+        assert settings.send_job("letter.tif", "1").backend is backend
+    assert FaxDevSettings(route=route).engine.backend is Backend.OWN
 
 
 def test_its_station_id_is_ours_unless_the_service_gives_one(service: Service) -> None:
