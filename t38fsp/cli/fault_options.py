@@ -11,6 +11,7 @@ from t38fsp.virtual.network import Faults, GilbertElliott
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)%|(0?\.\d{1,6}|[01])")
 _SECONDS = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)(ms|s)?")
 _DRIFT = re.compile(r"([+-]?\d{1,6}(?:\.\d{1,3})?)(?:ppm)?")
+_RATE = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)([kM])?")
 _BURST_LENGTH = 8.0
 """Datagrams, when nothing else is said."""
 
@@ -41,6 +42,7 @@ def faults(texts: Mapping[str, str | None]) -> Faults:
             held_back=_seconds("reordering", held_back or "0.1"),
             drift=_drift(given.get("drift", "0")),
             dead=dead,
+            rate=None if "bandwidth" not in given else _rate(given["bandwidth"]),
         )
     except ValueError as error:
         raise CommandError(f"no such line: {error}", Exit.USAGE) from error
@@ -77,6 +79,13 @@ def _drift(text: str) -> float:
     if match is None:
         raise _error("drift", text, "parts per million, such as 100ppm or -50ppm")
     return float(match[1]) / 1_000_000
+
+
+def _rate(text: str) -> float:
+    match = _RATE.fullmatch(text.strip())
+    if match is None:
+        raise _error("bandwidth", text, "bit/s, such as 64k or 128000")
+    return float(match[1]) * {None: 1, "k": 1_000, "M": 1_000_000}[match[2]]
 
 
 def _error(option: str, text: str, wanted: str) -> CommandError:

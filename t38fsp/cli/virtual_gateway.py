@@ -78,6 +78,10 @@ def virtual_gateway(
         str | None,
         typer.Option(help="Nothing passes from then to then: 10s-12s.", rich_help_panel=_LINE),
     ] = None,
+    bandwidth: Annotated[
+        str | None,
+        typer.Option(help="bit/s that pass, 64k; what comes faster queues.", rich_help_panel=_LINE),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Chance falls the same way with the same number.", show_default=False)
     ] = None,
@@ -112,6 +116,7 @@ def virtual_gateway(
                 "jitter": jitter,
                 "drift": drift,
                 "dead": dead,
+                "bandwidth": bandwidth,
             }
         )
         at = listen or ("127.0.0.1:5060" if call is None else "0.0.0.0:0")

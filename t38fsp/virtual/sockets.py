@@ -179,7 +179,7 @@ class _FaultyPort:
 
     def send(self, data: bytes, destination: Address) -> None:
         self._port.set_remote(destination)
-        for arrival in self._out.arrivals(self._loop.time()):
+        for arrival in self._out.arrivals(self._loop.time(), len(data)):
             self._at(arrival, partial(self._port.send, data))
 
     def close(self) -> None:
@@ -187,7 +187,7 @@ class _FaultyPort:
         self._port.close()
 
     def _received(self, data: bytes, source: Address) -> bool:
-        for arrival in self._in.arrivals(self._loop.time()):
+        for arrival in self._in.arrivals(self._loop.time(), len(data)):
             self._at(arrival, partial(self._on_datagram, self.address, data))
         return looks_like_rtp(data) or _is_udptl(data)
 
