@@ -12,6 +12,7 @@ from sip.admission import Admission, parse_network
 from sip.errors import SipError, UnsupportedError
 from sip.headers import NameAddress
 from sip.line import Address, Ended, Failed, Hop, Incoming, LineEvent
+from sip.listening import family_of
 from sip.place import Place
 from sip.resolver import ResolveError, Resolver
 from sip.uri import Uri, parse_uri
@@ -25,6 +26,7 @@ from t38fsp.call.verdict import Verdict, unsupported, verdict
 from t38fsp.engine.known_pages import KnownPages
 from t38fsp.engine.lines import EngineLine, Lines
 from t38fsp.engine.media import MediaPort
+from t38fsp.engine.media_pair import MediaPair
 from t38fsp.engine.pacer import Pacer
 from t38fsp.engine.running import FAULT, RunningCall
 from t38fsp.engine.trunks import Trunks
@@ -264,10 +266,8 @@ class FaxEngine:
         return await self._hops(f"sip:{via}", self._line)
 
     async def _hops(self, target: str, line: EngineLine) -> Sequence[Hop]:
-        """Where a request goes, in one address family: its media has one address. Raises SipError."""
-        hops = await self._resolver.locate(Place.of(parse_uri(target)), line.families)
-        family = ":" in hops[0].host
-        return [hop for hop in hops if (":" in hop.host) is family]
+        """Where a request goes, best first. Raises SipError."""
+        return await self._resolver.locate(Place.of(parse_uri(target)), line.families)
 
     def _dial(
         self,
@@ -278,7 +278,9 @@ class FaxEngine:
         hops: Sequence[Hop],
         routes: tuple[str, ...],
     ) -> None:
-        media = self._open_media(job, line, hops[0])
+        # The media is in the same address family as the hop that takes the call.
+        other = next((hop for hop in hops if family_of(hop.host) != family_of(hops[0].host)), None)
+        media = self._open_media(job, line, hops[0], other)
         caller = what.caller or str(Uri("sip", "fax", line.local_host(hops[0])))
         destination = Destination(
             what.target,
@@ -289,6 +291,7 @@ class FaxEngine:
             what.identity,
             what.session_timers,
             routes,
+            None if other is None else line.local_host(other),
         )
         try:
             environment = self._environment(media, line, hops[0])
@@ -307,14 +310,18 @@ class FaxEngine:
             raise
         self._run(job, call, line, media, what.document)
 
-    def _open_media(self, job: int, line: EngineLine, peer: Hop) -> MediaPort:
+    def _open_media(
+        self, job: int, line: EngineLine, peer: Hop, other: Hop | None = None
+    ) -> MediaPort | MediaPair:
         def on_datagram(data: bytes, source: Address) -> bool:
             running = self._running.get(job)
             return running is not None and running.datagram_received(data, source)
 
+        if other is not None:
+            return MediaPair.open((line.interface(peer), line.interface(other)), on_datagram)
         return MediaPort.open(line.interface(peer), on_datagram)
 
-    def _environment(self, media: MediaPort, line: EngineLine, peer: Hop) -> CallEnvironment:
+    def _environment(self, media: MediaPort | MediaPair, line: EngineLine, peer: Hop) -> CallEnvironment:
         start = RtpStart(
             ssrc=self._random.getrandbits(32),
             sequence=self._random.getrandbits(16),
@@ -322,7 +329,9 @@ class FaxEngine:
         )
         return CallEnvironment(line.local_host(peer), media.port, start, tcp=True)
 
-    def _run(self, job: int, call: FaxCall, line: EngineLine, media: MediaPort, file: str) -> None:
+    def _run(
+        self, job: int, call: FaxCall, line: EngineLine, media: MediaPort | MediaPair, file: str
+    ) -> None:
         """Attach a call that has been started to the wire."""
         running = RunningCall(
             call,

@@ -16,6 +16,7 @@ from t38fsp.call.receiving import ReceivingCall
 from t38fsp.call.sending import SendingCall
 from t38fsp.call.verdict import Verdict, unsupported, verdict
 from t38fsp.engine.media import MediaPort
+from t38fsp.engine.media_pair import MediaPair
 from t38fsp.engine.pacer import Pacer
 from t38fsp.engine.stream import MediaStream
 from t38fsp.events import FaxEvent, Finished
@@ -39,7 +40,7 @@ class RunningCall:
     def __init__(
         self,
         call: FaxCall,
-        media: MediaPort,
+        media: MediaPort | MediaPair,
         pacer: Pacer[Packet],
         images: ImagePool,
         file: str,
