@@ -27,6 +27,7 @@ from sip.line import (
     DialogId,
     Ended,
     Failed,
+    Hop,
     LineEvent,
     MediaChanged,
     OfferRefused,
@@ -71,6 +72,9 @@ class Owner(Protocol):
 
     def now(self) -> float: ...
 
+    def why_refused(self, hop: Hop) -> str | None:
+        """Why nothing was sent to ``hop``, if that is so."""
+
     def mute(self) -> None:
         """Keep PJSIP from sending media of its own."""
 
@@ -103,6 +107,8 @@ class PjsuaCall(pj.Call):
         self.number = number
         self._owner = owner
         self._invite = invite
+        self._hop: Hop | None = None
+        """Where our INVITE goes."""
         self._offer = None if invite is None else read_sdp(invite)
         self._lines = AUDIO_LINES if invite is None else max(1, len(self._offer.media) if self._offer else 1)
         self._negotiation = Negotiation("0", "0.0.0.0")
@@ -138,6 +144,7 @@ class PjsuaCall(pj.Call):
         PATIENCE seconds without any response. Raises pj.Error."""
         if len(request.destination) > 1:
             self._patient_until = self._owner.now() + PATIENCE
+        self._hop = request.destination[0]
         self._negotiation = self._negotiate(request.media_address)
         self._answerer = request.answerer
         self._first = self._negotiation.describe(request.media)
@@ -368,7 +375,8 @@ class PjsuaCall(pj.Call):
             )
         else:
             local = self._invite is None
-            self._report_end(Failed(self.number, info.lastStatusCode, info.lastReason, local, cause=cause))
+            reason = (self._hop is not None and self._owner.why_refused(self._hop)) or info.lastReason
+            self._report_end(Failed(self.number, info.lastStatusCode, reason, local, cause=cause))
         unanswered = self._hung_up is not None and self._invite is None and not self._responded
         self._owner.over(self, _LINGER if unanswered else _SETTLE)
 

@@ -93,7 +93,8 @@ class PjsuaLine:
         self._answerers = answerers
         self._user_agent = user_agent
         self.address = (host, port)
-        self._tls_listen = tls_listen
+        self.tls_address = tls_listen
+        """Where it listens for TLS, once it has started."""
         self._tls = _with_authorities(tls or TlsSettings())
         self._advertised = next((each for each in advertised if ":" not in each), None)
         self._admission = admission or Everybody()
@@ -127,7 +128,7 @@ class PjsuaLine:
             self._closing = True
             await self._ended()
             raise PjsuaError(started.reason)
-        self.address = (started.host, started.port)
+        self.address, self.tls_address = started.address, started.tls_address
 
     async def close(self, limit: float = 5.0) -> None:
         """Hang up every call, unregister, and end the workers; kill those that take more than ``limit``
@@ -324,7 +325,7 @@ class PjsuaLine:
         return self._new_worker(0, None, max_incoming=0)
 
     def _listen(self) -> Worker:
-        self._listener = self._new_worker(self.address[1], self._tls_listen, self._max_incoming)
+        self._listener = self._new_worker(self.address[1], self.tls_address, self._max_incoming)
         for number, request in self._registrations.items():
             self._to_listener(Register(number, request))
         return self._listener

@@ -22,7 +22,7 @@ import pjsua2 as pj
 
 from sip.errors import UnsupportedError
 from sip.identity import asserted_identity
-from sip.line import Address, CallRequest, Hop, Incoming, LineEvent, Transport
+from sip.line import CallRequest, Hop, Incoming, LineEvent, Transport
 from sip.message import Request
 from sip.negotiation import read_sdp
 from sip.pjsua.accounts import Account, Identity, account_config, calling_config
@@ -30,7 +30,7 @@ from sip.pjsua.call import PjsuaCall
 from sip.pjsua.registration import Registration
 from sip.pjsua.transports import Transports
 from sip.pjsua.values import describe, names_ipv6, parse
-from sip.pjsua.wire import StackVerb, Start
+from sip.pjsua.wire import StackVerb, Start, Started
 from sip.registrar import RegistrationState
 from sip.remote.wire import (
     Accept,
@@ -98,8 +98,8 @@ class Stack:
         self._last_incoming = 0
         self._max_incoming = 0
 
-    def start(self, start: Start) -> Address:
-        """Listen; return the address. Raises pj.Error."""
+    def start(self, start: Start) -> Started:
+        """Listen. Raises pj.Error."""
         self._max_incoming = start.max_incoming
         self._endpoint = _Endpoint()
         self._endpoint.libCreate()
@@ -123,7 +123,8 @@ class Stack:
                 self._endpoint.codecSetPriority(codec.codecId, 0)
         self._listening = Account(self._on_call)
         self._listening.create(account_config(f"sip:fax@{start.host}:{port}"), True)
-        return start.host, port
+        tls = None if start.tls_listen is None else (start.tls_listen[0], self.transports.port(Transport.TLS))
+        return Started((start.host, port), tls)
 
     def now(self) -> float:
         return time.monotonic()
@@ -193,9 +194,9 @@ class Stack:
 
     def _account(self, request: CallRequest) -> pj.Account:
         identity = Identity.of(request)
+        self.transports.prepare(identity.hop)
         account = self._accounts.pop(identity, None)
         if account is None:
-            self.transports.prepare(identity.hop)
             if len(self._accounts) == _MOST_ACCOUNTS:
                 self._accounts.pop(next(iter(self._accounts))).shutdown()
             account = Account(self._on_call)
@@ -204,6 +205,9 @@ class Stack:
         return account
 
     # --- what calls need ------------------------------------------------------------------------------------
+
+    def why_refused(self, hop: Hop) -> str | None:
+        return self.transports.why_refused(hop)
 
     def over(self, call: PjsuaCall, free_after: float) -> None:
         self._calls.pop(call.number, None)

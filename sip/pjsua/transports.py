@@ -39,6 +39,7 @@ class Transports:
         self._tls = start.tls
         self._names: dict[Address, str] = {}
         self._ports: dict[Transport, int] = {}
+        self._refused: dict[Address, str] = {}
 
     def listen(self, port: int, tls_listen: Address | None) -> int:
         """Listen at ``port``, 0 for any that is free for both. Returns it; raises pj.Error."""
@@ -60,6 +61,7 @@ class Transports:
         """See that ``hop`` can be reached. Raises pj.Error or UnsupportedError."""
         if hop.transport is not Transport.TLS:
             return
+        self._refused.pop(hop.address, None)
         # PJSIP joins a connection by its address alone, whoever was found to be there.
         name = hop.server_name or hop.host
         if self._names.setdefault(hop.address, name) != name:
@@ -69,11 +71,19 @@ class Transports:
         if Transport.TLS not in self._ports:
             self._create(Transport.TLS, self._host, 0)
 
+    def why_refused(self, hop: Hop) -> str | None:
+        """Why we would not talk to ``hop`` over TLS; None when we would."""
+        return self._refused.get(hop.address)
+
     def contact(self, user: str | None, peer: Hop) -> str:
         """Our Contact for ``peer``, a URI."""
         host = self._advertised or host_towards(self._host, peer)
         kind = f";transport={peer.transport.value.lower()}" if peer.transport.reliable else ""
         return f"sip:{'' if user is None else f'{user}@'}{host}:{self._ports[peer.transport]}{kind}"
+
+    def port(self, transport: Transport) -> int:
+        """Where it listens; raises KeyError when it does not."""
+        return self._ports[transport]
 
     def owns(self, port: int) -> bool:
         """Whether this is the port of our UDP transport."""
@@ -107,6 +117,8 @@ class Transports:
             _check(prm.tlsInfo, self._names.get(theirs, theirs[0]))
         except TlsError as error:
             _logger.warning("%s: %s", Hop(*theirs, Transport.TLS), error)
+            if theirs in self._names:
+                self._refused[theirs] = str(error)
             self._endpoint.transportShutdown(prm.hnd)
 
 

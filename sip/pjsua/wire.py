@@ -31,8 +31,8 @@ class Start:
 class Started:
     """Answers Start."""
 
-    host: str
-    port: int
+    address: Address
+    tls_address: Address | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ import pjsua2 as pj
 
 from sip.pjsua.stack import Stack
 from sip.pjsua.values import describe
-from sip.pjsua.wire import Close, Freed, Message, NotStarted, StackVerb, Start, Started, codec
+from sip.pjsua.wire import Close, Freed, Message, NotStarted, StackVerb, Start, codec
 from sip.remote.codec import Codec, WireError
 from sip.remote.pipes import PipeHandler, PipeWriter, take_standard_streams
 from sip.remote.wire import Happened, NotPlaced, RegistrationIs
@@ -56,11 +56,11 @@ def _run(start: Start, inbox: queue.SimpleQueue[Message | None], report: PipeWri
         on_registration=lambda state: report(RegistrationIs(state)),
     )
     try:
-        host, port = stack.start(start)
+        started = stack.start(start)
     except pj.Error as error:
         report(NotStarted(f"PJSIP cannot listen at {start.host}:{start.port}: {describe(error)}"))
         return
-    report(Started(host, port))
+    report(started)
     while _obey(inbox, stack):
         stack.turn()
     stack.close()
