@@ -6,19 +6,19 @@ import asyncio
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from sip.admission import parse_network
 from sip.errors import SipError
 from sip.line import Hop
-from sip.remote.signalling import Signalling, serve
+from sip.remote.signalling import serve
 from sip.uri import Uri
 from t38fsp.callers import allowing
 from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.cli.options import listen_at
 from t38fsp.cli.report import print_line
 from t38fsp.configuration import Configuration, ConfigurationError, own_end, usual_places
-from t38fsp.engine.lines import ANSWERERS, listeners
+from t38fsp.engine.lines import signalling_for
 from t38fsp.jobs import EngineSettings
 
 
@@ -31,22 +31,8 @@ def run(config: Path | None, socket: Path | None, listen: str | None, allow: tup
     path = engine.signalling if socket is None else str(socket)
     if path is None:
         raise CommandError("no socket is named; give its path, or set signalling in the file", Exit.USAGE)
-    settings = Signalling(
-        path,
-        ANSWERERS,
-        listeners(engine if listen is None else listen_at(engine, listen)),
-        tls=engine.tls,
-        advertised=engine.advertised,
-        user_agent=engine.user_agent,
-        networks=[parse_network(text) for text in callers.networks],
-        accounts=callers.accounts,
-        anybody=callers.anybody,
-        silent=callers.silent,
-        max_incoming=engine.max_calls,
-        max_waiting=engine.limits.waiting,
-        max_per_source=engine.limits.per_source,
-        max_transactions=engine.limits.transactions,
-    )
+    engine = replace(engine if listen is None else listen_at(engine, listen), callers=callers)
+    settings = signalling_for(engine, path)
 
     def on_ready(addresses: Sequence[Hop]) -> None:
         print_line(f"listening on {Uri('sip', None, *addresses[0].address)}", sys.stdout)

@@ -9,13 +9,14 @@ from random import Random
 from socket import AddressFamily
 from typing import Protocol
 
-from sip.admission import Admission
+from sip.admission import Admission, parse_network
 from sip.errors import SipError, UnsupportedError
 from sip.line import Address, Hop, Incoming, Line, LineEvent, Transport
 from sip.network import SipLine
 from sip.pjsua.line import PjsuaLine
 from sip.registrar import RegistrationRequest, RegistrationState
 from sip.remote.line import RemoteLine
+from sip.remote.signalling import Signalling
 from t38fsp.jobs import Backend, EngineError, EngineSettings
 
 ANSWERERS = ("t38fsp.call.media:answer_offer", "t38fsp.call.media:HoldImage")
@@ -171,7 +172,7 @@ def line_for(
     return SipLine(
         on_event,
         user_agent=settings.user_agent,
-        listen=listeners(settings),
+        listen=_listeners(settings),
         tls=settings.tls,
         advertised=settings.advertised,
         random=random,
@@ -184,7 +185,28 @@ def line_for(
     )
 
 
-def listeners(settings: EngineSettings) -> list[Hop]:
+def signalling_for(settings: EngineSettings, socket: str) -> Signalling:
+    """What a signalling process is to do that serves the line of these settings at a Unix socket."""
+    callers, limits = settings.callers, settings.limits
+    return Signalling(
+        socket,
+        ANSWERERS,
+        _listeners(settings),
+        tls=settings.tls,
+        advertised=settings.advertised,
+        user_agent=settings.user_agent,
+        networks=[parse_network(text) for text in callers.networks],
+        accounts=callers.accounts,
+        anybody=callers.anybody,
+        silent=callers.silent,
+        max_incoming=settings.max_calls,
+        max_waiting=limits.waiting,
+        max_per_source=limits.per_source,
+        max_transactions=limits.transactions,
+    )
+
+
+def _listeners(settings: EngineSettings) -> list[Hop]:
     """UDP and TCP at one address, and TLS where it is wanted."""
     hops = [Hop(*settings.listen, transport) for transport in (Transport.UDP, Transport.TCP)]
     if settings.tls_listen is not None:

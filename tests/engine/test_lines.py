@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 from random import Random
 
@@ -11,12 +13,22 @@ import pytest
 
 from sip.admission import Admission
 from sip.errors import SipError, UnsupportedError
-from sip.line import Failed, Hop, Incoming, LineEvent
+from sip.line import Credentials, Failed, Hop, Incoming, LineEvent, TlsSettings, Transport
+from sip.remote.signalling import Signalling
 from t38fsp.engine import lines as module
 from t38fsp.engine.engine import FaxEngine
-from t38fsp.engine.lines import EngineLine, Lines
-from t38fsp.events import Connected, Finished
-from t38fsp.jobs import Backend, CallSettings, EngineError, EngineSettings, SendJob, Switch
+from t38fsp.engine.lines import ANSWERERS, EngineLine, Lines, signalling_for
+from t38fsp.events import Connected, Finished, Ringing
+from t38fsp.jobs import (
+    Backend,
+    Callers,
+    CallSettings,
+    EngineError,
+    EngineSettings,
+    Limits,
+    SendJob,
+    Switch,
+)
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from tests.engine.test_engine import HOST, Party
@@ -126,6 +138,39 @@ async def test_trunks_are_admitted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert made.admission.knows(Hop("192.0.2.9", 5060))
 
 
+def test_a_signalling_process_does_as_the_settings_say() -> None:
+    account = Credentials("ata", "secret")
+    settings = replace(
+        SETTINGS,
+        max_calls=30,
+        callers=Callers(("192.0.2.0/24",), (account,), silent=False),
+        limits=Limits(8, 4, 500),
+        tls=TlsSettings("ours.pem", "ours.key"),
+        advertised=("203.0.113.7",),
+        user_agent="fax of ours",
+    )
+    assert signalling_for(settings, "sip.sock") == Signalling(
+        "sip.sock",
+        ANSWERERS,
+        [
+            Hop("192.0.2.1", 5060),
+            Hop("192.0.2.1", 5060, Transport.TCP),
+            Hop("192.0.2.1", 5061, Transport.TLS),
+        ],
+        TlsSettings("ours.pem", "ours.key"),
+        ("203.0.113.7",),
+        "fax of ours",
+        [ip_network("192.0.2.0/24")],
+        (account,),
+        silent=False,
+        max_incoming=30,
+        max_waiting=8,
+        max_per_source=4,
+        max_transactions=500,
+    )
+    assert signalling_for(replace(SETTINGS, callers=Callers(anybody=True)), "sip.sock").anybody
+
+
 # --- faxes --------------------------------------------------------------------------------------------------
 
 
@@ -190,6 +235,28 @@ async def test_one_engine_sends_over_both_stacks_at_once(document: Path, tmp_pat
             assert [result.status for result in results] == [FaxStatus.COMPLETED] * 2
         for file in files:
             assert assert_same_pages(document, file) == 1
+    finally:
+        await us.close()
+        await them.close()
+
+
+@pytest.mark.parametrize("limits", [Limits(waiting=1), Limits(per_source=1)], ids=["waiting", "per source"])
+async def test_no_more_calls_come_in_than_the_settings_say(document: Path, limits: Limits) -> None:
+    us, them = Party(), Party(accept_calls=True, limits=limits)
+    await us.engine.start()
+    them.address = await them.engine.start()
+    try:
+        waiting = us.send(document, them.address)
+        await us.expect(waiting, Ringing)
+        refused = await us.result(us.send(document, them.address))
+        assert (refused.status, refused.sip_status) == (FaxStatus.BUSY, 486)
+        us.engine.abort(waiting)
+        await us.result(waiting)
+        await them.gone.get()
+        again = us.send(document, them.address)
+        await us.expect(again, Ringing)
+        us.engine.abort(again)
+        await us.result(again)
     finally:
         await us.close()
         await them.close()
