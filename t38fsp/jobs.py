@@ -9,6 +9,7 @@ from typing import Protocol
 
 from sip.line import Credentials, Identity, SessionTimers, TlsSettings
 from t38fsp.events import FaxEvent
+from t38fsp.header import Header
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.t30.frames import encode_station_id
 
@@ -193,6 +194,8 @@ class SendJob:
     addressing: Addressing = Addressing()
     backend: Backend | None = None
     """The stack that places the call; None leaves it to the engine."""
+    header: Header | None = None
+    """The line at the top of each page; None sends the pages as they are."""
 
 
 @dataclass(frozen=True, slots=True)

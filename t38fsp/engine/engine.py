@@ -7,6 +7,7 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sip.admission import Admission, parse_network
 from sip.errors import SipError, UnsupportedError
@@ -30,6 +31,7 @@ from t38fsp.engine.media_pair import MediaPair
 from t38fsp.engine.pacer import Pacer
 from t38fsp.engine.running import FAULT, RunningCall
 from t38fsp.engine.trunks import Trunks
+from t38fsp.header import CallHeader
 from t38fsp.image.errors import DocumentError, ImageError
 from t38fsp.image.pool import ImagePool
 from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, Observer, ReceiveJob, SendJob
@@ -308,7 +310,7 @@ class FaxEngine:
         except Exception:
             media.close()
             raise
-        self._run(job, call, line, media, what.document)
+        self._run(job, call, line, media, what.document, _header(what, len(pages)))
 
     def _open_media(
         self, job: int, line: EngineLine, peer: Hop, other: Hop | None = None
@@ -330,7 +332,13 @@ class FaxEngine:
         return CallEnvironment(line.local_host(peer), media.port, start, tcp=True)
 
     def _run(
-        self, job: int, call: FaxCall, line: EngineLine, media: MediaPort | MediaPair, file: str
+        self,
+        job: int,
+        call: FaxCall,
+        line: EngineLine,
+        media: MediaPort | MediaPair,
+        file: str,
+        header: CallHeader | None = None,
     ) -> None:
         """Attach a call that has been started to the wire."""
         running = RunningCall(
@@ -342,6 +350,7 @@ class FaxEngine:
             self._observers[job],
             on_over=lambda: self._over(job, line),
             on_fault=lambda: self._hang_up(call, line),
+            header=header,
         )
         self._running[job] = running
         if call.line_call is not None:
@@ -421,6 +430,14 @@ class FaxEngine:
         self._trunks.free(waiting.trunk)
         if self._on_gone is not None:
             self._on_gone(call)
+
+
+def _header(what: SendJob, pages: int) -> CallHeader | None:
+    if what.header is None:
+        return None
+    target = parse_uri(what.target)
+    now = datetime.now().astimezone()
+    return what.header.of_call(now, what.settings.station_id, target.user or target.host, pages)
 
 
 def _admission(settings: EngineSettings, source: random.Random) -> Admission:

@@ -20,6 +20,7 @@ from t38fsp.engine.media_pair import MediaPair
 from t38fsp.engine.pacer import Pacer
 from t38fsp.engine.stream import MediaStream
 from t38fsp.events import FaxEvent, Finished
+from t38fsp.header import CallHeader
 from t38fsp.image.errors import ImageError
 from t38fsp.image.pool import ImagePool
 from t38fsp.results import FaxResult
@@ -47,6 +48,7 @@ class RunningCall:
         observer: Callable[[FaxEvent], None],
         on_over: Callable[[], None],
         on_fault: Callable[[], None],
+        header: CallHeader | None = None,
     ) -> None:
         self.call = call
         self._media = media
@@ -56,6 +58,7 @@ class RunningCall:
         self._observer = observer
         self._on_over = on_over
         self._on_fault = on_fault
+        self._header = header
         self._over = False
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -200,8 +203,9 @@ class RunningCall:
     async def _do(self, job: PageJob) -> None:
         match self.call, job:
             case SendingCall() as call, PageWanted(request=request, index=index, mode=mode):
+                header = None if self._header is None else self._header.line(index + 1)
                 try:
-                    data = await self._images.encode_page(self._file, index, mode)
+                    data = await self._images.encode_page(self._file, index, mode, header)
                 except ImageError as error:
                     logger.error("page %d of %s cannot be coded: %s", index + 1, self._file, error)
                     self._feed(call.page_failed, request, str(error))

@@ -16,6 +16,7 @@ from t38fsp.image.coder import encode_burst
 from t38fsp.image.convert import convert
 from t38fsp.image.errors import DocumentError
 from t38fsp.image.exact import decode_strip, read_strip
+from t38fsp.image.header import HeaderLine, with_header
 from t38fsp.image.resolutions import inch_terms
 from t38fsp.image.tiff import SUGGESTION, TiffFile, TiffPage
 from t38fsp.t4.decode import decode_page
@@ -66,20 +67,20 @@ def load_page(path: StrPath, index: int) -> tuple[PageFormat, bytes]:
         return page.format, _read(document.tiff, page).pixels()
 
 
-def encode_page(path: StrPath, index: int, mode: PageMode) -> bytes:
+def encode_page(path: StrPath, index: int, mode: PageMode, header: HeaderLine | None = None) -> bytes:
     """The exact octets of the burst that carries page ``index`` (from 0) as ``mode`` says.
 
     MH and MR: EOL before every line, fill for ``mode.scan_line_time``, RTC at the end. MMR: EOFB at the end.
     A page that is stored as it has to travel is handed on as it is. Otherwise it is coded again, after
     its resolution and its width were changed to those of ``mode`` where they differ, and its length where it
-    is too long.
+    is too long. With a ``header`` that line stands above it (:mod:`t38fsp.image.header`).
 
     Raises :class:`DocumentError`.
     """
     with _opened(path) as document:
         tiff = document.tiff
         page = _page(tiff, index)
-        as_it_is = mode.coding is Coding.MMR and _fits(page.format, mode)
+        as_it_is = header is None and mode.coding is Coding.MMR and _fits(page.format, mode)
         facts = _known.get(document.identity, {}).get(page.number, _Facts.NONE)
         if as_it_is and _Facts.BURST in facts:
             (data,) = tiff.strip_data(page)
@@ -87,7 +88,7 @@ def encode_page(path: StrPath, index: int, mode: PageMode) -> bytes:
         content = _read(tiff, page, facts)
     if as_it_is and content.burst:
         return content.burst
-    return encode_burst(_as_it_travels(content, page.format, mode), mode)
+    return encode_burst(_as_it_travels(content, page.format, mode, header), mode)
 
 
 def _fits(page: PageFormat, mode: PageMode) -> bool:
@@ -96,8 +97,15 @@ def _fits(page: PageFormat, mode: PageMode) -> bool:
     return page.width == mode.width and same_resolution and short_enough
 
 
-def _as_it_travels(content: _Content, page: PageFormat, mode: PageMode) -> bytes:
-    return convert(content.pixels(), page, mode.width, mode.resolution, mode.max_rows)
+def _as_it_travels(content: _Content, page: PageFormat, mode: PageMode, header: HeaderLine | None) -> bytes:
+    pixels = content.pixels()
+
+    def render(max_rows: int | None) -> bytes:
+        return convert(pixels, page, mode.width, mode.resolution, max_rows)
+
+    if header is None:
+        return render(mode.max_rows)
+    return with_header(header, mode.width, mode.resolution, mode.max_rows, render)
 
 
 # --- opening, and remembering -------------------------------------------------------------------------------

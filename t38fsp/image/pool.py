@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 
 from t38fsp.image.errors import DocumentError, ImageError, ImageWorkerError, StoreError
+from t38fsp.image.header import HeaderLine
 from t38fsp.image.wire import LENGTHS, Reply, Request, format_of, mode_fields, pack
 from t38fsp.t30.vocabulary import PageFormat, PageMode, PageQuality
 
@@ -82,13 +83,16 @@ class ImagePool:
         reply, _ = await self._run({"job": "inspect", "path": os.fspath(path)}, limit=self._limit_for(path))
         return [format_of(fields) for fields in reply["formats"]]
 
-    async def encode_page(self, path: StrPath, index: int, mode: PageMode) -> bytes:
+    async def encode_page(
+        self, path: StrPath, index: int, mode: PageMode, header: HeaderLine | None = None
+    ) -> bytes:
         """See :func:`t38fsp.image.document.encode_page`; raises DocumentError, ImageWorkerError."""
         request: Request = {
             "job": "encode",
             "path": os.fspath(path),
             "index": index,
             "mode": mode_fields(mode),
+            "header": header,
         }
         _, data = await self._run(request)
         return data

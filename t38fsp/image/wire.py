@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Sequence
 from typing import TypedDict
 
 from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode, PageQuality, Resolution
@@ -31,6 +32,8 @@ class Request(TypedDict, total=False):
     index: int
     mode: ModeFields
     total: int
+    header: Sequence[str] | None
+    """Left, middle and right."""
 
 
 class Reply(TypedDict, total=False):

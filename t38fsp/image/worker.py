@@ -14,6 +14,7 @@ from typing import BinaryIO
 from t38fsp.image.compare import differing_pages
 from t38fsp.image.document import encode_page, inspect
 from t38fsp.image.errors import DocumentError, ImageError, StoreError
+from t38fsp.image.header import HeaderLine
 from t38fsp.image.store import append_page, finish
 from t38fsp.image.wire import LENGTHS, Reply, Request, format_fields, mode_of, pack, quality_fields
 
@@ -28,7 +29,7 @@ def perform(request: Request, data: bytes) -> tuple[Reply, bytes]:
         case "inspect":
             return {"formats": [format_fields(page) for page in inspect(path)]}, b""
         case "encode":
-            return {}, encode_page(path, request["index"], mode_of(request["mode"]))
+            return {}, encode_page(path, request["index"], mode_of(request["mode"]), _header_of(request))
         case "store":
             return {"quality": quality_fields(append_page(path, data, mode_of(request["mode"])))}, b""
         case "finish":
@@ -38,6 +39,14 @@ def perform(request: Request, data: bytes) -> tuple[Reply, bytes]:
             return {"pages": differing_pages(path, request["other"])}, b""
         case unknown:
             raise ImageError(f"there is no job called {unknown}")
+
+
+def _header_of(request: Request) -> HeaderLine | None:
+    parts = request.get("header")
+    if parts is None:
+        return None
+    left, middle, right = parts
+    return left, middle, right
 
 
 def serve(source: BinaryIO, sink: BinaryIO) -> None:

@@ -17,9 +17,12 @@ from t38fsp.call.receiving import ReceivingCall
 from t38fsp.call.sending import SendingCall
 from t38fsp.engine.engine import FaxEngine
 from t38fsp.events import Connected, Dialing, FaxEvent, Finished, Identified, PageDone, PageStarted, Ringing
+from t38fsp.header import Header
+from t38fsp.image.header import band_rows
 from t38fsp.jobs import Backend, CallSettings, EngineSettings, IncomingCall, ReceiveJob, SendJob
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
+from t38fsp.t30.vocabulary import Resolution
 from tests.peers import libtiff
 from tests.peers.pages import text_page, write_document
 from tests.peers.realtime import udp_socket
@@ -51,10 +54,19 @@ class Party:
             self._open = False
             await self.engine.close(drain)
 
-    def send(self, document: Path, to: Address, backend: Backend | None = None, **settings: object) -> int:
+    def send(
+        self,
+        document: Path,
+        to: Address,
+        backend: Backend | None = None,
+        header: Header | None = None,
+        **settings: object,
+    ) -> int:
         job = next(self._jobs)
         target = f"sip:+15550199@{to[0]}:{to[1]}"
-        what = SendJob(str(document), target, settings=CallSettings(**settings), backend=backend)
+        what = SendJob(
+            str(document), target, settings=CallSettings(**settings), backend=backend, header=header
+        )
         self.engine.send(job, what, self._observer(job))
         return job
 
@@ -300,6 +312,26 @@ async def test_a_refused_call_was_not_lost(start: Start, document: Path) -> None
     called.engine.refuse((await called.calls.get()).call)
     assert (await caller.result(job)).sip_status == 486
     assert called.gone.empty()
+
+
+# --- the header line ----------------------------------------------------------------------------------------
+
+
+async def test_a_header_line_above_each_page(start: Start, document: Path, tmp_path: Path) -> None:
+    called, caller = await start(accept_calls=True), await start()
+    file = tmp_path / "received.tif"
+    job = caller.send(document, called.address, header=Header(name="Accounts"), station_id="+15550100")
+    taken = await called.take(file)
+    await caller.expect(job, Connected)
+    caller.engine.proceed(job, True)
+    assert (await caller.result(job)).completed
+    assert (await called.result(taken)).completed
+    (sent,), (received,) = libtiff.pages(document), libtiff.pages(file)
+    lines = received.height - sent.height
+    assert lines in (0, band_rows(Resolution.R8_FINE))
+    below = (0, band_rows(Resolution.R8_FINE), 1728, received.height)
+    assert received.crop(below).tobytes() == sent.crop((0, below[1] - lines, 1728, sent.height)).tobytes()
+    assert received.tobytes() != sent.tobytes()
 
 
 # --- faults of ours -----------------------------------------------------------------------------------------

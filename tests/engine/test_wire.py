@@ -30,6 +30,7 @@ from t38fsp.engine.wire import (
     Started,
 )
 from t38fsp.events import Connected, Finished, RegistrationChanged
+from t38fsp.header import Header
 from t38fsp.jobs import Addressing, CallSettings, Resume, SendJob, Switch
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.status import FaxStatus
@@ -57,6 +58,9 @@ st.register_type_strategy(
     ),
 )
 st.register_type_strategy(Addressing, st.builds(Addressing, st.text("0123456789#*", max_size=20)))
+st.register_type_strategy(
+    Header, st.builds(Header, st.sampled_from(("{page}", "{date}|{name}|{to}")), st.text(max_size=20))
+)
 st.register_type_strategy(
     Resume,
     st.builds(

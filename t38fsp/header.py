@@ -1,0 +1,81 @@
+"""The line at the top of each page sent: when, by whom, to whom, and which page it is."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from string import Formatter
+
+FIELDS = ("date", "name", "number", "to", "page", "pages")
+
+STANDARD = "{date:%Y-%m-%d %H:%M}|{name} {number}|{to}  {page}/{pages}"
+
+_DATE_FORMAT = re.compile(r"([^%{}|\0\ud800-\udfff]|%-?[A-Za-z%])*")
+"""Of strftime, but for widths."""
+
+_LONGEST = 200
+"""Characters; a line holds 134."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the line says; ``template`` has ``|`` between what goes to the left, the middle and the right.
+
+    Its fields are ``{date}``, the local time at which the call began, also with a format as in
+    ``{date:%d.%m.%Y %H:%M}``; ``{name}``; ``{number}``, our station id; ``{to}``, the number called;
+    ``{page}`` and ``{pages}``, the number of the page and how many there are. Raises ValueError for another
+    field, a format of another field, more than three parts or more than 200 characters.
+    """
+
+    template: str = STANDARD
+    name: str = ""
+    """Who sends."""
+
+    def __post_init__(self) -> None:
+        if len(self.template) > _LONGEST or self.template.count("|") > 2:
+            raise ValueError(
+                f"a header has at most {_LONGEST} characters, and two | between left, middle and right"
+            )
+        try:
+            parts = list(Formatter().parse(self.template))
+        except ValueError as error:
+            raise ValueError(f"the header {self.template!r} cannot be read: {error}") from error
+        for _, field, form, conversion in parts:
+            if field is not None and (field not in FIELDS or conversion or (form and field != "date")):
+                known = ", ".join(f"{{{name}}}" for name in FIELDS)
+                raise ValueError(f"a header has no field {{{field}}} like that; it has {known}")
+            if form and not _DATE_FORMAT.fullmatch(form):
+                raise ValueError(
+                    f"{form!r} is no format of a date for a header: use %Y, %m, %d, %H, %M and the like"
+                )
+
+    def of_call(self, date: datetime, number: str, to: str, pages: int) -> CallHeader:
+        return CallHeader(self, date, number, to, pages)
+
+
+@dataclass(frozen=True, slots=True)
+class CallHeader:
+    """The header of one call; all but the number of the page is the same throughout."""
+
+    header: Header
+    date: datetime
+    number: str
+    to: str
+    pages: int
+
+    def line(self, page: int) -> tuple[str, str, str]:
+        """Left, middle and right of the line on page ``page`` (from 1)."""
+        texts = [
+            part.format(
+                date=self.date,
+                name=self.header.name,
+                number=self.number,
+                to=self.to,
+                page=page,
+                pages=self.pages,
+            ).strip()
+            for part in self.header.template.split("|")
+        ]
+        left, middle, right = [*texts, "", ""][:3]
+        return left, middle, right
