@@ -81,7 +81,7 @@ class Shared:
 
     async def engine(self, name: str, max_incoming: int = 4) -> Party:
         party = Party(
-            lambda on_event: RemoteLine(
+            lambda on_event, on_registration: RemoteLine(
                 on_event,
                 path=self.path,
                 name=name,
