@@ -46,15 +46,29 @@ def _context(protocol: int, settings: TlsSettings) -> ssl.SSLContext:
         try:
             context.load_verify_locations(settings.authorities)
         except (OSError, ssl.SSLError) as error:
-            raise TlsError(f"no CA certificates can be read from {settings.authorities}: {error}") from error
+            why = "there is none in it" if isinstance(error, ssl.SSLError) else error.strerror
+            raise TlsError(f"no CA certificates can be read from {settings.authorities}: {why}") from error
     if settings.certificate is not None:
         try:
             # Without any password OpenSSL would ask the terminal for one.
             context.load_cert_chain(settings.certificate, settings.key, settings.key_password or "")
         except (OSError, ssl.SSLError, ValueError) as error:
             files = settings.certificate + (f" with the key {settings.key}" if settings.key else "")
-            raise TlsError(f"the certificate {files} cannot be used: {error}") from error
+            raise TlsError(
+                f"the certificate {files} cannot be used: {_why_useless(error, settings)}"
+            ) from error
     return context
+
+
+def _why_useless(error: Exception, settings: TlsSettings) -> str:
+    """OpenSSL itself says little of a certificate or key that it does not take."""
+    if not isinstance(error, ssl.SSLError):
+        return getattr(error, "strerror", None) or str(error)
+    if error.reason == "KEY_VALUES_MISMATCH":
+        return "the key is not that of the certificate"
+    if settings.key_password is None:
+        return "a file is not PEM, lacks the key, or has a key with a password that is not given"
+    return "a file is not PEM, lacks the key, or has a key with another password"
 
 
 def check_name(certificate: Mapping[str, object], name: str) -> None:

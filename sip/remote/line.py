@@ -77,6 +77,7 @@ class RemoteLine:
         self._peers: frozenset[str] = frozenset()
         self._writer: asyncio.StreamWriter | None = None
         self._settled = asyncio.Event()
+        self._why = ""
         self._advertised: dict[AddressFamily, str] = {}
 
     async def start(self) -> None:
@@ -91,7 +92,9 @@ class RemoteLine:
             return
         self._task.cancel()
         if self._task in done:
-            raise SignallingError(f"no signalling process serves {self._path}; start one")
+            raise SignallingError(
+                f"no signalling process serves {self._path} for us ({self._why}); start one, as the same user"
+            )
         raise SignallingError(f"the signalling process at {self._path} does not answer; look at its log")
 
     async def close(self, limit: float = 5.0) -> None:
@@ -197,8 +200,9 @@ class RemoteLine:
         while True:
             try:
                 reader, self._writer = await asyncio.open_unix_connection(self._path)
-            except OSError:
+            except OSError as error:
                 if not self._welcomed.done():
+                    self._why = error.strerror or str(error)
                     return
             else:
                 self._write(self._hello)

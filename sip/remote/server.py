@@ -353,7 +353,8 @@ def _bind(path: str) -> socket.socket:
     except OSError as error:
         sock.close()
         in_use = error.errno == errno.EADDRINUSE
-        why = "another process serves it; choose another path" if in_use else error.strerror
+        taken = "another process serves it; choose another path"
+        why = taken if in_use else error.strerror or str(error)
         raise SocketError(f"the socket {path} cannot be had: {why}") from error
     return sock
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +18,13 @@ from t38fsp.callers import allowing
 from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.cli.options import listen_at
 from t38fsp.cli.report import print_line
-from t38fsp.configuration import Configuration, ConfigurationError, own_end, usual_places
+from t38fsp.configuration import (
+    FILE_VARIABLE,
+    Configuration,
+    ConfigurationError,
+    own_end,
+    usual_places,
+)
 from t38fsp.engine.lines import signalling_for
 from t38fsp.jobs import EngineSettings
 
@@ -48,6 +55,7 @@ def run(config: Path | None, socket: Path | None, listen: str | None, allow: tup
 
 def _our_end(config: Path | None) -> EngineSettings:
     """As the file tells, if there is one. Raises ConfigurationError."""
-    if config is None and not any(place.exists() for place in usual_places()):
+    named = config is not None or os.environ.get(FILE_VARIABLE)
+    if not named and not any(place.exists() for place in usual_places()):
         return own_end().settings
     return Configuration.find(config).engine

@@ -89,7 +89,10 @@ async def test_two_receivers_and_a_sender_have_one_address(tmp_path: Path) -> No
 def test_without_a_signalling_process_nothing_starts(run: Run) -> None:
     result = run("receive", "--output", "faxes", "--route", "office")
     assert result.exit_code == 1
-    assert result.stderr == "t38fsp: no signalling process serves sip.sock; start one\n"
+    assert result.stderr == (
+        "t38fsp: no signalling process serves sip.sock for us (No such file or directory); "
+        "start one, as the same user\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -119,6 +122,19 @@ def test_a_socket_must_be_named(run: Run, tmp_path: Path) -> None:
         2,
         "t38fsp: no socket is named; give its path, or set signalling in the file\n",
     )
-    missing = run("signalling", "no/such/folder/sip.sock")
-    assert missing.exit_code == 1
-    assert missing.stderr.startswith("t38fsp: the socket no/such/folder/sip.sock cannot be had")
+    for path, why in (
+        ("no/folder/sip.sock", "No such file or directory"),
+        ("s" * 200, "AF_UNIX path too long"),
+    ):
+        missing = run("signalling", path, "--listen", "127.0.0.1:0")
+        assert missing.exit_code == 1
+        assert missing.stderr == f"t38fsp: the socket {path} cannot be had: {why}\n"
+
+
+def test_a_file_that_is_named_and_missing_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("T38FSP_CONFIG", "none.toml")
+    result = run("signalling", "sip.sock")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "t38fsp: none.toml cannot be read: No such file or directory\n",
+    )
