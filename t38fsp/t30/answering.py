@@ -26,6 +26,9 @@ _REPEAT_LIMIT = 6
 """The same answer again, to CRP or to a repeated command; a transmitter asks three times."""
 
 
+_PREAMBLE_HEARD = 0.6
+"""A V.21 carrier that was up for so many seconds had the preamble of a modem."""
+
 _REFUSAL_LIMIT = 3
 """Wrong passwords in one call."""
 
@@ -70,6 +73,8 @@ class Answering(Session):
         self._image_since_answer = False
         self._refusals = 0
         self._two_receivers = False
+        self._agreed_pace = True
+        """By the DCS there are modems."""
 
     def limit_rate(self, bit_rate: int) -> None:
         """Before the start: no modem above ``bit_rate`` (bit/s, 2400 or more), in our DIS and after."""
@@ -83,7 +88,7 @@ class Answering(Session):
         """The far end may have become another: answer at the pace of modems, and offer nothing else."""
         self._now = now
         self._options = replace(self._options, internet_aware=False)
-        self._paced = True
+        self._agreed_pace = self._paced = True
 
     def start(self, now: float, *, ced: bool = True) -> None:
         """The call is answered: CED for 3 s if wanted, then DIS every T4 for T1."""
@@ -187,7 +192,7 @@ class Answering(Session):
             self._end(T30Error.INCOMPATIBLE, "its DCS asks for what our DIS does not offer")
             return
         self._choice = choice
-        self._paced = choice.paced
+        self._agreed_pace = self._paced = choice.paced
         self._command = None
         self._block = BlockCollector(choice.frame_size)
         self._judge = TrainingJudge(choice.modem)
@@ -223,6 +228,10 @@ class Answering(Session):
             self._end(T30Error.TRAINING_FAILED)
             return
         self._await_dcs((FCF.FTT, b""))
+
+    def _follow_pace(self) -> None:
+        """A command at the pace of a modem is answered so: who says it does not listen before it is over."""
+        self._paced = self._agreed_pace or self._now - self._carrier_began > _PREAMBLE_HEARD
 
     # --- answers ------------------------------------------------------------------------------------------
 

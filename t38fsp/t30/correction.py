@@ -24,6 +24,10 @@ _PROBE = 16
 """Frames of the first block without the pace of a modem: its answer tells what the path takes."""
 
 
+_MANY = 8
+"""Frames. Whoever loses most of so many is overrun: a gateway after all, or a path that is no better."""
+
+
 class Correction(Negotiation):
     """A transmitter that can get a page across in blocks."""
 
@@ -96,18 +100,21 @@ class Correction(Negotiation):
     def _block_confirmed(self, frame: Frame) -> None:
         """MCF, PIP or RTP; of the last block it confirms the page. Within a page nobody trains again."""
         self._stop(Timer.T5)
-        self._tell_of_turn(())
+        self._weigh_turn(())
         data = self._supply.get(self._index, self._choice.mode)
         if self._following is None and data is not None:
             self._send_block(data, self._block.block.end, self._block.number + 1)
         else:
             self._page_confirmed(frame.fcf)
 
-    def _tell_of_turn(self, flagged: Collection[int]) -> None:
+    def _weigh_turn(self, flagged: Collection[int]) -> None:
         if self._paced:
             return
         sent = self._block.on_line
         missing = len(set(flagged).intersection(sent))
+        if len(sent) >= _MANY and missing > len(sent) / 2:
+            self._keep_pace("most of a block was lost")
+            return
         stored = not missing and self._following is not None
         burst = self._sent_at - self._image_began
         self._emit(TurnTaken(self._turn, burst, len(sent), missing, stored))
@@ -121,7 +128,7 @@ class Correction(Negotiation):
         except FrameError:
             return
         self._stop(Timer.T5)
-        self._tell_of_turn(flagged)
+        self._weigh_turn(flagged)
         enough = not self._block.requested(flagged)
         self._whole_blocks = self._block.whole
         if not enough:

@@ -293,7 +293,7 @@ class Receiver(Answering):
         if modem is None:
             return
         self._choice = self._choice.at(modem)
-        self._paced = True
+        self._agreed_pace = self._paced = True
         if self._record is not None:
             self._record.mode = self._choice.mode
         self._emit(Negotiated(self._choice.mode, modem))
@@ -302,6 +302,7 @@ class Receiver(Answering):
     # --- the line and the time ----------------------------------------------------------------------------
 
     def _frame(self, frame: Frame) -> None:
+        self._follow_pace()
         handler = _COMMANDS.get((self._state, frame.fcf))
         if handler is not None:
             handler(self, frame)

@@ -181,7 +181,6 @@ def test_a_far_end_that_is_overrun_gets_the_rest_of_the_page_at_a_rate(octets: i
     assert {mode.bit_rate for mode in link.store.modes.values()} == {14400}
 
 
-@dataclass
 class LosesAllImages(Damage):
     """No frame of an image that goes faster than a modem arrives; commands do."""
 
@@ -189,8 +188,30 @@ class LosesAllImages(Damage):
         return isinstance(burst, HdlcBurst) and burst.modem is not Modem.V21 and not burst.paced
 
 
-def test_the_fourth_request_in_a_row_ends_it() -> None:
+def test_the_loss_of_most_of_a_block_ends_it() -> None:
     link = call(pages=(FINE,), damage=LosesAllImages())
+    assert_delivered(link, 1)
+    assert link.said(link.transmitter) == ["DCS", "PPS", "CTC", "PPS", "PPS", "DCN"]
+    assert image_paces(link) == [False, True, True]
+    assert warnings(link) == ["most of a block was lost, so the fax goes on at the pace of a modem"]
+
+
+class LosesFrameZero(Damage):
+    """The first frame of a block never arrives without the pace of a modem."""
+
+    def __init__(self) -> None:
+        self._paced = False
+
+    def loses_burst(self, sender: Machine, burst: Burst) -> bool:
+        self._paced = not isinstance(burst, HdlcBurst) or burst.paced
+        return False
+
+    def loses_frame(self, sender: Machine, modem: Modem, frame: bytes) -> bool:
+        return not self._paced and modem is not Modem.V21 and frame[2:4] == b"\x60\x00"
+
+
+def test_the_fourth_request_in_a_row_ends_it() -> None:
+    link = call(pages=(FINE,), damage=LosesFrameZero())
     assert_delivered(link, 1)
     assert link.said(link.receiver).count("PPR") == 4
     assert image_paces(link) == [False] * 4 + [True, True]
