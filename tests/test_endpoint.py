@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from sip.line import TlsSettings
+from t38fsp.callers import Incoming
 from t38fsp.configuration import Configuration, ConfigurationError, own_end
+from t38fsp.endpoint import Endpoint, Tls
 from t38fsp.jobs import EngineSettings, Limits
 from t38fsp.provider import FaxProvider
 from tests.sip.certificates import Authority
@@ -165,6 +170,57 @@ def test_settings_that_do_not_go_together(tmp_path: Path, text: str, sentence: s
         read(tmp_path, text)
     (told,) = caught.value.sentences
     assert told.startswith(f"{tmp_path / 't38fsp.toml'}: {sentence}")
+
+
+def toml(value: object) -> str:
+    """A value as it stands in a file."""
+    match value:
+        case list():
+            return f"[{', '.join(map(toml, value))}]"
+        case dict():
+            return f"{{{', '.join(f'{key} = {toml(each)}' for key, each in value.items())}}}"
+        case float():
+            return repr(value)
+        case _:
+            return json.dumps(value)
+
+
+PLAIN = (
+    st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats()
+    | st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\x7f"))
+)
+KEYS = st.sampled_from(
+    [
+        *Endpoint.model_fields,
+        *Tls.model_fields,
+        *Incoming.model_fields,
+        "user",
+        "password_file",
+        "routes",
+        "x",
+    ]
+)
+VALUES = st.recursive(
+    PLAIN, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=8
+)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(KEYS, VALUES, max_size=5))
+def test_whatever_stands_in_the_file_is_our_end_or_sentences(
+    tmp_path: Path, content: dict[str, object]
+) -> None:
+    text = "".join(f"{key} = {toml(value)}\n" for key, value in content.items())
+    wrong: tuple[str, ...] = ()
+    try:
+        configuration = read(tmp_path, text)
+        assert isinstance(configuration.engine, EngineSettings)
+        wrong = tuple(configuration.check())
+    except ConfigurationError as error:
+        wrong = error.sentences
+    assert all(sentence and "\n" not in sentence for sentence in wrong)
 
 
 async def test_the_provider_listens_where_the_file_says_unless_it_is_told_otherwise(tmp_path: Path) -> None:
