@@ -34,6 +34,7 @@ from t38fsp.status import FaxStatus
 from tests.engine.test_engine import HOST, Party
 from tests.peers.libtiff import assert_same_pages
 from tests.peers.pages import text_page, write_document
+from tests.sip.signalling import signalling
 
 
 class FakeLine:
@@ -260,3 +261,29 @@ async def test_no_more_calls_come_in_than_the_settings_say(document: Path, limit
     finally:
         await us.close()
         await them.close()
+
+
+@pytest.mark.parametrize("allowed", [(), ANSWERERS[:1]], ids=["none", "one"])
+async def test_a_signalling_process_that_allows_other_answerers(
+    document: Path, tmp_path: Path, allowed: tuple[str, ...]
+) -> None:
+    """With none the calls cannot begin, with one they end at the switch; both sides know why."""
+    them = Party(accept_calls=True)
+    them.address = await them.engine.start()
+    async with signalling(tmp_path, allowed) as process:
+        us = Party(accept_calls=True, signalling=process.path)
+        await us.engine.start()
+        try:
+            going = us.send(document, them.address)
+            if allowed:
+                await them.take(tmp_path / "there.tif")
+                await us.expect(going, Connected)
+                us.engine.proceed(going, True)
+            them.send(document, process.address)
+            for job in (going, await us.take(tmp_path / "here.tif")):
+                result = await us.result(job)
+                assert (result.status, result.retry) == (FaxStatus.FATAL_ERROR, False)
+                assert "may not answer offers in the other process" in result.reason
+        finally:
+            await us.close()
+            await them.close()
