@@ -1,0 +1,77 @@
+"""What a command uses: the command line over the environment over the file over the default."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from t38fsp.cli.options import Given, choose
+from t38fsp.jobs import Backend, EngineSettings, Switch
+
+FILE = """
+listen = "192.0.2.1:5070"
+tls_listen = "192.0.2.1:5071"
+signalling = "of-file.sock"
+
+[tls]
+certificate = "ours.pem"
+key = "ours.pem"
+
+[routes.office]
+peer = "trunk.example"
+switch = "either"
+"""
+
+
+@pytest.fixture(autouse=True)
+def _environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("T38FSP_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("t38fsp.configuration.client_context", lambda settings: None)
+    (tmp_path / "t38fsp.toml").write_text(FILE)
+
+
+def engine(port: int = 5060, **given: object) -> EngineSettings:
+    """Of a command whose default port is this, 0 for send."""
+    return choose(Given(**{"route": "office", "config": None, **given}), port=port).engine
+
+
+def test_an_address_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert engine(route=None).listen == ("0.0.0.0", 5060)
+    assert engine(0, route=None).listen == ("0.0.0.0", 0)
+    assert engine().listen == ("192.0.2.1", 5070)
+    assert engine().tls_listen == ("192.0.2.1", 5071)
+    # Who sends takes the address, and leaves the ports to who receives.
+    assert (engine(0).listen, engine(0).tls_listen) == (("192.0.2.1", 0), None)
+    monkeypatch.setenv("T38FSP_LISTEN", "192.0.2.2:5080")
+    assert engine().listen == engine(route=None).listen == ("192.0.2.2", 5080)
+    assert engine(listen="192.0.2.3:5090").listen == engine(0, listen="192.0.2.3:5090").listen
+    assert engine(listen="192.0.2.3:5090").listen == ("192.0.2.3", 5090)
+
+
+def test_the_address_of_a_signalling_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert engine(route=None).signalling is None
+    assert engine().signalling == "of-file.sock"
+    monkeypatch.setenv("T38FSP_SIGNALLING", "of-environment.sock")
+    assert engine().signalling == engine(route=None).signalling == "of-environment.sock"
+    assert engine(signalling=Path("given.sock")).signalling == "given.sock"
+    # An address that is given is one of our own.
+    assert engine(listen="192.0.2.3:5090").signalling is None
+
+
+def test_settings_of_the_route(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("t38fsp.routes.find_spec", lambda name: name)
+
+    def chosen(**settings: object) -> tuple[Switch, Backend | None]:
+        route = choose(Given("office", None, settings=settings), port=0).route
+        return route.switch, route.backend
+
+    assert chosen() == (Switch.EITHER, None)
+    monkeypatch.setenv("T38FSP_SWITCH", "caller")
+    monkeypatch.setenv("T38FSP_BACKEND", "own")
+    assert chosen() == chosen(switch=None, backend=None) == (Switch.CALLER, Backend.OWN)
+    assert chosen(switch=Switch.CALLEE, backend=Backend.PJSUA2) == (Switch.CALLEE, Backend.PJSUA2)
