@@ -9,8 +9,9 @@ frames were missing behind all the copies::
     late                       what has passed in burst and delay together
     frames missing             at most half, and at most the share that got through
 
-Packets leave in groups, one each 5 ms, and a group never sooner than half a step behind the one before: a
-late sender does not catch up in one heap, and the timer that serves all calls does not ring for each packet.
+Packets leave in groups, one each 5 ms, lest the timer that serves all calls ring for each packet. A sender
+that is late does not catch up: the rest of the burst is late too, and what was planned already keeps half of
+the distance between groups.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ _LEAST_SHARE = 1 / 16
 _STEP = 1 / 8
 _MARGIN = 1.25
 _TICK = 0.005
+_GROUP = 16
+"""Packets that leave together at most: other calls have to be served between them."""
 _IFP_OVERHEAD = 6
 """Octets of a packet beside its data: of one field 5, and 1 for the end of the frame."""
 _LEAST_CHUNK = 32
@@ -112,19 +115,20 @@ class UnpacedPlanner:
         self._size = max(roomy - _IFP_OVERHEAD, min(most - _IFP_OVERHEAD, _LEAST_CHUNK))
         self._copies = copies
         self._max_datagram = max_datagram
+        self.now = 0.0
+        """Kept up to date by whoever reads the steps of a plan."""
 
     def plan(self, burst: HdlcBurst, syntax: Syntax, start: float) -> Iterator[Step | Done]:
         """Steps of ``burst`` in order, Done last; nothing is due before ``start``."""
         control = burst.modem is Modem.V21
-        at, group = start, 0
-        due = earlier = start
+        at = due = start
         for ifp in self._packets(burst, syntax):
-            if (tick := int((at - start) / _TICK)) > group:
-                group, earlier, due = tick, due, start + tick * _TICK
-                yield Step(due, ifp, gap=(due - earlier) / 2, control=control)
-            else:
-                yield Step(due, ifp, control=control)
-            at += self._bits(ifp) / self._rate.rate
+            at = max(at, self.now)
+            gap = 0.0
+            if at >= due + _TICK:
+                due, gap = at, _TICK / 2
+            yield Step(due, ifp, gap=gap, control=control)
+            at += max(self._bits(ifp) / self._rate.rate, _TICK / _GROUP)
         yield Step(due, _indicator(Indicator.NO_SIGNAL), self._timing.copies, control=True)
         yield Done(due, Indicator.NO_SIGNAL)
 

@@ -244,6 +244,7 @@ class Terminal:
 
     def _advance(self, now: float) -> None:
         """Plan up to ``lead`` ahead, burst after burst."""
+        self._unpaced.now = now
         while True:
             if self._steps is None:
                 if not self._bursts:

@@ -21,8 +21,9 @@ from t38fsp.t38.internet import (
     UnpacedPlanner,
 )
 from t38fsp.t38.mark import NAME, is_marked, mark_of, marked
+from t38fsp.t38.packet_queue import PacketQueue
 from t38fsp.t38.planner import Done, Step
-from t38fsp.t38.terminal import Terminal
+from t38fsp.t38.terminal import Packet, Terminal
 from t38fsp.t38.timing import Timing
 from tests.t38.line import Line
 
@@ -64,9 +65,9 @@ def test_packets_leave_in_groups_and_late_groups_do_not_run_into_each_other() ->
     assert rate.rate == MOST_RATE
     groups = [list(group) for _, group in itertools.groupby(plan(rate), key=lambda step: step.due)]
     assert max(map(len, groups)) <= 12
-    for before, group in itertools.pairwise(groups):
-        first, *others = group
-        assert first.gap == pytest.approx((first.due - before[0].due) / 2)
+    for before, (first, *others) in itertools.pairwise(groups):
+        assert first.due - before[0].due == pytest.approx(0.005, abs=0.001)
+        assert first.gap == 0.0025
         assert not any(step.gap for step in others)
 
 
@@ -92,6 +93,46 @@ def test_what_is_sent_is_heard_and_answered_at_once(max_datagram: int, loss: flo
     line.run(11.0)
     (answer,) = [when for when, signal in line.signals[0] if isinstance(signal, FrameReceived)]
     assert answer < 10.3
+
+
+class Call:
+    """A channel of the queue that all calls share."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self.terminal = terminal
+        self.sent = 0
+
+    def release(self, packet: Packet) -> bytes | None:
+        return self.terminal.release(packet)
+
+    def send(self, datagram: bytes) -> None:
+        self.sent += 1
+
+
+@pytest.mark.parametrize("max_datagram", [72, 1400])
+def test_a_stall_makes_no_heap_and_a_call_with_a_modem_goes_on_beside_it(max_datagram: int) -> None:
+    fast, slow = Terminal(max_datagram=max_datagram), Terminal()
+    for _ in range(5):
+        fast.rate_control.answered(0.1, 1.0, 0.0, stored=False)
+    assert fast.rate_control.rate == MOST_RATE
+    calls = [Call(fast), Call(slow)]
+    queue: PacketQueue[Packet] = PacketQueue()
+    for call, burst in zip(calls, (BLOCK, HdlcBurst(Modem.V17_14400, FRAMES)), strict=True):
+        call.terminal.send(burst, 0.0)
+    now, most = 0.0, 0
+    while not fast.take_sent():
+        for call in calls:
+            call.terminal.handle_deadline(now)
+            queue.push(call, call.terminal.take_packets())
+        before = calls[0].sent
+        for released in queue.release_due(now):
+            released.channel.send(released.datagram)
+        most = max(most, calls[0].sent - before)
+        now += 1.0 if now == 0.0 else 0.002  # the process was held up for a second
+        if now == pytest.approx(1.002):
+            assert calls[1].sent > 1
+    assert most <= 32  # two groups
+    assert now < 2.0
 
 
 def test_the_far_end_of_such_a_burst_tells_no_jitter() -> None:
