@@ -18,6 +18,7 @@ from t38fsp.t30.vocabulary import Resolution
 from tests.cli.commands import Running, port_of, t38fsp
 from tests.cli.test_refusals import Ended
 from tests.pages import make_document
+from tests.peers.kamailio import Kamailio
 
 Run = Callable[..., Ended]
 
@@ -84,6 +85,57 @@ async def test_two_receivers_and_a_sender_have_one_address(tmp_path: Path) -> No
         assert (last.status, last.output) == (0, "")
         assert "engine engine-2 is gone, with 0 calls" in last.progress
     assert not (tmp_path / "sip.sock").exists()
+
+
+@pytest.mark.full
+@pytest.mark.kamailio
+async def test_receivers_share_a_registration(tmp_path: Path) -> None:
+    """Kamailio is the trunk: it challenges, registers one contact, and sends two calls there."""
+    letter = tmp_path / "letter.tif"
+    make_document(letter, [(1728, Resolution.R8_STANDARD, 60, "lines")])
+    (tmp_path / "office.password").write_text("secret\n")
+    (tmp_path / "office.password").chmod(0o600)
+    (tmp_path / "kamailio").mkdir()
+    with Kamailio(tmp_path / "kamailio", users={"account": "secret"}, challenge_calls=True) as trunk:
+        account = f"""
+            user = "account"
+            password_file = "office.password"
+            address_of_record = "sip:account@{trunk.place}"
+        """
+        (tmp_path / "t38fsp.toml").write_text(
+            f"""{FILE.replace('"127.0.0.1"', f'"{trunk.place}"')}{account}registration = true
+            [routes.outside]
+            peer = "{trunk.place}"
+            {account}"""
+        )
+        async with AsyncExitStack() as stack:
+
+            async def start(*arguments: str | Path) -> Running:
+                return await stack.enter_async_context(t38fsp(*arguments))
+
+            owner = await start("signalling")
+            await owner.printed("listening on")
+            receivers = [
+                await start("receive", "--output", output, "--route", "office", "--count", "1")
+                for output in ("one", "two")
+            ]
+            for receiver in receivers:
+                await receiver.printed("registered at office")
+            assert await asyncio.to_thread(trunk.registered, "account")
+            there = ("--to", f"sip:account@{trunk.place}", "--route", "outside")
+            senders = [
+                # One with an address of its own, one from where the call comes to.
+                await start("send", letter, *there, "--listen", "127.0.0.1:0"),
+                await start("send", letter, *there),
+            ]
+            ended = await asyncio.gather(*(each.end() for each in (*senders, *receivers)))
+            assert [each.status for each in ended] == [0] * 4, ended
+            for output in ("one", "two"):
+                (received,) = (tmp_path / output).iterdir()
+                assert differing_pages(letter, received) == []
+            owner.process.send_signal(signal.SIGTERM)
+            assert (await owner.end()).status == 0
+            assert not await asyncio.to_thread(trunk.registered, "account")
 
 
 def test_without_a_signalling_process_nothing_starts(run: Run) -> None:
