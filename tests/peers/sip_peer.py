@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import queue
+import signal
 import socket
 import subprocess
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -81,6 +83,7 @@ class SippPeer:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 cwd=directory,
+                start_new_session=True,
             )
         except FileNotFoundError as error:
             raise SippError("sipp is not installed: install the Debian package sip-tester") from error
@@ -146,9 +149,9 @@ class SippPeer:
         return self._messages.read_text("utf-8", "replace") if self._messages.exists() else ""
 
     def stop(self) -> None:
-        """End the process if it still runs, and the event pipe."""
-        if self._process.poll() is None:
-            self._process.kill()
+        """End the process if it still runs, the shells that tell its events, and the event pipe."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         os.write(self._pipe, b"\0\n")
         self._reader.join()
