@@ -24,6 +24,7 @@ from t38fsp.address import caller_address, peer_address, target_uri
 from t38fsp.configuration import Configuration
 from t38fsp.engine.engine import FaxEngine
 from t38fsp.events import Connected, FaxEvent, Finished, RegistrationChanged
+from t38fsp.header import Header
 from t38fsp.jobs import Addressing, CallSettings, EngineSettings, IncomingCall, ReceiveJob, Resume, SendJob
 from t38fsp.results import FaxResult
 from t38fsp.routes import Route, common_backend
@@ -142,6 +143,7 @@ class FaxProvider:
         settings: CallSettings | None = None,
         resume: FaxResult | int | None = None,
         addressing: Addressing = _NOBODY_ELSE,
+        header: Header | bool | None = None,
         on_event: OnEvent | None = None,
         on_connected: OnConnected | None = None,
     ) -> FaxResult:
@@ -155,7 +157,8 @@ class FaxProvider:
         ``resume`` is the result of an earlier call that sent a part of the same document, or the number of
         the page to go on with: only the rest is sent. A page whose confirmation was lost is sent again.
         ``addressing`` is for machines that pass faxes on; those that do not get the fax without it, and a
-        warning is in the result.
+        warning is in the result. ``header`` is the line at the top of each page: a Header, true for the
+        standard one, false for none, None for what the route says, which is none unless it says otherwise.
 
         Raises AddressError for an unusable number, URI, ``via`` or ``caller``, LookupError for a route that
         the provider has not, and ValueError for a fax of which nothing is left to send, before anything is
@@ -170,6 +173,7 @@ class FaxProvider:
             settings=settings or job.settings,
             resume=_resume(resume),
             addressing=addressing,
+            header=job.header if header is None else _header(header),
         )
         return await self._run(
             lambda number, observer: self._engine.send(number, job, observer), on_event, on_connected
@@ -268,6 +272,12 @@ async def _answer(on_connected: OnConnected | None, dialog: DialogId) -> bool:
         return True
     answer = on_connected(dialog)
     return await answer if inspect.isawaitable(answer) else answer
+
+
+def _header(header: Header | bool) -> Header | None:
+    if isinstance(header, Header):
+        return header
+    return Header() if header else None
 
 
 def _resume(after: FaxResult | int | None) -> Resume:

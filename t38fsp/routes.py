@@ -24,6 +24,7 @@ from sip.line import LEAST_SESSION, LONGEST_SESSION, Credentials, Identity, Sess
 from sip.uri import Uri, parse_uri
 from t38fsp.address import AddressError, caller_address, host_and_port, number_or_sip_uri, peer_address
 from t38fsp.dialling import DialPlan, NumberFormat
+from t38fsp.header import STANDARD, Header
 from t38fsp.jobs import Backend, CallSettings, Registration, SendJob, Switch, Trunk
 from t38fsp.layers import Layered
 from t38fsp.t30.frames import encode_station_id
@@ -40,6 +41,18 @@ class Privacy(Enum):
 def _station_id(text: str) -> str:
     encode_station_id(text)
     return text
+
+
+def _template(value: object) -> object:
+    """``header``: a template, or whether to have the standard one. Variables of the environment are texts."""
+    known: dict[object, str | None] = {True: STANDARD, False: None, "true": STANDARD, "false": None}
+    if isinstance(value, bool | str) and value in known:
+        return known[value]
+    if isinstance(value, str):
+        Header(value)
+    elif value is not None:
+        raise ValueError(f"{value!r} is neither true, false nor a text with fields, as {STANDARD!r}")
+    return value
 
 
 def _one_line(text: str) -> str:
@@ -159,7 +172,7 @@ class Route(Layered):
     caller: Caller | None = None
     """URI of From; default the address of record."""
     caller_name: Line = ""
-    """Display name of From."""
+    """Display name of From, and the name in the header line."""
     asserted_identity: Caller | None = None
     """P-Asserted-Identity (RFC 3325), which only a trunk that trusts us takes."""
     preferred_identity: Caller | None = None
@@ -171,6 +184,8 @@ class Route(Layered):
     """Added to each INVITE."""
     station_id: Annotated[str, AfterValidator(_station_id)] = ""
     """Our TSI and CSI: up to 20 digits, spaces and +."""
+    header: Annotated[str | None, BeforeValidator(_template)] = None
+    """What the line at the top of each page says (``t38fsp.header``); none by default."""
     switch: Switch = Switch.CALLEE
     switch_wait: float = Field(default=10.0, ge=0.0, le=35.0)
     """Seconds until we ask for T.38, with switch = "either"."""
@@ -278,6 +293,7 @@ class Route(Layered):
             self.identity,
             None if self.session_expires is None else SessionTimers(self.session_expires),
             backend=self.backend,
+            header=None if self.header is None else Header(self.header, self.caller_name),
         )
 
     @property

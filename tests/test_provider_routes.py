@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from t38fsp.configuration import Configuration, ConfigurationError
+from t38fsp.events import Finished
+from t38fsp.header import Header
+from t38fsp.jobs import Observer, SendJob
 from t38fsp.provider import FaxProvider, IncomingFax
+from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from tests.peers.pages import text_page, write_document
 
@@ -38,6 +42,32 @@ async def next_call(provider: FaxProvider) -> IncomingFax:
         async for call in provider.calls():
             return call
     raise AssertionError("the provider was left")
+
+
+@pytest.mark.parametrize(
+    ("asked", "header"),
+    [
+        (None, Header("{page}", "Office")),
+        (True, Header()),
+        (False, None),
+        (Header("{to}", "us"), Header("{to}", "us")),
+    ],
+)
+async def test_the_header_line_is_what_is_asked_for_or_else_what_the_route_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: Header | bool | None, header: Header | None
+) -> None:
+    file = tmp_path / "t38fsp.toml"
+    file.write_text('[routes.office]\npeer = "127.0.0.1"\ncaller_name = "Office"\nheader = "{page}"\n')
+    jobs: list[SendJob] = []
+
+    def send(number: int, job: SendJob, observer: Observer) -> None:
+        jobs.append(job)
+        observer(Finished(FaxResult(FaxStatus.COMPLETED, "")))
+
+    async with FaxProvider(LOOPBACK, config=Configuration.read(file)) as provider:
+        monkeypatch.setattr(provider._engine, "send", send)
+        await provider.send("letter.tif", "100", route="office", header=asked)
+    assert [job.header for job in jobs] == [header]
 
 
 async def test_a_fax_goes_by_its_route(tmp_path: Path, document: Path) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sip.line import Credentials, Identity, SessionTimers
 from t38fsp.address import AddressError
 from t38fsp.configuration import Configuration, ConfigurationError, direct_route
+from t38fsp.header import STANDARD, Header
 from t38fsp.jobs import Backend, CallSettings, Registration, Switch, Trunk
 from t38fsp.routes import common_backend
 
@@ -281,6 +282,28 @@ def test_the_file_is_looked_for_in_this_order(tmp_path: Path, monkeypatch: pytes
     assert Configuration.find(home / "config.toml").names == ("home",)
 
 
+@pytest.mark.parametrize(
+    ("setting", "header"),
+    [
+        ("false", None),
+        ("true", Header(name="Accounts")),
+        ('"{date}|{page}"', Header("{date}|{page}", "Accounts")),
+    ],
+)
+def test_the_header_line(tmp_path: Path, setting: str, header: Header | None) -> None:
+    file = write(tmp_path, f'[routes.a]\npeer = "a.example"\ncaller_name = "Accounts"\nheader = {setting}\n')
+    assert Configuration.read(file).route("a").send_job("letter.tif", "100").header == header
+
+
+def test_the_header_line_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write(tmp_path, '[routes.a]\npeer = "a.example"\nheader = true\n')
+    monkeypatch.setenv("T38FSP_HEADER", "false")
+    assert Configuration.read(file).route("a").header is None
+    monkeypatch.setenv("T38FSP_HEADER", "{page}")
+    assert Configuration.read(file).route("a").header == "{page}"
+    assert Configuration.read(file).route("a", header=True).header == STANDARD
+
+
 # --- mistakes -----------------------------------------------------------------------------------------------
 
 
@@ -298,6 +321,8 @@ def test_the_file_is_looked_for_in_this_order(tmp_path: Path, monkeypatch: pytes
         ("ecm = 7", "ecm: 7 is neither true nor false"),
         ("station_id = 15550199", "station_id: 15550199 is not a text; put it into quotes"),
         ('station_id = "+1 555 0100 0100 0100 1"', "station_id: a station ID has at most 20 characters"),
+        ("header = 5", "header: 5 is neither true, false nor a text with fields"),
+        ('header = "{when}"', "header: a header has no field {when} like that; it has {date}, {name}"),
         ('proxy = "a b"', "proxy: 'a b' is no SIP peer: 'sip:a b' has a blank"),
         ('caller = "me"', "caller: 'me' is no caller"),
         ('registrar = "trunk"', "registrar: 'trunk' is not a SIP URI; write it as sip:number@host"),

@@ -53,6 +53,13 @@ SignallingSocket = Annotated[
 Correction = Annotated[
     bool | None, typer.Option("--ecm/--no-ecm", help="Error correction mode; on unless the route says no.")
 ]
+HeaderLine = Annotated[
+    bool | None,
+    typer.Option(
+        "--header/--no-header",
+        help="Line at the top of each page: date, sender, receiver, page; none unless the route says so.",
+    ),
+]
 RouteName = Annotated[
     str | None, typer.Option(help="Route of the configuration file; other options come before what it says.")
 ]
@@ -116,6 +123,7 @@ def send(
     station_id: Annotated[
         str | None, typer.Option(help="Our TSI: up to 20 characters, usually digits, spaces and +.")
     ] = None,
+    header: HeaderLine = None,
     resume_from: Annotated[
         int, typer.Option(min=1, help="Page to begin with, after a call that sent those before it.")
     ] = 1,
@@ -144,7 +152,7 @@ def send(
             caller,
             user,
             password_file,
-            _settings(switch, ecm, max_rate, station_id, backend),
+            _settings(switch, ecm, max_rate, station_id, backend) | {"header": header},
             listen=listen,
             signalling=signalling,
         )

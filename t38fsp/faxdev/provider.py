@@ -35,6 +35,7 @@ from t38fsp.faxdev.job import FaxJob, document_error
 from t38fsp.faxdev.last_error import SetLastError
 from t38fsp.faxdev.settings import FaxDevSettings
 from t38fsp.faxdev.structures import FAX_DEV_STATUS, FAX_RECEIVE, FAX_SEND, LINEMESSAGE
+from t38fsp.header import Header
 from t38fsp.jobs import EngineError, IncomingCall, ReceiveJob
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
@@ -213,7 +214,10 @@ class FaxServiceProvider:
         except AddressError as error:
             return self._over(job, FaxResult(FaxStatus.BAD_ADDRESS, str(error)))
         number = _station_id(FaxSend.CallerNumber or what.settings.station_id)
-        what = replace(what, settings=replace(what.settings, station_id=number))
+        header = what.header or (Header() if FaxSend.Branding else None)
+        if header is not None and FaxSend.CallerName:
+            header = replace(header, name=FaxSend.CallerName)
+        what = replace(what, settings=replace(what.settings, station_id=number), header=header)
 
         def verdict(dialog: DialogId) -> bool:
             if FaxSendCallback is None:

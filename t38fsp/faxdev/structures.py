@@ -19,7 +19,8 @@ class FAX_SEND:
     """What to send, and where. ``FileName`` is a TIFF Class F file.
 
     ``ReceiverNumber`` is a number or a SIP URI. ``CallerNumber`` becomes our TSI, of which 20 characters
-    travel; ``CallerName`` is not sent. ``Branding`` and ``CallHandle`` are reserved.
+    travel; ``Branding`` asks for the header line at the top of each page, which a
+    route may ask for, too; it names ``CallerName``. ``CallHandle`` is reserved.
     """
 
     FileName: str

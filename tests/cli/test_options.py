@@ -63,6 +63,13 @@ def test_the_address_of_a_signalling_process(monkeypatch: pytest.MonkeyPatch) ->
     assert engine(listen="192.0.2.3:5090").signalling is None
 
 
+@pytest.mark.parametrize(("given", "said"), [(True, True), (None, True), (False, False)])
+def test_the_header_line(monkeypatch: pytest.MonkeyPatch, given: bool | None, said: bool) -> None:
+    monkeypatch.setenv("T38FSP_HEADER", "true")
+    route = choose(Given("office", None, settings={"header": given}), port=0).route
+    assert (route.send_job("letter.tif", "1").header is not None) is said
+
+
 def test_settings_of_the_route(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("t38fsp.routes.find_spec", lambda name: name)
 

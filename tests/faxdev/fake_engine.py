@@ -73,7 +73,8 @@ class FakeEngine:
             self._on_gone(len(self._waiting))
             script = "completed"
         self._verdicts[job] = asyncio.get_running_loop().create_future()
-        self._run(job, self._play(job, script, observer, what.settings.station_id), observer)
+        sender = what.settings.station_id + (f" headed {what.header.name!r}" if what.header else "")
+        self._run(job, self._play(job, script, observer, sender), observer)
 
     def receive(self, job: int, what: ReceiveJob, observer: Observer) -> None:
         script = self._waiting[what.call]

@@ -88,7 +88,7 @@ class Service:
         self.line_callback(None, device, LINE_DEVSPECIFIC, 0, int(receive), int(send), 0)
 
     def send(
-        self, script: str, callback: PFAX_SEND_CALLBACK | None = None, *, device: int = 0, **fields: str
+        self, script: str, callback: PFAX_SEND_CALLBACK | None = None, *, device: int = 0, **fields: object
     ) -> Operation:
         """Send to the engine that plays ``script``; a number is dialled as it is."""
         number = script if script[:1] in "+0123456789T" else f"sip:{script}@peer.example"

@@ -85,6 +85,18 @@ def test_its_station_id_is_ours_unless_the_service_gives_one(service: Service) -
         service.provider.FaxDevEndJob(fax.handle)
 
 
+def test_its_header_line_has_the_name_of_the_caller(route: Route) -> None:
+    headed = route.model_copy(update={"header": "{name}", "caller_name": "Example Ltd"})
+    service = Service(FaxDevSettings(route=headed), Clock())
+    try:
+        for name, shown in (("", "Example Ltd"), ("Accounts", "Accounts")):
+            fax = service.send("completed", CallerName=name).wait()
+            assert f"headed {shown!r}" in service.provider.GetJobResult(fax.handle).reason
+            service.provider.FaxDevEndJob(fax.handle)
+    finally:
+        service.provider.FaxDevShutdown()
+
+
 @pytest.mark.parametrize(
     "others",
     [{"via": "gateway.example"}, {"caller": "sip:me@here.example"}, {"call": CallSettings(ecm=False)}],

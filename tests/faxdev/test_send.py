@@ -192,6 +192,19 @@ def test_the_caller_number_becomes_a_station_id(service: Service, number: str, s
     assert service.provider.GetJobResult(fax.handle).reason == f"completed as {station_id!r}"
 
 
+@pytest.mark.parametrize(
+    ("fields", "headed"),
+    [
+        ({"CallerName": "Accounts"}, ""),
+        ({"Branding": True, "CallerName": "Accounts"}, " headed 'Accounts'"),
+        ({"Branding": True}, " headed ''"),
+    ],
+)
+def test_branding_is_the_header_line(service: Service, fields: dict[str, object], headed: str) -> None:
+    fax = service.send("completed", **fields).wait()
+    assert service.provider.GetJobResult(fax.handle).reason == f"completed as {headed!r}"
+
+
 def test_a_line_in_use_is_unavailable_and_free_after_end_job(service: Service) -> None:
     first = service.send("dial-hold", device=1)
     service.wait_for_status(FS_DIALING)
