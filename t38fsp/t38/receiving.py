@@ -5,7 +5,8 @@ is waited for, and what came behind it is held back meanwhile. The wait is short
 whenever a packet comes after it was given up, the wait becomes as long as that packet would have needed.
 
 Parity strings of implementations in use are the XOR of the primaries alone; a reading of annex C puts a
-16-bit length before each primary. Repair recognises the latter.
+16-bit length before each primary. A group of which all packets came tells which it is; nothing is repaired
+before, as the wrong reading now and then makes a packet that never was.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ class UdptlReceiver:
         self._stray: tuple[int, bytes] | None = None  # candidate for the start of a new stream
         self._last = b""
         self._history: dict[int, bytes] | None = None  # primaries by number, once parity was seen
+        self._lengths_covered: bool | None = None  # by parity, once that is known
         self._run = 0  # packets in a row that did not come by themselves
 
     # --- in ----------------------------------------------------------------------------------------------
@@ -267,8 +269,12 @@ class UdptlReceiver:
         count = len(parity)
         if self._history is None or count * span > _PARITY_HISTORY:
             return restored
-        for m, string in enumerate(parity):
-            group = range(number + m - span * count, number, count)
+        groups = [range(number + m - span * count, number, count) for m in range(count)]
+        if self._lengths_covered is None:
+            self._learn(parity, groups, self._history)
+        if self._lengths_covered is None:
+            return restored
+        for string, group in zip(parity, groups, strict=True):
             missing = [n for n in group if n not in self._history]
             if len(missing) != 1 or missing[0] < expected or missing[0] in self._waiting:
                 continue
@@ -276,11 +282,20 @@ class UdptlReceiver:
             if group[0] <= zero and zero not in self._history:
                 continue  # perhaps there never was a 0000, and the group is another
             known = [self._history[n] for n in group if n in self._history]
-            ifp, padded = _repaired(string, known)
+            ifp, padded = _repaired(string, known, lengths_covered=self._lengths_covered)
             if ifp:
                 restored[missing[0]] = (ifp, padded)
                 self._history[missing[0]] = ifp
         return restored
+
+    def _learn(self, parity: tuple[bytes, ...], groups: list[range], history: dict[int, bytes]) -> None:
+        """See from groups of which every packet is there whether parity covers their lengths."""
+        for string, group in zip(parity, groups, strict=True):
+            known = [history[n] for n in group if n in history]
+            if 0 < len(known) == len(group):
+                plain, counted = _readings(known)
+                if (string.rstrip(b"\0") == plain) is not (string.rstrip(b"\0") == counted):
+                    self._lengths_covered = string.rstrip(b"\0") == counted
 
 
 def _known_copies(datagram: Datagram) -> int:
@@ -293,18 +308,25 @@ def _known_copies(datagram: Datagram) -> int:
 
 def _is_parity(string: bytes, primaries: list[bytes]) -> bool:
     """Whether this is the parity of just these; zero octets at the end tell nothing."""
+    return string.rstrip(b"\0") in _readings(primaries)
+
+
+def _readings(primaries: list[bytes]) -> tuple[bytes, bytes]:
+    """Parity of these, plain and with their lengths, without the zero octets at the end."""
     plain, counted = xor(primaries), xor([_counted(ifp) for ifp in primaries])
-    return string.rstrip(b"\0") in (plain.rstrip(b"\0"), counted.rstrip(b"\0"))
+    return plain.rstrip(b"\0"), counted.rstrip(b"\0")
 
 
 def _counted(ifp: bytes) -> bytes:
     return len(ifp).to_bytes(2, "big") + ifp
 
 
-def _repaired(string: bytes, known: list[bytes]) -> tuple[bytes, bool]:
-    """The one missing primary of a parity group, and whether zero octets may follow it."""
+def _repaired(string: bytes, known: list[bytes], *, lengths_covered: bool) -> tuple[bytes, bool]:
+    """The one missing primary of a parity group, and whether zero octets may follow it; empty if it fails."""
+    if not lengths_covered:
+        return xor([string, *known]), True
     counted = xor([string, *map(_counted, known)])
     length = int.from_bytes(counted[:2], "big")
-    if 0 < length <= len(string) - 2 and not counted[2 + length :].strip(b"\0"):
-        return counted[2 : 2 + length], False
-    return xor([string, *known]), True
+    if length > len(string) - 2 or counted[2 + length :].strip(b"\0"):
+        return b"", False
+    return counted[2 : 2 + length], False

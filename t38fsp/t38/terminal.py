@@ -94,6 +94,7 @@ class Terminal:
         self.counters = Counters()
         self._receiver = UdptlReceiver(self.counters)
         self._jitter = JitterMeter()
+        self._unread = False
         self._sender: UdptlSender | ParitySender
         if parity is None:
             if control_redundancy is None:
@@ -234,11 +235,14 @@ class Terminal:
                 )
             except IfpError:
                 self.counters.malformed += 1
+                self._unread = True
                 continue
             if delivery.arrived is not None and self._paced:
                 jitter = self._jitter.hear(packet, delivery.number, delivery.arrived)
                 self.counters.jitter = max(self.counters.jitter, jitter)
-            self.hear(packet, now, after_gap=delivery.after_gap)
+            # What cannot be read is lost.
+            self.hear(packet, now, after_gap=delivery.after_gap or self._unread)
+            self._unread = False
 
     # --- planning ----------------------------------------------------------------------------------------
 

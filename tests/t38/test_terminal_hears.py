@@ -148,6 +148,17 @@ def test_data_without_indicator_that_begin_in_mid_frame_are_bad() -> None:
     assert signals == [CarrierDetected(V21), FrameReceived(V21, DIS[2:], False), CarrierLost(V21)]
 
 
+def test_what_cannot_be_read_is_lost() -> None:
+    terminal = Terminal()
+    packets = [encode(packet, Syntax.Y1998) for packet in (PREAMBLE, *octets(CFR), FCS_OK_END)]
+    packets[2] = b"\xff\xff"
+    for number, packet in enumerate(packets):
+        terminal.receive(bytes(Datagram(number, packet)), 0.03 * number)
+    assert terminal.counters.malformed == 1
+    frames = [each for each in terminal.take_signals() if isinstance(each, FrameReceived)]
+    assert frames == [FrameReceived(V21, CFR[:1] + CFR[2:], False)]
+
+
 def test_only_the_frame_with_the_loss_is_bad() -> None:
     frames = [b"\xff\xc0\x60" + bytes((n,)) + bytes(200) for n in range(4)]
     packets: list[Packet | None] = [SHORT]

@@ -463,6 +463,24 @@ def test_parity_of_a_peer_that_counts_from_ffff_to_1(counted: bool, lost: int | 
     ]
 
 
+@pytest.mark.parametrize("span", [2, 3, 4])
+def test_parity_makes_no_packet_that_never_was(span: int) -> None:
+    """Packets of zeros between short ones fit either reading of parity."""
+    training = bytes.fromhex("d001e00035") + bytes(54)
+    short = [bytes.fromhex(octets) for octets in ("00", "d00170", "1e", "06")]
+    chance = random.Random(span)
+    primaries = [chance.choice([training, training, training[:20], *short]) for _ in range(400)]
+    sender = ParitySender(3, span, 1400)
+    datagrams = [sender.wrap(primary) for primary in primaries]
+    receiver = UdptlReceiver()
+    left = [datagram for n, datagram in enumerate(datagrams) if n < 20 or chance.random() > 0.15]
+    arrived = deliveries(receiver, left)
+    assert receiver.counters.recovered > 20
+    for each in arrived:
+        original = primaries[each.number]
+        assert each.ifp == original or (each.padded and each.ifp.rstrip(b"\0") == original.rstrip(b"\0"))
+
+
 def test_parity_beyond_what_is_kept_is_ignored() -> None:
     receiver = UdptlReceiver()
     numbers = (0, 1, 2, 6)
