@@ -12,35 +12,12 @@ from t38fsp.t38.ifp import DataPacket, Field, IndicatorPacket
 from t38fsp.t38.values import FieldType, Indicator
 from t38fsp.virtual.points import Gateway, Habits, Quirk
 from t38fsp.virtual.quirks.errors import check
+from t38fsp.virtual.quirks.ifp_fields import SPOILT, ends_burst, spoilt
 
 _SILENCE = IndicatorPacket(Indicator.NO_SIGNAL)
-_SPOILT = {
-    FieldType.HDLC_FCS_OK: FieldType.HDLC_FCS_BAD,
-    FieldType.HDLC_FCS_OK_SIG_END: FieldType.HDLC_FCS_BAD_SIG_END,
-}
-_BURST_ENDS = frozenset(
-    {
-        FieldType.HDLC_SIG_END,
-        FieldType.HDLC_FCS_OK_SIG_END,
-        FieldType.HDLC_FCS_BAD_SIG_END,
-        FieldType.T4_NON_ECM_SIG_END,
-    }
-)
 _RAW = frozenset({FieldType.T4_NON_ECM_DATA, FieldType.T4_NON_ECM_SIG_END})
 _TOLERANCE = 0.002
 """Seconds by which nobody's clock is to be judged."""
-
-
-def _spoilt(packet: DataPacket) -> DataPacket:
-    """The same, but each frame that ends in it is bad."""
-    fields = (Field(_SPOILT.get(field.type, field.type), field.data) for field in packet.fields)
-    return DataPacket(packet.type, tuple(fields))
-
-
-def _ends_burst(packet: ifp.Packet) -> bool:
-    if isinstance(packet, IndicatorPacket):
-        return packet.indicator.modem is None
-    return any(field.type in _BURST_ENDS for field in packet.fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +56,8 @@ class _Preamble(Quirk):
                 gateway.note(PreambleNeeded.name)
         if not self._spoils:
             return (packet,)
-        self._spoils = not any(field.type in _SPOILT for field in packet.fields)
-        return (_spoilt(packet),)
+        self._spoils = not any(field.type in SPOILT for field in packet.fields)
+        return (spoilt(packet),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +88,7 @@ class _Silence(Quirk):
             self._deaf = gateway.now - self._ended < self._seconds - _TOLERANCE
             if self._deaf:
                 gateway.note(SilenceNeeded.name)
-        elif _ends_burst(packet):
+        elif ends_burst(packet):
             self._ended = gateway.now if not self._deaf else self._ended
         return () if self._deaf else (packet,)
 
@@ -155,9 +132,9 @@ class _Carrier:
 
     def cut(self, packet: ifp.Packet, gateway: Gateway) -> Iterable[ifp.Packet]:
         indicator = isinstance(packet, IndicatorPacket)
-        if indicator or _ends_burst(packet):
+        if indicator or ends_burst(packet):
             cut = self._cut
-            self._since = gateway.now if indicator and not _ends_burst(packet) else None
+            self._since = gateway.now if indicator and not ends_burst(packet) else None
             self._cut = False
             return () if cut and not indicator else (packet,)
         if self._since is None:
@@ -244,7 +221,7 @@ class _FrameTail(Quirk):
             lost = packet == _SILENCE and gateway.now - self._since < self._seconds - _TOLERANCE
             if lost:
                 gateway.note(FrameTailNeeded.name)
-            before = (_spoilt(held) if lost else held,)
+            before = (spoilt(held) if lost else held,)
         if isinstance(packet, DataPacket) and any(
             field.type is FieldType.HDLC_FCS_OK_SIG_END for field in packet.fields
         ):
@@ -340,16 +317,16 @@ class _Modem(Quirk):
             self._spoils = True
             return ()
         self._octets += size
-        return (_spoilt(packet),) if self._ends_spoilt(packet) else (packet,)
+        return (spoilt(packet),) if self._ends_spoilt(packet) else (packet,)
 
     def _end(self, packet: DataPacket) -> Iterable[ifp.Packet]:
         if not self._ends_spoilt(packet):
             return (packet,)
-        return (_spoilt(packet),)
+        return (spoilt(packet),)
 
     def _ends_spoilt(self, packet: DataPacket) -> bool:
         """Whether the frame that ends here is spoilt; flags between frames can be played for any time."""
-        ends = any(field.type in _SPOILT for field in packet.fields)
+        ends = any(field.type in SPOILT for field in packet.fields)
         spoilt = ends and self._spoils
         if ends:
             self._spoils = False

@@ -1,0 +1,193 @@
+"""Quirks together, and with faults of the line: pages arrive, or the result says truly that they did not."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from t38fsp.audio.leg import Role
+from t38fsp.image import document
+from t38fsp.jobs import CallSettings, Switch
+from t38fsp.status import FaxStatus
+from t38fsp.virtual.network import Faults, GilbertElliott
+from t38fsp.virtual.points import Quirk
+from t38fsp.virtual.quirks import QUIRKS, QuirkError, check_combination, describe, parse_quirks
+from t38fsp.virtual.trial import Outcome, Trial
+from tests.call.harness import make_pages
+from tests.pages import make_document
+
+LONGEST = 1500.0
+"""Virtual seconds within which every such call is over."""
+
+HOPELESS = (
+    # Of three DCS two are in the wrong syntax, and the gateway hears the one between them badly.
+    {"syntax", "changed-dis"},
+    {"syntax", "deaf-to"},
+)
+"""Quirks that use up the three tries of T.30 together."""
+IMPATIENT = {"preamble-needed", "silence-needed", "frame-tail-needed", "strict-modem"}
+"""Quirks that go by the time at which a packet arrives, and so bear no jitter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    quirks: tuple[Quirk, ...]
+    role: Role
+    """Of the machine behind the gateway."""
+    ecm: bool
+
+    @property
+    def names(self) -> set[str]:
+        return {quirk.name for quirk in self.quirks}
+
+    def __str__(self) -> str:
+        return f"{','.join(map(describe, self.quirks))} {self.role.name} {'ECM' if self.ecm else 'no ECM'}"
+
+
+def fits(chosen: Sequence[str], role: Role) -> bool:
+    try:
+        check_combination([QUIRKS[name]() for name in chosen])
+    except QuirkError:
+        return False
+    return all(role in QUIRKS[name].roles for name in chosen)
+
+
+@st.composite
+def combinations(draw: st.DrawFn, survivable: bool = False) -> Combination:
+    role = draw(st.sampled_from(Role))
+    candidates = [name for name, kind in QUIRKS.items() if kind.survivable or not survivable]
+    candidates = [name for name in candidates if role in QUIRKS[name].roles]
+    some = st.lists(st.sampled_from(candidates), min_size=2, max_size=4, unique=True)
+    chosen = draw(some.filter(lambda those: fits(those, role)))
+    ecm = draw(st.booleans())
+    if survivable:
+        # Without ECM there is no RNR: a page has to be put away within three T4.
+        chosen = ["rnr=6" if name == "rnr" and not ecm else name for name in chosen]
+    return Combination(parse_quirks(",".join(chosen)), role, ecm)
+
+
+def share(most: float) -> st.SearchStrategy[float]:
+    return st.sampled_from((0.0, 0.0, most / 4, most))
+
+
+@st.composite
+def lines(draw: st.DrawFn) -> Faults:
+    """Any line whose datagrams are at most a second late."""
+    burst = draw(share(0.1))
+    begin = draw(st.none() | st.floats(0, 60))
+    return Faults(
+        delay=draw(st.sampled_from((0.0, 0.02, 0.2, 0.5))),
+        jitter=draw(st.sampled_from((0.0, 0.03, 0.3))),
+        loss=draw(share(0.2)),
+        bursts=GilbertElliott.of(burst, draw(st.sampled_from((2, 8)))) if burst else None,
+        duplication=draw(share(0.2)),
+        reordering=draw(share(0.1)),
+        drift=draw(st.sampled_from((0.0, 0.0001, -0.0001))),
+        dead=None if begin is None else (begin, begin + draw(st.sampled_from((0.5, 3.0, 30.0)))),
+    )
+
+
+@pytest.fixture(scope="module")
+def letter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("letter") / "letter.tif"
+    make_document(path, make_pages(2, rows=60))
+    return path
+
+
+def run(letter: Path, combination: Combination, faults: Faults, seed: int) -> Iterator[Outcome]:
+    """The outcome, while its file is there."""
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Trial(Path(folder), combination.quirks, faults, seed=seed)
+        transfer = trial.send if combination.role is Role.ANSWERING else trial.receive
+        yield transfer(letter, CallSettings(ecm=combination.ecm, switch=Switch.EITHER, t38_version=3))
+
+
+def held(outcome: Outcome) -> list[bytes]:
+    """Pixels of the pages that arrived."""
+    return [pixels for _, pixels in document.pages(outcome.file)] if outcome.file.exists() else []
+
+
+def check_delivered(letter: Path, combination: Combination, faults: Faults, seed: int) -> None:
+    for outcome in run(letter, combination, faults, seed):
+        assert outcome.result.status is FaxStatus.COMPLETED, f"{combination}: {outcome.result.reason}"
+        assert [page.confirmed for page in outcome.result.pages] == [True, True]
+        assert held(outcome) == [pixels for _, pixels in document.pages(letter)]
+
+
+def check_truth(letter: Path, combination: Combination, faults: Faults, seed: int) -> None:
+    """Nothing counts as confirmed that is not there, or is not what was sent."""
+    for outcome in run(letter, combination, faults, seed):
+        result = outcome.result
+        event(result.status.name)
+        assert outcome.seconds < LONGEST
+        arrived, sent = held(outcome), [pixels for _, pixels in document.pages(letter)]
+        assert result.completed is ([page.confirmed for page in result.pages] == [True, True])
+        assert result.pages_confirmed <= len(arrived) <= 2
+        if combination.role is Role.CALLING:
+            assert outcome.gateway.pages_confirmed <= result.pages_confirmed == len(arrived)
+        if combination.ecm:
+            assert arrived == sent[: len(arrived)]
+        if not result.completed:
+            assert result.reason
+
+
+@given(combinations(survivable=True), st.integers(0, 99))
+@settings(max_examples=60)
+def test_quirks_that_a_call_survives_it_survives_together(
+    letter: Path, combination: Combination, seed: int
+) -> None:
+    """On a good line every page arrives, whatever quirks come together."""
+    if not any(pair <= combination.names for pair in HOPELESS):
+        check_delivered(letter, combination, Faults(), seed)
+
+
+@pytest.mark.full
+@given(combinations(survivable=True), st.sampled_from((0.0, 0.1, 0.4)), st.integers(0, 99))
+@settings(max_examples=600)
+def test_also_on_a_line_that_delays_and_disturbs_their_order(
+    letter: Path, combination: Combination, delay: float, seed: int
+) -> None:
+    if any(pair <= combination.names for pair in HOPELESS):
+        return
+    # A BYE that overtakes the MCF has ended the call before it.
+    delay = 0.02 if "early-hang-up" in combination.names else delay
+    # What comes behind a jump in the numbers, but was sent before it, is lost.
+    steady = IMPATIENT | {"early-hang-up"} | (set() if combination.ecm else {"seq-jump"})
+    jitter = 0.0 if steady & combination.names else 0.05
+    faults = Faults(delay=delay, jitter=jitter, duplication=0.03, drift=0.00005)
+    check_delivered(letter, combination, faults, seed)
+
+
+@given(combinations(), lines(), st.integers(0, 99))
+@settings(max_examples=60)
+def test_any_quirks_and_any_line_end_in_a_true_result(
+    letter: Path, combination: Combination, faults: Faults, seed: int
+) -> None:
+    check_truth(letter, combination, faults, seed)
+
+
+@pytest.mark.full
+@given(combinations(), lines(), st.integers(0, 99))
+@settings(max_examples=1500)
+def test_many_quirks_and_many_lines(
+    letter: Path, combination: Combination, faults: Faults, seed: int
+) -> None:
+    check_truth(letter, combination, faults, seed)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("ecm", [True, False])
+def test_every_pair_of_quirks_on_a_good_line(letter: Path, role: Role, ecm: bool) -> None:
+    survivable = [name for name in QUIRKS if QUIRKS[name].survivable]
+    for pair in itertools.combinations(survivable, 2):
+        if fits(pair, role) and not any(hopeless <= set(pair) for hopeless in HOPELESS):
+            text = ",".join("rnr=6" if name == "rnr" and not ecm else name for name in pair)
+            check_delivered(letter, Combination(parse_quirks(text), role, ecm), Faults(), 1)
