@@ -145,6 +145,10 @@ class Resume:
         return None
 
 
+WHOLE = Resume()
+"""From the first page on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Addressing:
     """For machines that pass faxes on, where the far end says that it is one; up to 20 characters each.
@@ -160,6 +164,10 @@ class Addressing:
     def __post_init__(self) -> None:
         encode_station_id(self.sub_address, "sub-address")
         encode_station_id(self.sender_id, "sender identity")
+
+
+NOBODY_ELSE = Addressing()
+"""The fax is for the machine that is called."""
 
 
 class Backend(Enum):
@@ -190,8 +198,8 @@ class SendJob:
     identity: Identity = field(default_factory=Identity)
     session_timers: SessionTimers | None = None
     """None leaves it to the engine's line."""
-    resume: Resume = Resume()
-    addressing: Addressing = Addressing()
+    resume: Resume = WHOLE
+    addressing: Addressing = NOBODY_ELSE
     backend: Backend | None = None
     """The stack that places the call; None leaves it to the engine."""
     header: Header | None = None

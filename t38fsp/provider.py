@@ -25,11 +25,19 @@ from t38fsp.configuration import Configuration
 from t38fsp.engine.engine import FaxEngine
 from t38fsp.events import Connected, FaxEvent, Finished, RegistrationChanged
 from t38fsp.header import Header
-from t38fsp.jobs import Addressing, CallSettings, EngineSettings, IncomingCall, ReceiveJob, Resume, SendJob
+from t38fsp.jobs import (
+    NOBODY_ELSE,
+    WHOLE,
+    Addressing,
+    CallSettings,
+    EngineSettings,
+    IncomingCall,
+    ReceiveJob,
+    Resume,
+    SendJob,
+)
 from t38fsp.results import FaxResult
 from t38fsp.routes import Route, common_backend
-
-_NOBODY_ELSE = Addressing()
 
 OnEvent = Callable[[FaxEvent], None]
 OnConnected = Callable[[DialogId], bool | Awaitable[bool]]
@@ -142,7 +150,7 @@ class FaxProvider:
         credentials: Credentials | None = None,
         settings: CallSettings | None = None,
         resume: FaxResult | int | None = None,
-        addressing: Addressing = _NOBODY_ELSE,
+        addressing: Addressing = NOBODY_ELSE,
         header: Header | bool | None = None,
         on_event: OnEvent | None = None,
         on_connected: OnConnected | None = None,
@@ -282,5 +290,5 @@ def _header(header: Header | bool) -> Header | None:
 
 def _resume(after: FaxResult | int | None) -> Resume:
     if after is None:
-        return Resume()
+        return WHOLE
     return Resume(after) if isinstance(after, int) else Resume.after(after)

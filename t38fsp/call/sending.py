@@ -12,7 +12,7 @@ from t38fsp.call.environment import CallEnvironment
 from t38fsp.call.faxcall import FaxCall, Phase, Timer
 from t38fsp.call.media import audio_offer, image_offer
 from t38fsp.call.record import CallRecord
-from t38fsp.jobs import Addressing, CallSettings, Resume, Switch
+from t38fsp.jobs import NOBODY_ELSE, WHOLE, Addressing, CallSettings, Resume, Switch
 from t38fsp.t30.options import TransmitOptions
 from t38fsp.t30.outputs import Output, PageWanted
 from t38fsp.t30.transmitter import Transmitter
@@ -50,8 +50,8 @@ class SendingCall(FaxCall):
         settings: CallSettings,
         environment: CallEnvironment,
         *,
-        resume: Resume = Resume(),  # noqa: B008
-        addressing: Addressing = Addressing(),  # noqa: B008
+        resume: Resume = WHOLE,
+        addressing: Addressing = NOBODY_ELSE,
     ) -> None:
         options = TransmitOptions(
             station_id=settings.station_id,

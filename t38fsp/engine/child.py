@@ -38,7 +38,7 @@ from t38fsp.engine.wire import (
     Started,
 )
 from t38fsp.events import Connected, FaxEvent, Finished, Identified, RegistrationChanged
-from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, Resume
+from t38fsp.jobs import WHOLE, EngineError, EngineSettings, IncomingCall, Resume
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 
@@ -49,13 +49,12 @@ START_LIMIT = 60.0
 _MOST_MISSED = 6
 """Signs of life, before the process is killed. A machine under load delays some; a loop that hangs gives
 none."""
-_WHOLE = Resume()
 
 
 class RemoteJob:
     """A job on an engine process: its events, in order, ending with Finished."""
 
-    def __init__(self, number: int, child: Child, resume: Resume = _WHOLE) -> None:
+    def __init__(self, number: int, child: Child, resume: Resume = WHOLE) -> None:
         self.number = number
         self._child = child
         self._events: queue.SimpleQueue[FaxEvent] = queue.SimpleQueue()

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from t38fsp.events import FaxEvent, Finished, PageDone
-from t38fsp.jobs import Resume
+from t38fsp.jobs import WHOLE, Resume
 from t38fsp.results import FaxResult, PageRecord
 
 
 class KnownPages:
     """Watches the events of one job. Without it a fax that is sent in parts would lose its place."""
 
-    def __init__(self, resume: Resume = Resume()) -> None:  # noqa: B008
+    def __init__(self, resume: Resume = WHOLE) -> None:
         self._resume = resume
         self._pages: dict[int, PageRecord] = {page.number: page for page in resume.earlier}
         for number in range(resume.first_page, (resume.page_count or 0) + 1):

@@ -14,7 +14,7 @@ from t38fsp.call.host import settle
 from t38fsp.call.receiving import ReceivingCall
 from t38fsp.call.sending import Destination, SendingCall
 from t38fsp.events import Connected, FaxEvent
-from t38fsp.jobs import Addressing, CallSettings, Resume
+from t38fsp.jobs import NOBODY_ELSE, WHOLE, Addressing, CallSettings, Resume
 from t38fsp.t30.outputs import PageWanted
 from t38fsp.t30.vocabulary import PageFormat, PageMode, PageQuality
 from t38fsp.t38.packet_queue import PacketQueue
@@ -170,8 +170,8 @@ class SimulatedEndpoint:
         formats: Sequence[PageFormat],
         pages: Pages,
         settings: CallSettings | None = None,
-        resume: Resume = Resume(),  # noqa: B008
-        addressing: Addressing = Addressing(),  # noqa: B008
+        resume: Resume = WHOLE,
+        addressing: Addressing = NOBODY_ELSE,
     ) -> SimulatedCall:
         """Place a call; watch ``call.result`` of what is returned."""
         hosted, environment = self._host(pages)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sip.line import Address
 from t38fsp.events import PageDone, PageStarted
 from t38fsp.image import document
-from t38fsp.jobs import CallSettings, Resume
+from t38fsp.jobs import WHOLE, CallSettings, Resume
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.status import FaxStatus
 from t38fsp.t30.vocabulary import Resolution
@@ -41,7 +41,7 @@ class TwoCalls(Scene):
         lost = self.deaf and source[0] == CALLEE and SIP_PORT not in (source[1], destination[1])
         return Faults(loss=1.0 if lost else 0.0)
 
-    def dial(self, resume: Resume = Resume(), to: str = CALLEE, **options: object) -> SimulatedCall:  # noqa: B008
+    def dial(self, resume: Resume = WHOLE, to: str = CALLEE, **options: object) -> SimulatedCall:
         call = self.caller.send(
             f"sip:+15550100@{to}",
             (to, SIP_PORT),
