@@ -240,8 +240,11 @@ class GatewayCall:
         if self._remote is not None and self._phase is not _Phase.OVER:
             self._outgoing.append(Outgoing(self.media[-1], self._remote, datagram))
 
+    def send_packet(self, octets: bytes) -> None:
+        self.send(self._t38.wrap(octets))
+
     def send_indicator(self, indicator: Indicator) -> None:
-        self.send(self._t38.wrap(ifp.encode(ifp.IndicatorPacket(indicator), self.syntax)))
+        self.send_packet(ifp.encode(ifp.IndicatorPacket(indicator), self.syntax))
 
     def jump(self, number: int) -> None:
         self._t38.jump(number)

@@ -93,6 +93,9 @@ class Gateway(Protocol):
     def send(self, datagram: bytes) -> None:
         """Send octets as they are, past all points."""
 
+    def send_packet(self, octets: bytes) -> None:
+        """Send an IFP packet of its own, whatever its octets say, with the next number of the stream."""
+
     def send_indicator(self, indicator: Indicator) -> None:
         """Send an indicator of its own, with the next number of the stream."""
 
@@ -133,6 +136,8 @@ class Quirk:
     """Role of the machine in which it shows."""
     survivable: ClassVar[bool] = True
     """False when no far end can bring such a call to a good end."""
+    on_sockets_only: ClassVar[bool] = False
+    """True when it takes real addresses to show, and to be survived."""
     excludes: ClassVar[frozenset[str]] = frozenset()
     """Names of quirks that it cannot be combined with, as it settles the same thing."""
 

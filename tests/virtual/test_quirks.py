@@ -140,10 +140,18 @@ CASES = [
     Case("redundancy=0", lambda scene: not any(each.secondaries for _, each in scene.datagrams())),
     Case("fec", lambda scene: any(each.parity for _, each in scene.datagrams())),
     Case("fec=5:2", lambda scene: any(len(each.parity or ()) == 5 for _, each in scene.datagrams())),
+    Case(
+        "mixed-correction",
+        lambda scene: {True, False} == {each.parity is None for _, each in list(scene.datagrams())[9:]},
+    ),
     Case("empty-copies", lambda scene: all(set(each.secondaries) == {b""} for _, each in scene.datagrams())),
     Case(
         "silent-until-heard",
         lambda scene: next(scene.datagrams())[0] > next(scene.datagrams(OURS))[0] + 0.01,
+    ),
+    Case(
+        "junk-at-start",
+        lambda scene: b"\xff" * 9 in [datagram.primary for _, datagram in scene.datagrams()][:20],
     ),
     Case(
         "junk-after-end",
@@ -250,6 +258,15 @@ CASES = [
     Case("booleans=bare", lambda scene: said(scene, "T38FaxTranscodingJBIG\r\n"), shows_in=ANSWERING),
     Case("odd-spelling", lambda scene: said(scene, "UDPTL T38", "t38faxversion:0", "T38FaxMaxRate:14400")),
     Case("no-attributes", lambda scene: said(scene, "m=image") and not said(scene, "T38Fax")),
+    *(
+        Case(
+            f"senseless-datagram={octets}",
+            lambda scene, octets=octets: (
+                said(scene, f"T38FaxMaxDatagram:{octets}\r\n") and largest(scene) <= max(octets, 400)
+            ),
+        )
+        for octets in (0, 1, 39, 4_000_000)
+    ),
     Case("two-corrections", lambda scene: said(scene, "UdpEC:t38UDPFEC", "UdpEC:t38UDPRedundancy")),
     Case("udp-ec=none", lambda scene: said(scene, "UdpEC:t38UDPNoEC")),
     Case("udp-ec=fec", lambda scene: said(scene, "UdpEC:t38UDPFEC"), shows_in=ANSWERING),
@@ -269,6 +286,20 @@ CASES = [
         shows_in=ANSWERING,
     ),
     Case("leaves-switch", lambda scene: len(offers(scene)) == 0, {"switch": Switch.EITHER}),
+    *(
+        Case(
+            "own-offer-only",
+            lambda scene: any(message.startswith("SIP/2.0 488") for message in scene.sip()),
+            {"switch": switch},
+            shows_in=role,
+        )
+        for switch, role in {Switch.CALLER: ANSWERING, Switch.CALLEE: CALLING}.items()
+    ),
+    Case(
+        "own-offer-only",
+        lambda scene: any(message.startswith("SIP/2.0 488") for message in scene.sip()),
+        {"switch": Switch.EITHER, "switch_wait": 2.0},
+    ),
     Case("leaves-switch", lambda scene: len(offers(scene)) == 0, {"switch": Switch.CALLER}),
     Case(
         "own-t38-port",
@@ -293,6 +324,7 @@ CASES = [
     *(Case(f"deaf-to={response}:2", shows_in=CALLING) for response in ("DIS", "CFR", "MCF")),
     Case("changed-dis"),
     Case("foreign-nsf"),
+    *(Case(f"late-answers={seconds}") for seconds in (1.5, 3)),
     Case("late-start=28", lambda scene: first_data(scene) > 28),
     Case("ced-after-switch", lambda scene: Indicator.CED in indicators(scene)),
     Case("echo"),
@@ -331,7 +363,8 @@ PARAMETERS = [
 
 
 def test_every_quirk_has_its_case() -> None:
-    assert {case.name for case in CASES} | ENDING == set(QUIRKS)
+    on_sockets = {name for name, quirk in QUIRKS.items() if quirk.on_sockets_only}
+    assert {case.name for case in CASES} | ENDING | on_sockets == set(QUIRKS)
 
 
 @pytest.mark.parametrize(("case", "role", "ecm"), PARAMETERS)
@@ -405,6 +438,30 @@ def test_a_far_end_that_hangs_up_at_any_moment_ends_in_a_true_result(
     if result.pages_confirmed < 3:
         assert result.status is FaxStatus.DISCONNECTED
     assert result.pages_confirmed <= delivered
+
+
+@pytest.mark.parametrize("ecm", [True, False])
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize(
+    "quirk",
+    [
+        *(f"falls-silent={seconds}" for seconds in (0, 1.5, 4, 7, 11, 16, 22, 29, 36)),
+        *(f"stuck-carrier={bursts}" for bursts in (1, 2, 3, 4, 5)),
+    ],
+)
+def test_a_far_end_that_is_dead_or_talks_for_ever_is_left_in_time(
+    tmp_path: Path, quirk: str, role: Role, ecm: bool
+) -> None:
+    scene = GatewayScene(tmp_path, quirk)
+    pages = make_pages(3)
+    result = scene.transfer(role, pages, ecm=ecm)
+    delivered = count_delivered(scene, tmp_path, pages)
+    assert result.completed is (result.pages_confirmed == 3), result.reason
+    assert result.pages_confirmed <= delivered
+    assert scene.simulator.now < 150
+    if quirk in ("falls-silent=7", "stuck-carrier=1"):
+        assert scene.far.happened[quirk.partition("=")[0]]
+        assert not result.completed
 
 
 def test_a_page_that_outlasts_the_carrier_of_a_gateway_arrives_with_ecm(tmp_path: Path) -> None:

@@ -39,11 +39,13 @@ SENT_TO = {
     "silent-until-heard,echo": Faults(delay=0.0, loss=0.05),
     "data-in-fcs,own-t38-port,copies=1": Faults(delay=0.03),
     "address-change=4,rtn-last": Faults(delay=0.0),
+    "private-address,early-packets": Faults(delay=0.0),
     "version=3,combined-fields,max-datagram=176": Faults(delay=0.1, jitter=0.05),
 }
 RECEIVED_FROM = {
     "first-seq=65500,wrap-to-one,new-numbers": BAD_LINE,
     "early-packets,rtp-stragglers,early-hang-up": Faults(delay=0.05),
+    "private-address": Faults(delay=0.0),
     "switch-after=0,no-attributes": Faults(delay=0.0, dead=(9.0, 10.0)),
 }
 

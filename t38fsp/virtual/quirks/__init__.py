@@ -14,13 +14,25 @@ from typing import get_type_hints
 
 from t38fsp.t30.frames import FCF
 from t38fsp.virtual.points import Quirk
-from t38fsp.virtual.quirks import calls, ends, hearing, machines, packets, pages, sdp, sizes, stream
+from t38fsp.virtual.quirks import (
+    calls,
+    correction,
+    ends,
+    hearing,
+    machines,
+    packets,
+    pages,
+    sdp,
+    sizes,
+    stream,
+)
 from t38fsp.virtual.quirks.errors import QuirkError
 
 GROUPS: Mapping[str, Sequence[type[Quirk]]] = {
     "SIP: who switches when, and what happens besides": calls.QUIRKS,
     "SDP": sdp.QUIRKS,
     "The stream of datagrams": stream.QUIRKS,
+    "Error correction": correction.QUIRKS,
     "How frames and bursts end": ends.QUIRKS,
     "How bursts are announced and written": packets.QUIRKS,
     "How much it takes at once": sizes.QUIRKS,

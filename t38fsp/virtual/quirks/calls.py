@@ -286,6 +286,42 @@ class HangsUp(Quirk):
         gateway.hang_up()
 
 
+@dataclass(frozen=True, slots=True)
+class OffersOnlyItself(Quirk):
+    """Refuses T.38 that is offered to it, and offers it itself so many seconds (1 to 4) after the answer.
+
+    Whoever hangs up when it is refused, or does not listen for offers any more, has no fax (ThinkTel).
+    """
+
+    seconds: float = 4.0
+    name: ClassVar[str] = "own-offer-only"
+    excludes: ClassVar[frozenset[str]] = frozenset(
+        {"switch-after", "leaves-switch", "refuses-t38", "own-t38-port", "both-media"}
+    )
+
+    def __post_init__(self) -> None:
+        check(1 <= self.seconds <= 4, self.name, "1 to 4 seconds")
+
+    def habits(self, habits: Habits) -> Habits:
+        return replace(habits, switch_after=None)
+
+    def moment(self, moment: Moment, gateway: Gateway) -> None:
+        if moment is Moment.ANSWERED:
+            gateway.after(self.seconds, lambda: None if gateway.switched else gateway.offer_image())
+
+    def media_out(
+        self,
+        media: Sequence[MediaDescription] | None,
+        offer: SessionDescription | None,
+        gateway: Gateway,
+    ) -> Sequence[MediaDescription] | None:
+        images = media is not None and any(each.kind == "image" for each in media)
+        if offer is None or gateway.switched or not images:
+            return media
+        gateway.note(self.name)
+        return None
+
+
 QUIRKS: tuple[type[Quirk], ...] = (
     SwitchAfter,
     LeavesSwitch,
@@ -298,4 +334,5 @@ QUIRKS: tuple[type[Quirk], ...] = (
     BackToAudio,
     EarlyHangUp,
     HangsUp,
+    OffersOnlyItself,
 )

@@ -25,6 +25,9 @@ from t38fsp.t30.vocabulary import (
     Modem,
     RawBurst,
 )
+from t38fsp.t38 import ifp
+from t38fsp.t38.ifp import DataPacket, Field, IndicatorPacket
+from t38fsp.t38.values import DataType, FieldType, Indicator
 from t38fsp.virtual.points import Gateway, Habits, Moment, Quirk
 from t38fsp.virtual.quirks.errors import check
 from t38fsp.virtual.quirks.frames import command_of, heard, rewritten, single
@@ -302,6 +305,73 @@ class _Stops(Quirk):
             gateway.after(0.4, gateway.hang_up)
 
 
+@dataclass(frozen=True, slots=True)
+class LateAnswers(Quirk):
+    """Takes so many seconds (0 to 3) to answer anything but by DIS.
+
+    Whoever is less patient (T.30 lets T4 be from 2.55 to 3.45 s) repeats its command into the answer.
+    """
+
+    seconds: float = 3.0
+    name: ClassVar[str] = "late-answers"
+    roles: ClassVar[frozenset[Role]] = _ANSWERING
+    excludes: ClassVar[frozenset[str]] = frozenset({"early-hang-up"})
+
+    def __post_init__(self) -> None:
+        check(0 <= self.seconds <= 3, self.name, "0 to 3 seconds")
+
+    def burst_out(self, burst: Burst, gateway: Gateway) -> Iterable[Burst]:
+        if command_of(burst) in (None, FCF.DIS, FCF.DCN):
+            return (burst,)
+        gateway.note(self.name)
+        gateway.after(self.seconds, lambda: gateway.play(burst))
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class StuckCarrier(Quirk):
+    """Never ends its V.21 burst number ``bursts`` (1 or more): its carrier stays, and flags with it.
+
+    Whoever waits for its end waits for ever.
+    """
+
+    bursts: int = 2
+    name: ClassVar[str] = "stuck-carrier"
+    survivable: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check(self.bursts >= 1, self.name, "the number of a burst, from 1")
+
+    def stage(self, gateway: Gateway) -> Quirk:
+        return _Sticks(self.bursts)
+
+
+class _Sticks(Quirk):
+    def __init__(self, bursts: int) -> None:
+        self._left = bursts
+        self._stuck = False
+
+    def packet_out(self, packet: ifp.Packet, gateway: Gateway) -> Iterable[ifp.Packet]:
+        if self._stuck:
+            return ()
+        self._left -= packet == IndicatorPacket(Indicator.V21_PREAMBLE)
+        if (
+            self._left <= 0
+            and isinstance(packet, DataPacket)
+            and packet.fields[0].type is not FieldType.HDLC_DATA
+        ):
+            self._stuck = True
+            self._stay(gateway)
+            return ()
+        return (packet,)
+
+    def _stay(self, gateway: Gateway) -> None:
+        gateway.note(StuckCarrier.name)
+        flags = DataPacket(DataType.V21, (Field(FieldType.HDLC_DATA, b"\x7e"),))
+        gateway.send_packet(ifp.encode(flags, gateway.syntax))
+        gateway.after(0.03, lambda: self._stay(gateway))
+
+
 QUIRKS: tuple[type[Quirk], ...] = (
     DeafTo,
     ChangedDis,
@@ -312,4 +382,6 @@ QUIRKS: tuple[type[Quirk], ...] = (
     AsksAgain,
     Operator,
     DcnAfter,
+    LateAnswers,
+    StuckCarrier,
 )

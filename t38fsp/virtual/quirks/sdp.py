@@ -205,6 +205,45 @@ class RtpT38(Quirk):
         return _images(media, lambda each: replace(each, protocol="RTP/AVP"))
 
 
+@dataclass(frozen=True, slots=True)
+class SenselessDatagram(Quirk):
+    """Says a T38FaxMaxDatagram that is none, such as 0 or 4000000, and takes 400 octets.
+
+    Whoever believes 0 has no room for a packet, or divides by it (AST-2010-001).
+    """
+
+    octets: int = 0
+    name: ClassVar[str] = "senseless-datagram"
+    excludes: ClassVar[frozenset[str]] = frozenset({"max-datagram", "max-ifp", "no-attributes"})
+
+    def __post_init__(self) -> None:
+        check(0 <= self.octets < 40 or self.octets > 65535, self.name, "0 to 39, or more than 65535 octets")
+
+    def media_out(self, media: Media, offer: SessionDescription | None, gateway: Gateway) -> Media:
+        return _images(media, self._changed)
+
+    def _changed(self, media: MediaDescription) -> MediaDescription:
+        attributes = tuple(
+            replace(each, value=str(self.octets)) if "maxdatagram" in each.name.lower() else each
+            for each in media.attributes
+        )
+        return replace(media, attributes=attributes)
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateAddress(Quirk):
+    """Names an address in its SDP where nobody can reach it, as from behind a NAT (real sockets only).
+
+    Whoever sends there, and not to where the packets come from, is not heard.
+    """
+
+    name: ClassVar[str] = "private-address"
+    on_sockets_only: ClassVar[bool] = True
+
+    def media_out(self, media: Media, offer: SessionDescription | None, gateway: Gateway) -> Media:
+        return None if media is None else [replace(each, address="192.0.2.200") for each in media]
+
+
 QUIRKS: tuple[type[Quirk], ...] = (
     Version,
     Booleans,
@@ -216,4 +255,6 @@ QUIRKS: tuple[type[Quirk], ...] = (
     BothMedia,
     LocalTcf,
     RtpT38,
+    SenselessDatagram,
+    PrivateAddress,
 )

@@ -1,4 +1,4 @@
-"""Quirks of the stream of datagrams: numbers, error recovery, and what is sent when."""
+"""Quirks of the stream of datagrams: numbers, and what is sent when."""
 
 from __future__ import annotations
 
@@ -89,59 +89,6 @@ class _Jumps(Quirk):
 
 
 @dataclass(frozen=True, slots=True)
-class Redundancy(Quirk):
-    """Sends so many earlier packets along with each (0 to 7), whatever was negotiated.
-
-    With 0 every lost datagram is lost for good; many accept redundancy and do not use it.
-    """
-
-    copies: int = 0
-    name: ClassVar[str] = "redundancy"
-    excludes: ClassVar[frozenset[str]] = frozenset({"fec"})
-
-    def __post_init__(self) -> None:
-        check(0 <= self.copies <= 7, self.name, "0 to 7 earlier packets")
-
-    def habits(self, habits: Habits) -> Habits:
-        return replace(habits, redundancy=self.copies)
-
-
-@dataclass(frozen=True, slots=True)
-class Parity(Quirk):
-    """Sends parity (FEC) instead of copies, whatever was negotiated: ``strings`` over ``span`` packets each.
-
-    Whoever reads copies only drops each datagram as malformed, or recovers nothing.
-    """
-
-    strings: int = 3
-    span: int = 3
-    name: ClassVar[str] = "fec"
-
-    def __post_init__(self) -> None:
-        check(1 <= self.strings <= 5 and 1 <= self.span <= 20, self.name, "1 to 5 strings over 1 to 20")
-
-    def habits(self, habits: Habits) -> Habits:
-        return replace(habits, parity=(self.strings, self.span))
-
-
-@dataclass(frozen=True, slots=True)
-class EmptyCopies(Quirk):
-    """Puts secondaries of no octets behind each packet (Asterisk's start-up, and after it).
-
-    Whoever delivers them acts on packets that do not exist, or drops the datagram.
-    """
-
-    name: ClassVar[str] = "empty-copies"
-    excludes: ClassVar[frozenset[str]] = frozenset({"fec"})
-
-    def datagram_out(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
-        read = Datagram.parse(datagram)
-        if read.parity is None:
-            read = replace(read, secondaries=tuple(b"" for _ in read.secondaries) or (b"",))
-        return (bytes(read),)
-
-
-@dataclass(frozen=True, slots=True)
 class SilentUntilHeard(Quirk):
     """Sends no T.38 until it has received some (AudioCodes, by default).
 
@@ -171,6 +118,38 @@ class _Silent(Quirk):
             return (datagram,)
         gateway.note(SilentUntilHeard.name)
         return ()
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyPackets(Quirk):
+    """Sends T.38 as soon as the call is up, before any offer of T.38 was answered (CUBE).
+
+    Whoever drops it loses the beginning; whoever locks to its numbers too late loses more.
+    """
+
+    name: ClassVar[str] = "early-packets"
+
+    def moment(self, moment: Moment, gateway: Gateway) -> None:
+        if moment is Moment.ANSWERED:
+            for _ in range(3):
+                gateway.note(self.name)
+                gateway.send_indicator(Indicator.NO_SIGNAL)
+
+
+@dataclass(frozen=True, slots=True)
+class JunkAtStart(Quirk):
+    """Begins with packets that cannot be read (Asterisk's parity once repaired what had never been sent).
+
+    Whoever counts them as packets of the far end takes their remains for its first burst, or its syntax.
+    """
+
+    name: ClassVar[str] = "junk-at-start"
+
+    def moment(self, moment: Moment, gateway: Gateway) -> None:
+        if moment is Moment.SWITCHED:
+            for octets in (b"\0" * 5, b"\xc0\x01", b"\xff" * 9, b"\xc7\x70\x00\x00", b"\x1f"):
+                gateway.note(self.name)
+                gateway.send_packet(octets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,22 +191,6 @@ class RtpStragglers(Quirk):
         gateway.note(self.name)
         header = b"\x80\x08" + (7000 + step).to_bytes(2, "big") + (160 * step).to_bytes(4, "big")
         gateway.send(header + b"\x12\x34\x56\x78" + b"\xd5" * 160)
-
-
-@dataclass(frozen=True, slots=True)
-class EarlyPackets(Quirk):
-    """Sends T.38 as soon as the call is up, before any offer of T.38 was answered (CUBE).
-
-    Whoever drops it loses the beginning; whoever locks to its numbers too late loses more.
-    """
-
-    name: ClassVar[str] = "early-packets"
-
-    def moment(self, moment: Moment, gateway: Gateway) -> None:
-        if moment is Moment.ANSWERED:
-            for _ in range(3):
-                gateway.note(self.name)
-                gateway.send_indicator(Indicator.NO_SIGNAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,20 +246,43 @@ class KeepAlive(Quirk):
 
 
 @dataclass(frozen=True, slots=True)
-class Copies(Quirk):
-    """Sends indicators and ends of bursts so many times (1 to 4); with 1 a lost one is heard too late.
+class FallsSilent(Quirk):
+    """Neither sends nor hears T.38 any more, so many seconds (0 or more) after the switch; SIP goes on.
 
-    Whoever needs the indicator misses the burst: the next packet, which brings its copy, is a second away.
+    Whoever waits for the next packet waits for ever (FreeSWITCH, 600 s).
     """
 
-    copies: int = 1
-    name: ClassVar[str] = "copies"
+    seconds: float = 20.0
+    name: ClassVar[str] = "falls-silent"
+    survivable: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        check(1 <= self.copies <= 4, self.name, "1 to 4")
+        check(self.seconds >= 0, self.name, "0 seconds or more")
 
-    def habits(self, habits: Habits) -> Habits:
-        return replace(habits, timing=replace(habits.timing, copies=self.copies))
+    def stage(self, gateway: Gateway) -> Quirk:
+        return _Silenced(self.seconds)
+
+
+class _Silenced(Quirk):
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._from = float("inf")
+
+    def moment(self, moment: Moment, gateway: Gateway) -> None:
+        if moment is Moment.SWITCHED:
+            self._from = gateway.now + self._seconds
+
+    def datagram_in(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
+        return self._passes(datagram, gateway)
+
+    def datagram_out(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
+        return self._passes(datagram, gateway)
+
+    def _passes(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
+        if gateway.now < self._from:
+            return (datagram,)
+        gateway.note(FallsSilent.name)
+        return ()
 
 
 QUIRKS: tuple[type[Quirk], ...] = (
@@ -304,14 +290,12 @@ QUIRKS: tuple[type[Quirk], ...] = (
     WrapToOne,
     NewNumbers,
     NumberJump,
-    Redundancy,
-    Parity,
-    EmptyCopies,
     SilentUntilHeard,
+    EarlyPackets,
+    JunkAtStart,
     JunkAfterEnd,
     RtpStragglers,
-    EarlyPackets,
     Bunched,
     KeepAlive,
-    Copies,
+    FallsSilent,
 )
