@@ -38,7 +38,6 @@ from sip.negotiation import Negotiation, read_answer, read_sdp
 from sip.pjsua.values import (
     describe,
     message_of,
-    names_ipv6,
     parameters_for,
     parameters_with,
     request_in,
@@ -57,6 +56,9 @@ _CHALLENGES = (401, 407)
 _ENDED_STATES = (pj.PJSIP_TSX_STATE_COMPLETED, pj.PJSIP_TSX_STATE_TERMINATED)
 _LINGER = 33.0
 """Seconds (a little more than 64 * T1) for which PJSIP keeps a call whose CANCEL nobody answers."""
+_PACE = 0.25
+"""Seconds that a call keeps its place before it is refused. PJSIP opens sockets for each call that comes in,
+and has room for 64, kept for half a second after their end: a flood that is refused at once would kill it."""
 _SETTLE = 0.6
 """Seconds until the sockets of a call that is over are free again."""
 
@@ -91,7 +93,7 @@ def guarded(
     def wrapper(call: PjsuaCall, /, *args: P.args, **kwargs: P.kwargs) -> None:
         try:
             callback(call, *args, **kwargs)
-        except (pj.Error, ParseError, UnsendableError) as error:
+        except (pj.Error, ParseError, UnsendableError, OSError) as error:
             logger.warning("call %d: %s", call.number, describe(error))
 
     return wrapper
@@ -133,7 +135,9 @@ class PjsuaCall(pj.Call):
         self._up = False
         self._patient_until: float | None = None
         self._hung_up: str | None = None
+        self._came = owner.now()
         self._refused: int | None = None
+        self._refuse_at: float | None = None
         self._report_at: float | None = None
         self._reported = False
 
@@ -167,12 +171,12 @@ class PjsuaCall(pj.Call):
             parameters.sdp.wholeSdp = bytes(self._first).decode()
         self.answer(parameters)
 
-    @guarded
     def refuse(self, status: int, *, silent: bool = False) -> None:
-        """Refuse it; a *silent* refusal is of a call that nobody has heard of, and stays so."""
-        self._refused = status
-        self._reported = silent
-        self.answer(parameters_for(status))
+        """Refuse it, soon; a *silent* refusal is of a call that nobody has heard of, and stays so."""
+        if self._refused is None:
+            self._refused, self._refuse_at = status, self._came + _PACE
+            self._reported = silent
+            self.tick(self._owner.now())
 
     def answer_with(self, answerer: Answerer) -> None:
         self._answerer = answerer
@@ -197,6 +201,9 @@ class PjsuaCall(pj.Call):
         """What time brings."""
         if self._report_at is not None and now >= self._report_at:
             self._report_end(Ended(self.number, False, self._hung_up or "we hung up"))
+        if self._refused is not None and self._refuse_at is not None and now >= self._refuse_at:
+            self._refuse_at = None
+            self._refuse(self._refused)
         if self._patient_until is not None and now >= self._patient_until:
             self._patient_until = None
             if not self._responded:
@@ -204,6 +211,10 @@ class PjsuaCall(pj.Call):
                 self.hang_up("another hop gets the call")
         if self._wanted is not None and self._may_offer(now):
             self._send_offer(self._wanted)
+
+    @guarded
+    def _refuse(self, status: int) -> None:
+        self.answer(parameters_for(status))
 
     # --- our offers -----------------------------------------------------------------------------------------
 
@@ -280,7 +291,7 @@ class PjsuaCall(pj.Call):
             prm.statusCode = 200
             return
         answer = self._negotiation.answer(offer, self._answerer)
-        if answer is None or len(offer.media) > self._lines or names_ipv6(offer):
+        if answer is None or len(offer.media) > self._lines:
             return
         prm.statusCode = 200
         self._answering = offer, answer

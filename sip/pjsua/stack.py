@@ -13,6 +13,7 @@ import gc
 import logging
 import os
 import socket
+import stat
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,7 +21,7 @@ from random import Random
 
 import pjsua2 as pj
 
-from sip.errors import UnsupportedError
+from sip.errors import ParseError, UnsupportedError
 from sip.identity import asserted_identity
 from sip.line import CallRequest, Hop, Incoming, LineEvent, Transport
 from sip.message import Request
@@ -29,7 +30,7 @@ from sip.pjsua.accounts import Account, Identity, account_config, calling_config
 from sip.pjsua.call import PjsuaCall
 from sip.pjsua.registration import Registration
 from sip.pjsua.transports import Transports
-from sip.pjsua.values import describe, names_ipv6, parse
+from sip.pjsua.values import describe, parse
 from sip.pjsua.wire import StackVerb, Start, Started
 from sip.registrar import RegistrationState
 from sip.remote.wire import (
@@ -57,7 +58,6 @@ _MOST_ACCOUNTS = 6
 _CODECS = ("PCMU/8000", "PCMA/8000")
 _GOODBYE_LIMIT = 2.0
 _BUSY = 486
-_NOT_ACCEPTABLE = 488
 
 
 class _Endpoint(pj.Endpoint):
@@ -220,12 +220,14 @@ class Stack:
         a far end that latches on to the first packet would never hear ours. Nothing in the bindings turns it
         off, but a socket that is shut down for writing sends nothing.
         """
-        for name in os.listdir("/proc/self/fd"):
+        for number in map(int, os.listdir("/proc/self/fd")):
             try:
-                sock = socket.socket(fileno=os.dup(int(name)))
+                if not stat.S_ISSOCK(os.fstat(number).st_mode):
+                    continue
             except OSError:
+                # That of the list itself.
                 continue
-            with sock:
+            with socket.socket(fileno=os.dup(number)) as sock:
                 if sock.type == socket.SOCK_DGRAM and not self.transports.owns(sock.getsockname()[1]):
                     # It says that the socket is not connected, and shuts it down all the same.
                     with contextlib.suppress(OSError):
@@ -243,9 +245,7 @@ class Stack:
         taken = sum(known < 0 for known in self._calls)
         self._last_incoming = number
         self._calls[number] = call = PjsuaCall(self, account, number, invite, prm.callId)
-        if names_ipv6(event.offer):
-            call.refuse(_NOT_ACCEPTABLE, silent=True)
-        elif taken < self._max_incoming:
+        if taken < self._max_incoming:
             self.emit(event)
         else:
             call.refuse(_BUSY, silent=True)
@@ -270,6 +270,9 @@ def _tell(call: PjsuaCall, verb: Ring | Accept | Refuse | AnswerWith | Offer | H
 def _incoming(number: int, invite: Request, source: str) -> Incoming:
     """Raises ParseError."""
     host, _, port = source.rpartition(":")
+    transport = invite.via.transport.upper()
+    if transport not in Transport.__members__:
+        raise ParseError(f"{transport[:20]!r} is no transport that we speak")
     offer = read_sdp(invite)
     identity = asserted_identity(invite.headers)
     return Incoming(
@@ -278,7 +281,7 @@ def _incoming(number: int, invite: Request, source: str) -> Incoming:
         invite.from_.uri,
         invite.from_.display_name,
         invite.to.uri,
-        Hop(host, int(port), Transport(invite.via.transport.upper())),
+        Hop(host, int(port), Transport(transport)),
         None if offer is None else _audio_only(offer),
         tuple(invite.headers),
         None if identity is None else identity.uri,

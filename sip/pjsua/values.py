@@ -8,7 +8,6 @@ import pjsua2 as pj
 
 from sip.errors import ParseError
 from sip.message import Request, Response, parse_message
-from sip.sdp import SessionDescription
 
 
 def describe(error: Exception) -> str:
@@ -48,13 +47,6 @@ def message_of(event: pj.SipEvent) -> Request | Response | None:
 
 def parse(text: str) -> Request | Response:
     return parse_message(text.encode("utf-8", "surrogateescape"))
-
-
-def names_ipv6(description: SessionDescription | None) -> bool:
-    """Whether a description has an IPv6 address, of which PJSIP in this wheel dies."""
-    if description is None:
-        return False
-    return any(":" in (media.address or description.address or "") for media in description.media)
 
 
 def request_in(text: str) -> Request:

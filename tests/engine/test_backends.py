@@ -169,19 +169,22 @@ def worker_of(party: Party) -> int:
 
 @pytest.mark.pjsua2
 @pytest.mark.libtiff
+@pytest.mark.parametrize("death", [signal.SIGKILL, signal.SIGABRT], ids=lambda death: death.name)
 async def test_a_worker_that_dies_ends_its_fax_and_not_the_next(
-    them: Party, document: Path, tmp_path: Path
+    them: Party, document: Path, tmp_path: Path, death: signal.Signals
 ) -> None:
+    """SIGABRT is what an assertion of PJSIP ends it with (``tests.sip.test_pjsua_deaths``)."""
     async with running(backend=Backend.PJSUA2) as us:
         job = us.send(document, them.address)
         far = await them.take(tmp_path / "lost.tif")
         await us.expect(job, Connected)
         us.engine.proceed(job, True)
         await us.expect(job, PageStarted)
-        os.kill(worker_of(us), signal.SIGKILL)
+        os.kill(worker_of(us), death)
         result = await us.result(job)
         assert result.status is FaxStatus.DISCONNECTED
-        assert result.reason == "the call was lost (the pjsua2 worker died (SIGKILL)) before the fax was over"
+        why = f"the pjsua2 worker died ({death.name})"
+        assert result.reason == f"the call was lost ({why}) before the fax was over"
         assert result.retry
         file = tmp_path / "received.tif"
         assert_arrived(await fax(us, document, them, file), document, file)
