@@ -122,7 +122,10 @@ def of_end(ended: Ended, *, switched: bool, heard: str) -> Verdict:
 def of_no_switch(refusal: OfferRefused | None, *, offered: bool, heard: str) -> Verdict:
     """The verdict on a call that stayed in audio; ``offered`` says that we asked for T.38."""
     if refusal is not None:
-        why = f"the far end refused T.38 (SIP {refusal.status} {refusal.reason})"
+        why = (
+            f"the far end refused T.38 (SIP {refusal.status} {refusal.reason}); ask the trunk whether it "
+            "carries T.38 to this number"
+        )
     elif offered:
         why = "the far end did not agree to T.38; ask the trunk for it"
     else:
@@ -139,10 +142,31 @@ _BY_T30_ERROR = {
 }
 
 
+_LOOK_AT = {
+    T30Error.NO_FAX: "see whether a fax machine answers this number",
+    T30Error.NO_COMMAND: "see whether a fax machine called",
+    T30Error.NO_DOCUMENT: "ask the far end to make it ready",
+    T30Error.NOT_A_RECEIVER: "ask the far end to let its machine receive",
+    T30Error.TRAINING_FAILED: "try a lower max_rate, or later",
+    T30Error.NO_ANSWER_TO_DCS: "try a lower max_rate, and look at the packets lost (counters)",
+    T30Error.NO_ANSWER_TO_DTC: "look at the packets lost (counters)",
+    T30Error.NO_ANSWER_TO_PAGE: "look at the packets lost (counters), and ask the far end whether it has the page",
+    T30Error.PAGE_REFUSED: "try error correction, or a lower max_rate",
+    T30Error.ECM_FAILED: "try a lower max_rate, and look at the packets lost (counters)",
+    T30Error.RECEIVER_BUSY: "its memory may be full, or its paper out",
+    T30Error.FIELD_REFUSED: "ask the far end which it takes",
+    T30Error.DISCONNECTED: "the far end's own report may say why",
+    T30Error.LINE_DROPPED: "the far end's own report may say why",
+    T30Error.PAGE_NOT_STORED: "look at the disk",
+}
+"""What a user can do or see to; the others say it themselves, or there is nothing."""
+
+
 def of_t30(error: T30Error, detail: str, *, is_fax: bool) -> Verdict:
     """The verdict on a T.30 session that failed; ``is_fax`` when the far end has proved to be one."""
     reason = f"{error.value}; {detail}" if detail else error.value
     status = _BY_T30_ERROR.get(error, FaxStatus.FATAL_ERROR)
     if status is FaxStatus.NOT_FAX_CALL and is_fax:
         status = FaxStatus.FATAL_ERROR
-    return verdict(status, reason)
+    advice = _LOOK_AT.get(error)
+    return Verdict(status, reason, _WHY[status] if advice is None else f"{_WHY[status]}; {advice}")

@@ -157,6 +157,13 @@ def test_lost_before_the_fax_was_over() -> None:
 # --- T.30 ---------------------------------------------------------------------------------------------------
 
 NOT_A_FAX = {T30Error.NO_FAX, T30Error.NO_COMMAND}
+SELF_EVIDENT = {
+    T30Error.INCOMPATIBLE,
+    T30Error.PAGE_UNAVAILABLE,
+    T30Error.PROTOCOL,
+    T30Error.CARRIER_STUCK,
+    T30Error.ABORTED,
+}
 CUT_OFF = {T30Error.DISCONNECTED, T30Error.LINE_DROPPED}
 
 
@@ -171,6 +178,8 @@ def test_every_failure_of_t30(error: T30Error) -> None:
         expected = FaxStatus.USER_ABORT if error is T30Error.ABORTED else FATAL
     assert told.status is expected
     assert told.reason == f"{error.value}; waiting for the answer to PPS-EOP, page 2 of 3"
+    # What a user can do or see to stands with the advice about sending again.
+    assert told.retry_reason.count("; ") == (error not in SELF_EVIDENT)
     assert told.retry is (error is not T30Error.ABORTED)
 
 
