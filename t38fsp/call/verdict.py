@@ -150,7 +150,7 @@ _LOOK_AT = {
     T30Error.TRAINING_FAILED: "try a lower max_rate, or later",
     T30Error.NO_ANSWER_TO_DCS: "try a lower max_rate, and look at the packets lost (counters)",
     T30Error.NO_ANSWER_TO_DTC: "look at the packets lost (counters)",
-    T30Error.NO_ANSWER_TO_PAGE: "look at the packets lost (counters), and ask the far end whether it has the page",
+    T30Error.NO_ANSWER_TO_PAGE: "look at the packets lost (counters), and ask whether the page is there",
     T30Error.PAGE_REFUSED: "try error correction, or a lower max_rate",
     T30Error.ECM_FAILED: "try a lower max_rate, and look at the packets lost (counters)",
     T30Error.RECEIVER_BUSY: "its memory may be full, or its paper out",
