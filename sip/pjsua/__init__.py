@@ -17,13 +17,14 @@ their re-INVITE to T.38, or back to audio  served; 488 when it has more media li
 UPDATE with a description                  PJSIP answers 488; without one it is served
 their re-INVITE without a description      answered with what holds; their answer to it is not reported
 CANCEL, BYE, digest, session timers, 491   served; a call cancelled before any answer keeps its place for 33 s
-several hops for one INVITE                only the first is tried
-3xx                                        the end of the call
+several hops, 3xx                          served, each attempt with a Call-ID of its own
 identity, privacy, routes, more headers    served
-callers who are not admitted               403; they are neither challenged nor ignored
+registration                               served
+callers who are not admitted               403; they are not ignored
+callers with a password                    refused: ``PjsuaError`` from the line that would take calls
 UDP and TCP over IPv4                      served
-TLS, IPv6                                  refused: ``UnsupportedError`` from ``place``
-registration                               refused: ``UnsupportedError`` from ``register``
+TLS over IPv4                              served, version 1.2 only
+IPv6                                       refused: ``UnsupportedError``
 descriptions over 1023 octets              ours: ``UnsupportedError``; theirs are read whole
 calls at a time                            four for each worker; more workers are started for placed calls,
                                            incoming ones all go to the first, and the fifth gets 486
