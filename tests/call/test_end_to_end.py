@@ -6,15 +6,19 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from PIL import ImageChops
 
 from t38fsp import events
+from t38fsp.image.convert import convert
 from t38fsp.status import FaxStatus
 from t38fsp.t30.options import ReceiveOptions
 from t38fsp.t30.outputs import T30Error
-from t38fsp.t30.vocabulary import Coding, Resolution
+from t38fsp.t30.tables import pixels
+from t38fsp.t30.vocabulary import Coding, PageFormat, Resolution
 from tests.call.faults import MIDDLE_OF_TCF, LostPackets
 from tests.call.harness import Scene, make_pages, names
-from tests.pages import PageSpec
+from tests.pages import PageSpec, make_pixels
+from tests.peers import libtiff
 
 RATES = (14400, 12000, 9600, 7200, 4800, 2400)
 
@@ -100,24 +104,45 @@ def test_training_that_fails_at_every_rate(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ecm", [True, False])
-@pytest.mark.parametrize(
-    "resolution",
-    [
-        Resolution.R8_STANDARD,
-        Resolution.R8_FINE,
-        Resolution.R8_SUPERFINE,
-        Resolution.INCH_200X100,
-        Resolution.INCH_200,
-        Resolution.INCH_200X400,
-    ],
-)
-@pytest.mark.parametrize("width", [1728, 2048, 2432])
-def test_every_format(tmp_path: Path, width: int, resolution: Resolution, ecm: bool) -> None:
+@pytest.mark.parametrize("resolution", Resolution)
+@pytest.mark.parametrize("millimetres", [215, 255, 303])
+def test_every_format(tmp_path: Path, millimetres: int, resolution: Resolution, ecm: bool) -> None:
+    """All that T.4 and TIFF Class F have in common, inch and metric twins told apart."""
     scene = Scene(tmp_path)
+    width = pixels(resolution, millimetres)
     fax(scene, [(width, resolution, 160, "lines")], ecm=ecm)
     assert {(mode.width, mode.resolution, mode.ecm) for mode in scene.sender.modes} == {
         (width, resolution, ecm)
     }
+
+
+@pytest.mark.parametrize("ecm", [True, False])
+@pytest.mark.parametrize(
+    ("page", "size"),
+    [
+        ((1728, Resolution.R8_SUPERFINE, 800, "text"), (1728, 200)),
+        ((2432, Resolution.R8_FINE, 700, "lines"), (1728, 249)),
+        ((3456, Resolution.INCH_400, 800, "text"), (1728, 200)),
+        ((3648, Resolution.INCH_300, 600, "lines"), (1728, 142)),
+    ],
+)
+def test_a_page_that_the_receiver_cannot_take_keeps_its_shape(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: PageSpec, size: tuple[int, int], ecm: bool
+) -> None:
+    """A receiver of A4 in standard resolution only, which every machine is (T.30 table 2)."""
+    least = partial(ReceiveOptions, resolutions=frozenset(), width=215)
+    monkeypatch.setattr("t38fsp.call.receiving.ReceiveOptions", least)
+    scene = Scene(tmp_path)
+    scene.answer(ecm=ecm)
+    scene.send([page], ecm=ecm)
+    scene.run()
+    assert scene.sent.completed
+    width, resolution, rows, kind = page
+    dots = make_pixels(width, rows, kind)
+    smaller = convert(dots, PageFormat(width, rows, resolution), 1728, Resolution.R8_STANDARD)
+    (held,) = libtiff.pages(scene.output)
+    assert held.size == size
+    assert ImageChops.invert(held).tobytes() == smaller
 
 
 @pytest.mark.parametrize("ecm", [True, False])

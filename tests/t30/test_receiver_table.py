@@ -30,6 +30,9 @@ from tests.t30.alone import (
 )
 
 CTC = DCS_ECM[:2]
+CTC_9600 = bytes.fromhex("0064")
+DIS_ALSO = bytes.fromhex("00531f")
+"""Of another machine than ours."""
 TO_TCF = [hears(FCF.DCS, DCS_ECM, x=True)]
 TO_IMAGE = [*TO_TCF, hears_training()]
 TO_IMAGE_PLAIN = [hears(FCF.DCS, DCS_PLAIN, x=True), hears_training()]
@@ -65,6 +68,8 @@ TO_PAGE_PLAIN = [*TO_IMAGE_PLAIN, hears_page]
     ("C_WAIT: TNR, a page, TNR", [*TO_IMAGE, hears_for(40, FCF.TNR), hears_block(0, 1),
                                   partial_page(FCF.MPS), hears_for(40, FCF.TNR)], said("TR")),
     ("R: TNR", [hears(FCF.TNR, x=True)], said("TR")),
+    ("R: DIS of a far end that receives too, until T1", [hears_for(70, FCF.DIS, DIS_ALSO)],
+     said("DCN", "END NO_COMMAND")),
     ("R: FNV", [hears(FCF.FNV, b"\x04")], said("DCN", "END FIELD_REFUSED")),
 )  # fmt: skip
 def test_the_receiver_in_phase_b(events: Sequence[Event], expected: list[str]) -> None:
@@ -132,6 +137,7 @@ def test_the_receiver_and_a_bad_page(events: Sequence[Event], expected: list[str
 
 EOR = b"\xf4"
 EOR_NULL = b"\0"
+EOR_MPS = b"\xf2"
 
 
 @rows(
@@ -155,12 +161,21 @@ EOR_NULL = b"\0"
     ("RR, the answer was lost", [*TO_BLOCK, partial_page(None), hears(FCF.RR, x=True)], said("MCF")),
     ("CRP", [*TO_BLOCK, partial_page(None, 3), hears(FCF.CRP, x=True)], said("PPR")),
     ("CTC", [*TO_BLOCK, partial_page(None, 3), hears(FCF.CTC, CTC, x=True)], said("CTR")),
+    ("CTC to a lower rate, the rest", [
+        *TO_BLOCK, partial_page(FCF.EOP, 3), hears(FCF.CTC, CTC_9600, x=True), hears_block(2),
+        partial_page(FCF.EOP, 1),
+    ], said("MCF")),
+    ("CTC to a reserved rate", [*TO_BLOCK, partial_page(None, 3), hears(FCF.CTC, b"\0\x3c", x=True)], said()),
     ("CTC too short", [*TO_BLOCK, partial_page(None, 3), hears(FCF.CTC, b"\0", x=True)], said()),
     ("EOR-EOP", [*TO_BLOCK, partial_page(FCF.EOP, 3), hears(FCF.EOR, EOR, x=True)], said("ERR")),
     ("EOR-EOP again", [*TO_BLOCK, partial_page(FCF.EOP, 3), *[hears(FCF.EOR, EOR, x=True)] * 2],
      said("ERR")),
     ("EOR-EOP, DCN", [*TO_BLOCK, partial_page(FCF.EOP, 3), hears(FCF.EOR, EOR, x=True), hears(FCF.DCN)],
      said("END ECM_FAILED")),
+    ("EOR-MPS, the next page", [
+        *TO_BLOCK, partial_page(FCF.MPS, 3), hears(FCF.EOR, EOR_MPS, x=True),
+        hears_block(0), partial_page(FCF.EOP, 1, page=1),
+    ], said("MCF")),
     ("EOR-NULL, the next block", [
         *TO_BLOCK, partial_page(None, 3), hears(FCF.EOR, EOR_NULL, x=True),
         hears_block(0), partial_page(FCF.EOP, 1, block=1),

@@ -170,6 +170,7 @@ def test_the_transmitter_with_ecm(events: Sequence[Event], expected: list[str]) 
     ("WAIT_ERR: ERR", [*TO_CTR, hears(FCF.ERR)], said("DCN", "END ECM_FAILED")),
     ("WAIT_ERR: RNR", [*TO_CTR, hears(FCF.RNR)], said("RR")),
     ("WAIT_ERR: RNR, ERR", [*TO_CTR, hears(FCF.RNR), hears(FCF.ERR)], said("DCN", "END ECM_FAILED")),
+    ("WAIT_ERR: RNR beyond T5", [*TO_CTR, hears_for(70, FCF.RNR)], said("RR", "DCN", "END RECEIVER_BUSY")),
     ("WAIT_ERR: DIS", [*TO_CTR, hears(FCF.DIS, DIS)], said("DCS", "TCF 14400")),
     ("WAIT_ERR: CRP", [*TO_CTR, hears(FCF.CRP)], said("EOR-MPS")),
     ("WAIT_ERR: T4", [*TO_CTR, hears_nothing], said("EOR-MPS")),
@@ -189,6 +190,16 @@ def test_the_transmitter_that_knows_no_ctc(events: Sequence[Event], expected: li
 )  # fmt: skip
 def test_the_transmitter_and_a_page_of_two_blocks(events: Sequence[Event], expected: list[str]) -> None:
     alone = transmitter(1)
+    alone.octets = 70_000
+    assert alone.do(events) == expected
+
+
+@rows(
+    ("WAIT_PPS: PPR to PPS-NULL, the fourth", TO_CTR, said("EOR-NULL")),
+    ("WAIT_ERR: ERR to EOR-NULL", [*TO_CTR, hears(FCF.ERR)], said("DCN", "END ECM_FAILED")),
+)
+def test_the_transmitter_that_gives_up_a_block(events: Sequence[Event], expected: list[str]) -> None:
+    alone = transmitter(1, continue_to_correct=False)
     alone.octets = 70_000
     assert alone.do(events) == expected
 
