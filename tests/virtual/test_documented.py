@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import doctest
+import re
 from pathlib import Path
 
 import pytest
 
 from t38fsp.audio.leg import Role
+from t38fsp.image.sample import write_sample
 from t38fsp.virtual.points import BOTH, Quirk
 from t38fsp.virtual.quirks import GROUPS, QUIRKS, describe
 
@@ -39,6 +42,19 @@ def test_the_tables_say_what_the_code_says() -> None:
     _, marker, written = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     assert marker
     assert written == tables(), "write them anew: python -m tests.virtual.test_documented"
+
+
+def test_the_example_of_a_route_comes_out_as_the_page_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_sample(tmp_path / "sample.tif")
+    monkeypatch.chdir(tmp_path)
+    (example,) = re.findall(r"```pycon\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
+    parsed = doctest.DocTestParser().get_doctest(example, {}, "virtual-gateway.md", str(PAGE), 0)
+    told: list[str] = []
+    results = doctest.DocTestRunner().run(parsed, out=told.append)
+    assert results.attempted == 7
+    assert not results.failed, "".join(told)
 
 
 @pytest.mark.parametrize("name", QUIRKS)
