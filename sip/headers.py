@@ -68,6 +68,8 @@ _LISTS = frozenset(
 )
 """Header fields whose grammar is a comma-separated list; in any other a comma is part of the value."""
 
+_MAX_PARAMS = 64
+
 _TOKEN_CHARS = r"A-Za-z0-9\-.!%*_+`'~"
 TOKEN = re.compile(rf"[{_TOKEN_CHARS}]+")
 """RFC 3261 25.1."""
@@ -77,6 +79,11 @@ _VIA = re.compile(rf"SIP ?/ ?2\.0 ?/ ?({TOKEN.pattern}) ({_HOST}) ?(?:: ?([0-9]{
 _CSEQ = re.compile(rf"([0-9]{{1,10}})[ \t]+({TOKEN.pattern})")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _UNSAFE_IN_URI = re.compile(r'[\s<>"]')
+_QUOTED = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
+# What is never closed shields all that follows.
+_SHIELDED = {
+    separator: re.compile(rf'"[^"\\]*(?:\\.[^"\\]*)*"?|<[^>]*>?|{separator}', re.DOTALL) for separator in ",;"
+}
 
 
 class Headers:
@@ -262,10 +269,14 @@ class NameAddress:
 def parse_params(text: str) -> dict[str, str | None]:
     """Read ``;name=value;name`` into a dict with names in lower case; quotes are taken off the values.
 
-    Of a name that comes twice the first counts. Raises ParseError for a name that is no token.
+    Of a name that comes twice the first counts. Raises ParseError for a name that is no token, and for more
+    than 64 parameters.
     """
     params: dict[str, str | None] = {}
-    for part in split_list(text, ";"):
+    parts = split_list(text, ";")
+    if len(parts) > _MAX_PARAMS:
+        raise ParseError(f"{text[:40]!r} begins {len(parts)} parameters; at most {_MAX_PARAMS} are read")
+    for part in parts:
         if not part:
             continue
         name, equals, value = part.partition("=")
@@ -328,41 +339,27 @@ def _checked(name: str, value: str) -> tuple[str, str]:
 
 def split_list(text: str, separator: str) -> list[str]:
     """Parts between separators outside quotes and angle brackets, stripped. One pass, whatever the input."""
+    if separator not in text:
+        return [text.strip()]
+    if '"' not in text and "<" not in text:
+        return [part.strip() for part in text.split(separator)]
     parts: list[str] = []
     begin = 0
-    quoted = bracketed = escaped = False
-    for at, char in enumerate(text):
-        if escaped:
-            escaped = False
-        elif quoted:
-            escaped = char == "\\"
-            quoted = char != '"'
-        elif bracketed:
-            bracketed = char != ">"
-        elif char == '"':
-            quoted = True
-        elif char == "<":
-            bracketed = True
-        elif char == separator:
-            parts.append(text[begin:at].strip())
-            begin = at + 1
+    for match in _SHIELDED[separator].finditer(text):
+        if match[0] == separator:
+            parts.append(text[begin : match.start()].strip())
+            begin = match.end()
     parts.append(text[begin:].strip())
     return parts
 
 
 def take_quoted(text: str) -> tuple[str, str]:
     """The content of the quoted string that ``text`` begins with, and what follows it."""
-    content: list[str] = []
-    escaped = False
-    for at, char in enumerate(text[1:], 1):
-        if escaped or char not in '\\"':
-            content.append(char)
-            escaped = False
-        elif char == "\\":
-            escaped = True
-        else:
-            return "".join(content), text[at + 1 :]
-    raise ParseError(f"the quote in {text[:60]!r} is never closed")
+    match = _QUOTED.match(text)
+    if match is None:
+        raise ParseError(f"the quote in {text[:60]!r} is never closed")
+    content = "\\".join(part.replace("\\", "") for part in match[1].split("\\\\"))
+    return content, text[match.end() :]
 
 
 def quote_string(text: str) -> str:

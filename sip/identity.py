@@ -19,6 +19,8 @@ OWN_HEADERS = frozenset(
     | {"user-agent", "via"}
 )
 """Headers that nobody but the user agent sets."""
+_MAX_ASSERTED = 8
+"""Identities that are looked at; two are the most that RFC 3325 allows."""
 _HIDING = frozenset({"user", "id"})
 """Values of Privacy whose sender leaves his name out of From himself."""
 
@@ -56,7 +58,7 @@ def _identity_headers(identity: Identity) -> list[tuple[str, str]]:
 
 def asserted_identity(headers: Headers) -> NameAddress | None:
     """The first identity that somebody vouches for; None without one that can be read."""
-    for value in headers.get_all("P-Asserted-Identity"):
+    for value in headers.get_all("P-Asserted-Identity")[:_MAX_ASSERTED]:
         try:
             return _address(value)
         except ParseError:

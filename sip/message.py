@@ -30,6 +30,9 @@ MAX_OCTETS = 64 * 1024
 MAX_HEADERS = 256
 MAX_LINE = 8 * 1024
 """Characters of one header with its continuation lines."""
+MAX_ELEMENTS = 100
+"""Of Via, or of another list that is read before anybody is asked who sent it; 70 hops are the most that
+Max-Forwards allows."""
 
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _FOLD = re.compile(r"\r?\n[ \t]+")
@@ -95,13 +98,19 @@ class _Common:
                 raise ParseError(f"the message has {name} more than once")
         # A From without a tag is a peer of RFC 2543, and legal (RFC 3261 8.2.6.2, 12.1.1).
         _ = self.call_id, self.cseq, self.from_, self.to
-        for via in self.headers.get_all("Via") or [""]:
+        for via in self._listed("Via") or [""]:
             Via.parse(via)
 
     def _validate_addresses(self, *names: str) -> None:
         for name in names:
-            for value in self.headers.get_all(name):
+            for value in self._listed(name):
                 NameAddress.parse(value)
+
+    def _listed(self, name: str) -> list[str]:
+        values = self.headers.get_all(name)
+        if len(values) > MAX_ELEMENTS:
+            raise ParseError(f"{name} has {len(values)} elements; at most {MAX_ELEMENTS} are read")
+        return values
 
     def _serialise(self, start_line: str) -> bytes:
         lines = [start_line]

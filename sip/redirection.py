@@ -12,6 +12,8 @@ from sip.uri import Uri, parse_uri
 
 _FOLLOWED = frozenset({300, 301, 302})
 """Of the others, 305 names a proxy and 380 another service."""
+_MAX_CONTACTS = 64
+"""Of one response."""
 _Q = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 
 
@@ -32,7 +34,7 @@ class Redirection:
         if response.status not in _FOLLOWED:
             return
         found: list[tuple[float, Uri]] = []
-        for value in response.headers.get_all("Contact"):
+        for value in response.headers.get_all("Contact")[:_MAX_CONTACTS]:
             try:
                 contact = NameAddress.parse(value)
                 uri = parse_uri(contact.uri)

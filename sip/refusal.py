@@ -66,4 +66,5 @@ def stamp_via(request: Request, source: Hop) -> None:
 def extensions_refused(request: Request) -> RefusedError | None:
     """The answer to a request that requires what we do not know (RFC 3261 8.2.2.3)."""
     unknown = [name for name in request.headers.get_all("Require") if name.lower() not in EXTENSIONS]
-    return RefusedError(420, *(("Unsupported", name) for name in unknown)) if unknown else None
+    # In one field, so that the answer is no longer than the request.
+    return RefusedError(420, ("Unsupported", ", ".join(unknown))) if unknown else None

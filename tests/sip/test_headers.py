@@ -48,6 +48,11 @@ def test_commas_in_quotes_and_brackets_do_not_separate() -> None:
     assert headers.get_all("Contact") == ['"Bell, \\"A, B\\"" <sip:a,b@h>;x="1,2"', "<sip:c@h?x=1,2>", "*"]
 
 
+@pytest.mark.parametrize("text", ['a, "b, c\\", d', "a, <b, c", 'a, "b\\'])
+def test_what_is_never_closed_goes_on_to_the_end(text: str) -> None:
+    assert Headers([("m", text)]).get_all("Contact") == ["a", text[3:]]
+
+
 @pytest.mark.parametrize("name", ["WWW-Authenticate", "Proxy-Authenticate", "Authorization", "Date"])
 def test_headers_that_are_no_lists_are_not_taken_apart(name: str) -> None:
     assert Headers([(name, "a=1, b=2"), (name, "c")]).get_all(name) == ["a=1, b=2", "c"]

@@ -69,6 +69,12 @@ def test_better_targets_come_first_and_all_are_tried() -> None:
     assert failed.status == 486
 
 
+def test_of_very_many_contacts_only_the_first_are_looked_at() -> None:
+    solo, _ = redirected("mailto:x@y, " * 64 + ELSEWHERE)
+    assert solo.invites() == []
+    assert kinds(solo.events) == ["Failed"]
+
+
 def test_a_refusal_everywhere_ends_the_search() -> None:
     solo, _ = redirected("<sip:1@192.0.2.51>, <sip:2@192.0.2.52>")
     ((_, hop),) = solo.invites()
