@@ -123,8 +123,10 @@ async def _send(plan: Plan, target: str, paper: Document, via: str | None, as_js
             # The call is ended; its result says how far it came.
             if call is None:
                 raise
-        except (SipError, OSError) as error:
+        except SipError as error:
             raise CommandError(str(error), Exit.BAD_NUMBER) from error
+        except OSError as error:
+            raise CommandError(str(error), Exit.LINE_UNAVAILABLE) from error
         finally:
             await gateway.close()
     result = call.result

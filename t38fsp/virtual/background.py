@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Self
@@ -68,6 +69,7 @@ class BackgroundGateway:
         self._receive = receive
         self._gateway = SocketGateway(listen, quirks, faults, random=random or Random())
         self._gateway.on_event = self._on_event
+        self._numbers = count(1)
         self._lock = threading.Lock()
         self._unclaimed: deque[GatewayFax] = deque()
         self._waiting: deque[Future[GatewayFax]] = deque()
@@ -150,8 +152,7 @@ class BackgroundGateway:
             self._placed[call.line_call] = future, paper.path
 
     def _paper(self, incoming: Incoming) -> Tray:
-        number = len(self._gateway.calls) + 1
-        tray = self._trays[incoming.call] = Tray(self._folder / f"received-{number}.tif")
+        tray = self._trays[incoming.call] = Tray(self._folder / f"received-{next(self._numbers)}.tif")
         return tray
 
     def _on_event(self, call: GatewayCall, event: FaxEvent) -> None:

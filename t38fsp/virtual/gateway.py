@@ -13,7 +13,7 @@ from random import Random
 from sip.agent import UserAgent
 from sip.line import Address, CallRequest, Hop, Incoming, Line, LineEvent
 from t38fsp.audio.leg import Role
-from t38fsp.events import FaxEvent
+from t38fsp.events import FaxEvent, Finished
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t30.vocabulary import PageFormat
 from t38fsp.virtual.gateway_call import GatewayCall
@@ -49,8 +49,6 @@ class VirtualGateway:
         *,
         media_closed: Callable[[Address], None] = lambda address: None,
     ) -> None:
-        self.calls: list[GatewayCall] = []
-        """Every call so far, in order."""
         self._line = line
         self._random = random
         self._open_media = open_media
@@ -98,10 +96,9 @@ class VirtualGateway:
                 media=media,
                 media_address=media_address,
                 answerer=call.answerer,
-                credentials=destination.credentials,
             )
         )
-        self._add(call)
+        self._running[call.line_call] = call
         self._flush()
         return call
 
@@ -160,10 +157,6 @@ class VirtualGateway:
     def _surroundings(self, peer: Hop) -> Surroundings:
         return Surroundings(self._line, lambda: self._open_media(peer), self._random)
 
-    def _add(self, call: GatewayCall) -> None:
-        self.calls.append(call)
-        self._running[call.line_call] = call
-
     def _flush(self) -> None:
         for call in list(self._running.values()):
             self._outgoing += call.take_datagrams()
@@ -196,7 +189,7 @@ class VirtualGateway:
             self._line.refuse(incoming.call, 503, now)
             return
         call.take(incoming)
-        self._add(call)
+        self._running[call.line_call] = call
 
 
 class SimulatedGateway:
@@ -207,6 +200,8 @@ class SimulatedGateway:
     ) -> None:
         self._simulator = simulator
         self._network = network
+        self.calls: list[GatewayCall] = []
+        """Those that are over, in the order in which they ended."""
         self._address = address
         self._next_port = 20_000
         self._agent = UserAgent(contact_address=address, user_agent="t38fsp virtual gateway", random=random)
@@ -272,5 +267,6 @@ class SimulatedGateway:
             moving = bool(line_events or datagrams)
         for datagram in self.gateway.take_datagrams():
             self._network.send(datagram.source, datagram.destination, datagram.data)
+        self.calls += [call for call, event in self.gateway.take_events() if isinstance(event, Finished)]
         times = [self._agent.next_deadline(), self.gateway.next_deadline()]
         self._alarm.set(min((time for time in times if time is not None), default=None))

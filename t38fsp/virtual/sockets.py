@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import partial
 from random import Random
 
-from sip.line import Address, Credentials, Hop, Incoming, LineEvent, Transport
+from sip.line import Address, Hop, Incoming, LineEvent, Transport
 from sip.network import SipLine
 from sip.place import Place
 from sip.resolver import Resolver
@@ -87,11 +87,6 @@ class SocketGateway:
         for port in self._media.values():
             port.close()
 
-    @property
-    def calls(self) -> Sequence[GatewayCall]:
-        """Every call so far, in order."""
-        return self._gateway.calls
-
     def answer_calls(
         self, paper: Callable[[Incoming], PageStore], machine: ReceiveOptions | None = None
     ) -> None:
@@ -108,7 +103,6 @@ class SocketGateway:
         machine: TransmitOptions | None = None,
         *,
         via: str | None = None,
-        credentials: Credentials | None = None,
     ) -> GatewayCall:
         """Send the document to ``target``, a SIP URI, through ``via`` (``HOST[:PORT]``) if given.
 
@@ -119,7 +113,7 @@ class SocketGateway:
         first = target if via is None else f"sip:{via}"
         hops = await resolver.locate(Place.of(parse_uri(first)), self._line.families)
         caller = str(Uri("sip", "machine", self._line.local_host(hops[0])))
-        destination = Destination(target, hops, caller, credentials)
+        destination = Destination(target, hops, caller)
         now = self._loop.time()
         call = self._gateway.call(destination, document, document.formats, now, self._quirks, machine)
         self._settle()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from sip.line import Address, Credentials, Hop, Line
+from sip.line import Address, Hop, Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,4 +37,3 @@ class Destination:
     """Where the INVITE may go, best first."""
     caller: str = "sip:machine@invalid"
     """URI of From."""
-    credentials: Credentials | None = None

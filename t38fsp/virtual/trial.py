@@ -118,13 +118,15 @@ class Trial:
     @property
     def far(self) -> GatewayCall:
         """The gateway's call."""
-        (call,) = self.gateway.gateway.calls
+        (call,) = self.gateway.calls
         return call
 
     def _run(self, calls: Sequence[SimulatedCall]) -> Outcome:
         self.simulator.run(limit=LIMIT)
+        if not (self.ours.idle and self.gateway.idle):
+            raise TimeoutError(f"the call is not over after {LIMIT:g} virtual seconds")
         (call,) = calls
         result, theirs = call.call.result, self.far.result
-        if result is None or theirs is None or not (self.ours.idle and self.gateway.idle):
-            raise TimeoutError(f"the call is not over after {LIMIT:g} virtual seconds")
+        assert result is not None
+        assert theirs is not None
         return Outcome(result, theirs, self.received_file, self.far.happened, self.simulator.now)
