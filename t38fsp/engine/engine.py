@@ -6,10 +6,8 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
-from sip.admission import Admission, parse_network
 from sip.errors import SipError, UnsupportedError
 from sip.headers import NameAddress
 from sip.line import Address, Ended, Failed, Hop, Incoming, LineEvent
@@ -25,12 +23,13 @@ from t38fsp.call.receiving import ReceivingCall
 from t38fsp.call.sending import Destination, SendingCall
 from t38fsp.call.verdict import Verdict, unsupported, verdict
 from t38fsp.engine.known_pages import KnownPages
-from t38fsp.engine.lines import EngineLine, Lines
+from t38fsp.engine.lines import EngineLine, Lines, admission_for
 from t38fsp.engine.media import MediaPort
 from t38fsp.engine.media_pair import MediaPair
 from t38fsp.engine.pacer import Pacer
 from t38fsp.engine.running import FAULT, RunningCall
 from t38fsp.engine.trunks import Trunks
+from t38fsp.engine.waiting import WaitingCalls
 from t38fsp.header import CallHeader
 from t38fsp.image.errors import DocumentError, ImageError
 from t38fsp.image.pool import ImagePool
@@ -46,15 +45,6 @@ _GOODBYE_LIMIT = 3.0
 """Seconds that aborted calls are given to say goodbye."""
 _UNBIND_LIMIT = 2.0
 """Seconds for the answers to what was said; a peer that never answers would need 32."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """An incoming call that is not taken yet."""
-
-    incoming: Incoming
-    timer: asyncio.TimerHandle
-    trunk: str | None
 
 
 class FaxEngine:
@@ -82,7 +72,6 @@ class FaxEngine:
         self._preparations: set[asyncio.Task[None]] = set()
         self._observers: dict[int, Observer] = {}
         self._by_line_call: dict[tuple[EngineLine, int], RunningCall] = {}
-        self._waiting: dict[int, _Waiting] = {}
         self._trunk_of: dict[int, str | None] = {}
         self._closed: asyncio.Task[None] | None = None
         self._none_left = asyncio.Event()
@@ -95,7 +84,7 @@ class FaxEngine:
         self._loop = asyncio.get_running_loop()
         self._pacer: Pacer[Packet] = Pacer(self._loop)
         try:
-            self._admission = _admission(self._settings, self._random)
+            self._admission = admission_for(self._settings, self._random)
             self._lines = Lines(
                 self._settings,
                 self._on_line_event,
@@ -111,6 +100,7 @@ class FaxEngine:
                 self._registration_changed,
                 self._lines.admit,
             )
+            self._waiting = WaitingCalls(self._line, self._trunks, self._settings.take_limit, self._on_gone)
             await self._line.start()
         except (SipError, ValueError) as error:
             raise EngineError(str(error)) from error
@@ -131,7 +121,7 @@ class FaxEngine:
     async def _close(self, drain: float) -> None:
         self._trunks.end()
         for call in list(self._waiting):
-            self.refuse(call)
+            self._waiting.refuse(call)
         if self._observers and drain > 0:
             await self._wait_for_all(drain)
         for job in list(self._observers):
@@ -169,12 +159,11 @@ class FaxEngine:
     def receive(self, job: int, what: ReceiveJob, observer: Observer) -> None:
         """Take a waiting call."""
         self._observers[job] = observer
-        waiting = self._waiting.pop(what.call, None)
+        waiting = self._waiting.take(what.call)
         if waiting is None:
             self._finish_early(job, FaxStatus.NO_ANSWER, "the caller hung up before the call was taken")
             return
         incoming = waiting.incoming
-        waiting.timer.cancel()
         self._trunk_of[job] = waiting.trunk
         try:
             media = self._open_media(job, self._line, incoming.source)
@@ -212,11 +201,7 @@ class FaxEngine:
             self._running[job].abort()
 
     def refuse(self, call: int) -> None:
-        waiting = self._waiting.pop(call, None)
-        if waiting is not None:
-            waiting.timer.cancel()
-            self._trunks.free(waiting.trunk)
-            self._line.refuse(call, 486, self._loop.time())
+        self._waiting.refuse(call)
 
     def _refused_for_load(self, job: int, trunk: str | None) -> bool:
         if self._closed is not None:
@@ -399,37 +384,18 @@ class FaxEngine:
             running.line_event(event)
         elif isinstance(event, Incoming):
             self._on_call(event)
-        elif isinstance(event, Failed | Ended) and line is self._line and event.call in self._waiting:
-            self._forget_waiting(event.call)
+        elif isinstance(event, Failed | Ended) and line is self._line:
+            self._waiting.lose(event.call)
 
     def _on_call(self, incoming: Incoming) -> None:
-        now = self._loop.time()
         trunk = self._trunks.of(incoming)
         busy = len(self._observers) + len(self._waiting) >= self._settings.max_calls or self._trunks.full(
             trunk
         )
         if self._closed is not None or busy or not self._settings.accept_calls:
-            self._line.refuse(incoming.call, 486 if busy else 480, now)
+            self._line.refuse(incoming.call, 486 if busy else 480, self._loop.time())
             return
-        timer = self._loop.call_later(self._settings.take_limit, self._not_taken, incoming.call)
-        self._waiting[incoming.call] = _Waiting(incoming, timer, trunk)
-        self._trunks.take(trunk)
-        self._line.ring(incoming.call, now)
-        self._on_incoming(
-            IncomingCall(incoming.call, incoming.caller, incoming.caller_name, incoming.called, trunk)
-        )
-
-    def _not_taken(self, call: int) -> None:
-        logger.warning("call %d was not taken within %g seconds", call, self._settings.take_limit)
-        self._forget_waiting(call)
-        self._line.refuse(call, 480, self._loop.time())
-
-    def _forget_waiting(self, call: int) -> None:
-        waiting = self._waiting.pop(call)
-        waiting.timer.cancel()
-        self._trunks.free(waiting.trunk)
-        if self._on_gone is not None:
-            self._on_gone(call)
+        self._on_incoming(self._waiting.add(incoming, trunk))
 
 
 def _header(what: SendJob, pages: int) -> CallHeader | None:
@@ -438,16 +404,3 @@ def _header(what: SendJob, pages: int) -> CallHeader | None:
     target = parse_uri(what.target)
     now = datetime.now().astimezone()
     return what.header.of_call(now, what.settings.station_id, target.user or target.host, pages)
-
-
-def _admission(settings: EngineSettings, source: random.Random) -> Admission:
-    """Raises ValueError for what is no network."""
-    callers = settings.callers
-    return Admission(
-        source,
-        networks=[parse_network(text) for text in callers.networks],
-        accounts=callers.accounts,
-        realm=settings.user_agent,
-        open=callers.anybody,
-        silent=callers.silent,
-    )

@@ -133,6 +133,19 @@ class Lines:
         return line
 
 
+def admission_for(settings: EngineSettings, random: Random) -> Admission:
+    """Who may call; its peers are to be set. Raises ValueError for what is no network."""
+    callers = settings.callers
+    return Admission(
+        random,
+        networks=[parse_network(text) for text in callers.networks],
+        accounts=callers.accounts,
+        realm=settings.user_agent,
+        open=callers.anybody,
+        silent=callers.silent,
+    )
+
+
 def line_for(
     settings: EngineSettings,
     on_event: Callable[[LineEvent], None],

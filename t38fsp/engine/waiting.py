@@ -1,0 +1,83 @@
+"""Incoming calls that nobody has taken yet."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from sip.line import Incoming
+from t38fsp.engine.lines import EngineLine
+from t38fsp.engine.trunks import Trunks
+from t38fsp.jobs import IncomingCall
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    incoming: Incoming
+    timer: asyncio.TimerHandle
+    trunk: str | None
+
+
+class WaitingCalls:
+    """Each takes a channel of its trunk. One that is not taken within ``limit`` seconds is refused with 480;
+    ``on_gone`` is told of it, and of those whose callers hung up."""
+
+    def __init__(
+        self, line: EngineLine, trunks: Trunks, limit: float, on_gone: Callable[[int], None] | None
+    ) -> None:
+        self._line = line
+        self._trunks = trunks
+        self._limit = limit
+        self._on_gone = on_gone
+        self._calls: dict[int, Waiting] = {}
+        self._loop = asyncio.get_running_loop()
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def __contains__(self, call: int) -> bool:
+        return call in self._calls
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._calls)
+
+    def add(self, incoming: Incoming, trunk: str | None) -> IncomingCall:
+        """Ring; return what the program is told."""
+        call = incoming.call
+        self._calls[call] = Waiting(
+            incoming, self._loop.call_later(self._limit, self._not_taken, call), trunk
+        )
+        self._trunks.take(trunk)
+        self._line.ring(call, self._loop.time())
+        return IncomingCall(call, incoming.caller, incoming.caller_name, incoming.called, trunk)
+
+    def take(self, call: int) -> Waiting | None:
+        """It waits no more, and keeps its channel; None when it is gone."""
+        waiting = self._calls.pop(call, None)
+        if waiting is not None:
+            waiting.timer.cancel()
+        return waiting
+
+    def refuse(self, call: int) -> None:
+        """Do not take it (486)."""
+        waiting = self.take(call)
+        if waiting is not None:
+            self._trunks.free(waiting.trunk)
+            self._line.refuse(call, 486, self._loop.time())
+
+    def lose(self, call: int) -> None:
+        """It is over, whoever ended it."""
+        waiting = self.take(call)
+        if waiting is not None:
+            self._trunks.free(waiting.trunk)
+            if self._on_gone is not None:
+                self._on_gone(call)
+
+    def _not_taken(self, call: int) -> None:
+        _logger.warning("call %d was not taken within %g seconds", call, self._limit)
+        self.lose(call)
+        self._line.refuse(call, 480, self._loop.time())
