@@ -6,7 +6,11 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from t38fsp.t30.dcs import BitField
+from t38fsp.t30.frames import FCF, Frame, PartialPageSignal, decode_station_id, parse_image_frame
+from t38fsp.t30.vocabulary import FrameReceived
 from t38fsp.t38.ifp import IndicatorPacket, Syntax, parse
+from t38fsp.t38.terminal import Terminal
 from t38fsp.t38.udptl import Datagram
 from tests.peers import tshark
 
@@ -24,6 +28,54 @@ FIELDS = (
     "t38.fec_data",
     "t38.fec_data_item",
 )
+
+FRAME_FIELDS = (
+    "t30.Address",
+    "t30.Control",
+    "t30.FacsimileControl",
+    "t30.fif.number",
+    "t30.t4.frame_num",
+    "t30.t4.data",
+    "t30.pps.fcf2",
+    "t30.t4.page_count",
+    "t30.t4.block_count",
+    "t30.t4.frame_count",
+)
+TEXTS = ("t30.fif.number", "t30.t4.data")
+_BOTH = {
+    "t30.fif.sm": (1, 1),
+    "t30.fif.rtif": (3, 3),
+    "t30.fif.rfo": (10, 10),
+    "t30.fif.res": (15, 15),
+    "t30.fif.tdcc": (16, 16),
+    "t30.fif.cm": (26, 26),
+    "t30.fif.ecm": (27, 27),
+    "t30.fif.t6": (31, 31),
+    "t30.fif.fvc": (33, 33),
+    "t30.fif.r8x15": (41, 41),
+    "t30.fif.300x300": (42, 42),
+    "t30.fif.r16x15": (43, 43),
+    "t30.fif.ibrp": (44, 44),
+    "t30.fif.sc": (49, 49),
+}
+DIS_BITS = _BOTH | {
+    "t30.fif.v8c": (6, 6),
+    "t30.fif.rtfc": (9, 9),
+    "t30.fif.dsr": (11, 14),
+    "t30.fif.rwc": (17, 18),
+    "t30.fif.rlc": (19, 20),
+    "t30.fif.msltcr": (21, 23),
+    "t30.fif.mbrp": (45, 45),
+    "t30.fif.passw": (50, 50),
+}
+DCS_BITS = _BOTH | {
+    "t30.fif.dsr_dcs": (11, 14),
+    "t30.fif.rw_dcs": (17, 18),
+    "t30.fif.rl_dcs": (19, 20),
+    "t30.fif.mslt_dcs": (21, 23),
+    "t30.fif.fs_dcm": (28, 28),
+}
+"""The first and the last bit of each field (T.30 table 2)."""
 
 
 def as_tshark_tells(octets: bytes, syntax: Syntax) -> dict[str, list[str]]:
@@ -53,6 +105,68 @@ def as_tshark_tells(octets: bytes, syntax: Syntax) -> dict[str, list[str]]:
         told["t38.fec_data"].append(str(len(datagram.parity)))
         told["t38.fec_data_item"] += (string.hex() for string in datagram.parity)
     return told
+
+
+def frame_as_tshark_tells(octets: bytes) -> dict[str, list[int | str]]:
+    """Our reading of an HDLC frame of T.30, in the words of tshark."""
+    frame = Frame.parse(octets)
+    x = frame.x and frame.fcf not in (FCF.DIS, FCF.DTC)
+    told: dict[str, list[int | str]] = {name: [] for name in (*FRAME_FIELDS, *DIS_BITS, *DCS_BITS)}
+    told["t30.Address"].append(octets[0])
+    told["t30.Control"].append(0xC8 if frame.final else 0xC0)
+    told["t30.FacsimileControl"].append(frame.fcf.value & 0x7F if x else frame.fcf.value)
+    if frame.fcf in (FCF.CSI, FCF.TSI, FCF.CIG):
+        told["t30.fif.number"].append(decode_station_id(frame.fif))
+    elif frame.fcf is FCF.FCD:
+        number, data = parse_image_frame(frame)
+        told["t30.t4.frame_num"].append(number)
+        told["t30.t4.data"].append(data.hex())
+    elif frame.fcf is FCF.PPS:
+        signal = PartialPageSignal.parse(frame.fif)
+        following = 0 if signal.following is None else signal.following.value | 0x80 * frame.x
+        told["t30.pps.fcf2"].append(following)
+        told["t30.t4.page_count"].append(signal.page)
+        told["t30.t4.block_count"].append(signal.block)
+        told["t30.t4.frame_count"].append(signal.frames - 1)
+    elif frame.fcf in (FCF.DIS, FCF.DTC, FCF.DCS):
+        said = BitField.parse(frame.fif)
+        for name, (first, last) in (DCS_BITS if frame.fcf is FCF.DCS else DIS_BITS).items():
+            if first <= len(frame.fif) * 8:
+                told[name].append(int(said.number(first, last), 2))
+    return told
+
+
+def compare_frames(
+    capture: Path, syntax: Syntax = Syntax.Y1998, *, udptl_ports: Iterable[int] = ()
+) -> tuple[int, list[str]]:
+    """How many frames of T.30 there are, and where the two readings of them differ."""
+    names = [*FRAME_FIELDS, *DIS_BITS, *DCS_BITS]
+    decoded = tshark.decode(
+        capture,
+        ["ip.src", "udp.srcport", "udp.payload", "t38.seq_number", *dict.fromkeys(names)],
+        preferences={tshark.PRE_CORRIGENDUM: "TRUE" if syntax is Syntax.Y1998 else "FALSE"},
+        udptl_ports=udptl_ports,
+        display_filter="t38.seq_number",
+    )
+    ears: dict[tuple[str, ...], Terminal] = {}
+    frames = 0
+    differences = []
+    for seen in decoded:
+        terminal = ears.setdefault((*seen["ip.src"], *seen["udp.srcport"]), Terminal(syntax=syntax))
+        terminal.receive(bytes.fromhex(seen["udp.payload"][0]), 0.0)
+        heard = [each.frame for each in terminal.take_signals() if isinstance(each, FrameReceived)]
+        ours: dict[str, list[int | str]] = {name: [] for name in names}
+        for octets in heard:
+            for name, values in frame_as_tshark_tells(octets).items():
+                ours[name] += values
+        frames += len(heard)
+        for name in names:
+            theirs = [value if name in TEXTS else int(value, 0) for value in map(str.strip, seen[name])]
+            if theirs != ours[name]:
+                differences.append(
+                    f"{capture.name}, {seen['t38.seq_number'][0]}, {name}: {theirs}, ours {ours[name]}"
+                )
+    return frames, differences
 
 
 def compare(
@@ -92,5 +206,8 @@ if __name__ == "__main__":
     for argument in sys.argv[1:]:
         datagrams, fields, differences = compare(Path(argument))
         print(f"{argument}: {datagrams} datagrams, {fields} fields, {len(differences)} differences")
+        frames, unlike = compare_frames(Path(argument))
+        print(f"{argument}: {frames} frames, {len(unlike)} differences")
+        differences += unlike
         for difference in differences[:20]:
             print(difference)

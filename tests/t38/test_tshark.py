@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from t38fsp.t30.frames import encode_station_id
 from t38fsp.t30.vocabulary import HdlcBurst, Modem, RawBurst, Tone, ToneBurst
 from t38fsp.t38.ifp import DataPacket, IndicatorPacket, Syntax
 from t38fsp.t38.terminal import Terminal
 from t38fsp.t38.timing import Timing
 from t38fsp.trace.pcap import PcapWriter
 from tests.peers import tshark
-from tests.t38.agreement import compare
+from tests.t38.agreement import compare, compare_frames
 from tests.t38.line import Line, Sent
-from tests.t38.recorded_calls import NAMES, datagrams
+from tests.t38.recorded_calls import CALLS, NAMES, datagrams, unpack
 
 NEAR, FAR = ("192.0.2.1", 40000), ("192.0.2.2", 40002)
 FIELDS = [
@@ -98,6 +99,19 @@ def test_tshark_agrees_on_every_field_of_recorded_calls(tmp_path: Path, name: st
 
 
 @pytest.mark.tshark
+@pytest.mark.parametrize("call", CALLS)
+def test_tshark_agrees_on_every_field_of_whole_calls(tmp_path: Path, call: str) -> None:
+    """UDPTL, IFP, and frames of T.30: addresses, commands, capabilities, identities, blocks and counters."""
+    path = unpack(call, tmp_path)
+    found, fields, differences = compare(path)
+    frames, unlike = compare_frames(path)
+    assert differences + unlike == []
+    assert found > 400
+    assert fields > 5 * found
+    assert frames >= 8
+
+
+@pytest.mark.tshark
 @pytest.mark.parametrize("syntax", Syntax)
 @pytest.mark.parametrize("options", [{"parity": (3, 3)}, {"parity": (5, 2)}, {"redundancy": 2}])
 def test_tshark_reads_our_correction(
@@ -105,11 +119,18 @@ def test_tshark_reads_our_correction(
 ) -> None:
     near = Terminal(syntax=syntax, timing=Timing(copies=1), **options)  # type: ignore[arg-type]
     line = Line(near, Terminal(syntax=syntax))
-    line.send(0, HdlcBurst(Modem.V21, [b"\xff\xc0\xc2" + b"\x04" * 20, b"\xff\xc8\xc1\x00\x1f\x22"]))
+    line.send(
+        0,
+        HdlcBurst(
+            Modem.V21, [b"\xff\xc0\xc2" + encode_station_id("+1 555 0100"), b"\xff\xc8\xc1\x00\x1f\x22"]
+        ),
+    )
     line.send(0, RawBurst(Modem.V29_9600, random.Random(5).randbytes(2000)))
     line.run(15.0)
     path = tmp_path / "call.pcap"
     capture(path, line.sent)
     found, _, differences = compare(path, syntax, udptl_ports=[NEAR[1]])
-    assert differences == []
+    frames, unlike = compare_frames(path, syntax, udptl_ports=[NEAR[1]])
+    assert differences + unlike == []
+    assert frames == 2
     assert found == len(line.sent) > 80
