@@ -79,11 +79,7 @@ async def test_a_coroutine_on_the_loop_of_a_plugin(virtual_gateway, simulated_ga
 
 @pytest.mark.full
 def test_programs_and_coroutines_in_the_mode_that_nobody_has_set(tmp_path: Path, letter: Path) -> None:
-    (tmp_path / "conftest.py").write_text('if TYPE_CHECKING:
-    # Imported by pytest, which wants to be the first.
-    from t38fsp.virtual.fixtures import GatewayFactory, TrialFactory
-
-pytest_plugins = ["t38fsp.virtual.fixtures"]\n')
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["t38fsp.virtual.fixtures"]\n')
     (tmp_path / "test_programs.py").write_text(PROGRAMS)
     ended = run_pytest(tmp_path)
     assert ended.returncode == 0, ended.stdout + ended.stderr
