@@ -126,6 +126,23 @@ def test_an_answer_that_never_comes_brings_the_pace_back(tmp_path: Path, towards
     assert result.warnings == ("PPS-NULL went unanswered, so the fax goes on at the pace of a modem",)
 
 
+def test_a_far_end_that_is_described_anew_without_the_mark_gets_the_pace_back(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    scene.answer(internet_aware=True)
+    scene.send(make_pages(3), internet_aware=True)
+    scene.run(until=lambda: "PageDone" in names(scene.call.events))
+    call = scene.taken.call
+    assert call.line_call is not None
+    # The same address and port: only the mark is gone.
+    unmarked = T38Parameters().to_media(scene.call.call.remote_media[1])
+    scene.callee.agent.offer(call.line_call, [unmarked], scene.simulator.now)
+    scene.callee.flush()
+    scene.run()
+    scene.assert_delivered(3)
+    assert [page.bit_rate for page in scene.sent.pages] == [0, 0, 14400]
+    assert scene.sent.warnings == ("the far end moved, so the fax goes on at the pace of a modem",)
+
+
 # --- not with everybody -------------------------------------------------------------------------------------
 
 
