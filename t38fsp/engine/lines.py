@@ -98,9 +98,13 @@ class Lines:
 
     async def close(self, limit: float) -> None:
         """Hang up every call, and wait at most ``limit`` seconds until the far ends know it."""
-        started = await asyncio.gather(*self._others.values(), return_exceptions=True)
-        others = [line for line in started if not isinstance(line, BaseException)]
-        await asyncio.gather(*(line.close(limit) for line in (self.main, *others)))
+        lines = [self.main]
+        if self._others:
+            started, late = await asyncio.wait(self._others.values(), timeout=limit)
+            lines += [task.result() for task in started if task.exception() is None]
+            for task in late:
+                task.cancel()
+        await asyncio.gather(*(line.close(limit) for line in lines))
 
     async def _start(self, backend: Backend) -> EngineLine:
         host, _ = self._settings.listen

@@ -94,6 +94,21 @@ async def test_a_line_over_another_stack_is_made_when_it_is_first_asked_for(
     assert [fake.log for fake in made.fakes] == [["close"], ["start", "close"]]
 
 
+async def test_a_line_that_never_starts_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Made(monkeypatch, SETTINGS)
+
+    async def start(fake: FakeLine) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(FakeLine, "start", start)
+    asked = asyncio.ensure_future(made.lines.of(Backend.PJSUA2))
+    await asyncio.sleep(0)
+    await made.lines.close(0.0)
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    assert [fake.log for fake in made.fakes] == [["close"], []]
+
+
 async def test_a_signalling_process_stands_for_our_own_stack(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Made(monkeypatch, EngineSettings(signalling="/run/sip.sock", backend=Backend.PJSUA2))
     assert await made.lines.of(Backend.OWN) is made.lines.main
