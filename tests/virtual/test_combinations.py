@@ -131,10 +131,11 @@ def check_truth(letter: Path, combination: Combination, faults: Faults, seed: in
         assert outcome.seconds < LONGEST
         arrived, sent = held(outcome), [pixels for _, pixels in document.pages(letter)]
         assert result.completed is ([page.confirmed for page in result.pages] == [True, True])
-        assert result.pages_confirmed <= len(arrived) <= 2
+        assert result.pages_confirmed <= len(arrived)
         if combination.role is Role.CALLING:
             assert outcome.gateway.pages_confirmed <= result.pages_confirmed == len(arrived)
         if combination.ecm:
+            # Without, a machine keeps pages with damaged rows, and one may come twice rather than never.
             assert arrived == sent[: len(arrived)]
         if not result.completed:
             assert result.reason
