@@ -86,7 +86,8 @@ class Listening:
     def seen_by(self, hop: Hop) -> Address:
         """Our address as ``hop`` sees it, for Via and Contact."""
         host, port = self.source(hop)
-        return self._advertised.get(family_of(hop.host), host), port
+        # The zone of an IPv6 address means nothing to others (RFC 4007 11.2).
+        return self._advertised.get(family_of(hop.host)) or host.partition("%")[0], port
 
     def source(self, hop: Hop) -> Address:
         """Our address towards ``hop``, and the port where we listen, or that connections come from."""

@@ -11,6 +11,7 @@ import logging
 
 from sip.endpoint import EXTENSIONS, Endpoint
 from sip.errors import ParseError
+from sip.headers import split_list
 from sip.line import Hop
 from sip.message import Request, Via
 from sip.transaction_layer import response_address
@@ -54,13 +55,20 @@ def stamp_via(request: Request, source: Hop) -> None:
     """Note in the topmost Via where the request came from (RFC 3261 18.2.1, RFC 3581 4)."""
     top, *others = request.headers.get_all("Via") or [""]
     via = Via.parse(top)
-    params = dict(via.params)
-    if "rport" in params:
-        params["rport"] = str(source.port)
-    if via.host != source.host or "rport" in params:
-        params["received"] = source.host
-    stamped = Via(via.transport, via.host, via.port, params)
-    request.headers.set("Via", ", ".join([str(stamped), *others]))
+    asked = "rport" in via.params
+    # All else is kept as it is spelt: some compare what comes back octet by octet.
+    stamped = [part for part in split_list(top, ";") if _name_of(part) not in ("rport", "received")]
+    # Of an IPv6 address the zone is ours alone (RFC 4007 11.2).
+    host = source.host.partition("%")[0]
+    if asked:
+        stamped.append(f"rport={source.port}")
+    if asked or via.host != host:
+        stamped.append(f"received={host}")
+    request.headers.set("Via", ", ".join([";".join(stamped), *others]))
+
+
+def _name_of(param: str) -> str:
+    return param.partition("=")[0].strip().lower()
 
 
 def extensions_refused(request: Request) -> RefusedError | None:

@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from sip.line import Answered, Ended, Failed, Hop, Incoming, MediaChanged, TlsSettings, Transport
-from sip.listening import ListenError
+from sip.listening import Listener, ListenError, Listening
 from sip.sdp import Attribute, MediaDescription
 from sip.tcp import MAX_FROM_ONE
 from sip.tls import server_context
@@ -141,6 +141,13 @@ async def test_bound_to_all_addresses_we_name_the_one_that_the_peer_sees() -> No
         contact = dict(incoming.headers)["Contact"]
         assert contact == f"<sip:alice@127.0.0.1:{alice.line.address[1]}>"
         await alice.expect(Answered)
+
+
+def test_the_zone_of_our_address_is_not_told() -> None:
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+        listening = Listening([Listener(sock, Hop("fe80::1%eth0", 5060))])
+        assert listening.seen_by(Hop("fe80::2%eth0", 5062)) == ("fe80::1", 5060)
+        assert listening.source(Hop("fe80::2%eth0", 5062)) == ("fe80::1%eth0", 5060)
 
 
 async def test_an_advertised_address_stands_in_via_contact_and_descriptions() -> None:
