@@ -14,7 +14,7 @@ from sip.dead_hops import DeadHops
 from sip.line import Address, Hop, Transport
 from sip.message import Request, Response, Via
 from sip.timers import Timers
-from sip.transaction import ClientTransaction, FailureUser, ResponseUser, ServerTransaction
+from sip.transaction import ClientTransaction, FailureUser, ResponseUser, ServerTransaction, State
 
 MAGIC_COOKIE = "z9hG4bK"
 """What a branch begins with when it is unique (RFC 3261 8.1.1.7)."""
@@ -138,6 +138,9 @@ class TransactionLayer:
         if transaction is None:
             return False
         if request.method == "ACK":
+            # That of a 2xx is for the dialog, though some give it the branch of the INVITE (RFC 6026 7.1).
+            if transaction.state is State.ACCEPTED:
+                return False
             transaction.acknowledged(now)
         else:
             transaction.repeated(now)

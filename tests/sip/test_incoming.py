@@ -56,6 +56,39 @@ def test_responses_say_where_the_request_came_from() -> None:
     assert b";rport=4444;received=198.51.100.9\r\n" in data
 
 
+@pytest.mark.parametrize(
+    ("via", "stamped"),
+    [
+        (
+            'SIP/2.0/UDP a.example;branch=z9hG4bK/x{1}=@;RPort ;received=192.0.2.9;x="y"',
+            'SIP/2.0/UDP a.example;branch=z9hG4bK/x{1}=@;x="y";rport=5060;received=192.0.2.2',
+        ),
+        ("SIP / 2.0 / UDP 192.0.2.2 ; branch = z9hG4bKy", "SIP / 2.0 / UDP 192.0.2.2;branch = z9hG4bKy"),
+    ],
+)
+def test_the_via_comes_back_as_it_was_spelt(via: str, stamped: str) -> None:
+    solo = Solo()
+    solo.ask("OPTIONS", via=via)
+    assert solo.response().headers.get("Via") == stamped
+
+
+def test_the_zone_of_an_address_stays_here() -> None:
+    solo = Solo()
+    solo.ask("OPTIONS", source=Hop("fe80::2%eth0", 5060))
+    assert solo.response().via.received == "fe80::2"
+
+
+def test_an_ack_with_the_branch_of_its_invite_is_one() -> None:
+    solo = Solo()
+    solo.ask("INVITE", body=sdp(), branch="z9hG4bK-same")
+    solo.agent.accept(1, [AUDIO], ALICE.host, mirror, solo.now)
+    ok = solo.sent()[-1]
+    solo.ask("ACK", to=ok.headers.get("To") or "", branch="z9hG4bK-same")
+    assert kinds(solo.events) == ["Incoming", "Answered"]
+    solo.wait(60)
+    assert solo.sent() == []
+
+
 def test_an_answer_is_repeated_until_its_ack() -> None:
     solo = Solo()
     ok = accepted(solo)

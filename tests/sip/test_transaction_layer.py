@@ -38,6 +38,15 @@ def test_a_request_is_known_by_branch_sent_by_and_method() -> None:
     assert transactions.cancelled(request("CANCEL")) is not None
 
 
+def test_the_ack_of_a_2xx_is_for_the_dialog_whatever_its_branch() -> None:
+    transactions = layer()
+    invite = transactions.serve(request("INVITE"), BOB)
+    assert invite is not None
+    invite.respond(response(request("INVITE"), 200), 0)
+    assert transactions.absorb(request("INVITE"), 0)
+    assert not transactions.absorb(request("ACK"), 0)
+
+
 def test_a_branch_without_the_magic_cookie_is_no_name() -> None:
     transactions = layer()
     transactions.serve(request("INVITE", "1"), BOB)
