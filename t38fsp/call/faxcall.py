@@ -164,6 +164,8 @@ class FaxCall(ABC):
         """When to call :meth:`handle_deadline`; None while only input can change anything."""
         if self._phase is Phase.OVER:
             return None
+        if self._fax is not None and not self._timers:
+            return self._fax.next_deadline()  # as after nearly every datagram of a fax
         times = list(self._timers.values())
         for part in (self._audio, self._fax):
             if part is not None and (due := part.next_deadline()) is not None:

@@ -25,7 +25,6 @@ from sip.line import Address
 MAX_DATAGRAM = 2048
 """Octets; no RTP or UDPTL datagram of a fax call comes near."""
 
-_DRAIN = 32
 _EPHEMERAL_TRIES = 64
 
 
@@ -150,20 +149,19 @@ class MediaPort:
         return literal.version == self._version and not literal.is_unspecified and 0 < port < 65536
 
     def _readable(self) -> None:
-        # Bounded, so that one flooded port leaves the loop to the other calls.
-        for _ in range(_DRAIN):
-            if self._socket is None:
-                return
-            try:
-                data, source = self._socket.recvfrom(MAX_DATAGRAM + 1)
-            except BlockingIOError:
-                return
-            except ConnectionRefusedError:
-                self.counters.refused += 1
-                continue
-            except OSError:
-                self.counters.failed += 1
-                return
+        # One at a time: another attempt would nearly always be in vain, and if there is more, the loop comes
+        # back after the other calls have had their turn.
+        if self._socket is None:
+            return
+        try:
+            data, source = self._socket.recvfrom(MAX_DATAGRAM + 1)
+        except BlockingIOError:
+            return
+        except ConnectionRefusedError:
+            self.counters.refused += 1
+        except OSError:
+            self.counters.failed += 1
+        else:
             self._received(data, (source[0], source[1]))
 
     def _received(self, data: bytes, source: Address) -> None:

@@ -81,6 +81,8 @@ class Receiver:
 
 FaultsFor = Callable[[Address, Address], Faults]
 
+FAULTLESS = Faults()
+
 
 def lossy(loss: float, *, jitter: float = 0.0, signalling: bool = False) -> FaultsFor:
     """A share of the media datagrams is lost in both directions; of the signalling too, if wanted."""
@@ -101,7 +103,7 @@ class Scene:
         folder: Path,
         *,
         seed: int = 1,
-        faults_for: FaultsFor = lambda source, destination: Faults(),
+        faults_for: FaultsFor = lambda source, destination: FAULTLESS,
         page_delay: float = 0.05,
     ) -> None:
         self.simulator = Simulator()
