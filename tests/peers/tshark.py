@@ -26,6 +26,7 @@ def decode(
     *,
     preferences: Mapping[str, str] | None = None,
     udptl_ports: Iterable[int] = (),
+    tcp_ports: Iterable[int] = (),
     display_filter: str = "",
 ) -> list[dict[str, list[str]]]:
     """Every packet (that passes the filter) as ``{field: [values]}``; absent fields have empty lists.
@@ -35,6 +36,7 @@ def decode(
         fields: names such as ``t38.t30_indicator`` or ``_ws.col.Info``.
         preferences: tshark preferences, such as ``{PRE_CORRIGENDUM: "FALSE"}``.
         udptl_ports: UDP ports to decode as T.38 when the capture has no SDP that says so.
+        tcp_ports: TCP ports to decode as T.38 in TPKT.
         display_filter: a display filter.
 
     Raises:
@@ -47,6 +49,8 @@ def decode(
         command += ["-o", f"{name}:{value}"]
     for port in udptl_ports:
         command += ["-d", f"udp.port=={port},t38"]
+    for port in tcp_ports:
+        command += ["-d", f"tcp.port=={port},t38"]
     if display_filter:
         command += ["-Y", display_filter]
     for field in fields:

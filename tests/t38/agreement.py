@@ -78,24 +78,28 @@ DCS_BITS = _BOTH | {
 """The first and the last bit of each field (T.30 table 2)."""
 
 
+def packet_as_tshark_tells(ifp: bytes, syntax: Syntax) -> dict[str, list[str]]:
+    """Our reading of an IFP packet, in the words of tshark."""
+    packet = parse(ifp, syntax)
+    if isinstance(packet, IndicatorPacket):
+        return {"t38.type_of_msg": ["0"], "t38.t30_indicator": [str(packet.indicator.value)]}
+    return {
+        "t38.type_of_msg": ["1"],
+        "t38.t30_data": [str(packet.type.value)],
+        "t38.data_field": [str(len(packet.fields))],
+        "t38.field_type": [str(field.type.value) for field in packet.fields],
+        "t38.field_data": [field.data.hex() for field in packet.fields if field.data],
+    }
+
+
 def as_tshark_tells(octets: bytes, syntax: Syntax) -> dict[str, list[str]]:
     """Our reading of a datagram, in the words of tshark: every field of the primary, then of each copy."""
     datagram = Datagram.parse(octets)
     told: dict[str, list[str]] = {name: [] for name in FIELDS}
     told["t38.seq_number"].append(str(datagram.number))
     for ifp in (datagram.primary, *datagram.secondaries):
-        packet = parse(ifp, syntax)
-        if isinstance(packet, IndicatorPacket):
-            told["t38.type_of_msg"].append("0")
-            told["t38.t30_indicator"].append(str(packet.indicator.value))
-            continue
-        told["t38.type_of_msg"].append("1")
-        told["t38.t30_data"].append(str(packet.type.value))
-        told["t38.data_field"].append(str(len(packet.fields)))
-        for field in packet.fields:
-            told["t38.field_type"].append(str(field.type.value))
-            if field.data:
-                told["t38.field_data"].append(field.data.hex())
+        for name, values in packet_as_tshark_tells(ifp, syntax).items():
+            told[name] += values
     if datagram.parity is None:
         told["t38.error_recovery"].append("0")
         told["t38.secondary_ifp_packets"].append(str(len(datagram.secondaries)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,12 @@ import pytest
 from t38fsp.t30.frames import encode_station_id
 from t38fsp.t30.vocabulary import HdlcBurst, Modem, RawBurst, Tone, ToneBurst
 from t38fsp.t38.ifp import DataPacket, IndicatorPacket, Syntax
+from t38fsp.t38.stream_terminal import StreamTerminal
 from t38fsp.t38.terminal import Terminal
 from t38fsp.t38.timing import Timing
 from t38fsp.trace.pcap import PcapWriter
 from tests.peers import tshark
-from tests.t38.agreement import compare, compare_frames
+from tests.t38.agreement import compare, compare_frames, packet_as_tshark_tells
 from tests.t38.line import Line, Sent
 from tests.t38.recorded_calls import CALLS, NAMES, datagrams, unpack
 
@@ -134,3 +136,41 @@ def test_tshark_reads_our_correction(
     assert differences + unlike == []
     assert frames == 2
     assert found == len(line.sent) > 80
+
+
+def tcp_capture(path: Path, segment: bytes) -> None:
+    """A TCP segment as a raw-IP pcap file; tshark reads no packets that are cut by the end of one."""
+    tcp = struct.pack(">HHIIBBHHH", NEAR[1], FAR[1], 1, 1, 5 << 4, 0x18, 65535, 0, 0) + segment
+    ip = struct.pack(">BBHHHBBHII", 0x45, 0, 20 + len(tcp), 0, 0, 64, 6, 0, 0xC0000201, 0xC0000202)
+    file = struct.pack("<IHHiIIIIIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101, 0, 0, len(ip + tcp), len(ip + tcp))
+    path.write_bytes(file + ip + tcp)
+
+
+@pytest.mark.tshark
+@pytest.mark.parametrize("syntax", Syntax)
+def test_tshark_reads_our_tpkt(tmp_path: Path, syntax: Syntax) -> None:
+    near = StreamTerminal(syntax=syntax, timing=Timing(keep_alive=None))
+    line = Line(near, StreamTerminal(syntax=syntax, timing=Timing(keep_alive=None)))
+    line.send(0, HdlcBurst(Modem.V21, [b"\xff\xc8\x21"]))
+    line.send(0, RawBurst(Modem.V29_9600, random.Random(5).randbytes(2000)))
+    line.run(9.0)
+    path = tmp_path / "call.pcap"
+    tcp_capture(path, b"".join(each.datagram for each in line.sent))
+    told: dict[str, list[str]] = {
+        "tpkt.length": [str(len(each.datagram)) for each in line.sent],
+        "_ws.malformed": [],
+    }
+    for each in line.sent:
+        for name, values in packet_as_tshark_tells(each.packet.ifp, syntax).items():
+            told.setdefault(name, []).extend(values)
+    (seen,) = tshark.decode(
+        path,
+        list(told),
+        preferences={
+            tshark.PRE_CORRIGENDUM: "TRUE" if syntax is Syntax.Y1998 else "FALSE",
+            "t38.tpkt_usage": "Always",
+        },
+        tcp_ports=[NEAR[1]],
+    )
+    assert seen == told
+    assert len(line.sent) > 60
