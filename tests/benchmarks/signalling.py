@@ -22,9 +22,9 @@ import time
 import tracemalloc
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncIterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from sip.line import Answered, Failed, Hop, Incoming, LineEvent, Transport
@@ -35,6 +35,8 @@ from tests.sip.test_sipp import SCENARIOS, vacant_port
 
 LIMIT = 60.0
 """Seconds after which a run is stuck."""
+SIPP_LIMIT = 4 * LIMIT
+"""Seconds after which SIPp ends by itself, even if nobody is left to end it."""
 WARM_UP = 50
 """Calls before anything is measured."""
 
@@ -127,7 +129,8 @@ async def sipp(scenario: str, *arguments: str, directory: Path) -> AsyncIterator
     """SIPp on a port of its own; killed in the end if it still runs."""
     port = vacant_port()
     command = ["sipp", "-sf", str(SCENARIOS / f"{scenario}.xml"), "-i", HOST, "-p", str(port), "-nostdin"]
-    command += ["-trace_err", "-error_file", f"{scenario}-errors.log", *arguments]
+    command += ["-trace_err", "-error_file", f"{scenario}-errors.log", "-timeout", f"{SIPP_LIMIT:g}s"]
+    command += arguments
     process = await asyncio.create_subprocess_exec(
         *command, cwd=directory, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL
     )
@@ -144,6 +147,7 @@ async def sipp(scenario: str, *arguments: str, directory: Path) -> AsyncIterator
 
 async def load(calls: int, rate: float, directory: Path, *, placed: bool, rounds: int = 1) -> list[Load]:
     """Have so many calls at once, ``placed`` by us or by SIPp, again and again."""
+    _end_with_our_parent()
     ours = Caller(calls)
     await ours.line.start()
     await _calls(ours, min(WARM_UP, calls), rate, directory, placed)
@@ -159,6 +163,19 @@ async def load(calls: int, rate: float, directory: Path, *, placed: bool, rounds
         results.append(Load(calls, ours.failed, most, seconds, cpu, held - before, kept))
     await ours.line.close()
     return results
+
+
+def _end_with_our_parent() -> None:
+    """Cancel the task that runs, and so end SIPp, too, when the process that began us is gone."""
+    parent, task, loop = multiprocessing.parent_process(), asyncio.current_task(), asyncio.get_running_loop()
+
+    def gone() -> None:
+        if parent is not None and task is not None:
+            loop.remove_reader(parent.sentinel)
+            task.cancel()
+
+    if parent is not None:
+        loop.add_reader(parent.sentinel, gone)
 
 
 async def _calls(
@@ -213,8 +230,22 @@ def measure(calls: int, rate: float, placed: bool, rounds: int, traced: bool) ->
 
 def measure_apart(calls: int, rate: float, *, placed: bool, rounds: int, traced: bool) -> list[Load]:
     """In a process that has done nothing else."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
-        return executor.submit(measure, calls, rate, placed, rounds, traced).result()
+    spawn = multiprocessing.get_context("spawn")
+    results, theirs = spawn.Pipe(duplex=False)
+    worker = spawn.Process(target=_report, args=(theirs, calls, rate, placed, rounds, traced), daemon=True)
+    worker.start()
+    theirs.close()
+    try:
+        loads: list[Load] = results.recv()
+    except EOFError:
+        raise RuntimeError("the process that measures has failed; see what it wrote") from None
+    finally:
+        worker.join()
+    return loads
+
+
+def _report(results: Connection, calls: int, rate: float, placed: bool, rounds: int, traced: bool) -> None:
+    results.send(measure(calls, rate, placed, rounds, traced))
 
 
 def main() -> None:
