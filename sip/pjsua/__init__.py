@@ -7,6 +7,7 @@ The sentences are in :mod:`sip.pjsua.limits`, more of it in ``docs/pjsua2.md``.
 what                                       over PJSIP
 =========================================  ===================================================================
 audio in the first INVITE, out and in      served
+no offer in the first INVITE, out and in   served, when the far end offers audio
 T.38 in the first INVITE, out              refused: ``UnsupportedError`` from ``place``
 T.38 alone in the first INVITE, in         PJSIP answers 488 before anybody hears of the call
 audio and T.38 in the first INVITE, in     audio is taken; T.38 looks refused in ``Incoming.offer``

@@ -8,16 +8,13 @@ of the transaction the answer goes out; what PJSIP does afterwards comes too lat
 
 from __future__ import annotations
 
-import functools
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from random import Random
-from typing import Concatenate, ParamSpec, Protocol
+from typing import Protocol
 
 import pjsua2 as pj
 
 from sip.endpoint import REASONS
-from sip.errors import ParseError, UnsendableError
 from sip.failover import PATIENCE
 from sip.identity import headers_of
 from sip.line import (
@@ -35,8 +32,8 @@ from sip.line import (
 )
 from sip.message import Request, Response, q850_cause
 from sip.negotiation import Negotiation, read_answer, read_sdp
+from sip.pjsua.guard import guarded
 from sip.pjsua.values import (
-    describe,
     message_of,
     parameters_for,
     parameters_with,
@@ -45,8 +42,6 @@ from sip.pjsua.values import (
 )
 from sip.reason import reason_header, reason_text
 from sip.sdp import MediaDescription, SessionDescription
-
-logger = logging.getLogger(__name__)
 
 AUDIO_LINES = 2
 """Media lines that PJSIP is told to prepare for: with fewer, a T.38 line beside a refused one kills it."""
@@ -61,8 +56,6 @@ _PACE = 0.25
 and has room for 64, kept for half a second after their end: a flood that is refused at once would kill it."""
 _SETTLE = 0.6
 """Seconds until the sockets of a call that is over are free again."""
-
-P = ParamSpec("P")
 
 
 class Owner(Protocol):
@@ -82,21 +75,6 @@ class Owner(Protocol):
 
     def over(self, call: PjsuaCall, free_after: float) -> None:
         """The call is over; its place among the four is free again after so many seconds."""
-
-
-def guarded(
-    callback: Callable[Concatenate[PjsuaCall, P], None],
-) -> Callable[Concatenate[PjsuaCall, P], None]:
-    """Keep exceptions out of PJSIP: their traceback would keep the call alive, and that kills the process."""
-
-    @functools.wraps(callback)
-    def wrapper(call: PjsuaCall, /, *args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            callback(call, *args, **kwargs)
-        except (pj.Error, ParseError, UnsendableError, OSError) as error:
-            logger.warning("call %d: %s", call.number, describe(error))
-
-    return wrapper
 
 
 class PjsuaCall(pj.Call):
@@ -151,9 +129,12 @@ class PjsuaCall(pj.Call):
         self._hop = request.destination[0]
         self._negotiation = self._negotiate(request.media_address)
         self._answerer = request.answerer
-        self._first = self._negotiation.describe(request.media)
         parameters = parameters_with(headers_of(request))
         parameters.opt.audioCount = AUDIO_LINES
+        if request.media:
+            self._first = self._negotiation.describe(request.media)
+        else:
+            parameters.opt.flag |= pj.PJSUA_CALL_NO_SDP_OFFER
         self.makeCall(request.target, parameters)
 
     @guarded
@@ -279,6 +260,10 @@ class PjsuaCall(pj.Call):
         self._owner.mute()
         answer = None if self._answering is None else self._answering[1]
         ours = answer or self._offering or self._negotiation.local or self._first
+        if ours is None and prm.remSdp.wholeSdp:
+            # The offer that we left to them.
+            offer = SessionDescription.parse(prm.remSdp.wholeSdp)
+            ours = self._first = self._negotiation.answer(offer, self._answerer)
         if ours is not None:
             prm.sdp.wholeSdp = bytes(ours).decode()
 
@@ -349,7 +334,10 @@ class PjsuaCall(pj.Call):
 
     def _confirmed(self, message: Request | Response | None) -> None:
         response, local = self._response, self._first
-        if response is None or local is None:
+        if response is None:
+            return
+        if local is None:
+            self._give_up("nothing that the far end offered is acceptable")
             return
         if self._invite is None:
             remote = read_answer(response)
@@ -360,11 +348,17 @@ class PjsuaCall(pj.Call):
                 remote = read_sdp(message)
             ours, theirs = response.to.tag or "", response.from_.tag or ""
         if remote is None:
+            self._give_up("the answer to our offer cannot be read")
             return
         self._up = True
         self._negotiation.agree(local, remote)
         self._dialog = DialogId(response.call_id, ours, theirs)
         self._owner.emit(Answered(self.number, self._dialog, response.status, response.reason, local, remote))
+
+    def _give_up(self, why: str) -> None:
+        """There is no session that we could have."""
+        self._report_end(Failed(self.number, 488, why, local=True))
+        self.hang_up(why)
 
     # --- the end --------------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ def check_request(request: CallRequest) -> None:
     """Raises UnsupportedError for a call that cannot be placed over PJSIP, ParseError or UnsendableError for
     one that no stack can place."""
     NameAddress.parse(request.caller)
-    if any(media.kind.lower() != "audio" for media in request.media) or len(request.media) != 1:
+    if any(media.kind.lower() != "audio" for media in request.media) or len(request.media) > 1:
         raise UnsupportedError(
             "pjsua2 begins every call with one audio stream; T.38 in the first INVITE needs the own stack, "
             "or another switch policy"

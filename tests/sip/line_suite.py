@@ -44,7 +44,6 @@ IMAGE_ONLY = "T.38 alone in our re-INVITE"
 UPDATE = "an offer in UPDATE"
 INCOMING_IMAGE = "T.38 alone in the first INVITE of a caller"
 INCOMING_BOTH = "T.38 beside audio in the first INVITE of a caller"
-LATE_OFFER = "no offer in our first INVITE"
 IPV6 = "IPv6"
 
 ANSWERERS = ("tests.sip.link:mirror", "tests.sip.line_suite:refuse")
@@ -197,8 +196,22 @@ class LineSuite(Suite):
                 them.line.accept(event.call, [AUDIO], HOST, mirror, them.now)
 
         them.react = react
-        if self.attempt(LATE_OFFER, lambda: us.line.place(request_to(them, media=[]), us.now)):
-            assert (await us.expect(Answered)).local.media == (replace(AUDIO, port=5000),)
+        us.line.place(request_to(them, media=[]), us.now)
+        assert (await us.expect(Answered)).local.media == (replace(AUDIO, port=5000),)
+
+    async def test_nothing_that_they_offer_is_acceptable(self, us: Party, them: Peer) -> None:
+        """We left the offer to them."""
+
+        def react(event: LineEvent) -> None:
+            if isinstance(event, Incoming):
+                them.line.accept(event.call, [AUDIO], HOST, mirror, them.now)
+
+        them.react = react
+        us.line.place(request_to(them, media=[], answerer=refuse), us.now)
+        failed = await us.expect(Failed)
+        assert (failed.status, failed.local) == (488, True)
+        assert failed.reason == "nothing that the far end offered is acceptable"
+        await them.expect(Ended)
 
     async def test_more_calls_than_one_process_of_pjsip_has(self, us: Party, them: Peer) -> None:
         them.react = them.accept

@@ -21,7 +21,6 @@ from tests.sip.line_suite import (
     INCOMING_BOTH,
     INCOMING_IMAGE,
     IPV6,
-    LATE_OFFER,
     UPDATE,
     LineSuite,
     MakeLine,
@@ -54,7 +53,6 @@ class TestSignallingProcess(LineSuite, TrunkSuite):
 class TestPjsua(LineSuite, TrunkSuite):
     exempt: ClassVar[Mapping[str, str]] = {
         FIRST_INVITE: "begins every call with one audio stream",
-        LATE_OFFER: "begins every call with one audio stream",
         IMAGE_ONLY: "a refused audio line stands before it",
         UPDATE: "PJSIP answers 488",
         INCOMING_IMAGE: "PJSIP answers 488 before anybody hears of the call",

@@ -1,0 +1,36 @@
+"""Keeps exceptions out of PJSIP: their traceback would keep the call alive, and that kills the process."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
+
+import pjsua2 as pj
+
+from sip.errors import ParseError, UnsendableError
+from sip.pjsua.values import describe
+
+_logger = logging.getLogger(__name__)
+
+
+class Numbered(Protocol):
+    number: int
+
+
+Call = TypeVar("Call", bound=Numbered)
+P = ParamSpec("P")
+
+
+def guarded(callback: Callable[Concatenate[Call, P], None]) -> Callable[Concatenate[Call, P], None]:
+    """A method of a call that logs what PJSIP, a message or the system has against it."""
+
+    @functools.wraps(callback)
+    def wrapper(call: Call, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            callback(call, *args, **kwargs)
+        except (pj.Error, ParseError, UnsendableError, OSError) as error:
+            _logger.warning("call %d: %s", call.number, describe(error))
+
+    return wrapper
