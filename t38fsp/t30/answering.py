@@ -265,7 +265,7 @@ class Answering(Session):
         if self._answer_repeats > _REPEAT_LIMIT:
             self._end(T30Error.PROTOCOL, "the far end never took our answer")
             return
-        self._give_answer(self._answer)
+        self._give_answer(replace(self._answer, paced=self._paced))
 
     def _give_answer(self, answer: HdlcBurst) -> None:
         self._stop(Timer.T2)

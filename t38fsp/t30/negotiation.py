@@ -296,10 +296,11 @@ class Negotiation(Session):
     def _repeat(self, crp: Frame | None = None) -> None:
         """T4 ran out, or CRP came: the same command, three times in all (5.4.2).
 
-        An answer that does not come to what went faster than modems may have been overrun by it.
+        What went faster than modems and has no answer may have overrun somebody: then three times count anew.
         """
         if crp is None and not self._paced:
             self._keep_pace(f"{self._command_name} went unanswered")
+            self._tries = 0
             if self._state is State.CFR:
                 self._train()
                 return

@@ -162,6 +162,14 @@ def test_a_block_without_an_answer_goes_on_with_a_modem() -> None:
     assert len(link.store.kept) == 2, "a page that was confirmed is not sent again"
 
 
+def test_a_command_at_the_pace_of_a_modem_is_answered_at_it() -> None:
+    link = call(damage=LosesBursts([FCF.MCF] * 3), octets=4000)
+    assert_delivered(link, 2, 4000)
+    answers = [burst for _, who, burst in link.bursts if who is link.receiver and fcf_of(burst) is FCF.MCF]
+    assert [isinstance(answer, HdlcBurst) and answer.paced for answer in answers] == [False] + [True] * 4
+    assert link.said(link.transmitter) == ["DCS", "PPS", "PPS", "PPS", "PPS", "DCS", "PPS", "DCN"]
+
+
 class LosesFastImages(Damage):
     """Whoever must replay what comes as fast as that loses it, with the command behind it."""
 
