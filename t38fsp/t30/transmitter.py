@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from t38fsp.t30.capabilities import Capabilities
 from t38fsp.t30.correction import Correction
 from t38fsp.t30.ecm import LONGEST_BURST
 from t38fsp.t30.fields import refusal_in_words
-from t38fsp.t30.frames import FCF, Frame
+from t38fsp.t30.frames import FCF, Frame, FrameError
 from t38fsp.t30.negotiation import COMMANDING, State
 from t38fsp.t30.options import TransmitOptions
 from t38fsp.t30.outputs import PageBegun, T30Error
@@ -160,6 +161,10 @@ class Transmitter(Correction):
 
     def _started_over(self, frame: Frame) -> None:
         """DIS instead of a confirmation: the far end has lost the page and begins anew."""
+        try:
+            Capabilities.parse(frame.fif)
+        except FrameError:
+            return  # nothing to go on with, so the page is not given up for it
         if not self._paced:
             self._keep_pace("the far end lost the page")
         if self._another_attempt(str(frame.fcf), T30Error.PROTOCOL) and self._read_dis(frame):

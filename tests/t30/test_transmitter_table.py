@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import pytest
 
 from t38fsp.t30.frames import FCF, Frame, encode_station_id
-from t38fsp.t30.outputs import CapabilitiesReceived, Warned
+from t38fsp.t30.outputs import CapabilitiesReceived, PageOutcome, Warned
 from tests.t30.alone import (
     DCS_ECM,
     DIS,
@@ -94,6 +94,7 @@ def test_the_transmitter_in_phase_b(events: Sequence[Event], expected: list[str]
     ("WAIT_PM: CRP", [*TO_PAGE, hears(FCF.CRP)], said("MPS")),
     ("WAIT_PM: DIS, the far end begins anew", [*TO_PAGE, hears(FCF.DIS, DIS_WITHOUT_ECM)],
      said("DCS", "TCF 14400")),
+    ("WAIT_PM: a DIS too short", [*TO_PAGE, hears(FCF.DIS, b"\0")], said()),
     ("WAIT_PM: DCN", [*TO_PAGE, hears(FCF.DCN)], said("END DISCONNECTED")),
     ("WAIT_PM: CFR, late", [*TO_PAGE, hears(FCF.CFR)], said()),
     ("WAIT_PM: PPR without ECM", [*TO_PAGE, hears(FCF.PPR, ALL_FRAMES)], said()),
@@ -202,6 +203,12 @@ def test_the_transmitter_that_gives_up_a_block(events: Sequence[Event], expected
     alone = transmitter(1, continue_to_correct=False)
     alone.octets = 70_000
     assert alone.do(events) == expected
+
+
+def test_a_dis_too_short_loses_no_page() -> None:
+    alone = transmitter(1, [*TO_PAGE, hears(FCF.DIS, b"\0"), hears(FCF.MCF)], ecm=False)
+    outcomes = [output for output in alone.outputs if isinstance(output, PageOutcome)]
+    assert [(outcome.confirmed, outcome.response) for outcome in outcomes] == [(True, "MCF")]
 
 
 def test_capabilities_are_told_when_they_change() -> None:
