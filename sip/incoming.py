@@ -22,7 +22,7 @@ from sip.endpoint import METHODS, REASONS, Endpoint, refuse_method
 from sip.identity import asserted_identity
 from sip.line import Answerer, Credentials, Failed, Hop, Incoming
 from sip.message import Request, Response, q850_cause
-from sip.negotiation import Negotiation
+from sip.negotiation import Negotiation, directed
 from sip.reliable import FIRST_LIMIT, OPTION, RAck, required
 from sip.repeated import RepeatedResponse
 from sip.sdp import MediaDescription, SessionDescription
@@ -153,7 +153,7 @@ class IncomingCall:
         endpoint = self._endpoint
         negotiation = Negotiation(str(endpoint.random.getrandbits(62)), media_address)
         negotiation.check(media)
-        local = negotiation.describe(media)
+        local = negotiation.describe(media if self._offer is None else directed(media, self._offer))
         if self._offer is not None:
             negotiation.agree(local, self._offer)
         self._close()

@@ -10,9 +10,16 @@ from sip.errors import ParseError
 from sip.line import Answerer
 from sip.message import Request, Response
 from sip.multipart import find_part, media_type
-from sip.sdp import MediaDescription, Origin, SessionDescription
+from sip.sdp import Direction, MediaDescription, Origin, SessionDescription
 
 CONTENT_TYPE = "application/sdp"
+
+_OPPOSITES = {
+    Direction.SENDRECV: Direction.SENDRECV,
+    Direction.SENDONLY: Direction.RECVONLY,
+    Direction.RECVONLY: Direction.SENDONLY,
+    Direction.INACTIVE: Direction.INACTIVE,
+}
 
 _logger = logging.getLogger(__name__)
 
@@ -60,7 +67,7 @@ class Negotiation:
         except Exception:
             _logger.exception("the answerer of a call failed")
             return None
-        return self.describe(answer)
+        return self.describe(directed(answer, offer))
 
     def fork(self) -> Negotiation:
         """The same for another branch of the call, which may come to another agreement."""
@@ -69,6 +76,14 @@ class Negotiation:
     def agree(self, local: SessionDescription, remote: SessionDescription) -> None:
         """An answer was sent or received: these hold from now on."""
         self.local, self.remote = local, remote
+
+
+def directed(answer: Sequence[MediaDescription], offer: SessionDescription) -> tuple[MediaDescription, ...]:
+    """The answer with the directions that it must have: a stream on hold stays so (RFC 3264 6.1)."""
+    return tuple(
+        ours if ours.rejected else ours.directed(_OPPOSITES[offer.direction_of(theirs)])
+        for ours, theirs in zip(answer, offer.media, strict=False)
+    )
 
 
 def rejected(offer: SessionDescription) -> tuple[MediaDescription, ...]:

@@ -23,7 +23,7 @@ from sip.errors import ParseError
 from sip.line import Answerer, Hop, MediaChanged, OfferRefused
 from sip.message import Request, Response
 from sip.negotiation import CONTENT_TYPE, Negotiation, is_known, read_answer, read_sdp
-from sip.sdp import MediaDescription, SessionDescription
+from sip.sdp import Direction, MediaDescription, SessionDescription
 from sip.session_timer import SessionTimer
 from sip.timers import Timer
 from sip.transaction import T1, Failure, ServerTransaction
@@ -218,11 +218,16 @@ class Offers:
             self._answer(transaction, offer, now)
 
     def _repeat_ours(self, transaction: ServerTransaction, now: float) -> None:
-        """Offer what holds already to a re-INVITE without an offer (RFC 3261 14.2)."""
-        local = self._party.negotiation.local
-        if local is None:
+        """Offer what holds already to a re-INVITE without an offer (RFC 3261 14.2).
+
+        It may want to end a hold, which was theirs and not ours (RFC 6337 5.3).
+        """
+        negotiation = self._party.negotiation
+        if negotiation.local is None:
             self._party.respond(transaction, 500, now, [("Retry-After", "5")])
             return
+        both_ways = [media.directed(Direction.SENDRECV) for media in negotiation.local.media]
+        local = negotiation.describe(both_ways)
         self._accept(transaction, local, local, now)
 
     def _answer(self, transaction: ServerTransaction, offer: SessionDescription, now: float) -> None:

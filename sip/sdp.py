@@ -7,7 +7,7 @@ lines and attributes keep their order and spelling, because answers must mirror 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from sip.errors import ParseError, UnsendableError
@@ -72,6 +72,14 @@ class MediaDescription:
     def direction(self) -> Direction | None:
         """The first direction attribute; None when the session's counts."""
         return _direction(self.attributes)
+
+    def directed(self, direction: Direction) -> MediaDescription:
+        """The same in this direction; sendrecv goes without saying."""
+        if (self.direction or Direction.SENDRECV) is direction:
+            return self
+        others = tuple(each for each in self.attributes if each.name.lower() not in _DIRECTIONS)
+        ours = () if direction is Direction.SENDRECV else (Attribute(direction.value),)
+        return replace(self, attributes=others + ours)
 
     def get(self, name: str) -> str | None:
         """Value of the first attribute of that name; None when it is absent or has no value."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sip.line import Answered, Ended, Failed, Hop, Incoming
 from sip.message import Request, Response
+from sip.sdp import Attribute, SessionDescription
 from tests.sip.link import ALICE, AUDIO, IMAGE, mirror
 from tests.sip.solo import Solo, sdp
 from tests.sip.test_agent import kinds
@@ -46,6 +49,12 @@ def test_ringing_and_accepting() -> None:
     assert isinstance(answered, Answered)
     assert str(answered.dialog) == f"call-of-bob;local-tag={ok.to.tag};remote-tag=bob"
     assert answered.remote.media == (AUDIO,)
+
+
+def test_a_call_that_begins_on_hold_is_answered_as_such() -> None:
+    solo = Solo()
+    ok = accepted(solo, sdp(replace(AUDIO, attributes=(Attribute("sendonly"),))))
+    assert SessionDescription.parse(ok.body).media == (replace(AUDIO, attributes=(Attribute("recvonly"),)),)
 
 
 def test_responses_say_where_the_request_came_from() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sip.line import Answerer, Ended, Hop, Incoming, LineEvent, MediaChanged, OfferRefused
 from sip.message import Request, Response
-from sip.sdp import MediaDescription, SessionDescription
+from sip.sdp import Attribute, MediaDescription, SessionDescription
 from tests.sip.link import ALICE, AUDIO, BOB, IMAGE, Link, call_request, mirror
 from tests.sip.solo import Solo, sdp
 from tests.sip.test_agent import answering, kinds
@@ -48,6 +50,31 @@ def test_an_offer_of_theirs_is_answered_at_once(method: str) -> None:
     assert changed.remote.media == (IMAGE,)
     assert changed.local == SessionDescription.parse(answer.body)
     assert not changed.ours
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [("sendonly", "recvonly"), ("recvonly", "sendonly"), ("inactive", "inactive"), ("SendRecv", None)],
+)
+def test_a_hold_is_answered_as_such_and_ends_with_them(theirs: str, ours: str | None) -> None:
+    """RFC 3264 6.1."""
+    solo, ok = in_call()
+    held = replace(IMAGE, attributes=(*IMAGE.attributes, Attribute(theirs)))
+    solo.agent.answer_with(1, lambda offer: [IMAGE], solo.now)
+    solo.ask_within(ok, "INVITE", 1, sdp(held))
+    (media,) = SessionDescription.parse(the_response(solo).body).media
+    assert media == (replace(IMAGE, attributes=(*IMAGE.attributes, Attribute(ours))) if ours else IMAGE)
+    solo.ask_within(ok, "ACK", 1)
+    solo.ask_within(ok, "INVITE", 2)
+    assert SessionDescription.parse(the_response(solo).body).media == (IMAGE,)
+    solo.ask_within(ok, "ACK", 2, sdp())
+
+
+def test_a_stream_that_we_refuse_has_no_direction() -> None:
+    solo, ok = in_call()
+    solo.agent.answer_with(1, lambda offer: [IMAGE, replace(AUDIO, port=0)], solo.now)
+    solo.ask_within(ok, "INVITE", 1, sdp(IMAGE, replace(AUDIO, attributes=(Attribute("inactive"),))))
+    assert SessionDescription.parse(the_response(solo).body).media == (IMAGE, replace(AUDIO, port=0))
 
 
 def test_a_refresh_with_the_same_offer_leaves_our_version() -> None:
