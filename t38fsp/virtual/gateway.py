@@ -230,6 +230,11 @@ class SimulatedGateway:
         self._settle()
         return call
 
+    def abort(self) -> None:
+        """End every call, and take none any more."""
+        self.gateway.abort(self._simulator.now)
+        self._settle()
+
     @property
     def idle(self) -> bool:
         """Whether nothing is left of any call."""

@@ -81,7 +81,11 @@ class Telling:
         record.counters = counters if self._switched else None
         if isinstance(event, Failed):
             record.sip_status, record.sip_reason = event.status, event.reason
-            record.verdict = verdict.of_failure(event, sent_credentials=False)
+            record.verdict = (
+                verdict.verdict(FaxStatus.NO_ANSWER, "nobody answered the gateway's call")
+                if ours
+                else verdict.of_failure(event, sent_credentials=False)
+            )
         elif record.finished is None:
             record.verdict = self._cut_short(event, ours=ours)
         if record.dialog is not None:
