@@ -58,7 +58,7 @@ class Input(Enum):
     ACK = auto()
     UNREACHABLE = auto()
     MOVED = auto()
-    """The network refused, and the request goes another way."""
+    """The network refused, and the request goes another way, or by a new connection."""
     ABANDON = auto()
     """The user of a client transaction waits no longer (RFC 3261 9.1)."""
     TIMER_A = auto()
@@ -285,6 +285,7 @@ class ClientTransaction(Transaction):
         self._on_response = on_response
         self._on_failure = on_failure
         self._source = destination
+        self._reconnected = False
 
     def start(self, now: float) -> None:
         """Send the request for the first time."""
@@ -303,7 +304,7 @@ class ClientTransaction(Transaction):
                 self._running[name].cancel()
 
     def unreachable(self, now: float, cause: str = "") -> None:
-        """The network has refused the request, or its connection broke."""
+        """The network has refused the request."""
         self.cause = cause
         if self._others and self.state in (State.CALLING, State.TRYING):
             self.request, self.destination = self._others.pop(0)
@@ -313,6 +314,14 @@ class ClientTransaction(Transaction):
         elif self.invite or self.destination.transport.reliable:
             # Elsewhere a refusal may be of the moment, and the request is repeated anyway.
             self._feed(Input.UNREACHABLE, now)
+
+    def disconnected(self, now: float, cause: str = "") -> None:
+        """Its connection is gone, which may have been idle for too long: send it by a new one, once."""
+        if self._others or self._reconnected:
+            self.unreachable(now, cause)
+        else:
+            self._reconnected = True
+            self._feed(Input.MOVED, now)
 
     def abandon(self, now: float) -> None:
         """Wait for no (further) final response; does nothing once there was one."""

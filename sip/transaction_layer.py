@@ -107,20 +107,28 @@ class TransactionLayer:
     def refused(self, hop: Hop, now: float, cause: str = "") -> None:
         """The network refuses what is sent to ``hop``: it is avoided, if a request of ours was among that."""
         # Not for an answer to a stranger: he would choose what we avoid.
-        if any(client.destination == hop for client in self._clients.values()):
+        clients = self._clients_at(hop)
+        if clients:
             self._dead.add(hop, now)
-        self.disconnected(hop, now, cause)
+        self._redirect_responses(hop)
+        for client in clients:
+            client.unreachable(now, cause)
 
     def disconnected(self, hop: Hop, now: float, cause: str = "") -> None:
         """The connection with ``hop`` is gone, with what was on its way."""
+        self._redirect_responses(hop)
+        for client in self._clients_at(hop):
+            client.disconnected(now, cause)
+
+    def _clients_at(self, hop: Hop) -> list[ClientTransaction]:
+        return [client for client in self._clients.values() if client.destination == hop]
+
+    def _redirect_responses(self, hop: Hop) -> None:
         for server in self._servers.values():
             if server.destination == hop and hop.transport.reliable:
                 # A new connection to where the sender says it listens (RFC 3261 18.2.2).
                 port = server.request.via.port or hop.transport.default_port
                 server.destination = replace(hop, port=port)
-        for client in list(self._clients.values()):
-            if client.destination == hop:
-                client.unreachable(now, cause)
 
     # --- what comes in --------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import pytest
 from sip.agent import UserAgent
 from sip.dead_hops import DeadHops
 from sip.errors import ParseError, UnsendableError
-from sip.line import Answered, Failed, Hop, Transport
+from sip.line import Answered, Failed, Hop, Ringing, Transport
 from sip.message import Request, Response, parse_message
 from sip.place import Place
 from sip.registrar import RegistrationRequest
@@ -257,6 +257,28 @@ def test_a_connection_that_cannot_be_made_fails_the_call_at_once() -> None:
     assert alice.agent.take_events() == [Failed(1, 503, "the network refused the INVITE", True)]
     alice.wait(100)
     assert alice.agent.idle
+
+
+def test_a_request_whose_connection_breaks_goes_by_a_new_one_once() -> None:
+    """What we send crosses the end of a connection that was idle for too long."""
+    alice = Alice()
+    alice.agent.place(call_request(destination=[TCP]), alice.now)
+    first = alice.agent.take_datagrams()
+    alice.agent.disconnected(TCP, alice.now)
+    assert alice.agent.take_datagrams() == first
+    alice.agent.disconnected(TCP, alice.now, "the far end closed the connection")
+    assert alice.agent.take_datagrams() == []
+    assert alice.agent.take_events() == [Failed(1, 503, "the far end closed the connection", True)]
+
+
+def test_a_call_that_rings_outlives_its_connection() -> None:
+    alice = Alice()
+    invite = call(alice, TCP)
+    alice.reply(invite, 180, source=TCP)
+    alice.agent.disconnected(TCP, alice.now)
+    assert alice.agent.take_datagrams() == []
+    alice.reply(invite, 200, source=FROM_BOB, body=sdp())
+    assert [type(event) for event in alice.events] == [Ringing, Answered]
 
 
 def test_a_stranger_cannot_choose_what_we_avoid() -> None:
