@@ -232,7 +232,7 @@ def _parse(header_value: str) -> dict[str, str]:
         raise ParseError(
             f"the Digest header has {len(header_value)} characters; at most {MAX_LENGTH} are read"
         )
-    scheme, _, rest = header_value.strip().partition(" ")
+    scheme, rest = (*header_value.split(None, 1), "", "")[:2]
     if scheme.lower() != "digest":
         raise ParseError(f"the authentication scheme {scheme[:20]!r} is not Digest")
     params: dict[str, str] = {}

@@ -40,6 +40,8 @@ _LINE_END = re.compile(r"\r?\n")
 _REQUEST_LINE = re.compile(rf"({TOKEN.pattern}) ([^\s<>]+) SIP/2\.0", re.IGNORECASE)
 _STATUS_LINE = re.compile(r"SIP/2\.0 ([1-6][0-9]{2})(?: ([^\r\n]*))?", re.IGNORECASE)
 _URI = re.compile(r"[^\s<>]+")
+_TARGETING = ("INVITE", "UPDATE")
+"""Requests whose Contact says where the next ones go (RFC 3261 12)."""
 _SINGLE = ("From", "To", "Call-ID", "CSeq")
 
 
@@ -136,13 +138,14 @@ class Request(_Common):
     def validate(self) -> None:
         """Check all that a user agent reads before it answers; raises ParseError (RFC 3261 8.1.1, 8.2).
 
-        After it the properties do not raise, save ``contact`` when there is none, and of a REGISTER.
+        After it the properties do not raise, save ``contact`` when there is none, and of others than INVITE
+        and UPDATE.
         Max-Forwards is not asked for: it matters to proxies only.
         """
         self._validate()
         self._validate_addresses("Record-Route", "Route")
-        if self.cseq.method != "REGISTER":
-            # There it may be "*".
+        if self.method in _TARGETING:
+            # Nobody needs that of a BYE, and in a REGISTER it may be "*".
             self._validate_addresses("Contact")
         if self.cseq.method != self.method:
             raise ParseError(f"CSeq names {self.cseq.method}, the request line {self.method}")

@@ -169,7 +169,7 @@ def test_the_challenge_of_a_server() -> None:
 
 def test_loose_spellings_are_read() -> None:
     challenge = Challenge.parse(
-        'DIGEST realm = "a, \\"b\\"",nonce=xyz , STALE="TRUE",algorithm="md5",qop=auth,,x'
+        'DIGEST\trealm = "a, \\"b\\"",nonce=xyz , STALE="TRUE",algorithm="md5",qop=auth,,x'
     )
     assert challenge == Challenge('a, "b"', "xyz", "md5", ("auth",), None, True)
 

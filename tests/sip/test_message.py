@@ -341,6 +341,11 @@ def test_what_a_user_agent_cannot_use_is_refused(data: bytes, complaint: str) ->
     assert complaint in str(refusal.value)
 
 
+def test_the_contact_of_a_request_that_needs_none_does_not_matter() -> None:
+    """RFC 3261 8.2.2."""
+    parse_valid(request(("Contact", "nonsense"), ("CSeq", "2 BYE"), start="BYE sip:h SIP/2.0"))
+
+
 def test_a_register_may_take_out_all_its_contacts() -> None:
     """RFC 3261 10.2.2."""
     parse_valid(request(("Contact", "*"), ("CSeq", "1 REGISTER"), start="REGISTER sip:h SIP/2.0"))
