@@ -85,6 +85,7 @@ class PjsuaCall(pj.Call):
     ) -> None:
         super().__init__(account, pj_id)
         self.number = number
+        self.account = account
         self._owner = owner
         self._invite = invite
         self._hop: Hop | None = None

@@ -18,6 +18,8 @@ from sip.uri import parse_uri
 
 MOST_SDP = 1023
 """Octets of a description that the bindings take."""
+MOST_REGISTRATIONS = 6
+"""PJSIP has room for eight accounts, and calls need one."""
 
 
 def check_request(request: CallRequest) -> None:
@@ -40,9 +42,13 @@ def check_request(request: CallRequest) -> None:
     _check_size(request.media)
 
 
-def check_registration(request: RegistrationRequest) -> None:
-    """Raises UnsupportedError for a registrar that PJSIP cannot reach, ParseError or UnsendableError for a
-    registration that no stack can keep."""
+def check_registration(request: RegistrationRequest, others: int) -> None:
+    """Raises UnsupportedError for a registration that PJSIP cannot keep, beside so many others, ParseError or
+    UnsendableError for one that no stack can keep."""
+    if others >= MOST_REGISTRATIONS:
+        raise UnsupportedError(
+            f"pjsua2 keeps {MOST_REGISTRATIONS} registrations at a time; use the own stack"
+        )
     registrar.check_request(request)
     for hop in request.destination:
         check_host(hop.host)

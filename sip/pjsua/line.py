@@ -218,7 +218,7 @@ class PjsuaLine:
         Raises ParseError or UnsendableError for what cannot be sent, UnsupportedError for what PJSIP cannot
         do.
         """
-        check_registration(request)
+        check_registration(request, len(self._registrations))
         number = next(self._registration_numbers)
         self._registrations[number] = request
         self._to_listener(Register(number, request))

@@ -44,6 +44,9 @@ class Owner(Protocol):
     random: Random
     transports: Transports
 
+    def make_room(self) -> None:
+        """For another account. Raises UnsupportedError."""
+
     def registration_is(self, state: RegistrationState) -> None: ...
 
     def now(self) -> float: ...
@@ -99,6 +102,10 @@ class Registration:
         """The hop that the account leads to."""
         self._state: RegistrationState = Unregistered(number)
 
+    @property
+    def has_account(self) -> bool:
+        return self._account is not None
+
     def redirect(self, hops: Sequence[Hop]) -> None:
         """The next REGISTER takes these hops."""
         if hops and list(hops) != self._hops:
@@ -130,6 +137,7 @@ class Registration:
         """Leave PJSIP, whatever the registrar thinks."""
         if self._account is not None:
             self._account.shutdown()
+            self._account = None
 
     # --- asking ---------------------------------------------------------------------------------------------
 
@@ -146,6 +154,7 @@ class Registration:
             else:
                 self._owner.transports.prepare(hop)
                 self.close()
+                self._owner.make_room()
                 self._account, self._made_for = _Registrant(self._on_call, self._answered), hop
                 # It sends REGISTER at once.
                 self._account.create(self._config(hop))
@@ -169,8 +178,8 @@ class Registration:
         config.natConfig.udpKaIntervalSec = _KEEP_ALIVE
         config.regConfig.registrarUri = request.registrar
         config.regConfig.timeoutSec = request.expires
-        # When to try again is decided here.
-        config.regConfig.retryIntervalSec = 0
+        # When to refresh, and to try again, is decided here.
+        config.regConfig.delayBeforeRefreshSec = config.regConfig.retryIntervalSec = 0
         for name, value in request.headers:
             header = pj.SipHeader()
             header.hName, header.hValue = name, value

@@ -53,8 +53,8 @@ MOST_CALLS = 4
 """What the wheel was built for."""
 _STEP = 10
 """Milliseconds that PJSIP waits for the network before commands get their turn."""
-_MOST_ACCOUNTS = 6
-"""Kept of callers, beside those of registrations; PJSIP has room for eight."""
+_MOST_ACCOUNTS = 8
+"""The ninth ends the process."""
 _CODECS = ("PCMU/8000", "PCMA/8000")
 _GOODBYE_LIMIT = 2.0
 _BUSY = 486
@@ -197,8 +197,7 @@ class Stack:
         self.transports.prepare(identity.hop)
         account = self._accounts.pop(identity, None)
         if account is None:
-            if len(self._accounts) == _MOST_ACCOUNTS:
-                self._accounts.pop(next(iter(self._accounts))).shutdown()
+            self.make_room()
             account = Account(self._on_call)
             account.create(calling_config(identity))
         self._accounts[identity] = account
@@ -232,6 +231,19 @@ class Stack:
                     # It says that the socket is not connected, and shuts it down all the same.
                     with contextlib.suppress(OSError):
                         sock.shutdown(socket.SHUT_WR)
+
+    # --- what registrations need ----------------------------------------------------------------------------
+
+    def make_room(self) -> None:
+        """For another account; one that no call needs goes. Raises UnsupportedError."""
+        registering = sum(each.has_account for each in self._registrations.values())
+        if 1 + registering + len(self._accounts) < _MOST_ACCOUNTS:
+            return
+        needed = [call.account for call in self._calls.values()]
+        idle = next((known for known, account in self._accounts.items() if account not in needed), None)
+        if idle is None:
+            raise UnsupportedError(f"pjsua2 has room for {_MOST_ACCOUNTS} accounts; register fewer")
+        self._accounts.pop(idle).shutdown()
 
     # --- calls that come in ---------------------------------------------------------------------------------
 

@@ -13,9 +13,10 @@ import pytest
 
 from sip.admission import Admission
 from sip.errors import ParseError, UnsendableError, UnsupportedError
-from sip.line import Answered, Credentials, Ended, Failed, Hop, Incoming, Transport
+from sip.line import Answered, Credentials, Ended, Failed, Hop, Incoming, MediaChanged, Transport
 from sip.pjsua.limits import MOST_SDP, check_accept, check_offer, check_request
 from sip.pjsua.line import PjsuaError, PjsuaLine
+from sip.registrar import RegistrationRequest
 from sip.sdp import Attribute
 from tests.sip.line_suite import ANSWERERS, HOST, Party, hop_of, refuse, request_to
 from tests.sip.link import ALICE, AUDIO, IMAGE, call_request, mirror
@@ -147,6 +148,37 @@ async def test_an_answer_with_an_ipv6_address_ends_the_call() -> None:
         us.line.place(request_to(them), us.now)
         them.line.accept((await them.expect(Incoming)).call, [AUDIO], "::1", mirror, them.now)
         assert (await us.expect(Ended)).reason == "the call was lost (Unable to create media session)"
+
+
+async def test_callers_beyond_the_accounts_of_pjsip() -> None:
+    """It has eight, and is asserted to have no more; those of calls that are over make room."""
+    async with both(max_incoming=0) as (us, them):
+        them.react = them.accept
+        lasting = us.line.place(request_to(them, caller="sip:lasting@a.example"), us.now)
+        await us.expect(Answered)
+        for number in range(12):
+            call = us.line.place(request_to(them, caller=f"sip:{number}@a.example"), us.now)
+            await us.expect_several(Answered, number + 2)
+            us.line.hang_up(call, us.now)
+            await us.expect_several(Ended, number + 1)
+        theirs = next(event.call for event in them.events if isinstance(event, Incoming))
+        them.line.offer(theirs, [IMAGE], them.now)
+        assert (await us.expect(MediaChanged)).call == lasting
+
+
+async def test_six_registrations_and_no_more() -> None:
+    async with both(max_incoming=1) as (us, _):
+        for number in range(6):
+            us.line.register(registration(number), us.now)
+        with pytest.raises(UnsupportedError, match="keeps 6 registrations"):
+            us.line.register(registration(6), us.now)
+        us.line.unregister(1, us.now)
+        us.line.register(registration(6), us.now)
+
+
+def registration(number: int) -> RegistrationRequest:
+    """At a registrar that is not there."""
+    return RegistrationRequest(f"sip:{HOST}:9", f"sip:{number}@{HOST}", [Hop(HOST, 9)])
 
 
 # --- four calls for each process ----------------------------------------------------------------------------
