@@ -134,11 +134,11 @@ class Endpoint:
 
     # --- dialogs and where they lead ------------------------------------------------------------------------
 
-    def open_dialog(self, user: DialogUser) -> None:
-        """Hand the requests of ``user.dialog`` to ``user`` from now on."""
+    def open_dialog(self, user: DialogUser, *, look_up: bool = True) -> None:
+        """Hand the requests of ``user.dialog`` to ``user`` from now on, who may soon have some of its own."""
         self.dialogs[user.dialog.id] = user
         # Anew for each dialog, because names move.
-        place = user.dialog.next_hop()
+        place = user.dialog.next_hop() if look_up else None
         if place is not None and place.literal is None:
             self._look_up(place)
 

@@ -81,7 +81,8 @@ class IncomingCall:
         self._reminder: Timer = endpoint.timers.at(now + _REMINDER, self._remind)
         self._limit = endpoint.timers.at(now + WAIT_LIMIT, self._waited_too_long)
         transaction.on_cancel = self._cancelled
-        endpoint.open_dialog(self)
+        # A call that nobody takes shall not have the name servers asked.
+        endpoint.open_dialog(self, look_up=False)
         transaction.respond(endpoint.response(transaction.request, 100), now)
 
     def announce(self, source: Hop) -> None:

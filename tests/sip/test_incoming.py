@@ -8,6 +8,7 @@ import pytest
 
 from sip.line import Answered, Ended, Failed, Hop, Incoming
 from sip.message import Request, Response
+from sip.place import Place
 from sip.sdp import Attribute, SessionDescription
 from tests.sip.link import ALICE, AUDIO, IMAGE, mirror
 from tests.sip.solo import Solo, sdp
@@ -55,6 +56,14 @@ def test_a_call_that_begins_on_hold_is_answered_as_such() -> None:
     solo = Solo()
     ok = accepted(solo, sdp(replace(AUDIO, attributes=(Attribute("sendonly"),))))
     assert SessionDescription.parse(ok.body).media == (replace(AUDIO, attributes=(Attribute("recvonly"),)),)
+
+
+def test_the_name_in_a_contact_is_looked_up_when_the_call_is_taken() -> None:
+    solo = Solo()
+    solo.ask("INVITE", body=sdp(), contact="<sip:bob@bob.example>")
+    assert solo.agent.take_lookups() == []
+    solo.agent.accept(1, [AUDIO], ALICE.host, mirror, solo.now)
+    assert solo.agent.take_lookups() == [Place("bob.example")]
 
 
 def test_responses_say_where_the_request_came_from() -> None:
