@@ -188,5 +188,6 @@ TestAnyLine.settings = settings(max_examples=25, stateful_step_count=12, deadlin
 
 
 @pytest.mark.full
+@pytest.mark.timeout(1800)
 class TestAnyLineAtLength(AnyLine.TestCase):
     settings = settings(max_examples=400, stateful_step_count=20, deadline=None)

@@ -214,7 +214,8 @@ def test_any_conduct_of_the_far_end(conduct: Conduct, sending: bool, ecm: bool) 
 
 
 @pytest.mark.full
-@settings(max_examples=1500, deadline=None)
+@pytest.mark.timeout(1800)
+@settings(max_examples=600, deadline=None)
 @given(CONDUCTS, st.booleans(), st.booleans())
 def test_any_conduct_of_the_far_end_at_length(conduct: Conduct, sending: bool, ecm: bool) -> None:
     result, _ = meet(conduct, sending=sending, ecm=ecm)

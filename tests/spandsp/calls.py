@@ -5,19 +5,41 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
+from t38fsp.t30.vocabulary import Coding
 from t38fsp.t38.ifp import Syntax
 from tests.peers.endpoint import IfpFilter, SpandspEndpoint
 from tests.peers.gateway import SpandspGateway
 from tests.peers.libtiff import assert_same_pages
 from tests.peers.machine import MachineOptions, Role
 from tests.peers.simulated import SimulatedCall, run
+from tests.peers.spandsp import Compressions
 from tests.peers.terminal import IfpPeer, SpandspTerminal
 from tests.spandsp.harness import OurReceiver, OurSender
 
 _SYNTAX = {0: Syntax.Y1998, 2: Syntax.Y2002}
+COMPRESSIONS = {
+    Coding.MH: Compressions.MH,
+    Coding.MR: Compressions.MH | Compressions.MR,
+    Coding.MMR: Compressions.MH | Compressions.MR | Compressions.MMR,
+}
+"""What spandsp has when this coding is the best."""
 ENCODINGS = {1: "MH", 2: "MR", 3: "MMR"}
 """``encoding`` of spandsp's statistics."""
+
+MODES = pytest.mark.parametrize(
+    ("ecm", "coding"),
+    [
+        pytest.param(True, Coding.MMR, id="ecm-mmr"),
+        pytest.param(True, Coding.MR, id="ecm-mr"),
+        pytest.param(True, Coding.MH, id="ecm-mh"),
+        pytest.param(False, Coding.MR, id="mr"),
+        pytest.param(False, Coding.MH, id="mh"),
+    ],
+)
+PEERS = pytest.mark.parametrize("gateway", [False, True], ids=["terminal", "gateway"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,25 +10,19 @@ import pytest
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t30.vocabulary import Coding, Modem
 from tests.peers.pages import TestPage, text_page, write_document
-from tests.peers.spandsp import ALL_MODEMS, Compressions, Modems
-from tests.spandsp.calls import ENCODINGS, Conditions, receive_from_spandsp, send_to_spandsp
+from tests.peers.spandsp import ALL_MODEMS, Modems
+from tests.spandsp.calls import (
+    COMPRESSIONS,
+    ENCODINGS,
+    MODES,
+    PEERS,
+    Conditions,
+    receive_from_spandsp,
+    send_to_spandsp,
+)
 from tests.spandsp.line_faults import spoil_tcf
 
 pytestmark = pytest.mark.spandsp
-
-_COMPRESSIONS = {
-    Coding.MH: Compressions.MH,
-    Coding.MR: Compressions.MH | Compressions.MR,
-    Coding.MMR: Compressions.MH | Compressions.MR | Compressions.MMR,
-}
-_MODES = [
-    pytest.param(True, Coding.MMR, id="ecm-mmr"),
-    pytest.param(True, Coding.MR, id="ecm-mr"),
-    pytest.param(True, Coding.MH, id="ecm-mh"),
-    pytest.param(False, Coding.MR, id="mr"),
-    pytest.param(False, Coding.MH, id="mh"),
-]
-_PEERS = pytest.mark.parametrize("gateway", [False, True], ids=["terminal", "gateway"])
 
 _FALLBACK = [
     pytest.param(ALL_MODEMS, 1, Modem.V17_12000, id="v17-12000"),
@@ -56,8 +50,8 @@ def received(tmp_path: Path) -> Path:
     return tmp_path / "received.tif"
 
 
-@_PEERS
-@pytest.mark.parametrize(("ecm", "coding"), _MODES)
+@PEERS
+@MODES
 def test_sending(document: Path, received: Path, gateway: bool, ecm: bool, coding: Coding) -> None:
     near, far, call = send_to_spandsp(
         document,
@@ -75,14 +69,14 @@ def test_sending(document: Path, received: Path, gateway: bool, ecm: bool, codin
     assert call.seconds < 90
 
 
-@_PEERS
-@pytest.mark.parametrize(("ecm", "coding"), _MODES)
+@PEERS
+@MODES
 def test_receiving(document: Path, received: Path, gateway: bool, ecm: bool, coding: Coding) -> None:
     near, far, call = receive_from_spandsp(
         document,
         received,
         ReceiveOptions(station_id="+15550100", ecm=ecm),
-        {"station_id": "+15550199", "ecm": ecm, "compressions": _COMPRESSIONS[coding]},
+        {"station_id": "+15550199", "ecm": ecm, "compressions": COMPRESSIONS[coding]},
         Conditions(gateway=gateway),
     )
 
@@ -93,7 +87,7 @@ def test_receiving(document: Path, received: Path, gateway: bool, ecm: bool, cod
     assert call.seconds < 90
 
 
-@_PEERS
+@PEERS
 @pytest.mark.parametrize("ecm", [True, False], ids=["ecm", "no-ecm"])
 @pytest.mark.parametrize(("modems", "failures", "modem"), _FALLBACK)
 def test_sending_falls_back(
@@ -122,7 +116,7 @@ def test_sending_falls_back(
     assert far.machine.statistics.bit_rate == modem.rate
 
 
-@_PEERS
+@PEERS
 @pytest.mark.parametrize("ecm", [True, False], ids=["ecm", "no-ecm"])
 @pytest.mark.parametrize(("modems", "failures", "modem"), _FALLBACK)
 def test_receiving_falls_back(
@@ -167,7 +161,7 @@ _DOCUMENTS = [
 ]
 
 
-@_PEERS
+@PEERS
 @pytest.mark.parametrize("ecm", [True, False], ids=["ecm", "no-ecm"])
 @pytest.mark.parametrize("pages", _DOCUMENTS)
 def test_sending_documents(
@@ -178,7 +172,7 @@ def test_sending_documents(
     send_to_spandsp(document, received, TransmitOptions(ecm=ecm), None, Conditions(gateway=gateway))
 
 
-@_PEERS
+@PEERS
 @pytest.mark.parametrize("ecm", [True, False], ids=["ecm", "no-ecm"])
 @pytest.mark.parametrize("pages", _DOCUMENTS)
 def test_receiving_documents(
@@ -189,7 +183,7 @@ def test_receiving_documents(
     receive_from_spandsp(document, received, ReceiveOptions(ecm=ecm), None, Conditions(gateway=gateway))
 
 
-@_PEERS
+@PEERS
 @pytest.mark.parametrize("ecm", [True, False], ids=["ecm", "no-ecm"])
 def test_the_2002_syntax(document: Path, tmp_path: Path, gateway: bool, ecm: bool) -> None:
     line = Conditions(gateway=gateway, version=2)
@@ -218,7 +212,7 @@ def test_sending_waits_for_a_busy_receiver(document: Path, received: Path) -> No
     assert near.terminal.counters.malformed == 0
 
 
-@_PEERS
+@PEERS
 @pytest.mark.parametrize("delay", [0.0, 0.15, 0.4])
 def test_a_long_way(document: Path, tmp_path: Path, gateway: bool, delay: float) -> None:
     line = Conditions(gateway=gateway, delay=delay)
@@ -260,7 +254,7 @@ def test_sending_with_five_percent_loss(
 
 
 @_SEEDS
-@_PEERS
+@PEERS
 @pytest.mark.parametrize("ecm", [True, False], ids=["ecm", "no-ecm"])
 def test_receiving_with_five_percent_loss(
     short_document: Path, received: Path, gateway: bool, ecm: bool, seed: int

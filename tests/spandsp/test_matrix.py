@@ -17,28 +17,20 @@ from t38fsp.t30.tables import pixels
 from t38fsp.t30.vocabulary import Coding, Modem, Resolution
 from tests.peers.machine import MachineOptions
 from tests.peers.pages import TestPage, text_page, write_document
-from tests.peers.spandsp import ALL_MODEMS, Compressions, Modems
-from tests.spandsp.calls import ENCODINGS, Conditions, receive_from_spandsp, send_to_spandsp
+from tests.peers.spandsp import ALL_MODEMS, Modems
+from tests.spandsp.calls import (
+    COMPRESSIONS,
+    ENCODINGS,
+    MODES,
+    PEERS,
+    Conditions,
+    receive_from_spandsp,
+    send_to_spandsp,
+)
 from tests.spandsp.line_faults import spoil_tcf
 
 pytestmark = [pytest.mark.spandsp, pytest.mark.full]
 
-_COMPRESSIONS = {
-    Coding.MH: Compressions.MH,
-    Coding.MR: Compressions.MH | Compressions.MR,
-    Coding.MMR: Compressions.MH | Compressions.MR | Compressions.MMR,
-}
-_MODES = pytest.mark.parametrize(
-    ("ecm", "coding"),
-    [
-        pytest.param(True, Coding.MMR, id="ecm-mmr"),
-        pytest.param(True, Coding.MR, id="ecm-mr"),
-        pytest.param(True, Coding.MH, id="ecm-mh"),
-        pytest.param(False, Coding.MR, id="mr"),
-        pytest.param(False, Coding.MH, id="mh"),
-    ],
-)
-_PEERS = pytest.mark.parametrize("gateway", [False, True], ids=["terminal", "gateway"])
 _ROLES = pytest.mark.parametrize("sending", [True, False], ids=["send", "receive"])
 _LINES = pytest.mark.parametrize("loss", [0.0, 0.05], ids=["clean", "lossy"])
 
@@ -77,7 +69,7 @@ def _transfer(
     """One page between us and spandsp, compared dot by dot; how it travelled in the end."""
     document = write_document(folder / "sent.tif", [page])
     received = folder / "received.tif"
-    theirs: MachineOptions = {"modems": modems, "ecm": ecm, "compressions": _COMPRESSIONS[coding]}
+    theirs: MachineOptions = {"modems": modems, "ecm": ecm, "compressions": COMPRESSIONS[coding]}
     if sending:
         options = TransmitOptions(ecm=ecm, codings=(coding,))
         sender, far, _ = send_to_spandsp(document, received, options, theirs, conditions)
@@ -102,8 +94,8 @@ def _page(resolution: Resolution, millimetres: int) -> TestPage:
 
 @_LINES
 @_ROLES
-@_PEERS
-@_MODES
+@PEERS
+@MODES
 @pytest.mark.parametrize("resolution", _RESOLUTIONS, ids=lambda resolution: resolution.name)
 @pytest.mark.parametrize("modem", _TO_MODEM, ids=lambda modem: modem.name)
 def test_every_modem_coding_and_resolution(
@@ -131,8 +123,8 @@ def test_every_modem_coding_and_resolution(
 
 @_LINES
 @_ROLES
-@_PEERS
-@_MODES
+@PEERS
+@MODES
 @pytest.mark.parametrize("millimetres", [215, 255, 303])
 @pytest.mark.parametrize("resolution", Resolution, ids=lambda resolution: resolution.name)
 def test_every_resolution_and_width(
