@@ -153,7 +153,7 @@ def test_quirks_that_a_call_survives_it_survives_together(
 
 @pytest.mark.full
 @given(combinations(survivable=True), st.sampled_from((0.0, 0.1, 0.4)), st.integers(0, 99))
-@settings(max_examples=500)
+@settings(max_examples=200)
 def test_also_on_a_line_that_delays_and_disturbs_their_order(
     letter: Path, combination: Combination, delay: float, seed: int
 ) -> None:
@@ -178,7 +178,7 @@ def test_any_quirks_and_any_line_end_in_a_true_result(
 
 @pytest.mark.full
 @given(combinations(), lines(), st.integers(0, 99))
-@settings(max_examples=500)
+@settings(max_examples=200)
 def test_many_quirks_and_many_lines(
     letter: Path, combination: Combination, faults: Faults, seed: int
 ) -> None:
