@@ -128,7 +128,7 @@ class PjsuaCall(pj.Call):
         if len(request.destination) > 1:
             self._patient_until = self._owner.now() + PATIENCE
         self._hop = request.destination[0]
-        self._negotiation = self._negotiate(request.media_address)
+        self._negotiation = self._negotiate(request.media_address_for(self._hop))
         self._answerer = request.answerer
         parameters = parameters_with(headers_of(request))
         parameters.opt.audioCount = AUDIO_LINES

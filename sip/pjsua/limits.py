@@ -38,7 +38,7 @@ def check_request(request: CallRequest) -> None:
         raise UnsupportedError("pjsua2 keeps no sips: all the way; write sip: and take a hop over TLS")
     for hop in request.destination:
         check_host(hop.host)
-    check_host(request.media_address)
+        check_host(request.media_address_for(hop))
     _check_size(request.media)
 
 
