@@ -16,7 +16,7 @@ from sip.dialog import Dialog
 from sip.endpoint import ALLOW, METHODS, SUPPORTED, DialogUser, Endpoint, refuse_method
 from sip.errors import ParseError
 from sip.incoming import IncomingCall
-from sip.line import Address, Answerer, CallRequest, DialogId, Hop, LineEvent, SessionTimers
+from sip.line import Address, Answerer, CallRequest, Credentials, DialogId, Hop, LineEvent, SessionTimers
 from sip.message import NameAddress, Request, Response, parse_message
 from sip.negotiation import CONTENT_TYPE, is_known, read_sdp
 from sip.outgoing import OutgoingCall
@@ -140,11 +140,18 @@ class UserAgent:
             known.ring(now)
 
     def accept(
-        self, call: int, media: Sequence[MediaDescription], media_address: str, answerer: Answerer, now: float
+        self,
+        call: int,
+        media: Sequence[MediaDescription],
+        media_address: str,
+        answerer: Answerer,
+        now: float,
+        *,
+        credentials: Credentials | None = None,
     ) -> None:
         known = self._calls.get(call)
         if isinstance(known, IncomingCall):
-            known.accept(media, media_address, answerer, now)
+            known.accept(media, media_address, answerer, now, credentials)
 
     def refuse(self, call: int, status: int, now: float) -> None:
         known = self._calls.get(call)

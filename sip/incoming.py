@@ -46,8 +46,8 @@ class Phase(Enum):
 class IncomingCall:
     """One INVITE of theirs, whose transaction has begun and whose offer has been read.
 
-    ``credentials`` are for challenges to our requests within the call. ``on_session`` is called with the
-    Session of an accepted call, ``on_over`` when the call is over.
+    ``credentials`` are for challenges to our requests within the call, if ``accept`` brings none.
+    ``on_session`` is called with the Session of an accepted call, ``on_over`` when the call is over.
     """
 
     def __init__(
@@ -146,7 +146,12 @@ class IncomingCall:
         self._fail(Failed(self._call, status, REASONS[status], local=True))
 
     def accept(
-        self, media: Sequence[MediaDescription], media_address: str, answerer: Answerer, now: float
+        self,
+        media: Sequence[MediaDescription],
+        media_address: str,
+        answerer: Answerer,
+        now: float,
+        credentials: Credentials | None,
     ) -> None:
         """Raises UnsendableError for media that cannot be written."""
         if self._phase is Phase.OVER:
@@ -165,7 +170,7 @@ class IncomingCall:
             self._contact,
             negotiation,
             answerer,
-            Authenticator(self._credentials, endpoint.random),
+            Authenticator(credentials or self._credentials, endpoint.random),
             self._session_timer,
             self._on_over,
         )

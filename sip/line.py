@@ -292,9 +292,20 @@ class Line(Protocol):
         """Answer an incoming INVITE with 180."""
 
     def accept(
-        self, call: int, media: Sequence[MediaDescription], media_address: str, answerer: Answerer, now: float
+        self,
+        call: int,
+        media: Sequence[MediaDescription],
+        media_address: str,
+        answerer: Answerer,
+        now: float,
+        *,
+        credentials: Credentials | None = None,
     ) -> None:
-        """Answer an incoming INVITE with 200 and this answer (or offer, when it carried none)."""
+        """Answer an incoming INVITE with 200 and this answer (or offer, when it carried none).
+
+        ``credentials`` answer challenges to our requests within the call; without any, those of a
+        registration with its source do.
+        """
 
     def refuse(self, call: int, status: int, now: float) -> None:
         """Answer an incoming INVITE with a final failure."""

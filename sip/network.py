@@ -12,7 +12,17 @@ from random import Random, SystemRandom
 from sip.admission import AdmissionPolicy
 from sip.agent import UserAgent
 from sip.errors import SipError
-from sip.line import Address, Answerer, CallRequest, Hop, LineEvent, SessionTimers, TlsSettings, Transport
+from sip.line import (
+    Address,
+    Answerer,
+    CallRequest,
+    Credentials,
+    Hop,
+    LineEvent,
+    SessionTimers,
+    TlsSettings,
+    Transport,
+)
 from sip.listening import Listening, family_of
 from sip.place import Place
 from sip.registrar import RegistrationRequest, RegistrationState
@@ -169,9 +179,16 @@ class SipLine:
         self._flush()
 
     def accept(
-        self, call: int, media: Sequence[MediaDescription], media_address: str, answerer: Answerer, now: float
+        self,
+        call: int,
+        media: Sequence[MediaDescription],
+        media_address: str,
+        answerer: Answerer,
+        now: float,
+        *,
+        credentials: Credentials | None = None,
     ) -> None:
-        self.agent.accept(call, media, media_address, answerer, now)
+        self.agent.accept(call, media, media_address, answerer, now, credentials=credentials)
         self._flush()
 
     def refuse(self, call: int, status: int, now: float) -> None:

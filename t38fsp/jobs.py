@@ -251,13 +251,14 @@ class Trunk:
     """What an engine is to know of a trunk beside its calls.
 
     ``via`` is where it is reached, as in SendJob. ``channels`` is the number of calls at a time, in
-    both directions; None for any.
+    both directions; None for any. ``credentials`` answer its challenges within calls that come from there.
     """
 
     name: str
     via: str
     channels: int | None = None
     registration: Registration | None = None
+    credentials: Credentials | None = None
 
 
 @dataclass(frozen=True, slots=True)

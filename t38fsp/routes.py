@@ -308,7 +308,7 @@ class Route(Layered):
             registration = Registration(
                 registrar, identity, self.credentials, self.expires, self.follow_rport
             )
-        return Trunk(self._name, self.via, self.channels, registration)
+        return Trunk(self._name, self.via, self.channels, registration, self.credentials)
 
     @property
     def from_(self) -> str | None:

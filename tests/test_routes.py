@@ -64,7 +64,7 @@ def test_a_short_route_is_enough(tmp_path: Path) -> None:
     assert job.settings == CallSettings()
     assert job.headers == ()
     assert job.trunk == "office"
-    assert route.trunk == Trunk("office", "trunk.example:5070")
+    assert route.trunk == Trunk("office", "trunk.example:5070", credentials=job.credentials)
 
 
 def test_every_key_arrives(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
     )
     credentials = Credentials("account", "secret")
     registration = Registration("sip:registrar.example", "sip:fax@example.org", credentials, 600, True)
-    assert route.trunk == Trunk("office", "sbc.example:5080;transport=tcp", 2, registration)
+    assert route.trunk == Trunk("office", "sbc.example:5080;transport=tcp", 2, registration, credentials)
     assert "secret" not in repr(route)
     assert "secret" not in repr(job)
 

@@ -19,6 +19,7 @@ from sip.line import (
     Address,
     Answerer,
     CallRequest,
+    Credentials,
     Ended,
     Failed,
     Hop,
@@ -60,6 +61,7 @@ class PjsuaLine:
     calls go through further workers, started when needed, each with a port of its own, up to ``max_calls`` in
     all. ``answerers`` are the names (``module:function``) of the answerers that calls use. ``on_event`` gets
     each event in a callback of its own on the loop, ``on_registration`` each change of a registration.
+    A worker that misses six heartbeats, ``heartbeat`` seconds apart, is taken for hung, and killed.
     Callers whom ``admission`` does not admit get 403; it must not challenge. The times that the verbs take
     are not used: the workers have their own clock.
     """
@@ -83,6 +85,7 @@ class PjsuaLine:
         admission: AdmissionPolicy | None = None,
         random: Random | None = None,
         resolver: Resolver | None = None,
+        heartbeat: float = 5.0,
     ) -> None:
         if find_spec("pjsua2") is None:
             raise PjsuaError("pjsua2 is not installed; install t38fsp[pjsua2]")
@@ -107,6 +110,7 @@ class PjsuaLine:
         self._resolver = resolver or Resolver(random or SystemRandom())
         self._timers = Timers()
         self._dead = DeadHops(self._timers)
+        self._heartbeat = heartbeat
         self._numbers = count(1)
         self._placings: dict[int, Placing] = {}
         self._attempts: dict[int, int] = {}
@@ -184,12 +188,19 @@ class PjsuaLine:
             calls.ring(call)
 
     def accept(
-        self, call: int, media: Sequence[MediaDescription], media_address: str, answerer: Answerer, now: float
+        self,
+        call: int,
+        media: Sequence[MediaDescription],
+        media_address: str,
+        answerer: Answerer,
+        now: float,
+        *,
+        credentials: Credentials | None = None,
     ) -> None:
-        """As Line; raises UnsupportedError for what PJSIP cannot do."""
+        """As Line; raises UnsupportedError for what PJSIP cannot do. ``credentials`` are not used."""
         check_accept(media)
         if (calls := self._calls_with(call)) is not None:
-            calls.accept(call, media, media_address, answerer)
+            calls.accept(call, media, media_address, answerer, None)
 
     def refuse(self, call: int, status: int, now: float) -> None:
         if (calls := self._calls_with(call)) is not None:
@@ -344,6 +355,7 @@ class PjsuaLine:
             self._user_agent,
             max_incoming,
             logging.getLogger("sip").getEffectiveLevel(),
+            self._heartbeat,
         )
         worker = Worker(start, self._answerers, self._numbers, self)
         self._workers.append(worker)

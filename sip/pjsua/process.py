@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from typing import Protocol
 
 from sip.line import CallRequest, Incoming, LineEvent
-from sip.pjsua.wire import Freed, Message, NotStarted, Start, Started, codec
+from sip.pjsua.wire import Alive, Freed, Message, NotStarted, Start, Started, codec
 from sip.registrar import RegistrationState
 from sip.remote.calls import RemoteCalls
 from sip.remote.codec import WireError
@@ -24,6 +24,8 @@ CALLS_PER_WORKER = 4
 """What PJSIP was built for in the wheels of ``pjsua2-python``."""
 _START_LIMIT = 30.0
 """Seconds until a worker must listen."""
+_MOST_MISSED = 6
+"""Heartbeats, after which a worker is taken for hung."""
 _CODEC = codec()
 
 
@@ -51,6 +53,8 @@ class Worker:
         self.calls = RemoteCalls(numbers, self.write, answerers)
         self._answerers = answerers
         self._hearer = hearer
+        self._patience = _MOST_MISSED * start.heartbeat
+        self._hung = False
         self._taken: set[int] = set()
         self._process: Process | None = None
         self._alive = True
@@ -108,12 +112,17 @@ class Worker:
         for message in self._waiting:
             self.write(message)
         await self._read(process)
-        return self._bury(f"the pjsua2 worker died ({how_it_ended(await process.wait())})")
+        died = how_it_ended(await process.wait())
+        return self._bury(
+            f"the pjsua2 worker hung for {self._patience:g} s and was killed"
+            if self._hung
+            else f"the pjsua2 worker died ({died})"
+        )
 
     async def _read(self, process: Process) -> None:
-        """Pass on what the worker reports, until it says no more."""
+        """Pass on what the worker reports, until it says no more; kill it when it says nothing for long."""
         decoder = _CODEC.decoder()
-        while process.stdout is not None and (data := await process.stdout.read(65536)):
+        while data := await self._heard(process):
             try:
                 messages = decoder.feed(data)
             except WireError as error:
@@ -122,6 +131,17 @@ class Worker:
                 return
             for message in messages:
                 self._take(message)
+
+    async def _heard(self, process: Process) -> bytes:
+        assert process.stdout is not None
+        try:
+            # Before it has started, ``started`` is who waits.
+            async with asyncio.timeout(self._patience if self._started.done() else None):
+                return await process.stdout.read(65536)
+        except TimeoutError:
+            self._hung = True
+            self.kill()
+            return b""
 
     def _take(self, message: Message) -> None:
         match message:
@@ -135,6 +155,8 @@ class Worker:
                     self._hearer.lost(ours)
             case RegistrationIs(state):
                 self._hearer.registration_is(state)
+            case Alive():
+                pass  # That something came is all it says.
             case Freed(call):
                 self._taken.discard(call)
             case Logged(name, level, text):

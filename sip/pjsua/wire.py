@@ -15,7 +15,8 @@ from sip.remote.wire import Happened, NotPlaced, Redirect, Register, Registratio
 class Start:
     """The first message: listen for UDP and TCP at ``host:port`` (port 0 for any), and for TLS at
     ``tls_listen`` if that is set. Far ends are told of ``advertised`` in place of the host. ``log_level`` is
-    the least level of the log records to be sent back."""
+    the least level of the log records to be sent back; each ``heartbeat`` seconds the worker says that it is
+    alive."""
 
     host: str
     port: int
@@ -25,6 +26,7 @@ class Start:
     user_agent: str
     max_incoming: int
     log_level: int
+    heartbeat: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,11 @@ class NotStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class Alive:
+    """PJSIP still has its turns."""
+
+
+@dataclass(frozen=True, slots=True)
 class Freed:
     """The place of a call that is over can be taken by another."""
 
@@ -56,7 +63,7 @@ class Close:
 
 StackVerb = Verb | Register | Redirect | Unregister
 WorkerCommand = Start | Close | StackVerb
-WorkerReport = Started | NotStarted | Happened | NotPlaced | Freed | RegistrationIs | Logged
+WorkerReport = Started | NotStarted | Alive | Happened | NotPlaced | Freed | RegistrationIs | Logged
 Message = WorkerCommand | WorkerReport
 
 

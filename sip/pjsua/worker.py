@@ -12,6 +12,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from random import SystemRandom
 
@@ -19,7 +20,7 @@ import pjsua2 as pj
 
 from sip.pjsua.stack import Stack
 from sip.pjsua.values import describe
-from sip.pjsua.wire import Close, Freed, Message, NotStarted, StackVerb, Start, codec
+from sip.pjsua.wire import Alive, Close, Freed, Message, NotStarted, StackVerb, Start, codec
 from sip.remote.codec import Codec, WireError
 from sip.remote.pipes import PipeHandler, PipeWriter, take_standard_streams
 from sip.remote.wire import Happened, NotPlaced, RegistrationIs
@@ -61,8 +62,12 @@ def _run(start: Start, inbox: queue.SimpleQueue[Message | None], report: PipeWri
         report(NotStarted(f"PJSIP cannot listen at {start.host}:{start.port}: {describe(error)}"))
         return
     report(started)
+    beat = 0.0
     while _obey(inbox, stack):
         stack.turn()
+        if (now := time.monotonic()) >= beat:
+            beat = now + start.heartbeat
+            report(Alive())
     stack.close()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from sip.errors import UnsupportedError
-from sip.line import Answered, Answerer, CallRequest, Ended, Failed, Incoming, LineEvent
+from sip.line import Answered, Answerer, CallRequest, Credentials, Ended, Failed, Incoming, LineEvent
 from sip.remote.codec import WireError, function_name
 from sip.remote.wire import Accept, AnswerWith, HangUp, Offer, Place, Refuse, Ring, Verb
 from sip.sdp import MediaDescription
@@ -62,11 +62,16 @@ class RemoteCalls:
             self._send(Ring(known.number))
 
     def accept(
-        self, call: int, media: Sequence[MediaDescription], media_address: str, answerer: Answerer
+        self,
+        call: int,
+        media: Sequence[MediaDescription],
+        media_address: str,
+        answerer: Answerer,
+        credentials: Credentials | None,
     ) -> None:
         self._check(answerer)
         if (known := self._calls.get(call)) is not None:
-            self._send(Accept(known.number, media, media_address, answerer))
+            self._send(Accept(known.number, media, media_address, answerer, credentials))
 
     def refuse(self, call: int, status: int) -> None:
         if (known := self._calls.get(call)) is not None:

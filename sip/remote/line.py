@@ -10,7 +10,7 @@ from itertools import count
 from socket import AddressFamily
 
 from sip.errors import SipError
-from sip.line import Address, Answerer, CallRequest, Hop, LineEvent
+from sip.line import Address, Answerer, CallRequest, Credentials, Hop, LineEvent
 from sip.listening import WILDCARDS, family_of, host_towards
 from sip.registrar import RegistrationFailed, RegistrationRequest, RegistrationState
 from sip.remote.calls import RemoteCalls
@@ -151,10 +151,17 @@ class RemoteLine:
         self._calls.ring(call)
 
     def accept(
-        self, call: int, media: Sequence[MediaDescription], media_address: str, answerer: Answerer, now: float
+        self,
+        call: int,
+        media: Sequence[MediaDescription],
+        media_address: str,
+        answerer: Answerer,
+        now: float,
+        *,
+        credentials: Credentials | None = None,
     ) -> None:
         """As Line; raises UnsupportedError for an answerer that the signalling process does not allow."""
-        self._calls.accept(call, media, media_address, answerer)
+        self._calls.accept(call, media, media_address, answerer, credentials)
 
     def refuse(self, call: int, status: int, now: float) -> None:
         self._calls.refuse(call, status)

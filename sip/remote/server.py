@@ -250,8 +250,8 @@ class LineServer:
             match verb:
                 case Ring():
                     line.ring(call, now)
-                case Accept(_, media, media_address, answerer):
-                    line.accept(call, media, media_address, answerer, now)
+                case Accept(_, media, media_address, answerer, credentials):
+                    line.accept(call, media, media_address, answerer, now, credentials=credentials)
                 case Refuse(_, status):
                     line.refuse(call, status, now)
                 case AnswerWith(_, answerer):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sip.line import Answerer, CallRequest, Hop, LineEvent
+from sip.line import Answerer, CallRequest, Credentials, Hop, LineEvent
 from sip.registrar import RegistrationRequest, RegistrationState
 from sip.remote.codec import Codec
 from sip.sdp import MediaDescription
@@ -34,6 +34,7 @@ class Accept:
     media: Sequence[MediaDescription]
     media_address: str
     answerer: Answerer
+    credentials: Credentials | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sip.line import Incoming, Line
+from sip.line import Credentials, Incoming, Line
 from t38fsp.audio.leg import Role
 from t38fsp.call import verdict
 from t38fsp.call.environment import CallEnvironment, StorePage
@@ -26,10 +26,17 @@ _PAGE_LIMIT = 32 * 1024 * 1024
 
 
 class ReceivingCall(FaxCall):
-    """Takes an incoming call; received pages come up as :class:`StorePage` jobs."""
+    """Takes an incoming call; received pages come up as :class:`StorePage` jobs. ``credentials`` are for
+    challenges within it."""
 
     def __init__(
-        self, line: Line, incoming: Incoming, settings: CallSettings, environment: CallEnvironment
+        self,
+        line: Line,
+        incoming: Incoming,
+        settings: CallSettings,
+        environment: CallEnvironment,
+        *,
+        credentials: Credentials | None = None,
     ) -> None:
         self._options = ReceiveOptions(
             station_id=settings.station_id, ecm=settings.ecm, max_rate=settings.max_rate
@@ -37,6 +44,7 @@ class ReceivingCall(FaxCall):
         self._receiver = Receiver(self._options)
         super().__init__(line, self._receiver, settings, environment, Role.ANSWERING, CallRecord())
         self._incoming = incoming
+        self._credentials = credentials
         self._data = bytearray()
         self._checker: LineChecker | None = None
         self._index = 0
@@ -65,7 +73,8 @@ class ReceivingCall(FaxCall):
             self._conclude(now)
             return
         self._phase = Phase.CALLING
-        self._line.accept(self.line_call, media, self._environment.media_address, self._answerer, now)
+        address = self._environment.media_address
+        self._line.accept(self.line_call, media, address, self._answerer, now, credentials=self._credentials)
 
     def page_stored(self, index: int, quality: PageQuality, now: float) -> None:
         self._receiver.page_stored(index, quality, now)

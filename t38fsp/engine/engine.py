@@ -172,9 +172,9 @@ class FaxEngine:
             self._finish_early(job, FaxStatus.LINE_UNAVAILABLE, str(error))
             return
         try:
-            call = ReceivingCall(
-                self._line, incoming, what.settings, self._environment(media, self._line, incoming.source)
-            )
+            environment = self._environment(media, self._line, incoming.source)
+            credentials = self._trunks.credentials(waiting.trunk, incoming.source)
+            call = ReceivingCall(self._line, incoming, what.settings, environment, credentials=credentials)
             call.start(self._loop.time())
         except UnsupportedError as error:
             media.close()

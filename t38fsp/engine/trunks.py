@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from sip.errors import ParseError, SipError, UnsupportedError
 from sip.headers import NameAddress
-from sip.line import Hop, Incoming
+from sip.line import Credentials, Hop, Incoming
 from sip.registrar import (
     Registered,
     Registering,
@@ -110,6 +110,14 @@ class Trunks:
         both = [line for line in at_contact if line in from_there]
         found = next(iter(both or at_contact or from_there), None)
         return None if found is None else found.trunk.name
+
+    def credentials(self, name: str | None, source: Hop) -> Credentials | None:
+        """What to answer challenges with in a call that came through this trunk: a stranger who knows our
+        Contact there shall get no answer to guess at."""
+        line = next((line for line in self._lines if line.trunk.name == name), None)
+        if line is None or all(hop.host != source.host for hop in line.hops):
+            return None
+        return line.trunk.credentials
 
     # --- registrations --------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sip.line import Answered, Answerer, CallRequest, DialogId, Ended, Hop, Incoming, LineEvent
+from sip.line import Answered, Answerer, CallRequest, Credentials, DialogId, Ended, Hop, Incoming, LineEvent
 from sip.sdp import MediaDescription, Origin, SessionDescription
 from t38fsp.audio.leg import RtpStart
 from t38fsp.call.environment import CallEnvironment, StorePage
@@ -43,7 +43,14 @@ class _DirectLine:
         return _CALL
 
     def accept(
-        self, call: int, media: Sequence[MediaDescription], media_address: str, answerer: Answerer, now: float
+        self,
+        call: int,
+        media: Sequence[MediaDescription],
+        media_address: str,
+        answerer: Answerer,
+        now: float,
+        *,
+        credentials: Credentials | None = None,
     ) -> None:
         self._answered(media)
 

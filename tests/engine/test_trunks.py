@@ -13,17 +13,18 @@ from typing import cast
 
 import pytest
 
-from sip.digest import make_challenge
+from sip.digest import make_challenge, verify
 from sip.errors import UnsupportedError
-from sip.line import Hop
+from sip.line import Credentials, Hop
 from sip.message import Headers, Request, Response, parse_message
 from sip.registrar import RegistrationRequest
+from sip.sdp import MediaDescription, Origin, SessionDescription
 from t38fsp.engine import trunks as module
 from t38fsp.engine.engine import FaxEngine
 from t38fsp.engine.lines import EngineLine
 from t38fsp.engine.remote import EngineProcess
 from t38fsp.events import Dialing, FaxEvent, Finished, RegistrationChanged, RegistrationStatus
-from t38fsp.jobs import EngineSettings, IncomingCall, Registration, SendJob, Trunk
+from t38fsp.jobs import EngineSettings, IncomingCall, ReceiveJob, Registration, SendJob, Trunk
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from tests.peers.pages import text_page, write_document
@@ -165,6 +166,67 @@ async def test_incoming_calls_take_channels_too(
     caller.send(fax(document, called.address, None))
     async with asyncio.timeout(LIMIT):
         await called.calls.get()
+
+
+# --- challenges ---------------------------------------------------------------------------------------------
+
+ACCOUNT = Credentials("account", "secret")
+
+
+def said_by(
+    peer: socket.socket, to: tuple[str, int], method: str, to_tag: str = "", body: bytes = b""
+) -> None:
+    """A request of the trunk's, within the one call that it makes."""
+    host = place(peer.getsockname())
+    headers = Headers(
+        [
+            ("Via", f"SIP/2.0/UDP {host};branch=z9hG4bK-{method};rport"),
+            ("From", "<sip:caller@trunk.example>;tag=1"),
+            ("To", f"<sip:account@{place(to)}>{to_tag}"),
+            ("Call-ID", "a-call"),
+            ("CSeq", f"1 {method}"),
+            ("Contact", f"<sip:caller@{host}>"),
+            ("Content-Type", "application/sdp"),
+        ]
+    )
+    peer.sendto(bytes(Request(method, f"sip:account@{place(to)}", headers, body)), to)
+
+
+async def heard(peer: socket.socket, what: str) -> Request | Response:
+    """The next message that begins so."""
+    async with asyncio.timeout(LIMIT):
+        while not (data := await asyncio.get_running_loop().sock_recv(peer, 65536)).startswith(what.encode()):
+            pass
+    return parse_message(data)
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_challenge_is_answered_in_calls_that_come_from_the_trunk(
+    parties: Parties, peer: socket.socket, tmp_path: Path, known: bool
+) -> None:
+    via = place(peer.getsockname()) if known else "127.0.0.9"
+    party = await parties.start(Trunk("office", via, credentials=ACCOUNT), accept_calls=True)
+    audio = MediaDescription("audio", peer.getsockname()[1], "RTP/AVP", ("0",))
+    offer = SessionDescription(Origin("-", "1", 1, HOST), HOST, (audio,))
+    said_by(peer, party.address, "INVITE", body=bytes(offer))
+    async with asyncio.timeout(LIMIT):
+        call = await party.calls.get()
+    party.jobs[1] = asyncio.Queue()
+    party.engine.receive(1, ReceiveJob(call.call, str(tmp_path / "got.tif")), party.jobs[1].put_nowait)
+    ok = await heard(peer, "SIP/2.0 200")
+    said_by(peer, party.address, "ACK", f";tag={ok.to.tag}")
+    party.engine.abort(1)
+    challenge = make_challenge("trunk.example", "a-nonce")
+    bye = await heard(peer, "BYE")
+    assert isinstance(bye, Request)
+    answer(peer, bye, party.address, 401, ("WWW-Authenticate", str(challenge)))
+    if known:
+        bye = await heard(peer, "BYE")
+        assert isinstance(bye, Request)
+        value = bye.headers.get("Authorization") or ""
+        assert verify(value, challenge, username="account", password="secret", method="BYE", uri=bye.uri)
+        answer(peer, bye, party.address, 200)
+    assert (await party.result(1)).status is FaxStatus.USER_ABORT
 
 
 # --- registrations ------------------------------------------------------------------------------------------

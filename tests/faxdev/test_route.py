@@ -47,7 +47,7 @@ def test_the_route_says_where_a_number_goes_and_how(route: Route) -> None:
     assert job.credentials == Credentials("account", "secret")
     assert (job.settings.redundancy, job.trunk) == (1, "office")
     registration = Registration("sip:trunk.example", "sip:account@trunk.example", job.credentials, 3600)
-    assert settings.engine.trunks == (Trunk("office", "trunk.example", 2, registration),)
+    assert settings.engine.trunks == (Trunk("office", "trunk.example", 2, registration, job.credentials),)
 
 
 def test_the_file_says_all_of_our_own_end(tmp_path: Path) -> None:

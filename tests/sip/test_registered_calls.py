@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from sip.line import Hop, Incoming, MediaChanged, OfferRefused
+from sip.line import Credentials, Hop, Incoming, MediaChanged, OfferRefused
 from sip.message import Response
 from tests.sip.besieged import CHALLENGE
-from tests.sip.link import ALICE, AUDIO, BOB, IMAGE, mirror
+from tests.sip.link import ALICE, AUDIO, BOB, CREDENTIALS, IMAGE, mirror
 from tests.sip.solo import sdp
 from tests.sip.test_registration import CONTACT, RegisteringSolo
 
 
-def taken(solo: RegisteringSolo, source: Hop) -> Response:
+def taken(solo: RegisteringSolo, source: Hop, credentials: Credentials | None = None) -> Response:
     """Take a call from there; returns our 200."""
     solo.ask("INVITE", to="<sip:fax@trunk.example>", body=sdp(), source=source)
     incoming = solo.events.pop()
     assert isinstance(incoming, Incoming)
     assert incoming.called == "sip:fax@trunk.example"
-    solo.agent.accept(incoming.call, [AUDIO], ALICE.host, mirror, solo.now)
+    solo.agent.accept(incoming.call, [AUDIO], ALICE.host, mirror, solo.now, credentials=credentials)
     ok = solo.sent()[-1]
     assert isinstance(ok, Response)
     solo.ask("ACK", to=ok.headers.get("To") or "", source=source)
@@ -44,6 +44,14 @@ def test_our_offer_is_challenged_where_we_are_registered(port: int) -> None:
     assert 'username="alice"' in (again.headers.get("Authorization") or "")
     solo.reply(again, 200, body=sdp(IMAGE, version=2))
     assert [type(event) for event in solo.events] == [MediaChanged]
+
+
+def test_our_offer_is_challenged_where_we_have_credentials_without_registration() -> None:
+    solo = RegisteringSolo()
+    taken(solo, BOB, CREDENTIALS)
+    solo.reply(solo.request("INVITE"), 401, fields=(CHALLENGE,))
+    _, again = solo.sent()
+    assert 'username="alice"' in (again.headers.get("Authorization") or "")
 
 
 def test_strangers_who_challenge_us_learn_nothing() -> None:

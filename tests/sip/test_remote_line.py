@@ -15,7 +15,17 @@ from pathlib import Path
 import pytest
 
 from sip.errors import UnsupportedError
-from sip.line import Answered, Ended, Failed, Hop, Incoming, LineEvent, MediaChanged
+from sip.line import (
+    Answered,
+    Answerer,
+    Credentials,
+    Ended,
+    Failed,
+    Hop,
+    Incoming,
+    LineEvent,
+    MediaChanged,
+)
 from sip.network import SipLine
 from sip.registrar import (
     Registered,
@@ -26,8 +36,9 @@ from sip.registrar import (
 from sip.remote.line import GONE, RemoteLine, SignallingError
 from sip.remote.rules import Engine, Rule, least_busy
 from sip.remote.server import LineServer, SocketError
+from sip.sdp import MediaDescription
 from tests.sip.line_suite import ANSWERERS, HOST, Party, request_to
-from tests.sip.link import IMAGE, call_request
+from tests.sip.link import AUDIO, CREDENTIALS, IMAGE, call_request, mirror
 from tests.sip.peer import LIMIT, Peer, running
 
 REGISTRATION = RegistrationRequest("sip:trunk.example", "sip:fax@trunk.example", (Hop(HOST, 9),))
@@ -43,6 +54,20 @@ class RecordingLine(SipLine):
         self.tell = on_registration
         self.registering: list[RegistrationRequest] = []
         self.ended: list[int] = []
+        self.credentials: Credentials | None = None
+
+    def accept(
+        self,
+        call: int,
+        media: Sequence[MediaDescription],
+        media_address: str,
+        answerer: Answerer,
+        now: float,
+        *,
+        credentials: Credentials | None = None,
+    ) -> None:
+        self.credentials = credentials
+        super().accept(call, media, media_address, answerer, now, credentials=credentials)
 
     def register(self, request: RegistrationRequest, now: float) -> int:
         self.registering.append(request)
@@ -220,6 +245,17 @@ async def test_engines_hear_of_their_own_calls_only(tmp_path: Path) -> None:
         one.line.hang_up(first.call, one.now)
         await one.expect(Ended)
         assert [type(event) for event in two.events] == [Answered]
+
+
+async def test_a_call_is_taken_with_the_credentials_of_its_trunk(tmp_path: Path) -> None:
+    them = Peer()
+    async with shared(tmp_path) as line, running(them):
+        one = await line.engine("one")
+        them.call(line.hop)
+        call = (await one.expect(Incoming)).call
+        one.line.accept(call, [AUDIO], HOST, mirror, one.now, credentials=CREDENTIALS)
+        await them.expect(Answered)
+        assert line.line.credentials == CREDENTIALS
 
 
 async def test_a_request_that_no_line_would_take_fails(tmp_path: Path) -> None:
