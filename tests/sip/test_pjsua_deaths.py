@@ -110,6 +110,18 @@ async def test_an_assertion_of_pjsip_ends_the_call_and_not_the_next() -> None:
         await us.expect_several(Answered, 2)
 
 
+async def test_a_worker_that_hangs_is_killed() -> None:
+    async with both(heartbeat=0.5) as (us, them):
+        them.react = them.accept
+        call = us.line.place(request_to(them), us.now)
+        await us.expect(Answered)
+        os.kill(us.line.pids[-1], signal.SIGSTOP)
+        ended = await us.expect(Ended)
+        assert (ended.call, ended.reason) == (call, "the pjsua2 worker hung for 3 s and was killed")
+        us.line.place(request_to(them), us.now)
+        await us.expect_several(Answered, 2)
+
+
 async def test_when_a_worker_dies_no_further_hop_is_called() -> None:
     """It was not the hop."""
     async with both() as (us, them):
