@@ -57,6 +57,11 @@ class FaxLeg:
         """No burst begins any more."""
         self._silent = True
 
+    def break_off(self, now: float) -> None:
+        """Nothing is sent any more; what comes is still heard."""
+        self._silent = True
+        self._terminal.revoke(now)
+
     def release(self, packet: Packet) -> bytes | None:
         return self._terminal.release(packet)
 

@@ -63,6 +63,8 @@ _DRAIN = 0.4
 """Seconds between the end of DCN and BYE, so that the gateway plays it out."""
 _CLEAR_LIMIT = 3.0
 """Seconds after which a call whose BYE or CANCEL goes unanswered is over for us."""
+_LATE = 0.5
+"""Seconds that T.38 is still listened for behind a BYE, which may overtake the MCF of the last page."""
 _ABORT_LIMIT = 1.9
 """Seconds that an abort leaves T.30 to say DCN."""
 
@@ -82,6 +84,7 @@ class Timer(Enum):
     NOT_SWITCHED = auto()
     HANG_UP = auto()
     ABORT = auto()
+    LATE = auto()
     CLEAR = auto()
 
 
@@ -314,16 +317,23 @@ class FaxCall(ABC):
         if self._phase is Phase.OVER:
             return
         self._record.cause = event.cause
-        # T.30 tells better at what moment the far end hung up.
-        by_t30 = self._record.finished is not None or (event.remote and self._fax is not None)
-        if not by_t30 and self._phase is not Phase.CLEARING:
-            self._record.verdict = verdict.of_end(
-                event, switched=self._fax is not None, heard=self._record.heard_text()
-            )
-        if self._fax is not None and self._record.finished is None:
-            self._fax.line_dropped(now)
         if event.remote and self._record.dialog is not None:
             self._emit(events.Disconnected(self._record.dialog, True))
+        cut_off = self._record.finished is None and self._phase is not Phase.CLEARING
+        if self._fax is not None and cut_off and event.remote and not self._record.aborted:
+            self._phase = Phase.CLEARING
+            self._fax.break_off(now)
+            self._timers = {Timer.LATE: now + _LATE}
+            return
+        if self._fax is not None and self._record.finished is None:
+            self._fax.line_dropped(now)
+        if cut_off:
+            self._record.verdict = verdict.of_end(
+                event,
+                switched=self._fax is not None,
+                heard=self._record.heard_text(),
+                moment="" if self._record.finished is None else self._record.finished.detail,
+            )
         self._conclude(now)
 
     def _offer_t38(self, now: float) -> None:
@@ -353,6 +363,11 @@ class FaxCall(ABC):
         self._line.hang_up(self.line_call, now)
 
     # --- timers --------------------------------------------------------------------------------------------
+
+    def _on_nothing_late(self, now: float) -> None:
+        if self._fax is not None and self._record.finished is None:
+            self._fax.line_dropped(now)  # T.30 tells best at what moment the far end hung up.
+        self._conclude(now)
 
     def _on_ringing_too_long(self, now: float) -> None:
         self._record.verdict = verdict.verdict(
@@ -424,5 +439,6 @@ class FaxCall(ABC):
         Timer.NOT_SWITCHED: _on_not_switched,
         Timer.HANG_UP: _hang_up,
         Timer.ABORT: _hang_up,
+        Timer.LATE: _on_nothing_late,
         Timer.CLEAR: _conclude,
     }

@@ -112,11 +112,15 @@ def of_failure(failed: Failed, *, sent_credentials: bool) -> Verdict:
     return verdict(status, f"{sentence} ({told})")
 
 
-def of_end(ended: Ended, *, switched: bool, heard: str) -> Verdict:
-    """The verdict on a call that was over before the fax; ``heard`` tells of the audio before the switch."""
+def of_end(ended: Ended, *, switched: bool, heard: str = "", moment: str = "") -> Verdict:
+    """The verdict on a call that was over before the fax.
+
+    ``heard`` tells of the audio before the switch, ``moment`` what T.30 was about after it.
+    """
     who = "the far end hung up" if ended.remote else f"the call was lost ({ended.reason})"
-    when = "before the fax was over" if switched else f"before the switch to T.38; {heard}"
-    return verdict(FaxStatus.DISCONNECTED, f"{who} {when}")
+    when = "before the fax was over" if switched else "before the switch to T.38"
+    more = moment if switched else heard
+    return verdict(FaxStatus.DISCONNECTED, f"{who} {when}; {more}" if more else f"{who} {when}")
 
 
 def of_no_switch(refusal: OfferRefused | None, *, offered: bool, heard: str) -> Verdict:

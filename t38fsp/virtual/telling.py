@@ -99,4 +99,4 @@ class Telling:
             return verdict.verdict(FaxStatus.NOT_FAX_CALL, f"{who} hung up before any switch to T.38")
         if ours or event.remote:
             return verdict.verdict(FaxStatus.DISCONNECTED, f"{who} hung up before the fax was over")
-        return verdict.of_end(event, switched=True, heard="")
+        return verdict.of_end(event, switched=True)

@@ -148,9 +148,9 @@ def test_lost_before_the_fax_was_over() -> None:
     for ended, switched, reason in (
         (far, False, f"the far end hung up before the switch to T.38; {heard}"),
         (near, False, f"the call was lost (no ACK came) before the switch to T.38; {heard}"),
-        (near, True, "the call was lost (no ACK came) before the fax was over"),
+        (near, True, "the call was lost (no ACK came) before the fax was over; in page 2"),
     ):
-        told = verdict.of_end(ended, switched=switched, heard=heard)
+        told = verdict.of_end(ended, switched=switched, heard=heard, moment="in page 2")
         assert (told.status, told.reason, told.retry) == (FaxStatus.DISCONNECTED, reason, True)
 
 
