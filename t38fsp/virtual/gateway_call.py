@@ -355,8 +355,10 @@ class GatewayCall:
         self._see_end()
 
     def _tell_facts(self) -> None:
-        for fact in self.machine.take_facts():
-            self._telling.of_machine(fact)
+        facts = self.machine.take_facts()
+        if self._phase is not _Phase.OVER:
+            for fact in facts:
+                self._telling.of_machine(fact)
 
     def _obey(self, output: SendBurst | RevokeBurst) -> None:
         if isinstance(output, RevokeBurst):

@@ -10,11 +10,14 @@ import pytest
 
 from sip.line import Failed
 from t38fsp.audio.offer import audio_media
+from t38fsp.events import FaxEvent, Finished
 from t38fsp.image import document
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from t38fsp.virtual.gateway import SimulatedGateway
+from t38fsp.virtual.gateway_call import GatewayCall
 from t38fsp.virtual.paper import Document, Tray
+from t38fsp.virtual.quirks import parse_quirks
 from tests.call.harness import CALLEE, SIP_PORT, Scene, make_pages
 from tests.call.phone import MEDIA_PORT, PHONE, Phone
 from tests.pages import make_document
@@ -86,6 +89,27 @@ def test_a_voice_call_leaves_no_page(tmp_path: Path) -> None:
     assert taken.result.status is FaxStatus.NOT_FAX_CALL
     assert taken.result.reason == "the far end hung up before any switch to T.38"
     assert not tray.path.exists()
+
+
+@pytest.mark.parametrize("seconds", [1, 8, 11])
+def test_nothing_is_told_of_a_call_that_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: int
+) -> None:
+    scene = Scene(tmp_path)
+    gateway = gateway_in(scene)
+    told: list[FaxEvent] = []
+    take_events = gateway.gateway.take_events
+
+    def taking() -> list[tuple[GatewayCall, FaxEvent]]:
+        taken = take_events()
+        told.extend(event for _, event in taken)
+        return taken
+
+    monkeypatch.setattr(gateway.gateway, "take_events", taking)
+    gateway.answer_calls(Tray(tmp_path / "tray.tif"), parse_quirks(f"hangs-up={seconds}"))
+    scene.send(make_pages(3), to=GATEWAY)
+    scene.run(until=lambda: len(gateway.calls) == 1)
+    assert [type(event) for event in told].index(Finished) == len(told) - 1
 
 
 def test_calls_get_486_until_they_are_to_be_taken(tmp_path: Path) -> None:
