@@ -135,13 +135,14 @@ class Resume:
 
     def fault(self, pages: int) -> str | None:
         """Why a document of so many pages cannot be gone on with, in a sentence; None when it can."""
+        has = f"the document has {pages} page{'' if pages == 1 else 's'}"
         if self.page_count not in (None, pages):
             return (
-                f"the document has {pages} pages but had {self.page_count} when a part of it was sent, "
+                f"{has} but had {self.page_count} when a part of it was sent, "
                 f"so it was changed since; send it from the beginning"
             )
         if self.first_page > pages:
-            return f"the document has {pages} pages, so it cannot go on with page {self.first_page}"
+            return f"{has}, so it cannot go on with page {self.first_page}"
         return None
 
 

@@ -275,7 +275,8 @@ def test_nothing_to_go_on_with() -> None:
         (Resume(), 1, None),
         (Resume(3, page_count=4), 4, None),
         (Resume(3, page_count=4), 5, "it was changed since"),
-        (Resume(3), 2, "cannot go on with page 3"),
+        (Resume(3), 2, "the document has 2 pages, so it cannot go on with page 3"),
+        (Resume(2), 1, "the document has 1 page, so it cannot go on with page 2"),
     ],
 )
 def test_a_document_that_does_not_fit(resume: Resume, pages: int, fault: str | None) -> None:

@@ -71,6 +71,7 @@ async def test_a_page_that_the_document_has_not(letter: Path) -> None:
         ended = await command.end()
     assert ended.status == 11
     assert "the document has 4 pages, so it cannot go on with page 5" in ended.output
+    assert "--resume-from" not in ended.output
 
 
 async def test_a_sub_address_that_cannot_be_coded(letter: Path) -> None:
