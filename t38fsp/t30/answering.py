@@ -268,8 +268,10 @@ class Answering(Session):
         self._give_answer(replace(self._answer, paced=self._paced))
 
     def _give_answer(self, answer: HdlcBurst) -> None:
+        """Say it next: of answers that have not begun the newest counts, however fast commands come."""
         self._stop(Timer.T2)
         self._stop(Timer.T4)
+        self._queue.clear()
         self._play(answer)
 
     # --- the line and the time ----------------------------------------------------------------------------

@@ -31,7 +31,7 @@ class FarEnd:
         self._station_id = ""
         self._non_standard = b""
         self._addresses: dict[FCF, str] = {}
-        self._told: set[Output] = set()
+        self._told: dict[type[Output], Output] = {}
 
     def heard(self, frame: Frame) -> bool:
         """Take the frame; false when it is no optional one."""
@@ -57,12 +57,12 @@ class FarEnd:
         )
 
     def news(self) -> list[Output]:
-        """What has not been told before."""
+        """What has changed since it was told."""
         news: list[Output] = []
         if self._station_id or self._non_standard:
             news.append(Identified(self._station_id, self._non_standard))
         if any(self._addresses.values()):
             news.append(self.addressed)
-        news = [output for output in news if output not in self._told]
-        self._told.update(news)
+        news = [output for output in news if self._told.get(type(output)) != output]
+        self._told.update({type(output): output for output in news})
         return news

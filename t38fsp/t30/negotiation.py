@@ -256,7 +256,8 @@ class Negotiation(Session):
             return
         if not self._choice.paced:
             self._keep_pace("DCS went unheard")
-        if self._choice == self._choose(self._index):
+        # Whoever changes its DIS each time is not trained for ever either.
+        if self._choice == self._choose(self._index) or self._tries >= self._options.tries:
             self._repeat()
             return
         tries = self._tries

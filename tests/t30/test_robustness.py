@@ -8,9 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from t38fsp.t30.frames import FCF, Frame, image_frame
+from t38fsp.t30.frames import FCF, Frame, encode_station_id, image_frame
+from t38fsp.t30.identity import FarEnd
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
-from t38fsp.t30.outputs import Finished, PageReceived, PageWanted, SendBurst
+from t38fsp.t30.outputs import (
+    Finished,
+    Identified,
+    Output,
+    PageReceived,
+    PageWanted,
+    SendBurst,
+    T30Error,
+)
 from t38fsp.t30.receiver import Receiver
 from t38fsp.t30.session import Session
 from t38fsp.t30.transmitter import Transmitter
@@ -185,6 +194,46 @@ def test_a_far_end_that_gives_one_answer_for_ever(answer: FCF, ecm: bool) -> Non
     result = Fed(machine, code).hear(script)
     assert result.error is not None
     assert result.pages_confirmed <= (1 if answer is FCF.RTP else 0)
+
+
+def test_a_far_end_whose_dis_is_another_each_time() -> None:
+    """It answers each DCS with DIS: three trainings, as if it were the same one."""
+    machine = Transmitter((FINE,), TransmitOptions())
+    machine.start(0.0)
+    machine.proceed(0.0)
+    both = [_burst([bytes(Frame(FCF.DIS, bytes.fromhex(dis)))]) for dis in ("00771f22", "02771f22")]
+    fed = Fed(machine, lambda output, now: None)
+    assert fed.hear([(3.2, heard) for heard in both] * 100).error is T30Error.NO_ANSWER_TO_DCS
+    assert fed.bursts == 1 + 3 * 2 + 1  # CNG, DCS and TCF three times, DCN
+
+
+@pytest.mark.parametrize("command", [FCF.PPS, FCF.TNR])
+def test_commands_faster_than_answers_leave_one_answer_to_be_said(command: FCF) -> None:
+    """They would keep us talking for an hour, and fill the memory meanwhile."""
+    machine = Receiver(ReceiveOptions())
+    machine.start(0.0, ced=False)
+    fed = Fed(machine, lambda output, now: None)
+    for pause, heard in (
+        (1.0, _burst([bytes(Frame(FCF.DCS, bytes.fromhex("00461f22"), x=True))])),
+        (0.1, [DataReceived(Modem.V17_14400, bytes(2700)), CarrierLost(Modem.V17_14400)]),
+        (1.0, _burst([bytes(Frame(command, bytes.fromhex("f40000ff"), x=True))]) * 1000),
+    ):
+        fed.pass_time(fed.now + pause)
+        for signal in heard:
+            machine.receive(signal, fed.now)
+    before = fed.bursts
+    fed.pass_time(fed.now + 10.0)
+    assert fed.bursts == before + 2
+
+
+def test_names_that_change_are_told_as_they_change() -> None:
+    """Only the last one is remembered, so nobody fills the memory with names."""
+    far_end = FarEnd()
+    told: list[Output] = []
+    for name in ["A", "A", "B", "A"]:
+        assert far_end.heard(Frame(FCF.TSI, encode_station_id(name)))
+        told += far_end.news()
+    assert told == [Identified("A"), Identified("B"), Identified("A")]
 
 
 @pytest.mark.parametrize(
