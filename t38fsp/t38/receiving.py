@@ -156,6 +156,8 @@ class UdptlReceiver:
             return bool(datagram.secondaries) and datagram.secondaries[0] == self._last
         strings = len(datagram.parity)
         history = self._history or {}
+        if strings * datagram.span > _PARITY_HISTORY:
+            return False
         recent = [history.get(number) for number in range(expected - strings * datagram.span, expected)]
         known = [ifp for ifp in recent if ifp is not None]
         return 0 < len(known) == len(recent) and all(

@@ -21,6 +21,8 @@ from itertools import islice
 SECONDARIES = 0x00
 PARITY = 0x80
 MOST_STRINGS = 5
+_MOST_RECOVERED = 127
+"""Copies or parity strings that are read; senders have ten at most, and each one costs time."""
 
 _LENGTHS = tuple(bytes((n,)) for n in range(0x80))
 
@@ -55,6 +57,10 @@ class Datagram:
         elif kind != SECONDARIES:
             raise UdptlError(f"unknown error recovery {kind:#04x}")
         count, at = _length(data, at + 1)
+        if count > _MOST_RECOVERED:
+            raise UdptlError(
+                f"{count} copies or parity strings in a datagram; at most {_MOST_RECOVERED} are read"
+            )
         strings = []
         for _ in range(count):
             string, at = _open_type(data, at)

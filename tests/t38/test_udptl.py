@@ -54,6 +54,8 @@ def test_worked_examples_in_both_directions(datagram: Datagram, octets: str) -> 
         ("0000 0106 80 01", "span"),
         ("0000 C1 06 0000", "unreadable"),
         ("0000 80", "unreadable"),
+        ("0000 0106 00 8080" + "00" * 128, "128 copies"),
+        ("0000 0106 80 0101 8080" + "00" * 128, "128 copies or parity strings"),
         ("8000 1234 00000000 deadbeef" + "d5" * 160, "packet|recovery"),
     ],
 )
@@ -489,6 +491,15 @@ def test_parity_beyond_what_is_kept_is_ignored() -> None:
 
 
 # --- hostile ---------------------------------------------------------------------------------------------
+
+
+def test_parity_over_more_than_is_kept_does_not_confirm_a_jump() -> None:
+    """Looking for all that it claims to cover would take the time of hundreds of datagrams."""
+    receiver = UdptlReceiver()
+    deliver(receiver, [bytes(Datagram(n, b"", parity=(b"",), span=1)) for n in range(200)])
+    ahead = bytes(Datagram(5000, packet(5000), parity=(b"",) * 127, span=255))
+    assert deliver(receiver, [ahead]) == []
+    assert receiver.counters.late == 1
 
 
 @given(st.lists(st.binary(max_size=40) | st.sampled_from(stream(40)), max_size=60))
