@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from enum import Enum
 
 from t38fsp.audio.detectors import AudioListener
-from t38fsp.audio.g711 import Law
+from t38fsp.audio.g711 import SAMPLE_RATE, Law
 from t38fsp.audio.offer import PAYLOAD_TYPES
 from t38fsp.audio.rtp import FRAME_SAMPLES, RtpError, RtpPacket, RtpReceiver, RtpSender, looks_like_rtp
 from t38fsp.audio.signals import AudioSignal
 from t38fsp.audio.tones import FRAME_SECONDS, ced_frame, cng_frame
 
+_AHEAD = 2 * SAMPLE_RATE
+"""Samples that may be heard before their time. Detectors cost far more than packets: a flood is not heard."""
 _CATCH_UP = 5
 """Frames sent together after a stall; the rest are skipped, as nobody would play them any more."""
 
@@ -50,6 +52,7 @@ class AudioLeg:
         self._listener = AudioListener()
         self._started: float | None = None
         self._next_frame = 0
+        self._heard = 0  # samples since the start
         self._packets: list[bytes] = []
 
     def start(self, now: float) -> None:
@@ -84,7 +87,10 @@ class AudioLeg:
         return packets
 
     def receive(self, datagram: bytes, now: float) -> bool:
-        """Hear a datagram; False when it is no RTP packet of G.711 (nothing happened then)."""
+        """Hear a datagram; False when it is no RTP packet of G.711 (nothing happened then).
+
+        Audio that comes faster than it can be played is passed over.
+        """
         if self._started is None or not looks_like_rtp(datagram):
             return False
         try:
@@ -93,8 +99,11 @@ class AudioLeg:
             return False
         if packet.payload_type not in PAYLOAD_TYPES:
             return False
+        playable = int((now - self._started) * SAMPLE_RATE) + _AHEAD
         for ready in self._receiver.receive(packet):
-            self._listener.receive(ready.payload, PAYLOAD_TYPES[ready.payload_type])
+            if self._heard + len(ready.payload) <= playable:
+                self._heard += len(ready.payload)
+                self._listener.receive(ready.payload, PAYLOAD_TYPES[ready.payload_type])
         return True
 
     def take_signals(self) -> list[AudioSignal]:

@@ -123,6 +123,20 @@ def test_both_laws_are_heard_whatever_was_agreed_on() -> None:
     assert leg.take_signals() == [CNG]
 
 
+def test_audio_that_comes_faster_than_time_is_passed_over() -> None:
+    """A flood costs no detectors; what is played in its time is heard as soon as time has caught up."""
+    leg, far = make_leg(), RtpSender(0, 9, 0, 0)
+    leg.start(T0)
+    for _ in range(2000):
+        assert leg.receive(far.packet(silent_frame(Law.PCMU)), T0)
+    for _ in range(50):
+        assert leg.receive(far.packet(tone_frame(2100, Law.PCMU)), T0)
+    assert leg.take_signals() == []
+    for _ in range(50):
+        assert leg.receive(far.packet(tone_frame(2100, Law.PCMU)), T0 + 1.0)
+    assert leg.take_signals() == [CED]
+
+
 def test_other_payload_types_are_not_accepted() -> None:
     """Comfort noise, telephone events, G.729."""
     leg = make_leg()
