@@ -15,9 +15,11 @@ CONNECT_LIMIT = 10.0
 """Seconds that a connection may take to come about; T.30 waits for 35."""
 _MOST_WAITING = 64 * 1024
 """Octets not yet written; a fax at modem speed writes two thousand in a second."""
+_MOST_READ = 4096
+"""Octets at a time, lest thousands of the shortest packets keep the loop from the other calls."""
 
 
-class MediaStream(asyncio.Protocol):
+class MediaStream(asyncio.BufferedProtocol):
     """One connection: made by us, or awaited at ``local``. What is sent before it is there goes first then.
 
     ``on_data`` gets the octets as they come. When no connection comes about, or one ends, nothing more is
@@ -29,6 +31,7 @@ class MediaStream(asyncio.Protocol):
         self._on_data = on_data
         self._remote_host = ""
         self._waiting = bytearray()
+        self._read = memoryview(bytearray(_MOST_READ))
         self._transport: asyncio.Transport | None = None
         self._opening: asyncio.Task[None] | None = None
         self._server: asyncio.Server | None = None
@@ -72,7 +75,7 @@ class MediaStream(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
-    # --- asyncio.Protocol -----------------------------------------------------------------------------------
+    # --- asyncio.BufferedProtocol ---------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -82,16 +85,19 @@ class MediaStream(asyncio.Protocol):
         if self._server is not None:
             self._server.close()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._read
+
+    def buffer_updated(self, nbytes: int) -> None:
         if not self._closed:
-            self._on_data(data)
+            self._on_data(bytes(self._read[:nbytes]))
 
     def accepts(self, host: str) -> bool:
         """Whether a connection from ``host`` is the one that is awaited."""
         return not self._closed and self._transport is None and host == self._remote_host
 
 
-class _Visitor(asyncio.Protocol):
+class _Visitor(asyncio.BufferedProtocol):
     """A connection that was made to us: the far end's, or a stranger's, which is dropped."""
 
     def __init__(self, stream: MediaStream) -> None:
@@ -106,6 +112,9 @@ class _Visitor(asyncio.Protocol):
         else:
             transport.abort()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._stream.get_buffer(sizehint)
+
+    def buffer_updated(self, nbytes: int) -> None:
         if self._welcome:
-            self._stream.data_received(data)
+            self._stream.buffer_updated(nbytes)

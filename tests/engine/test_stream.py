@@ -29,10 +29,12 @@ class Heard:
 
     def __init__(self) -> None:
         self.octets = b""
+        self.longest = 0
         self._came = asyncio.Event()
 
     def __call__(self, data: bytes) -> None:
         self.octets += data
+        self.longest = max(self.longest, len(data))
         self._came.set()
 
     async def until(self, octets: bytes) -> None:
@@ -58,6 +60,9 @@ async def test_two_streams() -> None:
     await other.until(b"early")
     active.send(b" third")
     await one.until(b"first second third")
+    active.send(b" fourth" * 5000)
+    await one.until(b"first second third" + b" fourth" * 5000)
+    assert one.longest <= 4096  # whatever comes at once, other calls have their turn in between
     passive.send(b" late")
     passive.close()
     await other.until(b"early late")
