@@ -69,6 +69,8 @@ class FaxResult:
     """Receiving: whom the caller asked for beside the number (SUB)."""
     sender_id: str = ""
     """Receiving: who the caller said that it is beside its number (SID)."""
+    polled: bool = False
+    """The fax went from the called end to the caller, who asked for it (DTC), or it was to."""
     warnings: tuple[str, ...] = ()
     """What was done otherwise than asked for, or may have gone wrong; sentences for a person."""
 

@@ -6,7 +6,7 @@ Phases, and what moves a call from one to the next:
                        └───────────── failed, aborted, hung up, timed out ───────────────────────────┘
 
 An image answer to the first INVITE skips AUDIO. In AUDIO only tones are played and heard: T.30 begins with
-the switch, so a late switch does no harm. SendingCall and ReceivingCall add their ends of it.
+the switch, so a late switch does no harm. SendingCall, PollingCall and ReceivingCall add their ends of it.
 """
 
 from __future__ import annotations
@@ -415,6 +415,11 @@ class FaxCall(ABC):
 
     def _drain_time(self) -> float:
         return _DRAIN
+
+    @property
+    def _lost(self) -> int:
+        """Packets, so far."""
+        return 0 if self._fax is None else self._fax.counters.lost
 
     # --- the end -------------------------------------------------------------------------------------------
 

@@ -1,33 +1,37 @@
-"""The called end: answer, see to the switch, take the pages."""
+"""The called end: answer, see to the switch, take the pages, or send those that the caller asks for."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
 
 from sip.line import Credentials, Incoming, Line
 from t38fsp.audio.leg import Role
 from t38fsp.call import verdict
-from t38fsp.call.environment import CallEnvironment, StorePage
+from t38fsp.call.environment import CallEnvironment
 from t38fsp.call.faxcall import FaxCall, Phase
+from t38fsp.call.intake import PageIntake
 from t38fsp.call.media import answer_offer, audio_offer
 from t38fsp.call.record import CallRecord
 from t38fsp.jobs import CallSettings
 from t38fsp.status import FaxStatus
-from t38fsp.t4.checker import LineChecker
-from t38fsp.t30.options import ReceiveOptions
-from t38fsp.t30.outputs import Negotiated, Output, PageBegun, PageData, PageReceived
+from t38fsp.t30.options import PollDocument, ReceiveOptions, TransmitOptions
+from t38fsp.t30.outputs import Output, PageWanted, PollRequested
+from t38fsp.t30.polling import Answerer
 from t38fsp.t30.receiver import Receiver
-from t38fsp.t30.vocabulary import PageQuality
+from t38fsp.t30.vocabulary import PageFormat, PageQuality
 
 _BYE_WAIT = 5.0
 """Seconds that the caller is left to hang up after DCN."""
-_MOST_REFUSALS = 2
-"""Of one page, for lost packets: a transmitter tries three times, and the third one is better than none."""
-_PAGE_LIMIT = 32 * 1024 * 1024
-"""Octets of one coded page beyond which it is not taken: no page at V.17 speed in an hour is larger."""
 
 
 class ReceivingCall(FaxCall):
     """Takes an incoming call; received pages come up as :class:`StorePage` jobs. ``credentials`` are for
-    challenges within it."""
+    challenges within it.
+
+    With ``offered`` pages the caller may fetch those instead, if it says what ``terms`` ask for: they come up
+    as :class:`PageWanted` jobs then.
+    """
 
     def __init__(
         self,
@@ -37,27 +41,21 @@ class ReceivingCall(FaxCall):
         environment: CallEnvironment,
         *,
         credentials: Credentials | None = None,
+        offered: Sequence[PageFormat] = (),
+        terms: PollDocument | None = None,
     ) -> None:
-        self._options = ReceiveOptions(
-            station_id=settings.station_id, ecm=settings.ecm, max_rate=settings.max_rate
-        )
-        self._receiver = Receiver(self._options)
+        options = ReceiveOptions(station_id=settings.station_id, ecm=settings.ecm, max_rate=settings.max_rate)
+        self._receiver: Receiver | Answerer = Receiver(options)
+        if offered:
+            sending = TransmitOptions(
+                station_id=settings.station_id, ecm=settings.ecm, max_rate=settings.max_rate
+            )
+            self._receiver = Answerer(replace(options, document=terms), offered, sending)
         super().__init__(line, self._receiver, settings, environment, Role.ANSWERING, CallRecord())
         self._incoming = incoming
         self._credentials = credentials
-        self._data = bytearray()
-        self._checker: LineChecker | None = None
-        self._index = 0
-        self._too_long = False
-        """The page has more octets than are kept."""
-        self._incomplete = False
-        """Packets of the page are lost."""
-        self._pieces = 0
-        """Packets of the page that came."""
-        self._lost_before = 0
-        """Packets that the call had lost when the page could begin."""
-        self._refusals = 0
-        """Of the page, because packets of it were lost."""
+        self._offered_pages = len(offered)
+        self._intake = PageIntake(self._receiver, options)
 
     def start(self, now: float) -> None:
         """Answer the call."""
@@ -84,68 +82,29 @@ class ReceivingCall(FaxCall):
         self._receiver.page_not_stored(index, error, now)
         self._pump(now)
 
+    def page_ready(self, request: int, data: bytes, now: float) -> None:
+        if isinstance(self._receiver, Answerer):
+            self._receiver.page_ready(request, data, now)
+            self._pump(now)
+
+    def page_failed(self, request: int, error: str, now: float) -> None:
+        if isinstance(self._receiver, Answerer):
+            self._receiver.page_failed(request, error, now)
+            self._pump(now)
+
     def _start_session(self, now: float) -> None:
         self._receiver.start(now)
 
     def _on_output(self, output: Output, now: float) -> None:
-        match output:
-            case PageBegun(index=index, mode=mode):
-                self._data.clear()
-                self._checker = None if mode.ecm else LineChecker(mode.coding, mode.width)
-                self._too_long = self._incomplete = False
-                self._pieces = 0
-                if index != self._index:
-                    self._index, self._refusals = index, 0
-                super()._on_output(output, now)
-            case PageData(data=data, after_gap=after_gap):
-                self._too_long |= len(self._data) + len(data) > _PAGE_LIMIT
-                self._pieces += bool(data)
-                if not self._too_long:
-                    self._data += data
-                    if self._checker is not None:
-                        self._incomplete |= after_gap and not self._checker.ended
-                        self._checker.feed(data, after_gap)
-            case PageReceived():
-                self._page_received(output, now)
-                self._lost_before = self._lost
-            case Negotiated():
-                self._lost_before = self._lost
-                super()._on_output(output, now)
-            case _:
-                super()._on_output(output, now)
-
-    def _page_received(self, page: PageReceived, now: float) -> None:
-        refused = self._checker is not None and self._is_refused(self._checker)
-        if self._too_long:
-            error = f"it has more than the {_PAGE_LIMIT} octets that are kept of a page"
-            self._receiver.page_not_stored(page.index, error, now)
-        elif refused:
-            self._receiver.page_refused(page.index, now)
-        else:
-            self._page_jobs.append(StorePage(page.index, page.mode, bytes(self._data)))
-        self._data.clear()
-
-    @property
-    def _lost(self) -> int:
-        return 0 if self._fax is None else self._fax.counters.lost
-
-    def _is_refused(self, checker: LineChecker) -> bool:
-        """Whether a page without ECM has to come again, rather than be kept as it is.
-
-        A bad line on the telephone costs a few rows, which T.30 leaves to our tolerance. Lost packets cost
-        content that may not show in the rows that did come, and the next attempt is likely to bring it. The
-        last attempt is kept if but little of its middle is missing.
-        """
-        ended = checker.ended
-        quality = checker.finish()
-        if self._incomplete:
-            self._refusals += 1
-            lost = self._lost - self._lost_before
-            if self._refusals <= _MOST_REFUSALS or not ended:
-                return True
-            if lost >= self._options.bad_share * (lost + self._pieces):
-                return True
-        return quality.bad_rows >= self._options.bad_share * quality.rows
+        if isinstance(output, PageWanted):
+            self._page_jobs.append(output)
+            return
+        if isinstance(output, PollRequested):
+            self._record.polled = True
+            self._record.total = self._offered_pages
+        elif not self._record.polled:
+            self._page_jobs += self._intake.take(output, self._lost, now)
+        super()._on_output(output, now)
 
     def _drain_time(self) -> float:
         # Only one side hangs up after success: the caller, unless it forgets or we are in a hurry.

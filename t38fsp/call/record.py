@@ -29,6 +29,7 @@ from t38fsp.t38.udptl import Counters
 @dataclass(slots=True)
 class CallRecord:
     """The facts of one call. ``total`` is the number of pages of the document to send, None when receiving.
+    ``polled``: the fax goes from the called end to the caller, who asks for it.
 
     ``first`` (from 0) is the page that sending began with; ``earlier`` is what is known of those before it.
     """
@@ -36,6 +37,7 @@ class CallRecord:
     total: int | None = None
     first: int = 0
     earlier: tuple[PageRecord, ...] = ()
+    polled: bool = False
     started_at: float = 0.0
     dialog: DialogId | None = None
     sip_status: int | None = None
@@ -128,6 +130,7 @@ class CallRecord:
             remote_capabilities=self.capabilities,
             sub_address=self.addressed.sub_address,
             sender_id=self.addressed.sender_id,
+            polled=self.polled,
             warnings=tuple(self.warnings),
         )
 

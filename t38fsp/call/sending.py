@@ -1,42 +1,21 @@
-"""The calling end: dial, wait for the switch, send the document, hang up."""
+"""The calling end that sends the document: dial, wait for the switch, send, hang up."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
-from sip.line import CallRequest, Credentials, Hop, Identity, Line, SessionTimers
-from t38fsp import events
-from t38fsp.audio.leg import Role
+from sip.line import Line
 from t38fsp.call.environment import CallEnvironment
-from t38fsp.call.faxcall import FaxCall, Phase, Timer
-from t38fsp.call.media import audio_offer, image_offer
+from t38fsp.call.placing import Destination, PlacedCall
 from t38fsp.call.record import CallRecord
-from t38fsp.jobs import NOBODY_ELSE, WHOLE, Addressing, CallSettings, Resume, Switch
+from t38fsp.jobs import NOBODY_ELSE, WHOLE, Addressing, CallSettings, Resume
 from t38fsp.t30.options import TransmitOptions
 from t38fsp.t30.outputs import Output, PageWanted
 from t38fsp.t30.transmitter import Transmitter
 from t38fsp.t30.vocabulary import PageFormat
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """Whom to call: the URIs, the hops they lead to (best first), and what identifies us there."""
-
-    target: str
-    caller: str
-    hops: Sequence[Hop]
-    credentials: Credentials | None = None
-    headers: tuple[tuple[str, str], ...] = ()
-    identity: Identity = field(default_factory=Identity)
-    session_timers: SessionTimers | None = None
-    """None leaves it to the line."""
-    routes: tuple[str, ...] = ()
-    other_media_address: str | None = None
-    """Where our media port is in the other address family, for hops of that family."""
-
-
-class SendingCall(FaxCall):
+class SendingCall(PlacedCall):
     """Sends the pages described by ``pages``; they are asked for with :class:`PageWanted` as they travel.
 
     With ``resume`` the pages before its first one are left out, and count as they do there.
@@ -62,37 +41,7 @@ class SendingCall(FaxCall):
         )
         self._transmitter = Transmitter(pages, options, resume.first_page - 1)
         record = CallRecord(len(pages), resume.first_page - 1, resume.earlier)
-        super().__init__(line, self._transmitter, settings, environment, Role.CALLING, record)
-        self._destination = destination
-
-    def start(self, now: float) -> None:
-        """Dial."""
-        self._record.started_at = now
-        if self._settings.switch is Switch.FIRST:
-            media = image_offer(self._capabilities)
-            self._offered = True
-        else:
-            media = audio_offer(self._capabilities)
-        self._phase = Phase.CALLING
-        self._timers[Timer.RINGING] = now + self._settings.ring_limit
-        self._emit(events.Dialing(self._destination.target))
-        self.line_call = self._line.place(
-            CallRequest(
-                target=self._destination.target,
-                caller=self._destination.caller,
-                destination=self._destination.hops,
-                media=media,
-                media_address=self._environment.media_address,
-                answerer=self._answerer,
-                credentials=self._destination.credentials,
-                headers=self._destination.headers,
-                identity=self._destination.identity,
-                session_timers=self._destination.session_timers,
-                routes=self._destination.routes,
-                other_media_address=self._destination.other_media_address,
-            ),
-            now,
-        )
+        super().__init__(line, destination, self._transmitter, settings, environment, record)
 
     def proceed(self, go_on: bool, now: float) -> None:
         """The application's answer to Connected: DCS may go out, or the call ends (FS_USER_ABORT)."""
@@ -112,9 +61,6 @@ class SendingCall(FaxCall):
 
     def _start_session(self, now: float) -> None:
         self._transmitter.start(now)
-
-    def _sent_credentials(self) -> bool:
-        return self._destination.credentials is not None
 
     def _on_output(self, output: Output, now: float) -> None:
         if isinstance(output, PageWanted):

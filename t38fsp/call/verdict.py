@@ -158,12 +158,14 @@ _LOOK_AT = {
     T30Error.PAGE_REFUSED: "try error correction, or a lower max_rate",
     T30Error.ECM_FAILED: "try a lower max_rate, and look at the packets lost (counters)",
     T30Error.RECEIVER_BUSY: "its memory may be full, or its paper out",
-    T30Error.FIELD_REFUSED: "ask the far end which it takes",
     T30Error.DISCONNECTED: "the far end's own report may say why",
     T30Error.LINE_DROPPED: "the far end's own report may say why",
     T30Error.PAGE_NOT_STORED: "look at the disk",
 }
 """What a user can do or see to; the others say it themselves, or there is nothing."""
+
+_SAME_AGAIN = {T30Error.FIELD_REFUSED: "the same would be refused again; ask the far end which it takes"}
+"""Why sending again cannot help, for errors that settings of ours have brought about."""
 
 
 def of_t30(error: T30Error, detail: str, *, is_fax: bool) -> Verdict:
@@ -172,5 +174,7 @@ def of_t30(error: T30Error, detail: str, *, is_fax: bool) -> Verdict:
     status = _BY_T30_ERROR.get(error, FaxStatus.FATAL_ERROR)
     if status is FaxStatus.NOT_FAX_CALL and is_fax:
         status = FaxStatus.FATAL_ERROR
+    if error in _SAME_AGAIN:
+        return Verdict(status, reason, _SAME_AGAIN[error], final=True)
     advice = _LOOK_AT.get(error)
     return Verdict(status, reason, _WHY[status] if advice is None else f"{_WHY[status]}; {advice}")

@@ -19,8 +19,9 @@ from t38fsp import events
 from t38fsp.audio.leg import RtpStart
 from t38fsp.call.environment import CallEnvironment
 from t38fsp.call.faxcall import FaxCall
+from t38fsp.call.placing import Destination
 from t38fsp.call.receiving import ReceivingCall
-from t38fsp.call.sending import Destination, SendingCall
+from t38fsp.call.sending import SendingCall
 from t38fsp.call.verdict import Verdict, unsupported, verdict
 from t38fsp.engine.known_pages import KnownPages
 from t38fsp.engine.lines import EngineLine, Lines, admission_for

@@ -11,7 +11,7 @@ from t38fsp.t30.dcs import Bit, BitField
 from t38fsp.t30.ecm import BlockCollector
 from t38fsp.t30.fields import field_not_valid, refusal_in_words
 from t38fsp.t30.frames import FCF, Frame, FrameError, encode_station_id
-from t38fsp.t30.options import ReceiveOptions
+from t38fsp.t30.options import PollDocument, ReceiveOptions
 from t38fsp.t30.outputs import Negotiated, PollRequested, T30Error
 from t38fsp.t30.session import Session, Timer
 from t38fsp.t30.training import TrainingJudge
@@ -72,6 +72,8 @@ class Answering(Session):
         self._quiet_timer = Timer.T2
         self._image_since_answer = False
         self._refusals = 0
+        self._refused_poll = ""
+        """What was wrong with the last DTC, when nothing has followed it."""
         self._two_receivers = False
         self._agreed_pace = True
         """By the DCS there are modems."""
@@ -124,7 +126,12 @@ class Answering(Session):
         return [(FCF.CSI, encode_station_id(self._options.station_id)), dis]
 
     def _our_capabilities(self) -> bytes:
-        return bytes(capabilities_of(self._options))
+        return bytes(capabilities_of(replace(self._options, document=self._document)))
+
+    @property
+    def _document(self) -> PollDocument | None:
+        """What a caller may poll. One that has sent pages may not: a fax goes one way."""
+        return None if self._index else self._options.document
 
     def _dis(self, frame: Frame) -> None:
         self._dis_heard(frame)
@@ -144,9 +151,9 @@ class Answering(Session):
     def _polled(self, frame: Frame) -> None:
         """DTC: the caller wants the document (5.3.6.1.2), if it knows the password and which one it is."""
         self._identify_far_end()
-        document, said = self._options.document, self._far_end.addressed
+        document, said = self._document, self._far_end.addressed
         if document is None:
-            self._end(T30Error.PROTOCOL, "it wants to poll a document (DTC), there is none")
+            self._end(T30Error.PROTOCOL, "it wants to poll a document (DTC), and none is offered")
             return
         wrong = [FCF.PWD] if document.password not in ("", said.password) else []
         if document.selective_address not in ("", said.selective_address):
@@ -165,11 +172,17 @@ class Answering(Session):
         except FrameError:
             return
         self._refusals += 1
+        self._refused_poll = f"it polls with a wrong {' and '.join(map(str, wrong))}, or none"
         if understood and self._refusals < _REFUSAL_LIMIT:
             self._await_dcs((FCF.FNV, field_not_valid(wrong)))
         else:
-            words = " and ".join(str(fcf) for fcf in wrong)
-            self._end(T30Error.FIELD_REFUSED, f"it polls with a wrong {words}, or none")
+            self._end(T30Error.FIELD_REFUSED, self._refused_poll)
+
+    def _disconnected(self) -> None:
+        if self._refused_poll and self._verdict is None:
+            self._finish(T30Error.FIELD_REFUSED, self._refused_poll)
+        else:
+            super()._disconnected()
 
     def _field_refused(self, frame: Frame) -> None:
         self._end(T30Error.FIELD_REFUSED, refusal_in_words(frame.fif))
@@ -193,6 +206,7 @@ class Answering(Session):
             return
         self._choice = choice
         self._agreed_pace = self._paced = choice.paced
+        self._refused_poll = ""
         self._command = None
         self._block = BlockCollector(choice.frame_size)
         self._judge = TrainingJudge(choice.modem)

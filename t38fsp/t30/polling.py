@@ -131,6 +131,13 @@ class Answerer:
         self._receiver.limit_rate(bit_rate)
         self._sending = replace(self._sending, max_rate=min(self._sending.max_rate, bit_rate))
 
+    def be_internet_aware(self) -> None:
+        """Before the start: see :meth:`Receiver.be_internet_aware`. The document goes at modem pace."""
+        self._receiver.be_internet_aware()
+
+    def keep_modem_pace(self, now: float) -> None:
+        self._session.keep_modem_pace(now)
+
     def start(self, now: float, *, ced: bool = True) -> None:
         """See :meth:`Receiver.start`."""
         self._receiver.start(now, ced=ced)
@@ -188,8 +195,7 @@ class Answerer:
         if self._transmitter is not None:
             return
         for output in self._receiver.take_outputs():
+            self._outputs.append(output)
             if isinstance(output, PollRequested):
                 self._transmitter = PolledTransmitter(self._pages, self._sending)
                 self._transmitter.take_up(output.dtc, now)
-            else:
-                self._outputs.append(output)

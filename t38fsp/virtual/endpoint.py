@@ -11,10 +11,13 @@ from t38fsp.audio.leg import RtpStart
 from t38fsp.call.environment import CallEnvironment, PageJob, StorePage
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.host import settle
+from t38fsp.call.placing import Destination, PlacedCall
+from t38fsp.call.polling import PollingCall
 from t38fsp.call.receiving import ReceivingCall
-from t38fsp.call.sending import Destination, SendingCall
+from t38fsp.call.sending import SendingCall
 from t38fsp.events import Connected, FaxEvent
 from t38fsp.jobs import NOBODY_ELSE, WHOLE, Addressing, CallSettings, Resume
+from t38fsp.t30.options import PollDocument, PollOptions
 from t38fsp.t30.outputs import PageWanted
 from t38fsp.t30.vocabulary import PageFormat, PageMode, PageQuality
 from t38fsp.t38.packet_queue import PacketQueue
@@ -111,12 +114,14 @@ class SimulatedCall:
     def _answer(self, job: PageJob) -> None:
         now = self._simulator.now
         match self.call, job:
-            case SendingCall() as call, PageWanted(request=request, index=index, mode=mode):
+            case (SendingCall() | ReceivingCall()) as call, PageWanted(
+                request=request, index=index, mode=mode
+            ):
                 try:
                     call.page_ready(request, self._pages.encode(index, mode), now)
                 except (OSError, ValueError) as error:
                     call.page_failed(request, str(error), now)
-            case ReceivingCall() as call, StorePage(index=index, mode=mode, data=data):
+            case (ReceivingCall() | PollingCall()) as call, StorePage(index=index, mode=mode, data=data):
                 try:
                     call.page_stored(index, self._pages.store(index, mode, data), now)
                 except (OSError, ValueError) as error:
@@ -152,16 +157,33 @@ class SimulatedEndpoint:
         self.address = address
         self.page_delay = page_delay
         self.received: list[SimulatedCall] = []
-        self._take: tuple[Pages, CallSettings] | None = None
+        self._take: Callable[[Incoming], None] | None = None
         self._calls: dict[int, SimulatedCall] = {}
         self._next_port = 10_000
         self._alarm = Alarm(simulator, self._on_deadline)
         self._flushing = False
         network.bind(address, self._on_datagram)
 
-    def take_calls(self, pages: Pages, settings: CallSettings | None = None) -> None:
-        """Answer every incoming call."""
-        self._take = (pages, settings or CallSettings())
+    def take_calls(
+        self,
+        pages: Pages,
+        settings: CallSettings | None = None,
+        offered: Sequence[PageFormat] = (),
+        terms: PollDocument | None = None,
+    ) -> None:
+        """Answer every incoming call; the caller may poll ``offered``."""
+
+        def take(incoming: Incoming) -> None:
+            hosted, environment = self._host(pages)
+            chosen = settings or CallSettings()
+            call = ReceivingCall(self.agent, incoming, chosen, environment, offered=offered, terms=terms)
+            hosted.call = call
+            self._calls[incoming.call] = hosted
+            self.received.append(hosted)
+            call.start(self.simulator.now)
+            hosted.settle()
+
+        self._take = take
 
     def send(
         self,
@@ -175,16 +197,35 @@ class SimulatedEndpoint:
     ) -> SimulatedCall:
         """Place a call; watch ``call.result`` of what is returned."""
         hosted, environment = self._host(pages)
-        destination = Destination(target, f"sip:fax@{self.address[0]}", [Hop(*first_hop)])
         call = SendingCall(
             self.agent,
-            destination,
+            self._destination(target, first_hop),
             formats,
             settings or CallSettings(),
             environment,
             resume=resume,
             addressing=addressing,
         )
+        return self._place(hosted, call)
+
+    def poll(
+        self,
+        target: str,
+        first_hop: Address,
+        pages: Pages,
+        settings: CallSettings | None = None,
+        poll: PollOptions | None = None,
+    ) -> SimulatedCall:
+        """Place a call that fetches a document."""
+        hosted, environment = self._host(pages)
+        destination = self._destination(target, first_hop)
+        call = PollingCall(self.agent, destination, settings or CallSettings(), environment, poll)
+        return self._place(hosted, call)
+
+    def _destination(self, target: str, first_hop: Address) -> Destination:
+        return Destination(target, f"sip:fax@{self.address[0]}", [Hop(*first_hop)])
+
+    def _place(self, hosted: SimulatedCall, call: PlacedCall) -> SimulatedCall:
         hosted.call = call
         call.start(self.simulator.now)
         assert call.line_call is not None
@@ -244,11 +285,4 @@ class SimulatedEndpoint:
         if self._take is None:
             self.agent.refuse(incoming.call, 486, self.simulator.now)
             return
-        pages, settings = self._take
-        hosted, environment = self._host(pages)
-        call = ReceivingCall(self.agent, incoming, settings, environment)
-        hosted.call = call
-        self._calls[incoming.call] = hosted
-        self.received.append(hosted)
-        call.start(self.simulator.now)
-        hosted.settle()
+        self._take(incoming)

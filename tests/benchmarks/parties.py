@@ -10,8 +10,9 @@ from sip.sdp import MediaDescription, Origin, SessionDescription
 from t38fsp.audio.leg import RtpStart
 from t38fsp.call.environment import CallEnvironment, StorePage
 from t38fsp.call.faxcall import FaxCall
+from t38fsp.call.placing import Destination
 from t38fsp.call.receiving import ReceivingCall
-from t38fsp.call.sending import Destination, SendingCall
+from t38fsp.call.sending import SendingCall
 from t38fsp.image.document import encode_page, inspect
 from t38fsp.image.store import append_page
 from t38fsp.jobs import CallSettings

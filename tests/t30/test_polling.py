@@ -70,7 +70,9 @@ def test_the_caller_that_polls(events: Sequence[Event], expected: list[str]) -> 
     ("PPS-EOP: MCF", [hears(FCF.DTC, DIS), hears(FCF.CFR), *[hears(FCF.MCF)] * 2], said("DCN", "END OK")),
     ("R: DCS, the caller sends instead", TO_IMAGE, said("CFR")),
     ("R: PPS-EOP, DCN", [*TO_STORE, hears(FCF.DCN)], said("END OK")),
-)
+    ("PPS-EOM, DTC: it has sent a page", [*TO_BLOCK, partial_page(FCF.EOM), hears_nothing,
+                                          hears(FCF.DTC, DIS)], said("DCN", "END PROTOCOL")),
+)  # fmt: skip
 def test_the_called_end_with_a_document(events: Sequence[Event], expected: list[str]) -> None:
     assert answerer().do(events) == expected
 
@@ -108,12 +110,14 @@ NUMBERED = PollDocument(selective_address="7")
         (LOCKED, [asked(FCF.PWD, "4321", DTC_KNOWS_FNV)], ["FNV"]),
         (LOCKED, [asked(FCF.PWD, "4321", DTC_KNOWS_FNV), asked(FCF.PWD, "1234")], ["DCS", "TCF 14400"]),
         (LOCKED, [asked(FCF.PWD, "4321", DTC_KNOWS_FNV)] * 3, ["DCN", "END FIELD_REFUSED"]),
+        (LOCKED, [asked(FCF.PWD, "4321", DTC_KNOWS_FNV), hears(FCF.DCN)], ["END FIELD_REFUSED"]),
+        (LOCKED, [asked(FCF.PWD, "4321", DTC_KNOWS_FNV), *TO_IMAGE, hears(FCF.DCN)], ["END DISCONNECTED"]),
         (NUMBERED, [asked(FCF.SEP, "7")], ["DCS", "TCF 14400"]),
         (NUMBERED, [asked(FCF.SEP, "8")], ["DCN", "END FIELD_REFUSED"]),
         (LOCKED, TO_IMAGE, ["CFR"]),
     ],
     ids=["right password", "wrong", "none", "wrong, FNV", "FNV, then right", "wrong three times",
-         "right document", "another document", "no poll"],
+         "wrong, FNV, DCN", "wrong, FNV, then it sends", "right document", "another document", "no poll"],
 )  # fmt: skip
 def test_a_document_for_those_who_know(
     document: PollDocument, events: Sequence[Event], expected: list[str]
