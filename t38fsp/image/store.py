@@ -24,6 +24,10 @@ from t38fsp.t30.vocabulary import Coding, PageMode, PageQuality
 StrPath = str | os.PathLike[str]
 
 _FIRST_LINK = 4
+_MOST_OCTETS = 0xFFFF_FFFF
+"""Of a file: TIFF counts its offsets in 32 bits."""
+_DIRECTORY_OCTETS = 1024
+"""More than a directory and what is behind it take."""
 _SOFTWARE = b"t38fsp\0"
 
 
@@ -110,6 +114,8 @@ def _append(file: FileIO, coded: bytes, mode: PageMode, quality: PageQuality) ->
     link = _link_of(file, directories[-1]) if directories else _FIRST_LINK
     if len(directories) >= MAX_PAGES:
         raise DocumentError(f"it has {MAX_PAGES} pages already; use another file")
+    if size + len(coded) + _DIRECTORY_OCTETS > _MOST_OCTETS:
+        raise DocumentError("it would get longer than the 4 GB that TIFF allows; use another file")
     try:
         if not size:
             _write(file, HEADER + bytes(4))

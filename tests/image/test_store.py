@@ -146,6 +146,16 @@ def test_a_document_of_another_program_is_continued(tmp_path):
     assert [page.rows for page in inspect(path)] == [10, 20]
 
 
+def test_a_file_that_is_as_long_as_tiff_allows(tmp_path):
+    path = tmp_path / "received.tif"
+    append_page(path, burst(20, "text", MMR), MMR)
+    os.truncate(path, 2**32 - 2000)  # a hole, which takes no room on disk
+    with pytest.raises(StoreError, match="the 4 GB that TIFF allows"):
+        append_page(path, burst(80, "noise", MMR), MMR)
+    assert path.stat().st_size == 2**32 - 2000
+    assert len(inspect(path)) == 1
+
+
 def test_a_place_that_cannot_be_written(tmp_path):
     with pytest.raises(StoreError, match=r"could not be stored in .*: No such file or directory"):
         append_page(tmp_path / "nowhere" / "received.tif", burst(20, "text", MMR), MMR)
