@@ -104,6 +104,16 @@ def test_formats_that_travel_alike_need_no_eom() -> None:
     assert link.said(link.transmitter).count("DCS") == 1
 
 
+@pytest.mark.parametrize(
+    ("pages", "octets", "frame_size"),
+    [pytest.param(258, 600, 256, id="pages"), pytest.param(1, 257 * 256 * 64 + 1, 64, id="blocks of a page")],
+)
+def test_counters_of_pps_go_round(pages: int, octets: int, frame_size: int) -> None:
+    """Page and block count modulo 256 (A.4.3)."""
+    link = run((FINE,) * pages, receiving=ReceiveOptions(ecm_frame_size=frame_size), octets=octets)
+    assert_delivered(link, pages, octets)
+
+
 def test_a_hundred_pages() -> None:
     assert_delivered(run((FINE,) * 100, octets=2000), 100, 2000)
 
