@@ -13,7 +13,7 @@ from tests.peers.spandsp import Compressions, Modems, TransferStatistics
 
 
 class Role(Enum):
-    """Who placed the call. The calling party sends its document unless there is none."""
+    """Who placed the call. The calling party sends its document, or fetches one if it has none."""
 
     CALLING = "calling"
     ANSWERING = "answering"
@@ -30,6 +30,8 @@ class MachineOptions(TypedDict, total=False):
     station_id: str
     scan_line_time: int
     not_ready: int
+    password: str
+    selective_address: str
     trace: bool
 
 
@@ -58,6 +60,8 @@ class T30Machine:
         station_id: CSI or TSI, up to 20 digits.
         scan_line_time: minimum scan line time that the DIS asks for, in milliseconds.
         not_ready: how many times to answer RNR before each page is confirmed.
+        password: PWD to poll with.
+        selective_address: SEP to poll with.
         trace: keep the library's trace in :attr:`log`.
     """
 
@@ -73,6 +77,8 @@ class T30Machine:
         station_id: str = "+15550199",
         scan_line_time: int = 0,
         not_ready: int = 0,
+        password: str = "",
+        selective_address: str = "",
         trace: bool = False,
     ) -> None:
         self._library = library = spandsp.library()
@@ -86,6 +92,10 @@ class T30Machine:
         """Every V.21 frame as ("in" or "out", octets in the library's bit order)."""
         self.log: list[str] = []
         library.t30_set_tx_ident(state, station_id.encode("ascii"))
+        if password:
+            library.t30_set_tx_password(state, password.encode("ascii"))
+        if selective_address:
+            library.t30_set_tx_selective_polling_address(state, selective_address.encode("ascii"))
         if tx_file is not None:
             library.t30_set_tx_file(state, str(tx_file).encode(), -1, -1)
         if rx_file is not None:

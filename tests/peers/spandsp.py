@@ -148,6 +148,8 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
     "t38_set_t38_version": (None, [_STATE, c.c_int]),
     "t30_set_tx_ident": (c.c_int, [_STATE, c.c_char_p]),
     "t30_get_rx_ident": (c.c_char_p, [_STATE]),
+    "t30_set_tx_password": (c.c_int, [_STATE, c.c_char_p]),
+    "t30_set_tx_selective_polling_address": (c.c_int, [_STATE, c.c_char_p]),
     "t30_set_tx_file": (None, [_STATE, c.c_char_p, c.c_int, c.c_int]),
     "t30_set_rx_file": (None, [_STATE, c.c_char_p, c.c_int]),
     "t30_set_rx_encoding": (c.c_int, [_STATE, c.c_int]),

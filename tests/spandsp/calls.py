@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from t38fsp.t30.options import ReceiveOptions, TransmitOptions
+from t38fsp.t30.options import PollOptions, ReceiveOptions, TransmitOptions
 from t38fsp.t30.vocabulary import Coding
 from t38fsp.t38.ifp import Syntax
 from tests.peers.endpoint import IfpFilter, SpandspEndpoint
@@ -17,7 +17,7 @@ from tests.peers.machine import MachineOptions, Role
 from tests.peers.simulated import SimulatedCall, run
 from tests.peers.spandsp import Compressions
 from tests.peers.terminal import IfpPeer, SpandspTerminal
-from tests.spandsp.harness import OurReceiver, OurSender
+from tests.spandsp.harness import OurAnswerer, OurReceiver, OurSender
 
 _SYNTAX = {0: Syntax.Y1998, 2: Syntax.Y2002}
 COMPRESSIONS = {
@@ -112,7 +112,45 @@ def receive_from_spandsp(
     return near, far, call
 
 
-def _run(far: SpandspEndpoint, near: OurSender | OurReceiver, line: Conditions) -> SimulatedCall:
+def poll_spandsp(
+    document: Path,
+    received: Path,
+    theirs: MachineOptions,
+    conditions: Conditions | None = None,
+) -> tuple[OurReceiver, SpandspEndpoint, SimulatedCall]:
+    """We call and fetch ``document``; every page has to arrive as it is."""
+    line = conditions or Conditions()
+    far = SpandspEndpoint(_peer(Role.ANSWERING, line, {**theirs, "tx_file": document}))
+    near = OurReceiver(received, syntax=_SYNTAX[line.version], poll=PollOptions())
+    call = _run(far, near, line)
+    assert near.result is not None, "our receiver did not finish"
+    assert near.result.error is None, f"{near.result.error}: {near.result.detail}"
+    _assert_spandsp_completed(far)
+    pages = assert_same_pages(document, received)
+    assert [outcome.index for outcome in near.outcomes if outcome.confirmed] == list(range(pages))
+    assert far.machine.statistics.pages_tx == pages
+    return near, far, call
+
+
+def be_polled_by_spandsp(
+    document: Path,
+    received: Path,
+    ours: ReceiveOptions | None,
+    theirs: MachineOptions,
+    conditions: Conditions | None = None,
+) -> tuple[OurAnswerer, SpandspEndpoint, SimulatedCall]:
+    """spandsp calls and fetches ``document``, or tries to."""
+    line = conditions or Conditions()
+    far = SpandspEndpoint(_peer(Role.CALLING, line, {**theirs, "rx_file": received}))
+    near = OurAnswerer(document, ours, syntax=_SYNTAX[line.version])
+    call = _run(far, near, line)
+    assert near.result is not None, "our answerer did not finish"
+    return near, far, call
+
+
+def _run(
+    far: SpandspEndpoint, near: OurSender | OurReceiver | OurAnswerer, line: Conditions
+) -> SimulatedCall:
     call = run(
         far,
         near,

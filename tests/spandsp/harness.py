@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from t38fsp.image.document import encode_page, inspect
 from t38fsp.image.store import append_page
-from t38fsp.t30.options import ReceiveOptions, TransmitOptions
+from t38fsp.t30.options import PollOptions, ReceiveOptions, TransmitOptions
 from t38fsp.t30.outputs import (
     Finished,
     Identified,
@@ -22,6 +22,7 @@ from t38fsp.t30.outputs import (
     RevokeBurst,
     SendBurst,
 )
+from t38fsp.t30.polling import Answerer, Poller
 from t38fsp.t30.receiver import Receiver
 from t38fsp.t30.transmitter import Transmitter
 from t38fsp.t38.ifp import Syntax
@@ -36,7 +37,12 @@ class _OurParty:
     """A T.30 machine, the terminal below it, and the queue that paces the terminal's packets."""
 
     def __init__(
-        self, session: Transmitter | Receiver, *, syntax: Syntax, redundancy: int, timing: Timing | None
+        self,
+        session: Transmitter | Receiver | Answerer,
+        *,
+        syntax: Syntax,
+        redundancy: int,
+        timing: Timing | None,
     ) -> None:
         self._session = session
         self.terminal = Terminal(syntax=syntax, redundancy=redundancy, timing=timing)
@@ -170,8 +176,32 @@ class OurSender(_OurParty):
             self.session.page_ready(output.request, data, now)
 
 
+class OurAnswerer(_OurParty):
+    """Has a document to be polled."""
+
+    def __init__(
+        self,
+        document: Path,
+        options: ReceiveOptions | None = None,
+        *,
+        syntax: Syntax = Syntax.Y1998,
+        redundancy: int = 3,
+    ) -> None:
+        self._document = document
+        self.session = Answerer(options or ReceiveOptions(), inspect(document))
+        super().__init__(self.session, syntax=syntax, redundancy=redundancy, timing=None)
+
+    def _start(self, now: float) -> None:
+        self.session.start(now)
+
+    def _on_page(self, output: Output, now: float) -> None:
+        if isinstance(output, PageWanted):
+            data = encode_page(self._document, output.index, output.mode)
+            self.session.page_ready(output.request, data, now)
+
+
 class OurReceiver(_OurParty):
-    """Receives into a TIFF-F file; pages are stored as soon as they are complete."""
+    """Receives into a TIFF-F file; pages are stored as soon as they are complete. With ``poll`` it calls."""
 
     def __init__(
         self,
@@ -181,10 +211,12 @@ class OurReceiver(_OurParty):
         syntax: Syntax = Syntax.Y1998,
         redundancy: int = 3,
         timing: Timing | None = None,
+        poll: PollOptions | None = None,
     ) -> None:
         self._path = path
         self._data = bytearray()
-        self.session = Receiver(options or ReceiveOptions())
+        received = options or ReceiveOptions()
+        self.session = Receiver(received) if poll is None else Poller(received, poll)
         super().__init__(self.session, syntax=syntax, redundancy=redundancy, timing=timing)
 
     def _start(self, now: float) -> None:
