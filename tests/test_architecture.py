@@ -55,7 +55,7 @@ ROOMS = (
     Room("t4", ("t38fsp.t4",), (_VOCABULARY,), sans_io=True),
     Room("t38", ("t38fsp.t38",), (_VOCABULARY, "sip.sdp"), sans_io=True),
     Room("audio", ("t38fsp.audio",), (_VOCABULARY, "sip.sdp"), sans_io=True),
-    Room("image", ("t38fsp.image",), (_VOCABULARY, "t38fsp.t4"), frozenset({"PIL", "pypdfium2"})),
+    Room("image", ("t38fsp.image",), (_VOCABULARY, "t38fsp.t4"), frozenset({"PIL"})),
     Room("words", _WORDS, ("sip.line", "t38fsp.t30"), sans_io=True),
     Room("call", ("t38fsp.call",), ("sip.line", "sip.sdp", *_WORDS, *_SANS_IO_ROOMS), sans_io=True),
     Room("engine", ("t38fsp.engine",), ("sip", "t38fsp.image", *_WORDS, *_SANS_IO_ROOMS)),
@@ -66,7 +66,6 @@ ROOMS = (
         ("sip", "t38fsp.engine.media", "t38fsp.image", "t38fsp.virtual", *_WORDS, *_SANS_IO_ROOMS),
         frozenset({"pytest"}),
     ),
-    Room("trace", ("t38fsp.trace",), ("sip.line", _VOCABULARY, *_WORDS)),
     Room(
         "provider",
         (
@@ -83,7 +82,7 @@ ROOMS = (
             "t38fsp.setting_errors",
             "t38fsp",
         ),
-        ("sip", "t38fsp.engine", "t38fsp.image", "t38fsp.trace", *_WORDS, *_SANS_IO_ROOMS),
+        ("sip", "t38fsp.engine", "t38fsp.image", *_WORDS, *_SANS_IO_ROOMS),
         frozenset({"phonenumbers", "pydantic", "pydantic_settings"}),
     ),
     Room(

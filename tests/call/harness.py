@@ -26,11 +26,11 @@ from t38fsp.jobs import CallSettings
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from t38fsp.t30.vocabulary import PageMode, PageQuality, Resolution
-from t38fsp.trace.pcap import PcapWriter
 from t38fsp.virtual.endpoint import SimulatedCall, SimulatedEndpoint
 from t38fsp.virtual.network import Faults, Tap, VirtualNetwork
 from t38fsp.virtual.simulator import Simulator
 from tests.pages import PageSpec, make_document
+from tests.pcap import PcapWriter
 from tests.peers import libtiff
 
 CALLER, CALLEE = "192.0.2.1", "192.0.2.2"

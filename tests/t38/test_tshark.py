@@ -14,7 +14,7 @@ from t38fsp.t38.ifp import DataPacket, IndicatorPacket, Syntax
 from t38fsp.t38.stream_terminal import StreamTerminal
 from t38fsp.t38.terminal import Terminal
 from t38fsp.t38.timing import Timing
-from t38fsp.trace.pcap import PcapWriter
+from tests.pcap import PcapWriter
 from tests.peers import tshark
 from tests.t38.agreement import compare, compare_frames, packet_as_tshark_tells
 from tests.t38.line import Line, Sent

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from t38fsp.trace.pcap import MAX_PAYLOAD, PcapWriter
+from tests.pcap import MAX_PAYLOAD, PcapWriter
 from tests.peers import tshark
 
 FIELDS = [

@@ -1,1 +1,0 @@
-"""What happened on a call: capture files."""
