@@ -5,13 +5,15 @@ from __future__ import annotations
 import random
 import struct
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from t38fsp.image import document
 from t38fsp.image.coder import encode_pixels
 from t38fsp.image.tiff import LSB_FIRST
-from t38fsp.t30.vocabulary import Coding, Resolution
+from t38fsp.t30.vocabulary import Coding, PageFormat, Resolution
 
 PageSpec = tuple[int, Resolution, int, str]
 """Width, resolution, rows, and kind: white, black, text, lines, halftone or noise."""
@@ -51,6 +53,11 @@ def make_pixels(width: int, rows: int, kind: str, seed: int = 0) -> bytes:
     elif kind != "white":
         raise ValueError(f"no pages of the kind {kind}")
     return image.tobytes()
+
+
+def load_page(path: Path, index: int) -> tuple[PageFormat, bytes]:
+    """Format and pixels (1 is black) of page ``index`` (from 0)."""
+    return next(islice(document.pages(path), index, None))
 
 
 def make_document(

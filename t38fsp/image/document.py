@@ -57,16 +57,6 @@ def pages(path: StrPath) -> Iterator[tuple[PageFormat, bytes]]:
             yield page.format, _read(document.tiff, page).pixels()
 
 
-def load_page(path: StrPath, index: int) -> tuple[PageFormat, bytes]:
-    """Format and pixels of page ``index`` (from 0): rows of packed pixels, 1 is black.
-
-    Raises :class:`DocumentError`.
-    """
-    with _opened(path) as document:
-        page = _page(document.tiff, index)
-        return page.format, _read(document.tiff, page).pixels()
-
-
 def encode_page(path: StrPath, index: int, mode: PageMode, header: HeaderLine | None = None) -> bytes:
     """The exact octets of the burst that carries page ``index`` (from 0) as ``mode`` says.
 

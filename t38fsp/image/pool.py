@@ -107,13 +107,6 @@ class ImagePool:
         """See :func:`t38fsp.image.store.finish`; raises StoreError, ImageWorkerError."""
         await self._run({"job": "finish", "path": os.fspath(path), "total": total})
 
-    async def compare(self, first: StrPath, second: StrPath) -> list[int]:
-        """See :func:`t38fsp.image.compare.differing_pages`; raises DocumentError, ImageWorkerError."""
-        request: Request = {"job": "compare", "path": os.fspath(first), "other": os.fspath(second)}
-        limit = self._limit_for(first) + self._limit_for(second)
-        reply, _ = await self._run(request, limit=limit)
-        return reply["pages"]
-
     def _limit_for(self, path: StrPath) -> float:
         """Seconds for a job that reads the whole document."""
         with suppress(OSError):

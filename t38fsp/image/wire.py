@@ -24,11 +24,10 @@ class ModeFields(TypedDict):
 
 
 class Request(TypedDict, total=False):
-    """A job: ``job`` is one of inspect, encode, store, finish, compare."""
+    """A job: ``job`` is one of inspect, encode, store, finish."""
 
     job: str
     path: str
-    other: str
     index: int
     mode: ModeFields
     total: int
@@ -43,7 +42,6 @@ class Reply(TypedDict, total=False):
     message: str
     formats: list[tuple[int, int, str]]
     quality: tuple[int, int, int]
-    pages: list[int]
 
 
 def pack(header: Request | Reply, data: bytes = b"") -> bytes:

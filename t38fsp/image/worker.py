@@ -11,7 +11,6 @@ import signal
 import sys
 from typing import BinaryIO
 
-from t38fsp.image.compare import differing_pages
 from t38fsp.image.document import encode_page, inspect
 from t38fsp.image.errors import DocumentError, ImageError, StoreError
 from t38fsp.image.header import HeaderLine
@@ -35,8 +34,6 @@ def perform(request: Request, data: bytes) -> tuple[Reply, bytes]:
         case "finish":
             finish(path, request["total"])
             return {}, b""
-        case "compare":
-            return {"pages": differing_pages(path, request["other"])}, b""
         case unknown:
             raise ImageError(f"there is no job called {unknown}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -202,5 +201,3 @@ Output = (
     | PageOutcome
     | Finished
 )
-
-Outputs = Sequence[Output]

@@ -326,16 +326,3 @@ def _octets(data: bytes, at: int, field_type: FieldType) -> tuple[Field, int]:
     if end > len(data) or at + 2 > len(data):
         raise IfpError("the IFP packet ends inside a field")
     return Field(field_type, data[at + 2 : end]), end
-
-
-def describe(packet: Packet) -> str:
-    """One line for traces, such as ``v17-14400 t4-non-ecm-data[54]``."""
-    if isinstance(packet, IndicatorPacket):
-        return _name(packet.indicator)
-    sizes = (f"[{len(field.data)}]" if field.data else "" for field in packet.fields)
-    names = (_name(field.type) for field in packet.fields)
-    return " ".join([_name(packet.type), *map(str.__add__, names, sizes)])
-
-
-def _name(value: Enum) -> str:
-    return value.name.lower().replace("_", "-")

@@ -9,13 +9,13 @@ from PIL import Image
 
 from t38fsp.image.compare import differing_pages
 from t38fsp.image.convert import convert, fitted
-from t38fsp.image.document import encode_page, load_page, pages
+from t38fsp.image.document import encode_page, pages
 from t38fsp.image.errors import DocumentError
 from t38fsp.image.tiff import LSB_FIRST, TiffFile
 from t38fsp.t4.decode import decode_page
 from t38fsp.t4.prepare import RTC, ends_with_eofb, eol_positions
 from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode, Resolution
-from tests.pages import make_document, make_pixels
+from tests.pages import load_page, make_document, make_pixels
 
 FINE, STANDARD, SUPERFINE = Resolution.R8_FINE, Resolution.R8_STANDARD, Resolution.R8_SUPERFINE
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from t38fsp.image.coder import encode_burst, encode_pixels
-from t38fsp.image.document import _DOCUMENTS_REMEMBERED, _known, encode_page, inspect, load_page
+from t38fsp.image.document import _DOCUMENTS_REMEMBERED, _known, encode_page, inspect
 from t38fsp.image.errors import DocumentError
 from t38fsp.image.exact import decode_strip, read_burst, read_strip
 from t38fsp.image.store import append_page
@@ -17,7 +17,7 @@ from t38fsp.t4.decode import decode_page, row_of
 from t38fsp.t4.lines import to_bits
 from t38fsp.t4.reader import MAX_ROWS
 from t38fsp.t30.vocabulary import Coding, PageMode, PageQuality, Resolution
-from tests.pages import make_document, make_pixels
+from tests.pages import load_page, make_document, make_pixels
 from tests.t4.coding import code_mh, code_mmr, code_mr, encode_1d, encode_2d, run_code, to_octets
 
 WIDTH = 1728

@@ -12,13 +12,13 @@ from PIL import Image
 
 from t38fsp.header import Header
 from t38fsp.image.coder import encode_pixels, image_of
-from t38fsp.image.document import encode_page, load_page
+from t38fsp.image.document import encode_page
 from t38fsp.image.header import HeaderLine, arranged, band_rows
 from t38fsp.image.resolutions import WIDTHS, inch_terms
 from t38fsp.image.store import append_page, finish
 from t38fsp.t4.decode import decode_page
 from t38fsp.t30.vocabulary import Coding, PageMode, Resolution
-from tests.pages import make_document
+from tests.pages import load_page, make_document
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LINE: HeaderLine = ("2026-11-22 12:00", "Accounts +1 555 0199", "+12125550100  1/3")

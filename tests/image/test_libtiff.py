@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from t38fsp.image.document import encode_page, load_page
+from t38fsp.image.document import encode_page
 from t38fsp.image.sample import write_sample
 from t38fsp.image.store import append_page, finish
 from t38fsp.t30.vocabulary import Coding, PageMode, Resolution
-from tests.pages import make_document
+from tests.pages import load_page, make_document
 from tests.peers.libtiff import assert_same_pages, tiffcmp, tiffcp, tiffinfo
 
 pytestmark = pytest.mark.libtiff

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 
 from t38fsp.image.coder import encode_burst
-from t38fsp.image.document import inspect, load_page
+from t38fsp.image.document import inspect
 from t38fsp.image.errors import StoreError
 from t38fsp.image.store import append_page, finish
 from t38fsp.t4.lines import to_bits
 from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode, PageQuality, Resolution
-from tests.pages import make_document, make_pixels
+from tests.pages import load_page, make_document, make_pixels
 
 FINE, STANDARD = Resolution.R8_FINE, Resolution.R8_STANDARD
 

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from t38fsp.image.document import inspect, load_page
+from t38fsp.image.document import inspect
 from t38fsp.image.errors import DocumentError
 from t38fsp.image.resolutions import nearest_resolution
 from t38fsp.image.tiff import MAX_PAGES, Tag, TiffFile
 from t38fsp.t30.vocabulary import Coding, PageFormat, Resolution
-from tests.pages import make_document
+from tests.pages import load_page, make_document
 
 FINE, STANDARD = Resolution.R8_FINE, Resolution.R8_STANDARD
 PAGES = [(1728, FINE, 150, "text"), (2048, STANDARD, 90, "lines"), (2432, Resolution.INCH_200, 70, "noise")]

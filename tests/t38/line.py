@@ -6,11 +6,12 @@ import heapq
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Literal
 
 from t38fsp.t30.vocabulary import Burst, LineSignal
+from t38fsp.t38.ifp import IndicatorPacket, parse
 from t38fsp.t38.ifp import Packet as Ifp
-from t38fsp.t38.ifp import describe, parse
 from t38fsp.t38.terminal import Packet, Terminal
 
 Side = Literal[0, 1]
@@ -28,7 +29,16 @@ class Sent:
 
     @property
     def text(self) -> str:
-        return describe(self.ifp)
+        """Such as ``v17-14400 t4-non-ecm-data[54]``."""
+        if isinstance(self.ifp, IndicatorPacket):
+            return _name(self.ifp.indicator)
+        sizes = (f"[{len(field.data)}]" if field.data else "" for field in self.ifp.fields)
+        names = (_name(field.type) for field in self.ifp.fields)
+        return " ".join([_name(self.ifp.type), *map(str.__add__, names, sizes)])
+
+
+def _name(value: Enum) -> str:
+    return value.name.lower().replace("_", "-")
 
 
 class Line:

@@ -12,7 +12,6 @@ from t38fsp.t38.ifp import (
     IndicatorPacket,
     Packet,
     Syntax,
-    describe,
     encode,
     field_prefix,
     parse,
@@ -165,11 +164,6 @@ def test_the_prefix_of_a_field_saves_building_the_packet() -> None:
     for syntax in Syntax:
         packet = data(V17, Field(FieldType.T4_NON_ECM_DATA, b"abc"))
         assert field_prefix(V17, FieldType.T4_NON_ECM_DATA, syntax) + b"\0\x02abc" == encode(packet, syntax)
-
-
-def test_a_line_for_the_trace() -> None:
-    assert describe(data(V17, hdlc("FFC061"), FieldType.HDLC_FCS_OK)) == "v17-14400 hdlc-data[3] hdlc-fcs-ok"
-    assert describe(IndicatorPacket(Indicator.V21_PREAMBLE)) == "v21-preamble"
 
 
 # --- any packet, any octets ------------------------------------------------------------------------------
