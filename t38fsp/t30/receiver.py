@@ -32,6 +32,9 @@ _REPEAT_WINDOW = 5.0
 """Seconds after a command without ECM in which the same again is its repetition (T4, and the line's delay);
 later it belongs to a page of which nothing was heard."""
 
+_MOST_STORES = 4
+"""Pages of one call that may be on their way to the disk, behind which those of the others wait."""
+
 _ANSWER_WINDOW = 2.4
 """A transmitter repeats its command 2.55 s after it at the earliest; an answer begins before."""
 
@@ -98,9 +101,14 @@ class Receiver(Answering):
         self._start(Timer.STORE, self._timers.store_wait)
         self._hand_up()
 
-    def _hand_up(self) -> None:
+    def _hand_up(self) -> bool:
+        """False when the session ends instead: nobody honest begins so many pages before an answer to one."""
+        if len(self._stores) >= _MOST_STORES:
+            self._end(T30Error.PAGE_NOT_STORED, "pages come faster than they can be stored")
+            return False
         self._stores.append(self._index)
         self._emit(PageReceived(self._index, self._choice.mode))
+        return True
 
     def _answer_page(self, response: FCF) -> None:
         """The page was stored: confirm or refuse it, and wait for what its command announced."""
@@ -280,7 +288,8 @@ class Receiver(Answering):
         state = State.IMAGE
         if following is not None:
             if self._record is not None:
-                self._hand_up()
+                if not self._hand_up():
+                    return
                 self._report(confirmed=False, response=str(FCF.ERR))
             state = self._next_page(PLAIN_COMMANDS.get(following, following))
         self._respond(state, (FCF.ERR, b""))

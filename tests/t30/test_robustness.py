@@ -226,6 +226,31 @@ def test_commands_faster_than_answers_leave_one_answer_to_be_said(command: FCF) 
     assert fed.bursts == before + 2
 
 
+@pytest.mark.parametrize(
+    "command", [Frame(FCF.PPS, bytes.fromhex("f4000000"), x=True), Frame(FCF.EOR, b"\xf2", x=True)]
+)
+def test_pages_faster_than_answers_do_not_pile_up_for_the_disk(command: Frame) -> None:
+    """A far end that trains anew instead of waiting for the answer to each page."""
+    machine = Receiver(ReceiveOptions())
+    machine.start(0.0, ced=False)
+    stores: list[object] = []
+    fed = Fed(
+        machine, lambda output, now: stores.append(output) if isinstance(output, PageReceived) else None
+    )
+    modem = Modem.V17_14400
+    page = [
+        *_burst([bytes(Frame(FCF.DCS, bytes.fromhex("00461f22"), x=True))]),
+        DataReceived(modem, bytes(2700)),
+        CarrierLost(modem),
+        FrameReceived(modem, image_frame(0, bytes(256)), good=True),
+        CarrierLost(modem),
+        *_burst([bytes(command)]),
+    ]
+    result = fed.hear([(1.0, []), *[(0.0, page)] * 100])
+    assert result.error is T30Error.PAGE_NOT_STORED
+    assert len(stores) == 4
+
+
 def test_names_that_change_are_told_as_they_change() -> None:
     """Only the last one is remembered, so nobody fills the memory with names."""
     far_end = FarEnd()
