@@ -130,8 +130,10 @@ class Negotiation(Session):
         """5.3.6.1.1: the far end says what it can do."""
         if not self._read_dis(frame):
             return
-        self._state = State.LEAVE
-        self._want(self._index)
+        if self._state is State.DIS:
+            # Of a DIS that changes while leave is awaited only the last one counts, when DCS is made of it.
+            self._state = State.LEAVE
+            self._want(self._index)
         if self._leave:
             self._train()
 

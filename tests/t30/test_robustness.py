@@ -26,6 +26,7 @@ from t38fsp.t30.transmitter import Transmitter
 from t38fsp.t30.vocabulary import (
     CarrierDetected,
     CarrierLost,
+    Coding,
     DataReceived,
     FrameReceived,
     LineSignal,
@@ -205,6 +206,20 @@ def test_a_far_end_whose_dis_is_another_each_time() -> None:
     fed = Fed(machine, lambda output, now: None)
     assert fed.hear([(3.2, heard) for heard in both] * 100).error is T30Error.NO_ANSWER_TO_DCS
     assert fed.bursts == 1 + 3 * 2 + 1  # CNG, DCS and TCF three times, DCN
+
+
+def test_a_dis_that_changes_while_leave_is_awaited_has_the_page_coded_twice_at_most() -> None:
+    machine = Transmitter((FINE,), TransmitOptions())
+    machine.start(0.0)
+    wanted: list[PageWanted] = []
+    fed = Fed(machine, lambda output, now: wanted.append(output) if isinstance(output, PageWanted) else None)
+    for dis in ["00771f22", "00771f20"] * 50:
+        fed.pass_time(fed.now + 0.1)
+        for signal in _burst([bytes(Frame(FCF.DIS, bytes.fromhex(dis)))]):
+            machine.receive(signal, fed.now)
+    machine.proceed(fed.now)
+    fed.pass_time(fed.now + 1.0)
+    assert [page.mode.coding for page in wanted] == [Coding.MMR, Coding.MR]
 
 
 @pytest.mark.parametrize("command", [FCF.PPS, FCF.TNR])
