@@ -22,6 +22,9 @@ _CED_SECONDS = 3.0
 _TRAINING_LIMIT = 20
 """FTT for one page; no ladder has so many rungs."""
 
+_NEGOTIATION_LIMIT = 1000
+"""DCS and CTC for one page. Modems leave time for fewer before the receiver's stall; each is an event."""
+
 _REPEAT_LIMIT = 6
 """The same answer again, to CRP or to a repeated command; a transmitter asks three times."""
 
@@ -62,7 +65,8 @@ class Answering(Session):
         self._state = State.IDLE
         self._identifications = 0
         """DIS said in a row."""
-        self._trainings = 0
+        self._trainings = self._negotiations = 0
+        """FTT, and DCS and CTC, since the last page."""
         self._index = 0
         self._block = BlockCollector(256)
         # the command that was answered last, and the answer
@@ -204,6 +208,8 @@ class Answering(Session):
         if choice is None or (choice.mode.ecm and not self._options.ecm):
             self._end(T30Error.INCOMPATIBLE, "its DCS asks for what our DIS does not offer")
             return
+        if not self._may_negotiate():
+            return
         self._choice = choice
         self._agreed_pace = self._paced = choice.paced
         self._refused_poll = ""
@@ -217,6 +223,13 @@ class Answering(Session):
             self._start(Timer.T2, self._timers.t2)
         else:
             self._trained()
+
+    def _may_negotiate(self) -> bool:
+        self._negotiations += 1
+        if self._negotiations <= _NEGOTIATION_LIMIT:
+            return True
+        self._end(T30Error.PROTOCOL, "it negotiates on and on")
+        return False
 
     def _trained(self) -> None:
         """Without a modem there was nothing to train."""

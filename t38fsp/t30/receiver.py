@@ -132,7 +132,7 @@ class Receiver(Answering):
         """What comes after a page that ended with this command."""
         self._index += 1
         self._attempts = 0
-        self._trainings = 0
+        self._trainings = self._negotiations = 0
         self._damaged = False
         self._start(Timer.STALL, self._timers.stall)
         return {FCF.EOP: State.DCN, FCF.EOM: State.EOM}.get(command, State.IMAGE)
@@ -299,7 +299,7 @@ class Receiver(Answering):
         if not self._choice.mode.ecm or len(frame.fif) < 2:
             return
         modem = modem_of_dcs(BitField.parse(frame.fif[:2] + b"\0"))
-        if modem is None:
+        if modem is None or not self._may_negotiate():
             return
         self._choice = self._choice.at(modem)
         self._agreed_pace = self._paced = True

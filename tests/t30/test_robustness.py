@@ -14,6 +14,7 @@ from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t30.outputs import (
     Finished,
     Identified,
+    Negotiated,
     Output,
     PageReceived,
     PageWanted,
@@ -264,6 +265,22 @@ def test_pages_faster_than_answers_do_not_pile_up_for_the_disk(command: Frame) -
     result = fed.hear([(1.0, []), *[(0.0, page)] * 100])
     assert result.error is T30Error.PAGE_NOT_STORED
     assert len(stores) == 4
+
+
+@pytest.mark.parametrize("command", [FCF.DCS, FCF.CTC])
+def test_negotiations_faster_than_modems_come_to_an_end(command: FCF) -> None:
+    """Each one is told to the user."""
+    machine = Receiver(ReceiveOptions())
+    machine.start(0.0, ced=False)
+    told: list[object] = []
+    fed = Fed(machine, lambda output, now: told.append(output))
+    modem = Modem.V17_14400
+    dcs = _burst([bytes(Frame(FCF.DCS, bytes.fromhex("00461f22"), x=True))])
+    training = [DataReceived(modem, bytes(2700)), CarrierLost(modem)]
+    again = dcs + training if command is FCF.DCS else _burst([bytes(Frame(FCF.CTC, b"\0\x46", x=True))])
+    result = fed.hear([(1.0, dcs + training), *[(0.001, again)] * 3000])
+    assert result.error is T30Error.PROTOCOL
+    assert sum(isinstance(output, Negotiated) for output in told) == 1000
 
 
 def test_names_that_change_are_told_as_they_change() -> None:
