@@ -12,6 +12,7 @@ from t38fsp.events import FaxEvent
 from t38fsp.header import Header
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.t30.frames import encode_station_id
+from t38fsp.t30.options import PollDocument, PollOptions
 
 
 class Switch(Enum):
@@ -180,15 +181,15 @@ class Backend(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class SendJob:
-    """A document (path of a TIFF Class F file) to send to a SIP URI.
+class OutgoingJob:
+    """A fax for which we place a call to a SIP URI; ``file`` is the path of its pages.
 
     ``caller`` is the URI of From; None makes one of our address. ``via`` is the proxy or gateway that takes
     the INVITE (``host:port``, ``host;transport=tls``), or None to go where the URI points. ``headers`` are
     added to the INVITE. ``trunk`` names one of the engine's trunks, whose channels the call counts for.
     """
 
-    document: str
+    file: str
     target: str
     caller: str | None = None
     via: str | None = None
@@ -199,12 +200,25 @@ class SendJob:
     identity: Identity = field(default_factory=Identity)
     session_timers: SessionTimers | None = None
     """None leaves it to the engine's line."""
-    resume: Resume = WHOLE
-    addressing: Addressing = NOBODY_ELSE
     backend: Backend | None = None
     """The stack that places the call; None leaves it to the engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendJob(OutgoingJob):
+    """Send ``file``, a TIFF Class F document."""
+
+    resume: Resume = WHOLE
+    addressing: Addressing = NOBODY_ELSE
     header: Header | None = None
     """The line at the top of each page; None sends the pages as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class PollJob(OutgoingJob):
+    """Fetch the document that the far end has ready; append its pages to ``file`` (made if missing)."""
+
+    poll: PollOptions = field(default_factory=PollOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,12 +238,21 @@ class IncomingCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """A document (path of a TIFF Class F file) that a caller may fetch if it says what ``terms`` ask for."""
+
+    document: str
+    terms: PollDocument = field(default_factory=PollDocument)
+
+
+@dataclass(frozen=True, slots=True)
 class ReceiveJob:
-    """Take incoming call ``call``; append its pages to ``file`` (made if missing)."""
+    """Take incoming call ``call``; append its pages to ``file`` (made if missing), or send what it polls."""
 
     call: int
     file: str
     settings: CallSettings = CallSettings()
+    offer: Offer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,6 +357,8 @@ class Engine(Protocol):
         """Bind; return the SIP address. Raises EngineError, naming what to change."""
 
     def send(self, job: int, what: SendJob, observer: Observer) -> None: ...
+
+    def poll(self, job: int, what: PollJob, observer: Observer) -> None: ...
 
     def receive(self, job: int, what: ReceiveJob, observer: Observer) -> None: ...
 

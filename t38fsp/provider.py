@@ -1,4 +1,4 @@
-"""The asyncio API: send a document, take incoming faxes.
+"""The asyncio API: send a document, take incoming faxes, poll.
 
     async with FaxProvider() as provider:
         result = await provider.send("letter.tif", "sip:+15550100@trunk.example")
@@ -32,12 +32,15 @@ from t38fsp.jobs import (
     CallSettings,
     EngineSettings,
     IncomingCall,
+    Offer,
+    PollJob,
     ReceiveJob,
     Resume,
     SendJob,
 )
 from t38fsp.results import FaxResult
-from t38fsp.routes import Route, common_backend
+from t38fsp.routes import Job, Route, common_backend
+from t38fsp.t30.options import PollOptions
 
 OnEvent = Callable[[FaxEvent], None]
 OnConnected = Callable[[DialogId], bool | Awaitable[bool]]
@@ -62,14 +65,17 @@ class IncomingFax:
         file: str | os.PathLike[str],
         *,
         settings: CallSettings | None = None,
+        offer: Offer | None = None,
         on_event: OnEvent | None = None,
     ) -> FaxResult:
         """Take the call and append its pages to ``file``, a TIFF. Cancelling ends the call.
 
-        Without ``settings`` those of its route hold, or else the defaults.
+        Without ``settings`` those of its route hold, or else the defaults. The caller may fetch the document
+        of ``offer`` instead of sending; ``polled`` of the result says that it did.
         """
         chosen = settings or self._provider._settings_of(self.route)
-        return await self._provider._receive(ReceiveJob(self._call.call, os.fspath(file), chosen), on_event)
+        job = ReceiveJob(self._call.call, os.fspath(file), chosen, offer)
+        return await self._provider._receive(job, on_event)
 
     def refuse(self) -> None:
         self._provider._engine.refuse(self._call.call)
@@ -172,11 +178,10 @@ class FaxProvider:
         the provider has not, and ValueError for a fax of which nothing is left to send, before anything is
         sent; every other outcome is in the result.
         """
-        job = self._job(os.fspath(document), to, route, via)
-        if caller is not None:
-            job = replace(job, caller=caller_address(caller))
+        job = self._job(SendJob, Route.send_job, os.fspath(document), to, route, via)
         job = replace(
             job,
+            caller=job.caller if caller is None else caller_address(caller),
             credentials=credentials or job.credentials,
             settings=settings or job.settings,
             resume=_resume(resume),
@@ -187,14 +192,58 @@ class FaxProvider:
             lambda number, observer: self._engine.send(number, job, observer), on_event, on_connected
         )
 
-    def _job(self, document: str, to: str, name: str | None, via: str | None) -> SendJob:
+    async def poll(
+        self,
+        to: str,
+        file: str | os.PathLike[str],
+        *,
+        selective_address: str = "",
+        sub_address: str = "",
+        password: str = "",
+        route: str | None = None,
+        via: str | None = None,
+        caller: str | None = None,
+        credentials: Credentials | None = None,
+        settings: CallSettings | None = None,
+        on_event: OnEvent | None = None,
+    ) -> FaxResult:
+        """Call a fax machine, and fetch the document that it has ready; its pages are appended to ``file``.
+
+        ``selective_address`` (SEP) or ``sub_address`` (PSA) say which document, ``password`` (PWD) that we
+        may have it: up to 20 characters each. A far end that knows no such thing is asked without, and a
+        warning is in the result. The rest is as in :meth:`send`.
+
+        Raises AddressError and LookupError as :meth:`send` does, and ValueError for what cannot be coded.
+        """
+        job = self._job(PollJob, Route.poll_job, os.fspath(file), to, route, via)
+        job = replace(
+            job,
+            caller=job.caller if caller is None else caller_address(caller),
+            credentials=credentials or job.credentials,
+            settings=settings or job.settings,
+            poll=PollOptions(selective_address, sub_address, password),
+        )
+        result = await self._run(
+            lambda number, observer: self._engine.poll(number, job, observer), on_event, None
+        )
+        return _with_file(result, job.file)
+
+    def _job(
+        self,
+        kind: type[Job],
+        of_route: Callable[[Route, str, str], Job],
+        file: str,
+        to: str,
+        name: str | None,
+        via: str | None,
+    ) -> Job:
         hop = None if via is None else peer_address(via)
         if name is None:
-            return SendJob(document, target_uri(to, hop), via=hop)
+            return kind(file, target_uri(to, hop), via=hop)
         if name not in self._routes:
             known = ", ".join(self._routes) or "none"
             raise LookupError(f"the provider has no route {name!r}; it has {known}")
-        job = self._routes[name].send_job(document, to)
+        job = of_route(self._routes[name], file, to)
         return job if hop is None else replace(job, via=hop)
 
     def _settings_of(self, route: str | None) -> CallSettings:
@@ -225,7 +274,7 @@ class FaxProvider:
         result = await self._run(
             lambda number, observer: self._engine.receive(number, job, observer), on_event, None
         )
-        return replace(result, file=job.file) if result.pages_confirmed else result
+        return result if result.polled else _with_file(result, job.file)
 
     async def _run(
         self,
@@ -273,6 +322,10 @@ class FaxProvider:
     def _on_gone(self, call: int) -> None:
         if call in self._waiting:
             self._take(call)
+
+
+def _with_file(result: FaxResult, file: str) -> FaxResult:
+    return replace(result, file=file) if result.pages_confirmed else result
 
 
 async def _answer(on_connected: OnConnected | None, dialog: DialogId) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from enum import Enum
 from importlib.util import find_spec
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -25,9 +26,11 @@ from sip.uri import Uri, parse_uri
 from t38fsp.address import AddressError, caller_address, host_and_port, number_or_sip_uri, peer_address
 from t38fsp.dialling import DialPlan, NumberFormat
 from t38fsp.header import STANDARD, Header
-from t38fsp.jobs import Backend, CallSettings, Registration, SendJob, Switch, Trunk
+from t38fsp.jobs import Backend, CallSettings, PollJob, Registration, SendJob, Switch, Trunk
 from t38fsp.layers import Layered
 from t38fsp.t30.frames import encode_station_id
+
+Job = TypeVar("Job", SendJob, PollJob)
 
 _IDENTITY_HEADERS = frozenset({"p-asserted-identity", "p-preferred-identity", "privacy"})
 
@@ -281,8 +284,16 @@ class Route(Layered):
 
     def send_job(self, document: str, to: str) -> SendJob:
         """Raises AddressError."""
-        return SendJob(
-            document,
+        header = None if self.header is None else Header(self.header, self.caller_name)
+        return replace(self._job(SendJob, document, to), header=header)
+
+    def poll_job(self, file: str, to: str) -> PollJob:
+        """Raises AddressError."""
+        return self._job(PollJob, file, to)
+
+    def _job(self, kind: type[Job], file: str, to: str) -> Job:
+        return kind(
+            file,
             self.target(to),
             self.from_,
             self.via,
@@ -293,7 +304,6 @@ class Route(Layered):
             self.identity,
             None if self.session_expires is None else SessionTimers(self.session_expires),
             backend=self.backend,
-            header=None if self.header is None else Header(self.header, self.caller_name),
         )
 
     @property

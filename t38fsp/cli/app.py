@@ -69,6 +69,23 @@ ConfigFile = Annotated[
 ]
 
 
+Via = Annotated[
+    str | None, typer.Option(help="SIP peer that takes the call: sip:HOST[:PORT].", show_default=False)
+]
+Caller = Annotated[str | None, typer.Option("--from", help="SIP URI of the caller.", show_default=False)]
+User = Annotated[str | None, typer.Option(help="User name for digest authentication.", show_default=False)]
+PasswordFile = Annotated[
+    Path | None, typer.Option(help="File with the password; or set T38FSP_PASSWORD.", show_default=False)
+]
+Listen = Annotated[str | None, typer.Option(help="Our SIP address, HOST:PORT; port 0 (the default) for any.")]
+SelectiveAddress = Annotated[
+    str, typer.Option(help="Which document is polled (SEP): up to 20 characters, usually digits.")
+]
+Password = Annotated[
+    str, typer.Option(help="Password of the document (PWD), which the network hears: up to 20 characters.")
+]
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         print(f"t38fsp {__version__}")
@@ -105,18 +122,10 @@ def send(
     ],
     route: RouteName = None,
     config: ConfigFile = None,
-    via: Annotated[
-        str | None, typer.Option(help="SIP peer that takes the call: sip:HOST[:PORT].", show_default=False)
-    ] = None,
-    caller: Annotated[
-        str | None, typer.Option("--from", help="SIP URI of the caller.", show_default=False)
-    ] = None,
-    user: Annotated[
-        str | None, typer.Option(help="User name for digest authentication.", show_default=False)
-    ] = None,
-    password_file: Annotated[
-        Path | None, typer.Option(help="File with the password; or set T38FSP_PASSWORD.", show_default=False)
-    ] = None,
+    via: Via = None,
+    caller: Caller = None,
+    user: User = None,
+    password_file: PasswordFile = None,
     switch: WhoSwitches = None,
     ecm: Correction = None,
     max_rate: MaxRate = None,
@@ -133,9 +142,7 @@ def send(
     sender_id: Annotated[
         str, typer.Option(help="Who sends, for a far end that passes faxes on (SID): up to 20 characters.")
     ] = "",
-    listen: Annotated[
-        str | None, typer.Option(help="Our SIP address, HOST:PORT; port 0 (the default) for any.")
-    ] = None,
+    listen: Listen = None,
     signalling: SignallingSocket = None,
     backend: Stack = None,
     as_json: Json = False,
@@ -158,6 +165,55 @@ def send(
         )
         fax = command.Fax(document, to, resume_from, sub_address, sender_id)
         return command.run(fax, choose(given, port=0), as_json)
+
+    raise finish(run, json_result=as_json)
+
+
+@app.command(epilog=_EXITS)
+def poll(
+    to: Annotated[
+        str, typer.Option(help="Number, or SIP URI such as sip:+15550100@trunk.example.", show_default=False)
+    ],
+    output: Annotated[
+        Path, typer.Option(help="The TIFF to make of the document, a new file.", show_default=False)
+    ],
+    selective_address: SelectiveAddress = "",
+    password: Password = "",
+    route: RouteName = None,
+    config: ConfigFile = None,
+    via: Via = None,
+    caller: Caller = None,
+    user: User = None,
+    password_file: PasswordFile = None,
+    switch: WhoSwitches = None,
+    ecm: Correction = None,
+    max_rate: MaxRate = None,
+    station_id: Annotated[
+        str | None, typer.Option(help="Our CIG: up to 20 characters, usually digits, spaces and +.")
+    ] = None,
+    listen: Listen = None,
+    signalling: SignallingSocket = None,
+    backend: Stack = None,
+    as_json: Json = False,
+) -> None:
+    """Call a fax machine, and fetch the document that it has ready to be polled."""
+    from t38fsp.cli import poll as command
+    from t38fsp.cli.options import Given, choose
+
+    def run() -> Exit:
+        given = Given(
+            route,
+            config,
+            via,
+            caller,
+            user,
+            password_file,
+            _settings(switch, ecm, max_rate, station_id, backend),
+            listen=listen,
+            signalling=signalling,
+        )
+        wanted = command.Wanted(to, output, selective_address, password)
+        return command.run(wanted, choose(given, port=0), as_json)
 
     raise finish(run, json_result=as_json)
 
@@ -186,6 +242,12 @@ def receive(
     station_id: Annotated[
         str | None, typer.Option(help="Our CSI: up to 20 characters, usually digits, spaces and +.")
     ] = None,
+    offer: Annotated[
+        Path | None,
+        typer.Option(help="TIFF Class F file that a caller may poll instead of sending.", show_default=False),
+    ] = None,
+    selective_address: SelectiveAddress = "",
+    password: Password = "",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON object for each fax, one per line.")
     ] = False,
@@ -204,7 +266,8 @@ def receive(
             listen=listen,
             signalling=signalling,
         )
-        return command.run(output, choose(given, port=5060), count, as_json)
+        offered = command.offer_of(offer, selective_address, password)
+        return command.run(output, choose(given, port=5060), count, as_json, offered)
 
     raise finish(run)
 

@@ -16,13 +16,26 @@ from t38fsp.cli import running, sentences
 from t38fsp.cli.exits import CommandError, Exit, exit_for
 from t38fsp.cli.options import Chosen
 from t38fsp.cli.report import CallReport, Reporter, print_json
-from t38fsp.jobs import CallSettings
+from t38fsp.jobs import CallSettings, Offer
 from t38fsp.provider import FaxProvider, IncomingFax
+from t38fsp.t30.options import PollDocument
 
 
-def run(output: Path, chosen: Chosen, count: int, as_json: bool) -> Exit:
+def run(output: Path, chosen: Chosen, count: int, as_json: bool, offer: Offer | None) -> Exit:
     writable(output)
-    return running.run(_receive(output, chosen, count, as_json))
+    return running.run(_receive(output, chosen, count, as_json, offer))
+
+
+def offer_of(document: Path | None, selective_address: str, password: str) -> Offer | None:
+    """What callers may poll. Raises CommandError."""
+    if document is None:
+        if selective_address or password:
+            raise CommandError("--selective-address and --password are of no use without --offer", Exit.USAGE)
+        return None
+    try:
+        return Offer(str(document), PollDocument(selective_address, password))
+    except ValueError as error:
+        raise CommandError(str(error), Exit.USAGE) from error
 
 
 def writable(output: Path) -> None:
@@ -35,9 +48,9 @@ def writable(output: Path) -> None:
         raise CommandError.unwritable(output, error) from error
 
 
-async def _receive(output: Path, chosen: Chosen, count: int, as_json: bool) -> Exit:
+async def _receive(output: Path, chosen: Chosen, count: int, as_json: bool, offer: Offer | None) -> Exit:
     with Reporter(as_json=as_json) as reporter:
-        desk = _Desk(output, chosen.route.call, as_json, reporter)
+        desk = _Desk(output, chosen.route.call, offer, as_json, reporter)
         try:
             async with FaxProvider(
                 chosen.engine.listen,
@@ -60,6 +73,7 @@ class _Desk:
 
     output: Path
     settings: CallSettings
+    offer: Offer | None
     as_json: bool
     reporter: Reporter
     exits: list[Exit] = field(default_factory=list)
@@ -90,7 +104,7 @@ class _Desk:
             self.exits.append(Exit.ERROR)
             return
         try:
-            await call.receive(file, settings=self.settings, on_event=report.event)
+            await call.receive(file, settings=self.settings, offer=self.offer, on_event=report.event)
         finally:
             with suppress(OSError):
                 if not file.stat().st_size:

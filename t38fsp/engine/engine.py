@@ -5,36 +5,43 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Coroutine, Sequence
 
-from sip.errors import SipError, UnsupportedError
+from sip.errors import SipError
 from sip.headers import NameAddress
 from sip.line import Address, Ended, Failed, Hop, Incoming, LineEvent
 from sip.listening import family_of
 from sip.place import Place
-from sip.resolver import ResolveError, Resolver
-from sip.uri import Uri, parse_uri
+from sip.resolver import Resolver
+from sip.uri import parse_uri
 from t38fsp import events
 from t38fsp.audio.leg import RtpStart
 from t38fsp.call.environment import CallEnvironment
 from t38fsp.call.faxcall import FaxCall
-from t38fsp.call.placing import Destination
 from t38fsp.call.receiving import ReceivingCall
-from t38fsp.call.sending import SendingCall
-from t38fsp.call.verdict import Verdict, unsupported, verdict
+from t38fsp.call.verdict import Verdict, verdict
+from t38fsp.engine import early
 from t38fsp.engine.known_pages import KnownPages
 from t38fsp.engine.lines import EngineLine, Lines, admission_for
 from t38fsp.engine.media import MediaPort
 from t38fsp.engine.media_pair import MediaPair
+from t38fsp.engine.outgoing import destination_of, header_of, outgoing_call, pages_to_send
 from t38fsp.engine.pacer import Pacer
 from t38fsp.engine.running import FAULT, RunningCall
 from t38fsp.engine.trunks import Trunks
 from t38fsp.engine.waiting import WaitingCalls
 from t38fsp.header import CallHeader
-from t38fsp.image.errors import DocumentError, ImageError
 from t38fsp.image.pool import ImagePool
-from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, Observer, ReceiveJob, SendJob
+from t38fsp.jobs import (
+    EngineError,
+    EngineSettings,
+    IncomingCall,
+    Observer,
+    Offer,
+    PollJob,
+    ReceiveJob,
+    SendJob,
+)
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from t38fsp.t30.vocabulary import PageFormat
@@ -148,18 +155,49 @@ class FaxEngine:
         """Send a document; see :class:`t38fsp.jobs.Engine`."""
         known = KnownPages(what.resume)
         self._observers[job] = lambda event: observer(known.note(event))
+        self._place(job, what)
+
+    def poll(self, job: int, what: PollJob, observer: Observer) -> None:
+        """Fetch a document."""
+        self._observers[job] = observer
+        self._place(job, what)
+
+    def _place(self, job: int, what: SendJob | PollJob) -> None:
         if self._refused_for_load(job, what.trunk):
             return
         self._trunk_of[job] = what.trunk
         self._trunks.take(what.trunk)
-        task = self._loop.create_task(self._prepare(job, what))
-        self._preparing[job] = task
-        self._preparations.add(task)
-        task.add_done_callback(self._preparations.discard)
+        self._begin(job, self._prepare(job, what))
 
     def receive(self, job: int, what: ReceiveJob, observer: Observer) -> None:
         """Take a waiting call."""
         self._observers[job] = observer
+        if what.offer is None:
+            self._take(job, what, [])
+        else:
+            self._begin(job, self._take_with(job, what, what.offer))
+
+    def _begin(self, job: int, preparation: Coroutine[object, object, None]) -> None:
+        task = self._loop.create_task(preparation)
+        self._preparing[job] = task
+        self._preparations.add(task)
+        task.add_done_callback(self._preparations.discard)
+
+    async def _take_with(self, job: int, what: ReceiveJob, offer: Offer) -> None:
+        """The call waits until it is known that the document can be sent."""
+        pages: list[PageFormat] = []
+        try:
+            pages = await self._images.inspect(offer.document)
+        except Exception as error:
+            self._fail(job, error)
+        finally:
+            self._preparing.pop(job, None)
+            if not pages:
+                self._waiting.refuse(what.call)
+        if pages:
+            self._take(job, what, pages)
+
+    def _take(self, job: int, what: ReceiveJob, offered: list[PageFormat]) -> None:
         waiting = self._waiting.take(what.call)
         if waiting is None:
             self._finish_early(job, FaxStatus.NO_ANSWER, "the caller hung up before the call was taken")
@@ -175,18 +213,23 @@ class FaxEngine:
         try:
             environment = self._environment(media, self._line, incoming.source)
             credentials = self._trunks.credentials(waiting.trunk, incoming.source)
-            call = ReceivingCall(self._line, incoming, what.settings, environment, credentials=credentials)
+            call = ReceivingCall(
+                self._line,
+                incoming,
+                what.settings,
+                environment,
+                credentials=credentials,
+                offered=offered,
+                terms=None if what.offer is None else what.offer.terms,
+            )
             call.start(self._loop.time())
-        except UnsupportedError as error:
+        except Exception as error:
             media.close()
             self._line.hang_up(incoming.call, self._loop.time())
-            self._finish(job, unsupported(str(error)))
-        except Exception:
-            media.close()
-            self._line.hang_up(incoming.call, self._loop.time())
-            self._fault(job)
+            self._fail(job, error)
         else:
-            self._run(job, call, self._line, media, what.file)
+            document = None if what.offer is None else what.offer.document
+            self._run(job, call, self._line, media, document=document, file=what.file)
 
     def proceed(self, job: int, go_on: bool) -> None:
         running = self._running.get(job)
@@ -219,12 +262,10 @@ class FaxEngine:
             return False
         return True
 
-    async def _prepare(self, job: int, what: SendJob) -> None:
+    async def _prepare(self, job: int, what: SendJob | PollJob) -> None:
         """Everything that can go wrong before dialling, then dial."""
         try:
-            pages = await self._images.inspect(what.document)
-            if (fault := what.resume.fault(len(pages))) is not None:
-                raise DocumentError(fault)
+            pages = await pages_to_send(what, self._images)
             line = await self._lines.of(what.backend)
             routes = self._trunks.service_route(what.trunk)
             # A sips target wants TLS all the way, so also to whom it goes through.
@@ -232,21 +273,8 @@ class FaxEngine:
             first = what.target if what.via is None else f"{scheme}:{what.via}"
             hops = await self._hops(NameAddress.parse(routes[0]).uri if routes else first, line)
             self._dial(job, what, line, pages, hops, routes)
-        except DocumentError as error:
-            self._finish_early(job, FaxStatus.BAD_DOCUMENT, str(error))
-        except ImageError as error:
-            self._finish_early(job, FaxStatus.FATAL_ERROR, str(error))
-        except UnsupportedError as error:
-            self._finish(job, unsupported(str(error)))
-        except SipError as error:
-            # A name server that did not answer says nothing about the name.
-            passing = isinstance(error, ResolveError) and error.passing
-            status = FaxStatus.LINE_UNAVAILABLE if passing else FaxStatus.BAD_ADDRESS
-            self._finish_early(job, status, str(error))
-        except (OSError, EngineError) as error:
-            self._finish_early(job, FaxStatus.LINE_UNAVAILABLE, str(error))
-        except Exception:
-            self._fault(job)
+        except Exception as error:
+            self._fail(job, error)
         finally:
             self._preparing.pop(job, None)
 
@@ -260,7 +288,7 @@ class FaxEngine:
     def _dial(
         self,
         job: int,
-        what: SendJob,
+        what: SendJob | PollJob,
         line: EngineLine,
         pages: list[PageFormat],
         hops: Sequence[Hop],
@@ -269,34 +297,18 @@ class FaxEngine:
         # The media is in the same address family as the hop that takes the call.
         other = next((hop for hop in hops if family_of(hop.host) != family_of(hops[0].host)), None)
         media = self._open_media(job, line, hops[0], other)
-        caller = what.caller or str(Uri("sip", "fax", line.local_host(hops[0])))
-        destination = Destination(
-            what.target,
-            caller,
-            hops,
-            what.credentials,
-            what.headers,
-            what.identity,
-            what.session_timers,
-            routes,
-            None if other is None else line.local_host(other),
-        )
         try:
             environment = self._environment(media, line, hops[0])
-            call = SendingCall(
-                line,
-                destination,
-                pages,
-                what.settings,
-                environment,
-                resume=what.resume,
-                addressing=what.addressing,
-            )
+            destination = destination_of(what, line, hops, other, routes)
+            call = outgoing_call(what, line, destination, pages, environment)
             call.start(self._loop.time())
         except Exception:
             media.close()
             raise
-        self._run(job, call, line, media, what.document, _header(what, len(pages)))
+        if isinstance(what, SendJob):
+            self._run(job, call, line, media, document=what.file, header=header_of(what, len(pages)))
+        else:
+            self._run(job, call, line, media, file=what.file)
 
     def _open_media(
         self, job: int, line: EngineLine, peer: Hop, other: Hop | None = None
@@ -323,7 +335,9 @@ class FaxEngine:
         call: FaxCall,
         line: EngineLine,
         media: MediaPort | MediaPair,
-        file: str,
+        *,
+        document: str | None = None,
+        file: str | None = None,
         header: CallHeader | None = None,
     ) -> None:
         """Attach a call that has been started to the wire."""
@@ -332,10 +346,11 @@ class FaxEngine:
             media,
             self._pacer,
             self._images,
-            file,
             self._observers[job],
             on_over=lambda: self._over(job, line),
             on_fault=lambda: self._hang_up(call, line),
+            document=document,
+            file=file,
             header=header,
         )
         self._running[job] = running
@@ -360,10 +375,12 @@ class FaxEngine:
         if not self._observers:
             self._none_left.set()
 
-    def _fault(self, job: int) -> None:
-        """A fault of ours, just caught, struck a job before its call began."""
-        logger.exception("fax %d failed on a fault of ours", job)
-        self._finish(job, FAULT)
+    def _fail(self, job: int, error: Exception) -> None:
+        """``error``, just caught, struck a job before its call began."""
+        why = early.of_error(error)
+        if why is None:
+            logger.exception("fax %d failed on a fault of ours", job)
+        self._finish(job, why or FAULT)
 
     def _finish_early(self, job: int, status: FaxStatus, reason: str) -> None:
         self._finish(job, verdict(status, reason))
@@ -397,11 +414,3 @@ class FaxEngine:
             self._line.refuse(incoming.call, 486 if busy else 480, self._loop.time())
             return
         self._on_incoming(self._waiting.add(incoming, trunk))
-
-
-def _header(what: SendJob, pages: int) -> CallHeader | None:
-    if what.header is None:
-        return None
-    target = parse_uri(what.target)
-    now = datetime.now().astimezone()
-    return what.header.of_call(now, what.settings.station_id, target.user or target.host, pages)

@@ -31,6 +31,7 @@ from t38fsp.engine.wire import (
     Happened,
     Message,
     NotStarted,
+    Poll,
     Proceed,
     Receive,
     Refuse,
@@ -137,7 +138,7 @@ class Host:
 
     async def _drain(self, engine: Engine) -> None:
         while (command := await self._commands.get()) is not None:
-            if not isinstance(command, Close | Send | Receive):
+            if not isinstance(command, Close | Send | Poll | Receive):
                 self._obey(engine, cast(Command, command))
         for job in tuple(self._jobs):
             engine.abort(job)
@@ -146,6 +147,8 @@ class Host:
         match command:
             case Send(job, what):
                 engine.send(job, what, self._observer(job))
+            case Poll(job, what):
+                engine.poll(job, what, self._observer(job))
             case Receive(job, what):
                 engine.receive(job, what, self._observer(job))
             case Proceed(job, go_on):

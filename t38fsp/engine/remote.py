@@ -15,9 +15,9 @@ from dataclasses import replace
 
 from t38fsp.engine.child import Child, RemoteJob
 from t38fsp.engine.host import ENGINE
-from t38fsp.engine.wire import Receive, Send
+from t38fsp.engine.wire import Poll, Receive, Send
 from t38fsp.events import RegistrationChanged
-from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, ReceiveJob, SendJob
+from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, PollJob, ReceiveJob, SendJob
 
 _logger = logging.getLogger(__name__)
 
@@ -70,6 +70,13 @@ class EngineProcess:
         child = self._running()
         job = RemoteJob(next(self._jobs), child, what.resume)
         child.begin(job, Send(job.number, what))
+        return job
+
+    def poll(self, what: PollJob) -> RemoteJob:
+        """Begin to fetch a document. Raises EngineError when no process can be started."""
+        child = self._running()
+        job = RemoteJob(next(self._jobs), child)
+        child.begin(job, Poll(job.number, what))
         return job
 
     def receive(self, what: ReceiveJob) -> RemoteJob:

@@ -12,6 +12,7 @@ from sip.line import Address, LineEvent
 from t38fsp.call.environment import PageJob, StorePage
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.host import settle
+from t38fsp.call.polling import PollingCall
 from t38fsp.call.receiving import ReceivingCall
 from t38fsp.call.sending import SendingCall
 from t38fsp.call.verdict import Verdict, unsupported, verdict
@@ -36,7 +37,7 @@ T = TypeVar("T")
 
 
 class RunningCall:
-    """Hosts one FaxCall on a media port; ``file`` is the document sent, or the TIFF that grows."""
+    """Hosts one FaxCall on a media port; ``document`` is what it sends, ``file`` the TIFF that grows."""
 
     def __init__(
         self,
@@ -44,17 +45,21 @@ class RunningCall:
         media: MediaPort | MediaPair,
         pacer: Pacer[Packet],
         images: ImagePool,
-        file: str,
         observer: Callable[[FaxEvent], None],
         on_over: Callable[[], None],
         on_fault: Callable[[], None],
+        *,
+        document: str | None = None,
+        file: str | None = None,
         header: CallHeader | None = None,
     ) -> None:
         self.call = call
         self._media = media
         self._pacer = pacer
         self._images = images
+        self._document = document
         self._file = file
+        self._has_grown = False
         self._observer = observer
         self._on_over = on_over
         self._on_fault = on_fault
@@ -164,18 +169,18 @@ class RunningCall:
     def report(self, event: FaxEvent) -> None:
         if not isinstance(event, Finished):
             self._observer(event)
-        elif isinstance(self.call, ReceivingCall) and event.result.pages_confirmed:
-            self._closing = self._loop.create_task(self._finish_file(event))
+        elif self._file is not None and self._has_grown and event.result.pages_confirmed:
+            self._closing = self._loop.create_task(self._finish_file(self._file, event))
             self._closing.add_done_callback(self._done)
         else:
             self._end(event)
 
-    async def _finish_file(self, event: Finished) -> None:
+    async def _finish_file(self, file: str, event: Finished) -> None:
         """Write the number of pages into the file that grew page by page."""
         try:
-            await self._images.finish(self._file, event.result.pages_confirmed)
+            await self._images.finish(file, event.result.pages_confirmed)
         except ImageError as error:
-            logger.warning("the page count of %s is missing: %s", self._file, error)
+            logger.warning("the page count of %s is missing: %s", file, error)
         finally:
             # The pages are there, whatever becomes of their count.
             self._end(event)
@@ -201,21 +206,32 @@ class RunningCall:
         self._feed(self.call.handle_deadline)
 
     async def _do(self, job: PageJob) -> None:
-        match self.call, job:
-            case SendingCall() as call, PageWanted(request=request, index=index, mode=mode):
+        match self.call, job, self._document, self._file:
+            case (
+                (SendingCall() | ReceivingCall()) as call,
+                PageWanted(request=request, index=index, mode=mode),
+                str(document),
+                _,
+            ):
                 header = None if self._header is None else self._header.line(index + 1)
                 try:
-                    data = await self._images.encode_page(self._file, index, mode, header)
+                    data = await self._images.encode_page(document, index, mode, header)
                 except ImageError as error:
-                    logger.error("page %d of %s cannot be coded: %s", index + 1, self._file, error)
+                    logger.error("page %d of %s cannot be coded: %s", index + 1, document, error)
                     self._feed(call.page_failed, request, str(error))
                 else:
                     self._feed(call.page_ready, request, data)
-            case ReceivingCall() as call, StorePage(index=index, mode=mode, data=data):
+            case (
+                (ReceivingCall() | PollingCall()) as call,
+                StorePage(index=index, mode=mode, data=data),
+                _,
+                str(file),
+            ):
                 try:
-                    quality = await self._images.store_page(self._file, data, mode)
+                    quality = await self._images.store_page(file, data, mode)
                 except ImageError as error:
-                    logger.error("page %d cannot be stored in %s: %s", index + 1, self._file, error)
+                    logger.error("page %d cannot be stored in %s: %s", index + 1, file, error)
                     self._feed(call.page_not_stored, index, str(error))
                 else:
+                    self._has_grown = True
                     self._feed(call.page_stored, index, quality)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sip.remote.codec import Codec
 from sip.remote.pipes import Logged
 from t38fsp.events import FaxEvent, RegistrationChanged
-from t38fsp.jobs import EngineSettings, IncomingCall, ReceiveJob, SendJob
+from t38fsp.jobs import EngineSettings, IncomingCall, PollJob, ReceiveJob, SendJob
 
 MAX_FRAME = 16 * 1024 * 1024
 """Octets. A result takes about 150 for every page, so this holds a document of 100,000 pages."""
@@ -30,6 +30,12 @@ class Start:
 class Send:
     job: int
     what: SendJob
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    job: int
+    what: PollJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,7 @@ class Close:
     drain: float
 
 
-Command = Start | Send | Receive | Proceed | Abort | Refuse | Close
+Command = Start | Send | Poll | Receive | Proceed | Abort | Refuse | Close
 
 
 # --- from the engine ----------------------------------------------------------------------------------------

@@ -98,8 +98,8 @@ class PollDocument:
     """The PWD that is asked for; empty takes any."""
 
     def __post_init__(self) -> None:
-        encode_station_id(self.selective_address)
-        encode_station_id(self.password)
+        encode_station_id(self.selective_address, "selective address")
+        encode_station_id(self.password, "password")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +122,9 @@ class PollOptions:
     """Play CNG while waiting for the DIS."""
 
     def __post_init__(self) -> None:
-        for text in (self.selective_address, self.sub_address, self.password):
-            encode_station_id(text)
+        encode_station_id(self.selective_address, "selective address")
+        encode_station_id(self.sub_address, "sub-address")
+        encode_station_id(self.password, "password")
         if self.tries < 1:
             raise ValueError("DTC is sent at least once")
 

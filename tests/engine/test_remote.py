@@ -17,9 +17,10 @@ import pytest
 from t38fsp.engine.child import RemoteJob
 from t38fsp.engine.remote import EngineProcess
 from t38fsp.events import Connected, Dialing, FaxEvent, Finished, PageDone
-from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, ReceiveJob, SendJob
+from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, PollJob, ReceiveJob, SendJob
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
+from t38fsp.t30.options import PollOptions
 
 FAKE_ENGINE = "tests.faxdev.fake_engine:FakeEngine"
 PATIENCE = 60.0
@@ -52,6 +53,11 @@ def engine(calls: queue.SimpleQueue[IncomingCall]) -> Iterator[EngineProcess]:
     process = EngineProcess(EngineSettings(("127.0.0.1", 5060)), calls.put, factory=FAKE_ENGINE)
     yield process
     process.close()
+
+
+def test_a_document_is_polled(engine: EngineProcess) -> None:
+    what = PollJob("fetched.tif", "sip:completed@far", poll=PollOptions(selective_address="7"))
+    assert result_of(engine.poll(what)).reason == "completed as 'polls 7'"
 
 
 def test_it_starts_once_and_tells_its_address(engine: EngineProcess) -> None:

@@ -22,6 +22,7 @@ from t38fsp.engine.wire import (
     Happened,
     Message,
     NotStarted,
+    Poll,
     Proceed,
     Receive,
     Refuse,
@@ -31,9 +32,10 @@ from t38fsp.engine.wire import (
 )
 from t38fsp.events import Connected, Finished, RegistrationChanged
 from t38fsp.header import Header
-from t38fsp.jobs import Addressing, CallSettings, Resume, SendJob, Switch
+from t38fsp.jobs import Addressing, CallSettings, Offer, PollJob, ReceiveJob, Resume, SendJob, Switch
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.status import FaxStatus
+from t38fsp.t30.options import PollDocument, PollOptions
 from t38fsp.t30.outputs import T30Error
 from t38fsp.t30.vocabulary import Coding
 
@@ -57,7 +59,12 @@ st.register_type_strategy(
         refresher=st.sampled_from(Refresher),
     ),
 )
-st.register_type_strategy(Addressing, st.builds(Addressing, st.text("0123456789#*", max_size=20)))
+DIGITS = st.text("0123456789#*", max_size=20)
+st.register_type_strategy(Addressing, st.builds(Addressing, DIGITS))
+st.register_type_strategy(PollDocument, st.builds(PollDocument, DIGITS, DIGITS))
+st.register_type_strategy(
+    PollOptions, st.builds(PollOptions, DIGITS, DIGITS, DIGITS, tries=st.integers(1, 5), cng=st.booleans())
+)
 st.register_type_strategy(
     Header, st.builds(Header, st.sampled_from(("{page}", "{date}|{name}|{to}")), st.text(max_size=20))
 )
@@ -74,7 +81,7 @@ MESSAGES = st.one_of(
     *map(
         st.from_type,
         (
-            *(Start, Send, Receive, Proceed, Abort, Refuse, Close),
+            *(Start, Send, Poll, Receive, Proceed, Abort, Refuse, Close),
             *(Alive, Started, NotStarted, Happened, Called, Gone, RegistrationChanged, Logged),
         ),
     )
@@ -97,6 +104,8 @@ RESULT = FaxResult(
     [
         Send(7, SendJob("a.tif", "sip:1@b", "sip:c@d", credentials=Credentials("user", "secret"))),
         Send(8, SendJob("\udcff.tif", "sip:1@b", "sip:c@d", settings=CallSettings(switch=Switch.FIRST))),
+        Poll(9, PollJob("a.tif", "sip:1@b", poll=PollOptions(selective_address="7", password="1"))),
+        Receive(9, ReceiveJob(3, "a.tif", offer=Offer("b.tif", PollDocument(password="1")))),
         Happened(7, Connected(DialogId("a@b", "c", "d"))),
         Happened(7, Finished(RESULT)),
     ],

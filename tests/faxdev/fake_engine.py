@@ -27,7 +27,7 @@ from t38fsp.events import (
     Ringing,
     SwitchedToT38,
 )
-from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, Observer, ReceiveJob, SendJob
+from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, Observer, PollJob, ReceiveJob, SendJob
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.status import FaxStatus
 
@@ -75,6 +75,10 @@ class FakeEngine:
         self._verdicts[job] = asyncio.get_running_loop().create_future()
         sender = what.settings.station_id + (f" headed {what.header.name!r}" if what.header else "")
         self._run(job, self._play(job, script, observer, sender), observer)
+
+    def poll(self, job: int, what: PollJob, observer: Observer) -> None:
+        script = what.target.removeprefix("sip:").partition("@")[0]
+        self._run(job, self._play(job, script, observer, f"polls {what.poll.selective_address}"), observer)
 
     def receive(self, job: int, what: ReceiveJob, observer: Observer) -> None:
         script = self._waiting[what.call]

@@ -1,0 +1,76 @@
+"""From a job to the call that we place for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sip.line import Hop, Line
+from sip.uri import Uri, parse_uri
+from t38fsp.call.environment import CallEnvironment
+from t38fsp.call.placing import Destination, PlacedCall
+from t38fsp.call.polling import PollingCall
+from t38fsp.call.sending import SendingCall
+from t38fsp.engine.lines import EngineLine
+from t38fsp.header import CallHeader
+from t38fsp.image.errors import DocumentError
+from t38fsp.image.pool import ImagePool
+from t38fsp.jobs import OutgoingJob, PollJob, SendJob
+from t38fsp.t30.vocabulary import PageFormat
+
+
+async def pages_to_send(what: SendJob | PollJob, images: ImagePool) -> list[PageFormat]:
+    """Raises DocumentError, ImageWorkerError."""
+    if isinstance(what, PollJob):
+        return []
+    pages = await images.inspect(what.file)
+    if (fault := what.resume.fault(len(pages))) is not None:
+        raise DocumentError(fault)
+    return pages
+
+
+def destination_of(
+    what: OutgoingJob, line: EngineLine, hops: Sequence[Hop], other: Hop | None, routes: tuple[str, ...]
+) -> Destination:
+    """``hops`` are not empty; ``other`` is one of the address family that the first is not of."""
+    return Destination(
+        what.target,
+        what.caller or str(Uri("sip", "fax", line.local_host(hops[0]))),
+        hops,
+        what.credentials,
+        what.headers,
+        what.identity,
+        what.session_timers,
+        routes,
+        None if other is None else line.local_host(other),
+    )
+
+
+def outgoing_call(
+    what: SendJob | PollJob,
+    line: Line,
+    destination: Destination,
+    pages: Sequence[PageFormat],
+    environment: CallEnvironment,
+) -> PlacedCall:
+    """The call, yet to be started; ``pages`` are those to send."""
+    if isinstance(what, PollJob):
+        return PollingCall(line, destination, what.settings, environment, what.poll)
+    return SendingCall(
+        line,
+        destination,
+        pages,
+        what.settings,
+        environment,
+        resume=what.resume,
+        addressing=what.addressing,
+    )
+
+
+def header_of(what: SendJob, pages: int) -> CallHeader | None:
+    """The header lines of a call that begins now."""
+    if what.header is None:
+        return None
+    target = parse_uri(what.target)
+    now = datetime.now().astimezone()
+    return what.header.of_call(now, what.settings.station_id, target.user or target.host, pages)

@@ -1,0 +1,97 @@
+"""``receive --offer`` and ``poll``, each in a process of its own, on the loopback interface."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from t38fsp.image.compare import differing_pages
+from t38fsp.t30.vocabulary import Resolution
+from tests.cli.commands import Ended, names, port_of, t38fsp
+from tests.pages import make_document
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    notice: Path
+    fetched: Path
+    faxes: Path
+    receiver: Ended
+    knows: Ended
+    guesses: Ended
+
+
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory: pytest.TempPathFactory) -> Calls:
+    """A document with a password, polled by one who knows it and by one who does not."""
+    directory = tmp_path_factory.mktemp("polls")
+    notice = directory / "notice.tif"
+    make_document(notice, [(1728, Resolution.R8_STANDARD, rows, "lines") for rows in (60, 80)])
+    return asyncio.run(make_calls(notice, directory))
+
+
+async def make_calls(notice: Path, directory: Path) -> Calls:
+    faxes, fetched = directory / "faxes", directory / "fetched.tif"
+    taking = ("receive", "--output", faxes, "--listen", "127.0.0.1:0", "--count", "2", "--json")
+    async with t38fsp(*taking, "--offer", notice, "--password", "1234") as receiver:
+        port = port_of(await receiver.progress("listening on sip:127.0.0.1:"))
+        poll = ("poll", "--to", f"sip:fax@127.0.0.1:{port}", "--output")
+        async with (
+            t38fsp(*poll, fetched, "--password", "1234", "--json") as one,
+            t38fsp(*poll, directory / "guessed.tif", "--password", "4321") as other,
+        ):
+            knows, guesses = await asyncio.gather(one.end(), other.end())
+        ended = await receiver.end()
+    return Calls(notice, fetched, faxes, ended, knows, guesses)
+
+
+def test_the_document_is_fetched_as_it_is(calls: Calls) -> None:
+    result = calls.knows.json
+    assert (calls.knows.status, result["status"], result["polled"]) == (0, "COMPLETED", True)
+    assert (result["pages_confirmed"], result["file"]) == (2, str(calls.fetched))
+    assert differing_pages(calls.notice, calls.fetched) == []
+    assert stat.S_IMODE(calls.fetched.stat().st_mode) == 0o600
+
+
+def test_who_offers_it_is_told_and_receives_nothing(calls: Calls) -> None:
+    results = sorted(map(json.loads, calls.receiver.output.splitlines()), key=lambda fax: fax["completed"])
+    assert [(fax["completed"], fax["polled"], fax["pages_confirmed"], fax["file"]) for fax in results] == [
+        (False, False, 0, None),
+        (True, True, 2, None),
+    ]
+    assert "it polls with a wrong PWD, or none" in results[0]["reason"]
+    assert calls.receiver.status == 10
+    assert names(calls.faxes) == []
+
+
+def test_a_wrong_password_fetches_nothing(calls: Calls) -> None:
+    assert calls.guesses.status == 10
+    told = calls.guesses.output.splitlines()[-1]
+    assert told.startswith("FATAL_ERROR: a sub-address, password or identity was refused")
+    assert "sending again cannot help" in told
+    assert "PWD" in told
+    assert names(calls.fetched.parent) == ["faxes", "fetched.tif", "notice.tif"]
+
+
+async def test_what_cannot_be_polled_is_refused_before_any_call(tmp_path: Path) -> None:
+    to = ("poll", "--to", "sip:fax@127.0.0.1:9", "--output")
+    existing = tmp_path / "kept.tif"
+    existing.touch()
+    told = {
+        (*to, existing): "exists; name a new file",
+        (*to, tmp_path / "nowhere" / "new.tif"): "no file can be made in",
+        (*to, tmp_path / "new.tif", "--password", "1" * 21): "a password has at most 20 characters",
+        ("receive", "--output", tmp_path / "faxes", "--password", "1"): "of no use without --offer",
+    }
+    for arguments, sentence in told.items():
+        async with t38fsp(*arguments) as command:
+            ended = await command.end()
+        assert sentence in ended.progress
+        assert ended.status == (1 if "nowhere" in str(arguments) else 2)
+    assert "new.tif" not in names(tmp_path)
+    assert existing.exists()
