@@ -63,7 +63,7 @@ def sentences(
     for each in error.errors():
         path = tuple(str(part) for part in each["loc"])
         if each["type"] == "extra_forbidden":
-            wrong: str | None = f"there is no such setting{_hint(path, model, elsewhere)}"
+            wrong: str | None = f"there is no such setting{_hint(path, each['input'], model, elsewhere)}"
         else:
             wrong = _wrong(each["type"], path, each["input"], each.get("ctx", {}))
         told.append(f"{place_of(path)}: {wrong or each['msg']}")
@@ -114,9 +114,12 @@ def _models_in(hint: object) -> Iterator[type[BaseModel]]:
         yield from _models_in(inner)
 
 
-def _hint(path: tuple[str, ...], model: type[BaseModel], elsewhere: Mapping[str, str]) -> str:
+def _hint(path: tuple[str, ...], value: object, model: type[BaseModel], elsewhere: Mapping[str, str]) -> str:
     key = path[-1]
     if key in elsewhere:
         return f" here; it belongs {elsewhere[key]}"
     close = get_close_matches(key, list(_keys_beside(path, model)), n=1)
-    return f"; {close[0]!r} is near to it" if close else ""
+    if close:
+        return f"; {close[0]!r} is near to it"
+    is_table = isinstance(value, dict) and len(path) == 1
+    return f"; if it is a route, write [routes.{key}]" if is_table and "routes" in model.model_fields else ""
