@@ -32,7 +32,7 @@ the registry                     configure(FaxDevSettings(...)) before FaxDevIni
 
 Ours, not Microsoft's: configure, GetJobResult, FaxDevSettings.on_call_event (ringing, established, switched
 to T.38, disconnected), and FS_BAD_DOCUMENT, the provider-defined status of a document that cannot be sent at
-all.
+all. Microsoft has no word for polling, so it is not here: see :meth:`t38fsp.provider.FaxProvider.poll`.
 """
 
 from t38fsp.faxdev.completion import (
