@@ -70,7 +70,8 @@ class CallRecord:
                 return events.Identified(station_id)
             case Addressed(sub_address, sender_id):
                 self.addressed = output
-                return events.Addressed(sub_address, sender_id)
+                # Who polls may say no more than which document, and its password.
+                return events.Addressed(sub_address, sender_id) if sub_address or sender_id else None
             case CapabilitiesReceived(capabilities):
                 self.capabilities = tuple(capabilities.names())
             case Warned(text):

@@ -120,6 +120,23 @@ def test_a_document_for_those_who_know(scene: Polled) -> None:
     scene.offer(make_pages(1), LOCKED)
     scene.poll(KEY)
     scene.assert_delivered(1)
+    assert "Addressed" not in names(scene.taken.events)
+    assert scene.sent.warnings == ()
+
+
+def test_a_far_end_that_knows_no_passwords_is_asked_without(scene: Polled) -> None:
+    scene.offer(make_pages(1))
+    scene.poll(KEY)
+    scene.assert_delivered(1)
+    assert [warning.partition(" (")[0] for warning in scene.sent.warnings] == ["the far end takes no SEP"]
+
+
+def test_a_polled_document_goes_at_the_pace_of_modems(scene: Polled) -> None:
+    """Also between terminals that send faster what one of them has of its own."""
+    scene.offer(make_pages(1), internet_aware=True)
+    scene.poll(internet_aware=True)
+    scene.assert_delivered(1)
+    assert [page.bit_rate for page in scene.received.pages] == [14400]
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from t38fsp.t30.capabilities import Capabilities
+from t38fsp.t30.dcs import Bit
 from t38fsp.t30.frames import FCF, Frame, encode_station_id
 from t38fsp.t30.options import PollDocument, PollOptions, ReceiveOptions, TransmitOptions
-from t38fsp.t30.outputs import Addressed, Identified, T30Error, Warned
+from t38fsp.t30.outputs import Addressed, Identified, SendBurst, T30Error, Warned
 from t38fsp.t30.polling import Answerer, Poller
 from t38fsp.t30.transmitter import Transmitter
 from t38fsp.t30.vocabulary import CarrierDetected, FrameReceived, HdlcBurst, Modem, PageFormat
@@ -75,6 +77,19 @@ def test_the_caller_that_polls(events: Sequence[Event], expected: list[str]) -> 
 )  # fmt: skip
 def test_the_called_end_with_a_document(events: Sequence[Event], expected: list[str]) -> None:
     assert answerer().do(events) == expected
+
+
+def test_a_caller_that_has_sent_pages_is_offered_no_document() -> None:
+    alone = answerer()
+    alone.do([*TO_BLOCK, partial_page(FCF.EOM), hears_nothing])
+    bursts = [output.burst for output in alone.outputs if isinstance(output, SendBurst)]
+    frames = [Frame.parse(burst.frames[-1]) for burst in bursts if isinstance(burst, HdlcBurst)]
+    offers = [
+        Bit.DOCUMENT_TO_POLL in Capabilities.parse(frame.fif).others
+        for frame in frames
+        if frame.fcf is FCF.DIS
+    ]
+    assert offers == [True, False]
 
 
 def test_what_is_polled_is_named_only_where_the_dis_allows_it() -> None:
