@@ -39,6 +39,7 @@ class FaxLeg:
         self._terminal = terminal
         self._on_output = on_output
         self._silent = False
+        self._mute = False
 
     @property
     def counters(self) -> Counters:
@@ -59,11 +60,11 @@ class FaxLeg:
 
     def break_off(self, now: float) -> None:
         """Nothing is sent any more; what comes is still heard."""
-        self._silent = True
+        self._silent = self._mute = True
         self._terminal.revoke(now)
 
     def release(self, packet: Packet) -> bytes | None:
-        return self._terminal.release(packet)
+        return None if self._mute else self._terminal.release(packet)
 
     def take_packets(self) -> list[Packet]:
         return self._terminal.take_packets()
