@@ -377,7 +377,10 @@ class FaxCall(ABC):
 
     def _on_not_switched(self, now: float) -> None:
         self._record.verdict = verdict.of_no_switch(
-            self._refusal, offered=self._offered, heard=self._record.heard_text()
+            self._refusal,
+            offered=self._offered,
+            heard=self._record.heard_text(),
+            is_fax=bool(self._record.heard),
         )
         self._hang_up(now)
 

@@ -51,6 +51,9 @@ def unsupported(error: str) -> Verdict:
     return Verdict(FaxStatus.FATAL_ERROR, error, why, final=True)
 
 
+_CREDENTIALS = (401, 407)
+_MEDIA = (488, 606)
+
 # Q.850: causes of a network in trouble for a moment, which outweigh a status that blames the number.
 _TRANSIENT_CAUSES = frozenset({34, 38, 41, 42, 44, 47})
 # Not 21: it says no more than the 403 that stands for it (RFC 3398 8.2.6.1).
@@ -107,8 +110,14 @@ def of_failure(failed: Failed, *, sent_credentials: bool) -> Verdict:
             status = FaxStatus.FATAL_ERROR
         else:
             status, sentence = FaxStatus.FATAL_ERROR, "the peer refused the call"
-    if failed.status in (401, 407) and sent_credentials:
-        sentence = "the peer did not accept the user name and password"
+    if failed.status in _CREDENTIALS:
+        if sent_credentials:
+            sentence = "the peer did not accept the user name and password"
+        why = "set the user name and password that the peer expects"
+        return Verdict(status, f"{sentence} ({told})", why, final=True)
+    if failed.status in _MEDIA:
+        why = "with another switch policy, or once the peer takes what this one offers"
+        return Verdict(status, f"{sentence} ({told})", why)
     return verdict(status, f"{sentence} ({told})")
 
 
@@ -123,8 +132,10 @@ def of_end(ended: Ended, *, switched: bool, heard: str = "", moment: str = "") -
     return verdict(FaxStatus.DISCONNECTED, f"{who} {when}; {more}" if more else f"{who} {when}")
 
 
-def of_no_switch(refusal: OfferRefused | None, *, offered: bool, heard: str) -> Verdict:
-    """The verdict on a call that stayed in audio; ``offered`` says that we asked for T.38."""
+def of_no_switch(refusal: OfferRefused | None, *, offered: bool, heard: str, is_fax: bool) -> Verdict:
+    """The verdict on a call that stayed in audio; ``offered`` says that we asked for T.38, ``is_fax`` that
+    what was ``heard`` was a fax machine.
+    """
     if refusal is not None:
         why = (
             f"the far end refused T.38 (SIP {refusal.status} {refusal.reason}); ask the trunk whether it "
@@ -134,7 +145,9 @@ def of_no_switch(refusal: OfferRefused | None, *, offered: bool, heard: str) -> 
         why = "the far end did not agree to T.38; ask the trunk for it"
     else:
         why = "the far end never switched to T.38; ask the trunk for it, or use the switch policy 'either'"
-    return verdict(FaxStatus.NOT_FAX_CALL, f"{why}; {heard}")
+    status = FaxStatus.NOT_FAX_CALL
+    again = "once T.38 is carried to the fax machine that was heard" if is_fax else _WHY[status]
+    return Verdict(status, f"{why}; {heard}", again)
 
 
 _BY_T30_ERROR = {

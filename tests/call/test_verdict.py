@@ -20,6 +20,7 @@ RESENT = {UNAVAILABLE, BUSY, NO_ANSWER, FaxStatus.DISCONNECTED, FATAL, FaxStatus
 
 TRANSIENT_CAUSES = (34, 38, 41, 42, 44, 47)
 BARRED_CAUSES = (52, 53, 54, 55)
+CREDENTIALS = (401, 407)
 
 
 def failed(
@@ -39,7 +40,7 @@ def failed(
         ((486, 600), BUSY),
         ((408, 480, 487), NO_ANSWER),
         ((404, 410, 484, 604), BAD_ADDRESS),
-        ((401, 403, 407), UNAVAILABLE),
+        ((403,), UNAVAILABLE),
         ((500, 501, 502, 503, 504, 505, 513, 580), UNAVAILABLE),
         ((488, 606, 603), FATAL),
         ((301, 302, 400, 405, 415, 420, 481, 482, 483, 493), FATAL),
@@ -87,11 +88,21 @@ def test_a_403_about_us(cause: int | None) -> None:
 
 
 def test_credentials() -> None:
-    for status in (401, 407):
+    for status in CREDENTIALS:
         assert "wants a user name and password" in failed(status).reason
         told = failed(status, sent_credentials=True)
         assert told.status is UNAVAILABLE
         assert "did not accept the user name and password" in told.reason
+        # The same credentials, or none, are as wrong the next time.
+        for final in (failed(status), told):
+            assert not final.retry
+            assert final.retry_reason == "set the user name and password that the peer expects"
+
+
+def test_media_that_the_peer_refuses() -> None:
+    for status in (488, 606):
+        assert failed(status).retry
+        assert failed(status).retry_reason.startswith("with another switch policy")
 
 
 def test_a_redirection_that_leads_nowhere() -> None:
@@ -119,7 +130,7 @@ def test_an_answer_that_cannot_be_read() -> None:
 def test_every_status_has_a_verdict() -> None:
     for status in range(300, 700):
         told = failed(status)
-        assert told.retry is (told.status in RESENT)
+        assert told.retry is (told.status in RESENT and status not in CREDENTIALS)
         assert told.reason.endswith(f" (SIP {status} Some Reason)")
 
 
@@ -135,11 +146,21 @@ def test_every_status_has_a_verdict() -> None:
     ],
 )
 def test_never_switched(refusal: OfferRefused | None, offered: bool, why: str) -> None:
-    told = verdict.of_no_switch(refusal, offered=offered, heard="no fax tone was heard in the audio")
+    told = verdict.of_no_switch(
+        refusal, offered=offered, heard="no fax tone was heard in the audio", is_fax=False
+    )
     assert told.status is FaxStatus.NOT_FAX_CALL
     assert told.retry
     assert why in told.reason
     assert told.reason.endswith("; no fax tone was heard in the audio")
+    assert told.retry_reason == "a fax machine may answer next time"
+
+
+def test_never_switched_with_a_fax_machine_there() -> None:
+    refusal = OfferRefused(1, 488, "Not Acceptable Here")
+    told = verdict.of_no_switch(refusal, offered=True, heard="a fax machine was heard", is_fax=True)
+    assert (told.status, told.retry) == (FaxStatus.NOT_FAX_CALL, True)
+    assert told.retry_reason == "once T.38 is carried to the fax machine that was heard"
 
 
 def test_lost_before_the_fax_was_over() -> None:

@@ -38,7 +38,7 @@ HOST = "127.0.0.1"
 PATIENCE = 120.0
 DEVICES = 24
 NEVER_AGAIN = {FS_COMPLETED, FS_BAD_ADDRESS, FS_CALL_BLACKLISTED, FS_USER_ABORT}
-"""After any other status the service sends the fax again."""
+"""After any other status the service sends the fax again, unless it asks whether that is of use."""
 _OUR_ACK = re.compile(
     r"^ACK sip:.*^From: .*;tag=(?P<ours>\S+)$.*^To: .*;tag=(?P<theirs>\S*sipp)$.*^Call-ID: (?P<call>\S+)$",
     re.M | re.S,
@@ -57,8 +57,8 @@ class Outcome:
     call_handles: list[DialogId]
     call_events: list[CallEvent]
 
-    def assert_is(self, status: FaxStatus, sip_status: int | None, why: str) -> None:
-        """Every way in which the service learns of the end says the same."""
+    def assert_is(self, status: FaxStatus, sip_status: int | None, why: str, *, final: bool = False) -> None:
+        """Every way in which the service learns of the end says the same; ``final``: for good, whatever the status."""
         assert self.result.status is status, self.result.reason
         assert self.success is (status is FS_COMPLETED)
         assert (self.error == NO_ERROR) is self.success
@@ -66,7 +66,7 @@ class Outcome:
         assert self.packets[-1] == self.status
         assert [packet.StatusId for packet in self.packets[:2]] == [FS_INITIALIZING, FS_DIALING]
         assert self.result.sip_status == sip_status
-        assert self.result.retry is (status not in NEVER_AGAIN)
+        assert self.result.retry is (not final and status not in NEVER_AGAIN)
         assert self.result.retry_reason
         assert why in self.result.reason
 

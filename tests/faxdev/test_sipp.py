@@ -90,8 +90,10 @@ def refusing(directory: Path, answer: str, cause: int | None = None) -> SippPeer
     return sipp("refuses", directory, answer=answer, header=header)
 
 
-def assert_refused(outcome: Outcome, answer: str, cause: int | None, status: FaxStatus, why: str) -> None:
-    outcome.assert_is(status, int(answer[:3]), why)
+def assert_refused(
+    outcome: Outcome, answer: str, cause: int | None, status: FaxStatus, why: str, *, final: bool = False
+) -> None:
+    outcome.assert_is(status, int(answer[:3]), why, final=final)
     assert f"SIP {answer}" in outcome.result.reason
     assert outcome.result.cause == cause
     assert [packet.StatusId for packet in outcome.packets] == [FS_INITIALIZING, FS_DIALING, status]
@@ -133,7 +135,8 @@ class TestChallenged:
         with sipp("refuses", tmp_path, answer=answer, header=header) as peer:
             outcome = service.send(peer.address)
             peer.wait()
-        assert_refused(outcome, answer, None, FS_LINE_UNAVAILABLE, "wants a user name and password")
+        why = "wants a user name and password"
+        assert_refused(outcome, answer, None, FS_LINE_UNAVAILABLE, why, final=True)
 
     def test_with_wrong_ones(self, document: Path, tmp_path: Path, answer: str, header: str) -> None:
         with (
@@ -142,7 +145,8 @@ class TestChallenged:
         ):
             outcome = service.send(peer.address)
             peer.wait()
-        assert_refused(outcome, answer, None, FS_LINE_UNAVAILABLE, "did not accept the user name")
+        why = "did not accept the user name"
+        assert_refused(outcome, answer, None, FS_LINE_UNAVAILABLE, why, final=True)
 
 
 def test_t38_in_the_first_invite_is_refused(document: Path, tmp_path: Path) -> None:
