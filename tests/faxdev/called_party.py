@@ -58,7 +58,7 @@ class Outcome:
     call_events: list[CallEvent]
 
     def assert_is(self, status: FaxStatus, sip_status: int | None, why: str, *, final: bool = False) -> None:
-        """Every way in which the service learns of the end says the same; ``final``: for good, whatever the status."""
+        """Every way in which the service learns of the end says the same; ``final``: and for good."""
         assert self.result.status is status, self.result.reason
         assert self.success is (status is FS_COMPLETED)
         assert (self.error == NO_ERROR) is self.success
