@@ -109,10 +109,12 @@ class OurParty:
         return taken
 
     def hang_up(self, now: float) -> None:
-        """The far end said BYE."""
+        """The far end said BYE; let the time go by in which late packets are still heard."""
         if not self.finished:
             self._line.events.append(Ended(_CALL, True, ""))
             self._settle(now)
+        while self._due is not None and not self.finished:
+            self.handle_deadline(self._due)
 
     # --- the way out of the queue ---------------------------------------------------------------------------
 
