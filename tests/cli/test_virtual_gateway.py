@@ -44,6 +44,7 @@ async def test_it_takes_a_fax_of_send(tmp_path: Path, letter: Path) -> None:
     assert fax["called"] == f"sip:100@127.0.0.1:{port}"
     assert set(fax["quirks"]) == {"first-seq=100", "silent-until-heard", "echo"}
     assert fax["quirks"]["echo"] > 0
+    assert fax["quirks"]["first-seq=100"] == 1
     assert names(tmp_path) == [Path(fax["file"]).name]
     assert differing_pages(letter, Path(fax["file"])) == []
 

@@ -367,6 +367,12 @@ def test_every_quirk_has_its_case() -> None:
     assert {case.name for case in CASES} | ENDING | on_sockets == set(QUIRKS)
 
 
+def test_first_numbers_are_counted_once(tmp_path: Path) -> None:
+    scene = GatewayScene(tmp_path, "first-seq=9")
+    scene.transfer(Role.ANSWERING, make_pages(1))
+    assert scene.far.happened == {"first-seq": 1}
+
+
 @pytest.mark.parametrize(("case", "role", "ecm"), PARAMETERS)
 def test_the_fault_is_there_and_every_page_arrives(tmp_path: Path, case: Case, role: Role, ecm: bool) -> None:
     scene = GatewayScene(tmp_path, case.quirks)

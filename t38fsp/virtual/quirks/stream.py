@@ -29,6 +29,22 @@ class FirstNumber(Quirk):
     def habits(self, habits: Habits) -> Habits:
         return replace(habits, first_number=self.number)
 
+    def stage(self, gateway: Gateway) -> Quirk:
+        return _First()
+
+
+class _First(Quirk):
+    """Counts that the numbers began, once: it does nothing to them."""
+
+    def __init__(self) -> None:
+        self._noted = False
+
+    def datagram_out(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
+        if not self._noted:
+            self._noted = True
+            gateway.note(FirstNumber.name)
+        return (datagram,)
+
 
 @dataclass(frozen=True, slots=True)
 class WrapToOne(Quirk):
