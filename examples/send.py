@@ -7,6 +7,7 @@ Ends with 0 when every page was confirmed.
 import asyncio
 import sys
 
+from t38fsp.address import AddressError
 from t38fsp.provider import FaxProvider
 
 
@@ -22,4 +23,9 @@ async def main(document: str, to: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main(*sys.argv[1:])))
+    if len(sys.argv) != 3:
+        sys.exit("write: send.py DOCUMENT NUMBER-OR-URI")
+    try:
+        sys.exit(asyncio.run(main(*sys.argv[1:])))
+    except AddressError as error:
+        sys.exit(f"send.py: {error}")

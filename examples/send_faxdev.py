@@ -1,4 +1,8 @@
-"""Send a fax through the FaxDev functions: ``send_faxdev.py letter.tif sip:+15550100@127.0.0.1:5070``."""
+"""Send a fax through the FaxDev functions: ``send_faxdev.py letter.tif sip:+15550100@127.0.0.1:5070``.
+
+This is one device. For several faxes at once set ``device_count``, and start the job of each, with a DeviceId
+of its own from 0 on, in a thread of its own: FaxDevSend blocks until its fax is over.
+"""
 
 import sys
 
@@ -26,4 +30,6 @@ def main(document: str, number: str) -> int:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("write: send_faxdev.py DOCUMENT NUMBER-OR-URI")
     sys.exit(main(*sys.argv[1:]))

@@ -56,6 +56,22 @@ async def test_the_sender_and_the_receiver(tmp_path: Path) -> None:
     assert (stopped.status, stopped.output, stopped.progress) == (0, "stopped\n", "")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("letter.tif",), "write: send.py DOCUMENT NUMBER-OR-URI"),
+        (("letter.tif", "letter.tif"), "send.py: 'letter.tif' is neither a number nor a SIP URI"),
+        (("letter.tif", "+15550100"), "send.py: the number +15550100 needs a SIP peer"),
+    ],
+)
+async def test_the_sender_says_what_it_cannot_use(arguments: tuple[str, ...], sentence: str) -> None:
+    async with started(EXAMPLES / "send.py", *arguments) as sender:
+        ended = await sender.end()
+    assert (ended.status, ended.output) == (1, "")
+    assert ended.progress.startswith(sentence)
+    assert ended.progress.count("\n") == 1
+
+
 def test_the_readme_makes_a_document_from_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     readme = (ROOT / "README.md").read_text()
     (program,) = re.findall(r"```python\n(from PIL .*?)```", readme, re.DOTALL)
