@@ -60,6 +60,10 @@ class ResolveError(SipError):
         self.passing = passing
 
 
+class FamilyError(ResolveError):
+    """An address of a kind that the line has none of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """An SRV record (RFC 2782); a target of "" means that there is no such service."""
@@ -101,13 +105,15 @@ class Resolver:
     async def locate(
         self, place: Place, families: Collection[socket.AddressFamily] = ALL_FAMILIES
     ) -> list[Hop]:
-        """The hops in these address families, at least one; raises ResolveError."""
+        """The hops in these address families, at least one; raises ResolveError, of which FamilyError."""
         if place.literal is not None:
             family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
             if family not in families:
                 kind, there = _KINDS[family]
-                raise ResolveError(
-                    f"{place.host} is an {kind} address, and we listen at none of these; listen at {there}"
+                hint = " (pjsua2 has no IPv6)" if family is socket.AF_INET6 else ""
+                raise FamilyError(
+                    f"{place.host} is an {kind} address, and we listen at none of these; "
+                    f"listen at {there}{hint}"
                 )
             return [place.literal]
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sip.errors import SipError, UnsupportedError
-from sip.resolver import ResolveError
+from sip.resolver import FamilyError, ResolveError
 from t38fsp.call.verdict import Verdict, unsupported, verdict
 from t38fsp.image.errors import DocumentError, ImageError
 from t38fsp.jobs import EngineError
@@ -22,6 +22,9 @@ def of_error(error: Exception) -> Verdict | None:
         case ResolveError(passing=True):
             # A name server that did not answer says nothing about the name.
             status = FaxStatus.LINE_UNAVAILABLE
+        case FamilyError():
+            why = "set the address where we listen first (--listen, or listen in the file)"
+            return Verdict(FaxStatus.BAD_ADDRESS, str(error), why, final=True)
         case SipError():
             status = FaxStatus.BAD_ADDRESS
         case OSError() | EngineError():
