@@ -99,7 +99,7 @@ class Admission:
     answers a challenge with one of ``accounts``; or everybody, when ``open``.
 
     Others get no answer with ``silent``, else 403. With accounts everybody is challenged, so nobody is
-    ignored.
+    ignored. ``advice`` stands in the log behind the address of a caller who is not admitted.
     """
 
     def __init__(
@@ -111,6 +111,7 @@ class Admission:
         realm: str = "sip",
         open: bool = False,
         silent: bool = True,
+        advice: str = "",
     ) -> None:
         self.peers: frozenset[str] = frozenset()
         self._networks = tuple(networks)
@@ -118,6 +119,7 @@ class Admission:
         self._realm = realm
         self._open = open
         self._silent = silent and not accounts
+        self._advice = advice
         self._secret = random.randbytes(32)
         self._told: set[str] = set()
 
@@ -197,7 +199,9 @@ class Admission:
         """Once for each source, in case it was meant to be known."""
         if request.method == "INVITE" and source.host not in self._told and len(self._told) < _MAX_TOLD:
             self._told.add(source.host)
-            _logger.warning("a call from %s is not admitted: its address is not allowed", source)
+            _logger.warning(
+                "a call from %s is not admitted: its address is not allowed%s", source, self._advice
+            )
 
 
 def parse_network(text: str) -> Network:

@@ -152,10 +152,10 @@ class SipLine:
             async with asyncio.timeout(limit):
                 await self._settled.wait()
         except TimeoutError:
+            left = [(self.agent.calls, "call"), (len(self.agent.registrations), "registration")]
             _logger.warning(
-                "closed while the end of %d calls and %d registrations was not confirmed",
-                self.agent.calls,
-                len(self.agent.registrations),
+                "closed while the end of %s was not confirmed",
+                " and ".join(f"{n} {what}{'s' if n > 1 else ''}" for n, what in left if n),
             )
         for timer in (self._timer, self._keep_alive):
             if timer is not None:

@@ -79,7 +79,7 @@ def check_name(certificate: Mapping[str, object], name: str) -> None:
     """
     names = list(_names(certificate))
     if not any(_covers(each, name) for each in names):
-        shown = ", ".join(names[:4]) or "nobody"
+        shown = ", ".join(list(dict.fromkeys(names))[:4]) or "nobody"
         raise TlsError(f"the certificate is for {shown} and not for {name}")
 
 

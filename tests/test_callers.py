@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sip.line import Credentials, Hop
+from sip.message import parse_message
 from t38fsp.callers import allowing
 from t38fsp.configuration import Configuration, ConfigurationError
 from t38fsp.engine.engine import FaxEngine
@@ -107,7 +108,9 @@ async def started(engine: FaxEngine) -> None:
             await asyncio.sleep(0)
 
 
-async def test_the_engine_admits_its_trunks_and_whom_the_settings_name() -> None:
+async def test_the_engine_admits_its_trunks_and_whom_the_settings_name(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     callers = Callers(("192.0.2.0/24",))
     trunks = (Trunk("office", "203.0.113.5"),)
     engine = FaxEngine(EngineSettings((LOOPBACK, 0), trunks=trunks, callers=callers), print)
@@ -118,6 +121,13 @@ async def test_the_engine_admits_its_trunks_and_whom_the_settings_name() -> None
             for host in (LOOPBACK, "192.0.2.9", "203.0.113.5", "203.0.113.6", "2001:db8::5")
         }
         assert list(known.values()) == [True, True, True, False, False]
+        # Who is not known hears nothing; whoever runs it is told what would admit him.
+        invite = ("INVITE sip:fax@192.0.2.1 SIP/2.0", "Via: SIP/2.0/UDP h;branch=z9hG4bK1", "CSeq: 1 INVITE")
+        ends = ("From: <sip:x@h>;tag=1", "To: <sip:fax@h>", "Call-ID: 1", "Content-Length: 0", "", "")
+        request = parse_message("\r\n".join((*invite, *ends)).encode())
+        engine._admission.admit(request, Hop("203.0.113.6", 5060), 0.0)
+        assert "a call from 203.0.113.6:5060 is not admitted" in caplog.text
+        assert "name it in --allow, allow of [incoming] in the file" in caplog.text
     finally:
         await engine.close()
 

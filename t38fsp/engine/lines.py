@@ -147,6 +147,7 @@ def admission_for(settings: EngineSettings, random: Random) -> Admission:
         realm=settings.user_agent,
         open=callers.anybody,
         silent=callers.silent,
+        advice="; name it in --allow, allow of [incoming] in the file, or Callers.networks",
     )
 
 

@@ -188,7 +188,7 @@ BROKEN = (
 
 
 def test_a_scanner_hears_nothing_and_leaves_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    solo = Guarded(Admission(Random(2)))
+    solo = Guarded(Admission(Random(2), advice="; name it in the list"))
     for method in ("OPTIONS", "REGISTER", "INVITE", "BYE", "SUBSCRIBE", "CANCEL", "ACK", "NOTIFY"):
         solo.ask(method, body=sdp() if method == "INVITE" else b"")
         solo.ask(method, to="<sip:alice@a.example>;tag=guess")
@@ -201,7 +201,7 @@ def test_a_scanner_hears_nothing_and_leaves_nothing(caplog: pytest.LogCaptureFix
     # The one who runs it is told, once.
     for _ in range(3):
         solo.ask("INVITE", call_id=f"again-{_}", body=sdp())
-    assert caplog.text.count("its address is not allowed") == 1
+    assert caplog.text.count("its address is not allowed; name it in the list\n") == 1
 
 
 def test_without_silence_strangers_are_refused() -> None:

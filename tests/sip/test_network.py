@@ -15,6 +15,7 @@ from sip.listening import Listener, ListenError, Listening
 from sip.sdp import Attribute, MediaDescription
 from sip.tcp import MAX_FROM_ONE
 from sip.tls import server_context
+from tests.peers.realtime import udp_socket
 from tests.sip.certificates import Authority
 from tests.sip.link import AUDIO, IMAGE
 from tests.sip.peer import LIMIT, Peer, at, running
@@ -50,6 +51,15 @@ async def test_a_call_by_each_transport(host: str, transport: Transport, trunk: 
         assert (await bob.expect(Ended)).remote
         assert not (await alice.expect(Ended)).remote
         assert alice.line.agent.calls == bob.line.agent.calls == 0
+
+
+async def test_what_a_closed_line_left_open_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    with udp_socket() as silent:
+        alice = Peer()
+        await alice.line.start()
+        alice.call(Hop(*silent.getsockname()))
+        await alice.line.close(0)
+    assert "closed while the end of 1 call was not confirmed" in caplog.text
 
 
 async def test_closing_a_line_ends_its_calls() -> None:

@@ -39,6 +39,13 @@ async def test_a_certificate_for_another_name(authority: Authority, trunk: TlsSe
     )
 
 
+async def test_a_name_that_a_certificate_has_twice_is_told_once(authority: Authority) -> None:
+    twice = authority.issue("twice", "DNS:trunk.example", "URI:sip:trunk.example")
+    bob = Peer(*at("127.0.0.1", Transport.TLS), tls=twice)
+    why = await fails(Peer(tls=authority.trusted), bob, "other.example")
+    assert why == "the certificate is for trunk.example and not for other.example"
+
+
 async def test_a_certificate_of_an_unknown_authority(trunk: TlsSettings, tmp_path: Path) -> None:
     alice = Peer(tls=Authority(tmp_path / "other").trusted)
     why = await fails(alice, Peer(*at("127.0.0.1", Transport.TLS), tls=trunk), "trunk.example")
