@@ -126,7 +126,7 @@ async def test_the_engine_admits_its_trunks_and_whom_the_settings_name(
         ends = ("From: <sip:x@h>;tag=1", "To: <sip:fax@h>", "Call-ID: 1", "Content-Length: 0", "", "")
         request = parse_message("\r\n".join((*invite, *ends)).encode())
         engine._admission.admit(request, Hop("203.0.113.6", 5060), 0.0)
-        assert "a call from 203.0.113.6:5060 is not admitted" in caplog.text
+        assert "a call from 203.0.113.6:5060 over UDP is not admitted" in caplog.text
         assert "name it in --allow, allow of [incoming] in the file" in caplog.text
     finally:
         await engine.close()
