@@ -26,6 +26,22 @@ def _ip_address(text: str) -> str:
         raise ValueError(f"{text[:60]!r} is no IP address") from None
 
 
+def _port_range(text: str) -> str:
+    first_and_last(text)
+    return text
+
+
+def first_and_last(text: str) -> tuple[int, int]:
+    """Of a range of ports, ``FIRST-LAST``. Raises ValueError for what is none that a call could use."""
+    first, hyphen, last = (part.strip() for part in text.partition("-"))
+    if not (hyphen and all(port.isascii() and port.isdigit() and len(port) <= 5 for port in (first, last))):
+        raise ValueError(f"{text[:60]!r} is no range of ports; write it as FIRST-LAST, such as 10000-10999")
+    ports = int(first), int(last)
+    if not (1024 <= ports[0] <= ports[1] <= 65535 and (ports[0] % 2 == 0 or ports[0] < ports[1])):
+        raise ValueError(f"{text[:60]!r} has no even port from 1024 to 65535; a call takes one of those")
+    return ports
+
+
 Listen = Annotated[str, AfterValidator(_listen)]
 
 
@@ -76,6 +92,8 @@ class Endpoint(Layered):
     """HOST:PORT for TLS."""
     advertised: tuple[Annotated[str, AfterValidator(_ip_address)], ...] = Field(default=(), max_length=2)
     """Addresses that far ends shall see: the router's, one of IPv4 and one of IPv6 at most."""
+    media_ports: Annotated[str, AfterValidator(_port_range)] | None = None
+    """FIRST-LAST, the UDP ports for RTP and T.38."""
     signalling: Annotated[str, Field(min_length=1)] | None = None
     """Unix socket of a signalling process that has the SIP address in our place."""
     tls: Tls = Tls()
@@ -108,4 +126,5 @@ class Endpoint(Layered):
             tls_listen=None if self.tls_listen is None else listen_address(self.tls_listen),
             tls=self.tls.settings,
             advertised=self.advertised,
+            media_ports=None if self.media_ports is None else first_and_last(self.media_ports),
         )

@@ -317,7 +317,8 @@ class EngineSettings:
     taken before it is refused with 480. With ``accept_calls`` false every incoming call gets 480.
     ``max_calls`` bounds calls in both directions. ``tls_listen`` is where TLS is listened for, which takes a
     certificate in ``tls``. ``advertised`` are the IP addresses, one of IPv4 and one of IPv6 at most, that far
-    ends shall see in place of ours: those of the router in front of us.
+    ends shall see in place of ours: those of the router in front of us. ``media_ports`` are the first and the
+    last UDP port for RTP and T.38, of which calls use the even ones; without them the kernel chooses.
     """
 
     listen: tuple[str, int] = ("0.0.0.0", 5060)
@@ -341,6 +342,7 @@ class EngineSettings:
     tls_listen: tuple[str, int] | None = None
     tls: TlsSettings | None = None
     advertised: tuple[str, ...] = ()
+    media_ports: tuple[int, int] | None = None
 
 
 Observer = Callable[[FaxEvent], None]

@@ -47,6 +47,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
         listen = "[::1]:5070"
         tls_listen = "127.0.0.1:0"
         advertised = ["203.0.113.7", "2001:db8::7"]
+        media_ports = "10000-10999"
         signalling = "run/sip.sock"
 
         [tls]
@@ -66,6 +67,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
     assert engine.listen == ("::1", 5070)
     assert engine.tls_listen == ("127.0.0.1", 0)
     assert engine.advertised == ("203.0.113.7", "2001:db8::7")
+    assert engine.media_ports == (10000, 10999)
     assert engine.signalling == str(tmp_path / "run" / "sip.sock")
     assert engine.tls == TlsSettings(
         ours.certificate,
@@ -136,6 +138,11 @@ def test_the_environment_comes_before_the_file_and_after_nothing(
         ('tls_listen = ":1"', "tls_listen: ':1': "),
         ('advertised = ["router"]', "advertised.0: 'router' is no IP address"),
         ('advertised = ["::1", "::2", "::3"]', "advertised: "),
+        ('media_ports = "10000"', "media_ports: '10000' is no range of ports; write it as FIRST-LAST"),
+        ('media_ports = "10001-10001"', "media_ports: '10001-10001' has no even port from 1024 to 65535"),
+        ('media_ports = "10999-10000"', "media_ports: '10999-10000' has no even port"),
+        ('media_ports = "60000-70000"', "media_ports: '60000-70000' has no even port"),
+        ("media_ports = 10000", "media_ports: "),
         ("tls.verify = 7", "tls.verify: 7 is neither true nor false"),
         ('tls.cert = "x"', "tls.cert: there is no such setting"),
         ('tls.key = "x"', "tls: certificate is missing; name the file of ours"),

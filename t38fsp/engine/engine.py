@@ -317,9 +317,10 @@ class FaxEngine:
             running = self._running.get(job)
             return running is not None and running.datagram_received(data, source)
 
+        ports = self._settings.media_ports
         if other is not None:
-            return MediaPair.open((line.interface(peer), line.interface(other)), on_datagram)
-        return MediaPort.open(line.interface(peer), on_datagram)
+            return MediaPair.open((line.interface(peer), line.interface(other)), on_datagram, ports)
+        return MediaPort.open(line.interface(peer), on_datagram, port_range=ports)
 
     def _environment(self, media: MediaPort | MediaPair, line: EngineLine, peer: Hop) -> CallEnvironment:
         start = RtpStart(

@@ -20,14 +20,19 @@ class MediaPair:
         self._ports = list(ports)
 
     @classmethod
-    def open(cls, hosts: tuple[str, str], on_datagram: Callable[[bytes, Address], bool]) -> MediaPair:
-        """Bind one even port of both hosts, an IPv4 and an IPv6 address.
+    def open(
+        cls,
+        hosts: tuple[str, str],
+        on_datagram: Callable[[bytes, Address], bool],
+        port_range: tuple[int, int] | None = None,
+    ) -> MediaPair:
+        """Bind one even port of both hosts, an IPv4 and an IPv6 address; ``port_range`` as of MediaPort.
 
         Raises MediaPortError when there is none.
         """
         first, second = hosts
         for attempt in range(_TRIES):
-            port = MediaPort.open(first, on_datagram)
+            port = MediaPort.open(first, on_datagram, port_range=port_range)
             try:
                 return cls([port, MediaPort.open(second, on_datagram, port_range=(port.port, port.port))])
             except MediaPortError:

@@ -180,6 +180,17 @@ async def test_no_more_faxes_than_lines(start: Start, document: Path, silent: so
     await party.expect(again, Dialing)
 
 
+async def test_media_stays_in_its_range_of_ports(start: Start, document: Path, silent: socket.socket) -> None:
+    with udp_socket() as sock:
+        free = sock.getsockname()[1] & ~1
+    party = await start(media_ports=(free, free + 1))
+    party.send(document, silent.getsockname())
+    assert re.search(rf"^m=audio {free} ", await hear(silent), re.M)
+    none_left = await party.result(party.send(document, silent.getsockname()))
+    assert none_left.status is FaxStatus.LINE_UNAVAILABLE
+    assert f"no even UDP port from {free} to {free + 1} could be bound" in none_left.reason
+
+
 async def test_a_call_that_waits_has_a_line(start: Start, document: Path, silent: socket.socket) -> None:
     called, caller = await start(max_calls=1, accept_calls=True), await start()
     job = caller.send(document, called.address)
