@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import os
 import random
 import socket
@@ -204,6 +205,24 @@ async def test_a_port_in_use_is_named() -> None:
 async def test_a_provider_has_to_be_entered(letter: Path) -> None:
     with pytest.raises(RuntimeError, match="async with"):
         await FaxProvider((HOST, 0)).send(letter, "sip:fax@127.0.0.1")
+
+
+# --- the log ------------------------------------------------------------------------------------------------
+
+
+async def test_each_end_of_a_call_is_logged_with_its_dialog(
+    tmp_path: Path, letter: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "t38fsp")
+    async with far_end(tmp_path) as far, FaxProvider((HOST, 0)) as provider:
+        sent = await provider.send(letter, far.uri())
+        await provider.send(tmp_path / "none.tif", far.uri("nobody"))
+    lines = [record.getMessage() for record in caplog.records if record.name.startswith("t38fsp.engine")]
+    for result in (sent, far.results["fax"]):
+        assert lines.count(f"call {result.dialog} is up") == 1
+        (end,) = [line for line in lines if line.startswith(f"call {result.dialog} ended after ")]
+        assert end.endswith(f" s, pages confirmed: 1; COMPLETED: {result.reason}")
+    assert [line for line in lines if "ended before its call: BAD_DOCUMENT: " in line]
 
 
 # --- cancelling ---------------------------------------------------------------------------------------------

@@ -389,6 +389,7 @@ class FaxEngine:
     def _finish(self, job: int, why: Verdict) -> None:
         observer = self._observers[job]
         self._forget(job)
+        logger.info("fax %d ended before its call: %s: %s", job, why.status.name, why.reason)
         observer(events.Finished(FaxResult(why.status, why.reason, why.retry, why.retry_reason)))
 
     def _registration_changed(self, event: events.RegistrationChanged) -> None:

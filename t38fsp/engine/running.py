@@ -20,7 +20,7 @@ from t38fsp.engine.media import MediaPort
 from t38fsp.engine.media_pair import MediaPair
 from t38fsp.engine.pacer import Pacer
 from t38fsp.engine.stream import MediaStream
-from t38fsp.events import FaxEvent, Finished
+from t38fsp.events import Connected, FaxEvent, Finished
 from t38fsp.header import CallHeader
 from t38fsp.image.errors import ImageError
 from t38fsp.image.pool import ImagePool
@@ -167,6 +167,8 @@ class RunningCall:
             self._fail(FAULT)
 
     def report(self, event: FaxEvent) -> None:
+        if isinstance(event, Connected):
+            logger.info("call %s is up", event.dialog)
         if not isinstance(event, Finished):
             self._observer(event)
         elif self._file is not None and self._has_grown and event.result.pages_confirmed:
@@ -189,6 +191,15 @@ class RunningCall:
         if self._over:
             return
         self._release_all()
+        result = event.result
+        logger.info(
+            "call %s ended after %.1f s, pages confirmed: %d; %s: %s",
+            result.dialog or "that never was up",
+            result.seconds,
+            result.pages_confirmed,
+            result.status.name,
+            result.reason,
+        )
         self._observer(event)
 
     def _release_all(self) -> None:

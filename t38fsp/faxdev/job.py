@@ -101,7 +101,8 @@ class FaxJob:
         string = IDS_BAD_DOCUMENT if result.status is FaxStatus.BAD_DOCUMENT else 0
         self.result = result
         self._set(replace(self._status, StatusId=result.status, StringId=string, ErrorCode=error))
-        _logger.info("fax %d: %s: %s", self.handle, result.status.name, result.reason)
+        dialog = f" (call {result.dialog})" if result.dialog is not None else ""
+        _logger.info("fax %d%s: %s: %s", self.handle, dialog, result.status.name, result.reason)
         return result
 
     def follow(

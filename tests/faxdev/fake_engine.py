@@ -113,7 +113,7 @@ class FakeEngine:
         self._tasks[job].add_done_callback(over)
 
     async def _play(self, job: int, script: str, observer: Observer, station_id: str) -> None:
-        pages = 0
+        pages, dialog = 0, None
         for step in script.split("-"):
             match step:
                 case "dial":
@@ -121,6 +121,7 @@ class FakeEngine:
                 case "ring":
                     observer(Ringing(180, "Ringing"))
                 case "answer":
+                    dialog = DIALOG
                     observer(Connected(DIALOG))
                     if not await self._verdicts[job]:
                         observer(Disconnected(DIALOG, remote=False))
@@ -142,4 +143,5 @@ class FakeEngine:
                     await asyncio.get_running_loop().create_future()
                 case _:
                     status = FaxStatus[step.upper()]
-                    observer(Finished(FaxResult(status, f"{step} as {station_id!r}", remote_id="+15550123")))
+                    reason = f"{step} as {station_id!r}"
+                    observer(Finished(FaxResult(status, reason, dialog=dialog, remote_id="+15550123")))

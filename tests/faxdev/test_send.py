@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from pathlib import Path
@@ -258,6 +259,12 @@ class TestEngineDies:
         service.kill_engine()
         fax.wait()
         assert service.send(TWO_PAGES, device=1).wait().success is True
+
+
+def test_the_log_tells_which_call_a_fax_was(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "t38fsp.faxdev")
+    fax = service.send(TWO_PAGES).wait()
+    assert f"fax {fax.handle} (call {DIALOG}): COMPLETED: " in caplog.text
 
 
 def test_an_exception_in_on_call_event_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
