@@ -1,5 +1,27 @@
 """The command line: ``t38fsp demo``, ``t38fsp send``, ``t38fsp receive``."""
 
-from t38fsp.cli.app import main
+import signal
+import sys
+from types import FrameType
+
+_CANCELLED = 12
+"""``Exit.CANCELLED``, whose module takes as long to import as the others."""
+
+
+def main() -> None:
+    """Entry point of ``t38fsp``.
+
+    SIGINT and SIGTERM end it quietly until a command takes them over: before that there is no call to end.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave)
+    from t38fsp.cli.app import app
+
+    app()
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    sys.exit(_CANCELLED)
+
 
 __all__ = ["main"]

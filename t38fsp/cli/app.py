@@ -28,7 +28,7 @@ _EXITS = (
 )
 _RECEIVE_EXITS = (
     "Exit status: after --count calls 0 when each fax was complete, else that of the first one that was not, "
-    "as in send. After SIGINT or SIGTERM 0, or 12 when a call was cut off by it. 1 error here, 2 usage."
+    "as in send. After SIGINT or SIGTERM 0, or 12 when it cut off a call or the start. 1 error here, 2 usage."
 )
 
 Json = Annotated[
@@ -332,8 +332,3 @@ def _settings(
         "station_id": station_id,
         "backend": backend,
     }
-
-
-def main() -> None:
-    """Entry point of ``t38fsp``."""
-    app()

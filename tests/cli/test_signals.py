@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from t38fsp.cli.exits import Exit
 from t38fsp.image.document import pages
 from t38fsp.t30.vocabulary import Resolution
-from tests.cli.commands import names, port_of, t38fsp
+from tests.cli.commands import names, port_of, started, t38fsp
 from tests.pages import make_document
 from tests.peers.realtime import udp_socket
 
@@ -21,6 +22,28 @@ def letter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("letter") / "letter.tif"
     make_document(path, [(1728, Resolution.R8_STANDARD, 60, "lines")] * 2)
     return path
+
+
+WHILE_IT_IMPORTS = """
+import os, signal, sys
+from t38fsp.cli import main
+
+class Finder:
+    @staticmethod
+    def find_spec(name, path, target=None):
+        if name == "t38fsp.cli.app":
+            os.kill(os.getpid(), int(sys.argv[1]))
+
+sys.meta_path.insert(0, Finder)
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_command_that_has_not_begun_ends_quietly(number: signal.Signals) -> None:
+    async with started("-c", WHILE_IT_IMPORTS, str(int(number))) as command:
+        ended = await command.end()
+    assert (ended.status, ended.output, ended.progress) == (Exit.CANCELLED, "", "")
 
 
 async def test_a_call_that_nobody_answers_is_given_up_also_by_an_impatient_person(letter: Path) -> None:
