@@ -141,6 +141,13 @@ class FaxEngine:
             # Cancelled by now; each has its image worker to end.
             await asyncio.wait(self._preparations)
         await self._images.close()
+        late = self._pacer.lateness
+        logger.info(
+            "%d packets were paced; 99 of 100 left at most %.1f ms late, all at most %.1f",
+            late.count,
+            1000 * late.p99,
+            1000 * late.maximum,
+        )
 
     async def _wait_for_all(self, limit: float) -> None:
         self._none_left.clear()

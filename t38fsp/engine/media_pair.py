@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from sip.line import Address
-from t38fsp.engine.media import MediaPort, MediaPortError
+from t38fsp.engine.media import MediaCounters, MediaPort, MediaPortError
 
 _TRIES = 16
 
@@ -49,6 +49,11 @@ class MediaPair:
     @property
     def port(self) -> int:
         return self.address[1]
+
+    @property
+    def counters(self) -> MediaCounters:
+        """Of the port that is used."""
+        return self._ports[0].counters
 
     def set_remote(self, address: Address) -> bool:
         """As ``MediaPort.set_remote``; the port of the other family is given back."""

@@ -200,6 +200,7 @@ class RunningCall:
             result.status.name,
             result.reason,
         )
+        logger.debug("call %s had datagrams: %s", result.dialog, self._media.counters)
         self._observer(event)
 
     def _release_all(self) -> None:
