@@ -296,5 +296,5 @@ class _Scenario:
         lines.append("Content-Length: [len]")
         text = "\n".join([*lines, "", body])
         if repeats:
-            more += ' retrans="500"'
+            more += ' retrans="1000"'
         self._parts.append(f"<send{more}><![CDATA[\n{text}\n]]></send>\n")

@@ -147,6 +147,7 @@ async def test_a_caller_who_kills_the_worker_that_listens_stops_no_other() -> No
         (first,) = us.line.pids
         deadly = await called(us, them)
         us.answer(deadly.call, [AUDIO], provoke)
+        await us.expect(Answered)
         them.line.offer((await them.expect(Answered)).call, [IMAGE], them.now)
         assert (await us.expect(Ended)).reason == ABORTED
         us.events.clear()

@@ -29,6 +29,8 @@ HOPELESS = (
     # Of three DCS two are in the wrong syntax, and the gateway hears the one between them badly.
     {"syntax", "changed-dis"},
     {"syntax", "deaf-to"},
+    # The machine has lost patience before the third CTC.
+    {"ignores-ctc", "late-answers"},
 )
 """Quirks that use up the three tries of T.30 together."""
 IMPATIENT = {"preamble-needed", "silence-needed", "frame-tail-needed", "strict-modem"}
