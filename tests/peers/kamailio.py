@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -159,7 +162,11 @@ class Kamailio:
         with self.log.open("wb") as log:
             options = ["-DD", "-E", "-m", "32", "-M", "4", "-w", self._folder, "-Y", self._folder]
             self._process = subprocess.Popen(
-                [program, "-f", config, *options], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [program, "-f", config, *options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def _stop(self) -> None:
@@ -170,6 +177,9 @@ class Kamailio:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+            # Its children, should they have outlived it.
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process = None
 
     def _answers(self) -> bool:
