@@ -304,11 +304,9 @@ class Answering(Session):
     # --- the line and the time ----------------------------------------------------------------------------
 
     def _carrier_heard(self, modem: Modem) -> None:
-        if modem is not Modem.V21 and self._state in (State.DCS, State.TCF, State.IMAGE):
-            self._image_since_answer = True
-            if self._state is not State.DCS:
-                self._stop(Timer.T2)
-                self._stop(Timer.T5)
+        if modem is not Modem.V21 and self._state in (State.TCF, State.IMAGE):
+            self._stop(Timer.T2)
+            self._stop(Timer.T5)
 
     def _all_sent(self) -> None:
         image = self._state in (State.TCF, State.IMAGE) and self._carrier not in (None, Modem.V21)

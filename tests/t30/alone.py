@@ -221,6 +221,17 @@ def hears_page(alone: Alone) -> None:
     alone.hear_image(Modem.V17_14400, [DataReceived(Modem.V17_14400, b"\x01" * 2000)])
 
 
+def hears_empty_page(alone: Alone) -> None:
+    """An image carrier and nothing on it."""
+    alone.hear_image(Modem.V17_14400, [])
+
+
+def hears_mistaken(fcf: FCF) -> Event:
+    """A command or response that the gateway took for frames of an image modem."""
+    modem = Modem.V27TER_2400
+    return lambda alone: alone.hear_image(modem, [FrameReceived(modem, bytes(Frame(fcf)), good=True)])
+
+
 def hears_block(*numbers: int) -> Event:
     """Frames with these numbers."""
     modem = Modem.V17_14400

@@ -19,7 +19,9 @@ from tests.t30.alone import (
     Event,
     hears,
     hears_block,
+    hears_empty_page,
     hears_for,
+    hears_mistaken,
     hears_nothing,
     hears_page,
     hears_training,
@@ -95,6 +97,12 @@ def test_the_receiver_in_phase_b(events: Sequence[Event], expected: list[str]) -
     ("C_WAIT: EOP without an image", [*TO_IMAGE_PLAIN, hears(FCF.EOP, x=True)], said("RTN")),
     ("C_WAIT: PPS without ECM", [*TO_IMAGE_PLAIN, partial_page(FCF.EOP)], said()),
     ("repeated MPS", [*TO_PAGE_PLAIN, *[hears(FCF.MPS, x=True)] * 2], said("MCF")),
+    ("repeated MPS, our MCF as an echo on an image modem between", [
+        *TO_PAGE_PLAIN, hears(FCF.MPS, x=True), hears_mistaken(FCF.MCF), hears(FCF.MPS, x=True),
+    ], said("MCF")),
+    ("MPS again, a page between of which nothing came", [
+        *TO_PAGE_PLAIN, hears(FCF.MPS, x=True), hears_empty_page, hears(FCF.MPS, x=True),
+    ], said("RTN")),
     ("WAIT_DCN: EOP again", [*TO_PAGE_PLAIN, *[hears(FCF.EOP, x=True)] * 2], said("MCF")),
     ("WAIT_DCN: DCN", [*TO_PAGE_PLAIN, hears(FCF.EOP, x=True), hears(FCF.DCN)], said("END OK")),
     ("WAIT_DCN: T2", [*TO_PAGE_PLAIN, hears(FCF.EOP, x=True), hears_nothing], said("END OK")),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from t38fsp.audio.leg import Role
@@ -144,6 +144,7 @@ def check_truth(letter: Path, combination: Combination, faults: Faults, seed: in
 
 
 @given(combinations(survivable=True), st.integers(0, 99))
+@example(Combination(parse_quirks("mistaken-modem,echo,deaf-to=MCF"), Role.CALLING, ecm=False), 0)
 @settings(max_examples=60)
 def test_quirks_that_a_call_survives_it_survives_together(
     letter: Path, combination: Combination, seed: int
