@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 
 from t38fsp.cli import running, sentences
 from t38fsp.cli.exits import CommandError, Exit, exit_for
+from t38fsp.cli.files import kept_with_pages, make
 from t38fsp.cli.report import CallReport, Reporter, print_json
 from t38fsp.image.compare import differing_pages
 from t38fsp.image.errors import ImageError
@@ -28,13 +28,11 @@ async def _demo(output: Path, as_json: bool) -> Exit:
     with Reporter(as_json=as_json) as reporter:
         call = reporter.call()
         try:
-            await _fax(sample, received, call)
+            with kept_with_pages(received):
+                await _fax(sample, received, call)
         except asyncio.CancelledError:
             if call.result is None:
                 raise
-        finally:
-            if received.exists() and not received.stat().st_size:
-                received.unlink()
     result = call.result
     assert result is not None
     status = exit_for(result)
@@ -42,9 +40,9 @@ async def _demo(output: Path, as_json: bool) -> Exit:
     if result.completed:
         different = [index + 1 for index in differing_pages(sample, received)]
         status = Exit.FAILED if different else status
-    kept = str(received) if received.exists() else None
+    kept = received if received.exists() else None
     if as_json:
-        print_json(result, exit_status=status, sample=str(sample), received=kept, differing_pages=different)
+        print_json(result, exit_status=status, sample=sample, received=kept, differing_pages=different)
         return status
     reporter.line(sentences.of_result(result))
     for number in different:
@@ -61,7 +59,7 @@ def _prepare(sample: Path, received: Path) -> None:
         sample.parent.mkdir(parents=True, exist_ok=True)
         write_sample(sample)
         received.unlink(missing_ok=True)
-        os.close(os.open(received, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        make(received)
     except (OSError, ImageError) as error:
         raise CommandError.unwritable(sample.parent, error) from error
 

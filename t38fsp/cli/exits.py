@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 from pathlib import Path
 
@@ -53,6 +54,16 @@ def exit_for(result: FaxResult) -> Exit:
     if status in (Exit.DISCONNECTED, Exit.FAILED) and 0 < result.pages_confirmed < len(result.pages):
         return Exit.PARTIAL
     return status
+
+
+def exit_of_all(exits: Sequence[Exit], *, stopped: bool = False) -> Exit:
+    """The exit status for several faxes, in their order.
+
+    Being ``stopped`` is how taking calls ends; then only a call that this cut off is a failure.
+    """
+    if stopped:
+        return Exit.CANCELLED if Exit.CANCELLED in exits else Exit.COMPLETED
+    return next((status for status in exits if status is not Exit.COMPLETED), Exit.COMPLETED)
 
 
 class CommandError(Exception):

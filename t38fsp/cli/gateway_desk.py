@@ -14,8 +14,8 @@ from sip.line import Address, Incoming
 from sip.uri import Uri
 from t38fsp.address import AddressError, listen_address, peer_address, target_uri
 from t38fsp.cli import running, sentences
-from t38fsp.cli.exits import CommandError, Exit, exit_for
-from t38fsp.cli.receive import new_file, writable
+from t38fsp.cli.exits import CommandError, Exit, exit_for, exit_of_all
+from t38fsp.cli.files import new_file, writable
 from t38fsp.cli.report import CallReport, Reporter, print_json
 from t38fsp.events import FaxEvent, Finished
 from t38fsp.image.errors import DocumentError
@@ -168,10 +168,9 @@ async def _receive(plan: Plan, output: Path, count: int, as_json: bool) -> Exit:
             await desk.done.wait()
         except asyncio.CancelledError:
             await gateway.close()
-            # Being stopped is how it ends; only a call that this cut off is a failure.
-            return Exit.CANCELLED if Exit.CANCELLED in desk.exits else Exit.COMPLETED
+            return exit_of_all(desk.exits, stopped=True)
         await gateway.close()
-    return next((status for status in desk.exits if status is not Exit.COMPLETED), Exit.COMPLETED)
+    return exit_of_all(desk.exits)
 
 
 @dataclass(slots=True)
@@ -228,11 +227,15 @@ class _Desk:
     def _conclude(self, call: GatewayCall, fax: _Fax, result: FaxResult) -> None:
         status = exit_for(result)
         self.exits.append(status)
-        kept = str(fax.tray.path) if fax.tray.pages else None
+        kept = fax.tray.path if fax.tray.pages else None
         if self.as_json:
-            shown = _shown(self.plan, call)
             print_json(
-                result, exit_status=status, caller=fax.caller, called=fax.called, file=kept, quirks=shown
+                result,
+                exit_status=status,
+                caller=fax.caller,
+                called=fax.called,
+                file=kept,
+                quirks=_shown(self.plan, call),
             )
         else:
             _tell(fax.report, self.plan, call, result, kept)
@@ -246,9 +249,9 @@ def _shown(plan: Plan, call: GatewayCall) -> dict[str, int]:
 
 
 def _tell(
-    report: CallReport, plan: Plan, call: GatewayCall, result: FaxResult, kept: str | None = None
+    report: CallReport, plan: Plan, call: GatewayCall, result: FaxResult, kept: Path | None = None
 ) -> None:
     times = {quirk: times for quirk, times in _shown(plan, call).items() if times}
     if times:
         report.line(f"quirks that showed: {', '.join(f'{quirk} ({n})' for quirk, n in times.items())}")
-    report.line(f"{sentences.of_result(result)}{f' -> {kept}' if kept else ''}")
+    report.line(sentences.of_result(result, kept))

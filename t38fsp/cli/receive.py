@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-import os
-import tempfile
-from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 
 from sip.uri import Uri
 from t38fsp.cli import running, sentences
-from t38fsp.cli.exits import CommandError, Exit, exit_for
+from t38fsp.cli.exits import CommandError, Exit, exit_for, exit_of_all
+from t38fsp.cli.files import kept_with_pages, new_file, writable
 from t38fsp.cli.options import Chosen
 from t38fsp.cli.report import CallReport, Reporter, print_json
 from t38fsp.jobs import CallSettings, Offer
@@ -38,16 +34,6 @@ def offer_of(document: Path | None, selective_address: str, password: str) -> Of
         raise CommandError(str(error), Exit.USAGE) from error
 
 
-def writable(output: Path) -> None:
-    """Make the directory, and see that it takes files. Raises CommandError."""
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=output):
-            pass
-    except OSError as error:
-        raise CommandError.unwritable(output, error) from error
-
-
 async def _receive(output: Path, chosen: Chosen, count: int, as_json: bool, offer: Offer | None) -> Exit:
     with Reporter(as_json=as_json) as reporter:
         desk = _Desk(output, chosen.route.call, offer, as_json, reporter)
@@ -62,9 +48,8 @@ async def _receive(output: Path, chosen: Chosen, count: int, as_json: bool, offe
                 reporter.line(f"listening on {Uri('sip', None, *provider.address)}")
                 await desk.serve(provider, count)
         except asyncio.CancelledError:
-            # Being stopped is how it ends; only a call that this cut off is a failure.
-            return Exit.CANCELLED if Exit.CANCELLED in desk.exits else Exit.COMPLETED
-    return next((status for status in desk.exits if status is not Exit.COMPLETED), Exit.COMPLETED)
+            return exit_of_all(desk.exits, stopped=True)
+    return exit_of_all(desk.exits)
 
 
 @dataclass(slots=True)
@@ -104,11 +89,9 @@ class _Desk:
             self.exits.append(Exit.ERROR)
             return
         try:
-            await call.receive(file, settings=self.settings, offer=self.offer, on_event=report.event)
+            with kept_with_pages(file):
+                await call.receive(file, settings=self.settings, offer=self.offer, on_event=report.event)
         finally:
-            with suppress(OSError):
-                if not file.stat().st_size:
-                    file.unlink()
             self._tell(call, report, file)
 
     def _tell(self, call: IncomingFax, report: CallReport, file: Path) -> None:
@@ -118,24 +101,13 @@ class _Desk:
             return
         status = exit_for(result)
         self.exits.append(status)
-        kept = str(file) if file.exists() else None
+        kept = file if file.exists() else None
         if self.as_json:
             print_json(result, exit_status=status, caller=call.caller, called=call.called, file=kept)
         else:
-            report.line(f"{sentences.of_result(result)}{f' -> {kept}' if kept else ''}")
+            report.line(sentences.of_result(result, kept))
 
 
 async def _refuse_all(provider: FaxProvider) -> None:
     async for call in provider.calls():
         call.refuse()
-
-
-def new_file(output: Path, number: int) -> Path:
-    """An empty file that only its owner may read."""
-    stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    for attempt in itertools.count(1):
-        path = output / f"fax-{stamp}-{number:04d}{f'-{attempt}' if attempt > 1 else ''}.tif"
-        with suppress(FileExistsError):
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            break
-    return path

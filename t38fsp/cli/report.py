@@ -42,7 +42,8 @@ def print_json(result: FaxResult, *, exit_status: Exit, **more: object) -> None:
     document["completed"] = result.completed
     document["pages_confirmed"] = result.pages_confirmed
     document["exit_status"] = int(exit_status)
-    print_line(json.dumps(document | more), sys.stdout)
+    document |= {name: sentences.to_json(value) for name, value in more.items()}
+    print_line(json.dumps(document), sys.stdout)
 
 
 class Reporter:

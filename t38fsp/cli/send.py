@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from asyncio import CancelledError
 from dataclasses import dataclass
 from pathlib import Path
 
-from t38fsp.address import AddressError
 from t38fsp.cli import running, sentences
 from t38fsp.cli.exits import CommandError, Exit, exit_for
 from t38fsp.cli.options import Chosen
+from t38fsp.cli.placing import placed
 from t38fsp.cli.report import Reporter, print_json
 from t38fsp.jobs import Addressing
-from t38fsp.provider import FaxProvider
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,29 +33,19 @@ def run(fax: Fax, chosen: Chosen, as_json: bool) -> Exit:
 
 
 async def _send(fax: Fax, addressing: Addressing, chosen: Chosen, as_json: bool) -> Exit:
-    route = chosen.route
-    with Reporter(as_json=as_json) as reporter:
-        call = reporter.call()
-        try:
-            async with FaxProvider(
-                chosen.engine.listen, settings=chosen.engine, routes=[route], register=False
-            ) as provider:
-                await provider.send(
-                    fax.document,
-                    fax.to,
-                    route=route.name,
-                    resume=fax.first_page,
-                    addressing=addressing,
-                    on_event=call.event,
-                )
-        except AddressError as error:
-            raise CommandError(str(error), Exit.BAD_NUMBER) from error
-        except CancelledError:
-            # The call has been ended; its result says how far it came.
-            if call.result is None:
-                raise
-    result = call.result
-    assert result is not None
+    reporter = Reporter(as_json=as_json)
+    result = await placed(
+        chosen,
+        reporter,
+        lambda provider, call: provider.send(
+            fax.document,
+            fax.to,
+            route=chosen.route.name,
+            resume=fax.first_page,
+            addressing=addressing,
+            on_event=call.event,
+        ),
+    )
     status = exit_for(result)
     if as_json:
         print_json(result, exit_status=status, next_page=result.next_page)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from pathlib import Path
 
 from sip.line import DialogId
 from t38fsp import events
@@ -65,11 +66,12 @@ def of_page(page: PageRecord) -> str:
     return f"page {page.number} {verdict}: {page.octets} octets in {page.seconds:.1f} s{repeats}"
 
 
-def of_result(result: FaxResult) -> str:
+def of_result(result: FaxResult, kept: Path | None = None) -> str:
+    """How it ended, and the file in which pages that were received are."""
     told = f"{result.status.name}: {result.reason}"
-    if result.status in _SPEAKS_FOR_ITSELF:
-        return told
-    return f"{told}; sending again {'can' if result.retry else 'cannot'} help: {result.retry_reason}"
+    if result.status not in _SPEAKS_FOR_ITSELF:
+        told += f"; sending again {'can' if result.retry else 'cannot'} help: {result.retry_reason}"
+    return told if kept is None else f"{told} -> {kept}"
 
 
 def printable(text: str) -> str:
@@ -78,8 +80,8 @@ def printable(text: str) -> str:
 
 
 def to_json(value: object) -> object:
-    """Plain JSON types of results and what is in them."""
-    if isinstance(value, DialogId):
+    """Plain JSON types of results, of what is in them, and of files."""
+    if isinstance(value, DialogId | Path):
         return str(value)
     if isinstance(value, Enum):
         return value.name

@@ -1,0 +1,34 @@
+"""A command that places one call through the route that was chosen."""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+from collections.abc import Awaitable, Callable
+
+from t38fsp.address import AddressError
+from t38fsp.cli.exits import CommandError, Exit
+from t38fsp.cli.options import Chosen
+from t38fsp.cli.report import CallReport, Reporter
+from t38fsp.provider import FaxProvider
+from t38fsp.results import FaxResult
+
+
+async def placed(
+    chosen: Chosen, reporter: Reporter, place: Callable[[FaxProvider, CallReport], Awaitable[object]]
+) -> FaxResult:
+    """What became of the call that ``place`` makes, also when it was cancelled. Raises CommandError."""
+    with reporter:
+        call = reporter.call()
+        try:
+            async with FaxProvider(
+                chosen.engine.listen, settings=chosen.engine, routes=[chosen.route], register=False
+            ) as provider:
+                await place(provider, call)
+        except AddressError as error:
+            raise CommandError(str(error), Exit.BAD_NUMBER) from error
+        except CancelledError:
+            # The call has been ended; its result says how far it came.
+            if call.result is None:
+                raise
+    assert call.result is not None
+    return call.result
