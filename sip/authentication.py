@@ -7,7 +7,7 @@ from random import Random
 
 from sip.digest import Challenge, authorization, choose
 from sip.endpoint import Endpoint
-from sip.errors import ParseError, UnsendableError
+from sip.errors import UnsendableError
 from sip.line import Credentials, Hop
 from sip.message import Request, Response
 from sip.transaction import ClientTransaction, FailureUser, ResponseUser
@@ -16,6 +16,9 @@ _HEADERS = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authenticat
 _MAX_REALMS = 8
 _MAX_ANSWERS = 8
 """Challenges that are answered for one request; beyond that somebody plays with us."""
+
+Answers = list[tuple[tuple[str, str], Challenge]]
+"""Challenges that were answered for one request, each with the header of the answer and the realm."""
 
 
 class Authenticator:
@@ -51,32 +54,32 @@ class Authenticator:
             )
             request.headers.add(header, value)
 
-    def learn(self, response: Response, answered: set[tuple[str, str, str]]) -> bool:
+    def learn(self, response: Response, answered: Answers) -> bool:
         """Whether it makes sense to send the request again, signed anew.
 
-        ``answered`` holds what was answered for this request already: header, realm and nonce. A second
-        challenge of a realm means wrong credentials, unless it says that only the nonce was stale.
+        ``answered`` holds what was answered for this request already. A second challenge of a realm means
+        wrong credentials, unless it says that only the nonce was stale; and it must not be a weaker one.
         """
         if response.status not in _HEADERS or self._credentials is None or len(answered) >= _MAX_ANSWERS:
             return False
         asked, header = _HEADERS[response.status]
         by_realm: dict[str, list[Challenge]] = {}
         for value in response.headers.get_all(asked):
-            try:
-                challenge = Challenge.parse(value)
-            except ParseError:
-                continue
-            by_realm.setdefault(challenge.realm, []).append(challenge)
+            for challenge in Challenge.parse_all(value):
+                by_realm.setdefault(challenge.realm, []).append(challenge)
         fresh = False
         for realm, challenges in list(by_realm.items())[:_MAX_REALMS]:
             chosen = choose(challenges)
-            if chosen is None or (header, realm, chosen.nonce) in answered:
+            if chosen is None:
                 return False
-            if not chosen.stale and any((header, realm) == known[:2] for known in answered):
+            earlier = [known for where, known in answered if where == (header, realm)]
+            if any(known.nonce == chosen.nonce or known.strength > chosen.strength for known in earlier):
+                return False
+            if earlier and not chosen.stale:
                 return False
             if len(self._known) >= _MAX_REALMS and (header, realm) not in self._known:
                 return False
-            answered.add((header, realm, chosen.nonce))
+            answered.append(((header, realm), chosen))
             self._known[header, realm] = chosen, 0
             fresh = True
         return fresh
@@ -107,7 +110,7 @@ class Exchange:
         self._on_response = on_response
         self._on_failure = on_failure
         self._revise = revise
-        self._answered: set[tuple[str, str, str]] = set()
+        self._answered: Answers = []
         self.stopped = False
         self.transaction: ClientTransaction = self._send(now)
 

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sip.errors import ParseError, UnsendableError
@@ -17,7 +18,14 @@ from sip.headers import TOKEN, quote_string, split_list, take_quoted
 MAX_LENGTH = 4096
 """Characters of a header value that is read."""
 
+_MAX_CHALLENGES = 16
+"""Of one list."""
+
 _HASHES = {"md5": "md5", "sha-256": "sha256"}
+"""Hashes of algorithms, the weakest first."""
+_STRENGTHS = {name: strength for strength, name in enumerate(_HASHES.values())}
+_BEGINNING = re.compile(rf"{TOKEN.pattern}[ \t]+{TOKEN.pattern}[ \t]*=")
+"""A scheme and the name of its first parameter: here a challenge of a list begins."""
 _NONCE_COUNT = re.compile("[0-9A-Fa-f]{8}")
 
 
@@ -48,6 +56,34 @@ class Challenge:
             opaque=params.get("opaque"),
             stale=params.get("stale", "").lower() == "true",
         )
+
+    @classmethod
+    def parse_all(cls, header_value: str) -> list[Challenge]:
+        """The Digest challenges of a header field, in order. Others are passed over (RFC 8760 2.4), and nothing
+        is raised.
+
+        One challenge has a field of its own (RFC 3261 20.44), but many write them as in HTTP (RFC 7235 4.1):
+        one behind the other, with commas between.
+        """
+        if len(header_value) > MAX_LENGTH:
+            return []
+        parts: list[list[str]] = []
+        for part in split_list(header_value, ","):
+            if _BEGINNING.match(part):
+                parts.append([])
+            if parts:
+                parts[-1].append(part)
+        challenges: list[Challenge] = []
+        for each in parts[:_MAX_CHALLENGES]:
+            with suppress(ParseError):
+                challenges.append(cls.parse(",".join(each)))
+        return challenges
+
+    @property
+    def strength(self) -> tuple[int, bool]:
+        """Grows with the hash, and with a qop, which keeps a server from choosing all that is hashed. Of a
+        challenge that is :attr:`supported`."""
+        return _STRENGTHS.get(_hash_name(self.algorithm) or "", -1), bool(self.qop)
 
     @property
     def supported(self) -> bool:
@@ -80,8 +116,11 @@ def make_challenge(
 
 
 def choose(challenges: Sequence[Challenge]) -> Challenge | None:
-    """The topmost one that we support (RFC 8760 2.4); None when there is none."""
-    return next((each for each in challenges if each.supported), None)
+    """The strongest one that we support, of equals the topmost; None when there is none.
+
+    RFC 8760 2.4 leaves this policy to us: not every server puts the best first.
+    """
+    return max((each for each in challenges if each.supported), key=lambda each: each.strength, default=None)
 
 
 def authorization(

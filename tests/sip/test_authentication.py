@@ -100,15 +100,46 @@ def test_a_proxy_and_the_server_behind_it_may_both_ask() -> None:
     assert good(third, 401, inner)
 
 
-def test_of_several_algorithms_the_first_known_is_chosen() -> None:
+@pytest.mark.parametrize("in_one_field", [False, True])
+def test_of_several_algorithms_the_strongest_known_is_chosen(in_one_field: bool) -> None:
+    """RFC 3261 22.1, RFC 8760 2.4; some put all challenges into one field, as HTTP allows."""
     solo = Solo()
     known = make_challenge("trunk", "n2", "SHA-256")
-    first = solo.place(with_credentials())
-    offers = (make_challenge("trunk", "n1", "SHA-512-256"), known, make_challenge("trunk", "n3"))
-    solo.reply(first, 401, fields=tuple((ASK[401], str(each)) for each in offers))
+    offers = [
+        str(make_challenge("trunk", "n1", "SHA-512-256")),
+        'Basic realm="trunk"',
+        str(make_challenge("trunk", "n3")),
+        str(known),
+    ]
+    values = [", ".join(offers)] if in_one_field else offers
+    solo.reply(solo.place(with_credentials()), 401, fields=tuple((ASK[401], value) for value in values))
     second = solo.sent()[-1]
     assert isinstance(second, Request)
     assert good(second, 401, known)
+
+
+def test_one_field_may_hold_the_challenges_of_two_proxies() -> None:
+    """RFC 3261 22.3: a proxy that forked gathers the challenges of all branches."""
+    solo = Solo()
+    one, other = make_challenge("one", "n1"), make_challenge("other", "n2", "SHA-256")
+    solo.reply(solo.place(with_credentials()), 407, fields=((ASK[407], f"{one}, {other}"),))
+    second = solo.sent()[-1]
+    assert isinstance(second, Request)
+    answers = second.headers.get_all(ANSWER[407])
+    assert [Challenge.parse(answer).realm for answer in answers] == ["one", "other"]
+
+
+@pytest.mark.parametrize(
+    "weaker", [make_challenge("trunk", "n2", stale=True), Challenge("trunk", "n2", "SHA-256", stale=True)]
+)
+def test_nobody_talks_us_down_to_a_weaker_answer(weaker: Challenge) -> None:
+    solo = Solo()
+    strong = make_challenge("trunk", "n1", "SHA-256")
+    second = challenge(solo, solo.place(with_credentials()), 401, strong)
+    assert good(second, 401, strong)
+    solo.reply(second, 401, fields=((ASK[401], str(weaker)),))
+    solo.request("ACK")
+    assert kinds(solo.events) == ["Failed"]
 
 
 @pytest.mark.parametrize(

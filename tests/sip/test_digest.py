@@ -174,17 +174,46 @@ def test_loose_spellings_are_read() -> None:
     assert challenge == Challenge('a, "b"', "xyz", "md5", ("auth",), None, True)
 
 
-def test_the_topmost_challenge_that_we_know_is_chosen() -> None:
-    """RFC 8760 2.4."""
+def test_the_strongest_challenge_that_we_know_is_chosen() -> None:
+    """RFC 8760 2.4: the topmost, unless a policy of our own says otherwise; of equals it is the topmost."""
     unknown = Challenge("r", "n", "SHA-512-256", ("auth",))
     sha = Challenge("r", "n", "SHA-256", ("auth",))
     md5 = Challenge("r", "n", "MD5", ("auth",))
+    other = Challenge("r", "n", "MD5-sess", ("auth-int",))
+    old = Challenge("r", "n", "MD5")
     odd = Challenge("r", "n", "MD5", ("auth-conf",))
     assert choose([unknown, odd, sha, md5]) is sha
-    assert choose([md5, sha]) is md5
+    assert choose([old, md5, sha]) is sha
+    assert choose([old, md5, other]) is md5
+    assert choose([old, other, md5]) is other
     assert choose([unknown, odd]) is None
     with pytest.raises(UnsendableError, match="SHA-512-256"):
         authorization(unknown, username="u", password="p", method="BYE", uri="sip:h", cnonce="c")
+
+
+def test_a_list_of_challenges_is_read_as_in_http() -> None:
+    """RFC 7235 4.1; RFC 3261 20.44 wants a field for each, which not everybody heeds."""
+    md5 = Challenge("a, Digest b", "n1", "MD5", ("auth", "auth-int"), "o", True)
+    sha = Challenge("a, Digest b", "n2", "SHA-256", ("auth",))
+    mixed = f'Basic realm="a", {md5}, Negotiate, Bearer realm="a",scope="x", {sha}, Digest realm="no nonce"'
+    assert Challenge.parse_all(mixed) == [md5, sha]
+    loose = "digest realm = a ,, nonce  =  n ,qop=auth,auth-int,stale , DIGEST\tnonce=m, realm=b"
+    assert Challenge.parse_all(loose) == [
+        Challenge("a", "n", qop=("auth",)),
+        Challenge("b", "m"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "value", ["", "Digest", ",", "realm=a, nonce=b", "Digest realm=a, nonce=" + "b" * 4096]
+)
+def test_what_is_no_list_of_challenges_holds_none(value: str) -> None:
+    assert Challenge.parse_all(value) == []
+
+
+def test_of_an_endless_list_a_beginning_is_read() -> None:
+    many = ", ".join(f"Digest realm=a, nonce={number}" for number in range(100))
+    assert [each.nonce for each in Challenge.parse_all(many)] == [str(number) for number in range(16)]
 
 
 @pytest.mark.parametrize(
@@ -208,7 +237,11 @@ def test_bad_challenges_are_refused(value: str, complaint: str) -> None:
     | st.text(max_size=40)
 )
 def test_random_headers_are_challenges_or_parse_errors_and_never_pass(value: str) -> None:
+    alone: list[Challenge] = []
     with suppress(ParseError):
-        Challenge.parse(value)
+        alone.append(Challenge.parse(value))
+    assert len(Challenge.parse_all(value)) <= 16
+    for each in alone:
+        assert Challenge.parse_all(f"{each}, {each}") == [each, each]
     challenge = make_challenge("r", "n")
     assert not verify(value, challenge, username="u", password="p", method="INVITE", uri="sip:h")
