@@ -59,8 +59,7 @@ class Challenge:
 
     @classmethod
     def parse_all(cls, header_value: str) -> list[Challenge]:
-        """The Digest challenges of a header field, in order. Others are passed over (RFC 8760 2.4), and nothing
-        is raised.
+        """The Digest challenges of a header field, in order; what is none is passed over (RFC 8760 2.4).
 
         One challenge has a field of its own (RFC 3261 20.44), but many write them as in HTTP (RFC 7235 4.1):
         one behind the other, with commas between.
