@@ -285,12 +285,16 @@ class UserAgent:
             invite.on_cancel(request, now)
 
     def _serve(self, request: Request, user: DialogUser, source: Hop, now: float) -> None:
+        merged = self._endpoint.transactions.merged(request)
         transaction = self._endpoint.transactions.serve(request, source)
         if transaction is None:
             return
         refusal = None
         if not user.dialog.take_request(request, source):
             refusal = RefusedError(500)
+        elif merged:
+            # It came by another path, too, and is not to be done twice.
+            refusal = RefusedError(482)
         else:
             refusal = extensions_refused(request)
         if refusal is None:

@@ -115,9 +115,12 @@ class Dialog:
         return place
 
     def take_request(self, request: Request, source: Hop) -> bool:
-        """Whether a request of theirs comes in order (RFC 3261 12.2.2); keeps its CSeq and source."""
+        """Whether a request of theirs comes in order (RFC 3261 12.2.2); keeps its CSeq and source.
+
+        Only a lower number is out of order: some far ends forget to count for BYE or PRACK.
+        """
         number = request.cseq.number
-        if self.remote_sequence is not None and number <= self.remote_sequence:
+        if self.remote_sequence is not None and number < self.remote_sequence:
             return False
         self.remote_sequence = number
         self.flow = source

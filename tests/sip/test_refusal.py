@@ -269,6 +269,42 @@ def test_requests_within_a_call() -> None:
     ask_back(solo, ok, "OPTIONS", 2**32 - 1)
     assert solo.statuses() == [200, 415, 200, 603, 500, 200]
     solo.ask("INFO", number=2**32 - 1, to=ok.headers.get("To") or "", fields=(("Require", "x"),))
-    assert solo.statuses() == [500]
+    assert solo.statuses() == [420]
+
+
+def test_within_a_call_a_lower_number_is_out_of_order_and_the_same_one_is_not() -> None:
+    """RFC 3261 12.2.2. Some far ends give a BYE the number of the request before it."""
+    solo = Solo()
+    ok = accepted(solo)
+    ask_back(solo, ok, "ACK")
+    ask_back(solo, ok, "INFO", 5)
+    ask_back(solo, ok, "BYE", 4)
+    assert solo.statuses() == [200, 500]
+    assert solo.agent.calls == 1
+    ask_back(solo, ok, "BYE", 5)
+    assert solo.statuses() == [200]
+    assert solo.agent.calls == 0
+
+
+def test_a_request_within_a_call_that_comes_by_two_paths_is_served_once() -> None:
+    """As RFC 3261 8.2.2.2 has it for requests that make a dialog: who forked it takes the other answer."""
+    solo = Solo()
+    ok = accepted(solo)
+    ask_back(solo, ok, "ACK")
+    ask_back(solo, ok, "INVITE", 2, sdp())
+    ask_back(solo, ok, "INVITE", 2, sdp())
+    assert solo.statuses() == [200, 482]
+    # The ACK of the 482 acknowledges no 200: that is repeated until its own comes.
+    solo.ask("ACK", number=2, to=ok.headers.get("To") or "", branch="z9hG4bK-4")
+    solo.wait(1)
+    assert solo.statuses() == [200]
+    ask_back(solo, ok, "ACK", 2)
+    solo.wait(40)
+    assert solo.statuses() == []
+    # Behind the time of the transaction it is a request like any other.
+    ask_back(solo, ok, "OPTIONS", 3)
+    solo.wait(40)
+    ask_back(solo, ok, "OPTIONS", 3)
+    assert solo.statuses() == [200, 200]
     assert tag_of(ok.headers.get("To")) is not None
     assert BOB.host in ok.headers.get_all("Via")[0]
