@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from sip.errors import ParseError
 from sip.line import DialogId, Hop
 from sip.message import CSeq, Headers, NameAddress, Request, Response
-from sip.place import Place
+from sip.place import Place, is_address, reach_of
 from sip.uri import Uri, parse_uri
 
 DEFAULT_PORT = 5060
@@ -103,10 +103,17 @@ class Dialog:
         return Request(method, uri, headers)
 
     def next_hop(self) -> Place | None:
-        """Where requests go; None when the route or target does not say, and only the flow is left."""
+        """Where requests go; None when the route or target does not say, and only the flow is left.
+
+        So it is with an address that means nothing where their messages come from, such as 10.0.0.5 where
+        these come from 203.0.113.7: they are behind a NAT, and do not know what others call them. RFC 3261
+        12.2.1.1 would have us send into the void.
+        """
         try:
             place = Place.of(parse_uri(NameAddress.parse(self.routes[0]).uri if self.routes else self.target))
         except ParseError:
+            return None
+        if is_address(place.host) and reach_of(place.host) < reach_of(self.flow.host):
             return None
         # Many forget to say in Contact that they speak TCP.
         reliable = self.flow.transport.reliable

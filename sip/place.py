@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address
+from enum import IntEnum, auto
+from ipaddress import ip_address, ip_network
 
 from sip.errors import ParseError
 from sip.line import Hop, Transport
 from sip.uri import Uri
+
+_OF_A_MACHINE = ("0.0.0.0", "127.0.0.0/8", "::", "::1")
+_OF_A_NETWORK = (
+    *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10"),
+    "100.64.0.0/10",  # of a provider (RFC 6598)
+)
+
+
+class Reach(IntEnum):
+    """From how far away an address means the same."""
+
+    MACHINE = auto()
+    NETWORK = auto()
+    """RFC 1918 and its like."""
+    EVERYWHERE = auto()
+
+
+_NETWORKS = [
+    (ip_network(text), reach)
+    for texts, reach in ((_OF_A_MACHINE, Reach.MACHINE), (_OF_A_NETWORK, Reach.NETWORK))
+    for text in texts
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +83,9 @@ def is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def reach_of(address: str) -> Reach:
+    """Of a literal IP address, without brackets."""
+    parsed = ip_address(address)
+    return next((reach for network, reach in _NETWORKS if parsed in network), Reach.EVERYWHERE)

@@ -121,3 +121,73 @@ def test_an_offer_may_be_challenged_and_then_refused_for_now() -> None:
     assert isinstance(third, Request)
     assert "Authorization" in third.headers
     assert third.body == second.body == first.body
+
+
+# --- far ends behind a NAT ----------------------------------------------------------------------------------
+
+NAT = Hop("203.0.113.7", 40001)
+
+
+def destination(solo: Solo, method: str) -> tuple[str, Hop]:
+    """Request-URI and destination of the one request that we sent."""
+    ((request, hop),) = solo.sent_to()
+    assert isinstance(request, Request)
+    assert request.method == method
+    return request.uri, hop
+
+
+@pytest.mark.parametrize(
+    "host", ["10.0.0.5", "192.168.1.9:5066", "172.31.0.1", "100.64.3.2", "127.0.0.1", "0.0.0.0"]
+)
+def test_a_called_far_end_that_names_a_private_address_is_reached_where_it_answers_from(host: str) -> None:
+    """The Request-URI is what it asks for (RFC 3261 12.2.1.1); where that leads only its NAT knows."""
+    solo = Solo()
+    invite = solo.place()
+    contact = f"sip:bob@{host}"
+    solo.reply(invite, 200, body=sdp(), contact=f"<{contact}>", source=NAT)
+    assert destination(solo, "ACK") == (contact, NAT)
+    solo.agent.offer(1, [IMAGE], solo.now)
+    assert destination(solo, "INVITE") == (contact, NAT)
+
+
+def test_a_calling_one_is_reached_where_its_last_request_came_from() -> None:
+    solo = Solo()
+    contact = "<sip:bob@192.168.1.9:5066>"
+    solo.ask("INVITE", body=sdp(), contact=contact, source=NAT)
+    solo.agent.accept(1, [AUDIO], ALICE.host, mirror, solo.now)
+    to = solo.sent()[-1].headers.get("To") or ""
+    solo.ask("ACK", to=to, contact=contact, source=NAT)
+    solo.agent.offer(1, [IMAGE], solo.now)
+    assert destination(solo, "INVITE") == ("sip:bob@192.168.1.9:5066", NAT)
+    # Its NAT has forgotten the port, and takes another.
+    moved = Hop(NAT.host, 40002)
+    solo.ask("INFO", number=2, to=to, source=moved)
+    assert solo.statuses() == [200]
+    solo.agent.hang_up(1, solo.now)
+    assert destination(solo, "BYE") == ("sip:bob@192.168.1.9:5066", moved)
+
+
+def test_a_proxy_that_records_a_private_address_is_reached_where_it_sends_from() -> None:
+    """One in a cloud, for one, that was not told its public address."""
+    solo = Solo()
+    invite = solo.place()
+    solo.reply(invite, 200, body=sdp(), fields=(("Record-Route", "<sip:172.31.0.4;lr>"),), source=NAT)
+    assert destination(solo, "ACK") == (BOBS_CONTACT, NAT)
+
+
+@pytest.mark.parametrize(
+    ("contact", "source"),
+    [
+        ("10.0.0.5", Hop("10.0.0.1", 5060)),
+        ("10.0.0.5", Hop("127.0.0.1", 5060)),
+        ("127.0.0.1", Hop("127.0.0.2", 5070)),
+        ("192.0.2.66", NAT),
+        ("192.0.2.66", Hop("10.0.0.1", 5060)),
+        ("[2001:db8::66]", Hop("fe80::1%eth0", 5060)),
+        ("[fd00::66]", Hop("fd00::1", 5060)),
+    ],
+)
+def test_any_other_contact_is_followed(contact: str, source: Hop) -> None:
+    solo = Solo()
+    solo.reply(solo.place(), 200, body=sdp(), contact=f"<sip:bob@{contact}>", source=source)
+    assert destination(solo, "ACK") == (f"sip:bob@{contact}", Hop(contact.strip("[]"), 5060))
