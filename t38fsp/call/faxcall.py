@@ -111,8 +111,8 @@ class FaxCall(ABC):
         self.remote_media: Address | None = None
         """Where datagrams go; changes with the SDP."""
         self.stream: Setup | None = None
-        """How a connection with ``remote_media`` comes about, for T.38 over TCP; what goes and comes over it
-        is given out and taken as datagrams are."""
+        """How a connection with ``remote_media`` comes about, for T.38 over TCP; what goes over it is given out
+        as datagrams are."""
         self.result: FaxResult | None = None
         self._phase = Phase.IDLE
         self._timers: dict[Timer, float] = {}
@@ -151,8 +151,8 @@ class FaxCall(ABC):
     def datagram_received(self, data: bytes, source: Address, now: float) -> bool:
         """A datagram arrived; true when it was understood, so that ``source`` may be latched."""
         if self._fax is not None:
-            # Stragglers of the audio are none of the terminal's business.
-            straggler = self.stream is None and looks_like_rtp(data)
+            # Stragglers of the audio are none of the terminal's business, nor is anything beside a connection.
+            straggler = self.stream is not None or looks_like_rtp(data)
             accepted = not straggler and self._fax.receive(data, now)
         elif self._audio is not None and self._audio.receive(data, now):
             accepted = True
@@ -162,6 +162,12 @@ class FaxCall(ABC):
                 self._early.keep(data, source, self.remote_media)
         self._pump(now)
         return accepted
+
+    def stream_received(self, octets: bytes, now: float) -> None:
+        """The connection of ``stream`` brought these, cut anywhere."""
+        if self._fax is not None:
+            self._fax.receive(octets, now)
+        self._pump(now)
 
     def next_deadline(self) -> float | None:
         """When to call :meth:`handle_deadline`; None while only input can change anything."""
@@ -296,8 +302,9 @@ class FaxCall(ABC):
         if media.internet_aware:
             self._session.be_internet_aware()
         self._start_session(now)
-        for data in self._early.take(media.remote):
-            self._fax.receive(data, now)
+        if self.stream is None:
+            for data in self._early.take(media.remote):
+                self._fax.receive(data, now)
 
     @abstractmethod
     def _start_session(self, now: float) -> None:

@@ -142,7 +142,7 @@ class RunningCall:
             self._media.set_remote(address)
         elif self._stream is None:
             self._stream = MediaStream(
-                self._media.address, lambda data: self.datagram_received(data, address)
+                self._media.address, lambda octets: self._feed(self.call.stream_received, octets)
             )
             self._stream.open(address, self.call.stream)
 

@@ -1,14 +1,28 @@
-"""T.38 over TCP: how an offer of it is answered, and what is then agreed on."""
+"""T.38 over TCP: how an offer of it is answered, what is then agreed on, and what is heard from then on."""
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
+from sip.agent import UserAgent
+from sip.line import Address, Answered, DialogId, Hop, Incoming, MediaChanged
+from sip.sdp import SessionDescription
+from t38fsp.audio.leg import RtpStart
+from t38fsp.audio.rtp import RtpSender
+from t38fsp.call.environment import CallEnvironment
 from t38fsp.call.media import HoldImage, ImageMedia, MediaCapabilities, agreed_media, answer_offer, hold_image
+from t38fsp.call.receiving import ReceivingCall
+from t38fsp.call.verdict import verdict
+from t38fsp.jobs import CallSettings
+from t38fsp.status import FaxStatus
 from t38fsp.t38.attributes import T38Parameters
 from t38fsp.t38.connection import Setup
+from t38fsp.t38.tpkt import wrap
 from tests.call.test_media import AUDIO, IMAGE, PORT, ours, sdp
 
+FAR: Address = ("198.51.100.7", 5000)
 TCP = MediaCapabilities(PORT, T38Parameters(), tcp=True)
 STREAM = "m=image 5004 TCP t38"
 LOCAL_TCF = "a=T38FaxRateManagement:localTCF"
@@ -69,3 +83,35 @@ def test_a_refresh_gets_the_same_answer() -> None:
     assert isinstance(held, HoldImage)
     assert held(sdp(STREAM, "a=setup:passive", version=2)) == list(answer)
     assert held(sdp(IMAGE, version=2)) is None
+
+
+def test_udp_beside_the_connection_is_not_heard() -> None:
+    """A keep-alive before the switch and audio behind it would be read as a stream without TPKT."""
+    audio, image = sdp(AUDIO), sdp(STREAM, "a=setup:passive", version=2)
+    line = UserAgent(contact_address=("192.0.2.1", 5060), user_agent="", random=random.Random(1))
+    incoming = Incoming(1, "sip:fax", "sip:gateway", "", "sip:fax", Hop(*FAR), audio)
+    environment = CallEnvironment("192.0.2.1", PORT, RtpStart(1, 1, 1), tcp=True)
+    call = ReceivingCall(line, incoming, CallSettings(), environment)
+    call.start(0.0)
+    rtp = RtpSender(0, 7, 7, 7)
+    call.line_event(answered(audio), 0.1)
+    assert call.datagram_received(rtp.packet(bytes(160)), FAR, 0.2)
+    assert not call.datagram_received(b"\r\n\r\n", FAR, 0.3)
+    call.line_event(MediaChanged(1, answer_to(image), image, ours=False), 1.0)
+    assert not call.datagram_received(rtp.packet(bytes(160)), FAR, 1.1)
+    call.stream_received(wrap(b"\x06")[:3], 1.2)
+    call.stream_received(wrap(b"\x06")[3:], 1.2)
+    written = [call.release(packet) for packet in call.take_packets()]
+    assert wrap(b"\0") in written
+    counters = call.break_off(verdict(FaxStatus.FATAL_ERROR, ""), 2.0).counters
+    assert (counters["received"], counters["malformed"]) == (1, 0)
+
+
+def answered(offer: SessionDescription) -> Answered:
+    return Answered(1, DialogId("a", "b", "c"), 200, "OK", answer_to(offer), offer)
+
+
+def answer_to(offer: SessionDescription) -> SessionDescription:
+    answer = answer_offer(TCP, offer)
+    assert answer is not None
+    return ours(*answer)
