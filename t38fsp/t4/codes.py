@@ -116,6 +116,8 @@ MODES: dict[str, tuple[int, int]] = _expand(
 )
 """The next 7 bits to (mode, length of its code): a1 - b1 of a vertical mode, or PASS_MODE or HORIZONTAL_MODE.
 
+V0, whose code is one bit and the commonest by far, comes with the length of as many as follow each other.
 The extension codes 0000001xxx (uncompressed mode) are left out: they are never negotiated here, so one that
 arrives is a line error.
 """
+MODES.update((text, (0, len(text) - len(text.lstrip("1")))) for text in MODES if text[0] == VERTICAL_CODES[0])

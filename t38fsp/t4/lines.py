@@ -80,25 +80,36 @@ def decode_2d(bits: str, start: int, reference: Changes, width: int) -> tuple[Ch
     Raises :class:`LineError`.
     """
     above = (*reference, width, width, width, width)
+    most = len(reference) + 1
+    mode_at = MODES.get
     changes: list[int] = []
     position = start
     column = 0  # a0
     index = 0  # of b1 in ``above``: even while the colour is white, odd while it is black
     while column < width:
-        mode = MODES.get(bits[position : position + MODE_BITS])
+        mode = mode_at(bits[position : position + MODE_BITS])
         if mode is None:
             raise LineError("no mode code")
         kind, length = mode
+        if not kind:
+            # Straight below those above, as most changes are: several at once, up to the end of the line.
+            if index + length > most:
+                length = max(most - index, 1)
+            changes += above[index : index + length]
+            column = changes[-1]
+            position += length
+            index += length
+            continue
         position += length
         if kind < PASS_MODE:
             end = above[index] + kind
             if end < column or end > width:
                 raise LineError("a change outside the line")
-            column = end
-            if changes and changes[-1] == column:
+            if end == column and changes and changes[-1] == end:
                 changes.pop()
             else:
-                changes.append(column)
+                changes.append(end)
+            column = end
             # The colour changes, so b1 is of the other kind; after VL it may be the change before.
             index += -1 if kind < 0 and index else 1
         elif kind == PASS_MODE:

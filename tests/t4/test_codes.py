@@ -42,7 +42,9 @@ def test_every_code_is_found_whatever_follows_it():
             for rest in ("0", "1"):
                 assert table[code.ljust(RUN_BITS, rest)] == (run, len(code))
     for offset, code in VERTICAL_CODES.items():
-        assert MODES[code.ljust(7, "1")] == (offset, len(code))
+        for rest in ("0", "1"):
+            length = len(code) if offset or rest == "0" else 7  # V0 and all that follow it
+            assert MODES[code.ljust(7, rest)] == (offset, length)
 
 
 def test_eol_and_the_extension_codes_are_not_decoded():
