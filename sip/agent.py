@@ -26,7 +26,7 @@ from sip.registrations import Registrations
 from sip.sdp import MediaDescription
 from sip.session import Session
 from sip.session_timer import SessionTimer
-from sip.transaction_layer import MAX_TRANSACTIONS
+from sip.transaction_layer import MAX_TRANSACTIONS, response_address
 from sip.uri import parse_uri
 
 _logger = logging.getLogger(__name__)
@@ -290,7 +290,7 @@ class UserAgent:
         if transaction is None:
             return
         refusal = None
-        if not user.dialog.take_request(request, source):
+        if not user.dialog.take_request(request, transaction.destination):
             refusal = RefusedError(500)
         elif merged:
             # It came by another path, too, and is not to be done twice.
@@ -353,7 +353,7 @@ class UserAgent:
             _logger.info("%s: refused an INVITE: %s", request.call_id, error)
             raise RefusedError(488, self._endpoint.warning(source, 307)) from None
         try:
-            dialog = Dialog.from_request(request, tag, source)
+            dialog = Dialog.from_request(request, tag, response_address(request.via, source))
         except ParseError as error:
             _logger.info("%s: refused an INVITE: %s", request.call_id, error)
             raise RefusedError(400) from None

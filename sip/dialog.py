@@ -32,7 +32,7 @@ class Dialog:
     remote_sequence: int | None
     """CSeq of their last request; None before the first."""
     flow: Hop
-    """Where their last request, or the response that began the dialog, came from."""
+    """Where the answer to their last request went, or who answered the request that began the dialog."""
     caller: bool
     """Whether we began it, and so own the Call-ID (RFC 3261 14.1)."""
 
@@ -55,7 +55,7 @@ class Dialog:
         )
 
     @classmethod
-    def from_request(cls, request: Request, local_tag: str, source: Hop) -> Dialog:
+    def from_request(cls, request: Request, local_tag: str, flow: Hop) -> Dialog:
         """The called side, from an INVITE (RFC 3261 12.1.1); raises ParseError without a usable Contact."""
         target = contact_of(request)
         if target is None:
@@ -70,7 +70,7 @@ class Dialog:
             # Any start below 2**31 will do (RFC 3261 8.1.1.5).
             0,
             request.cseq.number,
-            source,
+            flow,
             False,
         )
 
@@ -121,8 +121,8 @@ class Dialog:
             return replace(place, transport=self.flow.transport)
         return place
 
-    def take_request(self, request: Request, source: Hop) -> bool:
-        """Whether a request of theirs comes in order (RFC 3261 12.2.2); keeps its CSeq and source.
+    def take_request(self, request: Request, flow: Hop) -> bool:
+        """Whether a request of theirs comes in order (RFC 3261 12.2.2); keeps its CSeq and flow.
 
         Only a lower number is out of order: some far ends forget to count for BYE or PRACK.
         """
@@ -130,7 +130,7 @@ class Dialog:
         if self.remote_sequence is not None and number < self.remote_sequence:
             return False
         self.remote_sequence = number
-        self.flow = source
+        self.flow = flow
         return True
 
     def refresh_target(self, message: Request | Response) -> None:

@@ -22,7 +22,7 @@ copies (D, I, J and K are zero). A 2xx is still repeated by its user: further on
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from sip.line import Hop
@@ -294,7 +294,9 @@ class ClientTransaction(Transaction):
             self._start(timer, now)
 
     def receive(self, response: Response, source: Hop, now: float) -> None:
-        self._source = source
+        # Some send datagrams from any port, and listen at one only: that which the request reached.
+        same = replace(source, port=self.destination.port) == self.destination
+        self._source = self.destination if same and not source.transport.reliable else source
         self._feed(_kind(response), now, response)
 
     def hush(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from sip.line import Answered, Hop, Refresher, SessionTimers
 from sip.message import Request, Response
-from tests.sip.link import ALICE, AUDIO, CREDENTIALS, IMAGE, mirror
+from tests.sip.link import ALICE, AUDIO, BOB, CREDENTIALS, IMAGE, mirror
 from tests.sip.solo import Solo, sdp
 from tests.sip.test_early import reliable
 
@@ -165,6 +165,23 @@ def test_a_calling_one_is_reached_where_its_last_request_came_from() -> None:
     assert solo.statuses() == [200]
     solo.agent.hang_up(1, solo.now)
     assert destination(solo, "BYE") == ("sip:bob@192.168.1.9:5066", moved)
+
+
+def test_a_far_end_that_sends_from_any_port_is_reached_where_it_listens() -> None:
+    """Gateways that send from a new port each time do not ask for rport (RFC 3581), so that their answers go
+    to the port in Via (RFC 3261 18.2.2)."""
+    solo = Solo()
+    contact = "<sip:bob@10.0.0.5>"
+    high, listening = Hop(BOB.host, 53111), Hop(BOB.host, BOB.port)
+    solo.reply(solo.place(), 200, body=sdp(), contact=contact, source=high)
+    assert destination(solo, "ACK") == ("sip:bob@10.0.0.5", listening)
+    via = "SIP/2.0/UDP 10.0.0.5:5060;branch=z9hG4bK-{}"
+    solo.ask("INVITE", body=sdp(), contact=contact, source=high, via=via.format(1))
+    solo.agent.accept(2, [AUDIO], ALICE.host, mirror, solo.now)
+    to = solo.sent()[-1].headers.get("To") or ""
+    solo.ask("ACK", to=to, contact=contact, source=high, via=via.format(2))
+    solo.agent.offer(2, [IMAGE], solo.now)
+    assert destination(solo, "INVITE") == ("sip:bob@10.0.0.5", listening)
 
 
 def test_a_proxy_that_records_a_private_address_is_reached_where_it_sends_from() -> None:
