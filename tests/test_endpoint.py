@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from t38fsp.configuration import Configuration, ConfigurationError, own_end
 from t38fsp.endpoint import Endpoint, Tls
 from t38fsp.jobs import EngineSettings, Limits
 from t38fsp.provider import FaxProvider
-from tests.sip.certificates import Authority
+from tests.sip.certificates import Authority, openssl
 
 
 @pytest.fixture(autouse=True)
@@ -82,8 +81,8 @@ def test_every_key_arrives(tmp_path: Path) -> None:
 def test_a_key_may_have_a_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = Authority(tmp_path / "ca").issue("ours", "DNS:fax.example")
     assert ours.key is not None
-    locked = ["openssl", "ec", "-in", ours.key, "-aes256", "-passout", "pass:secret", "-out", "locked.key"]
-    subprocess.run(locked, check=True, capture_output=True, cwd=tmp_path)
+    locked = str(tmp_path / "locked.key")
+    openssl("ec", "-in", ours.key, "-aes256", "-passout", "pass:secret", "-out", locked)
     (tmp_path / "key.password").write_text("secret\n")
     (tmp_path / "key.password").chmod(0o600)
     monkeypatch.setenv("KEY_PASSWORD", "secret")

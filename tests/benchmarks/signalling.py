@@ -20,18 +20,16 @@ import sys
 import tempfile
 import time
 import tracemalloc
-from asyncio.subprocess import DEVNULL, Process
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from sip.line import Answered, Failed, Hop, Incoming, LineEvent, Transport
 from sip.network import SipLine
+from tests.peers.sipp import running_sipp
 from tests.sip.link import AUDIO, call_request, mirror
-from tests.sip.play import HOST, LINGER, owns
-from tests.sip.test_sipp import SCENARIOS, vacant_port
+from tests.sip.play import HOST, LINGER
+from tests.sip.test_sipp import SCENARIOS
 
 LIMIT = 60.0
 """Seconds after which a run is stuck."""
@@ -124,27 +122,6 @@ class Caller:
                 await self._news.wait()
 
 
-@asynccontextmanager
-async def sipp(scenario: str, *arguments: str, directory: Path) -> AsyncIterator[tuple[Process, Hop]]:
-    """SIPp on a port of its own; killed in the end if it still runs."""
-    port = vacant_port()
-    command = ["sipp", "-sf", str(SCENARIOS / f"{scenario}.xml"), "-i", HOST, "-p", str(port), "-nostdin"]
-    command += ["-trace_err", "-error_file", f"{scenario}-errors.log", "-timeout", f"{SIPP_LIMIT:g}s"]
-    command += arguments
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=directory, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL
-    )
-    try:
-        while not owns(process.pid, port):
-            assert process.returncode is None, "SIPp did not start"
-            await asyncio.sleep(0.02)
-        yield process, Hop(HOST, port)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
 async def load(calls: int, rate: float, directory: Path, *, placed: bool, rounds: int = 1) -> list[Load]:
     """Have so many calls at once, ``placed`` by us or by SIPp, again and again."""
     _end_with_our_parent()
@@ -185,13 +162,12 @@ async def _calls(
     loop = asyncio.get_running_loop()
     ours.up.clear()
     ours.failed = 0
-    numbers = ["-m", str(calls), "-l", str(calls)]
-    if placed:
-        at = sipp("answers", *numbers, directory=directory)
-    else:
-        goal = f"{HOST}:{ours.line.address[1]}"
-        at = sipp("calls", *numbers, "-r", f"{rate:g}", goal, directory=directory)
-    async with at as (process, hop):
+    arguments = ["-m", str(calls), "-l", str(calls), "-timeout", f"{SIPP_LIMIT:g}s"]
+    if not placed:
+        arguments += ["-r", f"{rate:g}", f"{HOST}:{ours.line.address[1]}"]
+    scenario = SCENARIOS / ("answers.xml" if placed else "calls.xml")
+    async with running_sipp(scenario, *arguments, directory=directory) as (process, address):
+        hop = Hop(*address)
         began = loop.time()
         if placed:
             target = f"sip:fax@{hop.host}:{hop.port}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -37,6 +36,7 @@ from tests.faxdev.called_party import HOST, PATIENCE, Job, Outcome, Service, dia
 from tests.peers.libtiff import assert_same_pages
 from tests.peers.machine import Role
 from tests.peers.pages import text_page, write_document
+from tests.peers.programs import vacant
 from tests.peers.realtime import RealTimePeer, udp_socket
 from tests.peers.sip_peer import SippPeer, answerer
 from tests.peers.terminal import SpandspTerminal
@@ -173,10 +173,8 @@ def test_it_rings_and_nobody_answers(document: Path, tmp_path: Path) -> None:
 
 
 def test_nobody_listens_there(service: Service) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind((HOST, 0))
-        vacant = sock.getsockname()
-    outcome = service.send(vacant)
+    with vacant() as nobody:
+        outcome = service.send(nobody)
     outcome.assert_is(FS_LINE_UNAVAILABLE, 503, "check its address")
 
 

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
 import socket
-import subprocess
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-START_LIMIT = 60.0
-"""Seconds until it must answer."""
-_TRIES = 3
-"""Somebody else may take the port that was found free."""
+from tests.peers.programs import HOST, PeerError, Program, find, free_port, started
+
+_ANSWER_SECONDS = 20.0
 
 _CONFIG = """\
 #!KAMAILIO
@@ -105,7 +99,7 @@ class Kamailio:
         challenge_calls: bool = False,
         least_expiry: int = 1,
         nonce_seconds: int = 300,
-        host: str = "127.0.0.1",
+        host: str = HOST,
         listen: tuple[str, ...] = ("udp", "tcp"),
         modules: str = "",
     ) -> None:
@@ -128,7 +122,7 @@ class Kamailio:
                 for user, uri in (targets or {}).items()
             ),
         }
-        self._process: subprocess.Popen[bytes] | None = None
+        self._program: Program | None = None
 
     @property
     def place(self) -> str:
@@ -136,63 +130,34 @@ class Kamailio:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def __enter__(self) -> Self:
-        program = shutil.which("kamailio") or shutil.which("kamailio", path="/usr/sbin")
-        assert program is not None, "kamailio is missing; .ci/peers installs it"
-        for _ in range(_TRIES):
-            self._start(program)
-            if self._answers():
-                return self
-            self._stop()
-        raise AssertionError(f"kamailio does not start:\n{self.log.read_text()}")
+        self._program = started(self._start, self._is_ready)
+        if self._program is None:
+            raise PeerError(f"kamailio does not start:\n{self.log.read_text()}")
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop()
+        if self._program is not None:
+            self._program.stop()
 
     def registered(self, user: str) -> bool:
         """Whether anybody is registered as ``user`` (and answers OPTIONS)."""
         return self._ask(f"sip:{user}@{self.place}") == 200
 
-    def _start(self, program: str) -> None:
-        self.port = _free_port(self.host)
+    def _start(self) -> Program:
+        self.port = free_port(socket.SOCK_DGRAM, socket.SOCK_STREAM, host=self.host)
         listen = "\n".join(f"listen={transport}:{self.place}" for transport in self._listen)
         config = self._folder / "kamailio.cfg"
         config.write_text(_CONFIG.format(listen=listen, **self._parts))
-        with self.log.open("wb") as log:
-            options = ["-DD", "-E", "-m", "32", "-M", "4", "-w", self._folder, "-Y", self._folder]
-            self._process = subprocess.Popen(
-                [program, "-f", config, *options],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        command = [find("kamailio", "kamailio"), "-f", str(config), "-DD", "-E", "-m", "32", "-M", "4"]
+        command += ["-w", str(self._folder), "-Y", str(self._folder)]
+        return Program(command, self._folder, self.log)
 
-    def _stop(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            try:
-                self._process.wait(10)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-            # Its children, should they have outlived it.
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process = None
+    def _is_ready(self, program: Program) -> bool:
+        return program.listens(self.port) and self._ask(f"sip:nobody@{self.place}", seconds=0.1) == 404
 
-    def _answers(self) -> bool:
-        """Ask until it answers; False when it has ended."""
-        for _ in range(int(START_LIMIT * 10)):
-            if self._process is None or self._process.poll() is not None:
-                return False
-            # Before it listens, asking may fail at once instead of after the timeout.
-            if self._ask(f"sip:nobody@{self.place}", seconds=0.1) == 404:
-                return True
-        return False
-
-    def _ask(self, uri: str, seconds: float = 5.0) -> int | None:
+    def _ask(self, uri: str, seconds: float = _ANSWER_SECONDS) -> int | None:
         """The final status of an OPTIONS; None without one."""
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         with socket.socket(family, socket.SOCK_DGRAM) as sock:
@@ -223,17 +188,3 @@ _CHALLENGE = """
         consume_credentials();
     }
 """
-
-
-def _free_port(host: str) -> int:
-    """One that is free by UDP and TCP alike."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    while True:
-        with socket.socket(family, socket.SOCK_DGRAM) as udp, socket.socket(family) as tcp:
-            udp.bind((host, 0))
-            port = int(udp.getsockname()[1])
-            try:
-                tcp.bind((host, port))
-            except OSError:
-                continue
-            return port

@@ -8,18 +8,11 @@ from pathlib import Path
 
 from PIL import Image, ImageChops
 
-
-class LibtiffMissingError(RuntimeError):
-    """A libtiff tool is not on this machine."""
+from tests.peers.programs import run
 
 
-def _run(*command: str) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    except FileNotFoundError as error:
-        raise LibtiffMissingError(
-            f"{command[0]} is not installed: install the Debian package libtiff-tools"
-        ) from error
+def _run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return run(name, *arguments, package="libtiff-tools")
 
 
 def tiffinfo(path: Path) -> str:

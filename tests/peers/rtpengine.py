@@ -8,29 +8,20 @@ offer. The lines of GLib-CRITICAL in its log are harmless.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import shutil
 import socket
-import subprocess
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.peers.programs import HOST, PeerError, Program, find, free_port, started
+
 Bencoded = str | int | list["Bencoded"] | dict[str, "Bencoded"]
 """What an ``ng`` message is made of; octet strings stand here as text."""
 
-_HOST = "127.0.0.1"
-_START_TRIES = 3
-"""Somebody else may take the port that was found free."""
-_START_SECONDS = 30.0
-_ANSWER_SECONDS = 5.0
+_ANSWER_SECONDS = 20.0
 _PORTS = 200
 """For media; each side of a call takes two at each offer."""
-
-
-class RtpengineError(RuntimeError):
-    """rtpengine is missing, did not start, or refused a command."""
 
 
 class Rtpengine:
@@ -44,23 +35,19 @@ class Rtpengine:
         self.log = folder / "rtpengine.log"
         self._cookies = itertools.count(1)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._program: Program | None = None
 
     def __enter__(self) -> Self:
-        program = shutil.which("rtpengine")
-        if program is None:
-            raise RtpengineError("rtpengine is not installed: install the Debian package rtpengine-daemon")
-        for _ in range(_START_TRIES):
-            self._start(program)
-            if self._answers():
-                return self
-            self._stop()
-        raise RtpengineError(f"rtpengine does not start: {self.log.read_text()[-2000:]}")
+        self._program = started(self._start, self._is_ready)
+        if self._program is None:
+            raise PeerError(f"rtpengine does not start: {self.log.read_text()[-2000:]}")
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop()
+        if self._program is not None:
+            self._program.stop()
         self._socket.close()
 
     def offer(self, call: str, offerer: str, description: str, **options: Bencoded) -> str:
@@ -102,42 +89,23 @@ class Rtpengine:
         answer = bdecode(message)
         assert isinstance(answer, dict)
         if answer["result"] == "error":
-            raise RtpengineError(f"rtpengine refuses {order['command']}: {answer['error-reason']}")
+            raise PeerError(f"rtpengine refuses {order['command']}: {answer['error-reason']}")
         return answer
 
-    def _start(self, program: str) -> None:
-        control, first = _free_port(), _free_run(_PORTS)
-        self._socket.connect((_HOST, control))
-        command = [program, "--config-file=none", "--foreground", "--log-stderr", "--log-level=6"]
-        command += ["--table=-1", f"--interface={_HOST}", f"--listen-ng={_HOST}:{control}"]
+    def _start(self) -> Program:
+        control, first = free_port(), _free_run(_PORTS)
+        self._socket.connect((HOST, control))
+        command = [find("rtpengine", "rtpengine-daemon"), "--config-file=none", "--foreground"]
+        command += ["--log-stderr", "--log-level=6", "--table=-1"]
+        command += [f"--interface={HOST}", f"--listen-ng={HOST}:{control}"]
         command += [f"--port-min={first}", f"--port-max={first + _PORTS - 1}"]
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        return Program(command, self.log.parent, self.log)
 
-    def _stop(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            try:
-                self._process.wait(10)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-            self._process = None
-
-    def _answers(self) -> bool:
-        """Ask until it answers; False when it has ended."""
-        for _ in range(int(_START_SECONDS * 10)):
-            if self._process is None or self._process.poll() is not None:
-                return False
-            try:
-                return self._ask({"command": "ping"}, 0.1)["result"] == "pong"
-            except TimeoutError:
-                continue
-            except ConnectionRefusedError:
-                # It does not listen yet, or never will.
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    self._process.wait(0.1)
-        return False
+    def _is_ready(self, program: Program) -> bool:
+        try:
+            return self._ask({"command": "ping"}, 0.1)["result"] == "pong"
+        except (TimeoutError, ConnectionRefusedError):
+            return False
 
 
 def bencode(value: Bencoded) -> bytes:
@@ -181,15 +149,9 @@ def _parse(octets: bytes, at: int) -> tuple[Bencoded, int]:
     return octets[colon + 1 : end].decode(), end
 
 
-def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind((_HOST, 0))
-        return int(sock.getsockname()[1])
-
-
 def _free_run(length: int) -> int:
     """The first of a run of ports, even, near one that the kernel gave; rtpengine passes over taken ones."""
     while True:
-        first = _free_port() & ~1
+        first = free_port() & ~1
         if first + length <= 65536:
             return first

@@ -8,28 +8,21 @@ from __future__ import annotations
 
 import os
 import queue
-import signal
 import socket
-import subprocess
 import threading
-import time
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-Address = tuple[str, int]
+from tests.peers.programs import HOST, PeerError, Program, find, free_port, started
+from tests.peers.sipp import PACKAGE, PATIENT, Address
 
 SCENARIOS = Path(__file__).with_name("scenarios")
-_HOST = "127.0.0.1"
-_OVERTAKEN_SECONDS = 2.0
+PATIENCE = 60.0
+"""Seconds until what a scenario tells must have come, and until it must have ended."""
+_OVERTAKEN_SECONDS = 20.0
 """Until a line that was overtaken by the one behind it must be there."""
-_START_SECONDS = 10.0
 _CALL_LIMIT_SECONDS = 300
-
-
-class SippError(RuntimeError):
-    """SIPp is missing, did not start, or did not do what was expected."""
 
 
 class SippPeer:
@@ -57,7 +50,7 @@ class SippPeer:
         keys: Mapping[str, str] | None = None,
     ) -> None:
         path = scenario if isinstance(scenario, Path) else SCENARIOS / f"{scenario}.xml"
-        self.address: Address = (_HOST, _free_port())
+        self.address: Address = (HOST, 0)
         self.call_id = ""
         self._messages = directory / f"{path.stem}-messages.log"
         self._errors = directory / f"{path.stem}-errors.log"
@@ -69,9 +62,9 @@ class SippPeer:
         """A line that came before the one that was expected."""
         self._reader = threading.Thread(target=self._read_pipe, name="sipp-events", daemon=True)
         self._reader.start()
-        values = {"udptl_port": str(udptl_port), "audio_port": str(_free_port()), "events": str(pipe)}
+        values = {"udptl_port": str(udptl_port), "audio_port": str(free_port()), "events": str(pipe)}
         values |= keys or {}
-        command = ["sipp", "-sf", str(path), "-i", _HOST, "-p", str(self.address[1]), "-m", "1", "-nostdin"]
+        command = [find("sipp", PACKAGE), "-sf", str(path), "-i", HOST, "-m", "1", "-nostdin", *PATIENT]
         command += ["-s", service, "-d", str(round(pause * 1000))]
         command += ["-timeout", f"{_CALL_LIMIT_SECONDS}s", "-timeout_error"]
         command += ["-trace_msg", "-message_file", str(self._messages)]
@@ -80,51 +73,49 @@ class SippPeer:
             command += ["-key", name, value]
         if remote is not None:
             command.append(f"{remote[0]}:{remote[1]}")
-        try:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                cwd=directory,
-                start_new_session=True,
-            )
-        except FileNotFoundError as error:
-            raise SippError("sipp is not installed: install the Debian package sip-tester") from error
-        self._wait_until_bound()
 
-    def expect(self, word: str, timeout: float = 30.0) -> list[str]:
+        def start() -> Program:
+            self.address = (HOST, free_port())
+            return Program([*command, "-p", str(self.address[1])], directory)
+
+        program = started(start, lambda program: program.listens(self.address[1]))
+        if program is None:
+            self._close_pipe()
+            raise PeerError(f"SIPp did not start{self._why()}")
+        self._program = program
+
+    def expect(self, word: str, timeout: float = PATIENCE) -> list[str]:
         """Wait for the scenario to tell ``word``; return what follows it on the line.
 
         Raises:
-            SippError: it told something else, or nothing in time.
+            PeerError: it told something else, or nothing in time.
         """
         line = self.listen(word, timeout)
         if line[0] != word:
-            self._overtook = line
-            line = self._told_next(_OVERTAKEN_SECONDS)
-        if line is None or line[0] != word:
-            raise SippError(f"SIPp told {self._overtook} where {word!r} was expected{self._why()}")
+            self._overtook, following = line, self._told_next(_OVERTAKEN_SECONDS)
+            if following is None or following[0] != word:
+                raise PeerError(f"SIPp told {line} where {word!r} was expected{self._why()}")
+            line = following
         rest = line[1:]
         if word == "call":
             self.call_id = rest[0]
         return rest
 
-    def listen(self, word: str, timeout: float = 30.0) -> list[str]:
+    def listen(self, word: str, timeout: float = PATIENCE) -> list[str]:
         """The next line that the scenario tells, in words. ``word`` is what is hoped for.
 
         Two lines that are told within milliseconds may change places, for a shell of its own writes each;
         ``expect`` puts them right.
 
         Raises:
-            SippError: it told nothing in time.
+            PeerError: it told nothing in time.
         """
         if self._overtook is not None:
             line, self._overtook = self._overtook, None
             return line
         told = self._told_next(timeout)
         if told is None:
-            raise SippError(f"SIPp did not tell {word!r} within {timeout:.0f} s{self._why()}")
+            raise PeerError(f"SIPp did not tell {word!r} within {timeout:.0f} s{self._why()}")
         return told
 
     def _told_next(self, timeout: float) -> list[str] | None:
@@ -140,26 +131,25 @@ class SippPeer:
     def inform(self, body: str) -> None:
         """Send the INFO with the Call-ID of the call that the scenario waits for, with what it is to say."""
         info = (
-            f"INFO sip:sipp@{_HOST}:{self.address[1]} SIP/2.0\r\n"
-            f"Via: SIP/2.0/UDP {_HOST}:9;branch=z9hG4bK-hang-up\r\n"
-            f"From: <sip:test@{_HOST}>;tag=test\r\nTo: <sip:sipp@{_HOST}>\r\n"
+            f"INFO sip:sipp@{HOST}:{self.address[1]} SIP/2.0\r\n"
+            f"Via: SIP/2.0/UDP {HOST}:9;branch=z9hG4bK-hang-up\r\n"
+            f"From: <sip:test@{HOST}>;tag=test\r\nTo: <sip:sipp@{HOST}>\r\n"
             f"Call-ID: {self.call_id}\r\nCSeq: 1 INFO\r\nContent-Length: {len(body)}\r\n\r\n{body}"
         )
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.sendto(info.encode("ascii"), self.address)
 
-    def wait(self, timeout: float = 30.0) -> None:
+    def wait(self, timeout: float = PATIENCE) -> None:
         """Wait for the process to end.
 
         Raises:
-            SippError: the call did not go as the scenario says, or goes on.
+            PeerError: the call did not go as the scenario says, or goes on.
         """
-        try:
-            status = self._process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            raise SippError(f"SIPp still runs after {timeout:.0f} s{self._why()}") from None
+        status = self._program.wait(timeout)
+        if status is None:
+            raise PeerError(f"SIPp still runs after {timeout:.0f} s{self._why()}")
         if status:
-            raise SippError(f"SIPp ended with status {status}{self._why()}")
+            raise PeerError(f"SIPp ended with status {status}{self._why()}")
 
     @property
     def messages(self) -> str:
@@ -168,12 +158,8 @@ class SippPeer:
 
     def stop(self) -> None:
         """End the process if it still runs, the shells that tell its events, and the event pipe."""
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        os.write(self._pipe, b"\0\n")
-        self._reader.join()
-        os.close(self._pipe)
+        self._program.stop(at_once=True)
+        self._close_pipe()
 
     def __enter__(self) -> SippPeer:
         return self
@@ -190,17 +176,10 @@ class SippPeer:
                     return
                 self._told.put(line.split())
 
-    def _wait_until_bound(self) -> None:
-        """SIPp says nothing when it is ready; its port in the kernel's table does."""
-        wanted = f":{self.address[1]:04X} "
-        deadline = time.monotonic() + _START_SECONDS
-        exited = threading.Event()
-        while time.monotonic() < deadline and self._process.poll() is None:
-            if wanted in Path("/proc/net/udp").read_text("ascii"):
-                return
-            exited.wait(0.01)
-        self.stop()
-        raise SippError(f"SIPp did not start{self._why()}")
+    def _close_pipe(self) -> None:
+        os.write(self._pipe, b"\0\n")
+        self._reader.join()
+        os.close(self._pipe)
 
     def _why(self) -> str:
         errors = self._errors.read_text("utf-8", "replace").strip() if self._errors.exists() else ""
@@ -218,10 +197,3 @@ def caller(
     """A calling party with audio that either switches to T.38 itself or accepts the other side's switch."""
     scenario = "calls_and_switches" if switches else "calls_and_is_switched"
     return SippPeer(scenario, directory, udptl_port, remote=remote, service=service)
-
-
-def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind((_HOST, 0))
-        port: int = sock.getsockname()[1]
-        return port

@@ -10,6 +10,8 @@ import ctypes as c
 import functools
 from enum import IntFlag
 
+from tests.peers.programs import PeerMissingError
+
 SONAME = "libspandsp.so.2"
 
 IFP_HANDLER = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_void_p, c.POINTER(c.c_uint8), c.c_int, c.c_int)
@@ -174,24 +176,17 @@ _PROTOTYPES: dict[str, tuple[object, list[object]]] = {
 }
 
 
-class SpandspMissingError(RuntimeError):
-    """The library is not on this machine."""
-
-
 @functools.cache
 def library() -> c.CDLL:
     """Load libspandsp once and declare the prototypes.
 
     Raises:
-        SpandspMissingError: the library is not installed.
+        PeerMissingError: the library is not installed.
     """
     try:
         loaded = c.CDLL(SONAME)
     except OSError as error:
-        raise SpandspMissingError(
-            f"{SONAME} cannot be loaded, so the spandsp test peers are not available: "
-            "install the Debian package libspandsp2"
-        ) from error
+        raise PeerMissingError(SONAME, "libspandsp2") from error
     for name, (result, arguments) in _PROTOTYPES.items():
         function = getattr(loaded, name)
         function.restype = result

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import struct
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+
+from tests.peers.programs import run
 
 Address = tuple[str, int]
 
@@ -14,10 +15,6 @@ PRE_CORRIGENDUM = "t38.use_pre_corrigendum_asn1_specification"
 
 _SEPARATOR = "\x1f"
 _OCCURRENCE = "\x1e"
-
-
-class TsharkMissingError(RuntimeError):
-    """tshark is not on this machine."""
 
 
 def decode(
@@ -40,25 +37,22 @@ def decode(
         display_filter: a display filter.
 
     Raises:
-        TsharkMissingError: tshark is not installed.
+        PeerMissingError: tshark is not installed.
         AssertionError: tshark failed.
     """
-    command = ["tshark", "-n", "-r", str(capture), "-T", "fields", "-E", f"separator={_SEPARATOR}"]
-    command += ["-E", "occurrence=a", "-E", f"aggregator={_OCCURRENCE}"]
+    arguments = ["-n", "-r", str(capture), "-T", "fields", "-E", f"separator={_SEPARATOR}"]
+    arguments += ["-E", "occurrence=a", "-E", f"aggregator={_OCCURRENCE}"]
     for name, value in (preferences or {}).items():
-        command += ["-o", f"{name}:{value}"]
+        arguments += ["-o", f"{name}:{value}"]
     for port in udptl_ports:
-        command += ["-d", f"udp.port=={port},t38"]
+        arguments += ["-d", f"udp.port=={port},t38"]
     for port in tcp_ports:
-        command += ["-d", f"tcp.port=={port},t38"]
+        arguments += ["-d", f"tcp.port=={port},t38"]
     if display_filter:
-        command += ["-Y", display_filter]
+        arguments += ["-Y", display_filter]
     for field in fields:
-        command += ["-e", field]
-    try:
-        result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    except FileNotFoundError as error:
-        raise TsharkMissingError("tshark is not installed: install the Debian package tshark") from error
+        arguments += ["-e", field]
+    result = run("tshark", *arguments, package="tshark")
     assert result.returncode == 0, result.stderr
     return [
         {

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 from sip.line import TlsSettings
+from tests.peers.programs import run
 
 
 class Authority:
@@ -16,7 +16,7 @@ class Authority:
         directory.mkdir()
         self.certificate = str(directory / "ca.pem")
         self._key = str(directory / "ca.key")
-        self._run(
+        openssl(
             *("req", "-x509", *_NEW_KEY, "-keyout", self._key, "-out", self.certificate),
             *("-subj", "/CN=Test CA", "-addext", "keyUsage=critical,keyCertSign"),
         )
@@ -27,8 +27,8 @@ class Authority:
         request, certificate, key = (str(self._directory / f"{name}.{end}") for end in ("csr", "pem", "key"))
         extensions = self._directory / f"{name}.ext"
         extensions.write_text(f"subjectAltName={','.join(names)}\n" if names else "")
-        self._run("req", *_NEW_KEY, "-keyout", key, "-out", request, "-subj", f"/CN={name}")
-        self._run(
+        openssl("req", *_NEW_KEY, "-keyout", key, "-out", request, "-subj", f"/CN={name}")
+        openssl(
             *("x509", "-req", "-in", request, "-out", certificate, "-days", str(days)),
             *("-CA", self.certificate, "-CAkey", self._key, "-CAcreateserial", "-extfile", str(extensions)),
         )
@@ -39,8 +39,11 @@ class Authority:
         """Settings of a client that trusts this CA and no other."""
         return TlsSettings(authorities=self.certificate)
 
-    def _run(self, *arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], check=True, capture_output=True)
+
+def openssl(*arguments: str) -> None:
+    """Run the command; it must succeed."""
+    result = run("openssl", *arguments, package="openssl")
+    assert result.returncode == 0, result.stderr
 
 
 _NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")

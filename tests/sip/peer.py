@@ -15,7 +15,7 @@ from sip.resolver import Resolver
 from tests.sip.link import call_request, mirror
 
 Event = TypeVar("Event")
-LIMIT = 20.0
+LIMIT = 60.0
 """Seconds after which a test is stuck; nothing is measured against it."""
 
 

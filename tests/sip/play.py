@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from asyncio.subprocess import DEVNULL, Process
+from asyncio.subprocess import Process
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -22,12 +22,12 @@ from sip.line import CallRequest, Hop, Identity, Incoming, LineEvent, SessionTim
 from sip.network import SipLine
 from sip.registrar import RegistrationRequest, RegistrationState
 from sip.sdp import MediaDescription, SessionDescription
+from tests.peers.sipp import Address, running_sipp
 from tests.sip.ladder import Cue, Happens, Ladder
 from tests.sip.link import AUDIO, CREDENTIALS, IMAGE, call_request
 from tests.sip.peer import at
 from tests.sip.relay import Message, Relay, relaying
 from tests.sip.sipp_scenario import sipp_scenario
-from tests.sip.test_sipp import vacant_port
 
 HOST = "127.0.0.1"
 LIMIT = 60.0
@@ -35,8 +35,6 @@ LIMIT = 60.0
 AT_ONCE = 5
 """Programs of SIPp, no more than can run in time: where one repeats an answer because our ACK came too late,
 it takes the second ACK for that of its next answer."""
-TRIES = 5
-"""Ports that SIPp is started with."""
 LINGER = 64.0
 """Seconds after which transactions of the past are forgotten: more than 64*T1."""
 
@@ -162,7 +160,7 @@ class Play:
         self.directory.mkdir()
         cases = self.cases
         relay = Relay(self._loses)
-        async with relaying(relay, line.line.address), self._sipp(relay) as process:
+        async with relaying(relay, line.line.address), self._sipp(relay) as (process, _):
             players = {label: self._play(line, relay, label, lost) for label, lost in cases.items()}
             results = await asyncio.gather(*players.values(), return_exceptions=True)
             wrong = {
@@ -184,42 +182,24 @@ class Play:
         never = any(rung.message == message for rung in self.ladder.rungs if not rung.arrives)
         return never or (copy <= self.copies and self.cases.get(label) == message)
 
-    @asynccontextmanager
-    async def _sipp(self, relay: Relay) -> AsyncIterator[Process]:
-        (self.directory / "scenario.xml").write_text(sipp_scenario(self.ladder))
+    def _sipp(self, relay: Relay) -> AbstractAsyncContextManager[tuple[Process, Address]]:
+        scenario = self.directory / "scenario.xml"
+        scenario.write_text(sipp_scenario(self.ladder))
         (self.directory / "labels.csv").write_text("\n".join(["SEQUENTIAL", *self.cases, ""]))
-        process = await self._start(relay)
-        try:
-            yield process
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-
-    async def _start(self, relay: Relay) -> Process:
-        command = ["sipp", "-sf", "scenario.xml", "-i", HOST, "-nostdin", "-m", str(len(self.cases))]
-        command += ["-inf", "labels.csv", "-key", "near", "{}:{}".format(*relay.near)]
-        command += ["-key", "refresher", "uac" if self.ladder.called else "uas"]
-        command += ["-timeout", "120s", "-timeout_error", "-trace_err", "-error_file", "errors.log"]
-        command += ["-trace_msg", "-message_file", "messages.log"]
-        # A machine that stalls is no fault of SIPp's.
-        command += ["-watchdog_minor_maxtriggers", "1000000", "-watchdog_major_maxtriggers", "1000000"]
+        arguments = ["-m", str(len(self.cases)), "-inf", "labels.csv"]
+        arguments += ["-key", "near", "{}:{}".format(*relay.near)]
+        arguments += ["-key", "refresher", "uac" if self.ladder.called else "uas"]
+        arguments += ["-timeout", "120s", "-timeout_error", "-trace_msg", "-message_file", "messages.log"]
         # The relay knows what belongs to the exchange; a copy that comes late is none of SIPp's business.
-        command += ["-default_behaviors", "all,-abortunexp"]
+        arguments += ["-default_behaviors", "all,-abortunexp"]
         if self.ladder.called:
-            command += ["-r", "50", "-l", "1000", "-auth_uri", "fax@{}:{}".format(*relay.far)]
-            command.append("{}:{}".format(*relay.far))
-        for _ in range(TRIES):
-            port = vacant_port()
-            relay.them = HOST, port
-            process = await asyncio.create_subprocess_exec(
-                *command, "-p", str(port), cwd=self.directory, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL
-            )
-            while process.returncode is None:
-                if owns(process.pid, port):
-                    return process
-                await asyncio.sleep(0.02)
-        raise AssertionError("SIPp does not start")
+            arguments += ["-r", "50", "-l", "1000", "-auth_uri", "fax@{}:{}".format(*relay.far)]
+            arguments.append("{}:{}".format(*relay.far))
+
+        def at(address: Address) -> None:
+            relay.them = address
+
+        return running_sipp(scenario, *arguments, directory=self.directory, at=at)
 
     async def _play(self, line: Line, relay: Relay, label: str, lost: Message | None) -> None:
         carried: set[Message] = set()
@@ -332,13 +312,3 @@ async def play(
             line.check(label)
     finally:
         await line.line.close()
-
-
-def owns(pid: int, port: int) -> bool:
-    """Whether a process has bound this UDP port: another one may have been faster."""
-    try:
-        sockets = [str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir()]
-    except OSError:
-        return False
-    rows = (row.split() for row in Path("/proc/net/udp").read_text("ascii").splitlines()[1:])
-    return any(row[1].endswith(f":{port:04X}") and f"socket:[{row[9]}]" in sockets for row in rows)

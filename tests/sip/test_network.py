@@ -15,6 +15,7 @@ from sip.listening import Listener, ListenError, Listening
 from sip.sdp import Attribute, MediaDescription
 from sip.tcp import MAX_FROM_ONE
 from sip.tls import server_context
+from tests.peers.programs import vacant
 from tests.peers.realtime import udp_socket
 from tests.sip.certificates import Authority
 from tests.sip.link import AUDIO, IMAGE
@@ -73,31 +74,25 @@ async def test_closing_a_line_ends_its_calls() -> None:
         assert (await bob.expect(Ended)).remote
 
 
-def vacant_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as vacant:
-        vacant.bind(("127.0.0.1", 0))
-        return int(vacant.getsockname()[1])
-
-
 @pytest.mark.parametrize("transport", Transport)
 async def test_a_port_where_nobody_listens_fails_the_call_at_once(transport: Transport) -> None:
-    port = vacant_port(socket.SOCK_STREAM if transport.reliable else socket.SOCK_DGRAM)
     alice = Peer()
-    async with running(alice):
-        alice.call(Hop("127.0.0.1", port, transport))
-        failed = await alice.expect(Failed)
-        assert (failed.status, failed.local) == (503, True)
-        if transport.reliable:
-            assert failed.reason == f"nobody listens at 127.0.0.1:{port} over {transport.value}"
+    with vacant(socket.SOCK_STREAM if transport.reliable else socket.SOCK_DGRAM) as (host, port):
+        async with running(alice):
+            alice.call(Hop(host, port, transport))
+            failed = await alice.expect(Failed)
+            assert (failed.status, failed.local) == (503, True)
+            if transport.reliable:
+                assert failed.reason == f"nobody listens at {host}:{port} over {transport.value}"
 
 
 async def test_the_next_hop_takes_a_call_that_the_first_refuses() -> None:
     alice, bob = Peer(), Peer()
     bob.react = bob.accept
-    nobody = Hop("127.0.0.1", vacant_port(socket.SOCK_STREAM), Transport.TCP)
-    async with running(alice, bob):
-        alice.call(nobody, bob.hop(Transport.TCP))
-        await alice.expect(Answered)
+    with vacant(socket.SOCK_STREAM) as nobody:
+        async with running(alice, bob):
+            alice.call(Hop(*nobody, Transport.TCP), bob.hop(Transport.TCP))
+            await alice.expect(Answered)
 
 
 async def test_an_address_of_a_kind_that_we_do_not_have_fails_with_a_sentence() -> None:

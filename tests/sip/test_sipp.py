@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from asyncio.subprocess import DEVNULL, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -24,6 +24,8 @@ from sip.line import (
     Ringing,
     Transport,
 )
+from tests.peers.programs import vacant
+from tests.peers.sipp import running_sipp
 from tests.sip.link import CREDENTIALS, call_request
 from tests.sip.peer import LIMIT, Peer, running
 
@@ -50,40 +52,11 @@ class Sipp:
 
 @asynccontextmanager
 async def sipp(scenario: str, directory: Path, transport: Transport = Transport.UDP) -> AsyncIterator[Sipp]:
-    kind = socket.SOCK_STREAM if transport.reliable else socket.SOCK_DGRAM
-    port = vacant_port(kind)
-    command = ["sipp", "-sf", str(SCENARIOS / f"{scenario}.xml"), "-i", HOST, "-p", str(port)]
-    command += ["-t", "t1" if transport.reliable else "u1", "-m", "1"]
-    command += ["-nostdin", "-timeout", "60s", "-timeout_error", "-trace_err", "-error_file"]
-    command.append(f"{scenario}-errors.log")
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=directory, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL
-    )
-    try:
-        async with asyncio.timeout(LIMIT):
-            while vacant(port, kind):
-                assert process.returncode is None, "SIPp did not start"
-                await asyncio.sleep(0.02)
-        yield Sipp(process, (HOST, port))
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-
-
-def vacant_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as sock:
-        sock.bind((HOST, 0))
-        return int(sock.getsockname()[1])
-
-
-def vacant(port: int, kind: socket.SocketKind) -> bool:
-    with socket.socket(socket.AF_INET, kind) as sock:
-        try:
-            sock.bind((HOST, port))
-        except OSError:
-            return False
-        return True
+    one_call = ("-m", "1", "-timeout", "120s", "-timeout_error")
+    path = SCENARIOS / f"{scenario}.xml"
+    started = running_sipp(path, *one_call, directory=directory, tcp=transport.reliable)
+    async with started as (process, address):
+        yield Sipp(process, address)
 
 
 async def test_a_call_that_is_answered(tmp_path: Path) -> None:
@@ -182,15 +155,17 @@ async def test_a_large_request_moves_from_udp_to_tcp(tmp_path: Path) -> None:
 @pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
 async def test_a_refused_connection_leads_to_the_next_hop(tmp_path: Path, transport: Transport) -> None:
     caller = Peer()
-    nobody = Hop(HOST, vacant_port(socket.SOCK_STREAM), transport)
-    async with running(caller), sipp("answers", tmp_path) as called:
-        hops = [nobody, *called.request.destination]
-        call = caller.line.place(replace(called.request, destination=hops), caller.now)
-        await caller.expect(Answered)
-        assert nobody in caller.line.agent._endpoint.dead
-        caller.line.hang_up(call, caller.now)
-        await caller.expect(Ended)
-        await called.satisfied()
+    kind = socket.SOCK_STREAM if transport.reliable else socket.SOCK_DGRAM
+    with vacant(kind) as address:
+        nobody = Hop(*address, transport)
+        async with running(caller), sipp("answers", tmp_path) as called:
+            hops = [nobody, *called.request.destination]
+            call = caller.line.place(replace(called.request, destination=hops), caller.now)
+            await caller.expect(Answered)
+            assert nobody in caller.line.agent._endpoint.dead
+            caller.line.hang_up(call, caller.now)
+            await caller.expect(Ended)
+            await called.satisfied()
 
 
 async def test_a_hop_that_answers_when_another_has_the_call_is_hung_up(tmp_path: Path) -> None:

@@ -26,11 +26,11 @@ from sip.line import (
 )
 from sip.registrar import Registered, RegistrationFailed, RegistrationRequest
 from tests.peers.kamailio import Kamailio
+from tests.peers.programs import vacant
 from tests.sip.line_suite import HOST, IPV6, Party, Suite, hop_of, request_to
 from tests.sip.link import AUDIO, IMAGE, call_request, mirror
 from tests.sip.peer import Peer, at, running
 from tests.sip.refuser import Refuser, refuser
-from tests.sip.test_sipp import vacant_port
 
 HOST6 = "::1"
 
@@ -56,9 +56,10 @@ class TrunkSuite(Suite):
 
     async def test_a_refused_connection_leads_to_the_next_hop(self, us: Party, them: Peer) -> None:
         them.react = them.accept
-        nobody = Hop(HOST, vacant_port(socket.SOCK_STREAM), Transport.TCP)
-        call = us.line.place(request_to(them, destination=[nobody, them.hop(Transport.TCP)]), us.now)
-        assert (await us.expect(Answered)).call == call
+        with vacant(socket.SOCK_STREAM) as nobody:
+            hops = [Hop(*nobody, Transport.TCP), them.hop(Transport.TCP)]
+            call = us.line.place(request_to(them, destination=hops), us.now)
+            assert (await us.expect(Answered)).call == call
         us.line.hang_up(call, us.now)
         assert (await us.expect(Ended)).call == call
 

@@ -12,6 +12,7 @@ from tests.peers.gateway import SpandspGateway
 from tests.peers.libtiff import assert_same_pages, tiffcp, tiffinfo
 from tests.peers.machine import Role
 from tests.peers.pages import text_page, write_document
+from tests.peers.programs import PeerMissingError
 from tests.peers.realtime import RealTimePeer, udp_socket
 from tests.peers.simulated import CallNeverEndedError, run
 from tests.peers.spandsp import Compressions, Modems
@@ -229,7 +230,7 @@ def test_a_missing_library_names_its_package(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(spandsp, "SONAME", "libspandsp.so.none")
     spandsp.library.cache_clear()
     try:
-        with pytest.raises(spandsp.SpandspMissingError, match="Debian package libspandsp2"):
+        with pytest.raises(PeerMissingError, match="Debian package libspandsp2"):
             spandsp.library()
     finally:
         spandsp.library.cache_clear()

@@ -10,8 +10,8 @@ from tests.peers import sip_peer
 from tests.peers.libtiff import assert_same_pages
 from tests.peers.machine import Role
 from tests.peers.pages import text_page, write_document
+from tests.peers.programs import PeerError
 from tests.peers.realtime import RealTimePeer, udp_socket
-from tests.peers.sip_peer import SippError
 from tests.peers.terminal import SpandspTerminal
 
 pytestmark = [pytest.mark.spandsp, pytest.mark.sipp]
@@ -66,6 +66,6 @@ def test_a_refused_switch_is_an_error(tmp_path: Path) -> None:
         sip_peer.caller(tmp_path, 40002, answerer.address, switches=True) as caller,
     ):
         answerer.expect("call")
-        with pytest.raises(SippError, match="status"):
+        with pytest.raises(PeerError, match="status"):
             answerer.wait()
         caller.expect("call")
