@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from enum import Enum
+from functools import lru_cache
 
 from t38fsp.t30.vocabulary import Resolution
 
@@ -36,6 +37,7 @@ def inch_terms(resolution: Resolution) -> tuple[int, int]:
     return _INCH_TERMS.get(resolution.x, resolution.x), _INCH_TERMS.get(resolution.y, resolution.y)
 
 
+@lru_cache  # the pages of a document are mostly alike, and it is read again for each of them
 def nearest_resolution(width: int, x: float, y: float) -> Resolution:
     """The fax resolution of a page that says it has ``x`` by ``y`` pixels per inch.
 
