@@ -30,6 +30,9 @@ _MODEM_TURN = 1.0
 _CANCELLED_REPEAT = 0.9
 """A repeat that is still in its preamble gives way to an answer."""
 
+_NO_ANSWER = 0.5
+"""Silence behind what a repeat gave way to, and which was no answer after all."""
+
 
 class State(Enum):
     """What the transmitter waits for."""
@@ -80,6 +83,7 @@ class Negotiation(Session):
         self._command_bursts: tuple[HdlcBurst, *tuple[Burst, ...]]
         self._tries = 0
         self._repeat_began: float | None = None
+        self._gave_way = False
 
     def limit_rate(self, bit_rate: int) -> None:
         """Before the start: no modem above ``bit_rate`` (bit/s, 2400 or more), in our DCS and after."""
@@ -293,6 +297,7 @@ class Negotiation(Session):
         self._command_bursts = (command, *following)
         self._tries = 1
         self._repeat_began = None
+        self._gave_way = False
         self._stop(Timer.T4)
         self._play(*self._command_bursts)
 
@@ -323,12 +328,19 @@ class Negotiation(Session):
         self._start(Timer.T4, self._timers.t4)
 
     def _carrier_heard(self, modem: Modem) -> None:
-        """An answer that begins as we begin to repeat the command is the answer to the command."""
+        """An answer that begins as we begin to repeat the command is the answer to the command.
+
+        It may as well be our own preamble as an echo. So a command gives way once, and that does not count.
+        """
         began = self._repeat_began
-        if modem is Modem.V21 and began is not None and self._now - began < _CANCELLED_REPEAT:
+        if modem is not Modem.V21 or began is None or self._gave_way:
+            return
+        if self._now - began < _CANCELLED_REPEAT:
+            self._gave_way = True
+            self._tries -= 1
             self._repeat_began = None
             self._hush()
-            self._start(Timer.T4, self._timers.t4)
+            self._start(Timer.T4, _NO_ANSWER)
 
     def _moment(self) -> str:
         if self._state is State.IMAGE:
