@@ -152,6 +152,9 @@ class Answering(Session):
 
     # --- polling ------------------------------------------------------------------------------------------
 
+    def _dtc(self, frame: Frame) -> None:
+        self._polled(frame)
+
     def _polled(self, frame: Frame) -> None:
         """DTC: the caller wants the document (5.3.6.1.2), if it knows the password and which one it is."""
         self._identify_far_end()
@@ -189,7 +192,9 @@ class Answering(Session):
             super()._disconnected()
 
     def _field_refused(self, frame: Frame) -> None:
-        self._end(T30Error.FIELD_REFUSED, refusal_in_words(frame.fif))
+        """FNV to the DTC of a caller that polls; ours may come back as an echo."""
+        if not self._refused_poll:
+            self._end(T30Error.FIELD_REFUSED, refusal_in_words(frame.fif))
 
     # --- the DCS ------------------------------------------------------------------------------------------
 

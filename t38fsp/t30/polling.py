@@ -56,6 +56,9 @@ class Poller(Receiver):
         elif self._on_line is None:
             self._identify()
 
+    def _polled(self, frame: Frame) -> None:
+        """Our own DTC as an echo: nobody polls who polls."""
+
     def _identification(self) -> list[tuple[FCF, bytes]]:
         """PWD, SEP and PSA where the DIS allows them, CIG and DTC."""
         poll = self._poll

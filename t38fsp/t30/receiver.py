@@ -227,7 +227,7 @@ class Receiver(Answering):
 
     def _is_repeated(self, command: FCF) -> bool:
         """Answer once more if the command is the last one again, rather than the end of a lost page."""
-        late = self._carrier_began - self._command_at > _REPEAT_WINDOW
+        late = self._state is State.IMAGE and self._carrier_began - self._command_at > _REPEAT_WINDOW
         if self._command != (command, b"") or late or self._image_since_answer:
             return False
         self._command_at = self._now
@@ -312,6 +312,14 @@ class Receiver(Answering):
 
     # --- the line and the time ----------------------------------------------------------------------------
 
+    def _act_on_heard(self) -> None:
+        if self._heard is None and self._carrier_began - self._command_at <= _REPEAT_WINDOW:
+            # Nobody could read it, but it came when the command would come again; so will the next one.
+            self._command_at = self._now
+            if self._state is State.EOM:
+                self._await_command()
+        super()._act_on_heard()
+
     def _frame(self, frame: Frame) -> None:
         self._follow_pace()
         handler = _COMMANDS.get((self._state, frame.fcf))
@@ -342,7 +350,7 @@ _AFTER_CFR = (State.IMAGE, State.EOM, State.DCN)
 _COMMANDS: Mapping[tuple[State, FCF], Callable[[Receiver, Frame], None]] = {
     # 5.3.6.1.3 DCS begins anew from everywhere: our CFR, or everything since, was lost
     **{(state, FCF.DCS): Receiver._dcs for state in State if state not in (State.IDLE, State.END)},
-    (State.DCS, FCF.DTC): Receiver._polled,
+    (State.DCS, FCF.DTC): Receiver._dtc,
     (State.DCS, FCF.DIS): Receiver._dis,
     (State.DIS, FCF.DIS): Receiver._dis,
     (State.DCS, FCF.FNV): Receiver._field_refused,

@@ -56,6 +56,9 @@ Machine = Session | Answerer
 class Damage:
     """What the line does to what passes; this one does nothing."""
 
+    echo: float | None = None
+    """Seconds after which each end hears its own V.21, too."""
+
     def loses_burst(self, sender: Machine, burst: Burst) -> bool:
         """The whole burst stays unheard."""
         return False
@@ -351,6 +354,9 @@ class Link:
         for other in self.outputs:
             if other is not machine:
                 self.at(when, lambda other=other: other.receive(signal, self.now))
+        echo = self.damage.echo
+        if echo is not None and not isinstance(signal, ToneHeard) and signal.modem is Modem.V21:
+            self.at(self.now + echo, lambda: machine.receive(signal, self.now))
 
 
 def _steps(link: Link, machine: Machine, burst: Burst) -> Iterator[tuple[float, LineSignal | None]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,9 +16,18 @@ from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t30.outputs import Negotiated, T30Error
 from t38fsp.t30.receiver import Receiver
 from t38fsp.t30.session import Session
-from t38fsp.t30.vocabulary import Burst, CarrierDetected, CarrierLost, HdlcBurst, Modem, RawBurst
+from t38fsp.t30.vocabulary import (
+    Burst,
+    CarrierDetected,
+    CarrierLost,
+    HdlcBurst,
+    Modem,
+    PageFormat,
+    PageQuality,
+    RawBurst,
+)
 from tests.t30.calls import FINE, STANDARD, assert_delivered, assert_honest, call, run
-from tests.t30.link import Bad, Damage, LosesBursts, Noise, fcf_of
+from tests.t30.link import Bad, Damage, LosesBursts, Noise, Store, fcf_of
 
 # --- single losses ------------------------------------------------------------------------------------------
 
@@ -69,6 +80,61 @@ def test_commands_on_the_wrong_modem_are_heard_at_once(ecm: bool) -> None:
     link = run(sending=options, damage=TakesCommandsForImages())
     assert_delivered(link, 2)
     assert link.finished_at[link.receiver] == pytest.approx(usual.finished_at[usual.receiver])
+
+
+class LosesCommandAgain(Damage):
+    """Loses the answer to a command, and then its first repetition, or only damages that."""
+
+    def __init__(self, command: FCF, answer: FCF, *, damaged: bool) -> None:
+        self.losses = [(answer, 1, False), (command, 2, damaged)]
+        self.sent: Counter[FCF | None] = Counter()
+
+    def loses_burst(self, sender: Session, burst: Burst) -> bool:
+        fcf = fcf_of(burst)
+        self.sent[fcf] += 1
+        return (fcf, self.sent[fcf], False) in self.losses
+
+    def loses_frame(self, sender: Session, modem: Modem, frame: bytes) -> bool:
+        fcf = Frame.parse(frame).fcf
+        return (fcf, self.sent[fcf], True) in self.losses
+
+
+@pytest.mark.parametrize(
+    ("pages", "command", "damaged"),
+    [
+        ([FINE], FCF.EOP, False),
+        ([FINE], FCF.EOP, True),
+        ([FINE, FINE], FCF.MPS, True),
+        ([FINE, STANDARD], FCF.EOM, True),
+    ],
+)
+def test_an_answer_and_the_repeated_command_lost(
+    pages: list[PageFormat], command: FCF, damaged: bool
+) -> None:
+    """The third command still asks for the answer to the first, and no page comes twice."""
+    damage = LosesCommandAgain(command, FCF.MCF, damaged=damaged)
+    link = run(pages, sending=TransmitOptions(ecm=False), damage=damage)
+    assert_delivered(link, len(pages))
+    assert len(link.store.kept) == len(pages)
+
+
+def test_rtn_and_the_repeated_command_lost() -> None:
+    store = Store(quality=lambda index, attempt: PageQuality(100, bad_rows=50 if attempt == 1 else 0))
+    damage = LosesCommandAgain(FCF.EOP, FCF.RTN, damaged=False)
+    link = run([FINE], sending=TransmitOptions(ecm=False), store=store, damage=damage)
+    assert_delivered(link, 1)
+
+
+@pytest.mark.parametrize("ecm", [True, False])
+@pytest.mark.parametrize("echo", [0.02, 0.6, 1.2])
+@pytest.mark.parametrize("lost", [None, FCF.DIS, FCF.DCS, FCF.CFR, FCF.MCF, FCF.EOP, FCF.EOM, FCF.PPS])
+def test_a_line_that_echoes_and_loses(lost: FCF | None, echo: float, ecm: bool) -> None:
+    """Our own preamble, heard as we begin to repeat a command, is not the answer."""
+    damage = LosesBursts([] if lost is None else [lost])
+    damage.echo = echo
+    link = run((FINE, STANDARD), sending=TransmitOptions(ecm=ecm), damage=damage)
+    assert_delivered(link, 2)
+    assert len(link.store.kept) == 2
 
 
 @pytest.mark.parametrize("ecm", [True, False])

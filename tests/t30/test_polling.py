@@ -52,6 +52,7 @@ TO_STORE = [*TO_BLOCK, partial_page(FCF.EOP)]
     ("R: DIS again, DTC was lost", [*[hears(FCF.DIS, DIS_WITH_DOCUMENT)] * 2], said("DTC")),
     ("R: T4", [hears(FCF.DIS, DIS_WITH_DOCUMENT), hears_nothing], said("DTC")),
     ("R: T4 three times", [hears(FCF.DIS, DIS_WITH_DOCUMENT), *SILENCE], said("DCN", "END NO_ANSWER_TO_DTC")),
+    ("R: our DTC as an echo", [hears(FCF.DIS, DIS_WITH_DOCUMENT), hears(FCF.DTC, DIS)], said()),
     ("R: FNV", [hears(FCF.DIS, DIS_WITH_DOCUMENT), hears(FCF.FNV, b"\x80")],
      said("DCN", "END FIELD_REFUSED")),
     ("R: DCS, TCF", [hears(FCF.DIS, DIS_WITH_DOCUMENT), *TO_IMAGE], said("CFR")),
@@ -123,6 +124,7 @@ NUMBERED = PollDocument(selective_address="7")
         (LOCKED, [asked(FCF.PWD, "4321")], ["DCN", "END FIELD_REFUSED"]),
         (LOCKED, [hears(FCF.DTC, DIS)], ["DCN", "END FIELD_REFUSED"]),
         (LOCKED, [asked(FCF.PWD, "4321", DTC_KNOWS_FNV)], ["FNV"]),
+        (LOCKED, [asked(FCF.PWD, "4321", DTC_KNOWS_FNV), hears(FCF.FNV, b"\x80")], []),
         (LOCKED, [asked(FCF.PWD, "4321", DTC_KNOWS_FNV), asked(FCF.PWD, "1234")], ["DCS", "TCF 14400"]),
         (LOCKED, [asked(FCF.PWD, "4321", DTC_KNOWS_FNV)] * 3, ["DCN", "END FIELD_REFUSED"]),
         (LOCKED, [asked(FCF.PWD, "4321", DTC_KNOWS_FNV), hears(FCF.DCN)], ["END FIELD_REFUSED"]),
@@ -131,8 +133,9 @@ NUMBERED = PollDocument(selective_address="7")
         (NUMBERED, [asked(FCF.SEP, "8")], ["DCN", "END FIELD_REFUSED"]),
         (LOCKED, TO_IMAGE, ["CFR"]),
     ],
-    ids=["right password", "wrong", "none", "wrong, FNV", "FNV, then right", "wrong three times",
-         "wrong, FNV, DCN", "wrong, FNV, then it sends", "right document", "another document", "no poll"],
+    ids=["right password", "wrong", "none", "wrong, FNV", "FNV as an echo", "FNV, then right",
+         "wrong three times", "wrong, FNV, DCN", "wrong, FNV, then it sends", "right document",
+         "another document", "no poll"],
 )  # fmt: skip
 def test_a_document_for_those_who_know(
     document: PollDocument, events: Sequence[Event], expected: list[str]
@@ -219,6 +222,17 @@ def test_a_caller_with_the_wrong_password() -> None:
 @pytest.mark.parametrize("lost", [FCF.DIS, FCF.DTC, FCF.DCS, FCF.CFR, FCF.PPS, FCF.MCF, FCF.DCN], ids=str)
 def test_a_lost_word_of_a_poll_is_said_again(lost: FCF) -> None:
     assert_delivered(poll_call(damage=LosesBursts([lost])), 2)
+
+
+@pytest.mark.parametrize("ecm", [True, False])
+@pytest.mark.parametrize("echo", [0.2, 1.2])
+@pytest.mark.parametrize("lost", [None, FCF.DIS, FCF.DTC, FCF.DCS, FCF.CFR, FCF.MCF])
+def test_a_poll_on_a_line_that_echoes(lost: FCF | None, echo: float, ecm: bool) -> None:
+    damage = LosesBursts([] if lost is None else [lost])
+    damage.echo = echo
+    link = poll_call((FINE, STANDARD), sending=TransmitOptions(THEIRS, ecm=ecm), damage=damage)
+    assert_delivered(link, 2)
+    assert len(link.store.kept) == 2
 
 
 @settings(max_examples=40, deadline=None)
