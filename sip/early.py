@@ -10,21 +10,19 @@ from __future__ import annotations
 
 import logging
 
-from sip.authentication import Authenticator, Exchange
+from sip.acknowledging import Acknowledger
+from sip.authentication import Authenticator
 from sip.dialog import Dialog
 from sip.endpoint import METHODS, Endpoint, refuse_method
 from sip.errors import ParseError
 from sip.line import Answerer, Hop
 from sip.message import Request, Response
 from sip.negotiation import Negotiation, read_answer, read_sdp, rejected
-from sip.reliable import RAck, sequence
+from sip.reliable import sequence
 from sip.sdp import SessionDescription
-from sip.transaction import Failure, ServerTransaction
+from sip.transaction import ServerTransaction
 
 _logger = logging.getLogger(__name__)
-
-_MAX_RELIABLE = 100
-"""Reliable provisional responses of one dialog that are acknowledged."""
 
 
 class EarlyDialog:
@@ -46,28 +44,23 @@ class EarlyDialog:
         self._contact = contact
         self._offer = offer
         self._answerer = answerer
-        self._authenticator = authenticator
+        self._acknowledger = Acknowledger(endpoint, dialog, authenticator)
         self._preview: SessionDescription | None = None
-        self._last: int | None = None
-        self._count = 0
         endpoint.open_dialog(self)
 
     # --- responses to the INVITE ----------------------------------------------------------------------------
 
     def provisional(self, response: Response, now: float) -> bool:
         """Take a response above 100; False for a copy, and for one that is out of order (RFC 3262 4)."""
-        number = sequence(response)
         described = read_answer(response)
-        if number is None:
+        if sequence(response) is None:
             if self._offer is not None:
                 self._preview = described or self._preview
             return True
-        if self._count == _MAX_RELIABLE or (self._last is not None and number != self._last + 1):
-            return False
-        self._last = number
-        self._count += 1
-        self._acknowledge(response, number, self._agree(described), now)
-        return True
+        rack = self._acknowledger.next(response)
+        if rack is not None:
+            self._acknowledger.acknowledge(rack, now, self._agree(described))
+        return rack is not None
 
     def success(self, response: Response, source: Hop) -> SessionDescription | None:
         """Take a 2xx, whose route set is the one that counts; returns what its ACK has to describe."""
@@ -85,24 +78,6 @@ class EarlyDialog:
         local = self.negotiation.answer(theirs, self._answerer) or self.negotiation.describe(rejected(theirs))
         self.negotiation.agree(local, theirs)
         return local
-
-    def _acknowledge(
-        self, response: Response, number: int, body: SessionDescription | None, now: float
-    ) -> None:
-        def build() -> Request:
-            prack = self.dialog.request("PRACK")
-            prack.headers.add("RAck", str(RAck(number, response.cseq)))
-            return self._endpoint.dress(prack, None, body)
-
-        Exchange(
-            self._endpoint,
-            self._authenticator,
-            build,
-            lambda: self._endpoint.hops(self.dialog),
-            _ignore_response,
-            _ignore_failure,
-            now,
-        )
 
     # --- requests of theirs ---------------------------------------------------------------------------------
 
@@ -143,11 +118,3 @@ class EarlyDialog:
 
     def acknowledged(self, ack: Request, now: float) -> None:
         """There is nothing to acknowledge yet."""
-
-
-def _ignore_response(response: Response, source: Hop, now: float) -> None:
-    """The far end stops repeating its response; that is all a PRACK is for."""
-
-
-def _ignore_failure(failure: Failure, now: float) -> None:
-    """The INVITE will come to nothing too, in its own time."""

@@ -16,6 +16,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from sip.acknowledging import Acknowledger
 from sip.authentication import Authenticator, Exchange
 from sip.dialog import Dialog
 from sip.endpoint import REASONS, Endpoint
@@ -142,7 +143,7 @@ class Offers:
         self._open = None
         if self._closed:
             return
-        answer = read_answer(response)
+        answer = reinvite.answer_in(response)
         if answer is None:
             self._party.lost("the answer to our offer cannot be read", now)
             return
@@ -153,7 +154,7 @@ class Offers:
         self._open = None
         if self._closed:
             return
-        answer = read_answer(response)
+        answer = reinvite.answer_in(response)
         # Some far ends answer what they know already with nothing.
         if answer is not None:
             self.agree(reinvite.offer, answer, ours=True)
@@ -268,7 +269,7 @@ class Offers:
 
 
 class _Reinvite:
-    """A re-INVITE of ours, with the ACK that each copy of its 2xx is owed."""
+    """A re-INVITE of ours, with the ACK that each copy of its 2xx is owed, and PRACKs before."""
 
     def __init__(
         self,
@@ -297,6 +298,9 @@ class _Reinvite:
 
     def _build(self) -> Request:
         party = self._party
+        # Of each INVITE its own: RSeq begins anew, and a challenged one was answered in vain.
+        self._acknowledger = Acknowledger(party.endpoint, party.dialog, party.authenticator)
+        self._early_answer: SessionDescription | None = None
         invite = party.dialog.request("INVITE")
         for name, value in party.session_timer.headers():
             invite.headers.add(name, value)
@@ -304,6 +308,7 @@ class _Reinvite:
 
     def _respond(self, response: Response, source: Hop, now: float) -> None:
         if response.status < 200:
+            self._provisional(response, now)
             return
         self._limit.cancel()
         if response.status >= 300:
@@ -317,6 +322,16 @@ class _Reinvite:
             self._on_success(self, response, now)
         else:
             self._party.endpoint.transactions.send_octets(*self._ack)
+
+    def _provisional(self, response: Response, now: float) -> None:
+        rack = self._acknowledger.next(response)
+        if rack is not None:
+            self._early_answer = self._early_answer or read_answer(response)
+            self._acknowledger.acknowledge(rack, now)
+
+    def answer_in(self, success: Response) -> SessionDescription | None:
+        """The answer to our offer: the first one counts (RFC 3261 13.2.1)."""
+        return self._early_answer or read_answer(success)
 
     def _lost(self, failure: Failure, now: float) -> None:
         self._limit.cancel()

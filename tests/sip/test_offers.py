@@ -9,9 +9,10 @@ import pytest
 from sip.line import Answerer, Ended, Hop, Incoming, LineEvent, MediaChanged, OfferRefused
 from sip.message import Request, Response
 from sip.sdp import Attribute, MediaDescription, SessionDescription
-from tests.sip.link import ALICE, AUDIO, BOB, IMAGE, Link, call_request, mirror
+from tests.sip.link import ALICE, AUDIO, BOB, CREDENTIALS, IMAGE, Link, call_request, mirror
 from tests.sip.solo import Solo, sdp
 from tests.sip.test_agent import answering, kinds
+from tests.sip.test_early import reliable
 
 
 def version_of(message: Request | Response) -> int:
@@ -374,3 +375,43 @@ def test_two_calls_at_once_do_not_mix() -> None:
     link.alice.hang_up(second, link.now)
     link.run()
     assert link.idle
+
+
+# --- reliable provisional responses to our re-INVITE --------------------------------------------------------
+
+
+def test_a_reliable_response_to_a_reinvite_is_acknowledged_and_may_bring_the_answer() -> None:
+    """RFC 3262 4, 5: every INVITE may have some. Without a PRACK the far end would give up after 32 s."""
+    solo = Solo()
+    solo.answered()
+    solo.agent.offer(1, [IMAGE], solo.now)
+    offer = solo.request("INVITE")
+    solo.reply(offer, 183, body=sdp(IMAGE), fields=reliable(9))
+    prack = solo.request("PRACK")
+    assert prack.headers.get("RAck") == f"9 {offer.cseq}"
+    solo.reply(offer, 183, body=sdp(IMAGE), fields=reliable(9))
+    assert solo.sent() == []
+    solo.reply(prack, 200)
+    solo.reply(offer, 200)
+    assert solo.request("ACK").cseq.number == offer.cseq.number
+    changed = solo.events[-1]
+    assert isinstance(changed, MediaChanged)
+    assert changed.remote.media == (IMAGE,)
+    assert solo.agent.calls == 1
+
+
+def test_the_numbers_of_reliable_responses_begin_anew_with_each_invite() -> None:
+    solo = Solo()
+    solo.answered(credentials=CREDENTIALS)
+    solo.agent.offer(1, [IMAGE], solo.now)
+    offer = solo.request("INVITE")
+    solo.reply(offer, 183, fields=reliable(9))
+    solo.request("PRACK")
+    solo.reply(offer, 401, fields=(("WWW-Authenticate", 'Digest realm="r", nonce="n1"'),))
+    again = solo.sent()[-1]
+    assert isinstance(again, Request)
+    solo.reply(again, 183, fields=reliable(1))
+    assert solo.request("PRACK").headers.get("RAck") == f"1 {again.cseq}"
+    solo.reply(again, 200, body=sdp(IMAGE))
+    solo.request("ACK")
+    assert isinstance(solo.events[-1], MediaChanged)
