@@ -72,6 +72,9 @@ def choose(given: Given, *, port: int) -> Chosen:
         raise CommandError(f"{error.sentences[0]}{told}", Exit.USAGE) from error
     if given.signalling is not None:
         engine = replace(engine, signalling=str(given.signalling))
+    if not port:
+        # Who only places calls leaves that port to who takes them.
+        engine = replace(engine, tls_listen=None)
     if given.listen is not None:
         # An address of our own: no signalling process of the file is meant.
         return Chosen(route, replace(listen_at(engine, given.listen), signalling=None))
@@ -85,8 +88,7 @@ def choose(given: Given, *, port: int) -> Chosen:
         return Chosen(route, replace(engine, listen=("0.0.0.0", port)))
     if port:
         return Chosen(route, engine)
-    # The ports that are said are for who takes calls there.
-    return Chosen(route, replace(engine, listen=(said[0], 0), tls_listen=None))
+    return Chosen(route, replace(engine, listen=(said[0], 0)))
 
 
 def listen_at(engine: EngineSettings, text: str) -> EngineSettings:

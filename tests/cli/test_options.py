@@ -47,6 +47,8 @@ def test_an_address_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     assert engine().tls_listen == ("192.0.2.1", 5071)
     # Who sends takes the address, and leaves the ports to who receives.
     assert (engine(0).listen, engine(0).tls_listen) == (("192.0.2.1", 0), None)
+    assert engine(0, listen="192.0.2.3:5090").tls_listen is None
+    assert engine(listen="192.0.2.3:5090").tls_listen == ("192.0.2.1", 5071)
     monkeypatch.setenv("T38FSP_LISTEN", "192.0.2.2:5080")
     assert engine().listen == engine(route=None).listen == ("192.0.2.2", 5080)
     assert engine(listen="192.0.2.3:5090").listen == engine(0, listen="192.0.2.3:5090").listen
