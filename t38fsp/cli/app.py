@@ -27,8 +27,9 @@ _EXITS = (
     "8 cut off, 9 line unavailable, 10 fax failed, 11 bad document, 12 cancelled by SIGINT or SIGTERM."
 )
 _RECEIVE_EXITS = (
-    "Exit status: after --count calls 0 when each fax was complete, else that of the first one that was not, "
-    "as in send. After SIGINT or SIGTERM 0, or 12 when it cut off a call or the start. 1 error here, 2 usage."
+    "Exit status: after --count calls 0 when each fax was complete, else that of the first one that was "
+    "not, as in send. After SIGINT or SIGTERM 0, or 12 when it cut off a call or the start. 1 error here, "
+    "2 usage, 11 a document of --offer that cannot be faxed."
 )
 
 Json = Annotated[
@@ -307,8 +308,9 @@ def signalling(
 ) -> None:
     """Have one SIP address for several t38fsp processes, which are told the socket; run until stopped.
 
-    Listens, takes calls and uses TLS as the configuration file says of our own end; whoever connects brings
-    the routes. Incoming calls go to the process that has the fewest.
+    Listens, takes calls and uses TLS as the configuration file says of our
+    own end; whoever connects brings the routes. Incoming calls go to the
+    process that has the fewest.
     """
     from t38fsp.cli import signalling as command
 

@@ -45,7 +45,12 @@ _BY_STATUS = {
     FaxStatus.USER_ABORT: Exit.CANCELLED,
 }
 
-_STATUS_OF = {Exit.BAD_NUMBER: FaxStatus.BAD_ADDRESS, Exit.CANCELLED: FaxStatus.USER_ABORT}
+_STATUS_OF = {
+    Exit.BAD_NUMBER: FaxStatus.BAD_ADDRESS,
+    Exit.LINE_UNAVAILABLE: FaxStatus.LINE_UNAVAILABLE,
+    Exit.BAD_DOCUMENT: FaxStatus.BAD_DOCUMENT,
+    Exit.CANCELLED: FaxStatus.USER_ABORT,
+}
 
 
 def exit_for(result: FaxResult) -> Exit:

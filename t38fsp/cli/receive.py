@@ -12,6 +12,8 @@ from t38fsp.cli.exits import CommandError, Exit, exit_for, exit_of_all
 from t38fsp.cli.files import kept_with_pages, new_file, writable
 from t38fsp.cli.options import Chosen
 from t38fsp.cli.report import CallReport, Reporter, print_json
+from t38fsp.image.document import inspect
+from t38fsp.image.errors import DocumentError
 from t38fsp.jobs import CallSettings, Offer
 from t38fsp.provider import FaxProvider, IncomingFax
 from t38fsp.t30.options import PollDocument
@@ -29,7 +31,10 @@ def offer_of(document: Path | None, selective_address: str, password: str) -> Of
             raise CommandError("--selective-address and --password are of no use without --offer", Exit.USAGE)
         return None
     try:
+        inspect(document)
         return Offer(str(document), PollDocument(selective_address, password))
+    except DocumentError as error:
+        raise CommandError(str(error), Exit.BAD_DOCUMENT) from error
     except ValueError as error:
         raise CommandError(str(error), Exit.USAGE) from error
 

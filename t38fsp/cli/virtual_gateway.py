@@ -91,8 +91,8 @@ def virtual_gateway(
 ) -> None:
     """Be a T.38 gateway with a fax machine behind it, that behaves as badly as it is told to.
 
-    It takes calls and keeps their pages, or with --call sends a document: to try a program, or what a route
-    will have to bear.
+    It takes calls and keeps their pages, or with --call sends a document:
+    to try a program, or what a route will have to bear.
     """
     from t38fsp.cli import gateway_desk
     from t38fsp.cli.fault_options import faults

@@ -224,6 +224,13 @@ def test_bad_documents(run: Run, documents: dict[str, Path], name: str, sentence
     assert sentence in line
 
 
+def test_a_bad_document_that_callers_could_poll(run: Run, documents: dict[str, Path]) -> None:
+    offer = ("--offer", str(documents["empty"]))
+    result = run("receive", "--output", "faxes", "--listen", "127.0.0.1:0", *offer)
+    assert result.exit_code == 11
+    assert "the document is empty; give a TIFF file" in told(result)
+
+
 # --- this machine -------------------------------------------------------------------------------------------
 
 
@@ -265,6 +272,7 @@ def test_an_output_directory_that_cannot_be_written(
         ((*SEND, "--max-rate", "1"), 2, "FATAL_ERROR"),
         ((*SEND[:4], "--listen", "{peer}"), 1, "FATAL_ERROR"),
         (("demo", "--output", "/proc/faxes"), 1, "FATAL_ERROR"),
+        (("virtual-gateway", "--call", "sip:1@{peer}", "--document", "missing.tif"), 11, "BAD_DOCUMENT"),
     ],
 )
 def test_json_says_the_same_also_after_a_refusal(
