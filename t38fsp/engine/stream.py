@@ -92,6 +92,11 @@ class MediaStream(asyncio.BufferedProtocol):
         if not self._closed:
             self._on_data(bytes(self._read[:nbytes]))
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._closed:
+            logger.warning("the TCP connection with %s for T.38 ended before the call", self._remote_host)
+        self._closed = True
+
     def accepts(self, host: str) -> bool:
         """Whether a connection from ``host`` is the one that is awaited."""
         return not self._closed and self._transport is None and host == self._remote_host
@@ -118,3 +123,7 @@ class _Visitor(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         if self._welcome:
             self._stream.buffer_updated(nbytes)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._welcome:
+            self._stream.connection_lost(exc)

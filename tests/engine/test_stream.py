@@ -8,6 +8,8 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from sip.line import Address
 from sip.sdp import SessionDescription
 from t38fsp.engine.stream import MediaStream
@@ -97,6 +99,30 @@ async def test_a_stranger_is_dropped() -> None:
         writer.close()
     assert heard.octets == b""
     stream.close()
+
+
+async def test_a_far_end_that_is_gone_is_not_written_to(caplog: pytest.LogCaptureFixture) -> None:
+    """The call goes on until T.30 gives up, and asyncio warns of every packet."""
+    gone = asyncio.Event()
+
+    async def leave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert await reader.readexactly(5) == b"hello"
+        writer.close()
+        await writer.wait_closed()
+        gone.set()
+
+    server = await asyncio.start_server(leave, HOST, 0)
+    stream = MediaStream((HOST, 0), Heard())
+    stream.send(b"hello")
+    stream.open(server.sockets[0].getsockname(), Setup.ACTIVE)
+    async with asyncio.timeout(LIMIT):
+        await gone.wait()
+    for _ in range(20):
+        await asyncio.sleep(0)
+        stream.send(b"anybody there?")
+    stream.close()
+    server.close()
+    assert [record.name for record in caplog.records] == ["t38fsp.engine.stream"]
 
 
 async def test_nobody_listens() -> None:
