@@ -38,10 +38,10 @@ class RtpStart:
 
 
 class AudioLeg:
-    """RTP both ways, one packet each 20 ms from :meth:`start` to :meth:`stop`.
+    """RTP both ways, one packet each 20 ms from :meth:`start` on.
 
     ``payload_type`` and ``law`` are what :func:`t38fsp.audio.offer.choose` found in the far end's SDP, and
-    what we send; heard are both laws.
+    what we send, as long as no later one says otherwise; heard are both laws.
     """
 
     def __init__(self, *, role: Role, payload_type: int, law: Law, start: RtpStart) -> None:
@@ -60,10 +60,10 @@ class AudioLeg:
         self._started = now
         self.handle_deadline(now)
 
-    def stop(self) -> None:
-        """Play no more and hear no more."""
-        self._started = None
-        self._packets.clear()
+    def change(self, payload_type: int, law: Law) -> None:
+        """Send this from the next frame on."""
+        self._sender.payload_type = payload_type
+        self._law = law
 
     def next_deadline(self) -> float | None:
         """When the next frame is due; None when nothing plays."""

@@ -11,15 +11,17 @@ PAYLOAD_TYPES = {0: Law.PCMU, 8: Law.PCMA}
 """Static payload types (RFC 3551 6), in the order of our preference."""
 
 
-def audio_media(port: int, payload_types: Sequence[int] = tuple(PAYLOAD_TYPES)) -> MediaDescription:
-    """What we offer; with the one payload type of :func:`choose`, what we answer.
+def audio_media(
+    port: int, payload_types: Sequence[int] = tuple(PAYLOAD_TYPES), protocol: str = "RTP/AVP"
+) -> MediaDescription:
+    """What we offer; with the one payload type of :func:`choose` and the protocol offered, what we answer.
 
     20 ms for each packet, and no silence suppression (RFC 3108), which would cut tones short.
     """
     return MediaDescription(
         "audio",
         port,
-        "RTP/AVP",
+        protocol,
         tuple(str(number) for number in payload_types),
         (
             *(

@@ -103,7 +103,8 @@ class RtpSender:
     """
 
     def __init__(self, payload_type: int, ssrc: int, sequence: int, timestamp: int) -> None:
-        self._payload_type = payload_type
+        self.payload_type = payload_type
+        """May change in mid-stream (RFC 3550 5.1)."""
         self._ssrc = ssrc
         self._sequence = sequence
         self._timestamp = timestamp
@@ -111,7 +112,7 @@ class RtpSender:
 
     def packet(self, payload: bytes) -> bytes:
         """The next datagram; one octet of ``payload`` is one sample."""
-        second = self._payload_type | (0x80 if self._marker else 0)
+        second = self.payload_type | (0x80 if self._marker else 0)
         header = _FIXED.pack(0x80, second, self._sequence, self._timestamp, self._ssrc)
         self._marker = False
         self._sequence = (self._sequence + 1) & 0xFFFF

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Protocol
 
 from t38fsp.t30.outputs import Output, RevokeBurst, SendBurst, TurnTaken
@@ -26,6 +27,15 @@ class Session(Protocol):
     def take_outputs(self) -> list[Output]: ...
 
 
+class Voice(Enum):
+    """What may still be said."""
+
+    FREE = auto()
+    FADING = auto()
+    """What is being said, but nothing new."""
+    MUTE = auto()
+
+
 class FaxLeg:
     """Carries bursts from T.30 to the terminal and signals back; ``on_output`` gets all else, in order.
 
@@ -38,8 +48,7 @@ class FaxLeg:
         self._session = session
         self._terminal = terminal
         self._on_output = on_output
-        self._silent = False
-        self._mute = False
+        self._voice = Voice.FREE
 
     @property
     def counters(self) -> Counters:
@@ -56,15 +65,16 @@ class FaxLeg:
 
     def silence(self) -> None:
         """No burst begins any more."""
-        self._silent = True
+        if self._voice is Voice.FREE:
+            self._voice = Voice.FADING
 
     def break_off(self, now: float) -> None:
         """Nothing is sent any more; what comes is still heard."""
-        self._silent = self._mute = True
+        self._voice = Voice.MUTE
         self._terminal.revoke(now)
 
     def release(self, packet: Packet) -> bytes | None:
-        return None if self._mute else self._terminal.release(packet)
+        return None if self._voice is Voice.MUTE else self._terminal.release(packet)
 
     def take_packets(self) -> list[Packet]:
         return self._terminal.take_packets()
@@ -100,7 +110,7 @@ class FaxLeg:
         for output in outputs:
             match output:
                 case SendBurst(burst=burst):
-                    if not self._silent:
+                    if self._voice is Voice.FREE:
                         self._terminal.send(burst, now)
                 case TurnTaken(seconds, burst, frames, missing, stored):
                     share = missing / frames if frames else 0.0

@@ -29,13 +29,11 @@ from sip.line import (
     OfferRefused,
 )
 from sip.line import Ringing as LineRinging
-from sip.sdp import SessionDescription
+from sip.sdp import MediaDescription, SessionDescription
 from t38fsp import events
-from t38fsp.audio.leg import AudioLeg, Role
+from t38fsp.audio.leg import Role
 from t38fsp.audio.rtp import looks_like_rtp
-from t38fsp.audio.signals import AudioSignal, V21Heard
 from t38fsp.call import verdict
-from t38fsp.call.early import EarlyDatagrams
 from t38fsp.call.environment import CallEnvironment, PageJob
 from t38fsp.call.fax_leg import FaxLeg, Session
 from t38fsp.call.media import (
@@ -48,14 +46,13 @@ from t38fsp.call.media import (
     on_hold,
 )
 from t38fsp.call.record import CallRecord
-from t38fsp.call.switching import T1, ask_after, wait_after_refusal
+from t38fsp.call.switching import Switching
 from t38fsp.call.t38 import our_capabilities, terminal_for
 from t38fsp.call.verdict import Verdict
-from t38fsp.jobs import CallSettings, Switch
+from t38fsp.jobs import CallSettings
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from t38fsp.t30.outputs import Finished, Output
-from t38fsp.t30.vocabulary import ToneHeard
 from t38fsp.t38.connection import Setup
 from t38fsp.t38.terminal import Packet
 
@@ -80,8 +77,6 @@ class Phase(Enum):
 
 class Timer(Enum):
     RINGING = auto()
-    OFFER = auto()
-    NOT_SWITCHED = auto()
     HANG_UP = auto()
     ABORT = auto()
     LATE = auto()
@@ -104,24 +99,22 @@ class FaxCall(ABC):
         self._session = session
         self._settings = settings
         self._environment = environment
-        self._role = role
         self._capabilities = our_capabilities(settings, environment)
         self._answerer: Answerer = partial(answer_offer, self._capabilities)
         self.line_call: int | None = None
         self.remote_media: Address | None = None
         """Where datagrams go; changes with the SDP."""
         self.stream: Setup | None = None
-        """How a connection with ``remote_media`` comes about, for T.38 over TCP; what goes over it is given out
-        as datagrams are."""
+        """How a connection with ``remote_media`` comes about, for T.38 over TCP; what goes over it is given
+        out as datagrams are."""
         self.result: FaxResult | None = None
         self._phase = Phase.IDLE
         self._timers: dict[Timer, float] = {}
-        self._audio: AudioLeg | None = None
+        self._lines: tuple[MediaDescription, ...] = ()
+        """Of the description of ours that holds."""
+        self._switching = Switching(settings, role, environment.rtp, record)
         self._fax: FaxLeg | None = None
-        self._early = EarlyDatagrams()
         self._record = record
-        self._refusal: OfferRefused | None = None
-        self._offered = False
         self._datagrams: list[bytes] = []
         self._packets: list[Packet] = []
         self._page_jobs: list[PageJob] = []
@@ -140,8 +133,7 @@ class FaxCall(ABC):
             case MediaChanged():
                 self._on_media(event.local, event.remote, event.ours, now)
             case OfferRefused():
-                self._refusal = event
-                self._on_refused(now)
+                self._switching.refused(now, event)
             case Failed():
                 self._on_failed(event, now)
             case Ended():
@@ -151,15 +143,11 @@ class FaxCall(ABC):
     def datagram_received(self, data: bytes, source: Address, now: float) -> bool:
         """A datagram arrived; true when it was understood, so that ``source`` may be latched."""
         if self._fax is not None:
-            # Stragglers of the audio are none of the terminal's business, nor is anything beside a connection.
+            # Stragglers of the audio are none of the terminal's business, nor is UDP beside a connection.
             straggler = self.stream is not None or looks_like_rtp(data)
             accepted = not straggler and self._fax.receive(data, now)
-        elif self._audio is not None and self._audio.receive(data, now):
-            accepted = True
         else:
-            accepted = False
-            if self._phase in (Phase.CALLING, Phase.AUDIO) and not looks_like_rtp(data):
-                self._early.keep(data, source, self.remote_media)
+            accepted = self._switching.receive(data, source, self.remote_media, now)
         self._pump(now)
         return accepted
 
@@ -176,18 +164,16 @@ class FaxCall(ABC):
         if self._fax is not None and not self._timers:
             return self._fax.next_deadline()  # as after nearly every datagram of a fax
         times = list(self._timers.values())
-        for part in (self._audio, self._fax):
-            if part is not None and (due := part.next_deadline()) is not None:
-                times.append(due)
+        if (due := self._leg.next_deadline()) is not None:
+            times.append(due)
         return min(times, default=None)
 
     def handle_deadline(self, now: float) -> None:
         for timer in [timer for timer, due in self._timers.items() if due <= now]:
             if self._timers.pop(timer, None) is not None:
                 self._ON_TIMER[timer](self, now)
-        for part in (self._audio, self._fax):
-            if part is not None and (due := part.next_deadline()) is not None and due <= now:
-                part.handle_deadline(now)
+        if (due := self._leg.next_deadline()) is not None and due <= now:
+            self._leg.handle_deadline(now)
         self._pump(now)
 
     def abort(self, now: float) -> None:
@@ -247,22 +233,14 @@ class FaxCall(ABC):
             return
         self._record.dialog = event.dialog
         self._phase = Phase.AUDIO
-        self._timers[Timer.NOT_SWITCHED] = now + T1
+        self._switching.answered(now)
         self._emit(events.Connected(event.dialog))
-        self._on_media(event.local, event.remote, self._offered, now)
-        if self._phase is Phase.AUDIO:
-            self._plan_switch(now)
-
-    def _plan_switch(self, now: float) -> None:
-        wait = ask_after(self._settings, self._role)
-        if wait is not None and wait > 0:
-            self._timers[Timer.OFFER] = now + wait
-        elif wait is not None:
-            self._offer_t38(now)
+        self._on_media(event.local, event.remote, self._switching.asked, now)
 
     def _on_media(
         self, local: SessionDescription, remote: SessionDescription, ours: bool, now: float
     ) -> None:
+        self._lines = local.media
         media = agreed_media(local, remote)
         if isinstance(media, ImageMedia):
             if not on_hold(media.remote):
@@ -275,24 +253,15 @@ class FaxCall(ABC):
                 self._session.keep_modem_pace(now)
         elif isinstance(media, AudioMedia) and self._phase is Phase.AUDIO:
             self.remote_media = media.remote
-            if self._audio is None:
-                self._audio = AudioLeg(
-                    role=self._role,
-                    payload_type=media.payload_type,
-                    law=media.law,
-                    start=self._environment.rtp,
-                )
-                self._audio.start(now)
+            self._switching.agreed(media, now)
         elif ours and self._phase is Phase.AUDIO:
             # A 200 with port 0 is a refusal too.
-            self._on_refused(now)
+            self._switching.refused(now)
 
     def _switch(self, media: ImageMedia, ours: bool, now: float) -> None:
         assert self._record.dialog is not None
         self._phase = Phase.FAX
-        self._audio = None
-        for timer in (Timer.OFFER, Timer.NOT_SWITCHED):
-            self._timers.pop(timer, None)
+        self._switching.end()
         terminal = terminal_for(media, self._settings)
         self._fax = FaxLeg(self._session, terminal, self._on_output)
         self.stream = media.setup
@@ -303,7 +272,7 @@ class FaxCall(ABC):
             self._session.be_internet_aware()
         self._start_session(now)
         if self.stream is None:
-            for data in self._early.take(media.remote):
+            for data in self._switching.take_early(media.remote):
                 self._fax.receive(data, now)
 
     @abstractmethod
@@ -343,17 +312,6 @@ class FaxCall(ABC):
             )
         self._conclude(now)
 
-    def _offer_t38(self, now: float) -> None:
-        if self._phase is Phase.AUDIO and not self._offered and self.line_call is not None:
-            self._offered = True
-            self._timers.pop(Timer.OFFER, None)
-            self._line.offer(self.line_call, image_offer(self._capabilities), now)
-
-    def _on_refused(self, now: float) -> None:
-        if self._phase is Phase.AUDIO:
-            limit = now + wait_after_refusal(self._settings)
-            self._timers[Timer.NOT_SWITCHED] = min(limit, self._timers.get(Timer.NOT_SWITCHED, limit))
-
     def _hang_up(self, now: float) -> None:
         if self._phase in (Phase.CLEARING, Phase.OVER):
             return
@@ -363,7 +321,7 @@ class FaxCall(ABC):
         if self._record.dialog is not None:
             self._emit(events.Disconnected(self._record.dialog, False))
         self._phase = Phase.CLEARING
-        self._audio = None
+        self._switching.end()
         if self._fax is not None:
             self._fax.silence()
         self._timers = {Timer.CLEAR: now + (1.0 if self._record.aborted else _CLEAR_LIMIT)}
@@ -382,31 +340,28 @@ class FaxCall(ABC):
         )
         self._hang_up(now)
 
-    def _on_not_switched(self, now: float) -> None:
-        self._record.verdict = verdict.of_no_switch(
-            self._refusal,
-            offered=self._offered,
-            heard=self._record.heard_text(),
-            is_fax=bool(self._record.heard),
-        )
-        self._hang_up(now)
-
     # --- T.30 and what is below it -------------------------------------------------------------------------
+
+    @property
+    def _leg(self) -> Switching | FaxLeg:
+        """What runs at present."""
+        return self._switching if self._fax is None else self._fax
 
     def _pump(self, now: float) -> None:
         """Carry out what the input just handled has brought about."""
-        if self._audio is not None:
-            self._datagrams += self._audio.take_packets()
-            for heard in self._audio.take_signals():
-                self._on_audio_signal(heard, now)
-        if self._fax is not None:
+        if self._fax is None:
+            self._switch_or_not(now)
+        else:
             self._fax.pump(now)
             self._packets += self._fax.take_packets()
 
-    def _on_audio_signal(self, heard: AudioSignal, now: float) -> None:
-        self._record.heard.add(heard.tone.value if isinstance(heard, ToneHeard) else "V.21")
-        if self._settings.switch is Switch.EITHER and isinstance(heard, V21Heard):
-            self._offer_t38(now)
+    def _switch_or_not(self, now: float) -> None:
+        self._datagrams += self._switching.take_packets()
+        if (why := self._switching.gives_up(now)) is not None:
+            self._record.verdict = why
+            self._hang_up(now)
+        elif self._switching.asks(now) and self.line_call is not None:
+            self._line.offer(self.line_call, image_offer(self._capabilities, self._lines), now)
 
     def _on_output(self, output: Output, now: float) -> None:
         """Anything not handled here belongs to sending or to receiving alone."""
@@ -438,7 +393,7 @@ class FaxCall(ABC):
             return
         self._phase = Phase.OVER
         self._timers.clear()
-        self._audio = None
+        self._switching.end()
         if self._fax is not None:
             self._fax.silence()
             self._record.counters = self._fax.counters
@@ -450,8 +405,6 @@ class FaxCall(ABC):
 
     _ON_TIMER: ClassVar[dict[Timer, Callable[[FaxCall, float], None]]] = {
         Timer.RINGING: _on_ringing_too_long,
-        Timer.OFFER: _offer_t38,
-        Timer.NOT_SWITCHED: _on_not_switched,
         Timer.HANG_UP: _hang_up,
         Timer.ABORT: _hang_up,
         Timer.LATE: _on_nothing_late,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from sip.line import Address
 from sip.sdp import MediaDescription, Origin, SessionDescription
@@ -75,9 +76,21 @@ def audio_offer(capabilities: MediaCapabilities) -> tuple[MediaDescription, ...]
     return (audio_sdp.audio_media(capabilities.port),)
 
 
-def image_offer(capabilities: MediaCapabilities) -> tuple[MediaDescription, ...]:
-    media = capabilities.t38.to_media(capabilities.port)
-    return (media if capabilities.internet_host is None else marked(media, capabilities.internet_host),)
+def image_offer(
+    capabilities: MediaCapabilities, before: Sequence[MediaDescription] = ()
+) -> tuple[MediaDescription, ...]:
+    """T.38 alone, in an offer with a line for each of ours ``before`` (RFC 3264 8).
+
+    It takes the place of an image line, or else of the first one that is not refused.
+    """
+    image = capabilities.t38.to_media(capabilities.port)
+    if capabilities.internet_host is not None:
+        image = marked(image, capabilities.internet_host)
+    lines = [_refused(media) for media in before] or [image]
+    known = [index for index, media in enumerate(before) if media.kind.lower() == "image"]
+    in_use = [index for index, media in enumerate(before) if not media.rejected]
+    lines[next(iter(known + in_use), 0)] = image
+    return tuple(lines)
 
 
 def answer_offer(
@@ -101,7 +114,7 @@ def answer_offer(
     for index, media in enumerate(offer.media):
         chosen = None if media.rejected else audio_sdp.choose(media)
         if chosen is not None:
-            answers[index] = audio_sdp.audio_media(capabilities.port, (chosen[0],))
+            answers[index] = audio_sdp.audio_media(capabilities.port, (chosen[0],), media.protocol)
             return answers
     return None
 
@@ -196,7 +209,7 @@ def agreed_media(local: SessionDescription, remote: SessionDescription) -> Audio
     ]
     for ours, theirs in pairs:
         if _is_t38(ours) and _is_t38(theirs):
-            host = remote.address_of(theirs)
+            host = _host(remote, theirs)
             return ImageMedia(
                 (host, theirs.port),
                 T38Parameters.from_media(ours),
@@ -205,7 +218,7 @@ def agreed_media(local: SessionDescription, remote: SessionDescription) -> Audio
             )
     for ours, theirs in pairs:
         if _is_t38(ours, PROTOCOL) and _is_t38(theirs, PROTOCOL) and ours.has("setup"):
-            address = remote.address_of(theirs), theirs.port
+            address = _host(remote, theirs), theirs.port
             setup = Setup.of_offer(ours)
             return ImageMedia(
                 address, T38Parameters.from_media(ours), T38Parameters.from_media(theirs), setup
@@ -214,5 +227,14 @@ def agreed_media(local: SessionDescription, remote: SessionDescription) -> Audio
         both = ours.kind.lower() == theirs.kind.lower() == "audio"
         chosen = audio_sdp.choose(theirs) if both else None
         if chosen is not None:
-            return AudioMedia((remote.address_of(theirs), theirs.port), *chosen)
+            return AudioMedia((_host(remote, theirs), theirs.port), *chosen)
     return None
+
+
+def _host(description: SessionDescription, media: MediaDescription) -> str:
+    """Where ``media`` is received; an IPv6 address as sockets spell it, so that datagrams are known by it."""
+    host = description.address_of(media)
+    try:
+        return ip_address(host).compressed
+    except ValueError:
+        return host

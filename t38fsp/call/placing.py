@@ -53,7 +53,7 @@ class PlacedCall(FaxCall):
         self._record.started_at = now
         if self._settings.switch is Switch.FIRST:
             media = image_offer(self._capabilities)
-            self._offered = True
+            self._switching.asked = True
         else:
             media = audio_offer(self._capabilities)
         self._phase = Phase.CALLING

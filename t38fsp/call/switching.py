@@ -1,16 +1,27 @@
-"""Who asks for T.38, when, and how long the other side is waited for, by the policy of the call.
+"""From the answer to T.38: who asks for it, when, and how long the other side is waited for.
 
 policy   the calling side             the called side
 CALLEE   waits                        asks at the answer
 CALLER   asks at the answer           waits
 EITHER   asks after ``switch_wait``, or as soon as it hears V.21: both sides do
 FIRST    has asked in its INVITE      asks at the answer
+
+Until then only tones are played and heard.
 """
 
 from __future__ import annotations
 
-from t38fsp.audio.leg import Role
+from sip.line import Address, OfferRefused
+from t38fsp.audio.leg import AudioLeg, Role, RtpStart
+from t38fsp.audio.rtp import looks_like_rtp
+from t38fsp.audio.signals import V21Heard
+from t38fsp.call import verdict
+from t38fsp.call.early import EarlyDatagrams
+from t38fsp.call.media import AudioMedia
+from t38fsp.call.record import CallRecord
+from t38fsp.call.verdict import Verdict
 from t38fsp.jobs import CallSettings, Switch
+from t38fsp.t30.vocabulary import ToneHeard
 
 T1 = 35.0
 """Seconds from the answer to T.38 before the call is given up (T.30 T1)."""
@@ -25,13 +36,99 @@ it, and CED is over 6.5 s after the answer at the latest."""
 _AT_ONCE = {Role.CALLING: {Switch.CALLER}, Role.ANSWERING: {Switch.CALLEE, Switch.FIRST}}
 
 
-def ask_after(settings: CallSettings, role: Role) -> float | None:
-    """Seconds from the answer until we ask for T.38; None when we leave it to the far end."""
-    if settings.switch in _AT_ONCE[role]:
-        return 0.0
-    return settings.switch_wait if settings.switch is Switch.EITHER else None
+class Switching:
+    """The part of a call that runs before the switch, as the fax leg does from then on.
 
+    What is heard goes into ``record``. After every input see what :meth:`asks` and :meth:`gives_up` say.
+    """
 
-def wait_after_refusal(settings: CallSettings) -> float:
-    """Seconds that the far end is left to ask for T.38 when it has refused ours."""
-    return _THEY_MAY_ASK if settings.switch is Switch.EITHER else _ONLY_WE_ASK
+    def __init__(self, settings: CallSettings, role: Role, start: RtpStart, record: CallRecord) -> None:
+        self._settings = settings
+        self._role = role
+        self._start = start
+        self._record = record
+        self._audio: AudioLeg | None = None
+        self._early = EarlyDatagrams()
+        self._refusal: OfferRefused | None = None
+        self._ask_at: float | None = None
+        self._give_up_at: float | None = None
+        self.asked = False
+        """We have offered T.38."""
+
+    def answered(self, now: float) -> None:
+        """The call is up: the wait begins."""
+        self._give_up_at = now + T1
+        if self._settings.switch in _AT_ONCE[self._role]:
+            self._ask_at = now
+        elif self._settings.switch is Switch.EITHER:
+            self._ask_at = now + self._settings.switch_wait
+
+    def agreed(self, media: AudioMedia, now: float) -> None:
+        """Audio holds from now on, in this law."""
+        if self._audio is not None:
+            self._audio.change(media.payload_type, media.law)
+            return
+        self._audio = AudioLeg(
+            role=self._role, payload_type=media.payload_type, law=media.law, start=self._start
+        )
+        self._audio.start(now)
+
+    def refused(self, now: float, refusal: OfferRefused | None = None) -> None:
+        """The far end does not take our T.38; without ``refusal`` its 200 said so."""
+        self._refusal = refusal or self._refusal
+        if self._give_up_at is not None:
+            wait = _THEY_MAY_ASK if self._settings.switch is Switch.EITHER else _ONLY_WE_ASK
+            self._give_up_at = min(self._give_up_at, now + wait)
+
+    def receive(self, data: bytes, source: Address, expected: Address | None, now: float) -> bool:
+        """Take a datagram; true when it was audio. T.38 is kept, that of the host of ``expected`` for one."""
+        if self._audio is not None and self._audio.receive(data, now):
+            return True
+        if not looks_like_rtp(data):
+            self._early.keep(data, source, expected)
+        return False
+
+    def take_early(self, announced: Address) -> list[bytes]:
+        """T.38 that came before its SDP, which names ``announced``."""
+        return self._early.take(announced)
+
+    def end(self) -> None:
+        """T.38 is there, or never will be."""
+        self._audio = self._ask_at = self._give_up_at = None
+
+    def next_deadline(self) -> float | None:
+        audio = None if self._audio is None else self._audio.next_deadline()
+        times = (audio, self._ask_at, self._give_up_at)
+        return min((time for time in times if time is not None), default=None)
+
+    def handle_deadline(self, now: float) -> None:
+        if self._audio is not None:
+            self._audio.handle_deadline(now)
+
+    def take_packets(self) -> list[bytes]:
+        """RTP to send now."""
+        return [] if self._audio is None else self._audio.take_packets()
+
+    def asks(self, now: float) -> bool:
+        """Whether to offer T.38 now; true once."""
+        for heard in [] if self._audio is None else self._audio.take_signals():
+            self._record.heard.add(heard.tone.value if isinstance(heard, ToneHeard) else "V.21")
+            if isinstance(heard, V21Heard) and self._settings.switch is Switch.EITHER:
+                self._ask_at = now
+        if self._ask_at is None or now < self._ask_at:
+            return False
+        self._ask_at = None
+        first = not self.asked
+        self.asked = True
+        return first
+
+    def gives_up(self, now: float) -> Verdict | None:
+        """Why it is too late for T.38; None as long as it is not."""
+        if self._give_up_at is None or now < self._give_up_at:
+            return None
+        return verdict.of_no_switch(
+            self._refusal,
+            offered=self.asked,
+            heard=self._record.heard_text(),
+            is_fax=bool(self._record.heard),
+        )

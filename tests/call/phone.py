@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from sip.agent import UserAgent
-from sip.line import Address, CallRequest, Hop, Incoming, LineEvent
+from sip.line import Address, Answerer, CallRequest, Hop, Incoming, LineEvent
 from sip.sdp import MediaDescription, SessionDescription
 from t38fsp.audio.offer import audio_media
 from t38fsp.virtual.simulator import Alarm
@@ -56,7 +56,7 @@ class Phone:
 
     def accept(
         self,
-        answerer: Callable[[SessionDescription], Sequence[MediaDescription] | None] = audio_only,
+        answerer: Answerer = audio_only,
         media: Sequence[MediaDescription] = (audio_media(MEDIA_PORT, (0,)),),
     ) -> None:
         """Answer with ``media``; later offers are the matter of ``answerer``."""
@@ -71,7 +71,9 @@ class Phone:
         self.agent.hang_up(self.call, self.simulator.now)
         self._flush()
 
-    def dial(self, media: Sequence[MediaDescription], *, to: str = CALLEE) -> None:
+    def dial(
+        self, media: Sequence[MediaDescription], *, to: str = CALLEE, answerer: Answerer = audio_only
+    ) -> None:
         self.call = self.agent.place(
             CallRequest(
                 target=f"sip:fax@{to}",
@@ -79,7 +81,7 @@ class Phone:
                 destination=[Hop(to, SIP_PORT)],
                 media=media,
                 media_address=PHONE,
-                answerer=audio_only,
+                answerer=answerer,
             ),
             self.simulator.now,
         )

@@ -70,6 +70,8 @@ AUDIO, IMAGE = "m=audio 5000 RTP/AVP 0 8 101", "m=image 5002 udptl t38"
             ["m=audio 5000 RTP/AVP 18", "m=audio 5010 RTP/AVP 8"],
             [("audio", 0, "RTP/AVP"), ("audio", PORT, "RTP/AVP")],
         ),
+        # an answer has the protocol of its offer (RFC 3264 6.1)
+        (["m=audio 5000 RTP/AVPF 8"], [("audio", PORT, "RTP/AVPF")]),
         # T.38 in a form that is not ours, but audio beside it
         ([AUDIO, "m=image 5002 TCP t38"], [("audio", PORT, "RTP/AVP"), ("image", 0, "TCP")]),
         (
@@ -224,8 +226,10 @@ def test_address_and_port_of_the_media_line() -> None:
     assert media.remote == ("203.0.113.9", 6002)
 
 
-def test_ipv6() -> None:
-    offer = sdp(IMAGE, *T38_LINES, address="IP6 2001:db8::7")
+@pytest.mark.parametrize("address", ["2001:db8::7", "2001:DB8:0:0::0007"])
+def test_ipv6(address: str) -> None:
+    """An address has one spelling from here on: datagrams from it come under that."""
+    offer = sdp(IMAGE, *T38_LINES, address=f"IP6 {address}")
     assert answer_offer(OURS, offer) is not None
     media = agreed_media(ours(*image_offer(OURS)), offer)
     assert media is not None
