@@ -1,8 +1,14 @@
 """What holds for every test."""
 
+import os
 import signal
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from t38fsp.t30.vocabulary import Resolution
+from tests.pages import make_document
 
 # No test depends on speed, neither of the machine nor of what else runs on it.
 settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -12,3 +18,22 @@ settings.load_profile("search")
 
 # A shell starts background jobs deaf to Ctrl-C, and the programs under test would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# No test depends on what is set on this machine.
+for name in [name for name in os.environ if name.upper().startswith("T38FSP_")]:
+    del os.environ[name]
+
+
+@pytest.fixture
+def empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``tmp_path`` is the current directory, and there is no file with settings elsewhere."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def letter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A document that is sent quickly: one short page."""
+    path = tmp_path_factory.mktemp("letter") / "letter.tif"
+    make_document(path, [(1728, Resolution.R8_STANDARD, 60, "lines")])
+    return path

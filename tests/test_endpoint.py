@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,6 @@ from t38fsp.endpoint import Endpoint, Tls
 from t38fsp.jobs import EngineSettings, Limits
 from t38fsp.provider import FaxProvider
 from tests.sip.certificates import Authority, openssl
-
-
-@pytest.fixture(autouse=True)
-def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.upper().startswith("T38FSP_"):
-            monkeypatch.delenv(name)
 
 
 def read(folder: Path, text: str) -> Configuration:

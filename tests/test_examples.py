@@ -18,15 +18,13 @@ from t38fsp.image.compare import differing_pages
 from t38fsp.image.document import inspect
 from t38fsp.t30.vocabulary import PageFormat, Resolution
 from tests.cli.commands import ROOT, port_of, started, t38fsp
-from tests.pages import make_document
 
 EXAMPLES = ROOT / "examples"
 
 
-async def test_the_sender_and_the_receiver(tmp_path: Path) -> None:
+async def test_the_sender_and_the_receiver(tmp_path: Path, letter: Path) -> None:
     """``send.py`` to ``t38fsp receive`` and to ``receive.py``, at the same time."""
-    letter, faxes, ours = tmp_path / "letter.tif", tmp_path / "faxes", tmp_path / "ours"
-    make_document(letter, [(1728, Resolution.R8_STANDARD, 60, "lines")])
+    faxes, ours = tmp_path / "faxes", tmp_path / "ours"
     any_port = "127.0.0.1:0"
     async with (
         t38fsp("receive", "--output", faxes, "--listen", any_port, "--count", "1") as command,

@@ -14,20 +14,11 @@ from t38fsp.jobs import EngineSettings
 from t38fsp.provider import FaxProvider
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
-from t38fsp.t30.vocabulary import Resolution
-from tests.pages import make_document
 from tests.sip.certificates import Authority
 from tests.sip.test_kamailio import proxy
 
 PATIENCE = 120.0
 """Seconds after which a test is stuck."""
-
-
-@pytest.fixture(scope="module")
-def letter(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("letter") / "letter.tif"
-    make_document(path, [(1728, Resolution.R8_STANDARD, 60, "lines")])
-    return path
 
 
 @pytest.fixture(scope="module")

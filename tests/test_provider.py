@@ -31,8 +31,6 @@ from t38fsp.jobs import EngineError, EngineSettings
 from t38fsp.provider import FaxProvider, IncomingFax
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
-from t38fsp.t30.vocabulary import Resolution
-from tests.pages import make_document
 from tests.peers.realtime import udp_socket
 
 HOST = "127.0.0.1"
@@ -40,13 +38,6 @@ PATIENCE = 120.0
 """Seconds after which a test is stuck."""
 GOODBYE = 5.0
 """Seconds that the end of a call may take here: 3 by contract, on a machine busy with other tests."""
-
-
-@pytest.fixture(scope="module")
-def letter(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("provider") / "letter.tif"
-    make_document(path, [(1728, Resolution.R8_STANDARD, 60, "lines")])
-    return path
 
 
 @pytest.fixture

@@ -16,9 +16,7 @@ from t38fsp.endpoint import Endpoint, Tls
 from t38fsp.image.compare import differing_pages
 from t38fsp.jobs import Switch
 from t38fsp.routes import T38, Route
-from t38fsp.t30.vocabulary import Resolution
 from tests.cli.commands import names, t38fsp
-from tests.pages import make_document
 from tests.peers.kamailio import Kamailio
 
 ROOT = Path(__file__).parents[1]
@@ -77,12 +75,10 @@ def test_every_key_is_documented_with_its_default(heading: str, model: type[Base
 @pytest.mark.kamailio
 @pytest.mark.parametrize("transport", ["udp", pytest.param("tcp", marks=pytest.mark.full)])
 async def test_a_fax_goes_by_the_route_of_the_readme_and_comes_in_through_its_registration(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transport: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, letter: Path, transport: str
 ) -> None:
     """The commands of the README. Kamailio is the trunk: it challenges, registers and records routes."""
     route_of_readme(tmp_path)
-    letter = tmp_path / "letter.tif"
-    make_document(letter, [(1728, Resolution.R8_STANDARD, 60, "lines")])
     folder = tmp_path / "kamailio"
     folder.mkdir()
     account = "+12125550100"

@@ -1,4 +1,4 @@
-"""Commands of ours as processes, followed line by line."""
+"""Commands of ours: as processes, followed line by line, and within the process of the test."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from typer.testing import CliRunner
+
+from t38fsp.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 240.0
@@ -86,6 +90,25 @@ async def started(*arguments: str | Path) -> AsyncIterator[Running]:
 def t38fsp(*arguments: str | Path) -> AbstractAsyncContextManager[Running]:
     """The command line as a process."""
     return started("-m", "t38fsp", *arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Invoked:
+    """A command that ran within this process."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Invoked]
+
+
+def invoke(*arguments: str) -> Invoked:
+    """Run the command line."""
+    result = CliRunner().invoke(app, arguments)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
+    return Invoked(result.exit_code, result.stdout, result.stderr)
 
 
 def names(directory: Path) -> list[str]:

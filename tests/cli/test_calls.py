@@ -12,9 +12,7 @@ from typing import Any
 import pytest
 
 from t38fsp.image.compare import differing_pages
-from t38fsp.t30.vocabulary import Resolution
 from tests.cli.commands import Ended, port_of, t38fsp
-from tests.pages import make_document
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +32,9 @@ class Calls:
 
 
 @pytest.fixture(scope="module")
-def calls(tmp_path_factory: pytest.TempPathFactory) -> Calls:
+def calls(tmp_path_factory: pytest.TempPathFactory, letter: Path) -> Calls:
     """Two faxes at once to ``receive --count 2``, and a third call while they last."""
-    directory = tmp_path_factory.mktemp("calls")
-    letter = directory / "letter.tif"
-    make_document(letter, [(1728, Resolution.R8_STANDARD, 60, "lines")])
-    return asyncio.run(make_calls(letter, directory / "faxes"))
+    return asyncio.run(make_calls(letter, tmp_path_factory.mktemp("calls") / "faxes"))
 
 
 async def make_calls(letter: Path, faxes: Path) -> Calls:

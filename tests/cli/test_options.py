@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -26,11 +25,7 @@ switch = "either"
 
 
 @pytest.fixture(autouse=True)
-def _environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith("T38FSP_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
+def _file(empty_directory: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("t38fsp.configuration.client_context", lambda settings: None)
     (tmp_path / "t38fsp.toml").write_text(FILE)
 

@@ -8,38 +8,15 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 import t38fsp
-from t38fsp.cli.app import app
 from t38fsp.image.sample import write_sample
-from t38fsp.t30.vocabulary import Resolution
-from tests.pages import make_document
+from tests.cli.commands import Invoked, Run
 from tests.peers.realtime import udp_socket
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A command that has come to its end."""
-
-    exit_code: int
-    stdout: str
-    stderr: str
-
-
-Run = Callable[..., Ended]
-
-
-@pytest.fixture(scope="module")
-def letter(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("letter") / "letter.tif"
-    make_document(path, [(1728, Resolution.R8_STANDARD, 20, "lines")])
-    return path
 
 
 @pytest.fixture
@@ -53,26 +30,17 @@ def peer() -> Iterator[socket.socket]:
 
 
 @pytest.fixture
-def run(peer: socket.socket, letter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run the command line in an empty directory; ``{peer}`` and ``{letter}`` are filled in."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.delenv("T38FSP_PASSWORD", raising=False)
+def run(run: Run, peer: socket.socket, letter: Path) -> Run:
+    """``{peer}`` and ``{letter}`` are filled in."""
 
-    def run(*arguments: str) -> Ended:
+    def filled(*arguments: str) -> Invoked:
         there = "{}:{}".format(*peer.getsockname())
-        filled = [
-            argument.replace("{peer}", there).replace("{letter}", str(letter)) for argument in arguments
-        ]
-        result = CliRunner().invoke(app, filled)
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
-        return Ended(result.exit_code, result.stdout, result.stderr)
+        return run(*(each.replace("{peer}", there).replace("{letter}", str(letter)) for each in arguments))
 
-    return run
+    return filled
 
 
-def told(result: Ended) -> str:
+def told(result: Invoked) -> str:
     """The one sentence on standard error."""
     (line,) = result.stderr.splitlines()
     assert line.startswith("t38fsp: ")

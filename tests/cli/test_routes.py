@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from t38fsp.cli.app import app
-from tests.cli.test_refusals import Ended
-
-Run = Callable[..., Ended]
+from tests.cli.commands import Run
 
 FILE = """
 listen = "127.0.0.1:5060"
@@ -37,24 +31,11 @@ t38 = { copies = 4 }
 """
 
 
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run the command line in a directory with the file above."""
-    for name in list(os.environ):
-        if name.startswith("T38FSP_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
+@pytest.fixture(autouse=True)
+def _files(empty_directory: None, tmp_path: Path) -> None:
     (tmp_path / "t38fsp.toml").write_text(FILE)
     (tmp_path / "office.password").write_text("secret\n")
     (tmp_path / "office.password").chmod(0o600)
-
-    def run(*arguments: str) -> Ended:
-        result = CliRunner().invoke(app, arguments)
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
-        return Ended(result.exit_code, result.stdout, result.stderr)
-
-    return run
 
 
 def test_what_would_be_used_is_listed(run: Run) -> None:

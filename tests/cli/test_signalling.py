@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from t38fsp.cli.app import app
 from t38fsp.image.compare import differing_pages
-from t38fsp.t30.vocabulary import Resolution
-from tests.cli.commands import Running, port_of, t38fsp
-from tests.cli.test_refusals import Ended
-from tests.pages import make_document
+from tests.cli.commands import Run, Running, port_of, t38fsp
 from tests.peers.kamailio import Kamailio
-
-Run = Callable[..., Ended]
 
 FILE = """
 listen = "127.0.0.1:0"
@@ -32,29 +23,12 @@ peer = "127.0.0.1"
 
 
 @pytest.fixture(autouse=True)
-def _configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith("T38FSP_"):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
+def _file(empty_directory: None, tmp_path: Path) -> None:
     (tmp_path / "t38fsp.toml").write_text(FILE)
 
 
-@pytest.fixture
-def run() -> Run:
-    def run(*arguments: str) -> Ended:
-        result = CliRunner().invoke(app, arguments)
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
-        return Ended(result.exit_code, result.stdout, result.stderr)
-
-    return run
-
-
-async def test_two_receivers_and_a_sender_have_one_address(tmp_path: Path) -> None:
+async def test_two_receivers_and_a_sender_have_one_address(tmp_path: Path, letter: Path) -> None:
     """Each receiver gets one of two calls to the address; the sender's call comes from there."""
-    letter = tmp_path / "letter.tif"
-    make_document(letter, [(1728, Resolution.R8_STANDARD, 60, "lines")])
     async with AsyncExitStack() as stack:
 
         async def start(*arguments: str | Path) -> Running:
@@ -89,10 +63,8 @@ async def test_two_receivers_and_a_sender_have_one_address(tmp_path: Path) -> No
 
 @pytest.mark.full
 @pytest.mark.kamailio
-async def test_receivers_share_a_registration(tmp_path: Path) -> None:
+async def test_receivers_share_a_registration(tmp_path: Path, letter: Path) -> None:
     """Kamailio is the trunk: it challenges, registers one contact, and sends two calls there."""
-    letter = tmp_path / "letter.tif"
-    make_document(letter, [(1728, Resolution.R8_STANDARD, 60, "lines")])
     (tmp_path / "office.password").write_text("secret\n")
     (tmp_path / "office.password").chmod(0o600)
     (tmp_path / "kamailio").mkdir()

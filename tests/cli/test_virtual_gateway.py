@@ -8,27 +8,16 @@ import signal
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from t38fsp.cli.app import app
 from t38fsp.cli.exits import CommandError
 from t38fsp.cli.fault_options import faults
 from t38fsp.image.compare import differing_pages
 from t38fsp.virtual.network import Faults, GilbertElliott
 from t38fsp.virtual.quirks import QUIRKS
-from tests.call.harness import make_pages
-from tests.cli.commands import names, port_of, t38fsp
-from tests.pages import make_document
+from tests.cli.commands import invoke, names, port_of, t38fsp
 from tests.peers.realtime import udp_socket
 
 HERE = ("--listen", "127.0.0.1:0")
-
-
-@pytest.fixture(scope="module")
-def letter(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("letter") / "letter.tif"
-    make_document(path, make_pages(1, rows=60))
-    return path
 
 
 async def test_it_takes_a_fax_of_send(tmp_path: Path, letter: Path) -> None:
@@ -94,13 +83,13 @@ async def test_a_gateway_that_nobody_called_ends_well(tmp_path: Path) -> None:
 
 
 def test_the_list_of_quirks_has_a_sentence_for_each() -> None:
-    in_words = CliRunner().invoke(app, ["virtual-gateway", "--list-quirks"])
-    for_programs = CliRunner().invoke(app, ["virtual-gateway", "--list-quirks", "--json"])
+    in_words = invoke("virtual-gateway", "--list-quirks")
+    for_programs = invoke("virtual-gateway", "--list-quirks", "--json")
     assert in_words.exit_code == for_programs.exit_code == 0
-    lines = in_words.output.splitlines()
+    lines = in_words.stdout.splitlines()
     assert [line.split()[0].partition("=")[0] for line in lines] == list(QUIRKS)
     assert all(line.endswith(".") for line in lines)
-    assert [json.loads(line)["name"] for line in for_programs.output.splitlines()] == list(QUIRKS)
+    assert [json.loads(line)["name"] for line in for_programs.stdout.splitlines()] == list(QUIRKS)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +118,7 @@ def test_the_list_of_quirks_has_a_sentence_for_each() -> None:
     ],
 )
 def test_what_it_refuses(arguments: list[str], status: int, sentence: str) -> None:
-    ended = CliRunner().invoke(app, ["virtual-gateway", *arguments])
+    ended = invoke("virtual-gateway", *arguments)
     assert ended.exit_code == status
     assert sentence in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
