@@ -164,7 +164,7 @@ class Receiver(Answering):
 
     def _image_heard(self, signal: FrameReceived | DataReceived | CarrierLost) -> None:
         if isinstance(signal, CarrierLost) and self._state in (State.DCS, State.TCF, State.IMAGE):
-            self._image_since_answer = True
+            self._image_since_answer |= not self._framed
         if self._state is State.TCF:
             self._training_heard(signal)
         elif self._state is not State.IMAGE:

@@ -45,6 +45,8 @@ class Timer(Enum):
     STALL = "a page gets on"
     DCN = "DCN is sent"
 
+    __hash__ = object.__hash__  # in C; looked up for every packet
+
 
 _HELD_BY_CARRIER = frozenset({Timer.T1, Timer.T2, Timer.T4, Timer.T5, Timer.FRESH_DIS})
 
@@ -78,6 +80,8 @@ class Session(ABC):
         self._sent_at = float("-inf")
         self._carrier: Modem | None = None
         self._carrier_began = 0.0
+        self._framed = False
+        """The carrier brought HDLC frames, good or bad."""
         self._heard: Frame | None = None
         self._far_end_spoke = False
         self._far_end = FarEnd()
@@ -103,6 +107,7 @@ class Session(ABC):
                 self._carrier_up(modem)
             case FrameReceived(modem, octets, good):
                 self._ensure_carrier(modem)
+                self._framed = True
                 # Some gateways take V.21 for a fast modem at times: the frame tells better what it is.
                 if good and (modem is Modem.V21 or not is_image_frame(octets)):
                     self._control_frame(octets)
@@ -261,6 +266,7 @@ class Session(ABC):
                 return
         self._carrier = modem
         self._carrier_began = self._now
+        self._framed = False
         self._far_end_spoke = True
         if modem is Modem.V21:
             self._start(Timer.CARRIER, self._timers.control_carrier)
@@ -320,7 +326,7 @@ class Session(ABC):
         return timer in self._deadlines
 
     def _due(self, timer: Timer) -> float:
-        held = timer in _HELD_BY_CARRIER and self._carrier is not None
+        held = self._carrier is not None and timer in _HELD_BY_CARRIER
         return self._limits[timer] if held else self._deadlines[timer]
 
     def _run_out(self, timer: Timer) -> None:

@@ -28,6 +28,8 @@ class Modem(Enum):
     V17_12000 = ("V.17", 12000)
     V17_14400 = ("V.17", 14400)
 
+    __hash__ = object.__hash__  # in C; looked up for every packet
+
     def __init__(self, modulation: str, rate: int) -> None:
         self.modulation = modulation
         self.rate = rate

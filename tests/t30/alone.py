@@ -226,10 +226,10 @@ def hears_empty_page(alone: Alone) -> None:
     alone.hear_image(Modem.V17_14400, [])
 
 
-def hears_mistaken(fcf: FCF) -> Event:
+def hears_mistaken(fcf: FCF, *, good: bool = True) -> Event:
     """A command or response that the gateway took for frames of an image modem."""
     modem = Modem.V27TER_2400
-    return lambda alone: alone.hear_image(modem, [FrameReceived(modem, bytes(Frame(fcf)), good=True)])
+    return lambda alone: alone.hear_image(modem, [FrameReceived(modem, bytes(Frame(fcf)), good)])
 
 
 def hears_block(*numbers: int) -> Event:

@@ -100,6 +100,9 @@ def test_the_receiver_in_phase_b(events: Sequence[Event], expected: list[str]) -
     ("repeated MPS, our MCF as an echo on an image modem between", [
         *TO_PAGE_PLAIN, hears(FCF.MPS, x=True), hears_mistaken(FCF.MCF), hears(FCF.MPS, x=True),
     ], said("MCF")),
+    ("repeated MPS, a damaged echo on an image modem between", [
+        *TO_PAGE_PLAIN, hears(FCF.MPS, x=True), hears_mistaken(FCF.MCF, good=False), hears(FCF.MPS, x=True),
+    ], said("MCF")),
     ("MPS again, a page between of which nothing came", [
         *TO_PAGE_PLAIN, hears(FCF.MPS, x=True), hears_empty_page, hears(FCF.MPS, x=True),
     ], said("RTN")),
