@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 
 from t38fsp.t38.values import DataType, FieldType, Indicator
 
@@ -120,6 +121,7 @@ def data_header(data_type: DataType, *, fields: bool = True) -> bytes:
     return (((present | 0x60) << 8) + (data_type.value - _ROOT_DATA_TYPES) * 64).to_bytes(2, "big")
 
 
+@cache
 def field_prefix(data_type: DataType, field_type: FieldType, syntax: Syntax) -> bytes:
     """What precedes the length in a packet of one field with octets; for senders in a hurry."""
     return encode(DataPacket(data_type, (Field(field_type, b"\0"),)), syntax)[:-3]

@@ -67,8 +67,9 @@ def line_bits(frame: bytes) -> tuple[int, int]:
     A zero is stuffed behind five ones in a row (ISO/IEC 13239), which are counted as such in the bit string.
     """
     fcs = (crc_hqx(frame, 0xFFFF) ^ 0xFFFF).to_bytes(2, "big")
-    body = len(frame) * 8 + f"{int.from_bytes(frame, 'big'):b}".count("11111")
-    whole = len(frame) * 8 + 16 + f"{int.from_bytes(frame + fcs, 'big'):b}".count("11111")
+    bits = f"{int.from_bytes(frame + fcs, 'big'):b}"
+    body = len(frame) * 8 + bits[:-16].count("11111")
+    whole = len(frame) * 8 + 16 + bits.count("11111")
     return body, whole - body
 
 
