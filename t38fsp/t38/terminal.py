@@ -185,12 +185,11 @@ class Terminal:
 
     def next_deadline(self) -> float | None:
         """When to call :meth:`handle_deadline`; None while nothing is to be done."""
-        times = [
-            self._receiver.next_deadline(),
-            self._listener.next_deadline(),
-            self._keep_alive if self._steps is None else self._refill(),
-        ]
-        return min((time for time in times if time is not None), default=None)
+        due = self._keep_alive if self._steps is None else self._refill()
+        for other in (self._receiver.next_deadline(), self._listener.next_deadline()):
+            if other is not None and (due is None or other < due):
+                due = other
+        return due
 
     def handle_deadline(self, now: float) -> None:
         self._hear(self._receiver.handle_deadline(now), now)
