@@ -34,6 +34,8 @@ class Indicator(Enum):
     V33_12000_TRAINING = 21
     V33_14400_TRAINING = 22
 
+    __hash__ = object.__hash__  # in C; looked up for every packet
+
     @classmethod
     def of(cls, modem: Modem, *, short_training: bool = False) -> Indicator:
         """The preamble or training indicator of ``modem``; only V.17 has short training."""
@@ -68,6 +70,8 @@ class DataType(Enum):
     V33_12000 = 13
     V33_14400 = 14
 
+    __hash__ = object.__hash__  # in C; looked up for every packet
+
     @classmethod
     def of(cls, modem: Modem) -> DataType:
         return _DATA_TYPES[modem]
@@ -93,6 +97,8 @@ class FieldType(Enum):
     JM_MESSAGE = 9
     CI_MESSAGE = 10
     V34_RATE = 11
+
+    __hash__ = object.__hash__  # in C; looked up for every packet
 
 
 _TRAINING = {
