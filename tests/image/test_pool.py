@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
@@ -31,10 +32,13 @@ def document(tmp_path):
 
 def worker_pids() -> list[int]:
     """The worker processes of this process."""
-    children = subprocess.run(
-        ["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=False
-    )
-    return [int(line.split()[0]) for line in children.stdout.splitlines() if "t38fsp.image.worker" in line]
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+            if int(parent) == os.getpid() and b"t38fsp.image.worker" in (process / "cmdline").read_bytes():
+                found.append(int(process.name))
+    return found
 
 
 @contextmanager
