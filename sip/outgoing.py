@@ -96,7 +96,8 @@ class OutgoingCall:
         self._sequence = 0
         self._phase = Phase.CALLING
         self._early: dict[str, EarlyDialog] = {}
-        self._acks: dict[str, tuple[bytes, Hop]] = {}
+        self._acks: dict[tuple[int, str], tuple[bytes, Hop]] = {}
+        """What was sent for each 2xx, by the CSeq of the INVITE and the tag of the fork."""
         self._hang_up_wanted = False
         self._hang_up_reason: str | None = None
         self._cancelled = False
@@ -266,14 +267,16 @@ class OutgoingCall:
     def _acknowledge(self, request: Request, response: Response, source: Hop) -> EarlyDialog | None:
         """Acknowledge a 2xx; returns the dialog that it makes, or None for a copy of an earlier one."""
         tag = response.to.tag or ""
-        if tag in self._acks:
-            self._endpoint.transactions.send_octets(*self._acks[tag])
+        # Two hops may lead to one far end, which answers both INVITEs with one tag.
+        fork = request.cseq.number, tag
+        if fork in self._acks:
+            self._endpoint.transactions.send_octets(*self._acks[fork])
             return None
-        if len(self._acks) == _MAX_FORKS:
+        if sum(number == fork[0] for number, _ in self._acks) == _MAX_FORKS:
             return None
         early = self._early.get(tag) or self._early_dialog(request, response, source)
         body = early.success(response, source)
-        self._acks[tag] = send_ack(self._endpoint, early.dialog, request, body)
+        self._acks[fork] = send_ack(self._endpoint, early.dialog, request, body)
         return early
 
     def _answered_late(self, request: Request, response: Response, source: Hop, now: float) -> None:

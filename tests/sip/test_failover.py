@@ -149,6 +149,23 @@ def test_a_late_answer_is_acknowledged_and_hung_up() -> None:
     assert answered.dialog.remote_tag == TWO.host
 
 
+def test_two_hops_may_lead_to_one_far_end_that_answers_both_with_one_tag() -> None:
+    """The second 2xx is no copy of the first: its INVITE has another CSeq, and is owed its own ACK."""
+    caller = Caller()
+    caller.call(ONE, TWO)
+    caller.wait(4.1)
+    caller.went()
+    for hop, number in ((ONE, 1), (TWO, 2)):
+        caller.reply(caller.last[hop], 200, body=sdp(), source=hop)
+        ack = caller.sent()[0]
+        assert isinstance(ack, Request)
+        assert str(ack.cseq) == f"{number} ACK"
+    (answered,) = caller.events
+    assert isinstance(answered, Answered)
+    caller.agent.hang_up(answered.call, caller.now)
+    settles(caller)
+
+
 def test_a_late_answer_after_the_end_is_hung_up_too() -> None:
     caller = Caller()
     caller.call(ONE, TWO)
