@@ -14,6 +14,7 @@ that requires reliable ones (RFC 3262) gets those.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from enum import Enum, auto
 
 from sip.authentication import Authenticator
@@ -251,5 +252,5 @@ class IncomingCall:
     def _fail(self, event: Failed) -> None:
         self._close()
         self._endpoint.close_dialog(self)
-        self._endpoint.emit(event)
+        self._endpoint.emit(replace(event, call_id=self.dialog.id.call_id))
         self._on_over()

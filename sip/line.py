@@ -246,6 +246,8 @@ class Failed:
     headers: tuple[tuple[str, str], ...] = ()
     cause: int | None = None
     """Q.850 cause of the Reason header (RFC 3326)."""
+    call_id: str = field(default="", compare=False)
+    """Of the INVITE, for whoever looks for it elsewhere; empty where the stack does not tell."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -371,7 +371,7 @@ class OutgoingCall:
     ) -> None:
         if not self._reported:
             self._reported = True
-            self._endpoint.emit(Failed(self._call, status, reason, local, headers, cause))
+            self._endpoint.emit(Failed(self._call, status, reason, local, headers, cause, self._call_id))
 
     def _close(self) -> None:
         self._phase = Phase.OVER

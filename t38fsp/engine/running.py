@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from sip.errors import UnsupportedError
-from sip.line import Address, LineEvent
+from sip.line import Address, Failed, LineEvent
 from t38fsp.call.environment import PageJob, StorePage
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.host import settle
@@ -70,8 +70,11 @@ class RunningCall:
         self._page_tasks: set[asyncio.Task[None]] = set()
         self._closing: asyncio.Task[None] | None = None
         self._stream: MediaStream | None = None
+        self._failed_call_id = ""
 
     def line_event(self, event: LineEvent) -> None:
+        if isinstance(event, Failed):
+            self._failed_call_id = event.call_id
         self._feed(self.call.line_event, event)
 
     def datagram_received(self, data: bytes, source: Address) -> bool:
@@ -194,7 +197,7 @@ class RunningCall:
         result = event.result
         logger.info(
             "call %s ended after %.1f s, pages confirmed: %d; %s: %s",
-            result.dialog or "that never was up",
+            result.dialog or f"{self._failed_call_id} that never was up".lstrip(),
             result.seconds,
             result.pages_confirmed,
             result.status.name,

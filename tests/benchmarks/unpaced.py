@@ -16,7 +16,7 @@ from pathlib import Path
 
 from t38fsp.events import Connected
 from t38fsp.t30.vocabulary import Resolution
-from tests.engine.test_engine import Party
+from tests.engine.party import Party
 from tests.pages import make_document
 from tests.peers.libtiff import assert_same_pages
 

@@ -17,10 +17,9 @@ from t38fsp.events import Connected, PageStarted, SwitchedToT38
 from t38fsp.jobs import Backend, Switch
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
-from tests.engine.test_engine import HOST, LIMIT, Party
+from tests.engine.party import HOST, LIMIT, Party
 from tests.peers.libtiff import assert_same_pages
 from tests.peers.machine import Role
-from tests.peers.pages import text_page, write_document
 from tests.peers.realtime import RealTimePeer, udp_socket
 from tests.peers.sip_peer import answerer, caller
 from tests.peers.terminal import SpandspTerminal
@@ -33,12 +32,6 @@ BACKENDS = [
     pytest.param(SHARED, id="shared", marks=pytest.mark.full),
     PJSUA2,
 ]
-
-
-@pytest.fixture(scope="module")
-def document(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    page = text_page(rows=120, noise_rows=0)
-    return write_document(tmp_path_factory.mktemp("backends") / "sent.tif", [page])
 
 
 @asynccontextmanager

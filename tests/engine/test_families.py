@@ -14,7 +14,7 @@ from sip.line import Hop, Transport
 from sip.resolver import Resolver
 from t38fsp.events import Connected
 from t38fsp.status import FaxStatus
-from tests.engine.test_engine import Party
+from tests.engine.party import Party
 from tests.peers.pages import text_page, write_document
 from tests.sip.test_resolver import Zone
 

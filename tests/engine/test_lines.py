@@ -31,9 +31,8 @@ from t38fsp.jobs import (
 )
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
-from tests.engine.test_engine import HOST, Party
+from tests.engine.party import HOST, Party
 from tests.peers.libtiff import assert_same_pages
-from tests.peers.pages import text_page, write_document
 from tests.sip.signalling import signalling
 
 
@@ -188,12 +187,6 @@ def test_a_signalling_process_does_as_the_settings_say() -> None:
 
 
 # --- faxes --------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def document(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    page = text_page(rows=120, noise_rows=0)
-    return write_document(tmp_path_factory.mktemp("lines") / "sent.tif", [page])
 
 
 async def outcome(what: SendJob) -> FaxResult:

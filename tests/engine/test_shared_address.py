@@ -21,16 +21,9 @@ from t38fsp.events import Connected, FaxEvent, Finished, PageStarted, Ringing
 from t38fsp.jobs import EngineSettings, IncomingCall, ReceiveJob, SendJob
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
-from tests.engine.test_engine import LIMIT, Party
+from tests.engine.party import LIMIT, Party
 from tests.peers.libtiff import assert_same_pages
-from tests.peers.pages import text_page, write_document
 from tests.sip.signalling import Signalling, signalling
-
-
-@pytest.fixture(scope="module")
-def document(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    page = text_page(rows=120, noise_rows=0)
-    return write_document(tmp_path_factory.mktemp("shared") / "sent.tif", [page])
 
 
 class Process:

@@ -15,7 +15,7 @@ from sip.sdp import SessionDescription
 from t38fsp.engine.stream import MediaStream
 from t38fsp.events import SwitchedToT38
 from t38fsp.t38.connection import Setup
-from tests.engine.test_engine import HOST, LIMIT, Party
+from tests.engine.party import HOST, LIMIT, Party
 from tests.peers.realtime import udp_socket
 
 

@@ -27,7 +27,6 @@ from t38fsp.events import Dialing, FaxEvent, Finished, RegistrationChanged, Regi
 from t38fsp.jobs import EngineSettings, IncomingCall, ReceiveJob, Registration, SendJob, Trunk
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
-from tests.peers.pages import text_page, write_document
 from tests.peers.realtime import udp_socket
 
 HOST = "127.0.0.1"
@@ -100,12 +99,6 @@ async def peer() -> AsyncIterator[socket.socket]:
     with udp_socket() as sock:
         sock.setblocking(False)
         yield sock
-
-
-@pytest.fixture(scope="module")
-def document(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    page = text_page(rows=120, noise_rows=0)
-    return write_document(tmp_path_factory.mktemp("trunks") / "sent.tif", [page])
 
 
 def place(address: tuple[str, int]) -> str:

@@ -1,0 +1,147 @@
+"""A fault of ours ends one call, with a result, and no other."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from t38fsp.call.receiving import ReceivingCall
+from t38fsp.call.sending import SendingCall
+from t38fsp.events import Connected, Identified, PageDone, PageStarted
+from t38fsp.status import FaxStatus
+from tests.engine.party import Start
+from tests.peers import libtiff
+from tests.peers.pages import text_page, write_document
+
+
+def broken(*arguments: object) -> None:
+    raise RuntimeError("a fault of ours")
+
+
+async def test_a_fault_ends_its_call_and_no_other(
+    start: Start,
+    document: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Wherever it strikes: at a verdict, a timer, a datagram, or a packet that is due."""
+    called, caller = await start(accept_calls=True), await start()
+    struck, taken = {}, {}
+    for method in ("proceed", "handle_deadline", "datagram_received", "release"):
+        struck[method] = caller.send(document, called.address)
+        taken[method] = await called.take(tmp_path / f"{method}.tif")
+    other = caller.send(document, called.address)
+    await called.take(tmp_path / "other.tif")
+    for job in (*struck.values(), other):
+        await caller.expect(job, Connected)
+    for method, job in struck.items():
+        monkeypatch.setattr(caller.engine._running[job].call, method, broken)
+    for job in (*struck.values(), other):
+        caller.engine.proceed(job, True)
+
+    for method, job in struck.items():
+        result = await caller.result(job)
+        assert (method, result.status, result.retry) == (method, FaxStatus.FATAL_ERROR, True)
+        assert result.reason == "an internal error ended the call; its trace is in the log"
+        # What was known of the call is told all the same.
+        assert (result.sip_status, [page.confirmed for page in result.pages]) == (200, [False])
+        assert result.dialog == (await caller.expect(job, Connected)).dialog
+        # Without a BYE it would wait until T1 and call it no fax.
+        assert (await called.result(taken[method])).status is FaxStatus.DISCONNECTED
+    assert caplog.text.count("RuntimeError: a fault of ours") >= len(struck)
+    assert (await caller.expect(other, Identified)).station_id == "+15550199"
+    caller.engine.abort(other)
+    assert (await caller.result(other)).status is FaxStatus.USER_ABORT
+
+
+async def test_a_fault_in_the_image_work_ends_the_call(
+    start: Start, document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken_later(*arguments: object) -> bytes:
+        raise RuntimeError("a fault of ours")
+
+    called, caller = await start(accept_calls=True), await start()
+    monkeypatch.setattr(caller.engine._images, "encode_page", broken_later)
+    job = caller.send(document, called.address)
+    taken = await called.take(tmp_path / "received.tif")
+    await caller.expect(job, Connected)
+    caller.engine.proceed(job, True)
+    assert (await caller.result(job)).status is FaxStatus.FATAL_ERROR
+    assert not any(isinstance(event, PageStarted) for event in caller.events[job])
+    assert (await called.result(taken)).status is FaxStatus.DISCONNECTED
+
+
+async def test_a_fault_in_counting_the_pages_takes_none_away(
+    start: Start, document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken_later(*arguments: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    called, caller = await start(accept_calls=True), await start()
+    monkeypatch.setattr(called.engine._images, "finish", broken_later)
+    job = caller.send(document, called.address)
+    taken = await called.take(tmp_path / "received.tif")
+    await caller.expect(job, Connected)
+    caller.engine.proceed(job, True)
+    result = await called.result(taken)
+    assert (result.status, result.pages_confirmed) == (FaxStatus.COMPLETED, 1)
+    assert (await caller.result(job)).completed
+
+
+async def test_a_fault_after_a_page_was_stored(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page is in the file, and counts; the page count of the file is right."""
+    pages = [text_page(rows=120, noise_rows=0)] * 2
+    document = write_document(tmp_path / "sent.tif", pages)
+    called, caller = await start(accept_calls=True), await start()
+    job = caller.send(document, called.address)
+    file = tmp_path / "received.tif"
+    taken = await called.take(file)
+    await caller.expect(job, Connected)
+    caller.engine.proceed(job, True)
+    await called.expect(taken, PageDone)
+    monkeypatch.setattr(called.engine._running[taken].call, "datagram_received", broken)
+    result = await called.result(taken)
+    assert (result.status, result.pages_confirmed) == (FaxStatus.FATAL_ERROR, 1)
+    assert (result.dialog, result.sip_status) == ((await called.expect(taken, Connected)).dialog, 200)
+    assert len(list(libtiff.pages(file))) == 1
+    caller.engine.abort(job)
+
+
+async def test_a_fault_in_the_account_of_a_call_leaves_a_result(
+    start: Start, document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called, caller = await start(accept_calls=True), await start()
+    job = caller.send(document, called.address)
+    await called.take(tmp_path / "received.tif")
+    await caller.expect(job, Connected)
+    call = caller.engine._running[job].call
+    monkeypatch.setattr(call, "proceed", broken)
+    monkeypatch.setattr(call, "break_off", broken)
+    caller.engine.proceed(job, True)
+    result = await caller.result(job)
+    assert result.reason == "an internal error ended the call; its trace is in the log"
+
+
+async def test_a_fault_before_dialling(
+    start: Start, document: Path, silent: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    party = await start()
+    monkeypatch.setattr(SendingCall, "start", broken)
+    result = await party.result(party.send(document, silent.getsockname()))
+    assert (result.status, result.retry) == (FaxStatus.FATAL_ERROR, True)
+
+
+async def test_a_fault_in_answering_turns_the_caller_away(
+    start: Start, document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called, caller = await start(accept_calls=True), await start()
+    monkeypatch.setattr(ReceivingCall, "start", broken)
+    job = caller.send(document, called.address)
+    taken = await called.take(tmp_path / "received.tif")
+    assert (await called.result(taken)).status is FaxStatus.FATAL_ERROR
+    assert (await caller.result(job)).status is FaxStatus.NO_ANSWER
