@@ -295,7 +295,7 @@ class Session:
         self.settle()
         self.offers.close()
         self._refresh.close()
-        self.session_timer.stop()
+        self.session_timer.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ class SessionTimer:
         self._on_refresh: Callable[[float], None] = _nothing
         self._on_expiry: Callable[[float], None] = _nothing
         self._running: list[Timer] = []
+        self._closed = False
 
     def attach(self, on_refresh: Callable[[float], None], on_expiry: Callable[[float], None]) -> None:
         """Call ``on_refresh`` when it is for us to refresh, ``on_expiry`` when the call is to end."""
@@ -81,7 +82,12 @@ class SessionTimer:
         if self.running:
             self._running.append(self._timers.at(when, self._due))
 
-    def stop(self) -> None:
+    def close(self) -> None:
+        """The call is over; a 2xx that is late starts nothing any more."""
+        self._stop()
+        self._closed = True
+
+    def _stop(self) -> None:
         for timer in self._running:
             timer.cancel()
         self._running.clear()
@@ -114,7 +120,7 @@ class SessionTimer:
         granted = SessionExpires.of(response.headers)
         if granted is None:
             self._interval = None
-            self.stop()
+            self._stop()
         else:
             self._start(granted.seconds, Refresher.THEM if granted.refresher == "uas" else Refresher.US, now)
 
@@ -136,7 +142,7 @@ class SessionTimer:
             asked = None if interval is None else SessionExpires(interval)
         if asked is None:
             self._interval = None
-            self.stop()
+            self._stop()
             return []
         if asked.refresher is not None:
             refresher = Refresher.THEM if asked.refresher == "uac" else Refresher.US
@@ -165,9 +171,11 @@ class SessionTimer:
     # --------------------------------------------------------------------------------------------------------
 
     def _start(self, interval: int, refresher: Refresher, now: float) -> None:
-        self.stop()
+        self._stop()
         self._interval = interval
         self._refresher = refresher
+        if self._closed:
+            return
         seconds = max(interval, _SHORTEST)
         # Shortly before the end: a third, at most 32 s (RFC 4028 10).
         self._running.append(self._timers.at(now + seconds - min(32.0, seconds / 3), self._expired))
@@ -178,7 +186,7 @@ class SessionTimer:
         self._on_refresh(now)
 
     def _expired(self, now: float) -> None:
-        self.stop()
+        self._stop()
         self._on_expiry(now)
 
 

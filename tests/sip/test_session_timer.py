@@ -410,3 +410,19 @@ def test_the_answer_to_a_refresh_repeats_the_description_with_its_version() -> N
         assert isinstance(again, Response)
         assert again.body == first.body
         assert SessionDescription.parse(again.body).origin.version == 2
+
+
+def test_a_late_answer_to_our_offer_keeps_no_timer_running_for_a_call_that_is_over() -> None:
+    """Nor sends a refresh within a dialog that both have forgotten."""
+    solo = Solo(session_timers=BY_US)
+    solo.answered(ALLOW_ALL, WE_REFRESH)
+    solo.agent.offer(1, [IMAGE], solo.now)
+    offer = solo.request("INVITE")
+    solo.agent.hang_up(1, solo.now)
+    solo.reply(solo.request("BYE"), 200)
+    solo.reply(offer, 200, body=sdp(IMAGE), fields=(ALLOW_ALL, WE_REFRESH))
+    assert solo.request("ACK").cseq.number == offer.cseq.number
+    solo.wait(900)
+    assert solo.sent() == []
+    assert solo.agent.idle
+    assert solo.agent.next_deadline() is None
