@@ -1,7 +1,8 @@
 """Header fields of SIP messages (RFC 3261 7.3, 20) and the values that a user agent reads and writes.
 
 Values are kept as they came, octets that are not UTF-8 included (as surrogate escapes), so that what must be
-echoed is echoed exactly. The typed values show such octets as U+FFFD.
+echoed is echoed exactly. The typed values show such octets as U+FFFD. Every layer that a message passes reads
+some of them, so the last ones read are remembered.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from sip.errors import ParseError, UnsendableError
 
@@ -169,6 +171,7 @@ class Via:
     params: Mapping[str, str | None] = field(default_factory=dict)
 
     @classmethod
+    @lru_cache
     def parse(cls, text: str) -> Via:
         """Read one element of a Via header; raises ParseError."""
         sent_by, semicolon, params = _printable(text).partition(";")
@@ -210,6 +213,7 @@ class CSeq:
     method: str
 
     @classmethod
+    @lru_cache
     def parse(cls, text: str) -> CSeq:
         """Read the value of a CSeq header; raises ParseError, also for a number beyond 32 bits."""
         match = _CSEQ.fullmatch(text.strip())
@@ -230,6 +234,7 @@ class NameAddress:
     params: Mapping[str, str | None] = field(default_factory=dict)
 
     @classmethod
+    @lru_cache
     def parse(cls, text: str) -> NameAddress:
         """Read a name-addr or an addr-spec with header parameters; raises ParseError.
 
