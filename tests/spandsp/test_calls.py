@@ -39,17 +39,6 @@ _FALLBACK = [
 ]
 
 
-@pytest.fixture
-def document(tmp_path: Path) -> Path:
-    """Two pages of different length."""
-    return write_document(tmp_path / "sent.tif", [text_page(seed=1), text_page(seed=2, rows=700)])
-
-
-@pytest.fixture
-def received(tmp_path: Path) -> Path:
-    return tmp_path / "received.tif"
-
-
 @PEERS
 @MODES
 def test_sending(document: Path, received: Path, gateway: bool, ecm: bool, coding: Coding) -> None:

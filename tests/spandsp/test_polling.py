@@ -11,7 +11,6 @@ from t38fsp.t30.outputs import Addressed, T30Error
 from tests.peers.endpoint import SpandspEndpoint
 from tests.peers.libtiff import assert_same_pages
 from tests.peers.machine import MachineOptions, Role
-from tests.peers.pages import text_page, write_document
 from tests.peers.simulated import run
 from tests.peers.terminal import SpandspTerminal
 from tests.spandsp.calls import Conditions, be_polled_by_spandsp, poll_spandsp
@@ -23,17 +22,6 @@ PEERS_AND_ECM = pytest.mark.parametrize(
     ("gateway", "ecm"), [(False, True), (False, False), (True, False)], ids=["ecm", "no-ecm", "gateway"]
 )
 """Not its gateway with ECM: it reads a DTC as a DCS, and then plays frames to the modem without HDLC."""
-
-
-@pytest.fixture
-def document(tmp_path: Path) -> Path:
-    """Two pages of different length."""
-    return write_document(tmp_path / "sent.tif", [text_page(seed=1), text_page(seed=2, rows=700)])
-
-
-@pytest.fixture
-def received(tmp_path: Path) -> Path:
-    return tmp_path / "received.tif"
 
 
 @PEERS_AND_ECM
