@@ -29,16 +29,8 @@ class SpandspGateway:
         self, role: Role, *, version: int = 0, tep: bool = False, **options: Unpack[MachineOptions]
     ) -> None:
         self._library = library = spandsp.library()
-        self._out: list[tuple[bytes, int]] = []
-        out = self._out
-
-        def on_ifp(
-            _core: int, _user: int, octets: ctypes._Pointer[ctypes.c_uint8], length: int, count: int
-        ) -> int:
-            out.append((bytes(octets[:length]), count))
-            return 0
-
-        self._on_ifp = spandsp.IFP_HANDLER(on_ifp)
+        self._out = out = list[tuple[bytes, int]]()
+        self._on_ifp = spandsp.ifp_handler(lambda ifp, count: out.append((ifp, count)))
         self._gateway = library.t38_gateway_init(None, self._on_ifp, None)
         self._free_gateway = weakref.finalize(self, library.t38_gateway_free, self._gateway)
         self._core = library.t38_gateway_get_t38_core_state(self._gateway)

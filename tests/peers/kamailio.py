@@ -5,10 +5,8 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from tests.peers.programs import HOST, PeerError, Program, find, free_port, started
+from tests.peers.programs import HOST, Daemon, Program, find, free_port
 
 _ANSWER_SECONDS = 20.0
 
@@ -81,7 +79,7 @@ request_route {{
 """
 
 
-class Kamailio:
+class Kamailio(Daemon):
     """A running Kamailio; a context manager.
 
     ``users`` are names and passwords that may register, and must authenticate their calls when
@@ -105,7 +103,7 @@ class Kamailio:
     ) -> None:
         self.host = host
         self.port = 0
-        self.log = folder / "kamailio.log"
+        super().__init__(folder / "kamailio.log")
         self._folder = folder
         self._listen = listen
         self._parts = {
@@ -122,24 +120,11 @@ class Kamailio:
                 for user, uri in (targets or {}).items()
             ),
         }
-        self._program: Program | None = None
 
     @property
     def place(self) -> str:
         """``host:port``"""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    def __enter__(self) -> Self:
-        self._program = started(self._start, self._is_ready)
-        if self._program is None:
-            raise PeerError(f"kamailio does not start:\n{self.log.read_text()}")
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._program is not None:
-            self._program.stop()
 
     def registered(self, user: str) -> bool:
         """Whether anybody is registered as ``user`` (and answers OPTIONS)."""

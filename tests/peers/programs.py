@@ -8,9 +8,12 @@ import signal
 import socket
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 HOST = "127.0.0.1"
 TRIES = 5
@@ -113,6 +116,34 @@ def started(start: Callable[[], Program], ready: Callable[[Program], bool]) -> P
             return program
         program.stop()
     return None
+
+
+class Daemon(ABC):
+    """A program that serves while this context manager is open; what it prints is kept in ``log``."""
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+        self._program: Program | None = None
+
+    def __enter__(self) -> Self:
+        self._program = started(self._start, self._is_ready)
+        if self._program is None:
+            raise PeerError(f"{self.log.stem} does not start: {self.log.read_text()[-2000:]}")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._program is not None:
+            self._program.stop()
+
+    @abstractmethod
+    def _start(self) -> Program:
+        """Start it at free ports."""
+
+    @abstractmethod
+    def _is_ready(self, program: Program) -> bool:
+        """Whether it answers."""
 
 
 def free_port(*kinds: socket.SocketKind, host: str = HOST) -> int:

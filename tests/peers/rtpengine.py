@@ -11,10 +11,8 @@ from __future__ import annotations
 import itertools
 import socket
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from tests.peers.programs import HOST, PeerError, Program, find, free_port, started
+from tests.peers.programs import HOST, Daemon, PeerError, Program, find, free_port
 
 Bencoded = str | int | list["Bencoded"] | dict[str, "Bencoded"]
 """What an ``ng`` message is made of; octet strings stand here as text."""
@@ -24,7 +22,7 @@ _PORTS = 200
 """For media; each side of a call takes two at each offer."""
 
 
-class Rtpengine:
+class Rtpengine(Daemon):
     """A running rtpengine; a context manager that stops it.
 
     Calls are named by the Call-ID and the tags of their two sides. Descriptions go in and come out as text.
@@ -32,23 +30,9 @@ class Rtpengine:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.log = folder / "rtpengine.log"
+        super().__init__(folder / "rtpengine.log")
         self._cookies = itertools.count(1)
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._program: Program | None = None
-
-    def __enter__(self) -> Self:
-        self._program = started(self._start, self._is_ready)
-        if self._program is None:
-            raise PeerError(f"rtpengine does not start: {self.log.read_text()[-2000:]}")
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._program is not None:
-            self._program.stop()
-        self._socket.close()
+        self._control = (HOST, 0)
 
     def offer(self, call: str, offerer: str, description: str, **options: Bencoded) -> str:
         """The description that the other side is to be offered; ``offerer`` is the offering side's tag."""
@@ -80,12 +64,11 @@ class Rtpengine:
 
     def _ask(self, order: dict[str, Bencoded], seconds: float = _ANSWER_SECONDS) -> dict[str, Bencoded]:
         cookie = str(next(self._cookies))
-        self._socket.send(f"{cookie} ".encode() + bencode(order))
-        self._socket.settimeout(seconds)
-        while True:
-            answered, _, message = self._socket.recv(65536).partition(b" ")
-            if answered.decode() == cookie:
-                break
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(seconds)
+            sock.connect(self._control)
+            sock.send(f"{cookie} ".encode() + bencode(order))
+            _, _, message = sock.recv(65536).partition(b" ")
         answer = bdecode(message)
         assert isinstance(answer, dict)
         if answer["result"] == "error":
@@ -93,11 +76,10 @@ class Rtpengine:
         return answer
 
     def _start(self) -> Program:
-        control, first = free_port(), _free_run(_PORTS)
-        self._socket.connect((HOST, control))
+        self._control, first = (HOST, free_port()), _free_run(_PORTS)
         command = [find("rtpengine", "rtpengine-daemon"), "--config-file=none", "--foreground"]
         command += ["--log-stderr", "--log-level=6", "--table=-1"]
-        command += [f"--interface={HOST}", f"--listen-ng={HOST}:{control}"]
+        command += [f"--interface={HOST}", "--listen-ng={}:{}".format(*self._control)]
         command += [f"--port-min={first}", f"--port-max={first + _PORTS - 1}"]
         return Program(command, self.log.parent, self.log)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes as c
 import functools
+from collections.abc import Callable
 from enum import IntFlag
 
 from tests.peers.programs import PeerMissingError
@@ -192,3 +193,16 @@ def library() -> c.CDLL:
         function.restype = result
         function.argtypes = arguments
     return loaded
+
+
+def ifp_handler(take: Callable[[bytes, int], None]) -> c._CFunctionType:
+    """A callback that hands on each IFP packet and how many times it is to go out.
+
+    Who gives it to the library keeps it; it must not hold the state that calls it.
+    """
+
+    def on_ifp(_core: int, _user: int, octets: c._Pointer[c.c_uint8], length: int, count: int) -> int:
+        take(bytes(octets[:length]), count)
+        return 0
+
+    return IFP_HANDLER(on_ifp)

@@ -23,14 +23,7 @@ class LineEnd:
         self._sender = UdptlSender(redundancy)
         self._receiver = UdptlReceiver()
         datagrams, sender = self._datagrams, self._sender
-
-        def on_ifp(
-            _core: int, _user: int, octets: ctypes._Pointer[ctypes.c_uint8], length: int, count: int
-        ) -> int:
-            datagrams.extend([sender.wrap(bytes(octets[:length]))] * count)
-            return 0
-
-        self._on_ifp = spandsp.IFP_HANDLER(on_ifp)
+        self._on_ifp = spandsp.ifp_handler(lambda ifp, count: datagrams.extend([sender.wrap(ifp)] * count))
         self._gateway = library.t38_gateway_init(None, self._on_ifp, None)
         weakref.finalize(self, library.t38_gateway_free, self._gateway)
         self._core = library.t38_gateway_get_t38_core_state(self._gateway)

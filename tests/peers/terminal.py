@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import weakref
 from typing import Protocol, Unpack
 
@@ -38,16 +37,8 @@ class SpandspTerminal:
 
     def __init__(self, role: Role, *, version: int = 0, **options: Unpack[MachineOptions]) -> None:
         self._library = library = spandsp.library()
-        self._out: list[tuple[bytes, int]] = []
-        out = self._out
-
-        def on_ifp(
-            _core: int, _user: int, octets: ctypes._Pointer[ctypes.c_uint8], length: int, count: int
-        ) -> int:
-            out.append((bytes(octets[:length]), count))
-            return 0
-
-        self._on_ifp = spandsp.IFP_HANDLER(on_ifp)
+        self._out = out = list[tuple[bytes, int]]()
+        self._on_ifp = spandsp.ifp_handler(lambda ifp, count: out.append((ifp, count)))
         self._state = library.t38_terminal_init(None, role is Role.CALLING, self._on_ifp, None)
         self._free = weakref.finalize(self, library.t38_terminal_free, self._state)
         self._core = library.t38_terminal_get_t38_core_state(self._state)
