@@ -75,6 +75,7 @@ class Correction(Negotiation):
             self._probed = True
             per_burst = _PROBE
         self._block = BlockSender(page, start, number, size, per_burst, whole=self._whole_blocks)
+        self._start(Timer.STALL, self._timers.stall)
         self._send_frames()
 
     def _send_frames(self) -> None:
@@ -100,6 +101,7 @@ class Correction(Negotiation):
     def _block_confirmed(self, frame: Frame) -> None:
         """MCF, PIP or RTP; of the last block it confirms the page. Within a page nobody trains again."""
         self._stop(Timer.T5)
+        self._stop(Timer.STALL)
         self._weigh_turn(())
         data = self._supply.get(self._index, self._choice.mode)
         if self._following is None and data is not None:
@@ -193,6 +195,9 @@ class Correction(Negotiation):
     def _given_up(self, _: Frame) -> None:
         """ERR: the far end knows that the page is incomplete, and so is the document."""
         self._end(T30Error.ECM_FAILED, response="ERR")
+
+    def _stalled(self) -> None:
+        self._end(T30Error.ECM_FAILED, f"one block took more than {self._timers.stall:.0f} s")
 
     # --- flow control -------------------------------------------------------------------------------------
 

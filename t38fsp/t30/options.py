@@ -33,7 +33,7 @@ class Timers:
     store_wait: float = 2.0
     """Receiver: silence while a page is being stored; shorter than the transmitter's T4, then RNR."""
     stall: float = 2400.0
-    """Receiver: without a confirmed block or page for this long the session ends."""
+    """Receiver: without a confirmed block or page for this long the session ends. Transmitter: one block."""
 
 
 @dataclass(frozen=True, slots=True)

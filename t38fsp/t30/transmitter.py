@@ -290,4 +290,9 @@ _TIMEOUTS: Mapping[tuple[State, Timer], Callable[[Transmitter], None]] = {
     (State.BUSY, Timer.T5): Transmitter._busy_too_long,
     (State.BUSY_ERR, Timer.T4): Transmitter._repeat,
     (State.BUSY_ERR, Timer.T5): Transmitter._busy_too_long,
+    # who asks for less and less would be sent to for hours
+    **{
+        (state, Timer.STALL): Transmitter._stalled
+        for state in (State.IMAGE, State.PPS, State.BUSY, State.CTR, State.ERR, State.BUSY_ERR)
+    },
 }

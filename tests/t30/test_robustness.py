@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from t38fsp.t30.frames import FCF, Frame, encode_station_id, image_frame
+from t38fsp.t30.frames import FCF, Frame, encode_station_id, image_frame, partial_page_request
 from t38fsp.t30.identity import FarEnd
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t30.outputs import (
@@ -36,6 +36,7 @@ from t38fsp.t30.vocabulary import (
     Tone,
     ToneHeard,
 )
+from tests.t30.alone import DIS, hears, transmitter
 from tests.t30.calls import FINE, STANDARD
 
 _BOUND = 4000.0
@@ -306,3 +307,23 @@ def test_a_far_end_that_gives_one_command_for_ever(command: FCF) -> None:
     script = [(3.0, _burst([bytes(Frame(command, fif, x=True))]))] * 2000
     result = Fed(machine, lambda output, now: None).hear(script)
     assert result.pages_confirmed == 0
+
+
+def test_a_far_end_that_asks_for_one_frame_less_each_time() -> None:
+    """At the least rate it would be sent to for half a day."""
+    alone = transmitter(1)
+    alone.octets = 65536
+    said = alone.do([hears(FCF.DIS, DIS), hears(FCF.CFR)])
+    wanted = 256
+    while alone.finished() is None:
+        if said[-1] == "CTC":
+            said = alone.do([hears(FCF.CTR)])
+            wanted -= 1
+        else:
+            present = frozenset(range(wanted, 256))
+            said = alone.do([hears(FCF.PPR, partial_page_request(present))])
+    finished = alone.finished()
+    assert finished is not None
+    assert finished.error is T30Error.ECM_FAILED
+    assert "one block took more than 2400 s" in finished.detail
+    assert alone.now < 2500
