@@ -9,6 +9,8 @@ import itertools
 import sys
 from pathlib import Path
 
+from t38fsp.address import AddressError, listen_address
+from t38fsp.jobs import EngineError
 from t38fsp.provider import FaxProvider, IncomingFax
 
 
@@ -17,8 +19,8 @@ async def take(call: IncomingFax, file: Path) -> None:
     print(f"{call.caller}: {result.reason}; {result.pages_confirmed} pages in {file}", flush=True)
 
 
-async def main(directory: Path, host: str, port: int) -> None:
-    async with FaxProvider((host, port), accept_calls=True) as provider, asyncio.TaskGroup() as faxes:
+async def main(directory: Path, listen: tuple[str, int]) -> None:
+    async with FaxProvider(listen, accept_calls=True) as provider, asyncio.TaskGroup() as faxes:
         print("listening on {}:{}".format(*provider.address), flush=True)
         numbers = itertools.count(1)
         async for call in provider.calls():
@@ -26,9 +28,13 @@ async def main(directory: Path, host: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    output, (listen, _, number) = Path(sys.argv[1]), sys.argv[2].rpartition(":")
-    output.mkdir(exist_ok=True)
+    if len(sys.argv) != 3:
+        sys.exit("write: receive.py DIRECTORY HOST:PORT")
     try:
-        asyncio.run(main(output, listen, int(number)))
+        output, address = Path(sys.argv[1]), listen_address(sys.argv[2])
+        output.mkdir(exist_ok=True)
+        asyncio.run(main(output, address))
+    except (AddressError, EngineError, OSError) as error:
+        sys.exit(f"receive.py: {error}")
     except KeyboardInterrupt:
         print("stopped")

@@ -55,16 +55,19 @@ async def test_the_sender_and_the_receiver(tmp_path: Path, letter: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("program", "arguments", "sentence"),
     [
-        (("letter.tif",), "write: send.py DOCUMENT NUMBER-OR-URI"),
-        (("letter.tif", "letter.tif"), "send.py: 'letter.tif' is neither a number nor a SIP URI"),
-        (("letter.tif", "+15550100"), "send.py: the number +15550100 needs a SIP peer"),
+        ("send.py", ("letter.tif",), "write: send.py DOCUMENT NUMBER-OR-URI"),
+        ("send.py", ("letter.tif", "letter.tif"), "send.py: 'letter.tif' is neither a number nor a SIP URI"),
+        ("send.py", ("letter.tif", "+15550100"), "send.py: the number +15550100 needs a SIP peer"),
+        ("receive.py", ("faxes",), "write: receive.py DIRECTORY HOST:PORT"),
+        ("receive.py", (".", "127.0.0.1"), "receive.py: '127.0.0.1' has no port; write it as HOST:PORT"),
+        ("receive.py", (".", "192.0.2.1:0"), "receive.py: cannot listen at 192.0.2.1:0 over UDP"),
     ],
 )
-async def test_the_sender_says_what_it_cannot_use(arguments: tuple[str, ...], sentence: str) -> None:
-    async with started(EXAMPLES / "send.py", *arguments) as sender:
-        ended = await sender.end()
+async def test_they_say_what_they_cannot_use(program: str, arguments: tuple[str, ...], sentence: str) -> None:
+    async with started(EXAMPLES / program, *arguments) as example:
+        ended = await example.end()
     assert (ended.status, ended.output) == (1, "")
     assert ended.progress.startswith(sentence)
     assert ended.progress.count("\n") == 1
