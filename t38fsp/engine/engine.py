@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 
 from sip.errors import SipError
 from sip.headers import NameAddress
@@ -19,15 +19,14 @@ from t38fsp.audio.leg import RtpStart
 from t38fsp.call.environment import CallEnvironment
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.receiving import ReceivingCall
-from t38fsp.call.verdict import Verdict, verdict
-from t38fsp.engine import early
 from t38fsp.engine.known_pages import KnownPages
 from t38fsp.engine.lines import EngineLine, Lines, admission_for
 from t38fsp.engine.media import MediaPort
 from t38fsp.engine.media_pair import MediaPair
+from t38fsp.engine.open_jobs import OpenJobs
 from t38fsp.engine.outgoing import destination_of, header_of, outgoing_call, pages_to_send
 from t38fsp.engine.pacer import Pacer
-from t38fsp.engine.running import FAULT, RunningCall
+from t38fsp.engine.running import RunningCall
 from t38fsp.engine.trunks import Trunks
 from t38fsp.engine.waiting import WaitingCalls
 from t38fsp.header import CallHeader
@@ -42,7 +41,6 @@ from t38fsp.jobs import (
     ReceiveJob,
     SendJob,
 )
-from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from t38fsp.t30.vocabulary import PageFormat
 from t38fsp.t38.terminal import Packet
@@ -76,13 +74,8 @@ class FaxEngine:
         self._random = random.SystemRandom()
         self._resolver = Resolver(self._random)
         self._running: dict[int, RunningCall] = {}
-        self._preparing: dict[int, asyncio.Task[None]] = {}
-        self._preparations: set[asyncio.Task[None]] = set()
-        self._observers: dict[int, Observer] = {}
         self._by_line_call: dict[tuple[EngineLine, int], RunningCall] = {}
-        self._trunk_of: dict[int, str | None] = {}
         self._closed: asyncio.Task[None] | None = None
-        self._none_left = asyncio.Event()
 
     async def start(self) -> Address:
         """Bind the SIP address and start the image workers; returns where we listen.
@@ -108,6 +101,7 @@ class FaxEngine:
                 self._registration_changed,
                 self._lines.admit,
             )
+            self._jobs = OpenJobs(self._trunks)
             self._waiting = WaitingCalls(self._line, self._trunks, self._settings.take_limit, self._on_gone)
             await self._line.start()
         except (SipError, ValueError) as error:
@@ -130,16 +124,13 @@ class FaxEngine:
         self._trunks.end()
         for call in list(self._waiting):
             self._waiting.refuse(call)
-        if self._observers and drain > 0:
-            await self._wait_for_all(drain)
-        for job in list(self._observers):
+        if drain > 0:
+            await self._jobs.wait_for_all(drain)
+        for job in list(self._jobs):
             self.abort(job)
-        if self._observers:
-            await self._wait_for_all(_GOODBYE_LIMIT)
+        await self._jobs.wait_for_all(_GOODBYE_LIMIT)
         await self._lines.close(_UNBIND_LIMIT)
-        if self._preparations:
-            # Cancelled by now; each has its image worker to end.
-            await asyncio.wait(self._preparations)
+        await self._jobs.wait_for_preparations()
         await self._images.close()
         late = self._pacer.lateness
         logger.info(
@@ -149,73 +140,56 @@ class FaxEngine:
             1000 * late.maximum,
         )
 
-    async def _wait_for_all(self, limit: float) -> None:
-        self._none_left.clear()
-        try:
-            await asyncio.wait_for(self._none_left.wait(), limit)
-        except TimeoutError:
-            logger.warning("%d calls still run after %g seconds", len(self._observers), limit)
-
     # --- jobs ----------------------------------------------------------------------------------------------
 
     def send(self, job: int, what: SendJob, observer: Observer) -> None:
         """Send a document; see :class:`t38fsp.jobs.Engine`."""
         known = KnownPages(what.resume)
-        self._observers[job] = lambda event: observer(known.note(event))
+        self._jobs.add(job, lambda event: observer(known.note(event)))
         self._place(job, what)
 
     def poll(self, job: int, what: PollJob, observer: Observer) -> None:
         """Fetch a document."""
-        self._observers[job] = observer
+        self._jobs.add(job, observer)
         self._place(job, what)
 
     def _place(self, job: int, what: SendJob | PollJob) -> None:
         if self._refused_for_load(job, what.trunk):
             return
-        self._trunk_of[job] = what.trunk
         self._trunks.take(what.trunk)
-        self._begin(job, self._prepare(job, what))
+        self._jobs.holds(job, what.trunk)
+        self._jobs.prepare(job, self._prepare(job, what))
 
     def receive(self, job: int, what: ReceiveJob, observer: Observer) -> None:
         """Take a waiting call."""
-        self._observers[job] = observer
+        self._jobs.add(job, observer)
         if what.offer is None:
             self._take(job, what, [])
         else:
-            self._begin(job, self._take_with(job, what, what.offer))
-
-    def _begin(self, job: int, preparation: Coroutine[object, object, None]) -> None:
-        task = self._loop.create_task(preparation)
-        self._preparing[job] = task
-        self._preparations.add(task)
-        task.add_done_callback(self._preparations.discard)
+            task = self._jobs.prepare(job, self._take_with(job, what, what.offer))
+            task.add_done_callback(lambda task: self._waiting.refuse(what.call))
 
     async def _take_with(self, job: int, what: ReceiveJob, offer: Offer) -> None:
         """The call waits until it is known that the document can be sent."""
-        pages: list[PageFormat] = []
         try:
             pages = await self._images.inspect(offer.document)
         except Exception as error:
-            self._fail(job, error)
-        finally:
-            self._preparing.pop(job, None)
-            if not pages:
-                self._waiting.refuse(what.call)
-        if pages:
+            self._jobs.fail(job, error)
+        else:
             self._take(job, what, pages)
 
     def _take(self, job: int, what: ReceiveJob, offered: list[PageFormat]) -> None:
         waiting = self._waiting.take(what.call)
         if waiting is None:
-            self._finish_early(job, FaxStatus.NO_ANSWER, "the caller hung up before the call was taken")
+            self._jobs.end(job, FaxStatus.NO_ANSWER, "the caller hung up before the call was taken")
             return
         incoming = waiting.incoming
-        self._trunk_of[job] = waiting.trunk
+        self._jobs.holds(job, waiting.trunk)
         try:
             media = self._open_media(job, self._line, incoming.source)
         except OSError as error:
             self._line.refuse(incoming.call, 503, self._loop.time())
-            self._finish_early(job, FaxStatus.LINE_UNAVAILABLE, str(error))
+            self._jobs.end(job, FaxStatus.LINE_UNAVAILABLE, str(error))
             return
         try:
             environment = self._environment(media, self._line, incoming.source)
@@ -233,7 +207,7 @@ class FaxEngine:
         except Exception as error:
             media.close()
             self._line.hang_up(incoming.call, self._loop.time())
-            self._fail(job, error)
+            self._jobs.fail(job, error)
         else:
             document = None if what.offer is None else what.offer.document
             self._run(job, call, self._line, media, document=document, file=what.file)
@@ -244,25 +218,23 @@ class FaxEngine:
             running.proceed(go_on)
 
     def abort(self, job: int) -> None:
-        preparing = self._preparing.pop(job, None)
-        if preparing is not None:
-            preparing.cancel()
-            self._finish_early(job, FaxStatus.USER_ABORT, "the fax was cancelled before dialling")
-        elif job in self._running:
+        if job in self._running:
             self._running[job].abort()
+        elif self._jobs.stop_preparing(job):
+            self._jobs.end(job, FaxStatus.USER_ABORT, "the fax was cancelled before dialling")
 
     def refuse(self, call: int) -> None:
         self._waiting.refuse(call)
 
     def _refused_for_load(self, job: int, trunk: str | None) -> bool:
         if self._closed is not None:
-            self._finish_early(job, FaxStatus.LINE_UNAVAILABLE, "the engine is shutting down")
-        elif len(self._observers) + len(self._waiting) > self._settings.max_calls:
-            self._finish_early(
+            self._jobs.end(job, FaxStatus.LINE_UNAVAILABLE, "the engine is shutting down")
+        elif len(self._jobs) + len(self._waiting) > self._settings.max_calls:
+            self._jobs.end(
                 job, FaxStatus.LINE_UNAVAILABLE, f"all {self._settings.max_calls} lines are taken; try later"
             )
         elif self._trunks.full(trunk):
-            self._finish_early(
+            self._jobs.end(
                 job, FaxStatus.LINE_UNAVAILABLE, f"all channels of the route {trunk} are taken; try later"
             )
         else:
@@ -281,9 +253,7 @@ class FaxEngine:
             hops = await self._hops(NameAddress.parse(routes[0]).uri if routes else first, line)
             self._dial(job, what, line, pages, hops, routes)
         except Exception as error:
-            self._fail(job, error)
-        finally:
-            self._preparing.pop(job, None)
+            self._jobs.fail(job, error)
 
     async def _find_trunk(self, via: str) -> Sequence[Hop]:
         return await self._hops(f"sip:{via}", self._line)
@@ -354,7 +324,7 @@ class FaxEngine:
             media,
             self._pacer,
             self._images,
-            self._observers[job],
+            self._jobs.observer(job),
             on_over=lambda: self._over(job, line),
             on_fault=lambda: self._hang_up(call, line),
             document=document,
@@ -374,30 +344,7 @@ class FaxEngine:
         running = self._running.pop(job)
         if running.call.line_call is not None:
             self._by_line_call.pop((line, running.call.line_call), None)
-        self._forget(job)
-
-    def _forget(self, job: int) -> None:
-        del self._observers[job]
-        if job in self._trunk_of:
-            self._trunks.free(self._trunk_of.pop(job))
-        if not self._observers:
-            self._none_left.set()
-
-    def _fail(self, job: int, error: Exception) -> None:
-        """``error``, just caught, struck a job before its call began."""
-        why = early.of_error(error)
-        if why is None:
-            logger.exception("fax %d failed on a fault of ours", job)
-        self._finish(job, why or FAULT)
-
-    def _finish_early(self, job: int, status: FaxStatus, reason: str) -> None:
-        self._finish(job, verdict(status, reason))
-
-    def _finish(self, job: int, why: Verdict) -> None:
-        observer = self._observers[job]
-        self._forget(job)
-        logger.info("fax %d ended before its call: %s: %s", job, why.status.name, why.reason)
-        observer(events.Finished(FaxResult(why.status, why.reason, why.retry, why.retry_reason)))
+        self._jobs.remove(job)
 
     def _registration_changed(self, event: events.RegistrationChanged) -> None:
         if self._on_registration is not None:
@@ -416,9 +363,7 @@ class FaxEngine:
 
     def _on_call(self, incoming: Incoming) -> None:
         trunk = self._trunks.of(incoming)
-        busy = len(self._observers) + len(self._waiting) >= self._settings.max_calls or self._trunks.full(
-            trunk
-        )
+        busy = len(self._jobs) + len(self._waiting) >= self._settings.max_calls or self._trunks.full(trunk)
         if self._closed is not None or busy or not self._settings.accept_calls:
             self._line.refuse(incoming.call, 486 if busy else 480, self._loop.time())
             return

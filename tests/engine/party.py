@@ -13,7 +13,7 @@ from sip.line import Address
 from t38fsp.engine.engine import FaxEngine
 from t38fsp.events import FaxEvent, Finished
 from t38fsp.header import Header
-from t38fsp.jobs import Backend, CallSettings, EngineSettings, IncomingCall, ReceiveJob, SendJob
+from t38fsp.jobs import Backend, CallSettings, EngineSettings, IncomingCall, Offer, ReceiveJob, SendJob
 from t38fsp.results import FaxResult
 
 HOST = "127.0.0.1"
@@ -64,9 +64,9 @@ class Party:
         async with asyncio.timeout(LIMIT):
             return self.receive((await self.calls.get()).call, file, **settings)
 
-    def receive(self, call: int, file: Path, **settings: object) -> int:
+    def receive(self, call: int, file: Path, offer: Offer | None = None, **settings: object) -> int:
         job = next(self._jobs)
-        what = ReceiveJob(call, str(file), CallSettings(station_id="+15550199", **settings))
+        what = ReceiveJob(call, str(file), CallSettings(station_id="+15550199", **settings), offer)
         self.engine.receive(job, what, self._observer(job))
         return job
 

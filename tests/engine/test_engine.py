@@ -12,6 +12,7 @@ import pytest
 from t38fsp.events import Connected, Dialing, Ringing
 from t38fsp.header import Header
 from t38fsp.image.header import band_rows
+from t38fsp.jobs import Offer
 from t38fsp.status import FaxStatus
 from t38fsp.t30.vocabulary import Resolution
 from tests.engine.party import LIMIT, Start, bound, hear
@@ -174,6 +175,17 @@ async def test_a_call_is_not_taken_in_time(start: Start, document: Path, tmp_pat
     assert (result.status, result.sip_status) == (FaxStatus.NO_ANSWER, 480)
     missed = await called.result(called.receive(call.call, tmp_path / "none.tif"))
     assert missed.status is FaxStatus.NO_ANSWER
+
+
+async def test_a_job_with_an_offer_is_aborted_at_once(start: Start, document: Path, tmp_path: Path) -> None:
+    """The offer is not looked at any more, and the caller need not wait until nobody takes the call."""
+    called, caller = await start(accept_calls=True), await start()
+    job = caller.send(document, called.address)
+    call = (await called.calls.get()).call
+    taking = called.receive(call, tmp_path / "received.tif", offer=Offer(str(document)))
+    called.engine.abort(taking)
+    assert (await called.result(taking)).status is FaxStatus.USER_ABORT
+    assert (await caller.result(job)).status is FaxStatus.BUSY
 
 
 async def test_a_refused_call_was_not_lost(start: Start, document: Path) -> None:

@@ -1,0 +1,106 @@
+"""The jobs of an engine that are not over: who is told of them, and how those end that have no call yet."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Iterator
+
+from t38fsp.call.verdict import Verdict, verdict
+from t38fsp.engine import early
+from t38fsp.engine.running import FAULT
+from t38fsp.engine.trunks import Trunks
+from t38fsp.events import Finished
+from t38fsp.jobs import Observer
+from t38fsp.results import FaxResult
+from t38fsp.status import FaxStatus
+
+logger = logging.getLogger(__name__)
+
+
+class OpenJobs:
+    """Each is added, prepared by a task perhaps, and removed when its call is over, or ended without one."""
+
+    def __init__(self, trunks: Trunks) -> None:
+        self._trunks = trunks
+        self._observers: dict[int, Observer] = {}
+        self._trunk_of: dict[int, str | None] = {}
+        self._preparing: dict[int, asyncio.Task[None]] = {}
+        self._preparations: set[asyncio.Task[None]] = set()
+        self._none_left = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._observers)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._observers)
+
+    def add(self, job: int, observer: Observer) -> None:
+        self._observers[job] = observer
+
+    def observer(self, job: int) -> Observer:
+        return self._observers[job]
+
+    def holds(self, job: int, trunk: str | None) -> None:
+        """The job has a channel of ``trunk``, which is free again at its end."""
+        self._trunk_of[job] = trunk
+
+    def remove(self, job: int) -> None:
+        """Its call is over."""
+        del self._observers[job]
+        if job in self._trunk_of:
+            self._trunks.free(self._trunk_of.pop(job))
+        if not self._observers:
+            self._none_left.set()
+
+    async def wait_for_all(self, limit: float) -> None:
+        """Until no job is left, at most ``limit`` seconds."""
+        self._none_left.clear()
+        if not self._observers:
+            return
+        try:
+            await asyncio.wait_for(self._none_left.wait(), limit)
+        except TimeoutError:
+            logger.warning("%d calls still run after %g seconds", len(self._observers), limit)
+
+    # --- before the call ------------------------------------------------------------------------------------
+
+    def prepare(self, job: int, preparation: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        """Run what goes before the call."""
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._preparing.pop(job, None)
+            self._preparations.discard(task)
+
+        task = asyncio.get_running_loop().create_task(preparation)
+        self._preparing[job] = task
+        self._preparations.add(task)
+        task.add_done_callback(ended)
+        return task
+
+    def stop_preparing(self, job: int) -> bool:
+        """False when the job is not being prepared."""
+        task = self._preparing.pop(job, None)
+        return task is not None and task.cancel()
+
+    async def wait_for_preparations(self) -> None:
+        """Until those are over that were stopped: each has its image worker to end."""
+        if self._preparations:
+            await asyncio.wait(self._preparations)
+
+    def fail(self, job: int, error: Exception) -> None:
+        """``error``, just caught, struck a job before its call began."""
+        why = early.of_error(error)
+        if why is None:
+            logger.exception("fax %d failed on a fault of ours", job)
+        self._end(job, why or FAULT)
+
+    def end(self, job: int, status: FaxStatus, reason: str) -> None:
+        """End a job before its call began."""
+        self._end(job, verdict(status, reason))
+
+    def _end(self, job: int, why: Verdict) -> None:
+        observer = self._observers[job]
+        self.remove(job)
+        logger.info("fax %d ended before its call: %s: %s", job, why.status.name, why.reason)
+        observer(Finished(FaxResult(why.status, why.reason, why.retry, why.retry_reason)))
