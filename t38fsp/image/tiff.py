@@ -21,6 +21,9 @@ MAX_PAGES = 2000
 MAX_PAGE_OCTETS = 32 * 1024 * 1024
 """Coded octets of one page."""
 
+MAX_STRIPS = 500_000
+"""Of a document: a few hundred octets that many directories share could claim any number."""
+
 _MAX_ENTRIES = 1000
 
 MSB_FIRST = bytes(range(256))
@@ -155,6 +158,7 @@ class TiffFile:
         (offset,) = self._source.unpack("I", header[4:])
         pages: list[TiffPage] = []
         seen: set[int] = set()
+        strips = 0
         while offset:
             number = len(pages) + 1
             if offset in seen:
@@ -167,6 +171,11 @@ class TiffFile:
             # Bit 0 marks a thumbnail of another page.
             if not directory.value(Tag.NEW_SUBFILE_TYPE, 0) & 1:
                 pages.append(directory.page())
+                strips += len(pages[-1].strips)
+            if strips > MAX_STRIPS:
+                raise DocumentError(
+                    f"the document has more than {MAX_STRIPS} strips; save it with one strip a page"
+                )
         if not pages:
             raise DocumentError("the document has no pages; give a TIFF file with at least one page")
         return pages

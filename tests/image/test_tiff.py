@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from t38fsp.image.directory import HEADER
 from t38fsp.image.document import inspect
 from t38fsp.image.errors import DocumentError
 from t38fsp.image.resolutions import nearest_resolution
-from t38fsp.image.tiff import MAX_PAGES, Tag, TiffFile
+from t38fsp.image.tiff import MAX_PAGES, FieldType, Tag, TiffFile
+from t38fsp.t4.reader import MAX_ROWS
 from t38fsp.t30.vocabulary import Coding, PageFormat, Resolution
 from tests.pages import load_page, make_document
 
@@ -175,6 +177,27 @@ def test_more_pages_than_a_fax_has_are_refused():
     for _ in range(MAX_PAGES + 1):
         file += directory + struct.pack("<I", len(file) + len(directory) + 4)
     with pytest.raises(DocumentError, match="more than 2000 pages"):
+        TiffFile(BytesIO(file))
+
+
+def test_directories_that_share_their_strips_are_refused():
+    """Half a megabyte that would be 80 million strips."""
+    rows = MAX_ROWS
+    place = 8 + 8 * rows
+    file = bytearray(HEADER + struct.pack("<I", place))
+    file += struct.pack(f"<{2 * rows}I", *[8] * rows, *[1] * rows)
+    entries = [
+        (Tag.IMAGE_WIDTH, FieldType.LONG, 1, 1728),
+        (Tag.IMAGE_LENGTH, FieldType.LONG, 1, rows),
+        (Tag.COMPRESSION, FieldType.SHORT, 1, 4),
+        (Tag.STRIP_OFFSETS, FieldType.LONG, rows, 8),
+        (Tag.ROWS_PER_STRIP, FieldType.LONG, 1, 1),
+        (Tag.STRIP_BYTE_COUNTS, FieldType.LONG, rows, 8 + 4 * rows),
+    ]
+    directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    for _ in range(MAX_PAGES):
+        file += directory + struct.pack("<I", len(file) + len(directory) + 4)
+    with pytest.raises(DocumentError, match="more than 500000 strips"):
         TiffFile(BytesIO(file))
 
 
