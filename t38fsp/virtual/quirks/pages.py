@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import ClassVar, overload
+from typing import ClassVar
 
 from t38fsp.audio.leg import Role
 from t38fsp.t30.frames import (
@@ -237,6 +237,10 @@ class CutFrames(Quirk):
         return _CutsFrames(self.frames)
 
 
+_TRAILER = 4
+"""The last image frame, and three RCP."""
+
+
 class _CutsFrames(Quirk):
     def __init__(self, frames: int) -> None:
         self._left = frames
@@ -244,37 +248,11 @@ class _CutsFrames(Quirk):
     def burst_out(self, burst: Burst, gateway: Gateway) -> Iterable[Burst]:
         if not self._left or not isinstance(burst, HdlcBurst) or burst.modem is Modem.V21:
             return (burst,)
-        cut, self._left = self._left, 0
+        # Never the last one of the image, which may be short.
+        cut, self._left = min(self._left, len(burst.frames) - _TRAILER), 0
         gateway.note(CutFrames.name)
-        return (replace(burst, frames=_Cut(burst.frames, cut)),)
-
-
-_TRAILER = 4
-"""The last image frame, and three RCP."""
-
-
-class _Cut(Sequence[bytes]):
-    """Frames, the first few of them too short; never the last one of the image, which may be."""
-
-    def __init__(self, frames: Sequence[bytes], cut: int) -> None:
-        self._frames = frames
-        self._cut = cut
-
-    def __len__(self) -> int:
-        return len(self._frames)
-
-    @overload
-    def __getitem__(self, index: int) -> bytes: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[bytes]: ...
-
-    def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
-        if isinstance(index, slice):
-            return [self[position] for position in range(*index.indices(len(self)))]
-        frame = self._frames[index]
-        cut = range(len(self))[index] < min(self._cut, len(self) - _TRAILER)
-        return frame[:-9] if cut else frame
+        frames = [frame[:-9] if position < cut else frame for position, frame in enumerate(burst.frames)]
+        return (replace(burst, frames=frames),)
 
 
 QUIRKS: tuple[type[Quirk], ...] = (
