@@ -231,6 +231,8 @@ class Endpoint:
         fields.add("To", to)
         fields.add("Call-ID", request.headers.get("Call-ID") or "")
         fields.add("CSeq", request.headers.get("CSeq") or "")
+        if status == 100 and (sent_at := request.headers.get("Timestamp")) is not None:
+            fields.add("Timestamp", sent_at)
         for name, value in headers:
             fields.add(name, value)
         fields.add("Server", self.user_agent)

@@ -52,6 +52,16 @@ def test_ringing_and_accepting() -> None:
     assert answered.remote.media == (AUDIO,)
 
 
+def test_the_time_at_which_an_invite_was_sent_goes_back_in_the_100() -> None:
+    """RFC 3261 8.2.6.1; the sender measures the way with it."""
+    solo = Solo()
+    solo.ask("INVITE", body=sdp(), fields=(("Timestamp", "54.21"),))
+    trying = solo.response()
+    assert (trying.status, trying.headers.get_all("Timestamp")) == (100, ["54.21"])
+    solo.agent.ring(1, solo.now)
+    assert "Timestamp" not in solo.response().headers
+
+
 def test_a_call_that_begins_on_hold_is_answered_as_such() -> None:
     solo = Solo()
     ok = accepted(solo, sdp(replace(AUDIO, attributes=(Attribute("sendonly"),))))
