@@ -164,7 +164,10 @@ class Receiver(Answering):
 
     def _image_heard(self, signal: FrameReceived | DataReceived | CarrierLost) -> None:
         if isinstance(signal, CarrierLost) and self._state in (State.DCS, State.TCF, State.IMAGE):
-            self._image_since_answer |= not self._framed
+            if self._framed:
+                self._unreadable()
+            else:
+                self._image_since_answer = True
         if self._state is State.TCF:
             self._training_heard(signal)
         elif self._state is not State.IMAGE:
@@ -313,12 +316,16 @@ class Receiver(Answering):
     # --- the line and the time ----------------------------------------------------------------------------
 
     def _act_on_heard(self) -> None:
-        if self._heard is None and self._carrier_began - self._command_at <= _REPEAT_WINDOW:
-            # Nobody could read it, but it came when the command would come again; so will the next one.
+        if self._heard is None:
+            self._unreadable()
+        super()._act_on_heard()
+
+    def _unreadable(self) -> None:
+        """What came when the last command would come again was that; so will the next one be."""
+        if self._carrier_began - self._command_at <= _REPEAT_WINDOW:
             self._command_at = self._now
             if self._state is State.EOM:
                 self._await_command()
-        super()._act_on_heard()
 
     def _frame(self, frame: Frame) -> None:
         self._follow_pace()

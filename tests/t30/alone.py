@@ -206,6 +206,11 @@ def hears_nothing(alone: Alone) -> None:
     alone.wait_for_timer()
 
 
+def waits(seconds: float) -> Event:
+    """Nothing is heard for so long."""
+    return lambda alone: alone.wait(seconds)
+
+
 def hears_damage(alone: Alone) -> None:
     """A burst whose only frame has a bad FCS."""
     alone.hear(Frame(FCF.MCF), good=False)

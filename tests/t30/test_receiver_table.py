@@ -29,6 +29,7 @@ from tests.t30.alone import (
     receiver,
     rows,
     said,
+    waits,
 )
 
 CTC = DCS_ECM[:2]
@@ -103,6 +104,13 @@ def test_the_receiver_in_phase_b(events: Sequence[Event], expected: list[str]) -
     ("repeated MPS, a damaged echo on an image modem between", [
         *TO_PAGE_PLAIN, hears(FCF.MPS, x=True), hears_mistaken(FCF.MCF, good=False), hears(FCF.MPS, x=True),
     ], said("MCF")),
+    ("repeated MPS, once damaged and on an image modem", [
+        *TO_PAGE_PLAIN, hears(FCF.MPS, x=True), waits(3.0), hears_mistaken(FCF.MPS, good=False), waits(3.0),
+        hears(FCF.MPS, x=True),
+    ], said("MCF")),
+    ("MPS again, so late that a page may be lost", [
+        *TO_PAGE_PLAIN, hears(FCF.MPS, x=True), waits(7.0), hears(FCF.MPS, x=True),
+    ], said("RTN")),
     ("MPS again, a page between of which nothing came", [
         *TO_PAGE_PLAIN, hears(FCF.MPS, x=True), hears_empty_page, hears(FCF.MPS, x=True),
     ], said("RTN")),
