@@ -71,7 +71,9 @@ class Configuration:
             if place.exists() or os.environ.get(FILE_VARIABLE):
                 return cls.read(place)
         shown = ", ".join(map(str, places))
-        raise ConfigurationError(f"there is no file with routes: none of {shown} exists")
+        raise ConfigurationError(
+            f"there is no file with routes: none of {shown} exists; write one of them, or name another"
+        )
 
     @classmethod
     def read(cls, file: Path) -> Self:
@@ -81,7 +83,7 @@ class Configuration:
                 data = stream.read(_MAX_OCTETS + 1)
                 mode = os.fstat(stream.fileno()).st_mode
         except OSError as error:
-            raise ConfigurationError(f"{file} cannot be read: {error.strerror}") from error
+            raise ConfigurationError(f"{file} cannot be read: {error.strerror}; check its name") from error
         if len(data) > _MAX_OCTETS:
             raise ConfigurationError(
                 f"{file} is larger than {_MAX_OCTETS} octets, which no file of routes is"

@@ -161,3 +161,4 @@ def test_without_a_file_the_places_are_named(run: Run, tmp_path: Path) -> None:
     result = run("send", "x", "--to", "1", "--route", "office")
     assert result.exit_code == 2
     assert "none of t38fsp.toml, " in result.stderr
+    assert "exists; write one of them, or name another" in result.stderr

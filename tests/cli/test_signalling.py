@@ -160,5 +160,5 @@ def test_a_file_that_is_named_and_missing_is_told(run: Run, monkeypatch: pytest.
     result = run("signalling", "sip.sock")
     assert (result.exit_code, result.stderr) == (
         2,
-        "t38fsp: none.toml cannot be read: No such file or directory\n",
+        "t38fsp: none.toml cannot be read: No such file or directory; check its name\n",
     )
