@@ -42,6 +42,10 @@ class CallSettings:
     switch: Switch = Switch.CALLEE
     switch_wait: float = 10.0
     ring_limit: float = 60.0
+    max_pages: int = 2000
+    """Pages that are taken of a fax that is received; with another one it ends."""
+    max_octets: int | None = None
+    """The same for the octets of its coded pages together; None sets no limit."""
     redundancy: int = 3
     """Copies of image data in the packets behind them."""
     control_redundancy: int = 5
@@ -89,6 +93,8 @@ class CallSettings:
             raise ValueError(f"T.38 version {self.t38_version} is not offered: use 0, 2 or 3")
         if self.ring_limit <= 0 or self.switch_wait < 0:
             raise ValueError("time limits are positive numbers of seconds")
+        if self.max_pages < 1 or (self.max_octets is not None and self.max_octets < 1):
+            raise ValueError("a fax of no pages, or of no octets, cannot be received: allow at least 1")
         if self.max_datagram is not None and not 40 <= self.max_datagram <= 1400:
             raise ValueError(f"datagrams of {self.max_datagram} octets do not do: 40 to 1400")
         if self.max_ifp is not None and not 24 <= self.max_ifp <= 1400:

@@ -197,6 +197,10 @@ class Route(Layered):
     max_rate: int = Field(default=14400, ge=2400, le=14400)
     """bit/s."""
     ecm: bool = True
+    max_pages: int = Field(default=2000, ge=1, le=2000)
+    """Pages that are taken of one fax."""
+    max_octets: int | None = Field(default=None, ge=1)
+    """Octets that are taken of one fax, in its coded pages together."""
     dial: DialPlan = DialPlan()
     t38: T38 = T38()
 
@@ -253,6 +257,8 @@ class Route(Layered):
             switch=self.switch,
             switch_wait=self.switch_wait,
             ring_limit=self.ring_limit,
+            max_pages=self.max_pages,
+            max_octets=self.max_octets,
             redundancy=t38.redundancy,
             control_redundancy=t38.control_redundancy,
             parity=t38.parity,

@@ -15,6 +15,8 @@ from t38fsp.jobs import CallSettings
         ("t38_version", 1, "T.38 version 1 is not offered: use 0, 2 or 3"),
         ("ring_limit", 0, "time limits are positive numbers of seconds"),
         ("switch_wait", -1, "time limits are positive numbers of seconds"),
+        ("max_pages", 0, "a fax of no pages, or of no octets, cannot be received: allow at least 1"),
+        ("max_octets", 0, "a fax of no pages, or of no octets, cannot be received: allow at least 1"),
         ("max_datagram", 39, "datagrams of 39 octets do not do: 40 to 1400"),
         ("max_datagram", 1401, "datagrams of 1401 octets do not do: 40 to 1400"),
         ("preamble", 0.8, "a preamble of 0.8 s does not do: 0.85 to 3 seconds"),

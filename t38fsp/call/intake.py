@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from t38fsp.call.environment import StorePage
+from t38fsp.jobs import CallSettings
 from t38fsp.t4.checker import LineChecker
 from t38fsp.t30.options import ReceiveOptions
 from t38fsp.t30.outputs import Negotiated, Output, PageBegun, PageData, PageReceived
@@ -23,11 +24,14 @@ class Taker(Protocol):
 
 
 class PageIntake:
-    """Takes what ``session`` says of the pages that come; ``options`` are its own."""
+    """Takes what ``session``, which has these ``options``, says of the pages that come."""
 
-    def __init__(self, session: Taker, options: ReceiveOptions) -> None:
+    def __init__(self, session: Taker, options: ReceiveOptions, settings: CallSettings) -> None:
         self._session = session
         self._options = options
+        self._settings = settings
+        self._octets = 0
+        """Of the pages given out to be stored."""
         self._data = bytearray()
         self._checker: LineChecker | None = None
         self._index = 0
@@ -74,14 +78,25 @@ class PageIntake:
         data = bytes(self._data)
         self._data.clear()
         refused = self._checker is not None and self._is_refused(self._checker, lost)
-        if self._too_long:
-            error = f"it has more than the {_PAGE_LIMIT} octets that are kept of a page"
+        if (error := self._too_much(page.index, len(data))) is not None:
             self._session.page_not_stored(page.index, error, now)
         elif refused:
             self._session.page_refused(page.index, now)
         else:
+            self._octets += len(data)
             return [StorePage(page.index, page.mode, data)]
         return []
+
+    def _too_much(self, index: int, octets: int) -> str | None:
+        """Why a page is not kept, whatever its quality."""
+        settings = self._settings
+        if self._too_long:
+            return f"it has more than the {_PAGE_LIMIT} octets that are kept of a page"
+        if index >= settings.max_pages:
+            return f"the fax has more than the {settings.max_pages} pages that are taken (max_pages)"
+        if settings.max_octets is not None and self._octets + octets > settings.max_octets:
+            return f"the fax has more than the {settings.max_octets} octets that are taken (max_octets)"
+        return None
 
     def _is_refused(self, checker: LineChecker, lost: int) -> bool:
         """Whether a page without ECM has to come again, rather than be kept as it is.

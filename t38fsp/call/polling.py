@@ -29,7 +29,7 @@ class PollingCall(PlacedCall):
         self._poller = Poller(options, poll)
         record = CallRecord(polled=True)
         super().__init__(line, destination, self._poller, settings, environment, record)
-        self._intake = PageIntake(self._poller, options)
+        self._intake = PageIntake(self._poller, options, settings)
 
     def page_stored(self, index: int, quality: PageQuality, now: float) -> None:
         self._poller.page_stored(index, quality, now)

@@ -55,7 +55,7 @@ class ReceivingCall(FaxCall):
         self._incoming = incoming
         self._credentials = credentials
         self._offered_pages = len(offered)
-        self._intake = PageIntake(self._receiver, options)
+        self._intake = PageIntake(self._receiver, options, settings)
 
     def start(self, now: float) -> None:
         """Answer the call."""

@@ -173,7 +173,7 @@ _LOOK_AT = {
     T30Error.RECEIVER_BUSY: "its memory may be full, or its paper out",
     T30Error.DISCONNECTED: "the far end's own report may say why",
     T30Error.LINE_DROPPED: "the far end's own report may say why",
-    T30Error.PAGE_NOT_STORED: "look at the disk",
+    T30Error.PAGE_NOT_STORED: "look at the disk, and at the limits of the route",
 }
 """What a user can do or see to; the others say it themselves, or there is nothing."""
 

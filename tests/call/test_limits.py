@@ -1,4 +1,4 @@
-"""What the SDP of the far end allows is kept to, whatever its DIS says."""
+"""What the SDP of the far end allows is kept to, whatever its DIS says; and what our settings allow of it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from sip.line import Address
 from t38fsp import events
+from t38fsp.status import FaxStatus
 from t38fsp.t30.frames import FCF
 from t38fsp.t30.vocabulary import FrameReceived
 from t38fsp.t38.terminal import Terminal
@@ -70,3 +71,23 @@ def test_our_dis_does_not_pass_it_either(tmp_path: Path) -> None:
     dis = next(frame for frame in heard if frame[2] == FCF.DIS.value)
     # Bits 11 to 14 of the DIS: V.27ter and V.29, but no V.17 (T.30 table 2).
     assert f"{dis[4]:08b}"[2:6] == "1100"
+
+
+@pytest.mark.parametrize("ecm", [True, False])
+@pytest.mark.parametrize(
+    ("setting", "limit", "why"),
+    [
+        ("max_pages", 2, "the fax has more than the 2 pages that are taken (max_pages)"),
+        ("max_octets", 25_000, "the fax has more than the 25000 octets that are taken (max_octets)"),
+    ],
+)
+def test_no_more_is_taken_of_one_fax(tmp_path: Path, setting: str, limit: int, why: str, ecm: bool) -> None:
+    """The pages before are there, and the sender knows which."""
+    scene = Scene(tmp_path)
+    scene.answer(ecm=ecm, **{setting: limit})
+    scene.send(make_pages(4, rows=300), ecm=ecm)
+    scene.run()
+    assert why in scene.received.reason
+    assert scene.received.status is FaxStatus.FATAL_ERROR
+    assert scene.received.pages_confirmed == scene.sent.pages_confirmed == 2
+    scene.assert_truthful()
