@@ -157,6 +157,10 @@ class Answering(Session):
 
     def _polled(self, frame: Frame) -> None:
         """DTC: the caller wants the document (5.3.6.1.2), if it knows the password and which one it is."""
+        try:
+            capabilities = BitField.parse(frame.fif)
+        except FrameError:
+            return
         self._identify_far_end()
         document, said = self._document, self._far_end.addressed
         if document is None:
@@ -166,18 +170,14 @@ class Answering(Session):
         if document.selective_address not in ("", said.selective_address):
             wrong.append(FCF.SEP)
         if wrong:
-            self._refuse_poll(frame, wrong)
+            self._refuse_poll(wrong, understood=Bit.FIELD_NOT_VALID in capabilities)
             return
         self._deadlines.clear()
         self._finished = True
         self._emit(PollRequested(frame))
 
-    def _refuse_poll(self, dtc: Frame, wrong: list[FCF]) -> None:
+    def _refuse_poll(self, wrong: list[FCF], *, understood: bool) -> None:
         """FNV where the DTC allows it (bit 33), so that the caller may ask again."""
-        try:
-            understood = Bit.FIELD_NOT_VALID in BitField.parse(dtc.fif)
-        except FrameError:
-            return
         self._refusals += 1
         self._refused_poll = f"it polls with a wrong {' and '.join(map(str, wrong))}, or none"
         if understood and self._refusals < _REFUSAL_LIMIT:

@@ -66,6 +66,8 @@ def test_the_caller_that_polls(events: Sequence[Event], expected: list[str]) -> 
 
 @rows(
     ("R: DTC", [hears(FCF.DTC, DIS)], said("DCS", "TCF 14400")),
+    ("R: a DTC too short", [hears(FCF.DTC, b"\0"), hears_nothing], said("DIS")),
+    ("R: a DTC too short, DTC", [hears(FCF.DTC, b"\0"), hears(FCF.DTC, DIS)], said("DCS", "TCF 14400")),
     ("R: DTC without bit 10", [hears(FCF.DTC, DIS_NO_RECEIVER)], said("DCS", "TCF 14400")),
     ("WAIT_CFR: DTC again", [*[hears(FCF.DTC, DIS)] * 2], said("DCS", "TCF 14400")),
     ("WAIT_CFR: our DIS as an echo", [hears(FCF.DTC, DIS), hears(FCF.DIS, DIS)], said()),
