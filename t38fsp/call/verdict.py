@@ -52,7 +52,7 @@ def unsupported(error: str) -> Verdict:
 
 
 _CREDENTIALS = (401, 407)
-_MEDIA = (488, 606)
+_MEDIA = (415, 488, 606)
 
 # Q.850: causes of a network in trouble for a moment, which outweigh a status that blames the number.
 _TRANSIENT_CAUSES = frozenset({34, 38, 41, 42, 44, 47})
@@ -66,6 +66,7 @@ _BY_STATUS: dict[int, tuple[FaxStatus, str]] = {
     407: (FaxStatus.LINE_UNAVAILABLE, "the proxy wants a user name and password that it accepts"),
     408: (FaxStatus.NO_ANSWER, "nobody answered"),
     410: (FaxStatus.BAD_ADDRESS, "the number no longer exists"),
+    415: (FaxStatus.FATAL_ERROR, "the peer refuses the media offered; try another switch policy"),
     480: (FaxStatus.NO_ANSWER, "the far end cannot be reached at the moment"),
     484: (FaxStatus.BAD_ADDRESS, "the number is incomplete"),
     486: (FaxStatus.BUSY, "the far end is busy"),

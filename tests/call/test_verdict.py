@@ -42,7 +42,7 @@ def failed(
         ((404, 410, 484, 604), BAD_ADDRESS),
         ((403,), UNAVAILABLE),
         ((500, 501, 502, 503, 504, 505, 513, 580), UNAVAILABLE),
-        ((488, 606, 603), FATAL),
+        ((415, 488, 606, 603), FATAL),
         ((301, 302, 400, 405, 415, 420, 481, 482, 483, 493), FATAL),
     ],
 )
@@ -100,7 +100,7 @@ def test_credentials() -> None:
 
 
 def test_media_that_the_peer_refuses() -> None:
-    for status in (488, 606):
+    for status in (415, 488, 606):
         assert failed(status).retry
         assert failed(status).retry_reason.startswith("with another switch policy")
 
