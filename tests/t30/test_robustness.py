@@ -21,6 +21,7 @@ from t38fsp.t30.outputs import (
     SendBurst,
     T30Error,
 )
+from t38fsp.t30.polling import Answerer, Poller
 from t38fsp.t30.receiver import Receiver
 from t38fsp.t30.session import Session
 from t38fsp.t30.transmitter import Transmitter
@@ -91,7 +92,7 @@ _SCRIPTS = st.lists(st.tuples(st.sampled_from([0.0, 0.1, 1.0, 3.0, 8.0]), _BURST
 class Fed:
     """A machine that hears a script, while its own bursts take a second each."""
 
-    def __init__(self, machine: Session, answer: Callable[[object, float], None]) -> None:
+    def __init__(self, machine: Session | Answerer, answer: Callable[[object, float], None]) -> None:
         self.machine = machine
         self.answer = answer
         self.now = 0.0
@@ -175,6 +176,26 @@ def test_a_receiver_that_hears_anything(
         script = [(1.0, dcs), (1.0, list(tcf)), (1.0, []), *script]
     result = Fed(machine, answer).hear(script)
     assert stores or result.pages_confirmed == 0
+
+
+@settings(max_examples=150, deadline=None)
+@given(_SCRIPTS, st.booleans(), st.booleans())
+def test_either_end_of_a_poll_that_hears_anything(
+    script: list[tuple[float, list[LineSignal]]], calls: bool, begun: bool
+) -> None:
+    machine = Poller(ReceiveOptions("+1")) if calls else Answerer(ReceiveOptions("+1"), [FINE])
+
+    def answer(output: object, now: float) -> None:
+        if isinstance(output, PageReceived):
+            machine.page_stored(output.index, PageQuality(1000, 40), now)
+        elif isinstance(output, PageWanted) and isinstance(machine, Answerer):
+            machine.page_ready(output.request, bytes(range(1, 200)) * 10, now)
+
+    machine.start(0.0, ced=False)
+    if begun:
+        first = Frame(FCF.DIS, bytes.fromhex("00f71f22")) if calls else Frame(FCF.DTC, _DIS)
+        script = [(4.0, _burst([bytes(first)])), (4.0, []), *script]
+    Fed(machine, answer).hear(script)
 
 
 @pytest.mark.parametrize(
