@@ -35,7 +35,8 @@ class SessionExpires:
     def parse(cls, text: str) -> SessionExpires:
         """Read the value of the header; raises ParseError. A refresher that does not exist is left open."""
         number, semicolon, params = text.partition(";")
-        if not _NUMBER.fullmatch(number.strip()):
+        number = number.strip()
+        if not _NUMBER.fullmatch(number):
             raise ParseError(f"Session-Expires {text[:40]!r} does not begin with a number of seconds")
         refresher = (parse_params(semicolon + params).get("refresher") or "").lower()
         seconds = min(int(number), LONGEST_SESSION)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sip.errors import ParseError
@@ -49,6 +49,7 @@ def test_reading_session_expires(text: str, expected: SessionExpires) -> None:
 
 
 @given(st.text(max_size=40))
+@example("0\x1f")  # white space to str.strip, not to int
 def test_anything_else_is_an_error_of_one_kind(text: str) -> None:
     try:
         read = SessionExpires.parse(text)
