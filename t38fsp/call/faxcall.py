@@ -172,8 +172,7 @@ class FaxCall(ABC):
         for timer in [timer for timer, due in self._timers.items() if due <= now]:
             if self._timers.pop(timer, None) is not None:
                 self._ON_TIMER[timer](self, now)
-        if (due := self._leg.next_deadline()) is not None and due <= now:
-            self._leg.handle_deadline(now)
+        self._leg.handle_deadline(now)
         self._pump(now)
 
     def abort(self, now: float) -> None:
