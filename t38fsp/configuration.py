@@ -37,12 +37,12 @@ class _File(Endpoint):
     routes: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 
-_ABOVE = dict.fromkeys(Route.model_fields, "into [routes.NAME]")
+_ABOVE = dict.fromkeys(Route.model_fields, "in [routes.NAME]")
 """Where the keys of a route belong that stand above all tables."""
 _IN_ROUTE = (
     dict.fromkeys(_File.model_fields, "above all tables")
-    | dict.fromkeys(T38.model_fields, "into [routes.NAME.t38]")
-    | dict.fromkeys(DialPlan.model_fields, "into [routes.NAME.dial]")
+    | dict.fromkeys(T38.model_fields, "in [routes.NAME.t38]")
+    | dict.fromkeys(DialPlan.model_fields, "in [routes.NAME.dial]")
 )
 """Where those belong that stand in a route."""
 

@@ -38,7 +38,9 @@ def first_and_last(text: str) -> tuple[int, int]:
         raise ValueError(f"{text[:60]!r} is no range of ports; write it as FIRST-LAST, such as 10000-10999")
     ports = int(first), int(last)
     if not (1024 <= ports[0] <= ports[1] <= 65535 and (ports[0] % 2 == 0 or ports[0] < ports[1])):
-        raise ValueError(f"{text[:60]!r} has no even port from 1024 to 65535; a call takes one of those")
+        raise ValueError(
+            f"{text[:60]!r} has no even port from 1024 to 65535; write it as FIRST-LAST, such as 10000-10999"
+        )
     return ports
 
 

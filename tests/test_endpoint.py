@@ -138,7 +138,7 @@ def test_the_environment_comes_before_the_file_and_after_nothing(
         ('tls.cert = "x"', "tls.cert: there is no such setting"),
         ('tls.key = "x"', "tls: certificate is missing; name the file of ours"),
         ('tls.authorities = "none.pem"', "tls: no CA certificates can be read from "),
-        ('peer = "h.example"', "peer: there is no such setting here; it belongs into [routes.NAME]"),
+        ('peer = "h.example"', "peer: there is no such setting here; it belongs in [routes.NAME]"),
         (
             'office.peer = "h.example"',
             "office: there is no such setting; if it is a route, write [routes.office]",

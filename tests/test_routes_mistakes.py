@@ -58,8 +58,8 @@ pytestmark = pytest.mark.usefixtures("empty_directory")
         ("password_file = 5", None),
         ('backend = "pjsip"', "backend: 'pjsip' is not one of 'own' or 'pjsua2'"),
         ('listen = "0.0.0.0:5060"', "listen: there is no such setting here; it belongs above all tables"),
-        ("redundancy = 3", "redundancy: there is no such setting here; it belongs into [routes.NAME.t38]"),
-        ('region = "US"', "region: there is no such setting here; it belongs into [routes.NAME.dial]"),
+        ("redundancy = 3", "redundancy: there is no such setting here; it belongs in [routes.NAME.t38]"),
+        ('region = "US"', "region: there is no such setting here; it belongs in [routes.NAME.dial]"),
         (
             'dial.format = "national"',
             "dial.format 'national' needs dial.region, the country that it is about",

@@ -112,7 +112,7 @@ def test_every_mistake_is_told(run: Run, tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert result.stderr.splitlines() == [
         "t38fsp: t38fsp.toml, route 'ata', redundancy: there is no such setting here; "
-        "it belongs into [routes.NAME.t38]",
+        "it belongs in [routes.NAME.t38]",
         "t38fsp: t38fsp.toml, route 'bad', peer: 5 is not a text; put it into quotes",
         "t38fsp: t38fsp.toml, route 'bad', swich: there is no such setting; 'switch' is near to it",
     ]
