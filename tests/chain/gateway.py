@@ -13,10 +13,9 @@ from typing import Self
 from tests.chain.lossy_path import LossyPath
 from tests.peers.audio_fax import RtpFax
 from tests.peers.rtpengine import Bencoded, Rtpengine
-from tests.peers.sip_peer import Address, SippPeer
+from tests.peers.sip_peer import PATIENCE, Address, SippPeer
 
 _SCENARIOS = Path(__file__).with_name("scenarios")
-_PATIENCE = 30.0
 
 
 class MediaGateway:
@@ -89,7 +88,7 @@ class Gateway:
         self._sipp.expect("call")
         self._fax.start()
         if switches:
-            assert self._fax.spoke.wait(_PATIENCE), "the fax machine sent no frame"
+            assert self._fax.spoke.wait(PATIENCE), "the fax machine sent no frame"
             self._sipp.inform(self._media.offer(image=True))
             self._media.answered(self._described("answer"))
 
@@ -121,6 +120,6 @@ class Gateway:
     def _described(self, word: str) -> str:
         """What SIPp tells with ``word``. An answer and the offer that follows at once may change places."""
         while word not in self._descriptions:
-            told, self._sipp.call_id, description = self._sipp.listen(word, _PATIENCE)
+            told, self._sipp.call_id, description = self._sipp.listen(word)
             self._descriptions[told] = base64.b64decode(description).decode("ascii")
         return self._descriptions.pop(word)

@@ -26,7 +26,7 @@ from tests.peers.rtpengine import Rtpengine
 pytestmark = [pytest.mark.rtpengine, pytest.mark.spandsp, pytest.mark.sipp, pytest.mark.full]
 
 _LOOPBACK = "127.0.0.1"
-_CALL_LIMIT = 120.0
+_CALL_LIMIT = 200.0
 _NEVER = 1 << 30
 
 

@@ -43,7 +43,7 @@ class Far:
     def __init__(self) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((HOST, 0))
-        self.socket.settimeout(30)
+        self.socket.settimeout(60)
 
     @property
     def address(self) -> Address:
@@ -173,6 +173,40 @@ async def test_the_same_sdp_again_keeps_the_pin_and_a_new_address_lifts_it(
     other.send(b"fax", port)
     assert await ears.heard.get() == b"fax"
     assert port.remote == other.address
+
+
+async def test_a_new_stream_may_come_from_elsewhere(
+    port: MediaPort, ears: Ears, far: Far, other: Far
+) -> None:
+    """Some send T.38 from another port than audio, and name one for both."""
+    port.set_remote(far.address)
+    far.send(b"audio", port)
+    assert await ears.heard.get() == b"audio"
+    port.expect_anew()
+    assert port.remote == far.address
+    other.send(b"? more audio", port)
+    assert await ears.heard.get() == b"? more audio"
+    assert port.remote == far.address
+    other.send(b"fax", port)
+    assert await ears.heard.get() == b"fax"
+    assert port.remote == other.address
+
+
+async def test_a_new_stream_may_come_late_from_where_the_last_one_came(
+    port: MediaPort, ears: Ears, far: Far, other: Far, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From behind a NAT: the SDP has an address that nothing comes from."""
+    port.set_remote((HOST, 9))
+    far.send(b"audio", port)
+    assert await ears.heard.get() == b"audio"
+    port.expect_anew()
+    loop = asyncio.get_running_loop()
+    later = loop.time() + 60
+    monkeypatch.setattr(loop, "time", lambda: later)
+    other.send(b"guess", port)
+    far.send(b"fax", port)
+    assert await ears.heard.get() == b"fax"
+    assert port.remote == far.address
 
 
 async def test_after_the_window_only_the_address_of_the_sdp_is_heard(

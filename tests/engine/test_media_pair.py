@@ -12,7 +12,7 @@ from t38fsp.engine.media import MediaPort, MediaPortError
 from t38fsp.engine.media_pair import MediaPair
 
 HOSTS = ("::1", "127.0.0.1")
-LIMIT = 20.0
+LIMIT = 60.0
 """Seconds after which a test is stuck."""
 
 

@@ -395,7 +395,7 @@ async def test_a_registrar_that_says_nothing_does_not_hold_up_the_end(
     before = loop.time()
     await party.close()
     parties.started.remove(party)
-    assert loop.time() - before < 5.0
+    assert loop.time() - before < 20.0
 
 
 def test_registrations_of_an_engine_process_are_told() -> None:

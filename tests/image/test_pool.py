@@ -193,7 +193,7 @@ def test_a_worker_ends_with_its_parent(document):
     header, data = LENGTHS.unpack(worker.stdout.read(LENGTHS.size))
     assert b"R8_FINE" in worker.stdout.read(header + data)
     worker.stdin.close()
-    assert worker.wait(timeout=30) == 0
+    assert worker.wait(timeout=60) == 0
     worker.stdout.close()
 
 

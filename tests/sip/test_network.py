@@ -265,9 +265,11 @@ async def test_a_peer_that_stops_within_a_message_is_cut_off(monkeypatch: pytest
     monkeypatch.setattr("sip.stream.MESSAGE_LIMIT", 0.1)
     alice = Peer()
     async with running(alice), asyncio.timeout(LIMIT):
+        streams = []
         for said in (b"", b"\r\n", b"OPTIONS sip:a@b SIP/2.0\r\n"):
-            reader, writer = await asyncio.open_connection(*alice.hop(Transport.TCP).address)
-            writer.write(said)
+            streams.append(await asyncio.open_connection(*alice.hop(Transport.TCP).address))
+            streams[-1][1].write(said)
+        for reader, writer in streams:
             with suppress(ConnectionResetError):
                 assert await reader.read() == b""
             writer.close()

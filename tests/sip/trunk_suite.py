@@ -33,6 +33,8 @@ from tests.sip.peer import Peer, at, running
 from tests.sip.refuser import Refuser, refuser
 
 HOST6 = "::1"
+BRIEF = 4
+"""Seconds of a registration that is refreshed within a test, and what the registrar asks for at least."""
 
 
 def registration_at(registrar: Kamailio, password: str = "secret", **more: object) -> RegistrationRequest:
@@ -153,7 +155,7 @@ class TrunkSuite(Suite):
     @classmethod
     def registrar(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kamailio]:
         folder = tmp_path_factory.mktemp("kamailio")
-        with Kamailio(folder, users={"fax": "secret"}, least_expiry=2) as running:
+        with Kamailio(folder, users={"fax": "secret"}, least_expiry=BRIEF) as running:
             yield running
 
     @pytest.mark.kamailio
@@ -174,14 +176,14 @@ class TrunkSuite(Suite):
                 """A signalling process has not told it yet."""
 
     async def registered(self, us: Party, registrar: Kamailio) -> None:
-        number = us.line.register(registration_at(registrar, expires=2), us.now)
+        number = us.line.register(registration_at(registrar, expires=BRIEF), us.now)
         before = us.now
         for _ in range(3):
             state = await us.registered()
             assert isinstance(state, Registered)
             assert state.registration == number
             assert state.contact.startswith(f"sip:fax@{HOST}:{hop_of(us.line).port}")
-            assert before < state.until <= us.now + 2
+            assert before < state.until <= us.now + BRIEF
             before = state.until
 
     @pytest.mark.kamailio

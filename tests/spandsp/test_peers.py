@@ -146,8 +146,8 @@ def test_real_time_over_udp(tmp_path: Path) -> None:
             SpandspTerminal(Role.CALLING, tx_file=document), caller_socket, callee.address
         ) as caller,
     ):
-        assert caller.done.wait(60)
-        assert callee.done.wait(60)
+        assert caller.done.wait(200)
+        assert callee.done.wait(200)
         assert callee.remote == caller.address
     assert caller.machine.completion is not None
     assert caller.machine.completion.ok, caller.machine.completion.text

@@ -33,8 +33,8 @@ def test_a_page_over_sip_and_udp(tmp_path: Path) -> None:
             (port,) = party.expect("image")
             fax.connect(("127.0.0.1", int(port)))
         with called, calling:
-            assert calling.done.wait(60)
-            assert called.done.wait(60)
+            assert calling.done.wait(200)
+            assert called.done.wait(200)
         caller.hang_up()
         caller.expect("bye")
         answerer.expect("bye")

@@ -138,6 +138,6 @@ def test_what_cannot_be_sent_or_called_is_refused_at_once(letter: Path, tmp_path
         with pytest.raises(DocumentError):
             gateway.call("sip:fax@127.0.0.1", tmp_path / "missing.tif")
         with pytest.raises(SipError):
-            gateway.call("fax", letter).result(10)
+            gateway.call("fax", letter).result(60)
         with pytest.raises(SipError, match="in use"):
             BackgroundGateway(tmp_path, listen=gateway.address)
