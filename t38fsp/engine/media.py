@@ -5,7 +5,7 @@ to the address of the far end's SDP until a datagram tells better: the source of
 datagram is latched (the far end sits behind a NAT, or sends from another port than it receives on). A
 datagram is accepted when the call says so, that is, when it could be read. Strangers are heard only during
 ``latch_window``, and only one of them; it is left again as soon as the address of the SDP itself is heard,
-which is final.
+which is final. With T.38 all this begins anew, as it need not come from where the audio came from.
 
 asyncio's own datagram transport reads with a 256 KiB buffer for each datagram; a reader on a socket of our
 own does not.
@@ -69,6 +69,8 @@ class MediaPort:
         self._announced: Address | None = None
         self._remote: Address | None = None
         self._latched: Address | None = None
+        self._former: Address | None = None
+        """Latched by the stream before, and heard until somebody is by this one."""
         self._version = 6 if sock.family == socket.AF_INET6 else 4
         self.counters = MediaCounters()
         host, port = sock.getsockname()[:2]
@@ -112,10 +114,15 @@ class MediaPort:
         """
         if address != self._announced:
             self._announced = address
-            self._latched = None
+            self._latched = self._former = None
             self._remote = address if self._usable(address) else None
             self._window_end = self._loop.time() + self._latch_window
         return self._remote is not None
+
+    def expect_anew(self) -> None:
+        """Another stream begins: who sends it is to be seen, even if the SDP names the same address."""
+        self._former, self._latched = self._latched, None
+        self._window_end = self._loop.time() + self._latch_window
 
     def send(self, datagram: bytes) -> None:
         """Send, or count why not: a full buffer is a lost packet, and the redundancy of UDPTL covers it."""
@@ -176,12 +183,13 @@ class MediaPort:
             self.counters.rejected += 1
         elif self._announced is not None and source != self._latched:
             self._remote = self._latched = source
+            self._former = None
 
     def _welcome(self, source: Address) -> bool:
         if self._announced is None:
             # Early media: the answer with the address is still on its way.
             return True
-        if source == self._announced:
+        if source in (self._announced, self._former):
             return True
         if self._latched is not None:
             return source == self._latched

@@ -66,6 +66,10 @@ class MediaPair:
         self._ports = [used]
         return True
 
+    def expect_anew(self) -> None:
+        """As ``MediaPort.expect_anew``."""
+        self._ports[0].expect_anew()
+
     def send(self, datagram: bytes) -> None:
         self._ports[0].send(datagram)
 

@@ -20,7 +20,7 @@ from t38fsp.engine.media import MediaPort
 from t38fsp.engine.media_pair import MediaPair
 from t38fsp.engine.pacer import Pacer
 from t38fsp.engine.stream import MediaStream
-from t38fsp.events import Connected, FaxEvent, Finished
+from t38fsp.events import Connected, FaxEvent, Finished, SwitchedToT38
 from t38fsp.header import CallHeader
 from t38fsp.image.errors import ImageError
 from t38fsp.image.pool import ImagePool
@@ -172,6 +172,8 @@ class RunningCall:
     def report(self, event: FaxEvent) -> None:
         if isinstance(event, Connected):
             logger.info("call %s is up", event.dialog)
+        elif isinstance(event, SwitchedToT38):
+            self._media.expect_anew()
         if not isinstance(event, Finished):
             self._observer(event)
         elif self._file is not None and self._has_grown and event.result.pages_confirmed:
