@@ -17,7 +17,7 @@ from sip.endpoint import ALLOW, METHODS, SUPPORTED, DialogUser, Endpoint, refuse
 from sip.errors import ParseError
 from sip.incoming import IncomingCall
 from sip.line import Address, Answerer, CallRequest, Credentials, DialogId, Hop, LineEvent, SessionTimers
-from sip.message import NameAddress, Request, Response, parse_message
+from sip.message import Request, Response, parse_message
 from sip.negotiation import CONTENT_TYPE, is_known, read_sdp
 from sip.outgoing import OutgoingCall
 from sip.place import Place
@@ -27,7 +27,6 @@ from sip.sdp import MediaDescription
 from sip.session import Session
 from sip.session_timer import SessionTimer
 from sip.transaction_layer import MAX_TRANSACTIONS, response_address
-from sip.uri import parse_uri
 
 _logger = logging.getLogger(__name__)
 
@@ -272,9 +271,18 @@ class UserAgent:
         elif user is not None:
             self._serve(request, user, source, now)
         elif tag is not None:
-            raise RefusedError(481)
+            if not self._has_overtaken_answer(request, tag, source):
+                raise RefusedError(481)
         else:
             self._serve_stranger(request, source, now)
+
+    def _has_overtaken_answer(self, request: Request, tag: str, source: Hop) -> bool:
+        """Whether the response to an INVITE of ours that makes the dialog of ``request`` may still be on its
+        way. It is dropped then and comes again, where a 481 would end the call (RFC 3261 12.2.1.2)."""
+        if source.transport.reliable or request.method == "BYE":
+            return False
+        calls = (call for call in self._calls.values() if isinstance(call, OutgoingCall))
+        return any(call.names == (request.call_id, tag) for call in calls)
 
     def _cancel(self, request: Request, source: Hop, now: float) -> None:
         invite = self._endpoint.transactions.cancelled(request)
@@ -367,13 +375,12 @@ class UserAgent:
         if transaction is None:
             return
         call = next(self._numbers)
-        contact = self._endpoint.contact(source, _user_of(request.uri), secure=_is_secure(request))
-        incoming = IncomingCall(
+        self._calls[call] = IncomingCall(
             self._endpoint,
             call,
             transaction,
             dialog,
-            contact,
+            source,
             offer,
             session_timer,
             self.registrations.credentials_for(source),
@@ -381,21 +388,5 @@ class UserAgent:
             self._over(call),
             now,
         )
-        self._calls[call] = incoming
         self._incoming[call] = source.host
         self._waiting.add(call)
-        incoming.announce(source)
-
-
-def _is_secure(request: Request) -> bool:
-    """Whether our Contact must be a sips URI (RFC 3261 12.1.1)."""
-    routes = [*request.headers.get_all("Record-Route"), *request.headers.get_all("Contact")][:1]
-    uris = [request.uri, *(NameAddress.parse(route).uri for route in routes)]
-    return any(uri.lower().startswith("sips:") for uri in uris)
-
-
-def _user_of(uri: str) -> str | None:
-    try:
-        return parse_uri(uri).user
-    except ParseError:
-        return None

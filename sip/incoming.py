@@ -20,9 +20,10 @@ from enum import Enum, auto
 from sip.authentication import Authenticator
 from sip.dialog import Dialog
 from sip.endpoint import METHODS, REASONS, Endpoint, refuse_method
+from sip.errors import ParseError
 from sip.identity import asserted_identity
 from sip.line import Answerer, Credentials, Failed, Hop, Incoming
-from sip.message import Request, Response, q850_cause
+from sip.message import NameAddress, Request, Response, q850_cause
 from sip.negotiation import Negotiation, directed
 from sip.reliable import FIRST_LIMIT, OPTION, RAck, required
 from sip.repeated import RepeatedResponse
@@ -31,6 +32,7 @@ from sip.session import Session
 from sip.session_timer import SessionTimer
 from sip.timers import Timer
 from sip.transaction import T1, ServerTransaction
+from sip.uri import parse_uri
 
 WAIT_LIMIT = 180.0
 """Seconds that a call may wait to be accepted."""
@@ -45,7 +47,7 @@ class Phase(Enum):
 
 
 class IncomingCall:
-    """One INVITE of theirs, whose transaction has begun and whose offer has been read.
+    """One INVITE of theirs, from ``source``, whose transaction has begun and whose offer has been read.
 
     ``credentials`` are for challenges to our requests within the call, if ``accept`` brings none.
     ``on_session`` is called with the Session of an accepted call, ``on_over`` when the call is over.
@@ -57,7 +59,7 @@ class IncomingCall:
         call: int,
         transaction: ServerTransaction,
         dialog: Dialog,
-        contact: str,
+        source: Hop,
         offer: SessionDescription | None,
         session_timer: SessionTimer,
         credentials: Credentials | None,
@@ -69,14 +71,15 @@ class IncomingCall:
         self._endpoint = endpoint
         self._call = call
         self._transaction = transaction
-        self._contact = contact
+        request = transaction.request
+        self._contact = endpoint.contact(source, _user_of(request.uri), secure=_is_secure(request))
         self._offer = offer
         self._session_timer = session_timer
         self._credentials = credentials
         self._on_session = on_session
         self._on_over = on_over
         self._phase = Phase.WAITING
-        self._reliable = required(transaction.request.headers)
+        self._reliable = required(request.headers)
         self._number = endpoint.random.randrange(1, FIRST_LIMIT)
         self._unacknowledged: tuple[RAck, RepeatedResponse] | None = None
         self._reminder: Timer = endpoint.timers.at(now + _REMINDER, self._remind)
@@ -84,11 +87,10 @@ class IncomingCall:
         transaction.on_cancel = self._cancelled
         # A call that nobody takes shall not have the name servers asked.
         endpoint.open_dialog(self, look_up=False)
-        transaction.respond(endpoint.response(transaction.request, 100), now)
+        transaction.respond(endpoint.response(request, 100), now)
+        self._announce(request, source)
 
-    def announce(self, source: Hop) -> None:
-        """Emit Incoming."""
-        request = self._transaction.request
+    def _announce(self, request: Request, source: Hop) -> None:
         identity = asserted_identity(request.headers)
         self._endpoint.emit(
             Incoming(
@@ -254,3 +256,17 @@ class IncomingCall:
         self._endpoint.close_dialog(self)
         self._endpoint.emit(replace(event, call_id=self.dialog.id.call_id))
         self._on_over()
+
+
+def _is_secure(request: Request) -> bool:
+    """Whether our Contact must be a sips URI (RFC 3261 12.1.1)."""
+    routes = [*request.headers.get_all("Record-Route"), *request.headers.get_all("Contact")][:1]
+    uris = [request.uri, *(NameAddress.parse(route).uri for route in routes)]
+    return any(uri.lower().startswith("sips:") for uri in uris)
+
+
+def _user_of(uri: str) -> str | None:
+    try:
+        return parse_uri(uri).user
+    except ParseError:
+        return None

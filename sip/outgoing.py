@@ -89,9 +89,12 @@ class OutgoingCall:
         self._secure = secure
         self._headers = headers_of(request)
         self._target = str(target)
-        self._from = str(NameAddress(caller.display_name, caller.uri, {"tag": endpoint.token()}))
+        tag = endpoint.token()
+        self._from = str(NameAddress(caller.display_name, caller.uri, {"tag": tag}))
         self._to = f"<{target}>"
         self._call_id = f"{endpoint.token()}@{endpoint.local_host(request.destination[0])}"
+        self.names = self._call_id, tag
+        """Call-ID and local tag of its dialogs, which are to come."""
         self._contact = ""
         self._sequence = 0
         self._phase = Phase.CALLING

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from sip.line import Answered, Hop, Refresher, SessionTimers
+from sip.line import Answered, Hop, MediaChanged, Refresher, SessionTimers, Transport
 from sip.message import Request, Response
 from tests.sip.link import ALICE, AUDIO, BOB, CREDENTIALS, IMAGE, mirror
 from tests.sip.solo import Solo, sdp
@@ -208,3 +208,39 @@ def test_any_other_contact_is_followed(contact: str, source: Hop) -> None:
     solo = Solo()
     solo.reply(solo.place(), 200, body=sdp(), contact=f"<sip:bob@{contact}>", source=source)
     assert destination(solo, "ACK") == (f"sip:bob@{contact}", Hop(contact.strip("[]"), 5060))
+
+
+# --- requests that come before their dialog -----------------------------------------------------------------
+
+
+def test_an_offer_that_overtakes_the_answer_to_our_invite_waits_for_it() -> None:
+    """The 200 was lost and comes again, and so does the offer; a 481 would have ended the call."""
+    solo = Solo()
+    invite = solo.place()
+    ok = solo.reply(invite, 100)
+    ok.headers.set("To", f"{ok.headers.get('To')};tag=bob")
+    offer = solo.ask_within(ok, "INVITE", 1, sdp(IMAGE, version=2))
+    assert solo.sent() == []
+    solo.reply(invite, 200, body=sdp())
+    solo.request("ACK")
+    solo.say(offer)
+    assert solo.statuses() == [200]
+    assert [type(event) for event in solo.events] == [Answered, MediaChanged]
+
+
+@pytest.mark.parametrize(
+    ("method", "source", "to"),
+    [
+        ("BYE", BOB, None),
+        ("UPDATE", Hop(BOB.host, BOB.port, Transport.TCP), None),
+        ("UPDATE", BOB, "<sip:alice@a.example>;tag=guess"),
+    ],
+)
+def test_what_cannot_have_overtaken_it_gets_481(method: str, source: Hop, to: str | None) -> None:
+    """A connection keeps the order; and whoever says BYE has nothing more to say."""
+    solo = Solo()
+    invite = solo.place()
+    far = f"{invite.headers.get('To')};tag=bob"
+    near = to or invite.headers.get("From") or ""
+    solo.ask(method, call_id=invite.call_id, from_=far, to=near, source=source)
+    assert solo.statuses() == [481]
