@@ -164,6 +164,42 @@ class ShortPreamble(Quirk):
         return replace(habits, timing=replace(habits.timing, preamble=self.seconds))
 
 
+@dataclass(frozen=True, slots=True)
+class PassesEcho(Quirk):
+    """Hears its own V.21 from the line, so many seconds (0.01 to 0.06) late, and passes it back to us.
+
+    Whoever takes the preamble of its own repetition for an answer, and stops for it, never gets it out.
+    """
+
+    seconds: float = 0.04
+    name: ClassVar[str] = "passes-echo"
+
+    def __post_init__(self) -> None:
+        check(0.01 <= self.seconds <= 0.06, self.name, "0.01 to 0.06 seconds")
+
+    def stage(self, gateway: Gateway) -> Quirk:
+        return _PassesEcho(self.seconds)
+
+
+class _PassesEcho(Quirk):
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._plays = False  # V.21
+
+    def packet_in(self, packet: ifp.Packet, gateway: Gateway) -> Iterable[ifp.Packet]:
+        ended = False
+        if isinstance(packet, IndicatorPacket):
+            ended = self._plays and packet.indicator is Indicator.NO_SIGNAL
+            self._plays = packet.indicator is Indicator.V21_PREAMBLE
+        else:
+            self._plays = packet.type is DataType.V21
+        if self._plays or ended:
+            gateway.note(PassesEcho.name)
+            echo = ifp.encode(packet, gateway.syntax)
+            gateway.after(self._seconds, lambda: gateway.send_packet(echo))
+        return (packet,)
+
+
 QUIRKS: tuple[type[Quirk], ...] = (
     NoIndicators,
     RepeatedIndicators,
@@ -172,4 +208,5 @@ QUIRKS: tuple[type[Quirk], ...] = (
     FalseTones,
     MistakenModem,
     ShortPreamble,
+    PassesEcho,
 )
