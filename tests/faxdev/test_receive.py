@@ -17,6 +17,7 @@ from t38fsp.faxdev import (
     FAX_RECEIVE,
     FS_ANSWERED,
     FS_COMPLETED,
+    FS_DIALING,
     FS_DISCONNECTED,
     FS_FATAL_ERROR,
     FS_INITIALIZING,
@@ -232,6 +233,7 @@ def test_a_call_of_an_engine_that_died_cannot_be_taken(service: Service, fax: FA
     ring(service)
     device = service.wait_for_ring().hDevice
     held = service.send("dial-hold", device=2)
+    service.wait_for_status(FS_DIALING)  # else it may go to the next engine
     service.kill_engine()
     assert held.wait().success is False
     operation = service.receive(fax, device=device).wait()
