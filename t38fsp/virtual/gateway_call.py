@@ -385,14 +385,18 @@ class GatewayCall:
         if self._machine_up and self.finished and self._phase is _Phase.FAX:
             self._machine_up = False
             self._tell(Moment.FINISHED)
-            well = self.machine.finished is not None and self.machine.finished.error is None
-            self.after(_LINGER if well and self.role is Role.ANSWERING else _DRAIN, self.hang_up)
+            self.after(_LINGER if self._done_well and self.role is Role.ANSWERING else _DRAIN, self.hang_up)
+
+    @property
+    def _done_well(self) -> bool:
+        return self.machine.finished is not None and self.machine.finished.error is None
 
     def _on_end(self, event: Ended | Failed) -> None:
         if self._machine_up:
             self._machine_up = False
             self.machine.line_dropped(self.now)
-            if not self._hung_up:
+            # A failure would be put down to the far end, though it was we who hung up.
+            if self._done_well or not self._hung_up:
                 self._tell_facts()
         self._phase = _Phase.OVER
         self._telling.over(event, self._t38.counters, self.now, ours=self._hung_up)

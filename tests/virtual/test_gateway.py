@@ -112,6 +112,23 @@ def test_nothing_is_told_of_a_call_that_is_over(
     assert [type(event) for event in told].index(Finished) == len(told) - 1
 
 
+@pytest.mark.parametrize(
+    ("quirk", "status", "confirmed"),
+    [("early-hang-up", FaxStatus.COMPLETED, 2), ("hangs-up=11", FaxStatus.DISCONNECTED, 0)],
+)
+def test_a_gateway_that_hangs_up_tells_whether_the_fax_is_there(
+    tmp_path: Path, quirk: str, status: FaxStatus, confirmed: int
+) -> None:
+    scene = Scene(tmp_path)
+    gateway = gateway_in(scene)
+    gateway.answer_calls(Tray(tmp_path / "tray.tif"), parse_quirks(quirk))
+    scene.send(make_pages(2), to=GATEWAY)
+    scene.run(until=lambda: len(gateway.calls) == 1)
+    (taken,) = gateway.calls
+    assert taken.result is not None
+    assert (taken.result.status, taken.result.pages_confirmed) == (status, confirmed)
+
+
 def test_calls_get_486_until_they_are_to_be_taken(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     gateway, phone = gateway_in(scene), Phone(scene)
