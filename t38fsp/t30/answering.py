@@ -172,6 +172,7 @@ class Answering(Session):
         if wrong:
             self._refuse_poll(wrong, understood=Bit.FIELD_NOT_VALID in capabilities)
             return
+        self._hush()  # its DTC may have crossed our DIS, of which the transmitter would not know
         self._deadlines.clear()
         self._finished = True
         self._emit(PollRequested(frame))

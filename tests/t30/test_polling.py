@@ -12,10 +12,10 @@ from t38fsp.t30.capabilities import Capabilities
 from t38fsp.t30.dcs import Bit
 from t38fsp.t30.frames import FCF, Frame, encode_station_id
 from t38fsp.t30.options import PollDocument, PollOptions, ReceiveOptions, TransmitOptions
-from t38fsp.t30.outputs import Addressed, Identified, SendBurst, T30Error, Warned
+from t38fsp.t30.outputs import Addressed, Identified, RevokeBurst, SendBurst, T30Error, Warned
 from t38fsp.t30.polling import Answerer, Poller
 from t38fsp.t30.transmitter import Transmitter
-from t38fsp.t30.vocabulary import CarrierDetected, FrameReceived, HdlcBurst, Modem, PageFormat
+from t38fsp.t30.vocabulary import CarrierDetected, CarrierLost, FrameReceived, HdlcBurst, Modem, PageFormat
 from tests.t30.alone import (
     DCS_ECM,
     DIS,
@@ -292,6 +292,19 @@ def test_a_line_that_drops_right_behind_the_dtc() -> None:
     alone.machine.receive(CarrierDetected(Modem.V21), alone.now)
     alone.machine.receive(FrameReceived(Modem.V21, bytes(Frame(FCF.DTC, DIS)), good=True), alone.now)
     assert alone.do([lambda _: alone.machine.line_dropped(alone.now)])[-1] == "END LINE_DROPPED"
+
+
+def test_a_dtc_that_crosses_our_dis() -> None:
+    """The end of the DIS would pass for that of the DCS."""
+    machine = Answerer(ReceiveOptions(), [FINE])
+    machine.start(0.0, ced=False)
+    (dis,) = machine.take_outputs()
+    assert isinstance(dis, SendBurst)
+    machine.receive(CarrierDetected(Modem.V21), 0.5)
+    machine.receive(FrameReceived(Modem.V21, bytes(Frame(FCF.DTC, DIS)), good=True), 1.0)
+    machine.receive(CarrierLost(Modem.V21), 1.0)
+    kinds = [type(output) for output in machine.take_outputs()]
+    assert kinds.index(RevokeBurst) < kinds.index(SendBurst)
 
 
 def test_a_caller_with_a_fax_of_its_own_is_served_by_the_same_machine() -> None:
