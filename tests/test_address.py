@@ -61,7 +61,7 @@ def test_what_cannot_be_called_is_refused_with_a_sentence(dialled: str, told: st
 
 
 def test_a_number_alone_needs_a_peer() -> None:
-    with pytest.raises(AddressError, match=r"\+15550100 needs a SIP peer .* --via sip:HOST"):
+    with pytest.raises(AddressError, match=r"\+15550100 needs a SIP peer .* name one as via, or write sip:"):
         target_uri("+1 555 0100", None)
 
 
