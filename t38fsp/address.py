@@ -70,7 +70,8 @@ def target_uri(number_or_uri: str, via: str | None) -> str:
         return str(dialled)
     if via is None:
         raise AddressError(
-            f"the number {dialled} needs a SIP peer to call it through: name one as via, or write sip:{dialled}@HOST"
+            f"the number {dialled} needs a SIP peer to call it through: name one as via, "
+            f"or write sip:{dialled}@HOST"
         )
     return str(Uri("sip", dialled, *host_and_port(via)))
 
