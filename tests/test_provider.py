@@ -27,7 +27,7 @@ from t38fsp.events import (
     Trained,
 )
 from t38fsp.image.compare import differing_pages
-from t38fsp.jobs import EngineError, EngineSettings
+from t38fsp.jobs import CallSettings, EngineError, EngineSettings
 from t38fsp.provider import FaxProvider, IncomingFax
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
@@ -38,6 +38,8 @@ PATIENCE = 120.0
 """Seconds after which a test is stuck."""
 GOODBYE = 20.0
 """Seconds that tell an end in good order (3 by contract: tests/call/test_abort.py) from one by Timer B."""
+UNPACED = CallSettings(internet_aware=True)
+"""Where both ends say so, pages do not take the time of a modem."""
 
 
 @pytest.fixture
@@ -70,7 +72,7 @@ class FarEnd:
 
     async def _take(self, call: IncomingFax) -> None:
         user = call.called.removeprefix("sip:").partition("@")[0]
-        self.results[user] = await call.receive(self.file(user))
+        self.results[user] = await call.receive(self.file(user), settings=UNPACED)
 
 
 @asynccontextmanager
@@ -206,7 +208,7 @@ async def test_each_end_of_a_call_is_logged_with_its_dialog(
 ) -> None:
     caplog.set_level(logging.INFO, "t38fsp")
     async with far_end(tmp_path) as far, FaxProvider((HOST, 0)) as provider:
-        sent = await provider.send(letter, far.uri())
+        sent = await provider.send(letter, far.uri(), settings=UNPACED)
         await provider.send(tmp_path / "none.tif", far.uri("nobody"))
     lines = [record.getMessage() for record in caplog.records if record.name.startswith("t38fsp.engine")]
     for result in (sent, far.results["fax"]):

@@ -10,7 +10,7 @@ import pytest
 from t38fsp.configuration import Configuration, ConfigurationError
 from t38fsp.events import Finished
 from t38fsp.header import Header
-from t38fsp.jobs import Observer, SendJob
+from t38fsp.jobs import CallSettings, Observer, SendJob
 from t38fsp.provider import FaxProvider, IncomingFax
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
@@ -98,16 +98,21 @@ async def test_a_fax_goes_by_its_route(tmp_path: Path, document: Path) -> None:
 
 async def test_calls_from_a_route_are_known_and_treated_as_it_says(tmp_path: Path, document: Path) -> None:
     async with FaxProvider(LOOPBACK) as caller:
-        route = configuration(tmp_path, caller).route("office", station_id="+15550142")
+        route = configuration(tmp_path, caller).route(
+            "office", station_id="+15550142", t38={"internet_aware": True}
+        )
         async with FaxProvider(LOOPBACK, accept_calls=True, routes=[route]) as called:
             sip = "sip:fax@{}:{}".format(*called.address)
-            sending = asyncio.create_task(caller.send(document, sip))
+            settings = CallSettings(internet_aware=True)
+            sending = asyncio.create_task(caller.send(document, sip, settings=settings))
             call = await next_call(called)
             assert call.route == "office"
             result, sent = await asyncio.gather(call.receive(tmp_path / "received.tif"), sending)
             assert sent.completed
             assert result.completed
             assert sent.remote_id == "+15550142"
+            # T.38 is as the route says, too: pages do not take the time of a modem, unless the machine stalls.
+            assert [page.bit_rate for page in sent.pages] == [0] or sent.warnings
 
 
 async def test_a_route_that_is_not_there(tmp_path: Path, document: Path) -> None:

@@ -86,6 +86,7 @@ async def test_a_fax_goes_by_the_route_of_the_readme_and_comes_in_through_its_re
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("T38FSP_PEER", trunk.place)
         monkeypatch.setenv("T38FSP_TRANSPORT", transport)
+        monkeypatch.setenv("T38FSP_T38__INTERNET_AWARE", "true")  # no page takes the time of a modem
         monkeypatch.setenv("T38FSP_CALLER", f"sip:myaccount@{trunk.place}")
         monkeypatch.setenv("T38FSP_ADDRESS_OF_RECORD", f"sip:{account}@{trunk.place}")
         receiving = ("receive", "--output", "faxes", "--route", "office", "--listen", "127.0.0.1:0")

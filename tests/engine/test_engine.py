@@ -202,8 +202,9 @@ async def test_a_refused_call_was_not_lost(start: Start, document: Path) -> None
 async def test_a_header_line_above_each_page(start: Start, document: Path, tmp_path: Path) -> None:
     called, caller = await start(accept_calls=True), await start()
     file = tmp_path / "received.tif"
-    job = caller.send(document, called.address, header=Header(name="Accounts"), station_id="+15550100")
-    taken = await called.take(file)
+    header = Header(name="Accounts")
+    job = caller.send(document, called.address, header=header, station_id="+15550100", internet_aware=True)
+    taken = await called.take(file, internet_aware=True)
     await caller.expect(job, Connected)
     caller.engine.proceed(job, True)
     assert (await caller.result(job)).completed

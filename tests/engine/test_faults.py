@@ -82,8 +82,8 @@ async def test_a_fault_in_counting_the_pages_takes_none_away(
 
     called, caller = await start(accept_calls=True), await start()
     monkeypatch.setattr(called.engine._images, "finish", broken_later)
-    job = caller.send(document, called.address)
-    taken = await called.take(tmp_path / "received.tif")
+    job = caller.send(document, called.address, internet_aware=True)
+    taken = await called.take(tmp_path / "received.tif", internet_aware=True)
     await caller.expect(job, Connected)
     caller.engine.proceed(job, True)
     result = await called.result(taken)

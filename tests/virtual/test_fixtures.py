@@ -64,7 +64,7 @@ from t38fsp.provider import FaxProvider
 def test_a_program_that_knows_nothing_of_asyncio(virtual_gateway):
     gateway = virtual_gateway("echo")
     subprocess.run([sys.executable, "-m", "t38fsp", "send", "letter.tif", "--to", gateway.uri()], check=True)
-    fax = gateway.next_fax().result(10)
+    fax = gateway.next_fax().result(60)
     assert fax.result.completed and fax.file.exists() and fax.shown["echo"]
 
 @pytest.mark.asyncio
