@@ -111,7 +111,7 @@ async def test_calls_from_a_route_are_known_and_treated_as_it_says(tmp_path: Pat
             assert sent.completed
             assert result.completed
             assert sent.remote_id == "+15550142"
-            # T.38 is as the route says, too: pages do not take the time of a modem, unless the machine stalls.
+            # T.38 is as the route says, too: no page takes the time of a modem, unless the machine stalls.
             assert [page.bit_rate for page in sent.pages] == [0] or sent.warnings
 
 
