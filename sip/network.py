@@ -284,11 +284,14 @@ class SipLine:
             self._settled.set()
         else:
             self._settled.clear()
-        deadline = self.agent.next_deadline()
-        if self._timer is not None:
+        self._arm(self.agent.next_deadline())
+
+    def _arm(self, deadline: float | None) -> None:
+        # Deadlines move away with most messages: ringing too early costs less than moving the timer.
+        if self._timer is not None and (deadline is None or deadline < self._timer.when()):
             self._timer.cancel()
             self._timer = None
-        if deadline is not None:
+        if self._timer is None and deadline is not None:
             self._timer = self._loop.call_at(deadline, self._due)
 
     def _due(self) -> None:
