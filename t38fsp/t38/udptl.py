@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 SECONDARIES = 0x00
 PARITY = 0x80
@@ -134,9 +133,9 @@ class UdptlSender:
         self.max_datagram = max_datagram
         self.number = 0
         """Of the next datagram."""
-        most = max(self._image_reach, self._control_reach)
-        self._copies: deque[bytes] = deque(maxlen=most)  # with their lengths, newest first
-        self._reaches: deque[int] = deque(maxlen=most)
+        self._sent = 0
+        self._copies: deque[tuple[int, bytes]] = deque()
+        """Packets with their lengths, newest first, and up to which datagram each is wanted."""
 
     def wrap(self, ifp: bytes, *, control: bool = False) -> bytes:
         """The next datagram. Raises UdptlError when ``ifp`` alone is too long for ``max_datagram``."""
@@ -146,17 +145,16 @@ class UdptlSender:
         room = self.max_datagram - len(primary) - 4
         if room < 0:
             raise UdptlError(f"{len(ifp)} octets do not fit a datagram of {self.max_datagram}")
-        wanted = 0
-        for distance, reach in enumerate(self._reaches, 1):
-            if reach >= distance:
-                wanted = distance
-        for copy in islice(self._copies, wanted):
+        while self._copies and self._copies[-1][0] < self._sent:
+            self._copies.pop()
+        for _, copy in self._copies:
             room -= len(copy)
             if room < 0:
                 break
             copies.append(copy)
-        self._copies.appendleft(primary)
-        self._reaches.appendleft(self._control_reach if control else self._image_reach)
+        reach = self._control_reach if control else self._image_reach
+        self._copies.appendleft((self._sent + reach, primary))
+        self._sent += 1
         self.number = number + 1 & 0xFFFF
         return b"".join((number.to_bytes(2, "big"), primary, b"\0", _LENGTHS[len(copies)], *copies))
 
