@@ -32,6 +32,9 @@ _UDPTL_OVERHEAD = 4
 _SPAN_OCTETS = 2
 _LONG = 0x80  # from here on a length takes two octets
 
+_MOST_AT_ONCE = 256
+"""Packets planned before some are taken: after a stall, all that is late would be more than a queue holds."""
+
 _DOUBTFUL = 3
 """From this attempt at a command on, each is said in the other syntax than the one before."""
 
@@ -261,7 +264,7 @@ class Terminal:
                 self._state, self._state_since = step.state, step.due
                 self._steps = self._upcoming = None
                 self._schedule_keep_alive(step.due)
-            elif step is None or step.due > now + self._lead:
+            elif step is None or step.due > now + self._lead or len(self._packets) > _MOST_AT_ONCE:
                 return
             else:
                 self._plan(step)
