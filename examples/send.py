@@ -29,3 +29,5 @@ if __name__ == "__main__":
         sys.exit(asyncio.run(main(*sys.argv[1:])))
     except AddressError as error:
         sys.exit(f"send.py: {error}")
+    except KeyboardInterrupt:
+        sys.exit("send.py: stopped, and the call hung up")

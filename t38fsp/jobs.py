@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from math import inf
 from typing import Protocol
 
 from sip.line import Credentials, Identity, SessionTimers, TlsSettings
@@ -91,7 +92,7 @@ class CallSettings:
             )
         if self.t38_version not in (0, 2, 3):
             raise ValueError(f"T.38 version {self.t38_version} is not offered: use 0, 2 or 3")
-        if self.ring_limit <= 0 or self.switch_wait < 0:
+        if not 0 < self.ring_limit < inf or not 0 <= self.switch_wait < inf:
             raise ValueError("time limits are positive numbers of seconds")
         if self.max_pages < 1 or (self.max_octets is not None and self.max_octets < 1):
             raise ValueError("a fax of no pages, or of no octets, cannot be received: allow at least 1")

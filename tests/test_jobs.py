@@ -14,6 +14,8 @@ from t38fsp.jobs import CallSettings
         ("redundancy", 8, "redundancy 8 is out of range: 0 to 7 earlier packets"),
         ("t38_version", 1, "T.38 version 1 is not offered: use 0, 2 or 3"),
         ("ring_limit", 0, "time limits are positive numbers of seconds"),
+        ("ring_limit", float("nan"), "time limits are positive numbers of seconds"),
+        ("switch_wait", float("inf"), "time limits are positive numbers of seconds"),
         ("switch_wait", -1, "time limits are positive numbers of seconds"),
         ("max_pages", 0, "a fax of no pages, or of no octets, cannot be received: allow at least 1"),
         ("max_octets", 0, "a fax of no pages, or of no octets, cannot be received: allow at least 1"),
