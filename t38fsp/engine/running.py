@@ -247,7 +247,7 @@ class RunningCall:
                 try:
                     quality = await self._images.store_page(file, data, mode)
                 except ImageError as error:
-                    logger.error("page %d cannot be stored in %s: %s", index + 1, file, error)
+                    logger.error("page %d is not in %s: %s", index + 1, file, error)
                     self._feed(call.page_not_stored, index, str(error))
                 else:
                     self._has_grown = True
