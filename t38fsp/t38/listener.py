@@ -149,10 +149,15 @@ class Listener:
                 self._extend(field.data)
         if self._modem is None:
             return
+        if self._gap and self._modem is not modem:
+            # The end of a later burst, of which all else was lost.
+            self._end(now, clean=False)
+            return
+        lost = self._gap
         if kind in _FRAME_ENDS:
             self._end_frame(good=kind in _GOOD_ENDS)
         if kind in _BURST_ENDS:
-            self._end(now, clean=not self._frame and not self._gap)
+            self._end(now, clean=not self._frame and not lost)
 
     # --- bursts and frames -------------------------------------------------------------------------------
 

@@ -205,8 +205,21 @@ def test_an_indicator_repeated_in_mid_page_is_nothing(before: Packet | None) -> 
     assert sum(isinstance(each, CarrierDetected) for each in signals) == 1
 
 
-def test_a_lost_end_of_raw_data_is_not_clean() -> None:
-    assert hear(TRAINING, v17(RAW, b"\1"), LOST, RAW_END)[-1] == CarrierLost(V17, clean=False)
+@pytest.mark.parametrize(
+    "ends",
+    [
+        [RAW_END],
+        [v17(FieldType.HDLC_FCS_OK_SIG_END)],  # the wrong kind
+        [FCS_OK_END],  # of the command behind the page
+        [FCS_OK, SIG_END],
+        [SIG_END],
+        [SILENCE],
+    ],
+)
+def test_a_lost_end_of_raw_data_is_not_clean(ends: list[Packet]) -> None:
+    heard = hear(TRAINING, v17(RAW, b"\1"), LOST, *ends, PREAMBLE)
+    lost = [signal for signal in heard if isinstance(signal, CarrierLost)]
+    assert lost == [CarrierLost(V17, clean=False)]
 
 
 @pytest.mark.parametrize(
