@@ -106,12 +106,12 @@ def why_refused(error: BaseException, name: str) -> str:
     """One sentence for a TLS connection to ``name`` that could not be made."""
     if isinstance(error, ssl.SSLCertVerificationError):
         if error.verify_code == _EXPIRED:
-            return f"the certificate of {name} has expired"
+            return f"the certificate of {name} has expired; its owner has to renew it"
         if error.verify_code == _NOT_YET_VALID:
             return f"the certificate of {name} is not valid yet; check the clock of this machine"
         if error.verify_code in _UNKNOWN_AUTHORITY:
             return f"the certificate of {name} is signed by nobody that we trust; name the file of its CA"
-        return f"the certificate of {name} cannot be trusted: {error.verify_message}"
+        return f"the certificate of {name} cannot be trusted; OpenSSL says: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
         what = (error.reason or "no common protocol").lower().replace("_", " ")
         return f"{name} and we cannot agree on TLS: {what}"

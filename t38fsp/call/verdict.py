@@ -91,9 +91,9 @@ def of_failure(failed: Failed, *, sent_credentials: bool) -> Verdict:
             FaxStatus.FATAL_ERROR, f"the SIP peer took the call but not as it should: {failed.reason}"
         )
     if failed.local:
-        return verdict(
-            FaxStatus.LINE_UNAVAILABLE, f"the SIP peer cannot be reached ({failed.reason}); check its address"
-        )
+        sentence = f"the SIP peer cannot be reached ({failed.reason})"
+        advised = ";" in failed.reason  # by who knows better
+        return verdict(FaxStatus.LINE_UNAVAILABLE, sentence if advised else f"{sentence}; check its address")
     if failed.cause in _TRANSIENT_CAUSES:
         return verdict(
             FaxStatus.FATAL_ERROR, f"the network is congested (Q.850 cause {failed.cause}, {told})"

@@ -118,7 +118,13 @@ def test_no_final_answer_at_all() -> None:
 def test_the_network_refuses() -> None:
     told = failed(503, local=True)
     assert told.status is UNAVAILABLE
-    assert "cannot be reached" in told.reason
+    assert told.reason == "the SIP peer cannot be reached (Some Reason); check its address"
+
+
+def test_what_knows_better_what_to_do_is_not_overruled() -> None:
+    why = "the certificate of trunk.example has expired; its owner has to renew it"
+    told = verdict.of_failure(Failed(1, 503, why, True), sent_credentials=False)
+    assert told.reason == f"the SIP peer cannot be reached ({why})"
 
 
 def test_an_answer_that_cannot_be_read() -> None:

@@ -63,7 +63,7 @@ async def test_an_expired_certificate(authority: Authority) -> None:
     expired = authority.issue("expired", "DNS:trunk.example", days=-1)
     bob = Peer(*at("127.0.0.1", Transport.TLS), tls=expired)
     why = await fails(Peer(tls=authority.trusted), bob, "trunk.example")
-    assert why == "the certificate of trunk.example has expired"
+    assert why == "the certificate of trunk.example has expired; its owner has to renew it"
 
 
 async def test_without_verification_anybody_is_believed(trunk: TlsSettings) -> None:
