@@ -329,10 +329,10 @@ CASES = [
     Case("ced-after-switch", lambda scene: Indicator.CED in indicators(scene)),
     Case("echo"),
     *(
-        Case(f"passes-echo,deaf-to={command}", shows_in=ANSWERING, ecm=ecm)
+        Case(f"deaf-to={command},passes-echo", shows_in=ANSWERING, ecm=ecm)
         for command, ecm in {"DCS": (True, False), "PPS": (True,), "EOP": (False,)}.items()
     ),
-    *(Case(f"passes-echo,deaf-to={response}", shows_in=CALLING) for response in ("DIS", "CFR", "MCF")),
+    *(Case(f"deaf-to={response},passes-echo", shows_in=CALLING) for response in ("DIS", "CFR", "MCF")),
     *(Case(f"rtn-last={times}") for times in (1, 2)),
     Case("rtp"),
     *(Case(f"ftt={times}") for times in (1, 4)),
