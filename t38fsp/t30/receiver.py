@@ -79,11 +79,16 @@ class Receiver(Answering):
             self._answer_page(self._stored)
 
     def page_not_stored(self, index: int, error: str, now: float) -> None:
-        """The page is lost here: it is never confirmed, and the session ends."""
+        """The page is lost here: it is never confirmed, and the session ends.
+
+        But for one that the far end gave up (EOR), of which there may be nothing to store.
+        """
         if self._finished or index not in self._stores:
             return
         self._now = now
-        self._end(T30Error.PAGE_NOT_STORED, error)
+        self._stores.remove(index)
+        if index == self._index:
+            self._end(T30Error.PAGE_NOT_STORED, error)
 
     def _judgement(self, quality: PageQuality) -> FCF:
         if self._choice.mode.ecm:

@@ -207,6 +207,17 @@ def test_the_receiver_with_ecm(events: Sequence[Event], expected: list[str]) -> 
     assert receiver().do(events) == expected
 
 
+def test_a_page_given_up_of_which_nothing_can_be_stored_does_not_end_the_fax() -> None:
+    alone = receiver()
+    alone.stores = False
+    alone.do([*TO_IMAGE, hears_block(1), partial_page(FCF.MPS, 3), hears(FCF.EOR, EOR_MPS, x=True)])
+    alone.do([lambda alone: alone.machine.page_not_stored(0, "nothing came of it", alone.now)])
+    alone.stores = True
+    page = [hears_block(0), partial_page(FCF.EOP, 1, page=1)]
+    assert alone.do(page) == ["MCF"]
+    assert alone.do([hears(FCF.DCN)]) == ["END ECM_FAILED"]
+
+
 TO_STORE = [*TO_BLOCK, partial_page(FCF.EOP)]
 
 
