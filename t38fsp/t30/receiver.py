@@ -67,11 +67,8 @@ class Receiver(Answering):
         self._page_judged(index, None, now)
 
     def _page_judged(self, index: int, quality: PageQuality | None, now: float) -> None:
-        if self._finished or index not in self._stores:
-            return
-        self._now = now
-        self._stores.remove(index)
-        if index != self._index or index in self._stores or self._state not in (State.STORE, State.BUSY):
+        waited_for = self._take_answer(index, now) and self._state in (State.STORE, State.BUSY)
+        if not waited_for or index in self._stores:
             return  # it was given up, or came again, meanwhile
         self._stored = FCF.RTN if quality is None else self._judgement(quality)
         in_time = self._carrier is None and self._on_line is None and not self._choice.mode.ecm
@@ -83,12 +80,16 @@ class Receiver(Answering):
 
         But for one that the far end gave up (EOR), of which there may be nothing to store.
         """
+        if self._take_answer(index, now):
+            self._end(T30Error.PAGE_NOT_STORED, error)
+
+    def _take_answer(self, index: int, now: float) -> bool:
+        """Take what came of a page handed up; false when the far end has given the page up meanwhile."""
         if self._finished or index not in self._stores:
-            return
+            return False
         self._now = now
         self._stores.remove(index)
-        if index == self._index:
-            self._end(T30Error.PAGE_NOT_STORED, error)
+        return index == self._index
 
     def _judgement(self, quality: PageQuality) -> FCF:
         if self._choice.mode.ecm:
