@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from ipaddress import ip_address
 
 from sip.errors import ParseError, UnsendableError
 
@@ -165,11 +166,19 @@ class SessionDescription:
 
     def address_of(self, media: MediaDescription) -> str:
         """Where ``media`` is received: by its own ``c=``, the session's, or (when rejected) ``o=``."""
-        return media.address or self.address or self.origin.address
+        return canonical_host(media.address or self.address or self.origin.address)
 
     def direction_of(self, media: MediaDescription) -> Direction:
         """Its own direction, the session's, or sendrecv (RFC 8866 6.7)."""
         return media.direction or _direction(self.attributes) or Direction.SENDRECV
+
+
+def canonical_host(host: str) -> str:
+    """An IP address in its one spelling (RFC 5952), which sockets use, too; a name in small letters."""
+    try:
+        return ip_address(host).compressed
+    except ValueError:
+        return host.lower()
 
 
 @dataclass(slots=True)

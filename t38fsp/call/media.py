@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 
 from sip.line import Address
 from sip.sdp import MediaDescription, Origin, SessionDescription
@@ -209,7 +208,7 @@ def agreed_media(local: SessionDescription, remote: SessionDescription) -> Audio
     ]
     for ours, theirs in pairs:
         if _is_t38(ours) and _is_t38(theirs):
-            host = _host(remote, theirs)
+            host = remote.address_of(theirs)
             return ImageMedia(
                 (host, theirs.port),
                 T38Parameters.from_media(ours),
@@ -218,7 +217,7 @@ def agreed_media(local: SessionDescription, remote: SessionDescription) -> Audio
             )
     for ours, theirs in pairs:
         if _is_t38(ours, PROTOCOL) and _is_t38(theirs, PROTOCOL) and ours.has("setup"):
-            address = _host(remote, theirs), theirs.port
+            address = remote.address_of(theirs), theirs.port
             setup = Setup.of_offer(ours)
             return ImageMedia(
                 address, T38Parameters.from_media(ours), T38Parameters.from_media(theirs), setup
@@ -227,14 +226,5 @@ def agreed_media(local: SessionDescription, remote: SessionDescription) -> Audio
         both = ours.kind.lower() == theirs.kind.lower() == "audio"
         chosen = audio_sdp.choose(theirs) if both else None
         if chosen is not None:
-            return AudioMedia((_host(remote, theirs), theirs.port), *chosen)
+            return AudioMedia((remote.address_of(theirs), theirs.port), *chosen)
     return None
-
-
-def _host(description: SessionDescription, media: MediaDescription) -> str:
-    """Where ``media`` is received; an IPv6 address as sockets spell it, so that datagrams are known by it."""
-    host = description.address_of(media)
-    try:
-        return ip_address(host).compressed
-    except ValueError:
-        return host

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from ipaddress import ip_address
 
-from sip.sdp import Attribute, MediaDescription
+from sip.sdp import Attribute, MediaDescription, canonical_host
 
 NAME = "X-T38InternetAware"
 
@@ -24,11 +23,7 @@ def mark_of(host: str, port: int) -> str:
 
     A hash and not the address itself, which routers that rewrite addresses in SDP would rewrite here as well.
     """
-    try:
-        name = ip_address(host).compressed
-    except ValueError:
-        name = host.lower()
-    return hashlib.sha256(f"{name} {port}".encode("utf-8", "replace")).hexdigest()[:_DIGITS]
+    return hashlib.sha256(f"{canonical_host(host)} {port}".encode("utf-8", "replace")).hexdigest()[:_DIGITS]
 
 
 def marked(media: MediaDescription, host: str) -> MediaDescription:
