@@ -66,16 +66,16 @@ _BY_STATUS: dict[int, tuple[FaxStatus, str]] = {
     407: (FaxStatus.LINE_UNAVAILABLE, "the proxy wants a user name and password that it accepts"),
     408: (FaxStatus.NO_ANSWER, "nobody answered"),
     410: (FaxStatus.BAD_ADDRESS, "the number no longer exists"),
-    415: (FaxStatus.FATAL_ERROR, "the peer refuses the media offered; try another switch policy"),
     480: (FaxStatus.NO_ANSWER, "the far end cannot be reached at the moment"),
     484: (FaxStatus.BAD_ADDRESS, "the number is incomplete"),
     486: (FaxStatus.BUSY, "the far end is busy"),
     487: (FaxStatus.NO_ANSWER, "the call was ended before anybody answered"),
-    488: (FaxStatus.FATAL_ERROR, "the peer refuses the media offered; try another switch policy"),
     600: (FaxStatus.BUSY, "the far end is busy everywhere"),
     603: (FaxStatus.FATAL_ERROR, "the far end declined the call"),
     604: (FaxStatus.BAD_ADDRESS, "the number does not exist anywhere"),
-    606: (FaxStatus.FATAL_ERROR, "the peer refuses the media offered; try another switch policy"),
+    **dict.fromkeys(
+        _MEDIA, (FaxStatus.FATAL_ERROR, "the peer refuses the media offered; try another switch policy")
+    ),
 }
 
 
