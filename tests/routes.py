@@ -16,10 +16,10 @@ password_file = "office.password"
 """
 
 
-def write(folder: Path, text: str, *, mode: int = 0o644) -> Path:
+def write(folder: Path, text: str, *, mode: int = 0o644, password_file: str = "office.password") -> Path:
     """The file of routes, and the password file that they name."""
-    (folder / "office.password").write_text("secret\n")
-    (folder / "office.password").chmod(0o600)
+    (folder / password_file).write_text("secret\n")
+    (folder / password_file).chmod(0o600)
     file = folder / "t38fsp.toml"
     file.write_text(text)
     file.chmod(mode)

@@ -14,18 +14,14 @@ from t38fsp.configuration import Configuration, ConfigurationError
 from t38fsp.engine.engine import FaxEngine
 from t38fsp.jobs import Callers, EngineError, EngineSettings, Trunk
 from t38fsp.provider import FaxProvider
+from tests.routes import write
 
 LIMIT = 60.0
 LOOPBACK = "127.0.0.1"
 
 
 def read(folder: Path, text: str, *, mode: int = 0o600) -> Configuration:
-    (folder / "ata.password").write_text("secret\n")
-    (folder / "ata.password").chmod(0o600)
-    file = folder / "t38fsp.toml"
-    file.write_text(text)
-    file.chmod(mode)
-    return Configuration.read(file)
+    return Configuration.read(write(folder, text, mode=mode, password_file="ata.password"))
 
 
 # --- the file -----------------------------------------------------------------------------------------------

@@ -20,6 +20,10 @@ def broken(*arguments: object) -> None:
     raise RuntimeError("a fault of ours")
 
 
+async def broken_later(*arguments: object) -> None:
+    broken()
+
+
 async def test_a_fault_ends_its_call_and_no_other(
     start: Start,
     document: Path,
@@ -60,9 +64,6 @@ async def test_a_fault_ends_its_call_and_no_other(
 async def test_a_fault_in_the_image_work_ends_the_call(
     start: Start, document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def broken_later(*arguments: object) -> bytes:
-        raise RuntimeError("a fault of ours")
-
     called, caller = await start(accept_calls=True), await start()
     monkeypatch.setattr(caller.engine._images, "encode_page", broken_later)
     job = caller.send(document, called.address)
@@ -77,9 +78,6 @@ async def test_a_fault_in_the_image_work_ends_the_call(
 async def test_a_fault_in_counting_the_pages_takes_none_away(
     start: Start, document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def broken_later(*arguments: object) -> None:
-        raise RuntimeError("a fault of ours")
-
     called, caller = await start(accept_calls=True), await start()
     monkeypatch.setattr(called.engine._images, "finish", broken_later)
     job = caller.send(document, called.address, internet_aware=True)
