@@ -5,7 +5,7 @@ Everything here is a pure function of the descriptions, our capabilities and the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sip.line import Address
@@ -200,31 +200,46 @@ def _stream_answer(capabilities: MediaCapabilities, media: MediaDescription) -> 
 
 
 def agreed_media(local: SessionDescription, remote: SessionDescription) -> AudioMedia | ImageMedia | None:
-    """What a finished exchange settled: the first line that neither side refused, T.38 before audio."""
-    pairs = [
-        (ours, theirs)
-        for ours, theirs in zip(local.media, remote.media, strict=False)
-        if not ours.rejected and not theirs.rejected
-    ]
-    for ours, theirs in pairs:
-        if _is_t38(ours) and _is_t38(theirs):
-            host = remote.address_of(theirs)
-            return ImageMedia(
-                (host, theirs.port),
-                T38Parameters.from_media(ours),
-                T38Parameters.from_media(theirs),
-                internet_aware=is_marked(ours, local.address_of(ours)) and is_marked(theirs, host),
-            )
-    for ours, theirs in pairs:
-        if _is_t38(ours, PROTOCOL) and _is_t38(theirs, PROTOCOL) and ours.has("setup"):
-            address = remote.address_of(theirs), theirs.port
-            setup = Setup.of_offer(ours)
-            return ImageMedia(
-                address, T38Parameters.from_media(ours), T38Parameters.from_media(theirs), setup
-            )
-    for ours, theirs in pairs:
-        both = ours.kind.lower() == theirs.kind.lower() == "audio"
-        chosen = audio_sdp.choose(theirs) if both else None
-        if chosen is not None:
-            return AudioMedia((remote.address_of(theirs), theirs.port), *chosen)
+    """What a finished exchange settled, T.38 before audio; of several lines of a kind the first that both
+    sides took.
+    """
+    if (pair := _pair(local, remote, _is_t38)) is not None:
+        ours, theirs = pair
+        host = remote.address_of(theirs)
+        return ImageMedia(
+            (host, theirs.port),
+            T38Parameters.from_media(ours),
+            T38Parameters.from_media(theirs),
+            internet_aware=is_marked(ours, local.address_of(ours)) and is_marked(theirs, host),
+        )
+    pair = _pair(local, remote, lambda media: _is_t38(media, PROTOCOL))
+    if pair is not None and pair[0].has("setup"):
+        ours, theirs = pair
+        address = remote.address_of(theirs), theirs.port
+        setup = Setup.of_offer(ours)
+        return ImageMedia(address, T38Parameters.from_media(ours), T38Parameters.from_media(theirs), setup)
+    if (pair := _pair(local, remote, _is_audio)) is not None:
+        theirs = pair[1]
+        chosen = audio_sdp.choose(theirs)
+        assert chosen is not None
+        return AudioMedia((remote.address_of(theirs), theirs.port), *chosen)
     return None
+
+
+def _pair(
+    local: SessionDescription, remote: SessionDescription, suits: Callable[[MediaDescription], bool]
+) -> tuple[MediaDescription, MediaDescription] | None:
+    """A line of ours and the line of theirs that answers it, when both suit.
+
+    They stand in the same place (RFC 3264 6). Some far ends leave refused lines out of an answer, or put
+    them in another place: where each side has but one line that suits, these two belong together.
+    """
+    for pair in zip(local.media, remote.media, strict=False):
+        if all(map(suits, pair)):
+            return pair
+    ours, theirs = list(filter(suits, local.media)), list(filter(suits, remote.media))
+    return (ours[0], theirs[0]) if len(ours) == len(theirs) == 1 else None
+
+
+def _is_audio(media: MediaDescription) -> bool:
+    return not media.rejected and audio_sdp.choose(media) is not None

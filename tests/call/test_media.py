@@ -264,6 +264,43 @@ def test_an_answer_that_does_not_take_our_t38(answer: str) -> None:
     assert not isinstance(agreed_media(ours(*image_offer(OURS)), sdp(answer)), ImageMedia)
 
 
+LIVE, NONE = "m=image 30002 udptl t38", "m=audio 0 RTP/AVP 8"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [NONE, LIVE],
+        [LIVE, NONE],
+        [NONE, "m=video 0 RTP/AVP 96", LIVE],
+        ["m=image 0 udptl t38", NONE, LIVE],
+        [AUDIO, LIVE],
+    ],
+)
+def test_the_one_live_image_line_of_an_answer_counts_wherever_it_stands(answer: list[str]) -> None:
+    media = agreed_media(ours(*image_offer(OURS)), sdp(*answer))
+    assert isinstance(media, ImageMedia)
+    assert media.remote == ("198.51.100.7", 30002)
+
+
+def test_an_answer_that_leaves_the_refused_line_out() -> None:
+    """Asked within a call, we refuse the audio in front of the image; so do they, by leaving it out."""
+    before = audio_offer(OURS)[0], MediaDescription("image", 0, "udptl", ("t38",))
+    local = ours(*image_offer(OURS, before))
+    assert [media.port for media in local.media] == [0, PORT]
+    assert isinstance(agreed_media(local, sdp(LIVE)), ImageMedia)
+
+
+def test_audio_behind_a_line_that_nobody_offered() -> None:
+    media = agreed_media(ours(*audio_offer(OURS)), sdp("m=image 0 udptl t38", "m=audio 5000 RTP/AVP 8"))
+    assert isinstance(media, AudioMedia)
+    assert media.remote == ("198.51.100.7", 5000)
+
+
+def test_two_image_lines_in_other_places_are_no_answer() -> None:
+    assert agreed_media(ours(*image_offer(OURS)), sdp(NONE, LIVE, LIVE)) is None
+
+
 def test_an_answer_with_too_few_lines() -> None:
     local = ours(*audio_offer(OURS), *image_offer(OURS))
     assert isinstance(agreed_media(local, sdp(AUDIO)), AudioMedia)
