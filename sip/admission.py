@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,9 +18,10 @@ from typing import Protocol
 
 from sip.digest import Challenge, claim, make_challenge, verify
 from sip.line import Credentials, Hop
+from sip.logs import get_logger
 from sip.message import Request
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 NONCE_LIFE = 60.0
 """Seconds that a nonce is good for."""

@@ -6,7 +6,6 @@ without keeping state (``sip.refusal``).
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from itertools import count
 from random import Random
@@ -17,6 +16,7 @@ from sip.endpoint import ALLOW, METHODS, SUPPORTED, DialogUser, Endpoint, refuse
 from sip.errors import ParseError
 from sip.incoming import IncomingCall
 from sip.line import Address, Answerer, CallRequest, Credentials, DialogId, Hop, LineEvent, SessionTimers
+from sip.logs import get_logger
 from sip.message import Request, Response, parse_message
 from sip.negotiation import CONTENT_TYPE, is_known, read_sdp
 from sip.outgoing import OutgoingCall
@@ -28,7 +28,7 @@ from sip.session import Session
 from sip.session_timer import SessionTimer
 from sip.transaction_layer import MAX_TRANSACTIONS, response_address
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 class UserAgent:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import Protocol, cast
 
 from sip.line import Hop
+from sip.logs import get_logger
 from sip.stream import Stream
 from sip.tls import TlsError
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 MAX_UNSENT = 256 * 1024
 """Octets that may wait for a peer that does not read."""

@@ -8,21 +8,20 @@ makes one, which the PRACK or the ACK answers.
 
 from __future__ import annotations
 
-import logging
-
 from sip.acknowledging import Acknowledger
 from sip.authentication import Authenticator
 from sip.dialog import Dialog
 from sip.endpoint import METHODS, Endpoint, refuse_method
 from sip.errors import ParseError
 from sip.line import Answerer, Hop
+from sip.logs import get_logger
 from sip.message import Request, Response
 from sip.negotiation import Negotiation, read_answer, read_sdp, rejected
 from sip.reliable import sequence
 from sip.sdp import SessionDescription
 from sip.transaction import ServerTransaction
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 class EarlyDialog:

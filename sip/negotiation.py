@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sip.errors import ParseError
 from sip.line import Answerer
+from sip.logs import get_logger
 from sip.message import Request, Response
 from sip.multipart import find_part, media_type
 from sip.sdp import Direction, MediaDescription, Origin, SessionDescription
@@ -21,7 +21,7 @@ _OPPOSITES = {
     Direction.INACTIVE: Direction.INACTIVE,
 }
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 @dataclass(slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ from sip.line import (
     Transport,
 )
 from sip.listening import Listening, family_of
+from sip.logs import get_logger
 from sip.place import Place
 from sip.registrar import RegistrationRequest, RegistrationState
 from sip.resolver import ResolveError, Resolver
@@ -33,7 +33,7 @@ from sip.tcp import Connections
 from sip.transaction_layer import MAX_TRANSACTIONS
 from sip.udp import UdpPort
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 KEEP_ALIVE = 25.0
 """Seconds between datagrams that keep a translator of addresses on the way from forgetting us."""

@@ -12,7 +12,6 @@ it is refused with 491. A re-INVITE that only refreshes the session offers what 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -22,6 +21,7 @@ from sip.dialog import Dialog
 from sip.endpoint import REASONS, Endpoint
 from sip.errors import ParseError
 from sip.line import Answerer, Hop, MediaChanged, OfferRefused
+from sip.logs import get_logger
 from sip.message import Request, Response
 from sip.negotiation import CONTENT_TYPE, Negotiation, is_known, read_answer, read_sdp
 from sip.sdp import Direction, MediaDescription, SessionDescription
@@ -29,7 +29,7 @@ from sip.session_timer import SessionTimer
 from sip.timers import Timer
 from sip.transaction import T1, Failure, ServerTransaction
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 _BACKOFF_STEP = 0.01
 """Seconds; the back-off is chosen in units of this (RFC 3261 14.1)."""

@@ -6,6 +6,7 @@ import re
 
 from sip.errors import ParseError
 from sip.headers import Headers, parse_params, quote_string
+from sip.logs import printable
 
 NORMAL_CLEARING = 16
 """Q.850 cause of an ordinary end."""
@@ -21,7 +22,7 @@ def reason_header(text: str) -> tuple[str, str]:
 
 
 def reason_text(headers: Headers) -> str | None:
-    """The first text that a Reason header carries; None without one."""
+    """The first text that a Reason header carries, made printable; None without one."""
     for value in headers.get_all("Reason"):
         _, semicolon, params = value.partition(";")
         try:
@@ -29,5 +30,5 @@ def reason_text(headers: Headers) -> str | None:
         except ParseError:
             continue
         if text:
-            return text
+            return printable(text)
     return None

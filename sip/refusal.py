@@ -7,16 +7,16 @@ again. So strangers cannot make anything grow.
 from __future__ import annotations
 
 import hashlib
-import logging
 
 from sip.endpoint import EXTENSIONS, Endpoint
 from sip.errors import ParseError
 from sip.headers import split_list
 from sip.line import Hop
+from sip.logs import get_logger
 from sip.message import Request, Via
 from sip.transaction_layer import response_address
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 class RefusedError(Exception):

@@ -14,7 +14,6 @@ name servers. These are a help: when they do not answer, the search goes on with
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -31,9 +30,10 @@ from dns.rdtypes.IN.SRV import SRV
 
 from sip.errors import SipError
 from sip.line import Hop, Transport
+from sip.logs import get_logger
 from sip.place import Place, is_address
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 QUERY_LIMIT = 3.0
 """Seconds for one question to the name servers."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import logging
 import socket
 import ssl
 from collections import Counter
@@ -18,10 +17,11 @@ from dataclasses import replace
 
 from sip.connection import Connection
 from sip.line import Address, Hop, TlsSettings, Transport
+from sip.logs import get_logger
 from sip.stream import Stream
 from sip.tls import TlsError, check_name, client_context, server_context, why_refused
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 CONNECT_LIMIT = 3.0
 """Seconds for a connection to be made, TLS included; less than the patience of ``sip.failover``."""

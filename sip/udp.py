@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import logging
 import socket
 import struct
 import sys
@@ -12,8 +11,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from sip.line import Address, Hop
+from sip.logs import get_logger
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 _MAX_DATAGRAM = 65535
 _RECEIVE_BUFFER = 1024 * 1024

@@ -55,7 +55,7 @@ ROOMS = (
     Room("t4", ("t38fsp.t4",), (_VOCABULARY,), sans_io=True),
     Room("t38", ("t38fsp.t38",), (_VOCABULARY, "sip.sdp"), sans_io=True),
     Room("audio", ("t38fsp.audio",), (_VOCABULARY, "sip.sdp"), sans_io=True),
-    Room("image", ("t38fsp.image",), (_VOCABULARY, "t38fsp.t4"), frozenset({"PIL"})),
+    Room("image", ("t38fsp.image",), (_VOCABULARY, "t38fsp.t4", "sip.logs"), frozenset({"PIL"})),
     Room("words", _WORDS, ("sip.line", "t38fsp.t30"), sans_io=True),
     Room("call", ("t38fsp.call",), ("sip.line", "sip.sdp", *_WORDS, *_SANS_IO_ROOMS), sans_io=True),
     Room("engine", ("t38fsp.engine",), ("sip", "t38fsp.image", *_WORDS, *_SANS_IO_ROOMS)),
@@ -263,3 +263,18 @@ def test_what_is_forbidden(module: str, source: str, fault: str) -> None:
 )
 def test_what_is_allowed(module: str, source: str) -> None:
     assert faults(source, module) == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_every_logger_makes_what_strangers_sent_printable(path: Path) -> None:
+    """Those that are named by another process of ours get records that went through its filter."""
+    loggers = [
+        node.lineno
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "getLogger"
+        and not (node.args and isinstance(node.args[0], ast.Name) and node.args[0].id == "name")
+        and not (node.args and isinstance(node.args[0], ast.Constant))
+    ]
+    assert not loggers or path == ROOT / "sip" / "logs.py"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,9 +10,10 @@ import pjsua2 as pj
 from sip.errors import ParseError
 from sip.identity import ANONYMOUS, hides
 from sip.line import CallRequest, Credentials, Hop, SessionTimers
+from sip.logs import get_logger
 from sip.pjsua.values import describe
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

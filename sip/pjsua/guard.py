@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import functools
-import logging
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 import pjsua2 as pj
 
 from sip.errors import ParseError, UnsendableError
+from sip.logs import get_logger
 from sip.pjsua.values import describe
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 class Numbered(Protocol):

@@ -28,6 +28,7 @@ from sip.line import (
     TlsSettings,
 )
 from sip.listening import host_towards
+from sip.logs import get_logger
 from sip.message import Headers, Request
 from sip.pjsua.limits import check_accept, check_host, check_offer, check_registration, check_request
 from sip.pjsua.placing import Over, Placing, Step
@@ -41,7 +42,7 @@ from sip.resolver import ResolveError, Resolver
 from sip.sdp import MediaDescription
 from sip.timers import Timers
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 _PAUSE = 1.0
 """Seconds before a worker that could not listen, or died at once, is followed by another."""

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator
 from typing import Protocol
 
 from sip.line import CallRequest, Incoming, LineEvent
+from sip.logs import FORWARDED, get_logger
 from sip.pjsua.wire import Alive, Freed, Message, NotStarted, Start, Started, codec
 from sip.registrar import RegistrationState
 from sip.remote.calls import RemoteCalls
@@ -18,7 +19,7 @@ from sip.remote.codec import WireError
 from sip.remote.pipes import Logged, how_it_ended
 from sip.remote.wire import Happened, NotPlaced, RegistrationIs
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 CALLS_PER_WORKER = 4
 """What PJSIP was built for in the wheels of ``pjsua2-python``."""
@@ -160,7 +161,7 @@ class Worker:
             case Freed(call):
                 self._taken.discard(call)
             case Logged(name, level, text):
-                logging.getLogger(name).log(level, "%s", text)
+                logging.getLogger(name).log(level, "%s", text, extra=FORWARDED)
             case Started() | NotStarted():
                 if not self._started.done():
                     self._started.set_result(message)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
@@ -14,6 +13,7 @@ from sip.errors import ParseError, UnsupportedError
 from sip.failover import PATIENCE
 from sip.headers import quote_string
 from sip.line import Hop
+from sip.logs import get_logger
 from sip.message import NameAddress, Response
 from sip.pjsua.accounts import Account, account_config, add_credentials, hidden_route
 from sip.pjsua.transports import Transports
@@ -30,7 +30,7 @@ from sip.registrar import (
 )
 from sip.uri import parse_uri
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 _KEEP_ALIVE = 25
 """Seconds between datagrams that keep a translator of addresses on the way from forgetting us."""

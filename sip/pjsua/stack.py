@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import logging
 import os
 import socket
 import stat
@@ -24,6 +23,7 @@ import pjsua2 as pj
 from sip.errors import ParseError, UnsupportedError
 from sip.identity import asserted_identity
 from sip.line import CallRequest, Hop, Incoming, LineEvent, Transport
+from sip.logs import get_logger
 from sip.message import Request
 from sip.negotiation import read_sdp
 from sip.pjsua.accounts import Account, Identity, account_config, calling_config
@@ -47,7 +47,7 @@ from sip.remote.wire import (
 )
 from sip.sdp import SessionDescription
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 MOST_CALLS = 4
 """What the wheel was built for."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import logging
-
 import pjsua2 as pj
 
 from sip.errors import UnsupportedError
 from sip.line import Address, Hop, TlsSettings, Transport
 from sip.listening import host_towards
+from sip.logs import get_logger
 from sip.pjsua.wire import Start
 from sip.tls import TlsError, check_name
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 _TRIES = 16
 """Ports that are tried for one that is free for UDP and for TCP."""

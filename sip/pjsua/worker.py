@@ -18,6 +18,7 @@ from random import SystemRandom
 
 import pjsua2 as pj
 
+from sip.logs import get_logger
 from sip.pjsua.stack import Stack
 from sip.pjsua.values import describe
 from sip.pjsua.wire import Alive, Close, Freed, Message, NotStarted, StackVerb, Start, codec
@@ -25,7 +26,7 @@ from sip.remote.codec import Codec, WireError
 from sip.remote.pipes import PipeHandler, PipeWriter, take_standard_streams
 from sip.remote.wire import Happened, NotPlaced, RegistrationIs
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 def main(answerers: Sequence[str]) -> None:

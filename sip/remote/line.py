@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import count
@@ -12,6 +11,7 @@ from socket import AddressFamily
 from sip.errors import SipError
 from sip.line import Address, Answerer, CallRequest, Credentials, Hop, LineEvent
 from sip.listening import WILDCARDS, family_of, host_towards
+from sip.logs import get_logger
 from sip.registrar import RegistrationFailed, RegistrationRequest, RegistrationState
 from sip.remote.calls import RemoteCalls
 from sip.remote.codec import WireError
@@ -30,7 +30,7 @@ from sip.remote.wire import (
 )
 from sip.sdp import MediaDescription
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 _START_LIMIT = 10.0
 """Seconds until the signalling process must answer."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic
 
+from sip.logs import printable_lines
 from sip.remote.codec import Codec, MessageT
 
 
@@ -58,7 +59,8 @@ class PipeHandler(logging.Handler):
         self._send = send
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._send(Logged(record.name, record.levelno, self.format(record)))
+        # Records of others, such as asyncio's, have not been through our filter.
+        self._send(Logged(record.name, record.levelno, printable_lines(self.format(record))))
 
 
 def take_standard_streams() -> tuple[int, int]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import logging
 import os
 import socket
 from collections.abc import Callable, Iterable, Sequence
@@ -18,6 +17,7 @@ from typing import Protocol
 
 from sip.errors import SipError
 from sip.line import Ended, Failed, Hop, Incoming, Line, LineEvent
+from sip.logs import get_logger
 from sip.registrar import RegistrationRequest, RegistrationState
 from sip.remote.codec import WireError
 from sip.remote.rules import Engine, Rule, least_busy
@@ -43,7 +43,7 @@ from sip.remote.wire import (
     codec,
 )
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 _MOST_UNREAD = 4 * 1024 * 1024
 """Octets that an engine may leave unread before it counts as dead."""

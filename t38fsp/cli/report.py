@@ -11,6 +11,7 @@ from typing import Self, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from sip.logs import printable
 from t38fsp import events
 from t38fsp.cli import sentences
 from t38fsp.cli.exits import Exit
@@ -25,7 +26,7 @@ def print_line(text: str, stream: TextIO | None) -> None:
     if stream is None:
         return
     encoding = stream.encoding or "ascii"
-    line = sentences.printable(text).encode(encoding, "backslashreplace").decode(encoding)
+    line = printable(text).encode(encoding, "backslashreplace").decode(encoding)
     try:
         print(line, file=stream, flush=True)
     except OSError:
@@ -77,7 +78,7 @@ class Reporter:
 
     def line(self, text: str) -> None:
         if self._progress is not None:
-            self._progress.console.print(sentences.printable(text), markup=False)
+            self._progress.console.print(printable(text), markup=False)
         else:
             print_line(text, self._stream)
 
@@ -114,7 +115,7 @@ class CallReport:
                 self.close()
                 return
         if text:
-            self._progress.update(self._task, description=sentences.printable(f"{self._label}{text}"))
+            self._progress.update(self._task, description=printable(f"{self._label}{text}"))
 
     def line(self, text: str) -> None:
         self._reporter.line(f"{self._label}{text}")

@@ -74,11 +74,6 @@ def of_result(result: FaxResult, kept: Path | None = None) -> str:
     return told if kept is None else f"{told} -> {kept}"
 
 
-def printable(text: str) -> str:
-    """What comes from the network must not steer a terminal: other characters become U+FFFD."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-
-
 def to_json(value: object) -> object:
     """Plain JSON types of results, of what is in them, and of files."""
     if isinstance(value, DialogId | Path):

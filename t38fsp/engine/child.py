@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 
 from sip.line import DialogId
+from sip.logs import FORWARDED, get_logger
 from sip.remote.codec import WireError
 from sip.remote.pipes import Logged, how_it_ended
 from t38fsp.engine.host import CLOSE_LIMIT
@@ -42,7 +43,7 @@ from t38fsp.jobs import WHOLE, EngineError, EngineSettings, IncomingCall, Resume
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 START_LIMIT = 60.0
 """Seconds until a new process must listen."""
@@ -256,7 +257,7 @@ class Child:
                 if self._on_registration is not None:
                     _tell(self._on_registration, message)
             case Logged(name, level, text):
-                logging.getLogger(name).log(level, "%s", text)
+                logging.getLogger(name).log(level, "%s", text, extra=FORWARDED)
             case Started():
                 self._started_at = time.monotonic()
                 self._answer.put(message)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from collections.abc import Callable, Sequence
 
@@ -11,6 +10,7 @@ from sip.errors import SipError
 from sip.headers import NameAddress
 from sip.line import Address, Ended, Failed, Hop, Incoming, LineEvent
 from sip.listening import family_of
+from sip.logs import get_logger
 from sip.place import Place
 from sip.resolver import Resolver
 from sip.uri import parse_uri
@@ -45,7 +45,7 @@ from t38fsp.status import FaxStatus
 from t38fsp.t30.vocabulary import PageFormat
 from t38fsp.t38.terminal import Packet
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _GOODBYE_LIMIT = 3.0
 """Seconds that aborted calls are given to say goodbye."""

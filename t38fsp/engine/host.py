@@ -18,6 +18,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import cast
 
+from sip.logs import get_logger
 from sip.remote.codec import WireError
 from sip.remote.pipes import PipeHandler, PipeWriter, take_standard_streams
 from t38fsp.engine.wire import (
@@ -117,7 +118,7 @@ class Host:
                     for message in decoder.feed(data):
                         loop.call_soon_threadsafe(self._commands.put_nowait, message)
             except (OSError, WireError):
-                logging.getLogger(__name__).exception("the program's commands cannot be read; closing")
+                get_logger(__name__).exception("the program's commands cannot be read; closing")
             loop.call_soon_threadsafe(self._commands.put_nowait, None)
 
     async def _serve(self, engine: Engine) -> None:

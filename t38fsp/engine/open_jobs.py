@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Coroutine, Iterator
 
+from sip.logs import get_logger
 from t38fsp.call.verdict import Verdict, verdict
 from t38fsp.engine import early
 from t38fsp.engine.running import FAULT
@@ -15,7 +15,7 @@ from t38fsp.jobs import Observer
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class OpenJobs:

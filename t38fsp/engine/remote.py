@@ -8,18 +8,18 @@ next job (or, for an engine that takes calls, the death itself) starts another.
 from __future__ import annotations
 
 import itertools
-import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 
+from sip.logs import get_logger
 from t38fsp.engine.child import Child, RemoteJob
 from t38fsp.engine.host import ENGINE
 from t38fsp.engine.wire import Poll, Receive, Send
 from t38fsp.events import RegistrationChanged
 from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, PollJob, ReceiveJob, SendJob
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 HEARTBEAT = 5.0
 """Seconds from one sign of life of a process to the next."""

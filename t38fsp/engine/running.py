@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from sip.errors import UnsupportedError
 from sip.line import Address, Failed, LineEvent
+from sip.logs import get_logger
 from t38fsp.call.environment import PageJob, StorePage
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.host import settle
@@ -29,7 +29,7 @@ from t38fsp.status import FaxStatus
 from t38fsp.t30.outputs import PageWanted
 from t38fsp.t38.terminal import Packet
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 FAULT = verdict(FaxStatus.FATAL_ERROR, "an internal error ended the call; its trace is in the log")
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 
 from sip.line import Address
+from sip.logs import get_logger
 from t38fsp.t38.connection import Setup
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 CONNECT_LIMIT = 10.0
 """Seconds that a connection may take to come about; T.30 waits for 35."""

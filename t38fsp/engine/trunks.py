@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from dataclasses import dataclass, replace
 from sip.errors import ParseError, SipError, UnsupportedError
 from sip.headers import NameAddress
 from sip.line import Credentials, Hop, Incoming
+from sip.logs import get_logger
 from sip.registrar import (
     Registered,
     Registering,
@@ -23,7 +23,7 @@ from t38fsp.engine.lines import EngineLine
 from t38fsp.events import RegistrationChanged, RegistrationStatus
 from t38fsp.jobs import Trunk
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 LOOK_UP_EACH = 300.0
 """Seconds between two lookups of a trunk's address: names move."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from sip.line import Incoming
+from sip.logs import get_logger
 from t38fsp.engine.lines import EngineLine
 from t38fsp.engine.trunks import Trunks
 from t38fsp.jobs import IncomingCall
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections.abc import Callable, Hashable
 from dataclasses import replace
 
 from sip.line import DialogId
+from sip.logs import get_logger
 from t38fsp.engine.child import RemoteJob
 from t38fsp.events import (
     Connected,
@@ -36,7 +36,7 @@ from t38fsp.faxdev.structures import FAX_DEV_STATUS
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 class FaxJob:

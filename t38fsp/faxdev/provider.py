@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import os
 import threading
 import time
@@ -12,6 +11,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from sip.line import DialogId
+from sip.logs import get_logger
 from t38fsp.address import AddressError
 from t38fsp.engine.host import ENGINE
 from t38fsp.engine.remote import EngineProcess
@@ -40,7 +40,7 @@ from t38fsp.jobs import EngineError, IncomingCall, ReceiveJob
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 PFAX_SEND_CALLBACK = Callable[[int, DialogId, int, int], bool]
 """FaxHandle, CallHandle, Reserved1, Reserved2. TRUE: go on; FALSE: end the operation."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -16,12 +15,13 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
+from sip.logs import get_logger
 from t38fsp.image.errors import DocumentError, ImageError, ImageWorkerError, StoreError
 from t38fsp.image.header import HeaderLine
 from t38fsp.image.wire import LENGTHS, Reply, Request, format_of, mode_fields, pack
 from t38fsp.t30.vocabulary import PageFormat, PageMode, PageQuality
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 StrPath = str | os.PathLike[str]
 

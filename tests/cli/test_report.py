@@ -147,7 +147,9 @@ def test_json_has_everything_in_plain_types(capsys: pytest.CaptureFixture[str]) 
 def test_what_comes_from_the_network_does_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     with Reporter() as reporter:
         reporter.call("[1] ").event(events.Ringing(180, "\x1b]0;owned\x07\r\n\udc80 [bold]Ringing"))
-    assert capsys.readouterr().out == "[1] ringing (180 �]0;owned���� [bold]Ringing)\n"
+    assert capsys.readouterr().out == (
+        "[1] ringing (180 \\x1b]0;owned\\x07\\x0d\\x0a\\udc80 [bold]Ringing)\n"
+    )
 
 
 def test_a_stream_that_cannot_show_a_character_shows_its_number() -> None:
