@@ -104,8 +104,9 @@ class Registered:
 
 @dataclass(frozen=True, slots=True)
 class RegistrationFailed:
-    """A REGISTER came to nothing. ``status`` is 408 when there was no answer. It is tried again at
-    ``retry_at``; until then a binding from before may still hold."""
+    """A REGISTER came to nothing. ``status`` is 408 when there was no answer, 0 when none could be sent. It
+    is tried again at ``retry_at``, which is infinite when it is not; until then a binding from before may
+    still hold."""
 
     registration: int
     status: int

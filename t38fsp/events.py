@@ -115,7 +115,8 @@ class RegistrationStatus(Enum):
 class RegistrationChanged:
     """A trunk's registration; belongs to no fax.
 
-    ``seconds`` from now the binding ends if it is not refreshed, or a failed attempt is repeated.
+    ``seconds`` from now the binding ends if it is not refreshed, or a failed attempt is repeated; infinite
+    for a failure after which no other attempt is made.
     """
 
     trunk: str

@@ -11,14 +11,16 @@ import errno
 import os
 import socket
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import chain, count
+from math import inf
 from typing import Protocol
 
 from sip.errors import SipError
-from sip.line import Ended, Failed, Hop, Incoming, Line, LineEvent
+from sip.line import CallRequest, Ended, Failed, Hop, Incoming, Line, LineEvent
 from sip.logs import get_logger
-from sip.registrar import RegistrationRequest, RegistrationState
+from sip.registrar import RegistrationFailed, RegistrationRequest, RegistrationState
 from sip.remote.codec import WireError
 from sip.remote.rules import Engine, Rule, least_busy
 from sip.remote.wire import (
@@ -92,11 +94,12 @@ class _Client:
 
 @dataclass(slots=True, eq=False)
 class _Registration:
-    """A registration and the engines that want it, each with its own number for it."""
+    """A registration, and who wants it: engines, each with its own numbers for it (several, when it has
+    several routes with one account)."""
 
     wanted: RegistrationRequest
     number: int
-    users: dict[_Client, int] = field(default_factory=dict)
+    users: set[tuple[_Client, int]] = field(default_factory=set)
     state: RegistrationState | None = None
 
 
@@ -178,10 +181,11 @@ class LineServer:
         except ConnectionError as error:
             _logger.warning("the connection to an engine broke: %s", error)
         finally:
-            # Also when the line failed on a fault of ours: a client without a reader must get no calls.
-            if client is not None:
-                self._forget(client)
-            writer.close()
+            # Also after a fault of ours: a client without a reader must get no calls.
+            with ExitStack() as undo:
+                undo.callback(writer.close)
+                if client is not None:
+                    undo.callback(self._forget, client)
 
     def _welcome(self, writer: asyncio.StreamWriter, hello: Hello) -> _Client:
         taken = {client.hello.name for client in self._clients}
@@ -201,16 +205,17 @@ class LineServer:
             client.writer.write(self._codec.encode(message))
 
     def _forget(self, client: _Client) -> None:
-        """The engine is gone."""
+        """The engine is gone, and everything that was its own with it, whichever step fails."""
         _logger.info("engine %s is gone, with %d calls", client.hello.name, len(client.calls))
-        self._clients.remove(client)
         now = self._loop.time()
-        for call in client.calls.values():
-            del self._owners[call]
-            self._line.hang_up(call, now, reason="the engine of this call has ended")
-        for registration in client.registrations.values():
-            self._leave(client, registration)
-        self._tell_peers()
+        with ExitStack() as undo:
+            for number in list(client.registrations):
+                undo.callback(self._leave, client, number)
+            for number, call in list(client.calls.items()):
+                undo.callback(self._line.hang_up, call, now, reason="the engine of this call has ended")
+                undo.callback(self._release, client, number)
+            undo.callback(self._tell_peers)
+            undo.callback(self._clients.remove, client)
 
     def _tell_peers(self) -> None:
         if self._admit is not None:
@@ -222,12 +227,7 @@ class LineServer:
         now = self._loop.time()
         match command:
             case Place(number, request):
-                try:
-                    call = self._line.place(request, now)
-                except SipError as error:
-                    self._tell(client, NotPlaced(number, str(error)))
-                else:
-                    self._assign(client, number, call)
+                self._place(client, number, request, now)
             case Ring() | Accept() | Refuse() | AnswerWith() | Offer() | HangUp():
                 call_of_line = client.calls.get(command.call)
                 if call_of_line is not None:
@@ -238,11 +238,18 @@ class LineServer:
                 if (known := client.registrations.get(number)) is not None:
                     self._line.redirect(known.number, tuple(hops))
             case Unregister(number):
-                if (known := client.registrations.pop(number, None)) is not None:
-                    self._leave(client, known)
+                self._leave(client, number)
             case Peers(addresses):
                 client.peers = frozenset(addresses)
                 self._tell_peers()
+
+    def _place(self, client: _Client, number: int, request: CallRequest, now: float) -> None:
+        try:
+            call = self._line.place(request, now)
+        except Exception as error:
+            self._tell(client, NotPlaced(number, _why(error)))
+        else:
+            self._assign(client, number, call)
 
     def _carry_out(self, client: _Client, verb: Verb, call: int, now: float) -> None:
         line = self._line
@@ -260,10 +267,14 @@ class LineServer:
                     line.offer(call, media, now)
                 case HangUp(_, reason):
                     line.hang_up(call, now, reason=reason)
-        except (SipError, ValueError) as error:
+        except Exception as error:
+            # Also a fault of ours ends this call alone, and not all calls of the engine.
             self._release(client, verb.call)
-            self._tell(client, NotPlaced(verb.call, str(error)))
-            line.hang_up(call, now)
+            self._tell(client, NotPlaced(verb.call, _why(error)))
+            try:
+                line.hang_up(call, now)
+            except Exception:
+                _logger.exception("call %d cannot be hung up", call)
 
     # --- calls ----------------------------------------------------------------------------------------------
 
@@ -309,22 +320,30 @@ class LineServer:
     # --- registrations --------------------------------------------------------------------------------------
 
     def _register(self, client: _Client, number: int, request: RegistrationRequest, now: float) -> None:
+        self._leave(client, number)
         wanted = replace(request, destination=())
         known = next((each for each in self._registrations if each.wanted == wanted), None)
         if known is None:
             try:
                 known = _Registration(wanted, self._line.register(request, now))
-            except SipError as error:
-                _logger.error("engine %s cannot register: %s", client.hello.name, error)
+            except Exception as error:
+                why = _why(error)
+                _logger.error("engine %s cannot register: %s", client.hello.name, why)
+                # No other attempt could do better.
+                self._tell(client, RegistrationIs(RegistrationFailed(number, 0, why, inf)))
                 return
             self._registrations.append(known)
-        known.users[client] = number
+        known.users.add((client, number))
         client.registrations[number] = known
         if known.state is not None:
             self._tell(client, RegistrationIs(replace(known.state, registration=number)))
 
-    def _leave(self, client: _Client, registration: _Registration) -> None:
-        registration.users.pop(client, None)
+    def _leave(self, client: _Client, number: int) -> None:
+        """The engine wants its registration ``number`` no more; one that it has not is left alone."""
+        registration = client.registrations.pop(number, None)
+        if registration is None:
+            return
+        registration.users.discard((client, number))
         if not registration.users:
             self._registrations.remove(registration)
             self._line.unregister(registration.number, self._loop.time())
@@ -333,8 +352,16 @@ class LineServer:
         for registration in self._registrations:
             if registration.number == state.registration:
                 registration.state = state
-                for client, number in registration.users.items():
+                for client, number in registration.users:
                     self._tell(client, RegistrationIs(replace(state, registration=number)))
+
+
+def _why(error: Exception) -> str:
+    """What an engine is told of an error, just caught, in carrying out a command of it."""
+    if isinstance(error, SipError | ValueError):
+        return str(error)
+    _logger.error("a command failed on a fault of ours", exc_info=error)
+    return "an internal error of the signalling process; its trace is in the log"
 
 
 def _bind(path: str) -> socket.socket:

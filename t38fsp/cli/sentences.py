@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from math import isfinite
 from pathlib import Path
 
 from sip.line import DialogId
@@ -50,7 +51,8 @@ def of_registration(event: events.RegistrationChanged) -> str:
         case events.RegistrationStatus.REGISTERED:
             return f"registered at {event.trunk} for {event.seconds:.0f} s"
         case events.RegistrationStatus.FAILED:
-            return f"not registered at {event.trunk}: {event.reason}; trying again in {event.seconds:.0f} s"
+            again = f"; trying again in {event.seconds:.0f} s" if isfinite(event.seconds) else ""
+            return f"not registered at {event.trunk}: {event.reason}{again}"
         case events.RegistrationStatus.REGISTERING:
             return f"registering at {event.trunk}"
         case events.RegistrationStatus.UNREGISTERED:

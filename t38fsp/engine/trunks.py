@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 from sip.errors import ParseError, SipError, UnsupportedError
 from sip.headers import NameAddress
@@ -41,6 +42,8 @@ class _Line:
     """User part of our Contact there."""
     hops: Sequence[Hop] = ()
     registration: int | None = None
+    """Trunks that ask for the same registration at the same place share one."""
+    state: RegistrationState | None = None
     service_route: tuple[str, ...] = ()
 
 
@@ -130,6 +133,7 @@ class Trunks:
     def _tell(self, line: _Line, state: RegistrationState) -> None:
         now = asyncio.get_running_loop().time()
         name = line.trunk.name
+        line.state = state
         match state:
             case Registered(until=until, service_route=service_route):
                 line.service_route = service_route if all(map(_is_loose, service_route)) else ()
@@ -154,7 +158,7 @@ class Trunks:
                 pause = LOOK_UP_EACH
             except UnsupportedError as error:
                 # No other attempt could do better.
-                self._not_kept(line, str(error), LOOK_UP_EACH)
+                self._not_kept(line, str(error), inf)
                 line.trunk = replace(line.trunk, registration=None)
                 pause = LOOK_UP_EACH
             except SipError as error:
@@ -169,7 +173,7 @@ class Trunks:
             self._begin(line, LOOK_UP_AGAIN)
 
     def _not_kept(self, line: _Line, reason: str, seconds: float) -> None:
-        """``seconds`` until it is tried again."""
+        """``seconds`` until it is tried again; infinite when it is not."""
         _logger.warning("route %s: %s", line.trunk.name, reason)
         if line.trunk.registration is not None and line.registration is None:
             self._on_change(RegistrationChanged(line.trunk.name, RegistrationStatus.FAILED, reason, seconds))
@@ -180,6 +184,13 @@ class Trunks:
             return
         if line.registration is not None:
             self._line.redirect(line.registration, line.hops)
+            return
+        twin = self._twin(line)
+        if twin is not None:
+            # Two registrations of one Contact would each replace the other's binding (RFC 3261 10.2).
+            line.registration = twin.registration
+            if twin.state is not None:
+                self._tell(line, twin.state)
             return
         line.registration = self._line.register(
             RegistrationRequest(
@@ -192,6 +203,19 @@ class Trunks:
                 follow_rport=wanted.follow_rport,
             ),
             asyncio.get_running_loop().time(),
+        )
+
+    def _twin(self, line: _Line) -> _Line | None:
+        """Another trunk that has the registration which ``line`` asks for."""
+        return next(
+            (
+                other
+                for other in self._lines
+                if other.registration is not None
+                and other.trunk.via == line.trunk.via
+                and other.trunk.registration == line.trunk.registration
+            ),
+            None,
         )
 
 

@@ -8,6 +8,8 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from itertools import count
+from math import inf
 from pathlib import Path
 from typing import cast
 
@@ -17,7 +19,7 @@ from sip.digest import make_challenge, verify
 from sip.errors import UnsupportedError
 from sip.line import Credentials, Hop
 from sip.message import Headers, Request, Response, parse_message
-from sip.registrar import RegistrationRequest
+from sip.registrar import Registered, RegistrationRequest
 from sip.sdp import MediaDescription, Origin, SessionDescription
 from t38fsp.engine import trunks as module
 from t38fsp.engine.engine import FaxEngine
@@ -28,6 +30,7 @@ from t38fsp.jobs import EngineSettings, IncomingCall, ReceiveJob, Registration, 
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from tests.peers.realtime import udp_socket
+from tests.sip.peer import until
 
 HOST = "127.0.0.1"
 LIMIT = 60.0
@@ -326,7 +329,7 @@ class OneSidedLine:
         self.requests.append(request)
         if self.errors:
             raise self.errors.pop(0)
-        return 1
+        return len(self.requests)
 
 
 @asynccontextmanager
@@ -355,6 +358,60 @@ async def until_looked_up(line: OneSidedLine, times: int) -> None:
         await asyncio.sleep(0)
 
 
+async def test_two_trunks_with_one_account_share_a_registration(
+    parties: Parties, peer: socket.socket
+) -> None:
+    """Two registrations of one Contact would replace each other's binding (RFC 3261 10.2)."""
+    there = place(peer.getsockname())
+    names = ("office", "slow", "late")
+    party = await parties.start(*(Trunk(name, there, registration=REGISTRATION) for name in names))
+    request, source = await hear(peer)
+    answer(peer, request, source, 200, ("Contact", f"{request.contact}"))
+    registered: set[str] = set()
+    while registered != set(names):
+        told = await party.registration()
+        if told.status is RegistrationStatus.REGISTERED:
+            assert told.trunk not in registered
+            registered.add(told.trunk)
+    closing = asyncio.create_task(party.close())
+    removal, source = await hear(peer)
+    assert removal.headers.get("Expires") == "0"
+    answer(peer, removal, source, 200)
+    await closing
+    parties.started.remove(party)
+
+
+async def test_a_trunk_that_is_found_late_is_told_of_the_registration_that_it_shares() -> None:
+    line = OneSidedLine()
+    told: asyncio.Queue[RegistrationChanged] = asyncio.Queue()
+    found = asyncio.Event()
+    lookups = count()
+
+    async def find(via: str) -> list[Hop]:
+        if next(lookups):
+            await found.wait()
+        return [Hop(HOST, 5060)]
+
+    names = {"office": "h.example", "late": "h.example", "elsewhere": "other.example"}
+    lines = [Trunk(name, via, registration=REGISTRATION) for name, via in names.items()]
+    trunks = module.Trunks(lines, cast(EngineLine, line), find, told.put_nowait, lambda addresses: None)
+    trunks.begin()
+    try:
+        async with asyncio.timeout(LIMIT):
+            await until(lambda: line.requests)
+            state = Registered(1, until=asyncio.get_running_loop().time() + 600, contact="sip:a@h")
+            trunks.changed(state)
+            assert (await told.get()).trunk == "office"
+            found.set()
+            late = await told.get()
+            assert (late.trunk, late.status) == ("late", RegistrationStatus.REGISTERED)
+            # The same account at another place is another registration.
+            await until(lambda: len(line.requests) == 2)
+            assert told.empty()
+    finally:
+        trunks.end()
+
+
 async def test_a_fault_of_ours_is_told_and_does_not_end_the_trunk(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -373,6 +430,7 @@ async def test_what_the_line_cannot_do_is_told_once(monkeypatch: pytest.MonkeyPa
     async with kept(line, Trunk("office", "h.example", registration=REGISTRATION), monkeypatch) as told:
         failed = await told.get()
         assert failed.reason == "this stack keeps no registrations"
+        assert failed.seconds == inf
         await until_looked_up(line, 4)
         assert told.empty()
         assert len(line.requests) == 1

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from itertools import count
 from typing import TypeVar
 
 from sip.line import Hop, Incoming, LineEvent, TlsSettings, Transport
@@ -78,17 +79,17 @@ class Peer:
         """Wait for an event of this kind."""
         return (await self.expect_several(kind, 1))[0]
 
-    async def expect_more(self, count: int) -> None:
+    async def expect_more(self, number: int) -> None:
         """Wait until there are more events than so many."""
         async with asyncio.timeout(LIMIT):
-            while len(self.events) <= count:
+            while len(self.events) <= number:
                 self._came.clear()
                 await self._came.wait()
 
-    async def expect_several(self, kind: type[Event], count: int) -> list[Event]:
+    async def expect_several(self, kind: type[Event], number: int) -> list[Event]:
         """Wait for so many events of this kind."""
         async with asyncio.timeout(LIMIT):
-            while len(found := [event for event in self.events if isinstance(event, kind)]) < count:
+            while len(found := [event for event in self.events if isinstance(event, kind)]) < number:
                 self._came.clear()
                 await self._came.wait()
         return found
@@ -111,3 +112,12 @@ async def running(*peers: Peer) -> AsyncIterator[None]:
             await peer.line.start()
             stack.push_async_callback(peer.line.close)
         yield
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let the loop turn until it holds."""
+    async with asyncio.timeout(LIMIT):
+        for _ in count():
+            if condition():
+                return
+            await asyncio.sleep(0)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import socket
 import stat
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from itertools import count
+from functools import partial
 from pathlib import Path
+from random import Random
 
 import pytest
 
-from sip.errors import UnsupportedError
+from sip.errors import ParseError, SipError, UnsupportedError
 from sip.line import (
     Answered,
     Answerer,
@@ -39,7 +41,7 @@ from sip.remote.server import LineServer, SocketError
 from sip.sdp import MediaDescription
 from tests.sip.line_suite import ANSWERERS, HOST, Party, request_to
 from tests.sip.link import AUDIO, CREDENTIALS, IMAGE, call_request, mirror
-from tests.sip.peer import LIMIT, Peer, running
+from tests.sip.peer import LIMIT, Peer, running, until
 
 REGISTRATION = RegistrationRequest("sip:trunk.example", "sip:fax@trunk.example", (Hop(HOST, 9),))
 
@@ -55,6 +57,7 @@ class RecordingLine(SipLine):
         self.registering: list[RegistrationRequest] = []
         self.ended: list[int] = []
         self.credentials: Credentials | None = None
+        self.refusal: SipError | None = None
 
     def accept(
         self,
@@ -70,6 +73,8 @@ class RecordingLine(SipLine):
         super().accept(call, media, media_address, answerer, now, credentials=credentials)
 
     def register(self, request: RegistrationRequest, now: float) -> int:
+        if self.refusal is not None:
+            raise self.refusal
         self.registering.append(request)
         return len(self.registering)
 
@@ -104,6 +109,12 @@ class Shared:
     def hop(self) -> Hop:
         return self.line.addresses[0]
 
+    def keeps(self, identities: set[str]) -> bool:
+        """Whether these are registered, each once, and no others."""
+        numbered = enumerate(self.line.registering, 1)
+        kept = [request.identity for number, request in numbered if number not in self.line.ended]
+        return sorted(kept) == sorted(identities)
+
     async def engine(self, name: str, max_incoming: int = 4) -> Party:
         party = Party(
             lambda on_event, on_registration: RemoteLine(
@@ -129,15 +140,6 @@ async def shared(directory: Path, rule: Rule = least_busy) -> AsyncIterator[Shar
         for engine in it.engines:
             await engine.line.close()
         await it.server.close()
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Let the loop turn until it holds."""
-    async with asyncio.timeout(LIMIT):
-        for _ in count():
-            if condition():
-                return
-            await asyncio.sleep(0)
 
 
 # --- who gets a call ----------------------------------------------------------------------------------------
@@ -350,6 +352,74 @@ async def test_engines_share_a_registration(tmp_path: Path) -> None:
         one.line.unregister(third, one.now)
         await until(lambda: len(line.line.ended) == 2)
         assert sorted(line.line.ended) == [1, 2]
+
+
+async def test_two_routes_of_one_engine_share_a_registration(tmp_path: Path) -> None:
+    """Both are told its state, and it lasts until the last of them has ended."""
+    async with shared(tmp_path) as line:
+        one = await line.engine("one")
+        first, second = (one.line.register(REGISTRATION, one.now) for _ in range(2))
+        await until(lambda: line.line.registering)
+        state = Registered(1, until=5000.0, contact="sip:fax@192.0.2.1")
+        line.line.tell(state)
+        await until(lambda: len(line.states) == 2)
+        told = sorted(line.states, key=lambda each: each.registration)
+        assert told == [replace(state, registration=first), replace(state, registration=second)]
+        one.line.unregister(first, one.now)
+        third = one.line.register(replace(REGISTRATION, identity="sip:other@trunk.example"), one.now)
+        await until(lambda: len(line.line.registering) == 2)
+        assert line.line.ended == []
+        one.line.unregister(second, one.now)
+        await until(lambda: line.line.ended)
+        assert line.line.ended == [1]
+        one.line.unregister(third, one.now)
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_a_registration_lasts_as_long_as_somebody_wants_it(tmp_path: Path, seed: int) -> None:
+    """Whatever engines register, end, and go, in whatever order."""
+    random = Random(seed)
+    wanted = [replace(REGISTRATION, identity=f"sip:{user}@trunk.example") for user in ("a", "b")]
+    async with shared(tmp_path) as line:
+        held: dict[Party, list[tuple[int, RegistrationRequest]]] = {}
+        for step in range(40):
+            if len(held) < 2:
+                held[await line.engine(f"engine {step}")] = []
+            party = random.choice(list(held))
+            match random.randrange(8):
+                case 0:
+                    await party.line.close()
+                    line.engines.remove(party)
+                    del held[party]
+                case 1 | 2 | 3 if held[party]:
+                    number, _ = held[party].pop(random.randrange(len(held[party])))
+                    party.line.unregister(number, party.now)
+                case _:
+                    request = random.choice(wanted)
+                    held[party].append((party.line.register(request, party.now), request))
+            expected = {request.identity for each in held.values() for _, request in each}
+            await until(partial(line.keeps, expected))
+        line.states.clear()
+        for number, request in enumerate(line.line.registering, 1):
+            if number not in line.line.ended:
+                line.line.tell(Registered(number, until=5000.0, contact=request.identity))
+        mine = [number for each in held.values() for number, _ in each]
+        await until(lambda: len(line.states) >= len(mine))
+        assert sorted(state.registration for state in line.states) == sorted(mine)
+        for party in held:
+            await party.line.close()
+            line.engines.remove(party)
+        await until(partial(line.keeps, set()))
+        assert sorted(line.line.ended) == list(range(1, len(line.line.registering) + 1))
+
+
+async def test_a_registration_that_no_line_would_take_fails(tmp_path: Path) -> None:
+    async with shared(tmp_path) as line:
+        one = await line.engine("one")
+        line.line.refusal = ParseError("'no URI' is no URI")
+        number = one.line.register(REGISTRATION, one.now)
+        await until(lambda: line.states)
+        assert line.states == [RegistrationFailed(number, 0, "'no URI' is no URI", math.inf)]
 
 
 # --- the socket ---------------------------------------------------------------------------------------------
