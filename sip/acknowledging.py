@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from sip.authentication import Authenticator, Exchange
+from sip.client_transaction import Failure
 from sip.dialog import Dialog
 from sip.endpoint import Endpoint
 from sip.line import Hop
 from sip.message import Request, Response
 from sip.reliable import RAck, sequence
 from sip.sdp import SessionDescription
-from sip.transaction import Failure
 
 _MAX_RELIABLE = 100
 """Responses to one INVITE that are acknowledged."""
@@ -42,11 +42,11 @@ class Acknowledger:
             prack.headers.add("RAck", str(rack))
             return self._endpoint.dress(prack, None, body)
 
-        Exchange(
+        Exchange.within(
+            self._dialog,
             self._endpoint,
             self._authenticator,
             build,
-            lambda: self._endpoint.hops(self._dialog),
             _ignore_response,
             _ignore_failure,
             now,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from random import Random
 
+from sip.client_transaction import ClientTransaction, FailureUser, ResponseUser
+from sip.dialog import Dialog
 from sip.digest import Challenge, authorization, choose
 from sip.endpoint import Endpoint
 from sip.errors import UnsendableError
 from sip.line import Credentials, Hop
 from sip.message import Request, Response
-from sip.transaction import ClientTransaction, FailureUser, ResponseUser
 
 _HEADERS = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authenticate", "Proxy-Authorization")}
 _MAX_REALMS = 8
@@ -114,14 +115,54 @@ class Exchange:
         self.stopped = False
         self.transaction: ClientTransaction = self._send(now)
 
+    @classmethod
+    def within(
+        cls,
+        dialog: Dialog,
+        endpoint: Endpoint,
+        authenticator: Authenticator,
+        build: Callable[[], Request],
+        on_response: ResponseUser,
+        on_failure: FailureUser,
+        now: float,
+        revise: Callable[[Response], bool] = lambda response: False,
+    ) -> Exchange:
+        """A request within ``dialog``, which goes where its far end is reached."""
+
+        target = ""
+
+        def hops() -> Sequence[Hop]:
+            nonlocal target
+            target = dialog.target
+            return endpoint.hops(dialog)
+
+        def respond(response: Response, source: Hop, now: float) -> None:
+            # What answers for an earlier target says nothing of the one that holds.
+            if dialog.target == target:
+                dialog.reached = exchange.transaction.destination
+            on_response(response, source, now)
+
+        exchange = cls(
+            endpoint,
+            authenticator,
+            build,
+            hops,
+            respond,
+            on_failure,
+            now,
+            revise,
+        )
+        return exchange
+
     @property
     def request(self) -> Request:
         """What was sent last."""
         return self.transaction.request
 
     def stop(self) -> None:
-        """Answer no further challenge."""
+        """Answer no further challenge, and take no further way."""
         self.stopped = True
+        self.transaction.stay()
 
     def _send(self, now: float) -> ClientTransaction:
         request = self._build()

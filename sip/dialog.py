@@ -35,6 +35,8 @@ class Dialog:
     """Where the answer to their last request went, or who answered the request that began the dialog."""
     caller: bool
     """Whether we began it, and so own the Call-ID (RFC 3261 14.1)."""
+    reached: Hop | None = None
+    """Where our last request that was answered went: of several ways the first to try."""
 
     @classmethod
     def from_response(cls, request: Request, response: Response, source: Hop) -> Dialog:
@@ -135,7 +137,9 @@ class Dialog:
 
     def refresh_target(self, message: Request | Response) -> None:
         """Follow the Contact of a re-INVITE, an UPDATE or their 2xx; the route set never changes."""
-        self.target = contact_of(message) or self.target
+        target = contact_of(message) or self.target
+        if target != self.target:
+            self.target, self.reached = target, None
 
 
 def contact_of(message: Request | Response) -> str | None:

@@ -161,7 +161,9 @@ class Endpoint:
             hops = self._names.get(place, ())
             if not hops:
                 self._look_up(place)
-        return self.dead.last(dict.fromkeys([*hops, dialog.flow]))
+        known = [*hops, dialog.flow]
+        first = [hop for hop in known if dialog.reached is not None and hop.address == dialog.reached.address]
+        return self.dead.last(dict.fromkeys([*first, *known]))
 
     def locate(self, place: Place, on_hops: HopsUser, now: float) -> None:
         """Call ``on_hops`` with where ``place`` leads: now, or when it is resolved, or with nothing."""

@@ -15,16 +15,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from sip.authentication import Authenticator, Exchange
+from sip.client_transaction import ClientTransaction, Failure, FailureUser, ResponseUser
 from sip.dead_hops import AVOIDED
 from sip.endpoint import Endpoint
 from sip.line import Hop
 from sip.message import CSeq, Headers, Request, Response
 from sip.reason import reason_header
 from sip.registrar import delta_seconds
-from sip.transaction import T1, ClientTransaction, Failure, FailureUser, ResponseUser, State
-
-PATIENCE = 4.0
-"""Seconds without any response after which the next hop gets its turn."""
+from sip.transaction import T1, State
 
 LateUser = Callable[[Request, Response, Hop, float], None]
 """Takes a 2xx from a hop that was given up: the request it answers, itself, where it came from, ``now``."""
@@ -109,7 +107,7 @@ class _Attempt:
             owner.revise,
         )
         self._first = self.exchange.transaction
-        owner.endpoint.timers.at(now + PATIENCE, self._lose_patience)
+        owner.endpoint.timers.at(self._first.patient_until, self._lose_patience)
 
     def _respond(self, response: Response, source: Hop, now: float) -> None:
         owner, dead = self._owner, self._owner.endpoint.dead
@@ -135,6 +133,10 @@ class _Attempt:
         transaction = self.exchange.transaction
         heard = transaction is not self._first or transaction.state not in (State.CALLING, State.TRYING)
         if heard or self._owner.last:
+            return
+        if now < transaction.patient_until:
+            # It has gone another way to this hop, which has its turn first.
+            self._owner.endpoint.timers.at(transaction.patient_until, self._lose_patience)
             return
         self._given_up = True
         self.exchange.stop()

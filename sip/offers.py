@@ -17,6 +17,7 @@ from typing import Protocol
 
 from sip.acknowledging import Acknowledger
 from sip.authentication import Authenticator, Exchange
+from sip.client_transaction import Failure
 from sip.dialog import Dialog
 from sip.endpoint import REASONS, Endpoint
 from sip.errors import ParseError
@@ -25,9 +26,10 @@ from sip.logs import get_logger
 from sip.message import Request, Response
 from sip.negotiation import CONTENT_TYPE, Negotiation, is_known, read_answer, read_sdp
 from sip.sdp import Direction, MediaDescription, SessionDescription
+from sip.sent_ack import SentAck
 from sip.session_timer import SessionTimer
 from sip.timers import Timer
-from sip.transaction import T1, Failure, ServerTransaction
+from sip.transaction import T1, ServerTransaction
 
 _logger = get_logger(__name__)
 
@@ -282,13 +284,13 @@ class _Reinvite:
         self._party = party
         self._on_success = on_success
         self._on_failure = on_failure
-        self._ack: tuple[bytes, Hop] | None = None
+        self._ack: SentAck | None = None
         self.offer = party.negotiation.describe(media)
-        self.exchange = Exchange(
+        self.exchange = Exchange.within(
+            party.dialog,
             party.endpoint,
             party.authenticator,
             self._build,
-            lambda: party.endpoint.hops(party.dialog),
             self._respond,
             self._lost,
             now,
@@ -318,10 +320,10 @@ class _Reinvite:
             self._party.dialog.refresh_target(response)
             self._party.learn(response)
             self._party.session_timer.agreed(response, now)
-            self._ack = send_ack(self._party.endpoint, self._party.dialog, self.exchange.request)
+            self._ack = send_ack(self._party.endpoint, self._party.dialog, self.exchange.request, now)
             self._on_success(self, response, now)
         else:
-            self._party.endpoint.transactions.send_octets(*self._ack)
+            self._ack.repeat()
 
     def _provisional(self, response: Response, now: float) -> None:
         rack = self._acknowledger.next(response)
@@ -343,13 +345,12 @@ class _Reinvite:
 
 
 def send_ack(
-    endpoint: Endpoint, dialog: Dialog, invite: Request, body: SessionDescription | None = None
-) -> tuple[bytes, Hop]:
-    """Acknowledge a 2xx to ``invite``; returns what was sent and where to, for copies of the 2xx."""
+    endpoint: Endpoint, dialog: Dialog, invite: Request, now: float, body: SessionDescription | None = None
+) -> SentAck:
+    """Acknowledge a 2xx to ``invite``; tell the ACK of each copy of the 2xx."""
     ack = endpoint.dress(dialog.ack(invite.cseq.number), None, body)
     # With the credentials of the INVITE (RFC 3261 22.1).
     for header in ("Authorization", "Proxy-Authorization"):
         for value in invite.headers.get_all(header):
             ack.headers.add(header, value)
-    destination = endpoint.hops(dialog)[0]
-    return endpoint.transactions.send(ack, destination), destination
+    return endpoint.transactions.acknowledge(ack, lambda: endpoint.hops(dialog), lambda: dialog.flow, now)

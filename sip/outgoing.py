@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from enum import Enum, auto
 
 from sip.authentication import Authenticator
+from sip.client_transaction import Failure
 from sip.dialog import Dialog
 from sip.early import EarlyDialog
 from sip.endpoint import REASONS, Endpoint
@@ -30,9 +31,10 @@ from sip.offers import send_ack
 from sip.place import Place
 from sip.redirection import Redirection
 from sip.sdp import MediaDescription, SessionDescription
+from sip.sent_ack import SentAck
 from sip.session import REPORT_LIMIT, Session
 from sip.session_timer import SessionTimer
-from sip.transaction import T1, Failure
+from sip.transaction import T1
 from sip.uri import Uri, parse_uri
 
 _MAX_FORKS = 16
@@ -99,8 +101,8 @@ class OutgoingCall:
         self._sequence = 0
         self._phase = Phase.CALLING
         self._early: dict[str, EarlyDialog] = {}
-        self._acks: dict[tuple[int, str], tuple[bytes, Hop]] = {}
-        """What was sent for each 2xx, by the CSeq of the INVITE and the tag of the fork."""
+        self._acks: dict[tuple[int, str], SentAck] = {}
+        """By the CSeq of the INVITE and the tag of the fork."""
         self._hang_up_wanted = False
         self._hang_up_reason: str | None = None
         self._cancelled = False
@@ -231,7 +233,7 @@ class OutgoingCall:
         return self._answerer(offer)
 
     def _success(self, response: Response, source: Hop, now: float) -> None:
-        early = self._acknowledge(self._exchange.request, response, source)
+        early = self._acknowledge(self._exchange.request, response, source, now)
         if early is None:
             return
         if self._phase is Phase.OVER:
@@ -267,24 +269,26 @@ class OutgoingCall:
             return
         self._surplus(early, self._on_over).hang_up(now, reason=self._hang_up_reason)
 
-    def _acknowledge(self, request: Request, response: Response, source: Hop) -> EarlyDialog | None:
+    def _acknowledge(
+        self, request: Request, response: Response, source: Hop, now: float
+    ) -> EarlyDialog | None:
         """Acknowledge a 2xx; returns the dialog that it makes, or None for a copy of an earlier one."""
         tag = response.to.tag or ""
         # Two hops may lead to one far end, which answers both INVITEs with one tag.
         fork = request.cseq.number, tag
         if fork in self._acks:
-            self._endpoint.transactions.send_octets(*self._acks[fork])
+            self._acks[fork].repeat()
             return None
         if sum(number == fork[0] for number, _ in self._acks) == _MAX_FORKS:
             return None
         early = self._early.get(tag) or self._early_dialog(request, response, source)
         body = early.success(response, source)
-        self._acks[fork] = send_ack(self._endpoint, early.dialog, request, body)
+        self._acks[fork] = send_ack(self._endpoint, early.dialog, request, now, body)
         return early
 
     def _answered_late(self, request: Request, response: Response, source: Hop, now: float) -> None:
         """A hop that was given up answers after all."""
-        early = self._acknowledge(request, response, source)
+        early = self._acknowledge(request, response, source, now)
         if early is not None:
             self._surplus(early, _nothing).hang_up(now, reason="another hop has the call")
 

@@ -7,10 +7,10 @@ where UPDATE has failed once, a re-INVITE repeats the description that holds.
 from __future__ import annotations
 
 from sip.authentication import Exchange
+from sip.client_transaction import Failure
 from sip.line import Hop
 from sip.message import Request, Response
 from sip.offers import Offers, Party
-from sip.transaction import Failure
 
 _RETRY = 5.0
 """Seconds until a refresh that could not be sent, or was refused, is tried again."""
@@ -44,11 +44,11 @@ class Refresh:
 
     def _update(self, now: float) -> None:
         party = self._party
-        Exchange(
+        Exchange.within(
+            party.dialog,
             party.endpoint,
             party.authenticator,
             self._build,
-            lambda: party.endpoint.hops(party.dialog),
             self._respond,
             self._lost,
             now,

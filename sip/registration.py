@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
 
 from sip.authentication import Authenticator
+from sip.client_transaction import Failure
 from sip.endpoint import REASONS, Endpoint
 from sip.failover import Failover
 from sip.headers import quote_string
@@ -39,7 +40,6 @@ from sip.registrar import (
     seen_from,
 )
 from sip.timers import Timer
-from sip.transaction import Failure
 from sip.uri import Uri, parse_uri
 
 RECONNECT = (1.0, 5.0)

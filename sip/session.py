@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from sip.authentication import Authenticator, Exchange
+from sip.client_transaction import Failure
 from sip.dialog import Dialog
 from sip.endpoint import ALLOW, Endpoint, refuse_method
 from sip.line import Answered, Answerer, Ended, Hop
@@ -28,7 +29,7 @@ from sip.reliable import RAck
 from sip.repeated import RepeatedResponse
 from sip.sdp import MediaDescription, SessionDescription
 from sip.session_timer import SessionTimer
-from sip.transaction import T2, Failure, ServerTransaction
+from sip.transaction import T2, ServerTransaction
 
 REPORT_LIMIT = 2.0
 """Seconds from ``hang_up`` to its event, even when the far end says nothing more."""
@@ -249,11 +250,11 @@ class Session:
             return
         self.phase = Phase.ENDING
         self._close()
-        Exchange(
+        Exchange.within(
+            self.dialog,
             self.endpoint,
             self.authenticator,
             self._bye,
-            lambda: self.endpoint.hops(self.dialog),
             self._bye_answered,
             self._bye_lost,
             now,

@@ -21,12 +21,12 @@ copies (D, I, J and K are zero). A 2xx is still repeated by its user: further on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import Enum, auto
 
 from sip.line import Hop
-from sip.message import CSeq, Headers, Request, Response
+from sip.message import Request, Response
 from sip.timers import Timer, Timers
 
 T1 = 0.5
@@ -58,7 +58,7 @@ class Input(Enum):
     ACK = auto()
     UNREACHABLE = auto()
     MOVED = auto()
-    """The network refused, and the request goes another way, or by a new connection."""
+    """The request goes another way, or by a new connection."""
     ABANDON = auto()
     """The user of a client transaction waits no longer (RFC 3261 9.1)."""
     TIMER_A = auto()
@@ -192,13 +192,6 @@ OTHER_SERVER: Table = {
 }
 
 
-class Failure(Enum):
-    """Why no response came."""
-
-    TIMEOUT = auto()
-    UNREACHABLE = auto()
-
-
 class Transaction:
     """A machine and its timers; the subclasses say what the actions are."""
 
@@ -250,97 +243,6 @@ class Transaction:
         raise NotImplementedError
 
 
-ResponseUser = Callable[[Response, Hop, float], None]
-"""Takes a response, where it came from, and ``now``."""
-FailureUser = Callable[[Failure, float], None]
-
-
-class ClientTransaction(Transaction):
-    """A request of ours on its way to ``destination``.
-
-    ``others`` are other ways for it, each taken when the network refuses the one before: the same request but
-    for the transport and address in its Via.
-    """
-
-    def __init__(
-        self,
-        request: Request,
-        destination: Hop,
-        timers: Timers,
-        send: Callable[[bytes, Hop], None],
-        on_response: ResponseUser,
-        on_failure: FailureUser,
-        on_end: Callable[[], None],
-        others: Sequence[tuple[Request, Hop]] = (),
-    ) -> None:
-        self.invite = request.method == "INVITE"
-        first = State.CALLING if self.invite else State.TRYING
-        super().__init__(INVITE_CLIENT if self.invite else OTHER_CLIENT, first, destination, timers, on_end)
-        self.request = request
-        self._others = list(others)
-        self._octets = bytes(request)
-        self.cause = ""
-        """What the network said when it refused, as a sentence; often it says nothing."""
-        self._send = send
-        self._on_response = on_response
-        self._on_failure = on_failure
-        self._source = destination
-        self._reconnected = False
-
-    def start(self, now: float) -> None:
-        """Send the request for the first time."""
-        self._send(self._octets, self.destination)
-        for timer in (Input.TIMER_A, Input.TIMER_B) if self.invite else (Input.TIMER_E, Input.TIMER_F):
-            self._start(timer, now)
-
-    def receive(self, response: Response, source: Hop, now: float) -> None:
-        # Some send datagrams from any port, and listen at one only: that which the request reached.
-        same = replace(source, port=self.destination.port) == self.destination
-        self._source = self.destination if same and not source.transport.reliable else source
-        self._feed(_kind(response), now, response)
-
-    def hush(self) -> None:
-        """Repeat the request no more; its answer is still waited for."""
-        for name in (Input.TIMER_A, Input.TIMER_E):
-            if name in self._running:
-                self._running[name].cancel()
-
-    def unreachable(self, now: float, cause: str = "") -> None:
-        """The network has refused the request."""
-        self.cause = cause
-        if self._others and self.state in (State.CALLING, State.TRYING):
-            self.request, self.destination = self._others.pop(0)
-            self._octets = bytes(self.request)
-            self._intervals.clear()
-            self._feed(Input.MOVED, now)
-        elif self.invite or self.destination.transport.reliable:
-            # Elsewhere a refusal may be of the moment, and the request is repeated anyway.
-            self._feed(Input.UNREACHABLE, now)
-
-    def disconnected(self, now: float, cause: str = "") -> None:
-        """Its connection is gone, which may have been idle for too long: send it by a new one, once."""
-        if self._others or self._reconnected:
-            self.unreachable(now, cause)
-        else:
-            self._reconnected = True
-            self._feed(Input.MOVED, now)
-
-    def abandon(self, now: float) -> None:
-        """Wait for no (further) final response; does nothing once there was one."""
-        self._feed(Input.ABANDON, now)
-
-    def _act(self, action: Action, what: Input, response: Response | None, now: float) -> None:
-        if action is Action.REPEAT:
-            self._send(self._octets, self.destination)
-        elif action is Action.ACKNOWLEDGE and response is not None:
-            self._send(bytes(acknowledgement(self.request, response)), self.destination)
-        elif action is Action.DELIVER and response is not None:
-            self._on_response(response, self._source, now)
-        elif action is Action.GIVE_UP:
-            refused = what is Input.UNREACHABLE
-            self._on_failure(Failure.UNREACHABLE if refused else Failure.TIMEOUT, now)
-
-
 class ServerTransaction(Transaction):
     """A request of theirs; responses go to ``destination``, which changes when its connection breaks.
 
@@ -365,7 +267,7 @@ class ServerTransaction(Transaction):
 
     def respond(self, response: Response, now: float) -> None:
         """Send a response; ignored when the machine has no place for it any more."""
-        self._feed(_kind(response), now, response)
+        self._feed(kind_of(response), now, response)
 
     def repeated(self, now: float) -> None:
         """The request came once more."""
@@ -382,20 +284,8 @@ class ServerTransaction(Transaction):
             self._send(self._last, self.destination)
 
 
-def acknowledgement(request: Request, response: Response) -> Request:
-    """The ACK of a final response other than 2xx: same branch, To of the response (RFC 3261 17.1.1.3)."""
-    headers = Headers([("Via", str(request.via))])
-    for route in request.headers.get_all("Route"):
-        headers.add("Route", route)
-    headers.add("Max-Forwards", "70")
-    headers.add("From", request.headers.get("From") or "")
-    headers.add("To", response.headers.get("To") or "")
-    headers.add("Call-ID", request.call_id)
-    headers.add("CSeq", str(CSeq(request.cseq.number, "ACK")))
-    return Request("ACK", request.uri, headers)
-
-
-def _kind(response: Response) -> Input:
+def kind_of(response: Response) -> Input:
+    """What a response is to a machine."""
     if response.status < 200:
         return Input.PROVISIONAL
     return Input.SUCCESS if response.status < 300 else Input.FAILURE

@@ -10,11 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
 
+from sip.client_transaction import ClientTransaction, FailureUser, ResponseUser, Way
 from sip.dead_hops import DeadHops
 from sip.line import Address, Hop, Transport
 from sip.message import Request, Response, Via
+from sip.sent_ack import SentAck
 from sip.timers import Timers
-from sip.transaction import ClientTransaction, FailureUser, ResponseUser, ServerTransaction, State
+from sip.transaction import T1, ServerTransaction, State
 
 MAGIC_COOKIE = "z9hG4bK"
 """What a branch begins with when it is unique (RFC 3261 8.1.1.7)."""
@@ -54,6 +56,7 @@ class TransactionLayer:
         self._clients: dict[_ClientKey, ClientTransaction] = {}
         self._servers: dict[_ServerKey, ServerTransaction] = {}
         self._requests: dict[_ServerKey, _ServerKey] = {}
+        self._acks: set[SentAck] = set()
         self._datagrams: list[tuple[bytes, Hop]] = []
 
     def __len__(self) -> int:
@@ -78,28 +81,41 @@ class TransactionLayer:
         now: float,
     ) -> ClientTransaction:
         """Push our Via and send ``request`` until it is answered; to each hop only if the network refuses it
-        to the one before."""
+        to the one before, or that one says nothing."""
         branch = self._branch()
-        ways: list[tuple[Request, Hop]] = []
+        ways: list[Way] = []
+        ours: set[Hop] = set()
         for hop in hops:
             by_datagram = self._with_via(request, hop, branch)
             over_tcp = replace(hop, transport=Transport.TCP)
             large = hop.transport is Transport.UDP and len(bytes(by_datagram)) > LARGEST_DATAGRAM
             if large and self._tcp and over_tcp not in self._dead:
-                ways.append((self._with_via(request, over_tcp, branch), over_tcp))
-            ways.append((by_datagram, hop))
-        return self._begin(ways, on_response, on_failure, now)
+                ways.append(Way(self._with_via(request, over_tcp, branch), over_tcp))
+                ours.add(over_tcp)
+            ways.append(Way(by_datagram, hop))
+
+        def silent(hop: Hop, now: float) -> None:
+            # Where TCP was our own idea. Silence elsewhere proves less than a refusal.
+            if hop in ours:
+                self._dead.add(hop, now)
+
+        return self._begin(ways, on_response, on_failure, now, silent)
 
     def cancel(self, cancel: Request, invite: ClientTransaction, now: float) -> None:
         """Send ``cancel`` with the branch and to the place of ``invite`` (RFC 3261 9.1)."""
         cancel.headers.insert_first("Via", str(invite.request.via))
-        self._begin([(cancel, invite.destination)], _ignore_response, _ignore_failure, now)
+        self._begin([Way(cancel, invite.destination)], _ignore_response, _ignore_failure, now)
 
-    def send(self, request: Request, destination: Hop) -> bytes:
-        """Send a request that has no transaction, which is the ACK of a 2xx; returns its octets."""
-        octets = bytes(self._with_via(request, destination, self._branch()))
-        self.send_octets(octets, destination)
-        return octets
+    def acknowledge(
+        self, ack: Request, hops: Callable[[], Sequence[Hop]], flow: Callable[[], Hop], now: float
+    ) -> SentAck:
+        """Send the ACK of a 2xx; ``hops`` and ``flow`` are as in SentAck."""
+        branch = self._branch()
+        sent = SentAck(lambda hop: self.send_octets(bytes(self._with_via(ack, hop, branch)), hop), hops, flow)
+        self._acks.add(sent)
+        # As long as the 2xx may come again.
+        self._timers.at(now + 64 * T1, lambda late: self._acks.discard(sent))
+        return sent
 
     def send_octets(self, octets: bytes, destination: Hop) -> None:
         self._datagrams.append((octets, destination))
@@ -108,9 +124,13 @@ class TransactionLayer:
         """The network refuses what is sent to ``hop``: it is avoided, if a request of ours was among that."""
         # Not for an answer to a stranger: he would choose what we avoid.
         clients = self._clients_at(hop)
-        if clients:
+        acks = [ack for ack in self._acks if ack.went_to(hop)]
+        if clients or acks:
             self._dead.add(hop, now)
         self._redirect_responses(hop)
+        # The ACK first: what comes after it would arrive before the call is up.
+        for ack in acks:
+            ack.unreachable()
         for client in clients:
             client.unreachable(now, cause)
 
@@ -195,22 +215,22 @@ class TransactionLayer:
 
     def _begin(
         self,
-        ways: Sequence[tuple[Request, Hop]],
+        ways: Sequence[Way],
         on_response: ResponseUser,
         on_failure: FailureUser,
         now: float,
+        on_silence: Callable[[Hop, float], None] = lambda hop, now: None,
     ) -> ClientTransaction:
-        (request, destination), *others = ways
+        request = ways[0].request
         key = (request.via.branch or "", request.method)
         transaction = ClientTransaction(
-            request,
-            destination,
+            ways,
             self._timers,
             self.send_octets,
             on_response,
             on_failure,
             lambda: self._clients.__delitem__(key),
-            others,
+            on_silence,
         )
         self._clients[key] = transaction
         transaction.start(now)

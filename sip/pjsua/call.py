@@ -14,8 +14,8 @@ from typing import Protocol
 
 import pjsua2 as pj
 
+from sip.client_transaction import PATIENCE
 from sip.endpoint import REASONS
-from sip.failover import PATIENCE
 from sip.identity import headers_of
 from sip.line import (
     Answered,

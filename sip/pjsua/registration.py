@@ -9,8 +9,8 @@ from typing import Protocol
 
 import pjsua2 as pj
 
+from sip.client_transaction import PATIENCE
 from sip.errors import ParseError, UnsupportedError
-from sip.failover import PATIENCE
 from sip.headers import quote_string
 from sip.line import Hop
 from sip.logs import get_logger

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sip.failover import PATIENCE
+from sip.client_transaction import PATIENCE
 from sip.line import Answered, Failed, Hop, Transport
 from tests.sip.certificates import Authority
 from tests.sip.link import call_request

@@ -201,9 +201,11 @@ def test_our_offer_is_acknowledged_and_reported() -> None:
     (changed,) = solo.events
     assert isinstance(changed, MediaChanged)
     assert changed.ours
-    # A copy of the 2xx is acknowledged, and that is all.
+    # A copy of the 2xx is acknowledged at the Contact and where it came from, and that is all.
     solo.say(answer)
-    assert solo.request("ACK").uri == "sip:moved@192.0.2.2:5099"
+    acks = solo.sent_to()
+    assert [hop for _, hop in acks] == [destination, BOB]
+    assert all(isinstance(ack, Request) and ack.uri == "sip:moved@192.0.2.2:5099" for ack, _ in acks)
     assert len(solo.events) == 1
 
 

@@ -6,7 +6,7 @@ import asyncio
 import socket
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,9 +51,16 @@ class Sipp:
 
 
 @asynccontextmanager
-async def sipp(scenario: str, directory: Path, transport: Transport = Transport.UDP) -> AsyncIterator[Sipp]:
+async def sipp(
+    scenario: str, directory: Path, transport: Transport = Transport.UDP, *, contact: str | None = None
+) -> AsyncIterator[Sipp]:
+    """``contact`` is what SIPp says in place of its address."""
     one_call = ("-m", "1", "-timeout", "120s", "-timeout_error")
     path = SCENARIOS / f"{scenario}.xml"
+    if contact is not None:
+        told = path.read_text("utf-8").replace("<sip:sipp@[local_ip]:[local_port]>", contact)
+        path = directory / path.name
+        path.write_text(told, "utf-8")
     started = running_sipp(path, *one_call, directory=directory, tcp=transport.reliable)
     async with started as (process, address):
         yield Sipp(process, address)
@@ -150,6 +157,44 @@ async def test_a_large_request_moves_from_udp_to_tcp(tmp_path: Path) -> None:
         caller.line.hang_up(call, caller.now)
         await caller.expect(Ended)
         await called.satisfied()
+
+
+@pytest.mark.parametrize("kind", ["refused", "silent", "refused over TCP", "silent over TCP"])
+async def test_a_contact_that_leads_nowhere_costs_neither_the_ack_nor_the_bye(
+    tmp_path: Path, kind: str
+) -> None:
+    """SIPp is satisfied by the ACK of its 200 and by the BYE, both where its messages come from."""
+    caller = Peer()
+    tcp = kind.endswith("TCP")
+    with vacant(socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM) as (_, free), ExitStack() as stack:
+        port = free
+        if kind.startswith("silent"):
+            sock = stack.enter_context(socket.socket(type=socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM))
+            sock.bind((HOST, 0))
+            if tcp:
+                sock.listen()
+            port = sock.getsockname()[1]
+        contact = f"<sip:sipp@{HOST}:{port}{';transport=tcp' * tcp}>"
+        async with running(caller), sipp("answers", tmp_path, contact=contact) as called:
+            call = caller.line.place(called.request, caller.now)
+            await caller.expect(Answered)
+            caller.line.hang_up(call, caller.now)
+            await caller.expect(Ended)
+            await called.satisfied()
+
+
+async def test_a_large_invite_that_tcp_swallows_goes_by_udp(tmp_path: Path) -> None:
+    """Something takes connections at SIPp's port, and says nothing."""
+    caller = Peer()
+    async with running(caller), sipp("answers", tmp_path) as called:
+        (hop,) = called.request.destination
+        with socket.create_server(hop.address):
+            request = replace(called.request, headers=(("X-Account", "4711" * 400),))
+            call = caller.line.place(request, caller.now)
+            await caller.expect(Answered)
+            caller.line.hang_up(call, caller.now)
+            await caller.expect(Ended)
+            await called.satisfied()
 
 
 @pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sip.client_transaction import ClientTransaction, Failure, Way, acknowledgement
 from sip.line import Hop, Transport
 from sip.message import Headers, Request, Response
 from sip.timers import Timers
@@ -16,12 +17,9 @@ from sip.transaction import (
     INVITE_SERVER,
     OTHER_CLIENT,
     OTHER_SERVER,
-    ClientTransaction,
-    Failure,
     ServerTransaction,
     State,
     Table,
-    acknowledgement,
 )
 from tests.sip.link import BOB
 
@@ -69,16 +67,13 @@ class Bench:
 
     def client(self, method: str, *hops: Hop) -> ClientTransaction:
         """``hops`` are the ways for it; BOB alone when there are none."""
-        destination, *others = hops or (BOB,)
         transaction = ClientTransaction(
-            request(method),
-            destination,
+            [Way(request(method), hop) for hop in hops or (BOB,)],
             self.timers,
             self.send,
             lambda response, source, now: self.delivered.append(response.status),
             lambda failure, now: self.failures.append(failure),
             self.end,
-            [(request(method), hop) for hop in others],
         )
         transaction.start(self.now)
         return transaction
