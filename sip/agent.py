@@ -31,6 +31,10 @@ from sip.transaction_layer import MAX_TRANSACTIONS, response_address
 _logger = get_logger(__name__)
 
 
+_RETRY_AFTER = "5"
+"""Seconds after which a caller who met us full may try again."""
+
+
 class UserAgent:
     """One SIP address, all its calls, and its ``registrations``.
 
@@ -38,7 +42,7 @@ class UserAgent:
     for each hop (a socket bound to all addresses has many, and each transport has its own). With ``tcp``,
     requests too large for UDP go by TCP. Incoming calls beyond ``max_incoming`` in all, ``max_waiting`` that
     are neither accepted nor refused, or ``max_per_source`` from one IP address (None: as many as in all) get
-    486; requests beyond ``max_transactions`` that are not finished are dropped. ``session_timers`` holds for
+    486; a call beyond ``max_transactions`` unanswered requests gets 503. ``session_timers`` holds for
     incoming calls, and for placed ones that say nothing else. ``admission`` says who may ask for anything
     outside a dialog; without it everybody may.
     """
@@ -295,8 +299,6 @@ class UserAgent:
     def _serve(self, request: Request, user: DialogUser, source: Hop, now: float) -> None:
         merged = self._endpoint.transactions.merged(request)
         transaction = self._endpoint.transactions.serve(request, source)
-        if transaction is None:
-            return
         refusal = None
         if not user.dialog.take_request(request, transaction.destination):
             refusal = RefusedError(500)
@@ -371,9 +373,9 @@ class UserAgent:
             raise RefusedError(422, too_small)
         if not self._has_room(source):
             raise RefusedError(486)
+        if self._endpoint.transactions.full:
+            raise RefusedError(503, ("Retry-After", _RETRY_AFTER))
         transaction = self._endpoint.transactions.serve(request, source)
-        if transaction is None:
-            return
         call = next(self._numbers)
         self._calls[call] = IncomingCall(
             self._endpoint,

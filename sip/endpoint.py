@@ -172,8 +172,17 @@ class Endpoint:
             on_hops(hops, now)
             return
         self._look_up(place)
-        limit = self.timers.at(now + LOOKUP_LIMIT, lambda late: self._located(place, (), late))
-        self._waiting.setdefault(place, []).append((limit, on_hops))
+
+        def give_up(now: float) -> None:
+            # The others who wait for this place may have begun later.
+            waiting = self._waiting[place]
+            waiting.remove(waiter)
+            if not waiting:
+                del self._waiting[place]
+            on_hops((), now)
+
+        waiter = self.timers.at(now + LOOKUP_LIMIT, give_up), on_hops
+        self._waiting.setdefault(place, []).append(waiter)
 
     def _located(self, place: Place, hops: Sequence[Hop], now: float) -> None:
         for limit, on_hops in self._waiting.pop(place, ()):

@@ -220,9 +220,14 @@ class Transaction:
         for action in step.actions:
             self._act(action, what, response, now)
         if step.state is State.TERMINATED:
-            for running in self._running.values():
-                running.cancel()
-            self._on_end()
+            self.end()
+
+    def end(self) -> None:
+        """Forget everything, now."""
+        self.state = State.TERMINATED
+        for running in self._running.values():
+            running.cancel()
+        self._on_end()
 
     def _start(self, name: Input, now: float) -> None:
         reliable = self.destination.transport.reliable
@@ -246,7 +251,8 @@ class Transaction:
 class ServerTransaction(Transaction):
     """A request of theirs; responses go to ``destination``, which changes when its connection breaks.
 
-    ``on_cancel`` may be set by the user of an INVITE: it is called with the CANCEL and ``now``.
+    ``on_cancel`` may be set by the user of an INVITE: it is called with the CANCEL and ``now``. ``on_final``
+    is called at the first final response: from then on the transaction only waits for copies.
     """
 
     def __init__(
@@ -256,6 +262,7 @@ class ServerTransaction(Transaction):
         timers: Timers,
         send: Callable[[bytes, Hop], None],
         on_end: Callable[[], None],
+        on_final: Callable[[], None] = lambda: None,
     ) -> None:
         self.invite = request.method == "INVITE"
         first = State.PROCEEDING if self.invite else State.TRYING
@@ -263,10 +270,15 @@ class ServerTransaction(Transaction):
         self.request = request
         self.on_cancel: Callable[[Request, float], None] | None = None
         self._send = send
+        self._on_final = on_final
+        self._final = False
         self._last = b""
 
     def respond(self, response: Response, now: float) -> None:
         """Send a response; ignored when the machine has no place for it any more."""
+        if response.status >= 200 and not self._final:
+            self._final = True
+            self._on_final()
         self._feed(kind_of(response), now, response)
 
     def repeated(self, now: float) -> None:

@@ -24,6 +24,8 @@ LARGEST_DATAGRAM = 1300
 """Octets of a request beyond which it does not go by UDP when TCP will do (RFC 3261 18.1.1)."""
 MAX_TRANSACTIONS = 4096
 """Unfinished server transactions of a layer that is told nothing else."""
+_FINISHED_FOR_EACH = 4
+"""Finished server transactions that are kept for their copies, for each unfinished one that there may be."""
 
 _ClientKey = tuple[str, str]
 _ServerKey = tuple[str | int | None, ...]
@@ -33,8 +35,9 @@ class TransactionLayer:
     """All transactions of one user agent.
 
     ``sent_by`` tells the address of ours that a destination sees. With ``tcp``, large requests for UDP go by
-    TCP instead, unless it is refused. Requests beyond ``limit`` unfinished server transactions are dropped:
-    their senders repeat them.
+    TCP instead, unless it is refused. ``limit`` is how many server transactions may be unfinished before the
+    layer calls itself :attr:`full`. Those that have their final response wait 64*T1 for copies, the oldest of
+    too many for less.
     """
 
     def __init__(
@@ -55,6 +58,8 @@ class TransactionLayer:
         self._limit = limit
         self._clients: dict[_ClientKey, ClientTransaction] = {}
         self._servers: dict[_ServerKey, ServerTransaction] = {}
+        self._finished: dict[_ServerKey, None] = {}
+        """Keys of those that are answered, the oldest first."""
         self._requests: dict[_ServerKey, _ServerKey] = {}
         self._acks: set[SentAck] = set()
         self._datagrams: list[tuple[bytes, Hop]] = []
@@ -178,20 +183,29 @@ class TransactionLayer:
         """Whether the same request came before by another path (RFC 3261 8.2.2.2)."""
         return _request_key(request) in self._requests
 
-    def serve(self, request: Request, source: Hop) -> ServerTransaction | None:
-        """A new server transaction; None when there are too many, and the request is dropped."""
-        if len(self._servers) >= self._limit:
-            return None
+    @property
+    def full(self) -> bool:
+        """Whether so many requests wait for their final response that no call should be added to them."""
+        return len(self._servers) - len(self._finished) >= self._limit
+
+    def serve(self, request: Request, source: Hop) -> ServerTransaction:
+        """A new server transaction."""
         key = _server_key(request)
         name = _request_key(request)
 
         def end() -> None:
             del self._servers[key]
+            self._finished.pop(key, None)
             if self._requests.get(name) == key:
                 del self._requests[name]
 
+        def final() -> None:
+            self._finished[key] = None
+            if len(self._finished) > _FINISHED_FOR_EACH * self._limit:
+                self._servers[next(iter(self._finished))].end()
+
         transaction = ServerTransaction(
-            request, response_address(request.via, source), self._timers, self.send_octets, end
+            request, response_address(request.via, source), self._timers, self.send_octets, end, final
         )
         self._servers[key] = transaction
         self._requests[name] = key

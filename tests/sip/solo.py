@@ -8,6 +8,7 @@ from sip.agent import UserAgent
 from sip.line import CallRequest, Hop, LineEvent, SessionTimers
 from sip.message import Headers, NameAddress, Request, Response, parse_message
 from sip.sdp import MediaDescription, Origin, SessionDescription
+from sip.transaction_layer import MAX_TRANSACTIONS
 from tests.sip.link import ALICE, AUDIO, BOB, call_request
 
 
@@ -26,6 +27,7 @@ class Solo:
         max_incoming: int = 64,
         max_waiting: int = 64,
         max_per_source: int | None = None,
+        max_transactions: int = MAX_TRANSACTIONS,
         session_timers: SessionTimers | None = None,
     ) -> None:
         self.now = 1000.0
@@ -36,6 +38,7 @@ class Solo:
             max_incoming=max_incoming,
             max_waiting=max_waiting,
             max_per_source=max_per_source,
+            max_transactions=max_transactions,
             session_timers=session_timers,
         )
         self.events: list[LineEvent] = []

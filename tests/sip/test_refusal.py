@@ -308,3 +308,40 @@ def test_a_request_within_a_call_that_comes_by_two_paths_is_served_once() -> Non
     assert solo.statuses() == [200, 200]
     assert tag_of(ok.headers.get("To")) is not None
     assert BOB.host in ok.headers.get_all("Via")[0]
+
+
+def test_calls_that_are_over_leave_room_for_others() -> None:
+    """A hundred calls a second, each answered and ended within it, with copies still to be expected."""
+    solo = Solo(max_transactions=16)
+    for number in range(100):
+        name = f"call-{number}"
+        solo.ask("INVITE", call_id=name, body=sdp())
+        call = next(event.call for event in reversed(solo.events) if isinstance(event, Incoming))
+        solo.agent.accept(call, [AUDIO], ALICE.host, mirror, solo.now)
+        ok = solo.sent()[-1]
+        assert isinstance(ok, Response)
+        assert ok.status == 200
+        to = ok.headers.get("To") or ""
+        solo.ask("ACK", call_id=name, to=to)
+        solo.ask("BYE", number=2, call_id=name, to=to)
+        assert solo.statuses() == [200]
+        solo.wait(0.01)
+    solo.wait(100)
+    assert solo.agent.idle
+
+
+def test_a_call_too_many_is_told_to_come_back() -> None:
+    solo = Solo(max_transactions=2)
+    for number in range(2):
+        solo.ask("INVITE", call_id=f"call-{number}", body=sdp())
+    solo.sent()
+    solo.ask("INVITE", call_id="call-2", body=sdp())
+    refusal = solo.response()
+    assert (refusal.status, refusal.headers.get("Retry-After")) == (503, "5")
+    # What belongs to a call that is up is served all the same.
+    solo.agent.accept(1, [AUDIO], ALICE.host, mirror, solo.now)
+    to = solo.sent()[-1].headers.get("To") or ""
+    solo.ask("INVITE", call_id="call-3", body=sdp())
+    solo.sent()
+    solo.ask("BYE", number=2, call_id="call-0", to=to)
+    assert solo.statuses() == [200]

@@ -41,7 +41,6 @@ def test_a_request_is_known_by_branch_sent_by_and_method() -> None:
 def test_the_ack_of_a_2xx_is_for_the_dialog_whatever_its_branch() -> None:
     transactions = layer()
     invite = transactions.serve(request("INVITE"), BOB)
-    assert invite is not None
     invite.respond(response(request("INVITE"), 200), 0)
     assert transactions.absorb(request("INVITE"), 0)
     assert not transactions.absorb(request("ACK"), 0)
@@ -54,12 +53,26 @@ def test_a_branch_without_the_magic_cookie_is_no_name() -> None:
     assert not transactions.absorb(request("INVITE", "1", **{"Call-ID": "d"}), 0)
 
 
-def test_too_many_requests_are_dropped() -> None:
+def test_only_requests_without_a_final_response_make_it_full() -> None:
     transactions = layer(limit=2)
-    assert transactions.serve(request("INFO", "z9hG4bK-1"), BOB)
-    assert transactions.serve(request("INFO", "z9hG4bK-2"), BOB)
-    assert transactions.serve(request("INFO", "z9hG4bK-3"), BOB) is None
+    one, two = (transactions.serve(request("INVITE", f"z9hG4bK-{n}"), BOB) for n in (1, 2))
+    assert transactions.full
+    two.respond(response(two.request, 100), 0)
+    assert transactions.full
+    one.respond(response(one.request, 200), 0)
+    two.respond(response(two.request, 486), 0)
+    assert not transactions.full
     assert len(transactions) == 2
+
+
+def test_of_finished_requests_the_oldest_are_forgotten_first() -> None:
+    transactions = layer(limit=2)
+    for number in range(20):
+        served = transactions.serve(request("INFO", f"z9hG4bK-{number}"), BOB)
+        served.respond(response(served.request, 200), 0)
+    assert len(transactions) == 8
+    assert not transactions.absorb(request("INFO", "z9hG4bK-11"), 0)
+    assert transactions.absorb(request("INFO", "z9hG4bK-12"), 0)
 
 
 @pytest.mark.parametrize("change", ["branch", "method", "via"])
