@@ -8,6 +8,21 @@
     └── UnsupportedError               the backend of the line cannot do this; another one may
 """
 
+from __future__ import annotations
+
+import errno
+
+_OUT_OF = {
+    errno.EMFILE: "; allow this process more open files (ulimit -n)",
+    errno.ENFILE: "; this machine has too many open files",
+    errno.ENOMEM: "; this machine is out of memory",
+}
+
+
+def told(error: OSError) -> str:
+    """What the system says of an error, and what to do where it is not the fault of what was asked for."""
+    return f"{error.strerror or error}{_OUT_OF.get(error.errno or 0, '')}"
+
 
 class SipError(Exception):
     """Anything that the SIP core raises on purpose."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from sip.errors import SipError
+from sip.errors import SipError, told
 from sip.line import Address, Hop, Transport
 
 _TRIES = 16
@@ -59,11 +59,11 @@ class Listening:
         try:
             for group in groups.values():
                 listeners += await _bind_all(group)
-        except ListenError:
+            return cls(listeners, advertised)
+        except BaseException:
             for listener in listeners:
                 listener.sock.close()
             raise
-        return cls(listeners, advertised)
 
     def close(self) -> None:
         for listener in self.listeners:
@@ -166,6 +166,10 @@ async def _bind_all(hops: Sequence[Hop]) -> list[Listener]:
                 listener.sock.close()
             if hops[0].port or not listeners or attempt == _TRIES - 1:
                 raise
+        except BaseException:
+            for listener in listeners:
+                listener.sock.close()
+            raise
         else:
             return listeners
     raise AssertionError
@@ -182,9 +186,9 @@ async def _bind(hop: Hop) -> Listener:
     try:
         sock = socket.socket(family, kind)
     except OSError as error:
-        raise ListenError(f"cannot listen at {hop}: {error.strerror}") from error
-    sock.setblocking(False)
+        raise ListenError(f"cannot listen at {hop}: {told(error)}") from error
     try:
+        sock.setblocking(False)
         if family == socket.AF_INET6:
             # IPv4 has listeners of its own.
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -195,12 +199,15 @@ async def _bind(hop: Hop) -> Listener:
         if hop.transport.reliable:
             # Now, because only this tells whether another listens there.
             sock.listen(_BACKLOG)
+        host, port = sock.getsockname()[:2]
+        return Listener(sock, Hop(host, port, hop.transport))
     except OSError as error:
         sock.close()
         if error.errno == errno.EADDRINUSE:
             port = f"{hop.transport.value} port {hop.port} of {hop.host}"
             raise ListenError(f"{port} is in use; stop its owner or choose another") from error
-        why = _BIND_ERRORS.get(error.errno or 0, error.strerror)
+        why = _BIND_ERRORS.get(error.errno or 0) or told(error)
         raise ListenError(f"cannot listen at {hop}: {why}") from error
-    host, port = sock.getsockname()[:2]
-    return Listener(sock, Hop(host, port, hop.transport))
+    except BaseException:
+        sock.close()
+        raise

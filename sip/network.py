@@ -6,11 +6,12 @@ import asyncio
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from random import Random, SystemRandom
 
 from sip.admission import AdmissionPolicy
 from sip.agent import UserAgent
-from sip.errors import SipError
+from sip.errors import told
 from sip.line import (
     Address,
     Answerer,
@@ -22,7 +23,7 @@ from sip.line import (
     TlsSettings,
     Transport,
 )
-from sip.listening import Listening, family_of
+from sip.listening import ListenError, Listening, family_of
 from sip.logs import get_logger
 from sip.place import Place
 from sip.registrar import RegistrationRequest, RegistrationState
@@ -95,11 +96,21 @@ class SipLine:
         self._settled = asyncio.Event()
         self._udp: dict[socket.AddressFamily, UdpPort] = {}
         self._unsent: deque[tuple[bytes, Hop]] = deque()
+        self._undo = AsyncExitStack()
 
     async def start(self) -> None:
-        """Bind the sockets; raises ListenError or TlsError when that is not possible."""
+        """Bind the sockets; raises ListenError or TlsError when that is not possible, and leaves nothing."""
         self._loop = asyncio.get_running_loop()
+        try:
+            async with AsyncExitStack() as undo:
+                await self._start(undo)
+                self._undo = undo.pop_all()
+        except OSError as error:
+            raise ListenError(f"cannot listen: {told(error)}") from error
+
+    async def _start(self, undo: AsyncExitStack) -> None:
         self._listening = await Listening.bind(self._listen, self._advertised)
+        undo.callback(self._listening.close)
         self.addresses = [listener.hop for listener in self._listening.listeners]
         self._connections = Connections(
             on_message=self._received,
@@ -109,6 +120,7 @@ class SipLine:
             source=self._listening.connect_from,
             tls=self._tls,
         )
+        undo.push_async_callback(self._connections.close)
         self.agent = UserAgent(
             contact_address=self.address,
             user_agent=self._user_agent,
@@ -122,20 +134,23 @@ class SipLine:
             session_timers=self._session_timers,
             admission=self._admission,
         )
-        try:
-            for listener in self._listening.listeners:
-                if listener.hop.transport.reliable:
-                    self._connections.listen(listener.sock, listener.hop.transport)
-        except SipError:
-            self._listening.close()
-            raise
+        undo.callback(self._stop)
         for listener in self._listening.listeners:
-            if not listener.hop.transport.reliable:
-                self._udp[listener.sock.family] = UdpPort(
-                    listener.sock, self._datagram, self._flush, self._refused
-                )
-
+            if listener.hop.transport.reliable:
+                self._connections.listen(listener.sock, listener.hop.transport)
+            else:
+                port = UdpPort(listener.sock, self._datagram, self._flush, self._refused)
+                undo.callback(port.close)
+                self._udp[listener.sock.family] = port
         self._keep_alive = self._loop.call_later(KEEP_ALIVE, self._kept_alive)
+
+    def _stop(self) -> None:
+        """Nothing is read, looked up or due any more."""
+        for timer in (self._timer, self._keep_alive):
+            if timer is not None:
+                timer.cancel()
+        for lookup in self._lookups:
+            lookup.cancel()
 
     @property
     def address(self) -> Address:
@@ -145,9 +160,13 @@ class SipLine:
     async def close(self, limit: float = 5.0) -> None:
         """Hang up every call, unregister, wait at most ``limit`` seconds until the far ends know it, and
         unbind."""
-        self.agent.hang_up_all(self._loop.time())
-        self.agent.registrations.end_all(self._loop.time())
-        self._flush()
+        async with self._undo:
+            self.agent.hang_up_all(self._loop.time())
+            self.agent.registrations.end_all(self._loop.time())
+            self._flush()
+            await self._wait_for_the_end(limit)
+
+    async def _wait_for_the_end(self, limit: float) -> None:
         try:
             async with asyncio.timeout(limit):
                 await self._settled.wait()
@@ -157,15 +176,6 @@ class SipLine:
                 "closed while the end of %s was not confirmed",
                 " and ".join(f"{n} {what}{'s' if n > 1 else ''}" for n, what in left if n),
             )
-        for timer in (self._timer, self._keep_alive):
-            if timer is not None:
-                timer.cancel()
-        for lookup in self._lookups:
-            lookup.cancel()
-        for port in self._udp.values():
-            port.close()
-        await self._connections.close()
-        self._listening.close()
 
     # --- verbs ----------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from sip.connection import Connection
 from sip.line import Address, Hop, TlsSettings, Transport
-from sip.logs import get_logger
+from sip.logs import SELDOM, get_logger
 from sip.stream import Stream
 from sip.tls import TlsError, check_name, client_context, server_context, why_refused
 
@@ -188,8 +188,10 @@ class Connections:
             try:
                 sock, address = await self._loop.sock_accept(listener)
             except OSError as error:
-                # As a rule there are no more file descriptors.
-                _logger.warning("cannot take a connection: %s", error)
+                if listener.fileno() < 0:
+                    return
+                # As a rule there are no more file descriptors, and then each attempt ends so.
+                _logger.warning("cannot take a connection: %s", error, extra=SELDOM)
                 await asyncio.sleep(_RETRY_ACCEPT)
                 continue
             hop = Hop(address[0], address[1], transport)
