@@ -6,7 +6,8 @@ from io import BytesIO
 
 from PIL import Image, TiffImagePlugin
 
-from t38fsp.image.tiff import Tag, TiffFile
+from t38fsp.image.fields import Directory, Source, Tag
+from t38fsp.image.tiff import first_directory
 from t38fsp.t4.prepare import prepare_t4
 from t38fsp.t30.vocabulary import Coding, PageMode, Resolution
 
@@ -37,11 +38,12 @@ def encode_image(image: Image.Image, coding: Coding, resolution: Resolution, ali
         compression="group4" if coding is Coding.MMR else "group3",
         dpi=resolution.value,
         tiffinfo=info,
-        strip_size=image.width // 8 * image.height + 1,
+        strip_size=(image.width + 7) // 8 * image.height + 1,
     )
-    tiff = TiffFile(file)
-    (strip,) = tiff.strip_data(tiff.pages[0])
-    return strip
+    source = Source(file)
+    directory = Directory(source, first_directory(source), 1)
+    offset, length = (directory.integer(tag) for tag in (Tag.STRIP_OFFSETS, Tag.STRIP_BYTE_COUNTS))
+    return source.at(offset, length, 1, "image data")
 
 
 def image_of(pixels: bytes, width: int) -> Image.Image:

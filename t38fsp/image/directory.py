@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from t38fsp.image.tiff import FieldType, Tag
+from t38fsp.image.fields import FieldType, Tag
 
 HEADER = b"II*\0"
 """The first octets of a file; the offset of the first directory follows."""

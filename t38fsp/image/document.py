@@ -16,9 +16,11 @@ from t38fsp.image.coder import encode_burst
 from t38fsp.image.convert import convert
 from t38fsp.image.errors import DocumentError
 from t38fsp.image.exact import decode_strip, read_strip
+from t38fsp.image.fields import SUGGESTION
 from t38fsp.image.header import HeaderLine, with_header
+from t38fsp.image.orientation import Orientation, upright
 from t38fsp.image.resolutions import inch_terms
-from t38fsp.image.tiff import SUGGESTION, TiffFile, TiffPage
+from t38fsp.image.tiff import TiffFile, TiffPage
 from t38fsp.t4.decode import decode_page
 from t38fsp.t4.prepare import ends_with_eofb
 from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode, PageQuality
@@ -159,7 +161,7 @@ def _page(tiff: TiffFile, index: int) -> TiffPage:
 class _Content:
     parts: list[Image.Image | bytes]
     """Each strip, from libtiff or from our own decoder; 1 is what is coded as black."""
-    inverted: bool
+    page: TiffPage
     burst: bytes
     """The stored octets when they are just what an MMR burst has to be, else empty."""
 
@@ -169,14 +171,17 @@ class _Content:
         return (_Facts.EXACT if exact else _Facts.NONE) | (_Facts.BURST if self.burst else _Facts.NONE)
 
     def pixels(self) -> bytes:
-        """1 is black."""
+        """As the page is seen; 1 is black."""
         pixels = b"".join(part if isinstance(part, bytes) else part.tobytes() for part in self.parts)
-        return pixels.translate(_INVERT) if self.inverted else pixels
+        if self.page.inverted:
+            pixels = pixels.translate(_INVERT)
+        return upright(pixels, self.page.width, self.page.orientation)
 
 
 def _read(tiff: TiffFile, page: TiffPage, facts: _Facts = _Facts.NONE) -> _Content:
     """Decode a page, of which ``facts`` are known; a few bad lines of MH or MR are repaired."""
-    width, rows = page.format.width, page.format.rows
+    width, rows = page.width, page.rows
+    stored_as_seen = page.orientation is Orientation.TOP_LEFT and not page.inverted
     parts: list[Image.Image | bytes] = []
     row = bad_rows = 0
     burst = b""
@@ -189,8 +194,8 @@ def _read(tiff: TiffFile, page: TiffPage, facts: _Facts = _Facts.NONE) -> _Conte
             parts.append(image)
             quality = PageQuality(strip.rows)
         else:
-            decoded = decode_page(data, page.coding, width)
-            parts.append(decoded.pixels[: strip.rows * (width // 8)])
+            decoded = decode_page(data, page.coding, width, strip.rows + 1)
+            parts.append(decoded.pixels[: strip.rows * ((width + 7) // 8)])
             quality = decoded.quality
         # After damage in MMR nothing can be trusted; in MH and MR the lines behind it can.
         readable = quality.rows - quality.bad_rows if page.coding is Coding.MMR else quality.rows
@@ -201,7 +206,7 @@ def _read(tiff: TiffFile, page: TiffPage, facts: _Facts = _Facts.NONE) -> _Conte
             )
         if page.coding is not Coding.MMR:
             bad_rows += quality.bad_rows
-        elif len(page.strips) == 1 and quality.rows == rows and not page.inverted and ends_with_eofb(data):
+        elif len(page.strips) == 1 and quality.rows == rows and stored_as_seen and ends_with_eofb(data):
             burst = data.rstrip(b"\0")
         row += strip.rows
     if bad_rows > MOST_BAD_ROWS * rows:
@@ -209,4 +214,4 @@ def _read(tiff: TiffFile, page: TiffPage, facts: _Facts = _Facts.NONE) -> _Conte
             f"page {page.number} cannot be faxed: {bad_rows} of its {rows} rows are damaged; "
             f"copy the document again or {SUGGESTION}"
         )
-    return _Content(parts, page.inverted, burst)
+    return _Content(parts, page, burst)

@@ -22,7 +22,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from t38fsp.image.coder import encode_image, encode_pixels
 from t38fsp.image.directory import HEADER, Field, directory_octets
-from t38fsp.image.tiff import FieldType, Tag
+from t38fsp.image.fields import FieldType, Tag
 from t38fsp.t4.codes import EOL
 from t38fsp.t4.lines import to_bits
 from t38fsp.t4.prepare import ends_with_eofb

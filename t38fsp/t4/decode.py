@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from t38fsp.t4.lines import WHITE_LINE, Changes
-from t38fsp.t4.reader import Line, line_reader
+from t38fsp.t4.reader import MAX_ROWS, Line, line_reader
 from t38fsp.t30.vocabulary import Coding, PageQuality
 
 _SLICE = 4096
+
+_WIDEST_TABLE = 4864
+"""Pixels of A3 at 400 dots per inch; a table for much more would take hundreds of megabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +35,23 @@ def _from_column(width: int) -> list[int]:
 
 def row_of(line: Changes, width: int) -> bytes:
     """The pixels of one line, packed as in :class:`DecodedPage`."""
-    from_column = _from_column(width)
+    stride = (width + 7) // 8 * 8
     row = 0
-    for change in line:
-        row ^= from_column[change]
-    return row.to_bytes((width + 7) // 8)
+    if width <= _WIDEST_TABLE:
+        from_column = _from_column(width)
+        for change in line:
+            row ^= from_column[change]
+    else:
+        for change in line:
+            row ^= (1 << (stride - change)) - (1 << (stride - width))
+    return row.to_bytes(stride // 8)
 
 
-def decode_page(data: bytes, coding: Coding, width: int) -> DecodedPage:
-    """Decode the octets of one page. A bad line becomes a copy of the one above it (white at the top)."""
+def decode_page(data: bytes, coding: Coding, width: int, most_rows: int = MAX_ROWS) -> DecodedPage:
+    """Decode the octets of one page, up to ``most_rows`` rows of it.
+
+    A bad line becomes a copy of the one above it (white at the top).
+    """
     reader = line_reader(coding, width)
     rows: list[bytes] = []
     bad_rows = bad_run = longest_bad_run = 0
@@ -48,7 +59,7 @@ def decode_page(data: bytes, coding: Coding, width: int) -> DecodedPage:
 
     def add(lines: list[Line]) -> None:
         nonlocal bad_rows, bad_run, longest_bad_run, row, previous
-        for line in lines:
+        for line in lines[: most_rows - len(rows)]:
             if line is None:
                 bad_rows += 1
                 bad_run += 1
@@ -61,7 +72,7 @@ def decode_page(data: bytes, coding: Coding, width: int) -> DecodedPage:
 
     for start in range(0, len(data), _SLICE):
         add(reader.feed(data[start : start + _SLICE]))
-        if reader.ended:
+        if reader.ended or len(rows) >= most_rows:
             break
     ended = reader.ended
     add(reader.finish())

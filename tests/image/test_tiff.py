@@ -13,8 +13,9 @@ from PIL import Image
 from t38fsp.image.directory import HEADER
 from t38fsp.image.document import inspect
 from t38fsp.image.errors import DocumentError
+from t38fsp.image.fields import FieldType, Tag
 from t38fsp.image.resolutions import nearest_resolution
-from t38fsp.image.tiff import MAX_PAGES, FieldType, Tag, TiffFile
+from t38fsp.image.tiff import MAX_PAGES, TiffFile
 from t38fsp.t4.reader import MAX_ROWS
 from t38fsp.t30.vocabulary import Coding, PageFormat, Resolution
 from tests.pages import load_page, make_document
@@ -111,7 +112,7 @@ class Patch:
         (Tag.STRIP_OFFSETS, 2**32 - 2, "image data lies outside the file"),
         (Tag.STRIP_BYTE_COUNTS, 2**31, "holds more than"),
         (Tag.STRIP_BYTE_COUNTS, 1_000_000, "image data lies outside the file"),
-        (Tag.STRIP_BYTE_COUNTS, 0, "image data lies outside the file"),
+        (Tag.STRIP_OFFSETS, 0, "its StripOffsets field says 0, where no data can be"),
     ],
 )
 def test_what_is_no_fax_page_is_refused_by_name(tmp_path, tag, value, what):

@@ -55,3 +55,9 @@ def assert_same_pages(a: Path, b: Path) -> int:
         difference = ImageChops.logical_xor(one, other).getbbox()
         assert difference is None, f"page {index} differs within {difference}"
     return len(left)
+
+
+def tiffset(path: Path, tag: int, *values: object) -> None:
+    """Set a tag of the first page; raises AssertionError when it fails."""
+    result = _run("tiffset", "-s", str(tag), *map(str, values), str(path))
+    assert result.returncode == 0, result.stderr
