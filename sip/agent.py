@@ -289,7 +289,7 @@ class UserAgent:
         return any(call.names == (request.call_id, tag) for call in calls)
 
     def _cancel(self, request: Request, source: Hop, now: float) -> None:
-        invite = self._endpoint.transactions.cancelled(request)
+        invite = self._endpoint.transactions.cancelled(request, source)
         if invite is None:
             raise RefusedError(481)
         self._refusals.answer(request, source, 200)

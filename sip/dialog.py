@@ -143,12 +143,17 @@ class Dialog:
 
 
 def contact_of(message: Request | Response) -> str | None:
-    """URI of the first Contact when it is a SIP URI."""
+    """URI of the first Contact when it is a SIP URI, as a Request-URI."""
     try:
-        uri = message.contact.uri
+        text = message.contact.uri
     except ParseError:
         return None
-    return uri if _sip_uri(uri) else None
+    uri = _sip_uri(text)
+    if uri is None:
+        return None
+    target = uri.as_target()
+    # As it is spelt, where nothing has to go: some compare what comes back octet by octet.
+    return text if target == uri else str(target)
 
 
 def _is_loose(route: str) -> bool:

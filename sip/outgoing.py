@@ -35,7 +35,7 @@ from sip.sent_ack import SentAck
 from sip.session import REPORT_LIMIT, Session
 from sip.session_timer import SessionTimer
 from sip.transaction import T1
-from sip.uri import Uri, parse_uri
+from sip.uri import Uri, parse_request_uri, parse_uri
 
 _MAX_FORKS = 16
 
@@ -77,7 +77,7 @@ class OutgoingCall:
             self._negotiation = Negotiation(session_id, address)
             self._negotiation.check(request.media)
         self._offer: SessionDescription | None = None
-        target = parse_uri(request.target)
+        target = parse_request_uri(request.target)
         secure = target.scheme == "sips"
         if secure and any(hop.transport is not Transport.TLS for hop in request.destination):
             raise UnsendableError(f"{request.target} asks for TLS on the way; write sip: for anything else")
@@ -87,7 +87,7 @@ class OutgoingCall:
             if "lr" not in parse_uri(NameAddress.parse(route).uri).params:
                 raise UnsendableError(f"the route {route} asks for strict routing; add ;lr to its URI")
         caller = NameAddress.parse(ANONYMOUS if hides(request.identity) else request.caller)
-        self._user = None if hides(request.identity) else parse_uri(caller.uri).user
+        self._user = None if hides(request.identity) else parse_request_uri(caller.uri).user
         self._secure = secure
         self._headers = headers_of(request)
         self._target = str(target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import IntEnum, auto
 from ipaddress import ip_address, ip_network
@@ -10,6 +11,7 @@ from sip.errors import ParseError
 from sip.line import Hop, Transport
 from sip.uri import Uri
 
+_NUMERIC = re.compile(r"(0[xX][0-9A-Fa-f]*|[0-9]+)(\.(0[xX][0-9A-Fa-f]*|[0-9]+))*\.?")
 _OF_A_MACHINE = ("0.0.0.0", "127.0.0.0/8", "::", "::1")
 _OF_A_NETWORK = (
     *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10"),
@@ -45,7 +47,8 @@ class Place:
 
     @classmethod
     def of(cls, uri: Uri) -> Place:
-        """Raises ParseError for a URI without a host, and for a transport that we do not speak."""
+        """Raises ParseError for a URI without a host, for one with a number in its place
+        (:func:`is_numeric`), and for a transport that we do not speak."""
         if not uri.host:
             raise ParseError(f"{str(uri)!r} names no host; say which gateway to send it through")
         named = uri.params.get("transport")
@@ -59,6 +62,11 @@ class Place:
             transport = Transport.TLS
         # RFC 3263 4 calls this TARGET.
         host = (uri.params.get("maddr") or uri.host).strip("[]").lower()
+        if is_numeric(host):
+            raise ParseError(
+                f"{host!r} is neither a host name nor a whole IP address; write all four numbers of the "
+                f"address, and an extension as {uri.scheme}:{host}@HOST"
+            )
         # An IPv6 address has many spellings, and hops are compared.
         return cls(str(ip_address(host)) if is_address(host) else host, uri.port, transport)
 
@@ -83,6 +91,12 @@ def is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_numeric(host: str) -> bool:
+    """Whether this is a number where a host should be: no name may be one (RFC 3261 25.1, *toplabel*), but
+    resolvers take 100 for 0.0.0.100, and 127.1 for 127.0.0.1."""
+    return _NUMERIC.fullmatch(host) is not None and not is_address(host)
 
 
 def reach_of(address: str) -> Reach:

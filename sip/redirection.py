@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from sip.errors import ParseError
 from sip.headers import NameAddress
@@ -42,8 +41,7 @@ class Redirection:
                 continue
             if uri.scheme == self._scheme and uri.host and _name(uri) not in self._known:
                 self._known.add(_name(uri))
-                # What such a URI may say of the headers of a request is not followed.
-                found.append((_quality(contact.params.get("q")), replace(uri, headers=())))
+                found.append((_quality(contact.params.get("q")), uri.as_target()))
         self._waiting = [uri for _, uri in sorted(found, key=lambda pair: -pair[0])] + self._waiting
 
     def next(self) -> Uri | None:

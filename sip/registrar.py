@@ -11,7 +11,7 @@ from sip.dialog import DEFAULT_PORT
 from sip.errors import ParseError, UnsendableError
 from sip.line import Address, Credentials, Hop
 from sip.message import NameAddress, Response
-from sip.uri import Uri, parse_uri
+from sip.uri import Uri, parse_request_uri, parse_uri
 
 LONGEST_EXPIRY = 2**32 - 1
 """Seconds that an expiry can say (RFC 3261 20.19)."""
@@ -64,8 +64,8 @@ def check_request(request: RegistrationRequest) -> None:
         raise UnsendableError("no hop says where the REGISTER goes")
     if not 1 <= request.expires <= LONGEST_EXPIRY:
         raise UnsendableError(f"an expiry of {request.expires} s is out of range: 1 to 2**32-1")
-    parse_uri(request.registrar)
-    parse_uri(NameAddress.parse(request.identity).uri)
+    parse_request_uri(request.registrar)
+    parse_request_uri(NameAddress.parse(request.identity).uri)
 
 
 # --- states, which are the events, too ----------------------------------------------------------------------

@@ -31,7 +31,7 @@ from dns.rdtypes.IN.SRV import SRV
 from sip.errors import SipError
 from sip.line import Hop, Transport
 from sip.logs import get_logger
-from sip.place import Place, is_address
+from sip.place import Place, is_address, is_numeric
 
 _logger = get_logger(__name__)
 
@@ -256,6 +256,9 @@ class SystemRecords:
     async def addresses(self, host: str, families: Collection[socket.AddressFamily]) -> Sequence[str]:
         if is_address(host):
             return (host,)
+        if is_numeric(host):
+            # A record may say so; the system would make an address of it.
+            raise ResolveError(f"the host {host!r} is neither a name nor a whole IP address")
         family, kind = socket.AF_UNSPEC, ""
         if len(families) == 1:
             (family,) = families

@@ -249,8 +249,9 @@ class Transaction:
 
 
 class ServerTransaction(Transaction):
-    """A request of theirs; responses go to ``destination``, which changes when its connection breaks.
+    """A request of theirs, from ``source``.
 
+    Responses go to ``destination``, which changes when its connection breaks.
     ``on_cancel`` may be set by the user of an INVITE: it is called with the CANCEL and ``now``. ``on_final``
     is called at the first final response: from then on the transaction only waits for copies.
     """
@@ -258,6 +259,7 @@ class ServerTransaction(Transaction):
     def __init__(
         self,
         request: Request,
+        source: Hop,
         destination: Hop,
         timers: Timers,
         send: Callable[[bytes, Hop], None],
@@ -268,6 +270,7 @@ class ServerTransaction(Transaction):
         first = State.PROCEEDING if self.invite else State.TRYING
         super().__init__(INVITE_SERVER if self.invite else OTHER_SERVER, first, destination, timers, on_end)
         self.request = request
+        self.source = source
         self.on_cancel: Callable[[Request, float], None] | None = None
         self._send = send
         self._on_final = on_final

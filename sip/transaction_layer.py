@@ -205,15 +205,19 @@ class TransactionLayer:
                 self._servers[next(iter(self._finished))].end()
 
         transaction = ServerTransaction(
-            request, response_address(request.via, source), self._timers, self.send_octets, end, final
+            request, source, response_address(request.via, source), self._timers, self.send_octets, end, final
         )
         self._servers[key] = transaction
         self._requests[name] = key
         return transaction
 
-    def cancelled(self, cancel: Request) -> ServerTransaction | None:
-        """The transaction of the INVITE that ``cancel`` is about; None when there is none (RFC 3261 9.2)."""
-        return self._servers.get(_server_key(cancel, "INVITE"))
+    def cancelled(self, cancel: Request, source: Hop) -> ServerTransaction | None:
+        """The transaction of the INVITE that ``cancel`` is about; None when there is none (RFC 3261 9.2).
+
+        It must come from the same address: a CANCEL is sent hop by hop, as its INVITE was (RFC 3261 9.1).
+        """
+        invite = self._servers.get(_server_key(cancel, "INVITE"))
+        return invite if invite is not None and invite.source.host == source.host else None
 
     # --------------------------------------------------------------------------------------------------------
 

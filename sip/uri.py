@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import AddressValueError, IPv6Address
 from urllib.parse import quote, unquote
 
@@ -81,6 +81,11 @@ class Uri:
             for name, value in self.params.items()
         )
 
+    def as_target(self) -> Uri:
+        """Without what a far end may say in its Contact but no Request-URI has (RFC 3261 19.1.1, 19.1.5)."""
+        params = {name: value for name, value in self.params.items() if name != "method"}
+        return replace(self, params=params, headers=())
+
     def equivalent(self, other: Uri) -> bool:
         """RFC 3261 19.1.4. No equivalence relation (a parameter that one lacks is ignored), so not ``==``."""
         return (
@@ -142,6 +147,19 @@ def parse_uri(text: str) -> Uri:
         _parse_headers(header_text) if question else (),
         password,
     )
+
+
+def parse_request_uri(text: str) -> Uri:
+    """Read a URI that a request of ours is to go to or be from, as :func:`parse_uri`.
+
+    Raises UnsendableError for what such a URI must not have: header fields, and a method (RFC 3261 19.1.1).
+    """
+    uri = parse_uri(text)
+    if uri.headers:
+        raise UnsendableError(f"{text[:80]!r} has headers after a '?'; leave them out")
+    if "method" in uri.params:
+        raise UnsendableError(f"{text[:80]!r} names a method; leave it out")
+    return uri
 
 
 def parse_host_port(text: str) -> tuple[str, int | None]:

@@ -7,10 +7,12 @@ import re
 from sip.errors import ParseError, SipError
 from sip.headers import NameAddress
 from sip.place import Place
-from sip.uri import Uri, is_host, parse_host_port, parse_uri
+from sip.uri import Uri, is_host, parse_host_port, parse_request_uri, parse_uri
 
 _SEPARATORS = re.compile(r"[\s().\-/]")
 _NUMBER = re.compile(r"\+?[0-9*#]{1,32}")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+"""An extension of letters. It has no dot, so that a file in the place of the number is told."""
 # A fax service may put T (tone) or P (pulse) in front of the number (TAPI dialling rules).
 _DIAL_PREFIX = re.compile(r"[TtPp](?=[0-9+( ])")
 _SHOWN = 80
@@ -70,8 +72,7 @@ def target_uri(number_or_uri: str, via: str | None) -> str:
         return str(dialled)
     if via is None:
         raise AddressError(
-            f"the number {dialled} needs a SIP peer to call it through: name one as via, "
-            f"or write sip:{dialled}@HOST"
+            f"{dialled} needs a SIP peer to call it through: name one as via, or write sip:{dialled}@HOST"
         )
     return str(Uri("sip", dialled, *host_and_port(via)))
 
@@ -79,7 +80,8 @@ def target_uri(number_or_uri: str, via: str | None) -> str:
 def number_or_sip_uri(dialled: str) -> Uri | str:
     """The SIP URI, or the number without separators, that a person wrote. Raises AddressError.
 
-    A number may be written with blanks, dots, hyphens, slashes and parentheses, and as a tel URI.
+    A number may be written with blanks, dots, hyphens, slashes and parentheses, and as a tel URI. The name of
+    an extension of a PBX (letters, digits, ``-`` and ``_``, a letter first) stands for a number.
     """
     text = dialled.strip()
     scheme = text.partition(":")[0].lower()
@@ -92,6 +94,8 @@ def number_or_sip_uri(dialled: str) -> Uri | str:
             text = parse_uri(text).user or ""
     except SipError as error:
         raise AddressError(str(error)) from error
+    if _NAME.fullmatch(text) and not _DIAL_PREFIX.match(text):
+        return text
     number = _SEPARATORS.sub("", _DIAL_PREFIX.sub("", text) if _DIAL_PREFIX.match(text) else text)
     if not _NUMBER.fullmatch(number):
         raise AddressError(
@@ -105,9 +109,9 @@ def caller_address(text: str) -> str:
     bare = text.strip()
     try:
         named = NameAddress.parse(bare) if "<" in bare else NameAddress("", bare)
-        uri = parse_uri(named.uri)
-        if uri.headers or not bare.isprintable():
-            raise ParseError("it has headers or control characters, which no caller has")
+        uri = parse_request_uri(named.uri)
+        if not bare.isprintable():
+            raise ParseError("it has control characters, which no caller has")
         return str(NameAddress(named.display_name, str(uri)) if named.display_name else uri)
     except SipError as error:
         raise AddressError(
@@ -117,8 +121,6 @@ def caller_address(text: str) -> str:
 
 def _callable(text: str) -> Uri:
     """Read the URI of something to call. Raises ParseError, AddressError."""
-    uri = parse_uri(text)
-    if uri.headers:
-        raise AddressError(f"{text[:_SHOWN]!r} has headers behind a '?', which no call takes; leave them out")
+    uri = parse_request_uri(text)
     Place.of(uri)
     return uri

@@ -2,7 +2,8 @@
 
 In this order: the first rule whose ``begins`` fits, the number's format, the access code. Numbers of few
 digits and those with ``*`` or ``#`` are internal: after the rules they are dialled as they are. So is
-whatever cannot be told from a local number. Nothing is refused here: whether a number exists the trunk knows.
+whatever cannot be told from a local number. An extension of letters is dialled as it is, by a SIP URI, and no
+rule applies to it. Nothing is refused here: whether a number exists the trunk knows.
 """
 
 from __future__ import annotations
@@ -82,6 +83,8 @@ class DialPlan(BaseModel):
 
     def dial(self, number: str) -> str:
         """What is dialled for ``number``, which has no separators any more."""
+        if _is_name(number):
+            return number
         for rule in self.rules:
             if number.startswith(rule.begins):
                 number = rule.prepend + number[rule.strip :]
@@ -94,6 +97,8 @@ class DialPlan(BaseModel):
     def uri(self, number: str, host: str, port: int | None) -> Uri:
         """The Request-URI for ``number`` at a peer."""
         dialled = self.dial(number)
+        if _is_name(number):
+            return Uri("sip", dialled, host, port)
         if self.scheme is UriScheme.TEL:
             # A number that is not global says where it is valid (RFC 3966 5.1.5).
             return Uri("tel", dialled, "", params={} if dialled.startswith("+") else {"phone-context": host})
@@ -112,6 +117,10 @@ class DialPlan(BaseModel):
             return "".join(_DIGITS.findall(local))
         e164 = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
         return e164 if self.format is NumberFormat.E164 else e164.removeprefix("+")
+
+
+def _is_name(number: str) -> bool:
+    return number[:1].isalpha()
 
 
 def _parse(number: str, region: str | None) -> phonenumbers.PhoneNumber | None:

@@ -283,7 +283,7 @@ class Route(Layered):
             return str(dialled)
         if self.peer is None:
             raise AddressError(
-                f"the number {dialled} needs a SIP peer to call it through: --via sip:HOST, a route with a "
+                f"{dialled} needs a SIP peer to call it through: --via sip:HOST, a route with a "
                 f"peer, or sip:{dialled}@HOST"
             )
         return str(self.dial.uri(dialled, *host_and_port(self.peer)))

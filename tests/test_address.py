@@ -29,6 +29,9 @@ VIA = "trunk.example:5070"
         ("sip:fax@other.example;transport=tls", "sip:fax@other.example;transport=tls"),
         ("fax@other.example:5080", "sip:fax@other.example:5080"),
         ("sip:100@[2001:db8::1]:5062", "sip:100@[2001:db8::1]:5062"),
+        ("reception", "sip:reception@trunk.example:5070"),
+        ("Fax_2-east", "sip:Fax_2-east@trunk.example:5070"),
+        ("p", "sip:p@trunk.example:5070"),
     ],
 )
 def test_numbers_go_through_the_peer_and_uris_where_they_point(dialled: str, uri: str) -> None:
@@ -51,7 +54,15 @@ def test_numbers_go_through_the_peer_and_uris_where_they_point(dialled: str, uri
         ("sip:fax@other.example\r\nVia: x", "leave it out"),
         ("sip:fax@other.example;transport=sctp", "write udp, tcp or tls"),
         ("sips:fax@other.example;transport=udp", "leave one of them out"),
-        ("sip:fax@other.example?Subject=x", "leave them out"),
+        ("sip:fax@other.example?Subject=x", "headers after a '\\?'; leave them out"),
+        ("sip:fax@other.example;method=BYE", "names a method; leave it out"),
+        ("sip:100", "extension as sip:100@HOST"),
+        ("sip:100;transport=tcp", "extension as sip:100@HOST"),
+        ("100@127.1", "neither a host name nor a whole IP address"),
+        ("100@0x7f000001", "neither a host name nor a whole IP address"),
+        ("100@192.168.001.050", "neither a host name nor a whole IP address"),
+        ("100@pbx.example;maddr=100", "neither a host name nor a whole IP address"),
+        ("fax room", "neither a number nor a SIP URI"),
         ("\udc80@other.example", "leave it out"),
     ],
 )

@@ -57,6 +57,20 @@ def test_internal_numbers_and_riddles_are_dialled_as_they_are(
     assert DialPlan(region=region, format=form).dial(number) == number
 
 
+@pytest.mark.parametrize("scheme", UriScheme)
+def test_an_extension_of_letters_is_dialled_as_it_is(scheme: UriScheme) -> None:
+    plan = DialPlan(
+        region="US",
+        format=NumberFormat.E164,
+        internal_digits=0,
+        access_code="9",
+        rules=(DialRule(prepend="77"),),
+        scheme=scheme,
+        user_phone=True,
+    )
+    assert str(plan.uri("reception", "pbx.example", 5070)) == "sip:reception@pbx.example:5070"
+
+
 def test_a_fictional_number_is_dialled_all_the_same() -> None:
     dialled = [DialPlan(region="DE", format=each).dial("+15550100") for each in FORMATS]
     assert dialled == ["+15550100", "15550100", "+15550100"]

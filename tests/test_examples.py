@@ -59,7 +59,7 @@ async def test_the_sender_and_the_receiver(tmp_path: Path, letter: Path) -> None
     [
         ("send.py", ("letter.tif",), "write: send.py DOCUMENT NUMBER-OR-URI"),
         ("send.py", ("letter.tif", "letter.tif"), "send.py: 'letter.tif' is neither a number nor a SIP URI"),
-        ("send.py", ("letter.tif", "+15550100"), "send.py: the number +15550100 needs a SIP peer"),
+        ("send.py", ("letter.tif", "+15550100"), "send.py: +15550100 needs a SIP peer"),
         ("receive.py", ("faxes",), "write: receive.py DIRECTORY HOST:PORT"),
         ("receive.py", (".", "127.0.0.1"), "receive.py: '127.0.0.1' has no port; write it as HOST:PORT"),
         ("receive.py", (".", "192.0.2.1:0"), "receive.py: cannot listen at 192.0.2.1:0 over UDP"),

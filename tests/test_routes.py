@@ -161,8 +161,9 @@ def test_a_route_to_an_ata_needs_no_account(tmp_path: Path) -> None:
     job = route.send_job("letter.tif", "100")
     assert (job.target, job.caller, job.credentials) == ("sip:100@192.0.2.50", None, None)
     assert route.send_job("letter.tif", "sip:fax@other.example").target == "sip:fax@other.example"
+    assert route.send_job("letter.tif", "fax-room").target == "sip:fax-room@192.0.2.50"
     with pytest.raises(AddressError, match="neither a number nor a SIP URI"):
-        route.send_job("letter.tif", "nobody")
+        route.send_job("letter.tif", "letter.tif")
 
 
 def test_the_transport_comes_from_the_peer_or_from_its_own_key(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from sip.line import CallRequest
 from sip.message import NameAddress
 from sip.registrar import RegistrationRequest
 from sip.sdp import MediaDescription, Origin, SessionDescription
-from sip.uri import parse_uri
+from sip.uri import parse_request_uri
 
 MOST_SDP = 1023
 """Octets of a description that the bindings take."""
@@ -25,7 +25,7 @@ MOST_REGISTRATIONS = 6
 def check_request(request: CallRequest) -> None:
     """Raises UnsupportedError for a call that cannot be placed over PJSIP, ParseError or UnsendableError for
     one that no stack can place."""
-    NameAddress.parse(request.caller)
+    parse_request_uri(NameAddress.parse(request.caller).uri)
     if any(media.kind.lower() != "audio" for media in request.media) or len(request.media) > 1:
         raise UnsupportedError(
             "pjsua2 begins every call with one audio stream; T.38 in the first INVITE needs the own stack, "
@@ -34,7 +34,7 @@ def check_request(request: CallRequest) -> None:
     if not request.destination:
         raise UnsupportedError("pjsua2 looks nobody up; say which hop takes the INVITE")
     headers_of(request)
-    if parse_uri(request.target).scheme == "sips":
+    if parse_request_uri(request.target).scheme == "sips":
         raise UnsupportedError("pjsua2 keeps no sips: all the way; write sip: and take a hop over TLS")
     for hop in request.destination:
         check_host(hop.host)

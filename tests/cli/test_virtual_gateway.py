@@ -113,7 +113,7 @@ def test_the_list_of_quirks_has_a_sentence_for_each() -> None:
         (["--listen", "127.0.0.1"], 2, "--listen '127.0.0.1' has no port"),
         (["--call", "sip:fax@127.0.0.1"], 2, "--call and --document go together"),
         (["--via", "sip:127.0.0.1"], 2, "--via is of no use without --call"),
-        (["--call", "100", "--document", "missing.tif"], 5, "the number 100 needs a SIP peer"),
+        (["--call", "100", "--document", "missing.tif"], 5, "100 needs a SIP peer"),
         (["--call", "sip:fax@127.0.0.1", "--document", "missing.tif"], 11, "missing.tif"),
     ],
 )

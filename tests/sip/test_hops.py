@@ -297,6 +297,8 @@ def test_calls_keep_their_flow_and_it_follows_the_far_end() -> None:
         ("sips:a@trunk.example;transport=tcp", Place("trunk.example", None, Transport.TLS)),
         ("sip:a@trunk.example;maddr=192.0.2.3", Place("192.0.2.3")),
         ("sip:a@[2001:db8::1]:5070", Place("2001:db8::1", 5070)),
+        ("sip:a@3cx", Place("3cx")),
+        ("sip:a@1.2.3.4.example", Place("1.2.3.4.example")),
     ],
 )
 def test_a_uri_says_where_it_leads(uri: str, place: Place) -> None:
@@ -310,6 +312,10 @@ def test_a_uri_says_where_it_leads(uri: str, place: Place) -> None:
         ("sip:a@b;transport=sctp", "'sctp' is no transport that we speak"),
         ("sip:a@b;transport=", "no transport"),
         ("sips:a@b;transport=udp", "for TLS and for UDP"),
+        ("sip:100", "an extension as sip:100@HOST"),
+        ("sips:a@127.1:5061", "write all four numbers"),
+        ("sip:a@0X7f.1", "neither a host name nor a whole IP address"),
+        ("sip:a@b;maddr=1.2.3", "neither a host name nor a whole IP address"),
     ],
 )
 def test_a_uri_that_leads_nowhere_says_why(uri: str, why: str) -> None:

@@ -10,7 +10,7 @@ from sip.line import Answered, Ended, Failed, Hop, Incoming
 from sip.message import Request, Response
 from sip.place import Place
 from sip.sdp import Attribute, SessionDescription
-from tests.sip.link import ALICE, AUDIO, IMAGE, mirror
+from tests.sip.link import ALICE, AUDIO, BOB, IMAGE, mirror
 from tests.sip.solo import Solo, sdp
 from tests.sip.test_agent import kinds
 
@@ -205,6 +205,18 @@ def test_a_cancel_is_answered_and_ends_the_invite() -> None:
     assert solo.statuses() == [200]
     solo.ask("CANCEL", branch="z9hG4bK-other")
     assert solo.statuses() == [481]
+
+
+@pytest.mark.parametrize("stranger", [Hop("192.0.2.66", BOB.port), Hop("2001:db8::66", 5060)])
+def test_a_cancel_from_elsewhere_finds_no_invite(stranger: Hop) -> None:
+    solo = Solo()
+    invite = solo.ask("INVITE", body=sdp())
+    solo.ask("CANCEL", branch=invite.via.branch, source=stranger)
+    assert solo.statuses() == [100, 481]
+    assert kinds(solo.events) == ["Incoming"]
+    # Some send from any port.
+    solo.ask("CANCEL", branch=invite.via.branch, source=replace(BOB, port=40000))
+    assert solo.statuses() == [200, 487]
 
 
 def test_a_cancel_after_the_answer_changes_nothing() -> None:

@@ -194,3 +194,18 @@ def test_hanging_up_while_a_name_is_looked_up() -> None:
 def test_headers_that_a_contact_asks_for_are_not_sent() -> None:
     solo, _ = redirected("<sip:1@192.0.2.51?Subject=evil>")
     assert [uri for uri, _ in solo.invites()] == [str(parse_uri("sip:1@192.0.2.51"))]
+
+
+def test_a_look_up_that_takes_too_long_ends_only_the_wait_that_began_first() -> None:
+    """Two calls are sent to one name, the second 4 s later; the name is found 6 s after the first began."""
+    solo = Solo()
+    for pause in (4, 2):
+        solo.reply(solo.place(), 302, contact="<sip:fax@gw.example:5070>")
+        solo.sent()
+        solo.wait(pause)
+    assert kinds(solo.events) == ["Failed"]
+    solo.agent.resolved(Place("gw.example", 5070), [HOP])
+    solo.wait(0)
+    assert [hop for _, hop in solo.sent_to()] == [HOP]
+    solo.wait(100)
+    assert solo.agent.idle

@@ -383,6 +383,8 @@ def test_the_address_that_the_registrar_sees_is_only_told_otherwise() -> None:
         ({"registrar": "trunk.example"}, ParseError),
         ({"identity": "fax"}, ParseError),
         ({"expires": 0}, UnsendableError),
+        ({"registrar": "sip:bob.example?Subject=x"}, UnsendableError),
+        ({"identity": "<sip:alice@bob.example;method=INVITE>"}, UnsendableError),
         ({"destination": []}, UnsendableError),
         ({"expires": 2**32}, UnsendableError),
         ({"headers": (("Contact", "<sip:x@h>"),)}, UnsendableError),

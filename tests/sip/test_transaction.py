@@ -79,7 +79,7 @@ class Bench:
         return transaction
 
     def server(self, method: str, hop: Hop = BOB) -> ServerTransaction:
-        return ServerTransaction(request(method), hop, self.timers, self.send, self.end)
+        return ServerTransaction(request(method), hop, hop, self.timers, self.send, self.end)
 
     def wait(self, seconds: float) -> None:
         end = self.now + seconds

@@ -35,7 +35,7 @@ def test_a_request_is_known_by_branch_sent_by_and_method() -> None:
     other = request("INVITE", Via="SIP/2.0/UDP 192.0.2.9:5060;branch=z9hG4bK-1")
     assert not transactions.absorb(other, 0)
     assert transactions.merged(other)
-    assert transactions.cancelled(request("CANCEL")) is not None
+    assert transactions.cancelled(request("CANCEL"), BOB) is not None
 
 
 def test_the_ack_of_a_2xx_is_for_the_dialog_whatever_its_branch() -> None:

@@ -94,6 +94,23 @@ def test_without_a_contact_that_can_be_read_the_first_target_stays(contact: str)
     assert [type(event) for event in solo.events] == [Answered]
 
 
+@pytest.mark.parametrize(
+    "contact",
+    ["<sip:bob@192.0.2.66?Subject=x&Priority=urgent>", "<sip:bob@192.0.2.66;method=INVITE?Replaces=1>"],
+)
+def test_of_a_contact_only_what_a_request_uri_may_have_is_kept(contact: str) -> None:
+    solo = Solo()
+    solo.reply(solo.place(), 200, body=sdp(), contact=contact)
+    assert solo.request("ACK").uri == "sip:bob@192.0.2.66"
+
+
+def test_a_contact_that_is_a_number_is_no_place_to_send_to() -> None:
+    solo = Solo()
+    solo.reply(solo.place(), 200, body=sdp(), contact="<sip:100>")
+    ((ack, hop),) = solo.sent_to()
+    assert (ack.cseq.method, hop) == ("ACK", BOB)
+
+
 def test_a_refused_offer_of_theirs_moves_nothing() -> None:
     solo = Solo()
     _, ok = solo.answered(answerer=lambda offer: None)
