@@ -1,10 +1,11 @@
 """Send a fax in as few lines as it takes: ``send.py letter.tif sip:+15550100@127.0.0.1:5070``.
 
 Something must answer there: ``t38fsp receive --output faxes --listen 127.0.0.1:5070``, or ``receive.py``.
-Ends with 0 when every page was confirmed.
+Ends with 0 when every page was confirmed. Ctrl-C, SIGTERM and a closed terminal hang up.
 """
 
 import asyncio
+import signal
 import sys
 
 from t38fsp.address import AddressError
@@ -12,9 +13,13 @@ from t38fsp.provider import FaxProvider
 
 
 async def main(document: str, to: str) -> int:
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     async with FaxProvider() as provider:
         result = await provider.send(document, to)
-    print(result.status.name, result.reason, "retry" if result.retry else "final", sep="; ")
+    print(result.status, result.reason, "retry" if result.retry else "final", sep="; ")
     for page in result.pages:
         print(
             f"page {page.number}: {'confirmed' if page.confirmed else 'not confirmed'}, {page.seconds:.1f} s"
@@ -29,5 +34,5 @@ if __name__ == "__main__":
         sys.exit(asyncio.run(main(*sys.argv[1:])))
     except AddressError as error:
         sys.exit(f"send.py: {error}")
-    except KeyboardInterrupt:
+    except asyncio.CancelledError:
         sys.exit("send.py: stopped, and the call hung up")

@@ -1,10 +1,13 @@
 """Send a fax through the FaxDev functions: ``send_faxdev.py letter.tif sip:+15550100@127.0.0.1:5070``.
 
 This is one device. For several faxes at once set ``device_count``, and start the job of each, with a DeviceId
-of its own from 0 on, in a thread of its own: FaxDevSend blocks until its fax is over.
+of its own from 0 on, in a thread of its own: FaxDevSend blocks until its fax is over. Ctrl-C, SIGTERM and a
+closed terminal hang up.
 """
 
+import signal
 import sys
+import threading
 
 from t38fsp import faxdev
 
@@ -20,10 +23,20 @@ def main(document: str, number: str) -> int:
         print(f"the provider does not start, error {faxdev.GetLastError()}", file=sys.stderr)
         return 1
     job = faxdev.FaxDevStartJob(0, 0, None, None)
+    if not job:
+        print(f"there is no job, error {faxdev.GetLastError()}", file=sys.stderr)
+        return 1
+
+    def stop(signal_number: int, frame: object) -> None:
+        # In a thread: a signal may come while this one holds a lock of the provider.
+        threading.Thread(target=faxdev.FaxDevAbortOperation, args=(job,)).start()
+
+    for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signal_number, stop)
     sent = faxdev.FaxDevSend(job, faxdev.FAX_SEND(FileName=document, ReceiverNumber=number), on_call)
     status, result = faxdev.FaxDevReportStatus(job), faxdev.GetJobResult(job)
     if status is not None and result is not None:
-        print(f"FS_{status.StatusId.name}: {result.reason}")
+        print(f"FS_{status.StatusId}: {result.reason}")
     faxdev.FaxDevEndJob(job)
     faxdev.FaxDevShutdown()
     return 0 if sent else 1

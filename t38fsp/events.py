@@ -76,10 +76,14 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class PageStarted:
-    """Page ``number`` (from 1) of ``total`` (0 when unknown) is on the line."""
+    """Page ``number`` (from 1) of ``total`` (0 when unknown) is on the line.
+
+    Its octets take ``seconds`` at the rate agreed on, if none go again; 0 when that is not known.
+    """
 
     number: int
     total: int
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,13 @@ class FaxStatus(IntEnum):
     BAD_DOCUMENT = 0x30000001
     """Ours: the document cannot be sent at all. Like every provider-defined code it is never sent again."""
 
+    def __str__(self) -> str:
+        """The name, without FS_; the number is ``int(status)``."""
+        return self.name
+
+    def __format__(self, spec: str) -> str:
+        return super().__format__(spec) if spec else str(self)
+
     @property
     def asks_to_resend(self) -> bool:
         """True for the codes after which a fax service sends the fax again (FaxDevSend, return value)."""

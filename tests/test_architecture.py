@@ -31,6 +31,7 @@ class Room:
 
 
 _SIP_TRANSPORTS = (
+    "sip.ending",
     "sip.udp",
     "sip.tcp",
     "sip.connection",
@@ -89,7 +90,7 @@ ROOMS = (
         "command line",
         ("t38fsp.cli", "t38fsp.__main__"),
         ("sip", "t38fsp"),
-        frozenset({"typer", "rich"}),
+        frozenset({"typer"}),
     ),
 )
 
@@ -258,7 +259,7 @@ def test_what_is_forbidden(module: str, source: str, fault: str) -> None:
         ),
         ("t38fsp.engine.engine", "import asyncio, random\nfrom sip.network import SipLine"),
         ("t38fsp.virtual.endpoint", "from sip.agent import UserAgent"),
-        ("t38fsp.cli.send", "import rich\nfrom t38fsp.provider import FaxProvider"),
+        ("t38fsp.cli.send", "import typer\nfrom t38fsp.provider import FaxProvider"),
     ],
 )
 def test_what_is_allowed(module: str, source: str) -> None:

@@ -17,7 +17,7 @@ from t38fsp.cli.exits import Exit
 from t38fsp.image.compare import differing_pages
 from t38fsp.image.document import inspect
 from t38fsp.t30.vocabulary import PageFormat, Resolution
-from tests.cli.commands import ROOT, port_of, started, t38fsp
+from tests.cli.commands import ROOT, names, port_of, started, t38fsp
 
 EXAMPLES = ROOT / "examples"
 
@@ -39,7 +39,7 @@ async def test_the_sender_and_the_receiver(tmp_path: Path, letter: Path) -> None
         for sender in sent:
             assert sender.status == 0, sender.output + sender.progress
         # Whatever became of its call, it tells, and then waits for the next.
-        told = await example.printed(" pages in ")
+        told = await example.printed(" -> ")
         example.process.send_signal(signal.SIGINT)
         received, stopped = await asyncio.gather(command.end(), example.end())
     for sender in sent:
@@ -49,9 +49,56 @@ async def test_the_sender_and_the_receiver(tmp_path: Path, letter: Path) -> None
     assert received.status == 0
     (file,) = faxes.iterdir()
     assert differing_pages(letter, file) == []
-    assert told.endswith(f": 1 page was received; 1 pages in {ours / 'fax-1.tif'}")
-    assert differing_pages(letter, ours / "fax-1.tif") == []
+    (mine,) = ours.iterdir()
+    assert told.endswith(f": 1 page was received -> {mine}")
+    assert differing_pages(letter, mine) == []
     assert (stopped.status, stopped.output, stopped.progress) == (0, "stopped\n", "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [("send.py", "send.py: stopped, and the call hung up"), ("send_faxdev.py", "FS_USER_ABORT: ")],
+)
+async def test_signals_hang_up(letter: Path, program: str, told: str, number: signal.Signals) -> None:
+    silent = await asyncio.get_running_loop().create_datagram_endpoint(Heard, local_addr=("127.0.0.1", 0))
+    transport, heard = silent
+    to = "sip:fax@{}:{}".format(*transport.get_extra_info("sockname"))
+    async with started(EXAMPLES / program, letter, to) as example:
+        await heard.invite
+        example.process.send_signal(number)
+        ended = await example.end()
+    transport.close()
+    assert told in ended.output + ended.progress
+    assert ended.status == 1
+    assert "Traceback" not in ended.progress
+
+
+async def test_a_receiver_that_cannot_tell_loses_no_fax(tmp_path: Path, letter: Path) -> None:
+    """Its standard output is closed at the other end while a fax comes."""
+    async with started(EXAMPLES / "receive.py", tmp_path, "127.0.0.1:0") as example:
+        port = port_of(await example.printed("listening"))
+        assert example.process.stdout is not None
+        example.process.stdout._transport.close()  # type: ignore[attr-defined]
+        async with started(EXAMPLES / "send.py", letter, f"sip:1@127.0.0.1:{port}") as sender:
+            assert (await sender.end()).status == 0
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(example.process.wait(), 1.0)
+        example.process.send_signal(signal.SIGHUP)
+        await example.process.wait()
+    (name,) = names(tmp_path)
+    assert differing_pages(letter, tmp_path / name) == []
+
+
+class Heard(asyncio.DatagramProtocol):
+    """A SIP peer that never answers."""
+
+    def __init__(self) -> None:
+        self.invite: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        if data.startswith(b"INVITE ") and not self.invite.done():
+            self.invite.set_result(None)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import importlib
 import logging
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from random import Random, SystemRandom
 from typing import cast
 
 from sip.admission import Admission, Network, parse_network
+from sip.ending import ending_signals
 from sip.errors import SipError
 from sip.line import Credentials, Hop, LineEvent, TlsSettings, Transport
 from sip.network import EVERYWHERE, SipLine
@@ -72,7 +72,7 @@ class Signalling:
 
 
 async def serve(settings: Signalling, on_ready: Callable[[Sequence[Hop]], None]) -> None:
-    """Serve until SIGTERM or SIGINT; ``on_ready`` is told the SIP addresses.
+    """Serve until a signal ends it (``sip.ending``); ``on_ready`` is told the SIP addresses.
 
     Raises SipError when an address or the socket cannot be had, WireError for an answerer that there is not.
     """
@@ -109,7 +109,7 @@ async def serve(settings: Signalling, on_ready: Callable[[Sequence[Hop]], None])
         admit=admit,
     )
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ending_signals():
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     on_ready(await server.start())
     await stop.wait()

@@ -80,8 +80,9 @@ class CallRecord:
             case Negotiated(mode=mode):
                 self.is_fax = True
                 return events.Trained(mode.bit_rate, mode.coding, mode.ecm)
-            case PageBegun(index=index):
-                return events.PageStarted(index + 1, self.total or 0)
+            case PageBegun(index=index, mode=mode, octets=octets):
+                seconds = 8 * octets / mode.bit_rate if mode.bit_rate else 0.0
+                return events.PageStarted(index + 1, self.total or 0, seconds)
             case PageOutcome():
                 return events.PageDone(self.page(output))
         return None

@@ -4,6 +4,8 @@ import signal
 import sys
 from types import FrameType
 
+from sip.ending import ending_signals
+
 _CANCELLED = 12
 """``Exit.CANCELLED``, whose module takes as long to import as the others."""
 
@@ -11,9 +13,9 @@ _CANCELLED = 12
 def main() -> None:
     """Entry point of ``t38fsp``.
 
-    SIGINT and SIGTERM end it quietly until a command takes them over: before that there is no call to end.
+    Signals end it quietly until a command takes them over: before that there is no call to end.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ending_signals():
         signal.signal(number, _leave)
     from t38fsp.cli.app import app
 

@@ -24,12 +24,13 @@ app = typer.Typer(
 _EXITS = (
     "Exit status: 0 every page confirmed, 1 error here (a port in use, a directory that cannot be written), "
     "2 usage, 3 busy, 4 no answer, 5 bad number or address, 6 not a fax, 7 only some pages confirmed, "
-    "8 cut off, 9 line unavailable, 10 fax failed, 11 bad document, 12 cancelled by SIGINT or SIGTERM."
+    "8 cut off, 9 line unavailable, 10 fax failed, 11 bad document, "
+    "12 cancelled by a signal (INT, TERM, HUP)."
 )
 _RECEIVE_EXITS = (
     "Exit status: after --count calls 0 when each fax was complete, else that of the first one that was "
-    "not, as in send. After SIGINT or SIGTERM 0, or 12 when it cut off a call or the start. 1 error here, "
-    "2 usage, 11 a document of --offer that cannot be faxed."
+    "not, as in send. After a signal (INT, TERM, HUP) 0, or 12 when it cut off a call or the start. "
+    "1 error here, 2 usage, 11 a document of --offer that cannot be faxed."
 )
 
 Json = Annotated[
@@ -290,7 +291,9 @@ def routes(
     raise finish(lambda: command.run(config, as_json))
 
 
-@app.command(epilog="Exit status: 0 after SIGINT or SIGTERM, 1 when an address cannot be had, 2 usage.")
+@app.command(
+    epilog="Exit status: 0 after SIGINT, SIGTERM or SIGHUP, 1 when an address cannot be had, 2 usage."
+)
 def signalling(
     socket: Annotated[
         Path | None,

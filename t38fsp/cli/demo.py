@@ -44,13 +44,13 @@ async def _demo(output: Path, as_json: bool) -> Exit:
     if as_json:
         print_json(result, exit_status=status, sample=sample, received=kept, differing_pages=different)
         return status
-    reporter.line(sentences.of_result(result))
+    reporter.result(sentences.of_result(result))
     for number in different:
-        reporter.line(f"page {number} differs from the sample")
+        reporter.result(f"page {number} differs from the sample")
     if result.completed and not different:
-        reporter.line(f"all {len(result.pages)} pages arrived identical to the sample, pixel for pixel")
+        reporter.result(f"all {len(result.pages)} pages arrived identical to the sample, pixel for pixel")
     if kept:
-        reporter.line(f"the received fax is {kept}, the sample {sample}")
+        reporter.result(f"the received fax is {kept}, the sample {sample}")
     return status
 
 

@@ -29,7 +29,7 @@ class Exit(IntEnum):
     FAILED = 10
     BAD_DOCUMENT = 11
     CANCELLED = 12
-    """Ended by SIGINT or SIGTERM."""
+    """Ended by SIGINT, SIGTERM or SIGHUP."""
 
 
 _BY_STATUS = {

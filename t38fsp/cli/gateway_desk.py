@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from t38fsp.address import AddressError, listen_address, peer_address, target_ur
 from t38fsp.cli import running, sentences
 from t38fsp.cli.exits import CommandError, Exit, exit_for, exit_of_all
 from t38fsp.cli.files import new_file, writable
+from t38fsp.cli.output import print_line
 from t38fsp.cli.report import CallReport, Reporter, print_json
 from t38fsp.events import FaxEvent, Finished
 from t38fsp.image.errors import DocumentError
@@ -79,9 +81,9 @@ def list_quirks(as_json: bool) -> Exit:
         if as_json:
             roles = sorted(role.name.lower() for role in kind.roles)
             told = {"name": name, "usual": usual, "does": summary(kind), "harms": harm(kind), "roles": roles}
-            print(json.dumps(told))
+            print_line(json.dumps(told), sys.stdout)
         else:
-            print(f"{usual:24} {summary(kind)}")
+            print_line(f"{usual:24} {summary(kind)}", sys.stdout)
     return Exit.COMPLETED
 
 
@@ -253,5 +255,5 @@ def _tell(
 ) -> None:
     times = {quirk: times for quirk, times in _shown(plan, call).items() if times}
     if times:
-        report.line(f"quirks that showed: {', '.join(f'{quirk} ({n})' for quirk, n in times.items())}")
-    report.line(sentences.of_result(result, kept))
+        report.tell(f"quirks that showed: {', '.join(f'{quirk} ({n})' for quirk, n in times.items())}")
+    report.tell(sentences.of_result(result, kept))

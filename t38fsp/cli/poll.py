@@ -59,5 +59,5 @@ async def _poll(wanted: Wanted, chosen: Chosen, as_json: bool) -> Exit:
     if as_json:
         print_json(result, exit_status=status, file=kept)
     else:
-        reporter.line(sentences.of_result(result, kept))
+        reporter.result(sentences.of_result(result, kept))
     return status

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sip.logs import get_logger
 from sip.uri import Uri
 from t38fsp.cli import running, sentences
 from t38fsp.cli.exits import CommandError, Exit, exit_for, exit_of_all
@@ -17,6 +18,8 @@ from t38fsp.image.errors import DocumentError
 from t38fsp.jobs import CallSettings, Offer
 from t38fsp.provider import FaxProvider, IncomingFax
 from t38fsp.t30.options import PollDocument
+
+_logger = get_logger(__name__)
 
 
 def run(output: Path, chosen: Chosen, count: int, as_json: bool, offer: Offer | None) -> Exit:
@@ -82,15 +85,24 @@ class _Desk:
         others.cancel()
 
     async def _take(self, call: IncomingFax, number: int) -> None:
+        """Never raises but CancelledError: a fault in one call must not end the others."""
         report = self.reporter.call(f"[{number}] ")
+        try:
+            await self._receive(call, report, number)
+        except Exception:
+            _logger.exception("call %d failed on a fault of ours", number)
+            self.exits.append(Exit.ERROR)
+        finally:
+            report.close()
+
+    async def _receive(self, call: IncomingFax, report: CallReport, number: int) -> None:
         report.line(f"call from {call.caller}")
         try:
             file = new_file(self.output, number)
         except OSError as error:
             # The next call may find more room.
             call.refuse()
-            report.close()
-            report.line(f"refused: no file can be made in {self.output} ({error.strerror})")
+            report.tell(f"refused: no file can be made in {self.output} ({error.strerror})")
             self.exits.append(Exit.ERROR)
             return
         try:
@@ -110,7 +122,7 @@ class _Desk:
         if self.as_json:
             print_json(result, exit_status=status, caller=call.caller, called=call.called, file=kept)
         else:
-            report.line(sentences.of_result(result, kept))
+            report.tell(sentences.of_result(result, kept))
 
 
 async def _refuse_all(provider: FaxProvider) -> None:

@@ -11,7 +11,7 @@ from sip.identity import ANONYMOUS, hides
 from sip.place import Place
 from sip.uri import parse_uri
 from t38fsp.cli.exits import CommandError, Exit
-from t38fsp.cli.report import print_line
+from t38fsp.cli.output import print_line
 from t38fsp.configuration import Configuration, ConfigurationError
 from t38fsp.endpoint import Endpoint
 from t38fsp.routes import Route

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import sys
+import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from types import FrameType
 
+from sip.ending import ending_signals
 from t38fsp.cli.exits import CommandError, Exit
-from t38fsp.cli.report import print_json, print_line
+from t38fsp.cli.output import drain, log_to, print_line
+from t38fsp.cli.report import print_json
 from t38fsp.jobs import EngineError
+
+_GOODBYE = 3.0
+"""Seconds that results may wait for their reader behind a signal."""
+
+_stopped = threading.Event()
+"""A signal came."""
 
 
 def finish(command: Callable[[], Exit], *, json_result: bool = False) -> SystemExit:
@@ -18,20 +29,35 @@ def finish(command: Callable[[], Exit], *, json_result: bool = False) -> SystemE
 
     A CommandError is told on standard error and, with ``json_result``, as the result on standard output.
     """
+    _stopped.clear()
+    log_to(sys.stderr, logging.WARNING, "%(message)s")
     try:
-        return SystemExit(command())
+        status = command()
     except CommandError as error:
+        status = error.status
         print_line(f"t38fsp: {error}", sys.stderr)
         if json_result:
-            print_json(error.result(), exit_status=error.status)
-        return SystemExit(error.status)
+            print_json(error.result(), exit_status=status)
+    _read_out()
+    return SystemExit(status)
+
+
+def _read_out() -> None:
+    """Leave nothing unwritten: results wait for their reader, but not when the process is asked to end."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        _stopped.set()
+
+    if _stopped.is_set():
+        drain(_GOODBYE)
+    elif not drain(0.0):
+        for number in ending_signals():
+            signal.signal(number, stop)
+        drain(None, given_up=_stopped.is_set)
 
 
 def run(command: Coroutine[object, object, Exit]) -> Exit:
-    """Run until done; SIGINT and SIGTERM cancel the command, which then ends its calls.
-
-    Raises CommandError.
-    """
+    """Run until done; signals cancel the command, which then ends its calls. Raises CommandError."""
     return asyncio.run(_run(command))
 
 
@@ -39,13 +65,14 @@ async def _run(command: Coroutine[object, object, Exit]) -> Exit:
     task = asyncio.ensure_future(command)
 
     def stop() -> None:
+        _stopped.set()
         # Once: ending the calls takes a few seconds, which an impatient second Ctrl-C must not cut short.
         if not task.cancelling():
             task.cancel()
 
     loop = asyncio.get_running_loop()
     with suppress(NotImplementedError):  # Windows has no signal handlers on its loops
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in ending_signals():
             loop.add_signal_handler(number, stop)
     try:
         return await task

@@ -50,8 +50,8 @@ async def _send(fax: Fax, addressing: Addressing, chosen: Chosen, as_json: bool)
     if as_json:
         print_json(result, exit_status=status, next_page=result.next_page)
     else:
-        reporter.line(sentences.of_result(result))
+        reporter.result(sentences.of_result(result))
         # A document that could not be read has no pages to go on with.
         if result.pages and (result.next_page or 1) > 1:
-            reporter.line(f"to send only the rest: --resume-from {result.next_page}")
+            reporter.result(f"to send only the rest: --resume-from {result.next_page}")
     return status

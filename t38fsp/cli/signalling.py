@@ -17,7 +17,7 @@ from sip.uri import Uri
 from t38fsp.callers import allowing
 from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.cli.options import listen_at
-from t38fsp.cli.report import print_line
+from t38fsp.cli.output import log_to, print_line
 from t38fsp.configuration import (
     FILE_VARIABLE,
     Configuration,
@@ -45,7 +45,7 @@ def run(config: Path | None, socket: Path | None, listen: str | None, allow: tup
         print_line(f"listening on {Uri('sip', None, *addresses[0].address)}", sys.stdout)
 
     # Who came and went is all that there is to follow.
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    log_to(sys.stderr, logging.INFO, "%(asctime)s %(message)s")
     try:
         asyncio.run(serve(settings, on_ready))
     except SipError as error:

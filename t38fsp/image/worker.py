@@ -75,7 +75,9 @@ def _silence_libtiff() -> None:
 def main() -> None:
     _silence_libtiff()
     # Ctrl-C goes to the whole process group, but the parent decides when this process ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A terminal and a service manager signal the whole group: the program ends its calls, and then this pipe.
+    for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        signal.signal(number, signal.SIG_IGN)
     if sys.platform != "win32":
         import resource
 

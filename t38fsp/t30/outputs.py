@@ -86,10 +86,14 @@ class Negotiated:
 
 @dataclass(frozen=True, slots=True)
 class PageBegun:
-    """The first octets of a page are on their way (index from 0). Receiver: comes before its PageData."""
+    """The first octets of a page are on their way (index from 0). Receiver: comes before its PageData.
+
+    ``octets`` is the size of the page for the transmitter, and 0 for the receiver, which does not know it.
+    """
 
     index: int
     mode: PageMode
+    octets: int = 0
 
 
 @dataclass(frozen=True, slots=True)

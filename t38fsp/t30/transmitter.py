@@ -86,7 +86,7 @@ class Transmitter(Correction):
         choice = self._choice
         repeats = 0 if choice.mode.ecm else self._attempts
         self._record = PageRecord(self._index, choice.mode, self._now, len(data), repeats)
-        self._emit(PageBegun(self._index, choice.mode))
+        self._emit(PageBegun(self._index, choice.mode, len(data)))
         if choice.mode.ecm:
             self._send_block(data, 0, 0)
         else:

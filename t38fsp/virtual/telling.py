@@ -63,8 +63,9 @@ class Telling:
             case Negotiated(mode=mode):
                 self._record.is_fax = True
                 self._events.append(events.Trained(mode.bit_rate, mode.coding, mode.ecm))
-            case PageBegun(index=index):
-                self._events.append(events.PageStarted(index + 1, self._record.total or 0))
+            case PageBegun(index=index, mode=mode, octets=octets):
+                seconds = 8 * octets / mode.bit_rate if mode.bit_rate else 0.0
+                self._events.append(events.PageStarted(index + 1, self._record.total or 0, seconds))
             case PageOutcome():
                 self._events.append(events.PageDone(self._record.page(output)))
             case Finished():

@@ -95,7 +95,12 @@ def test_what_happens_in_a_poll(scene: Polled) -> None:
     fetched = [name for name in names(scene.call.events) if name != "Disconnected"]
     assert fetched == ["Dialing", *begun, *page, "Finished"]
     (started,) = [event for event in scene.taken.events if isinstance(event, events.PageStarted)]
-    assert started == events.PageStarted(1, 1)
+    (page_done,) = [event for event in scene.taken.events if isinstance(event, events.PageDone)]
+    seconds = 8 * page_done.record.octets / page_done.record.bit_rate
+    assert started == events.PageStarted(1, 1, pytest.approx(seconds))
+    assert 0.5 * page_done.record.seconds < seconds < page_done.record.seconds
+    (begun_there,) = [event for event in scene.call.events if isinstance(event, events.PageStarted)]
+    assert begun_there == events.PageStarted(1, 0), "nobody knows how long a page gets that is received"
 
 
 @pytest.mark.parametrize("ecm", [True, False])

@@ -55,7 +55,7 @@ class Running:
         """Read on to the end; lines that were waited for before are not in the result."""
         output, progress = await self.process.communicate()
         assert self.process.returncode is not None
-        return Ended(self.process.returncode, output.decode(), progress.decode())
+        return Ended(self.process.returncode, (output or b"").decode(), progress.decode())
 
 
 async def _line_with(part: str, stream: asyncio.StreamReader | None) -> str:
@@ -69,14 +69,20 @@ async def _line_with(part: str, stream: asyncio.StreamReader | None) -> str:
 
 
 @asynccontextmanager
-async def started(*arguments: str | Path) -> AsyncIterator[Running]:
-    """``python …`` with this project on its path; killed when left before its end."""
+async def started(
+    *arguments: str | Path, stdout: int = asyncio.subprocess.PIPE, session: bool = False
+) -> AsyncIterator[Running]:
+    """``python …`` with this project on its path; killed when left before its end.
+
+    With ``stdout`` its output goes to this file descriptor; with ``session`` no terminal signals it.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *map(str, arguments),
-        stdout=asyncio.subprocess.PIPE,
+        stdout=stdout,
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
+        start_new_session=session,
     )
     try:
         async with asyncio.timeout(PATIENCE):
@@ -87,9 +93,11 @@ async def started(*arguments: str | Path) -> AsyncIterator[Running]:
             await process.communicate()
 
 
-def t38fsp(*arguments: str | Path) -> AbstractAsyncContextManager[Running]:
+def t38fsp(
+    *arguments: str | Path, stdout: int = asyncio.subprocess.PIPE, session: bool = False
+) -> AbstractAsyncContextManager[Running]:
     """The command line as a process."""
-    return started("-m", "t38fsp", *arguments)
+    return started("-m", "t38fsp", *arguments, stdout=stdout, session=session)
 
 
 @dataclass(frozen=True, slots=True)

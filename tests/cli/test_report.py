@@ -14,7 +14,8 @@ from sip.line import DialogId
 from t38fsp import events
 from t38fsp.cli import sentences
 from t38fsp.cli.exits import CommandError, Exit, exit_for
-from t38fsp.cli.report import Reporter, print_json, print_line
+from t38fsp.cli.output import print_line
+from t38fsp.cli.report import Reporter, print_json
 from t38fsp.image.errors import StoreError
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.status import FaxStatus
@@ -179,41 +180,6 @@ def test_with_json_the_progress_goes_to_standard_error(capsys: pytest.CaptureFix
     with Reporter(as_json=True) as reporter:
         reporter.call().event(events.PageStarted(1, 1))
     assert tuple(capsys.readouterr()) == ("", "page 1 of 1\n")
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_on_a_terminal_the_pages_are_followed_live(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "FORCE_COLOR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(sys, "stdout", Terminal())
-    with Reporter() as reporter:
-        call = reporter.call("[1] ")
-        other = reporter.call("[2] ")
-        for event in (events.PageStarted(1, 2), events.PageDone(CONFIRMED), events.PageStarted(2, 2)):
-            call.event(event)
-        other.close()
-        other.close()
-        call.event(events.Finished(FaxResult(FaxStatus.COMPLETED, "done")))
-        reporter.line("COMPLETED")
-    shown = sys.stdout.getvalue()
-    assert call.result == FaxResult(FaxStatus.COMPLETED, "done")
-    assert "[1] page 1 confirmed (MCF): 15330 octets in 12.1 s, 2 repeated\n" in shown
-    assert "COMPLETED\n" in shown
-    assert "\x1b[?25l" in shown, "no live display"
-    assert "\x1b[?25h" in shown, "the cursor stays hidden"
-
-
-def test_a_terminal_that_can_only_print_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "dumb")
-    monkeypatch.setattr(sys, "stdout", Terminal())
-    with Reporter() as reporter:
-        reporter.call().event(events.PageStarted(1, 2))
-    assert sys.stdout.getvalue() == "page 1 of 2\n"
 
 
 @pytest.mark.parametrize(

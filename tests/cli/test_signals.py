@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM end calls cleanly: the far end hears of it, JSON still comes, confirmed pages stay."""
+"""SIGINT, SIGTERM and SIGHUP end calls cleanly: the far end hears of it, JSON still comes, pages stay."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ main()
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_a_command_that_has_not_begun_ends_quietly(number: signal.Signals) -> None:
     async with started("-c", WHILE_IT_IMPORTS, str(int(number))) as command:
         ended = await command.end()
@@ -65,7 +65,7 @@ async def test_a_stopped_sender_says_goodbye_and_the_receiver_goes_on(tmp_path: 
         port = port_of(await receive.progress("listening"))
         async with t38fsp("send", letter, "--to", f"sip:fax@127.0.0.1:{port}") as send:
             await send.printed("switched to T.38")
-            send.process.send_signal(signal.SIGTERM)
+            send.process.send_signal(signal.SIGHUP)
             sent = await send.end()
         assert sent.status == 12
         assert sent.output.splitlines()[-1].startswith("USER_ABORT: ")
@@ -73,9 +73,34 @@ async def test_a_stopped_sender_says_goodbye_and_the_receiver_goes_on(tmp_path: 
         assert '"exit_status": ' in await receive.printed('"completed": false')
         assert names(tmp_path) == [], "an empty file stays behind"
         assert receive.process.returncode is None, "the receiver does not go on"
-        receive.process.send_signal(signal.SIGTERM)
+        receive.process.send_signal(signal.SIGHUP)
         received = await receive.end()
     assert (received.status, received.output) == (0, "")
+
+
+async def test_a_receiver_under_nohup_stays(tmp_path: Path) -> None:
+    nohup = (
+        "-c",
+        "import os, sys; os.execvp('nohup', ['nohup', sys.executable, '-m', 't38fsp', *sys.argv[1:]])",
+    )
+    async with started(*nohup, "receive", "--output", tmp_path, "--listen", "127.0.0.1:0") as receive:
+        await receive.printed("listening")
+        receive.process.send_signal(signal.SIGHUP)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(receive.process.wait(), 1.0)
+        receive.process.send_signal(signal.SIGTERM)
+        assert (await receive.end()).status == 0
+
+
+@pytest.mark.parametrize("command", ["signalling", "virtual-gateway"])
+async def test_every_command_that_waits_ends_with_its_terminal(tmp_path: Path, command: str) -> None:
+    arguments = {"signalling": (tmp_path / "sip.sock",), "virtual-gateway": ("--output", tmp_path)}[command]
+    async with t38fsp(command, *arguments, "--listen", "127.0.0.1:0") as waiting:
+        await waiting.printed("listening")
+        waiting.process.send_signal(signal.SIGHUP)
+        ended = await waiting.end()
+    assert ended.status == 0, ended.progress
+    assert names(tmp_path) == []
 
 
 async def test_a_stopped_demo_prints_its_result(tmp_path: Path) -> None:
