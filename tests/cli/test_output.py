@@ -96,7 +96,7 @@ def test_an_unread_pipe_drops_progress_and_keeps_results(pipe: tuple[int, TextIO
     assert progress == sorted(progress, key=lambda line: int(line.split()[1]))
     left_out = sum(int(found[1]) for line in lines if (found := re.match(r"\((\d+) lines? w", line)))
     assert len(progress) + left_out == FULL
-    assert 0 < left_out
+    assert left_out > 0
     assert sum(map(len, progress)) < 3 * ROOM + 65536
 
 
