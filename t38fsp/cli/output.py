@@ -80,7 +80,7 @@ def log_to(stream: TextIO | None, level: int, form: str) -> None:
     """Have the log of this process written as progress is: logging's own handlers would wait."""
     handler = _LogHandler(stream)
     handler.setFormatter(logging.Formatter(form))
-    root = logging.getLogger()
+    root = logging.root
     for earlier in [each for each in root.handlers if isinstance(each, _LogHandler)]:
         root.removeHandler(earlier)
     root.addHandler(handler)
