@@ -16,8 +16,8 @@ from sip.endpoint import ALLOW, METHODS, SUPPORTED, DialogUser, Endpoint, refuse
 from sip.errors import ParseError
 from sip.incoming import IncomingCall
 from sip.line import Address, Answerer, CallRequest, Credentials, DialogId, Hop, LineEvent, SessionTimers
-from sip.logs import get_logger
-from sip.message import Request, Response, parse_message
+from sip.logs import SELDOM, get_logger
+from sip.message import MalformedRequestError, Request, Response, parse_message
 from sip.negotiation import CONTENT_TYPE, is_known, read_sdp
 from sip.outgoing import OutgoingCall
 from sip.place import Place
@@ -221,6 +221,9 @@ class UserAgent:
         """Take one message from ``source``. What is no SIP is dropped; nothing raises."""
         try:
             message = parse_message(data)
+        except MalformedRequestError as error:
+            self._receive_malformed(error, source)
+            return
         except ParseError as error:
             if data.strip(b"\r\n\0"):
                 _logger.debug("dropped a message from %s: %s", source, error)
@@ -238,11 +241,13 @@ class UserAgent:
             return
         self._endpoint.transactions.receive_response(response, source, now)
 
+    def _receive_malformed(self, error: MalformedRequestError, source: Hop) -> None:
+        if _stamped(error.request, source):
+            _logger.debug("refused a request from %s: %s", source, error)
+            self._refuse(error.request, source, error.status)
+
     def _receive_request(self, request: Request, source: Hop, now: float) -> None:
-        try:
-            stamp_via(request, source)
-        except ParseError as error:
-            _logger.debug("dropped a request from %s: %s", source, error)
+        if not _stamped(request, source):
             return
         try:
             request.validate()
@@ -360,12 +365,12 @@ class UserAgent:
         try:
             offer = read_sdp(request)
         except ParseError as error:
-            _logger.info("%s: refused an INVITE: %s", request.call_id, error)
+            _logger.info("%s: refused an INVITE: %s", request.call_id, error, extra=SELDOM)
             raise RefusedError(488, self._endpoint.warning(source, 307)) from None
         try:
             dialog = Dialog.from_request(request, tag, response_address(request.via, source))
         except ParseError as error:
-            _logger.info("%s: refused an INVITE: %s", request.call_id, error)
+            _logger.info("%s: refused an INVITE: %s", request.call_id, error, extra=SELDOM)
             raise RefusedError(400) from None
         session_timer = SessionTimer(self._session_timers, self._endpoint.timers)
         too_small = session_timer.too_small(request)
@@ -392,3 +397,13 @@ class UserAgent:
         )
         self._incoming[call] = source.host
         self._waiting.add(call)
+
+
+def _stamped(request: Request, source: Hop) -> bool:
+    """Whether it could be noted in the request where it came from; without that nothing can be answered."""
+    try:
+        stamp_via(request, source)
+    except ParseError as error:
+        _logger.debug("dropped a request from %s: %s", source, error)
+        return False
+    return True

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from sip.dead_hops import DeadHops
 from sip.dialog import Dialog
+from sip.errors import ParseError
 from sip.line import Address, DialogId, Hop, LineEvent
 from sip.message import Headers, Request, Response
 from sip.negotiation import CONTENT_TYPE
@@ -66,6 +67,7 @@ REASONS = {
     500: "Server Internal Error",
     503: "Service Unavailable",
     504: "Server Time-out",
+    505: "Version Not Supported",
     600: "Busy Everywhere",
     603: "Decline",
 }
@@ -230,13 +232,17 @@ class Endpoint:
         to_tag: str | None = None,
         body: SessionDescription | None = None,
     ) -> Response:
-        """A response to ``request`` (RFC 3261 8.2.6); ``to_tag`` is added when To has none."""
-        fields = Headers(("Via", via) for via in request.headers.get_all("Via"))
+        """A response to ``request`` (RFC 3261 8.2.6); ``to_tag`` is added when To has none.
+
+        Also to one that is not valid: a To that cannot be read is repeated as it came.
+        """
+        # Line by line: what is well-formed where it stands need not be when it is joined or taken apart.
+        fields = Headers(("Via", via) for via in request.headers.lines("Via"))
         if 100 < status < 300:
-            for route in request.headers.get_all("Record-Route"):
+            for route in request.headers.lines("Record-Route"):
                 fields.add("Record-Route", route)
         to = request.headers.get("To") or ""
-        if to_tag is not None and request.to.tag is None:
+        if to_tag is not None and _lacks_tag(request):
             to = f"{to};tag={to_tag}"
         fields.add("From", request.headers.get("From") or "")
         fields.add("To", to)
@@ -259,6 +265,13 @@ class Endpoint:
     def dialog_headers(self, contact: str) -> list[tuple[str, str]]:
         """What a response that makes or refreshes a dialog carries."""
         return [("Contact", contact), ("Allow", ALLOW), ("Supported", SUPPORTED)]
+
+
+def _lacks_tag(request: Request) -> bool:
+    try:
+        return request.to.tag is None
+    except ParseError:
+        return False
 
 
 def refuse_method(method: str) -> tuple[int, list[tuple[str, str]]]:

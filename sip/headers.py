@@ -77,7 +77,10 @@ TOKEN = re.compile(rf"[{_TOKEN_CHARS}]+")
 """RFC 3261 25.1."""
 _BARE_VALUE = re.compile(rf"[{_TOKEN_CHARS}\[\]:]+")
 _HOST = r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+"
-_VIA = re.compile(rf"SIP ?/ ?2\.0 ?/ ?({TOKEN.pattern}) ({_HOST}) ?(?:: ?([0-9]{{1,5}}))?", re.IGNORECASE)
+# Of any version: a request of another one is answered, too (RFC 3261 21.5.6).
+_VIA = re.compile(
+    rf"SIP ?/ ?[0-9]{{1,3}}\.[0-9]{{1,3}} ?/ ?({TOKEN.pattern}) ({_HOST}) ?(?:: ?([0-9]{{1,5}}))?", re.IGNORECASE
+)
 _CSEQ = re.compile(rf"([0-9]{{1,10}})[ \t]+({TOKEN.pattern})")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _UNSAFE_IN_URI = re.compile(r'[\s<>"]')
@@ -86,6 +89,7 @@ _QUOTED = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
 _SHIELDED = {
     separator: re.compile(rf'"[^"\\]*(?:\\.[^"\\]*)*"?|<[^>]*>?|{separator}', re.DOTALL) for separator in ",;"
 }
+_SHIELD = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*("?)|<[^>]*(>?)', re.DOTALL)
 
 
 class Headers:
@@ -106,11 +110,15 @@ class Headers:
 
     def get_all(self, name: str) -> list[str]:
         """Every value in order; comma lists are taken apart where the grammar has one. Never raises."""
-        wanted = _key(name)
-        values = [value for each, value in self._fields if each.lower() == wanted]
-        if wanted not in _LISTS:
+        values = self.lines(name)
+        if _key(name) not in _LISTS:
             return values
         return [element for value in values for element in split_list(value, ",") if element]
+
+    def lines(self, name: str) -> list[str]:
+        """The whole value of every field (line) of that name."""
+        wanted = _key(name)
+        return [value for each, value in self._fields if each.lower() == wanted]
 
     def count(self, name: str) -> int:
         """Number of fields (lines) of that name."""
@@ -125,9 +133,20 @@ class Headers:
         """Put one field in the place of all of that name, or at the end; raises as :meth:`add`."""
         new = _checked(name, value)
         wanted = _key(name)
-        at = next((i for i, (each, _) in enumerate(self._fields) if each.lower() == wanted), len(self))
+        at = self._position(wanted)
         kept = [f for i, f in enumerate(self._fields) if i < at or f[0].lower() != wanted]
         self._fields = [*kept[:at], new, *kept[at:]]
+
+    def set_first(self, name: str, value: str) -> None:
+        """Put a field in the place of the first of that name, or at the end; the others stay as they are.
+
+        Raises as :meth:`add`.
+        """
+        at = self._position(_key(name))
+        self._fields[at : at + 1] = [_checked(name, value)]
+
+    def _position(self, wanted: str) -> int:
+        return next((i for i, (each, _) in enumerate(self._fields) if each.lower() == wanted), len(self))
 
     def remove(self, name: str) -> None:
         """Take out every field of that name."""
@@ -274,16 +293,17 @@ class NameAddress:
 def parse_params(text: str) -> dict[str, str | None]:
     """Read ``;name=value;name`` into a dict with names in lower case; quotes are taken off the values.
 
-    Of a name that comes twice the first counts. Raises ParseError for a name that is no token, and for more
-    than 64 parameters.
+    Of a name that comes twice the first counts. Raises ParseError for a name that is no token, a quote or
+    bracket that is not closed, and for more than 64 parameters. So a parameter that is appended to a value
+    that could be read is read as one.
     """
     params: dict[str, str | None] = {}
-    parts = split_list(text, ";")
+    parts = [part for part in split_list(text, ";") if part]
     if len(parts) > _MAX_PARAMS:
         raise ParseError(f"{text[:40]!r} begins {len(parts)} parameters; at most {_MAX_PARAMS} are read")
+    if not _is_closed(text):
+        raise ParseError(f"a quote or bracket in {text[:60]!r} is never closed")
     for part in parts:
-        if not part:
-            continue
         name, equals, value = part.partition("=")
         name = name.strip()
         value = value.strip()
@@ -356,6 +376,11 @@ def split_list(text: str, separator: str) -> list[str]:
             begin = match.end()
     parts.append(text[begin:].strip())
     return parts
+
+
+def _is_closed(text: str) -> bool:
+    """Whether every quote and angle bracket that shields text from separators has its end."""
+    return all(match[1] or match[2] for match in _SHIELD.finditer(text))
 
 
 def take_quoted(text: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from sip.errors import ParseError, UnsendableError
 from sip.headers import TOKEN, CSeq, Headers, NameAddress, Via, format_params, parse_params, q850_cause
+from sip.logs import printable
 
 __all__ = [
     "CSeq",
@@ -27,9 +28,12 @@ __all__ = [
 ]
 
 MAX_OCTETS = 64 * 1024
+MAX_HEAD = 32 * 1024
+"""Octets of the start line and all headers."""
 MAX_HEADERS = 256
+"""Header lines, those included that are no headers and are ignored."""
 MAX_LINE = 8 * 1024
-"""Characters of one header with its continuation lines."""
+"""Characters of the start line, and of one header with its continuation lines."""
 MAX_ELEMENTS = 100
 """Of Via, or of another list that is read before anybody is asked who sent it; 70 hops are the most that
 Max-Forwards allows."""
@@ -37,12 +41,31 @@ Max-Forwards allows."""
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _FOLD = re.compile(r"\r?\n[ \t]+")
 _LINE_END = re.compile(r"\r?\n")
-_REQUEST_LINE = re.compile(rf"({TOKEN.pattern}) ([^\s<>]+) SIP/2\.0", re.IGNORECASE)
+_LINE_ROOM = 256
+_HEAD_ROOM = 2 * 1024
+"""Characters and octets that the limits leave to what an answer adds: ``received`` and ``rport``, a tag, and
+header fields of its own. So an answer to what could be read can be read by the same rules."""
+_COPIED = frozenset({"via", "record-route", "from", "to", "call-id", "cseq", "timestamp"})
+"""Header fields that an answer repeats (RFC 3261 8.2.6)."""
+_VERSION = re.compile(r"SIP/([0-9]{1,3}\.[0-9]{1,3})", re.IGNORECASE)
 _STATUS_LINE = re.compile(r"SIP/2\.0 ([1-6][0-9]{2})(?: ([^\r\n]*))?", re.IGNORECASE)
 _URI = re.compile(r"[^\s<>]+")
 _TARGETING = ("INVITE", "UPDATE")
 """Requests whose Contact says where the next ones go (RFC 3261 12)."""
 _SINGLE = ("From", "To", "Call-ID", "CSeq")
+
+
+class MalformedRequestError(ParseError):
+    """A request that breaks the grammar, though not where an answer needs it.
+
+    ``request`` has the headers that could be read, and the Request-URI as it came; ``status`` is 400, or 505
+    for another version of SIP (RFC 3261 21.4.1, 21.5.6).
+    """
+
+    def __init__(self, text: str, request: Request, status: int) -> None:
+        super().__init__(text)
+        self.request = request
+        self.status = status
 
 
 class _Common:
@@ -110,8 +133,9 @@ class _Common:
 
     def _listed(self, name: str) -> list[str]:
         values = self.headers.get_all(name)
-        if len(values) > MAX_ELEMENTS:
-            raise ParseError(f"{name} has {len(values)} elements; at most {MAX_ELEMENTS} are read")
+        found = max(len(values), self.headers.count(name))
+        if found > MAX_ELEMENTS:
+            raise ParseError(f"{name} has {found} elements; at most {MAX_ELEMENTS} are read")
         return values
 
     def _serialise(self, start_line: str) -> bytes:
@@ -149,6 +173,18 @@ class Request(_Common):
             self._validate_addresses("Contact")
         if self.cseq.method != self.method:
             raise ParseError(f"CSeq names {self.cseq.method}, the request line {self.method}")
+        self._leave_room()
+
+    def _leave_room(self) -> None:
+        """Check that an answer stays within the limits when it repeats what it must, and adds its own."""
+        to = self.headers.get("To") or ""
+        if len(to) > MAX_LINE - _LINE_ROOM:
+            raise ParseError("To leaves no room for the tag of an answer")
+        if self.to.tag is None:
+            NameAddress.parse(f"{to};tag=x")
+        copied = sum(len(name) + len(value) + 4 for name, value in self.headers if name.lower() in _COPIED)
+        if copied > MAX_HEAD - _HEAD_ROOM:
+            raise ParseError(f"an answer would repeat {copied} octets of headers; at most {MAX_HEAD} are read")
 
     def __bytes__(self) -> bytes:
         """With a Content-Length of our own; raises UnsendableError when the request line would break."""
@@ -195,8 +231,9 @@ Message = Request | Response
 def parse_message(data: bytes) -> Request | Response:
     """Read one datagram; raises ParseError for anything that is not a whole SIP message within the limits.
 
-    Content-Length is used and dropped: a shorter one cuts the body, a longer one is an error (RFC 3261 18.3).
-    A datagram of line ends alone is a keep-alive, and an error here like any other non-message.
+    It is a MalformedRequestError where the sender of a request can be told so. Content-Length is used and
+    dropped: a shorter one cuts the body, a longer one is an error (RFC 3261 18.3). A datagram of line ends
+    alone is a keep-alive, and an error here like any other non-message.
     """
     if len(data) > MAX_OCTETS:
         raise ParseError(f"the datagram has {len(data)} octets; at most {MAX_OCTETS} are read")
@@ -204,46 +241,98 @@ def parse_message(data: bytes) -> Request | Response:
     end = _HEAD_END.search(data)
     if end is None:
         raise ParseError("the datagram is no SIP message: no empty line ends the headers")
-    head = data[: end.start()].decode("utf-8", "surrogateescape")
-    start_line, *rest = _LINE_END.split(head, maxsplit=1)
-    headers = _parse_headers(rest[0]) if rest else Headers()
-    body = _cut(data[end.end() :], headers)
+    if end.end() > MAX_HEAD:
+        raise ParseError(f"the headers of a message are longer than {MAX_HEAD} octets")
+    start_line, _, rest = data[: end.start()].decode("utf-8", "surrogateescape").partition("\n")
+    start_line = start_line.removesuffix("\r")
+    if len(start_line) > MAX_LINE:
+        raise ParseError(f"the start line is longer than {MAX_LINE} characters")
+    headers, fault = _parse_headers(rest)
+    body, cut_fault = _cut(data[end.end() :], headers)
+    fault = fault or cut_fault
     if match := _STATUS_LINE.fullmatch(start_line):
-        return Response(int(match[1]), match[2] or "", headers, body)
-    if match := _REQUEST_LINE.fullmatch(start_line):
-        return Request(match[1], match[2], headers, body)
-    raise ParseError(f"{start_line[:60]!r} is neither a SIP request line nor a status line")
+        if fault is not None:
+            raise ParseError(fault)
+        return Response(int(match[1]), printable(match[2] or ""), headers, body)
+    return _parse_request(start_line, headers, body, fault)
 
 
-def _parse_headers(text: str) -> Headers:
-    if text.startswith((" ", "\t")):
-        raise ParseError("the first header line begins with a blank")
+def _parse_request(start_line: str, headers: Headers, body: bytes, fault: str | None) -> Request:
+    # Taken apart wherever there are blanks: the sender of what is not quite a request line is told so.
+    words = start_line.split()
+    match = _VERSION.fullmatch(words[-1]) if words else None
+    if match is None or not TOKEN.fullmatch(words[0]):
+        raise ParseError(f"{start_line[:60]!r} is neither a SIP request line nor a status line")
+    method, *uri = words[:-1]
+    request = Request(method, " ".join(uri), headers, body)
+    if match[1] != "2.0":
+        raise MalformedRequestError(f"{words[-1]} is not SIP/2.0", request, 505)
+    if not _URI.fullmatch(request.uri) or start_line != f"{method} {request.uri} {words[-1]}":
+        fault = f"{start_line[:60]!r} is not 'method URI SIP/2.0'"
+    if fault is not None:
+        raise MalformedRequestError(fault, request, 400)
+    return request
+
+
+def _parse_headers(text: str) -> tuple[Headers, str | None]:
+    """The headers, and what is wrong with them; those after the fault are missing then."""
     headers = Headers()
-    for line in _LINE_END.split(_FOLD.sub(" ", text)):
+    if text.startswith((" ", "\t")):
+        return headers, "the first header line begins with a blank"
+    lines = _LINE_END.split(_FOLD.sub(" ", text)) if text else []
+    for number, line in enumerate(lines):
+        if number == MAX_HEADERS:
+            return headers, f"the message has more than {MAX_HEADERS} header lines"
         if len(line) > MAX_LINE:
-            raise ParseError(f"a header line is longer than {MAX_LINE} characters")
+            return headers, f"a header line is longer than {MAX_LINE} characters"
         if "\r" in line:
-            raise ParseError("a header contains a CR without LF")
+            return headers, "a header contains a CR without LF"
         name, colon, value = line.partition(":")
         name = name.rstrip(" \t")
         # RFC 3261 8.2.2: malformed headers that are not needed are ignored; needed ones will be missed.
-        if not colon or not TOKEN.fullmatch(name):
-            continue
-        if len(headers) == MAX_HEADERS:
-            raise ParseError(f"the message has more than {MAX_HEADERS} headers")
-        headers.add(name, value)
-    return headers
+        if colon and TOKEN.fullmatch(name):
+            headers.add(name, value)
+    return headers, None
 
 
-def _cut(body: bytes, headers: Headers) -> bytes:
-    """The part of ``body`` that Content-Length covers; takes that header out."""
-    lengths = set(headers.get_all("Content-Length"))
-    headers.remove("Content-Length")
+def _body_length(values: list[str]) -> int | None:
+    """Octets of the body after the values of all Content-Length headers; None when there are none.
+
+    Raises ParseError when they are not one number.
+    """
+    lengths = set(values)
     if not lengths:
-        return body
+        return None
     text = lengths.pop()
     if lengths or not re.fullmatch("[0-9]{1,9}", text):
         raise ParseError(f"Content-Length {text[:20]!r} is not one number")
-    if int(text) > len(body):
-        raise ParseError(f"the body has {len(body)} octets where Content-Length says {int(text)}")
-    return body[: int(text)]
+    return int(text)
+
+
+def announced_length(head: bytes) -> int:
+    """Octets of the body that follows ``head`` on a stream; none when it does not say, though it must
+    (RFC 3261 20.14).
+
+    ``head`` is the start line and the headers, without the empty line. Raises ParseError when they do not
+    tell where the message ends.
+    """
+    _, _, rest = head.decode("utf-8", "surrogateescape").partition("\n")
+    headers, fault = _parse_headers(rest)
+    if fault is not None:
+        raise ParseError(fault)
+    return _body_length(headers.lines("Content-Length")) or 0
+
+
+def _cut(body: bytes, headers: Headers) -> tuple[bytes, str | None]:
+    """The part of ``body`` that Content-Length covers, or what is wrong; takes that header out."""
+    values = headers.lines("Content-Length")
+    headers.remove("Content-Length")
+    try:
+        length = _body_length(values)
+    except ParseError as error:
+        return b"", str(error)
+    if length is None:
+        return body, None
+    if length > len(body):
+        return b"", f"the body has {len(body)} octets where Content-Length says {length}"
+    return body[:length], None

@@ -13,10 +13,13 @@ from sip.errors import ParseError
 from sip.headers import split_list
 from sip.line import Hop
 from sip.logs import get_logger
-from sip.message import Request, Via
+from sip.message import MAX_HEAD, MAX_LINE, Request, Via
 from sip.transaction_layer import response_address
 
 _logger = get_logger(__name__)
+
+_NEEDED = ("From", "To", "Call-ID", "CSeq")
+"""What an answer repeats, however little of it could be read (RFC 3261 8.2.6.2)."""
 
 
 class RefusedError(Exception):
@@ -42,18 +45,26 @@ class Refusals:
         # The same tag for each copy of the request (RFC 3261 8.2.7).
         seed = "\0".join((request.headers.get(name) or "") for name in ("Via", "From", "Call-ID", "CSeq"))
         digest = hashlib.sha256(self._secret + seed.encode("utf-8", "surrogateescape"))
-        try:
-            response = self._endpoint.response(request, status, headers, to_tag=digest.hexdigest()[:20])
-        except ParseError as error:
-            # Not even its To can be read.
-            _logger.debug("dropped a request from %s: %s", source, error)
+        missing = [name for name in _NEEDED if not request.headers.get(name)]
+        if missing:
+            _logger.debug("dropped a request from %s without %s", source, " and ".join(missing))
             return
-        self._endpoint.transactions.send_octets(bytes(response), response_address(request.via, source))
+        response = self._endpoint.response(request, status, headers, to_tag=digest.hexdigest()[:20])
+        octets = bytes(response)
+        if len(octets) > MAX_HEAD:
+            _logger.debug("dropped a request from %s: its answer would be too long", source)
+            return
+        self._endpoint.transactions.send_octets(octets, response_address(request.via, source))
 
 
 def stamp_via(request: Request, source: Hop) -> None:
-    """Note in the topmost Via where the request came from (RFC 3261 18.2.1, RFC 3581 4)."""
-    top, *others = request.headers.get_all("Via") or [""]
+    """Note in the topmost Via where the request came from (RFC 3261 18.2.1, RFC 3581 4).
+
+    Raises ParseError, and changes nothing, when that Via cannot be read, or could not be with the note in it.
+    The other lines stay as they are.
+    """
+    first = (request.headers.lines("Via") or [""])[0]
+    top, *others = split_list(first, ",")
     via = Via.parse(top)
     asked = "rport" in via.params
     # All else is kept as it is spelt: some compare what comes back octet by octet.
@@ -64,7 +75,11 @@ def stamp_via(request: Request, source: Hop) -> None:
         stamped.append(f"rport={source.port}")
     if asked or via.host != host:
         stamped.append(f"received={host}")
-    request.headers.set("Via", ", ".join([";".join(stamped), *others]))
+    value = ", ".join([";".join(stamped), *others])
+    if len(value) > MAX_LINE - len("Via: "):
+        raise ParseError("Via leaves no room for the address that the request came from")
+    Via.parse(";".join(stamped))
+    request.headers.set_first("Via", value)
 
 
 def _name_of(param: str) -> str:

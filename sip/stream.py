@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 
 from sip.errors import ParseError
-from sip.message import MAX_OCTETS
+from sip.message import MAX_HEAD, MAX_OCTETS, announced_length
 
 MESSAGE_LIMIT = 10.0
 """Seconds from the first octet of a message to its last, and from the opening of a connection to its first
@@ -20,20 +20,19 @@ message when the peer opened it."""
 KEEP_ALIVE = 25.0
 """Seconds without any octet of ours after which a connection that we opened gets a ping (RFC 5626 4.4.1 asks
 for at most 120; some translators of addresses forget after 30)."""
-MAX_HEAD = 32 * 1024
-"""Octets of the start line and all headers."""
 
 PING = b"\r\n\r\n"
 PONG = b"\r\n"
 
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _METHOD = rb"[A-Za-z0-9\-.!%*_+`'~]+"
-_START = re.compile(rb"SIP/2\.0 [1-6][0-9]{2}|" + _METHOD + rb" [^\s]+ SIP/2\.0(?=\r?\n)", re.IGNORECASE)
-_START_MAY_COME = re.compile(rb"[A-Za-z0-9\-.!%*_+`'~/]+( [^\r\n\0]*\r?)?")
+_START = re.compile(
+    rb"SIP/2\.0 [1-6][0-9]{2}|" + _METHOD + rb"[ \t][^\r\n\0]*SIP/[0-9]{1,3}\.[0-9]{1,3}[ \t]*(?=\r?\n)",
+    re.IGNORECASE,
+)
+"""Also a request line that is malformed, or of another version: its sender gets an answer."""
+_START_MAY_COME = re.compile(rb"[A-Za-z0-9\-.!%*_+`'~/]+([ \t][^\r\n\0]*\r?)?")
 """A start line whose end has not come yet."""
-_CONTENT_LENGTH = re.compile(rb"(?:content-length|l)[ \t]*:[ \t]*([^\r\n]*?)[ \t]*", re.IGNORECASE)
-_LINE_END = re.compile(rb"\r?\n")
-_NUMBER = re.compile(rb"[0-9]{1,9}")
 
 
 class Framer:
@@ -106,7 +105,12 @@ class Framer:
         if end is None:
             return None
         self._check_start()
-        whole = end.end() + _content_length(bytes(self._buffer[: end.start()]))
+        try:
+            whole = end.end() + announced_length(bytes(self._buffer[: end.start()]))
+        except ParseError:
+            # The last message that can be found: its sender may be told what is wrong with it.
+            self._messages.append(bytes(self._buffer[: end.end()]))
+            raise
         if whole > MAX_OCTETS:
             raise ParseError(f"a message has {whole} octets; at most {MAX_OCTETS} are read")
         return whole
@@ -178,14 +182,3 @@ class Stream:
         if self._ping_at is not None and now >= self._ping_at:
             self._octets += PING
             self._ping_at = now + KEEP_ALIVE
-
-
-def _content_length(head: bytes) -> int:
-    """Octets of the body; none when the headers do not say, though they must (RFC 3261 20.14)."""
-    lengths = {match[1] for line in _LINE_END.split(head) if (match := _CONTENT_LENGTH.fullmatch(line))}
-    if not lengths:
-        return 0
-    length = lengths.pop()
-    if lengths or not _NUMBER.fullmatch(length):
-        raise ParseError(f"Content-Length {length[:20]!r} is not one number")
-    return int(length)

@@ -263,12 +263,18 @@ def response_address(via: Via, source: Hop) -> Hop:
 
 
 def _server_key(request: Request, method: str | None = None) -> _ServerKey:
+    """The name that a request shares with its copies, its CANCEL, and the ACK of its failure.
+
+    A branch is unique by its form alone, and some clients have one for all their requests, if only the bare
+    cookie. What copies have in common in any case (RFC 3261 9.1, 17.1.1.3) keeps their calls apart.
+    """
     via = request.via
     method = method or ("INVITE" if request.method == "ACK" else request.method)
+    common = request.call_id, request.from_.tag, request.cseq.number, method
     if via.branch is not None and via.branch.startswith(MAGIC_COOKIE):
-        return via.branch, via.host.lower(), via.port, method
-    # A client of RFC 2543: its branch is not unique, so the request is known by its other names.
-    return "", request.call_id, request.from_.tag, request.cseq.number, str(via), method
+        return via.branch, via.host.lower(), via.port, *common
+    # A client of RFC 2543 (RFC 3261 17.2.3).
+    return str(via), *common
 
 
 def _request_key(request: Request) -> _ServerKey:

@@ -76,9 +76,9 @@ def test_the_longest_message() -> None:
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # the beginning of TLS
         b"\x00",
         b" INVITE sip:a@b SIP/2.0\r\n",
-        b"INVITE sip:a@b SIP/3.0\r\n",
+        b"INVITE sip:a@b HTTP/1.1\r\n",
         b"SIP/2.0 999 What\r\n",
-        b"INVITE  sip:a@b SIP/2.0\r\n",
+        b"INVITE sip:a@b SIP/2.0x\r\n",
         b"hello\r\n",
         OPTIONS + b"v=0\r\n",
         OPTIONS[:-2].replace(b": 0", b": 0\r\nl: 1") + b"\r\n",
