@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol, cast
 
 from sip.line import Hop
-from sip.logs import get_logger
+from sip.logs import SELDOM, contained, get_logger
 from sip.stream import Stream
 from sip.tls import TlsError
 
@@ -72,6 +72,12 @@ class Connection(asyncio.BufferedProtocol):
             self.refusal = error
             self._transport.abort()
             return
+        except Exception:
+            # Who cannot be checked is not the far end that it should be.
+            _logger.exception("the far end of a connection could not be checked", extra=SELDOM)
+            self.refusal = TlsError(f"{self.hop} could not be checked")
+            self._transport.abort()
+            return
         unsent, self._unsent = self._unsent, []
         for data in unsent:
             self.write(data)
@@ -82,7 +88,8 @@ class Connection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         if self._closed or self.refusal is not None:
             return
-        self.stream.receive(bytes(self._buffer[:nbytes]), self._owner.now)
+        with contained(_logger, "octets of a connection were dropped on a fault of ours"):
+            self.stream.receive(bytes(self._buffer[:nbytes]), self._owner.now)
         self.settle()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -107,22 +114,28 @@ class Connection(asyncio.BufferedProtocol):
         """Pass on what has come, and send what keeps the connection."""
         for message in self.stream.take_messages():
             self.heard = True
-            self._owner.on_message(message, self.hop)
+            with contained(_logger, "a message was dropped on a fault of ours"):
+                self._owner.on_message(message, self.hop)
         if octets := self.stream.take_octets():
             self.write(octets)
         if self.stream.fault is not None:
-            self.close(self.stream.fault)
+            self.close(self.stream.fault, at_once=False)
 
-    def close(self, why: str) -> None:
-        """Use the connection no more."""
-        _logger.info("closed the connection with %s: %s", self.hop, why)
+    def close(self, why: str, *, at_once: bool = True) -> None:
+        """Use the connection no more; unless ``at_once`` what was written goes out before it ends."""
+        if self._closed:
+            return
+        _logger.info("closed the connection with %s: %s", self.hop, why, extra=SELDOM)
         self._closed = True
         self._unsent.clear()
         self._owner.drop(self, why)
         if self._transport is None:
             self.gone.set()
-        else:
+        elif at_once:
             self._transport.abort()
+        else:
+            self._transport.close()
+            asyncio.get_running_loop().call_later(_GOODBYE_LIMIT, self._transport.abort)
 
     async def finish(self) -> None:
         """Close in order: what was written goes out, and TLS says goodbye."""

@@ -79,7 +79,8 @@ _BARE_VALUE = re.compile(rf"[{_TOKEN_CHARS}\[\]:]+")
 _HOST = r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+"
 # Of any version: a request of another one is answered, too (RFC 3261 21.5.6).
 _VIA = re.compile(
-    rf"SIP ?/ ?[0-9]{{1,3}}\.[0-9]{{1,3}} ?/ ?({TOKEN.pattern}) ({_HOST}) ?(?:: ?([0-9]{{1,5}}))?", re.IGNORECASE
+    rf"SIP ?/ ?[0-9]{{1,3}}\.[0-9]{{1,3}} ?/ ?({TOKEN.pattern}) ({_HOST}) ?(?:: ?([0-9]{{1,5}}))?",
+    re.IGNORECASE,
 )
 _CSEQ = re.compile(rf"([0-9]{{1,10}})[ \t]+({TOKEN.pattern})")
 _SURROGATE = re.compile("[\ud800-\udfff]")

@@ -184,7 +184,9 @@ class Request(_Common):
             NameAddress.parse(f"{to};tag=x")
         copied = sum(len(name) + len(value) + 4 for name, value in self.headers if name.lower() in _COPIED)
         if copied > MAX_HEAD - _HEAD_ROOM:
-            raise ParseError(f"an answer would repeat {copied} octets of headers; at most {MAX_HEAD} are read")
+            raise ParseError(
+                f"an answer would repeat {copied} octets of headers; at most {MAX_HEAD} are read"
+            )
 
     def __bytes__(self) -> bytes:
         """With a Content-Length of our own; raises UnsendableError when the request line would break."""

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from random import Random, SystemRandom
+from typing import TypeVar
 
 from sip.admission import AdmissionPolicy
 from sip.agent import UserAgent
@@ -24,7 +25,7 @@ from sip.line import (
     Transport,
 )
 from sip.listening import ListenError, Listening, family_of
-from sip.logs import get_logger
+from sip.logs import contained, get_logger
 from sip.place import Place
 from sip.registrar import RegistrationRequest, RegistrationState
 from sip.resolver import ResolveError, Resolver
@@ -38,6 +39,8 @@ _logger = get_logger(__name__)
 
 KEEP_ALIVE = 25.0
 """Seconds between datagrams that keep a translator of addresses on the way from forgetting us."""
+
+_Told = TypeVar("_Told")
 
 EVERYWHERE = (Hop("0.0.0.0", 5060), Hop("0.0.0.0", 5060, Transport.TCP))
 
@@ -95,7 +98,6 @@ class SipLine:
         self._lookups: set[asyncio.Task[None]] = set()
         self._settled = asyncio.Event()
         self._udp: dict[socket.AddressFamily, UdpPort] = {}
-        self._unsent: deque[tuple[bytes, Hop]] = deque()
         self._undo = AsyncExitStack()
 
     async def start(self) -> None:
@@ -247,45 +249,40 @@ class SipLine:
 
     # --- the network ----------------------------------------------------------------------------------------
 
+    # Whatever comes in ends in a flush, also when the agent fails on it: what others are owed must go out.
+
     def _datagram(self, data: bytes, source: Hop) -> None:
-        self.agent.receive(data, source, self._loop.time())
+        """The flush comes at the end of the burst."""
+        with contained(_logger, "a message was dropped on a fault of ours"):
+            self.agent.receive(data, source, self._loop.time())
 
     def _received(self, data: bytes, source: Hop) -> None:
-        self.agent.receive(data, source, self._loop.time())
+        self._datagram(data, source)
         self._flush()
 
     def _refused(self, hop: Hop, why: str = "") -> None:
-        self.agent.unreachable(hop, self._loop.time(), why)
+        with contained(_logger, "a refusal of the network was passed over on a fault of ours"):
+            self.agent.unreachable(hop, self._loop.time(), why)
         self._loop.call_soon(self._flush)
 
     def _closed(self, hop: Hop, why: str) -> None:
-        self.agent.disconnected(hop, self._loop.time(), why)
+        with contained(_logger, "the end of a connection was passed over on a fault of ours"):
+            self.agent.disconnected(hop, self._loop.time(), why)
         self._flush()
 
     def _flush(self) -> None:
         """Pass on what the agent has to say to the network, to the user, and to the loop."""
-        try:
-            self._send_all()
-        finally:
-            # A fault in sending one message shall cost neither the others nor any event or timer.
-            self._pass_on()
-
-    def _send_all(self) -> None:
-        self._unsent += self.agent.take_datagrams()
-        while self._unsent:
-            self._send(*self._unsent.popleft())
+        unsent = deque(self.agent.take_datagrams())
+        while unsent:
+            with contained(_logger, "a message was not sent on a fault of ours"):
+                self._send(*unsent.popleft())
             # A hop that cannot be sent to may bring the next one into play.
-            self._unsent += self.agent.take_datagrams()
-
-    def _pass_on(self) -> None:
-        """All but the messages; those that are left over are sent in a callback of their own."""
-        if self._unsent:
-            self._loop.call_soon(self._flush)
+            unsent += self.agent.take_datagrams()
         for event in self.agent.take_events():
-            self._loop.call_soon(self._on_event, event)
+            self._loop.call_soon(self._tell, self._on_event, event)
         for state in self.agent.registrations.take_events():
             if self._on_registration is not None:
-                self._loop.call_soon(self._on_registration, state)
+                self._loop.call_soon(self._tell, self._on_registration, state)
         for place in self.agent.take_lookups():
             lookup = self._loop.create_task(self._look_up(place))
             self._lookups.add(lookup)
@@ -295,6 +292,10 @@ class SipLine:
         else:
             self._settled.clear()
         self._arm(self.agent.next_deadline())
+
+    def _tell(self, callback: Callable[[_Told], None], what: _Told) -> None:
+        with contained(_logger, "a user of the line failed on an event"):
+            callback(what)
 
     def _arm(self, deadline: float | None) -> None:
         # Deadlines move away with most messages: ringing too early costs less than moving the timer.
@@ -306,18 +307,18 @@ class SipLine:
 
     def _due(self) -> None:
         self._timer = None
-        try:
+        with contained(_logger, "a timer failed on a fault of ours"):
             self.agent.handle_deadline(self._loop.time())
-        finally:
-            # A fault at one deadline shall not keep the others from coming.
-            self._flush()
+        # Also arms the timer for the deadlines that are still due.
+        self._flush()
 
     def _kept_alive(self) -> None:
         """Say something to all far ends by UDP that may want to say something to us."""
-        for hop in self.agent.flows():
-            port = self._udp.get(family_of(hop.host))
-            if port is not None and not hop.transport.reliable:
-                port.send(PING, hop)
+        with contained(_logger, "a far end was not kept alive on a fault of ours"):
+            for hop in self.agent.flows():
+                port = self._udp.get(family_of(hop.host))
+                if port is not None and not hop.transport.reliable:
+                    port.send(PING, hop)
         self._keep_alive = self._loop.call_later(KEEP_ALIVE, self._kept_alive)
 
     def _send(self, data: bytes, hop: Hop) -> None:

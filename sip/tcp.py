@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from sip.connection import Connection
 from sip.line import Address, Hop, TlsSettings, Transport
-from sip.logs import SELDOM, get_logger
+from sip.logs import SELDOM, contained, get_logger
 from sip.stream import Stream
 from sip.tls import TlsError, check_name, client_context, server_context, why_refused
 
@@ -128,7 +128,7 @@ class Connections:
         finally:
             self._opening -= 1
         if self._forget(connection):
-            _logger.info("no connection with %s: %s", hop, why)
+            _logger.info("no connection with %s: %s", hop, why, extra=SELDOM)
             self._on_refused(hop, why)
 
     async def _open(self, connection: Connection) -> None:
@@ -194,14 +194,21 @@ class Connections:
                 _logger.warning("cannot take a connection: %s", error, extra=SELDOM)
                 await asyncio.sleep(_RETRY_ACCEPT)
                 continue
-            hop = Hop(address[0], address[1], transport)
+            with contained(_logger, "a connection was not taken on a fault of ours"):
+                self._taken(sock, Hop(address[0], address[1], transport), context)
+
+    def _taken(self, sock: socket.socket, hop: Hop, context: ssl.SSLContext | None) -> None:
+        try:
             if not self._make_room(hop):
                 sock.close()
-                continue
+                return
             sock.setblocking(False)
-            connection = Connection(self, hop, Stream(self.now, ours=False), ours=False)
-            self._add(connection)
-            self._spawn(self._take(connection, sock, context))
+        except BaseException:
+            sock.close()
+            raise
+        connection = Connection(self, hop, Stream(self.now, ours=False), ours=False)
+        self._add(connection)
+        self._spawn(self._take(connection, sock, context))
 
     async def _take(
         self, connection: Connection, sock: socket.socket, context: ssl.SSLContext | None
@@ -214,7 +221,7 @@ class Connections:
                 ssl_handshake_timeout=None if context is None else HANDSHAKE_LIMIT,
             )
         except (OSError, ssl.SSLError) as error:
-            _logger.info("no TLS with %s: %s", connection.hop, error)
+            _logger.info("no TLS with %s: %s", connection.hop, error, extra=SELDOM)
             sock.close()
             self._forget(connection)
 
@@ -274,6 +281,11 @@ class Connections:
 
     def _swept(self) -> None:
         """Look after all connections at once, which is cheaper than a timer for each."""
+        with contained(_logger, "connections were not looked after on a fault of ours"):
+            self._look_after_all()
+        self._sweep = self._loop.call_later(_SWEEP, self._swept) if self._table else None
+
+    def _look_after_all(self) -> None:
         now = self.now
         kept = self._in_use()
         for connection in list(self._table.values()):
@@ -283,7 +295,6 @@ class Connections:
                 connection.settle()
             if now - connection.stream.heard_at > IDLE_LIMIT and connection.hop not in kept:
                 connection.close(f"idle for {IDLE_LIMIT:g} s")
-        self._sweep = self._loop.call_later(_SWEEP, self._swept) if self._table else None
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = self._loop.create_task(work)

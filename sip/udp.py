@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from sip.line import Address, Hop
-from sip.logs import get_logger
+from sip.logs import SELDOM, contained, get_logger
 
 _logger = get_logger(__name__)
 
@@ -33,7 +33,8 @@ class UdpPort:
     """A bound socket on the loop.
 
     ``on_datagram`` gets each datagram and where it came from, ``on_pause`` is called when a burst has been
-    read, ``on_refused`` gets each hop that refuses datagrams.
+    read, ``on_refused`` gets each hop that refuses datagrams. An exception of theirs costs one datagram, not
+    the others of its burst.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class UdpPort:
             except OSError as error:
                 # It may be about an earlier datagram that was refused; then this one has not gone out yet.
                 if not self._read_errors():
-                    _logger.info("cannot send to %s: %s", destination, error)
+                    _logger.info("cannot send to %s: %s", destination, error, extra=SELDOM)
                     self._on_refused(destination)
                     return
             else:
@@ -91,7 +92,8 @@ class UdpPort:
                 if count == 0 or not isinstance(error, BlockingIOError):
                     self._read_errors()
                 break
-            self._on_datagram(data, Hop(source[0], source[1]))
+            with contained(_logger, "a datagram was dropped on a fault of ours"):
+                self._on_datagram(data, Hop(source[0], source[1]))
         self._on_pause()
 
     def _read_errors(self) -> bool:
@@ -105,5 +107,6 @@ class UdpPort:
             for _, _, error in ancillary:
                 if len(error) >= 4 and struct.unpack_from("=I", error)[0] in _REFUSALS:
                     found = True
-                    self._on_refused(Hop(*destination[:2]))
+                    with contained(_logger, "a refused datagram was passed over on a fault of ours"):
+                        self._on_refused(Hop(*destination[:2]))
         return found

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from sip import logs
 from t38fsp.t30.vocabulary import Resolution
 from tests.pages import make_document
 
@@ -22,6 +23,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # No test depends on what is set on this machine.
 for name in [name for name in os.environ if name.upper().startswith("T38FSP_")]:
     del os.environ[name]
+
+
+@pytest.fixture(autouse=True)
+def fresh_logs() -> None:
+    """What another test logged keeps no record of this one back."""
+    logs.forget()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from typing import Protocol
 
 from sip.line import CallRequest, Incoming, LineEvent
-from sip.logs import FORWARDED, get_logger
+from sip.logs import FORWARDED, contained, get_logger
 from sip.pjsua.wire import Alive, Freed, Message, NotStarted, Start, Started, codec
 from sip.registrar import RegistrationState
 from sip.remote.calls import RemoteCalls
@@ -131,7 +131,8 @@ class Worker:
                 self.kill()
                 return
             for message in messages:
-                self._take(message)
+                with contained(_logger, "a report of a pjsua2 worker was dropped on a fault of ours"):
+                    self._take(message)
 
     async def _heard(self, process: Process) -> bytes:
         assert process.stdout is not None

@@ -11,7 +11,7 @@ from socket import AddressFamily
 from sip.errors import SipError
 from sip.line import Address, Answerer, CallRequest, Credentials, Hop, LineEvent
 from sip.listening import WILDCARDS, family_of, host_towards
-from sip.logs import get_logger
+from sip.logs import contained, get_logger
 from sip.registrar import RegistrationFailed, RegistrationRequest, RegistrationState
 from sip.remote.calls import RemoteCalls
 from sip.remote.codec import WireError
@@ -225,7 +225,8 @@ class RemoteLine:
         try:
             while data := await reader.read(65536):
                 for message in decoder.feed(data):
-                    self._take(message)
+                    with contained(_logger, "a report of the signalling process met a fault of ours"):
+                        self._take(message)
         except WireError as error:
             _logger.error("the signalling process wrote what is no report: %s", error)
         except ConnectionError as error:

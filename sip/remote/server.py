@@ -19,7 +19,7 @@ from typing import Protocol
 
 from sip.errors import SipError
 from sip.line import CallRequest, Ended, Failed, Hop, Incoming, Line, LineEvent
-from sip.logs import get_logger
+from sip.logs import contained, get_logger
 from sip.registrar import RegistrationFailed, RegistrationRequest, RegistrationState
 from sip.remote.codec import WireError
 from sip.remote.rules import Engine, Rule, least_busy
@@ -173,7 +173,8 @@ class LineServer:
             while data := await reader.read(65536):
                 for message in decoder.feed(data):
                     if client is not None:
-                        self._obey(client, message)
+                        with contained(_logger, "a command of an engine failed on a fault of ours"):
+                            self._obey(client, message)
                     elif isinstance(message, Hello):
                         client = self._welcome(writer, message)
         except WireError as error:

@@ -21,6 +21,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from sip.line import Address
+from sip.logs import contained, get_logger
+
+_logger = get_logger(__name__)
 
 MAX_DATAGRAM = 2048
 """Octets; no RTP or UDPTL datagram of a fax call comes near."""
@@ -169,7 +172,8 @@ class MediaPort:
         except OSError:
             self.counters.failed += 1
         else:
-            self._received(data, (source[0], source[1]))
+            with contained(_logger, "a media datagram was dropped on a fault of ours"):
+                self._received(data, (source[0], source[1]))
 
     def _received(self, data: bytes, source: Address) -> None:
         if len(data) > MAX_DATAGRAM:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from sip import logs
 from sip.logs import FORWARDED, INTERVAL, SELDOM, contained, get_logger, printable
 
 LOGGER = get_logger("sip.test_logs")
@@ -29,7 +28,6 @@ def lines() -> Iterator[list[str]]:
     handler = Lines()
     LOGGER.addHandler(handler)
     LOGGER.setLevel(logging.DEBUG)
-    logs.forget()
     yield handler.lines
     LOGGER.removeHandler(handler)
 
