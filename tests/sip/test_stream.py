@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sip.errors import ParseError
-from sip.message import MAX_OCTETS, parse_message
-from sip.stream import KEEP_ALIVE, MAX_HEAD, MESSAGE_LIMIT, PING, PONG, Framer, Stream
+from sip.message import MAX_HEAD, MAX_OCTETS, MalformedRequestError, parse_message
+from sip.stream import KEEP_ALIVE, MESSAGE_LIMIT, PING, PONG, Framer, Stream
 
 OPTIONS = (
     b"OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK1\r\nContent-Length: 0\r\n\r\n"
@@ -56,6 +59,69 @@ def test_line_ends_of_lf_alone_are_read() -> None:
 def test_without_content_length_a_message_ends_with_its_headers() -> None:
     message = b"OPTIONS sip:a@b SIP/2.0\r\nTo: <sip:a@b>\r\n\r\n"
     assert cut(message + OPTIONS) == [message, OPTIONS]
+
+
+@pytest.mark.parametrize("field", ["Content-Length:\r\n 11", "L\t:\r\n\t11\r\n ", "Content-Length:\n  \n 11"])
+def test_a_folded_content_length_is_read(field: str) -> None:
+    """RFC 3261 7.3.1."""
+    message = INVITE.replace(b"l: 11", field.encode())
+    assert cut(message + OPTIONS) == [message, OPTIONS]
+    assert parse_message(message).body == INVITE[-11:]
+
+
+@pytest.mark.parametrize("length", [b"-1", b"1\r\nl: 2", b"x", b"", b"9" * 30])
+def test_a_message_without_a_known_end_is_the_last_and_its_sender_can_be_told(length: bytes) -> None:
+    stream = theirs()
+    message = OPTIONS.replace(b"Length: 0", b"Length: " + length)
+    stream.receive(OPTIONS + message + OPTIONS, 1.0)
+    assert stream.take_messages() == [OPTIONS, message]
+    assert stream.fault is not None
+    with pytest.raises(MalformedRequestError) as refusal:
+        parse_message(message)
+    assert refusal.value.status == 400
+
+
+@pytest.mark.parametrize(
+    ("start", "status"),
+    [
+        (b"OPTIONS sip:a@b SIP/7.0", 505),
+        (b"OPTIONS  sip:a@b  SIP/2.0", 400),
+        (b"OPTIONS <sip:a@b> SIP/2.0", 400),
+        (b"OPTIONS sip:a@b;x= y SIP/2.0 \t", 400),
+    ],
+)
+def test_a_malformed_request_line_does_not_end_the_stream(start: bytes, status: int) -> None:
+    message = OPTIONS.replace(b"OPTIONS sip:a@b SIP/2.0", start)
+    for size in (1, 1000):
+        framer = Framer()
+        data = OPTIONS + message + OPTIONS
+        for at in range(0, len(data), size):
+            framer.feed(data[at : at + size])
+        assert framer.take_messages() == [OPTIONS, message, OPTIONS]
+    with pytest.raises(MalformedRequestError) as refusal:
+        parse_message(message)
+    assert refusal.value.status == status
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"OPTIONS sip:a@b SIP/2.0\r\nl:x" + b" " * 15_000 + b"x" + b" " * 15_000 + b"x\r\n",
+        b"OPTIONS sip:a@b SIP/2.0\r\n" + b"l:\r\n " * 4000 + b"\r\n",
+        b"A" + b" " * 30_000 + b"\r\n",
+        b"A " + b"SIP/2.0 " * 4000 + b"\r\n",
+        b"A" * 30_000 + b"\r\n",
+    ],
+)
+def test_no_header_takes_long(head: bytes) -> None:
+    """Of CPU: what is quadratic takes five seconds here, anything else some hundredths of one."""
+    began = time.process_time()
+    for _ in range(5):
+        with suppress(ParseError):
+            Framer().feed(head + b"\r\n")
+        with suppress(ParseError):
+            parse_message(head + b"\r\n")
+    assert time.process_time() - began < 2
 
 
 def test_the_longest_message() -> None:

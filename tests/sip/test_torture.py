@@ -6,13 +6,16 @@ import os
 import select
 import subprocess
 import sys
+from random import Random
 from subprocess import PIPE
 
 import pytest
 
+from sip.admission import Admission
+from sip.agent import UserAgent
 from sip.line import Ended, Hop, Incoming
 from tests.benchmarks.torture import FLOODS, flood, mutated
-from tests.sip.link import IMAGE
+from tests.sip.link import ALICE, IMAGE
 from tests.sip.peer import LIMIT
 from tests.sip.rfc4475 import MESSAGES
 from tests.sip.solo import Solo, sdp
@@ -96,6 +99,17 @@ def test_what_becomes_of_a_message(name: str) -> None:
     solo.agent.hang_up_all(solo.now)
     solo.wait(200)
     assert solo.agent.idle
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_who_is_not_admitted_hears_nothing(name: str) -> None:
+    """Not even that a message was malformed."""
+    admission = Admission(Random(1))
+    agent = UserAgent(contact_address=ALICE.address, user_agent="x", random=Random(1), admission=admission)
+    agent.receive(MESSAGES[name], FAR, 0.0)
+    assert agent.take_datagrams() == []
+    agent.receive(MESSAGES[name], Hop("127.0.0.1", 5062), 0.0)
+    assert bool(agent.take_datagrams()) == bool(OUTCOMES[name])
 
 
 def test_a_call_goes_on_through_all_of_them() -> None:

@@ -53,6 +53,25 @@ def test_a_branch_without_the_magic_cookie_is_no_name() -> None:
     assert not transactions.absorb(request("INVITE", "1", **{"Call-ID": "d"}), 0)
 
 
+@pytest.mark.parametrize("branch", ["z9hG4bK", "z9hG4bK-always", "1", None])
+@pytest.mark.parametrize(
+    "change", [{"Call-ID": "d"}, {"From": "<sip:a@h>;tag=other"}, {"CSeq": "2 INVITE"}], ids=str
+)
+def test_requests_of_one_branch_are_kept_apart(branch: str | None, change: dict[str, str]) -> None:
+    """Some clients have one branch for all their requests, if only the bare magic cookie."""
+    via = {"Via": "SIP/2.0/UDP 192.0.2.2:5060" + ("" if branch is None else f";branch={branch}")}
+    transactions = layer()
+    transactions.serve(request("INVITE", **via), BOB)
+    assert transactions.absorb(request("INVITE", **via), 0)
+    other = request("INVITE", **via | change)
+    assert not transactions.absorb(other, 0)
+    second = transactions.serve(other, BOB)
+    number = other.cseq.number
+    cancel = request("CANCEL", **via | change | {"CSeq": f"{number} CANCEL"})
+    assert transactions.cancelled(cancel) is second
+    assert transactions.absorb(request("ACK", **via | change | {"CSeq": f"{number} ACK"}), 0)
+
+
 def test_only_requests_without_a_final_response_make_it_full() -> None:
     transactions = layer(limit=2)
     one, two = (transactions.serve(request("INVITE", f"z9hG4bK-{n}"), BOB) for n in (1, 2))
