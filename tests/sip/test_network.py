@@ -243,7 +243,8 @@ async def test_malformed_requests_are_answered_before_the_connection_ends() -> N
         reader, writer = await asyncio.open_connection(*alice.hop(Transport.TCP).address)
         request = (
             "OPTIONS sip:b@h SIP/{0}\r\nVia: SIP/{0}/TCP 127.0.0.1;branch=z9hG4bK1\r\n"
-            "From: <sip:a@x>;tag=1\r\nTo: <sip:b@y>\r\nCall-ID: e\r\nCSeq: 1 OPTIONS\r\nContent-Length: {1}\r\n\r\n"
+            "From: <sip:a@x>;tag=1\r\nTo: <sip:b@y>\r\nCall-ID: e\r\nCSeq: 1 OPTIONS\r\n"
+            "Content-Length: {1}\r\n\r\n"
         )
         writer.write((request.format("7.0", 0) + request.format("2.0", -1)).encode())
         heard = await reader.read()
