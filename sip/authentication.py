@@ -7,11 +7,11 @@ from random import Random
 
 from sip.client_transaction import ClientTransaction, FailureUser, ResponseUser
 from sip.dialog import Dialog
-from sip.digest import Challenge, authorization, choose
+from sip.digest import Challenge, authorization, cannot_answer, choose
 from sip.endpoint import Endpoint
 from sip.errors import UnsendableError
 from sip.line import Credentials, Hop
-from sip.message import Request, Response
+from sip.message import Headers, Request, Response
 
 _HEADERS = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authenticate", "Proxy-Authorization")}
 _MAX_REALMS = 8
@@ -20,6 +20,13 @@ _MAX_ANSWERS = 8
 
 Answers = list[tuple[tuple[str, str], Challenge]]
 """Challenges that were answered for one request, each with the header of the answer and the realm."""
+
+
+def why_unanswered(status: int, headers: Headers) -> str | None:
+    """A sentence for a response with challenges that cannot be answered here; None for any other."""
+    asked, _ = _HEADERS.get(status, ("", ""))
+    values = headers.get_all(asked) if asked else []
+    return cannot_answer([challenge for value in values for challenge in Challenge.parse_all(value)])
 
 
 class Authenticator:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -21,8 +21,13 @@ MAX_LENGTH = 4096
 _MAX_CHALLENGES = 16
 """Of one list."""
 
-_HASHES = {"md5": "md5", "sha-256": "sha256"}
-"""Hashes of algorithms, the weakest first."""
+_HASHES = {
+    algorithm: name
+    for algorithm, name in (("md5", "md5"), ("sha-256", "sha256"), ("sha-512-256", "sha512_256"))
+    if name in hashlib.algorithms_available  # some builds of OpenSSL leave the last one out
+}
+"""Hashes of algorithms, the weakest first (RFC 8760 2.1)."""
+_KNOWN = f"{', '.join(name.upper() for name in _HASHES)} with auth or auth-int"
 _STRENGTHS = {name: strength for strength, name in enumerate(_HASHES.values())}
 _BEGINNING = re.compile(rf"{TOKEN.pattern}[ \t]+{TOKEN.pattern}[ \t]*=")
 """A scheme and the name of its first parameter: here a challenge of a list begins."""
@@ -122,6 +127,24 @@ def choose(challenges: Sequence[Challenge]) -> Challenge | None:
     return max((each for each in challenges if each.supported), key=lambda each: each.strength, default=None)
 
 
+def cannot_answer(challenges: Sequence[Challenge]) -> str | None:
+    """A sentence for challenges of which none is :attr:`Challenge.supported`; None when one is, or there is
+    none at all."""
+    if not challenges or choose(challenges) is not None:
+        return None
+    unknown = [each.algorithm for each in challenges if each.algorithm and not _hash_name(each.algorithm)]
+    what = (
+        f"algorithm {_list(unknown)}"
+        if unknown
+        else f"qop {_list(q for each in challenges for q in each.qop)}"
+    )
+    return f"it asks for the digest {what}, which is not known here; {_KNOWN} are"
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(list(dict.fromkeys(name[:40] for name in names))[:4])
+
+
 def authorization(
     challenge: Challenge,
     *,
@@ -142,7 +165,7 @@ def authorization(
     if not challenge.supported:
         raise UnsendableError(
             f"the challenge wants {challenge.algorithm or 'MD5'} with qop {','.join(challenge.qop) or 'none'}"
-            "; only MD5 and SHA-256 with auth or auth-int are known"
+            f"; only {_KNOWN} are known"
         )
     quality = challenge._quality
     count = f"{nonce_count:08x}"

@@ -248,6 +248,8 @@ class Failed:
     """Q.850 cause of the Reason header (RFC 3326)."""
     call_id: str = field(default="", compare=False)
     """Of the INVITE, for whoever looks for it elsewhere; empty where the stack does not tell."""
+    unanswered: str | None = None
+    """Why no credentials could have answered the challenge (401, 407): we do not know what it asks for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
 
-from sip.authentication import Authenticator
+from sip.authentication import Authenticator, why_unanswered
 from sip.client_transaction import Failure
 from sip.dialog import Dialog
 from sip.early import EarlyDialog
@@ -365,7 +365,13 @@ class OutgoingCall:
 
     def _report_refusal(self, response: Response) -> None:
         headers = tuple(response.headers)
-        self._report(response.status, response.reason, headers=headers, cause=q850_cause(response.headers))
+        self._report(
+            response.status,
+            response.reason,
+            headers=headers,
+            cause=q850_cause(response.headers),
+            unanswered=why_unanswered(response.status, response.headers),
+        )
 
     def _report(
         self,
@@ -375,10 +381,12 @@ class OutgoingCall:
         local: bool = False,
         headers: tuple[tuple[str, str], ...] = (),
         cause: int | None = None,
+        unanswered: str | None = None,
     ) -> None:
         if not self._reported:
             self._reported = True
-            self._endpoint.emit(Failed(self._call, status, reason, local, headers, cause, self._call_id))
+            failed = Failed(self._call, status, reason, local, headers, cause, self._call_id, unanswered)
+            self._endpoint.emit(failed)
 
     def _close(self) -> None:
         self._phase = Phase.OVER

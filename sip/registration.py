@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
 
-from sip.authentication import Authenticator
+from sip.authentication import Authenticator, why_unanswered
 from sip.client_transaction import Failure
 from sip.endpoint import REASONS, Endpoint
 from sip.failover import Failover
@@ -232,6 +232,8 @@ class Registration:
         status = 408 if response is None else response.status
         if response is not None and not reason:
             reason = f"the registrar answered {status} {response.reason or REASONS.get(status, '')}".rstrip()
+            if (why := why_unanswered(status, response.headers)) is not None:
+                reason = f"{reason}: {why}"
         wait = retry_after(response, self._failures, self._endpoint.random)
         self._failures += 1
         self._arm(now + wait)

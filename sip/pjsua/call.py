@@ -14,6 +14,7 @@ from typing import Protocol
 
 import pjsua2 as pj
 
+from sip.authentication import why_unanswered
 from sip.client_transaction import PATIENCE
 from sip.endpoint import REASONS
 from sip.identity import headers_of
@@ -376,8 +377,16 @@ class PjsuaCall(pj.Call):
         elif self._refused is not None:
             self._report_end(Failed(self.number, self._refused, info.lastReason, local=True))
         elif isinstance(message, Response) and self._invite is None and message.status >= 300:
+            why = why_unanswered(message.status, message.headers)
             self._report_end(
-                Failed(self.number, message.status, message.reason, headers=headers, cause=cause)
+                Failed(
+                    self.number,
+                    message.status,
+                    message.reason,
+                    headers=headers,
+                    cause=cause,
+                    unanswered=why,
+                )
             )
         else:
             local = self._invite is None

@@ -114,6 +114,11 @@ def of_failure(failed: Failed, *, sent_credentials: bool) -> Verdict:
     if failed.status in _CREDENTIALS:
         if sent_credentials:
             sentence = "the peer did not accept the user name and password"
+        if failed.unanswered is not None:
+            why = "it would end in the same way until the peer takes another algorithm"
+            return Verdict(
+                status, f"the peer cannot be answered: {failed.unanswered} ({told})", why, final=True
+            )
         why = "set the user name and password that the peer expects"
         return Verdict(status, f"{sentence} ({told})", why, final=True)
     if failed.status in _MEDIA:

@@ -31,6 +31,16 @@ def failed(
     )
 
 
+@pytest.mark.parametrize("sent_credentials", [False, True])
+def test_a_challenge_that_nobody_can_answer_is_no_matter_of_credentials(sent_credentials: bool) -> None:
+    why = "it asks for the digest algorithm SHA-3"
+    told = verdict.of_failure(
+        Failed(1, 401, "Unauthorized", unanswered=why), sent_credentials=sent_credentials
+    )
+    assert (told.status, told.retry) == (UNAVAILABLE, False)
+    assert told.reason == f"the peer cannot be answered: {why} (SIP 401 Unauthorized)"
+
+
 # --- the INVITE came to nothing -----------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ from sip.message import Request
 from tests.sip.link import CREDENTIALS, IMAGE, call_request
 from tests.sip.solo import Solo, sdp
 from tests.sip.test_agent import kinds
+from tests.sip.test_digest import needs_sha_512_256
 
 ASK = {401: "WWW-Authenticate", 407: "Proxy-Authenticate"}
 ANSWER = {401: "Authorization", 407: "Proxy-Authorization"}
@@ -41,7 +42,9 @@ def good(request: Request, status: int, what: Challenge, *, used: int = 0) -> bo
 
 
 @pytest.mark.parametrize("status", [401, 407])
-@pytest.mark.parametrize("algorithm", ["MD5", "SHA-256", None])
+@pytest.mark.parametrize(
+    "algorithm", ["MD5", "SHA-256", None, pytest.param("SHA-512-256", marks=needs_sha_512_256)]
+)
 def test_a_challenged_invite_is_sent_again_with_the_answer(status: int, algorithm: str | None) -> None:
     solo = Solo()
     first = solo.place(with_credentials())
@@ -61,6 +64,19 @@ def test_a_challenged_invite_is_sent_again_with_the_answer(status: int, algorith
     assert ack.headers.get(ANSWER[status]) == second.headers.get(ANSWER[status])
     assert ack.cseq.number == second.cseq.number
     assert kinds(solo.events) == ["Answered"]
+
+
+@pytest.mark.parametrize("status", [401, 407])
+def test_a_challenge_that_nobody_can_answer_is_told(status: int) -> None:
+    solo = Solo()
+    solo.reply(
+        solo.place(with_credentials()),
+        status,
+        fields=((ASK[status], str(make_challenge("t", "n", "SHA-3"))),),
+    )
+    (failed,) = solo.events
+    assert isinstance(failed, Failed)
+    assert "the digest algorithm SHA-3" in (failed.unanswered or "")
 
 
 def test_without_credentials_a_challenge_is_a_failure() -> None:
@@ -106,7 +122,7 @@ def test_of_several_algorithms_the_strongest_known_is_chosen(in_one_field: bool)
     solo = Solo()
     known = make_challenge("trunk", "n2", "SHA-256")
     offers = [
-        str(make_challenge("trunk", "n1", "SHA-512-256")),
+        str(make_challenge("trunk", "n1", "SHA-3")),
         'Basic realm="trunk"',
         str(make_challenge("trunk", "n3")),
         str(known),

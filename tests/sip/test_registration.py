@@ -377,6 +377,15 @@ def test_the_address_that_the_registrar_sees_is_only_told_otherwise() -> None:
     assert solo.sent() == []
 
 
+def test_a_challenge_that_nobody_can_answer_is_told() -> None:
+    solo = RegisteringSolo()
+    challenge = ("WWW-Authenticate", 'Digest realm="r", nonce="n", algorithm=SHA-3')
+    solo.reply(solo.request("REGISTER"), 401, fields=(challenge,))
+    failed = solo.told()[-1]
+    assert isinstance(failed, RegistrationFailed)
+    assert "answered 401 Because: it asks for the digest algorithm SHA-3, which is not known" in failed.reason
+
+
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
