@@ -24,7 +24,7 @@ from t38fsp.passwords import KEY_PASSWORD, check_mode, resolve, without_sources
 from t38fsp.routes import T38, Route
 from t38fsp.setting_errors import ConfigurationError
 
-__all__ = ["FILE_VARIABLE", "Configuration", "ConfigurationError", "direct_route", "own_end", "usual_places"]
+__all__ = ["Configuration", "ConfigurationError", "direct_route"]
 
 FILE_VARIABLE = "T38FSP_CONFIG"
 
@@ -48,10 +48,11 @@ _IN_ROUTE = (
 
 
 class Configuration:
-    """A file that was read; its routes are checked when they are asked for."""
+    """A file that was read, or none; its routes are checked when they are asked for."""
 
-    def __init__(self, file: Path, content: _File, mode: int) -> None:
+    def __init__(self, file: Path | None, content: _File, mode: int) -> None:
         self.file = file
+        """None when there is none."""
         self.endpoint: Endpoint = content
         """Our own end."""
         self.engine = content.settings
@@ -63,17 +64,18 @@ class Configuration:
 
     @classmethod
     def find(cls, file: str | os.PathLike[str] | None = None) -> Self:
-        """Read ``file``, or the first of the usual places. Raises ConfigurationError."""
+        """Read ``file``, or the first of the usual places where there is one.
+
+        Without a file there are no routes, and our own end is what the environment and the defaults say. Raises
+        ConfigurationError for a file that is named and missing, or wrong, and for what the environment says.
+        """
         if file is not None:
             return cls.read(Path(file))
-        places = usual_places()
-        for place in places:
-            if place.exists() or os.environ.get(FILE_VARIABLE):
+        for place in _usual_places():
+            # os.path.exists, unlike Path.exists, takes a folder that we may not look into for one without it.
+            if os.path.exists(place) or os.environ.get(FILE_VARIABLE):
                 return cls.read(place)
-        shown = ", ".join(map(str, places))
-        raise ConfigurationError(
-            f"there is no file with routes: none of {shown} exists; write one of them, or name another"
-        )
+        return cls(None, _checked({}, "the environment"), 0)
 
     @classmethod
     def read(cls, file: Path) -> Self:
@@ -100,8 +102,7 @@ class Configuration:
                 f"{file} is not TOML that anybody can read: too many brackets"
             ) from error
         content = _with_files(_with_passwords(content, file, mode), file.parent)
-        checked = _File.merge({}, content, str(file), _ABOVE)
-        _check_tls(checked, str(file))
+        checked = _checked(content, str(file))
         for name, table in checked.routes.items():
             where = f"{file}, route {name!r}"
             if not _NAME.fullmatch(name):
@@ -122,6 +123,8 @@ class Configuration:
 
         Raises ConfigurationError.
         """
+        if self.file is None:
+            raise ConfigurationError(no_file())
         table = self._tables.get(name)
         if table is None:
             known = ", ".join(self._tables) or "none at all"
@@ -151,24 +154,27 @@ def direct_route(**given: Any) -> Route:
     return _merge("", {}, given)
 
 
-def own_end() -> Endpoint:
-    """Our own end as the environment alone tells. Raises ConfigurationError."""
-    endpoint = Endpoint.merge({}, {}, "")
-    _check_tls(endpoint, "the environment")
-    return endpoint
+def no_file() -> str:
+    """The sentence that says where one is missed."""
+    shown = ", ".join(map(str, _usual_places()))
+    return f"there is no file with routes: none of {shown} exists; write one of them, or name another"
 
 
-def usual_places() -> list[Path]:
+def _usual_places() -> list[Path]:
     """Where the file is looked for; only one place when the environment names it."""
     named = os.environ.get(FILE_VARIABLE)
     if named:
         return [Path(named)]
-    home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return [
-        Path("t38fsp.toml"),
-        Path(home).expanduser() / "t38fsp" / "config.toml",
-        Path("/etc/t38fsp.toml"),
-    ]
+    # Unlike Path.expanduser, this raises nothing for a user who has no home.
+    home = os.path.expanduser(os.environ.get("XDG_CONFIG_HOME") or "~/.config")
+    return [Path("t38fsp.toml"), Path(home) / "t38fsp" / "config.toml", Path("/etc/t38fsp.toml")]
+
+
+def _checked(content: Mapping[str, Any], where: str) -> _File:
+    """Raises ConfigurationError."""
+    checked = _File.merge({}, content, where, _ABOVE)
+    _check_tls(checked, where)
+    return checked
 
 
 def _merge(where: str, table: Mapping[str, Any], given: Mapping[str, Any]) -> Route:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sip.line import TlsSettings
 from t38fsp.callers import Incoming
-from t38fsp.configuration import Configuration, ConfigurationError, own_end
+from t38fsp.configuration import Configuration, ConfigurationError
 from t38fsp.endpoint import Endpoint, Tls
 from t38fsp.jobs import EngineSettings, Limits
 from t38fsp.provider import FaxProvider
@@ -106,7 +106,7 @@ def test_the_environment_comes_before_the_file_and_after_nothing(
     monkeypatch.setenv("T38FSP_INCOMING__ALLOW", '["192.0.2.0/24"]')
     monkeypatch.setenv("T38FSP_SIGNALLING", "sip.sock")
     of_file = read(tmp_path, 'listen = "0.0.0.0:5060"\n[incoming]\nmax_waiting = 9\nmax_per_source = 2')
-    for engine, per_source in ((of_file.engine, 2), (own_end().settings, None)):
+    for engine, per_source in ((of_file.engine, 2), (Configuration.find().engine, None)):
         assert engine.listen == ("127.0.0.1", 5099)
         assert engine.limits == Limits(waiting=5, per_source=per_source)
         assert engine.callers.networks == ("192.0.2.0/24",)
@@ -114,7 +114,7 @@ def test_the_environment_comes_before_the_file_and_after_nothing(
         assert engine.signalling == "sip.sock"
     monkeypatch.setenv("T38FSP_INCOMING__ALLOW", "192.0.2.0/24")
     with pytest.raises(ConfigurationError) as caught:
-        own_end()
+        Configuration.find()
     (told,) = caught.value.sentences
     assert told == (
         "the environment, T38FSP_INCOMING__ALLOW or T38FSP_INCOMING__MAX_WAITING: not JSON, "

@@ -67,7 +67,7 @@ RouteName = Annotated[
 ]
 ConfigFile = Annotated[
     Path | None,
-    typer.Option(help="File of routes, instead of the one that is found (see t38fsp routes --help)."),
+    typer.Option(help="Configuration file, instead of the one that is found (see t38fsp routes --help)."),
 ]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from t38fsp.address import AddressError, caller_address, listen_address, peer_address
 from t38fsp.callers import allowing
 from t38fsp.cli.exits import CommandError, Exit
-from t38fsp.configuration import Configuration, ConfigurationError, direct_route, own_end
+from t38fsp.configuration import Configuration, ConfigurationError, direct_route
 from t38fsp.jobs import EngineSettings
 from t38fsp.passwords import read_password
 from t38fsp.routes import Route
@@ -56,15 +56,13 @@ def choose(given: Given, *, port: int) -> Chosen:
         settings["caller"] = _caller(given.caller)
     try:
         settings |= _credentials(given)
+        configuration = Configuration.find(given.config)
         if given.route is None:
-            if given.config is not None:
-                raise ConfigurationError("--config is of no use without --route")
-            ours = own_end()
-            route, engine, said = direct_route(**settings), ours.settings, ours.address
+            route = direct_route(**settings)
         else:
-            configuration = Configuration.find(given.config)
             route = configuration.route(given.route, **settings)
-            engine, said = configuration.engine, configuration.listen
+        # What stands above the routes is about us, whichever route the call takes.
+        engine, said = configuration.engine, configuration.listen
         engine = replace(engine, callers=allowing(given.allow, engine.callers))
     except ConfigurationError as error:
         more = len(error.sentences) - 1

@@ -12,7 +12,7 @@ from sip.place import Place
 from sip.uri import parse_uri
 from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.cli.output import print_line
-from t38fsp.configuration import Configuration, ConfigurationError
+from t38fsp.configuration import Configuration, ConfigurationError, no_file
 from t38fsp.endpoint import Endpoint
 from t38fsp.routes import Route
 
@@ -43,6 +43,8 @@ def run(config: Path | None, as_json: bool) -> Exit:
         configuration = Configuration.find(config)
     except ConfigurationError as error:
         raise _told(error.sentences) from error
+    if configuration.file is None:
+        raise CommandError(no_file(), Exit.USAGE)
     wrong: list[str] = []
     if not as_json:
         print_line(f"{configuration.file}: {', '.join(configuration.names) or 'no routes'}", sys.stdout)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,20 +17,13 @@ from t38fsp.callers import allowing
 from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.cli.options import listen_at
 from t38fsp.cli.output import log_to, print_line
-from t38fsp.configuration import (
-    FILE_VARIABLE,
-    Configuration,
-    ConfigurationError,
-    own_end,
-    usual_places,
-)
+from t38fsp.configuration import Configuration, ConfigurationError
 from t38fsp.engine.lines import signalling_for
-from t38fsp.jobs import EngineSettings
 
 
 def run(config: Path | None, socket: Path | None, listen: str | None, allow: tuple[str, ...]) -> Exit:
     try:
-        engine = _our_end(config)
+        engine = Configuration.find(config).engine
         callers = allowing(allow, engine.callers)
     except ConfigurationError as error:
         raise CommandError(error.sentences[0], Exit.USAGE) from error
@@ -51,11 +43,3 @@ def run(config: Path | None, socket: Path | None, listen: str | None, allow: tup
     except SipError as error:
         raise CommandError(str(error), Exit.ERROR) from error
     return Exit.COMPLETED
-
-
-def _our_end(config: Path | None) -> EngineSettings:
-    """As the file tells, if there is one. Raises ConfigurationError."""
-    named = config is not None or os.environ.get(FILE_VARIABLE)
-    if not named and not any(place.exists() for place in usual_places()):
-        return own_end().settings
-    return Configuration.find(config).engine

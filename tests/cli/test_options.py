@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,9 +37,62 @@ def engine(port: int = 5060, **given: object) -> EngineSettings:
     return choose(Given(**{"route": "office", "config": None, **given}), port=port).engine
 
 
-def test_an_address_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+ABOVE = """
+advertised = ["203.0.113.5"]
+media_ports = "10000-10999"
+"""
+INCOMING = """
+[incoming]
+allow = ["198.51.100.0/24"]
+max_waiting = 8
+"""
+
+
+@pytest.mark.parametrize("port", [0, 5060])
+@pytest.mark.parametrize("given", [{}, {"listen": "127.0.0.1:0"}, {"config": Path("other.toml")}])
+def test_what_stands_above_the_routes_holds_with_and_without_one(
+    tmp_path: Path, port: int, given: dict[str, object]
+) -> None:
+    for name in ("t38fsp.toml", "other.toml"):
+        (tmp_path / name).write_text(f"{ABOVE}{FILE}{INCOMING}")
+    of_file = engine(port, **given)
+    assert (of_file.advertised, of_file.media_ports) == (("203.0.113.5",), (10000, 10999))
+    assert of_file.tls.certificate is not None
+    assert (of_file.callers.networks, of_file.limits.waiting) == (("198.51.100.0/24",), 8)
+    assert engine(port, route=None, **given) == of_file
+
+
+def test_without_a_file_nothing_is_said(tmp_path: Path) -> None:
+    (tmp_path / "t38fsp.toml").unlink()
     assert engine(route=None).listen == ("0.0.0.0", 5060)
     assert engine(0, route=None).listen == ("0.0.0.0", 0)
+
+
+def test_a_folder_that_we_may_not_look_into_has_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the home of another user, whose environment came along."""
+    (tmp_path / "t38fsp.toml").unlink()
+    real = os.stat
+
+    def stat(path: str, **options: Any) -> os.stat_result:
+        if "config.toml" in str(path):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, **options)
+
+    monkeypatch.setattr(os, "stat", stat)
+    assert engine(route=None).listen == ("0.0.0.0", 5060)
+
+
+def test_who_has_no_home_has_no_file_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "t38fsp.toml").unlink()
+    for name in ("HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 4_000_000)
+    assert engine(route=None).listen == ("0.0.0.0", 5060)
+
+
+def test_an_address_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     assert engine().listen == ("192.0.2.1", 5070)
     assert engine().tls_listen == ("192.0.2.1", 5071)
     # Who sends takes the address, and leaves the ports to who receives.
@@ -51,7 +106,6 @@ def test_an_address_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_address_of_a_signalling_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert engine(route=None).signalling is None
     assert engine().signalling == "of-file.sock"
     monkeypatch.setenv("T38FSP_SIGNALLING", "of-environment.sock")
     assert engine().signalling == engine(route=None).signalling == "of-environment.sock"

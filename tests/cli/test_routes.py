@@ -124,7 +124,7 @@ def test_every_mistake_is_told(run: Run, tmp_path: Path) -> None:
     [
         (("routes", "--config", "none.toml"), "none.toml cannot be read: No such file or directory"),
         (("send", "x", "--to", "1", "--route", "o"), "t38fsp.toml has no route 'o'; it has office, ata"),
-        (("send", "x", "--to", "1", "--config", "t38fsp.toml"), "--config is of no use without --route"),
+        (("send", "x", "--to", "1", "--config", "none.toml"), "none.toml cannot be read: No such file"),
         (("receive", "--output", "x", "--route", "home"), "t38fsp.toml has no route 'home'"),
         (
             ("send", "x", "--to", "1", "--route", "office", "--password-file", "none"),
@@ -158,7 +158,27 @@ def test_of_several_mistakes_the_first_is_told_and_the_others_counted(run: Run, 
 
 def test_without_a_file_the_places_are_named(run: Run, tmp_path: Path) -> None:
     (tmp_path / "t38fsp.toml").unlink()
-    result = run("send", "x", "--to", "1", "--route", "office")
+    for command in (("send", "x", "--to", "1", "--route", "office"), ("routes",)):
+        result = run(*command)
+        assert result.exit_code == 2
+        assert "none of t38fsp.toml, " in result.stderr
+        assert "exists; write one of them, or name another" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("send", "x", "--to", "sip:1@127.0.0.1:9"),
+        ("poll", "--output", "x.tif", "--to", "sip:1@127.0.0.1:9"),
+        ("receive", "--output", "x"),
+        ("signalling", "sip.sock"),
+    ],
+)
+@pytest.mark.parametrize("named", [False, True])
+def test_a_file_that_is_wrong_ends_every_command_that_finds_it(
+    run: Run, tmp_path: Path, command: tuple[str, ...], named: bool
+) -> None:
+    (tmp_path / ("other.toml" if named else "t38fsp.toml")).write_text('listen = "here"\n')
+    result = run(*command, *(["--config", "other.toml"] if named else []))
     assert result.exit_code == 2
-    assert "none of t38fsp.toml, " in result.stderr
-    assert "exists; write one of them, or name another" in result.stderr
+    assert "toml, listen: 'here' has no port" in result.stderr

@@ -110,6 +110,12 @@ async def test_receivers_share_a_registration(tmp_path: Path, letter: Path) -> N
             assert not await asyncio.to_thread(trunk.registered, "account")
 
 
+async def test_a_receiver_without_a_route_listens_where_the_file_says(tmp_path: Path) -> None:
+    (tmp_path / "t38fsp.toml").write_text('listen = "127.0.0.1:0"\n')
+    async with t38fsp("receive", "--output", "faxes") as receiver:
+        assert (await receiver.printed("listening")).startswith("listening on sip:127.0.0.1:")
+
+
 def test_without_a_signalling_process_nothing_starts(run: Run) -> None:
     result = run("receive", "--output", "faxes", "--route", "office")
     assert result.exit_code == 1
