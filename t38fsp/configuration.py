@@ -66,8 +66,8 @@ class Configuration:
     def find(cls, file: str | os.PathLike[str] | None = None) -> Self:
         """Read ``file``, or the first of the usual places where there is one.
 
-        Without a file there are no routes, and our own end is what the environment and the defaults say. Raises
-        ConfigurationError for a file that is named and missing, or wrong, and for what the environment says.
+        Without a file there are no routes, and our own end is what the environment and the defaults say.
+        Raises ConfigurationError for a file that is named and missing, or wrong, and for a wrong variable.
         """
         if file is not None:
             return cls.read(Path(file))

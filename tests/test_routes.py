@@ -10,7 +10,7 @@ from sip.line import Credentials, Identity, SessionTimers
 from t38fsp.address import AddressError
 from t38fsp.configuration import Configuration, ConfigurationError, direct_route
 from t38fsp.header import STANDARD, Header
-from t38fsp.jobs import Backend, CallSettings, EngineSettings, Registration, Switch, Trunk
+from t38fsp.jobs import Backend, CallSettings, Registration, Switch, Trunk
 from t38fsp.routes import common_backend
 from tests.routes import OFFICE, told, write
 
@@ -233,7 +233,7 @@ def test_a_variable_that_the_file_names_holds_the_password(
 
 def test_the_file_is_looked_for_in_this_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     none = Configuration.find()
-    assert (none.file, none.names, none.listen, none.engine) == (None, (), None, EngineSettings())
+    assert (none.file, none.names, none.listen, none.engine.listen) == (None, (), None, ("0.0.0.0", 5060))
     with pytest.raises(ConfigurationError, match=r"there is no file with routes: none of t38fsp\.toml, "):
         none.route("home")
     home = tmp_path / "xdg" / "t38fsp"
