@@ -19,7 +19,7 @@ from sip.connection import Connection
 from sip.line import Address, Hop, TlsSettings, Transport
 from sip.logs import SELDOM, contained, get_logger
 from sip.stream import Stream
-from sip.tls import TlsError, check_name, client_context, server_context, why_refused
+from sip.tls import ASKS_FOR_CERTIFICATE, TlsError, check_name, client_context, server_context, why_refused
 
 _logger = get_logger(__name__)
 
@@ -120,7 +120,7 @@ class Connections:
             async with asyncio.timeout(CONNECT_LIMIT):
                 await self._open(connection)
         except (OSError, ssl.SSLError, TlsError) as error:
-            why = _why_refused(error, hop)
+            why = self._why_refused(error, hop)
         else:
             if connection.refusal is None:
                 return
@@ -270,14 +270,33 @@ class Connections:
         if connection.refusal is not None or not self._forget(connection):
             return
         hop = connection.hop
-        why = f"{hop} closed the connection" if error is None else _why_refused(error, hop)
-        if connection.ours and not connection.heard and hop.transport is Transport.TLS and error is None:
-            # In TLS 1.3 the server looks at our certificate after the handshake.
-            why += "; it may want to see a certificate of ours" if self._tls.certificate is None else ""
-        if connection.ours and not connection.heard:
+        why = f"{hop} closed the connection" if error is None else self._why_refused(error, hop)
+        unheard = connection.ours and not connection.heard
+        if unheard and hop.transport is Transport.TLS and not isinstance(error, ssl.SSLError):
+            # In TLS 1.3 the server looks at it after the handshake, and a reset may overtake its alert.
+            missed = self._tls.certificate is None
+            why += f"; {ASKS_FOR_CERTIFICATE if missed else 'it may not take our certificate'}"
+        if unheard:
             self._on_refused(hop, why)
         else:
             self._on_closed(hop, why)
+
+    def _why_refused(self, error: BaseException, hop: Hop) -> str:
+        """A sentence for a connection that could not be made, or broke."""
+        if isinstance(error, TlsError):
+            return str(error)
+        if isinstance(error, ssl.SSLError):
+            return why_refused(
+                error, hop.server_name or hop.host, certificate=self._tls.certificate is not None
+            )
+        if isinstance(error, TimeoutError):
+            return f"{hop} took no connection within {CONNECT_LIMIT:g} s"
+        if isinstance(error, ConnectionRefusedError):
+            return f"nobody listens at {hop}"
+        if isinstance(error, ConnectionError):
+            return f"{hop} broke off the connection"
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        return f"{hop} cannot be reached: {reason}"
 
     def _swept(self) -> None:
         """Look after all connections at once, which is cheaper than a timer for each."""
@@ -304,18 +323,3 @@ class Connections:
 
 def _unnamed(hop: Hop) -> Hop:
     return replace(hop, server_name=None)
-
-
-def _why_refused(error: BaseException, hop: Hop) -> str:
-    if isinstance(error, TlsError):
-        return str(error)
-    if isinstance(error, ssl.SSLError):
-        return why_refused(error, hop.server_name or hop.host)
-    if isinstance(error, TimeoutError):
-        return f"{hop} took no connection within {CONNECT_LIMIT:g} s"
-    if isinstance(error, ConnectionRefusedError):
-        return f"nobody listens at {hop}"
-    if isinstance(error, ConnectionError):
-        return f"{hop} broke off the connection"
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return f"{hop} cannot be reached: {reason}"

@@ -16,6 +16,19 @@ _UNKNOWN_AUTHORITY = frozenset({2, 18, 19, 20, 21})
 """X509_V_ERR_*: no issuer, self-signed, self-signed in the chain, no local issuer, no signature to check."""
 
 
+ASKS_FOR_CERTIFICATE = "it may want to see a certificate of ours"
+
+_MISSED_CERTIFICATE = frozenset(
+    {"HANDSHAKE_FAILURE", "CERTIFICATE_REQUIRED", "NO_CERTIFICATE", "BAD_CERTIFICATE"}
+)
+"""Alerts of a server to which we showed no certificate. That of TLS 1.2 is also sent for other reasons."""
+_DISLIKED_CERTIFICATE = frozenset(
+    {"BAD_CERTIFICATE", "UNSUPPORTED_CERTIFICATE", "CERTIFICATE_REVOKED", "CERTIFICATE_EXPIRED"}
+    | {"CERTIFICATE_UNKNOWN", "UNKNOWN_CA", "ACCESS_DENIED"}
+)
+"""Alerts of a server to which we showed one (RFC 8446 6.2)."""
+
+
 class TlsError(SipError):
     """Certificates or settings that TLS cannot go on with; the text names them."""
 
@@ -102,8 +115,11 @@ def _covers(pattern: str, name: str) -> bool:
     return pattern == name
 
 
-def why_refused(error: BaseException, name: str) -> str:
-    """One sentence for a TLS connection to ``name`` that could not be made."""
+def why_refused(error: BaseException, name: str, *, certificate: bool) -> str:
+    """One sentence for a TLS connection to ``name`` that could not be made.
+
+    ``certificate`` tells whether we had one of ours to show.
+    """
     if isinstance(error, ssl.SSLCertVerificationError):
         if error.verify_code == _EXPIRED:
             return f"the certificate of {name} has expired; its owner has to renew it"
@@ -114,5 +130,11 @@ def why_refused(error: BaseException, name: str) -> str:
         return f"the certificate of {name} cannot be trusted; OpenSSL says: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
         what = (error.reason or "no common protocol").lower().replace("_", " ")
-        return f"{name} and we cannot agree on TLS: {what}"
+        sentence = f"{name} and we cannot agree on TLS: {what}"
+        alert = (error.reason or "").partition("ALERT_")[2]
+        if alert in _MISSED_CERTIFICATE and not certificate:
+            return f"{sentence}; {ASKS_FOR_CERTIFICATE}"
+        if alert in _DISLIKED_CERTIFICATE and certificate:
+            return f"{sentence}; it does not take our certificate"
+        return sentence
     return f"{name} broke off TLS: {error}"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sip.line import Answered, Failed, Hop, TlsSettings, Transport
 from sip.tls import TlsError
+from tests.peers.programs import Daemon, Program, find, free_port
 from tests.sip.certificates import Authority
 from tests.sip.peer import Peer, at, running
 
@@ -99,6 +103,56 @@ async def test_a_server_that_demands_a_certificate(
         else:
             reason = (await alice.expect(Failed)).reason
             assert reason.endswith("closed the connection; it may want to see a certificate of ours")
+
+
+class DemandingServer(Daemon):
+    """OpenSSL's own server, which wants a certificate of its CA and says so in an alert."""
+
+    def __init__(self, trunk: TlsSettings, version: str, directory: Path) -> None:
+        super().__init__(directory / "s_server.log")
+        self.hop = Hop("127.0.0.1", 0, Transport.TLS, "trunk.example")
+        self._version = version
+        self._files = ("-cert", trunk.certificate, "-key", trunk.key, "-CAfile", trunk.authorities)
+
+    def _start(self) -> Program:
+        self.hop = replace(self.hop, port=free_port(socket.SOCK_STREAM))
+        command = [find("openssl", "openssl"), "s_server", "-accept", f"127.0.0.1:{self.hop.port}"]
+        command += [
+            f"-{self._version}",
+            "-Verify",
+            "1",
+            "-verify_return_error",
+            "-quiet",
+            *map(str, self._files),
+        ]
+        return Program(command, self.log.parent, self.log)
+
+    def _is_ready(self, program: Program) -> bool:
+        return program.listens(self.hop.port)
+
+
+@pytest.mark.parametrize("version", ["tls1_2", "tls1_3"])
+@pytest.mark.parametrize(
+    ("stranger", "hint"),
+    [
+        (False, "it may want to see a certificate of ours"),
+        # With TLS 1.3 a reset may overtake the alert.
+        (True, "it (does|may) not take our certificate"),
+    ],
+)
+async def test_an_alert_about_our_certificate_is_told_as_such(
+    authority: Authority, trunk: TlsSettings, tmp_path: Path, version: str, *, stranger: bool, hint: str
+) -> None:
+    ours = authority.trusted
+    if stranger:
+        other = Authority(tmp_path / "other").issue("client", "DNS:client.example")
+        ours = replace(other, authorities=authority.certificate)
+    alice = Peer(tls=ours)
+    with DemandingServer(trunk, version, tmp_path) as server:
+        async with running(alice):
+            alice.call(server.hop)
+            reason = (await alice.expect(Failed)).reason
+    assert re.search(f"; {hint}$", reason)
 
 
 @pytest.mark.parametrize(
