@@ -14,12 +14,12 @@ import inspect
 import itertools
 import os
 from asyncio import CancelledError
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 
-from sip.line import Credentials, DialogId
+from sip.line import Credentials, DialogId, Hop
 from t38fsp.address import caller_address, peer_address, target_uri
 from t38fsp.configuration import Configuration
 from t38fsp.engine.engine import FaxEngine
@@ -132,6 +132,11 @@ class FaxProvider:
         self._entered = self._left = False
         self.address: tuple[str, int] = listen
         """Where we listen; known once entered."""
+
+    @property
+    def addresses(self) -> Sequence[Hop]:
+        """Where we listen, for each transport; known once entered. The first is ``address``."""
+        return self._engine.addresses
 
     async def __aenter__(self) -> Self:
         self.address = await self._engine.start()

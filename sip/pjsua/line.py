@@ -26,6 +26,7 @@ from sip.line import (
     Incoming,
     LineEvent,
     TlsSettings,
+    Transport,
 )
 from sip.listening import host_towards
 from sip.logs import get_logger
@@ -159,6 +160,12 @@ class PjsuaLine:
     def pids(self) -> list[int]:
         """Process ids of the workers; that of the listening one first."""
         return [worker.pid for worker in self._workers if worker.pid is not None]
+
+    @property
+    def addresses(self) -> Sequence[Hop]:
+        """Where it listens, for each transport, once it has started."""
+        shared = [Hop(*self.address, transport) for transport in (Transport.UDP, Transport.TCP)]
+        return shared if self.tls_address is None else [*shared, Hop(*self.tls_address, Transport.TLS)]
 
     def local_host(self, peer: Hop) -> str:
         """The IP address of ours that ``peer`` sees; media descriptions for it should say the same."""

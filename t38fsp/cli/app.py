@@ -17,7 +17,7 @@ app = typer.Typer(
     name="t38fsp",
     help="Send and receive fax over SIP and T.38.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 
@@ -48,6 +48,7 @@ Stack = Annotated[
 SignallingSocket = Annotated[
     Path | None,
     typer.Option(
+        readable=False,
         help="Unix socket of a process that has the SIP address for several (t38fsp signalling).",
         show_default=False,
     ),
@@ -67,7 +68,10 @@ RouteName = Annotated[
 ]
 ConfigFile = Annotated[
     Path | None,
-    typer.Option(help="Configuration file, instead of the one that is found (see t38fsp routes --help)."),
+    typer.Option(
+        readable=False,
+        help="Configuration file, instead of the one that is found (see t38fsp routes --help).",
+    ),
 ]
 
 
@@ -77,7 +81,8 @@ Via = Annotated[
 Caller = Annotated[str | None, typer.Option("--from", help="SIP URI of the caller.", show_default=False)]
 User = Annotated[str | None, typer.Option(help="User name for digest authentication.", show_default=False)]
 PasswordFile = Annotated[
-    Path | None, typer.Option(help="File with the password; or set T38FSP_PASSWORD.", show_default=False)
+    Path | None,
+    typer.Option(readable=False, help="File with the password; or set T38FSP_PASSWORD.", show_default=False),
 ]
 Listen = Annotated[str | None, typer.Option(help="Our SIP address, HOST:PORT; port 0 (the default) for any.")]
 SelectiveAddress = Annotated[
@@ -105,9 +110,9 @@ def common(
 
 @app.command(epilog=_EXITS)
 def demo(
-    output: Annotated[Path, typer.Option(help="Directory for the sample and the received TIFF.")] = Path(
-        "t38fsp-demo"
-    ),
+    output: Annotated[
+        Path, typer.Option(readable=False, help="Directory for the sample and the received TIFF.")
+    ] = Path("t38fsp-demo"),
     as_json: Json = False,
 ) -> None:
     """Send the sample to a receiver on this machine, over real SIP and T.38, and compare the pages."""
@@ -118,7 +123,7 @@ def demo(
 
 @app.command(epilog=_EXITS)
 def send(
-    document: Annotated[Path, typer.Argument(help="TIFF Class F file.", show_default=False)],
+    document: Annotated[Path, typer.Argument(readable=False, help="TIFF Class F file.", show_default=False)],
     to: Annotated[
         str, typer.Option(help="Number, or SIP URI such as sip:+15550100@trunk.example.", show_default=False)
     ],
@@ -177,7 +182,10 @@ def poll(
         str, typer.Option(help="Number, or SIP URI such as sip:+15550100@trunk.example.", show_default=False)
     ],
     output: Annotated[
-        Path, typer.Option(help="The TIFF to make of the document, a new file.", show_default=False)
+        Path,
+        typer.Option(
+            readable=False, help="The TIFF to make of the document, a new file.", show_default=False
+        ),
     ],
     selective_address: SelectiveAddress = "",
     password: Password = "",
@@ -222,7 +230,9 @@ def poll(
 
 @app.command(epilog=_RECEIVE_EXITS)
 def receive(
-    output: Annotated[Path, typer.Option(help="Directory for the received TIFFs.", show_default=False)],
+    output: Annotated[
+        Path, typer.Option(readable=False, help="Directory for the received TIFFs.", show_default=False)
+    ],
     route: RouteName = None,
     config: ConfigFile = None,
     listen: Annotated[
@@ -246,7 +256,11 @@ def receive(
     ] = None,
     offer: Annotated[
         Path | None,
-        typer.Option(help="TIFF Class F file that a caller may poll instead of sending.", show_default=False),
+        typer.Option(
+            readable=False,
+            help="TIFF Class F file that a caller may poll instead of sending.",
+            show_default=False,
+        ),
     ] = None,
     selective_address: SelectiveAddress = "",
     password: Password = "",
@@ -277,7 +291,7 @@ def receive(
 @app.command(epilog="Exit status: 0, or 2 when a setting is wrong.")
 def routes(
     config: Annotated[
-        Path | None, typer.Option(help="File of routes, instead of the one that is found.")
+        Path | None, typer.Option(readable=False, help="File of routes, instead of the one that is found.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object for each route.")] = False,
 ) -> None:
@@ -297,7 +311,9 @@ def routes(
 def signalling(
     socket: Annotated[
         Path | None,
-        typer.Argument(help="Unix socket to serve; that of the file (signalling) unless given."),
+        typer.Argument(
+            readable=False, help="Unix socket to serve; that of the file (signalling) unless given."
+        ),
     ] = None,
     config: ConfigFile = None,
     listen: Annotated[

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sip.logs import get_logger
-from sip.uri import Uri
 from t38fsp.cli import running, sentences
 from t38fsp.cli.exits import CommandError, Exit, exit_for, exit_of_all
 from t38fsp.cli.files import kept_with_pages, new_file, writable
@@ -53,7 +52,8 @@ async def _receive(output: Path, chosen: Chosen, count: int, as_json: bool, offe
                 routes=[chosen.route],
                 on_registration=lambda event: reporter.line(sentences.of_registration(event)),
             ) as provider:
-                reporter.line(f"listening on {Uri('sip', None, *provider.address)}")
+                for line in sentences.of_addresses(provider.addresses):
+                    reporter.line(line)
                 await desk.serve(provider, count)
         except asyncio.CancelledError:
             return exit_of_all(desk.exits, stopped=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from math import isfinite
 from pathlib import Path
 
-from sip.line import DialogId
+from sip.line import DialogId, Hop, Transport
+from sip.uri import Uri
 from t38fsp import events
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.status import FaxStatus
@@ -44,6 +46,15 @@ def of_event(event: events.FaxEvent) -> str:
             return of_page(record)
         case _:
             return ""
+
+
+def of_addresses(addresses: Sequence[Hop]) -> list[str]:
+    """Where we listen, a line for each; UDP and TCP share one."""
+    uris = [
+        Uri("sip", None, *hop.address, {"transport": "tls"} if hop.transport is Transport.TLS else {})
+        for hop in addresses
+    ]
+    return [f"listening on {uri}" for uri in dict.fromkeys(map(str, uris))]
 
 
 def of_registration(event: events.RegistrationChanged) -> str:

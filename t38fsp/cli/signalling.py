@@ -12,8 +12,8 @@ from pathlib import Path
 from sip.errors import SipError
 from sip.line import Hop
 from sip.remote.signalling import serve
-from sip.uri import Uri
 from t38fsp.callers import allowing
+from t38fsp.cli import sentences
 from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.cli.options import listen_at
 from t38fsp.cli.output import log_to, print_line
@@ -34,7 +34,8 @@ def run(config: Path | None, socket: Path | None, listen: str | None, allow: tup
     settings = signalling_for(engine, path)
 
     def on_ready(addresses: Sequence[Hop]) -> None:
-        print_line(f"listening on {Uri('sip', None, *addresses[0].address)}", sys.stdout)
+        for line in sentences.of_addresses(addresses):
+            print_line(line, sys.stdout)
 
     # Who came and went is all that there is to follow.
     log_to(sys.stderr, logging.INFO, "%(asctime)s %(message)s")

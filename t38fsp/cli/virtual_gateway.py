@@ -32,7 +32,7 @@ def virtual_gateway(
     list_quirks: Annotated[
         bool, typer.Option("--list-quirks", help="List the quirks, each with its values and a sentence.")
     ] = False,
-    output: Annotated[Path, typer.Option(help="Directory for the received TIFFs.")] = Path(
+    output: Annotated[Path, typer.Option(readable=False, help="Directory for the received TIFFs.")] = Path(
         "t38fsp-virtual-gateway"
     ),
     count: Annotated[int, typer.Option(min=0, help="Stop after this many calls; 0 never stops.")] = 0,
@@ -41,7 +41,8 @@ def virtual_gateway(
         typer.Option(help="Call this SIP URI (or a number, with --via) and send.", show_default=False),
     ] = None,
     document: Annotated[
-        Path | None, typer.Option(help="TIFF Class F file to send, with --call.", show_default=False)
+        Path | None,
+        typer.Option(readable=False, help="TIFF Class F file to send, with --call.", show_default=False),
     ] = None,
     via: Annotated[
         str | None,

@@ -111,6 +111,11 @@ class FaxEngine:
         self._trunks.begin()
         return self._line.address
 
+    @property
+    def addresses(self) -> Sequence[Hop]:
+        """Where we listen, for each transport, once started; the first is the one that ``start`` returns."""
+        return self._line.addresses
+
     async def close(self, drain: float = 0.0) -> None:
         """No new calls; wait up to ``drain`` seconds for those that run, then abort them.
 

@@ -30,6 +30,10 @@ class EngineLine(Line, Protocol):
     def address(self) -> Address:
         """Where it listens, once it has started."""
 
+    @property
+    def addresses(self) -> Sequence[Hop]:
+        """The same for each transport; the first one is ``address``."""
+
     async def start(self) -> None:
         """Raises SipError when the address cannot be had."""
 

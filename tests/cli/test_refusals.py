@@ -58,9 +58,10 @@ def test_the_version(run: Run) -> None:
     assert (result.exit_code, result.stdout) == (0, f"t38fsp {t38fsp.__version__}\n")
 
 
+@pytest.mark.parametrize("option", ["-h", "--help"])
 @pytest.mark.parametrize("command", ["demo", "send", "receive"])
-def test_help_tells_the_exit_statuses(run: Run, command: str) -> None:
-    result = run(command, "--help")
+def test_help_tells_the_exit_statuses(run: Run, command: str, option: str) -> None:
+    result = run(command, option)
     assert result.exit_code == 0
     assert "Exit status: " in result.stdout
 
@@ -117,6 +118,40 @@ def test_a_password_file_holds_one_line(run: Run, tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "one line" in told(result)
     assert "secret" not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_status", "sentence"),
+    [
+        (("send", "empty", "--to", "sip:1@{peer}", "--listen", "127.0.0.1:0"), 11, "the document is empty"),
+        ((*SEND, "--config", "config"), 2, "config, listen: 5 is not a text"),
+        (
+            (*SEND, "--user", "account", "--password-file", "empty"),
+            2,
+            "password file empty must hold one line",
+        ),
+        (("receive", "--output", "empty"), 1, "no file can be made in empty (it is a file)"),
+        (("receive", "--output", "faxes", "--offer", "empty"), 11, "the document is empty"),
+        (("poll", "--to", "sip:1@{peer}", "--output", "empty"), 2, "empty exists; name a new file"),
+        (("virtual-gateway", "--call", "sip:1@{peer}", "--document", "empty"), 11, "the document is empty"),
+    ],
+)
+def test_a_file_is_tried_and_not_judged_by_its_mode(
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    exit_status: int,
+    sentence: str,
+) -> None:
+    """A file that may not be read is told by the same sentences as other bad ones, not as wrong usage."""
+    (tmp_path / "empty").touch()
+    (tmp_path / "config").write_text("listen = 5")
+    monkeypatch.setattr(os, "access", lambda path, mode, **options: False)
+    result = run(*arguments)
+    assert result.exit_code == exit_status
+    assert sentence in result.stdout + result.stderr
+    assert "Usage" not in result.stderr
 
 
 # --- numbers and documents ----------------------------------------------------------------------------------
@@ -253,6 +288,26 @@ def test_json_says_the_same_also_after_a_refusal(
     assert (document["exit_status"], document["status"]) == (exit_status, status)
     assert (document["completed"], document["retry"], document["pages"]) == (False, False, [])
     assert document["reason"]
+
+
+@pytest.mark.parametrize(
+    ("words", "found"), [("t38fsp se", "send"), ("t38fsp receive --cou", "--count"), ("t38fsp send -h", "-h")]
+)
+def test_a_shell_completes_commands_and_options(words: str, found: str) -> None:
+    completed = subprocess.run(
+        [sys.executable, "-c", "import sys; from t38fsp.cli import main; sys.argv[0] = 't38fsp'; main()"],
+        cwd=Path(__file__).parents[2],
+        env={
+            **os.environ,
+            "_T38FSP_COMPLETE": "complete_bash",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(words.count(" ")),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found in completed.stdout.split(), completed.stderr
 
 
 def test_the_module_is_the_command() -> None:

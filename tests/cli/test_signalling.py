@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from t38fsp.image.compare import differing_pages
 from tests.cli.commands import Run, Running, port_of, t38fsp
 from tests.peers.kamailio import Kamailio
+from tests.sip.certificates import Authority
 
 FILE = """
 listen = "127.0.0.1:0"
@@ -114,6 +116,29 @@ async def test_a_receiver_without_a_route_listens_where_the_file_says(tmp_path: 
     (tmp_path / "t38fsp.toml").write_text('listen = "127.0.0.1:0"\n')
     async with t38fsp("receive", "--output", "faxes") as receiver:
         assert (await receiver.printed("listening")).startswith("listening on sip:127.0.0.1:")
+
+
+async def test_the_address_for_tls_is_told_by_whoever_has_it_and_who_uses_it(tmp_path: Path) -> None:
+    ours = Authority(tmp_path / "ca").issue("ours", "IP:127.0.0.1")
+    (tmp_path / "t38fsp.toml").write_text(
+        f"""
+        listen = "127.0.0.1:0"
+        tls_listen = "127.0.0.1:0"
+        signalling = "sip.sock"
+        tls = {{ certificate = "{ours.certificate}", key = "{ours.key}" }}
+        """
+    )
+    async with (
+        t38fsp("signalling") as owner,
+        t38fsp("receive", "--output", "own", "--listen", "127.0.0.1:0") as with_its_own,
+    ):
+        both = [await owner.printed("listening on"), await owner.printed("listening on")]
+        assert re.fullmatch(r"listening on sip:127\.0\.0\.1:\d+", both[0])
+        assert re.fullmatch(r"listening on sip:127\.0\.0\.1:\d+;transport=tls", both[1])
+        async with t38fsp("receive", "--output", "shared") as sharing:
+            assert [await sharing.printed("listening on") for _ in both] == both
+        assert (await with_its_own.printed("listening on")).startswith("listening on sip:127.0.0.1:")
+        assert (await with_its_own.printed("listening on")).endswith(";transport=tls")
 
 
 def test_without_a_signalling_process_nothing_starts(run: Run) -> None:
