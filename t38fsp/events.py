@@ -11,6 +11,13 @@ from t38fsp.t30.vocabulary import Coding
 
 
 @dataclass(frozen=True, slots=True)
+class Delayed:
+    """The call is not placed yet; ``text`` is a sentence for a person that says what it waits for."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Dialing:
     """The INVITE went out."""
 
@@ -130,7 +137,8 @@ class RegistrationChanged:
 
 
 FaxEvent = (
-    Dialing
+    Delayed
+    | Dialing
     | Ringing
     | Connected
     | SwitchedToT38

@@ -333,7 +333,8 @@ class EngineSettings:
     accept_calls: bool = False
     take_limit: float = 20.0
     max_calls: int = 1000
-    image_workers: int = 1
+    image_workers: int | None = None
+    """Processes that read, code and store pages, at least 2; None for one more than there are cores."""
     user_agent: str = "t38fsp"
     """What we call ourselves in SIP."""
     trunks: tuple[Trunk, ...] = ()

@@ -161,6 +161,7 @@ _BY_T30_ERROR = {
     T30Error.NO_COMMAND: FaxStatus.NOT_FAX_CALL,
     T30Error.DISCONNECTED: FaxStatus.DISCONNECTED,
     T30Error.LINE_DROPPED: FaxStatus.DISCONNECTED,
+    T30Error.PAGE_LATE: FaxStatus.LINE_UNAVAILABLE,
     T30Error.ABORTED: FaxStatus.USER_ABORT,
 }
 
@@ -187,6 +188,10 @@ _SAME_AGAIN = {T30Error.FIELD_REFUSED: "the same would be refused again; ask the
 """Why sending again cannot help, for errors that settings of ours have brought about."""
 
 
+_LATER = {T30Error.PAGE_LATE: "this machine had too much to do, and may have less to do later"}
+"""Why sending again can help, for errors that say nothing of the far end."""
+
+
 def of_t30(error: T30Error, detail: str, *, is_fax: bool) -> Verdict:
     """The verdict on a T.30 session that failed; ``is_fax`` when the far end has proved to be one."""
     reason = f"{error.value}; {detail}" if detail else error.value
@@ -195,5 +200,7 @@ def of_t30(error: T30Error, detail: str, *, is_fax: bool) -> Verdict:
         status = FaxStatus.FATAL_ERROR
     if error in _SAME_AGAIN:
         return Verdict(status, reason, _SAME_AGAIN[error], final=True)
+    if error in _LATER:
+        return Verdict(status, reason, _LATER[error])
     advice = _LOOK_AT.get(error)
     return Verdict(status, reason, _WHY[status] if advice is None else f"{_WHY[status]}; {advice}")

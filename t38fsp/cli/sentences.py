@@ -21,6 +21,8 @@ _SPEAKS_FOR_ITSELF = frozenset({FaxStatus.COMPLETED, FaxStatus.USER_ABORT, FaxSt
 def of_event(event: events.FaxEvent) -> str:
     """One line for a person; empty for events that need none."""
     match event:
+        case events.Delayed(text=text):
+            return text
         case events.Dialing(target=target):
             return f"calling {target}"
         case events.Ringing(status=status, reason=reason):

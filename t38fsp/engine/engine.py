@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from sip.errors import SipError
 from sip.headers import NameAddress
@@ -19,18 +20,26 @@ from t38fsp.audio.leg import RtpStart
 from t38fsp.call.environment import CallEnvironment
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.receiving import ReceivingCall
+from t38fsp.engine.delay import told_of_delay
 from t38fsp.engine.known_pages import KnownPages
 from t38fsp.engine.lines import EngineLine, Lines, admission_for
 from t38fsp.engine.media import MediaPort
 from t38fsp.engine.media_pair import MediaPair
 from t38fsp.engine.open_jobs import OpenJobs
-from t38fsp.engine.outgoing import destination_of, header_of, outgoing_call, pages_to_send
+from t38fsp.engine.outgoing import (
+    destination_of,
+    document_to_send,
+    first_page,
+    header_of,
+    outgoing_call,
+)
 from t38fsp.engine.pacer import Pacer
 from t38fsp.engine.running import RunningCall
 from t38fsp.engine.trunks import Trunks
 from t38fsp.engine.waiting import WaitingCalls
 from t38fsp.header import CallHeader
-from t38fsp.image.pool import ImagePool
+from t38fsp.image.errors import ImageError
+from t38fsp.image.pool import Document, ImagePool
 from t38fsp.jobs import (
     EngineError,
     EngineSettings,
@@ -42,7 +51,6 @@ from t38fsp.jobs import (
     SendJob,
 )
 from t38fsp.status import FaxStatus
-from t38fsp.t30.vocabulary import PageFormat
 from t38fsp.t38.terminal import Packet
 
 logger = get_logger(__name__)
@@ -78,11 +86,16 @@ class FaxEngine:
         self._closed: asyncio.Task[None] | None = None
 
     async def start(self) -> Address:
-        """Bind the SIP address and start the image workers; returns where we listen.
+        """Start an image worker and bind the SIP address; returns where we listen.
 
-        Raises EngineError when the address cannot be had.
+        Raises EngineError when no worker can start, or the address cannot be had.
         """
         self._loop = asyncio.get_running_loop()
+        self._images = ImagePool(self._settings.image_workers)
+        try:
+            await self._images.start()
+        except ImageError as error:
+            raise EngineError(str(error)) from error
         self._pacer: Pacer[Packet] = Pacer(self._loop)
         try:
             self._admission = admission_for(self._settings, self._random)
@@ -105,9 +118,8 @@ class FaxEngine:
             self._waiting = WaitingCalls(self._line, self._trunks, self._settings.take_limit, self._on_gone)
             await self._line.start()
         except (SipError, ValueError) as error:
+            await self._images.close()
             raise EngineError(str(error)) from error
-        self._images = ImagePool(self._settings.image_workers)
-        await self._images.start()
         self._trunks.begin()
         return self._line.address
 
@@ -169,7 +181,7 @@ class FaxEngine:
         """Take a waiting call."""
         self._jobs.add(job, observer)
         if what.offer is None:
-            self._take(job, what, [])
+            self._take(job, what, None)
         else:
             task = self._jobs.prepare(job, self._take_with(job, what, what.offer))
             task.add_done_callback(lambda task: self._waiting.refuse(what.call))
@@ -177,13 +189,13 @@ class FaxEngine:
     async def _take_with(self, job: int, what: ReceiveJob, offer: Offer) -> None:
         """The call waits until it is known that the document can be sent."""
         try:
-            pages = await self._images.inspect(offer.document)
+            document = await self._images.inspect(offer.document)
         except Exception as error:
             self._jobs.fail(job, error)
         else:
-            self._take(job, what, pages)
+            self._take(job, what, document)
 
-    def _take(self, job: int, what: ReceiveJob, offered: list[PageFormat]) -> None:
+    def _take(self, job: int, what: ReceiveJob, offered: Document | None) -> None:
         waiting = self._waiting.take(what.call)
         if waiting is None:
             self._jobs.end(job, FaxStatus.NO_ANSWER, "the caller hung up before the call was taken")
@@ -205,7 +217,7 @@ class FaxEngine:
                 what.settings,
                 environment,
                 credentials=credentials,
-                offered=offered,
+                offered=() if offered is None else offered.pages,
                 terms=None if what.offer is None else what.offer.terms,
             )
             call.start(self._loop.time())
@@ -214,8 +226,7 @@ class FaxEngine:
             self._line.hang_up(incoming.call, self._loop.time())
             self._jobs.fail(job, error)
         else:
-            document = None if what.offer is None else what.offer.document
-            self._run(job, call, self._line, media, document=document, file=what.file)
+            self._run(job, call, self._line, media, document=offered, file=what.file)
 
     def proceed(self, job: int, go_on: bool) -> None:
         running = self._running.get(job)
@@ -249,14 +260,19 @@ class FaxEngine:
     async def _prepare(self, job: int, what: SendJob | PollJob) -> None:
         """Everything that can go wrong before dialling, then dial."""
         try:
-            pages = await pages_to_send(what, self._images)
+            async with told_of_delay(job, partial(self._jobs.tell, job)):
+                document = await document_to_send(what, self._images)
+                header = None
+                if document is not None and isinstance(what, SendJob):
+                    header = header_of(what, len(document.pages))
+                    await first_page(what, document, header, self._images)
             line = await self._lines.of(what.backend)
             routes = self._trunks.service_route(what.trunk)
             # A sips target wants TLS all the way, so also to whom it goes through.
             scheme = what.target.partition(":")[0]
             first = what.target if what.via is None else f"{scheme}:{what.via}"
             hops = await self._hops(NameAddress.parse(routes[0]).uri if routes else first, line)
-            self._dial(job, what, line, pages, hops, routes)
+            self._dial(job, what, line, document, header, hops, routes)
         except Exception as error:
             self._jobs.fail(job, error)
 
@@ -272,7 +288,8 @@ class FaxEngine:
         job: int,
         what: SendJob | PollJob,
         line: EngineLine,
-        pages: list[PageFormat],
+        document: Document | None,
+        header: CallHeader | None,
         hops: Sequence[Hop],
         routes: tuple[str, ...],
     ) -> None:
@@ -282,13 +299,15 @@ class FaxEngine:
         try:
             environment = self._environment(media, line, hops[0])
             destination = destination_of(what, line, hops, other, routes)
-            call = outgoing_call(what, line, destination, pages, environment)
+            call = outgoing_call(
+                what, line, destination, () if document is None else document.pages, environment
+            )
             call.start(self._loop.time())
         except Exception:
             media.close()
             raise
         if isinstance(what, SendJob):
-            self._run(job, call, line, media, document=what.file, header=header_of(what, len(pages)))
+            self._run(job, call, line, media, document=document, header=header)
         else:
             self._run(job, call, line, media, file=what.file)
 
@@ -319,7 +338,7 @@ class FaxEngine:
         line: EngineLine,
         media: MediaPort | MediaPair,
         *,
-        document: str | None = None,
+        document: Document | None = None,
         file: str | None = None,
         header: CallHeader | None = None,
     ) -> None:

@@ -10,7 +10,7 @@ from t38fsp.call.verdict import Verdict, verdict
 from t38fsp.engine import early
 from t38fsp.engine.running import FAULT
 from t38fsp.engine.trunks import Trunks
-from t38fsp.events import Finished
+from t38fsp.events import FaxEvent, Finished
 from t38fsp.jobs import Observer
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
@@ -40,6 +40,11 @@ class OpenJobs:
 
     def observer(self, job: int) -> Observer:
         return self._observers[job]
+
+    def tell(self, job: int, event: FaxEvent) -> None:
+        """Tell its observer, unless the job is over."""
+        if job in self._observers:
+            self._observers[job](event)
 
     def holds(self, job: int, trunk: str | None) -> None:
         """The job has a channel of ``trunk``, which is free again at its end."""

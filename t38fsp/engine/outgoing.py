@@ -14,19 +14,33 @@ from t38fsp.call.sending import SendingCall
 from t38fsp.engine.lines import EngineLine
 from t38fsp.header import CallHeader
 from t38fsp.image.errors import DocumentError
-from t38fsp.image.pool import ImagePool
+from t38fsp.image.pool import Document, ImagePool
 from t38fsp.jobs import OutgoingJob, PollJob, SendJob
+from t38fsp.t30.choice import likely_mode
+from t38fsp.t30.options import TransmitOptions
 from t38fsp.t30.vocabulary import PageFormat
 
 
-async def pages_to_send(what: SendJob | PollJob, images: ImagePool) -> list[PageFormat]:
-    """Raises DocumentError, ImageWorkerError."""
+async def document_to_send(what: SendJob | PollJob, images: ImagePool) -> Document | None:
+    """None for a poll. Raises DocumentError, ImageWorkerError."""
     if isinstance(what, PollJob):
-        return []
-    pages = await images.inspect(what.file)
-    if (fault := what.resume.fault(len(pages))) is not None:
+        return None
+    document = await images.inspect(what.file)
+    if (fault := what.resume.fault(len(document.pages))) is not None:
         raise DocumentError(fault)
-    return pages
+    return document
+
+
+async def first_page(what: SendJob, document: Document, header: CallHeader | None, images: ImagePool) -> None:
+    """Wait until the first page is at hand, coded for a machine that can do what most can.
+
+    For any other it is coded during the call; that this is in time is what it tells all the same. Raises
+    DocumentError, ImageWorkerError.
+    """
+    index = what.resume.first_page - 1
+    options = TransmitOptions(ecm=what.settings.ecm, max_rate=what.settings.max_rate)
+    mode = likely_mode(document.pages[index], options)
+    await images.prepare(document, index, mode, None if header is None else header.line(index + 1))
 
 
 def destination_of(

@@ -23,7 +23,7 @@ from t38fsp.engine.stream import MediaStream
 from t38fsp.events import Connected, FaxEvent, Finished, SwitchedToT38
 from t38fsp.header import CallHeader
 from t38fsp.image.errors import ImageError
-from t38fsp.image.pool import ImagePool
+from t38fsp.image.pool import Document, ImagePool
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from t38fsp.t30.outputs import PageWanted
@@ -49,7 +49,7 @@ class RunningCall:
         on_over: Callable[[], None],
         on_fault: Callable[[], None],
         *,
-        document: str | None = None,
+        document: Document | None = None,
         file: str | None = None,
         header: CallHeader | None = None,
     ) -> None:
@@ -227,14 +227,14 @@ class RunningCall:
             case (
                 (SendingCall() | ReceivingCall()) as call,
                 PageWanted(request=request, index=index, mode=mode),
-                str(document),
+                Document() as document,
                 _,
             ):
                 header = None if self._header is None else self._header.line(index + 1)
                 try:
                     data = await self._images.encode_page(document, index, mode, header)
                 except ImageError as error:
-                    logger.error("page %d of %s cannot be coded: %s", index + 1, document, error)
+                    logger.error("page %d of %s cannot be coded: %s", index + 1, document.path, error)
                     self._feed(call.page_failed, request, str(error))
                 else:
                     self._feed(call.page_ready, request, data)

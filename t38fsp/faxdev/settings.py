@@ -52,7 +52,7 @@ class FaxDevSettings:
     device_id_prefix: int = 0x100
     accept_calls: bool = False
     take_limit: float = 20.0
-    image_workers: int = 1
+    image_workers: int | None = None
     on_call_event: Callable[[CallEvent], None] | None = None
 
     def __post_init__(self) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Flag, auto
+from typing import BinaryIO
 
 from PIL import Image
 
@@ -35,6 +37,37 @@ _DOCUMENTS_REMEMBERED = 64
 StrPath = str | os.PathLike[str]
 
 
+Identity = tuple[int, ...]
+"""What changes whenever a file does: device, inode, size, time of the last change in nanoseconds."""
+
+
+class Facts(Flag):
+    """What reading a page to its end has shown."""
+
+    NONE = 0
+    EXACT = auto()
+    """libtiff reads it rightly (t38fsp.image.exact)."""
+    BURST = auto()
+    """But for padding it is stored as it has to travel in MMR."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPage:
+    """A page that was inspected earlier, of a file with this ``identity``.
+
+    ``place`` is that of its directory, ``number`` counts from 1.
+    """
+
+    identity: Identity
+    number: int
+    place: int
+    facts: Facts
+
+
+def identity_of(status: os.stat_result) -> Identity:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
 def inspect(path: StrPath) -> list[PageFormat]:
     """The format of every page, after reading and decoding all of them.
 
@@ -49,6 +82,34 @@ def inspect(path: StrPath) -> list[PageFormat]:
         return [page.format for page in document.tiff.pages]
 
 
+def structure(path: StrPath) -> tuple[Identity, list[TiffPage]]:
+    """The pages of a document, none of them decoded yet: the first part of :func:`inspect`.
+
+    Raises :class:`DocumentError`.
+    """
+    with _opened(path) as document:
+        return document.identity, document.tiff.pages
+
+
+def inspect_pages(
+    path: StrPath, identity: Identity, places: Iterable[tuple[int, int]], seconds: float
+) -> list[Facts]:
+    """Read and decode pages, each given by its number and the place of its directory: the other parts.
+
+    Takes at least one, and no further one once ``seconds`` are over. Raises :class:`DocumentError`, also
+    when the file is not the one with this ``identity`` any more.
+    """
+    end = time.monotonic() + seconds
+    found: list[Facts] = []
+    with _opened_again(path, identity) as file:
+        for number, place in places:
+            tiff = TiffFile(file, place, number)
+            found.append(_read(tiff, tiff.pages[0]).facts)
+            if time.monotonic() >= end:
+                break
+    return found
+
+
 def pages(path: StrPath) -> Iterator[tuple[PageFormat, bytes]]:
     """Format and pixels of each page, one after the other: rows of packed pixels, 1 is black.
 
@@ -59,7 +120,12 @@ def pages(path: StrPath) -> Iterator[tuple[PageFormat, bytes]]:
             yield page.format, _read(document.tiff, page).pixels()
 
 
-def encode_page(path: StrPath, index: int, mode: PageMode, header: HeaderLine | None = None) -> bytes:
+def encode_page(
+    path: StrPath,
+    index: int,
+    mode: PageMode,
+    header: HeaderLine | None = None,
+) -> bytes:
     """The exact octets of the burst that carries page ``index`` (from 0) as ``mode`` says.
 
     MH and MR: EOL before every line, fill for ``mode.scan_line_time``, RTC at the end. MMR: EOFB at the end.
@@ -70,14 +136,29 @@ def encode_page(path: StrPath, index: int, mode: PageMode, header: HeaderLine | 
     Raises :class:`DocumentError`.
     """
     with _opened(path) as document:
-        tiff = document.tiff
-        page = _page(tiff, index)
-        as_it_is = header is None and mode.coding is Coding.MMR and _fits(page.format, mode)
-        facts = _known.get(document.identity, {}).get(page.number, _Facts.NONE)
-        if as_it_is and _Facts.BURST in facts:
-            (data,) = tiff.strip_data(page)
-            return data.rstrip(b"\0")
-        content = _read(tiff, page, facts)
+        page = _page(document.tiff, index)
+        facts = _known.get(document.identity, {}).get(page.number, Facts.NONE)
+        return _encode(document.tiff, page, facts, mode, header)
+
+
+def encode_known_page(
+    path: StrPath, known: KnownPage, mode: PageMode, header: HeaderLine | None = None
+) -> bytes:
+    """As :func:`encode_page`, of a page that was inspected, without reading what was found out then.
+
+    Raises :class:`DocumentError`, also when the document has changed since.
+    """
+    with _opened_again(path, known.identity) as file:
+        tiff = TiffFile(file, known.place, known.number)
+        return _encode(tiff, tiff.pages[0], known.facts, mode, header)
+
+
+def _encode(tiff: TiffFile, page: TiffPage, facts: Facts, mode: PageMode, header: HeaderLine | None) -> bytes:
+    as_it_is = header is None and mode.coding is Coding.MMR and _fits(page.format, mode)
+    if as_it_is and Facts.BURST in facts:
+        (data,) = tiff.strip_data(page)
+        return data.rstrip(b"\0")
+    content = _read(tiff, page, facts)
     if as_it_is and content.burst:
         return content.burst
     return encode_burst(_as_it_travels(content, page.format, mode, header), mode)
@@ -102,25 +183,11 @@ def _as_it_travels(content: _Content, page: PageFormat, mode: PageMode, header: 
 
 # --- opening, and remembering -------------------------------------------------------------------------------
 
-_Identity = tuple[int, ...]
-"""What changes whenever a file does."""
-
-
-class _Facts(Flag):
-    """What reading a page to its end has shown."""
-
-    NONE = 0
-    EXACT = auto()
-    """libtiff reads it rightly (t38fsp.image.exact)."""
-    BURST = auto()
-    """But for padding it is stored as it has to travel in MMR."""
-
-
-_known: OrderedDict[_Identity, dict[int, _Facts]] = OrderedDict()
+_known: OrderedDict[Identity, dict[int, Facts]] = OrderedDict()
 """Of the documents inspected last, each page by its number."""
 
 
-def _remember(identity: _Identity, facts: dict[int, _Facts]) -> None:
+def _remember(identity: Identity, facts: dict[int, Facts]) -> None:
     _known[identity] = facts
     if len(_known) > _DOCUMENTS_REMEMBERED:
         _known.popitem(last=False)
@@ -129,18 +196,33 @@ def _remember(identity: _Identity, facts: dict[int, _Facts]) -> None:
 @dataclass(frozen=True, slots=True)
 class _Document:
     tiff: TiffFile
-    identity: _Identity
+    identity: Identity
 
 
 @contextmanager
 def _opened(path: StrPath) -> Iterator[_Document]:
+    with _file(path) as file:
+        yield _Document(TiffFile(file), identity_of(os.fstat(file.fileno())))
+
+
+@contextmanager
+def _opened_again(path: StrPath, identity: Identity) -> Iterator[BinaryIO]:
+    with _file(path) as file:
+        if identity_of(os.fstat(file.fileno())) != identity:
+            raise DocumentError(
+                f"the document {os.fspath(path)} was changed after it was inspected; "
+                "send it again, and leave it as it is until it is sent"
+            )
+        yield file
+
+
+@contextmanager
+def _file(path: StrPath) -> Iterator[BinaryIO]:
     try:
         if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):
             raise DocumentError(f"the document {os.fspath(path)} is a pipe or a device; give a plain file")
         with open(path, "rb") as file:
-            status = os.fstat(file.fileno())
-            times = status.st_mtime_ns, status.st_ctime_ns
-            yield _Document(TiffFile(file), (status.st_dev, status.st_ino, status.st_size, *times))
+            yield file
     except OSError as error:
         reason = (error.strerror or "it cannot be opened").lower()
         raise DocumentError(
@@ -166,9 +248,9 @@ class _Content:
     """The stored octets when they are just what an MMR burst has to be, else empty."""
 
     @property
-    def facts(self) -> _Facts:
+    def facts(self) -> Facts:
         exact = all(isinstance(part, Image.Image) for part in self.parts)
-        return (_Facts.EXACT if exact else _Facts.NONE) | (_Facts.BURST if self.burst else _Facts.NONE)
+        return (Facts.EXACT if exact else Facts.NONE) | (Facts.BURST if self.burst else Facts.NONE)
 
     def pixels(self) -> bytes:
         """As the page is seen; 1 is black."""
@@ -178,7 +260,7 @@ class _Content:
         return upright(pixels, self.page.width, self.page.orientation)
 
 
-def _read(tiff: TiffFile, page: TiffPage, facts: _Facts = _Facts.NONE) -> _Content:
+def _read(tiff: TiffFile, page: TiffPage, facts: Facts = Facts.NONE) -> _Content:
     """Decode a page, of which ``facts`` are known; a few bad lines of MH or MR are repaired."""
     width, rows = page.width, page.rows
     stored_as_seen = page.orientation is Orientation.TOP_LEFT and not page.inverted
@@ -186,7 +268,7 @@ def _read(tiff: TiffFile, page: TiffPage, facts: _Facts = _Facts.NONE) -> _Conte
     row = bad_rows = 0
     burst = b""
     for strip, data in zip(page.strips, tiff.strip_data(page), strict=True):
-        if _Facts.EXACT in facts:
+        if Facts.EXACT in facts:
             image = decode_strip(data, page.coding, width, strip.rows)
         else:
             image = read_strip(data, page.coding, width, strip.rows, page.format.resolution)

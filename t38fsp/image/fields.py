@@ -135,7 +135,7 @@ class Directory:
 
     def __init__(self, source: Source, offset: int, number: int) -> None:
         self._source = source
-        self._offset = offset
+        self.offset = offset
         self._number = number
         (count,) = source.integers("H", source.at(offset, 2, number, "directory"))
         if not 0 < count <= _MAX_ENTRIES:
@@ -152,7 +152,7 @@ class Directory:
 
     def places(self) -> Iterator[int]:
         """Where the directory begins, and each value that stands outside it."""
-        yield self._offset
+        yield self.offset
         for kind, count, inline in self._entries.values():
             if count * _SIZES.get(kind, 0) > len(inline):
                 yield from self._source.integers("I", inline)

@@ -1,73 +1,120 @@
-"""Worker processes for pages, from asyncio: one job per process at a time, with a limit in time and memory.
+"""The work of :mod:`t38fsp.image` in worker processes, from asyncio.
 
-Processes are started by ``exec``, not forked, so that a loop, threads and locks of the caller do no harm; and
-they are killed on overrun, which threads and executors cannot do.
+What a far end waits for is done first: pages of calls that are up, coded or stored. What goes before dialling
+takes turns with what is left of the workers (:mod:`t38fsp.image.schedule`). A document is inspected once, as
+long as its file does not change, and a page is coded once for all calls that want it in the same form at
+about the same time.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from pathlib import Path
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 
-from sip.logs import get_logger
-from t38fsp.image.errors import DocumentError, ImageError, ImageWorkerError, StoreError
+from t38fsp.image.document import Identity, identity_of
+from t38fsp.image.errors import DocumentError
 from t38fsp.image.header import HeaderLine
-from t38fsp.image.wire import LENGTHS, Reply, Request, format_of, mode_fields, pack
-from t38fsp.t30.vocabulary import PageFormat, PageMode, PageQuality
-
-logger = get_logger(__name__)
+from t38fsp.image.schedule import Job, Share
+from t38fsp.image.sharing import Shared
+from t38fsp.image.wire import Reply, Request, mode_fields
+from t38fsp.image.workers import Workers, usual_number
+from t38fsp.t30.vocabulary import PageFormat, PageMode, PageQuality, Resolution
 
 StrPath = str | os.PathLike[str]
 
 DEFAULT_TIMEOUT = 60.0
-"""Seconds for one job; documents that are read as a whole get more, by their size."""
-
-_SLOWEST = 200_000
-"""Coded octets per second that a slow machine still decodes."""
+"""Seconds for one job, which has one page to do."""
 
 DEFAULT_MEMORY = 1024 * 1024 * 1024
 """Octets of address space of one worker."""
 
-_PATIENCE = 1.0
-"""Seconds that a process which has nothing more to do gets to end."""
+CODE_WITHIN = 5.0
+"""Seconds that a far end waits for a page (``page_wait`` of :class:`t38fsp.t30.options.Timers`)."""
 
-_MOST_LOGGED = 4096
-"""Octets of what a process says that become one record of the log."""
+STORE_WITHIN = 2.0
+"""Seconds after which a far end is told to wait for a page to be stored (``store_wait``, likewise)."""
 
-_PACKAGE_ROOT = Path(__file__).resolve().parents[2]
-_ERRORS: dict[str, type[ImageError]] = {kind.__name__: kind for kind in (DocumentError, StoreError)}
+FINISH_WITHIN = 10.0
+"""Seconds; the call is over, and only its result waits."""
+
+_DOCUMENTS_KEPT = 64
+"""Of which it is known what inspecting them has shown."""
+
+_OCTETS_KEPT = 32 * 1024 * 1024
+"""Of coded pages, the last ones that a call wanted."""
+
+_PAGES_A_REQUEST = 64
+"""That a worker is asked to inspect; it does what fits into its turn, and at least one."""
+
+_PATIENCE_FOR_ALL = 60.0
+_PATIENCE_FOR_EACH = 1.0
+"""Seconds of the workers that a document may take to be inspected, and for each of its pages on top. An
+ordinary page takes 0.03."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    format: PageFormat
+    place: int
+    facts: int
+
+
+@dataclass(frozen=True, eq=False)
+class Document:
+    """A document that was inspected; pages are coded from it as long as its file stays as it is."""
+
+    path: str
+    identity: Identity
+    pages: tuple[PageFormat, ...]
+    _known: tuple[_Page, ...] = field(repr=False)
+
+
+_CodedAs = tuple[str, Identity, int, PageMode, HeaderLine | None]
+
+
+class _Coding(Shared[bytes]):
+    """A page that is being coded."""
+
+    def __init__(self, pool: ImagePool, document: Document, key: _CodedAs, job: Job) -> None:
+        self.job = job
+        super().__init__(pool._code(document, key, job))
 
 
 class ImagePool:
-    """``workers`` processes that do the work of :mod:`t38fsp.image`; jobs wait for a free one.
+    """Does the jobs of :mod:`t38fsp.image` in ``workers`` processes, or as many as suit this machine.
 
-    A job that takes longer than ``timeout`` seconds, or whose process dies, ends in
-    :class:`ImageWorkerError`; the next job gets a fresh process. A cancelled job ends its process too.
+    A job that takes longer than ``timeout`` seconds, or whose process dies twice, ends in
+    :class:`ImageWorkerError`; the next job gets a fresh process.
     """
 
     def __init__(
-        self, workers: int = 1, timeout: float = DEFAULT_TIMEOUT, memory: int = DEFAULT_MEMORY
+        self,
+        workers: int | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        memory: int = DEFAULT_MEMORY,
     ) -> None:
         self._timeout = timeout
-        self._workers = [_Worker(memory) for _ in range(workers)]
-        self._free: asyncio.LifoQueue[_Worker] = asyncio.LifoQueue()
-        for worker in self._workers:
-            self._free.put_nowait(worker)
+        self._workers = Workers(usual_number() if workers is None else workers, memory)
+        self._inspections: dict[tuple[str, Identity], Shared[Document]] = {}
+        self._documents: OrderedDict[tuple[str, Identity], Document] = OrderedDict()
+        self._codings: dict[_CodedAs, _Coding] = {}
+        self._coded: OrderedDict[_CodedAs, bytes] = OrderedDict()
+        self._octets = 0
+        """Of ``_coded``."""
 
     async def start(self) -> None:
-        """Start the processes; without this each starts at its first job."""
-        for worker in self._workers:
-            await worker.start()
+        """Start a process and see that it can work; the others start when there is work for them.
+
+        Raises ImageWorkerError.
+        """
+        await self._workers.start()
 
     async def close(self) -> None:
         """End the processes. Jobs have a second to end; then, and if they wait, it is ImageWorkerError."""
-        await asyncio.gather(*(worker.close() for worker in self._workers))
+        await self._workers.close()
 
     async def __aenter__(self) -> ImagePool:
         await self.start()
@@ -78,153 +125,159 @@ class ImagePool:
     ) -> None:
         await self.close()
 
-    async def inspect(self, path: StrPath) -> list[PageFormat]:
-        """See :func:`t38fsp.image.document.inspect`; raises DocumentError, ImageWorkerError."""
-        reply, _ = await self._run({"job": "inspect", "path": os.fspath(path)}, limit=self._limit_for(path))
-        return [format_of(fields) for fields in reply["formats"]]
+    @property
+    def longest_wait(self) -> float:
+        """Seconds that a page of a call waited for a worker, at most."""
+        return self._workers.longest_wait
+
+    # --- before the call ------------------------------------------------------------------------------------
+
+    async def inspect(self, path: StrPath) -> Document:
+        """Read every page of a document to its end, unless that was done and its file has not changed since.
+
+        Raises DocumentError, ImageWorkerError.
+        """
+        path = _absolute(path)
+        key = path, await _identity(path)
+        if (known := self._documents.get(key)) is not None:
+            self._documents.move_to_end(key)
+            return known
+        shared = self._inspections.get(key)
+        if shared is None or shared.abandoned:
+            self._inspections[key] = shared = Shared(self._inspect(path, key))
+        return await shared.result()
+
+    async def prepare(
+        self, document: Document, index: int, mode: PageMode, header: HeaderLine | None
+    ) -> None:
+        """Have page ``index`` (from 0) coded as it will probably be wanted first, then wait until there is a
+        worker to spare: only then are pages to be had in time by one more call.
+
+        Raises DocumentError, ImageWorkerError.
+        """
+        await self._encode(document, index, mode, header, None)
+        await self._workers.turn(Job())
+
+    async def _inspect(self, path: str, key: tuple[str, Identity]) -> Document:
+        try:
+            document = await self._read(path)
+        finally:
+            self._inspections.pop(key, None)
+        self._documents[path, document.identity] = document
+        if len(self._documents) > _DOCUMENTS_KEPT:
+            self._documents.popitem(last=False)
+        return document
+
+    async def _read(self, path: str) -> Document:
+        share = Share()
+        reply, _ = await self._run(Job(share=share), {"job": "structure", "path": path})
+        identity = tuple(reply["identity"])
+        found = reply["pages"]
+        formats = tuple(PageFormat(width, rows, Resolution[name]) for width, rows, name, _, _ in found)
+        # Directories that share their image data show the same.
+        distinct = [at for at, (_, _, _, _, first) in enumerate(found) if first == at]
+        facts: dict[int, int] = {}
+        while len(facts) < len(distinct):
+            if share.seconds > _PATIENCE_FOR_ALL + _PATIENCE_FOR_EACH * len(found):
+                raise DocumentError(
+                    f"the document {path} takes too long to read; give simpler pages, or send it in parts"
+                )
+            todo = distinct[len(facts) : len(facts) + _PAGES_A_REQUEST]
+            request: Request = {
+                "job": "inspect",
+                "path": path,
+                "identity": identity,
+                "pages": [(at + 1, found[at][3]) for at in todo],
+            }
+            reply, _ = await self._run(Job(share=share), request)
+            facts.update(zip(todo, reply["facts"], strict=False))
+        known = tuple(
+            _Page(page, place, facts[first])
+            for page, (_, _, _, place, first) in zip(formats, found, strict=True)
+        )
+        return Document(path, identity, formats, known)
+
+    # --- within the call ------------------------------------------------------------------------------------
 
     async def encode_page(
-        self, path: StrPath, index: int, mode: PageMode, header: HeaderLine | None = None
+        self, document: Document, index: int, mode: PageMode, header: HeaderLine | None = None
     ) -> bytes:
         """See :func:`t38fsp.image.document.encode_page`; raises DocumentError, ImageWorkerError."""
+        due = asyncio.get_running_loop().time() + CODE_WITHIN
+        return await self._encode(document, index, mode, header, due)
+
+    async def _encode(
+        self, document: Document, index: int, mode: PageMode, header: HeaderLine | None, due: float | None
+    ) -> bytes:
+        if not 0 <= index < len(document.pages):
+            raise DocumentError(f"the document has no page {index + 1}; it has {len(document.pages)}")
+        if not mode.scan_line_time:
+            mode = replace(mode, bit_rate=0)  # which only fill depends on
+        key = document.path, document.identity, index, mode, header
+        if (data := self._coded.get(key)) is not None:
+            self._coded.move_to_end(key)
+            return data
+        coding = self._codings.get(key)
+        if coding is None or coding.abandoned:
+            self._codings[key] = coding = _Coding(self, document, key, Job(due))
+        elif due is not None:
+            self._workers.hasten(coding.job, due)
+        return await coding.result()
+
+    async def _code(self, document: Document, key: _CodedAs, job: Job) -> bytes:
+        _, _, index, mode, header = key
+        page = document._known[index]
         request: Request = {
             "job": "encode",
-            "path": os.fspath(path),
-            "index": index,
+            "path": document.path,
+            "identity": document.identity,
+            "page": (index + 1, page.place, page.facts),
             "mode": mode_fields(mode),
             "header": header,
         }
-        _, data = await self._run(request)
+        try:
+            _, data = await self._run(job, request)
+        finally:
+            self._codings.pop(key, None)
+        self._keep(key, data)
         return data
 
+    def _keep(self, key: _CodedAs, data: bytes) -> None:
+        self._coded[key] = data
+        self._octets += len(data)
+        while self._octets > _OCTETS_KEPT:
+            _, oldest = self._coded.popitem(last=False)
+            self._octets -= len(oldest)
+
     async def store_page(self, path: StrPath, data: bytes, mode: PageMode) -> PageQuality:
-        """See :func:`t38fsp.image.store.append_page`; raises StoreError, ImageWorkerError."""
-        request: Request = {"job": "store", "path": os.fspath(path), "mode": mode_fields(mode)}
-        reply, _ = await self._run(request, data)
+        """See :func:`t38fsp.image.store.append_page`; raises StoreError, ImageWorkerError.
+
+        Pages for one file are stored one after the other.
+        """
+        request: Request = {"job": "store", "path": _absolute(path), "mode": mode_fields(mode)}
+        reply, _ = await self._run(self._job_for(path, STORE_WITHIN), request, data)
         return PageQuality(*reply["quality"])
 
     async def finish(self, path: StrPath, total: int) -> None:
         """See :func:`t38fsp.image.store.finish`; raises StoreError, ImageWorkerError."""
-        await self._run({"job": "finish", "path": os.fspath(path), "total": total})
+        request: Request = {"job": "finish", "path": _absolute(path), "total": total}
+        await self._run(self._job_for(path, FINISH_WITHIN), request)
 
-    def _limit_for(self, path: StrPath) -> float:
-        """Seconds for a job that reads the whole document."""
-        with suppress(OSError):
-            return self._timeout + os.stat(path).st_size / _SLOWEST
-        return self._timeout
+    def _job_for(self, path: StrPath, within: float) -> Job:
+        return Job(asyncio.get_running_loop().time() + within, lane=_absolute(path))
 
-    async def _run(
-        self, request: Request, data: bytes = b"", limit: float | None = None
-    ) -> tuple[Reply, bytes]:
-        async with self._worker() as worker:
-            reply, result = await self._on(worker, request, data, limit or self._timeout)
-        if "error" in reply:
-            raise _ERRORS.get(reply["error"], ImageError)(reply["message"])
-        return reply, result
-
-    @asynccontextmanager
-    async def _worker(self) -> AsyncIterator[_Worker]:
-        worker = await self._free.get()
-        try:
-            yield worker
-        finally:
-            self._free.put_nowait(worker)
-
-    async def _on(self, worker: _Worker, request: Request, data: bytes, limit: float) -> tuple[Reply, bytes]:
-        try:
-            async with asyncio.timeout(limit):
-                return await worker.ask(request, data)
-        except TimeoutError:
-            await worker.end()
-            raise ImageWorkerError(
-                f"the image job ({request['job']}) took longer than {limit:g} s; give simpler pages"
-            ) from None
-        except (OSError, EOFError) as error:
-            await worker.end(_PATIENCE)
-            raise ImageWorkerError(
-                f"the image worker ended in the middle of its job ({request['job']}); try again"
-            ) from error
-        except asyncio.CancelledError:
-            # Its answer would be taken for that of the next job.
-            await worker.end()
-            raise
+    async def _run(self, job: Job, request: Request, data: bytes = b"") -> tuple[Reply, bytes]:
+        return await self._workers.run(job, request, data, limit=self._timeout)
 
 
-class _Worker:
-    """One process, started when it is needed."""
-
-    def __init__(self, memory: int) -> None:
-        self._memory = memory
-        self._process: asyncio.subprocess.Process | None = None
-        self._listener: asyncio.Task[None] | None = None
-        self._closed = False
-        self._changing = asyncio.Lock()
-        """Held while a process starts, or is taken away."""
-
-    async def start(self) -> asyncio.subprocess.Process:
-        """Have a process. Raises ImageWorkerError behind :meth:`close`."""
-        async with self._changing:
-            return await self._started()
-
-    async def _started(self) -> asyncio.subprocess.Process:
-        if self._closed:
-            raise ImageWorkerError("the image workers are closed; no page can be processed any more")
-        if self._process is None or self._process.returncode is not None:
-            path = os.pathsep.join(filter(None, [str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH")]))
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-P",
-                "-m",
-                "t38fsp.image.worker",
-                str(self._memory),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                env={**os.environ, "PYTHONPATH": path, "PILLOW_BLOCKS_MAX": "64"},
-            )
-            self._listener = asyncio.create_task(_log(self._process))
-        return self._process
-
-    async def ask(self, request: Request, data: bytes) -> tuple[Reply, bytes]:
-        """Raises OSError or EOFError when the process is gone."""
-        process = await self.start()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(pack(request, data))
-        await process.stdin.drain()
-        header_length, data_length = LENGTHS.unpack(await process.stdout.readexactly(LENGTHS.size))
-        reply: Reply = json.loads(await process.stdout.readexactly(header_length))
-        return reply, await process.stdout.readexactly(data_length)
-
-    async def close(self) -> None:
-        """End the process for good."""
-        self._closed = True
-        await self.end(_PATIENCE)
-
-    async def end(self, patience: float = 0.0) -> None:
-        """Close its input, give it ``patience`` seconds to leave by itself, then kill it."""
-        async with self._changing:
-            process, self._process = self._process, None
-        if process is None:
-            return
-        assert process.stdin is not None
-        process.stdin.close()
-        try:
-            async with asyncio.timeout(patience):
-                await process.wait()
-        except TimeoutError:
-            pass
-        finally:
-            if process.returncode is None:
-                process.kill()
-        await process.wait()
-        if self._listener is not None:
-            await self._listener
+def _absolute(path: StrPath) -> str:
+    """The program may go to another folder than its workers are in."""
+    return os.path.abspath(path)
 
 
-async def _log(process: asyncio.subprocess.Process) -> None:
-    """A dying interpreter speaks on standard error, in lines of any length."""
-    assert process.stderr is not None
-    while octets := await process.stderr.read(_MOST_LOGGED):
-        for line in octets.decode(errors="replace").splitlines():
-            logger.debug("worker %d: %s", process.pid, line.rstrip())
+async def _identity(path: str) -> Identity:
+    """Of the file, looked at in a thread: a network file system may take its time."""
+    try:
+        return identity_of(await asyncio.to_thread(os.stat, path))
+    except OSError:
+        return ()  # the worker will say what is wrong

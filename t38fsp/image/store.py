@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Callable
 from contextlib import suppress
 from io import FileIO
 
@@ -32,17 +33,29 @@ _DIRECTORY_OCTETS = 1024
 _SOFTWARE = b"t38fsp\0"
 
 
-def append_page(path: StrPath, data: bytes, mode: PageMode) -> PageQuality:
+def append_page(
+    path: StrPath,
+    data: bytes,
+    mode: PageMode,
+    *,
+    since: int | None = None,
+    on_size: Callable[[int], None] = lambda octets: None,
+) -> PageQuality:
     """Store one received page: ``data`` are the octets of its burst, joined; ``mode`` says how it travelled.
 
     The file at ``path`` is opened, not replaced, when it exists; it may be empty. When this returns, the page
     is on disk. Without ECM bad lines are replaced by the line above; the result counts them, and so does the
     file. Raises :class:`StoreError`, and then the file is as it was before.
+
+    ``on_size`` is told the length of the file before anything is written. Given as ``since`` to a second try,
+    when the first one came to no end, it keeps the page from being stored twice.
     """
     coded, quality = _read(data, mode)
     try:
         with _opened(path) as file:
-            _append(file, coded, mode, quality)
+            if since is None or not _is_stored(file, since):
+                on_size(file.seek(0, os.SEEK_END))
+                _append(file, coded, mode, quality)
         _sync_folder(path)
     except (OSError, DocumentError) as error:
         reason = getattr(error, "strerror", None) or str(error)
@@ -107,6 +120,19 @@ def _write(file: FileIO, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[file.write(rest) :]
+
+
+def _is_stored(file: FileIO, since: int) -> bool:
+    """Whether a page was linked to the file after it had ``since`` octets; what was not linked is removed."""
+    directories: list[int] = []
+    with suppress(DocumentError):  # not even the header was finished
+        directories = _directories(file)
+    if directories and directories[-1] >= since:
+        os.fsync(file.fileno())
+        return True
+    if file.seek(0, os.SEEK_END) > since:
+        file.truncate(since)
+    return False
 
 
 def _append(file: FileIO, coded: bytes, mode: PageMode, quality: PageQuality) -> None:

@@ -74,20 +74,31 @@ class TiffPage:
     inverted: bool
     """PhotometricInterpretation 1: what is coded as white is black."""
     strips: tuple[Strip, ...]
+    place: int = 0
+    """Offset of its directory, by which it is found again without reading those before it."""
 
 
 class TiffFile:
     """An open TIFF file; its ``pages`` once the structure was found good, and where its ``directories`` are.
 
-    Raises :class:`DocumentError` when it was not.
+    Of a file whose structure is known already only the page at ``place`` is read, which is called
+    ``number``. Raises :class:`DocumentError` when the structure is not good.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, place: int | None = None, number: int = 1) -> None:
         self._source = Source(file)
         self.directories: list[int] = []
         self._starts = array("I")
         """Where anything begins: a strip of unknown length goes on up to there."""
-        self.pages = self._with_lengths(self._read_pages())
+        self.pages = [] if place is None else self._page_at(place, number)
+        if not self.pages:
+            pages = self._with_lengths(self._read_pages())
+            self.pages = pages if place is None else pages[number - 1 : number]
+
+    def _page_at(self, place: int, number: int) -> list[TiffPage]:
+        """The one page; none where its strips have no lengths of their own."""
+        page = _Reading(self._source, Directory(self._source, place, number), number).page()
+        return [page] if all(strip.length for strip in page.strips) else []
 
     def strip_data(self, page: TiffPage) -> list[bytes]:
         """The coded octets of each strip, in transmission order (most significant bit first)."""
@@ -211,6 +222,7 @@ class _Reading:
             lsb_first=fill_order == 2,
             inverted=self._photometric() == 1,
             strips=self._strips(rows),
+            place=self._directory.offset,
         )
 
     def _size(self, orientation: Orientation) -> tuple[int, int]:

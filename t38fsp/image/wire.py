@@ -7,7 +7,7 @@ import struct
 from collections.abc import Sequence
 from typing import TypedDict
 
-from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode, PageQuality, Resolution
+from t38fsp.t30.vocabulary import Coding, PageMode, PageQuality, Resolution
 
 LENGTHS = struct.Struct("!II")
 """Octets of the header, then of the data behind it."""
@@ -24,15 +24,21 @@ class ModeFields(TypedDict):
 
 
 class Request(TypedDict, total=False):
-    """A job: ``job`` is one of inspect, encode, store, finish."""
+    """A job: ``job`` is one of prove, structure, inspect, encode, store, finish."""
 
     job: str
     path: str
-    index: int
+    identity: Sequence[int]
+    pages: Sequence[tuple[int, int]]
+    """Number and place of those to inspect."""
+    page: tuple[int, int, int]
+    """Number, place and facts of the one to encode."""
     mode: ModeFields
     total: int
     header: Sequence[str] | None
     """Left, middle and right."""
+    since: int
+    """Store, tried again: what the reply to the first try said."""
 
 
 class Reply(TypedDict, total=False):
@@ -40,8 +46,13 @@ class Reply(TypedDict, total=False):
 
     error: str
     message: str
-    formats: list[tuple[int, int, str]]
+    identity: list[int]
+    pages: list[tuple[int, int, str, int, int]]
+    """Of a structure: width, rows, resolution, place, and the first page with the same data (from 0)."""
+    facts: list[int]
     quality: tuple[int, int, int]
+    since: int
+    """Alone in a reply that is not the last one: the octets that the file has before it grows."""
 
 
 def pack(header: Request | Reply, data: bytes = b"") -> bytes:
@@ -72,15 +83,6 @@ def mode_of(fields: ModeFields) -> PageMode:
         scan_line_time=fields["scan_line_time"],
         max_rows=fields["max_rows"],
     )
-
-
-def format_fields(page: PageFormat) -> tuple[int, int, str]:
-    return page.width, page.rows, page.resolution.name
-
-
-def format_of(fields: tuple[int, int, str]) -> PageFormat:
-    width, rows, resolution = fields
-    return PageFormat(width, rows, Resolution[resolution])
 
 
 def quality_fields(quality: PageQuality) -> tuple[int, int, int]:

@@ -9,33 +9,84 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from typing import BinaryIO
 
-from t38fsp.image.document import encode_page, inspect
+from t38fsp.image.coder import encode_burst
+from t38fsp.image.document import Facts, KnownPage, encode_known_page, inspect_pages, structure
 from t38fsp.image.errors import DocumentError, ImageError, StoreError
+from t38fsp.image.exact import read_burst
 from t38fsp.image.header import HeaderLine
 from t38fsp.image.store import append_page, finish
-from t38fsp.image.wire import LENGTHS, Reply, Request, format_fields, mode_of, pack, quality_fields
+from t38fsp.image.tiff import TiffPage
+from t38fsp.image.wire import LENGTHS, Reply, Request, mode_of, pack, quality_fields
+from t38fsp.t30.vocabulary import Coding, PageMode, Resolution
 
-NICENESS = 5
-"""Coding a page may wait; the packets of the calls may not."""
+TURN = 0.05
+"""Seconds after which another document has its turn, when the page that is being read then is read."""
+
+_PROOF = PageMode(Coding.MMR, 1728, Resolution.R8_FINE, ecm=True, bit_rate=14400)
+_PROOF_ROWS = 2300
+"""Of an ordinary page: what that takes must be there."""
 
 
-def perform(request: Request, data: bytes) -> tuple[Reply, bytes]:
-    """Do one job. Raises :class:`ImageError`."""
-    path = request["path"]
+def perform(request: Request, data: bytes, note: Callable[[Reply], None]) -> tuple[Reply, bytes]:
+    """Do one job; ``note`` takes what is to be known if it comes to no end. Raises :class:`ImageError`."""
+    path = request.get("path", "")
     match request["job"]:
+        case "prove":
+            _prove()
+            return {}, b""
+        case "structure":
+            identity, pages = structure(path)
+            return {"identity": list(identity), "pages": _page_fields(pages)}, b""
         case "inspect":
-            return {"formats": [format_fields(page) for page in inspect(path)]}, b""
+            facts = inspect_pages(path, tuple(request["identity"]), request["pages"], TURN)
+            return {"facts": [each.value for each in facts]}, b""
         case "encode":
-            return {}, encode_page(path, request["index"], mode_of(request["mode"]), _header_of(request))
+            number, place, known = request["page"]
+            page = KnownPage(tuple(request["identity"]), number, place, Facts(known))
+            return {}, encode_known_page(path, page, mode_of(request["mode"]), _header_of(request))
         case "store":
-            return {"quality": quality_fields(append_page(path, data, mode_of(request["mode"])))}, b""
+            quality = append_page(
+                path,
+                data,
+                mode_of(request["mode"]),
+                since=request.get("since"),
+                on_size=lambda octets: note({"since": octets}),
+            )
+            return {"quality": quality_fields(quality)}, b""
         case "finish":
             finish(path, request["total"])
             return {}, b""
         case unknown:
             raise ImageError(f"there is no job called {unknown}")
+
+
+def _prove() -> None:
+    """Code a page and read it again, as the jobs will."""
+    try:
+        burst = encode_burst(bytes(_PROOF.width // 8 * _PROOF_ROWS), _PROOF)
+        image = read_burst(burst, _PROOF)
+    except (OSError, MemoryError) as error:  # Pillow has words of its own for want of memory
+        raise ImageError(f"there is too little memory for an ordinary page: {error}") from error
+    if image is None or image.height != _PROOF_ROWS:
+        raise ImageError("Pillow does not give back the page that it coded; install it anew")
+
+
+def _page_fields(pages: list[TiffPage]) -> list[tuple[int, int, str, int, int]]:
+    first: dict[TiffPage, int] = {}
+    return [
+        (
+            page.format.width,
+            page.format.rows,
+            page.format.resolution.name,
+            page.place,
+            first.setdefault(replace(page, number=0, place=0), index),
+        )
+        for index, page in enumerate(pages)
+    ]
 
 
 def _header_of(request: Request) -> HeaderLine | None:
@@ -48,12 +99,17 @@ def _header_of(request: Request) -> HeaderLine | None:
 
 def serve(source: BinaryIO, sink: BinaryIO) -> None:
     """Answer jobs from ``source`` on ``sink`` until ``source`` ends."""
+
+    def note(reply: Reply) -> None:
+        sink.write(pack(reply))
+        sink.flush()
+
     while len(lengths := source.read(LENGTHS.size)) == LENGTHS.size:
         header_length, data_length = LENGTHS.unpack(lengths)
         request: Request = json.loads(source.read(header_length))
         data = source.read(data_length)
         try:
-            reply, data = perform(request, data)
+            reply, data = perform(request, data, note)
         except ImageError as error:
             reply, data = {"error": type(error).__name__, "message": str(error)}, b""
         except MemoryError:
@@ -81,9 +137,11 @@ def main() -> None:
     if sys.platform != "win32":
         import resource
 
-        os.nice(NICENESS)
         if len(sys.argv) > 1:
+            _, most = resource.getrlimit(resource.RLIMIT_AS)
             memory = int(sys.argv[1])
+            if most != resource.RLIM_INFINITY:
+                memory = min(memory, most)
             resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     serve(sys.stdin.buffer, sys.stdout.buffer)
 

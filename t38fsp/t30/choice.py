@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from t38fsp.t30.capabilities import Capabilities, Length
+from t38fsp.t30.capabilities import Capabilities, Length, capabilities_of
 from t38fsp.t30.dcs import Bit, BitField, pattern
-from t38fsp.t30.fallback import dcs_values, modem_of_dcs
-from t38fsp.t30.options import TransmitOptions
+from t38fsp.t30.fallback import dcs_values, ladder, modem_of_dcs
+from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t30.tables import (
     INCH,
     METRIC,
@@ -239,6 +239,14 @@ def choose_mode(
     rate = modem.rate if paced else 0
     mode = PageMode(coding, pixels(resolution, width), resolution, ecm, rate, milliseconds / 1000, max_rows)
     return Choice(mode, modem if paced else _NOMINAL, 64 if small else 256, BitField.of(bits))
+
+
+def likely_mode(page: PageFormat, options: TransmitOptions) -> PageMode:
+    """How ``page`` will probably travel to a receiver of which nothing is known yet: as it would to ours."""
+    receiver = capabilities_of(ReceiveOptions())
+    choice = choose_mode(receiver, page, options, ladder(receiver.modems, options.max_rate)[0])
+    assert choice is not None, "our own receiver takes every coding"
+    return choice.mode
 
 
 def _length(

@@ -169,6 +169,7 @@ class T30Error(Enum):
     DISCONNECTED = "the far end sent DCN (T.30 5.3.6.1.8)"
     LINE_DROPPED = "the far end hung up before the fax was over (T.30 5.3.6.1.8, no DCN)"
     PAGE_UNAVAILABLE = "a page could not be prepared for the far end (T.30 5.3.6.1.5)"
+    PAGE_LATE = "a page was not ready when the far end waited for it (T.30 5.3.6.1.5)"
     PAGE_NOT_STORED = "a received page could not be stored (T.30 5.3.6.1.7)"
     PROTOCOL = "the far end broke the protocol (T.30 5.3.6)"
     CARRIER_STUCK = "the far end's carrier never ended (T.30 5.4.3.1)"

@@ -80,7 +80,7 @@ class Transmitter(Correction):
             self._want(self._index)
 
     def _page_too_late(self) -> None:
-        self._end(T30Error.PAGE_UNAVAILABLE, "it took longer than the far end waits")
+        self._end(T30Error.PAGE_LATE)
 
     def _send_page(self, data: bytes) -> None:
         choice = self._choice
@@ -105,8 +105,9 @@ class Transmitter(Correction):
             self._send_command(State.MCF, str(following), self._frames((following, b"")))
 
     def _what_follows(self) -> FCF:
+        # Also where the next page cannot be coded: EOP would tell the far end that the fax is complete.
         index = self._index + 1
-        if index >= len(self._pages) or self._supply.error(index) is not None:
+        if index >= len(self._pages):
             return FCF.EOP
         choice = self._choose(index)
         return FCF.MPS if choice is not None and choice.dcs == self._choice.dcs else FCF.EOM
@@ -128,8 +129,8 @@ class Transmitter(Correction):
         self._supply.drop(self._index)
         self._index += 1
         self._attempts = 0
-        if self._following is FCF.EOP:
-            missing = self._supply.error(self._index)
+        missing = self._supply.error(self._index)
+        if self._following is FCF.EOP or missing is not None:
             self._state = State.PAGE
             self._end(None if missing is None else T30Error.PAGE_UNAVAILABLE, missing or "")
         elif self._following is FCF.EOM:

@@ -172,7 +172,7 @@ class Torn(Sender):
 @pytest.mark.parametrize("ecm", [True, False])
 @pytest.mark.parametrize("torn", [0, 1, 2])
 def test_a_page_that_cannot_be_coded(tmp_path: Path, torn: int, ecm: bool) -> None:
-    """The pages before it arrive and count; the fax as a whole does not."""
+    """The pages before it arrive and count; the fax as a whole does not, at either end."""
     scene = Scene(tmp_path)
     scene.answer(ecm=ecm)
     make_document(scene.document, make_pages(3))
@@ -183,6 +183,7 @@ def test_a_page_that_cannot_be_coded(tmp_path: Path, torn: int, ecm: bool) -> No
     assert f"page {torn + 1} cannot be faxed" in scene.sent.reason
     assert confirmed(scene.sent) == [index < torn for index in range(3)]
     assert scene.received.pages_confirmed == torn
+    assert scene.received.status is FaxStatus.DISCONNECTED
     assert len(list(libtiff.pages(scene.output)) if torn else []) == torn
     scene.assert_truthful()
     scene.run_out()
@@ -195,7 +196,9 @@ def test_a_page_that_is_coded_too_late(tmp_path: Path, ecm: bool) -> None:
     scene.answer(ecm=ecm)
     scene.send(make_pages(1))
     scene.run()
-    assert scene.sent.t30_error is T30Error.PAGE_UNAVAILABLE
+    assert scene.sent.t30_error is T30Error.PAGE_LATE
+    assert (scene.sent.status, scene.sent.retry) == (FaxStatus.LINE_UNAVAILABLE, True)
+    assert "may have less to do later" in scene.sent.retry_reason
     assert scene.sent.pages_confirmed == scene.received.pages_confirmed == 0
     scene.run_out()
 

@@ -197,6 +197,7 @@ NOT_A_FAX = {T30Error.NO_FAX, T30Error.NO_COMMAND}
 SELF_EVIDENT = {
     T30Error.INCOMPATIBLE,
     T30Error.PAGE_UNAVAILABLE,
+    T30Error.PAGE_LATE,
     T30Error.PROTOCOL,
     T30Error.CARRIER_STUCK,
     T30Error.ABORTED,
@@ -211,6 +212,8 @@ def test_every_failure_of_t30(error: T30Error) -> None:
         expected = FaxStatus.NOT_FAX_CALL
     elif error in CUT_OFF:
         expected = FaxStatus.DISCONNECTED
+    elif error is T30Error.PAGE_LATE:
+        expected = FaxStatus.LINE_UNAVAILABLE
     else:
         expected = FaxStatus.USER_ABORT if error is T30Error.ABORTED else FATAL
     assert told.status is expected

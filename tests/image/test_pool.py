@@ -5,17 +5,20 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
 from t38fsp.image.compare import differing_pages
-from t38fsp.image.document import encode_page
+from t38fsp.image.document import encode_page, inspect, structure
 from t38fsp.image.errors import DocumentError, ImageWorkerError, StoreError
-from t38fsp.image.pool import ImagePool, _log
+from t38fsp.image.pool import ImagePool
+from t38fsp.image.process import WorkerProcess, _log
 from t38fsp.image.wire import LENGTHS, pack
+from t38fsp.image.workers import _overrun
 from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode, PageQuality, Resolution
+from tests.image.processes import begun, stopped, worker_pids
 from tests.pages import make_document
 
 FINE = Resolution.R8_FINE
@@ -30,41 +33,13 @@ def document(tmp_path):
     return path
 
 
-def worker_pids() -> list[int]:
-    """The worker processes of this process."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(FileNotFoundError, ProcessLookupError):
-            parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
-            if int(parent) == os.getpid() and b"t38fsp.image.worker" in (process / "cmdline").read_bytes():
-                found.append(int(process.name))
-    return found
-
-
-@contextmanager
-def stopped():
-    """The one worker does not go on: whatever it is asked hangs."""
-    (pid,) = worker_pids()
-    os.kill(pid, signal.SIGSTOP)
-    yield pid
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGCONT)
-
-
-async def begun(job):
-    """A task for the job, which has been handed to the worker as far as it goes."""
-    task = asyncio.create_task(job)
-    for _ in range(10):
-        await asyncio.sleep(0)
-    return task
-
-
 async def test_all_jobs(document, tmp_path):
     received = tmp_path / "received.tif"
     async with ImagePool() as pool:
-        assert await pool.inspect(document) == [PageFormat(1728, rows, FINE) for rows in (100, 200)]
+        inspected = await pool.inspect(document)
+        assert inspected.pages == tuple(PageFormat(1728, rows, FINE) for rows in (100, 200))
         for index, mode in enumerate((MMR, MH)):
-            data = await pool.encode_page(document, index, mode)
+            data = await pool.encode_page(inspected, index, mode)
             assert data == encode_page(document, index, mode)
             quality = await pool.store_page(received, data, mode)
             assert quality == PageQuality(100 * (index + 1))
@@ -78,70 +53,138 @@ async def test_errors_arrive_as_what_they_are(document, tmp_path):
         with pytest.raises(DocumentError, match="no such file"):
             await pool.inspect(tmp_path / "missing.tif")
         with pytest.raises(DocumentError, match="no page 8"):
-            await pool.encode_page(document, 7, MMR)
+            await pool.encode_page(await pool.inspect(document), 7, MMR)
         with pytest.raises(StoreError, match="no readable line"):
             await pool.store_page(tmp_path / "received.tif", b"", MH)
-        assert len(await pool.inspect(document)) == 2
+        assert len((await pool.inspect(document)).pages) == 2
 
 
 async def test_jobs_wait_for_a_free_worker(document):
     async with ImagePool(workers=2) as pool:
-        results = await asyncio.gather(*(pool.encode_page(document, n % 2, MMR) for n in range(12)))
+        inspected = await pool.inspect(document)
+        modes = [replace(MH, bit_rate=rate) for rate in (2400, 4800, 7200, 9600, 12000, 14400)]
+        results = await asyncio.gather(
+            *(pool.encode_page(inspected, index, mode) for mode in modes for index in (0, 1))
+        )
         assert len(worker_pids()) == 2
-    assert results == [encode_page(document, n % 2, MMR) for n in range(12)]
+    assert results == [encode_page(document, index, mode) for mode in modes for index in (0, 1)]
 
 
 async def test_a_job_over_its_time_is_killed_and_the_next_one_works(document):
     async with ImagePool(timeout=0.5) as pool:
+        inspected = await pool.inspect(document)
         with stopped() as pid, pytest.raises(ImageWorkerError, match=r"\(encode\) took longer than 0\.5 s"):
-            await pool.encode_page(document, 0, MMR)
+            await pool.encode_page(inspected, 0, MMR)
         assert pid not in worker_pids()
         await pool.start()
         assert pid not in worker_pids()
         assert len(worker_pids()) == 1
 
 
-async def test_a_worker_that_dies_costs_its_own_job_only(document):
+async def test_a_slow_disk_is_not_blamed_on_the_pages(document, tmp_path):
+    """A worker that waits uses no CPU. Of a stored page the far end made the picture, and not the user."""
+    async with ImagePool(timeout=0.5) as pool:
+        inspected = await pool.inspect(document)
+        with stopped(), pytest.raises(ImageWorkerError, match="the disk is slow") as error:
+            await pool.encode_page(inspected, 0, MMR)
+        assert "simpler" not in str(error.value)
+        await pool.start()
+        with stopped(), pytest.raises(ImageWorkerError, match="the disk is slow") as error:
+            await pool.store_page(tmp_path / "received.tif", b"", MMR)
+        assert "simpler" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("job", "used", "advice"),
+    [
+        ("inspect", 50.0, "give simpler pages"),
+        ("encode", 50.0, "give simpler pages"),
+        ("encode", 1.0, "the disk is slow"),
+        ("store", 1.0, "the disk is slow"),
+        ("finish", None, "the disk is slow"),
+        ("encode", None, "simpler pages"),
+    ],
+)
+def test_advice_on_an_overrun(job, used, advice):
+    assert advice in _overrun(job, 60.0, used)
+
+
+async def killed(pool, job):
+    """The result of ``job``, of which the first process is killed when it has begun."""
+    with stopped() as pid:
+        task = await begun(job)
+        os.kill(pid, signal.SIGKILL)
+        return await task
+
+
+async def test_a_worker_that_dies_costs_nothing_where_there_is_time(document, tmp_path):
+    """Whatever it was about, another process does it."""
+    received = tmp_path / "received.tif"
     async with ImagePool() as pool:
-        with stopped() as pid:
-            job = await begun(pool.inspect(document))
-            os.kill(pid, signal.SIGKILL)
-            with pytest.raises(ImageWorkerError, match="ended in the middle of its job"):
-                await job
-        assert len(await pool.inspect(document)) == 2
+        inspected = await killed(pool, pool.inspect(document))
+        assert len(inspected.pages) == 2
+        data = await killed(pool, pool.encode_page(inspected, 0, MMR))
+        assert data == encode_page(document, 0, MMR)
+        assert await killed(pool, pool.store_page(received, data, MMR)) == PageQuality(100)
+        await killed(pool, pool.finish(received, 1))
+    assert len(inspect(received)) == 1
+
+
+async def test_a_job_that_kills_two_workers_fails(document, monkeypatch):
+    asked = []
+
+    async def ask(self, request, data):
+        asked.append(request["job"])
+        await self.end()
+        raise EOFError
+
+    async with ImagePool() as pool:
+        with monkeypatch.context() as patched:
+            patched.setattr(WorkerProcess, "ask", ask)
+            with pytest.raises(ImageWorkerError, match="ended in the middle"):
+                await pool.inspect(document)
+        assert asked == ["structure"] * 2
+        assert len((await pool.inspect(document)).pages) == 2
 
 
 async def test_a_cancelled_job_does_not_answer_the_next_one(document):
     async with ImagePool() as pool:
+        inspected = await pool.inspect(document)
         with stopped():
-            job = await begun(pool.encode_page(document, 0, MMR))
+            job = await begun(pool.encode_page(inspected, 0, MMR))
             job.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await job
-        assert [page.rows for page in await pool.inspect(document)] == [100, 200]
+        assert await pool.encode_page(inspected, 1, MMR) == encode_page(document, 1, MMR)
 
 
-async def test_a_job_that_waits_for_a_worker_can_be_cancelled(document):
-    async with ImagePool() as pool:
+async def test_a_job_that_waits_for_a_worker_can_be_cancelled(document, tmp_path):
+    make_document(tmp_path / "other.tif", [(1728, FINE, 10, "text")])
+    async with ImagePool(workers=2) as pool:  # of which one inspects
         with stopped():
-            first, second = await begun(pool.inspect(document)), await begun(pool.inspect(document))
+            first = await begun(pool.inspect(document))
+            second = await begun(pool.inspect(tmp_path / "other.tif"))
             second.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await second
-        assert len(await first) == 2
-        assert len(await pool.inspect(document)) == 2
+        assert len((await first).pages) == 2
+        assert len((await pool.inspect(document)).pages) == 2
 
 
-async def test_closing_ends_the_job_under_way_and_refuses_those_that_wait(document):
-    pool = ImagePool()
+async def test_closing_ends_the_job_under_way_and_refuses_those_that_wait(document, tmp_path):
+    make_document(tmp_path / "other.tif", [(1728, FINE, 10, "text")])
+    pool = ImagePool(workers=2)
     await pool.start()
     with stopped():
-        first, second = await begun(pool.inspect(document)), await begun(pool.inspect(document))
+        first = await begun(pool.inspect(document))
+        second = await begun(pool.inspect(tmp_path / "other.tif"))
         await pool.close()
     with pytest.raises(ImageWorkerError, match="ended in the middle"):
         await first
     with pytest.raises(ImageWorkerError, match="are closed"):
         await second
+    with pytest.raises(ImageWorkerError, match="are closed"):
+        await pool.inspect(document)
     assert worker_pids() == []
 
 
@@ -173,10 +216,23 @@ async def test_a_worker_may_say_a_lot_in_one_line(caplog):
 
 async def test_memory_is_limited(document, tmp_path):
     async with ImagePool(memory=256 * 1024 * 1024) as pool:
-        assert len(await pool.inspect(document)) == 2
+        assert len((await pool.inspect(document)).pages) == 2
         with pytest.raises(ImageWorkerError):
             await pool.store_page(tmp_path / "received.tif", bytes(256 * 1024 * 1024), MMR)
-        assert len(await pool.inspect(document)) == 2
+        os.utime(document, (1, 1))
+        assert len((await pool.inspect(document)).pages) == 2
+
+
+async def test_jobs_for_one_file_never_meet(document, tmp_path):
+    """Up to four pages of a call may be on their way to the disk."""
+    received = tmp_path / "received.tif"
+    async with ImagePool(workers=4) as pool:
+        inspected = await pool.inspect(document)
+        data = [await pool.encode_page(inspected, index, MMR) for index in (0, 1)]
+        stored = [pool.store_page(received, data[number % 2], MMR) for number in range(12)]
+        *qualities, _ = await asyncio.gather(*stored, pool.finish(received, 12))
+    assert [quality.rows for quality in qualities] == [100, 200] * 6
+    assert [page.rows for page in inspect(received)] == [100, 200] * 6
 
 
 def test_a_worker_ends_with_its_parent(document):
@@ -188,7 +244,7 @@ def test_a_worker_ends_with_its_parent(document):
     )
     assert worker.stdin is not None
     assert worker.stdout is not None
-    worker.stdin.write(pack({"job": "inspect", "path": str(document)}))
+    worker.stdin.write(pack({"job": "structure", "path": str(document)}))
     worker.stdin.flush()
     header, data = LENGTHS.unpack(worker.stdout.read(LENGTHS.size))
     assert b"R8_FINE" in worker.stdout.read(header + data)
@@ -204,9 +260,11 @@ def test_libtiff_is_not_heard_when_a_page_is_damaged(tmp_path):
     octets = path.read_bytes()
     middle = octets.index(burst) + len(burst) // 2
     path.write_bytes(octets[:middle] + b"\x55\x55" + octets[middle + 2 :])
+    identity, pages = structure(path)
+    places = [(page.number, page.place) for page in pages]
     done = subprocess.run(
         [sys.executable, "-m", "t38fsp.image.worker"],
-        input=pack({"job": "inspect", "path": str(path)}),
+        input=pack({"job": "inspect", "path": str(path), "identity": identity, "pages": places}),
         capture_output=True,
         check=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},

@@ -4,11 +4,13 @@ import os
 import stat
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from t38fsp.image import store
 from t38fsp.image.coder import encode_burst
 from t38fsp.image.document import inspect
 from t38fsp.image.errors import StoreError
@@ -204,3 +206,53 @@ def test_a_full_disk_leaves_the_pages_before(tmp_path, room):
     assert path.read_bytes() == before
     append_page(path, octets, MMR)
     assert [page.rows for page in inspect(path)] == [50, 80]
+
+
+# --- a second try -------------------------------------------------------------------------------------------
+
+
+class Died(BaseException):
+    """The process was killed: nothing is cleaned up."""
+
+
+@pytest.mark.parametrize("pages_before", [0, 2])
+@pytest.mark.parametrize("torn", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("step", range(8))
+def test_a_page_is_stored_once_wherever_the_first_try_died(tmp_path, monkeypatch, pages_before, torn, step):
+    """At the ``step``-th write or fsync, of which a part was done."""
+    path = tmp_path / "received.tif"
+    for _ in range(pages_before):
+        append_page(path, burst(60, "text", MMR), MMR)
+    before = path.read_bytes() if pages_before else b""
+    steps = iter(range(8))
+    real_write, real_fsync = store._write, os.fsync
+
+    def write(file, data):
+        if next(steps) == step:
+            real_write(file, data[: int(torn * len(data))])
+            raise Died
+        real_write(file, data)
+
+    def fsync(descriptor):
+        if next(steps) == step:
+            raise Died
+        real_fsync(descriptor)
+
+    sizes = []
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "_write", write)
+        patched.setattr(os, "fsync", fsync)
+        with suppress(Died):
+            append_page(path, burst(70, "lines", MMR), MMR, on_size=sizes.append)
+    assert sizes == [len(before)]
+    assert append_page(path, burst(70, "lines", MMR), MMR, since=sizes[0]) == PageQuality(70)
+    assert [page.rows for page in inspect(path)] == [60] * pages_before + [70]
+    assert load_page(path, pages_before)[1] == make_pixels(MMR.width, 70, "lines")
+
+
+def test_a_second_try_for_a_page_like_the_one_before(tmp_path):
+    """Of two blank pages the second one is not taken for the first."""
+    path = tmp_path / "received.tif"
+    append_page(path, burst(60, "white", MMR), MMR)
+    append_page(path, burst(60, "white", MMR), MMR, since=path.stat().st_size)
+    assert len(inspect(path)) == 2

@@ -6,7 +6,7 @@ import pytest
 
 from t38fsp.t30.options import TransmitOptions
 from t38fsp.t30.outputs import PageReceived, T30Error
-from t38fsp.t30.vocabulary import Modem, PageQuality
+from t38fsp.t30.vocabulary import Modem, PageFormat, PageQuality
 from tests.t30.calls import FINE, STANDARD, assert_delivered, call, coded, run
 from tests.t30.link import Link, Sender, Store
 
@@ -142,20 +142,29 @@ def test_a_page_that_comes_too_late_ends_the_call_before_the_far_end_does() -> N
     link = call((FINE, FINE), octets=2000, sender=Sender(lambda index, mode: coded(index, 2000), delay=20.0))
     link.run()
     finished = link.finished(link.transmitter)
-    assert finished.error is T30Error.PAGE_UNAVAILABLE
+    assert finished.error is T30Error.PAGE_LATE
     assert link.said(link.transmitter) == ["DCS", "DCN"]
     assert link.finished(link.receiver).error is T30Error.DISCONNECTED
 
 
-def test_a_page_that_cannot_be_coded_lets_the_one_before_arrive() -> None:
+@pytest.mark.parametrize(
+    ("ecm", "next_page", "command"),
+    [(True, FINE, "PPS"), (False, FINE, "MPS"), (True, STANDARD, "PPS"), (False, STANDARD, "EOM")],
+)
+def test_a_page_that_cannot_be_coded_lets_the_one_before_arrive(
+    ecm: bool, next_page: PageFormat, command: str
+) -> None:
+    """But does not let the far end think that this was the last one (5.3.6.1.6)."""
     sender = Sender(lambda index, mode: coded(index), fails=frozenset({1}))
-    link = call((FINE, FINE, FINE), sender=sender)
+    link = call((FINE, next_page, FINE), sending=TransmitOptions(ecm=ecm), sender=sender)
     link.run()
     finished = link.finished(link.transmitter)
     assert finished.error is T30Error.PAGE_UNAVAILABLE
     assert finished.detail == "the page has no ink; waiting for the page to be prepared, page 2 of 3"
     assert finished.pages_confirmed == 1
-    assert link.finished(link.receiver).error is None
+    assert link.said(link.transmitter) == ["DCS", command, "DCN"]
+    received = link.finished(link.receiver)
+    assert (received.error, received.pages_confirmed) == (T30Error.DISCONNECTED, 1)
     assert sorted(link.store.pages) == [0]
 
 

@@ -1,0 +1,42 @@
+"""Telling that a call is not placed yet."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from sip.logs import get_logger
+from t38fsp.events import Delayed
+
+logger = get_logger(__name__)
+
+TOLD_AFTER = 1.0
+"""Seconds; on an idle machine a document of thirty pages is inspected in one."""
+
+_TEXT = (
+    "the call waits until its document is inspected and its first page is at hand; "
+    "pages of calls in progress, and other documents, have their turn first"
+)
+
+
+@asynccontextmanager
+async def told_of_delay(job: int, tell: Callable[[Delayed], None]) -> AsyncIterator[None]:
+    """Tell once, and log, when what is done inside takes longer than TOLD_AFTER."""
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    told = False
+
+    def take_time() -> None:
+        nonlocal told
+        told = True
+        logger.info("fax %d: %s", job, _TEXT)
+        tell(Delayed(_TEXT))
+
+    timer = loop.call_later(TOLD_AFTER, take_time)
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if told:
+            logger.info("fax %d waited for its pages for %.1f s", job, loop.time() - begun)

@@ -1,0 +1,194 @@
+"""The worker processes and the queue before them, on asyncio: one job per process at a time, each with a
+limit in time and memory.
+
+Processes are started by ``exec``, not forked, so that a loop, threads and locks of the caller do no harm; and
+they are killed on overrun, which threads and executors cannot do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from functools import partial
+
+from sip.logs import get_logger
+from t38fsp.image.errors import DocumentError, ImageError, ImageWorkerError, StoreError
+from t38fsp.image.process import PATIENCE, WorkerProcess, closed
+from t38fsp.image.schedule import Job, Schedule
+from t38fsp.image.wire import Reply, Request
+
+logger = get_logger(__name__)
+
+Answer = tuple[Reply, bytes]
+
+_ERRORS: dict[str, type[ImageError]] = {kind.__name__: kind for kind in (DocumentError, StoreError)}
+
+_TRIES = 2
+"""A process that dies is mostly killed from outside, or for want of memory at that moment."""
+
+_STORING = ("store", "finish")
+
+
+def usual_number() -> int:
+    """Processes for the cores of this machine: one more, so that none of them waits for a disk."""
+    return (os.cpu_count() or 1) + 1
+
+
+class Workers:
+    """``number`` processes, at least two, of which at most half inspect documents at the same time.
+
+    A job that takes longer than its limit ends in :class:`ImageWorkerError`, and so does one whose process
+    dies twice; the next job gets a fresh process. A job that is cancelled ends its process too.
+    """
+
+    def __init__(self, number: int, memory: int) -> None:
+        number = max(number, 2)
+        self._schedule = Schedule(number, number // 2)
+        self._workers = [WorkerProcess(memory) for _ in range(number)]
+        self._idle = list(self._workers)
+        self._pending: dict[Job, tuple[Request | None, bytes, float, asyncio.Future[Answer]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def start(self) -> None:
+        """Start one process; the others start when there is work for them. Raises ImageWorkerError."""
+        await self._workers[-1].start()
+
+    async def close(self) -> None:
+        """End the processes. Jobs have a second to end; then, and if they wait, it is ImageWorkerError."""
+        self._closed = True
+        for job, (_, _, _, future) in list(self._pending.items()):
+            if self._schedule.drop(job) and not future.done():
+                future.set_exception(closed())
+        await asyncio.gather(*(worker.close() for worker in self._workers))
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        logger.debug("a page of a call waited %.2f s for a worker, at most", self.longest_wait)
+
+    @property
+    def longest_wait(self) -> float:
+        """Seconds that a job of a call waited for a worker, at most."""
+        return self._schedule.longest_wait
+
+    def hasten(self, job: Job, due: float) -> None:
+        """A far end waits for this job from now on."""
+        self._schedule.hasten(job, due)
+        self._dispatch()
+
+    async def turn(self, job: Job) -> None:
+        """Wait until there is a worker to spare, without using it."""
+        await self._queued(job, None, b"", 0.0)
+
+    async def run(self, job: Job, request: Request, data: bytes = b"", *, limit: float) -> Answer:
+        """Have ``request`` done in its turn, in at most ``limit`` seconds from then on. Raises ImageError."""
+        reply, result = await self._queued(job, request, data, limit)
+        if "error" in reply:
+            raise _ERRORS.get(reply["error"], ImageError)(reply["message"])
+        return reply, result
+
+    async def _queued(self, job: Job, request: Request | None, data: bytes, limit: float) -> Answer:
+        if self._closed:
+            raise closed()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer] = loop.create_future()
+        self._pending[job] = request, data, limit, future
+        self._schedule.add(job, loop.time())
+        self._dispatch()
+        try:
+            return await future
+        finally:
+            # Also when the caller was cancelled: a job at work sees to its own end.
+            if self._schedule.drop(job):
+                self._dispatch()
+            self._pending.pop(job, None)
+
+    def _dispatch(self) -> None:
+        """Give the free workers what there is to do."""
+        if self._closed:
+            return
+        loop = asyncio.get_running_loop()
+        while (job := self._schedule.take(loop.time())) is not None:
+            request, data, limit, future = self._pending[job]
+            if request is None:
+                self._schedule.done(job, loop.time())
+                if not future.done():
+                    future.set_result(({}, b""))
+                continue
+            task = loop.create_task(self._perform(job, request, data, limit, future))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            future.add_done_callback(partial(_cancel_with, task))
+
+    async def _perform(
+        self, job: Job, request: Request, data: bytes, limit: float, future: asyncio.Future[Answer]
+    ) -> None:
+        worker = self._idle_worker()
+        try:
+            answer = await self._on(worker, request, data, limit)
+        except asyncio.CancelledError:
+            future.cancel()
+            raise
+        except Exception as error:
+            if not future.done():
+                future.set_exception(error)
+        else:
+            if not future.done():
+                future.set_result(answer)
+        finally:
+            self._idle.append(worker)
+            self._schedule.done(job, asyncio.get_running_loop().time())
+            self._dispatch()
+
+    def _idle_worker(self) -> WorkerProcess:
+        """One that runs already, if there is one."""
+        position = next((at for at, worker in enumerate(self._idle) if worker.running), -1)
+        return self._idle.pop(position)
+
+    async def _on(self, worker: WorkerProcess, request: Request, data: bytes, limit: float) -> Answer:
+        for attempt in range(1, _TRIES + 1):
+            before = worker.cpu_seconds()
+            try:
+                async with asyncio.timeout(limit):
+                    return await worker.ask(request, data)
+            except TimeoutError:
+                used = _difference(before, worker.cpu_seconds())
+                await worker.end()
+                raise ImageWorkerError(_overrun(request["job"], limit, used)) from None
+            except (OSError, EOFError) as error:
+                await worker.end(PATIENCE)
+                if attempt == _TRIES or self._closed:
+                    raise ImageWorkerError(
+                        f"the image worker ended in the middle of its job ({request['job']}); try again"
+                    ) from error
+                logger.warning("an image worker ended in the middle of its job (%s)", request["job"])
+            except asyncio.CancelledError:
+                # Its answer would be taken for that of the next job.
+                await worker.end()
+                raise
+        raise AssertionError("the last attempt returns or raises")
+
+
+def _cancel_with(task: asyncio.Task[None], future: asyncio.Future[Answer]) -> None:
+    """A caller that is cancelled cancels what it waits for."""
+    if future.cancelled():
+        task.cancel()
+
+
+def _difference(before: float | None, after: float | None) -> float | None:
+    if after is None:
+        return None
+    return after - (before or 0.0)
+
+
+def _overrun(job: str, limit: float, used: float | None) -> str:
+    """Why a job may have taken so long; ``used`` are its seconds of CPU, None where nobody knows."""
+    took = f"the image job ({job}) took longer than {limit:g} s"
+    if used is not None and used > limit / 2:
+        return f"{took}, computing; give simpler pages" if job not in _STORING else f"{took}, computing"
+    if job in _STORING:
+        return f"{took}; see whether the disk is slow, and the machine overloaded, and try again"
+    if used is None:
+        return f"{took}; try again, on a machine with less load or with simpler pages"
+    return (
+        f"{took}, most of it waiting; see whether the disk is slow, and the machine overloaded, and try again"
+    )

@@ -1,0 +1,58 @@
+"""The worker processes of a pool under test: found, stopped, killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from t38fsp.image.pool import ImagePool
+from t38fsp.image.schedule import Job
+from t38fsp.image.wire import Reply, Request
+
+T = TypeVar("T")
+
+
+class Counted(ImagePool):
+    """Notes the jobs that go to the workers."""
+
+    def __init__(self, workers: int | None = None) -> None:
+        super().__init__(workers)
+        self.jobs: list[str] = []
+
+    async def _run(self, job: Job, request: Request, data: bytes = b"") -> tuple[Reply, bytes]:
+        self.jobs.append(request["job"])
+        return await super()._run(job, request, data)
+
+
+def worker_pids() -> list[int]:
+    """The worker processes of this process."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+            if int(parent) == os.getpid() and b"t38fsp.image.worker" in (process / "cmdline").read_bytes():
+                found.append(int(process.name))
+    return found
+
+
+@contextmanager
+def stopped() -> Iterator[int]:
+    """The one worker does not go on: whatever it is asked hangs."""
+    (pid,) = worker_pids()
+    os.kill(pid, signal.SIGSTOP)
+    yield pid
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
+
+
+async def begun(job: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """A task for the job, which has been handed to the worker as far as it goes."""
+    task = asyncio.create_task(job)
+    for _ in range(10):
+        await asyncio.sleep(0.001)  # a document is looked at in a thread first
+    return task
