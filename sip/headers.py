@@ -84,7 +84,7 @@ _VIA = re.compile(
 )
 _CSEQ = re.compile(rf"([0-9]{{1,10}})[ \t]+({TOKEN.pattern})")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_UNSAFE_IN_URI = re.compile(r'[\s<>"]')
+_UNSAFE_IN_URI = re.compile(r'[\s<>"\x00-\x1f\x7f-\x9f]')
 _QUOTED = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
 # What is never closed shields all that follows.
 _SHIELDED = {
@@ -286,7 +286,9 @@ class NameAddress:
     def __str__(self) -> str:
         """The name-addr form; raises UnsendableError when the URI would not end where it should."""
         if _UNSAFE_IN_URI.search(self.uri):
-            raise UnsendableError(f"{self.uri!r} is not a URI: it has a blank, a quote or an angle bracket")
+            raise UnsendableError(
+                f"{self.uri!r} is no URI: it has a blank, quote, angle bracket or control character"
+            )
         name = f"{quote_string(self.display_name)} " if self.display_name else ""
         return f"{name}<{self.uri}>{format_params(self.params)}"
 

@@ -49,7 +49,7 @@ _COPIED = frozenset({"via", "record-route", "from", "to", "call-id", "cseq", "ti
 """Header fields that an answer repeats (RFC 3261 8.2.6)."""
 _VERSION = re.compile(r"SIP/([0-9]{1,3}\.[0-9]{1,3})", re.IGNORECASE)
 _STATUS_LINE = re.compile(r"SIP/2\.0 ([1-6][0-9]{2})(?: ([^\r\n]*))?", re.IGNORECASE)
-_URI = re.compile(r"[^\s<>]+")
+_URI = re.compile(r"[^\s<>\x00-\x1f\x7f-\x9f]+")
 _TARGETING = ("INVITE", "UPDATE")
 """Requests whose Contact says where the next ones go (RFC 3261 12)."""
 _SINGLE = ("From", "To", "Call-ID", "CSeq")

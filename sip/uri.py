@@ -20,7 +20,7 @@ _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?")
 _TEL_NUMBER = re.compile(r"(?=.*[0-9A-Fa-f*#])\+?[0-9A-Fa-f*#().\-]+")
 _PORT = re.compile(r"[0-9]{1,5}")
 _BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
-_NOT_IN_URI = re.compile(r'[\s<>"\x00-\x1f\x7f\ud800-\udfff]')
+_NOT_IN_URI = re.compile(r'[\s<>"\x00-\x1f\x7f-\x9f\ud800-\udfff]')
 
 # What stands unescaped in each place (RFC 3261 25.1), beside letters, digits and "-_.~".
 _MARK = "!*'()"

@@ -22,6 +22,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count, cycle
+from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from random import Random
 from typing import cast
@@ -46,7 +47,7 @@ PATIENCE = 32.0
 """Seconds until an OPTIONS counts as not answered (Timer F)."""
 LARGEST = 9000
 """Octets of a hostile datagram, but for those of KINDS that are large on purpose."""
-_PAGE_SECONDS = 12
+_PAGE_SECONDS = 24
 """About what a page of the fax takes."""
 
 RECEIVER = (
@@ -179,7 +180,7 @@ def _calls(data: bytes) -> bool:
 # --- the hostile --------------------------------------------------------------------------------------------
 
 
-def shoot(port: int, rate: int, shots: multiprocessing.sharedctypes.Synchronized[int]) -> None:  # type: ignore[name-defined]
+def shoot(port: int, rate: int, shots: Synchronized[int]) -> None:
     """Send so many a second, as evenly over the kinds as over their datagrams, while our parent lives."""
     parent = multiprocessing.parent_process()
     guns = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(GUNS)]
@@ -337,7 +338,6 @@ async def under_fire(folder: Path, seconds: float, rate: int, document: Path) ->
         gunner.join()
         transport.close()
         await asyncio.to_thread(receiver.stop)
-    print(log.read_text())  # DBG
     received = sorted(faxes.iterdir())
     return Outcome(
         took,
