@@ -74,7 +74,9 @@ class EarlyDialog:
             self.negotiation.agree(self._offer, theirs)
             return None
         # There is no refusing an offer in a response: its streams can be.
-        local = self.negotiation.answer(theirs, self._answerer) or self.negotiation.describe(rejected(theirs))
+        local = self.negotiation.answer(theirs, self._answerer) or self.negotiation.describe(
+            rejected(theirs.media)
+        )
         self.negotiation.agree(local, theirs)
         return local
 

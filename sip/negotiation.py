@@ -86,9 +86,9 @@ def directed(answer: Sequence[MediaDescription], offer: SessionDescription) -> t
     )
 
 
-def rejected(offer: SessionDescription) -> tuple[MediaDescription, ...]:
-    """The answer that takes none of the streams offered (RFC 3264 6)."""
-    return tuple(MediaDescription(each.kind, 0, each.protocol, each.formats) for each in offer.media)
+def rejected(media: Sequence[MediaDescription]) -> tuple[MediaDescription, ...]:
+    """The same lines with no stream taken (RFC 3264 6), or none any more (8.2)."""
+    return tuple(MediaDescription(each.kind, 0, each.protocol, each.formats) for each in media)
 
 
 def is_known(message: Request | Response) -> bool:

@@ -3,11 +3,13 @@
 .. code-block:: text
 
     Free ── our re-INVITE sent ──> Open ── final response ──> Free
-                                     └── 491 ──> Backing off ── time ──> our offer once more
-                                                      └── theirs answered ──> Free (ours is dropped)
+                                     └── glare ──> Backing off ── time ──> our offer once more
+                                                      └── theirs answered ──> Free (ours may follow)
 
-Ours waits while another is open or a 2xx is not acknowledged. Theirs is answered at once; while ours is open
-it is refused with 491. A re-INVITE that only refreshes the session offers what holds already, octet by octet.
+Glare is 491, or 500 with a Retry-After: the far end has an offer of its own on the way, or has not answered
+an earlier one yet (RFC 3261 14.2). Ours waits while another is open or a 2xx is not acknowledged. Theirs is
+answered at once; while ours is open it is refused with 491. A re-INVITE that only refreshes the session
+offers what holds already, octet by octet.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from sip.errors import ParseError
 from sip.line import Answerer, Hop, MediaChanged, OfferRefused
 from sip.logs import get_logger
 from sip.message import Request, Response
-from sip.negotiation import CONTENT_TYPE, Negotiation, is_known, read_answer, read_sdp
+from sip.negotiation import CONTENT_TYPE, Negotiation, is_known, read_answer, read_sdp, rejected
+from sip.registrar import LONGEST_EXPIRY, delta_seconds
 from sip.sdp import Direction, MediaDescription, SessionDescription
 from sip.sent_ack import SentAck
 from sip.session_timer import SessionTimer
@@ -35,6 +38,10 @@ _logger = get_logger(__name__)
 
 _BACKOFF_STEP = 0.01
 """Seconds; the back-off is chosen in units of this (RFC 3261 14.1)."""
+_LONGEST_GLARE = 10
+"""Seconds of the Retry-After of a 500 that is glare (RFC 3261 14.2); one that asks for more is a refusal."""
+_MOST_GLARES = 8
+"""Times that an offer of ours is sent again before glare counts as a refusal."""
 
 
 RefusalUser = Callable[[int, str, float], None]
@@ -94,6 +101,7 @@ class Offers:
         self._wanted: tuple[MediaDescription, ...] | None = None
         self._open: _Reinvite | None = None
         self._backoff: Timer | None = None
+        self._glares = 0
         self._closed = False
 
     # --- ours -----------------------------------------------------------------------------------------------
@@ -102,6 +110,7 @@ class Offers:
         """Send an offer as soon as it may be sent; it takes the place of one that still waits."""
         self._party.negotiation.check(media)
         self._wanted = tuple(media)
+        self._glares = 0
         self.proceed(now)
 
     def proceed(self, now: float) -> None:
@@ -109,6 +118,10 @@ class Offers:
         free = self._open is None and self._backoff is None and not self._closed
         if free and self._wanted is not None and self._party.ready:
             media, self._wanted = self._wanted, None
+            local = self._party.negotiation.local
+            if local is not None:
+                # An offer of theirs may have brought further lines, which never go away (RFC 3264 8).
+                media += rejected(local.media[len(media) :])
             self._open = _Reinvite(self._party, media, self._answered, self._refused, now)
 
     def refresh(self, on_refusal: RefusalUser, now: float) -> bool:
@@ -166,9 +179,11 @@ class Offers:
         self._open = None
         if self._closed:
             return
-        if status == 491:
+        if reinvite.refusal is not None and is_glare(reinvite.refusal) and self._glares < _MOST_GLARES:
+            self._glares += 1
             self._wanted = self._wanted or reinvite.offer.media
-            self._backoff = self._party.endpoint.timers.at(now + self._backoff_time(), self._try_again)
+            pause = self._backoff_time() if status == 491 else max(_retry_after(reinvite.refusal), T1)
+            self._backoff = self._party.endpoint.timers.at(now + pause, self._try_again)
         elif status in (408, 481):
             self._party.lost(f"our offer got {status} {reason}", now)
         else:
@@ -238,14 +253,15 @@ class Offers:
         local = party.negotiation.answer(offer, self.answerer)
         if local is None:
             ours = party.negotiation.local.media if party.negotiation.local is not None else ()
-            kinds = {media.kind.lower() for media in ours if not media.rejected}
+            kinds = _live_kinds(ours)
             fits = any(media.kind.lower() in kinds for media in offer.media)
             party.respond(transaction, 488, now, [self._warning(transaction, 305 if fits else 304)])
             return
-        # Ours was meant for what held before (RFC 3261 14.1 leaves the retry to us).
         if self._backoff is not None:
+            # Ours goes on only if it still asks for something else (RFC 3261 14.1 leaves the retry to us).
             self._stop_waiting()
-            self._wanted = None
+            if _live_kinds(local.media) == _live_kinds(self._wanted or ()):
+                self._wanted = None
         self._accept(transaction, local, None, now)
         self.agree(local, offer, ours=False)
         self.proceed(now)
@@ -285,6 +301,7 @@ class _Reinvite:
         self._on_success = on_success
         self._on_failure = on_failure
         self._ack: SentAck | None = None
+        self.refusal: Response | None = None
         self.offer = party.negotiation.describe(media)
         self.exchange = Exchange.within(
             party.dialog,
@@ -314,6 +331,7 @@ class _Reinvite:
             return
         self._limit.cancel()
         if response.status >= 300:
+            self.refusal = response
             self._on_failure(self, response.status, response.reason, now)
         elif self._ack is None:
             # The target first: the ACK goes to the Contact of this very response (RFC 3261 12.2.1.2).
@@ -342,6 +360,20 @@ class _Reinvite:
     def _too_long(self, now: float) -> None:
         self.exchange.transaction.abandon(now)
         self._on_failure(self, 408, REASONS[408], now)
+
+
+def is_glare(refusal: Response) -> bool:
+    """Whether an INVITE or UPDATE was refused because another offer is open (RFC 3261 14.2, RFC 3311 5.2)."""
+    return refusal.status == 491 or (refusal.status == 500 and _retry_after(refusal) <= _LONGEST_GLARE)
+
+
+def _retry_after(response: Response) -> float:
+    """Seconds; very many when the header does not say."""
+    return float(delta_seconds(response.headers.get("Retry-After"), LONGEST_EXPIRY))
+
+
+def _live_kinds(media: Sequence[MediaDescription]) -> set[str]:
+    return {each.kind.lower() for each in media if not each.rejected}
 
 
 def send_ack(

@@ -10,7 +10,7 @@ from sip.authentication import Exchange
 from sip.client_transaction import Failure
 from sip.line import Hop
 from sip.message import Request, Response
-from sip.offers import Offers, Party
+from sip.offers import Offers, Party, is_glare
 
 _RETRY = 5.0
 """Seconds until a refresh that could not be sent, or was refused, is tried again."""
@@ -69,7 +69,7 @@ class Refresh:
             self._party.dialog.refresh_target(response)
             self._party.learn(response)
             self._party.session_timer.agreed(response, now)
-        elif response.status in (408, 481):
+        elif response.status in (408, 481) or is_glare(response):
             self._refused(response.status, response.reason, now)
         else:
             self._fall_back(now)

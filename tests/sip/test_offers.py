@@ -300,6 +300,59 @@ def test_media_that_cannot_be_written_are_refused_before_they_are_sent() -> None
     assert solo.sent() == []
 
 
+@pytest.mark.parametrize("seconds", [0, 3, 10])
+def test_a_500_with_retry_after_is_glare(seconds: int) -> None:
+    """RFC 3261 14.2: the far end has not answered an earlier INVITE yet."""
+    solo, _ = in_call()
+    solo.agent.offer(1, [IMAGE], solo.now)
+    solo.reply(solo.request("INVITE"), 500, fields=(("Retry-After", f"{seconds} (glare)"),))
+    solo.request("ACK")
+    solo.wait(max(seconds, 0.5) - 0.01)
+    assert solo.sent() == []
+    solo.wait(0.02)
+    solo.reply(solo.request("INVITE"), 200, body=sdp(IMAGE))
+    assert kinds(solo.events) == ["MediaChanged"]
+
+
+@pytest.mark.parametrize("retry_after", [None, "11", "3600", "soon"])
+def test_any_other_500_is_a_refusal(retry_after: str | None) -> None:
+    solo, _ = in_call()
+    solo.agent.offer(1, [IMAGE], solo.now)
+    fields = () if retry_after is None else (("Retry-After", retry_after),)
+    solo.reply(solo.request("INVITE"), 500, fields=fields)
+    assert solo.events == [OfferRefused(1, 500, "Because")]
+
+
+@pytest.mark.parametrize("status", [491, 500])
+def test_glare_without_end_is_a_refusal_at_last(status: int) -> None:
+    solo, _ = in_call()
+    solo.agent.offer(1, [IMAGE], solo.now)
+    offers = 0
+    while not solo.events:
+        invites = [each for each in solo.sent() if isinstance(each, Request) and each.method == "INVITE"]
+        for invite in invites:
+            offers += 1
+            solo.reply(invite, status, fields=(("Retry-After", "1"),))
+        solo.wait(0.1)
+    assert solo.events == [OfferRefused(1, status, "Because")]
+    assert offers == 9
+
+
+def test_an_offer_of_theirs_that_asks_for_something_else_leaves_ours() -> None:
+    """A trunk that moves its audio while we ask for T.38: ours follows, with a line for each of theirs."""
+    solo, ok = in_call()
+    solo.agent.offer(1, [IMAGE], solo.now)
+    solo.reply(solo.request("INVITE"), 491)
+    solo.request("ACK")
+    moved = replace(AUDIO, port=4002)
+    solo.ask_within(ok, "INVITE", 1, sdp(moved, AUDIO, version=2))
+    assert solo.statuses() == [200]
+    solo.ask_within(ok, "ACK", 1)
+    invite = solo.request("INVITE")
+    first, second = SessionDescription.parse(invite.body).media
+    assert (first, second.kind, second.port) == (IMAGE, "audio", 0)
+
+
 # --- both at once -------------------------------------------------------------------------------------------
 
 

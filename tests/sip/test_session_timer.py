@@ -236,6 +236,17 @@ def test_a_refused_update_is_followed_by_an_invite_and_not_tried_again(status: i
     assert kinds(solo.events) == ["Answered"]
 
 
+@pytest.mark.parametrize(("status", "fields"), [(491, ()), (500, (("Retry-After", "3"),))])
+def test_glare_says_nothing_against_update(status: int, fields: tuple[tuple[str, str], ...]) -> None:
+    solo = Solo()
+    solo.answered(WE_REFRESH, ALLOW_ALL)
+    solo.wait(900)
+    solo.reply(solo.request("UPDATE"), status, fields=fields)
+    solo.wait(5)
+    solo.reply(solo.request("UPDATE"), 200, fields=(WE_REFRESH, ALLOW_ALL))
+    assert kinds(solo.events) == ["Answered"]
+
+
 def test_an_update_that_is_swallowed_is_followed_by_an_invite() -> None:
     solo = Solo()
     solo.answered(WE_REFRESH, ALLOW_ALL)
