@@ -127,7 +127,8 @@ class RegistrationChanged:
     """A trunk's registration; belongs to no fax.
 
     ``seconds`` from now the binding ends if it is not refreshed, or a failed attempt is repeated; infinite
-    for a failure after which no other attempt is made.
+    for a failure after which no other attempt is made. A failure that is told here is in no log as well;
+    UNREGISTERED comes only where there was a binding to remove.
     """
 
     trunk: str

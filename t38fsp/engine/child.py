@@ -38,7 +38,7 @@ from t38fsp.engine.wire import (
     Start,
     Started,
 )
-from t38fsp.events import Connected, FaxEvent, Finished, Identified, RegistrationChanged
+from t38fsp.events import Connected, FaxEvent, Finished, Identified, RegistrationChanged, RegistrationStatus
 from t38fsp.jobs import WHOLE, EngineError, EngineSettings, IncomingCall, Resume
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
@@ -256,6 +256,8 @@ class Child:
             case RegistrationChanged():
                 if self._on_registration is not None:
                     _tell(self._on_registration, message)
+                elif message.status is RegistrationStatus.FAILED:
+                    _logger.warning("route %s is not registered: %s", message.trunk, message.reason)
             case Logged(name, level, text):
                 logging.getLogger(name).log(level, "%s", text, extra=FORWARDED)
             case Started():

@@ -373,6 +373,8 @@ class FaxEngine:
     def _registration_changed(self, event: events.RegistrationChanged) -> None:
         if self._on_registration is not None:
             self._on_registration(event)
+        elif event.status is events.RegistrationStatus.FAILED:
+            logger.warning("route %s is not registered: %s", event.trunk, event.reason)
 
     # --- the line ------------------------------------------------------------------------------------------
 

@@ -44,6 +44,8 @@ class _Line:
     registration: int | None = None
     """Trunks that ask for the same registration at the same place share one."""
     state: RegistrationState | None = None
+    bound: bool = False
+    """The registrar took it once, so there is something to remove."""
     service_route: tuple[str, ...] = ()
 
 
@@ -136,16 +138,19 @@ class Trunks:
         line.state = state
         match state:
             case Registered(until=until, service_route=service_route):
+                line.bound = True
                 line.service_route = service_route if all(map(_is_loose, service_route)) else ()
                 _logger.info("route %s is registered for %.0f s", name, until - now)
                 event = RegistrationChanged(name, RegistrationStatus.REGISTERED, "", until - now)
             case Registering():
                 event = RegistrationChanged(name, RegistrationStatus.REGISTERING)
             case RegistrationFailed(reason=reason, retry_at=retry_at):
-                _logger.warning("route %s is not registered: %s", name, reason)
                 event = RegistrationChanged(name, RegistrationStatus.FAILED, reason, retry_at - now)
-            case _:
+            case _ if line.bound:
+                line.bound = False
                 event = RegistrationChanged(name, RegistrationStatus.UNREGISTERED)
+            case _:
+                return
         self._on_change(event)
 
     async def _keep(self, line: _Line, pause: float) -> None:
@@ -174,9 +179,10 @@ class Trunks:
 
     def _not_kept(self, line: _Line, reason: str, seconds: float) -> None:
         """``seconds`` until it is tried again; infinite when it is not."""
-        _logger.warning("route %s: %s", line.trunk.name, reason)
         if line.trunk.registration is not None and line.registration is None:
             self._on_change(RegistrationChanged(line.trunk.name, RegistrationStatus.FAILED, reason, seconds))
+        else:
+            _logger.warning("route %s: %s", line.trunk.name, reason)
 
     def _register(self, line: _Line) -> None:
         wanted = line.trunk.registration

@@ -308,6 +308,22 @@ async def test_a_refusal_is_told_with_the_time_of_the_next_attempt(
     assert failed.status is RegistrationStatus.FAILED
     assert failed.reason == "the registrar answered 401 Because"
     assert 890 < failed.seconds <= 1800
+    await party.close()
+    parties.started.remove(party)
+    assert party.registrations.empty(), "what never was registered was unregistered"
+
+
+async def test_a_failure_is_told_once_also_to_who_reads_the_log_alone(
+    parties: Parties, caplog: pytest.LogCaptureFixture
+) -> None:
+    trunk = Trunk("office", "trunk.invalid", registration=REGISTRATION)
+    party = await parties.start(trunk)
+    await party.registration()
+    assert not [record for record in caplog.records if "trunk.invalid" in record.getMessage()]
+    engine = FaxEngine(EngineSettings(listen=(HOST, 0), trunks=(trunk,)), lambda call: None)
+    await engine.start()
+    await until(lambda: "route office is not registered: the host 'trunk.invalid' has" in caplog.text)
+    await engine.close()
 
 
 async def test_a_trunk_that_is_not_found_is_told(parties: Parties) -> None:
