@@ -241,16 +241,17 @@ def parse_message(data: bytes) -> Request | Response:
         raise ParseError(f"the datagram has {len(data)} octets; at most {MAX_OCTETS} are read")
     data = data.lstrip(b"\r\n")
     end = _HEAD_END.search(data)
-    if end is None:
-        raise ParseError("the datagram is no SIP message: no empty line ends the headers")
-    if end.end() > MAX_HEAD:
+    head, body = (data, b"") if end is None else (data[: end.start()], data[end.end() :])
+    if len(data) - len(body) > MAX_HEAD:
         raise ParseError(f"the headers of a message are longer than {MAX_HEAD} octets")
-    start_line, _, rest = data[: end.start()].decode("utf-8", "surrogateescape").partition("\n")
+    start_line, _, rest = head.decode("utf-8", "surrogateescape").partition("\n")
     start_line = start_line.removesuffix("\r")
     if len(start_line) > MAX_LINE:
         raise ParseError(f"the start line is longer than {MAX_LINE} characters")
-    headers, fault = _parse_headers(rest)
-    body, cut_fault = _cut(data[end.end() :], headers)
+    headers, fault = parse_headers(rest)
+    body, cut_fault = _cut(body, headers)
+    if end is None:
+        fault = "the datagram is no whole SIP message: no empty line ends the headers"
     fault = fault or cut_fault
     if match := _STATUS_LINE.fullmatch(start_line):
         if fault is not None:
@@ -264,7 +265,7 @@ def _parse_request(start_line: str, headers: Headers, body: bytes, fault: str | 
     words = start_line.split()
     match = _VERSION.fullmatch(words[-1]) if words else None
     if match is None or not TOKEN.fullmatch(words[0]):
-        raise ParseError(f"{start_line[:60]!r} is neither a SIP request line nor a status line")
+        raise ParseError(fault or f"{start_line[:60]!r} is neither a SIP request line nor a status line")
     method, *uri = words[:-1]
     request = Request(method, " ".join(uri), headers, body)
     if match[1] != "2.0":
@@ -276,8 +277,8 @@ def _parse_request(start_line: str, headers: Headers, body: bytes, fault: str | 
     return request
 
 
-def _parse_headers(text: str) -> tuple[Headers, str | None]:
-    """The headers, and what is wrong with them; those after the fault are missing then."""
+def parse_headers(text: str) -> tuple[Headers, str | None]:
+    """The header fields in these lines, and what is wrong with them: what follows the fault is missing."""
     headers = Headers()
     if text.startswith((" ", "\t")):
         return headers, "the first header line begins with a blank"
@@ -319,7 +320,7 @@ def announced_length(head: bytes) -> int:
     tell where the message ends.
     """
     _, _, rest = head.decode("utf-8", "surrogateescape").partition("\n")
-    headers, fault = _parse_headers(rest)
+    headers, fault = parse_headers(rest)
     if fault is not None:
         raise ParseError(fault)
     return _body_length(headers.lines("Content-Length")) or 0

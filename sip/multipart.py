@@ -6,10 +6,10 @@ import re
 
 from sip.errors import ParseError
 from sip.headers import Headers, parse_params
+from sip.message import parse_headers
 
 _MAX_PARTS = 16
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
-_LINE_END = re.compile(r"\r?\n")
 
 
 def media_type(headers: Headers, default: str) -> str:
@@ -43,9 +43,5 @@ def _cut(part: bytes) -> tuple[Headers, bytes]:
     end = _HEAD_END.search(part)
     if end is None:
         return Headers(), b""
-    fields = Headers()
-    for line in _LINE_END.split(part[: end.start()].decode("utf-8", "replace")):
-        name, colon, value = line.partition(":")
-        if colon and name.strip().lower() == "content-type":
-            fields.set("Content-Type", value.replace("\r", " "))
-    return fields, part[end.end() :]
+    _, _, lines = part[: end.start()].decode("utf-8", "replace").partition("\n")
+    return parse_headers(lines)[0], part[end.end() :]

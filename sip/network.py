@@ -330,10 +330,12 @@ class SipLine:
             self._refused(hop, f"we have no socket for {hop}; listen at an address of its kind")
 
     async def _look_up(self, place: Place) -> None:
-        try:
-            hops = await self._resolver.locate(place, self._listening.families)
-        except ResolveError as error:
-            _logger.warning("%s", error)
-            hops = []
-        self.agent.resolved(place, hops)
+        hops: Sequence[Hop] = ()
+        with contained(_logger, "a name was not looked up on a fault of ours"):
+            try:
+                hops = await self._resolver.locate(place, self._listening.families)
+            except ResolveError as error:
+                _logger.warning("%s", error)
+        with contained(_logger, "what a name stands for was passed over on a fault of ours"):
+            self.agent.resolved(place, hops)
         self._flush()

@@ -141,6 +141,15 @@ def test_a_refused_offer_is_answered_with_a_warning(body: bytes, warning: str | 
     assert (answer.status, answer.headers.get("Warning")) == (488, warning)
 
 
+def test_the_headers_of_a_part_may_be_folded() -> None:
+    solo = Solo()
+    body = b"--b \r\nX: y\r\nContent-Type:\r\n application/sdp\r\n\r\n" + sdp() + b"\r\n--b--"
+    solo.ask("INVITE", fields=(("Content-Type", "multipart/mixed;boundary=b"),), body=body)
+    (incoming,) = solo.events
+    assert isinstance(incoming, Incoming)
+    assert incoming.offer == SessionDescription.parse(sdp())
+
+
 def mixed(*parts: tuple[str, bytes], boundary: str = "b-1") -> tuple[tuple[tuple[str, str], ...], bytes]:
     """Fields and body of a message with several parts."""
     body = b"This is a preamble.\r\n"
