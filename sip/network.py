@@ -253,12 +253,13 @@ class SipLine:
 
     def _datagram(self, data: bytes, source: Hop) -> None:
         """The flush comes at the end of the burst."""
-        with contained(_logger, "a message was dropped on a fault of ours"):
-            self.agent.receive(data, source, self._loop.time())
+        self.agent.receive(data, source, self._loop.time())
 
     def _received(self, data: bytes, source: Hop) -> None:
-        self._datagram(data, source)
-        self._flush()
+        try:
+            self.agent.receive(data, source, self._loop.time())
+        finally:
+            self._flush()
 
     def _refused(self, hop: Hop, why: str = "") -> None:
         with contained(_logger, "a refusal of the network was passed over on a fault of ours"):
