@@ -334,7 +334,8 @@ class EngineSettings:
     take_limit: float = 20.0
     max_calls: int = 1000
     image_workers: int | None = None
-    """Processes that read, code and store pages, at least 2; None for one more than there are cores."""
+    """Processes that read, code and store pages, at least 2, started as they are needed; None for one more
+    than there are cores, and at least 4."""
     user_agent: str = "t38fsp"
     """What we call ourselves in SIP."""
     trunks: tuple[Trunk, ...] = ()

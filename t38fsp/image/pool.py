@@ -12,6 +12,7 @@ import asyncio
 import os
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from types import TracebackType
 
 from t38fsp.image.document import Identity, identity_of
@@ -173,7 +174,7 @@ class ImagePool:
         reply, _ = await self._run(Job(share=share), {"job": "structure", "path": path})
         identity = tuple(reply["identity"])
         found = reply["pages"]
-        formats = tuple(PageFormat(width, rows, Resolution[name]) for width, rows, name, _, _ in found)
+        formats = tuple(_format(width, rows, name) for width, rows, name, _, _ in found)
         # Directories that share their image data show the same.
         distinct = [at for at, (_, _, _, _, first) in enumerate(found) if first == at]
         facts: dict[int, int] = {}
@@ -268,6 +269,12 @@ class ImagePool:
 
     async def _run(self, job: Job, request: Request, data: bytes = b"") -> tuple[Reply, bytes]:
         return await self._workers.run(job, request, data, limit=self._timeout)
+
+
+@lru_cache
+def _format(width: int, rows: int, resolution: str) -> PageFormat:
+    """The same one for like pages: a document may have thousands."""
+    return PageFormat(width, rows, Resolution[resolution])
 
 
 def _absolute(path: StrPath) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from functools import partial
 
 from sip.logs import get_logger
@@ -29,9 +30,19 @@ _TRIES = 2
 _STORING = ("store", "finish")
 
 
+_REST = 30.0
+"""Seconds before a process is started again that could not be started while others work."""
+
+
 def usual_number() -> int:
-    """Processes for the cores of this machine: one more, so that none of them waits for a disk."""
-    return (os.cpu_count() or 1) + 1
+    """Processes for the cores that we may use: one more, so that none of them waits for a disk; and at least
+    four, so that one document with slow pages keeps no other one waiting.
+    """
+    if sys.platform == "linux":
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return max(4, cores + 1)
 
 
 class Workers:
@@ -46,6 +57,8 @@ class Workers:
         self._schedule = Schedule(number, number // 2)
         self._workers = [WorkerProcess(memory) for _ in range(number)]
         self._idle = list(self._workers)
+        self._returned = asyncio.Event()
+        """Set when a worker comes back to ``_idle``."""
         self._pending: dict[Job, tuple[Request | None, bytes, float, asyncio.Future[Answer]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -122,8 +135,9 @@ class Workers:
     async def _perform(
         self, job: Job, request: Request, data: bytes, limit: float, future: asyncio.Future[Answer]
     ) -> None:
-        worker = self._idle_worker()
+        worker: WorkerProcess | None = None
         try:
+            worker = await self._worker()
             answer = await self._on(worker, request, data, limit)
         except asyncio.CancelledError:
             future.cancel()
@@ -135,14 +149,36 @@ class Workers:
             if not future.done():
                 future.set_result(answer)
         finally:
-            self._idle.append(worker)
+            if worker is not None:
+                self._give_back(worker)
             self._schedule.done(job, asyncio.get_running_loop().time())
             self._dispatch()
 
-    def _idle_worker(self) -> WorkerProcess:
-        """One that runs already, if there is one."""
-        position = next((at for at, worker in enumerate(self._idle) if worker.running), -1)
-        return self._idle.pop(position)
+    async def _worker(self) -> WorkerProcess:
+        """One that runs already, if there is one. Raises ImageWorkerError if there can be none."""
+        while True:
+            while not self._idle:
+                self._returned.clear()
+                await self._returned.wait()
+            position = next((at for at, worker in enumerate(self._idle) if worker.running), -1)
+            worker = self._idle.pop(position)
+            try:
+                await worker.start()
+            except ImageWorkerError as error:
+                if self._closed or not any(other.running for other in self._workers):
+                    self._give_back(worker)
+                    raise
+                logger.warning("%s; the others do its work", error)
+                asyncio.get_running_loop().call_later(_REST, self._give_back, worker)
+            except BaseException:
+                self._give_back(worker)
+                raise
+            else:
+                return worker
+
+    def _give_back(self, worker: WorkerProcess) -> None:
+        self._idle.append(worker)
+        self._returned.set()
 
     async def _on(self, worker: WorkerProcess, request: Request, data: bytes, limit: float) -> Answer:
         for attempt in range(1, _TRIES + 1):

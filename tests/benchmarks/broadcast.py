@@ -19,7 +19,10 @@ import shutil
 import sys
 import tempfile
 import time
+from asyncio.subprocess import Process
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -29,7 +32,6 @@ from t38fsp.image.compare import differing_pages
 from t38fsp.jobs import CallSettings
 from t38fsp.provider import FaxProvider, IncomingFax
 from t38fsp.results import FaxResult
-from tests.cli.commands import port_of, started
 
 HERE = ("127.0.0.1", 0)
 USUAL = ((60, 40), (100, 10))
@@ -61,8 +63,8 @@ async def send(calls: int, pages: int, *, pace: bool, different: bool, folder: P
         delayed += isinstance(event, Delayed)
 
     mode = "pace" if pace else "aware"
-    async with started("-m", "tests.benchmarks.broadcast", "receive", str(calls), faxes, mode) as receiver:
-        to = f"sip:fax@127.0.0.1:{port_of(await receiver.printed('listening'))}"
+    async with receiving(calls, faxes, mode) as (receiver, port):
+        to = f"sip:fax@127.0.0.1:{port}"
         begun = time.monotonic()
         async with FaxProvider(HERE) as provider:
             sending = (provider.send(each, to, settings=settings, on_event=on_event) for each in documents)
@@ -71,8 +73,8 @@ async def send(calls: int, pages: int, *, pace: bool, different: bool, folder: P
         seconds = time.monotonic() - begun
         report("sending", waited)
         try:
-            ended = await asyncio.wait_for(receiver.end(), _GOODBYE)
-            print(ended.progress + ended.output, end="")
+            output, _ = await asyncio.wait_for(receiver.communicate(), _GOODBYE)
+            print(output.decode(), end="")
         except TimeoutError:
             print("the receiver waits for calls that never came")
     same = sum(not differing_pages(document, fax) for fax in faxes.iterdir())
@@ -86,6 +88,28 @@ async def send(calls: int, pages: int, *, pace: bool, different: bool, folder: P
     return done == same == calls
 
 
+@asynccontextmanager
+async def receiving(calls: int, faxes: Path, mode: str) -> AsyncIterator[tuple[Process, int]]:
+    """The process that takes the calls, and its port."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.benchmarks.broadcast",
+        "receive",
+        str(calls),
+        str(faxes),
+        mode,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None
+        yield process, int(await process.stdout.readline())
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
 def tell(results: list[FaxResult]) -> None:
     for reason, count in Counter(result.reason for result in results if not result.completed).most_common(5):
         print(f"  {count} failed: {reason}")
@@ -93,7 +117,7 @@ def tell(results: list[FaxResult]) -> None:
 
 async def receive(calls: int, faxes: Path, settings: CallSettings) -> None:
     async with FaxProvider(HERE, accept_calls=True) as provider, asyncio.TaskGroup() as taken:
-        print(f"listening at port:{provider.address[1]}", flush=True)
+        print(provider.address[1], flush=True)
 
         async def take(call: IncomingFax, number: int) -> FaxResult:
             return await call.receive(faxes / f"{number}.tif", settings=settings)

@@ -147,6 +147,33 @@ async def test_a_job_that_kills_two_workers_fails(document, monkeypatch):
         assert len((await pool.inspect(document)).pages) == 2
 
 
+async def test_a_process_that_cannot_be_started_leaves_its_work_to_the_others(document, monkeypatch):
+    """All files are open, say, since the first one was started."""
+    async with ImagePool() as pool:
+        inspected = await pool.inspect(document)
+
+        async def start(self):
+            if not self.running:
+                raise ImageWorkerError("no file can be opened")
+
+        monkeypatch.setattr(WorkerProcess, "start", start)
+        modes = [replace(MH, bit_rate=rate) for rate in (2400, 4800, 7200, 9600, 12000, 14400)]
+        results = await asyncio.gather(*(pool.encode_page(inspected, 0, mode) for mode in modes))
+        assert results == [encode_page(document, 0, mode) for mode in modes]
+
+
+async def test_a_pool_that_has_no_process_says_why(document, monkeypatch):
+    async def start(self):
+        raise ImageWorkerError("no file can be opened")
+
+    monkeypatch.setattr(WorkerProcess, "start", start)
+    pool = ImagePool()
+    for _ in range(5):
+        with pytest.raises(ImageWorkerError, match="no file can be opened"):
+            await pool.inspect(document)
+    await pool.close()
+
+
 async def test_a_cancelled_job_does_not_answer_the_next_one(document):
     async with ImagePool() as pool:
         inspected = await pool.inspect(document)
