@@ -22,4 +22,7 @@ async def test_a_fax_and_options_get_through(tmp_path: Path, letter: Path) -> No
     assert outcome.fax["completed"] is True
     assert outcome.identical
     assert outcome.answered == outcome.asked > 0
-    assert outcome.log < 10_000
+    log = (tmp_path / "log").read_text()
+    assert "refused an INVITE" in log
+    assert all(line.isprintable() for line in log.splitlines())
+    assert len(log) < 10_000

@@ -13,6 +13,7 @@ from functools import partial
 from random import Random
 
 from sip.line import Address, Hop, Incoming, LineEvent, Transport
+from sip.logs import contained, get_logger
 from sip.network import SipLine
 from sip.place import Place
 from sip.resolver import Resolver
@@ -29,6 +30,8 @@ from t38fsp.virtual.network import Faults, Path
 from t38fsp.virtual.paper import Document
 from t38fsp.virtual.points import Quirk
 from t38fsp.virtual.surroundings import Destination
+
+_logger = get_logger(__name__)
 
 NO_FAULTS = Faults(delay=0.0)
 _CLOSE_LIMIT = 3.0
@@ -122,11 +125,13 @@ class SocketGateway:
     # --- joining it to the loop -----------------------------------------------------------------------------
 
     def _on_line_event(self, event: LineEvent) -> None:
-        self._gateway.line_event(event, self._loop.time())
+        with contained(_logger, "an event of the line met a fault of ours"):
+            self._gateway.line_event(event, self._loop.time())
         self._settle()
 
     def _on_media(self, at: Address, data: bytes) -> None:
-        self._gateway.receive(data, at, self._loop.time())
+        with contained(_logger, "a media datagram was dropped on a fault of ours"):
+            self._gateway.receive(data, at, self._loop.time())
         self._settle()
 
     def _on_deadline(self) -> None:
