@@ -32,6 +32,9 @@ _INVERT = bytes(255 - octet for octet in range(256))
 MOST_BAD_ROWS = 0.15
 """Share of the rows of an MH or MR page that may be damaged (and are repaired), as in a bad fax."""
 
+MOST_SECONDS = 5.0
+"""Of CPU for one page, as it may have to be read again while a far end waits. An ordinary page takes 0.02."""
+
 _DOCUMENTS_REMEMBERED = 64
 
 StrPath = str | os.PathLike[str]
@@ -97,14 +100,22 @@ def inspect_pages(
     """Read and decode pages, each given by its number and the place of its directory: the other parts.
 
     Takes at least one, and no further one once ``seconds`` are over. Raises :class:`DocumentError`, also
-    when the file is not the one with this ``identity`` any more.
+    for a page that takes more than MOST_SECONDS, and when the file is not the one with this ``identity`` any
+    more.
     """
     end = time.monotonic() + seconds
     found: list[Facts] = []
     with _opened_again(path, identity) as file:
         for number, place in places:
+            begun = time.process_time()
             tiff = TiffFile(file, place, number)
             found.append(_read(tiff, tiff.pages[0]).facts)
+            used = time.process_time() - begun
+            if used > MOST_SECONDS:
+                raise DocumentError(
+                    f"page {number} cannot be faxed: to read it takes {used:.0f} s, longer than a far end "
+                    "waits for a page; give simpler pages"
+                )
             if time.monotonic() >= end:
                 break
     return found

@@ -286,5 +286,5 @@ async def _identity(path: str) -> Identity:
     """Of the file, looked at in a thread: a network file system may take its time."""
     try:
         return identity_of(await asyncio.to_thread(os.stat, path))
-    except OSError:
+    except (OSError, RuntimeError):  # no such file; no thread
         return ()  # the worker will say what is wrong

@@ -197,8 +197,10 @@ class Workers:
                         f"the image worker ended in the middle of its job ({request['job']}); try again"
                     ) from error
                 logger.warning("an image worker ended in the middle of its job (%s)", request["job"])
-            except asyncio.CancelledError:
-                # Its answer would be taken for that of the next job.
+            except ImageWorkerError:
+                raise
+            except BaseException:
+                # Cancelled, mostly. Its answer would be taken for that of the next job.
                 await worker.end()
                 raise
         raise AssertionError("the last attempt returns or raises")

@@ -9,7 +9,14 @@ from PIL import Image
 
 from t38fsp.image.compare import differing_pages
 from t38fsp.image.convert import convert, fitted
-from t38fsp.image.document import encode_page, pages
+from t38fsp.image.document import (
+    KnownPage,
+    encode_known_page,
+    encode_page,
+    inspect_pages,
+    pages,
+    structure,
+)
 from t38fsp.image.errors import DocumentError
 from t38fsp.image.tiff import LSB_FIRST, TiffFile
 from t38fsp.t4.decode import decode_page
@@ -188,3 +195,33 @@ def test_no_more_than_k_lines_of_mr_hang_together(tmp_path, resolution, k):
     burst = encode_page(path, 0, mode(Coding.MR, resolution=resolution))
     first_bits = [burst[position + 1] >> 7 for position in eol_positions(burst[: -len(RTC[Coding.MR])])]
     assert first_bits == [int(row % k == 0) for row in range(100)]
+
+
+def test_a_page_that_takes_longer_than_a_far_end_waits(tmp_path, monkeypatch):
+    """It might have to be read during the call."""
+    make_document(tmp_path / "document.tif", [(1728, FINE, 100, "text")] * 2)
+    identity, found = structure(tmp_path / "document.tif")
+    places = [(page.number, page.place) for page in found]
+    assert len(inspect_pages(tmp_path / "document.tif", identity, places, 60.0)) == 2
+    monkeypatch.setattr("t38fsp.image.document.MOST_SECONDS", 0.0)
+    with pytest.raises(DocumentError, match="page 1 cannot be faxed: to read it takes 0 s, longer than"):
+        inspect_pages(tmp_path / "document.tif", identity, places, 60.0)
+
+
+def test_a_page_by_its_place_is_the_page_by_its_number(tmp_path):
+    """Whatever of the structure is needed to read it: here, that its strip goes on to the next directory."""
+    path = tmp_path / "document.tif"
+    make_document(path, [(1728, FINE, 100 + number, "text") for number in range(3)])
+    octets = bytearray(path.read_bytes())
+    for page in structure(path)[1]:
+        (strip,) = page.strips
+        length = octets.index(strip.length.to_bytes(4, "little"), page.place)
+        octets[length : length + 4] = bytes(4)
+    path.write_bytes(octets)
+    identity, found = structure(path)
+    assert all(page.strips[0].length for page in found)
+    facts = inspect_pages(path, identity, [(page.number, page.place) for page in found], 60.0)
+    for index, page in enumerate(found):
+        known = KnownPage(identity, page.number, page.place, facts[index])
+        for how in (mode(Coding.MMR, 1728, FINE), mode(Coding.MH, 1728, FINE)):
+            assert encode_known_page(path, known, how) == encode_page(path, index, how)
