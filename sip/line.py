@@ -225,6 +225,17 @@ class MediaChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class OfferDeclined:
+    """An offer of theirs within the call was refused here; the call goes on as it was."""
+
+    call: int
+    offer: SessionDescription | None
+    """None for one that could not be read."""
+    reason: str = ""
+    """What was wrong with it, where that is no matter of the answerer."""
+
+
+@dataclass(frozen=True, slots=True)
 class OfferRefused:
     """Our re-INVITE was refused; the call goes on as it was."""
 
@@ -261,6 +272,8 @@ class Ended:
     """True when the far end hung up."""
     reason: str
     cause: int | None = None
+    text: str = ""
+    """Of the Reason header (RFC 3326); empty without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +296,7 @@ class Incoming:
     identity_name: str = ""
 
 
-LineEvent = Ringing | Answered | MediaChanged | OfferRefused | Failed | Ended | Incoming
+LineEvent = Ringing | Answered | MediaChanged | OfferDeclined | OfferRefused | Failed | Ended | Incoming
 
 
 class Line(Protocol):

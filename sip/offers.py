@@ -23,7 +23,7 @@ from sip.client_transaction import Failure
 from sip.dialog import Dialog
 from sip.endpoint import REASONS, Endpoint
 from sip.errors import ParseError
-from sip.line import Answerer, Hop, MediaChanged, OfferRefused
+from sip.line import Answerer, Hop, MediaChanged, OfferDeclined, OfferRefused
 from sip.logs import get_logger
 from sip.message import Request, Response
 from sip.negotiation import CONTENT_TYPE, Negotiation, is_known, read_answer, read_sdp, rejected
@@ -222,6 +222,7 @@ class Offers:
         except ParseError as error:
             _logger.info("%s: their offer cannot be read: %s", party.dialog.id.call_id, error)
             party.respond(transaction, 488, now, [self._warning(transaction, 307)])
+            party.endpoint.emit(OfferDeclined(party.call, None, f"it cannot be read ({error})"))
             return
         if offer is None and request.method == "UPDATE":
             party.dialog.refresh_target(request)
@@ -256,6 +257,7 @@ class Offers:
             kinds = _live_kinds(ours)
             fits = any(media.kind.lower() in kinds for media in offer.media)
             party.respond(transaction, 488, now, [self._warning(transaction, 305 if fits else 304)])
+            party.endpoint.emit(OfferDeclined(party.call, offer))
             return
         if self._backoff is not None:
             # Ours goes on only if it still asks for something else (RFC 3261 14.1 leaves the retry to us).

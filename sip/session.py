@@ -214,7 +214,8 @@ class Session:
         if self.phase is Phase.ENDING:
             return
         headers = transaction.request.headers
-        self._report(reason_text(headers) or "the far end hung up", remote=True, cause=q850_cause(headers))
+        text = reason_text(headers) or ""
+        self._report(text or "the far end hung up", remote=True, cause=q850_cause(headers), text=text)
         self._finish()
 
     # --- our end --------------------------------------------------------------------------------------------
@@ -278,10 +279,10 @@ class Session:
     def _report_own_end(self) -> None:
         self._report(self._bye_reason or "we hung up", remote=False)
 
-    def _report(self, reason: str, *, remote: bool, cause: int | None = None) -> None:
+    def _report(self, reason: str, *, remote: bool, cause: int | None = None, text: str = "") -> None:
         if not self._reported:
             self._reported = True
-            self.endpoint.emit(Ended(self.call, remote, reason, cause))
+            self.endpoint.emit(Ended(self.call, remote, reason, cause, text))
 
     def _finish(self) -> None:
         if self.phase is Phase.OVER:

@@ -17,14 +17,14 @@ from t38fsp.t30.options import PollDocument, PollOptions
 
 
 class Switch(Enum):
-    """Who asks for T.38 (the re-INVITE), chosen per call."""
+    """Who asks for T.38 (the re-INVITE), chosen per call. Whatever it is, V.21 in the audio has us ask."""
 
     CALLEE = "callee"
     """Audio first; the called side switches."""
     CALLER = "caller"
     """Audio first; we switch as soon as the call is answered."""
     EITHER = "either"
-    """Audio first; we switch if the far end has not after ``switch_wait``, or when we hear a fax."""
+    """Audio first; we switch if the far end has not after ``switch_wait``."""
     FIRST = "first"
     """T.38 in the first INVITE."""
 

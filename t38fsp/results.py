@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sip.line import DialogId
+from t38fsp.outcome import Outcome
 from t38fsp.status import FaxStatus
 from t38fsp.t30.outputs import T30Error
 from t38fsp.t30.vocabulary import Coding
@@ -38,8 +39,11 @@ class FaxResult:
 
     ``completed`` is true only when every page was confirmed, those of an earlier call included that this one
     went on from (see ``first_page``). ``reason`` is one sentence for a person.
-    ``retry`` says whether sending again can help, ``retry_reason`` why. ``sip_status`` is the final status
-    of the INVITE (None when there was none); ``cause`` the Q.850 cause, if the network gave one.
+    ``outcome`` is the same as ``status``, but tells apart what asks for different remedies; where it is not
+    given, or belongs to another status, it is the plainest one of the status. ``retry`` says whether sending
+    again can help, ``retry_reason`` why; of a call that came to us only the caller can send again, so there
+    ``retry`` is false. ``sip_status`` is the final status of the INVITE (None when there was none); ``cause``
+    the Q.850 cause, if the network gave one.
     """
 
     status: FaxStatus
@@ -60,7 +64,8 @@ class FaxResult:
     file: str | None = None
     """Receiving: the TIFF with the pages that were confirmed."""
     counters: dict[str, int] = field(default_factory=dict)
-    """Quality of the line from the far end, by the names of ``t38fsp.t38.udptl.Counters``."""
+    """Quality of the line from the far end, by the names of ``t38fsp.t38.udptl.Counters``; ``stray_audio``
+    and ``stray_other`` are datagrams of RTP, and unreadable ones, that came when T.38 was due."""
     remote_equipment: str = ""
     """Country and manufacturer in hexadecimal (T.35), when the far end told (NSF, NSS or NSC)."""
     remote_capabilities: tuple[str, ...] = ()
@@ -73,6 +78,23 @@ class FaxResult:
     """The fax went from the called end to the caller, who asked for it (DTC), or it was to."""
     warnings: tuple[str, ...] = ()
     """What was done otherwise than asked for, or may have gone wrong; sentences for a person."""
+    outcome: Outcome = None  # type: ignore[assignment]  # never None behind __post_init__
+    retry_after: float | None = None
+    """Seconds, from the end of the call, for which the far end asked to be left alone (Retry-After)."""
+    incoming: bool = False
+    """The call came to us."""
+
+    def __post_init__(self) -> None:
+        if self.outcome is None or self.outcome.status is not self.status:
+            object.__setattr__(self, "outcome", Outcome.of(self.status))
+
+    def told_to_receiver(self) -> FaxResult:
+        """The same for the end that was called: it cannot call again."""
+        if self.incoming and not self.retry:
+            return self
+        only = "only the caller can try again"
+        why = only if self.completed or not self.retry_reason else f"{only}; {self.retry_reason}"
+        return replace(self, incoming=True, retry=False, retry_reason=why)
 
     @property
     def completed(self) -> bool:

@@ -28,6 +28,7 @@ from sip.line import (
     Hop,
     LineEvent,
     MediaChanged,
+    OfferDeclined,
     OfferRefused,
     Ringing,
 )
@@ -279,6 +280,8 @@ class PjsuaCall(pj.Call):
             return
         answer = self._negotiation.answer(offer, self._answerer)
         if answer is None or len(offer.media) > self._lines:
+            why = "" if answer is None else "it has more media lines than PJSIP takes"
+            self._owner.emit(OfferDeclined(self.number, offer, why))
             return
         prm.statusCode = 200
         self._answering = offer, answer
@@ -373,7 +376,7 @@ class PjsuaCall(pj.Call):
             remote = isinstance(message, Request) and message.method == "BYE"
             told = reason_text(message.headers) if message is not None else None
             reason = told or ("the far end hung up" if remote else f"the call was lost ({info.lastReason})")
-            self._report_end(Ended(self.number, remote, reason, cause))
+            self._report_end(Ended(self.number, remote, reason, cause, (told or "") if remote else ""))
         elif self._refused is not None:
             self._report_end(Failed(self.number, self._refused, info.lastReason, local=True))
         elif isinstance(message, Response) and self._invite is None and message.status >= 300:

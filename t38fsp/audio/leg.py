@@ -41,10 +41,13 @@ class AudioLeg:
     """RTP both ways, one packet each 20 ms from :meth:`start` on.
 
     ``payload_type`` and ``law`` are what :func:`t38fsp.audio.offer.choose` found in the far end's SDP, and
-    what we send, as long as no later one says otherwise; heard are both laws.
+    what we send, as long as no later one says otherwise; heard are both laws. After ``patience`` seconds
+    nothing more is sent until something is heard (None: sent all the same).
     """
 
-    def __init__(self, *, role: Role, payload_type: int, law: Law, start: RtpStart) -> None:
+    def __init__(
+        self, *, role: Role, payload_type: int, law: Law, start: RtpStart, patience: float | None = None
+    ) -> None:
         self._tone = _TONES[role]
         self._law = law
         self._sender = RtpSender(payload_type, start.ssrc, start.sequence, start.timestamp)
@@ -53,6 +56,8 @@ class AudioLeg:
         self._started: float | None = None
         self._next_frame = 0
         self._heard = 0  # samples since the start
+        self._silent_from = None if patience is None else round(patience / FRAME_SECONDS)
+        """The first frame that is not sent, as long as nothing was heard."""
         self._packets: list[bytes] = []
 
     def start(self, now: float) -> None:
@@ -67,17 +72,19 @@ class AudioLeg:
 
     def next_deadline(self) -> float | None:
         """When the next frame is due; None when nothing plays."""
-        return None if self._started is None else self._due(self._started, self._next_frame)
+        if self._started is None or self._is_out_of_patience:
+            return None
+        return self._due(self._started, self._next_frame)
 
     def handle_deadline(self, now: float) -> None:
         """Make the frames that are due at ``now``."""
-        if self._started is None:
+        if self._started is None or self._is_out_of_patience:
             return
         late = int((now - self._due(self._started, self._next_frame)) / FRAME_SECONDS)
         if late > _CATCH_UP:
             self._sender.skip((late - _CATCH_UP) * FRAME_SAMPLES)
             self._next_frame += late - _CATCH_UP
-        while self._due(self._started, self._next_frame) <= now:
+        while self._due(self._started, self._next_frame) <= now and not self._is_out_of_patience:
             self._packets.append(self._sender.packet(self._tone(self._next_frame, self._law)))
             self._next_frame += 1
 
@@ -99,6 +106,7 @@ class AudioLeg:
             return False
         if packet.payload_type not in PAYLOAD_TYPES:
             return False
+        self._silent_from = None
         playable = int((now - self._started) * SAMPLE_RATE) + _AHEAD
         for ready in self._receiver.receive(packet):
             if self._heard + len(ready.payload) <= playable:
@@ -109,6 +117,10 @@ class AudioLeg:
     def take_signals(self) -> list[AudioSignal]:
         """What was heard since the last time."""
         return self._listener.take_signals()
+
+    @property
+    def _is_out_of_patience(self) -> bool:
+        return self._silent_from is not None and self._next_frame >= self._silent_from
 
     @staticmethod
     def _due(started: float, frame: int) -> float:

@@ -18,6 +18,10 @@ class CallEnvironment:
     rtp: RtpStart
     tcp: bool = False
     """There can be a TCP connection: ``stream`` of the call is heeded."""
+    connects_to: tuple[str, ...] = ()
+    """Networks and addresses that such a connection may be made to, rather than taken from."""
+    patience: float | None = None
+    """Seconds of audio that are sent to a far end that is not heard; None sets no limit."""
 
 
 @dataclass(frozen=True, slots=True)

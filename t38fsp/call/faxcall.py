@@ -26,6 +26,7 @@ from sip.line import (
     Line,
     LineEvent,
     MediaChanged,
+    OfferDeclined,
     OfferRefused,
 )
 from sip.line import Ringing as LineRinging
@@ -44,14 +45,15 @@ from t38fsp.call.media import (
     hold_image,
     image_offer,
     on_hold,
+    t38_fault,
 )
 from t38fsp.call.record import CallRecord
 from t38fsp.call.switching import Switching
 from t38fsp.call.t38 import our_capabilities, terminal_for
 from t38fsp.call.verdict import Verdict
 from t38fsp.jobs import CallSettings
+from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult
-from t38fsp.status import FaxStatus
 from t38fsp.t30.outputs import Finished, Output
 from t38fsp.t38.connection import Setup
 from t38fsp.t38.terminal import Packet
@@ -62,6 +64,8 @@ _CLEAR_LIMIT = 3.0
 """Seconds after which a call whose BYE or CANCEL goes unanswered is over for us."""
 _LATE = 0.5
 """Seconds that T.38 is still listened for behind a BYE, which may overtake the MCF of the last page."""
+_STRAGGLING = 2.0
+"""Seconds after the switch in which audio, and what belongs to it, is still on its way."""
 _ABORT_LIMIT = 1.9
 """Seconds that an abort leaves T.30 to say DCN."""
 
@@ -112,8 +116,9 @@ class FaxCall(ABC):
         self._timers: dict[Timer, float] = {}
         self._lines: tuple[MediaDescription, ...] = ()
         """Of the description of ours that holds."""
-        self._switching = Switching(settings, role, environment.rtp, record)
+        self._switching = Switching(settings, role, environment.rtp, record, environment.patience)
         self._fax: FaxLeg | None = None
+        self._switched_at = 0.0
         self._record = record
         self._datagrams: list[bytes] = []
         self._packets: list[Packet] = []
@@ -134,6 +139,8 @@ class FaxCall(ABC):
                 self._on_media(event.local, event.remote, event.ours, now)
             case OfferRefused():
                 self._switching.refused(now, event)
+            case OfferDeclined(offer=offer, reason=reason):
+                self._switching.declined(reason or self._fault_in(offer))
             case Failed():
                 self._on_failed(event, now)
             case Ended():
@@ -143,18 +150,28 @@ class FaxCall(ABC):
     def datagram_received(self, data: bytes, source: Address, now: float) -> bool:
         """A datagram arrived; true when it was understood, so that ``source`` may be latched."""
         if self._fax is not None:
-            # Stragglers of the audio are none of the terminal's business, nor is UDP beside a connection.
-            straggler = self.stream is not None or looks_like_rtp(data)
-            accepted = not straggler and self._fax.receive(data, now)
+            accepted = self._datagram_of_fax(self._fax, data, now)
         else:
             accepted = self._switching.receive(data, source, self.remote_media, now)
         self._pump(now)
         return accepted
 
+    def _datagram_of_fax(self, fax: FaxLeg, data: bytes, now: float) -> bool:
+        if self.stream is not None:
+            return False  # UDP beside a connection is not heard
+        # Stragglers of the audio are none of the terminal's business.
+        is_audio = looks_like_rtp(data)
+        if not is_audio and fax.receive(data, now):
+            return True
+        if now - self._switched_at >= _STRAGGLING:
+            self._record.stray_audio += is_audio
+            self._record.stray_other += not is_audio
+        return False
+
     def stream_received(self, octets: bytes, now: float) -> None:
         """The connection of ``stream`` brought these, cut anywhere."""
-        if self._fax is not None:
-            self._fax.receive(octets, now)
+        if self._fax is not None and not self._fax.receive(octets, now):
+            self._record.stray_other += 1
         self._pump(now)
 
     def next_deadline(self) -> float | None:
@@ -250,16 +267,28 @@ class FaxCall(ABC):
                 self._switch(media, ours, now)
             elif not media.internet_aware:
                 self._session.keep_modem_pace(now)
-        elif isinstance(media, AudioMedia) and self._phase is Phase.AUDIO:
+        elif self._phase is Phase.AUDIO:
+            self._stay_in_audio(media, remote, ours, now)
+
+    def _stay_in_audio(
+        self, media: AudioMedia | None, remote: SessionDescription, ours: bool, now: float
+    ) -> None:
+        if fault := self._fault_in(remote):
+            self._switching.declined(fault)
+        if media is not None:
             self.remote_media = media.remote
             self._switching.agreed(media, now)
-        elif ours and self._phase is Phase.AUDIO:
+        elif ours:
             # A 200 with port 0 is a refusal too.
             self._switching.refused(now)
+
+    def _fault_in(self, offer: SessionDescription | None) -> str:
+        return "" if offer is None else t38_fault(self._capabilities, offer)
 
     def _switch(self, media: ImageMedia, ours: bool, now: float) -> None:
         assert self._record.dialog is not None
         self._phase = Phase.FAX
+        self._switched_at = now
         self._switching.end()
         terminal = terminal_for(media, self._settings)
         self._fax = FaxLeg(self._session, terminal, self._on_output)
@@ -292,6 +321,8 @@ class FaxCall(ABC):
         if self._phase is Phase.OVER:
             return
         self._record.cause = event.cause
+        if event.remote:
+            self._record.hung_up = event
         if event.remote and self._record.dialog is not None:
             self._emit(events.Disconnected(self._record.dialog, True))
         cut_off = self._record.finished is None and self._phase is not Phase.CLEARING
@@ -302,13 +333,11 @@ class FaxCall(ABC):
             return
         if self._fax is not None and self._record.finished is None:
             self._fax.line_dropped(now)
-        if cut_off:
-            self._record.verdict = verdict.of_end(
-                event,
-                switched=self._fax is not None,
-                heard=self._record.heard_text(),
-                moment="" if self._record.finished is None else self._record.finished.detail,
-            )
+        if cut_off and self._fax is None:
+            self._record.verdict = self._switching.cut_off(event, now)
+        elif cut_off:
+            moment = "" if self._record.finished is None else self._record.finished.detail
+            self._record.verdict = verdict.of_end(event, switched=True, moment=moment)
         self._conclude(now)
 
     def _hang_up(self, now: float) -> None:
@@ -335,7 +364,7 @@ class FaxCall(ABC):
 
     def _on_ringing_too_long(self, now: float) -> None:
         self._record.verdict = verdict.verdict(
-            FaxStatus.NO_ANSWER, f"nobody answered within {self._settings.ring_limit:g} seconds"
+            Outcome.NO_ANSWER, f"nobody answered within {self._settings.ring_limit:g} seconds"
         )
         self._hang_up(now)
 

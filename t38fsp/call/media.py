@@ -7,12 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from sip.line import Address
 from sip.sdp import MediaDescription, Origin, SessionDescription
 from t38fsp.audio import offer as audio_sdp
 from t38fsp.audio.g711 import Law
-from t38fsp.t38.attributes import ErrorCorrection, T38Parameters, answer, settled_correction
+from t38fsp.t38.attributes import (
+    ErrorCorrection,
+    RateManagement,
+    T38Parameters,
+    answer,
+    settled_correction,
+)
 from t38fsp.t38.connection import PROTOCOL, Setup, over_tcp
 from t38fsp.t38.mark import is_marked, marked
 
@@ -21,12 +28,15 @@ from t38fsp.t38.mark import is_marked, marked
 class MediaCapabilities:
     """What one end of a call can do: one port for RTP and UDPTL, and our T.38 parameters.
 
-    With ``tcp`` an offer of T.38 over TCP is taken where none over UDPTL comes; we offer none.
+    With ``tcp`` an offer of T.38 over TCP is taken where none over UDPTL comes; we offer none. Only to hosts
+    in ``connects_to`` (networks, or single addresses) a connection is made, lest an SDP make us knock
+    anywhere; others may connect to us.
     """
 
     port: int
     t38: T38Parameters
     tcp: bool = False
+    connects_to: tuple[str, ...] = ()
     internet_host: str | None = None
     """Our media address, if the far end may know us for an internet-aware terminal (``t38fsp.t38.mark``)."""
 
@@ -100,27 +110,92 @@ def answer_offer(
     None when nothing offered suits: that is a 488.
     """
     answers = [_refused(media) for media in offer.media]
-    for index, media in enumerate(offer.media):
-        image = _image_answer(capabilities, media, offer.address_of(media))
-        if image is not None:
-            answers[index] = image
-            return answers
-    for index, media in enumerate(offer.media):
-        image = _stream_answer(capabilities, media) if capabilities.tcp else None
-        if image is not None:
-            answers[index] = image
-            return answers
-    for index, media in enumerate(offer.media):
-        chosen = None if media.rejected else audio_sdp.choose(media)
-        if chosen is not None:
-            answers[index] = audio_sdp.audio_media(capabilities.port, (chosen[0],), media.protocol)
-            return answers
+    for suits, answered in (
+        (_is_t38, _image_answer),
+        (_is_t38_over_tcp, _stream_answer),
+        (_is_audio, _audio_answer),
+    ):
+        for index, media in enumerate(offer.media):
+            host = offer.address_of(media)
+            if suits(media) and not _fault(capabilities, media, host):
+                answers[index] = answered(capabilities, media, host)
+                return answers
     return None
+
+
+def t38_fault(capabilities: MediaCapabilities, remote: SessionDescription) -> str:
+    """What keeps us from the T.38 of a description of theirs; empty when nothing does, or there is none."""
+    for media in remote.media:
+        means_t38 = media.kind.lower() == "image" or any("t38" in name.lower() for name in media.formats)
+        if means_t38 and not media.rejected:
+            return _fault(capabilities, media, remote.address_of(media))
+    return ""
 
 
 def on_hold(remote: Address) -> bool:
     """Whether this is no place to send to, but the old way to put a stream on hold (RFC 3264 8.4)."""
     return remote[0] in ("0.0.0.0", "::")
+
+
+_LEAST_PORT = 1024
+"""No media is sent to a lower port: DNS, SNMP and the like live there, and RTP and UDPTL never do."""
+
+
+def _fault(capabilities: MediaCapabilities, media: MediaDescription, host: str) -> str:
+    """What is wrong with a line of theirs, of audio or of T.38, that is not rejected; empty if nothing is."""
+    if _is_audio(media):
+        return _fault_of_address(host, media.port)
+    over_tcp = _is_t38_over_tcp(media)
+    if not _is_t38(media) and not (over_tcp and capabilities.tcp):
+        line = f"{media.kind} {media.protocol} {' '.join(media.formats)}"
+        return f"the media line {line[:60]!r} is no T.38 that we know, which goes over udptl"
+    if T38Parameters.from_media(media).rate_management is RateManagement.LOCAL_TCF:
+        return "it asks for T38FaxRateManagement:localTCF, which we do not do; we do transferredTCF"
+    if not over_tcp:
+        return _fault_of_address(host, media.port)
+    setup = Setup.of_offer(media)
+    if setup is Setup.HOLDCONN:
+        return "its TCP connection is on hold (a=setup:holdconn)"
+    if setup is Setup.ACTIVE or (setup is Setup.ACTPASS and not _connects_to(capabilities, host)):
+        return ""  # they connect
+    if not _connects_to(capabilities, host):
+        return (
+            f"it wants us to connect to {host[:40]} over TCP, which is neither where the call came from nor "
+            "an address that may call"
+        )
+    return _fault_of_address(host, media.port)
+
+
+def _fault_of_address(host: str, port: int) -> str:
+    """Why media is not sent there: whoever gets it need not have asked for it.
+
+    The unspecified address is none to send to, and none to refuse (:func:`on_hold`).
+    """
+    if port < _LEAST_PORT:
+        return f"its media port {port} is below {_LEAST_PORT}"
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return ""  # a name is not looked up, so nothing goes there
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    if address.is_multicast or address == _BROADCAST:
+        kind = "multicast" if address.is_multicast else "broadcast"
+        return f"its media address {host} is a {kind} address"
+    return ""
+
+
+_BROADCAST = IPv4Address("255.255.255.255")
+
+
+def _connects_to(capabilities: MediaCapabilities, host: str) -> bool:
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return any(
+        address in ip_network(network.partition("%")[0], strict=False) for network in capabilities.connects_to
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +232,20 @@ class HoldImage:
 def hold_image(local: SessionDescription, remote: SessionDescription) -> HoldImage:
     """The answerer from now on, when these agreed on T.38."""
     return HoldImage(
-        next(media for media in local.media if _is_t38(media) or _is_t38(media, PROTOCOL)), remote.origin
+        next(media for media in local.media if _is_t38(media) or _is_t38_over_tcp(media)), remote.origin
     )
 
 
 def _refused(media: MediaDescription) -> MediaDescription:
     return MediaDescription(media.kind, 0, media.protocol, media.formats)
+
+
+def _is_audio(media: MediaDescription) -> bool:
+    return not media.rejected and audio_sdp.choose(media) is not None
+
+
+def _is_t38_over_tcp(media: MediaDescription) -> bool:
+    return _is_t38(media, PROTOCOL)
 
 
 def _is_t38(media: MediaDescription, protocol: str = "udptl") -> bool:
@@ -174,36 +257,43 @@ def _is_t38(media: MediaDescription, protocol: str = "udptl") -> bool:
     )
 
 
-def _image_answer(
-    capabilities: MediaCapabilities, media: MediaDescription, host: str
-) -> MediaDescription | None:
+def _image_answer(capabilities: MediaCapabilities, media: MediaDescription, host: str) -> MediaDescription:
     """``host`` is where the far end receives; the mark is answered only to a mark that fits."""
-    if not _is_t38(media):
-        return None
-    parameters = answer(T38Parameters.from_media(media), capabilities.t38)
-    if parameters is None:
-        return None
-    image = parameters.to_media(capabilities.port)
+    image = _parameters(capabilities, media).to_media(capabilities.port)
     if capabilities.internet_host is None or not is_marked(media, host):
         return image
     return marked(image, capabilities.internet_host)
 
 
-def _stream_answer(capabilities: MediaCapabilities, media: MediaDescription) -> MediaDescription | None:
-    if not _is_t38(media, PROTOCOL):
-        return None
-    parameters = answer(T38Parameters.from_media(media), capabilities.t38)
+def _stream_answer(capabilities: MediaCapabilities, media: MediaDescription, host: str) -> MediaDescription:
     setup = Setup.of_offer(media).answered
-    if parameters is None or setup is None:
-        return None
-    return over_tcp(parameters.to_media(capabilities.port), setup)
+    if setup is Setup.ACTIVE and not _connects_to(capabilities, host):
+        setup = Setup.PASSIVE
+    assert setup is not None
+    return over_tcp(_parameters(capabilities, media).to_media(capabilities.port), setup)
+
+
+def _parameters(capabilities: MediaCapabilities, media: MediaDescription) -> T38Parameters:
+    parameters = answer(T38Parameters.from_media(media), capabilities.t38)
+    assert parameters is not None
+    return parameters
+
+
+def _audio_answer(capabilities: MediaCapabilities, media: MediaDescription, host: str) -> MediaDescription:
+    chosen = audio_sdp.choose(media)
+    assert chosen is not None
+    return audio_sdp.audio_media(capabilities.port, (chosen[0],), media.protocol)
 
 
 def agreed_media(local: SessionDescription, remote: SessionDescription) -> AudioMedia | ImageMedia | None:
     """What a finished exchange settled, T.38 before audio; of several lines of a kind the first that both
-    sides took.
+    sides took. An answer that names an address where no media is sent settled nothing.
     """
-    if (pair := _pair(local, remote, _is_t38)) is not None:
+
+    def is_sane(media: MediaDescription) -> bool:
+        return not _fault_of_address(remote.address_of(media), media.port)
+
+    if (pair := _pair(local, remote, _is_t38)) is not None and is_sane(pair[1]):
         ours, theirs = pair
         host = remote.address_of(theirs)
         return ImageMedia(
@@ -212,13 +302,13 @@ def agreed_media(local: SessionDescription, remote: SessionDescription) -> Audio
             T38Parameters.from_media(theirs),
             internet_aware=is_marked(ours, local.address_of(ours)) and is_marked(theirs, host),
         )
-    pair = _pair(local, remote, lambda media: _is_t38(media, PROTOCOL))
+    pair = _pair(local, remote, _is_t38_over_tcp)
     if pair is not None and pair[0].has("setup"):
         ours, theirs = pair
         address = remote.address_of(theirs), theirs.port
         setup = Setup.of_offer(ours)
         return ImageMedia(address, T38Parameters.from_media(ours), T38Parameters.from_media(theirs), setup)
-    if (pair := _pair(local, remote, _is_audio)) is not None:
+    if (pair := _pair(local, remote, _is_audio)) is not None and is_sane(pair[1]):
         theirs = pair[1]
         chosen = audio_sdp.choose(theirs)
         assert chosen is not None
@@ -239,7 +329,3 @@ def _pair(
             return pair
     ours, theirs = list(filter(suits, local.media)), list(filter(suits, remote.media))
     return (ours[0], theirs[0]) if len(ours) == len(theirs) == 1 else None
-
-
-def _is_audio(media: MediaDescription) -> bool:
-    return not media.rejected and audio_sdp.choose(media) is not None

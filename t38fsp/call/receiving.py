@@ -14,7 +14,7 @@ from t38fsp.call.intake import PageIntake
 from t38fsp.call.media import answer_offer, audio_offer
 from t38fsp.call.record import CallRecord
 from t38fsp.jobs import CallSettings
-from t38fsp.status import FaxStatus
+from t38fsp.outcome import Outcome
 from t38fsp.t30.options import PollDocument, ReceiveOptions, TransmitOptions
 from t38fsp.t30.outputs import Output, PageWanted, PollRequested
 from t38fsp.t30.polling import Answerer
@@ -51,7 +51,8 @@ class ReceivingCall(FaxCall):
                 station_id=settings.station_id, ecm=settings.ecm, max_rate=settings.max_rate
             )
             self._receiver = Answerer(replace(options, document=terms), offered, sending)
-        super().__init__(line, self._receiver, settings, environment, Role.ANSWERING, CallRecord())
+        record = CallRecord(incoming=True)
+        super().__init__(line, self._receiver, settings, environment, Role.ANSWERING, record)
         self._incoming = incoming
         self._credentials = credentials
         self._offered_pages = len(offered)
@@ -64,8 +65,11 @@ class ReceivingCall(FaxCall):
         offer = self._incoming.offer
         media = audio_offer(self._capabilities) if offer is None else answer_offer(self._capabilities, offer)
         if media is None:
-            self._record.verdict = verdict.verdict(
-                FaxStatus.NOT_FAX_CALL, "the caller offered neither T.38 over UDPTL nor G.711"
+            fault = self._fault_in(offer)
+            self._record.verdict = (
+                verdict.verdict(Outcome.NO_T38, f"the caller offered T.38, which was refused here: {fault}")
+                if fault
+                else verdict.verdict(Outcome.NO_FAX, "the caller offered neither T.38 nor G.711")
             )
             self._line.refuse(self.line_call, 488, now)
             self._conclude(now)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 
-from sip.line import DialogId
+from sip.line import DialogId, Ended
 from t38fsp import events
 from t38fsp.call import verdict
 from t38fsp.call.verdict import Verdict
+from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult, PageRecord
-from t38fsp.status import FaxStatus
 from t38fsp.t30.identity import equipment
 from t38fsp.t30.outputs import (
     Addressed,
@@ -38,6 +38,8 @@ class CallRecord:
     first: int = 0
     earlier: tuple[PageRecord, ...] = ()
     polled: bool = False
+    incoming: bool = False
+    """The call came to us."""
     started_at: float = 0.0
     dialog: DialogId | None = None
     sip_status: int | None = None
@@ -56,8 +58,14 @@ class CallRecord:
     verdict: Verdict | None = None
     """What ended the call, when that was not T.30."""
     finished: Finished | None = None
+    hung_up: Ended | None = None
+    """The far end's BYE."""
     counters: Counters | None = None
     """Of the terminal; None before the switch."""
+    stray_audio: int = 0
+    """Packets of RTP that came when T.38 was due."""
+    stray_other: int = 0
+    """Datagrams then that were no T.38 and no RTP."""
     pages: dict[int, PageRecord] = field(default_factory=dict)
 
     def note(self, output: Output) -> events.FaxEvent | None:
@@ -112,12 +120,12 @@ class CallRecord:
         return "no fax tone was heard in the audio"
 
     def result(self, now: float) -> FaxResult:
-        outcome = self._outcome()
-        return FaxResult(
-            status=outcome.status,
-            reason=outcome.reason,
-            retry=outcome.retry,
-            retry_reason=outcome.retry_reason,
+        why = self._verdict()
+        result = FaxResult(
+            status=why.status,
+            reason=why.reason,
+            retry=why.retry,
+            retry_reason=why.retry_reason,
             sip_status=self.sip_status,
             sip_reason=self.sip_reason,
             cause=self.cause,
@@ -127,32 +135,41 @@ class CallRecord:
             pages=self._records(),
             first_page=self.first + 1,
             seconds=now - self.started_at,
-            counters={} if self.counters is None else asdict(self.counters),
+            counters=self._counters(),
             remote_equipment=self.equipment,
             remote_capabilities=self.capabilities,
             sub_address=self.addressed.sub_address,
             sender_id=self.addressed.sender_id,
             polled=self.polled,
             warnings=tuple(self.warnings),
+            outcome=why.outcome,
+            retry_after=why.retry_after,
         )
+        return result.told_to_receiver() if self.incoming else result
 
-    def _outcome(self) -> Verdict:
+    def _counters(self) -> dict[str, int]:
+        if self.counters is None:
+            return {}
+        strays = {"stray_audio": self.stray_audio, "stray_other": self.stray_other}
+        return asdict(self.counters) | strays
+
+    def _verdict(self) -> Verdict:
         finished = self.finished
         if (finished is not None and finished.error is None) or self._all_confirmed():
             return self._success()
         if self.aborted:
-            return verdict.verdict(FaxStatus.USER_ABORT, "the fax was cancelled here")
+            return verdict.verdict(Outcome.CANCELLED, "the fax was cancelled here")
         if self.verdict is not None:
             return self.verdict
         if finished is None or finished.error is None:
-            return verdict.verdict(FaxStatus.DISCONNECTED, "the call ended before the fax did")
+            return verdict.verdict(Outcome.DISCONNECTED, "the call ended before the fax did")
         silent = self.counters is not None and self.counters.received == 0
         if silent and finished.error in (T30Error.NO_FAX, T30Error.NO_COMMAND):
-            return verdict.verdict(
-                FaxStatus.FATAL_ERROR,
-                "the call switched to T.38 but no T.38 packet ever arrived; look for a firewall or NAT",
-            )
-        return verdict.of_t30(finished.error, finished.detail, is_fax=self.is_fax)
+            return verdict.of_silence(self.stray_audio, self.stray_other)
+        said = ""
+        if finished.error is T30Error.LINE_DROPPED and self.hung_up is not None:
+            said = verdict.said_with(self.hung_up)
+        return verdict.of_t30(finished.error, finished.detail, is_fax=self.is_fax, said=said)
 
     def _all_confirmed(self) -> bool:
         """Whether every page to send was: what happens behind the last confirmation takes none away."""
@@ -163,13 +180,13 @@ class CallRecord:
         confirmed = sum(page.confirmed for page in self.pages.values())
         pages = "1 page was" if confirmed == 1 else f"{confirmed} pages were"
         if self.total is None:
-            return verdict.verdict(FaxStatus.COMPLETED, f"{pages} received")
+            return verdict.verdict(Outcome.COMPLETED, f"{pages} received")
         since = f", from page {self.first + 1} on" if self.first else ""
         wanted = self.total - self.first
         if confirmed == wanted:
-            return verdict.verdict(FaxStatus.COMPLETED, f"{pages} sent and confirmed by the far end{since}")
+            return verdict.verdict(Outcome.COMPLETED, f"{pages} sent and confirmed by the far end{since}")
         return verdict.verdict(
-            FaxStatus.FATAL_ERROR, f"only {confirmed} of {wanted} pages were confirmed by the far end{since}"
+            Outcome.FAILED, f"only {confirmed} of {wanted} pages were confirmed by the far end{since}"
         )
 
     def _records(self) -> tuple[PageRecord, ...]:

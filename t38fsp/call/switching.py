@@ -3,35 +3,40 @@
 policy   the calling side             the called side
 CALLEE   waits                        asks at the answer
 CALLER   asks at the answer           waits
-EITHER   asks after ``switch_wait``, or as soon as it hears V.21: both sides do
+EITHER   asks after ``switch_wait``: both sides do
 FIRST    has asked in its INVITE      asks at the answer
 
-Until then only tones are played and heard.
+Whatever the policy, V.21 in the audio has us ask, once more if need be: a fax machine is talking, and nobody
+answers it. Until the switch only tones are played and heard.
 """
 
 from __future__ import annotations
 
-from sip.line import Address, OfferRefused
+from sip.line import Address, Ended, OfferRefused
 from t38fsp.audio.leg import AudioLeg, Role, RtpStart
 from t38fsp.audio.rtp import looks_like_rtp
-from t38fsp.audio.signals import V21Heard
+from t38fsp.audio.signals import AudioSignal
 from t38fsp.call import verdict
 from t38fsp.call.early import EarlyDatagrams
 from t38fsp.call.media import AudioMedia
 from t38fsp.call.record import CallRecord
 from t38fsp.call.verdict import Verdict
 from t38fsp.jobs import CallSettings, Switch
-from t38fsp.t30.vocabulary import ToneHeard
+from t38fsp.t30.vocabulary import Tone, ToneHeard
 
 T1 = 35.0
 """Seconds from the answer to T.38 before the call is given up (T.30 T1)."""
 
-_ONLY_WE_ASK = 5.0
-"""Seconds that a call goes on behind a refusal when nobody else is meant to ask. Nothing can come of it, but
-its sentence tells whether a fax machine was heard, and CED begins 2.5 s after the answer at the latest."""
-_THEY_MAY_ASK = 10.0
-"""The same when the far end may ask too. A gateway does when it hears the first V.21 of the machine behind
-it, and CED is over 6.5 s after the answer at the latest."""
+THEY_MAY_ASK = 15.0
+"""Seconds that a call goes on after a refusal, whatever the policy. Carriers that take no switch from their
+customers make their own up to 10 s later: when the gateway hears the first V.21 of the machine behind it."""
+_URGENT = 5.0
+"""Seconds that an answer to our offer is waited for when the call would have been given up before."""
+_TALKED = 10.0
+"""Seconds from the answer after which a fax machine that was heard has talked, also if its V.21 was not."""
+
+_OWN_TONE = {Role.CALLING: Tone.CNG, Role.ANSWERING: Tone.CED}
+"""What we play, and may hear again as an echo."""
 
 _AT_ONCE = {Role.CALLING: {Switch.CALLER}, Role.ANSWERING: {Switch.CALLEE, Switch.FIRST}}
 
@@ -42,14 +47,29 @@ class Switching:
     What is heard goes into ``record``. After every input see what :meth:`asks` and :meth:`gives_up` say.
     """
 
-    def __init__(self, settings: CallSettings, role: Role, start: RtpStart, record: CallRecord) -> None:
+    def __init__(
+        self,
+        settings: CallSettings,
+        role: Role,
+        start: RtpStart,
+        record: CallRecord,
+        patience: float | None = None,
+    ) -> None:
         self._settings = settings
         self._role = role
         self._start = start
+        self._patience = patience
         self._record = record
         self._audio: AudioLeg | None = None
         self._early = EarlyDatagrams()
         self._refusal: OfferRefused | None = None
+        self._declined = ""
+        """Why we refused the T.38 that they offered."""
+        self._answered_at: float | None = None
+        self._open = False
+        """Our offer has not been answered."""
+        self._talks = False
+        """V.21 was heard."""
         self._ask_at: float | None = None
         self._give_up_at: float | None = None
         self.asked = False
@@ -57,6 +77,7 @@ class Switching:
 
     def answered(self, now: float) -> None:
         """The call is up: the wait begins."""
+        self._answered_at = now
         self._give_up_at = now + T1
         if self._settings.switch in _AT_ONCE[self._role]:
             self._ask_at = now
@@ -65,20 +86,29 @@ class Switching:
 
     def agreed(self, media: AudioMedia, now: float) -> None:
         """Audio holds from now on, in this law."""
+        self._open = False
         if self._audio is not None:
             self._audio.change(media.payload_type, media.law)
             return
         self._audio = AudioLeg(
-            role=self._role, payload_type=media.payload_type, law=media.law, start=self._start
+            role=self._role,
+            payload_type=media.payload_type,
+            law=media.law,
+            start=self._start,
+            patience=self._patience,
         )
         self._audio.start(now)
 
     def refused(self, now: float, refusal: OfferRefused | None = None) -> None:
         """The far end does not take our T.38; without ``refusal`` its 200 said so."""
         self._refusal = refusal or self._refusal
+        self._open = False
         if self._give_up_at is not None:
-            wait = _THEY_MAY_ASK if self._settings.switch is Switch.EITHER else _ONLY_WE_ASK
-            self._give_up_at = min(self._give_up_at, now + wait)
+            self._give_up_at = min(self._give_up_at, now + THEY_MAY_ASK)
+
+    def declined(self, why: str) -> None:
+        """We do not take the T.38 that the far end has offered; they may offer another."""
+        self._declined = why
 
     def receive(self, data: bytes, source: Address, expected: Address | None, now: float) -> bool:
         """Take a datagram; true when it was audio. T.38 is kept, that of the host of ``expected`` for one."""
@@ -110,17 +140,28 @@ class Switching:
         return [] if self._audio is None else self._audio.take_packets()
 
     def asks(self, now: float) -> bool:
-        """Whether to offer T.38 now; true once."""
+        """Whether to offer T.38 now; true once for the policy, and once for V.21."""
         for heard in [] if self._audio is None else self._audio.take_signals():
-            self._record.heard.add(heard.tone.value if isinstance(heard, ToneHeard) else "V.21")
-            if isinstance(heard, V21Heard) and self._settings.switch is Switch.EITHER:
-                self._ask_at = now
+            self._hear(heard, now)
         if self._ask_at is None or now < self._ask_at:
             return False
         self._ask_at = None
-        first = not self.asked
-        self.asked = True
-        return first
+        if self._open:
+            return False
+        self.asked = self._open = True
+        if self._talks and self._give_up_at is not None:
+            self._give_up_at = max(self._give_up_at, now + _URGENT)
+        return True
+
+    def _hear(self, heard: AudioSignal, now: float) -> None:
+        if isinstance(heard, ToneHeard):
+            if heard.tone is not _OWN_TONE[self._role]:
+                self._record.heard.add(heard.tone.value)
+            return
+        self._record.heard.add("V.21")
+        if not self._talks:
+            self._talks = True
+            self._ask_at = now
 
     def gives_up(self, now: float) -> Verdict | None:
         """Why it is too late for T.38; None as long as it is not."""
@@ -129,6 +170,23 @@ class Switching:
         return verdict.of_no_switch(
             self._refusal,
             offered=self.asked,
+            declined=self._declined,
             heard=self._record.heard_text(),
             is_fax=bool(self._record.heard),
+        )
+
+    def cut_off(self, ended: Ended, now: float) -> Verdict:
+        """The call is over, and never switched. A fax machine that got no answer will get none next time."""
+        if self._declined:
+            return verdict.of_no_switch(
+                self._refusal,
+                offered=self.asked,
+                declined=self._declined,
+                heard=self._record.heard_text(),
+                is_fax=bool(self._record.heard),
+            )
+        waited = 0.0 if self._answered_at is None else now - self._answered_at
+        lacks_t38 = self._talks or (bool(self._record.heard) and waited >= _TALKED)
+        return verdict.of_end(
+            ended, switched=False, heard=self._record.heard_text(), lacks_t38=ended.remote and lacks_t38
         )

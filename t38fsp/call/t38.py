@@ -28,6 +28,7 @@ def our_capabilities(settings: CallSettings, environment: CallEnvironment) -> Me
         environment.media_port,
         our_parameters(settings),
         environment.tcp,
+        environment.connects_to,
         environment.media_address if internet_aware else None,
     )
 

@@ -7,6 +7,7 @@ from enum import IntEnum
 from pathlib import Path
 
 from t38fsp.image.errors import ImageError
+from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 
@@ -30,6 +31,8 @@ class Exit(IntEnum):
     BAD_DOCUMENT = 11
     CANCELLED = 12
     """Ended by SIGINT, SIGTERM or SIGHUP."""
+    NO_T38 = 13
+    """A fax machine was heard, but the call never switched to T.38."""
 
 
 _BY_STATUS = {
@@ -55,8 +58,11 @@ _STATUS_OF = {
 
 def exit_for(result: FaxResult) -> Exit:
     """The exit status that tells how ``result`` ended."""
+    if result.outcome is Outcome.NO_T38:
+        return Exit.NO_T38
     status = _BY_STATUS.get(result.status, Exit.FAILED)
-    if status in (Exit.DISCONNECTED, Exit.FAILED) and 0 < result.pages_confirmed < len(result.pages):
+    # Of a received fax that broke off it is not known how many pages were to follow, but some were.
+    if status in (Exit.DISCONNECTED, Exit.FAILED) and result.pages_confirmed:
         return Exit.PARTIAL
     return status
 

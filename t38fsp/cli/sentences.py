@@ -84,8 +84,11 @@ def of_page(page: PageRecord) -> str:
 def of_result(result: FaxResult, kept: Path | None = None) -> str:
     """How it ended, and the file in which pages that were received are."""
     told = f"{result.status.name}: {result.reason}"
-    if result.status not in _SPEAKS_FOR_ITSELF:
-        told += f"; sending again {'can' if result.retry else 'cannot'} help: {result.retry_reason}"
+    if result.incoming and not result.completed:
+        told += f"; {result.retry_reason}"
+    elif result.status not in _SPEAKS_FOR_ITSELF:
+        again = "polling" if result.polled else "sending"
+        told += f"; {again} again {'can' if result.retry else 'cannot'} help: {result.retry_reason}"
     return told if kept is None else f"{told} -> {kept}"
 
 

@@ -40,6 +40,7 @@ from t38fsp.engine.wire import (
 )
 from t38fsp.events import Connected, FaxEvent, Finished, Identified, RegistrationChanged, RegistrationStatus
 from t38fsp.jobs import WHOLE, EngineError, EngineSettings, IncomingCall, Resume
+from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 
@@ -91,6 +92,7 @@ class RemoteJob:
             reason,
             retry=True,
             retry_reason="the fault was here, not at the far end",
+            outcome=Outcome.FAULT,
             dialog=self._dialog,
             remote_id=self._remote_id,
         )

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from sip.errors import SipError, UnsupportedError
 from sip.resolver import FamilyError, ResolveError
-from t38fsp.call.verdict import Verdict, unsupported, verdict
+from t38fsp.call.verdict import Verdict, verdict
 from t38fsp.image.errors import DocumentError, ImageError
 from t38fsp.jobs import EngineError
-from t38fsp.status import FaxStatus
+from t38fsp.outcome import Outcome
 
 
 def of_error(error: Exception) -> Verdict | None:
     """None for what nobody expects: a fault of ours."""
     match error:
         case UnsupportedError():
-            return unsupported(str(error))
+            outcome = Outcome.MISCONFIGURED
         case DocumentError():
-            status = FaxStatus.BAD_DOCUMENT
+            outcome = Outcome.BAD_DOCUMENT
         case ImageError():
-            status = FaxStatus.FATAL_ERROR
+            outcome = Outcome.FAULT
         case ResolveError(passing=True):
             # A name server that did not answer says nothing about the name.
-            status = FaxStatus.LINE_UNAVAILABLE
+            outcome = Outcome.UNREACHABLE
         case FamilyError():
             why = "set the address where we listen first (--listen, or listen in the file)"
-            return Verdict(FaxStatus.BAD_ADDRESS, str(error), why, final=True)
+            return verdict(Outcome.BAD_NUMBER, str(error), why)
         case SipError():
-            status = FaxStatus.BAD_ADDRESS
+            outcome = Outcome.BAD_NUMBER
         case OSError() | EngineError():
-            status = FaxStatus.LINE_UNAVAILABLE
+            outcome = Outcome.UNAVAILABLE
         case _:
             return None
-    return verdict(status, str(error))
+    return verdict(outcome, str(error))

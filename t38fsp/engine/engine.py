@@ -50,7 +50,7 @@ from t38fsp.jobs import (
     ReceiveJob,
     SendJob,
 )
-from t38fsp.status import FaxStatus
+from t38fsp.outcome import Outcome
 from t38fsp.t38.terminal import Packet
 
 logger = get_logger(__name__)
@@ -198,7 +198,7 @@ class FaxEngine:
     def _take(self, job: int, what: ReceiveJob, offered: Document | None) -> None:
         waiting = self._waiting.take(what.call)
         if waiting is None:
-            self._jobs.end(job, FaxStatus.NO_ANSWER, "the caller hung up before the call was taken")
+            self._jobs.end(job, Outcome.NO_ANSWER, "the caller hung up before the call was taken")
             return
         incoming = waiting.incoming
         self._jobs.holds(job, waiting.trunk)
@@ -206,7 +206,7 @@ class FaxEngine:
             media = self._open_media(job, self._line, incoming.source)
         except OSError as error:
             self._line.refuse(incoming.call, 503, self._loop.time())
-            self._jobs.end(job, FaxStatus.LINE_UNAVAILABLE, str(error))
+            self._jobs.end(job, Outcome.UNAVAILABLE, str(error))
             return
         try:
             environment = self._environment(media, self._line, incoming.source)
@@ -237,21 +237,21 @@ class FaxEngine:
         if job in self._running:
             self._running[job].abort()
         elif self._jobs.stop_preparing(job):
-            self._jobs.end(job, FaxStatus.USER_ABORT, "the fax was cancelled before dialling")
+            self._jobs.end(job, Outcome.CANCELLED, "the fax was cancelled before dialling")
 
     def refuse(self, call: int) -> None:
         self._waiting.refuse(call)
 
     def _refused_for_load(self, job: int, trunk: str | None) -> bool:
         if self._closed is not None:
-            self._jobs.end(job, FaxStatus.LINE_UNAVAILABLE, "the engine is shutting down")
+            self._jobs.end(job, Outcome.UNAVAILABLE, "the engine is shutting down")
         elif len(self._jobs) + len(self._waiting) > self._settings.max_calls:
             self._jobs.end(
-                job, FaxStatus.LINE_UNAVAILABLE, f"all {self._settings.max_calls} lines are taken; try later"
+                job, Outcome.UNAVAILABLE, f"all {self._settings.max_calls} lines are taken; try later"
             )
         elif self._trunks.full(trunk):
             self._jobs.end(
-                job, FaxStatus.LINE_UNAVAILABLE, f"all channels of the route {trunk} are taken; try later"
+                job, Outcome.UNAVAILABLE, f"all channels of the route {trunk} are taken; try later"
             )
         else:
             return False

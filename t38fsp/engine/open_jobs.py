@@ -6,14 +6,13 @@ import asyncio
 from collections.abc import Coroutine, Iterator
 
 from sip.logs import get_logger
-from t38fsp.call.verdict import Verdict, verdict
+from t38fsp.call.verdict import Verdict, result_of, verdict
 from t38fsp.engine import early
 from t38fsp.engine.running import FAULT
 from t38fsp.engine.trunks import Trunks
 from t38fsp.events import FaxEvent, Finished
 from t38fsp.jobs import Observer
-from t38fsp.results import FaxResult
-from t38fsp.status import FaxStatus
+from t38fsp.outcome import Outcome
 
 logger = get_logger(__name__)
 
@@ -100,12 +99,12 @@ class OpenJobs:
             logger.exception("fax %d failed on a fault of ours", job)
         self._end(job, why or FAULT)
 
-    def end(self, job: int, status: FaxStatus, reason: str) -> None:
+    def end(self, job: int, outcome: Outcome, reason: str) -> None:
         """End a job before its call began."""
-        self._end(job, verdict(status, reason))
+        self._end(job, verdict(outcome, reason))
 
     def _end(self, job: int, why: Verdict) -> None:
         observer = self._observers[job]
         self.remove(job)
         logger.info("fax %d ended before its call: %s: %s", job, why.status.name, why.reason)
-        observer(Finished(FaxResult(why.status, why.reason, why.retry, why.retry_reason)))
+        observer(Finished(result_of(why)))

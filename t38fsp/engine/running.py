@@ -15,7 +15,7 @@ from t38fsp.call.host import settle
 from t38fsp.call.polling import PollingCall
 from t38fsp.call.receiving import ReceivingCall
 from t38fsp.call.sending import SendingCall
-from t38fsp.call.verdict import Verdict, unsupported, verdict
+from t38fsp.call.verdict import Verdict, result_of, verdict
 from t38fsp.engine.media import MediaPort
 from t38fsp.engine.media_pair import MediaPair
 from t38fsp.engine.pacer import Pacer
@@ -24,14 +24,13 @@ from t38fsp.events import Connected, FaxEvent, Finished, SwitchedToT38
 from t38fsp.header import CallHeader
 from t38fsp.image.errors import ImageError
 from t38fsp.image.pool import Document, ImagePool
-from t38fsp.results import FaxResult
-from t38fsp.status import FaxStatus
+from t38fsp.outcome import Outcome
 from t38fsp.t30.outputs import PageWanted
 from t38fsp.t38.terminal import Packet
 
 logger = get_logger(__name__)
 
-FAULT = verdict(FaxStatus.FATAL_ERROR, "an internal error ended the call; its trace is in the log")
+FAULT = verdict(Outcome.FAULT, "an internal error ended the call; its trace is in the log")
 
 T = TypeVar("T")
 
@@ -93,7 +92,7 @@ class RunningCall:
             outcome = method(*arguments, self._loop.time())
             settle(self.call, self)
         except UnsupportedError as error:
-            self._fail(unsupported(str(error)))
+            self._fail(verdict(Outcome.MISCONFIGURED, str(error)))
             return None
         except Exception:
             # A fault of ours ends the call it struck, with a result, and no other.
@@ -113,7 +112,7 @@ class RunningCall:
         except Exception:
             # The fault is in the call's own account of itself.
             logger.exception("call %s has no result of its own", self.call.line_call)
-            result = FaxResult(why.status, why.reason, why.retry, why.retry_reason)
+            result = result_of(why)
         self.report(Finished(result))
 
     def begin(self) -> None:

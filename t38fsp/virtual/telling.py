@@ -6,8 +6,8 @@ from sip.line import Answered, Ended, Failed
 from t38fsp import events
 from t38fsp.call import verdict
 from t38fsp.call.record import CallRecord
+from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult
-from t38fsp.status import FaxStatus
 from t38fsp.t30.outputs import (
     Addressed,
     CapabilitiesReceived,
@@ -83,7 +83,7 @@ class Telling:
         if isinstance(event, Failed):
             record.sip_status, record.sip_reason = event.status, event.reason
             record.verdict = (
-                verdict.verdict(FaxStatus.NO_ANSWER, "nobody answered the gateway's call")
+                verdict.verdict(Outcome.NO_ANSWER, "nobody answered the gateway's call")
                 if ours
                 else verdict.of_failure(event, sent_credentials=False)
             )
@@ -97,7 +97,7 @@ class Telling:
     def _cut_short(self, event: Ended, *, ours: bool) -> verdict.Verdict:
         who = "the gateway" if ours else "the far end"
         if not self._switched:
-            return verdict.verdict(FaxStatus.NOT_FAX_CALL, f"{who} hung up before any switch to T.38")
+            return verdict.verdict(Outcome.NO_FAX, f"{who} hung up before any switch to T.38")
         if ours or event.remote:
-            return verdict.verdict(FaxStatus.DISCONNECTED, f"{who} hung up before the fax was over")
+            return verdict.verdict(Outcome.DISCONNECTED, f"{who} hung up before the fax was over")
         return verdict.of_end(event, switched=True)

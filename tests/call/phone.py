@@ -10,6 +10,7 @@ from sip.agent import UserAgent
 from sip.line import Address, Answerer, CallRequest, Hop, Incoming, LineEvent
 from sip.sdp import MediaDescription, SessionDescription
 from t38fsp.audio.offer import audio_media
+from t38fsp.t38.attributes import T38Parameters
 from t38fsp.virtual.simulator import Alarm
 from tests.call.harness import CALLEE, SIP_PORT, Scene
 
@@ -23,6 +24,13 @@ def audio_only(offer: SessionDescription) -> Sequence[MediaDescription] | None:
     """Answer audio with G.711; refuse everything else with 488."""
     if [media.kind for media in offer.media] != ["audio"]:
         return None
+    return (audio_media(MEDIA_PORT, (0,)),)
+
+
+def t38_too(offer: SessionDescription) -> tuple[MediaDescription, ...]:
+    """Answer T.38, and audio."""
+    if offer.media[0].kind == "image":
+        return (T38Parameters().to_media(MEDIA_PORT),)
     return (audio_media(MEDIA_PORT, (0,)),)
 
 

@@ -10,6 +10,7 @@ import pytest
 from t38fsp import events
 from t38fsp.call.verdict import verdict
 from t38fsp.image.errors import DocumentError
+from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from t38fsp.t30.outputs import T30Error
@@ -52,7 +53,7 @@ def test_it_rings_until_the_limit(tmp_path: Path) -> None:
         (404, FaxStatus.BAD_ADDRESS, False),
         (480, FaxStatus.NO_ANSWER, True),
         (503, FaxStatus.LINE_UNAVAILABLE, True),
-        (603, FaxStatus.FATAL_ERROR, True),
+        (603, FaxStatus.FATAL_ERROR, False),
     ],
 )
 def test_the_call_is_refused(tmp_path: Path, status: int, verdict: FaxStatus, resend: bool) -> None:
@@ -272,7 +273,7 @@ def test_a_fault_of_ours_in_the_second_page(tmp_path: Path, ecm: bool) -> None:
     scene.answer(ecm=ecm, station_id="+15550199")
     scene.send(make_pages(2, rows=100))
     scene.run(until=lambda: sum(isinstance(event, events.PageStarted) for event in scene.call.events) == 2)
-    fault = verdict(FaxStatus.FATAL_ERROR, "an internal error")
+    fault = verdict(Outcome.FAULT, "an internal error")
     result = scene.call.call.break_off(fault, scene.simulator.now)
     assert (result.status, result.reason, result.retry) == (fault.status, fault.reason, True)
     assert [page.confirmed for page in result.pages] == [True, False]
@@ -289,5 +290,5 @@ def test_a_fault_of_ours_behind_the_last_confirmation(tmp_path: Path) -> None:
     scene.answer()
     scene.send(make_pages(1, rows=100))
     scene.run(until=lambda: any(isinstance(event, events.PageDone) for event in scene.call.events))
-    fault = verdict(FaxStatus.FATAL_ERROR, "an internal error")
+    fault = verdict(Outcome.FAULT, "an internal error")
     assert scene.call.call.break_off(fault, scene.simulator.now).completed

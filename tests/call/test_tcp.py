@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -16,14 +17,14 @@ from t38fsp.call.media import HoldImage, ImageMedia, MediaCapabilities, agreed_m
 from t38fsp.call.receiving import ReceivingCall
 from t38fsp.call.verdict import verdict
 from t38fsp.jobs import CallSettings
-from t38fsp.status import FaxStatus
+from t38fsp.outcome import Outcome
 from t38fsp.t38.attributes import T38Parameters
 from t38fsp.t38.connection import Setup
 from t38fsp.t38.tpkt import wrap
 from tests.call.test_media import AUDIO, IMAGE, PORT, ours, sdp
 
 FAR: Address = ("198.51.100.7", 5000)
-TCP = MediaCapabilities(PORT, T38Parameters(), tcp=True)
+TCP = MediaCapabilities(PORT, T38Parameters(), tcp=True, connects_to=("198.51.100.0/24",))
 STREAM = "m=image 5004 TCP t38"
 LOCAL_TCF = "a=T38FaxRateManagement:localTCF"
 
@@ -59,7 +60,7 @@ def test_offers_that_are_refused(lines: list[str]) -> None:
 @pytest.mark.parametrize(("theirs", "setup"), [("passive", Setup.ACTIVE), ("active", Setup.PASSIVE)])
 def test_what_is_agreed_on(theirs: str, setup: Setup) -> None:
     offer = sdp(STREAM, f"a=setup:{theirs}", "a=T38FaxVersion:2", "a=T38FaxMaxBuffer:200")
-    answer = answer_offer(MediaCapabilities(PORT, T38Parameters(version=3), tcp=True), offer)
+    answer = answer_offer(replace(TCP, t38=T38Parameters(version=3)), offer)
     assert answer is not None
     assert [str(attribute) for attribute in answer[0].attributes] == [
         "T38FaxVersion:2",
@@ -103,7 +104,7 @@ def test_udp_beside_the_connection_is_not_heard() -> None:
     call.stream_received(wrap(b"\x06")[3:], 1.2)
     written = [call.release(packet) for packet in call.take_packets()]
     assert wrap(b"\0") in written
-    counters = call.break_off(verdict(FaxStatus.FATAL_ERROR, ""), 2.0).counters
+    counters = call.break_off(verdict(Outcome.FAULT, ""), 2.0).counters
     assert (counters["received"], counters["malformed"]) == (1, 0)
 
 

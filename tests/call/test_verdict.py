@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sip.line import DialogId, Ended, Failed, OfferRefused
 from t38fsp.call import verdict
 from t38fsp.call.record import CallRecord
+from t38fsp.outcome import Outcome
+from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from t38fsp.t30.outputs import Finished, PageOutcome, T30Error
 from t38fsp.t30.vocabulary import Coding
@@ -14,20 +18,18 @@ from t38fsp.t38.udptl import Counters
 
 BUSY, NO_ANSWER, BAD_ADDRESS = FaxStatus.BUSY, FaxStatus.NO_ANSWER, FaxStatus.BAD_ADDRESS
 UNAVAILABLE, FATAL = FaxStatus.LINE_UNAVAILABLE, FaxStatus.FATAL_ERROR
-
-RESENT = {UNAVAILABLE, BUSY, NO_ANSWER, FaxStatus.DISCONNECTED, FATAL, FaxStatus.NOT_FAX_CALL}
-"""What a fax service sends again; it never does after any other code."""
-
-TRANSIENT_CAUSES = (34, 38, 41, 42, 44, 47)
-BARRED_CAUSES = (52, 53, 54, 55)
-CREDENTIALS = (401, 407)
+BLACKLISTED = FaxStatus.CALL_BLACKLISTED
 
 
 def failed(
-    status: int, *, local: bool = False, cause: int | None = None, sent_credentials: bool = False
+    status: int,
+    *headers: tuple[str, str],
+    local: bool = False,
+    cause: int | None = None,
+    sent_credentials: bool = False,
 ) -> verdict.Verdict:
     return verdict.of_failure(
-        Failed(1, status, "Some Reason", local, (), cause), sent_credentials=sent_credentials
+        Failed(1, status, "Some Reason", local, headers, cause), sent_credentials=sent_credentials
     )
 
 
@@ -45,60 +47,100 @@ def test_a_challenge_that_nobody_can_answer_is_no_matter_of_credentials(sent_cre
 
 
 @pytest.mark.parametrize(
-    ("statuses", "fs"),
+    ("statuses", "outcome", "fs", "retry"),
     [
-        ((486, 600), BUSY),
-        ((408, 480, 487), NO_ANSWER),
-        ((404, 410, 484, 604), BAD_ADDRESS),
-        ((403,), UNAVAILABLE),
-        ((500, 501, 502, 503, 504, 505, 513, 580), UNAVAILABLE),
-        ((415, 488, 606, 603), FATAL),
-        ((301, 302, 400, 405, 415, 420, 481, 482, 483, 493), FATAL),
+        ((486, 600), Outcome.BUSY, BUSY, True),
+        ((408, 480, 487), Outcome.NO_ANSWER, NO_ANSWER, True),
+        ((404, 410, 416, 484, 485, 604), Outcome.BAD_NUMBER, BAD_ADDRESS, False),
+        ((403,), Outcome.FORBIDDEN, UNAVAILABLE, False),
+        ((401, 407), Outcome.CREDENTIALS, UNAVAILABLE, False),
+        ((500, 501, 502, 503, 504, 505, 513, 580), Outcome.UNAVAILABLE, UNAVAILABLE, True),
+        ((415, 488, 606), Outcome.NOT_CARRIED, FATAL, False),
+        ((603, 607, 608), Outcome.DECLINED, FATAL, False),
+        ((301, 302, 400, 405, 420, 481, 482, 483, 493), Outcome.REFUSED, FATAL, True),
     ],
 )
-def test_every_class_of_refusal(statuses: tuple[int, ...], fs: FaxStatus) -> None:
+def test_every_class_of_refusal(
+    statuses: tuple[int, ...], outcome: Outcome, fs: FaxStatus, retry: bool
+) -> None:
     for status in statuses:
         told = failed(status)
-        assert told.status is fs
-        assert told.retry is (fs in RESENT)
+        assert (told.outcome, told.status, told.retry) == (outcome, fs, retry)
         assert f"(SIP {status} Some Reason)" in told.reason
         assert told.retry_reason
 
 
-@pytest.mark.parametrize("cause", TRANSIENT_CAUSES)
-@pytest.mark.parametrize("status", [404, 410, 480, 484, 503, 604])
-def test_a_transient_cause_outweighs_the_status(status: int, cause: int) -> None:
-    """Some gateways send 404 for a network in trouble; believing it would lose the fax for good."""
+CAUSES = {
+    Outcome.BAD_NUMBER: ([1, 2, 3, 4, 5, 22, 23, 26, 28, 91], BAD_ADDRESS, False),
+    Outcome.BUSY: ([17], BUSY, True),
+    Outcome.NO_ANSWER: ([18, 19, 20, 27], NO_ANSWER, True),
+    Outcome.DECLINED: ([21, 24], FATAL, False),
+    Outcome.NOT_CARRIED: ([29, 50, 65, 66, 69, 70, 79, 88], FATAL, False),
+    Outcome.UNAVAILABLE: ([25, 34, 38, 41, 42, 43, 44, 46, 47, 49, 58, 63, 102], UNAVAILABLE, True),
+    Outcome.BARRED: ([52, 53, 54, 55, 87, 90], BLACKLISTED, False),
+    Outcome.FORBIDDEN: ([57], UNAVAILABLE, False),
+}
+"""RFC 3398 7.2.4.1, and what Q.850 has beside it."""
+
+
+@pytest.mark.parametrize("status", [403, 404, 408, 410, 480, 484, 486, 488, 500, 502, 503, 600, 603, 604])
+@pytest.mark.parametrize(
+    ("cause", "outcome"), [(cause, outcome) for outcome, (causes, *_) in CAUSES.items() for cause in causes]
+)
+def test_the_cause_of_the_far_network_outweighs_the_status(cause: int, outcome: Outcome, status: int) -> None:
+    """A gateway that has one status for everything, 404 for a network in trouble, or 503 for a bad number."""
     told = failed(status, cause=cause)
-    assert told.status is FATAL
-    assert told.retry
-    assert f"cause {cause}" in told.reason
+    assert told.outcome is outcome
+    assert (told.status, told.retry) == CAUSES[outcome][1:]
+    assert told.reason.endswith(f"(Q.850 cause {cause}, SIP {status} Some Reason)")
 
 
-@pytest.mark.parametrize("cause", [1, 3, 16, 17, 18, 19, 20, 21, 22, 27, 28, 31])
-def test_other_causes_change_nothing(cause: int) -> None:
-    for status in (403, 404, 480, 486, 500, 603):
-        assert failed(status, cause=cause).status is failed(status).status
+@pytest.mark.parametrize("cause", [6, 16, 30, 31, 95, 96, 101, 111, 127])
+@pytest.mark.parametrize("status", [403, 404, 480, 486, 500, 503, 603])
+def test_a_cause_that_says_nothing_leaves_it_to_the_status(cause: int, status: int) -> None:
+    """The ordinary end, and what is unspecified; no number is blamed for an error between two exchanges."""
+    assert failed(status, cause=cause) == failed(status)
 
 
-@pytest.mark.parametrize("cause", BARRED_CAUSES)
-def test_a_barred_number(cause: int) -> None:
-    told = failed(403, cause=cause)
-    assert told.status is FaxStatus.CALL_BLACKLISTED
-    assert not told.retry
+@pytest.mark.parametrize("status", [302, 401, 407])
+def test_what_the_peer_itself_says_is_no_matter_of_the_network_behind_it(status: int) -> None:
+    assert failed(status, cause=1) == failed(status)
 
 
-@pytest.mark.parametrize("cause", [None, 21, 57])
-def test_a_403_about_us(cause: int | None) -> None:
-    """Credentials, caller ID, credit: it says nothing against the number. 403 itself reads as cause 21."""
-    told = failed(403, cause=cause)
-    assert told.status is UNAVAILABLE
-    assert told.retry
-    assert "check credentials, caller ID and credit" in told.reason
+def test_every_cause_has_one_meaning_or_none() -> None:
+    for cause in range(1, 128):
+        told = failed(503, cause=cause)
+        assert told.retry_reason
+        assert (f"cause {cause}" in told.reason) is (told != failed(503))
+
+
+def test_a_403_about_us() -> None:
+    """Credentials, caller ID, credit: it says nothing against the number, and does not go away by itself."""
+    told = failed(403)
+    assert (told.status, told.retry) == (UNAVAILABLE, False)
+    assert "check credentials, caller ID and credit" in told.retry_reason
+
+
+@pytest.mark.parametrize("status", [480, 486, 503, 600, 603])
+def test_the_far_end_says_when_it_may_be_called_again(status: int) -> None:
+    """Also one that declines: it would take the call at another time (RFC 3261 21.6.2)."""
+    told = failed(status, ("Retry-After", "120 (in a meeting);duration=3600"))
+    assert (told.retry, told.retry_after) == (True, 120.0)
+    assert "after 120 seconds" in told.retry_reason
+
+
+@pytest.mark.parametrize("value", ["", "soon", "-5", "0", "99999999", "9" * 40])
+def test_a_time_that_is_none(value: str) -> None:
+    assert failed(503, ("retry-after", value)) == failed(503)
+    assert not failed(603, ("retry-after", value)).retry
+
+
+def test_no_time_makes_a_bad_number_good() -> None:
+    assert not failed(404, ("Retry-After", "60")).retry
 
 
 def test_credentials() -> None:
-    for status in CREDENTIALS:
+    for status in (401, 407):
         assert "wants a user name and password" in failed(status).reason
         told = failed(status, sent_credentials=True)
         assert told.status is UNAVAILABLE
@@ -111,8 +153,9 @@ def test_credentials() -> None:
 
 def test_media_that_the_peer_refuses() -> None:
     for status in (415, 488, 606):
-        assert failed(status).retry
-        assert failed(status).retry_reason.startswith("with another switch policy")
+        assert not failed(status).retry
+        assert "choose another switch policy" in failed(status).retry_reason
+    assert "switch policy" not in failed(488, cause=79).retry_reason
 
 
 def test_a_redirection_that_leads_nowhere() -> None:
@@ -121,13 +164,13 @@ def test_a_redirection_that_leads_nowhere() -> None:
 
 def test_no_final_answer_at_all() -> None:
     told = failed(408, local=True)
-    assert told.status is NO_ANSWER
+    assert (told.status, told.outcome) == (NO_ANSWER, Outcome.NO_RESPONSE)
     assert "never responded" in told.reason
 
 
 def test_the_network_refuses() -> None:
     told = failed(503, local=True)
-    assert told.status is UNAVAILABLE
+    assert (told.status, told.outcome) == (UNAVAILABLE, Outcome.UNREACHABLE)
     assert told.reason == "the SIP peer cannot be reached (Some Reason); check its address"
 
 
@@ -146,7 +189,6 @@ def test_an_answer_that_cannot_be_read() -> None:
 def test_every_status_has_a_verdict() -> None:
     for status in range(300, 700):
         told = failed(status)
-        assert told.retry is (told.status in RESENT and status not in CREDENTIALS)
         assert told.reason.endswith(f" (SIP {status} Some Reason)")
 
 
@@ -165,7 +207,7 @@ def test_never_switched(refusal: OfferRefused | None, offered: bool, why: str) -
     told = verdict.of_no_switch(
         refusal, offered=offered, heard="no fax tone was heard in the audio", is_fax=False
     )
-    assert told.status is FaxStatus.NOT_FAX_CALL
+    assert (told.status, told.outcome) == (FaxStatus.NOT_FAX_CALL, Outcome.NO_FAX)
     assert told.retry
     assert why in told.reason
     assert told.reason.endswith("; no fax tone was heard in the audio")
@@ -175,8 +217,22 @@ def test_never_switched(refusal: OfferRefused | None, offered: bool, why: str) -
 def test_never_switched_with_a_fax_machine_there() -> None:
     refusal = OfferRefused(1, 488, "Not Acceptable Here")
     told = verdict.of_no_switch(refusal, offered=True, heard="a fax machine was heard", is_fax=True)
-    assert (told.status, told.retry) == (FaxStatus.NOT_FAX_CALL, True)
-    assert told.retry_reason == "once T.38 is carried to the fax machine that was heard"
+    assert (told.status, told.outcome, told.retry) == (FaxStatus.NOT_FAX_CALL, Outcome.NO_T38, False)
+    assert "until T.38 is carried to the fax machine that was heard" in told.retry_reason
+
+
+def test_t38_that_we_refused() -> None:
+    told = verdict.of_no_switch(
+        None,
+        offered=True,
+        declined="it asks for the wrong thing",
+        heard="no tone was heard",
+        is_fax=False,
+    )
+    assert told.reason == (
+        "the far end offered T.38, which was refused here: it asks for the wrong thing; no tone was heard"
+    )
+    assert (told.outcome, told.retry) == (Outcome.NO_T38, False)
 
 
 def test_lost_before_the_fax_was_over() -> None:
@@ -189,6 +245,33 @@ def test_lost_before_the_fax_was_over() -> None:
     ):
         told = verdict.of_end(ended, switched=switched, heard=heard, moment="in page 2")
         assert (told.status, told.reason, told.retry) == (FaxStatus.DISCONNECTED, reason, True)
+
+
+@pytest.mark.parametrize(
+    ("cause", "text", "said"),
+    [
+        (None, "", ""),
+        (16, "", ""),
+        (58, "", " (Q.850 cause 58)"),
+        (58, "Bearer capability", ' (Q.850 cause 58, "Bearer capability")'),
+        (None, "maintenance", ' ("maintenance")'),
+        (16, "x" * 5000, f' ("{"x" * 100}")'),
+    ],
+)
+def test_what_comes_with_the_bye_is_told(cause: int | None, text: str, said: str) -> None:
+    ended = Ended(1, True, text or "the far end hung up", cause, text)
+    told = verdict.of_end(ended, switched=False, heard="silence")
+    assert told.reason == f"the far end hung up{said} before the switch to T.38; silence"
+    record = CallRecord(total=1, hung_up=ended, finished=Finished(T30Error.LINE_DROPPED, "in page 1"))
+    result = record.result(1.0)
+    assert result.reason == f"{T30Error.LINE_DROPPED.value}{said}; in page 1"
+    assert (result.status, result.retry) == (FaxStatus.DISCONNECTED, True)
+
+
+def test_a_fax_machine_that_got_no_answer_will_get_none_next_time() -> None:
+    far = Ended(1, True, "the far end hung up")
+    told = verdict.of_end(far, switched=False, heard="a fax machine was heard", lacks_t38=True)
+    assert (told.outcome, told.status, told.retry) == (Outcome.NO_T38, FaxStatus.NOT_FAX_CALL, False)
 
 
 # --- T.30 ---------------------------------------------------------------------------------------------------
@@ -220,7 +303,7 @@ def test_every_failure_of_t30(error: T30Error) -> None:
     assert told.reason == f"{error.value}; waiting for the answer to PPS-EOP, page 2 of 3"
     # What a user can do or see to stands with the advice about sending again.
     assert told.retry_reason.count("; ") == (error not in SELF_EVIDENT)
-    assert told.retry is (error not in (T30Error.ABORTED, T30Error.FIELD_REFUSED))
+    assert told.retry is (error not in (T30Error.ABORTED, T30Error.FIELD_REFUSED, T30Error.INCOMPATIBLE))
 
 
 @pytest.mark.parametrize("error", sorted(NOT_A_FAX, key=str))
@@ -277,8 +360,28 @@ def test_switched_but_nothing_ever_came(error: T30Error) -> None:
     silent = CallRecord(total=1, finished=Finished(error), counters=Counters())
     assert silent.result(1.0).status is FATAL
     assert "no T.38 packet ever arrived" in silent.result(1.0).reason
+    assert silent.result(1.0).outcome is Outcome.NO_PACKETS
     talking = CallRecord(total=1, finished=Finished(error), counters=Counters(received=9))
     assert talking.result(1.0).status is FaxStatus.NOT_FAX_CALL
+
+
+@pytest.mark.parametrize(
+    ("audio", "other", "what"),
+    [
+        (1750, 0, "audio (1750 RTP packets)"),
+        (0, 40, "what is no T.38 (40 datagrams)"),
+        (1, 1, "audio (1 RTP packet) and what is no T.38 (1 datagram)"),
+    ],
+)
+def test_what_came_instead_of_t38_proves_the_way_open(audio: int, other: int, what: str) -> None:
+    record = CallRecord(
+        total=1, finished=Finished(T30Error.NO_FAX), counters=Counters(), stray_audio=audio, stray_other=other
+    )
+    result = record.result(1.0)
+    assert (result.status, result.outcome) == (FATAL, Outcome.WRONG_PACKETS)
+    assert f"sent {what}; the way is open" in result.reason
+    assert "firewall" not in result.reason + result.retry_reason
+    assert (result.counters["stray_audio"], result.counters["stray_other"]) == (audio, other)
 
 
 def test_repeats_and_seconds_of_all_attempts() -> None:
@@ -298,3 +401,37 @@ def test_what_was_received() -> None:
     result = record.result(1.0)
     assert (result.status, result.pages_confirmed, len(result.pages)) == (FATAL, 1, 2)
     assert "the disk is full" in result.reason
+
+
+# --- who can try again --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", T30Error)
+def test_a_receiver_is_not_told_to_send_again(error: T30Error) -> None:
+    result = CallRecord(incoming=True, finished=Finished(error, "in page 1"), is_fax=True).result(1.0)
+    assert (result.incoming, result.retry) == (True, False)
+    assert result.retry_reason.startswith("only the caller can try again") or error is T30Error.ABORTED
+
+
+def test_where_the_receiver_has_something_to_see_to() -> None:
+    failed_here = CallRecord(incoming=True, finished=Finished(T30Error.PAGE_NOT_STORED)).result(1.0)
+    assert failed_here.outcome is Outcome.NOT_STORED
+    assert failed_here.retry_reason.endswith("look at the disk, and at the limits of the route")
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_every_outcome_is_told_with_its_advice(outcome: Outcome) -> None:
+    told = verdict.verdict(outcome, "a sentence")
+    result = verdict.result_of(told)
+    assert (result.outcome, result.status, result.retry) == (outcome, outcome.status, told.retry)
+    # What Microsoft's service would not send again, nobody else should.
+    assert told.status.asks_to_resend or not told.retry
+
+
+@pytest.mark.parametrize("status", FaxStatus)
+def test_a_status_alone_has_its_plainest_outcome(status: FaxStatus) -> None:
+    result = FaxResult(status, "")
+    assert result.outcome.status is status or result.outcome is Outcome.FAILED
+    # Another status takes the outcome along that belonged to the one before.
+    cancelled = replace(result, status=FaxStatus.USER_ABORT)
+    assert cancelled.outcome is Outcome.CANCELLED

@@ -17,6 +17,7 @@ from t38fsp.cli.exits import CommandError, Exit, exit_for
 from t38fsp.cli.output import print_line
 from t38fsp.cli.report import Reporter, print_json
 from t38fsp.image.errors import StoreError
+from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.status import FaxStatus
 from t38fsp.t30.outputs import T30Error
@@ -83,6 +84,18 @@ def test_a_call_in_sentences() -> None:
         ),
         (FaxResult(FaxStatus.COMPLETED, "1 page was sent", False, "confirmed"), "COMPLETED: 1 page was sent"),
         (FaxResult(FaxStatus.USER_ABORT, "cancelled here", False, "cancelled"), "USER_ABORT: cancelled here"),
+        (
+            FaxResult(FaxStatus.BUSY, "it is busy", True, "the line may be free later", polled=True),
+            "BUSY: it is busy; polling again can help: the line may be free later",
+        ),
+        (
+            FaxResult(FaxStatus.DISCONNECTED, "cut off", retry_reason="it may be better", incoming=True),
+            "DISCONNECTED: cut off; it may be better",
+        ),
+        (
+            FaxResult(FaxStatus.COMPLETED, "1 page was received", incoming=True),
+            "COMPLETED: 1 page was received",
+        ),
     ],
 )
 def test_the_last_line_says_why_and_whether_sending_again_can_help(result: FaxResult, told: str) -> None:
@@ -99,6 +112,9 @@ def test_the_last_line_says_why_and_whether_sending_again_can_help(result: FaxRe
         (FaxStatus.CALL_BLACKLISTED, (), 5),
         (FaxStatus.NOT_FAX_CALL, (), 6),
         (FaxStatus.DISCONNECTED, (CONFIRMED, REFUSED), 7),
+        # of a fax received, broken off between two pages
+        (FaxStatus.DISCONNECTED, (CONFIRMED,), 7),
+        (FaxStatus.FATAL_ERROR, (CONFIRMED,), 7),
         (FaxStatus.FATAL_ERROR, (CONFIRMED, NEVER_SENT), 7),
         (FaxStatus.DISCONNECTED, (REFUSED, NEVER_SENT), 8),
         (FaxStatus.LINE_UNAVAILABLE, (), 9),
@@ -110,6 +126,11 @@ def test_the_last_line_says_why_and_whether_sending_again_can_help(result: FaxRe
 )
 def test_exit_statuses(status: FaxStatus, pages: tuple[PageRecord, ...], exit_status: int) -> None:
     assert exit_for(FaxResult(status, "", pages=pages)) == exit_status
+
+
+def test_no_t38_has_an_exit_status_of_its_own() -> None:
+    result = FaxResult(FaxStatus.NOT_FAX_CALL, "", outcome=Outcome.NO_T38)
+    assert exit_for(result) == 13
 
 
 @pytest.mark.parametrize("status", FaxStatus)
@@ -134,7 +155,7 @@ def test_json_has_everything_in_plain_types(capsys: pytest.CaptureFixture[str]) 
     print_json(result, exit_status=Exit.PARTIAL, file="fax.tif")
     (line,) = capsys.readouterr().out.splitlines()
     document = json.loads(line)
-    assert document["status"] == "DISCONNECTED"
+    assert (document["status"], document["outcome"]) == ("DISCONNECTED", "DISCONNECTED")
     assert document["t30_error"] == "DISCONNECTED"
     assert document["dialog"] == str(DIALOG)
     assert document["remote_id"] == "Büro\udc80"

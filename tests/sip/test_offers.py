@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sip.line import Answerer, Ended, Hop, Incoming, LineEvent, MediaChanged, OfferRefused
+from sip.line import Answerer, Ended, Hop, Incoming, LineEvent, MediaChanged, OfferDeclined, OfferRefused
 from sip.message import Request, Response
 from sip.sdp import Attribute, MediaDescription, SessionDescription
 from tests.sip.link import ALICE, AUDIO, BOB, CREDENTIALS, IMAGE, Link, call_request, mirror
@@ -128,7 +128,7 @@ def test_an_offer_that_the_call_does_not_answer_is_refused_and_the_call_goes_on(
     solo, ok = in_call(answerer)
     solo.ask_within(ok, "INVITE", 1, sdp(IMAGE))
     assert the_response(solo).status == 488
-    assert solo.events == []
+    assert [type(event) for event in solo.events] == [OfferDeclined]
     solo.ask_within(ok, "INVITE", 2)
     offer = the_response(solo)
     assert SessionDescription.parse(offer.body).media == (AUDIO,)

@@ -1,0 +1,69 @@
+"""What became of a fax, finer than Microsoft's codes: one name for each way that asks for another remedy."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from t38fsp.status import FaxStatus
+
+
+class Outcome(Enum):
+    """How a fax operation ended. Each belongs to one FS code, :attr:`status`.
+
+    Whether sending again can help is said by the result, since it may depend on more than the kind.
+    """
+
+    COMPLETED = "every page was confirmed"
+    BUSY = "the far end is busy"
+    NO_ANSWER = "nobody answered, or the far end cannot be reached at the moment"
+    NO_RESPONSE = "the SIP peer never responded"
+    UNREACHABLE = "the SIP peer cannot be reached"
+    UNAVAILABLE = "the trunk, the network or this machine cannot take the call at the moment"
+    BAD_NUMBER = "the number or address is wrong"
+    BARRED = "the network bars calls to this number"
+    DECLINED = "the far end, or a filter before it, rejected the call"
+    FORBIDDEN = "the peer forbids the call: the account, the caller ID or the credit"
+    CREDENTIALS = "the peer wants a user name and password that it accepts"
+    NOT_CARRIED = "the peer or the network does not carry calls of this kind"
+    REFUSED = "the peer refused the call for another reason"
+    MISCONFIGURED = "the settings do not allow for such a call"
+    NO_FAX = "the call was answered, but not by a fax machine"
+    NO_T38 = "a fax machine was heard, but the call never switched to T.38"
+    NO_PACKETS = "the call switched to T.38, but nothing came"
+    WRONG_PACKETS = "the call switched to T.38, but what came was no T.38"
+    DISCONNECTED = "the call was cut off"
+    FAILED = "the two fax machines did not come to an end (t30_error says where)"
+    NOT_STORED = "a received page could not be stored here"
+    FAULT = "an error here, not at the far end"
+    BAD_DOCUMENT = "the document cannot be sent as it is"
+    CANCELLED = "the fax was cancelled here"
+
+    @property
+    def status(self) -> FaxStatus:
+        """The FS code; what Microsoft has no code for is FATAL_ERROR."""
+        return _STATUS.get(self, FaxStatus.FATAL_ERROR)
+
+    @classmethod
+    def of(cls, status: FaxStatus) -> Outcome:
+        """The plainest outcome with this FS code."""
+        return _PLAINEST.get(status, cls.FAILED)
+
+
+_STATUS = {
+    Outcome.COMPLETED: FaxStatus.COMPLETED,
+    Outcome.BUSY: FaxStatus.BUSY,
+    Outcome.NO_ANSWER: FaxStatus.NO_ANSWER,
+    Outcome.NO_RESPONSE: FaxStatus.NO_ANSWER,
+    Outcome.UNAVAILABLE: FaxStatus.LINE_UNAVAILABLE,
+    Outcome.UNREACHABLE: FaxStatus.LINE_UNAVAILABLE,
+    Outcome.FORBIDDEN: FaxStatus.LINE_UNAVAILABLE,
+    Outcome.CREDENTIALS: FaxStatus.LINE_UNAVAILABLE,
+    Outcome.BAD_NUMBER: FaxStatus.BAD_ADDRESS,
+    Outcome.BARRED: FaxStatus.CALL_BLACKLISTED,
+    Outcome.NO_FAX: FaxStatus.NOT_FAX_CALL,
+    Outcome.NO_T38: FaxStatus.NOT_FAX_CALL,
+    Outcome.DISCONNECTED: FaxStatus.DISCONNECTED,
+    Outcome.BAD_DOCUMENT: FaxStatus.BAD_DOCUMENT,
+    Outcome.CANCELLED: FaxStatus.USER_ABORT,
+}
+_PLAINEST = {status: outcome for outcome, status in reversed(_STATUS.items())}
