@@ -65,25 +65,33 @@ def service(document: Path) -> Iterator[Service]:
 # --- the INVITE comes to nothing ----------------------------------------------------------------------------
 
 REFUSALS = [
-    ("486 Busy Here", None, FS_BUSY, "busy"),
-    ("600 Busy Everywhere", None, FS_BUSY, "busy everywhere"),
-    ("404 Not Found", None, FS_BAD_ADDRESS, "does not exist"),
-    ("410 Gone", None, FS_BAD_ADDRESS, "no longer exists"),
-    ("484 Address Incomplete", None, FS_BAD_ADDRESS, "incomplete"),
-    ("604 Does Not Exist Anywhere", None, FS_BAD_ADDRESS, "does not exist"),
-    ("404 Not Found", 34, FS_FATAL_ERROR, "congested"),
-    ("480 Temporarily Unavailable", None, FS_NO_ANSWER, "cannot be reached"),
-    ("408 Request Timeout", None, FS_NO_ANSWER, "nobody answered"),
-    ("487 Request Terminated", None, FS_NO_ANSWER, "before anybody answered"),
-    ("403 Forbidden", None, FS_LINE_UNAVAILABLE, "credit"),
-    ("403 Forbidden", 21, FS_LINE_UNAVAILABLE, "credit"),
-    ("403 Forbidden", 54, FS_CALL_BLACKLISTED, "barred"),
-    ("500 Server Internal Error", None, FS_LINE_UNAVAILABLE, "now"),
-    ("503 Service Unavailable", None, FS_LINE_UNAVAILABLE, "now"),
-    ("488 Not Acceptable Here", None, FS_FATAL_ERROR, "media"),
-    ("606 Not Acceptable", None, FS_FATAL_ERROR, "media"),
-    ("603 Decline", None, FS_FATAL_ERROR, "declined"),
+    ("486 Busy Here", None, FS_BUSY, "busy", False),
+    ("600 Busy Everywhere", None, FS_BUSY, "busy everywhere", False),
+    ("404 Not Found", None, FS_BAD_ADDRESS, "does not exist", True),
+    ("410 Gone", None, FS_BAD_ADDRESS, "no longer exists", True),
+    ("484 Address Incomplete", None, FS_BAD_ADDRESS, "incomplete", True),
+    ("604 Does Not Exist Anywhere", None, FS_BAD_ADDRESS, "does not exist", True),
+    ("480 Temporarily Unavailable", None, FS_NO_ANSWER, "cannot be reached", False),
+    ("408 Request Timeout", None, FS_NO_ANSWER, "nobody answered", False),
+    ("487 Request Terminated", None, FS_NO_ANSWER, "before anybody answered", False),
+    ("403 Forbidden", None, FS_LINE_UNAVAILABLE, "forbids", True),
+    ("500 Server Internal Error", None, FS_LINE_UNAVAILABLE, "now", False),
+    ("503 Service Unavailable", None, FS_LINE_UNAVAILABLE, "now", False),
+    ("488 Not Acceptable Here", None, FS_FATAL_ERROR, "media", True),
+    ("606 Not Acceptable", None, FS_FATAL_ERROR, "media", True),
+    ("603 Decline", None, FS_FATAL_ERROR, "declined", True),
+    # The cause of the network behind the peer says more than its status.
+    ("404 Not Found", 34, FS_LINE_UNAVAILABLE, "congested (Q.850 cause 34, SIP 404", False),
+    ("403 Forbidden", 21, FS_FATAL_ERROR, "rejected the call (Q.850 cause 21", True),
+    ("403 Forbidden", 54, FS_CALL_BLACKLISTED, "(Q.850 cause 54", True),
+    ("503 Service Unavailable", 1, FS_BAD_ADDRESS, "does not exist (Q.850 cause 1, SIP 503", True),
+    ("500 Server Internal Error", 28, FS_BAD_ADDRESS, "invalid format (Q.850 cause 28", True),
+    ("503 Service Unavailable", 17, FS_BUSY, "busy (Q.850 cause 17", False),
+    ("480 Temporarily Unavailable", 1, FS_BAD_ADDRESS, "(Q.850 cause 1", True),
+    ("603 Decline", 19, FS_NO_ANSWER, "nobody answered (Q.850 cause 19", False),
+    ("503 Service Unavailable", 79, FS_FATAL_ERROR, "no service for such a call (Q.850 cause 79", True),
 ]
+"""What the peer says, with which cause; what becomes of it, why, and whether for good."""
 
 
 def refusing(directory: Path, answer: str, cause: int | None = None) -> SippPeer:
@@ -101,12 +109,18 @@ def assert_refused(
     assert (outcome.call_handles, outcome.call_events, outcome.result.dialog) == ([], [], None)
 
 
-@pytest.mark.parametrize(("answer", "cause", "status", "why"), REFUSALS)
+@pytest.mark.parametrize(("answer", "cause", "status", "why", "final"), REFUSALS)
 def test_refused(
-    service: Service, tmp_path: Path, answer: str, cause: int | None, status: FaxStatus, why: str
+    service: Service,
+    tmp_path: Path,
+    answer: str,
+    cause: int | None,
+    status: FaxStatus,
+    why: str,
+    final: bool,
 ) -> None:
     with refusing(tmp_path, answer, cause) as peer:
-        assert_refused(service.send(peer.address), answer, cause, status, why)
+        assert_refused(service.send(peer.address), answer, cause, status, why, final=final)
         peer.wait()
 
 
@@ -115,11 +129,13 @@ def test_refused_in_every_way_at_once(service: Service, tmp_path: Path) -> None:
     with contextlib.ExitStack() as peers, ThreadPoolExecutor(len(REFUSALS)) as threads:
         called = [
             peers.enter_context(refusing(tmp_path / str(number), answer, cause))
-            for number, (answer, cause, _, _) in enumerate(REFUSALS)
+            for number, (answer, cause, *_) in enumerate(REFUSALS)
         ]
         outcomes = list(threads.map(service.send, [peer.address for peer in called]))
-        for outcome, peer, (answer, cause, status, why) in zip(outcomes, called, REFUSALS, strict=True):
-            assert_refused(outcome, answer, cause, status, why)
+        for outcome, peer, (answer, cause, status, why, final) in zip(
+            outcomes, called, REFUSALS, strict=True
+        ):
+            assert_refused(outcome, answer, cause, status, why, final=final)
             peer.wait()
 
 
@@ -159,7 +175,8 @@ def test_t38_in_the_first_invite_is_refused(document: Path, tmp_path: Path) -> N
         outcome = service.send(peer.address)
         peer.wait()
         assert re.search(r"^m=image \d+ udptl t38", peer.messages, re.M)
-    assert_refused(outcome, answer, None, FS_FATAL_ERROR, "try another switch policy")
+    assert_refused(outcome, answer, None, FS_FATAL_ERROR, "refuses the media offered", final=True)
+    assert "choose another switch policy" in outcome.result.retry_reason
 
 
 def test_it_rings_and_nobody_answers(document: Path, tmp_path: Path) -> None:
