@@ -78,6 +78,9 @@ class AdmissionPolicy(Protocol):
     def silent(self, source: Hop) -> bool:
         """Whether refusals of any kind, of broken messages too, are kept from ``source``."""
 
+    def stranger(self, source: Hop) -> bool:
+        """Whether ``source`` is admitted only because everybody is."""
+
 
 class Everybody:
     """The policy of a line that is shielded by others."""
@@ -89,6 +92,9 @@ class Everybody:
 
     def silent(self, source: Hop) -> bool:
         return False
+
+    def stranger(self, source: Hop) -> bool:
+        return False  # others know
 
 
 # --- the policy ---------------------------------------------------------------------------------------------
@@ -140,7 +146,13 @@ class Admission:
 
     def knows(self, source: Hop) -> bool:
         """Whether ``source`` is admitted by its address alone."""
-        if self._open or source.host in self.peers:
+        return self._open or self._has_address(source)
+
+    def stranger(self, source: Hop) -> bool:
+        return self._open and not self._has_address(source)
+
+    def _has_address(self, source: Hop) -> bool:
+        if source.host in self.peers:
             return True
         try:
             address = ip_address(source.host.partition("%")[0])

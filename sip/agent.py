@@ -394,6 +394,7 @@ class UserAgent:
             self._established(call),
             self._over(call),
             now,
+            stranger=self._admission.stranger(source),
         )
         self._incoming[call] = source.host
         self._waiting.add(call)

@@ -50,7 +50,8 @@ class IncomingCall:
     """One INVITE of theirs, from ``source``, whose transaction has begun and whose offer has been read.
 
     ``credentials`` are for challenges to our requests within the call, if ``accept`` brings none.
-    ``on_session`` is called with the Session of an accepted call, ``on_over`` when the call is over.
+    ``stranger`` is as in :class:`~sip.line.Incoming`. ``on_session`` is called with the Session of an
+    accepted call, ``on_over`` when the call is over.
     """
 
     def __init__(
@@ -66,6 +67,8 @@ class IncomingCall:
         on_session: Callable[[Session], None],
         on_over: Callable[[], None],
         now: float,
+        *,
+        stranger: bool = False,
     ) -> None:
         self.dialog = dialog
         self._endpoint = endpoint
@@ -88,9 +91,9 @@ class IncomingCall:
         # A call that nobody takes shall not have the name servers asked.
         endpoint.open_dialog(self, look_up=False)
         transaction.respond(endpoint.response(request, 100), now)
-        self._announce(request, source)
+        self._announce(request, source, stranger)
 
-    def _announce(self, request: Request, source: Hop) -> None:
+    def _announce(self, request: Request, source: Hop, stranger: bool) -> None:
         identity = asserted_identity(request.headers)
         self._endpoint.emit(
             Incoming(
@@ -104,6 +107,7 @@ class IncomingCall:
                 tuple(request.headers),
                 None if identity is None else identity.uri,
                 "" if identity is None else identity.display_name,
+                stranger,
             )
         )
 

@@ -294,6 +294,8 @@ class Incoming:
     identity: str | None = None
     """URI of P-Asserted-Identity (RFC 3325): to be believed only of a source that is trusted."""
     identity_name: str = ""
+    stranger: bool = False
+    """Admitted only because everybody is: neither the address nor a password speaks for the caller."""
 
 
 LineEvent = Ringing | Answered | MediaChanged | OfferDeclined | OfferRefused | Failed | Ended | Incoming

@@ -322,6 +322,8 @@ class PjsuaLine:
 
     def _tell(self, event: LineEvent) -> None:
         """Pass an event on, never from within a verb."""
+        if isinstance(event, Incoming):
+            event = replace(event, stranger=self._admission.stranger(event.source))
         if isinstance(event, Failed | Ended):
             self._placings.pop(event.call, None)
         self._loop.call_soon(self._on_event, event)

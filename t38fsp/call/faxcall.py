@@ -45,7 +45,7 @@ from t38fsp.call.media import (
     hold_image,
     image_offer,
     on_hold,
-    t38_fault,
+    refused_here,
 )
 from t38fsp.call.record import CallRecord
 from t38fsp.call.switching import Switching
@@ -140,7 +140,7 @@ class FaxCall(ABC):
             case OfferRefused():
                 self._switching.refused(now, event)
             case OfferDeclined(offer=offer, reason=reason):
-                self._switching.declined(reason or self._fault_in(offer))
+                self._decline(offer, reason)
             case Failed():
                 self._on_failed(event, now)
             case Ended():
@@ -273,8 +273,7 @@ class FaxCall(ABC):
     def _stay_in_audio(
         self, media: AudioMedia | None, remote: SessionDescription, ours: bool, now: float
     ) -> None:
-        if fault := self._fault_in(remote):
-            self._switching.declined(fault)
+        self._decline(remote)
         if media is not None:
             self.remote_media = media.remote
             self._switching.agreed(media, now)
@@ -282,8 +281,11 @@ class FaxCall(ABC):
             # A 200 with port 0 is a refusal too.
             self._switching.refused(now)
 
-    def _fault_in(self, offer: SessionDescription | None) -> str:
-        return "" if offer is None else t38_fault(self._capabilities, offer)
+    def _decline(self, offer: SessionDescription | None, why: str = "") -> None:
+        """Note what we do not take of theirs, if there is anything; ``why`` where that is known already."""
+        told = f"the far end's offer was refused here: {why}" if why else ""
+        if told := told or (refused_here(self._capabilities, offer) if offer is not None else ""):
+            self._switching.declined(told)
 
     def _switch(self, media: ImageMedia, ours: bool, now: float) -> None:
         assert self._record.dialog is not None

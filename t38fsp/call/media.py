@@ -123,13 +123,18 @@ def answer_offer(
     return None
 
 
-def t38_fault(capabilities: MediaCapabilities, remote: SessionDescription) -> str:
-    """What keeps us from the T.38 of a description of theirs; empty when nothing does, or there is none."""
-    for media in remote.media:
-        means_t38 = media.kind.lower() == "image" or any("t38" in name.lower() for name in media.formats)
-        if means_t38 and not media.rejected:
-            return _fault(capabilities, media, remote.address_of(media))
+def refused_here(capabilities: MediaCapabilities, remote: SessionDescription) -> str:
+    """What of a description of theirs we do not take, and why; empty when we take what matters of it."""
+    lines = [media for media in remote.media if not media.rejected]
+    for name, meant in (("T.38", _means_t38), ("audio", _is_audio)):
+        for media in filter(meant, lines):
+            fault = _fault(capabilities, media, remote.address_of(media))
+            return f"the far end offered {name}, which was refused here: {fault}" if fault else ""
     return ""
+
+
+def _means_t38(media: MediaDescription) -> bool:
+    return media.kind.lower() == "image" or any("t38" in name.lower() for name in media.formats)
 
 
 def on_hold(remote: Address) -> bool:

@@ -11,7 +11,7 @@ from t38fsp.call import verdict
 from t38fsp.call.environment import CallEnvironment
 from t38fsp.call.faxcall import FaxCall, Phase
 from t38fsp.call.intake import PageIntake
-from t38fsp.call.media import answer_offer, audio_offer
+from t38fsp.call.media import answer_offer, audio_offer, refused_here
 from t38fsp.call.record import CallRecord
 from t38fsp.jobs import CallSettings
 from t38fsp.outcome import Outcome
@@ -65,10 +65,10 @@ class ReceivingCall(FaxCall):
         offer = self._incoming.offer
         media = audio_offer(self._capabilities) if offer is None else answer_offer(self._capabilities, offer)
         if media is None:
-            fault = self._fault_in(offer)
+            refused = "" if offer is None else refused_here(self._capabilities, offer)
             self._record.verdict = (
-                verdict.verdict(Outcome.NO_T38, f"the caller offered T.38, which was refused here: {fault}")
-                if fault
+                verdict.verdict(Outcome.NO_T38, refused)
+                if refused
                 else verdict.verdict(Outcome.NO_FAX, "the caller offered neither T.38 nor G.711")
             )
             self._line.refuse(self.line_call, 488, now)

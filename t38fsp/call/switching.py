@@ -64,7 +64,7 @@ class Switching:
         self._early = EarlyDatagrams()
         self._refusal: OfferRefused | None = None
         self._declined = ""
-        """Why we refused the T.38 that they offered."""
+        """What they offered and we refused, and why."""
         self._answered_at: float | None = None
         self._open = False
         """Our offer has not been answered."""
@@ -106,9 +106,9 @@ class Switching:
         if self._give_up_at is not None:
             self._give_up_at = min(self._give_up_at, now + THEY_MAY_ASK)
 
-    def declined(self, why: str) -> None:
-        """We do not take the T.38 that the far end has offered; they may offer another."""
-        self._declined = why
+    def declined(self, told: str) -> None:
+        """We do not take what the far end has offered; they may make another offer."""
+        self._declined = told
 
     def receive(self, data: bytes, source: Address, expected: Address | None, now: float) -> bool:
         """Take a datagram; true when it was audio. T.38 is kept, that of the host of ``expected`` for one."""

@@ -215,13 +215,13 @@ def said_with(ended: Ended) -> str:
 def of_no_switch(
     refusal: OfferRefused | None, *, offered: bool, declined: str = "", heard: str, is_fax: bool
 ) -> Verdict:
-    """The verdict on a call that stayed in audio; ``offered`` says that we asked for T.38, ``declined`` why
-    we refused what the far end offered, and ``is_fax`` that what was ``heard`` was a fax machine.
+    """The verdict on a call that stayed in audio; ``offered`` says that we asked for T.38, ``declined``
+    what we refused and why, if there was anything, and ``is_fax`` that what was ``heard`` was a fax machine.
     """
     if declined:
         return verdict(
             Outcome.NO_T38,
-            f"the far end offered T.38, which was refused here: {declined}; {heard}",
+            f"{declined}; {heard}",
             "the same offer would be refused again; ask the trunk for another",
         )
     if refusal is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from sip.errors import SipError
@@ -55,6 +56,8 @@ from t38fsp.t38.terminal import Packet
 
 logger = get_logger(__name__)
 
+_PATIENCE = 5.0
+"""Seconds of audio for a caller of whom nothing speaks, and who is not heard: its SDP may name anybody."""
 _GOODBYE_LIMIT = 3.0
 """Seconds that aborted calls are given to say goodbye."""
 _UNBIND_LIMIT = 2.0
@@ -209,7 +212,9 @@ class FaxEngine:
             self._jobs.end(job, Outcome.UNAVAILABLE, str(error))
             return
         try:
-            environment = self._environment(media, self._line, incoming.source)
+            environment = self._environment(media, self._line, [incoming.source])
+            if incoming.stranger:
+                environment = replace(environment, patience=_PATIENCE)
             credentials = self._trunks.credentials(waiting.trunk, incoming.source)
             call = ReceivingCall(
                 self._line,
@@ -297,7 +302,7 @@ class FaxEngine:
         other = next((hop for hop in hops if family_of(hop.host) != family_of(hops[0].host)), None)
         media = self._open_media(job, line, hops[0], other)
         try:
-            environment = self._environment(media, line, hops[0])
+            environment = self._environment(media, line, hops)
             destination = destination_of(what, line, hops, other, routes)
             call = outgoing_call(
                 what, line, destination, () if document is None else document.pages, environment
@@ -323,13 +328,22 @@ class FaxEngine:
             return MediaPair.open((line.interface(peer), line.interface(other)), on_datagram, ports)
         return MediaPort.open(line.interface(peer), on_datagram, port_range=ports)
 
-    def _environment(self, media: MediaPort | MediaPair, line: EngineLine, peer: Hop) -> CallEnvironment:
+    def _environment(
+        self, media: MediaPort | MediaPair, line: EngineLine, peers: Sequence[Hop]
+    ) -> CallEnvironment:
+        """``peers`` are where the signalling goes or comes from, best first."""
         start = RtpStart(
             ssrc=self._random.getrandbits(32),
             sequence=self._random.getrandbits(16),
             timestamp=self._random.getrandbits(32),
         )
-        return CallEnvironment(line.local_host(peer), media.port, start, tcp=True)
+        return CallEnvironment(
+            line.local_host(peers[0]),
+            media.port,
+            start,
+            tcp=True,
+            connects_to=(*(peer.host for peer in peers), *self._settings.callers.networks),
+        )
 
     def _run(
         self,

@@ -70,6 +70,33 @@ def test_a_short_stall_is_caught_up_and_a_long_one_skipped() -> None:
     assert leg.next_deadline() == T0 + 101 * 0.02
 
 
+def test_a_far_end_that_is_not_heard_gets_no_more_than_patience_allows() -> None:
+    """Its address may be that of somebody who never asked; once it is heard, all goes on."""
+    start = RtpStart(ssrc=1, sequence=0, timestamp=0)
+    leg = AudioLeg(role=Role.ANSWERING, payload_type=0, law=Law.PCMU, start=start, patience=5.0)
+    leg.start(T0)
+    sent = [RtpPacket.parse(data) for data in leg.take_packets()]
+    sent += [packet for _, packet in play(leg, T0 + 60)]
+    assert len(sent) == 250
+    assert leg.next_deadline() is None
+    leg.handle_deadline(T0 + 60)
+    assert leg.take_packets() == []
+    assert leg.receive(RtpSender(0, 9, 0, 0).packet(silent_frame(Law.PCMU)), T0 + 60)
+    leg.handle_deadline(T0 + 60)
+    again = [RtpPacket.parse(data) for data in leg.take_packets()]
+    assert again[0].marker
+    assert again[-1].timestamp == 160 * 3000
+    assert len(play(leg, T0 + 120)) == 3000
+
+
+def test_a_far_end_that_is_heard_in_time_gets_everything() -> None:
+    start = RtpStart(ssrc=1, sequence=0, timestamp=0)
+    leg = AudioLeg(role=Role.ANSWERING, payload_type=0, law=Law.PCMU, start=start, patience=5.0)
+    leg.start(T0)
+    assert leg.receive(RtpSender(0, 9, 0, 0).packet(silent_frame(Law.PCMU)), T0 + 1)
+    assert len(play(leg, T0 + 60)) == 3001
+
+
 def test_before_the_start_nothing_happens() -> None:
     leg, far = make_leg(), RtpSender(0, 9, 0, 0)
     leg.handle_deadline(T0)

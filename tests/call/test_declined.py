@@ -51,6 +51,17 @@ def test_the_far_end_offers_t38_that_we_do_not_take(
     assert (scene.sent.outcome, scene.sent.retry) == (Outcome.NO_T38, False)
 
 
+def test_audio_that_we_do_not_take(tmp_path: Path) -> None:
+    """The answer to our own INVITE names a port of DNS."""
+    scene = Scene(tmp_path)
+    phone = Phone(scene)
+    phone.on_incoming = lambda incoming: phone.accept(media=(audio_media(53, (0,)),))
+    scene.send(make_pages(1), to=PHONE)
+    scene.run()
+    assert "the far end offered audio, which was refused here: its media port 53 is" in scene.sent.reason
+    assert not [to for _, _, to, _ in scene.tapped if to == (PHONE, 53)]
+
+
 def test_a_better_offer_after_one_that_we_did_not_take(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     phone = Phone(scene)

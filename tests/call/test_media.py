@@ -16,6 +16,7 @@ from t38fsp.call.media import (
     answer_offer,
     audio_offer,
     image_offer,
+    refused_here,
 )
 from t38fsp.t38.attributes import ErrorCorrection, RateManagement, T38Parameters
 
@@ -199,6 +200,54 @@ def test_answers_always_fit_their_offers(lines: list[tuple[str, int, str, list[s
     assert [media.port for media in answer if media.port] == [PORT]
     assert all(not ours.port for ours, theirs in zip(answer, offer.media, strict=True) if theirs.rejected)
     assert agreed_media(ours(*answer), offer) is not None
+
+
+# --- where no media goes ------------------------------------------------------------------------------------
+
+UNWANTED = [
+    ("IP4 224.0.0.251", 5000),
+    ("IP4 239.255.255.250", 5000),
+    ("IP4 255.255.255.255", 5000),
+    ("IP6 ff02::fb", 5000),
+    ("IP6 ::ffff:224.0.0.251", 5000),
+    ("IP4 198.51.100.7", 53),
+    ("IP4 198.51.100.7", 161),
+    ("IP4 198.51.100.7", 1023),
+]
+
+
+@pytest.mark.parametrize(("address", "port"), UNWANTED)
+@pytest.mark.parametrize("line", ["audio {} RTP/AVP 0", "image {} udptl t38"])
+def test_an_offer_that_would_send_media_to_whom_did_not_ask(address: str, port: int, line: str) -> None:
+    """Multicast, broadcast, and the ports of DNS, SNMP and their kind: neither answered nor agreed on."""
+    offer = sdp(f"m={line.format(port)}", address=address)
+    assert answer_offer(OURS, offer) is None
+    assert "which was refused here" in refused_here(OURS, offer)
+    local = ours(*(audio_offer(OURS) if line.startswith("audio") else image_offer(OURS)))
+    assert agreed_media(local, offer) is None
+
+
+@pytest.mark.parametrize(("address", "port"), UNWANTED)
+def test_the_line_beside_it_is_taken(address: str, port: int) -> None:
+    offer = sdp(f"m=image {port} udptl t38", f"c=IN {address}", "m=audio 5000 RTP/AVP 0")
+    answer = answer_offer(OURS, offer)
+    assert answer is not None
+    assert [media.port for media in answer] == [0, PORT]
+
+
+@pytest.mark.parametrize(
+    "address", ["IP4 198.51.100.7", "IP4 10.0.0.1", "IP4 127.0.0.1", "IP6 fe80::1%eth0", "IP6 2001:db8::1"]
+)
+def test_places_that_media_goes_to(address: str) -> None:
+    offer = sdp("m=audio 1024 RTP/AVP 0", address=address)
+    assert answer_offer(OURS, offer) is not None
+    assert refused_here(OURS, offer) == ""
+
+
+@pytest.mark.parametrize("address", ["IP4 0.0.0.0", "IP6 ::"])
+def test_the_old_way_to_put_a_call_on_hold_is_no_fault(address: str) -> None:
+    """RFC 3264 8.4; a media port sends nothing there."""
+    assert answer_offer(OURS, sdp("m=audio 5000 RTP/AVP 0", address=address)) is not None
 
 
 # --- what was agreed on -------------------------------------------------------------------------------------

@@ -13,7 +13,15 @@ from sip.sdp import SessionDescription
 from t38fsp.audio.leg import RtpStart
 from t38fsp.audio.rtp import RtpSender
 from t38fsp.call.environment import CallEnvironment
-from t38fsp.call.media import HoldImage, ImageMedia, MediaCapabilities, agreed_media, answer_offer, hold_image
+from t38fsp.call.media import (
+    HoldImage,
+    ImageMedia,
+    MediaCapabilities,
+    agreed_media,
+    answer_offer,
+    hold_image,
+    refused_here,
+)
 from t38fsp.call.receiving import ReceivingCall
 from t38fsp.call.verdict import verdict
 from t38fsp.jobs import CallSettings
@@ -55,6 +63,42 @@ def test_offers_over_tcp(lines: list[str], answer: list[tuple[str, int, str]]) -
 @pytest.mark.parametrize("lines", [[STREAM, "a=setup:holdconn"], [STREAM, LOCAL_TCF]])
 def test_offers_that_are_refused(lines: list[str]) -> None:
     assert answer_offer(TCP, sdp(*lines)) is None
+
+
+ELSEWHERE = replace(TCP, connects_to=("203.0.113.9", "192.0.2.0/24", "2001:db8::/32"))
+
+
+@pytest.mark.parametrize(
+    ("setup", "answer"), [("passive", None), ("actpass", "passive"), ("active", "passive"), ("", "passive")]
+)
+def test_we_connect_only_to_known_hosts(setup: str, answer: str | None) -> None:
+    """To others only the far end may connect: an SDP must not make us knock anywhere."""
+    offer = sdp(STREAM, *([f"a=setup:{setup}"] if setup else []))
+    found = answer_offer(ELSEWHERE, offer)
+    assert (found and found[0].get("setup")) == answer
+    refused = "neither where the call came from nor an address that may call" in refused_here(
+        ELSEWHERE, offer
+    )
+    assert refused is (answer is None)
+
+
+@pytest.mark.parametrize(
+    ("address", "known"),
+    [
+        ("IP4 203.0.113.9", True),
+        ("IP4 192.0.2.77", True),
+        ("IP6 2001:db8::9", True),
+        ("IP4 203.0.113.10", False),
+    ],
+)
+def test_hosts_that_are_known(address: str, known: bool) -> None:
+    found = answer_offer(ELSEWHERE, sdp(STREAM, "a=setup:passive", address=address))
+    assert (found is not None) is known
+
+
+@pytest.mark.parametrize("setup", ["passive", "actpass"])
+def test_we_connect_to_no_low_port(setup: str) -> None:
+    assert answer_offer(TCP, sdp("m=image 25 TCP t38", f"a=setup:{setup}")) is None
 
 
 @pytest.mark.parametrize(("theirs", "setup"), [("passive", Setup.ACTIVE), ("active", Setup.PASSIVE)])

@@ -225,13 +225,11 @@ def test_t38_that_we_refused() -> None:
     told = verdict.of_no_switch(
         None,
         offered=True,
-        declined="it asks for the wrong thing",
+        declined="the far end offered T.38, which was refused here",
         heard="no tone was heard",
         is_fax=False,
     )
-    assert told.reason == (
-        "the far end offered T.38, which was refused here: it asks for the wrong thing; no tone was heard"
-    )
+    assert told.reason == ("the far end offered T.38, which was refused here; no tone was heard")
     assert (told.outcome, told.retry) == (Outcome.NO_T38, False)
 
 

@@ -78,6 +78,18 @@ def test_loopback_networks_and_peers_are_known(host: str, known: bool) -> None:
     assert Admission(Random(1), open=True).admit(request(), source, 0.0) == Admit()
 
 
+@pytest.mark.parametrize(
+    ("host", "stranger"), [("192.0.2.77", False), ("127.0.0.1", False), ("203.0.113.66", True)]
+)
+def test_who_is_admitted_only_because_everybody_is(host: str, stranger: bool) -> None:
+    networks = [parse_network("192.0.2.0/24")]
+    everybody, some = (Admission(Random(1), networks=networks, open=open) for open in (True, False))
+    assert everybody.admit(request(), Hop(host, 5060), 0.0) == Admit()
+    assert everybody.stranger(Hop(host, 5060)) is stranger
+    # With a password, or by address: nobody else gets so far.
+    assert not some.stranger(Hop(host, 5060))
+
+
 def test_one_address_is_a_network_and_nonsense_is_refused() -> None:
     assert parse_network("192.0.2.7") == ip_network("192.0.2.7/32")
     for text in ("", "trunk.example", "192.0.2.0/33", "1.2.3"):
@@ -222,6 +234,14 @@ def test_far_ends_of_our_own_calls_are_no_strangers() -> None:
     assert answered.status in (200, 488)
     solo.ask_within(ok, "BYE", 3)
     assert 200 in solo.statuses()
+
+
+@pytest.mark.parametrize("open", [True, False])
+def test_a_call_says_whether_its_caller_is_a_stranger(open: bool) -> None:
+    solo = Guarded(Admission(Random(1), networks=[parse_network("0.0.0.0/0")] if not open else [], open=open))
+    solo.ask("INVITE", body=sdp(AUDIO))
+    (incoming,) = (event for event in solo.events if isinstance(event, Incoming))
+    assert incoming.stranger is open
 
 
 def test_a_caller_with_the_password_gets_through_and_one_without_does_not() -> None:
