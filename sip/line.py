@@ -6,7 +6,8 @@ A *line* places and takes calls. Each call has a number, ``call``, unique within
 descriptions.
 
 An offer from the far end is answered at once by the call's *answerer*, a pure function, so that the line may
-live in another process; the call is told afterwards by :class:`MediaChanged`.
+live in another process; the call is told afterwards by :class:`MediaChanged`. To a re-INVITE without an offer
+we offer what holds, or what the answerer says if it is an :class:`Offerer` as well.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sip.sdp import MediaDescription, SessionDescription
 
@@ -64,6 +65,14 @@ class Hop:
 
 Answerer = Callable[[SessionDescription], Sequence[MediaDescription] | None]
 """Answers an offer: one media description for each offered one, in order; None refuses it with 488."""
+
+
+@runtime_checkable
+class Offerer(Protocol):
+    """An answerer that also knows what to offer when a re-INVITE of the far end brings no offer."""
+
+    def offer(self, held: Sequence[MediaDescription]) -> Sequence[MediaDescription]:
+        """The media to offer: ``held``, which hold so far, changed or not, and any others after them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sip.errors import ParseError
-from sip.line import Answerer
+from sip.line import Answerer, Offerer
 from sip.logs import get_logger
 from sip.message import Request, Response
 from sip.multipart import find_part, media_type
@@ -68,6 +68,22 @@ class Negotiation:
             _logger.exception("the answerer of a call failed")
             return None
         return self.describe(directed(answer, offer))
+
+    def offer(self, held: Sequence[MediaDescription], answerer: Answerer) -> Sequence[MediaDescription]:
+        """What to offer where ``held`` holds and the far end leaves the offer to us.
+
+        An answerer that fails has no say, because one call must not stop the others.
+        """
+        if not isinstance(answerer, Offerer):
+            return held
+        try:
+            media = answerer.offer(held)
+            self.check(media)
+        except Exception:
+            _logger.exception("the answerer of a call failed")
+            return held
+        # No line ever goes away (RFC 3264 8).
+        return media if len(media) >= len(held) else held
 
     def fork(self) -> Negotiation:
         """The same for another branch of the call, which may come to another agreement."""

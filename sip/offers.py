@@ -232,12 +232,12 @@ class Offers:
             party.respond(transaction, 491, now)
             return
         if offer is None:
-            self._repeat_ours(transaction, now)
+            self._offer_late(transaction, now)
         else:
             self._answer(transaction, offer, now)
 
-    def _repeat_ours(self, transaction: ServerTransaction, now: float) -> None:
-        """Offer what holds already to a re-INVITE without an offer (RFC 3261 14.2).
+    def _offer_late(self, transaction: ServerTransaction, now: float) -> None:
+        """Make an offer to a re-INVITE without one (RFC 3261 14.2): what holds already, or more.
 
         It may want to end a hold, which was theirs and not ours (RFC 6337 5.3).
         """
@@ -246,7 +246,7 @@ class Offers:
             self._party.respond(transaction, 500, now, [("Retry-After", "5")])
             return
         both_ways = [media.directed(Direction.SENDRECV) for media in negotiation.local.media]
-        local = negotiation.describe(both_ways)
+        local = negotiation.describe(negotiation.offer(both_ways, self.answerer))
         self._accept(transaction, local, local, now)
 
     def _answer(self, transaction: ServerTransaction, offer: SessionDescription, now: float) -> None:

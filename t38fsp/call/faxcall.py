@@ -14,7 +14,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from enum import Enum, auto
-from functools import partial
 from typing import ClassVar
 
 from sip.line import (
@@ -38,10 +37,10 @@ from t38fsp.call import verdict
 from t38fsp.call.environment import CallEnvironment, PageJob
 from t38fsp.call.fax_leg import FaxLeg, Session
 from t38fsp.call.media import (
+    AnswerOffers,
     AudioMedia,
     ImageMedia,
     agreed_media,
-    answer_offer,
     hold_image,
     image_offer,
     on_hold,
@@ -104,7 +103,7 @@ class FaxCall(ABC):
         self._settings = settings
         self._environment = environment
         self._capabilities = our_capabilities(settings, environment)
-        self._answerer: Answerer = partial(answer_offer, self._capabilities)
+        self._answerer: Answerer = AnswerOffers(self._capabilities)
         self.line_call: int | None = None
         self.remote_media: Address | None = None
         """Where datagrams go; changes with the SDP."""

@@ -92,9 +92,7 @@ def image_offer(
 
     It takes the place of an image line, or else of the first one that is not refused.
     """
-    image = capabilities.t38.to_media(capabilities.port)
-    if capabilities.internet_host is not None:
-        image = marked(image, capabilities.internet_host)
+    image = _our_image(capabilities)
     lines = [_refused(media) for media in before] or [image]
     known = [index for index, media in enumerate(before) if media.kind.lower() == "image"]
     in_use = [index for index, media in enumerate(before) if not media.rejected]
@@ -204,6 +202,28 @@ def _connects_to(capabilities: MediaCapabilities, host: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerOffers:
+    """The answerer of a call before T.30 talks over T.38, and after it: :func:`answer_offer`.
+
+    A far end that leaves the offer to us in mid-call gets T.38 beside what holds: else a gateway that
+    switches in this way would not see that we can.
+    """
+
+    capabilities: MediaCapabilities
+
+    def __call__(self, offer: SessionDescription) -> Sequence[MediaDescription] | None:
+        return answer_offer(self.capabilities, offer)
+
+    def offer(self, held: Sequence[MediaDescription]) -> Sequence[MediaDescription]:
+        """``held`` with an image line, in the place of one that was refused if there is one."""
+        kinds = [media.kind.lower() for media in held]
+        if any(kind == "image" and not media.rejected for kind, media in zip(kinds, held, strict=True)):
+            return held
+        place = kinds.index("image") if "image" in kinds else len(held)
+        return (*held[:place], _our_image(self.capabilities), *held[place + 1 :])
+
+
+@dataclass(frozen=True, slots=True)
 class HoldImage:
     """The answerer of a call in which T.30 is talking over T.38: whatever is offered, ``image`` stays.
 
@@ -230,6 +250,11 @@ class HoldImage:
             return answers
         return None
 
+    def offer(self, held: Sequence[MediaDescription]) -> Sequence[MediaDescription]:
+        """The image line that holds, and nothing beside it."""
+        protocol = self.image.protocol.lower()
+        return [media if _is_t38(media, protocol) else _refused(media) for media in held]
+
     def _is_known(self, origin: Origin) -> bool:
         return origin.session_id == self.theirs.session_id and origin.version <= self.theirs.version
 
@@ -239,6 +264,11 @@ def hold_image(local: SessionDescription, remote: SessionDescription) -> HoldIma
     return HoldImage(
         next(media for media in local.media if _is_t38(media) or _is_t38_over_tcp(media)), remote.origin
     )
+
+
+def _our_image(capabilities: MediaCapabilities) -> MediaDescription:
+    image = capabilities.t38.to_media(capabilities.port)
+    return image if capabilities.internet_host is None else marked(image, capabilities.internet_host)
 
 
 def _refused(media: MediaDescription) -> MediaDescription:

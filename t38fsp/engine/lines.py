@@ -19,7 +19,7 @@ from sip.remote.line import RemoteLine
 from sip.remote.signalling import Signalling
 from t38fsp.jobs import Backend, EngineError, EngineSettings
 
-ANSWERERS = ("t38fsp.call.media:answer_offer", "t38fsp.call.media:HoldImage")
+ANSWERERS = ("t38fsp.call.media:AnswerOffers", "t38fsp.call.media:HoldImage")
 """What may answer the offers of our calls in another process."""
 
 

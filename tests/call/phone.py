@@ -8,7 +8,9 @@ from typing import TypeVar
 
 from sip.agent import UserAgent
 from sip.line import Address, Answerer, CallRequest, Hop, Incoming, LineEvent
-from sip.sdp import MediaDescription, SessionDescription
+from sip.message import Response
+from sip.offers import send_ack
+from sip.sdp import MediaDescription, Origin, SessionDescription
 from t38fsp.audio.offer import audio_media
 from t38fsp.t38.attributes import T38Parameters
 from t38fsp.virtual.simulator import Alarm
@@ -46,6 +48,8 @@ class Phone:
         self.address: Address = (PHONE, SIP_PORT)
         self.agent = UserAgent(contact_address=self.address, user_agent="phone", random=random.Random(PHONE))
         self.events: list[LineEvent] = []
+        self.offered: list[SessionDescription] = []
+        """What was offered where the phone left that to the far end."""
         self.on_incoming: Callable[[Incoming], None] = lambda incoming: None
         self.call = 0
         """The number of the call that came."""
@@ -73,6 +77,22 @@ class Phone:
 
     def offer(self, *media: MediaDescription) -> None:
         self.agent.offer(self.call, media, self.simulator.now)
+        self._flush()
+
+    def ask_for_offer(self, answer: Callable[[SessionDescription], Sequence[MediaDescription]]) -> None:
+        """Send a re-INVITE without an offer; its ACK brings the ``answer`` to what is offered then."""
+        endpoint = self.agent._endpoint
+        (user,) = endpoint.dialogs.values()
+        invite = endpoint.dress(user.dialog.request("INVITE"), f"<sip:phone@{PHONE}>", None)
+
+        def respond(response: Response, source: Hop, now: float) -> None:
+            if response.status == 200:
+                self.offered.append(SessionDescription.parse(response.body))
+                body = SessionDescription(Origin("-", "1", 9, PHONE), PHONE, tuple(answer(self.offered[-1])))
+                send_ack(endpoint, user.dialog, invite, now, body)
+
+        hops = endpoint.hops(user.dialog)
+        endpoint.transactions.request(invite, hops, respond, lambda failure, now: None, self.simulator.now)
         self._flush()
 
     def hang_up(self) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from sip.line import MediaChanged
 from sip.sdp import MediaDescription, SessionDescription
+from t38fsp import events
 from t38fsp.audio.offer import audio_media
 from t38fsp.jobs import Switch
 from t38fsp.t38.attributes import T38Parameters
@@ -40,6 +41,57 @@ def test_audio_that_changes_its_law_is_followed(scene: Scene) -> None:
     ]
     assert set(types) == {0, 8}
     assert types == sorted(types)
+
+
+def take_image(offer: SessionDescription) -> list[MediaDescription]:
+    """Answer with T.38 alone."""
+    return [
+        T38Parameters().to_media(MEDIA_PORT)
+        if each.kind == "image"
+        else MediaDescription(each.kind, 0, each.protocol, each.formats)
+        for each in offer.media
+    ]
+
+
+def test_a_far_end_may_switch_by_leaving_the_offer_to_us(scene: Scene) -> None:
+    phone = Phone(scene)
+    scene.answer(switch=Switch.CALLER)
+    phone.dial([AUDIO])
+    scene.run(seconds=1.0)
+    phone.ask_for_offer(take_image)
+    scene.run(seconds=1.0)
+    (offer,) = phone.offered
+    assert [(media.kind, media.rejected) for media in offer.media] == [("audio", False), ("image", False)]
+    assert any(isinstance(event, events.SwitchedToT38) for event in scene.taken.events)
+    # From now on it is T.38 alone, also where the offer is left to us once more.
+    phone.ask_for_offer(take_image)
+    scene.run(seconds=1.0)
+    assert [(media.kind, media.rejected) for media in phone.offered[1].media] == [
+        ("audio", True),
+        ("image", False),
+    ]
+    assert phone.offered[1].media[1] == offer.media[1]
+
+
+def test_a_far_end_that_refreshes_so_keeps_its_audio(scene: Scene) -> None:
+    """It refuses the image line; our own switch later takes the place of that line."""
+    phone = Phone(scene)
+    scene.answer(switch=Switch.EITHER, switch_wait=5.0)
+    seen: list[SessionDescription] = []
+
+    def take(offer: SessionDescription) -> list[MediaDescription]:
+        seen.append(offer)
+        return take_image(offer)
+
+    phone.dial([AUDIO], answerer=take)
+    scene.run(seconds=1.0)
+    for _ in range(2):
+        phone.ask_for_offer(lambda offer: [AUDIO, NO_IMAGE])
+        scene.run(seconds=1.0)
+    assert phone.offered[0].media == phone.offered[1].media
+    scene.run(until=lambda: bool(phone.heard(MediaChanged)))
+    (offer,) = seen
+    assert [(media.kind, media.rejected) for media in offer.media] == [("audio", True), ("image", False)]
 
 
 @pytest.mark.parametrize(

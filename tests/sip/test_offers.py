@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -105,6 +106,51 @@ def test_a_refresh_without_offer_is_offered_what_holds() -> None:
     assert changed.ours
     assert changed.remote.origin.version == 2
     assert solo.sent() == []
+
+
+class Both:
+    """An answerer that offers T.38 beside the audio that holds, where it may."""
+
+    def __init__(self, *more: MediaDescription) -> None:
+        self._more = more
+
+    def __call__(self, offer: SessionDescription) -> tuple[MediaDescription, ...]:
+        return mirror(offer)
+
+    def offer(self, held: Sequence[MediaDescription]) -> tuple[MediaDescription, ...]:
+        return (*held, *self._more)
+
+
+def test_a_far_end_that_leaves_the_offer_to_us_gets_what_the_call_would_have() -> None:
+    solo, ok = in_call(Both(IMAGE))
+    solo.ask_within(ok, "INVITE", 1)
+    offer = the_response(solo)
+    assert SessionDescription.parse(offer.body).media == (AUDIO, IMAGE)
+    assert version_of(offer) == 2
+    refused = replace(AUDIO, port=0)
+    solo.ask_within(ok, "ACK", 1, sdp(refused, IMAGE, version=2))
+    (changed,) = solo.events
+    assert isinstance(changed, MediaChanged)
+    assert (changed.local.media, changed.remote.media) == ((AUDIO, IMAGE), (refused, IMAGE))
+
+
+class TooShort(Both):
+    def offer(self, held: Sequence[MediaDescription]) -> tuple[MediaDescription, ...]:
+        return ()
+
+
+class Faulty(Both):
+    def offer(self, held: Sequence[MediaDescription]) -> tuple[MediaDescription, ...]:
+        raise RuntimeError("a mistake of the caller")
+
+
+@pytest.mark.parametrize(
+    "answerer", [TooShort(), Faulty(), Both(replace(IMAGE, attributes=(Attribute("x", "a\r\nb"),)))]
+)
+def test_an_offer_that_cannot_be_made_so_is_what_holds(answerer: Answerer) -> None:
+    solo, ok = in_call(answerer)
+    solo.ask_within(ok, "INVITE", 1)
+    assert SessionDescription.parse(the_response(solo).body).media == (AUDIO,)
 
 
 def refusing(offer: SessionDescription) -> None:

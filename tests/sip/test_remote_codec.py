@@ -9,16 +9,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sip.line import Hop, Transport
+from sip.line import Hop, Offerer, Transport
 from sip.remote.codec import LENGTH_OCTETS, Codec, WireError
 from sip.remote.wire import AnswerWith, HangUp, Message, Place, Redirect, Refuse, Ring, codec
 from sip.sdp import MediaDescription, SessionDescription
-from t38fsp.call.media import HoldImage, MediaCapabilities, answer_offer, hold_image, image_offer
+from t38fsp.call.media import (
+    AnswerOffers,
+    HoldImage,
+    MediaCapabilities,
+    answer_offer,
+    hold_image,
+    image_offer,
+)
 from t38fsp.engine.lines import ANSWERERS
 from t38fsp.t38.attributes import T38Parameters
 from tests.sip.link import IMAGE, call_request, mirror
 
-FAX = codec(ANSWERERS)
+ANSWER_OFFER = "t38fsp.call.media:answer_offer"
+HOLD_IMAGE = "t38fsp.call.media:HoldImage"
+FAX = codec((*ANSWERERS, ANSWER_OFFER))
 NOBODY = codec()
 OFFER = SessionDescription.parse(
     b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
@@ -47,6 +56,11 @@ def test_an_object_that_answers_crosses() -> None:
     answerer = hold_image(ours, OFFER)
     assert isinstance(answerer, HoldImage)
     assert crossed(AnswerWith(7, answerer)) == AnswerWith(7, answerer)
+    offerer = AnswerOffers(MediaCapabilities(5000, T38Parameters(max_bit_rate=9600)))
+    read = crossed(AnswerWith(7, offerer))
+    assert read == AnswerWith(7, offerer)
+    assert isinstance(read, AnswerWith)
+    assert isinstance(read.answerer, Offerer)
 
 
 def test_a_function_that_is_not_allowed_is_not_read() -> None:
@@ -71,10 +85,6 @@ class Method:
 def test_what_cannot_cross_is_named_by_its_writer(answerer: object, why: str) -> None:
     with pytest.raises(WireError, match=why):
         NOBODY.encode(AnswerWith(7, answerer))  # type: ignore[arg-type]
-
-
-ANSWER_OFFER = "t38fsp.call.media:answer_offer"
-HOLD_IMAGE = "t38fsp.call.media:HoldImage"
 
 
 @pytest.mark.parametrize(

@@ -33,12 +33,14 @@ from sip.remote.wire import (
     codec,
 )
 from sip.sdp import MediaDescription
-from t38fsp.call.media import answer_offer
+from t38fsp.call.media import AnswerOffers, MediaCapabilities
 from t38fsp.engine.lines import ANSWERERS
+from t38fsp.t38.attributes import T38Parameters
 from tests.sip.link import AUDIO
 from tests.sip.peer import LIMIT, until
 
 HOP = Hop("127.0.0.1", 9)
+answer_offer = AnswerOffers(MediaCapabilities(5000, T38Parameters()))
 REQUEST = CallRequest("sip:1@127.0.0.1", "sip:2@127.0.0.1", (HOP,), (AUDIO,), "127.0.0.1", answer_offer)
 REGISTRATION = RegistrationRequest("sip:trunk.example", "sip:fax@trunk.example", (HOP,))
 VERBS: tuple[Verb, ...] = (
