@@ -12,10 +12,10 @@ import os
 import sys
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import CodeType, FrameType, ModuleType
+from types import FrameType, ModuleType
 
 LIMIT = 10.0
 """Seconds that what was undone may take to be gone; nothing is measured against it."""
@@ -24,17 +24,34 @@ NO_DESCRIPTORS = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 FAULT = RuntimeError("a fault of ours")
 CANCELLED = asyncio.CancelledError()
 
-_SURE = {"close", "cancel", "unlink", "kill", "__exit__", "__aexit__", "aclose", "join", "get_running_loop"}
+_SURE = {
+    "close",
+    "cancel",
+    "unlink",
+    "kill",
+    "__exit__",
+    "__aexit__",
+    "aclose",
+    "join",
+    "get_running_loop",
+    "call_soon",
+}
 """Calls that are not made to fail, beside those of containers: what most of them would undo could not be."""
 _NOT_OURS = ("timer <function _set_result_unless_cancelled", "thread asyncio_")
 """The pause of the wait itself, and the threads of the loop's executor, which stay."""
 
 
 class FailingCall:
-    """Raises ``error`` in place of call number ``number`` that code of ``modules`` makes below ``root``."""
+    """Raises ``error`` in place of call number ``number`` that code of ``modules`` makes below ``roots``."""
 
-    def __init__(self, root: CodeType, modules: Collection[ModuleType], number: int, error: BaseException):
-        self._root = root
+    def __init__(
+        self,
+        roots: Sequence[Callable[..., object]],
+        modules: Collection[ModuleType],
+        number: int,
+        error: BaseException,
+    ) -> None:
+        self._roots = [root.__code__ for root in roots]  # type: ignore[attr-defined]
         self._files = {module.__file__ for module in modules}
         self._number = number
         self._error = error
@@ -68,7 +85,7 @@ class FailingCall:
 
     def _below_root(self, frame: FrameType | None) -> bool:
         while frame is not None:
-            if frame.f_code is self._root:
+            if frame.f_code in self._roots:
                 return True
             frame = frame.f_back
         return False
@@ -127,10 +144,10 @@ def _but_this(left: Counter[str]) -> list[tuple[str, int]]:
 
 async def fails_at_each_step(
     start: Callable[[], Awaitable[Callable[[], Awaitable[object]]]],
-    root: Callable[..., object],
+    root: Callable[..., object] | Sequence[Callable[..., object]],
     modules: Collection[ModuleType],
     error: BaseException,
-    expected: type[BaseException],
+    expected: type[BaseException] | tuple[type[BaseException], ...],
     *,
     least: int = 5,
 ) -> None:
@@ -141,10 +158,11 @@ async def fails_at_each_step(
     """
     await (await start())()
     before = await Belongings.settled()
+    roots = root if isinstance(root, Sequence) else (root,)
     number = 0
     while True:
         number += 1
-        fault = FailingCall(root.__code__, modules, number, error)  # type: ignore[attr-defined]
+        fault = FailingCall(roots, modules, number, error)
         sys.setprofile(fault)
         try:
             close = await start()
@@ -164,4 +182,4 @@ async def fails_at_each_step(
         except AssertionError as failed:
             failed.add_note(f"after a start that failed at {fault.struck}")
             raise
-    assert number > least
+    assert number > least, f"only {number - 1} steps"

@@ -7,6 +7,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Callable, Collection, Coroutine, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from itertools import count
@@ -124,35 +125,40 @@ class PjsuaLine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._strangers: set[int] = set()
         self._closing = False
+        self._undo = AsyncExitStack()
 
     async def start(self) -> None:
-        """Start the worker that listens; raises PjsuaError when it cannot."""
+        """Start the worker that listens; raises PjsuaError when it cannot, and leaves nothing then."""
         self._loop = asyncio.get_running_loop()
-        worker = self._listen()
-        started = await worker.started()
-        if isinstance(started, NotStarted):
-            self._closing = True
-            await self._ended()
-            raise PjsuaError(started.reason)
-        self.address, self.tls_address = started.address, started.tls_address
+        async with AsyncExitStack() as undo:
+            undo.push_async_callback(self._end)
+            started = await self._listen().started()
+            if isinstance(started, NotStarted):
+                raise PjsuaError(started.reason)
+            self.address, self.tls_address = started.address, started.tls_address
+            self._undo = undo.pop_all()
 
     async def close(self, limit: float = 5.0) -> None:
         """Hang up every call, unregister, and end the workers; kill those that take more than ``limit``
         seconds."""
         self._closing = True
-        for call in list(self._placings):
-            self.hang_up(call, self._loop.time())
-        for worker in self._workers:
-            for attempt in worker.calls:
-                worker.calls.hang_up(attempt, None)
-            worker.write(Close())
-        try:
-            async with asyncio.timeout(limit):
-                await self._ended()
-        except TimeoutError:
+        async with self._undo:
+            for call in list(self._placings):
+                self.hang_up(call, self._loop.time())
             for worker in self._workers:
-                worker.kill()
-            await self._ended()
+                for attempt in worker.calls:
+                    worker.calls.hang_up(attempt, None)
+                worker.write(Close())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(limit):
+                    await self._ended()
+
+    async def _end(self) -> None:
+        """Kill the workers that are left; nothing runs any more afterwards."""
+        self._closing = True
+        for worker in self._workers:
+            worker.kill()
+        await self._ended()
         for task in self._tasks:
             task.cancel()
 
@@ -368,8 +374,8 @@ class PjsuaLine:
             self._heartbeat,
         )
         worker = Worker(start, self._answerers, self._numbers, self)
-        self._workers.append(worker)
         self._begin(self._serve(worker))
+        self._workers.append(worker)
         return worker
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:
@@ -380,8 +386,10 @@ class PjsuaLine:
     async def _serve(self, worker: Worker) -> None:
         """Run a worker to its end; the listening one is followed by another."""
         before = self._loop.time()
-        reason = await worker.run()
-        self._workers.remove(worker)
+        try:
+            reason = await worker.run()
+        finally:
+            self._workers.remove(worker)
         if worker is not self._listener or self._closing:
             return
         self._listener = None

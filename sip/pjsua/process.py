@@ -10,6 +10,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Collection, Iterator
 from typing import Protocol
 
+from sip.errors import told
 from sip.line import CallRequest, Incoming, LineEvent
 from sip.logs import FORWARDED, contained, get_logger
 from sip.pjsua.wire import Alive, Freed, Message, NotStarted, Start, Started, codec
@@ -59,6 +60,7 @@ class Worker:
         self._taken: set[int] = set()
         self._process: Process | None = None
         self._alive = True
+        self._ending = False
         self._waiting: list[Message] = [start]
         self._started: asyncio.Future[Started | NotStarted] = asyncio.get_running_loop().create_future()
 
@@ -83,6 +85,8 @@ class Worker:
             self._process.stdin.write(_CODEC.encode(message))
 
     def kill(self) -> None:
+        """At once, or as soon as the process runs."""
+        self._ending = True
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
 
@@ -108,11 +112,18 @@ class Worker:
                 process_group=0,
             )
         except OSError as error:
-            return self._bury(f"a pjsua2 worker cannot be started: {error}")
+            return self._bury(f"a pjsua2 worker cannot be started: {told(error)}")
         self._process = process
-        for message in self._waiting:
-            self.write(message)
-        await self._read(process)
+        try:
+            if self._ending:
+                self.kill()
+            for message in self._waiting:
+                self.write(message)
+            await self._read(process)
+        except BaseException:
+            self.kill()
+            self._bury("a pjsua2 worker was killed after a fault of ours")
+            raise
         died = how_it_ended(await process.wait())
         return self._bury(
             f"the pjsua2 worker hung for {self._patience:g} s and was killed"

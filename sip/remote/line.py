@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from itertools import count
 from socket import AddressFamily
 
-from sip.errors import SipError
+from sip.errors import SipError, told
 from sip.line import Address, Answerer, CallRequest, Credentials, Hop, LineEvent
 from sip.listening import WILDCARDS, family_of, host_towards
 from sip.logs import contained, get_logger
@@ -79,19 +80,30 @@ class RemoteLine:
         self._settled = asyncio.Event()
         self._why = ""
         self._advertised: dict[AddressFamily, str] = {}
+        self._undo = AsyncExitStack()
 
     async def start(self) -> None:
-        """Reach the signalling process; raises SignallingError."""
+        """Reach the signalling process; raises SignallingError, and leaves nothing then."""
         self._loop = asyncio.get_running_loop()
+        try:
+            async with AsyncExitStack() as undo:
+                await self._start(undo)
+                self._undo = undo.pop_all()
+        except OSError as error:
+            raise SignallingError(f"the signalling process cannot be reached: {told(error)}") from error
+
+    async def _start(self, undo: AsyncExitStack) -> None:
         self._welcomed: asyncio.Future[None] = self._loop.create_future()
-        self._task = self._loop.create_task(self._run())
+        task = self._loop.create_task(self._run())
+        undo.push_async_callback(self._disconnect, task)
         done, _ = await asyncio.wait(
-            [self._task, self._welcomed], timeout=_START_LIMIT, return_when=asyncio.FIRST_COMPLETED
+            [task, self._welcomed], timeout=_START_LIMIT, return_when=asyncio.FIRST_COMPLETED
         )
         if self._welcomed in done:
             return
-        self._task.cancel()
-        if self._task in done:
+        if task in done:
+            # A fault of ours is raised here.
+            task.result()
             raise SignallingError(
                 f"no signalling process serves {self._path} for us ({self._why}); start one, as the same user"
             )
@@ -99,18 +111,24 @@ class RemoteLine:
 
     async def close(self, limit: float = 5.0) -> None:
         """Hang up every call, wait at most ``limit`` seconds until the far ends know it, and disconnect."""
-        self._settled.clear()
-        for call in self._calls:
-            self._calls.hang_up(call, None)
-        if len(self._calls):
-            try:
-                async with asyncio.timeout(limit):
-                    await self._settled.wait()
-            except TimeoutError:
-                _logger.warning("closed while the end of %d calls was not confirmed", len(self._calls))
-        self._task.cancel()
+        async with self._undo:
+            self._settled.clear()
+            for call in self._calls:
+                self._calls.hang_up(call, None)
+            if len(self._calls):
+                try:
+                    async with asyncio.timeout(limit):
+                        await self._settled.wait()
+                except TimeoutError:
+                    _logger.warning("closed while the end of %d calls was not confirmed", len(self._calls))
+
+    async def _disconnect(self, task: asyncio.Task[None]) -> None:
+        task.cancel()
+        await asyncio.wait([task])
         if self._writer is not None:
             self._writer.close()
+            with suppress(OSError):
+                await self._writer.wait_closed()
 
     # --- addresses ------------------------------------------------------------------------------------------
 
@@ -231,8 +249,17 @@ class RemoteLine:
             _logger.error("the signalling process wrote what is no report: %s", error)
         except ConnectionError as error:
             _logger.warning("the connection to the signalling process broke: %s", error)
+        except Exception:
+            # The connection is of no use any more; another one may be.
+            _logger.exception("a report of the signalling process failed on a fault of ours")
 
     def _lost(self) -> None:
+        _logger.warning(
+            "the signalling process at %s has gone, and %d calls with it; no call can be made or taken until "
+            "it is there again, which is tried each second",
+            self._path,
+            len(self._calls),
+        )
         if self._writer is not None:
             self._writer.close()
             self._writer = None
@@ -258,7 +285,9 @@ class RemoteLine:
                 self.addresses = addresses
                 self._advertised = {family_of(host): host for host in advertised}
                 self._calls.answerers = answerers
-                if not self._welcomed.done():
+                if self._welcomed.done():
+                    _logger.warning("the signalling process at %s is there again", self._path)
+                else:
                     self._welcomed.set_result(None)
 
     def _tell(self, event: LineEvent | None) -> None:

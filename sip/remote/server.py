@@ -7,22 +7,21 @@ it alone had registered is unregistered. Registrations that several engines ask 
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
-import socket
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from math import inf
 from typing import Protocol
 
-from sip.errors import SipError
+from sip.errors import SipError, told
 from sip.line import CallRequest, Ended, Failed, Hop, Incoming, Line, LineEvent
 from sip.logs import contained, get_logger
 from sip.registrar import RegistrationFailed, RegistrationRequest, RegistrationState
 from sip.remote.codec import WireError
 from sip.remote.rules import Engine, Rule, least_busy
+from sip.remote.unix_socket import SocketError, bind
 from sip.remote.wire import (
     Accept,
     AnswerWith,
@@ -50,10 +49,8 @@ _logger = get_logger(__name__)
 _MOST_UNREAD = 4 * 1024 * 1024
 """Octets that an engine may leave unread before it counts as dead."""
 _NOBODY, _BUSY = 480, 486
-
-
-class SocketError(SipError):
-    """The Unix socket cannot be had; the text names it and says why."""
+_CLOSE_LIMIT = 5.0
+"""Seconds until the far ends must know that all is over."""
 
 
 class ServedLine(Line, Protocol):
@@ -134,31 +131,48 @@ class LineServer:
         self._registrations: list[_Registration] = []
         self._incoming = count(-1, -1)
         self._connections: set[asyncio.Task[None]] = set()
+        self._undo = AsyncExitStack()
+        self._limit = _CLOSE_LIMIT
 
     async def start(self) -> Sequence[Hop]:
-        """Listen for calls and engines; returns the SIP addresses. Raises SipError when that cannot be."""
+        """Listen for calls and engines; returns the SIP addresses.
+
+        Raises SipError when that cannot be, and leaves nothing then.
+        """
         self._loop = asyncio.get_running_loop()
-        sock = _bind(self._path)
         try:
-            await self._line.start()
-        except SipError:
-            sock.close()
-            os.unlink(self._path)
-            raise
-        self._server = await asyncio.start_unix_server(self._connected, sock=sock)
+            async with AsyncExitStack() as undo:
+                await self._start(undo)
+                self._undo = undo.pop_all()
+        except OSError as error:
+            raise SocketError(f"the socket {self._path} cannot be had: {told(error)}") from error
         return self._line.addresses
 
-    async def close(self, limit: float = 5.0) -> None:
+    async def _start(self, undo: AsyncExitStack) -> None:
+        sock = bind(self._path)
+        undo.callback(sock.close)
+        undo.callback(os.unlink, self._path)
+        await self._line.start()
+        undo.push_async_callback(self._let_engines_go)
+        undo.push_async_callback(self._close_line)
+        server = await asyncio.start_unix_server(self._connected, sock=sock)
+        undo.callback(server.close)
+
+    async def close(self, limit: float = _CLOSE_LIMIT) -> None:
         """Hang up every call, unregister, and let the engines go."""
-        self._server.close()
-        os.unlink(self._path)
-        await self._line.close(limit)
+        self._limit = limit
+        await self._undo.aclose()
+
+    async def _close_line(self) -> None:
+        await self._line.close(self._limit)
         # The last events are on their way through the loop.
         await asyncio.sleep(0)
+
+    async def _let_engines_go(self) -> None:
         for client in list(self._clients):
             client.writer.close()
         if self._connections:
-            await asyncio.wait(self._connections, timeout=limit)
+            await asyncio.wait(self._connections, timeout=self._limit)
 
     # --- engines --------------------------------------------------------------------------------------------
 
@@ -363,36 +377,3 @@ def _why(error: Exception) -> str:
         return str(error)
     _logger.error("a command failed on a fault of ours", exc_info=error)
     return "an internal error of the signalling process; its trace is in the log"
-
-
-def _bind(path: str) -> socket.socket:
-    """A Unix socket for our own user alone. One that a dead process left behind is replaced."""
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        try:
-            sock.bind(path)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE or _answers(path):
-                raise
-            os.unlink(path)
-            sock.bind(path)
-        # Nobody can connect before it listens.
-        os.chmod(path, 0o600)
-    except OSError as error:
-        sock.close()
-        in_use = error.errno == errno.EADDRINUSE
-        taken = "another process serves it; choose another path"
-        why = taken if in_use else error.strerror or str(error)
-        raise SocketError(f"the socket {path} cannot be had: {why}") from error
-    return sock
-
-
-def _answers(path: str) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        try:
-            sock.connect(path)
-        except ConnectionRefusedError:
-            return False
-        except OSError:
-            return True
-        return True

@@ -13,6 +13,7 @@ import importlib
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random, SystemRandom
@@ -109,11 +110,15 @@ async def serve(settings: Signalling, on_ready: Callable[[Sequence[Hop]], None])
         admit=admit,
     )
     stop = asyncio.Event()
-    for number in ending_signals():
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    on_ready(await server.start())
-    await stop.wait()
-    await server.close()
+    loop = asyncio.get_running_loop()
+    async with AsyncExitStack() as undo:
+        for number in ending_signals():
+            undo.callback(loop.remove_signal_handler, number)
+            loop.add_signal_handler(number, stop.set)
+        addresses = await server.start()
+        undo.push_async_callback(server.close)
+        on_ready(addresses)
+        await stop.wait()
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -13,8 +13,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+from sip.errors import told
 from sip.line import DialogId
 from sip.logs import FORWARDED, get_logger
 from sip.remote.codec import WireError
@@ -136,7 +137,8 @@ class Child:
         # The engine must find the packages that this program found, wherever that was; -P keeps the current
         # directory out unless it is one of those. A group of its own spares it the terminal's Ctrl-C.
         path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
-        try:
+        level = min(logging.getLogger(name).getEffectiveLevel() for name in ("sip", "t38fsp"))
+        with _starting() as undo:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "t38fsp.engine.host", factory],
                 stdin=subprocess.PIPE,
@@ -144,29 +146,36 @@ class Child:
                 env={**os.environ, "PYTHONPATH": path},
                 process_group=0 if os.name == "posix" else None,
             )
-        except OSError as error:
-            raise EngineError(f"the engine process cannot be started: {error}") from error
-        level = min(logging.getLogger(name).getEffectiveLevel() for name in ("sip", "t38fsp"))
-        self.write(Start(settings, level, heartbeat))
-        self._reader = threading.Thread(target=self._read, name="t38fsp-engine", daemon=True)
-        self._reader.start()
+            undo.callback(self._abandon)
+            self.write(Start(settings, level, heartbeat))
+            self._reader = _thread(self._read, "t38fsp-engine")
+            undo.pop_all()
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
     def wait_until_started(self) -> None:
-        """Raises EngineError, with the engine's own reason when it gave one."""
-        try:
-            answer = self._answer.get(timeout=START_LIMIT)
-        except queue.Empty:
-            self._process.kill()
-            answer = NotStarted(f"the engine process did not answer within {START_LIMIT:.0f} s")
-        if isinstance(answer, NotStarted):
-            self._reader.join()
-            raise EngineError(answer.reason)
-        self.address = (answer.host, answer.port)
-        threading.Thread(target=self._watch, name="t38fsp-watch", daemon=True).start()
+        """Raises EngineError, with the engine's own reason when it gave one; then the process is dead."""
+        with _starting() as undo:
+            undo.callback(self._reader.join)
+            undo.callback(self._process.kill)
+            try:
+                answer = self._answer.get(timeout=START_LIMIT)
+            except queue.Empty:
+                answer = NotStarted(f"the engine process did not answer within {START_LIMIT:.0f} s")
+            if isinstance(answer, NotStarted):
+                raise EngineError(answer.reason)
+            self.address = (answer.host, answer.port)
+            _thread(self._watch, "t38fsp-watch")
+            undo.pop_all()
+
+    def _abandon(self) -> None:
+        """Nothing reads from the process yet, which is of no use."""
+        self.alive = False
+        self._process.kill()
+        # Closes the pipes, too.
+        self._process.communicate()
 
     def begin(self, job: RemoteJob, command: Command) -> None:
         """Register the job, then ask for it."""
@@ -299,6 +308,26 @@ class Child:
         self._answer.put(NotStarted(f"{reason} while it started"))
         if self._started_at is not None:
             self._on_death(time.monotonic() - self._started_at)
+
+
+@contextlib.contextmanager
+def _starting() -> Iterator[contextlib.ExitStack]:
+    """What is undone when the start of a process fails; raises EngineError for what the system refuses."""
+    try:
+        with contextlib.ExitStack() as undo:
+            yield undo
+    except OSError as error:
+        raise EngineError(f"the engine process cannot be started: {told(error)}") from error
+
+
+def _thread(target: Callable[[], None], name: str) -> threading.Thread:
+    """One that runs. Raises EngineError when this process may have no more threads."""
+    thread = threading.Thread(target=target, name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise EngineError(f"the engine process cannot be served: {error}") from error
+    return thread
 
 
 def _tell(callback: Callable[..., None], *arguments: object) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 
-from sip.errors import SipError
+from sip.errors import SipError, told
 from sip.headers import NameAddress
 from sip.line import Address, Ended, Failed, Hop, Incoming, LineEvent
 from sip.listening import family_of
@@ -91,40 +92,45 @@ class FaxEngine:
     async def start(self) -> Address:
         """Start an image worker and bind the SIP address; returns where we listen.
 
-        Raises EngineError when no worker can start, or the address cannot be had.
+        Raises EngineError when no worker can start, or the address cannot be had, and leaves nothing then.
         """
         self._loop = asyncio.get_running_loop()
-        self._images = ImagePool(self._settings.image_workers)
         try:
-            await self._images.start()
-        except ImageError as error:
+            async with AsyncExitStack() as undo:
+                await self._start(undo)
+                self._undo = undo.pop_all()
+        except OSError as error:
+            raise EngineError(f"the engine cannot start: {told(error)}") from error
+        except (SipError, ImageError, ValueError) as error:
             raise EngineError(str(error)) from error
-        self._pacer: Pacer[Packet] = Pacer(self._loop)
-        try:
-            self._admission = admission_for(self._settings, self._random)
-            self._lines = Lines(
-                self._settings,
-                self._on_line_event,
-                lambda state: self._trunks.changed(state),
-                self._random,
-                self._admission,
-            )
-            self._line = self._lines.main
-            self._trunks = Trunks(
-                self._settings.trunks,
-                self._line,
-                self._find_trunk,
-                self._registration_changed,
-                self._lines.admit,
-            )
-            self._jobs = OpenJobs(self._trunks)
-            self._waiting = WaitingCalls(self._line, self._trunks, self._settings.take_limit, self._on_gone)
-            await self._line.start()
-        except (SipError, ValueError) as error:
-            await self._images.close()
-            raise EngineError(str(error)) from error
-        self._trunks.begin()
         return self._line.address
+
+    async def _start(self, undo: AsyncExitStack) -> None:
+        settings = self._settings
+        self._pacer: Pacer[Packet] = Pacer(self._loop)
+        self._admission = admission_for(settings, self._random)
+        self._lines = Lines(
+            settings,
+            self._on_line_event,
+            lambda state: self._trunks.changed(state),
+            self._random,
+            self._admission,
+        )
+        self._line = self._lines.main
+        self._trunks = Trunks(
+            settings.trunks, self._line, self._find_trunk, self._registration_changed, self._lines.admit
+        )
+        self._jobs = OpenJobs(self._trunks)
+        self._waiting = WaitingCalls(self._line, self._trunks, settings.take_limit, self._on_gone)
+        self._images = ImagePool(settings.image_workers)
+        # Undone in the opposite order: preparations of faxes still use the workers.
+        undo.push_async_callback(self._images.close)
+        undo.push_async_callback(self._jobs.wait_for_preparations)
+        await self._images.start()
+        await self._line.start()
+        undo.push_async_callback(self._lines.close, _UNBIND_LIMIT)
+        undo.callback(self._trunks.end)
+        self._trunks.begin()
 
     @property
     def addresses(self) -> Sequence[Hop]:
@@ -141,17 +147,15 @@ class FaxEngine:
         await asyncio.shield(self._closed)
 
     async def _close(self, drain: float) -> None:
-        self._trunks.end()
-        for call in list(self._waiting):
-            self._waiting.refuse(call)
-        if drain > 0:
-            await self._jobs.wait_for_all(drain)
-        for job in list(self._jobs):
-            self.abort(job)
-        await self._jobs.wait_for_all(_GOODBYE_LIMIT)
-        await self._lines.close(_UNBIND_LIMIT)
-        await self._jobs.wait_for_preparations()
-        await self._images.close()
+        async with self._undo:
+            self._trunks.end()
+            for call in list(self._waiting):
+                self._waiting.refuse(call)
+            if drain > 0:
+                await self._jobs.wait_for_all(drain)
+            for job in list(self._jobs):
+                self.abort(job)
+            await self._jobs.wait_for_all(_GOODBYE_LIMIT)
         late = self._pacer.lateness
         logger.info(
             "%d packets were paced; 99 of 100 left at most %.1f ms late, all at most %.1f",

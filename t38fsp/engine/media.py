@@ -98,7 +98,11 @@ class MediaPort:
         free.
         """
         sock = _bind_even(host, port_range)
-        return cls(sock, on_datagram, loop or asyncio.get_running_loop(), latch_window)
+        try:
+            return cls(sock, on_datagram, loop or asyncio.get_running_loop(), latch_window)
+        except BaseException:
+            sock.close()
+            raise
 
     @property
     def port(self) -> int:

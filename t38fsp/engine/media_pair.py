@@ -35,9 +35,9 @@ class MediaPair:
             port = MediaPort.open(first, on_datagram, port_range=port_range)
             try:
                 return cls([port, MediaPort.open(second, on_datagram, port_range=(port.port, port.port))])
-            except MediaPortError:
+            except BaseException as error:
                 port.close()
-                if attempt == _TRIES - 1:
+                if not isinstance(error, MediaPortError) or attempt == _TRIES - 1:
                     raise
         raise AssertionError
 

@@ -134,9 +134,11 @@ class FaxServiceProvider:
             self._devices = Devices(settings.device_count, settings.device_id_prefix, settings.take_limit)
             try:
                 self._address = engine.start()
-            except EngineError as error:
-                _logger.error("%s", error)
+            except BaseException as error:
                 self._engine = None
+                if not isinstance(error, EngineError):
+                    raise
+                _logger.error("%s", error)
                 SetLastError(ERROR_OPEN_FAILED)
                 return None
         return self.FaxLineCallback

@@ -12,15 +12,16 @@ import threading
 from collections import Counter, deque
 from collections.abc import Sequence
 from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Self
 
-from sip.errors import SipError
+from sip.errors import SipError, told
 from sip.line import Address, Incoming
+from sip.listening import ListenError
 from sip.uri import Uri
 from t38fsp.events import FaxEvent, Finished
 from t38fsp.results import FaxResult
@@ -76,14 +77,27 @@ class BackgroundGateway:
         self._placed: dict[int, tuple[Future[GatewayFax], Path]] = {}
         self._trays: dict[int, Tray] = {}
         self._stop = asyncio.Event()
-        self._loop = asyncio.new_event_loop()
         started: Future[Address] = Future()
+        try:
+            self._loop = asyncio.new_event_loop()
+        except OSError as error:
+            raise ListenError(f"the virtual gateway cannot start: {told(error)}") from error
         self._thread = threading.Thread(
             target=self._run, args=(started,), name="virtual gateway", daemon=True
         )
-        self._thread.start()
-        self.address = started.result()
-        """Where it takes calls."""
+        try:
+            self._thread.start()
+        except BaseException as error:
+            self._loop.close()
+            if isinstance(error, RuntimeError):
+                raise ListenError(f"the virtual gateway cannot start: {error}") from error
+            raise
+        try:
+            self.address = started.result()
+            """Where it takes calls."""
+        except BaseException:
+            self.close()
+            raise
 
     def uri(self, user: str = "100") -> str:
         """What to call."""
@@ -112,9 +126,9 @@ class BackgroundGateway:
 
     def close(self) -> None:
         """End every call, and stop. What was still waited for is cancelled."""
-        if self._thread.is_alive():
+        with suppress(RuntimeError):  # the loop is closed: it has ended
             self._loop.call_soon_threadsafe(self._stop.set)
-            self._thread.join(_CLOSE_LIMIT)
+        self._thread.join(_CLOSE_LIMIT)
 
     def __enter__(self) -> Self:
         return self
@@ -125,19 +139,24 @@ class BackgroundGateway:
     # --- on the thread --------------------------------------------------------------------------------------
 
     def _run(self, started: Future[Address]) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._serve(started))
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._serve(started))
+        except BaseException as error:
+            if started.done():
+                raise
+            started.set_exception(error)
 
     async def _serve(self, started: Future[Address]) -> None:
-        try:
-            address = await self._gateway.start()
-        except SipError as error:
-            started.set_exception(error)
-            return
-        self._gateway.answer_calls(self._paper, self._receive)
-        started.set_result(address)
-        await self._stop.wait()
-        await self._gateway.close()
+        address = await self._gateway.start()
+        async with AsyncExitStack() as undo:
+            undo.callback(self._cancel_waiting)
+            undo.push_async_callback(self._gateway.close)
+            self._gateway.answer_calls(self._paper, self._receive)
+            started.set_result(address)
+            await self._stop.wait()
+
+    def _cancel_waiting(self) -> None:
         with self._lock:
             for future in (*self._waiting, *(future for future, _ in self._placed.values())):
                 future.cancel()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from random import Random
 
@@ -78,13 +78,17 @@ class SocketGateway:
 
     async def close(self) -> None:
         """End every call, within five seconds, and unbind."""
-        self._gateway.abort(self._loop.time())
-        self._settle()
-        if not self._gateway.idle:
-            self._none_left.clear()
-            with suppress(TimeoutError):  # a far end that does not answer BYE
-                await asyncio.wait_for(self._none_left.wait(), _CLOSE_LIMIT)
-        await self._line.close(_UNBIND_LIMIT)
+        async with AsyncExitStack() as undo:
+            undo.callback(self._stop)
+            undo.push_async_callback(self._line.close, _UNBIND_LIMIT)
+            self._gateway.abort(self._loop.time())
+            self._settle()
+            if not self._gateway.idle:
+                self._none_left.clear()
+                with suppress(TimeoutError):  # a far end that does not answer BYE
+                    await asyncio.wait_for(self._none_left.wait(), _CLOSE_LIMIT)
+
+    def _stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         for port in self._media.values():

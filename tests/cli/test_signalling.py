@@ -63,6 +63,17 @@ async def test_two_receivers_and_a_sender_have_one_address(tmp_path: Path, lette
     assert not (tmp_path / "sip.sock").exists()
 
 
+async def test_an_idle_receiver_tells_that_the_signalling_process_has_died(tmp_path: Path) -> None:
+    async with t38fsp("signalling") as owner:
+        await owner.printed("listening on")
+        async with t38fsp("receive", "--output", "faxes", "--route", "office") as receiver:
+            await receiver.printed("listening on")
+            owner.process.kill()
+            await receiver.progress("the signalling process at sip.sock has gone")
+            receiver.process.send_signal(signal.SIGTERM)
+            await receiver.end()
+
+
 @pytest.mark.full
 @pytest.mark.kamailio
 async def test_receivers_share_a_registration(tmp_path: Path, letter: Path) -> None:

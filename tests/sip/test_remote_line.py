@@ -37,7 +37,8 @@ from sip.registrar import (
 )
 from sip.remote.line import GONE, RemoteLine, SignallingError
 from sip.remote.rules import Engine, Rule, least_busy
-from sip.remote.server import LineServer, SocketError
+from sip.remote.server import LineServer
+from sip.remote.unix_socket import SocketError
 from sip.sdp import MediaDescription
 from tests.sip.line_suite import ANSWERERS, HOST, Party, request_to
 from tests.sip.link import AUDIO, CREDENTIALS, IMAGE, call_request, mirror
@@ -299,6 +300,20 @@ async def test_an_engine_goes(tmp_path: Path) -> None:
         assert (await one.expect(Ended)).reason == GONE
         await until(lambda: line.line.agent.calls == 1)
         assert [type(event) for event in two.events] == [Answered]
+
+
+async def test_an_idle_engine_tells_that_the_signalling_process_has_gone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At WARNING, so that it is seen where nothing is said about logging."""
+    caplog.set_level("WARNING")
+    async with shared(tmp_path) as line:
+        one = await line.engine("one")
+        line.engines.clear()
+    await until(lambda: f"the signalling process at {line.path} has gone" in caplog.text)
+    async with shared(tmp_path):
+        await until(lambda: f"the signalling process at {line.path} is there again" in caplog.text)
+        await one.line.close()
 
 
 async def test_the_signalling_process_goes_and_comes_again(tmp_path: Path) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -14,8 +17,12 @@ from sip.errors import SipError
 from sip.line import Hop, TlsSettings, Transport
 from sip.listening import ListenError
 from sip.network import SipLine
+from sip.remote import line, server, signalling, unix_socket
+from sip.remote.line import RemoteLine
+from sip.remote.server import LineServer
 from sip.tls import TlsError
 from tests.sip.certificates import Authority
+from tests.sip.line_suite import ANSWERERS
 from tests.sip.peer import LIMIT, until
 from tests.starts import CANCELLED, FAULT, NO_DESCRIPTORS, Belongings, fails_at_each_step, nothing_left
 
@@ -99,3 +106,102 @@ async def test_no_descriptors_for_connections_are_told_once(
     await until(lambda: next(tries) > 20)
     await line.close()
     assert caplog.text.count("cannot take a connection") == 1
+
+
+async def served(path: Path) -> LineServer:
+    server = LineServer(
+        str(path),
+        lambda on_event, on_registration: SipLine(on_event, user_agent="test", listen=[Hop(HOST, 0)]),
+        answerers=ANSWERERS,
+    )
+    await server.start()
+    return server
+
+
+@ERRORS
+async def test_a_server_of_a_line_that_cannot_start(
+    error: BaseException, expected: type[BaseException], tmp_path: Path
+) -> None:
+    async def start() -> Callable[[], Awaitable[object]]:
+        assert not os.listdir(tmp_path)
+        return (await served(tmp_path / "line")).close
+
+    await fails_at_each_step(start, LineServer.start, [server, unix_socket], error, expected)
+    assert not os.listdir(tmp_path)
+
+
+@ERRORS
+async def test_a_line_elsewhere_that_cannot_be_reached(
+    error: BaseException, expected: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = await served(tmp_path / "line")
+    monkeypatch.setattr(line, "_RETRY", 0.0)
+
+    async def start() -> Callable[[], Awaitable[object]]:
+        remote = RemoteLine(lambda event: None, path=str(tmp_path / "line"), name="engine")
+        await remote.start()
+
+        async def close() -> None:
+            await remote.close()
+            while there._connections:
+                await asyncio.wait(there._connections)
+
+        return close
+
+    roots = (RemoteLine.start, RemoteLine._run)
+    await fails_at_each_step(start, roots, [line], error, expected, least=8)
+    await there.close()
+
+
+@ERRORS
+async def test_a_signalling_process_that_cannot_start(
+    error: BaseException, expected: type[BaseException], tmp_path: Path
+) -> None:
+    settings = signalling.Signalling(str(tmp_path / "line"), ANSWERERS, [Hop(HOST, 0)])
+
+    async def start() -> Callable[[], Awaitable[object]]:
+        ready = asyncio.Event()
+        serving = asyncio.ensure_future(signalling.serve(settings, lambda addresses: ready.set()))
+        waiting = asyncio.ensure_future(ready.wait())
+        await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
+        if serving.done():
+            waiting.cancel()
+            serving.result()
+
+        async def close() -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            await serving
+
+        return close
+
+    errors = (expected, type(error))  # before there is anything, one from the system may be
+    await fails_at_each_step(start, signalling.serve, [signalling], error, errors, least=8)
+    assert not os.listdir(tmp_path)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+async def test_a_signalling_process_that_cannot_say_where_it_is(tmp_path: Path) -> None:
+    """Standard output is closed, say."""
+    before = await Belongings.settled()
+
+    def closed(addresses: Sequence[Hop]) -> None:
+        raise BrokenPipeError
+
+    settings = signalling.Signalling(str(tmp_path / "line"), ANSWERERS, [Hop(HOST, 0)])
+    with pytest.raises(BrokenPipeError):
+        await signalling.serve(settings, closed)
+    await nothing_left(before)
+    assert not os.listdir(tmp_path)
+
+
+async def test_a_signalling_process_that_does_not_answer_leaves_no_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line, "_START_LIMIT", 0.05)
+    silent = await asyncio.start_unix_server(lambda reader, writer: None, tmp_path / "line")
+    before = await Belongings.settled()
+    with pytest.raises(line.SignallingError, match="does not answer"):
+        await RemoteLine(lambda event: None, path=str(tmp_path / "line"), name="engine").start()
+    silent.close()
+    assert [task for task in asyncio.all_tasks() if "RemoteLine" in str(task)] == []
+    assert not [thing for thing in (await Belongings.settled()).since(before) if thing.startswith("task")]
