@@ -13,6 +13,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, ModuleType
@@ -108,14 +109,13 @@ class Belongings:
     def now(cls) -> Belongings:
         things = Counter[str]()
         for number in os.listdir("/proc/self/fd"):
-            try:
+            with suppress(OSError):  # that of the list itself
                 things[f"descriptor {os.readlink(f'/proc/self/fd/{number}')}"] += 1
-            except OSError:
-                continue  # that of the list itself
         things.update(f"thread {thread.name}" for thread in threading.enumerate())
         for thread in os.listdir("/proc/self/task"):
-            children = Path(f"/proc/self/task/{thread}/children")
-            things.update(f"process {pid}" for pid in children.read_text().split())
+            with suppress(OSError):  # a thread that ends
+                children = Path(f"/proc/self/task/{thread}/children").read_text()
+                things.update(f"process {pid}" for pid in children.split())
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:

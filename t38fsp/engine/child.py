@@ -13,9 +13,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-from sip.errors import told
 from sip.line import DialogId
 from sip.logs import FORWARDED, get_logger
 from sip.remote.codec import WireError
@@ -101,7 +100,10 @@ class RemoteJob:
 
 
 class Child:
-    """One process, with the thread that reads from it and the one that watches it."""
+    """One process, with the thread that reads from it and the one that watches it.
+
+    Raises OSError or EngineError when it cannot be had.
+    """
 
     def __init__(
         self,
@@ -138,44 +140,41 @@ class Child:
         # directory out unless it is one of those. A group of its own spares it the terminal's Ctrl-C.
         path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
         level = min(logging.getLogger(name).getEffectiveLevel() for name in ("sip", "t38fsp"))
-        with _starting() as undo:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "t38fsp.engine.host", factory],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env={**os.environ, "PYTHONPATH": path},
-                process_group=0 if os.name == "posix" else None,
-            )
-            undo.callback(self._abandon)
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "t38fsp.engine.host", factory],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": path},
+            process_group=0 if os.name == "posix" else None,
+        )
+        try:
             self.write(Start(settings, level, heartbeat))
             self._reader = _thread(self._read, "t38fsp-engine")
-            undo.pop_all()
+        except BaseException:
+            # Nothing reads from it. This closes the pipes, too.
+            self._process.kill()
+            self._process.communicate()
+            raise
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
     def wait_until_started(self) -> None:
-        """Raises EngineError, with the engine's own reason when it gave one; then the process is dead."""
-        with _starting() as undo:
-            undo.callback(self._reader.join)
-            undo.callback(self._process.kill)
-            try:
-                answer = self._answer.get(timeout=START_LIMIT)
-            except queue.Empty:
-                answer = NotStarted(f"the engine process did not answer within {START_LIMIT:.0f} s")
-            if isinstance(answer, NotStarted):
-                raise EngineError(answer.reason)
-            self.address = (answer.host, answer.port)
-            _thread(self._watch, "t38fsp-watch")
-            undo.pop_all()
+        """Raises EngineError, with the engine's own reason when it gave one."""
+        try:
+            answer = self._answer.get(timeout=START_LIMIT)
+        except queue.Empty:
+            answer = NotStarted(f"the engine process did not answer within {START_LIMIT:.0f} s")
+        if isinstance(answer, NotStarted):
+            raise EngineError(answer.reason)
+        self.address = (answer.host, answer.port)
+        _thread(self._watch, "t38fsp-watch")
 
-    def _abandon(self) -> None:
-        """Nothing reads from the process yet, which is of no use."""
-        self.alive = False
+    def kill(self) -> None:
+        """End a process that is of no use."""
         self._process.kill()
-        # Closes the pipes, too.
-        self._process.communicate()
+        self._reader.join()
 
     def begin(self, job: RemoteJob, command: Command) -> None:
         """Register the job, then ask for it."""
@@ -195,8 +194,9 @@ class Child:
         pipe = self._process.stdin
         if pipe is None:
             return
+        frame = CODEC.encode(command)
         with self._writing, contextlib.suppress(OSError, ValueError):
-            pipe.write(CODEC.encode(command))
+            pipe.write(frame)
             pipe.flush()
 
     def refuse(self, call: int) -> None:
@@ -308,16 +308,6 @@ class Child:
         self._answer.put(NotStarted(f"{reason} while it started"))
         if self._started_at is not None:
             self._on_death(time.monotonic() - self._started_at)
-
-
-@contextlib.contextmanager
-def _starting() -> Iterator[contextlib.ExitStack]:
-    """What is undone when the start of a process fails; raises EngineError for what the system refuses."""
-    try:
-        with contextlib.ExitStack() as undo:
-            yield undo
-    except OSError as error:
-        raise EngineError(f"the engine process cannot be started: {told(error)}") from error
 
 
 def _thread(target: Callable[[], None], name: str) -> threading.Thread:

@@ -97,15 +97,15 @@ class FaxEngine:
         self._loop = asyncio.get_running_loop()
         try:
             async with AsyncExitStack() as undo:
-                await self._start(undo)
+                address = await self._start(undo)
                 self._undo = undo.pop_all()
+                return address
         except OSError as error:
             raise EngineError(f"the engine cannot start: {told(error)}") from error
         except (SipError, ImageError, ValueError) as error:
             raise EngineError(str(error)) from error
-        return self._line.address
 
-    async def _start(self, undo: AsyncExitStack) -> None:
+    async def _start(self, undo: AsyncExitStack) -> Address:
         settings = self._settings
         self._pacer: Pacer[Packet] = Pacer(self._loop)
         self._admission = admission_for(settings, self._random)
@@ -131,6 +131,7 @@ class FaxEngine:
         undo.push_async_callback(self._lines.close, _UNBIND_LIMIT)
         undo.callback(self._trunks.end)
         self._trunks.begin()
+        return self._line.address
 
     @property
     def addresses(self) -> Sequence[Hop]:

@@ -214,15 +214,17 @@ def _bind_even(host: str, port_range: tuple[int, int] | None) -> socket.socket:
             sock = socket.socket(family, socket.SOCK_DGRAM)
             try:
                 sock.bind((host, port))
-            except OSError as error:
+                sock.setblocking(False)
+                is_even = sock.getsockname()[1] % 2 == 0
+            except BaseException as error:
                 sock.close()
+                if not isinstance(error, OSError):
+                    raise
                 fault = error
                 continue
-            if sock.getsockname()[1] % 2:
-                odd.append(sock)
-                continue
-            sock.setblocking(False)
-            return sock
+            if is_even:
+                return sock
+            odd.append(sock)
     finally:
         for sock in odd:
             sock.close()

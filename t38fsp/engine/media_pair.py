@@ -6,6 +6,7 @@ Which of them the call uses shows when the far end says where its own is.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
 from sip.line import Address
 from t38fsp.engine.media import MediaCounters, MediaPort, MediaPortError
@@ -32,13 +33,19 @@ class MediaPair:
         """
         first, second = hosts
         for attempt in range(_TRIES):
-            port = MediaPort.open(first, on_datagram, port_range=port_range)
-            try:
-                return cls([port, MediaPort.open(second, on_datagram, port_range=(port.port, port.port))])
-            except BaseException as error:
-                port.close()
-                if not isinstance(error, MediaPortError) or attempt == _TRIES - 1:
-                    raise
+            with ExitStack() as undo:
+                port = MediaPort.open(first, on_datagram, port_range=port_range)
+                undo.callback(port.close)
+                try:
+                    other = MediaPort.open(second, on_datagram, port_range=(port.port, port.port))
+                except MediaPortError:
+                    if attempt == _TRIES - 1:
+                        raise
+                    continue
+                undo.callback(other.close)
+                pair = cls([port, other])
+                undo.pop_all()
+                return pair
         raise AssertionError
 
     @property

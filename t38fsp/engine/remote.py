@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
+from sip.errors import told
 from sip.logs import get_logger
 from t38fsp.engine.child import Child, RemoteJob
 from t38fsp.engine.host import ENGINE
@@ -118,18 +119,29 @@ class EngineProcess:
             if self._closed:
                 raise EngineError("the engine is closed; make another")
             if self._child is None or not self._child.alive:
-                self._child = Child(
-                    self._settings,
-                    self._factory,
-                    self._heartbeat,
-                    next(self._generations),
-                    self._incoming,
-                    self._gone,
-                    self._on_registration,
-                    self._died,
-                )
-                self._child.wait_until_started()
+                try:
+                    self._child = self._started()
+                except OSError as error:
+                    raise EngineError(f"the engine process cannot be started: {told(error)}") from error
             return self._child
+
+    def _started(self) -> Child:
+        child = Child(
+            self._settings,
+            self._factory,
+            self._heartbeat,
+            next(self._generations),
+            self._incoming,
+            self._gone,
+            self._on_registration,
+            self._died,
+        )
+        try:
+            child.wait_until_started()
+        except BaseException:
+            child.kill()
+            raise
+        return child
 
     def _incoming(self, child: Child, call: IncomingCall) -> None:
         self._on_incoming(replace(call, call=child.generation << _CALL_BITS | call.call))
