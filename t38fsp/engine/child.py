@@ -148,7 +148,8 @@ class Child:
             process_group=0 if os.name == "posix" else None,
         )
         try:
-            self.write(Start(settings, level, heartbeat))
+            with contextlib.suppress(BrokenPipeError):  # it died at once, as the reader will tell
+                self._put(Start(settings, level, heartbeat))
             self._reader = _thread(self._read, "t38fsp-engine")
         except BaseException:
             # Nothing reads from it. This closes the pipes, too.
@@ -191,13 +192,16 @@ class Child:
 
     def write(self, command: Command) -> None:
         """Write a command; to a process that died it does nothing, for the reader tells of the death."""
-        pipe = self._process.stdin
-        if pipe is None:
-            return
+        with contextlib.suppress(OSError):
+            self._put(command)
+
+    def _put(self, command: Command) -> None:
         frame = CODEC.encode(command)
-        with self._writing, contextlib.suppress(OSError, ValueError):
-            pipe.write(frame)
-            pipe.flush()
+        pipe = self._process.stdin
+        with self._writing:
+            if pipe is not None and not pipe.closed:
+                pipe.write(frame)
+                pipe.flush()
 
     def refuse(self, call: int) -> None:
         with self._lock:

@@ -132,10 +132,9 @@ async def test_a_server_of_a_line_that_cannot_start(
 
 @ERRORS
 async def test_a_line_elsewhere_that_cannot_be_reached(
-    error: BaseException, expected: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    error: BaseException, expected: type[BaseException], tmp_path: Path
 ) -> None:
     there = await served(tmp_path / "line")
-    monkeypatch.setattr(line, "_RETRY", 0.0)
 
     async def start() -> Callable[[], Awaitable[object]]:
         remote = RemoteLine(lambda event: None, path=str(tmp_path / "line"), name="engine")
@@ -148,8 +147,7 @@ async def test_a_line_elsewhere_that_cannot_be_reached(
 
         return close
 
-    roots = (RemoteLine.start, RemoteLine._run)
-    await fails_at_each_step(start, roots, [line], error, expected, least=8)
+    await fails_at_each_step(start, RemoteLine.start, [line], error, expected, least=3)
     await there.close()
 
 
@@ -192,6 +190,22 @@ async def test_a_signalling_process_that_cannot_say_where_it_is(tmp_path: Path) 
         await signalling.serve(settings, closed)
     await nothing_left(before)
     assert not os.listdir(tmp_path)
+
+
+async def test_a_fault_in_reaching_a_line_elsewhere_is_raised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = await served(tmp_path / "line")
+    before = await Belongings.settled()
+
+    def broken(self: RemoteLine, message: object) -> None:
+        raise FAULT
+
+    monkeypatch.setattr(RemoteLine, "_write", broken)
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        await RemoteLine(lambda event: None, path=str(tmp_path / "line"), name="engine").start()
+    await nothing_left(before)
+    await there.close()
 
 
 async def test_a_signalling_process_that_does_not_answer_leaves_no_connection(
