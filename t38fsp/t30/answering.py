@@ -8,9 +8,9 @@ from enum import Enum
 from t38fsp.t30.capabilities import capabilities_of
 from t38fsp.t30.choice import Choice
 from t38fsp.t30.dcs import Bit, BitField
-from t38fsp.t30.ecm import BlockCollector
 from t38fsp.t30.fields import field_not_valid, refusal_in_words
 from t38fsp.t30.frames import FCF, Frame, FrameError, encode_station_id
+from t38fsp.t30.incoming_blocks import IncomingBlocks
 from t38fsp.t30.options import PollDocument, ReceiveOptions
 from t38fsp.t30.outputs import Negotiated, PollRequested, T30Error
 from t38fsp.t30.session import Session, Timer
@@ -31,6 +31,9 @@ _REPEAT_LIMIT = 6
 
 _PREAMBLE_HEARD = 0.6
 """A V.21 carrier that was up for so many seconds had the preamble of a modem."""
+
+_UNHEARD = 0.85
+"""Seconds of preamble at least, in which an answer on a modem says nothing yet (5.3.1)."""
 
 _REFUSAL_LIMIT = 3
 """Wrong passwords in one call."""
@@ -68,7 +71,7 @@ class Answering(Session):
         self._trainings = self._negotiations = 0
         """FTT, and DCS and CTC, since the last page."""
         self._index = 0
-        self._block = BlockCollector(256)
+        self._blocks = IncomingBlocks(256)
         # the command that was answered last, and the answer
         self._command: tuple[FCF, bytes] | None = None
         self._answer: HdlcBurst | None = None
@@ -220,7 +223,7 @@ class Answering(Session):
         self._agreed_pace = self._paced = choice.paced
         self._refused_poll = ""
         self._command = None
-        self._block = BlockCollector(choice.frame_size)
+        self._blocks = IncomingBlocks(choice.frame_size)
         self._judge = TrainingJudge(choice.modem)
         self._state = State.TCF
         for timer in (Timer.T1, Timer.T4, Timer.T5, Timer.STORE):
@@ -301,11 +304,23 @@ class Answering(Session):
         self._give_answer(replace(self._answer, paced=self._paced))
 
     def _give_answer(self, answer: HdlcBurst) -> None:
-        """Say it next: of answers that have not begun the newest counts, however fast commands come."""
+        """Say it next: of answers that have not begun the newest counts, however fast commands come.
+
+        The same answer in its preamble is heard after this command as well: two of them would be taken for
+        the answers to two commands.
+        """
         self._stop(Timer.T2)
         self._stop(Timer.T4)
         self._queue.clear()
-        self._play(answer)
+        if not (self._on_line == answer and self._unheard):
+            self._play(answer)
+
+    @property
+    def _unheard(self) -> bool:
+        """What is on the line cannot have been answered yet."""
+        burst = self._on_line
+        paced = isinstance(burst, HdlcBurst) and burst.paced
+        return paced and self._now - self._on_line_since < _UNHEARD
 
     # --- the line and the time ----------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """Blocks of the error correction mode (T.30 annex A, T.4 annex A).
 
 A page is cut into blocks (partial pages) of up to 256 frames, a frame carries 256 or 64 octets of the coded
-page. The transmitter builds frames when the modem wants them; the receiver keeps those that came.
+page. The transmitter builds frames when the modem wants them; what the receiver makes of them stands in
+``t38fsp.t30.incoming_blocks``.
 
 At low rates a block of 256 frames keeps the carrier up for minutes, and many gateways cut any carrier after
 90 s. So blocks have fewer frames there. A receiver that insists on whole blocks shows it by asking for frames
@@ -149,53 +150,3 @@ class BlockFrames(Sequence[bytes]):
         if position < len(self._numbers):
             return self._block.frame(self._numbers[position])
         return RETURN_TO_CONTROL
-
-
-class BlockCollector:
-    """The frames of the block that is being received."""
-
-    def __init__(self, frame_size: int) -> None:
-        self._frame_size = frame_size
-        self._frames: dict[int, bytes] = {}
-        self._count = 0
-
-    def add(self, number: int, octets: bytes) -> bool:
-        """Keep a good frame; one that is too long is no frame of this page. False when it was there."""
-        known = number in self._frames
-        if len(octets) <= self._frame_size:
-            self._frames[number] = octets
-            self._count = max(self._count, number + 1)
-        return not known
-
-    def announce(self, count: int) -> None:
-        """PPS told how many frames there are, or how many were in its last burst: the most counts.
-
-        Only the last frame may be shorter than the others (T.4 annex A): one among them has lost octets on
-        its way through a gateway, whatever its FCS says.
-        """
-        self._count = max(self._count, count)
-        longest = max(map(len, self._frames.values()), default=0)
-        for number, octets in list(self._frames.items()):
-            if len(octets) < longest and number + 1 < self._count:
-                del self._frames[number]
-
-    @property
-    def empty(self) -> bool:
-        return not self._frames
-
-    @property
-    def complete(self) -> bool:
-        return 0 < self._count == len(self._frames)
-
-    @property
-    def present(self) -> frozenset[int]:
-        return frozenset(self._frames)
-
-    def octets(self) -> bytes:
-        """The frames in order, as far as there is none missing."""
-        whole: list[bytes] = []
-        for number in range(self._count):
-            if number not in self._frames:
-                break
-            whole.append(self._frames[number])
-        return b"".join(whole)

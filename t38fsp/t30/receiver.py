@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 
 from t38fsp.t30.answering import Answering, State
 from t38fsp.t30.dcs import BitField
-from t38fsp.t30.ecm import BlockCollector
 from t38fsp.t30.fallback import modem_of_dcs
 from t38fsp.t30.frames import (
     FCF,
@@ -22,11 +21,12 @@ from t38fsp.t30.frames import (
     parse_image_frame,
     partial_page_request,
 )
+from t38fsp.t30.incoming_blocks import Standing
 from t38fsp.t30.options import ReceiveOptions
 from t38fsp.t30.outputs import Negotiated, PageBegun, PageData, PageReceived, T30Error
 from t38fsp.t30.record import PageRecord
 from t38fsp.t30.session import Timer
-from t38fsp.t30.vocabulary import CarrierLost, DataReceived, FrameReceived, PageQuality
+from t38fsp.t30.vocabulary import CarrierLost, DataReceived, FrameReceived, Modem, PageQuality
 
 _REPEAT_WINDOW = 5.0
 """Seconds after a command without ECM in which the same again is its repetition (T4, and the line's delay);
@@ -55,6 +55,10 @@ class Receiver(Answering):
         """Indexes of pages handed up and not answered for."""
         self._stored: FCF | None = None
         self._damaged = False
+        self._burst_heard = False
+        """An image burst came since the last PPS."""
+        self._requests = 0
+        """Answers that ask for frames (PPR, CTR) and have not been followed by any."""
 
     # --- storing ------------------------------------------------------------------------------------------
 
@@ -185,21 +189,26 @@ class Receiver(Answering):
             self._await_command()
         elif isinstance(signal, FrameReceived):
             if self._choice.mode.ecm:
-                self._image_frame(signal.frame)
+                self._image_frame(signal)
         elif not self._choice.mode.ecm:
             self._page_data(signal.data, signal.after_gap)
 
-    def _image_frame(self, octets: bytes) -> None:
+    def _image_frame(self, signal: FrameReceived) -> None:
         try:
-            frame = Frame.parse(octets)
+            frame = Frame.parse(signal.frame)
             if frame.fcf is not FCF.FCD:
                 return
             number, part = parse_image_frame(frame)
         except FrameError:
             return
-        record = self._page()
-        if not self._block.add(number, part):
-            record.repeats += 1
+        if self._answer_repeats:
+            if self._on_line is not None:
+                # It has heard the answer the first time; now it would take it for that to these frames.
+                self._hush()
+        elif self._blocks.between and (self._queue or self._unheard):
+            return  # sent before the answer to the block before could be heard: they are of that block
+        self._page()
+        self._blocks.add(number, part, after_gap=signal.after_gap)
 
     def _page_data(self, octets: bytes, after_gap: bool = False) -> None:
         self._page().octets += len(octets)
@@ -257,16 +266,41 @@ class Receiver(Answering):
             signal = PartialPageSignal.parse(frame.fif)
         except FrameError:
             return
-        counters = bytes((signal.page, signal.block))
-        if self._block.empty and self._command == (FCF.PPS, counters):
-            self._repeat()
+        asked_for, self._burst_heard = self._burst_heard, False
+        begun = self._blocks.begun
+        standing = self._blocks.signal(signal)
+        self._count_repeats()
+        if not begun and standing is not Standing.REPEATED:
+            self._requests = 0
+        match standing:
+            case Standing.INCOMPLETE:
+                self._request_frames(asked_for)
+            case Standing.COMPLETE:
+                self._block_complete(signal)
+            case Standing.REPEATED:
+                self._block_again(asked_for)
+            case Standing.OUTDATED:
+                self._say_nothing()
+            case Standing.SKIPPED:
+                detail = "it goes on although a block has not come whole, or its counters (PPS) stand still"
+                self._end(T30Error.PROTOCOL, detail)
+
+    def _request_frames(self, asked_for: bool) -> None:
+        """PPR. ``asked_for``: frames came with the PPS, which is no mere repetition then."""
+        request = (FCF.PPR, partial_page_request(self._blocks.present))
+        if not asked_for and self._on_line == self._frames(request):
+            self._queue.clear()  # it is the answer to this PPS, too
             return
-        self._block.announce(signal.frames)
-        if not self._block.complete:
-            self._respond(State.IMAGE, (FCF.PPR, partial_page_request(self._block.present)))
-            return
-        self._note_command(FCF.PPS, counters)
-        self._take_block()
+        self._respond(State.IMAGE, request)
+        self._requests = max(self._requests - asked_for, 0) + 1
+
+    def _block_complete(self, signal: PartialPageSignal) -> None:
+        # PPRs that it has not acted upon; one that has not begun is not said any more.
+        self._requests = max(self._requests - 1 - bool(self._queue), 0)
+        self._note_command(FCF.PPS, bytes((signal.page, signal.block)))
+        octets = self._blocks.take(signal.following)
+        if octets:
+            self._page_data(octets)
         if signal.following is None:
             self._start(Timer.STALL, self._timers.stall)
             self._respond(State.IMAGE, (FCF.MCF, b""))
@@ -274,11 +308,34 @@ class Receiver(Answering):
         self._following = PLAIN_COMMANDS.get(signal.following, signal.following)
         self._page_over()
 
-    def _take_block(self) -> None:
-        octets = self._block.octets()
-        self._block = BlockCollector(self._choice.frame_size)
-        if octets:
-            self._page_data(octets)
+    def _block_again(self, asked_for: bool) -> None:
+        """PPS of the block that was answered last: the same answer, unless it is on its way already.
+
+        With the frames that one PPR too many asked for, this PPS was sent before the answer could be heard.
+        A second one would be taken for the answer to the next block.
+        """
+        if self._record is not None and self._record.octets == 0:
+            self._record = None  # the next page has not begun after all
+        if asked_for and self._requests:
+            self._requests -= 1
+            self._say_nothing()
+        else:
+            self._repeat()
+
+    def _say_nothing(self) -> None:
+        if self._on_line is None:
+            self._all_sent()
+
+    def _repeat(self, _: Frame | None = None) -> None:
+        repeats = self._answer_repeats
+        super()._repeat()
+        if self._answer_repeats > repeats:
+            self._blocks.answered_again()
+
+    def _count_repeats(self) -> None:
+        repeats = self._blocks.take_repeats()
+        if self._record is not None:
+            self._record.repeats += repeats
 
     def _end_of_retransmission(self, frame: Frame) -> None:
         """EOR: the transmitter gave up on the block; ERR lets it go on, the page is not confirmed (A.4.3)."""
@@ -289,11 +346,15 @@ class Receiver(Answering):
         except FrameError:
             return
         command = (FCF.EOR, frame.fif[:1])
-        if self._block.empty and self._command == command:
+        if self._blocks.untouched and self._command == command:
             self._repeat()
             return
         self._note_command(*command)
-        self._take_block()
+        self._requests = 0
+        octets = self._blocks.give_up()
+        self._count_repeats()
+        if octets:
+            self._page_data(octets)
         self._shortfall = T30Error.ECM_FAILED
         self._damaged = True
         state = State.IMAGE
@@ -318,8 +379,15 @@ class Receiver(Answering):
             self._record.mode = self._choice.mode
         self._emit(Negotiated(self._choice.mode, modem))
         self._respond(State.IMAGE, (FCF.CTR, b""))
+        self._requests += 1
 
     # --- the line and the time ----------------------------------------------------------------------------
+
+    def _carrier_heard(self, modem: Modem) -> None:
+        super()._carrier_heard(modem)
+        if modem is not Modem.V21:
+            self._burst_heard = True
+            self._blocks.begin_burst()
 
     def _act_on_heard(self) -> None:
         if self._heard is None:

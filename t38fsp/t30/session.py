@@ -77,6 +77,7 @@ class Session(ABC):
         self._limits: dict[Timer, float] = {}
         self._queue: deque[Burst] = deque()
         self._on_line: Burst | None = None
+        self._on_line_since = float("-inf")
         self._sent_at = float("-inf")
         self._carrier: Modem | None = None
         self._carrier_began = 0.0
@@ -242,6 +243,7 @@ class Session(ABC):
 
     def _play_next(self) -> None:
         self._on_line = self._queue.popleft()
+        self._on_line_since = self._now
         self._emit(SendBurst(self._on_line))
 
     def _hush(self) -> None:

@@ -97,11 +97,15 @@ class CarrierDetected:
 
 @dataclass(frozen=True, slots=True)
 class FrameReceived:
-    """One HDLC frame ended; ``good`` is false when its FCS was bad or part of it was lost."""
+    """One HDLC frame ended; ``good`` is false when its FCS was bad or part of it was lost.
+
+    ``after_gap`` says that packets were lost since the last good frame ended.
+    """
 
     modem: Modem
     frame: bytes
     good: bool
+    after_gap: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

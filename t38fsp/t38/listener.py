@@ -68,6 +68,7 @@ class Listener:
         self._damaged = False  # part of the frame is lost
         self._unsure = False  # the beginning of the frame may be lost
         self._gap = False  # packets were lost since the last data
+        self._frames_lost = False  # packets were lost since the last good frame
         self._last_heard = 0.0
         self._last_end: DataPacket | None = None
         self.silent_since = float("-inf")
@@ -109,7 +110,7 @@ class Listener:
                     self._last_end = packet
 
     def _lose(self) -> None:
-        self._gap = True
+        self._gap = self._frames_lost = True
         if self._frame:
             self._damaged = True
 
@@ -193,7 +194,10 @@ class Listener:
             return  # the end of the frame before, said again
         frame = bytes(self._frame)
         whole = bool(frame) and not self._damaged and (not self._unsure or frame.startswith(_FRAME_STARTS))
-        self._signals.append(FrameReceived(self._modem, frame, good and whole))
+        good = good and whole
+        self._signals.append(FrameReceived(self._modem, frame, good, self._frames_lost))
+        if good:
+            self._frames_lost = False
         self._frame.clear()
         self._damaged = self._unsure = self._gap = False
 

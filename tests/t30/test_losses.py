@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from t38fsp.t30.answering import State
-from t38fsp.t30.ecm import BlockCollector
 from t38fsp.t30.fallback import DESCENDING
-from t38fsp.t30.frames import FCF, Frame
+from t38fsp.t30.frames import FCF, Frame, PartialPageSignal
+from t38fsp.t30.incoming_blocks import IncomingBlocks, Standing
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t30.outputs import Negotiated, T30Error
 from t38fsp.t30.receiver import Receiver
@@ -256,12 +256,12 @@ def test_without_an_answer_to_ctc_the_page_comes_again_from_dcs_on() -> None:
     ],
 )
 def test_a_frame_that_lost_octets_in_a_gateway_is_asked_for_again(lengths: list[int], kept: set[int]) -> None:
-    collector = BlockCollector(256)
+    blocks = IncomingBlocks(256)
     for number, length in enumerate(lengths):
-        collector.add(number, bytes(length))
-    collector.announce(3)
-    assert collector.present == kept
-    assert collector.complete is (kept == {0, 1, 2})
+        blocks.add(number, bytes(length))
+    standing = blocks.signal(PartialPageSignal(FCF.EOP, 0, 0, 3))
+    assert blocks.present == kept
+    assert (standing is Standing.COMPLETE) is (kept == {0, 1, 2})
 
 
 def test_a_dis_that_says_more_when_it_is_repeated() -> None:
