@@ -8,12 +8,12 @@ block was heard, no frame of the block before can come any more. So::
 
     frames                                             with the next PPS they
     of the block's later bursts                        count, if it has the counters of the block
-    of its first burst, nothing lost among them        count
+    of its first burst, nothing lost since             count
     before those, in the same burst or another         count, unless they are the frames of the block taken last
     of any burst, PPS with the counters of that block  do not count: it is a repetition
 
-A confirmation that was said twice may be taken for one of the next block as well. The transmitter then skips
-a block, which its counters show.
+A confirmation that was said twice may be taken for one of the next block as well. From then on the transmitter
+may be one answer ahead, until it skips a block that never came whole, which its counters show.
 """
 
 from __future__ import annotations
@@ -87,19 +87,19 @@ class IncomingBlocks:
 
     # --- what comes ---------------------------------------------------------------------------------------
 
-    def begin_burst(self) -> None:
-        """A carrier of an image modem came up, or packets were lost: there may have been a PPS in between."""
+    def break_off(self) -> None:
+        """An image carrier came up, or packets were lost: a PPS of what came so far may have been missed."""
         if self._counters is None and self._recent:
             self._doubtful.update(self._recent)
             self._recent.clear()
         self._last_number = -1
 
-    def add(self, number: int, octets: bytes, *, after_gap: bool = False) -> None:
-        """Keep a good frame until its PPS comes; ``after_gap``: packets were lost since the one before it."""
+    def add(self, number: int, octets: bytes) -> None:
+        """Keep a good frame until its PPS comes."""
         if len(octets) > self._frame_size:
             return
-        if after_gap or number <= self._last_number:
-            self.begin_burst()
+        if number <= self._last_number:
+            self.break_off()
         self._last_number = number
         self._again += self._counters is not None or number in self._recent or number in self._doubtful
         self._recent[number] = octets
@@ -115,7 +115,7 @@ class IncomingBlocks:
             self._again += len(recent) + len(doubtful)
             return Standing.SKIPPED if self._is_another(recent) else Standing.REPEATED
         expected = self._expected if self._counters is None else self._counters
-        if self._answered_again and expected not in (None, counters):
+        if self._answered_again and expected not in (counters, None):
             return Standing.SKIPPED
         if self._counters is None:
             self._counters = counters
@@ -126,7 +126,7 @@ class IncomingBlocks:
 
     def answered_again(self) -> None:
         """The answer to the block taken last was said once more."""
-        self._answered_again = self._answered_again or self._counters is None
+        self._answered_again = True
 
     def take(self, following: FCF | None) -> bytes:
         """The octets of the block, as far as no frame is missing. The next block begins.
@@ -163,7 +163,6 @@ class IncomingBlocks:
         self._frames, self._recent, self._doubtful = {}, {}, {}
         self._count = 0
         self._last_number = -1
-        self._answered_again = False
 
     def _is_another(self, frames: dict[int, bytes]) -> bool:
         """Whether frames with the counters of the block taken last are not of it: they stand still.

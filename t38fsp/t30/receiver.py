@@ -189,13 +189,13 @@ class Receiver(Answering):
             self._await_command()
         elif isinstance(signal, FrameReceived):
             if self._choice.mode.ecm:
-                self._image_frame(signal)
+                self._image_frame(signal.frame)
         elif not self._choice.mode.ecm:
             self._page_data(signal.data, signal.after_gap)
 
-    def _image_frame(self, signal: FrameReceived) -> None:
+    def _image_frame(self, octets: bytes) -> None:
         try:
-            frame = Frame.parse(signal.frame)
+            frame = Frame.parse(octets)
             if frame.fcf is not FCF.FCD:
                 return
             number, part = parse_image_frame(frame)
@@ -208,7 +208,7 @@ class Receiver(Answering):
         elif self._blocks.between and (self._queue or self._unheard):
             return  # sent before the answer to the block before could be heard: they are of that block
         self._page()
-        self._blocks.add(number, part, after_gap=signal.after_gap)
+        self._blocks.add(number, part)
 
     def _page_data(self, octets: bytes, after_gap: bool = False) -> None:
         self._page().octets += len(octets)
@@ -329,7 +329,7 @@ class Receiver(Answering):
     def _repeat(self, _: Frame | None = None) -> None:
         repeats = self._answer_repeats
         super()._repeat()
-        if self._answer_repeats > repeats:
+        if self._answer_repeats > repeats and not self._blocks.begun:
             self._blocks.answered_again()
 
     def _count_repeats(self) -> None:
@@ -387,7 +387,10 @@ class Receiver(Answering):
         super()._carrier_heard(modem)
         if modem is not Modem.V21:
             self._burst_heard = True
-            self._blocks.begin_burst()
+            self._blocks.break_off()
+
+    def _gap_heard(self) -> None:
+        self._blocks.break_off()
 
     def _act_on_heard(self) -> None:
         if self._heard is None:

@@ -109,6 +109,8 @@ class Session(ABC):
             case FrameReceived(modem, octets, good):
                 self._ensure_carrier(modem)
                 self._framed = True
+                if signal.after_gap:
+                    self._gap_heard()
                 # Some gateways take V.21 for a fast modem at times: the frame tells better what it is.
                 if good and (modem is Modem.V21 or not is_image_frame(octets)):
                     self._control_frame(octets)
@@ -214,6 +216,9 @@ class Session(ABC):
     @abstractmethod
     def _carrier_heard(self, modem: Modem) -> None:
         """A burst of the far end began."""
+
+    def _gap_heard(self) -> None:
+        """Packets were lost before a frame: other frames, or whole bursts."""
 
     @abstractmethod
     def _image_heard(self, signal: FrameReceived | DataReceived | CarrierLost) -> None:
