@@ -6,14 +6,14 @@ is complete here already, and the PPS after them may never arrive. Two things ho
 line below keeps the order: a transmitter never goes back to an earlier block, and once the first PPS of a
 block was heard, no frame of the block before can come any more. So::
 
-    frames                                             with the next PPS they
-    of the block's later bursts                        count, if it has the counters of the block
-    of its first burst, nothing lost since             count
-    before those, in the same burst or another         count, unless they are the frames of the block taken last
-    of any burst, PPS with the counters of that block  do not count: it is a repetition
+    frames                                       with the next PPS they
+    of the block's later bursts                  count, if it has the counters of the block
+    of its first burst, nothing lost since       count
+    before those, in this burst or another       count, unless they are those of the block taken last
+    of any burst, with the counters of that      do not count: it is a repetition
 
-A confirmation that was said twice may be taken for one of the next block as well. From then on the transmitter
-may be one answer ahead, until it skips a block that never came whole, which its counters show.
+A confirmation that was said twice may be taken for one of the next block as well. From then on the
+transmitter may be one answer ahead, until it skips a block that never came whole, which its counters show.
 """
 
 from __future__ import annotations

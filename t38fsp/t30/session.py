@@ -217,6 +217,7 @@ class Session(ABC):
     def _carrier_heard(self, modem: Modem) -> None:
         """A burst of the far end began."""
 
+    @abstractmethod
     def _gap_heard(self) -> None:
         """Packets were lost before a frame: other frames, or whole bursts."""
 

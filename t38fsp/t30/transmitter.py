@@ -198,6 +198,9 @@ class Transmitter(Correction):
         """The table is that of a caller, to whom a DIS says what the far end can do."""
         return fcf
 
+    def _gap_heard(self) -> None:
+        """What was lost comes again, or is asked for again."""
+
     def _image_heard(self, signal: FrameReceived | DataReceived | CarrierLost) -> None:
         """A receiver sends no images."""
 

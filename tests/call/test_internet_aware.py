@@ -143,6 +143,51 @@ def test_a_far_end_that_is_described_anew_without_the_mark_gets_the_pace_back(tm
     assert scene.sent.warnings == ("the far end moved, so the fax goes on at the pace of a modem",)
 
 
+class SlowsDown:
+    """From some datagram of the caller on all are lost, 69 or for 3 s; those after them take longer."""
+
+    def __init__(self, seed: int) -> None:
+        chance = random.Random(seed)
+        self.scene: Scene
+        self._first = chance.choice([214, chance.randint(40, 700)])
+        self._later = chance.choice([0.25, 0.25, 0.25, 0.2, 0.5, 0.75, 1.0, 1.5, 2.0])
+        self._back = Faults(delay=chance.choice([0.001, 0.02, 0.1]))
+        self._loss = chance.choice([0.0, 0.0, 0.1])
+        self._sent = 0
+        self._began: float | None = None
+
+    def __call__(self, source: Address, destination: Address) -> Faults:
+        if SIP_PORT in (source[1], destination[1]):
+            return Faults()
+        if source[0] != CALLER:
+            return self._back
+        self._sent += 1
+        if self._sent < self._first:
+            return Faults()
+        now = self.scene.simulator.now
+        self._began = now if self._began is None else self._began
+        if self._sent < self._first + 69 and now < self._began + 3:
+            return Faults(loss=1.0)
+        return Faults(delay=0.02 + self._later, loss=self._loss)
+
+
+@pytest.mark.parametrize(
+    "seeds", [pytest.param(range(6), id="6"), pytest.param(range(6, 200), id="200", marks=pytest.mark.full)]
+)
+def test_the_end_of_a_block_is_lost_and_the_line_slows_down(tmp_path: Path, seeds: range) -> None:
+    for seed in seeds:
+        path = SlowsDown(seed)
+        scene = path.scene = Scene(tmp_path, seed=seed, faults_for=path)
+        scene.answer(internet_aware=True)
+        scene.send(make_pages(2, kind="noise", rows=285), internet_aware=True)
+        scene.run()
+        scene.assert_delivered(2)
+        octets = [
+            [-(-page.octets // 256) for page in result.pages] for result in (scene.sent, scene.received)
+        ]
+        assert octets[0] == octets[1], seed
+
+
 # --- not with everybody -------------------------------------------------------------------------------------
 
 

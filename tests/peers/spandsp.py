@@ -24,6 +24,9 @@ LOG_HANDLER = c.CFUNCTYPE(None, c.c_int, c.c_char_p)
 A_LAW = 0
 """``G711_ALAW``"""
 
+NO_PACING = 1
+"""``T38_TERMINAL_OPTION_NO_PACING``"""
+
 LOG_FLOW_WITH_PROTOCOL = 0x0800 | 0x2000 | 5
 """Show protocol and tag, up to the severity that traces the flow of a call."""
 

@@ -32,15 +32,19 @@ class SpandspTerminal:
     Args:
         role: the calling party sends CNG, the answering one CED and DIS.
         version: ``T38FaxVersion`` whose IFP syntax is spoken (0 is the 1998 syntax).
+        paced: keep the pace of the modem; without it a block leaves all at once, as from servers.
         options: see :class:`tests.peers.machine.T30Machine`.
     """
 
-    def __init__(self, role: Role, *, version: int = 0, **options: Unpack[MachineOptions]) -> None:
+    def __init__(
+        self, role: Role, *, version: int = 0, paced: bool = True, **options: Unpack[MachineOptions]
+    ) -> None:
         self._library = library = spandsp.library()
         self._out = out = list[tuple[bytes, int]]()
         self._on_ifp = spandsp.ifp_handler(lambda ifp, count: out.append((ifp, count)))
         self._state = library.t38_terminal_init(None, role is Role.CALLING, self._on_ifp, None)
         self._free = weakref.finalize(self, library.t38_terminal_free, self._state)
+        library.t38_terminal_set_config(self._state, 0 if paced else spandsp.NO_PACING)
         self._core = library.t38_terminal_get_t38_core_state(self._state)
         library.t38_set_t38_version(self._core, version)
         self.machine = T30Machine(library.t38_terminal_get_t30_state(self._state), **options)

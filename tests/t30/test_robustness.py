@@ -247,7 +247,7 @@ def test_a_dis_that_changes_while_leave_is_awaited_has_the_page_coded_twice_at_m
 
 @pytest.mark.parametrize("command", [FCF.PPS, FCF.TNR])
 def test_commands_faster_than_answers_leave_one_answer_to_be_said(command: FCF) -> None:
-    """They would keep us talking for an hour, and fill the memory meanwhile; one answer does for all of them."""
+    """They would keep us talking for an hour, and fill the memory; one answer does for all."""
     machine = Receiver(ReceiveOptions())
     machine.start(0.0, ced=False)
     fed = Fed(machine, lambda output, now: None)
