@@ -17,21 +17,18 @@ import asyncio
 import socket
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from itertools import groupby
 from random import Random
-from typing import Protocol
-
-import dns.asyncresolver
-import dns.exception
-import dns.rdatatype
-import dns.resolver
-from dns.rdtypes.IN.NAPTR import NAPTR
-from dns.rdtypes.IN.SRV import SRV
+from typing import TYPE_CHECKING, Protocol
 
 from sip.errors import SipError
 from sip.line import Hop, Transport
 from sip.logs import get_logger
 from sip.place import Place, is_address, is_numeric
+
+if TYPE_CHECKING:
+    from dns.asyncresolver import Resolver as AskingResolver
 
 _logger = get_logger(__name__)
 
@@ -206,22 +203,30 @@ def _server_name(place: Place, transport: Transport) -> str | None:
 class SystemRecords:
     """The name servers and the resolver of this machine.
 
+    dnspython takes as long to import as all of SIP, and a peer that is named by its address needs none of it.
+
     ``servers`` are asked instead of those that the machine names, at ``port``; for tests.
     """
 
     def __init__(self, servers: Sequence[str] = (), port: int = 53) -> None:
         self._servers = list(servers)
         self._port = port
-        self._resolver: dns.asyncresolver.Resolver | None = None
+        self._resolver: AskingResolver | None = None
 
     async def services(self, name: str) -> Sequence[Service]:
+        records = await self._ask(name, "SRV")
+        from dns.rdtypes.IN.SRV import SRV
+
         return [
             Service(record.priority, record.weight, record.port, record.target.to_text().rstrip("."))
-            for record in await self._ask(name, dns.rdatatype.SRV)
+            for record in records
             if isinstance(record, SRV)
         ]
 
     async def pointers(self, name: str) -> Sequence[Pointer]:
+        records = await self._ask(name, "NAPTR")
+        from dns.rdtypes.IN.NAPTR import NAPTR
+
         return [
             Pointer(
                 record.order,
@@ -229,26 +234,34 @@ class SystemRecords:
                 record.service.decode("ascii", "replace"),
                 record.replacement.to_text().rstrip("."),
             )
-            for record in await self._ask(name, dns.rdatatype.NAPTR)
+            for record in records
             if isinstance(record, NAPTR) and record.flags.lower() == b"s"
         ]
 
-    async def _ask(self, name: str, kind: dns.rdatatype.RdataType) -> Iterable[object]:
+    async def _ask(self, name: str, kind: str) -> Iterable[object]:
+        if self._resolver is None:
+            # In a thread, as importing it would hold up the packets of calls.
+            await asyncio.to_thread(import_module, "dns.asyncresolver")
+        from dns.exception import DNSException
+        from dns.resolver import NXDOMAIN, NoAnswer
+
         try:
             if self._resolver is None:
                 self._resolver = self._make_resolver()
             answer = await self._resolver.resolve(name, kind, lifetime=QUERY_LIMIT, search=False)
-        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+        except (NXDOMAIN, NoAnswer):
             return ()
-        except (dns.exception.DNSException, OSError) as error:
-            _logger.info("no answer about %s of %s: %s", kind.name, name, error)
+        except (DNSException, OSError) as error:
+            _logger.info("no answer about %s of %s: %s", kind, name, error)
             return ()
         return answer
 
-    def _make_resolver(self) -> dns.asyncresolver.Resolver:
+    def _make_resolver(self) -> AskingResolver:
+        from dns.asyncresolver import Resolver as AskingResolver
+
         if not self._servers:
-            return dns.asyncresolver.Resolver()
-        resolver = dns.asyncresolver.Resolver(configure=False)
+            return AskingResolver()
+        resolver = AskingResolver(configure=False)
         resolver.nameservers = list(self._servers)
         resolver.port = self._port
         return resolver

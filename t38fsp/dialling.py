@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import phonenumbers
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from sip.uri import Uri
+
+if TYPE_CHECKING:
+    import phonenumbers
 
 _DIGITS = re.compile(r"[0-9]+")
 
@@ -38,6 +40,8 @@ class UriScheme(Enum):
 
 
 def _known_region(region: str) -> str:
+    import phonenumbers  # only for dial plans that name a region or a format: it has a table of every country
+
     upper = region.upper()
     if upper not in phonenumbers.SUPPORTED_REGIONS:
         raise ValueError(f"{region!r} is no region; it is two letters such as US or DE")
@@ -107,6 +111,8 @@ class DialPlan(BaseModel):
     def _formatted(self, number: str) -> str:
         if self.format is NumberFormat.AS_DIALLED:
             return number
+        import phonenumbers
+
         parsed = _parse(number, self.region)
         if parsed is None:
             return number.removeprefix("+") if self.format is NumberFormat.DIGITS else number
@@ -125,6 +131,8 @@ def _is_name(number: str) -> bool:
 
 def _parse(number: str, region: str | None) -> phonenumbers.PhoneNumber | None:
     """None unless it is clear which number this is, in the whole world."""
+    import phonenumbers
+
     try:
         parsed = phonenumbers.parse(number, region)
     except phonenumbers.NumberParseException:
@@ -140,6 +148,8 @@ def _parse(number: str, region: str | None) -> phonenumbers.PhoneNumber | None:
 
 def _has_prefix(number: str, region: str | None) -> bool:
     """Whether ``number`` begins as calls to another town or country do."""
+    import phonenumbers
+
     metadata = None if region is None else phonenumbers.PhoneMetadata.metadata_for_region(region)
     if metadata is None:
         return False

@@ -4,29 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum
 from math import inf
 from typing import Protocol
 
 from sip.line import Credentials, Identity, SessionTimers, TlsSettings
+from t38fsp.choices import Backend as Backend
+from t38fsp.choices import Switch as Switch
 from t38fsp.events import FaxEvent
 from t38fsp.header import Header
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.t30.frames import encode_station_id
 from t38fsp.t30.options import PollDocument, PollOptions
-
-
-class Switch(Enum):
-    """Who asks for T.38 (the re-INVITE), chosen per call. Whatever it is, V.21 in the audio has us ask."""
-
-    CALLEE = "callee"
-    """Audio first; the called side switches."""
-    CALLER = "caller"
-    """Audio first; we switch as soon as the call is answered."""
-    EITHER = "either"
-    """Audio first; we switch if the far end has not after ``switch_wait``."""
-    FIRST = "first"
-    """T.38 in the first INVITE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,14 +165,6 @@ class Addressing:
 
 NOBODY_ELSE = Addressing()
 """The fax is for the machine that is called."""
-
-
-class Backend(Enum):
-    """Which SIP stack serves a call."""
-
-    OWN = "own"
-    PJSUA2 = "pjsua2"
-    """PJSIP in worker processes (the extra ``pjsua2``); what it cannot do is listed in docs/pjsua2.md."""
 
 
 @dataclass(frozen=True, slots=True)

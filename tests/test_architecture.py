@@ -45,7 +45,9 @@ _VIRTUAL_SHELL = tuple(
     f"t38fsp.virtual.{module}" for module in ("background", "fixtures", "paper", "sockets", "trial")
 )
 _VOCABULARY = "t38fsp.t30.vocabulary"
-_WORDS = tuple(f"t38fsp.{module}" for module in ("events", "header", "jobs", "outcome", "results", "status"))
+_WORDS = tuple(
+    f"t38fsp.{module}" for module in ("choices", "events", "header", "jobs", "outcome", "results", "status")
+)
 _SANS_IO_ROOMS = ("t38fsp.t30", "t38fsp.t4", "t38fsp.t38", "t38fsp.audio", "t38fsp.call")
 
 ROOMS = (

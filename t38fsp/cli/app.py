@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from t38fsp import __version__
+from t38fsp.choices import Backend, Switch
 from t38fsp.cli import virtual_gateway
-from t38fsp.cli.exits import Exit
-from t38fsp.cli.running import finish
-from t38fsp.jobs import Backend, Switch
+
+if TYPE_CHECKING:
+    from t38fsp.cli.exits import Exit
 
 app = typer.Typer(
     name="t38fsp",
@@ -93,6 +95,13 @@ Password = Annotated[
 ]
 
 
+def _finish(command: Callable[[], Exit], *, json_result: bool = False) -> SystemExit:
+    """Import what runs commands only for one that runs, not for help or completion."""
+    from t38fsp.cli.running import finish
+
+    return finish(command, json_result=json_result)
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         print(f"t38fsp {__version__}")
@@ -118,7 +127,7 @@ def demo(
     """Send the sample to a receiver on this machine, over real SIP and T.38, and compare the pages."""
     from t38fsp.cli import demo as command
 
-    raise finish(lambda: command.run(output, as_json), json_result=as_json)
+    raise _finish(lambda: command.run(output, as_json), json_result=as_json)
 
 
 @app.command(epilog=_EXITS)
@@ -173,7 +182,7 @@ def send(
         fax = command.Fax(document, to, resume_from, sub_address, sender_id)
         return command.run(fax, choose(given, port=0), as_json)
 
-    raise finish(run, json_result=as_json)
+    raise _finish(run, json_result=as_json)
 
 
 @app.command(epilog=_EXITS)
@@ -225,7 +234,7 @@ def poll(
         wanted = command.Wanted(to, output, selective_address, password)
         return command.run(wanted, choose(given, port=0), as_json)
 
-    raise finish(run, json_result=as_json)
+    raise _finish(run, json_result=as_json)
 
 
 @app.command(epilog=_RECEIVE_EXITS)
@@ -285,7 +294,7 @@ def receive(
         offered = command.offer_of(offer, selective_address, password)
         return command.run(output, choose(given, port=5060), count, as_json, offered)
 
-    raise finish(run)
+    raise _finish(run)
 
 
 @app.command(epilog="Exit status: 0, or 2 when a setting is wrong.")
@@ -302,7 +311,7 @@ def routes(
     """
     from t38fsp.cli import routes as command
 
-    raise finish(lambda: command.run(config, as_json))
+    raise _finish(lambda: command.run(config, as_json))
 
 
 @app.command(
@@ -333,7 +342,7 @@ def signalling(
     """
     from t38fsp.cli import signalling as command
 
-    raise finish(lambda: command.run(config, socket, listen, tuple(allow or ())))
+    raise _finish(lambda: command.run(config, socket, listen, tuple(allow or ())))
 
 
 app.command("virtual-gateway", epilog=virtual_gateway.EXITS)(virtual_gateway.virtual_gateway)

@@ -12,7 +12,6 @@ from t38fsp.cli.exits import CommandError, Exit, exit_for, exit_of_all
 from t38fsp.cli.files import kept_with_pages, new_file, writable
 from t38fsp.cli.options import Chosen
 from t38fsp.cli.report import CallReport, Reporter, print_json
-from t38fsp.image.document import inspect
 from t38fsp.image.errors import DocumentError
 from t38fsp.jobs import CallSettings, Offer
 from t38fsp.provider import FaxProvider, IncomingFax
@@ -32,6 +31,8 @@ def offer_of(document: Path | None, selective_address: str, password: str) -> Of
         if selective_address or password:
             raise CommandError("--selective-address and --password are of no use without --offer", Exit.USAGE)
         return None
+    from t38fsp.image.document import inspect  # and with it Pillow
+
     try:
         inspect(document)
         return Offer(str(document), PollDocument(selective_address, password))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from t38fsp.cli.exits import CommandError, Exit
-from t38fsp.cli.running import finish
+if TYPE_CHECKING:
+    from t38fsp.cli.exits import Exit
 
 EXITS = (
     "Exit status: with --call as of send; else as of receive: after --count calls 0 when each fax was "
@@ -96,7 +96,9 @@ def virtual_gateway(
     to try a program, or what a route will have to bear.
     """
     from t38fsp.cli import gateway_desk
+    from t38fsp.cli.exits import CommandError, Exit
     from t38fsp.cli.fault_options import faults
+    from t38fsp.cli.running import finish
 
     def run() -> Exit:
         if list_quirks:

@@ -7,17 +7,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
 from socket import AddressFamily
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sip.admission import Admission, parse_network
 from sip.errors import SipError, UnsupportedError
 from sip.line import Address, Hop, Incoming, Line, LineEvent, Transport
 from sip.network import SipLine
-from sip.pjsua.line import PjsuaLine
 from sip.registrar import RegistrationRequest, RegistrationState
-from sip.remote.line import RemoteLine
-from sip.remote.signalling import Signalling
 from t38fsp.jobs import Backend, EngineError, EngineSettings
+
+if TYPE_CHECKING:
+    # Lines that few ask for are imported when they do.
+    from sip.remote.signalling import Signalling
 
 ANSWERERS = ("t38fsp.call.media:AnswerOffers", "t38fsp.call.media:HoldImage")
 """What may answer the offers of our calls in another process."""
@@ -97,7 +98,10 @@ class Lines:
     def admit(self, addresses: frozenset[str]) -> None:
         """Calls from these IP addresses are ours."""
         self._admission.peers = addresses
-        if isinstance(self.main, RemoteLine):
+        if self._settings.signalling is not None:
+            from sip.remote.line import RemoteLine
+
+            assert isinstance(self.main, RemoteLine)
             self.main.admit(addresses)
 
     async def close(self, limit: float) -> None:
@@ -168,6 +172,8 @@ def line_for(
     """
     host, port = settings.listen
     if settings.signalling is not None:
+        from sip.remote.line import RemoteLine
+
         return RemoteLine(
             on_event,
             path=settings.signalling,
@@ -176,6 +182,8 @@ def line_for(
             on_registration=on_registration,
         )
     if settings.backend is Backend.PJSUA2:
+        from sip.pjsua.line import PjsuaLine
+
         return PjsuaLine(
             on_event,
             answerers=ANSWERERS,
@@ -209,6 +217,8 @@ def line_for(
 
 def signalling_for(settings: EngineSettings, socket: str) -> Signalling:
     """What a signalling process is to do that serves the line of these settings at a Unix socket."""
+    from sip.remote.signalling import Signalling
+
     callers, limits = settings.callers, settings.limits
     return Signalling(
         socket,

@@ -19,10 +19,11 @@ from t38fsp.image.convert import convert
 from t38fsp.image.errors import DocumentError
 from t38fsp.image.exact import decode_strip, read_strip
 from t38fsp.image.fields import SUGGESTION
-from t38fsp.image.header import HeaderLine, with_header
+from t38fsp.image.header import with_header
 from t38fsp.image.orientation import Orientation, upright
 from t38fsp.image.resolutions import inch_terms
 from t38fsp.image.tiff import TiffFile, TiffPage
+from t38fsp.image.wire import HeaderLine, Identity, identity_of
 from t38fsp.t4.decode import decode_page
 from t38fsp.t4.prepare import ends_with_eofb
 from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode, PageQuality
@@ -38,10 +39,6 @@ MOST_SECONDS = 5.0
 _DOCUMENTS_REMEMBERED = 64
 
 StrPath = str | os.PathLike[str]
-
-
-Identity = tuple[int, ...]
-"""What changes whenever a file does: device, inode, size, time of the last change in nanoseconds."""
 
 
 class Facts(Flag):
@@ -65,10 +62,6 @@ class KnownPage:
     number: int
     place: int
     facts: Facts
-
-
-def identity_of(status: os.stat_result) -> Identity:
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def inspect(path: StrPath) -> list[PageFormat]:

@@ -16,10 +16,8 @@ from collections.abc import Callable
 from PIL import Image, ImageDraw, ImageFont
 
 from t38fsp.image.resolutions import inch_terms
+from t38fsp.image.wire import HeaderLine
 from t38fsp.t30.vocabulary import Resolution
-
-HeaderLine = tuple[str, str, str]
-"""Left, middle and right."""
 
 _GRID = 100
 """Dots per inch of the font."""

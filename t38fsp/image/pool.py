@@ -15,12 +15,10 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import TracebackType
 
-from t38fsp.image.document import Identity, identity_of
 from t38fsp.image.errors import DocumentError
-from t38fsp.image.header import HeaderLine
 from t38fsp.image.schedule import Job, Share
 from t38fsp.image.sharing import Shared
-from t38fsp.image.wire import Reply, Request, mode_fields
+from t38fsp.image.wire import HeaderLine, Identity, Reply, Request, identity_of, mode_fields
 from t38fsp.image.workers import Workers, usual_number
 from t38fsp.t30.vocabulary import PageFormat, PageMode, PageQuality, Resolution
 

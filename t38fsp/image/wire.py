@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 from collections.abc import Sequence
 from typing import TypedDict
 
 from t38fsp.t30.vocabulary import Coding, PageMode, PageQuality, Resolution
 
+HeaderLine = tuple[str, str, str]
+"""Left, middle and right."""
+
+Identity = tuple[int, ...]
+"""What changes whenever a file does: device, inode, size, time of the last change in nanoseconds."""
+
 LENGTHS = struct.Struct("!II")
 """Octets of the header, then of the data behind it."""
+
+
+def identity_of(status: os.stat_result) -> Identity:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 class ModeFields(TypedDict):

@@ -17,10 +17,9 @@ from t38fsp.image.coder import encode_burst
 from t38fsp.image.document import Facts, KnownPage, encode_known_page, inspect_pages, structure
 from t38fsp.image.errors import DocumentError, ImageError, StoreError
 from t38fsp.image.exact import read_burst
-from t38fsp.image.header import HeaderLine
 from t38fsp.image.store import append_page, finish
 from t38fsp.image.tiff import TiffPage
-from t38fsp.image.wire import LENGTHS, Reply, Request, mode_of, pack, quality_fields
+from t38fsp.image.wire import LENGTHS, HeaderLine, Reply, Request, mode_of, pack, quality_fields
 from t38fsp.t30.vocabulary import Coding, PageMode, Resolution
 
 TURN = 0.05

@@ -13,9 +13,10 @@ from PIL import Image
 from t38fsp.header import Header
 from t38fsp.image.coder import encode_pixels, image_of
 from t38fsp.image.document import encode_page
-from t38fsp.image.header import HeaderLine, arranged, band_rows
+from t38fsp.image.header import arranged, band_rows
 from t38fsp.image.resolutions import WIDTHS, inch_terms
 from t38fsp.image.store import append_page, finish
+from t38fsp.image.wire import HeaderLine
 from t38fsp.t4.decode import decode_page
 from t38fsp.t30.vocabulary import Coding, PageMode, Resolution
 from tests.pages import load_page, make_document

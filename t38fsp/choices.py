@@ -1,0 +1,26 @@
+"""What a caller chooses by name."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Switch(Enum):
+    """Who asks for T.38 (the re-INVITE), chosen per call. Whatever it is, V.21 in the audio has us ask."""
+
+    CALLEE = "callee"
+    """Audio first; the called side switches."""
+    CALLER = "caller"
+    """Audio first; we switch as soon as the call is answered."""
+    EITHER = "either"
+    """Audio first; we switch if the far end has not after ``switch_wait``."""
+    FIRST = "first"
+    """T.38 in the first INVITE."""
+
+
+class Backend(Enum):
+    """Which SIP stack serves a call."""
+
+    OWN = "own"
+    PJSUA2 = "pjsua2"
+    """PJSIP in worker processes (the extra ``pjsua2``); what it cannot do is listed in docs/pjsua2.md."""

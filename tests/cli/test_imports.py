@@ -1,0 +1,41 @@
+"""What a command imports before it does anything: most of the time until the INVITE was once spent on it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+HEAVY = {"PIL", "dns", "phonenumbers", "rich", "pjsua2"}
+SELDOM = {"sip.pjsua.line", "sip.remote.line", "sip.remote.server"}
+"""Lines that a route or a setting asks for."""
+
+
+def imported(*modules: str) -> set[str]:
+    """All modules, once these are imported in an interpreter of their own."""
+    program = f"import sys, {', '.join(modules)}; print(*sys.modules)"
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return set(ran.stdout.split())
+
+
+def test_help_and_completion_need_no_settings_and_no_event_loop() -> None:
+    assert not imported("t38fsp.cli.app") & (
+        HEAVY | {"asyncio", "pydantic", "t38fsp.jobs", "t38fsp.provider"}
+    )
+
+
+@pytest.mark.parametrize("command", ["send", "poll", "receive"])
+def test_a_call_to_an_address_needs_no_names_no_pictures_and_no_numbering_plans(command: str) -> None:
+    found = imported("t38fsp.cli.app", "t38fsp.cli.options", f"t38fsp.cli.{command}")
+    assert not found & (HEAVY | SELDOM)
+
+
+def test_the_package_itself_is_nearly_nothing() -> None:
+    found = imported("t38fsp")
+    assert not found & {"pydantic", "typer", "PIL", "asyncio", "sip.line"}
