@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import queue
-import signal
 import sys
 import threading
 import time
@@ -23,15 +22,19 @@ from sip.pjsua.stack import Stack
 from sip.pjsua.values import describe
 from sip.pjsua.wire import Alive, Close, Freed, Message, NotStarted, StackVerb, Start, codec
 from sip.remote.codec import Codec, WireError
-from sip.remote.pipes import PipeHandler, PipeWriter, take_standard_streams
+from sip.remote.pipes import (
+    PipeHandler,
+    PipeWriter,
+    leave_signals_to_the_program,
+    take_standard_streams,
+)
 from sip.remote.wire import Happened, NotPlaced, RegistrationIs
 
 _logger = get_logger(__name__)
 
 
 def main(answerers: Sequence[str]) -> None:
-    # Ctrl-C reaches every process of a terminal; the program decides what it means for the calls.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_signals_to_the_program()
     commands, reports = take_standard_streams()
     # PJSIP prints there until it has been told not to.
     with open(os.devnull, "wb") as nothing:

@@ -75,6 +75,16 @@ def take_standard_streams() -> tuple[int, int]:
     return commands, reports
 
 
+def leave_signals_to_the_program() -> None:
+    """Ignore what a terminal (SIGINT, SIGHUP) or a service manager (SIGTERM) sends to every process.
+
+    The program decides what it means for the calls. When that dies of it, the worker's input ends.
+    """
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if (number := getattr(signal, name, None)) is not None:
+            signal.signal(number, signal.SIG_IGN)
+
+
 def how_it_ended(code: int) -> str:
     """The exit status of a process, in words: ``SIGKILL``, ``exit status 1``."""
     if code < 0:

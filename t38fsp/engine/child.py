@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import queue
 import subprocess
@@ -48,6 +49,8 @@ _logger = get_logger(__name__)
 
 START_LIMIT = 60.0
 """Seconds until a new process must listen."""
+ABORT_LIMIT = 5.0
+"""Seconds until an aborted job must be over; an engine that lives needs three at most."""
 _MOST_MISSED = 6
 """Signs of life, before the process is killed. A machine under load delays some; a loop that hangs gives
 none."""
@@ -59,14 +62,35 @@ class RemoteJob:
     def __init__(self, number: int, child: Child, resume: Resume = WHOLE) -> None:
         self.number = number
         self._child = child
-        self._events: queue.SimpleQueue[FaxEvent] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[FaxEvent | None] = queue.SimpleQueue()
         self._dialog: DialogId | None = None
         self._remote_id = ""
         self._known = KnownPages(resume)
+        self._waits_until = math.inf
 
     def next_event(self, timeout: float | None = None) -> FaxEvent:
-        """Wait for the next event; after Finished none comes. Raises queue.Empty after ``timeout`` s."""
-        return self._events.get(timeout=timeout)
+        """Wait for the next event; after Finished none comes. Raises queue.Empty after ``timeout`` s.
+
+        After :meth:`abort` an engine that does not end the job within ``ABORT_LIMIT`` is not waited for.
+        """
+        until = math.inf if timeout is None else time.monotonic() + timeout
+        while True:
+            end = min(until, self._waits_until)
+            try:
+                event = self._events.get(timeout=None if end == math.inf else max(end - time.monotonic(), 0))
+            except queue.Empty:
+                if self._waits_until > time.monotonic():
+                    raise
+                result = FaxResult(
+                    FaxStatus.USER_ABORT,
+                    f"it was aborted; the engine process did not confirm the end within {ABORT_LIMIT:g} s",
+                    retry_reason="it was cancelled here",
+                    dialog=self._dialog,
+                    remote_id=self._remote_id,
+                )
+                return Finished(self._known.complete(result))
+            if event is not None:
+                return event
 
     def proceed(self, go_on: bool) -> None:
         """Answer Connected; pages wait for it. False ends the call with FS_USER_ABORT."""
@@ -74,6 +98,9 @@ class RemoteJob:
 
     def abort(self) -> None:
         """Ask for the end of the call, and return at once. A job that is over stays as it is."""
+        self._waits_until = min(self._waits_until, time.monotonic() + ABORT_LIMIT)
+        # Whoever waits without a limit has one from now on.
+        self._events.put(None)
         self._child.write(Abort(self.number))
 
     def deliver(self, event: FaxEvent) -> None:

@@ -191,6 +191,7 @@ class FaxEngine:
         if what.offer is None:
             self._take(job, what, None)
         else:
+            self._waiting.claim(what.call)
             task = self._jobs.prepare(job, self._take_with(job, what, what.offer))
             task.add_done_callback(lambda task: self._waiting.refuse(what.call))
 

@@ -2,7 +2,7 @@
 
 Commands come in on standard input, reports go out on standard output (:mod:`t38fsp.engine.wire`). What else
 is written to standard output goes to standard error instead. End of input means that the program is gone:
-every call is ended and the process exits. SIGINT is left to the program; SIGTERM closes the engine.
+every call is ended and the process exits. Signals are left to the program.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import contextlib
 import importlib
 import logging
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -20,7 +19,12 @@ from typing import cast
 
 from sip.logs import get_logger
 from sip.remote.codec import WireError
-from sip.remote.pipes import PipeHandler, PipeWriter, take_standard_streams
+from sip.remote.pipes import (
+    PipeHandler,
+    PipeWriter,
+    leave_signals_to_the_program,
+    take_standard_streams,
+)
 from t38fsp.engine.wire import (
     CODEC,
     Abort,
@@ -76,8 +80,6 @@ class Host:
     async def run(self, descriptor: int) -> None:
         """Serve the commands that arrive at ``descriptor`` until its end or Close."""
         loop = asyncio.get_running_loop()
-        with contextlib.suppress(NotImplementedError):  # Windows has no signal handlers on its loops
-            loop.add_signal_handler(signal.SIGTERM, self._commands.put_nowait, Close(0.0))
         threading.Thread(
             target=self._read, args=(descriptor, loop), name="t38fsp-commands", daemon=True
         ).start()
@@ -173,8 +175,7 @@ class Host:
 
 
 def main(arguments: Sequence[str]) -> None:
-    # Ctrl-C reaches every process of a terminal; the program decides what it means for the calls.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_signals_to_the_program()
     commands, reports = take_standard_streams()
     report = PipeWriter(reports, CODEC)
     try:

@@ -101,12 +101,12 @@ class EngineProcess:
     def close(self, drain: float = 0.0) -> bool:
         """No new calls; wait up to ``drain`` seconds for those that run, then abort them; end the process.
 
-        False when the process did not end by itself.
+        False when the process had to be killed. One that died before has nothing left to end.
         """
         with self._starting:
             self._closed = True
             child, self._child = self._child, None
-        return child is None or child.close(drain)
+        return child is None or not child.alive or child.close(drain)
 
     @property
     def pid(self) -> int | None:

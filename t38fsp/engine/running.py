@@ -105,7 +105,11 @@ class RunningCall:
         """End the call as it stands, with all that is known of it."""
         if self._over or self._closing is not None:
             return
-        self._on_fault()
+        try:
+            self._on_fault()
+        except Exception:
+            # The far end finds out by its own time limits; the job must end here.
+            logger.exception("call %s cannot be hung up", self.call.line_call)
         self.arm(None)
         try:
             result = self.call.break_off(why, self._loop.time())

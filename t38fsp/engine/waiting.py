@@ -34,10 +34,17 @@ class WaitingCalls:
         self._limit = limit
         self._on_gone = on_gone
         self._calls: dict[int, Waiting] = {}
+        self._claimed: set[int] = set()
         self._loop = asyncio.get_running_loop()
 
     def __len__(self) -> int:
-        return len(self._calls)
+        """Those that no job has claimed."""
+        return len(self._calls) - len(self._claimed)
+
+    def claim(self, call: int) -> None:
+        """A job will take it, as soon as its document has been looked at, and counts for it until then."""
+        if call in self._calls:
+            self._claimed.add(call)
 
     def __contains__(self, call: int) -> bool:
         return call in self._calls
@@ -58,6 +65,7 @@ class WaitingCalls:
     def take(self, call: int) -> Waiting | None:
         """It waits no more, and keeps its channel; None when it is gone."""
         waiting = self._calls.pop(call, None)
+        self._claimed.discard(call)
         if waiting is not None:
             waiting.timer.cancel()
         return waiting

@@ -60,11 +60,6 @@ class FaxJob:
             return self._status
 
     @property
-    def running(self) -> bool:
-        """An operation has begun and is not over."""
-        return self._begun and self.result is None
-
-    @property
     def cancelled(self) -> bool:
         return self._cancelled
 
@@ -75,6 +70,14 @@ class FaxJob:
                 return False
             self._begun = True
         self._post(self._status)
+        return True
+
+    def close(self) -> bool:
+        """No operation may begin any more; False while one runs."""
+        with self._lock:
+            if self._begun and self.result is None:
+                return False
+            self._begun = True
         return True
 
     def identify(self, caller: str, called: str) -> None:

@@ -312,9 +312,11 @@ class FaxServiceProvider:
         """Forget the job and free its device. False with ERROR_BUSY while its operation runs."""
         with self._lock:
             job = self._jobs.get(FaxHandle)
-            if job is not None and not job.running:
+            # Once: the operation may end at any moment, and begin, too.
+            over = job is not None and job.close()
+            if over:
                 del self._jobs[FaxHandle]
-        if job is None or job.running:
+        if job is None or not over:
             SetLastError(ERROR_INVALID_HANDLE if job is None else ERROR_BUSY)
             return False
         self._devices.end(job.device, FaxHandle)

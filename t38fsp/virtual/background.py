@@ -78,13 +78,13 @@ class BackgroundGateway:
         self._trays: dict[int, Tray] = {}
         self._stop = asyncio.Event()
         started: Future[Address] = Future()
+        self._thread = threading.Thread(
+            target=self._run, args=(started,), name="virtual gateway", daemon=True
+        )
         try:
             self._loop = asyncio.new_event_loop()
         except OSError as error:
             raise ListenError(f"the virtual gateway cannot start: {told(error)}") from error
-        self._thread = threading.Thread(
-            target=self._run, args=(started,), name="virtual gateway", daemon=True
-        )
         try:
             self._thread.start()
         except BaseException as error:

@@ -60,6 +60,39 @@ async def test_a_call_that_waits_has_a_line(start: Start, document: Path, silent
     await caller.expect(job, Ringing)
 
 
+async def test_a_call_with_an_offer_counts_once(
+    start: Start, document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While its document is looked at it is a job, and no longer a call that waits."""
+    called, caller = await start(max_calls=2, accept_calls=True), await start()
+    inspected = asyncio.Event()
+    inspect = called.engine._images.inspect
+
+    async def slowly(path: str) -> object:
+        await inspected.wait()
+        return await inspect(path)
+
+    monkeypatch.setattr(called.engine._images, "inspect", slowly)
+    first = caller.send(document, called.address)
+    async with asyncio.timeout(LIMIT):
+        call = await called.calls.get()
+        called.receive(call.call, tmp_path / "one.tif", Offer(str(document)))
+        second = caller.send(document, called.address)
+        other = await called.calls.get()
+        # A third is one too many, with the first of them looked at or not.
+        for _ in range(2):
+            result = await caller.result(caller.send(document, called.address))
+            assert result.sip_status == 486
+            inspected.set()
+            await caller.expect(first, Connected)
+        called.engine.refuse(other.call)
+        await caller.result(second)
+        third = caller.send(document, called.address)
+        await called.calls.get()
+    for job in (first, third):
+        caller.engine.abort(job)
+
+
 async def test_calls_are_not_accepted_by_default(start: Start, document: Path) -> None:
     called, caller = await start(), await start()
     result = await caller.result(caller.send(document, called.address))

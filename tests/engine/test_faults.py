@@ -9,7 +9,7 @@ import pytest
 
 from t38fsp.call.receiving import ReceivingCall
 from t38fsp.call.sending import SendingCall
-from t38fsp.events import Connected, Identified, PageDone, PageStarted
+from t38fsp.events import Connected, Identified, PageDone, PageStarted, Ringing
 from t38fsp.status import FaxStatus
 from tests.engine.party import Start
 from tests.peers import libtiff
@@ -59,6 +59,19 @@ async def test_a_fault_ends_its_call_and_no_other(
     assert (await caller.expect(other, Identified)).station_id == "+15550199"
     caller.engine.abort(other)
     assert (await caller.result(other)).status is FaxStatus.USER_ABORT
+
+
+async def test_a_call_that_cannot_be_hung_up_has_a_result_too(
+    start: Start, document: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called, caller = await start(accept_calls=True), await start()
+    job = caller.send(document, called.address)
+    await caller.expect(job, Ringing)
+    with monkeypatch.context() as faulty:
+        faulty.setattr(caller.engine._line, "hang_up", broken)
+        faulty.setattr(caller.engine._running[job].call, "abort", broken)
+        caller.engine.abort(job)
+        assert (await caller.result(job)).status is FaxStatus.FATAL_ERROR
 
 
 async def test_a_fault_in_the_image_work_ends_the_call(

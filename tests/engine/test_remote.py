@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from t38fsp.engine import child
 from t38fsp.engine.child import RemoteJob
 from t38fsp.engine.remote import EngineProcess
 from t38fsp.events import Connected, Dialing, FaxEvent, Finished, PageDone
@@ -224,6 +225,37 @@ class TestHang:
         assert result.dialog == connected.dialog
         assert result_of(send(engine, "completed")).completed
 
+    @pytest.mark.parametrize("waits_first", [True, False])
+    def test_an_abort_does_not_wait_for_a_process_that_stands_still(
+        self, calls: queue.SimpleQueue[IncomingCall], monkeypatch: pytest.MonkeyPatch, waits_first: bool
+    ) -> None:
+        monkeypatch.setattr(child, "ABORT_LIMIT", 0.2)
+        engine = EngineProcess(EngineSettings(("127.0.0.1", 5060)), calls.put, factory=FAKE_ENGINE)
+        try:
+            job = send(engine, "dial-answer-hold")
+            connected = wait_for(job, Connected)
+            os.kill(engine.pid, signal.SIGSTOP)
+            results: queue.SimpleQueue[FaxResult] = queue.SimpleQueue()
+            waiting = threading.Thread(target=lambda: results.put(result_of(job)))
+            if waits_first:
+                waiting.start()
+            job.abort()
+            if not waits_first:
+                waiting.start()
+            result = results.get(timeout=PATIENCE)
+            assert (result.status, result.retry) == (FaxStatus.USER_ABORT, False)
+            assert "did not confirm the end within 0.2 s" in result.reason
+            assert result.dialog == connected.dialog
+        finally:
+            os.kill(engine.pid, signal.SIGKILL)
+            engine.close()
+
+    def test_an_abort_that_is_confirmed_ends_as_the_engine_says(self, engine: EngineProcess) -> None:
+        job = send(engine, "dial-answer-hold")
+        wait_for(job, Connected)
+        job.abort()
+        assert result_of(job).reason == "aborted"
+
     def test_a_loop_that_stands_still_is_found_out_too(self, engine: EngineProcess) -> None:
         """Its other threads go on: only the loop is blocked."""
         assert "hung" in result_of(send(engine, "block")).reason
@@ -265,19 +297,23 @@ class TestClose:
         with pytest.raises(EngineError, match="closed"):
             send(engine, "completed")
 
-    def test_sigterm_ends_the_calls_and_then_the_process(self, engine: EngineProcess) -> None:
-        job = send(engine, "dial-hold")
-        wait_for(job, Dialing)
-        os.kill(engine.pid, signal.SIGTERM)
-        assert result_of(job).status is FaxStatus.USER_ABORT
-
-    def test_sigint_is_left_to_the_program(self, engine: EngineProcess) -> None:
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+    def test_signals_are_left_to_the_program(self, engine: EngineProcess, number: int) -> None:
+        """A service manager sends SIGTERM to every process of the service; nobody has cancelled a fax."""
         job = send(engine, "answer-completed")
         wait_for(job, Connected)
         assert os.getpgid(engine.pid) != os.getpgid(0)
-        os.kill(engine.pid, signal.SIGINT)
+        os.kill(engine.pid, number)
         job.proceed(True)
         assert result_of(job).completed
+        assert result_of(send(engine, "completed")).completed
+
+    def test_a_process_that_died_before_has_nothing_to_end(self, engine: EngineProcess) -> None:
+        job = send(engine, "dial-hold")
+        wait_for(job, Dialing)
+        os.kill(engine.pid, signal.SIGKILL)
+        assert result_of(job).status is FaxStatus.FATAL_ERROR
+        assert engine.close() is True
 
 
 PROGRAM = f"""

@@ -51,6 +51,36 @@ def test_abort_ends_the_call(service: Service, script: str, reached: FaxStatus |
     assert service.provider.FaxDevEndJob(fax.handle) is True
 
 
+def test_a_job_that_can_be_ended_is_forgotten(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TRUE and FALSE of FaxDevEndJob say what it did, at whatever moment the operation ends."""
+    fax = service.send("hold")
+    service.wait_for_status(FS_INITIALIZING)
+    job = service.provider._jobs[fax.handle]
+    asked = threading.Event()
+    close = job.close
+
+    def at_the_end_of_the_operation() -> bool:
+        answer = close()
+        asked.set()
+        job.cancel()
+        fax.wait()
+        return answer
+
+    monkeypatch.setattr(job, "close", at_the_end_of_the_operation)
+    assert service.provider.FaxDevEndJob(fax.handle) is False
+    assert asked.is_set()
+    monkeypatch.undo()
+    assert service.provider.FaxDevEndJob(fax.handle) is True
+    assert service.provider.FaxDevReportStatus(fax.handle) is None
+
+
+def test_no_operation_begins_in_a_job_that_is_ended(service: Service) -> None:
+    handle = service.provider.FaxDevStartJob(0, 0, service.port, "job")
+    job = service.provider._jobs[handle]
+    assert service.provider.FaxDevEndJob(handle)
+    assert job.begin() is False
+
+
 def test_abort_before_send_forbids_it(service: Service) -> None:
     handle = service.provider.FaxDevStartJob(0, 0, service.port, "job")
     assert service.provider.FaxDevAbortOperation(handle)
