@@ -8,6 +8,7 @@ from sip.errors import ParseError, SipError
 from sip.headers import NameAddress
 from sip.place import Place
 from sip.uri import Uri, is_host, parse_host_port, parse_request_uri, parse_uri
+from t38fsp.errors import FaxError
 
 _SEPARATORS = re.compile(r"[\s().\-/]")
 _NUMBER = re.compile(r"\+?[0-9*#]{1,32}")
@@ -19,7 +20,7 @@ _SHOWN = 80
 """Characters of what was given that a message repeats."""
 
 
-class AddressError(ValueError):
+class AddressError(FaxError, ValueError):
     """A number, URI or peer address that cannot be called; the message says what would do."""
 
 

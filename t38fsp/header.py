@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from string import Formatter
 
+from t38fsp.errors import SettingError
+
 FIELDS = ("date", "name", "number", "to", "page", "pages")
 
 STANDARD = "{date:%Y-%m-%d %H:%M}|{name} {number}|{to}  {page}/{pages}"
@@ -24,7 +26,7 @@ class Header:
 
     Its fields are ``{date}``, the local time at which the call began, also with a format as in
     ``{date:%d.%m.%Y %H:%M}``; ``{name}``; ``{number}``, our station id; ``{to}``, the number called;
-    ``{page}`` and ``{pages}``, the number of the page and how many there are. Raises ValueError for another
+    ``{page}`` and ``{pages}``, the number of the page and how many there are. Raises SettingError for another
     field, a format of another field, more than three parts or more than 200 characters.
     """
 
@@ -34,19 +36,19 @@ class Header:
 
     def __post_init__(self) -> None:
         if len(self.template) > _LONGEST or self.template.count("|") > 2:
-            raise ValueError(
+            raise SettingError(
                 f"a header has at most {_LONGEST} characters, and two | between left, middle and right"
             )
         try:
             parts = list(Formatter().parse(self.template))
         except ValueError as error:
-            raise ValueError(f"the header {self.template!r} cannot be read: {error}") from error
+            raise SettingError(f"the header {self.template!r} cannot be read: {error}") from error
         for _, field, form, conversion in parts:
             if field is not None and (field not in FIELDS or conversion or (form and field != "date")):
                 known = ", ".join(f"{{{name}}}" for name in FIELDS)
-                raise ValueError(f"a header has no field {{{field}}} like that; it has {known}")
+                raise SettingError(f"a header has no field {{{field}}} like that; it has {known}")
             if form and not _DATE_FORMAT.fullmatch(form):
-                raise ValueError(
+                raise SettingError(
                     f"{form!r} is no format of a date for a header: use %Y, %m, %d, %H, %M and the like"
                 )
 

@@ -10,6 +10,7 @@ from typing import Protocol
 from sip.line import Credentials, Identity, SessionTimers, TlsSettings
 from t38fsp.choices import Backend as Backend
 from t38fsp.choices import Switch as Switch
+from t38fsp.errors import FaxError, SettingError
 from t38fsp.events import FaxEvent
 from t38fsp.header import Header
 from t38fsp.results import FaxResult, PageRecord
@@ -17,12 +18,20 @@ from t38fsp.t30.frames import encode_station_id
 from t38fsp.t30.options import PollDocument, PollOptions
 
 
+def _codable(text: str, what: str) -> None:
+    """Raises SettingError for a text that no T.30 frame carries."""
+    try:
+        encode_station_id(text, what)
+    except ValueError as error:
+        raise SettingError(str(error)) from error
+
+
 @dataclass(frozen=True, slots=True)
 class CallSettings:
     """How a fax travels; the defaults suit most trunks. Times are in seconds, ``max_rate`` in bit/s.
 
     Those from ``redundancy`` on suit gateways that cannot take the defaults (``t38fsp.t38.timing``). Raises
-    ValueError for a value out of range, with a sentence that says what would do.
+    SettingError for a value out of range, with a sentence that says what would do.
     """
 
     station_id: str = ""
@@ -67,35 +76,35 @@ class CallSettings:
     """Between packets of a silent line; None for silence."""
 
     def __post_init__(self) -> None:
-        encode_station_id(self.station_id)
+        _codable(self.station_id, "station ID")
         if self.max_rate < 2400:
-            raise ValueError(f"the rate limit {self.max_rate} is too low: fax modems begin at 2400 bit/s")
+            raise SettingError(f"the rate limit {self.max_rate} is too low: fax modems begin at 2400 bit/s")
         if not 0 <= self.redundancy <= 7:
-            raise ValueError(f"redundancy {self.redundancy} is out of range: 0 to 7 earlier packets")
+            raise SettingError(f"redundancy {self.redundancy} is out of range: 0 to 7 earlier packets")
         if not 0 <= self.control_redundancy <= 7:
-            raise ValueError(f"{self.control_redundancy} copies of control data do not do: 0 to 7")
+            raise SettingError(f"{self.control_redundancy} copies of control data do not do: 0 to 7")
         if not 0 <= self.parity <= 5 or not 1 <= self.parity_span <= 10:
-            raise ValueError(
+            raise SettingError(
                 f"{self.parity} parity strings over {self.parity_span} packets do not do: 0 to 5 over 1 to 10"
             )
         if self.t38_version not in (0, 2, 3):
-            raise ValueError(f"T.38 version {self.t38_version} is not offered: use 0, 2 or 3")
+            raise SettingError(f"T.38 version {self.t38_version} is not offered: use 0, 2 or 3")
         if not 0 < self.ring_limit < inf or not 0 <= self.switch_wait < inf:
-            raise ValueError("time limits are positive numbers of seconds")
+            raise SettingError("time limits are positive numbers of seconds")
         if self.max_pages < 1 or (self.max_octets is not None and self.max_octets < 1):
-            raise ValueError("a fax of no pages, or of no octets, cannot be received: allow at least 1")
+            raise SettingError("a fax of no pages, or of no octets, cannot be received: allow at least 1")
         if self.max_datagram is not None and not 40 <= self.max_datagram <= 1400:
-            raise ValueError(f"datagrams of {self.max_datagram} octets do not do: 40 to 1400")
+            raise SettingError(f"datagrams of {self.max_datagram} octets do not do: 40 to 1400")
         if self.max_ifp is not None and not 24 <= self.max_ifp <= 1400:
-            raise ValueError(f"IFP packets of {self.max_ifp} octets do not do: 24 to 1400")
+            raise SettingError(f"IFP packets of {self.max_ifp} octets do not do: 24 to 1400")
         if self.max_buffer is not None and self.max_buffer < 24:
-            raise ValueError(f"a buffer of {self.max_buffer} octets does not do: 24 or more")
+            raise SettingError(f"a buffer of {self.max_buffer} octets does not do: 24 or more")
         if not 0.85 <= self.preamble <= 3.0:
-            raise ValueError(f"a preamble of {self.preamble:g} s does not do: 0.85 to 3 seconds")
+            raise SettingError(f"a preamble of {self.preamble:g} s does not do: 0.85 to 3 seconds")
         if not 1 <= self.copies <= 8:
-            raise ValueError(f"{self.copies} copies of an indicator do not do: 1 to 8")
+            raise SettingError(f"{self.copies} copies of an indicator do not do: 1 to 8")
         if self.keep_alive is not None and not 0.1 <= self.keep_alive <= 30:
-            raise ValueError(f"a keep-alive each {self.keep_alive:g} s does not do: 0.1 to 30 seconds")
+            raise SettingError(f"a keep-alive each {self.keep_alive:g} s does not do: 0.1 to 30 seconds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +112,9 @@ class Resume:
     """Where to go on with a document of which an earlier call sent only a part.
 
     ``first_page`` counts from 1. ``earlier`` are the records of the pages before it, if they are known; the
-    result repeats them. The document has to have ``page_count`` pages, unless that is None. Raises ValueError
-    for a first page below 1.
+    result repeats them. The document has to have ``page_count`` pages, unless that is None.
+
+    Raises SettingError for a first page below 1.
     """
 
     first_page: int = 1
@@ -113,18 +123,20 @@ class Resume:
 
     def __post_init__(self) -> None:
         if self.first_page < 1:
-            raise ValueError(f"there is no page {self.first_page} to begin with; pages count from 1")
+            raise SettingError(f"there is no page {self.first_page} to begin with; pages count from 1")
 
     @classmethod
     def after(cls, result: FaxResult) -> Resume:
         """Go on behind the pages that ``result`` says are confirmed.
 
         A page whose confirmation was lost is among the rest: the far end may get it twice, but never not at
-        all. Raises ValueError when there is no rest.
+        all. Raises SettingError when there is no rest.
         """
         first = result.next_page
         if first is None:
-            raise ValueError("every page of the earlier fax was confirmed, so there is nothing to go on with")
+            raise SettingError(
+                "every page of the earlier fax was confirmed, so there is nothing to go on with"
+            )
         earlier = tuple(page for page in result.pages if page.number < first)
         rest = result.pages[len(earlier) :]
         return cls(first, earlier, rest[-1].number if rest else None)
@@ -150,7 +162,7 @@ WHOLE = Resume()
 class Addressing:
     """For machines that pass faxes on, where the far end says that it is one; up to 20 characters each.
 
-    Raises ValueError for a text that cannot be coded.
+    Raises SettingError for a text that cannot be coded.
     """
 
     sub_address: str = ""
@@ -159,8 +171,8 @@ class Addressing:
     """Who sends (SID)."""
 
     def __post_init__(self) -> None:
-        encode_station_id(self.sub_address, "sub-address")
-        encode_station_id(self.sender_id, "sender identity")
+        _codable(self.sub_address, "sub-address")
+        _codable(self.sender_id, "sender identity")
 
 
 NOBODY_ELSE = Addressing()
@@ -365,5 +377,5 @@ class Engine(Protocol):
         """No new calls; wait up to ``drain`` seconds for those that run, then abort them."""
 
 
-class EngineError(Exception):
+class EngineError(FaxError):
     """The engine cannot start or has died; the message says what would help."""

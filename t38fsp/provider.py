@@ -23,6 +23,7 @@ from sip.line import Credentials, DialogId, Hop
 from t38fsp.address import caller_address, peer_address, target_uri
 from t38fsp.configuration import Configuration
 from t38fsp.engine.engine import FaxEngine
+from t38fsp.errors import SettingError, UnknownRouteError
 from t38fsp.events import Connected, FaxEvent, Finished, RegistrationChanged
 from t38fsp.header import Header
 from t38fsp.jobs import (
@@ -179,9 +180,9 @@ class FaxProvider:
         warning is in the result. ``header`` is the line at the top of each page: a Header, true for the
         standard one, false for none, None for what the route says, which is none unless it says otherwise.
 
-        Raises AddressError for an unusable number, URI, ``via`` or ``caller``, LookupError for a route that
-        the provider has not, and ValueError for a fax of which nothing is left to send, before anything is
-        sent; every other outcome is in the result.
+        Raises AddressError for an unusable number, URI, ``via`` or ``caller``, UnknownRouteError for a
+        route that the provider has not, and SettingError for a fax of which nothing is left to send, before
+        anything is sent; every other outcome is in the result.
         """
         job = self._job(SendJob, Route.send_job, os.fspath(document), to, route, via)
         job = replace(
@@ -218,7 +219,8 @@ class FaxProvider:
         may have it: up to 20 characters each. A far end that knows no such thing is asked without, and a
         warning is in the result. The rest is as in :meth:`send`.
 
-        Raises AddressError and LookupError as :meth:`send` does, and ValueError for what cannot be coded.
+        Raises AddressError and UnknownRouteError as :meth:`send` does, and SettingError for what cannot be
+        coded.
         """
         job = self._job(PollJob, Route.poll_job, os.fspath(file), to, route, via)
         job = replace(
@@ -226,7 +228,7 @@ class FaxProvider:
             caller=job.caller if caller is None else caller_address(caller),
             credentials=credentials or job.credentials,
             settings=settings or job.settings,
-            poll=PollOptions(selective_address, sub_address, password),
+            poll=_poll_options(selective_address, sub_address, password),
         )
         result = await self._run(
             lambda number, observer: self._engine.poll(number, job, observer), on_event, None
@@ -247,7 +249,7 @@ class FaxProvider:
             return kind(file, target_uri(to, hop), via=hop)
         if name not in self._routes:
             known = ", ".join(self._routes) or "none"
-            raise LookupError(f"the provider has no route {name!r}; it has {known}")
+            raise UnknownRouteError(f"the provider has no route {name!r}; it has {known}")
         job = of_route(self._routes[name], file, to)
         return job if hop is None else replace(job, via=hop)
 
@@ -338,6 +340,13 @@ async def _answer(on_connected: OnConnected | None, dialog: DialogId) -> bool:
         return True
     answer = on_connected(dialog)
     return await answer if inspect.isawaitable(answer) else answer
+
+
+def _poll_options(selective_address: str, sub_address: str, password: str) -> PollOptions:
+    try:
+        return PollOptions(selective_address, sub_address, password)
+    except ValueError as error:
+        raise SettingError(str(error)) from error
 
 
 def _header(header: Header | bool) -> Header | None:

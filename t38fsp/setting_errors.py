@@ -9,6 +9,8 @@ from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 
+from t38fsp.errors import FaxError
+
 _SHOWN = 60
 """Characters of a wrong value that a sentence repeats."""
 _SECRET = frozenset({"password", "key_password"})
@@ -40,7 +42,7 @@ _LISTS = frozenset({"tuple_type", "list_type"})
 _TABLES = frozenset({"dict_type", "model_type", "model_attributes_type"})
 
 
-class ConfigurationError(ValueError):
+class ConfigurationError(FaxError, ValueError):
     """Settings that are wrong, one sentence each in ``sentences``, or a file that cannot be read."""
 
     def __init__(self, *sentences: str) -> None:

@@ -46,7 +46,8 @@ _VIRTUAL_SHELL = tuple(
 )
 _VOCABULARY = "t38fsp.t30.vocabulary"
 _WORDS = tuple(
-    f"t38fsp.{module}" for module in ("choices", "events", "header", "jobs", "outcome", "results", "status")
+    f"t38fsp.{module}"
+    for module in ("choices", "errors", "events", "header", "jobs", "outcome", "results", "status")
 )
 _SANS_IO_ROOMS = ("t38fsp.t30", "t38fsp.t4", "t38fsp.t38", "t38fsp.audio", "t38fsp.call")
 
@@ -58,7 +59,12 @@ ROOMS = (
     Room("t4", ("t38fsp.t4",), (_VOCABULARY,), sans_io=True),
     Room("t38", ("t38fsp.t38",), (_VOCABULARY, "sip.sdp"), sans_io=True),
     Room("audio", ("t38fsp.audio",), (_VOCABULARY, "sip.sdp"), sans_io=True),
-    Room("image", ("t38fsp.image",), (_VOCABULARY, "t38fsp.t4", "sip.logs"), frozenset({"PIL"})),
+    Room(
+        "image",
+        ("t38fsp.image",),
+        ("t38fsp.errors", _VOCABULARY, "t38fsp.t4", "sip.logs"),
+        frozenset({"PIL"}),
+    ),
     Room("words", _WORDS, ("sip.line", "t38fsp.t30"), sans_io=True),
     Room("call", ("t38fsp.call",), ("sip.line", "sip.sdp", *_WORDS, *_SANS_IO_ROOMS), sans_io=True),
     Room("engine", ("t38fsp.engine",), ("sip", "t38fsp.image", *_WORDS, *_SANS_IO_ROOMS)),

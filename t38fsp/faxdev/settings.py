@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from sip.line import Credentials, DialogId
 from t38fsp.address import peer_address, target_uri
+from t38fsp.errors import SettingError
 from t38fsp.events import Connected, Disconnected, Ringing, SwitchedToT38
 from t38fsp.jobs import Callers, CallSettings, EngineSettings, SendJob
 from t38fsp.routes import Route, common_backend
@@ -36,7 +37,7 @@ class FaxDevSettings:
     within ``take_limit`` seconds is refused. ``on_call_event`` runs on the thread that is blocked in
     FaxDevSend or FaxDevReceive.
 
-    Raises ValueError, saying what would do.
+    Raises SettingError, saying what would do.
     """
 
     listen: tuple[str, int] = ("0.0.0.0", 5060)
@@ -57,21 +58,25 @@ class FaxDevSettings:
 
     def __post_init__(self) -> None:
         if self.device_count < 1:
-            raise ValueError("device_count must be 1 or more: a provider without devices does not initialise")
+            raise SettingError(
+                "device_count must be 1 or more: a provider without devices does not initialise"
+            )
         if not 0 < self.device_id_prefix <= (1 << 32) - self.device_count:
-            raise ValueError("device_id_prefix must be above 0, and the last device id below 2**32")
+            raise SettingError("device_id_prefix must be above 0, and the last device id below 2**32")
         if len(self.device_name_prefix) > 127:
-            raise ValueError("device_name_prefix must have 127 characters at most")
+            raise SettingError("device_name_prefix must have 127 characters at most")
         if self.take_limit <= 0:
-            raise ValueError("take_limit must be above 0 seconds")
+            raise SettingError("take_limit must be above 0 seconds")
         if self.via is not None:
             peer_address(self.via)
         own = (self.via, self.caller, self.credentials, self.call) != (None, None, None, CallSettings())
         if self.route is not None and own:
-            raise ValueError("give a route, or via, caller, credentials and call; Configuration.route merges")
+            raise SettingError(
+                "give a route, or via, caller, credentials and call; Configuration.route merges"
+            )
 
         if self.own_end is not None and (self.listen, self.callers) != (("0.0.0.0", 5060), Callers()):
-            raise ValueError("give own_end, or listen and callers")
+            raise SettingError("give own_end, or listen and callers")
 
     @property
     def call_settings(self) -> CallSettings:

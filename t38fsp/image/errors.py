@@ -1,20 +1,15 @@
 """What can go wrong with pages.
 
-::
-
-    ImageError
-    ├── DocumentError (also a ValueError)   the document cannot be faxed as it is: the caller's doing
-    ├── StoreError                          a received page could not be put on disk
-    └── ImageWorkerError                    a worker process died or overran its time
-
 Every message is one sentence that says what is wrong and, where there is something, what would do.
 """
 
 from __future__ import annotations
 
+from t38fsp.errors import FaxError
 
-class ImageError(Exception):
-    """Any failure of this package."""
+
+class ImageError(FaxError):
+    """Any failure of this package (see ``t38fsp.errors``)."""
 
 
 class DocumentError(ImageError, ValueError):

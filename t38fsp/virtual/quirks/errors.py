@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from t38fsp.errors import FaxError
 
-class QuirkError(ValueError):
+
+class QuirkError(FaxError, ValueError):
     """There is no such quirk, or none with this value, or not together with that one."""
 
 
