@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sip.headers import Headers
 from sip.line import Answered, Credentials, Ended, Hop, Incoming, MediaChanged, TlsSettings, Transport
 from sip.registrar import Registered, RegistrationRequest, Unregistered
 from tests.peers.kamailio import Kamailio
@@ -82,9 +83,9 @@ async def test_a_call_through_the_proxy(
             await alice.expect(Answered)
             incoming = await bob.expect(Incoming)
             assert incoming.source.transport is transport
-            headers = dict(incoming.headers)
-            assert headers["Via"].startswith(f"SIP/2.0/{transport.value} {kamailio.place}")
-            assert kamailio.place in headers["Record-Route"]
+            headers = Headers(incoming.headers)
+            assert headers.lines("Via")[0].startswith(f"SIP/2.0/{transport.value} {kamailio.place}")
+            assert kamailio.place in headers.lines("Record-Route")[0]
             theirs = await bob.expect(Answered)
             # Both ways within the dialog, through the proxy again.
             bob.line.offer(theirs.call, [IMAGE], bob.now)

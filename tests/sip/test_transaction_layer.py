@@ -68,7 +68,7 @@ def test_requests_of_one_branch_are_kept_apart(branch: str | None, change: dict[
     second = transactions.serve(other, BOB)
     number = other.cseq.number
     cancel = request("CANCEL", **via | change | {"CSeq": f"{number} CANCEL"})
-    assert transactions.cancelled(cancel) is second
+    assert transactions.cancelled(cancel, BOB) is second
     assert transactions.absorb(request("ACK", **via | change | {"CSeq": f"{number} ACK"}), 0)
 
 
