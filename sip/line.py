@@ -188,6 +188,9 @@ class CallRequest:
     """None stands for those of the line."""
     redirects: int = 5
     """How many targets of 3xx responses are tried; 0 takes a 3xx for the end."""
+    other_media: Sequence[MediaDescription] = ()
+    """What a second INVITE offers where the first is refused for its media (415, 488, 606) and nothing has
+    rung; empty for no second one."""
     other_media_address: str | None = None
     """The address of the same media port in the other address family, for hops of that family; None has
     ``media_address`` serve them, too."""

@@ -38,6 +38,7 @@ from sip.transaction import T1
 from sip.uri import Uri, parse_request_uri, parse_uri
 
 _MAX_FORKS = 16
+_MEDIA_REFUSALS = frozenset({415, 488, 606})
 
 
 class Phase(Enum):
@@ -76,6 +77,8 @@ class OutgoingCall:
         for address in (request.other_media_address or request.media_address, request.media_address):
             self._negotiation = Negotiation(session_id, address)
             self._negotiation.check(request.media)
+            self._negotiation.check(request.other_media)
+        self._media, self._other_media = request.media, request.other_media
         self._offer: SessionDescription | None = None
         target = parse_request_uri(request.target)
         secure = target.scheme == "sips"
@@ -105,6 +108,8 @@ class OutgoingCall:
         """By the CSeq of the INVITE and the tag of the fork."""
         self._hang_up_wanted = False
         self._hang_up_reason: str | None = None
+        self._alerted = False
+        """A provisional response above 100 came: somebody may have heard a telephone ring."""
         self._cancelled = False
         self._reported = False
         self._redirection = Redirection(target, request.redirects)
@@ -120,8 +125,15 @@ class OutgoingCall:
             self._lost,
             self._answered_late,
             now,
-            self._session_timer.raised,
+            self._revise,
         )
+
+    def _revise(self, response: Response) -> bool:
+        """Whether another INVITE may fare better where this one was refused."""
+        if response.status in _MEDIA_REFUSALS and self._other_media and not self._alerted:
+            self._media, self._other_media = self._other_media, ()
+            return True
+        return self._session_timer.raised(response)
 
     def _build(self, hop: Hop) -> Request:
         # Each INVITE needs a provisional response of its own before a CANCEL may follow it.
@@ -148,8 +160,7 @@ class OutgoingCall:
         """Offer media at ``address``."""
         if address != self._negotiation.address:
             self._negotiation = Negotiation(self._negotiation.session_id, address)
-        media = self._request.media
-        self._offer = self._negotiation.describe(media) if media else None
+        self._offer = self._negotiation.describe(self._media) if self._media else None
 
     # --- verbs ----------------------------------------------------------------------------------------------
 
@@ -201,6 +212,7 @@ class OutgoingCall:
     def _provisional(self, response: Response, source: Hop, now: float) -> None:
         if self._phase is Phase.CALLING:
             self._phase = Phase.PROCEEDING
+        self._alerted = self._alerted or response.status > 100
         news = response.status > 100 and self._take_provisional(response, source, now)
         if self._hang_up_wanted:
             self._cancel(now)

@@ -248,7 +248,8 @@ class FaxCall(ABC):
             return
         self._record.dialog = event.dialog
         self._phase = Phase.AUDIO
-        self._switching.answered(now)
+        live = {media.kind.lower() for media in event.local.media if not media.rejected}
+        self._switching.answered(now, offered="image" in live)
         self._emit(events.Connected(event.dialog))
         self._on_media(event.local, event.remote, self._switching.asked, now)
 

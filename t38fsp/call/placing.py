@@ -51,11 +51,10 @@ class PlacedCall(FaxCall):
     def start(self, now: float) -> None:
         """Dial."""
         self._record.started_at = now
-        if self._settings.switch is Switch.FIRST:
-            media = image_offer(self._capabilities)
+        audio = audio_offer(self._capabilities)
+        first = self._settings.switch is Switch.FIRST
+        if first:
             self._switching.asked = True
-        else:
-            media = audio_offer(self._capabilities)
         self._phase = Phase.CALLING
         self._timers[Timer.RINGING] = now + self._settings.ring_limit
         self._emit(events.Dialing(self._destination.target))
@@ -64,7 +63,8 @@ class PlacedCall(FaxCall):
                 target=self._destination.target,
                 caller=self._destination.caller,
                 destination=self._destination.hops,
-                media=media,
+                media=image_offer(self._capabilities) if first else audio,
+                other_media=audio if first else (),
                 media_address=self._environment.media_address,
                 answerer=self._answerer,
                 credentials=self._destination.credentials,

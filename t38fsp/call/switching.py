@@ -6,6 +6,8 @@ CALLER   asks at the answer           waits
 EITHER   asks after ``switch_wait``: both sides do
 FIRST    has asked in its INVITE      asks at the answer
 
+With FIRST, a far end that refuses T.38 in the INVITE gets another one with audio; from then on it is EITHER.
+
 Whatever the policy, V.21 in the audio has us ask, once more if need be: a fax machine is talking, and nobody
 answers it. Until the switch only tones are played and heard.
 """
@@ -75,13 +77,16 @@ class Switching:
         self.asked = False
         """We have offered T.38."""
 
-    def answered(self, now: float) -> None:
-        """The call is up: the wait begins."""
+    def answered(self, now: float, *, offered: bool = True) -> None:
+        """The call is up: the wait begins. ``offered`` tells whether T.38 was in what was answered."""
         self._answered_at = now
         self._give_up_at = now + T1
-        if self._settings.switch in _AT_ONCE[self._role]:
+        policy = self._settings.switch
+        if self.asked and not offered:
+            self.asked, policy = False, Switch.EITHER
+        if policy in _AT_ONCE[self._role]:
             self._ask_at = now
-        elif self._settings.switch is Switch.EITHER:
+        elif policy is Switch.EITHER:
             self._ask_at = now + self._settings.switch_wait
 
     def agreed(self, media: AudioMedia, now: float) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sip.line import Address
+from sip.line import Address, Answerer, Incoming
 from sip.sdp import MediaDescription
 from t38fsp import events
 from t38fsp.audio.offer import audio_media
@@ -19,7 +19,7 @@ from t38fsp.t38.attributes import T38Parameters
 from t38fsp.t38.udptl import Datagram
 from t38fsp.virtual.network import Faults
 from tests.call.harness import CALLEE, CALLER, SIP_PORT, Scene, make_pages
-from tests.call.phone import MEDIA_PORT, PHONE, Phone
+from tests.call.phone import MEDIA_PORT, PHONE, Phone, audio_only
 
 T1 = 35.0
 """Seconds after which a call that stays in audio is given up."""
@@ -252,6 +252,59 @@ def test_a_refusal_late_in_the_call_makes_it_no_longer(tmp_path: Path) -> None:
     scene.send(make_pages(1), to=PHONE, switch=Switch.EITHER, switch_wait=34.0)
     scene.run()
     assert T1 < scene.sent.seconds < T1 + 1
+
+
+class Fussy(Phone):
+    """A far end that takes no call with T.38 in its INVITE; others it accepts."""
+
+    def __init__(self, scene: Scene, *, rings: bool = False, answerer: Answerer = audio_only) -> None:
+        super().__init__(scene)
+        self.kinds: list[list[str]] = []
+        """What was offered to it in each INVITE."""
+        self._rings = rings
+        self._answerer = answerer
+        self.on_incoming = self._decide
+
+    def _decide(self, incoming: Incoming) -> None:
+        assert incoming.offer is not None
+        self.kinds.append([media.kind for media in incoming.offer.media])
+        if self._rings:
+            self.ring()
+        if self.kinds[-1] == ["audio"]:
+            self.accept(self._answerer)
+        else:
+            self.refuse(488)
+
+
+def test_t38_in_the_first_invite_is_refused_and_audio_in_the_second_taken(tmp_path: Path) -> None:
+    """From then on either side may ask."""
+    scene = Scene(tmp_path)
+    phone = Fussy(scene, answerer=lambda offer: (T38Parameters().to_media(MEDIA_PORT),))
+    scene.send(make_pages(1), to=PHONE, switch=Switch.FIRST, switch_wait=3.0)
+    scene.run(seconds=2.9)
+    assert phone.kinds == [["image"], ["audio"]]
+    assert not any(isinstance(event, events.SwitchedToT38) for event in scene.call.events)
+    scene.run(seconds=1.0)
+    assert [event.ours for event in scene.call.events if isinstance(event, events.SwitchedToT38)] == [True]
+
+
+def test_after_the_second_invite_the_far_end_may_ask(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    phone = Fussy(scene)
+    scene.send(make_pages(1), to=PHONE, switch=Switch.FIRST)
+    scene.run(seconds=1.0)
+    phone.offer(T38Parameters().to_media(MEDIA_PORT))
+    scene.run(seconds=1.0)
+    assert [event.ours for event in scene.call.events if isinstance(event, events.SwitchedToT38)] == [False]
+
+
+def test_a_far_end_that_has_rung_is_not_called_again_with_audio(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    phone = Fussy(scene, rings=True)
+    scene.send(make_pages(1), to=PHONE, switch=Switch.FIRST)
+    scene.run()
+    assert phone.kinds == [["image"]]
+    assert scene.sent.sip_status == 488
 
 
 def test_t38_in_the_first_invite_is_refused(tmp_path: Path) -> None:

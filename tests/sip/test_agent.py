@@ -18,6 +18,7 @@ from sip.line import (
     Ringing,
 )
 from sip.message import Request
+from sip.sdp import SessionDescription
 from tests.sip.link import ALICE, AUDIO, BOB, IMAGE, Link, call_request, mirror
 from tests.sip.solo import Solo, sdp
 
@@ -212,6 +213,61 @@ def test_headers_of_the_caller_stand_in_the_invite() -> None:
 def test_headers_of_the_user_agent_are_its_own(name: str) -> None:
     with pytest.raises(ValueError, match="sets itself"):
         Solo().place(call_request(headers=((name, "1"),)))
+
+
+# --- other media --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [415, 488, 606])
+def test_media_that_are_not_taken_have_others_offered_in_a_second_invite(status: int) -> None:
+    solo = Solo()
+    first = solo.place(call_request(media=[IMAGE], other_media=[AUDIO]))
+    solo.reply(first, 100)
+    solo.reply(first, status)
+    _, second = solo.sent()
+    assert isinstance(second, Request)
+    assert SessionDescription.parse(second.body).media == (AUDIO,)
+    assert (second.call_id, second.cseq.number) == (first.call_id, 2)
+    assert solo.events == []
+    solo.reply(second, 200, body=sdp())
+    (answered,) = solo.events
+    assert isinstance(answered, Answered)
+    assert answered.local.media == (AUDIO,)
+
+
+def test_media_are_changed_once() -> None:
+    solo = Solo()
+    solo.reply(solo.place(call_request(media=[IMAGE], other_media=[AUDIO])), 488)
+    second = solo.sent()[-1]
+    assert isinstance(second, Request)
+    solo.reply(second, 488)
+    assert kinds(solo.events) == ["Failed"]
+    assert solo.request("ACK")
+
+
+@pytest.mark.parametrize("status", [180, 183])
+def test_nothing_rings_twice_for_other_media(status: int) -> None:
+    solo = Solo()
+    invite = solo.place(call_request(media=[IMAGE], other_media=[AUDIO]))
+    solo.reply(invite, status)
+    solo.reply(invite, 488)
+    assert kinds(solo.events) == ["Ringing", "Failed"]
+
+
+@pytest.mark.parametrize("status", [404, 486, 503])
+def test_another_refusal_has_nothing_to_do_with_the_media(status: int) -> None:
+    solo = Solo()
+    solo.reply(solo.place(call_request(media=[IMAGE], other_media=[AUDIO])), status)
+    assert kinds(solo.events) == ["Failed"]
+
+
+def test_a_call_that_was_hung_up_offers_nothing_else() -> None:
+    solo = Solo()
+    invite = solo.place(call_request(media=[IMAGE], other_media=[AUDIO]))
+    solo.agent.hang_up(1, solo.now)
+    solo.reply(invite, 488)
+    solo.request("ACK")
+    assert kinds(solo.events) == ["Failed"]
 
 
 # --- who calls ----------------------------------------------------------------------------------------------
