@@ -83,6 +83,13 @@ class FaxResult:
     """Seconds, from the end of the call, for which the far end asked to be left alone (Retry-After)."""
     incoming: bool = False
     """The call came to us."""
+    number: str = ""
+    """Of a call that we placed: what was dialled, the user part of the URI, or the whole URI without one."""
+    document: str | None = None
+    """Sending: the path of the file."""
+    began: str = ""
+    """When the job was begun, and when it was over, by the wall clock (ISO 8601 with the offset from UTC)."""
+    ended: str = ""
 
     def __post_init__(self) -> None:
         if self.outcome is None or self.outcome.status is not self.status:
@@ -90,7 +97,7 @@ class FaxResult:
 
     def told_to_receiver(self) -> FaxResult:
         """The same for the end that was called: it cannot call again."""
-        if self.incoming and not self.retry:
+        if self.incoming:
             return self
         only = "only the caller can try again"
         why = only if self.completed or not self.retry_reason else f"{only}; {self.retry_reason}"

@@ -21,7 +21,7 @@ from sip.logs import FORWARDED, get_logger
 from sip.remote.codec import WireError
 from sip.remote.pipes import Logged, how_it_ended
 from t38fsp.engine.host import CLOSE_LIMIT
-from t38fsp.engine.known_pages import KnownPages
+from t38fsp.engine.known_facts import KnownFacts
 from t38fsp.engine.wire import (
     CODEC,
     Abort,
@@ -40,7 +40,7 @@ from t38fsp.engine.wire import (
     Started,
 )
 from t38fsp.events import Connected, FaxEvent, Finished, Identified, RegistrationChanged, RegistrationStatus
-from t38fsp.jobs import WHOLE, EngineError, EngineSettings, IncomingCall, Resume
+from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, PollJob, ReceiveJob, SendJob
 from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
@@ -59,13 +59,13 @@ none."""
 class RemoteJob:
     """A job on an engine process: its events, in order, ending with Finished."""
 
-    def __init__(self, number: int, child: Child, resume: Resume = WHOLE) -> None:
+    def __init__(self, number: int, child: Child, what: SendJob | PollJob | ReceiveJob) -> None:
         self.number = number
         self._child = child
         self._events: queue.SimpleQueue[FaxEvent | None] = queue.SimpleQueue()
         self._dialog: DialogId | None = None
         self._remote_id = ""
-        self._known = KnownPages(resume)
+        self._known = KnownFacts(what)
         self._waits_until = math.inf
 
     def next_event(self, timeout: float | None = None) -> FaxEvent:

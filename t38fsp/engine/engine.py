@@ -23,7 +23,7 @@ from t38fsp.call.environment import CallEnvironment
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.receiving import ReceivingCall
 from t38fsp.engine.delay import told_of_delay
-from t38fsp.engine.known_pages import KnownPages
+from t38fsp.engine.known_facts import KnownFacts
 from t38fsp.engine.lines import EngineLine, Lines, admission_for
 from t38fsp.engine.media import MediaPort
 from t38fsp.engine.media_pair import MediaPair
@@ -169,14 +169,17 @@ class FaxEngine:
 
     def send(self, job: int, what: SendJob, observer: Observer) -> None:
         """Send a document; see :class:`t38fsp.jobs.Engine`."""
-        known = KnownPages(what.resume)
-        self._jobs.add(job, lambda event: observer(known.note(event)))
+        self._add(job, what, observer)
         self._place(job, what)
 
     def poll(self, job: int, what: PollJob, observer: Observer) -> None:
         """Fetch a document."""
-        self._jobs.add(job, observer)
+        self._add(job, what, observer)
         self._place(job, what)
+
+    def _add(self, job: int, what: SendJob | PollJob | ReceiveJob, observer: Observer) -> None:
+        known = KnownFacts(what)
+        self._jobs.add(job, lambda event: observer(known.note(event)))
 
     def _place(self, job: int, what: SendJob | PollJob) -> None:
         if self._refused_for_load(job, what.trunk):
@@ -187,7 +190,7 @@ class FaxEngine:
 
     def receive(self, job: int, what: ReceiveJob, observer: Observer) -> None:
         """Take a waiting call."""
-        self._jobs.add(job, observer)
+        self._add(job, what, observer)
         if what.offer is None:
             self._take(job, what, None)
         else:

@@ -69,14 +69,14 @@ class EngineProcess:
     def send(self, what: SendJob) -> RemoteJob:
         """Begin to send. Raises EngineError when no process can be started."""
         child = self._running()
-        job = RemoteJob(next(self._jobs), child, what.resume)
+        job = RemoteJob(next(self._jobs), child, what)
         child.begin(job, Send(job.number, what))
         return job
 
     def poll(self, what: PollJob) -> RemoteJob:
         """Begin to fetch a document. Raises EngineError when no process can be started."""
         child = self._running()
-        job = RemoteJob(next(self._jobs), child)
+        job = RemoteJob(next(self._jobs), child, what)
         child.begin(job, Poll(job.number, what))
         return job
 
@@ -84,7 +84,7 @@ class EngineProcess:
         """Take an incoming call. Raises EngineError when no process can be started."""
         generation, call = divmod(what.call, 1 << _CALL_BITS)
         child = self._running()
-        job = RemoteJob(next(self._jobs), child)
+        job = RemoteJob(next(self._jobs), child, what)
         if generation == child.generation:
             child.begin(job, Receive(job.number, replace(what, call=call)))
         else:

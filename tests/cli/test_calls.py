@@ -6,6 +6,7 @@ import asyncio
 import json
 import stat
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,10 @@ def test_the_senders_json(calls: Calls) -> None:
     assert (page["coding"], page["ecm"], page["bit_rate"]) == ("MMR", True, 14400)
     assert result["sip_status"] == 200
     assert "local-tag=" in result["dialog"]
+    assert (result["outcome"], result["incoming"]) == ("COMPLETED", False)
+    assert result["document"] == str(calls.letter)
+    assert result["number"]
+    assert datetime.fromisoformat(result["began"]) < datetime.fromisoformat(result["ended"])
 
 
 def test_the_receivers_json(calls: Calls) -> None:
@@ -77,6 +82,8 @@ def test_the_receivers_json(calls: Calls) -> None:
     assert (one["status"], one["pages_confirmed"], one["exit_status"]) == ("COMPLETED", 1, 0)
     assert one["remote_id"] == "+1 555 0199"
     assert other["caller"] == "sip:+15550199@trunk.example"
+    assert (other["incoming"], other["number"], other["document"]) == (True, "", None)
+    assert datetime.fromisoformat(other["began"]) < datetime.fromisoformat(other["ended"])
     (page,) = other["pages"]
     assert (page["ecm"], page["bit_rate"]) == (False, 9600)
     assert "[1] page 1 confirmed (MCF): " in calls.receiver.progress

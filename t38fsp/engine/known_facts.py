@@ -1,0 +1,68 @@
+"""What a result says of its job beside the call, and what is known of the pages when a call has no result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from sip.errors import ParseError
+from sip.uri import parse_uri
+from t38fsp.events import FaxEvent, Finished, PageDone
+from t38fsp.jobs import WHOLE, OutgoingJob, PollJob, ReceiveJob, SendJob
+from t38fsp.results import FaxResult, PageRecord
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="seconds")
+
+
+class KnownFacts:
+    """Watches the events of one job, from its beginning.
+
+    Without it a fax that is sent in parts would lose its place with an engine that dies. ``clock`` tells the
+    wall-clock time as ISO 8601.
+    """
+
+    def __init__(self, what: SendJob | PollJob | ReceiveJob, clock: Callable[[], str] = _now) -> None:
+        self._what = what
+        self._clock = clock
+        self._began = clock()
+        self._resume = what.resume if isinstance(what, SendJob) else WHOLE
+        self._pages: dict[int, PageRecord] = {page.number: page for page in self._resume.earlier}
+        for number in range(self._resume.first_page, (self._resume.page_count or 0) + 1):
+            self._pages[number] = PageRecord(number, False)
+
+    def note(self, event: FaxEvent) -> FaxEvent:
+        """Take an event; a result comes back with what it does not know itself."""
+        if isinstance(event, PageDone):
+            self._pages[event.record.number] = event.record
+        elif isinstance(event, Finished):
+            return Finished(self.complete(event.result))
+        return event
+
+    def complete(self, result: FaxResult) -> FaxResult:
+        """``result`` with the job that it is of, its times, and the pages that are known, as far as it lacks
+        them.
+        """
+        if not result.pages:
+            pages = tuple(self._pages[number] for number in sorted(self._pages))
+            result = replace(result, pages=pages, first_page=self._resume.first_page)
+        if isinstance(self._what, ReceiveJob):
+            result = result.told_to_receiver()
+        if result.ended:
+            return result
+        return replace(
+            result,
+            number=_number(self._what) if isinstance(self._what, OutgoingJob) else "",
+            document=self._what.file if isinstance(self._what, SendJob) else None,
+            began=self._began,
+            ended=self._clock(),
+        )
+
+
+def _number(what: OutgoingJob) -> str:
+    try:
+        return parse_uri(what.target).user or what.target
+    except ParseError:
+        return what.target
