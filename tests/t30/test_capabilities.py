@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from t38fsp.t30.capabilities import Capabilities, Length, ScanLineTime, capabilities_of
-from t38fsp.t30.choice import Choice, choose_mode
+from t38fsp.t30.choice import Choice, choose_mode, likely_mode
 from t38fsp.t30.dcs import Bit, BitField
 from t38fsp.t30.fallback import DESCENDING, dis_values, ladder, modems_of_dis
 from t38fsp.t30.frames import FrameError
@@ -135,6 +135,19 @@ def test_ecm_with_mmr_is_preferred() -> None:
     assert choice_for(EVERYTHING, options=TransmitOptions(ecm=False)).mode.coding is Coding.MR
     simple = Capabilities(modems=frozenset(DESCENDING))
     assert choice_for(simple).mode.coding is Coding.MH
+
+
+@pytest.mark.parametrize("options", [TransmitOptions(), TransmitOptions(ecm=False, max_rate=9600)])
+def test_a_page_that_is_coded_before_the_call_suits_the_usual_receiver(options: TransmitOptions) -> None:
+    """Whatever paper it has, and without a least time for a line."""
+    machine = Capabilities(
+        modems=frozenset(DESCENDING),
+        resolutions=frozenset({Resolution.R8_STANDARD, Resolution.R8_FINE}),
+        codings=frozenset(Coding),
+        ecm=True,
+    )
+    for receiver in (machine, EVERYTHING, capabilities_of(ReceiveOptions())):
+        assert choice_for(receiver, options=options).mode == likely_mode(FINE, options)
 
 
 def test_no_coding_in_common() -> None:
