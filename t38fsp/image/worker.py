@@ -129,7 +129,6 @@ def _silence_libtiff() -> None:
 
 def main() -> None:
     _silence_libtiff()
-    # Ctrl-C goes to the whole process group, but the parent decides when this process ends.
     # A terminal and a service manager signal the whole group: the program ends its calls, and then this pipe.
     for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         signal.signal(number, signal.SIG_IGN)

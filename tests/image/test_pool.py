@@ -130,6 +130,16 @@ async def test_a_worker_that_dies_costs_nothing_where_there_is_time(document, tm
     assert len(inspect(received)) == 1
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_a_signal_to_the_group_ends_no_worker(document, number):
+    """Calls that are up may have pages to come."""
+    async with ImagePool() as pool:
+        pids = worker_pids()
+        os.kill(*pids, number)
+        assert len((await pool.inspect(document)).pages) == 2
+        assert worker_pids() == pids
+
+
 async def test_a_job_that_kills_two_workers_fails(document, monkeypatch):
     asked = []
 
