@@ -70,9 +70,12 @@ class Reporter:
     def over(self, over: CallReport) -> None:
         self._calls = tuple(call for call in self._calls if call is not over)
 
-    def _draw(self, columns: int) -> list[str]:
-        now = time.monotonic()
-        return [call.drawn(columns, now) for call in self._calls]
+    def _draw(self, columns: int, room: int) -> list[str]:
+        now, calls = time.monotonic(), self._calls
+        shown = calls if len(calls) <= room else calls[: room - 1]
+        more = len(calls) - len(shown)
+        lines = [call.drawn(columns, now) for call in shown]
+        return [*lines, f"and {more} more"[: columns - 1]] if more else lines
 
 
 class CallReport:

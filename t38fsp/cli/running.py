@@ -56,6 +56,11 @@ def _read_out() -> None:
         drain(None, given_up=_stopped.is_set)
 
 
+def stopped() -> None:
+    """A signal ends the command: results do not wait for long any more."""
+    _stopped.set()
+
+
 def run(command: Coroutine[object, object, Exit]) -> Exit:
     """Run until done; signals cancel the command, which then ends its calls. Raises CommandError."""
     return asyncio.run(_run(command))
@@ -65,7 +70,7 @@ async def _run(command: Coroutine[object, object, Exit]) -> Exit:
     task = asyncio.ensure_future(command)
 
     def stop() -> None:
-        _stopped.set()
+        stopped()
         # Once: ending the calls takes a few seconds, which an impatient second Ctrl-C must not cut short.
         if not task.cancelling():
             task.cancel()

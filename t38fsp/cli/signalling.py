@@ -17,6 +17,7 @@ from t38fsp.cli import sentences
 from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.cli.options import listen_at
 from t38fsp.cli.output import log_to, print_line
+from t38fsp.cli.running import stopped
 from t38fsp.configuration import Configuration, ConfigurationError
 from t38fsp.engine.lines import signalling_for
 
@@ -43,4 +44,5 @@ def run(config: Path | None, socket: Path | None, listen: str | None, allow: tup
         asyncio.run(serve(settings, on_ready))
     except SipError as error:
         raise CommandError(str(error), Exit.ERROR) from error
+    stopped()
     return Exit.COMPLETED

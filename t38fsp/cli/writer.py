@@ -13,15 +13,15 @@ from dataclasses import dataclass
 
 from sip.logs import get_logger
 
-Draw = Callable[[int], Sequence[str]]
-"""The lines at the bottom of a terminal with this many columns."""
+Draw = Callable[[int, int], Sequence[str]]
+"""The lines at the bottom of a terminal with this many columns, and room for so many lines."""
 
 ROOM = 64 * 1024
 """Characters of droppable lines that wait before more are dropped."""
 REDRAW = 0.5
 """Seconds between two drawings, which share the interpreter with the packets of the calls."""
 
-_COLUMNS = 80
+_SIZE = os.terminal_size((80, 24))
 """Of a terminal that does not know."""
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -48,11 +48,12 @@ class Sink:
                 left = left[taken:]
 
     @property
-    def columns(self) -> int:
+    def size(self) -> os.terminal_size:
         try:
-            return os.get_terminal_size(self.raw.fileno()).columns or _COLUMNS
+            found = os.get_terminal_size(self.raw.fileno())
         except OSError:
-            return _COLUMNS
+            return _SIZE
+        return found if found.columns and found.lines else _SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +163,14 @@ class Writer:
                 if error.errno not in _DISK_FULL:
                     raise
         if terminal is not None and draw is not None:
-            shown = self._lines(draw, terminal.columns)
+            shown = self._lines(draw, terminal.size)
             terminal.write("\n".join(shown))
             self._drawn = len(shown)
 
-    def _lines(self, draw: Draw, columns: int) -> Sequence[str]:
+    def _lines(self, draw: Draw, size: os.terminal_size) -> Sequence[str]:
         try:
-            return draw(columns)
+            # More than the terminal has could not be taken away again.
+            return draw(size.columns, max(1, size.lines - 1))
         except Exception:
             _logger.exception("the state of the calls cannot be shown")
             self.follow(None)

@@ -30,6 +30,7 @@ from t38fsp.image.compare import differing_pages
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from tests.cli.commands import names, port_of, t38fsp
+from tests.sip.peer import until
 
 FULL = 2000
 """Lines that fill a pipe many times over."""
@@ -198,7 +199,7 @@ def test_a_closed_stream_takes_nothing(tmp_path: Path) -> None:
         pass
     for stream in (None, in_memory, file):
         print_line("page 1 of 3", stream)
-        follow(stream, lambda columns: [])
+        follow(stream, lambda columns, room: [])
     assert drain(30.0)
     assert (tmp_path / "file").read_text() == ""
 
@@ -264,6 +265,17 @@ def test_progress_moves_within_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
         "[1] page 1 of 2 [#########-----------]  48% 1:00",
         "[1] page 1 of 2 [#########-----------]  48% 6:00",
     ]
+
+
+def test_more_calls_than_the_terminal_has_lines() -> None:
+    reporter = Reporter()
+    calls = [reporter.call(f"[{number}] ") for number in range(1, 31)]
+    drawn = reporter._draw(40, 10)
+    assert len(drawn) == 10
+    assert (drawn[0], drawn[-1]) == ("[1] starting 0:00", "and 21 more")
+    for call in calls[:20]:
+        call.close()
+    assert [line.split()[0] for line in reporter._draw(40, 10)] == [f"[{n}]" for n in range(21, 31)]
 
 
 def test_a_page_of_unknown_length_shows_its_time() -> None:
@@ -344,6 +356,19 @@ async def test_a_stopped_terminal_costs_no_fax(tmp_path: Path, letter: Path) -> 
             assert (await sender.end()).status == 0
     os.close(person)
     os.close(program)
+
+
+async def test_a_signalling_process_that_nobody_reads_ends_with_a_signal(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    fill(writing)
+    path = tmp_path / "sip.sock"
+    async with t38fsp("signalling", path, "--listen", "127.0.0.1:0", stdout=writing) as process:
+        await until(path.is_socket)
+        process.process.send_signal(signal.SIGTERM)
+        ended = await process.end()
+    assert ended.status == 0, ended.progress
+    os.close(reading)
+    os.close(writing)
 
 
 async def test_a_result_that_is_not_read_ends_with_a_signal(tmp_path: Path) -> None:
