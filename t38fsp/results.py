@@ -8,7 +8,7 @@ from sip.line import DialogId
 from t38fsp.outcome import Outcome
 from t38fsp.status import FaxStatus
 from t38fsp.t30.outputs import T30Error
-from t38fsp.t30.vocabulary import Coding
+from t38fsp.t30.vocabulary import Coding, Resolution
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,10 @@ class PageRecord:
     octets: int = 0
     repeats: int = 0
     seconds: float = 0.0
+    resolution: Resolution | None = None
+    """That it travelled at, which may be another one than that of the document (see ``warnings``)."""
+    bad_rows: int = 0
+    """Receiving without ECM: rows that came damaged, and are in the file as the row before them."""
 
 
 @dataclass(frozen=True, slots=True)

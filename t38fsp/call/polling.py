@@ -32,6 +32,7 @@ class PollingCall(PlacedCall):
         self._intake = PageIntake(self._poller, options, settings)
 
     def page_stored(self, index: int, quality: PageQuality, now: float) -> None:
+        self._record.bad_rows[index] = quality.bad_rows
         self._poller.page_stored(index, quality, now)
         self._pump(now)
 

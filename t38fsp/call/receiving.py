@@ -11,6 +11,7 @@ from t38fsp.call import verdict
 from t38fsp.call.environment import CallEnvironment
 from t38fsp.call.faxcall import FaxCall, Phase
 from t38fsp.call.intake import PageIntake
+from t38fsp.call.lessened import Losses
 from t38fsp.call.media import answer_offer, audio_offer, refused_here
 from t38fsp.call.record import CallRecord
 from t38fsp.jobs import CallSettings
@@ -56,6 +57,7 @@ class ReceivingCall(FaxCall):
         self._incoming = incoming
         self._credentials = credentials
         self._offered_pages = len(offered)
+        self._losses = Losses(offered)
         self._intake = PageIntake(self._receiver, options, settings)
 
     def start(self, now: float) -> None:
@@ -79,6 +81,7 @@ class ReceivingCall(FaxCall):
         self._line.accept(self.line_call, media, address, self._answerer, now, credentials=self._credentials)
 
     def page_stored(self, index: int, quality: PageQuality, now: float) -> None:
+        self._record.bad_rows[index] = quality.bad_rows
         self._receiver.page_stored(index, quality, now)
         self._pump(now)
 
@@ -101,6 +104,8 @@ class ReceivingCall(FaxCall):
 
     def _on_output(self, output: Output, now: float) -> None:
         if isinstance(output, PageWanted):
+            if (warned := self._losses.of(output)) is not None:
+                super()._on_output(warned, now)
             self._page_jobs.append(output)
             return
         if isinstance(output, PollRequested):

@@ -23,6 +23,7 @@ from t38fsp.t30.outputs import (
     T30Error,
     Warned,
 )
+from t38fsp.t30.vocabulary import Resolution
 from t38fsp.t38.udptl import Counters
 
 
@@ -67,6 +68,10 @@ class CallRecord:
     stray_other: int = 0
     """Datagrams then that were no T.38 and no RTP."""
     pages: dict[int, PageRecord] = field(default_factory=dict)
+    resolutions: dict[int, Resolution] = field(default_factory=dict)
+    """Of the pages that have been on the line."""
+    bad_rows: dict[int, int] = field(default_factory=dict)
+    """Of the pages that were stored."""
 
     def note(self, output: Output) -> events.FaxEvent | None:
         """Remember what T.30 says; returns the event that tells of it, if there is one."""
@@ -89,6 +94,7 @@ class CallRecord:
                 self.is_fax = True
                 return events.Trained(mode.bit_rate, mode.coding, mode.ecm)
             case PageBegun(index=index, mode=mode, octets=octets):
+                self.resolutions[index] = mode.resolution
                 seconds = 8 * octets / mode.bit_rate if mode.bit_rate else 0.0
                 return events.PageStarted(index + 1, self.total or 0, seconds)
             case PageOutcome():
@@ -110,6 +116,8 @@ class CallRecord:
             octets=outcome.octets,
             repeats=outcome.repeats + counted,
             seconds=outcome.seconds + (0.0 if earlier is None else earlier.seconds),
+            resolution=self.resolutions.get(outcome.index),
+            bad_rows=self.bad_rows.get(outcome.index, 0),
         )
         self.pages[outcome.index] = record
         return record

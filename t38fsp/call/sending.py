@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sip.line import Line
 from t38fsp.call.environment import CallEnvironment
+from t38fsp.call.lessened import Losses
 from t38fsp.call.placing import Destination, PlacedCall
 from t38fsp.call.record import CallRecord
 from t38fsp.jobs import NOBODY_ELSE, WHOLE, Addressing, CallSettings, Resume
@@ -39,6 +40,7 @@ class SendingCall(PlacedCall):
             sub_address=addressing.sub_address,
             sender_id=addressing.sender_id,
         )
+        self._losses = Losses(pages)
         self._transmitter = Transmitter(pages, options, resume.first_page - 1)
         record = CallRecord(len(pages), resume.first_page - 1, resume.earlier)
         super().__init__(line, destination, self._transmitter, settings, environment, record)
@@ -64,6 +66,8 @@ class SendingCall(PlacedCall):
 
     def _on_output(self, output: Output, now: float) -> None:
         if isinstance(output, PageWanted):
+            if (warned := self._losses.of(output)) is not None:
+                super()._on_output(warned, now)
             self._page_jobs.append(output)
         else:
             super()._on_output(output, now)

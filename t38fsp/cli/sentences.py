@@ -78,6 +78,7 @@ def of_page(page: PageRecord) -> str:
     else:
         verdict = f"not confirmed ({page.response or 'never sent'})"
     repeats = f", {page.repeats} repeated" if page.repeats else ""
+    repeats += f", {page.bad_rows} bad rows" if page.bad_rows else ""
     return f"page {page.number} {verdict}: {page.octets} octets in {page.seconds:.1f} s{repeats}"
 
 

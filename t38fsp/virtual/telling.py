@@ -64,6 +64,7 @@ class Telling:
                 self._record.is_fax = True
                 self._events.append(events.Trained(mode.bit_rate, mode.coding, mode.ecm))
             case PageBegun(index=index, mode=mode, octets=octets):
+                self._record.resolutions[index] = mode.resolution
                 seconds = 8 * octets / mode.bit_rate if mode.bit_rate else 0.0
                 self._events.append(events.PageStarted(index + 1, self._record.total or 0, seconds))
             case PageOutcome():

@@ -137,6 +137,10 @@ def test_a_page_that_the_receiver_cannot_take_keeps_its_shape(
     scene.send([page], ecm=ecm)
     scene.run()
     assert scene.sent.completed
+    (warning,) = scene.sent.warnings
+    assert warning.startswith("page 1 is sent ")
+    assert [each.resolution for each in scene.sent.pages] == [Resolution.R8_STANDARD]
+    assert [each.resolution for each in scene.received.pages] == [Resolution.R8_STANDARD]
     width, resolution, rows, kind = page
     dots = make_pixels(width, rows, kind)
     smaller = convert(dots, PageFormat(width, rows, resolution), 1728, Resolution.R8_STANDARD)
