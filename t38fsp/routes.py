@@ -22,7 +22,8 @@ from pydantic import (
 from sip.headers import TOKEN, NameAddress
 from sip.identity import OWN_HEADERS
 from sip.line import LEAST_SESSION, LONGEST_SESSION, Credentials, Identity, SessionTimers, Transport
-from sip.uri import Uri, parse_uri
+from sip.place import Place
+from sip.uri import Uri, parse_request_uri
 from t38fsp.address import AddressError, caller_address, host_and_port, number_or_sip_uri, peer_address
 from t38fsp.dialling import DialPlan, NumberFormat
 from t38fsp.header import STANDARD, Header
@@ -65,8 +66,10 @@ def _one_line(text: str) -> str:
 
 
 def _sip_uri(text: str) -> str:
-    if not parse_uri(text).host:
+    uri = parse_request_uri(text)
+    if not uri.host:
         raise ValueError(f"{text!r} names no host; write it as sip:NAME@HOST")
+    Place.of(uri)
     return text
 
 

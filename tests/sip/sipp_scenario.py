@@ -45,6 +45,7 @@ SAYS = {
     "strict": ["Record-Route: <sip:[near]>"],
     "busy": ['Reason: Q.850;cause=17;text="User busy"'],
     "minimum": ["Min-SE: 300"],
+    "shortly": ["Retry-After: 1"],
     "refreshed": ["Supported: timer", "Session-Expires: 300;refresher=[refresher]"],
     "brief_session": ["Supported: timer", "Session-Expires: 10;refresher=uac"],
     "left_to_us": ["Session-Expires: 10"],
@@ -104,6 +105,7 @@ PHRASES = {
     487: "Request Terminated",
     488: "Not Acceptable Here",
     491: "Request Pending",
+    500: "Server Internal Error",
     503: "Service Unavailable",
     606: "Not Acceptable",
 }
