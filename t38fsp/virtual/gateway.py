@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from random import Random
 
 from sip.agent import UserAgent
@@ -54,6 +55,7 @@ class VirtualGateway:
         self._open_media = open_media
         self._media_closed = media_closed
         self._running: dict[int, GatewayCall] = {}
+        self._incoming = count(1)
         self._answering: _Answering | None = None
         self._outgoing: list[Outgoing] = []
         self._events: list[tuple[GatewayCall, FaxEvent]] = []
@@ -154,8 +156,8 @@ class VirtualGateway:
 
     # --- joining them ---------------------------------------------------------------------------------------
 
-    def _surroundings(self, peer: Hop) -> Surroundings:
-        return Surroundings(self._line, lambda: self._open_media(peer), self._random)
+    def _surroundings(self, peer: Hop, call_number: int = 1) -> Surroundings:
+        return Surroundings(self._line, lambda: self._open_media(peer), self._random, call_number)
 
     def _flush(self) -> None:
         for call in list(self._running.values()):
@@ -183,7 +185,7 @@ class VirtualGateway:
 
         try:
             pages = answering.paper(incoming)
-            surroundings = self._surroundings(incoming.source)
+            surroundings = self._surroundings(incoming.source, next(self._incoming))
             call = GatewayCall(surroundings, Role.ANSWERING, behind, answering.quirks, now)
         except OSError:
             self._line.refuse(incoming.call, 503, now)

@@ -49,6 +49,8 @@ from t38fsp.virtual.telling import Telling
 
 _PATIENCE = 60.0
 """Seconds that nobody answers, or that nobody switches, before the call is given up."""
+_LONGEST_RINGING = 300.0
+"""Seconds, when nobody answers here and the caller does not give up."""
 _LINGER = 5.0
 """Seconds that the far end is left to hang up after the fax, when it placed the call."""
 _OLD_MEDIA = 1.0
@@ -88,7 +90,10 @@ class GatewayCall:
         for quirk in quirks:
             habits = quirk.habits(habits)
         self.habits = habits
+        self.call_number = surroundings.call_number
         self.line_call = 0
+        self._rings: float | None = 0.0
+        self._refused = False
         self._line = surroundings.line
         self._open_media = surroundings.open_media
         self.media = [surroundings.open_media()]
@@ -109,8 +114,21 @@ class GatewayCall:
     # --- placing and taking ---------------------------------------------------------------------------------
 
     def take(self, incoming: Incoming) -> None:
-        """Answer this call."""
+        """Answer this call, unless a quirk will have it otherwise."""
         self.line_call = incoming.call
+        self._tell(Moment.CALLED)
+        if self._refused:
+            return
+        if self._rings == 0:
+            self._answer_call(incoming)
+            return
+        self._line.ring(self.line_call, self.now)
+        if self._rings is None:
+            self.after(_LONGEST_RINGING, lambda: self.refuse(480))
+        else:
+            self.after(self._rings, lambda: self._answer_call(incoming))
+
+    def _answer_call(self, incoming: Incoming) -> None:
         if incoming.offer is None:
             media: Sequence[MediaDescription] | None = audio_offer(self._capabilities())
         else:
@@ -248,6 +266,13 @@ class GatewayCall:
 
     def jump(self, number: int) -> None:
         self._t38.jump(number)
+
+    def refuse(self, status: int) -> None:
+        self._refused = True
+        self._line.refuse(self.line_call, status, self.now)
+
+    def ring(self, seconds: float | None) -> None:
+        self._rings = seconds
 
     def hang_up(self) -> None:
         self._hung_up = True

@@ -63,6 +63,8 @@ class Habits:
 class Moment(Enum):
     """What quirks of SIP wait for."""
 
+    CALLED = auto()
+    """A call has come in, and is not answered yet."""
     ANSWERED = auto()
     """The call is up, in audio."""
     SWITCHED = auto()
@@ -80,6 +82,8 @@ class Gateway(Protocol):
     random: Random
     role: Role
     habits: Habits
+    call_number: int
+    """Which call that comes to the gateway this is, from 1 up."""
 
     def note(self, name: str) -> None:
         """Count that a quirk showed itself."""
@@ -101,6 +105,12 @@ class Gateway(Protocol):
 
     def jump(self, number: int) -> None:
         """Number the next datagram so."""
+
+    def refuse(self, status: int) -> None:
+        """Do not answer this call."""
+
+    def ring(self, seconds: float | None) -> None:
+        """Ring so long before the call is answered; None for ever."""
 
     def hang_up(self) -> None:
         """BYE."""

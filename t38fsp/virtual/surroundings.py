@@ -20,11 +20,15 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a call needs of its host. ``open_media`` makes an address to send from and receive at."""
+    """What a call needs of its host. ``open_media`` makes an address to send from and receive at.
+
+    ``call_number`` counts the calls that come in, from 1 up.
+    """
 
     line: Line
     open_media: Callable[[], Address]
     random: Random
+    call_number: int = 1
 
 
 @dataclass(frozen=True, slots=True)

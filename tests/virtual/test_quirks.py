@@ -49,7 +49,7 @@ class Case:
 
     @property
     def is_signalling(self) -> bool:
-        return QUIRKS[self.name].__module__.endswith((".sdp", ".calls"))
+        return QUIRKS[self.name].__module__.endswith((".sdp", ".calls", ".setup"))
 
     def __str__(self) -> str:
         return self.quirks
@@ -125,6 +125,8 @@ V21, FCS_OK, END = DataType.V21, FieldType.HDLC_FCS_OK, FieldType.HDLC_FCS_OK_SI
 ANSWERING, CALLING = frozenset({Role.ANSWERING}), frozenset({Role.CALLING})
 
 CASES = [
+    Case("rings"),
+    Case("rings=90", lambda scene: scene.simulator.now > 90, settings={"ring_limit": 120.0}),
     # the stream
     Case("first-seq", lambda scene: numbers(scene)[0] == 32768),
     Case("first-seq=65500,wrap-to-one", lambda scene: (65535, 1) in pairwise(dict.fromkeys(numbers(scene)))),

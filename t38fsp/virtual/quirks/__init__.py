@@ -23,12 +23,14 @@ from t38fsp.virtual.quirks import (
     packets,
     pages,
     sdp,
+    setup,
     sizes,
     stream,
 )
 from t38fsp.virtual.quirks.errors import QuirkError
 
 GROUPS: Mapping[str, Sequence[type[Quirk]]] = {
+    "SIP: whether the call is answered": setup.QUIRKS,
     "SIP: who switches when, and what happens besides": calls.QUIRKS,
     "SDP": sdp.QUIRKS,
     "The stream of datagrams": stream.QUIRKS,

@@ -1,0 +1,116 @@
+"""Quirks of SIP before there is a call: whether it is answered, and when.
+
+Those with ``times`` count the calls that come to the gateway, so that a later one comes through: for programs
+that send again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from t38fsp.audio.leg import Role
+from t38fsp.virtual.points import Gateway, Moment, Quirk
+from t38fsp.virtual.quirks.errors import check
+
+_ANSWERING = frozenset({Role.ANSWERING})
+
+
+@dataclass(frozen=True, slots=True)
+class RefusesCall(Quirk):
+    """Refuses each call, or the first ``times``, with ``status`` (400 to 699): 486 busy, 404 no such number.
+
+    Whoever sends again at once, or at all to a number that there is not, is a nuisance; with 480, 486, 500,
+    503 or 600 sending later helps.
+    """
+
+    status: int = 486
+    times: int = 0
+    name: ClassVar[str] = "refuses-call"
+    roles: ClassVar[frozenset[Role]] = _ANSWERING
+    survivable: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check(400 <= self.status <= 699, self.name, "a status from 400 to 699")
+        check(self.times >= 0, self.name, "0 times (always) or more")
+
+    def moment(self, moment: Moment, gateway: Gateway) -> None:
+        if moment is Moment.CALLED and _strikes(self.times, gateway):
+            gateway.note(self.name)
+            gateway.refuse(self.status)
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer(Quirk):
+    """Rings and never answers: each call, or the first ``times``.
+
+    Whoever has no limit for ringing waits for ever.
+    """
+
+    times: int = 0
+    name: ClassVar[str] = "no-answer"
+    roles: ClassVar[frozenset[Role]] = _ANSWERING
+    survivable: ClassVar[bool] = False
+    excludes: ClassVar[frozenset[str]] = frozenset({"rings"})
+
+    def __post_init__(self) -> None:
+        check(self.times >= 0, self.name, "0 times (always) or more")
+
+    def moment(self, moment: Moment, gateway: Gateway) -> None:
+        if moment is Moment.CALLED and _strikes(self.times, gateway):
+            gateway.note(self.name)
+            gateway.ring(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Rings(Quirk):
+    """Rings for so many seconds (0 to 120) before it answers.
+
+    Whoever gives up sooner than a fax machine answers has no fax.
+    """
+
+    seconds: float = 12.0
+    name: ClassVar[str] = "rings"
+    roles: ClassVar[frozenset[Role]] = _ANSWERING
+
+    def __post_init__(self) -> None:
+        check(0 <= self.seconds <= 120, self.name, "0 to 120 seconds")
+
+    def moment(self, moment: Moment, gateway: Gateway) -> None:
+        if moment is Moment.CALLED:
+            gateway.note(self.name)
+            gateway.ring(self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class DropsCall(Quirk):
+    """Hangs up so many seconds (0 to 30) after the answer, still in audio: each call, or the first ``times``.
+
+    Whoever takes an answered call for a fax that was sent is wrong.
+    """
+
+    seconds: float = 1.0
+    times: int = 0
+    name: ClassVar[str] = "drops-call"
+    roles: ClassVar[frozenset[Role]] = _ANSWERING
+    survivable: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check(0 <= self.seconds <= 30, self.name, "0 to 30 seconds")
+        check(self.times >= 0, self.name, "0 times (always) or more")
+
+    def moment(self, moment: Moment, gateway: Gateway) -> None:
+        if moment is Moment.ANSWERED and _strikes(self.times, gateway):
+            gateway.after(self.seconds, lambda: self._end(gateway))
+
+    def _end(self, gateway: Gateway) -> None:
+        if not gateway.switched:
+            gateway.note(self.name)
+            gateway.hang_up()
+
+
+def _strikes(times: int, gateway: Gateway) -> bool:
+    return times == 0 or gateway.call_number <= times
+
+
+QUIRKS: tuple[type[Quirk], ...] = (RefusesCall, NoAnswer, Rings, DropsCall)
