@@ -18,7 +18,9 @@ _logger = get_logger(__name__)
 _MAX_DATAGRAM = 65535
 _RECEIVE_BUFFER = 1024 * 1024
 _MAX_BURST = 64
-"""Datagrams read before the loop gets its turn."""
+_MAX_TURN = 0.005
+"""Datagrams read, and seconds spent on them, before the loop gets its turn: a hostile one can take
+milliseconds, while the packets of faxes wait."""
 
 # Linux tells which destination refused a datagram, but only through the error queue (ip(7), ipv6(7)), whose
 # numbers Python does not name.
@@ -84,6 +86,13 @@ class UdpPort:
                 return
 
     def _readable(self) -> None:
+        try:
+            self._read_burst()
+        finally:
+            self._on_pause()
+
+    def _read_burst(self) -> None:
+        until = self._loop.time() + _MAX_TURN
         for count in range(_MAX_BURST):
             try:
                 data, source = self._socket.recvfrom(_MAX_DATAGRAM)
@@ -91,10 +100,11 @@ class UdpPort:
                 # Nothing to read at all: then it is the error queue that woke us.
                 if count == 0 or not isinstance(error, BlockingIOError):
                     self._read_errors()
-                break
+                return
             with contained(_logger, "a datagram was dropped on a fault of ours"):
                 self._on_datagram(data, Hop(source[0], source[1]))
-        self._on_pause()
+            if self._loop.time() >= until:
+                return
 
     def _read_errors(self) -> bool:
         """Tell which destinations refuse datagrams; returns whether any do."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from sip.line import Hop, Transport
 from sip.message import parse_message
+from sip.udp import UdpPort
 from t38fsp.engine.media import MediaPort
 from tests.sip.besieged import mutate
 from tests.sip.peer import LIMIT, Peer, running
@@ -163,6 +164,33 @@ async def test_messages_of_one_connection_are_answered_around_a_fault() -> None:
         assert [parse_message(each).call_id for each in heard] == ["good-0", "good-2", "good-3"]
         await line.until_all_came(4)
         writer.close()
+
+
+@pytest.mark.parametrize(("turn", "pauses"), [(0.0, 10), (60.0, 1)])
+async def test_a_burst_ends_when_its_time_is_over(
+    turn: float, pauses: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sip.udp._MAX_TURN", turn)
+    heard: list[bytes] = []
+    paused: list[int] = []
+    all_heard = asyncio.Event()
+
+    def pause() -> None:
+        paused.append(len(heard))
+        if len(heard) == 10:
+            all_heard.set()
+
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("127.0.0.1", 0))
+    sock.setblocking(False)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far:
+        for _ in range(10):
+            far.sendto(b"x", sock.getsockname())
+        port = UdpPort(sock, lambda data, hop: heard.append(data), pause, lambda hop: None)
+        async with asyncio.timeout(LIMIT):
+            await all_heard.wait()
+        port.close()
+    assert len(paused) == pauses
 
 
 async def test_a_user_that_fails_on_an_event_has_the_next_ones() -> None:

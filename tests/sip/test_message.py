@@ -281,6 +281,13 @@ def test_an_unusual_reason_phrase() -> None:
         assert parse_valid(start + rest) == replace(message, status=100, reason="")
 
 
+def test_a_reason_phrase_is_printable() -> None:
+    message = parse_valid(GLARE.replace(b"Another", b"\x1b]0;owned\x07\xc2\x9b\xff"))
+    assert isinstance(message, Response)
+    assert message.reason == "\\x1b]0;owned\\x07\\x9b\\udcff INVITE transaction in progress"
+    assert parse_message(bytes(message)) == message
+
+
 # --- what is refused ------------------------------------------------------------------------------
 
 

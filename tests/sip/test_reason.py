@@ -30,6 +30,7 @@ def test_any_text_can_be_a_reason(text: str) -> None:
         (('Q.850;cause=17;text="User busy"',), "User busy"),
         (('Q.850;cause=17, SIP;cause=200;text="Call completed elsewhere"',), "Call completed elsewhere"),
         ((';=";text=x', "SIP;text=fine"), "fine"),
+        (('Q.850;cause=17;text="\x1b[31mred"',), "\\x1b[31mred"),
     ],
 )
 def test_the_text_of_a_reason(values: tuple[str, ...], text: str | None) -> None:
