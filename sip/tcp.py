@@ -119,7 +119,8 @@ class Connections:
         try:
             async with asyncio.timeout(CONNECT_LIMIT):
                 await self._open(connection)
-        except (OSError, ssl.SSLError, TlsError) as error:
+        except Exception as error:
+            # Not only what the network says: TLS knows no name such as "a..b", for one.
             why = self._why_refused(error, hop)
         else:
             if connection.refusal is None:
@@ -220,7 +221,7 @@ class Connections:
                 ssl=context,
                 ssl_handshake_timeout=None if context is None else HANDSHAKE_LIMIT,
             )
-        except (OSError, ssl.SSLError) as error:
+        except Exception as error:
             _logger.info("no TLS with %s: %s", connection.hop, error, extra=SELDOM)
             sock.close()
             self._forget(connection)

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,16 @@ async def test_a_fault_in_sending_costs_neither_other_messages_nor_timers(
         alice.line._flush()
         await alice.expect_several(Answered, 2)
     assert faults > 1  # it was repeated in time, until the next hop had its turn
+
+
+@pytest.mark.parametrize("name", ["a..b", "x" * 70 + ".example"])
+async def test_a_name_that_tls_cannot_ask_for_is_refused_at_once(name: str) -> None:
+    alice, bob = Peer(), Peer()
+    async with running(alice, bob):
+        alice.call(replace(bob.hop(Transport.TCP), transport=Transport.TLS, server_name=name))
+        failed = await alice.expect(Failed)
+        assert (failed.status, "cannot be reached" in failed.reason) == (503, True)
+        assert len(alice.line._connections) == 0
 
 
 async def test_a_fault_at_one_deadline_does_not_keep_the_others_from_coming(
