@@ -272,6 +272,10 @@ _SAME_AGAIN = {
 """Why sending again cannot help."""
 
 
+_LATER = {T30Error.PAGE_LATE: "this machine had too much to do, and may have less to do later"}
+"""Why sending again can help, for errors that say nothing of the far end."""
+
+
 def of_t30(error: T30Error, detail: str, *, is_fax: bool, said: str = "") -> Verdict:
     """The verdict on a T.30 session that failed; ``is_fax`` when the far end has proved to be one. ``said``
     is what came with its BYE (:func:`said_with`).
@@ -283,6 +287,8 @@ def of_t30(error: T30Error, detail: str, *, is_fax: bool, said: str = "") -> Ver
     if error in _SAME_AGAIN:
         return Verdict(outcome, reason, retry=False, retry_reason=_SAME_AGAIN[error])
     found = verdict(outcome, reason)
+    if error in _LATER:
+        return replace(found, retry_reason=_LATER[error])
     advice = _LOOK_AT.get(error)
     return found if advice is None else replace(found, retry_reason=f"{found.retry_reason}; {advice}")
 
