@@ -21,12 +21,11 @@ from sip.client_transaction import Failure
 from sip.dialog import Dialog
 from sip.early import EarlyDialog
 from sip.endpoint import REASONS, Endpoint
-from sip.errors import ParseError, UnsendableError
+from sip.errors import ParseError
 from sip.failover import Failover, send_cancel
-from sip.identity import ANONYMOUS, headers_of, hides
-from sip.line import Answered, Answerer, CallRequest, Failed, Hop, Ringing, SessionTimers, Transport
-from sip.message import CSeq, Headers, NameAddress, Request, Response, q850_cause
-from sip.negotiation import Negotiation
+from sip.invite import Invites
+from sip.line import Answered, Answerer, CallRequest, Failed, Hop, Ringing, SessionTimers
+from sip.message import Request, Response, q850_cause
 from sip.offers import send_ack
 from sip.place import Place
 from sip.redirection import Redirection
@@ -35,10 +34,9 @@ from sip.sent_ack import SentAck
 from sip.session import REPORT_LIMIT, Session
 from sip.session_timer import SessionTimer
 from sip.transaction import T1
-from sip.uri import Uri, parse_request_uri, parse_uri
+from sip.uri import Uri, parse_uri
 
 _MAX_FORKS = 16
-_MEDIA_REFUSALS = frozenset({415, 488, 606})
 
 
 class Phase(Enum):
@@ -72,47 +70,18 @@ class OutgoingCall:
         self._on_over = on_over
         self._answerer = request.answerer
         self._authenticator = Authenticator(request.credentials, endpoint.random)
-        self._session_timer = SessionTimer(request.session_timers or session_timers, endpoint.timers)
-        session_id = str(endpoint.random.getrandbits(62))
-        for address in (request.other_media_address or request.media_address, request.media_address):
-            self._negotiation = Negotiation(session_id, address)
-            self._negotiation.check(request.media)
-            self._negotiation.check(request.other_media)
-        self._media, self._other_media = request.media, request.other_media
-        self._offer: SessionDescription | None = None
-        target = parse_request_uri(request.target)
-        secure = target.scheme == "sips"
-        if secure and any(hop.transport is not Transport.TLS for hop in request.destination):
-            raise UnsendableError(f"{request.target} asks for TLS on the way; write sip: for anything else")
-        if not request.destination:
-            raise UnsendableError("no hop says where the INVITE goes")
-        for route in request.routes:
-            if "lr" not in parse_uri(NameAddress.parse(route).uri).params:
-                raise UnsendableError(f"the route {route} asks for strict routing; add ;lr to its URI")
-        caller = NameAddress.parse(ANONYMOUS if hides(request.identity) else request.caller)
-        self._user = None if hides(request.identity) else parse_request_uri(caller.uri).user
-        self._secure = secure
-        self._headers = headers_of(request)
-        self._target = str(target)
-        tag = endpoint.token()
-        self._from = str(NameAddress(caller.display_name, caller.uri, {"tag": tag}))
-        self._to = f"<{target}>"
-        self._call_id = f"{endpoint.token()}@{endpoint.local_host(request.destination[0])}"
-        self.names = self._call_id, tag
+        self._invites = Invites(endpoint, request, session_timers)
+        self.names = self._invites.call_id, self._invites.tag
         """Call-ID and local tag of its dialogs, which are to come."""
-        self._contact = ""
-        self._sequence = 0
         self._phase = Phase.CALLING
         self._early: dict[str, EarlyDialog] = {}
         self._acks: dict[tuple[int, str], SentAck] = {}
         """By the CSeq of the INVITE and the tag of the fork."""
         self._hang_up_wanted = False
         self._hang_up_reason: str | None = None
-        self._alerted = False
-        """A provisional response above 100 came: somebody may have heard a telephone ring."""
         self._cancelled = False
         self._reported = False
-        self._redirection = Redirection(target, request.redirects)
+        self._redirection = Redirection(parse_uri(request.target), request.redirects)
         self._exchange = self._send(request.destination, now)
 
     def _send(self, hops: Sequence[Hop], now: float) -> Failover:
@@ -125,42 +94,14 @@ class OutgoingCall:
             self._lost,
             self._answered_late,
             now,
-            self._revise,
+            self._invites.revise,
         )
-
-    def _revise(self, response: Response) -> bool:
-        """Whether another INVITE may fare better where this one was refused."""
-        if response.status in _MEDIA_REFUSALS and self._other_media and not self._alerted:
-            self._media, self._other_media = self._other_media, ()
-            return True
-        return self._session_timer.raised(response)
 
     def _build(self, hop: Hop) -> Request:
         # Each INVITE needs a provisional response of its own before a CANCEL may follow it.
         self._phase = Phase.CALLING
         self._drop_early()
-        self._describe(self._request.media_address_for(hop))
-        self._contact = self._endpoint.contact(hop, self._user, secure=self._secure)
-        self._sequence += 1
-        headers = Headers(
-            [
-                *(("Route", route) for route in self._request.routes),
-                ("Max-Forwards", "70"),
-                ("From", self._from),
-                ("To", self._to),
-                ("Call-ID", self._call_id),
-                ("CSeq", str(CSeq(self._sequence, "INVITE"))),
-                *self._session_timer.headers(),
-                *self._headers,
-            ]
-        )
-        return self._endpoint.dress(Request("INVITE", self._target, headers), self._contact, self._offer)
-
-    def _describe(self, address: str) -> None:
-        """Offer media at ``address``."""
-        if address != self._negotiation.address:
-            self._negotiation = Negotiation(self._negotiation.session_id, address)
-        self._offer = self._negotiation.describe(self._media) if self._media else None
+        return self._invites.write(hop)
 
     # --- verbs ----------------------------------------------------------------------------------------------
 
@@ -212,7 +153,7 @@ class OutgoingCall:
     def _provisional(self, response: Response, source: Hop, now: float) -> None:
         if self._phase is Phase.CALLING:
             self._phase = Phase.PROCEEDING
-        self._alerted = self._alerted or response.status > 100
+        self._invites.alerted = self._invites.alerted or response.status > 100
         news = response.status > 100 and self._take_provisional(response, source, now)
         if self._hang_up_wanted:
             self._cancel(now)
@@ -234,9 +175,9 @@ class OutgoingCall:
         return EarlyDialog(
             self._endpoint,
             Dialog.from_response(request, response, source),
-            self._contact,
-            self._negotiation.fork(),
-            self._offer,
+            self._invites.contact,
+            self._invites.negotiation.fork(),
+            self._invites.offer,
             self._answer,
             self._authenticator,
         )
@@ -258,22 +199,22 @@ class OutgoingCall:
             self._report_own_end()
         elif local is None or remote is None:
             self._report(488, "the answer to our offer cannot be read", local=True)
-        elif self._offer is None and all(media.rejected for media in local.media):
+        elif self._invites.offer is None and all(media.rejected for media in local.media):
             self._report(488, "nothing that the far end offered is acceptable", local=True)
         else:
             session = Session(
                 self._endpoint,
                 self._call,
                 early.dialog,
-                self._contact,
+                self._invites.contact,
                 early.negotiation,
                 self._answerer,
                 self._authenticator,
-                self._session_timer,
+                self._invites.session_timer,
                 self._on_over,
             )
             session.learn(response)
-            self._session_timer.agreed(response, now)
+            self._invites.session_timer.agreed(response, now)
             self._on_session(session)
             self._endpoint.emit(
                 Answered(self._call, early.dialog.id, response.status, response.reason, local, remote)
@@ -310,7 +251,7 @@ class OutgoingCall:
             self._endpoint,
             self._call,
             early.dialog,
-            self._contact,
+            self._invites.contact,
             early.negotiation,
             self._answerer,
             self._authenticator,
@@ -343,7 +284,7 @@ class OutgoingCall:
             if self._phase is not Phase.LOCATING:
                 return
             if hops:
-                self._target = str(target)
+                self._invites.target = str(target)
                 self._exchange = self._send(hops, now)
             elif not self._next_target(report, now):
                 report()
@@ -397,7 +338,9 @@ class OutgoingCall:
     ) -> None:
         if not self._reported:
             self._reported = True
-            failed = Failed(self._call, status, reason, local, headers, cause, self._call_id, unanswered)
+            failed = Failed(
+                self._call, status, reason, local, headers, cause, self._invites.call_id, unanswered
+            )
             self._endpoint.emit(failed)
 
     def _close(self) -> None:
