@@ -104,7 +104,7 @@ class GatewayCall:
         self._hung_up = False
         self._stages = [quirk.stage(self) for quirk in quirks]
         self.machine = machine(self)
-        self._telling = Telling(self.machine.pages, now)
+        self._telling = Telling(self.machine.pages, now, incoming=role is Role.ANSWERING)
         self._machine_up = False
         self._audio: AudioLeg | None = None
         self._t38 = GatewayT38(self, self._stages)

@@ -23,12 +23,14 @@ from t38fsp.t38.udptl import Counters
 
 
 class Telling:
-    """Gathers the facts of one call. ``pages`` is the length of the document to send; None when receiving."""
+    """Gathers the facts of one call. ``pages`` is the length of the document to send; None when receiving.
+    ``incoming``: the call came to the gateway.
+    """
 
-    def __init__(self, pages: int | None, now: float) -> None:
+    def __init__(self, pages: int | None, now: float, *, incoming: bool = False) -> None:
         self.result: FaxResult | None = None
         """When the call is over."""
-        self._record = CallRecord(total=pages, started_at=now)
+        self._record = CallRecord(total=pages, started_at=now, incoming=incoming)
         self._switched = False
         self._events: list[events.FaxEvent] = []
 

@@ -26,6 +26,7 @@ from sip.line import (
     Incoming,
     LineEvent,
     MediaChanged,
+    OfferDeclined,
     OfferRefused,
     Ringing,
     Transport,
@@ -260,6 +261,9 @@ class LineSuite(Suite):
         call, theirs = await self.established(us, them, answerer=refuse)
         them.line.offer(theirs, [IMAGE], them.now)
         assert (await them.expect(OfferRefused)).status == 488
+        declined = (await us.expect(OfferDeclined)).offer
+        assert declined is not None
+        assert [media.kind for media in declined.media] == ["image"]
         us.line.answer_with(call, mirror, us.now)
         # It may still be on its way to another process when the next offer comes.
         while not any(isinstance(event, MediaChanged) for event in them.events):
