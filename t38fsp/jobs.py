@@ -215,9 +215,10 @@ class SendJob(OutgoingJob):
 
 @dataclass(frozen=True, slots=True)
 class PollJob(OutgoingJob):
-    """Fetch the document that the far end has ready; append its pages to ``file`` (made if missing)."""
+    """Fetch the document that the far end has ready into ``file``, which must not exist, or ``append`` it."""
 
     poll: PollOptions = field(default_factory=PollOptions)
+    append: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,12 +247,17 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class ReceiveJob:
-    """Take incoming call ``call``; append its pages to ``file`` (made if missing), or send what it polls."""
+    """Take incoming call ``call`` into ``file``, or send what it polls.
+
+    The file must not exist; it grows as ``FILE.part`` (``t38fsp.image.growing``) and gets its name at the
+    end. To ``append`` is to let a file grow in its place, made if missing.
+    """
 
     call: int
     file: str
     settings: CallSettings = CallSettings()
     offer: Offer | None = None
+    append: bool = False
 
 
 @dataclass(frozen=True, slots=True)

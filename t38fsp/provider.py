@@ -10,6 +10,7 @@ every call. Give such work to a process of its own, or use :mod:`t38fsp.faxdev`,
 from __future__ import annotations
 
 import asyncio
+import errno
 import inspect
 import itertools
 import os
@@ -67,15 +68,22 @@ class IncomingFax:
         *,
         settings: CallSettings | None = None,
         offer: Offer | None = None,
+        append: bool = False,
         on_event: OnEvent | None = None,
     ) -> FaxResult:
-        """Take the call and append its pages to ``file``, a TIFF. Cancelling ends the call.
+        """Take the call into ``file``, a new TIFF. Cancelling ends the call.
 
-        Without ``settings`` those of its route hold, or else the defaults. The caller may fetch the document
-        of ``offer`` instead of sending; ``polled`` of the result says that it did.
+        The pages grow in ``FILE.part``, which gets its name when the fax is over; ``file`` of the result says
+        under which name its confirmed pages are: another one if ``file`` was made meanwhile. To ``append`` is
+        to let them grow in ``file`` itself, behind the pages that are there. Without ``settings`` those of
+        its route hold, or else the defaults. The caller may fetch the document of ``offer`` instead of
+        sending; ``polled`` of the result says that it did.
+
+        Raises FileExistsError, and the call still waits, when ``file`` exists and nothing is to be appended.
+        A call that cannot be stored, because the disk is full for example, is refused with 480.
         """
         chosen = settings or self._provider._settings_of(self.route)
-        job = ReceiveJob(self._call.call, os.fspath(file), chosen, offer)
+        job = ReceiveJob(self._call.call, _to_receive(file, append), chosen, offer, append)
         return await self._provider._receive(job, on_event)
 
     def refuse(self) -> None:
@@ -211,29 +219,32 @@ class FaxProvider:
         caller: str | None = None,
         credentials: Credentials | None = None,
         settings: CallSettings | None = None,
+        append: bool = False,
         on_event: OnEvent | None = None,
     ) -> FaxResult:
-        """Call a fax machine, and fetch the document that it has ready; its pages are appended to ``file``.
+        """Call a fax machine, and fetch the document that it has ready into ``file``, a new TIFF.
+
+        ``file`` and ``append`` are those of :meth:`IncomingFax.receive`.
 
         ``selective_address`` (SEP) or ``sub_address`` (PSA) say which document, ``password`` (PWD) that we
         may have it: up to 20 characters each. A far end that knows no such thing is asked without, and a
         warning is in the result. The rest is as in :meth:`send`.
 
-        Raises AddressError and UnknownRouteError as :meth:`send` does, and SettingError for what cannot be
-        coded.
+        Raises AddressError and UnknownRouteError as :meth:`send` does, SettingError for what cannot be coded,
+        and FileExistsError.
         """
-        job = self._job(PollJob, Route.poll_job, os.fspath(file), to, route, via)
+        job = self._job(PollJob, Route.poll_job, _to_receive(file, append), to, route, via)
         job = replace(
             job,
             caller=job.caller if caller is None else caller_address(caller),
             credentials=credentials or job.credentials,
             settings=settings or job.settings,
             poll=_poll_options(selective_address, sub_address, password),
+            append=append,
         )
-        result = await self._run(
+        return await self._run(
             lambda number, observer: self._engine.poll(number, job, observer), on_event, None
         )
-        return _with_file(result, job.file)
 
     def _job(
         self,
@@ -278,10 +289,9 @@ class FaxProvider:
         return taken
 
     async def _receive(self, job: ReceiveJob, on_event: OnEvent | None) -> FaxResult:
-        result = await self._run(
+        return await self._run(
             lambda number, observer: self._engine.receive(number, job, observer), on_event, None
         )
-        return result if result.polled else _with_file(result, job.file)
 
     async def _run(
         self,
@@ -331,8 +341,12 @@ class FaxProvider:
             self._take(call)
 
 
-def _with_file(result: FaxResult, file: str) -> FaxResult:
-    return replace(result, file=file) if result.pages_confirmed else result
+def _to_receive(file: str | os.PathLike[str], append: bool) -> str:
+    """Two faxes in one file are seldom meant. Raises FileExistsError."""
+    if not append and os.path.lexists(file):
+        why = "the file exists; name a new one, or append to it"
+        raise FileExistsError(errno.EEXIST, why, os.fspath(file))
+    return os.fspath(file)
 
 
 async def _answer(on_connected: OnConnected | None, dialog: DialogId) -> bool:

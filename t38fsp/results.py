@@ -66,7 +66,7 @@ class FaxResult:
     call left them."""
     seconds: float = 0.0
     file: str | None = None
-    """Receiving: the TIFF with the pages that were confirmed."""
+    """Receiving: the TIFF with the pages that were confirmed; None when there are none."""
     counters: dict[str, int] = field(default_factory=dict)
     """Quality of the line from the far end, by the names of ``t38fsp.t38.udptl.Counters``; ``stray_audio``
     and ``stray_other`` are datagrams of RTP, and unreadable ones, that came when T.38 was due."""

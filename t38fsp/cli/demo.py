@@ -7,7 +7,6 @@ from pathlib import Path
 
 from t38fsp.cli import running, sentences
 from t38fsp.cli.exits import CommandError, Exit, exit_for
-from t38fsp.cli.files import kept_with_pages, make
 from t38fsp.cli.report import CallReport, Reporter, print_json
 from t38fsp.image.compare import differing_pages
 from t38fsp.image.errors import ImageError
@@ -28,8 +27,7 @@ async def _demo(output: Path, as_json: bool) -> Exit:
     with Reporter(as_json=as_json) as reporter:
         call = reporter.call()
         try:
-            with kept_with_pages(received):
-                await _fax(sample, received, call)
+            await _fax(sample, received, call)
         except asyncio.CancelledError:
             if call.result is None:
                 raise
@@ -59,7 +57,6 @@ def _prepare(sample: Path, received: Path) -> None:
         sample.parent.mkdir(parents=True, exist_ok=True)
         write_sample(sample)
         received.unlink(missing_ok=True)
-        make(received)
     except (OSError, ImageError) as error:
         raise CommandError.unwritable(sample.parent, error) from error
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
@@ -16,11 +16,12 @@ from sip.uri import Uri
 from t38fsp.address import AddressError, listen_address, peer_address, target_uri
 from t38fsp.cli import running, sentences
 from t38fsp.cli.exits import CommandError, Exit, exit_for, exit_of_all
-from t38fsp.cli.files import new_file, writable
+from t38fsp.cli.files import new_name, writable
 from t38fsp.cli.output import print_line
 from t38fsp.cli.report import CallReport, Reporter, print_json
 from t38fsp.events import FaxEvent, Finished
-from t38fsp.image.errors import DocumentError
+from t38fsp.image.errors import DocumentError, StoreError
+from t38fsp.image.room import check_room
 from t38fsp.results import FaxResult
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.virtual.gateway_call import GatewayCall
@@ -205,7 +206,12 @@ class _Desk:
         if self._taken == self.count != 0:
             raise OSError("as many calls have come as were to be taken")
         number = self._taken + 1
-        tray = Tray(new_file(self.output, number))
+        name = new_name(self.output, number)
+        try:
+            check_room(name)
+        except StoreError as error:
+            raise OSError(str(error)) from error
+        tray = Tray(name, beside=True)
         self._taken = number
         report = self.reporter.call(f"[{number}] ")
         report.line(f"call from {incoming.caller}")
@@ -221,26 +227,22 @@ class _Desk:
         with suppress(OSError):
             # The pages are there, whatever becomes of their count.
             fax.tray.finish()
-        if not fax.tray.pages:
-            with suppress(OSError):
-                fax.tray.path.unlink()
-        self._conclude(call, fax, event.result)
+        file = str(fax.tray.path) if fax.tray.pages else None
+        self._conclude(call, fax, replace(event.result, file=file))
 
     def _conclude(self, call: GatewayCall, fax: _Fax, result: FaxResult) -> None:
         status = exit_for(result)
         self.exits.append(status)
-        kept = fax.tray.path if fax.tray.pages else None
         if self.as_json:
             print_json(
                 result,
                 exit_status=status,
                 caller=fax.caller,
                 called=fax.called,
-                file=kept,
                 quirks=_shown(self.plan, call),
             )
         else:
-            _tell(fax.report, self.plan, call, result, kept)
+            _tell(fax.report, self.plan, call, result)
         if len(self.exits) == self.count:
             self.done.set()
 
@@ -250,10 +252,8 @@ def _shown(plan: Plan, call: GatewayCall) -> dict[str, int]:
     return {describe(quirk): call.happened[quirk.name] for quirk in plan.quirks}
 
 
-def _tell(
-    report: CallReport, plan: Plan, call: GatewayCall, result: FaxResult, kept: Path | None = None
-) -> None:
+def _tell(report: CallReport, plan: Plan, call: GatewayCall, result: FaxResult) -> None:
     times = {quirk: times for quirk, times in _shown(plan, call).items() if times}
     if times:
         report.tell(f"quirks that showed: {', '.join(f'{quirk} ({n})' for quirk, n in times.items())}")
-    report.tell(sentences.of_result(result, kept))
+    report.tell(sentences.of_result(result))

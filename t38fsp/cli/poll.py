@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from t38fsp.address import AddressError
 from t38fsp.cli import running, sentences
 from t38fsp.cli.exits import CommandError, Exit, exit_for
-from t38fsp.cli.files import kept_with_pages, make
 from t38fsp.cli.options import Chosen
 from t38fsp.cli.placing import placed
 from t38fsp.cli.report import CallReport, Reporter, print_json
+from t38fsp.image.errors import StoreError
+from t38fsp.image.room import check_room
 from t38fsp.provider import FaxProvider
 
 
@@ -26,14 +28,16 @@ class Wanted:
 
 
 def run(wanted: Wanted, chosen: Chosen, as_json: bool) -> Exit:
+    if os.path.lexists(wanted.output):
+        raise CommandError(f"{wanted.output} exists; name a new file", Exit.USAGE)
     try:
-        make(wanted.output)
-    except FileExistsError as error:
-        raise CommandError(f"{wanted.output} exists; name a new file", Exit.USAGE) from error
-    except OSError as error:
-        raise CommandError.unwritable(wanted.output.parent, error) from error
-    with kept_with_pages(wanted.output):
-        return running.run(_poll(wanted, chosen, as_json))
+        check_room(wanted.output)
+    except StoreError as error:
+        cause = error.__cause__
+        raise CommandError.unwritable(
+            wanted.output.parent, cause if isinstance(cause, OSError) else error
+        ) from error
+    return running.run(_poll(wanted, chosen, as_json))
 
 
 async def _poll(wanted: Wanted, chosen: Chosen, as_json: bool) -> Exit:
@@ -55,9 +59,8 @@ async def _poll(wanted: Wanted, chosen: Chosen, as_json: bool) -> Exit:
     reporter = Reporter(as_json=as_json)
     result = await placed(chosen, reporter, place)
     status = exit_for(result)
-    kept = wanted.output if result.pages_confirmed else None
     if as_json:
-        print_json(result, exit_status=status, file=kept)
+        print_json(result, exit_status=status)
     else:
-        reporter.result(sentences.of_result(result, kept))
+        reporter.result(sentences.of_result(result))
     return status

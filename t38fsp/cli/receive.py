@@ -9,7 +9,7 @@ from pathlib import Path
 from sip.logs import get_logger
 from t38fsp.cli import running, sentences
 from t38fsp.cli.exits import CommandError, Exit, exit_for, exit_of_all
-from t38fsp.cli.files import kept_with_pages, new_file, writable
+from t38fsp.cli.files import new_name, writable
 from t38fsp.cli.options import Chosen
 from t38fsp.cli.report import CallReport, Reporter, print_json
 from t38fsp.image.errors import DocumentError
@@ -99,31 +99,22 @@ class _Desk:
     async def _receive(self, call: IncomingFax, report: CallReport, number: int) -> None:
         report.line(f"call from {call.caller}")
         try:
-            file = new_file(self.output, number)
-        except OSError as error:
-            # The next call may find more room.
-            call.refuse()
-            report.tell(f"refused: no file can be made in {self.output} ({error.strerror})")
-            self.exits.append(Exit.ERROR)
-            return
-        try:
-            with kept_with_pages(file):
-                await call.receive(file, settings=self.settings, offer=self.offer, on_event=report.event)
+            file = new_name(self.output, number)
+            await call.receive(file, settings=self.settings, offer=self.offer, on_event=report.event)
         finally:
-            self._tell(call, report, file)
+            self._tell(call, report)
 
-    def _tell(self, call: IncomingFax, report: CallReport, file: Path) -> None:
+    def _tell(self, call: IncomingFax, report: CallReport) -> None:
         """Also of a call that was cancelled: it has a result, and perhaps pages."""
         result = report.result
         if result is None:
             return
         status = exit_for(result)
         self.exits.append(status)
-        kept = file if file.exists() else None
         if self.as_json:
-            print_json(result, exit_status=status, caller=call.caller, called=call.called, file=kept)
+            print_json(result, exit_status=status, caller=call.caller, called=call.called)
         else:
-            report.tell(sentences.of_result(result, kept))
+            report.tell(sentences.of_result(result))
 
 
 async def _refuse_all(provider: FaxProvider) -> None:

@@ -82,7 +82,7 @@ def of_page(page: PageRecord) -> str:
     return f"page {page.number} {verdict}: {page.octets} octets in {page.seconds:.1f} s{repeats}"
 
 
-def of_result(result: FaxResult, kept: Path | None = None) -> str:
+def of_result(result: FaxResult) -> str:
     """How it ended, and the file in which pages that were received are."""
     told = f"{result.status.name}: {result.reason}"
     if result.incoming and not result.completed:
@@ -90,7 +90,7 @@ def of_result(result: FaxResult, kept: Path | None = None) -> str:
     elif result.status not in _SPEAKS_FOR_ITSELF:
         again = "polling" if result.polled else "sending"
         told += f"; {again} again {'can' if result.retry else 'cannot'} help: {result.retry_reason}"
-    return told if kept is None else f"{told} -> {kept}"
+    return told if result.file is None else f"{told} -> {result.file}"
 
 
 def to_json(value: object) -> object:

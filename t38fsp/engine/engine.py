@@ -36,6 +36,7 @@ from t38fsp.engine.outgoing import (
     outgoing_call,
 )
 from t38fsp.engine.pacer import Pacer
+from t38fsp.engine.received_file import ReceivedFile, Room
 from t38fsp.engine.running import RunningCall
 from t38fsp.engine.trunks import Trunks
 from t38fsp.engine.waiting import WaitingCalls
@@ -47,7 +48,6 @@ from t38fsp.jobs import (
     EngineSettings,
     IncomingCall,
     Observer,
-    Offer,
     PollJob,
     ReceiveJob,
     SendJob,
@@ -123,6 +123,7 @@ class FaxEngine:
         self._jobs = OpenJobs(self._trunks)
         self._waiting = WaitingCalls(self._line, self._trunks, settings.take_limit, self._on_gone)
         self._images = ImagePool(settings.image_workers)
+        self._room = Room(self._images)
         # Undone in the opposite order: preparations of faxes still use the workers.
         undo.push_async_callback(self._images.close)
         undo.push_async_callback(self._jobs.wait_for_preparations)
@@ -191,21 +192,25 @@ class FaxEngine:
     def receive(self, job: int, what: ReceiveJob, observer: Observer) -> None:
         """Take a waiting call."""
         self._add(job, what, observer)
-        if what.offer is None:
-            self._take(job, what, None)
-        else:
-            self._waiting.claim(what.call)
-            task = self._jobs.prepare(job, self._take_with(job, what, what.offer))
-            task.add_done_callback(lambda task: self._waiting.refuse(what.call))
+        self._waiting.claim(what.call)
+        task = self._jobs.prepare(job, self._prepare_to_take(job, what))
+        task.add_done_callback(lambda task: self._waiting.refuse(what.call))
 
-    async def _take_with(self, job: int, what: ReceiveJob, offer: Offer) -> None:
-        """The call waits until it is known that the document can be sent."""
+    async def _prepare_to_take(self, job: int, what: ReceiveJob) -> None:
+        """The call waits until it is known that its pages can be stored, and the document be sent."""
         try:
-            document = await self._images.inspect(offer.document)
+            await self._room.check(what.file, what.append)
+        except Exception as error:
+            # We are not busy: the same call is welcome later.
+            self._waiting.refuse(what.call, 480)
+            self._jobs.fail(job, error)
+            return
+        try:
+            offered = None if what.offer is None else await self._images.inspect(what.offer.document)
         except Exception as error:
             self._jobs.fail(job, error)
         else:
-            self._take(job, what, document)
+            self._take(job, what, offered)
 
     def _take(self, job: int, what: ReceiveJob, offered: Document | None) -> None:
         waiting = self._waiting.take(what.call)
@@ -240,7 +245,8 @@ class FaxEngine:
             self._line.hang_up(incoming.call, self._loop.time())
             self._jobs.fail(job, error)
         else:
-            self._run(job, call, self._line, media, document=offered, file=what.file)
+            file = ReceivedFile(self._images, what.file, what.append)
+            self._run(job, call, self._line, media, document=offered, file=file)
 
     def proceed(self, job: int, go_on: bool) -> None:
         running = self._running.get(job)
@@ -275,6 +281,8 @@ class FaxEngine:
         """Everything that can go wrong before dialling, then dial."""
         try:
             async with told_of_delay(job, partial(self._jobs.tell, job)):
+                if isinstance(what, PollJob):
+                    await self._room.check(what.file, what.append)
                 document = await document_to_send(what, self._images)
                 header = None
                 if document is not None and isinstance(what, SendJob):
@@ -323,7 +331,8 @@ class FaxEngine:
         if isinstance(what, SendJob):
             self._run(job, call, line, media, document=document, header=header)
         else:
-            self._run(job, call, line, media, file=what.file)
+            file = ReceivedFile(self._images, what.file, what.append)
+            self._run(job, call, line, media, file=file)
 
     def _open_media(
         self, job: int, line: EngineLine, peer: Hop, other: Hop | None = None
@@ -362,7 +371,7 @@ class FaxEngine:
         media: MediaPort | MediaPair,
         *,
         document: Document | None = None,
-        file: str | None = None,
+        file: ReceivedFile | None = None,
         header: CallHeader | None = None,
     ) -> None:
         """Attach a call that has been started to the wire."""

@@ -19,6 +19,7 @@ from t38fsp.call.verdict import Verdict, result_of, verdict
 from t38fsp.engine.media import MediaPort
 from t38fsp.engine.media_pair import MediaPair
 from t38fsp.engine.pacer import Pacer
+from t38fsp.engine.received_file import ReceivedFile
 from t38fsp.engine.stream import MediaStream
 from t38fsp.events import Connected, FaxEvent, Finished, SwitchedToT38
 from t38fsp.header import CallHeader
@@ -36,7 +37,7 @@ T = TypeVar("T")
 
 
 class RunningCall:
-    """Hosts one FaxCall on a media port; ``document`` is what it sends, ``file`` the TIFF that grows."""
+    """Hosts one FaxCall on a media port; ``document`` is what it sends, ``file`` what it receives into."""
 
     def __init__(
         self,
@@ -49,7 +50,7 @@ class RunningCall:
         on_fault: Callable[[], None],
         *,
         document: Document | None = None,
-        file: str | None = None,
+        file: ReceivedFile | None = None,
         header: CallHeader | None = None,
     ) -> None:
         self.call = call
@@ -58,7 +59,6 @@ class RunningCall:
         self._images = images
         self._document = document
         self._file = file
-        self._has_grown = False
         self._observer = observer
         self._on_over = on_over
         self._on_fault = on_fault
@@ -179,21 +179,20 @@ class RunningCall:
             self._media.expect_anew()
         if not isinstance(event, Finished):
             self._observer(event)
-        elif self._file is not None and self._has_grown and event.result.pages_confirmed:
-            self._closing = self._loop.create_task(self._finish_file(self._file, event))
+        elif self._file is not None:
+            self._closing = self._loop.create_task(self._close_file(self._file, event))
             self._closing.add_done_callback(self._done)
         else:
             self._end(event)
 
-    async def _finish_file(self, file: str, event: Finished) -> None:
-        """Write the number of pages into the file that grew page by page."""
+    async def _close_file(self, file: ReceivedFile, event: Finished) -> None:
+        """The result comes when the file has its name."""
+        result = event.result
         try:
-            await self._images.finish(file, event.result.pages_confirmed)
-        except ImageError as error:
-            logger.warning("the page count of %s is missing: %s", file, error)
+            result = await file.close(result)
         finally:
-            # The pages are there, whatever becomes of their count.
-            self._end(event)
+            # The pages are there, whatever becomes of their file.
+            self._end(Finished(result))
 
     def _end(self, event: Finished) -> None:
         if self._over:
@@ -245,13 +244,12 @@ class RunningCall:
                 (ReceivingCall() | PollingCall()) as call,
                 StorePage(index=index, mode=mode, data=data),
                 _,
-                str(file),
+                ReceivedFile() as file,
             ):
                 try:
-                    quality = await self._images.store_page(file, data, mode)
+                    quality = await file.store(data, mode)
                 except ImageError as error:
-                    logger.error("page %d is not in %s: %s", index + 1, file, error)
+                    logger.error("page %d is not in %s: %s", index + 1, file.path, error)
                     self._feed(call.page_not_stored, index, str(error))
                 else:
-                    self._has_grown = True
                     self._feed(call.page_stored, index, quality)

@@ -42,7 +42,7 @@ class WaitingCalls:
         return len(self._calls) - len(self._claimed)
 
     def claim(self, call: int) -> None:
-        """A job will take it, as soon as its document has been looked at, and counts for it until then."""
+        """A job will take it, as soon as it is known that it can, and counts for it until then."""
         if call in self._calls:
             self._claimed.add(call)
 
@@ -70,12 +70,12 @@ class WaitingCalls:
             waiting.timer.cancel()
         return waiting
 
-    def refuse(self, call: int) -> None:
-        """Do not take it (486)."""
+    def refuse(self, call: int, status: int = 486) -> None:
+        """Do not take it."""
         waiting = self.take(call)
         if waiting is not None:
             self._trunks.free(waiting.trunk)
-            self._line.refuse(call, 486, self._loop.time())
+            self._line.refuse(call, status, self._loop.time())
 
     def lose(self, call: int) -> None:
         """It is over, whoever ended it."""

@@ -19,6 +19,7 @@ from t38fsp.faxdev.completion import CompletionPort
 from t38fsp.faxdev.constants import (
     E_FAIL,
     ERROR_BUSY,
+    ERROR_FILE_EXISTS,
     ERROR_FILE_NOT_FOUND,
     ERROR_INSUFFICIENT_BUFFER,
     ERROR_INVALID_HANDLE,
@@ -266,11 +267,16 @@ class FaxServiceProvider:
             self._refuse(call)
             reason = f"{FaxReceive.FileName!r} does not exist; the service must create it"
             return self._over(job, FaxResult(FaxStatus.FATAL_ERROR, reason), ERROR_FILE_NOT_FOUND)
+        if os.path.getsize(FaxReceive.FileName):
+            self._refuse(call)
+            reason = f"{FaxReceive.FileName!r} has content already; the service must create it empty"
+            return self._over(job, FaxResult(FaxStatus.FATAL_ERROR, reason), ERROR_FILE_EXISTS)
         number = _station_id(FaxReceive.ReceiverNumber or settings.call_settings.station_id)
         file = os.path.abspath(FaxReceive.FileName)
         call_settings = replace(settings.call_settings, station_id=number)
         try:
-            remote = self._live_engine().receive(ReceiveJob(call.call, file, call_settings))
+            job_of_engine = ReceiveJob(call.call, file, call_settings, append=True)
+            remote = self._live_engine().receive(job_of_engine)
         except EngineError as error:
             return self._over(job, _unavailable(str(error)))
         result = job.follow(

@@ -18,7 +18,17 @@ from types import TracebackType
 from t38fsp.image.errors import DocumentError
 from t38fsp.image.schedule import Job, Share
 from t38fsp.image.sharing import Shared
-from t38fsp.image.wire import HeaderLine, Identity, Reply, Request, identity_of, mode_fields
+from t38fsp.image.wire import (
+    FileId,
+    Growing,
+    HeaderLine,
+    Identity,
+    Reply,
+    Request,
+    growing_of,
+    identity_of,
+    mode_fields,
+)
 from t38fsp.image.workers import Workers, usual_number
 from t38fsp.t30.vocabulary import PageFormat, PageMode, PageQuality, Resolution
 
@@ -35,6 +45,9 @@ CODE_WITHIN = 5.0
 
 STORE_WITHIN = 2.0
 """Seconds after which a far end is told to wait for a page to be stored (``store_wait``, likewise)."""
+
+CHECK_WITHIN = 1.0
+"""A caller hears it ring."""
 
 FINISH_WITHIN = 10.0
 """Seconds; the call is over, and only its result waits."""
@@ -248,19 +261,50 @@ class ImagePool:
             _, oldest = self._coded.popitem(last=False)
             self._octets -= len(oldest)
 
-    async def store_page(self, path: StrPath, data: bytes, mode: PageMode) -> PageQuality:
+    # --- received files -------------------------------------------------------------------------------------
+
+    async def check_room(self, path: StrPath, append: bool = False) -> None:
+        """See :func:`t38fsp.image.growing.check_room`; raises StoreError, ImageWorkerError."""
+        request: Request = {"job": "check_room", "path": _absolute(path), "append": append}
+        await self._run(Job(asyncio.get_running_loop().time() + CHECK_WITHIN), request)
+
+    async def create(self, path: StrPath, append: bool = False) -> Growing:
+        """See :func:`t38fsp.image.growing.create`; raises StoreError, ImageWorkerError."""
+        request: Request = {"job": "create", "path": _absolute(path), "append": append}
+        reply, _ = await self._run(self._job_for(path, STORE_WITHIN), request)
+        return growing_of(reply["growing"])
+
+    async def store_page(
+        self, path: StrPath, data: bytes, mode: PageMode, only: FileId | None = None
+    ) -> PageQuality:
         """See :func:`t38fsp.image.store.append_page`; raises StoreError, ImageWorkerError.
 
         Pages for one file are stored one after the other.
         """
-        request: Request = {"job": "store", "path": _absolute(path), "mode": mode_fields(mode)}
+        request: Request = {
+            "job": "store",
+            "path": _absolute(path),
+            "mode": mode_fields(mode),
+            "file_id": only,
+        }
         reply, _ = await self._run(self._job_for(path, STORE_WITHIN), request, data)
         return PageQuality(*reply["quality"])
 
-    async def finish(self, path: StrPath, total: int) -> None:
+    async def finish(self, path: StrPath, total: int, only: FileId | None = None) -> None:
         """See :func:`t38fsp.image.store.finish`; raises StoreError, ImageWorkerError."""
-        request: Request = {"job": "finish", "path": _absolute(path), "total": total}
+        request: Request = {"job": "finish", "path": _absolute(path), "total": total, "file_id": only}
         await self._run(self._job_for(path, FINISH_WITHIN), request)
+
+    async def complete(self, growing: Growing, path: StrPath) -> str:
+        """See :func:`t38fsp.image.growing.complete`; raises StoreError, ImageWorkerError."""
+        request: Request = {"job": "complete", "path": _absolute(path), "growing": growing}
+        reply, _ = await self._run(self._job_for(growing.path, FINISH_WITHIN), request)
+        return reply["path"]
+
+    async def discard(self, growing: Growing, path: StrPath) -> None:
+        """See :func:`t38fsp.image.growing.discard`; raises StoreError, ImageWorkerError."""
+        request: Request = {"job": "discard", "path": _absolute(path), "growing": growing}
+        await self._run(self._job_for(growing.path, FINISH_WITHIN), request)
 
     def _job_for(self, path: StrPath, within: float) -> Job:
         return Job(asyncio.get_running_loop().time() + within, lane=_absolute(path))

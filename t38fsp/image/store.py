@@ -7,6 +7,7 @@ strip each, little-endian, as the Windows fax service takes them.
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from t38fsp.image.errors import DocumentError, StoreError
 from t38fsp.image.exact import read_burst
 from t38fsp.image.fields import FieldType, Tag
 from t38fsp.image.tiff import MAX_PAGES, TiffFile
+from t38fsp.image.wire import FileId
 from t38fsp.t4.decode import decode_page
 from t38fsp.t4.prepare import ends_with_eofb
 from t38fsp.t30.vocabulary import Coding, PageMode, PageQuality
@@ -33,43 +35,49 @@ _DIRECTORY_OCTETS = 1024
 _SOFTWARE = b"t38fsp\0"
 
 
+def file_id(status: os.stat_result) -> FileId:
+    return status.st_dev, status.st_ino
+
+
 def append_page(
     path: StrPath,
     data: bytes,
     mode: PageMode,
+    only: FileId | None = None,
     *,
     since: int | None = None,
     on_size: Callable[[int], None] = lambda octets: None,
 ) -> PageQuality:
     """Store one received page: ``data`` are the octets of its burst, joined; ``mode`` says how it travelled.
 
-    The file at ``path`` is opened, not replaced, when it exists; it may be empty. When this returns, the page
-    is on disk. Without ECM bad lines are replaced by the line above; the result counts them, and so does the
-    file. Raises :class:`StoreError`, and then the file is as it was before.
+    The file at ``path`` is opened, not replaced, when it exists; it may be empty. With ``only`` it has to
+    exist, and to be that file. When this returns, the page is on disk. Without ECM bad lines are replaced by
+    the line above; the result counts them, and so does the file. Raises :class:`StoreError`, and then the
+    file is as it was before.
 
     ``on_size`` is told the length of the file before anything is written. Given as ``since`` to a second try,
     when the first one came to no end, it keeps the page from being stored twice.
     """
     coded, quality = _read(data, mode)
     try:
-        with _opened(path) as file:
+        with _opened(path, only) as file:
             if since is None or not _is_stored(file, since):
                 on_size(file.seek(0, os.SEEK_END))
                 _append(file, coded, mode, quality)
-        _sync_folder(path)
+        sync_folder(path)
     except (OSError, DocumentError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise StoreError(f"the received page could not be stored in {os.fspath(path)}: {reason}") from error
     return quality
 
 
-def finish(path: StrPath, total: int) -> None:
+def finish(path: StrPath, total: int, only: FileId | None = None) -> None:
     """Write the total number of pages (up to 65535), not known before, into every page.
 
     Raises :class:`StoreError`.
     """
     try:
-        with _opened(path) as file:
+        with _opened(path, only) as file:
             for position in _directories(file):
                 entry = _entry(file, position, Tag.PAGE_NUMBER)
                 if entry is not None:
@@ -98,22 +106,39 @@ def _read(data: bytes, mode: PageMode) -> tuple[bytes, PageQuality]:
     return coded, quality
 
 
-def _opened(path: StrPath) -> FileIO:
+def _opened(path: StrPath, only: FileId | None) -> FileIO:
     """The file without a buffer, so that after a failed write nothing waits to be written on closing.
 
-    A new one is for its owner only, as received documents are.
+    One that may be made is for its owner only, as received documents are.
     """
-    return open(path, "r+b", buffering=0, opener=lambda name, flags: os.open(name, flags | os.O_CREAT, 0o600))
+    make = os.O_CREAT if only is None else 0
+    try:
+        handle = os.open(path, os.O_RDWR | make, 0o600)
+    except FileNotFoundError as error:
+        if only is None:
+            raise
+        raise StoreError(f"{os.fspath(path)} was moved away while the fax came in") from error
+    if only is not None and file_id(os.fstat(handle)) != only:
+        os.close(handle)
+        raise StoreError(f"another file was put in the place of {os.fspath(path)} while the fax came in")
+    return FileIO(handle, "r+")
 
 
-def _sync_folder(path: StrPath) -> None:
-    """A new name is on disk only when its folder is. Some systems do not let folders be opened."""
-    with suppress(PermissionError):
+_NEVER_SYNCED = frozenset({errno.EACCES, errno.EPERM, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS})
+"""Answers of systems that let no folder be opened, or synchronised, as some network file systems do."""
+
+
+def sync_folder(path: StrPath) -> None:
+    """A new name is on disk only when its folder is, where that can be asked for. Raises OSError."""
+    try:
         folder = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
+    except OSError as error:
+        if error.errno not in _NEVER_SYNCED:
+            raise
 
 
 def _write(file: FileIO, data: bytes) -> None:
@@ -196,19 +221,11 @@ def _fields(offset: int, length: int, mode: PageMode, quality: PageQuality, inde
 
 def _directories(file: FileIO) -> list[int]:
     """Where the directories of the file are. Raises DocumentError when it is not a TIFF file of ours."""
-    TiffFile(file)
+    tiff = TiffFile(file)
     file.seek(0)
     if file.read(len(HEADER)) != HEADER:
         raise DocumentError("it is a big-endian TIFF file; use another file")
-    positions: list[int] = []
-    link = _FIRST_LINK
-    while True:
-        file.seek(link)
-        (position,) = struct.unpack("<I", file.read(4))
-        if not position:
-            return positions
-        positions.append(position)
-        link = _link_of(file, position)
+    return tiff.directories
 
 
 def _entries(file: FileIO, directory: int) -> int:

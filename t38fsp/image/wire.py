@@ -6,7 +6,7 @@ import json
 import os
 import struct
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 from t38fsp.t30.vocabulary import Coding, PageMode, PageQuality, Resolution
 
@@ -24,6 +24,20 @@ def identity_of(status: os.stat_result) -> Identity:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
+FileId = tuple[int, int]
+"""Device and inode of a file: which one it is, whatever its name."""
+
+
+class Growing(NamedTuple):
+    """Where a received file grows, which one that is, and how many pages it had before."""
+
+    path: str
+    file_id: FileId
+    pages: int
+    made: bool
+    """It was not there before."""
+
+
 class ModeFields(TypedDict):
     coding: str
     width: int
@@ -35,10 +49,15 @@ class ModeFields(TypedDict):
 
 
 class Request(TypedDict, total=False):
-    """A job: ``job`` is one of prove, structure, inspect, encode, store, finish."""
+    """A job: ``job`` is prove, structure, inspect, encode, or one of a received file: check_room, create,
+    store, finish, complete, discard."""
 
     job: str
     path: str
+    append: bool
+    file_id: FileId | None
+    """Of the file to store into, or to finish."""
+    growing: tuple[str, FileId, int, bool]
     identity: Sequence[int]
     pages: Sequence[tuple[int, int]]
     """Number and place of those to inspect."""
@@ -64,6 +83,8 @@ class Reply(TypedDict, total=False):
     quality: tuple[int, int, int]
     since: int
     """Alone in a reply that is not the last one: the octets that the file has before it grows."""
+    growing: tuple[str, FileId, int, bool]
+    path: str
 
 
 def pack(header: Request | Reply, data: bytes = b"") -> bytes:
@@ -94,6 +115,11 @@ def mode_of(fields: ModeFields) -> PageMode:
         scan_line_time=fields["scan_line_time"],
         max_rows=fields["max_rows"],
     )
+
+
+def growing_of(fields: tuple[str, FileId, int, bool]) -> Growing:
+    path, (device, inode), pages, made = fields
+    return Growing(path, (device, inode), pages, made)
 
 
 def quality_fields(quality: PageQuality) -> tuple[int, int, int]:

@@ -17,9 +17,21 @@ from t38fsp.image.coder import encode_burst
 from t38fsp.image.document import Facts, KnownPage, encode_known_page, inspect_pages, structure
 from t38fsp.image.errors import DocumentError, ImageError, StoreError
 from t38fsp.image.exact import read_burst
+from t38fsp.image.growing import complete, create, discard
+from t38fsp.image.room import check_room
 from t38fsp.image.store import append_page, finish
 from t38fsp.image.tiff import TiffPage
-from t38fsp.image.wire import LENGTHS, HeaderLine, Reply, Request, mode_of, pack, quality_fields
+from t38fsp.image.wire import (
+    LENGTHS,
+    FileId,
+    HeaderLine,
+    Reply,
+    Request,
+    growing_of,
+    mode_of,
+    pack,
+    quality_fields,
+)
 from t38fsp.t30.vocabulary import Coding, PageMode, Resolution
 
 TURN = 0.05
@@ -47,17 +59,28 @@ def perform(request: Request, data: bytes, note: Callable[[Reply], None]) -> tup
             number, place, known = request["page"]
             page = KnownPage(tuple(request["identity"]), number, place, Facts(known))
             return {}, encode_known_page(path, page, mode_of(request["mode"]), _header_of(request))
+        case "check_room":
+            check_room(path, request["append"])
+            return {}, b""
+        case "create":
+            return {"growing": create(path, request["append"])}, b""
         case "store":
             quality = append_page(
                 path,
                 data,
                 mode_of(request["mode"]),
+                _file_id_of(request),
                 since=request.get("since"),
                 on_size=lambda octets: note({"since": octets}),
             )
             return {"quality": quality_fields(quality)}, b""
         case "finish":
-            finish(path, request["total"])
+            finish(path, request["total"], _file_id_of(request))
+            return {}, b""
+        case "complete":
+            return {"path": complete(growing_of(request["growing"]), path)}, b""
+        case "discard":
+            discard(growing_of(request["growing"]), path)
             return {}, b""
         case unknown:
             raise ImageError(f"there is no job called {unknown}")
@@ -88,6 +111,11 @@ def _page_fields(pages: list[TiffPage]) -> list[tuple[int, int, str, int, int]]:
     ]
 
 
+def _file_id_of(request: Request) -> FileId | None:
+    file_id = request.get("file_id")
+    return None if file_id is None else (file_id[0], file_id[1])
+
+
 def _header_of(request: Request) -> HeaderLine | None:
     parts = request.get("header")
     if parts is None:
@@ -112,7 +140,7 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
         except ImageError as error:
             reply, data = {"error": type(error).__name__, "message": str(error)}, b""
         except MemoryError:
-            kind = StoreError if request["job"] == "store" else DocumentError
+            kind = DocumentError if request["job"] in ("inspect", "encode") else StoreError
             message = "the page needs more memory than an image worker may use; give smaller pages"
             reply, data = {"error": kind.__name__, "message": message}, b""
         sink.write(pack(reply, data))

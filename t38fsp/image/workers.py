@@ -27,7 +27,7 @@ _ERRORS: dict[str, type[ImageError]] = {kind.__name__: kind for kind in (Documen
 _TRIES = 2
 """A process that dies is mostly killed from outside, or for want of memory at that moment."""
 
-_STORING = ("store", "finish")
+_STORING = ("check_room", "create", "store", "finish", "complete", "discard")
 
 
 _REST = 30.0

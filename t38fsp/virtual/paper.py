@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from t38fsp.image import document, store
+from t38fsp.image import document, growing, store
 from t38fsp.image.errors import ImageError, StoreError
+from t38fsp.image.wire import Growing
 from t38fsp.t30.vocabulary import PageFormat, PageMode, PageQuality
 
 
@@ -21,26 +22,42 @@ class Document:
 
 
 class Tray:
-    """A file that grows by each page received; it is made with the first."""
+    """A file that grows by each page received; it is made with the first.
 
-    def __init__(self, path: Path) -> None:
+    It grows in its place, or with ``beside`` under another name until :meth:`finish`
+    (:mod:`t38fsp.image.growing`).
+    """
+
+    def __init__(self, path: Path, *, beside: bool = False) -> None:
         self.path = path
         self.pages = 0
-        """How many it has."""
+        """How many were received."""
+        self._beside = beside
+        self._growing: Growing | None = None
 
     def store(self, index: int, mode: PageMode, data: bytes) -> PageQuality:
         try:
-            quality = store.append_page(self.path, data, mode)
+            if self._growing is None:
+                self._growing = growing.create(self.path, append=not self._beside)
+            quality = store.append_page(self._growing.path, data, mode, self._growing.file_id)
         except StoreError as error:
             raise OSError(str(error)) from error
         self.pages += 1
         return quality
 
     def finish(self) -> None:
-        """Write the number of pages into the file. Raises OSError."""
-        if not self.pages:
+        """Write the number of pages into the file, and see that ``path`` is where it is.
+
+        No file is left without a page. Raises OSError.
+        """
+        if self._growing is None:
             return
         try:
-            store.finish(self.path, self.pages)
+            if self.pages:
+                total = self._growing.pages + self.pages
+                store.finish(self._growing.path, total, self._growing.file_id)
+                self.path = Path(growing.complete(self._growing, self.path))
+            else:
+                growing.discard(self._growing, self.path)
         except ImageError as error:
             raise OSError(str(error)) from error

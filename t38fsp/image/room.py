@@ -1,0 +1,69 @@
+"""Whether a fax that is about to come in can be stored."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+
+from t38fsp.image.errors import DocumentError, StoreError
+
+StrPath = str | os.PathLike[str]
+
+ROOM = 256 * 1024
+"""Octets that must be to be had before a call is taken: most pages are smaller."""
+
+_NOT_TO_BE_ASKED = frozenset({errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS})
+"""Answers of file systems that cannot allocate."""
+
+
+def check_room(path: StrPath, append: bool = False) -> None:
+    """See that a fax can be stored in ``path``, with nothing left behind.
+
+    Raises StoreError when it cannot: the disk is full, the folder is read-only or missing, or the file exists
+    and nothing is to be appended.
+    """
+    try:
+        if not append and os.path.lexists(path):
+            raise StoreError(f"{os.fspath(path)} exists; name a new file")
+        if append and os.path.exists(path):
+            with open(path, "r+b"):
+                pass
+            _check_free(path)
+        else:
+            with tempfile.TemporaryFile(dir=folder_of(path)) as file:
+                _allocate(file.fileno())
+    except OSError as error:
+        raise StoreError(f"nothing can be stored in {folder_of(path)}: {told(error)}") from error
+
+
+def folder_of(path: StrPath) -> str:
+    return os.path.dirname(os.path.abspath(path))
+
+
+def told(error: OSError | DocumentError) -> str:
+    """What the system says of it, where the system does."""
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _allocate(file: int) -> None:
+    try:
+        os.posix_fallocate(file, 0, ROOM)
+    except AttributeError:
+        pass
+    except OSError as error:
+        if error.errno not in _NOT_TO_BE_ASKED:
+            raise
+    else:
+        return
+    rest = memoryview(bytes(ROOM))
+    while rest:
+        rest = rest[os.write(file, rest) :]
+    os.fsync(file)  # network file systems tell only then
+
+
+def _check_free(path: StrPath) -> None:
+    if hasattr(os, "statvfs"):
+        free = os.statvfs(path)
+        if free.f_bavail * free.f_frsize < ROOM:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
