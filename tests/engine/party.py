@@ -64,19 +64,25 @@ class Party:
         async with asyncio.timeout(LIMIT):
             return self.receive((await self.calls.get()).call, file, **settings)
 
-    def receive(self, call: int, file: Path, offer: Offer | None = None, **settings: object) -> int:
+    def receive(
+        self, call: int, file: Path, offer: Offer | None = None, append: bool = False, **settings: object
+    ) -> int:
         job = next(self._jobs)
-        what = ReceiveJob(call, str(file), CallSettings(station_id="+15550199", **settings), offer)
+        what = ReceiveJob(call, str(file), CallSettings(station_id="+15550199", **settings), offer, append)
         self.engine.receive(job, what, self._observer(job))
         return job
 
     async def expect(self, job: int, kind: type[Event]) -> Event:
         """The first event of this kind, when it comes."""
+        return (await self.expect_some(job, kind, 1))[0]
+
+    async def expect_some(self, job: int, kind: type[Event], count: int) -> list[Event]:
+        """The first ``count`` events of this kind, when they have come."""
         async with asyncio.timeout(LIMIT), self._happened:
             while True:
-                for event in self.events[job]:
-                    if isinstance(event, kind):
-                        return event
+                seen = [event for event in self.events[job] if isinstance(event, kind)]
+                if len(seen) >= count:
+                    return seen[:count]
                 await self._happened.wait()
 
     async def result(self, job: int) -> FaxResult:
