@@ -73,7 +73,7 @@ def test_a_wrong_password_fetches_nothing(calls: Calls) -> None:
     assert calls.guesses.status == 10
     told = calls.guesses.output.splitlines()[-1]
     assert told.startswith("FATAL_ERROR: a sub-address, password or identity was refused")
-    assert "sending again cannot help" in told
+    assert "polling again cannot help" in told
     assert "PWD" in told
     assert names(calls.fetched.parent) == ["faxes", "fetched.tif", "notice.tif"]
 
