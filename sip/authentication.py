@@ -24,9 +24,19 @@ Answers = list[tuple[tuple[str, str], Challenge]]
 
 def why_unanswered(status: int, headers: Headers) -> str | None:
     """A sentence for a response with challenges that cannot be answered here; None for any other."""
-    asked, _ = _HEADERS.get(status, ("", ""))
-    values = headers.get_all(asked) if asked else []
-    return cannot_answer([challenge for value in values for challenge in Challenge.parse_all(value)])
+    if status not in _HEADERS:
+        return None
+    whys = map(cannot_answer, _by_realm(headers, _HEADERS[status][0]).values())
+    return next((why for why in whys if why is not None), None)
+
+
+def _by_realm(headers: Headers, name: str) -> dict[str, list[Challenge]]:
+    """The challenges in the fields of this name. Each realm wants an answer of its own (RFC 3261 22.3)."""
+    by_realm: dict[str, list[Challenge]] = {}
+    for value in headers.get_all(name):
+        for challenge in Challenge.parse_all(value):
+            by_realm.setdefault(challenge.realm, []).append(challenge)
+    return by_realm
 
 
 class Authenticator:
@@ -71,12 +81,8 @@ class Authenticator:
         if response.status not in _HEADERS or self._credentials is None or len(answered) >= _MAX_ANSWERS:
             return False
         asked, header = _HEADERS[response.status]
-        by_realm: dict[str, list[Challenge]] = {}
-        for value in response.headers.get_all(asked):
-            for challenge in Challenge.parse_all(value):
-                by_realm.setdefault(challenge.realm, []).append(challenge)
         fresh = False
-        for realm, challenges in list(by_realm.items())[:_MAX_REALMS]:
+        for realm, challenges in list(_by_realm(response.headers, asked).items())[:_MAX_REALMS]:
             chosen = choose(challenges)
             if chosen is None:
                 return False

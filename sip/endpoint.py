@@ -26,6 +26,9 @@ EXTENSIONS = ("100rel", "timer")
 SUPPORTED = ", ".join(EXTENSIONS)
 
 _MAX_NAMES = 256
+_MAX_WAYS = 4
+"""Hops of a name that one request within a call may go to: the far end chooses the name, and silence at one
+leads to the next."""
 
 _DECLINED = {"NOTIFY": 489, "SUBSCRIBE": 489, "REFER": 603}
 """What we understand well enough to say no to (RFC 6665 4.2.1.2, RFC 3515 2.4.2)."""
@@ -160,7 +163,7 @@ class Endpoint:
         if place is not None and place.literal is not None:
             hops = (place.literal,)
         elif place is not None:
-            hops = self._names.get(place, ())
+            hops = self._names.get(place, ())[:_MAX_WAYS]
             if not hops:
                 self._look_up(place)
         known = [*hops, dialog.flow]

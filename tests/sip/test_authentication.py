@@ -79,6 +79,15 @@ def test_a_challenge_that_nobody_can_answer_is_told(status: int) -> None:
     assert "the digest algorithm SHA-3" in (failed.unanswered or "")
 
 
+def test_each_realm_must_be_answerable() -> None:
+    solo = Solo()
+    known, unknown = make_challenge("one", "n1"), make_challenge("other", "n2", "SHA-3")
+    solo.reply(solo.place(with_credentials()), 407, fields=((ASK[407], f"{known}, {unknown}"),))
+    (failed,) = solo.events
+    assert isinstance(failed, Failed)
+    assert "the digest algorithm SHA-3" in (failed.unanswered or "")
+
+
 def test_without_credentials_a_challenge_is_a_failure() -> None:
     solo = Solo()
     solo.reply(solo.place(), 407, fields=((ASK[407], str(make_challenge("trunk", "n1"))),))

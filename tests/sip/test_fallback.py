@@ -9,6 +9,7 @@ import pytest
 
 from sip.line import Answered, Ended, Failed, Hop, MediaChanged, Transport
 from sip.message import Request, Response
+from sip.place import Place
 from tests.sip.alice import FROM_BOB, LARGE, TCP, Alice
 from tests.sip.link import ALICE, AUDIO, BOB, IMAGE, call_request, mirror
 from tests.sip.solo import sdp
@@ -222,6 +223,18 @@ def test_where_a_far_end_was_reached_it_is_asked_first_from_then_on() -> None:
     # A Contact that is new may be a good one.
     alice.reply(request, 200, contact="<sip:bob@192.0.2.8>", body=sdp())
     assert alice.went() == [("ACK", Hop("192.0.2.8", 5060))]
+
+
+def test_a_name_of_very_many_hops_does_not_make_us_shout() -> None:
+    """The far end chooses the name, and so whom a request that is not answered goes to."""
+    alice = Alice()
+    place_ = Place("many.example")
+    alice.reply(place(alice, BOB), 200, body=sdp(), contact="<sip:bob@many.example>")
+    alice.agent.resolved(place_, [Hop(f"192.0.2.{number}", 5060) for number in range(100, 116)])
+    alice.went()
+    alice.agent.hang_up(1, alice.now)
+    alice.wait(32)
+    assert {hop.host for _, hop in alice.went()} == {*(f"192.0.2.{n}" for n in range(100, 104)), BOB.host}
 
 
 def test_the_called_side_falls_back_too() -> None:
