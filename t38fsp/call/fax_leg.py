@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
+from t38fsp.audio.rtp import looks_like_rtp
 from t38fsp.t30.outputs import Output, RevokeBurst, SendBurst, TurnTaken
 from t38fsp.t30.vocabulary import LineSignal
 from t38fsp.t38.terminal import Packet, Terminal
@@ -36,27 +38,53 @@ class Voice(Enum):
     MUTE = auto()
 
 
+_STRAGGLING = 2.0
+"""Seconds after the switch in which audio, and what belongs to it, is still on its way."""
+
+
+@dataclass(slots=True)
+class Strays:
+    """What came when T.38 was due, and was none."""
+
+    audio: int = 0
+    """Packets of RTP."""
+    other: int = 0
+    """Datagrams, or pieces of a stream, that could not be read."""
+
+
 class FaxLeg:
-    """Carries bursts from T.30 to the terminal and signals back; ``on_output`` gets all else, in order.
+    """Carries bursts from T.30 to the terminal and signals back; ``on_output`` gets all else, in order. It
+    begins with the switch.
 
     Nothing moves but in :meth:`pump`, so that ``on_output`` never runs within a call from outside to T.30.
     """
 
     def __init__(
-        self, session: Session, terminal: Terminal, on_output: Callable[[Output, float], None]
+        self, session: Session, terminal: Terminal, on_output: Callable[[Output, float], None], now: float
     ) -> None:
         self._session = session
         self._terminal = terminal
         self._on_output = on_output
         self._voice = Voice.FREE
+        self._began = now
+        self.strays = Strays()
 
     @property
     def counters(self) -> Counters:
         return self._terminal.counters
 
-    def receive(self, datagram: bytes, now: float) -> bool:
-        """True when the datagram was understood."""
-        return self._terminal.receive(datagram, now)
+    def receive_datagram(self, datagram: bytes, now: float) -> bool:
+        """True when the datagram was understood. Audio is none of the terminal's business."""
+        if not looks_like_rtp(datagram):
+            return self.receive(datagram, now)
+        self.strays.audio += now - self._began >= _STRAGGLING
+        return False
+
+    def receive(self, octets: bytes, now: float) -> bool:
+        """The same for what cannot be audio: a piece of a stream, or T.38 from before the switch."""
+        understood = self._terminal.receive(octets, now)
+        self.strays.other += not understood and now - self._began >= _STRAGGLING
+        return understood
 
     def line_dropped(self, now: float) -> None:
         """The far end is gone: T.30 says at what moment."""

@@ -32,7 +32,6 @@ from sip.line import Ringing as LineRinging
 from sip.sdp import MediaDescription, SessionDescription
 from t38fsp import events
 from t38fsp.audio.leg import Role
-from t38fsp.audio.rtp import looks_like_rtp
 from t38fsp.call import verdict
 from t38fsp.call.environment import CallEnvironment, PageJob
 from t38fsp.call.fax_leg import FaxLeg, Session
@@ -43,9 +42,9 @@ from t38fsp.call.media import (
     agreed_media,
     hold_image,
     image_offer,
-    on_hold,
     refused_here,
 )
+from t38fsp.call.places import on_hold
 from t38fsp.call.record import CallRecord
 from t38fsp.call.switching import Switching
 from t38fsp.call.t38 import our_capabilities, terminal_for
@@ -63,8 +62,6 @@ _CLEAR_LIMIT = 3.0
 """Seconds after which a call whose BYE or CANCEL goes unanswered is over for us."""
 _LATE = 0.5
 """Seconds that T.38 is still listened for behind a BYE, which may overtake the MCF of the last page."""
-_STRAGGLING = 2.0
-"""Seconds after the switch in which audio, and what belongs to it, is still on its way."""
 _ABORT_LIMIT = 1.9
 """Seconds that an abort leaves T.30 to say DCN."""
 
@@ -117,7 +114,6 @@ class FaxCall(ABC):
         """Of the description of ours that holds."""
         self._switching = Switching(settings, role, environment.rtp, record, environment.patience)
         self._fax: FaxLeg | None = None
-        self._switched_at = 0.0
         self._record = record
         self._datagrams: list[bytes] = []
         self._packets: list[Packet] = []
@@ -149,28 +145,17 @@ class FaxCall(ABC):
     def datagram_received(self, data: bytes, source: Address, now: float) -> bool:
         """A datagram arrived; true when it was understood, so that ``source`` may be latched."""
         if self._fax is not None:
-            accepted = self._datagram_of_fax(self._fax, data, now)
+            # UDP beside a connection is not heard.
+            accepted = self.stream is None and self._fax.receive_datagram(data, now)
         else:
             accepted = self._switching.receive(data, source, self.remote_media, now)
         self._pump(now)
         return accepted
 
-    def _datagram_of_fax(self, fax: FaxLeg, data: bytes, now: float) -> bool:
-        if self.stream is not None:
-            return False  # UDP beside a connection is not heard
-        # Stragglers of the audio are none of the terminal's business.
-        is_audio = looks_like_rtp(data)
-        if not is_audio and fax.receive(data, now):
-            return True
-        if now - self._switched_at >= _STRAGGLING:
-            self._record.stray_audio += is_audio
-            self._record.stray_other += not is_audio
-        return False
-
     def stream_received(self, octets: bytes, now: float) -> None:
         """The connection of ``stream`` brought these, cut anywhere."""
-        if self._fax is not None and not self._fax.receive(octets, now):
-            self._record.stray_other += 1
+        if self._fax is not None:
+            self._fax.receive(octets, now)
         self._pump(now)
 
     def next_deadline(self) -> float | None:
@@ -290,10 +275,9 @@ class FaxCall(ABC):
     def _switch(self, media: ImageMedia, ours: bool, now: float) -> None:
         assert self._record.dialog is not None
         self._phase = Phase.FAX
-        self._switched_at = now
         self._switching.end()
         terminal = terminal_for(media, self._settings)
-        self._fax = FaxLeg(self._session, terminal, self._on_output)
+        self._fax = FaxLeg(self._session, terminal, self._on_output, now)
         self.stream = media.setup
         self._emit(events.SwitchedToT38(self._record.dialog, ours))
         terminal.start(now)
@@ -427,6 +411,7 @@ class FaxCall(ABC):
         if self._fax is not None:
             self._fax.silence()
             self._record.counters = self._fax.counters
+            self._record.strays = self._fax.strays
         self.result = self._record.result(now)
         self._emit(events.Finished(self.result))
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from sip.line import Address
 from sip.sdp import MediaDescription, Origin, SessionDescription
 from t38fsp.audio import offer as audio_sdp
 from t38fsp.audio.g711 import Law
+from t38fsp.call.places import fault_of_place, is_among
 from t38fsp.t38.attributes import (
     ErrorCorrection,
     RateManagement,
@@ -135,19 +135,10 @@ def _means_t38(media: MediaDescription) -> bool:
     return media.kind.lower() == "image" or any("t38" in name.lower() for name in media.formats)
 
 
-def on_hold(remote: Address) -> bool:
-    """Whether this is no place to send to, but the old way to put a stream on hold (RFC 3264 8.4)."""
-    return remote[0] in ("0.0.0.0", "::")
-
-
-_LEAST_PORT = 1024
-"""No media is sent to a lower port: DNS, SNMP and the like live there, and RTP and UDPTL never do."""
-
-
 def _fault(capabilities: MediaCapabilities, media: MediaDescription, host: str) -> str:
     """What is wrong with a line of theirs, of audio or of T.38, that is not rejected; empty if nothing is."""
     if _is_audio(media):
-        return _fault_of_address(host, media.port)
+        return fault_of_place(host, media.port)
     over_tcp = _is_t38_over_tcp(media)
     if not _is_t38(media) and not (over_tcp and capabilities.tcp):
         line = f"{media.kind} {media.protocol} {' '.join(media.formats)}"
@@ -155,50 +146,18 @@ def _fault(capabilities: MediaCapabilities, media: MediaDescription, host: str) 
     if T38Parameters.from_media(media).rate_management is RateManagement.LOCAL_TCF:
         return "it asks for T38FaxRateManagement:localTCF, which we do not do; we do transferredTCF"
     if not over_tcp:
-        return _fault_of_address(host, media.port)
+        return fault_of_place(host, media.port)
     setup = Setup.of_offer(media)
     if setup is Setup.HOLDCONN:
         return "its TCP connection is on hold (a=setup:holdconn)"
-    if setup is Setup.ACTIVE or (setup is Setup.ACTPASS and not _connects_to(capabilities, host)):
+    if setup is Setup.ACTIVE or (setup is Setup.ACTPASS and not is_among(host, capabilities.connects_to)):
         return ""  # they connect
-    if not _connects_to(capabilities, host):
+    if not is_among(host, capabilities.connects_to):
         return (
             f"it wants us to connect to {host[:40]} over TCP, which is neither where the call came from nor "
             "an address that may call"
         )
-    return _fault_of_address(host, media.port)
-
-
-def _fault_of_address(host: str, port: int) -> str:
-    """Why media is not sent there: whoever gets it need not have asked for it.
-
-    The unspecified address is none to send to, and none to refuse (:func:`on_hold`).
-    """
-    if port < _LEAST_PORT:
-        return f"its media port {port} is below {_LEAST_PORT}"
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:
-        return ""  # a name is not looked up, so nothing goes there
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    if address.is_multicast or address == _BROADCAST:
-        kind = "multicast" if address.is_multicast else "broadcast"
-        return f"its media address {host} is a {kind} address"
-    return ""
-
-
-_BROADCAST = IPv4Address("255.255.255.255")
-
-
-def _connects_to(capabilities: MediaCapabilities, host: str) -> bool:
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return any(
-        address in ip_network(network.partition("%")[0], strict=False) for network in capabilities.connects_to
-    )
+    return fault_of_place(host, media.port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +261,7 @@ def _image_answer(capabilities: MediaCapabilities, media: MediaDescription, host
 
 def _stream_answer(capabilities: MediaCapabilities, media: MediaDescription, host: str) -> MediaDescription:
     setup = Setup.of_offer(media).answered
-    if setup is Setup.ACTIVE and not _connects_to(capabilities, host):
+    if setup is Setup.ACTIVE and not is_among(host, capabilities.connects_to):
         setup = Setup.PASSIVE
     assert setup is not None
     return over_tcp(_parameters(capabilities, media).to_media(capabilities.port), setup)
@@ -326,7 +285,7 @@ def agreed_media(local: SessionDescription, remote: SessionDescription) -> Audio
     """
 
     def is_sane(media: MediaDescription) -> bool:
-        return not _fault_of_address(remote.address_of(media), media.port)
+        return not fault_of_place(remote.address_of(media), media.port)
 
     if (pair := _pair(local, remote, _is_t38)) is not None and is_sane(pair[1]):
         ours, theirs = pair

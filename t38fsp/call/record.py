@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from sip.line import DialogId, Ended
 from t38fsp import events
 from t38fsp.call import verdict
+from t38fsp.call.fax_leg import Strays
 from t38fsp.call.verdict import Verdict
 from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult, PageRecord
@@ -63,10 +64,7 @@ class CallRecord:
     """The far end's BYE."""
     counters: Counters | None = None
     """Of the terminal; None before the switch."""
-    stray_audio: int = 0
-    """Packets of RTP that came when T.38 was due."""
-    stray_other: int = 0
-    """Datagrams then that were no T.38 and no RTP."""
+    strays: Strays = field(default_factory=Strays)
     pages: dict[int, PageRecord] = field(default_factory=dict)
     resolutions: dict[int, Resolution] = field(default_factory=dict)
     """Of the pages that have been on the line."""
@@ -158,7 +156,7 @@ class CallRecord:
     def _counters(self) -> dict[str, int]:
         if self.counters is None:
             return {}
-        strays = {"stray_audio": self.stray_audio, "stray_other": self.stray_other}
+        strays = {"stray_audio": self.strays.audio, "stray_other": self.strays.other}
         return asdict(self.counters) | strays
 
     def _verdict(self) -> Verdict:
@@ -173,7 +171,7 @@ class CallRecord:
             return verdict.verdict(Outcome.DISCONNECTED, "the call ended before the fax did")
         silent = self.counters is not None and self.counters.received == 0
         if silent and finished.error in (T30Error.NO_FAX, T30Error.NO_COMMAND):
-            return verdict.of_silence(self.stray_audio, self.stray_other)
+            return verdict.of_silence(self.strays)
         said = ""
         if finished.error is T30Error.LINE_DROPPED and self.hung_up is not None:
             said = verdict.said_with(self.hung_up)

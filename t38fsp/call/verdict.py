@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from sip.line import Ended, Failed, OfferRefused
 from t38fsp.call.causes import NORMAL_CLEARING, meaning
+from t38fsp.call.fax_leg import Strays
 from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
@@ -293,15 +294,13 @@ def of_t30(error: T30Error, detail: str, *, is_fax: bool, said: str = "") -> Ver
     return found if advice is None else replace(found, retry_reason=f"{found.retry_reason}; {advice}")
 
 
-def of_silence(audio: int, malformed: int) -> Verdict:
-    """The verdict on a call in which no T.38 could be read after the switch, but ``audio`` packets of RTP
-    that went on after it, or ``malformed`` datagrams, came instead.
-    """
+def of_silence(strays: Strays) -> Verdict:
+    """The verdict on a call in which no T.38 came after the switch, but perhaps ``strays``."""
     came = []
-    if audio:
-        came.append(f"audio ({_counted(audio, 'RTP packet')})")
-    if malformed:
-        came.append(f"what is no T.38 ({_counted(malformed, 'datagram')})")
+    if strays.audio:
+        came.append(f"audio ({_counted(strays.audio, 'RTP packet')})")
+    if strays.other:
+        came.append(f"what is no T.38 ({_counted(strays.other, 'datagram')})")
     if not came:
         return verdict(
             Outcome.NO_PACKETS,

@@ -8,6 +8,7 @@ import pytest
 
 from sip.line import DialogId, Ended, Failed, OfferRefused
 from t38fsp.call import verdict
+from t38fsp.call.fax_leg import Strays
 from t38fsp.call.record import CallRecord
 from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult
@@ -373,7 +374,7 @@ def test_switched_but_nothing_ever_came(error: T30Error) -> None:
 )
 def test_what_came_instead_of_t38_proves_the_way_open(audio: int, other: int, what: str) -> None:
     record = CallRecord(
-        total=1, finished=Finished(T30Error.NO_FAX), counters=Counters(), stray_audio=audio, stray_other=other
+        total=1, finished=Finished(T30Error.NO_FAX), counters=Counters(), strays=Strays(audio, other)
     )
     result = record.result(1.0)
     assert (result.status, result.outcome) == (FATAL, Outcome.WRONG_PACKETS)
