@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import filecmp
 import itertools
 import logging
 import os
 import random
+import shutil
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -27,6 +29,7 @@ from t38fsp.events import (
     Trained,
 )
 from t38fsp.image.compare import differing_pages
+from t38fsp.image.document import inspect
 from t38fsp.jobs import CallSettings, EngineError, EngineSettings
 from t38fsp.provider import FaxProvider, IncomingFax
 from t38fsp.results import FaxResult
@@ -280,6 +283,37 @@ async def test_cancelled_while_it_rings(letter: Path) -> None:
         late = await (await taking).receive("never-made.tif")
     assert late.status is FaxStatus.NO_ANSWER
     assert "hung up before the call was taken" in late.reason
+
+
+async def test_a_file_that_exists_takes_no_other_fax_unless_it_is_appended(
+    tmp_path: Path, letter: Path
+) -> None:
+    """A program that counts its files anew at each start does not put two faxes into one."""
+    file, other = tmp_path / "fax-1.tif", tmp_path / "fax-2.tif"
+    shutil.copy(letter, file)
+    async with (
+        asyncio.timeout(PATIENCE),
+        FaxProvider((HOST, 0), accept_calls=True) as far,
+        FaxProvider((HOST, 0)) as provider,
+    ):
+        target = "sip:fax@{}:{}".format(*far.address)
+        calls = far.calls()
+        sending = asyncio.create_task(provider.send(letter, target, settings=UNPACED))
+        call = await anext(calls)
+        with pytest.raises(FileExistsError, match="name a new one, or append"):
+            await call.receive(file)
+        with pytest.raises(FileExistsError, match="name a new one, or append"):
+            await provider.poll(target, file)
+        assert filecmp.cmp(letter, file, shallow=False)
+        # The call still waits.
+        received = await call.receive(other, settings=UNPACED)
+        assert ((await sending).completed, received.file) == (True, str(other))
+        assert differing_pages(letter, other) == []
+
+        sending = asyncio.create_task(provider.send(letter, target, settings=UNPACED))
+        received = await (await anext(calls)).receive(file, settings=UNPACED, append=True)
+        assert ((await sending).completed, received.file) == (True, str(file))
+    assert len(inspect(file)) == 2 * len(inspect(letter))
 
 
 async def test_leaving_the_provider_ends_its_calls(tmp_path: Path, letter: Path) -> None:

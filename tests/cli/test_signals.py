@@ -14,6 +14,7 @@ from t38fsp.image.document import pages
 from t38fsp.t30.vocabulary import Resolution
 from tests.cli.commands import names, port_of, started, t38fsp
 from tests.pages import make_document
+from tests.peers.libtiff import tiffinfo
 from tests.peers.realtime import udp_socket
 
 
@@ -128,6 +129,24 @@ async def test_a_stopped_receiver_keeps_the_pages_that_it_confirmed(tmp_path: Pa
     assert sent.status == 7
     assert [page["confirmed"] for page in sent.json["pages"]] == [True, False]
     assert (sent.json["status"], sent.json["retry"]) == ("DISCONNECTED", True)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(("when", "pages"), [("trained at", 0), ("page 1 confirmed", 1)])
+async def test_a_killed_receiver_leaves_no_file_that_looks_whole(
+    tmp_path: Path, letter: Path, when: str, pages: int
+) -> None:
+    faxes = tmp_path / "faxes"
+    async with t38fsp("receive", "--output", faxes, "--listen", "127.0.0.1:0") as receiver:
+        port = port_of(await receiver.printed("listening"))
+        async with t38fsp("send", letter, "--to", f"sip:fax@127.0.0.1:{port}"):
+            await receiver.printed(when)
+            receiver.process.kill()
+            await receiver.end()
+    left = list(faxes.iterdir())
+    assert [file.suffixes for file in left] == [[".tif", ".part"]] * pages
+    for file in left:
+        assert tiffinfo(file).count("Image Width: 1728") >= pages
 
 
 @pytest.mark.full

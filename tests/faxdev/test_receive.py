@@ -12,6 +12,7 @@ import pytest
 from t38fsp.events import Connected
 from t38fsp.faxdev import (
     ERROR_CANCELLED,
+    ERROR_FILE_EXISTS,
     ERROR_FILE_NOT_FOUND,
     ERROR_NOT_SUPPORTED,
     FAX_RECEIVE,
@@ -226,6 +227,18 @@ def test_the_file_must_exist(
     assert (operation.success, operation.error) == (False, ERROR_FILE_NOT_FOUND)
     assert service.statuses()[-1] == (FS_FATAL_ERROR, 0)
     assert refusals.get(timeout=PATIENCE)
+
+
+def test_the_file_must_be_empty(service: Service, refusals: queue.SimpleQueue[str], fax: FAX_RECEIVE) -> None:
+    """What it holds would be another's fax."""
+    service.enable(0)
+    ring(service)
+    Path(fax.FileName).write_bytes(b"another fax")
+    operation = service.receive(fax, device=service.wait_for_ring().hDevice).wait()
+    assert (operation.success, operation.error) == (False, ERROR_FILE_EXISTS)
+    assert service.statuses()[-1] == (FS_FATAL_ERROR, 0)
+    assert refusals.get(timeout=PATIENCE)
+    assert Path(fax.FileName).read_bytes() == b"another fax"
 
 
 def test_a_call_of_an_engine_that_died_cannot_be_taken(service: Service, fax: FAX_RECEIVE) -> None:
