@@ -251,10 +251,21 @@ def test_the_far_end_hangs_up_in_audio(service: Service, tmp_path: Path) -> None
     assert outcome.call_events[-1].event == Disconnected(dialog, remote=True)
 
 
-def test_the_far_end_hangs_up_after_the_switch(service: Service, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        (None, "hung up before the fax was over (T.30"),
+        ("Q.850;cause=58", "(Q.850 cause 58)"),
+        ('Q.850;cause=58;text="Bearer capability"', '(Q.850 cause 58, "Bearer capability")'),
+    ],
+)
+def test_the_far_end_hangs_up_after_the_switch(
+    service: Service, tmp_path: Path, reason: str | None, told: str
+) -> None:
+    """What the network says with its BYE stands in the sentence."""
     with (
         udp_socket() as media,
-        answerer(tmp_path, media.getsockname()[1]) as peer,
+        answerer(tmp_path, media.getsockname()[1], bye_reason=reason) as peer,
         ThreadPoolExecutor(1) as threads,
     ):
         sending = threads.submit(service.send, peer.address)
@@ -264,7 +275,7 @@ def test_the_far_end_hangs_up_after_the_switch(service: Service, tmp_path: Path)
         outcome = sending.result(PATIENCE)
         peer.wait()
         dialog = dialog_of(peer)
-    outcome.assert_is(FS_DISCONNECTED, 200, "hung up")
+    outcome.assert_is(FS_DISCONNECTED, 200, told)
     outcome.assert_call_is(dialog)
     assert SwitchedToT38 in outcome.kinds()
 

@@ -63,7 +63,7 @@ class SippPeer:
         self._reader = threading.Thread(target=self._read_pipe, name="sipp-events", daemon=True)
         self._reader.start()
         values = {"udptl_port": str(udptl_port), "audio_port": str(free_port()), "events": str(pipe)}
-        values |= keys or {}
+        values |= {"bye_reason": "Q.850;cause=16"} | dict(keys or {})
         command = [find("sipp", PACKAGE), "-sf", str(path), "-i", HOST, "-m", "1", "-nostdin", *PATIENT]
         command += ["-s", service, "-d", str(round(pause * 1000))]
         command += ["-timeout", f"{_CALL_LIMIT_SECONDS}s", "-timeout_error"]
@@ -186,9 +186,14 @@ class SippPeer:
         return f": {errors[-2000:]}" if errors else ""
 
 
-def answerer(directory: Path, udptl_port: int, *, pause: float = 0.2) -> SippPeer:
-    """A called party that answers with audio and switches to T.38 after ``pause`` seconds."""
-    return SippPeer("answers_and_switches", directory, udptl_port, pause=pause)
+def answerer(
+    directory: Path, udptl_port: int, *, pause: float = 0.2, bye_reason: str | None = None
+) -> SippPeer:
+    """A called party that answers with audio and switches to T.38 after ``pause`` seconds. ``bye_reason`` is
+    the Reason header of its BYE.
+    """
+    keys = None if bye_reason is None else {"bye_reason": bye_reason}
+    return SippPeer("answers_and_switches", directory, udptl_port, pause=pause, keys=keys)
 
 
 def caller(

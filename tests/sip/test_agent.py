@@ -80,7 +80,7 @@ def test_a_call_from_invite_to_bye() -> None:
     assert isinstance(changed, MediaChanged)
     assert changed.ours
     assert isinstance(ended, Ended)
-    assert (ended.remote, ended.reason, ended.cause) == (True, "done", 16)
+    assert (ended.remote, ended.reason, ended.cause, ended.text) == (True, "done", 16, "done")
     assert link.idle
 
 
