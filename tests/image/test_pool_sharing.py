@@ -132,6 +132,37 @@ async def test_a_document_that_takes_too_long_is_refused(document, monkeypatch):
             await pool.inspect(document)
 
 
+class SlowWorkers:
+    """In place of processes: each turn reads one page, in ``seconds``, and of a document there are 2000."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+        self.turns = 0
+
+    async def run(self, job, request, data=b"", *, limit):
+        assert (job.due, limit) == (None, 60.0)
+        if request["job"] == "structure":
+            pages = [(1728, 2200, "R8_FINE", 8 + index, index) for index in range(2000)]
+            return {"identity": [1, 2, 3, 4], "pages": pages}, b""
+        assert request["pages"][0] == (self.turns + 1, 8 + self.turns)
+        self.turns += 1
+        job.share.seconds += self.seconds
+        return {"facts": [3]}, b""
+
+
+@pytest.mark.parametrize(("seconds", "taken"), [(0.03, True), (0.9, True), (1.1, False), (50.0, False)])
+async def test_as_many_pages_as_are_promised_are_taken_on_a_slow_machine_too(document, seconds, taken):
+    """Their time counts in turns, each with its own limit: neither waiting nor the size of the file does."""
+    pool = ImagePool()
+    pool._workers = SlowWorkers(seconds)
+    if taken:
+        assert len((await pool.inspect(document)).pages) == pool._workers.turns == 2000
+    else:
+        with pytest.raises(DocumentError, match="takes too long to read"):
+            await pool.inspect(document)
+        assert pool._workers.turns * seconds < 2200
+
+
 async def test_what_is_known_of_documents_is_bounded(document, monkeypatch):
     monkeypatch.setattr("t38fsp.image.pool._DOCUMENTS_KEPT", 1)
     async with Counted() as pool:
