@@ -102,6 +102,8 @@ async def test_a_slow_disk_is_not_blamed_on_the_pages(document, tmp_path):
         ("encode", 1.0, "the disk is slow"),
         ("store", 1.0, "the disk is slow"),
         ("finish", None, "the disk is slow"),
+        ("create", 0.0, "the disk is slow"),
+        ("store", 50.0, "computing"),
         ("encode", None, "simpler pages"),
     ],
 )
