@@ -222,8 +222,8 @@ def _overrun(job: str, limit: float, used: float | None) -> str:
     """Why a job may have taken so long; ``used`` are its seconds of CPU, None where nobody knows."""
     took = f"the image job ({job}) took longer than {limit:g} s"
     if used is not None and used > limit / 2:
-        return f"{took}, computing; give simpler pages" if job in _READING else f"{took}, computing"
-    if job not in _READING:
+        return f"{took}, computing; give simpler pages" if job not in _STORING else f"{took}, computing"
+    if job in _STORING:
         return f"{took}; see whether the disk is slow, and the machine overloaded, and try again"
     if used is None:
         return f"{took}; try again, on a machine with less load or with simpler pages"
