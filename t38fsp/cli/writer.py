@@ -83,8 +83,8 @@ class Writer:
         self._writing = False
         self._gone = False
         self._thread: threading.Thread | None = None
-        self._drawn = 0
-        """Lines at the bottom of the terminal; only the thread uses it."""
+        self._drawn: Sequence[str] = ()
+        """At the bottom of the terminal; only the thread uses it."""
 
     @property
     def busy(self) -> bool:
@@ -151,9 +151,12 @@ class Writer:
         return lines
 
     def _write(self, lines: Sequence[Line], terminal: Sink | None, draw: Draw | None) -> None:
+        shown = () if terminal is None or draw is None else tuple(self._lines(draw, terminal.size))
+        if not lines and shown == self._drawn:
+            return
         if self._drawn and terminal is not None:
-            terminal.write("\r\x1b[K" + "\x1b[A\x1b[K" * (self._drawn - 1))
-            self._drawn = 0
+            terminal.write("\r\x1b[K" + "\x1b[A\x1b[K" * (len(self._drawn) - 1))
+        self._drawn = ()
         for line in lines:
             try:
                 line.sink.write(f"{line.text}\n")
@@ -162,10 +165,9 @@ class Writer:
             except OSError as error:
                 if error.errno not in _DISK_FULL:
                     raise
-        if terminal is not None and draw is not None:
-            shown = self._lines(draw, terminal.size)
+        if terminal is not None and shown:
             terminal.write("\n".join(shown))
-            self._drawn = len(shown)
+            self._drawn = shown
 
     def _lines(self, draw: Draw, size: os.terminal_size) -> Sequence[str]:
         try:
