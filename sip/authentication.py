@@ -150,7 +150,7 @@ class Exchange:
             return endpoint.hops(dialog)
 
         def respond(response: Response, source: Hop, now: float) -> None:
-            # What answers for an earlier target says nothing of the one that holds.
+            # An answer from an earlier target does not show that the current one is reachable.
             if dialog.target == target:
                 dialog.reached = exchange.transaction.destination
             on_response(response, source, now)

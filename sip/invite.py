@@ -54,7 +54,7 @@ class Invites:
         self._to = f"<{target}>"
         self.contact = ""
         self.alerted = False
-        """A provisional response above 100 came: somebody may have heard a telephone ring."""
+        """A provisional response above 100 came, so a telephone may have rung."""
         self._sequence = 0
 
     def write(self, hop: Hop) -> Request:

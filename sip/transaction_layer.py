@@ -86,7 +86,7 @@ class TransactionLayer:
         now: float,
     ) -> ClientTransaction:
         """Push our Via and send ``request`` until it is answered; to each hop only if the network refuses it
-        to the one before, or that one says nothing."""
+        to the one before, or nothing comes back from there."""
         branch = self._branch()
         ways: list[Way] = []
         ours: set[Hop] = set()
@@ -100,7 +100,7 @@ class TransactionLayer:
             ways.append(Way(by_datagram, hop))
 
         def silent(hop: Hop, now: float) -> None:
-            # Where TCP was our own idea. Silence elsewhere proves less than a refusal.
+            # Only where we chose TCP ourselves: silence proves less than a refusal does.
             if hop in ours:
                 self._dead.add(hop, now)
 

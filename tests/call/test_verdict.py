@@ -35,7 +35,7 @@ def failed(
 
 
 @pytest.mark.parametrize("sent_credentials", [False, True])
-def test_a_challenge_that_nobody_can_answer_is_no_matter_of_credentials(sent_credentials: bool) -> None:
+def test_a_challenge_that_cannot_be_answered_does_not_blame_the_credentials(sent_credentials: bool) -> None:
     why = "it asks for the digest algorithm SHA-3"
     told = verdict.of_failure(
         Failed(1, 401, "Unauthorized", unanswered=why), sent_credentials=sent_credentials

@@ -67,7 +67,7 @@ def test_a_challenged_invite_is_sent_again_with_the_answer(status: int, algorith
 
 
 @pytest.mark.parametrize("status", [401, 407])
-def test_a_challenge_that_nobody_can_answer_is_told(status: int) -> None:
+def test_a_challenge_that_cannot_be_answered_is_reported(status: int) -> None:
     solo = Solo()
     solo.reply(
         solo.place(with_credentials()),

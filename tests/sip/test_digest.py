@@ -214,7 +214,7 @@ def test_vector_of_rfc_7616_3_9_2() -> None:
         ([Challenge("r", "n", None, ("auth-conf",))], "the digest qop auth-conf, which"),
     ],
 )
-def test_a_challenge_that_nobody_can_answer_is_told(challenges: list[Challenge], said: str) -> None:
+def test_a_challenge_that_cannot_be_answered_is_reported(challenges: list[Challenge], said: str) -> None:
     told = cannot_answer(challenges)
     assert told is not None
     assert said in told

@@ -46,7 +46,7 @@ def answer(alice: Alice, invite: Request, dead: Hop, flow: Hop, *fields: tuple[s
 
 
 def in_call(dead: Hop, flow: Hop, *fields: tuple[str, str]) -> tuple[Alice, Response]:
-    """A call whose ACK went to a Contact that says nothing."""
+    """A call whose ACK went to a Contact that does not respond."""
     alice = Alice()
     ok = answer(alice, place(alice, flow), dead, flow, *fields)
     alice.went()
@@ -183,7 +183,7 @@ def test_a_request_that_is_refused_goes_there_at_once(dead: Hop, flow: Hop, ask:
 
 @ways
 @pytest.mark.parametrize("ask", [bye, reinvite, update])
-def test_a_request_that_is_swallowed_goes_there_in_time(dead: Hop, flow: Hop, ask: Ask) -> None:
+def test_a_request_without_a_response_goes_there_in_time(dead: Hop, flow: Hop, ask: Ask) -> None:
     alice, _ = in_call(dead, flow, *REFRESHED)
     method = ask(alice)
     alice.wait(3.9)
@@ -225,7 +225,7 @@ def test_where_a_far_end_was_reached_it_is_asked_first_from_then_on() -> None:
     assert alice.went() == [("ACK", Hop("192.0.2.8", 5060))]
 
 
-def test_a_name_of_very_many_hops_does_not_make_us_shout() -> None:
+def test_only_some_hops_of_a_name_are_tried() -> None:
     """The far end chooses the name, and so whom a request that is not answered goes to."""
     alice = Alice()
     place_ = Place("many.example")
@@ -249,10 +249,10 @@ def test_the_called_side_falls_back_too() -> None:
     assert set(alice.went()) == {("BYE", dead), ("BYE", BOB)}
 
 
-# --- a far end that takes connections and says nothing ------------------------------------------------------
+# --- a far end that accepts connections and never responds --------------------------------------------------
 
 
-def test_a_large_invite_that_tcp_swallows_goes_by_udp() -> None:
+def test_a_large_invite_without_a_response_over_tcp_goes_by_udp() -> None:
     alice = Alice()
     alice.agent.place(call_request(media=[LARGE]), alice.now)
     assert alice.went() == [("INVITE", TCP)]
@@ -280,7 +280,7 @@ def test_udp_has_its_turn_before_the_next_hop() -> None:
     assert alice.went() == [("INVITE", replace(other, transport=Transport.TCP))]
 
 
-def test_nobody_at_all_still_fails_after_32_seconds() -> None:
+def test_no_response_by_any_way_still_fails_after_32_seconds() -> None:
     alice = Alice()
     alice.agent.place(call_request(media=[LARGE]), alice.now)
     alice.wait(31.9)
@@ -289,7 +289,7 @@ def test_nobody_at_all_still_fails_after_32_seconds() -> None:
     assert [type(event) for event in alice.events] == [Failed]
 
 
-def swallowed() -> tuple[Alice, Request, Request]:
+def by_both_ways() -> tuple[Alice, Request, Request]:
     """The INVITE as it went by TCP, and by UDP."""
     alice = Alice()
     by_tcp = alice.place(call_request(media=[LARGE]))
@@ -299,7 +299,7 @@ def swallowed() -> tuple[Alice, Request, Request]:
 
 
 def test_the_way_that_answers_is_the_way() -> None:
-    alice, by_tcp, _ = swallowed()
+    alice, by_tcp, _ = by_both_ways()
     alice.reply(by_tcp, 180, source=TCP)
     alice.agent.hang_up(1, alice.now)
     ((cancel, hop),) = alice.sent_to()
@@ -310,7 +310,7 @@ def test_the_way_that_answers_is_the_way() -> None:
 
 
 def test_the_twin_of_an_invite_is_no_loop() -> None:
-    alice, by_tcp, by_udp = swallowed()
+    alice, by_tcp, by_udp = by_both_ways()
     alice.reply(by_tcp, 180, source=TCP)
     alice.reply(by_udp, 482)
     assert alice.went() == [("ACK", BOB)]
@@ -328,7 +328,7 @@ def test_a_call_that_is_given_up_takes_no_other_way() -> None:
     assert alice.agent.idle
 
 
-def test_a_bye_that_nobody_hears_ends_all_the_same() -> None:
+def test_a_bye_without_a_response_ends_the_call_all_the_same() -> None:
     alice, _ = in_call(DEAD["udp"], BOB)
     alice.agent.hang_up(1, alice.now)
     alice.wait(100)

@@ -377,7 +377,7 @@ def test_the_address_that_the_registrar_sees_is_only_told_otherwise() -> None:
     assert solo.sent() == []
 
 
-def test_a_challenge_that_nobody_can_answer_is_told() -> None:
+def test_a_challenge_that_cannot_be_answered_is_reported() -> None:
     solo = RegisteringSolo()
     challenge = ("WWW-Authenticate", 'Digest realm="r", nonce="n", algorithm=SHA-3')
     solo.reply(solo.request("REGISTER"), 401, fields=(challenge,))

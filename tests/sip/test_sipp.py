@@ -183,8 +183,8 @@ async def test_a_contact_that_leads_nowhere_costs_neither_the_ack_nor_the_bye(
             await called.satisfied()
 
 
-async def test_a_large_invite_that_tcp_swallows_goes_by_udp(tmp_path: Path) -> None:
-    """Something takes connections at SIPp's port, and says nothing."""
+async def test_a_large_invite_without_a_response_over_tcp_goes_by_udp(tmp_path: Path) -> None:
+    """The TCP port beside SIPp's UDP port accepts connections and never responds."""
     caller = Peer()
     async with running(caller), sipp("answers", tmp_path) as called:
         (hop,) = called.request.destination
