@@ -167,7 +167,13 @@ class Endpoint:
             if not hops:
                 self._look_up(place)
         known = [*hops, dialog.flow]
-        first = [hop for hop in known if dialog.reached is not None and hop.address == dialog.reached.address]
+        reached = dialog.reached
+        first: Sequence[Hop] = ()
+        if reached in known:
+            first = (reached,)
+        elif reached is not None:
+            # By TCP for the size of the request, perhaps.
+            first = [hop for hop in known if hop.address == reached.address]
         return self.dead.last(dict.fromkeys([*first, *known]))
 
     def locate(self, place: Place, on_hops: HopsUser, now: float) -> None:

@@ -207,8 +207,8 @@ def test_a_prack_takes_the_same_ways() -> None:
     assert alice.went() == [("PRACK", BOB)]
 
 
-def test_where_a_far_end_was_reached_it_is_asked_first_from_then_on() -> None:
-    dead = DEAD["udp"]
+@contacts
+def test_where_a_far_end_was_reached_it_is_asked_first_from_then_on(dead: Hop) -> None:
     alice, _ = in_call(dead, BOB)
     alice.agent.offer(1, [IMAGE], alice.now)
     alice.wait(4.1)
