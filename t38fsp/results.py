@@ -90,7 +90,7 @@ class FaxResult:
     number: str = ""
     """Of a call that we placed: what was dialled, the user part of the URI, or the whole URI without one."""
     document: str | None = None
-    """Sending: the path of the file."""
+    """Sending, and when it was fetched from us: the path of the file."""
     began: str = ""
     """When the job was begun, and when it was over, by the wall clock (ISO 8601 with the offset from UTC)."""
     ended: str = ""

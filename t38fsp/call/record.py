@@ -169,9 +169,11 @@ class CallRecord:
             return self.verdict
         if finished is None or finished.error is None:
             return verdict.verdict(Outcome.DISCONNECTED, "the call ended before the fax did")
-        silent = self.counters is not None and self.counters.received == 0
-        if silent and finished.error in (T30Error.NO_FAX, T30Error.NO_COMMAND):
-            return verdict.of_silence(self.strays)
+        if self.counters is not None and finished.error in (T30Error.NO_FAX, T30Error.NO_COMMAND):
+            # A datagram may have the form of UDPTL, and no T.38 in it.
+            unreadable = self.counters.malformed if self.counters.received else 0
+            if self.counters.received <= unreadable:
+                return verdict.of_silence(Strays(self.strays.audio, max(self.strays.other, unreadable)))
         said = ""
         if finished.error is T30Error.LINE_DROPPED and self.hung_up is not None:
             said = verdict.said_with(self.hung_up)

@@ -32,8 +32,11 @@ T1 = 35.0
 THEY_MAY_ASK = 15.0
 """Seconds that a call goes on after a refusal, whatever the policy. Carriers that take no switch from their
 customers make their own up to 10 s later: when the gateway hears the first V.21 of the machine behind it."""
+_THEIR_TURN = 0.5
+"""Seconds from V.21 that a far end is left that is meant to ask, or that refused and may ask now: its gateway
+hears the fax as we do, and two offers at once cost seconds."""
 _URGENT = 5.0
-"""Seconds that an answer to our offer is waited for when the call would have been given up before."""
+"""Seconds that a call goes on from V.21 at least, so that an offer can be made and answered."""
 _TALKED = 10.0
 """Seconds from the answer after which a fax machine that was heard has talked, also if its V.21 was not."""
 
@@ -154,8 +157,6 @@ class Switching:
         if self._open:
             return False
         self.asked = self._open = True
-        if self._talks and self._give_up_at is not None:
-            self._give_up_at = max(self._give_up_at, now + _URGENT)
         return True
 
     def _hear(self, heard: AudioSignal, now: float) -> None:
@@ -166,7 +167,10 @@ class Switching:
         self._record.heard.add("V.21")
         if not self._talks:
             self._talks = True
-            self._ask_at = now
+            ours = self._settings.switch is Switch.EITHER and not self.asked
+            self._ask_at = now if ours else now + _THEIR_TURN
+            if self._give_up_at is not None:
+                self._give_up_at = max(self._give_up_at, now + _URGENT)
 
     def gives_up(self, now: float) -> Verdict | None:
         """Why it is too late for T.38; None as long as it is not."""

@@ -55,7 +55,7 @@ class KnownFacts:
         return replace(
             result,
             number=_number(self._what) if isinstance(self._what, OutgoingJob) else "",
-            document=self._what.file if isinstance(self._what, SendJob) else None,
+            document=_document(self._what, result),
             began=self._began,
             ended=self._clock(),
         )
@@ -66,3 +66,11 @@ def _number(what: OutgoingJob) -> str:
         return parse_uri(what.target).user or what.target
     except ParseError:
         return what.target
+
+
+def _document(what: SendJob | PollJob | ReceiveJob, result: FaxResult) -> str | None:
+    if isinstance(what, SendJob):
+        return what.file
+    if isinstance(what, ReceiveJob) and what.offer is not None and result.polled:
+        return what.offer.document
+    return None

@@ -152,6 +152,24 @@ def test_udp_beside_the_connection_is_not_heard() -> None:
     assert (counters["received"], counters["malformed"]) == (1, 0)
 
 
+def test_a_connection_that_brings_no_t38() -> None:
+    """That the connection stands is proved: the sentence suspects the far end, and no firewall."""
+    audio, image = sdp(AUDIO), sdp(STREAM, "a=setup:passive", version=2)
+    line = UserAgent(contact_address=("192.0.2.1", 5060), user_agent="", random=random.Random(1))
+    incoming = Incoming(1, "sip:fax", "sip:gateway", "", "sip:fax", Hop(*FAR), audio)
+    environment = CallEnvironment("192.0.2.1", PORT, RtpStart(1, 1, 1), tcp=True)
+    call = ReceivingCall(line, incoming, CallSettings(), environment)
+    call.start(0.0)
+    call.line_event(answered(audio), 0.1)
+    call.line_event(MediaChanged(1, answer_to(image), image, ours=False), 1.0)
+    call.stream_received(b"\x03\x00\x00\x02SSH-2.0", 4.0)
+    while call.result is None and (due := call.next_deadline()) is not None:
+        call.handle_deadline(due)
+    assert call.result is not None
+    assert call.result.outcome is Outcome.WRONG_PACKETS
+    assert "firewall" not in call.result.reason
+
+
 def answered(offer: SessionDescription) -> Answered:
     return Answered(1, DialogId("a", "b", "c"), 200, "OK", answer_to(offer), offer)
 

@@ -10,7 +10,7 @@ import pytest
 
 from t38fsp.engine.known_facts import KnownFacts
 from t38fsp.events import Dialing, Finished, PageDone
-from t38fsp.jobs import WHOLE, PollJob, ReceiveJob, Resume, SendJob
+from t38fsp.jobs import WHOLE, Offer, PollJob, ReceiveJob, Resume, SendJob
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.status import FaxStatus
 
@@ -87,6 +87,12 @@ def test_a_call_that_came_to_us_is_not_tried_again_from_here() -> None:
     told = KnownFacts(ReceiveJob(1, "in.tif")).complete(replace(FAILED, retry=True, retry_reason="later"))
     assert (told.incoming, told.retry, told.number, told.document) == (True, False, "", None)
     assert told.retry_reason == "only the caller can try again; later"
+
+
+@pytest.mark.parametrize(("polled", "document"), [(True, "menu.tif"), (False, None)])
+def test_a_document_that_was_fetched_from_us(polled: bool, document: str | None) -> None:
+    job = ReceiveJob(1, "in.tif", offer=Offer("menu.tif"))
+    assert KnownFacts(job).complete(replace(FAILED, polled=polled)).document == document
 
 
 def test_the_times_are_those_of_the_wall_clock() -> None:
