@@ -68,6 +68,11 @@ def test_without_a_file_nothing_is_said(tmp_path: Path) -> None:
     assert engine(0, route=None).listen == ("0.0.0.0", 0)
 
 
+def test_a_file_that_is_found_can_be_left_out() -> None:
+    without = engine(route=None, config=Path("/dev/null"))
+    assert (without.listen, without.tls_listen, without.signalling) == (("0.0.0.0", 5060), None, None)
+
+
 def test_a_folder_that_we_may_not_look_into_has_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
