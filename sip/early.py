@@ -14,7 +14,7 @@ from sip.dialog import Dialog
 from sip.endpoint import METHODS, Endpoint, refuse_method
 from sip.errors import ParseError
 from sip.line import Answerer, Hop
-from sip.logs import get_logger
+from sip.logs import SELDOM, get_logger
 from sip.message import Request, Response
 from sip.negotiation import Negotiation, read_answer, read_sdp, rejected
 from sip.reliable import sequence
@@ -104,7 +104,7 @@ class EarlyDialog:
         try:
             offer = read_sdp(request)
         except ParseError as error:
-            _logger.info("%s: their offer cannot be read: %s", self.dialog.id.call_id, error)
+            _logger.info("%s: their offer cannot be read: %s", self.dialog.id.call_id, error, extra=SELDOM)
             return 488, [self._endpoint.warning(source, 307)], None
         local = None
         if offer is not None:

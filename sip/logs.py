@@ -16,7 +16,7 @@ from types import TracebackType
 
 INTERVAL = 60.0
 """Seconds between two records of one kind."""
-SELDOM: Mapping[str, object] = {"seldom": ""}
+SELDOM: Mapping[str, object] = {"seldom": True}
 """``extra`` of a record that strangers can cause as often as they like."""
 FORWARDED: Mapping[str, object] = {"forwarded": True}
 """``extra`` of a record of several lines that another process of ours has made printable."""
@@ -58,7 +58,8 @@ def contained(logger: logging.Logger, what: str) -> Iterator[None]:
     try:
         yield
     except Exception:
-        logger.exception(what, extra={"seldom": what})
+        # Of the caller, past the frame of contextlib.
+        logger.exception(what, extra=SELDOM, stacklevel=3)
 
 
 class _Filter(logging.Filter):
@@ -68,7 +69,7 @@ class _Filter(logging.Filter):
         self._left_out: dict[_Kind, int] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if getattr(record, "seldom", None) is not None and not self._is_due(record):
+        if getattr(record, "seldom", False) and not self._is_due(record):
             return False
         if not getattr(record, "forwarded", False):
             _make_printable(record)
@@ -94,7 +95,7 @@ class _Filter(logging.Filter):
 
 
 def _kind(record: logging.LogRecord) -> _Kind:
-    kind: _Kind = (record.pathname, record.lineno, getattr(record, "seldom", None))
+    kind: _Kind = (record.pathname, record.lineno)
     if record.exc_info and (error := record.exc_info[1]) is not None:
         return (*kind, type(error), *_raised_at(error.__traceback__))
     return kind

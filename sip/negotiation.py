@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from sip.errors import ParseError
 from sip.line import Answerer, Offerer
-from sip.logs import get_logger
+from sip.logs import SELDOM, get_logger
 from sip.message import Request, Response
 from sip.multipart import find_part, media_type
 from sip.sdp import Direction, MediaDescription, Origin, SessionDescription
@@ -65,7 +65,7 @@ class Negotiation:
                 return None
             self.check(answer)
         except Exception:
-            _logger.exception("the answerer of a call failed")
+            _logger.exception("the answerer of a call failed", extra=SELDOM)
             return None
         return self.describe(directed(answer, offer))
 

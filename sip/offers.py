@@ -24,7 +24,7 @@ from sip.dialog import Dialog
 from sip.endpoint import REASONS, Endpoint
 from sip.errors import ParseError
 from sip.line import Answerer, Hop, MediaChanged, OfferDeclined, OfferRefused
-from sip.logs import get_logger
+from sip.logs import SELDOM, get_logger
 from sip.message import Request, Response
 from sip.negotiation import CONTENT_TYPE, Negotiation, is_known, read_answer, read_sdp, rejected
 from sip.registrar import LONGEST_EXPIRY, delta_seconds
@@ -220,7 +220,7 @@ class Offers:
         try:
             offer = read_sdp(request)
         except ParseError as error:
-            _logger.info("%s: their offer cannot be read: %s", party.dialog.id.call_id, error)
+            _logger.info("%s: their offer cannot be read: %s", party.dialog.id.call_id, error, extra=SELDOM)
             party.respond(transaction, 488, now, [self._warning(transaction, 307)])
             party.endpoint.emit(OfferDeclined(party.call, None, f"it cannot be read ({error})"))
             return

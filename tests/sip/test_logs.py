@@ -88,6 +88,12 @@ def test_a_fault_is_logged_once_per_kind(lines: list[str]) -> None:
     assert len(lines) == 4
 
 
+def test_a_fault_is_logged_where_it_was_contained(caplog: pytest.LogCaptureFixture) -> None:
+    strike(KeyError)
+    (record,) = caplog.records
+    assert (record.filename, record.funcName) == ("test_logs.py", "strike")
+
+
 def test_after_a_minute_it_is_logged_again_with_the_number_left_out(
     lines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
