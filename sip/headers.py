@@ -70,7 +70,8 @@ _LISTS = frozenset(
 )
 """Header fields whose grammar is a comma-separated list; in any other a comma is part of the value."""
 
-_MAX_PARAMS = 64
+MAX_PARAMS = 64
+"""Of one value."""
 
 _TOKEN_CHARS = r"A-Za-z0-9\-.!%*_+`'~"
 TOKEN = re.compile(rf"[{_TOKEN_CHARS}]+")
@@ -302,8 +303,8 @@ def parse_params(text: str) -> dict[str, str | None]:
     """
     params: dict[str, str | None] = {}
     parts = [part for part in split_list(text, ";") if part]
-    if len(parts) > _MAX_PARAMS:
-        raise ParseError(f"{text[:40]!r} begins {len(parts)} parameters; at most {_MAX_PARAMS} are read")
+    if len(parts) > MAX_PARAMS:
+        raise ParseError(f"{text[:40]!r} begins {len(parts)} parameters; at most {MAX_PARAMS} are read")
     if not _is_closed(text):
         raise ParseError(f"a quote or bracket in {text[:60]!r} is never closed")
     for part in parts:
@@ -383,6 +384,8 @@ def split_list(text: str, separator: str) -> list[str]:
 
 def _is_closed(text: str) -> bool:
     """Whether every quote and angle bracket that shields text from separators has its end."""
+    if '"' not in text and "<" not in text:
+        return True
     return all(match[1] or match[2] for match in _SHIELD.finditer(text))
 
 

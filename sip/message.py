@@ -10,7 +10,17 @@ import re
 from dataclasses import dataclass, field
 
 from sip.errors import ParseError, UnsendableError
-from sip.headers import TOKEN, CSeq, Headers, NameAddress, Via, format_params, parse_params, q850_cause
+from sip.headers import (
+    MAX_PARAMS,
+    TOKEN,
+    CSeq,
+    Headers,
+    NameAddress,
+    Via,
+    format_params,
+    parse_params,
+    q850_cause,
+)
 from sip.logs import printable
 
 __all__ = [
@@ -39,6 +49,7 @@ MAX_ELEMENTS = 100
 Max-Forwards allows."""
 
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
+_BEGINNING = re.compile(rb"[ \t]*[A-Za-z0-9\-.!%*_+`'~]+[ \t/]")
 _FOLD = re.compile(r"\r?\n[ \t]+")
 _LINE_END = re.compile(r"\r?\n")
 _LINE_ROOM = 256
@@ -180,8 +191,10 @@ class Request(_Common):
         to = self.headers.get("To") or ""
         if len(to) > MAX_LINE - _LINE_ROOM:
             raise ParseError("To leaves no room for the tag of an answer")
-        if self.to.tag is None:
-            NameAddress.parse(f"{to};tag=x")
+        params = self.to.params
+        doubtful = not params.get("tag") and ("tag" in params or to.count(";") >= MAX_PARAMS)
+        if doubtful and NameAddress.parse(f"{to};tag=x").tag != "x":
+            raise ParseError("To has a tag without a value")
         copied = sum(len(name) + len(value) + 4 for name, value in self.headers if name.lower() in _COPIED)
         if copied > MAX_HEAD - _HEAD_ROOM:
             raise ParseError(
@@ -244,6 +257,9 @@ def parse_message(data: bytes) -> Request | Response:
     head, body = (data, b"") if end is None else (data[: end.start()], data[end.end() :])
     if len(data) - len(body) > MAX_HEAD:
         raise ParseError(f"the headers of a message are longer than {MAX_HEAD} octets")
+    if not _BEGINNING.match(head):
+        # Noise, which is not worth more.
+        raise ParseError(f"{head[:40]!r} does not begin a SIP message")
     start_line, _, rest = head.decode("utf-8", "surrogateescape").partition("\n")
     start_line = start_line.removesuffix("\r")
     if len(start_line) > MAX_LINE:

@@ -13,13 +13,16 @@ from sip.errors import ParseError
 from sip.headers import split_list
 from sip.line import Hop
 from sip.logs import get_logger
-from sip.message import MAX_HEAD, MAX_LINE, Request, Via
+from sip.message import MAX_LINE, Request, Via, parse_message
 from sip.transaction_layer import response_address
 
 _logger = get_logger(__name__)
 
 _NEEDED = ("From", "To", "Call-ID", "CSeq")
 """What an answer repeats, however little of it could be read (RFC 3261 8.2.6.2)."""
+_TO_INVALID = (400, 505)
+"""Statuses of requests that are not valid, whose answers may be beyond the limits of parsing. The answer to a
+valid one is not (``Request.validate``)."""
 
 
 class RefusedError(Exception):
@@ -51,9 +54,12 @@ class Refusals:
             return
         response = self._endpoint.response(request, status, headers, to_tag=digest.hexdigest()[:20])
         octets = bytes(response)
-        if len(octets) > MAX_HEAD:
-            _logger.debug("dropped a request from %s: its answer would be too long", source)
-            return
+        if status in _TO_INVALID:
+            try:
+                parse_message(octets)
+            except ParseError as error:
+                _logger.debug("dropped a request from %s: of its answer, %s", source, error)
+                return
         self._endpoint.transactions.send_octets(octets, response_address(request.via, source))
 
 
