@@ -49,7 +49,6 @@ MAX_ELEMENTS = 100
 Max-Forwards allows."""
 
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
-_BEGINNING = re.compile(rb"[ \t]*[A-Za-z0-9\-.!%*_+`'~]+[ \t/]")
 _FOLD = re.compile(r"\r?\n[ \t]+")
 _LINE_END = re.compile(r"\r?\n")
 _LINE_ROOM = 256
@@ -254,20 +253,16 @@ def parse_message(data: bytes) -> Request | Response:
         raise ParseError(f"the datagram has {len(data)} octets; at most {MAX_OCTETS} are read")
     data = data.lstrip(b"\r\n")
     end = _HEAD_END.search(data)
-    head, body = (data, b"") if end is None else (data[: end.start()], data[end.end() :])
-    if len(data) - len(body) > MAX_HEAD:
+    if end is None:
+        raise ParseError("the datagram is no SIP message: no empty line ends the headers")
+    if end.end() > MAX_HEAD:
         raise ParseError(f"the headers of a message are longer than {MAX_HEAD} octets")
-    if not _BEGINNING.match(head):
-        # Noise, which is not worth more.
-        raise ParseError(f"{head[:40]!r} does not begin a SIP message")
-    start_line, _, rest = head.decode("utf-8", "surrogateescape").partition("\n")
+    start_line, _, rest = data[: end.start()].decode("utf-8", "surrogateescape").partition("\n")
     start_line = start_line.removesuffix("\r")
     if len(start_line) > MAX_LINE:
         raise ParseError(f"the start line is longer than {MAX_LINE} characters")
     headers, fault = parse_headers(rest)
-    body, cut_fault = _cut(body, headers)
-    if end is None:
-        fault = "the datagram is no whole SIP message: no empty line ends the headers"
+    body, cut_fault = _cut(data[end.end() :], headers)
     fault = fault or cut_fault
     if match := _STATUS_LINE.fullmatch(start_line):
         if fault is not None:

@@ -294,9 +294,9 @@ def test_a_reason_phrase_is_printable() -> None:
 @pytest.mark.parametrize(
     ("data", "complaint"),
     [
-        (b"", "does not begin"),
-        (b"\r\n\r\n", "does not begin"),  # a keep-alive
-        (b"\x00\x00\x00\x00", "does not begin"),
+        (b"", "no empty line"),
+        (b"\r\n\r\n", "no empty line"),  # a keep-alive
+        (b"\x00\x00\x00\x00", "no empty line"),
         (b"GET / HTTP/1.1\r\n\r\n", "neither a SIP request line"),
         (b"OPTIONS sip:b@h SIP/2.0\r\nVia: x\r\n", "no empty line"),
         (request(("l", "9999")), "Content-Length says 9999"),  # 3.1.2.2

@@ -304,11 +304,6 @@ def test_answers_to_long_lists_stay_within_the_bounds(vias: int, length: int) ->
             parse_message(octets).validate()
 
 
-@pytest.mark.parametrize("end", [b"", b"\r\n", b"\n"])
-def test_a_request_without_the_line_that_ends_its_headers_is_refused(end: bytes) -> None:
-    assert heard(options(TOP).removesuffix(b"\r\n\r\n") + end) == [400]
-
-
 def test_the_example_of_a_datagram_that_stopped_a_receiver() -> None:
     solo = Solo()
     solo.hear(
