@@ -17,7 +17,7 @@ from types import TracebackType
 
 from t38fsp.image.errors import DocumentError
 from t38fsp.image.schedule import Job, Share
-from t38fsp.image.sharing import Shared
+from t38fsp.image.sharing import Sharing
 from t38fsp.image.wire import (
     FileId,
     Growing,
@@ -87,14 +87,6 @@ class Document:
 _CodedAs = tuple[str, Identity, int, PageMode, HeaderLine | None]
 
 
-class _Coding(Shared[bytes]):
-    """A page that is being coded."""
-
-    def __init__(self, pool: ImagePool, document: Document, key: _CodedAs, job: Job) -> None:
-        self.job = job
-        super().__init__(pool._code(document, key, job))
-
-
 class ImagePool:
     """Does the jobs of :mod:`t38fsp.image` in ``workers`` processes, or as many as suit this machine.
 
@@ -110,9 +102,9 @@ class ImagePool:
     ) -> None:
         self._timeout = timeout
         self._workers = Workers(usual_number() if workers is None else workers, memory)
-        self._inspections: dict[tuple[str, Identity], Shared[Document]] = {}
+        self._inspections: Sharing[tuple[str, Identity], Document] = Sharing()
         self._documents: OrderedDict[tuple[str, Identity], Document] = OrderedDict()
-        self._codings: dict[_CodedAs, _Coding] = {}
+        self._codings: Sharing[_CodedAs, bytes] = Sharing()
         self._coded: OrderedDict[_CodedAs, bytes] = OrderedDict()
         self._octets = 0
         """Of ``_coded``."""
@@ -154,9 +146,9 @@ class ImagePool:
         if (known := self._documents.get(key)) is not None:
             self._documents.move_to_end(key)
             return known
-        shared = self._inspections.get(key)
-        if shared is None or shared.abandoned:
-            self._inspections[key] = shared = Shared(self._inspect(path, key))
+        shared = self._inspections.find(key)
+        if shared is None:
+            shared = self._inspections.begin(key, self._inspect(path), Job())
         return await shared.result()
 
     async def prepare(
@@ -170,11 +162,8 @@ class ImagePool:
         await self._encode(document, index, mode, header, None)
         await self._workers.turn(Job())
 
-    async def _inspect(self, path: str, key: tuple[str, Identity]) -> Document:
-        try:
-            document = await self._read(path)
-        finally:
-            self._inspections.pop(key, None)
+    async def _inspect(self, path: str) -> Document:
+        document = await self._read(path)
         self._documents[path, document.identity] = document
         if len(self._documents) > _DOCUMENTS_KEPT:
             self._documents.popitem(last=False)
@@ -229,9 +218,10 @@ class ImagePool:
         if (data := self._coded.get(key)) is not None:
             self._coded.move_to_end(key)
             return data
-        coding = self._codings.get(key)
-        if coding is None or coding.abandoned:
-            self._codings[key] = coding = _Coding(self, document, key, Job(due))
+        coding = self._codings.find(key)
+        if coding is None:
+            job = Job(due)
+            coding = self._codings.begin(key, self._code(document, key, job), job)
         elif due is not None:
             self._workers.hasten(coding.job, due)
         return await coding.result()
@@ -247,10 +237,7 @@ class ImagePool:
             "mode": mode_fields(mode),
             "header": header,
         }
-        try:
-            _, data = await self._run(job, request)
-        finally:
-            self._codings.pop(key, None)
+        _, data = await self._run(job, request)
         self._keep(key, data)
         return data
 

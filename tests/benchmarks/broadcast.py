@@ -4,9 +4,9 @@
 
 Two processes, one provider in each. All calls are sent at once; 60x40 and 100x10 unless others are given.
 Without ``--pace`` they go in the internet-aware mode, where the pages are wanted as fast as they can be
-coded, sent and stored; with it they keep the pace of V.17, so 40 pages take ten minutes. ``--different``
-gives each call a copy of the document of its own. Every fax that arrives is compared with what was sent, row
-by row.
+coded, sent and stored; with it they keep the pace of V.17, at which 40 of these pages take half an hour.
+``--different`` gives each call a copy of the document of its own. Every fax that arrives is compared with
+what was sent, row by row.
 """
 
 from __future__ import annotations

@@ -51,8 +51,8 @@ def stopped() -> Iterator[int]:
 
 
 async def begun(job: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-    """A task for the job, which has been handed to the worker as far as it goes."""
+    """A task for the job, which has been handed to the worker as far as it goes (with ``no_threads``)."""
     task = asyncio.create_task(job)
     for _ in range(10):
-        await asyncio.sleep(0.001)  # a document is looked at in a thread first
+        await asyncio.sleep(0)
     return task

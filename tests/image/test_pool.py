@@ -119,7 +119,7 @@ async def killed(pool, job):
         return await task
 
 
-async def test_a_worker_that_dies_costs_nothing_where_there_is_time(document, tmp_path):
+async def test_a_worker_that_dies_costs_nothing_where_there_is_time(document, tmp_path, no_threads):
     """Whatever it was about, another process does it."""
     received = tmp_path / "received.tif"
     async with ImagePool() as pool:
@@ -186,7 +186,7 @@ async def test_a_pool_that_has_no_process_says_why(document, monkeypatch):
     await pool.close()
 
 
-async def test_a_cancelled_job_does_not_answer_the_next_one(document):
+async def test_a_cancelled_job_does_not_answer_the_next_one(document, no_threads):
     async with ImagePool() as pool:
         inspected = await pool.inspect(document)
         with stopped():
@@ -197,7 +197,7 @@ async def test_a_cancelled_job_does_not_answer_the_next_one(document):
         assert await pool.encode_page(inspected, 1, MMR) == encode_page(document, 1, MMR)
 
 
-async def test_a_job_that_waits_for_a_worker_can_be_cancelled(document, tmp_path):
+async def test_a_job_that_waits_for_a_worker_can_be_cancelled(document, tmp_path, no_threads):
     make_document(tmp_path / "other.tif", [(1728, FINE, 10, "text")])
     async with ImagePool(workers=2) as pool:  # of which one inspects
         with stopped():
@@ -210,7 +210,7 @@ async def test_a_job_that_waits_for_a_worker_can_be_cancelled(document, tmp_path
         assert len((await pool.inspect(document)).pages) == 2
 
 
-async def test_closing_ends_the_job_under_way_and_refuses_those_that_wait(document, tmp_path):
+async def test_closing_ends_the_job_under_way_and_refuses_those_that_wait(document, tmp_path, no_threads):
     make_document(tmp_path / "other.tif", [(1728, FINE, 10, "text")])
     pool = ImagePool(workers=2)
     await pool.start()

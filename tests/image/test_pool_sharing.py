@@ -67,7 +67,7 @@ async def test_what_went_wrong_is_not_remembered(document):
         assert len((await pool.inspect(document)).pages) == 2
 
 
-async def test_an_inspection_goes_on_for_those_who_still_want_it(document):
+async def test_an_inspection_goes_on_for_those_who_still_want_it(document, no_threads):
     async with Counted() as pool:
         with stopped():
             first, second = await begun(pool.inspect(document)), await begun(pool.inspect(document))
@@ -78,7 +78,7 @@ async def test_an_inspection_goes_on_for_those_who_still_want_it(document):
         assert pool.jobs == ["structure", "inspect"]
 
 
-async def test_an_inspection_that_nobody_waits_for_any_more_is_begun_anew(document):
+async def test_an_inspection_that_nobody_waits_for_any_more_is_begun_anew(document, no_threads):
     async with ImagePool() as pool:
         with stopped():
             first = await begun(pool.inspect(document))
@@ -236,7 +236,7 @@ async def test_a_prepared_page_is_at_hand(document):
         assert page == encode_page(document, 0, MMR)
 
 
-async def test_a_page_that_is_being_prepared_comes_first_when_a_call_wants_it(document):
+async def test_a_page_that_is_being_prepared_comes_first_when_a_call_wants_it(document, no_threads):
     """The one worker that inspects is busy, the other one is free for calls."""
     other = document.with_name("other.tif")
     make_document(other, [(1728, FINE, 10, "text")])
