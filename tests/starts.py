@@ -26,16 +26,8 @@ FAULT = RuntimeError("a fault of ours")
 CANCELLED = asyncio.CancelledError()
 
 _SURE = {
-    "close",
-    "cancel",
-    "unlink",
-    "kill",
-    "__exit__",
-    "__aexit__",
-    "aclose",
-    "join",
-    "get_running_loop",
-    "call_soon",
+    *("close", "cancel", "unlink", "kill", "__exit__", "__aexit__", "aclose", "join"),
+    *("get_running_loop", "call_soon", "__getitem__"),
 }
 """Calls that are not made to fail, beside those of containers: what most of them would undo could not be."""
 _NOT_OURS = ("timer <function _set_result_unless_cancelled", "thread asyncio_")

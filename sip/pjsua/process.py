@@ -100,36 +100,40 @@ class Worker:
 
     async def run(self) -> str:
         """From start to death, whoever causes it; then every call on it is over. Returns how it died."""
+        reason = "a pjsua2 worker was killed after an internal error; its trace is in the log"
+        try:
+            reason = await self._run()
+        except OSError as error:
+            reason = f"a pjsua2 worker cannot be started: {told(error)}"
+        except Exception:
+            _logger.exception("a pjsua2 worker cannot be served, on a fault of ours")
+        finally:
+            self.kill()
+            if self._process is not None:
+                await self._process.wait()
+            self._bury(reason)
+        return reason
+
+    async def _run(self) -> str:
         # The worker must find the packages that this program found, wherever that was; -P keeps the current
         # directory out unless it is one of those. A group of its own spares it the terminal's Ctrl-C.
         path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "sip.pjsua.worker", *self._answerers),
-                stdin=PIPE,
-                stdout=PIPE,
-                env={**os.environ, "PYTHONPATH": path},
-                process_group=0,
-            )
-        except OSError as error:
-            return self._bury(f"a pjsua2 worker cannot be started: {told(error)}")
-        self._process = process
-        try:
-            if self._ending:
-                self.kill()
-            for message in self._waiting:
-                self.write(message)
-            await self._read(process)
-        except BaseException:
-            self.kill()
-            self._bury("a pjsua2 worker was killed after a fault of ours")
-            raise
-        died = how_it_ended(await process.wait())
-        return self._bury(
-            f"the pjsua2 worker hung for {self._patience:g} s and was killed"
-            if self._hung
-            else f"the pjsua2 worker died ({died})"
+        self._process = process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "sip.pjsua.worker", *self._answerers),
+            stdin=PIPE,
+            stdout=PIPE,
+            env={**os.environ, "PYTHONPATH": path},
+            process_group=0,
         )
+        if self._ending:
+            self.kill()
+        for message in self._waiting:
+            self.write(message)
+        await self._read(process)
+        died = how_it_ended(await process.wait())
+        if self._hung:
+            return f"the pjsua2 worker hung for {self._patience:g} s and was killed"
+        return f"the pjsua2 worker died ({died})"
 
     async def _read(self, process: Process) -> None:
         """Pass on what the worker reports, until it says no more; kill it when it says nothing for long."""
@@ -178,10 +182,9 @@ class Worker:
                 if not self._started.done():
                     self._started.set_result(message)
 
-    def _bury(self, reason: str) -> str:
+    def _bury(self, reason: str) -> None:
         self._alive = False
         if not self._started.done():
             self._started.set_result(NotStarted(reason))
         for event in self.calls.lose(reason):
             self._hearer.lost(event)
-        return reason

@@ -17,6 +17,8 @@ from sip.errors import SipError
 from sip.line import Hop, TlsSettings, Transport
 from sip.listening import ListenError
 from sip.network import SipLine
+from sip.pjsua import line as pjsua_line
+from sip.pjsua import process
 from sip.remote import line, server, signalling, unix_socket
 from sip.remote.line import RemoteLine
 from sip.remote.server import LineServer
@@ -176,6 +178,26 @@ async def test_a_signalling_process_that_cannot_start(
     await fails_at_each_step(start, signalling.serve, [signalling], error, errors, least=8)
     assert not os.listdir(tmp_path)
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("error", [NO_DESCRIPTORS, FAULT, CANCELLED], ids=repr)
+async def test_a_line_over_pjsip_that_cannot_start(
+    error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "_START_LIMIT", 5.0)
+    pytest.importorskip("pjsua2", reason="the extra pjsua2 is not installed", exc_type=ImportError)
+
+    async def start() -> Callable[[], Awaitable[object]]:
+        over_pjsip = pjsua_line.PjsuaLine(
+            lambda event: None, answerers=ANSWERERS, user_agent="test", host=HOST, port=0
+        )
+        await over_pjsip.start()
+        return over_pjsip.close
+
+    errors = (type(error), SipError)
+    roots = (pjsua_line.PjsuaLine.start, process.Worker._run)
+    await fails_at_each_step(start, roots, [pjsua_line, process], error, errors, least=10)
 
 
 async def test_a_signalling_process_that_cannot_say_where_it_is(tmp_path: Path) -> None:
