@@ -36,6 +36,9 @@ _OLD_THUMBNAIL = 2
 _TRANSPARENCY_MASK = 4
 """A value of PhotometricInterpretation."""
 
+_SENSIBLE = 1e-6, 1e6
+"""Of resolutions; without a unit their ratio alone counts, and they may be small."""
+
 _COMPRESSION_NAMES = {
     1: "none",
     2: "CCITT RLE",
@@ -269,7 +272,7 @@ class _Reading:
     def _per_inch(self) -> tuple[float, float]:
         """The resolution of what is stored, as declared; zeros when it is missing or senseless."""
         x, y = (self._directory.fraction(tag) for tag in (Tag.X_RESOLUTION, Tag.Y_RESOLUTION))
-        if not x or not y:
+        if not all(_SENSIBLE[0] <= value <= _SENSIBLE[1] for value in (x, y)):
             return 0.0, 0.0
         scale = 2.54 if self._directory.integer(Tag.RESOLUTION_UNIT, 2) == 3 else 1.0
         return x * scale, y * scale

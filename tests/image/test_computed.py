@@ -42,7 +42,7 @@ def _field(kind: FieldType) -> st.SearchStrategy[tuple[FieldType, list[float]]]:
     bits = 8 * struct.calcsize("=" + _LETTERS[kind][0])
     values: st.SearchStrategy[float]
     if kind in (FieldType.FLOAT, FieldType.DOUBLE):
-        values = st.floats(width=32)
+        values = st.floats(width=32 if kind is FieldType.FLOAT else 64)
     elif _LETTERS[kind][0].islower():
         values = st.integers(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) | st.integers(-2, 8)
     else:
@@ -291,6 +291,9 @@ def test_resolutions_of_any_type(editor, kind, x, y):
     [
         (FieldType.FLOAT, [float("nan")]),
         (FieldType.DOUBLE, [float("inf")]),
+        (FieldType.DOUBLE, [5e-324]),
+        (FieldType.DOUBLE, [1.7e308]),
+        (FieldType.FLOAT, [3e38]),
         (FieldType.DOUBLE, [-204.0]),
         (FieldType.SRATIONAL, [-204, 1]),
         (FieldType.SRATIONAL, [204, -1]),
