@@ -180,6 +180,7 @@ class RunningCall:
         if not isinstance(event, Finished):
             self._observer(event)
         elif self._file is not None:
+            self._cancel_page_tasks()  # a page that is not stored yet will not be confirmed any more
             self._closing = self._loop.create_task(self._close_file(self._file, event))
             self._closing.add_done_callback(self._done)
         else:
@@ -216,9 +217,12 @@ class RunningCall:
         self._media.close()
         if self._stream is not None:
             self._stream.close()
+        self._cancel_page_tasks()
+        self._on_over()
+
+    def _cancel_page_tasks(self) -> None:
         for task in self._page_tasks:
             task.cancel()
-        self._on_over()
 
     def _on_deadline(self) -> None:
         self._timer = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import filecmp
 import os
 import shutil
@@ -157,6 +158,23 @@ async def test_a_first_page_that_cannot_be_stored_leaves_nothing(
     monkeypatch.setattr(call.called.engine._images, "store_page", store_page)
     _, received = await call.end()
     assert (names(faxes), received.pages_confirmed, received.file) == ([], 0, None)
+
+
+async def test_a_disk_that_hangs_keeps_no_result_waiting(
+    call: Call, faxes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await call.begin(faxes / "fax.tif")
+    hanging = asyncio.Event()
+
+    async def store_page(*arguments: object) -> None:
+        hanging.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(call.called.engine._images, "store_page", store_page)
+    await hanging.wait()
+    call.called.engine.abort(call.taken)
+    _, received = await call.end()
+    assert (names(faxes), received.status, received.file) == ([], FaxStatus.USER_ABORT, None)
 
 
 async def test_a_name_that_cannot_be_given_is_told(
