@@ -12,8 +12,9 @@ from t38fsp.errors import FaxError
 
 _SEPARATORS = re.compile(r"[\s().\-/]")
 _NUMBER = re.compile(r"\+?[0-9*#]{1,32}")
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
-"""An extension of letters. It has no dot, so that a file in the place of the number is told."""
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{1,63}")
+"""An extension of letters. No dot, so that a file name given as the number is noticed; two characters at
+least, so that a dial prefix without its number is."""
 # A fax service may put T (tone) or P (pulse) in front of the number (TAPI dialling rules).
 _DIAL_PREFIX = re.compile(r"[TtPp](?=[0-9+( ])")
 _SHOWN = 80
@@ -82,7 +83,7 @@ def number_or_sip_uri(dialled: str) -> Uri | str:
     """The SIP URI, or the number without separators, that a person wrote. Raises AddressError.
 
     A number may be written with blanks, dots, hyphens, slashes and parentheses, and as a tel URI. The name of
-    an extension of a PBX (letters, digits, ``-`` and ``_``, a letter first) stands for a number.
+    an extension of a PBX (2 to 64 letters, digits, ``-`` and ``_``, a letter first) stands for a number.
     """
     text = dialled.strip()
     scheme = text.partition(":")[0].lower()
@@ -95,7 +96,8 @@ def number_or_sip_uri(dialled: str) -> Uri | str:
             text = parse_uri(text).user or ""
     except SipError as error:
         raise AddressError(str(error)) from error
-    if _NAME.fullmatch(text) and not _DIAL_PREFIX.match(text):
+    # A tel URI holds a number (RFC 3966 3); a name in it is an error.
+    if scheme != "tel" and _NAME.fullmatch(text) and not _DIAL_PREFIX.match(text):
         return text
     number = _SEPARATORS.sub("", _DIAL_PREFIX.sub("", text) if _DIAL_PREFIX.match(text) else text)
     if not _NUMBER.fullmatch(number):
