@@ -31,7 +31,7 @@ VIA = "trunk.example:5070"
         ("sip:100@[2001:db8::1]:5062", "sip:100@[2001:db8::1]:5062"),
         ("reception", "sip:reception@trunk.example:5070"),
         ("Fax_2-east", "sip:Fax_2-east@trunk.example:5070"),
-        ("p", "sip:p@trunk.example:5070"),
+        ("pa", "sip:pa@trunk.example:5070"),
     ],
 )
 def test_numbers_go_through_the_peer_and_uris_where_they_point(dialled: str, uri: str) -> None:
