@@ -8,7 +8,8 @@ datagram is accepted when the call says so, that is, when it could be read. Stra
 which is final. With T.38 all this begins anew, as it need not come from where the audio came from.
 
 asyncio's own datagram transport reads with a 256 KiB buffer for each datagram; a reader on a socket of our
-own does not.
+own does not. A sender without the pace of a modem sends a block of 256 frames at once, which the kernel's
+default buffer does not hold.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import ipaddress
 import random
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sip.line import Address
@@ -27,6 +29,11 @@ _logger = get_logger(__name__)
 
 MAX_DATAGRAM = 2048
 """Octets; no RTP or UDPTL datagram of a fax call comes near."""
+
+_RECEIVE_BUFFER = 1024 * 1024
+"""Octets, of which the kernel counts some 2,300 for a datagram with one frame and its copies."""
+_MOST_AT_ONCE = 16
+"""Datagrams read before other sockets get their turn; they take a millisecond or two."""
 
 _EPHEMERAL_TRIES = 64
 
@@ -74,6 +81,7 @@ class MediaPort:
         self._latched: Address | None = None
         self._former: Address | None = None
         """Latched by the stream before, and heard until somebody is by this one."""
+        self._at_once = 1
         self._version = 6 if sock.family == socket.AF_INET6 else 4
         self.counters = MediaCounters()
         host, port = sock.getsockname()[:2]
@@ -163,21 +171,24 @@ class MediaPort:
         return literal.version == self._version and not literal.is_unspecified and 0 < port < 65536
 
     def _readable(self) -> None:
-        # One at a time: another attempt would nearly always be in vain, and if there is more, the loop comes
-        # back after the other calls have had their turn.
-        if self._socket is None:
-            return
-        try:
-            data, source = self._socket.recvfrom(MAX_DATAGRAM + 1)
-        except BlockingIOError:
-            return
-        except ConnectionRefusedError:
-            self.counters.refused += 1
-        except OSError:
-            self.counters.failed += 1
-        else:
-            with contained(_logger, "a media datagram was dropped on a fault of ours"):
-                self._received(data, (source[0], source[1]))
+        # One first, as a second attempt is in vain at the pace of a modem; more when that was not all.
+        for _ in range(self._at_once):
+            if self._socket is None:
+                return
+            try:
+                data, source = self._socket.recvfrom(MAX_DATAGRAM + 1)
+            except BlockingIOError:
+                self._at_once = 1
+                return
+            except ConnectionRefusedError:
+                self.counters.refused += 1
+            except OSError:
+                self.counters.failed += 1
+                return
+            else:
+                with contained(_logger, "a media datagram was dropped on a fault of ours"):
+                    self._received(data, (source[0], source[1]))
+        self._at_once = min(2 * self._at_once, _MOST_AT_ONCE)
 
     def _received(self, data: bytes, source: Address) -> None:
         if len(data) > MAX_DATAGRAM:
@@ -223,6 +234,8 @@ def _bind_even(host: str, port_range: tuple[int, int] | None) -> socket.socket:
                 fault = error
                 continue
             if is_even:
+                with suppress(OSError):  # the kernel may grant less, or refuse
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
                 return sock
             odd.append(sock)
     finally:

@@ -97,6 +97,73 @@ async def test_an_address_that_is_not_ours(ears: Ears) -> None:
         MediaPort.open("192.0.2.1", ears)
 
 
+async def test_a_block_that_comes_at_once_is_held(port: MediaPort, ears: Ears, far: Far) -> None:
+    """256 frames and what is around them; the default buffer holds a third of that."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024 * 1024)
+        granted = probe.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+    count = min(265, granted // 3000)
+    for number in range(count):
+        far.send(number.to_bytes(2, "big") + bytes(1074), port)
+    heard = [int.from_bytes((await ears.heard.get())[:2], "big") for _ in range(count)]
+    assert heard == list(range(count))
+
+
+async def test_several_are_read_in_a_turn_and_others_get_theirs(
+    port: MediaPort, ears: Ears, far: Far, other: Far
+) -> None:
+    heard: list[bytes] = []
+    neighbour = MediaPort.open(HOST, lambda data, source: heard.append(data) or True)
+    for number in range(60):
+        far.send(bytes([number]), port)
+    other.send(b"first", neighbour)
+    turns = 0
+    while ears.heard.qsize() < 60:
+        before = ears.heard.qsize()
+        await asyncio.sleep(0)
+        turns += 1
+        assert ears.heard.qsize() - before <= 16
+        if turns == 3:
+            assert heard == [b"first"]
+    neighbour.close()
+    assert turns <= 12
+
+
+@pytest.mark.parametrize("fault", [ValueError, KeyError])
+async def test_a_fault_in_one_datagram_costs_no_other(fault: type[Exception], far: Far) -> None:
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+    def on_datagram(data: bytes, source: Address) -> bool:
+        if data.startswith(b"!"):
+            raise fault("a fault of ours")
+        heard.put_nowait(data)
+        return True
+
+    port = MediaPort.open(HOST, on_datagram)
+    for data in (b"1", b"!", b"2", b"!", b"!", b"3", b"4", b"5"):
+        far.send(data, port)
+    assert [await heard.get() for _ in range(5)] == [b"1", b"2", b"3", b"4", b"5"]
+    assert port.counters.received == 8
+    port.close()
+
+
+async def test_a_port_that_is_closed_by_a_datagram_reads_no_more(ears: Ears, far: Far) -> None:
+    heard: list[bytes] = []
+
+    def on_datagram(data: bytes, source: Address) -> bool:
+        heard.append(data)
+        if len(heard) == 6:
+            port.close()
+        return True
+
+    port = MediaPort.open(HOST, on_datagram)
+    for number in range(20):
+        far.send(bytes([number]), port)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert len(heard) == 6
+
+
 async def test_it_sends_to_the_address_of_the_sdp(port: MediaPort, far: Far) -> None:
     port.send(b"too early")
     assert port.set_remote(far.address)
