@@ -26,6 +26,18 @@ def _codable(text: str, what: str) -> None:
         raise SettingError(str(error)) from error
 
 
+MOST_IN_PARITY = 15
+"""Packets that parity may reach back to. Many receivers keep 16, and repair others wrongly without a word."""
+
+
+def parity_too_far(strings: int, span: int) -> str:
+    """Why so many parity strings over so many packets each are refused."""
+    return (
+        f"{strings} parity strings over {span} packets reach back {strings * span} packets, and many peers "
+        f"keep 16: choose strings and packets whose product is {MOST_IN_PARITY} at most"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class CallSettings:
     """How a fax travels; the defaults suit most trunks. Times are in seconds, ``max_rate`` in bit/s.
@@ -87,6 +99,8 @@ class CallSettings:
             raise SettingError(
                 f"{self.parity} parity strings over {self.parity_span} packets do not do: 0 to 5 over 1 to 10"
             )
+        if self.parity * self.parity_span > MOST_IN_PARITY:
+            raise ValueError(parity_too_far(self.parity, self.parity_span))
         if self.t38_version not in (0, 2, 3):
             raise SettingError(f"T.38 version {self.t38_version} is not offered: use 0, 2 or 3")
         if not 0 < self.ring_limit < inf or not 0 <= self.switch_wait < inf:

@@ -27,7 +27,17 @@ from sip.uri import Uri, parse_request_uri
 from t38fsp.address import AddressError, caller_address, host_and_port, number_or_sip_uri, peer_address
 from t38fsp.dialling import DialPlan, NumberFormat
 from t38fsp.header import STANDARD, Header
-from t38fsp.jobs import Backend, CallSettings, PollJob, Registration, SendJob, Switch, Trunk
+from t38fsp.jobs import (
+    MOST_IN_PARITY,
+    Backend,
+    CallSettings,
+    PollJob,
+    Registration,
+    SendJob,
+    Switch,
+    Trunk,
+    parity_too_far,
+)
 from t38fsp.layers import Layered
 from t38fsp.t30.frames import encode_station_id
 
@@ -126,7 +136,7 @@ class T38(BaseModel):
     parity: int = Field(default=0, ge=0, le=5)
     """Parity strings in a packet instead of copies, where the peer agrees."""
     parity_span: int = Field(default=3, ge=1, le=10)
-    """Packets that a parity string covers."""
+    """Packets that a parity string covers; times ``parity`` it is 15 at most."""
     fill_bit_removal: bool = False
     """Offer to leave fill out of pages without ECM."""
     max_datagram: int | None = Field(default=None, ge=40, le=1400)
@@ -147,6 +157,12 @@ class T38(BaseModel):
     """Drop the pace of modems towards terminals of this kind; never towards gateways."""
     keep_alive: Annotated[float, AfterValidator(_interval)] = Field(default=1.0, ge=0.0, le=30.0)
     """Seconds between packets of a silent line; 0 is none."""
+
+    @model_validator(mode="after")
+    def _within_reach(self) -> Self:
+        if self.parity * self.parity_span > MOST_IN_PARITY:
+            raise ValueError(parity_too_far(self.parity, self.parity_span))
+        return self
 
 
 class Route(Layered):

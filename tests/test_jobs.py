@@ -26,6 +26,7 @@ from t38fsp.jobs import CallSettings
         ("control_redundancy", 8, "8 copies of control data do not do: 0 to 7"),
         ("parity", 6, "6 parity strings over 3 packets do not do: 0 to 5 over 1 to 10"),
         ("parity_span", 0, "0 parity strings over 0 packets do not do: 0 to 5 over 1 to 10"),
+        ("parity_span", 20, "0 parity strings over 20 packets do not do"),
         ("max_ifp", 23, "IFP packets of 23 octets do not do: 24 to 1400"),
         ("max_buffer", 23, "a buffer of 23 octets does not do: 24 or more"),
         ("keep_alive", 0.0, "a keep-alive each 0 s does not do: 0.1 to 30 seconds"),
@@ -37,6 +38,17 @@ def test_a_setting_out_of_range_is_refused_with_what_would_do(
 ) -> None:
     with pytest.raises(ValueError, match=sentence.replace("+", r"\+")):
         CallSettings(**{setting: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("strings", "span"), [(4, 4), (2, 8), (5, 10)])
+def test_parity_that_reaches_further_back_than_peers_keep_packets_is_refused(strings: int, span: int) -> None:
+    with pytest.raises(ValueError, match=f"reach back {strings * span} packets, and many peers keep 16"):
+        CallSettings(parity=strings, parity_span=span)
+
+
+@pytest.mark.parametrize(("strings", "span"), [(5, 3), (3, 5), (1, 10), (0, 10)])
+def test_parity_within_reach_will_do(strings: int, span: int) -> None:
+    CallSettings(parity=strings, parity_span=span)
 
 
 def test_the_ends_of_the_ranges_will_do() -> None:

@@ -45,6 +45,7 @@ pytestmark = pytest.mark.usefixtures("empty_directory")
         ('headers = { From = "x" }', "headers: From is a header that the user agent sets itself"),
         ('headers = { "a b" = "x" }', "headers: 'a b' is no header"),
         ('headers = { Privacy = "id" }', "headers: Privacy has settings of its own"),
+        ("t38.parity = 4\nt38.parity_span = 4", "4 parity strings over 4 packets reach back 16 packets"),
         ("session_expires = 60", "session_expires: 60 is too small: 90 is the least"),
         ("dial = 5", "dial: 5 is not a table"),
         ("dial.reg = 5", "dial.reg: there is no such setting; 'region' is near to it"),

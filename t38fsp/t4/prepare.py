@@ -1,7 +1,8 @@
 """Coded lines to the octets of the page's burst: fill for the minimum scan line time, RTC, EOFB.
 
 Fill is added to MH and MR with octet-aligned EOL (T4Options bit 2), where every EOL ends with an octet of 01:
-it is then a matter of whole octets of zeros before that octet.
+it is then a matter of whole octets of zeros before that octet. Only the first EOL, before which T.4 knows no
+fill, begins with the burst: some machines refuse a page that begins with other bits (RTN).
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ EOFB = _octets(EOL * 2)
 """End of facsimile block (T.6 2.4.1.1)."""
 
 _LAST_OF_EOL = b"\x01"
+_ALIGNED_EOL = b"\x00\x01"
+_FILL_OF_ALIGNED = 4
+"""Bits of fill before the EOL in it; behind the first line they are fill as well."""
 
 
 def eol_positions(data: bytes) -> list[int]:
@@ -58,7 +62,7 @@ def prepare_t4(lines: bytes, mode: PageMode) -> bytes:
     if not ends or lines[: ends[0]].strip(b"\0"):
         raise ValueError("the coded lines do not begin with an octet-aligned EOL")
     shortest = math.ceil(math.ceil(mode.scan_line_time * mode.bit_rate) / 8)
-    parts = [lines[: ends[0] + 1]]
+    parts = [_ALIGNED_EOL]
     for before, end in pairwise([*ends, len(lines)]):
         length = end - before
         parts.append(lines[before + 1 : end])
@@ -66,6 +70,8 @@ def prepare_t4(lines: bytes, mode: PageMode) -> bytes:
         parts.append(_LAST_OF_EOL)
     # The EOL of the last line is the first one of RTC.
     parts[-1] = RTC[mode.coding]
+    first_line = parts[0] + parts[1]
+    parts[:2] = [(int.from_bytes(first_line) << _FILL_OF_ALIGNED).to_bytes(len(first_line))]
     return b"".join(parts)
 
 

@@ -52,9 +52,18 @@ def test_no_line_is_shorter_than_the_minimum_scan_line_time(coding, scan_line_ti
 def test_a_burst_begins_with_eol_and_ends_with_rtc(coding):
     lines = encode_pixels(make_pixels(WIDTH, ROWS, "text"), WIDTH, coding, Resolution.R8_FINE)
     burst = prepare_t4(lines, mode(coding, 0.02))
-    assert to_bits(burst).lstrip("0").startswith("1")
-    assert burst.startswith(b"\x00\x01")
+    assert to_bits(burst).startswith(EOL)
     assert burst.endswith(RTC[coding])
+
+
+@pytest.mark.parametrize("coding", [Coding.MH, Coding.MR])
+@pytest.mark.parametrize("kind", ["white", "black", "noise"])
+def test_a_page_of_one_line_begins_with_a_bare_eol_too(coding, kind):
+    pixels = make_pixels(WIDTH, 1, kind)
+    lines = encode_pixels(pixels, WIDTH, coding, Resolution.R8_FINE)
+    burst = prepare_t4(b"\0\0" + lines, mode(coding, 0.0))
+    assert to_bits(burst).startswith(EOL)
+    assert decode_page(burst, coding, WIDTH).pixels == pixels
 
 
 def test_rtc_is_six_eols_with_a_one_after_each_in_mr():
@@ -65,7 +74,10 @@ def test_rtc_is_six_eols_with_a_one_after_each_in_mr():
 
 def test_lines_that_are_long_enough_get_no_fill():
     lines = encode_pixels(make_pixels(WIDTH, ROWS, "noise"), WIDTH, Coding.MH, Resolution.R8_FINE)
-    assert prepare_t4(lines, mode(Coding.MH, 0.005)) == lines + RTC[Coding.MH]
+    burst = prepare_t4(lines, mode(Coding.MH, 0.005))
+    assert len(burst) == len(lines + RTC[Coding.MH])
+    second = eol_positions(lines)[1]
+    assert burst[second:] == lines[second:] + RTC[Coding.MH]
 
 
 def test_every_eol_is_found_and_nothing_else():
