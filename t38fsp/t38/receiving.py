@@ -14,16 +14,22 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from t38fsp.t38.udptl import SECONDARIES, Counters, Datagram, UdptlError, xor
+from t38fsp.t38.ifp import IfpError, Syntax, parse
+from t38fsp.t38.udptl import SECONDARIES, Counters, Datagram, OddTailError, UdptlError, xor
 
 WINDOW = 2000
 LATE_WINDOW = 256
 """Numbers further ahead than the one or further behind than the other belong to a new stream."""
 
+_AHEAD = 64
+"""Numbers further ahead than that count once a second datagram near the first bears them out."""
+
 LEAST_WAIT = 0.1
 MOST_WAIT = 1.0
 """Seconds that a missing packet is waited for: at first, and on a line that has shown to need more."""
 
+_RTP_VERSION = 2
+"""In the two highest bits (RFC 3550 5.1)."""
 _LATENESS_MARGIN = 1.2
 _MOST_HELD_BACK = 256
 _PARITY_HISTORY = 128
@@ -58,8 +64,8 @@ _NOTHING: list[Delivery] = []
 class UdptlReceiver:
     """Puts packets in order, each once, with the lost ones restored as far as the datagrams allow.
 
-    The first number may be any. A jump beyond the windows starts a new stream when a second datagram confirms
-    it, so that a stray datagram (RTP around the switch) does not.
+    The first number may be any. A jump starts a new stream, or goes on after a large gap, when a second
+    datagram bears it out, so that a stray datagram (RTP around the switch, or a stranger's) does not.
     """
 
     def __init__(self, counters: Counters | None = None) -> None:
@@ -71,7 +77,7 @@ class UdptlReceiver:
         self._missed: OrderedDict[int, float] = (
             OrderedDict()
         )  # packets given up, and since when each was missed
-        self._stray: tuple[int, bytes] | None = None  # candidate for the start of a new stream
+        self._stray: Datagram | None = None  # candidate for what follows a large gap, or a new stream
         self._last = b""
         self._history: dict[int, bytes] | None = None  # primaries by number, once parity was seen
         self._lengths_covered: bool | None = None  # by parity, once that is known
@@ -95,10 +101,30 @@ class UdptlReceiver:
                 return [Delivery(expected, ifp, False, False, now)] if ifp else _NOTHING.copy()
         try:
             datagram = Datagram.parse(data)
+        except OddTailError as error:
+            if not self._is_credible(error.datagram):
+                self.counters.malformed += 1
+                return []
+            datagram = error.datagram
         except UdptlError:
             self.counters.malformed += 1
             return []
         return self._place(datagram, now)
+
+    def _is_credible(self, datagram: Datagram) -> bool:
+        """Whether a datagram with an odd tail is one of T.38: some senders write octets too many, or too few.
+
+        RTP around the switch has a version where the number is, and its payload is no IFP packet.
+        """
+        distance = self._distance(datagram.number)
+        expected = distance is not None and -LATE_WINDOW <= distance <= _AHEAD
+        return (expected or datagram.number >> 14 != _RTP_VERSION) and _is_ifp(datagram.primary)
+
+    def _distance(self, number: int) -> int | None:
+        """How far a number is ahead of the next one; None before the first."""
+        if self._expected is None:
+            return None
+        return (number - self._expected + 0x8000 & 0xFFFF) - 0x8000
 
     def next_deadline(self) -> float | None:
         """When the wait for a missing packet is over; None when none is missing."""
@@ -123,6 +149,15 @@ class UdptlReceiver:
         distance = (datagram.number - self._expected + 0x8000 & 0xFFFF) - 0x8000
         if not -LATE_WINDOW <= distance <= WINDOW:
             return self._jump(datagram, now)
+        known = max(self._waiting, default=self._expected)
+        if self._expected + distance - known > _AHEAD:
+            stray = self._stray
+            if stray is None or not self._bears_out(datagram, stray):
+                return self._set_aside(datagram)
+            self._stray = None
+            self.counters.late -= 1
+            since = datagram.number - stray.number & 0xFFFF
+            return self._take(stray, self._expected + distance - since, now) + self._place(datagram, now)
         self._stray = None
         number = self._expected + distance
         if distance < 0:
@@ -175,15 +210,13 @@ class UdptlReceiver:
             self._expected = datagram.number
             return self._take(datagram, datagram.number, now)
         stray = self._stray
-        distance = -1 if stray is None else datagram.number - stray[0] & 0xFFFF
-        if stray is None or distance > WINDOW:
-            self._stray = datagram.number, datagram.primary
-            self.counters.late += 1
-            return []
+        if stray is None or not self._bears_out(datagram, stray):
+            return self._set_aside(datagram)
         deliveries: list[Delivery] = []
         while self._waiting:
             deliveries += self._give_up()
-        number, ifp = stray
+        number, ifp = stray.number, stray.primary
+        distance = datagram.number - number & 0xFFFF
         self._stray = None
         self._history = None
         self._missed.clear()
@@ -195,6 +228,15 @@ class UdptlReceiver:
             return deliveries + self._take(datagram, number + distance, now)
         self.counters.received += 1
         return deliveries
+
+    def _bears_out(self, datagram: Datagram, stray: Datagram) -> bool:
+        """Whether it follows a stray datagram closely: two by chance, or by a stranger's guess, do not."""
+        return datagram.number - stray.number & 0xFFFF <= _AHEAD
+
+    def _set_aside(self, datagram: Datagram) -> list[Delivery]:
+        self._stray = datagram
+        self.counters.late += 1
+        return []
 
     # --- taking what a datagram brings ---------------------------------------------------------------------
 
@@ -298,6 +340,16 @@ class UdptlReceiver:
                 plain, counted = _readings(known)
                 if (string.rstrip(b"\0") == plain) is not (string.rstrip(b"\0") == counted):
                     self._lengths_covered = string.rstrip(b"\0") == counted
+
+
+def _is_ifp(octets: bytes) -> bool:
+    for syntax in Syntax:
+        try:
+            parse(octets, syntax)
+        except IfpError:
+            continue
+        return True
+    return False
 
 
 def _known_copies(datagram: Datagram) -> int:

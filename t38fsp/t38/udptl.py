@@ -30,6 +30,14 @@ class UdptlError(ValueError):
     """The octets are not a UDPTL datagram, or an IFP packet does not fit into one."""
 
 
+class OddTailError(UdptlError):
+    """The primary can be read, but not what follows it. ``datagram`` holds what can be read."""
+
+    def __init__(self, message: str, datagram: Datagram) -> None:
+        super().__init__(message)
+        self.datagram = datagram
+
+
 @dataclass(frozen=True, slots=True)
 class Datagram:
     """A datagram in parts: ``secondaries``, newest first, or ``parity`` strings over ``span`` if not None."""
@@ -42,34 +50,23 @@ class Datagram:
 
     @classmethod
     def parse(cls, data: bytes) -> Datagram:
-        """Raises UdptlError when ``data`` is cut short, is malformed, or goes on behind its end."""
+        """Raises UdptlError when ``data`` is cut short, is malformed, or goes on after its end.
+
+        Where that concerns what follows the primary it is OddTailError.
+        """
         primary, at = _open_type(data, 2)
-        if at >= len(data):
-            raise UdptlError("the datagram ends before its error recovery")
-        kind = data[at]
-        span = 0
-        if kind == PARITY:
-            if data[at + 1 : at + 2] != b"\x01" or at + 2 >= len(data):
-                raise UdptlError("the span of the parity strings is unreadable")
-            span = data[at + 2]
-            at += 2
-        elif kind != SECONDARIES:
-            raise UdptlError(f"unknown error recovery {kind:#04x}")
-        count, at = _length(data, at + 1)
-        if count > _MOST_RECOVERED:
-            raise UdptlError(
-                f"{count} copies or parity strings in a datagram; at most {_MOST_RECOVERED} are read"
-            )
-        strings = []
-        for _ in range(count):
-            string, at = _open_type(data, at)
-            strings.append(string)
-        if at != len(data):
-            raise UdptlError(f"{len(data) - at} octets too many behind the datagram")
         number = data[0] << 8 | data[1]
+        try:
+            kind, span, strings, at = _recovery(data, at)
+        except UdptlError as error:
+            raise OddTailError(str(error), cls(number, primary)) from None
         if kind == PARITY:
-            return cls(number, primary, parity=tuple(strings), span=span)
-        return cls(number, primary, tuple(strings))
+            datagram = cls(number, primary, parity=strings, span=span)
+        else:
+            datagram = cls(number, primary, strings)
+        if at != len(data):
+            raise OddTailError(f"{len(data) - at} octets too many after the datagram", datagram)
+        return datagram
 
     def __bytes__(self) -> bytes:
         if self.parity is None:
@@ -78,6 +75,31 @@ class Datagram:
             strings, recovery = self.parity, bytes((PARITY, 1, self.span))
         head = self.number.to_bytes(2, "big") + prefixed(self.primary) + recovery
         return b"".join((head, _length_octets(len(strings)), *map(prefixed, strings)))
+
+
+def _recovery(data: bytes, at: int) -> tuple[int, int, tuple[bytes, ...], int]:
+    """Kind, span and strings of the error recovery, and where it ends."""
+    if at >= len(data):
+        raise UdptlError("the datagram ends before its error recovery")
+    kind = data[at]
+    span = 0
+    if kind == PARITY:
+        if data[at + 1 : at + 2] != b"\x01" or at + 2 >= len(data):
+            raise UdptlError("the span of the parity strings is unreadable")
+        span = data[at + 2]
+        at += 2
+    elif kind != SECONDARIES:
+        raise UdptlError(f"unknown error recovery {kind:#04x}")
+    count, at = _length(data, at + 1)
+    if count > _MOST_RECOVERED:
+        raise UdptlError(
+            f"{count} copies or parity strings in a datagram; at most {_MOST_RECOVERED} are read"
+        )
+    strings = []
+    for _ in range(count):
+        string, at = _open_type(data, at)
+        strings.append(string)
+    return kind, span, tuple(strings), at
 
 
 def prefixed(octets: bytes) -> bytes:

@@ -2,14 +2,15 @@
 
 import itertools
 import random
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from t38fsp.t38.receiving import LEAST_WAIT, MOST_WAIT, UdptlReceiver
+from t38fsp.t38.receiving import LATE_WINDOW, LEAST_WAIT, MOST_WAIT, UdptlReceiver
 from t38fsp.t38.udptl import Counters, Datagram, ParitySender, UdptlError, UdptlSender
-from tests.t38.streams import deliver, packet, stream, written
+from tests.t38.streams import deliver, deliveries, packet, stream, written
 
 PREAMBLE = bytes.fromhex("06")
 FRAME = bytes.fromhex("C001800005FFC80100CE78")
@@ -324,6 +325,86 @@ def test_what_the_first_datagram_brings_along_counts() -> None:
     receiver = UdptlReceiver()
     assert deliver(receiver, stream(6)[2:]) == [str(n) for n in range(6)]
     assert receiver.counters == Counters(received=4, recovered=2, longest_burst=2)
+
+
+# --- odd tails -------------------------------------------------------------------------------------------
+
+
+def _without_recovery(number: int) -> bytes:
+    return bytes(Datagram(number, FRAME))[:-2]
+
+
+def _one_octet_more(number: int) -> bytes:
+    return bytes(Datagram(number, FRAME, (FRAME,))) + b"\0"
+
+
+def _cut_copy(number: int) -> bytes:
+    return bytes(Datagram(number, FRAME, (PAGE,)))[:-20]
+
+
+def _unknown_recovery(number: int) -> bytes:
+    return bytes(Datagram(number, FRAME))[:-2] + b"\x40\1\2\3"
+
+
+@pytest.mark.parametrize("odd", [_without_recovery, _one_octet_more, _cut_copy, _unknown_recovery])
+@pytest.mark.parametrize("numbers", [(0, 1, 2, 3), (0, 2, 1, 3), (7, 8, 8, 9), (0, 2, 3, 4)])
+def test_the_primary_of_a_datagram_with_an_odd_tail_is_taken(
+    odd: Callable[[int], bytes], numbers: tuple[int, ...]
+) -> None:
+    receiver = UdptlReceiver()
+    arrived = deliveries(receiver, map(odd, numbers))
+    assert [each.number for each in arrived if each.arrived is not None] == sorted(set(numbers))
+    assert {each.ifp for each in arrived} == {FRAME}
+    assert receiver.counters.malformed == 0
+
+
+def test_the_copies_before_an_octet_too_many_are_taken() -> None:
+    receiver = UdptlReceiver()
+    deliver(receiver, stream(2))
+    odd = bytes(Datagram(4, SIG_END, (FRAME, PREAMBLE))) + b"\0"
+    assert [each.ifp for each in deliveries(receiver, [odd])] == [PREAMBLE, FRAME, SIG_END]
+
+
+@pytest.mark.parametrize("sequence", range(0, 65536, 1237))
+def test_rtp_is_no_datagram_with_an_odd_tail(sequence: int) -> None:
+    receiver = UdptlReceiver()
+    for marker in (0x00, 0x80):
+        rtp = bytes((0x80, 8 | marker)) + sequence.to_bytes(2, "big") + bytes(range(168))
+        assert receiver.receive(rtp, 0.0) == []
+    assert receiver.counters.malformed == 2
+    assert deliver(receiver, stream(2)) == ["0", "1"]
+
+
+# --- a stranger's datagrams --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", [3000, 1999, 777])
+def test_datagrams_whose_numbers_jump_about_cost_nothing(step: int) -> None:
+    """Twenty of them between those of the call, wherever the first one is."""
+    for first in range(65, 65536 - 20 * 300, 997):
+        receiver = UdptlReceiver()
+        now, arrived = 0.0, []
+        for n, datagram in enumerate(stream(300)):
+            now += 0.03
+            arrived += receiver.handle_deadline(now)
+            arrived += receiver.receive(datagram, now)
+            if n % 15 == 7:
+                number = (n + first + step * (n // 15)) % 65536
+                if not -LATE_WINDOW <= (number - n + 0x8000) % 65536 - 0x8000 <= 65:
+                    arrived += receiver.receive(bytes(Datagram(number, PREAMBLE)), now)
+        assert written(arrived) == [str(n) for n in range(300)], first
+
+
+@pytest.mark.parametrize("lost", [65, 70, 300, 1900])
+def test_a_large_gap_is_gone_over_with_the_second_datagram_after_it(lost: int) -> None:
+    receiver = UdptlReceiver()
+    datagrams = stream(lost + 20)
+    assert deliver(receiver, datagrams[:10]) == [str(n) for n in range(10)]
+    assert deliver(receiver, [datagrams[lost + 10]]) == []
+    expected = [f"*{lost + 7}", *(str(n) for n in range(lost + 8, lost + 20))]
+    assert deliver(receiver, datagrams[lost + 11 :]) == expected
+    assert receiver.counters.lost == lost - 3
+    assert receiver.counters.late == 0
 
 
 # --- hostile ---------------------------------------------------------------------------------------------
