@@ -83,7 +83,7 @@ class BlockSender:
         """Frames that were sent again."""
         self._sent: set[int] = set()
         self._requests = 0
-        self._outstanding_before = len(self.block) + 1
+        self._outstanding_before = len(self.block)
 
     def next_burst(self) -> BlockFrames:
         """The outstanding frames, or as many of them as a burst may have."""

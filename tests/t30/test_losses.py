@@ -288,6 +288,28 @@ def test_a_frame_that_never_arrives_ends_in_eor() -> None:
     assert link.finished(link.receiver).error is T30Error.ECM_FAILED
 
 
+class LosesImages(Damage):
+    """No frame of an image ever arrives; or the far end says so."""
+
+    def loses_frame(self, sender: Session, modem: Modem, frame: bytes) -> bool:
+        return modem is not Modem.V21
+
+
+@pytest.mark.parametrize(("rate", "rates"), [(2400, 1), (4800, 2), (7200, 4)])
+def test_all_frames_four_times_at_the_lowest_rate_are_no_progress(rate: int, rates: int) -> None:
+    link = run((FINE,), sending=TransmitOptions(max_rate=rate), damage=LosesImages())
+    assert link.finished(link.transmitter).error is T30Error.ECM_FAILED
+    said = link.said(link.transmitter)
+    assert (said.count("PPS"), said.count("CTC"), said[-2:]) == (4 * rates, rates - 1, ["EOR", "DCN"])
+
+
+def test_one_frame_more_at_the_lowest_rate_is_progress() -> None:
+    damage = LosesFrames([5] * 5)
+    link = run((FINE,), sending=TransmitOptions(max_rate=2400), damage=damage)
+    assert_delivered(link, 1)
+    assert link.said(link.transmitter).count("CTC") == 1
+
+
 def test_giving_up_at_once_when_asked_to() -> None:
     link = run((FINE,), sending=TransmitOptions(continue_to_correct=False), damage=LosesFrames([5] * 4))
     assert link.said(link.transmitter) == ["DCS", *["PPS"] * 4, "EOR", "DCN"]
