@@ -2,7 +2,7 @@
 
 A *channel* is one call's way out. Its packets leave in the order of their due times (equal ones in the order
 they came), and none leaves sooner than its ``gap`` behind the packet before it, however late that one was: a
-stall must not bunch the octets of a V.21 frame. Real time and simulated time run the same queue: the caller
+stall must not shorten a preamble or a silence. Real time and simulated time run the same queue: the caller
 says what time it is.
 """
 

@@ -29,11 +29,11 @@ _FILL = re.compile(rb"\0{3,}")
 """Fill in T.4 data: two octets of zeros hold the eleven of an EOL, wherever the one behind them is."""
 _KEPT = 2
 
-# Late packets catch up, but a gateway cannot stretch V.21 inside a frame, nor do with less than the legal
-# silence and preamble (T.30 5.3.1: 55 ms and 850 ms).
+# Late packets catch up, but a gateway cannot do with less than the legal silence and preamble (T.30 5.3.1:
+# 55 ms and 850 ms). Octets of V.21 that are late leave together: spread out, on a busy machine, one for each
+# turn of the loop, a PPR took longer than T4.
 _LEAST_SILENCE = 0.055 / 0.075
 _LEAST_PREAMBLE = 0.85
-_LEAST_OCTET = 0.75
 
 _TONES = {Tone.CNG: Indicator.CNG, Tone.CED: Indicator.CED}
 
@@ -43,7 +43,7 @@ class Step:
     """One packet: when it is due, how often it is sent, and its least distance from the packet before it.
 
     ``control`` marks indicators, the ends of bursts and all that V.21 carries: without it a call fails, and
-    not just a few lines of a page.
+    not just a few lines of a page. With ``together`` late copies do not keep their distance.
     """
 
     due: float
@@ -51,6 +51,7 @@ class Step:
     copies: int = 1
     gap: float = 0.0
     control: bool = False
+    together: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +176,6 @@ class _BurstSender:
         self._first_gap = max(timing.preamble * _LEAST_PREAMBLE - repeats, 0.0) if v21 else 0.0
         # As often as there is time before the next octet.
         self._copies = min(timing.copies, 1 + int(self._octet / timing.copy_spacing)) if v21 and repeat else 1
-        taken = (self._copies - 1) * timing.copy_spacing
-        self._gap = max(self._octet * _LEAST_OCTET - taken, 0.0) if v21 else 0.0
 
     def frames(self, burst: HdlcBurst, begin: float) -> Generator[Step, None, float]:
         """HDLC; returns when the carrier may drop."""
@@ -197,9 +196,10 @@ class _BurstSender:
             yield from self._chunks(frame, at, gap, end_field if merged else None)
             at += body / self._modem.rate
             if not merged:
-                yield Step(at, self._bare(end_field), copies, self._gap, control=last or self._v21)
+                ifp = self._bare(end_field)
+                yield Step(at, ifp, copies, control=last or self._v21, together=not last)
             at += (fcs + _FLAG_BITS) / self._modem.rate
-            gap = self._gap
+            gap = 0.0
             frame = upcoming
         return at + self._timing.hdlc_tail
 
@@ -241,8 +241,9 @@ class _BurstSender:
                 ifp = encode(DataPacket(self._type, fields), self._syntax)
             else:
                 ifp = prefix + (len(chunk) - 1).to_bytes(2, "big") + chunk
-            yield Step(at + start * self._octet, ifp, self._copies, gap, control=self._v21)
-            gap = self._gap
+            due = at + start * self._octet
+            yield Step(due, ifp, self._copies, gap, control=self._v21, together=True)
+            gap = 0.0
 
     def _bare(self, field_type: FieldType) -> bytes:
         return encode(DataPacket(self._type, (Field(field_type),)), self._syntax)

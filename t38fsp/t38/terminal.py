@@ -287,8 +287,9 @@ class Terminal:
 
     def _plan(self, step: Step) -> None:
         spacing = self._timing.copy_spacing
+        apart = 0.0 if step.together else spacing
         for copy in range(step.copies):
-            gap = spacing if copy else step.gap
+            gap = apart if copy else step.gap
             due = step.due + copy * spacing
             self._serial += 1
             self._packets.append(

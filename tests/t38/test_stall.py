@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from t38fsp.t30.frames import FCF, Frame
 from t38fsp.t30.vocabulary import HdlcBurst, Modem, RawBurst
+from t38fsp.t38.ifp import DataPacket, Field, Syntax, encode
 from t38fsp.t38.packet_queue import PacketQueue
 from t38fsp.t38.terminal import Packet, Terminal
 from t38fsp.t38.timing import Timing
+from t38fsp.t38.values import DataType, FieldType
 
 PAGE = RawBurst(Modem.V17_14400, bytes(range(1, 251)) * 144)  # 20 s
 BLOCK = HdlcBurst(Modem.V17_14400, (bytes(range(1, 251)),) * 144)
@@ -52,3 +55,30 @@ def test_a_long_stall_costs_no_packet(burst: HdlcBurst | RawBurst, max_datagram:
     whole = played(burst, max_datagram, 0.0)
     assert len(whole) > 600
     assert played(burst, max_datagram, stall) == whole
+
+
+PPR = HdlcBurst(Modem.V21, (bytes(Frame(FCF.PPR, bytes(32))),))
+END_OF_FRAME = encode(DataPacket(DataType.V21, (Field(FieldType.HDLC_FCS_OK_SIG_END),)), Syntax.Y1998)
+
+
+def end_of_ppr(lag: float, redundancy: int) -> float:
+    """When its frame ends on a machine where the turns of the loop are ``lag`` seconds apart."""
+    terminal = Terminal(redundancy=redundancy, timing=Timing(keep_alive=None))
+    queue: PacketQueue[Packet] = PacketQueue()
+    wire = Wire(terminal)
+    terminal.send(PPR, 0.0)
+    now = 0.0
+    while now < 30.0:
+        now += lag
+        terminal.handle_deadline(now)
+        queue.push(wire, terminal.take_packets())
+        if any(released.packet.ifp == END_OF_FRAME for released in queue.release_due(now)):
+            return now
+    raise AssertionError("it never ends")
+
+
+@pytest.mark.parametrize("redundancy", [3, 0])
+@pytest.mark.parametrize("lag", [0.05, 0.1, 0.2])
+def test_late_octets_of_a_frame_leave_together(lag: float, redundancy: int) -> None:
+    """A PPR of 35 octets, one for each turn, took longer than the far end waits (T4)."""
+    assert end_of_ppr(lag, redundancy) < end_of_ppr(0.001, redundancy) + 8 * lag
