@@ -346,8 +346,8 @@ class EngineSettings:
     take_limit: float = 20.0
     max_calls: int = 1000
     image_workers: int | None = None
-    """Processes that read, code and store pages, at least 2, started as they are needed; None for one more
-    than there are cores, and at least 4."""
+    """Processes that code and store pages of calls; None for one a core, and at least 2. Half as many, but 2
+    at least, inspect documents at a lower priority. All are started as they are needed."""
     user_agent: str = "t38fsp"
     """What we call ourselves in SIP."""
     trunks: tuple[Trunk, ...] = ()

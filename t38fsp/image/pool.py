@@ -88,7 +88,8 @@ _CodedAs = tuple[str, Identity, int, PageMode, HeaderLine | None]
 
 
 class ImagePool:
-    """Does the jobs of :mod:`t38fsp.image` in ``workers`` processes, or as many as suit this machine.
+    """Does the jobs of :mod:`t38fsp.image` in ``workers`` processes for calls, or as many as suit this
+    machine, and in some that inspect.
 
     A job that takes longer than ``timeout`` seconds, or whose process dies twice, ends in
     :class:`ImageWorkerError`; the next job gets a fresh process.

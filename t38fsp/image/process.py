@@ -50,10 +50,13 @@ def environment() -> dict[str, str]:
 
 
 class WorkerProcess:
-    """One process, started when it is needed, with at most ``memory`` octets of address space."""
+    """One process, started when it is needed, with at most ``memory`` octets of address space; ``niceness``
+    is taken from its priority.
+    """
 
-    def __init__(self, memory: int) -> None:
+    def __init__(self, memory: int, niceness: int = 0) -> None:
         self._memory = memory
+        self._niceness = niceness
         self._process: asyncio.subprocess.Process | None = None
         self._listener: asyncio.Task[str] | None = None
         self._closed = False
@@ -93,6 +96,7 @@ class WorkerProcess:
                     "-m",
                     "t38fsp.image.worker",
                     str(self._memory),
+                    str(self._niceness),
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=asyncio.subprocess.PIPE,

@@ -1,10 +1,10 @@
 """Which image job is done next: a queue without clock or processes.
 
-Jobs for which a far end waits (a page of a call that is up, coded or stored) go first, the earliest ``due``
-first. Then come the rest, which is what goes before dialling. Each of these *turns* of a document is short,
-and documents take turns by the time they have had so far (fair queueing), so that neither a long document nor
-a stream of short ones keeps the others out. However long a turn takes, some workers are left for calls: at
-most ``spare`` workers have turns at the same time.
+Jobs for which a far end waits (a page of a call that is up, coded or stored) are done by workers that do
+nothing else, the earliest ``due`` first. The rest, which is what goes before dialling, has workers of its
+own, which begin nothing while any far end waits for a worker. Each of these *turns* of a document is short,
+and documents take turns by the time they have had so far (fair queueing), so that neither a long document
+nor a stream of short ones keeps the others out.
 
 Jobs of the same *lane* are done one at a time, in the order in which they came.
 """
@@ -41,10 +41,10 @@ _Entry = tuple[float, int, Job]
 
 
 class Schedule:
-    """The jobs for ``workers`` workers, of which ``spare`` (at least 1) may have turns."""
+    """The jobs for ``callers`` workers that serve calls, and ``spare`` others that have turns."""
 
-    def __init__(self, workers: int, spare: int) -> None:
-        self._free = workers
+    def __init__(self, callers: int, spare: int) -> None:
+        self._free = callers
         self._spare = spare
         self._numbers = count()
         self._queued: set[Job] = set()
@@ -80,19 +80,20 @@ class Schedule:
 
     def take(self, now: float) -> Job | None:
         """The job to do now, if there is one and a worker for it; :meth:`done` ends it."""
-        if not self._free:
-            return None
-        job = self._pop(self._due)
-        if job is not None:
-            self.longest_wait = max(self.longest_wait, now - job.added)
+        job: Job | None = None
+        if self._is_waited_for():
+            if self._free:
+                job = self._pop(self._due)
         elif self._spare:
             job = self._pop(self._turns)
         if job is None:
             return None
         job.taken = now
         self._queued.discard(job)
-        self._free -= 1
-        if job.due is None:
+        if job.due is not None:
+            self._free -= 1
+            self.longest_wait = max(self.longest_wait, now - job.added)
+        else:
             self._spare -= 1
             # A document that is new, or paused, has no claim to the time before.
             job.share.finish = max(job.share.finish, self._virtual)
@@ -101,8 +102,9 @@ class Schedule:
     def done(self, job: Job, now: float) -> None:
         """Its worker is free."""
         assert job.taken is not None
-        self._free += 1
-        if job.due is None:
+        if job.due is not None:
+            self._free += 1
+        else:
             seconds = now - job.taken
             self._spare += 1
             job.share.finish += seconds
@@ -126,6 +128,12 @@ class Schedule:
             heapq.heappush(self._turns, (start, next(self._numbers), job))
         else:
             heapq.heappush(self._due, (job.due, next(self._numbers), job))
+
+    def _is_waited_for(self) -> bool:
+        """Whether a far end waits for a worker."""
+        while self._due and self._due[0][2] not in self._queued:
+            heapq.heappop(self._due)
+        return bool(self._due)
 
     def _pop(self, heap: list[_Entry]) -> Job | None:
         while heap:

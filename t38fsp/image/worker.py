@@ -1,6 +1,8 @@
-"""A worker process: ``python -m t38fsp.image.worker [OCTETS]`` does one job after another from its pipe.
+"""A worker process: ``python -m t38fsp.image.worker [OCTETS [NICENESS]]`` does one job after another from its
+pipe.
 
-OCTETS limits its memory. It ends when its input ends, so it never outlives the process that started it.
+OCTETS limits its memory, NICENESS is taken from its priority. It ends when its input ends, so it never
+outlives the process that started it.
 """
 
 from __future__ import annotations
@@ -169,6 +171,8 @@ def main() -> None:
             if most != resource.RLIM_INFINITY:
                 memory = min(memory, most)
             resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+        if len(sys.argv) > 2:
+            os.nice(int(sys.argv[2]))
     serve(sys.stdin.buffer, sys.stdout.buffer)
 
 

@@ -34,28 +34,34 @@ _REST = 30.0
 """Seconds before a process is started again that could not be started while others work."""
 
 
+_NICENESS = 5
+"""Of a process that inspects documents: that may wait, packets and pages of calls may not."""
+
+
 def usual_number() -> int:
-    """Processes for the cores that we may use: one more, so that none of them waits for a disk; and at least
-    four, so that one document with slow pages keeps no other one waiting.
-    """
+    """Processes for calls: one for each core that we may use; two at least, as one may wait for a disk."""
     if sys.platform == "linux":
         cores = len(os.sched_getaffinity(0))
     else:
         cores = os.cpu_count() or 1
-    return max(4, cores + 1)
+    return max(2, cores)
 
 
 class Workers:
-    """``number`` processes, at least two, of which at most half inspect documents at the same time.
+    """``number`` processes for calls, and half as many, but two at least, for what goes before dialling, so
+    that one document with slow pages keeps no other one waiting.
 
     A job that takes longer than its limit ends in :class:`ImageWorkerError`, and so does one whose process
     dies twice; the next job gets a fresh process. A job that is cancelled ends its process too.
     """
 
     def __init__(self, number: int, memory: int) -> None:
-        number = max(number, 2)
-        self._schedule = Schedule(number, number // 2)
-        self._workers = [WorkerProcess(memory) for _ in range(number)]
+        number = max(number, 1)
+        spare = max(number // 2, 2)
+        self._schedule = Schedule(number, spare)
+        self._for_calls = [WorkerProcess(memory) for _ in range(number)]
+        self._to_inspect = [WorkerProcess(memory, _NICENESS) for _ in range(spare)]
+        self._workers = [*self._for_calls, *self._to_inspect]
         self._idle = list(self._workers)
         self._returned = asyncio.Event()
         """Set when a worker comes back to ``_idle``."""
@@ -65,7 +71,7 @@ class Workers:
 
     async def start(self) -> None:
         """Start one process; the others start when there is work for them. Raises ImageWorkerError."""
-        await self._workers[-1].start()
+        await self._to_inspect[0].start()
 
     async def close(self) -> None:
         """End the processes. Jobs have a second to end; then, and if they wait, it is ImageWorkerError."""
@@ -137,7 +143,7 @@ class Workers:
     ) -> None:
         worker: WorkerProcess | None = None
         try:
-            worker = await self._worker()
+            worker = await self._worker(self._to_inspect if job.due is None else self._for_calls)
             answer = await self._on(worker, request, data, limit)
         except asyncio.CancelledError:
             future.cancel()
@@ -154,18 +160,20 @@ class Workers:
             self._schedule.done(job, asyncio.get_running_loop().time())
             self._dispatch()
 
-    async def _worker(self) -> WorkerProcess:
-        """One that runs already, if there is one. Raises ImageWorkerError if there can be none."""
+    async def _worker(self, team: list[WorkerProcess]) -> WorkerProcess:
+        """One of ``team``, which runs already if there is such a one. Raises ImageWorkerError if there can be
+        none.
+        """
         while True:
-            while not self._idle:
+            while not (idle := [worker for worker in team if worker in self._idle]):
                 self._returned.clear()
                 await self._returned.wait()
-            position = next((at for at, worker in enumerate(self._idle) if worker.running), -1)
-            worker = self._idle.pop(position)
+            worker = next((worker for worker in idle if worker.running), idle[0])
+            self._idle.remove(worker)
             try:
                 await worker.start()
             except ImageWorkerError as error:
-                if self._closed or not any(other.running for other in self._workers):
+                if self._closed or not any(other.running for other in team):
                     self._give_back(worker)
                     raise
                 logger.warning("%s; the others do its work", error)

@@ -17,6 +17,14 @@ from t38fsp.image.wire import Reply, Request
 T = TypeVar("T")
 
 
+class Started(ImagePool):
+    """Has a process of each kind from the start: one for calls, and one that inspects."""
+
+    async def start(self) -> None:
+        await super().start()
+        await self._workers._for_calls[0].start()
+
+
 class Counted(ImagePool):
     """Notes the jobs that go to the workers."""
 
@@ -41,13 +49,16 @@ def worker_pids() -> list[int]:
 
 
 @contextmanager
-def stopped() -> Iterator[int]:
-    """The one worker does not go on: whatever it is asked hangs."""
-    (pid,) = worker_pids()
-    os.kill(pid, signal.SIGSTOP)
-    yield pid
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGCONT)
+def stopped() -> Iterator[list[int]]:
+    """The workers that there are do not go on: whatever they are asked hangs."""
+    pids = worker_pids()
+    assert pids
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    yield pids
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
 
 
 async def begun(job: Coroutine[Any, Any, T]) -> asyncio.Task[T]:

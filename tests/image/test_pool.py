@@ -18,7 +18,7 @@ from t38fsp.image.process import WorkerProcess, _log
 from t38fsp.image.wire import LENGTHS, pack
 from t38fsp.image.workers import _overrun
 from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode, PageQuality, Resolution
-from tests.image.processes import begun, stopped, worker_pids
+from tests.image.processes import Started, begun, stopped, worker_pids
 from tests.pages import make_document
 
 FINE = Resolution.R8_FINE
@@ -66,24 +66,25 @@ async def test_jobs_wait_for_a_free_worker(document):
         results = await asyncio.gather(
             *(pool.encode_page(inspected, index, mode) for mode in modes for index in (0, 1))
         )
-        assert len(worker_pids()) == 2
+        assert len(worker_pids()) == 2 + 1
     assert results == [encode_page(document, index, mode) for mode in modes for index in (0, 1)]
 
 
 async def test_a_job_over_its_time_is_killed_and_the_next_one_works(document):
-    async with ImagePool(timeout=0.5) as pool:
+    async with Started(timeout=0.5) as pool:
         inspected = await pool.inspect(document)
-        with stopped() as pid, pytest.raises(ImageWorkerError, match=r"\(encode\) took longer than 0\.5 s"):
+        with stopped() as pids, pytest.raises(ImageWorkerError, match=r"\(encode\) took longer than 0\.5 s"):
             await pool.encode_page(inspected, 0, MMR)
-        assert pid not in worker_pids()
+        (left,) = worker_pids()
+        assert left in pids
         await pool.start()
-        assert pid not in worker_pids()
-        assert len(worker_pids()) == 1
+        assert len(worker_pids()) == 2
+        assert await pool.encode_page(inspected, 0, MMR) == encode_page(document, 0, MMR)
 
 
 async def test_a_slow_disk_is_not_blamed_on_the_pages(document, tmp_path):
     """A worker that waits uses no CPU. Of a stored page the far end made the picture, and not the user."""
-    async with ImagePool(timeout=0.5) as pool:
+    async with Started(timeout=0.5) as pool:
         inspected = await pool.inspect(document)
         with stopped(), pytest.raises(ImageWorkerError, match="the disk is slow") as error:
             await pool.encode_page(inspected, 0, MMR)
@@ -113,16 +114,18 @@ def test_advice_on_an_overrun(job, used, advice):
 
 async def killed(pool, job):
     """The result of ``job``, of which the first process is killed when it has begun."""
-    with stopped() as pid:
+    await pool.start()
+    with stopped() as pids:
         task = await begun(job)
-        os.kill(pid, signal.SIGKILL)
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
         return await task
 
 
 async def test_a_worker_that_dies_costs_nothing_where_there_is_time(document, tmp_path, no_threads):
     """Whatever it was about, another process does it."""
     received = tmp_path / "received.tif"
-    async with ImagePool() as pool:
+    async with Started() as pool:
         inspected = await killed(pool, pool.inspect(document))
         assert len(inspected.pages) == 2
         data = await killed(pool, pool.encode_page(inspected, 0, MMR))
@@ -159,9 +162,24 @@ async def test_a_job_that_kills_two_workers_fails(document, monkeypatch):
         assert len((await pool.inspect(document)).pages) == 2
 
 
+def niceness(pid):
+    return os.getpriority(os.PRIO_PROCESS, pid)
+
+
+async def test_pages_of_calls_have_the_priority_of_the_program(document):
+    """And documents one below: packets of calls are not to wait for them."""
+    async with ImagePool() as pool:
+        inspected = await pool.inspect(document)
+        (inspecting,) = worker_pids()
+        await pool.encode_page(inspected, 0, MMR)
+        (coding,) = set(worker_pids()) - {inspecting}
+        assert niceness(coding) == niceness(os.getpid())
+        assert niceness(inspecting) == min(niceness(coding) + 5, 19)
+
+
 async def test_a_process_that_cannot_be_started_leaves_its_work_to_the_others(document, monkeypatch):
     """All files are open, say, since the first one was started."""
-    async with ImagePool() as pool:
+    async with Started() as pool:
         inspected = await pool.inspect(document)
 
         async def start(self):
@@ -187,7 +205,7 @@ async def test_a_pool_that_has_no_process_says_why(document, monkeypatch):
 
 
 async def test_a_cancelled_job_does_not_answer_the_next_one(document, no_threads):
-    async with ImagePool() as pool:
+    async with Started() as pool:
         inspected = await pool.inspect(document)
         with stopped():
             job = await begun(pool.encode_page(inspected, 0, MMR))
@@ -197,33 +215,33 @@ async def test_a_cancelled_job_does_not_answer_the_next_one(document, no_threads
         assert await pool.encode_page(inspected, 1, MMR) == encode_page(document, 1, MMR)
 
 
-async def test_a_job_that_waits_for_a_worker_can_be_cancelled(document, tmp_path, no_threads):
-    make_document(tmp_path / "other.tif", [(1728, FINE, 10, "text")])
-    async with ImagePool(workers=2) as pool:  # of which one inspects
+async def test_a_job_that_waits_for_a_worker_can_be_cancelled(document, no_threads):
+    async with Started(workers=1) as pool:
+        inspected = await pool.inspect(document)
         with stopped():
-            first = await begun(pool.inspect(document))
-            second = await begun(pool.inspect(tmp_path / "other.tif"))
+            first = await begun(pool.encode_page(inspected, 0, MMR))
+            second = await begun(pool.encode_page(inspected, 1, MMR))
             second.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await second
-        assert len((await first).pages) == 2
-        assert len((await pool.inspect(document)).pages) == 2
+        assert await first == encode_page(document, 0, MMR)
+        assert await pool.encode_page(inspected, 1, MMR) == encode_page(document, 1, MMR)
 
 
-async def test_closing_ends_the_job_under_way_and_refuses_those_that_wait(document, tmp_path, no_threads):
-    make_document(tmp_path / "other.tif", [(1728, FINE, 10, "text")])
-    pool = ImagePool(workers=2)
+async def test_closing_ends_the_job_under_way_and_refuses_those_that_wait(document, no_threads):
+    pool = Started(workers=1)
     await pool.start()
+    inspected = await pool.inspect(document)
     with stopped():
-        first = await begun(pool.inspect(document))
-        second = await begun(pool.inspect(tmp_path / "other.tif"))
+        first = await begun(pool.encode_page(inspected, 0, MMR))
+        second = await begun(pool.encode_page(inspected, 1, MMR))
         await pool.close()
     with pytest.raises(ImageWorkerError, match="ended in the middle"):
         await first
     with pytest.raises(ImageWorkerError, match="are closed"):
         await second
     with pytest.raises(ImageWorkerError, match="are closed"):
-        await pool.inspect(document)
+        await pool.encode_page(inspected, 1, MH)
     assert worker_pids() == []
 
 

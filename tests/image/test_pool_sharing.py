@@ -237,16 +237,19 @@ async def test_a_prepared_page_is_at_hand(document):
 
 
 async def test_a_page_that_is_being_prepared_comes_first_when_a_call_wants_it(document, no_threads):
-    """The one worker that inspects is busy, the other one is free for calls."""
-    other = document.with_name("other.tif")
-    make_document(other, [(1728, FINE, 10, "text")])
-    async with Counted(workers=2) as pool:
+    """All that inspect are busy; those that serve calls are free."""
+    others = [document.with_name(f"other-{number}.tif") for number in range(2)]
+    for other in others:
+        make_document(other, [(1728, FINE, 10, "text")])
+    async with Counted() as pool:
         inspected = await pool.inspect(document)
+        for worker in pool._workers._to_inspect:
+            await worker.start()
         with stopped():
-            inspecting = await begun(pool.inspect(other))
+            inspecting = [await begun(pool.inspect(other)) for other in others]
             preparing = await begun(pool.prepare(inspected, 0, MMR, None))
             assert await pool.encode_page(inspected, 0, MMR) == encode_page(document, 0, MMR)
             assert not preparing.done()  # there is no worker to spare for this call
         await preparing
-        await inspecting
+        await asyncio.gather(*inspecting)
         assert pool.jobs.count("encode") == 1
