@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
@@ -168,9 +169,13 @@ class TiffFile:
             if strip.length:
                 return strip
             end = starts[bisect_right(starts, strip.offset)]
-            return replace(strip, length=min(end, self._source.size) - strip.offset)
+            # What follows may be far away; no page goes on for so long.
+            return replace(strip, length=min(min(end, self._source.size) - strip.offset, MAX_PAGE_OCTETS))
 
-        return [replace(page, strips=tuple(map(complete, page.strips))) for page in pages]
+        completed = [replace(page, strips=tuple(map(complete, page.strips))) for page in pages]
+        for page in completed:
+            _limit_octets(page.number, [strip.length for strip in page.strips])
+        return completed
 
 
 def first_directory(source: Source) -> int:
@@ -192,6 +197,12 @@ def _is_no_page(directory: Directory) -> bool:
         or directory.integer(Tag.SUBFILE_TYPE, 0) == _OLD_THUMBNAIL
         or directory.integer(Tag.PHOTOMETRIC, 0) == _TRANSPARENCY_MASK
     )
+
+
+def _limit_octets(number: int, lengths: Iterable[int]) -> None:
+    if sum(lengths) > MAX_PAGE_OCTETS:
+        what = f"it holds more than {MAX_PAGE_OCTETS} octets (StripByteCounts)"
+        refuse(number, what, "save the document again")
 
 
 class _Reading:
@@ -299,9 +310,7 @@ class _Reading:
                 DAMAGED,
             )
         lengths += (0,) * (needed - len(lengths))
-        if sum(lengths) > MAX_PAGE_OCTETS:
-            what = f"it holds more than {MAX_PAGE_OCTETS} octets (StripByteCounts)"
-            refuse(self._number, what, "save the document again")
+        _limit_octets(self._number, lengths)
         for offset, length in zip(offsets, lengths, strict=True):
             if offset < HEADER_OCTETS:
                 refuse(self._number, f"its StripOffsets field says {offset}, where no data can be", DAMAGED)

@@ -1,5 +1,6 @@
 """What a file leaves out or has wrong is computed where the rest of it tells, and else named."""
 
+import os
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from t38fsp.image.document import encode_page, inspect
 from t38fsp.image.errors import DocumentError
 from t38fsp.image.fields import FieldType, Tag
-from t38fsp.image.tiff import MAX_STRIPS, TiffFile
+from t38fsp.image.tiff import MAX_PAGE_OCTETS, MAX_STRIPS, TiffFile
 from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode, Resolution
 from tests.pages import load_page, make_document
 from tests.peers import libtiff
@@ -191,6 +192,42 @@ def test_many_directories_with_one_strip_of_unknown_length_take_no_more_than_the
     with editor.path.open("rb") as file:
         (strip,) = TiffFile(file).pages[2].strips
     assert strip.length < 100_000
+
+
+def test_a_strip_of_unknown_length_goes_on_no_longer_than_a_page_may(tmp_path):
+    """What lies far behind the last strip is not read into memory."""
+    editor = Editor(tmp_path / "document.tif")
+    with editor.path.open("rb") as file:
+        (strip,) = TiffFile(file).pages[2].strips
+    data = bytes(editor.octets[strip.offset : strip.offset + strip.length])
+    # The second change moves the directory, but the place of the data stays.
+    for place in (strip.offset, len(editor.octets) + 1000):
+        editor.change(
+            2,
+            {Tag.STRIP_OFFSETS: (FieldType.LONG, [place]), Tag.STRIP_BYTE_COUNTS: (FieldType.LONG, [0])},
+        )
+    editor.octets += bytes(place - len(editor.octets)) + data
+    editor.assert_read()
+    os.truncate(editor.path, 3 << 30)  # of which the disk holds nothing
+    with editor.path.open("rb") as file:
+        (strip,) = TiffFile(file).pages[2].strips
+    assert strip.length == MAX_PAGE_OCTETS
+    assert inspect(editor.path)[2].rows == PAGES[2][2]
+
+
+def test_strips_of_unknown_length_hold_no_more_than_a_page_may(tmp_path):
+    """Each would go on to the end of the file."""
+    editor = Editor(tmp_path / "document.tif", strips=3)
+    place = len(editor.octets) + 1000
+    editor.change(
+        0,
+        {
+            Tag.STRIP_OFFSETS: (FieldType.LONG, [place] * 3),
+            Tag.STRIP_BYTE_COUNTS: (FieldType.LONG, [0] * 3),
+        },
+    )
+    editor.octets += bytes(place + MAX_PAGE_OCTETS // 2 - len(editor.octets))
+    assert f"page 1 cannot be faxed: it holds more than {MAX_PAGE_OCTETS} octets" in editor.error()
 
 
 # --- strips -------------------------------------------------------------------------------------------------
