@@ -29,7 +29,7 @@ from PIL import Image, ImageDraw
 
 from t38fsp.events import Delayed, FaxEvent
 from t38fsp.image.compare import differing_pages
-from t38fsp.jobs import CallSettings
+from t38fsp.jobs import CallSettings, EngineSettings, Limits
 from t38fsp.provider import FaxProvider, IncomingFax
 from t38fsp.results import FaxResult
 
@@ -116,7 +116,12 @@ def tell(results: list[FaxResult]) -> None:
 
 
 async def receive(calls: int, faxes: Path, settings: CallSettings) -> None:
-    async with FaxProvider(HERE, accept_calls=True) as provider, asyncio.TaskGroup() as taken:
+    # All calls come at the same moment, and it may take one before any of them is taken.
+    engine = EngineSettings(limits=Limits(waiting=calls))
+    async with (
+        FaxProvider(HERE, accept_calls=True, settings=engine) as provider,
+        asyncio.TaskGroup() as taken,
+    ):
         print(provider.address[1], flush=True)
 
         async def take(call: IncomingFax, number: int) -> FaxResult:
