@@ -87,13 +87,16 @@ async def fire(burst: list[bytes]) -> None:
                 sock.sendto(data, line.hop().address)
             wanted = {f"good-{number}" for number, data in enumerate(burst) if data == good(number)}
             while wanted:
-                wanted.discard(parse_message(await loop.sock_recv(sock, 65536)).call_id)
+                answer = parse_message(await loop.sock_recv(sock, 65536))
+                # As it stands: the answer to a malformed request repeats a Call-ID that is none.
+                wanted.discard(answer.headers.get("Call-ID"))
             await line.until_all_came(len(burst))
 
 
 @given(st.lists(st.one_of(st.none(), st.sampled_from(BREAKING), st.integers(0, 2**32)), max_size=24))
 @example([1, None, 0, None])
 @example([None, *[0] * 60, None])
+@example([3678, None])
 @settings(max_examples=40)
 def test_every_good_message_of_a_burst_is_answered_and_every_deadline_comes(
     parts: list[int | bytes | None],
