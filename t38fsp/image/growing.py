@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
@@ -27,6 +28,9 @@ SUFFIX = ".part"
 
 _MOST_LOOKED_FOR = 100
 """Names that a file may have got before."""
+
+_LOCKED_FOR = 1.0
+"""Seconds to wait for a lock; it takes no longer than to give a few files their names."""
 
 
 def create(path: StrPath, append: bool = False) -> Growing:
@@ -119,15 +123,26 @@ def _is_there(growing: Growing) -> bool:
 
 @contextmanager
 def _alone_in(folder: str) -> Iterator[None]:
-    """Hold a lock, so that no two of our processes on this machine give one name to two files."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
+    """Hold a lock, so that no two of our processes on this machine give one name to two files.
+
+    We hold it for a moment only; whoever else locks the folder keeps no fax from its name.
+    """
     with ExitStack() as held:
-        with suppress(OSError):  # some folders can be opened, or locked, by nobody
+        # Some folders can be opened, or locked, by nobody; some systems have no such locks.
+        with suppress(OSError, ImportError):
             handle = os.open(folder, os.O_RDONLY)
             held.callback(os.close, handle)
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            until = time.monotonic() + _LOCKED_FOR
+            while not _locked(handle) and time.monotonic() < until:
+                time.sleep(0.01)
         yield
+
+
+def _locked(handle: int) -> bool:
+    import fcntl
+
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -284,6 +284,20 @@ class TestFolders:
         add(fax)
         assert complete(fax, path) == str(path)
 
+    def test_a_folder_that_somebody_else_has_locked(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fcntl = pytest.importorskip("fcntl")
+        monkeypatch.setattr(growing, "_LOCKED_FOR", 0.05)
+        fax = create(path)
+        add(fax)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            assert complete(fax, path) == str(path)
+        finally:
+            os.close(folder)
+
 
 def refuse_for_folders(monkeypatch: pytest.MonkeyPatch, call: str, answer: int) -> None:
     usual = getattr(os, call)
