@@ -84,26 +84,6 @@ class Poller(Receiver):
         return True
 
 
-class PolledTransmitter(Transmitter):
-    """Sends to the caller who asked for it."""
-
-    _x = False
-
-    def take_up(self, dtc: Frame, now: float) -> None:
-        """Go on where the receiver heard this DTC; there is nobody to give leave."""
-        self._now = now
-        self._far_end_spoke = True
-        self._leave = True
-        self._dis(dtc)
-
-    def _in_our_role(self, fcf: FCF) -> FCF | None:
-        return {FCF.DTC: FCF.DIS, FCF.DIS: None}.get(fcf, fcf)
-
-    def _may_receive(self, capabilities: Capabilities) -> bool:
-        """Who polls does, whatever bit 10 says."""
-        return True
-
-
 class Answerer:
     """The called end with a document: it takes what a caller sends, or sends the document when polled.
 
@@ -121,8 +101,13 @@ class Answerer:
         self._pages = tuple(pages)
         self._sending = sending or TransmitOptions(station_id=options.station_id)
         self._receiver = Receiver(replace(options, document=options.document or PollDocument()))
-        self._transmitter: PolledTransmitter | None = None
+        self._transmitter: Transmitter | None = None
         self._outputs: list[Output] = []
+
+    @property
+    def page_count(self) -> int:
+        """Pages of the document."""
+        return len(self._pages)
 
     @property
     def polled(self) -> bool:
@@ -191,7 +176,7 @@ class Answerer:
         self._receiver.page_not_stored(index, error, now)
 
     @property
-    def _session(self) -> Receiver | PolledTransmitter:
+    def _session(self) -> Receiver | Transmitter:
         return self._transmitter or self._receiver
 
     def _hand_over(self, now: float) -> None:
@@ -200,5 +185,5 @@ class Answerer:
         for output in self._receiver.take_outputs():
             self._outputs.append(output)
             if isinstance(output, PollRequested):
-                self._transmitter = PolledTransmitter(self._pages, self._sending)
+                self._transmitter = Transmitter(self._pages, self._sending, polled=True)
                 self._transmitter.take_up(output.dtc, now)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
-from t38fsp.t30.outputs import PageOutcome
+from t38fsp.t30.frames import FCF
+from t38fsp.t30.line import HalfDuplexLine
+from t38fsp.t30.outputs import PageOutcome, T30Error
 from t38fsp.t30.vocabulary import PageMode
 
 
@@ -31,3 +34,28 @@ class PageRecord:
             repeats=self.repeats,
             seconds=now - self.began,
         )
+
+
+class PageReports:
+    """Tells the outcome of each attempt at a page once, and counts what was confirmed."""
+
+    def __init__(self, line: HalfDuplexLine) -> None:
+        self._line = line
+        self.record: PageRecord | None = None
+        """Of the page on the line."""
+        self.confirmed = 0
+        self.shortfall: T30Error | None = None
+        """What is missing although nothing is left to be confirmed."""
+        self.given: Enum = FCF.DCN
+        """The input that the machine follows its table for."""
+
+    @property
+    def response(self) -> str:
+        """That input, by its name in T.30."""
+        return str(self.given) if isinstance(self.given, FCF) else str(self.given.value)
+
+    def report(self, *, confirmed: bool, response: str) -> None:
+        if self.record is not None:
+            now = self._line.now
+            self._line.emit(self.record.outcome(confirmed=confirmed, response=response, now=now))
+            self.record = None

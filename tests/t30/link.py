@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from t38fsp.t30.frames import FCF, Frame
+from t38fsp.t30.machine import T30Machine
 from t38fsp.t30.outputs import (
     Finished,
     Output,
@@ -25,7 +26,6 @@ from t38fsp.t30.outputs import (
 )
 from t38fsp.t30.polling import Answerer, Poller
 from t38fsp.t30.receiver import Receiver
-from t38fsp.t30.session import Session
 from t38fsp.t30.transmitter import Transmitter
 from t38fsp.t30.vocabulary import (
     Burst,
@@ -50,7 +50,7 @@ _UNPACED = 0.001
 _LIMIT = 40_000.0
 
 
-Machine = Session | Answerer
+Machine = T30Machine | Answerer
 
 
 class Damage:
@@ -227,7 +227,7 @@ class Link:
     @property
     def page_count(self) -> int:
         assert self.transmitter is not None
-        return len(self.transmitter._pages)
+        return self.transmitter.page_count
 
     def replace_receiver(self, receiver: Receiver) -> None:
         """The far end is switched off and on again."""

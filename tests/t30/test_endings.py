@@ -7,10 +7,10 @@ import pytest
 from t38fsp.t30.capabilities import Capabilities
 from t38fsp.t30.choice import choose_mode
 from t38fsp.t30.frames import FCF, Frame, encode_station_id
+from t38fsp.t30.machine import T30Machine
 from t38fsp.t30.options import ReceiveOptions, Timers, TransmitOptions
 from t38fsp.t30.outputs import Finished, Identified, PageWanted, RevokeBurst, SendBurst, T30Error
 from t38fsp.t30.receiver import Receiver
-from t38fsp.t30.session import Session
 from t38fsp.t30.transmitter import Transmitter
 from t38fsp.t30.vocabulary import (
     CarrierDetected,
@@ -30,7 +30,7 @@ MOMENTS = [step * 0.7 for step in range(70)]
 ORDINARY_DIS = bytes.fromhex("00771f22")
 
 
-def hear(machine: Session, now: float, *frames: Frame) -> None:
+def hear(machine: T30Machine, now: float, *frames: Frame) -> None:
     """One V.21 burst of the far end, all at one instant."""
     machine.receive(CarrierDetected(Modem.V21), now)
     for frame in frames:
@@ -38,7 +38,7 @@ def hear(machine: Session, now: float, *frames: Frame) -> None:
     machine.receive(CarrierLost(Modem.V21), now)
 
 
-def finished(machine: Session) -> Finished | None:
+def finished(machine: T30Machine) -> Finished | None:
     return next((output for output in machine.take_outputs() if isinstance(output, Finished)), None)
 
 
@@ -145,7 +145,7 @@ def test_a_line_that_drops_with_the_last_confirmation_is_a_success() -> None:
 # --- silence ------------------------------------------------------------------------------------------------
 
 
-def silent(machine: Session, limit: float = 10_000.0) -> tuple[Finished, float]:
+def silent(machine: T30Machine, limit: float = 10_000.0) -> tuple[Finished, float]:
     """Let time pass for a machine alone on the line; its bursts take two seconds each."""
     now = 0.0
     while now < limit:

@@ -12,10 +12,10 @@ from t38fsp.t30.answering import State
 from t38fsp.t30.fallback import DESCENDING
 from t38fsp.t30.frames import FCF, Frame, PartialPageSignal
 from t38fsp.t30.incoming_blocks import IncomingBlocks, Standing
+from t38fsp.t30.machine import T30Machine
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t30.outputs import Negotiated, T30Error
 from t38fsp.t30.receiver import Receiver
-from t38fsp.t30.session import Session
 from t38fsp.t30.vocabulary import (
     Burst,
     CarrierDetected,
@@ -67,7 +67,7 @@ def test_a_lost_command_or_answer_without_ecm_is_repeated(lost: list[FCF]) -> No
 class TakesCommandsForImages(Damage):
     """A gateway that hears V.29 where post-message commands and DCN begin (seen behind spandsp's gateway)."""
 
-    def taken_for(self, sender: Session, burst: HdlcBurst | RawBurst) -> Modem:
+    def taken_for(self, sender: T30Machine, burst: HdlcBurst | RawBurst) -> Modem:
         if fcf_of(burst) in (FCF.PPS, FCF.MPS, FCF.EOP, FCF.DCN):
             return Modem.V29_9600
         return burst.modem
@@ -89,12 +89,12 @@ class LosesCommandAgain(Damage):
         self.losses = [(answer, 1, False), (command, 2, damaged)]
         self.sent: Counter[FCF | None] = Counter()
 
-    def loses_burst(self, sender: Session, burst: Burst) -> bool:
+    def loses_burst(self, sender: T30Machine, burst: Burst) -> bool:
         fcf = fcf_of(burst)
         self.sent[fcf] += 1
         return (fcf, self.sent[fcf], False) in self.losses
 
-    def loses_frame(self, sender: Session, modem: Modem, frame: bytes) -> bool:
+    def loses_frame(self, sender: T30Machine, modem: Modem, frame: bytes) -> bool:
         fcf = Frame.parse(frame).fcf
         return (fcf, self.sent[fcf], True) in self.losses
 
@@ -170,7 +170,7 @@ def test_the_page_of_which_nothing_was_heard_is_refused() -> None:
     class LosesSecondPage(Damage):
         images = 0
 
-        def loses_burst(self, sender: Session, burst: object) -> bool:
+        def loses_burst(self, sender: T30Machine, burst: object) -> bool:
             modem = getattr(burst, "modem", Modem.V21)
             LosesSecondPage.images += modem is not Modem.V21
             return modem is not Modem.V21 and LosesSecondPage.images == 3
@@ -190,7 +190,7 @@ class LosesFrames(Damage):
         self.numbers = numbers
         self.seen: list[int] = []
 
-    def loses_frame(self, sender: Session, modem: Modem, frame: bytes) -> bool:
+    def loses_frame(self, sender: T30Machine, modem: Modem, frame: bytes) -> bool:
         if modem is Modem.V21 or Frame.parse(frame).fcf is not FCF.FCD:
             return False
         number = int(f"{frame[3]:08b}"[::-1], 2)
@@ -229,7 +229,7 @@ def test_after_four_requests_the_rate_falls() -> None:
 class IgnoresCtc(LosesFrames):
     """A receiver that does not know CTC."""
 
-    def loses_burst(self, sender: Session, burst: Burst) -> bool:
+    def loses_burst(self, sender: T30Machine, burst: Burst) -> bool:
         return fcf_of(burst) is FCF.CTC
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from t38fsp.t30.frames import FCF, Frame, encode_station_id, image_frame, partial_page_request
 from t38fsp.t30.identity import FarEnd
+from t38fsp.t30.machine import T30Machine
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t30.outputs import (
     Finished,
@@ -23,7 +24,6 @@ from t38fsp.t30.outputs import (
 )
 from t38fsp.t30.polling import Answerer, Poller
 from t38fsp.t30.receiver import Receiver
-from t38fsp.t30.session import Session
 from t38fsp.t30.transmitter import Transmitter
 from t38fsp.t30.vocabulary import (
     CarrierDetected,
@@ -92,7 +92,7 @@ _SCRIPTS = st.lists(st.tuples(st.sampled_from([0.0, 0.1, 1.0, 3.0, 8.0]), _BURST
 class Fed:
     """A machine that hears a script, while its own bursts take a second each."""
 
-    def __init__(self, machine: Session | Answerer, answer: Callable[[object, float], None]) -> None:
+    def __init__(self, machine: T30Machine | Answerer, answer: Callable[[object, float], None]) -> None:
         self.machine = machine
         self.answer = answer
         self.now = 0.0

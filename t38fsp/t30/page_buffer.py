@@ -8,7 +8,7 @@ from t38fsp.t30.outputs import PageWanted
 from t38fsp.t30.vocabulary import PageMode
 
 
-class PageSupply:
+class PageBuffer:
     """Holds the page on the line and the one after it."""
 
     def __init__(self) -> None:

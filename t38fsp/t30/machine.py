@@ -1,0 +1,292 @@
+"""The core of the transmitter and of the receiver: what is heard becomes inputs, inputs follow a state table.
+
+A command or response is acted upon when its carrier ends. This file is the only place where a state is set;
+the tables say which one.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from operator import attrgetter
+
+from t38fsp.t30.frames import FCF, Frame, FrameError, is_image_frame
+from t38fsp.t30.line import HalfDuplexLine, Timer
+from t38fsp.t30.outputs import Finished, Output, T30Error
+from t38fsp.t30.record import PageReports
+from t38fsp.t30.table import HEARD, Ending, Event, Input, Manner, Row, Table
+from t38fsp.t30.vocabulary import (
+    CarrierDetected,
+    CarrierLost,
+    DataReceived,
+    FrameReceived,
+    LineSignal,
+    Modem,
+    ToneHeard,
+)
+
+_AFTER_FINAL_FRAME = 1.0
+"""A carrier that should have ended with its final frame is taken as ended after this long."""
+
+_DCN_LIMIT = 5.0
+"""DCN takes 1.5 s; the end does not depend on the terminal below."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A row whose names are bound to the parts of one machine."""
+
+    row: Row
+    guards: tuple[tuple[Callable[[], bool], bool], ...]
+    actions: tuple[Callable[[], None], ...]
+
+    def applies(self) -> bool:
+        return all(guard() is wanted for guard, wanted in self.guards)
+
+
+class T30Machine(ABC):
+    """Base of both machines. Inputs after the end do nothing."""
+
+    def __init__(self, table: Table, line: HalfDuplexLine, reports: PageReports) -> None:
+        self.line = line
+        self.reports = reports
+        self.table = table
+        self._state = self._told_state = table.start
+        self._steps: dict[tuple[Enum, Input], list[_Step]] = {}
+        self._frame: Frame | None = None
+        self._verdict: Finished | None = None
+        self._finished = False
+
+    @property
+    def state(self) -> Enum:
+        return self._state
+
+    # --- inputs -------------------------------------------------------------------------------------------
+
+    def receive(self, signal: LineSignal, now: float) -> None:
+        """Something was heard on the line."""
+        if self._finished:
+            return
+        self.line.now = now
+        match signal:
+            case CarrierDetected(modem):
+                self._carrier_up(modem)
+            case FrameReceived(modem, octets, good):
+                self._ensure_carrier(modem)
+                self.line.framed = True
+                if signal.after_gap:
+                    self._gap_heard()
+                # Some gateways take V.21 for a fast modem at times: the frame tells better what it is.
+                if good and (modem is Modem.V21 or not is_image_frame(octets)):
+                    self._control_frame(octets)
+                elif good:
+                    self._image_heard(signal)
+            case DataReceived(modem):
+                self._ensure_carrier(modem)
+                if modem is not Modem.V21:
+                    self._image_heard(signal)
+            case CarrierLost(clean=clean):
+                self._carrier_down(clean=clean)
+            case ToneHeard():
+                pass  # some gateways announce tones that nobody sent: they prove nothing
+
+    def burst_sent(self, now: float) -> None:
+        """The last bit of the burst last asked for has left; CNG counts as sent once it is on."""
+        line = self.line
+        if self._finished or line.on_line is None:
+            return
+        line.now = now
+        line.on_line = None
+        if line.queue:
+            line.play_next()
+            return
+        line.sent_at = now
+        self._take(Event.SENT)
+
+    def abort(self, now: float) -> None:
+        """End the session from here: DCN where the far end would hear it, then Finished(ABORTED)."""
+        self._take_at(Event.ABORT, now)
+
+    def line_dropped(self, now: float) -> None:
+        """The call is over: what was not confirmed by now never will be."""
+        if self._finished:
+            return
+        self.line.now = now
+        # A far end that hangs up with its last frame leaves no time for the end of its carrier.
+        self._act_on_heard()
+        self._take(Event.LINE_DROPPED)
+
+    def next_deadline(self) -> float | None:
+        """When to call :meth:`handle_deadline`; None when only the line or the application can go on."""
+        return self.line.next_deadline()
+
+    def handle_deadline(self, now: float) -> None:
+        """Let the timers run out that are due."""
+        while (timer := self.line.next_timer(now)) is not None:
+            self.line.now = now
+            if timer in (Timer.LAST_FRAME, Timer.SILENT_CARRIER):
+                self._carrier_down()
+            else:
+                self._take(timer)
+
+    def take_outputs(self) -> list[Output]:
+        """What is to be done, in order; each output is given out once."""
+        outputs, self.line.outputs = self.line.outputs, []
+        return outputs
+
+    # --- what the machines define -------------------------------------------------------------------------
+
+    @abstractmethod
+    def _frame_heard(self, frame: Frame) -> None:
+        """A command or response of the far end is over."""
+
+    @abstractmethod
+    def _moment(self, state: Enum) -> str:
+        """What is going on, in words that fit after ``while``."""
+
+    @abstractmethod
+    def _release(self) -> None:
+        """Let go of what an ended session needs no more."""
+
+    @abstractmethod
+    def _carrier_heard(self, modem: Modem) -> None:
+        """A burst of the far end began."""
+
+    @abstractmethod
+    def _gap_heard(self) -> None:
+        """Packets were lost before a frame: other frames, or whole bursts."""
+
+    @abstractmethod
+    def _image_heard(self, signal: FrameReceived | DataReceived | CarrierLost) -> None:
+        """A good frame, octets, or the end of a burst on an image modem."""
+
+    # --- hearing ------------------------------------------------------------------------------------------
+
+    def _ensure_carrier(self, modem: Modem) -> None:
+        if self.line.carrier is not modem:
+            self._carrier_up(modem)
+        elif modem is not Modem.V21:
+            self.line.start(Timer.SILENT_CARRIER, self.line.durations.silent_carrier)
+
+    def _carrier_up(self, modem: Modem) -> None:
+        if self.line.carrier is not None:
+            self._carrier_down()
+            if self._finished:
+                return
+        self.line.carrier_up(modem)
+        self._carrier_heard(modem)
+
+    def _carrier_down(self, *, clean: bool = False) -> None:
+        modem = self.line.carrier
+        self.line.carrier_down()
+        if modem is Modem.V21 or self._frame is not None:
+            self._act_on_heard()
+        elif modem is not None:
+            self._image_heard(CarrierLost(modem, clean))
+
+    def _control_frame(self, octets: bytes) -> None:
+        try:
+            frame = Frame.parse(octets)
+        except FrameError:
+            return  # noise that happens to have a good FCS, or something after our time
+        if frame.fcf is FCF.DCN:
+            self._take(FCF.DCN)  # whenever it comes, and it is never answered (5.3.6.1.8)
+        elif not self.line.far_end.heard(frame):
+            self._frame = frame
+            if frame.final:
+                self.line.start(Timer.LAST_FRAME, _AFTER_FINAL_FRAME)
+
+    def _act_on_heard(self) -> None:
+        frame, self._frame = self._frame, None
+        if frame is not None:
+            self._frame_heard(frame)
+
+    # --- the table ----------------------------------------------------------------------------------------
+
+    def _bind(self) -> None:
+        """Look up the names of the table in the parts of this machine, once they are there."""
+        for row in self.table:
+            step = _Step(
+                row,
+                tuple((attrgetter(name)(self), wanted) for name, wanted in row.guards),
+                tuple(attrgetter(name)(self) for name in row.actions),
+            )
+            for state in row.states:
+                for given in row.inputs:
+                    self._steps.setdefault((state, given), []).append(step)
+
+    def _take_at(self, given: Input, now: float) -> None:
+        if not self._finished:
+            self.line.now = now
+            self._take(given)
+
+    def _take(self, given: Input, heard: FCF | None = None) -> None:
+        """Follow the table from here, through steps, to the next state. Reports name ``heard``, if given."""
+        self.reports.given = heard or given
+        place = self._state
+        while (step := self._find(place, given)) is not None:
+            self._follow(place, given, step)
+            place, given = self._arrive(step.row.next), Event.AT_ONCE
+            if place not in self.table.steps:
+                return
+
+    def _find(self, place: Enum, given: Input) -> _Step | None:
+        for step in self._steps.get((place, given), ()):
+            if step.applies():
+                return step
+        return None
+
+    def _follow(self, place: Enum, given: Input, step: _Step) -> None:
+        for action in step.actions:
+            action()
+
+    def _arrive(self, target: Enum | Ending | None) -> Enum:
+        if target is None:
+            return self._state
+        if isinstance(target, Ending):
+            target = self._end(target)
+        elif target in self.table.steps:
+            self._told_state = self.table.told_as.get(target, self._told_state)
+            return target
+        self._state = self._told_state = target
+        return target
+
+    # --- the end ------------------------------------------------------------------------------------------
+
+    def _end(self, ending: Ending) -> Enum:
+        """Tell the outcome of the page and of the session; the state that this leads to."""
+        failure = ending.failure or self.reports.shortfall
+        response = self.reports.response if ending.response == HEARD else ending.response
+        self.reports.report(confirmed=False, response=response or (failure.name if failure else ""))
+        detail = self._detail(failure, ending)
+        self._release()
+        self._verdict = Finished(failure, detail, self.reports.confirmed)
+        line = self.line
+        if ending.manner is Manner.SILENT:
+            line.stop_sending()
+            self.conclude()
+            return self.table.end
+        line.stop_all()
+        line.start(Timer.DCN, _DCN_LIMIT)
+        if ending.manner is Manner.DCN:
+            line.stop_sending()
+            line.play(line.frames((FCF.DCN, b"")))
+        return self.table.disconnect
+
+    def _detail(self, failure: T30Error | None, ending: Ending) -> str:
+        """What was wrong, and when."""
+        if failure is None:
+            return ""
+        moment = self._moment(self._told_state)
+        detail = attrgetter(ending.detail_from)(self)() if ending.detail_from else ending.detail
+        return f"{detail}; {moment}" if detail else moment
+
+    def conclude(self) -> None:
+        """Tell that the session is over."""
+        self._finished = True
+        self.line.stop_all()
+        self.line.queue.clear()
+        if self._verdict is not None:
+            self.line.emit(self._verdict)

@@ -1,0 +1,140 @@
+"""State tables: what a row is, and how one is found.
+
+A row says: in this state, on this input, if this guard holds, do this, then be there. Rows of one state and
+input are tried from top to bottom, and the first whose guard holds is taken. *What is in no row is ignored*:
+it is an echo, late, or noise.
+
+A *step* is a state that is left at once: the decision boxes of figure 5-2. Its rows have the input ``-``, and
+the last of them has no guard. A row without a next state leaves the machine in the state where it is.
+
+Guards and actions are methods of the parts of a machine, by name: ``phase_b.rate_left``. Guards are joined by
+``and`` and turned by ``not``; actions are done in the order written. Neither can see or set the state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from t38fsp.t30.frames import FCF
+from t38fsp.t30.line import Timer
+from t38fsp.t30.outputs import T30Error
+
+
+class Event(Enum):
+    """What a machine is told beside frames and timers."""
+
+    AT_ONCE = "-"
+    START = "start"
+    PROCEED = "proceed"
+    """The application gives leave to send."""
+    SENT = "sent"
+    """The last bit of the last burst asked for has left."""
+    V21_BEGINS = "V.21 carrier"
+    PAGE_READY = "page prepared"
+    PAGE_FAILED = "page not prepared"
+    ABORT = "abort"
+    LINE_DROPPED = "line dropped"
+
+    __hash__ = object.__hash__
+
+
+Input = FCF | Timer | Event
+
+
+class Manner(Enum):
+    """How a session ends."""
+
+    DCN = "DCN"
+    SILENT = "no DCN"
+    AFTER_BURST = "no DCN, but what is being sent is sent"
+
+
+HEARD = "the input"
+"""As a response: the name of the frame that the row is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """In place of a next state: the session ends."""
+
+    failure: T30Error | None
+    """None is success, unless something was found missing before."""
+    detail: str = ""
+    """In words."""
+    detail_from: str = ""
+    """The method of a part that says it in words."""
+    response: str = ""
+    """What is reported of an unconfirmed page in place of a response; the name of the failure by default."""
+    manner: Manner = Manner.DCN
+
+
+def dcn(failure: T30Error | None, detail: str = "", *, detail_from: str = "", response: str = "") -> Ending:
+    """Send DCN and end (5.3.6.1.8)."""
+    return Ending(failure, detail, detail_from, response)
+
+
+def silent(
+    failure: T30Error | None, detail: str = "", *, detail_from: str = "", response: str = ""
+) -> Ending:
+    """End without DCN: the far end has sent it, or nobody is there."""
+    return Ending(failure, detail, detail_from, response, Manner.SILENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a table; several states or inputs where they share it."""
+
+    states: tuple[Enum, ...]
+    inputs: tuple[Input, ...]
+    guard: str
+    action: str
+    next: Enum | Ending | None
+    clause: str
+    """Of T.30, or why the row is there."""
+
+    @property
+    def guards(self) -> list[tuple[str, bool]]:
+        """The names of the guards, each with the answer that it has to give."""
+        names = self.guard.split(" and ") if self.guard else []
+        return [(name.removeprefix("not "), not name.startswith("not ")) for name in names]
+
+    @property
+    def actions(self) -> list[str]:
+        return self.action.split(", ") if self.action else []
+
+
+def row(
+    states: Enum | Iterable[Enum],
+    inputs: Input | Iterable[Input],
+    guard: str,
+    action: str,
+    next_state: Enum | Ending | None,
+    clause: str,
+) -> Row:
+    """A row for one state and input, or for several."""
+    return Row(
+        (states,) if isinstance(states, Enum) else tuple(states),
+        (inputs,) if isinstance(inputs, Enum) else tuple(inputs),
+        guard,
+        action,
+        next_state,
+        clause,
+    )
+
+
+@dataclass(frozen=True)
+class Table:
+    """All rows of a machine. ``disconnect`` is its state while DCN is sent, ``end`` that after everything."""
+
+    rows: tuple[Row, ...]
+    start: Enum
+    disconnect: Enum
+    end: Enum
+    steps: Collection[Enum]
+    told_as: Mapping[Enum, Enum] = field(default_factory=dict)
+    """Steps at which a session that ends is said to have waited in another state than its last."""
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)

@@ -1,0 +1,249 @@
+"""The transmitter's phase B: the DIS of the far end, and our DCS (T.30 5.3.6.1.1 to 5.3.6.1.4)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from t38fsp.t30.capabilities import Capabilities
+from t38fsp.t30.choice import Choice, choose_mode
+from t38fsp.t30.dcs import Bit
+from t38fsp.t30.fallback import DESCENDING, ladder
+from t38fsp.t30.fields import refusal_in_words
+from t38fsp.t30.frames import FCF, Frame, FrameError, encode_station_id
+from t38fsp.t30.line import HalfDuplexLine, Timer
+from t38fsp.t30.options import TransmitOptions
+from t38fsp.t30.outputs import CapabilitiesReceived, Negotiated, TurnTaken
+from t38fsp.t30.training import training_check
+from t38fsp.t30.transmit_command import Command
+from t38fsp.t30.vocabulary import Modem, PageFormat, Tone, ToneBurst
+
+_FRESH = 2.0
+"""A DIS that ended so long ago is about to be repeated; wait for it rather than collide."""
+
+_DIS_REPEAT_LIMIT = 5.0
+
+_MODEM_TURN = 1.0
+"""Seconds. On a modem the preamble and the frame of CFR take 1.05: what takes longer may have met one."""
+
+
+class TransmitPhaseB:
+    """What the far end can do, what we chose of it, and the rates that are left.
+
+    ``polled`` is set for a called end whose document was asked for (DTC).
+    """
+
+    choice: Choice  # since the first DCS
+
+    def __init__(
+        self, line: HalfDuplexLine, command: Command, options: TransmitOptions, *, polled: bool
+    ) -> None:
+        self._line = line
+        self._command = command
+        self.options = options
+        self._polled = polled
+        self._heard: Frame | None = None
+        self._capabilities: Capabilities | None = None
+        self._may_send = polled
+        self.dis_ended: float | None = None
+        self._ladder: tuple[Modem, ...] = DESCENDING
+        self._best = 0  # in DESCENDING: what is above it has failed
+        self._train_next = False
+        self.long_training = False
+        """V.17 trains at length only for TCF and after CTR (A.4.3)."""
+
+    # --- guards -------------------------------------------------------------------------------------------
+
+    def dis_valid(self) -> bool:
+        """The DIS has the three octets that every DIS has."""
+        return self._parsed() is not None
+
+    def dis_heard(self) -> bool:
+        """A DIS was understood in this session."""
+        return self.dis_ended is not None
+
+    def dis_is_fresh(self) -> bool:
+        """The DIS has just ended, so that DCS cannot collide with its repetition."""
+        line = self._line
+        return line.carrier is None and self.dis_ended is not None and line.now - self.dis_ended <= _FRESH
+
+    def receives(self) -> bool:
+        """The far end can receive (bit 10); who polls does, whatever that bit says."""
+        return self._polled or (self._capabilities is not None and self._capabilities.receives)
+
+    def may_send(self) -> bool:
+        """The application has given leave to send; a poll needs none."""
+        return self._may_send
+
+    def internet_aware(self) -> bool:
+        """The last DCS or CTC chose no modem (bit 123)."""
+        return not self.choice.paced
+
+    def answered_like_a_modem(self) -> bool:
+        """The last DCS chose no modem, but its answer took as long as one needs."""
+        return self.internet_aware() and self._line.now - self._line.sent_at > _MODEM_TURN
+
+    def outpaces(self) -> bool:
+        """The last DCS or CTC chose no modem, but we have gone back to the pace of one."""
+        return self._line.modem_paced and not self.choice.paced
+
+    def rate_left(self) -> bool:
+        """Both ends have a lower rate that has not failed."""
+        return len(self._ladder) > 1
+
+    def must_train(self) -> bool:
+        """RTP asks for training before the next page (5.3.6.1.7); so does a return to the pace of modems."""
+        return self._train_next or self.outpaces()
+
+    # --- actions ------------------------------------------------------------------------------------------
+
+    def call(self) -> None:
+        """Play CNG if wanted."""
+        if self.options.cng:
+            self._line.play(ToneBurst(Tone.CNG, 0.0))
+
+    def await_dis(self) -> None:
+        """Start T1."""
+        self._line.stop(Timer.T4)
+        self._line.start(Timer.T1, self._line.durations.t1)
+
+    def await_repeated_dis(self) -> None:
+        """Wait until the DIS has come again; a few seconds, lest it never does."""
+        self._line.start(Timer.DIS_REPEAT, _DIS_REPEAT_LIMIT)
+
+    def read_dis(self) -> None:
+        """Take over the capabilities of the far end, and the rates that both have."""
+        capabilities = self._parsed()
+        assert capabilities is not None, "the guard has parsed it"
+        line = self._line
+        line.stop(Timer.DIS_REPEAT)
+        line.identify_far_end()
+        self.dis_ended = line.now
+        if capabilities != self._capabilities:
+            self._capabilities = capabilities
+            line.emit(CapabilitiesReceived(capabilities))
+        if self.receives():
+            self._warn_of_addresses(capabilities)
+        shared = ladder(capabilities.modems, self.options.max_rate)
+        # A rate that failed once in this session is not tried again, even in a later phase B.
+        self._ladder = tuple(modem for modem in shared if DESCENDING.index(modem) >= self._best) or shared
+
+    def send_dcs(self) -> None:
+        """DCS, then 1.5 s of zeros on the modem that it names; without a modem nothing is to be trained."""
+        line, choice = self._line, self.choice
+        line.modem_paced = choice.paced
+        self.long_training = self._train_next = False
+        line.stop(Timer.T1)
+        command = line.frames(*self._optional_frames(), (FCF.DCS, choice.fif))
+        training = (training_check(choice.modem),) if choice.paced else ()
+        self._command.send("DCS", command, *training)
+
+    def trained(self) -> None:
+        """CFR: tell the mode, and without a modem what the answer says of the path."""
+        if not self._line.modem_paced:
+            self._line.emit(TurnTaken(self.turn))
+        self._line.emit(Negotiated(self.choice.mode, self.choice.modem))
+
+    def step_down(self) -> None:
+        """Use the next lower rate, if there is one."""
+        self._ladder = self._ladder[1:] or self._ladder
+        self._best = DESCENDING.index(self._ladder[0])
+
+    def train_next(self) -> None:
+        """Note that the next page begins with DCS."""
+        self._train_next = True
+
+    def send_tnr(self) -> None:
+        """TNR: the page is being prepared."""
+        self._line.play(self._line.frames((FCF.TNR, b"")))
+
+    # --- leaving the internet-aware mode ------------------------------------------------------------------
+
+    def leave_untrained(self) -> None:
+        """Go on at the pace of a modem: FTT comes from one."""
+        self.leave_internet_aware_mode("the far end wants to be trained")
+
+    def leave_slow(self) -> None:
+        """Go on at the pace of a modem: the answer took as long as one needs."""
+        self.leave_internet_aware_mode("the answer to DCS took as long as modems need")
+
+    def leave_unanswered(self) -> None:
+        """Go on at the pace of a modem: what was faster may have been lost for that."""
+        self.leave_internet_aware_mode(f"{self._command.name} went unanswered")
+
+    def leave_unheard(self) -> None:
+        """Go on at the pace of a modem, if the DCS that was missed named none."""
+        if not self.choice.paced:
+            self.leave_internet_aware_mode("DCS went unheard")
+
+    def leave_lost(self) -> None:
+        """Go on at the pace of a modem: the far end has begun anew."""
+        if not self._line.modem_paced:
+            self.leave_internet_aware_mode("the far end lost the page")
+
+    def leave_internet_aware_mode(self, why: str) -> None:
+        """Keep the pace of a modem for the rest of the session."""
+        self.options = replace(self.options, internet_aware=False)
+        if not self._line.modem_paced:
+            self._line.modem_paced = True
+            self._line.warn(f"{why}, so the fax goes on at the pace of a modem")
+
+    # --- for the other parts ------------------------------------------------------------------------------
+
+    def hear(self, frame: Frame) -> None:
+        """What the guards and actions are about."""
+        self._heard = frame
+
+    @property
+    def fif(self) -> bytes:
+        """The information field of the frame that was heard."""
+        return b"" if self._heard is None else self._heard.fif
+
+    def refusal(self) -> str:
+        """What an FNV refuses, in words."""
+        return refusal_in_words(self.fif)
+
+    def give_leave(self) -> None:
+        self._may_send = True
+
+    def choose(self, page: PageFormat) -> Choice | None:
+        """How the page will travel; None when the far end cannot take it, or nothing is known of it."""
+        if self._capabilities is None or not self._ladder:
+            return None
+        return choose_mode(self._capabilities, page, self.options, self._ladder[0])
+
+    @property
+    def best_modem(self) -> Modem:
+        return self._ladder[0]
+
+    @property
+    def short_training(self) -> bool:
+        """V.17 trains at length only for TCF and after CTR."""
+        return self.choice.modem.modulation == "V.17" and not self.long_training
+
+    @property
+    def turn(self) -> float:
+        """Seconds from the end of our command to the beginning of the answer."""
+        return max(self._line.carrier_began - self._line.sent_at, 0.0)
+
+    # --- inside -------------------------------------------------------------------------------------------
+
+    def _parsed(self) -> Capabilities | None:
+        try:
+            return Capabilities.parse(self.fif)
+        except FrameError:
+            return None
+
+    def _warn_of_addresses(self, capabilities: Capabilities) -> None:
+        if self.options.sub_address and Bit.SUBADDRESS not in capabilities.others:
+            self._line.warn("the far end takes no sub-address (DIS bit 49), so the fax goes without it")
+        if self.options.sender_id and Bit.PASSWORD not in capabilities.others:
+            self._line.warn("the far end takes no sender identity (DIS bit 50), so the fax goes without it")
+
+    def _optional_frames(self) -> list[tuple[FCF, bytes]]:
+        """SUB and SID where the DCS says so, and TSI (5.3.6.1.3)."""
+        texts = {
+            FCF.SUB: self.options.sub_address if Bit.SUBADDRESS in self.choice.dcs else "",
+            FCF.SID: self.options.sender_id if Bit.PASSWORD in self.choice.dcs else "",
+            FCF.TSI: self.options.station_id,
+        }
+        return [(fcf, encode_station_id(text)) for fcf, text in texts.items() if text]

@@ -1,0 +1,451 @@
+"""The transmitter, from the DIS of the far end to our DCN (T.30 figure 5-2; with ECM figure A.7).
+
+An answer counts only if its carrier came after our command was over. How a table is read stands in
+``t38fsp.t30.table``; the same table as a page, with diagrams, is ``docs/t30.md``.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from t38fsp.t30.frames import FCF
+from t38fsp.t30.line import Timer
+from t38fsp.t30.outputs import T30Error
+from t38fsp.t30.table import HEARD, Event, Table, dcn, row, silent
+
+
+class State(Enum):
+    """What the transmitter waits for."""
+
+    IDLE = "the start"
+    WAIT_DIS = "DIS"
+    WAIT_PROCEED = "leave to send"
+    WAIT_CFR = "the answer to DCS"
+    WAIT_PAGE = "the page to be prepared"
+    C_NON = "the end of the page"
+    WAIT_PM = "the answer to the post-message command"
+    C_ECM = "the end of the frames"
+    WAIT_PPS = "the answer to PPS"
+    WAIT_RR = "the end of RNR"
+    WAIT_CTR = "the answer to CTC"
+    WAIT_ERR = "the answer to EOR"
+    WAIT_RR_EOR = "the end of RNR after EOR"
+    DISCONNECT = "the end of DCN"
+    END = "nothing"
+    # steps
+    CHECK_DIS = "a DIS was read"
+    CHECK_DIS_AGAIN = "a DIS was read where CFR was due"
+    SEND_DCS = "DCS is due"
+    SEND_PAGE = "the page is due"
+    AFTER_PAGE = "the page was confirmed"
+    SEND_FRAMES = "frames of a block are due"
+    CHECK_PPR = "a PPR was read"
+
+
+IMAGE = (State.C_NON, State.C_ECM)
+_RR = (State.WAIT_RR, State.WAIT_RR_EOR)
+_AFTER_BLOCK = (State.WAIT_PPS, State.WAIT_RR)
+_AFTER_IMAGE = (State.WAIT_PM, *_AFTER_BLOCK)
+_ANSWER_DUE = (*_AFTER_IMAGE, State.WAIT_CTR, State.WAIT_ERR, State.WAIT_RR_EOR)
+COMMANDING = (State.WAIT_CFR, *_ANSWER_DUE)
+"""A command is on the line, or an answer to it is due within T4."""
+_IN_BLOCK = (State.C_ECM, *_AFTER_BLOCK, State.WAIT_CTR, State.WAIT_ERR, State.WAIT_RR_EOR)
+_ANY = (State.IDLE, State.WAIT_DIS, State.WAIT_PROCEED, State.WAIT_PAGE, *IMAGE, *COMMANDING)
+"""Before the end."""
+_MCF = (FCF.MCF, FCF.PIP)  # nobody is here whom PIP could call
+_RTN = (FCF.RTN, FCF.PIN)  # nor PIN
+
+
+_PHASE_B = (
+    # 5.3.6.1.1 identification
+    row(State.IDLE, Event.START, "", "phase_b.call, phase_b.await_dis", State.WAIT_DIS, "5.3.6.1.1"),
+    row(
+        (State.IDLE, State.WAIT_DIS, State.WAIT_PROCEED),
+        FCF.DIS,
+        "phase_b.dis_valid",
+        "phase_b.read_dis",
+        State.CHECK_DIS,
+        "5.3.6.1.1",
+    ),
+    row(
+        State.WAIT_DIS,
+        FCF.DTC,
+        "",
+        "",
+        dcn(T30Error.NOT_A_RECEIVER, "the far end wants to poll a document (DTC)"),
+        "5.3.6.1.2",
+    ),
+    row(State.WAIT_DIS, Timer.T1, "phase_b.dis_heard", "", dcn(T30Error.PROTOCOL), "5.4.3.1"),
+    row(State.WAIT_DIS, Timer.T1, "line.far_end_spoke", "", dcn(T30Error.NO_FAX), "5.4.3.1"),
+    row(State.WAIT_DIS, Timer.T1, "", "", silent(T30Error.NO_FAX), "5.4.3.1"),
+    row(State.WAIT_DIS, Timer.DIS_REPEAT, "", "", State.SEND_DCS, "it is not repeated"),
+    row(State.WAIT_PROCEED, Event.PROCEED, "phase_b.dis_is_fresh", "", State.SEND_DCS, "5.3.6.1.3"),
+    row(
+        State.WAIT_PROCEED,
+        Event.PROCEED,
+        "",
+        "phase_b.await_repeated_dis",
+        State.WAIT_DIS,
+        "DCS may collide with a DIS",
+    ),
+    row(State.WAIT_PROCEED, Timer.T1, "", "", dcn(T30Error.ABORTED), "5.4.3.1"),
+    row(
+        (State.CHECK_DIS, State.CHECK_DIS_AGAIN),
+        Event.AT_ONCE,
+        "not phase_b.receives",
+        "",
+        dcn(T30Error.NOT_A_RECEIVER),
+        "table 2, bit 10",
+    ),
+    row(
+        (State.CHECK_DIS, State.CHECK_DIS_AGAIN),
+        Event.AT_ONCE,
+        "not pages.acceptable",
+        "",
+        dcn(T30Error.INCOMPATIBLE),
+        "table 2",
+    ),
+    row(State.CHECK_DIS, Event.AT_ONCE, "phase_b.may_send", "", State.SEND_DCS, "5.3.6.1.3"),
+    row(State.CHECK_DIS, Event.AT_ONCE, "", "pages.prepare_first", State.WAIT_PROCEED, "5.3.6.1.3"),
+    # 5.3.6.1.3 DCS, 5.3.6.1.4 its answer
+    row(State.SEND_DCS, Event.AT_ONCE, "", "pages.choose, phase_b.send_dcs", State.WAIT_CFR, "5.3.6.1.3"),
+    row(
+        State.WAIT_CFR,
+        FCF.CFR,
+        "phase_b.answered_like_a_modem",
+        "phase_b.leave_slow",
+        State.SEND_DCS,
+        "table 2, bit 123",
+    ),
+    row(State.WAIT_CFR, FCF.CFR, "phase_b.outpaces", "", State.SEND_DCS, "table 2, bit 123"),
+    row(State.WAIT_CFR, FCF.CFR, "", "phase_b.trained", State.SEND_PAGE, "5.3.6.1.4"),
+    row(
+        State.WAIT_CFR,
+        FCF.FTT,
+        "phase_b.internet_aware",
+        "phase_b.leave_untrained",
+        State.SEND_DCS,
+        "table 2, bit 123",
+    ),
+    row(State.WAIT_CFR, FCF.FTT, "phase_b.rate_left", "phase_b.step_down", State.SEND_DCS, "5.3.6.1.4"),
+    row(State.WAIT_CFR, FCF.FTT, "", "", dcn(T30Error.TRAINING_FAILED), "5.3.6.1.4"),
+    row(
+        State.WAIT_CFR,
+        FCF.DIS,
+        "phase_b.dis_valid",
+        "phase_b.read_dis",
+        State.CHECK_DIS_AGAIN,
+        "5.4.2",
+    ),
+    row(
+        State.CHECK_DIS_AGAIN,
+        Event.AT_ONCE,
+        "not command.tries_left",
+        "phase_b.leave_unheard",
+        dcn(T30Error.NO_ANSWER_TO_DCS, response="T4"),
+        "5.4.2",
+    ),
+    row(
+        State.CHECK_DIS_AGAIN,
+        Event.AT_ONCE,
+        "pages.dcs_unchanged",
+        "command.repeat",
+        State.WAIT_CFR,
+        "5.4.2",
+    ),
+    row(
+        State.CHECK_DIS_AGAIN,
+        Event.AT_ONCE,
+        "",
+        "phase_b.leave_unheard, command.count_on",
+        State.SEND_DCS,
+        "5.4.2",
+    ),
+    row(
+        State.WAIT_CFR,
+        Timer.T4,
+        "not line.at_modem_pace",
+        "phase_b.leave_unanswered",
+        State.SEND_DCS,
+        "table 2, bit 123",
+    ),
+    row(State.WAIT_CFR, Timer.T4, "command.tries_left", "command.repeat", None, "5.4.2"),
+    row(State.WAIT_CFR, FCF.CRP, "command.tries_left", "command.repeat", None, "5.3.6.1.8"),
+    row(
+        State.WAIT_CFR,
+        (Timer.T4, FCF.CRP),
+        "",
+        "",
+        dcn(T30Error.NO_ANSWER_TO_DCS, response="T4"),
+        "5.4.2",
+    ),
+    # Without the sub-address or the identity the fax might go to the wrong person.
+    row(
+        State.WAIT_CFR,
+        FCF.FNV,
+        "",
+        "",
+        dcn(T30Error.FIELD_REFUSED, detail_from="phase_b.refusal", response=HEARD),
+        "5.3.6.1.8",
+    ),
+)
+
+_PAGE = (
+    # phase C, and phase D without ECM
+    row(
+        (State.SEND_PAGE, State.AFTER_PAGE),
+        Event.AT_ONCE,
+        "pages.failed",
+        "",
+        dcn(T30Error.PAGE_UNAVAILABLE, detail_from="pages.error"),
+        "5.3.6.1.5",
+    ),
+    row(
+        State.SEND_PAGE,
+        Event.AT_ONCE,
+        "pages.ready and pages.ecm",
+        "pages.begin, pages.prepare_next, ecm.first_block",
+        State.SEND_FRAMES,
+        "5.3.6.1.5",
+    ),
+    row(
+        State.SEND_PAGE,
+        Event.AT_ONCE,
+        "pages.ready",
+        "pages.begin, pages.send, pages.prepare_next",
+        State.C_NON,
+        "5.3.6.1.5",
+    ),
+    row(State.SEND_PAGE, Event.AT_ONCE, "", "pages.await_page", State.WAIT_PAGE, "5.3.6.1.5"),
+    row(
+        State.WAIT_PAGE,
+        (Event.PAGE_READY, Event.PAGE_FAILED),
+        "",
+        "",
+        State.SEND_PAGE,
+        "5.3.6.1.5",
+    ),
+    row(State.WAIT_PAGE, Timer.PAGE, "", "", dcn(T30Error.PAGE_LATE), "5.3.6.1.5"),
+    row(State.WAIT_PAGE, FCF.TR, "", "phase_b.send_tnr", None, "5.3.6.1.8"),
+    row(State.C_NON, Event.SENT, "", "pages.send_post_message", State.WAIT_PM, "5.3.6.1.6"),
+    row(State.WAIT_PM, _MCF, "", "pages.confirm", State.AFTER_PAGE, "5.3.6.1.7"),
+    row(
+        State.WAIT_PM,
+        FCF.RTP,
+        "",
+        "pages.confirm, phase_b.train_next",
+        State.AFTER_PAGE,
+        "5.3.6.1.7",
+    ),
+    row(State.AFTER_PAGE, Event.AT_ONCE, "pages.last", "", dcn(None), "5.3.6.1.8"),
+    row(
+        State.AFTER_PAGE,
+        Event.AT_ONCE,
+        "pages.mode_changes",
+        "phase_b.await_dis",
+        State.WAIT_DIS,
+        "5.3.6.1.6",
+    ),
+    row(State.AFTER_PAGE, Event.AT_ONCE, "phase_b.must_train", "", State.SEND_DCS, "5.3.6.1.7"),
+    row(State.AFTER_PAGE, Event.AT_ONCE, "", "pages.choose_alike", State.SEND_PAGE, "5.3.6.1.6"),
+    row(
+        _AFTER_IMAGE,
+        _RTN,
+        "pages.tries_left",
+        "phase_b.step_down, pages.try_again",
+        State.SEND_DCS,
+        "5.3.6.1.7",
+    ),
+    row(_AFTER_IMAGE, _RTN, "", "", dcn(T30Error.PAGE_REFUSED, response=HEARD), "5.3.6.1.7"),
+)
+
+_BLOCKS = (
+    # A.4.3 a block and its answers
+    row(
+        State.SEND_FRAMES,
+        Event.AT_ONCE,
+        "phase_b.outpaces and not ecm.ctc_refused",
+        "ecm.send_ctc",
+        State.WAIT_CTR,
+        "table 2, bit 123",
+    ),
+    row(State.SEND_FRAMES, Event.AT_ONCE, "", "ecm.send_frames", State.C_ECM, "A.4.3"),
+    row(State.C_ECM, Event.SENT, "", "ecm.send_pps", State.WAIT_PPS, "A.4.3"),
+    row(
+        _AFTER_BLOCK,
+        (*_MCF, FCF.RTP),  # within a page nobody trains again
+        "ecm.more_blocks",
+        "ecm.block_confirmed, ecm.next_block",
+        State.SEND_FRAMES,
+        "A.4.3",
+    ),
+    row(_AFTER_BLOCK, _MCF, "", "ecm.block_confirmed, pages.confirm", State.AFTER_PAGE, "A.4.3"),
+    row(
+        _AFTER_BLOCK,
+        FCF.RTP,
+        "",
+        "ecm.block_confirmed, pages.confirm, phase_b.train_next",
+        State.AFTER_PAGE,
+        "A.4.3",
+    ),
+    row(_AFTER_BLOCK, FCF.PPR, "ecm.ppr_valid", "ecm.read_request", State.CHECK_PPR, "A.4.3"),
+    row(State.CHECK_PPR, Event.AT_ONCE, "not ecm.enough_requests", "", State.SEND_FRAMES, "A.4.3"),
+    row(
+        State.CHECK_PPR,
+        Event.AT_ONCE,
+        "ecm.ctc_refused and ecm.progressed",
+        "ecm.count_requests_anew",
+        State.SEND_FRAMES,
+        "A.4.3",
+    ),
+    # Some receivers know no CTC; every one knows DCS, at the price of the whole page.
+    row(
+        State.CHECK_PPR,
+        Event.AT_ONCE,
+        "ecm.ctc_refused and phase_b.rate_left and pages.tries_left",
+        "phase_b.step_down, pages.try_again",
+        State.SEND_DCS,
+        "A.4.3",
+    ),
+    row(
+        State.CHECK_PPR,
+        Event.AT_ONCE,
+        "ecm.ctc_refused and phase_b.rate_left",
+        "",
+        dcn(T30Error.ECM_FAILED, response=HEARD),
+        "A.4.3",
+    ),
+    row(
+        State.CHECK_PPR,
+        Event.AT_ONCE,
+        "not ecm.ctc_refused and ecm.may_continue",
+        "ecm.ask_to_continue",
+        State.WAIT_CTR,
+        "A.4.3",
+    ),
+    row(State.CHECK_PPR, Event.AT_ONCE, "", "ecm.send_eor", State.WAIT_ERR, "A.4.3"),
+    # A.4.3 CTC and EOR
+    row(State.WAIT_CTR, FCF.CTR, "", "ecm.continue_at_rate", State.SEND_FRAMES, "A.4.3"),
+    row(State.WAIT_CTR, FCF.PPR, "", "ecm.return_to_old_rate", State.SEND_FRAMES, "A.4.3"),
+    row(State.WAIT_CTR, Timer.T4, "command.tries_left", "command.repeat", None, "5.4.2"),
+    row(
+        State.WAIT_CTR,
+        Timer.T4,
+        "pages.tries_left",
+        "ecm.note_ctc_refused, pages.try_again",
+        State.SEND_DCS,
+        "A.4.3",
+    ),
+    # The far end knows that the page is incomplete, and so is the document.
+    row(
+        (State.WAIT_CTR, State.WAIT_ERR, State.WAIT_RR_EOR),
+        FCF.ERR,
+        "",
+        "",
+        dcn(T30Error.ECM_FAILED, response=HEARD),
+        "A.4.3",
+    ),
+    # A.5.4.1 flow control
+    row(_AFTER_BLOCK, FCF.RNR, "", "ecm.send_rr", State.WAIT_RR, "A.5.4.1"),
+    row((State.WAIT_ERR, State.WAIT_RR_EOR), FCF.RNR, "", "ecm.send_rr", State.WAIT_RR_EOR, "A.5.4.1"),
+    row(_RR, Timer.T5, "", "", dcn(T30Error.RECEIVER_BUSY, response="RNR"), "A.5.4.1"),
+    # A far end that asks for less and less could be sent to for hours.
+    row(_IN_BLOCK, Timer.STALL, "", "", dcn(T30Error.ECM_FAILED, detail_from="ecm.stalled"), "a bound"),
+)
+
+_EVERY_ANSWER = (
+    # 5.4.2 a command without an answer
+    row(COMMANDING, Event.SENT, "", "command.await_answer", None, "5.4.3.1"),
+    row(
+        COMMANDING,
+        Event.V21_BEGINS,
+        "command.repeat_in_preamble",
+        "command.give_way",
+        None,
+        "the answer came late",
+    ),
+    row(
+        (*_AFTER_BLOCK, State.WAIT_ERR, State.WAIT_RR_EOR),
+        Timer.T4,
+        "not line.at_modem_pace",
+        "phase_b.leave_unanswered, command.count_anew, command.repeat",
+        None,
+        "table 2, bit 123",
+    ),
+    row(
+        (*_AFTER_IMAGE, State.WAIT_ERR, State.WAIT_RR_EOR),
+        Timer.T4,
+        "command.tries_left",
+        "command.repeat",
+        None,
+        "5.4.2",
+    ),
+    row(_ANSWER_DUE, FCF.CRP, "command.tries_left", "command.repeat", None, "5.3.6.1.8"),
+    row(
+        _ANSWER_DUE,
+        (Timer.T4, FCF.CRP),
+        "",
+        "",
+        dcn(T30Error.NO_ANSWER_TO_PAGE, response="T4"),
+        "5.4.2",
+    ),
+    # DIS instead of an answer: the far end has lost the page and begins anew.
+    row(
+        _ANSWER_DUE,
+        FCF.DIS,
+        "phase_b.dis_valid and pages.tries_left",
+        "phase_b.leave_lost, pages.try_again, phase_b.read_dis",
+        State.CHECK_DIS,
+        "5.3.6.1.1",
+    ),
+    row(
+        _ANSWER_DUE,
+        FCF.DIS,
+        "phase_b.dis_valid",
+        "phase_b.leave_lost",
+        dcn(T30Error.PROTOCOL, response=HEARD),
+        "5.3.6.1.1",
+    ),
+)
+
+_ENDINGS = (
+    row(_ANY, FCF.DCN, "", "", silent(T30Error.DISCONNECTED, response=HEARD), "5.3.6.1.8"),
+    row(_ANY, Timer.CARRIER, "", "", dcn(T30Error.CARRIER_STUCK), "5.4.3.1"),
+    row(_ANY, Event.ABORT, "line.far_end_spoke", "", dcn(T30Error.ABORTED, response="abort"), "5.3.6.1.8"),
+    row(_ANY, Event.ABORT, "", "", silent(T30Error.ABORTED, response="abort"), "nobody is there"),
+    row(
+        _ANY,
+        Event.LINE_DROPPED,
+        "",
+        "",
+        silent(T30Error.LINE_DROPPED, response="no line"),
+        "5.3.6.1.8",
+    ),
+    row(
+        State.DISCONNECT,
+        (Event.SENT, Timer.DCN, Event.LINE_DROPPED),
+        "",
+        "conclude",
+        State.END,
+        "5.3.6.1.8",
+    ),
+)
+
+TRANSMIT_TABLE = Table(
+    rows=(*_PHASE_B, *_PAGE, *_BLOCKS, *_EVERY_ANSWER, *_ENDINGS),
+    start=State.IDLE,
+    disconnect=State.DISCONNECT,
+    end=State.END,
+    steps=frozenset(
+        {
+            State.CHECK_DIS,
+            State.CHECK_DIS_AGAIN,
+            State.SEND_DCS,
+            State.SEND_PAGE,
+            State.AFTER_PAGE,
+            State.SEND_FRAMES,
+            State.CHECK_PPR,
+        }
+    ),
+    told_as={State.AFTER_PAGE: State.WAIT_PAGE},
+)
