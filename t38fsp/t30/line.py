@@ -66,6 +66,14 @@ class HalfDuplexLine:
         self.framed = False
         """The carrier brought HDLC frames, good or bad."""
         self.far_end = FarEnd()
+        self.heard: Frame | None = None
+        """The command or response that guards and actions are about."""
+        self.octets = b""
+        """The frame or octets of an image, for the same purpose."""
+        self.after_gap = False
+        """Packets before them are lost."""
+        self.clean = True
+        """The end of the image burst was told, not inferred."""
         self._far_end_spoke = False
         self._deadlines: dict[Timer, float] = {}
         self._limits: dict[Timer, float] = {}
@@ -145,6 +153,11 @@ class HalfDuplexLine:
         for timer in HELD_BY_CARRIER & self._deadlines.keys():
             patient = max(self._deadlines[timer], self.now + _AFTER_CARRIER)
             self._deadlines[timer] = min(patient, self._limits[timer])
+
+    @property
+    def fif(self) -> bytes:
+        """The information field of what was heard."""
+        return b"" if self.heard is None else self.heard.fif
 
     def note_far_end(self) -> None:
         """Somebody is there."""

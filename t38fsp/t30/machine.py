@@ -143,6 +143,10 @@ class T30Machine(ABC):
         """A command or response of the far end is over."""
 
     @abstractmethod
+    def _nothing_heard(self) -> None:
+        """A V.21 carrier of the far end is over, and no frame of it was good."""
+
+    @abstractmethod
     def _moment(self, state: Enum) -> str:
         """What is going on, in words that fit after ``while``."""
 
@@ -200,7 +204,10 @@ class T30Machine(ABC):
 
     def _act_on_heard(self) -> None:
         frame, self._frame = self._frame, None
-        if frame is not None:
+        if frame is None:
+            self._nothing_heard()
+        else:
+            self.line.heard = frame
             self._frame_heard(frame)
 
     # --- the table ----------------------------------------------------------------------------------------

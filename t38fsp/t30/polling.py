@@ -1,7 +1,7 @@
 """Polling: the caller fetches a document that the called end has ready (T.30 5.3.6.1.2, DIS bit 9).
 
 The caller answers the DIS with DTC and receives from there on; the called end, which had offered to receive
-as well, becomes the transmitter. X follows the DIS, not the document: the caller sets it and yet receives.
+as well, becomes the transmitter.
 """
 
 from __future__ import annotations
@@ -9,79 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from t38fsp.t30.answering import State
-from t38fsp.t30.capabilities import Capabilities
-from t38fsp.t30.dcs import Bit
-from t38fsp.t30.frames import FCF, Frame, FrameError, encode_station_id
 from t38fsp.t30.options import PollDocument, PollOptions, ReceiveOptions, TransmitOptions
-from t38fsp.t30.outputs import CapabilitiesReceived, Output, PollRequested, T30Error
+from t38fsp.t30.outputs import Output, PollRequested
 from t38fsp.t30.receiver import Receiver
-from t38fsp.t30.session import Timer
 from t38fsp.t30.transmitter import Transmitter
-from t38fsp.t30.vocabulary import LineSignal, PageFormat, PageQuality, Tone, ToneBurst
+from t38fsp.t30.vocabulary import LineSignal, PageFormat, PageQuality
 
 
 class Poller(Receiver):
     """Calls, and receives the document of whoever answers."""
 
-    _x = True
-
     def __init__(self, options: ReceiveOptions, poll: PollOptions | None = None) -> None:
-        super().__init__(options)
-        self._poll = poll or PollOptions()
-        self._capabilities: Capabilities | None = None
-
-    def start(self, now: float, *, ced: bool = False) -> None:
-        """The line is up: play CNG and listen for a DIS, for T1 at most. A caller plays no CED."""
-        self._now = now
-        self._start(Timer.STALL, self._timers.stall)
-        if self._poll.cng:
-            self._play(ToneBurst(Tone.CNG, 0.0))
-        self._state = State.DIS
-        self._start(Timer.T1, self._timers.t1)
-
-    def _dis_heard(self, frame: Frame) -> None:
-        try:
-            capabilities = Capabilities.parse(frame.fif)
-        except FrameError:
-            return
-        self._identify_far_end()
-        if capabilities != self._capabilities:
-            self._capabilities = capabilities
-            self._emit(CapabilitiesReceived(capabilities))
-        if Bit.DOCUMENT_TO_POLL not in capabilities.others:
-            self._end(T30Error.NO_DOCUMENT)
-        elif self._state is State.DIS:
-            self._begin_identification()
-        elif self._on_line is None:
-            self._identify()
-
-    def _polled(self, frame: Frame) -> None:
-        """Our own DTC as an echo: nobody polls who polls."""
-
-    def _identification(self) -> list[tuple[FCF, bytes]]:
-        """PWD, SEP and PSA where the DIS allows them, CIG and DTC."""
-        poll = self._poll
-        frames: list[tuple[FCF, bytes]] = []
-        for fcf, text, bit in (
-            (FCF.PWD, poll.password, Bit.PASSWORD),
-            (FCF.SEP, poll.selective_address, Bit.SELECTIVE_POLLING),
-            (FCF.PSA, poll.sub_address, Bit.POLLED_SUBADDRESS),
-        ):
-            if text and self._capabilities is not None and bit in self._capabilities.others:
-                frames.append((fcf, encode_station_id(text)))
-            elif text:
-                self._warn(f"the far end takes no {fcf} (DIS bit {int(bit)}), so it was asked without")
-        if self._options.station_id:
-            frames.append((FCF.CIG, encode_station_id(self._options.station_id)))
-        return [*frames, (FCF.DTC, self._our_capabilities())]
-
-    def _may_identify(self) -> bool:
-        """DTC is a command, and goes out three times (5.4.2)."""
-        if self._identifications > self._poll.tries:
-            self._end(T30Error.NO_ANSWER_TO_DTC)
-            return False
-        return True
+        super().__init__(options, poll or PollOptions())
 
 
 class Answerer:

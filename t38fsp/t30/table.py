@@ -32,8 +32,17 @@ class Event(Enum):
     SENT = "sent"
     """The last bit of the last burst asked for has left."""
     V21_BEGINS = "V.21 carrier"
+    UNREADABLE = "command not readable"
+    """No frame of a V.21 carrier was good, when the last command would come again."""
+    IMAGE_BEGINS = "image carrier"
+    IMAGE_FRAME = "image frame"
+    IMAGE_OCTETS = "image octets"
+    IMAGE_OVER = "image carrier over"
     PAGE_READY = "page prepared"
     PAGE_FAILED = "page not prepared"
+    STORED = "page stored"
+    """Or refused for its quality."""
+    NOT_STORED = "page not stored"
     ABORT = "abort"
     LINE_DROPPED = "line dropped"
 
@@ -80,6 +89,11 @@ def silent(
 ) -> Ending:
     """End without DCN: the far end has sent it, or nobody is there."""
     return Ending(failure, detail, detail_from, response, Manner.SILENT)
+
+
+def after_burst(failure: T30Error | None) -> Ending:
+    """End once what is being sent has been sent."""
+    return Ending(failure, manner=Manner.AFTER_BURST)
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,7 +205,7 @@ class TransmitEcm:
 
     def _flagged(self) -> Collection[int] | None:
         try:
-            return parse_partial_page_request(self._phase_b.fif)
+            return parse_partial_page_request(self._line.fif)
         except FrameError:
             return None
 

@@ -9,7 +9,7 @@ from t38fsp.t30.choice import Choice, choose_mode
 from t38fsp.t30.dcs import Bit
 from t38fsp.t30.fallback import DESCENDING, ladder
 from t38fsp.t30.fields import refusal_in_words
-from t38fsp.t30.frames import FCF, Frame, FrameError, encode_station_id
+from t38fsp.t30.frames import FCF, FrameError, encode_station_id
 from t38fsp.t30.line import HalfDuplexLine, Timer
 from t38fsp.t30.options import TransmitOptions
 from t38fsp.t30.outputs import CapabilitiesReceived, Negotiated, TurnTaken
@@ -41,7 +41,6 @@ class TransmitPhaseB:
         self._command = command
         self.options = options
         self._polled = polled
-        self._heard: Frame | None = None
         self._capabilities: Capabilities | None = None
         self._may_send = polled
         self.dis_ended: float | None = None
@@ -189,18 +188,9 @@ class TransmitPhaseB:
 
     # --- for the other parts ------------------------------------------------------------------------------
 
-    def hear(self, frame: Frame) -> None:
-        """What the guards and actions are about."""
-        self._heard = frame
-
-    @property
-    def fif(self) -> bytes:
-        """The information field of the frame that was heard."""
-        return b"" if self._heard is None else self._heard.fif
-
     def refusal(self) -> str:
         """What an FNV refuses, in words."""
-        return refusal_in_words(self.fif)
+        return refusal_in_words(self._line.fif)
 
     def give_leave(self) -> None:
         self._may_send = True
@@ -229,7 +219,7 @@ class TransmitPhaseB:
 
     def _parsed(self) -> Capabilities | None:
         try:
-            return Capabilities.parse(self.fif)
+            return Capabilities.parse(self._line.fif)
         except FrameError:
             return None
 

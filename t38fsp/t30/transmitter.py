@@ -72,7 +72,7 @@ class Transmitter(T30Machine):
         """In place of ``start``: go on where the receiver heard this DTC; there is nobody to give leave."""
         self.line.now = now
         self.line.note_far_end()
-        self.phase_b.hear(dtc)
+        self.line.heard = dtc
         self._take(FCF.DIS)
 
     def proceed(self, now: float) -> None:
@@ -101,7 +101,6 @@ class Transmitter(T30Machine):
             return
         fcf = self._in_our_role(frame.fcf)
         if fcf is not None:
-            self.phase_b.hear(frame)
             self._take(fcf, frame.fcf)
 
     def _in_our_role(self, fcf: FCF) -> FCF | None:
@@ -110,6 +109,9 @@ class Transmitter(T30Machine):
         To a called end that was polled the DTC says it, and a DIS is its own, as an echo.
         """
         return {FCF.DTC: FCF.DIS, FCF.DIS: None}.get(fcf, fcf) if self._polled else fcf
+
+    def _nothing_heard(self) -> None:
+        """T4 goes on."""
 
     def _carrier_heard(self, modem: Modem) -> None:
         if modem is Modem.V21:

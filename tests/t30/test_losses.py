@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from t38fsp.t30.answering import State
 from t38fsp.t30.fallback import DESCENDING
 from t38fsp.t30.frames import FCF, Frame, PartialPageSignal
 from t38fsp.t30.incoming_blocks import IncomingBlocks, Standing
 from t38fsp.t30.machine import T30Machine
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t30.outputs import Negotiated, T30Error
+from t38fsp.t30.receive_table import State
 from t38fsp.t30.receiver import Receiver
 from t38fsp.t30.vocabulary import (
     Burst,
@@ -291,7 +291,7 @@ def test_a_frame_that_never_arrives_ends_in_eor() -> None:
 class LosesImages(Damage):
     """No frame of an image ever arrives; or the far end says so."""
 
-    def loses_frame(self, sender: Session, modem: Modem, frame: bytes) -> bool:
+    def loses_frame(self, sender: T30Machine, modem: Modem, frame: bytes) -> bool:
         return modem is not Modem.V21
 
 
@@ -383,7 +383,7 @@ def test_a_carrier_without_data_is_no_training_check() -> None:
     """A gateway announced V.27ter where the carrier of DCS ended."""
     link = call((FINE,))
     link.run(until=2.0)
-    while link.receiver._state is not State.TCF:
+    while link.receiver.state is not State.TCF:
         link.go_on(link.now)
     for signal in (CarrierDetected(Modem.V27TER_2400), CarrierLost(Modem.V27TER_2400)):
         link.receiver.receive(signal, link.now)

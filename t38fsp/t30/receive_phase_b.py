@@ -1,0 +1,211 @@
+"""The receiver's phase B: our DIS, the DCS of the far end, and training (T.30 5.3.6.1.1 to 5.3.6.1.4)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from t38fsp.t30.capabilities import capabilities_of
+from t38fsp.t30.choice import Choice
+from t38fsp.t30.dcs import Bit, BitField
+from t38fsp.t30.fallback import modem_of_dcs
+from t38fsp.t30.fields import refusal_in_words
+from t38fsp.t30.frames import FCF, FrameError, encode_station_id
+from t38fsp.t30.line import HalfDuplexLine, Timer
+from t38fsp.t30.options import PollDocument, ReceiveOptions
+from t38fsp.t30.outputs import Negotiated
+from t38fsp.t30.receive_answer import Answer
+from t38fsp.t30.record import PageReports
+from t38fsp.t30.training import TrainingJudge
+from t38fsp.t30.vocabulary import Modem, Tone, ToneBurst
+
+_CED_SECONDS = 3.0
+
+_TRAINING_LIMIT = 20
+"""FTT for one page; no ladder has so many rungs."""
+
+_NEGOTIATION_LIMIT = 1000
+"""DCS and CTC for one page. Modems leave time for fewer before the receiver's stall; each is an event."""
+
+
+class ReceivePhaseB:
+    """What we offer, and what the far end chose of it."""
+
+    choice: Choice  # since the first DCS
+    _judge: TrainingJudge  # since the first DCS
+
+    def __init__(
+        self, line: HalfDuplexLine, reports: PageReports, answer: Answer, options: ReceiveOptions
+    ) -> None:
+        self._line = line
+        self._reports = reports
+        self._answer = answer
+        self.options = options
+        self.ced = True
+        self.identifications = 0
+        """DIS or DTC said in a row."""
+        self._trainings = self._negotiations = 0
+        """FTT, and DCS and CTC, since the last page."""
+        self._offers_document = True
+        self._read: Choice | None = None
+        """What the DCS just heard says."""
+        self._two_receivers = False
+        self.refused_poll = ""
+        """What was wrong with the last DTC, when nothing has followed it."""
+
+    # --- guards -------------------------------------------------------------------------------------------
+
+    def dcs_valid(self) -> bool:
+        """The DCS has the three octets that every DCS has."""
+        try:
+            BitField.parse(self._line.fif)
+        except FrameError:
+            return False
+        return True
+
+    def acceptable(self) -> bool:
+        """The DCS asks for nothing that our DIS does not offer."""
+        choice = self._read
+        return choice is not None and (self.options.ecm or not choice.mode.ecm)
+
+    def negotiated_too_often(self) -> bool:
+        """1000 DCS and CTC came for one page."""
+        return self._negotiations >= _NEGOTIATION_LIMIT
+
+    def no_modem(self) -> bool:
+        """The DCS chose the internet-aware mode (bit 123): there is nothing to train."""
+        return self._read is not None and not self._read.paced
+
+    def training_heard(self) -> bool:
+        """The training check brought octets, good or bad."""
+        return self._judge.has_heard
+
+    def training_passed(self) -> bool:
+        """A second of zeros came without a wrong octet."""
+        return self._judge.passed
+
+    def trained_too_often(self) -> bool:
+        """This is the twentieth training check that failed for one page."""
+        return self._trainings + 1 >= _TRAINING_LIMIT
+
+    def ctc_valid(self) -> bool:
+        """The CTC names a modem that we have."""
+        return self._modem_of_ctc() is not None
+
+    def ecm(self) -> bool:
+        """The DCS chose ECM."""
+        return self.choice.mode.ecm
+
+    # --- actions ------------------------------------------------------------------------------------------
+
+    def answer_call(self) -> None:
+        """Play CED for 3 s if wanted."""
+        self.bound_page()
+        if self.ced:
+            self._line.play(ToneBurst(Tone.CED, _CED_SECONDS))
+
+    def begin_identification(self) -> None:
+        """Start T1: the other end has to be identified within that."""
+        self.identifications = 0
+        self._line.start(Timer.T1, self._line.durations.t1)
+
+    def send_dis(self) -> None:
+        """CSI and DIS, again every T4 until T1."""
+        self.identifications += 1
+        frames = [(FCF.DIS, self.capabilities())]
+        if self.options.station_id:
+            frames.insert(0, (FCF.CSI, encode_station_id(self.options.station_id)))
+        self._answer.identify(self.identifications, *frames)
+
+    def note_dis(self) -> None:
+        """A DIS that is not ours as an echo is that of a far end that answered too: it never sends a DCS."""
+        self._two_receivers = self._line.fif != self.capabilities()
+
+    def read_dcs(self) -> None:
+        """Read the DCS; a page that is not confirmed by now will come again."""
+        dcs = BitField.parse(self._line.fif)
+        if not self.options.internet_aware:
+            # Who did not offer it (bit 123) goes by the modem.
+            dcs = BitField(dcs.bits - {Bit.INTERNET_AWARE})
+        self._read = Choice.parse(dcs)
+        self._line.identify_far_end()
+        self._reports.report(confirmed=False, response=self._reports.response)
+
+    def take_dcs(self) -> None:
+        """Set up for what the DCS chose."""
+        choice = self._read
+        assert choice is not None, "the guard has seen it"
+        self.choice = choice
+        self._negotiations += 1
+        self._answer.agreed_pace = self._line.modem_paced = choice.paced
+        self._answer.forget_command()
+        self.refused_poll = ""
+        self._judge = TrainingJudge(choice.modem)
+        for timer in (Timer.T1, Timer.T4, Timer.T5, Timer.STORE):
+            self._line.stop(timer)
+
+    def check_training(self) -> None:
+        """Octets of the training check."""
+        self._judge.feed(self._line.octets)
+
+    def send_cfr(self) -> None:
+        """CFR, and tell the mode."""
+        self._line.emit(Negotiated(self.choice.mode, self.choice.modem))
+        self._answer.respond((FCF.CFR, b""))
+
+    def send_ftt(self) -> None:
+        """FTT: the far end trains again, at a lower rate."""
+        self._trainings += 1
+        self._answer.await_dcs((FCF.FTT, b""))
+
+    def send_ctr(self) -> None:
+        """CTR: the rest of the block comes on another modem, at its pace."""
+        modem = self._modem_of_ctc()
+        assert modem is not None, "the guard has seen it"
+        self._negotiations += 1
+        self.choice = self.choice.at(modem)
+        self._answer.agreed_pace = self._line.modem_paced = True
+        if self._reports.record is not None:
+            self._reports.record.mode = self.choice.mode
+        self._line.emit(Negotiated(self.choice.mode, modem))
+        self._answer.respond((FCF.CTR, b""))
+
+    # --- in words -----------------------------------------------------------------------------------------
+
+    def two_receivers(self) -> str:
+        """What a far end does that never sends a command."""
+        return "it sends DIS, as a receiver does" if self._two_receivers else ""
+
+    def refusal(self) -> str:
+        """What an FNV refuses."""
+        return refusal_in_words(self._line.fif)
+
+    def stalled(self) -> str:
+        """How long no page got on."""
+        return f"no page got on for {self._line.durations.stall:.0f} s"
+
+    # --- for the other parts ------------------------------------------------------------------------------
+
+    def capabilities(self) -> bytes:
+        """What our DIS or DTC says."""
+        return bytes(capabilities_of(replace(self.options, document=self.document)))
+
+    @property
+    def document(self) -> PollDocument | None:
+        """What a caller may poll. One that has sent pages may not: a fax goes one way."""
+        return self.options.document if self._offers_document else None
+
+    def bound_page(self) -> None:
+        """Limit how long the next block or page without ECM may take."""
+        self._line.start(Timer.STALL, self._line.durations.stall)
+
+    def page_over(self) -> None:
+        """Another page begins."""
+        self._offers_document = False
+        self._trainings = self._negotiations = 0
+        self.bound_page()
+
+    # --- inside -------------------------------------------------------------------------------------------
+
+    def _modem_of_ctc(self) -> Modem | None:
+        fif = self._line.fif
+        return modem_of_dcs(BitField.parse(fif[:2] + b"\0")) if len(fif) >= 2 else None
