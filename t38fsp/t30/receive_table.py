@@ -259,7 +259,6 @@ def _table(*phase_b: Row) -> Table:
         start=S.IDLE,
         disconnect=S.DISCONNECT,
         end=S.END,
-        steps=frozenset(list(State)[list(State).index(S.CHECK_DIS) :]),
         told_as={S.PAGE_OVER: S.STORE},
     )
 

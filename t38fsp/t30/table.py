@@ -13,9 +13,10 @@ Guards and actions are methods of the parts of a machine, by name: ``phase_b.rat
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 
 from t38fsp.t30.frames import FCF
 from t38fsp.t30.line import Timer
@@ -146,9 +147,13 @@ class Table:
     start: Enum
     disconnect: Enum
     end: Enum
-    steps: Collection[Enum]
     told_as: Mapping[Enum, Enum] = field(default_factory=dict)
     """Steps at which a session that ends is said to have waited in another state than its last."""
+
+    @cached_property
+    def steps(self) -> frozenset[Enum]:
+        """The states that are left at once."""
+        return frozenset(state for row in self.rows if Event.AT_ONCE in row.inputs for state in row.states)
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)

@@ -18,7 +18,7 @@ from t38fsp.t30.frames import (
     image_frame,
     parse_end_of_retransmission,
 )
-from t38fsp.t30.options import PollOptions, ReceiveOptions, TransmitOptions
+from t38fsp.t30.options import PollOptions, ReceiveOptions, Timers, TransmitOptions
 from t38fsp.t30.outputs import Finished, Output, PageReceived, PageWanted, SendBurst, T30Error
 from t38fsp.t30.polling import Answerer, Poller
 from t38fsp.t30.receiver import Receiver
@@ -55,6 +55,9 @@ class Alone:
         self.now = 0.0
         self.outputs: list[Output] = []
         self.stores = True
+        self.codes = True
+        """Pages are coded at once; else when ``codes_pages`` says so."""
+        self.wanted: list[int] = []
         self.quality = PageQuality(1000)
         self.octets = 3000
         self._said: list[str] = []
@@ -78,6 +81,10 @@ class Alone:
             self._step(due)
         self.now = end
 
+    def take(self) -> None:
+        """Take what is to be said, and let no time pass."""
+        self._drain()
+
     def wait_for_timer(self) -> None:
         """Until the next timer has run out."""
         due = self.machine.next_deadline()
@@ -98,6 +105,16 @@ class Alone:
             self.machine.receive(signal, self.now)
         self.wait(SECOND)
         self.machine.receive(CarrierLost(modem), self.now)
+
+    def code_pages(self, error: str = "") -> None:
+        """Give out the pages that were asked for; with ``error`` they cannot be coded."""
+        assert not isinstance(self.machine, Receiver)
+        wanted, self.wanted = self.wanted, []
+        for request in wanted:
+            if error:
+                self.machine.page_failed(request, error, self.now)
+            else:
+                self.machine.page_ready(request, b"\x01" * self.octets, self.now)
 
     # --- inside -------------------------------------------------------------------------------------------
 
@@ -133,7 +150,9 @@ class Alone:
             case Finished(error):
                 self._said.append(f"END {'OK' if error is None else error.name}")
             case PageWanted(request=request) if not isinstance(self.machine, Receiver):
-                self.machine.page_ready(request, b"\x01" * self.octets, self.now)
+                self.wanted.append(request)
+                if self.codes:
+                    self.code_pages()
             case PageReceived(index=index) if self.stores and not isinstance(self.machine, Transmitter):
                 self.machine.page_stored(index, self.quality, self.now)
 
@@ -209,6 +228,62 @@ def hears_nothing(alone: Alone) -> None:
 def waits(seconds: float) -> Event:
     """Nothing is heard for so long."""
     return lambda alone: alone.wait(seconds)
+
+
+def at_once(*frames: Frame) -> Event:
+    """V.21 bursts of these frames, one each, in no time."""
+
+    def event(alone: Alone) -> None:
+        for frame in frames:
+            alone.machine.receive(CarrierDetected(Modem.V21), alone.now)
+            alone.machine.receive(FrameReceived(Modem.V21, bytes(frame), good=True), alone.now)
+            alone.machine.receive(CarrierLost(Modem.V21), alone.now)
+
+    return event
+
+
+def together(*events: Event) -> Event:
+    """The later events do not wait until what the first ones had it say has been said."""
+
+    def event(alone: Alone) -> None:
+        for one in events:
+            one(alone)
+            alone.take()
+
+    return event
+
+
+def hears_late(fcf: FCF) -> Event:
+    """The answer comes when the command is being repeated."""
+
+    def event(alone: Alone) -> None:
+        alone.wait_for_timer()
+        alone.wait(0.5)
+        alone.hear(Frame(fcf))
+
+    return event
+
+
+def hears_no_end(alone: Alone) -> None:
+    """A carrier stays up."""
+    alone.machine.receive(CarrierDetected(Modem.V21), alone.now)
+    alone.wait(Timers().control_carrier)
+
+
+def aborts(alone: Alone) -> None:
+    alone.machine.abort(alone.now)
+
+
+def line_drops(alone: Alone) -> None:
+    alone.machine.line_dropped(alone.now)
+
+
+def codes_pages(alone: Alone) -> None:
+    alone.code_pages()
+
+
+def cannot_code_pages(alone: Alone) -> None:
+    alone.code_pages("the page has no ink")
 
 
 def hears_damage(alone: Alone) -> None:
