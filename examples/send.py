@@ -8,8 +8,8 @@ import asyncio
 import signal
 import sys
 
-from t38fsp.address import AddressError
 from t38fsp.provider import FaxProvider
+from t38fsp.settings.address import AddressError
 
 
 async def main(document: str, to: str) -> int:

@@ -1,7 +1,7 @@
 """The user agent (RFC 3261 8), sans-IO: messages in, messages and line events out; a ``sip.line.Line``.
 
 What lies outside any dialog and makes none (OPTIONS, unknown methods, refusals of every kind) is answered
-without keeping state (``sip.refusal``).
+without keeping state (``sip.ua.stateless_responses``).
 """
 
 from __future__ import annotations
@@ -10,23 +10,24 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from random import Random
 
-from sip.admission import AdmissionPolicy, Admit, Demand, Everybody, Ignore, Refuse
-from sip.dialog import Dialog
-from sip.endpoint import ALLOW, METHODS, SUPPORTED, DialogUser, Endpoint, refuse_method
-from sip.errors import ParseError
-from sip.incoming import IncomingCall
-from sip.line import Address, Answerer, CallRequest, Credentials, DialogId, Hop, LineEvent, SessionTimers
+from sip.line import Answerer, CallRequest, LineEvent
 from sip.logs import SELDOM, get_logger
-from sip.message import MalformedRequestError, Request, Response, parse_message
-from sip.negotiation import CONTENT_TYPE, is_known, read_sdp
-from sip.outgoing import OutgoingCall
-from sip.place import Place
-from sip.refusal import Refusals, RefusedError, extensions_refused, stamp_via
-from sip.registrations import Registrations
-from sip.sdp import MediaDescription
-from sip.session import Session
-from sip.session_timer import SessionTimer
-from sip.transaction_layer import MAX_TRANSACTIONS, response_address
+from sip.syntax.errors import ParseError
+from sip.syntax.message import MalformedRequestError, Request, Response, parse_message
+from sip.syntax.sdp import MediaDescription
+from sip.transaction.layer import MAX_TRANSACTIONS, response_address
+from sip.ua.admission import AdmissionPolicy, Admit, Demand, Everybody, Ignore, Refuse
+from sip.ua.core import ALLOW, METHODS, SUPPORTED, DialogUser, Endpoint, refuse_method
+from sip.ua.dialog import Dialog
+from sip.ua.incoming import IncomingCall
+from sip.ua.negotiation import CONTENT_TYPE, is_known, read_sdp
+from sip.ua.outgoing import OutgoingCall
+from sip.ua.registration import Registrations
+from sip.ua.session import Session
+from sip.ua.session_timer import SessionTimer
+from sip.ua.stateless_responses import Refusals, RefusedError, extensions_refused, stamp_via
+from sip.ua.target import Place
+from sip.values import Address, Credentials, DialogId, Hop, SessionTimers
 
 _logger = get_logger(__name__)
 

@@ -17,9 +17,10 @@
 Each is raised before a call: once it is placed, whatever happens to it is in its result. Every message is a
 sentence that says what is wrong and, where there is something, what would do.
 
-``sip.errors.SipError`` is the root of the package ``sip``, which knows no fax and raises none of these. Where
-a fax program could meet one, it has become one of those above (EngineError, AddressError, ConfigurationError)
-or a result. A use that no program can want, such as of a provider that was not entered, is a RuntimeError.
+``sip.syntax.errors.SipError`` is the root of the package ``sip``, which knows no fax and raises none of
+these. Where a fax program could meet one, it has become one of those above (EngineError, AddressError,
+ConfigurationError) or a result. A use that no program can want, such as of a provider that was not entered,
+is a RuntimeError.
 """
 
 from __future__ import annotations

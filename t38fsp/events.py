@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from sip.line import DialogId
+from sip.values import DialogId
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.t30.vocabulary import Coding
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Protocol
 
-from sip.line import Credentials, Identity, SessionTimers, TlsSettings
+from sip.values import Credentials, Identity, SessionTimers, TlsSettings
 from t38fsp.choices import Backend as Backend
 from t38fsp.choices import Switch as Switch
 from t38fsp.errors import FaxError, SettingError
@@ -308,7 +308,7 @@ class Trunk:
 class Callers:
     """Who may call an engine: this machine, its trunks, ``networks`` (192.0.2.0/24, or one address), whoever
     answers a challenge with one of ``accounts``; or ``anybody``. Others get no answer with ``silent``, else
-    403 (``sip.admission``).
+    403 (``sip.ua.admission``).
     """
 
     networks: tuple[str, ...] = ()

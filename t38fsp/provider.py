@@ -20,9 +20,7 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 
-from sip.line import Credentials, DialogId, Hop
-from t38fsp.address import caller_address, peer_address, target_uri
-from t38fsp.configuration import Configuration
+from sip.values import Credentials, DialogId, Hop
 from t38fsp.engine.engine import FaxEngine
 from t38fsp.errors import SettingError, UnknownRouteError
 from t38fsp.events import Connected, FaxEvent, Finished, RegistrationChanged
@@ -41,7 +39,9 @@ from t38fsp.jobs import (
     SendJob,
 )
 from t38fsp.results import FaxResult
-from t38fsp.routes import Job, Route, common_backend
+from t38fsp.settings.address import caller_address, peer_address, target_uri
+from t38fsp.settings.file import Configuration
+from t38fsp.settings.route import Job, Route, common_backend
 from t38fsp.t30.options import PollOptions
 
 OnEvent = Callable[[FaxEvent], None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from sip.line import DialogId
+from sip.values import DialogId
 from t38fsp.outcome import Outcome
 from t38fsp.status import FaxStatus
 from t38fsp.t30.outputs import T30Error

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from t38fsp.configuration import Configuration, ConfigurationError
+from t38fsp.settings.file import Configuration, ConfigurationError
 
 OFFICE = """
 [routes.office]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sip.uri import parse_uri
-from t38fsp.address import AddressError, caller_address, peer_address, target_uri
+from sip.syntax.uri import parse_uri
+from t38fsp.settings.address import AddressError, caller_address, peer_address, target_uri
 
 VIA = "trunk.example:5070"
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from sip.line import Credentials, Hop
-from sip.message import parse_message
-from t38fsp.callers import allowing
-from t38fsp.configuration import Configuration, ConfigurationError
+from sip.syntax.message import parse_message
+from sip.values import Credentials, Hop
 from t38fsp.engine.engine import FaxEngine
 from t38fsp.jobs import Callers, EngineError, EngineSettings, Trunk
 from t38fsp.provider import FaxProvider
+from t38fsp.settings.file import Configuration, ConfigurationError
+from t38fsp.settings.incoming import allowing
 from tests.routes import write
 
 LIMIT = 60.0

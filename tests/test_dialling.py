@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from t38fsp.dialling import DialPlan, DialRule, NumberFormat, UriScheme
+from t38fsp.settings.dial_plan import DialPlan, DialRule, NumberFormat, UriScheme
 
 FORMATS = (NumberFormat.E164, NumberFormat.DIGITS, NumberFormat.NATIONAL)
 

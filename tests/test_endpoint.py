@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sip.line import TlsSettings
-from t38fsp.callers import Incoming
-from t38fsp.configuration import Configuration, ConfigurationError
-from t38fsp.endpoint import Endpoint, Tls
+from sip.values import TlsSettings
 from t38fsp.jobs import EngineSettings, Limits
 from t38fsp.provider import FaxProvider
+from t38fsp.settings.file import Configuration, ConfigurationError
+from t38fsp.settings.incoming import Incoming
+from t38fsp.settings.local import Endpoint, Tls
 from tests.sip.certificates import Authority, openssl
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sip.line import Hop, TlsSettings, Transport
+from sip.values import Hop, TlsSettings, Transport
 from t38fsp.image.compare import differing_pages
 from t38fsp.jobs import CallSettings, EngineSettings
 from t38fsp.provider import FaxProvider

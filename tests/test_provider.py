@@ -16,8 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from sip.line import DialogId
-from t38fsp.address import AddressError
+from sip.values import DialogId
 from t38fsp.events import (
     Connected,
     Dialing,
@@ -33,6 +32,7 @@ from t38fsp.image.document import inspect
 from t38fsp.jobs import CallSettings, EngineError, EngineSettings
 from t38fsp.provider import FaxProvider, IncomingFax
 from t38fsp.results import FaxResult
+from t38fsp.settings.address import AddressError
 from t38fsp.status import FaxStatus
 from tests.peers.realtime import udp_socket
 

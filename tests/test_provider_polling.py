@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from sip.line import Credentials
-from t38fsp.address import AddressError
-from t38fsp.configuration import Configuration
+from sip.values import Credentials
 from t38fsp.jobs import Offer
 from t38fsp.provider import FaxProvider
+from t38fsp.settings.address import AddressError
+from t38fsp.settings.file import Configuration
 from t38fsp.status import FaxStatus
 
 HOST = "127.0.0.1"

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from t38fsp.configuration import Configuration, ConfigurationError
 from t38fsp.events import Finished
 from t38fsp.header import Header
 from t38fsp.jobs import CallSettings, Observer, SendJob
 from t38fsp.provider import FaxProvider, IncomingFax
 from t38fsp.results import FaxResult
+from t38fsp.settings.file import Configuration, ConfigurationError
 from t38fsp.status import FaxStatus
 from tests.peers.pages import text_page, write_document
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from sip.line import Credentials, Identity, SessionTimers
-from t38fsp.address import AddressError
-from t38fsp.configuration import Configuration, ConfigurationError, direct_route
+from sip.values import Credentials, Identity, SessionTimers
 from t38fsp.header import STANDARD, Header
 from t38fsp.jobs import Backend, CallSettings, Registration, Switch, Trunk
-from t38fsp.routes import common_backend
+from t38fsp.settings.address import AddressError
+from t38fsp.settings.file import Configuration, ConfigurationError, direct_route
+from t38fsp.settings.route import common_backend
 from tests.routes import OFFICE, told, write
 
 pytestmark = pytest.mark.usefixtures("empty_directory")
@@ -276,7 +276,7 @@ def test_the_header_line_of_the_environment(tmp_path: Path, monkeypatch: pytest.
 def test_the_backend_of_a_route_goes_with_each_of_its_faxes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("t38fsp.routes.find_spec", lambda name: name)
+    monkeypatch.setattr("t38fsp.settings.route.find_spec", lambda name: name)
     other = '[routes.home]\npeer = "h.example"\nbackend = "own"'
     configuration = Configuration.read(write(tmp_path, f'{OFFICE}backend = "pjsua2"\n{other}'))
     office, home = (configuration.route(name) for name in configuration.names)

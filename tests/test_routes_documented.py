@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from t38fsp.callers import Incoming
-from t38fsp.configuration import Configuration
-from t38fsp.dialling import DialPlan
-from t38fsp.endpoint import Endpoint, Tls
 from t38fsp.image.compare import differing_pages
 from t38fsp.jobs import Switch
-from t38fsp.routes import T38, Route
+from t38fsp.settings.dial_plan import DialPlan
+from t38fsp.settings.file import Configuration
+from t38fsp.settings.incoming import Incoming
+from t38fsp.settings.local import Endpoint, Tls
+from t38fsp.settings.route import T38, Route
 from tests.cli.commands import names, t38fsp
 from tests.peers.kamailio import Kamailio
 

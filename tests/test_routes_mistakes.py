@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sip.line import Credentials
-from t38fsp.configuration import Configuration, ConfigurationError, direct_route
+from sip.values import Credentials
 from t38fsp.jobs import CallSettings
+from t38fsp.settings.file import Configuration, ConfigurationError, direct_route
 from tests.routes import OFFICE, told, write
 
 pytestmark = pytest.mark.usefixtures("empty_directory")
@@ -207,11 +207,11 @@ def test_a_password_file_that_everybody_may_read_is_refused(tmp_path: Path) -> N
 
 def test_a_backend_that_cannot_be_used_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = write(tmp_path, f'{OFFICE}backend = "pjsua2"')
-    monkeypatch.setattr("t38fsp.routes.find_spec", lambda name: None)
+    monkeypatch.setattr("t38fsp.settings.route.find_spec", lambda name: None)
     assert told(file) == (
         "FILE, route 'office', backend: pjsua2 is not installed; install t38fsp[pjsua2], or use 'own'"
     )
-    monkeypatch.setattr("t38fsp.routes.find_spec", lambda name: name)
+    monkeypatch.setattr("t38fsp.settings.route.find_spec", lambda name: name)
     assert told(file, switch="first") == (
         "FILE, route 'office': pjsua2 has no T.38 in the first INVITE; use another switch, or the own backend"
     )

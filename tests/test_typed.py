@@ -25,7 +25,7 @@ async def main() -> None:
         print(result.reson)
         dialog: str = result.dialog
     FAX_SEND(FileName="letter.tif", Number="100")
-    sip.line.Hop("127.0.0.1")
+    sip.values.Hop("127.0.0.1")
 
 asyncio.run(main())
 """

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import pjsua2 as pj
 
-from sip.errors import ParseError
-from sip.identity import ANONYMOUS, hides
-from sip.line import CallRequest, Credentials, Hop, SessionTimers
+from sip.line import CallRequest
 from sip.logs import get_logger
 from sip.pjsua.values import describe
+from sip.syntax.errors import ParseError
+from sip.ua.identity import ANONYMOUS, hides
+from sip.values import Credentials, Hop, SessionTimers
 
 _logger = get_logger(__name__)
 

@@ -14,26 +14,18 @@ from typing import Protocol
 
 import pjsua2 as pj
 
-from sip.authentication import why_unanswered
-from sip.client_transaction import PATIENCE
-from sip.endpoint import REASONS
-from sip.identity import headers_of
 from sip.line import (
     Answered,
     Answerer,
     CallRequest,
-    DialogId,
     Ended,
     Failed,
-    Hop,
     LineEvent,
     MediaChanged,
     OfferDeclined,
     OfferRefused,
     Ringing,
 )
-from sip.message import Request, Response, q850_cause
-from sip.negotiation import Negotiation, read_answer, read_sdp
 from sip.pjsua.guard import guarded
 from sip.pjsua.values import (
     message_of,
@@ -42,8 +34,15 @@ from sip.pjsua.values import (
     request_in,
     response_in,
 )
-from sip.reason import reason_header, reason_text
-from sip.sdp import MediaDescription, SessionDescription
+from sip.syntax.message import Request, Response, q850_cause
+from sip.syntax.reason import reason_header, reason_text
+from sip.syntax.sdp import MediaDescription, SessionDescription
+from sip.transaction.client import PATIENCE
+from sip.ua.authentication import why_unanswered
+from sip.ua.core import REASONS
+from sip.ua.identity import headers_of
+from sip.ua.negotiation import Negotiation, read_answer, read_sdp
+from sip.values import DialogId, Hop
 
 AUDIO_LINES = 2
 """Media lines that PJSIP is told to prepare for: with fewer, a T.38 line beside a refused one kills it."""

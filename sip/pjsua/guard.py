@@ -8,9 +8,9 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 import pjsua2 as pj
 
-from sip.errors import ParseError, UnsendableError
 from sip.logs import get_logger
 from sip.pjsua.values import describe
+from sip.syntax.errors import ParseError, UnsendableError
 
 _logger = get_logger(__name__)
 

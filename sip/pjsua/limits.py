@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sip import registrar
-from sip.errors import UnsupportedError
-from sip.identity import headers_of
 from sip.line import CallRequest
-from sip.message import NameAddress
-from sip.registrar import RegistrationRequest
-from sip.sdp import MediaDescription, Origin, SessionDescription
-from sip.uri import parse_request_uri
+from sip.syntax.errors import UnsupportedError
+from sip.syntax.message import NameAddress
+from sip.syntax.sdp import MediaDescription, Origin, SessionDescription
+from sip.syntax.uri import parse_request_uri
+from sip.ua import registration_messages
+from sip.ua.identity import headers_of
+from sip.ua.registration_messages import RegistrationRequest
 
 MOST_SDP = 1023
 """Octets of a description that the bindings take."""
@@ -49,7 +49,7 @@ def check_registration(request: RegistrationRequest, others: int) -> None:
         raise UnsupportedError(
             f"pjsua2 keeps {MOST_REGISTRATIONS} registrations at a time; use the own stack"
         )
-    registrar.check_request(request)
+    registration_messages.check_request(request)
     for hop in request.destination:
         check_host(hop.host)
 

@@ -13,36 +13,25 @@ from importlib.util import find_spec
 from itertools import count
 from random import Random, SystemRandom
 
-from sip.admission import AdmissionPolicy, Admit, Everybody
-from sip.dead_hops import DeadHops
-from sip.errors import SipError
-from sip.line import (
-    Address,
-    Answerer,
-    CallRequest,
-    Credentials,
-    Ended,
-    Failed,
-    Hop,
-    Incoming,
-    LineEvent,
-    TlsSettings,
-    Transport,
-)
-from sip.listening import host_towards
+from sip.line import Answerer, CallRequest, Ended, Failed, Incoming, LineEvent
 from sip.logs import get_logger
-from sip.message import Headers, Request
 from sip.pjsua.limits import check_accept, check_host, check_offer, check_registration, check_request
 from sip.pjsua.placing import Over, Placing, Step
 from sip.pjsua.process import CALLS_PER_WORKER, Worker
 from sip.pjsua.wire import Close, NotStarted, Start
-from sip.place import Place
-from sip.registrar import RegistrationFailed, RegistrationRequest, RegistrationState
 from sip.remote.calls import RemoteCalls
 from sip.remote.wire import Redirect, Register, Unregister
-from sip.resolver import ResolveError, Resolver
-from sip.sdp import MediaDescription
-from sip.timers import Timers
+from sip.syntax.errors import SipError
+from sip.syntax.message import Headers, Request
+from sip.syntax.sdp import MediaDescription
+from sip.transaction.failed_hops import DeadHops
+from sip.transaction.timers import Timers
+from sip.transport.listening import host_towards
+from sip.transport.resolver import ResolveError, Resolver
+from sip.ua.admission import AdmissionPolicy, Admit, Everybody
+from sip.ua.registration_messages import RegistrationFailed, RegistrationRequest, RegistrationState
+from sip.ua.target import Place
+from sip.values import Address, Credentials, Hop, TlsSettings, Transport
 
 _logger = get_logger(__name__)
 

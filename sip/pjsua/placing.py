@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sip.dead_hops import AVOIDED, DeadHops
-from sip.errors import ParseError
-from sip.line import CallRequest, Failed, Hop
-from sip.message import Headers, Response
-from sip.place import Place
-from sip.redirection import Redirection
-from sip.registrar import delta_seconds
-from sip.uri import Uri, parse_uri
+from sip.line import CallRequest, Failed
+from sip.syntax.errors import ParseError
+from sip.syntax.message import Headers, Response
+from sip.syntax.uri import Uri, parse_uri
+from sip.transaction.failed_hops import AVOIDED, DeadHops
+from sip.ua.redirection import Redirection
+from sip.ua.registration_messages import delta_seconds
+from sip.ua.target import Place
+from sip.values import Hop
 
 UNAVAILABLE = 503
 NO_ANSWER = 408

@@ -10,15 +10,15 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Collection, Iterator
 from typing import Protocol
 
-from sip.errors import told
+from sip.ipc.codec import WireError
+from sip.ipc.pipes import Logged, how_it_ended
 from sip.line import CallRequest, Incoming, LineEvent
 from sip.logs import FORWARDED, contained, get_logger
 from sip.pjsua.wire import Alive, Freed, Message, NotStarted, Start, Started, codec
-from sip.registrar import RegistrationState
 from sip.remote.calls import RemoteCalls
-from sip.remote.codec import WireError
-from sip.remote.pipes import Logged, how_it_ended
 from sip.remote.wire import Happened, NotPlaced, RegistrationIs
+from sip.syntax.errors import told
+from sip.ua.registration_messages import RegistrationState
 
 _logger = get_logger(__name__)
 

@@ -9,16 +9,16 @@ from typing import Protocol
 
 import pjsua2 as pj
 
-from sip.client_transaction import PATIENCE
-from sip.errors import ParseError, UnsupportedError
-from sip.headers import quote_string
-from sip.line import Hop
 from sip.logs import get_logger
-from sip.message import NameAddress, Response
 from sip.pjsua.accounts import Account, account_config, add_credentials, hidden_route
 from sip.pjsua.transports import Transports
 from sip.pjsua.values import describe, response_in
-from sip.registrar import (
+from sip.syntax.errors import ParseError, UnsupportedError
+from sip.syntax.headers import quote_string
+from sip.syntax.message import NameAddress, Response
+from sip.syntax.uri import parse_uri
+from sip.transaction.client import PATIENCE
+from sip.ua.registration_messages import (
     Registered,
     Registering,
     RegistrationFailed,
@@ -28,7 +28,7 @@ from sip.registrar import (
     retry_after,
     seen_from,
 )
-from sip.uri import parse_uri
+from sip.values import Hop
 
 _logger = get_logger(__name__)
 

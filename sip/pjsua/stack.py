@@ -20,19 +20,14 @@ from random import Random
 
 import pjsua2 as pj
 
-from sip.errors import ParseError, UnsupportedError
-from sip.identity import asserted_identity
-from sip.line import CallRequest, Hop, Incoming, LineEvent, Transport
+from sip.line import CallRequest, Incoming, LineEvent
 from sip.logs import get_logger
-from sip.message import Request
-from sip.negotiation import read_sdp
 from sip.pjsua.accounts import Account, Identity, account_config, calling_config
 from sip.pjsua.call import PjsuaCall
 from sip.pjsua.registration import Registration
 from sip.pjsua.transports import Transports
 from sip.pjsua.values import describe, parse
 from sip.pjsua.wire import StackVerb, Start, Started
-from sip.registrar import RegistrationState
 from sip.remote.wire import (
     Accept,
     AnswerWith,
@@ -45,7 +40,13 @@ from sip.remote.wire import (
     Ring,
     Unregister,
 )
-from sip.sdp import SessionDescription
+from sip.syntax.errors import ParseError, UnsupportedError
+from sip.syntax.message import Request
+from sip.syntax.sdp import SessionDescription
+from sip.ua.identity import asserted_identity
+from sip.ua.negotiation import read_sdp
+from sip.ua.registration_messages import RegistrationState
+from sip.values import Hop, Transport
 
 logger = get_logger(__name__)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pjsua2 as pj
 
-from sip.errors import UnsupportedError
-from sip.line import Address, Hop, TlsSettings, Transport
-from sip.listening import host_towards
 from sip.logs import get_logger
 from sip.pjsua.wire import Start
-from sip.tls import TlsError, check_name
+from sip.syntax.errors import UnsupportedError
+from sip.transport.listening import host_towards
+from sip.transport.tls import TlsError, check_name
+from sip.values import Address, Hop, TlsSettings, Transport
 
 _logger = get_logger(__name__)
 

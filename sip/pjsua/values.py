@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pjsua2 as pj
 
-from sip.errors import ParseError
-from sip.message import Request, Response, parse_message
+from sip.syntax.errors import ParseError
+from sip.syntax.message import Request, Response, parse_message
 
 
 def describe(error: Exception) -> str:

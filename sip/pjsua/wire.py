@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sip.line import Address, TlsSettings
-from sip.remote.codec import Codec
-from sip.remote.pipes import Logged
+from sip.ipc.codec import Codec
+from sip.ipc.pipes import Logged
 from sip.remote.wire import Happened, NotPlaced, Redirect, Register, RegistrationIs, Unregister, Verb
+from sip.values import Address, TlsSettings
 
 
 @dataclass(frozen=True, slots=True)

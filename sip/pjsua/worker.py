@@ -17,17 +17,12 @@ from random import SystemRandom
 
 import pjsua2 as pj
 
+from sip.ipc.codec import Codec, WireError
+from sip.ipc.pipes import PipeHandler, PipeWriter, leave_signals_to_the_program, take_standard_streams
 from sip.logs import get_logger
 from sip.pjsua.stack import Stack
 from sip.pjsua.values import describe
 from sip.pjsua.wire import Alive, Close, Freed, Message, NotStarted, StackVerb, Start, codec
-from sip.remote.codec import Codec, WireError
-from sip.remote.pipes import (
-    PipeHandler,
-    PipeWriter,
-    leave_signals_to_the_program,
-    take_standard_streams,
-)
 from sip.remote.wire import Happened, NotPlaced, RegistrationIs
 
 _logger = get_logger(__name__)

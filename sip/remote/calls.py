@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from sip.errors import UnsupportedError
-from sip.line import Answered, Answerer, CallRequest, Credentials, Ended, Failed, Incoming, LineEvent
-from sip.remote.codec import WireError, function_name
+from sip.ipc.codec import WireError, function_name
+from sip.line import Answered, Answerer, CallRequest, Ended, Failed, Incoming, LineEvent
 from sip.remote.wire import Accept, AnswerWith, HangUp, Offer, Place, Refuse, Ring, Verb
-from sip.sdp import MediaDescription
+from sip.syntax.errors import UnsupportedError
+from sip.syntax.sdp import MediaDescription
+from sip.values import Credentials
 
 
 @dataclass(slots=True)

@@ -9,13 +9,10 @@ from dataclasses import replace
 from itertools import count
 from socket import AddressFamily
 
-from sip.errors import SipError, told
-from sip.line import Address, Answerer, CallRequest, Credentials, Hop, LineEvent
-from sip.listening import WILDCARDS, family_of, host_towards
+from sip.ipc.codec import WireError
+from sip.line import Answerer, CallRequest, LineEvent
 from sip.logs import contained, get_logger
-from sip.registrar import RegistrationFailed, RegistrationRequest, RegistrationState
 from sip.remote.calls import RemoteCalls
-from sip.remote.codec import WireError
 from sip.remote.wire import (
     Happened,
     Hello,
@@ -29,7 +26,11 @@ from sip.remote.wire import (
     Welcome,
     codec,
 )
-from sip.sdp import MediaDescription
+from sip.syntax.errors import SipError, told
+from sip.syntax.sdp import MediaDescription
+from sip.transport.listening import WILDCARDS, family_of, host_towards
+from sip.ua.registration_messages import RegistrationFailed, RegistrationRequest, RegistrationState
+from sip.values import Address, Credentials, Hop
 
 _logger = get_logger(__name__)
 

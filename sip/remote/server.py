@@ -15,13 +15,11 @@ from itertools import chain, count
 from math import inf
 from typing import Protocol
 
-from sip.errors import SipError, told
-from sip.line import CallRequest, Ended, Failed, Hop, Incoming, Line, LineEvent
+from sip.ipc.codec import WireError
+from sip.ipc.unix_socket import SocketError, bind
+from sip.line import CallRequest, Ended, Failed, Incoming, Line, LineEvent
 from sip.logs import contained, get_logger
-from sip.registrar import RegistrationFailed, RegistrationRequest, RegistrationState
-from sip.remote.codec import WireError
 from sip.remote.rules import Engine, Rule, least_busy
-from sip.remote.unix_socket import SocketError, bind
 from sip.remote.wire import (
     Accept,
     AnswerWith,
@@ -43,6 +41,9 @@ from sip.remote.wire import (
     Welcome,
     codec,
 )
+from sip.syntax.errors import SipError, told
+from sip.ua.registration_messages import RegistrationFailed, RegistrationRequest, RegistrationState
+from sip.values import Hop
 
 _logger = get_logger(__name__)
 

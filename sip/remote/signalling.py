@@ -19,16 +19,17 @@ from pathlib import Path
 from random import Random, SystemRandom
 from typing import cast
 
-from sip.admission import Admission, Network, parse_network
-from sip.ending import ending_signals
-from sip.errors import SipError
-from sip.line import Credentials, Hop, LineEvent, TlsSettings, Transport
-from sip.network import EVERYWHERE, SipLine
-from sip.registrar import RegistrationState
-from sip.remote.codec import WireError
+from sip.ipc.codec import WireError
+from sip.ipc.signals import ending_signals
+from sip.line import LineEvent
 from sip.remote.rules import Rule, least_busy
 from sip.remote.server import LineServer
-from sip.transaction_layer import MAX_TRANSACTIONS
+from sip.syntax.errors import SipError
+from sip.transaction.layer import MAX_TRANSACTIONS
+from sip.transport.agent_on_network import EVERYWHERE, SipLine
+from sip.ua.admission import Admission, Network, parse_network
+from sip.ua.registration_messages import RegistrationState
+from sip.values import Credentials, Hop, TlsSettings, Transport
 
 _RULE = "sip.remote.rules:least_busy"
 _ANYBODY = "any"
@@ -40,7 +41,7 @@ class Signalling:
 
     ``socket`` is the path of its Unix socket, ``answerers`` are the functions (``module:function``) that
     engines may have answer offers. Who may call is told by ``networks``, ``accounts``, ``anybody`` and
-    ``silent`` (``sip.admission``), beside the trunks of the engines; the limits are those of
+    ``silent`` (``sip.ua.admission``), beside the trunks of the engines; the limits are those of
     ``sip.agent.UserAgent``.
     """
 
@@ -73,7 +74,7 @@ class Signalling:
 
 
 async def serve(settings: Signalling, on_ready: Callable[[Sequence[Hop]], None]) -> None:
-    """Serve until a signal ends it (``sip.ending``); ``on_ready`` is told the SIP addresses.
+    """Serve until a signal ends it (``sip.ipc.signals``); ``on_ready`` is told the SIP addresses.
 
     Raises SipError when an address or the socket cannot be had, WireError for an answerer that there is not.
     """

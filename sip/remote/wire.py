@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sip.line import Answerer, CallRequest, Credentials, Hop, LineEvent
-from sip.registrar import RegistrationRequest, RegistrationState
-from sip.remote.codec import Codec
-from sip.sdp import MediaDescription
+from sip.ipc.codec import Codec
+from sip.line import Answerer, CallRequest, LineEvent
+from sip.syntax.sdp import MediaDescription
+from sip.ua.registration_messages import RegistrationRequest, RegistrationState
+from sip.values import Credentials, Hop
 
 # --- verbs --------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sip.sdp import Attribute, MediaDescription
+from sip.syntax.sdp import Attribute, MediaDescription
 from t38fsp.audio.g711 import Law
 
 PAYLOAD_TYPES = {0: Law.PCMU, 8: Law.PCMA}

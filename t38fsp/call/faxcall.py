@@ -17,7 +17,6 @@ from enum import Enum, auto
 from typing import ClassVar
 
 from sip.line import (
-    Address,
     Answered,
     Answerer,
     Ended,
@@ -29,7 +28,8 @@ from sip.line import (
     OfferRefused,
 )
 from sip.line import Ringing as LineRinging
-from sip.sdp import MediaDescription, SessionDescription
+from sip.syntax.sdp import MediaDescription, SessionDescription
+from sip.values import Address
 from t38fsp import events
 from t38fsp.audio.leg import Role
 from t38fsp.call import verdict
@@ -42,12 +42,13 @@ from t38fsp.call.media import (
     agreed_media,
     hold_image,
     image_offer,
+    our_capabilities,
     refused_here,
+    terminal_for,
 )
 from t38fsp.call.places import on_hold
 from t38fsp.call.record import CallRecord
 from t38fsp.call.switching import Switching
-from t38fsp.call.t38 import our_capabilities, terminal_for
 from t38fsp.call.verdict import Verdict
 from t38fsp.jobs import CallSettings
 from t38fsp.outcome import Outcome

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from sip.line import Address
+from sip.values import Address
 from t38fsp.call.environment import PageJob
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.events import FaxEvent

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-from sip.line import Address
+from sip.values import Address
 
 
 def on_hold(remote: Address) -> bool:

@@ -1,19 +1,30 @@
-"""The calling end: dial, and take the call to the switch; which way the fax goes is for who is made of it."""
+"""The calling end: dial, wait for the switch, then send a document or fetch one (poll), and hang up.
+
+:class:`PlacedCall` is the base; its subclasses decide which way the fax goes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sip.line import CallRequest, Credentials, Hop, Identity, Line, SessionTimers
+from sip.line import CallRequest, Line
+from sip.values import Credentials, Hop, Identity, SessionTimers
 from t38fsp import events
 from t38fsp.audio.leg import Role
 from t38fsp.call.environment import CallEnvironment
 from t38fsp.call.fax_leg import Session
 from t38fsp.call.faxcall import FaxCall, Phase, Timer
+from t38fsp.call.lessened import Losses
 from t38fsp.call.media import audio_offer, image_offer
+from t38fsp.call.receiving import PageIntake
 from t38fsp.call.record import CallRecord
-from t38fsp.jobs import CallSettings, Switch
+from t38fsp.jobs import NOBODY_ELSE, WHOLE, Addressing, CallSettings, Resume, Switch
+from t38fsp.t30.options import PollOptions, ReceiveOptions, TransmitOptions
+from t38fsp.t30.outputs import Output, PageWanted
+from t38fsp.t30.polling import Poller
+from t38fsp.t30.transmitter import Transmitter
+from t38fsp.t30.vocabulary import PageFormat, PageQuality
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +90,94 @@ class PlacedCall(FaxCall):
 
     def _sent_credentials(self) -> bool:
         return self._destination.credentials is not None
+
+
+class SendingCall(PlacedCall):
+    """Sends the pages described by ``pages``; they are asked for with :class:`PageWanted` as they travel.
+
+    With ``resume`` the pages before its first one are left out, and count as they do there.
+    """
+
+    def __init__(
+        self,
+        line: Line,
+        destination: Destination,
+        pages: Sequence[PageFormat],
+        settings: CallSettings,
+        environment: CallEnvironment,
+        *,
+        resume: Resume = WHOLE,
+        addressing: Addressing = NOBODY_ELSE,
+    ) -> None:
+        options = TransmitOptions(
+            station_id=settings.station_id,
+            ecm=settings.ecm,
+            max_rate=settings.max_rate,
+            sub_address=addressing.sub_address,
+            sender_id=addressing.sender_id,
+        )
+        self._losses = Losses(pages)
+        self._transmitter = Transmitter(pages, options, resume.first_page - 1)
+        record = CallRecord(len(pages), resume.first_page - 1, resume.earlier)
+        super().__init__(line, destination, self._transmitter, settings, environment, record)
+
+    def proceed(self, go_on: bool, now: float) -> None:
+        """The application's answer to Connected: DCS may go out, or the call ends (FS_USER_ABORT)."""
+        if go_on:
+            self._transmitter.proceed(now)
+            self._pump(now)
+        else:
+            self.abort(now)
+
+    def page_ready(self, request: int, data: bytes, now: float) -> None:
+        self._transmitter.page_ready(request, data, now)
+        self._pump(now)
+
+    def page_failed(self, request: int, error: str, now: float) -> None:
+        self._transmitter.page_failed(request, error, now)
+        self._pump(now)
+
+    def _start_session(self, now: float) -> None:
+        self._transmitter.start(now)
+
+    def _on_output(self, output: Output, now: float) -> None:
+        if isinstance(output, PageWanted):
+            if (warned := self._losses.of(output)) is not None:
+                super()._on_output(warned, now)
+            self._page_jobs.append(output)
+        else:
+            super()._on_output(output, now)
+
+
+class PollingCall(PlacedCall):
+    """Fetches the document that the called end has ready; its pages come up as :class:`StorePage` jobs."""
+
+    def __init__(
+        self,
+        line: Line,
+        destination: Destination,
+        settings: CallSettings,
+        environment: CallEnvironment,
+        poll: PollOptions | None = None,
+    ) -> None:
+        options = ReceiveOptions(station_id=settings.station_id, ecm=settings.ecm, max_rate=settings.max_rate)
+        self._poller = Poller(options, poll)
+        record = CallRecord(polled=True)
+        super().__init__(line, destination, self._poller, settings, environment, record)
+        self._intake = PageIntake(self._poller, options, settings)
+
+    def page_stored(self, index: int, quality: PageQuality, now: float) -> None:
+        self._record.bad_rows[index] = quality.bad_rows
+        self._poller.page_stored(index, quality, now)
+        self._pump(now)
+
+    def page_not_stored(self, index: int, error: str, now: float) -> None:
+        self._poller.page_not_stored(index, error, now)
+        self._pump(now)
+
+    def _start_session(self, now: float) -> None:
+        self._poller.start(now)
+
+    def _on_output(self, output: Output, now: float) -> None:
+        self._page_jobs += self._intake.take(output, self._lost, now)
+        super()._on_output(output, now)

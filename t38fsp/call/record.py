@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 
-from sip.line import DialogId, Ended
+from sip.line import Ended
+from sip.values import DialogId
 from t38fsp import events
 from t38fsp.call import verdict
 from t38fsp.call.fax_leg import Strays

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
-from sip.errors import SipError
-from sip.line import Address, Incoming
-from sip.uri import Uri
-from t38fsp.address import AddressError, listen_address, peer_address, target_uri
+from sip.line import Incoming
+from sip.syntax.errors import SipError
+from sip.syntax.uri import Uri
+from sip.values import Address
 from t38fsp.cli import running, sentences
 from t38fsp.cli.exits import CommandError, Exit, exit_for, exit_of_all
 from t38fsp.cli.files import new_name, writable
@@ -23,6 +23,7 @@ from t38fsp.events import FaxEvent, Finished
 from t38fsp.image.errors import DocumentError, StoreError
 from t38fsp.image.room import check_room
 from t38fsp.results import FaxResult
+from t38fsp.settings.address import AddressError, listen_address, peer_address, target_uri
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.virtual.gateway_call import GatewayCall
 from t38fsp.virtual.network import Faults

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from t38fsp.address import AddressError, caller_address, listen_address, peer_address
-from t38fsp.callers import allowing
 from t38fsp.cli.exits import CommandError, Exit
-from t38fsp.configuration import Configuration, ConfigurationError, direct_route
 from t38fsp.jobs import EngineSettings
-from t38fsp.passwords import read_password
-from t38fsp.routes import Route
+from t38fsp.settings.address import AddressError, caller_address, listen_address, peer_address
+from t38fsp.settings.file import Configuration, ConfigurationError, direct_route
+from t38fsp.settings.incoming import allowing
+from t38fsp.settings.passwords import read_password
+from t38fsp.settings.route import Route
 
 
 @dataclass(frozen=True, slots=True)

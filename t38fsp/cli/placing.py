@@ -5,12 +5,12 @@ from __future__ import annotations
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable
 
-from t38fsp.address import AddressError
 from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.cli.options import Chosen
 from t38fsp.cli.report import CallReport, Reporter
 from t38fsp.provider import FaxProvider
 from t38fsp.results import FaxResult
+from t38fsp.settings.address import AddressError
 
 
 async def placed(

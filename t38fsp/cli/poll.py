@@ -6,7 +6,6 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from t38fsp.address import AddressError
 from t38fsp.cli import running, sentences
 from t38fsp.cli.exits import CommandError, Exit, exit_for
 from t38fsp.cli.options import Chosen
@@ -15,6 +14,7 @@ from t38fsp.cli.report import CallReport, Reporter, print_json
 from t38fsp.image.errors import StoreError
 from t38fsp.image.room import check_room
 from t38fsp.provider import FaxProvider
+from t38fsp.settings.address import AddressError
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sip.identity import ANONYMOUS, hides
-from sip.place import Place
-from sip.uri import parse_uri
+from sip.syntax.uri import parse_uri
+from sip.ua.identity import ANONYMOUS, hides
+from sip.ua.target import Place
 from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.cli.output import print_line
-from t38fsp.configuration import Configuration, ConfigurationError, no_file
-from t38fsp.endpoint import Endpoint
-from t38fsp.routes import Route
+from t38fsp.settings.file import Configuration, ConfigurationError, no_file
+from t38fsp.settings.local import Endpoint
+from t38fsp.settings.route import Route
 
 _SHOWN = {
     "peer",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from types import FrameType
 
-from sip.ending import ending_signals
+from sip.ipc.signals import ending_signals
 from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.cli.output import drain, log_to, print_line
 from t38fsp.cli.report import print_json

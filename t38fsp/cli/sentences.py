@@ -8,8 +8,8 @@ from enum import Enum
 from math import isfinite
 from pathlib import Path
 
-from sip.line import DialogId, Hop, Transport
-from sip.uri import Uri
+from sip.syntax.uri import Uri
+from sip.values import DialogId, Hop, Transport
 from t38fsp import events
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.status import FaxStatus

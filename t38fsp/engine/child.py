@@ -16,10 +16,10 @@ import threading
 import time
 from collections.abc import Callable
 
-from sip.line import DialogId
+from sip.ipc.codec import WireError
+from sip.ipc.pipes import Logged, how_it_ended
 from sip.logs import FORWARDED, get_logger
-from sip.remote.codec import WireError
-from sip.remote.pipes import Logged, how_it_ended
+from sip.values import DialogId
 from t38fsp.engine.host import CLOSE_LIMIT
 from t38fsp.engine.known_facts import KnownFacts
 from t38fsp.engine.wire import (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sip.errors import SipError, UnsupportedError
-from sip.resolver import FamilyError, ResolveError
+from sip.syntax.errors import SipError, UnsupportedError
+from sip.transport.resolver import FamilyError, ResolveError
 from t38fsp.call.verdict import Verdict, verdict
 from t38fsp.image.errors import DocumentError, ImageError
 from t38fsp.jobs import EngineError

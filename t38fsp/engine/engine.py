@@ -9,14 +9,15 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 
-from sip.errors import SipError, told
-from sip.headers import NameAddress
-from sip.line import Address, Ended, Failed, Hop, Incoming, LineEvent
-from sip.listening import family_of
+from sip.line import Ended, Failed, Incoming, LineEvent
 from sip.logs import get_logger
-from sip.place import Place
-from sip.resolver import Resolver
-from sip.uri import parse_uri
+from sip.syntax.errors import SipError, told
+from sip.syntax.headers import NameAddress
+from sip.syntax.uri import parse_uri
+from sip.transport.listening import family_of
+from sip.transport.resolver import Resolver
+from sip.ua.target import Place
+from sip.values import Address, Hop
 from t38fsp import events
 from t38fsp.audio.leg import RtpStart
 from t38fsp.call.environment import CallEnvironment
@@ -25,8 +26,7 @@ from t38fsp.call.receiving import ReceivingCall
 from t38fsp.engine.delay import told_of_delay
 from t38fsp.engine.known_facts import KnownFacts
 from t38fsp.engine.lines import EngineLine, Lines, admission_for
-from t38fsp.engine.media import MediaPort
-from t38fsp.engine.media_pair import MediaPair
+from t38fsp.engine.media import MediaPair, MediaPort
 from t38fsp.engine.open_jobs import OpenJobs
 from t38fsp.engine.outgoing import (
     destination_of,

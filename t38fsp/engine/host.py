@@ -17,14 +17,9 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import cast
 
+from sip.ipc.codec import WireError
+from sip.ipc.pipes import PipeHandler, PipeWriter, leave_signals_to_the_program, take_standard_streams
 from sip.logs import get_logger
-from sip.remote.codec import WireError
-from sip.remote.pipes import (
-    PipeHandler,
-    PipeWriter,
-    leave_signals_to_the_program,
-    take_standard_streams,
-)
 from t38fsp.engine.wire import (
     CODEC,
     Abort,

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from sip.errors import ParseError
-from sip.uri import parse_uri
+from sip.syntax.errors import ParseError
+from sip.syntax.uri import parse_uri
 from t38fsp.events import FaxEvent, Finished, PageDone
 from t38fsp.jobs import WHOLE, OutgoingJob, PollJob, ReceiveJob, SendJob
 from t38fsp.results import FaxResult, PageRecord

@@ -9,11 +9,12 @@ from random import Random
 from socket import AddressFamily
 from typing import TYPE_CHECKING, Protocol
 
-from sip.admission import Admission, parse_network
-from sip.errors import SipError, UnsupportedError
-from sip.line import Address, Hop, Incoming, Line, LineEvent, Transport
-from sip.network import SipLine
-from sip.registrar import RegistrationRequest, RegistrationState
+from sip.line import Incoming, Line, LineEvent
+from sip.syntax.errors import SipError, UnsupportedError
+from sip.transport.agent_on_network import SipLine
+from sip.ua.admission import Admission, parse_network
+from sip.ua.registration_messages import RegistrationRequest, RegistrationState
+from sip.values import Address, Hop, Transport
 from t38fsp.jobs import Backend, EngineError, EngineSettings
 
 if TYPE_CHECKING:

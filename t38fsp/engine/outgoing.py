@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sip.line import Hop, Line
-from sip.uri import Uri, parse_uri
+from sip.line import Line
+from sip.syntax.uri import Uri, parse_uri
+from sip.values import Hop
 from t38fsp.call.environment import CallEnvironment
-from t38fsp.call.placing import Destination, PlacedCall
-from t38fsp.call.polling import PollingCall
-from t38fsp.call.sending import SendingCall
+from t38fsp.call.placing import Destination, PlacedCall, PollingCall, SendingCall
 from t38fsp.engine.lines import EngineLine
 from t38fsp.header import CallHeader
 from t38fsp.image.errors import DocumentError

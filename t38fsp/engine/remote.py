@@ -12,8 +12,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
-from sip.errors import told
 from sip.logs import get_logger
+from sip.syntax.errors import told
 from t38fsp.engine.child import Child, RemoteJob
 from t38fsp.engine.host import ENGINE
 from t38fsp.engine.wire import Poll, Receive, Send

@@ -6,18 +6,17 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from sip.errors import UnsupportedError
-from sip.line import Address, Failed, LineEvent
+from sip.line import Failed, LineEvent
 from sip.logs import get_logger
+from sip.syntax.errors import UnsupportedError
+from sip.values import Address
 from t38fsp.call.environment import PageJob, StorePage
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.host import settle
-from t38fsp.call.polling import PollingCall
+from t38fsp.call.placing import PollingCall, SendingCall
 from t38fsp.call.receiving import ReceivingCall
-from t38fsp.call.sending import SendingCall
 from t38fsp.call.verdict import Verdict, result_of, verdict
-from t38fsp.engine.media import MediaPort
-from t38fsp.engine.media_pair import MediaPair
+from t38fsp.engine.media import MediaPair, MediaPort
 from t38fsp.engine.pacer import Pacer
 from t38fsp.engine.received_file import ReceivedFile
 from t38fsp.engine.stream import MediaStream

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from sip.line import Address
 from sip.logs import get_logger
+from sip.values import Address
 from t38fsp.t38.connection import Setup
 
 logger = get_logger(__name__)

@@ -8,18 +8,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
-from sip.errors import ParseError, SipError, UnsupportedError
-from sip.headers import NameAddress
-from sip.line import Credentials, Hop, Incoming
+from sip.line import Incoming
 from sip.logs import get_logger
-from sip.registrar import (
+from sip.syntax.errors import ParseError, SipError, UnsupportedError
+from sip.syntax.headers import NameAddress
+from sip.syntax.uri import parse_uri
+from sip.ua.registration_messages import (
     Registered,
     Registering,
     RegistrationFailed,
     RegistrationRequest,
     RegistrationState,
 )
-from sip.uri import parse_uri
+from sip.values import Credentials, Hop
 from t38fsp.engine.lines import EngineLine
 from t38fsp.events import RegistrationChanged, RegistrationStatus
 from t38fsp.jobs import Trunk

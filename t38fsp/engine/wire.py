@@ -1,11 +1,11 @@
-"""The messages between a program and its engine process; their form is that of ``sip.remote.codec``."""
+"""The messages between a program and its engine process; their form is that of ``sip.ipc.codec``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sip.remote.codec import Codec
-from sip.remote.pipes import Logged
+from sip.ipc.codec import Codec
+from sip.ipc.pipes import Logged
 from t38fsp.events import FaxEvent, RegistrationChanged
 from t38fsp.jobs import EngineSettings, IncomingCall, PollJob, ReceiveJob, SendJob
 

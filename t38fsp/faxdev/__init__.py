@@ -22,7 +22,7 @@ SizeOfStruct, Reserved           SizeOfStruct is a class attribute where it is r
 4096 octets behind a structure   not needed: strings bring their own memory
 HeapHandle, LocalAlloc           not needed: what is posted belongs to whoever got it
 HLINEAPP, HLINE                  accepted and not used: a virtual device has no TAPI line
-HCALL in FaxSendCallback         sip.line.DialogId: Call-ID, local tag, remote tag (as text: RFC 4538)
+HCALL in FaxSendCallback         sip.values.DialogId: Call-ID, local tag, remote tag (as text: RFC 4538)
 HCALL in FaxDevReceive           not used: the call that waits on the device is taken
 I/O completion port, key         a CompletionPort, any hashable key; get() waits for a packet
 GetLastError, SetLastError       the same, per thread

@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable, Hashable
 from dataclasses import replace
 
-from sip.line import DialogId
 from sip.logs import get_logger
+from sip.values import DialogId
 from t38fsp.engine.child import RemoteJob
 from t38fsp.events import (
     Connected,

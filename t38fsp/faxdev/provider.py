@@ -10,9 +10,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import NamedTuple
 
-from sip.line import DialogId
 from sip.logs import get_logger
-from t38fsp.address import AddressError
+from sip.values import DialogId
 from t38fsp.engine.host import ENGINE
 from t38fsp.engine.remote import EngineProcess
 from t38fsp.faxdev.completion import CompletionPort
@@ -39,6 +38,7 @@ from t38fsp.faxdev.structures import FAX_DEV_STATUS, FAX_RECEIVE, FAX_SEND, LINE
 from t38fsp.header import Header
 from t38fsp.jobs import EngineError, IncomingCall, ReceiveJob
 from t38fsp.results import FaxResult
+from t38fsp.settings.address import AddressError
 from t38fsp.status import FaxStatus
 
 _logger = get_logger(__name__)

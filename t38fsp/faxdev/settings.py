@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from sip.line import Credentials, DialogId
-from t38fsp.address import peer_address, target_uri
+from sip.values import Credentials, DialogId
 from t38fsp.errors import SettingError
 from t38fsp.events import Connected, Disconnected, Ringing, SwitchedToT38
 from t38fsp.jobs import Callers, CallSettings, EngineSettings, SendJob
-from t38fsp.routes import Route, common_backend
+from t38fsp.settings.address import peer_address, target_uri
+from t38fsp.settings.route import Route, common_backend
 
 
 @dataclass(frozen=True, slots=True)

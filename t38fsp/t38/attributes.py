@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from sip.sdp import Attribute, MediaDescription
+from sip.syntax.sdp import Attribute, MediaDescription
 
 DEFAULT_DATAGRAM = 400
 MAX_DATAGRAM = 1400

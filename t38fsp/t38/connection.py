@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from enum import Enum
 
-from sip.sdp import Attribute, MediaDescription
+from sip.syntax.sdp import Attribute, MediaDescription
 
 PROTOCOL = "tcp"
 DISCARD = 9

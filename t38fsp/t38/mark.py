@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
-from sip.sdp import Attribute, MediaDescription, canonical_host
+from sip.syntax.sdp import Attribute, MediaDescription, canonical_host
 
 NAME = "X-T38InternetAware"
 

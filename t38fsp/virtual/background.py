@@ -19,10 +19,11 @@ from pathlib import Path
 from random import Random
 from typing import Self
 
-from sip.errors import SipError, told
-from sip.line import Address, Incoming
-from sip.listening import ListenError
-from sip.uri import Uri
+from sip.line import Incoming
+from sip.syntax.errors import SipError, told
+from sip.syntax.uri import Uri
+from sip.transport.listening import ListenError
+from sip.values import Address
 from t38fsp.events import FaxEvent, Finished
 from t38fsp.results import FaxResult
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions

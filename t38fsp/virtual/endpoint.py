@@ -6,15 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from sip.agent import UserAgent
-from sip.line import Address, Hop, Incoming, LineEvent
+from sip.line import Incoming, LineEvent
+from sip.values import Address, Hop
 from t38fsp.audio.leg import RtpStart
 from t38fsp.call.environment import CallEnvironment, PageJob, StorePage
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.host import settle
-from t38fsp.call.placing import Destination, PlacedCall
-from t38fsp.call.polling import PollingCall
+from t38fsp.call.placing import Destination, PlacedCall, PollingCall, SendingCall
 from t38fsp.call.receiving import ReceivingCall
-from t38fsp.call.sending import SendingCall
 from t38fsp.events import Connected, FaxEvent
 from t38fsp.jobs import NOBODY_ELSE, WHOLE, Addressing, CallSettings, Resume
 from t38fsp.t30.options import PollDocument, PollOptions

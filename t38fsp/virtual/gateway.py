@@ -12,7 +12,8 @@ from itertools import count
 from random import Random
 
 from sip.agent import UserAgent
-from sip.line import Address, CallRequest, Hop, Incoming, Line, LineEvent
+from sip.line import CallRequest, Incoming, Line, LineEvent
+from sip.values import Address, Hop
 from t38fsp.audio.leg import Role
 from t38fsp.events import FaxEvent, Finished
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions

@@ -12,17 +12,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
 
-from sip.line import (
-    Address,
-    Answered,
-    CallRequest,
-    Ended,
-    Failed,
-    Incoming,
-    LineEvent,
-    MediaChanged,
-)
-from sip.sdp import MediaDescription, SessionDescription
+from sip.line import Answered, CallRequest, Ended, Failed, Incoming, LineEvent, MediaChanged
+from sip.syntax.sdp import MediaDescription, SessionDescription
+from sip.values import Address
 from t38fsp.audio.leg import AudioLeg, Role, RtpStart
 from t38fsp.call.media import (
     AudioMedia,

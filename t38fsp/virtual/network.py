@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from sip.line import Address
+from sip.values import Address
 from t38fsp.virtual.simulator import Simulator
 
 

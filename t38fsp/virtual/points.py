@@ -18,7 +18,7 @@ from enum import Enum, auto
 from random import Random
 from typing import ClassVar, Protocol
 
-from sip.sdp import MediaDescription, SessionDescription
+from sip.syntax.sdp import MediaDescription, SessionDescription
 from t38fsp.audio.leg import Role
 from t38fsp.t30.vocabulary import Burst, LineSignal, PageQuality
 from t38fsp.t38 import ifp

@@ -12,12 +12,13 @@ from contextlib import AsyncExitStack, suppress
 from functools import partial
 from random import Random
 
-from sip.line import Address, Hop, Incoming, LineEvent, Transport
+from sip.line import Incoming, LineEvent
 from sip.logs import contained, get_logger
-from sip.network import SipLine
-from sip.place import Place
-from sip.resolver import Resolver
-from sip.uri import Uri, parse_uri
+from sip.syntax.uri import Uri, parse_uri
+from sip.transport.agent_on_network import SipLine
+from sip.transport.resolver import Resolver
+from sip.ua.target import Place
+from sip.values import Address, Hop, Transport
 from t38fsp.audio.rtp import looks_like_rtp
 from t38fsp.engine.media import MediaPort
 from t38fsp.events import FaxEvent

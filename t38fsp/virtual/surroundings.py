@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from sip.line import Address, Hop, Line
+from sip.line import Line
+from sip.values import Address, Hop
 
 
 @dataclass(frozen=True, slots=True)

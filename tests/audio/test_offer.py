@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sip.sdp import MediaDescription, SessionDescription
+from sip.syntax.sdp import MediaDescription, SessionDescription
 from t38fsp.audio.g711 import Law
 from t38fsp.audio.offer import audio_media, choose
 

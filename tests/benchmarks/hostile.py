@@ -27,8 +27,8 @@ from pathlib import Path
 from random import Random
 from typing import cast
 
-from sip.errors import ParseError
-from sip.message import Request, parse_message
+from sip.syntax.errors import ParseError
+from sip.syntax.message import Request, parse_message
 from t38fsp.image.compare import differing_pages
 from t38fsp.t30.vocabulary import Resolution
 from tests.pages import make_document

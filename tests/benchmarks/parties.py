@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sip.line import Answered, Answerer, CallRequest, Credentials, DialogId, Ended, Hop, Incoming, LineEvent
-from sip.sdp import MediaDescription, Origin, SessionDescription
+from sip.line import Answered, Answerer, CallRequest, Ended, Incoming, LineEvent
+from sip.syntax.sdp import MediaDescription, Origin, SessionDescription
+from sip.values import Credentials, DialogId, Hop
 from t38fsp.audio.leg import RtpStart
 from t38fsp.call.environment import CallEnvironment, StorePage
 from t38fsp.call.faxcall import FaxCall
-from t38fsp.call.placing import Destination
+from t38fsp.call.placing import Destination, SendingCall
 from t38fsp.call.receiving import ReceivingCall
-from t38fsp.call.sending import SendingCall
 from t38fsp.image.document import encode_page, inspect
 from t38fsp.image.store import append_page
 from t38fsp.jobs import CallSettings

@@ -24,8 +24,9 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from sip.line import Answered, Failed, Hop, Incoming, LineEvent, Transport
-from sip.network import SipLine
+from sip.line import Answered, Failed, Incoming, LineEvent
+from sip.transport.agent_on_network import SipLine
+from sip.values import Hop, Transport
 from tests.peers.sipp import running_sipp
 from tests.sip.link import AUDIO, call_request, mirror
 from tests.sip.play import HOST, LINGER

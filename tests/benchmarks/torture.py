@@ -25,11 +25,12 @@ from functools import partial
 from itertools import count
 from random import Random
 
-from sip.admission import Admission
 from sip.agent import UserAgent
-from sip.line import Answered, Ended, Failed, Hop, Incoming, LineEvent, Transport
-from sip.network import SipLine
-from sip.stream import MESSAGE_LIMIT
+from sip.line import Answered, Ended, Failed, Incoming, LineEvent
+from sip.syntax.stream import MESSAGE_LIMIT
+from sip.transport.agent_on_network import SipLine
+from sip.ua.admission import Admission
+from sip.values import Hop, Transport
 from tests.sip.besieged import ROUND, STEP, Besieged, mutate
 from tests.sip.link import ALICE, AUDIO, call_request, mirror
 from tests.sip.rfc4475 import MESSAGES

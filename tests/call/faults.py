@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-from sip.line import Address
+from sip.values import Address
 from t38fsp.t38.ifp import DataPacket, Syntax, parse
 from t38fsp.t38.udptl import Datagram, UdptlError
 from t38fsp.t38.values import FieldType

@@ -12,8 +12,9 @@ from enum import Enum, auto
 from functools import partial
 
 from sip.agent import UserAgent
-from sip.line import Address, Answered, CallRequest, Ended, Failed, Hop, Incoming, LineEvent, MediaChanged
-from sip.sdp import MediaDescription, SessionDescription
+from sip.line import Answered, CallRequest, Ended, Failed, Incoming, LineEvent, MediaChanged
+from sip.syntax.sdp import MediaDescription, SessionDescription
+from sip.values import Address, Hop
 from t38fsp.call.media import ImageMedia, MediaCapabilities, agreed_media, answer_offer, image_offer
 from t38fsp.t38.attributes import T38Parameters
 from t38fsp.t38.mark import NAME

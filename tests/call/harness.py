@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from sip.agent import UserAgent
-from sip.line import Address
+from sip.values import Address
 from t38fsp import events
 from t38fsp.image import document, store
 from t38fsp.image.errors import StoreError

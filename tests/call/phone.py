@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from sip.agent import UserAgent
-from sip.line import Address, Answerer, CallRequest, Hop, Incoming, LineEvent
-from sip.message import Response
-from sip.offers import send_ack
-from sip.sdp import MediaDescription, Origin, SessionDescription
+from sip.line import Answerer, CallRequest, Incoming, LineEvent
+from sip.syntax.message import Response
+from sip.syntax.sdp import MediaDescription, Origin, SessionDescription
+from sip.ua.offer_answer import send_ack
+from sip.values import Address, Hop
 from t38fsp.audio.offer import audio_media
 from t38fsp.t38.attributes import T38Parameters
 from t38fsp.virtual.simulator import Alarm

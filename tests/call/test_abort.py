@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sip.line import Address, Failed
+from sip.line import Failed
+from sip.values import Address
 from t38fsp import events
 from t38fsp.jobs import Switch
 from t38fsp.outcome import Outcome

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from PIL import Image, ImageChops
 
-from sip.line import Address
+from sip.values import Address
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from t38fsp.t30.vocabulary import Resolution

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from t38fsp.call.fax_leg import Session
 from t38fsp.call.faxcall import FaxCall
+from t38fsp.call.placing import SendingCall
 from t38fsp.call.receiving import ReceivingCall
-from t38fsp.call.sending import SendingCall
 from t38fsp.results import FaxResult
 from t38fsp.t30.frames import FCF, RETURN_TO_CONTROL, Frame, image_frame
 from t38fsp.t30.outputs import Output, SendBurst

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sip.sdp import SessionDescription
+from sip.syntax.sdp import SessionDescription
 from t38fsp.jobs import CallSettings, Switch
 from t38fsp.t38.attributes import T38Parameters
 from t38fsp.t38.ifp import DataPacket, IndicatorPacket, Syntax, parse

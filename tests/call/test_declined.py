@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sip.sdp import MediaDescription
+from sip.syntax.sdp import MediaDescription
 from t38fsp import events
 from t38fsp.audio.offer import audio_media
 from t38fsp.outcome import Outcome

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sip.line import Address
-from t38fsp.call.early import EarlyDatagrams
+from sip.values import Address
+from t38fsp.call.switching import EarlyDatagrams
 
 FAR: Address = ("192.0.2.2", 4000)
 STRANGERS: list[Address] = [("198.51.100.7", port) for port in range(5000, 5100)]

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from sip.line import Address, Answered, Incoming, MediaChanged, OfferDeclined
-from sip.sdp import MediaDescription, SessionDescription
+from sip.line import Answered, Incoming, MediaChanged, OfferDeclined
+from sip.syntax.sdp import MediaDescription, SessionDescription
+from sip.values import Address
 from t38fsp import events
 from t38fsp.audio.g711 import Law, encode
 from t38fsp.audio.offer import audio_media

@@ -10,8 +10,8 @@ from typing import ClassVar
 
 import pytest
 
-from sip.line import Address
-from sip.sdp import MediaDescription, Origin, SessionDescription
+from sip.syntax.sdp import MediaDescription, Origin, SessionDescription
+from sip.values import Address
 from t38fsp import events
 from t38fsp.call.media import ImageMedia, MediaCapabilities, agreed_media, answer_offer, image_offer
 from t38fsp.image import document

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sip.line import MediaChanged
-from sip.sdp import MediaDescription, SessionDescription
+from sip.syntax.sdp import MediaDescription, SessionDescription
 from t38fsp import events
 from t38fsp.audio.offer import audio_media
 from t38fsp.jobs import Switch

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sip.line import Address
+from sip.values import Address
 from t38fsp import events
 from t38fsp.status import FaxStatus
 from t38fsp.t30.frames import FCF

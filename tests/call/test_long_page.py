@@ -15,7 +15,7 @@ def test_a_page_that_is_too_long_is_not_confirmed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ecm: bool
 ) -> None:
     """Its first lines are good lines, but they are not the page."""
-    monkeypatch.setattr("t38fsp.call.intake._PAGE_LIMIT", 1500)
+    monkeypatch.setattr("t38fsp.call.receiving._PAGE_LIMIT", 1500)
     scene = Scene(tmp_path)
     scene.answer(ecm=ecm)
     scene.send(make_pages(1))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sip.sdp import MediaDescription, SessionDescription
+from sip.syntax.sdp import MediaDescription, SessionDescription
 from t38fsp.audio.g711 import Law
 from t38fsp.call.media import (
     AudioMedia,

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from sip.agent import UserAgent
-from sip.line import Address, Answerer, Refresher, SessionTimers
-from sip.sdp import MediaDescription, Origin, SessionDescription
+from sip.line import Answerer
+from sip.syntax.sdp import MediaDescription, Origin, SessionDescription
+from sip.values import Address, Refresher, SessionTimers
 from t38fsp import events
 from t38fsp.audio.offer import audio_media
 from t38fsp.call.media import HoldImage, hold_image

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sip.line import Address
+from sip.values import Address
 from t38fsp.events import PageDone, PageStarted
 from t38fsp.image import document
 from t38fsp.jobs import WHOLE, CallSettings, Resume

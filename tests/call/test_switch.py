@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sip.line import Address, Answerer, Incoming
-from sip.sdp import MediaDescription
+from sip.line import Answerer, Incoming
+from sip.syntax.sdp import MediaDescription
+from sip.values import Address
 from t38fsp import events
 from t38fsp.audio.offer import audio_media
 from t38fsp.audio.rtp import looks_like_rtp

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from sip.agent import UserAgent
-from sip.line import Address, Answered, DialogId, Hop, Incoming, MediaChanged
-from sip.sdp import SessionDescription
+from sip.line import Answered, Incoming, MediaChanged
+from sip.syntax.sdp import SessionDescription
+from sip.values import Address, DialogId, Hop
 from t38fsp.audio.leg import RtpStart
 from t38fsp.audio.rtp import RtpSender
 from t38fsp.call.environment import CallEnvironment

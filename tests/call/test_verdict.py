@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from sip.line import DialogId, Ended, Failed, OfferRefused
+from sip.line import Ended, Failed, OfferRefused
+from sip.values import DialogId
 from t38fsp.call import verdict
 from t38fsp.call.fax_leg import Strays
 from t38fsp.call.record import CallRecord

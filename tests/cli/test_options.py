@@ -28,7 +28,7 @@ switch = "either"
 
 @pytest.fixture(autouse=True)
 def _file(empty_directory: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("t38fsp.configuration.client_context", lambda settings: None)
+    monkeypatch.setattr("t38fsp.settings.file.client_context", lambda settings: None)
     (tmp_path / "t38fsp.toml").write_text(FILE)
 
 
@@ -127,7 +127,7 @@ def test_the_header_line(monkeypatch: pytest.MonkeyPatch, given: bool | None, sa
 
 
 def test_settings_of_the_route(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("t38fsp.routes.find_spec", lambda name: name)
+    monkeypatch.setattr("t38fsp.settings.route.find_spec", lambda name: name)
 
     def chosen(**settings: object) -> tuple[Switch, Backend | None]:
         route = choose(Given("office", None, settings=settings), port=0).route

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sip.line import DialogId
+from sip.values import DialogId
 from t38fsp import events
 from t38fsp.cli import sentences
 from t38fsp.cli.exits import CommandError, Exit, exit_for

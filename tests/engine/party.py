@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from sip.line import Address
+from sip.values import Address
 from t38fsp.engine.engine import FaxEngine
 from t38fsp.events import FaxEvent, Finished
 from t38fsp.header import Header

@@ -10,8 +10,8 @@ from random import Random
 
 import pytest
 
-from sip.line import Hop, Transport
-from sip.resolver import Resolver
+from sip.transport.resolver import Resolver
+from sip.values import Hop, Transport
 from t38fsp.events import Connected
 from t38fsp.status import FaxStatus
 from tests.engine.party import Party

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from t38fsp.call.placing import SendingCall
 from t38fsp.call.receiving import ReceivingCall
-from t38fsp.call.sending import SendingCall
 from t38fsp.events import Connected, Identified, PageDone, PageStarted, Ringing
 from t38fsp.status import FaxStatus
 from tests.engine.party import Start

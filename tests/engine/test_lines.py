@@ -11,10 +11,11 @@ from random import Random
 
 import pytest
 
-from sip.admission import Admission
-from sip.errors import SipError, UnsupportedError
-from sip.line import Credentials, Failed, Hop, Incoming, LineEvent, TlsSettings, Transport
+from sip.line import Failed, Incoming, LineEvent
 from sip.remote.signalling import Signalling
+from sip.syntax.errors import SipError, UnsupportedError
+from sip.ua.admission import Admission
+from sip.values import Credentials, Hop, TlsSettings, Transport
 from t38fsp.engine import lines as module
 from t38fsp.engine.engine import FaxEngine
 from t38fsp.engine.lines import ANSWERERS, EngineLine, Lines, signalling_for

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from sip.line import Address
+from sip.values import Address
 from t38fsp.engine.media import MAX_DATAGRAM, MediaPort, MediaPortError
 
 HOST = "127.0.0.1"

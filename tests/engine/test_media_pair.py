@@ -7,9 +7,8 @@ import socket
 
 import pytest
 
-from sip.line import Address
-from t38fsp.engine.media import MediaPort, MediaPortError
-from t38fsp.engine.media_pair import MediaPair
+from sip.values import Address
+from t38fsp.engine.media import MediaPair, MediaPort, MediaPortError
 
 HOSTS = ("::1", "127.0.0.1")
 LIMIT = 60.0

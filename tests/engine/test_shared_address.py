@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sip.line import Address
+from sip.values import Address
 from t38fsp.engine.child import RemoteJob
 from t38fsp.engine.lines import ANSWERERS
 from t38fsp.engine.remote import EngineProcess

@@ -13,11 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from sip.line import TlsSettings
-from t38fsp.engine import child, engine, lines, media, media_pair, remote
+from sip.values import TlsSettings
+from t38fsp.engine import child, engine, lines, media, remote
 from t38fsp.engine.engine import FaxEngine
-from t38fsp.engine.media import MediaPort
-from t38fsp.engine.media_pair import MediaPair
+from t38fsp.engine.media import MediaPair, MediaPort
 from t38fsp.engine.remote import EngineProcess
 from t38fsp.image.pool import ImagePool
 from t38fsp.jobs import EngineError, EngineSettings
@@ -138,7 +137,7 @@ async def test_a_media_port_that_cannot_be_opened(error: BaseException, pair: bo
         return close
 
     root = MediaPair.open if pair else MediaPort.open
-    await fails_at_each_step(start, root.__func__, [media, media_pair], error, type(error))  # type: ignore[attr-defined]
+    await fails_at_each_step(start, root.__func__, [media], error, type(error))  # type: ignore[attr-defined]
 
 
 # --- an engine in a process of its own ----------------------------------------------------------------------

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from sip.admission import Admission
-from sip.line import Answered, CallRequest, Hop, LineEvent
-from sip.network import SipLine
-from sip.sdp import SessionDescription
+from sip.line import Answered, CallRequest, LineEvent
+from sip.syntax.sdp import SessionDescription
+from sip.transport.agent_on_network import SipLine
+from sip.ua.admission import Admission
+from sip.values import Hop
 from t38fsp.audio.offer import audio_media
 from t38fsp.audio.rtp import RtpSender
 from t38fsp.jobs import Callers, Switch

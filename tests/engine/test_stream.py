@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from sip.line import Address
-from sip.sdp import SessionDescription
+from sip.syntax.sdp import SessionDescription
+from sip.values import Address
 from t38fsp.engine.stream import MediaStream
 from t38fsp.events import SwitchedToT38
 from t38fsp.t38.connection import Setup

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from sip.line import Address, Answered, CallRequest, Hop, LineEvent, MediaChanged
-from sip.network import SipLine
-from sip.sdp import SessionDescription
+from sip.line import Answered, CallRequest, LineEvent, MediaChanged
+from sip.syntax.sdp import SessionDescription
+from sip.transport.agent_on_network import SipLine
+from sip.values import Address, Hop
 from t38fsp.audio.offer import audio_media
 from t38fsp.audio.rtp import RtpSender
 from t38fsp.jobs import Switch

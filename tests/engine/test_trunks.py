@@ -15,12 +15,12 @@ from typing import cast
 
 import pytest
 
-from sip.digest import make_challenge, verify
-from sip.errors import UnsupportedError
-from sip.line import Credentials, Hop
-from sip.message import Headers, Request, Response, parse_message
-from sip.registrar import Registered, RegistrationRequest
-from sip.sdp import MediaDescription, Origin, SessionDescription
+from sip.syntax.digest import make_challenge, verify
+from sip.syntax.errors import UnsupportedError
+from sip.syntax.message import Headers, Request, Response, parse_message
+from sip.syntax.sdp import MediaDescription, Origin, SessionDescription
+from sip.ua.registration_messages import Registered, RegistrationRequest
+from sip.values import Credentials, Hop
 from t38fsp.engine import trunks as module
 from t38fsp.engine.engine import FaxEngine
 from t38fsp.engine.lines import EngineLine

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sip.line import LEAST_SESSION, LONGEST_SESSION, Credentials, DialogId, Refresher, SessionTimers
-from sip.remote.codec import LENGTH_OCTETS, WireError
-from sip.remote.pipes import Logged
+from sip.ipc.codec import LENGTH_OCTETS, WireError
+from sip.ipc.pipes import Logged
+from sip.values import LEAST_SESSION, LONGEST_SESSION, Credentials, DialogId, Refresher, SessionTimers
 from t38fsp.engine.wire import (
     CODEC,
     MAX_FRAME,

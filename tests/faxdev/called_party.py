@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sip.line import DialogId
+from sip.values import DialogId
 from t38fsp.events import Connected, Disconnected, Ringing
 from t38fsp.faxdev import (
     FAX_DEV_STATUS,

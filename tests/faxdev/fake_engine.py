@@ -13,7 +13,7 @@ import logging
 import threading
 from collections.abc import Callable, Coroutine
 
-from sip.line import DialogId
+from sip.values import DialogId
 from t38fsp.events import (
     Connected,
     Dialing,

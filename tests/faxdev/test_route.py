@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from sip.line import Credentials
-from t38fsp.configuration import Configuration
+from sip.values import Credentials
 from t38fsp.faxdev import FaxDevSettings
 from t38fsp.jobs import Backend, CallSettings, Registration, Trunk
-from t38fsp.routes import Route
+from t38fsp.settings.file import Configuration
+from t38fsp.settings.route import Route
 from tests.faxdev.service import Clock, Service
 
 

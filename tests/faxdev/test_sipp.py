@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sip.line import Credentials, DialogId
+from sip.values import Credentials, DialogId
 from t38fsp.events import Connected, Disconnected, Ringing, SwitchedToT38
 from t38fsp.faxdev import (
     FS_BAD_ADDRESS,

@@ -6,9 +6,9 @@ from dataclasses import replace
 from random import Random
 
 from sip.agent import UserAgent
-from sip.line import Hop, Transport
-from sip.message import Request
-from sip.sdp import Attribute
+from sip.syntax.message import Request
+from sip.syntax.sdp import Attribute
+from sip.values import Hop, Transport
 from tests.sip.link import ALICE, AUDIO, BOB
 from tests.sip.solo import Solo
 

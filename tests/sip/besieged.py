@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable
 from random import Random
 
-from sip.line import Hop, SessionTimers
-from sip.message import Request, Response
-from sip.registrar import RegistrationRequest
+from sip.syntax.message import Request, Response
+from sip.ua.registration_messages import RegistrationRequest
+from sip.values import Hop, SessionTimers
 from tests.sip.link import ALICE, AUDIO, BOB, CREDENTIALS, IMAGE, call_request, mirror
 from tests.sip.solo import Solo, sdp
 

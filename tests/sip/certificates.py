@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sip.line import TlsSettings
+from sip.values import TlsSettings
 from tests.peers.programs import run
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sip.line import TlsSettings
+from sip.values import TlsSettings
 from tests.sip.certificates import Authority
 
 

@@ -14,25 +14,23 @@ from typing import ClassVar
 
 import pytest
 
-from sip.errors import UnsupportedError
 from sip.line import (
     Answered,
     Answerer,
     CallRequest,
-    Credentials,
     Ended,
     Failed,
-    Hop,
     Incoming,
     LineEvent,
     MediaChanged,
     OfferDeclined,
     OfferRefused,
     Ringing,
-    Transport,
 )
-from sip.registrar import RegistrationState
-from sip.sdp import MediaDescription, SessionDescription
+from sip.syntax.errors import UnsupportedError
+from sip.syntax.sdp import MediaDescription, SessionDescription
+from sip.ua.registration_messages import RegistrationState
+from sip.values import Credentials, Hop, Transport
 from t38fsp.engine.lines import EngineLine
 from tests.sip.link import AUDIO, CREDENTIALS, IMAGE, call_request, mirror
 from tests.sip.peer import Peer, running

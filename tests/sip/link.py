@@ -9,9 +9,10 @@ from itertools import count
 from random import Random
 
 from sip.agent import UserAgent
-from sip.line import CallRequest, Credentials, Hop, LineEvent, SessionTimers
-from sip.message import Request, parse_message
-from sip.sdp import Attribute, MediaDescription, SessionDescription
+from sip.line import CallRequest, LineEvent
+from sip.syntax.message import Request, parse_message
+from sip.syntax.sdp import Attribute, MediaDescription, SessionDescription
+from sip.values import Credentials, Hop, SessionTimers
 
 ALICE = Hop("192.0.2.1", 5060)
 BOB = Hop("192.0.2.2", 5060)

@@ -9,10 +9,11 @@ from dataclasses import replace
 from itertools import count
 from typing import TypeVar
 
-from sip.line import Hop, Incoming, LineEvent, TlsSettings, Transport
-from sip.network import SipLine
-from sip.registrar import Registering, RegistrationState
-from sip.resolver import Resolver
+from sip.line import Incoming, LineEvent
+from sip.transport.agent_on_network import SipLine
+from sip.transport.resolver import Resolver
+from sip.ua.registration_messages import Registering, RegistrationState
+from sip.values import Hop, TlsSettings, Transport
 from tests.sip.link import call_request, mirror
 
 Event = TypeVar("Event")

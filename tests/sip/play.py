@@ -17,11 +17,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from sip.admission import AdmissionPolicy
-from sip.line import CallRequest, Hop, Identity, Incoming, LineEvent, SessionTimers, Transport
-from sip.network import SipLine
-from sip.registrar import RegistrationRequest, RegistrationState
-from sip.sdp import MediaDescription, SessionDescription
+from sip.line import CallRequest, Incoming, LineEvent
+from sip.syntax.sdp import MediaDescription, SessionDescription
+from sip.transport.agent_on_network import SipLine
+from sip.ua.admission import AdmissionPolicy
+from sip.ua.registration_messages import RegistrationRequest, RegistrationState
+from sip.values import Hop, Identity, SessionTimers, Transport
 from tests.peers.sipp import Address, running_sipp
 from tests.sip.ladder import Cue, Happens, Ladder
 from tests.sip.link import AUDIO, CREDENTIALS, IMAGE, call_request

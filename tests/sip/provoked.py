@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pjsua2
 
-from sip.sdp import SessionDescription
+from sip.syntax.sdp import SessionDescription
 
 
 def provoke(offer: SessionDescription) -> None:

@@ -7,8 +7,8 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from sip.line import Hop
-from sip.message import Headers, Request, Response, parse_message
+from sip.syntax.message import Headers, Request, Response, parse_message
+from sip.values import Hop
 
 
 class Refuser:

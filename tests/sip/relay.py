@@ -14,10 +14,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from sip.errors import ParseError
-from sip.line import Address
-from sip.message import Request, parse_message
-from sip.uri import parse_uri
+from sip.syntax.errors import ParseError
+from sip.syntax.message import Request, parse_message
+from sip.syntax.uri import parse_uri
+from sip.values import Address
 
 
 @dataclass(frozen=True, slots=True)

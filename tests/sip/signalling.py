@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sip.line import Address
+from sip.values import Address
 from tests.sip.peer import LIMIT
 
 

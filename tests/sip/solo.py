@@ -5,10 +5,11 @@ from __future__ import annotations
 from random import Random
 
 from sip.agent import UserAgent
-from sip.line import CallRequest, Hop, LineEvent, SessionTimers
-from sip.message import Headers, NameAddress, Request, Response, parse_message
-from sip.sdp import MediaDescription, Origin, SessionDescription
-from sip.transaction_layer import MAX_TRANSACTIONS
+from sip.line import CallRequest, LineEvent
+from sip.syntax.message import Headers, NameAddress, Request, Response, parse_message
+from sip.syntax.sdp import MediaDescription, Origin, SessionDescription
+from sip.transaction.layer import MAX_TRANSACTIONS
+from sip.values import Hop, SessionTimers
 from tests.sip.link import ALICE, AUDIO, BOB, call_request
 
 

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sip.admission import Admission, Admit, Demand, Ignore, Refuse, parse_network
 from sip.agent import UserAgent
-from sip.digest import Challenge, authorization
-from sip.errors import ParseError
-from sip.line import Credentials, Failed, Hop, Incoming
-from sip.message import Headers, Request, Response, parse_message
+from sip.line import Failed, Incoming
+from sip.syntax.digest import Challenge, authorization
+from sip.syntax.errors import ParseError
+from sip.syntax.message import Headers, Request, Response, parse_message
+from sip.ua.admission import Admission, Admit, Demand, Ignore, Refuse, parse_network
+from sip.values import Credentials, Hop
 from tests.sip.link import ALICE, AUDIO, BOB, CREDENTIALS, Link, call_request
 from tests.sip.solo import Solo, sdp
 

@@ -6,19 +6,10 @@ from random import Random
 
 import pytest
 
-from sip.line import (
-    Answered,
-    Credentials,
-    Ended,
-    Failed,
-    Identity,
-    Incoming,
-    LineEvent,
-    MediaChanged,
-    Ringing,
-)
-from sip.message import Request
-from sip.sdp import SessionDescription
+from sip.line import Answered, Ended, Failed, Incoming, LineEvent, MediaChanged, Ringing
+from sip.syntax.message import Request
+from sip.syntax.sdp import SessionDescription
+from sip.values import Credentials, Identity
 from tests.sip.link import ALICE, AUDIO, BOB, IMAGE, Link, call_request, mirror
 from tests.sip.solo import Solo, sdp
 

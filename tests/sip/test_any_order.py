@@ -8,9 +8,10 @@ from random import Random
 
 import pytest
 
-from sip.digest import make_challenge
-from sip.line import Ended, Failed, Hop, Incoming, Refresher, SessionTimers, Transport
-from sip.message import Request, Response
+from sip.line import Ended, Failed, Incoming
+from sip.syntax.digest import make_challenge
+from sip.syntax.message import Request, Response
+from sip.values import Hop, Refresher, SessionTimers, Transport
 from tests.sip.link import ALICE, AUDIO, BOB, CREDENTIALS, IMAGE, call_request, mirror
 from tests.sip.solo import Solo, sdp
 

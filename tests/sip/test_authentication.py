@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sip.digest import Challenge, make_challenge, verify
 from sip.line import CallRequest, Ended, Failed, OfferRefused
-from sip.message import Request
+from sip.syntax.digest import Challenge, make_challenge, verify
+from sip.syntax.message import Request
 from tests.sip.link import CREDENTIALS, IMAGE, call_request
 from tests.sip.solo import Solo, sdp
 from tests.sip.test_agent import kinds

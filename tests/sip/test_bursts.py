@@ -12,9 +12,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sip.line import Hop, Transport
-from sip.message import parse_message
-from sip.udp import UdpPort
+from sip.syntax.message import parse_message
+from sip.transport.udp import UdpPort
+from sip.values import Hop, Transport
 from t38fsp.engine.media import MediaPort
 from tests.sip.besieged import mutate
 from tests.sip.peer import LIMIT, Peer, running
@@ -173,7 +173,7 @@ async def test_messages_of_one_connection_are_answered_around_a_fault() -> None:
 async def test_a_burst_ends_when_its_time_is_over(
     turn: float, pauses: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sip.udp._MAX_TURN", turn)
+    monkeypatch.setattr("sip.transport.udp._MAX_TURN", turn)
     heard: list[bytes] = []
     paused: list[int] = []
     all_heard = asyncio.Event()

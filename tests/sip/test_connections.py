@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from sip.client_transaction import PATIENCE
-from sip.line import Answered, Failed, Hop, Transport
+from sip.line import Answered, Failed
+from sip.transaction.client import PATIENCE
+from sip.values import Hop, Transport
 from tests.sip.certificates import Authority
 from tests.sip.link import call_request
 from tests.sip.peer import LIMIT, Peer, at, running
@@ -22,7 +23,7 @@ async def test_a_connection_given_up_during_its_handshake_is_not_served_after_it
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It gave way to a newer one, so nothing counts it any more: served, such ones would have no limit."""
-    monkeypatch.setattr("sip.tcp.MAX_INCOMING", 1)
+    monkeypatch.setattr("sip.transport.tcp.MAX_INCOMING", 1)
     trunk = Authority(tmp_path / "ca").issue("trunk", "DNS:trunk.example")
     bob = Peer(*at("127.0.0.1", Transport.TLS), tls=trunk)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -56,7 +57,7 @@ class Deaf:
 
 
 async def test_what_waits_for_a_connection_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sip.connection.MAX_WAITING", 2000)
+    monkeypatch.setattr("sip.transport.connection.MAX_WAITING", 2000)
     alice = Peer()
     with Deaf() as hop:
         async with running(alice):
@@ -67,7 +68,7 @@ async def test_what_waits_for_a_connection_is_bounded(monkeypatch: pytest.Monkey
 
 
 async def test_only_so_many_connections_are_made_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sip.tcp.MAX_OPENING", 1)
+    monkeypatch.setattr("sip.transport.tcp.MAX_OPENING", 1)
     alice, bob = Peer(), Peer()
     bob.react = bob.accept
     with Deaf() as first, Deaf() as second:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from sip.dialog import Dialog, contact_of
-from sip.errors import ParseError
-from sip.line import DialogId
-from sip.message import Headers, Request, Response
-from sip.place import Place
+from sip.syntax.errors import ParseError
+from sip.syntax.message import Headers, Request, Response
+from sip.ua.dialog import Dialog, contact_of
+from sip.ua.target import Place
+from sip.values import DialogId
 from tests.sip.link import BOB
 
 FIELDS = (

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sip.digest import Challenge, authorization, cannot_answer, choose, make_challenge, verify
-from sip.errors import ParseError, UnsendableError
+from sip.syntax.digest import Challenge, authorization, cannot_answer, choose, make_challenge, verify
+from sip.syntax.errors import ParseError, UnsendableError
 
 needs_sha_512_256 = pytest.mark.skipif(
     "sha512_256" not in hashlib.algorithms_available, reason="this build of OpenSSL has no SHA-512/256"

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sip.errors import ParseError
 from sip.line import Answered, Ended, Failed, Incoming
-from sip.message import CSeq, Request, Response
-from sip.reliable import RAck
-from sip.sdp import SessionDescription
+from sip.syntax.errors import ParseError
+from sip.syntax.message import CSeq, Request, Response
+from sip.syntax.sdp import SessionDescription
+from sip.ua.prack import RAck
 from tests.sip.link import ALICE, AUDIO, BOB, IMAGE, Link, call_request, mirror
 from tests.sip.solo import Solo, sdp
 from tests.sip.test_agent import answering, kinds

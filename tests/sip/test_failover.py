@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from sip.errors import UnsendableError
-from sip.line import Answered, Ended, Failed, Hop, Ringing, Transport
-from sip.message import Request, Response
-from sip.sdp import SessionDescription
+from sip.line import Answered, Ended, Failed, Ringing
+from sip.syntax.errors import UnsendableError
+from sip.syntax.message import Request, Response
+from sip.syntax.sdp import SessionDescription
+from sip.values import Hop, Transport
 from tests.sip.link import IMAGE, call_request
 from tests.sip.solo import Solo, sdp
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from sip.line import Answered, Ended, Failed, Hop, MediaChanged, Transport
-from sip.message import Request, Response
-from sip.place import Place
+from sip.line import Answered, Ended, Failed, MediaChanged
+from sip.syntax.message import Request, Response
+from sip.ua.target import Place
+from sip.values import Hop, Transport
 from tests.sip.alice import FROM_BOB, LARGE, TCP, Alice
 from tests.sip.link import ALICE, AUDIO, BOB, IMAGE, call_request, mirror
 from tests.sip.solo import sdp

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from sip.line import (
-    Failed,
-    Hop,
-)
-from sip.message import Request
-from sip.place import Place
+from sip.line import Failed
+from sip.syntax.message import Request
+from sip.ua.target import Place
+from sip.values import Hop
 from tests.sip.link import ALICE, AUDIO, BOB, IMAGE, Link, call_request, mirror
 from tests.sip.solo import Solo, sdp
 from tests.sip.test_agent import answering, kinds

@@ -2,14 +2,8 @@
 
 import pytest
 
-from sip.errors import ParseError
-from sip.message import (
-    Headers,
-    NameAddress,
-    Via,
-    parse_params,
-    q850_cause,
-)
+from sip.syntax.errors import ParseError
+from sip.syntax.message import Headers, NameAddress, Via, parse_params, q850_cause
 
 
 def test_headers_are_an_ordered_multi_map_without_regard_to_case_and_form() -> None:

@@ -6,14 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from sip.dead_hops import DeadHops
-from sip.errors import ParseError, UnsendableError
-from sip.line import Answered, Failed, Hop, Ringing, Transport
-from sip.message import Request, Response, parse_message
-from sip.place import Place
-from sip.registrar import RegistrationRequest
-from sip.timers import Timers
-from sip.uri import parse_uri
+from sip.line import Answered, Failed, Ringing
+from sip.syntax.errors import ParseError, UnsendableError
+from sip.syntax.message import Request, Response, parse_message
+from sip.syntax.uri import parse_uri
+from sip.transaction.failed_hops import DeadHops
+from sip.transaction.timers import Timers
+from sip.ua.registration_messages import RegistrationRequest
+from sip.ua.target import Place
+from sip.values import Hop, Transport
 from tests.sip.alice import FROM_BOB, LARGE, TCP, TLS, Alice
 from tests.sip.link import ALICE, AUDIO, BOB, IMAGE, call_request, mirror
 from tests.sip.solo import Solo, sdp

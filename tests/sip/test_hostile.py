@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sip.line import SessionTimers
+from sip.values import SessionTimers
 from tests.sip.link import BOB, Link, call_request
 from tests.sip.solo import Solo, sdp
 from tests.sip.test_agent import kinds, whole_call

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from sip.line import Answered, Ended, Failed, Hop, Incoming
-from sip.message import Request, Response
-from sip.place import Place
-from sip.sdp import Attribute, SessionDescription
+from sip.line import Answered, Ended, Failed, Incoming
+from sip.syntax.message import Request, Response
+from sip.syntax.sdp import Attribute, SessionDescription
+from sip.ua.target import Place
+from sip.values import Hop
 from tests.sip.link import ALICE, AUDIO, BOB, IMAGE, mirror
 from tests.sip.solo import Solo, sdp
 from tests.sip.test_agent import kinds

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from sip.headers import Headers
-from sip.line import Answered, Credentials, Ended, Hop, Incoming, MediaChanged, TlsSettings, Transport
-from sip.registrar import Registered, RegistrationRequest, Unregistered
+from sip.line import Answered, Ended, Incoming, MediaChanged
+from sip.syntax.headers import Headers
+from sip.ua.registration_messages import Registered, RegistrationRequest, Unregistered
+from sip.values import Credentials, Hop, TlsSettings, Transport
 from tests.peers.kamailio import Kamailio
 from tests.sip.certificates import Authority
 from tests.sip.link import IMAGE

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from sip.line import Credentials, Failed, Hop, Incoming, LineEvent
-from sip.network import SipLine
-from sip.registrar import (
+from sip.line import Failed, Incoming, LineEvent
+from sip.transport.agent_on_network import SipLine
+from sip.ua.registration_messages import (
     Registered,
     Registering,
     RegistrationFailed,
@@ -18,6 +18,7 @@ from sip.registrar import (
     RegistrationState,
     Unregistered,
 )
+from sip.values import Credentials, Hop
 from tests.peers.kamailio import Kamailio
 from tests.sip.link import call_request
 

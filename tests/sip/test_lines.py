@@ -9,10 +9,10 @@ from typing import ClassVar
 
 import pytest
 
-from sip.line import Transport
-from sip.network import SipLine
 from sip.pjsua.line import PjsuaLine
 from sip.remote.line import RemoteLine
+from sip.transport.agent_on_network import SipLine
+from sip.values import Transport
 from tests.sip.line_suite import (
     ANSWERERS,
     FIRST_INVITE,

@@ -7,18 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sip.errors import ParseError, UnsendableError
-from sip.message import (
-    CSeq,
-    Headers,
-    NameAddress,
-    Request,
-    Response,
-    Via,
-    parse_message,
-    q850_cause,
-)
-from sip.sdp import SessionDescription
+from sip.syntax.errors import ParseError, UnsendableError
+from sip.syntax.message import CSeq, Headers, NameAddress, Request, Response, Via, parse_message, q850_cause
+from sip.syntax.sdp import SessionDescription
 
 
 def wire(text: str) -> bytes:

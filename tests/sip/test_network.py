@@ -10,11 +10,12 @@ from random import Random
 
 import pytest
 
-from sip.line import Answered, Ended, Failed, Hop, Incoming, MediaChanged, TlsSettings, Transport
-from sip.listening import Listener, ListenError, Listening
-from sip.sdp import Attribute, MediaDescription
-from sip.tcp import MAX_FROM_ONE
-from sip.tls import server_context
+from sip.line import Answered, Ended, Failed, Incoming, MediaChanged
+from sip.syntax.sdp import Attribute, MediaDescription
+from sip.transport.listening import Listener, ListenError, Listening
+from sip.transport.tcp import MAX_FROM_ONE
+from sip.transport.tls import server_context
+from sip.values import Hop, TlsSettings, Transport
 from tests.peers.programs import vacant
 from tests.peers.realtime import udp_socket
 from tests.sip.certificates import Authority
@@ -280,7 +281,7 @@ async def test_one_address_has_only_so_many_connections() -> None:
 
 
 async def test_a_peer_that_stops_within_a_message_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sip.stream.MESSAGE_LIMIT", 0.1)
+    monkeypatch.setattr("sip.syntax.stream.MESSAGE_LIMIT", 0.1)
     alice = Peer()
     async with running(alice), asyncio.timeout(LIMIT):
         streams = []
@@ -296,7 +297,7 @@ async def test_a_peer_that_stops_within_a_message_is_cut_off(monkeypatch: pytest
 async def test_idle_connections_are_closed_and_those_of_calls_are_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("sip.tcp.IDLE_LIMIT", 0.1)
+    monkeypatch.setattr("sip.transport.tcp.IDLE_LIMIT", 0.1)
     alice, bob = Peer(), Peer()
     bob.react = bob.accept
     async with running(alice, bob), asyncio.timeout(LIMIT):

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from sip.line import Answerer, Ended, Hop, Incoming, LineEvent, MediaChanged, OfferDeclined, OfferRefused
-from sip.message import Request, Response
-from sip.sdp import Attribute, MediaDescription, SessionDescription
+from sip.line import Answerer, Ended, Incoming, LineEvent, MediaChanged, OfferDeclined, OfferRefused
+from sip.syntax.message import Request, Response
+from sip.syntax.sdp import Attribute, MediaDescription, SessionDescription
+from sip.values import Hop
 from tests.sip.link import ALICE, AUDIO, BOB, CREDENTIALS, IMAGE, Link, call_request, mirror
 from tests.sip.solo import Solo, sdp
 from tests.sip.test_agent import answering, kinds

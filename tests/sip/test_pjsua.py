@@ -11,13 +11,14 @@ from random import Random
 
 import pytest
 
-from sip.admission import Admission
-from sip.errors import ParseError, UnsendableError, UnsupportedError
-from sip.line import Answered, Credentials, Ended, Failed, Hop, Incoming, MediaChanged, Transport
+from sip.line import Answered, Ended, Failed, Incoming, MediaChanged
 from sip.pjsua.limits import MOST_SDP, check_accept, check_offer, check_request
 from sip.pjsua.line import PjsuaError, PjsuaLine
-from sip.registrar import RegistrationRequest
-from sip.sdp import Attribute
+from sip.syntax.errors import ParseError, UnsendableError, UnsupportedError
+from sip.syntax.sdp import Attribute
+from sip.ua.admission import Admission
+from sip.ua.registration_messages import RegistrationRequest
+from sip.values import Credentials, Hop, Transport
 from tests.sip.line_suite import ANSWERERS, HOST, Party, hop_of, refuse, request_to
 from tests.sip.link import ALICE, AUDIO, IMAGE, call_request, mirror
 from tests.sip.peer import Peer, running

@@ -13,8 +13,9 @@ from random import Random
 
 import pytest
 
-from sip.line import Address, Answered, Ended, Failed, Incoming, LineEvent, Transport
-from sip.registrar import Registered, RegistrationFailed
+from sip.line import Answered, Ended, Failed, Incoming, LineEvent
+from sip.ua.registration_messages import Registered, RegistrationFailed
+from sip.values import Address, Transport
 from tests.peers.kamailio import Kamailio
 from tests.sip.besieged import mutate
 from tests.sip.line_suite import ANSWERERS, HOST, hop_of, request_to

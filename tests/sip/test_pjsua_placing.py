@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from sip.dead_hops import AVOIDED, DeadHops
-from sip.line import CallRequest, Failed, Hop
+from sip.line import CallRequest, Failed
 from sip.pjsua.placing import Over, Placing, Step
-from sip.place import Place
-from sip.timers import Timers
+from sip.transaction.failed_hops import AVOIDED, DeadHops
+from sip.transaction.timers import Timers
+from sip.ua.target import Place
+from sip.values import Hop
 from tests.sip.link import call_request
 
 ONE, TWO, THREE = (Hop(f"192.0.2.{number}", 5060) for number in (1, 2, 3))

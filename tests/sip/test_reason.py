@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sip.message import Headers, q850_cause
-from sip.reason import reason_header, reason_text
+from sip.syntax.message import Headers, q850_cause
+from sip.syntax.reason import reason_header, reason_text
 
 
 def test_a_reason_has_cause_and_text() -> None:

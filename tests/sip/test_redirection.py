@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from sip.line import Failed, Hop, Transport
-from sip.message import Request
-from sip.place import Place
-from sip.uri import parse_uri
+from sip.line import Failed
+from sip.syntax.message import Request
+from sip.syntax.uri import parse_uri
+from sip.ua.target import Place
+from sip.values import Hop, Transport
 from tests.sip.link import BOB, call_request
 from tests.sip.solo import Solo, sdp
 from tests.sip.test_agent import kinds

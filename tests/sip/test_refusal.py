@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sip.errors import UnsendableError
-from sip.headers import Headers, quote_string
-from sip.line import Failed, Hop, Incoming
-from sip.message import Response
-from sip.multipart import find_part
-from sip.sdp import SessionDescription
+from sip.line import Failed, Incoming
+from sip.syntax.errors import UnsendableError
+from sip.syntax.headers import Headers, quote_string
+from sip.syntax.message import Response
+from sip.syntax.multipart import find_part
+from sip.syntax.sdp import SessionDescription
+from sip.values import Hop
 from tests.sip.link import ALICE, AUDIO, BOB, mirror
 from tests.sip.solo import Solo, sdp, tag_of
 from tests.sip.test_agent import kinds

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sip.line import Credentials, Hop, Incoming, MediaChanged, OfferRefused
-from sip.message import Response
+from sip.line import Incoming, MediaChanged, OfferRefused
+from sip.syntax.message import Response
+from sip.values import Credentials, Hop
 from tests.sip.besieged import CHALLENGE
 from tests.sip.link import ALICE, AUDIO, BOB, CREDENTIALS, IMAGE, mirror
 from tests.sip.solo import sdp

@@ -7,11 +7,10 @@ from itertools import pairwise
 
 import pytest
 
-from sip.digest import make_challenge, verify
-from sip.errors import ParseError, UnsendableError
-from sip.line import Hop
-from sip.message import NameAddress, Request
-from sip.registrar import (
+from sip.syntax.digest import make_challenge, verify
+from sip.syntax.errors import ParseError, UnsendableError
+from sip.syntax.message import NameAddress, Request
+from sip.ua.registration_messages import (
     Registered,
     Registering,
     RegistrationFailed,
@@ -19,6 +18,7 @@ from sip.registrar import (
     RegistrationState,
     Unregistered,
 )
+from sip.values import Hop
 from tests.sip.link import BOB, CREDENTIALS
 from tests.sip.solo import Solo
 

@@ -8,17 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sip.digest import make_challenge
-from sip.errors import UnsendableError
-from sip.message import Headers, Request, Response, parse_message
-from sip.registrar import (
-    Registered,
-    Registering,
-    RegistrationFailed,
-    delta_seconds,
-    granted,
-)
-from sip.uri import parse_uri
+from sip.syntax.digest import make_challenge
+from sip.syntax.errors import UnsendableError
+from sip.syntax.message import Headers, Request, Response, parse_message
+from sip.syntax.uri import parse_uri
+from sip.ua.registration_messages import Registered, Registering, RegistrationFailed, delta_seconds, granted
 from tests.sip.test_registration import CONTACT, RegisteringSolo, contact_of
 
 

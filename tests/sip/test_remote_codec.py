@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sip.line import Hop, Offerer, Transport
-from sip.remote.codec import LENGTH_OCTETS, Codec, WireError
+from sip.ipc.codec import LENGTH_OCTETS, Codec, WireError
+from sip.line import Offerer
 from sip.remote.wire import AnswerWith, HangUp, Message, Place, Redirect, Refuse, Ring, codec
-from sip.sdp import MediaDescription, SessionDescription
+from sip.syntax.sdp import MediaDescription, SessionDescription
+from sip.values import Hop, Transport
 from t38fsp.call.media import (
     AnswerOffers,
     HoldImage,

@@ -16,30 +16,21 @@ from random import Random
 
 import pytest
 
-from sip.errors import ParseError, SipError, UnsupportedError
-from sip.line import (
-    Answered,
-    Answerer,
-    Credentials,
-    Ended,
-    Failed,
-    Hop,
-    Incoming,
-    LineEvent,
-    MediaChanged,
-)
-from sip.network import SipLine
-from sip.registrar import (
+from sip.ipc.unix_socket import SocketError
+from sip.line import Answered, Answerer, Ended, Failed, Incoming, LineEvent, MediaChanged
+from sip.remote.line import GONE, RemoteLine, SignallingError
+from sip.remote.rules import Engine, Rule, least_busy
+from sip.remote.server import LineServer
+from sip.syntax.errors import ParseError, SipError, UnsupportedError
+from sip.syntax.sdp import MediaDescription
+from sip.transport.agent_on_network import SipLine
+from sip.ua.registration_messages import (
     Registered,
     RegistrationFailed,
     RegistrationRequest,
     RegistrationState,
 )
-from sip.remote.line import GONE, RemoteLine, SignallingError
-from sip.remote.rules import Engine, Rule, least_busy
-from sip.remote.server import LineServer
-from sip.remote.unix_socket import SocketError
-from sip.sdp import MediaDescription
+from sip.values import Credentials, Hop
 from tests.sip.line_suite import ANSWERERS, HOST, Party, request_to
 from tests.sip.link import AUDIO, CREDENTIALS, IMAGE, call_request, mirror
 from tests.sip.peer import LIMIT, Peer, running, until

@@ -10,9 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sip.agent import UserAgent
-from sip.errors import ParseError, SipError
-from sip.line import Hop
-from sip.message import (
+from sip.syntax.errors import ParseError, SipError
+from sip.syntax.message import (
     MAX_ELEMENTS,
     MAX_HEAD,
     MAX_HEADERS,
@@ -24,7 +23,8 @@ from sip.message import (
     Via,
     parse_message,
 )
-from sip.refusal import stamp_via
+from sip.ua.stateless_responses import stamp_via
+from sip.values import Hop
 from tests.sip.besieged import Besieged, mutate
 from tests.sip.link import ALICE, BOB
 from tests.sip.rfc4475 import MESSAGES as TORTURE

@@ -15,10 +15,19 @@ import dns.message
 import dns.rrset
 import pytest
 
-from sip.line import Answered, Hop, Transport
-from sip.place import Place
-from sip.resolver import ALL_FAMILIES, Pointer, ResolveError, Resolver, Service, SystemRecords, in_turn
-from sip.uri import parse_uri
+from sip.line import Answered
+from sip.syntax.uri import parse_uri
+from sip.transport.resolver import (
+    ALL_FAMILIES,
+    Pointer,
+    ResolveError,
+    Resolver,
+    Service,
+    SystemRecords,
+    in_turn,
+)
+from sip.ua.target import Place
+from sip.values import Hop, Transport
 from tests.sip.peer import Peer, running
 
 

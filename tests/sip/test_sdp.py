@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sip.errors import ParseError, UnsendableError
-from sip.sdp import Attribute, Direction, MediaDescription, Origin, SessionDescription
+from sip.syntax.errors import ParseError, UnsendableError
+from sip.syntax.sdp import Attribute, Direction, MediaDescription, Origin, SessionDescription
 
 RFC_8866_EXAMPLE = b"""\
 v=0

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sip.line import Answerer, CallRequest, Credentials, Hop, Incoming, LineEvent
-from sip.registrar import RegistrationFailed, RegistrationRequest, RegistrationState
+from sip.line import Answerer, CallRequest, Incoming, LineEvent
 from sip.remote.server import LineServer
 from sip.remote.wire import (
     Accept,
@@ -32,7 +31,9 @@ from sip.remote.wire import (
     Welcome,
     codec,
 )
-from sip.sdp import MediaDescription
+from sip.syntax.sdp import MediaDescription
+from sip.ua.registration_messages import RegistrationFailed, RegistrationRequest, RegistrationState
+from sip.values import Credentials, Hop
 from t38fsp.call.media import AnswerOffers, MediaCapabilities
 from t38fsp.engine.lines import ANSWERERS
 from t38fsp.t38.attributes import T38Parameters

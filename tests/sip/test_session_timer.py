@@ -8,11 +8,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sip.errors import ParseError
-from sip.line import Ended, LineEvent, MediaChanged, Refresher, SessionTimers
-from sip.message import Request, Response
-from sip.sdp import SessionDescription
-from sip.session_timer import SessionExpires
+from sip.line import Ended, LineEvent, MediaChanged
+from sip.syntax.errors import ParseError
+from sip.syntax.message import Request, Response
+from sip.syntax.sdp import SessionDescription
+from sip.ua.session_timer import SessionExpires
+from sip.values import Refresher, SessionTimers
 from tests.sip.link import ALICE, AUDIO, BOB, IMAGE, Link, call_request, mirror
 from tests.sip.solo import Solo, sdp
 from tests.sip.test_agent import answering, kinds

@@ -7,11 +7,11 @@ from random import Random
 
 import pytest
 
-from sip.admission import Admit, Demand, Ignore, Refuse, Verdict
-from sip.line import Hop, Transport
-from sip.message import Headers, Request
 from sip.remote.rules import least_busy
 from sip.remote.signalling import Signalling, read_arguments
+from sip.syntax.message import Headers, Request
+from sip.ua.admission import Admit, Demand, Ignore, Refuse, Verdict
+from sip.values import Hop, Transport
 
 
 def verdict(settings: Signalling, host: str) -> Verdict:

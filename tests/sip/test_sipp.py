@@ -12,18 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from sip.line import (
-    Address,
-    Answered,
-    CallRequest,
-    Credentials,
-    Ended,
-    Failed,
-    Hop,
-    MediaChanged,
-    Ringing,
-    Transport,
-)
+from sip.line import Answered, CallRequest, Ended, Failed, MediaChanged, Ringing
+from sip.values import Address, Credentials, Hop, Transport
 from tests.peers.programs import vacant
 from tests.peers.sipp import running_sipp
 from tests.sip.link import CREDENTIALS, call_request

@@ -8,8 +8,8 @@ from random import Random
 
 import pytest
 
-from sip.admission import Admission
-from sip.line import Hop
+from sip.ua.admission import Admission
+from sip.values import Hop
 from tests.sip.ladder import read_ladders
 from tests.sip.link import CREDENTIALS
 from tests.sip.play import Play, cases, play
@@ -41,7 +41,7 @@ class Challenges(Admission):
 
 
 async def test_calls_of_those_who_know_a_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sip.admission.ALGORITHMS", ("MD5",))  # SIPp knows no other
+    monkeypatch.setattr("sip.ua.admission.ALGORITHMS", ("MD5",))  # SIPp knows no other
     admission = Challenges()
     ladders = read_ladders("accounts")
     await play([Play(ladder, cases(ladder), tmp_path / ladder.name) for ladder in ladders], admission)

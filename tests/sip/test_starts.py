@@ -12,17 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from sip import listening, network, tcp, udp
-from sip.errors import SipError
-from sip.line import Hop, TlsSettings, Transport
-from sip.listening import ListenError
-from sip.network import SipLine
+from sip.ipc import unix_socket
 from sip.pjsua import line as pjsua_line
 from sip.pjsua import process
-from sip.remote import line, server, signalling, unix_socket
+from sip.remote import line, server, signalling
 from sip.remote.line import RemoteLine
 from sip.remote.server import LineServer
-from sip.tls import TlsError
+from sip.syntax.errors import SipError
+from sip.transport import agent_on_network, listening, tcp, udp
+from sip.transport.agent_on_network import SipLine
+from sip.transport.listening import ListenError
+from sip.transport.tls import TlsError
+from sip.values import Hop, TlsSettings, Transport
 from tests.sip.certificates import Authority
 from tests.sip.line_suite import ANSWERERS
 from tests.sip.peer import LIMIT, until
@@ -49,7 +50,9 @@ async def test_a_line_that_cannot_start(
         await line.start()
         return line.close
 
-    await fails_at_each_step(start, SipLine.start, [network, listening, tcp, udp], error, expected, least=50)
+    await fails_at_each_step(
+        start, SipLine.start, [agent_on_network, listening, tcp, udp], error, expected, least=50
+    )
 
 
 @pytest.mark.parametrize("missing", [TlsSettings(), TlsSettings(certificate="/none.pem", key="/none.pem")])

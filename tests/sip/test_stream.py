@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sip.errors import ParseError
-from sip.message import MAX_HEAD, MAX_OCTETS, MalformedRequestError, parse_message
-from sip.stream import KEEP_ALIVE, MESSAGE_LIMIT, PING, PONG, Framer, Stream
+from sip.syntax.errors import ParseError
+from sip.syntax.message import MAX_HEAD, MAX_OCTETS, MalformedRequestError, parse_message
+from sip.syntax.stream import KEEP_ALIVE, MESSAGE_LIMIT, PING, PONG, Framer, Stream
 
 OPTIONS = (
     b"OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK1\r\nContent-Length: 0\r\n\r\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sip.timers import Timers
+from sip.transaction.timers import Timers
 
 
 def test_timers_fire_in_order_of_time_and_then_of_setting() -> None:

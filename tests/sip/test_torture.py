@@ -11,9 +11,10 @@ from subprocess import PIPE
 
 import pytest
 
-from sip.admission import Admission
 from sip.agent import UserAgent
-from sip.line import Ended, Hop, Incoming
+from sip.line import Ended, Incoming
+from sip.ua.admission import Admission
+from sip.values import Hop
 from tests.benchmarks.torture import FLOODS, flood, mutated
 from tests.sip.link import ALICE, IMAGE
 from tests.sip.peer import LIMIT

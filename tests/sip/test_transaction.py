@@ -8,11 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sip.client_transaction import ClientTransaction, Failure, Way, acknowledgement
-from sip.line import Hop, Transport
-from sip.message import Headers, Request, Response
-from sip.timers import Timers
-from sip.transaction import (
+from sip.syntax.message import Headers, Request, Response
+from sip.transaction.client import ClientTransaction, Failure, Way, acknowledgement
+from sip.transaction.machines import (
     INVITE_CLIENT,
     INVITE_SERVER,
     OTHER_CLIENT,
@@ -21,6 +19,8 @@ from sip.transaction import (
     State,
     Table,
 )
+from sip.transaction.timers import Timers
+from sip.values import Hop, Transport
 from tests.sip.link import BOB
 
 

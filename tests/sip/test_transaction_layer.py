@@ -6,16 +6,12 @@ from random import Random
 
 import pytest
 
-from sip.dead_hops import DeadHops
-from sip.line import Hop
-from sip.message import Via
-from sip.timers import Timers
-from sip.transaction import (
-    INVITE_SERVER,
-    Input,
-    State,
-)
-from sip.transaction_layer import TransactionLayer, response_address
+from sip.syntax.message import Via
+from sip.transaction.failed_hops import DeadHops
+from sip.transaction.layer import TransactionLayer, response_address
+from sip.transaction.machines import INVITE_SERVER, Input, State
+from sip.transaction.timers import Timers
+from sip.values import Hop
 from tests.sip.link import ALICE, BOB
 from tests.sip.test_transaction import Bench, request, response
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sip.errors import ParseError, UnsendableError
-from sip.uri import Uri, is_host, parse_host_port, parse_uri
+from sip.syntax.errors import ParseError, UnsendableError
+from sip.syntax.uri import Uri, is_host, parse_host_port, parse_uri
 
 
 @pytest.mark.parametrize(

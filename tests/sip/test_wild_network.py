@@ -10,8 +10,9 @@ from random import Random
 
 import pytest
 
-from sip.line import Answered, Ended, Failed, Hop, Incoming, LineEvent, MediaChanged, Refresher, SessionTimers
-from sip.session import Phase, Session
+from sip.line import Answered, Ended, Failed, Incoming, LineEvent, MediaChanged
+from sip.ua.session import Phase, Session
+from sip.values import Hop, Refresher, SessionTimers
 from tests.sip.link import ALICE, AUDIO, BOB, DELAY, IMAGE, Link, call_request, mirror
 
 

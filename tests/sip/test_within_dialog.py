@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from sip.line import Answered, Hop, MediaChanged, Refresher, SessionTimers, Transport
-from sip.message import Request, Response
+from sip.line import Answered, MediaChanged
+from sip.syntax.message import Request, Response
+from sip.values import Hop, Refresher, SessionTimers, Transport
 from tests.sip.link import ALICE, AUDIO, BOB, CREDENTIALS, IMAGE, mirror
 from tests.sip.solo import Solo, sdp
 from tests.sip.test_early import reliable

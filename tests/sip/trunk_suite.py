@@ -11,20 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from sip.errors import UnsupportedError
-from sip.line import (
-    Answered,
-    CallRequest,
-    Credentials,
-    Ended,
-    Failed,
-    Hop,
-    Identity,
-    Incoming,
-    MediaChanged,
-    Transport,
-)
-from sip.registrar import Registered, RegistrationFailed, RegistrationRequest
+from sip.line import Answered, CallRequest, Ended, Failed, Incoming, MediaChanged
+from sip.syntax.errors import UnsupportedError
+from sip.ua.registration_messages import Registered, RegistrationFailed, RegistrationRequest
+from sip.values import Credentials, Hop, Identity, Transport
 from tests.peers.kamailio import Kamailio
 from tests.peers.programs import vacant
 from tests.sip.line_suite import HOST, IPV6, Party, Suite, hop_of, request_to

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sip.sdp import Attribute, MediaDescription, SessionDescription
+from sip.syntax.sdp import Attribute, MediaDescription, SessionDescription
 from t38fsp.t38.attributes import ErrorCorrection, RateManagement, T38Parameters, answer
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sip.sdp import Attribute, MediaDescription
+from sip.syntax.sdp import Attribute, MediaDescription
 from t38fsp.t30.vocabulary import CarrierDetected, CarrierLost, FrameReceived, HdlcBurst, Modem
 from t38fsp.t38.attributes import T38Parameters
 from t38fsp.t38.ifp import Syntax

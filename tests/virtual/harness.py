@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sip.line import Address
+from sip.values import Address
 from t38fsp.audio.leg import Role
 from t38fsp.jobs import CallSettings
 from t38fsp.results import FaxResult

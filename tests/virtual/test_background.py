@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sip.errors import SipError
+from sip.syntax.errors import SipError
 from t38fsp.virtual import background
 from t38fsp.virtual.background import BackgroundGateway
 from t38fsp.virtual.sockets import SocketGateway

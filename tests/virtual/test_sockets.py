@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sip.errors import SipError
+from sip.syntax.errors import SipError
 from t38fsp.events import FaxEvent, SwitchedToT38
 from t38fsp.image.compare import differing_pages
 from t38fsp.image.errors import DocumentError

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import ClassVar
 
-from sip.sdp import MediaDescription, SessionDescription
+from sip.syntax.sdp import MediaDescription, SessionDescription
 from t38fsp.audio.leg import Role
 from t38fsp.t30.frames import FCF
 from t38fsp.t30.vocabulary import Burst, LineSignal

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import ClassVar
 
-from sip.sdp import Attribute, MediaDescription, SessionDescription
+from sip.syntax.sdp import Attribute, MediaDescription, SessionDescription
 from t38fsp.audio.leg import Role
 from t38fsp.audio.offer import audio_media
 from t38fsp.t38.attributes import ErrorCorrection, RateManagement

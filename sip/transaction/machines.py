@@ -1,0 +1,306 @@
+"""The four transaction machines (RFC 3261 17, with the Accepted state of RFC 6026).
+
+A *client* transaction repeats a request until it is answered and hands every response worth seeing to its
+user; a *server* transaction repeats the last response whenever the request comes again. A machine is one
+table: ``(state, input) -> Step``. **Anything not in the table is ignored**: a stray response, a timer that
+has lost its meaning. So nobody needs to stop a timer except by ending the transaction.
+
+A reliable transport loses nothing, so there nothing is repeated (timers A, E, G), and nobody waits for
+copies (D, I, J and K are zero). A 2xx is still repeated by its user: further on it may travel by UDP
+(RFC 3261 13.3.1.4).
+
+.. code-block:: text
+
+    INVITE client       Calling ── 1xx ──> Proceeding ── 2xx ──> Accepted ── M ──> Terminated
+                                              └── 3xx-6xx ──> Completed ── D ──> Terminated
+    other client        Trying ── 1xx ──> Proceeding ── 2xx-6xx ──> Completed ── K ──> Terminated
+    INVITE server       Proceeding ── 2xx ──> Accepted ── L ──> Terminated
+                            └── 3xx-6xx ──> Completed ── ACK ──> Confirmed ── I ──> Terminated
+    other server        Trying ── 1xx ──> Proceeding ── 2xx-6xx ──> Completed ── J ──> Terminated
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from sip.syntax.message import Request, Response
+from sip.transaction.timers import Timer, Timers
+from sip.values import Hop
+
+T1 = 0.5
+"""Estimate of a round trip, seconds (RFC 3261 17.1.1.1)."""
+T2 = 4.0
+"""Longest interval between two copies of a request other than INVITE, or of a response to INVITE, seconds."""
+T4 = 5.0
+"""How long a message may stay in the network, seconds."""
+
+
+class State(Enum):
+    CALLING = auto()
+    TRYING = auto()
+    PROCEEDING = auto()
+    COMPLETED = auto()
+    CONFIRMED = auto()
+    ACCEPTED = auto()
+    TERMINATED = auto()
+
+
+class Input(Enum):
+    """What may happen to a transaction: a message, a timer (by its letter), or the network's refusal."""
+
+    PROVISIONAL = auto()
+    SUCCESS = auto()
+    FAILURE = auto()
+    REQUEST = auto()
+    """The request came once more (server)."""
+    ACK = auto()
+    UNREACHABLE = auto()
+    MOVED = auto()
+    """The request goes another way, or by a new connection."""
+    ABANDON = auto()
+    """The user of a client transaction waits no longer (RFC 3261 9.1)."""
+    TIMER_A = auto()
+    TIMER_B = auto()
+    TIMER_D = auto()
+    TIMER_E = auto()
+    TIMER_F = auto()
+    TIMER_G = auto()
+    TIMER_H = auto()
+    TIMER_I = auto()
+    TIMER_J = auto()
+    TIMER_K = auto()
+    TIMER_L = auto()
+    TIMER_M = auto()
+
+
+class Action(Enum):
+    SEND = auto()
+    """Send the user's response, and keep it for repeating."""
+    REPEAT = auto()
+    """Send the last message once more."""
+    ACKNOWLEDGE = auto()
+    """Send the ACK of a failure (RFC 3261 17.1.1.3)."""
+    DELIVER = auto()
+    """Hand the response to the user."""
+    GIVE_UP = auto()
+    """Tell the user that no response will come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The next state, what to do on the way there, and the timers to start."""
+
+    state: State
+    actions: tuple[Action, ...] = ()
+    start: tuple[Input, ...] = ()
+
+
+Table = Mapping[tuple[State, Input], Step]
+
+_INTERVALS: Mapping[Input, float] = {
+    Input.TIMER_B: 64 * T1,
+    Input.TIMER_D: 32.0,
+    Input.TIMER_F: 64 * T1,
+    Input.TIMER_H: 64 * T1,
+    Input.TIMER_I: T4,
+    Input.TIMER_J: 64 * T1,
+    Input.TIMER_K: T4,
+    Input.TIMER_L: 64 * T1,
+    Input.TIMER_M: 64 * T1,
+}
+
+_REPEAT_LIMITS: Mapping[Input, float] = {Input.TIMER_A: 64 * T1, Input.TIMER_E: T2, Input.TIMER_G: T2}
+"""Timers that repeat a message: they begin with T1 and double up to this. Not on a reliable transport."""
+
+_WAITS_FOR_COPIES = frozenset({Input.TIMER_D, Input.TIMER_I, Input.TIMER_J, Input.TIMER_K})
+"""Timers that are zero on a reliable transport."""
+
+
+# RFC 3261 17.1.1 and RFC 6026 8.4
+INVITE_CLIENT: Table = {
+    (State.CALLING, Input.TIMER_A): Step(State.CALLING, (Action.REPEAT,), (Input.TIMER_A,)),
+    (State.CALLING, Input.TIMER_B): Step(State.TERMINATED, (Action.GIVE_UP,)),
+    (State.CALLING, Input.UNREACHABLE): Step(State.TERMINATED, (Action.GIVE_UP,)),
+    (State.CALLING, Input.MOVED): Step(State.CALLING, (Action.REPEAT,), (Input.TIMER_A,)),
+    (State.CALLING, Input.PROVISIONAL): Step(State.PROCEEDING, (Action.DELIVER,)),
+    (State.CALLING, Input.SUCCESS): Step(State.ACCEPTED, (Action.DELIVER,), (Input.TIMER_M,)),
+    (State.CALLING, Input.FAILURE): Step(
+        State.COMPLETED, (Action.ACKNOWLEDGE, Action.DELIVER), (Input.TIMER_D,)
+    ),
+    (State.CALLING, Input.ABANDON): Step(State.TERMINATED),
+    (State.PROCEEDING, Input.PROVISIONAL): Step(State.PROCEEDING, (Action.DELIVER,)),
+    (State.PROCEEDING, Input.SUCCESS): Step(State.ACCEPTED, (Action.DELIVER,), (Input.TIMER_M,)),
+    (State.PROCEEDING, Input.FAILURE): Step(
+        State.COMPLETED, (Action.ACKNOWLEDGE, Action.DELIVER), (Input.TIMER_D,)
+    ),
+    (State.PROCEEDING, Input.ABANDON): Step(State.TERMINATED),
+    (State.COMPLETED, Input.FAILURE): Step(State.COMPLETED, (Action.ACKNOWLEDGE,)),
+    (State.COMPLETED, Input.TIMER_D): Step(State.TERMINATED),
+    # Copies of a 2xx, and the 2xx of other forks, are all for the user, who owes each an ACK.
+    (State.ACCEPTED, Input.SUCCESS): Step(State.ACCEPTED, (Action.DELIVER,)),
+    (State.ACCEPTED, Input.TIMER_M): Step(State.TERMINATED),
+}
+
+# RFC 3261 17.1.2
+OTHER_CLIENT: Table = {
+    (State.TRYING, Input.TIMER_E): Step(State.TRYING, (Action.REPEAT,), (Input.TIMER_E,)),
+    (State.TRYING, Input.TIMER_F): Step(State.TERMINATED, (Action.GIVE_UP,)),
+    (State.TRYING, Input.UNREACHABLE): Step(State.TERMINATED, (Action.GIVE_UP,)),
+    (State.TRYING, Input.MOVED): Step(State.TRYING, (Action.REPEAT,), (Input.TIMER_E,)),
+    (State.TRYING, Input.ABANDON): Step(State.TERMINATED),
+    (State.TRYING, Input.PROVISIONAL): Step(State.PROCEEDING, (Action.DELIVER,)),
+    (State.TRYING, Input.SUCCESS): Step(State.COMPLETED, (Action.DELIVER,), (Input.TIMER_K,)),
+    (State.TRYING, Input.FAILURE): Step(State.COMPLETED, (Action.DELIVER,), (Input.TIMER_K,)),
+    (State.PROCEEDING, Input.TIMER_E): Step(State.PROCEEDING, (Action.REPEAT,), (Input.TIMER_E,)),
+    (State.PROCEEDING, Input.TIMER_F): Step(State.TERMINATED, (Action.GIVE_UP,)),
+    (State.PROCEEDING, Input.ABANDON): Step(State.TERMINATED),
+    (State.PROCEEDING, Input.PROVISIONAL): Step(State.PROCEEDING, (Action.DELIVER,)),
+    (State.PROCEEDING, Input.SUCCESS): Step(State.COMPLETED, (Action.DELIVER,), (Input.TIMER_K,)),
+    (State.PROCEEDING, Input.FAILURE): Step(State.COMPLETED, (Action.DELIVER,), (Input.TIMER_K,)),
+    (State.COMPLETED, Input.TIMER_K): Step(State.TERMINATED),
+}
+
+# RFC 3261 17.2.1 and RFC 6026 8.5; here PROVISIONAL, SUCCESS and FAILURE are the user's responses
+INVITE_SERVER: Table = {
+    (State.PROCEEDING, Input.REQUEST): Step(State.PROCEEDING, (Action.REPEAT,)),
+    (State.PROCEEDING, Input.PROVISIONAL): Step(State.PROCEEDING, (Action.SEND,)),
+    (State.PROCEEDING, Input.SUCCESS): Step(State.ACCEPTED, (Action.SEND,), (Input.TIMER_L,)),
+    (State.PROCEEDING, Input.FAILURE): Step(State.COMPLETED, (Action.SEND,), (Input.TIMER_G, Input.TIMER_H)),
+    (State.COMPLETED, Input.REQUEST): Step(State.COMPLETED, (Action.REPEAT,)),
+    (State.COMPLETED, Input.TIMER_G): Step(State.COMPLETED, (Action.REPEAT,), (Input.TIMER_G,)),
+    (State.COMPLETED, Input.TIMER_H): Step(State.TERMINATED),
+    (State.COMPLETED, Input.ACK): Step(State.CONFIRMED, (), (Input.TIMER_I,)),
+    (State.CONFIRMED, Input.TIMER_I): Step(State.TERMINATED),
+    # The user repeats its 2xx until the ACK; the transaction only swallows copies of the INVITE.
+    (State.ACCEPTED, Input.SUCCESS): Step(State.ACCEPTED, (Action.SEND,)),
+    (State.ACCEPTED, Input.TIMER_L): Step(State.TERMINATED),
+}
+
+# RFC 3261 17.2.2
+OTHER_SERVER: Table = {
+    (State.TRYING, Input.PROVISIONAL): Step(State.PROCEEDING, (Action.SEND,)),
+    (State.TRYING, Input.SUCCESS): Step(State.COMPLETED, (Action.SEND,), (Input.TIMER_J,)),
+    (State.TRYING, Input.FAILURE): Step(State.COMPLETED, (Action.SEND,), (Input.TIMER_J,)),
+    (State.PROCEEDING, Input.REQUEST): Step(State.PROCEEDING, (Action.REPEAT,)),
+    (State.PROCEEDING, Input.PROVISIONAL): Step(State.PROCEEDING, (Action.SEND,)),
+    (State.PROCEEDING, Input.SUCCESS): Step(State.COMPLETED, (Action.SEND,), (Input.TIMER_J,)),
+    (State.PROCEEDING, Input.FAILURE): Step(State.COMPLETED, (Action.SEND,), (Input.TIMER_J,)),
+    (State.COMPLETED, Input.REQUEST): Step(State.COMPLETED, (Action.REPEAT,)),
+    (State.COMPLETED, Input.TIMER_J): Step(State.TERMINATED),
+}
+
+
+class Transaction:
+    """A machine and its timers; the subclasses say what the actions are."""
+
+    def __init__(
+        self, table: Table, state: State, destination: Hop, timers: Timers, on_end: Callable[[], None]
+    ) -> None:
+        self.state = state
+        self.destination = destination
+        self._table = table
+        self._timers = timers
+        self._on_end = on_end
+        self._running: dict[Input, Timer] = {}
+        self._intervals: dict[Input, float] = {}
+
+    @property
+    def terminated(self) -> bool:
+        return self.state is State.TERMINATED
+
+    def _feed(self, what: Input, now: float, response: Response | None = None) -> None:
+        step = self._table.get((self.state, what))
+        if step is None:
+            return
+        self.state = step.state
+        for timer in step.start:
+            self._start(timer, now)
+        for action in step.actions:
+            self._act(action, what, response, now)
+        if step.state is State.TERMINATED:
+            self.end()
+
+    def end(self) -> None:
+        """Forget everything, now."""
+        self.state = State.TERMINATED
+        for running in self._running.values():
+            running.cancel()
+        self._on_end()
+
+    def _start(self, name: Input, now: float) -> None:
+        reliable = self.destination.transport.reliable
+        if reliable and name in _REPEAT_LIMITS:
+            return
+        interval = 0.0 if reliable and name in _WAITS_FOR_COPIES else _INTERVALS.get(name)
+        if interval is None:
+            limit = _REPEAT_LIMITS[name]
+            interval = min(self._intervals.get(name, T1), limit)
+            if name is Input.TIMER_E and self.state is State.PROCEEDING:
+                interval = T2
+            self._intervals[name] = 2 * interval
+        if name in self._running:
+            self._running[name].cancel()
+        self._running[name] = self._timers.at(now + interval, lambda late: self._feed(name, late))
+
+    def _act(self, action: Action, what: Input, response: Response | None, now: float) -> None:
+        raise NotImplementedError
+
+
+class ServerTransaction(Transaction):
+    """A request of theirs, from ``source``.
+
+    Responses go to ``destination``, which changes when its connection breaks.
+    ``on_cancel`` may be set by the user of an INVITE: it is called with the CANCEL and ``now``. ``on_final``
+    is called at the first final response: from then on the transaction only waits for copies.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        source: Hop,
+        destination: Hop,
+        timers: Timers,
+        send: Callable[[bytes, Hop], None],
+        on_end: Callable[[], None],
+        on_final: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.invite = request.method == "INVITE"
+        first = State.PROCEEDING if self.invite else State.TRYING
+        super().__init__(INVITE_SERVER if self.invite else OTHER_SERVER, first, destination, timers, on_end)
+        self.request = request
+        self.source = source
+        self.on_cancel: Callable[[Request, float], None] | None = None
+        self._send = send
+        self._on_final = on_final
+        self._final = False
+        self._last = b""
+
+    def respond(self, response: Response, now: float) -> None:
+        """Send a response; ignored when the machine has no place for it any more."""
+        if response.status >= 200 and not self._final:
+            self._final = True
+            self._on_final()
+        self._feed(kind_of(response), now, response)
+
+    def repeated(self, now: float) -> None:
+        """The request came once more."""
+        self._feed(Input.REQUEST, now)
+
+    def acknowledged(self, now: float) -> None:
+        """The ACK of a failure came."""
+        self._feed(Input.ACK, now)
+
+    def _act(self, action: Action, what: Input, response: Response | None, now: float) -> None:
+        if action is Action.SEND and response is not None:
+            self._last = bytes(response)
+        if self._last:
+            self._send(self._last, self.destination)
+
+
+def kind_of(response: Response) -> Input:
+    """What a response is to a machine."""
+    if response.status < 200:
+        return Input.PROVISIONAL
+    return Input.SUCCESS if response.status < 300 else Input.FAILURE

@@ -1,0 +1,333 @@
+"""A user agent on the network: the asyncio shell around ``sip.agent``."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from random import Random, SystemRandom
+from typing import TypeVar
+
+from sip.agent import UserAgent
+from sip.line import Answerer, CallRequest, LineEvent
+from sip.logs import contained, get_logger
+from sip.syntax.errors import told
+from sip.syntax.sdp import MediaDescription
+from sip.syntax.stream import PING
+from sip.transaction.layer import MAX_TRANSACTIONS
+from sip.transport.listening import ListenError, Listening, family_of
+from sip.transport.resolver import ResolveError, Resolver
+from sip.transport.tcp import Connections
+from sip.transport.udp import UdpPort
+from sip.ua.admission import AdmissionPolicy
+from sip.ua.registration_messages import RegistrationRequest, RegistrationState
+from sip.ua.target import Place
+from sip.values import Address, Credentials, Hop, SessionTimers, TlsSettings, Transport
+
+_logger = get_logger(__name__)
+
+KEEP_ALIVE = 25.0
+"""Seconds between datagrams that keep a translator of addresses on the way from forgetting us."""
+
+_Told = TypeVar("_Told")
+
+EVERYWHERE = (Hop("0.0.0.0", 5060), Hop("0.0.0.0", 5060, Transport.TCP))
+
+
+class SipLine:
+    """A ``sip.line.Line`` that listens at the addresses of ``listen``; ``start`` comes before all else.
+
+    Port 0 takes any free one, for UDP and TCP of one host the same. Connections over TCP and TLS are opened
+    whether we listen for them or not. ``advertised`` are the addresses that far ends shall see in place of
+    ours, at most one of IPv4 and one of IPv6, with the same ports: those of the router in front of us. The
+    limits are those of ``sip.agent.UserAgent``.
+
+    ``on_event`` gets each event in a callback of its own on the loop, never from within a verb;
+    ``on_registration`` each change of a registration. The times that the verbs take are those of the loop.
+    ``agent`` and ``addresses`` (where it listens) exist once it has started.
+    """
+
+    agent: UserAgent
+    addresses: Sequence[Hop]
+
+    def __init__(
+        self,
+        on_event: Callable[[LineEvent], None],
+        *,
+        user_agent: str,
+        listen: Sequence[Hop] = EVERYWHERE,
+        tls: TlsSettings | None = None,
+        advertised: Sequence[str] = (),
+        random: Random | None = None,
+        resolver: Resolver | None = None,
+        max_incoming: int = 64,
+        max_waiting: int = 64,
+        max_per_source: int | None = None,
+        max_transactions: int = MAX_TRANSACTIONS,
+        session_timers: SessionTimers | None = None,
+        on_registration: Callable[[RegistrationState], None] | None = None,
+        admission: AdmissionPolicy | None = None,
+    ) -> None:
+        self._admission = admission
+        self._on_event = on_event
+        self._on_registration = on_registration
+        self._user_agent = user_agent
+        self._listen = listen
+        self._tls = tls or TlsSettings()
+        self._advertised = advertised
+        self._random = random or SystemRandom()
+        self._resolver = resolver or Resolver(self._random)
+        self._max_incoming = max_incoming
+        self._max_waiting = max_waiting
+        self._max_per_source = max_per_source
+        self._max_transactions = max_transactions
+        self._session_timers = session_timers
+        self._timer: asyncio.TimerHandle | None = None
+        self._keep_alive: asyncio.TimerHandle | None = None
+        self._lookups: set[asyncio.Task[None]] = set()
+        self._settled = asyncio.Event()
+        self._udp: dict[socket.AddressFamily, UdpPort] = {}
+        self._undo = AsyncExitStack()
+
+    async def start(self) -> None:
+        """Bind the sockets; raises ListenError or TlsError when that is not possible, and leaves nothing."""
+        self._loop = asyncio.get_running_loop()
+        try:
+            async with AsyncExitStack() as undo:
+                await self._start(undo)
+                self._undo = undo.pop_all()
+        except OSError as error:
+            raise ListenError(f"cannot listen: {told(error)}") from error
+
+    async def _start(self, undo: AsyncExitStack) -> None:
+        self._listening = await Listening.bind(self._listen, self._advertised)
+        undo.callback(self._listening.close)
+        self.addresses = [listener.hop for listener in self._listening.listeners]
+        self._connections = Connections(
+            on_message=self._received,
+            on_refused=self._refused,
+            on_closed=self._closed,
+            in_use=lambda: self.agent.hops_in_use(),
+            source=self._listening.connect_from,
+            tls=self._tls,
+        )
+        undo.push_async_callback(self._connections.close)
+        self.agent = UserAgent(
+            contact_address=self.address,
+            user_agent=self._user_agent,
+            random=self._random,
+            local_address=self._listening.seen_by,
+            tcp=True,
+            max_incoming=self._max_incoming,
+            max_waiting=self._max_waiting,
+            max_per_source=self._max_per_source,
+            max_transactions=self._max_transactions,
+            session_timers=self._session_timers,
+            admission=self._admission,
+        )
+        undo.callback(self._stop)
+        for listener in self._listening.listeners:
+            if listener.hop.transport.reliable:
+                self._connections.listen(listener.sock, listener.hop.transport)
+            else:
+                port = UdpPort(listener.sock, self._datagram, self._flush, self._refused)
+                undo.callback(port.close)
+                self._udp[listener.sock.family] = port
+        self._keep_alive = self._loop.call_later(KEEP_ALIVE, self._kept_alive)
+
+    def _stop(self) -> None:
+        """Nothing is read, looked up or due any more."""
+        for timer in (self._timer, self._keep_alive):
+            if timer is not None:
+                timer.cancel()
+        for lookup in self._lookups:
+            lookup.cancel()
+
+    @property
+    def address(self) -> Address:
+        """The first address that we listen at."""
+        return self.addresses[0].address
+
+    async def close(self, limit: float = 5.0) -> None:
+        """Hang up every call, unregister, wait at most ``limit`` seconds until the far ends know it, and
+        unbind."""
+        async with self._undo:
+            self.agent.hang_up_all(self._loop.time())
+            self.agent.registrations.end_all(self._loop.time())
+            self._flush()
+            await self._wait_for_the_end(limit)
+
+    async def _wait_for_the_end(self, limit: float) -> None:
+        try:
+            async with asyncio.timeout(limit):
+                await self._settled.wait()
+        except TimeoutError:
+            left = [(self.agent.calls, "call"), (len(self.agent.registrations), "registration")]
+            _logger.warning(
+                "closed while the end of %s was not confirmed",
+                " and ".join(f"{n} {what}{'s' if n > 1 else ''}" for n, what in left if n),
+            )
+
+    # --- verbs ----------------------------------------------------------------------------------------------
+
+    def place(self, request: CallRequest, now: float) -> int:
+        call = self.agent.place(request, now)
+        self._flush()
+        return call
+
+    def ring(self, call: int, now: float) -> None:
+        self.agent.ring(call, now)
+        self._flush()
+
+    def accept(
+        self,
+        call: int,
+        media: Sequence[MediaDescription],
+        media_address: str,
+        answerer: Answerer,
+        now: float,
+        *,
+        credentials: Credentials | None = None,
+    ) -> None:
+        self.agent.accept(call, media, media_address, answerer, now, credentials=credentials)
+        self._flush()
+
+    def refuse(self, call: int, status: int, now: float) -> None:
+        self.agent.refuse(call, status, now)
+        self._flush()
+
+    def answer_with(self, call: int, answerer: Answerer, now: float) -> None:
+        self.agent.answer_with(call, answerer, now)
+
+    def offer(self, call: int, media: Sequence[MediaDescription], now: float) -> None:
+        self.agent.offer(call, media, now)
+        self._flush()
+
+    def hang_up(self, call: int, now: float, *, reason: str | None = None) -> None:
+        self.agent.hang_up(call, now, reason=reason)
+        self._flush()
+
+    def register(self, request: RegistrationRequest, now: float) -> int:
+        """As ``Registrations.begin``."""
+        registration = self.agent.registrations.begin(request, now)
+        self._flush()
+        return registration
+
+    def redirect(self, registration: int, hops: Sequence[Hop]) -> None:
+        """As ``Registrations.redirect``."""
+        self.agent.registrations.redirect(registration, hops)
+
+    def unregister(self, registration: int, now: float) -> None:
+        self.agent.registrations.end(registration, now)
+        self._flush()
+
+    # --- addresses ------------------------------------------------------------------------------------------
+
+    @property
+    def families(self) -> Sequence[socket.AddressFamily]:
+        """The address families that we listen in."""
+        return self._listening.families
+
+    def local_host(self, peer: Hop) -> str:
+        """The IP address of ours that ``peer`` sees; media descriptions for it should say the same."""
+        return self._listening.seen_by(peer)[0]
+
+    def interface(self, peer: Hop) -> str:
+        """The IP address of this machine that ``peer`` is reached from; media should be bound there."""
+        return self._listening.source(peer)[0]
+
+    # --- the network ----------------------------------------------------------------------------------------
+
+    # Whatever comes in ends in a flush, also when the agent fails on it: what others are owed must go out.
+
+    def _datagram(self, data: bytes, source: Hop) -> None:
+        """The flush comes at the end of the burst."""
+        self.agent.receive(data, source, self._loop.time())
+
+    def _received(self, data: bytes, source: Hop) -> None:
+        try:
+            self.agent.receive(data, source, self._loop.time())
+        finally:
+            self._flush()
+
+    def _refused(self, hop: Hop, why: str = "") -> None:
+        with contained(_logger, "a refusal of the network was passed over on a fault of ours"):
+            self.agent.unreachable(hop, self._loop.time(), why)
+        self._loop.call_soon(self._flush)
+
+    def _closed(self, hop: Hop, why: str) -> None:
+        with contained(_logger, "the end of a connection was passed over on a fault of ours"):
+            self.agent.disconnected(hop, self._loop.time(), why)
+        self._flush()
+
+    def _flush(self) -> None:
+        """Pass on what the agent has to say to the network, to the user, and to the loop."""
+        unsent = deque(self.agent.take_datagrams())
+        while unsent:
+            with contained(_logger, "a message was not sent on a fault of ours"):
+                self._send(*unsent.popleft())
+            # A hop that cannot be sent to may bring the next one into play.
+            unsent += self.agent.take_datagrams()
+        for event in self.agent.take_events():
+            self._loop.call_soon(self._tell, self._on_event, event)
+        for state in self.agent.registrations.take_events():
+            if self._on_registration is not None:
+                self._loop.call_soon(self._tell, self._on_registration, state)
+        for place in self.agent.take_lookups():
+            lookup = self._loop.create_task(self._look_up(place))
+            self._lookups.add(lookup)
+            lookup.add_done_callback(self._lookups.discard)
+        if not (self.agent.calls or self.agent.dialogs or self.agent.registrations):
+            self._settled.set()
+        else:
+            self._settled.clear()
+        self._arm(self.agent.next_deadline())
+
+    def _tell(self, callback: Callable[[_Told], None], what: _Told) -> None:
+        with contained(_logger, "a user of the line failed on an event"):
+            callback(what)
+
+    def _arm(self, deadline: float | None) -> None:
+        # Deadlines move away with most messages: ringing too early costs less than moving the timer.
+        if self._timer is not None and (deadline is None or deadline < self._timer.when()):
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None and deadline is not None:
+            self._timer = self._loop.call_at(deadline, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        with contained(_logger, "a timer failed on a fault of ours"):
+            self.agent.handle_deadline(self._loop.time())
+        # Also arms the timer for the deadlines that are still due.
+        self._flush()
+
+    def _kept_alive(self) -> None:
+        """Say something to all far ends by UDP that may want to say something to us."""
+        with contained(_logger, "a far end was not kept alive on a fault of ours"):
+            for hop in self.agent.flows():
+                port = self._udp.get(family_of(hop.host))
+                if port is not None and not hop.transport.reliable:
+                    port.send(PING, hop)
+        self._keep_alive = self._loop.call_later(KEEP_ALIVE, self._kept_alive)
+
+    def _send(self, data: bytes, hop: Hop) -> None:
+        if hop.transport.reliable:
+            self._connections.send(data, hop)
+        elif (port := self._udp.get(family_of(hop.host))) is not None:
+            port.send(data, hop)
+        else:
+            self._refused(hop, f"we have no socket for {hop}; listen at an address of its kind")
+
+    async def _look_up(self, place: Place) -> None:
+        hops: Sequence[Hop] = ()
+        with contained(_logger, "a name was not looked up on a fault of ours"):
+            try:
+                hops = await self._resolver.locate(place, self._listening.families)
+            except ResolveError as error:
+                _logger.warning("%s", error)
+        with contained(_logger, "what a name stands for was passed over on a fault of ours"):
+            self.agent.resolved(place, hops)
+        self._flush()

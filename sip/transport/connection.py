@@ -1,0 +1,148 @@
+"""One connection over TCP or TLS: asyncio's protocol around ``sip.syntax.stream``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol, cast
+
+from sip.logs import SELDOM, contained, get_logger
+from sip.syntax.stream import Stream
+from sip.transport.tls import TlsError
+from sip.values import Hop
+
+_logger = get_logger(__name__)
+
+MAX_UNSENT = 256 * 1024
+"""Octets that may wait for a peer that does not read."""
+MAX_WAITING = 128 * 1024
+"""Octets that may wait until a connection stands: some hundred calls."""
+
+_BUFFER = 8 * 1024
+"""Octets read before the loop gets its turn."""
+_GOODBYE_LIMIT = 0.5
+
+
+class Owner(Protocol):
+    """What a connection asks of those it is one of."""
+
+    on_message: Callable[[bytes, Hop], None]
+
+    @property
+    def now(self) -> float: ...
+
+    def check(self, hop: Hop, transport: asyncio.BaseTransport, *, ours: bool) -> None:
+        """Raises TlsError when the far end is not who it should be."""
+
+    def drop(self, connection: Connection, why: str) -> None:
+        """A connection is of no more use."""
+
+    def lost(self, connection: Connection, error: Exception | None) -> None:
+        """A connection that stood is gone."""
+
+
+class Connection(asyncio.BufferedProtocol):
+    """One connection; ``hop`` is its far end."""
+
+    def __init__(self, owner: Owner, hop: Hop, stream: Stream, *, ours: bool) -> None:
+        self.hop = hop
+        self.ours = ours
+        self.stream = stream
+        self.heard = False
+        self.gone = asyncio.Event()
+        self.refusal: TlsError | None = None
+        self._owner = owner
+        self._transport: asyncio.Transport | None = None
+        self._unsent: list[bytes] = []
+        self._closed = False
+        # TLS fills it piece by piece; only slices of a view are not copies.
+        self._buffer = memoryview(bytearray(_BUFFER))
+
+    # --- asyncio's calls ------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        if self._closed:
+            # It was given up during the handshake, when there was nothing to abort yet.
+            self._transport.abort()
+            return
+        try:
+            self._owner.check(self.hop, transport, ours=self.ours)
+        except TlsError as error:
+            self.refusal = error
+            self._transport.abort()
+            return
+        except Exception:
+            # Who cannot be checked is not the far end that it should be.
+            _logger.exception("the far end of a connection could not be checked", extra=SELDOM)
+            self.refusal = TlsError(f"{self.hop} could not be checked")
+            self._transport.abort()
+            return
+        unsent, self._unsent = self._unsent, []
+        for data in unsent:
+            self.write(data)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._closed or self.refusal is not None:
+            return
+        with contained(_logger, "octets of a connection were dropped on a fault of ours"):
+            self.stream.receive(bytes(self._buffer[:nbytes]), self._owner.now)
+        self.settle()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.gone.set()
+        self._owner.lost(self, error)
+
+    # --------------------------------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Send, now or when the connection stands."""
+        self.stream.sent(self._owner.now)
+        if self._transport is None:
+            self._unsent.append(data)
+            if sum(map(len, self._unsent)) > MAX_WAITING:
+                self.close(f"too much waits for a connection with {self.hop}")
+        else:
+            self._transport.write(data)
+            if self._transport.get_write_buffer_size() > MAX_UNSENT:
+                self.close(f"{self.hop} reads nothing that we send")
+
+    def settle(self) -> None:
+        """Pass on what has come, and send what keeps the connection."""
+        for message in self.stream.take_messages():
+            self.heard = True
+            with contained(_logger, "a message was dropped on a fault of ours"):
+                self._owner.on_message(message, self.hop)
+        if octets := self.stream.take_octets():
+            self.write(octets)
+        if self.stream.fault is not None:
+            self.close(self.stream.fault, at_once=False)
+
+    def close(self, why: str, *, at_once: bool = True) -> None:
+        """Use the connection no more; unless ``at_once`` what was written goes out before it ends."""
+        if self._closed:
+            return
+        _logger.info("closed the connection with %s: %s", self.hop, why, extra=SELDOM)
+        self._closed = True
+        self._unsent.clear()
+        self._owner.drop(self, why)
+        if self._transport is None:
+            self.gone.set()
+        elif at_once:
+            self._transport.abort()
+        else:
+            self._transport.close()
+            asyncio.get_running_loop().call_later(_GOODBYE_LIMIT, self._transport.abort)
+
+    async def finish(self) -> None:
+        """Close in order: what was written goes out, and TLS says goodbye."""
+        if self._transport is not None:
+            self._transport.close()
+            try:
+                async with asyncio.timeout(_GOODBYE_LIMIT):
+                    await self.gone.wait()
+            except TimeoutError:
+                self._transport.abort()

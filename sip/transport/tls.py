@@ -1,0 +1,140 @@
+"""TLS for SIP: what connections are made with, and whom a certificate is for (RFC 3261 26.3.1, RFC 5922)."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+
+from sip.syntax.errors import SipError
+from sip.ua.target import is_address
+from sip.values import TlsSettings
+
+_EXPIRED = 10
+_NOT_YET_VALID = 9
+_UNKNOWN_AUTHORITY = frozenset({2, 18, 19, 20, 21})
+"""X509_V_ERR_*: no issuer, self-signed, self-signed in the chain, no local issuer, no signature to check."""
+
+
+ASKS_FOR_CERTIFICATE = "it may want to see a certificate of ours"
+
+_MISSED_CERTIFICATE = frozenset(
+    {"HANDSHAKE_FAILURE", "CERTIFICATE_REQUIRED", "NO_CERTIFICATE", "BAD_CERTIFICATE"}
+)
+"""Alerts of a server to which we showed no certificate. That of TLS 1.2 is also sent for other reasons."""
+_DISLIKED_CERTIFICATE = frozenset(
+    {"BAD_CERTIFICATE", "UNSUPPORTED_CERTIFICATE", "CERTIFICATE_REVOKED", "CERTIFICATE_EXPIRED"}
+    | {"CERTIFICATE_UNKNOWN", "UNKNOWN_CA", "ACCESS_DENIED"}
+)
+"""Alerts of a server to which we showed one (RFC 8446 6.2)."""
+
+
+class TlsError(SipError):
+    """Certificates or settings that TLS cannot go on with; the text names them."""
+
+
+def client_context(settings: TlsSettings) -> ssl.SSLContext:
+    """For connections that we open; raises TlsError. Names are left to :func:`check_name`."""
+    context = _context(ssl.PROTOCOL_TLS_CLIENT, settings)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_REQUIRED if settings.verify else ssl.CERT_NONE
+    return context
+
+
+def server_context(settings: TlsSettings) -> ssl.SSLContext:
+    """For connections that are opened to us; raises TlsError."""
+    if settings.certificate is None:
+        raise TlsError("listening for TLS needs a certificate; name its file, and that of its key")
+    context = _context(ssl.PROTOCOL_TLS_SERVER, settings)
+    context.verify_mode = ssl.CERT_REQUIRED if settings.demand else ssl.CERT_NONE
+    return context
+
+
+def _context(protocol: int, settings: TlsSettings) -> ssl.SSLContext:
+    context = ssl.SSLContext(protocol)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if settings.authorities is None:
+        context.load_default_certs()
+    else:
+        try:
+            context.load_verify_locations(settings.authorities)
+        except (OSError, ssl.SSLError) as error:
+            why = "there is none in it" if isinstance(error, ssl.SSLError) else error.strerror
+            raise TlsError(f"no CA certificates can be read from {settings.authorities}: {why}") from error
+    if settings.certificate is not None:
+        try:
+            # Without any password OpenSSL would ask the terminal for one.
+            context.load_cert_chain(settings.certificate, settings.key, settings.key_password or "")
+        except (OSError, ssl.SSLError, ValueError) as error:
+            files = settings.certificate + (f" with the key {settings.key}" if settings.key else "")
+            raise TlsError(
+                f"the certificate {files} cannot be used: {_why_useless(error, settings)}"
+            ) from error
+    return context
+
+
+def _why_useless(error: Exception, settings: TlsSettings) -> str:
+    """OpenSSL itself says little of a certificate or key that it does not take."""
+    if not isinstance(error, ssl.SSLError):
+        return getattr(error, "strerror", None) or str(error)
+    if error.reason == "KEY_VALUES_MISMATCH":
+        return "the key is not that of the certificate"
+    if settings.key_password is None:
+        return "a file is not PEM, lacks the key, or has a key with a password that is not given"
+    return "a file is not PEM, lacks the key, or has a key with another password"
+
+
+def check_name(certificate: Mapping[str, object], name: str) -> None:
+    """Raises TlsError when a verified certificate is for others than ``name``, a domain or an IP address.
+
+    A subjectAltName counts that is a SIP URI of the domain, or its DNS name (RFC 5922 7.1, 7.2). There
+    carriers use wildcards, which RFC 5922 forbids; one for the first label is taken. The common name is not.
+    """
+    names = list(_names(certificate))
+    if not any(_covers(each, name) for each in names):
+        shown = ", ".join(list(dict.fromkeys(names))[:4]) or "nobody"
+        raise TlsError(f"the certificate is for {shown} and not for {name}")
+
+
+def _names(certificate: Mapping[str, object]) -> Iterator[str]:
+    names = certificate.get("subjectAltName")
+    for kind, value in names if isinstance(names, tuple) else ():
+        if kind in ("DNS", "IP Address"):
+            yield value
+        elif kind == "URI" and value.lower().startswith("sip:") and "@" not in value:
+            yield value[len("sip:") :]
+
+
+def _covers(pattern: str, name: str) -> bool:
+    if is_address(name):
+        return is_address(pattern.strip()) and ip_address(pattern.strip()) == ip_address(name)
+    pattern, name = pattern.lower().rstrip("."), name.lower().rstrip(".")
+    if pattern.startswith("*."):
+        first, _, rest = name.partition(".")
+        return bool(first) and "." in rest and rest == pattern[2:]
+    return pattern == name
+
+
+def why_refused(error: BaseException, name: str, *, certificate: bool) -> str:
+    """One sentence for a TLS connection to ``name`` that could not be made.
+
+    ``certificate`` tells whether we had one of ours to show.
+    """
+    if isinstance(error, ssl.SSLCertVerificationError):
+        if error.verify_code == _EXPIRED:
+            return f"the certificate of {name} has expired; its owner has to renew it"
+        if error.verify_code == _NOT_YET_VALID:
+            return f"the certificate of {name} is not valid yet; check the clock of this machine"
+        if error.verify_code in _UNKNOWN_AUTHORITY:
+            return f"the certificate of {name} is signed by nobody that we trust; name the file of its CA"
+        return f"the certificate of {name} cannot be trusted; OpenSSL says: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        what = (error.reason or "no common protocol").lower().replace("_", " ")
+        sentence = f"{name} and we cannot agree on TLS: {what}"
+        alert = (error.reason or "").partition("ALERT_")[2]
+        if alert in _MISSED_CERTIFICATE and not certificate:
+            return f"{sentence}; {ASKS_FOR_CERTIFICATE}"
+        if alert in _DISLIKED_CERTIFICATE and certificate:
+            return f"{sentence}; it does not take our certificate"
+        return sentence
+    return f"{name} broke off TLS: {error}"

@@ -1,0 +1,1 @@
+"""The user agent core: dialogs, calls, offers and answers, registrations, authentication, failover."""

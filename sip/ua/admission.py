@@ -1,0 +1,224 @@
+"""Who may call: known addresses, those who know a password, or everybody; and who gets no answer at all.
+
+The agent asks before it does anything for a request that belongs to no dialog and no transaction. Nothing is
+remembered of who asked: a nonce carries its time and a seal (RFC 7616 5.4), so that strangers cannot make
+anything grow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from random import Random
+from typing import Protocol
+
+from sip.logs import get_logger
+from sip.syntax.digest import Challenge, claim, make_challenge, verify
+from sip.syntax.message import Request
+from sip.values import Credentials, Hop
+
+_logger = get_logger(__name__)
+
+NONCE_LIFE = 60.0
+"""Seconds that a nonce is good for."""
+ALGORITHMS = ("SHA-256", "MD5")
+"""What is offered, best first (RFC 8760 2.4)."""
+
+_NONCE = re.compile("([0-9]{1,12})-([0-9a-f]{32})")
+_MAX_TOLD = 256
+"""Sources that are named in the log, once each."""
+
+Network = IPv4Network | IPv6Network
+
+
+# --- verdicts -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """Serve it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Answer with ``status``."""
+
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """Answer nothing: whoever scans for SIP servers finds none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """Answer 401 with these challenges."""
+
+    challenges: tuple[Challenge, ...]
+
+
+Verdict = Admit | Refuse | Ignore | Demand
+
+
+class AdmissionPolicy(Protocol):
+    """What the agent asks."""
+
+    @property
+    def challenges(self) -> bool:
+        """Whether it may demand a password."""
+
+    def admit(self, request: Request, source: Hop, now: float) -> Verdict:
+        """What to do with a valid request from outside any dialog; not ACK."""
+
+    def silent(self, source: Hop) -> bool:
+        """Whether refusals of any kind, of broken messages too, are kept from ``source``."""
+
+    def stranger(self, source: Hop) -> bool:
+        """Whether ``source`` is admitted only because everybody is."""
+
+
+class Everybody:
+    """The policy of a line that is shielded by others."""
+
+    challenges = False
+
+    def admit(self, request: Request, source: Hop, now: float) -> Verdict:
+        return Admit()
+
+    def silent(self, source: Hop) -> bool:
+        return False
+
+    def stranger(self, source: Hop) -> bool:
+        return False  # others know
+
+
+# --- the policy ---------------------------------------------------------------------------------------------
+
+
+class Admission:
+    """Admits loopback addresses, ``networks``, ``peers`` (addresses, which may be set anew), and whoever
+    answers a challenge with one of ``accounts``; or everybody, when ``open``.
+
+    Others get no answer with ``silent``, else 403. With accounts everybody is challenged, so nobody is
+    ignored. ``advice`` stands in the log behind the address of a caller who is not admitted.
+    """
+
+    def __init__(
+        self,
+        random: Random,
+        *,
+        networks: Iterable[Network] = (),
+        accounts: Sequence[Credentials] = (),
+        realm: str = "sip",
+        open: bool = False,
+        silent: bool = True,
+        advice: str = "",
+    ) -> None:
+        self.peers: frozenset[str] = frozenset()
+        self._networks = tuple(networks)
+        self._passwords: Mapping[str, str] = {account.username: account.password for account in accounts}
+        self._realm = realm
+        self._open = open
+        self._silent = silent and not accounts
+        self._advice = advice
+        self._secret = random.randbytes(32)
+        self._told: set[str] = set()
+
+    @property
+    def challenges(self) -> bool:
+        return bool(self._passwords)
+
+    def admit(self, request: Request, source: Hop, now: float) -> Verdict:
+        if self.knows(source):
+            return Admit()
+        if self._passwords:
+            return self._authenticate(request, source, now)
+        self._tell(request, source)
+        return Ignore() if self._silent else Refuse(403)
+
+    def silent(self, source: Hop) -> bool:
+        return self._silent and not self.knows(source)
+
+    def knows(self, source: Hop) -> bool:
+        """Whether ``source`` is admitted by its address alone."""
+        return self._open or self._has_address(source)
+
+    def stranger(self, source: Hop) -> bool:
+        return self._open and not self._has_address(source)
+
+    def _has_address(self, source: Hop) -> bool:
+        if source.host in self.peers:
+            return True
+        try:
+            address = ip_address(source.host.partition("%")[0])
+        except ValueError:
+            return False
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        return address.is_loopback or any(address in network for network in self._networks)
+
+    # --- digest ---------------------------------------------------------------------------------------------
+
+    def _authenticate(self, request: Request, source: Hop, now: float) -> Verdict:
+        stale = False
+        for value in request.headers.get_all("Authorization"):
+            name, nonce = claim(value)
+            password = self._passwords.get(name)
+            if password is None or not self._is_ours(nonce, request, source):
+                continue
+            right = any(
+                verify(
+                    value,
+                    make_challenge(self._realm, nonce, algorithm),
+                    username=name,
+                    password=password,
+                    method=request.method,
+                    uri=request.uri,
+                    body=request.body,
+                )
+                for algorithm in ALGORITHMS
+            )
+            if right and self._is_fresh(nonce, now):
+                return Admit()
+            stale = stale or right
+        fresh = self._nonce(int(now), request, source)
+        return Demand(
+            tuple(make_challenge(self._realm, fresh, algorithm, stale=stale) for algorithm in ALGORITHMS)
+        )
+
+    def _nonce(self, second: int, request: Request, source: Hop) -> str:
+        """Good for one caller and one call, so that there is little to be gained from hearing it."""
+        sealed = f"{second}\0{source.host}\0{request.call_id}".encode("utf-8", "surrogateescape")
+        return f"{second}-{hmac.new(self._secret, sealed, hashlib.sha256).hexdigest()[:32]}"
+
+    def _is_ours(self, nonce: str, request: Request, source: Hop) -> bool:
+        found = _NONCE.fullmatch(nonce)
+        if found is None:
+            return False
+        return hmac.compare_digest(nonce, self._nonce(int(found[1]), request, source))
+
+    def _is_fresh(self, nonce: str, now: float) -> bool:
+        return now - int(nonce.partition("-")[0]) <= NONCE_LIFE
+
+    # --------------------------------------------------------------------------------------------------------
+
+    def _tell(self, request: Request, source: Hop) -> None:
+        """Once for each source, in case it was meant to be known."""
+        if request.method == "INVITE" and source.host not in self._told and len(self._told) < _MAX_TOLD:
+            self._told.add(source.host)
+            _logger.warning(
+                "a call from %s is not admitted: its address is not allowed%s", source, self._advice
+            )
+
+
+def parse_network(text: str) -> Network:
+    """Read ``192.0.2.0/24``, ``2001:db8::/32`` or one address; raises ValueError."""
+    try:
+        return ip_network(text.strip(), strict=False)
+    except ValueError:
+        raise ValueError(f"{text[:60]!r} is no network; write 192.0.2.0/24 or an address") from None

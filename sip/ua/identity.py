@@ -1,0 +1,73 @@
+"""Who calls: P-Asserted-Identity, P-Preferred-Identity and Privacy (RFC 3323, RFC 3325); and what else the
+maker of a call wants said in its INVITE.
+"""
+
+from __future__ import annotations
+
+from sip.line import CallRequest
+from sip.syntax.errors import ParseError, UnsendableError
+from sip.syntax.message import Headers, NameAddress
+from sip.syntax.uri import parse_uri
+from sip.values import Identity
+
+ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>'
+"""From of a caller who wants to be nobody (RFC 3323 4.1.1.3)."""
+
+_PRIVACY = frozenset({"header", "session", "user", "none", "critical", "id", "history"})
+OWN_HEADERS = frozenset(
+    {"allow", "authorization", "call-id", "contact", "content-length", "content-type", "cseq", "from"}
+    | {"max-forwards", "min-se", "proxy-authorization", "route", "session-expires", "supported", "to"}
+    | {"user-agent", "via"}
+)
+"""Headers that nobody but the user agent sets."""
+_MAX_ASSERTED = 8
+"""Identities that are looked at; two are the most that RFC 3325 allows."""
+_HIDING = frozenset({"user", "id"})
+"""Values of Privacy whose sender leaves his name out of From himself."""
+
+
+def hides(identity: Identity) -> bool:
+    """Whether From is to be anonymous."""
+    return not _HIDING.isdisjoint(identity.privacy)
+
+
+def headers_of(request: CallRequest) -> list[tuple[str, str]]:
+    """What the INVITE says beside its own; raises ParseError or UnsendableError for what cannot be said."""
+    identity = _identity_headers(request.identity)
+    ours = OWN_HEADERS | {name.lower() for name, _ in identity}
+    extra = Headers(request.headers)
+    for name, _ in extra:
+        if name.lower() in ours:
+            raise UnsendableError(f"{name} is a header that the user agent sets itself")
+    return [*identity, *extra]
+
+
+def _identity_headers(identity: Identity) -> list[tuple[str, str]]:
+    asserted = [_address(text) for text in identity.asserted]
+    if len({address.uri.partition(":")[0] == "tel" for address in asserted}) != len(asserted):
+        raise UnsendableError("an identity is one SIP URI, one tel URI, or one of each")
+    fields = [("P-Asserted-Identity", str(address)) for address in asserted]
+    if identity.preferred is not None:
+        fields.append(("P-Preferred-Identity", str(_address(identity.preferred))))
+    if identity.privacy:
+        for value in identity.privacy:
+            if value not in _PRIVACY:
+                raise UnsendableError(f"{value!r} is no kind of privacy; use {', '.join(sorted(_PRIVACY))}")
+        fields.append(("Privacy", ";".join(identity.privacy)))
+    return fields
+
+
+def asserted_identity(headers: Headers) -> NameAddress | None:
+    """The first identity that somebody vouches for; None without one that can be read."""
+    for value in headers.get_all("P-Asserted-Identity")[:_MAX_ASSERTED]:
+        try:
+            return _address(value)
+        except ParseError:
+            continue
+    return None
+
+
+def _address(text: str) -> NameAddress:
+    address = NameAddress.parse(text)
+    parse_uri(address.uri)
+    return address

@@ -1,0 +1,179 @@
+"""What a registrar is asked for, what it answers, and how a registration stands (RFC 3261 10)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from sip.syntax.errors import ParseError, UnsendableError
+from sip.syntax.message import NameAddress, Response
+from sip.syntax.uri import Uri, parse_request_uri, parse_uri
+from sip.ua.dialog import DEFAULT_PORT
+from sip.values import Address, Credentials, Hop
+
+LONGEST_EXPIRY = 2**32 - 1
+"""Seconds that an expiry can say (RFC 3261 20.19)."""
+FIRST_RETRY = 30.0
+"""Seconds before the first retry after a failure; each further one in a row doubles it (RFC 5626 4.5)."""
+LONGEST_RETRY = 1800.0
+"""Seconds that a retry waits at most (RFC 5626 4.5), save that the registrar may ask for more."""
+LONGEST_RETRY_AFTER = 3600
+"""Seconds of Retry-After that are obeyed."""
+
+_OURS = frozenset(
+    {"via", "from", "to", "call-id", "cseq", "contact", "expires", "max-forwards", "content-length"}
+)
+"""Headers that a caller may not set."""
+_MAX_BINDINGS = 64
+"""Contacts of an answer among which ours is looked for."""
+_LASTING = frozenset({400, 401, 402, 403, 404, 405, 407, 410, 416, 420, 423, 501, 505, 604, 606})
+"""Refusals that the same request would meet again soon, such as of a wrong password: retries are rare."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationRequest:
+    """A registration to keep up.
+
+    ``registrar`` is the Request-URI (``sip:trunk.example``), ``identity`` the address of record as a URI or
+    name-addr, whose user part is that of our Contact; ``destination`` are the hops that the REGISTER may
+    take, best first (``sip.ua.failover``). ``expires`` is what we ask for, in seconds, 1 to 2**32-1.
+    ``features`` are quoted parameters of our Contact (RFC 3840). ``headers`` are added to each REGISTER.
+
+    With ``follow_rport`` our Contact becomes the address that the registrar sees (RFC 3581), for use behind
+    a NAT whose proxy does not mend Contacts.
+    """
+
+    registrar: str
+    identity: str
+    destination: Sequence[Hop]
+    credentials: Credentials | None = None
+    expires: int = 3600
+    features: tuple[tuple[str, str], ...] = ()
+    follow_rport: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def check_request(request: RegistrationRequest) -> None:
+    """Raises ParseError for a URI, and UnsendableError for anything else that no REGISTER can be made of."""
+    for name, _ in request.headers:
+        if name.lower() in _OURS:
+            raise UnsendableError(f"{name} is a header that the user agent sets itself")
+    if not request.destination:
+        raise UnsendableError("no hop says where the REGISTER goes")
+    if not 1 <= request.expires <= LONGEST_EXPIRY:
+        raise UnsendableError(f"an expiry of {request.expires} s is out of range: 1 to 2**32-1")
+    parse_request_uri(request.registrar)
+    parse_request_uri(NameAddress.parse(request.identity).uri)
+
+
+# --- states, which are the events, too ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Unregistered:
+    """Not begun, or ended."""
+
+    registration: int
+
+
+@dataclass(frozen=True, slots=True)
+class Registering:
+    """The first REGISTER, or the first after a failure, is on its way."""
+
+    registration: int
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """Calls for the address of record reach us. Emitted for each refresh."""
+
+    registration: int
+    until: float
+    """When the binding ends if no refresh succeeds; on the caller's clock, as all times."""
+    contact: str
+    """URI that the registrar sends calls to: user, host and port of ours."""
+    service_route: tuple[str, ...] = ()
+    """Route values for our requests through this registrar (RFC 3608)."""
+    path: tuple[str, ...] = ()
+    """Proxies that calls to us pass (RFC 3327)."""
+    seen_from: Address | None = None
+    """Our address as the far end sees it (RFC 3581), when it tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationFailed:
+    """A REGISTER came to nothing. ``status`` is 408 when there was no answer, 0 when none could be sent. It
+    is tried again at ``retry_at``, which is infinite when it is not; until then a binding from before may
+    still hold."""
+
+    registration: int
+    status: int
+    reason: str
+    retry_at: float
+
+
+RegistrationState = Unregistered | Registering | Registered | RegistrationFailed
+
+
+# --- reading the answer -------------------------------------------------------------------------------------
+
+
+def granted(response: Response, contact: Uri, asked: int) -> int:
+    """Seconds that a 2xx gives to ``contact`` (RFC 3261 10.2.4), when ``asked`` were asked for.
+
+    It is found by its user, host and port: some registrars drop or add parameters. Where it is missing (some
+    send back the address they see instead, or none), what they say in general counts.
+    """
+    default = asked
+    if (general := response.headers.get("Expires")) is not None:
+        default = delta_seconds(general, default)
+    others: list[int] = []
+    for value in response.headers.get_all("Contact")[:_MAX_BINDINGS]:
+        try:
+            binding = NameAddress.parse(value)
+            uri = parse_uri(binding.uri)
+        except ParseError:
+            continue
+        expires = binding.params.get("expires")
+        seconds = default if expires is None else delta_seconds(expires, default)
+        if same_place(uri, contact):
+            return seconds
+        others.append(seconds)
+    return others[0] if len(others) == 1 else default
+
+
+def retry_after(response: Response | None, failures: int, random: Random) -> float:
+    """Seconds from a failure to the next attempt (RFC 5626 4.5), when so many ``failures`` came before it.
+    ``response`` is None when there was none."""
+    asked = 0 if response is None else delta_seconds(response.headers.get("Retry-After"))
+    if asked:
+        return float(min(asked, LONGEST_RETRY_AFTER))
+    longest = min(FIRST_RETRY * 2.0 ** min(failures, 16), LONGEST_RETRY)
+    if response is not None and response.status in _LASTING:
+        longest = LONGEST_RETRY
+    return longest * random.uniform(0.5, 1.0)
+
+
+def seen_from(response: Response) -> Address | None:
+    """Where the far end saw our request come from (RFC 3581 4); None when it does not tell."""
+    via = response.via
+    if via.received is None and via.rport is None:
+        return None
+    return via.received or via.host, via.rport or via.port or DEFAULT_PORT
+
+
+def same_place(one: Uri, other: Uri) -> bool:
+    """Whether two URIs agree in user, host and port."""
+    return (one.user, one.host.lower(), one.port or DEFAULT_PORT) == (
+        other.user,
+        other.host.lower(),
+        other.port or DEFAULT_PORT,
+    )
+
+
+def delta_seconds(text: str | None, default: int = 0) -> int:
+    """The number at the beginning of a header value (RFC 3261 20.33 allows more behind it); else default."""
+    found = re.match(r"\s*([0-9]{1,10})(?![0-9])", text or "")
+    return default if found is None else min(int(found[1]), LONGEST_EXPIRY)

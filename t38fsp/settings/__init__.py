@@ -1,0 +1,1 @@
+"""Settings from file, environment and program: routes, the local end, callers, dial plans."""

@@ -1,0 +1,157 @@
+"""Dial plans: how a number that a person wrote is dialled through a route.
+
+In this order: the first rule whose ``begins`` fits, the number's format, the access code. Numbers of few
+digits and those with ``*`` or ``#`` are internal: after the rules they are dialled as they are. So is
+whatever cannot be told from a local number. An extension of letters is dialled as it is, by a SIP URI, and no
+rule applies to it. Nothing is refused here: whether a number exists the trunk knows.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from sip.syntax.uri import Uri
+
+if TYPE_CHECKING:
+    import phonenumbers
+
+_DIGITS = re.compile(r"[0-9]+")
+
+
+class NumberFormat(Enum):
+    """How numbers that reach beyond the exchange are written."""
+
+    AS_DIALLED = "as-dialled"
+    E164 = "e164"
+    """+ and country code."""
+    DIGITS = "digits"
+    """The same without +."""
+    NATIONAL = "national"
+    """As people of the region dial it, with trunk or international prefix."""
+
+
+class UriScheme(Enum):
+    SIP = "sip"
+    TEL = "tel"
+
+
+def _known_region(region: str) -> str:
+    import phonenumbers  # only for dial plans that name a region or a format: it has a table of every country
+
+    upper = region.upper()
+    if upper not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError(f"{region!r} is no region; it is two letters such as US or DE")
+    return upper
+
+
+def _dialable(digits: str) -> str:
+    if not re.fullmatch(r"\+?[0-9*#]{0,32}", digits):
+        raise ValueError(f"{digits!r} is more than a few digits, which may follow a +")
+    return digits
+
+
+Region = Annotated[str, AfterValidator(_known_region)]
+Digits = Annotated[str, AfterValidator(_dialable)]
+
+
+class DialRule(BaseModel):
+    """For numbers that begin so: take ``strip`` characters off, then put ``prepend`` in front."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    begins: Digits = ""
+    strip: int = Field(default=0, ge=0, le=32)
+    prepend: Digits = ""
+
+
+class DialPlan(BaseModel):
+    """``[routes.NAME.dial]``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    region: Region | None = None
+    """Where numbers without a country code belong (ISO 3166: US, DE)."""
+    format: NumberFormat = NumberFormat.AS_DIALLED
+    internal_digits: int = Field(default=6, ge=0, le=32)
+    """Numbers of so many digits at most are internal."""
+    access_code: Digits = ""
+    """Dialled before numbers that are not internal."""
+    rules: tuple[DialRule, ...] = ()
+    scheme: UriScheme = UriScheme.SIP
+    user_phone: bool = False
+    """Mark SIP URIs that hold a number with ``;user=phone`` (RFC 3261 19.1.1)."""
+
+    def dial(self, number: str) -> str:
+        """What is dialled for ``number``, which has no separators any more."""
+        if _is_name(number):
+            return number
+        for rule in self.rules:
+            if number.startswith(rule.begins):
+                number = rule.prepend + number[rule.strip :]
+                break
+        digits = number.removeprefix("+")
+        if len(digits) <= self.internal_digits or not _DIGITS.fullmatch(digits):
+            return number
+        return self.access_code + self._formatted(number)
+
+    def uri(self, number: str, host: str, port: int | None) -> Uri:
+        """The Request-URI for ``number`` at a peer."""
+        dialled = self.dial(number)
+        if _is_name(number):
+            return Uri("sip", dialled, host, port)
+        if self.scheme is UriScheme.TEL:
+            # A number that is not global says where it is valid (RFC 3966 5.1.5).
+            return Uri("tel", dialled, "", params={} if dialled.startswith("+") else {"phone-context": host})
+        return Uri("sip", dialled, host, port, {"user": "phone"} if self.user_phone else {})
+
+    def _formatted(self, number: str) -> str:
+        if self.format is NumberFormat.AS_DIALLED:
+            return number
+        import phonenumbers
+
+        parsed = _parse(number, self.region)
+        if parsed is None:
+            return number.removeprefix("+") if self.format is NumberFormat.DIGITS else number
+        if self.format is NumberFormat.NATIONAL:
+            if self.region is None:
+                return number
+            local = phonenumbers.format_out_of_country_calling_number(parsed, self.region)
+            return "".join(_DIGITS.findall(local))
+        e164 = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+        return e164 if self.format is NumberFormat.E164 else e164.removeprefix("+")
+
+
+def _is_name(number: str) -> bool:
+    return number[:1].isalpha()
+
+
+def _parse(number: str, region: str | None) -> phonenumbers.PhoneNumber | None:
+    """None unless it is clear which number this is, in the whole world."""
+    import phonenumbers
+
+    try:
+        parsed = phonenumbers.parse(number, region)
+    except phonenumbers.NumberParseException:
+        return None
+    if phonenumbers.is_valid_number(parsed):
+        return parsed
+    possible = (
+        phonenumbers.is_possible_number_with_reason(parsed) == phonenumbers.ValidationResult.IS_POSSIBLE
+    )
+    # Without a prefix this may as well be a number of the same town.
+    return parsed if possible and (number.startswith("+") or _has_prefix(number, region)) else None
+
+
+def _has_prefix(number: str, region: str | None) -> bool:
+    """Whether ``number`` begins as calls to another town or country do."""
+    import phonenumbers
+
+    metadata = None if region is None else phonenumbers.PhoneMetadata.metadata_for_region(region)
+    if metadata is None:
+        return False
+    prefixes = (metadata.national_prefix, metadata.international_prefix)
+    return any(prefix is not None and re.match(prefix, number) for prefix in prefixes)

@@ -1,0 +1,132 @@
+"""What the configuration file says of our own end: where we listen, our certificate, who may call."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from sip.values import TlsSettings
+from t38fsp.jobs import EngineSettings
+from t38fsp.settings.address import listen_address
+from t38fsp.settings.incoming import Incoming
+from t38fsp.settings.sources import Layered
+
+
+def _listen(text: str) -> str:
+    listen_address(text)
+    return text
+
+
+def _ip_address(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise ValueError(f"{text[:60]!r} is no IP address") from None
+
+
+def _port_range(text: str) -> str:
+    first_and_last(text)
+    return text
+
+
+def first_and_last(text: str) -> tuple[int, int]:
+    """Of a range of ports, ``FIRST-LAST``. Raises ValueError for what is none that a call could use."""
+    first, hyphen, last = (part.strip() for part in text.partition("-"))
+    if not (hyphen and all(port.isascii() and port.isdigit() and len(port) <= 5 for port in (first, last))):
+        raise ValueError(f"{text[:60]!r} is no range of ports; write it as FIRST-LAST, such as 10000-10999")
+    ports = int(first), int(last)
+    if not (1024 <= ports[0] <= ports[1] <= 65535 and (ports[0] % 2 == 0 or ports[0] < ports[1])):
+        raise ValueError(
+            f"{text[:60]!r} has no even port from 1024 to 65535; write it as FIRST-LAST, such as 10000-10999"
+        )
+    return ports
+
+
+Listen = Annotated[str, AfterValidator(_listen)]
+
+
+class Tls(BaseModel):
+    """``[tls]``; files are PEM."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    certificate: str | None = None
+    """Ours, with the chain behind it; needed to listen."""
+    key: str | None = None
+    key_password: SecretStr | None = None
+    """Of the key, where it has one."""
+    authorities: str | None = None
+    """CAs that we trust; default the system's."""
+    verify: bool = True
+    """False believes whoever answers."""
+    demand: bool = False
+    """Whoever connects to us must show a certificate."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.certificate is None and (self.key is not None or self.demand):
+            raise ValueError("certificate is missing; name the file of ours")
+        if self.key_password is not None and self.key is None:
+            raise ValueError("key_password is set, but key is not; name the file of the key")
+        return self
+
+    @property
+    def settings(self) -> TlsSettings:
+        password = self.key_password
+        return TlsSettings(
+            self.certificate,
+            self.key,
+            None if password is None else password.get_secret_value(),
+            self.authorities,
+            self.verify,
+            self.demand,
+        )
+
+
+class Endpoint(Layered):
+    """What stands above the tables of routes."""
+
+    listen: Listen | None = None
+    """HOST:PORT for UDP and TCP."""
+    tls_listen: Listen | None = None
+    """HOST:PORT for TLS."""
+    advertised: tuple[Annotated[str, AfterValidator(_ip_address)], ...] = Field(default=(), max_length=2)
+    """Addresses that far ends shall see: the router's, one of IPv4 and one of IPv6 at most."""
+    media_ports: Annotated[str, AfterValidator(_port_range)] | None = None
+    """FIRST-LAST, the UDP ports for RTP and T.38."""
+    signalling: Annotated[str, Field(min_length=1)] | None = None
+    """Unix socket of a signalling process that has the SIP address in our place."""
+    tls: Tls = Tls()
+    incoming: Incoming = Incoming()
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if len({ip_address(each).version for each in self.advertised}) < len(self.advertised):
+            raise ValueError(
+                "advertised has two addresses of one family; give one of IPv4, one of IPv6, or both"
+            )
+        if self.tls_listen is not None and self.tls.certificate is None:
+            raise ValueError("tls_listen needs a certificate; name its file, and that of its key, in [tls]")
+        return self
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Where we listen, if that is said."""
+        return None if self.listen is None else listen_address(self.listen)
+
+    @property
+    def settings(self) -> EngineSettings:
+        """Those of an engine."""
+        return EngineSettings(
+            listen=self.address or ("0.0.0.0", 5060),
+            max_calls=self.incoming.max_calls,
+            callers=self.incoming.callers,
+            limits=self.incoming.limits,
+            signalling=self.signalling,
+            tls_listen=None if self.tls_listen is None else listen_address(self.tls_listen),
+            tls=self.tls.settings,
+            advertised=self.advertised,
+            media_ports=None if self.media_ports is None else first_and_last(self.media_ports),
+        )

@@ -1,0 +1,391 @@
+"""A route: a trunk, PBX or ATA and all that a call through it needs; ``docs/routes.md`` tells of each key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from enum import Enum
+from importlib.util import find_spec
+from typing import Annotated, Self, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    model_validator,
+)
+
+from sip.syntax.headers import TOKEN, NameAddress
+from sip.syntax.uri import Uri, parse_request_uri
+from sip.ua.identity import OWN_HEADERS
+from sip.ua.target import Place
+from sip.values import LEAST_SESSION, LONGEST_SESSION, Credentials, Identity, SessionTimers, Transport
+from t38fsp.header import STANDARD, Header
+from t38fsp.jobs import (
+    MOST_IN_PARITY,
+    Backend,
+    CallSettings,
+    PollJob,
+    Registration,
+    SendJob,
+    Switch,
+    Trunk,
+    parity_too_far,
+)
+from t38fsp.settings.address import (
+    AddressError,
+    caller_address,
+    host_and_port,
+    number_or_sip_uri,
+    peer_address,
+)
+from t38fsp.settings.dial_plan import DialPlan, NumberFormat
+from t38fsp.settings.sources import Layered
+from t38fsp.t30.frames import encode_station_id
+
+Job = TypeVar("Job", SendJob, PollJob)
+
+_IDENTITY_HEADERS = frozenset({"p-asserted-identity", "p-preferred-identity", "privacy"})
+
+
+class Privacy(Enum):
+    NONE = "none"
+    ID = "id"
+    """The far end must not learn who calls (RFC 3325 9.3); the trunk does."""
+
+
+def _station_id(text: str) -> str:
+    encode_station_id(text)
+    return text
+
+
+def _template(value: object) -> object:
+    """``header``: a template, or whether to have the standard one. Variables of the environment are texts."""
+    known: dict[object, str | None] = {True: STANDARD, False: None, "true": STANDARD, "false": None}
+    if isinstance(value, bool | str) and value in known:
+        return known[value]
+    if isinstance(value, str):
+        Header(value)
+    elif value is not None:
+        raise ValueError(f"{value!r} is neither true, false nor a text with fields, as {STANDARD!r}")
+    return value
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError(f"{text!r} has control characters, which no header takes")
+    return text
+
+
+def _sip_uri(text: str) -> str:
+    uri = parse_request_uri(text)
+    if not uri.host:
+        raise ValueError(f"{text!r} names no host; write it as sip:NAME@HOST")
+    Place.of(uri)
+    return text
+
+
+def _in_upper_case(name: object) -> object:
+    return name.upper() if isinstance(name, str) else name
+
+
+def _offered_version(version: int) -> int:
+    if version not in (0, 2, 3):
+        raise ValueError(f"T.38 version {version} is not offered: use 0, 2 or 3")
+    return version
+
+
+def _interval(seconds: float) -> float:
+    if 0 < seconds < 0.1:
+        raise ValueError(f"{seconds:g} s is too often: 0.1 to 30, or 0 for none")
+    return seconds
+
+
+def _installed(backend: Backend) -> Backend:
+    if backend is Backend.PJSUA2 and find_spec("pjsua2") is None:
+        raise ValueError("pjsua2 is not installed; install t38fsp[pjsua2], or use 'own'")
+    return backend
+
+
+def _headers(headers: dict[str, str]) -> dict[str, str]:
+    for name, value in headers.items():
+        if not TOKEN.fullmatch(name) or not value.isprintable():
+            raise ValueError(f"{name!r} is no header, or its value has control characters")
+        if name.lower() in OWN_HEADERS:
+            raise ValueError(f"{name} is a header that the user agent sets itself")
+        if name.lower() in _IDENTITY_HEADERS:
+            raise ValueError(f"{name} has settings of its own")
+    return headers
+
+
+Peer = Annotated[str, AfterValidator(peer_address)]
+Caller = Annotated[str, AfterValidator(caller_address)]
+TransportName = Annotated[Transport, BeforeValidator(_in_upper_case)]
+Line = Annotated[str, AfterValidator(_one_line)]
+SipUri = Annotated[str, AfterValidator(_sip_uri)]
+
+
+class T38(BaseModel):
+    """``[routes.NAME.t38]``: what the peer cannot take, or says wrongly of itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    version: Annotated[int, AfterValidator(_offered_version)] = 0
+    redundancy: int = Field(default=3, ge=0, le=7)
+    """Copies of image data in the packets behind them."""
+    control_redundancy: int = Field(default=5, ge=0, le=7)
+    """The same of control data, when there are copies at all."""
+    parity: int = Field(default=0, ge=0, le=5)
+    """Parity strings in a packet instead of copies, where the peer agrees."""
+    parity_span: int = Field(default=3, ge=1, le=10)
+    """Packets that a parity string covers; times ``parity`` it is 15 at most."""
+    fill_bit_removal: bool = False
+    """Offer to leave fill out of pages without ECM."""
+    max_datagram: int | None = Field(default=None, ge=40, le=1400)
+    """Octets of a datagram, whatever the peer says that it takes."""
+    max_ifp: int | None = Field(default=None, ge=24, le=1400)
+    """Octets of one IFP packet, likewise."""
+    max_buffer: int | None = Field(default=None, ge=24)
+    """Octets that may wait at the peer for its modem, likewise."""
+    preamble: float = Field(default=1.0, ge=0.85, le=3.0)
+    """Seconds of flags before a V.21 frame."""
+    echo_protection: bool = False
+    """Leave time for talker echo protection before each training."""
+    whole_frames: bool = False
+    """Send a V.21 frame in one packet."""
+    copies: int = Field(default=3, ge=1, le=8)
+    """Times that an indicator is sent."""
+    internet_aware: bool = False
+    """Drop the pace of modems towards terminals of this kind; never towards gateways."""
+    keep_alive: Annotated[float, AfterValidator(_interval)] = Field(default=1.0, ge=0.0, le=30.0)
+    """Seconds between packets of a silent line; 0 is none."""
+
+    @model_validator(mode="after")
+    def _within_reach(self) -> Self:
+        if self.parity * self.parity_span > MOST_IN_PARITY:
+            raise ValueError(parity_too_far(self.parity, self.parity_span))
+        return self
+
+
+class Route(Layered):
+    """``[routes.NAME]``, merged with the command line and the environment (``t38fsp.settings.sources``)."""
+
+    peer: Peer | None = None
+    """HOST[:PORT] of the trunk, PBX or ATA: the host of the URIs, and where calls go."""
+    transport: TransportName | None = None
+    """Default: what peer says, or the records of its domain, or else UDP."""
+    proxy: Peer | None = None
+    """HOST[:PORT] that requests are sent to instead (outbound proxy)."""
+    backend: Annotated[Backend, AfterValidator(_installed)] | None = None
+    """The SIP stack that places the calls; default the engine's."""
+    user: Annotated[str, Field(min_length=1), AfterValidator(_one_line)] | None = None
+    """Name for digest authentication."""
+    password: SecretStr | None = None
+    registration: bool = False
+    """Register, so that calls come in."""
+    expires: int = Field(default=3600, ge=60, le=604800)
+    """Seconds that a registration is asked for."""
+    follow_rport: bool = False
+    """Register the address that the registrar sees (RFC 3581), in place of ours."""
+    address_of_record: SipUri | None = None
+    """What is registered; default sip:USER@HOST of the peer."""
+    registrar: SipUri | None = None
+    """Request-URI of REGISTER; default sip:HOST of the peer."""
+    channels: int | None = Field(default=None, ge=1, le=10000)
+    """Calls at a time, in both directions."""
+    caller: Caller | None = None
+    """URI of From; default the address of record."""
+    caller_name: Line = ""
+    """Display name of From, and the name in the header line."""
+    asserted_identity: Caller | None = None
+    """P-Asserted-Identity (RFC 3325), which only a trunk that trusts us takes."""
+    preferred_identity: Caller | None = None
+    """P-Preferred-Identity, for a trunk that asserts one of our identities itself."""
+    privacy: Privacy = Privacy.NONE
+    session_expires: int | None = Field(default=None, ge=LEAST_SESSION, le=LONGEST_SESSION)
+    """Seconds after which an unrefreshed call is over (RFC 4028); default none."""
+    headers: Annotated[dict[str, str], AfterValidator(_headers)] = Field(default_factory=dict)
+    """Added to each INVITE."""
+    station_id: Annotated[str, AfterValidator(_station_id)] = ""
+    """Our TSI and CSI: up to 20 digits, spaces and +."""
+    header: Annotated[str | None, BeforeValidator(_template)] = None
+    """What the line at the top of each page says (``t38fsp.header``); none by default."""
+    switch: Switch = Switch.CALLEE
+    switch_wait: float = Field(default=10.0, ge=0.0, le=35.0)
+    """Seconds until we ask for T.38, with switch = "either"."""
+    ring_limit: float = Field(default=60.0, gt=0.0, le=600.0)
+    """Seconds that the far end may ring."""
+    max_rate: int = Field(default=14400, ge=2400, le=14400)
+    """bit/s."""
+    ecm: bool = True
+    max_pages: int = Field(default=2000, ge=1, le=2000)
+    """Pages that are taken of one fax."""
+    max_octets: int | None = Field(default=None, ge=1)
+    """Octets that are taken of one fax, in its coded pages together."""
+    dial: DialPlan = DialPlan()
+    t38: T38 = T38()
+
+    _name: str = PrivateAttr(default="")
+
+    def named(self, name: str) -> Self:
+        """The same with the name that it has in the file."""
+        route = self.model_copy()
+        route._name = name
+        return route
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.user is None) != (self.password is None):
+            there, missing = ("password", "user") if self.user is None else ("user", "password")
+            raise ValueError(f"{there} is set, but {missing} is not; digest authentication needs both")
+        if self.registration and self._address() is None:
+            raise ValueError("registration needs peer and user, or address_of_record and registrar")
+        if self.dial.format is NumberFormat.NATIONAL and self.dial.region is None:
+            raise ValueError("dial.format 'national' needs dial.region, the country that it is about")
+        if self.backend is Backend.PJSUA2 and self.switch is Switch.FIRST:
+            raise ValueError("pjsua2 has no T.38 in the first INVITE; use another switch, or the own backend")
+        return self
+
+    # --- what the engine is asked for -----------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """Of the route; empty when there is none."""
+        return self._name
+
+    @property
+    def via(self) -> str | None:
+        """What requests are sent to, as ``address.peer_address`` writes it."""
+        named = self.proxy or self.peer
+        if named is None or self.transport is None:
+            return named
+        host, port = host_and_port(named)
+        return peer_address(str(Uri("sip", None, host, port, {"transport": self.transport.value.lower()})))
+
+    @property
+    def credentials(self) -> Credentials | None:
+        if self.user is None or self.password is None:
+            return None
+        return Credentials(self.user, self.password.get_secret_value())
+
+    @property
+    def call(self) -> CallSettings:
+        t38 = self.t38
+        return CallSettings(
+            station_id=self.station_id,
+            ecm=self.ecm,
+            max_rate=self.max_rate,
+            switch=self.switch,
+            switch_wait=self.switch_wait,
+            ring_limit=self.ring_limit,
+            max_pages=self.max_pages,
+            max_octets=self.max_octets,
+            redundancy=t38.redundancy,
+            control_redundancy=t38.control_redundancy,
+            parity=t38.parity,
+            parity_span=t38.parity_span,
+            fill_bit_removal=t38.fill_bit_removal,
+            t38_version=t38.version,
+            max_datagram=t38.max_datagram,
+            max_ifp=t38.max_ifp,
+            max_buffer=t38.max_buffer,
+            preamble=t38.preamble,
+            echo_protection=t38.echo_protection,
+            whole_frames=t38.whole_frames,
+            copies=t38.copies,
+            internet_aware=t38.internet_aware,
+            keep_alive=t38.keep_alive or None,
+        )
+
+    def target(self, to: str) -> str:
+        """The Request-URI for a number or a SIP URI. Raises AddressError."""
+        dialled = number_or_sip_uri(to)
+        if isinstance(dialled, Uri):
+            return str(dialled)
+        if self.peer is None:
+            raise AddressError(
+                f"{dialled} needs a SIP peer to call it through: --via sip:HOST, a route with a "
+                f"peer, or sip:{dialled}@HOST"
+            )
+        return str(self.dial.uri(dialled, *host_and_port(self.peer)))
+
+    def send_job(self, document: str, to: str) -> SendJob:
+        """Raises AddressError."""
+        header = None if self.header is None else Header(self.header, self.caller_name)
+        return replace(self._job(SendJob, document, to), header=header)
+
+    def poll_job(self, file: str, to: str) -> PollJob:
+        """Raises AddressError."""
+        return self._job(PollJob, file, to)
+
+    def _job(self, kind: type[Job], file: str, to: str) -> Job:
+        return kind(
+            file,
+            self.target(to),
+            self.from_,
+            self.via,
+            self.credentials,
+            self.call,
+            tuple(self.headers.items()),
+            self._name or None,
+            self.identity,
+            None if self.session_expires is None else SessionTimers(self.session_expires),
+            backend=self.backend,
+        )
+
+    @property
+    def trunk(self) -> Trunk | None:
+        """What an engine is to know of the route beside its calls."""
+        identity = self._address() if self.registration else None
+        if not self._name or self.via is None:
+            return None
+        registration = None
+        if identity is not None:
+            registrar = self.registrar or str(Uri("sip", None, *host_and_port(self.peer or self.via)))
+            registration = Registration(
+                registrar, identity, self.credentials, self.expires, self.follow_rport
+            )
+        return Trunk(self._name, self.via, self.channels, registration, self.credentials)
+
+    @property
+    def from_(self) -> str | None:
+        """URI or name-addr of From; None leaves it to the engine."""
+        caller = self.caller or self._address()
+        if caller is None or not self.caller_name:
+            return caller
+        return str(NameAddress(self.caller_name, _bare(caller)))
+
+    @property
+    def identity(self) -> Identity:
+        """What is said of the caller beside From: the trunk is told whom it is to hide from the far end."""
+        asserted = self.asserted_identity
+        if self.privacy is Privacy.ID and asserted is None and self.preferred_identity is None:
+            asserted = self.caller or self._address()
+        return Identity(
+            () if asserted is None else (_bare(asserted),),
+            None if self.preferred_identity is None else _bare(self.preferred_identity),
+            ("id",) if self.privacy is Privacy.ID else (),
+        )
+
+    def _address(self) -> str | None:
+        if self.address_of_record is not None:
+            return self.address_of_record
+        if self.user is None or self.peer is None:
+            return None
+        # Some names are whole addresses already.
+        user, _, domain = self.user.partition("@")
+        return str(Uri("sip", user, domain or host_and_port(self.peer)[0]))
+
+
+def common_backend(routes: Iterable[Route]) -> Backend | None:
+    """The stack that all of these routes ask for, which then takes the calls, too."""
+    asked = {route.backend for route in routes}
+    return asked.pop() if len(asked) == 1 else None
+
+
+def _bare(identity: str) -> str:
+    return NameAddress.parse(identity).uri if "<" in identity else identity

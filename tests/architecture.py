@@ -1,0 +1,242 @@
+"""The rooms of both packages and the arrows between them, as docs/design.md draws them; what each may know.
+
+``python -m tests.architecture`` prints the rooms from the bottom up, with the arrows that the source has.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("sip", "t38fsp")
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """``modules`` and ``may_import`` name modules, each with everything below it."""
+
+    name: str
+    modules: tuple[str, ...]
+    may_import: tuple[str, ...] = ()
+    """Of our own packages, beside the room itself."""
+    third_party: frozenset[str] = frozenset()
+    sans_io: bool = False
+
+
+_VIRTUAL_SHELL = tuple(
+    f"t38fsp.virtual.{module}" for module in ("background", "fixtures", "paper", "sockets", "trial")
+)
+_VOCABULARY = "t38fsp.t30.vocabulary"
+_WORDS = tuple(
+    f"t38fsp.{module}"
+    for module in ("choices", "errors", "events", "header", "jobs", "outcome", "results", "status")
+)
+_SANS_IO_ROOMS = ("t38fsp.t30", "t38fsp.t4", "t38fsp.t38", "t38fsp.audio", "t38fsp.call")
+_SIP_CORE = ("sip.values", "sip.logs", "sip.syntax", "sip.line", "sip.transaction", "sip.ua", "sip.agent")
+
+# From the bottom up: a room imports only what stands above it in this table, and of that only what it names.
+ROOMS = (
+    Room("sip values", ("sip.values", "sip.logs", "sip"), sans_io=True),
+    Room("sip syntax", ("sip.syntax",), _SIP_CORE[:2], sans_io=True),
+    Room("sip line interface", ("sip.line",), _SIP_CORE[:3], sans_io=True),
+    Room("sip transactions", ("sip.transaction",), _SIP_CORE[:3], sans_io=True),
+    Room("sip user agent core", ("sip.ua",), _SIP_CORE[:5], sans_io=True),
+    Room("sip agent", ("sip.agent",), _SIP_CORE[:6], sans_io=True),
+    Room("sip transport", ("sip.transport",), _SIP_CORE, frozenset({"dns"})),
+    Room("processes", ("sip.ipc",), _SIP_CORE[:3]),
+    Room("sip in another process", ("sip.remote",), (*_SIP_CORE, "sip.transport", "sip.ipc")),
+    Room(
+        "pjsua2 backend",
+        ("sip.pjsua",),
+        (*_SIP_CORE, "sip.transport", "sip.ipc", "sip.remote"),
+        frozenset({"pjsua2"}),
+    ),
+    Room("t30", ("t38fsp.t30",), sans_io=True),
+    Room("t4", ("t38fsp.t4",), (_VOCABULARY,), sans_io=True),
+    Room("t38", ("t38fsp.t38",), (_VOCABULARY, "sip.syntax.sdp"), sans_io=True),
+    Room("audio", ("t38fsp.audio",), (_VOCABULARY, "sip.syntax.sdp"), sans_io=True),
+    Room("words", _WORDS, ("sip.values", "t38fsp.t30"), sans_io=True),
+    Room(
+        "image",
+        ("t38fsp.image",),
+        ("t38fsp.errors", _VOCABULARY, "t38fsp.t4", "sip.logs"),
+        frozenset({"PIL"}),
+    ),
+    Room(
+        "call",
+        ("t38fsp.call",),
+        ("sip.values", "sip.line", "sip.syntax.sdp", *_WORDS, *_SANS_IO_ROOMS),
+        sans_io=True,
+    ),
+    Room("engine", ("t38fsp.engine",), ("sip", "t38fsp.image", *_WORDS, *_SANS_IO_ROOMS)),
+    Room("virtual", ("t38fsp.virtual",), (*_SIP_CORE, *_WORDS, *_SANS_IO_ROOMS), sans_io=True),
+    Room(
+        "virtual shell",
+        _VIRTUAL_SHELL,
+        ("sip", "t38fsp.engine.media", "t38fsp.image", "t38fsp.virtual", *_WORDS, *_SANS_IO_ROOMS),
+        frozenset({"pytest"}),
+    ),
+    Room(
+        "settings",
+        ("t38fsp.settings",),
+        ("sip", *_WORDS, *_SANS_IO_ROOMS),
+        frozenset({"phonenumbers", "pydantic", "pydantic_settings"}),
+    ),
+    Room(
+        "provider",
+        ("t38fsp.provider", "t38fsp.faxdev", "t38fsp"),
+        ("sip", "t38fsp.settings", "t38fsp.engine", "t38fsp.image", *_WORDS, *_SANS_IO_ROOMS),
+    ),
+    Room(
+        "command line",
+        ("t38fsp.cli", "t38fsp.__main__"),
+        ("sip", "t38fsp"),
+        frozenset({"typer"}),
+    ),
+)
+
+OUTSIDE_WORLD = frozenset(
+    {
+        "asyncio",
+        "concurrent",
+        "multiprocessing",
+        "os",
+        "pathlib",
+        "random",
+        "secrets",
+        "select",
+        "selectors",
+        "shutil",
+        "signal",
+        "socket",
+        "ssl",
+        "subprocess",
+        "tempfile",
+        "threading",
+        "time",
+        "uuid",
+    }
+)
+"""Clock, socket, thread, randomness, file, process: what a sans-IO room leaves to its caller."""
+
+FORBIDDEN_CALLS = frozenset({"open", "input", "print", "breakpoint", "Random"})
+
+
+def below(module: str, names: tuple[str, ...]) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in names)
+
+
+def room_of(module: str) -> Room | None:
+    """The room that names the longest beginning of ``module``."""
+    named = [
+        (len(name), room)
+        for room in ROOMS
+        for name in room.modules
+        # A package itself is a room for its __init__ only.
+        if (module == name if name in PACKAGES else below(module, (name,)))
+    ]
+    return max(named, key=lambda pair: pair[0])[1] if named else None
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.is_dir() or path.with_suffix(".py").is_file()
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    line: int
+    module: str
+    name: str | None = None
+    """What a ``from`` import takes out of the module."""
+
+
+def imports(tree: ast.AST, module: str, is_package: bool) -> Iterator[Import]:
+    """Every import, also inside functions; submodules taken from a package count by their full name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(node.lineno, alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            package = node.module or ""
+            if node.level:
+                kept = module.split(".")[: len(module.split(".")) - node.level + is_package]
+                package = ".".join([*kept, package] if package else kept)
+            for alias in node.names:
+                full = f"{package}.{alias.name}"
+                yield Import(node.lineno, full if is_module(full) else package, alias.name)
+
+
+def faults(source: str, module: str, is_package: bool = False) -> list[str]:
+    """What ``module`` with this source does that its room may not, one sentence each."""
+    room = room_of(module)
+    if room is None:
+        return [f"{module} belongs to no room: give it one here and in docs/design.md"]
+    tree = ast.parse(source)
+    found = []
+    for each in imports(tree, module, is_package):
+        top = each.module.partition(".")[0]
+        where = f"{module}, line {each.line}: imports {each.module}"
+        if top in PACKAGES:
+            if room_of(each.module) is not room and not allowed(each.module, room):
+                found.append(f"{where}; {room.name} may import only {', '.join(room.may_import) or 'itself'}")
+        elif top in sys.stdlib_module_names:
+            # An injected generator of random numbers needs the name of its type.
+            is_type = each.module == "random" and each.name == "Random"
+            if room.sans_io and top in OUTSIDE_WORLD and not is_type:
+                found.append(f"{where}; {room.name} is sans-IO: take it as an argument")
+        elif top not in room.third_party:
+            allowed_here = ", ".join(sorted(room.third_party)) or "the standard library only"
+            found.append(f"{where}; {room.name} may use {allowed_here}")
+    if room.sans_io:
+        found += [
+            f"{module}, line {node.lineno}: calls {node.func.id}(); {room.name} is sans-IO"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in FORBIDDEN_CALLS
+        ]
+    return found
+
+
+def allowed(imported: str, room: Room) -> bool:
+    return below(imported, room.may_import)
+
+
+MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+
+def arrows() -> dict[str, dict[str, int]]:
+    """For each room, the rooms that its modules import from, and how many imports that is."""
+    found: dict[str, dict[str, int]] = {room.name: {} for room in ROOMS}
+    for path in MODULES:
+        module = module_name(path)
+        room = room_of(module)
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for each in imports(tree, module, path.name == "__init__.py"):
+            other = room_of(each.module)
+            if room is not None and other is not None and other is not room:
+                found[room.name][other.name] = found[room.name].get(other.name, 0) + 1
+    return found
+
+
+def main() -> None:
+    drawn = arrows()
+    for room in ROOMS:
+        kinds = ["sans-IO"] if room.sans_io else []
+        print(f"{room.name}: {', '.join([*room.modules, *kinds, *sorted(room.third_party)])}")
+        for other, count in sorted(drawn[room.name].items(), key=lambda item: -item[1]):
+            print(f"    -> {other} ({count})")
+
+
+if __name__ == "__main__":
+    main()
