@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sip.line import Address
+from sip.values import Address
 from t38fsp.t38.udptl import Datagram
 from tests.call.harness import CALLER, SIP_PORT, Scene, make_pages
 
