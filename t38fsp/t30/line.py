@@ -183,13 +183,16 @@ class HalfDuplexLine:
         return timer in self._deadlines
 
     def next_deadline(self) -> float | None:
+        if self.carrier is None:
+            return min(self._deadlines.values(), default=None)
         return min(map(self._due, self._deadlines), default=None)
 
     def next_timer(self, now: float) -> Timer | None:
         """The timer that runs out first, if it is due; it is stopped."""
-        timer = min(self._deadlines, key=self._due, default=None)
-        if timer is None or self._due(timer) > now:
+        due = self.next_deadline()
+        if due is None or due > now:
             return None
+        timer = min(self._deadlines, key=self._due)
         self.stop(timer)
         return timer
 

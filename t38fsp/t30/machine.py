@@ -43,7 +43,10 @@ class _Step:
     actions: tuple[Callable[[], None], ...]
 
     def applies(self) -> bool:
-        return all(guard() is wanted for guard, wanted in self.guards)
+        for guard, wanted in self.guards:  # noqa: SIM110 - for every packet of an image
+            if guard() is not wanted:
+                return False
+        return True
 
 
 class T30Machine(ABC):
@@ -54,7 +57,7 @@ class T30Machine(ABC):
         self.reports = reports
         self.table = table
         self._state = self._told_state = table.start
-        self._steps: dict[tuple[Enum, Input], list[_Step]] = {}
+        self._steps: dict[tuple[Enum, Input], tuple[_Step, ...]] = {}
         self._frame: Frame | None = None
         self._verdict: Finished | None = None
         self._finished = False
@@ -212,18 +215,6 @@ class T30Machine(ABC):
 
     # --- the table ----------------------------------------------------------------------------------------
 
-    def _bind(self) -> None:
-        """Look up the names of the table in the parts of this machine, once they are there."""
-        for row in self.table:
-            step = _Step(
-                row,
-                tuple((attrgetter(name)(self), wanted) for name, wanted in row.guards),
-                tuple(attrgetter(name)(self) for name in row.actions),
-            )
-            for state in row.states:
-                for given in row.inputs:
-                    self._steps.setdefault((state, given), []).append(step)
-
     def _take_at(self, given: Input, now: float) -> None:
         if not self._finished:
             self.line.now = now
@@ -240,10 +231,22 @@ class T30Machine(ABC):
                 return
 
     def _find(self, place: Enum, given: Input) -> _Step | None:
-        for step in self._steps.get((place, given), ()):
+        key = (place, given)
+        steps = self._steps.get(key)
+        if steps is None:
+            steps = self._steps[key] = tuple(map(self._bind, self.table.index.get(key, ())))
+        for step in steps:
             if step.applies():
                 return step
         return None
+
+    def _bind(self, row: Row) -> _Step:
+        """Look up the names of the row in the parts of this machine."""
+        return _Step(
+            row,
+            tuple((attrgetter(name)(self), wanted) for name, wanted in row.guards),
+            tuple(attrgetter(name)(self) for name in row.actions),
+        )
 
     def _follow(self, place: Enum, given: Input, step: _Step) -> None:
         for action in step.actions:

@@ -46,11 +46,14 @@ class State(Enum):
     PAGE_OVER = "the page is complete"
     ANSWER_PAGE = "the page was stored or refused"
 
+    __hash__ = object.__hash__  # in C; looked up for every packet
+
 
 S = State
 _ANY = (S.IDLE, S.WAIT_DIS, S.R, S.TCF, S.C_WAIT, S.STORE, S.BUSY, S.AFTER_EOM, S.WAIT_DCN)
 """Before the end."""
 _STARTED = _ANY[1:]
+_UNCONFIRMED = _ANY[:-1]
 _AFTER_CFR = (S.C_WAIT, S.AFTER_EOM, S.WAIT_DCN)
 _POST_MESSAGE = (FCF.MPS, FCF.EOM, FCF.EOP, *PLAIN_COMMANDS)
 
@@ -241,13 +244,15 @@ _ENDINGS = (
     # Let the answer that confirms the last page be heard.
     row(S.WAIT_DCN, Event.ABORT, "line.sending", "", after_burst(None), "5.3.6.1.8"),
     row(S.WAIT_DCN, Event.ABORT, "", "", silent(None), "5.3.6.1.8"),
-    row(_ANY, FCF.DCN, "", "", silent(T30Error.DISCONNECTED, response=HEARD), "5.3.6.1.8"),
+    row(_UNCONFIRMED, FCF.DCN, "", "", silent(T30Error.DISCONNECTED, response=HEARD), "5.3.6.1.8"),
     row(_ANY, Timer.CARRIER, "", "", dcn(T30Error.CARRIER_STUCK), "5.4.3.1"),
     row(_ANY, Event.NOT_STORED, "", "",
         dcn(T30Error.PAGE_NOT_STORED, detail_from="pages.store_error"), "5.3.6.1.7"),
-    row(_ANY, Event.ABORT, "line.far_end_spoke", "", dcn(T30Error.ABORTED, response="abort"), "5.3.6.1.8"),
-    row(_ANY, Event.ABORT, "", "", silent(T30Error.ABORTED, response="abort"), "nobody is there"),
-    row(_ANY, Event.LINE_DROPPED, "", "", silent(T30Error.LINE_DROPPED, response="no line"), "5.3.6.1.8"),
+    row(_UNCONFIRMED, Event.ABORT, "line.far_end_spoke", "",
+        dcn(T30Error.ABORTED, response="abort"), "5.3.6.1.8"),
+    row(_UNCONFIRMED, Event.ABORT, "", "", silent(T30Error.ABORTED, response="abort"), "nobody is there"),
+    row(_UNCONFIRMED, Event.LINE_DROPPED, "", "",
+        silent(T30Error.LINE_DROPPED, response="no line"), "5.3.6.1.8"),
     row(S.DISCONNECT, (Event.SENT, Timer.DCN, Event.LINE_DROPPED), "", "conclude", S.END, "5.3.6.1.8"),
 )
 # fmt: on

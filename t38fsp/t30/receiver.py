@@ -41,7 +41,6 @@ class Receiver(T30Machine):
             self.polls = PolledEnd(line, self.answer, self.phase_b)
         else:
             self.polls = PollingEnd(line, self.answer, self.phase_b, poll)
-        self._bind()
 
     # --- inputs -------------------------------------------------------------------------------------------
 

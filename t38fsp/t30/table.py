@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
+from itertools import product
 
 from t38fsp.t30.frames import FCF
 from t38fsp.t30.line import Timer
@@ -154,6 +155,15 @@ class Table:
     def steps(self) -> frozenset[Enum]:
         """The states that are left at once."""
         return frozenset(state for row in self.rows if Event.AT_ONCE in row.inputs for state in row.states)
+
+    @cached_property
+    def index(self) -> Mapping[tuple[Enum, Input], tuple[Row, ...]]:
+        """The rows of each state and input, in the order in which they are tried."""
+        index: dict[tuple[Enum, Input], tuple[Row, ...]] = {}
+        for row in self.rows:
+            for key in product(row.states, row.inputs):
+                index[key] = (*index.get(key, ()), row)
+        return index
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)

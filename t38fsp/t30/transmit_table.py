@@ -41,6 +41,8 @@ class State(Enum):
     SEND_FRAMES = "frames of a block are due"
     CHECK_PPR = "a PPR was read"
 
+    __hash__ = object.__hash__  # in C; looked up for every packet
+
 
 S = State
 IMAGE = (S.C_NON, S.C_ECM)

@@ -46,7 +46,6 @@ class Transmitter(T30Machine):
         self.phase_b = TransmitPhaseB(line, self.command, options, polled=polled)
         self.pages = TransmitPages(line, reports, self.command, self.phase_b, pages, first)
         self.ecm = TransmitEcm(line, reports, self.command, self.phase_b, self.pages)
-        self._bind()
 
     # --- inputs -------------------------------------------------------------------------------------------
 
