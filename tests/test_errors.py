@@ -30,6 +30,7 @@ INTERNAL = {
     "FrameError",
     "IfpError",
     "LineError",
+    "OddTailError",
     "RtpError",
     "TpktError",
     "UdptlError",
