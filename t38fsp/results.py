@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from sip.values import DialogId
 from t38fsp.outcome import Outcome
 from t38fsp.status import FaxStatus
-from t38fsp.t30.outputs import T30Error
+from t38fsp.t30.outputs import T30Failure
 from t38fsp.t30.vocabulary import Coding, Resolution
 
 
@@ -57,7 +57,7 @@ class FaxResult:
     sip_status: int | None = None
     sip_reason: str = ""
     cause: int | None = None
-    t30_error: T30Error | None = None
+    t30_error: T30Failure | None = None
     dialog: DialogId | None = None
     remote_id: str = ""
     pages: tuple[PageRecord, ...] = ()

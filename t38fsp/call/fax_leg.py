@@ -8,7 +8,7 @@ from enum import Enum, auto
 from typing import Protocol
 
 from t38fsp.audio.rtp import looks_like_rtp
-from t38fsp.t30.outputs import Output, RevokeBurst, SendBurst, TurnTaken
+from t38fsp.t30.outputs import Output, RevokeBurst, RoundTripMeasured, SendBurst
 from t38fsp.t30.vocabulary import LineSignal
 from t38fsp.t38.terminal import Packet, Terminal
 from t38fsp.t38.udptl import Counters
@@ -19,7 +19,7 @@ class Session(Protocol):
 
     def limit_rate(self, bit_rate: int) -> None: ...
     def be_internet_aware(self) -> None: ...
-    def keep_modem_pace(self, now: float) -> None: ...
+    def leave_internet_aware_mode(self, now: float) -> None: ...
     def receive(self, signal: LineSignal, now: float) -> None: ...
     def burst_sent(self, now: float) -> None: ...
     def abort(self, now: float) -> None: ...
@@ -140,7 +140,7 @@ class FaxLeg:
                 case SendBurst(burst=burst):
                     if self._voice is Voice.FREE:
                         self._terminal.send(burst, now)
-                case TurnTaken(seconds, burst, frames, missing, stored):
+                case RoundTripMeasured(seconds, burst, frames, missing, stored):
                     share = missing / frames if frames else 0.0
                     self._terminal.rate_control.answered(seconds, burst, share, stored=stored)
                 case RevokeBurst():

@@ -252,7 +252,7 @@ class FaxCall(ABC):
             if self._phase is Phase.AUDIO:
                 self._switch(media, ours, now)
             elif not media.internet_aware:
-                self._session.keep_modem_pace(now)
+                self._session.leave_internet_aware_mode(now)
         elif self._phase is Phase.AUDIO:
             self._stay_in_audio(media, remote, ours, now)
 

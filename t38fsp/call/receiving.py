@@ -31,7 +31,7 @@ from t38fsp.t30.outputs import (
     PageWanted,
     PollRequested,
 )
-from t38fsp.t30.polling import Answerer
+from t38fsp.t30.polling import PollServer
 from t38fsp.t30.receiver import Receiver
 from t38fsp.t30.vocabulary import PageFormat, PageQuality
 
@@ -165,12 +165,12 @@ class ReceivingCall(FaxCall):
         terms: PollDocument | None = None,
     ) -> None:
         options = ReceiveOptions(station_id=settings.station_id, ecm=settings.ecm, max_rate=settings.max_rate)
-        self._receiver: Receiver | Answerer = Receiver(options)
+        self._receiver: Receiver | PollServer = Receiver(options)
         if offered:
             sending = TransmitOptions(
                 station_id=settings.station_id, ecm=settings.ecm, max_rate=settings.max_rate
             )
-            self._receiver = Answerer(replace(options, document=terms), offered, sending)
+            self._receiver = PollServer(replace(options, document=terms), offered, sending)
         record = CallRecord(incoming=True)
         super().__init__(line, self._receiver, settings, environment, Role.ANSWERING, record)
         self._incoming = incoming
@@ -209,12 +209,12 @@ class ReceivingCall(FaxCall):
         self._pump(now)
 
     def page_ready(self, request: int, data: bytes, now: float) -> None:
-        if isinstance(self._receiver, Answerer):
+        if isinstance(self._receiver, PollServer):
             self._receiver.page_ready(request, data, now)
             self._pump(now)
 
     def page_failed(self, request: int, error: str, now: float) -> None:
-        if isinstance(self._receiver, Answerer):
+        if isinstance(self._receiver, PollServer):
             self._receiver.page_failed(request, error, now)
             self._pump(now)
 

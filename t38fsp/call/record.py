@@ -12,7 +12,7 @@ from t38fsp.call.fax_leg import Strays
 from t38fsp.call.verdict import Verdict
 from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult, PageRecord
-from t38fsp.t30.identity import equipment
+from t38fsp.t30.optional_frames import equipment
 from t38fsp.t30.outputs import (
     Addressed,
     CapabilitiesReceived,
@@ -22,7 +22,7 @@ from t38fsp.t30.outputs import (
     Output,
     PageBegun,
     PageOutcome,
-    T30Error,
+    T30Failure,
     Warned,
 )
 from t38fsp.t30.vocabulary import Resolution
@@ -170,13 +170,13 @@ class CallRecord:
             return self.verdict
         if finished is None or finished.error is None:
             return verdict.verdict(Outcome.DISCONNECTED, "the call ended before the fax did")
-        if self.counters is not None and finished.error in (T30Error.NO_FAX, T30Error.NO_COMMAND):
+        if self.counters is not None and finished.error in (T30Failure.NO_FAX, T30Failure.NO_COMMAND):
             # A datagram may have the form of UDPTL, and no T.38 in it.
             unreadable = self.counters.malformed if self.counters.received else 0
             if self.counters.received <= unreadable:
                 return verdict.of_silence(Strays(self.strays.audio, max(self.strays.other, unreadable)))
         said = ""
-        if finished.error is T30Error.LINE_DROPPED and self.hung_up is not None:
+        if finished.error is T30Failure.LINE_DROPPED and self.hung_up is not None:
             said = verdict.said_with(self.hung_up)
         return verdict.of_t30(finished.error, finished.detail, is_fax=self.is_fax, said=said)
 

@@ -16,7 +16,7 @@ from t38fsp.call.fax_leg import Strays
 from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
-from t38fsp.t30.outputs import T30Error
+from t38fsp.t30.outputs import T30Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,46 +238,46 @@ def of_no_switch(
 
 
 _BY_T30_ERROR = {
-    T30Error.NO_FAX: Outcome.NO_FAX,
-    T30Error.NO_COMMAND: Outcome.NO_FAX,
-    T30Error.DISCONNECTED: Outcome.DISCONNECTED,
-    T30Error.LINE_DROPPED: Outcome.DISCONNECTED,
-    T30Error.PAGE_NOT_STORED: Outcome.NOT_STORED,
-    T30Error.PAGE_LATE: Outcome.UNAVAILABLE,
-    T30Error.ABORTED: Outcome.CANCELLED,
+    T30Failure.NO_FAX: Outcome.NO_FAX,
+    T30Failure.NO_COMMAND: Outcome.NO_FAX,
+    T30Failure.DISCONNECTED: Outcome.DISCONNECTED,
+    T30Failure.LINE_DROPPED: Outcome.DISCONNECTED,
+    T30Failure.PAGE_NOT_STORED: Outcome.NOT_STORED,
+    T30Failure.PAGE_LATE: Outcome.UNAVAILABLE,
+    T30Failure.ABORTED: Outcome.CANCELLED,
 }
 
 
 _LOOK_AT = {
-    T30Error.NO_FAX: "see whether a fax machine answers this number",
-    T30Error.NO_COMMAND: "see whether a fax machine called",
-    T30Error.NO_DOCUMENT: "ask the far end to make it ready",
-    T30Error.NOT_A_RECEIVER: "ask the far end to let its machine receive",
-    T30Error.TRAINING_FAILED: "try a lower max_rate, or later",
-    T30Error.NO_ANSWER_TO_DCS: "try a lower max_rate, and look at the packets lost (counters)",
-    T30Error.NO_ANSWER_TO_DTC: "look at the packets lost (counters)",
-    T30Error.NO_ANSWER_TO_PAGE: "look at the packets lost (counters), and ask whether the page is there",
-    T30Error.PAGE_REFUSED: "try error correction, or a lower max_rate",
-    T30Error.ECM_FAILED: "try a lower max_rate, and look at the packets lost (counters)",
-    T30Error.RECEIVER_BUSY: "its memory may be full, or its paper out",
-    T30Error.DISCONNECTED: "the far end's own report may say why",
-    T30Error.LINE_DROPPED: "the far end's own report may say why",
-    T30Error.PAGE_NOT_STORED: "look at the disk, and at the limits of the route",
+    T30Failure.NO_FAX: "see whether a fax machine answers this number",
+    T30Failure.NO_COMMAND: "see whether a fax machine called",
+    T30Failure.NO_DOCUMENT: "ask the far end to make it ready",
+    T30Failure.NOT_A_RECEIVER: "ask the far end to let its machine receive",
+    T30Failure.TRAINING_FAILED: "try a lower max_rate, or later",
+    T30Failure.NO_ANSWER_TO_DCS: "try a lower max_rate, and look at the packets lost (counters)",
+    T30Failure.NO_ANSWER_TO_DTC: "look at the packets lost (counters)",
+    T30Failure.NO_ANSWER_TO_PAGE: "look at the packets lost (counters), and ask whether the page is there",
+    T30Failure.PAGE_REFUSED: "try error correction, or a lower max_rate",
+    T30Failure.ECM_FAILED: "try a lower max_rate, and look at the packets lost (counters)",
+    T30Failure.RECEIVER_BUSY: "its memory may be full, or its paper out",
+    T30Failure.DISCONNECTED: "the far end's own report may say why",
+    T30Failure.LINE_DROPPED: "the far end's own report may say why",
+    T30Failure.PAGE_NOT_STORED: "look at the disk, and at the limits of the route",
 }
 """What a user can do or see to; the others say it themselves, or there is nothing."""
 
 _SAME_AGAIN = {
-    T30Error.FIELD_REFUSED: "the same would be refused again; ask the far end which it takes",
-    T30Error.INCOMPATIBLE: "the same machine would refuse the same document again",
+    T30Failure.FIELD_REFUSED: "the same would be refused again; ask the far end which it takes",
+    T30Failure.INCOMPATIBLE: "the same machine would refuse the same document again",
 }
 """Why sending again cannot help."""
 
 
-_LATER = {T30Error.PAGE_LATE: "this machine had too much to do, and may have less to do later"}
+_LATER = {T30Failure.PAGE_LATE: "this machine had too much to do, and may have less to do later"}
 """Why sending again can help, for errors that say nothing of the far end."""
 
 
-def of_t30(error: T30Error, detail: str, *, is_fax: bool, said: str = "") -> Verdict:
+def of_t30(error: T30Failure, detail: str, *, is_fax: bool, said: str = "") -> Verdict:
     """The verdict on a T.30 session that failed; ``is_fax`` when the far end has proved to be one. ``said``
     is what came with its BYE (:func:`said_with`).
     """

@@ -15,7 +15,7 @@ from t38fsp.header import CallHeader
 from t38fsp.image.errors import DocumentError
 from t38fsp.image.pool import Document, ImagePool
 from t38fsp.jobs import OutgoingJob, PollJob, SendJob
-from t38fsp.t30.choice import likely_mode
+from t38fsp.t30.dcs_choice import likely_mode
 from t38fsp.t30.options import TransmitOptions
 from t38fsp.t30.vocabulary import PageFormat
 

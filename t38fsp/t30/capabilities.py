@@ -7,9 +7,9 @@ from enum import Enum
 from typing import Self
 
 from t38fsp.t30.dcs import Bit, BitField, pattern
-from t38fsp.t30.fallback import DESCENDING, dis_values, ladder, modems_of_dis
+from t38fsp.t30.dis_dcs_values import INCH, METRIC, SCAN_TIME, SCAN_TIME_VALUES, WIDTH, WIDTH_VALUES
+from t38fsp.t30.modems import DESCENDING, dis_values, ladder, modems_of_dis
 from t38fsp.t30.options import ReceiveOptions
-from t38fsp.t30.tables import INCH, METRIC, SCAN_TIME, SCAN_TIME_VALUES, WIDTH, WIDTH_VALUES
 from t38fsp.t30.vocabulary import Coding, Modem, Resolution
 
 

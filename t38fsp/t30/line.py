@@ -10,7 +10,7 @@ from collections import deque
 from enum import Enum
 
 from t38fsp.t30.frames import FCF, Frame
-from t38fsp.t30.identity import FarEnd
+from t38fsp.t30.optional_frames import FarEnd
 from t38fsp.t30.options import Timers
 from t38fsp.t30.outputs import Output, RevokeBurst, SendBurst, Warned
 from t38fsp.t30.vocabulary import Burst, HdlcBurst, Modem
@@ -107,7 +107,7 @@ class HalfDuplexLine:
                 bytes(Frame(fcf, fif, final=position == last, x=self.x))
                 for position, (fcf, fif) in enumerate(frames)
             ),
-            paced=self.modem_paced,
+            modem_paced=self.modem_paced,
         )
 
     def play(self, *bursts: Burst) -> None:

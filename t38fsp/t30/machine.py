@@ -14,7 +14,7 @@ from operator import attrgetter
 
 from t38fsp.t30.frames import FCF, Frame, FrameError, is_image_frame
 from t38fsp.t30.line import HalfDuplexLine, Timer
-from t38fsp.t30.outputs import Finished, Output, T30Error
+from t38fsp.t30.outputs import Finished, Output, T30Failure
 from t38fsp.t30.record import PageReports
 from t38fsp.t30.table import HEARD, Ending, Event, Input, Manner, Row, Table
 from t38fsp.t30.vocabulary import (
@@ -285,7 +285,7 @@ class T30Machine(ABC):
             line.play(line.frames((FCF.DCN, b"")))
         return self.table.disconnect
 
-    def _detail(self, failure: T30Error | None, ending: Ending) -> str:
+    def _detail(self, failure: T30Failure | None, ending: Ending) -> str:
         """What was wrong, and when."""
         if failure is None:
             return ""

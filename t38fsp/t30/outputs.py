@@ -109,7 +109,7 @@ class PageData:
 
 
 @dataclass(frozen=True, slots=True)
-class TurnTaken:
+class RoundTripMeasured:
     """Transmitter, without the pace of a modem: what an answer tells of the path.
 
     It began ``seconds`` after our command was over. Before the command ``frames`` had been sent within
@@ -150,7 +150,7 @@ class PageOutcome:
     """From the beginning of its carrier to the answer."""
 
 
-class T30Error(Enum):
+class T30Failure(Enum):
     """Why a T.30 session ended without success; the value is a sentence with the clause."""
 
     NO_FAX = "no DIS was heard within T1 (T.30 5.4.3.1)"
@@ -184,7 +184,7 @@ class Finished:
     wrong at that moment goes before it, with a semicolon.
     """
 
-    error: T30Error | None
+    error: T30Failure | None
     detail: str = ""
     pages_confirmed: int = 0
 
@@ -201,7 +201,7 @@ Output = (
     | Negotiated
     | PageBegun
     | PageData
-    | TurnTaken
+    | RoundTripMeasured
     | PageReceived
     | PageOutcome
     | Finished

@@ -23,7 +23,7 @@ class Poller(Receiver):
         super().__init__(options, poll or PollOptions())
 
 
-class Answerer:
+class PollServer:
     """The called end with a document: it takes what a caller sends, or sends the document when polled.
 
     It has the inputs and outputs of both machines. ``options.document`` says what a caller has to know.
@@ -62,8 +62,8 @@ class Answerer:
         """Before the start: see :meth:`Receiver.be_internet_aware`. The document goes at modem pace."""
         self._receiver.be_internet_aware()
 
-    def keep_modem_pace(self, now: float) -> None:
-        self._session.keep_modem_pace(now)
+    def leave_internet_aware_mode(self, now: float) -> None:
+        self._session.leave_internet_aware_mode(now)
 
     def start(self, now: float, *, ced: bool = True) -> None:
         """See :meth:`Receiver.start`."""

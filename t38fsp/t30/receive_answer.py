@@ -81,7 +81,7 @@ class Answer:
         if self._answer is None or self._line.on_line is not None:
             return
         self.repeats += 1
-        self._say(replace(self._answer, paced=self._line.modem_paced))
+        self._say(replace(self._answer, modem_paced=self._line.modem_paced))
 
     def note_repetition(self) -> None:
         """Count the time for the next repetition from here."""
@@ -173,8 +173,8 @@ class Answer:
         """What is on the line cannot have been answered yet."""
         line = self._line
         burst = line.on_line
-        paced = isinstance(burst, HdlcBurst) and burst.paced
-        return paced and line.now - line.on_line_since < _UNHEARD
+        modem_paced = isinstance(burst, HdlcBurst) and burst.modem_paced
+        return modem_paced and line.now - line.on_line_since < _UNHEARD
 
     # --- inside -------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from t38fsp.t30.frames import (
 )
 from t38fsp.t30.incoming_blocks import IncomingBlocks, Standing
 from t38fsp.t30.line import HalfDuplexLine
-from t38fsp.t30.outputs import T30Error
+from t38fsp.t30.outputs import T30Failure
 from t38fsp.t30.receive_answer import Answer
 from t38fsp.t30.receive_pages import ReceivePages
 from t38fsp.t30.receive_phase_b import ReceivePhaseB
@@ -195,7 +195,7 @@ class ReceiveEcm:
         self._count_repeats()
         if octets:
             self._pages.hand_up(octets)
-        self._reports.shortfall = T30Error.ECM_FAILED
+        self._reports.shortfall = T30Failure.ECM_FAILED
         self._pages.mark_damaged()
         self._page_goes_on = following is None
         if following is not None:

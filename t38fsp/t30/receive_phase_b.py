@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from t38fsp.t30.capabilities import capabilities_of
-from t38fsp.t30.choice import Choice
 from t38fsp.t30.dcs import Bit, BitField
-from t38fsp.t30.fallback import modem_of_dcs
-from t38fsp.t30.fields import refusal_in_words
+from t38fsp.t30.dcs_choice import Choice
+from t38fsp.t30.fnv import refusal_in_words
 from t38fsp.t30.frames import FCF, FrameError, encode_station_id
 from t38fsp.t30.line import HalfDuplexLine, Timer
+from t38fsp.t30.modems import modem_of_dcs
 from t38fsp.t30.options import PollDocument, ReceiveOptions
 from t38fsp.t30.outputs import Negotiated
 from t38fsp.t30.receive_answer import Answer
@@ -73,7 +73,7 @@ class ReceivePhaseB:
 
     def no_modem(self) -> bool:
         """The DCS chose the internet-aware mode (bit 123): there is nothing to train."""
-        return self._read is not None and not self._read.paced
+        return self._read is not None and not self._read.modem_paced
 
     def training_heard(self) -> bool:
         """The training check brought octets, good or bad."""
@@ -136,7 +136,7 @@ class ReceivePhaseB:
         assert choice is not None, "the guard has seen it"
         self.choice = choice
         self._negotiations += 1
-        self._answer.agreed_pace = self._line.modem_paced = choice.paced
+        self._answer.agreed_pace = self._line.modem_paced = choice.modem_paced
         self._answer.forget_command()
         self.refused_poll = ""
         self._judge = TrainingJudge(choice.modem)

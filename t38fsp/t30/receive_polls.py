@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from t38fsp.t30.capabilities import Capabilities
 from t38fsp.t30.dcs import Bit, BitField
-from t38fsp.t30.fields import field_not_valid
+from t38fsp.t30.fnv import field_not_valid
 from t38fsp.t30.frames import FCF, FrameError, encode_station_id
 from t38fsp.t30.line import HalfDuplexLine
 from t38fsp.t30.options import PollOptions

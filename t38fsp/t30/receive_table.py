@@ -13,7 +13,7 @@ from enum import Enum
 
 from t38fsp.t30.frames import FCF, PLAIN_COMMANDS
 from t38fsp.t30.line import Timer
-from t38fsp.t30.outputs import T30Error
+from t38fsp.t30.outputs import T30Failure
 from t38fsp.t30.table import HEARD, Event, Input, Row, Table, after_burst, dcn, row, silent
 
 
@@ -63,7 +63,7 @@ def _repeats(
 ) -> tuple[Row, Row]:
     """The answer again; a bound keeps two confused ends from going on for ever."""
     also = f"{guard} and " if guard else ""
-    endless = dcn(T30Error.PROTOCOL, "the far end never took our answer")
+    endless = dcn(T30Failure.PROTOCOL, "the far end never took our answer")
     return (
         row(states, inputs, f"{also}answer.repeated_too_often", "", endless, "a bound"),
         row(states, inputs, guard, action, None, clause),
@@ -82,44 +82,44 @@ _ANSWERING = (
     # 5.3.6.1.2 a caller that polls
     row(S.R, FCF.DTC, "polls.dtc_valid", "polls.read_dtc", S.CHECK_DTC, "5.3.6.1.2"),
     row(S.CHECK_DTC, Event.AT_ONCE, "not polls.offered", "",
-        dcn(T30Error.PROTOCOL, "it wants to poll a document (DTC), and none is offered"), "5.3.6.1.2"),
+        dcn(T30Failure.PROTOCOL, "it wants to poll a document (DTC), and none is offered"), "5.3.6.1.2"),
     row(S.CHECK_DTC, Event.AT_ONCE, "polls.wrong and polls.may_refuse", "polls.send_fnv", S.R, "5.3.6.1.8"),
     row(S.CHECK_DTC, Event.AT_ONCE, "polls.wrong", "",
-        dcn(T30Error.FIELD_REFUSED, detail_from="polls.refusal"), "5.3.6.1.8"),
+        dcn(T30Failure.FIELD_REFUSED, detail_from="polls.refusal"), "5.3.6.1.8"),
     row(S.CHECK_DTC, Event.AT_ONCE, "", "polls.hand_over, conclude", S.END, "5.3.6.1.2"),
     row(S.R, FCF.DCN, "polls.refused", "",
-        silent(T30Error.FIELD_REFUSED, detail_from="polls.refusal"), "5.3.6.1.8"),
+        silent(T30Failure.FIELD_REFUSED, detail_from="polls.refusal"), "5.3.6.1.8"),
     # ours may come back as an echo
     row(S.R, FCF.FNV, "not polls.refused", "",
-        dcn(T30Error.FIELD_REFUSED, detail_from="phase_b.refusal"), "5.3.6.1.8"),
+        dcn(T30Failure.FIELD_REFUSED, detail_from="phase_b.refusal"), "5.3.6.1.8"),
 )
 
 _POLLING = (
     # 5.3.6.1.2 identification by a caller that polls
     row(S.IDLE, Event.START, "", "polls.call, phase_b.begin_identification", S.WAIT_DIS, "5.3.6.1.1"),
     row(S.WAIT_DIS, FCF.DIS, "polls.dis_valid", "polls.read_dis", S.CHECK_DIS, "5.3.6.1.1"),
-    row(S.WAIT_DIS, Timer.T1, "line.far_end_spoke", "", dcn(T30Error.NO_FAX), "5.4.3.1"),
-    row(S.WAIT_DIS, Timer.T1, "", "", silent(T30Error.NO_FAX), "5.4.3.1"),
+    row(S.WAIT_DIS, Timer.T1, "line.far_end_spoke", "", dcn(T30Failure.NO_FAX), "5.4.3.1"),
+    row(S.WAIT_DIS, Timer.T1, "", "", silent(T30Failure.NO_FAX), "5.4.3.1"),
     row(S.R, FCF.DIS, "polls.dis_valid", "polls.read_dis", S.CHECK_DIS_AGAIN, "5.4.2"),
     row((S.CHECK_DIS, S.CHECK_DIS_AGAIN), Event.AT_ONCE, "not polls.has_document", "",
-        dcn(T30Error.NO_DOCUMENT), "table 2, bit 9"),
+        dcn(T30Failure.NO_DOCUMENT), "table 2, bit 9"),
     row(S.CHECK_DIS, Event.AT_ONCE, "", "phase_b.begin_identification", S.SEND_DTC, "5.3.6.1.2"),
     row(S.CHECK_DIS_AGAIN, Event.AT_ONCE, "line.sending", "", None, "the DTC crosses it"),
     row(S.CHECK_DIS_AGAIN, Event.AT_ONCE, "", "", S.SEND_DTC, "5.4.2"),
     row(S.SEND_DTC, Event.AT_ONCE, "polls.tries_left", "polls.send_dtc", S.R, "5.3.6.1.2"),
-    row(S.SEND_DTC, Event.AT_ONCE, "", "", dcn(T30Error.NO_ANSWER_TO_DTC), "5.4.2"),
+    row(S.SEND_DTC, Event.AT_ONCE, "", "", dcn(T30Failure.NO_ANSWER_TO_DTC), "5.4.2"),
     row(S.R, (Timer.T4, Timer.T2), "", "", S.SEND_DTC, "5.4.2"),
     row(S.AFTER_EOM, Timer.T2, "", "phase_b.begin_identification", S.SEND_DTC, "5.3.6.1.6"),
-    row(S.R, FCF.FNV, "", "", dcn(T30Error.FIELD_REFUSED, detail_from="phase_b.refusal"), "5.3.6.1.8"),
+    row(S.R, FCF.FNV, "", "", dcn(T30Failure.FIELD_REFUSED, detail_from="phase_b.refusal"), "5.3.6.1.8"),
 )
 
 _PHASE_B = (
     # 5.3.6.1.3 DCS begins anew from everywhere: our CFR, or everything since, was lost
     row(_STARTED, FCF.DCS, "phase_b.dcs_valid", "phase_b.read_dcs", S.CHECK_DCS, "5.3.6.1.3"),
     row(S.CHECK_DCS, Event.AT_ONCE, "not phase_b.acceptable", "",
-        dcn(T30Error.INCOMPATIBLE, "its DCS asks for what our DIS does not offer"), "5.3.6.1.3"),
+        dcn(T30Failure.INCOMPATIBLE, "its DCS asks for what our DIS does not offer"), "5.3.6.1.3"),
     row(S.CHECK_DCS, Event.AT_ONCE, "phase_b.negotiated_too_often", "",
-        dcn(T30Error.PROTOCOL, "it negotiates on and on"), "a bound"),
+        dcn(T30Failure.PROTOCOL, "it negotiates on and on"), "a bound"),
     row(S.CHECK_DCS, Event.AT_ONCE, "phase_b.no_modem",
         "phase_b.take_dcs, ecm.begin_page, phase_b.send_cfr", S.C_WAIT, "table 2, bit 123"),
     row(S.CHECK_DCS, Event.AT_ONCE, "",
@@ -131,14 +131,15 @@ _PHASE_B = (
     row(S.TCF, Event.IMAGE_OVER, "", "answer.note_image, answer.await_training", None, "5.3.6.1.4"),
     row(S.TCF, Timer.T2, "", "", S.TCF_OVER, "5.4.3.1"),
     row(S.TCF_OVER, Event.AT_ONCE, "phase_b.training_passed", "phase_b.send_cfr", S.C_WAIT, "5.3.6.1.4"),
-    row(S.TCF_OVER, Event.AT_ONCE, "phase_b.trained_too_often", "", dcn(T30Error.TRAINING_FAILED), "a bound"),
+    row(S.TCF_OVER, Event.AT_ONCE, "phase_b.trained_too_often", "",
+        dcn(T30Failure.TRAINING_FAILED), "a bound"),
     row(S.TCF_OVER, Event.AT_ONCE, "", "phase_b.send_ftt", S.R, "5.3.6.1.4"),
     row(S.R, Timer.T1, "", "",
-        dcn(T30Error.NO_COMMAND, detail_from="phase_b.two_receivers", response="T2"), "5.4.3.1"),
+        dcn(T30Failure.NO_COMMAND, detail_from="phase_b.two_receivers", response="T2"), "5.4.3.1"),
     # 5.3.6.1.8 a transmitter that is not ready
     row((S.R, S.C_WAIT), FCF.TNR, "", "answer.send_tr", None, "5.3.6.1.8"),
     row((S.R, S.C_WAIT), Timer.T5, "", "",
-        dcn(T30Error.NO_COMMAND, "it was not ready to send (TNR) within T5"), "5.3.6.1.8"),
+        dcn(T30Failure.NO_COMMAND, "it was not ready to send (TNR) within T5"), "5.3.6.1.8"),
     *_repeats(S.R, FCF.CRP, "", "answer.repeat", "5.3.6.1.8"),
     row(S.R, Event.IMAGE_OVER, "", "answer.note_image", None, "it may not have trained"),
     *_repeats(S.R, _POST_MESSAGE, "answer.is_repetition", "answer.note_repetition, answer.repeat", "5.4.2"),
@@ -163,7 +164,7 @@ _PAGE = (
               "answer.note_repetition, ecm.repeat_answer", "5.4.2"),
     # the page on its way to the disk; a page that is not stored is not confirmed
     row(S.PAGE_OVER, Event.AT_ONCE, "pages.store_full", "",
-        dcn(T30Error.PAGE_NOT_STORED, "pages come faster than they can be stored"), "a bound"),
+        dcn(T30Failure.PAGE_NOT_STORED, "pages come faster than they can be stored"), "a bound"),
     row(S.PAGE_OVER, Event.AT_ONCE, "", "pages.store", S.STORE, "5.3.6.1.7"),
     row(S.STORE, Event.STORED, "", "pages.judge", S.ANSWER_PAGE, "5.3.6.1.7"),
     row(S.STORE, Timer.STORE, "phase_b.ecm", "pages.wait_for_store, pages.send_rnr", S.BUSY, "A.5.4.1"),
@@ -178,7 +179,7 @@ _PAGE = (
     row(S.BUSY, (FCF.RR, FCF.PPS, FCF.CRP, *_POST_MESSAGE), "",
         "answer.note_repetition, answer.await_late_command", None, "5.4.2"),
     row(S.BUSY, Timer.T5, "", "",
-        dcn(T30Error.PAGE_NOT_STORED, "storing it took longer than the far end waits", response="RNR"),
+        dcn(T30Failure.PAGE_NOT_STORED, "storing it took longer than the far end waits", response="RNR"),
         "A.5.4.1"),
     row(S.ANSWER_PAGE, Event.AT_ONCE, "pages.bad", "pages.refuse", S.R, "5.3.6.1.7"),
     row(S.ANSWER_PAGE, Event.AT_ONCE, "pages.last", "pages.confirm, pages.answer", S.WAIT_DCN, "5.3.6.1.7"),
@@ -199,7 +200,8 @@ _BLOCKS = (
         "ecm.take_block, ecm.confirm_block", S.C_WAIT, "A.4.3"),
     row(S.POST_ECM, Event.AT_ONCE, "ecm.complete", "ecm.take_block", S.PAGE_OVER, "A.4.3"),
     row(S.POST_ECM, Event.AT_ONCE, "ecm.skipped", "", dcn(
-        T30Error.PROTOCOL, "it goes on although a block has not come whole, or its counters (PPS) stand still"
+        T30Failure.PROTOCOL,
+        "it goes on although a block has not come whole, or its counters (PPS) stand still",
     ), "A.4.3"),
     row(S.POST_ECM, Event.AT_ONCE, "ecm.repeated and ecm.answer_on_its_way",
         "ecm.forget_empty_page, ecm.count_request, ecm.wait_on", None, "A.4.3"),
@@ -212,14 +214,14 @@ _BLOCKS = (
     row(_AFTER_CFR, FCF.EOR, "phase_b.ecm and ecm.eor_valid", "ecm.give_up_block", S.BLOCK_GIVEN_UP, "A.4.3"),
     row(S.BLOCK_GIVEN_UP, Event.AT_ONCE, "ecm.page_goes_on", "ecm.send_err", S.C_WAIT, "A.4.3"),
     row(S.BLOCK_GIVEN_UP, Event.AT_ONCE, "pages.begun and pages.store_full", "",
-        dcn(T30Error.PAGE_NOT_STORED, "pages come faster than they can be stored"), "a bound"),
+        dcn(T30Failure.PAGE_NOT_STORED, "pages come faster than they can be stored"), "a bound"),
     row(S.BLOCK_GIVEN_UP, Event.AT_ONCE, "pages.last", "pages.give_up, ecm.send_err", S.WAIT_DCN, "A.4.3"),
     row(S.BLOCK_GIVEN_UP, Event.AT_ONCE, "pages.mode_changes",
         "pages.give_up, ecm.send_err_before_dis", S.AFTER_EOM, "A.4.3"),
     row(S.BLOCK_GIVEN_UP, Event.AT_ONCE, "", "pages.give_up, ecm.send_err", S.C_WAIT, "A.4.3"),
     # A.4.3 CTC
     row(S.C_WAIT, FCF.CTC, "phase_b.ecm and phase_b.ctc_valid and phase_b.negotiated_too_often", "",
-        dcn(T30Error.PROTOCOL, "it negotiates on and on"), "a bound"),
+        dcn(T30Failure.PROTOCOL, "it negotiates on and on"), "a bound"),
     row(S.C_WAIT, FCF.CTC, "phase_b.ecm and phase_b.ctc_valid",
         "phase_b.send_ctr, ecm.count_ctr", None, "A.4.3"),
     # A.5.4.1 RR, 5.3.6.1.8 CRP
@@ -234,8 +236,8 @@ _WAITS = (
     row((S.R, S.BUSY, S.AFTER_EOM, S.WAIT_DCN), Event.SENT, "", "answer.await_command", None, "5.4.3.1"),
     row(S.AFTER_EOM, Event.UNREADABLE, "", "answer.await_command", None, "EOM will come again"),
     row((S.C_WAIT, S.BUSY), Timer.T2, "", "",
-        dcn(T30Error.NO_COMMAND, detail_from="phase_b.two_receivers", response="T2"), "5.4.3.1"),
-    row(_ANY, Timer.STALL, "", "", dcn(T30Error.NO_COMMAND, detail_from="phase_b.stalled"), "a bound"),
+        dcn(T30Failure.NO_COMMAND, detail_from="phase_b.two_receivers", response="T2"), "5.4.3.1"),
+    row(_ANY, Timer.STALL, "", "", dcn(T30Failure.NO_COMMAND, detail_from="phase_b.stalled"), "a bound"),
 )
 
 _ENDINGS = (
@@ -244,15 +246,15 @@ _ENDINGS = (
     # Let the answer that confirms the last page be heard.
     row(S.WAIT_DCN, Event.ABORT, "line.sending", "", after_burst(None), "5.3.6.1.8"),
     row(S.WAIT_DCN, Event.ABORT, "", "", silent(None), "5.3.6.1.8"),
-    row(_UNCONFIRMED, FCF.DCN, "", "", silent(T30Error.DISCONNECTED, response=HEARD), "5.3.6.1.8"),
-    row(_ANY, Timer.CARRIER, "", "", dcn(T30Error.CARRIER_STUCK), "5.4.3.1"),
+    row(_UNCONFIRMED, FCF.DCN, "", "", silent(T30Failure.DISCONNECTED, response=HEARD), "5.3.6.1.8"),
+    row(_ANY, Timer.CARRIER, "", "", dcn(T30Failure.CARRIER_STUCK), "5.4.3.1"),
     row(_ANY, Event.NOT_STORED, "", "",
-        dcn(T30Error.PAGE_NOT_STORED, detail_from="pages.store_error"), "5.3.6.1.7"),
+        dcn(T30Failure.PAGE_NOT_STORED, detail_from="pages.store_error"), "5.3.6.1.7"),
     row(_UNCONFIRMED, Event.ABORT, "line.far_end_spoke", "",
-        dcn(T30Error.ABORTED, response="abort"), "5.3.6.1.8"),
-    row(_UNCONFIRMED, Event.ABORT, "", "", silent(T30Error.ABORTED, response="abort"), "nobody is there"),
+        dcn(T30Failure.ABORTED, response="abort"), "5.3.6.1.8"),
+    row(_UNCONFIRMED, Event.ABORT, "", "", silent(T30Failure.ABORTED, response="abort"), "nobody is there"),
     row(_UNCONFIRMED, Event.LINE_DROPPED, "", "",
-        silent(T30Error.LINE_DROPPED, response="no line"), "5.3.6.1.8"),
+        silent(T30Failure.LINE_DROPPED, response="no line"), "5.3.6.1.8"),
     row(S.DISCONNECT, (Event.SENT, Timer.DCN, Event.LINE_DROPPED), "", "conclude", S.END, "5.3.6.1.8"),
 )
 # fmt: on

@@ -53,7 +53,7 @@ class Receiver(T30Machine):
         """Before the start: say in the DIS that no pace need be kept (bit 123)."""
         self.phase_b.options = replace(self.phase_b.options, internet_aware=True)
 
-    def keep_modem_pace(self, now: float) -> None:
+    def leave_internet_aware_mode(self, now: float) -> None:
         """The far end may have become another: answer at the pace of modems, and offer nothing else."""
         self.line.now = now
         self.phase_b.options = replace(self.phase_b.options, internet_aware=False)

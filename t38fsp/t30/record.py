@@ -7,7 +7,7 @@ from enum import Enum
 
 from t38fsp.t30.frames import FCF
 from t38fsp.t30.line import HalfDuplexLine
-from t38fsp.t30.outputs import PageOutcome, T30Error
+from t38fsp.t30.outputs import PageOutcome, T30Failure
 from t38fsp.t30.vocabulary import PageMode
 
 
@@ -44,7 +44,7 @@ class PageReports:
         self.record: PageRecord | None = None
         """Of the page on the line."""
         self.confirmed = 0
-        self.shortfall: T30Error | None = None
+        self.shortfall: T30Failure | None = None
         """What is missing although nothing is left to be confirmed."""
         self.given: Enum = FCF.DCN
         """The input that the machine follows its table for."""

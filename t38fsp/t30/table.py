@@ -21,7 +21,7 @@ from itertools import product
 
 from t38fsp.t30.frames import FCF
 from t38fsp.t30.line import Timer
-from t38fsp.t30.outputs import T30Error
+from t38fsp.t30.outputs import T30Failure
 
 
 class Event(Enum):
@@ -70,7 +70,7 @@ HEARD = "the input"
 class Ending:
     """In place of a next state: the session ends."""
 
-    failure: T30Error | None
+    failure: T30Failure | None
     """None is success, unless something was found missing before."""
     detail: str = ""
     """In words."""
@@ -81,19 +81,19 @@ class Ending:
     manner: Manner = Manner.DCN
 
 
-def dcn(failure: T30Error | None, detail: str = "", *, detail_from: str = "", response: str = "") -> Ending:
+def dcn(failure: T30Failure | None, detail: str = "", *, detail_from: str = "", response: str = "") -> Ending:
     """Send DCN and end (5.3.6.1.8)."""
     return Ending(failure, detail, detail_from, response)
 
 
 def silent(
-    failure: T30Error | None, detail: str = "", *, detail_from: str = "", response: str = ""
+    failure: T30Failure | None, detail: str = "", *, detail_from: str = "", response: str = ""
 ) -> Ending:
     """End without DCN: the far end has sent it, or nobody is there."""
     return Ending(failure, detail, detail_from, response, Manner.SILENT)
 
 
-def after_burst(failure: T30Error | None) -> Ending:
+def after_burst(failure: T30Failure | None) -> Ending:
     """End once what is being sent has been sent."""
     return Ending(failure, manner=Manner.AFTER_BURST)
 

@@ -49,7 +49,7 @@ class Command:
         self._repeat_began = line.now
         line.stop(Timer.T4)
         command, *following = self._bursts
-        line.play(replace(command, attempt=self._tries, paced=line.modem_paced), *following)
+        line.play(replace(command, attempt=self._tries, modem_paced=line.modem_paced), *following)
 
     def count_anew(self) -> None:
         """Let the tries so far not count: what was faster than modems may have overrun somebody."""

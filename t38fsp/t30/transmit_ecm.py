@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from t38fsp.t30.choice import Choice
+from t38fsp.t30.dcs_choice import Choice
 from t38fsp.t30.ecm import BlockSender, frames_per_burst
 from t38fsp.t30.frames import (
     FCF,
@@ -14,7 +14,7 @@ from t38fsp.t30.frames import (
     parse_partial_page_request,
 )
 from t38fsp.t30.line import HalfDuplexLine, Timer
-from t38fsp.t30.outputs import Negotiated, TurnTaken
+from t38fsp.t30.outputs import Negotiated, RoundTripMeasured
 from t38fsp.t30.record import PageReports
 from t38fsp.t30.transmit_command import Command
 from t38fsp.t30.transmit_pages import TransmitPages
@@ -105,7 +105,7 @@ class TransmitEcm:
         self._image_began = line.now
         short = self._phase_b.short_training
         self._phase_b.long_training = False
-        line.play(HdlcBurst(self._phase_b.choice.modem, frames, short, paced=line.modem_paced))
+        line.play(HdlcBurst(self._phase_b.choice.modem, frames, short, modem_paced=line.modem_paced))
 
     def send_pps(self) -> None:
         """PPS, and in it what follows: NULL, or MPS, EOM or EOP (A.4.3)."""
@@ -137,7 +137,7 @@ class TransmitEcm:
 
     def ask_to_continue(self) -> None:
         """CTC with the next lower rate; at the lowest with the same, as long as that makes progress."""
-        if self._phase_b.choice.paced:
+        if self._phase_b.choice.modem_paced:
             self._phase_b.step_down()
         else:
             self._phase_b.leave_internet_aware_mode("frames were lost time and again")
@@ -220,4 +220,4 @@ class TransmitEcm:
             return
         stored = not missing and self._pages.following is not None
         burst = self._line.sent_at - self._image_began
-        self._line.emit(TurnTaken(self._phase_b.turn, burst, len(sent), missing, stored))
+        self._line.emit(RoundTripMeasured(self._phase_b.turn, burst, len(sent), missing, stored))

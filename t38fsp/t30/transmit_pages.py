@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from t38fsp.t30.choice import Choice
+from t38fsp.t30.dcs_choice import Choice
 from t38fsp.t30.ecm import LONGEST_BURST
 from t38fsp.t30.frames import FCF
 from t38fsp.t30.line import HalfDuplexLine, Timer
@@ -49,7 +49,7 @@ class TransmitPages:
     def dcs_unchanged(self) -> bool:
         """The DCS would be the same again; never so without a modem, as that mode is left."""
         choice = self._phase_b.choice
-        return choice.paced and choice == self._chosen(self._index)
+        return choice.modem_paced and choice == self._chosen(self._index)
 
     def ecm(self) -> bool:
         """The DCS chose ECM."""

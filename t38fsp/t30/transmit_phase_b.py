@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from t38fsp.t30.capabilities import Capabilities
-from t38fsp.t30.choice import Choice, choose_mode
 from t38fsp.t30.dcs import Bit
-from t38fsp.t30.fallback import DESCENDING, ladder
-from t38fsp.t30.fields import refusal_in_words
+from t38fsp.t30.dcs_choice import Choice, choose_mode
+from t38fsp.t30.fnv import refusal_in_words
 from t38fsp.t30.frames import FCF, FrameError, encode_station_id
 from t38fsp.t30.line import HalfDuplexLine, Timer
+from t38fsp.t30.modems import DESCENDING, ladder
 from t38fsp.t30.options import TransmitOptions
-from t38fsp.t30.outputs import CapabilitiesReceived, Negotiated, TurnTaken
+from t38fsp.t30.outputs import CapabilitiesReceived, Negotiated, RoundTripMeasured
 from t38fsp.t30.training import training_check
 from t38fsp.t30.transmit_command import Command
 from t38fsp.t30.vocabulary import Modem, PageFormat, Tone, ToneBurst
@@ -75,7 +75,7 @@ class TransmitPhaseB:
 
     def internet_aware(self) -> bool:
         """The last DCS or CTC chose no modem (bit 123)."""
-        return not self.choice.paced
+        return not self.choice.modem_paced
 
     def answered_like_a_modem(self) -> bool:
         """The last DCS chose no modem, but its answer took as long as one needs."""
@@ -83,7 +83,7 @@ class TransmitPhaseB:
 
     def outpaces(self) -> bool:
         """The last DCS or CTC chose no modem, but we have gone back to the pace of one."""
-        return self._line.modem_paced and not self.choice.paced
+        return self._line.modem_paced and not self.choice.modem_paced
 
     def rate_left(self) -> bool:
         """Both ends have a lower rate that has not failed."""
@@ -129,17 +129,17 @@ class TransmitPhaseB:
     def send_dcs(self) -> None:
         """DCS, then 1.5 s of zeros on the modem that it names; without a modem nothing is to be trained."""
         line, choice = self._line, self.choice
-        line.modem_paced = choice.paced
+        line.modem_paced = choice.modem_paced
         self.long_training = self._train_next = False
         line.stop(Timer.T1)
         command = line.frames(*self._optional_frames(), (FCF.DCS, choice.fif))
-        training = (training_check(choice.modem),) if choice.paced else ()
+        training = (training_check(choice.modem),) if choice.modem_paced else ()
         self._command.send("DCS", command, *training)
 
     def trained(self) -> None:
         """CFR: tell the mode, and without a modem what the answer says of the path."""
         if not self._line.modem_paced:
-            self._line.emit(TurnTaken(self.turn))
+            self._line.emit(RoundTripMeasured(self.turn))
         self._line.emit(Negotiated(self.choice.mode, self.choice.modem))
 
     def step_down(self) -> None:
@@ -171,7 +171,7 @@ class TransmitPhaseB:
 
     def leave_unheard(self) -> None:
         """Go on at the pace of a modem, if the DCS that was missed named none."""
-        if not self.choice.paced:
+        if not self.choice.modem_paced:
             self.leave_internet_aware_mode("DCS went unheard")
 
     def leave_lost(self) -> None:

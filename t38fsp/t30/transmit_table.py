@@ -10,7 +10,7 @@ from enum import Enum
 
 from t38fsp.t30.frames import FCF
 from t38fsp.t30.line import Timer
-from t38fsp.t30.outputs import T30Error
+from t38fsp.t30.outputs import T30Failure
 from t38fsp.t30.table import HEARD, Event, Table, dcn, row, silent
 
 
@@ -66,19 +66,19 @@ _PHASE_B = (
     row((S.IDLE, S.WAIT_DIS, S.WAIT_PROCEED), FCF.DIS, "phase_b.dis_valid",
         "phase_b.read_dis", S.CHECK_DIS, "5.3.6.1.1"),
     row(S.WAIT_DIS, FCF.DTC, "",
-        "", dcn(T30Error.NOT_A_RECEIVER, "the far end wants to poll a document (DTC)"), "5.3.6.1.2"),
-    row(S.WAIT_DIS, Timer.T1, "phase_b.dis_heard", "", dcn(T30Error.PROTOCOL), "5.4.3.1"),
-    row(S.WAIT_DIS, Timer.T1, "line.far_end_spoke", "", dcn(T30Error.NO_FAX), "5.4.3.1"),
-    row(S.WAIT_DIS, Timer.T1, "", "", silent(T30Error.NO_FAX), "5.4.3.1"),
+        "", dcn(T30Failure.NOT_A_RECEIVER, "the far end wants to poll a document (DTC)"), "5.3.6.1.2"),
+    row(S.WAIT_DIS, Timer.T1, "phase_b.dis_heard", "", dcn(T30Failure.PROTOCOL), "5.4.3.1"),
+    row(S.WAIT_DIS, Timer.T1, "line.far_end_spoke", "", dcn(T30Failure.NO_FAX), "5.4.3.1"),
+    row(S.WAIT_DIS, Timer.T1, "", "", silent(T30Failure.NO_FAX), "5.4.3.1"),
     row(S.WAIT_DIS, Timer.DIS_REPEAT, "", "", S.SEND_DCS, "it is not repeated"),
     row(S.WAIT_PROCEED, Event.PROCEED, "phase_b.dis_is_fresh", "", S.SEND_DCS, "5.3.6.1.3"),
     row(S.WAIT_PROCEED, Event.PROCEED, "",
         "phase_b.await_repeated_dis", S.WAIT_DIS, "DCS may collide with a DIS"),
-    row(S.WAIT_PROCEED, Timer.T1, "", "", dcn(T30Error.ABORTED), "5.4.3.1"),
+    row(S.WAIT_PROCEED, Timer.T1, "", "", dcn(T30Failure.ABORTED), "5.4.3.1"),
     row((S.CHECK_DIS, S.CHECK_DIS_AGAIN), Event.AT_ONCE, "not phase_b.receives",
-        "", dcn(T30Error.NOT_A_RECEIVER), "table 2, bit 10"),
+        "", dcn(T30Failure.NOT_A_RECEIVER), "table 2, bit 10"),
     row((S.CHECK_DIS, S.CHECK_DIS_AGAIN), Event.AT_ONCE, "not pages.acceptable",
-        "", dcn(T30Error.INCOMPATIBLE), "table 2"),
+        "", dcn(T30Failure.INCOMPATIBLE), "table 2"),
     row(S.CHECK_DIS, Event.AT_ONCE, "phase_b.may_send", "", S.SEND_DCS, "5.3.6.1.3"),
     row(S.CHECK_DIS, Event.AT_ONCE, "", "pages.prepare_first", S.WAIT_PROCEED, "5.3.6.1.3"),
     # 5.3.6.1.3 DCS, 5.3.6.1.4 its answer
@@ -90,33 +90,33 @@ _PHASE_B = (
     row(S.WAIT_CFR, FCF.FTT, "phase_b.internet_aware",
         "phase_b.leave_untrained", S.SEND_DCS, "table 2, bit 123"),
     row(S.WAIT_CFR, FCF.FTT, "phase_b.rate_left", "phase_b.step_down", S.SEND_DCS, "5.3.6.1.4"),
-    row(S.WAIT_CFR, FCF.FTT, "", "", dcn(T30Error.TRAINING_FAILED), "5.3.6.1.4"),
+    row(S.WAIT_CFR, FCF.FTT, "", "", dcn(T30Failure.TRAINING_FAILED), "5.3.6.1.4"),
     row(S.WAIT_CFR, FCF.DIS, "phase_b.dis_valid", "phase_b.read_dis", S.CHECK_DIS_AGAIN, "5.4.2"),
     row(S.CHECK_DIS_AGAIN, Event.AT_ONCE, "not command.tries_left",
-        "phase_b.leave_unheard", dcn(T30Error.NO_ANSWER_TO_DCS, response="T4"), "5.4.2"),
+        "phase_b.leave_unheard", dcn(T30Failure.NO_ANSWER_TO_DCS, response="T4"), "5.4.2"),
     row(S.CHECK_DIS_AGAIN, Event.AT_ONCE, "pages.dcs_unchanged", "command.repeat", S.WAIT_CFR, "5.4.2"),
     row(S.CHECK_DIS_AGAIN, Event.AT_ONCE, "", "phase_b.leave_unheard, command.count_on", S.SEND_DCS, "5.4.2"),
     row(S.WAIT_CFR, Timer.T4, "not line.at_modem_pace",
         "phase_b.leave_unanswered", S.SEND_DCS, "table 2, bit 123"),
     row(S.WAIT_CFR, Timer.T4, "command.tries_left", "command.repeat", None, "5.4.2"),
     row(S.WAIT_CFR, FCF.CRP, "command.tries_left", "command.repeat", None, "5.3.6.1.8"),
-    row(S.WAIT_CFR, (Timer.T4, FCF.CRP), "", "", dcn(T30Error.NO_ANSWER_TO_DCS, response="T4"), "5.4.2"),
+    row(S.WAIT_CFR, (Timer.T4, FCF.CRP), "", "", dcn(T30Failure.NO_ANSWER_TO_DCS, response="T4"), "5.4.2"),
     # Without the sub-address or the identity the fax might go to the wrong person.
     row(S.WAIT_CFR, FCF.FNV, "",
-        "", dcn(T30Error.FIELD_REFUSED, detail_from="phase_b.refusal", response=HEARD), "5.3.6.1.8"),
+        "", dcn(T30Failure.FIELD_REFUSED, detail_from="phase_b.refusal", response=HEARD), "5.3.6.1.8"),
 )
 
 _PAGE = (
     # phase C, and phase D without ECM
     row((S.SEND_PAGE, S.AFTER_PAGE), Event.AT_ONCE, "pages.failed",
-        "", dcn(T30Error.PAGE_UNAVAILABLE, detail_from="pages.error"), "5.3.6.1.5"),
+        "", dcn(T30Failure.PAGE_UNAVAILABLE, detail_from="pages.error"), "5.3.6.1.5"),
     row(S.SEND_PAGE, Event.AT_ONCE, "pages.ready and pages.ecm",
         "pages.begin, pages.prepare_next, ecm.first_block", S.SEND_FRAMES, "5.3.6.1.5"),
     row(S.SEND_PAGE, Event.AT_ONCE, "pages.ready",
         "pages.begin, pages.send, pages.prepare_next", S.C_NON, "5.3.6.1.5"),
     row(S.SEND_PAGE, Event.AT_ONCE, "", "pages.await_page", S.WAIT_PAGE, "5.3.6.1.5"),
     row(S.WAIT_PAGE, (Event.PAGE_READY, Event.PAGE_FAILED), "", "", S.SEND_PAGE, "5.3.6.1.5"),
-    row(S.WAIT_PAGE, Timer.PAGE, "", "", dcn(T30Error.PAGE_LATE), "5.3.6.1.5"),
+    row(S.WAIT_PAGE, Timer.PAGE, "", "", dcn(T30Failure.PAGE_LATE), "5.3.6.1.5"),
     row(S.WAIT_PAGE, FCF.TR, "", "phase_b.send_tnr", None, "5.3.6.1.8"),
     row(S.C_NON, Event.SENT, "", "pages.send_post_message", S.WAIT_PM, "5.3.6.1.6"),
     row(S.WAIT_PM, _MCF, "", "pages.confirm", S.AFTER_PAGE, "5.3.6.1.7"),
@@ -127,7 +127,7 @@ _PAGE = (
     row(S.AFTER_PAGE, Event.AT_ONCE, "", "pages.choose_alike", S.SEND_PAGE, "5.3.6.1.6"),
     row(_AFTER_IMAGE, _RTN, "pages.tries_left",
         "phase_b.step_down, pages.try_again", S.SEND_DCS, "5.3.6.1.7"),
-    row(_AFTER_IMAGE, _RTN, "", "", dcn(T30Error.PAGE_REFUSED, response=HEARD), "5.3.6.1.7"),
+    row(_AFTER_IMAGE, _RTN, "", "", dcn(T30Failure.PAGE_REFUSED, response=HEARD), "5.3.6.1.7"),
 )
 
 _BLOCKS = (
@@ -150,7 +150,7 @@ _BLOCKS = (
     row(S.CHECK_PPR, Event.AT_ONCE, "ecm.ctc_refused and phase_b.rate_left and pages.tries_left",
         "phase_b.step_down, pages.try_again", S.SEND_DCS, "A.4.3"),
     row(S.CHECK_PPR, Event.AT_ONCE, "ecm.ctc_refused and phase_b.rate_left",
-        "", dcn(T30Error.ECM_FAILED, response=HEARD), "A.4.3"),
+        "", dcn(T30Failure.ECM_FAILED, response=HEARD), "A.4.3"),
     row(S.CHECK_PPR, Event.AT_ONCE, "not ecm.ctc_refused and ecm.may_continue",
         "ecm.ask_to_continue", S.WAIT_CTR, "A.4.3"),
     row(S.CHECK_PPR, Event.AT_ONCE, "", "ecm.send_eor", S.WAIT_ERR, "A.4.3"),
@@ -162,13 +162,13 @@ _BLOCKS = (
         "ecm.note_ctc_refused, pages.try_again", S.SEND_DCS, "A.4.3"),
     # The far end knows that the page is incomplete, and so is the document.
     row((S.WAIT_CTR, S.WAIT_ERR, S.WAIT_RR_EOR), FCF.ERR, "",
-        "", dcn(T30Error.ECM_FAILED, response=HEARD), "A.4.3"),
+        "", dcn(T30Failure.ECM_FAILED, response=HEARD), "A.4.3"),
     # A.5.4.1 flow control
     row(_AFTER_BLOCK, FCF.RNR, "", "ecm.send_rr", S.WAIT_RR, "A.5.4.1"),
     row((S.WAIT_ERR, S.WAIT_RR_EOR), FCF.RNR, "", "ecm.send_rr", S.WAIT_RR_EOR, "A.5.4.1"),
-    row(_RR, Timer.T5, "", "", dcn(T30Error.RECEIVER_BUSY, response="RNR"), "A.5.4.1"),
+    row(_RR, Timer.T5, "", "", dcn(T30Failure.RECEIVER_BUSY, response="RNR"), "A.5.4.1"),
     # A far end that asks for less and less could be sent to for hours.
-    row(_IN_BLOCK, Timer.STALL, "", "", dcn(T30Error.ECM_FAILED, detail_from="ecm.stalled"), "a bound"),
+    row(_IN_BLOCK, Timer.STALL, "", "", dcn(T30Failure.ECM_FAILED, detail_from="ecm.stalled"), "a bound"),
 )
 
 _EVERY_ANSWER = (
@@ -181,20 +181,20 @@ _EVERY_ANSWER = (
     row((*_AFTER_IMAGE, S.WAIT_ERR, S.WAIT_RR_EOR), Timer.T4, "command.tries_left",
         "command.repeat", None, "5.4.2"),
     row(_ANSWER_DUE, FCF.CRP, "command.tries_left", "command.repeat", None, "5.3.6.1.8"),
-    row(_ANSWER_DUE, (Timer.T4, FCF.CRP), "", "", dcn(T30Error.NO_ANSWER_TO_PAGE, response="T4"), "5.4.2"),
+    row(_ANSWER_DUE, (Timer.T4, FCF.CRP), "", "", dcn(T30Failure.NO_ANSWER_TO_PAGE, response="T4"), "5.4.2"),
     # DIS instead of an answer: the far end has lost the page and begins anew.
     row(_ANSWER_DUE, FCF.DIS, "phase_b.dis_valid and pages.tries_left",
         "phase_b.leave_lost, pages.try_again, phase_b.read_dis", S.CHECK_DIS, "5.3.6.1.1"),
     row(_ANSWER_DUE, FCF.DIS, "phase_b.dis_valid",
-        "phase_b.leave_lost", dcn(T30Error.PROTOCOL, response=HEARD), "5.3.6.1.1"),
+        "phase_b.leave_lost", dcn(T30Failure.PROTOCOL, response=HEARD), "5.3.6.1.1"),
 )
 
 _ENDINGS = (
-    row(_ANY, FCF.DCN, "", "", silent(T30Error.DISCONNECTED, response=HEARD), "5.3.6.1.8"),
-    row(_ANY, Timer.CARRIER, "", "", dcn(T30Error.CARRIER_STUCK), "5.4.3.1"),
-    row(_ANY, Event.ABORT, "line.far_end_spoke", "", dcn(T30Error.ABORTED, response="abort"), "5.3.6.1.8"),
-    row(_ANY, Event.ABORT, "", "", silent(T30Error.ABORTED, response="abort"), "nobody is there"),
-    row(_ANY, Event.LINE_DROPPED, "", "", silent(T30Error.LINE_DROPPED, response="no line"), "5.3.6.1.8"),
+    row(_ANY, FCF.DCN, "", "", silent(T30Failure.DISCONNECTED, response=HEARD), "5.3.6.1.8"),
+    row(_ANY, Timer.CARRIER, "", "", dcn(T30Failure.CARRIER_STUCK), "5.4.3.1"),
+    row(_ANY, Event.ABORT, "line.far_end_spoke", "", dcn(T30Failure.ABORTED, response="abort"), "5.3.6.1.8"),
+    row(_ANY, Event.ABORT, "", "", silent(T30Failure.ABORTED, response="abort"), "nobody is there"),
+    row(_ANY, Event.LINE_DROPPED, "", "", silent(T30Failure.LINE_DROPPED, response="no line"), "5.3.6.1.8"),
     row(S.DISCONNECT, (Event.SENT, Timer.DCN, Event.LINE_DROPPED), "", "conclude", S.END, "5.3.6.1.8"),
 )
 # fmt: on

@@ -58,7 +58,7 @@ class Transmitter(T30Machine):
         """Before the start: let the DIS of the far end do away with the pace of modems (bit 123)."""
         self.phase_b.options = replace(self.phase_b.options, internet_aware=True)
 
-    def keep_modem_pace(self, now: float) -> None:
+    def leave_internet_aware_mode(self, now: float) -> None:
         """The far end may have become another: what follows goes at the pace of modems."""
         self.line.now = now
         self.phase_b.leave_internet_aware_mode("the far end moved")

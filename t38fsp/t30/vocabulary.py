@@ -48,15 +48,15 @@ class HdlcBurst:
     """HDLC frames on one carrier: a V.21 command or response, or an ECM block (its RCP frames included).
 
     ``frames`` may be lazy: it is read once, in order, at the pace of the modem. ``attempt`` above 1 says that
-    the same was said so often, this time included, and nobody has answered yet. With ``paced`` false no modem
-    is behind the far end, and the frames go as fast as the path takes them.
+    the same was said so often, this time included, and nobody has answered yet. With ``modem_paced`` false no
+    modem is behind the far end, and the frames go as fast as the path takes them.
     """
 
     modem: Modem
     frames: Sequence[bytes]
     short_training: bool = False
     attempt: int = field(default=1, compare=False)
-    paced: bool = True
+    modem_paced: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -273,8 +273,8 @@ class Terminal:
     def _begin(self, burst: Burst, now: float) -> None:
         if isinstance(burst, HdlcBurst) and burst.attempt >= _DOUBTFUL:
             self._dialect.doubt()
-        self._paced = not isinstance(burst, HdlcBurst) or burst.paced
-        if isinstance(burst, HdlcBurst) and not burst.paced:
+        self._paced = not isinstance(burst, HdlcBurst) or burst.modem_paced
+        if isinstance(burst, HdlcBurst) and not burst.modem_paced:
             self._steps = self._unpaced.plan(burst, self.syntax, now)
             self._upcoming = next(self._steps)
             return

@@ -106,8 +106,8 @@ class Unruly:
     def be_internet_aware(self) -> None:
         self._right.be_internet_aware()
 
-    def keep_modem_pace(self, now: float) -> None:
-        self._right.keep_modem_pace(now)
+    def leave_internet_aware_mode(self, now: float) -> None:
+        self._right.leave_internet_aware_mode(now)
 
     def receive(self, signal: LineSignal, now: float) -> None:
         self._tick(now)

@@ -11,9 +11,9 @@ from PIL import ImageChops
 from t38fsp import events
 from t38fsp.image.convert import convert
 from t38fsp.status import FaxStatus
+from t38fsp.t30.dis_dcs_values import pixels
 from t38fsp.t30.options import ReceiveOptions
-from t38fsp.t30.outputs import T30Error
-from t38fsp.t30.tables import pixels
+from t38fsp.t30.outputs import T30Failure
 from t38fsp.t30.vocabulary import Coding, PageFormat, Resolution
 from tests.call.faults import MIDDLE_OF_TCF, LostPackets
 from tests.call.harness import Scene, make_pages, names
@@ -96,7 +96,7 @@ def test_training_that_fails_at_every_rate(tmp_path: Path) -> None:
     scene.send(make_pages(2))
     scene.run()
     assert scene.sent.status is FaxStatus.FATAL_ERROR
-    assert scene.sent.t30_error is T30Error.TRAINING_FAILED
+    assert scene.sent.t30_error is T30Failure.TRAINING_FAILED
     assert scene.sent.pages_confirmed == scene.received.pages_confirmed == 0
     assert scene.received.status is FaxStatus.DISCONNECTED
     scene.assert_truthful()

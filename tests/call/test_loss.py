@@ -10,7 +10,7 @@ from t38fsp import events
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from t38fsp.t4.checker import LineChecker
-from t38fsp.t30.outputs import T30Error
+from t38fsp.t30.outputs import T30Failure
 from t38fsp.t30.vocabulary import PageMode
 from tests.call.faults import LostPackets
 from tests.call.harness import Scene, Sender, lossy, make_pages
@@ -141,7 +141,7 @@ def test_a_page_with_a_large_hole_each_time_is_never_confirmed(tmp_path: Path) -
     """The rows that came are good rows, but a quarter of the packets did not come."""
     scene = with_hole(tmp_path, 20, 80, attempts=3, ecm=False)
     assert responses(scene) == ["RTN", "RTN", "RTN"]
-    assert scene.sent.t30_error is T30Error.PAGE_REFUSED
+    assert scene.sent.t30_error is T30Failure.PAGE_REFUSED
     assert not scene.output.exists()
 
 
@@ -225,7 +225,7 @@ def test_bad_rows_without_lost_packets(
     assert responses(scene) == answers
     if answers == ["RTN"] * 3:
         assert scene.sent.status is FaxStatus.FATAL_ERROR
-        assert scene.sent.t30_error is T30Error.PAGE_REFUSED
+        assert scene.sent.t30_error is T30Failure.PAGE_REFUSED
         assert not scene.output.exists()
         assert scene.received.pages_confirmed == 0
     else:

@@ -13,7 +13,7 @@ from t38fsp.image.errors import DocumentError
 from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
-from t38fsp.t30.outputs import T30Error
+from t38fsp.t30.outputs import T30Failure
 from t38fsp.t30.vocabulary import PageMode, PageQuality
 from tests.call.harness import Receiver, Scene, Sender, lossy, make_pages, names
 from tests.call.phone import PHONE, Phone
@@ -127,11 +127,11 @@ def test_the_disk_of_the_receiver_is_full(tmp_path: Path, room: int, ecm: bool) 
     scene.send(make_pages(3))
     scene.run()
     assert scene.received.status is FaxStatus.FATAL_ERROR
-    assert scene.received.t30_error is T30Error.PAGE_NOT_STORED
+    assert scene.received.t30_error is T30Failure.PAGE_NOT_STORED
     assert "No space left on device" in scene.received.reason
     assert confirmed(scene.received) == [True] * room + [False]
     assert scene.sent.status is FaxStatus.DISCONNECTED
-    assert scene.sent.t30_error is T30Error.DISCONNECTED
+    assert scene.sent.t30_error is T30Failure.DISCONNECTED
     assert confirmed(scene.sent) == [True] * room + [False] * (3 - room)
     assert scene.sent.pages[room].response == "DCN"
     assert len(list(libtiff.pages(scene.output)) if room else []) == room
@@ -180,7 +180,7 @@ def test_a_page_that_cannot_be_coded(tmp_path: Path, torn: int, ecm: bool) -> No
     scene.send_document(Torn(scene.document, torn))
     scene.run()
     assert scene.sent.status is FaxStatus.FATAL_ERROR
-    assert scene.sent.t30_error is T30Error.PAGE_UNAVAILABLE
+    assert scene.sent.t30_error is T30Failure.PAGE_UNAVAILABLE
     assert f"page {torn + 1} cannot be faxed" in scene.sent.reason
     assert confirmed(scene.sent) == [index < torn for index in range(3)]
     assert scene.received.pages_confirmed == torn
@@ -197,7 +197,7 @@ def test_a_page_that_is_coded_too_late(tmp_path: Path, ecm: bool) -> None:
     scene.answer(ecm=ecm)
     scene.send(make_pages(1))
     scene.run()
-    assert scene.sent.t30_error is T30Error.PAGE_LATE
+    assert scene.sent.t30_error is T30Failure.PAGE_LATE
     assert (scene.sent.status, scene.sent.retry) == (FaxStatus.LINE_UNAVAILABLE, True)
     assert "may have less to do later" in scene.sent.retry_reason
     assert scene.sent.pages_confirmed == scene.received.pages_confirmed == 0
@@ -255,8 +255,8 @@ def test_the_line_falls_silent_in_a_page(tmp_path: Path) -> None:
     silent = True
     scene.run()
     for result, error in (
-        (scene.sent, T30Error.NO_ANSWER_TO_PAGE),
-        (scene.received, T30Error.NO_COMMAND),
+        (scene.sent, T30Failure.NO_ANSWER_TO_PAGE),
+        (scene.received, T30Failure.NO_COMMAND),
     ):
         assert (result.status, result.t30_error) == (FaxStatus.FATAL_ERROR, error)
         assert result.pages_confirmed == 0

@@ -11,7 +11,7 @@ from t38fsp.image import document
 from t38fsp.jobs import CallSettings, Switch
 from t38fsp.status import FaxStatus
 from t38fsp.t30.options import PollDocument, PollOptions
-from t38fsp.t30.outputs import T30Error
+from t38fsp.t30.outputs import T30Failure
 from t38fsp.t30.vocabulary import Resolution
 from tests.call.harness import (
     CALLEE,
@@ -158,10 +158,10 @@ def test_who_does_not_know_gets_nothing(scene: Polled, key: PollOptions | None, 
     scene.poll(key)
     scene.run_out()
     assert not scene.output.exists()
-    assert scene.received.t30_error is T30Error.FIELD_REFUSED
+    assert scene.received.t30_error is T30Failure.FIELD_REFUSED
     assert f"it polls with a wrong {wrong}, or none" in scene.received.reason
     assert scene.sent.status is FaxStatus.FATAL_ERROR
-    assert scene.sent.t30_error is T30Error.FIELD_REFUSED
+    assert scene.sent.t30_error is T30Failure.FIELD_REFUSED
     assert (scene.sent.retry, scene.sent.pages) == (False, ())
 
 
@@ -170,7 +170,7 @@ def test_nothing_to_be_polled(scene: Polled) -> None:
     scene.poll()
     scene.run_out()
     assert scene.sent.status is FaxStatus.FATAL_ERROR
-    assert scene.sent.t30_error is T30Error.NO_DOCUMENT
+    assert scene.sent.t30_error is T30Failure.NO_DOCUMENT
     assert "has no document to be polled" in scene.sent.reason
     assert scene.sent.retry
     assert "ask the far end to make it ready" in scene.sent.retry_reason
@@ -191,7 +191,7 @@ def test_a_page_that_cannot_be_stored(tmp_path: Path) -> None:
     scene.receiver = Receiver(tmp_path / "nowhere" / "received.tif")
     scene.offer(make_pages(2))
     scene.poll()
-    assert scene.sent.t30_error is T30Error.PAGE_NOT_STORED
+    assert scene.sent.t30_error is T30Failure.PAGE_NOT_STORED
     assert scene.sent.pages_confirmed == scene.received.pages_confirmed == 0
     assert not scene.received.completed
 

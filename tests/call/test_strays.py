@@ -11,7 +11,7 @@ from t38fsp.audio.rtp import RtpSender
 from t38fsp.jobs import Switch
 from t38fsp.outcome import Outcome
 from t38fsp.status import FaxStatus
-from t38fsp.t30.outputs import T30Error
+from t38fsp.t30.outputs import T30Failure
 from t38fsp.t38.attributes import T38Parameters
 from tests.call.harness import CALLEE, CALLER, Scene, make_pages
 from tests.call.phone import MEDIA_PORT, PHONE, Phone, t38_too
@@ -26,7 +26,7 @@ def test_switched_but_no_packet_ever_comes(tmp_path: Path) -> None:
     assert scene.sent.status is FaxStatus.FATAL_ERROR
     assert "no T.38 packet ever arrived" in scene.sent.reason
     assert (scene.sent.outcome, scene.sent.retry) == (Outcome.NO_PACKETS, True)
-    assert scene.sent.t30_error is T30Error.NO_FAX
+    assert scene.sent.t30_error is T30Failure.NO_FAX
     assert scene.sent.counters["received"] == 0
     scene.run_out()
 

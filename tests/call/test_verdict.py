@@ -14,7 +14,7 @@ from t38fsp.call.record import CallRecord
 from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
-from t38fsp.t30.outputs import Finished, PageOutcome, T30Error
+from t38fsp.t30.outputs import Finished, PageOutcome, T30Failure
 from t38fsp.t30.vocabulary import Coding
 from t38fsp.t38.udptl import Counters
 
@@ -262,9 +262,9 @@ def test_what_comes_with_the_bye_is_told(cause: int | None, text: str, said: str
     ended = Ended(1, True, text or "the far end hung up", cause, text)
     told = verdict.of_end(ended, switched=False, heard="silence")
     assert told.reason == f"the far end hung up{said} before the switch to T.38; silence"
-    record = CallRecord(total=1, hung_up=ended, finished=Finished(T30Error.LINE_DROPPED, "in page 1"))
+    record = CallRecord(total=1, hung_up=ended, finished=Finished(T30Failure.LINE_DROPPED, "in page 1"))
     result = record.result(1.0)
-    assert result.reason == f"{T30Error.LINE_DROPPED.value}{said}; in page 1"
+    assert result.reason == f"{T30Failure.LINE_DROPPED.value}{said}; in page 1"
     assert (result.status, result.retry) == (FaxStatus.DISCONNECTED, True)
 
 
@@ -276,38 +276,40 @@ def test_a_fax_machine_that_got_no_answer_will_get_none_next_time() -> None:
 
 # --- T.30 ---------------------------------------------------------------------------------------------------
 
-NOT_A_FAX = {T30Error.NO_FAX, T30Error.NO_COMMAND}
+NOT_A_FAX = {T30Failure.NO_FAX, T30Failure.NO_COMMAND}
 SELF_EVIDENT = {
-    T30Error.INCOMPATIBLE,
-    T30Error.PAGE_UNAVAILABLE,
-    T30Error.PAGE_LATE,
-    T30Error.PROTOCOL,
-    T30Error.CARRIER_STUCK,
-    T30Error.ABORTED,
+    T30Failure.INCOMPATIBLE,
+    T30Failure.PAGE_UNAVAILABLE,
+    T30Failure.PAGE_LATE,
+    T30Failure.PROTOCOL,
+    T30Failure.CARRIER_STUCK,
+    T30Failure.ABORTED,
 }
-CUT_OFF = {T30Error.DISCONNECTED, T30Error.LINE_DROPPED}
+CUT_OFF = {T30Failure.DISCONNECTED, T30Failure.LINE_DROPPED}
 
 
-@pytest.mark.parametrize("error", T30Error)
-def test_every_failure_of_t30(error: T30Error) -> None:
+@pytest.mark.parametrize("error", T30Failure)
+def test_every_failure_of_t30(error: T30Failure) -> None:
     told = verdict.of_t30(error, "waiting for the answer to PPS-EOP, page 2 of 3", is_fax=False)
     if error in NOT_A_FAX:
         expected = FaxStatus.NOT_FAX_CALL
     elif error in CUT_OFF:
         expected = FaxStatus.DISCONNECTED
-    elif error is T30Error.PAGE_LATE:
+    elif error is T30Failure.PAGE_LATE:
         expected = FaxStatus.LINE_UNAVAILABLE
     else:
-        expected = FaxStatus.USER_ABORT if error is T30Error.ABORTED else FATAL
+        expected = FaxStatus.USER_ABORT if error is T30Failure.ABORTED else FATAL
     assert told.status is expected
     assert told.reason == f"{error.value}; waiting for the answer to PPS-EOP, page 2 of 3"
     # What a user can do or see to stands with the advice about sending again.
     assert told.retry_reason.count("; ") == (error not in SELF_EVIDENT)
-    assert told.retry is (error not in (T30Error.ABORTED, T30Error.FIELD_REFUSED, T30Error.INCOMPATIBLE))
+    assert told.retry is (
+        error not in (T30Failure.ABORTED, T30Failure.FIELD_REFUSED, T30Failure.INCOMPATIBLE)
+    )
 
 
 @pytest.mark.parametrize("error", sorted(NOT_A_FAX, key=str))
-def test_silence_of_a_fax_machine(error: T30Error) -> None:
+def test_silence_of_a_fax_machine(error: T30Failure) -> None:
     """A fax that was one before is no voice call because it falls silent."""
     assert verdict.of_t30(error, "", is_fax=True).status is FATAL
 
@@ -347,7 +349,7 @@ def test_no_success_with_a_page_missing() -> None:
 
 
 def test_an_abort_outweighs_a_failure_but_not_a_success() -> None:
-    record = CallRecord(total=1, aborted=True, finished=Finished(T30Error.ABORTED))
+    record = CallRecord(total=1, aborted=True, finished=Finished(T30Failure.ABORTED))
     assert record.result(1.0).status is FaxStatus.USER_ABORT
     assert not record.result(1.0).retry
     record = CallRecord(total=1, aborted=True, finished=Finished(None))
@@ -356,7 +358,7 @@ def test_an_abort_outweighs_a_failure_but_not_a_success() -> None:
 
 
 @pytest.mark.parametrize("error", sorted(NOT_A_FAX, key=str))
-def test_switched_but_nothing_ever_came(error: T30Error) -> None:
+def test_switched_but_nothing_ever_came(error: T30Failure) -> None:
     silent = CallRecord(total=1, finished=Finished(error), counters=Counters())
     assert silent.result(1.0).status is FATAL
     assert "no T.38 packet ever arrived" in silent.result(1.0).reason
@@ -375,7 +377,7 @@ def test_switched_but_nothing_ever_came(error: T30Error) -> None:
 )
 def test_what_came_instead_of_t38_proves_the_way_open(audio: int, other: int, what: str) -> None:
     record = CallRecord(
-        total=1, finished=Finished(T30Error.NO_FAX), counters=Counters(), strays=Strays(audio, other)
+        total=1, finished=Finished(T30Failure.NO_FAX), counters=Counters(), strays=Strays(audio, other)
     )
     result = record.result(1.0)
     assert (result.status, result.outcome) == (FATAL, Outcome.WRONG_PACKETS)
@@ -395,7 +397,7 @@ def test_repeats_and_seconds_of_all_attempts() -> None:
 
 
 def test_what_was_received() -> None:
-    record = CallRecord(finished=Finished(T30Error.PAGE_NOT_STORED, "the disk is full"))
+    record = CallRecord(finished=Finished(T30Failure.PAGE_NOT_STORED, "the disk is full"))
     record.page(outcome(0))
     record.page(outcome(1, "T4"))
     result = record.result(1.0)
@@ -406,15 +408,15 @@ def test_what_was_received() -> None:
 # --- who can try again --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("error", T30Error)
-def test_a_receiver_is_not_told_to_send_again(error: T30Error) -> None:
+@pytest.mark.parametrize("error", T30Failure)
+def test_a_receiver_is_not_told_to_send_again(error: T30Failure) -> None:
     result = CallRecord(incoming=True, finished=Finished(error, "in page 1"), is_fax=True).result(1.0)
     assert (result.incoming, result.retry) == (True, False)
-    assert result.retry_reason.startswith("only the caller can try again") or error is T30Error.ABORTED
+    assert result.retry_reason.startswith("only the caller can try again") or error is T30Failure.ABORTED
 
 
 def test_where_the_receiver_has_something_to_see_to() -> None:
-    failed_here = CallRecord(incoming=True, finished=Finished(T30Error.PAGE_NOT_STORED)).result(1.0)
+    failed_here = CallRecord(incoming=True, finished=Finished(T30Failure.PAGE_NOT_STORED)).result(1.0)
     assert failed_here.outcome is Outcome.NOT_STORED
     assert failed_here.retry_reason.endswith("look at the disk, and at the limits of the route")
 

@@ -20,7 +20,7 @@ from t38fsp.image.errors import StoreError
 from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.status import FaxStatus
-from t38fsp.t30.outputs import T30Error
+from t38fsp.t30.outputs import T30Failure
 from t38fsp.t30.vocabulary import Coding
 
 DIALOG = DialogId("a1@host", "ours", "theirs")
@@ -145,7 +145,7 @@ def test_json_has_everything_in_plain_types(capsys: pytest.CaptureFixture[str]) 
         retry=True,
         retry_reason="it may not happen again",
         sip_status=200,
-        t30_error=T30Error.DISCONNECTED,
+        t30_error=T30Failure.DISCONNECTED,
         dialog=DIALOG,
         remote_id="Büro\udc80",
         pages=(CONFIRMED, NEVER_SENT),

@@ -17,7 +17,7 @@ from t38fsp.image.pool import ImagePool
 from t38fsp.image.workers import Workers
 from t38fsp.jobs import EngineError, EngineSettings
 from t38fsp.status import FaxStatus
-from t38fsp.t30.outputs import T30Error
+from t38fsp.t30.outputs import T30Failure
 from tests.engine.party import Start
 from tests.image.processes import worker_pids
 from tests.peers import libtiff
@@ -64,7 +64,7 @@ async def test_a_document_that_is_deleted_is_no_fax_that_is_complete(
     os.unlink(three_pages)
     caller.engine.proceed(job, True)
     sent, received = await caller.result(job), await called.result(taken)
-    assert (sent.t30_error, sent.pages_confirmed) == (T30Error.PAGE_UNAVAILABLE, 1)
+    assert (sent.t30_error, sent.pages_confirmed) == (T30Failure.PAGE_UNAVAILABLE, 1)
     assert "no such file" in sent.reason
     assert (received.status, received.pages_confirmed) == (FaxStatus.DISCONNECTED, 1)
     assert len(list(libtiff.pages(file))) == 1

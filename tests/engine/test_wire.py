@@ -36,7 +36,7 @@ from t38fsp.jobs import Addressing, CallSettings, Offer, PollJob, ReceiveJob, Re
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.status import FaxStatus
 from t38fsp.t30.options import PollDocument, PollOptions
-from t38fsp.t30.outputs import T30Error
+from t38fsp.t30.outputs import T30Failure
 from t38fsp.t30.vocabulary import Coding
 
 st.register_type_strategy(
@@ -92,7 +92,7 @@ RESULT = FaxResult(
     "the far end hung up",
     retry=True,
     sip_status=200,
-    t30_error=T30Error.NO_ANSWER_TO_PAGE,
+    t30_error=T30Failure.NO_ANSWER_TO_PAGE,
     dialog=DialogId("a@b", "c", "d"),
     pages=(PageRecord(1, True, "MCF", 14400, Coding.MMR, True, 20000, 3, 12.5), PageRecord(2, False)),
     counters={"lost": 3, "recovered": 2},

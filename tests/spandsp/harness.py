@@ -22,7 +22,7 @@ from t38fsp.t30.outputs import (
     RevokeBurst,
     SendBurst,
 )
-from t38fsp.t30.polling import Answerer, Poller
+from t38fsp.t30.polling import Poller, PollServer
 from t38fsp.t30.receiver import Receiver
 from t38fsp.t30.transmitter import Transmitter
 from t38fsp.t38.ifp import Syntax
@@ -38,7 +38,7 @@ class _OurParty:
 
     def __init__(
         self,
-        session: Transmitter | Receiver | Answerer,
+        session: Transmitter | Receiver | PollServer,
         *,
         syntax: Syntax,
         redundancy: int,
@@ -188,7 +188,7 @@ class OurAnswerer(_OurParty):
         redundancy: int = 3,
     ) -> None:
         self._document = document
-        self.session = Answerer(options or ReceiveOptions(), inspect(document))
+        self.session = PollServer(options or ReceiveOptions(), inspect(document))
         super().__init__(self.session, syntax=syntax, redundancy=redundancy, timing=None)
 
     def _start(self, now: float) -> None:

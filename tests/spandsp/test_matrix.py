@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from t38fsp.t30.dis_dcs_values import pixels
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t30.outputs import Negotiated
-from t38fsp.t30.tables import pixels
 from t38fsp.t30.vocabulary import Coding, Modem, Resolution
 from tests.peers.machine import MachineOptions
 from tests.peers.pages import TestPage, text_page, write_document

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from t38fsp.t30.options import PollDocument, PollOptions, ReceiveOptions
-from t38fsp.t30.outputs import Addressed, T30Error
+from t38fsp.t30.outputs import Addressed, T30Failure
 from tests.peers.endpoint import SpandspEndpoint
 from tests.peers.libtiff import assert_same_pages
 from tests.peers.machine import MachineOptions, Role
@@ -71,7 +71,7 @@ def test_it_fetches_only_what_it_may(
         (asked,) = [output for _, output in near.outputs if isinstance(output, Addressed)]
         assert (asked.password, asked.selective_address) == ("1234", "7")
     else:
-        assert near.result.error is T30Error.FIELD_REFUSED
+        assert near.result.error is T30Failure.FIELD_REFUSED
         assert not near.session.polled
 
 
@@ -80,5 +80,5 @@ def test_it_has_nothing_to_be_polled(received: Path, tmp_path: Path) -> None:
     near = OurReceiver(received, poll=PollOptions())
     run(far, near)
     assert near.result is not None
-    assert near.result.error is T30Error.NO_DOCUMENT
+    assert near.result.error is T30Failure.NO_DOCUMENT
     assert not received.exists()

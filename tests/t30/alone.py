@@ -19,8 +19,8 @@ from t38fsp.t30.frames import (
     parse_end_of_retransmission,
 )
 from t38fsp.t30.options import PollOptions, ReceiveOptions, Timers, TransmitOptions
-from t38fsp.t30.outputs import Finished, Output, PageReceived, PageWanted, SendBurst, T30Error
-from t38fsp.t30.polling import Answerer, Poller
+from t38fsp.t30.outputs import Finished, Output, PageReceived, PageWanted, SendBurst, T30Failure
+from t38fsp.t30.polling import Poller, PollServer
 from t38fsp.t30.receiver import Receiver
 from t38fsp.t30.transmitter import Transmitter
 from t38fsp.t30.vocabulary import (
@@ -50,7 +50,7 @@ Event = Callable[["Alone"], None]
 class Alone:
     """Hosts ``machine``; bursts take a second each, pages are coded and stored at once."""
 
-    def __init__(self, machine: Transmitter | Receiver | Answerer) -> None:
+    def __init__(self, machine: Transmitter | Receiver | PollServer) -> None:
         self.machine = machine
         self.now = 0.0
         self.outputs: list[Output] = []
@@ -356,16 +356,16 @@ def poller(events: Iterable[Event] = (), poll: PollOptions | None = None, **opti
     return alone
 
 
-def answerer(events: Iterable[Event] = (), **options: object) -> Alone:
+def poll_server(events: Iterable[Event] = (), **options: object) -> Alone:
     """The called end with a document of two pages, after ``events``."""
-    machine = Answerer(ReceiveOptions(**options), [FINE, FINE])  # type: ignore[arg-type]
+    machine = PollServer(ReceiveOptions(**options), [FINE, FINE])  # type: ignore[arg-type]
     machine.start(0.0, ced=False)
     alone = Alone(machine)
     alone.do([lambda _: None, *events])
     return alone
 
 
-def error_of(alone: Alone) -> T30Error | None:
+def error_of(alone: Alone) -> T30Failure | None:
     finished = alone.finished()
     assert finished is not None, "it goes on"
     return finished.error

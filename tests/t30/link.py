@@ -24,7 +24,7 @@ from t38fsp.t30.outputs import (
     RevokeBurst,
     SendBurst,
 )
-from t38fsp.t30.polling import Answerer, Poller
+from t38fsp.t30.polling import Poller, PollServer
 from t38fsp.t30.receiver import Receiver
 from t38fsp.t30.transmitter import Transmitter
 from t38fsp.t30.vocabulary import (
@@ -50,7 +50,7 @@ _UNPACED = 0.001
 _LIMIT = 40_000.0
 
 
-Machine = T30Machine | Answerer
+Machine = T30Machine | PollServer
 
 
 class Damage:
@@ -164,12 +164,12 @@ class Store:
 class Link:
     """One call. ``run`` returns when both ends have finished or nothing more can happen.
 
-    The transmitter calls; when it is an Answerer, whoever receives calls it.
+    The transmitter calls; when it is an PollServer, whoever receives calls it.
     """
 
     def __init__(
         self,
-        transmitter: Transmitter | Answerer | None,
+        transmitter: Transmitter | PollServer | None,
         receiver: Receiver | Poller | None,
         sender: Sender,
         store: Store | None = None,
@@ -200,7 +200,7 @@ class Link:
 
     def run(self, until: float = _LIMIT) -> None:
         """Start both ends and let time pass."""
-        if isinstance(self.transmitter, Answerer):
+        if isinstance(self.transmitter, PollServer):
             self.transmitter.start(self.now, ced=False)
         elif self.transmitter is not None:
             self.transmitter.start(self.now)
@@ -328,7 +328,7 @@ class Link:
         lost = self.damage.loses_burst(machine, burst)
         token = self._playing[machine]
         steps = _steps(self, machine, burst)
-        hurried = isinstance(burst, HdlcBurst) and not burst.paced and not self.modems
+        hurried = isinstance(burst, HdlcBurst) and not burst.modem_paced and not self.modems
         pace = _UNPACED if hurried else 1.0
 
         def step() -> None:

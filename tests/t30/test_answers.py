@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from t38fsp.t30.options import TransmitOptions
-from t38fsp.t30.outputs import PageReceived, T30Error
+from t38fsp.t30.outputs import PageReceived, T30Failure
 from t38fsp.t30.vocabulary import Modem, PageFormat, PageQuality
 from tests.t30.calls import FINE, STANDARD, assert_delivered, call, coded, run
 from tests.t30.link import Link, Sender, Store
@@ -73,10 +73,10 @@ def test_rtn_with_ecm_brings_the_page_again_too(page: int) -> None:
 def test_a_page_that_is_refused_three_times() -> None:
     link = with_qualities(0.5, 0.5, 0.5)
     finished = link.finished(link.transmitter)
-    assert finished.error is T30Error.PAGE_REFUSED
+    assert finished.error is T30Failure.PAGE_REFUSED
     assert finished.pages_confirmed == 0
     assert [outcome.response for outcome in link.outcomes(link.transmitter)] == ["RTN"] * 3
-    assert link.finished(link.receiver).error is T30Error.DISCONNECTED
+    assert link.finished(link.receiver).error is T30Failure.DISCONNECTED
 
 
 def test_a_page_without_rows_is_refused() -> None:
@@ -100,21 +100,21 @@ def test_with_ecm_every_row_is_good() -> None:
 def test_a_page_that_is_not_stored_is_never_confirmed(ecm: bool) -> None:
     link = call((FINE, FINE), sending=TransmitOptions(ecm=ecm), store=Store(full_from=1))
     link.run()
-    assert link.finished(link.receiver).error is T30Error.PAGE_NOT_STORED
+    assert link.finished(link.receiver).error is T30Failure.PAGE_NOT_STORED
     assert link.finished(link.receiver).detail == (
         "the disk is full; waiting for the page to be stored, page 2"
     )
-    assert link.finished(link.transmitter).error is T30Error.DISCONNECTED
+    assert link.finished(link.transmitter).error is T30Failure.DISCONNECTED
     assert link.finished(link.transmitter).pages_confirmed == 1
 
 
 @pytest.mark.parametrize(
-    ("ecm", "error"), [(True, T30Error.RECEIVER_BUSY), (False, T30Error.NO_ANSWER_TO_PAGE)]
+    ("ecm", "error"), [(True, T30Failure.RECEIVER_BUSY), (False, T30Failure.NO_ANSWER_TO_PAGE)]
 )
-def test_a_store_that_never_answers(ecm: bool, error: T30Error) -> None:
+def test_a_store_that_never_answers(ecm: bool, error: T30Failure) -> None:
     link = call((FINE,), sending=TransmitOptions(ecm=ecm), store=Store(delay=10_000.0))
     link.run(until=5_000.0)
-    assert link.finished(link.transmitter).error in (error, T30Error.DISCONNECTED)
+    assert link.finished(link.transmitter).error in (error, T30Failure.DISCONNECTED)
     assert link.finished(link.receiver).error is not None
     assert link.now < 10_100
 
@@ -142,9 +142,9 @@ def test_a_page_that_comes_too_late_ends_the_call_before_the_far_end_does() -> N
     link = call((FINE, FINE), octets=2000, sender=Sender(lambda index, mode: coded(index, 2000), delay=20.0))
     link.run()
     finished = link.finished(link.transmitter)
-    assert finished.error is T30Error.PAGE_LATE
+    assert finished.error is T30Failure.PAGE_LATE
     assert link.said(link.transmitter) == ["DCS", "DCN"]
-    assert link.finished(link.receiver).error is T30Error.DISCONNECTED
+    assert link.finished(link.receiver).error is T30Failure.DISCONNECTED
 
 
 @pytest.mark.parametrize(
@@ -159,19 +159,19 @@ def test_a_page_that_cannot_be_coded_lets_the_one_before_arrive(
     link = call((FINE, next_page, FINE), sending=TransmitOptions(ecm=ecm), sender=sender)
     link.run()
     finished = link.finished(link.transmitter)
-    assert finished.error is T30Error.PAGE_UNAVAILABLE
+    assert finished.error is T30Failure.PAGE_UNAVAILABLE
     assert finished.detail == "the page has no ink; waiting for the page to be prepared, page 2 of 3"
     assert finished.pages_confirmed == 1
     assert link.said(link.transmitter) == ["DCS", command, "DCN"]
     received = link.finished(link.receiver)
-    assert (received.error, received.pages_confirmed) == (T30Error.DISCONNECTED, 1)
+    assert (received.error, received.pages_confirmed) == (T30Failure.DISCONNECTED, 1)
     assert sorted(link.store.pages) == [0]
 
 
 def test_a_first_page_that_cannot_be_coded() -> None:
     link = call((FINE,), sender=Sender(lambda index, mode: b""))
     link.run()
-    assert link.finished(link.transmitter).error is T30Error.PAGE_UNAVAILABLE
+    assert link.finished(link.transmitter).error is T30Failure.PAGE_UNAVAILABLE
     assert "into nothing" in link.finished(link.transmitter).detail
 
 

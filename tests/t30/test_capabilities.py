@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from t38fsp.t30.capabilities import Capabilities, Length, ScanLineTime, capabilities_of
-from t38fsp.t30.choice import Choice, choose_mode, likely_mode
 from t38fsp.t30.dcs import Bit, BitField
-from t38fsp.t30.fallback import DESCENDING, dis_values, ladder, modems_of_dis
+from t38fsp.t30.dcs_choice import Choice, choose_mode, likely_mode
 from t38fsp.t30.frames import FrameError
+from t38fsp.t30.modems import DESCENDING, dis_values, ladder, modems_of_dis
 from t38fsp.t30.options import PollDocument, PollOptions, ReceiveOptions, TransmitOptions
 from t38fsp.t30.vocabulary import Coding, Modem, PageFormat, Resolution
 

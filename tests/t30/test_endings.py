@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from t38fsp.t30.capabilities import Capabilities
-from t38fsp.t30.choice import choose_mode
+from t38fsp.t30.dcs_choice import choose_mode
 from t38fsp.t30.frames import FCF, Frame, encode_station_id
 from t38fsp.t30.machine import T30Machine
 from t38fsp.t30.options import ReceiveOptions, Timers, TransmitOptions
-from t38fsp.t30.outputs import Finished, Identified, PageWanted, RevokeBurst, SendBurst, T30Error
+from t38fsp.t30.outputs import Finished, Identified, PageWanted, RevokeBurst, SendBurst, T30Failure
 from t38fsp.t30.receiver import Receiver
 from t38fsp.t30.transmitter import Transmitter
 from t38fsp.t30.vocabulary import (
@@ -63,11 +63,11 @@ def test_abort_at_any_moment_ends_within_three_seconds(whose: str, ecm: bool) ->
         if result.error is None:
             assert result.pages_confirmed == 2
         else:
-            assert result.error is T30Error.ABORTED
+            assert result.error is T30Failure.ABORTED
             assert not before
         assert link.said(machine).count("DCN") <= 1
         assert link.finished(link.receiver if whose == "transmitter" else link.transmitter)
-    assert seen == {None, T30Error.ABORTED}
+    assert seen == {None, T30Failure.ABORTED}
 
 
 def test_abort_revokes_what_is_on_the_line_and_says_dcn() -> None:
@@ -87,7 +87,7 @@ def test_abort_before_anything_was_heard_needs_no_dcn() -> None:
     outputs = machine.take_outputs()
     assert outputs[0] == SendBurst(ToneBurst(Tone.CNG, 0.0))
     assert isinstance(outputs[-1], Finished)
-    assert outputs[-1].error is T30Error.ABORTED
+    assert outputs[-1].error is T30Failure.ABORTED
 
 
 def test_abort_does_not_depend_on_the_line_below() -> None:
@@ -99,7 +99,7 @@ def test_abort_does_not_depend_on_the_line_below() -> None:
     deadline = machine.next_deadline()
     assert deadline is not None
     machine.handle_deadline(deadline)
-    assert finished(machine) == Finished(T30Error.ABORTED, "waiting for leave to send, page 1 of 1")
+    assert finished(machine) == Finished(T30Failure.ABORTED, "waiting for leave to send, page 1 of 1")
 
 
 @pytest.mark.parametrize("ecm", [True, False])
@@ -167,7 +167,7 @@ def test_nobody_answers_the_transmitter() -> None:
     machine.start(0.0)
     machine.proceed(0.0)
     result, now = silent(machine)
-    assert result == Finished(T30Error.NO_FAX, "waiting for DIS")
+    assert result == Finished(T30Failure.NO_FAX, "waiting for DIS")
     assert now == pytest.approx(35.0, abs=2.1)
 
 
@@ -175,7 +175,7 @@ def test_nobody_answers_the_receiver() -> None:
     machine = Receiver(ReceiveOptions())
     machine.start(0.0)
     result, now = silent(machine)
-    assert result.error is T30Error.NO_COMMAND
+    assert result.error is T30Failure.NO_COMMAND
     assert 30 < now < 45
 
 
@@ -184,7 +184,7 @@ def test_leave_that_never_comes() -> None:
     machine.start(0.0)
     hear(machine, 5.0, Frame(FCF.DIS, ORDINARY_DIS))
     result, now = silent(machine)
-    assert result.error is T30Error.ABORTED
+    assert result.error is T30Failure.ABORTED
     assert now <= 40
 
 
@@ -193,7 +193,7 @@ def test_a_carrier_that_never_ends() -> None:
     machine.start(0.0)
     machine.receive(CarrierDetected(Modem.V21), 1.0)
     result, now = silent(machine)
-    assert result.error is T30Error.CARRIER_STUCK
+    assert result.error is T30Failure.CARRIER_STUCK
     assert now < 30
 
 
@@ -202,7 +202,7 @@ def test_an_image_that_goes_silent_is_over() -> None:
     link.run(until=8.0)
     link.receiver.receive(CarrierDetected(Modem.V17_14400), 8.0)
     result, now = silent(link.receiver)
-    assert result.error is T30Error.NO_COMMAND
+    assert result.error is T30Failure.NO_COMMAND
     assert now < 60
 
 
@@ -260,7 +260,7 @@ def test_a_far_end_that_cannot_receive() -> None:
     machine.burst_sent(4.0)
     result = finished(machine)
     assert result is not None
-    assert result.error is T30Error.NOT_A_RECEIVER
+    assert result.error is T30Failure.NOT_A_RECEIVER
 
 
 def test_a_far_end_that_polls() -> None:
@@ -268,7 +268,7 @@ def test_a_far_end_that_polls() -> None:
     machine.burst_sent(4.0)
     result = finished(machine)
     assert result is not None
-    assert result.error is T30Error.NOT_A_RECEIVER
+    assert result.error is T30Failure.NOT_A_RECEIVER
     assert "DTC" in result.detail
 
 
@@ -278,7 +278,7 @@ def test_a_far_end_without_a_coding_in_common() -> None:
     machine.burst_sent(4.0)
     result = finished(machine)
     assert result is not None
-    assert result.error is T30Error.INCOMPATIBLE
+    assert result.error is T30Failure.INCOMPATIBLE
 
 
 def test_an_answer_that_began_before_our_command_ended_does_not_count() -> None:
@@ -366,7 +366,7 @@ def test_the_receiver_is_polled() -> None:
     machine.burst_sent(6.0)
     result = finished(machine)
     assert result is not None
-    assert result.error is T30Error.PROTOCOL
+    assert result.error is T30Failure.PROTOCOL
 
 
 def test_a_dcs_for_what_was_never_offered() -> None:
@@ -377,7 +377,7 @@ def test_a_dcs_for_what_was_never_offered() -> None:
     machine.burst_sent(6.0)
     result = finished(machine)
     assert result is not None
-    assert result.error is T30Error.INCOMPATIBLE
+    assert result.error is T30Failure.INCOMPATIBLE
 
 
 def test_ced_goes_before_the_dis() -> None:

@@ -22,7 +22,7 @@ from t38fsp.t30.outputs import (
     PageReceived,
     RevokeBurst,
     SendBurst,
-    T30Error,
+    T30Failure,
 )
 from t38fsp.t30.receiver import Receiver
 from t38fsp.t30.vocabulary import (
@@ -393,5 +393,5 @@ def test_a_far_end_that_skips_a_block_is_told_so() -> None:
     assert called.finished is None
     called.wait(6.0)
     assert called.finished is not None
-    assert called.finished.error is T30Error.PROTOCOL
+    assert called.finished.error is T30Failure.PROTOCOL
     assert called.confirmed == []

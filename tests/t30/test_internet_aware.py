@@ -8,11 +8,11 @@ from functools import partial
 import pytest
 
 from t38fsp.t30.capabilities import Capabilities, capabilities_of
-from t38fsp.t30.choice import Choice, choose_mode
 from t38fsp.t30.dcs import Bit
+from t38fsp.t30.dcs_choice import Choice, choose_mode
 from t38fsp.t30.frames import FCF
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
-from t38fsp.t30.outputs import Negotiated, TurnTaken, Warned
+from t38fsp.t30.outputs import Negotiated, RoundTripMeasured, Warned
 from t38fsp.t30.vocabulary import Burst, HdlcBurst, Modem, RawBurst
 from tests.t30.calls import FINE, assert_delivered, run
 from tests.t30.calls import call as ready
@@ -30,7 +30,7 @@ def call(**conditions: object) -> Link:
 def image_paces(link: Link) -> list[bool]:
     """Of every burst on a fast modem, in order."""
     return [
-        isinstance(burst, RawBurst) or burst.paced
+        isinstance(burst, RawBurst) or burst.modem_paced
         for _, _, burst in link.bursts
         if isinstance(burst, RawBurst | HdlcBurst) and burst.modem is not Modem.V21
     ]
@@ -48,7 +48,7 @@ def test_the_dcs_has_bit_123_and_no_modem() -> None:
     assert choice is not None
     assert choice.dcs.number(11, 14) == "0000"
     assert Bit.INTERNET_AWARE in choice.dcs
-    assert (choice.paced, choice.mode.bit_rate) == (False, 0)
+    assert (choice.modem_paced, choice.mode.bit_rate) == (False, 0)
     assert Choice.parse(choice.dcs) == choice
 
 
@@ -56,7 +56,7 @@ def test_a_modem_ends_it() -> None:
     choice = choose_mode(capabilities_of(RECEIVING), FINE, SENDING, Modem.V29_9600)
     assert choice is not None
     slower = choice.at(Modem.V29_9600)
-    assert (slower.paced, slower.modem, slower.mode.bit_rate) == (True, Modem.V29_9600, 9600)
+    assert (slower.modem_paced, slower.modem, slower.mode.bit_rate) == (True, Modem.V29_9600, 9600)
     assert slower == choose_mode(capabilities_of(RECEIVING), FINE, TransmitOptions(), Modem.V29_9600)
 
 
@@ -93,8 +93,8 @@ def test_pages_take_no_time_and_nothing_is_trained() -> None:
     assert image_paces(link) == [False, False, False]
     assert link.said(link.transmitter) == ["DCS", "PPS", "PPS", "PPS", "DCN"]
     assert not any(isinstance(burst, RawBurst) for _, _, burst in link.bursts)
-    paced = run(sending=TransmitOptions(), receiving=ReceiveOptions())
-    assert link.now < 4 < 15 < paced.now
+    modem_paced = run(sending=TransmitOptions(), receiving=ReceiveOptions())
+    assert link.now < 4 < 15 < modem_paced.now
     assert warnings(link) == []
 
 
@@ -114,7 +114,7 @@ class LosesImage(Damage):
 def test_what_each_answer_tells_of_the_path_is_told() -> None:
     link = call(damage=LosesImage(24))
     assert_delivered(link, 2)
-    turns = link.of(link.transmitter, TurnTaken)
+    turns = link.of(link.transmitter, RoundTripMeasured)
     assert [(turn.frames, turn.missing, turn.stored) for turn in turns] == [
         (0, 0, False),  # DCS
         (16, 8, False),
@@ -129,7 +129,7 @@ def test_what_each_answer_tells_of_the_path_is_told() -> None:
 def test_the_first_block_is_a_short_one() -> None:
     link = call(octets=70_000)
     assert_delivered(link, 2, 70_000)
-    turns = link.of(link.transmitter, TurnTaken)
+    turns = link.of(link.transmitter, RoundTripMeasured)
     assert [turn.frames for turn in turns] == [0, 16, 256, 2, 256, 18]
 
 
@@ -166,7 +166,9 @@ def test_a_command_at_the_pace_of_a_modem_is_answered_at_it() -> None:
     link = call(damage=LosesBursts([FCF.MCF] * 3), octets=4000)
     assert_delivered(link, 2, 4000)
     answers = [burst for _, who, burst in link.bursts if who is link.receiver and fcf_of(burst) is FCF.MCF]
-    assert [isinstance(answer, HdlcBurst) and answer.paced for answer in answers] == [False] + [True] * 4
+    assert [isinstance(answer, HdlcBurst) and answer.modem_paced for answer in answers] == [False] + [
+        True
+    ] * 4
     assert link.said(link.transmitter) == ["DCS", "PPS", "PPS", "PPS", "PPS", "DCS", "PPS", "DCN"]
 
 
@@ -174,7 +176,7 @@ class LosesFastImages(Damage):
     """Whoever must replay what comes as fast as that loses it, with the command behind it."""
 
     def loses_burst(self, sender: Machine, burst: Burst) -> bool:
-        fast = isinstance(burst, HdlcBurst) and not burst.paced
+        fast = isinstance(burst, HdlcBurst) and not burst.modem_paced
         return fast and (burst.modem is not Modem.V21 or fcf_of(burst) is FCF.PPS)
 
 
@@ -193,7 +195,7 @@ class LosesAllImages(Damage):
     """No frame of an image that goes faster than a modem arrives; commands do."""
 
     def loses_burst(self, sender: Machine, burst: Burst) -> bool:
-        return isinstance(burst, HdlcBurst) and burst.modem is not Modem.V21 and not burst.paced
+        return isinstance(burst, HdlcBurst) and burst.modem is not Modem.V21 and not burst.modem_paced
 
 
 def test_the_loss_of_most_of_a_block_ends_it() -> None:
@@ -211,7 +213,7 @@ class LosesFrameZero(Damage):
         self._paced = False
 
     def loses_burst(self, sender: Machine, burst: Burst) -> bool:
-        self._paced = not isinstance(burst, HdlcBurst) or burst.paced
+        self._paced = not isinstance(burst, HdlcBurst) or burst.modem_paced
         return False
 
     def loses_frame(self, sender: Machine, modem: Modem, frame: bytes) -> bool:
@@ -230,7 +232,7 @@ def test_a_far_end_that_moved_gets_modems() -> None:
     link = ready((FINE,) * 3, octets=4000, sending=SENDING, receiving=RECEIVING, modems=False)
     for machine in (link.transmitter, link.receiver):
         assert machine is not None
-        link.at(2.0, partial(machine.keep_modem_pace, 2.0))
+        link.at(2.0, partial(machine.leave_internet_aware_mode, 2.0))
     link.run()
     assert_delivered(link, 3, 4000)
     assert image_paces(link) == [False, False, True, True]  # two pages, TCF and the third

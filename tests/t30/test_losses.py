@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from t38fsp.t30.fallback import DESCENDING
 from t38fsp.t30.frames import FCF, Frame, PartialPageSignal
 from t38fsp.t30.incoming_blocks import IncomingBlocks, Standing
 from t38fsp.t30.machine import T30Machine
+from t38fsp.t30.modems import DESCENDING
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
-from t38fsp.t30.outputs import Negotiated, T30Error
+from t38fsp.t30.outputs import Negotiated, T30Failure
 from t38fsp.t30.receive_table import State
 from t38fsp.t30.receiver import Receiver
 from t38fsp.t30.vocabulary import (
@@ -146,14 +146,14 @@ def test_a_lost_answer_to_eom(ecm: bool) -> None:
 @pytest.mark.parametrize(
     ("lost", "error", "confirmed"),
     [
-        ([FCF.CFR] * 3, T30Error.NO_ANSWER_TO_DCS, 0),
-        ([FCF.DCS] * 3, T30Error.NO_ANSWER_TO_DCS, 0),
-        ([FCF.PPS] * 3, T30Error.NO_ANSWER_TO_PAGE, 0),
-        ([FCF.MCF] * 3, T30Error.NO_ANSWER_TO_PAGE, 0),
+        ([FCF.CFR] * 3, T30Failure.NO_ANSWER_TO_DCS, 0),
+        ([FCF.DCS] * 3, T30Failure.NO_ANSWER_TO_DCS, 0),
+        ([FCF.PPS] * 3, T30Failure.NO_ANSWER_TO_PAGE, 0),
+        ([FCF.MCF] * 3, T30Failure.NO_ANSWER_TO_PAGE, 0),
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_three_times_without_an_answer(lost: list[FCF], error: T30Error, confirmed: int) -> None:
+def test_three_times_without_an_answer(lost: list[FCF], error: T30Failure, confirmed: int) -> None:
     link = run(damage=LosesBursts(list(lost)))
     finished = link.finished(link.transmitter)
     assert (finished.error, finished.pages_confirmed) == (error, confirmed)
@@ -278,14 +278,14 @@ def test_a_dis_that_says_more_when_it_is_repeated() -> None:
 
 def test_a_frame_that_never_arrives_ends_in_eor() -> None:
     link = run((FINE,), damage=LosesFrames([5] * 100))
-    assert link.finished(link.transmitter).error is T30Error.ECM_FAILED
+    assert link.finished(link.transmitter).error is T30Failure.ECM_FAILED
     assert link.said(link.transmitter)[-2:] == ["EOR", "DCN"]
     assert link.said(link.receiver)[-1] == "ERR"
     assert link.image_modems()[-1][0] is Modem.V27TER_2400
     (ours,), (theirs,) = link.outcomes(link.transmitter), link.outcomes(link.receiver)
     assert (ours.confirmed, ours.response) == (theirs.confirmed, theirs.response) == (False, "ERR")
     assert link.finished(link.receiver).pages_confirmed == 0
-    assert link.finished(link.receiver).error is T30Error.ECM_FAILED
+    assert link.finished(link.receiver).error is T30Failure.ECM_FAILED
 
 
 class LosesImages(Damage):
@@ -298,7 +298,7 @@ class LosesImages(Damage):
 @pytest.mark.parametrize(("rate", "rates"), [(2400, 1), (4800, 2), (7200, 4)])
 def test_all_frames_four_times_at_the_lowest_rate_are_no_progress(rate: int, rates: int) -> None:
     link = run((FINE,), sending=TransmitOptions(max_rate=rate), damage=LosesImages())
-    assert link.finished(link.transmitter).error is T30Error.ECM_FAILED
+    assert link.finished(link.transmitter).error is T30Failure.ECM_FAILED
     said = link.said(link.transmitter)
     assert (said.count("PPS"), said.count("CTC"), said[-2:]) == (4 * rates, rates - 1, ["EOR", "DCN"])
 
@@ -313,7 +313,7 @@ def test_one_frame_more_at_the_lowest_rate_is_progress() -> None:
 def test_giving_up_at_once_when_asked_to() -> None:
     link = run((FINE,), sending=TransmitOptions(continue_to_correct=False), damage=LosesFrames([5] * 4))
     assert link.said(link.transmitter) == ["DCS", *["PPS"] * 4, "EOR", "DCN"]
-    assert link.finished(link.transmitter).error is T30Error.ECM_FAILED
+    assert link.finished(link.transmitter).error is T30Failure.ECM_FAILED
 
 
 def test_a_block_of_which_nothing_arrived_comes_again() -> None:
@@ -336,8 +336,8 @@ def test_training_falls_back_to_a_modem_that_works(good: Modem) -> None:
 @pytest.mark.parametrize("ecm", [True, False])
 def test_no_modem_works(ecm: bool) -> None:
     link = run(damage=Bad(set(DESCENDING)), sending=TransmitOptions(ecm=ecm))
-    assert link.finished(link.transmitter).error is T30Error.TRAINING_FAILED
-    assert link.finished(link.receiver).error is T30Error.DISCONNECTED
+    assert link.finished(link.transmitter).error is T30Failure.TRAINING_FAILED
+    assert link.finished(link.receiver).error is T30Failure.DISCONNECTED
 
 
 def test_the_rate_that_failed_is_not_tried_after_eom() -> None:

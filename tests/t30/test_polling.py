@@ -12,8 +12,8 @@ from t38fsp.t30.capabilities import Capabilities
 from t38fsp.t30.dcs import Bit
 from t38fsp.t30.frames import FCF, Frame, encode_station_id
 from t38fsp.t30.options import PollDocument, PollOptions, ReceiveOptions, TransmitOptions
-from t38fsp.t30.outputs import Addressed, Identified, RevokeBurst, SendBurst, T30Error, Warned
-from t38fsp.t30.polling import Answerer, Poller
+from t38fsp.t30.outputs import Addressed, Identified, RevokeBurst, SendBurst, T30Failure, Warned
+from t38fsp.t30.polling import Poller, PollServer
 from t38fsp.t30.transmitter import Transmitter
 from t38fsp.t30.vocabulary import CarrierDetected, CarrierLost, FrameReceived, HdlcBurst, Modem, PageFormat
 from tests.t30.alone import (
@@ -21,13 +21,13 @@ from tests.t30.alone import (
     DIS,
     DIS_NO_RECEIVER,
     Event,
-    answerer,
     hears,
     hears_block,
     hears_damage,
     hears_nothing,
     hears_training,
     partial_page,
+    poll_server,
     poller,
     rows,
     said,
@@ -79,11 +79,11 @@ def test_the_caller_that_polls(events: Sequence[Event], expected: list[str]) -> 
                                           hears(FCF.DTC, DIS)], said("DCN", "END PROTOCOL")),
 )  # fmt: skip
 def test_the_called_end_with_a_document(events: Sequence[Event], expected: list[str]) -> None:
-    assert answerer().do(events) == expected
+    assert poll_server().do(events) == expected
 
 
 def test_a_caller_that_has_sent_pages_is_offered_no_document() -> None:
-    alone = answerer()
+    alone = poll_server()
     alone.do([*TO_BLOCK, partial_page(FCF.EOM), hears_nothing])
     bursts = [output.burst for output in alone.outputs if isinstance(output, SendBurst)]
     frames = [Frame.parse(burst.frames[-1]) for burst in bursts if isinstance(burst, HdlcBurst)]
@@ -142,7 +142,7 @@ NUMBERED = PollDocument(selective_address="7")
 def test_a_document_for_those_who_know(
     document: PollDocument, events: Sequence[Event], expected: list[str]
 ) -> None:
-    assert answerer(document=document).do(events) == expected
+    assert poll_server(document=document).do(events) == expected
 
 
 # --- whole calls --------------------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ def poll_call(
 ) -> Link:
     """A caller fetches ``pages``."""
     link = Link(
-        Answerer(options or ReceiveOptions(THEIRS), pages, sending),
+        PollServer(options or ReceiveOptions(THEIRS), pages, sending),
         Poller(ReceiveOptions(OURS), poll or PollOptions(cng=False)),
         Sender(lambda index, mode: coded(index)),
         None,
@@ -216,7 +216,7 @@ def test_a_caller_with_the_wrong_password() -> None:
     poll = PollOptions(password="4321", cng=False)
     link = poll_call(poll=poll, options=ReceiveOptions(THEIRS, document=document))
     finished = link.finished(link.receiver)
-    assert finished.error is T30Error.FIELD_REFUSED
+    assert finished.error is T30Failure.FIELD_REFUSED
     assert "PWD" in finished.detail
     assert link.store.pages == {}
 
@@ -259,7 +259,7 @@ def test_no_loss_makes_a_polled_page_count_that_was_not_stored(
 @pytest.mark.parametrize("whose", ["transmitter", "receiver"])
 def test_a_poll_is_aborted_at_any_moment(whose: str, moment: float) -> None:
     link = Link(
-        Answerer(ReceiveOptions(THEIRS), [FINE]),
+        PollServer(ReceiveOptions(THEIRS), [FINE]),
         Poller(ReceiveOptions(OURS), PollOptions(cng=False)),
         Sender(lambda index, mode: coded(index)),
     )
@@ -268,14 +268,14 @@ def test_a_poll_is_aborted_at_any_moment(whose: str, moment: float) -> None:
     machine.abort(link.now)
     since = link.now
     link.go_on()
-    assert link.finished(machine).error in (None, T30Error.ABORTED)
+    assert link.finished(machine).error in (None, T30Failure.ABORTED)
     assert link.finished_at[machine] <= since + 3.0
     assert link.finished(link.receiver if whose == "transmitter" else link.transmitter)
 
 
 def test_a_line_that_drops_in_the_middle_of_a_poll() -> None:
     link = Link(
-        Answerer(ReceiveOptions(THEIRS), [FINE, FINE]),
+        PollServer(ReceiveOptions(THEIRS), [FINE, FINE]),
         Poller(ReceiveOptions(OURS), PollOptions(cng=False)),
         Sender(lambda index, mode: coded(index)),
     )
@@ -283,12 +283,12 @@ def test_a_line_that_drops_in_the_middle_of_a_poll() -> None:
     for machine in (link.transmitter, link.receiver):
         machine.line_dropped(link.now)
     link.go_on()
-    assert link.finished(link.transmitter).error is T30Error.LINE_DROPPED
-    assert link.finished(link.receiver).error is T30Error.LINE_DROPPED
+    assert link.finished(link.transmitter).error is T30Failure.LINE_DROPPED
+    assert link.finished(link.receiver).error is T30Failure.LINE_DROPPED
 
 
 def test_a_line_that_drops_right_behind_the_dtc() -> None:
-    alone = answerer()
+    alone = poll_server()
     alone.machine.receive(CarrierDetected(Modem.V21), alone.now)
     alone.machine.receive(FrameReceived(Modem.V21, bytes(Frame(FCF.DTC, DIS)), good=True), alone.now)
     assert alone.do([lambda _: alone.machine.line_dropped(alone.now)])[-1] == "END LINE_DROPPED"
@@ -296,7 +296,7 @@ def test_a_line_that_drops_right_behind_the_dtc() -> None:
 
 def test_a_dtc_that_crosses_our_dis() -> None:
     """The end of the DIS would pass for that of the DCS."""
-    machine = Answerer(ReceiveOptions(), [FINE])
+    machine = PollServer(ReceiveOptions(), [FINE])
     machine.start(0.0, ced=False)
     (dis,) = machine.take_outputs()
     assert isinstance(dis, SendBurst)
@@ -310,7 +310,7 @@ def test_a_dtc_that_crosses_our_dis() -> None:
 def test_a_caller_with_a_fax_of_its_own_is_served_by_the_same_machine() -> None:
     link = Link(
         Transmitter((FINE,), TransmitOptions(OURS)),
-        Answerer(ReceiveOptions(THEIRS), [FINE]),
+        PollServer(ReceiveOptions(THEIRS), [FINE]),
         Sender(lambda index, mode: coded(index)),
     )
     link.run()
@@ -320,4 +320,4 @@ def test_a_caller_with_a_fax_of_its_own_is_served_by_the_same_machine() -> None:
 
 def test_a_document_without_pages() -> None:
     with pytest.raises(ValueError, match="at least one page"):
-        Answerer(ReceiveOptions(), [])
+        PollServer(ReceiveOptions(), [])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from t38fsp.t30.capabilities import capabilities_of
-from t38fsp.t30.choice import choose_mode
+from t38fsp.t30.dcs_choice import choose_mode
 from t38fsp.t30.frames import FCF, Frame, PartialPageSignal, image_frame
 from t38fsp.t30.options import ReceiveOptions, Timers, TransmitOptions
 from t38fsp.t30.transmitter import Transmitter
@@ -64,7 +64,7 @@ def proceeds(alone: Alone) -> None:
 
 def moves(alone: Alone) -> None:
     """The far end goes to another address."""
-    alone.machine.keep_modem_pace(alone.now)
+    alone.machine.leave_internet_aware_mode(alone.now)
 
 
 # --- the transmitter ----------------------------------------------------------------------------------------

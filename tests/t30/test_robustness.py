@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from t38fsp.t30.frames import FCF, Frame, encode_station_id, image_frame, partial_page_request
-from t38fsp.t30.identity import FarEnd
 from t38fsp.t30.machine import T30Machine
+from t38fsp.t30.optional_frames import FarEnd
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t30.outputs import (
     Finished,
@@ -20,9 +20,9 @@ from t38fsp.t30.outputs import (
     PageReceived,
     PageWanted,
     SendBurst,
-    T30Error,
+    T30Failure,
 )
-from t38fsp.t30.polling import Answerer, Poller
+from t38fsp.t30.polling import Poller, PollServer
 from t38fsp.t30.receiver import Receiver
 from t38fsp.t30.transmitter import Transmitter
 from t38fsp.t30.vocabulary import (
@@ -92,7 +92,7 @@ _SCRIPTS = st.lists(st.tuples(st.sampled_from([0.0, 0.1, 1.0, 3.0, 8.0]), _BURST
 class Fed:
     """A machine that hears a script, while its own bursts take a second each."""
 
-    def __init__(self, machine: T30Machine | Answerer, answer: Callable[[object, float], None]) -> None:
+    def __init__(self, machine: T30Machine | PollServer, answer: Callable[[object, float], None]) -> None:
         self.machine = machine
         self.answer = answer
         self.now = 0.0
@@ -183,12 +183,12 @@ def test_a_receiver_that_hears_anything(
 def test_either_end_of_a_poll_that_hears_anything(
     script: list[tuple[float, list[LineSignal]]], calls: bool, begun: bool
 ) -> None:
-    machine = Poller(ReceiveOptions("+1")) if calls else Answerer(ReceiveOptions("+1"), [FINE])
+    machine = Poller(ReceiveOptions("+1")) if calls else PollServer(ReceiveOptions("+1"), [FINE])
 
     def answer(output: object, now: float) -> None:
         if isinstance(output, PageReceived):
             machine.page_stored(output.index, PageQuality(1000, 40), now)
-        elif isinstance(output, PageWanted) and isinstance(machine, Answerer):
+        elif isinstance(output, PageWanted) and isinstance(machine, PollServer):
             machine.page_ready(output.request, bytes(range(1, 200)) * 10, now)
 
     machine.start(0.0, ced=False)
@@ -227,7 +227,7 @@ def test_a_far_end_whose_dis_is_another_each_time() -> None:
     machine.proceed(0.0)
     both = [_burst([bytes(Frame(FCF.DIS, bytes.fromhex(dis)))]) for dis in ("00771f22", "02771f22")]
     fed = Fed(machine, lambda output, now: None)
-    assert fed.hear([(3.2, heard) for heard in both] * 100).error is T30Error.NO_ANSWER_TO_DCS
+    assert fed.hear([(3.2, heard) for heard in both] * 100).error is T30Failure.NO_ANSWER_TO_DCS
     assert fed.bursts == 1 + 3 * 2 + 1  # CNG, DCS and TCF three times, DCN
 
 
@@ -285,7 +285,7 @@ def test_pages_faster_than_answers_do_not_pile_up_for_the_disk(command: Frame) -
         *_burst([bytes(command)]),
     ]
     result = fed.hear([(1.0, []), *[(0.0, page)] * 100])
-    assert result.error is T30Error.PAGE_NOT_STORED
+    assert result.error is T30Failure.PAGE_NOT_STORED
     assert len(stores) == 4
 
 
@@ -301,7 +301,7 @@ def test_negotiations_faster_than_modems_come_to_an_end(command: FCF) -> None:
     training = [DataReceived(modem, bytes(2700)), CarrierLost(modem)]
     again = dcs + training if command is FCF.DCS else _burst([bytes(Frame(FCF.CTC, b"\0\x46", x=True))])
     result = fed.hear([(1.0, dcs + training), *[(0.001, again)] * 3000])
-    assert result.error is T30Error.PROTOCOL
+    assert result.error is T30Failure.PROTOCOL
     assert sum(isinstance(output, Negotiated) for output in told) == 1000
 
 
@@ -345,6 +345,6 @@ def test_a_far_end_that_asks_for_one_frame_less_each_time() -> None:
             said = alone.do([hears(FCF.PPR, partial_page_request(present))])
     finished = alone.finished()
     assert finished is not None
-    assert finished.error is T30Error.ECM_FAILED
+    assert finished.error is T30Failure.ECM_FAILED
     assert "one block took more than 2400 s" in finished.detail
     assert alone.now < 2500

@@ -29,9 +29,9 @@ from tests.t38.line import Line
 
 FRAMES = tuple(b"\xff\xc0\x60" + bytes((n,)) + random.Random(n).randbytes(256) for n in range(256))
 RCP = b"\xff\xc0\x61"
-BLOCK = HdlcBurst(Modem.V17_14400, (*FRAMES, RCP, RCP, RCP), paced=False)
-PPS = HdlcBurst(Modem.V21, (b"\xff\xc8\xfd\xf2\x00\x00\xff",), paced=False)
-MCF = HdlcBurst(Modem.V21, (b"\xff\xc8\x31",), paced=False)
+BLOCK = HdlcBurst(Modem.V17_14400, (*FRAMES, RCP, RCP, RCP), modem_paced=False)
+PPS = HdlcBurst(Modem.V21, (b"\xff\xc8\xfd\xf2\x00\x00\xff",), modem_paced=False)
+MCF = HdlcBurst(Modem.V21, (b"\xff\xc8\x31",), modem_paced=False)
 
 
 def plan(rate: RateControl, *, roomy: int = 340, max_datagram: int = 1400) -> list[Step]:

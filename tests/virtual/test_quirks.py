@@ -16,7 +16,7 @@ import pytest
 from t38fsp.audio.leg import Role
 from t38fsp.jobs import Switch
 from t38fsp.status import FaxStatus
-from t38fsp.t30.outputs import T30Error
+from t38fsp.t30.outputs import T30Failure
 from t38fsp.t38.ifp import DataPacket, IndicatorPacket, Syntax
 from t38fsp.t38.values import DataType, FieldType, Indicator
 from t38fsp.virtual.quirks import QUIRKS, parse_quirks
@@ -427,7 +427,7 @@ def test_dcn_at_any_moment_ends_in_a_true_result(tmp_path: Path, bursts: int, ro
     delivered = count_delivered(scene, tmp_path, pages)
     if scene.far.happened["dcn-after"]:
         assert result.status is FaxStatus.DISCONNECTED or result.pages_confirmed == 3, result.reason
-        assert result.t30_error in (T30Error.DISCONNECTED, None), result.reason
+        assert result.t30_error in (T30Failure.DISCONNECTED, None), result.reason
         assert scene.simulator.now < 120
     else:
         scene.assert_delivered(3)

@@ -6,9 +6,7 @@ from dataclasses import dataclass, replace
 
 from t38fsp.t30.capabilities import Capabilities, Length, capabilities_of
 from t38fsp.t30.dcs import Bit, BitField, pattern
-from t38fsp.t30.fallback import dcs_values, ladder, modem_of_dcs
-from t38fsp.t30.options import ReceiveOptions, TransmitOptions
-from t38fsp.t30.tables import (
+from t38fsp.t30.dis_dcs_values import (
     INCH,
     METRIC,
     SCAN_TIME,
@@ -18,6 +16,8 @@ from t38fsp.t30.tables import (
     millimetres,
     pixels,
 )
+from t38fsp.t30.modems import dcs_values, ladder, modem_of_dcs
+from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t30.vocabulary import Coding, Modem, PageFormat, PageMode, Resolution
 
 _INCH_MM = 25.4
@@ -154,16 +154,16 @@ class Choice:
     dcs: BitField
 
     @property
-    def paced(self) -> bool:
+    def modem_paced(self) -> bool:
         return Bit.INTERNET_AWARE not in self.dcs
 
     @classmethod
     def parse(cls, dcs: BitField) -> Choice | None:
         """Read a DCS; None when it chooses something that a receiver of MH, MR and MMR cannot do."""
-        paced = Bit.INTERNET_AWARE not in dcs
-        modem = modem_of_dcs(dcs) if paced else _NOMINAL
+        modem_paced = Bit.INTERNET_AWARE not in dcs
+        modem = modem_of_dcs(dcs) if modem_paced else _NOMINAL
         ecm = Bit.ECM in dcs
-        if modem is None or dcs.bits & _OTHER_CODINGS or (not ecm and (Bit.MMR in dcs or not paced)):
+        if modem is None or dcs.bits & _OTHER_CODINGS or (not ecm and (Bit.MMR in dcs or not modem_paced)):
             return None
         coding = Coding.MMR if Bit.MMR in dcs else Coding.MR if Bit.MR in dcs else Coding.MH
         resolution = _chosen_resolution(dcs)
@@ -172,7 +172,7 @@ class Choice:
             width=pixels(resolution, WIDTH[dcs.number(17, 18)]),
             resolution=resolution,
             ecm=ecm,
-            bit_rate=modem.rate if paced else 0,
+            bit_rate=modem.rate if modem_paced else 0,
             scan_line_time=0.0 if ecm else SCAN_TIME[dcs.number(21, 23)][0] / 1000,
         )
         return cls(mode, modem, 64 if Bit.FRAMES_64 in dcs else 256, dcs)
@@ -220,10 +220,10 @@ def choose_mode(
     width = min(millimetres(page), capabilities.width)
     length_bits, max_rows = _length(capabilities, page, resolution, width)
     milliseconds = 0 if ecm else capabilities.scan_line_time.at(resolution)
-    paced = not (options.internet_aware and ecm and Bit.INTERNET_AWARE in capabilities.others)
+    modem_paced = not (options.internet_aware and ecm and Bit.INTERNET_AWARE in capabilities.others)
     small = ecm and (options.ecm_frame_size == 64 or capabilities.frames_64_preferred)
     bits = {Bit.RECEIVES} | _chosen_resolution_bits(resolution)
-    bits |= pattern(11, dcs_values(modem)) if paced else {Bit.INTERNET_AWARE}
+    bits |= pattern(11, dcs_values(modem)) if modem_paced else {Bit.INTERNET_AWARE}
     bits |= pattern(17, WIDTH_VALUES[width]) | length_bits | pattern(21, SCAN_TIME_VALUES[milliseconds])
     conditions = {
         Bit.MR: coding is Coding.MR,
@@ -236,9 +236,9 @@ def choose_mode(
     bits |= {bit for bit, holds in conditions.items() if holds}
     if bits & {Bit.SUBADDRESS, Bit.PASSWORD} and Bit.FIELD_NOT_VALID in capabilities.others:
         bits.add(Bit.FIELD_NOT_VALID)
-    rate = modem.rate if paced else 0
+    rate = modem.rate if modem_paced else 0
     mode = PageMode(coding, pixels(resolution, width), resolution, ecm, rate, milliseconds / 1000, max_rows)
-    return Choice(mode, modem if paced else _NOMINAL, 64 if small else 256, BitField.of(bits))
+    return Choice(mode, modem if modem_paced else _NOMINAL, 64 if small else 256, BitField.of(bits))
 
 
 def likely_mode(page: PageFormat, options: TransmitOptions) -> PageMode:
