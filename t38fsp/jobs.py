@@ -4,121 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import inf
 from typing import Protocol
 
 from sip.values import Credentials, Identity, SessionTimers, TlsSettings
+from t38fsp.bounds import check, like, setting
+from t38fsp.call_settings import CallSettings as CallSettings
 from t38fsp.choices import Backend as Backend
 from t38fsp.choices import Switch as Switch
 from t38fsp.errors import FaxError, SettingError
 from t38fsp.events import FaxEvent
 from t38fsp.header import Header
 from t38fsp.results import FaxResult, PageRecord
-from t38fsp.t30.frames import encode_station_id
-from t38fsp.t30.options import PollDocument, PollOptions
-
-
-def _codable(text: str, what: str) -> None:
-    """Raises SettingError for a text that no T.30 frame carries."""
-    try:
-        encode_station_id(text, what)
-    except ValueError as error:
-        raise SettingError(str(error)) from error
-
-
-MOST_IN_PARITY = 15
-"""Packets that parity may reach back to. Many receivers keep 16, and repair others wrongly without a word."""
-
-
-def parity_too_far(strings: int, span: int) -> str:
-    """Why so many parity strings over so many packets each are refused."""
-    return (
-        f"{strings} parity strings over {span} packets reach back {strings * span} packets, and many peers "
-        f"keep 16: choose strings and packets whose product is {MOST_IN_PARITY} at most"
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class CallSettings:
-    """How a fax travels; the defaults suit most trunks. Times are in seconds, ``max_rate`` in bit/s.
-
-    Those from ``redundancy`` on suit gateways that cannot take the defaults (``t38fsp.t38.timing``). Raises
-    SettingError for a value out of range, with a sentence that says what would do.
-    """
-
-    station_id: str = ""
-    ecm: bool = True
-    max_rate: int = 14400
-    switch: Switch = Switch.CALLEE
-    switch_wait: float = 10.0
-    ring_limit: float = 60.0
-    max_pages: int = 2000
-    """Pages that are taken of a fax that is received; with another one it ends."""
-    max_octets: int | None = None
-    """The same for the octets of its coded pages together; None sets no limit."""
-    redundancy: int = 3
-    """Copies of image data in the packets behind them."""
-    control_redundancy: int = 5
-    """The same of control data, when there are copies at all."""
-    parity: int = 0
-    """Parity strings in a packet instead of copies, where the far end agrees; 0 for copies."""
-    parity_span: int = 3
-    """Packets that a parity string covers."""
-    fill_bit_removal: bool = False
-    """Offer to leave fill out of pages without ECM."""
-    t38_version: int = 0
-    max_datagram: int | None = None
-    """Octets of a UDPTL datagram, whatever the far end says that it takes."""
-    max_ifp: int | None = None
-    """Octets of one IFP packet, likewise."""
-    max_buffer: int | None = None
-    """Octets that may wait at the far end for its modem, likewise."""
-    preamble: float = 1.0
-    """V.21 flags before a frame; T.30 allows 0.85."""
-    echo_protection: bool = False
-    """Leave the gateway time to play talker echo protection before each training."""
-    whole_frames: bool = False
-    """Send a V.21 frame in one packet."""
-    copies: int = 3
-    """Times that an indicator and the end of a burst are sent."""
-    internet_aware: bool = False
-    """Leave the pace of modems to far ends that are known, by a mark in SDP and by their DIS, for terminals
-    without one; only with ECM."""
-    keep_alive: float | None = 1.0
-    """Between packets of a silent line; None for silence."""
-
-    def __post_init__(self) -> None:
-        _codable(self.station_id, "station ID")
-        if self.max_rate < 2400:
-            raise SettingError(f"the rate limit {self.max_rate} is too low: fax modems begin at 2400 bit/s")
-        if not 0 <= self.redundancy <= 7:
-            raise SettingError(f"redundancy {self.redundancy} is out of range: 0 to 7 earlier packets")
-        if not 0 <= self.control_redundancy <= 7:
-            raise SettingError(f"{self.control_redundancy} copies of control data do not do: 0 to 7")
-        if not 0 <= self.parity <= 5 or not 1 <= self.parity_span <= 10:
-            raise SettingError(
-                f"{self.parity} parity strings over {self.parity_span} packets do not do: 0 to 5 over 1 to 10"
-            )
-        if self.parity * self.parity_span > MOST_IN_PARITY:
-            raise ValueError(parity_too_far(self.parity, self.parity_span))
-        if self.t38_version not in (0, 2, 3):
-            raise SettingError(f"T.38 version {self.t38_version} is not offered: use 0, 2 or 3")
-        if not 0 < self.ring_limit < inf or not 0 <= self.switch_wait < inf:
-            raise SettingError("time limits are positive numbers of seconds")
-        if self.max_pages < 1 or (self.max_octets is not None and self.max_octets < 1):
-            raise SettingError("a fax of no pages, or of no octets, cannot be received: allow at least 1")
-        if self.max_datagram is not None and not 40 <= self.max_datagram <= 1400:
-            raise SettingError(f"datagrams of {self.max_datagram} octets do not do: 40 to 1400")
-        if self.max_ifp is not None and not 24 <= self.max_ifp <= 1400:
-            raise SettingError(f"IFP packets of {self.max_ifp} octets do not do: 24 to 1400")
-        if self.max_buffer is not None and self.max_buffer < 24:
-            raise SettingError(f"a buffer of {self.max_buffer} octets does not do: 24 or more")
-        if not 0.85 <= self.preamble <= 3.0:
-            raise SettingError(f"a preamble of {self.preamble:g} s does not do: 0.85 to 3 seconds")
-        if not 1 <= self.copies <= 8:
-            raise SettingError(f"{self.copies} copies of an indicator do not do: 1 to 8")
-        if self.keep_alive is not None and not 0.1 <= self.keep_alive <= 30:
-            raise SettingError(f"a keep-alive each {self.keep_alive:g} s does not do: 0.1 to 30 seconds")
+from t38fsp.t30.options import PollDocument, PollOptions, TransmitOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,14 +76,13 @@ class Addressing:
     Raises SettingError for a text that cannot be coded.
     """
 
-    sub_address: str = ""
+    sub_address: str = like(TransmitOptions, "sub_address")
     """Whom it shall pass the fax on to (SUB)."""
-    sender_id: str = ""
+    sender_id: str = like(TransmitOptions, "sender_id")
     """Who sends (SID)."""
 
     def __post_init__(self) -> None:
-        _codable(self.sub_address, "sub-address")
-        _codable(self.sender_id, "sender identity")
+        check(self)
 
 
 NOBODY_ELSE = Addressing()
@@ -276,32 +172,39 @@ class ReceiveJob:
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A registration to keep up for ``identity`` (URI of the address of record).
-
-    ``registrar`` is the Request-URI, ``expires`` in seconds. With ``follow_rport`` our Contact becomes the
-    address that the registrar sees.
-    """
+    """A registration to keep up for ``identity`` (URI of the address of record); ``registrar`` is the
+    Request-URI. Raises SettingError."""
 
     registrar: str
     identity: str
     credentials: Credentials | None = None
-    expires: int = 3600
-    follow_rport: bool = False
+    expires: int = setting(3600, least=60, most=604800, unit="seconds", table="")
+    """How long a registration is asked for; it is refreshed in time."""
+    follow_rport: bool = setting(False, table="")
+    """Register the address that the registrar sees (RFC 3581) in place of ours, behind a NAT whose registrar
+    does not do so itself."""
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Trunk:
     """What an engine is to know of a trunk beside its calls.
 
-    ``via`` is where it is reached, as in SendJob. ``channels`` is the number of calls at a time, in
-    both directions; None for any. ``credentials`` answer its challenges within calls that come from there.
+    ``via`` is where it is reached, as in SendJob. ``credentials`` answer its challenges within calls that
+    come from there. Raises SettingError.
     """
 
     name: str
     via: str
-    channels: int | None = None
+    channels: int | None = setting(None, least=1, most=10000, unset="no limit", table="")
+    """Calls at a time, in both directions; more are ``LINE_UNAVAILABLE`` at once, or get 486."""
     registration: Registration | None = None
     credentials: Credentials | None = None
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,33 +222,41 @@ class Callers:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What strangers can take of our own stack: calls that are neither taken nor refused yet, calls from one
-    IP address (None: as many as there may be), and requests that are not finished. Calls beyond get 486,
-    requests no answer."""
+    """What strangers can take of our own stack. Raises SettingError."""
 
-    waiting: int = 64
-    per_source: int | None = None
-    transactions: int = 4096
+    waiting: int = setting(64, least=1, most=100000, table="incoming", key="max_waiting")
+    """Incoming calls that are neither taken nor refused; more get 486."""
+    per_source: int | None = setting(
+        None, least=1, most=100000, unset="no limit", table="incoming", key="max_per_source"
+    )
+    """Incoming calls from one IP address, that of a trunk as well; more get 486."""
+    transactions: int = setting(4096, least=16, most=1000000, table="incoming", key="max_transactions")
+    """Requests that have no final answer yet; calls beyond that get 503 with Retry-After."""
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
     """Where an engine listens and how it treats calls for it.
 
-    ``listen`` is (host, port), port 0 for any. ``take_limit``: seconds that an incoming call may wait to be
-    taken before it is refused with 480. With ``accept_calls`` false every incoming call gets 480.
-    ``max_calls`` bounds calls in both directions. ``tls_listen`` is where TLS is listened for, which takes a
+    ``listen`` is (host, port), port 0 for any. With ``accept_calls`` false every incoming call gets 480.
+    ``tls_listen`` is where TLS is listened for, which takes a
     certificate in ``tls``. ``advertised`` are the IP addresses, one of IPv4 and one of IPv6 at most, that far
     ends shall see in place of ours: those of the router in front of us. ``media_ports`` are the first and the
     last UDP port for RTP and T.38, of which calls use the even ones; without them the kernel chooses.
+    Raises SettingError.
     """
 
     listen: tuple[str, int] = ("0.0.0.0", 5060)
     """For UDP and for TCP."""
     accept_calls: bool = False
-    take_limit: float = 20.0
-    max_calls: int = 1000
-    image_workers: int | None = None
+    take_limit: float = setting(20.0, above=0.0, unit="seconds")
+    """How long an incoming call may wait to be taken before it is refused with 480."""
+    max_calls: int = setting(1000, least=1, most=100000, table="incoming")
+    """Calls at a time, in both directions; more get 486."""
+    image_workers: int | None = setting(None, least=1)
     """Processes that code and store pages of calls; None for one a core, and at least 2. Half as many, but 2
     at least, inspect documents at a lower priority. All are started as they are needed."""
     user_agent: str = "t38fsp"
@@ -364,6 +275,9 @@ class EngineSettings:
     tls: TlsSettings | None = None
     advertised: tuple[str, ...] = ()
     media_ports: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 Observer = Callable[[FaxEvent], None]

@@ -31,9 +31,10 @@ _VIRTUAL_SHELL = tuple(
     f"t38fsp.virtual.{module}" for module in ("background", "fixtures", "paper", "sockets", "trial")
 )
 _VOCABULARY = "t38fsp.t30.vocabulary"
+_BOUNDS = ("t38fsp.bounds", "t38fsp.errors")
 _WORDS = tuple(
     f"t38fsp.{module}"
-    for module in ("choices", "errors", "events", "header", "jobs", "outcome", "results", "status")
+    for module in ("call_settings", "choices", "events", "header", "jobs", "outcome", "results", "status")
 )
 _SANS_IO_ROOMS = ("t38fsp.t30", "t38fsp.t4", "t38fsp.t38", "t38fsp.audio", "t38fsp.call")
 _SIP_CORE = ("sip.values", "sip.logs", "sip.syntax", "sip.line", "sip.transaction", "sip.ua", "sip.agent")
@@ -55,11 +56,12 @@ ROOMS = (
         (*_SIP_CORE, "sip.transport", "sip.ipc", "sip.remote"),
         frozenset({"pjsua2"}),
     ),
-    Room("t30", ("t38fsp.t30",), sans_io=True),
+    Room("bounds", _BOUNDS, sans_io=True),
+    Room("t30", ("t38fsp.t30",), _BOUNDS, sans_io=True),
     Room("t4", ("t38fsp.t4",), (_VOCABULARY,), sans_io=True),
-    Room("t38", ("t38fsp.t38",), (_VOCABULARY, "sip.syntax.sdp"), sans_io=True),
+    Room("t38", ("t38fsp.t38",), (*_BOUNDS, _VOCABULARY, "sip.syntax.sdp"), sans_io=True),
     Room("audio", ("t38fsp.audio",), (_VOCABULARY, "sip.syntax.sdp"), sans_io=True),
-    Room("words", _WORDS, ("sip.values", "t38fsp.t30"), sans_io=True),
+    Room("words", _WORDS, ("sip.values", *_BOUNDS, "t38fsp.t30", "t38fsp.t38.timing"), sans_io=True),
     Room(
         "image",
         ("t38fsp.image",),
@@ -69,27 +71,27 @@ ROOMS = (
     Room(
         "call",
         ("t38fsp.call",),
-        ("sip.values", "sip.line", "sip.syntax.sdp", *_WORDS, *_SANS_IO_ROOMS),
+        ("sip.values", "sip.line", "sip.syntax.sdp", *_BOUNDS, *_WORDS, *_SANS_IO_ROOMS),
         sans_io=True,
     ),
-    Room("engine", ("t38fsp.engine",), ("sip", "t38fsp.image", *_WORDS, *_SANS_IO_ROOMS)),
-    Room("virtual", ("t38fsp.virtual",), (*_SIP_CORE, *_WORDS, *_SANS_IO_ROOMS), sans_io=True),
+    Room("engine", ("t38fsp.engine",), ("sip", "t38fsp.image", *_BOUNDS, *_WORDS, *_SANS_IO_ROOMS)),
+    Room("virtual", ("t38fsp.virtual",), (*_SIP_CORE, *_BOUNDS, *_WORDS, *_SANS_IO_ROOMS), sans_io=True),
     Room(
         "virtual shell",
         _VIRTUAL_SHELL,
-        ("sip", "t38fsp.engine.media", "t38fsp.image", "t38fsp.virtual", *_WORDS, *_SANS_IO_ROOMS),
+        ("sip", "t38fsp.engine.media", "t38fsp.image", "t38fsp.virtual", *_BOUNDS, *_WORDS, *_SANS_IO_ROOMS),
         frozenset({"pytest"}),
     ),
     Room(
         "settings",
         ("t38fsp.settings",),
-        ("sip", *_WORDS, *_SANS_IO_ROOMS),
+        ("sip", *_BOUNDS, *_WORDS, *_SANS_IO_ROOMS),
         frozenset({"phonenumbers", "pydantic", "pydantic_settings"}),
     ),
     Room(
         "provider",
         ("t38fsp.provider", "t38fsp.faxdev", "t38fsp"),
-        ("sip", "t38fsp.settings", "t38fsp.engine", "t38fsp.image", *_WORDS, *_SANS_IO_ROOMS),
+        ("sip", "t38fsp.settings", "t38fsp.engine", "t38fsp.image", *_BOUNDS, *_WORDS, *_SANS_IO_ROOMS),
     ),
     Room(
         "command line",

@@ -10,31 +10,42 @@ from t38fsp.jobs import CallSettings
 @pytest.mark.parametrize(
     ("setting", "value", "sentence"),
     [
-        ("max_rate", 1200, "the rate limit 1200 is too low: fax modems begin at 2400 bit/s"),
-        ("redundancy", 8, "redundancy 8 is out of range: 0 to 7 earlier packets"),
-        ("t38_version", 1, "T.38 version 1 is not offered: use 0, 2 or 3"),
-        ("ring_limit", 0, "time limits are positive numbers of seconds"),
-        ("ring_limit", float("nan"), "time limits are positive numbers of seconds"),
-        ("switch_wait", float("inf"), "time limits are positive numbers of seconds"),
-        ("switch_wait", -1, "time limits are positive numbers of seconds"),
-        ("max_pages", 0, "a fax of no pages, or of no octets, cannot be received: allow at least 1"),
-        ("max_octets", 0, "a fax of no pages, or of no octets, cannot be received: allow at least 1"),
-        ("max_datagram", 39, "datagrams of 39 octets do not do: 40 to 1400"),
-        ("max_datagram", 1401, "datagrams of 1401 octets do not do: 40 to 1400"),
-        ("preamble", 0.8, "a preamble of 0.8 s does not do: 0.85 to 3 seconds"),
-        ("copies", 0, "0 copies of an indicator do not do: 1 to 8"),
-        ("control_redundancy", 8, "8 copies of control data do not do: 0 to 7"),
-        ("parity", 6, "6 parity strings over 3 packets do not do: 0 to 5 over 1 to 10"),
-        ("parity_span", 0, "0 parity strings over 0 packets do not do: 0 to 5 over 1 to 10"),
-        ("parity_span", 20, "0 parity strings over 20 packets do not do"),
-        ("max_ifp", 23, "IFP packets of 23 octets do not do: 24 to 1400"),
-        ("max_buffer", 23, "a buffer of 23 octets does not do: 24 or more"),
-        ("keep_alive", 0.0, "a keep-alive each 0 s does not do: 0.1 to 30 seconds"),
-        ("station_id", "+1 555 0100 0100 01000", "a station ID has at most 20 characters"),
+        ("max_rate", 1200, "max_rate: 1200 is too small: 2400 is the least"),
+        ("max_rate", 33600, "max_rate: 33600 is too large: 14400 is the most"),
+        ("redundancy", 8, "redundancy: 8 is too large: 7 is the most"),
+        ("t38_version", 1, "t38_version: 1 is not one of 0, 2 or 3"),
+        ("ring_limit", 0, "ring_limit: 0 must be above 0"),
+        ("ring_limit", float("nan"), "ring_limit: nan is not a number"),
+        ("ring_limit", 3600, "ring_limit: 3600 is too large: 600 is the most"),
+        ("switch_wait", float("inf"), "switch_wait: inf is not a number"),
+        ("switch_wait", -1, "switch_wait: -1 is too small: 0 is the least"),
+        ("switch_wait", 60, "switch_wait: 60 is too large: 35 is the most"),
+        ("switch", "first", "switch: 'first' is not one of 'callee', 'caller', 'either' or 'first'"),
+        ("ecm", 7, "ecm: 7 is neither true nor false"),
+        ("max_pages", 0, "max_pages: 0 is too small: 1 is the least"),
+        ("max_pages", 2001, "max_pages: 2001 is too large: 2000 is the most"),
+        ("max_pages", None, "max_pages: None is not a whole number"),
+        ("max_octets", 0, "max_octets: 0 is too small: 1 is the least"),
+        ("max_datagram", 39, "max_datagram: 39 is too small: 40 is the least"),
+        ("max_datagram", 1401, "max_datagram: 1401 is too large: 1400 is the most"),
+        ("max_datagram", 40.5, "max_datagram: 40.5 is not a whole number"),
+        ("preamble", 0.8, "preamble: 0.8 is too small: 0.85 is the least"),
+        ("preamble", "1", "preamble: '1' is not a number"),
+        ("copies", 0, "copies: 0 is too small: 1 is the least"),
+        ("control_redundancy", 8, "control_redundancy: 8 is too large: 7 is the most"),
+        ("parity", 6, "parity: 6 is too large: 5 is the most"),
+        ("parity_span", 0, "parity_span: 0 is too small: 1 is the least"),
+        ("parity_span", 20, "parity_span: 20 is too large: 10 is the most"),
+        ("max_ifp", 23, "max_ifp: 23 is too small: 24 is the least"),
+        ("max_buffer", 23, "max_buffer: 23 is too small: 24 is the least"),
+        ("keep_alive", 0.05, "keep_alive: 0.05 is too small: 0.1 is the least, or 0 for none"),
+        ("keep_alive", None, "keep_alive: None is not a number"),
+        ("station_id", 15550100, "station_id: 15550100 is not a text"),
+        ("station_id", "+1 555 0100 0100 01000", "station_id: a station ID has at most 20 characters"),
     ],
 )
 def test_a_setting_out_of_range_is_refused_with_what_would_do(
-    setting: str, value: float | str, sentence: str
+    setting: str, value: float | str | None, sentence: str
 ) -> None:
     with pytest.raises(ValueError, match=sentence.replace("+", r"\+")):
         CallSettings(**{setting: value})  # type: ignore[arg-type]
@@ -52,5 +63,5 @@ def test_parity_within_reach_will_do(strings: int, span: int) -> None:
 
 
 def test_the_ends_of_the_ranges_will_do() -> None:
-    CallSettings(max_rate=2400, redundancy=0, max_datagram=40, preamble=0.85, copies=1, keep_alive=None)
+    CallSettings(max_rate=2400, redundancy=0, max_datagram=40, preamble=0.85, copies=1, keep_alive=0.0)
     CallSettings(t38_version=3, redundancy=7, max_datagram=1400, preamble=3.0, copies=8, keep_alive=30.0)

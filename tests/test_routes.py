@@ -126,7 +126,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
         whole_frames=True,
         copies=4,
         internet_aware=True,
-        keep_alive=None,
+        keep_alive=0.0,
     )
     credentials = Credentials("account", "secret")
     registration = Registration("sip:registrar.example", "sip:fax@example.org", credentials, 600, True)

@@ -110,8 +110,8 @@ def _lines(route: Route) -> dict[str, object]:
         "registration": "none"
         if registration is None
         else f"{registration.identity} at {registration.registrar}, {registration.expires} s",
-        "channels": route.channels or "no limit",
-        "switch": route.switch.value,
+        "channels": (trunk and trunk.channels) or "no limit",
+        "switch": route.call.switch.value,
     }
     changed = route.model_dump(mode="json", exclude=_SHOWN, exclude_defaults=True)
     identity = {

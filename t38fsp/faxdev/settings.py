@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from sip.values import Credentials, DialogId
+from t38fsp.bounds import check, like, setting
 from t38fsp.errors import SettingError
 from t38fsp.events import Connected, Disconnected, Ringing, SwitchedToT38
 from t38fsp.jobs import Callers, CallSettings, EngineSettings, SendJob
@@ -48,25 +49,20 @@ class FaxDevSettings:
     route: Route | None = None
     own_end: EngineSettings | None = None
     callers: Callers = field(default_factory=Callers)
-    device_count: int = 1
+    device_count: int = setting(1, least=1, most=100000)
     device_name_prefix: str = "T.38 fax "
     device_id_prefix: int = 0x100
     accept_calls: bool = False
-    take_limit: float = 20.0
-    image_workers: int | None = None
+    take_limit: float = like(EngineSettings, "take_limit")
+    image_workers: int | None = like(EngineSettings, "image_workers")
     on_call_event: Callable[[CallEvent], None] | None = None
 
     def __post_init__(self) -> None:
-        if self.device_count < 1:
-            raise SettingError(
-                "device_count must be 1 or more: a provider without devices does not initialise"
-            )
+        check(self)
         if not 0 < self.device_id_prefix <= (1 << 32) - self.device_count:
             raise SettingError("device_id_prefix must be above 0, and the last device id below 2**32")
         if len(self.device_name_prefix) > 127:
             raise SettingError("device_name_prefix must have 127 characters at most")
-        if self.take_limit <= 0:
-            raise SettingError("take_limit must be above 0 seconds")
         if self.via is not None:
             peer_address(self.via)
         own = (self.via, self.caller, self.credentials, self.call) != (None, None, None, CallSettings())

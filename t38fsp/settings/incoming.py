@@ -10,8 +10,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from sip.ua.admission import parse_network
 from sip.values import Credentials
-from t38fsp.jobs import Callers, Limits
+from t38fsp.jobs import Callers, EngineSettings, Limits
 from t38fsp.settings.errors import ConfigurationError
+from t38fsp.settings.keys import made, with_keys
 
 ANYBODY = "any"
 """Stands for every network."""
@@ -30,7 +31,10 @@ class Account(BaseModel):
     password: SecretStr = Field(min_length=1)
 
 
+@with_keys("incoming", EngineSettings, Limits)
 class Incoming(BaseModel):
+    """``[incoming]``, beside the limits that the dataclasses above have."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     allow: tuple[Annotated[str, AfterValidator(_network)], ...] = ()
@@ -39,14 +43,6 @@ class Incoming(BaseModel):
     """Who may call from anywhere, with digest authentication."""
     silent: bool = True
     """Give others no answer at all, instead of 403."""
-    max_calls: int = Field(default=1000, ge=1, le=100000)
-    """Calls at a time, in both directions."""
-    max_waiting: int = Field(default=64, ge=1, le=100000)
-    """Incoming calls that are neither taken nor refused."""
-    max_per_source: int | None = Field(default=None, ge=1, le=100000)
-    """Incoming calls from one IP address."""
-    max_transactions: int = Field(default=4096, ge=16, le=1000000)
-    """Requests that are not finished."""
 
     @property
     def callers(self) -> Callers:
@@ -61,7 +57,7 @@ class Incoming(BaseModel):
 
     @property
     def limits(self) -> Limits:
-        return Limits(self.max_waiting, self.max_per_source, self.max_transactions)
+        return made(Limits, {"incoming": self})
 
 
 def allowing(allow: Sequence[str], callers: Callers) -> Callers:

@@ -11,6 +11,7 @@ from sip.values import TlsSettings
 from t38fsp.jobs import EngineSettings
 from t38fsp.settings.address import listen_address
 from t38fsp.settings.incoming import Incoming
+from t38fsp.settings.keys import made
 from t38fsp.settings.sources import Layered
 
 
@@ -119,9 +120,10 @@ class Endpoint(Layered):
     @property
     def settings(self) -> EngineSettings:
         """Those of an engine."""
-        return EngineSettings(
+        return made(
+            EngineSettings,
+            {"incoming": self.incoming},
             listen=self.address or ("0.0.0.0", 5060),
-            max_calls=self.incoming.max_calls,
             callers=self.incoming.callers,
             limits=self.incoming.limits,
             signalling=self.signalling,

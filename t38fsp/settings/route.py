@@ -25,17 +25,7 @@ from sip.ua.identity import OWN_HEADERS
 from sip.ua.target import Place
 from sip.values import LEAST_SESSION, LONGEST_SESSION, Credentials, Identity, SessionTimers, Transport
 from t38fsp.header import STANDARD, Header
-from t38fsp.jobs import (
-    MOST_IN_PARITY,
-    Backend,
-    CallSettings,
-    PollJob,
-    Registration,
-    SendJob,
-    Switch,
-    Trunk,
-    parity_too_far,
-)
+from t38fsp.jobs import Backend, CallSettings, PollJob, Registration, SendJob, Switch, Trunk
 from t38fsp.settings.address import (
     AddressError,
     caller_address,
@@ -44,8 +34,8 @@ from t38fsp.settings.address import (
     peer_address,
 )
 from t38fsp.settings.dial_plan import DialPlan, NumberFormat
+from t38fsp.settings.keys import made, with_keys
 from t38fsp.settings.sources import Layered
-from t38fsp.t30.frames import encode_station_id
 
 Job = TypeVar("Job", SendJob, PollJob)
 
@@ -56,11 +46,6 @@ class Privacy(Enum):
     NONE = "none"
     ID = "id"
     """The far end must not learn who calls (RFC 3325 9.3); the trunk does."""
-
-
-def _station_id(text: str) -> str:
-    encode_station_id(text)
-    return text
 
 
 def _template(value: object) -> object:
@@ -93,18 +78,6 @@ def _in_upper_case(name: object) -> object:
     return name.upper() if isinstance(name, str) else name
 
 
-def _offered_version(version: int) -> int:
-    if version not in (0, 2, 3):
-        raise ValueError(f"T.38 version {version} is not offered: use 0, 2 or 3")
-    return version
-
-
-def _interval(seconds: float) -> float:
-    if 0 < seconds < 0.1:
-        raise ValueError(f"{seconds:g} s is too often: 0.1 to 30, or 0 for none")
-    return seconds
-
-
 def _installed(backend: Backend) -> Backend:
     if backend is Backend.PJSUA2 and find_spec("pjsua2") is None:
         raise ValueError("pjsua2 is not installed; install t38fsp[pjsua2], or use 'own'")
@@ -129,50 +102,19 @@ Line = Annotated[str, AfterValidator(_one_line)]
 SipUri = Annotated[str, AfterValidator(_sip_uri)]
 
 
+@with_keys("t38", CallSettings)
 class T38(BaseModel):
-    """``[routes.NAME.t38]``: what the peer cannot take, or says wrongly of itself."""
+    """``[routes.NAME.t38]``: what the far end cannot take, or says wrongly of itself."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    version: Annotated[int, AfterValidator(_offered_version)] = 0
-    redundancy: int = Field(default=3, ge=0, le=7)
-    """Copies of image data in the packets behind them."""
-    control_redundancy: int = Field(default=5, ge=0, le=7)
-    """The same of control data, when there are copies at all."""
-    parity: int = Field(default=0, ge=0, le=5)
-    """Parity strings in a packet instead of copies, where the peer agrees."""
-    parity_span: int = Field(default=3, ge=1, le=10)
-    """Packets that a parity string covers; times ``parity`` it is 15 at most."""
-    fill_bit_removal: bool = False
-    """Offer to leave fill out of pages without ECM."""
-    max_datagram: int | None = Field(default=None, ge=40, le=1400)
-    """Octets of a datagram, whatever the peer says that it takes."""
-    max_ifp: int | None = Field(default=None, ge=24, le=1400)
-    """Octets of one IFP packet, likewise."""
-    max_buffer: int | None = Field(default=None, ge=24)
-    """Octets that may wait at the peer for its modem, likewise."""
-    preamble: float = Field(default=1.0, ge=0.85, le=3.0)
-    """Seconds of flags before a V.21 frame."""
-    echo_protection: bool = False
-    """Leave time for talker echo protection before each training."""
-    whole_frames: bool = False
-    """Send a V.21 frame in one packet."""
-    copies: int = Field(default=3, ge=1, le=8)
-    """Times that an indicator is sent."""
-    internet_aware: bool = False
-    """Drop the pace of modems towards terminals of this kind; never towards gateways."""
-    keep_alive: Annotated[float, AfterValidator(_interval)] = Field(default=1.0, ge=0.0, le=30.0)
-    """Seconds between packets of a silent line; 0 is none."""
 
-    @model_validator(mode="after")
-    def _within_reach(self) -> Self:
-        if self.parity * self.parity_span > MOST_IN_PARITY:
-            raise ValueError(parity_too_far(self.parity, self.parity_span))
-        return self
-
-
+@with_keys("", CallSettings, Registration, Trunk)
 class Route(Layered):
-    """``[routes.NAME]``, merged with the command line and the environment (``t38fsp.settings.sources``)."""
+    """``[routes.NAME]``, merged with the command line and the environment (``t38fsp.settings.sources``).
+
+    These are the keys beside those that the dataclasses above have: what a route needs to know itself.
+    """
 
     peer: Peer | None = None
     """HOST[:PORT] of the trunk, PBX or ATA: the host of the URIs, and where calls go."""
@@ -187,16 +129,10 @@ class Route(Layered):
     password: SecretStr | None = None
     registration: bool = False
     """Register, so that calls come in."""
-    expires: int = Field(default=3600, ge=60, le=604800)
-    """Seconds that a registration is asked for."""
-    follow_rport: bool = False
-    """Register the address that the registrar sees (RFC 3581), in place of ours."""
     address_of_record: SipUri | None = None
     """What is registered; default sip:USER@HOST of the peer."""
     registrar: SipUri | None = None
     """Request-URI of REGISTER; default sip:HOST of the peer."""
-    channels: int | None = Field(default=None, ge=1, le=10000)
-    """Calls at a time, in both directions."""
     caller: Caller | None = None
     """URI of From; default the address of record."""
     caller_name: Line = ""
@@ -210,22 +146,8 @@ class Route(Layered):
     """Seconds after which an unrefreshed call is over (RFC 4028); default none."""
     headers: Annotated[dict[str, str], AfterValidator(_headers)] = Field(default_factory=dict)
     """Added to each INVITE."""
-    station_id: Annotated[str, AfterValidator(_station_id)] = ""
-    """Our TSI and CSI: up to 20 digits, spaces and +."""
     header: Annotated[str | None, BeforeValidator(_template)] = None
     """What the line at the top of each page says (``t38fsp.header``); none by default."""
-    switch: Switch = Switch.CALLEE
-    switch_wait: float = Field(default=10.0, ge=0.0, le=35.0)
-    """Seconds until we ask for T.38, with switch = "either"."""
-    ring_limit: float = Field(default=60.0, gt=0.0, le=600.0)
-    """Seconds that the far end may ring."""
-    max_rate: int = Field(default=14400, ge=2400, le=14400)
-    """bit/s."""
-    ecm: bool = True
-    max_pages: int = Field(default=2000, ge=1, le=2000)
-    """Pages that are taken of one fax."""
-    max_octets: int | None = Field(default=None, ge=1)
-    """Octets that are taken of one fax, in its coded pages together."""
     dial: DialPlan = DialPlan()
     t38: T38 = T38()
 
@@ -246,7 +168,8 @@ class Route(Layered):
             raise ValueError("registration needs peer and user, or address_of_record and registrar")
         if self.dial.format is NumberFormat.NATIONAL and self.dial.region is None:
             raise ValueError("dial.format 'national' needs dial.region, the country that it is about")
-        if self.backend is Backend.PJSUA2 and self.switch is Switch.FIRST:
+        call = self.call  # which also checks settings that have to go together
+        if self.backend is Backend.PJSUA2 and call.switch is Switch.FIRST:
             raise ValueError("pjsua2 has no T.38 in the first INVITE; use another switch, or the own backend")
         return self
 
@@ -274,32 +197,7 @@ class Route(Layered):
 
     @property
     def call(self) -> CallSettings:
-        t38 = self.t38
-        return CallSettings(
-            station_id=self.station_id,
-            ecm=self.ecm,
-            max_rate=self.max_rate,
-            switch=self.switch,
-            switch_wait=self.switch_wait,
-            ring_limit=self.ring_limit,
-            max_pages=self.max_pages,
-            max_octets=self.max_octets,
-            redundancy=t38.redundancy,
-            control_redundancy=t38.control_redundancy,
-            parity=t38.parity,
-            parity_span=t38.parity_span,
-            fill_bit_removal=t38.fill_bit_removal,
-            t38_version=t38.version,
-            max_datagram=t38.max_datagram,
-            max_ifp=t38.max_ifp,
-            max_buffer=t38.max_buffer,
-            preamble=t38.preamble,
-            echo_protection=t38.echo_protection,
-            whole_frames=t38.whole_frames,
-            copies=t38.copies,
-            internet_aware=t38.internet_aware,
-            keep_alive=t38.keep_alive or None,
-        )
+        return made(CallSettings, {"": self, "t38": self.t38})
 
     def target(self, to: str) -> str:
         """The Request-URI for a number or a SIP URI. Raises AddressError."""
@@ -346,10 +244,21 @@ class Route(Layered):
         registration = None
         if identity is not None:
             registrar = self.registrar or str(Uri("sip", None, *host_and_port(self.peer or self.via)))
-            registration = Registration(
-                registrar, identity, self.credentials, self.expires, self.follow_rport
+            registration = made(
+                Registration,
+                {"": self},
+                registrar=registrar,
+                identity=identity,
+                credentials=self.credentials,
             )
-        return Trunk(self._name, self.via, self.channels, registration, self.credentials)
+        return made(
+            Trunk,
+            {"": self},
+            name=self._name,
+            via=self.via,
+            registration=registration,
+            credentials=self.credentials,
+        )
 
     @property
     def from_(self) -> str | None:

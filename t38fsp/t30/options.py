@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from t38fsp.bounds import check, like, setting
 from t38fsp.t30.frames import encode_station_id
 from t38fsp.t30.vocabulary import Coding, Resolution
+
+
+def _sub_address(text: str) -> object:
+    return encode_station_id(text, "sub-address")
+
+
+def _sender_id(text: str) -> object:
+    return encode_station_id(text, "sender identity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,30 +50,29 @@ class TransmitOptions:
     """How to send.
 
     Raises:
-        ValueError: an identity or address that cannot be coded, no coding, a rate below 2400 bit/s, another
-            frame size than 256 or 64, or fewer than one try.
+        ValueError: an identity or address that cannot be coded, no coding, or a value out of its bounds.
     """
 
-    station_id: str = ""
+    station_id: str = setting("", check=encode_station_id)
     """Our TSI: at most 20 digits, spaces and +; empty sends none."""
-    ecm: bool = True
-    max_rate: int = 14400
-    """bit/s."""
+    ecm: bool = setting(True)
+    max_rate: int = setting(14400, least=2400, most=14400, unit="bit/s")
+    """From the slowest V.27ter to the fastest V.17."""
     codings: tuple[Coding, ...] = (Coding.MMR, Coding.MR, Coding.MH)
     """Allowed ones, best first."""
-    ecm_frame_size: int = 256
-    """256 or 64 octets; a receiver that prefers 64 gets 64."""
-    sub_address: str = ""
+    ecm_frame_size: int = setting(256, among=(64, 256), unit="octets")
+    """A receiver that prefers 64 gets 64."""
+    sub_address: str = setting("", check=_sub_address)
     """SUB, for a machine that forwards: at most 20 characters; sent where the DIS allows it (bit 49)."""
-    sender_id: str = ""
+    sender_id: str = setting("", check=_sender_id)
     """SID, the same for who sends; sent where the DIS allows it (bit 50)."""
     cng: bool = True
     """Play CNG while waiting for the DIS."""
-    tries: int = 3
+    tries: int = setting(3, least=1)
     """Transmissions of one command (5.4.2)."""
-    page_tries: int = 3
+    page_tries: int = setting(3, least=1)
     """Transmissions of one page that is refused (RTN)."""
-    internet_aware: bool = False
+    internet_aware: bool = setting(False)
     """The far end may be a terminal without a modem: if its DIS says so (bit 123), and with ECM, no pace is
     kept."""
     continue_to_correct: bool = True
@@ -72,16 +80,9 @@ class TransmitOptions:
     timers: Timers = field(default_factory=Timers)
 
     def __post_init__(self) -> None:
-        for text in (self.station_id, self.sub_address, self.sender_id):
-            encode_station_id(text)
+        check(self)
         if not self.codings:
             raise ValueError("no coding is allowed; name at least MH, which every receiver takes")
-        if self.max_rate < 2400:
-            raise ValueError(f"{self.max_rate} bit/s is below the slowest fax modem, 2400 bit/s")
-        if self.ecm_frame_size not in (64, 256):
-            raise ValueError(f"ECM frames have 256 or 64 octets, not {self.ecm_frame_size}")
-        if self.tries < 1 or self.page_tries < 1:
-            raise ValueError("commands and pages are sent at least once")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ class PollOptions:
     """PSA, the same in words of a sub-address (bit 35)."""
     password: str = field(default="", repr=False)
     """PWD; sent where the DIS allows it (bit 50)."""
-    tries: int = 3
+    tries: int = setting(3, least=1)
     """Transmissions of DTC (5.4.2)."""
     cng: bool = True
     """Play CNG while waiting for the DIS."""
@@ -125,8 +126,7 @@ class PollOptions:
         encode_station_id(self.selective_address, "selective address")
         encode_station_id(self.sub_address, "sub-address")
         encode_station_id(self.password, "password")
-        if self.tries < 1:
-            raise ValueError("DTC is sent at least once")
+        check(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,24 +134,23 @@ class ReceiveOptions:
     """How to receive; what the DIS says.
 
     Raises:
-        ValueError: a station ID that cannot be coded, a rate below 2400 bit/s, a width or an ECM frame size
-            that T.4 does not have, or thresholds out of order.
+        ValueError: a station ID that cannot be coded, a value out of its bounds, or thresholds out of order.
     """
 
-    station_id: str = ""
+    station_id: str = like(TransmitOptions, "station_id")
     """Our CSI: at most 20 digits, spaces and +; empty sends none."""
-    ecm: bool = True
-    ecm_frame_size: int = 256
-    """256 or 64 octets; 64 is a preference that senders need not follow."""
-    max_rate: int = 14400
-    """bit/s. A DIS states modulations, so the modems stated are those wholly within it."""
+    ecm: bool = like(TransmitOptions, "ecm")
+    ecm_frame_size: int = like(TransmitOptions, "ecm_frame_size")
+    """64 is a preference that senders need not follow."""
+    max_rate: int = like(TransmitOptions, "max_rate")
+    """A DIS states modulations, so the modems stated are those wholly within it."""
     codings: tuple[Coding, ...] = (Coding.MMR, Coding.MR, Coding.MH)
     """MH is always among them (T.4)."""
     resolutions: frozenset[Resolution] = frozenset(Resolution)
     """204x98 is always among them (T.4)."""
-    width: int = 303
-    """Widest page in millimetres: 215 (A4), 255 (B4) or 303 (A3)."""
-    internet_aware: bool = False
+    width: int = setting(303, among=(215, 255, 303), unit="millimetres")
+    """Widest page: A4, B4 or A3."""
+    internet_aware: bool = like(TransmitOptions, "internet_aware")
     """Say in the DIS that there is no modem here whose pace must be kept (bit 123), if ``ecm`` is set."""
     addressing: bool = True
     """Let the caller send SUB and SID (bits 49 and 50)."""
@@ -164,12 +163,6 @@ class ReceiveOptions:
     timers: Timers = field(default_factory=Timers)
 
     def __post_init__(self) -> None:
-        encode_station_id(self.station_id)
-        if self.max_rate < 2400:
-            raise ValueError(f"{self.max_rate} bit/s is below the slowest fax modem, 2400 bit/s")
-        if self.width not in (215, 255, 303):
-            raise ValueError(f"pages are 215, 255 or 303 mm wide, not {self.width}")
-        if self.ecm_frame_size not in (64, 256):
-            raise ValueError(f"ECM frames have 256 or 64 octets, not {self.ecm_frame_size}")
+        check(self)
         if not 0 <= self.poor_share <= self.bad_share <= 1:
             raise ValueError("the shares of bad rows are 0 <= poor <= bad <= 1")

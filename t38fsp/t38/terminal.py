@@ -307,7 +307,7 @@ class Terminal:
 
     def _schedule_keep_alive(self, last: float) -> None:
         interval = self._timing.keep_alive
-        self._keep_alive = None if interval is None else last + interval
+        self._keep_alive = last + interval if interval else None
 
     def _refill(self) -> float | None:
         """When the stretch that is planned has shrunk to a third."""

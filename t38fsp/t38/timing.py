@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from t38fsp.bounds import setting
 from t38fsp.t30.vocabulary import Modem
 
 TALKER_ECHO_PROTECTION = 0.215
@@ -29,11 +30,15 @@ _SHORT_TRAINING = 0.142
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How a terminal sends; a profile per route. Times in seconds, none below zero."""
+    """How a terminal sends; a profile per route. Times in seconds, none below zero.
+
+    The bounds are those for calls (``CallSettings``). They are not applied here: the virtual gateway sends
+    outside of them, to see how the far end bears it.
+    """
 
     silence: float = 0.075
     """Between carriers, ours and theirs alike (T.30: 75 ± 20 ms)."""
-    preamble: float = 1.0
+    preamble: float = setting(1.0, least=0.85, most=3.0, unit="seconds")
     """From v21-preamble to the first octet; T.30 allows 0.85, which some gateways cannot take."""
     echo_protection: float = 0.0
     """Added before training; TALKER_ECHO_PROTECTION for gateways with a small buffer that play it."""
@@ -49,12 +54,12 @@ class Timing:
     """From the last octet of a raw burst to no-signal."""
     chunk: float = 0.03
     """Data of one packet on a fast modem."""
-    copies: int = 3
+    copies: int = setting(3, least=1, most=8)
     """Times that an indicator and the end of a burst are sent, as the identical datagram."""
     copy_spacing: float = 0.01
-    keep_alive: float | None = 1.0
-    """Between packets while nothing is sent; None for silence."""
-    whole_frames: bool = False
+    keep_alive: float = setting(1.0, least=0.1, most=30.0, off=0.0, unit="seconds")
+    """Between packets while nothing is sent; 0 for silence."""
+    whole_frames: bool = setting(False)
     """Send a V.21 frame in one packet instead of octet by octet."""
     fcs_with_data: bool = False
     """Put the end of an HDLC frame into the packet of its last octets: a packet less for each frame."""

@@ -38,7 +38,7 @@ class Habits:
     parameters: T38Parameters = field(
         default_factory=lambda: T38Parameters(max_buffer=1800, max_datagram=400)
     )
-    timing: Timing = field(default_factory=lambda: Timing(keep_alive=None))
+    timing: Timing = field(default_factory=lambda: Timing(keep_alive=0.0))
     redundancy: int = 3
     parity: tuple[int, int] | None = None
     """Strings, and packets in each: parity instead of copies."""

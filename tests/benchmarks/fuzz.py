@@ -113,7 +113,7 @@ class _Call:
 
     def __init__(self, chance: random.Random) -> None:
         syntax = chance.choice(list(Syntax))
-        self.terminal = Terminal(syntax=syntax, timing=Timing(keep_alive=None))
+        self.terminal = Terminal(syntax=syntax, timing=Timing(keep_alive=0.0))
         self.session: Transmitter | Receiver
         if chance.random() < 0.5:
             self.session = Transmitter([_PAGE], TransmitOptions())

@@ -29,7 +29,7 @@ class Wire:
 
 def played(burst: HdlcBurst | RawBurst, max_datagram: int, stall: float) -> list[bytes]:
     """The datagrams of a burst, when nothing runs for ``stall`` seconds, two seconds after its beginning."""
-    terminal = Terminal(max_datagram=max_datagram, timing=Timing(keep_alive=None))
+    terminal = Terminal(max_datagram=max_datagram, timing=Timing(keep_alive=0.0))
     queue: PacketQueue[Packet] = PacketQueue()
     wire = Wire(terminal)
     now = 0.0
@@ -63,7 +63,7 @@ END_OF_FRAME = encode(DataPacket(DataType.V21, (Field(FieldType.HDLC_FCS_OK_SIG_
 
 def end_of_ppr(lag: float, redundancy: int) -> float:
     """When its frame ends on a machine where the turns of the loop are ``lag`` seconds apart."""
-    terminal = Terminal(redundancy=redundancy, timing=Timing(keep_alive=None))
+    terminal = Terminal(redundancy=redundancy, timing=Timing(keep_alive=0.0))
     queue: PacketQueue[Packet] = PacketQueue()
     wire = Wire(terminal)
     terminal.send(PPR, 0.0)

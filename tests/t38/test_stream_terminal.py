@@ -38,9 +38,7 @@ def test_every_burst_arrives(syntax: Syntax) -> None:
 
 
 def test_everything_is_sent_once_behind_a_tpkt_header() -> None:
-    line = Line(
-        StreamTerminal(timing=Timing(keep_alive=None)), StreamTerminal(timing=Timing(keep_alive=None))
-    )
+    line = Line(StreamTerminal(timing=Timing(keep_alive=0.0)), StreamTerminal(timing=Timing(keep_alive=None)))
     line.send(0, HdlcBurst(Modem.V21, [b"\xff\xc8\x21"]))
     line.run(5.0)
     assert [each.datagram.hex() for each in line.sent] == [
@@ -55,7 +53,7 @@ def test_everything_is_sent_once_behind_a_tpkt_header() -> None:
 
 
 def test_who_writes_no_tpkt_gets_none() -> None:
-    terminal = StreamTerminal(timing=Timing(keep_alive=None))
+    terminal = StreamTerminal(timing=Timing(keep_alive=0.0))
     assert terminal.receive(bytes.fromhex("00 06 C001800000FF C001800000C8 C00180000021 C00140"), 0.0)
     frames = [each for each in terminal.take_signals() if isinstance(each, FrameReceived)]
     assert [frame.frame for frame in frames] == [b"\xff\xc8\x21"]

@@ -26,8 +26,8 @@ def play(
     *bursts: Burst, timing: Timing | None = None, until: float = 30.0, **options: int | Syntax
 ) -> tuple[list[Sent], list[float]]:
     """Everything that one terminal sends from time 0 on, and when its bursts were over."""
-    near = Terminal(timing=timing or Timing(keep_alive=None), **options)  # type: ignore[arg-type]
-    line = Line(near, Terminal(timing=Timing(keep_alive=None)))
+    near = Terminal(timing=timing or Timing(keep_alive=0.0), **options)  # type: ignore[arg-type]
+    line = Line(near, Terminal(timing=Timing(keep_alive=0.0)))
     for burst in bursts:
         line.send(0, burst)
     line.run(until)
@@ -82,7 +82,7 @@ def test_frames_of_a_command_follow_each_other_behind_fcs_and_two_flags() -> Non
 
 
 def test_whole_frames_go_in_one_packet_at_the_time_of_their_first_bit() -> None:
-    timing = Timing(keep_alive=None, whole_frames=True, fcs_with_data=True)
+    timing = Timing(keep_alive=0.0, whole_frames=True, fcs_with_data=True)
     rows = timeline(play(HdlcBurst(Modem.V21, [CSI, DIS]), timing=timing)[0])
     body, trailer = line_bits(CSI)
     assert [text for _, text, _ in rows] == [
@@ -111,7 +111,7 @@ def test_whole_frames_go_in_one_packet_at_the_time_of_their_first_bit() -> None:
 )
 @pytest.mark.parametrize("echo", [0.0, TALKER_ECHO_PROTECTION])
 def test_modems_get_their_start_up_time(modem: Modem, short: bool, training: int, echo: float) -> None:
-    timing = Timing(keep_alive=None, echo_protection=echo)
+    timing = Timing(keep_alive=0.0, echo_protection=echo)
     rows = timeline(play(RawBurst(modem, bytes(100), short), timing=timing)[0])
     assert rows[1][0] == 75.0
     assert rows[1][1].endswith("training")
@@ -273,7 +273,7 @@ def test_without_any_correction_v21_is_sent_three_times() -> None:
 
 
 def test_late_copies_of_v21_data_leave_together() -> None:
-    terminal = Terminal(redundancy=0, timing=Timing(keep_alive=None))
+    terminal = Terminal(redundancy=0, timing=Timing(keep_alive=0.0))
     terminal.send(HdlcBurst(Modem.V21, [DIS]), 0.0)
     terminal.handle_deadline(5.0)
     packets = [packet for packet in terminal.take_packets() if packet.due > 1.08]
@@ -303,7 +303,7 @@ def test_cng_holds_until_the_next_burst() -> None:
 
 
 def test_cng_ends_as_the_far_end_begins_to_speak() -> None:
-    line = Line(Terminal(timing=Timing(keep_alive=1.0)), Terminal(timing=Timing(keep_alive=None)))
+    line = Line(Terminal(timing=Timing(keep_alive=1.0)), Terminal(timing=Timing(keep_alive=0.0)))
     line.send(0, ToneBurst(Tone.CNG, 0.5))
     line.run(3.0)
     line.send(1, HdlcBurst(Modem.V21, [CFR]))
@@ -336,7 +336,7 @@ def test_an_answer_waits_75_ms_behind_the_carrier_of_the_far_end() -> None:
 
 
 def test_silence_is_kept_alive() -> None:
-    line = Line(Terminal(), Terminal(timing=Timing(keep_alive=None)))
+    line = Line(Terminal(), Terminal(timing=Timing(keep_alive=0.0)))
     line.terminals[0].start(0.0)
     line.run(4.5)
     assert timeline(line.sent) == [
@@ -346,7 +346,7 @@ def test_silence_is_kept_alive() -> None:
 
 
 def test_a_revoked_burst_stops_at_once_and_leaves_no_hole_in_the_numbers() -> None:
-    line = Line(Terminal(timing=Timing(keep_alive=None)), Terminal(timing=Timing(keep_alive=None)))
+    line = Line(Terminal(timing=Timing(keep_alive=0.0)), Terminal(timing=Timing(keep_alive=None)))
     line.send(0, RawBurst(Modem.V17_14400, b"\1" * 90000))
     line.send(0, HdlcBurst(Modem.V21, [DIS]))
     line.run(3.0)
@@ -403,7 +403,7 @@ def test_frames_are_read_as_the_line_needs_them() -> None:
 
 
 def test_the_stretch_that_is_planned_is_bounded() -> None:
-    terminal = Terminal(timing=Timing(lead=0.2, keep_alive=None))
+    terminal = Terminal(timing=Timing(lead=0.2, keep_alive=0.0))
     terminal.send(RawBurst(Modem.V17_14400, b"\1" * 200_000), 0.0)
     terminal.take_packets()
     now = 0.0
@@ -417,7 +417,7 @@ def test_the_stretch_that_is_planned_is_bounded() -> None:
 
 def test_a_late_deadline_changes_no_due_time() -> None:
     def dues(step: float) -> list[float]:
-        terminal = Terminal(timing=Timing(keep_alive=None))
+        terminal = Terminal(timing=Timing(keep_alive=0.0))
         terminal.send(HdlcBurst(Modem.V17_14400, ecm_frames(3)), 0.0)
         packets: list[Packet] = []
         for n in range(round(5 / step)):
@@ -429,7 +429,7 @@ def test_a_late_deadline_changes_no_due_time() -> None:
 
 
 def test_late_octets_of_v21_leave_together_after_a_whole_preamble() -> None:
-    terminal = Terminal(timing=Timing(keep_alive=None))
+    terminal = Terminal(timing=Timing(keep_alive=0.0))
     terminal.send(HdlcBurst(Modem.V21, [DIS]), 0.0)
     terminal.handle_deadline(5.0)
     packets = [packet for packet in terminal.take_packets() if not packet.repeat]
@@ -488,7 +488,7 @@ def test_a_syntax_that_the_far_end_was_heard_to_use_is_kept(frames: tuple[bytes,
 
 @pytest.mark.parametrize("ends", [("c00120", "c00110"), ("c00110", "c00120")])
 def test_fcs_and_then_sig_end_is_the_syntax_of_1998(ends: tuple[str, str]) -> None:
-    terminal = Terminal(timing=Timing(keep_alive=None))
+    terminal = Terminal(timing=Timing(keep_alive=0.0))
     for number, ifp in enumerate(["06", "c001800002ffc821", *ends, "00"]):
         terminal.receive(bytes(Datagram(number, bytes.fromhex(ifp))), 0.1 * number)
     terminal.send(HdlcBurst(Modem.V21, (CFR,), attempt=3), 1.0)

@@ -149,8 +149,8 @@ def tcp_capture(path: Path, segment: bytes) -> None:
 @pytest.mark.tshark
 @pytest.mark.parametrize("syntax", Syntax)
 def test_tshark_reads_our_tpkt(tmp_path: Path, syntax: Syntax) -> None:
-    near = StreamTerminal(syntax=syntax, timing=Timing(keep_alive=None))
-    line = Line(near, StreamTerminal(syntax=syntax, timing=Timing(keep_alive=None)))
+    near = StreamTerminal(syntax=syntax, timing=Timing(keep_alive=0.0))
+    line = Line(near, StreamTerminal(syntax=syntax, timing=Timing(keep_alive=0.0)))
     line.send(0, HdlcBurst(Modem.V21, [b"\xff\xc8\x21"]))
     line.send(0, RawBurst(Modem.V29_9600, random.Random(5).randbytes(2000)))
     line.run(9.0)

@@ -1,0 +1,159 @@
+"""The bounds of settings, as data beside the fields of the dataclasses that hold them.
+
+A setting is a field of a dataclass that the engine uses::
+
+    switch_wait: float = setting(10.0, least=0.0, most=35.0, unit="seconds")
+
+Its default, bounds and unit stand there and nowhere else. The dataclass applies them with :func:`check`; the
+keys of the file are generated from them (``t38fsp.settings.keys``), and so are the tables of
+``docs/routes.md``. A value out of range is therefore refused with one sentence, whichever way it came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import Field, dataclass, field, fields
+from enum import Enum
+from math import isfinite
+from typing import Any, TypeVar
+
+from t38fsp.errors import SettingError
+
+T = TypeVar("T")
+
+_METADATA = "t38fsp.bounds"
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a setting takes beside its default. None passes where the default is None."""
+
+    least: float | None = None
+    """Lowest value; an int makes it a setting of whole numbers."""
+    most: float | None = None
+    """Highest value."""
+    above: float | None = None
+    """What a value must be greater than, where there is no lowest one."""
+    among: tuple[int, ...] = ()
+    """The only values there are."""
+    off: float | None = None
+    """A value outside the range that turns the thing off."""
+    check: Callable[[Any], object] | None = None
+    """Raises ValueError for a value that will not do."""
+    unit: str = ""
+    unset: str = "none"
+    """What the default stands for where it is None, in words."""
+    table: str | None = None
+    """The table of the file that has the key; empty for that of a route itself, None for no key."""
+    key: str = ""
+    """Its name there; empty for that of the field."""
+
+    def fault(self, value: object, default: object) -> str | None:
+        """Why ``value`` is refused, beginning with the value; None when it will do."""
+        if value is None and default is None:
+            return None
+        if isinstance(default, bool):
+            return None if isinstance(value, bool) else f"{value!r} is neither true nor false"
+        if isinstance(default, Enum):
+            return None if isinstance(value, type(default)) else f"{value!r} is not one of {_names(default)}"
+        if isinstance(default, str) and not isinstance(value, str):
+            return f"{value!r} is not a text"
+        return self._number_fault(value) if self.check is None else _refusal(self.check, value)
+
+    def _number_fault(self, value: object) -> str | None:
+        whole = bool(self.among) or isinstance(self.least, int)
+        if not isinstance(value, int if whole else int | float) or isinstance(value, bool):
+            return f"{value!r} is not a {'whole ' if whole else ''}number"
+        if not isfinite(value):
+            return f"{value!r} is not a number"
+        if value == self.off or value in self.among:
+            return None
+        shown = _shown(value)
+        if self.among:
+            return f"{shown} is not one of {_either(self.among)}"
+        otherwise = "" if self.off is None else f", or {_shown(self.off)} for none"
+        if self.above is not None and value <= self.above:
+            return f"{shown} must be above {_shown(self.above)}"
+        if self.least is not None and value < self.least:
+            return f"{shown} is too small: {_shown(self.least)} is the least{otherwise}"
+        if self.most is not None and value > self.most:
+            return f"{shown} is too large: {_shown(self.most)} is the most"
+        return None
+
+    def __str__(self) -> str:
+        """The values that will do, for a table: ``0 to 7``; empty where there is no limit."""
+        if self.among:
+            return _either(self.among)
+        least, most = self.least, self.most
+        if least is None and self.above is not None:
+            range_ = f"above {_shown(self.above)}"
+            range_ = range_ if most is None else f"{range_}, up to {_shown(most)}"
+        elif least is None:
+            return ""
+        else:
+            range_ = f"from {_shown(least)}" if most is None else f"{_shown(least)} to {_shown(most)}"
+        return range_ if self.off is None else f"{range_}, or {_shown(self.off)} for none"
+
+
+def setting(
+    default: T,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    above: float | None = None,
+    among: tuple[int, ...] = (),
+    off: float | None = None,
+    check: Callable[[Any], object] | None = None,
+    unit: str = "",
+    unset: str = "none",
+    table: str | None = None,
+    key: str = "",
+) -> T:
+    """The field of a setting, with the bounds of :class:`Bounds`."""
+    bounds = Bounds(least, most, above, among, off, check, unit, unset, table, key)
+    return field(default=default, metadata={_METADATA: bounds})
+
+
+def like(kind: type, name: str, *, table: str | None = None) -> Any:
+    """The field of a setting with the default and bounds that it has in another dataclass, which uses it."""
+    (same,) = (each for each in fields(kind) if each.name == name)
+    bounds: Bounds = same.metadata[_METADATA]
+    return field(default=same.default, metadata={_METADATA: _in_table(bounds, table)})
+
+
+def _in_table(bounds: Bounds, table: str | None) -> Bounds:
+    return Bounds(**{each.name: getattr(bounds, each.name) for each in fields(Bounds)} | {"table": table})
+
+
+def settings_of(kind: type) -> dict[str, tuple[Field[Any], Bounds]]:
+    """The settings of a dataclass by the names of their fields."""
+    return {each.name: (each, each.metadata[_METADATA]) for each in fields(kind) if each.metadata}
+
+
+def check(value: Any) -> None:
+    """Raises SettingError for the first setting of a dataclass that is out of its bounds."""
+    for name, (each, bounds) in settings_of(type(value)).items():
+        if (fault := bounds.fault(getattr(value, name), each.default)) is not None:
+            raise SettingError(f"{name}: {fault}")
+
+
+def _refusal(check: Callable[[Any], object], value: object) -> str | None:
+    try:
+        check(value)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _shown(number: float) -> str:
+    return str(int(number)) if number == int(number) else repr(number)
+
+
+def _either(values: tuple[int, ...]) -> str:
+    *most, last = map(str, values)
+    return f"{', '.join(most)} or {last}"
+
+
+def _names(member: Enum) -> str:
+    *most, last = (repr(each.value) for each in type(member))
+    return f"{', '.join(most)} or {last}"

@@ -1,0 +1,59 @@
+"""Keys of the file that are made of the settings of the engine's dataclasses (``t38fsp.bounds``).
+
+A model of pydantic names the dataclasses, not their fields: types, defaults and bounds come from there, and
+:func:`made` takes what was read back into them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import Field
+from typing import Annotated, Any, TypeVar, get_type_hints
+
+from pydantic import AfterValidator, BaseModel, create_model
+
+from t38fsp.bounds import Bounds, settings_of
+
+M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
+
+
+def with_keys(table: str, *kinds: type) -> Callable[[type[M]], type[M]]:
+    """Give a model the keys that the settings of dataclasses have in ``table`` of the file."""
+
+    def extended(model: type[M]) -> type[M]:
+        keys: dict[str, Any] = {}
+        for kind in kinds:
+            hints = get_type_hints(kind)
+            for name, (field, bounds) in settings_of(kind).items():
+                if bounds.table == table:
+                    keys[bounds.key or name] = (
+                        Annotated[hints[name], AfterValidator(_within(field, bounds))],
+                        field.default,
+                    )
+        return create_model(
+            model.__name__, __base__=model, __module__=model.__module__, __doc__=model.__doc__, **keys
+        )
+
+    return extended
+
+
+def made(kind: Callable[..., T], tables: Mapping[str, BaseModel], **more: Any) -> T:
+    """A dataclass with the settings that were read from these ``tables``, and ``more`` of its fields."""
+    assert isinstance(kind, type)
+    read = {
+        name: getattr(tables[bounds.table], bounds.key or name)
+        for name, (_, bounds) in settings_of(kind).items()
+        if bounds.table is not None
+    }
+    made: T = kind(**read, **more)
+    return made
+
+
+def _within(field: Field[Any], bounds: Bounds) -> Callable[[object], object]:
+    def checked(value: object) -> object:
+        if (fault := bounds.fault(value, field.default)) is not None:
+            raise ValueError(fault)
+        return value
+
+    return checked

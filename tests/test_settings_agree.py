@@ -1,0 +1,231 @@
+"""Each setting through each of its ways in: one verdict and one sentence, whichever way it comes.
+
+The values are those at, below and above the bounds that stand beside the fields of the engine's dataclasses
+(``t38fsp.bounds``). A way in that has bounds of its own, or forgets those, fails here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from math import inf, nan, nextafter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from t38fsp.bounds import Bounds, settings_of
+from t38fsp.choices import Switch
+from t38fsp.cli.app import app
+from t38fsp.errors import FaxError, SettingError
+from t38fsp.faxdev.settings import FaxDevSettings
+from t38fsp.jobs import Addressing, CallSettings, EngineSettings, Limits, Registration, Trunk
+from t38fsp.settings.file import Configuration
+from t38fsp.settings.incoming import Incoming
+from t38fsp.settings.route import T38, Route
+from t38fsp.t30.options import PollOptions, ReceiveOptions, TransmitOptions
+from t38fsp.t38.timing import Timing
+from tests.routes import OFFICE, write
+
+pytestmark = pytest.mark.usefixtures("empty_directory")
+
+KINDS = (CallSettings, Registration, Trunk, Limits, EngineSettings)
+"""The dataclasses whose settings are keys of the file."""
+INSIDE = (TransmitOptions, ReceiveOptions, PollOptions, FaxDevSettings, Addressing)
+"""Those that apply their bounds, too, but have none in the file."""
+OPTIONS = {"max_rate": "--max-rate", "station_id": "--station-id", "switch": "--switch"}
+"""Settings that have an option of ``t38fsp send``."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    kind: type
+    name: str
+    bounds: Bounds
+    default: Any
+
+    @property
+    def key(self) -> str:
+        """As it stands in the file, with its table."""
+        table = f"{self.bounds.table}." if self.bounds.table else ""
+        return table + (self.bounds.key or self.name)
+
+    def values(self) -> Iterator[Any]:
+        """At, below and above each bound, and some that are none at all."""
+        bounds = self.bounds
+        if isinstance(self.default, bool):
+            yield from (True, False)
+            return
+        if isinstance(self.default, Switch):
+            yield from Switch
+            return
+        if isinstance(self.default, str):
+            yield from ("", "+1 555 0199", "1" * 20, "1" * 21, "\u00fc")
+            return
+        whole = bool(bounds.among) or isinstance(bounds.least, int)
+        for bound in (bounds.least, bounds.most, bounds.above, bounds.off, *bounds.among):
+            if bound is not None:
+                near = (bound - 1, bound + 1)
+                yield from (
+                    bound,
+                    *(near if whole else (nextafter(bound, -inf), nextafter(bound, inf), *near)),
+                )
+        yield from (-1, 0, 2**40)
+        if not whole:
+            yield from (nan, inf)
+        if self.default is not None:
+            yield self.default
+
+
+SETTINGS = [
+    Setting(kind, name, bounds, field.default)
+    for kind in KINDS
+    for name, (field, bounds) in settings_of(kind).items()
+]
+IN_FILE = [setting for setting in SETTINGS if setting.bounds.table is not None]
+
+
+def required(kind: type) -> dict[str, Any]:
+    """Arguments for the fields without a default."""
+    assert is_dataclass(kind)
+    return {
+        field.name: "sip:a@b.example"
+        for field in fields(kind)
+        if field.default is MISSING and field.default_factory is MISSING
+    }
+
+
+def by_program(setting: Setting, value: Any) -> str | None:
+    """What is said of ``value``; None when it is taken."""
+    try:
+        setting.kind(**required(setting.kind), **{setting.name: value})
+    except SettingError as error:
+        return str(error).removeprefix(f"{setting.name}: ")
+    return None
+
+
+def toml(value: Any) -> str:
+    if isinstance(value, Switch):
+        return f'"{value.value}"'
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+def told(read: Callable[[], object], key: str) -> str | None:
+    """The sentence without the words for the place that the value came from."""
+    try:
+        read()
+    except FaxError as error:
+        return re.sub(rf"^.*?{key}: ", "", str(error), flags=re.IGNORECASE)
+    return None
+
+
+def by_file(setting: Setting, value: Any, folder: Path) -> str | None:
+    line = f"{setting.key} = {toml(value)}\n"
+    of_route = not setting.key.startswith("incoming.")
+    file = write(folder, OFFICE + line if of_route else line + OFFICE)
+    return told(lambda: Configuration.read(file).route("office"), setting.key)
+
+
+def by_environment(setting: Setting, value: Any, folder: Path, patch: pytest.MonkeyPatch) -> str | None:
+    variable = f"T38FSP_{setting.key.replace('.', '__').upper()}"
+    file = write(folder, OFFICE)
+    with patch.context() as context:
+        context.setenv(variable, toml(value).strip('"'))
+        said = told(lambda: Configuration.read(file).route("office"), variable)
+    # What is no number at all is shown as the text that the variable holds.
+    return said and re.sub(r"'(nan|inf)'", r"\1", said)
+
+
+def by_argument(setting: Setting, value: Any, folder: Path) -> str | None:
+    """Of ``Configuration.route``, which is where the options of the command line go, too."""
+    given: Any = value
+    for part in reversed(setting.key.split(".")):
+        given = {part: given}
+    file = write(folder, OFFICE)
+    return told(lambda: Configuration.read(file).route("office", **given), setting.key)
+
+
+def by_option(setting: Setting, value: Any, folder: Path) -> str | None:
+    """``t38fsp send``, with a document that does not exist: it is missed once every setting is taken."""
+    file = write(folder, OFFICE)
+    shown = value.value if isinstance(value, Switch) else str(value)
+    ran = CliRunner().invoke(
+        app,
+        [
+            "send",
+            "none.tif",
+            "--to",
+            "1",
+            "--route",
+            "office",
+            "--config",
+            str(file),
+            f"{OPTIONS[setting.name]}={shown}",
+        ],
+    )
+    assert ran.exit_code in (2, 11), ran.output
+    return None if ran.exit_code == 11 else ran.stderr.strip().partition(f"{setting.key}: ")[2]
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: f"{setting.kind.__name__}.{setting.name}")
+def test_every_way_in_gives_one_verdict_and_one_sentence(
+    setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verdicts = set()
+    for value in setting.values():
+        said = by_program(setting, value)
+        verdicts.add(said is None)
+        if setting.bounds.table is None:
+            continue
+        ways = {"file": by_file(setting, value, tmp_path)}
+        if value != "":  # an empty variable counts as none
+            ways["environment"] = by_environment(setting, value, tmp_path, monkeypatch)
+        if not setting.key.startswith("incoming."):
+            ways["argument"] = by_argument(setting, value, tmp_path)
+        if setting.name in OPTIONS:
+            ways["option"] = by_option(setting, value, tmp_path)
+        assert all(each == said for each in ways.values()), (value, said, ways)
+    unbounded = isinstance(setting.default, bool | Switch)
+    assert verdicts == ({True} if unbounded else {True, False})
+
+
+@pytest.mark.parametrize("kind", INSIDE)
+def test_bounds_are_applied_wherever_they_stand(kind: type) -> None:
+    for name, (field, bounds) in settings_of(kind).items():
+        setting = Setting(kind, name, bounds, field.default)
+        for value in setting.values():
+            said = bounds.fault(value, field.default)
+            assert by_program(setting, value) == said, (name, value)
+
+
+def test_every_number_of_the_file_has_bounds_beside_the_field_that_the_engine_uses() -> None:
+    """A key with bounds of its own would be the beginning of the next drift."""
+    generated = {setting.bounds.key or setting.name for setting in IN_FILE}
+    for model in (Route, T38, Incoming):
+        for key, field in model.model_fields.items():
+            if key in generated or (
+                "int" not in str(field.annotation) and "float" not in str(field.annotation)
+            ):
+                continue
+            assert key == "session_expires", key  # bounds of RFC 4028, which stand in sip.values
+    assert set(T38.model_fields) <= generated
+
+
+def test_no_setting_of_a_call_is_missing_in_the_file() -> None:
+    assert {field.name for field in fields(CallSettings)} == {
+        setting.name for setting in IN_FILE if setting.kind is CallSettings
+    }
+
+
+def test_what_a_setting_repeats_of_another_it_takes_from_there() -> None:
+    call, sending = settings_of(CallSettings), settings_of(TransmitOptions)
+    for name in ("station_id", "ecm", "max_rate", "internet_aware"):
+        assert call[name][0].default == sending[name][0].default
+        assert call[name][1].most == sending[name][1].most
+    timing = settings_of(Timing)
+    for name in ("preamble", "copies", "keep_alive", "whole_frames"):
+        assert (call[name][0].default, call[name][1].most) == (timing[name][0].default, timing[name][1].most)
