@@ -41,8 +41,6 @@ class Bounds:
     check: Callable[[Any], object] | None = None
     """Raises ValueError for a value that will not do."""
     unit: str = ""
-    unset: str = "none"
-    """What the default stands for where it is None, in words."""
     table: str | None = None
     """The table of the file that has the key; empty for that of a route itself, None for no key."""
     key: str = ""
@@ -81,18 +79,25 @@ class Bounds:
         return None
 
     def __str__(self) -> str:
-        """The values that will do, for a table: ``0 to 7``; empty where there is no limit."""
+        """The numbers that will do, in words; empty where any will."""
+        unit = f" {self.unit}" if self.unit else ""
         if self.among:
-            return _either(self.among)
-        least, most = self.least, self.most
-        if least is None and self.above is not None:
-            range_ = f"above {_shown(self.above)}"
-            range_ = range_ if most is None else f"{range_}, up to {_shown(most)}"
-        elif least is None:
-            return ""
-        else:
-            range_ = f"from {_shown(least)}" if most is None else f"{_shown(least)} to {_shown(most)}"
-        return range_ if self.off is None else f"{range_}, or {_shown(self.off)} for none"
+            return f"{_either(self.among)}{unit}"
+        least, above, most = (
+            None if bound is None else _shown(bound) for bound in (self.least, self.above, self.most)
+        )
+        match least, above, most:
+            case None, None, None:
+                return ""
+            case None, _, None:
+                values = f"above {above}"
+            case None, _, _:
+                values = f"above {above}, up to {most}"
+            case _, _, None:
+                values = f"from {least}"
+            case _:
+                values = f"{least} to {most}"
+        return f"{values}{unit}" if self.off is None else f"{values}{unit}, or {_shown(self.off)} for none"
 
 
 def setting(
@@ -105,12 +110,11 @@ def setting(
     off: float | None = None,
     check: Callable[[Any], object] | None = None,
     unit: str = "",
-    unset: str = "none",
     table: str | None = None,
     key: str = "",
 ) -> T:
     """The field of a setting, with the bounds of :class:`Bounds`."""
-    bounds = Bounds(least, most, above, among, off, check, unit, unset, table, key)
+    bounds = Bounds(least, most, above, among, off, check, unit, table, key)
     return field(default=default, metadata={_METADATA: bounds})
 
 

@@ -32,7 +32,7 @@ class CallSettings:
     max_rate: int = like(TransmitOptions, "max_rate", table="")
     """Fastest modem rate."""
     switch: Switch = setting(Switch.CALLEE, table="")
-    """Who asks for T.38: ``"callee"``, ``"caller"``, ``"either"``, ``"first"``."""
+    """Who asks for T.38; with ``"first"`` we do, in the first INVITE."""
     # A call that nobody switches is given up after T1, 35 s (T.30 5.4.3.1): a longer wait would never end.
     switch_wait: float = setting(10.0, least=0.0, most=35.0, unit="seconds", table="")
     """Time before we ask, with ``switch = "either"``."""
@@ -44,8 +44,9 @@ class CallSettings:
     max_pages: int = setting(2000, least=1, most=2000, table="")
     """Pages that are taken of one fax received or polled; with another one the call ends, and those before it
     count."""
-    max_octets: int | None = setting(None, least=1, unset="no limit", table="")
-    """The same in octets, of all its coded pages together; a page of text has some 40,000."""
+    max_octets: int | None = setting(None, least=1, table="")
+    """The same in octets, of all its coded pages together; a page of text has some 40,000. Default:
+    no limit."""
     redundancy: int = setting(3, least=0, most=7, table="t38")
     """Copies of image data in the packets behind them; 0 is none of control data either."""
     control_redundancy: int = setting(5, least=0, most=7, table="t38")
@@ -59,18 +60,15 @@ class CallSettings:
     """Offer to leave fill out of pages without ECM."""
     t38_version: int = setting(0, among=(0, 2, 3), table="t38", key="version")
     """T38FaxVersion that we offer."""
-    max_datagram: int | None = setting(
-        None, least=40, most=1400, unit="octets", unset="what the far end says", table="t38"
-    )
-    """Size of a UDPTL datagram; for far ends whose T38FaxMaxDatagram is wrong."""
-    max_ifp: int | None = setting(
-        None, least=24, most=1400, unit="octets", unset="what the far end says", table="t38"
-    )
-    """Size of one IFP packet; for far ends that mean this by T38FaxMaxDatagram."""
-    max_buffer: int | None = setting(
-        None, least=24, unit="octets", unset="what the far end says", table="t38"
-    )
-    """What may wait at the far end for its modem; for far ends whose T38FaxMaxBuffer is wrong."""
+    max_datagram: int | None = setting(None, least=40, most=1400, unit="octets", table="t38")
+    """Size of a UDPTL datagram; for far ends whose T38FaxMaxDatagram is wrong. Default: what the far end
+    says."""
+    max_ifp: int | None = setting(None, least=24, most=1400, unit="octets", table="t38")
+    """Size of one IFP packet; for far ends that mean this by T38FaxMaxDatagram. Default: what the far
+    end says."""
+    max_buffer: int | None = setting(None, least=24, unit="octets", table="t38")
+    """What may wait at the far end for its modem; for far ends whose T38FaxMaxBuffer is wrong. Default: what
+    the far end says."""
     preamble: float = like(Timing, "preamble", table="t38")
     """Flags before a V.21 frame; T.30 allows 0.85."""
     echo_protection: bool = setting(False, table="t38")

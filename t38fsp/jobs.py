@@ -198,8 +198,9 @@ class Trunk:
 
     name: str
     via: str
-    channels: int | None = setting(None, least=1, most=10000, unset="no limit", table="")
-    """Calls at a time, in both directions; more are ``LINE_UNAVAILABLE`` at once, or get 486."""
+    channels: int | None = setting(None, least=1, most=10000, table="")
+    """Calls at a time, in both directions; more are ``LINE_UNAVAILABLE`` at once, or get 486. Default: no
+    limit."""
     registration: Registration | None = None
     credentials: Credentials | None = None
 
@@ -226,10 +227,8 @@ class Limits:
 
     waiting: int = setting(64, least=1, most=100000, table="incoming", key="max_waiting")
     """Incoming calls that are neither taken nor refused; more get 486."""
-    per_source: int | None = setting(
-        None, least=1, most=100000, unset="no limit", table="incoming", key="max_per_source"
-    )
-    """Incoming calls from one IP address, that of a trunk as well; more get 486."""
+    per_source: int | None = setting(None, least=1, most=100000, table="incoming", key="max_per_source")
+    """Incoming calls from one IP address, that of a trunk as well; more get 486. Default: no limit."""
     transactions: int = setting(4096, least=16, most=1000000, table="incoming", key="max_transactions")
     """Requests that have no final answer yet; calls beyond that get 503 with Retry-After."""
 

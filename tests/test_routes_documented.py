@@ -18,6 +18,7 @@ from t38fsp.settings.local import Endpoint, Tls
 from t38fsp.settings.route import T38, Route
 from tests.cli.commands import names, t38fsp
 from tests.peers.kamailio import Kamailio
+from tests.routes_page import page
 
 ROOT = Path(__file__).parents[1]
 
@@ -42,6 +43,11 @@ def test_the_route_of_the_readme_is_what_the_text_says(tmp_path: Path) -> None:
 def table(section: str) -> dict[str, str]:
     """Keys and defaults."""
     return dict(re.findall(r"^\| `(\w+)` \| ([^|]*?) ?\|", section, re.M))
+
+
+def test_the_tables_say_what_the_code_says() -> None:
+    text = (ROOT / "docs" / "routes.md").read_text(encoding="utf-8")
+    assert page(text) == text, "write them anew: python -m tests.routes_page"
 
 
 def test_every_key_above_all_tables_is_documented() -> None:

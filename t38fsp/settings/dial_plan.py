@@ -74,16 +74,20 @@ class DialPlan(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     region: Region | None = None
-    """Where numbers without a country code belong (ISO 3166: US, DE)."""
+    """Where numbers without country code belong: two letters (ISO 3166), ``"US"``, ``"DE"``."""
     format: NumberFormat = NumberFormat.AS_DIALLED
+    """``"e164"`` is + and country code, ``"digits"`` the same without +, ``"national"`` as people there
+    dial."""
     internal_digits: int = Field(default=6, ge=0, le=32)
     """Numbers of so many digits at most are internal."""
     access_code: Digits = ""
     """Dialled before numbers that are not internal."""
     rules: tuple[DialRule, ...] = ()
+    """``{ begins = "00", strip = 2, prepend = "+" }``: off with so many characters, then on with others."""
     scheme: UriScheme = UriScheme.SIP
+    """``"tel"`` sends tel URIs."""
     user_phone: bool = False
-    """Mark SIP URIs that hold a number with ``;user=phone`` (RFC 3261 19.1.1)."""
+    """Adds ``;user=phone`` to SIP URIs that hold a number (RFC 3261 19.1.1)."""
 
     def dial(self, number: str) -> str:
         """What is dialled for ``number``, which has no separators any more."""

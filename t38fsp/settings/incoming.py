@@ -38,11 +38,14 @@ class Incoming(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     allow: tuple[Annotated[str, AfterValidator(_network)], ...] = ()
-    """Networks and addresses beside this machine and the routes' peers; "any" for everybody."""
+    """Networks and addresses, ``["192.0.2.0/24", "2001:db8::7"]``; ``["any"]`` is everybody. ``receive
+    --allow`` comes before it."""
     accounts: tuple[Account, ...] = ()
-    """Who may call from anywhere, with digest authentication."""
+    """Who may call from anywhere, with digest authentication:
+    ``[{ user = "ata", password_file = "ata.password" }]``."""
     silent: bool = True
-    """Give others no answer at all, instead of 403."""
+    """Give all others no answer, so that scanners find nothing; ``false`` refuses them with 403. Does not
+    hold with accounts, as those are asked for the password."""
 
     @property
     def callers(self) -> Callers:

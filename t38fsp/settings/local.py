@@ -54,16 +54,17 @@ class Tls(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     certificate: str | None = None
-    """Ours, with the chain behind it; needed to listen."""
+    """Our certificate with the chain behind it; without one TLS is used as a client only."""
     key: str | None = None
+    """Its key."""
     key_password: SecretStr | None = None
-    """Of the key, where it has one."""
+    """The password itself."""
     authorities: str | None = None
-    """CAs that we trust; default the system's."""
+    """The CAs that we trust. Default: the system's."""
     verify: bool = True
-    """False believes whoever answers."""
+    """``false`` believes whoever answers: for tests, and private networks at their own risk."""
     demand: bool = False
-    """Whoever connects to us must show a certificate."""
+    """Whoever connects to us must show a certificate of these authorities."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -90,15 +91,18 @@ class Endpoint(Layered):
     """What stands above the tables of routes."""
 
     listen: Listen | None = None
-    """HOST:PORT for UDP and TCP."""
+    """Our SIP address for UDP and TCP, HOST:PORT, port 0 for any; ``send`` takes any port of it.
+    ``"[::]:5060"`` is IPv6 alone. Default: ``"0.0.0.0:5060"``."""
     tls_listen: Listen | None = None
-    """HOST:PORT for TLS."""
+    """Our address for TLS, usually with port 5061; needs a certificate."""
     advertised: tuple[Annotated[str, AfterValidator(_ip_address)], ...] = Field(default=(), max_length=2)
-    """Addresses that far ends shall see: the router's, one of IPv4 and one of IPv6 at most."""
+    """IP addresses that far ends shall see in place of ours, behind a router that forwards our ports: one of
+    IPv4, one of IPv6."""
     media_ports: Annotated[str, AfterValidator(_port_range)] | None = None
-    """FIRST-LAST, the UDP ports for RTP and T.38."""
+    """UDP ports for RTP and T.38, ``"10000-10999"``, as a firewall lets them through; each call takes one of
+    the even ones. Default: any."""
     signalling: Annotated[str, Field(min_length=1)] | None = None
-    """Unix socket of a signalling process that has the SIP address in our place."""
+    """Unix socket of a process that has the SIP address for several; see the end of this page."""
     tls: Tls = Tls()
     incoming: Incoming = Incoming()
 

@@ -117,39 +117,49 @@ class Route(Layered):
     """
 
     peer: Peer | None = None
-    """HOST[:PORT] of the trunk, PBX or ATA: the host of the URIs, and where calls go."""
+    """HOST[:PORT] of the trunk, PBX or ATA: the host of the URIs, and where calls go. Default: must be
+    set."""
     transport: TransportName | None = None
-    """Default: what peer says, or the records of its domain, or else UDP."""
+    """What carries SIP: what ``peer`` says, or the records of its domain (RFC 3263), or else UDP. Default: as
+    DNS says."""
     proxy: Peer | None = None
-    """HOST[:PORT] that requests are sent to instead (outbound proxy)."""
+    """HOST[:PORT] that requests are sent to instead (outbound proxy). Default: ``peer``."""
     backend: Annotated[Backend, AfterValidator(_installed)] | None = None
-    """The SIP stack that places the calls; default the engine's."""
+    """SIP stack that places the calls; pjsua2 (``docs/pjsua2.md``) needs ``t38fsp[pjsua2]``. Default: the
+    engine's."""
     user: Annotated[str, Field(min_length=1), AfterValidator(_one_line)] | None = None
-    """Name for digest authentication."""
+    """Name for digest authentication; our own stack gives it within calls that come from the trunk, too."""
     password: SecretStr | None = None
+    """The password itself. ``T38FSP_PASSWORD`` comes before all three."""
     registration: bool = False
     """Register, so that calls come in."""
     address_of_record: SipUri | None = None
-    """What is registered; default sip:USER@HOST of the peer."""
+    """What is registered. Default: ``sip:USER@HOST``."""
     registrar: SipUri | None = None
-    """Request-URI of REGISTER; default sip:HOST of the peer."""
+    """Request-URI of REGISTER. Default: ``sip:HOST``."""
     caller: Caller | None = None
-    """URI of From; default the address of record."""
+    """URI of From, also as ``Name <URI>``. Default: ``address_of_record``."""
     caller_name: Line = ""
     """Display name of From, and the name in the header line."""
     asserted_identity: Caller | None = None
-    """P-Asserted-Identity (RFC 3325), which only a trunk that trusts us takes."""
+    """P-Asserted-Identity (RFC 3325), for trunks that trust us."""
     preferred_identity: Caller | None = None
-    """P-Preferred-Identity, for a trunk that asserts one of our identities itself."""
+    """P-Preferred-Identity, for trunks that assert one of our identities themselves."""
     privacy: Privacy = Privacy.NONE
+    """``"id"`` hides the caller from the far end; the identities above (or else the caller) tell the
+    trunk."""
     session_expires: int | None = Field(default=None, ge=LEAST_SESSION, le=LONGEST_SESSION)
-    """Seconds after which an unrefreshed call is over (RFC 4028); default none."""
+    """Seconds after which a call that is not refreshed is over (RFC 4028); the trunk's own wish is kept in
+    any case."""
     headers: Annotated[dict[str, str], AfterValidator(_headers)] = Field(default_factory=dict)
-    """Added to each INVITE."""
+    """Header fields added to each INVITE: ``{ X-Account = "12" }``."""
     header: Annotated[str | None, BeforeValidator(_template)] = None
-    """What the line at the top of each page says (``t38fsp.header``); none by default."""
+    """Line at the top of each page sent: ``true`` for date and time, ``caller_name`` and ``station_id``, the
+    number called, and which page it is; or a text of your own (below). Default: ``false``."""
     dial: DialPlan = DialPlan()
+    """See below."""
     t38: T38 = T38()
+    """See below."""
 
     _name: str = PrivateAttr(default="")
 
