@@ -60,7 +60,7 @@ class TransmitOptions:
     """From the slowest V.27ter to the fastest V.17."""
     codings: tuple[Coding, ...] = (Coding.MMR, Coding.MR, Coding.MH)
     """Allowed ones, best first."""
-    ecm_frame_size: int = setting(256, among=(64, 256), unit="octets")
+    ecm_frame_size: int = setting(256, among=(256, 64), unit="octets")
     """A receiver that prefers 64 gets 64."""
     sub_address: str = setting("", check=_sub_address)
     """SUB, for a machine that forwards: at most 20 characters; sent where the DIS allows it (bit 49)."""
