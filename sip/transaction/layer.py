@@ -26,6 +26,10 @@ MAX_TRANSACTIONS = 4096
 """Unfinished server transactions of a layer that is told nothing else."""
 _FINISHED_FOR_EACH = 4
 """Finished server transactions that are kept for their copies, for each unfinished one that there may be."""
+_LARGE = 4096
+_MOST_LARGE = 256
+"""Characters of headers of a request that needs more memory than most, and finished ones of them that are
+kept: what strangers send must not add up, and must not push out what others sent."""
 
 _ClientKey = tuple[str, str]
 _ServerKey = tuple[str | int | None, ...]
@@ -60,6 +64,7 @@ class TransactionLayer:
         self._servers: dict[_ServerKey, ServerTransaction] = {}
         self._finished: dict[_ServerKey, None] = {}
         """Keys of those that are answered, the oldest first."""
+        self._finished_large: dict[_ServerKey, None] = {}
         self._requests: dict[_ServerKey, _ServerKey] = {}
         self._acks: set[SentAck] = set()
         self._datagrams: list[tuple[bytes, Hop]] = []
@@ -186,23 +191,28 @@ class TransactionLayer:
     @property
     def full(self) -> bool:
         """Whether so many requests wait for their final response that no call should be added to them."""
-        return len(self._servers) - len(self._finished) >= self._limit
+        finished = len(self._finished) + len(self._finished_large)
+        return len(self._servers) - finished >= self._limit
 
     def serve(self, request: Request, source: Hop) -> ServerTransaction:
         """A new server transaction."""
         key = _server_key(request)
         name = _request_key(request)
+        # Not in the functions below, which would keep the request, and with it its body.
+        large = sum(len(header) + len(value) for header, value in request.headers) > _LARGE
 
         def end() -> None:
             del self._servers[key]
             self._finished.pop(key, None)
+            self._finished_large.pop(key, None)
             if self._requests.get(name) == key:
                 del self._requests[name]
 
         def final() -> None:
-            self._finished[key] = None
-            if len(self._finished) > _FINISHED_FOR_EACH * self._limit:
-                self._servers[next(iter(self._finished))].end()
+            finished = self._finished_large if large else self._finished
+            finished[key] = None
+            if len(finished) > (_MOST_LARGE if large else _FINISHED_FOR_EACH * self._limit):
+                self._servers[next(iter(finished))].end()
 
         transaction = ServerTransaction(
             request, source, response_address(request.via, source), self._timers, self.send_octets, end, final

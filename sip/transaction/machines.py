@@ -22,7 +22,7 @@ copies (D, I, J and K are zero). A 2xx is still repeated by its user: further on
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from sip.syntax.message import Request, Response
@@ -281,6 +281,8 @@ class ServerTransaction(Transaction):
         """Send a response; ignored when the machine has no place for it any more."""
         if response.status >= 200 and not self._final:
             self._final = True
+            # A copy is not read again, and many may wait for theirs.
+            self.request = replace(self.request, body=b"")
             self._on_final()
         self._feed(kind_of(response), now, response)
 

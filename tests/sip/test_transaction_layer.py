@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -88,6 +90,31 @@ def test_of_finished_requests_the_oldest_are_forgotten_first() -> None:
     assert len(transactions) == 8
     assert not transactions.absorb(request("INFO", "z9hG4bK-11"), 0)
     assert transactions.absorb(request("INFO", "z9hG4bK-12"), 0)
+
+
+def test_large_requests_that_are_finished_take_little_memory() -> None:
+    """A caller may send 64 KB at a time, hundreds a second, and each waits 32 s for its copies."""
+    transactions = layer(limit=4096)
+    small = request("INFO", "z9hG4bK-small")
+    transactions.serve(small, BOB).respond(response(small, 200), 0)
+    tracemalloc.start()
+    try:
+        for number in range(2000):
+            large = request("INFO", f"z9hG4bK-{number}")
+            if number % 2:
+                large.headers.add("X-Large", "x" * 8000)
+            served = transactions.serve(replace(large, body=bytes(40_000)), BOB)
+            served.respond(response(large, 200), 0)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 20_000_000
+    assert transactions.absorb(request("INFO", "z9hG4bK-1998"), 0)
+    assert transactions.absorb(request("INFO", "z9hG4bK-1999"), 0)
+    assert transactions.absorb(request("INFO", "z9hG4bK-0"), 0)
+    assert not transactions.absorb(request("INFO", "z9hG4bK-1"), 0)
+    assert transactions.absorb(small, 0)
+    assert not transactions.full
 
 
 @pytest.mark.parametrize("change", ["branch", "method", "via"])
