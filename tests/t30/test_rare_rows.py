@@ -203,11 +203,18 @@ def hears_another_block(alone: Alone) -> None:
 @rows(
     ("TCF: a carrier that brings nothing", [DCS, hears_empty_page], said()),
     ("TCF: a carrier that brings nothing, training", [DCS, hears_empty_page, hears_training()], said("CFR")),
+    ("TCF: a carrier that brings nothing, and time for another", [DCS, waits(5), hears_empty_page, waits(3)],
+     said()),
+    ("TCF: a carrier that brings nothing, and nothing else", [DCS, hears_empty_page, waits(8)], said("FTT")),
     ("TCF: bad twenty times", [DCS, hears_training(good=False)] * 20, said("DCN", "END TRAINING_FAILED")),
     ("TCF: DCS a thousand times", [DCS] * 1001, ENDLESS),
     ("R: DCS crosses our FTT", [DCS, together(
         hears_training(good=False), at_once(Frame(FCF.DCS, DCS_ECM, x=True)),
     ), hears_training()], said("CFR")),
+    ("TCF: DCS crosses our FTT, time from its end on", [DCS, together(
+        hears_training(good=False), at_once(Frame(FCF.DCS, DCS_ECM, x=True)),
+    ), waits(6.5)], said()),
+    ("C_WAIT: nothing for T2", [*TO_IMAGE, waits(17)], said("DCN", "END NO_COMMAND")),
     ("R: CRP time and again", [hears(FCF.CRP)] * REPEATS, ENDLESS),
     ("C_WAIT: MPS time and again", [*TO_PAGE_PLAIN, MPS, *[MPS] * REPEATS], ENDLESS),
     ("AFTER_EOM: EOM time and again", [*TO_PAGE_PLAIN, EOM, *[EOM] * REPEATS], ENDLESS),
@@ -219,6 +226,10 @@ def hears_another_block(alone: Alone) -> None:
                                       *[hears(FCF.CTC, CTC, x=True)] * 1000], ENDLESS),
     ("AFTER_EOM: EOM, damaged", [*TO_PAGE_PLAIN, EOM, hears_damage], said()),
     ("AFTER_EOM: EOM, damaged, silence", [*TO_PAGE_PLAIN, EOM, hears_damage, hears_nothing], said("DIS")),
+    ("AFTER_EOM: EOM, damaged, and time for another", [
+        *TO_PAGE_PLAIN, EOM, waits(3), hears_damage, waits(5),
+    ], said()),
+    ("C_WAIT: EOR-MPS", [*TO_BLOCK, partial_page(FCF.MPS, 3), EOR_MPS], said("ERR")),
     ("C_WAIT: EOR-EOM", [*TO_BLOCK, partial_page(FCF.EOM, 3), EOR_EOM], said("ERR")),
     ("C_WAIT: EOR-EOM, silence", [*TO_BLOCK, partial_page(FCF.EOM, 3), EOR_EOM, hears_nothing], said("DIS")),
     ("C_WAIT: PPS twice before our PPR is over", [*TO_BLOCK, at_once(pps(None, 3), pps(None, 3))],
@@ -286,6 +297,8 @@ NOT_STORED = said("DCN", "END PAGE_NOT_STORED")
     ("BUSY: stored too late, MPS again", [*TO_STORE_PLAIN, hears_nothing, waits(3), stores, MPS],
      said("MCF")),
     ("BUSY: MPS again, not stored yet", [*TO_STORE_PLAIN, hears_nothing, MPS], said()),
+    ("BUSY: MPS again, stored in time for an answer", [*TO_STORE_PLAIN, hears_nothing, MPS, stores],
+     said("MCF")),
     ("BUSY: stored, RR", [*TO_DCN, hears_nothing, stores, hears(FCF.RR, x=True)], said("MCF")),
     ("STORE: it cannot be stored", [*TO_STORE_PLAIN, cannot_store], NOT_STORED),
     ("STORE: pages come faster than they are stored", TO_DCN * 5, NOT_STORED),
