@@ -167,6 +167,9 @@ def test_the_transmitter_that_is_kept_busy(events: Sequence[Event], expected: li
     ("WAIT_CFR: a carrier without end", [*TO_CFR, hears_no_end], said("DCN", "END CARRIER_STUCK")),
     ("WAIT_PPS: abort", [*TO_PAGE, aborts], said("DCN", "END ABORTED")),
     ("WAIT_PPS: the line drops", [*TO_PAGE, line_drops], said("END LINE_DROPPED")),
+    ("DISCONNECT: a carrier, as DCS was being repeated", [
+        *TO_CFR, together(hears_nothing, aborts, at_once(Frame(FCF.CFR))),
+    ], said("DCS", "DCN", "END ABORTED")),
     ("DISCONNECT: the line drops", [*TO_PAGE, together(aborts, line_drops)], said("DCN", "END ABORTED")),
 )  # fmt: skip
 def test_the_transmitter_at_odd_moments(events: Sequence[Event], expected: list[str]) -> None:
