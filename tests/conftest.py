@@ -10,12 +10,38 @@ from hypothesis import HealthCheck, settings
 from sip import logs
 from t38fsp.t30.vocabulary import Resolution
 from tests.pages import make_document
+from tests.sweep import TIERS
 
 # No test depends on speed, neither of the machine nor of what else runs on it.
 settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # The same examples each time: a push is red because of the push. The full tier goes on searching.
 settings.register_profile("push", settings.get_profile("search"), derandomize=True)
 settings.load_profile("search")
+
+_SELECT = {"push": "not full and not long", "full": "not long", "long": ""}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--tier", choices=TIERS, help="select the tests and the cases of a tier (docs/testing.md)"
+    )
+    parser.addoption("--case", help="run only this case of sweeps, as the failing test named it")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    tier = config.getoption("tier")
+    if tier is not None:
+        config.option.markexpr = config.option.markexpr or _SELECT[tier]
+        settings.load_profile("push" if tier == "push" else "search")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What sweeps all of its cases takes longer than a test of a push may."""
+    seconds = {"full": 900, "long": 7200}.get(config.getoption("tier"))
+    for item in items:
+        if seconds and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(seconds))
+
 
 # A shell starts background jobs deaf to Ctrl-C, and the programs under test would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -17,6 +17,7 @@ from t38fsp.virtual.endpoint import SimulatedCall
 from t38fsp.virtual.network import Faults
 from tests.call.harness import Scene, make_pages, names
 from tests.call.phone import PHONE, Phone
+from tests.sweep import sweep
 
 LIMIT = 3.0
 """Virtual seconds from the abort to the result."""
@@ -155,8 +156,7 @@ def test_the_sweep_covers_the_fax(tmp_path: Path, ecm: bool) -> None:
     assert SWEEP[-1] - scene.sent.seconds < 2.0
 
 
-@pytest.mark.parametrize("after", SWEEP)
-@pytest.mark.parametrize("ecm", [True, False])
+@sweep(push=34, after=SWEEP, ecm=[True, False])
 def test_the_sender_aborts(tmp_path: Path, ecm: bool, after: float) -> None:
     scene = fax(tmp_path, ecm, after)
     everything = confirmed_so_far(scene.call) == PAGES
@@ -171,8 +171,7 @@ def test_the_sender_aborts(tmp_path: Path, ecm: bool, after: float) -> None:
     scene.run_out()
 
 
-@pytest.mark.parametrize("after", SWEEP)
-@pytest.mark.parametrize("ecm", [True, False])
+@sweep(push=34, after=SWEEP, ecm=[True, False])
 def test_the_receiver_aborts(tmp_path: Path, ecm: bool, after: float) -> None:
     scene = fax(tmp_path, ecm, after)
     status = abort(scene, scene.taken)
@@ -186,8 +185,7 @@ def test_the_receiver_aborts(tmp_path: Path, ecm: bool, after: float) -> None:
     scene.run_out()
 
 
-@pytest.mark.parametrize("after", SWEEP)
-@pytest.mark.parametrize("ecm", [True, False])
+@sweep(push=34, after=SWEEP, ecm=[True, False])
 def test_the_receiver_hangs_up(tmp_path: Path, ecm: bool, after: float) -> None:
     """A BYE without a DCN. After MCF to EOP it is a success."""
     scene = fax(tmp_path, ecm, after)
@@ -206,8 +204,7 @@ def test_the_receiver_hangs_up(tmp_path: Path, ecm: bool, after: float) -> None:
     scene.run_out()
 
 
-@pytest.mark.parametrize("after", SWEEP)
-@pytest.mark.parametrize("ecm", [True, False])
+@sweep(push=34, after=SWEEP, ecm=[True, False])
 def test_the_sender_hangs_up(tmp_path: Path, ecm: bool, after: float) -> None:
     scene = fax(tmp_path, ecm, after)
     line_call = scene.call.call.line_call

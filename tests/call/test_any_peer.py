@@ -27,6 +27,7 @@ from t38fsp.t30.vocabulary import Burst, HdlcBurst, LineSignal, Modem, RawBurst,
 from tests.call.harness import Scene, make_pages
 from tests.call.test_any_line import assert_told
 from tests.peers import libtiff
+from tests.sweep import Share, sweep
 
 _FIFS = st.one_of(
     st.just(b""),
@@ -222,9 +223,9 @@ def test_any_conduct_of_the_far_end_at_length(conduct: Conduct, sending: bool, e
     assert_told(result)
 
 
-@pytest.mark.parametrize("ecm", [True, False])
-@pytest.mark.parametrize("sending", [True, False])
-@pytest.mark.parametrize("fcf", [fcf for fcf in FCF if fcf is not FCF.DCN], ids=str)
+@sweep(
+    push=Share.PAIRS, fcf=[fcf for fcf in FCF if fcf is not FCF.DCN], sending=[True, False], ecm=[True, False]
+)
 def test_one_frame_for_ever(fcf: FCF, sending: bool, ecm: bool) -> None:
     """Instead of every second burst; for a call that gets somewhere in between."""
     burst = HdlcBurst(Modem.V21, [bytes(Frame(fcf, bytes.fromhex("00771f22"), x=not sending))])

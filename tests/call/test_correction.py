@@ -21,6 +21,7 @@ from tests.peers.libtiff import assert_same_pages
 from tests.peers.machine import Role
 from tests.peers.simulated import run
 from tests.peers.terminal import SpandspTerminal
+from tests.sweep import sweep
 
 FEC = "T38FaxUdpEC:t38UDPFEC"
 REDUNDANCY = "T38FaxUdpEC:t38UDPRedundancy"
@@ -80,7 +81,7 @@ def test_no_correction_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ecm", [True, False])
-@pytest.mark.parametrize("seed", range(10))
+@sweep(push=4, seed=range(10))
 def test_parity_bears_loss(tmp_path: Path, seed: int, ecm: bool) -> None:
     scene = Scene(tmp_path, seed=seed, faults_for=lossy(0.02))
     scene.answer(ecm=ecm, parity=3)

@@ -15,6 +15,7 @@ from t38fsp.t30.vocabulary import PageMode
 from tests.call.faults import LostPackets
 from tests.call.harness import Scene, Sender, lossy, make_pages
 from tests.pages import make_document
+from tests.sweep import sweep
 
 SEEDS = range(50)
 RECALLS = 3
@@ -37,8 +38,7 @@ def assert_true(result: FaxResult, pages: int) -> None:
 # --- random loss --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("ecm", [True, False])
+@sweep(push=12, seed=SEEDS, ecm=[True, False])
 def test_five_percent_in_both_directions(tmp_path: Path, seed: int, ecm: bool) -> None:
     scene = Scene(tmp_path, seed=seed, faults_for=lossy(0.05))
     scene.answer(ecm=ecm, redundancy=RECALLS)
@@ -53,8 +53,7 @@ def test_five_percent_in_both_directions(tmp_path: Path, seed: int, ecm: bool) -
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("ecm", [True, False])
+@sweep(push=1, full=16, seed=SEEDS, ecm=[True, False])
 def test_five_percent_of_dense_pages(tmp_path: Path, seed: int, ecm: bool) -> None:
     """Ten thousand packets: now and then four in a row are lost."""
     scene = Scene(tmp_path, seed=seed, faults_for=lossy(0.05))
@@ -67,8 +66,7 @@ def test_five_percent_of_dense_pages(tmp_path: Path, seed: int, ecm: bool) -> No
     scene.assert_truthful()
 
 
-@pytest.mark.parametrize("seed", range(10))
-@pytest.mark.parametrize("ecm", [True, False])
+@sweep(push=6, seed=range(10), ecm=[True, False])
 def test_loss_and_reordering_of_everything(tmp_path: Path, seed: int, ecm: bool) -> None:
     """The signalling suffers too, and packets overtake each other."""
     scene = Scene(tmp_path, seed=seed, faults_for=lossy(0.05, jitter=0.04, signalling=True))
@@ -80,8 +78,7 @@ def test_loss_and_reordering_of_everything(tmp_path: Path, seed: int, ecm: bool)
     scene.run_out()
 
 
-@pytest.mark.parametrize("seed", range(20))
-@pytest.mark.parametrize("ecm", [True, False])
+@sweep(push=10, seed=range(20), ecm=[True, False])
 def test_loss_that_no_redundancy_bears(tmp_path: Path, seed: int, ecm: bool) -> None:
     """At 30 % anything may happen but a lie."""
     scene = Scene(tmp_path, seed=seed, faults_for=lossy(0.3))
@@ -129,8 +126,7 @@ def test_a_page_with_a_hole_comes_again(tmp_path: Path) -> None:
     assert scene.received.counters["lost"] == 1
 
 
-@pytest.mark.parametrize("first", [*range(8), *range(8, 140, 6)])
-@pytest.mark.parametrize("ecm", [True, False])
+@sweep(push=20, first=[*range(8), *range(8, 140, 6)], ecm=[True, False])
 def test_wherever_the_hole_is(tmp_path: Path, first: int, ecm: bool) -> None:
     """From the first octets, over the end of the page, to the command behind it."""
     scene = with_hole(tmp_path, first, 6, ecm=ecm)

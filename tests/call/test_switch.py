@@ -21,6 +21,7 @@ from t38fsp.t38.udptl import Datagram
 from t38fsp.virtual.network import Faults
 from tests.call.harness import CALLEE, CALLER, SIP_PORT, Scene, make_pages
 from tests.call.phone import MEDIA_PORT, PHONE, Phone, audio_only
+from tests.sweep import sweep
 
 T1 = 35.0
 """Seconds after which a call that stays in audio is given up."""
@@ -81,7 +82,7 @@ def test_either_waits_for_the_other_side_first(tmp_path: Path) -> None:
     assert 6.0 < when(scene) < 6.3
 
 
-@pytest.mark.parametrize("seed", range(10))
+@sweep(push=4, seed=range(10))
 def test_both_ask_at_once(tmp_path: Path, seed: int) -> None:
     """Glare: 491 to both, and one of them asks again (RFC 3261 14.1)."""
     scene = Scene(tmp_path, seed=seed)

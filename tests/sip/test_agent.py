@@ -12,6 +12,7 @@ from sip.syntax.sdp import SessionDescription
 from sip.values import Credentials, Identity
 from tests.sip.link import ALICE, AUDIO, BOB, IMAGE, Link, call_request, mirror
 from tests.sip.solo import Solo, sdp
+from tests.sweep import sweep
 
 
 def kinds(events: list[LineEvent]) -> list[str]:
@@ -84,7 +85,7 @@ def test_each_message_of_a_call_may_be_lost_once(lost: int) -> None:
     assert link.idle
 
 
-@pytest.mark.parametrize("seed", range(30))
+@sweep(push=7, seed=range(30))
 def test_a_call_survives_the_loss_of_every_fifth_message(seed: int) -> None:
     dice = Random(seed)
     link = Link(lose=lambda number, data: dice.random() < 0.2, seed=seed)

@@ -15,6 +15,7 @@ from tests.sip.link import ALICE, AUDIO, BOB, CREDENTIALS, IMAGE, Link, call_req
 from tests.sip.solo import Solo, sdp
 from tests.sip.test_agent import answering, kinds
 from tests.sip.test_early import reliable
+from tests.sweep import sweep
 
 
 def version_of(message: Request | Response) -> int:
@@ -414,7 +415,7 @@ def offering_both(seed: int) -> Link:
     return link
 
 
-@pytest.mark.parametrize("seed", range(10))
+@sweep(push=4, seed=range(10))
 def test_offers_that_cross_are_refused_and_one_is_sent_again(seed: int) -> None:
     link = offering_both(seed)
     assert link.said(ALICE).count("491 INVITE") == link.said(BOB).count("491 INVITE") == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -21,21 +20,22 @@ from tests.spandsp.calls import (
     send_to_spandsp,
 )
 from tests.spandsp.line_faults import spoil_tcf
+from tests.sweep import Share, sweep
 
 pytestmark = pytest.mark.spandsp
 
 _FALLBACK = [
-    pytest.param(ALL_MODEMS, 1, Modem.V17_12000, id="v17-12000"),
-    pytest.param(ALL_MODEMS, 2, Modem.V17_9600, id="v17-9600"),
-    pytest.param(ALL_MODEMS, 3, Modem.V29_9600, id="v17-to-v29-9600"),
-    pytest.param(ALL_MODEMS, 4, Modem.V17_7200, id="v17-7200"),
-    pytest.param(ALL_MODEMS, 5, Modem.V29_7200, id="v17-to-v29-7200"),
-    pytest.param(ALL_MODEMS, 6, Modem.V27TER_4800, id="v17-to-v27ter-4800"),
-    pytest.param(Modems.V27TER | Modems.V29, 0, Modem.V29_9600, id="v29-9600"),
-    pytest.param(Modems.V27TER | Modems.V29, 1, Modem.V29_7200, id="v29-7200"),
-    pytest.param(Modems.V27TER | Modems.V29, 2, Modem.V27TER_4800, id="v29-to-v27ter-4800"),
-    pytest.param(Modems.V27TER, 0, Modem.V27TER_4800, id="v27ter-4800"),
-    pytest.param(Modems.V27TER, 1, Modem.V27TER_2400, id="v27ter-2400"),
+    (ALL_MODEMS, 1, Modem.V17_12000),
+    (ALL_MODEMS, 2, Modem.V17_9600),
+    (ALL_MODEMS, 3, Modem.V29_9600),
+    (ALL_MODEMS, 4, Modem.V17_7200),
+    (ALL_MODEMS, 5, Modem.V29_7200),
+    (ALL_MODEMS, 6, Modem.V27TER_4800),
+    (Modems.V27TER | Modems.V29, 0, Modem.V29_9600),
+    (Modems.V27TER | Modems.V29, 1, Modem.V29_7200),
+    (Modems.V27TER | Modems.V29, 2, Modem.V27TER_4800),
+    (Modems.V27TER, 0, Modem.V27TER_4800),
+    (Modems.V27TER, 1, Modem.V27TER_2400),
 ]
 
 
@@ -76,18 +76,11 @@ def test_receiving(document: Path, received: Path, gateway: bool, ecm: bool, cod
     assert call.seconds < 90
 
 
-@PEERS
-@pytest.mark.parametrize("ecm", [True, False], ids=["ecm", "no-ecm"])
-@pytest.mark.parametrize(("modems", "failures", "modem"), _FALLBACK)
+@sweep(push=Share.PAIRS, fallback=_FALLBACK, gateway=[False, True], ecm=[True, False])
 def test_sending_falls_back(
-    tmp_path: Path,
-    received: Path,
-    gateway: bool,
-    ecm: bool,
-    modems: Modems,
-    failures: int,
-    modem: Modem,
+    tmp_path: Path, fallback: tuple[Modems, int, Modem], gateway: bool, ecm: bool
 ) -> None:
+    modems, failures, modem = fallback
     # At 2400 bit/s without ECM spandsp's audio fax loses the EOP behind a later page, whoever sends it.
     count = 1 if modem is Modem.V27TER_2400 else 2
     pages = [text_page(seed=number, rows=500) for number in range(count)]
@@ -95,7 +88,7 @@ def test_sending_falls_back(
 
     near, far, _ = send_to_spandsp(
         document,
-        received,
+        tmp_path / "received.tif",
         TransmitOptions(ecm=ecm),
         {"modems": modems},
         Conditions(gateway=gateway, fault=spoil_tcf(failures)),
@@ -105,21 +98,14 @@ def test_sending_falls_back(
     assert far.machine.statistics.bit_rate == modem.rate
 
 
-@PEERS
-@pytest.mark.parametrize("ecm", [True, False], ids=["ecm", "no-ecm"])
-@pytest.mark.parametrize(("modems", "failures", "modem"), _FALLBACK)
+@sweep(push=Share.PAIRS, fallback=_FALLBACK, gateway=[False, True], ecm=[True, False])
 def test_receiving_falls_back(
-    document: Path,
-    received: Path,
-    gateway: bool,
-    ecm: bool,
-    modems: Modems,
-    failures: int,
-    modem: Modem,
+    document: Path, tmp_path: Path, fallback: tuple[Modems, int, Modem], gateway: bool, ecm: bool
 ) -> None:
+    modems, failures, modem = fallback
     near, far, _ = receive_from_spandsp(
         document,
-        received,
+        tmp_path / "received.tif",
         ReceiveOptions(ecm=ecm),
         {"modems": modems},
         Conditions(gateway=gateway, fault=spoil_tcf(failures)),
@@ -133,41 +119,27 @@ def _short(count: int) -> list[TestPage]:
     return [text_page(seed=number, rows=150 + 20 * number, noise_rows=4) for number in range(count)]
 
 
-_DOCUMENTS = [
-    pytest.param([text_page(rows=2200)], id="1-page"),
-    pytest.param(_short(10), id="10-pages"),
-    pytest.param([text_page(rows=550, y_resolution=98)], id="standard"),
-    pytest.param([text_page(rows=1200, y_resolution=391)], id="superfine"),
-    pytest.param(
-        [text_page(rows=300), text_page(rows=200, y_resolution=98), text_page(rows=300)],
-        id="fine-standard-fine",
-    ),
-    pytest.param(
-        [text_page(rows=300), text_page(rows=300, width=2048), text_page(rows=300, width=2432)],
-        id="a4-b4-a3",
-    ),
-    pytest.param([text_page(rows=700, noise_rows=600)], id="several-ecm-blocks"),
-]
+_DOCUMENTS = {
+    "1-page": [text_page(rows=2200)],
+    "10-pages": _short(10),
+    "standard": [text_page(rows=550, y_resolution=98)],
+    "superfine": [text_page(rows=1200, y_resolution=391)],
+    "fine-standard-fine": [text_page(rows=300), text_page(rows=200, y_resolution=98), text_page(rows=300)],
+    "a4-b4-a3": [text_page(rows=300), text_page(rows=300, width=2048), text_page(rows=300, width=2432)],
+    "several-ecm-blocks": [text_page(rows=700, noise_rows=600)],
+}
 
 
-@PEERS
-@pytest.mark.parametrize("ecm", [True, False], ids=["ecm", "no-ecm"])
-@pytest.mark.parametrize("pages", _DOCUMENTS)
-def test_sending_documents(
-    tmp_path: Path, received: Path, gateway: bool, ecm: bool, pages: Sequence[TestPage]
-) -> None:
-    document = write_document(tmp_path / "sent.tif", pages)
+@sweep(push=Share.PAIRS, name=_DOCUMENTS, gateway=[False, True], ecm=[True, False])
+def test_sending_documents(tmp_path: Path, name: str, gateway: bool, ecm: bool) -> None:
+    document, received = write_document(tmp_path / "sent.tif", _DOCUMENTS[name]), tmp_path / "received.tif"
 
     send_to_spandsp(document, received, TransmitOptions(ecm=ecm), None, Conditions(gateway=gateway))
 
 
-@PEERS
-@pytest.mark.parametrize("ecm", [True, False], ids=["ecm", "no-ecm"])
-@pytest.mark.parametrize("pages", _DOCUMENTS)
-def test_receiving_documents(
-    tmp_path: Path, received: Path, gateway: bool, ecm: bool, pages: Sequence[TestPage]
-) -> None:
-    document = write_document(tmp_path / "sent.tif", pages)
+@sweep(push=Share.PAIRS, name=_DOCUMENTS, gateway=[False, True], ecm=[True, False])
+def test_receiving_documents(tmp_path: Path, name: str, gateway: bool, ecm: bool) -> None:
+    document, received = write_document(tmp_path / "sent.tif", _DOCUMENTS[name]), tmp_path / "received.tif"
 
     receive_from_spandsp(document, received, ReceiveOptions(ecm=ecm), None, Conditions(gateway=gateway))
 
@@ -221,31 +193,19 @@ def short_document(tmp_path: Path) -> Path:
     return write_document(tmp_path / "sent.tif", pages)
 
 
-_SEEDS = pytest.mark.parametrize(
-    "seed", [seed if seed < 3 else pytest.param(seed, marks=pytest.mark.full) for seed in range(50)]
-)
-
-
-@_SEEDS
-@pytest.mark.parametrize(
-    ("gateway", "ecm"),
-    [
-        pytest.param(False, True, id="terminal-ecm"),
-        pytest.param(False, False, id="terminal-no-ecm"),
-        pytest.param(True, True, id="gateway-ecm"),
-        pytest.param(True, False, id="gateway-no-ecm"),
-    ],
-)
+@sweep(push=8, seed=range(50), gateway=[False, True], ecm=[True, False])
 def test_sending_with_five_percent_loss(
-    short_document: Path, received: Path, gateway: bool, ecm: bool, seed: int
+    short_document: Path, tmp_path: Path, gateway: bool, ecm: bool, seed: int
 ) -> None:
-    send_to_spandsp(short_document, received, TransmitOptions(ecm=ecm), None, _bad_line(seed, gateway))
+    send_to_spandsp(
+        short_document, tmp_path / "received.tif", TransmitOptions(ecm=ecm), None, _bad_line(seed, gateway)
+    )
 
 
-@_SEEDS
-@PEERS
-@pytest.mark.parametrize("ecm", [True, False], ids=["ecm", "no-ecm"])
+@sweep(push=8, seed=range(50), gateway=[False, True], ecm=[True, False])
 def test_receiving_with_five_percent_loss(
-    short_document: Path, received: Path, gateway: bool, ecm: bool, seed: int
+    short_document: Path, tmp_path: Path, gateway: bool, ecm: bool, seed: int
 ) -> None:
-    receive_from_spandsp(short_document, received, ReceiveOptions(ecm=ecm), None, _bad_line(seed, gateway))
+    receive_from_spandsp(
+        short_document, tmp_path / "received.tif", ReceiveOptions(ecm=ecm), None, _bad_line(seed, gateway)
+    )

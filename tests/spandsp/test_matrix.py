@@ -1,7 +1,8 @@
 """The whole matrix: every modem, coding, resolution and width that libspandsp has, dot by dot.
 
 Its terminal, and its gateway with an audio fax behind it, sending and receiving, on a line without faults and
-on one that loses packets. All of it in simulated time.
+on one that loses packets. All of it in simulated time: every pair of these in the full tier, the whole
+product in the tier long.
 """
 
 from __future__ import annotations
@@ -21,18 +22,14 @@ from tests.peers.spandsp import ALL_MODEMS, Modems
 from tests.spandsp.calls import (
     COMPRESSIONS,
     ENCODINGS,
-    MODES,
-    PEERS,
     Conditions,
     receive_from_spandsp,
     send_to_spandsp,
 )
 from tests.spandsp.line_faults import spoil_tcf
+from tests.sweep import Share, sweep
 
 pytestmark = [pytest.mark.spandsp, pytest.mark.full]
-
-_ROLES = pytest.mark.parametrize("sending", [True, False], ids=["send", "receive"])
-_LINES = pytest.mark.parametrize("loss", [0.0, 0.05], ids=["clean", "lossy"])
 
 _TO_MODEM = {
     Modem.V17_14400: (ALL_MODEMS, 0),
@@ -53,6 +50,7 @@ _AS_SPANDSP_SAYS = {
     Resolution.INCH_400: Resolution.R16_SUPERFINE,
 }
 """libspandsp 0.0.6 knows these by their metric twins only."""
+_MODES = [(True, Coding.MMR), (True, Coding.MR), (True, Coding.MH), (False, Coding.MR), (False, Coding.MH)]
 _RESOLUTIONS = [resolution for resolution in Resolution if resolution not in _AS_SPANDSP_SAYS]
 
 
@@ -61,12 +59,12 @@ def _transfer(
     page: TestPage,
     *,
     sending: bool,
-    ecm: bool,
-    coding: Coding,
+    mode: tuple[bool, Coding],
     modems: Modems = ALL_MODEMS,
     conditions: Conditions,
 ) -> Negotiated:
     """One page between us and spandsp, compared dot by dot; how it travelled in the end."""
+    ecm, coding = mode
     document = write_document(folder / "sent.tif", [page])
     received = folder / "received.tif"
     theirs: MachineOptions = {"modems": modems, "ecm": ecm, "compressions": COMPRESSIONS[coding]}
@@ -92,18 +90,21 @@ def _page(resolution: Resolution, millimetres: int) -> TestPage:
     return replace(page, x_resolution=resolution.x)
 
 
-@_LINES
-@_ROLES
-@PEERS
-@MODES
-@pytest.mark.parametrize("resolution", _RESOLUTIONS, ids=lambda resolution: resolution.name)
-@pytest.mark.parametrize("modem", _TO_MODEM, ids=lambda modem: modem.name)
+@sweep(
+    push=Share.PAIRS,
+    full=Share.PAIRS,
+    modem=_TO_MODEM,
+    resolution=_RESOLUTIONS,
+    mode=_MODES,
+    gateway=[False, True],
+    sending=[True, False],
+    loss=[0.0, 0.05],
+)
 def test_every_modem_coding_and_resolution(
     tmp_path: Path,
     modem: Modem,
     resolution: Resolution,
-    ecm: bool,
-    coding: Coding,
+    mode: tuple[bool, Coding],
     gateway: bool,
     sending: bool,
     loss: float,
@@ -113,26 +114,28 @@ def test_every_modem_coding_and_resolution(
         tmp_path,
         _page(resolution, 215),
         sending=sending,
-        ecm=ecm,
-        coding=coding,
+        mode=mode,
         modems=modems,
         conditions=Conditions(gateway=gateway, loss=loss, fault=spoil_tcf(failures)),
     )
     assert (negotiated.modem, negotiated.mode.resolution) == (modem, resolution)
 
 
-@_LINES
-@_ROLES
-@PEERS
-@MODES
-@pytest.mark.parametrize("millimetres", [215, 255, 303])
-@pytest.mark.parametrize("resolution", Resolution, ids=lambda resolution: resolution.name)
+@sweep(
+    push=Share.PAIRS,
+    full=Share.PAIRS,
+    resolution=Resolution,
+    millimetres=[215, 255, 303],
+    mode=_MODES,
+    gateway=[False, True],
+    sending=[True, False],
+    loss=[0.0, 0.05],
+)
 def test_every_resolution_and_width(
     tmp_path: Path,
     resolution: Resolution,
     millimetres: int,
-    ecm: bool,
-    coding: Coding,
+    mode: tuple[bool, Coding],
     gateway: bool,
     sending: bool,
     loss: float,
@@ -141,10 +144,8 @@ def test_every_resolution_and_width(
         tmp_path,
         _page(resolution, millimetres),
         sending=sending,
-        ecm=ecm,
-        coding=coding,
+        mode=mode,
         conditions=Conditions(gateway=gateway, loss=loss),
     )
-    mode = negotiated.mode
     said = _AS_SPANDSP_SAYS.get(resolution, resolution)
-    assert (mode.width, mode.resolution) == (pixels(resolution, millimetres), said)
+    assert (negotiated.mode.width, negotiated.mode.resolution) == (pixels(resolution, millimetres), said)

@@ -16,6 +16,7 @@ from t38fsp.t30.outputs import Addressed, Identified, RevokeBurst, SendBurst, T3
 from t38fsp.t30.polling import Poller, PollServer
 from t38fsp.t30.transmitter import Transmitter
 from t38fsp.t30.vocabulary import CarrierDetected, CarrierLost, FrameReceived, HdlcBurst, Modem, PageFormat
+from tests.sweep import Share, sweep
 from tests.t30.alone import (
     DCS_ECM,
     DIS,
@@ -255,8 +256,7 @@ def test_no_loss_makes_a_polled_page_count_that_was_not_stored(
     assert link.finished(link.transmitter)
 
 
-@pytest.mark.parametrize("moment", [step * 0.9 for step in range(40)])
-@pytest.mark.parametrize("whose", ["transmitter", "receiver"])
+@sweep(push=Share.ALL, moment=[step * 0.9 for step in range(40)], whose=["transmitter", "receiver"])
 def test_a_poll_is_aborted_at_any_moment(whose: str, moment: float) -> None:
     link = Link(
         PollServer(ReceiveOptions(THEIRS), [FINE]),

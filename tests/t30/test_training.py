@@ -8,6 +8,7 @@ import pytest
 
 from t38fsp.t30.training import TrainingJudge, training_check
 from t38fsp.t30.vocabulary import Modem
+from tests.sweep import sweep
 
 CHUNK = 54
 """Octets of a packet: 30 ms at 14400 bit/s."""
@@ -30,7 +31,7 @@ def test_it_takes_a_second_and_a_half(modem: Modem) -> None:
     assert len(burst.data) * 8 / modem.rate == pytest.approx(1.5, abs=0.03)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@sweep(push=5, seed=range(20))
 def test_lost_packets_prove_nothing_against_a_modem(seed: int) -> None:
     zeros = training_check(Modem.V17_14400).data
     assert judged(zeros, set(random.Random(seed).sample(range(50), 15)))

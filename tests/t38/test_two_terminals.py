@@ -23,6 +23,7 @@ from t38fsp.t30.vocabulary import (
 from t38fsp.t38.ifp import Syntax
 from t38fsp.t38.terminal import Terminal
 from t38fsp.t38.timing import Timing
+from tests.sweep import sweep
 from tests.t38.line import Line
 
 DCS = [b"\xff\xc0\xc2" + bytes.fromhex("0c8c4c") * 6, b"\xff\xc8\xc1\x00\x1f\x22"]
@@ -116,7 +117,7 @@ def test_every_burst_arrives_in_small_datagrams(limit: int) -> None:
     assert_same(line)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@sweep(push=5, seed=range(20))
 def test_with_redundancy_every_burst_survives_5_percent_loss(seed: int) -> None:
     chance = random.Random(seed)
     line = Line(Terminal(), Terminal(), lambda _: None if chance.random() < 0.05 else 0.03)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from t38fsp.t38.receiving import LATE_WINDOW, LEAST_WAIT, MOST_WAIT, UdptlReceiver
 from t38fsp.t38.udptl import Counters, Datagram, ParitySender, UdptlError, UdptlSender
+from tests.sweep import sweep
 from tests.t38.streams import deliver, deliveries, packet, stream, written
 
 PREAMBLE = bytes.fromhex("06")
@@ -190,7 +191,7 @@ def test_identical_copies_count_as_duplicates() -> None:
     assert receiver.counters == Counters(received=3, duplicates=6)
 
 
-@pytest.mark.parametrize("seed", range(10))
+@sweep(push=4, seed=range(10))
 def test_loss_duplicates_and_order_at_random(seed: int) -> None:
     chance = random.Random(seed)
     datagrams = [each for each in stream(300) if chance.random() > 0.2]
