@@ -17,6 +17,7 @@ from t38fsp.image import document
 from t38fsp.jobs import Switch
 from tests.call.harness import CALLEE, CALLER, SIP_PORT, Scene, make_pages
 from tests.peers import tshark
+from tests.sweep import Share, sweep
 
 pytestmark = pytest.mark.tshark
 
@@ -78,9 +79,7 @@ WITHOUT_ECM = [
 ]
 
 
-@pytest.mark.parametrize("ecm", [True, False])
-@pytest.mark.parametrize("version", [0, 2, 3])
-@pytest.mark.parametrize("switch", [Switch.FIRST, Switch.CALLEE])
+@sweep(push=Share.PAIRS, switch=[Switch.FIRST, Switch.CALLEE], version=[0, 2, 3], ecm=[True, False])
 def test_nothing_is_malformed(tmp_path: Path, switch: Switch, version: int, ecm: bool) -> None:
     scene = fax(tmp_path, version=version, ecm=ecm, switch=switch)
     capture = scene.write_capture(tmp_path / "call.pcap")
