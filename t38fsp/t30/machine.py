@@ -35,7 +35,7 @@ _DCN_LIMIT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class _BoundRow:
     """A row whose names are bound to the parts of one machine."""
 
     row: Row
@@ -56,8 +56,8 @@ class T30Machine(ABC):
         self.line = line
         self.reports = reports
         self.table = table
-        self._state = self._told_state = table.start
-        self._steps: dict[tuple[Enum, Input], tuple[_Step, ...]] = {}
+        self._state = self._reported_state = table.start
+        self._bound: dict[tuple[Enum, Input], tuple[_BoundRow, ...]] = {}
         self._frame: Frame | None = None
         self._verdict: Finished | None = None
         self._finished = False
@@ -102,6 +102,7 @@ class T30Machine(ABC):
             return
         line.now = now
         line.on_line = None
+        # DCS and TCF are two bursts; T4 runs from the end of the last one.
         if line.queue:
             line.play_next()
             return
@@ -179,6 +180,7 @@ class T30Machine(ABC):
 
     def _carrier_up(self, modem: Modem) -> None:
         if self.line.carrier is not None:
+            # The packet that told its end was lost.
             self._carrier_down()
             if self._finished:
                 return
@@ -188,6 +190,7 @@ class T30Machine(ABC):
     def _carrier_down(self, *, clean: bool = False) -> None:
         modem = self.line.carrier
         self.line.carrier_down()
+        # A good V.21 frame on what was announced as an image carrier is a command all the same.
         if modem is Modem.V21 or self._frame is not None:
             self._act_on_heard()
         elif modem is not None:
@@ -224,32 +227,34 @@ class T30Machine(ABC):
         """Follow the table from here, through steps, to the next state. Reports name ``heard``, if given."""
         self.reports.given = heard or given
         place = self._state
-        while (step := self._find(place, given)) is not None:
-            self._follow(place, given, step)
-            place, given = self._arrive(step.row.next), Event.AT_ONCE
+        while (bound := self._find(place, given)) is not None:
+            self._follow(place, given, bound)
+            place, given = self._arrive(bound.row.next), Event.AT_ONCE
             if place not in self.table.steps:
                 return
 
-    def _find(self, place: Enum, given: Input) -> _Step | None:
+    def _find(self, place: Enum, given: Input) -> _BoundRow | None:
         key = (place, given)
-        steps = self._steps.get(key)
-        if steps is None:
-            steps = self._steps[key] = tuple(map(self._bind, self.table.index.get(key, ())))
-        for step in steps:
-            if step.applies():
-                return step
+        rows = self._bound.get(key)
+        if rows is None:
+            # Bound when first needed: a call comes to a third of the rows.
+            rows = self._bound[key] = tuple(map(self._bind, self.table.index.get(key, ())))
+        for bound in rows:
+            if bound.applies():
+                return bound
         return None
 
-    def _bind(self, row: Row) -> _Step:
+    def _bind(self, row: Row) -> _BoundRow:
         """Look up the names of the row in the parts of this machine."""
-        return _Step(
+        return _BoundRow(
             row,
             tuple((attrgetter(name)(self), wanted) for name, wanted in row.guards),
             tuple(attrgetter(name)(self) for name in row.actions),
         )
 
-    def _follow(self, place: Enum, given: Input, step: _Step) -> None:
-        for action in step.actions:
+    def _follow(self, place: Enum, given: Input, bound: _BoundRow) -> None:
+        """Do the actions of a row; the tests watch here which rows are reached."""
+        for action in bound.actions:
             action()
 
     def _arrive(self, target: Enum | Ending | None) -> Enum:
@@ -258,9 +263,9 @@ class T30Machine(ABC):
         if isinstance(target, Ending):
             target = self._end(target)
         elif target in self.table.steps:
-            self._told_state = self.table.told_as.get(target, self._told_state)
+            self._reported_state = self.table.reported_as.get(target, self._reported_state)
             return target
-        self._state = self._told_state = target
+        self._state = self._reported_state = target
         return target
 
     # --- the end ------------------------------------------------------------------------------------------
@@ -274,6 +279,7 @@ class T30Machine(ABC):
         self._release()
         self._verdict = Finished(failure, detail, self.reports.confirmed)
         line = self.line
+        # DCN is sent once and never answered (5.3.6.1.8): the session ends with its last bit.
         if ending.manner is Manner.SILENT:
             line.stop_sending()
             self.conclude()
@@ -289,7 +295,7 @@ class T30Machine(ABC):
         """What was wrong, and when."""
         if failure is None:
             return ""
-        moment = self._moment(self._told_state)
+        moment = self._moment(self._reported_state)
         detail = attrgetter(ending.detail_from)(self)() if ending.detail_from else ending.detail
         return f"{detail}; {moment}" if detail else moment
 

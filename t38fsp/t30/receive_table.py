@@ -76,6 +76,7 @@ _ANSWERING = (
     row(S.IDLE, Event.START, "",
         "phase_b.answer_call, phase_b.begin_identification", S.SEND_DIS, "5.3.6.1.1"),
     row(S.SEND_DIS, Event.AT_ONCE, "", "phase_b.send_dis", S.R, "5.3.6.1.1"),
+    # T4 after a DIS, T2 after FTT, RTN or RTP
     row(S.R, (Timer.T4, Timer.T2), "", "", S.SEND_DIS, "5.4.3.1"),
     row(S.R, FCF.DIS, "", "phase_b.note_dis", None, "an echo, or two receivers"),
     row(S.AFTER_EOM, Timer.T2, "", "phase_b.begin_identification", S.SEND_DIS, "5.3.6.1.6"),
@@ -83,6 +84,7 @@ _ANSWERING = (
     row(S.R, FCF.DTC, "polls.dtc_valid", "polls.read_dtc", S.CHECK_DTC, "5.3.6.1.2"),
     row(S.CHECK_DTC, Event.AT_ONCE, "not polls.offered", "",
         dcn(T30Failure.PROTOCOL, "it wants to poll a document (DTC), and none is offered"), "5.3.6.1.2"),
+    # FNV only where the DTC allows it (bit 33)
     row(S.CHECK_DTC, Event.AT_ONCE, "polls.wrong and polls.may_refuse", "polls.send_fnv", S.R, "5.3.6.1.8"),
     row(S.CHECK_DTC, Event.AT_ONCE, "polls.wrong", "",
         dcn(T30Failure.FIELD_REFUSED, detail_from="polls.refusal"), "5.3.6.1.8"),
@@ -108,6 +110,7 @@ _POLLING = (
     row(S.CHECK_DIS_AGAIN, Event.AT_ONCE, "", "", S.SEND_DTC, "5.4.2"),
     row(S.SEND_DTC, Event.AT_ONCE, "polls.tries_left", "polls.send_dtc", S.R, "5.3.6.1.2"),
     row(S.SEND_DTC, Event.AT_ONCE, "", "", dcn(T30Failure.NO_ANSWER_TO_DTC), "5.4.2"),
+    # T4 after a DTC, T2 after FTT, RTN or RTP; DTC is a command, and goes out three times
     row(S.R, (Timer.T4, Timer.T2), "", "", S.SEND_DTC, "5.4.2"),
     row(S.AFTER_EOM, Timer.T2, "", "phase_b.begin_identification", S.SEND_DTC, "5.3.6.1.6"),
     row(S.R, FCF.FNV, "", "", dcn(T30Failure.FIELD_REFUSED, detail_from="phase_b.refusal"), "5.3.6.1.8"),
@@ -141,6 +144,7 @@ _PHASE_B = (
     row((S.R, S.C_WAIT), Timer.T5, "", "",
         dcn(T30Failure.NO_COMMAND, "it was not ready to send (TNR) within T5"), "5.3.6.1.8"),
     *_repeats(S.R, FCF.CRP, "", "answer.repeat", "5.3.6.1.8"),
+    # An image where DCS was due: the far end has not heard, or not understood, RTN, RTP or FTT.
     row(S.R, Event.IMAGE_OVER, "", "answer.note_image", None, "it may not have trained"),
     *_repeats(S.R, _POST_MESSAGE, "answer.is_repetition", "answer.note_repetition, answer.repeat", "5.4.2"),
     row(S.R, _POST_MESSAGE, "answer.untrained_image", "pages.send_rtn", None, "5.3.6.1.7"),
@@ -155,6 +159,7 @@ _PAGE = (
         "answer.note_image, pages.note_end, answer.await_late_command", None, "5.4.3.1"),
     # 5.3.6.1.6 phase D without ECM
     row(S.C_WAIT, _POST_MESSAGE, "not phase_b.ecm", "", S.POST_NON, "5.3.6.1.6"),
+    # With an image it ends a page; without one it repeats the command before, or its page was lost whole.
     row(S.POST_NON, Event.AT_ONCE, "pages.begun",
         "answer.note_command, pages.note_following", S.PAGE_OVER, "5.3.6.1.6"),
     *_repeats(S.POST_NON, Event.AT_ONCE, "answer.is_repetition and answer.came_in_time",
@@ -170,6 +175,7 @@ _PAGE = (
     row(S.STORE, Timer.STORE, "phase_b.ecm", "pages.wait_for_store, pages.send_rnr", S.BUSY, "A.5.4.1"),
     # Without ECM there is no RNR: silence makes the transmitter repeat its command.
     row(S.STORE, Timer.STORE, "", "pages.wait_for_store, answer.await_late_command", S.BUSY, "5.4.2"),
+    # Without ECM an answer may be given unasked, as long as the far end does not begin to repeat its command.
     row(S.BUSY, Event.STORED, "not phase_b.ecm and answer.in_time", "pages.judge", S.ANSWER_PAGE, "5.4.2"),
     row(S.BUSY, Event.STORED, "", "pages.judge", None, "A.5.4.1"),
     row(S.BUSY, (FCF.RR, FCF.PPS, FCF.CRP, *_POST_MESSAGE), "pages.judged",
@@ -185,6 +191,7 @@ _PAGE = (
     row(S.ANSWER_PAGE, Event.AT_ONCE, "pages.last", "pages.confirm, pages.answer", S.WAIT_DCN, "5.3.6.1.7"),
     row(S.ANSWER_PAGE, Event.AT_ONCE, "pages.mode_changes",
         "pages.confirm, pages.answer_before_dis", S.AFTER_EOM, "5.3.6.1.7"),
+    # RTP asks for training only where another page of the same mode follows.
     row(S.ANSWER_PAGE, Event.AT_ONCE, "pages.poor",
         "pages.confirm, pages.answer_before_dcs", S.R, "5.3.6.1.7"),
     row(S.ANSWER_PAGE, Event.AT_ONCE, "", "pages.confirm, pages.answer", S.C_WAIT, "5.3.6.1.7"),
@@ -212,6 +219,7 @@ _BLOCKS = (
     # A.4.3 EOR: the transmitter gave up on the block; ERR lets it go on
     *_repeats(_AFTER_CFR, FCF.EOR, "phase_b.ecm and ecm.eor_repeated", "ecm.repeat_answer", "5.4.2"),
     row(_AFTER_CFR, FCF.EOR, "phase_b.ecm and ecm.eor_valid", "ecm.give_up_block", S.BLOCK_GIVEN_UP, "A.4.3"),
+    # The page is never confirmed then, and the fax ends as ECM_FAILED even after a DCN in its place.
     row(S.BLOCK_GIVEN_UP, Event.AT_ONCE, "ecm.page_goes_on", "ecm.send_err", S.C_WAIT, "A.4.3"),
     row(S.BLOCK_GIVEN_UP, Event.AT_ONCE, "pages.begun and pages.store_full", "",
         dcn(T30Failure.PAGE_NOT_STORED, "pages come faster than they can be stored"), "a bound"),
@@ -232,6 +240,7 @@ _WAITS = (
     # 5.4.3.1 from the end of our answer to the next command
     row(S.TCF, Event.SENT, "not answer.image_carrier and not answer.asks_for_command",
         "answer.await_training", None, "5.4.3.1"),
+    # Where the image began before our answer was over its carrier timers watch it.
     row(S.C_WAIT, Event.SENT, "not answer.image_carrier", "answer.await_command", None, "5.4.3.1"),
     row((S.R, S.BUSY, S.AFTER_EOM, S.WAIT_DCN), Event.SENT, "", "answer.await_command", None, "5.4.3.1"),
     row(S.AFTER_EOM, Event.UNREADABLE, "", "answer.await_command", None, "EOM will come again"),
@@ -266,7 +275,7 @@ def _table(*phase_b: Row) -> Table:
         start=S.IDLE,
         disconnect=S.DISCONNECT,
         end=S.END,
-        told_as={S.PAGE_OVER: S.STORE},
+        reported_as={S.PAGE_OVER: S.STORE},
     )
 
 

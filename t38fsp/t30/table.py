@@ -148,8 +148,8 @@ class Table:
     start: Enum
     disconnect: Enum
     end: Enum
-    told_as: Mapping[Enum, Enum] = field(default_factory=dict)
-    """Steps at which a session that ends is said to have waited in another state than its last."""
+    reported_as: Mapping[Enum, Enum] = field(default_factory=dict)
+    """Steps at which a session that ends is reported to have waited in another state than its last."""
 
     @cached_property
     def steps(self) -> frozenset[Enum]:

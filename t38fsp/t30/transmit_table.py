@@ -67,10 +67,12 @@ _PHASE_B = (
         "phase_b.read_dis", S.CHECK_DIS, "5.3.6.1.1"),
     row(S.WAIT_DIS, FCF.DTC, "",
         "", dcn(T30Failure.NOT_A_RECEIVER, "the far end wants to poll a document (DTC)"), "5.3.6.1.2"),
+    # T1 runs out: a DIS came and was not repeated; or a carrier came, but no DIS; or nothing at all.
     row(S.WAIT_DIS, Timer.T1, "phase_b.dis_heard", "", dcn(T30Failure.PROTOCOL), "5.4.3.1"),
     row(S.WAIT_DIS, Timer.T1, "line.far_end_spoke", "", dcn(T30Failure.NO_FAX), "5.4.3.1"),
     row(S.WAIT_DIS, Timer.T1, "", "", silent(T30Failure.NO_FAX), "5.4.3.1"),
     row(S.WAIT_DIS, Timer.DIS_REPEAT, "", "", S.SEND_DCS, "it is not repeated"),
+    # A DIS comes every 3 s or so; DCS just before its repetition would be lost on a half-duplex line.
     row(S.WAIT_PROCEED, Event.PROCEED, "phase_b.dis_is_fresh", "", S.SEND_DCS, "5.3.6.1.3"),
     row(S.WAIT_PROCEED, Event.PROCEED, "",
         "phase_b.await_repeated_dis", S.WAIT_DIS, "DCS may collide with a DIS"),
@@ -83,6 +85,7 @@ _PHASE_B = (
     row(S.CHECK_DIS, Event.AT_ONCE, "", "pages.prepare_first", S.WAIT_PROCEED, "5.3.6.1.3"),
     # 5.3.6.1.3 DCS, 5.3.6.1.4 its answer
     row(S.SEND_DCS, Event.AT_ONCE, "", "pages.choose, phase_b.send_dcs", S.WAIT_CFR, "5.3.6.1.3"),
+    # Without a modem: whatever takes as long as a modem needs may have met one, so train after all.
     row(S.WAIT_CFR, FCF.CFR, "phase_b.answered_like_a_modem",
         "phase_b.leave_slow", S.SEND_DCS, "table 2, bit 123"),
     row(S.WAIT_CFR, FCF.CFR, "phase_b.outpaces", "", S.SEND_DCS, "table 2, bit 123"),
@@ -91,6 +94,7 @@ _PHASE_B = (
         "phase_b.leave_untrained", S.SEND_DCS, "table 2, bit 123"),
     row(S.WAIT_CFR, FCF.FTT, "phase_b.rate_left", "phase_b.step_down", S.SEND_DCS, "5.3.6.1.4"),
     row(S.WAIT_CFR, FCF.FTT, "", "", dcn(T30Failure.TRAINING_FAILED), "5.3.6.1.4"),
+    # The DCS was missed; the DIS may have changed. It counts as a try of the same command.
     row(S.WAIT_CFR, FCF.DIS, "phase_b.dis_valid", "phase_b.read_dis", S.CHECK_DIS_AGAIN, "5.4.2"),
     row(S.CHECK_DIS_AGAIN, Event.AT_ONCE, "not command.tries_left",
         "phase_b.leave_unheard", dcn(T30Failure.NO_ANSWER_TO_DCS, response="T4"), "5.4.2"),
@@ -120,11 +124,14 @@ _PAGE = (
     row(S.WAIT_PAGE, FCF.TR, "", "phase_b.send_tnr", None, "5.3.6.1.8"),
     row(S.C_NON, Event.SENT, "", "pages.send_post_message", S.WAIT_PM, "5.3.6.1.6"),
     row(S.WAIT_PM, _MCF, "", "pages.confirm", S.AFTER_PAGE, "5.3.6.1.7"),
+    # RTP confirms the page as MCF does; only the next one begins with training.
     row(S.WAIT_PM, FCF.RTP, "", "pages.confirm, phase_b.train_next", S.AFTER_PAGE, "5.3.6.1.7"),
     row(S.AFTER_PAGE, Event.AT_ONCE, "pages.last", "", dcn(None), "5.3.6.1.8"),
+    # After EOM the receiver waits for T2, then sends DIS.
     row(S.AFTER_PAGE, Event.AT_ONCE, "pages.mode_changes", "phase_b.await_dis", S.WAIT_DIS, "5.3.6.1.6"),
     row(S.AFTER_PAGE, Event.AT_ONCE, "phase_b.must_train", "", S.SEND_DCS, "5.3.6.1.7"),
     row(S.AFTER_PAGE, Event.AT_ONCE, "", "pages.choose_alike", S.SEND_PAGE, "5.3.6.1.6"),
+    # T.30 leaves open whether a refused page is sent again; it is, at a lower rate where there is one.
     row(_AFTER_IMAGE, _RTN, "pages.tries_left",
         "phase_b.step_down, pages.try_again", S.SEND_DCS, "5.3.6.1.7"),
     row(_AFTER_IMAGE, _RTN, "", "", dcn(T30Failure.PAGE_REFUSED, response=HEARD), "5.3.6.1.7"),
@@ -132,6 +139,7 @@ _PAGE = (
 
 _BLOCKS = (
     # A.4.3 a block and its answers
+    # Back at the pace of modems the far end has to be told a rate before the next frames.
     row(S.SEND_FRAMES, Event.AT_ONCE, "phase_b.outpaces and not ecm.ctc_refused",
         "ecm.send_ctc", S.WAIT_CTR, "table 2, bit 123"),
     row(S.SEND_FRAMES, Event.AT_ONCE, "", "ecm.send_frames", S.C_ECM, "A.4.3"),
@@ -143,6 +151,7 @@ _BLOCKS = (
     row(_AFTER_BLOCK, FCF.RTP, "",
         "ecm.block_confirmed, pages.confirm, phase_b.train_next", S.AFTER_PAGE, "A.4.3"),
     row(_AFTER_BLOCK, FCF.PPR, "ecm.ppr_valid", "ecm.read_request", S.CHECK_PPR, "A.4.3"),
+    # After the fourth PPR: CTC with a lower rate; where CTC is not known DCS; where there is none EOR.
     row(S.CHECK_PPR, Event.AT_ONCE, "not ecm.enough_requests", "", S.SEND_FRAMES, "A.4.3"),
     row(S.CHECK_PPR, Event.AT_ONCE, "ecm.ctc_refused and ecm.progressed",
         "ecm.count_requests_anew", S.SEND_FRAMES, "A.4.3"),
@@ -156,6 +165,7 @@ _BLOCKS = (
     row(S.CHECK_PPR, Event.AT_ONCE, "", "ecm.send_eor", S.WAIT_ERR, "A.4.3"),
     # A.4.3 CTC and EOR
     row(S.WAIT_CTR, FCF.CTR, "", "ecm.continue_at_rate", S.SEND_FRAMES, "A.4.3"),
+    # A receiver that does not know CTC may repeat its PPR.
     row(S.WAIT_CTR, FCF.PPR, "", "ecm.return_to_old_rate", S.SEND_FRAMES, "A.4.3"),
     row(S.WAIT_CTR, Timer.T4, "command.tries_left", "command.repeat", None, "5.4.2"),
     row(S.WAIT_CTR, Timer.T4, "pages.tries_left",
@@ -174,6 +184,7 @@ _BLOCKS = (
 _EVERY_ANSWER = (
     # 5.4.2 a command without an answer
     row(COMMANDING, Event.SENT, "", "command.await_answer", None, "5.4.3.1"),
+    # An answer that begins while the repetition is in its preamble answers the command before it.
     row(COMMANDING, Event.V21_BEGINS, "command.repeat_in_preamble",
         "command.give_way", None, "the answer came late"),
     row((*_AFTER_BLOCK, S.WAIT_ERR, S.WAIT_RR_EOR), Timer.T4, "not line.at_modem_pace",
@@ -190,6 +201,7 @@ _EVERY_ANSWER = (
 )
 
 _ENDINGS = (
+    # 5.3.6.1.8 the end, whatever the state
     row(_ANY, FCF.DCN, "", "", silent(T30Failure.DISCONNECTED, response=HEARD), "5.3.6.1.8"),
     row(_ANY, Timer.CARRIER, "", "", dcn(T30Failure.CARRIER_STUCK), "5.4.3.1"),
     row(_ANY, Event.ABORT, "line.far_end_spoke", "", dcn(T30Failure.ABORTED, response="abort"), "5.3.6.1.8"),
@@ -204,5 +216,5 @@ TRANSMIT_TABLE = Table(
     start=S.IDLE,
     disconnect=S.DISCONNECT,
     end=S.END,
-    told_as={S.AFTER_PAGE: S.WAIT_PAGE},
+    reported_as={S.AFTER_PAGE: S.WAIT_PAGE},
 )

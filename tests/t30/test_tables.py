@@ -46,9 +46,9 @@ def reached() -> dict[str, set[Place]]:
     places: dict[str, set[Place]] = {name: set() for name in TABLES}
     follow = T30Machine._follow
 
-    def record(machine: T30Machine, place: Enum, given: Input, step: object) -> None:
-        places[names[id(machine.table)]].add((place, step.row))
-        follow(machine, place, given, step)
+    def record(machine: T30Machine, place: Enum, given: Input, bound: machine_module._BoundRow) -> None:
+        places[names[id(machine.table)]].add((place, bound.row))
+        follow(machine, place, given, bound)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(T30Machine, "_follow", record)
