@@ -227,6 +227,8 @@ def _bind_even(host: str, port_range: tuple[int, int] | None) -> socket.socket:
                 sock.bind((host, port))
                 sock.setblocking(False)
                 is_even = sock.getsockname()[1] % 2 == 0
+                with suppress(OSError):  # the kernel may grant less, or refuse
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
             except BaseException as error:
                 sock.close()
                 if not isinstance(error, OSError):
@@ -234,8 +236,6 @@ def _bind_even(host: str, port_range: tuple[int, int] | None) -> socket.socket:
                 fault = error
                 continue
             if is_even:
-                with suppress(OSError):  # the kernel may grant less, or refuse
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
                 return sock
             odd.append(sock)
     finally:
