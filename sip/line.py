@@ -31,6 +31,10 @@ class Offerer(Protocol):
         """The media to offer: ``held``, which hold so far, changed or not, and any others after them."""
 
 
+def refuse(offer: SessionDescription) -> None:
+    """An answerer that takes no offer."""
+
+
 @dataclass(frozen=True, slots=True)
 class CallRequest:
     """A call to place. URIs are texts such as ``sip:+15550100@trunk.example``."""
@@ -41,11 +45,11 @@ class CallRequest:
     """URI (or name-addr) of From."""
     destination: Sequence[Hop]
     """Where the INVITE may go, best first: where the target, or the outbound proxy, was found to be."""
-    media: Sequence[MediaDescription]
-    """The offer; empty to have the far end make one, which ``answerer`` answers."""
     media_address: str
     """Literal IP address for the session-level ``c=`` line."""
-    answerer: Answerer
+    media: Sequence[MediaDescription] = ()
+    """The offer; empty to have the far end make one, which ``answerer`` answers."""
+    answerer: Answerer = refuse
     credentials: Credentials | None = None
     headers: tuple[tuple[str, str], ...] = ()
     """More headers of the INVITE, in order; none of those that the user agent writes itself."""

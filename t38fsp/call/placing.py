@@ -6,10 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 from sip.line import CallRequest, Line
-from sip.values import Credentials, Hop, Identity, SessionTimers
 from t38fsp import events
 from t38fsp.audio.leg import Role
 from t38fsp.call.environment import CallEnvironment
@@ -27,37 +26,20 @@ from t38fsp.t30.transmitter import Transmitter
 from t38fsp.t30.vocabulary import PageFormat, PageQuality
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """Whom to call: the URIs, the hops they lead to (best first), and what identifies us there."""
-
-    target: str
-    caller: str
-    hops: Sequence[Hop]
-    credentials: Credentials | None = None
-    headers: tuple[tuple[str, str], ...] = ()
-    identity: Identity = field(default_factory=Identity)
-    session_timers: SessionTimers | None = None
-    """None leaves it to the line."""
-    routes: tuple[str, ...] = ()
-    other_media_address: str | None = None
-    """Where our media port is in the other address family, for hops of that family."""
-
-
 class PlacedCall(FaxCall):
-    """A call that we place."""
+    """A call that we place, as ``request`` asks for; its offer and its answers are made here."""
 
     def __init__(
         self,
         line: Line,
-        destination: Destination,
+        request: CallRequest,
         session: Session,
         settings: CallSettings,
         environment: CallEnvironment,
         record: CallRecord,
     ) -> None:
         super().__init__(line, session, settings, environment, Role.CALLING, record)
-        self._destination = destination
+        self._request = request
 
     def start(self, now: float) -> None:
         """Dial."""
@@ -68,28 +50,19 @@ class PlacedCall(FaxCall):
             self._switching.asked = True
         self._phase = Phase.CALLING
         self._timers[Timer.RINGING] = now + self._settings.ring_limit
-        self._emit(events.Dialing(self._destination.target))
+        self._emit(events.Dialing(self._request.target))
         self.line_call = self._line.place(
-            CallRequest(
-                target=self._destination.target,
-                caller=self._destination.caller,
-                destination=self._destination.hops,
+            replace(
+                self._request,
                 media=image_offer(self._capabilities) if first else audio,
                 other_media=audio if first else (),
-                media_address=self._environment.media_address,
                 answerer=self._answerer,
-                credentials=self._destination.credentials,
-                headers=self._destination.headers,
-                identity=self._destination.identity,
-                session_timers=self._destination.session_timers,
-                routes=self._destination.routes,
-                other_media_address=self._destination.other_media_address,
             ),
             now,
         )
 
     def _sent_credentials(self) -> bool:
-        return self._destination.credentials is not None
+        return self._request.credentials is not None
 
 
 class SendingCall(PlacedCall):
@@ -101,7 +74,7 @@ class SendingCall(PlacedCall):
     def __init__(
         self,
         line: Line,
-        destination: Destination,
+        request: CallRequest,
         pages: Sequence[PageFormat],
         settings: CallSettings,
         environment: CallEnvironment,
@@ -119,7 +92,7 @@ class SendingCall(PlacedCall):
         self._losses = Losses(pages)
         self._transmitter = Transmitter(pages, options, resume.first_page - 1)
         record = CallRecord(len(pages), resume.first_page - 1, resume.earlier)
-        super().__init__(line, destination, self._transmitter, settings, environment, record)
+        super().__init__(line, request, self._transmitter, settings, environment, record)
 
     def proceed(self, go_on: bool, now: float) -> None:
         """The application's answer to Connected: DCS may go out, or the call ends (FS_USER_ABORT)."""
@@ -155,7 +128,7 @@ class PollingCall(PlacedCall):
     def __init__(
         self,
         line: Line,
-        destination: Destination,
+        request: CallRequest,
         settings: CallSettings,
         environment: CallEnvironment,
         poll: PollOptions | None = None,
@@ -163,7 +136,7 @@ class PollingCall(PlacedCall):
         options = ReceiveOptions(station_id=settings.station_id, ecm=settings.ecm, max_rate=settings.max_rate)
         self._poller = Poller(options, poll)
         record = CallRecord(polled=True)
-        super().__init__(line, destination, self._poller, settings, environment, record)
+        super().__init__(line, request, self._poller, settings, environment, record)
         self._intake = PageIntake(self._poller, options, settings)
 
     def page_stored(self, index: int, quality: PageQuality, now: float) -> None:

@@ -29,11 +29,11 @@ from t38fsp.engine.lines import EngineLine, Lines, admission_for
 from t38fsp.engine.media import MediaPair, MediaPort
 from t38fsp.engine.open_jobs import OpenJobs
 from t38fsp.engine.outgoing import (
-    destination_of,
     document_to_send,
     first_page,
     header_of,
     outgoing_call,
+    request_for,
 )
 from t38fsp.engine.pacer import Pacer
 from t38fsp.engine.received_file import ReceivedFile, Room
@@ -320,10 +320,8 @@ class FaxEngine:
         media = self._open_media(job, line, hops[0], other)
         try:
             environment = self._environment(media, line, hops)
-            destination = destination_of(what, line, hops, other, routes)
-            call = outgoing_call(
-                what, line, destination, () if document is None else document.pages, environment
-            )
+            request = request_for(what, line, hops, other, routes, environment.media_address)
+            call = outgoing_call(what, line, request, () if document is None else document.pages, environment)
             call.start(self._loop.time())
         except Exception:
             media.close()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sip.line import Line
+from sip.line import CallRequest, Line
 from sip.syntax.uri import Uri, parse_uri
 from sip.values import Hop
 from t38fsp.call.environment import CallEnvironment
-from t38fsp.call.placing import Destination, PlacedCall, PollingCall, SendingCall
+from t38fsp.call.placing import PlacedCall, PollingCall, SendingCall
 from t38fsp.engine.lines import EngineLine
 from t38fsp.header import CallHeader
 from t38fsp.image.errors import DocumentError
@@ -42,36 +42,42 @@ async def first_page(what: SendJob, document: Document, header: CallHeader | Non
     await images.prepare(document, index, mode, None if header is None else header.line(index + 1))
 
 
-def destination_of(
-    what: OutgoingJob, line: EngineLine, hops: Sequence[Hop], other: Hop | None, routes: tuple[str, ...]
-) -> Destination:
+def request_for(
+    what: OutgoingJob,
+    line: EngineLine,
+    hops: Sequence[Hop],
+    other: Hop | None,
+    routes: tuple[str, ...],
+    media_address: str,
+) -> CallRequest:
     """``hops`` are not empty; ``other`` is one of the address family that the first is not of."""
-    return Destination(
+    return CallRequest(
         what.target,
         what.caller or str(Uri("sip", "fax", line.local_host(hops[0]))),
         hops,
-        what.credentials,
-        what.headers,
-        what.identity,
-        what.session_timers,
-        routes,
-        None if other is None else line.local_host(other),
+        media_address,
+        credentials=what.credentials,
+        headers=what.headers,
+        identity=what.identity,
+        session_timers=what.session_timers,
+        routes=routes,
+        other_media_address=None if other is None else line.local_host(other),
     )
 
 
 def outgoing_call(
     what: SendJob | PollJob,
     line: Line,
-    destination: Destination,
+    request: CallRequest,
     pages: Sequence[PageFormat],
     environment: CallEnvironment,
 ) -> PlacedCall:
     """The call, yet to be started; ``pages`` are those to send."""
     if isinstance(what, PollJob):
-        return PollingCall(line, destination, what.settings, environment, what.poll)
+        return PollingCall(line, request, what.settings, environment, what.poll)
     return SendingCall(
         line,
-        destination,
+        request,
         pages,
         what.settings,
         environment,

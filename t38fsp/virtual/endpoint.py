@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from sip.agent import UserAgent
-from sip.line import Incoming, LineEvent
+from sip.line import CallRequest, Incoming, LineEvent
 from sip.values import Address, Hop
 from t38fsp.audio.leg import RtpStart
 from t38fsp.call.environment import CallEnvironment, PageJob, StorePage
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.host import settle
-from t38fsp.call.placing import Destination, PlacedCall, PollingCall, SendingCall
+from t38fsp.call.placing import PlacedCall, PollingCall, SendingCall
 from t38fsp.call.receiving import ReceivingCall
 from t38fsp.events import Connected, FaxEvent
 from t38fsp.jobs import NOBODY_ELSE, WHOLE, Addressing, CallSettings, Resume
@@ -198,7 +198,7 @@ class SimulatedEndpoint:
         hosted, environment = self._host(pages)
         call = SendingCall(
             self.agent,
-            self._destination(target, first_hop),
+            self._request(target, first_hop, environment),
             formats,
             settings or CallSettings(),
             environment,
@@ -217,12 +217,13 @@ class SimulatedEndpoint:
     ) -> SimulatedCall:
         """Place a call that fetches a document."""
         hosted, environment = self._host(pages)
-        destination = self._destination(target, first_hop)
-        call = PollingCall(self.agent, destination, settings or CallSettings(), environment, poll)
+        request = self._request(target, first_hop, environment)
+        call = PollingCall(self.agent, request, settings or CallSettings(), environment, poll)
         return self._place(hosted, call)
 
-    def _destination(self, target: str, first_hop: Address) -> Destination:
-        return Destination(target, f"sip:fax@{self.address[0]}", [Hop(*first_hop)])
+    def _request(self, target: str, first_hop: Address, environment: CallEnvironment) -> CallRequest:
+        caller = f"sip:fax@{self.address[0]}"
+        return CallRequest(target, caller, [Hop(*first_hop)], environment.media_address)
 
     def _place(self, hosted: SimulatedCall, call: PlacedCall) -> SimulatedCall:
         hosted.call = call

@@ -23,7 +23,7 @@ from t38fsp.virtual.machine import FaxMachine, PageSource, PageStore, ReceivingM
 from t38fsp.virtual.network import VirtualNetwork
 from t38fsp.virtual.points import Quirk
 from t38fsp.virtual.simulator import Alarm, Simulator
-from t38fsp.virtual.surroundings import Destination, Outgoing, Surroundings
+from t38fsp.virtual.surroundings import Outgoing, Surroundings
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,25 +77,31 @@ class VirtualGateway:
 
     def call(
         self,
-        destination: Destination,
+        target: str,
+        hops: Sequence[Hop],
+        caller: str,
         pages: PageSource,
         formats: Sequence[PageFormat],
         now: float,
         quirks: Sequence[Quirk] = (),
         machine: TransmitOptions | None = None,
     ) -> GatewayCall:
-        """Send the pages there. Raises OSError when no media address can be had, and SipError of the line."""
+        """Send the pages to ``target`` (Request-URI) by one of ``hops``, best first.
+
+        ``caller`` is the URI of From. Raises OSError when no media address can be had, and SipError of the
+        line.
+        """
 
         def behind(call: GatewayCall) -> FaxMachine:
             return SendingMachine(pages, formats, machine, paper_seconds=call.habits.paper_seconds)
 
-        surroundings = self._surroundings(destination.hops[0])
+        surroundings = self._surroundings(hops[0])
         call = GatewayCall(surroundings, Role.CALLING, behind, quirks, now)
         call.place(
             lambda media, media_address: CallRequest(
-                target=destination.target,
-                caller=destination.caller,
-                destination=destination.hops,
+                target=target,
+                caller=caller,
+                destination=hops,
                 media=media,
                 media_address=media_address,
                 answerer=call.answerer,
@@ -228,8 +234,9 @@ class SimulatedGateway:
         machine: TransmitOptions | None = None,
     ) -> GatewayCall:
         """Send the pages to ``target`` (a SIP URI), which is reached at ``hop``, now."""
-        destination = Destination(target, [Hop(*hop)], f"sip:machine@{self._address[0]}")
-        call = self.gateway.call(destination, pages, formats, self._simulator.now, quirks, machine)
+        caller = f"sip:machine@{self._address[0]}"
+        now = self._simulator.now
+        call = self.gateway.call(target, [Hop(*hop)], caller, pages, formats, now, quirks, machine)
         self._settle()
         return call
 

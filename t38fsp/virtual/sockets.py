@@ -30,7 +30,6 @@ from t38fsp.virtual.machine import PageStore
 from t38fsp.virtual.network import Faults, Path
 from t38fsp.virtual.paper import Document
 from t38fsp.virtual.points import Quirk
-from t38fsp.virtual.surroundings import Destination
 
 _logger = get_logger(__name__)
 
@@ -121,9 +120,9 @@ class SocketGateway:
         first = target if via is None else f"sip:{via}"
         hops = await resolver.locate(Place.of(parse_uri(first)), self._line.families)
         caller = str(Uri("sip", "machine", self._line.local_host(hops[0])))
-        destination = Destination(target, hops, caller)
-        now = self._loop.time()
-        call = self._gateway.call(destination, document, document.formats, now, self._quirks, machine)
+        call = self._gateway.call(
+            target, hops, caller, document, document.formats, self._loop.time(), self._quirks, machine
+        )
         self._settle()
         return call
 

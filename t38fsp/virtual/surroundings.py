@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
 from sip.line import Line
-from sip.values import Address, Hop
+from sip.values import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +30,3 @@ class Surroundings:
     open_media: Callable[[], Address]
     random: Random
     call_number: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """Whom to call."""
-
-    target: str
-    """Request-URI."""
-    hops: Sequence[Hop]
-    """Where the INVITE may go, best first."""
-    caller: str = "sip:machine@invalid"
-    """URI of From."""

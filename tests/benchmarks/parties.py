@@ -11,7 +11,7 @@ from sip.values import Credentials, DialogId, Hop
 from t38fsp.audio.leg import RtpStart
 from t38fsp.call.environment import CallEnvironment, StorePage
 from t38fsp.call.faxcall import FaxCall
-from t38fsp.call.placing import Destination, SendingCall
+from t38fsp.call.placing import SendingCall
 from t38fsp.call.receiving import ReceivingCall
 from t38fsp.image.document import encode_page, inspect
 from t38fsp.image.store import append_page
@@ -152,8 +152,10 @@ class OurSender(OurParty):
     def __init__(self, document: Path, settings: CallSettings, theirs: T38Parameters) -> None:
         self._document = document
         line = _DirectLine(theirs)
-        destination = Destination("sip:theirs@192.0.2.2", "sip:ours@192.0.2.1", [Hop(*_THEIRS)])
-        self._sending = SendingCall(line, destination, inspect(document), settings, _ENVIRONMENT)
+        request = CallRequest(
+            "sip:theirs@192.0.2.2", "sip:ours@192.0.2.1", [Hop(*_THEIRS)], _ENVIRONMENT.media_address
+        )
+        self._sending = SendingCall(line, request, inspect(document), settings, _ENVIRONMENT)
         super().__init__(line, self._sending)
 
     def _settle(self, now: float) -> None:

@@ -31,7 +31,7 @@ def mirror(offer: SessionDescription) -> tuple[MediaDescription, ...]:
 
 def call_request(**changes: object) -> CallRequest:
     request = CallRequest(
-        "sip:+15550100@bob.example", '"Alice" <sip:alice@a.example>', [BOB], [AUDIO], ALICE.host, mirror
+        "sip:+15550100@bob.example", '"Alice" <sip:alice@a.example>', [BOB], ALICE.host, [AUDIO], mirror
     )
     return replace(request, **changes)  # type: ignore[arg-type]
 

@@ -42,7 +42,7 @@ from tests.sip.peer import LIMIT, until
 
 HOP = Hop("127.0.0.1", 9)
 answer_offer = AnswerOffers(MediaCapabilities(5000, T38Parameters()))
-REQUEST = CallRequest("sip:1@127.0.0.1", "sip:2@127.0.0.1", (HOP,), (AUDIO,), "127.0.0.1", answer_offer)
+REQUEST = CallRequest("sip:1@127.0.0.1", "sip:2@127.0.0.1", (HOP,), "127.0.0.1", (AUDIO,), answer_offer)
 REGISTRATION = RegistrationRequest("sip:trunk.example", "sip:fax@trunk.example", (HOP,))
 VERBS: tuple[Verb, ...] = (
     Ring(-1),
