@@ -65,7 +65,7 @@ ROOMS = (
     Room(
         "image",
         ("t38fsp.image",),
-        ("t38fsp.errors", _VOCABULARY, "t38fsp.t4", "sip.logs"),
+        ("t38fsp.errors", _VOCABULARY, "t38fsp.t4", "sip.logs", "sip.ipc"),
         frozenset({"PIL"}),
     ),
     Room(

@@ -5,6 +5,9 @@ a list, its class name and then its fields in order; an enumeration member is it
 reader makes nothing but the classes of its messages and checks every field against its annotation: who
 parses what strangers send must not be able to run code in the process at the other end (as a pickle could).
 
+One field of a message may be octets, such as a page. They stand behind the JSON as they are, after an octet
+zero, which JSON cannot hold (RFC 8259 section 7), and their number stands in the field's place.
+
 A function crosses as its name, ``module:function``, and the arguments bound to it (``functools.partial``); an
 object of a dataclass that can be called, as the name of its class and its fields. The reader takes them only
 when the name is on the list of those *allowed* there.
@@ -13,6 +16,7 @@ when the name is on the list of those *allowed* there.
 from __future__ import annotations
 
 import collections.abc
+import contextlib
 import dataclasses
 import functools
 import importlib
@@ -20,13 +24,17 @@ import inspect
 import json
 import types
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import Generic, TypeVar
 
 LENGTH_OCTETS = 4
+READ_OCTETS = 65536
+"""To be read at a time; a pipe of Linux holds as many."""
 MAX_FRAME = 1024 * 1024
 """Octets of a frame, unless a codec says otherwise."""
+
+_AS_JSON = frozenset((str, int, float, bool, type(None)))
 
 MessageT = TypeVar("MessageT")
 
@@ -45,89 +53,191 @@ class Codec(Generic[MessageT]):
     def __init__(
         self, messages: object, *, functions: Iterable[str] = (), max_frame: int = MAX_FRAME
     ) -> None:
-        self._messages = messages
+        self._read = _reader(messages)
         self._functions = {name: _find(name) for name in functions}
         self.max_frame = max_frame
 
     def encode(self, message: MessageT) -> bytes:
-        """One frame. Raises WireError for a function without a name, or a frame that is too long."""
-        body = json.dumps(_plain(message), separators=(",", ":")).encode("ascii")
+        """One frame.
+
+        Raises WireError for a function without a name, a second field of octets, or a frame that is too long.
+        """
+        tails: list[bytes] = []
+        body = json.dumps(_plain(message, tails), separators=(",", ":")).encode("ascii")
+        if len(tails) > 1:
+            raise WireError(f"a {type(message).__name__} has {len(tails)} fields of octets; a frame has one")
+        if tails:
+            body = b"\0".join((body, tails[0]))
         if len(body) > self.max_frame:
             raise WireError(f"a frame of {len(body)} octets is longer than {self.max_frame}")
         return len(body).to_bytes(LENGTH_OCTETS, "big") + body
 
     def decode(self, body: bytes) -> MessageT:
         """The message in one frame, without its length. Raises WireError."""
+        text, zero, octets = body.partition(b"\0")
         try:
-            data = json.loads(body)
+            data = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise WireError(f"a frame is not JSON: {error}") from None
-        return typing.cast(MessageT, self._checked(self._messages, data))
+        frame = _Frame(self._functions, octets if zero else None)
+        message = self._read(frame, data)
+        if frame.tail is not None:
+            raise WireError(f"a frame has {len(octets)} octets that no field takes")
+        return typing.cast(MessageT, message)
 
     def decoder(self) -> Decoder[MessageT]:
         return Decoder(self)
 
-    def _checked(self, hint: object, data: object) -> object:
-        """``data`` as an object of the annotated type ``hint``."""
-        origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-        if origin in (types.UnionType, typing.Union):
-            return self._one_of(arguments, data)
-        if origin is collections.abc.Callable:
-            return self._function(data)
-        if isinstance(data, list):
-            if origin is collections.abc.Sequence or (origin is tuple and arguments[1:] == (...,)):
-                return tuple(self._checked(arguments[0], item) for item in data)
-            if origin is tuple and len(arguments) == len(data):
-                return tuple(map(self._checked, arguments, data))
-        if origin is dict and isinstance(data, dict):
-            key, value = arguments
-            return {self._checked(key, name): self._checked(value, item) for name, item in data.items()}
-        if isinstance(hint, type):
-            if dataclasses.is_dataclass(hint):
-                return self._object(hint, data)
-            if issubclass(hint, Enum) and isinstance(data, str) and data in hint.__members__:
-                return hint[data]
-            if type(data) is hint or (hint is float and type(data) is int):
-                return data
-        raise WireError(f"{_kind(data)} is not a {hint}")
 
-    def _one_of(self, choices: tuple[object, ...], data: object) -> object:
-        for choice in choices:
-            named = isinstance(choice, type) and dataclasses.is_dataclass(choice)
-            if named and not (isinstance(data, list) and data[:1] == [getattr(choice, "__name__", None)]):
-                continue
-            try:
-                return self._checked(choice, data)
-            except WireError:
-                if named:
-                    raise
-        raise WireError(f"{_kind(data)} is none of what is expected here")
+class _Frame:
+    """What was read of one frame besides its JSON."""
 
-    def _object(self, cls: type, data: object) -> object:
-        hints = _hints(cls)
-        if not (isinstance(data, list) and len(data) == 1 + len(hints) and data[0] == cls.__name__):
-            raise WireError(f"{_kind(data)} is not a {cls.__name__}")
-        try:
-            return cls(*map(self._checked, hints, data[1:]))
-        except ValueError as error:
-            raise WireError(f"no {cls.__name__}: {error}") from None
+    def __init__(self, functions: Mapping[str, Callable[..., object]], tail: bytes | None) -> None:
+        self._functions = functions
+        self.tail = tail
+        """The octets behind the JSON, until a field has taken them."""
 
-    def _function(self, data: object) -> Callable[..., object]:
-        name, *arguments = data if isinstance(data, list) else [None]
+    def octets(self, data: object) -> bytes:
+        """The tail, if ``data`` is its length."""
+        tail, self.tail = self.tail, None
+        if tail is None or type(data) is not int or data != len(tail):
+            raise WireError(f"{_kind(data)} is not the number of the octets in the frame")
+        return tail
+
+    def function(self, data: object) -> Callable[..., object]:
+        name, *arguments = data if isinstance(data, list) and data else [None]
         function = self._functions.get(name) if isinstance(name, str) else None
         if function is None:
             raise WireError(f"the function {name!r:.80} is not allowed here")
         is_class = dataclasses.is_dataclass(function)
-        hints = _hints(typing.cast(type, function)) if is_class else _parameter_hints(function)
-        if len(arguments) > len(hints):
+        readers = _fields(typing.cast(type, function)) if is_class else _parameters(function)
+        if len(arguments) > len(readers):
             raise WireError(f"{name} takes no {len(arguments)} arguments")
-        bound = functools.partial(function, *map(self._checked, hints, arguments))
+        # Those that are missing are given where it is called.
+        values = [read(self, item) for read, item in zip(readers, arguments, strict=False)]
+        bound = functools.partial(function, *values)
         if not is_class:
             return bound
         try:
             return typing.cast(Callable[..., object], bound())
         except (TypeError, ValueError) as error:
             raise WireError(f"no {name}: {error}") from None
+
+
+_Read = Callable[[_Frame, object], object]
+"""Makes of a piece of JSON what an annotation says, or raises WireError."""
+
+
+def _reader(hint: object) -> _Read:
+    """The reader of what is annotated as ``hint``.
+
+    Annotations are looked at once, and not for each message: some messages have thousands of fields, and are
+    read on a loop that has packets to send.
+    """
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        return _one_of(arguments)
+    if origin is collections.abc.Callable:
+        return _Frame.function
+    if origin is collections.abc.Sequence or (origin is tuple and arguments[1:] == (...,)):
+        return _several(_reader(arguments[0]))
+    if origin is tuple:
+        return _each([_reader(argument) for argument in arguments])
+    if origin is dict:
+        return _mapping(*map(_reader, arguments))
+    if isinstance(hint, type):
+        if dataclasses.is_dataclass(hint):
+            return _object(hint)
+        if issubclass(hint, Enum):
+            return _member(hint)
+        if hint is bytes:
+            return _Frame.octets
+        return _of_type(float, int) if hint is float else _of_type(hint)
+    return _of_type()
+
+
+def _one_of(choices: tuple[object, ...]) -> _Read:
+    named = {
+        choice.__name__: _object(choice)
+        for choice in choices
+        if isinstance(choice, type) and dataclasses.is_dataclass(choice)
+    }
+    others = [_reader(choice) for choice in choices if getattr(choice, "__name__", None) not in named]
+
+    def read(frame: _Frame, data: object) -> object:
+        if isinstance(data, list) and data and isinstance(data[0], str) and data[0] in named:
+            return named[data[0]](frame, data)
+        for other in others:
+            with contextlib.suppress(WireError):
+                return other(frame, data)
+        raise WireError(f"{_kind(data)} is none of what is expected here")
+
+    return read
+
+
+def _several(read_item: _Read) -> _Read:
+    def read(frame: _Frame, data: object) -> object:
+        if not isinstance(data, list):
+            raise WireError(f"{_kind(data)} is no list")
+        return tuple([read_item(frame, item) for item in data])
+
+    return read
+
+
+def _each(readers: list[_Read]) -> _Read:
+    def read(frame: _Frame, data: object) -> object:
+        if not isinstance(data, list) or len(data) != len(readers):
+            raise WireError(f"{_kind(data)} is no list of {len(readers)}")
+        return tuple([read_item(frame, item) for read_item, item in zip(readers, data, strict=True)])
+
+    return read
+
+
+def _mapping(read_key: _Read, read_value: _Read) -> _Read:
+    def read(frame: _Frame, data: object) -> object:
+        if not isinstance(data, dict):
+            raise WireError(f"{_kind(data)} is no object")
+        return {read_key(frame, key): read_value(frame, value) for key, value in data.items()}
+
+    return read
+
+
+def _object(cls: type) -> _Read:
+    name = cls.__name__
+
+    def read(frame: _Frame, data: object) -> object:
+        readers = _fields(cls)
+        if not (isinstance(data, list) and len(data) == 1 + len(readers) and data[0] == name):
+            raise WireError(f"{_kind(data)} is not a {name}")
+        values = [read_field(frame, item) for read_field, item in zip(readers, data[1:], strict=True)]
+        try:
+            return cls(*values)
+        except ValueError as error:
+            raise WireError(f"no {name}: {error}") from None
+
+    return read
+
+
+def _member(cls: type[Enum]) -> _Read:
+    members = cls.__members__
+
+    def read(frame: _Frame, data: object) -> object:
+        if not isinstance(data, str) or data not in members:
+            raise WireError(f"{_kind(data)} is not a {cls.__name__}")
+        return members[data]
+
+    return read
+
+
+def _of_type(*classes: type) -> _Read:
+    """Exactly: JSON's true is no number."""
+
+    def read(frame: _Frame, data: object) -> object:
+        if type(data) not in classes:
+            raise WireError(f"{_kind(data)} is none of {[cls.__name__ for cls in classes]}")
+        return data
+
+    return read
 
 
 class Decoder(Generic[MessageT]):
@@ -187,28 +297,34 @@ def _find(name: str) -> Callable[..., object]:
     return typing.cast(Callable[..., object], function)
 
 
-def _plain(value: object) -> object:
+def _plain(value: object, tails: list[bytes]) -> object:
+    """``value`` as what JSON can hold; octets are left in ``tails``."""
+    if type(value) in _AS_JSON:
+        return value
     if isinstance(value, Enum):
         return value.name
+    if isinstance(value, bytes):
+        tails.append(value)
+        return len(value)
     if dataclasses.is_dataclass(value):
         name = function_name(value) if callable(value) else type(value).__name__
-        return [name, *(_plain(getattr(value, field.name)) for field in dataclasses.fields(value))]
+        return [name, *(_plain(getattr(value, field.name), tails) for field in dataclasses.fields(value))]
     if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
+        return [_plain(item, tails) for item in value]
     if isinstance(value, functools.partial):
-        return [function_name(value), *map(_plain, value.args)]
+        return [function_name(value), *(_plain(item, tails) for item in value.args)]
     if callable(value):
         return [function_name(value)]
     return value
 
 
 @functools.cache
-def _hints(cls: type) -> tuple[object, ...]:
+def _fields(cls: type) -> tuple[_Read, ...]:
     hints = typing.get_type_hints(cls)
-    return tuple(hints[field.name] for field in dataclasses.fields(cls))
+    return tuple(_reader(hints[field.name]) for field in dataclasses.fields(cls))
 
 
 @functools.cache
-def _parameter_hints(function: Callable[..., object]) -> tuple[object, ...]:
+def _parameters(function: Callable[..., object]) -> tuple[_Read, ...]:
     hints = typing.get_type_hints(function)
-    return tuple(hints.get(name) for name in inspect.signature(function).parameters)
+    return tuple(_reader(hints.get(name)) for name in inspect.signature(function).parameters)

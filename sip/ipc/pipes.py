@@ -1,4 +1,4 @@
-"""The ends of the pipes of a worker process: messages written from a thread, log records sent along."""
+"""The child's ends of its pipes: messages read, messages written from a thread, log records sent along."""
 
 from __future__ import annotations
 
@@ -8,21 +8,19 @@ import os
 import queue
 import signal
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Generic
 
-from sip.ipc.codec import Codec, MessageT
+from sip.ipc.codec import READ_OCTETS, Codec, MessageT
+from sip.ipc.messages import Logged, Start
 from sip.logs import printable_lines
 
 
-@dataclass(frozen=True, slots=True)
-class Logged:
-    """A record of the worker's log, for the program's own ``logging``."""
-
-    logger: str
-    level: int
-    text: str
+def read_messages(descriptor: int, codec: Codec[MessageT]) -> Iterator[MessageT]:
+    """What comes over a pipe, until its end. Raises OSError, WireError."""
+    decoder = codec.decoder()
+    while data := os.read(descriptor, READ_OCTETS):
+        yield from decoder.feed(data)
 
 
 class PipeWriter(Generic[MessageT]):
@@ -63,6 +61,11 @@ class PipeHandler(logging.Handler):
         self._send(Logged(record.name, record.levelno, printable_lines(self.format(record))))
 
 
+def log_to_the_program(start: Start, report: Callable[[Logged], None]) -> None:
+    """Have what is logged in this process sent to the program, as far as that wants it."""
+    logging.basicConfig(level=start.log_level, format="%(message)s", handlers=[PipeHandler(report)])
+
+
 def take_standard_streams() -> tuple[int, int]:
     """The descriptors of standard input and output for our own use, not inherited by further processes.
 
@@ -83,11 +86,3 @@ def leave_signals_to_the_program() -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if (number := getattr(signal, name, None)) is not None:
             signal.signal(number, signal.SIG_IGN)
-
-
-def how_it_ended(code: int) -> str:
-    """The exit status of a process, in words: ``SIGKILL``, ``exit status 1``."""
-    if code < 0:
-        with contextlib.suppress(ValueError):
-            return signal.Signals(-code).name
-    return f"exit status {code}"

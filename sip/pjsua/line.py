@@ -13,12 +13,13 @@ from importlib.util import find_spec
 from itertools import count
 from random import Random, SystemRandom
 
+from sip.ipc.messages import Close, NotStarted
 from sip.line import Answerer, CallRequest, Ended, Failed, Incoming, LineEvent
 from sip.logs import get_logger
 from sip.pjsua.limits import check_accept, check_host, check_offer, check_registration, check_request
 from sip.pjsua.placing import Over, Placing, Step
 from sip.pjsua.process import CALLS_PER_WORKER, Worker
-from sip.pjsua.wire import Close, NotStarted, Start
+from sip.pjsua.wire import StartStack
 from sip.remote.calls import RemoteCalls
 from sip.remote.wire import Redirect, Register, Unregister
 from sip.syntax.errors import SipError
@@ -351,7 +352,9 @@ class PjsuaLine:
             self._listener.write(message)
 
     def _new_worker(self, port: int, tls_listen: Address | None, max_incoming: int) -> Worker:
-        start = Start(
+        start = StartStack(
+            logging.getLogger("sip").getEffectiveLevel(),
+            self._heartbeat,
             self.address[0],
             port,
             tls_listen,
@@ -359,8 +362,6 @@ class PjsuaLine:
             self._advertised,
             self._user_agent,
             max_incoming,
-            logging.getLogger("sip").getEffectiveLevel(),
-            self._heartbeat,
         )
         worker = Worker(start, self._answerers, self._numbers, self)
         self._begin(self._serve(worker))

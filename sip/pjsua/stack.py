@@ -20,6 +20,7 @@ from random import Random
 
 import pjsua2 as pj
 
+from sip.ipc.messages import Started
 from sip.line import CallRequest, Incoming, LineEvent
 from sip.logs import get_logger
 from sip.pjsua.accounts import Account, Identity, account_config, calling_config
@@ -27,7 +28,7 @@ from sip.pjsua.call import PjsuaCall
 from sip.pjsua.registration import Registration
 from sip.pjsua.transports import Transports
 from sip.pjsua.values import describe, parse
-from sip.pjsua.wire import StackVerb, Start, Started
+from sip.pjsua.wire import StackVerb, StartStack
 from sip.remote.wire import (
     Accept,
     AnswerWith,
@@ -99,7 +100,7 @@ class Stack:
         self._last_incoming = 0
         self._max_incoming = 0
 
-    def start(self, start: Start) -> Started:
+    def start(self, start: StartStack) -> Started:
         """Listen. Raises pj.Error."""
         self._max_incoming = start.max_incoming
         self._endpoint = _Endpoint()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pjsua2 as pj
 
 from sip.logs import get_logger
-from sip.pjsua.wire import Start
+from sip.pjsua.wire import StartStack
 from sip.syntax.errors import UnsupportedError
 from sip.transport.listening import host_towards
 from sip.transport.tls import TlsError, check_name
@@ -31,7 +31,7 @@ _KINDS = {
 class Transports:
     """One host, for UDP and TCP at one port, and for TLS when it is listened for or a call needs it."""
 
-    def __init__(self, endpoint: pj.Endpoint, start: Start) -> None:
+    def __init__(self, endpoint: pj.Endpoint, start: StartStack) -> None:
         self._endpoint = endpoint
         self._host = start.host
         self._advertised = start.advertised

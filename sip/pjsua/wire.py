@@ -6,17 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sip.ipc.codec import Codec
-from sip.ipc.pipes import Logged
+from sip.ipc.messages import Alive, Close, Logged, NotStarted, Start, Started
 from sip.remote.wire import Happened, NotPlaced, Redirect, Register, RegistrationIs, Unregister, Verb
 from sip.values import Address, TlsSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
-    """The first message: listen for UDP and TCP at ``host:port`` (port 0 for any), and for TLS at
-    ``tls_listen`` if that is set. Far ends are told of ``advertised`` in place of the host. ``log_level`` is
-    the least level of the log records to be sent back; each ``heartbeat`` seconds the worker says that it is
-    alive."""
+class StartStack(Start):
+    """Listen for UDP and TCP at ``host:port`` (port 0 for any), and for TLS at ``tls_listen`` if that is set.
+    Far ends are told of ``advertised`` in place of the host."""
 
     host: str
     port: int
@@ -25,28 +23,6 @@ class Start:
     advertised: str | None
     user_agent: str
     max_incoming: int
-    log_level: int
-    heartbeat: float
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """Answers Start."""
-
-    address: Address
-    tls_address: Address | None
-
-
-@dataclass(frozen=True, slots=True)
-class NotStarted:
-    """Answers Start; the worker ends."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Alive:
-    """PJSIP still has its turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +32,8 @@ class Freed:
     call: int
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
-    """Hang up everything, unregister, and end."""
-
-
 StackVerb = Verb | Register | Redirect | Unregister
-WorkerCommand = Start | Close | StackVerb
+WorkerCommand = StartStack | Close | StackVerb
 WorkerReport = Started | NotStarted | Alive | Happened | NotPlaced | Freed | RegistrationIs | Logged
 Message = WorkerCommand | WorkerReport
 

@@ -6,7 +6,6 @@ every call and the process.
 
 from __future__ import annotations
 
-import logging
 import os
 import queue
 import sys
@@ -18,11 +17,18 @@ from random import SystemRandom
 import pjsua2 as pj
 
 from sip.ipc.codec import Codec, WireError
-from sip.ipc.pipes import PipeHandler, PipeWriter, leave_signals_to_the_program, take_standard_streams
+from sip.ipc.messages import Alive, Close, NotStarted
+from sip.ipc.pipes import (
+    PipeWriter,
+    leave_signals_to_the_program,
+    log_to_the_program,
+    read_messages,
+    take_standard_streams,
+)
 from sip.logs import get_logger
 from sip.pjsua.stack import Stack
 from sip.pjsua.values import describe
-from sip.pjsua.wire import Alive, Close, Freed, Message, NotStarted, StackVerb, Start, codec
+from sip.pjsua.wire import Freed, Message, StackVerb, StartStack, codec
 from sip.remote.wire import Happened, NotPlaced, RegistrationIs
 
 _logger = get_logger(__name__)
@@ -39,15 +45,15 @@ def main(answerers: Sequence[str]) -> None:
     inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(commands, protocol, inbox), name="verbs", daemon=True).start()
     start = inbox.get()
-    if isinstance(start, Start):
-        logging.basicConfig(level=start.log_level, format="%(message)s", handlers=[PipeHandler(report)])
+    if isinstance(start, StartStack):
+        log_to_the_program(start, report)
         _run(start, inbox, report)
     report.close()
     # The interpreter's own end would touch what PJSIP has already freed.
     os._exit(0)
 
 
-def _run(start: Start, inbox: queue.SimpleQueue[Message | None], report: PipeWriter[Message]) -> None:
+def _run(start: StartStack, inbox: queue.SimpleQueue[Message | None], report: PipeWriter[Message]) -> None:
     stack = Stack(
         SystemRandom(),
         on_event=lambda event: report(Happened(event)),
@@ -82,11 +88,9 @@ def _obey(inbox: queue.SimpleQueue[Message | None], stack: Stack) -> bool:
 
 
 def _read(descriptor: int, protocol: Codec[Message], inbox: queue.SimpleQueue[Message | None]) -> None:
-    decoder = protocol.decoder()
     try:
-        while data := os.read(descriptor, 65536):
-            for message in decoder.feed(data):
-                inbox.put(message)
+        for message in read_messages(descriptor, protocol):
+            inbox.put(message)
     except (OSError, WireError):
         _logger.exception("the program's verbs cannot be read; closing")
     inbox.put(None)

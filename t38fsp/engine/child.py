@@ -1,43 +1,33 @@
-"""One run of the engine process, seen from the program: its jobs, its pipe, its death.
-
-A process that hangs is killed: its loop has to tell every few seconds that it still turns.
-"""
+"""One run of the engine process, seen from the program: its jobs, and what its death means for them."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
-import os
 import queue
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
 
-from sip.ipc.codec import WireError
-from sip.ipc.pipes import Logged, how_it_ended
-from sip.logs import FORWARDED, get_logger
+from sip.ipc.child import Program, full_environment
+from sip.ipc.messages import Close, NotStarted, Started
+from sip.ipc.threaded_child import Death, ThreadedChild, ThreadsError
+from sip.logs import get_logger
 from sip.values import DialogId
 from t38fsp.engine.host import CLOSE_LIMIT
 from t38fsp.engine.known_facts import KnownFacts
 from t38fsp.engine.wire import (
     CODEC,
     Abort,
-    Alive,
     Called,
-    Close,
     Command,
     Gone,
     Happened,
     Message,
-    NotStarted,
     Proceed,
     Receive,
     Refuse,
-    Start,
-    Started,
+    StartEngine,
 )
 from t38fsp.events import Connected, FaxEvent, Finished, Identified, RegistrationChanged, RegistrationStatus
 from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, PollJob, ReceiveJob, SendJob
@@ -51,9 +41,6 @@ START_LIMIT = 60.0
 """Seconds until a new process must listen."""
 ABORT_LIMIT = 5.0
 """Seconds until an aborted job must be over; an engine that lives needs three at most."""
-_MOST_MISSED = 6
-"""Signs of life, before the process is killed. A machine under load delays some; a loop that hangs gives
-none."""
 
 
 class RemoteJob:
@@ -127,10 +114,7 @@ class RemoteJob:
 
 
 class Child:
-    """One process, with the thread that reads from it and the one that watches it.
-
-    Raises OSError or EngineError when it cannot be had.
-    """
+    """One process and its jobs. Raises OSError or EngineError when it cannot be had."""
 
     def __init__(
         self,
@@ -154,35 +138,21 @@ class Child:
         self._waiting: set[int] = set()
         """Incoming calls that are neither taken nor refused nor gone."""
         self._lock = threading.Lock()
-        self._writing = threading.Lock()
         self._answer: queue.SimpleQueue[Started | NotStarted] = queue.SimpleQueue()
         self._started_at: float | None = None
-        self._heartbeat = heartbeat
-        self._listening = False
-        """The reader waits for the process, rather than for a callback of the program."""
-        self._heard = False
-        self._hung = False
-        self._ended = threading.Event()
-        # The engine must find the packages that this program found, wherever that was; -P keeps the current
-        # directory out unless it is one of those. A group of its own spares it the terminal's Ctrl-C.
-        path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
         level = min(logging.getLogger(name).getEffectiveLevel() for name in ("sip", "t38fsp"))
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "t38fsp.engine.host", factory],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": path},
-            process_group=0 if os.name == "posix" else None,
-        )
         try:
-            with contextlib.suppress(BrokenPipeError):  # it died at once, as the reader will tell
-                self._put(Start(settings, level, heartbeat))
-            self._reader = _thread(self._read, "t38fsp-engine")
-        except BaseException:
-            # Nothing reads from it. This closes the pipes, too.
-            self._process.kill()
-            self._process.communicate()
-            raise
+            self._process: ThreadedChild[Message] = ThreadedChild(
+                Program("engine process", "t38fsp.engine.host", (factory,), full_environment()),
+                CODEC,
+                StartEngine(level, heartbeat, settings),
+                self._dispatch,
+                self._bury,
+                heartbeat=heartbeat,
+                start_limit=START_LIMIT,
+            )
+        except ThreadsError as error:
+            raise EngineError(f"the engine process cannot be served: {error}") from error
 
     @property
     def pid(self) -> int:
@@ -190,19 +160,14 @@ class Child:
 
     def wait_until_started(self) -> None:
         """Raises EngineError, with the engine's own reason when it gave one."""
-        try:
-            answer = self._answer.get(timeout=START_LIMIT)
-        except queue.Empty:
-            answer = NotStarted(f"the engine process did not answer within {START_LIMIT:.0f} s")
+        answer = self._answer.get()
         if isinstance(answer, NotStarted):
             raise EngineError(answer.reason)
-        self.address = (answer.host, answer.port)
-        _thread(self._watch, "t38fsp-watch")
+        self.address = answer.address
 
     def kill(self) -> None:
         """End a process that is of no use."""
         self._process.kill()
-        self._reader.join()
 
     def begin(self, job: RemoteJob, command: Command) -> None:
         """Register the job, then ask for it."""
@@ -219,16 +184,7 @@ class Child:
 
     def write(self, command: Command) -> None:
         """Write a command; to a process that died it does nothing, for the reader tells of the death."""
-        with contextlib.suppress(OSError):
-            self._put(command)
-
-    def _put(self, command: Command) -> None:
-        frame = CODEC.encode(command)
-        pipe = self._process.stdin
-        with self._writing:
-            if pipe is not None and not pipe.closed:
-                pipe.write(frame)
-                pipe.flush()
+        self._process.write(command)
 
     def refuse(self, call: int) -> None:
         with self._lock:
@@ -237,44 +193,7 @@ class Child:
 
     def close(self, drain: float) -> bool:
         self.write(Close(drain))
-        try:
-            self._process.wait(drain + 2 * CLOSE_LIMIT)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-        self._reader.join()
-        return self._process.returncode == 0
-
-    def _read(self) -> None:
-        pipe = self._process.stdout
-        if pipe is None:
-            return
-        decoder = CODEC.decoder()
-        try:
-            while data := self._listen(pipe.fileno()):
-                for message in decoder.feed(data):
-                    self._dispatch(message)
-        except WireError as error:
-            _logger.error("the engine process wrote what is no report: %s", error)
-            self._process.kill()
-        self._bury()
-
-    def _listen(self, descriptor: int) -> bytes:
-        self._listening = True
-        data = os.read(descriptor, 65536)
-        self._listening = False
-        self._heard = True
-        return data
-
-    def _watch(self) -> None:
-        """Kill a process that has stopped to tell that it is alive, so that no job waits for it."""
-        missed = 0
-        while not self._ended.wait(self._heartbeat):
-            missed = missed + 1 if self._listening and not self._heard else 0
-            self._heard = False
-            if missed >= _MOST_MISSED:
-                self._hung = True
-                self._process.kill()
-                return
+        return self._process.end(drain + 2 * CLOSE_LIMIT)
 
     def _dispatch(self, message: Message) -> None:
         match message:
@@ -300,55 +219,26 @@ class Child:
                     _tell(self._on_registration, message)
                 elif message.status is RegistrationStatus.FAILED:
                     _logger.warning("route %s is not registered: %s", message.trunk, message.reason)
-            case Logged(name, level, text):
-                logging.getLogger(name).log(level, "%s", text, extra=FORWARDED)
             case Started():
                 self._started_at = time.monotonic()
                 self._answer.put(message)
             case NotStarted():
                 self._answer.put(message)
-            case Alive():
-                pass
 
-    def _bury(self) -> None:
-        """The pipe has ended: the process is dead, or is of no use any more."""
-        try:
-            code = self._process.wait(CLOSE_LIMIT)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            code = self._process.wait()
+    def _bury(self, death: Death) -> None:
         with self._lock:
             self.alive = False
             jobs, self._jobs = list(self._jobs.values()), {}
             waiting, self._waiting = sorted(self._waiting), set()
-        self._ended.set()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with self._writing, contextlib.suppress(OSError):
-                    pipe.close()
-        if self._hung:
-            reason = f"the engine process hung for {_MOST_MISSED * self._heartbeat:g} s and was killed"
-        else:
-            reason = f"the engine process died ({how_it_ended(code)})"
-        if self._hung or jobs:
-            _logger.error("%s; %d jobs end with it", reason, len(jobs))
+        if death.hung or jobs:
+            _logger.error("%s; %d jobs end with it", death.reason, len(jobs))
         for call in waiting:
             _tell(self._on_gone, self, call)
         for job in jobs:
-            job.lose(reason)
-        self._answer.put(NotStarted(f"{reason} while it started"))
+            job.lose(death.reason)
+        self._answer.put(NotStarted(death.reason))
         if self._started_at is not None:
             self._on_death(time.monotonic() - self._started_at)
-
-
-def _thread(target: Callable[[], None], name: str) -> threading.Thread:
-    """One that runs. Raises EngineError when this process may have no more threads."""
-    thread = threading.Thread(target=target, name=name, daemon=True)
-    try:
-        thread.start()
-    except RuntimeError as error:
-        raise EngineError(f"the engine process cannot be served: {error}") from error
-    return thread
 
 
 def _tell(callback: Callable[..., None], *arguments: object) -> None:

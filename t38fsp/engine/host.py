@@ -10,34 +10,35 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
-import logging
-import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import cast
 
 from sip.ipc.codec import WireError
-from sip.ipc.pipes import PipeHandler, PipeWriter, leave_signals_to_the_program, take_standard_streams
+from sip.ipc.messages import Alive, Close, NotStarted, Started
+from sip.ipc.pipes import (
+    PipeWriter,
+    leave_signals_to_the_program,
+    log_to_the_program,
+    read_messages,
+    take_standard_streams,
+)
 from sip.logs import get_logger
 from t38fsp.engine.wire import (
     CODEC,
     Abort,
-    Alive,
     Called,
-    Close,
     Command,
     Gone,
     Happened,
     Message,
-    NotStarted,
     Poll,
     Proceed,
     Receive,
     Refuse,
     Send,
-    Start,
-    Started,
+    StartEngine,
 )
 from t38fsp.events import FaxEvent, Finished, RegistrationChanged
 from t38fsp.jobs import Engine, EngineError, EngineSettings, IncomingCall, Observer
@@ -80,9 +81,9 @@ class Host:
         ).start()
 
         start = await self._commands.get()
-        if not isinstance(start, Start):
+        if not isinstance(start, StartEngine):
             return
-        logging.basicConfig(level=start.log_level, format="%(message)s", handlers=[PipeHandler(self._report)])
+        log_to_the_program(start, self._report)
         engine = self._factory(
             start.settings,
             lambda call: self._report(Called(call)),
@@ -90,11 +91,11 @@ class Host:
             self._report,
         )
         try:
-            host, port = await engine.start()
+            address = await engine.start()
         except EngineError as error:
             self._report(NotStarted(str(error)))
             return
-        self._report(Started(host, port))
+        self._report(Started(address))
         beating = asyncio.create_task(self._beat(start.heartbeat))
         try:
             await self._serve(engine)
@@ -108,12 +109,10 @@ class Host:
 
     def _read(self, descriptor: int, loop: asyncio.AbstractEventLoop) -> None:
         """Pass commands to the loop. A blocking thread, because not every loop can wait for a pipe."""
-        decoder = CODEC.decoder()
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
             try:
-                while data := os.read(descriptor, 65536):
-                    for message in decoder.feed(data):
-                        loop.call_soon_threadsafe(self._commands.put_nowait, message)
+                for message in read_messages(descriptor, CODEC):
+                    loop.call_soon_threadsafe(self._commands.put_nowait, message)
             except (OSError, WireError):
                 get_logger(__name__).exception("the program's commands cannot be read; closing")
             loop.call_soon_threadsafe(self._commands.put_nowait, None)
@@ -155,7 +154,7 @@ class Host:
                 engine.abort(job)
             case Refuse(call):
                 engine.refuse(call)
-            case Start() | Close():
+            case StartEngine() | Close():
                 pass
 
     def _observer(self, job: int) -> Observer:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from sip.logs import get_logger
 from t38fsp.image.errors import ImageError, ImageWorkerError, StoreError
 from t38fsp.image.pool import ImagePool
-from t38fsp.image.wire import Growing
+from t38fsp.image.values import Growing
 from t38fsp.results import FaxResult
 from t38fsp.t30.vocabulary import PageMode, PageQuality
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sip.ipc.codec import Codec
-from sip.ipc.pipes import Logged
+from sip.ipc.messages import Alive, Close, Logged, NotStarted, Start, Started
 from t38fsp.events import FaxEvent, RegistrationChanged
 from t38fsp.jobs import EngineSettings, IncomingCall, PollJob, ReceiveJob, SendJob
 
@@ -17,13 +17,8 @@ MAX_FRAME = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
-    """The first message. ``log_level`` is the least level of the log records to be sent back."""
-
+class StartEngine(Start):
     settings: EngineSettings
-    log_level: int
-    heartbeat: float
-    """Seconds from one Alive to the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,30 +55,10 @@ class Refuse:
     call: int
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
-    drain: float
-
-
-Command = Start | Send | Poll | Receive | Proceed | Abort | Refuse | Close
+Command = StartEngine | Send | Poll | Receive | Proceed | Abort | Refuse | Close
 
 
 # --- from the engine ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """Answers Start: the engine listens at this SIP address."""
-
-    host: str
-    port: int
-
-
-@dataclass(frozen=True, slots=True)
-class NotStarted:
-    """Answers Start: the engine could not; the process ends."""
-
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +77,6 @@ class Gone:
     """The call that was announced can no longer be taken."""
 
     call: int
-
-
-@dataclass(frozen=True, slots=True)
-class Alive:
-    """The loop of the engine still turns."""
 
 
 Report = Alive | Started | NotStarted | Happened | Called | Gone | RegistrationChanged | Logged

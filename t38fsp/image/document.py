@@ -23,7 +23,7 @@ from t38fsp.image.header import with_header
 from t38fsp.image.orientation import Orientation, upright
 from t38fsp.image.resolutions import inch_terms
 from t38fsp.image.tiff import TiffFile, TiffPage
-from t38fsp.image.wire import HeaderLine, Identity, identity_of
+from t38fsp.image.values import HeaderLine, Identity, identity_of
 from t38fsp.t4.decode import decode_page
 from t38fsp.t4.prepare import ends_with_eofb
 from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode, PageQuality

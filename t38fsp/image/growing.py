@@ -16,12 +16,13 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 
 from t38fsp.image.errors import DocumentError, StoreError
 from t38fsp.image.room import folder_of, told
 from t38fsp.image.store import StrPath, file_id, sync_folder
 from t38fsp.image.tiff import TiffFile
-from t38fsp.image.wire import Growing
+from t38fsp.image.values import Growing
 
 SUFFIX = ".part"
 """Behind the name of a file that still grows."""
@@ -60,7 +61,7 @@ def complete(growing: Growing, path: StrPath) -> str:
     try:
         if not _is_there(growing):
             for name in itertools.islice(_names(path), _MOST_LOOKED_FOR):
-                if _is_there(growing._replace(path=name)):
+                if _is_there(replace(growing, path=name)):
                     return name
             raise StoreError(f"{growing.path} was moved away or replaced while the fax came in")
         if growing.path == path:
@@ -70,7 +71,7 @@ def complete(growing: Growing, path: StrPath) -> str:
             os.rename(growing.path, name)
         sync_folder(name)
     except OSError:
-        return name if _is_there(growing._replace(path=name)) else growing.path
+        return name if _is_there(replace(growing, path=name)) else growing.path
     return name
 
 

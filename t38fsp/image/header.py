@@ -16,7 +16,7 @@ from collections.abc import Callable
 from PIL import Image, ImageDraw, ImageFont
 
 from t38fsp.image.resolutions import inch_terms
-from t38fsp.image.wire import HeaderLine
+from t38fsp.image.values import HeaderLine
 from t38fsp.t30.vocabulary import Resolution
 
 _GRID = 100

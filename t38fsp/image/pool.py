@@ -14,25 +14,37 @@ from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from types import TracebackType
+from typing import TypeVar
 
-from t38fsp.image.errors import DocumentError
+from t38fsp.image.errors import DocumentError, ImageWorkerError
 from t38fsp.image.schedule import Job, Share
 from t38fsp.image.sharing import Sharing
+from t38fsp.image.values import FileId, Growing, HeaderLine, Identity, identity_of
 from t38fsp.image.wire import (
-    FileId,
-    Growing,
-    HeaderLine,
-    Identity,
+    CheckRoom,
+    Complete,
+    Completed,
+    Create,
+    Created,
+    Discard,
+    Done,
+    Encode,
+    Encoded,
+    Finish,
+    Inspect,
+    Inspected,
     Reply,
     Request,
-    growing_of,
-    identity_of,
-    mode_fields,
+    Store,
+    Stored,
+    Structure,
+    Structured,
 )
 from t38fsp.image.workers import Workers, usual_number
 from t38fsp.t30.vocabulary import PageFormat, PageMode, PageQuality, Resolution
 
 StrPath = str | os.PathLike[str]
+ReplyT = TypeVar("ReplyT", bound=Reply)
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds for one job, which has one page to do."""
@@ -172,10 +184,9 @@ class ImagePool:
 
     async def _read(self, path: str) -> Document:
         share = Share()
-        reply, _ = await self._run(Job(share=share), {"job": "structure", "path": path})
-        identity = tuple(reply["identity"])
-        found = reply["pages"]
-        formats = tuple(_format(width, rows, name) for width, rows, name, _, _ in found)
+        structured = await self._run(Job(share=share), Structure(path), Structured)
+        identity, found = structured.identity, structured.pages
+        formats = tuple(_format(width, rows, resolution) for width, rows, resolution, _, _ in found)
         # Directories that share their image data show the same.
         distinct = [at for at, (_, _, _, _, first) in enumerate(found) if first == at]
         facts: dict[int, int] = {}
@@ -185,14 +196,9 @@ class ImagePool:
                     f"the document {path} takes too long to read; give simpler pages, or send it in parts"
                 )
             todo = distinct[len(facts) : len(facts) + _PAGES_A_REQUEST]
-            request: Request = {
-                "job": "inspect",
-                "path": path,
-                "identity": identity,
-                "pages": [(at + 1, found[at][3]) for at in todo],
-            }
-            reply, _ = await self._run(Job(share=share), request)
-            facts.update(zip(todo, reply["facts"], strict=False))
+            request = Inspect(path, identity, tuple((at + 1, found[at][3]) for at in todo))
+            inspected = await self._run(Job(share=share), request, Inspected)
+            facts.update(zip(todo, inspected.facts, strict=False))
         known = tuple(
             _Page(page, place, facts[first])
             for page, (_, _, _, place, first) in zip(formats, found, strict=True)
@@ -230,15 +236,8 @@ class ImagePool:
     async def _code(self, document: Document, key: _CodedAs, job: Job) -> bytes:
         _, _, index, mode, header = key
         page = document._known[index]
-        request: Request = {
-            "job": "encode",
-            "path": document.path,
-            "identity": document.identity,
-            "page": (index + 1, page.place, page.facts),
-            "mode": mode_fields(mode),
-            "header": header,
-        }
-        _, data = await self._run(job, request)
+        request = Encode(document.path, document.identity, index + 1, page.place, page.facts, mode, header)
+        data = (await self._run(job, request, Encoded)).page
         self._keep(key, data)
         return data
 
@@ -253,14 +252,13 @@ class ImagePool:
 
     async def check_room(self, path: StrPath, append: bool = False) -> None:
         """See :func:`t38fsp.image.growing.check_room`; raises StoreError, ImageWorkerError."""
-        request: Request = {"job": "check_room", "path": _absolute(path), "append": append}
-        await self._run(Job(asyncio.get_running_loop().time() + CHECK_WITHIN), request)
+        job = Job(asyncio.get_running_loop().time() + CHECK_WITHIN)
+        await self._run(job, CheckRoom(_absolute(path), append), Done)
 
     async def create(self, path: StrPath, append: bool = False) -> Growing:
         """See :func:`t38fsp.image.growing.create`; raises StoreError, ImageWorkerError."""
-        request: Request = {"job": "create", "path": _absolute(path), "append": append}
-        reply, _ = await self._run(self._job_for(path, STORE_WITHIN), request)
-        return growing_of(reply["growing"])
+        request = Create(_absolute(path), append)
+        return (await self._run(self._job_for(path, STORE_WITHIN), request, Created)).growing
 
     async def store_page(
         self, path: StrPath, data: bytes, mode: PageMode, only: FileId | None = None
@@ -269,42 +267,38 @@ class ImagePool:
 
         Pages for one file are stored one after the other.
         """
-        request: Request = {
-            "job": "store",
-            "path": _absolute(path),
-            "mode": mode_fields(mode),
-            "file_id": only,
-        }
-        reply, _ = await self._run(self._job_for(path, STORE_WITHIN), request, data)
-        return PageQuality(*reply["quality"])
+        request = Store(_absolute(path), data, mode, only)
+        return (await self._run(self._job_for(path, STORE_WITHIN), request, Stored)).quality
 
     async def finish(self, path: StrPath, total: int, only: FileId | None = None) -> None:
         """See :func:`t38fsp.image.store.finish`; raises StoreError, ImageWorkerError."""
-        request: Request = {"job": "finish", "path": _absolute(path), "total": total, "file_id": only}
-        await self._run(self._job_for(path, FINISH_WITHIN), request)
+        request = Finish(_absolute(path), total, only)
+        await self._run(self._job_for(path, FINISH_WITHIN), request, Done)
 
     async def complete(self, growing: Growing, path: StrPath) -> str:
         """See :func:`t38fsp.image.growing.complete`; raises StoreError, ImageWorkerError."""
-        request: Request = {"job": "complete", "path": _absolute(path), "growing": growing}
-        reply, _ = await self._run(self._job_for(growing.path, FINISH_WITHIN), request)
-        return reply["path"]
+        request = Complete(_absolute(path), growing)
+        return (await self._run(self._job_for(growing.path, FINISH_WITHIN), request, Completed)).path
 
     async def discard(self, growing: Growing, path: StrPath) -> None:
         """See :func:`t38fsp.image.growing.discard`; raises StoreError, ImageWorkerError."""
-        request: Request = {"job": "discard", "path": _absolute(path), "growing": growing}
-        await self._run(self._job_for(growing.path, FINISH_WITHIN), request)
+        request = Discard(_absolute(path), growing)
+        await self._run(self._job_for(growing.path, FINISH_WITHIN), request, Done)
 
     def _job_for(self, path: StrPath, within: float) -> Job:
         return Job(asyncio.get_running_loop().time() + within, lane=_absolute(path))
 
-    async def _run(self, job: Job, request: Request, data: bytes = b"") -> tuple[Reply, bytes]:
-        return await self._workers.run(job, request, data, limit=self._timeout)
+    async def _run(self, job: Job, request: Request, expected: type[ReplyT]) -> ReplyT:
+        reply = await self._workers.run(job, request, limit=self._timeout)
+        if not isinstance(reply, expected):
+            raise ImageWorkerError(f"an image worker answered something else ({request.job}); try again")
+        return reply
 
 
 @lru_cache
-def _format(width: int, rows: int, resolution: str) -> PageFormat:
+def _format(width: int, rows: int, resolution: Resolution) -> PageFormat:
     """The same one for like pages: a document may have thousands."""
-    return PageFormat(width, rows, Resolution[resolution])
+    return PageFormat(width, rows, resolution)
 
 
 def _absolute(path: StrPath) -> str:

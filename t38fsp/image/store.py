@@ -20,7 +20,7 @@ from t38fsp.image.errors import DocumentError, StoreError
 from t38fsp.image.exact import read_burst
 from t38fsp.image.fields import FieldType, Tag
 from t38fsp.image.tiff import MAX_PAGES, TiffFile
-from t38fsp.image.wire import FileId
+from t38fsp.image.values import FileId
 from t38fsp.t4.decode import decode_page
 from t38fsp.t4.prepare import ends_with_eofb
 from t38fsp.t30.vocabulary import Coding, PageMode, PageQuality

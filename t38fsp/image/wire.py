@@ -1,126 +1,178 @@
-"""How the worker processes are spoken to: a header as JSON and octets, both with their lengths in front."""
+"""The messages between a program and its image workers; their form is that of ``sip.ipc.codec``.
+
+A worker has one request at a time, and gives one reply to it. ``job`` is the name of a request in logs and
+errors.
+"""
 
 from __future__ import annotations
 
-import json
-import os
-import struct
-from collections.abc import Sequence
-from typing import NamedTuple, TypedDict
+from dataclasses import dataclass
+from typing import ClassVar
 
-from t38fsp.t30.vocabulary import Coding, PageMode, PageQuality, Resolution
+from sip.ipc.codec import Codec
+from t38fsp.image.values import FileId, Growing, HeaderLine, Identity
+from t38fsp.t30.vocabulary import PageMode, PageQuality, Resolution
 
-HeaderLine = tuple[str, str, str]
-"""Left, middle and right."""
-
-Identity = tuple[int, ...]
-"""What changes whenever a file does: device, inode, size, time of the last change in nanoseconds."""
-
-LENGTHS = struct.Struct("!II")
-"""Octets of the header, then of the data behind it."""
+MAX_FRAME = 1024 * 1024 * 1024
+"""Octets. A page has what the call let through, and a worker no more memory than its limit; this one is to
+end a stream that has come apart."""
 
 
-def identity_of(status: os.stat_result) -> Identity:
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+# --- to a worker --------------------------------------------------------------------------------------------
 
 
-FileId = tuple[int, int]
-"""Device and inode of a file: which one it is, whatever its name."""
+@dataclass(frozen=True, slots=True)
+class Prove:
+    """Show that there is enough of everything for a page."""
+
+    job: ClassVar[str] = "prove"
 
 
-class Growing(NamedTuple):
-    """Where a received file grows, which one that is, and how many pages it had before."""
-
+@dataclass(frozen=True, slots=True)
+class Structure:
+    job: ClassVar[str] = "structure"
     path: str
-    file_id: FileId
-    pages: int
-    made: bool
-    """It was not there before."""
 
 
-class ModeFields(TypedDict):
-    coding: str
-    width: int
-    resolution: str
-    ecm: bool
-    bit_rate: int
-    scan_line_time: float
-    max_rows: int | None
+@dataclass(frozen=True, slots=True)
+class Inspect:
+    """Read pages of a document, as many as fit into a turn, and at least one."""
+
+    job: ClassVar[str] = "inspect"
+    path: str
+    identity: Identity
+    pages: tuple[tuple[int, int], ...]
+    """Number (from 1) and place of each."""
 
 
-class Request(TypedDict, total=False):
-    """A job: ``job`` is prove, structure, inspect, encode, or one of a received file: check_room, create,
-    store, finish, complete, discard."""
+@dataclass(frozen=True, slots=True)
+class Encode:
+    job: ClassVar[str] = "encode"
+    path: str
+    identity: Identity
+    number: int
+    place: int
+    facts: int
+    """As Inspected said."""
+    mode: PageMode
+    header: HeaderLine | None
 
-    job: str
+
+@dataclass(frozen=True, slots=True)
+class CheckRoom:
+    job: ClassVar[str] = "check_room"
     path: str
     append: bool
-    file_id: FileId | None
-    """Of the file to store into, or to finish."""
-    growing: tuple[str, FileId, int, bool]
-    identity: Sequence[int]
-    pages: Sequence[tuple[int, int]]
-    """Number and place of those to inspect."""
-    page: tuple[int, int, int]
-    """Number, place and facts of the one to encode."""
-    mode: ModeFields
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    job: ClassVar[str] = "create"
+    path: str
+    append: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Answered by Grows, then by Stored."""
+
+    job: ClassVar[str] = "store"
+    path: str
+    page: bytes
+    mode: PageMode
+    only: FileId | None
+    """The file to store into; whichever has the name if None."""
+    since: int | None = None
+    """What Grows told of an earlier try, which came to no end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    job: ClassVar[str] = "finish"
+    path: str
     total: int
-    header: Sequence[str] | None
-    """Left, middle and right."""
-    since: int
-    """Store, tried again: what the reply to the first try said."""
+    only: FileId | None
 
 
-class Reply(TypedDict, total=False):
-    """``error`` (with ``message``) names the class of what was raised; otherwise the job's result."""
+@dataclass(frozen=True, slots=True)
+class Complete:
+    job: ClassVar[str] = "complete"
+    path: str
+    growing: Growing
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    job: ClassVar[str] = "discard"
+    path: str
+    growing: Growing
+
+
+Request = Prove | Structure | Inspect | Encode | CheckRoom | Create | Store | Finish | Complete | Discard
+
+# --- from a worker ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Answers Prove, CheckRoom, Finish and Discard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Answers any request; ``error`` names the class of what was raised."""
 
     error: str
     message: str
-    identity: list[int]
-    pages: list[tuple[int, int, str, int, int]]
-    """Of a structure: width, rows, resolution, place, and the first page with the same data (from 0)."""
-    facts: list[int]
-    quality: tuple[int, int, int]
+
+
+PageFields = tuple[int, int, Resolution, int, int]
+"""Width, rows, resolution, place, and the first page with the same data (from 0). Bare, for speed: a document
+may have thousands, and they are read on the loop that sends packets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Structured:
+    identity: Identity
+    pages: tuple[PageFields, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    facts: tuple[int, ...]
+    """Of the first pages of those that were asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    page: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    growing: Growing
+
+
+@dataclass(frozen=True, slots=True)
+class Grows:
+    """``since`` are the octets that the file has before the page is stored."""
+
     since: int
-    """Alone in a reply that is not the last one: the octets that the file has before it grows."""
-    growing: tuple[str, FileId, int, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    quality: PageQuality
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
     path: str
+    """The name that was free."""
 
 
-def pack(header: Request | Reply, data: bytes = b"") -> bytes:
-    """A message as it goes through the pipe."""
-    text = json.dumps(header).encode()
-    return LENGTHS.pack(len(text), len(data)) + text + data
+Reply = Done | Refused | Structured | Inspected | Encoded | Created | Grows | Stored | Completed
 
+Message = Request | Reply
 
-def mode_fields(mode: PageMode) -> ModeFields:
-    return {
-        "coding": mode.coding.name,
-        "width": mode.width,
-        "resolution": mode.resolution.name,
-        "ecm": mode.ecm,
-        "bit_rate": mode.bit_rate,
-        "scan_line_time": mode.scan_line_time,
-        "max_rows": mode.max_rows,
-    }
-
-
-def mode_of(fields: ModeFields) -> PageMode:
-    return PageMode(
-        coding=Coding[fields["coding"]],
-        width=fields["width"],
-        resolution=Resolution[fields["resolution"]],
-        ecm=fields["ecm"],
-        bit_rate=fields["bit_rate"],
-        scan_line_time=fields["scan_line_time"],
-        max_rows=fields["max_rows"],
-    )
-
-
-def growing_of(fields: tuple[str, FileId, int, bool]) -> Growing:
-    path, (device, inode), pages, made = fields
-    return Growing(path, (device, inode), pages, made)
-
-
-def quality_fields(quality: PageQuality) -> tuple[int, int, int]:
-    return quality.rows, quality.bad_rows, quality.longest_bad_run
+CODEC: Codec[Message] = Codec(Message, max_frame=MAX_FRAME)

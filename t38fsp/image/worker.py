@@ -7,14 +7,13 @@ outlives the process that started it.
 
 from __future__ import annotations
 
-import json
 import os
-import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from typing import BinaryIO
 
+from sip.ipc.codec import WireError
+from sip.ipc.pipes import leave_signals_to_the_program, read_messages, take_standard_streams
 from t38fsp.image.coder import encode_burst
 from t38fsp.image.document import Facts, KnownPage, encode_known_page, inspect_pages, structure
 from t38fsp.image.errors import DocumentError, ImageError, StoreError
@@ -24,15 +23,30 @@ from t38fsp.image.room import check_room
 from t38fsp.image.store import append_page, finish
 from t38fsp.image.tiff import TiffPage
 from t38fsp.image.wire import (
-    LENGTHS,
-    FileId,
-    HeaderLine,
+    CODEC,
+    CheckRoom,
+    Complete,
+    Completed,
+    Create,
+    Created,
+    Discard,
+    Done,
+    Encode,
+    Encoded,
+    Finish,
+    Grows,
+    Inspect,
+    Inspected,
+    Message,
+    PageFields,
+    Prove,
+    Refused,
     Reply,
     Request,
-    growing_of,
-    mode_of,
-    pack,
-    quality_fields,
+    Store,
+    Stored,
+    Structure,
+    Structured,
 )
 from t38fsp.t30.vocabulary import Coding, PageMode, Resolution
 
@@ -44,48 +58,36 @@ _PROOF_ROWS = 2300
 """Of an ordinary page: what that takes must be there."""
 
 
-def perform(request: Request, data: bytes, note: Callable[[Reply], None]) -> tuple[Reply, bytes]:
+def perform(request: Request, note: Callable[[Grows], None]) -> Reply:
     """Do one job; ``note`` takes what is to be known if it comes to no end. Raises :class:`ImageError`."""
-    path = request.get("path", "")
-    match request["job"]:
-        case "prove":
+    match request:
+        case Prove():
             _prove()
-            return {}, b""
-        case "structure":
+        case Structure(path):
             identity, pages = structure(path)
-            return {"identity": list(identity), "pages": _page_fields(pages)}, b""
-        case "inspect":
-            facts = inspect_pages(path, tuple(request["identity"]), request["pages"], TURN)
-            return {"facts": [each.value for each in facts]}, b""
-        case "encode":
-            number, place, known = request["page"]
-            page = KnownPage(tuple(request["identity"]), number, place, Facts(known))
-            return {}, encode_known_page(path, page, mode_of(request["mode"]), _header_of(request))
-        case "check_room":
-            check_room(path, request["append"])
-            return {}, b""
-        case "create":
-            return {"growing": create(path, request["append"])}, b""
-        case "store":
+            return Structured(identity, _page_fields(pages))
+        case Inspect(path, identity, places):
+            facts = inspect_pages(path, identity, places, TURN)
+            return Inspected(tuple(each.value for each in facts))
+        case Encode(path, identity, number, place, known, mode, header):
+            page = KnownPage(identity, number, place, Facts(known))
+            return Encoded(encode_known_page(path, page, mode, header))
+        case CheckRoom(path, append):
+            check_room(path, append)
+        case Create(path, append):
+            return Created(create(path, append))
+        case Store(path, data, mode, only, since):
             quality = append_page(
-                path,
-                data,
-                mode_of(request["mode"]),
-                _file_id_of(request),
-                since=request.get("since"),
-                on_size=lambda octets: note({"since": octets}),
+                path, data, mode, only, since=since, on_size=lambda octets: note(Grows(octets))
             )
-            return {"quality": quality_fields(quality)}, b""
-        case "finish":
-            finish(path, request["total"], _file_id_of(request))
-            return {}, b""
-        case "complete":
-            return {"path": complete(growing_of(request["growing"]), path)}, b""
-        case "discard":
-            discard(growing_of(request["growing"]), path)
-            return {}, b""
-        case unknown:
-            raise ImageError(f"there is no job called {unknown}")
+            return Stored(quality)
+        case Finish(path, total, only):
+            finish(path, total, only)
+        case Complete(path, growing):
+            return Completed(complete(growing, path))
+        case Discard(path, growing):
+            discard(growing, path)
+    return Done()
 
 
 def _prove() -> None:
@@ -99,54 +101,40 @@ def _prove() -> None:
         raise ImageError("Pillow does not give back the page that it coded; install it anew")
 
 
-def _page_fields(pages: list[TiffPage]) -> list[tuple[int, int, str, int, int]]:
+def _page_fields(pages: list[TiffPage]) -> tuple[PageFields, ...]:
     first: dict[TiffPage, int] = {}
-    return [
+    return tuple(
         (
             page.format.width,
             page.format.rows,
-            page.format.resolution.name,
+            page.format.resolution,
             page.place,
             first.setdefault(replace(page, number=0, place=0), index),
         )
         for index, page in enumerate(pages)
-    ]
+    )
 
 
-def _file_id_of(request: Request) -> FileId | None:
-    file_id = request.get("file_id")
-    return None if file_id is None else (file_id[0], file_id[1])
+def serve(requests: int, replies: int) -> None:
+    """Answer what comes over one descriptor on the other, until it ends. Raises WireError."""
+    with open(replies, "wb") as sink:
 
+        def write(message: Message) -> None:
+            sink.write(CODEC.encode(message))
+            sink.flush()
 
-def _header_of(request: Request) -> HeaderLine | None:
-    parts = request.get("header")
-    if parts is None:
-        return None
-    left, middle, right = parts
-    return left, middle, right
-
-
-def serve(source: BinaryIO, sink: BinaryIO) -> None:
-    """Answer jobs from ``source`` on ``sink`` until ``source`` ends."""
-
-    def note(reply: Reply) -> None:
-        sink.write(pack(reply))
-        sink.flush()
-
-    while len(lengths := source.read(LENGTHS.size)) == LENGTHS.size:
-        header_length, data_length = LENGTHS.unpack(lengths)
-        request: Request = json.loads(source.read(header_length))
-        data = source.read(data_length)
-        try:
-            reply, data = perform(request, data, note)
-        except ImageError as error:
-            reply, data = {"error": type(error).__name__, "message": str(error)}, b""
-        except MemoryError:
-            kind = DocumentError if request["job"] in ("inspect", "encode") else StoreError
-            message = "the page needs more memory than an image worker may use; give smaller pages"
-            reply, data = {"error": kind.__name__, "message": message}, b""
-        sink.write(pack(reply, data))
-        sink.flush()
+        for request in read_messages(requests, CODEC):
+            if not isinstance(request, Request):
+                raise WireError(f"a {type(request).__name__} is no request")
+            try:
+                reply = perform(request, write)
+            except ImageError as error:
+                reply = Refused(type(error).__name__, str(error))
+            except MemoryError:
+                kind = DocumentError if isinstance(request, Inspect | Encode) else StoreError
+                message = "the page needs more memory than an image worker may use; give smaller pages"
+                reply = Refused(kind.__name__, message)
+            write(reply)
 
 
 def _silence_libtiff() -> None:
@@ -159,9 +147,8 @@ def _silence_libtiff() -> None:
 
 def main() -> None:
     _silence_libtiff()
-    # A terminal and a service manager signal the whole group: the program ends its calls, and then this pipe.
-    for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-        signal.signal(number, signal.SIG_IGN)
+    requests, replies = take_standard_streams()
+    leave_signals_to_the_program()
     if sys.platform != "win32":
         import resource
 
@@ -173,7 +160,7 @@ def main() -> None:
             resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
         if len(sys.argv) > 2:
             os.nice(int(sys.argv[2]))
-    serve(sys.stdin.buffer, sys.stdout.buffer)
+    serve(requests, replies)
 
 
 if __name__ == "__main__":

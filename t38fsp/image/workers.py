@@ -10,25 +10,35 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from dataclasses import replace
 from functools import partial
 
 from sip.logs import get_logger
 from t38fsp.image.errors import DocumentError, ImageError, ImageWorkerError, StoreError
 from t38fsp.image.process import PATIENCE, WorkerProcess, closed
 from t38fsp.image.schedule import Job, Schedule
-from t38fsp.image.wire import Reply, Request
+from t38fsp.image.wire import (
+    CheckRoom,
+    Complete,
+    Create,
+    Discard,
+    Done,
+    Finish,
+    Grows,
+    Refused,
+    Reply,
+    Request,
+    Store,
+)
 
 logger = get_logger(__name__)
-
-Answer = tuple[Reply, bytes]
 
 _ERRORS: dict[str, type[ImageError]] = {kind.__name__: kind for kind in (DocumentError, StoreError)}
 
 _TRIES = 2
 """A process that dies is mostly killed from outside, or for want of memory at that moment."""
 
-_STORING = ("check_room", "create", "store", "finish", "complete", "discard")
-
+_STORING = frozenset(request.job for request in (CheckRoom, Create, Store, Finish, Complete, Discard))
 
 _REST = 30.0
 """Seconds before a process is started again that could not be started while others work."""
@@ -65,7 +75,7 @@ class Workers:
         self._idle = list(self._workers)
         self._returned = asyncio.Event()
         """Set when a worker comes back to ``_idle``."""
-        self._pending: dict[Job, tuple[Request | None, bytes, float, asyncio.Future[Answer]]] = {}
+        self._pending: dict[Job, tuple[Request | None, float, asyncio.Future[Reply]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -76,7 +86,7 @@ class Workers:
     async def close(self) -> None:
         """End the processes. Jobs have a second to end; then, and if they wait, it is ImageWorkerError."""
         self._closed = True
-        for job, (_, _, _, future) in list(self._pending.items()):
+        for job, (_, _, future) in list(self._pending.items()):
             if self._schedule.drop(job) and not future.done():
                 future.set_exception(closed())
         await asyncio.gather(*(worker.close() for worker in self._workers))
@@ -96,21 +106,21 @@ class Workers:
 
     async def turn(self, job: Job) -> None:
         """Wait until there is a worker to spare, without using it."""
-        await self._queued(job, None, b"", 0.0)
+        await self._queued(job, None, 0.0)
 
-    async def run(self, job: Job, request: Request, data: bytes = b"", *, limit: float) -> Answer:
+    async def run(self, job: Job, request: Request, *, limit: float) -> Reply:
         """Have ``request`` done in its turn, in at most ``limit`` seconds from then on. Raises ImageError."""
-        reply, result = await self._queued(job, request, data, limit)
-        if "error" in reply:
-            raise _ERRORS.get(reply["error"], ImageError)(reply["message"])
-        return reply, result
+        reply = await self._queued(job, request, limit)
+        if isinstance(reply, Refused):
+            raise _ERRORS.get(reply.error, ImageError)(reply.message)
+        return reply
 
-    async def _queued(self, job: Job, request: Request | None, data: bytes, limit: float) -> Answer:
+    async def _queued(self, job: Job, request: Request | None, limit: float) -> Reply:
         if self._closed:
             raise closed()
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Answer] = loop.create_future()
-        self._pending[job] = request, data, limit, future
+        future: asyncio.Future[Reply] = loop.create_future()
+        self._pending[job] = request, limit, future
         self._schedule.add(job, loop.time())
         self._dispatch()
         try:
@@ -127,24 +137,22 @@ class Workers:
             return
         loop = asyncio.get_running_loop()
         while (job := self._schedule.take(loop.time())) is not None:
-            request, data, limit, future = self._pending[job]
+            request, limit, future = self._pending[job]
             if request is None:
                 self._schedule.done(job, loop.time())
                 if not future.done():
-                    future.set_result(({}, b""))
+                    future.set_result(Done())
                 continue
-            task = loop.create_task(self._perform(job, request, data, limit, future))
+            task = loop.create_task(self._perform(job, request, limit, future))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
             future.add_done_callback(partial(_cancel_with, task))
 
-    async def _perform(
-        self, job: Job, request: Request, data: bytes, limit: float, future: asyncio.Future[Answer]
-    ) -> None:
+    async def _perform(self, job: Job, request: Request, limit: float, future: asyncio.Future[Reply]) -> None:
         worker: WorkerProcess | None = None
         try:
             worker = await self._worker(self._to_inspect if job.due is None else self._for_calls)
-            answer = await self._on(worker, request, data, limit)
+            reply = await self._on(worker, request, limit)
         except asyncio.CancelledError:
             future.cancel()
             raise
@@ -153,7 +161,7 @@ class Workers:
                 future.set_exception(error)
         else:
             if not future.done():
-                future.set_result(answer)
+                future.set_result(reply)
         finally:
             if worker is not None:
                 self._give_back(worker)
@@ -188,23 +196,28 @@ class Workers:
         self._idle.append(worker)
         self._returned.set()
 
-    async def _on(self, worker: WorkerProcess, request: Request, data: bytes, limit: float) -> Answer:
+    async def _on(self, worker: WorkerProcess, request: Request, limit: float) -> Reply:
+        def note(grows: Grows) -> None:
+            nonlocal request
+            if isinstance(request, Store):
+                request = replace(request, since=grows.since)
+
         for attempt in range(1, _TRIES + 1):
             before = worker.cpu_seconds()
             try:
                 async with asyncio.timeout(limit):
-                    return await worker.ask(request, data)
+                    return await worker.ask(request, note)
             except TimeoutError:
                 used = _difference(before, worker.cpu_seconds())
                 await worker.end()
-                raise ImageWorkerError(_overrun(request["job"], limit, used)) from None
+                raise ImageWorkerError(_overrun(request.job, limit, used)) from None
             except (OSError, EOFError) as error:
                 await worker.end(PATIENCE)
                 if attempt == _TRIES or self._closed:
                     raise ImageWorkerError(
-                        f"the image worker ended in the middle of its job ({request['job']}); try again"
+                        f"the image worker ended in the middle of its job ({request.job}); try again"
                     ) from error
-                logger.warning("an image worker ended in the middle of its job (%s)", request["job"])
+                logger.warning("an image worker ended in the middle of its job (%s)", request.job)
             except ImageWorkerError:
                 raise
             except BaseException:
@@ -214,7 +227,7 @@ class Workers:
         raise AssertionError("the last attempt returns or raises")
 
 
-def _cancel_with(task: asyncio.Task[None], future: asyncio.Future[Answer]) -> None:
+def _cancel_with(task: asyncio.Task[None], future: asyncio.Future[Reply]) -> None:
     """A caller that is cancelled cancels what it waits for."""
     if future.cancelled():
         task.cancel()

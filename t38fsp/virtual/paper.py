@@ -6,7 +6,7 @@ from pathlib import Path
 
 from t38fsp.image import document, growing, store
 from t38fsp.image.errors import ImageError, StoreError
-from t38fsp.image.wire import Growing
+from t38fsp.image.values import Growing
 from t38fsp.t30.vocabulary import PageFormat, PageMode, PageQuality
 
 

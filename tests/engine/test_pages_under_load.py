@@ -35,9 +35,9 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     done: list[str] = []
     run = ImagePool._run
 
-    async def noted(pool: ImagePool, job, request, data=b""):  # type: ignore[no-untyped-def]
-        done.append(request["job"])
-        return await run(pool, job, request, data)
+    async def noted(pool: ImagePool, job, request, expected):  # type: ignore[no-untyped-def]
+        done.append(request.job)
+        return await run(pool, job, request, expected)
 
     monkeypatch.setattr(ImagePool, "_run", noted)
     return done

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from sip.ipc import threaded_child
 from sip.values import TlsSettings
 from t38fsp.engine import child, engine, lines, media, remote
 from t38fsp.engine.engine import FaxEngine
@@ -166,7 +167,9 @@ async def test_an_engine_process_that_cannot_start(
 
         return close
 
-    await fails_at_each_step(start, EngineProcess._running, [child, remote], error, expected, least=10)
+    await fails_at_each_step(
+        start, EngineProcess._running, [child, threaded_child, remote], error, expected, least=10
+    )
 
 
 async def test_an_engine_process_without_threads_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,26 +9,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sip.ipc.codec import LENGTH_OCTETS, WireError
-from sip.ipc.pipes import Logged
+from sip.ipc.messages import Alive, Close, Logged, NotStarted, Started
 from sip.values import LEAST_SESSION, LONGEST_SESSION, Credentials, DialogId, Refresher, SessionTimers
 from t38fsp.engine.wire import (
     CODEC,
     MAX_FRAME,
     Abort,
-    Alive,
     Called,
-    Close,
     Gone,
     Happened,
     Message,
-    NotStarted,
     Poll,
     Proceed,
     Receive,
     Refuse,
     Send,
-    Start,
-    Started,
+    StartEngine,
 )
 from t38fsp.events import Connected, Finished, RegistrationChanged
 from t38fsp.header import Header
@@ -81,7 +77,7 @@ MESSAGES = st.one_of(
     *map(
         st.from_type,
         (
-            *(Start, Send, Poll, Receive, Proceed, Abort, Refuse, Close),
+            *(StartEngine, Send, Poll, Receive, Proceed, Abort, Refuse, Close),
             *(Alive, Started, NotStarted, Happened, Called, Gone, RegistrationChanged, Logged),
         ),
     )

@@ -10,9 +10,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from t38fsp.image.pool import ImagePool
+from t38fsp.image.pool import ImagePool, ReplyT
 from t38fsp.image.schedule import Job
-from t38fsp.image.wire import Reply, Request
+from t38fsp.image.wire import Request
 
 T = TypeVar("T")
 
@@ -32,9 +32,9 @@ class Counted(ImagePool):
         super().__init__(workers)
         self.jobs: list[str] = []
 
-    async def _run(self, job: Job, request: Request, data: bytes = b"") -> tuple[Reply, bytes]:
-        self.jobs.append(request["job"])
-        return await super()._run(job, request, data)
+    async def _run(self, job: Job, request: Request, expected: type[ReplyT]) -> ReplyT:
+        self.jobs.append(request.job)
+        return await super()._run(job, request, expected)
 
 
 def worker_pids() -> list[int]:

@@ -14,7 +14,7 @@ from t38fsp.image.errors import StoreError
 from t38fsp.image.growing import complete, create, discard
 from t38fsp.image.room import ROOM, check_room
 from t38fsp.image.store import append_page, finish
-from t38fsp.image.wire import Growing
+from t38fsp.image.values import Growing
 from t38fsp.t30.vocabulary import Coding, PageMode, Resolution
 from tests.pages import load_page, make_document, make_pixels
 from tests.peers.libtiff import tiffinfo

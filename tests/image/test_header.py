@@ -16,7 +16,7 @@ from t38fsp.image.document import encode_page
 from t38fsp.image.header import arranged, band_rows
 from t38fsp.image.resolutions import WIDTHS, inch_terms
 from t38fsp.image.store import append_page, finish
-from t38fsp.image.wire import HeaderLine
+from t38fsp.image.values import HeaderLine
 from t38fsp.t4.decode import decode_page
 from t38fsp.t30.vocabulary import Coding, PageMode, Resolution
 from tests.pages import load_page, make_document

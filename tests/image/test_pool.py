@@ -10,12 +10,14 @@ from dataclasses import replace
 
 import pytest
 
+from sip.ipc.async_child import log_errors
+from sip.ipc.codec import LENGTH_OCTETS
 from t38fsp.image.compare import differing_pages
 from t38fsp.image.document import encode_page, inspect, structure
 from t38fsp.image.errors import DocumentError, ImageWorkerError, StoreError
 from t38fsp.image.pool import ImagePool
-from t38fsp.image.process import WorkerProcess, _log
-from t38fsp.image.wire import LENGTHS, pack
+from t38fsp.image.process import WorkerProcess, logger
+from t38fsp.image.wire import CODEC, Done, Inspect, Structure
 from t38fsp.image.workers import _overrun
 from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode, PageQuality, Resolution
 from tests.image.processes import Started, begun, stopped, worker_pids
@@ -148,8 +150,8 @@ async def test_a_signal_to_the_group_ends_no_worker(document, number):
 async def test_a_job_that_kills_two_workers_fails(document, monkeypatch):
     asked = []
 
-    async def ask(self, request, data):
-        asked.append(request["job"])
+    async def ask(self, request, note):
+        asked.append(request.job)
         await self.end()
         raise EOFError
 
@@ -266,7 +268,7 @@ async def test_a_worker_may_say_a_lot_in_one_line(caplog):
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", "import sys; sys.stderr.write('x' * 200_000)", stderr=asyncio.subprocess.PIPE
     )
-    await _log(process)
+    await log_errors(process, "worker", logger)
     assert await process.wait() == 0
     assert sum(record.getMessage().count("x") for record in caplog.records) == 200_000
 
@@ -301,10 +303,10 @@ def test_a_worker_ends_with_its_parent(document):
     )
     assert worker.stdin is not None
     assert worker.stdout is not None
-    worker.stdin.write(pack({"job": "structure", "path": str(document)}))
+    worker.stdin.write(CODEC.encode(Structure(str(document))))
     worker.stdin.flush()
-    header, data = LENGTHS.unpack(worker.stdout.read(LENGTHS.size))
-    assert b"R8_FINE" in worker.stdout.read(header + data)
+    length = int.from_bytes(worker.stdout.read(LENGTH_OCTETS), "big")
+    assert b"R8_FINE" in worker.stdout.read(length)
     worker.stdin.close()
     assert worker.wait(timeout=60) == 0
     worker.stdout.close()
@@ -318,10 +320,10 @@ def test_libtiff_is_not_heard_when_a_page_is_damaged(tmp_path):
     middle = octets.index(burst) + len(burst) // 2
     path.write_bytes(octets[:middle] + b"\x55\x55" + octets[middle + 2 :])
     identity, pages = structure(path)
-    places = [(page.number, page.place) for page in pages]
+    places = tuple((page.number, page.place) for page in pages)
     done = subprocess.run(
         [sys.executable, "-m", "t38fsp.image.worker"],
-        input=pack({"job": "inspect", "path": str(path), "identity": identity, "pages": places}),
+        input=CODEC.encode(Inspect(str(path), identity, places)),
         capture_output=True,
         check=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -333,10 +335,10 @@ def test_libtiff_is_not_heard_when_a_page_is_damaged(tmp_path):
 def test_a_worker_that_fails_says_why():
     done = subprocess.run(
         [sys.executable, "-m", "t38fsp.image.worker"],
-        input=pack({}),
+        input=CODEC.encode(Done()),
         capture_output=True,
         check=False,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert done.returncode != 0
-    assert b"KeyError" in done.stderr
+    assert b"WireError: a Done is no request" in done.stderr

@@ -10,6 +10,7 @@ import pytest
 from t38fsp.image.document import encode_page
 from t38fsp.image.errors import DocumentError
 from t38fsp.image.pool import ImagePool
+from t38fsp.image.wire import Inspected, Structure, Structured
 from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode, Resolution
 from tests.image.processes import Counted, begun, stopped
 from tests.pages import make_document
@@ -139,15 +140,16 @@ class SlowWorkers:
         self.seconds = seconds
         self.turns = 0
 
-    async def run(self, job, request, data=b"", *, limit):
+    async def run(self, job, request, *, limit):
         assert (job.due, limit) == (None, 60.0)
-        if request["job"] == "structure":
-            pages = [(1728, 2200, "R8_FINE", 8 + index, index) for index in range(2000)]
-            return {"identity": [1, 2, 3, 4], "pages": pages}, b""
-        assert request["pages"][0] == (self.turns + 1, 8 + self.turns)
+        if isinstance(request, Structure):
+            return Structured(
+                (1, 2, 3, 4), tuple((1728, 2200, FINE, 8 + index, index) for index in range(2000))
+            )
+        assert request.pages[0] == (self.turns + 1, 8 + self.turns)
         self.turns += 1
         job.share.seconds += self.seconds
-        return {"facts": [3]}, b""
+        return Inspected((3,))
 
 
 @pytest.mark.parametrize(("seconds", "taken"), [(0.03, True), (0.9, True), (1.1, False), (50.0, False)])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sip.ipc import unix_socket
+from sip.ipc import async_child, unix_socket
 from sip.pjsua import line as pjsua_line
 from sip.pjsua import process
 from sip.remote import line, server, signalling
@@ -200,7 +200,7 @@ async def test_a_line_over_pjsip_that_cannot_start(
 
     errors = (type(error), SipError)
     roots = (pjsua_line.PjsuaLine.start, process.Worker._run)
-    await fails_at_each_step(start, roots, [pjsua_line, process], error, errors, least=10)
+    await fails_at_each_step(start, roots, [pjsua_line, process, async_child], error, errors, least=10)
 
 
 async def test_a_signalling_process_that_cannot_say_where_it_is(tmp_path: Path) -> None:
