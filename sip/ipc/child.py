@@ -150,5 +150,4 @@ class Supervision(Generic[MessageT]):
         """How it died, with this exit status."""
         if self._killed_for:
             return f"the {self._name} {self._killed_for}"
-        when = "" if self._started else " while it started"
-        return f"the {self._name} died ({how_it_ended(code)}){when}"
+        return f"the {self._name} died ({how_it_ended(code)})"

@@ -99,9 +99,10 @@ class _Frame:
 
     def octets(self, data: object) -> bytes:
         """The tail, if ``data`` is its length."""
-        tail, self.tail = self.tail, None
+        tail = self.tail
         if tail is None or type(data) is not int or data != len(tail):
             raise WireError(f"{_kind(data)} is not the number of the octets in the frame")
+        self.tail = None
         return tail
 
     def function(self, data: object) -> Callable[..., object]:

@@ -236,7 +236,7 @@ class Child:
             _tell(self._on_gone, self, call)
         for job in jobs:
             job.lose(death.reason)
-        self._answer.put(NotStarted(death.reason))
+        self._answer.put(NotStarted(f"{death.reason} while it started"))
         if self._started_at is not None:
             self._on_death(time.monotonic() - self._started_at)
 
