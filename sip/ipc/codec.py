@@ -35,6 +35,9 @@ MAX_FRAME = 1024 * 1024
 """Octets of a frame, unless a codec says otherwise."""
 
 _AS_JSON = frozenset((str, int, float, bool, type(None)))
+# Made once: for each message it would cost as much as the message itself.
+_TO_JSON = json.JSONEncoder(separators=(",", ":"))
+_OF_JSON = json.JSONDecoder()
 
 MessageT = TypeVar("MessageT")
 
@@ -63,7 +66,7 @@ class Codec(Generic[MessageT]):
         Raises WireError for a function without a name, a second field of octets, or a frame that is too long.
         """
         tails: list[bytes] = []
-        body = json.dumps(_plain(message, tails), separators=(",", ":")).encode("ascii")
+        body = _TO_JSON.encode(_plain(message, tails)).encode("ascii")
         if len(tails) > 1:
             raise WireError(f"a {type(message).__name__} has {len(tails)} fields of octets; a frame has one")
         if tails:
@@ -76,7 +79,7 @@ class Codec(Generic[MessageT]):
         """The message in one frame, without its length. Raises WireError."""
         text, zero, octets = body.partition(b"\0")
         try:
-            data = json.loads(text)
+            data = _OF_JSON.decode(text.decode())
         except (ValueError, RecursionError) as error:
             raise WireError(f"a frame is not JSON: {error}") from None
         frame = _Frame(self._functions, octets if zero else None)
@@ -300,16 +303,17 @@ def _find(name: str) -> Callable[..., object]:
 
 def _plain(value: object, tails: list[bytes]) -> object:
     """``value`` as what JSON can hold; octets are left in ``tails``."""
-    if type(value) in _AS_JSON:
+    kind: type = type(value)
+    if kind in _AS_JSON:
         return value
     if isinstance(value, Enum):
         return value.name
     if isinstance(value, bytes):
         tails.append(value)
         return len(value)
-    if dataclasses.is_dataclass(value):
-        name = function_name(value) if callable(value) else type(value).__name__
-        return [name, *(_plain(getattr(value, field.name), tails) for field in dataclasses.fields(value))]
+    if (names := _field_names(kind)) is not None:
+        first = function_name(value) if callable(value) else kind.__name__
+        return [first, *[_plain(getattr(value, name), tails) for name in names]]
     if isinstance(value, tuple | list):
         return [_plain(item, tails) for item in value]
     if isinstance(value, functools.partial):
@@ -317,6 +321,12 @@ def _plain(value: object, tails: list[bytes]) -> object:
     if callable(value):
         return [function_name(value)]
     return value
+
+
+@functools.cache
+def _field_names(cls: type) -> tuple[str, ...] | None:
+    """Of a dataclass; None for what is none."""
+    return tuple(field.name for field in dataclasses.fields(cls)) if dataclasses.is_dataclass(cls) else None
 
 
 @functools.cache
