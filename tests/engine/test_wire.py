@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 
 import pytest
 from hypothesis import given, settings
@@ -28,7 +29,20 @@ from t38fsp.engine.wire import (
 )
 from t38fsp.events import Connected, Finished, RegistrationChanged
 from t38fsp.header import Header
-from t38fsp.jobs import Addressing, CallSettings, Offer, PollJob, ReceiveJob, Resume, SendJob, Switch
+from t38fsp.jobs import (
+    Addressing,
+    CallSettings,
+    EngineSettings,
+    Limits,
+    Offer,
+    PollJob,
+    ReceiveJob,
+    Registration,
+    Resume,
+    SendJob,
+    Switch,
+    Trunk,
+)
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.status import FaxStatus
 from t38fsp.t30.options import PollDocument, PollOptions
@@ -55,6 +69,19 @@ st.register_type_strategy(
         refresher=st.sampled_from(Refresher),
     ),
 )
+
+
+def within(cls: type, **bounded: st.SearchStrategy[object]) -> None:
+    """Make settings of a class by their types, but those that have bounds within them."""
+    others = {field.name: ... for field in fields(cls)}
+    st.register_type_strategy(cls, st.builds(cls, **{**others, **bounded}))  # type: ignore[arg-type]
+
+
+MANY = st.integers(1, 10000)
+within(Registration, expires=st.integers(60, 604800))
+within(Trunk, channels=st.none() | MANY)
+within(Limits, waiting=MANY, per_source=st.none() | MANY, transactions=st.integers(16, 1000000))
+within(EngineSettings, take_limit=st.floats(0.1, 100.0), max_calls=MANY, image_workers=st.none() | MANY)
 DIGITS = st.text("0123456789#*", max_size=20)
 st.register_type_strategy(Addressing, st.builds(Addressing, DIGITS))
 st.register_type_strategy(PollDocument, st.builds(PollDocument, DIGITS, DIGITS))
