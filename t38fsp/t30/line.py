@@ -30,7 +30,7 @@ class Timer(Enum):
     STORE = "the page is stored"
     DIS_REPEAT = "the DIS is repeated"
     STALL = "a page gets on"
-    DCN = "DCN is sent"
+    DISCONNECT = "DCN is sent"
 
     __hash__ = object.__hash__  # in C; looked up for every packet
 

@@ -285,7 +285,7 @@ class T30Machine(ABC):
             self.conclude()
             return self.table.end
         line.stop_all()
-        line.start(Timer.DCN, _DCN_LIMIT)
+        line.start(Timer.DISCONNECT, _DCN_LIMIT)
         if ending.manner is Manner.DCN:
             line.stop_sending()
             line.play(line.frames((FCF.DCN, b"")))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from t38fsp.t30.dcs_choice import Choice
-from t38fsp.t30.ecm import BlockSender, frames_per_burst
 from t38fsp.t30.frames import (
     FCF,
     FrameError,
@@ -14,6 +13,7 @@ from t38fsp.t30.frames import (
     parse_partial_page_request,
 )
 from t38fsp.t30.line import HalfDuplexLine, Timer
+from t38fsp.t30.outgoing_blocks import BlockSender, frames_per_burst
 from t38fsp.t30.outputs import Negotiated, RoundTripMeasured
 from t38fsp.t30.record import PageReports
 from t38fsp.t30.transmit_command import Command

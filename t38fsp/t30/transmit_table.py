@@ -207,7 +207,7 @@ _ENDINGS = (
     row(_ANY, Event.ABORT, "line.far_end_spoke", "", dcn(T30Failure.ABORTED, response="abort"), "5.3.6.1.8"),
     row(_ANY, Event.ABORT, "", "", silent(T30Failure.ABORTED, response="abort"), "nobody is there"),
     row(_ANY, Event.LINE_DROPPED, "", "", silent(T30Failure.LINE_DROPPED, response="no line"), "5.3.6.1.8"),
-    row(S.DISCONNECT, (Event.SENT, Timer.DCN, Event.LINE_DROPPED), "", "conclude", S.END, "5.3.6.1.8"),
+    row(S.DISCONNECT, (Event.SENT, Timer.DISCONNECT, Event.LINE_DROPPED), "", "conclude", S.END, "5.3.6.1.8"),
 )
 # fmt: on
 

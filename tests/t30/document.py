@@ -13,10 +13,11 @@ from operator import attrgetter
 from pathlib import Path
 
 from t38fsp.t30.frames import FCF
+from t38fsp.t30.line import Timer
 from t38fsp.t30.machine import T30Machine
 from t38fsp.t30.options import PollOptions, ReceiveOptions, TransmitOptions
 from t38fsp.t30.receiver import Receiver
-from t38fsp.t30.table import Ending, Input, Manner, Row
+from t38fsp.t30.table import Ending, Event, Input, Manner, Row
 from t38fsp.t30.transmitter import Transmitter
 from tests.t30.calls import FINE
 
@@ -68,7 +69,8 @@ def page() -> str:
     seen: set[Row] = set()
     for heading, what, machine in machines():
         rows = [row for row in machine.table if row not in seen]
-        parts += [f"## {heading}\n", f"{what}\n", diagram(machine, rows), table(machine, rows)]
+        parts += [f"## {heading}\n", f"{what}\n", diagram(machine, rows)]
+        parts += [states(machine, rows), table(machine, rows)]
         parts.append(words(machine, rows))
         seen.update(rows)
     return "\n".join(parts)
@@ -105,6 +107,28 @@ def _target(machine: T30Machine, row: Row) -> Enum | None:
     if row.next.failure is not None:
         return None
     return machine.table.end if row.next.manner is Manner.SILENT else machine.table.disconnect
+
+
+# --- states and inputs --------------------------------------------------------------------------------------
+
+
+def states(machine: T30Machine, rows: Iterable[Row]) -> str:
+    """What each state of these rows is, and each input that is no frame and no timer of T.30."""
+    used = {state for row in rows if len(row.states) < 4 for state in row.states}
+    lines = ["States:\n"]
+    for state in type(machine.table.start):
+        if state in used:
+            waits = "" if state in machine.table.steps else "waits for "
+            lines.append(f"* {_state(machine, state)}: {waits}{state.value}")
+    given = {given for row in rows for given in row.inputs}
+    lines.append("\nInputs:\n")
+    lines += [
+        f"* {timer.name}: too long until {timer.value}"
+        for timer in Timer
+        if timer in given and timer.name != timer.value
+    ]
+    lines += [f"* {event.name}: {event.value}" for event in Event if event in given and event.value != "-"]
+    return "\n".join([*lines, ""])
 
 
 # --- the table ----------------------------------------------------------------------------------------------

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from t38fsp.t30.ecm import LONGEST_BURST, BlockSender, frames_per_burst
 from t38fsp.t30.frames import FCF, Frame, PartialPageSignal, parse_image_frame, partial_page_request
 from t38fsp.t30.modems import DESCENDING
 from t38fsp.t30.options import TransmitOptions
+from t38fsp.t30.outgoing_blocks import LONGEST_BURST, BlockSender, frames_per_burst
 from t38fsp.t30.outputs import SendBurst, Warned
 from t38fsp.t30.vocabulary import Burst, HdlcBurst, Modem
 from tests.t30.alone import DIS, Alone, hears, transmitter

@@ -1,4 +1,4 @@
-"""Blocks of the error correction mode (T.30 annex A, T.4 annex A).
+"""The blocks of the error correction mode at the transmitter (T.30 annex A, T.4 annex A).
 
 A page is cut into blocks (partial pages) of up to 256 frames, a frame carries 256 or 64 octets of the coded
 page. The transmitter builds frames when the modem wants them; what the receiver makes of them stands in
