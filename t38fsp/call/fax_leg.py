@@ -29,13 +29,13 @@ class Session(Protocol):
     def take_outputs(self) -> list[Output]: ...
 
 
-class Voice(Enum):
-    """What may still be said."""
+class Transmission(Enum):
+    """Whether T.30 may still transmit."""
 
-    FREE = auto()
-    FADING = auto()
-    """What is being said, but nothing new."""
-    MUTE = auto()
+    OPEN = auto()
+    DRAINING = auto()
+    """The burst on the line goes on; no other begins."""
+    CLOSED = auto()
 
 
 _STRAGGLING = 2.0
@@ -65,7 +65,7 @@ class FaxLeg:
         self._session = session
         self._terminal = terminal
         self._on_output = on_output
-        self._voice = Voice.FREE
+        self._transmission = Transmission.OPEN
         self._began = now
         self.strays = Strays()
 
@@ -91,18 +91,18 @@ class FaxLeg:
         self._session.line_dropped(now)
         self._drain(now)
 
-    def silence(self) -> None:
+    def stop_bursts(self) -> None:
         """No burst begins any more."""
-        if self._voice is Voice.FREE:
-            self._voice = Voice.FADING
+        if self._transmission is Transmission.OPEN:
+            self._transmission = Transmission.DRAINING
 
-    def break_off(self, now: float) -> None:
+    def stop_sending(self, now: float) -> None:
         """Nothing is sent any more; what comes is still heard."""
-        self._voice = Voice.MUTE
+        self._transmission = Transmission.CLOSED
         self._terminal.revoke(now)
 
     def release(self, packet: Packet) -> bytes | None:
-        return None if self._voice is Voice.MUTE else self._terminal.release(packet)
+        return None if self._transmission is Transmission.CLOSED else self._terminal.release(packet)
 
     def take_packets(self) -> list[Packet]:
         return self._terminal.take_packets()
@@ -138,7 +138,7 @@ class FaxLeg:
         for output in outputs:
             match output:
                 case SendBurst(burst=burst):
-                    if self._voice is Voice.FREE:
+                    if self._transmission is Transmission.OPEN:
                         self._terminal.send(burst, now)
                 case RoundTripMeasured(seconds, burst, frames, missing, stored):
                     share = missing / frames if frames else 0.0

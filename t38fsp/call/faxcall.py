@@ -1,20 +1,15 @@
 """One fax call, sans-IO: a SIP line above, a media port below, T.30 in the middle.
 
-Phases, and what moves a call from one to the next:
-
-    IDLE ──start──► CALLING ──answered──► AUDIO ──T.38 agreed──► FAX ──T.30 finished──► CLEARING ──► OVER
-                       └───────────── failed, aborted, hung up, timed out ───────────────────────────┘
-
-An image answer to the first INVITE skips AUDIO. In AUDIO only tones are played and heard: T.30 begins with
-the switch, so a late switch does no harm. SendingCall, PollingCall and ReceivingCall add their ends of it.
+What the line, the audio, T.30 and the application say becomes inputs of the state table
+(``t38fsp.call.table``, run by ``t38fsp.call.machine``). The private methods here are its guards and actions:
+``hang_up`` of the table is ``_hang_up``. They read and write facts, and neither see nor set the state.
+SendingCall, PollingCall and ReceivingCall add their ends of it.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from enum import Enum, auto
-from typing import ClassVar
+from dataclasses import dataclass
 
 from sip.line import (
     Answered,
@@ -28,13 +23,14 @@ from sip.line import (
     OfferRefused,
 )
 from sip.line import Ringing as LineRinging
-from sip.syntax.sdp import MediaDescription, SessionDescription
+from sip.syntax.sdp import SessionDescription
 from sip.values import Address
 from t38fsp import events
 from t38fsp.audio.leg import Role
 from t38fsp.call import verdict
 from t38fsp.call.environment import CallEnvironment, PageJob
 from t38fsp.call.fax_leg import FaxLeg, Session
+from t38fsp.call.machine import CallMachine
 from t38fsp.call.media import (
     AnswerOffers,
     AudioMedia,
@@ -49,6 +45,7 @@ from t38fsp.call.media import (
 from t38fsp.call.places import on_hold
 from t38fsp.call.record import CallRecord
 from t38fsp.call.switching import Switching
+from t38fsp.call.table import Event
 from t38fsp.call.verdict import Verdict
 from t38fsp.jobs import CallSettings
 from t38fsp.outcome import Outcome
@@ -57,31 +54,16 @@ from t38fsp.t30.outputs import Finished, Output
 from t38fsp.t38.connection import Setup
 from t38fsp.t38.terminal import Packet
 
-_DRAIN = 0.4
-"""Seconds between the end of DCN and BYE, so that the gateway plays it out."""
-_CLEAR_LIMIT = 3.0
-"""Seconds after which a call whose BYE or CANCEL goes unanswered is over for us."""
-_LATE = 0.5
-"""Seconds that T.38 is still listened for behind a BYE, which may overtake the MCF of the last page."""
-_ABORT_LIMIT = 1.9
-"""Seconds that an abort leaves T.30 to say DCN."""
 
+@dataclass(frozen=True, slots=True)
+class _Agreement:
+    """Two descriptions that hold from now on, and the media that they settle."""
 
-class Phase(Enum):
-    IDLE = auto()
-    CALLING = auto()
-    AUDIO = auto()
-    FAX = auto()
-    CLEARING = auto()
-    OVER = auto()
-
-
-class Timer(Enum):
-    RINGING = auto()
-    HANG_UP = auto()
-    ABORT = auto()
-    LATE = auto()
-    CLEAR = auto()
+    local: SessionDescription
+    remote: SessionDescription
+    media: AudioMedia | ImageMedia | None
+    ours: bool
+    """The offer was ours."""
 
 
 class FaxCall(ABC):
@@ -100,6 +82,7 @@ class FaxCall(ABC):
         self._session = session
         self._settings = settings
         self._environment = environment
+        self._role = role
         self._capabilities = our_capabilities(settings, environment)
         self._answerer: Answerer = AnswerOffers(self._capabilities)
         self.line_call: int | None = None
@@ -109,10 +92,11 @@ class FaxCall(ABC):
         """How a connection with ``remote_media`` comes about, for T.38 over TCP; what goes over it is given
         out as datagrams are."""
         self.result: FaxResult | None = None
-        self._phase = Phase.IDLE
-        self._timers: dict[Timer, float] = {}
-        self._lines: tuple[MediaDescription, ...] = ()
-        """Of the description of ours that holds."""
+        self._machine = CallMachine(self, settings)
+        self._event: LineEvent | None = None
+        """What the line said last; the actions read it."""
+        self._fault: Verdict | None = None
+        self._agreement: _Agreement | None = None
         self._switching = Switching(settings, role, environment.rtp, record, environment.patience)
         self._fax: FaxLeg | None = None
         self._record = record
@@ -125,23 +109,53 @@ class FaxCall(ABC):
 
     def line_event(self, event: LineEvent, now: float) -> None:
         """The line reports on this call."""
+        self._event = event
         match event:
-            case LineRinging(status=status, reason=reason):
-                if self._phase is Phase.CALLING:
-                    self._emit(events.Ringing(status, reason))
+            case LineRinging():
+                self._machine.feed(Event.RINGING, now)
             case Answered():
                 self._on_answered(event, now)
             case MediaChanged():
                 self._on_media(event.local, event.remote, event.ours, now)
             case OfferRefused():
-                self._switching.refused(now, event)
+                self._record.refusal = event
+                self._machine.feed(Event.OFFER_REFUSED, now)
             case OfferDeclined(offer=offer, reason=reason):
-                self._decline(offer, reason)
+                self._note_declined(offer, reason)
             case Failed():
-                self._on_failed(event, now)
-            case Ended():
-                self._on_ended(event, now)
+                self._machine.feed(Event.INVITE_FAILED, now)
+            case Ended(remote=remote):
+                self._machine.feed(Event.FAR_END_HUNG_UP if remote else Event.DIALOG_ENDED, now)
         self._pump(now)
+
+    def _on_answered(self, event: Answered, now: float) -> None:
+        self._record.sip_status, self._record.sip_reason = event.status, event.reason
+        live = {media.kind.lower() for media in event.local.media if not media.rejected}
+        self._switching.note_answer(now, offered="image" in live)
+        # Not so when our CANCEL has crossed this 200.
+        if self._machine.feed(Event.ANSWERED, now):
+            self._on_media(event.local, event.remote, self._switching.asked, now)
+
+    def _on_media(
+        self, local: SessionDescription, remote: SessionDescription, ours: bool, now: float
+    ) -> None:
+        media = agreed_media(local, remote)
+        self._agreement = _Agreement(local, remote, media, ours)
+        if isinstance(media, ImageMedia):
+            self._machine.feed(Event.T38_AGREED, now)
+            return
+        self._note_declined(remote)
+        if media is not None:
+            self._machine.feed(Event.AUDIO_AGREED, now)
+        elif ours:
+            # A 200 with port 0 is a refusal, too.
+            self._machine.feed(Event.OFFER_REFUSED, now)
+
+    def _note_declined(self, offer: SessionDescription | None, why: str = "") -> None:
+        """Note what we do not take of theirs, if there is anything; ``why`` where that is known already."""
+        told = f"the far end's offer was refused here: {why}" if why else ""
+        if told := told or (refused_here(self._capabilities, offer) if offer is not None else ""):
+            self._record.declined = told
 
     def datagram_received(self, data: bytes, source: Address, now: float) -> bool:
         """A datagram arrived; true when it was understood, so that ``source`` may be latched."""
@@ -161,42 +175,30 @@ class FaxCall(ABC):
 
     def next_deadline(self) -> float | None:
         """When to call :meth:`handle_deadline`; None while only input can change anything."""
-        if self._phase is Phase.OVER:
+        if self.result is not None:
             return None
-        if self._fax is not None and not self._timers:
-            return self._fax.next_deadline()  # as after nearly every datagram of a fax
-        times = list(self._timers.values())
-        if (due := self._leg.next_deadline()) is not None:
-            times.append(due)
-        return min(times, default=None)
+        leg = self._leg.next_deadline()
+        timer = self._machine.next_deadline()
+        if timer is None or leg is None:
+            return leg if timer is None else timer
+        return min(timer, leg)
 
     def handle_deadline(self, now: float) -> None:
-        for timer in [timer for timer, due in self._timers.items() if due <= now]:
-            if self._timers.pop(timer, None) is not None:
-                self._ON_TIMER[timer](self, now)
         self._leg.handle_deadline(now)
         self._pump(now)
 
     def abort(self, now: float) -> None:
         """End the call: CANCEL, or DCN and BYE; over within 3 s (FS_USER_ABORT unless already completed)."""
-        if self._record.aborted or self._phase in (Phase.CLEARING, Phase.OVER):
-            return
-        self._record.aborted = True
-        if self._phase is Phase.FAX and self._record.finished is None:
-            self._timers[Timer.ABORT] = now + _ABORT_LIMIT
-            self._session.abort(now)
-        else:
-            self._hang_up(now)
-        self._pump(now)
+        if self._machine.feed(Event.ABORT, now):
+            self._pump(now)
 
     def break_off(self, why: Verdict, now: float) -> FaxResult:
         """A fault of ours struck: the call is over as it stands, and nothing more is said, also not in T.30.
 
         ``why`` is the verdict, unless the fax was over already.
         """
-        if self._record.verdict is None and self._record.finished is None:
-            self._record.verdict = why
-        self._conclude(now)
+        self._fault = why
+        self._machine.feed(Event.FAULT, now)
         assert self.result is not None
         return self.result
 
@@ -225,62 +227,145 @@ class FaxCall(ABC):
         taken, self._events = self._events, []
         return taken
 
-    # --- the line ------------------------------------------------------------------------------------------
+    # --- what runs below the table -------------------------------------------------------------------------
 
-    def _on_answered(self, event: Answered, now: float) -> None:
-        self._timers.pop(Timer.RINGING, None)
-        self._record.sip_status, self._record.sip_reason = event.status, event.reason
-        if self._record.aborted or self._phase is Phase.CLEARING:
-            return
-        self._record.dialog = event.dialog
-        self._phase = Phase.AUDIO
-        live = {media.kind.lower() for media in event.local.media if not media.rejected}
-        self._switching.answered(now, offered="image" in live)
-        self._emit(events.Connected(event.dialog))
-        self._on_media(event.local, event.remote, self._switching.asked, now)
+    @property
+    def _leg(self) -> Switching | FaxLeg:
+        """What runs at present."""
+        return self._switching if self._fax is None else self._fax
 
-    def _on_media(
-        self, local: SessionDescription, remote: SessionDescription, ours: bool, now: float
-    ) -> None:
-        self._lines = local.media
-        media = agreed_media(local, remote)
-        if isinstance(media, ImageMedia):
-            if not on_hold(media.remote):
-                self.remote_media = media.remote
-            if self._record.finished is None and self.line_call is not None:
-                self._line.answer_with(self.line_call, hold_image(local, remote), now)
-            if self._phase is Phase.AUDIO:
-                self._switch(media, ours, now)
-            elif not media.internet_aware:
-                self._session.leave_internet_aware_mode(now)
-        elif self._phase is Phase.AUDIO:
-            self._stay_in_audio(media, remote, ours, now)
+    def _pump(self, now: float) -> None:
+        """After every input: carry out what it has brought about below, and let due timers run out.
 
-    def _stay_in_audio(
-        self, media: AudioMedia | None, remote: SessionDescription, ours: bool, now: float
-    ) -> None:
-        self._decline(remote)
-        if media is not None:
+        An offer that is due at once is due here, after the media of the answer are known.
+        """
+        if self._fax is None:
+            self._datagrams += self._switching.take_packets()
+            if self._switching.take_v21():
+                self._machine.feed(Event.V21_HEARD, now)
+        else:
+            self._fax.pump(now)
+            self._packets += self._fax.take_packets()
+        self._machine.handle_deadline(now)
+
+    def _on_output(self, output: Output, now: float) -> None:
+        """Anything not handled here belongs to sending or to receiving alone."""
+        match output:
+            case Finished():
+                self._record.finished = output
+                self._machine.feed(Event.T30_COMPLETE if output.error is None else Event.T30_FAILED, now)
+            case _:
+                event = self._record.note(output)
+                if event is not None:
+                    self._emit(event)
+
+    @property
+    def _lost(self) -> int:
+        """Packets, so far."""
+        return 0 if self._fax is None else self._fax.counters.lost
+
+    def _emit(self, event: events.FaxEvent) -> None:
+        self._events.append(event)
+
+    # --- guards of the table -------------------------------------------------------------------------------
+
+    def _is_called(self) -> bool:
+        """The call came to us."""
+        return self._role is Role.ANSWERING
+
+    def _is_aborted(self) -> bool:
+        """The application has ended it."""
+        return self._record.aborted
+
+    # --- actions of the table: the line --------------------------------------------------------------------
+
+    def _report_ringing(self, now: float) -> None:
+        """Tell the application of a provisional response."""
+        assert isinstance(self._event, LineRinging)
+        self._emit(events.Ringing(self._event.status, self._event.reason))
+
+    def _connect(self, now: float) -> None:
+        """Note the dialog, and tell the application, which may refuse to go on."""
+        assert isinstance(self._event, Answered)
+        self._record.dialog = self._event.dialog
+        self._emit(events.Connected(self._event.dialog))
+
+    def _hang_up(self, now: float) -> None:
+        """CANCEL, BYE or 480; no burst begins any more."""
+        if self._record.dialog is not None:
+            self._emit(events.Disconnected(self._record.dialog, False))
+        self._switching.end()
+        if self._fax is not None:
+            self._fax.stop_bursts()
+        if self.line_call is not None:
+            self._line.hang_up(self.line_call, now)
+
+    def _note_end(self, now: float) -> None:
+        """Note what came with the end of the dialog; tell the application of a BYE."""
+        assert isinstance(self._event, Ended)
+        self._record.cause = self._event.cause
+        if self._event.remote:
+            self._record.hung_up = self._event
+            if self._record.dialog is not None:
+                self._emit(events.Disconnected(self._record.dialog, True))
+
+    def _note_failure(self, now: float) -> None:
+        """Note the final response to the INVITE, and judge by it."""
+        assert isinstance(self._event, Failed)
+        failed = self._event
+        self._record.sip_status, self._record.sip_reason = failed.status, failed.reason
+        self._record.cause = failed.cause
+        self._judge(verdict.of_failure(failed, sent_credentials=self._sent_credentials()))
+
+    def _sent_credentials(self) -> bool:
+        return False
+
+    # --- actions of the table: media -----------------------------------------------------------------------
+
+    def _play_tones(self, now: float) -> None:
+        """Play and hear tones in the audio that was agreed on."""
+        agreement = self._agreement
+        assert agreement is not None
+        assert isinstance(agreement.media, AudioMedia)
+        self.remote_media = agreement.media.remote
+        self._switching.agreed(agreement.media, now)
+
+    def _offer_t38(self, now: float) -> None:
+        """Send a re-INVITE with T.38 alone."""
+        self._switching.asked = True
+        if self.line_call is not None:
+            lines = () if self._agreement is None else self._agreement.local.media
+            self._line.offer(self.line_call, image_offer(self._capabilities, lines), now)
+
+    def _follow_media(self, now: float) -> None:
+        """Send to where T.38 is received now. A far end that may have become another gets modem pace."""
+        media = self._image
+        if not on_hold(media.remote):
             self.remote_media = media.remote
-            self._switching.agreed(media, now)
-        elif ours:
-            # A 200 with port 0 is a refusal too.
-            self._switching.refused(now)
+        if self._fax is not None and not media.internet_aware:
+            self._session.leave_internet_aware_mode(now)
 
-    def _decline(self, offer: SessionDescription | None, why: str = "") -> None:
-        """Note what we do not take of theirs, if there is anything; ``why`` where that is known already."""
-        told = f"the far end's offer was refused here: {why}" if why else ""
-        if told := told or (refused_here(self._capabilities, offer) if offer is not None else ""):
-            self._switching.declined(told)
+    def _hold_image(self, now: float) -> None:
+        """From now on answer every offer with the image line that holds."""
+        agreement = self._agreement
+        if agreement is not None and self.line_call is not None:
+            self._line.answer_with(self.line_call, hold_image(agreement.local, agreement.remote), now)
 
-    def _switch(self, media: ImageMedia, ours: bool, now: float) -> None:
+    def _allow_audio(self, now: float) -> None:
+        """The fax is over: back to audio, if they like."""
+        if self.line_call is not None:
+            self._line.answer_with(self.line_call, self._answerer, now)
+
+    def _switch(self, now: float) -> None:
+        """Begin T.30 on a T.38 terminal."""
+        media = self._image
+        assert self._agreement is not None
         assert self._record.dialog is not None
-        self._phase = Phase.FAX
         self._switching.end()
         terminal = terminal_for(media, self._settings)
         self._fax = FaxLeg(self._session, terminal, self._on_output, now)
         self.stream = media.setup
-        self._emit(events.SwitchedToT38(self._record.dialog, ours))
+        self._emit(events.SwitchedToT38(self._record.dialog, self._agreement.ours))
         terminal.start(now)
         self._session.limit_rate(media.max_bit_rate)
         if media.internet_aware:
@@ -294,135 +379,70 @@ class FaxCall(ABC):
     def _start_session(self, now: float) -> None:
         """T.38 is up: begin phase B."""
 
-    def _on_failed(self, event: Failed, now: float) -> None:
-        self._record.sip_status, self._record.sip_reason = event.status, event.reason
-        self._record.cause = event.cause
-        if self._record.verdict is None:
-            self._record.verdict = verdict.of_failure(event, sent_credentials=self._sent_credentials())
-        self._conclude(now)
+    @property
+    def _image(self) -> ImageMedia:
+        assert self._agreement is not None
+        assert isinstance(self._agreement.media, ImageMedia)
+        return self._agreement.media
 
-    def _sent_credentials(self) -> bool:
-        return False
+    # --- actions of the table: T.30 ------------------------------------------------------------------------
 
-    def _on_ended(self, event: Ended, now: float) -> None:
-        if self._phase is Phase.OVER:
-            return
-        self._record.cause = event.cause
-        if event.remote:
-            self._record.hung_up = event
-        if event.remote and self._record.dialog is not None:
-            self._emit(events.Disconnected(self._record.dialog, True))
-        cut_off = self._record.finished is None and self._phase is not Phase.CLEARING
-        if self._fax is not None and cut_off and event.remote and not self._record.aborted:
-            self._phase = Phase.CLEARING
-            self._fax.break_off(now)
-            self._timers = {Timer.LATE: now + _LATE}
-            return
+    def _abort_t30(self, now: float) -> None:
+        """Have T.30 say DCN, where the far end would hear it."""
+        self._session.abort(now)
+
+    def _stop_sending(self, now: float) -> None:
+        """Send nothing more, but go on hearing."""
+        assert self._fax is not None
+        self._fax.stop_sending(now)
+
+    def _drop_line(self, now: float) -> None:
+        """The line is gone; T.30, unless it is over, tells best at what moment."""
         if self._fax is not None and self._record.finished is None:
             self._fax.line_dropped(now)
-        if cut_off and self._fax is None:
-            self._record.verdict = self._switching.cut_off(event, now)
-        elif cut_off:
-            moment = "" if self._record.finished is None else self._record.finished.detail
-            self._record.verdict = verdict.of_end(event, switched=True, moment=moment)
-        self._conclude(now)
 
-    def _hang_up(self, now: float) -> None:
-        if self._phase in (Phase.CLEARING, Phase.OVER):
-            return
-        if self._phase is Phase.IDLE or self.line_call is None:
-            self._conclude(now)
-            return
-        if self._record.dialog is not None:
-            self._emit(events.Disconnected(self._record.dialog, False))
-        self._phase = Phase.CLEARING
-        self._switching.end()
-        if self._fax is not None:
-            self._fax.silence()
-        self._timers = {Timer.CLEAR: now + (1.0 if self._record.aborted else _CLEAR_LIMIT)}
-        self._line.hang_up(self.line_call, now)
+    # --- actions of the table: the verdict and the end -----------------------------------------------------
 
-    # --- timers --------------------------------------------------------------------------------------------
-
-    def _on_nothing_late(self, now: float) -> None:
-        if self._fax is not None and self._record.finished is None:
-            self._fax.line_dropped(now)  # T.30 tells best at what moment the far end hung up.
-        self._conclude(now)
-
-    def _on_ringing_too_long(self, now: float) -> None:
-        self._record.verdict = verdict.verdict(
-            Outcome.NO_ANSWER, f"nobody answered within {self._settings.ring_limit:g} seconds"
-        )
-        self._hang_up(now)
-
-    # --- T.30 and what is below it -------------------------------------------------------------------------
-
-    @property
-    def _leg(self) -> Switching | FaxLeg:
-        """What runs at present."""
-        return self._switching if self._fax is None else self._fax
-
-    def _pump(self, now: float) -> None:
-        """Carry out what the input just handled has brought about."""
-        if self._fax is None:
-            self._switch_or_not(now)
-        else:
-            self._fax.pump(now)
-            self._packets += self._fax.take_packets()
-
-    def _switch_or_not(self, now: float) -> None:
-        self._datagrams += self._switching.take_packets()
-        if (why := self._switching.gives_up(now)) is not None:
+    def _judge(self, why: Verdict) -> None:
+        """The first verdict holds."""
+        if self._record.verdict is None:
             self._record.verdict = why
-            self._hang_up(now)
-        elif self._switching.asks(now) and self.line_call is not None:
-            self._line.offer(self.line_call, image_offer(self._capabilities, self._lines), now)
 
-    def _on_output(self, output: Output, now: float) -> None:
-        """Anything not handled here belongs to sending or to receiving alone."""
-        match output:
-            case Finished():
-                self._record.finished = output
-                self._timers.pop(Timer.ABORT, None)
-                if self.line_call is not None:
-                    # Back to audio, if they like: the fax is over.
-                    self._line.answer_with(self.line_call, self._answerer, now)
-                self._timers[Timer.HANG_UP] = now + self._drain_time()
-            case _:
-                event = self._record.note(output)
-                if event is not None:
-                    self._emit(event)
+    def _judge_no_answer(self, now: float) -> None:
+        """Nobody took the call."""
+        limit = f"{self._settings.ring_limit:g}"
+        self._judge(verdict.verdict(Outcome.NO_ANSWER, f"nobody answered within {limit} seconds"))
 
-    def _drain_time(self) -> float:
-        return _DRAIN
+    def _judge_no_switch(self, now: float) -> None:
+        """It is too late for T.38."""
+        self._judge(self._switching.no_switch())
 
-    @property
-    def _lost(self) -> int:
-        """Packets, so far."""
-        return 0 if self._fax is None else self._fax.counters.lost
+    def _judge_end_in_audio(self, now: float) -> None:
+        """The call ended, and never switched."""
+        assert isinstance(self._event, Ended)
+        self._judge(self._switching.cut_off(self._event, now))
 
-    # --- the end -------------------------------------------------------------------------------------------
+    def _judge_end_in_fax(self, now: float) -> None:
+        """The dialog ended, by a failure, before the fax did."""
+        assert isinstance(self._event, Ended)
+        moment = "" if self._record.finished is None else self._record.finished.detail
+        self._judge(verdict.of_end(self._event, switched=True, moment=moment))
+
+    def _note_abort(self, now: float) -> None:
+        """The application ends the call."""
+        self._record.aborted = True
+
+    def _note_fault(self, now: float) -> None:
+        """A fault of ours is the verdict, unless T.30 was over."""
+        if self._record.finished is None and self._fault is not None:
+            self._judge(self._fault)
 
     def _conclude(self, now: float) -> None:
-        if self._phase is Phase.OVER:
-            return
-        self._phase = Phase.OVER
-        self._timers.clear()
+        """Make the result."""
         self._switching.end()
         if self._fax is not None:
-            self._fax.silence()
+            self._fax.stop_bursts()
             self._record.counters = self._fax.counters
             self._record.strays = self._fax.strays
         self.result = self._record.result(now)
         self._emit(events.Finished(self.result))
-
-    def _emit(self, event: events.FaxEvent) -> None:
-        self._events.append(event)
-
-    _ON_TIMER: ClassVar[dict[Timer, Callable[[FaxCall, float], None]]] = {
-        Timer.RINGING: _on_ringing_too_long,
-        Timer.HANG_UP: _hang_up,
-        Timer.ABORT: _hang_up,
-        Timer.LATE: _on_nothing_late,
-        Timer.CLEAR: _conclude,
-    }

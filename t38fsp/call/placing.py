@@ -13,11 +13,12 @@ from t38fsp import events
 from t38fsp.audio.leg import Role
 from t38fsp.call.environment import CallEnvironment
 from t38fsp.call.fax_leg import Session
-from t38fsp.call.faxcall import FaxCall, Phase, Timer
+from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.lessened import Losses
 from t38fsp.call.media import audio_offer, image_offer
 from t38fsp.call.receiving import PageIntake
 from t38fsp.call.record import CallRecord
+from t38fsp.call.table import Event
 from t38fsp.jobs import NOBODY_ELSE, WHOLE, Addressing, CallSettings, Resume, Switch
 from t38fsp.t30.options import PollOptions, ReceiveOptions, TransmitOptions
 from t38fsp.t30.outputs import Output, PageWanted
@@ -44,12 +45,14 @@ class PlacedCall(FaxCall):
     def start(self, now: float) -> None:
         """Dial."""
         self._record.started_at = now
+        self._machine.feed(Event.DIAL, now)
+
+    def _dial(self, now: float) -> None:
+        """Send the INVITE."""
         audio = audio_offer(self._capabilities)
         first = self._settings.switch is Switch.FIRST
         if first:
             self._switching.asked = True
-        self._phase = Phase.CALLING
-        self._timers[Timer.RINGING] = now + self._settings.ring_limit
         self._emit(events.Dialing(self._request.target))
         self.line_call = self._line.place(
             replace(

@@ -10,14 +10,16 @@ from dataclasses import replace
 from typing import Protocol
 
 from sip.line import Incoming, Line
+from sip.syntax.sdp import MediaDescription
 from sip.values import Credentials
 from t38fsp.audio.leg import Role
 from t38fsp.call import verdict
 from t38fsp.call.environment import CallEnvironment, StorePage
-from t38fsp.call.faxcall import FaxCall, Phase
+from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.lessened import Losses
 from t38fsp.call.media import answer_offer, audio_offer, refused_here
 from t38fsp.call.record import CallRecord
+from t38fsp.call.table import Event
 from t38fsp.jobs import CallSettings
 from t38fsp.outcome import Outcome
 from t38fsp.t4.checker import LineChecker
@@ -141,10 +143,6 @@ class PageIntake:
         return quality.bad_rows >= self._options.bad_share * quality.rows
 
 
-_BYE_WAIT = 5.0
-"""Seconds that the caller is left to hang up after DCN."""
-
-
 class ReceivingCall(FaxCall):
     """Takes an incoming call; received pages come up as :class:`StorePage` jobs. ``credentials`` are for
     challenges within it.
@@ -183,21 +181,32 @@ class ReceivingCall(FaxCall):
         """Answer the call."""
         self._record.started_at = now
         self.line_call = self._incoming.call
+        self._machine.feed(Event.REFUSE if self._our_answer() is None else Event.ACCEPT, now)
+
+    def _our_answer(self) -> Sequence[MediaDescription] | None:
+        """To what the caller offers, or our offer where it makes none; None when nothing suits."""
         offer = self._incoming.offer
-        media = audio_offer(self._capabilities) if offer is None else answer_offer(self._capabilities, offer)
-        if media is None:
-            refused = "" if offer is None else refused_here(self._capabilities, offer)
-            self._record.verdict = (
-                verdict.verdict(Outcome.NO_T38, refused)
-                if refused
-                else verdict.verdict(Outcome.NO_FAX, "the caller offered neither T.38 nor G.711")
-            )
-            self._line.refuse(self.line_call, 488, now)
-            self._conclude(now)
-            return
-        self._phase = Phase.CALLING
+        return audio_offer(self._capabilities) if offer is None else answer_offer(self._capabilities, offer)
+
+    def _accept(self, now: float) -> None:
+        """Send the 200."""
+        media = self._our_answer()
+        assert media is not None
+        assert self.line_call is not None
         address = self._environment.media_address
         self._line.accept(self.line_call, media, address, self._answerer, now, credentials=self._credentials)
+
+    def _refuse(self, now: float) -> None:
+        """Send 488, and say what does not suit."""
+        assert self.line_call is not None
+        offer = self._incoming.offer
+        refused = "" if offer is None else refused_here(self._capabilities, offer)
+        self._judge(
+            verdict.verdict(Outcome.NO_T38, refused)
+            if refused
+            else verdict.verdict(Outcome.NO_FAX, "the caller offered neither T.38 nor G.711")
+        )
+        self._line.refuse(self.line_call, 488, now)
 
     def page_stored(self, index: int, quality: PageQuality, now: float) -> None:
         self._record.bad_rows[index] = quality.bad_rows
@@ -233,8 +242,3 @@ class ReceivingCall(FaxCall):
         elif not self._record.polled:
             self._page_jobs += self._intake.take(output, self._lost, now)
         super()._on_output(output, now)
-
-    def _drain_time(self) -> float:
-        # Only one side hangs up after success: the caller, unless it forgets or we are in a hurry.
-        ended_well = self._record.finished is not None and self._record.finished.error is None
-        return _BYE_WAIT if ended_well and not self._record.aborted else super()._drain_time()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 
-from sip.line import Ended
+from sip.line import Ended, OfferRefused
 from sip.values import DialogId
 from t38fsp import events
 from t38fsp.call import verdict
@@ -57,7 +57,12 @@ class CallRecord:
     """Tones of a fax machine heard in the audio."""
     is_fax: bool = False
     """The far end identified itself, or trained its modem with ours."""
+    refusal: OfferRefused | None = None
+    """The far end's last refusal of our T.38; None where a 200 said so, or nothing did."""
+    declined: str = ""
+    """What the far end offered last and we refused, and why."""
     aborted: bool = False
+    """The application ended the call."""
     verdict: Verdict | None = None
     """What ended the call, when that was not T.30."""
     finished: Finished | None = None

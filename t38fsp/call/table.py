@@ -1,0 +1,299 @@
+"""The state table of a fax call, from dialling to the end, with its timers.
+
+A row says: in this state, on this input, if this guard holds, do this, then be there. Rows of one state and
+input are tried from top to bottom, and the first whose guard holds is taken. **What is in no row is
+ignored**: a late response, an offer that no longer matters, a timer that has lost its meaning.
+
+Guards and actions are methods of the call or of its parts, by name: ``switching.asks_at_once``. They are
+joined by ``and`` and ``,``, and ``not`` turns a guard. Neither can see or set the state. A row without a next
+state leaves the call where it is.
+
+**Timers** stand in the rows that start them, with their seconds (or the call setting that holds them). A
+state that has no row for a running timer stops it on entry; so no row has to.
+
+.. code-block:: text
+
+    IDLE ── dial ──> DIALLING ── 18x ──> RINGING ──┐
+      └── accept ──> ANSWERING ────────────────────┴── 2xx, ACK ──> AUDIO <── refused ──┐
+                                                                      └── ask ──> SWITCHING
+    AUDIO, SWITCHING ── T.38 agreed ──> FAX ── T.30 over ──> DRAINING (the called end: WAIT_BYE)
+    FAX ── abort ──> ABORTING ── T.30 over ──> DRAINING ── BYE of ours ──> CLEARING ──> OVER
+     └── BYE of theirs ──> LATE_T38 ──> OVER
+
+T.30 begins with the switch: in AUDIO only tones are played and heard, so a late switch does no harm. Where
+the answer to the INVITE agrees on T.38, AUDIO is left as soon as it is entered.
+
+The same table as a page, with a diagram, is ``docs/call.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+
+class State(Enum):
+    """What a call is about, or waits for."""
+
+    IDLE = "the start"
+    DIALLING = "a response to our INVITE"
+    RINGING = "the answer to our INVITE"
+    ANSWERING = "the ACK of our 200"
+    AUDIO = "T.38, with audio up"
+    SWITCHING = "the answer to our offer of T.38"
+    FAX = "T.30 over T.38"
+    ABORTING = "the end of T.30, which says DCN"
+    DRAINING = "the gateway, which plays out the DCN"
+    WAIT_BYE = "the BYE of the caller"
+    LATE_T38 = "T.38 that its BYE has overtaken"
+    CLEARING = "the answer to our BYE or CANCEL"
+    OVER = "nothing"
+
+
+class Event(Enum):
+    """What happens to a call beside its timers. What the far end says comes by the line (``sip.line``)."""
+
+    DIAL = "dial"
+    ACCEPT = "accept"
+    REFUSE = "refuse"
+    """Nothing that the caller offered suits."""
+    RINGING = "ringing"
+    ANSWERED = "answered"
+    """The dialog is up. The media that were agreed on are an input of their own, after this one."""
+    T38_AGREED = "T.38 agreed"
+    AUDIO_AGREED = "audio agreed"
+    OFFER_REFUSED = "T.38 refused"
+    """Our offer was: by a failure response, or by a 200 with port 0."""
+    V21_HEARD = "V.21 heard"
+    """In the audio, for the first time: a fax machine talks, and nobody answers it."""
+    T30_COMPLETE = "T.30 complete"
+    T30_FAILED = "T.30 failed"
+    FAR_END_HUNG_UP = "far end hung up"
+    DIALOG_ENDED = "dialog ended"
+    """By the answer to our BYE, or by a failure."""
+    INVITE_FAILED = "INVITE failed"
+    ABORT = "abort"
+    FAULT = "fault"
+    """One of ours: the call cannot go on."""
+
+    __hash__ = object.__hash__
+
+
+class Timer(Enum):
+    RING_LIMIT = "ring limit"
+    SWITCH_LIMIT = "switch limit"
+    ASK = "ask"
+    """It is time for our offer of T.38."""
+    DCN_LIMIT = "DCN limit"
+    DRAIN = "drain"
+    BYE_LIMIT = "BYE limit"
+    LATE_LIMIT = "late limit"
+    CLEAR_LIMIT = "clear limit"
+
+    __hash__ = object.__hash__
+
+
+Input = Event | Timer
+
+
+class Change(Enum):
+    """What a row does to a timer."""
+
+    START = "="
+    AT_MOST = "<="
+    """It runs out no later than that."""
+    AT_LEAST = ">="
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class TimerChange:
+    timer: Timer
+    change: Change
+    seconds: float | str
+    """From the input on; a text is the name of a field of the call settings."""
+
+
+def start(timer: Timer, seconds: float | str) -> TimerChange:
+    """Start the timer, or start it anew."""
+    return TimerChange(timer, Change.START, seconds)
+
+
+def at_most(timer: Timer, seconds: float) -> TimerChange:
+    return TimerChange(timer, Change.AT_MOST, seconds)
+
+
+def at_least(timer: Timer, seconds: float) -> TimerChange:
+    return TimerChange(timer, Change.AT_LEAST, seconds)
+
+
+def stop(timer: Timer) -> TimerChange:
+    return TimerChange(timer, Change.STOP, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table; several states or inputs where they share it."""
+
+    states: tuple[State, ...]
+    inputs: tuple[Input, ...]
+    guard: str
+    action: str
+    next: State | None
+    timers: tuple[TimerChange, ...]
+    clause: str
+    """Of a standard, or why the row is there."""
+
+    @property
+    def guards(self) -> list[tuple[str, bool]]:
+        """The names of the guards, each with the answer that it has to give."""
+        names = self.guard.split(" and ") if self.guard else []
+        return [(name.removeprefix("not "), not name.startswith("not ")) for name in names]
+
+    @property
+    def actions(self) -> list[str]:
+        return self.action.split(", ") if self.action else []
+
+
+def row(
+    states: State | Iterable[State],
+    inputs: Input | Iterable[Input],
+    guard: str,
+    action: str,
+    next_state: State | None,
+    *timers: TimerChange,
+    clause: str,
+) -> Row:
+    """A row for one state and input, or for several."""
+    return Row(
+        (states,) if isinstance(states, State) else tuple(states),
+        (inputs,) if isinstance(inputs, Event | Timer) else tuple(inputs),
+        guard,
+        action,
+        next_state,
+        timers,
+        clause,
+    )
+
+
+S, E, T = State, Event, Timer
+
+_INVITED = (S.DIALLING, S.RINGING, S.ANSWERING)
+"""An INVITE is open."""
+_IN_AUDIO = (S.AUDIO, S.SWITCHING)
+_STARTED = tuple(state for state in State if state not in (S.IDLE, S.OVER))
+_ENDED = (E.FAR_END_HUNG_UP, E.DIALOG_ENDED)
+_T30_OVER = (E.T30_COMPLETE, E.T30_FAILED)
+
+T1 = 35.0
+"""Seconds from the answer to T.38 before the call is given up (T.30 T1)."""
+THEY_MAY_ASK = 15.0
+"""Seconds that a call goes on after a refusal, whatever the policy. Carriers that take no switch from their
+customers make their own up to 10 s later: when the gateway hears the first V.21 of the machine behind it."""
+_THEIR_TURN = 0.5
+"""Seconds from V.21 that a far end is left that is meant to ask, or that refused and may ask now: its gateway
+hears the fax as we do, and two offers at once cost seconds."""
+_URGENT = 5.0
+"""Seconds that a call goes on from V.21 at least, so that an offer can be made and answered."""
+_DCN_LIMIT = 1.9
+"""Seconds that an abort leaves T.30 to say DCN: with those for BYE the call is over within 3 s."""
+_DRAIN = 0.4
+"""Seconds between the end of DCN and BYE, so that the gateway plays it out."""
+_BYE_LIMIT = 5.0
+"""Seconds that the caller is left to hang up after DCN."""
+_LATE_LIMIT = 0.5
+"""Seconds that T.38 is still listened for after a BYE, which may overtake the MCF of the last page."""
+_CLEAR_LIMIT = 3.0
+"""Seconds after which a call whose BYE or CANCEL goes unanswered is over for us."""
+_ABORT_CLEAR_LIMIT = 1.0
+"""The same after an abort."""
+
+# fmt: off
+ROWS = (
+    # the INVITE
+    row(S.IDLE, E.DIAL, "", "dial", S.DIALLING, start(T.RING_LIMIT, "ring_limit"), clause="RFC 3261 13.2"),
+    row(S.IDLE, E.ACCEPT, "", "accept", S.ANSWERING, clause="RFC 3261 13.3"),
+    row(S.IDLE, E.REFUSE, "", "refuse, conclude", S.OVER, clause="488, RFC 3261 13.3.1.3"),
+    row(S.IDLE, E.ABORT, "", "note_abort, conclude", S.OVER, clause="nothing to end"),
+    row((S.DIALLING, S.RINGING), E.RINGING, "", "report_ringing", S.RINGING, clause="RFC 3261 13.2.2.1"),
+    row((S.DIALLING, S.RINGING), T.RING_LIMIT, "", "judge_no_answer, hang_up", S.CLEARING,
+        start(T.CLEAR_LIMIT, _CLEAR_LIMIT), clause="CANCEL, RFC 3261 9.1"),
+    row(_INVITED, E.ABORT, "", "note_abort, hang_up", S.CLEARING,
+        start(T.CLEAR_LIMIT, _ABORT_CLEAR_LIMIT), clause="CANCEL, RFC 3261 9.1"),
+    row(_INVITED, E.T38_AGREED, "", "follow_media, hold_image", None, clause="an UPDATE, RFC 3311"),
+
+    # audio: T.38 is waited for
+    row(_INVITED, E.ANSWERED, "switching.asks_at_once", "connect", S.AUDIO,
+        start(T.SWITCH_LIMIT, T1), start(T.ASK, 0.0), clause="after the media of the answer"),
+    row(_INVITED, E.ANSWERED, "switching.asks_later", "connect", S.AUDIO,
+        start(T.SWITCH_LIMIT, T1), start(T.ASK, "switch_wait"), clause="both sides may ask"),
+    row(_INVITED, E.ANSWERED, "", "connect", S.AUDIO, start(T.SWITCH_LIMIT, T1), clause="the far end asks"),
+    row(_IN_AUDIO, E.AUDIO_AGREED, "", "play_tones", S.AUDIO, clause="RFC 3264 8"),
+    row(_IN_AUDIO, E.T38_AGREED, "", "follow_media, hold_image, switch", S.FAX, clause="T.38 D.2"),
+    row(S.AUDIO, T.ASK, "", "offer_t38", S.SWITCHING, clause="T.38 D.2"),
+    row(S.SWITCHING, T.ASK, "", "", None, clause="one offer at a time, RFC 3264 4"),
+    row(_IN_AUDIO, E.OFFER_REFUSED, "", "", S.AUDIO, at_most(T.SWITCH_LIMIT, THEY_MAY_ASK),
+        clause="carriers switch late"),
+    row(S.AUDIO, E.V21_HEARD, "switching.is_our_turn", "offer_t38", S.SWITCHING,
+        stop(T.ASK), at_least(T.SWITCH_LIMIT, _URGENT), clause="whatever the policy"),
+    row(_IN_AUDIO, E.V21_HEARD, "", "", None,
+        start(T.ASK, _THEIR_TURN), at_least(T.SWITCH_LIMIT, _URGENT), clause="their gateway hears it, too"),
+    row(_IN_AUDIO, T.SWITCH_LIMIT, "", "judge_no_switch, hang_up", S.CLEARING,
+        start(T.CLEAR_LIMIT, _CLEAR_LIMIT), clause="T1, T.30 5.4.3.1"),
+    row(_IN_AUDIO, E.ABORT, "", "note_abort, hang_up", S.CLEARING,
+        start(T.CLEAR_LIMIT, _ABORT_CLEAR_LIMIT), clause="BYE, RFC 3261 15"),
+    row((*_INVITED, *_IN_AUDIO), _ENDED, "", "note_end, judge_end_in_audio, conclude", S.OVER,
+        clause="RFC 3261 15"),
+
+    # the fax
+    row((S.FAX, S.ABORTING), E.T38_AGREED, "", "follow_media, hold_image", None,
+        clause="a refresh, RFC 4028"),
+    row((S.DRAINING, S.WAIT_BYE, S.LATE_T38, S.CLEARING), E.T38_AGREED, "", "follow_media", None,
+        clause="a refresh, RFC 4028"),
+    # Only one side hangs up after success: the caller, unless it forgets.
+    row(S.FAX, E.T30_COMPLETE, "is_called", "allow_audio", S.WAIT_BYE, start(T.BYE_LIMIT, _BYE_LIMIT),
+        clause="one BYE, of the caller"),
+    row((S.FAX, S.ABORTING), _T30_OVER, "", "allow_audio", S.DRAINING, start(T.DRAIN, _DRAIN),
+        clause="T.30 5.3.6.1.8, DCN"),
+    row(S.FAX, E.ABORT, "", "note_abort, abort_t30", S.ABORTING, start(T.DCN_LIMIT, _DCN_LIMIT),
+        clause="T.30 5.3.6.1.8, DCN"),
+    row(S.ABORTING, T.DCN_LIMIT, "", "hang_up", S.CLEARING, start(T.CLEAR_LIMIT, _ABORT_CLEAR_LIMIT),
+        clause="over within 3 s"),
+    row(S.ABORTING, _ENDED, "", "note_end, drop_line, conclude", S.OVER, clause="RFC 3261 15"),
+    # Media may take longer than signalling: the MCF of the last page may be on its way.
+    row(S.FAX, E.FAR_END_HUNG_UP, "", "note_end, stop_sending", S.LATE_T38, start(T.LATE_LIMIT, _LATE_LIMIT),
+        clause="a BYE overtakes UDPTL"),
+    row(S.LATE_T38, T.LATE_LIMIT, "", "drop_line, conclude", S.OVER, clause="T.30 says at what moment"),
+    row(S.FAX, E.DIALOG_ENDED, "", "note_end, drop_line, judge_end_in_fax, conclude", S.OVER,
+        clause="RFC 3261 12.2.1.2"),
+
+    # the end
+    row((S.DRAINING, S.WAIT_BYE), E.ABORT, "not is_aborted", "note_abort, hang_up", S.CLEARING,
+        start(T.CLEAR_LIMIT, _ABORT_CLEAR_LIMIT), clause="BYE, RFC 3261 15"),
+    row(S.DRAINING, T.DRAIN, "is_aborted", "hang_up", S.CLEARING,
+        start(T.CLEAR_LIMIT, _ABORT_CLEAR_LIMIT), clause="over within 3 s"),
+    row(S.DRAINING, T.DRAIN, "", "hang_up", S.CLEARING, start(T.CLEAR_LIMIT, _CLEAR_LIMIT),
+        clause="BYE, RFC 3261 15"),
+    row(S.WAIT_BYE, T.BYE_LIMIT, "", "hang_up", S.CLEARING, start(T.CLEAR_LIMIT, _CLEAR_LIMIT),
+        clause="the caller forgets"),
+    row((S.DRAINING, S.WAIT_BYE), _ENDED, "", "note_end, conclude", S.OVER, clause="RFC 3261 15"),
+    row(S.CLEARING, _ENDED, "", "note_end, drop_line, conclude", S.OVER, clause="RFC 3261 15.1.1"),
+    row(S.CLEARING, T.CLEAR_LIMIT, "", "conclude", S.OVER, clause="nobody answers"),
+    row(_STARTED, E.INVITE_FAILED, "", "note_failure, conclude", S.OVER, clause="487 after CANCEL for one"),
+    row((S.IDLE, *_STARTED), E.FAULT, "", "note_fault, conclude", S.OVER, clause="nothing more is said"),
+)
+# fmt: on
+
+
+def _index(rows: Iterable[Row]) -> dict[tuple[State, Input], tuple[Row, ...]]:
+    found: dict[tuple[State, Input], tuple[Row, ...]] = {}
+    for each in rows:
+        for state in each.states:
+            for given in each.inputs:
+                found[state, given] = (*found.get((state, given), ()), each)
+    return found
+
+
+TABLE: Mapping[tuple[State, Input], tuple[Row, ...]] = _index(ROWS)
+"""The rows of each state and input, in their order."""
