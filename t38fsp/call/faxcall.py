@@ -277,6 +277,10 @@ class FaxCall(ABC):
         """The application has ended it."""
         return self._record.aborted
 
+    def _has_result(self) -> bool:
+        """The call is over, and nothing failed on the way there."""
+        return self.result is not None
+
     # --- actions of the table: the line --------------------------------------------------------------------
 
     def _report_ringing(self, now: float) -> None:

@@ -51,12 +51,10 @@ class CallMachine:
             case Change.STOP:
                 self._timers.pop(timer, None)
 
-    @property
-    def runs_timers(self) -> bool:
-        return bool(self._timers)
-
     def next_deadline(self) -> float | None:
-        return min(self._timers.values(), default=None)
+        if not self._timers:
+            return None  # as after nearly every datagram of a fax
+        return min(self._timers.values())
 
     def handle_deadline(self, now: float) -> None:
         """Let the timers run out that are due, the earliest first."""

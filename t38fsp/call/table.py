@@ -282,6 +282,7 @@ ROWS = (
     row(S.CLEARING, T.CLEAR_LIMIT, "", "conclude", S.OVER, clause="nobody answers"),
     row(_STARTED, E.INVITE_FAILED, "", "note_failure, conclude", S.OVER, clause="487 after CANCEL for one"),
     row((S.IDLE, *_STARTED), E.FAULT, "", "note_fault, conclude", S.OVER, clause="nothing more is said"),
+    row(S.OVER, E.FAULT, "not has_result", "note_fault, conclude", S.OVER, clause="the end itself failed"),
 )
 # fmt: on
 
