@@ -1,7 +1,7 @@
 """The state tables themselves: every row can be reached, and is; every state, guard and action is used.
 
 What reaches the rows are the scenarios of the tests that go row by row: ``test_transmitter_table``,
-``test_receiver_table``, ``test_polling`` and ``test_rare_rows``.
+``test_receiver_table``, ``test_polling``, ``test_rare_rows`` and ``test_every_state``.
 """
 
 from __future__ import annotations
@@ -22,11 +22,17 @@ from t38fsp.t30.machine import T30Machine
 from t38fsp.t30.receive_table import POLL_TABLE, RECEIVE_TABLE
 from t38fsp.t30.table import Ending, Event, Input, Row, Table
 from t38fsp.t30.transmit_table import TRANSMIT_TABLE
-from tests.t30 import test_polling, test_rare_rows, test_receiver_table, test_transmitter_table
+from tests.t30 import (
+    test_every_state,
+    test_polling,
+    test_rare_rows,
+    test_receiver_table,
+    test_transmitter_table,
+)
 from tests.t30.document import PAGE, machines, page
 
 TABLES = {"transmit": TRANSMIT_TABLE, "receive": RECEIVE_TABLE, "poll": POLL_TABLE}
-ROW_BY_ROW = (test_transmitter_table, test_receiver_table, test_polling, test_rare_rows)
+ROW_BY_ROW = (test_transmitter_table, test_receiver_table, test_polling, test_rare_rows, test_every_state)
 
 Place = tuple[Enum, Row]
 
