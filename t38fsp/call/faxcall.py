@@ -28,7 +28,7 @@ from sip.values import Address
 from t38fsp import events
 from t38fsp.audio.leg import Role
 from t38fsp.call import verdict
-from t38fsp.call.environment import CallEnvironment, PageJob
+from t38fsp.call.call_context import CallContext, PageJob
 from t38fsp.call.fax_leg import FaxLeg, Session
 from t38fsp.call.machine import CallMachine
 from t38fsp.call.media import (
@@ -74,16 +74,16 @@ class FaxCall(ABC):
         line: Line,
         session: Session,
         settings: CallSettings,
-        environment: CallEnvironment,
+        context: CallContext,
         role: Role,
         record: CallRecord,
     ) -> None:
         self._line = line
         self._session = session
         self._settings = settings
-        self._environment = environment
+        self._context = context
         self._role = role
-        self._capabilities = our_capabilities(settings, environment)
+        self._capabilities = our_capabilities(settings, context)
         self._answerer: Answerer = AnswerOffers(self._capabilities)
         self.line_call: int | None = None
         self.remote_media: Address | None = None
@@ -97,7 +97,7 @@ class FaxCall(ABC):
         """What the line said last; the actions read it."""
         self._fault: Verdict | None = None
         self._agreement: _Agreement | None = None
-        self._switching = Switching(settings, role, environment.rtp, record, environment.patience)
+        self._switching = Switching(settings, role, context.rtp, record, context.patience)
         self._fax: FaxLeg | None = None
         self._record = record
         self._datagrams: list[bytes] = []

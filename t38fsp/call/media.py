@@ -13,7 +13,7 @@ from sip.syntax.sdp import MediaDescription, Origin, SessionDescription
 from sip.values import Address
 from t38fsp.audio import offer as audio_sdp
 from t38fsp.audio.g711 import Law
-from t38fsp.call.environment import CallEnvironment
+from t38fsp.call.call_context import CallContext
 from t38fsp.call.places import fault_of_place, is_among
 from t38fsp.jobs import CallSettings
 from t38fsp.t38.attributes import (
@@ -341,15 +341,15 @@ def our_parameters(settings: CallSettings) -> T38Parameters:
     )
 
 
-def our_capabilities(settings: CallSettings, environment: CallEnvironment) -> MediaCapabilities:
+def our_capabilities(settings: CallSettings, context: CallContext) -> MediaCapabilities:
     """What we offer and answer at the media address of the call."""
     internet_aware = settings.internet_aware and settings.ecm
     return MediaCapabilities(
-        environment.media_port,
+        context.media_port,
         our_parameters(settings),
-        environment.tcp,
-        environment.connects_to,
-        environment.media_address if internet_aware else None,
+        context.tcp,
+        context.connects_to,
+        context.media_address if internet_aware else None,
     )
 
 

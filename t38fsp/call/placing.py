@@ -11,12 +11,12 @@ from dataclasses import replace
 from sip.line import CallRequest, Line
 from t38fsp import events
 from t38fsp.audio.leg import Role
-from t38fsp.call.environment import CallEnvironment
+from t38fsp.call.call_context import CallContext
 from t38fsp.call.fax_leg import Session
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.lessened import Losses
 from t38fsp.call.media import audio_offer, image_offer
-from t38fsp.call.receiving import PageIntake
+from t38fsp.call.receiving import PageReceiver
 from t38fsp.call.record import CallRecord
 from t38fsp.call.table import Event
 from t38fsp.jobs import NOBODY_ELSE, WHOLE, Addressing, CallSettings, Resume, Switch
@@ -36,10 +36,10 @@ class PlacedCall(FaxCall):
         request: CallRequest,
         session: Session,
         settings: CallSettings,
-        environment: CallEnvironment,
+        context: CallContext,
         record: CallRecord,
     ) -> None:
-        super().__init__(line, session, settings, environment, Role.CALLING, record)
+        super().__init__(line, session, settings, context, Role.CALLING, record)
         self._request = request
 
     def start(self, now: float) -> None:
@@ -80,7 +80,7 @@ class SendingCall(PlacedCall):
         request: CallRequest,
         pages: Sequence[PageFormat],
         settings: CallSettings,
-        environment: CallEnvironment,
+        context: CallContext,
         *,
         resume: Resume = WHOLE,
         addressing: Addressing = NOBODY_ELSE,
@@ -95,7 +95,7 @@ class SendingCall(PlacedCall):
         self._losses = Losses(pages)
         self._transmitter = Transmitter(pages, options, resume.first_page - 1)
         record = CallRecord(len(pages), resume.first_page - 1, resume.earlier)
-        super().__init__(line, request, self._transmitter, settings, environment, record)
+        super().__init__(line, request, self._transmitter, settings, context, record)
 
     def proceed(self, go_on: bool, now: float) -> None:
         """The application's answer to Connected: DCS may go out, or the call ends (FS_USER_ABORT)."""
@@ -133,14 +133,14 @@ class PollingCall(PlacedCall):
         line: Line,
         request: CallRequest,
         settings: CallSettings,
-        environment: CallEnvironment,
+        context: CallContext,
         poll: PollOptions | None = None,
     ) -> None:
         options = ReceiveOptions(station_id=settings.station_id, ecm=settings.ecm, max_rate=settings.max_rate)
         self._poller = Poller(options, poll)
         record = CallRecord(polled=True)
-        super().__init__(line, request, self._poller, settings, environment, record)
-        self._intake = PageIntake(self._poller, options, settings)
+        super().__init__(line, request, self._poller, settings, context, record)
+        self._page_receiver = PageReceiver(self._poller, options, settings)
 
     def page_stored(self, index: int, quality: PageQuality, now: float) -> None:
         self._record.bad_rows[index] = quality.bad_rows
@@ -155,5 +155,5 @@ class PollingCall(PlacedCall):
         self._poller.start(now)
 
     def _on_output(self, output: Output, now: float) -> None:
-        self._page_jobs += self._intake.take(output, self._lost, now)
+        self._page_jobs += self._page_receiver.take(output, self._lost, now)
         super()._on_output(output, now)

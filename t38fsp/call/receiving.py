@@ -14,7 +14,7 @@ from sip.syntax.sdp import MediaDescription
 from sip.values import Credentials
 from t38fsp.audio.leg import Role
 from t38fsp.call import verdict
-from t38fsp.call.environment import CallEnvironment, StorePage
+from t38fsp.call.call_context import CallContext, StorePage
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.lessened import Losses
 from t38fsp.call.media import answer_offer, audio_offer, refused_here
@@ -43,17 +43,17 @@ _PAGE_LIMIT = 32 * 1024 * 1024
 """Octets of one coded page beyond which it is not taken: no page at V.17 speed in an hour is larger."""
 
 
-class Taker(Protocol):
+class ReceivingSession(Protocol):
     """The T.30 machine that is told of pages which are not even stored."""
 
     def page_refused(self, index: int, now: float) -> None: ...
     def page_not_stored(self, index: int, error: str, now: float) -> None: ...
 
 
-class PageIntake:
+class PageReceiver:
     """Takes what ``session``, which has these ``options``, says of the pages that come."""
 
-    def __init__(self, session: Taker, options: ReceiveOptions, settings: CallSettings) -> None:
+    def __init__(self, session: ReceivingSession, options: ReceiveOptions, settings: CallSettings) -> None:
         self._session = session
         self._options = options
         self._settings = settings
@@ -156,7 +156,7 @@ class ReceivingCall(FaxCall):
         line: Line,
         incoming: Incoming,
         settings: CallSettings,
-        environment: CallEnvironment,
+        context: CallContext,
         *,
         credentials: Credentials | None = None,
         offered: Sequence[PageFormat] = (),
@@ -170,12 +170,12 @@ class ReceivingCall(FaxCall):
             )
             self._receiver = PollServer(replace(options, document=terms), offered, sending)
         record = CallRecord(incoming=True)
-        super().__init__(line, self._receiver, settings, environment, Role.ANSWERING, record)
+        super().__init__(line, self._receiver, settings, context, Role.ANSWERING, record)
         self._incoming = incoming
         self._credentials = credentials
         self._offered_pages = len(offered)
         self._losses = Losses(offered)
-        self._intake = PageIntake(self._receiver, options, settings)
+        self._page_receiver = PageReceiver(self._receiver, options, settings)
 
     def start(self, now: float) -> None:
         """Answer the call."""
@@ -193,7 +193,7 @@ class ReceivingCall(FaxCall):
         media = self._our_answer()
         assert media is not None
         assert self.line_call is not None
-        address = self._environment.media_address
+        address = self._context.media_address
         self._line.accept(self.line_call, media, address, self._answerer, now, credentials=self._credentials)
 
     def _refuse(self, now: float) -> None:
@@ -240,5 +240,5 @@ class ReceivingCall(FaxCall):
             self._record.polled = True
             self._record.total = self._offered_pages
         elif not self._record.polled:
-            self._page_jobs += self._intake.take(output, self._lost, now)
+            self._page_jobs += self._page_receiver.take(output, self._lost, now)
         super()._on_output(output, now)

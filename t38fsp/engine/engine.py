@@ -20,7 +20,7 @@ from sip.ua.target import Place
 from sip.values import Address, Hop
 from t38fsp import events
 from t38fsp.audio.leg import RtpStart
-from t38fsp.call.environment import CallEnvironment
+from t38fsp.call.call_context import CallContext
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.receiving import ReceivingCall
 from t38fsp.engine.delay import told_of_delay
@@ -226,15 +226,15 @@ class FaxEngine:
             self._jobs.end(job, Outcome.UNAVAILABLE, str(error))
             return
         try:
-            environment = self._environment(media, self._line, [incoming.source])
+            context = self._context(media, self._line, [incoming.source])
             if incoming.stranger:
-                environment = replace(environment, patience=_PATIENCE)
+                context = replace(context, patience=_PATIENCE)
             credentials = self._trunks.credentials(waiting.trunk, incoming.source)
             call = ReceivingCall(
                 self._line,
                 incoming,
                 what.settings,
-                environment,
+                context,
                 credentials=credentials,
                 offered=() if offered is None else offered.pages,
                 terms=None if what.offer is None else what.offer.terms,
@@ -319,9 +319,9 @@ class FaxEngine:
         other = next((hop for hop in hops if family_of(hop.host) != family_of(hops[0].host)), None)
         media = self._open_media(job, line, hops[0], other)
         try:
-            environment = self._environment(media, line, hops)
-            request = request_for(what, line, hops, other, routes, environment.media_address)
-            call = outgoing_call(what, line, request, () if document is None else document.pages, environment)
+            context = self._context(media, line, hops)
+            request = request_for(what, line, hops, other, routes, context.media_address)
+            call = outgoing_call(what, line, request, () if document is None else document.pages, context)
             call.start(self._loop.time())
         except Exception:
             media.close()
@@ -344,16 +344,14 @@ class FaxEngine:
             return MediaPair.open((line.interface(peer), line.interface(other)), on_datagram, ports)
         return MediaPort.open(line.interface(peer), on_datagram, port_range=ports)
 
-    def _environment(
-        self, media: MediaPort | MediaPair, line: EngineLine, peers: Sequence[Hop]
-    ) -> CallEnvironment:
+    def _context(self, media: MediaPort | MediaPair, line: EngineLine, peers: Sequence[Hop]) -> CallContext:
         """``peers`` are where the signalling goes or comes from, best first."""
         start = RtpStart(
             ssrc=self._random.getrandbits(32),
             sequence=self._random.getrandbits(16),
             timestamp=self._random.getrandbits(32),
         )
-        return CallEnvironment(
+        return CallContext(
             line.local_host(peers[0]),
             media.port,
             start,

@@ -8,7 +8,7 @@ from datetime import datetime
 from sip.line import CallRequest, Line
 from sip.syntax.uri import Uri, parse_uri
 from sip.values import Hop
-from t38fsp.call.environment import CallEnvironment
+from t38fsp.call.call_context import CallContext
 from t38fsp.call.placing import PlacedCall, PollingCall, SendingCall
 from t38fsp.engine.lines import EngineLine
 from t38fsp.header import CallHeader
@@ -70,17 +70,17 @@ def outgoing_call(
     line: Line,
     request: CallRequest,
     pages: Sequence[PageFormat],
-    environment: CallEnvironment,
+    context: CallContext,
 ) -> PlacedCall:
     """The call, yet to be started; ``pages`` are those to send."""
     if isinstance(what, PollJob):
-        return PollingCall(line, request, what.settings, environment, what.poll)
+        return PollingCall(line, request, what.settings, context, what.poll)
     return SendingCall(
         line,
         request,
         pages,
         what.settings,
-        environment,
+        context,
         resume=what.resume,
         addressing=what.addressing,
     )

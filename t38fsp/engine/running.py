@@ -10,9 +10,9 @@ from sip.line import Failed, LineEvent
 from sip.logs import get_logger
 from sip.syntax.errors import UnsupportedError
 from sip.values import Address
-from t38fsp.call.environment import PageJob, StorePage
+from t38fsp.call.call_context import PageJob, StorePage
+from t38fsp.call.driver import settle
 from t38fsp.call.faxcall import FaxCall
-from t38fsp.call.host import settle
 from t38fsp.call.placing import PollingCall, SendingCall
 from t38fsp.call.receiving import ReceivingCall
 from t38fsp.call.verdict import Verdict, result_of, verdict
@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 class RunningCall:
-    """Hosts one FaxCall on a media port; ``document`` is what it sends, ``file`` what it receives into."""
+    """Drives one FaxCall on a media port; ``document`` is what it sends, ``file`` what it receives into."""
 
     def __init__(
         self,
@@ -130,7 +130,7 @@ class RunningCall:
             self._loop.call_soon(self._fail, FAULT)  # not now: the pacer is busy with this call's packets
             return None
 
-    # --- Host ----------------------------------------------------------------------------------------------
+    # --- the driver of the call ----------------------------------------------------------------------------
 
     def arm(self, deadline: float | None) -> None:
         if self._timer is not None:

@@ -9,9 +9,9 @@ from sip.agent import UserAgent
 from sip.line import CallRequest, Incoming, LineEvent
 from sip.values import Address, Hop
 from t38fsp.audio.leg import RtpStart
-from t38fsp.call.environment import CallEnvironment, PageJob, StorePage
+from t38fsp.call.call_context import CallContext, PageJob, StorePage
+from t38fsp.call.driver import settle
 from t38fsp.call.faxcall import FaxCall
-from t38fsp.call.host import settle
 from t38fsp.call.placing import PlacedCall, PollingCall, SendingCall
 from t38fsp.call.receiving import ReceivingCall
 from t38fsp.events import Connected, FaxEvent
@@ -34,7 +34,7 @@ class Pages(Protocol):
 
 
 class SimulatedCall:
-    """Hosts one FaxCall on the virtual network."""
+    """Drives one FaxCall on the virtual network."""
 
     def __init__(
         self, endpoint: SimulatedEndpoint, address: Address, pages: Pages, page_delay: float
@@ -91,7 +91,7 @@ class SimulatedCall:
     def release(self, packet: Packet) -> bytes | None:
         return self.call.release(packet)
 
-    # --- Host ----------------------------------------------------------------------------------------------
+    # --- the driver of the call ----------------------------------------------------------------------------
 
     def arm(self, deadline: float | None) -> None:
         self._alarm.set(deadline)
@@ -173,9 +173,9 @@ class SimulatedEndpoint:
         """Answer every incoming call; the caller may poll ``offered``."""
 
         def take(incoming: Incoming) -> None:
-            hosted, environment = self._host(pages)
+            hosted, context = self._host(pages)
             chosen = settings or CallSettings()
-            call = ReceivingCall(self.agent, incoming, chosen, environment, offered=offered, terms=terms)
+            call = ReceivingCall(self.agent, incoming, chosen, context, offered=offered, terms=terms)
             hosted.call = call
             self._calls[incoming.call] = hosted
             self.received.append(hosted)
@@ -195,13 +195,13 @@ class SimulatedEndpoint:
         addressing: Addressing = NOBODY_ELSE,
     ) -> SimulatedCall:
         """Place a call; watch ``call.result`` of what is returned."""
-        hosted, environment = self._host(pages)
+        hosted, context = self._host(pages)
         call = SendingCall(
             self.agent,
-            self._request(target, first_hop, environment),
+            self._request(target, first_hop, context),
             formats,
             settings or CallSettings(),
-            environment,
+            context,
             resume=resume,
             addressing=addressing,
         )
@@ -216,14 +216,14 @@ class SimulatedEndpoint:
         poll: PollOptions | None = None,
     ) -> SimulatedCall:
         """Place a call that fetches a document."""
-        hosted, environment = self._host(pages)
-        request = self._request(target, first_hop, environment)
-        call = PollingCall(self.agent, request, settings or CallSettings(), environment, poll)
+        hosted, context = self._host(pages)
+        request = self._request(target, first_hop, context)
+        call = PollingCall(self.agent, request, settings or CallSettings(), context, poll)
         return self._place(hosted, call)
 
-    def _request(self, target: str, first_hop: Address, environment: CallEnvironment) -> CallRequest:
+    def _request(self, target: str, first_hop: Address, context: CallContext) -> CallRequest:
         caller = f"sip:fax@{self.address[0]}"
-        return CallRequest(target, caller, [Hop(*first_hop)], environment.media_address)
+        return CallRequest(target, caller, [Hop(*first_hop)], context.media_address)
 
     def _place(self, hosted: SimulatedCall, call: PlacedCall) -> SimulatedCall:
         hosted.call = call
@@ -260,12 +260,12 @@ class SimulatedEndpoint:
         if hosted.call.line_call is not None:
             self._calls.pop(hosted.call.line_call, None)
 
-    def _host(self, pages: Pages) -> tuple[SimulatedCall, CallEnvironment]:
+    def _host(self, pages: Pages) -> tuple[SimulatedCall, CallContext]:
         media = (self.address[0], self._next_port)
         self._next_port += 2
         hosted = SimulatedCall(self, media, pages, self.page_delay)
         self.network.bind(media, hosted.receive)
-        return hosted, CallEnvironment(media[0], media[1], RtpStart(ssrc=media[1], sequence=0, timestamp=0))
+        return hosted, CallContext(media[0], media[1], RtpStart(ssrc=media[1], sequence=0, timestamp=0))
 
     def _on_datagram(self, data: bytes, source: Address) -> None:
         self.agent.receive(data, Hop(*source), self.simulator.now)

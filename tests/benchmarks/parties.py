@@ -9,7 +9,7 @@ from sip.line import Answered, Answerer, CallRequest, Ended, Incoming, LineEvent
 from sip.syntax.sdp import MediaDescription, Origin, SessionDescription
 from sip.values import Credentials, DialogId, Hop
 from t38fsp.audio.leg import RtpStart
-from t38fsp.call.environment import CallEnvironment, StorePage
+from t38fsp.call.call_context import CallContext, StorePage
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.placing import SendingCall
 from t38fsp.call.receiving import ReceivingCall
@@ -24,7 +24,7 @@ from t38fsp.t38.terminal import Packet
 
 _CALL = 1
 _OURS, _THEIRS = ("192.0.2.1", 40000), ("192.0.2.2", 40002)
-_ENVIRONMENT = CallEnvironment(*_OURS, RtpStart(0, 0, 0))
+_ENVIRONMENT = CallContext(*_OURS, RtpStart(0, 0, 0))
 _DIALOG = DialogId("call", "ours", "theirs")
 
 

@@ -17,7 +17,7 @@ from sip.syntax.sdp import SessionDescription
 from sip.values import Address, DialogId
 from t38fsp.audio.leg import Role, RtpStart
 from t38fsp.call import machine as machine_module
-from t38fsp.call.environment import CallEnvironment
+from t38fsp.call.call_context import CallContext
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.machine import CallMachine
 from t38fsp.call.record import CallRecord
@@ -82,9 +82,9 @@ class AnyCall(FaxCall):
     def __init__(self, role: Role, settings: CallSettings) -> None:
         self.line = NotingLine()
         self.t30 = EndingSession()
-        environment = CallEnvironment("192.0.2.1", PORT, RtpStart(1, 2, 3))
+        context = CallContext("192.0.2.1", PORT, RtpStart(1, 2, 3))
         line: Line = self.line  # type: ignore[assignment]
-        super().__init__(line, self.t30, settings, environment, role, CallRecord())
+        super().__init__(line, self.t30, settings, context, role, CallRecord())
 
     @property
     def state(self) -> State:

@@ -13,7 +13,7 @@ from sip.syntax.sdp import SessionDescription
 from sip.values import Address, DialogId, Hop
 from t38fsp.audio.leg import RtpStart
 from t38fsp.audio.rtp import RtpSender
-from t38fsp.call.environment import CallEnvironment
+from t38fsp.call.call_context import CallContext
 from t38fsp.call.media import (
     HoldImage,
     ImageMedia,
@@ -136,8 +136,8 @@ def test_udp_beside_the_connection_is_not_heard() -> None:
     audio, image = sdp(AUDIO), sdp(STREAM, "a=setup:passive", version=2)
     line = UserAgent(contact_address=("192.0.2.1", 5060), user_agent="", random=random.Random(1))
     incoming = Incoming(1, "sip:fax", "sip:gateway", "", "sip:fax", Hop(*FAR), audio)
-    environment = CallEnvironment("192.0.2.1", PORT, RtpStart(1, 1, 1), tcp=True)
-    call = ReceivingCall(line, incoming, CallSettings(), environment)
+    context = CallContext("192.0.2.1", PORT, RtpStart(1, 1, 1), tcp=True)
+    call = ReceivingCall(line, incoming, CallSettings(), context)
     call.start(0.0)
     rtp = RtpSender(0, 7, 7, 7)
     call.line_event(answered(audio), 0.1)
@@ -158,8 +158,8 @@ def test_a_connection_that_brings_no_t38() -> None:
     audio, image = sdp(AUDIO), sdp(STREAM, "a=setup:passive", version=2)
     line = UserAgent(contact_address=("192.0.2.1", 5060), user_agent="", random=random.Random(1))
     incoming = Incoming(1, "sip:fax", "sip:gateway", "", "sip:fax", Hop(*FAR), audio)
-    environment = CallEnvironment("192.0.2.1", PORT, RtpStart(1, 1, 1), tcp=True)
-    call = ReceivingCall(line, incoming, CallSettings(), environment)
+    context = CallContext("192.0.2.1", PORT, RtpStart(1, 1, 1), tcp=True)
+    call = ReceivingCall(line, incoming, CallSettings(), context)
     call.start(0.0)
     call.line_event(answered(audio), 0.1)
     call.line_event(MediaChanged(1, answer_to(image), image, ours=False), 1.0)

@@ -1,4 +1,4 @@
-"""What surrounds a fax call, in an engine or in a simulator, and the one step that joins the two."""
+"""The I/O interface of a call, on sockets or in simulated time, and ``settle``, which applies its outputs."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from sip.values import Address
-from t38fsp.call.environment import PageJob
+from t38fsp.call.call_context import PageJob
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.events import FaxEvent
 from t38fsp.t38.terminal import Packet
 
 
-class Host(Protocol):
-    """The surroundings of one call. None of these may call back into the call before it returns."""
+class Driver(Protocol):
+    """Carries out what one call asks for. None of these may call back into the call before it returns."""
 
     def arm(self, deadline: float | None) -> None:
         """Call ``handle_deadline`` then; replaces what was armed before."""
@@ -33,17 +33,17 @@ class Host(Protocol):
     def report(self, event: FaxEvent) -> None: ...
 
 
-def settle(call: FaxCall, host: Host) -> None:
+def settle(call: FaxCall, driver: Driver) -> None:
     """After every input to ``call``: carry out what it asks for."""
     if call.remote_media is not None:
-        host.set_remote(call.remote_media)
+        driver.set_remote(call.remote_media)
     for datagram in call.take_datagrams():
-        host.send(datagram)
+        driver.send(datagram)
     packets = call.take_packets()
     if packets:
-        host.pace(packets)
+        driver.pace(packets)
     for job in call.take_page_jobs():
-        host.do(job)
+        driver.do(job)
     for event in call.take_events():
-        host.report(event)
-    host.arm(call.next_deadline())
+        driver.report(event)
+    driver.arm(call.next_deadline())

@@ -10,7 +10,7 @@ from t38fsp.t30.vocabulary import PageMode
 
 
 @dataclass(frozen=True, slots=True)
-class CallEnvironment:
+class CallContext:
     """The media address of a call and the random starts of its RTP stream."""
 
     media_address: str
