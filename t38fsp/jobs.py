@@ -236,6 +236,10 @@ class Limits:
         check(self)
 
 
+LISTEN = ("0.0.0.0", 5060)
+"""Where SIP is listened for when nothing else is said."""
+
+
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
     """Where an engine listens and how it treats calls for it.
@@ -248,7 +252,7 @@ class EngineSettings:
     Raises SettingError.
     """
 
-    listen: tuple[str, int] = ("0.0.0.0", 5060)
+    listen: tuple[str, int] = LISTEN
     """For UDP and for TCP."""
     accept_calls: bool = False
     take_limit: float = setting(20.0, above=0.0, unit="seconds")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 from typer.testing import CliRunner
 
 from t38fsp.bounds import Bounds, settings_of
@@ -24,6 +25,7 @@ from t38fsp.faxdev.settings import FaxDevSettings
 from t38fsp.jobs import Addressing, CallSettings, EngineSettings, Limits, Registration, Trunk
 from t38fsp.settings.file import Configuration
 from t38fsp.settings.incoming import Incoming
+from t38fsp.settings.keys import with_keys
 from t38fsp.settings.route import T38, Route
 from t38fsp.t30.options import PollOptions, ReceiveOptions, TransmitOptions
 from t38fsp.t38.timing import Timing
@@ -215,10 +217,20 @@ def test_every_number_of_the_file_has_bounds_beside_the_field_that_the_engine_us
     assert set(T38.model_fields) <= generated
 
 
-def test_no_setting_of_a_call_is_missing_in_the_file() -> None:
-    assert {field.name for field in fields(CallSettings)} == {
-        setting.name for setting in IN_FILE if setting.kind is CallSettings
+@pytest.mark.parametrize("kind", [CallSettings, Limits])
+def test_no_setting_is_missing_in_the_file(kind: type) -> None:
+    assert is_dataclass(kind)
+    assert {field.name for field in fields(kind)} == {
+        setting.name for setting in IN_FILE if setting.kind is kind
     }
+
+
+def test_a_key_with_bounds_of_its_own_is_refused() -> None:
+    with pytest.raises(AssertionError, match="copies stands twice"):
+
+        @with_keys("t38", CallSettings)
+        class _Drifted(BaseModel):
+            copies: int = 99
 
 
 def test_what_a_setting_repeats_of_another_it_takes_from_there() -> None:

@@ -12,6 +12,7 @@ from sip.ua.identity import ANONYMOUS, hides
 from sip.ua.target import Place
 from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.cli.output import print_line
+from t38fsp.jobs import LISTEN
 from t38fsp.settings.file import Configuration, ConfigurationError, no_file
 from t38fsp.settings.local import Endpoint
 from t38fsp.settings.route import Route
@@ -89,7 +90,7 @@ def _own_end(endpoint: Endpoint) -> dict[str, object]:
     if endpoint.signalling is not None:
         always = {"listens": f"as the signalling process at {endpoint.signalling} does"}
     else:
-        always = {"listens": f"at {endpoint.listen or '0.0.0.0:5060'}, UDP and TCP"}
+        always = {"listens": f"at {endpoint.listen or ':'.join(map(str, LISTEN))}, UDP and TCP"}
     changed = endpoint.model_dump(
         mode="json", exclude={"routes", "listen", "signalling"}, exclude_defaults=True
     )

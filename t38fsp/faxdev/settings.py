@@ -9,7 +9,7 @@ from sip.values import Credentials, DialogId
 from t38fsp.bounds import check, like, setting
 from t38fsp.errors import SettingError
 from t38fsp.events import Connected, Disconnected, Ringing, SwitchedToT38
-from t38fsp.jobs import Callers, CallSettings, EngineSettings, SendJob
+from t38fsp.jobs import LISTEN, Callers, CallSettings, EngineSettings, SendJob
 from t38fsp.settings.address import peer_address, target_uri
 from t38fsp.settings.route import Route, common_backend
 
@@ -41,7 +41,7 @@ class FaxDevSettings:
     Raises SettingError, saying what would do.
     """
 
-    listen: tuple[str, int] = ("0.0.0.0", 5060)
+    listen: tuple[str, int] = LISTEN
     via: str | None = None
     caller: str | None = None
     credentials: Credentials | None = None
@@ -71,7 +71,7 @@ class FaxDevSettings:
                 "give a route, or via, caller, credentials and call; Configuration.route merges"
             )
 
-        if self.own_end is not None and (self.listen, self.callers) != (("0.0.0.0", 5060), Callers()):
+        if self.own_end is not None and (self.listen, self.callers) != (LISTEN, Callers()):
             raise SettingError("give own_end, or listen and callers")
 
     @property

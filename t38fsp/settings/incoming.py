@@ -35,7 +35,7 @@ class Account(BaseModel):
 class Incoming(BaseModel):
     """``[incoming]``, beside the limits that the dataclasses above have."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     allow: tuple[Annotated[str, AfterValidator(_network)], ...] = ()
     """Networks and addresses, ``["192.0.2.0/24", "2001:db8::7"]``; ``["any"]`` is everybody. ``receive

@@ -19,15 +19,20 @@ T = TypeVar("T")
 
 
 def with_keys(table: str, *kinds: type) -> Callable[[type[M]], type[M]]:
-    """Give a model the keys that the settings of dataclasses have in ``table`` of the file."""
+    """Give a model the keys that the settings of dataclasses have in ``table`` of the file.
+
+    The model may declare none of them itself. Give it ``defer_build``: it is built once, with its keys.
+    """
 
     def extended(model: type[M]) -> type[M]:
         keys: dict[str, Any] = {}
         for kind in kinds:
             hints = get_type_hints(kind)
             for name, (field, bounds) in settings_of(kind).items():
+                key = bounds.key or name
                 if bounds.table == table:
-                    keys[bounds.key or name] = (
+                    assert key not in model.model_fields, f"{key} stands twice"
+                    keys[key] = (
                         Annotated[hints[name], AfterValidator(_within(field, bounds))],
                         field.default,
                     )

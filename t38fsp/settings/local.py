@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from sip.values import TlsSettings
-from t38fsp.jobs import EngineSettings
+from t38fsp.jobs import LISTEN, EngineSettings
 from t38fsp.settings.address import listen_address
 from t38fsp.settings.incoming import Incoming
 from t38fsp.settings.keys import made
@@ -77,14 +77,8 @@ class Tls(BaseModel):
     @property
     def settings(self) -> TlsSettings:
         password = self.key_password
-        return TlsSettings(
-            self.certificate,
-            self.key,
-            None if password is None else password.get_secret_value(),
-            self.authorities,
-            self.verify,
-            self.demand,
-        )
+        secret = None if password is None else password.get_secret_value()
+        return TlsSettings(**self.model_dump(exclude={"key_password"}), key_password=secret)
 
 
 class Endpoint(Layered):
@@ -127,7 +121,7 @@ class Endpoint(Layered):
         return made(
             EngineSettings,
             {"incoming": self.incoming},
-            listen=self.address or ("0.0.0.0", 5060),
+            listen=self.address or LISTEN,
             callers=self.incoming.callers,
             limits=self.incoming.limits,
             signalling=self.signalling,

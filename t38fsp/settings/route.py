@@ -106,7 +106,7 @@ SipUri = Annotated[str, AfterValidator(_sip_uri)]
 class T38(BaseModel):
     """``[routes.NAME.t38]``: what the far end cannot take, or says wrongly of itself."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 @with_keys("", CallSettings, Registration, Trunk)

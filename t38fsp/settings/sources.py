@@ -44,6 +44,7 @@ class Layered(BaseSettings):
         env_nested_delimiter=DELIMITER,
         env_ignore_empty=True,
         allow_inf_nan=False,
+        defer_build=True,
     )
 
     @classmethod
