@@ -22,6 +22,7 @@ from enum import Enum
 from itertools import combinations, product
 from math import gcd
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import pytest
@@ -77,7 +78,9 @@ def sweep(
                 try:
                     test(**fixtures, **case)
                 except BaseException as error:
-                    error.add_note(f"in case {number + 1} of {len(cases)}; alone: --case '{name_of(case)}'")
+                    error.add_note(
+                        f"in case {number + 1} of {len(cases)}; alone: --case {quote(name_of(case))}"
+                    )
                     raise
 
         kept = [each for name, each in taken.items() if name not in parameters and name != "request"]
@@ -90,7 +93,7 @@ def sweep(
 
 def name_of(case: Case) -> str:
     """Such as ``ecm=True seed=7``."""
-    return " ".join(f"{name}={getattr(value, '__name__', value)}" for name, value in case.items())
+    return " ".join(f"{name}={value}" for name, value in case.items())
 
 
 def _named(rows: Sequence[Case], name: str) -> list[Case]:

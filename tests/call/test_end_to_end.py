@@ -19,6 +19,7 @@ from tests.call.faults import MIDDLE_OF_TCF, LostPackets
 from tests.call.harness import Scene, make_pages, names
 from tests.pages import PageSpec, make_pixels
 from tests.peers import libtiff
+from tests.sweep import Share, sweep
 
 RATES = (14400, 12000, 9600, 7200, 4800, 2400)
 
@@ -103,9 +104,7 @@ def test_training_that_fails_at_every_rate(tmp_path: Path) -> None:
     scene.run_out()
 
 
-@pytest.mark.parametrize("ecm", [True, False])
-@pytest.mark.parametrize("resolution", Resolution)
-@pytest.mark.parametrize("millimetres", [215, 255, 303])
+@sweep(push=Share.PAIRS, millimetres=[215, 255, 303], resolution=Resolution, ecm=[True, False])
 def test_every_format(tmp_path: Path, millimetres: int, resolution: Resolution, ecm: bool) -> None:
     """All that T.4 and TIFF Class F have in common, inch and metric twins told apart."""
     scene = Scene(tmp_path)
