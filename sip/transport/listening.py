@@ -182,6 +182,11 @@ async def _bind(hop: Hop) -> Listener:
         found = await loop.getaddrinfo(hop.host, hop.port, type=kind, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         raise ListenError(f"cannot listen at {hop}: {hop.host!r} has no address; check it") from error
+    except RuntimeError as error:
+        # The look-up takes a thread, and this process may have no more; Python has no other error for that.
+        if "thread" not in str(error):
+            raise
+        raise ListenError(f"cannot listen at {hop}: {error}") from error
     family, _, _, _, address = found[0]
     try:
         sock = socket.socket(family, kind)

@@ -90,7 +90,9 @@ class Writer:
     def busy(self) -> bool:
         """Something is not written yet."""
         with self._changed:
-            return not self._gone and (bool(self._waiting) or self._redraw or self._writing)
+            # Without a thread nothing ever will be.
+            served = self._thread is not None and not self._gone
+            return served and (bool(self._waiting) or self._redraw or self._writing)
 
     def add(self, line: Line) -> None:
         with self._changed:
@@ -115,8 +117,12 @@ class Writer:
             return
         if self._thread is None:
             # A daemon: the end of the process does not wait for who does not read.
-            self._thread = threading.Thread(target=self._run, name="output", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="output", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                return  # this process may have no more threads now; the next line tries again
+            self._thread = thread
         self._changed.notify()
 
     def _run(self) -> None:

@@ -194,6 +194,20 @@ def test_a_full_disk_takes_lines_again_when_there_is_room(
     assert (tmp_path / "log").read_text() == "kept\n"
 
 
+def test_a_process_without_threads_writes_when_it_may_have_one(pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    reading, stream = pipe
+    with monkeypatch.context() as none:
+        none.setattr(threading.Thread, "start", refused)
+        print_line("one", stream)
+        assert drain(0.0)
+    print_line("two", stream)
+    assert drain(10.0)
+    assert os.read(reading, 100) == b"one\ntwo\n"
+
+
 def test_a_closed_stream_takes_nothing(tmp_path: Path) -> None:
     with open(tmp_path / "file", "w") as file, StringIO() as in_memory:
         pass

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 from pathlib import Path
@@ -80,6 +81,19 @@ async def test_a_taken_port_leaves_the_others_free() -> None:
         await second.start()
     await nothing_left(before)
     await first.close()
+
+
+async def test_a_process_without_threads_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    before = await Belongings.settled()
+    line = SipLine(lambda event: None, user_agent="test", listen=[Hop(HOST, 0)])
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    with pytest.raises(ListenError, match=r"cannot listen at .*: can't start new thread"):
+        await line.start()
+    monkeypatch.undo()
+    await nothing_left(before)
 
 
 async def test_a_closed_listener_ends_its_task(caplog: pytest.LogCaptureFixture) -> None:
