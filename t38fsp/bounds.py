@@ -22,6 +22,8 @@ from t38fsp.errors import SettingError
 T = TypeVar("T")
 
 _METADATA = "t38fsp.bounds"
+_SHOWN = 60
+"""Characters of a wrong value that a sentence repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Bounds:
         whole = bool(self.among) or isinstance(self.least, int)
         if not isinstance(value, int if whole else int | float) or isinstance(value, bool):
             return f"{value!r} is not a {'whole ' if whole else ''}number"
-        if not isfinite(value):
+        if isinstance(value, float) and not isfinite(value):
             return f"{value!r} is not a number"
         if value == self.off or value in self.among:
             return None
@@ -150,7 +152,7 @@ def _refusal(check: Callable[[Any], object], value: object) -> str | None:
 
 
 def _shown(number: float) -> str:
-    return str(int(number)) if number == int(number) else repr(number)
+    return (str(int(number)) if number == int(number) else repr(number))[:_SHOWN]
 
 
 def _either(values: tuple[int, ...]) -> str:

@@ -75,6 +75,8 @@ class Setting:
                     *(near if whole else (nextafter(bound, -inf), nextafter(bound, inf), *near)),
                 )
         yield from (-1, 0, 2**40)
+        if whole:
+            yield 10**400  # which no float holds
         if not whole:
             yield from (nan, inf)
         if self.default is not None:

@@ -51,8 +51,8 @@ def made(kind: Callable[..., T], tables: Mapping[str, BaseModel], **more: Any) -
         for name, (_, bounds) in settings_of(kind).items()
         if bounds.table is not None
     }
-    made: T = kind(**read, **more)
-    return made
+    value: T = kind(**read, **more)
+    return value
 
 
 def _within(field: Field[Any], bounds: Bounds) -> Callable[[object], object]:
