@@ -6,6 +6,7 @@ The values are those at, below and above the bounds that stand beside the fields
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass, fields, is_dataclass
@@ -17,12 +18,14 @@ import pytest
 from pydantic import BaseModel
 from typer.testing import CliRunner
 
+from sip.values import SessionTimers
 from t38fsp.bounds import Bounds, settings_of
 from t38fsp.choices import Switch
 from t38fsp.cli.app import app
+from t38fsp.cli.virtual_gateway import virtual_gateway
 from t38fsp.errors import FaxError, SettingError
 from t38fsp.faxdev.settings import FaxDevSettings
-from t38fsp.jobs import Addressing, CallSettings, EngineSettings, Limits, Registration, Trunk
+from t38fsp.jobs import LISTEN, Addressing, CallSettings, EngineSettings, Limits, Registration, Trunk
 from t38fsp.settings.file import Configuration
 from t38fsp.settings.incoming import Incoming
 from t38fsp.settings.keys import with_keys
@@ -243,3 +246,28 @@ def test_what_a_setting_repeats_of_another_it_takes_from_there() -> None:
     timing = settings_of(Timing)
     for name in ("preamble", "copies", "keep_alive", "whole_frames"):
         assert (call[name][0].default, call[name][1].most) == (timing[name][0].default, timing[name][1].most)
+
+
+@pytest.mark.parametrize("seconds", [89, 90, 91, 604799, 604800, 604801])
+def test_session_timers_have_the_bounds_of_the_line(seconds: int, tmp_path: Path) -> None:
+    """They stand in ``sip.values``, which knows no file."""
+    file = write(tmp_path, f"{OFFICE}session_expires = {seconds}\n")
+    said = told(lambda: Configuration.read(file).route("office"), "session_expires")
+    try:
+        SessionTimers(seconds)
+    except ValueError:
+        assert said is not None
+    else:
+        assert said is None
+
+
+def test_the_command_line_names_the_defaults_that_there_are() -> None:
+    """It does not import them: help has to come at once."""
+    text = " ".join(CliRunner().invoke(app, ["send", "--help"], env={"COLUMNS": "300"}).output.split())
+    call = CallSettings()
+    for default in (call.max_rate, call.switch.value, EngineSettings().backend.value):
+        assert f"; {default} unless the route says otherwise" in text
+    of_machine = inspect.signature(virtual_gateway).parameters["max_rate"].default
+    assert of_machine == TransmitOptions().max_rate
+    text = " ".join(CliRunner().invoke(app, ["receive", "--help"], env={"COLUMNS": "300"}).output.split())
+    assert f"{LISTEN[0]}:{LISTEN[1]} unless the file says" in text
