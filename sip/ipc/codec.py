@@ -69,11 +69,11 @@ class Codec(Generic[MessageT]):
         body = _TO_JSON.encode(_plain(message, tails)).encode("ascii")
         if len(tails) > 1:
             raise WireError(f"a {type(message).__name__} has {len(tails)} fields of octets; a frame has one")
-        if tails:
-            body = b"\0".join((body, tails[0]))
-        if len(body) > self.max_frame:
-            raise WireError(f"a frame of {len(body)} octets is longer than {self.max_frame}")
-        return len(body).to_bytes(LENGTH_OCTETS, "big") + body
+        parts = (body, b"\0", tails[0]) if tails else (body,)
+        length = sum(map(len, parts))
+        if length > self.max_frame:
+            raise WireError(f"a frame of {length} octets is longer than {self.max_frame}")
+        return b"".join((length.to_bytes(LENGTH_OCTETS, "big"), *parts))
 
     def decode(self, body: bytes) -> MessageT:
         """The message in one frame, without its length. Raises WireError."""
@@ -263,7 +263,9 @@ class Decoder(Generic[MessageT]):
                 )
             if len(self._pending) < end:
                 break
-            messages.append(self._codec.decode(bytes(self._pending[LENGTH_OCTETS:end])))
+            with memoryview(self._pending) as octets:  # a slice of the array itself would be one more copy
+                body = bytes(octets[LENGTH_OCTETS:end])
+            messages.append(self._codec.decode(body))
             del self._pending[:end]
         return messages
 
