@@ -12,8 +12,9 @@ from t38fsp.t30.capabilities import capabilities_of
 from t38fsp.t30.dcs_choice import choose_mode
 from t38fsp.t30.frames import FCF, Frame, PartialPageSignal, image_frame
 from t38fsp.t30.options import ReceiveOptions, Timers, TransmitOptions
+from t38fsp.t30.outputs import RevokeBurst, SendBurst
 from t38fsp.t30.transmitter import Transmitter
-from t38fsp.t30.vocabulary import Coding, FrameReceived, Modem, PageQuality
+from t38fsp.t30.vocabulary import Coding, FrameReceived, HdlcBurst, Modem, PageQuality
 from tests.t30.alone import (
     DCS_ECM,
     DCS_PLAIN,
@@ -28,6 +29,7 @@ from tests.t30.alone import (
     hears_block,
     hears_damage,
     hears_empty_page,
+    hears_for,
     hears_late,
     hears_no_end,
     hears_nothing,
@@ -320,3 +322,24 @@ def test_the_receiver_whose_disk_is_slow(events: Sequence[Event], expected: list
 )], said("DTC")))  # fmt: skip
 def test_the_caller_that_polls_at_odd_moments(events: Sequence[Event], expected: list[str]) -> None:
     assert poller().do(events) == expected
+
+
+# --- what the words do not tell -----------------------------------------------------------------------------
+
+
+def test_two_receivers_are_told_so() -> None:
+    alone = receiver(events=[hears_for(70, FCF.DIS, DIS_WITHOUT_ECM)])
+    finished = alone.finished()
+    assert finished is not None
+    assert finished.detail.startswith("it sends DIS, as a receiver does; ")
+
+
+def test_the_last_confirmation_is_not_revoked_by_an_abort() -> None:
+    alone = receiver(events=[*TO_BLOCK, together(partial_page(FCF.EOP), aborts)])
+    assert not [output for output in alone.outputs if isinstance(output, RevokeBurst)]
+
+
+def test_a_dcs_that_is_the_same_again_is_a_repetition() -> None:
+    alone = transmitter(events=TO_CFR * 2)
+    bursts = [output.burst for output in alone.outputs if isinstance(output, SendBurst)]
+    assert [burst.attempt for burst in bursts if isinstance(burst, HdlcBurst)] == [1, 2]
