@@ -5,7 +5,7 @@ from __future__ import annotations
 from sip.syntax.errors import SipError, UnsupportedError
 from sip.transport.resolver import FamilyError, ResolveError
 from t38fsp.call.verdict import Verdict, verdict
-from t38fsp.image.errors import DocumentError, ImageError
+from t38fsp.image.errors import DocumentError, ImageError, StoreError
 from t38fsp.jobs import EngineError
 from t38fsp.outcome import Outcome
 
@@ -17,6 +17,8 @@ def of_error(error: Exception) -> Verdict | None:
             outcome = Outcome.MISCONFIGURED
         case DocumentError():
             outcome = Outcome.BAD_DOCUMENT
+        case StoreError():
+            outcome = Outcome.NOT_STORED
         case ImageError():
             outcome = Outcome.FAULT
         case ResolveError(passing=True):

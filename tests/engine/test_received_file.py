@@ -13,6 +13,7 @@ import pytest
 from t38fsp.events import Connected, PageDone
 from t38fsp.image.document import inspect
 from t38fsp.image.errors import ImageWorkerError
+from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from tests.engine.party import Party, Start
@@ -203,6 +204,7 @@ async def test_calls_that_cannot_be_stored_are_refused_until_they_can(
         received, sent = await called.result(taken), await caller.result(job)
         assert sent.sip_status == 480
         assert (received.status, received.pages) == (FaxStatus.FATAL_ERROR, ())
+        assert received.outcome is Outcome.NOT_STORED
         assert received.reason == f"nothing can be stored in {faxes}: No such file or directory"
     faxes.mkdir()
     job = caller.send(document, called.address)
