@@ -27,7 +27,8 @@ _EXITS = (
     "Exit status: 0 every page confirmed, 1 error here (a port in use, a directory that cannot be written), "
     "2 usage, 3 busy, 4 no answer, 5 bad number or address, 6 not a fax, 7 only some pages confirmed, "
     "8 cut off, 9 line unavailable, 10 fax failed, 11 bad document, "
-    "12 cancelled by a signal (INT, TERM, HUP)."
+    "12 cancelled by a signal (INT, TERM, HUP), "
+    "13 a fax machine was heard, but the call never switched to T.38."
 )
 _RECEIVE_EXITS = (
     "Exit status: after --count calls 0 when each fax was complete, else that of the first one that was "

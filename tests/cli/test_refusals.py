@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import t38fsp
+from t38fsp.cli.exits import Exit
 from t38fsp.image.sample import write_sample
 from tests.cli.commands import Invoked, Run
 from tests.peers.realtime import udp_socket
@@ -64,6 +65,12 @@ def test_help_tells_the_exit_statuses(run: Run, command: str, option: str) -> No
     result = run(command, option)
     assert result.exit_code == 0
     assert "Exit status: " in result.stdout
+
+
+@pytest.mark.parametrize("command", ["demo", "send", "poll"])
+def test_help_tells_every_exit_status(run: Run, command: str) -> None:
+    told = " ".join(run(command, "-h").stdout.partition("Exit status: ")[2].split())
+    assert [int(number) for number in re.findall(r"(?:^|, )(\d+) ", told)] == [int(status) for status in Exit]
 
 
 @pytest.mark.parametrize(
