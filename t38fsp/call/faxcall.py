@@ -144,6 +144,7 @@ class FaxCall(ABC):
         if isinstance(media, ImageMedia):
             self._machine.feed(Event.T38_AGREED, now)
             return
+        # Also an exchange that settled audio may have refused a T.38 line of theirs: a verdict has to say so.
         self._note_declined(remote)
         if media is not None:
             self._machine.feed(Event.AUDIO_AGREED, now)
@@ -344,6 +345,7 @@ class FaxCall(ABC):
     def _follow_media(self, now: float) -> None:
         """Send to where T.38 is received now. A far end that may have become another gets modem pace."""
         media = self._image
+        # A stream on hold the old way names no place (RFC 3264 8.4); packets go on to the last one.
         if not on_hold(media.remote):
             self.remote_media = media.remote
         if self._fax is not None and not media.internet_aware:
@@ -376,6 +378,7 @@ class FaxCall(ABC):
             self._session.be_internet_aware()
         self._start_session(now)
         if self.stream is None:
+            # Media may come before the SDP that announces it (RFC 3264 5.1).
             for data in self._switching.take_early(media.remote):
                 self._fax.receive(data, now)
 

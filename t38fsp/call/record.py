@@ -1,4 +1,7 @@
-"""What is known of a call, gathered while it runs, and the result made of it at the end."""
+"""What is known of a call, gathered while it runs, and the result made of it at the end.
+
+Facts only: what a call is about and waits for is the state of ``t38fsp.call.table``, which is not read here.
+"""
 
 from __future__ import annotations
 

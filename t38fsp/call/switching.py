@@ -75,6 +75,7 @@ _TALKED = 10.0
 _OWN_TONE = {Role.CALLING: Tone.CNG, Role.ANSWERING: Tone.CED}
 """What we play, and may hear again as an echo."""
 
+# With FIRST the caller has asked in its INVITE: nothing is left to ask at the answer.
 _AT_ONCE = {Role.CALLING: {Switch.CALLER}, Role.ANSWERING: {Switch.CALLEE, Switch.FIRST}}
 
 
