@@ -202,7 +202,12 @@ class Switching:
         if self._record.declined:
             return self.no_switch()
         waited = 0.0 if self._answered_at is None else now - self._answered_at
-        lacks_t38 = self._v21 or (bool(self._record.heard) and waited >= _TALKED)
+        refusal, heard = self._record.refusal, bool(self._record.heard)
+        lacks_t38 = self._v21 or (heard and (waited >= _TALKED or refusal is not None))
         return verdict.of_end(
-            ended, switched=False, heard=self._record.heard_text(), lacks_t38=ended.remote and lacks_t38
+            ended,
+            switched=False,
+            heard=self._record.heard_text(),
+            lacks_t38=ended.remote and lacks_t38,
+            refusal=refusal,
         )

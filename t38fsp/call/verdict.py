@@ -186,15 +186,24 @@ def _at_its_time(found: Verdict, failed: Failed) -> Verdict:
 
 
 def of_end(
-    ended: Ended, *, switched: bool, heard: str = "", moment: str = "", lacks_t38: bool = False
+    ended: Ended,
+    *,
+    switched: bool,
+    heard: str = "",
+    moment: str = "",
+    lacks_t38: bool = False,
+    refusal: OfferRefused | None = None,
 ) -> Verdict:
     """The verdict on a call that was over before the fax.
 
     ``heard`` tells of the audio before the switch, ``moment`` what T.30 was about after it. ``lacks_t38``: a
-    fax machine talked in audio, and was left without an answer.
+    fax machine talked in audio, and was left without an answer. ``refusal`` is what the far end answered to
+    our T.38 offer.
     """
     who = f"the far end hung up{said_with(ended)}" if ended.remote else f"the call was lost ({ended.reason})"
     when = "before the fax was over" if switched else "before the switch to T.38"
+    if refusal is not None and not switched:
+        when += f", which it had refused (SIP {refusal.status} {refusal.reason})"
     more = moment if switched else heard
     reason = f"{who} {when}; {more}" if more else f"{who} {when}"
     return verdict(Outcome.NO_T38 if lacks_t38 else Outcome.DISCONNECTED, reason)

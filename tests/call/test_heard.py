@@ -170,6 +170,23 @@ def test_the_far_end_hangs_up_before_any_switch(
     assert "hung up before the switch to T.38" in scene.sent.reason
 
 
+@pytest.mark.parametrize(("tone", "outcome"), [(CED, Outcome.NO_T38), ("nothing", Outcome.DISCONNECTED)])
+def test_the_far_end_refuses_our_switch_and_hangs_up(tmp_path: Path, tone: str, outcome: Outcome) -> None:
+    """The result says that T.38 was refused, which the hang-up alone would hide."""
+    scene = Scene(tmp_path)
+    phone = Phone(scene)
+    phone.on_incoming = lambda incoming: phone.accept()
+    scene.send(make_pages(1), to=PHONE, switch=Switch.CALLER)
+    scene.run(seconds=1.0)
+    if tone == CED:
+        play(scene, phone, sine(CED_HERTZ, 1.0))
+    scene.run(seconds=1.0)
+    phone.hang_up()
+    scene.run()
+    assert scene.sent.outcome is outcome
+    assert "which it had refused (SIP 488" in scene.sent.reason
+
+
 def test_our_own_cng_that_comes_back_is_no_fax_machine(tmp_path: Path) -> None:
     """A line with an echo, or a telephone that was never hung up."""
     scene = Scene(tmp_path)
