@@ -9,7 +9,8 @@
 Glare is 491, or 500 with a Retry-After: the far end has an offer of its own on the way, or has not answered
 an earlier one yet (RFC 3261 14.2). Ours waits while another is open or a 2xx is not acknowledged. Theirs is
 answered at once; while ours is open it is refused with 491. A re-INVITE that only refreshes the session
-offers what holds already, octet by octet.
+offers what holds already, octet by octet. A challenge (401, 407) and 422 are answered below, in
+``sip.ua.authentication.Exchange`` and ``sip.ua.session_timer``, by the same request once more.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class Timer(Enum):
     T4 = "T4"
     T5 = "T5"
     CARRIER = "the far end's carrier ends"
-    SILENT_CARRIER = "the far end's carrier carries something"
+    SILENT_CARRIER = "an image carrier carries something again"
     LAST_FRAME = "the carrier ends after a final frame"
     PAGE = "the next page is prepared"
     STORE = "the page is stored"

@@ -43,6 +43,9 @@ taken. **What is in no row is ignored**: it is an echo, late, or noise.
 * `=` means: stay. `DCN: NO_FAX` means: send DCN (state DISCONNECT), then end with this failure. `END: NO_FAX`
   means: end without DCN.
 * An answer to the transmitter counts only if its carrier came after the command was over.
+* Two timers act below the tables, in `machine.py`: SILENT_CARRIER (an image carrier that carries nothing for
+  15 s) and LAST_FRAME (a carrier that stays up after a final frame) end the burst that is being received, and
+  the session goes on with what was heard.
 
 The diagrams leave out what leads to a failure. Guards and actions are explained below each table.
 """

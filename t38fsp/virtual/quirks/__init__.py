@@ -2,6 +2,11 @@
 
 ``parse_quirks("first-seq=32768,data-in-fcs")`` reads what the command line takes: names, with values behind
 ``=`` and colons between them where a quirk has several.
+
+To add a quirk: write a frozen dataclass on :class:`t38fsp.virtual.points.Quirk` in the file of this folder
+that fits, with a docstring of two paragraphs (what it does; who is harmed by it), which the documentation
+shows; add it to the tuple ``QUIRKS`` of that file; give it a ``Case`` in ``tests/virtual/test_quirks.py``;
+and run ``python -m tests.virtual.test_documented``, which writes the tables of ``docs/virtual-gateway.md``.
 """
 
 from __future__ import annotations
