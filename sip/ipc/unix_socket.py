@@ -33,8 +33,13 @@ def bind(path: str) -> socket.socket:
             # Nobody can connect before it listens.
             os.chmod(path, 0o600)
         except OSError as error:
-            in_use = error.errno == errno.EADDRINUSE
-            why = "another process serves it; choose another path" if in_use else told(error)
+            match error.errno:
+                case errno.EADDRINUSE:
+                    why = "another process serves it; choose another path"
+                case errno.ENOENT:
+                    why = "there is no such folder; make it first"
+                case _:
+                    why = told(error)
             raise SocketError(f"the socket {path} cannot be had: {why}") from error
         undo.pop_all()
     return sock

@@ -92,7 +92,7 @@ class ReceivedFile:
         try:
             name = await self._images.complete(growing, self._place)
         except StoreError as error:
-            logger.error("the fax of %d pages: %s", result.pages_confirmed, error)
+            logger.error("a received fax (pages confirmed: %d): %s", result.pages_confirmed, error)
             return replace(result, warnings=(*result.warnings, str(error)))
         except ImageWorkerError as error:
             logger.error("%s keeps its name: %s", growing.path, error)

@@ -138,7 +138,8 @@ class Route(Layered):
     registrar: SipUri | None = None
     """Request-URI of REGISTER. Default: ``sip:HOST``."""
     caller: Caller | None = None
-    """URI of From, also as ``Name <URI>``. Default: ``address_of_record``."""
+    """URI of From, also as ``Name <URI>``; without a ``user`` one of our own address. Default:
+    ``address_of_record``."""
     caller_name: Line = ""
     """Display name of From, and the name in the header line."""
     asserted_identity: Caller | None = None

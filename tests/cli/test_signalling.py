@@ -189,7 +189,7 @@ def test_a_socket_must_be_named(run: Run, tmp_path: Path) -> None:
         "t38fsp: no socket is named; give its path, or set signalling in the file\n",
     )
     for path, why in (
-        ("no/folder/sip.sock", "No such file or directory"),
+        ("no/folder/sip.sock", "there is no such folder; make it first"),
         ("s" * 200, "AF_UNIX path too long"),
     ):
         missing = run("signalling", path, "--listen", "127.0.0.1:0")
