@@ -105,7 +105,8 @@ class CallReport:
         self._pages = self._pages.after(event, time.monotonic())
         text = sentences.of_event(event)
         if text:
-            self._state = text
+            # Of a page that is over the bar leaves no room for the figures.
+            self._state = text.partition(":")[0] if isinstance(event, events.PageDone) else text
             self.line(text)
 
     def line(self, text: str) -> None:

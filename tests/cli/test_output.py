@@ -27,7 +27,7 @@ from t38fsp.cli.output import drain, follow, log_to, print_line
 from t38fsp.cli.report import Reporter, print_json
 from t38fsp.cli.writer import ROOM
 from t38fsp.image.compare import differing_pages
-from t38fsp.results import FaxResult
+from t38fsp.results import FaxResult, PageRecord
 from t38fsp.status import FaxStatus
 from tests.cli.commands import names, port_of, t38fsp
 from tests.sip.peer import until
@@ -279,6 +279,15 @@ def test_progress_moves_within_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
         "[1] page 1 of 2 [#########-----------]  48% 1:00",
         "[1] page 1 of 2 [#########-----------]  48% 6:00",
     ]
+
+
+def test_the_bar_cuts_nothing_off_a_page_that_is_over() -> None:
+    call = Reporter().call("[1] ")
+    call.event(events.PageStarted(1, 2, 60.0))
+    call.event(events.PageDone(PageRecord(1, confirmed=True, octets=17_853, seconds=12.3, response="MCF")))
+    assert re.fullmatch(
+        r"\[1\] page 1 confirmed \(MCF\) \[#{10}-{10}\]  50% 0:0\d", call.drawn(60, call._began + 1)
+    )
 
 
 def test_more_calls_than_the_terminal_has_lines() -> None:
