@@ -286,7 +286,7 @@ def test_the_bar_cuts_nothing_off_a_page_that_is_over() -> None:
     call.event(events.PageStarted(1, 2, 60.0))
     call.event(events.PageDone(PageRecord(1, confirmed=True, octets=17_853, seconds=12.3, response="MCF")))
     assert re.fullmatch(
-        r"\[1\] page 1 confirmed \(MCF\) \[#{10}-{10}\]  50% 0:0\d", call.drawn(60, call._began + 1)
+        r"\[1\] page 1 confirmed \(MCF\) \[#{10}-{10}\]  50% 0:0\d", call.drawn(80, call._began + 1)
     )
 
 
