@@ -1,12 +1,8 @@
 """The state table of a fax call, from dialling to the end, with its timers.
 
-A row says: in this state, on this input, if this guard holds, do this, then be there. Rows of one state and
-input are tried from top to bottom, and the first whose guard holds is taken. **What is in no row is
-ignored**: a late response, an offer that no longer matters, a timer that has lost its meaning.
-
-Guards and actions are methods of the call or of its parts, by name: ``switching.asks_at_once``. They are
-joined by ``and`` and ``,``, and ``not`` turns a guard. Neither can see or set the state. A row without a next
-state leaves the call where it is.
+``t38fsp.t30.rows`` tells how a row is read. **What is in no row is ignored**: a late response, an offer that
+no longer matters, a timer that has lost its meaning. Guards and actions are methods of the call or of its
+parts, by name: ``switching.asks_at_once``.
 
 **Timers** stand in the rows that start them, with their seconds (or the call setting that holds them). A
 state that has no row for a running timer stops it on entry; so no row has to.
@@ -28,9 +24,11 @@ The same table as a page, with a diagram, is ``docs/call.md``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+
+from t38fsp.t30 import rows
 
 
 class State(Enum):
@@ -133,27 +131,10 @@ def stop(timer: Timer) -> TimerChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table; several states or inputs where they share it."""
+class Row(rows.Row[State, Input, State | None]):
+    """One line of the table, with what it does to timers."""
 
-    states: tuple[State, ...]
-    inputs: tuple[Input, ...]
-    guard: str
-    action: str
-    next: State | None
     timers: tuple[TimerChange, ...]
-    clause: str
-    """Of a standard, or why the row is there."""
-
-    @property
-    def guards(self) -> list[tuple[str, bool]]:
-        """The names of the guards, each with the answer that it has to give."""
-        names = self.guard.split(" and ") if self.guard else []
-        return [(name.removeprefix("not "), not name.startswith("not ")) for name in names]
-
-    @property
-    def actions(self) -> list[str]:
-        return self.action.split(", ") if self.action else []
 
 
 def row(
@@ -166,15 +147,7 @@ def row(
     clause: str,
 ) -> Row:
     """A row for one state and input, or for several."""
-    return Row(
-        (states,) if isinstance(states, State) else tuple(states),
-        (inputs,) if isinstance(inputs, Event | Timer) else tuple(inputs),
-        guard,
-        action,
-        next_state,
-        timers,
-        clause,
-    )
+    return Row(rows.several(states), rows.several(inputs), guard, action, next_state, clause, timers)
 
 
 S, E, T = State, Event, Timer
@@ -287,14 +260,5 @@ ROWS = (
 # fmt: on
 
 
-def _index(rows: Iterable[Row]) -> dict[tuple[State, Input], tuple[Row, ...]]:
-    found: dict[tuple[State, Input], tuple[Row, ...]] = {}
-    for each in rows:
-        for state in each.states:
-            for given in each.inputs:
-                found[state, given] = (*found.get((state, given), ()), each)
-    return found
-
-
-TABLE: Mapping[tuple[State, Input], tuple[Row, ...]] = _index(ROWS)
+TABLE = rows.indexed(ROWS)
 """The rows of each state and input, in their order."""

@@ -1,14 +1,7 @@
-"""State tables: what a row is, and how one is found.
-
-A row says: in this state, on this input, if this guard holds, do this, then be there. Rows of one state and
-input are tried from top to bottom, and the first whose guard holds is taken. *What is in no row is ignored*:
-it is an echo, late, or noise.
+"""What the state tables of T.30 are made of (``t38fsp.t30.rows`` tells how a row is read).
 
 A *step* is a state that is left at once: the decision boxes of figure 5-2. Its rows have the input ``-``, and
-the last of them has no guard. A row without a next state leaves the machine in the state where it is.
-
-Guards and actions are methods of the parts of a machine, by name: ``phase_b.rate_left``. Guards are joined by
-``and`` and turned by ``not``; actions are done in the order written. Neither can see or set the state.
+the last of them has no guard.
 """
 
 from __future__ import annotations
@@ -17,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
-from itertools import product
 
+from t38fsp.t30 import rows
 from t38fsp.t30.frames import FCF
 from t38fsp.t30.line import Timer
 from t38fsp.t30.outputs import T30Failure
@@ -94,27 +87,7 @@ def after_burst(failure: T30Failure | None) -> Ending:
     return Ending(failure, manner=Manner.AFTER_BURST)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of a table; several states or inputs where they share it."""
-
-    states: tuple[Enum, ...]
-    inputs: tuple[Input, ...]
-    guard: str
-    action: str
-    next: Enum | Ending | None
-    clause: str
-    """Of T.30, or why the row is there."""
-
-    @property
-    def guards(self) -> list[tuple[str, bool]]:
-        """The names of the guards, each with the answer that it has to give."""
-        names = self.guard.split(" and ") if self.guard else []
-        return [(name.removeprefix("not "), not name.startswith("not ")) for name in names]
-
-    @property
-    def actions(self) -> list[str]:
-        return self.action.split(", ") if self.action else []
+Row = rows.Row[Enum, Input, Enum | Ending | None]
 
 
 def row(
@@ -126,14 +99,7 @@ def row(
     clause: str,
 ) -> Row:
     """A row for one state and input, or for several."""
-    return Row(
-        (states,) if isinstance(states, Enum) else tuple(states),
-        (inputs,) if isinstance(inputs, Enum) else tuple(inputs),
-        guard,
-        action,
-        next_state,
-        clause,
-    )
+    return rows.Row(rows.several(states), rows.several(inputs), guard, action, next_state, clause)
 
 
 @dataclass(frozen=True)
@@ -153,13 +119,9 @@ class Table:
         return frozenset(state for row in self.rows if Event.AT_ONCE in row.inputs for state in row.states)
 
     @cached_property
-    def index(self) -> Mapping[tuple[Enum, Input], tuple[Row, ...]]:
+    def index(self) -> Mapping[tuple[Enum, Enum], tuple[Row, ...]]:
         """The rows of each state and input, in the order in which they are tried."""
-        index: dict[tuple[Enum, Input], tuple[Row, ...]] = {}
-        for row in self.rows:
-            for key in product(row.states, row.inputs):
-                index[key] = (*index.get(key, ()), row)
-        return index
+        return rows.indexed(self.rows)
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)
