@@ -8,9 +8,8 @@ from typing import Protocol
 
 from sip.values import Credentials, Identity, SessionTimers, TlsSettings
 from t38fsp.bounds import check, like, setting
-from t38fsp.call_settings import CallSettings as CallSettings
-from t38fsp.choices import Backend as Backend
-from t38fsp.choices import Switch as Switch
+from t38fsp.call_settings import CallSettings
+from t38fsp.choices import Backend
 from t38fsp.errors import FaxError, SettingError
 from t38fsp.events import FaxEvent
 from t38fsp.header import Header

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Self
 
 from sip.values import Credentials, DialogId, Hop
+from t38fsp.call_settings import CallSettings
 from t38fsp.engine.engine import FaxEngine
 from t38fsp.errors import SettingError, UnknownRouteError
 from t38fsp.events import Connected, FaxEvent, Finished, RegistrationChanged
@@ -29,7 +30,6 @@ from t38fsp.jobs import (
     NOBODY_ELSE,
     WHOLE,
     Addressing,
-    CallSettings,
     EngineSettings,
     IncomingCall,
     Offer,

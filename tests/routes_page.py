@@ -16,7 +16,8 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 
 from t38fsp.bounds import Bounds, settings_of
-from t38fsp.jobs import CallSettings, EngineSettings, Limits, Registration, Trunk
+from t38fsp.call_settings import CallSettings
+from t38fsp.jobs import EngineSettings, Limits, Registration, Trunk
 from t38fsp.settings.dial_plan import DialPlan
 from t38fsp.settings.incoming import Incoming
 from t38fsp.settings.local import Endpoint, Tls

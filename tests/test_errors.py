@@ -15,11 +15,12 @@ import sip
 import t38fsp
 from sip.syntax.errors import SipError
 from t38fsp import errors
+from t38fsp.call_settings import CallSettings
 from t38fsp.errors import FaxError, SettingError, UnknownRouteError
 from t38fsp.faxdev import FaxDevSettings
 from t38fsp.header import Header
 from t38fsp.image.document import inspect as inspect_document
-from t38fsp.jobs import Addressing, CallSettings, EngineError, EngineSettings, Resume
+from t38fsp.jobs import Addressing, EngineError, EngineSettings, Resume
 from t38fsp.provider import FaxProvider
 from t38fsp.results import FaxResult
 from t38fsp.settings.file import Configuration

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from sip.values import Hop, TlsSettings, Transport
+from t38fsp.call_settings import CallSettings
 from t38fsp.image.compare import differing_pages
-from t38fsp.jobs import CallSettings, EngineSettings
+from t38fsp.jobs import EngineSettings
 from t38fsp.provider import FaxProvider
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus

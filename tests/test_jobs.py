@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from t38fsp.jobs import CallSettings
+from t38fsp.call_settings import CallSettings
 
 
 @pytest.mark.parametrize(

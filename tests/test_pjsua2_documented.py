@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from t38fsp.jobs import Backend
+from t38fsp.choices import Backend
 from t38fsp.provider import FaxProvider
 
 pytest.importorskip("pjsua2", reason="the extra pjsua2 is not installed", exc_type=ImportError)

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from sip.values import DialogId
+from t38fsp.call_settings import CallSettings
 from t38fsp.events import (
     Connected,
     Dialing,
@@ -29,7 +30,7 @@ from t38fsp.events import (
 )
 from t38fsp.image.compare import differing_pages
 from t38fsp.image.document import inspect
-from t38fsp.jobs import CallSettings, EngineError, EngineSettings
+from t38fsp.jobs import EngineError, EngineSettings
 from t38fsp.provider import FaxProvider, IncomingFax
 from t38fsp.results import FaxResult
 from t38fsp.settings.address import AddressError

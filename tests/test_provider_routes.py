@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from t38fsp.call_settings import CallSettings
 from t38fsp.events import Finished
 from t38fsp.header import Header
-from t38fsp.jobs import CallSettings, Observer, SendJob
+from t38fsp.jobs import Observer, SendJob
 from t38fsp.provider import FaxProvider, IncomingFax
 from t38fsp.results import FaxResult
 from t38fsp.settings.file import Configuration, ConfigurationError

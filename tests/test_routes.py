@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from sip.values import Credentials, Identity, SessionTimers
+from t38fsp.call_settings import CallSettings
+from t38fsp.choices import Backend, Switch
 from t38fsp.header import STANDARD, Header
-from t38fsp.jobs import Backend, CallSettings, Registration, Switch, Trunk
+from t38fsp.jobs import Registration, Trunk
 from t38fsp.settings.address import AddressError
 from t38fsp.settings.file import Configuration, ConfigurationError, direct_route
 from t38fsp.settings.route import common_backend

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from t38fsp.choices import Switch
 from t38fsp.image.compare import differing_pages
-from t38fsp.jobs import Switch
 from t38fsp.settings.dial_plan import DialPlan
 from t38fsp.settings.file import Configuration
 from t38fsp.settings.incoming import Incoming

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sip.values import Credentials
-from t38fsp.jobs import CallSettings
+from t38fsp.call_settings import CallSettings
 from t38fsp.settings.file import Configuration, ConfigurationError, direct_route
 from tests.routes import OFFICE, told, write
 

@@ -20,12 +20,13 @@ from typer.testing import CliRunner
 
 from sip.values import SessionTimers
 from t38fsp.bounds import Bounds, settings_of
+from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Switch
 from t38fsp.cli.app import app
 from t38fsp.cli.virtual_gateway import virtual_gateway
 from t38fsp.errors import FaxError, SettingError
 from t38fsp.faxdev.settings import FaxDevSettings
-from t38fsp.jobs import LISTEN, Addressing, CallSettings, EngineSettings, Limits, Registration, Trunk
+from t38fsp.jobs import LISTEN, Addressing, EngineSettings, Limits, Registration, Trunk
 from t38fsp.settings.file import Configuration
 from t38fsp.settings.incoming import Incoming
 from t38fsp.settings.keys import with_keys

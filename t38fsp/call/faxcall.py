@@ -47,7 +47,7 @@ from t38fsp.call.record import CallRecord
 from t38fsp.call.switching import Switching
 from t38fsp.call.table import Event
 from t38fsp.call.verdict import Verdict
-from t38fsp.jobs import CallSettings
+from t38fsp.call_settings import CallSettings
 from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult
 from t38fsp.t30.outputs import Finished, Output

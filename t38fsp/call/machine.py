@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import attrgetter
 
 from t38fsp.call.table import TABLE, Change, Input, Row, State, Timer, TimerChange
-from t38fsp.jobs import CallSettings
+from t38fsp.call_settings import CallSettings
 
 
 class CallMachine:

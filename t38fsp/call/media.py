@@ -15,7 +15,7 @@ from t38fsp.audio import offer as audio_sdp
 from t38fsp.audio.g711 import Law
 from t38fsp.call.call_context import CallContext
 from t38fsp.call.places import fault_of_place, is_among
-from t38fsp.jobs import CallSettings
+from t38fsp.call_settings import CallSettings
 from t38fsp.t38.attributes import (
     ErrorCorrection,
     RateManagement,

@@ -19,7 +19,9 @@ from t38fsp.call.media import audio_offer, image_offer
 from t38fsp.call.receiving import PageReceiver
 from t38fsp.call.record import CallRecord
 from t38fsp.call.table import Event
-from t38fsp.jobs import NOBODY_ELSE, WHOLE, Addressing, CallSettings, Resume, Switch
+from t38fsp.call_settings import CallSettings
+from t38fsp.choices import Switch
+from t38fsp.jobs import NOBODY_ELSE, WHOLE, Addressing, Resume
 from t38fsp.t30.options import PollOptions, ReceiveOptions, TransmitOptions
 from t38fsp.t30.outputs import Output, PageWanted
 from t38fsp.t30.polling import Poller

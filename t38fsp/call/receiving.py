@@ -20,7 +20,7 @@ from t38fsp.call.lessened import Losses
 from t38fsp.call.media import answer_offer, audio_offer, refused_here
 from t38fsp.call.record import CallRecord
 from t38fsp.call.table import Event
-from t38fsp.jobs import CallSettings
+from t38fsp.call_settings import CallSettings
 from t38fsp.outcome import Outcome
 from t38fsp.t4.checker import LineChecker
 from t38fsp.t30.options import PollDocument, ReceiveOptions, TransmitOptions

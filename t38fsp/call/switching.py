@@ -23,7 +23,8 @@ from t38fsp.call import verdict
 from t38fsp.call.media import AudioMedia
 from t38fsp.call.record import CallRecord
 from t38fsp.call.verdict import Verdict
-from t38fsp.jobs import CallSettings, Switch
+from t38fsp.call_settings import CallSettings
+from t38fsp.choices import Switch
 from t38fsp.t30.vocabulary import Tone, ToneHeard
 
 _MOST_SOURCES = 4

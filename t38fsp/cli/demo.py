@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from t38fsp.call_settings import CallSettings
 from t38fsp.cli import running, sentences
 from t38fsp.cli.exits import CommandError, Exit, exit_for
 from t38fsp.cli.report import CallReport, Reporter, print_json
 from t38fsp.image.compare import differing_pages
 from t38fsp.image.errors import ImageError
 from t38fsp.image.sample import write_sample
-from t38fsp.jobs import CallSettings
 from t38fsp.provider import FaxProvider
 
 _NUMBER = "+15550100"

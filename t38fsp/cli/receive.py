@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sip.logs import get_logger
+from t38fsp.call_settings import CallSettings
 from t38fsp.cli import running, sentences
 from t38fsp.cli.exits import CommandError, Exit, exit_for, exit_of_all
 from t38fsp.cli.files import new_name, writable
 from t38fsp.cli.options import Chosen
 from t38fsp.cli.report import CallReport, Reporter, print_json
 from t38fsp.image.errors import DocumentError
-from t38fsp.jobs import CallSettings, Offer
+from t38fsp.jobs import Offer
 from t38fsp.provider import FaxProvider, IncomingFax
 from t38fsp.t30.options import PollDocument
 

@@ -15,7 +15,8 @@ from sip.transport.agent_on_network import SipLine
 from sip.ua.admission import Admission, parse_network
 from sip.ua.registration_messages import RegistrationRequest, RegistrationState
 from sip.values import Address, Hop, Transport
-from t38fsp.jobs import Backend, EngineError, EngineSettings
+from t38fsp.choices import Backend
+from t38fsp.jobs import EngineError, EngineSettings
 
 if TYPE_CHECKING:
     # Lines that few ask for are imported when they do.

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from sip.values import Credentials, DialogId
 from t38fsp.bounds import check, like, setting
+from t38fsp.call_settings import CallSettings
 from t38fsp.errors import SettingError
 from t38fsp.events import Connected, Disconnected, Ringing, SwitchedToT38
-from t38fsp.jobs import LISTEN, Callers, CallSettings, EngineSettings, SendJob
+from t38fsp.jobs import LISTEN, Callers, EngineSettings, SendJob
 from t38fsp.settings.address import peer_address, target_uri
 from t38fsp.settings.route import Route, common_backend
 

@@ -24,8 +24,10 @@ from sip.syntax.uri import Uri, parse_request_uri
 from sip.ua.identity import OWN_HEADERS
 from sip.ua.target import Place
 from sip.values import LEAST_SESSION, LONGEST_SESSION, Credentials, Identity, SessionTimers, Transport
+from t38fsp.call_settings import CallSettings
+from t38fsp.choices import Backend, Switch
 from t38fsp.header import STANDARD, Header
-from t38fsp.jobs import Backend, CallSettings, PollJob, Registration, SendJob, Switch, Trunk
+from t38fsp.jobs import PollJob, Registration, SendJob, Trunk
 from t38fsp.settings.address import (
     AddressError,
     caller_address,

@@ -14,8 +14,9 @@ from t38fsp.call.driver import settle
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.placing import PlacedCall, PollingCall, SendingCall
 from t38fsp.call.receiving import ReceivingCall
+from t38fsp.call_settings import CallSettings
 from t38fsp.events import Connected, FaxEvent
-from t38fsp.jobs import NOBODY_ELSE, WHOLE, Addressing, CallSettings, Resume
+from t38fsp.jobs import NOBODY_ELSE, WHOLE, Addressing, Resume
 from t38fsp.t30.options import PollDocument, PollOptions
 from t38fsp.t30.outputs import PageWanted
 from t38fsp.t30.vocabulary import PageFormat, PageMode, PageQuality

@@ -14,8 +14,8 @@ from pathlib import Path
 from random import Random
 
 from sip.agent import UserAgent
+from t38fsp.call_settings import CallSettings
 from t38fsp.image import document
-from t38fsp.jobs import CallSettings
 from t38fsp.results import FaxResult
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t30.vocabulary import PageMode

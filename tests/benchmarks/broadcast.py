@@ -27,9 +27,10 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from t38fsp.call_settings import CallSettings
 from t38fsp.events import Delayed, FaxEvent
 from t38fsp.image.compare import differing_pages
-from t38fsp.jobs import CallSettings, EngineSettings, Limits
+from t38fsp.jobs import EngineSettings, Limits
 from t38fsp.provider import FaxProvider, IncomingFax
 from t38fsp.results import FaxResult
 

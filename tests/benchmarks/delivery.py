@@ -20,7 +20,8 @@ from pathlib import Path
 
 from PIL import UnidentifiedImageError
 
-from t38fsp.jobs import CallSettings, Switch
+from t38fsp.call_settings import CallSettings
+from t38fsp.choices import Switch
 from t38fsp.t30.vocabulary import Resolution
 from t38fsp.t38.attributes import ErrorCorrection, T38Parameters
 from t38fsp.virtual.network import Faults, GilbertElliott

@@ -13,9 +13,9 @@ from t38fsp.call.call_context import CallContext, StorePage
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.placing import SendingCall
 from t38fsp.call.receiving import ReceivingCall
+from t38fsp.call_settings import CallSettings
 from t38fsp.image.document import encode_page, inspect
 from t38fsp.image.store import append_page
-from t38fsp.jobs import CallSettings
 from t38fsp.results import FaxResult
 from t38fsp.t30.outputs import PageWanted
 from t38fsp.t38.attributes import T38Parameters

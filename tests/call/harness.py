@@ -20,9 +20,9 @@ from pathlib import Path
 from sip.agent import UserAgent
 from sip.values import Address
 from t38fsp import events
+from t38fsp.call_settings import CallSettings
 from t38fsp.image import document, store
 from t38fsp.image.errors import StoreError
-from t38fsp.jobs import CallSettings
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from t38fsp.t30.vocabulary import PageMode, PageQuality, Resolution

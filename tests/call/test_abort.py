@@ -10,7 +10,7 @@ import pytest
 from sip.line import Failed
 from sip.values import Address
 from t38fsp import events
-from t38fsp.jobs import Switch
+from t38fsp.choices import Switch
 from t38fsp.outcome import Outcome
 from t38fsp.status import FaxStatus
 from t38fsp.virtual.endpoint import SimulatedCall

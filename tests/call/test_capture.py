@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from t38fsp.choices import Switch
 from t38fsp.image import document
-from t38fsp.jobs import Switch
 from tests.call.harness import CALLEE, CALLER, SIP_PORT, Scene, make_pages
 from tests.peers import tshark
 from tests.sweep import Share, sweep

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from sip.syntax.sdp import SessionDescription
-from t38fsp.jobs import CallSettings, Switch
+from t38fsp.call_settings import CallSettings
+from t38fsp.choices import Switch
 from t38fsp.t38.attributes import T38Parameters
 from t38fsp.t38.ifp import DataPacket, IndicatorPacket, Syntax, parse
 from t38fsp.t38.udptl import Datagram

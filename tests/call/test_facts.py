@@ -8,8 +8,9 @@ import pytest
 
 from t38fsp import events
 from t38fsp.call.record import CallRecord
+from t38fsp.call_settings import CallSettings
 from t38fsp.image import document
-from t38fsp.jobs import Addressing, CallSettings
+from t38fsp.jobs import Addressing
 from t38fsp.status import FaxStatus
 from t38fsp.t30.outputs import Identified
 from tests.call.harness import CALLEE, SIP_PORT, Scene, Sender, make_pages

@@ -17,7 +17,7 @@ from t38fsp.audio.g711 import Law, encode
 from t38fsp.audio.offer import audio_media
 from t38fsp.audio.rtp import FRAME_SAMPLES, RtpSender
 from t38fsp.audio.tones import CED_HERTZ, CNG_HERTZ
-from t38fsp.jobs import Switch
+from t38fsp.choices import Switch
 from t38fsp.outcome import Outcome
 from t38fsp.t38.attributes import T38Parameters
 from t38fsp.virtual.network import Faults

@@ -14,8 +14,8 @@ from sip.syntax.sdp import MediaDescription, Origin, SessionDescription
 from sip.values import Address
 from t38fsp import events
 from t38fsp.call.media import ImageMedia, MediaCapabilities, agreed_media, answer_offer, image_offer
+from t38fsp.choices import Switch
 from t38fsp.image import document
-from t38fsp.jobs import Switch
 from t38fsp.results import FaxResult
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t30.vocabulary import PageMode, PageQuality

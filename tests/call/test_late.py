@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from t38fsp.jobs import CallSettings
+from t38fsp.call_settings import CallSettings
 from t38fsp.virtual.network import Faults
 from t38fsp.virtual.quirks import parse_quirks
 from t38fsp.virtual.trial import Trial

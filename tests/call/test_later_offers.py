@@ -10,7 +10,7 @@ from sip.line import MediaChanged
 from sip.syntax.sdp import MediaDescription, SessionDescription
 from t38fsp import events
 from t38fsp.audio.offer import audio_media
-from t38fsp.jobs import Switch
+from t38fsp.choices import Switch
 from t38fsp.t38.attributes import T38Parameters
 from tests.call.harness import CALLEE, Scene
 from tests.call.phone import MEDIA_PORT, PHONE, Phone

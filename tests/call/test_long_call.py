@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sip.values import Address
-from t38fsp.jobs import Switch
+from t38fsp.choices import Switch
 from t38fsp.t30.vocabulary import Resolution
 from t38fsp.virtual.network import Faults, GilbertElliott
 from tests.call.harness import CALLER, SIP_PORT, FaultsFor, Scene

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from t38fsp import events
+from t38fsp.call_settings import CallSettings
+from t38fsp.choices import Switch
 from t38fsp.image import document
-from t38fsp.jobs import CallSettings, Switch
 from t38fsp.status import FaxStatus
 from t38fsp.t30.options import PollDocument, PollOptions
 from t38fsp.t30.outputs import T30Failure

@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sip.values import Address
+from t38fsp.call_settings import CallSettings
 from t38fsp.events import PageDone, PageStarted
 from t38fsp.image import document
-from t38fsp.jobs import WHOLE, CallSettings, Resume
+from t38fsp.jobs import WHOLE, Resume
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.status import FaxStatus
 from t38fsp.t30.vocabulary import Resolution

@@ -8,7 +8,7 @@ import pytest
 
 from t38fsp import events
 from t38fsp.audio.rtp import RtpSender
-from t38fsp.jobs import Switch
+from t38fsp.choices import Switch
 from t38fsp.outcome import Outcome
 from t38fsp.status import FaxStatus
 from t38fsp.t30.outputs import T30Failure

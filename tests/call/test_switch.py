@@ -13,7 +13,7 @@ from sip.values import Address
 from t38fsp import events
 from t38fsp.audio.offer import audio_media
 from t38fsp.audio.rtp import looks_like_rtp
-from t38fsp.jobs import Switch
+from t38fsp.choices import Switch
 from t38fsp.outcome import Outcome
 from t38fsp.status import FaxStatus
 from t38fsp.t38.attributes import T38Parameters

@@ -23,7 +23,8 @@ from t38fsp.call.machine import CallMachine
 from t38fsp.call.record import CallRecord
 from t38fsp.call.table import ROWS, TABLE, Event, Row, State, Timer
 from t38fsp.call.verdict import verdict
-from t38fsp.jobs import CallSettings, Switch
+from t38fsp.call_settings import CallSettings
+from t38fsp.choices import Switch
 from t38fsp.outcome import Outcome
 from t38fsp.t30.outputs import Finished, Output, T30Failure
 from t38fsp.t30.vocabulary import LineSignal

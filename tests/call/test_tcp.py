@@ -25,7 +25,7 @@ from t38fsp.call.media import (
 )
 from t38fsp.call.receiving import ReceivingCall
 from t38fsp.call.verdict import verdict
-from t38fsp.jobs import CallSettings
+from t38fsp.call_settings import CallSettings
 from t38fsp.outcome import Outcome
 from t38fsp.t38.attributes import T38Parameters
 from t38fsp.t38.connection import Setup

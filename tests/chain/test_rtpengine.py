@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from t38fsp.jobs import CallSettings, Switch
+from t38fsp.call_settings import CallSettings
+from t38fsp.choices import Switch
 from t38fsp.provider import FaxProvider
 from t38fsp.results import FaxResult
 from tests.chain.gateway import Gateway, MediaGateway

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from t38fsp.choices import Backend, Switch
 from t38fsp.cli.options import Given, choose
-from t38fsp.jobs import Backend, EngineSettings, Switch
+from t38fsp.jobs import EngineSettings
 
 FILE = """
 listen = "192.0.2.1:5070"

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from sip.values import Address
+from t38fsp.call_settings import CallSettings
+from t38fsp.choices import Backend
 from t38fsp.engine.engine import FaxEngine
 from t38fsp.events import FaxEvent, Finished
 from t38fsp.header import Header
-from t38fsp.jobs import Backend, CallSettings, EngineSettings, IncomingCall, Offer, ReceiveJob, SendJob
+from t38fsp.jobs import EngineSettings, IncomingCall, Offer, ReceiveJob, SendJob
 from t38fsp.results import FaxResult
 
 HOST = "127.0.0.1"

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from sip.pjsua.line import PjsuaLine
+from t38fsp.choices import Backend, Switch
 from t38fsp.engine.lines import ANSWERERS
 from t38fsp.events import Connected, PageStarted, SwitchedToT38
-from t38fsp.jobs import Backend, Switch
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from tests.engine.party import HOST, LIMIT, Party

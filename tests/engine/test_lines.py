@@ -16,20 +16,13 @@ from sip.remote.signalling import Signalling
 from sip.syntax.errors import SipError, UnsupportedError
 from sip.ua.admission import Admission
 from sip.values import Credentials, Hop, TlsSettings, Transport
+from t38fsp.call_settings import CallSettings
+from t38fsp.choices import Backend, Switch
 from t38fsp.engine import lines as module
 from t38fsp.engine.engine import FaxEngine
 from t38fsp.engine.lines import ANSWERERS, EngineLine, Lines, signalling_for
 from t38fsp.events import Connected, Finished, Ringing
-from t38fsp.jobs import (
-    Backend,
-    Callers,
-    CallSettings,
-    EngineError,
-    EngineSettings,
-    Limits,
-    SendJob,
-    Switch,
-)
+from t38fsp.jobs import Callers, EngineError, EngineSettings, Limits, SendJob
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from tests.engine.party import HOST, Party

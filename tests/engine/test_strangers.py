@@ -16,7 +16,8 @@ from sip.ua.admission import Admission
 from sip.values import Hop
 from t38fsp.audio.offer import audio_media
 from t38fsp.audio.rtp import RtpSender
-from t38fsp.jobs import Callers, Switch
+from t38fsp.choices import Switch
+from t38fsp.jobs import Callers
 from tests.engine.party import HOST, LIMIT, Party, Start
 from tests.peers.realtime import udp_socket
 

@@ -11,7 +11,7 @@ from sip.transport.agent_on_network import SipLine
 from sip.values import Address, Hop
 from t38fsp.audio.offer import audio_media
 from t38fsp.audio.rtp import RtpSender
-from t38fsp.jobs import Switch
+from t38fsp.choices import Switch
 from t38fsp.t38.attributes import T38Parameters
 from t38fsp.t38.udptl import Datagram, UdptlSender
 from tests.engine.party import HOST, LIMIT, Start

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from sip.ipc.codec import LENGTH_OCTETS, WireError
 from sip.ipc.messages import Alive, Close, Logged, NotStarted, Started
 from sip.values import LEAST_SESSION, LONGEST_SESSION, Credentials, DialogId, Refresher, SessionTimers
+from t38fsp.call_settings import CallSettings
+from t38fsp.choices import Switch
 from t38fsp.engine.wire import (
     CODEC,
     MAX_FRAME,
@@ -31,7 +33,6 @@ from t38fsp.events import Connected, Finished, RegistrationChanged
 from t38fsp.header import Header
 from t38fsp.jobs import (
     Addressing,
-    CallSettings,
     EngineSettings,
     Limits,
     Offer,
@@ -40,7 +41,6 @@ from t38fsp.jobs import (
     Registration,
     Resume,
     SendJob,
-    Switch,
     Trunk,
 )
 from t38fsp.results import FaxResult, PageRecord

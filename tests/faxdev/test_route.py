@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from sip.values import Credentials
+from t38fsp.call_settings import CallSettings
+from t38fsp.choices import Backend
 from t38fsp.faxdev import FaxDevSettings
-from t38fsp.jobs import Backend, CallSettings, Registration, Trunk
+from t38fsp.jobs import Registration, Trunk
 from t38fsp.settings.file import Configuration
 from t38fsp.settings.route import Route
 from tests.faxdev.service import Clock, Service

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from sip.values import Credentials, DialogId
+from t38fsp.call_settings import CallSettings
+from t38fsp.choices import Switch
 from t38fsp.events import Connected, Disconnected, Ringing, SwitchedToT38
 from t38fsp.faxdev import (
     FS_BAD_ADDRESS,
@@ -30,7 +32,6 @@ from t38fsp.faxdev import (
     FS_TRANSMITTING,
     FS_USER_ABORT,
 )
-from t38fsp.jobs import CallSettings, Switch
 from t38fsp.status import FaxStatus
 from tests.faxdev.called_party import HOST, PATIENCE, Job, Outcome, Service, dialog_of, running, sipp
 from tests.peers.libtiff import assert_same_pages

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from t38fsp.jobs import CallSettings, Switch
+from t38fsp.call_settings import CallSettings
+from t38fsp.choices import Switch
 from t38fsp.provider import FaxProvider
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus

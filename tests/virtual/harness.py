@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sip.values import Address
 from t38fsp.audio.leg import Role
-from t38fsp.jobs import CallSettings
+from t38fsp.call_settings import CallSettings
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from t38fsp.t38 import ifp

@@ -12,8 +12,9 @@ from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from t38fsp.audio.leg import Role
+from t38fsp.call_settings import CallSettings
+from t38fsp.choices import Switch
 from t38fsp.image import document
-from t38fsp.jobs import CallSettings, Switch
 from t38fsp.status import FaxStatus
 from t38fsp.virtual.network import Faults, GilbertElliott
 from t38fsp.virtual.points import Quirk

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from t38fsp.call_settings import CallSettings
 from t38fsp.events import Disconnected
 from t38fsp.image import document
-from t38fsp.jobs import CallSettings
 from t38fsp.status import FaxStatus
 from tests.call.harness import CALLEE, SIP_PORT, Receiver, Scene, Sender, make_pages
 from tests.pages import make_document

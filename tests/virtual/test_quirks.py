@@ -15,7 +15,7 @@ import pytest
 from _pytest.mark.structures import ParameterSet
 
 from t38fsp.audio.leg import Role
-from t38fsp.jobs import Switch
+from t38fsp.choices import Switch
 from t38fsp.status import FaxStatus
 from t38fsp.t30.outputs import T30Failure
 from t38fsp.t38.ifp import DataPacket, IndicatorPacket, Syntax

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from sip.syntax.errors import SipError
+from t38fsp.call_settings import CallSettings
 from t38fsp.events import FaxEvent, SwitchedToT38
 from t38fsp.image.compare import differing_pages
 from t38fsp.image.errors import DocumentError
-from t38fsp.jobs import CallSettings
 from t38fsp.provider import FaxProvider
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
