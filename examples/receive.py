@@ -12,9 +12,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from t38fsp.jobs import EngineError
-from t38fsp.provider import FaxProvider, IncomingFax
-from t38fsp.settings.address import AddressError, listen_address
+from t38fsp import AddressError, EngineError, FaxProvider, IncomingFax, listen_address
 
 log = logging.getLogger("receive")
 

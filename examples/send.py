@@ -8,8 +8,7 @@ import asyncio
 import signal
 import sys
 
-from t38fsp.provider import FaxProvider
-from t38fsp.settings.address import AddressError
+from t38fsp import AddressError, FaxProvider
 
 
 async def main(document: str, to: str) -> int:

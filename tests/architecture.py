@@ -41,7 +41,7 @@ _SIP_CORE = ("sip.values", "sip.logs", "sip.syntax", "sip.line", "sip.transactio
 
 # From the bottom up: a room imports only what stands above it in this table, and of that only what it names.
 ROOMS = (
-    Room("sip values", ("sip.values", "sip.logs", "sip"), sans_io=True),
+    Room("sip values", ("sip.values", "sip.logs", "sip.exports"), sans_io=True),
     Room("sip syntax", ("sip.syntax",), _SIP_CORE[:2], sans_io=True),
     Room("sip line interface", ("sip.line",), _SIP_CORE[:3], sans_io=True),
     Room("sip transactions", ("sip.transaction",), _SIP_CORE[:3], sans_io=True),
@@ -56,6 +56,7 @@ ROOMS = (
         (*_SIP_CORE, "sip.transport", "sip.ipc", "sip.remote"),
         frozenset({"pjsua2"}),
     ),
+    Room("sip public names", ("sip",), ("sip",)),
     Room("bounds", _BOUNDS, sans_io=True),
     Room("t30", ("t38fsp.t30",), _BOUNDS, sans_io=True),
     Room("t4", ("t38fsp.t4",), (_VOCABULARY,), sans_io=True),
@@ -90,9 +91,10 @@ ROOMS = (
     ),
     Room(
         "provider",
-        ("t38fsp.provider", "t38fsp.faxdev", "t38fsp"),
+        ("t38fsp.provider", "t38fsp.faxdev"),
         ("sip", "t38fsp.settings", "t38fsp.engine", "t38fsp.image", *_BOUNDS, *_WORDS, *_SANS_IO_ROOMS),
     ),
+    Room("public names", ("t38fsp",), ("sip.exports", "sip.values", "t38fsp")),
     Room(
         "command line",
         ("t38fsp.cli", "t38fsp.__main__"),

@@ -5,11 +5,8 @@ A row has the name of a key, its default and bounds as they stand beside its fie
 
 from __future__ import annotations
 
-import ast
-import inspect
 from enum import Enum
 from pathlib import Path
-from textwrap import dedent
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -22,6 +19,7 @@ from t38fsp.settings.dial_plan import DialPlan
 from t38fsp.settings.incoming import Incoming
 from t38fsp.settings.local import Endpoint, Tls
 from t38fsp.settings.route import T38, Route
+from tests.docstrings import texts_of_fields
 
 PAGE = Path(__file__).parent.parent / "docs" / "routes.md"
 TABLES: dict[str, type[BaseModel]] = {
@@ -45,7 +43,7 @@ _SECRETS = {"password": "the password", "key_password": "the password of the key
 def table(name: str) -> str:
     """The rows of a table, with its head."""
     model = TABLES[name]
-    texts = _texts(model)
+    texts = texts_of_fields(model)
     generated = {
         bounds.key or field: (kind, field, bounds)
         for kind in _GENERATED
@@ -62,7 +60,7 @@ def table(name: str) -> str:
             meaning, bounds = texts[key], None
         else:
             kind, field, bounds = generated[key]
-            meaning = _texts(kind)[field]
+            meaning = texts_of_fields(kind)[field]
         rows.append(_row(key, model.model_fields[key], bounds, meaning))
     return "\n".join(rows) + "\n"
 
@@ -79,7 +77,7 @@ def page(text: str) -> str:
 
 
 def _ordered(model: type[BaseModel], generated: dict[str, Any]) -> list[str]:
-    own = _texts(model)
+    own = texts_of_fields(model)
     later = [key for key in model.model_fields if key not in own]
     order: list[str] = []
     for key in own:
@@ -90,28 +88,6 @@ def _ordered(model: type[BaseModel], generated: dict[str, Any]) -> list[str]:
             kinds = _AFTER.get(key, ())
             order += [each for each in later if generated[each][0] in kinds]
     return order + [key for key in later if key not in order]
-
-
-def _texts(kind: type) -> dict[str, str]:
-    """The text below each field of a class."""
-    source = next(base for base in kind.__mro__ if base.__module__ == kind.__module__ and _has_source(base))
-    (body,) = ast.parse(dedent(inspect.getsource(source))).body
-    assert isinstance(body, ast.ClassDef)
-    texts: dict[str, str] = {}
-    for field, below in zip(body.body, [*body.body[1:], None], strict=True):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-            text = ""
-            if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
-                text = str(below.value.value)
-            texts[field.target.id] = " ".join(text.split()).replace("``", "`")
-    return texts
-
-
-def _has_source(kind: type) -> bool:
-    try:
-        return inspect.getsource(kind).lstrip().startswith(("@", "class"))
-    except (OSError, TypeError):
-        return False
 
 
 def _row(key: str, field: Any, bounds: Bounds | None, meaning: str) -> str:
