@@ -59,7 +59,9 @@ class ThreadedChild(Generic[MessageT]):
             process_group=program.process_group,
         )
         try:
-            self.write(start)
+            # One that has died tells by the end of its output.
+            with contextlib.suppress(BrokenPipeError):
+                self._put(start)
             # The reader comes last: once it runs it sees to the end of everything.
             _thread(self._watch, f"{program.name}: watch")
             self._reader = _thread(self._read, f"{program.name}: read")
@@ -75,9 +77,13 @@ class ThreadedChild(Generic[MessageT]):
 
     def write(self, message: MessageT) -> None:
         """To a child that has died it does nothing: ``died`` tells. Raises WireError."""
+        with contextlib.suppress(OSError):
+            self._put(message)
+
+    def _put(self, message: MessageT) -> None:
         frame = self._codec.encode(message)
         pipe = self._process.stdin
-        with self._writing, contextlib.suppress(OSError):
+        with self._writing:
             if pipe is not None and not pipe.closed:
                 pipe.write(frame)
                 pipe.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import resource
 import socket
 import sys
@@ -86,10 +87,11 @@ async def test_image_workers_that_cannot_start_give_the_address_back(
 
 @contextmanager
 def descriptors(number: int) -> Iterator[None]:
-    """No more than these many above those that are open."""
+    """No more than these many beside those that are open."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    taken = max(int(path.name) for path in Path("/proc/self/fd").iterdir())
-    resource.setrlimit(resource.RLIMIT_NOFILE, (taken + number, hard))
+    taken = {int(path.name) for path in Path("/proc/self/fd").iterdir()}
+    free = (each for each in itertools.count() if each not in taken)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next(itertools.islice(free, number, None)), hard))
     try:
         yield
     finally:
