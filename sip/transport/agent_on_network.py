@@ -84,7 +84,9 @@ class SipLine:
         self._max_per_source = max_per_source
         self._max_transactions = max_transactions
         self._session_timers = session_timers
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._rings = 0.0
+        """When the timer does. Not every loop's handles can be asked: those of uvloop cannot."""
         self._keep_alive: asyncio.TimerHandle | None = None
         self._lookups: set[asyncio.Task[None]] = set()
         self._settled = asyncio.Event()
@@ -291,11 +293,12 @@ class SipLine:
 
     def _arm(self, deadline: float | None) -> None:
         # Deadlines move away with most messages: ringing too early costs less than moving the timer.
-        if self._timer is not None and (deadline is None or deadline < self._timer.when()):
+        if self._timer is not None and (deadline is None or deadline < self._rings):
             self._timer.cancel()
             self._timer = None
         if self._timer is None and deadline is not None:
             self._timer = self._loop.call_at(deadline, self._due)
+            self._rings = deadline
 
     def _due(self) -> None:
         self._timer = None

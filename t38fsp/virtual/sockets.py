@@ -67,7 +67,9 @@ class SocketGateway:
         )
         self._gateway = VirtualGateway(self._line, self._open_media, random, media_closed=self._close_media)
         self._media: dict[Address, _FaultyPort] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._rings = 0.0
+        """When the timer does; not every loop's handles can be asked."""
         self._none_left = asyncio.Event()
 
     async def start(self) -> Address:
@@ -152,11 +154,12 @@ class SocketGateway:
         if self._gateway.idle:
             self._none_left.set()
         deadline = self._gateway.next_deadline()
-        if self._timer is not None and deadline != self._timer.when():
+        if self._timer is not None and deadline != self._rings:
             self._timer.cancel()
             self._timer = None
         if self._timer is None and deadline is not None:
             self._timer = self._loop.call_at(deadline, self._on_deadline)
+            self._rings = deadline
 
     def _open_media(self, peer: Hop) -> Address:
         port = _FaultyPort(self._line.interface(peer), self._faults, self._random, self._on_media)
