@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
 
 
@@ -24,3 +25,9 @@ class Backend(Enum):
     OWN = "own"
     PJSUA2 = "pjsua2"
     """PJSIP in worker processes (the extra ``pjsua2``); what it cannot do is listed in docs/pjsua2.md."""
+
+
+def common_backend(asked: Iterable[Backend | None]) -> Backend | None:
+    """The stack that all routes ask for, which then takes the calls, too."""
+    stacks = set(asked)
+    return stacks.pop() if len(stacks) == 1 else None

@@ -4,6 +4,7 @@
 
     FaxError
     ├── AddressError (ValueError)         a number, URI or peer address that cannot be called
+    │   └── NoPeerError                   a number, and nothing says through whom it is called
     ├── ConfigurationError (ValueError)   the configuration file or a variable of the environment is wrong
     ├── SettingError (ValueError)         an argument is out of range, or does not go with another
     ├── UnknownRouteError (LookupError)   there is no route of that name

@@ -18,10 +18,11 @@ from asyncio import CancelledError
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from sip.values import Credentials, DialogId, Hop
 from t38fsp.call_settings import CallSettings
+from t38fsp.choices import common_backend
 from t38fsp.engine.engine import FaxEngine
 from t38fsp.errors import SettingError, UnknownRouteError
 from t38fsp.events import Connected, FaxEvent, Finished, RegistrationChanged
@@ -40,12 +41,16 @@ from t38fsp.jobs import (
 )
 from t38fsp.results import FaxResult
 from t38fsp.settings.address import caller_address, peer_address, target_uri
-from t38fsp.settings.file import Configuration
-from t38fsp.settings.route import Job, Route, common_backend
 from t38fsp.t30.options import PollOptions
+
+if TYPE_CHECKING:
+    # Whoever has such a thing has imported it, and pydantic with it, which takes as long as an engine.
+    from t38fsp.settings.file import Configuration
+    from t38fsp.settings.route import Route
 
 OnEvent = Callable[[FaxEvent], None]
 OnConnected = Callable[[DialogId], bool | Awaitable[bool]]
+_Job = TypeVar("_Job", SendJob, PollJob)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,7 @@ class FaxProvider:
                 listen=listen,
                 accept_calls=accept_calls,
                 trunks=tuple(trunks),
-                backend=common_backend(self._routes.values()) or base.backend,
+                backend=common_backend(route.backend for route in self._routes.values()) or base.backend,
             ),
             self._on_incoming,
             self._on_gone,
@@ -192,7 +197,8 @@ class FaxProvider:
         route that the provider has not, and SettingError for a fax of which nothing is left to send, before
         anything is sent; every other outcome is in the result.
         """
-        job = self._job(SendJob, Route.send_job, os.fspath(document), to, route, via)
+        file = os.fspath(document)
+        job = self._job(SendJob, lambda known: known.send_job(file, to), file, to, route, via)
         job = replace(
             job,
             caller=job.caller if caller is None else caller_address(caller),
@@ -233,7 +239,8 @@ class FaxProvider:
         Raises AddressError and UnknownRouteError as :meth:`send` does, SettingError for what cannot be coded,
         and FileExistsError.
         """
-        job = self._job(PollJob, Route.poll_job, _to_receive(file, append), to, route, via)
+        path = _to_receive(file, append)
+        job = self._job(PollJob, lambda known: known.poll_job(path, to), path, to, route, via)
         job = replace(
             job,
             caller=job.caller if caller is None else caller_address(caller),
@@ -248,20 +255,20 @@ class FaxProvider:
 
     def _job(
         self,
-        kind: type[Job],
-        of_route: Callable[[Route, str, str], Job],
+        kind: type[_Job],
+        of_route: Callable[[Route], _Job],
         file: str,
         to: str,
         name: str | None,
         via: str | None,
-    ) -> Job:
+    ) -> _Job:
         hop = None if via is None else peer_address(via)
         if name is None:
             return kind(file, target_uri(to, hop), via=hop)
         if name not in self._routes:
             known = ", ".join(self._routes) or "none"
             raise UnknownRouteError(f"the provider has no route {name!r}; it has {known}")
-        job = of_route(self._routes[name], file, to)
+        job = of_route(self._routes[name])
         return job if hop is None else replace(job, via=hop)
 
     def _settings_of(self, route: str | None) -> CallSettings:

@@ -8,12 +8,11 @@ import pytest
 
 from sip.values import Credentials, Identity, SessionTimers
 from t38fsp.call_settings import CallSettings
-from t38fsp.choices import Backend, Switch
+from t38fsp.choices import Backend, Switch, common_backend
 from t38fsp.header import STANDARD, Header
 from t38fsp.jobs import Registration, Trunk
 from t38fsp.settings.address import AddressError
 from t38fsp.settings.file import Configuration, ConfigurationError, direct_route
-from t38fsp.settings.route import common_backend
 from tests.routes import OFFICE, told, write
 
 pytestmark = pytest.mark.usefixtures("empty_directory")
@@ -285,7 +284,10 @@ def test_the_backend_of_a_route_goes_with_each_of_its_faxes(
     assert office.send_job("x", "1").backend is Backend.PJSUA2
     assert home.send_job("x", "1").backend is Backend.OWN
     # Calls are taken by the stack that all routes agree on.
-    assert [common_backend(routes) for routes in ((office,), (home,), (office, home), ())] == [
+    assert [
+        common_backend(route.backend for route in routes)
+        for routes in ((office,), (home,), (office, home), ())
+    ] == [
         Backend.PJSUA2,
         Backend.OWN,
         None,

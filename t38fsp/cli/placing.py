@@ -10,7 +10,7 @@ from t38fsp.cli.options import Chosen
 from t38fsp.cli.report import CallReport, Reporter
 from t38fsp.provider import FaxProvider
 from t38fsp.results import FaxResult
-from t38fsp.settings.address import AddressError
+from t38fsp.settings.address import AddressError, NoPeerError
 
 
 async def placed(
@@ -21,9 +21,15 @@ async def placed(
         call = reporter.call()
         try:
             async with FaxProvider(
-                chosen.engine.listen, settings=chosen.engine, routes=[chosen.route], register=False
+                chosen.engine.listen, settings=chosen.engine, routes=chosen.routes, register=False
             ) as provider:
                 await place(provider, call)
+        except NoPeerError as error:
+            raise CommandError(
+                f"{error.number} needs a SIP peer to call it through: --via sip:HOST, a route with a peer, "
+                f"or sip:{error.number}@HOST",
+                Exit.BAD_NUMBER,
+            ) from error
         except AddressError as error:
             raise CommandError(str(error), Exit.BAD_NUMBER) from error
         except CancelledError:

@@ -48,7 +48,9 @@ async def _poll(wanted: Wanted, chosen: Chosen, as_json: bool) -> Exit:
                 wanted.output,
                 selective_address=wanted.selective_address,
                 password=wanted.password,
-                route=chosen.route.name,
+                route=chosen.name,
+                via=chosen.via,
+                caller=chosen.caller,
                 on_event=call.event,
             )
         except AddressError:

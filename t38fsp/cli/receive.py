@@ -45,13 +45,13 @@ def offer_of(document: Path | None, selective_address: str, password: str) -> Of
 
 async def _receive(output: Path, chosen: Chosen, count: int, as_json: bool, offer: Offer | None) -> Exit:
     with Reporter(as_json=as_json) as reporter:
-        desk = _Desk(output, chosen.route.call, offer, as_json, reporter)
+        desk = _Desk(output, chosen.call, offer, as_json, reporter)
         try:
             async with FaxProvider(
                 chosen.engine.listen,
                 accept_calls=True,
                 settings=chosen.engine,
-                routes=[chosen.route],
+                routes=chosen.routes,
                 on_registration=lambda event: reporter.line(sentences.of_registration(event)),
             ) as provider:
                 for line in sentences.of_addresses(provider.addresses):

@@ -40,7 +40,9 @@ async def _send(fax: Fax, addressing: Addressing, chosen: Chosen, as_json: bool)
         lambda provider, call: provider.send(
             fax.document,
             fax.to,
-            route=chosen.route.name,
+            route=chosen.name,
+            via=chosen.via,
+            caller=chosen.caller,
             resume=fax.first_page,
             addressing=addressing,
             on_event=call.event,

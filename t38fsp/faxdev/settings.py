@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from sip.values import Credentials, DialogId
 from t38fsp.bounds import check, like, setting
 from t38fsp.call_settings import CallSettings
+from t38fsp.choices import common_backend
 from t38fsp.errors import SettingError
 from t38fsp.events import Connected, Disconnected, Ringing, SwitchedToT38
 from t38fsp.jobs import LISTEN, Callers, EngineSettings, SendJob
 from t38fsp.settings.address import peer_address, target_uri
-from t38fsp.settings.route import Route, common_backend
+
+if TYPE_CHECKING:
+    from t38fsp.settings.route import Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ class FaxDevSettings:
             max_calls=self.device_count,
             image_workers=self.image_workers,
             trunks=tuple(route.trunk for route in routes if route.trunk is not None),
-            backend=common_backend(routes) or base.backend,
+            backend=common_backend(route.backend for route in routes) or base.backend,
         )
 
     def send_job(self, document: str, to: str) -> SendJob:

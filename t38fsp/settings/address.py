@@ -25,6 +25,16 @@ class AddressError(FaxError, ValueError):
     """A number, URI or peer address that cannot be called; the message says what would do."""
 
 
+class NoPeerError(AddressError):
+    """A number alone, and nothing that says through whom it is called."""
+
+    def __init__(self, number: str) -> None:
+        super().__init__(
+            f"{number} needs a SIP peer to call it through: name one as via, or write sip:{number}@HOST"
+        )
+        self.number = number
+
+
 def peer_address(text: str) -> str:
     """The ``HOST[:PORT]``, with ``;transport=tcp`` or ``tls`` behind it if it is said, of a peer.
 
@@ -73,9 +83,7 @@ def target_uri(number_or_uri: str, via: str | None) -> str:
     if isinstance(dialled, Uri):
         return str(dialled)
     if via is None:
-        raise AddressError(
-            f"{dialled} needs a SIP peer to call it through: name one as via, or write sip:{dialled}@HOST"
-        )
+        raise NoPeerError(dialled)
     return str(Uri("sip", dialled, *host_and_port(via)))
 
 

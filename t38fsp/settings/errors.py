@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, time
 from difflib import get_close_matches
-from typing import get_args
-
-from pydantic import BaseModel, ValidationError
+from typing import TYPE_CHECKING, get_args
 
 from t38fsp.errors import FaxError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
 
 _SHOWN = 60
 """Characters of a wrong value that a sentence repeats."""
@@ -110,6 +111,8 @@ def _keys_beside(path: tuple[str, ...], model: type[BaseModel]) -> Iterable[str]
 
 def _models_in(hint: object) -> Iterator[type[BaseModel]]:
     """Of an annotation such as ``tuple[Account, ...]``."""
+    from pydantic import BaseModel  # which takes longer to import than SIP; the error above is told without
+
     if isinstance(hint, type) and not get_args(hint) and issubclass(hint, BaseModel):
         yield hint
     for inner in get_args(hint):

@@ -21,12 +21,11 @@ from t38fsp.settings.dial_plan import DialPlan
 from t38fsp.settings.errors import ConfigurationError
 from t38fsp.settings.local import Endpoint, Tls
 from t38fsp.settings.passwords import KEY_PASSWORD, check_mode, resolve, without_sources
+from t38fsp.settings.places import PREFIX, found, usual_places
 from t38fsp.settings.route import T38, Route
-from t38fsp.settings.sources import PREFIX, misspelt
+from t38fsp.settings.sources import misspelt
 
 __all__ = ["Configuration", "ConfigurationError", "direct_route"]
-
-FILE_VARIABLE = "T38FSP_CONFIG"
 
 _MAX_OCTETS = 1024 * 1024
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -71,10 +70,8 @@ class Configuration:
         """
         if file is not None:
             return cls.read(Path(file))
-        for place in _usual_places():
-            # os.path.exists, unlike Path.exists, takes a folder that we may not look into for one without it.
-            if os.path.exists(place) or os.environ.get(FILE_VARIABLE):
-                return cls.read(place)
+        if (place := found()) is not None:
+            return cls.read(place)
         return cls(None, _checked({}, "the environment"), 0)
 
     @classmethod
@@ -156,18 +153,8 @@ def direct_route(**given: Any) -> Route:
 
 def no_file() -> str:
     """The sentence that says where one is missed."""
-    shown = ", ".join(map(str, _usual_places()))
+    shown = ", ".join(map(str, usual_places()))
     return f"there is no file with routes: none of {shown} exists; write one of them, or name another"
-
-
-def _usual_places() -> list[Path]:
-    """Where the file is looked for; only one place when the environment names it."""
-    named = os.environ.get(FILE_VARIABLE)
-    if named:
-        return [Path(named)]
-    # Unlike Path.expanduser, this raises nothing for a user who has no home.
-    home = os.path.expanduser(os.environ.get("XDG_CONFIG_HOME") or "~/.config")
-    return [Path("t38fsp.toml"), Path(home) / "t38fsp" / "config.toml", Path("/etc/t38fsp.toml")]
 
 
 def _checked(content: Mapping[str, Any], where: str) -> _File:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from enum import Enum
 from importlib.util import find_spec
@@ -29,7 +28,7 @@ from t38fsp.choices import Backend, Switch
 from t38fsp.header import STANDARD, Header
 from t38fsp.jobs import PollJob, Registration, SendJob, Trunk
 from t38fsp.settings.address import (
-    AddressError,
+    NoPeerError,
     caller_address,
     host_and_port,
     number_or_sip_uri,
@@ -218,10 +217,7 @@ class Route(Layered):
         if isinstance(dialled, Uri):
             return str(dialled)
         if self.peer is None:
-            raise AddressError(
-                f"{dialled} needs a SIP peer to call it through: --via sip:HOST, a route with a "
-                f"peer, or sip:{dialled}@HOST"
-            )
+            raise NoPeerError(dialled)
         return str(self.dial.uri(dialled, *host_and_port(self.peer)))
 
     def send_job(self, document: str, to: str) -> SendJob:
@@ -301,12 +297,6 @@ class Route(Layered):
         # Some names are whole addresses already.
         user, _, domain = self.user.partition("@")
         return str(Uri("sip", user, domain or host_and_port(self.peer)[0]))
-
-
-def common_backend(routes: Iterable[Route]) -> Backend | None:
-    """The stack that all of these routes ask for, which then takes the calls, too."""
-    asked = {route.backend for route in routes}
-    return asked.pop() if len(asked) == 1 else None
 
 
 def _bare(identity: str) -> str:

@@ -22,9 +22,8 @@ from pydantic_settings import (
 )
 
 from t38fsp.settings.errors import ConfigurationError, sentences
+from t38fsp.settings.places import PREFIX
 
-PREFIX = "T38FSP_"
-"""Of the environment variables that stand for settings."""
 DELIMITER = "__"
 """Between the names of a table and a key in it."""
 
