@@ -28,7 +28,7 @@ class Room:
 
 
 _VIRTUAL_SHELL = tuple(
-    f"t38fsp.virtual.{module}" for module in ("background", "fixtures", "paper", "sockets", "trial")
+    f"t38fsp.virtual.{module}" for module in ("background", "fixtures", "documents", "sockets", "scenario")
 )
 _VOCABULARY = "t38fsp.t30.vocabulary"
 _BOUNDS = ("t38fsp.bounds", "t38fsp.errors")

@@ -1,4 +1,4 @@
-"""What a call is given by its surroundings, and the slow work that it asks of them."""
+"""What a call is given by its host, and the slow work that it asks for."""
 
 from __future__ import annotations
 

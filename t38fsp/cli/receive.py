@@ -45,7 +45,7 @@ def offer_of(document: Path | None, selective_address: str, password: str) -> Of
 
 async def _receive(output: Path, chosen: Chosen, count: int, as_json: bool, offer: Offer | None) -> Exit:
     with Reporter(as_json=as_json) as reporter:
-        desk = _Desk(output, chosen.call, offer, as_json, reporter)
+        receiver = _Receiver(output, chosen.call, offer, as_json, reporter)
         try:
             async with FaxProvider(
                 chosen.engine.listen,
@@ -56,14 +56,14 @@ async def _receive(output: Path, chosen: Chosen, count: int, as_json: bool, offe
             ) as provider:
                 for line in sentences.of_addresses(provider.addresses):
                     reporter.line(line)
-                await desk.serve(provider, count)
+                await receiver.serve(provider, count)
         except asyncio.CancelledError:
-            return exit_of_all(desk.exits, stopped=True)
-    return exit_of_all(desk.exits)
+            return exit_of_all(receiver.exits, stopped=True)
+    return exit_of_all(receiver.exits)
 
 
 @dataclass(slots=True)
-class _Desk:
+class _Receiver:
     """Takes calls, each into a file of its own."""
 
     output: Path

@@ -1,4 +1,4 @@
-"""``t38fsp virtual-gateway``: its options. What it does is in ``t38fsp.cli.gateway_desk``."""
+"""``t38fsp virtual-gateway``: its options. What it does is in ``t38fsp.cli.gateway_command``."""
 
 from __future__ import annotations
 
@@ -95,14 +95,14 @@ def virtual_gateway(
     It takes calls and keeps their pages, or with --call sends a document:
     to try a program, or what a route will have to bear.
     """
-    from t38fsp.cli import gateway_desk
+    from t38fsp.cli import gateway_command
     from t38fsp.cli.exits import CommandError, Exit
     from t38fsp.cli.fault_options import faults
     from t38fsp.cli.running import finish
 
     def run() -> Exit:
         if list_quirks:
-            return gateway_desk.list_quirks(as_json)
+            return gateway_command.list_quirks(as_json)
         if (call is None) is not (document is None):
             raise CommandError(
                 "--call and --document go together: whom to call, and what to send", Exit.USAGE
@@ -123,10 +123,10 @@ def virtual_gateway(
             }
         )
         at = listen or ("127.0.0.1:5060" if call is None else "0.0.0.0:0")
-        machine = gateway_desk.Machine(ecm, max_rate, station_id)
-        gateway = gateway_desk.Plan.of(at, quirk or [], line, machine, seed)
+        machine = gateway_command.Machine(ecm, max_rate, station_id)
+        gateway = gateway_command.Plan.of(at, quirk or [], line, machine, seed)
         if call is not None and document is not None:
-            return gateway_desk.send(gateway, call, document, via, as_json)
-        return gateway_desk.receive(gateway, output, count, as_json)
+            return gateway_command.send(gateway, call, document, via, as_json)
+        return gateway_command.receive(gateway, output, count, as_json)
 
     raise finish(run, json_result=as_json and call is not None)

@@ -1,4 +1,4 @@
-"""Telling that a call is not placed yet."""
+"""Reports that a call is not placed yet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One call on the wire: the asyncio surroundings of a FaxCall."""
+"""One call on the wire: runs a FaxCall on the asyncio loop."""
 
 from __future__ import annotations
 

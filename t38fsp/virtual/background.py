@@ -27,10 +27,10 @@ from sip.values import Address
 from t38fsp.events import FaxEvent, Finished
 from t38fsp.results import FaxResult
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
+from t38fsp.virtual.documents import Document, GrowingFile
 from t38fsp.virtual.gateway_call import GatewayCall
+from t38fsp.virtual.hooks import Quirk
 from t38fsp.virtual.network import Faults
-from t38fsp.virtual.paper import Document, Tray
-from t38fsp.virtual.points import Quirk
 from t38fsp.virtual.sockets import NO_FAULTS, SocketGateway
 
 _CLOSE_LIMIT = 10.0
@@ -76,7 +76,7 @@ class BackgroundGateway:
         self._unclaimed: deque[GatewayFax] = deque()
         self._waiting: deque[Future[GatewayFax]] = deque()
         self._placed: dict[int, tuple[Future[GatewayFax], Path]] = {}
-        self._trays: dict[int, Tray] = {}
+        self._files: dict[int, GrowingFile] = {}
         self._stop = asyncio.Event()
         started: Future[Address] = Future()
         self._thread = threading.Thread(
@@ -120,9 +120,9 @@ class BackgroundGateway:
         Raises DocumentError when it cannot be faxed; the future has the SipError or OSError of a call that
         cannot be placed.
         """
-        paper = Document(document)
+        loaded = Document(document)
         future: Future[GatewayFax] = Future()
-        asyncio.run_coroutine_threadsafe(self._call(target, paper, future), self._loop)
+        asyncio.run_coroutine_threadsafe(self._call(target, loaded, future), self._loop)
         return future
 
     def close(self) -> None:
@@ -153,7 +153,7 @@ class BackgroundGateway:
         async with AsyncExitStack() as undo:
             undo.callback(self._cancel_waiting)
             undo.push_async_callback(self._gateway.close)
-            self._gateway.answer_calls(self._paper, self._receive)
+            self._gateway.answer_calls(self._file_for, self._receive)
             started.set_result(address)
             await self._stop.wait()
 
@@ -163,17 +163,17 @@ class BackgroundGateway:
                 future.cancel()
             self._waiting.clear()
 
-    async def _call(self, target: str, paper: Document, future: Future[GatewayFax]) -> None:
+    async def _call(self, target: str, loaded: Document, future: Future[GatewayFax]) -> None:
         try:
-            call = await self._gateway.call(target, paper, self._transmit)
+            call = await self._gateway.call(target, loaded, self._transmit)
         except (SipError, OSError) as error:
             future.set_exception(error)
         else:
-            self._placed[call.line_call] = future, paper.path
+            self._placed[call.line_call] = future, loaded.path
 
-    def _paper(self, incoming: Incoming) -> Tray:
-        tray = self._trays[incoming.call] = Tray(self._folder / f"received-{next(self._numbers)}.tif")
-        return tray
+    def _file_for(self, incoming: Incoming) -> GrowingFile:
+        file = self._files[incoming.call] = GrowingFile(self._folder / f"received-{next(self._numbers)}.tif")
+        return file
 
     def _on_event(self, call: GatewayCall, event: FaxEvent) -> None:
         if not isinstance(event, Finished):
@@ -182,11 +182,11 @@ class BackgroundGateway:
             future, path = self._placed.pop(call.line_call)
             _fulfil(future, GatewayFax(event.result, path, call.happened))
             return
-        tray = self._trays.pop(call.line_call)
+        file = self._files.pop(call.line_call)
         with suppress(OSError):
             # The pages are there, whatever becomes of their count.
-            tray.finish()
-        fax = GatewayFax(event.result, tray.path, call.happened)
+            file.finish()
+        fax = GatewayFax(event.result, file.path, call.happened)
         with self._lock:
             while self._waiting:
                 if _fulfil(self._waiting.popleft(), fax):

@@ -16,8 +16,8 @@ from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.virtual.background import BackgroundGateway
 from t38fsp.virtual.network import Faults
 from t38fsp.virtual.quirks import parse_quirks
+from t38fsp.virtual.scenario import LINE, Scenario
 from t38fsp.virtual.sockets import NO_FAULTS
-from t38fsp.virtual.trial import LINE, Trial
 
 
 class GatewayFactory(Protocol):
@@ -34,10 +34,10 @@ class GatewayFactory(Protocol):
     ) -> BackgroundGateway: ...
 
 
-class TrialFactory(Protocol):
+class ScenarioFactory(Protocol):
     """What ``simulated_gateway`` gives."""
 
-    def __call__(self, quirks: str = "", faults: Faults = LINE, *, seed: int = 1) -> Trial: ...
+    def __call__(self, quirks: str = "", faults: Faults = LINE, *, seed: int = 1) -> Scenario: ...
 
 
 @pytest.fixture
@@ -74,10 +74,10 @@ def virtual_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gatewa
 
 
 @pytest.fixture
-def simulated_gateway(tmp_path_factory: pytest.TempPathFactory) -> TrialFactory:
-    """Makes trials in simulated time: ``simulated_gateway("rtn-last").send(Path("letter.tif"))``."""
+def simulated_gateway(tmp_path_factory: pytest.TempPathFactory) -> ScenarioFactory:
+    """Makes scenarios in simulated time: ``simulated_gateway("rtn-last").send(Path("letter.tif"))``."""
 
-    def make(quirks: str = "", faults: Faults = LINE, *, seed: int = 1) -> Trial:
-        return Trial(tmp_path_factory.mktemp("trial"), parse_quirks(quirks), faults, seed=seed)
+    def make(quirks: str = "", faults: Faults = LINE, *, seed: int = 1) -> Scenario:
+        return Scenario(tmp_path_factory.mktemp("scenario"), parse_quirks(quirks), faults, seed=seed)
 
     return make

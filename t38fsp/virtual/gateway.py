@@ -19,18 +19,18 @@ from t38fsp.events import FaxEvent, Finished
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t30.vocabulary import PageFormat
 from t38fsp.virtual.gateway_call import GatewayCall
+from t38fsp.virtual.gateway_context import GatewayContext, Outgoing
+from t38fsp.virtual.hooks import Quirk
 from t38fsp.virtual.machine import FaxMachine, PageSource, PageStore, ReceivingMachine, SendingMachine
 from t38fsp.virtual.network import VirtualNetwork
-from t38fsp.virtual.points import Quirk
 from t38fsp.virtual.simulator import Alarm, Simulator
-from t38fsp.virtual.surroundings import Outgoing, Surroundings
 
 
 @dataclass(frozen=True, slots=True)
 class _Answering:
     """How calls are taken."""
 
-    paper: Callable[[Incoming], PageStore]
+    store_for: Callable[[Incoming], PageStore]
     quirks: tuple[Quirk, ...]
     machine: ReceiveOptions
 
@@ -65,15 +65,15 @@ class VirtualGateway:
 
     def answer_calls(
         self,
-        paper: Callable[[Incoming], PageStore],
+        store_for: Callable[[Incoming], PageStore],
         quirks: Sequence[Quirk] = (),
         machine: ReceiveOptions | None = None,
     ) -> None:
         """Take every call from now on, with these quirks; until then calls get 486.
 
-        ``paper`` is asked for each call where its pages go; an OSError refuses the call with 503.
+        ``store_for`` is asked for each call where its pages go; an OSError refuses the call with 503.
         """
-        self._answering = _Answering(paper, tuple(quirks), machine or ReceiveOptions())
+        self._answering = _Answering(store_for, tuple(quirks), machine or ReceiveOptions())
 
     def call(
         self,
@@ -95,8 +95,8 @@ class VirtualGateway:
         def behind(call: GatewayCall) -> FaxMachine:
             return SendingMachine(pages, formats, machine, paper_seconds=call.habits.paper_seconds)
 
-        surroundings = self._surroundings(hops[0])
-        call = GatewayCall(surroundings, Role.CALLING, behind, quirks, now)
+        context = self._context(hops[0])
+        call = GatewayCall(context, Role.CALLING, behind, quirks, now)
         call.place(
             lambda media, media_address: CallRequest(
                 target=target,
@@ -163,8 +163,8 @@ class VirtualGateway:
 
     # --- joining them ---------------------------------------------------------------------------------------
 
-    def _surroundings(self, peer: Hop, call_number: int = 1) -> Surroundings:
-        return Surroundings(self._line, lambda: self._open_media(peer), self._random, call_number)
+    def _context(self, peer: Hop, call_number: int = 1) -> GatewayContext:
+        return GatewayContext(self._line, lambda: self._open_media(peer), self._random, call_number)
 
     def _flush(self) -> None:
         for call in list(self._running.values()):
@@ -191,9 +191,9 @@ class VirtualGateway:
             )
 
         try:
-            pages = answering.paper(incoming)
-            surroundings = self._surroundings(incoming.source, next(self._incoming))
-            call = GatewayCall(surroundings, Role.ANSWERING, behind, answering.quirks, now)
+            pages = answering.store_for(incoming)
+            context = self._context(incoming.source, next(self._incoming))
+            call = GatewayCall(context, Role.ANSWERING, behind, answering.quirks, now)
         except OSError:
             self._line.refuse(incoming.call, 503, now)
             return

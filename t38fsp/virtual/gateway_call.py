@@ -3,7 +3,7 @@
     SETUP ──answered──► AUDIO ──T.38 agreed──► FAX ──BYE──► OVER
 
 All that is honest comes from the product's own parts. What is not comes from quirks, at the points that
-``t38fsp.virtual.points`` describes.
+``t38fsp.virtual.hooks`` describes.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from enum import Enum, auto
 
 from sip.line import Answered, CallRequest, Ended, Failed, Incoming, LineEvent, MediaChanged
 from sip.syntax.sdp import MediaDescription, SessionDescription
+from sip.transaction.timers import Timers
 from sip.values import Address
 from t38fsp.audio.leg import AudioLeg, Role, RtpStart
 from t38fsp.call.media import (
@@ -32,12 +33,11 @@ from t38fsp.t30.vocabulary import Burst, PageQuality
 from t38fsp.t38 import ifp
 from t38fsp.t38.ifp import Syntax
 from t38fsp.t38.values import Indicator
-from t38fsp.virtual.agenda import Agenda
+from t38fsp.virtual.gateway_context import GatewayContext, Outgoing
+from t38fsp.virtual.gateway_report import GatewayReport
 from t38fsp.virtual.gateway_t38 import GatewayT38, through
+from t38fsp.virtual.hooks import Habits, Moment, Quirk
 from t38fsp.virtual.machine import FaxMachine
-from t38fsp.virtual.points import Habits, Moment, Quirk
-from t38fsp.virtual.surroundings import Outgoing, Surroundings
-from t38fsp.virtual.telling import Telling
 
 _PATIENCE = 60.0
 """Seconds that nobody answers, or that nobody switches, before the call is given up."""
@@ -68,27 +68,27 @@ class GatewayCall:
 
     def __init__(
         self,
-        surroundings: Surroundings,
+        context: GatewayContext,
         role: Role,
         machine: Callable[[GatewayCall], FaxMachine],
         quirks: Sequence[Quirk],
         now: float,
     ) -> None:
         self.now = now
-        self.random = surroundings.random
+        self.random = context.random
         self.role = role
         self.happened: Counter[str] = Counter()
         habits = Habits()
         for quirk in quirks:
             habits = quirk.habits(habits)
         self.habits = habits
-        self.call_number = surroundings.call_number
+        self.call_number = context.call_number
         self.line_call = 0
         self._rings: float | None = 0.0
         self._refused = False
-        self._line = surroundings.line
-        self._open_media = surroundings.open_media
-        self.media = [surroundings.open_media()]
+        self._line = context.line
+        self._open_media = context.open_media
+        self.media = [context.open_media()]
         """Our media addresses, the one in use last."""
         self._old_media_until = float("-inf")
         self._remote: Address | None = None
@@ -96,12 +96,12 @@ class GatewayCall:
         self._hung_up = False
         self._stages = [quirk.stage(self) for quirk in quirks]
         self.machine = machine(self)
-        self._telling = Telling(self.machine.pages, now, incoming=role is Role.ANSWERING)
+        self._report = GatewayReport(self.machine.pages, now, incoming=role is Role.ANSWERING)
         self._machine_up = False
         self._audio: AudioLeg | None = None
         self._t38 = GatewayT38(self, self._stages)
         self._outgoing: list[Outgoing] = []
-        self._agenda = Agenda()
+        self._timers = Timers()
 
     # --- placing and taking ---------------------------------------------------------------------------------
 
@@ -155,12 +155,12 @@ class GatewayCall:
     @property
     def result(self) -> FaxResult | None:
         """As the machine sees it; None until the call is over."""
-        return self._telling.result
+        return self._report.result
 
     def abort(self, now: float) -> None:
         """End the call: DCN if there is a fax, and BYE."""
         self.now = now
-        self._telling.aborted()
+        self._report.aborted()
         if self._machine_up and not self.finished:
             self.machine.abort(now)
             self.after(_ABORT_LIMIT, self.hang_up)
@@ -179,7 +179,7 @@ class GatewayCall:
         match event:
             case Answered():
                 self._enter(_Phase.AUDIO)
-                self._telling.answered(event)
+                self._report.answered(event)
                 self._on_media(event.local, event.remote, ours=self.role is Role.CALLING)
                 self._tell(Moment.ANSWERED)
                 if self._phase is _Phase.AUDIO and self.role is Role.ANSWERING:
@@ -207,7 +207,7 @@ class GatewayCall:
     def next_deadline(self) -> float | None:
         if self._phase is _Phase.OVER:
             return None
-        times = [self._t38.next_deadline(), self._agenda.next_deadline()]
+        times = [self._t38.next_deadline(), self._timers.next_deadline()]
         if self._audio is not None:
             times.append(self._audio.next_deadline())
         if self._machine_up:
@@ -216,7 +216,7 @@ class GatewayCall:
 
     def handle_deadline(self, now: float) -> None:
         self.now = now
-        self._agenda.handle_deadline(now)
+        self._timers.fire(now)
         if self._audio is not None:
             self._audio.handle_deadline(now)
         self._t38.handle_deadline(now)
@@ -233,7 +233,7 @@ class GatewayCall:
 
     def take_events(self) -> list[FaxEvent]:
         """What happened, for whoever watches."""
-        return self._telling.take_events()
+        return self._report.take_events()
 
     # --- what quirks may ask for ----------------------------------------------------------------------------
 
@@ -241,7 +241,7 @@ class GatewayCall:
         self.happened[name] += 1
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
-        self._agenda.at(self.now + seconds, lambda now: action())
+        self._timers.at(self.now + seconds, lambda now: None if self._phase is _Phase.OVER else action())
 
     def play(self, burst: Burst) -> None:
         self._t38.interject(burst, self.now)
@@ -335,7 +335,7 @@ class GatewayCall:
 
     def _switch(self, media: ImageMedia, *, ours: bool) -> None:
         self._phase = _Phase.FAX
-        self._telling.switched(ours=ours)
+        self._report.switched(ours=ours)
         self._audio = None
         self._t38.switch(media)
         self._tell(Moment.SWITCHED)
@@ -375,7 +375,7 @@ class GatewayCall:
         facts = self.machine.take_facts()
         if self._phase is not _Phase.OVER:
             for fact in facts:
-                self._telling.of_machine(fact)
+                self._report.of_machine(fact)
 
     def _obey(self, output: SendBurst | RevokeBurst) -> None:
         if isinstance(output, RevokeBurst):
@@ -416,7 +416,7 @@ class GatewayCall:
             if self._done_well or not self._hung_up:
                 self._tell_facts()
         self._phase = _Phase.OVER
-        self._telling.over(event, self._t38.counters, self.now, ours=self._hung_up)
+        self._report.over(event, self._t38.counters, self.now, ours=self._hung_up)
         self._t38.close()
-        self._agenda.clear()
+        self._timers = Timers()
         self._audio = None

@@ -19,7 +19,7 @@ from t38fsp.t38.packet_queue import PacketQueue
 from t38fsp.t38.receiving import Delivery, UdptlReceiver
 from t38fsp.t38.terminal import Packet, Terminal
 from t38fsp.t38.udptl import Counters, ParitySender, UdptlSender
-from t38fsp.virtual.points import Gateway, Quirk
+from t38fsp.virtual.hooks import Gateway, Quirk
 
 T = TypeVar("T")
 

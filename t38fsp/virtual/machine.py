@@ -1,4 +1,4 @@
-"""The fax machine behind a gateway: a T.30 machine of the product, and its paper."""
+"""The fax machine behind a gateway: a T.30 machine of the product, and its pages."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from sip.transaction.timers import Timers
 from t38fsp.t4.checker import LineChecker
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t30.outputs import (
@@ -21,7 +22,6 @@ from t38fsp.t30.outputs import (
 from t38fsp.t30.receiver import Receiver
 from t38fsp.t30.transmitter import Transmitter
 from t38fsp.t30.vocabulary import LineSignal, PageFormat, PageMode, PageQuality
-from t38fsp.virtual.agenda import Agenda
 
 PAPER_SECONDS = 0.05
 """What coding or storing a page takes."""
@@ -53,7 +53,7 @@ class FaxMachine(ABC):
         """How T.30 ended."""
         self._facts: list[Output] = []
         self._bursts: list[SendBurst | RevokeBurst] = []
-        self._agenda = Agenda()
+        self._timers = Timers()
 
     @abstractmethod
     def start(self, now: float) -> None:
@@ -76,11 +76,11 @@ class FaxMachine(ABC):
         self._drain(now)
 
     def next_deadline(self) -> float | None:
-        times = [self._session.next_deadline(), self._agenda.next_deadline()]
+        times = [self._session.next_deadline(), self._timers.next_deadline()]
         return min((time for time in times if time is not None), default=None)
 
     def handle_deadline(self, now: float) -> None:
-        self._agenda.handle_deadline(now)
+        self._timers.fire(now)
         self._session.handle_deadline(now)
         self._drain(now)
 
@@ -116,7 +116,7 @@ class FaxMachine(ABC):
                     self._facts.append(output)
 
     def _after_paper(self, action: Callable[[float], None], now: float) -> None:
-        self._agenda.at(now + self._paper_seconds, action)
+        self._timers.at(now + self._paper_seconds, action)
 
 
 class ReceivingMachine(FaxMachine):

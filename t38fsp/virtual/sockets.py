@@ -24,12 +24,12 @@ from t38fsp.engine.media import MediaPort
 from t38fsp.events import FaxEvent
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t38.udptl import Datagram, UdptlError
+from t38fsp.virtual.documents import Document
 from t38fsp.virtual.gateway import VirtualGateway
 from t38fsp.virtual.gateway_call import GatewayCall
+from t38fsp.virtual.hooks import Quirk
 from t38fsp.virtual.machine import PageStore
 from t38fsp.virtual.network import Faults, Path
-from t38fsp.virtual.paper import Document
-from t38fsp.virtual.points import Quirk
 
 _logger = get_logger(__name__)
 
@@ -97,13 +97,13 @@ class SocketGateway:
             port.close()
 
     def answer_calls(
-        self, paper: Callable[[Incoming], PageStore], machine: ReceiveOptions | None = None
+        self, store_for: Callable[[Incoming], PageStore], machine: ReceiveOptions | None = None
     ) -> None:
-        """Take every call from now on; ``paper`` is asked for each where its pages go.
+        """Take every call from now on; ``store_for`` is asked for each where its pages go.
 
-        An OSError of ``paper`` refuses the call.
+        An OSError of ``store_for`` refuses the call.
         """
-        self._gateway.answer_calls(paper, self._quirks, machine)
+        self._gateway.answer_calls(store_for, self._quirks, machine)
 
     async def call(
         self,

@@ -23,8 +23,8 @@ from t38fsp.t38 import ifp
 from t38fsp.t38.attributes import T38Parameters
 from t38fsp.t38.mark import NAME, marked
 from t38fsp.virtual.gateway import SimulatedGateway
+from t38fsp.virtual.hooks import Gateway, Quirk
 from t38fsp.virtual.network import Faults
-from t38fsp.virtual.points import Gateway, Quirk
 from tests.call.gateways import NEAR, GatewayPair, Marks
 from tests.call.harness import CALLEE, CALLER, SIP_PORT, FaultsFor, Scene, Sender, lossy, make_pages, names
 from tests.pages import make_document

@@ -9,7 +9,7 @@ import pytest
 from t38fsp.call_settings import CallSettings
 from t38fsp.virtual.network import Faults
 from t38fsp.virtual.quirks import parse_quirks
-from t38fsp.virtual.trial import Trial
+from t38fsp.virtual.scenario import Scenario
 from tests.call.harness import make_pages
 from tests.pages import make_document
 from tests.peers import libtiff
@@ -20,8 +20,8 @@ from tests.peers import libtiff
 def test_the_last_confirmation_comes_behind_the_bye(tmp_path: Path, delay: float, ecm: bool) -> None:
     letter = tmp_path / "letter.tif"
     make_document(letter, make_pages(2, rows=100))
-    trial = Trial(tmp_path, parse_quirks("early-hang-up"), Faults(delay=delay))
-    outcome = trial.send(letter, CallSettings(ecm=ecm))
+    scenario = Scenario(tmp_path, parse_quirks("early-hang-up"), Faults(delay=delay))
+    outcome = scenario.send(letter, CallSettings(ecm=ecm))
     assert outcome.shown["early-hang-up"] == 1
     assert outcome.result.completed, outcome.result.reason
     assert libtiff.assert_same_pages(letter, outcome.file) == 2
@@ -30,6 +30,6 @@ def test_the_last_confirmation_comes_behind_the_bye(tmp_path: Path, delay: float
 def test_what_comes_later_does_not_count(tmp_path: Path) -> None:
     letter = tmp_path / "letter.tif"
     make_document(letter, make_pages(2, rows=100))
-    result = Trial(tmp_path, parse_quirks("early-hang-up"), Faults(delay=0.8)).send(letter).result
+    result = Scenario(tmp_path, parse_quirks("early-hang-up"), Faults(delay=0.8)).send(letter).result
     assert [page.confirmed for page in result.pages] == [True, False]
     assert "the far end hung up" in result.reason

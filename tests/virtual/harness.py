@@ -1,4 +1,4 @@
-"""A trial with a virtual gateway, and what is needed to look into it.
+"""A scenario with a virtual gateway, and what is needed to look into it.
 
     scene = GatewayScene(tmp_path, "data-in-fcs")
     scene.transfer(Role.ANSWERING, make_pages(2))   # the gateway's machine answers, so the product sends
@@ -22,15 +22,15 @@ from t38fsp.t38.ifp import IfpError, Syntax
 from t38fsp.t38.udptl import Datagram, UdptlError
 from t38fsp.virtual.network import Faults
 from t38fsp.virtual.quirks import parse_quirks
-from t38fsp.virtual.trial import GATEWAY, LINE, OURS, SIP_PORT, Outcome, Trial
+from t38fsp.virtual.scenario import GATEWAY, LINE, OURS, SIP_PORT, Outcome, Scenario
 from tests.pages import PageSpec, make_document
 from tests.peers import libtiff
 
 __all__ = ["GATEWAY", "OURS", "GatewayScene"]
 
 
-class GatewayScene(Trial):
-    """A trial, with what was on the wire."""
+class GatewayScene(Scenario):
+    """A scenario, with what was on the wire."""
 
     def __init__(
         self,

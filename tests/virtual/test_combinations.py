@@ -16,10 +16,10 @@ from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Switch
 from t38fsp.image import document
 from t38fsp.status import FaxStatus
+from t38fsp.virtual.hooks import Quirk
 from t38fsp.virtual.network import Faults, GilbertElliott
-from t38fsp.virtual.points import Quirk
 from t38fsp.virtual.quirks import QUIRKS, QuirkError, check_combination, describe, parse_quirks
-from t38fsp.virtual.trial import Outcome, Trial
+from t38fsp.virtual.scenario import Outcome, Scenario
 from tests.call.harness import make_pages
 from tests.pages import make_document
 
@@ -109,8 +109,8 @@ def letter(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(letter: Path, combination: Combination, faults: Faults, seed: int) -> Iterator[Outcome]:
     """The outcome, while its file is there."""
     with tempfile.TemporaryDirectory() as folder:
-        trial = Trial(Path(folder), combination.quirks, faults, seed=seed)
-        transfer = trial.send if combination.role is Role.ANSWERING else trial.receive
+        scenario = Scenario(Path(folder), combination.quirks, faults, seed=seed)
+        transfer = scenario.send if combination.role is Role.ANSWERING else scenario.receive
         yield transfer(letter, CallSettings(ecm=combination.ecm, switch=Switch.EITHER, t38_version=3))
 
 

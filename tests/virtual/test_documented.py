@@ -13,7 +13,7 @@ import pytest
 
 from t38fsp.audio.leg import Role
 from t38fsp.image.sample import write_sample
-from t38fsp.virtual.points import BOTH, Quirk
+from t38fsp.virtual.hooks import BOTH, Quirk
 from t38fsp.virtual.quirks import GROUPS, QUIRKS, describe
 
 PAGE = Path(__file__).parents[2] / "docs" / "virtual-gateway.md"

@@ -19,7 +19,7 @@ from tests.peers import libtiff
 
 if TYPE_CHECKING:
     # Imported by pytest, which wants to be the first.
-    from t38fsp.virtual.fixtures import GatewayFactory, TrialFactory
+    from t38fsp.virtual.fixtures import GatewayFactory, ScenarioFactory
 
 pytest_plugins = ["t38fsp.virtual.fixtures"]
 
@@ -92,7 +92,7 @@ def test_gateways_beside_one_another_have_ports_of_their_own(virtual_gateway: Ga
     assert all(re.fullmatch(r"sip:fax@127\.0\.0\.1:\d+", uri) for uri in uris)
 
 
-def test_a_trial_in_simulated_time(simulated_gateway: TrialFactory, letter: Path) -> None:
+def test_a_trial_in_simulated_time(simulated_gateway: ScenarioFactory, letter: Path) -> None:
     outcome = simulated_gateway("rtn-last,first-seq", Faults(loss=0.05)).send(letter)
     assert outcome.result.completed
     assert outcome.gateway.completed

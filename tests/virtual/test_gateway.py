@@ -14,9 +14,9 @@ from t38fsp.events import FaxEvent, Finished
 from t38fsp.image import document
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
+from t38fsp.virtual.documents import Document, GrowingFile
 from t38fsp.virtual.gateway import SimulatedGateway
 from t38fsp.virtual.gateway_call import GatewayCall
-from t38fsp.virtual.paper import Document, Tray
 from t38fsp.virtual.quirks import parse_quirks
 from tests.call.harness import CALLEE, SIP_PORT, Scene, make_pages
 from tests.call.phone import MEDIA_PORT, PHONE, Phone
@@ -32,9 +32,9 @@ def gateway_in(scene: Scene) -> SimulatedGateway:
 def call(scene: Scene, host: str) -> FaxResult:
     """What becomes of a call of the gateway to somebody at ``host``."""
     make_document(scene.document, make_pages(1, rows=60))
-    paper = Document(scene.document)
+    loaded = Document(scene.document)
     gateway = gateway_in(scene)
-    placed = gateway.call(f"sip:fax@{host}", (host, SIP_PORT), paper, paper.formats)
+    placed = gateway.call(f"sip:fax@{host}", (host, SIP_PORT), loaded, loaded.formats)
     scene.run(until=lambda: gateway.idle)
     assert gateway.calls == [placed]
     assert placed.result is not None
@@ -78,8 +78,8 @@ def test_a_call_tells_of_its_pages_as_a_call_of_the_product_does(tmp_path: Path)
 def test_a_voice_call_leaves_no_page(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     gateway, phone = gateway_in(scene), Phone(scene)
-    tray = Tray(tmp_path / "tray.tif")
-    gateway.answer_calls(tray)
+    file = GrowingFile(tmp_path / "file.tif")
+    gateway.answer_calls(file)
     phone.dial([audio_media(MEDIA_PORT, (0,))], to=GATEWAY)
     scene.run(seconds=5)
     phone.hang_up()
@@ -88,7 +88,7 @@ def test_a_voice_call_leaves_no_page(tmp_path: Path) -> None:
     assert taken.result is not None
     assert taken.result.status is FaxStatus.NOT_FAX_CALL
     assert taken.result.reason == "the far end hung up before any switch to T.38"
-    assert not tray.path.exists()
+    assert not file.path.exists()
 
 
 @pytest.mark.parametrize("seconds", [1, 8, 11])
@@ -106,7 +106,7 @@ def test_nothing_is_told_of_a_call_that_is_over(
         return taken
 
     monkeypatch.setattr(gateway.gateway, "take_events", taking)
-    gateway.answer_calls(Tray(tmp_path / "tray.tif"), parse_quirks(f"hangs-up={seconds}"))
+    gateway.answer_calls(GrowingFile(tmp_path / "file.tif"), parse_quirks(f"hangs-up={seconds}"))
     scene.send(make_pages(3), to=GATEWAY)
     scene.run(until=lambda: len(gateway.calls) == 1)
     assert [type(event) for event in told].index(Finished) == len(told) - 1
@@ -121,7 +121,7 @@ def test_a_gateway_that_hangs_up_tells_whether_the_fax_is_there(
 ) -> None:
     scene = Scene(tmp_path)
     gateway = gateway_in(scene)
-    gateway.answer_calls(Tray(tmp_path / "tray.tif"), parse_quirks(quirk))
+    gateway.answer_calls(GrowingFile(tmp_path / "file.tif"), parse_quirks(quirk))
     scene.send(make_pages(2), to=GATEWAY)
     scene.run(until=lambda: len(gateway.calls) == 1)
     (taken,) = gateway.calls
@@ -143,7 +143,7 @@ def test_a_place_for_pages_that_cannot_be_had_refuses_the_call(tmp_path: Path) -
     scene = Scene(tmp_path)
     gateway, phone = gateway_in(scene), Phone(scene)
 
-    def full(incoming: object) -> Tray:
+    def full(incoming: object) -> GrowingFile:
         raise OSError("no room")
 
     gateway.gateway.answer_calls(full)
@@ -156,27 +156,27 @@ def test_a_place_for_pages_that_cannot_be_had_refuses_the_call(tmp_path: Path) -
 def test_several_calls_at_once_keep_their_pages_apart(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     gateway = gateway_in(scene)
-    trays: list[Tray] = []
+    files: list[GrowingFile] = []
 
-    def tray(incoming: object) -> Tray:
-        trays.append(Tray(tmp_path / f"tray {len(trays)}.tif"))
-        return trays[-1]
+    def file(incoming: object) -> GrowingFile:
+        files.append(GrowingFile(tmp_path / f"file {len(files)}.tif"))
+        return files[-1]
 
-    gateway.gateway.answer_calls(tray)
+    gateway.gateway.answer_calls(file)
     for _ in range(3):
         scene.send(make_pages(2, rows=60), to=GATEWAY)
     scene.run(until=lambda: len(gateway.calls) == 3)
     assert all(taken.result is not None and taken.result.completed for taken in gateway.calls)
-    assert [each.pages for each in trays] == [2, 2, 2]
+    assert [each.pages for each in files] == [2, 2, 2]
     sent = [pixels for _, pixels in document.pages(scene.document)]
-    for each in trays:
+    for each in files:
         assert [pixels for _, pixels in document.pages(each.path)] == sent
 
 
 def test_a_gateway_that_is_stopped_says_dcn(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     gateway = gateway_in(scene)
-    gateway.answer_calls(Tray(tmp_path / "tray.tif"))
+    gateway.answer_calls(GrowingFile(tmp_path / "file.tif"))
     scene.send(make_pages(2), to=GATEWAY)
     scene.run(until=lambda: scene.simulator.now > 20)
     gateway.abort()

@@ -16,7 +16,7 @@ from t38fsp.audio.leg import Role
 from t38fsp.t38 import ifp
 from t38fsp.t38.ifp import DataPacket, Field, IndicatorPacket, Packet, Syntax
 from t38fsp.t38.values import DataType, FieldType, Indicator
-from t38fsp.virtual.points import Gateway, Habits
+from t38fsp.virtual.hooks import Gateway, Habits
 from t38fsp.virtual.quirks import parse_quirks
 
 PREAMBLE = IndicatorPacket(Indicator.V21_PREAMBLE)

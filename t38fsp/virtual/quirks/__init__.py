@@ -3,7 +3,7 @@
 ``parse_quirks("first-seq=32768,data-in-fcs")`` reads what the command line takes: names, with values behind
 ``=`` and colons between them where a quirk has several.
 
-To add a quirk: write a frozen dataclass on :class:`t38fsp.virtual.points.Quirk` in the file of this folder
+To add a quirk: write a frozen dataclass on :class:`t38fsp.virtual.hooks.Quirk` in the file of this folder
 that fits, with a docstring of two paragraphs (what it does; who is harmed by it), which the documentation
 shows; add it to the tuple ``QUIRKS`` of that file; give it a ``Case`` in ``tests/virtual/test_quirks.py``;
 and run ``python -m tests.virtual.test_documented``, which writes the tables of ``docs/virtual-gateway.md``.
@@ -18,7 +18,7 @@ from enum import Enum
 from typing import get_type_hints
 
 from t38fsp.t30.frames import FCF
-from t38fsp.virtual.points import Quirk
+from t38fsp.virtual.hooks import Quirk
 from t38fsp.virtual.quirks import (
     calls,
     correction,

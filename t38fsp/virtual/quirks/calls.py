@@ -11,7 +11,7 @@ from sip.syntax.sdp import MediaDescription, SessionDescription
 from t38fsp.audio.leg import Role
 from t38fsp.t30.frames import FCF
 from t38fsp.t30.vocabulary import Burst, LineSignal
-from t38fsp.virtual.points import Gateway, Habits, Moment, Quirk
+from t38fsp.virtual.hooks import Gateway, Habits, Moment, Quirk
 from t38fsp.virtual.quirks.errors import check
 from t38fsp.virtual.quirks.frames import command_of, ends_document, heard
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from t38fsp.t38.udptl import Datagram, xor
-from t38fsp.virtual.points import Gateway, Habits, Quirk
+from t38fsp.virtual.hooks import Gateway, Habits, Quirk
 from t38fsp.virtual.quirks.errors import check
 
 

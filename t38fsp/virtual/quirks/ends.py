@@ -11,7 +11,7 @@ from typing import ClassVar
 from t38fsp.t38 import ifp
 from t38fsp.t38.ifp import DataPacket, Field, IndicatorPacket, Syntax
 from t38fsp.t38.values import FieldType, Indicator
-from t38fsp.virtual.points import Gateway, Quirk
+from t38fsp.virtual.hooks import Gateway, Quirk
 from t38fsp.virtual.quirks.ifp_fields import FRAME_ENDS, WITH_SIG_END, bare_field, only
 
 _ENDS = frozenset({"wrong-sig-end", "separate-sig-end", "double-sig-end", "no-sig-end"})

@@ -28,7 +28,7 @@ from t38fsp.t30.vocabulary import (
 from t38fsp.t38 import ifp
 from t38fsp.t38.ifp import DataPacket, Field, IndicatorPacket
 from t38fsp.t38.values import DataType, FieldType, Indicator
-from t38fsp.virtual.points import Gateway, Habits, Moment, Quirk
+from t38fsp.virtual.hooks import Gateway, Habits, Moment, Quirk
 from t38fsp.virtual.quirks.errors import check
 from t38fsp.virtual.quirks.frames import command_of, heard, rewritten, single
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 from t38fsp.t38 import ifp
 from t38fsp.t38.ifp import DataPacket, IndicatorPacket, Syntax
 from t38fsp.t38.values import DataType, FieldType, Indicator
-from t38fsp.virtual.points import Gateway, Habits, Moment, Quirk
+from t38fsp.virtual.hooks import Gateway, Habits, Moment, Quirk
 from t38fsp.virtual.quirks.errors import check
 from t38fsp.virtual.quirks.ifp_fields import bare_field, ends_burst
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from t38fsp.t38.udptl import Datagram, UdptlError
 from t38fsp.t38.values import Indicator
-from t38fsp.virtual.points import Gateway, Habits, Moment, Quirk
+from t38fsp.virtual.hooks import Gateway, Habits, Moment, Quirk
 from t38fsp.virtual.quirks.errors import check
 
 

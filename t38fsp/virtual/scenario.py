@@ -1,7 +1,7 @@
 """A fax between the product and a virtual gateway in simulated time: what would become of it, in no time.
 
-trial = Trial(folder, parse_quirks("first-seq,ppr-storm"), Faults(loss=0.05))
-outcome = trial.send(Path("letter.tif"))
+scenario = Scenario(folder, parse_quirks("first-seq,ppr-storm"), Faults(loss=0.05))
+outcome = scenario.send(Path("letter.tif"))
 assert outcome.result.completed
 """
 
@@ -19,12 +19,12 @@ from t38fsp.image import document
 from t38fsp.results import FaxResult
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t30.vocabulary import PageMode
+from t38fsp.virtual.documents import GrowingFile
 from t38fsp.virtual.endpoint import SimulatedCall, SimulatedEndpoint
 from t38fsp.virtual.gateway import SimulatedGateway
 from t38fsp.virtual.gateway_call import GatewayCall
+from t38fsp.virtual.hooks import Quirk
 from t38fsp.virtual.network import Faults, Tap, VirtualNetwork
-from t38fsp.virtual.paper import Tray
-from t38fsp.virtual.points import Quirk
 from t38fsp.virtual.simulator import Simulator
 
 LINE = Faults()
@@ -51,14 +51,14 @@ class Outcome:
     """Virtual ones, until nothing was left of the call."""
 
 
-class _Paper(Tray):
+class _Pages(GrowingFile):
     """A document to send, or where pages go; for either side."""
 
     def encode(self, index: int, mode: PageMode) -> bytes:
         return document.encode_page(self.path, index, mode)
 
 
-class Trial:
+class Scenario:
     """The product at OURS, a gateway with these quirks at GATEWAY, and the line between them, for one call.
 
     The same seed makes everything happen in the same way. ``faults`` act on T.38 and RTP, in both directions,
@@ -87,7 +87,7 @@ class Trial:
             lambda source, destination: LINE if SIP_PORT in (source[1], destination[1]) else faults,
             tap,
         )
-        agent = UserAgent(contact_address=(OURS, SIP_PORT), user_agent="t38fsp trial", random=Random(OURS))
+        agent = UserAgent(contact_address=(OURS, SIP_PORT), user_agent="t38fsp scenario", random=Random(OURS))
         self.ours = SimulatedEndpoint(self.simulator, network, agent, (OURS, SIP_PORT), page_delay=page_delay)
         self.gateway = SimulatedGateway(self.simulator, network, (GATEWAY, SIP_PORT), Random(GATEWAY))
 
@@ -98,10 +98,10 @@ class Trial:
 
         Raises DocumentError for what cannot be faxed, and TimeoutError for a call that goes on for ever.
         """
-        self.gateway.answer_calls(_Paper(self.received_file), self.quirks, machine)
+        self.gateway.answer_calls(_Pages(self.received_file), self.quirks, machine)
         formats = document.inspect(path)
         call = self.ours.send(
-            f"sip:+15550100@{GATEWAY}", (GATEWAY, SIP_PORT), formats, _Paper(path), settings or CallSettings()
+            f"sip:+15550100@{GATEWAY}", (GATEWAY, SIP_PORT), formats, _Pages(path), settings or CallSettings()
         )
         return self._run([call])
 
@@ -109,9 +109,9 @@ class Trial:
         self, path: Path, settings: CallSettings | None = None, machine: TransmitOptions | None = None
     ) -> Outcome:
         """The machine behind the gateway sends the document; the product receives. Raises as ``send``."""
-        self.ours.take_calls(_Paper(self.received_file), settings or CallSettings())
+        self.ours.take_calls(_Pages(self.received_file), settings or CallSettings())
         self.gateway.call(
-            f"sip:fax@{OURS}", (OURS, SIP_PORT), _Paper(path), document.inspect(path), self.quirks, machine
+            f"sip:fax@{OURS}", (OURS, SIP_PORT), _Pages(path), document.inspect(path), self.quirks, machine
         )
         return self._run(self.ours.received)
 

@@ -22,7 +22,7 @@ from t38fsp.t30.outputs import (
 from t38fsp.t38.udptl import Counters
 
 
-class Telling:
+class GatewayReport:
     """Gathers the facts of one call. ``pages`` is the length of the document to send; None when receiving.
     ``incoming``: the call came to the gateway.
     """

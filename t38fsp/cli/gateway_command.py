@@ -25,10 +25,10 @@ from t38fsp.image.room import check_room
 from t38fsp.results import FaxResult
 from t38fsp.settings.address import AddressError, listen_address, peer_address, target_uri
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
+from t38fsp.virtual.documents import Document, GrowingFile
 from t38fsp.virtual.gateway_call import GatewayCall
+from t38fsp.virtual.hooks import Quirk
 from t38fsp.virtual.network import Faults
-from t38fsp.virtual.paper import Document, Tray
-from t38fsp.virtual.points import Quirk
 from t38fsp.virtual.quirks import QUIRKS, QuirkError, describe, harm, parse_quirks, summary
 from t38fsp.virtual.sockets import SocketGateway
 
@@ -97,15 +97,15 @@ def send(plan: Plan, to: str, document: Path, via: str | None, as_json: bool) ->
     try:
         peer = None if via is None else peer_address(via)
         target = target_uri(to, peer)
-        paper = Document(document)
+        loaded = Document(document)
     except AddressError as error:
         raise CommandError(str(error), Exit.BAD_NUMBER) from error
     except DocumentError as error:
         raise CommandError(str(error), Exit.BAD_DOCUMENT) from error
-    return running.run(_send(plan, target, paper, peer, as_json))
+    return running.run(_send(plan, target, loaded, peer, as_json))
 
 
-async def _send(plan: Plan, target: str, paper: Document, via: str | None, as_json: bool) -> Exit:
+async def _send(plan: Plan, target: str, loaded: Document, via: str | None, as_json: bool) -> Exit:
     gateway = plan.gateway()
     over = asyncio.Event()
     with Reporter(as_json=as_json) as reporter:
@@ -121,7 +121,7 @@ async def _send(plan: Plan, target: str, paper: Document, via: str | None, as_js
         await _start(gateway)
         try:
             report.line(f"calling {target}")
-            call = await gateway.call(target, paper, plan.transmit, via=via)
+            call = await gateway.call(target, loaded, plan.transmit, via=via)
             await over.wait()
         except asyncio.CancelledError:
             # The call is ended; its result says how far it came.
@@ -163,18 +163,18 @@ def receive(plan: Plan, output: Path, count: int, as_json: bool) -> Exit:
 async def _receive(plan: Plan, output: Path, count: int, as_json: bool) -> Exit:
     with Reporter(as_json=as_json) as reporter:
         gateway = plan.gateway()
-        desk = _Desk(plan, output, count, as_json, reporter)
-        gateway.on_event = desk.on_event
+        receiver = _Receiver(plan, output, count, as_json, reporter)
+        gateway.on_event = receiver.on_event
         host, port = await _start(gateway)
-        gateway.answer_calls(desk.paper, plan.receive)
+        gateway.answer_calls(receiver.file_for, plan.receive)
         reporter.line(f"listening on {Uri('sip', None, host, port)}")
         try:
-            await desk.done.wait()
+            await receiver.done.wait()
         except asyncio.CancelledError:
             await gateway.close()
-            return exit_of_all(desk.exits, stopped=True)
+            return exit_of_all(receiver.exits, stopped=True)
         await gateway.close()
-    return exit_of_all(desk.exits)
+    return exit_of_all(receiver.exits)
 
 
 @dataclass(slots=True)
@@ -183,12 +183,12 @@ class _Fax:
 
     caller: str
     called: str
-    tray: Tray
+    file: GrowingFile
     report: CallReport
 
 
 @dataclass(slots=True)
-class _Desk:
+class _Receiver:
     """Gives each call a file, and tells what became of it."""
 
     plan: Plan
@@ -202,7 +202,7 @@ class _Desk:
     _faxes: dict[int, _Fax] = field(default_factory=dict)
     _taken: int = 0
 
-    def paper(self, incoming: Incoming) -> Tray:
+    def file_for(self, incoming: Incoming) -> GrowingFile:
         """Where the pages of a call go. Raises OSError when there is no place, or no more is wanted."""
         if self._taken == self.count != 0:
             raise OSError("as many calls have come as were to be taken")
@@ -212,12 +212,12 @@ class _Desk:
             check_room(name)
         except StoreError as error:
             raise OSError(str(error)) from error
-        tray = Tray(name, beside=True)
+        file = GrowingFile(name, beside=True)
         self._taken = number
         report = self.reporter.call(f"[{number}] ")
         report.line(f"call from {incoming.caller}")
-        self._faxes[incoming.call] = _Fax(incoming.caller, incoming.called, tray, report)
-        return tray
+        self._faxes[incoming.call] = _Fax(incoming.caller, incoming.called, file, report)
+        return file
 
     def on_event(self, call: GatewayCall, event: FaxEvent) -> None:
         fax = self._faxes[call.line_call]
@@ -227,8 +227,8 @@ class _Desk:
         del self._faxes[call.line_call]
         with suppress(OSError):
             # The pages are there, whatever becomes of their count.
-            fax.tray.finish()
-        file = str(fax.tray.path) if fax.tray.pages else None
+            fax.file.finish()
+        file = str(fax.file.path) if fax.file.pages else None
         self._conclude(call, fax, replace(event.result, file=file))
 
     def _conclude(self, call: GatewayCall, fax: _Fax, result: FaxResult) -> None:

@@ -1,4 +1,4 @@
-"""The paper of the machine behind a virtual gateway: TIFF Class F files."""
+"""Documents of the fax machine behind a virtual gateway: TIFF Class F files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Document:
         return document.encode_page(self.path, index, mode)
 
 
-class Tray:
+class GrowingFile:
     """A file that grows by each page received; it is made with the first.
 
     It grows in its place, or with ``beside`` under another name until :meth:`finish`

@@ -20,7 +20,7 @@ class Outgoing:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class GatewayContext:
     """What a call needs of its host. ``open_media`` makes an address to send from and receive at.
 
     ``call_number`` counts the calls that come in, from 1 up.
