@@ -34,7 +34,10 @@ class Driver(Protocol):
 
 
 def settle(call: FaxCall, driver: Driver) -> None:
-    """After every input to ``call``: carry out what it asks for."""
+    """After every input to ``call``, or several that came at once: carry out what it asks for, if anything."""
+    if not call.moved:
+        return  # as after five of six datagrams of a page
+    call.moved = False
     if call.remote_media is not None:
         driver.set_remote(call.remote_media)
     for datagram in call.take_datagrams():

@@ -80,6 +80,11 @@ class FaxLeg:
         self.strays.audio += now - self._began >= _STRAGGLING
         return False
 
+    def extend_frame(self, datagram: bytes, now: float) -> bool:
+        """Take a datagram that brings octets of a frame and nothing else (:meth:`Terminal.extend_frame`); there
+        is nothing to pump then."""
+        return not looks_like_rtp(datagram) and self._terminal.extend_frame(datagram, now)
+
     def receive(self, octets: bytes, now: float) -> bool:
         """The same for what cannot be audio: a piece of a stream, or T.38 from before the switch."""
         understood = self._terminal.receive(octets, now)

@@ -92,6 +92,8 @@ class FaxCall(ABC):
         """How a connection with ``remote_media`` comes about, for T.38 over TCP; what goes over it is given
         out as datagrams are."""
         self.result: FaxResult | None = None
+        self.moved = True
+        """There may be something to take since whoever drains the call last set this to false."""
         self._machine = CallMachine(self, settings)
         self._event: LineEvent | None = None
         """What the line said last; the actions read it."""
@@ -161,6 +163,8 @@ class FaxCall(ABC):
     def datagram_received(self, data: bytes, source: Address, now: float) -> bool:
         """A datagram arrived; true when it was understood, so that ``source`` may be latched."""
         if self._fax is not None:
+            if self.stream is None and self._fax.extend_frame(data, now):
+                return True
             # UDP beside a connection is not heard.
             accepted = self.stream is None and self._fax.receive_datagram(data, now)
         else:
@@ -240,6 +244,7 @@ class FaxCall(ABC):
 
         An offer that is due at once is due here, after the media of the answer are known.
         """
+        self.moved = True
         if self._fax is None:
             self._datagrams += self._switching.take_packets()
             if self._switching.take_v21():

@@ -60,6 +60,15 @@ class Dialect:
             return packet
         return self._weigh(packet, ifp, in_frame, padded)
 
+    def note_frame_data(self) -> None:
+        """Octets of an HDLC frame came in mid-burst, which both syntaxes write alike.
+
+        So the packet before was no sig-end, which alone would make them tell something.
+        """
+        if self._certain:
+            self._against = 0
+        self._last = None
+
     def _weigh(self, packet: DataPacket, ifp: bytes, in_frame: bool, padded: bool) -> Packet:
         try:
             other = parse(ifp, self.syntax.other, padded=padded)

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 
+from t38fsp.t30.vocabulary import Modem
 from t38fsp.t38.values import DataType, FieldType, Indicator
 
 MAX_FIELD = 65535
@@ -153,6 +154,11 @@ def _indicator_octets(indicator: Indicator) -> bytes:
 
 
 _INDICATOR_OCTETS = {indicator: _indicator_octets(indicator) for indicator in Indicator}
+
+HDLC_DATA_PREFIX = {
+    modem: field_prefix(DataType.of(modem), FieldType.HDLC_DATA, Syntax.Y1998) for modem in Modem
+}
+"""What precedes the length in a packet of octets of an HDLC frame alone; both syntaxes write it alike."""
 
 
 # --- reading ------------------------------------------------------------------------------------------------

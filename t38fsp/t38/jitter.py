@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from t38fsp.t30.vocabulary import Modem
 from t38fsp.t38.ifp import DataPacket, Packet
+from t38fsp.t38.udptl import Counters
 from t38fsp.t38.values import FieldType
 
 _PACED = frozenset({FieldType.HDLC_DATA, FieldType.T4_NON_ECM_DATA})
@@ -20,11 +21,13 @@ class JitterMeter:
     bits are over. HDLC adds stuffed bits, one for each 32 of random data, which are left out of account.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, counters: Counters | None = None) -> None:
+        self.counters = Counters() if counters is None else counters
         self._number: int | None = None  # of the last data packet
         self._modem: Modem | None = None
         self._due = 0.0  # when the next one is
         self._mean = 0.0
+        self._greatest = 0.0  # of the mean
 
     def hear(self, packet: Packet, number: int, arrived: float) -> int:
         """Take a packet with its number, which counts on beyond FFFF; return the mean deviation in ms."""
@@ -32,11 +35,18 @@ class JitterMeter:
         modem = packet.type.modem if isinstance(packet, DataPacket) else None
         if modem is None or len(data) != 1 or data[0].type not in _PACED:
             self._number = None
-            return round(self._mean * 1000)
-        deviation = arrived - self._due
-        follows = self._number == number - 1 and self._modem is modem
-        self._number, self._modem = number, modem
-        self._due = arrived + len(data[0].data) * 8 / modem.rate
-        if follows and abs(deviation) < _LONGEST:
-            self._mean += (abs(deviation) - self._mean) / _GAIN
+        else:
+            self.hear_data(modem, len(data[0].data), number, arrived)
         return round(self._mean * 1000)
+
+    def hear_data(self, modem: Modem, octets: int, number: int, arrived: float) -> None:
+        """Take a packet of so many octets of an HDLC frame, or of a page, and nothing else."""
+        if number - 1 == self._number and self._modem is modem:
+            deviation = abs(arrived - self._due)
+            if deviation < _LONGEST:
+                self._mean = mean = self._mean + (deviation - self._mean) / _GAIN
+                if mean > self._greatest:
+                    self._greatest = mean
+                    self.counters.jitter = round(mean * 1000)
+        self._number, self._modem = number, modem
+        self._due = arrived + octets * 8 / modem.rate

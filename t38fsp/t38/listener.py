@@ -27,7 +27,7 @@ from t38fsp.t30.vocabulary import (
     Tone,
     ToneHeard,
 )
-from t38fsp.t38.ifp import DataPacket, Field, IndicatorPacket, Packet
+from t38fsp.t38.ifp import HDLC_DATA_PREFIX, DataPacket, Field, IndicatorPacket, Packet
 from t38fsp.t38.values import FieldType, Indicator
 
 MAX_FRAME = 1024
@@ -65,6 +65,8 @@ class Listener:
         self._modem: Modem | None = None  # of the burst that is heard
         self._indicator: Indicator | None = None  # the last one heard, until data tell otherwise
         self._frame = bytearray()
+        self.frame_data_prefix = b""
+        """What a packet begins with that brings octets of a frame of this burst alone; empty without one."""
         self._damaged = False  # part of the frame is lost
         self._unsure = False  # the beginning of the frame may be lost
         self._gap = False  # packets were lost since the last data
@@ -78,6 +80,11 @@ class Listener:
     def hearing(self) -> bool:
         """A burst of the far end is on."""
         return self._modem is not None
+
+    @property
+    def modem(self) -> Modem | None:
+        """Of the burst that is on."""
+        return self._modem
 
     @property
     def in_frame(self) -> bool:
@@ -160,10 +167,16 @@ class Listener:
         if kind in _BURST_ENDS:
             self._end(now, clean=not self._frame and not lost)
 
+    def extend_frame(self, data: bytes, now: float) -> None:
+        """Take octets of a frame of the burst that is on, which came in their turn."""
+        self._last_heard = now
+        self._extend(data)
+
     # --- bursts and frames -------------------------------------------------------------------------------
 
     def _begin(self, modem: Modem, short_training: bool, now: float) -> None:
         self._modem = modem
+        self.frame_data_prefix = HDLC_DATA_PREFIX[modem]
         self._indicator = None
         self._last_heard = now
         self._signals.append(CarrierDetected(modem, short_training))
@@ -174,6 +187,7 @@ class Listener:
         self._drop_frame()
         self._signals.append(CarrierLost(self._modem, clean))
         self._modem = None
+        self.frame_data_prefix = b""
         self._indicator = None
         self._gap = False
         self._unsure = False

@@ -58,9 +58,6 @@ class _Waiting:
     padded: bool = False
 
 
-_NOTHING: list[Delivery] = []
-
-
 class UdptlReceiver:
     """Puts packets in order, each once, with the lost ones restored as far as the datagrams allow.
 
@@ -87,18 +84,8 @@ class UdptlReceiver:
 
     def receive(self, data: bytes, now: float) -> list[Delivery]:
         """What can be delivered now that this datagram is here, oldest first."""
-        expected = self._expected
-        in_turn = expected is not None and len(data) > 4 and (data[0] << 8 | data[1]) == expected & 0xFFFF
-        if in_turn and expected is not None and not self._waiting:
-            # In order: the primary is all that is new; its frame is checked only as far as it goes.
-            end = 3 + data[2]
-            if data[2] < 0x80 and end < len(data) and data[end] == SECONDARIES and self._history is None:
-                self._expected = expected + 1
-                self.counters.received += 1
-                self._stray = None
-                self._run = 0
-                self._last = ifp = data[3:end]
-                return [Delivery(expected, ifp, False, False, now)] if ifp else _NOTHING.copy()
+        if self._history is None and (number := self.take_next(data)) is not None:
+            return [Delivery(number, self._last, False, False, now)] if self._last else []
         try:
             datagram = Datagram.parse(data)
         except OddTailError as error:
@@ -110,6 +97,36 @@ class UdptlReceiver:
             self.counters.malformed += 1
             return []
         return self._place(datagram, now)
+
+    def take_next(self, data: bytes) -> int | None:
+        """Take the datagram that is due next, while nothing is missing, and return its number; None for any
+        other, which is left alone.
+
+        Its primary is delivered by that: the octets from 3 on, as many as ``data[2]`` says. With parity it
+        must be an IFP packet. What follows it is not checked: it helps those that have come already.
+        """
+        expected = self._expected
+        if expected is None or len(data) <= 4 or (data[0] << 8 | data[1]) != expected & 0xFFFF or self._waiting:
+            return None
+        end = 3 + data[2]
+        if end > 0x82 or end >= len(data):
+            return None
+        history = self._history
+        if history is None:
+            if data[end] != SECONDARIES:
+                return None
+            self._last = data[3:end]
+        else:
+            if self._lengths_covered is None:
+                return None  # parity has still to show what it covers
+            self._last = history[expected] = data[3:end]
+            if len(history) > _PARITY_HISTORY:
+                del history[next(iter(history))]
+        self._expected = expected + 1
+        self.counters.received += 1
+        self._stray = None
+        self._run = 0
+        return expected
 
     def _is_credible(self, datagram: Datagram) -> bool:
         """Whether a datagram with an odd tail is one of T.38: some senders write octets too many, or too few.

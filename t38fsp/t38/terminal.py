@@ -35,6 +35,9 @@ _LONG = 0x80  # from here on a length takes two octets
 _MOST_AT_ONCE = 256
 """Packets planned before some are taken: after a stall, all that is late would be more than a queue holds."""
 
+_IFP_DATA = 8
+"""Where the octets of a lone field begin in a datagram whose packet has less than 128 octets."""
+
 _DOUBTFUL = 3
 """From this attempt at a command on, each is said in the other syntax than the one before."""
 
@@ -96,7 +99,7 @@ class Terminal:
         self._timing = Timing() if timing is None else timing
         self.counters = Counters()
         self._receiver = UdptlReceiver(self.counters)
-        self._jitter = JitterMeter()
+        self._jitter = JitterMeter(self.counters)
         self._unread = False
         self._sender: UdptlSender | ParitySender
         if parity is None:
@@ -179,6 +182,35 @@ class Terminal:
         self._hear(self._receiver.receive(datagram, now), now)
         return self.counters.malformed == malformed
 
+    def extend_frame(self, datagram: bytes, now: float) -> bool:
+        """Take a datagram that brings octets of a frame of the burst that is on and nothing else, as five of
+        six do; any other is left to :meth:`receive`, and the answer is false.
+
+        There is nothing to take afterwards, and no deadline is sooner than before.
+        """
+        prefix = self._listener.frame_data_prefix
+        # Of the length of the field there is one octet that is not zero, as the packet has less than 128.
+        if (
+            not prefix
+            or not datagram.startswith(prefix, 3)
+            or len(datagram) < _IFP_DATA
+            or datagram[6]
+            or datagram[7] + 6 != datagram[2]
+            or self._unread
+            or self._state is Indicator.CNG
+            or not (self._paced or self._steps is None)
+        ):
+            return False
+        number = self._receiver.take_next(datagram)
+        if number is None:
+            return False
+        self._dialect.note_frame_data()
+        octets = datagram[7] + 1
+        self._listener.extend_frame(datagram[_IFP_DATA : _IFP_DATA + octets], now)
+        if self._paced and (modem := self._listener.modem) is not None:
+            self._jitter.hear_data(modem, octets, number, now)
+        return True
+
     def hear(self, packet: Ifp, now: float, *, after_gap: bool = False) -> None:
         """Take an IFP packet, in its turn, that came by another way than :meth:`receive`."""
         self._listener.hear(packet, now, after_gap=after_gap)
@@ -240,8 +272,7 @@ class Terminal:
                 self._unread = True
                 continue
             if delivery.arrived is not None and self._paced:
-                jitter = self._jitter.hear(packet, delivery.number, delivery.arrived)
-                self.counters.jitter = max(self.counters.jitter, jitter)
+                self._jitter.hear(packet, delivery.number, delivery.arrived)
             # What cannot be read is lost.
             self.hear(packet, now, after_gap=delivery.after_gap or self._unread)
             self._unread = False
