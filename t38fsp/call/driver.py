@@ -34,7 +34,7 @@ class Driver(Protocol):
 
 
 def settle(call: FaxCall, driver: Driver) -> None:
-    """After every input to ``call``, or several that came at once: carry out what it asks for, if anything."""
+    """After every input to ``call``, or several that came at once: carry out what it asks for."""
     if not call.moved:
         return  # as after five of six datagrams of a page
     call.moved = False

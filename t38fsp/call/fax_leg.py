@@ -81,8 +81,10 @@ class FaxLeg:
         return False
 
     def extend_frame(self, datagram: bytes, now: float) -> bool:
-        """Take a datagram that brings octets of a frame and nothing else (:meth:`Terminal.extend_frame`); there
-        is nothing to pump then."""
+        """Take a datagram that brings octets of a frame and nothing else (:meth:`Terminal.extend_frame`).
+
+        There is nothing to pump then.
+        """
         return not looks_like_rtp(datagram) and self._terminal.extend_frame(datagram, now)
 
     def receive(self, octets: bytes, now: float) -> bool:

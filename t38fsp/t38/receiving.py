@@ -106,7 +106,9 @@ class UdptlReceiver:
         must be an IFP packet. What follows it is not checked: it helps those that have come already.
         """
         expected = self._expected
-        if expected is None or len(data) <= 4 or (data[0] << 8 | data[1]) != expected & 0xFFFF or self._waiting:
+        if expected is None or self._waiting or len(data) <= 4:
+            return None
+        if (data[0] << 8 | data[1]) != expected & 0xFFFF:
             return None
         end = 3 + data[2]
         if end > 0x82 or end >= len(data):

@@ -39,6 +39,7 @@ _ENDS = (
     FieldType.HDLC_FCS_OK_SIG_END,
     FieldType.HDLC_FCS_BAD_SIG_END,
 )
+_OTHER = Field(FieldType.HDLC_DATA, b"of another frame")
 
 
 class Pair:
@@ -104,9 +105,9 @@ def bursts(chance: random.Random) -> Iterator[Packet]:
                     (
                         IndicatorPacket(chance.choice(list(Indicator))),
                         DataPacket(kind, (Field(FieldType.T4_NON_ECM_DATA, chance.randbytes(30)),)),
-                        DataPacket(DataType.of(chance.choice(_FAST)), (Field(FieldType.HDLC_DATA, b"other"),)),
+                        DataPacket(DataType.of(chance.choice(_FAST)), (_OTHER,)),
                         DataPacket(kind, ()),
-                        DataPacket(kind, (Field(FieldType.HDLC_SIG_END), Field(FieldType.HDLC_DATA, b"more"))),
+                        DataPacket(kind, (Field(FieldType.HDLC_SIG_END), _OTHER)),
                     )
                 )
         yield DataPacket(kind, (Field(FieldType.HDLC_SIG_END),))
@@ -191,7 +192,7 @@ def test_five_of_six_datagrams_of_a_page_go_the_short_way(
     frame = [DataPacket(DataType.V17_14400, (Field(FieldType.HDLC_DATA, bytes(52)),))] * 5
     end = DataPacket(DataType.V17_14400, (Field(FieldType.HDLC_FCS_OK),))
     pair = Pair(syntax)
-    for packet in [IndicatorPacket(Indicator.V17_14400_LONG_TRAINING), *(frame + [end]) * 100]:
+    for packet in [IndicatorPacket(Indicator.V17_14400_LONG_TRAINING), *[*frame, end] * 100]:
         pair.receive(sender.wrap(encode(packet, syntax)), 0.03 * pair.heard)
     assert pair.heard - pair.taken < 110
 
