@@ -1,7 +1,9 @@
 """What holds for every test."""
 
+import asyncio
 import os
 import signal
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from sip import logs
 from t38fsp.t30.vocabulary import Resolution
+from tests import haste, order
 from tests.pages import make_document
 from tests.sweep import TIERS
 
@@ -18,6 +21,7 @@ settings.register_profile("search", deadline=None, suppress_health_check=[Health
 settings.register_profile("push", settings.get_profile("search"), derandomize=True)
 settings.load_profile("search")
 
+_TESTS = Path(__file__).parent
 _SELECT = {"push": "not full and not long", "full": "not long", "long": ""}
 
 
@@ -35,12 +39,15 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.load_profile("push" if tier == "push" else "search")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What sweeps all of its cases takes longer than a test of a push may."""
+    """What sweeps all of its cases takes longer than a test of a push may; workers share what is long."""
     seconds = {"full": 900, "long": 7200}.get(config.getoption("tier"))
     for item in items:
         if seconds and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(seconds))
+    if (workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))) > 1:
+        items[:] = order.arranged(items, workers, lambda item: item.path.relative_to(_TESTS).as_posix())
 
 
 # A shell starts background jobs deaf to Ctrl-C, and the programs under test would inherit that.
@@ -70,3 +77,10 @@ def letter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("letter") / "letter.tif"
     make_document(path, [(1728, Resolution.R8_STANDARD, 60, "lines")])
     return path
+
+
+@pytest.fixture
+async def hasty() -> AsyncIterator[None]:
+    """The clock of the test's event loop runs fast; for tests whose calls have both ends on it."""
+    with haste.hastened(asyncio.get_running_loop()):
+        yield

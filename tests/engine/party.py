@@ -19,8 +19,8 @@ from t38fsp.jobs import EngineSettings, IncomingCall, Offer, ReceiveJob, SendJob
 from t38fsp.results import FaxResult
 
 HOST = "127.0.0.1"
-LIMIT = 60.0
-"""Seconds after which a test is stuck."""
+LIMIT = 240.0
+"""Seconds of the event loop, which may be hasty, after which a test is stuck."""
 
 Event = TypeVar("Event")
 

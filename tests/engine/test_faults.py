@@ -15,6 +15,8 @@ from tests.engine.party import Start
 from tests.peers import libtiff
 from tests.peers.pages import text_page, write_document
 
+pytestmark = pytest.mark.usefixtures("hasty")
+
 
 def broken(*arguments: object) -> None:
     raise RuntimeError("a fault of ours")

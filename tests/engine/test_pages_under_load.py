@@ -18,10 +18,12 @@ from t38fsp.image.workers import Workers
 from t38fsp.jobs import EngineError, EngineSettings
 from t38fsp.status import FaxStatus
 from t38fsp.t30.outputs import T30Failure
-from tests.engine.party import Start
+from tests.engine.party import LIMIT, Start
 from tests.image.processes import worker_pids
 from tests.peers import libtiff
 from tests.peers.pages import text_page, write_document
+
+pytestmark = pytest.mark.usefixtures("hasty")
 
 
 @pytest.fixture
@@ -117,7 +119,10 @@ async def test_no_call_is_placed_while_pages_of_calls_wait_for_workers(
     await called.result(taken)
 
 
-async def test_a_call_that_is_placed_at_once_is_not_told_of(start: Start, document: Path) -> None:
+async def test_a_call_that_is_placed_at_once_is_not_told_of(
+    start: Start, document: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delay, "TOLD_AFTER", LIMIT)
     party = await start()
     job = party.send(document, party.address)
     await party.result(job)

@@ -21,6 +21,8 @@ from tests.peers import libtiff
 from tests.peers.libtiff import tiffinfo
 from tests.peers.pages import text_page, write_document
 
+pytestmark = pytest.mark.usefixtures("hasty")
+
 PAGES = 3
 
 
