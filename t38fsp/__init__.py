@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from t38fsp.results import FaxResult as FaxResult
     from t38fsp.results import PageRecord as PageRecord
     from t38fsp.settings.address import AddressError as AddressError
+    from t38fsp.settings.address import NoPeerError as NoPeerError
     from t38fsp.settings.address import listen_address as listen_address
     from t38fsp.settings.errors import ConfigurationError as ConfigurationError
     from t38fsp.settings.file import Configuration as Configuration
@@ -98,7 +99,7 @@ else:
         "t38fsp.outcome": ("Outcome",),
         "t38fsp.provider": ("FaxProvider", "IncomingFax"),
         "t38fsp.results": ("FaxResult", "PageRecord"),
-        "t38fsp.settings.address": ("AddressError", "listen_address"),
+        "t38fsp.settings.address": ("AddressError", "NoPeerError", "listen_address"),
         "t38fsp.settings.errors": ("ConfigurationError",),
         "t38fsp.settings.file": ("Configuration",),
         "t38fsp.settings.route": ("Route",),
