@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from sip.values import Credentials, Identity, SessionTimers, TlsSettings
+from sip.values import Credentials, Hop, Identity, SessionTimers, TlsSettings
 from t38fsp.bounds import check, like, setting
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Backend
@@ -256,8 +256,11 @@ class EngineSettings:
     accept_calls: bool = False
     take_limit: float = setting(20.0, above=0.0, unit="seconds")
     """How long an incoming call may wait to be taken before it is refused with 480."""
-    max_calls: int = setting(1000, least=1, most=100000, table="incoming")
-    """Calls at a time, in both directions; more get 486."""
+    max_calls: int = setting(250, least=1, most=100000, table="incoming")
+    """Calls at a time in each engine process (``workers``), in both directions; more get 486."""
+    workers: int | None = setting(None, least=1, most=64, table="")
+    """Engine processes that share our address, the calls and the channels of routes; several need the own
+    stack. ``send`` and ``poll`` have one, whatever is said here. Default: one a core for ``receive``."""
     image_workers: int | None = setting(None, least=1)
     """Processes that code and store pages of calls; None for one a core, and at least 2. Half as many, but 2
     at least, inspect documents at a lower priority. All are started as they are needed."""
@@ -294,6 +297,10 @@ class Engine(Protocol):
 
     async def start(self) -> tuple[str, int]:
         """Bind; return the SIP address. Raises EngineError, naming what to change."""
+
+    @property
+    def addresses(self) -> Sequence[Hop]:
+        """Where SIP is listened for, for each transport, once started; the first is that of ``start``."""
 
     def send(self, job: int, what: SendJob, observer: Observer) -> None: ...
 

@@ -58,6 +58,11 @@ class Setting:
         table = f"{self.bounds.table}." if self.bounds.table else ""
         return table + (self.bounds.key or self.name)
 
+    @property
+    def of_route(self) -> bool:
+        """It stands in the tables of a route."""
+        return not self.key.startswith("incoming.") and self.kind is not EngineSettings
+
     def values(self) -> Iterator[Any]:
         """At, below and above each bound, and some that are none at all."""
         bounds = self.bounds
@@ -133,8 +138,7 @@ def told(read: Callable[[], object], key: str) -> str | None:
 
 def by_file(setting: Setting, value: Any, folder: Path) -> str | None:
     line = f"{setting.key} = {toml(value)}\n"
-    of_route = not setting.key.startswith("incoming.")
-    file = write(folder, OFFICE + line if of_route else line + OFFICE)
+    file = write(folder, OFFICE + line if setting.of_route else line + OFFICE)
     return told(lambda: Configuration.read(file).route("office"), setting.key)
 
 
@@ -192,7 +196,7 @@ def test_every_way_in_gives_one_verdict_and_one_sentence(
         ways = {"file": by_file(setting, value, tmp_path)}
         if value != "":  # an empty variable counts as none
             ways["environment"] = by_environment(setting, value, tmp_path, monkeypatch)
-        if not setting.key.startswith("incoming."):
+        if setting.of_route:
             ways["argument"] = by_argument(setting, value, tmp_path)
         if setting.name in OPTIONS:
             ways["option"] = by_option(setting, value, tmp_path)

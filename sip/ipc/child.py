@@ -64,9 +64,10 @@ class Program:
         return 0 if os.name == "posix" else None
 
 
-def full_environment() -> dict[str, str]:
-    """Ours, for a child that does what the program does."""
-    return {**os.environ, "PYTHONPATH": _search_path()}
+def full_environment(but: str | None = None) -> dict[str, str]:
+    """Ours, for a child that does what the program does; without variables whose names begin with ``but``."""
+    kept = {name: value for name, value in os.environ.items() if but is None or not name.startswith(but)}
+    return {**kept, "PYTHONPATH": _search_path()}
 
 
 def bare_environment(**more: str) -> dict[str, str]:

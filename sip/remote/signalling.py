@@ -73,11 +73,8 @@ class Signalling:
         )
 
 
-async def serve(settings: Signalling, on_ready: Callable[[Sequence[Hop]], None]) -> None:
-    """Serve until a signal ends it (``sip.ipc.signals``); ``on_ready`` is told the SIP addresses.
-
-    Raises SipError when an address or the socket cannot be had, WireError for an answerer that there is not.
-    """
+def server_for(settings: Signalling) -> LineServer:
+    """What serves the line of these settings. Raises WireError for an answerer that there is not."""
     random = SystemRandom()
     admission = settings.admission(random)
 
@@ -102,7 +99,7 @@ async def serve(settings: Signalling, on_ready: Callable[[Sequence[Hop]], None])
     def admit(addresses: frozenset[str]) -> None:
         admission.peers = addresses
 
-    server = LineServer(
+    return LineServer(
         settings.socket,
         make_line,
         answerers=settings.answerers,
@@ -110,6 +107,14 @@ async def serve(settings: Signalling, on_ready: Callable[[Sequence[Hop]], None])
         rule=settings.rule,
         admit=admit,
     )
+
+
+async def serve(settings: Signalling, on_ready: Callable[[Sequence[Hop]], None]) -> None:
+    """Serve until a signal ends it (``sip.ipc.signals``); ``on_ready`` is told the SIP addresses.
+
+    Raises SipError when an address or the socket cannot be had, WireError for an answerer that there is not.
+    """
+    server = server_for(settings)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as undo:

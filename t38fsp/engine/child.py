@@ -2,119 +2,45 @@
 
 from __future__ import annotations
 
-import logging
-import math
-import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from sip.ipc.child import Program, full_environment
-from sip.ipc.messages import Close, NotStarted, Started
-from sip.ipc.threaded_child import Death, ThreadedChild, ThreadsError
+from sip.ipc.messages import Close
+from sip.ipc.threaded_child import Death
 from sip.logs import get_logger
-from sip.values import DialogId
+from sip.values import Address, Hop
+from t38fsp.engine.channels import Channels, all_taken
 from t38fsp.engine.host import CLOSE_LIMIT
-from t38fsp.engine.known_facts import KnownFacts
+from t38fsp.engine.process import EngineProgram, log_level
+from t38fsp.engine.remote_job import RemoteJob
 from t38fsp.engine.wire import (
     CODEC,
-    Abort,
     Called,
+    Closing,
     Command,
     Gone,
     Happened,
+    Listening,
     Message,
-    Proceed,
     Receive,
     Refuse,
     StartEngine,
 )
-from t38fsp.events import Connected, FaxEvent, Finished, Identified, RegistrationChanged, RegistrationStatus
-from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, PollJob, ReceiveJob, SendJob
-from t38fsp.outcome import Outcome
-from t38fsp.results import FaxResult
-from t38fsp.status import FaxStatus
+from t38fsp.events import Finished, RegistrationChanged
+from t38fsp.jobs import EngineSettings, IncomingCall
 
 _logger = get_logger(__name__)
 
-START_LIMIT = 60.0
-"""Seconds until a new process must listen."""
-ABORT_LIMIT = 5.0
-"""Seconds until an aborted job must be over; an engine that lives needs three at most."""
-
-
-class RemoteJob:
-    """A job on an engine process: its events, in order, ending with Finished."""
-
-    def __init__(self, number: int, child: Child, what: SendJob | PollJob | ReceiveJob) -> None:
-        self.number = number
-        self._child = child
-        self._events: queue.SimpleQueue[FaxEvent | None] = queue.SimpleQueue()
-        self._dialog: DialogId | None = None
-        self._remote_id = ""
-        self._known = KnownFacts(what)
-        self._waits_until = math.inf
-
-    def next_event(self, timeout: float | None = None) -> FaxEvent:
-        """Wait for the next event; after Finished none comes. Raises queue.Empty after ``timeout`` s.
-
-        After :meth:`abort` an engine that does not end the job within ``ABORT_LIMIT`` is not waited for.
-        """
-        until = math.inf if timeout is None else time.monotonic() + timeout
-        while True:
-            end = min(until, self._waits_until)
-            try:
-                event = self._events.get(timeout=None if end == math.inf else max(end - time.monotonic(), 0))
-            except queue.Empty:
-                if self._waits_until > time.monotonic():
-                    raise
-                result = FaxResult(
-                    FaxStatus.USER_ABORT,
-                    f"it was aborted; the engine process did not confirm the end within {ABORT_LIMIT:g} s",
-                    retry_reason="it was cancelled here",
-                    dialog=self._dialog,
-                    remote_id=self._remote_id,
-                )
-                return Finished(self._known.complete(result))
-            if event is not None:
-                return event
-
-    def proceed(self, go_on: bool) -> None:
-        """Answer Connected; pages wait for it. False ends the call with FS_USER_ABORT."""
-        self._child.write(Proceed(self.number, go_on))
-
-    def abort(self) -> None:
-        """Ask for the end of the call, and return at once. A job that is over stays as it is."""
-        self._waits_until = min(self._waits_until, time.monotonic() + ABORT_LIMIT)
-        # Whoever waits without a limit has one from now on.
-        self._events.put(None)
-        self._child.write(Abort(self.number))
-
-    def deliver(self, event: FaxEvent) -> None:
-        """Add an event (for the reader of the pipe)."""
-        match event:
-            case Connected(dialog):
-                self._dialog = dialog
-            case Identified(station_id):
-                self._remote_id = station_id
-        self._events.put(self._known.note(event))
-
-    def lose(self, reason: str) -> None:
-        """End the job without its engine; the result tells what was known so far."""
-        result = FaxResult(
-            FaxStatus.FATAL_ERROR,
-            reason,
-            retry=True,
-            retry_reason="the fault was here, not at the far end",
-            outcome=Outcome.FAULT,
-            dialog=self._dialog,
-            remote_id=self._remote_id,
-        )
-        self._events.put(Finished(self._known.complete(result)))
+ANSWER_LIMIT = 5.0
+"""Seconds until an engine that is to close must have heard it; one whose loop has its turns does at once."""
 
 
 class Child:
-    """One process and its jobs. Raises OSError or EngineError when it cannot be had."""
+    """One process and its jobs, each with a channel of its trunk out of ``channels``.
+
+    Raises OSError or EngineError when it cannot be had.
+    """
 
     def __init__(
         self,
@@ -122,123 +48,150 @@ class Child:
         factory: str,
         heartbeat: float,
         generation: int,
+        channels: Channels,
         on_incoming: Callable[[Child, IncomingCall], None],
         on_gone: Callable[[Child, int], None],
-        on_registration: Callable[[RegistrationChanged], None] | None,
-        on_death: Callable[[float], None],
+        on_registration: Callable[[Child, RegistrationChanged], None],
+        on_death: Callable[[Child, float], None],
     ) -> None:
         self.generation = generation
-        self.address = ("", 0)
+        self.address: Address = ("", 0)
+        self.addresses: Sequence[Hop] = ()
         self.alive = True
+        self._channels = channels
         self._on_incoming = on_incoming
         self._on_gone = on_gone
         self._on_registration = on_registration
         self._on_death = on_death
         self._jobs: dict[int, RemoteJob] = {}
-        self._waiting: set[int] = set()
-        """Incoming calls that are neither taken nor refused nor gone."""
+        self._waiting: dict[int, str | None] = {}
+        """Incoming calls that are neither taken nor refused nor gone, each with its trunk."""
         self._lock = threading.Lock()
-        self._answer: queue.SimpleQueue[Started | NotStarted] = queue.SimpleQueue()
-        self._started_at: float | None = None
-        level = min(logging.getLogger(name).getEffectiveLevel() for name in ("sip", "t38fsp"))
-        try:
-            self._process: ThreadedChild[Message] = ThreadedChild(
-                Program("engine process", "t38fsp.engine.host", (factory,), full_environment()),
-                CODEC,
-                StartEngine(level, heartbeat, settings),
-                self._dispatch,
-                self._bury,
-                heartbeat=heartbeat,
-                start_limit=START_LIMIT,
-            )
-        except ThreadsError as error:
-            raise EngineError(f"the engine process cannot be served: {error}") from error
+        self._asked = 0.0
+        self._hears = threading.Event()
+        """It has heard that it is to close, or is dead."""
+        self._program: EngineProgram[Message] = EngineProgram(
+            "engine process",
+            "t38fsp.engine.host",
+            (factory,),
+            CODEC,
+            StartEngine(log_level(), heartbeat, settings),
+            self._dispatch,
+            self._bury,
+            heartbeat,
+        )
 
     @property
     def pid(self) -> int:
-        return self._process.pid
+        return self._program.pid
+
+    @property
+    def calls(self) -> int:
+        """Jobs that are not over, and calls that wait."""
+        return len(self._jobs) + len(self._waiting)
 
     def wait_until_started(self) -> None:
         """Raises EngineError, with the engine's own reason when it gave one."""
-        answer = self._answer.get()
-        if isinstance(answer, NotStarted):
-            raise EngineError(answer.reason)
-        self.address = answer.address
+        self.address = self._program.wait_until_started().address
 
     def kill(self) -> None:
         """End a process that is of no use."""
-        self._process.kill()
+        self._program.kill()
 
     def begin(self, job: RemoteJob, command: Command) -> None:
         """Register the job, then ask for it."""
+        if isinstance(command, Receive):
+            with self._lock:
+                # The channel of the call is that of the job from now on.
+                job.trunk = self._waiting.pop(command.what.call, None)
+        elif not self._channels.take(job.trunk):
+            job.refuse(all_taken(job.trunk))
+            return
         with self._lock:
             alive = self.alive
             if alive:
                 self._jobs[job.number] = job
-            if isinstance(command, Receive):
-                self._waiting.discard(command.what.call)
         if alive:
             self.write(command)
         else:
+            self._channels.free(job.trunk)
             job.lose("the engine process died before the job could start")
 
     def write(self, command: Command) -> None:
         """Write a command; to a process that died it does nothing, for the reader tells of the death."""
-        self._process.write(command)
+        self._program.write(command)
 
     def refuse(self, call: int) -> None:
-        with self._lock:
-            self._waiting.discard(call)
+        self._forget(call)
         self.write(Refuse(call))
 
-    def close(self, drain: float) -> bool:
+    def ask_to_close(self, drain: float) -> None:
+        """Let its calls end within ``drain`` seconds, then abort the rest."""
+        self._asked = time.monotonic()
         self.write(Close(drain))
-        return self._process.end(drain + 2 * CLOSE_LIMIT)
+
+    def end(self, drain: float) -> bool:
+        """Wait until it has closed, as it was asked to with the same ``drain``.
+
+        False when it had to be killed, as it is soon when it does not even hear that it is to close.
+        """
+        hears = self._hears.wait(max(0.0, self._asked + ANSWER_LIMIT - time.monotonic()))
+        patience = self._asked + drain + 2 * CLOSE_LIMIT - time.monotonic()
+        return self._program.end(max(0.0, patience) if hears else 0.0)
 
     def _dispatch(self, message: Message) -> None:
         match message:
             case Happened(number, event):
                 with self._lock:
-                    job = (
-                        self._jobs.pop(number, None)
-                        if isinstance(event, Finished)
-                        else self._jobs.get(number)
-                    )
+                    job = self._jobs.get(number)
+                    if job is not None and isinstance(event, Finished):
+                        del self._jobs[number]
+                        self._channels.free(job.trunk)
                 if job is not None:
                     job.deliver(event)
             case Called(call):
-                with self._lock:
-                    self._waiting.add(call.call)
-                _tell(self._on_incoming, self, call)
+                self._called(call)
             case Gone(number):
-                with self._lock:
-                    self._waiting.discard(number)
+                self._forget(number)
                 _tell(self._on_gone, self, number)
             case RegistrationChanged():
-                if self._on_registration is not None:
-                    _tell(self._on_registration, message)
-                elif message.status is RegistrationStatus.FAILED:
-                    _logger.warning("route %s is not registered: %s", message.trunk, message.reason)
-            case Started():
-                self._started_at = time.monotonic()
-                self._answer.put(message)
-            case NotStarted():
-                self._answer.put(message)
+                _tell(self._on_registration, self, message)
+            case Listening(hops):
+                self.addresses = hops
+            case Closing():
+                self._hears.set()
 
-    def _bury(self, death: Death) -> None:
+    def _called(self, call: IncomingCall) -> None:
+        if not self._channels.take(call.trunk):
+            # Other engines have them; this one does not know.
+            self.write(Refuse(call.call))
+            return
+        with self._lock:
+            self._waiting[call.call] = call.trunk
+        _tell(self._on_incoming, self, call)
+
+    def _forget(self, call: int) -> None:
+        """A call waits no more."""
+        with self._lock:
+            if call in self._waiting:
+                self._channels.free(self._waiting.pop(call))
+
+    def _bury(self, death: Death, lived: float | None) -> None:
         with self._lock:
             self.alive = False
             jobs, self._jobs = list(self._jobs.values()), {}
-            waiting, self._waiting = sorted(self._waiting), set()
+            waiting = sorted(self._waiting)
+        self._hears.set()
         if death.hung or jobs:
             _logger.error("%s; %d jobs end with it", death.reason, len(jobs))
         for call in waiting:
+            self._forget(call)
             _tell(self._on_gone, self, call)
         for job in jobs:
+            self._channels.free(job.trunk)
             job.lose(death.reason)
-        self._answer.put(NotStarted(f"{death.reason} while it started"))
-        if self._started_at is not None:
-            self._on_death(time.monotonic() - self._started_at)
+        if lived is not None:
+            self._on_death(self, lived)
 
 
 def _tell(callback: Callable[..., None], *arguments: object) -> None:

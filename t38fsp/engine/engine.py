@@ -23,6 +23,7 @@ from t38fsp.audio.leg import RtpStart
 from t38fsp.call.call_context import CallContext
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.receiving import ReceivingCall
+from t38fsp.engine.channels import Channels, all_taken
 from t38fsp.engine.delay import told_of_delay
 from t38fsp.engine.known_facts import KnownFacts
 from t38fsp.engine.lines import EngineLine, Lines, admission_for
@@ -120,8 +121,9 @@ class FaxEngine:
         self._trunks = Trunks(
             settings.trunks, self._line, self._find_trunk, self._registration_changed, self._lines.admit
         )
-        self._jobs = OpenJobs(self._trunks)
-        self._waiting = WaitingCalls(self._line, self._trunks, settings.take_limit, self._on_gone)
+        self._channels = Channels(settings.trunks)
+        self._jobs = OpenJobs(self._channels)
+        self._waiting = WaitingCalls(self._line, self._channels, settings.take_limit, self._on_gone)
         self._images = ImagePool(settings.image_workers)
         self._room = Room(self._images)
         # Undone in the opposite order: preparations of faxes still use the workers.
@@ -185,7 +187,6 @@ class FaxEngine:
     def _place(self, job: int, what: SendJob | PollJob) -> None:
         if self._refused_for_load(job, what.trunk):
             return
-        self._trunks.take(what.trunk)
         self._jobs.holds(job, what.trunk)
         self._jobs.prepare(job, self._prepare(job, what))
 
@@ -263,16 +264,15 @@ class FaxEngine:
         self._waiting.refuse(call)
 
     def _refused_for_load(self, job: int, trunk: str | None) -> bool:
+        """Otherwise a channel of the trunk is taken."""
         if self._closed is not None:
             self._jobs.end(job, Outcome.UNAVAILABLE, "the engine is shutting down")
         elif len(self._jobs) + len(self._waiting) > self._settings.max_calls:
             self._jobs.end(
                 job, Outcome.UNAVAILABLE, f"all {self._settings.max_calls} lines are taken; try later"
             )
-        elif self._trunks.full(trunk):
-            self._jobs.end(
-                job, Outcome.UNAVAILABLE, f"all channels of the route {trunk} are taken; try later"
-            )
+        elif not self._channels.take(trunk):
+            self._jobs.end(job, Outcome.UNAVAILABLE, all_taken(trunk))
         else:
             return False
         return True
@@ -417,8 +417,9 @@ class FaxEngine:
 
     def _on_call(self, incoming: Incoming) -> None:
         trunk = self._trunks.of(incoming)
-        busy = len(self._jobs) + len(self._waiting) >= self._settings.max_calls or self._trunks.full(trunk)
+        busy = len(self._jobs) + len(self._waiting) >= self._settings.max_calls or self._channels.full(trunk)
         if self._closed is not None or busy or not self._settings.accept_calls:
             self._line.refuse(incoming.call, 486 if busy else 480, self._loop.time())
             return
+        self._channels.take(trunk)
         self._on_incoming(self._waiting.add(incoming, trunk))

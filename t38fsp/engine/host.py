@@ -8,30 +8,28 @@ every call is ended and the process exits. Signals are left to the program.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import importlib
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from sip.ipc.codec import WireError
-from sip.ipc.messages import Alive, Close, NotStarted, Started
+from sip.ipc.messages import Close, NotStarted, Started
 from sip.ipc.pipes import (
     PipeWriter,
     leave_signals_to_the_program,
     log_to_the_program,
-    read_messages,
     take_standard_streams,
 )
-from sip.logs import get_logger
+from t38fsp.engine.commands import Commands, heartbeat
 from t38fsp.engine.wire import (
     CODEC,
     Abort,
     Called,
+    Closing,
     Command,
     Gone,
     Happened,
+    Listening,
     Message,
     Poll,
     Proceed,
@@ -70,16 +68,11 @@ class Host:
     def __init__(self, factory: EngineFactory, report: PipeWriter[Message]) -> None:
         self._factory = factory
         self._report = report
-        self._commands: asyncio.Queue[Message | None] = asyncio.Queue()
         self._jobs: set[int] = set()
 
     async def run(self, descriptor: int) -> None:
         """Serve the commands that arrive at ``descriptor`` until its end or Close."""
-        loop = asyncio.get_running_loop()
-        threading.Thread(
-            target=self._read, args=(descriptor, loop), name="t38fsp-commands", daemon=True
-        ).start()
-
+        self._commands = Commands(descriptor, CODEC)
         start = await self._commands.get()
         if not isinstance(start, StartEngine):
             return
@@ -95,27 +88,10 @@ class Host:
         except EngineError as error:
             self._report(NotStarted(str(error)))
             return
+        self._report(Listening(tuple(engine.addresses)))
         self._report(Started(address))
-        beating = asyncio.create_task(self._beat(start.heartbeat))
-        try:
+        async with heartbeat(self._report, start.heartbeat):
             await self._serve(engine)
-        finally:
-            beating.cancel()
-
-    async def _beat(self, interval: float) -> None:
-        while True:
-            self._report(Alive())
-            await asyncio.sleep(interval)
-
-    def _read(self, descriptor: int, loop: asyncio.AbstractEventLoop) -> None:
-        """Pass commands to the loop. A blocking thread, because not every loop can wait for a pipe."""
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
-            try:
-                for message in read_messages(descriptor, CODEC):
-                    loop.call_soon_threadsafe(self._commands.put_nowait, message)
-            except (OSError, WireError):
-                get_logger(__name__).exception("the program's commands cannot be read; closing")
-            loop.call_soon_threadsafe(self._commands.put_nowait, None)
 
     async def _serve(self, engine: Engine) -> None:
         while True:
@@ -124,6 +100,7 @@ class Host:
                 break
             self._obey(engine, cast(Command, command))
 
+        self._report(Closing())
         drain = command.drain if command is not None else 0.0
         # While calls drain, their verdicts and aborts must still come through.
         serving = asyncio.create_task(self._drain(engine))

@@ -8,8 +8,8 @@ from collections.abc import Coroutine, Iterator
 from sip.logs import get_logger
 from t38fsp.call.verdict import Verdict, result_of, verdict
 from t38fsp.engine import early
+from t38fsp.engine.channels import Channels
 from t38fsp.engine.running import FAULT
-from t38fsp.engine.trunks import Trunks
 from t38fsp.events import FaxEvent, Finished
 from t38fsp.jobs import Observer
 from t38fsp.outcome import Outcome
@@ -20,8 +20,8 @@ logger = get_logger(__name__)
 class OpenJobs:
     """Each is added, prepared by a task perhaps, and removed when its call is over, or ended without one."""
 
-    def __init__(self, trunks: Trunks) -> None:
-        self._trunks = trunks
+    def __init__(self, channels: Channels) -> None:
+        self._channels = channels
         self._observers: dict[int, Observer] = {}
         self._trunk_of: dict[int, str | None] = {}
         self._preparing: dict[int, asyncio.Task[None]] = {}
@@ -53,7 +53,7 @@ class OpenJobs:
         """Its call is over."""
         del self._observers[job]
         if job in self._trunk_of:
-            self._trunks.free(self._trunk_of.pop(job))
+            self._channels.free(self._trunk_of.pop(job))
         if not self._observers:
             self._none_left.set()
 

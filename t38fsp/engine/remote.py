@@ -1,23 +1,36 @@
-"""An engine in a process of its own, for any number of threads.
+"""Engines in processes of their own, for any number of threads.
 
 A busy thread of the program would delay the packets of an engine that shares its interpreter; across a pipe
-it cannot. When the process dies, or hangs and is killed, every job on it ends with FS_FATAL_ERROR, and the
-next job (or, for an engine that takes calls, the death itself) starts another.
+it cannot. When a process dies, or hangs and is killed, every job on it ends with FS_FATAL_ERROR, those on
+others go on, and another takes its place.
+
+.. code-block:: text
+
+    program ──pipes──> engine process 1 ──┐
+            ──pipes──> engine process 2 ──┼── Unix socket ── signalling process ── SIP
+            ──pipes──> engine process N ──┘
+
+One engine process alone has the SIP address itself.
 """
 
 from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 
 from sip.logs import get_logger
-from sip.syntax.errors import told
-from t38fsp.engine.child import Child, RemoteJob
+from sip.values import Address, Hop
+from t38fsp.engine.channels import Channels
+from t38fsp.engine.child import Child
 from t38fsp.engine.host import ENGINE
+from t38fsp.engine.process import cannot_start, restart
+from t38fsp.engine.remote_job import RemoteJob
+from t38fsp.engine.signalling_child import SignallingProcess
 from t38fsp.engine.wire import Poll, Receive, Send
-from t38fsp.events import RegistrationChanged
+from t38fsp.events import FaxEvent, RegistrationChanged, RegistrationStatus
 from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, PollJob, ReceiveJob, SendJob
 
 _logger = get_logger(__name__)
@@ -27,15 +40,19 @@ HEARTBEAT = 5.0
 _CALL_BITS = 40
 """Incoming calls are numbered per process; the bits above these tell the processes apart."""
 
+Tell = Callable[[FaxEvent], None]
+
 
 class EngineProcess:
-    """Starts the engine process and talks to it. Every method may be called from any thread.
+    """Starts ``settings.workers`` engine processes (one, unless that is said) and talks to them. Every method
+    may be called from any thread.
 
-    ``on_incoming``, ``on_gone`` and ``on_registration`` run on the thread that reads the pipe: they must
-    return soon and not wait for an event.
-    ``factory`` names the engine as ``module:attribute``. An engine that takes calls is started again as soon
-    as it died, unless it lived less than ``restart_pause`` seconds. A process that gives no sign of life six
-    times ``heartbeat`` seconds long is killed.
+    A job goes to the process that has the fewest calls. ``on_incoming``, ``on_gone`` and ``on_registration``
+    run on the threads that read the pipes, perhaps on two at once: they must return soon and not wait for an
+    event. ``factory`` names the engine as ``module:attribute``. A process that died is replaced, unless it is
+    the only one and takes no calls: then the next job starts another. It is replaced at once, or after
+    ``restart_pause`` seconds if it lived no longer than that. A process that gives no sign of life six times
+    ``heartbeat`` seconds long is killed.
     """
 
     def __init__(
@@ -57,35 +74,48 @@ class EngineProcess:
         self._restart_pause = restart_pause
         self._heartbeat = heartbeat
         self._starting = threading.Lock()
-        self._child: Child | None = None
+        workers = settings.workers or 1
+        self._children: list[Child | None] = [None] * workers
+        self._signalling: SignallingProcess | None = None
+        if workers > 1 and settings.signalling is None:
+            self._signalling = SignallingProcess(settings, heartbeat, restart_pause)
+        self._channels = Channels(settings.trunks)
         self._closed = False
         self._jobs = itertools.count(1)
         self._generations = itertools.count(1)
 
-    def start(self) -> tuple[str, int]:
-        """Start the process unless it runs; return the SIP address. Raises EngineError."""
-        return self._running().address
+    def start(self) -> Address:
+        """Start the processes that do not run; return the SIP address. Raises EngineError."""
+        with self._starting:
+            self._start()
+            return self._live[0].address
 
-    def send(self, what: SendJob) -> RemoteJob:
-        """Begin to send. Raises EngineError when no process can be started."""
-        child = self._running()
-        job = RemoteJob(next(self._jobs), child, what)
+    @property
+    def addresses(self) -> Sequence[Hop]:
+        """Where SIP is listened for, for each transport; nothing while no process runs."""
+        live = self._live
+        return live[0].addresses if live else ()
+
+    def send(self, what: SendJob, tell: Tell | None = None) -> RemoteJob:
+        """Begin to send; ``tell`` is that of RemoteJob. Raises EngineError when no process can be started."""
+        child = self._least_busy()
+        job = RemoteJob(next(self._jobs), child, what, tell)
         child.begin(job, Send(job.number, what))
         return job
 
-    def poll(self, what: PollJob) -> RemoteJob:
+    def poll(self, what: PollJob, tell: Tell | None = None) -> RemoteJob:
         """Begin to fetch a document. Raises EngineError when no process can be started."""
-        child = self._running()
-        job = RemoteJob(next(self._jobs), child, what)
+        child = self._least_busy()
+        job = RemoteJob(next(self._jobs), child, what, tell)
         child.begin(job, Poll(job.number, what))
         return job
 
-    def receive(self, what: ReceiveJob) -> RemoteJob:
+    def receive(self, what: ReceiveJob, tell: Tell | None = None) -> RemoteJob:
         """Take an incoming call. Raises EngineError when no process can be started."""
         generation, call = divmod(what.call, 1 << _CALL_BITS)
-        child = self._running()
-        job = RemoteJob(next(self._jobs), child, what)
-        if generation == child.generation:
+        child = self._of(generation)
+        job = RemoteJob(next(self._jobs), child or self._least_busy(), what, tell)
+        if child is not None:
             child.begin(job, Receive(job.number, replace(what, call=call)))
         else:
             job.lose("the engine process that announced the call has died")
@@ -94,54 +124,103 @@ class EngineProcess:
     def refuse(self, call: int) -> None:
         """Do not take this incoming call."""
         generation, number = divmod(call, 1 << _CALL_BITS)
-        child = self._child
-        if child is not None and child.generation == generation:
+        if (child := self._of(generation)) is not None:
             child.refuse(number)
 
     def close(self, drain: float = 0.0) -> bool:
-        """No new calls; wait up to ``drain`` seconds for those that run, then abort them; end the process.
+        """No new calls; wait up to ``drain`` seconds for those that run, then abort them; end the processes.
 
-        False when the process had to be killed. One that died before has nothing left to end.
+        False when one had to be killed. One that died before has nothing left to end.
         """
         with self._starting:
             self._closed = True
-            child, self._child = self._child, None
-        return child is None or not child.alive or child.close(drain)
+            live = self._live
+            self._children = [None] * len(self._children)
+        for child in live:
+            child.ask_to_close(drain)
+        in_order = [child.end(drain) for child in live]
+        if self._signalling is not None:
+            # The last: the calls of the engines end through it.
+            in_order.append(self._signalling.close())
+        return all(in_order)
+
+    @property
+    def pids(self) -> Sequence[int]:
+        """Process ids of the engines that run."""
+        return [child.pid for child in self._live]
 
     @property
     def pid(self) -> int | None:
-        """Process id of the engine that runs, None while none does."""
-        child = self._child
-        return child.pid if child is not None and child.alive else None
+        """That of the first, None while none runs."""
+        return next(iter(self.pids), None)
 
-    def _running(self) -> Child:
-        with self._starting:
-            if self._closed:
-                raise EngineError("the engine is closed; make another")
-            if self._child is None or not self._child.alive:
-                try:
-                    self._child = self._started()
-                except OSError as error:
-                    raise EngineError(f"the engine process cannot be started: {told(error)}") from error
-            return self._child
+    @property
+    def signalling_pid(self) -> int | None:
+        """Process id of the signalling process, None while none runs, or none is needed."""
+        return None if self._signalling is None else self._signalling.pid
 
-    def _started(self) -> Child:
-        child = Child(
-            self._settings,
+    @property
+    def _live(self) -> list[Child]:
+        return [child for child in self._children if child is not None and child.alive]
+
+    def _of(self, generation: int) -> Child | None:
+        return next((child for child in self._live if child.generation == generation), None)
+
+    def _least_busy(self) -> Child:
+        """Raises EngineError."""
+        live = self._live
+        if not live:
+            with self._starting:
+                self._start()
+                live = self._live
+        if not live:
+            raise EngineError("the engine process died as soon as it had started")
+        return min(live, key=lambda child: child.calls)
+
+    def _start(self) -> None:
+        """Start all that do not run, and wait for them. Raises EngineError; then those that ran still do."""
+        if self._closed:
+            raise EngineError("the engine is closed; make another")
+        if self._signalling is not None:
+            self._signalling.start()
+        try:
+            with ExitStack() as undo:
+                started: dict[int, Child] = {}
+                for slot, child in enumerate(self._children):
+                    if child is None or not child.alive:
+                        started[slot] = self._begin(slot)
+                        undo.callback(started[slot].kill)
+                for child in started.values():
+                    child.wait_until_started()
+                undo.pop_all()
+        except OSError as error:
+            raise cannot_start("engine process", error) from error
+        for slot, child in started.items():
+            self._children[slot] = child
+        for child in started.values():
+            if not child.alive:
+                # It died before it had its place, and was not missed there.
+                self._died(child, 0.0)
+
+    def _begin(self, slot: int) -> Child:
+        return Child(
+            self._settings_of(slot),
             self._factory,
             self._heartbeat,
             next(self._generations),
+            self._channels,
             self._incoming,
             self._gone,
-            self._on_registration,
+            self._registration,
             self._died,
         )
-        try:
-            child.wait_until_started()
-        except BaseException:
-            child.kill()
-            raise
-        return child
+
+    def _settings_of(self, slot: int) -> EngineSettings:
+        workers = len(self._children)
+        if workers == 1:
+            return self._settings
+        settings = replace(self._settings, workers=1, name=f"{self._settings.name}-{slot + 1}")
+        return settings if self._signalling is None else replace(settings, signalling=self._signalling.path)
 
     def _incoming(self, child: Child, call: IncomingCall) -> None:
         self._on_incoming(replace(call, call=child.generation << _CALL_BITS | call.call))
@@ -150,9 +229,19 @@ class EngineProcess:
         if self._on_gone is not None:
             self._on_gone(child.generation << _CALL_BITS | call)
 
-    def _died(self, lived: float) -> None:
-        if self._settings.accept_calls and not self._closed and lived >= self._restart_pause:
-            try:
-                self.start()
-            except EngineError as error:
-                _logger.error("the engine process died and cannot be started again: %s", error)
+    def _registration(self, child: Child, event: RegistrationChanged) -> None:
+        # All of them hear of the registrations that they share: the first one tells.
+        first = next((each for each in self._children if each is not None and each.alive), child)
+        if child is not first:
+            return
+        if self._on_registration is not None:
+            self._on_registration(event)
+        elif event.status is RegistrationStatus.FAILED:
+            _logger.warning("route %s is not registered: %s", event.trunk, event.reason)
+
+    def _died(self, child: Child, lived: float) -> None:
+        def missed() -> bool:
+            return not self._closed and child in self._children
+
+        if self._settings.accept_calls or len(self._children) > 1:
+            restart(self.start, missed, lived, self._restart_pause)

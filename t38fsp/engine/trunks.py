@@ -1,9 +1,8 @@
-"""The trunks of an engine: where they are, their registrations, and how many of their channels are taken."""
+"""The trunks of an engine: where they are, and their registrations."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from math import inf
@@ -63,8 +62,6 @@ class Trunks:
         on_found: Callable[[frozenset[str]], None],
     ) -> None:
         self._lines = [_Line(trunk, _contact_user(trunk)) for trunk in trunks]
-        self._limits = {trunk.name: trunk.channels for trunk in trunks}
-        self._taken: Counter[str | None] = Counter()
         self._line = line
         self._find = find
         self._on_change = on_change
@@ -85,19 +82,6 @@ class Trunks:
         """Look up no more. The line itself ends the registrations when it closes."""
         for task in self._tasks.values():
             task.cancel()
-
-    # --- channels -------------------------------------------------------------------------------------------
-
-    def full(self, name: str | None) -> bool:
-        """Whether all channels of a trunk are taken."""
-        limit = self._limits.get(name) if name is not None else None
-        return limit is not None and self._taken[name] >= limit
-
-    def take(self, name: str | None) -> None:
-        self._taken[name] += 1
-
-    def free(self, name: str | None) -> None:
-        self._taken[name] -= 1
 
     # --- calls ----------------------------------------------------------------------------------------------
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from sip.line import Incoming
 from sip.logs import get_logger
+from t38fsp.engine.channels import Channels
 from t38fsp.engine.lines import EngineLine
-from t38fsp.engine.trunks import Trunks
 from t38fsp.jobs import IncomingCall
 
 _logger = get_logger(__name__)
@@ -23,14 +23,14 @@ class Waiting:
 
 
 class WaitingCalls:
-    """Each takes a channel of its trunk. One that is not taken within ``limit`` seconds is refused with 480;
+    """Each has a channel of its trunk. One that is not taken within ``limit`` seconds is refused with 480;
     ``on_gone`` is told of it, and of those whose callers hung up."""
 
     def __init__(
-        self, line: EngineLine, trunks: Trunks, limit: float, on_gone: Callable[[int], None] | None
+        self, line: EngineLine, channels: Channels, limit: float, on_gone: Callable[[int], None] | None
     ) -> None:
         self._line = line
-        self._trunks = trunks
+        self._channels = channels
         self._limit = limit
         self._on_gone = on_gone
         self._calls: dict[int, Waiting] = {}
@@ -53,12 +53,11 @@ class WaitingCalls:
         return iter(self._calls)
 
     def add(self, incoming: Incoming, trunk: str | None) -> IncomingCall:
-        """Ring; return what the program is told."""
+        """Ring; return what the program is told. The channel is taken."""
         call = incoming.call
         self._calls[call] = Waiting(
             incoming, self._loop.call_later(self._limit, self._not_taken, call), trunk
         )
-        self._trunks.take(trunk)
         self._line.ring(call, self._loop.time())
         return IncomingCall(call, incoming.caller, incoming.caller_name, incoming.called, trunk)
 
@@ -74,14 +73,14 @@ class WaitingCalls:
         """Do not take it."""
         waiting = self.take(call)
         if waiting is not None:
-            self._trunks.free(waiting.trunk)
+            self._channels.free(waiting.trunk)
             self._line.refuse(call, status, self._loop.time())
 
     def lose(self, call: int) -> None:
         """It is over, whoever ended it."""
         waiting = self.take(call)
         if waiting is not None:
-            self._trunks.free(waiting.trunk)
+            self._channels.free(waiting.trunk)
             if self._on_gone is not None:
                 self._on_gone(call)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sip.ipc.codec import Codec
 from sip.ipc.messages import Alive, Close, Logged, NotStarted, Start, Started
+from sip.values import Hop
 from t38fsp.events import FaxEvent, RegistrationChanged
 from t38fsp.jobs import EngineSettings, IncomingCall, PollJob, ReceiveJob, SendJob
 
@@ -62,6 +63,18 @@ Command = StartEngine | Send | Poll | Receive | Proceed | Abort | Refuse | Close
 
 
 @dataclass(frozen=True, slots=True)
+class Listening:
+    """Before Started: where SIP is listened for, for each transport."""
+
+    hops: tuple[Hop, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """Answers Close, so that an engine which hangs is known from one whose calls take a while to end."""
+
+
+@dataclass(frozen=True, slots=True)
 class Happened:
     job: int
     event: FaxEvent
@@ -79,7 +92,8 @@ class Gone:
     call: int
 
 
-Report = Alive | Started | NotStarted | Happened | Called | Gone | RegistrationChanged | Logged
+Answer = Listening | Started | NotStarted | Closing
+Report = Alive | Answer | Happened | Called | Gone | RegistrationChanged | Logged
 
 Message = Command | Report
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from sip.logs import get_logger
 from sip.values import DialogId
-from t38fsp.engine.child import RemoteJob
+from t38fsp.engine.remote_job import RemoteJob
 from t38fsp.events import (
     Connected,
     Dialing,

@@ -11,7 +11,7 @@ from sip.values import TlsSettings
 from t38fsp.jobs import LISTEN, EngineSettings
 from t38fsp.settings.address import listen_address
 from t38fsp.settings.incoming import Incoming
-from t38fsp.settings.keys import made
+from t38fsp.settings.keys import made, with_keys
 from t38fsp.settings.sources import Layered
 
 
@@ -81,6 +81,7 @@ class Tls(BaseModel):
         return TlsSettings(**self.model_dump(exclude={"key_password"}), key_password=secret)
 
 
+@with_keys("", EngineSettings)
 class Endpoint(Layered):
     """What stands above the tables of routes."""
 
@@ -120,7 +121,7 @@ class Endpoint(Layered):
         """Those of an engine."""
         return made(
             EngineSettings,
-            {"incoming": self.incoming},
+            {"": self, "incoming": self.incoming},
             listen=self.address or LISTEN,
             callers=self.incoming.callers,
             limits=self.incoming.limits,

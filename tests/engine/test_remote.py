@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from t38fsp.engine import child
-from t38fsp.engine.child import RemoteJob
+from t38fsp.engine import remote_job
 from t38fsp.engine.remote import EngineProcess
+from t38fsp.engine.remote_job import RemoteJob
 from t38fsp.events import Connected, Dialing, FaxEvent, Finished, PageDone
 from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, PollJob, ReceiveJob, SendJob
 from t38fsp.results import FaxResult
@@ -229,7 +229,7 @@ class TestHang:
     def test_an_abort_does_not_wait_for_a_process_that_stands_still(
         self, calls: queue.SimpleQueue[IncomingCall], monkeypatch: pytest.MonkeyPatch, waits_first: bool
     ) -> None:
-        monkeypatch.setattr(child, "ABORT_LIMIT", 0.2)
+        monkeypatch.setattr(remote_job, "ABORT_LIMIT", 0.2)
         engine = EngineProcess(EngineSettings(("127.0.0.1", 5060)), calls.put, factory=FAKE_ENGINE)
         try:
             job = send(engine, "dial-answer-hold")

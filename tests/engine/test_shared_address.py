@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from sip.values import Address
-from t38fsp.engine.child import RemoteJob
 from t38fsp.engine.lines import ANSWERERS
 from t38fsp.engine.remote import EngineProcess
+from t38fsp.engine.remote_job import RemoteJob
 from t38fsp.events import Connected, FaxEvent, Finished, PageStarted, Ringing
 from t38fsp.jobs import EngineSettings, IncomingCall, ReceiveJob, SendJob
 from t38fsp.results import FaxResult

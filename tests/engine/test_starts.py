@@ -16,7 +16,7 @@ import pytest
 
 from sip.ipc import threaded_child
 from sip.values import TlsSettings
-from t38fsp.engine import child, engine, lines, media, remote
+from t38fsp.engine import child, engine, lines, media, process, remote
 from t38fsp.engine.engine import FaxEngine
 from t38fsp.engine.media import MediaPair, MediaPort
 from t38fsp.engine.remote import EngineProcess
@@ -170,7 +170,7 @@ async def test_an_engine_process_that_cannot_start(
         return close
 
     await fails_at_each_step(
-        start, EngineProcess._running, [child, threaded_child, remote], error, expected, least=10
+        start, EngineProcess._start, [child, process, threaded_child, remote], error, expected, least=10
     )
 
 

@@ -81,7 +81,13 @@ MANY = st.integers(1, 10000)
 within(Registration, expires=st.integers(60, 604800))
 within(Trunk, channels=st.none() | MANY)
 within(Limits, waiting=MANY, per_source=st.none() | MANY, transactions=st.integers(16, 1000000))
-within(EngineSettings, take_limit=st.floats(0.1, 100.0), max_calls=MANY, image_workers=st.none() | MANY)
+within(
+    EngineSettings,
+    take_limit=st.floats(0.1, 100.0),
+    max_calls=MANY,
+    workers=st.none() | st.integers(1, 64),
+    image_workers=st.none() | MANY,
+)
 DIGITS = st.text("0123456789#*", max_size=20)
 st.register_type_strategy(Addressing, st.builds(Addressing, DIGITS))
 st.register_type_strategy(PollDocument, st.builds(PollDocument, DIGITS, DIGITS))

@@ -13,7 +13,7 @@ import logging
 import threading
 from collections.abc import Callable, Coroutine
 
-from sip.values import DialogId
+from sip.values import DialogId, Hop
 from t38fsp.events import (
     Connected,
     Dialing,
@@ -60,6 +60,10 @@ class FakeEngine:
             self._on_registration(RegistrationChanged(trunk.name, RegistrationStatus.REGISTERED, "", 600.0))
         print("what an engine prints is no report")
         return self._settings.listen
+
+    @property
+    def addresses(self) -> list[Hop]:
+        return [Hop(*self._settings.listen)]
 
     def send(self, job: int, what: SendJob, observer: Observer) -> None:
         script = what.target.removeprefix("sip:").partition("@")[0]

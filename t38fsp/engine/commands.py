@@ -1,0 +1,55 @@
+"""A child's side of its pipes, on an event loop: commands as they come, and its signs of life."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Callable
+from typing import Generic
+
+from sip.ipc.codec import Codec, MessageT, WireError
+from sip.ipc.messages import Alive
+from sip.ipc.pipes import read_messages
+from sip.logs import get_logger
+
+_logger = get_logger(__name__)
+
+
+class Commands(Generic[MessageT]):
+    """What comes over the pipe ``descriptor``. A thread reads, because not every loop can wait for a pipe."""
+
+    def __init__(self, descriptor: int, codec: Codec[MessageT]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._queue: asyncio.Queue[MessageT | None] = asyncio.Queue()
+        reader = threading.Thread(target=self._read, args=(descriptor, codec), name="commands", daemon=True)
+        reader.start()
+
+    async def get(self) -> MessageT | None:
+        """The next one; None once the program is gone, or writes what cannot be read."""
+        return await self._queue.get()
+
+    def _read(self, descriptor: int, codec: Codec[MessageT]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            try:
+                for message in read_messages(descriptor, codec):
+                    self._loop.call_soon_threadsafe(self._queue.put_nowait, message)
+            except (OSError, WireError):
+                _logger.exception("the program's commands cannot be read; closing")
+            self._loop.call_soon_threadsafe(self._queue.put_nowait, None)
+
+
+@contextlib.asynccontextmanager
+async def heartbeat(report: Callable[[Alive], None], interval: float) -> AsyncIterator[None]:
+    """Report a sign of life each ``interval`` seconds while what is inside runs."""
+
+    async def beat() -> None:
+        while True:
+            report(Alive())
+            await asyncio.sleep(interval)
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beating.cancel()

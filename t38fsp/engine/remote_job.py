@@ -1,0 +1,118 @@
+"""A job on an engine process, as the program sees it."""
+
+from __future__ import annotations
+
+import math
+import queue
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from sip.values import DialogId
+from t38fsp.call.verdict import result_of, verdict
+from t38fsp.engine.known_facts import KnownFacts
+from t38fsp.engine.wire import Abort, Command, Proceed
+from t38fsp.events import Connected, FaxEvent, Finished, Identified
+from t38fsp.jobs import PollJob, ReceiveJob, SendJob
+from t38fsp.outcome import Outcome
+from t38fsp.results import FaxResult
+from t38fsp.status import FaxStatus
+
+ABORT_LIMIT = 5.0
+"""Seconds until an aborted job must be over; an engine that lives needs three at most."""
+
+
+class Engine(Protocol):
+    """What a job asks of the process that it is on."""
+
+    def write(self, command: Command) -> None: ...
+
+
+class RemoteJob:
+    """A job on an engine process: its events, in order, ending with Finished.
+
+    They wait for :meth:`next_event`, or go to ``tell`` as they come, on the thread that reads the pipe.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        engine: Engine,
+        what: SendJob | PollJob | ReceiveJob,
+        tell: Callable[[FaxEvent], None] | None = None,
+    ) -> None:
+        self.number = number
+        self.trunk: str | None = None if isinstance(what, ReceiveJob) else what.trunk
+        """Whose channel it has."""
+        self._engine = engine
+        self._events: queue.SimpleQueue[FaxEvent | None] = queue.SimpleQueue()
+        self._tell = tell or self._events.put
+        self._dialog: DialogId | None = None
+        self._remote_id = ""
+        self._known = KnownFacts(what)
+        self._waits_until = math.inf
+
+    def next_event(self, timeout: float | None = None) -> FaxEvent:
+        """Wait for the next event; after Finished none comes. Raises queue.Empty after ``timeout`` s.
+
+        After :meth:`abort` an engine that does not end the job within ``ABORT_LIMIT`` is not waited for.
+        """
+        until = math.inf if timeout is None else time.monotonic() + timeout
+        while True:
+            end = min(until, self._waits_until)
+            try:
+                event = self._events.get(timeout=None if end == math.inf else max(end - time.monotonic(), 0))
+            except queue.Empty:
+                if self._waits_until > time.monotonic():
+                    raise
+                return self.given_up()
+            if event is not None:
+                return event
+
+    def given_up(self) -> Finished:
+        """The end of a job that was aborted, and whose engine does not confirm it."""
+        result = FaxResult(
+            FaxStatus.USER_ABORT,
+            f"it was aborted; the engine process did not confirm the end within {ABORT_LIMIT:g} s",
+            retry_reason="it was cancelled here",
+            dialog=self._dialog,
+            remote_id=self._remote_id,
+        )
+        return Finished(self._known.complete(result))
+
+    def proceed(self, go_on: bool) -> None:
+        """Answer Connected; pages wait for it. False ends the call with FS_USER_ABORT."""
+        self._engine.write(Proceed(self.number, go_on))
+
+    def abort(self) -> None:
+        """Ask for the end of the call, and return at once. A job that is over stays as it is."""
+        self._waits_until = min(self._waits_until, time.monotonic() + ABORT_LIMIT)
+        # Whoever waits without a limit has one from now on.
+        self._events.put(None)
+        self._engine.write(Abort(self.number))
+
+    def deliver(self, event: FaxEvent) -> None:
+        """Add an event (for the reader of the pipe)."""
+        match event:
+            case Connected(dialog):
+                self._dialog = dialog
+            case Identified(station_id):
+                self._remote_id = station_id
+        self._tell(self._known.note(event))
+
+    def lose(self, reason: str) -> None:
+        """End the job without its engine; the result tells what was known so far."""
+        result = FaxResult(
+            FaxStatus.FATAL_ERROR,
+            reason,
+            retry=True,
+            retry_reason="the fault was here, not at the far end",
+            outcome=Outcome.FAULT,
+            dialog=self._dialog,
+            remote_id=self._remote_id,
+        )
+        self._tell(Finished(self._known.complete(result)))
+
+    def refuse(self, reason: str) -> None:
+        """End a job that no engine got."""
+        self._tell(Finished(self._known.complete(result_of(verdict(Outcome.UNAVAILABLE, reason)))))

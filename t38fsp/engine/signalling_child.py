@@ -1,0 +1,112 @@
+"""The signalling process of several engine processes, seen from the program that has them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+from contextlib import ExitStack
+from dataclasses import replace
+
+from sip.ipc.messages import Close
+from sip.ipc.threaded_child import Death
+from sip.logs import get_logger
+from t38fsp.engine.process import EngineProgram, cannot_start, log_level, restart
+from t38fsp.engine.signalling_host import CODEC, Message, StartSignalling
+from t38fsp.jobs import EngineError, EngineSettings
+
+_logger = get_logger(__name__)
+
+_NAME = "signalling process"
+_CLOSE_LIMIT = 10.0
+"""Seconds that it may take to end: it unregisters, and says goodbye for engines that died."""
+
+
+class SignallingProcess:
+    """Runs from :meth:`start` to :meth:`close`; one that died is replaced, at the same address.
+
+    ``path`` is the Unix socket that engines find it at, in a folder for our user alone.
+    """
+
+    def __init__(self, settings: EngineSettings, heartbeat: float, restart_pause: float) -> None:
+        self._settings = settings
+        self._heartbeat = heartbeat
+        self._restart_pause = restart_pause
+        self._folder: str | None = None
+        self._program: EngineProgram[Message] | None = None
+        self._starting = threading.Lock()
+        self._closed = False
+
+    @property
+    def path(self) -> str:
+        assert self._folder is not None
+        return os.path.join(self._folder, "line.sock")
+
+    @property
+    def pid(self) -> int | None:
+        """None while there is none."""
+        program = self._program
+        return program.pid if program is not None and program.alive else None
+
+    def start(self) -> None:
+        """Start it unless it runs. Raises EngineError."""
+        with self._starting:
+            if self._closed:
+                raise EngineError("the engine is closed; make another")
+            if self._program is None or not self._program.alive:
+                try:
+                    self._start()
+                except OSError as error:
+                    raise cannot_start(_NAME, error) from error
+
+    def _start(self) -> None:
+        first = self._folder is None
+        if first:
+            self._folder = tempfile.mkdtemp(prefix="t38fsp-")
+        with ExitStack() as undo:
+            if first:
+                undo.callback(self._remove_folder)
+            program: EngineProgram[Message] = EngineProgram(
+                _NAME,
+                "t38fsp.engine.signalling_host",
+                (),
+                CODEC,
+                StartSignalling(log_level(), self._heartbeat, self._settings, self.path),
+                lambda message: None,
+                self._died,
+                self._heartbeat,
+            )
+            undo.callback(program.kill)
+            answer = program.wait_until_started()
+            undo.pop_all()
+        self._program = program
+        # Ports that the kernel chose are ours from now on.
+        self._settings = replace(
+            self._settings,
+            listen=answer.address,
+            tls_listen=None if self._settings.tls_listen is None else answer.tls_address,
+        )
+
+    def close(self) -> bool:
+        """End every call and the process; false when it had to be killed."""
+        with self._starting:
+            self._closed = True
+            program, self._program = self._program, None
+        in_order = True
+        if program is not None:
+            program.write(Close())
+            in_order = program.end(_CLOSE_LIMIT)
+        self._remove_folder()
+        return in_order
+
+    def _remove_folder(self) -> None:
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def _died(self, death: Death, lived: float | None) -> None:
+        if self._closed or lived is None:
+            return
+        _logger.error("%s, and the calls of all engines with it; it is started again", death.reason)
+        restart(self.start, lambda: not self._closed, lived, self._restart_pause)

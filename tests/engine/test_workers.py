@@ -1,0 +1,109 @@
+"""Several engine processes behind one SIP address, as one engine to the program."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from sip.values import Address
+from t38fsp.engine.remote import EngineProcess
+from t38fsp.engine.remote_job import RemoteJob
+from t38fsp.events import Connected, FaxEvent, Finished
+from t38fsp.jobs import EngineSettings, IncomingCall, ReceiveJob, SendJob
+from t38fsp.results import FaxResult
+from t38fsp.status import FaxStatus
+from tests.engine.party import HOST, LIMIT, Party
+from tests.peers.libtiff import assert_same_pages
+
+
+class Service:
+    """An engine of two processes; what it announces waits in ``calls``."""
+
+    def __init__(self, **settings: object) -> None:
+        self.calls: queue.SimpleQueue[IncomingCall] = queue.SimpleQueue()
+        self.gone: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self.engine = EngineProcess(
+            EngineSettings(listen=(HOST, 0), accept_calls=True, workers=2, **settings),
+            self.calls.put,
+            self.gone.put,
+            restart_pause=0.0,
+        )
+        self.address: Address = ("", 0)
+
+    def send(self, document: Path, to: Address, trunk: str | None = None) -> RemoteJob:
+        return self.engine.send(SendJob(str(document), f"sip:+15550199@{to[0]}:{to[1]}", trunk=trunk))
+
+    async def call(self) -> IncomingCall:
+        return await asyncio.to_thread(self.calls.get, timeout=LIMIT)
+
+
+@asynccontextmanager
+async def service(**settings: object) -> AsyncIterator[Service]:
+    service = Service(**settings)
+    try:
+        service.address = await asyncio.to_thread(service.engine.start)
+        yield service
+    finally:
+        await asyncio.to_thread(service.engine.close)
+
+
+async def expect(job: RemoteJob, kind: type) -> FaxEvent:
+    def wait() -> FaxEvent:
+        while not isinstance(event := job.next_event(LIMIT), kind | Finished):
+            pass
+        return event
+
+    return await asyncio.to_thread(wait)
+
+
+async def result_of(job: RemoteJob) -> FaxResult:
+    event = await expect(job, Finished)
+    assert isinstance(event, Finished)
+    return event.result
+
+
+async def sent(job: RemoteJob) -> FaxResult:
+    """See a job that sends through."""
+    if isinstance(event := await expect(job, Connected), Finished):
+        return event.result
+    job.proceed(True)
+    return await result_of(job)
+
+
+@pytest.fixture
+async def far_end() -> AsyncIterator[Party]:
+    party = Party(accept_calls=True)
+    party.address = await party.engine.start()
+    yield party
+    await party.close()
+
+
+@pytest.mark.libtiff
+async def test_each_sends_one_and_receives_one(document: Path, tmp_path: Path, far_end: Party) -> None:
+    """All at once, and all from and to one SIP address."""
+    async with service() as ours:
+        assert len(set(ours.engine.pids)) == 2
+        going = [ours.send(document, far_end.address) for _ in range(2)]
+        coming = [far_end.send(document, ours.address) for _ in range(2)]
+        taken = [await far_end.take(tmp_path / f"far-{number}.tif") for number in range(2)]
+        files = [tmp_path / f"ours-{number}.tif" for number in range(2)]
+        calls = [await ours.call() for _ in files]
+        assert len({call.call >> 40 for call in calls}) == 2
+        jobs = [
+            ours.engine.receive(ReceiveJob(call.call, str(file)))
+            for call, file in zip(calls, files, strict=True)
+        ]
+        for job in coming:
+            await far_end.expect(job, Connected)
+            far_end.engine.proceed(job, True)
+        results = await asyncio.gather(
+            *map(sent, going), *map(far_end.result, [*coming, *taken]), *map(result_of, jobs)
+        )
+    assert [result.status for result in results] == [FaxStatus.COMPLETED] * 8
+    for file in (*files, tmp_path / "far-0.tif", tmp_path / "far-1.tif"):
+        assert_same_pages(document, file)
