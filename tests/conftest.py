@@ -16,7 +16,9 @@ from tests.pages import make_document
 from tests.sweep import TIERS
 
 # No test depends on speed, neither of the machine nor of what else runs on it.
-settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "search", deadline=None, derandomize=False, suppress_health_check=[HealthCheck.too_slow]
+)
 # The same examples each time: a push is red because of the push. The full tier goes on searching.
 settings.register_profile("push", settings.get_profile("search"), derandomize=True)
 settings.load_profile("search")

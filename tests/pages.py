@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import struct
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -23,6 +24,7 @@ _T4_OPTIONS = {Coding.MH: 4, Coding.MR: 5}
 _INVERT = bytes(255 - octet for octet in range(256))
 
 
+@lru_cache(maxsize=64)
 def make_pixels(width: int, rows: int, kind: str, seed: int = 0) -> bytes:
     """Packed rows, 1 is black; the same arguments give the same pixels."""
     chance = random.Random(f"{width} {rows} {kind} {seed}")
@@ -55,6 +57,9 @@ def make_pixels(width: int, rows: int, kind: str, seed: int = 0) -> bytes:
     return image.tobytes()
 
 
+_encode = lru_cache(maxsize=64)(encode_pixels)
+
+
 def load_page(path: Path, index: int) -> tuple[PageFormat, bytes]:
     """Format and pixels (1 is black) of page ``index`` (from 0)."""
     return next(islice(document.pages(path), index, None))
@@ -82,7 +87,7 @@ def make_document(
         offsets, lengths = [], []
         for top in range(0, rows, in_strip):
             part = page[top * stride : (top + in_strip) * stride]
-            coded = encode_pixels(part.translate(_INVERT) if photometric else part, width, coding, resolution)
+            coded = _encode(part.translate(_INVERT) if photometric else part, width, coding, resolution)
             offsets.append(len(file))
             lengths.append(len(coded))
             file += coded.translate(LSB_FIRST) if fill_order == 2 else coded

@@ -26,6 +26,7 @@ from shlex import quote
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from sip import logs
 
@@ -89,6 +90,11 @@ def sweep(
         return swept
 
     return decorate
+
+
+def examples(*, push: int, full: int) -> settings:
+    """Of hypothesis, for a test that takes long; the examples of a push are derandomized (conftest.py)."""
+    return settings(max_examples=push if settings.default.derandomize else full)
 
 
 def name_of(case: Case) -> str:

@@ -22,6 +22,7 @@ from t38fsp.virtual.network import Faults
 from tests.call.harness import CALLEE, SIP_PORT, Scene, Sender
 from tests.pages import make_document
 from tests.peers import libtiff
+from tests.sweep import examples
 
 PAGES = 4
 _ROWS = [200 + 16 * number for number in range(PAGES)]
@@ -211,7 +212,7 @@ def test_a_second_call_that_nobody_answers_keeps_the_place(scene: TwoCalls) -> N
     assert scene.arrived == [1, 2, 3, 4]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(examples(push=10, full=25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moments=st.lists(st.floats(0.0, 60.0), min_size=1, max_size=3), ecm=st.booleans())
 def test_however_often_it_breaks_off(tmp_path: Path, moments: list[float], ecm: bool) -> None:
     """Every page arrives, in order but for those that are sent again, and again only if unconfirmed."""

@@ -22,6 +22,7 @@ from t38fsp.virtual.quirks import QUIRKS, QuirkError, check_combination, describ
 from t38fsp.virtual.scenario import Outcome, Scenario
 from tests.call.harness import make_pages
 from tests.pages import make_document
+from tests.sweep import examples
 
 LONGEST = 1500.0
 """Virtual seconds within which every such call is over."""
@@ -157,7 +158,7 @@ def check_truth(letter: Path, combination: Combination, faults: Faults, seed: in
 
 @given(combinations(survivable=True), st.integers(0, 99))
 @example(Combination(parse_quirks("mistaken-modem,echo,deaf-to=MCF"), Role.CALLING, ecm=False), 0)
-@settings(max_examples=60)
+@examples(push=30, full=60)
 def test_quirks_that_a_call_survives_it_survives_together(
     letter: Path, combination: Combination, seed: int
 ) -> None:
@@ -210,7 +211,7 @@ def test_also_on_a_line_that_delays_and_disturbs_their_order(
     Faults(delay=0.0, jitter=0.03, loss=0.2),
     1,
 )
-@settings(max_examples=60)
+@examples(push=30, full=60)
 def test_any_quirks_and_any_line_end_in_a_true_result(
     letter: Path, combination: Combination, faults: Faults, seed: int
 ) -> None:
