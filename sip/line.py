@@ -13,9 +13,10 @@ we offer what holds, or what the answerer says if it is an :class:`Offerer` as w
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol, runtime_checkable
 
+from sip.frozen import dataclass
 from sip.syntax.sdp import MediaDescription, SessionDescription
 from sip.values import Credentials, DialogId, Hop, Identity, SessionTimers
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
+
+from sip.frozen import dataclass
 
 Address = tuple[str, int]
 """Host as a literal IP address, and port."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
+from sip.frozen import dataclass
 from sip.values import DialogId
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.t30.vocabulary import Coding

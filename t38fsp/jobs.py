@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
+from sip.frozen import dataclass
 from sip.values import Credentials, Hop, Identity, SessionTimers, TlsSettings
 from t38fsp.bounds import check, like, setting
 from t38fsp.call_settings import CallSettings

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from sip.frozen import dataclass
 from sip.values import DialogId
 from t38fsp.outcome import Outcome
 from t38fsp.status import FaxStatus

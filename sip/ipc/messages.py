@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from sip.frozen import dataclass
 from sip.values import Address
 
 # --- to the child -------------------------------------------------------------------------------------------

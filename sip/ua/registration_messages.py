@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from random import Random
 
+from sip.frozen import dataclass
 from sip.syntax.errors import ParseError, UnsendableError
 from sip.syntax.message import NameAddress, Response
 from sip.syntax.uri import Uri, parse_request_uri, parse_uri

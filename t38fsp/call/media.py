@@ -7,8 +7,8 @@ terminal that both descriptions settle.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from sip.frozen import dataclass
 from sip.syntax.sdp import MediaDescription, Origin, SessionDescription
 from sip.values import Address
 from t38fsp.audio import offer as audio_sdp

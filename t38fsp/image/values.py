@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+
+from sip.frozen import dataclass
 
 HeaderLine = tuple[str, str, str]
 """Left, middle and right."""

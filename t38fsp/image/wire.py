@@ -6,9 +6,9 @@ errors.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from sip.frozen import dataclass
 from sip.ipc.codec import Codec
 from t38fsp.image.values import FileId, Growing, HeaderLine, Identity
 from t38fsp.t30.vocabulary import PageMode, PageQuality, Resolution

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from sip.frozen import dataclass
 from t38fsp.bounds import check, like, setting
 from t38fsp.t30.frames import encode_station_id
 from t38fsp.t30.vocabulary import Coding, Resolution

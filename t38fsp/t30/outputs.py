@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
+from sip.frozen import dataclass
 from t38fsp.t30.capabilities import Capabilities
 from t38fsp.t30.frames import Frame
 from t38fsp.t30.vocabulary import Burst, Coding, Modem, PageMode

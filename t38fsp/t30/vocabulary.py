@@ -11,8 +11,10 @@ Times are seconds on one monotonic clock that the caller supplies.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
+
+from sip.frozen import dataclass
 
 
 class Modem(Enum):
