@@ -20,31 +20,56 @@ import time
 import traceback
 from pathlib import Path
 
-from tests.benchmarks.harness.figures import Entry, Outcome, Scale
+from tests.benchmarks.harness.figures import Entry, Outcome, Plan, Scale
 from tests.benchmarks.harness.load import load
-from tests.benchmarks.harness.report import keep, table
-from tests.benchmarks.measures import fax_cpu, mid_page, packets, page_work
+from tests.benchmarks.harness.report import keep, kept_figure, table
+from tests.benchmarks.measures import (
+    broadcast,
+    churn,
+    fax_cpu,
+    internet_aware,
+    line_time,
+    memory,
+    mid_page,
+    overload,
+    packets,
+    page_work,
+    soak,
+    start,
+    whole_calls,
+)
 
 MEASURES = {
     entry.id: entry
     for entry in (
-        Entry("P2", "CPU of a fax over libspandsp's terminal in C", 6, fax_cpu.measure),
-        Entry("P3", "page CPU in the workers over libtiff's decode and encode", 1.5, page_work.measure),
-        Entry("P4b", "calls in mid-page to a sink beside a busy neighbour", 5, mid_page.measure),
-        Entry("P5", "CPU of a datagram over send() and recv() in C", 3.5, packets.measure),
+        Entry("P1", "seconds on the line, over spandsp's", 2, line_time.measure),
+        Entry("P2", "CPU of a fax, over libspandsp's terminal in C", 5, fax_cpu.measure),
+        Entry("P3", "page CPU in the workers, over libtiff's decode and encode", 1.5, page_work.measure),
+        Entry("P4a", "whole calls up at once, sender and receiver on a core each", 7, whole_calls.measure),
+        Entry("P4b", "calls in mid-page to a sink, beside a busy neighbour", 5, mid_page.measure),
+        Entry("P5", "CPU of a datagram, over send() and recv() in C", 3.5, packets.measure),
+        Entry("P6", "three new calls a second for ten minutes", 12, churn.measure),
+        Entry("P7", "twice the calls that the machine bears, at once", 1.5, overload.measure),
+        Entry("P8", "one document of ten pages to two hundred", 4, broadcast.measure),
+        Entry("P9", "memory of the service with calls in mid-page", 1.5, memory.measure),
+        Entry("P10", "exec to INVITE, and the end of a fax to exit", 1.5, start.measure),
+        Entry("P11", "ten pages in the internet-aware mode", 1, internet_aware.measure),
+        Entry("P12", "a soak of short calls (--minutes)", 62, soak.measure),
     )
 }
+LONG = frozenset({"P12"})
+"""Not among ``all`` at full size."""
 
 
-def run(entry: Entry, scale: Scale, folder: Path) -> Outcome:
+def run(entry: Entry, plan: Plan, folder: Path) -> Outcome:
     """Measure, print the table, and keep it in ``folder``."""
     before, began = load(), time.monotonic()
     with tempfile.TemporaryDirectory(prefix=f"t38fsp-{entry.id}-") as name:
-        outcome = asyncio.run(entry.run(scale, Path(name)))
+        outcome = asyncio.run(entry.run(plan, Path(name)))
     after, seconds = load(), time.monotonic() - began
-    keep(folder, entry.id, entry.what, outcome, before, after, seconds, scale)
+    keep(folder, entry.id, entry.what, outcome, before, after, seconds, plan.scale)
     print(
-        f"\n{entry.id}: {entry.what} ({scale.value}, {seconds:.0f} s; {before}; "
+        f"\n{entry.id}: {entry.what} ({plan.scale.value}, {seconds:.0f} s; {before}; "
         f"load afterwards {after.average:.1f})\n"
     )
     print("\n".join(table(outcome)))
@@ -57,51 +82,50 @@ def run(entry: Entry, scale: Scale, folder: Path) -> Outcome:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    lines = [f"  {entry.id:4} {entry.what} (about {entry.minutes:g} min)" for entry in MEASURES.values()]
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.benchmarks",
-        description=__doc__,
-        epilog="measures:\n" + "\n".join(lines),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("ids", nargs="+", metavar="ID", help="measures, or all")
-    size = parser.add_mutually_exclusive_group()
-    size.add_argument(
-        "--quick",
-        action="store_const",
-        const=Scale.QUICK,
-        dest="scale",
-        help="short; not the sizes of the goals",
-    )
-    size.add_argument(
-        "--toy",
-        action="store_const",
-        const=Scale.TOY,
-        dest="scale",
-        help="so small that only the harness is tried",
-    )
-    parser.add_argument(
-        "--into",
-        type=Path,
-        default=Path("measurements"),
-        metavar="FOLDER",
-        help="for the report (default: %(default)s)",
-    )
-    parser.set_defaults(scale=Scale.FULL)
+    parser = _parser()
     given = parser.parse_args(arguments)
-    wanted = list(MEASURES) if "all" in given.ids else given.ids
+    wanted = given.ids
+    if "all" in wanted:
+        wanted = [each for each in MEASURES if each not in LONG or given.scale is not Scale.FULL]
     if unknown := [each for each in wanted if each not in MEASURES]:
         parser.error(f"there is no measure {', '.join(unknown)}; there are {', '.join(MEASURES)}")
     failed = 0
     for each in wanted:
+        capacity = given.capacity or kept_figure(given.into, "P4a") or Plan(given.scale).capacity
         try:
-            failed += run(MEASURES[each], given.scale, given.into).wrong > 0
+            outcome = run(MEASURES[each], Plan(given.scale, round(capacity), given.minutes), given.into)
+            failed += outcome.wrong > 0
         except Exception:
             # The others are worth having all the same.
             traceback.print_exc()
             failed += 1
     print(f"\nthe report is {given.into / 'report.md'}")
     return 1 if failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    lines = [f"  {entry.id:4} {entry.what} (about {entry.minutes:g} min)" for entry in MEASURES.values()]
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks",
+        description=__doc__,
+        epilog="measures, each told in the docstring of its file in tests/benchmarks/measures:\n"
+        + "\n".join(lines),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("ids", nargs="+", metavar="ID", help="measures; or all, which leaves P12 out")
+    size = parser.add_mutually_exclusive_group()
+    for scale, what in (
+        (Scale.QUICK, "short; not the sizes of the goals"),
+        (Scale.TOY, "so small that only the harness is tried"),
+    ):
+        size.add_argument(f"--{scale.value}", action="store_const", const=scale, dest="scale", help=what)
+    into = "for the report (default: %(default)s)"
+    capacity = "for P7 and P12: what the machine bears (default: the last P4a, or 300)"
+    parser.add_argument("--into", type=Path, default=Path("measurements"), metavar="FOLDER", help=into)
+    parser.add_argument("--capacity", type=int, metavar="CALLS", help=capacity)
+    parser.add_argument("--minutes", type=float, default=60.0, help="of P12 (default: %(default)g)")
+    parser.set_defaults(scale=Scale.FULL)
+    return parser
 
 
 if __name__ == "__main__":

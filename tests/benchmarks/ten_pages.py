@@ -2,6 +2,9 @@
 
     python -m tests.benchmarks.ten_pages [PAGES [RUNS]]
 
+spandsp is driven from Python here, packet by packet, so its CPU is in part that of the harness; how ours
+compares with spandsp driven from C is in the measures of ``python -m tests.benchmarks`` (P1 to P3).
+
 Both calls run in simulated time, with ECM, MMR and 14400 bit/s, 20 ms each way, in turn, RUNS times. Ours are
 whole calls of the product, SIP included; spandsp's are two of its terminals and the UDPTL of the tests.
 ``line`` is the time on the simulated clock from the first T.38 packet to the last; ``CPU`` is that of both
@@ -73,7 +76,7 @@ def main(pages: int = 10, runs: int = 5) -> None:
         for _ in range(runs):
             for label, call in (("ours", ours), ("spandsp", spandsp)):
                 taken[label].append(measure(call, document, folder, pages))
-    print(f"{pages} pages of {document.name}, {runs} runs of each, per page:")
+    print(f"{pages} pages of {document.name}, {runs} runs of each, per page (spandsp driven from Python):")
     for label, figures in taken.items():
         line, cpu = zip(*figures, strict=True)
         print(

@@ -11,6 +11,9 @@ code of the library (0 is good) and the monotonic time of the last octet of V.21
 input: `count` has `count UP PAGES` (calls that are up, and those in a page of a sink), `begin` empties the figures,
 and `end` has `figures ...` since then. It ends with standard input.
 
+Each terminal is stepped every 20 ms by a timer of its own, which runs from the moment at which its call is up, as
+engines do that have a thread or a channel for each call.
+
 How late a datagram of a page is: when the kernel took it (SO_TIMESTAMPNS), less the place on the line of its first
 bit, which follows from the octets before it (stuffed zeros counted), less the least such difference of the call so
 far. So what is seen is what left the sender's socket, whatever this process is doing. */
@@ -41,8 +44,16 @@ far. So what is seen is what left the sender's socket, whatever this process is 
 enum mode { ANSWER, SINK, CALL };
 enum state { INVITED, UP, LEAVING, GONE };
 
+struct call;
+
+struct watched { /* what a descriptor is, for epoll */
+    struct call *call; /* NULL for those of the process */
+    void (*ready)(struct call *call);
+};
+
 struct call {
-    int number, fd;
+    int number, fd, timer;
+    struct watched media, clock;
     enum state state;
     struct sockaddr_in far, sip;
     t38_terminal_state_t *terminal;
@@ -65,9 +76,8 @@ static enum mode mode;
 static const char *folder = ".", *document;
 static struct call *calls[CALLS_MOST];
 static int count_of_calls, in_page;
-static int sip_fd, epoll_fd, own_port, target_port, wanted;
-static double rate_of_calls;
-static char input_place, clock_place; /* their addresses stand for standard input and for the timer */
+static int sip_fd, epoll_fd, timer, own_port, target_port, wanted;
+static double rate_of_calls, began;
 static long late[BUCKETS + 1], late_count, datagrams_in, datagrams_out;
 static double late_most, begun_cpu, begun_at;
 
@@ -84,10 +94,24 @@ static int udp_socket(int *port)
     return fd;
 }
 
-static void watch(int fd, void *whose)
+static void watch(int fd, struct watched *whose)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = whose};
     epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
+static int ticking(double first)
+{
+    int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    struct itimerspec period = {.it_interval.tv_nsec = (long) (STEP * 1e9), .it_value.tv_nsec = (long) (first * 1e9)};
+    timerfd_settime(timer, 0, &period, NULL);
+    return timer;
+}
+
+static uint64_t ticks(int timer)
+{
+    uint64_t passed;
+    return read(timer, &passed, sizeof passed) == sizeof passed ? passed : 0;
 }
 
 /* --- the fax machine of a call --------------------------------------------------------------------------------- */
@@ -116,6 +140,8 @@ static void on_end(t30_state_t *t30, void *whose, int code)
     call->ended_at = now();
 }
 
+static void step(struct call *call);
+
 static void start_fax(struct call *call)
 {
     char path[1024];
@@ -126,13 +152,18 @@ static void start_fax(struct call *call)
     set_up_fax(t38_terminal_get_t30_state(call->terminal), document, mode == CALL ? NULL : path, on_end, call);
     span_log_set_level(t38_terminal_get_logging_state(call->terminal), 0);
     span_log_set_level(t38_core_get_logging_state(call->core), 0);
+    call->timer = ticking(STEP);
+    call->clock = (struct watched) {call, step};
+    watch(call->timer, &call->clock);
 }
 
 static void end_fax(struct call *call)
 {
-    if (call->terminal)
-        t38_terminal_free(call->terminal);
+    if (!call->terminal)
+        return;
+    t38_terminal_free(call->terminal);
     call->terminal = NULL;
+    close(call->timer);
 }
 
 /* --- a sink ---------------------------------------------------------------------------------------------------- */
@@ -229,6 +260,8 @@ static void on_ifp_received(void *whose, const uint8_t *ifp, int length, uint16_
 
 static void on_media(struct call *call)
 {
+    if (call->state == GONE)
+        return;
     uint8_t datagram[DATAGRAM_MOST], control[128];
     for (int turn = 0; turn < 8; turn++) {
         int size;
@@ -277,7 +310,8 @@ static struct call *new_call(void)
     int on = 1;
     if (mode == SINK)
         setsockopt(call->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
-    watch(call->fd, call);
+    call->media = (struct watched) {call, on_media};
+    watch(call->fd, &call->media);
     call->far = (struct sockaddr_in) {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     calls[count_of_calls++] = call;
     return call;
@@ -457,8 +491,9 @@ static void on_request(const char *message, const struct sockaddr_in *source)
         gone(call);
 }
 
-static void on_sip(void)
+static void on_sip(struct call *none)
 {
+    (void) none;
     static char message[65536];
     struct sockaddr_in source;
     for (;;) {
@@ -476,17 +511,27 @@ static void on_sip(void)
 
 /* --- time and commands ----------------------------------------------------------------------------------------- */
 
-static void step(void)
+static void step(struct call *call)
 {
+    if (call->state == GONE || !call->terminal)
+        return;
+    for (uint64_t passed = ticks(call->timer); passed > 0; passed--)
+        t38_terminal_send_timeout(call->terminal, STEP_SAMPLES);
+    if (mode == CALL && call->state == UP && call->ended && now() > call->ended_at + 0.3)
+        leave(call);
+}
+
+/* For a caller: calls that are due, and requests that are to be repeated. */
+static void tick(struct call *none)
+{
+    (void) none;
     double at = now();
+    ticks(timer);
+    while (count_of_calls < wanted && at >= began + count_of_calls / rate_of_calls)
+        place_call();
     for (int number = 0; number < count_of_calls; number++) {
         struct call *call = calls[number];
-        if (call->state == UP && call->terminal)
-            t38_terminal_send_timeout(call->terminal, STEP_SAMPLES);
-        if (call->state == UP && mode == CALL && call->ended && at > call->ended_at + 0.3)
-            leave(call);
-        if ((call->state == INVITED || call->state == LEAVING) && mode == CALL && call->again_at > 0
-            && at > call->again_at) {
+        if (call->state != GONE && call->again_at > 0 && at > call->again_at) {
             call->again_at = at + 0.5;
             if (++call->tries > 60)
                 gone(call);
@@ -516,13 +561,14 @@ static void tell_figures(void)
     fflush(stdout);
 }
 
-static bool on_command(void)
+static void on_command(struct call *none)
 {
+    (void) none;
     static char pending[4096];
     static size_t used;
     ssize_t size = read(0, pending + used, sizeof pending - used - 1);
     if (size <= 0)
-        return false;
+        exit(0);
     used += (size_t) size;
     pending[used] = 0;
     char *line = pending, *end;
@@ -547,7 +593,8 @@ static bool on_command(void)
     }
     used = strlen(line);
     memmove(pending, line, used + 1);
-    return used < sizeof pending - 1;
+    if (used == sizeof pending - 1)
+        exit(2);
 }
 
 int main(int count, char **arguments)
@@ -569,35 +616,20 @@ int main(int count, char **arguments)
     sip_fd = udp_socket(&own_port);
     int room = 8 << 20;
     setsockopt(sip_fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
-    watch(sip_fd, &sip_fd);
-    watch(0, &input_place);
-    int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    struct itimerspec period = {.it_interval.tv_nsec = (long) (STEP * 1e9), .it_value.tv_nsec = 1};
-    timerfd_settime(timer, 0, &period, NULL);
-    watch(timer, &clock_place);
+    struct watched sip = {NULL, on_sip}, input = {NULL, on_command}, clock = {NULL, tick};
+    watch(sip_fd, &sip);
+    watch(0, &input);
     printf("port %d\n", own_port);
     fflush(stdout);
-    double began = begun_at = now();
+    began = begun_at = now();
+    if (mode == CALL)
+        watch(timer = ticking(1e-9), &clock);
     for (;;) {
         struct epoll_event events[256];
         int ready = epoll_wait(epoll_fd, events, 256, -1);
         for (int at = 0; at < ready; at++) {
-            void *whose = events[at].data.ptr;
-            uint64_t steps;
-            if (whose == &sip_fd) {
-                on_sip();
-            } else if (whose == &input_place) {
-                if (!on_command())
-                    return 0;
-            } else if (whose == &clock_place) {
-                if (read(timer, &steps, sizeof steps) == sizeof steps)
-                    while (steps-- > 0)
-                        step();
-                while (mode == CALL && count_of_calls < wanted && now() >= began + count_of_calls / rate_of_calls)
-                    place_call();
-            } else if (((struct call *) whose)->state != GONE) {
-                on_media(whose);
-            }
+            struct watched *whose = events[at].data.ptr;
+            whose->ready(whose->call);
         }
     }
 }

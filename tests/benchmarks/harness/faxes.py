@@ -20,6 +20,12 @@ IMAGE_FIRST = "first"
 """T.38 in the first INVITE (``Switch.FIRST``): the far end in C speaks no audio."""
 
 
+def folder_in(folder: Path, name: str) -> Path:
+    made = folder / name
+    made.mkdir(parents=True)
+    return made
+
+
 @dataclass(frozen=True, slots=True)
 class Faxes:
     """So many whole faxes at once, ours and the far end's share of each."""
@@ -35,40 +41,45 @@ class Faxes:
     failures: list[str]
 
 
-async def send_faxes(document: Path, count: int, folder: Path, *, rate: float, limit: float) -> Faxes:
+async def send_faxes(
+    document: Path, count: int, folder: Path, *, rate: float, limit: float, warm: bool = True
+) -> Faxes:
     """Ours on one core sends; libspandsp's terminals in C on the other receive."""
     here, there = two_cores()
-    faxes = folder / "faxes"
-    faxes.mkdir(parents=True)
+    faxes = folder_in(folder, "faxes")
     async with (
         far_end("answer", faxes, cores=there) as far,
         ours(folder / "ours", cores=here, max_calls=MANY) as near,
     ):
-        near.send([_warm(folder)], far.to, 1, switch=IMAGE_FIRST)
-        await near.all_over(1, limit)
-        await far.all_over(1, 10.0)
+        if warm:
+            near.send([_warm(folder)], far.to, 1, switch=IMAGE_FIRST)
+            await near.all_over(1, limit)
+            await far.all_over(1, 10.0)
         before = near.usage()
         far.begin()
         near.send([document], far.to, count, rate=rate, switch=IMAGE_FIRST)
-        await near.all_over(count + 1, limit)
-        await far.all_over(count + 1, 10.0)
+        await near.all_over(count + warm, limit)
+        await far.all_over(count + warm, 10.0)
         used, figures = near.usage() - before, await far.figures()
     same = identical(faxes_in(faxes), [document])
     return Faxes(count, same, used, figures.cpu, figures.received + figures.sent, near.late, near.failures())
 
 
-async def receive_faxes(document: Path, count: int, folder: Path, *, rate: float, limit: float) -> Faxes:
+async def receive_faxes(
+    document: Path, count: int, folder: Path, *, rate: float, limit: float, warm: bool = True
+) -> Faxes:
     """libspandsp's terminals in C on one core send; ours on the other receives."""
     here, there = two_cores()
     async with ours(folder / "ours", accept=True, cores=here, max_calls=MANY) as near:
-        async with far_end("call", near.port, 1, 1, _warm(folder), cores=there) as first:
-            await first.all_over(1, limit)
-            await near.all_over(1, 30.0)
+        if warm:
+            async with far_end("call", near.port, 1, 1, _warm(folder), cores=there) as first:
+                await first.all_over(1, limit)
+                await near.all_over(1, 30.0)
         before = near.usage()
         async with far_end("call", near.port, count, rate, document, cores=there) as far:
             far.begin()
             await far.all_over(count, limit)
-            await near.all_over(count + 1, 30.0)
+            await near.all_over(count + warm, 30.0)
             used, figures = near.usage() - before, await far.figures()
     received = [Path(fax.document) for fax in near.completed if fax.document]
     same = identical(received, [document])

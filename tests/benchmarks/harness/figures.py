@@ -18,8 +18,24 @@ class Scale(Enum):
     QUICK = "quick"
     TOY = "toy"
 
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """``capacity`` is how many calls the machine bears with both ends of ours on it (P4a), ``minutes`` how
+    long a soak lasts."""
+
+    scale: Scale
+    capacity: int = 300
+    minutes: float = 60.0
+
     def of(self, full: T, quick: T, toy: T) -> T:
-        return {Scale.FULL: full, Scale.QUICK: quick, Scale.TOY: toy}[self]
+        return {Scale.FULL: full, Scale.QUICK: quick, Scale.TOY: toy}[self.scale]
+
+    @property
+    def pace(self) -> dict[str, object]:
+        """Settings of calls between two of ours: the pace of modems, but where only the harness is tried."""
+        usual: dict[str, object] = {}
+        return self.of(usual, usual, {"internet_aware": True})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,4 +86,4 @@ class Entry:
     id: str
     what: str
     minutes: float
-    run: Callable[[Scale, Path], Coroutine[object, object, Outcome]]
+    run: Callable[[Plan, Path], Coroutine[object, object, Outcome]]

@@ -44,14 +44,15 @@ class Ours:
         self.to = f"sip:fax@127.0.0.1:{port}"
         self.port = port
         self._log = log
-        self.connected = 0
+        self._connected: set[int] = set()
         self.over: list[Over] = []
         self._news = asyncio.Event()
         self._gone = False
 
     @property
     def up(self) -> int:
-        return self.connected - sum(fax.sip_status in (None, 200) or fax.pages > 0 for fax in self.over)
+        """Calls that are up."""
+        return len(self._connected - {fax.number for fax in self.over})
 
     @property
     def completed(self) -> list[Over]:
@@ -92,7 +93,7 @@ class Ours:
             word, _, rest = line.partition(" ")
             said: Any = json.loads(rest)
             if word == "connected":
-                self.connected += 1
+                self._connected.add(said)
             elif word == "over":
                 self.over.append(Over(**said))
             self._news.set()
@@ -126,10 +127,18 @@ def _log_in(folder: Path) -> Path:
 
 @asynccontextmanager
 async def ours(
-    folder: Path, *, accept: bool = False, cores: Pinned = None, settings: object = None, **engine: object
+    folder: Path,
+    *,
+    accept: bool = False,
+    cores: Pinned = None,
+    settings: object = None,
+    max_calls: int | None = None,
 ) -> AsyncIterator[Ours]:
-    """A process of ours that is up; with ``accept`` it takes calls, into ``folder``."""
+    """A process of ours that is up; with ``accept`` it takes calls, into ``folder``.
+
+    ``max_calls`` None is the default of the product."""
     log = _log_in(folder)
+    engine = {} if max_calls is None else {"max_calls": max_calls}
     given = {"accept": accept, "folder": str(folder), "settings": settings or {}, "engine": engine}
     command = python("-m", "tests.benchmarks.harness.party", json.dumps(given))
     async with child(*command, cores=cores, log=log, name="our end", grace=_END) as process:

@@ -21,8 +21,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from t38fsp.call_settings import CallSettings
+from t38fsp.choices import Switch
 from t38fsp.events import Connected, FaxEvent
-from t38fsp.jobs import CallSettings, EngineSettings, Limits, Switch
+from t38fsp.jobs import EngineSettings, Limits
 from t38fsp.provider import FaxProvider, IncomingFax
 from t38fsp.results import FaxResult
 

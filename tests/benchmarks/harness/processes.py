@@ -6,14 +6,15 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 _TICK = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_BUSY = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: sum(range(1000000))"
 _GOODBYE = 20.0
 """Seconds that a process gets to end once its input has ended."""
 
@@ -127,6 +128,12 @@ class Child:
             raise RuntimeError(f"{self._name} said {line!r} where {word!r} was expected")
         return said[1:]
 
+    async def wait(self) -> None:
+        """Until it has ended by itself; what it says is dropped."""
+        while await self.line() is not None:
+            pass
+        await self._process.wait()
+
     async def end(self, limit: float = _GOODBYE) -> None:
         """End its input, and wait; kill it and its descendants when it goes on."""
         if self._process.stdin is not None:
@@ -135,9 +142,7 @@ class Child:
         if self._process.returncode is None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(limit):
-                    while await self.line() is not None:
-                        pass
-                    await self._process.wait()
+                    await self.wait()
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         await self._process.wait()
@@ -178,23 +183,9 @@ def python(*arguments: str | Path) -> list[str | Path]:
     return [sys.executable, *arguments]
 
 
-@contextmanager
-def neighbour(cores: Pinned) -> Iterator[None]:
-    """A process beside that keeps its core busy."""
-    pid = os.fork()
-    if pid == 0:
-        parent = os.getppid()
-        if cores is not None:
-            os.sched_setaffinity(0, cores)
-        while os.getppid() == parent:
-            for _ in range(1_000_000):
-                pass
-        os._exit(0)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+def neighbour(cores: Pinned) -> AbstractAsyncContextManager[Child]:
+    """A process beside that keeps its core busy, for as long as we live."""
+    return child(*python("-c", _BUSY), cores=cores, name="the neighbour", grace=0.0)
 
 
 async def output_of(*command: str | Path, limit: float, cores: Pinned = None) -> list[str]:

@@ -48,6 +48,15 @@ def keep(
     (folder / "report.svg").write_text(_plot(ordered), "utf-8")
 
 
+def kept_figure(folder: Path, name: str) -> float | None:
+    """The first figure of a measure of full size that the folder keeps; None for none."""
+    path = folder / "results.json"
+    kept = json.loads(path.read_text("utf-8")).get(name) if path.exists() else None
+    if kept is None or kept["scale"] != Scale.FULL.value:
+        return None
+    return float(kept["outcome"]["rows"][0]["measured"])
+
+
 def table(outcome: Outcome) -> Iterator[str]:
     yield "| | goal | measured | anchor | ratio | |"
     yield "|---|---|---|---|---|---|"

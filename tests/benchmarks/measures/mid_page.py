@@ -12,8 +12,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.benchmarks.harness.far_end import far_end
-from tests.benchmarks.harness.faxes import MANY, InPage, in_mid_page
-from tests.benchmarks.harness.figures import Outcome, Row, Scale
+from tests.benchmarks.harness.faxes import MANY, InPage, folder_in, in_mid_page
+from tests.benchmarks.harness.figures import Outcome, Plan, Row
 from tests.benchmarks.harness.ours import ours
 from tests.benchmarks.harness.pages import Kind, document
 from tests.benchmarks.harness.processes import neighbour, two_cores
@@ -21,12 +21,12 @@ from tests.benchmarks.harness.processes import neighbour, two_cores
 LATE = 0.020
 
 
-async def measure(scale: Scale, folder: Path) -> Outcome:
-    steps = scale.of((100, 200, 300, 400, 500, 600, 700, 800, 1000), (50, 100, 200, 400, 800), (3,))
+async def measure(plan: Plan, folder: Path) -> Outcome:
+    steps = plan.of((100, 200, 300, 400, 500, 600, 700, 800, 1000), (50, 100, 200, 400, 800), (3,))
     sent = document(folder / "dense.tif", Kind.DENSE, 1)
     notes, carried, last = [], 0, None
     for calls in steps:
-        seen = await step(calls, sent, folder / str(calls), scale)
+        seen = await step(calls, sent, folder / str(calls), plan)
         figures = seen.figures
         p99, latest = 1000 * figures.p99, 1000 * figures.latest
         core = 100 * seen.usage.engine / figures.seconds
@@ -49,21 +49,20 @@ async def measure(scale: Scale, folder: Path) -> Outcome:
     return Outcome(rows, anchor, notes)
 
 
-async def step(calls: int, sent: Path, folder: Path, scale: Scale) -> InPage:
+async def step(calls: int, sent: Path, folder: Path, plan: Plan) -> InPage:
     here, there = two_cores()
-    pages = folder / "pages"
-    pages.mkdir(parents=True)
+    pages = folder_in(folder, "pages")
     async with (
         far_end("sink", pages, cores=there) as sink,
         ours(folder, cores=here, max_calls=MANY) as near,
+        neighbour(there),
     ):
-        with neighbour(there):
-            return await in_mid_page(
-                near,
-                sink,
-                sent,
-                calls,
-                rate=scale.of(80.0, 80.0, 20.0),
-                seconds=scale.of(10.0, 5.0, 1.0),
-                limit=scale.of(40.0, 40.0, 60.0),
-            )
+        return await in_mid_page(
+            near,
+            sink,
+            sent,
+            calls,
+            rate=plan.of(80.0, 80.0, 20.0),
+            seconds=plan.of(10.0, 5.0, 1.0),
+            limit=plan.of(40.0, 40.0, 60.0),
+        )

@@ -12,7 +12,7 @@ from statistics import median
 
 from tests.benchmarks.harness.build import program
 from tests.benchmarks.harness.faxes import receive_faxes, send_faxes
-from tests.benchmarks.harness.figures import Outcome, Row, Scale
+from tests.benchmarks.harness.figures import Outcome, Plan, Row
 from tests.benchmarks.harness.pages import ROWS, Kind, document
 from tests.benchmarks.harness.processes import output_of
 
@@ -22,15 +22,16 @@ OCTETS = 220
 """Of a datagram with three copies."""
 
 
-async def measure(scale: Scale, folder: Path) -> Outcome:
-    calls = scale.of(300, 30, 2)
-    seconds = scale.of(6.0, 3.0, 0.5)
-    fax = document(folder / "light.tif", Kind.LIGHT, scale.of(2, 1, 1), rows=scale.of(ROWS, ROWS, 100))
+async def measure(plan: Plan, folder: Path) -> Outcome:
+    calls = plan.of(300, 30, 2)
+    seconds = plan.of(6.0, 3.0, 0.5)
+    fax = document(folder / "light.tif", Kind.LIGHT, plan.of(2, 1, 1), rows=plan.of(ROWS, ROWS, 100))
     loops = [await _loop(calls, seconds)]
-    rate, limit = scale.of(30.0, 10.0, 10.0), scale.of(300.0, 180.0, 120.0)
-    sent = await send_faxes(fax, calls, folder / "sending", rate=rate, limit=limit)
+    warm = plan.of(True, True, False)
+    rate, limit = plan.of(30.0, 10.0, 10.0), plan.of(300.0, 180.0, 120.0)
+    sent = await send_faxes(fax, calls, folder / "sending", rate=rate, limit=limit, warm=warm)
     loops.append(await _loop(calls, seconds))
-    received = await receive_faxes(fax, calls, folder / "receiving", rate=rate, limit=limit)
+    received = await receive_faxes(fax, calls, folder / "receiving", rate=rate, limit=limit, warm=warm)
     loops.append(await _loop(calls, seconds))
     rows = []
     for what, faxes, goal, place in (("sending", sent, 4.0, 0), ("receiving", received, 4.5, 1)):
