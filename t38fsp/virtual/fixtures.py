@@ -42,7 +42,7 @@ class ScenarioFactory(Protocol):
 
 @pytest.fixture
 def virtual_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayFactory]:
-    """Makes virtual gateways on real sockets of this machine, and stops them behind the test.
+    """Makes virtual gateways on real sockets of this machine, and stops them after the test.
 
     ``virtual_gateway("first-seq,echo", Faults(loss=0.05)).uri()`` is what to call. A QuirkError says what is
     wrong with the quirks.

@@ -1,4 +1,4 @@
-"""The virtual gateway: fax machines behind a SIP line, that behaves as badly as it is told to.
+"""The virtual gateway: fax machines behind a SIP line, which behaves as badly as it is told to.
 
 Sans-IO: it runs in simulated time (:class:`SimulatedGateway`) and on real sockets
 (``t38fsp.virtual.sockets``). The quirks are listed in ``t38fsp.virtual.quirks``.

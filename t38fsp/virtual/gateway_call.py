@@ -40,9 +40,9 @@ from t38fsp.virtual.hooks import Habits, Moment, Quirk
 from t38fsp.virtual.machine import FaxMachine
 
 _PATIENCE = 60.0
-"""Seconds that nobody answers, or that nobody switches, before the call is given up."""
+"""Seconds without an answer, or without a switch, after which the call is given up."""
 _LONGEST_RINGING = 300.0
-"""Seconds, when nobody answers here and the caller does not give up."""
+"""Seconds of ringing, for a caller that does not give up."""
 _LINGER = 5.0
 """Seconds that the far end is left to hang up after the fax, when it placed the call."""
 _OLD_MEDIA = 1.0
@@ -200,7 +200,7 @@ class GatewayCall:
         self._pump()
 
     def _enter(self, phase: _Phase) -> None:
-        """A phase that nobody stays in for ever."""
+        """Enter a phase that has a time limit."""
         self._phase = phase
         self.after(_PATIENCE, lambda: self.hang_up() if self._phase is phase else None)
 
@@ -232,7 +232,7 @@ class GatewayCall:
         return taken
 
     def take_events(self) -> list[FaxEvent]:
-        """What happened, for whoever watches."""
+        """What happened, for an observer."""
         return self._report.take_events()
 
     # --- what quirks may ask for ----------------------------------------------------------------------------

@@ -86,7 +86,7 @@ class GatewayReport:
         if isinstance(event, Failed):
             record.sip_status, record.sip_reason = event.status, event.reason
             record.verdict = (
-                verdict.verdict(Outcome.NO_ANSWER, "nobody answered the gateway's call")
+                verdict.verdict(Outcome.NO_ANSWER, "the gateway's call was not answered")
                 if ours
                 else verdict.of_failure(event, sent_credentials=False)
             )

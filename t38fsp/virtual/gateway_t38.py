@@ -91,7 +91,7 @@ class GatewayT38:
             self._play(burst, now, owed=position == len(bursts))
 
     def interject(self, burst: Burst, now: float) -> None:
-        """Play a burst that the machine knows nothing of, behind those that wait."""
+        """Play a burst that the machine knows nothing of, after those that wait."""
         self._play(burst, now, owed=False)
 
     def _play(self, burst: Burst, now: float, *, owed: bool) -> None:

@@ -54,7 +54,7 @@ class Habits:
     start_after: float = 0.0
     """From the switch to the first sign of the machine."""
     ced: bool = False
-    """The machine's CED falls behind the switch."""
+    """The machine's CED comes after the switch."""
     own_t38_port: bool = False
     """T.38 uses another media port than audio."""
     paper_seconds: float = PAPER_SECONDS
@@ -92,7 +92,7 @@ class Gateway(Protocol):
         """Do something later, unless the call is over by then."""
 
     def play(self, burst: Burst) -> None:
-        """Play a burst that the machine knows nothing of, behind those that wait."""
+        """Play a burst that the machine knows nothing of, after those that wait."""
 
     def send(self, datagram: bytes) -> None:
         """Send octets as they are, past all points."""

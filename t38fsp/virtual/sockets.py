@@ -115,8 +115,8 @@ class SocketGateway:
     ) -> GatewayCall:
         """Send the document to ``target``, a SIP URI, through ``via`` (``HOST[:PORT]``) if given.
 
-        Returns when the INVITE has left. Raises SipError when nobody can be found there, and OSError when no
-        media port is free.
+        Returns when the INVITE has left. Raises SipError when the name cannot be resolved, and OSError when
+        no media port is free.
         """
         resolver = Resolver(self._random)
         first = target if via is None else f"sip:{via}"

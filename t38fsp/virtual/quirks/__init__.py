@@ -1,6 +1,6 @@
 """What a virtual gateway can do wrong, by name.
 
-``parse_quirks("first-seq=32768,data-in-fcs")`` reads what the command line takes: names, with values behind
+``parse_quirks("first-seq=32768,data-in-fcs")`` reads what the command line takes: names, with values after
 ``=`` and colons between them where a quirk has several.
 
 To add a quirk: write a frozen dataclass on :class:`t38fsp.virtual.hooks.Quirk` in the file of this folder

@@ -20,9 +20,10 @@ _ANSWERING = frozenset({Role.ANSWERING})
 
 @dataclass(frozen=True, slots=True)
 class SwitchAfter(Quirk):
-    """Offers T.38 so many seconds (0 to 30) after the answer; a calling gateway does so in its INVITE with 0.
+    """Offers T.38 0 to 30 seconds after the answer; a calling gateway does so in its INVITE with 0.
 
-    Whoever starts T.30 in audio meanwhile, or gives up, has no fax; with 0 both sides may offer at once.
+    An endpoint that starts T.30 in audio meanwhile, or gives up, has no fax; with 0 both sides may offer at
+    once.
     """
 
     seconds: float = 20.0
@@ -39,7 +40,7 @@ class SwitchAfter(Quirk):
 class LeavesSwitch(Quirk):
     """Never offers T.38, and takes it when it is offered.
 
-    Whoever waits for the called side to switch waits for ever.
+    An endpoint that waits for the called side to switch waits for ever.
     """
 
     name: ClassVar[str] = "leaves-switch"
@@ -60,7 +61,7 @@ class Refusal(Enum):
 class RefusesT38(Quirk):
     """Refuses every offer of T.38, by 488 or by port 0, and makes none.
 
-    Whoever hangs up at once loses the voice call too. No fax comes of it.
+    An endpoint that hangs up at once loses the voice call too. No fax comes of it.
     """
 
     how: Refusal = Refusal.STATUS
@@ -86,7 +87,7 @@ class RefusesT38(Quirk):
 class OwnT38Port(Quirk):
     """Uses another port for T.38 than for audio (AudioCodes: 2 above).
 
-    Whoever keeps sending to the first one is not heard.
+    An endpoint that keeps sending to the first one is not heard.
     """
 
     name: ClassVar[str] = "own-t38-port"
@@ -97,9 +98,9 @@ class OwnT38Port(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class AddressChange(Quirk):
-    """Moves its T.38 to another port by a re-INVITE, so many seconds (1 or more) after the switch.
+    """Moves its T.38 to another port by a re-INVITE, 1 or more seconds after the switch.
 
-    Whoever has pinned the first address sends, and listens, to nobody.
+    An endpoint that has pinned the first address neither reaches nor hears the gateway.
     """
 
     seconds: float = 12.0
@@ -119,9 +120,9 @@ class AddressChange(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class Refresh(Quirk):
-    """Refreshes the session with the T.38 that holds, each so many seconds (3 or more) of the fax.
+    """Refreshes the session with the T.38 that holds, every 3 or more seconds of the fax.
 
-    Whoever takes it for a new switch starts T.30 or its numbers anew.
+    An endpoint that takes it for a new switch starts T.30 or its numbers anew.
     """
 
     seconds: float = 9.0
@@ -142,9 +143,9 @@ class Refresh(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class RefreshAudio(Quirk):
-    """Refreshes the session with audio in mid-fax, so many seconds (3 or more) after the switch.
+    """Refreshes the session with audio in mid-fax, 3 or more seconds after the switch.
 
-    Whoever follows it back to audio loses the fax.
+    An endpoint that follows it back to audio loses the fax.
     """
 
     seconds: float = 14.0
@@ -166,7 +167,7 @@ class RefreshAudio(Quirk):
 class NewParameters(Quirk):
     """Offers T.38 once more in mid-fax, with another rate, version and datagram size than hold.
 
-    Whoever follows, or refuses, breaks what runs.
+    An endpoint that follows, or refuses, breaks what runs.
     """
 
     seconds: float = 10.0
@@ -211,7 +212,7 @@ class _NewParameters(Quirk):
 class BackToAudio(Quirk):
     """Goes back to audio by a re-INVITE when the fax is over, before anybody hangs up.
 
-    Whoever answers with 481, or takes the fax for broken off, calls a good fax bad.
+    An endpoint that answers with 481, or takes the fax for broken off, calls a good fax bad.
     """
 
     name: ClassVar[str] = "back-to-audio"
@@ -227,7 +228,7 @@ class BackToAudio(Quirk):
 class EarlyHangUp(Quirk):
     """Hangs up with the MCF to the last page: DCN is neither waited for nor sent.
 
-    Whoever needs DCN calls a good fax bad.
+    An endpoint that needs DCN calls a good fax bad.
     """
 
     name: ClassVar[str] = "early-hang-up"
@@ -265,9 +266,9 @@ class _HangsUpEarly(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class HangsUp(Quirk):
-    """Hangs up so many seconds (0 or more) after the switch, whatever goes on.
+    """Hangs up 0 or more seconds after the switch, whatever goes on.
 
-    Whoever reports the page on the line as sent is wrong.
+    An endpoint that reports the page on the line as sent is wrong.
     """
 
     seconds: float = 20.0
@@ -288,9 +289,10 @@ class HangsUp(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class OffersOnlyItself(Quirk):
-    """Refuses T.38 that is offered to it, and offers it itself so many seconds (1 to 4) after the answer.
+    """Refuses T.38 that is offered to it, and offers it itself 1 to 4 seconds after the answer.
 
-    Whoever hangs up when it is refused, or does not listen for offers any more, has no fax (ThinkTel).
+    An endpoint that hangs up when it is refused, or does not listen for offers any more, has no fax
+    (ThinkTel).
     """
 
     seconds: float = 4.0

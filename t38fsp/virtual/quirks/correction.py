@@ -14,7 +14,7 @@ from t38fsp.virtual.quirks.errors import check
 
 @dataclass(frozen=True, slots=True)
 class Redundancy(Quirk):
-    """Sends so many earlier packets along with each (0 to 7), whatever was negotiated.
+    """Sends 0 to 7 earlier packets along with each, whatever was negotiated.
 
     With 0 every lost datagram is lost for good; many accept redundancy and do not use it.
     """
@@ -34,7 +34,7 @@ class Redundancy(Quirk):
 class Parity(Quirk):
     """Sends parity (FEC) instead of copies, whatever was negotiated: ``strings`` over ``span`` packets each.
 
-    Whoever reads copies only drops each datagram as malformed, or recovers nothing.
+    An endpoint that reads copies only drops each datagram as malformed, or recovers nothing.
     """
 
     strings: int = 3
@@ -52,7 +52,7 @@ class Parity(Quirk):
 class MixedCorrection(Quirk):
     """Protects every second datagram by parity (FEC), and the others by copies.
 
-    Whoever has settled on one of the two drops half of what comes, or recovers nothing from it.
+    An endpoint that has settled on one of the two drops half of what comes, or recovers nothing from it.
     """
 
     name: ClassVar[str] = "mixed-correction"
@@ -83,9 +83,9 @@ class _Mixes(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class EmptyCopies(Quirk):
-    """Puts secondaries of no octets behind each packet (Asterisk's start-up, and after it).
+    """Puts secondaries of no octets after each packet (Asterisk's start-up, and after it).
 
-    Whoever delivers them acts on packets that do not exist, or drops the datagram.
+    An endpoint that delivers them acts on packets that do not exist, or drops the datagram.
     """
 
     name: ClassVar[str] = "empty-copies"
@@ -100,9 +100,10 @@ class EmptyCopies(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class Copies(Quirk):
-    """Sends indicators and ends of bursts so many times (1 to 4); with 1 a lost one is heard too late.
+    """Sends indicators and ends of bursts 1 to 4 times; with 1 a lost one is heard too late.
 
-    Whoever needs the indicator misses the burst: the next packet, which brings its copy, is a second away.
+    An endpoint that needs the indicator misses the burst: the next packet, which brings its copy, is a second
+    away.
     """
 
     copies: int = 1

@@ -43,7 +43,7 @@ class _HoldsLastData(Quirk, ABC):
 class DataInFcs(Quirk):
     """Puts the last octets of an HDLC frame into the fcs field (Cisco, Commetrex).
 
-    Whoever takes no data there loses the end of each frame, and finds every frame too short.
+    An endpoint that takes no data there loses the end of each frame, and finds every frame too short.
     """
 
     name: ClassVar[str] = "data-in-fcs"
@@ -72,8 +72,8 @@ class Packing(Enum):
 class CombinedFields(Quirk):
     """Puts the end of a frame and the end of its burst into one packet with the last octets.
 
-    In the 2002 syntax that is written in two ways, strict and loose; whoever reads the one as the other
-    hears frames that were not sent, or an end that is none.
+    In the 2002 syntax that is written in two ways, strict and loose; an endpoint that reads the one as the
+    other hears frames that were not sent, or an end that is none.
     """
 
     packing: Packing = Packing.LOOSE
@@ -114,7 +114,7 @@ def _loose(field: Field) -> bytes:
 class WrongSigEnd(Quirk):
     """Ends raw data with hdlc-sig-end, and HDLC with t4-non-ecm-sig-end (Mediatrix, after TCF).
 
-    Whoever waits for the right one never hears the end of TCF.
+    An endpoint that waits for the right one never hears the end of TCF.
     """
 
     name: ClassVar[str] = "wrong-sig-end"
@@ -138,7 +138,7 @@ class WrongSigEnd(Quirk):
 class SeparateSigEnd(Quirk):
     """Ends a burst of HDLC with fcs-OK, and then hdlc-sig-end in a packet of its own.
 
-    Whoever acts on fcs-OK-sig-end only never answers.
+    An endpoint that acts on fcs-OK-sig-end only never answers.
     """
 
     name: ClassVar[str] = "separate-sig-end"
@@ -156,7 +156,7 @@ class SeparateSigEnd(Quirk):
 class DoubleSigEnd(Quirk):
     """Sends hdlc-sig-end although fcs-OK-sig-end has ended the burst already.
 
-    Whoever takes it for a burst of its own reports a frame that never was, or chokes.
+    An endpoint that takes it for a burst of its own reports a frame that never was, or chokes.
     """
 
     name: ClassVar[str] = "double-sig-end"
@@ -174,7 +174,7 @@ class DoubleSigEnd(Quirk):
 class NoSigEnd(Quirk):
     """Ends no burst by a sig-end: no-signal is all there is.
 
-    Whoever waits for the sig-end never answers.
+    An endpoint that waits for the sig-end never answers.
     """
 
     name: ClassVar[str] = "no-sig-end"
@@ -196,9 +196,9 @@ class NoSigEnd(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class NoNoSignal(Quirk):
-    """Never says no-signal.
+    """Never sends no-signal.
 
-    Whoever waits for silence never answers, or never starts.
+    An endpoint that waits for silence never answers, or never starts.
     """
 
     name: ClassVar[str] = "no-no-signal"

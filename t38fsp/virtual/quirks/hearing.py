@@ -17,14 +17,14 @@ from t38fsp.virtual.quirks.ifp_fields import SPOILT, ends_burst, spoilt
 _SILENCE = IndicatorPacket(Indicator.NO_SIGNAL)
 _RAW = frozenset({FieldType.T4_NON_ECM_DATA, FieldType.T4_NON_ECM_SIG_END})
 _TOLERANCE = 0.002
-"""Seconds by which nobody's clock is to be judged."""
+"""Tolerance of times, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreambleNeeded(Quirk):
     """Loses a frame that begins less than so long (0.5 to 1 s) after its v21-preamble.
 
-    T.30 allows 0.85 s; whoever uses that is not understood.
+    T.30 allows 0.85 s; an endpoint that uses that is not understood.
     """
 
     seconds: float = 1.0
@@ -64,7 +64,7 @@ class _Preamble(Quirk):
 class SilenceNeeded(Quirk):
     """Loses a burst that begins less than so long (0.01 to 0.055 s) after the end of the one before.
 
-    T.30 asks for 75 ± 20 ms; whoever answers at once is not understood.
+    T.30 asks for 75 ± 20 ms; an endpoint that answers at once is not understood.
     """
 
     seconds: float = 0.055
@@ -95,9 +95,9 @@ class _Silence(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class CarrierLimit(Quirk):
-    """Cuts any burst after so many seconds (10 or more), in either direction (AudioCodes, about 90 s).
+    """Cuts any burst after 10 or more seconds, in either direction (AudioCodes, about 90 s).
 
-    Whoever sends a page that takes longer loses its end each time, however often it is sent.
+    An endpoint that sends a page that takes longer loses its end each time, however often it is sent.
     """
 
     seconds: float = 90.0
@@ -150,7 +150,7 @@ class _Carrier:
 class PageTailNeeded(Quirk):
     """Drops its carrier so long (up to 0.04 s) before the end of raw data, and what comes there is lost.
 
-    Whoever ends a page without ECM with its RTC loses the last rows.
+    An endpoint that ends a page without ECM with its RTC loses the last rows.
     """
 
     seconds: float = 0.04
@@ -190,7 +190,7 @@ class _PageTail(Quirk):
 class FrameTailNeeded(Quirk):
     """Loses the last frame of a burst when no-signal follows it in less than so long (up to 0.08 s).
 
-    Whoever drops the carrier with the last octet is never answered.
+    An endpoint that drops the carrier with the last octet is never answered.
     """
 
     seconds: float = 0.05
@@ -234,7 +234,7 @@ class _FrameTail(Quirk):
 class ChokesOnDoubleEnd(Quirk):
     """Hears nothing for 3 s after an hdlc-sig-end that follows fcs-OK-sig-end.
 
-    Whoever sends that forbidden form loses its next burst.
+    An endpoint that sends that forbidden form loses its next burst.
     """
 
     name: ClassVar[str] = "chokes-on-double-end"
@@ -263,7 +263,7 @@ class StrictModem(Quirk):
     """Plays what it receives on a modem that waits for nothing, from a buffer of ``seconds`` and ``octets``.
 
     A frame of which octets come too late is spoilt, a page without ECM gets zeros in its middle, and what
-    does not fit the buffer is lost. Whoever is late, or far ahead, or drifts, is not understood.
+    does not fit the buffer is lost. An endpoint that is late, or far ahead, or drifts, is not understood.
     """
 
     seconds: float = 0.2

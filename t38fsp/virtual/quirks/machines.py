@@ -40,7 +40,7 @@ _CALLING = frozenset({Role.CALLING})
 class DeafTo(Quirk):
     """Does not hear the first ``times`` commands or responses of a kind, such as DCS, EOP, PPS or MCF.
 
-    Whoever sends each once only gets no answer.
+    An endpoint that sends each once only gets no answer.
     """
 
     frame: FCF = FCF.MCF
@@ -73,7 +73,7 @@ class _Deaf(Quirk):
 class ChangedDis(Quirk):
     """Repeats its DIS although DCS came, and the second one says more than the first.
 
-    Whoever goes by the first DIS, or hangs up at the second, sends badly or not at all.
+    An endpoint that uses the first DIS, or hangs up at the second, sends badly or not at all.
     """
 
     name: ClassVar[str] = "changed-dis"
@@ -119,7 +119,7 @@ class _Changes(Quirk):
 class ForeignNsf(Quirk):
     """Puts an NSF in front of its DIS, of which a gateway has overwritten country and maker.
 
-    Whoever believes it speaks a private protocol with somebody else's machine.
+    An endpoint that believes it speaks a private protocol with somebody else's machine.
     """
 
     name: ClassVar[str] = "foreign-nsf"
@@ -135,9 +135,9 @@ class ForeignNsf(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class LateStart(Quirk):
-    """Is silent for so many seconds (0 to 30) after the switch: CED and DIS come late.
+    """Is silent for 0 to 30 seconds after the switch: CED and DIS come late.
 
-    Whoever gives up before T1 has no fax.
+    An endpoint that gives up before T1 has no fax.
     """
 
     seconds: float = 12.0
@@ -152,9 +152,9 @@ class LateStart(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class CedAfterSwitch(Quirk):
-    """Plays its CED behind the switch, for three seconds; without this quirk there is none in T.38.
+    """Plays its CED after the switch, for three seconds; without this quirk there is none in T.38.
 
-    Whoever takes CED for the answer of a human, or needs it, goes wrong either way.
+    An endpoint that takes CED for the answer of a human, or needs it, goes wrong either way.
     """
 
     name: ClassVar[str] = "ced-after-switch"
@@ -168,7 +168,7 @@ class CedAfterSwitch(Quirk):
 class Echo(Quirk):
     """Sends each V.21 burst of ours back to us before its machine answers.
 
-    Whoever takes its own command for an answer goes on without one.
+    An endpoint that takes its own command for an answer goes on without one.
     """
 
     name: ClassVar[str] = "echo"
@@ -198,7 +198,7 @@ class _Echoes(Quirk):
 class AsksAgain(Quirk):
     """Answers with CRP first, as if it had not understood, to each command that ends a page.
 
-    Whoever does not repeat it waits for T4 each time, or ends the call.
+    An endpoint that does not repeat it waits for T4 each time, or ends the call.
     """
 
     name: ClassVar[str] = "crp"
@@ -237,7 +237,7 @@ class _AsksAgain(Quirk):
 class Operator(Quirk):
     """Calls for an operator with each page: PIP and PIN instead of MCF and RTN, PRI-EOP instead of EOP.
 
-    Whoever waits for a human to talk, or ignores these, never gets on.
+    An endpoint that waits for a human to talk, or ignores these, never gets on.
     """
 
     name: ClassVar[str] = "operator"
@@ -273,7 +273,7 @@ def _interrupting(frame: Frame) -> Frame:
 class DcnAfter(Quirk):
     """Sends DCN instead of its burst number ``bursts`` (1 or more), as somebody presses the stop button.
 
-    Whoever goes on, or reports pages that were not confirmed, is wrong.
+    An endpoint that goes on, or reports pages that were not confirmed, is wrong.
     """
 
     bursts: int = 3
@@ -307,9 +307,10 @@ class _Stops(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class LateAnswers(Quirk):
-    """Takes so many seconds (0 to 3) to answer anything but by DIS.
+    """Takes 0 to 3 seconds to answer anything but by DIS.
 
-    Whoever is less patient (T.30 lets T4 be from 2.55 to 3.45 s) repeats its command into the answer.
+    An endpoint that is less patient (T.30 lets T4 be from 2.55 to 3.45 s) repeats its command into the
+    answer.
     """
 
     seconds: float = 3.0
@@ -332,7 +333,7 @@ class LateAnswers(Quirk):
 class StuckCarrier(Quirk):
     """Never ends its V.21 burst number ``bursts`` (1 or more): its carrier stays, and flags with it.
 
-    Whoever waits for its end waits for ever.
+    An endpoint that waits for its end waits for ever.
     """
 
     bursts: int = 2

@@ -18,7 +18,7 @@ from t38fsp.virtual.quirks.ifp_fields import bare_field, ends_burst
 class NoIndicators(Quirk):
     """Announces no burst: data come without preamble or training.
 
-    Whoever is told of a burst by its indicator only hears nothing at all.
+    An endpoint that is told of a burst by its indicator only hears nothing at all.
     """
 
     name: ClassVar[str] = "no-indicators"
@@ -33,9 +33,9 @@ class NoIndicators(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class RepeatedIndicators(Quirk):
-    """Says the indicator of a burst again between its frames and its data (Lucent).
+    """Sends the indicator of a burst again between its frames and its data (Lucent).
 
-    Whoever begins a new burst each time breaks the one that is on.
+    An endpoint that begins a new burst each time breaks the one that is on.
     """
 
     every: int = 10
@@ -73,7 +73,7 @@ class _Repeats(Quirk):
 class ForcedSyntax(Quirk):
     """Speaks and understands one syntax (1998 or 2002), whatever version was negotiated.
 
-    Whoever goes by the version reads frame ends as carrier ends, and image data as nothing.
+    An endpoint that goes by the version reads frame ends as carrier ends, and image data as nothing.
     """
 
     year: int = 2002
@@ -90,7 +90,7 @@ class ForcedSyntax(Quirk):
 class WholeFrames(Quirk):
     """Sends a V.21 frame in one packet when its first octet is due, not octet by octet.
 
-    Whoever expects an octet each 27 ms answers too early, into the rest of the burst.
+    An endpoint that expects an octet each 27 ms answers too early, into the rest of the burst.
     """
 
     name: ClassVar[str] = "whole-frames"
@@ -101,9 +101,9 @@ class WholeFrames(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class FalseTones(Quirk):
-    """Announces CED and CNG that nobody has heard, between bursts.
+    """Announces CED and CNG that do not exist, between bursts.
 
-    Whoever gates on tones starts too early, or again.
+    An endpoint that gates on tones starts too early, or again.
     """
 
     name: ClassVar[str] = "false-tones"
@@ -119,7 +119,7 @@ class FalseTones(Quirk):
 class MistakenModem(Quirk):
     """Takes each second burst of V.21 for V.27ter, and passes its frames on as such.
 
-    Whoever goes by the modem takes the answer for an image.
+    An endpoint that goes by the modem takes the answer for an image.
     """
 
     name: ClassVar[str] = "mistaken-modem"
@@ -151,7 +151,7 @@ class _Mistakes(Quirk):
 class ShortPreamble(Quirk):
     """Begins a frame so soon (0.1 to 1 s) after its v21-preamble, as jitter and haste make it.
 
-    Whoever needs a second of preamble loses the frame.
+    An endpoint that needs a second of preamble loses the frame.
     """
 
     seconds: float = 0.3
@@ -166,9 +166,10 @@ class ShortPreamble(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class PassesEcho(Quirk):
-    """Hears its own V.21 from the line, so many seconds (0.01 to 0.06) late, and passes it back to us.
+    """Hears its own V.21 from the line, 0.01 to 0.06 seconds late, and passes it back to us.
 
-    Whoever takes the preamble of its own repetition for an answer, and stops for it, never gets it out.
+    An endpoint that takes the preamble of its own repetition for an answer, and stops for it, never gets it
+    out.
     """
 
     seconds: float = 0.04

@@ -35,9 +35,9 @@ _CALLING = frozenset({Role.CALLING})
 
 @dataclass(frozen=True, slots=True)
 class RtnLast(Quirk):
-    """Refuses the last page with RTN, so many times (1 or 2).
+    """Refuses the last page with RTN, 1 or 2 times.
 
-    Whoever gives a refused last page up, or calls it sent, loses it (spandsp's default).
+    An endpoint that gives a refused last page up, or calls it sent, loses it (spandsp's default).
     """
 
     times: int = 1
@@ -74,7 +74,8 @@ class _Refuses(Quirk):
 class PoorCopies(Quirk):
     """Finds every page without ECM poor, and takes it with RTP: good, but train again.
 
-    Whoever sends the page again sends it twice; whoever goes on without training is not understood.
+    An endpoint that sends the page again sends it twice; an endpoint that goes on without training is not
+    understood.
     """
 
     name: ClassVar[str] = "rtp"
@@ -89,7 +90,7 @@ class PoorCopies(Quirk):
 class FailsTraining(Quirk):
     """Does not pass the first ``times`` (1 to 4) training checks: FTT.
 
-    Whoever does not lower the rate never gets through.
+    An endpoint that does not lower the rate never gets through.
     """
 
     times: int = 2
@@ -133,7 +134,7 @@ class _SpoilsTraining(Quirk):
 class PprStorm(Quirk):
     """Loses every frame of the first ``times`` (1 to 12) image bursts with ECM: PPR for all of them.
 
-    Whoever does not ask to go on at a lower rate (CTC) after the fourth PPR has no fax.
+    An endpoint that does not ask to go on at a lower rate (CTC) after the fourth PPR has no fax.
     """
 
     times: int = 4
@@ -187,7 +188,7 @@ class _Storm(Quirk):
 class IgnoresCtc(Quirk):
     """Never answers CTC.
 
-    Whoever has no other way to a lower rate ends the call there. Shows together with ppr-storm.
+    An endpoint that has no other way to a lower rate ends the call there. Shows together with ppr-storm.
     """
 
     name: ClassVar[str] = "ignores-ctc"
@@ -203,9 +204,9 @@ class IgnoresCtc(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class Busy(Quirk):
-    """Takes so many seconds (0 to 50) to put a page away: RNR with ECM, silence without.
+    """Takes 0 to 50 seconds to put a page away: RNR with ECM, silence without.
 
-    Whoever does not ask with RR, or gives up before T5, loses the page.
+    An endpoint that does not ask with RR, or gives up before T5, loses the page.
     """
 
     seconds: float = 12.0
@@ -223,7 +224,7 @@ class Busy(Quirk):
 class CutFrames(Quirk):
     """Passes the first image frames of a page on without their last octets, and says that their FCS is good.
 
-    Whoever believes the FCS puts a hole into the page.
+    An endpoint that believes the FCS puts a hole into the page.
     """
 
     frames: int = 3

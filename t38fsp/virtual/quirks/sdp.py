@@ -26,10 +26,10 @@ def _images(media: Media, change: Callable[[MediaDescription], MediaDescription]
 
 @dataclass(frozen=True, slots=True)
 class Version(Quirk):
-    """Says T38FaxVersion 0 to 3.
+    """Announces T38FaxVersion 0 to 3.
 
-    From 2 on the fields of packets are written otherwise; whoever answers a version that it does not speak
-    is not understood.
+    From 2 on the fields of packets are written otherwise; an endpoint that answers a version that it does not
+    speak is not understood.
     """
 
     version: int = 3
@@ -55,7 +55,8 @@ class BooleanStyle(Enum):
 class Booleans(Quirk):
     """Writes the boolean attributes as ``:0``, ``:1`` or bare.
 
-    Whoever reads ``:0`` as true, or agrees to what it cannot do, removes fill bits that nobody puts back.
+    An endpoint that reads ``:0`` as true, or agrees to what it cannot do, removes fill bits that are never
+    put back.
     """
 
     style: BooleanStyle = BooleanStyle.ZERO
@@ -74,7 +75,7 @@ class Booleans(Quirk):
 class OddSpelling(Quirk):
     """Spells the attributes as the field does: lower case, T38FaxMaxRate, T38MaxDatagram, ``UDPTL T38``.
 
-    Whoever compares names exactly falls back to defaults, or refuses the call.
+    An endpoint that compares names exactly falls back to defaults, or refuses the call.
     """
 
     name: ClassVar[str] = "odd-spelling"
@@ -95,7 +96,7 @@ class OddSpelling(Quirk):
 class NoAttributes(Quirk):
     """Offers and answers T.38 without a single attribute.
 
-    Whoever needs one of them fails, or divides by a datagram size of nothing.
+    An endpoint that needs one of them fails, or divides by a datagram size of nothing.
     """
 
     name: ClassVar[str] = "no-attributes"
@@ -109,7 +110,7 @@ class NoAttributes(Quirk):
 class TwoCorrections(Quirk):
     """Writes two lines of T38FaxUdpEC, parity before redundancy.
 
-    Whoever goes by the first sends parity to a gateway that reads copies only.
+    An endpoint that uses the first sends parity to a gateway that reads copies only.
     """
 
     name: ClassVar[str] = "two-corrections"
@@ -127,9 +128,9 @@ class Correction(Enum):
 
 @dataclass(frozen=True, slots=True)
 class UdpCorrection(Quirk):
-    """Says none, redundancy or fec in T38FaxUdpEC.
+    """Announces none, redundancy or fec in T38FaxUdpEC.
 
-    Whoever sends what was not offered is dropped by some; whoever refuses fec has no call.
+    An endpoint that sends what was not offered is dropped by some; an endpoint that refuses fec has no call.
     """
 
     correction: Correction = Correction.NONE
@@ -146,9 +147,9 @@ class UdpCorrection(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class AudioZero(Quirk):
-    """Offers T.38 as its second line, behind ``m=audio 0``.
+    """Offers T.38 as its second line, after ``m=audio 0``.
 
-    Whoever answers one line only, or in another order, breaks the call (Avaya fails).
+    An endpoint that answers one line only, or in another order, breaks the call (Avaya fails).
     """
 
     name: ClassVar[str] = "audio-zero"
@@ -163,7 +164,7 @@ class AudioZero(Quirk):
 class BothMedia(Quirk):
     """Offers audio and T.38 together in its INVITE.
 
-    Whoever takes the first line only stays in audio.
+    An endpoint that takes the first line only stays in audio.
     """
 
     name: ClassVar[str] = "both-media"
@@ -180,7 +181,8 @@ class BothMedia(Quirk):
 class LocalTcf(Quirk):
     """Wants the gateways to check the training themselves (localTCF), which is not for UDPTL.
 
-    Whoever agrees sends a TCF that nobody answers. The call stays in audio, and no fax comes of it.
+    An endpoint that agrees sends a TCF that is never answered. The call stays in audio, and no fax comes of
+    it.
     """
 
     name: ClassVar[str] = "local-tcf"
@@ -195,7 +197,7 @@ class LocalTcf(Quirk):
 class RtpT38(Quirk):
     """Writes T.38 as ``RTP/AVP`` (border controllers that rewrite what they do not know).
 
-    Whoever sends UDPTL to it is not heard. The call stays in audio, and no fax comes of it.
+    An endpoint that sends UDPTL to it is not heard. The call stays in audio, and no fax comes of it.
     """
 
     name: ClassVar[str] = "rtp-t38"
@@ -207,9 +209,9 @@ class RtpT38(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class SenselessDatagram(Quirk):
-    """Says a T38FaxMaxDatagram that is none, such as 0 or 4000000, and takes 400 octets.
+    """Announces an absurd T38FaxMaxDatagram, such as 0 or 4000000, and takes 400 octets.
 
-    Whoever believes 0 has no room for a packet, or divides by it (AST-2010-001).
+    An endpoint that believes 0 has no room for a packet, or divides by it (AST-2010-001).
     """
 
     octets: int = 0
@@ -232,9 +234,9 @@ class SenselessDatagram(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class PrivateAddress(Quirk):
-    """Names an address in its SDP where nobody can reach it, as from behind a NAT (real sockets only).
+    """Names an address in its SDP where it cannot be reached, as from behind a NAT (real sockets only).
 
-    Whoever sends there, and not to where the packets come from, is not heard.
+    An endpoint that sends there, and not to where the packets come from, is not heard.
     """
 
     name: ClassVar[str] = "private-address"

@@ -20,8 +20,8 @@ _ANSWERING = frozenset({Role.ANSWERING})
 class RefusesCall(Quirk):
     """Refuses each call, or the first ``times``, with ``status`` (400 to 699): 486 busy, 404 no such number.
 
-    Whoever sends again at once, or at all to a number that there is not, is a nuisance; with 480, 486, 500,
-    503 or 600 sending later helps.
+    An endpoint that sends again at once, or at all to a number that there is not, is a nuisance; with 480,
+    486, 500, 503 or 600 sending later helps.
     """
 
     status: int = 486
@@ -44,7 +44,7 @@ class RefusesCall(Quirk):
 class NoAnswer(Quirk):
     """Rings and never answers: each call, or the first ``times``.
 
-    Whoever has no limit for ringing waits for ever.
+    An endpoint that has no limit for ringing waits for ever.
     """
 
     times: int = 0
@@ -64,9 +64,9 @@ class NoAnswer(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class Rings(Quirk):
-    """Rings for so many seconds (0 to 120) before it answers.
+    """Rings for 0 to 120 seconds before it answers.
 
-    Whoever gives up sooner than a fax machine answers has no fax.
+    An endpoint that gives up sooner than a fax machine answers has no fax.
     """
 
     seconds: float = 12.0
@@ -84,9 +84,9 @@ class Rings(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class DropsCall(Quirk):
-    """Hangs up so many seconds (0 to 30) after the answer, still in audio: each call, or the first ``times``.
+    """Hangs up 0 to 30 seconds after the answer, still in audio: each call, or the first ``times``.
 
-    Whoever takes an answered call for a fax that was sent is wrong.
+    An endpoint that takes an answered call for a fax that was sent is wrong.
     """
 
     seconds: float = 1.0

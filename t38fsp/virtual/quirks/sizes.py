@@ -17,7 +17,7 @@ from t38fsp.virtual.quirks.errors import check
 class MaxDatagram(Quirk):
     """Announces T38FaxMaxDatagram, and drops every datagram of ours that is longer.
 
-    Whoever counts only the primary, or ignores the figure, loses all image data.
+    An endpoint that counts only the primary, or ignores the figure, loses all image data.
     """
 
     octets: int = 176
@@ -41,7 +41,7 @@ class MaxDatagram(Quirk):
 class MaxIfp(Quirk):
     """Means one IFP packet by T38FaxMaxDatagram, and drops every packet of ours that is longer.
 
-    Whoever fills the datagram with one packet loses all image data.
+    An endpoint that fills the datagram with one packet loses all image data.
     """
 
     octets: int = 72
@@ -64,7 +64,7 @@ class MaxIfp(Quirk):
 class OneField(Quirk):
     """Takes the first field of a packet, and no other.
 
-    Whoever packs the end of a frame behind its data is never heard.
+    An endpoint that packs the end of a frame after its data is never heard.
     """
 
     name: ClassVar[str] = "one-field"

@@ -17,7 +17,7 @@ from t38fsp.virtual.quirks.errors import check
 class FirstNumber(Quirk):
     """Numbers its datagrams from 32768 instead of 0 (Cisco CUBE).
 
-    Whoever expects 0 counts half the number space as lost, or drops everything as late.
+    An endpoint that expects 0 counts half the number space as lost, or drops everything as late.
     """
 
     number: int = 32768
@@ -50,7 +50,7 @@ class _First(Quirk):
 class WrapToOne(Quirk):
     """Counts from 65535 on to 1, never again to 0.
 
-    Whoever computes modulo 65536 sees a packet lost at each wrap. Shows soon with first-seq=65400.
+    An endpoint that computes modulo 65536 sees a packet lost at each wrap. Shows soon with first-seq=65400.
     """
 
     name: ClassVar[str] = "wrap-to-one"
@@ -63,7 +63,7 @@ class WrapToOne(Quirk):
 class NewNumbers(Quirk):
     """Repeats indicators and ends of bursts under new numbers, not as copies of the same datagram.
 
-    Whoever takes each for a new event hears bursts that never were.
+    An endpoint that takes each for a new event hears bursts that never were.
     """
 
     name: ClassVar[str] = "new-numbers"
@@ -76,7 +76,7 @@ class NewNumbers(Quirk):
 class NumberJump(Quirk):
     """Starts numbering anew in mid-call, ``ahead`` of where it was, each ``every`` datagrams.
 
-    Whoever takes the jump for loss waits for thousands of packets, or drops all that follow as late.
+    An endpoint that takes the jump for loss waits for thousands of packets, or drops all that follow as late.
     """
 
     every: int = 150
@@ -108,7 +108,7 @@ class _Jumps(Quirk):
 class SilentUntilHeard(Quirk):
     """Sends no T.38 until it has received some (AudioCodes, by default).
 
-    Whoever waits to hear something first waits for ever; and its first DIS is lost.
+    An endpoint that waits to hear something first waits for ever; and its first DIS is lost.
     """
 
     name: ClassVar[str] = "silent-until-heard"
@@ -140,7 +140,7 @@ class _Silent(Quirk):
 class EarlyPackets(Quirk):
     """Sends T.38 as soon as the call is up, before any offer of T.38 was answered (CUBE).
 
-    Whoever drops it loses the beginning; whoever locks to its numbers too late loses more.
+    An endpoint that drops it loses the beginning; an endpoint that locks to its numbers too late loses more.
     """
 
     name: ClassVar[str] = "early-packets"
@@ -156,7 +156,8 @@ class EarlyPackets(Quirk):
 class JunkAtStart(Quirk):
     """Begins with packets that cannot be read (Asterisk's parity once repaired what had never been sent).
 
-    Whoever counts them as packets of the far end takes their remains for its first burst, or its syntax.
+    An endpoint that counts them as packets of the far end takes their remains for its first burst, or its
+    syntax.
     """
 
     name: ClassVar[str] = "junk-at-start"
@@ -172,7 +173,7 @@ class JunkAtStart(Quirk):
 class JunkAfterEnd(Quirk):
     """Goes on with senseless T.38 and noise when the fax is over.
 
-    Whoever still listens takes it for a new fax, or a result of the old one.
+    An endpoint that still listens takes it for a new fax, or a result of the old one.
     """
 
     name: ClassVar[str] = "junk-after-end"
@@ -193,7 +194,7 @@ class JunkAfterEnd(Quirk):
 class RtpStragglers(Quirk):
     """Goes on with RTP on the T.38 port for a second after the switch.
 
-    Whoever reads it as UDPTL finds numbers far ahead, and drops the T.38 that follows.
+    An endpoint that reads it as UDPTL finds numbers far ahead, and drops the T.38 that follows.
     """
 
     name: ClassVar[str] = "rtp-stragglers"
@@ -213,7 +214,8 @@ class RtpStragglers(Quirk):
 class Bunched(Quirk):
     """Sends what it has in bunches, each ``seconds`` (0.02 to 0.5) apart, not when it is due.
 
-    Whoever judges the line by the time between packets, or plays them as they come, runs dry in between.
+    An endpoint that judges the line by the time between packets, or plays them as they come, runs dry in
+    between.
     """
 
     seconds: float = 0.2
@@ -248,7 +250,7 @@ class _Bunch(Quirk):
 class KeepAlive(Quirk):
     """Repeats the state of the line each ``seconds`` (0.1 or more) while nothing happens.
 
-    Whoever counts each packet as a sign of life of the machine never gives up.
+    An endpoint that counts each packet as a sign of life of the machine never gives up.
     """
 
     seconds: float = 0.5
@@ -263,9 +265,9 @@ class KeepAlive(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class FallsSilent(Quirk):
-    """Neither sends nor hears T.38 any more, so many seconds (0 or more) after the switch; SIP goes on.
+    """Neither sends nor hears T.38 any more, 0 or more seconds after the switch; SIP goes on.
 
-    Whoever waits for the next packet waits for ever (FreeSWITCH, 600 s).
+    An endpoint that waits for the next packet waits for ever (FreeSWITCH, 600 s).
     """
 
     seconds: float = 20.0
