@@ -1,8 +1,8 @@
 """P2: CPU of a fax of two light pages, engine and image workers, over that of libspandsp's terminal.
 
 Ours sends to, and receives from, a process in C (``c/far_end.c``) with a terminal of libspandsp for each
-call, stepped every 20 ms by a timer of its own, over UDPTL sockets: both sides of one call are measured at the same
-time. Calls begin with T.38 in the INVITE, so there is no audio in either.
+call, stepped every 20 ms by a timer of its own, over UDPTL sockets: both sides of one call are measured at
+the same time. Calls begin with T.38 in the INVITE, so there is no audio in either.
 """
 
 from __future__ import annotations
