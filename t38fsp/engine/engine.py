@@ -28,6 +28,7 @@ from t38fsp.engine.delay import told_of_delay
 from t38fsp.engine.known_facts import KnownFacts
 from t38fsp.engine.lines import EngineLine, Lines, admission_for
 from t38fsp.engine.media import MediaPair, MediaPort
+from t38fsp.engine.media_reader import MediaReader
 from t38fsp.engine.open_jobs import OpenJobs
 from t38fsp.engine.outgoing import (
     document_to_send,
@@ -109,6 +110,7 @@ class FaxEngine:
     async def _start(self, undo: AsyncExitStack) -> Address:
         settings = self._settings
         self._pacer: Pacer[Packet] = Pacer(self._loop)
+        self._reader = MediaReader(self._loop)
         self._admission = admission_for(settings, self._random)
         self._lines = Lines(
             settings,
@@ -339,10 +341,17 @@ class FaxEngine:
             running = self._running.get(job)
             return running is not None and running.datagram_received(data, source)
 
-        ports = self._settings.media_ports
+        def on_read() -> None:
+            if (running := self._running.get(job)) is not None:
+                running.settle()
+
+        ports, reader = self._settings.media_ports, self._reader
         if other is not None:
-            return MediaPair.open((line.interface(peer), line.interface(other)), on_datagram, ports)
-        return MediaPort.open(line.interface(peer), on_datagram, port_range=ports)
+            hosts = line.interface(peer), line.interface(other)
+            return MediaPair.open(hosts, on_datagram, on_read=on_read, reader=reader, port_range=ports)
+        return MediaPort.open(
+            line.interface(peer), on_datagram, on_read=on_read, reader=reader, port_range=ports
+        )
 
     def _context(self, media: MediaPort | MediaPair, line: EngineLine, peers: Sequence[Hop]) -> CallContext:
         """``peers`` are where the signalling goes or comes from, best first."""

@@ -8,8 +8,8 @@ datagram is accepted when the call says so, that is, when it could be read. Stra
 which is final. With T.38 all this begins anew, as it need not come from where the audio came from.
 
 asyncio's own datagram transport reads with a 256 KiB buffer for each datagram; a reader on a socket of our
-own does not. A sender without the pace of a modem sends a block of 256 frames at once, which the kernel's
-default buffer does not hold.
+own does not (``t38fsp.engine.media_reader``). A sender without the pace of a modem sends a block of 256
+frames at once, which the kernel's default buffer does not hold.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
-from sip.logs import contained, get_logger
+from sip.logs import SELDOM, get_logger
 from sip.values import Address
+from t38fsp.engine.media_reader import MediaReader
 
 _logger = get_logger(__name__)
 
@@ -32,8 +33,12 @@ MAX_DATAGRAM = 2048
 
 _RECEIVE_BUFFER = 1024 * 1024
 """Octets, of which the kernel counts some 2,300 for a datagram with one frame and its copies."""
-_MOST_AT_ONCE = 16
+_MOST_AT_ONCE = 32
 """Datagrams read before other sockets get their turn; they take a millisecond or two."""
+_CLOSE = 0.008
+"""Seconds. What can be read so soon after the last datagram keeps no modem's pace: there may be more."""
+_FORCE_RECEIVE_BUFFER = 33
+"""SO_RCVBUFFORCE of Linux, which those who may administer the network can set beyond the limit of all."""
 
 _EPHEMERAL_TRIES = 64
 
@@ -68,11 +73,15 @@ class MediaPort:
         self,
         sock: socket.socket,
         on_datagram: Callable[[bytes, Address], bool],
+        on_read: Callable[[], None],
+        reader: MediaReader,
         loop: asyncio.AbstractEventLoop,
         latch_window: float,
     ) -> None:
         self._socket: socket.socket | None = sock
         self._on_datagram = on_datagram
+        self._on_read = on_read
+        self._reader = reader
         self._loop = loop
         self._latch_window = latch_window
         self._window_end = 0.0
@@ -81,13 +90,13 @@ class MediaPort:
         self._latched: Address | None = None
         self._former: Address | None = None
         """Latched by the stream before, and heard until somebody is by this one."""
-        self._at_once = 1
+        self._last_read = float("-inf")
         self._version = 6 if sock.family == socket.AF_INET6 else 4
         self.counters = MediaCounters()
         host, port = sock.getsockname()[:2]
         self.address: Address = (host, port)
         """Where the socket is bound; its port is even."""
-        loop.add_reader(sock, self._readable)
+        reader.add(sock, self._readable)
 
     @classmethod
     def open(
@@ -95,19 +104,24 @@ class MediaPort:
         host: str,
         on_datagram: Callable[[bytes, Address], bool],
         *,
+        on_read: Callable[[], None] = lambda: None,
+        reader: MediaReader | None = None,
         port_range: tuple[int, int] | None = None,
         latch_window: float = 15.0,
         loop: asyncio.AbstractEventLoop | None = None,
     ) -> MediaPort:
         """Bind an even port of ``host``, a literal IP address.
 
-        ``port_range`` is the first and the last port allowed (both count); without it the kernel chooses.
-        ``latch_window`` is in seconds from :meth:`set_remote`. Raises MediaPortError when no even port is
-        free.
+        ``on_read`` is called after one or several datagrams that came at once. ``reader`` is what ports
+        on one loop share; without one the port has its own. ``port_range`` is the first and the last port
+        allowed (both count); without it the kernel chooses. ``latch_window`` is in seconds from
+        :meth:`set_remote`.
+        Raises MediaPortError when no even port is free, OSError when there are no descriptors left.
         """
         sock = _bind_even(host, port_range)
         try:
-            return cls(sock, on_datagram, loop or asyncio.get_running_loop(), latch_window)
+            loop = loop or asyncio.get_running_loop()
+            return cls(sock, on_datagram, on_read, reader or MediaReader(loop), loop, latch_window)
         except BaseException:
             sock.close()
             raise
@@ -158,7 +172,7 @@ class MediaPort:
     def close(self) -> None:
         """Give the port back. Sending later is counted as dropped; closing twice is no error."""
         if self._socket is not None:
-            self._loop.remove_reader(self._socket)
+            self._reader.remove(self._socket)
             self._socket.close()
             self._socket = None
 
@@ -170,39 +184,51 @@ class MediaPort:
             return False
         return literal.version == self._version and not literal.is_unspecified and 0 < port < 65536
 
-    def _readable(self) -> None:
-        # One first, as a second attempt is in vain at the pace of a modem; more when that was not all.
-        for _ in range(self._at_once):
-            if self._socket is None:
-                return
+    def _readable(self, now: float) -> None:
+        # A second attempt is in vain at the pace of a modem.
+        at_once = _MOST_AT_ONCE if now - self._last_read < _CLOSE else 1
+        self._last_read = now
+        try:
             try:
-                data, source = self._socket.recvfrom(MAX_DATAGRAM + 1)
-            except BlockingIOError:
-                self._at_once = 1
-                return
-            except ConnectionRefusedError:
-                self.counters.refused += 1
-            except OSError:
-                self.counters.failed += 1
-                return
-            else:
-                with contained(_logger, "a media datagram was dropped on a fault of ours"):
-                    self._received(data, (source[0], source[1]))
-        self._at_once = min(2 * self._at_once, _MOST_AT_ONCE)
+                for _ in range(at_once):
+                    if not self._read_one():
+                        break
+            finally:
+                self._on_read()
+        except Exception:  # sip.logs.contained costs as much as all the rest
+            _logger.exception("a media datagram was dropped on a fault of ours", extra=SELDOM)
 
-    def _received(self, data: bytes, source: Address) -> None:
+    def _read_one(self) -> bool:
+        """Read a datagram; false when there is none."""
+        if self._socket is None:
+            return False
+        try:
+            data, source = self._socket.recvfrom(MAX_DATAGRAM + 1)
+        except BlockingIOError:
+            return False
+        except ConnectionRefusedError:
+            self.counters.refused += 1
+            return True
+        except OSError:
+            self.counters.failed += 1
+            return False
+        counters = self.counters
+        latched = self._latched
         if len(data) > MAX_DATAGRAM:
-            self.counters.oversize += 1
-            return
-        if not self._welcome(source):
-            self.counters.foreign += 1
-            return
-        self.counters.received += 1
+            counters.oversize += 1
+            return True
+        if len(source) > 2:
+            source = source[:2]
+        if source != latched and not self._welcome(source):
+            counters.foreign += 1
+            return True
+        counters.received += 1
         if not self._on_datagram(data, source):
-            self.counters.rejected += 1
-        elif self._announced is not None and source != self._latched:
+            counters.rejected += 1
+        elif source != latched and self._announced is not None:
             self._remote = self._latched = source
             self._former = None
+        return True
 
     def _welcome(self, source: Address) -> bool:
         if self._announced is None:
@@ -227,8 +253,9 @@ def _bind_even(host: str, port_range: tuple[int, int] | None) -> socket.socket:
                 sock.bind((host, port))
                 sock.setblocking(False)
                 is_even = sock.getsockname()[1] % 2 == 0
-                with suppress(OSError):  # the kernel may grant less, or refuse
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+                for option in (socket.SO_RCVBUF, _FORCE_RECEIVE_BUFFER):
+                    with suppress(OSError):  # the kernel may grant less, or refuse
+                        sock.setsockopt(socket.SOL_SOCKET, option, _RECEIVE_BUFFER)
             except BaseException as error:
                 sock.close()
                 if not isinstance(error, OSError):
@@ -274,19 +301,30 @@ class MediaPair:
         cls,
         hosts: tuple[str, str],
         on_datagram: Callable[[bytes, Address], bool],
+        *,
+        on_read: Callable[[], None] = lambda: None,
+        reader: MediaReader | None = None,
         port_range: tuple[int, int] | None = None,
     ) -> MediaPair:
-        """Bind one even port of both hosts, an IPv4 and an IPv6 address; ``port_range`` as of MediaPort.
+        """Bind one even port of both hosts, an IPv4 and an IPv6 address; the rest as of MediaPort.
 
         Raises MediaPortError when there is none.
         """
         first, second = hosts
         for attempt in range(_TRIES):
             with ExitStack() as undo:
-                port = MediaPort.open(first, on_datagram, port_range=port_range)
+                port = MediaPort.open(
+                    first, on_datagram, on_read=on_read, reader=reader, port_range=port_range
+                )
                 undo.callback(port.close)
                 try:
-                    other = MediaPort.open(second, on_datagram, port_range=(port.port, port.port))
+                    other = MediaPort.open(
+                        second,
+                        on_datagram,
+                        on_read=on_read,
+                        reader=reader,
+                        port_range=(port.port, port.port),
+                    )
                 except MediaPortError:
                     if attempt == _TRIES - 1:
                         raise

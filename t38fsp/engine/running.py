@@ -63,8 +63,11 @@ class RunningCall:
         self._on_fault = on_fault
         self._header = header
         self._over = False
+        self._failed = False
+        """A fault of ours has ended the call, which is asked for nothing more."""
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = 0.0
         self._page_tasks: set[asyncio.Task[None]] = set()
         self._closing: asyncio.Task[None] | None = None
         self._stream: MediaStream | None = None
@@ -76,7 +79,8 @@ class RunningCall:
         self._feed(self.call.line_event, event)
 
     def datagram_received(self, data: bytes, source: Address) -> bool:
-        return self._feed(self.call.datagram_received, data, source) or False
+        """A datagram came; after it, or several, :meth:`settle` is due."""
+        return self._give(self.call.datagram_received, data, source, self._loop.time()) or False
 
     def proceed(self, go_on: bool) -> None:
         if isinstance(self.call, SendingCall):
@@ -87,23 +91,31 @@ class RunningCall:
 
     def _feed(self, method: Callable[..., T], *arguments: object) -> T | None:
         """Give the call an input, and carry out what it asks for."""
+        outcome = self._give(method, *arguments, self._loop.time())
+        self.settle()
+        return outcome
+
+    def settle(self) -> None:
+        """Carry out what the call asks for after an input."""
+        if self.call.moved and not self._failed:
+            self._give(settle, self.call, self)
+
+    def _give(self, action: Callable[..., T], *arguments: object) -> T | None:
         try:
-            outcome = method(*arguments, self._loop.time())
-            settle(self.call, self)
+            return action(*arguments)
         except UnsupportedError as error:
             self._fail(verdict(Outcome.MISCONFIGURED, str(error)))
-            return None
         except Exception:
             # A fault of ours ends the call it struck, with a result, and no other.
             logger.exception("call %s failed on a fault of ours", self.call.line_call)
             self._fail(FAULT)
-            return None
-        return outcome
+        return None
 
     def _fail(self, why: Verdict) -> None:
         """End the call as it stands, with all that is known of it."""
         if self._over or self._closing is not None:
             return
+        self._failed = True
         try:
             self._on_fault()
         except Exception:
@@ -135,11 +147,12 @@ class RunningCall:
     def arm(self, deadline: float | None) -> None:
         if self._timer is not None:
             # Most deadlines move away with each packet: ringing too early costs less than moving the timer.
-            if deadline is not None and self._timer.when() <= deadline:
+            if deadline is not None and self._timer_due <= deadline:
                 return
             self._timer.cancel()
             self._timer = None
         if deadline is not None:
+            self._timer_due = deadline  # that of another loop than asyncio's own has no when()
             self._timer = self._loop.call_at(deadline, self._on_deadline)
 
     def set_remote(self, address: Address) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
+from itertools import pairwise
 
 import pytest
 
 from sip.values import Address
 from t38fsp.engine.media import MAX_DATAGRAM, MediaPort, MediaPortError
+from t38fsp.engine.media_reader import MediaReader
 
 HOST = "127.0.0.1"
 
@@ -109,24 +111,31 @@ async def test_a_block_that_comes_at_once_is_held(port: MediaPort, ears: Ears, f
     assert heard == list(range(count))
 
 
-async def test_several_are_read_in_a_turn_and_others_get_theirs(
-    port: MediaPort, ears: Ears, far: Far, other: Far
-) -> None:
-    heard: list[bytes] = []
-    neighbour = MediaPort.open(HOST, lambda data, source: heard.append(data) or True)
-    for number in range(60):
-        far.send(bytes([number]), port)
+async def test_several_are_read_in_a_turn_and_others_get_theirs(far: Far, other: Far) -> None:
+    reader = MediaReader(asyncio.get_running_loop())
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    count = 0
+    turns = [0]
+
+    def on_datagram(data: bytes, source: Address) -> bool:
+        nonlocal count
+        count += 1
+        heard.put_nowait(data)
+        return True
+
+    busy, neighbour = (
+        MediaPort.open(HOST, on_datagram, on_read=lambda: turns.append(count), reader=reader)
+        for _ in range(2)
+    )
+    for number in range(100):
+        far.send(bytes([number]), busy)
     other.send(b"first", neighbour)
-    turns = 0
-    while ears.heard.qsize() < 60:
-        before = ears.heard.qsize()
-        await asyncio.sleep(0)
-        turns += 1
-        assert ears.heard.qsize() - before <= 16
-        if turns == 3:
-            assert heard == [b"first"]
+    order = [await heard.get() for _ in range(101)]
+    assert order.index(b"first") < 33
+    assert max(after - before for before, after in pairwise(turns)) <= 32
+    assert len(turns) < 20
+    busy.close()
     neighbour.close()
-    assert turns <= 12
 
 
 @pytest.mark.parametrize("fault", [ValueError, KeyError])
@@ -149,18 +158,20 @@ async def test_a_fault_in_one_datagram_costs_no_other(fault: type[Exception], fa
 
 async def test_a_port_that_is_closed_by_a_datagram_reads_no_more(ears: Ears, far: Far) -> None:
     heard: list[bytes] = []
+    closed = asyncio.Event()
 
     def on_datagram(data: bytes, source: Address) -> bool:
         heard.append(data)
         if len(heard) == 6:
             port.close()
+            closed.set()
         return True
 
     port = MediaPort.open(HOST, on_datagram)
     for number in range(20):
         far.send(bytes([number]), port)
-    for _ in range(20):
-        await asyncio.sleep(0)
+    await closed.wait()
+    await asyncio.sleep(0.02)
     assert len(heard) == 6
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from sip.ipc import threaded_child
 from sip.values import TlsSettings
-from t38fsp.engine import child, engine, lines, media, process, remote
+from t38fsp.engine import child, engine, lines, media, media_reader, process, remote
 from t38fsp.engine.engine import FaxEngine
 from t38fsp.engine.media import MediaPair, MediaPort
 from t38fsp.engine.remote import EngineProcess
@@ -140,7 +140,7 @@ async def test_a_media_port_that_cannot_be_opened(error: BaseException, pair: bo
         return close
 
     root = MediaPair.open if pair else MediaPort.open
-    await fails_at_each_step(start, root.__func__, [media], error, type(error))  # type: ignore[attr-defined]
+    await fails_at_each_step(start, root.__func__, [media, media_reader], error, type(error))  # type: ignore[attr-defined]
 
 
 # --- an engine in a process of its own ----------------------------------------------------------------------

@@ -1,0 +1,112 @@
+"""The sockets of all media ports of an engine, watched as one.
+
+A turn of an asyncio loop costs several times what it costs to read the datagram that it is for. So the loop
+watches one selector, which watches the sockets; and while datagrams come closer together than ``TICK``, the
+selector is looked at once each tick instead of for each of them. One that comes alone is read at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+import socket
+from collections.abc import Callable
+
+TICK = 0.005
+"""Seconds. A datagram waits half as long on average; T.30 counts in tenths of seconds."""
+_IDLE_TICKS = 4
+"""With nothing to read, after which the loop watches again."""
+_LONGEST_TURN = 0.005
+"""Seconds after which the rest of what can be read waits, until others of the loop have had their turn."""
+
+
+class MediaReader:
+    """Calls back for sockets that can be read. Belongs to the thread of its loop; nothing is left open when
+    the last socket is removed.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._selector: selectors.DefaultSelector | None = None
+        self._ready: list[selectors.SelectorKey] = []
+        """What can be read, the next one last."""
+        self._timer: asyncio.TimerHandle | None = None
+        """While the selector is looked at each tick."""
+        self._last = float("-inf")
+        """When there was something to read."""
+
+    @property
+    def idle(self) -> bool:
+        """No socket is watched, and nothing is open or due."""
+        return self._selector is None and self._timer is None
+
+    def add(self, sock: socket.socket, on_readable: Callable[[float], None]) -> None:
+        """Call ``on_readable`` with the time whenever ``sock`` can be read. Nothing that it raises is caught.
+
+        Raises OSError when there is no descriptor left.
+        """
+        if self._selector is None:
+            selector = selectors.DefaultSelector()
+            try:
+                selector.register(sock, selectors.EVENT_READ, on_readable)
+                self._loop.add_reader(selector, self._on_readable)
+            except BaseException:
+                selector.close()
+                raise
+            self._selector = selector
+        else:
+            self._selector.register(sock, selectors.EVENT_READ, on_readable)
+
+    def remove(self, sock: socket.socket) -> None:
+        """Watch ``sock``, which was added and is still open, no more."""
+        selector = self._selector
+        assert selector is not None
+        selector.unregister(sock)
+        self._ready = [key for key in self._ready if key.fileobj is not sock]
+        if not selector.get_map():
+            if self._timer is None:
+                self._loop.remove_reader(selector)
+            else:
+                self._timer.cancel()
+                self._timer = None
+            selector.close()
+            self._selector = None
+
+    def _on_readable(self) -> None:
+        now = self._loop.time()
+        close = now - self._last < TICK
+        selector = self._read(now)
+        if close and selector is not None:
+            self._loop.remove_reader(selector)
+            self._tick_at(now + TICK)
+
+    def _on_tick(self) -> None:
+        now = self._loop.time()
+        selector = self._read(now)
+        if selector is None:
+            return
+        if self._ready:
+            self._tick_at(now)
+        elif now - self._last < _IDLE_TICKS * TICK:
+            self._tick_at(now + TICK)
+        else:
+            self._timer = None
+            self._loop.add_reader(selector, self._on_readable)
+
+    def _tick_at(self, when: float) -> None:
+        self._timer = self._loop.call_at(when, self._on_tick)
+
+    def _read(self, now: float) -> selectors.DefaultSelector | None:
+        """The selector, unless its last socket was removed meanwhile."""
+        selector = self._selector
+        assert selector is not None
+        if not self._ready:
+            self._ready = [key for key, _ in selector.select(0)]
+        if self._ready:
+            self._last = now
+        end = now + _LONGEST_TURN
+        while self._ready:
+            self._ready.pop().data(now)
+            if self._loop.time() > end:
+                break
+        return selector if selector is self._selector else None
