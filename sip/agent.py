@@ -19,7 +19,7 @@ from sip.transaction.layer import MAX_TRANSACTIONS, response_address
 from sip.ua.admission import AdmissionPolicy, Admit, Demand, Everybody, Ignore, Refuse
 from sip.ua.core import ALLOW, METHODS, SUPPORTED, DialogUser, Endpoint, refuse_method
 from sip.ua.dialog import Dialog
-from sip.ua.incoming import IncomingCall
+from sip.ua.incoming import RETRY_AFTER, IncomingCall
 from sip.ua.negotiation import CONTENT_TYPE, is_known, read_sdp
 from sip.ua.outgoing import OutgoingCall
 from sip.ua.registration import Registrations
@@ -30,10 +30,6 @@ from sip.ua.target import Place
 from sip.values import Address, Credentials, DialogId, Hop, SessionTimers
 
 _logger = get_logger(__name__)
-
-
-_RETRY_AFTER = "5"
-"""Seconds after which a caller who met us full may try again."""
 
 
 class UserAgent:
@@ -380,7 +376,7 @@ class UserAgent:
         if not self._has_room(source):
             raise RefusedError(486)
         if self._endpoint.transactions.full:
-            raise RefusedError(503, ("Retry-After", _RETRY_AFTER))
+            raise RefusedError(503, ("Retry-After", RETRY_AFTER))
         transaction = self._endpoint.transactions.serve(request, source)
         call = next(self._numbers)
         self._calls[call] = IncomingCall(

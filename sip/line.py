@@ -213,7 +213,7 @@ class Line(Protocol):
         """
 
     def refuse(self, call: int, status: int, now: float) -> None:
-        """Answer an incoming INVITE with a final failure."""
+        """Answer an incoming INVITE with a final failure; 503 says that the caller may try again in 5 s."""
 
     def answer_with(self, call: int, answerer: Answerer, now: float) -> None:
         """From now on answer the offers of this call so."""

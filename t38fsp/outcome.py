@@ -19,6 +19,7 @@ class Outcome(Enum):
     NO_RESPONSE = "the SIP peer never responded"
     UNREACHABLE = "the SIP peer cannot be reached"
     UNAVAILABLE = "the trunk, the network or this machine cannot take the call at the moment"
+    OVERLOADED = "this engine has too much to do to take the call at the moment"
     BAD_NUMBER = "the number or address is wrong"
     BARRED = "the network bars calls to this number"
     DECLINED = "the far end, or a filter before it, rejected the call"
@@ -56,6 +57,7 @@ _STATUS = {
     Outcome.NO_RESPONSE: FaxStatus.NO_ANSWER,
     Outcome.UNAVAILABLE: FaxStatus.LINE_UNAVAILABLE,
     Outcome.UNREACHABLE: FaxStatus.LINE_UNAVAILABLE,
+    Outcome.OVERLOADED: FaxStatus.LINE_UNAVAILABLE,
     Outcome.FORBIDDEN: FaxStatus.LINE_UNAVAILABLE,
     Outcome.CREDENTIALS: FaxStatus.LINE_UNAVAILABLE,
     Outcome.BAD_NUMBER: FaxStatus.BAD_ADDRESS,

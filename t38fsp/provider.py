@@ -4,7 +4,8 @@
         result = await provider.send("letter.tif", "sip:+15550100@trunk.example")
 
 The engine runs in this process, on this loop: code that computes for long beside it delays the packets of
-every call. Give such work to a process of its own, or use :mod:`t38fsp.faxdev`, whose engine has one.
+every call. Give such work to a process of its own; or give the engine two or more (``workers`` of the
+settings), which also spreads its calls over the cores; or use :mod:`t38fsp.faxdev`, whose engine has one.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ from t38fsp.settings.address import caller_address, peer_address, target_uri
 from t38fsp.t30.options import PollOptions
 
 if TYPE_CHECKING:
+    from t38fsp.engine.apart import EngineApart
+
     # Whoever has such a thing has imported it, and pydantic with it, which takes as long as an engine.
     from t38fsp.settings.file import Configuration
     from t38fsp.settings.route import Route
@@ -102,6 +105,9 @@ class FaxProvider:
     ``accept_calls`` false, incoming calls are refused; else they are taken from this machine, the routes'
     peers, and whom ``settings.callers`` allows.
 
+    With ``settings.workers`` above 1 the engine runs in so many processes of its own, behind one more that
+    has the SIP address (:mod:`t38fsp.engine.remote`); all else is the same.
+
     ``config`` brings the settings (unless others are given) and all routes of a file, ``routes`` some that
     were merged with other settings before. Their channels are counted and, with ``register``, those that ask
     for it are kept registered while the provider runs; ``on_registration`` is told. Raises ConfigurationError
@@ -127,18 +133,23 @@ class FaxProvider:
         trunks = [route.trunk for route in self._routes.values() if route.trunk is not None]
         if not register:
             trunks = [replace(trunk, registration=None) for trunk in trunks]
-        self._engine = FaxEngine(
-            replace(
-                base,
-                listen=listen,
-                accept_calls=accept_calls,
-                trunks=tuple(trunks),
-                backend=common_backend(route.backend for route in self._routes.values()) or base.backend,
-            ),
-            self._on_incoming,
-            self._on_gone,
-            on_registration=on_registration,
+        own_end = replace(
+            base,
+            listen=listen,
+            accept_calls=accept_calls,
+            trunks=tuple(trunks),
+            backend=common_backend(route.backend for route in self._routes.values()) or base.backend,
         )
+        self._engine: FaxEngine | EngineApart
+        if (own_end.workers or 1) > 1:
+            # Imported by those alone who want several.
+            from t38fsp.engine.apart import EngineApart
+
+            self._engine = EngineApart(own_end, self._on_incoming, self._on_gone, on_registration)
+        else:
+            self._engine = FaxEngine(
+                own_end, self._on_incoming, self._on_gone, on_registration=on_registration
+            )
         self._jobs = itertools.count(1)
         self._waiting: dict[int, IncomingFax] = {}
         self._news = asyncio.Event()

@@ -8,6 +8,7 @@ import pjsua2 as pj
 
 from sip.syntax.errors import ParseError
 from sip.syntax.message import Request, Response, parse_message
+from sip.ua.incoming import RETRY_AFTER
 
 
 def describe(error: Exception) -> str:
@@ -25,8 +26,7 @@ def parameters_with(headers: Sequence[tuple[str, str]]) -> pj.CallOpParam:
 
 
 def parameters_for(status: int) -> pj.CallOpParam:
-    parameters = pj.CallOpParam(True)
-    parameters.opt.videoCount = 0
+    parameters = parameters_with([("Retry-After", RETRY_AFTER)] if status == 503 else [])
     parameters.statusCode = status
     return parameters
 

@@ -16,6 +16,7 @@ from sip.remote.calls import RemoteCalls
 from sip.remote.wire import (
     Happened,
     Hello,
+    Limit,
     Message,
     NotPlaced,
     Peers,
@@ -77,6 +78,7 @@ class RemoteLine:
         self._registrations: dict[int, RegistrationRequest] = {}
         self._registration_numbers = count(1)
         self._peers: frozenset[str] = frozenset()
+        self._limit: int | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._settled = asyncio.Event()
         self._why = ""
@@ -219,6 +221,11 @@ class RemoteLine:
         self._peers = addresses
         self._write(Peers(tuple(sorted(addresses))))
 
+    def take_at_most(self, calls: int | None) -> None:
+        """We have more to do than usual, and further calls are for others; None ends that."""
+        self._limit = calls
+        self._write(Limit(calls))
+
     # --- the connection -------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
@@ -233,6 +240,7 @@ class RemoteLine:
             else:
                 self._write(self._hello)
                 self.admit(self._peers)
+                self.take_at_most(self._limit)
                 for number, request in self._registrations.items():
                     self._write(Register(number, request))
                 await self._read(reader)
@@ -255,11 +263,14 @@ class RemoteLine:
             _logger.exception("a report of the signalling process failed on a fault of ours")
 
     def _lost(self) -> None:
+        calls = len(self._calls)
+        # One that was stopped in good order has ended them before.
+        with_it = f", and {calls} call{'' if calls == 1 else 's'} with it" if calls else ""
         _logger.warning(
-            "the signalling process at %s has gone, and %d calls with it; no call can be made or taken until "
-            "it is there again, which is tried each second",
+            "the signalling process at %s has gone%s; no call can be made or taken until it is there again, "
+            "which is tried each second",
             self._path,
-            len(self._calls),
+            with_it,
         )
         if self._writer is not None:
             self._writer.close()

@@ -17,10 +17,16 @@ class Engine:
     """In both directions, at this moment."""
     incoming: int
     max_incoming: int
+    limit: int | None = None
+    """Of ``calls``, while it has more to do than usual."""
+
+    @property
+    def overloaded(self) -> bool:
+        return self.limit is not None and self.calls >= self.limit
 
     @property
     def has_room(self) -> bool:
-        return self.incoming < self.max_incoming
+        return self.incoming < self.max_incoming and not self.overloaded
 
 
 Rule = Callable[[Incoming, Sequence[Engine]], str | None]

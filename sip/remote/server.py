@@ -26,6 +26,7 @@ from sip.remote.wire import (
     HangUp,
     Happened,
     Hello,
+    Limit,
     Message,
     NotPlaced,
     Offer,
@@ -49,7 +50,7 @@ _logger = get_logger(__name__)
 
 _MOST_UNREAD = 4 * 1024 * 1024
 """Octets that an engine may leave unread before it counts as dead."""
-_NOBODY, _BUSY = 480, 486
+_NOBODY, _BUSY, _OVERLOADED = 480, 486, 503
 _CLOSE_LIMIT = 5.0
 """Seconds until the far ends must know that all is over."""
 
@@ -79,6 +80,7 @@ MakeLine = Callable[[Callable[[LineEvent], None], Callable[[RegistrationState], 
 class _Client:
     writer: asyncio.StreamWriter
     hello: Hello
+    limit: int | None = None
     peers: frozenset[str] = frozenset()
     calls: dict[int, int] = field(default_factory=dict)
     """Number on the wire to number of the line."""
@@ -87,7 +89,7 @@ class _Client:
     @property
     def engine(self) -> Engine:
         incoming = sum(number < 0 for number in self.calls)
-        return Engine(self.hello.name, len(self.calls), incoming, self.hello.max_incoming)
+        return Engine(self.hello.name, len(self.calls), incoming, self.hello.max_incoming, self.limit)
 
 
 @dataclass(slots=True, eq=False)
@@ -255,6 +257,8 @@ class LineServer:
                     self._line.redirect(known.number, tuple(hops))
             case Unregister(number):
                 self._leave(client, number)
+            case Limit(calls):
+                client.limit = calls
             case Peers(addresses):
                 client.peers = frozenset(addresses)
                 self._tell_peers()
@@ -318,8 +322,11 @@ class LineServer:
         name = self._chosen(incoming, [client.engine for client in with_room]) if with_room else None
         chosen = next((client for client in with_room if client.hello.name == name), None)
         if chosen is None:
-            full = bool(open_to_calls) and not with_room
-            self._line.refuse(incoming.call, _BUSY if full else _NOBODY, self._loop.time())
+            status = _NOBODY
+            if open_to_calls and not with_room:
+                overloaded = any(client.engine.overloaded for client in open_to_calls)
+                status = _OVERLOADED if overloaded else _BUSY
+            self._line.refuse(incoming.call, status, self._loop.time())
             return
         number = next(self._incoming)
         self._assign(chosen, number, incoming.call)

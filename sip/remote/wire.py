@@ -129,11 +129,18 @@ class Peers:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """The client has more to do than usual, and takes up to ``calls`` in both directions; None ends that."""
+
+    calls: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class RegistrationIs:
     state: RegistrationState
 
 
-Command = Hello | Verb | Register | Unregister | Redirect | Peers
+Command = Hello | Verb | Register | Unregister | Redirect | Peers | Limit
 Report = Welcome | Happened | NotPlaced | RegistrationIs
 Message = Command | Report
 

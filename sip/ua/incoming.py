@@ -36,6 +36,8 @@ from sip.values import Credentials, Hop
 
 WAIT_LIMIT = 180.0
 """Seconds that a call may wait to be accepted."""
+RETRY_AFTER = "5"
+"""Seconds after which a caller who met us full may try again."""
 _REMINDER = 60.0
 """Seconds between provisional responses."""
 
@@ -193,7 +195,11 @@ class IncomingCall:
         if self._phase is not Phase.OVER:
             refused_offer = status == 488 and self._offer is not None
             hop = self._transaction.destination
-            self._respond(status, now, [self._endpoint.warning(hop, 305)] if refused_offer else [])
+            headers = [self._endpoint.warning(hop, 305)] if refused_offer else []
+            if status == 503:
+                # Without it the caller may take us for broken (RFC 3261 21.5.4).
+                headers = [("Retry-After", RETRY_AFTER)]
+            self._respond(status, now, headers)
             self._fail(Failed(self._call, status, REASONS.get(status, "Refused"), local=True))
 
     def hang_up(self, now: float, *, reason: str | None = None) -> None:

@@ -41,6 +41,7 @@ _AGAIN = {
     Outcome.NO_RESPONSE: (True, "the peer may respond later"),
     Outcome.UNREACHABLE: (True, "the peer may be reached later"),
     Outcome.UNAVAILABLE: (True, "the trunk may take calls later"),
+    Outcome.OVERLOADED: (True, "this machine may have less to do in a minute"),
     Outcome.BAD_NUMBER: (False, "the number or address is wrong and will stay wrong"),
     Outcome.BARRED: (False, "the network bars this number"),
     Outcome.DECLINED: (

@@ -21,6 +21,7 @@ from t38fsp.engine.wire import (
     Command,
     Gone,
     Happened,
+    Limited,
     Listening,
     Message,
     Receive,
@@ -67,6 +68,7 @@ class Child:
         self._waiting: dict[int, str | None] = {}
         """Incoming calls that are neither taken nor refused nor gone, each with its trunk."""
         self._lock = threading.Lock()
+        self._limit: int | None = None
         self._asked = 0.0
         self._hears = threading.Event()
         """It has heard that it is to close, or is dead."""
@@ -89,6 +91,11 @@ class Child:
     def calls(self) -> int:
         """Jobs that are not over, and calls that wait."""
         return len(self._jobs) + len(self._waiting)
+
+    @property
+    def full(self) -> bool:
+        """It has more to do than usual, and takes no further call."""
+        return self._limit is not None and self.calls >= self._limit
 
     def wait_until_started(self) -> None:
         """Raises EngineError, with the engine's own reason when it gave one."""
@@ -158,6 +165,8 @@ class Child:
                 _tell(self._on_registration, self, message)
             case Listening(hops):
                 self.addresses = hops
+            case Limited(calls):
+                self._limit = calls
             case Closing():
                 self._hears.set()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sip.syntax.errors import SipError, UnsupportedError
 from sip.transport.resolver import FamilyError, ResolveError
 from t38fsp.call.verdict import Verdict, verdict
+from t38fsp.engine.capacity import OverloadedError
 from t38fsp.image.errors import DocumentError, ImageError, StoreError
 from t38fsp.jobs import EngineError
 from t38fsp.outcome import Outcome
@@ -29,6 +30,8 @@ def of_error(error: Exception) -> Verdict | None:
             return verdict(Outcome.BAD_NUMBER, str(error), why)
         case SipError():
             outcome = Outcome.BAD_NUMBER
+        case OverloadedError():
+            outcome = Outcome.OVERLOADED
         case OSError() | EngineError():
             outcome = Outcome.UNAVAILABLE
         case _:

@@ -23,6 +23,7 @@ from t38fsp.audio.leg import RtpStart
 from t38fsp.call.call_context import CallContext
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.receiving import ReceivingCall
+from t38fsp.engine.capacity import Capacity, OverloadedError
 from t38fsp.engine.channels import Channels, all_taken
 from t38fsp.engine.delay import told_of_delay
 from t38fsp.engine.known_facts import KnownFacts
@@ -41,7 +42,9 @@ from t38fsp.engine.pacer import Pacer
 from t38fsp.engine.received_file import ReceivedFile, Room
 from t38fsp.engine.running import RunningCall
 from t38fsp.engine.trunks import Trunks
+from t38fsp.engine.turns import Turns
 from t38fsp.engine.waiting import WaitingCalls
+from t38fsp.engine.watch import Watch
 from t38fsp.header import CallHeader
 from t38fsp.image.errors import ImageError
 from t38fsp.image.pool import Document, ImagePool
@@ -80,8 +83,10 @@ class FaxEngine:
         on_incoming: Callable[[IncomingCall], None],
         on_gone: Callable[[int], None] | None = None,
         on_registration: Callable[[events.RegistrationChanged], None] | None = None,
+        on_limit: Callable[[int | None], None] | None = None,
     ) -> None:
         self._settings = settings
+        self._on_limit = on_limit
         self._on_registration = on_registration
         self._on_incoming = on_incoming
         self._on_gone = on_gone
@@ -127,6 +132,15 @@ class FaxEngine:
         self._jobs = OpenJobs(self._channels)
         self._waiting = WaitingCalls(self._line, self._channels, settings.take_limit, self._on_gone)
         self._images = ImagePool(settings.image_workers)
+        self._turns = Turns()
+        self._capacity = Capacity(settings.max_calls)
+        self._watch = Watch(
+            self._capacity,
+            lambda: len(self._running),
+            self._pacer.take_lateness,
+            self._images.page_wait,
+            self._limited,
+        )
         self._room = Room(self._images)
         # Undone in the opposite order: preparations of faxes still use the workers.
         undo.push_async_callback(self._images.close)
@@ -135,6 +149,7 @@ class FaxEngine:
         await self._line.start()
         undo.push_async_callback(self._lines.close, _UNBIND_LIMIT)
         undo.callback(self._trunks.end)
+        undo.callback(self._watch.end)
         self._trunks.begin()
         return self._line.address
 
@@ -210,10 +225,14 @@ class FaxEngine:
             return
         try:
             offered = None if what.offer is None else await self._images.inspect(what.offer.document)
+            async with self._turns:
+                self._check_load()
+                self._take(job, what, offered)
+        except OverloadedError as error:
+            self._waiting.refuse(what.call, 503)
+            self._jobs.fail(job, error)
         except Exception as error:
             self._jobs.fail(job, error)
-        else:
-            self._take(job, what, offered)
 
     def _take(self, job: int, what: ReceiveJob, offered: Document | None) -> None:
         waiting = self._waiting.take(what.call)
@@ -269,15 +288,27 @@ class FaxEngine:
         """Otherwise a channel of the trunk is taken."""
         if self._closed is not None:
             self._jobs.end(job, Outcome.UNAVAILABLE, "the engine is shutting down")
-        elif len(self._jobs) + len(self._waiting) > self._settings.max_calls:
+        elif self._calls > self._settings.max_calls:
             self._jobs.end(
                 job, Outcome.UNAVAILABLE, f"all {self._settings.max_calls} lines are taken; try later"
             )
+        elif (why := self._capacity.refusal(self._calls - 1)) is not None:
+            self._jobs.end(job, Outcome.OVERLOADED, why)
         elif not self._channels.take(trunk):
             self._jobs.end(job, Outcome.UNAVAILABLE, all_taken(trunk))
         else:
             return False
         return True
+
+    @property
+    def _calls(self) -> int:
+        """Jobs that are not over, whatever becomes of them, and calls that wait."""
+        return len(self._jobs) + len(self._waiting)
+
+    def _limited(self, calls: int | None) -> None:
+        self._lines.take_at_most(calls)
+        if self._on_limit is not None:
+            self._on_limit(calls)
 
     async def _prepare(self, job: int, what: SendJob | PollJob) -> None:
         """Everything that can go wrong before dialling, then dial."""
@@ -296,9 +327,16 @@ class FaxEngine:
             scheme = what.target.partition(":")[0]
             first = what.target if what.via is None else f"{scheme}:{what.via}"
             hops = await self._hops(NameAddress.parse(routes[0]).uri if routes else first, line)
-            self._dial(job, what, line, document, header, hops, routes)
+            async with self._turns:
+                self._check_load()
+                self._dial(job, what, line, document, header, hops, routes)
         except Exception as error:
             self._jobs.fail(job, error)
+
+    def _check_load(self) -> None:
+        """Raises OverloadedError when the calls that are up already are too many."""
+        if self._capacity.limit == 0 and (why := self._capacity.refusal(0)) is not None:
+            raise OverloadedError(why)
 
     async def _find_trunk(self, via: str) -> Sequence[Hop]:
         return await self._hops(f"sip:{via}", self._line)
@@ -395,6 +433,7 @@ class FaxEngine:
         self._running[job] = running
         if call.line_call is not None:
             self._by_line_call[line, call.line_call] = running
+        self._watch.begin()
         running.begin()
 
     def _hang_up(self, call: FaxCall, line: EngineLine) -> None:
@@ -426,9 +465,15 @@ class FaxEngine:
 
     def _on_call(self, incoming: Incoming) -> None:
         trunk = self._trunks.of(incoming)
-        busy = len(self._jobs) + len(self._waiting) >= self._settings.max_calls or self._channels.full(trunk)
-        if self._closed is not None or busy or not self._settings.accept_calls:
-            self._line.refuse(incoming.call, 486 if busy else 480, self._loop.time())
+        status = None
+        if self._calls >= self._settings.max_calls or self._channels.full(trunk):
+            status = 486
+        elif self._closed is not None or not self._settings.accept_calls:
+            status = 480
+        elif self._capacity.refusal(self._calls) is not None:
+            status = 503
+        if status is not None:
+            self._line.refuse(incoming.call, status, self._loop.time())
             return
         self._channels.take(trunk)
         self._on_incoming(self._waiting.add(incoming, trunk))

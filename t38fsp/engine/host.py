@@ -29,6 +29,7 @@ from t38fsp.engine.wire import (
     Command,
     Gone,
     Happened,
+    Limited,
     Listening,
     Message,
     Poll,
@@ -47,6 +48,7 @@ EngineFactory = Callable[
         Callable[[IncomingCall], None],
         Callable[[int], None],
         Callable[[RegistrationChanged], None],
+        Callable[[int | None], None],
     ],
     Engine,
 ]
@@ -82,6 +84,7 @@ class Host:
             lambda call: self._report(Called(call)),
             lambda call: self._report(Gone(call)),
             self._report,
+            lambda calls: self._report(Limited(calls)),
         )
         try:
             address = await engine.start()

@@ -106,6 +106,14 @@ class Lines:
             assert isinstance(self.main, RemoteLine)
             self.main.admit(addresses)
 
+    def take_at_most(self, calls: int | None) -> None:
+        """Have a signalling process give further calls to others."""
+        if self._settings.signalling is not None:
+            from sip.remote.line import RemoteLine
+
+            assert isinstance(self.main, RemoteLine)
+            self.main.take_at_most(calls)
+
     async def close(self, limit: float) -> None:
         """Hang up every call, and wait at most ``limit`` seconds until the far ends know it."""
         lines = [self.main]

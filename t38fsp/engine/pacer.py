@@ -35,6 +35,12 @@ class Lateness:
         self.maximum = max(self.maximum, seconds)
         self._buckets[bisect_left(_EDGES, seconds)] += 1
 
+    def merge(self, other: Lateness) -> None:
+        """Count the packets of another one, too."""
+        self.count += other.count
+        self.maximum = max(self.maximum, other.maximum)
+        self._buckets = [ours + theirs for ours, theirs in zip(self._buckets, other._buckets, strict=True)]
+
     def quantile(self, share: float) -> float:
         """Seconds that ``share`` (0 to 1) of the packets stayed within, rounded up to a histogram step."""
         wanted = share * self.count
@@ -57,11 +63,25 @@ class Pacer(Generic[P]):
         self._loop = loop
         self._queue: PacketQueue[P] = PacketQueue(limit)
         self._timer: asyncio.TimerHandle | None = None
-        self.lateness = Lateness()
+        self._before, self._lateness = Lateness(), Lateness()
 
     def __len__(self) -> int:
         """How many packets wait."""
         return len(self._queue)
+
+    @property
+    def lateness(self) -> Lateness:
+        """Of all packets so far."""
+        total = Lateness()
+        total.merge(self._before)
+        total.merge(self._lateness)
+        return total
+
+    def take_lateness(self) -> Lateness:
+        """Of the packets since this was called last; for whoever watches."""
+        taken, self._lateness = self._lateness, Lateness()
+        self._before.merge(taken)
+        return taken
 
     def add(self, channel: Channel[P], packets: Iterable[P]) -> None:
         """Take packets of ``channel``; what is due already leaves in the next turn of the loop.
@@ -91,7 +111,7 @@ class Pacer(Generic[P]):
         now = self._loop.time()
         try:
             for channel, packet, datagram in self._queue.release_due(now):
-                self.lateness.add(now - packet.due)
+                self._lateness.add(now - packet.due)
                 channel.send(datagram)
         finally:
             # A fault in one call must not stop the clock of the others.

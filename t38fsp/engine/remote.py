@@ -23,6 +23,7 @@ from dataclasses import replace
 
 from sip.logs import get_logger
 from sip.values import Address, Hop
+from t38fsp.choices import Backend
 from t38fsp.engine.channels import Channels
 from t38fsp.engine.child import Child
 from t38fsp.engine.host import ENGINE
@@ -47,12 +48,12 @@ class EngineProcess:
     """Starts ``settings.workers`` engine processes (one, unless that is said) and talks to them. Every method
     may be called from any thread.
 
-    A job goes to the process that has the fewest calls. ``on_incoming``, ``on_gone`` and ``on_registration``
-    run on the threads that read the pipes, perhaps on two at once: they must return soon and not wait for an
-    event. ``factory`` names the engine as ``module:attribute``. A process that died is replaced, unless it is
-    the only one and takes no calls: then the next job starts another. It is replaced at once, or after
-    ``restart_pause`` seconds if it lived no longer than that. A process that gives no sign of life six times
-    ``heartbeat`` seconds long is killed.
+    A job goes to the process that has the fewest calls, of those that have not too much to do.
+    ``on_incoming``, ``on_gone`` and ``on_registration`` run on the threads that read the pipes, perhaps on
+    two at once: they must return soon and not wait for an event. ``factory`` names the engine as
+    ``module:attribute``. A process that died is replaced, unless it is the only one and takes no calls: then
+    the next job starts another. It is replaced at once, or after ``restart_pause`` seconds if it lived no
+    longer than that. A process that gives no sign of life six times ``heartbeat`` seconds long is killed.
     """
 
     def __init__(
@@ -80,6 +81,8 @@ class EngineProcess:
         if workers > 1 and settings.signalling is None:
             self._signalling = SignallingProcess(settings, heartbeat, restart_pause)
         self._channels = Channels(settings.trunks)
+        self._teller: Child | None = None
+        self._choosing = threading.Lock()
         self._closed = False
         self._jobs = itertools.count(1)
         self._generations = itertools.count(1)
@@ -175,13 +178,17 @@ class EngineProcess:
                 live = self._live
         if not live:
             raise EngineError("the engine process died as soon as it had started")
-        return min(live, key=lambda child: child.calls)
+        return min(live, key=lambda child: (child.full, child.calls))
 
     def _start(self) -> None:
         """Start all that do not run, and wait for them. Raises EngineError; then those that ran still do."""
         if self._closed:
             raise EngineError("the engine is closed; make another")
         if self._signalling is not None:
+            if self._settings.backend is not Backend.OWN:
+                raise EngineError(
+                    f"{len(self._children)} engine processes need the own stack; set workers to 1 for pjsua2"
+                )
             self._signalling.start()
         try:
             with ExitStack() as undo:
@@ -230,10 +237,12 @@ class EngineProcess:
             self._on_gone(child.generation << _CALL_BITS | call)
 
     def _registration(self, child: Child, event: RegistrationChanged) -> None:
-        # All of them hear of the registrations that they share: the first one tells.
-        first = next((each for each in self._children if each is not None and each.alive), child)
-        if child is not first:
-            return
+        # All of them hear of the registrations that they share: one tells.
+        with self._choosing:
+            if self._teller is None or not self._teller.alive:
+                self._teller = child
+            if child is not self._teller:
+                return
         if self._on_registration is not None:
             self._on_registration(event)
         elif event.status is RegistrationStatus.FAILED:

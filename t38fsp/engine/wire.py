@@ -70,6 +70,13 @@ class Listening:
 
 
 @dataclass(frozen=True, slots=True)
+class Limited:
+    """It has more to do than usual, and takes up to ``calls``; None ends that."""
+
+    calls: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Closing:
     """Answers Close, so that an engine which hangs is known from one whose calls take a while to end."""
 
@@ -93,7 +100,7 @@ class Gone:
 
 
 Answer = Listening | Started | NotStarted | Closing
-Report = Alive | Answer | Happened | Called | Gone | RegistrationChanged | Logged
+Report = Alive | Answer | Happened | Called | Gone | RegistrationChanged | Limited | Logged
 
 Message = Command | Report
 

@@ -147,6 +147,10 @@ class ImagePool:
         """Seconds that a page of a call waited for a worker, at most."""
         return self._workers.longest_wait
 
+    def page_wait(self) -> float:
+        """Seconds that a page of a call, which no worker has yet, has waited, at most."""
+        return self._workers.wait
+
     # --- before the call ------------------------------------------------------------------------------------
 
     async def inspect(self, path: StrPath) -> Document:

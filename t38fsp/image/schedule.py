@@ -59,6 +59,10 @@ class Schedule:
         self.longest_wait = 0.0
         """Seconds that a job with a far end waited for a worker, at most."""
 
+    def wait(self, now: float) -> float:
+        """Seconds that a job with a far end, which no worker has yet, has waited, at most."""
+        return max((now - job.added for job in self._queued if job.due is not None), default=0.0)
+
     def add(self, job: Job, now: float) -> None:
         job.added = now
         self._queued.add(job)

@@ -99,6 +99,11 @@ class Workers:
         """Seconds that a job of a call waited for a worker, at most."""
         return self._schedule.longest_wait
 
+    @property
+    def wait(self) -> float:
+        """Seconds that a job of a call, which no worker has yet, has waited, at most."""
+        return self._schedule.wait(asyncio.get_running_loop().time())
+
     def hasten(self, job: Job, due: float) -> None:
         """A far end waits for this job from now on."""
         self._schedule.hasten(job, due)

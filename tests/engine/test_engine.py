@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from t38fsp.events import Connected, Dialing, Ringing
+from t38fsp.engine import watch
+from t38fsp.engine.capacity import Second
+from t38fsp.events import Connected, Dialing, Finished, Ringing
 from t38fsp.header import Header
 from t38fsp.image.header import band_rows
 from t38fsp.jobs import Offer
+from t38fsp.outcome import Outcome
 from t38fsp.status import FaxStatus
 from t38fsp.t30.vocabulary import Resolution
 from tests.engine.party import LIMIT, Start, bound, hear
@@ -38,6 +41,59 @@ async def test_no_more_faxes_than_lines(start: Start, document: Path, silent: so
     assert (await party.result(first)).status is FaxStatus.USER_ABORT
     again = party.send(document, silent.getsockname())
     await party.expect(again, Dialing)
+
+
+BAD = Second(100, 0.08, 0.95, 0.0)
+
+
+async def test_an_engine_that_has_too_much_to_do_takes_no_calls(
+    start: Start, document: Path, silent: socket.socket
+) -> None:
+    """Neither ours nor those of others, until it has less to do; what is up goes on."""
+    party, caller = await start(accept_calls=True), await start()
+    going_on = party.send(document, silent.getsockname())
+    await hear(silent)
+    for _ in range(3):
+        party.engine._capacity.note(BAD)
+
+    refused = await party.result(party.send(document, silent.getsockname()))
+    assert (refused.status, refused.outcome) == (FaxStatus.LINE_UNAVAILABLE, Outcome.OVERLOADED)
+    assert refused.retry
+    assert refused.reason.startswith("this engine has too much to do with 100 calls")
+    turned_away = await caller.result(caller.send(document, party.address))
+    assert (turned_away.sip_status, turned_away.retry_after) == (503, 5.0)
+    assert party.calls.empty()
+
+    party.engine._capacity.rest()
+    await caller.expect(caller.send(document, party.address), Ringing)
+    assert not any(isinstance(event, Finished) for event in party.events[going_on])
+
+
+async def test_a_call_that_waits_for_its_turn_is_not_placed_into_an_overload(
+    start: Start, document: Path, silent: socket.socket
+) -> None:
+    party = await start()
+    async with party.engine._turns:
+        job = party.send(document, silent.getsockname())
+        for _ in range(3):
+            party.engine._capacity.note(BAD)
+    assert (await party.result(job)).outcome is Outcome.OVERLOADED
+
+
+async def test_the_seconds_of_an_engine_are_measured_while_calls_are_up(
+    start: Start, document: Path, silent: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "_SECOND", 0.01)
+    party = await start()
+    seconds: asyncio.Queue[Second] = asyncio.Queue()
+    monkeypatch.setattr(party.engine._capacity, "note", seconds.put_nowait)
+    job = party.send(document, silent.getsockname())
+    async with asyncio.timeout(LIMIT):
+        assert (await seconds.get()).calls == 1
+        party.engine.abort(job)
+        while (await seconds.get()).calls:
+            pass
+    assert party.engine._watch._timer is None
 
 
 async def test_media_stays_in_its_range_of_ports(start: Start, document: Path, silent: socket.socket) -> None:

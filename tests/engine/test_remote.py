@@ -8,17 +8,19 @@ import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from t38fsp.engine import remote_job
+from t38fsp.engine import child, remote_job
 from t38fsp.engine.remote import EngineProcess
 from t38fsp.engine.remote_job import RemoteJob
-from t38fsp.events import Connected, Dialing, FaxEvent, Finished, PageDone
-from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, PollJob, ReceiveJob, SendJob
+from t38fsp.events import Connected, Dialing, FaxEvent, Finished, PageDone, RegistrationChanged
+from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, PollJob, ReceiveJob, SendJob, Trunk
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from t38fsp.t30.options import PollOptions
@@ -119,6 +121,90 @@ def test_a_callback_that_fails_harms_no_job() -> None:
         assert result_of(send(engine, "completed")).completed
     finally:
         engine.close()
+
+
+class TestWorkers:
+    """Two processes, whose engines are scripts; the signalling process beside them is real."""
+
+    @pytest.fixture
+    def engine(self, calls: queue.SimpleQueue[IncomingCall]) -> Iterator[EngineProcess]:
+        trunk = Trunk("office", "127.0.0.1:9", channels=2)
+        settings = EngineSettings(("127.0.0.1", 0), workers=2, trunks=(trunk,))
+        process = EngineProcess(settings, calls.put, factory=FAKE_ENGINE, restart_pause=0.0)
+        yield process
+        assert process.close()
+
+    def test_jobs_go_to_the_one_that_has_fewer(self, engine: EngineProcess) -> None:
+        held = [send(engine, "dial-hold") for _ in range(4)]
+        for job in held:
+            wait_for(job, Dialing)
+        assert [child.calls for child in engine._live] == [2, 2]
+
+    def test_jobs_do_not_go_to_one_that_has_too_much_to_do(self, engine: EngineProcess) -> None:
+        assert result_of(send(engine, "full")).completed
+        held = [send(engine, "dial-hold") for _ in range(3)]
+        for job in held:
+            wait_for(job, Dialing)
+        assert [child.calls for child in engine._live] == [0, 3]
+
+    def test_the_channels_of_a_route_are_those_of_all(
+        self, engine: EngineProcess, calls: queue.SimpleQueue[IncomingCall]
+    ) -> None:
+        def sent(script: str) -> RemoteJob:
+            return engine.send(SendJob("letter.tif", f"sip:{script}@peer.example", trunk="office"))
+
+        held = [sent("dial-hold") for _ in range(2)]
+        refused = result_of(sent("dial-hold"))
+        assert (refused.status, refused.retry) == (FaxStatus.LINE_UNAVAILABLE, True)
+        assert refused.reason == "all channels of the route office are taken; try later"
+        held[0].abort()
+        assert result_of(held[0]).status is FaxStatus.USER_ABORT
+        assert result_of(sent("completed")).completed
+
+    def test_one_that_dies_takes_its_jobs_and_is_replaced(self, engine: EngineProcess) -> None:
+        held = [send(engine, "dial-hold") for _ in range(2)]
+        for job in held:
+            wait_for(job, Dialing)
+        first, second = engine.pids
+        os.kill(first, signal.SIGKILL)
+        assert result_of(held[0]).reason == "the engine process died (SIGKILL)"
+        assert engine.start()
+        assert second in engine.pids
+        assert len(engine.pids) == 2
+        assert result_of(send(engine, "completed")).completed
+        held[1].abort()
+        assert result_of(held[1]).reason == "aborted"
+
+    def test_a_registration_is_told_by_one(self, calls: queue.SimpleQueue[IncomingCall]) -> None:
+        told: queue.SimpleQueue[RegistrationChanged] = queue.SimpleQueue()
+        settings = EngineSettings(("127.0.0.1", 0), workers=2, trunks=(Trunk("office", "127.0.0.1:9"),))
+        engine = EngineProcess(settings, calls.put, on_registration=told.put, factory=FAKE_ENGINE)
+        engine.start()
+        assert engine.close()
+        assert told.qsize() == 1
+
+    def test_the_signalling_process_is_replaced_at_its_address(self, engine: EngineProcess) -> None:
+        engine.start()
+        before = engine.signalling_pid
+        assert before is not None
+        listening = engine._signalling._settings.listen
+        os.kill(before, signal.SIGKILL)
+        while (pid := engine.signalling_pid) in (None, before):
+            time.sleep(0.01)
+        assert pid is not None
+        assert engine._signalling._settings.listen == listening
+        assert listening[1] != 0
+
+    def test_nothing_is_left_in_the_folder_of_temporary_files(
+        self, calls: queue.SimpleQueue[IncomingCall], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        settings = EngineSettings(("127.0.0.1", 0), workers=2)
+        engine = EngineProcess(settings, calls.put, factory=FAKE_ENGINE)
+        engine.start()
+        assert len(list(tmp_path.iterdir())) == 1
+        assert engine.close()
+        assert not list(tmp_path.iterdir())
 
 
 class TestDeath:
@@ -276,6 +362,25 @@ class TestHang:
 
 
 class TestClose:
+    def test_an_engine_that_hangs_is_not_waited_for(
+        self, engine: EngineProcess, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It would have 20 s if it only heard what it is asked."""
+        monkeypatch.setattr(child, "ANSWER_LIMIT", 0.1)
+        engine.start()
+        os.kill(engine.pid, signal.SIGSTOP)
+        assert engine.close() is False
+
+    def test_settings_of_the_environment_stay_with_the_program(
+        self, engine: EngineProcess, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("T38FSP_PASSWORD", "secret")
+        monkeypatch.setenv("TZ", "UTC")
+        engine.start()
+        told = Path(f"/proc/{engine.pid}/environ").read_bytes().split(b"\0")
+        assert b"TZ=UTC" in told
+        assert not [each for each in told if each.startswith(b"T38FSP_")]
+
     def test_live_jobs_are_aborted(self, engine: EngineProcess) -> None:
         job = send(engine, "dial-hold")
         wait_for(job, Dialing)

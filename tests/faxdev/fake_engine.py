@@ -3,7 +3,7 @@
 ``dial-ring-answer-switch-page-done-bye-completed`` is a whole call. ``hold`` waits until the job is aborted,
 ``block`` blocks the engine, and the name of a FaxStatus is the end. ``call-`` and a script makes a call come
 in which goes like that when it is taken; the job itself is then over at once. ``gone`` makes the caller of
-the last one hang up.
+the last one hang up, and ``full`` is an engine that has too much to do.
 """
 
 from __future__ import annotations
@@ -43,11 +43,13 @@ class FakeEngine:
         on_incoming: Callable[[IncomingCall], None],
         on_gone: Callable[[int], None],
         on_registration: Callable[[RegistrationChanged], None],
+        on_limit: Callable[[int | None], None],
     ) -> None:
         self._settings = settings
         self._on_incoming = on_incoming
         self._on_gone = on_gone
         self._on_registration = on_registration
+        self._on_limit = on_limit
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._verdicts: dict[int, asyncio.Future[bool]] = {}
         self._waiting: dict[int, str] = {}
@@ -72,6 +74,9 @@ class FakeEngine:
             call = len(self._waiting) + 1
             self._waiting[call] = script.removeprefix("call-")
             self._on_incoming(IncomingCall(call, f"sip:{self._waiting[call]}@far", "Far", "sip:+15550199@us"))
+            script = "completed"
+        elif script == "full":
+            self._on_limit(0)
             script = "completed"
         elif script == "gone":
             self._on_gone(len(self._waiting))

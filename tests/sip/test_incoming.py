@@ -166,6 +166,16 @@ def test_a_bye_that_overtakes_the_ack_ends_the_call() -> None:
     assert solo.agent.idle
 
 
+def test_a_caller_who_is_sent_away_for_now_is_told_how_long() -> None:
+    solo = Solo()
+    solo.ask("INVITE", body=sdp())
+    solo.agent.refuse(1, 503, solo.now)
+    assert [(each.status, each.headers.get("Retry-After")) for each in solo.sent()] == [
+        (100, None),
+        (503, "5"),
+    ]
+
+
 @pytest.mark.parametrize(("status", "reason"), [(486, "Busy Here"), (603, "Decline"), (499, "Refused")])
 def test_refusing(status: int, reason: str) -> None:
     solo = Solo()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from itertools import combinations
+from itertools import combinations, count
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from sip.remote.wire import (
     HangUp,
     Happened,
     Hello,
+    Limit,
     Message,
     NotPlaced,
     Offer,
@@ -65,6 +66,7 @@ class BrokenLine:
         self.on_event = on_event
         self.broken: set[str] = set()
         self.asked: list[str] = []
+        self.refused: list[int] = []
         self._calls = 0
 
     async def start(self) -> None:
@@ -100,6 +102,7 @@ class BrokenLine:
 
     def refuse(self, call: int, status: int, now: float) -> None:
         self.do("refuse")
+        self.refused.append(status)
 
     def answer_with(self, call: int, answerer: Answerer, now: float) -> None:
         self.do("answer_with")
@@ -175,6 +178,39 @@ async def served(path: Path) -> AsyncIterator[Server]:
     finally:
         server.line.broken.clear()
         await server.server.close()
+
+
+async def test_calls_go_to_engines_that_have_not_too_much_to_do(tmp_path: Path) -> None:
+    """When all have, the caller is to come again; where they only have no room, they are busy."""
+
+    async def given(engine: Engine) -> None:
+        incoming = Incoming(next(calls), "sip:us@here", "sip:a@far", "", "sip:us@here", HOP, None)
+        server.line.on_event(incoming)
+        assert isinstance(await engine.hear(), Happened)
+
+    async def said(engine: Engine, *messages: Message) -> None:
+        """They have been read when this comes back."""
+        engine.say(*messages, Register(1, REGISTRATION))
+        server.line.broken.add("register")
+        assert isinstance(await engine.hear(), RegistrationIs)
+
+    calls = count(100)
+    async with served(tmp_path) as server:
+        one, two = await server.engine("one"), await server.engine("two")
+        await given(one)
+        await said(one, Limit(1))
+        for _ in range(3):
+            await given(two)
+        await said(two, Limit(0))
+        server.line.on_event(Incoming(next(calls), "sip:us@here", "sip:a@far", "", "sip:us@here", HOP, None))
+        assert server.line.refused == [503]
+        await said(two, Limit(None))
+        await given(two)
+        await said(one, Limit(None))
+        for _ in range(3):
+            await given(one)
+        server.line.on_event(Incoming(next(calls), "sip:us@here", "sip:a@far", "", "sip:us@here", HOP, None))
+        assert server.line.refused == [503, 486]
 
 
 async def test_a_call_that_cannot_be_placed_for_a_fault_ends_alone(tmp_path: Path) -> None:

@@ -1,0 +1,179 @@
+"""Engine processes for a program with an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from typing import TypeVar
+
+from sip.logs import get_logger
+from sip.values import Address, Hop
+from t38fsp.call.verdict import result_of, verdict
+from t38fsp.engine.known_facts import KnownFacts
+from t38fsp.engine.remote import EngineProcess
+from t38fsp.engine.remote_job import ABORT_LIMIT, RemoteJob
+from t38fsp.events import FaxEvent, Finished, RegistrationChanged
+from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, Observer, PollJob, ReceiveJob, SendJob
+from t38fsp.outcome import Outcome
+from t38fsp.results import FaxResult
+
+_logger = get_logger(__name__)
+
+What = TypeVar("What", SendJob, PollJob, ReceiveJob)
+
+
+class EngineApart:
+    """The processes of :class:`~t38fsp.engine.remote.EngineProcess` as one engine (``t38fsp.jobs.Engine``).
+
+    Every method belongs to the thread of the loop, and so does what is told. Commands are written by a thread
+    of their own, in their order, as a pipe may be full.
+    """
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        on_incoming: Callable[[IncomingCall], None],
+        on_gone: Callable[[int], None],
+        on_registration: Callable[[RegistrationChanged], None] | None = None,
+    ) -> None:
+        self._process = EngineProcess(
+            settings,
+            lambda call: self._tell(on_incoming, call),
+            lambda call: self._tell(on_gone, call),
+            on_registration=None
+            if on_registration is None
+            else lambda event: self._tell(on_registration, event),
+        )
+        self._observers: dict[int, Observer] = {}
+        """Of the jobs that are not over."""
+        self._jobs: dict[int, RemoteJob] = {}
+        """The same, as soon as they have begun; the thread of the commands alone changes it."""
+        self._patience: dict[int, asyncio.TimerHandle] = {}
+        """Until when the end of a job that was aborted is waited for."""
+
+    async def start(self) -> Address:
+        """Raises EngineError."""
+        self._loop = asyncio.get_running_loop()
+        self._commands = ThreadPoolExecutor(1, "t38fsp-commands")
+        try:
+            return await asyncio.shield(self._loop.run_in_executor(self._commands, self._process.start))
+        except BaseException as error:
+            # Also one that was cancelled would start after all.
+            await self.close()
+            if isinstance(error, RuntimeError):
+                raise EngineError(f"the engine processes cannot be served: {error}") from error
+            raise
+
+    @property
+    def addresses(self) -> Sequence[Hop]:
+        return self._process.addresses
+
+    async def close(self, drain: float = 0.0) -> None:
+        # Beside the commands, which are still to come through while calls drain.
+        try:
+            await asyncio.shield(asyncio.to_thread(self._process.close, drain))
+        finally:
+            self._commands.shutdown(wait=False)
+            for timer in self._patience.values():
+                timer.cancel()
+
+    def send(self, job: int, what: SendJob, observer: Observer) -> None:
+        self._begin(job, what, observer, self._process.send)
+
+    def poll(self, job: int, what: PollJob, observer: Observer) -> None:
+        self._begin(job, what, observer, self._process.poll)
+
+    def receive(self, job: int, what: ReceiveJob, observer: Observer) -> None:
+        if what.offer is not None:
+            document = os.path.abspath(what.offer.document)
+            what = replace(what, offer=replace(what.offer, document=document))
+        self._begin(job, what, observer, self._process.receive)
+
+    def proceed(self, job: int, go_on: bool) -> None:
+        self._with(job, lambda remote: remote.proceed(go_on))
+
+    def abort(self, job: int) -> None:
+        if job in self._observers and job not in self._patience:
+            self._patience[job] = self._loop.call_later(ABORT_LIMIT, self._give_up, job)
+            self._with(job, RemoteJob.abort)
+
+    def refuse(self, call: int) -> None:
+        self._command(lambda: self._process.refuse(call))
+
+    # --- inside ---------------------------------------------------------------------------------------------
+
+    def _begin(
+        self, job: int, what: What, observer: Observer, verb: Callable[[What, Observer], RemoteJob]
+    ) -> None:
+        # The processes may have another current directory than the program has by now.
+        given, file = what.file, os.path.abspath(what.file)
+        what = replace(what, file=file)
+
+        def tell(event: FaxEvent) -> None:
+            if isinstance(event, Finished):
+                event = Finished(_named(event.result, file, given))
+            self._tell(self._happened, job, event)
+
+        def begin() -> None:
+            try:
+                self._jobs[job] = verb(what, tell)
+            except EngineError as error:
+                failed = result_of(verdict(Outcome.UNAVAILABLE, str(error)))
+                tell(Finished(KnownFacts(what).complete(failed)))
+
+        self._observers[job] = observer
+        self._command(begin)
+
+    def _with(self, job: int, do: Callable[[RemoteJob], None]) -> None:
+        def command() -> None:
+            if (remote := self._jobs.get(job)) is not None:
+                do(remote)
+
+        self._command(command)
+
+    def _command(self, command: Callable[[], object]) -> None:
+        def obey() -> None:
+            try:
+                command()
+            except Exception:
+                _logger.exception("a command to an engine process failed on a fault of ours")
+
+        with suppress(RuntimeError):  # closed: every job has ended
+            self._commands.submit(obey)
+
+    def _tell(self, callback: Callable[..., None], *arguments: object) -> None:
+        """On the loop, from whichever thread."""
+        with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            self._loop.call_soon_threadsafe(callback, *arguments)
+
+    def _happened(self, job: int, event: FaxEvent) -> None:
+        if job not in self._observers:
+            return
+        observer = self._observers[job]
+        if isinstance(event, Finished):
+            del self._observers[job]
+            self._command(lambda: self._jobs.pop(job, None))
+            if (timer := self._patience.pop(job, None)) is not None:
+                timer.cancel()
+        observer(event)
+
+    def _give_up(self, job: int) -> None:
+        remote = self._jobs.get(job)
+        if remote is None:
+            cancelled = result_of(verdict(Outcome.CANCELLED, "the fax was cancelled before it began"))
+            self._happened(job, Finished(cancelled))
+        else:
+            self._happened(job, remote.given_up())
+
+
+def _named(result: FaxResult, file: str, given: str) -> FaxResult:
+    """``result`` with the name of its file that the program gave."""
+    return replace(
+        result,
+        document=given if result.document == file else result.document,
+        file=given if result.file == file else result.file,
+    )
