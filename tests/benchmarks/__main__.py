@@ -85,6 +85,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     given = parser.parse_args(arguments)
     wanted = given.ids
+    if not wanted:
+        parser.print_help()
+        return 2
     if "all" in wanted:
         wanted = [each for each in MEASURES if each not in LONG or given.scale is not Scale.FULL]
     if unknown := [each for each in wanted if each not in MEASURES]:
@@ -112,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
         + "\n".join(lines),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("ids", nargs="+", metavar="ID", help="measures; or all, which leaves P12 out")
+    parser.add_argument("ids", nargs="*", metavar="ID", help="measures; or all, which leaves P12 out")
     size = parser.add_mutually_exclusive_group()
     for scale, what in (
         (Scale.QUICK, "short; not the sizes of the goals"),

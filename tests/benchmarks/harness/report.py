@@ -98,6 +98,7 @@ def _plot(results: dict[str, Any]) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         'font-family="sans-serif" font-size="11">',
+        f'<rect width="{width}" height="{height}" fill="white"/>',
         f'<text x="{_TEXT}" y="14">times the goal, or the goal over it where more is better; '
         "1 or less is reached</text>",
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.benchmarks.harness.faxes import receive_faxes, send_faxes
+from tests.benchmarks.harness.faxes import WARM, receive_faxes, send_faxes
 from tests.benchmarks.harness.figures import Outcome, Plan, Row
 from tests.benchmarks.harness.pages import ROWS, Kind, document
 
@@ -27,7 +27,7 @@ async def measure(plan: Plan, folder: Path) -> Outcome:
                 folder / f"{what}-{calls}",
                 rate=10.0,
                 limit=300.0,
-                warm=plan.of(True, True, False),
+                warm=plan.of(WARM, WARM, 0),
             )
             engine, workers = (1000 * spent / calls for spent in (done.ours.engine, done.ours.workers))
             own, theirs = engine + workers, 1000 * done.theirs / calls

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from tests.benchmarks.harness.build import program
-from tests.benchmarks.harness.faxes import receive_faxes, send_faxes
+from tests.benchmarks.harness.faxes import WARM, receive_faxes, send_faxes
 from tests.benchmarks.harness.figures import Outcome, Plan, Row
 from tests.benchmarks.harness.pages import ROWS, Kind, document
 from tests.benchmarks.harness.processes import output_of
@@ -27,7 +27,7 @@ async def measure(plan: Plan, folder: Path) -> Outcome:
     seconds = plan.of(6.0, 3.0, 0.5)
     fax = document(folder / "light.tif", Kind.LIGHT, plan.of(2, 1, 1), rows=plan.of(ROWS, ROWS, 100))
     loops = [await _loop(calls, seconds)]
-    warm = plan.of(True, True, False)
+    warm = plan.of(WARM, WARM, 0)
     rate, limit = plan.of(30.0, 10.0, 10.0), plan.of(300.0, 180.0, 120.0)
     sent = await send_faxes(fax, calls, folder / "sending", rate=rate, limit=limit, warm=warm)
     loops.append(await _loop(calls, seconds))
