@@ -1,5 +1,6 @@
 """Pages that are stored mirrored, upside down or sideways are faxed as they are seen."""
 
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,12 @@ def seen() -> Image.Image:
 
 def stored(page: Image.Image, orientation: int) -> Image.Image:
     """``page`` as a file with this Orientation holds it, told dot by dot from the definition."""
+    return _stored(page.tobytes(), page.size, orientation)
+
+
+@lru_cache(maxsize=16)
+def _stored(pixels: bytes, size: tuple[int, int], orientation: int) -> Image.Image:
+    page = Image.frombytes("1", size, pixels)
     rows_back = orientation in (3, 4, 6, 7)
     columns_back = orientation in (2, 3, 7, 8)
     if orientation < 5:
