@@ -17,6 +17,7 @@ from t38fsp.status import FaxStatus
 from t38fsp.t30.outputs import Finished, PageOutcome, T30Failure
 from t38fsp.t30.vocabulary import Coding
 from t38fsp.t38.udptl import Counters
+from tests.sweep import Share, sweep
 
 BUSY, NO_ANSWER, BAD_ADDRESS = FaxStatus.BUSY, FaxStatus.NO_ANSWER, FaxStatus.BAD_ADDRESS
 UNAVAILABLE, FATAL = FaxStatus.LINE_UNAVAILABLE, FaxStatus.FATAL_ERROR
@@ -85,20 +86,27 @@ CAUSES = {
 """RFC 3398 7.2.4.1, and what Q.850 has beside it."""
 
 
-@pytest.mark.parametrize("status", [403, 404, 408, 410, 480, 484, 486, 488, 500, 502, 503, 600, 603, 604])
-@pytest.mark.parametrize(
-    ("cause", "outcome"), [(cause, outcome) for outcome, (causes, *_) in CAUSES.items() for cause in causes]
+MEANINGS = {cause: outcome for outcome, (causes, *_) in CAUSES.items() for cause in causes}
+
+
+@sweep(
+    push=Share.ALL,
+    cause=MEANINGS,
+    status=[403, 404, 408, 410, 480, 484, 486, 488, 500, 502, 503, 600, 603, 604],
 )
-def test_the_cause_of_the_far_network_outweighs_the_status(cause: int, outcome: Outcome, status: int) -> None:
+def test_the_cause_of_the_far_network_outweighs_the_status(cause: int, status: int) -> None:
     """A gateway that has one status for everything, 404 for a network in trouble, or 503 for a bad number."""
     told = failed(status, cause=cause)
-    assert told.outcome is outcome
-    assert (told.status, told.retry) == CAUSES[outcome][1:]
+    assert told.outcome is MEANINGS[cause]
+    assert (told.status, told.retry) == CAUSES[MEANINGS[cause]][1:]
     assert told.reason.endswith(f"(Q.850 cause {cause}, SIP {status} Some Reason)")
 
 
-@pytest.mark.parametrize("cause", [6, 16, 30, 31, 95, 96, 101, 111, 127])
-@pytest.mark.parametrize("status", [403, 404, 480, 486, 500, 503, 603])
+@sweep(
+    push=Share.ALL,
+    cause=[6, 16, 30, 31, 95, 96, 101, 111, 127],
+    status=[403, 404, 480, 486, 500, 503, 603],
+)
 def test_a_cause_that_says_nothing_leaves_it_to_the_status(cause: int, status: int) -> None:
     """The ordinary end, and what is unspecified; no number is blamed for an error between two exchanges."""
     assert failed(status, cause=cause) == failed(status)

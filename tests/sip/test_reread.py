@@ -30,6 +30,7 @@ from tests.sip.link import ALICE, BOB
 from tests.sip.rfc4475 import MESSAGES as TORTURE
 from tests.sip.solo import Solo
 from tests.sip.test_hostile import MESSAGES as CALL
+from tests.sweep import Share, sweep
 
 FAR = Hop("192.0.2.77", 5062)
 ADDED = (("Allow", "INVITE, ACK"), ("Contact", "<sip:fax@192.0.2.1:5060>"), ("Require", "100rel"))
@@ -282,8 +283,11 @@ def test_a_bound_from_both_sides(good: bytes, bad: bytes, status: int | None) ->
     assert heard(bad) == ([] if status is None else [status])
 
 
-@pytest.mark.parametrize("name", ["Via", "To", "From", "Call-ID", "Record-Route", "Contact", "CSeq"])
-@pytest.mark.parametrize("filler", [";x=y", ",", "<", '"', "\\", " ", "x", "a,", ";"])
+@sweep(
+    push=Share.ALL,
+    name=["Via", "To", "From", "Call-ID", "Record-Route", "Contact", "CSeq"],
+    filler=[";x=y", ",", "<", '"', "\\", " ", "x", "a,", ";"],
+)
 def test_a_header_of_any_length_raises_nothing(name: str, filler: str) -> None:
     for length in (MAX_LINE - 300, MAX_LINE - 20, MAX_LINE, 3 * MAX_LINE):
         value = (filler * length)[:length]

@@ -10,6 +10,7 @@ from t38fsp.t30.vocabulary import Burst, HdlcBurst, Modem, RawBurst
 from t38fsp.t38.ifp import DataPacket, IndicatorPacket, Syntax, parse
 from t38fsp.t38.planner import Done, Planner, Step, line_bits
 from t38fsp.t38.timing import Timing
+from tests.sweep import Share, sweep
 
 FAST = [modem for modem in Modem if modem is not Modem.V21]
 PAGE = b"\0\1" + random.Random(3).randbytes(6000)
@@ -52,8 +53,7 @@ def most_held(burst: HdlcBurst | RawBurst, planned: list[Step], timing: Timing) 
 # --- T38FaxMaxBuffer ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("buffer", [24, 40, 72, 160, 200, 400, 2000])
-@pytest.mark.parametrize("modem", FAST)
+@sweep(push=Share.ALL, buffer=[24, 40, 72, 160, 200, 400, 2000], modem=FAST)
 def test_the_far_end_never_holds_more_than_its_buffer(modem: Modem, buffer: int) -> None:
     for burst in (RawBurst(modem, PAGE), HdlcBurst(modem, FRAMES), RawBurst(modem, bytes(900))):
         planned = steps(burst, planner(max_buffer=buffer))

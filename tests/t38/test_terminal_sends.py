@@ -14,6 +14,7 @@ from t38fsp.t38.terminal import LEAST_DATAGRAM, Packet, Terminal
 from t38fsp.t38.timing import TALKER_ECHO_PROTECTION, Timing
 from t38fsp.t38.udptl import Datagram
 from t38fsp.t38.values import FieldType
+from tests.sweep import Share, sweep
 from tests.t38.line import Line, Sent
 
 CFR = bytes.fromhex("FFC821")
@@ -217,8 +218,11 @@ def test_the_x25_check_value() -> None:
 # --- limits ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("redundancy", range(4))
-@pytest.mark.parametrize("limit", [LEAST_DATAGRAM, 72, 100, 150, 176, 238, 260, 400, 1400])
+@sweep(
+    push=Share.ALL,
+    redundancy=range(4),
+    limit=[LEAST_DATAGRAM, 72, 100, 150, 176, 238, 260, 400, 1400],
+)
 def test_no_datagram_is_longer_than_the_far_end_takes(limit: int, redundancy: int) -> None:
     bursts = [
         HdlcBurst(Modem.V21, [CSI]),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from t38fsp.t38.receiving import LATE_WINDOW, LEAST_WAIT, MOST_WAIT, UdptlReceiver
 from t38fsp.t38.udptl import Counters, Datagram, ParitySender, UdptlError, UdptlSender
-from tests.sweep import sweep
+from tests.sweep import Share, sweep
 from tests.t38.streams import deliver, deliveries, packet, stream, written
 
 PREAMBLE = bytes.fromhex("06")
@@ -366,7 +366,7 @@ def test_the_copies_before_an_octet_too_many_are_taken() -> None:
     assert [each.ifp for each in deliveries(receiver, [odd])] == [PREAMBLE, FRAME, SIG_END]
 
 
-@pytest.mark.parametrize("sequence", range(0, 65536, 1237))
+@sweep(push=Share.ALL, sequence=range(0, 65536, 1237))
 def test_rtp_is_no_datagram_with_an_odd_tail(sequence: int) -> None:
     receiver = UdptlReceiver()
     for marker in (0x00, 0x80):

@@ -12,6 +12,7 @@ from t38fsp.t4.lines import to_bits
 from t38fsp.t4.prepare import EOFB, RTC, ends_with_eofb, eol_positions, prepare_t4
 from t38fsp.t30.vocabulary import Coding, PageMode, Resolution
 from tests.pages import make_pixels
+from tests.sweep import Share, sweep
 
 WIDTH, ROWS = 1728, 200
 
@@ -32,10 +33,13 @@ def line_lengths(burst: bytes, coding: Coding) -> list[int]:
     return [end - start for start, end in itertools.pairwise(ends)]
 
 
-@pytest.mark.parametrize("coding", [Coding.MH, Coding.MR])
-@pytest.mark.parametrize("scan_line_time", [0.0, 0.005, 0.01, 0.02, 0.04])
-@pytest.mark.parametrize("bit_rate", [2400, 7200, 14400])
-@pytest.mark.parametrize("kind", ["white", "text", "noise"])
+@sweep(
+    push=Share.ALL,
+    coding=[Coding.MH, Coding.MR],
+    scan_line_time=[0.0, 0.005, 0.01, 0.02, 0.04],
+    bit_rate=[2400, 7200, 14400],
+    kind=["white", "text", "noise"],
+)
 def test_no_line_is_shorter_than_the_minimum_scan_line_time(coding, scan_line_time, bit_rate, kind):
     pixels = make_pixels(WIDTH, ROWS, kind)
     lines = encode_pixels(pixels, WIDTH, coding, Resolution.R8_FINE)
