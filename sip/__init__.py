@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from sip.line import Offerer as Offerer
     from sip.line import OfferRefused as OfferRefused
     from sip.line import Ringing as Ringing
+    from sip.line_settings import Limits as Limits
+    from sip.line_settings import SessionTimers as SessionTimers
+    from sip.line_settings import TlsSettings as TlsSettings
     from sip.syntax.errors import ParseError as ParseError
     from sip.syntax.errors import SipError as SipError
     from sip.syntax.errors import UnsendableError as UnsendableError
@@ -34,8 +37,6 @@ if TYPE_CHECKING:
     from sip.values import DialogId as DialogId
     from sip.values import Hop as Hop
     from sip.values import Identity as Identity
-    from sip.values import SessionTimers as SessionTimers
-    from sip.values import TlsSettings as TlsSettings
     from sip.values import Transport as Transport
 else:
     from sip.exports import exports
@@ -57,6 +58,7 @@ else:
             "Offerer",
             "Ringing",
         ),
+        "sip.line_settings": ("Limits", "SessionTimers", "TlsSettings"),
         "sip.syntax.errors": ("ParseError", "SipError", "UnsendableError", "UnsupportedError"),
         "sip.syntax.sdp": ("MediaDescription", "SessionDescription"),
         "sip.transport.agent_on_network": ("SipLine",),
@@ -66,8 +68,6 @@ else:
             "DialogId",
             "Hop",
             "Identity",
-            "SessionTimers",
-            "TlsSettings",
             "Transport",
         ),
     }

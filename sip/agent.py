@@ -11,11 +11,12 @@ from itertools import count
 from random import Random
 
 from sip.line import Answerer, CallRequest, LineEvent
+from sip.line_settings import Limits, SessionTimers
 from sip.logs import SELDOM, get_logger
 from sip.syntax.errors import ParseError
 from sip.syntax.message import MalformedRequestError, Request, Response, parse_message
 from sip.syntax.sdp import MediaDescription
-from sip.transaction.layer import MAX_TRANSACTIONS, response_address
+from sip.transaction.layer import response_address
 from sip.ua.admission import AdmissionPolicy, Admit, Demand, Everybody, Ignore, Refuse
 from sip.ua.core import ALLOW, METHODS, SUPPORTED, DialogUser, Endpoint, refuse_method
 from sip.ua.dialog import Dialog
@@ -27,7 +28,7 @@ from sip.ua.session import Session
 from sip.ua.session_timer import SessionTimer
 from sip.ua.stateless_responses import Refusals, RefusedError, extensions_refused, stamp_via
 from sip.ua.target import Place
-from sip.values import Address, Credentials, DialogId, Hop, SessionTimers
+from sip.values import Address, Credentials, DialogId, Hop
 
 _logger = get_logger(__name__)
 
@@ -37,9 +38,7 @@ class UserAgent:
 
     ``contact_address`` is what we call ourselves in Via and Contact; ``local_address``, when given, tells it
     for each hop (a socket bound to all addresses has many, and each transport has its own). With ``tcp``,
-    requests too large for UDP go by TCP. Incoming calls beyond ``max_incoming`` in all, ``max_waiting`` that
-    are neither accepted nor refused, or ``max_per_source`` from one IP address (None: as many as in all) get
-    486; a call beyond ``max_transactions`` unanswered requests gets 503. ``session_timers`` holds for
+    requests too large for UDP go by TCP. ``limits`` hold for incoming calls, ``session_timers`` for
     incoming calls, and for placed ones that say nothing else. ``admission`` says who may ask for anything
     outside a dialog; without it everybody may.
     """
@@ -52,10 +51,7 @@ class UserAgent:
         random: Random,
         local_address: Callable[[Hop], Address] | None = None,
         tcp: bool = False,
-        max_incoming: int = 64,
-        max_waiting: int = 64,
-        max_per_source: int | None = None,
-        max_transactions: int = MAX_TRANSACTIONS,
+        limits: Limits = Limits(),
         session_timers: SessionTimers | None = None,
         admission: AdmissionPolicy | None = None,
     ) -> None:
@@ -65,12 +61,10 @@ class UserAgent:
             user_agent,
             random,
             tcp=tcp,
-            max_transactions=max_transactions,
+            max_transactions=limits.transactions,
         )
         self._refusals = Refusals(self._endpoint)
-        self._max_incoming = max_incoming
-        self._max_waiting = max_waiting
-        self._max_per_source = max_incoming if max_per_source is None else max_per_source
+        self._limits = limits
         self._session_timers = session_timers or SessionTimers()
         self._numbers = count(1)
         self._calls: dict[int, OutgoingCall | IncomingCall | Session] = {}
@@ -349,10 +343,12 @@ class UserAgent:
                 raise RefusedError(401, *(("WWW-Authenticate", str(each)) for each in challenges))
 
     def _has_room(self, source: Hop) -> bool:
+        limits = self._limits
+        per_source = limits.calls if limits.per_source is None else limits.per_source
         return (
-            len(self._incoming) < self._max_incoming
-            and len(self._waiting) < self._max_waiting
-            and sum(host == source.host for host in self._incoming.values()) < self._max_per_source
+            len(self._incoming) < limits.calls
+            and len(self._waiting) < limits.waiting
+            and sum(host == source.host for host in self._incoming.values()) < per_source
         )
 
     def _invited(self, request: Request, source: Hop, now: float) -> None:

@@ -17,8 +17,9 @@ from dataclasses import field
 from typing import Protocol, runtime_checkable
 
 from sip.frozen import dataclass
+from sip.line_settings import SessionTimers
 from sip.syntax.sdp import MediaDescription, SessionDescription
-from sip.values import Credentials, DialogId, Hop, Identity, SessionTimers
+from sip.values import Credentials, DialogId, Hop, Identity
 
 Answerer = Callable[[SessionDescription], Sequence[MediaDescription] | None]
 """Answers an offer: one media description for each offered one, in order; None refuses it with 488."""

@@ -1,4 +1,4 @@
-"""Values that all of SIP uses: addresses, hops, dialog IDs, credentials, session timers, TLS settings."""
+"""Values that all of SIP uses: addresses, hops, dialog IDs, credentials, identities."""
 
 from __future__ import annotations
 
@@ -70,46 +70,6 @@ class Credentials:
     password: str = field(repr=False)
 
 
-LEAST_SESSION = 90
-"""Seconds (RFC 4028 4)."""
-
-
-LONGEST_SESSION = 7 * 86400
-"""Seconds; more is not told from for ever."""
-
-
-class Refresher(Enum):
-    """Who refreshes a session (RFC 4028 3)."""
-
-    US = "us"
-    THEM = "them"
-
-
-@dataclass(frozen=True, slots=True)
-class SessionTimers:
-    """How a call is kept alive between far ends that lose sight of it (RFC 4028). Times are in seconds.
-
-    Whatever is set here, timers that the far end asks for are kept. Raises ValueError for times that the RFC
-    does not have.
-    """
-
-    expires: int | None = None
-    """Session-Expires that we ask for; None asks for none. Longer than the call, it costs nothing."""
-    least: int = 90
-    """Min-SE: a far end that wants to be refreshed more often gets 422."""
-    refresher: Refresher = Refresher.THEM
-    """Whom we propose, or choose when the choice is ours."""
-
-    def __post_init__(self) -> None:
-        if self.least < LEAST_SESSION:
-            raise ValueError(f"the least session interval is {LEAST_SESSION} seconds, not {self.least}")
-        if self.expires is not None and not self.least <= self.expires <= LONGEST_SESSION:
-            raise ValueError(
-                f"a session that expires after {self.expires} seconds is not kept; "
-                f"choose {self.least} to {LONGEST_SESSION}"
-            )
-
-
 @dataclass(frozen=True, slots=True)
 class Identity:
     """What a call says of its caller beside From (RFC 3323, RFC 3325). Identities are URIs or name-addrs."""
@@ -120,21 +80,3 @@ class Identity:
     """P-Preferred-Identity, for a proxy that knows us and is to assert one of our identities."""
     privacy: tuple[str, ...] = ()
     """Privacy: ``id``, ``user``, ``header``, …. With ``id`` or ``user`` From and Contact name nobody."""
-
-
-@dataclass(frozen=True, slots=True)
-class TlsSettings:
-    """Files are paths of PEM files.
-
-    ``certificate`` (with the chain behind it) and ``key`` are ours: needed to listen, and shown to servers
-    that ask. ``authorities`` are the CAs that we trust, the system's when None. With ``verify`` false whoever
-    answers is believed: for tests, and for private networks at their own risk. With ``demand`` true, whoever
-    connects to us must show a certificate of these authorities.
-    """
-
-    certificate: str | None = None
-    key: str | None = None
-    key_password: str | None = field(default=None, repr=False)
-    authorities: str | None = None
-    verify: bool = True
-    demand: bool = False

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from sip.line_settings import Callers as Callers
+    from sip.line_settings import Limits as Limits
     from sip.values import Credentials as Credentials
     from sip.values import DialogId as DialogId
     from t38fsp.call_settings import CallSettings as CallSettings
@@ -71,6 +73,7 @@ else:
 
     # The same imports for run time; a test compares the two.
     _MODULES = {
+        "sip.line_settings": ("Callers", "Limits"),
         "sip.values": ("Credentials", "DialogId"),
         "t38fsp.call_settings": ("CallSettings",),
         "t38fsp.choices": ("Backend", "Switch"),

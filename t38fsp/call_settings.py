@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from t38fsp.bounds import check, like, setting
+from sip.bounds import check, like, setting
 from t38fsp.choices import Switch
 from t38fsp.errors import SettingError
 from t38fsp.t30.options import TransmitOptions
@@ -85,7 +85,7 @@ class CallSettings:
     """Time between packets of a silent line."""
 
     def __post_init__(self) -> None:
-        check(self)
+        check(self, SettingError)
         reach = self.parity * self.parity_span
         if reach > MOST_IN_PARITY:
             raise SettingError(

@@ -20,7 +20,8 @@ sentence that says what is wrong and, where there is something, what would do.
 
 ``sip.syntax.errors.SipError`` is the root of the package ``sip``, which knows no fax and raises none of
 these. Where a fax program could meet one, it has become one of those above (EngineError, AddressError,
-ConfigurationError) or a result. A use that no program can want, such as of a provider that was not entered,
+ConfigurationError) or a result. A value of ``sip`` that is out of range (Limits, Callers)
+is a ValueError. A use that no program can want, such as of a provider that was not entered,
 is a RuntimeError.
 """
 

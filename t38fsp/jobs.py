@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import field
 from typing import Protocol
 
+from sip.bounds import check, like, setting
 from sip.frozen import dataclass
-from sip.values import Credentials, Hop, Identity, SessionTimers, TlsSettings
-from t38fsp.bounds import check, like, setting
+from sip.line_settings import Callers, Limits, RegistrationSettings, SessionTimers, TlsSettings
+from sip.values import Credentials, Hop, Identity
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Backend
 from t38fsp.errors import FaxError, SettingError
@@ -82,7 +83,7 @@ class Addressing:
     """Who sends (SID)."""
 
     def __post_init__(self) -> None:
-        check(self)
+        check(self, SettingError)
 
 
 NOBODY_ELSE = Addressing()
@@ -171,24 +172,6 @@ class ReceiveJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Registration:
-    """A registration to keep up for ``identity`` (URI of the address of record); ``registrar`` is the
-    Request-URI. Raises SettingError."""
-
-    registrar: str
-    identity: str
-    credentials: Credentials | None = None
-    expires: int = setting(3600, least=60, most=604800, unit="seconds", table="")
-    """How long a registration is asked for; it is refreshed in time."""
-    follow_rport: bool = setting(False, table="")
-    """Register the address that the registrar sees (RFC 3581) in place of ours, behind a NAT whose registrar
-    does not do so itself."""
-
-    def __post_init__(self) -> None:
-        check(self)
-
-
-@dataclass(frozen=True, slots=True)
 class Trunk:
     """What an engine is to know of a trunk beside its calls.
 
@@ -201,39 +184,11 @@ class Trunk:
     channels: int | None = setting(None, least=1, most=10000, table="")
     """Calls at a time, in both directions; more are ``LINE_UNAVAILABLE`` at once, or get 486. Default: no
     limit."""
-    registration: Registration | None = None
+    registration: RegistrationSettings | None = None
     credentials: Credentials | None = None
 
     def __post_init__(self) -> None:
-        check(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Callers:
-    """Who may call an engine: this machine, its trunks, ``networks`` (192.0.2.0/24, or one address), whoever
-    answers a challenge with one of ``accounts``; or ``anybody``. Others get no answer with ``silent``, else
-    403 (``sip.ua.admission``).
-    """
-
-    networks: tuple[str, ...] = ()
-    accounts: tuple[Credentials, ...] = ()
-    anybody: bool = False
-    silent: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What strangers can take of our own stack. Raises SettingError."""
-
-    waiting: int = setting(64, least=1, most=100000, table="incoming", key="max_waiting")
-    """Incoming calls that are neither taken nor refused; more get 486."""
-    per_source: int | None = setting(None, least=1, most=100000, table="incoming", key="max_per_source")
-    """Incoming calls from one IP address, that of a trunk as well; more get 486. Default: no limit."""
-    transactions: int = setting(4096, least=16, most=1000000, table="incoming", key="max_transactions")
-    """Requests that have no final answer yet; calls beyond that get 503 with Retry-After."""
-
-    def __post_init__(self) -> None:
-        check(self)
+        check(self, SettingError)
 
 
 LISTEN = ("0.0.0.0", 5060)
@@ -257,8 +212,6 @@ class EngineSettings:
     accept_calls: bool = False
     take_limit: float = setting(20.0, above=0.0, unit="seconds")
     """How long an incoming call may wait to be taken before it is refused with 480."""
-    max_calls: int = setting(250, least=1, most=100000, table="incoming")
-    """Calls at a time in each engine process (``workers``), in both directions; more get 486."""
     workers: int | None = setting(None, least=1, most=64, table="")
     """Engine processes that share our address, the calls and the channels of routes; several need the own
     stack. ``send`` and ``poll`` have one, whatever is said here. Default: one a core for ``receive``."""
@@ -283,7 +236,7 @@ class EngineSettings:
     media_ports: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
-        check(self)
+        check(self, SettingError)
 
 
 Observer = Callable[[FaxEvent], None]

@@ -28,6 +28,8 @@ _GROUPS = {
     "Settings": (
         "CallSettings",
         "EngineSettings",
+        "Callers",
+        "Limits",
         "Configuration",
         "Route",
         "Switch",

@@ -33,25 +33,28 @@ _VIRTUAL_SHELL = tuple(
     f"t38fsp.virtual.{module}" for module in ("background", "fixtures", "documents", "sockets", "scenario")
 )
 _VOCABULARY = "t38fsp.t30.vocabulary"
-_BOUNDS = ("t38fsp.bounds", "t38fsp.errors")
+_BOUNDS = ("sip.bounds", "t38fsp.errors")
 _WORDS = tuple(
     f"t38fsp.{module}"
     for module in ("call_settings", "choices", "events", "header", "jobs", "outcome", "results", "status")
 )
 _SANS_IO_ROOMS = ("t38fsp.t30", "t38fsp.t4", "t38fsp.t38", "t38fsp.audio", "t38fsp.call")
-_SIP_CORE = ("sip.values", "sip.logs", "sip.syntax", "sip.line", "sip.transaction", "sip.ua", "sip.agent")
+_SIP_VALUES = ("sip.bounds", "sip.line_settings", "sip.logs", "sip.values")
+_SIP_SYNTAX = (*_SIP_VALUES, "sip.syntax")
+_SIP_UA = (*_SIP_SYNTAX, "sip.line", "sip.transaction", "sip.ua")
+_SIP_CORE = (*_SIP_UA, "sip.agent")
 
 # From the bottom up: a room imports only what stands above it in this table, and of that only what it names.
 ROOMS = (
     Room("frozen values", EVERYWHERE, sans_io=True),
-    Room("sip values", ("sip.values", "sip.logs", "sip.exports"), sans_io=True),
-    Room("sip syntax", ("sip.syntax",), _SIP_CORE[:2], sans_io=True),
-    Room("sip line interface", ("sip.line",), _SIP_CORE[:3], sans_io=True),
-    Room("sip transactions", ("sip.transaction",), _SIP_CORE[:3], sans_io=True),
-    Room("sip user agent core", ("sip.ua",), _SIP_CORE[:5], sans_io=True),
-    Room("sip agent", ("sip.agent",), _SIP_CORE[:6], sans_io=True),
+    Room("sip values", (*_SIP_VALUES, "sip.exports"), sans_io=True),
+    Room("sip syntax", ("sip.syntax",), _SIP_VALUES, sans_io=True),
+    Room("sip line interface", ("sip.line",), _SIP_SYNTAX, sans_io=True),
+    Room("sip transactions", ("sip.transaction",), _SIP_SYNTAX, sans_io=True),
+    Room("sip user agent core", ("sip.ua",), _SIP_UA[:-1], sans_io=True),
+    Room("sip agent", ("sip.agent",), _SIP_UA, sans_io=True),
     Room("sip transport", ("sip.transport",), _SIP_CORE, frozenset({"dns"})),
-    Room("processes", ("sip.ipc",), _SIP_CORE[:3]),
+    Room("processes", ("sip.ipc",), _SIP_SYNTAX),
     Room("sip in another process", ("sip.remote",), (*_SIP_CORE, "sip.transport", "sip.ipc")),
     Room(
         "pjsua2 backend",
@@ -60,12 +63,12 @@ ROOMS = (
         frozenset({"pjsua2"}),
     ),
     Room("sip public names", ("sip",), ("sip",)),
-    Room("bounds", _BOUNDS, sans_io=True),
+    Room("errors", ("t38fsp.errors",), sans_io=True),
     Room("t30", ("t38fsp.t30",), _BOUNDS, sans_io=True),
     Room("t4", ("t38fsp.t4",), (_VOCABULARY,), sans_io=True),
     Room("t38", ("t38fsp.t38",), (*_BOUNDS, _VOCABULARY, "sip.syntax.sdp"), sans_io=True),
     Room("audio", ("t38fsp.audio",), (_VOCABULARY, "sip.syntax.sdp"), sans_io=True),
-    Room("words", _WORDS, ("sip.values", *_BOUNDS, "t38fsp.t30", "t38fsp.t38.timing"), sans_io=True),
+    Room("words", _WORDS, (*_SIP_VALUES, *_BOUNDS, "t38fsp.t30", "t38fsp.t38.timing"), sans_io=True),
     Room(
         "image",
         ("t38fsp.image",),
@@ -97,7 +100,7 @@ ROOMS = (
         ("t38fsp.provider", "t38fsp.faxdev"),
         ("sip", "t38fsp.settings", "t38fsp.engine", "t38fsp.image", *_BOUNDS, *_WORDS, *_SANS_IO_ROOMS),
     ),
-    Room("public names", ("t38fsp",), ("sip.exports", "sip.values", "t38fsp")),
+    Room("public names", ("t38fsp",), ("sip.exports", "sip.line_settings", "sip.values", "t38fsp")),
     Room(
         "command line",
         ("t38fsp.cli", "t38fsp.__main__"),

@@ -12,9 +12,10 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 
-from t38fsp.bounds import Bounds, settings_of
+from sip.bounds import Bounds, settings_of
+from sip.line_settings import Callers, Limits, RegistrationSettings, SessionTimers, TlsSettings
 from t38fsp.call_settings import CallSettings
-from t38fsp.jobs import EngineSettings, Limits, Registration, Trunk
+from t38fsp.jobs import EngineSettings, Trunk
 from t38fsp.settings.dial_plan import DialPlan
 from t38fsp.settings.incoming import Incoming
 from t38fsp.settings.local import Endpoint, Tls
@@ -30,9 +31,23 @@ TABLES: dict[str, type[BaseModel]] = {
     "[routes.NAME.dial]": DialPlan,
     "[routes.NAME.t38]": T38,
 }
-_GENERATED = (EngineSettings, Limits, Registration, Trunk, CallSettings)
-"""Dataclasses of the engine whose settings are keys."""
-_AFTER = {"registration": (Registration,), "registrar": (Trunk,), "headers": (CallSettings,)}
+_GENERATED = (
+    EngineSettings,
+    Callers,
+    Limits,
+    TlsSettings,
+    SessionTimers,
+    RegistrationSettings,
+    Trunk,
+    CallSettings,
+)
+"""Dataclasses whose settings are keys."""
+_AFTER = {
+    "registration": (RegistrationSettings,),
+    "registrar": (Trunk,),
+    "privacy": (SessionTimers,),
+    "headers": (CallSettings,),
+}
 """The keys that some of them follow; the rest are at the end of their table."""
 _ELSEWHERE = {"tls", "incoming"}
 """Tables that have a section of their own and no row."""

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from sip.line_settings import Callers
 from sip.syntax.message import parse_message
 from sip.values import Credentials, Hop
 from t38fsp.engine.engine import FaxEngine
-from t38fsp.jobs import Callers, EngineError, EngineSettings, Trunk
+from t38fsp.jobs import EngineSettings, Trunk
 from t38fsp.provider import FaxProvider
 from t38fsp.settings.file import Configuration, ConfigurationError
 from t38fsp.settings.incoming import allowing
@@ -28,7 +29,7 @@ def read(folder: Path, text: str, *, mode: int = 0o600) -> Configuration:
 
 
 def test_without_a_word_nobody_from_elsewhere_may_call(tmp_path: Path) -> None:
-    assert read(tmp_path, "").engine.callers == Callers((), (), anybody=False, silent=True)
+    assert read(tmp_path, "").engine.callers == Callers((), (), silent=True)
 
 
 def test_every_key_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,9 +48,7 @@ def test_every_key_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         """,
     )
     accounts = (Credentials("ata", "secret"), Credentials("pbx", "other"), Credentials("desk", "third"))
-    assert configuration.engine.callers == Callers(
-        ("192.0.2.0/24", "2001:db8::7/128"), accounts, False, False
-    )
+    assert configuration.engine.callers == Callers(("192.0.2.1/24", "2001:db8::7"), accounts, silent=False)
     assert "secret" not in repr(configuration.engine.callers)
     assert read(tmp_path, '[incoming]\nallow = ["any"]').engine.callers.anybody
 
@@ -58,7 +57,7 @@ def test_every_key_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     ("text", "sentence"),
     [
         ("allow = 5", "FILE, incoming.allow: 5 is not a list; put it into [brackets]"),
-        ('allow = ["trunk"]', "FILE, incoming.allow.0: 'trunk' is no network; write 192.0.2.0/24 or"),
+        ('allow = ["trunk"]', "FILE, incoming.allow: 'trunk' is no network; write 192.0.2.0/24 or"),
         ("silence = true", "FILE, incoming.silence: there is no such setting; 'silent' is near to it"),
         ("accounts = 5", "FILE, incoming.accounts: 5 is not a list; put it into [brackets]"),
         ("accounts = [5]", "FILE, incoming.accounts.0: 5 is not a table"),
@@ -88,7 +87,7 @@ def test_the_command_line_stands_for_the_networks_of_the_file() -> None:
     of_file = Callers(("192.0.2.0/24",), (Credentials("a", "b"),), silent=False)
     assert allowing((), of_file) is of_file
     assert allowing(["10.0.0.0/8"], of_file) == Callers(("10.0.0.0/8",), of_file.accounts, silent=False)
-    assert allowing(["any"], of_file) == Callers((), of_file.accounts, anybody=True, silent=False)
+    assert allowing(["any"], of_file) == Callers(("any",), of_file.accounts, silent=False)
     with pytest.raises(ConfigurationError, match="--allow: 'trunk' is no network"):
         allowing(["trunk"], of_file)
 
@@ -128,9 +127,9 @@ async def test_the_engine_admits_its_trunks_and_whom_the_settings_name(
         await engine.close()
 
 
-async def test_what_is_no_network_keeps_the_engine_from_starting() -> None:
-    with pytest.raises(EngineError, match="'office' is no network"):
-        await FaxEngine(EngineSettings((LOOPBACK, 0), callers=Callers(("office",))), print).start()
+def test_what_is_no_network_is_told_at_once() -> None:
+    with pytest.raises(ValueError, match="allow: 'office' is no network"):
+        Callers(("office",))
 
 
 async def test_the_provider_takes_the_callers_of_the_file_unless_it_is_told_others(tmp_path: Path) -> None:
@@ -140,7 +139,7 @@ async def test_the_provider_takes_the_callers_of_the_file_unless_it_is_told_othe
         (FaxProvider((LOOPBACK, 0), config=config), True),
         (FaxProvider((LOOPBACK, 0), config=config, settings=EngineSettings()), False),
         (FaxProvider((LOOPBACK, 0)), False),
-        (FaxProvider((LOOPBACK, 0), settings=EngineSettings(callers=Callers(anybody=True))), True),
+        (FaxProvider((LOOPBACK, 0), settings=EngineSettings(callers=Callers(("any",)))), True),
     ):
         async with provider:
             assert provider._engine._admission.knows(stranger) is known

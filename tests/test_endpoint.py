@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sip.values import TlsSettings
-from t38fsp.jobs import EngineSettings, Limits
+from sip.line_settings import Limits, TlsSettings
+from t38fsp.jobs import EngineSettings
 from t38fsp.provider import FaxProvider
 from t38fsp.settings.file import Configuration, ConfigurationError
 from t38fsp.settings.incoming import Incoming
@@ -67,7 +67,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
         verify=False,
         demand=True,
     )
-    assert (engine.max_calls, engine.limits) == (30, Limits(8, 4, 500))
+    assert engine.limits == Limits(30, 8, 4, 500)
 
 
 def test_a_key_may_have_a_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +109,7 @@ def test_the_environment_comes_before_the_file_and_after_nothing(
     for engine, per_source in ((of_file.engine, 2), (Configuration.find().engine, None)):
         assert engine.listen == ("127.0.0.1", 5099)
         assert engine.limits == Limits(waiting=5, per_source=per_source)
-        assert engine.callers.networks == ("192.0.2.0/24",)
+        assert engine.callers.allow == ("192.0.2.0/24",)
         # What a variable names is not beside the file.
         assert engine.signalling == "sip.sock"
     monkeypatch.setenv("T38FSP_INCOMING__ALLOW", "192.0.2.0/24")

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sip.values import Hop, TlsSettings, Transport
+from sip.line_settings import TlsSettings
+from sip.values import Hop, Transport
 from t38fsp.call_settings import CallSettings
 from t38fsp.image.compare import differing_pages
 from t38fsp.jobs import EngineSettings

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from sip.values import Credentials, Identity, SessionTimers
+from sip.line_settings import RegistrationSettings, SessionTimers
+from sip.values import Credentials, Identity
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Backend, Switch, common_backend
 from t38fsp.header import STANDARD, Header
-from t38fsp.jobs import Registration, Trunk
+from t38fsp.jobs import Trunk
 from t38fsp.settings.address import AddressError
 from t38fsp.settings.file import Configuration, ConfigurationError, direct_route
 from tests.routes import OFFICE, told, write
@@ -130,7 +131,9 @@ def test_every_key_arrives(tmp_path: Path) -> None:
         keep_alive=0.0,
     )
     credentials = Credentials("account", "secret")
-    registration = Registration("sip:registrar.example", "sip:fax@example.org", credentials, 600, True)
+    registration = RegistrationSettings(
+        "sip:registrar.example", "sip:fax@example.org", credentials, 600, True
+    )
     assert route.trunk == Trunk("office", "sbc.example:5080;transport=tcp", 2, registration, credentials)
     assert "secret" not in repr(route)
     assert "secret" not in repr(job)
@@ -139,7 +142,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
 def test_a_registration_follows_from_the_peer_and_the_user(tmp_path: Path) -> None:
     route = Configuration.read(write(tmp_path, f"{OFFICE}registration = true")).route("office")
     assert route.trunk is not None
-    assert route.trunk.registration == Registration(
+    assert route.trunk.registration == RegistrationSettings(
         "sip:trunk.example:5070",
         "sip:account@trunk.example",
         Credentials("account", "secret"),

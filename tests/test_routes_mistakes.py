@@ -40,7 +40,7 @@ pytestmark = pytest.mark.usefixtures("empty_directory")
         ('registrar = "sip:100"', "registrar: '100' is neither a host name nor a whole IP address"),
         ('registrar = "sip:h.example?x=y"', "registrar: 'sip:h.example?x=y' has headers after a '?'"),
         ('transport = "carrier pigeon"', "transport: 'CARRIER PIGEON' is not one of 'UDP', 'TCP' or 'TLS'"),
-        ("expires = 5", "expires: 5 is too small: 60 is the least"),
+        ("expires = 0", "expires: 0 is too small: 1 is the least"),
         ("headers = 5", "headers: 5 is not a table"),
         ('headers = { From = "x" }', "headers: From is a header that the user agent sets itself"),
         ('headers = { "a b" = "x" }', "headers: 'a b' is no header"),

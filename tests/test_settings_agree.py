@@ -1,7 +1,7 @@
 """Each setting through each of its ways in: one verdict and one sentence, whichever way it comes.
 
 The values are those at, below and above the bounds that stand beside the fields of the engine's dataclasses
-(``t38fsp.bounds``). A way in that has bounds of its own, or forgets those, fails here.
+(``sip.bounds``). A way in that has bounds of its own, or forgets those, fails here.
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ import pytest
 from pydantic import BaseModel
 from typer.testing import CliRunner
 
-from sip.values import SessionTimers
-from t38fsp.bounds import Bounds, settings_of
+from sip.bounds import Bounds, settings_of
+from sip.line_settings import Callers, Limits, RegistrationSettings, SessionTimers, TlsSettings
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Switch
 from t38fsp.cli.app import app
 from t38fsp.cli.virtual_gateway import virtual_gateway
-from t38fsp.errors import FaxError, SettingError
+from t38fsp.errors import FaxError
 from t38fsp.faxdev.settings import FaxDevSettings
-from t38fsp.jobs import LISTEN, Addressing, EngineSettings, Limits, Registration, Trunk
+from t38fsp.jobs import LISTEN, Addressing, EngineSettings, Trunk
 from t38fsp.settings.file import Configuration
-from t38fsp.settings.incoming import Incoming
+from t38fsp.settings.incoming import Incoming, allowing
 from t38fsp.settings.keys import with_keys
+from t38fsp.settings.local import Endpoint, Tls
 from t38fsp.settings.route import T38, Route
 from t38fsp.t30.options import PollOptions, ReceiveOptions, TransmitOptions
 from t38fsp.t38.timing import Timing
@@ -37,7 +38,16 @@ from tests.routes import OFFICE, write
 
 pytestmark = pytest.mark.usefixtures("empty_directory")
 
-KINDS = (CallSettings, Registration, Trunk, Limits, EngineSettings)
+KINDS = (
+    SessionTimers,
+    CallSettings,
+    RegistrationSettings,
+    Trunk,
+    Callers,
+    Limits,
+    TlsSettings,
+    EngineSettings,
+)
 """The dataclasses whose settings are keys of the file."""
 INSIDE = (TransmitOptions, ReceiveOptions, PollOptions, FaxDevSettings, Addressing)
 """Those that apply their bounds, too, but have none in the file."""
@@ -61,7 +71,7 @@ class Setting:
     @property
     def of_route(self) -> bool:
         """It stands in the tables of a route."""
-        return not self.key.startswith("incoming.") and self.kind is not EngineSettings
+        return not self.key.startswith(("incoming.", "tls.")) and self.kind is not EngineSettings
 
     def values(self) -> Iterator[Any]:
         """At, below and above each bound, and some that are none at all."""
@@ -71,6 +81,13 @@ class Setting:
             return
         if isinstance(self.default, Switch):
             yield from Switch
+            return
+        if self.kind is TlsSettings:
+            # The files themselves are looked at by the file, and by the line when it starts.
+            yield from ("ours.key",) if self.name == "key" else ()
+            return
+        if isinstance(self.default, tuple):
+            yield from ((), ("any",), ("192.0.2.0/24", "2001:db8::7"), ("192.0.2.0/24", "office"), ("",))
             return
         if isinstance(self.default, str):
             yield from ("", "+1 555 0199", "1" * 20, "1" * 21, "\u00fc")
@@ -114,7 +131,7 @@ def by_program(setting: Setting, value: Any) -> str | None:
     """What is said of ``value``; None when it is taken."""
     try:
         setting.kind(**required(setting.kind), **{setting.name: value})
-    except SettingError as error:
+    except ValueError as error:
         return str(error).removeprefix(f"{setting.name}: ")
     return None
 
@@ -124,6 +141,8 @@ def toml(value: Any) -> str:
         return f'"{value.value}"'
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(toml, value))}]"
     return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
@@ -132,7 +151,7 @@ def told(read: Callable[[], object], key: str) -> str | None:
     try:
         read()
     except FaxError as error:
-        return re.sub(rf"^.*?{key}: ", "", str(error), flags=re.IGNORECASE)
+        return re.sub(rf"^.*?({key}|tls): ", "", str(error), flags=re.IGNORECASE)
     return None
 
 
@@ -198,9 +217,13 @@ def test_every_way_in_gives_one_verdict_and_one_sentence(
             ways["environment"] = by_environment(setting, value, tmp_path, monkeypatch)
         if setting.of_route:
             ways["argument"] = by_argument(setting, value, tmp_path)
+        if setting.name == "allow" and value:  # no option is no list that is empty
+            ways["option"] = told(lambda: allowing(value, Callers()), "--allow")  # noqa: B023
         if setting.name in OPTIONS:
             ways["option"] = by_option(setting, value, tmp_path)
         assert all(each == said for each in ways.values()), (value, said, ways)
+    if setting.kind is TlsSettings:
+        return
     unbounded = isinstance(setting.default, bool | Switch)
     assert verdicts == ({True} if unbounded else {True, False})
 
@@ -217,17 +240,14 @@ def test_bounds_are_applied_wherever_they_stand(kind: type) -> None:
 def test_every_number_of_the_file_has_bounds_beside_the_field_that_the_engine_uses() -> None:
     """A key with bounds of its own would be the beginning of the next drift."""
     generated = {setting.bounds.key or setting.name for setting in IN_FILE}
-    for model in (Route, T38, Incoming):
+    for model in (Route, T38, Incoming, Endpoint):
         for key, field in model.model_fields.items():
-            if key in generated or (
-                "int" not in str(field.annotation) and "float" not in str(field.annotation)
-            ):
-                continue
-            assert key == "session_expires", key  # bounds of RFC 4028, which stand in sip.values
-    assert set(T38.model_fields) <= generated
+            number = "int" in str(field.annotation) or "float" in str(field.annotation)
+            assert key in generated or not number, key
+    assert set(T38.model_fields) | set(Tls.model_fields) <= generated
 
 
-@pytest.mark.parametrize("kind", [CallSettings, Limits])
+@pytest.mark.parametrize("kind", [CallSettings, Limits, TlsSettings])
 def test_no_setting_is_missing_in_the_file(kind: type) -> None:
     assert is_dataclass(kind)
     assert {field.name for field in fields(kind)} == {
@@ -251,19 +271,6 @@ def test_what_a_setting_repeats_of_another_it_takes_from_there() -> None:
     timing = settings_of(Timing)
     for name in ("preamble", "copies", "keep_alive", "whole_frames"):
         assert (call[name][0].default, call[name][1].most) == (timing[name][0].default, timing[name][1].most)
-
-
-@pytest.mark.parametrize("seconds", [89, 90, 91, 604799, 604800, 604801])
-def test_session_timers_have_the_bounds_of_the_line(seconds: int, tmp_path: Path) -> None:
-    """They stand in ``sip.values``, which knows no file."""
-    file = write(tmp_path, f"{OFFICE}session_expires = {seconds}\n")
-    said = told(lambda: Configuration.read(file).route("office"), "session_expires")
-    try:
-        SessionTimers(seconds)
-    except ValueError:
-        assert said is not None
-    else:
-        assert said is None
 
 
 def test_the_command_line_names_the_defaults_that_there_are() -> None:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import pjsua2 as pj
 
 from sip.line import CallRequest
+from sip.line_settings import SessionTimers
 from sip.logs import get_logger
 from sip.pjsua.values import describe
 from sip.syntax.errors import ParseError
 from sip.ua.identity import ANONYMOUS, hides
-from sip.values import Credentials, Hop, SessionTimers
+from sip.values import Credentials, Hop
 
 _logger = get_logger(__name__)
 

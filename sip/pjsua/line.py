@@ -15,6 +15,7 @@ from random import Random, SystemRandom
 
 from sip.ipc.messages import Close, NotStarted
 from sip.line import Answerer, CallRequest, Ended, Failed, Incoming, LineEvent
+from sip.line_settings import TlsSettings
 from sip.logs import get_logger
 from sip.pjsua.limits import check_accept, check_host, check_offer, check_registration, check_request
 from sip.pjsua.placing import Over, Placing, Step
@@ -32,7 +33,7 @@ from sip.transport.resolver import ResolveError, Resolver
 from sip.ua.admission import AdmissionPolicy, Admit, Everybody
 from sip.ua.registration_messages import RegistrationFailed, RegistrationRequest, RegistrationState
 from sip.ua.target import Place
-from sip.values import Address, Credentials, Hop, TlsSettings, Transport
+from sip.values import Address, Credentials, Hop, Transport
 
 _logger = get_logger(__name__)
 
@@ -72,8 +73,8 @@ class PjsuaLine:
         tls_listen: Address | None = None,
         tls: TlsSettings | None = None,
         advertised: Sequence[str] = (),
-        max_incoming: int = CALLS_PER_WORKER,
-        max_calls: int = 64,
+        max_incoming: int,
+        max_calls: int,
         on_registration: Callable[[RegistrationState], None] | None = None,
         admission: AdmissionPolicy | None = None,
         random: Random | None = None,

@@ -164,20 +164,20 @@ class Registration:
 
     def _config(self, hop: Hop) -> pj.AccountConfig:
         request = self._request
-        config = account_config(request.identity)
+        config = account_config(request.settings.identity)
         config.sipConfig.proxies.append(hidden_route(hop))
-        add_credentials(config, request.credentials)
-        user = parse_uri(NameAddress.parse(request.identity).uri).user
+        add_credentials(config, request.settings.credentials)
+        user = parse_uri(NameAddress.parse(request.settings.identity).uri).user
         self._contact = self._owner.transports.contact(user, hop)
         features = "".join(f";{name}={quote_string(value)}" for name, value in request.features)
-        if request.follow_rport:
+        if request.settings.follow_rport:
             config.natConfig.contactRewriteUse = 2
             config.regConfig.contactParams = features
         else:
             config.sipConfig.contactForced = f"<{self._contact}>{features}"
         config.natConfig.udpKaIntervalSec = _KEEP_ALIVE
-        config.regConfig.registrarUri = request.registrar
-        config.regConfig.timeoutSec = request.expires
+        config.regConfig.registrarUri = request.settings.registrar
+        config.regConfig.timeoutSec = request.settings.expires
         # When to refresh, and to try again, is decided here.
         config.regConfig.delayBeforeRefreshSec = config.regConfig.retryIntervalSec = 0
         for name, value in request.headers:
@@ -211,7 +211,7 @@ class Registration:
         self._failures = 0
         self._due = now + seconds * self._owner.random.uniform(*_REFRESH)
         seen = seen_from(response)
-        if self._request.follow_rport and seen is not None:
+        if self._request.settings.follow_rport and seen is not None:
             host, port = seen
             self._contact = str(replace(parse_uri(self._contact), host=host, port=port))
         self._tell(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pjsua2 as pj
 
+from sip.line_settings import TlsSettings
 from sip.logs import get_logger
 from sip.pjsua.wire import StartStack
 from sip.syntax.errors import UnsupportedError
 from sip.transport.listening import host_towards
 from sip.transport.tls import TlsError, check_name
-from sip.values import Address, Hop, TlsSettings, Transport
+from sip.values import Address, Hop, Transport
 
 _logger = get_logger(__name__)
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from sip.ipc.codec import Codec
 from sip.ipc.messages import Alive, Close, Logged, NotStarted, Start, Started
+from sip.line_settings import TlsSettings
 from sip.remote.wire import Happened, NotPlaced, Redirect, Register, RegistrationIs, Unregister, Verb
-from sip.values import Address, TlsSettings
+from sip.values import Address
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ class RemoteLine:
         *,
         path: str,
         name: str,
-        max_incoming: int = 64,
+        max_incoming: int,
         on_registration: Callable[[RegistrationState], None] | None = None,
     ) -> None:
         self._on_event = on_event

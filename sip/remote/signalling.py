@@ -19,20 +19,20 @@ from pathlib import Path
 from random import Random, SystemRandom
 from typing import cast
 
+from sip.bounds import settings_of
 from sip.ipc.codec import WireError
 from sip.ipc.signals import ending_signals
 from sip.line import LineEvent
+from sip.line_settings import Callers, Limits, TlsSettings
 from sip.remote.rules import Rule, least_busy
 from sip.remote.server import LineServer
 from sip.syntax.errors import SipError
-from sip.transaction.layer import MAX_TRANSACTIONS
 from sip.transport.agent_on_network import EVERYWHERE, SipLine
-from sip.ua.admission import Admission, Network, parse_network
+from sip.ua.admission import Admission
 from sip.ua.registration_messages import RegistrationState
-from sip.values import Credentials, Hop, TlsSettings, Transport
+from sip.values import Credentials, Hop, Transport
 
 _RULE = "sip.remote.rules:least_busy"
-_ANYBODY = "any"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,7 @@ class Signalling:
     """What a signalling process does.
 
     ``socket`` is the path of its Unix socket, ``answerers`` are the functions (``module:function``) that
-    engines may have answer offers. Who may call is told by ``networks``, ``accounts``, ``anybody`` and
-    ``silent`` (``sip.ua.admission``), beside the trunks of the engines; the limits are those of
-    ``sip.agent.UserAgent``.
+    engines may have answer offers. ``callers`` may call, beside the trunks of the engines.
     """
 
     socket: str
@@ -51,26 +49,13 @@ class Signalling:
     tls: TlsSettings | None = None
     advertised: Sequence[str] = ()
     user_agent: str = "sip"
-    networks: Sequence[Network] = ()
-    accounts: Sequence[Credentials] = ()
-    anybody: bool = False
-    silent: bool = True
-    max_incoming: int = 1000
-    max_waiting: int = 64
-    max_per_source: int | None = None
-    max_transactions: int = MAX_TRANSACTIONS
+    callers: Callers = Callers()
+    limits: Limits = Limits()
     rule: Rule = least_busy
 
     def admission(self, random: Random) -> Admission:
         """The policy that the line asks."""
-        return Admission(
-            random,
-            networks=self.networks,
-            accounts=self.accounts,
-            realm=self.user_agent,
-            open=self.anybody,
-            silent=self.silent,
-        )
+        return Admission(random, self.callers, realm=self.user_agent)
 
 
 def server_for(settings: Signalling) -> LineServer:
@@ -88,10 +73,7 @@ def server_for(settings: Signalling) -> LineServer:
             tls=settings.tls,
             advertised=settings.advertised,
             random=random,
-            max_incoming=settings.max_incoming,
-            max_waiting=settings.max_waiting,
-            max_per_source=settings.max_per_source,
-            max_transactions=settings.max_transactions,
+            limits=settings.limits,
             on_registration=on_registration,
             admission=admission,
         )
@@ -138,21 +120,21 @@ def main(arguments: Sequence[str]) -> None:
 
 def read_arguments(arguments: Sequence[str]) -> Signalling:
     """What the command line asks for; exits with a sentence when that cannot be."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     host, port = options.listen
+    try:
+        limits = Limits(**{name: getattr(options, name) for name in settings_of(Limits)})
+    except ValueError as error:
+        parser.error(str(error))
     return Signalling(
         options.socket,
         options.answerer,
         listen=[Hop(host, port, transport) for transport in (Transport.UDP, Transport.TCP)],
         advertised=options.advertise,
         user_agent=options.user_agent,
-        networks=[network for network in options.allow if network is not None],
-        accounts=options.account,
-        anybody=None in options.allow,
-        silent=not options.forbid,
-        max_incoming=options.max_incoming,
-        max_waiting=options.max_waiting,
-        max_per_source=options.max_per_source,
+        callers=Callers(tuple(options.allow), tuple(options.account), silent=not options.forbid),
+        limits=limits,
         rule=options.rule,
     )
 
@@ -194,9 +176,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--forbid", action="store_true", help="answer 403 to all others, instead of nothing")
     parser.add_argument("--user-agent", default="sip")
-    parser.add_argument("--max-incoming", default=1000, type=int, help="incoming calls at a time")
-    parser.add_argument("--max-waiting", default=64, type=int, help="of these not yet answered")
-    parser.add_argument("--max-per-source", type=int, help="of these from one address")
+    for name, (field, bounds) in settings_of(Limits).items():
+        option = f"--{bounds.key.replace('_', '-')}"
+        parser.add_argument(option, dest=name, default=field.default, type=int, help=str(bounds))
     return parser
 
 
@@ -207,12 +189,12 @@ def _address(text: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _network(text: str) -> Network | None:
-    """None stands for all of them."""
+def _network(text: str) -> str:
     try:
-        return None if text == _ANYBODY else parse_network(text)
+        Callers((text,))
     except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        raise argparse.ArgumentTypeError(str(error).removeprefix("allow: ")) from None
+    return text
 
 
 def _account(text: str) -> Credentials:

@@ -52,7 +52,7 @@ class TransactionLayer:
         dead: DeadHops,
         *,
         tcp: bool = False,
-        limit: int = MAX_TRANSACTIONS,
+        limit: int,
     ) -> None:
         self._timers = timers
         self._random = random

@@ -12,11 +12,11 @@ from typing import TypeVar
 
 from sip.agent import UserAgent
 from sip.line import Answerer, CallRequest, LineEvent
+from sip.line_settings import Limits, SessionTimers, TlsSettings
 from sip.logs import contained, get_logger
 from sip.syntax.errors import told
 from sip.syntax.sdp import MediaDescription
 from sip.syntax.stream import PING
-from sip.transaction.layer import MAX_TRANSACTIONS
 from sip.transport.listening import ListenError, Listening, family_of
 from sip.transport.resolver import ResolveError, Resolver
 from sip.transport.tcp import Connections
@@ -24,7 +24,7 @@ from sip.transport.udp import UdpPort
 from sip.ua.admission import AdmissionPolicy
 from sip.ua.registration_messages import RegistrationRequest, RegistrationState
 from sip.ua.target import Place
-from sip.values import Address, Credentials, Hop, SessionTimers, TlsSettings, Transport
+from sip.values import Address, Credentials, Hop, Transport
 
 _logger = get_logger(__name__)
 
@@ -41,8 +41,7 @@ class SipLine:
 
     Port 0 takes any free one, for UDP and TCP of one host the same. Connections over TCP and TLS are opened
     whether we listen for them or not. ``advertised`` are the addresses that far ends shall see in place of
-    ours, at most one of IPv4 and one of IPv6, with the same ports: those of the router in front of us. The
-    limits are those of ``sip.agent.UserAgent``.
+    ours, at most one of IPv4 and one of IPv6, with the same ports: those of the router in front of us.
 
     ``on_event`` gets each event in a callback of its own on the loop, never from within a verb;
     ``on_registration`` each change of a registration. The times that the verbs take are those of the loop.
@@ -62,10 +61,7 @@ class SipLine:
         advertised: Sequence[str] = (),
         random: Random | None = None,
         resolver: Resolver | None = None,
-        max_incoming: int = 64,
-        max_waiting: int = 64,
-        max_per_source: int | None = None,
-        max_transactions: int = MAX_TRANSACTIONS,
+        limits: Limits = Limits(),
         session_timers: SessionTimers | None = None,
         on_registration: Callable[[RegistrationState], None] | None = None,
         admission: AdmissionPolicy | None = None,
@@ -79,10 +75,7 @@ class SipLine:
         self._advertised = advertised
         self._random = random or SystemRandom()
         self._resolver = resolver or Resolver(self._random)
-        self._max_incoming = max_incoming
-        self._max_waiting = max_waiting
-        self._max_per_source = max_per_source
-        self._max_transactions = max_transactions
+        self._limits = limits
         self._session_timers = session_timers
         self._timer: asyncio.Handle | None = None
         self._rings = 0.0
@@ -122,10 +115,7 @@ class SipLine:
             random=self._random,
             local_address=self._listening.seen_by,
             tcp=True,
-            max_incoming=self._max_incoming,
-            max_waiting=self._max_waiting,
-            max_per_source=self._max_per_source,
-            max_transactions=self._max_transactions,
+            limits=self._limits,
             session_timers=self._session_timers,
             admission=self._admission,
         )

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Coroutine
 from dataclasses import replace
 
+from sip.line_settings import TlsSettings
 from sip.logs import SELDOM, contained, get_logger
 from sip.syntax.stream import Stream
 from sip.transport.connection import Connection
@@ -26,7 +27,7 @@ from sip.transport.tls import (
     server_context,
     why_refused,
 )
-from sip.values import Address, Hop, TlsSettings, Transport
+from sip.values import Address, Hop, Transport
 
 _logger = get_logger(__name__)
 

@@ -6,9 +6,9 @@ import ssl
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 
+from sip.line_settings import TlsSettings
 from sip.syntax.errors import SipError
 from sip.ua.target import is_address
-from sip.values import TlsSettings
 
 _EXPIRED = 10
 _NOT_YET_VALID = 9

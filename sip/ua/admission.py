@@ -10,16 +10,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv6Address, ip_address
 from random import Random
 from typing import Protocol
 
+from sip.line_settings import Callers
 from sip.logs import get_logger
 from sip.syntax.digest import Challenge, claim, make_challenge, verify
 from sip.syntax.message import Request
-from sip.values import Credentials, Hop
+from sip.values import Hop
 
 _logger = get_logger(__name__)
 
@@ -31,9 +32,6 @@ ALGORITHMS = ("SHA-256", "MD5")
 _NONCE = re.compile("([0-9]{1,12})-([0-9a-f]{32})")
 _MAX_TOLD = 256
 """Sources that are named in the log, once each."""
-
-Network = IPv4Network | IPv6Network
-
 
 # --- verdicts -----------------------------------------------------------------------------------------------
 
@@ -101,30 +99,28 @@ class Everybody:
 
 
 class Admission:
-    """Admits loopback addresses, ``networks``, ``peers`` (addresses, which may be set anew), and whoever
-    answers a challenge with one of ``accounts``; or everybody, when ``open``.
+    """Admits loopback addresses, ``peers`` (addresses, which may be set anew), and ``callers``.
 
-    Others get no answer with ``silent``, else 403. With accounts everybody is challenged, so nobody is
-    ignored. ``advice`` stands in the log behind the address of a caller who is not admitted.
+    Others get no answer if the callers are ``silent``, else 403. With accounts everybody is challenged, so
+    nobody is ignored. ``advice`` follows the address of a caller who is not admitted in the log.
     """
 
     def __init__(
         self,
         random: Random,
+        callers: Callers = Callers(),
         *,
-        networks: Iterable[Network] = (),
-        accounts: Sequence[Credentials] = (),
         realm: str = "sip",
-        open: bool = False,
-        silent: bool = True,
         advice: str = "",
     ) -> None:
         self.peers: frozenset[str] = frozenset()
-        self._networks = tuple(networks)
-        self._passwords: Mapping[str, str] = {account.username: account.password for account in accounts}
+        self._networks = callers.networks
+        self._passwords: Mapping[str, str] = {
+            account.username: account.password for account in callers.accounts
+        }
         self._realm = realm
-        self._open = open
-        self._silent = silent and not accounts
+        self._open = callers.anybody
+        self._silent = callers.silent and not callers.accounts
         self._advice = advice
         self._secret = random.randbytes(32)
         self._told: set[str] = set()
@@ -214,11 +210,3 @@ class Admission:
             _logger.warning(
                 "a call from %s is not admitted: its address is not allowed%s", source, self._advice
             )
-
-
-def parse_network(text: str) -> Network:
-    """Read ``192.0.2.0/24``, ``2001:db8::/32`` or one address; raises ValueError."""
-    try:
-        return ip_network(text.strip(), strict=False)
-    except ValueError:
-        raise ValueError(f"{text[:60]!r} is no network; write 192.0.2.0/24 or an address") from None

@@ -13,7 +13,7 @@ from sip.syntax.message import Headers, Request, Response
 from sip.syntax.sdp import SessionDescription
 from sip.syntax.uri import Uri
 from sip.transaction.failed_hops import DeadHops
-from sip.transaction.layer import MAX_TRANSACTIONS, TransactionLayer
+from sip.transaction.layer import TransactionLayer
 from sip.transaction.machines import ServerTransaction
 from sip.transaction.timers import Timer, Timers
 from sip.ua.dialog import Dialog
@@ -100,7 +100,7 @@ class Endpoint:
         random: Random,
         *,
         tcp: bool = False,
-        max_transactions: int = MAX_TRANSACTIONS,
+        max_transactions: int,
     ) -> None:
         self.random = random
         self.timers = Timers()

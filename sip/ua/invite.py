@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sip.line import CallRequest
+from sip.line_settings import SessionTimers
 from sip.syntax.errors import UnsendableError
 from sip.syntax.message import CSeq, Headers, NameAddress, Request, Response
 from sip.syntax.sdp import SessionDescription
@@ -11,7 +12,7 @@ from sip.ua.core import Endpoint
 from sip.ua.identity import ANONYMOUS, headers_of, hides
 from sip.ua.negotiation import Negotiation
 from sip.ua.session_timer import SessionTimer
-from sip.values import Hop, SessionTimers, Transport
+from sip.values import Hop, Transport
 
 _MEDIA_REFUSALS = frozenset({415, 488, 606})
 

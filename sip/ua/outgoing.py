@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from enum import Enum, auto
 
 from sip.line import Answered, Answerer, CallRequest, Failed, Ringing
+from sip.line_settings import SessionTimers
 from sip.syntax.errors import ParseError
 from sip.syntax.message import Request, Response, q850_cause
 from sip.syntax.sdp import MediaDescription, SessionDescription
@@ -35,7 +36,7 @@ from sip.ua.redirection import Redirection
 from sip.ua.session import REPORT_LIMIT, Session
 from sip.ua.session_timer import SessionTimer
 from sip.ua.target import Place
-from sip.values import Hop, SessionTimers
+from sip.values import Hop
 
 _MAX_FORKS = 16
 

@@ -131,9 +131,9 @@ class Registration:
         self._hops = request.destination
         self._emit = emit
         self._on_gone = on_gone
-        self._authenticator = Authenticator(request.credentials, endpoint.random)
-        self._registrar = str(parse_uri(request.registrar))
-        identity = NameAddress.parse(request.identity)
+        self._authenticator = Authenticator(request.settings.credentials, endpoint.random)
+        self._registrar = str(parse_uri(request.settings.registrar))
+        identity = NameAddress.parse(request.settings.identity)
         self._user = parse_uri(identity.uri).user
         self._to = str(identity)
         self._from = str(NameAddress(identity.display_name, identity.uri, {"tag": endpoint.token()}))
@@ -141,7 +141,7 @@ class Registration:
         self._call_id = f"{endpoint.token()}@{endpoint.local_host(request.destination[0])}"
         self._sequence = 0
         self._phase = Phase.IDLE
-        self._expires = request.expires
+        self._expires = request.settings.expires
         self._until = 0.0
         self._failures = 0
         self._timer: Timer | None = None
@@ -155,7 +155,7 @@ class Registration:
     def credentials_for(self, source: Hop) -> Credentials | None:
         """What the account says who it is with, in calls from where it is registered; None elsewhere."""
         registered_at = {hop.host for hop in (*self._hops, self.flow) if hop is not None}
-        return self._request.credentials if source.host in registered_at else None
+        return self._request.settings.credentials if source.host in registered_at else None
 
     def begin(self, now: float) -> None:
         self._feed(Input.BEGIN, now)
@@ -223,7 +223,7 @@ class Registration:
                 self._seen_from,
             )
         )
-        if self._request.follow_rport and self._moved() and not just_moved:
+        if self._request.settings.follow_rport and self._moved() and not just_moved:
             # Once in a while only: some NATs give another port for each request.
             self._due(now)
         else:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from random import Random
 
 from sip.frozen import dataclass
+from sip.line_settings import RegistrationSettings
 from sip.syntax.errors import ParseError, UnsendableError
 from sip.syntax.message import NameAddress, Response
 from sip.syntax.uri import Uri, parse_request_uri, parse_uri
 from sip.ua.dialog import DEFAULT_PORT
-from sip.values import Address, Credentials, Hop
+from sip.values import Address, Hop
 
 LONGEST_EXPIRY = 2**32 - 1
 """Seconds that an expiry can say (RFC 3261 20.19)."""
@@ -36,22 +37,13 @@ _LASTING = frozenset({400, 401, 402, 403, 404, 405, 407, 410, 416, 420, 423, 501
 class RegistrationRequest:
     """A registration to keep up.
 
-    ``registrar`` is the Request-URI (``sip:trunk.example``), ``identity`` the address of record as a URI or
-    name-addr, whose user part is that of our Contact; ``destination`` are the hops that the REGISTER may
-    take, best first (``sip.ua.failover``). ``expires`` is what we ask for, in seconds, 1 to 2**32-1.
-    ``features`` are quoted parameters of our Contact (RFC 3840). ``headers`` are added to each REGISTER.
-
-    With ``follow_rport`` our Contact becomes the address that the registrar sees (RFC 3581), for use behind
-    a NAT whose proxy does not mend Contacts.
+    ``destination`` are the hops that the REGISTER may take, best first (``sip.ua.failover``). ``features``
+    are quoted parameters of our Contact (RFC 3840). ``headers`` are added to each REGISTER.
     """
 
-    registrar: str
-    identity: str
+    settings: RegistrationSettings
     destination: Sequence[Hop]
-    credentials: Credentials | None = None
-    expires: int = 3600
     features: tuple[tuple[str, str], ...] = ()
-    follow_rport: bool = False
     headers: tuple[tuple[str, str], ...] = ()
 
 
@@ -62,10 +54,8 @@ def check_request(request: RegistrationRequest) -> None:
             raise UnsendableError(f"{name} is a header that the user agent sets itself")
     if not request.destination:
         raise UnsendableError("no hop says where the REGISTER goes")
-    if not 1 <= request.expires <= LONGEST_EXPIRY:
-        raise UnsendableError(f"an expiry of {request.expires} s is out of range: 1 to 2**32-1")
-    parse_request_uri(request.registrar)
-    parse_request_uri(NameAddress.parse(request.identity).uri)
+    parse_request_uri(request.settings.registrar)
+    parse_request_uri(NameAddress.parse(request.settings.identity).uri)
 
 
 # --- states, which are the events, too ----------------------------------------------------------------------

@@ -10,11 +10,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sip.line_settings import LEAST_SESSION, LONGEST_SESSION, Refresher, SessionTimers
 from sip.syntax.errors import ParseError
 from sip.syntax.headers import parse_params
 from sip.syntax.message import Headers, Request, Response
 from sip.transaction.timers import Timer, Timers
-from sip.values import LEAST_SESSION, LONGEST_SESSION, Refresher, SessionTimers
 
 _SHORTEST = 10
 """Seconds; an interval that the far end makes shorter counts as this."""

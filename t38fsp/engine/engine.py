@@ -133,7 +133,7 @@ class FaxEngine:
         self._waiting = WaitingCalls(self._line, self._channels, settings.take_limit, self._on_gone)
         self._images = ImagePool(settings.image_workers)
         self._turns = Turns()
-        self._capacity = Capacity(settings.max_calls)
+        self._capacity = Capacity(settings.limits.calls)
         self._watch = Watch(
             self._capacity,
             lambda: len(self._running),
@@ -288,9 +288,9 @@ class FaxEngine:
         """Otherwise a channel of the trunk is taken."""
         if self._closed is not None:
             self._jobs.end(job, Outcome.UNAVAILABLE, "the engine is shutting down")
-        elif self._calls > self._settings.max_calls:
+        elif self._calls > self._settings.limits.calls:
             self._jobs.end(
-                job, Outcome.UNAVAILABLE, f"all {self._settings.max_calls} lines are taken; try later"
+                job, Outcome.UNAVAILABLE, f"all {self._settings.limits.calls} lines are taken; try later"
             )
         elif (why := self._capacity.refusal(self._calls - 1)) is not None:
             self._jobs.end(job, Outcome.OVERLOADED, why)
@@ -403,7 +403,7 @@ class FaxEngine:
             media.port,
             start,
             tcp=True,
-            connects_to=(*(peer.host for peer in peers), *self._settings.callers.networks),
+            connects_to=(*(peer.host for peer in peers), *map(str, self._settings.callers.networks)),
         )
 
     def _run(
@@ -466,7 +466,7 @@ class FaxEngine:
     def _on_call(self, incoming: Incoming) -> None:
         trunk = self._trunks.of(incoming)
         status = None
-        if self._calls >= self._settings.max_calls or self._channels.full(trunk):
+        if self._calls >= self._settings.limits.calls or self._channels.full(trunk):
             status = 486
         elif self._closed is not None or not self._settings.accept_calls:
             status = 480

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from sip.line import Incoming, Line, LineEvent
 from sip.syntax.errors import SipError, UnsupportedError
 from sip.transport.agent_on_network import SipLine
-from sip.ua.admission import Admission, parse_network
+from sip.ua.admission import Admission
 from sip.ua.registration_messages import RegistrationRequest, RegistrationState
 from sip.values import Address, Hop, Transport
 from t38fsp.choices import Backend
@@ -156,16 +156,12 @@ class Lines:
 
 
 def admission_for(settings: EngineSettings, random: Random) -> Admission:
-    """Who may call; its peers are to be set. Raises ValueError for what is no network."""
-    callers = settings.callers
+    """Who may call; its peers are to be set."""
     return Admission(
         random,
-        networks=[parse_network(text) for text in callers.networks],
-        accounts=callers.accounts,
+        settings.callers,
         realm=settings.user_agent,
-        open=callers.anybody,
-        silent=callers.silent,
-        advice="; name it in --allow, allow of [incoming] in the file, or Callers.networks",
+        advice="; name it in --allow, allow of [incoming] in the file, or Callers.allow",
     )
 
 
@@ -188,7 +184,7 @@ def line_for(
             on_event,
             path=settings.signalling,
             name=settings.name,
-            max_incoming=settings.max_calls if settings.accept_calls else 0,
+            max_incoming=settings.limits.calls if settings.accept_calls else 0,
             on_registration=on_registration,
         )
     if settings.backend is Backend.PJSUA2:
@@ -203,8 +199,8 @@ def line_for(
             tls_listen=settings.tls_listen,
             tls=settings.tls,
             advertised=settings.advertised,
-            max_incoming=settings.max_calls if settings.accept_calls else 0,
-            max_calls=settings.max_calls,
+            max_incoming=settings.limits.calls if settings.accept_calls else 0,
+            max_calls=settings.limits.calls,
             on_registration=on_registration,
             admission=admission,
             random=random,
@@ -216,10 +212,7 @@ def line_for(
         tls=settings.tls,
         advertised=settings.advertised,
         random=random,
-        max_incoming=settings.max_calls,
-        max_waiting=settings.limits.waiting,
-        max_per_source=settings.limits.per_source,
-        max_transactions=settings.limits.transactions,
+        limits=settings.limits,
         on_registration=on_registration,
         admission=admission,
     )
@@ -229,7 +222,6 @@ def signalling_for(settings: EngineSettings, socket: str) -> Signalling:
     """What a signalling process is to do that serves the line of these settings at a Unix socket."""
     from sip.remote.signalling import Signalling
 
-    callers, limits = settings.callers, settings.limits
     return Signalling(
         socket,
         ANSWERERS,
@@ -237,14 +229,8 @@ def signalling_for(settings: EngineSettings, socket: str) -> Signalling:
         tls=settings.tls,
         advertised=settings.advertised,
         user_agent=settings.user_agent,
-        networks=[parse_network(text) for text in callers.networks],
-        accounts=callers.accounts,
-        anybody=callers.anybody,
-        silent=callers.silent,
-        max_incoming=settings.max_calls,
-        max_waiting=limits.waiting,
-        max_per_source=limits.per_source,
-        max_transactions=limits.transactions,
+        callers=settings.callers,
+        limits=settings.limits,
     )
 
 

@@ -184,15 +184,7 @@ class Trunks:
                 self._tell(line, twin.state)
             return
         line.registration = self._line.register(
-            RegistrationRequest(
-                wanted.registrar,
-                wanted.identity,
-                line.hops,
-                wanted.credentials,
-                wanted.expires,
-                FEATURES,
-                follow_rport=wanted.follow_rport,
-            ),
+            RegistrationRequest(wanted, line.hops, FEATURES),
             asyncio.get_running_loop().time(),
         )
 

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from sip.bounds import check, like, setting
+from sip.line_settings import Callers
 from sip.values import Credentials, DialogId
-from t38fsp.bounds import check, like, setting
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import common_backend
 from t38fsp.errors import SettingError
 from t38fsp.events import Connected, Disconnected, Ringing, SwitchedToT38
-from t38fsp.jobs import LISTEN, Callers, EngineSettings, SendJob
+from t38fsp.jobs import LISTEN, EngineSettings, SendJob
 from t38fsp.settings.address import peer_address, target_uri
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class FaxDevSettings:
     on_call_event: Callable[[CallEvent], None] | None = None
 
     def __post_init__(self) -> None:
-        check(self)
+        check(self, SettingError)
         if not 0 < self.device_id_prefix <= (1 << 32) - self.device_count:
             raise SettingError("device_id_prefix must be above 0, and the last device id below 2**32")
         if len(self.device_name_prefix) > 127:
@@ -93,7 +94,7 @@ class FaxDevSettings:
             base,
             accept_calls=self.accept_calls,
             take_limit=self.take_limit,
-            max_calls=self.device_count,
+            limits=replace(base.limits, calls=self.device_count),
             image_workers=self.image_workers,
             trunks=tuple(route.trunk for route in routes if route.trunk is not None),
             backend=common_backend(route.backend for route in routes) or base.backend,

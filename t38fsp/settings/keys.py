@@ -1,4 +1,4 @@
-"""Keys of the file that are made of the settings of the engine's dataclasses (``t38fsp.bounds``).
+"""Keys of the file that are made of the settings of the engine's dataclasses (``sip.bounds``).
 
 A model of pydantic names the dataclasses, not their fields: types, defaults and bounds come from there, and
 :func:`made` takes what was read back into them.
@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import Field
 from typing import Annotated, Any, TypeVar, get_type_hints
 
-from pydantic import AfterValidator, BaseModel, create_model
+from pydantic import AfterValidator, BaseModel, SecretStr, create_model
 
-from t38fsp.bounds import Bounds, settings_of
+from sip.bounds import Bounds, settings_of
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
@@ -32,10 +32,8 @@ def with_keys(table: str, *kinds: type) -> Callable[[type[M]], type[M]]:
                 key = bounds.key or name
                 if bounds.table == table:
                     assert key not in model.model_fields, f"{key} stands twice"
-                    keys[key] = (
-                        Annotated[hints[name], AfterValidator(_within(field, bounds))],
-                        field.default,
-                    )
+                    hint = SecretStr | None if bounds.secret else hints[name]
+                    keys[key] = (Annotated[hint, AfterValidator(_within(field, bounds))], field.default)
         return create_model(
             model.__name__, __base__=model, __module__=model.__module__, __doc__=model.__doc__, **keys
         )
@@ -47,7 +45,7 @@ def made(kind: Callable[..., T], tables: Mapping[str, BaseModel], **more: Any) -
     """A dataclass with the settings that were read from these ``tables``, and ``more`` of its fields."""
     assert isinstance(kind, type)
     read = {
-        name: getattr(tables[bounds.table], bounds.key or name)
+        name: _revealed(getattr(tables[bounds.table], bounds.key or name))
         for name, (_, bounds) in settings_of(kind).items()
         if bounds.table is not None
     }
@@ -57,8 +55,12 @@ def made(kind: Callable[..., T], tables: Mapping[str, BaseModel], **more: Any) -
 
 def _within(field: Field[Any], bounds: Bounds) -> Callable[[object], object]:
     def checked(value: object) -> object:
-        if (fault := bounds.fault(value, field.default)) is not None:
+        if (fault := bounds.fault(_revealed(value), field.default)) is not None:
             raise ValueError(fault)
         return value
 
     return checked
+
+
+def _revealed(value: Any) -> Any:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value

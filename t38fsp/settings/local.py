@@ -5,9 +5,9 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from sip.values import TlsSettings
+from sip.line_settings import TlsSettings
 from t38fsp.jobs import LISTEN, EngineSettings
 from t38fsp.settings.address import listen_address
 from t38fsp.settings.incoming import Incoming
@@ -48,37 +48,20 @@ def first_and_last(text: str) -> tuple[int, int]:
 Listen = Annotated[str, AfterValidator(_listen)]
 
 
+@with_keys("tls", TlsSettings)
 class Tls(BaseModel):
     """``[tls]``; files are PEM."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    certificate: str | None = None
-    """Our certificate with the chain behind it; without one TLS is used as a client only."""
-    key: str | None = None
-    """Its key."""
-    key_password: SecretStr | None = None
-    """The password itself."""
-    authorities: str | None = None
-    """The CAs that we trust. Default: the system's."""
-    verify: bool = True
-    """``false`` believes whoever answers: for tests, and private networks at their own risk."""
-    demand: bool = False
-    """Whoever connects to us must show a certificate of these authorities."""
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if self.certificate is None and (self.key is not None or self.demand):
-            raise ValueError("certificate is missing; name the file of ours")
-        if self.key_password is not None and self.key is None:
-            raise ValueError("key_password is set, but key is not; name the file of the key")
+        _ = self.settings  # which checks settings that have to go together
         return self
 
     @property
     def settings(self) -> TlsSettings:
-        password = self.key_password
-        secret = None if password is None else password.get_secret_value()
-        return TlsSettings(**self.model_dump(exclude={"key_password"}), key_password=secret)
+        return made(TlsSettings, {"tls": self})
 
 
 @with_keys("", EngineSettings)
@@ -107,7 +90,7 @@ class Endpoint(Layered):
             raise ValueError(
                 "advertised has two addresses of one family; give one of IPv4, one of IPv6, or both"
             )
-        if self.tls_listen is not None and self.tls.certificate is None:
+        if self.tls_listen is not None and self.tls.settings.certificate is None:
             raise ValueError("tls_listen needs a certificate; name its file, and that of its key, in [tls]")
         return self
 
@@ -121,7 +104,7 @@ class Endpoint(Layered):
         """Those of an engine."""
         return made(
             EngineSettings,
-            {"": self, "incoming": self.incoming},
+            {"": self},
             listen=self.address or LISTEN,
             callers=self.incoming.callers,
             limits=self.incoming.limits,

@@ -18,15 +18,16 @@ from pydantic import (
     model_validator,
 )
 
+from sip.line_settings import RegistrationSettings, SessionTimers
 from sip.syntax.headers import TOKEN, NameAddress
 from sip.syntax.uri import Uri, parse_request_uri
 from sip.ua.identity import OWN_HEADERS
 from sip.ua.target import Place
-from sip.values import LEAST_SESSION, LONGEST_SESSION, Credentials, Identity, SessionTimers, Transport
+from sip.values import Credentials, Identity, Transport
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Backend, Switch
 from t38fsp.header import STANDARD, Header
-from t38fsp.jobs import PollJob, Registration, SendJob, Trunk
+from t38fsp.jobs import PollJob, SendJob, Trunk
 from t38fsp.settings.address import (
     NoPeerError,
     caller_address,
@@ -110,7 +111,7 @@ class T38(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
-@with_keys("", CallSettings, Registration, Trunk)
+@with_keys("", SessionTimers, CallSettings, RegistrationSettings, Trunk)
 class Route(Layered):
     """``[routes.NAME]``, merged with the command line and the environment (``t38fsp.settings.sources``).
 
@@ -150,9 +151,6 @@ class Route(Layered):
     privacy: Privacy = Privacy.NONE
     """``"id"`` hides the caller from the far end; the identities above (or else the caller) tell the
     trunk."""
-    session_expires: int | None = Field(default=None, ge=LEAST_SESSION, le=LONGEST_SESSION)
-    """Seconds after which a call that is not refreshed is over (RFC 4028); the trunk's own wish is kept in
-    any case."""
     headers: Annotated[dict[str, str], AfterValidator(_headers)] = Field(default_factory=dict)
     """Header fields added to each INVITE: ``{ X-Account = "12" }``."""
     header: Annotated[str | None, BeforeValidator(_template)] = None
@@ -240,9 +238,15 @@ class Route(Layered):
             tuple(self.headers.items()),
             self._name or None,
             self.identity,
-            None if self.session_expires is None else SessionTimers(self.session_expires),
+            self.session_timers,
             backend=self.backend,
         )
+
+    @property
+    def session_timers(self) -> SessionTimers | None:
+        """None leaves them to the line."""
+        timers = made(SessionTimers, {"": self})
+        return None if timers.expires is None else timers
 
     @property
     def trunk(self) -> Trunk | None:
@@ -254,7 +258,7 @@ class Route(Layered):
         if identity is not None:
             registrar = self.registrar or str(Uri("sip", None, *host_and_port(self.peer or self.via)))
             registration = made(
-                Registration,
+                RegistrationSettings,
                 {"": self},
                 registrar=registrar,
                 identity=identity,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import field
 
+from sip.bounds import check, like, setting
 from sip.frozen import dataclass
-from t38fsp.bounds import check, like, setting
+from t38fsp.errors import SettingError
 from t38fsp.t30.frames import encode_station_id
 from t38fsp.t30.vocabulary import Coding, Resolution
 
@@ -81,7 +82,7 @@ class TransmitOptions:
     timers: Timers = field(default_factory=Timers)
 
     def __post_init__(self) -> None:
-        check(self)
+        check(self, SettingError)
         if not self.codings:
             raise ValueError("no coding is allowed; name at least MH, which every receiver takes")
 
@@ -127,7 +128,7 @@ class PollOptions:
         encode_station_id(self.selective_address, "selective address")
         encode_station_id(self.sub_address, "sub-address")
         encode_station_id(self.password, "password")
-        check(self)
+        check(self, SettingError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,6 @@ class ReceiveOptions:
     timers: Timers = field(default_factory=Timers)
 
     def __post_init__(self) -> None:
-        check(self)
+        check(self, SettingError)
         if not 0 <= self.poor_share <= self.bad_share <= 1:
             raise ValueError("the shares of bad rows are 0 <= poor <= bad <= 1")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from t38fsp.bounds import setting
+from sip.bounds import setting
 from t38fsp.t30.vocabulary import Modem
 
 TALKER_ECHO_PROTECTION = 0.215

@@ -25,6 +25,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from sip.line import Answered, Failed, Incoming, LineEvent
+from sip.line_settings import Limits
 from sip.transport.agent_on_network import SipLine
 from sip.values import Hop, Transport
 from tests.peers.sipp import running_sipp
@@ -93,7 +94,10 @@ class Caller:
 
     def __init__(self, calls: int) -> None:
         self.line = SipLine(
-            self._on_event, user_agent="load", listen=[Hop(HOST, 0, Transport.UDP)], max_incoming=calls
+            self._on_event,
+            user_agent="load",
+            listen=[Hop(HOST, 0, Transport.UDP)],
+            limits=Limits(calls=calls),
         )
         self.up: list[int] = []
         self.failed = 0

@@ -27,6 +27,7 @@ from random import Random
 
 from sip.agent import UserAgent
 from sip.line import Answered, Ended, Failed, Incoming, LineEvent
+from sip.line_settings import Callers, Limits
 from sip.syntax.stream import MESSAGE_LIMIT
 from sip.transport.agent_on_network import SipLine
 from sip.ua.admission import Admission
@@ -156,8 +157,8 @@ def flood(name: str, messages: int) -> Outcome:
         contact_address=ALICE.address,
         user_agent="flooded",
         random=random,
-        max_per_source=8,
-        admission=Admission(random, open=everybody),
+        limits=Limits(per_source=8),
+        admission=Admission(random, Callers(("any",) if everybody else ())),
     )
     now, seconds = 1000.0, 0.0
     answers = calls = transactions = 0

@@ -11,8 +11,9 @@ import pytest
 
 from sip.agent import UserAgent
 from sip.line import Answerer
+from sip.line_settings import Refresher, SessionTimers
 from sip.syntax.sdp import MediaDescription, Origin, SessionDescription
-from sip.values import Address, Refresher, SessionTimers
+from sip.values import Address
 from t38fsp import events
 from t38fsp.audio.offer import audio_media
 from t38fsp.call.media import HoldImage, hold_image

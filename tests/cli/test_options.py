@@ -59,7 +59,7 @@ def test_what_stands_above_the_routes_holds_with_and_without_one(
     of_file = engine(port, **given)
     assert (of_file.advertised, of_file.media_ports) == (("203.0.113.5",), (10000, 10999))
     assert of_file.tls.certificate is not None
-    assert (of_file.callers.networks, of_file.limits.waiting) == (("198.51.100.0/24",), 8)
+    assert (of_file.callers.allow, of_file.limits.waiting) == (("198.51.100.0/24",), 8)
     assert engine(port, route=None, **given) == of_file
 
 

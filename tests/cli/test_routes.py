@@ -87,8 +87,8 @@ def test_our_own_end_is_listed_without_secrets(run: Run, tmp_path: Path) -> None
         "t38fsp.toml: no routes",
         "  listens              as the signalling process at sip.sock does",
         "  advertised           192.0.2.1, 2001:db8::1",
-        "  incoming.allow       198.51.100.0/24",
         "  incoming.accounts    ata, pbx",
+        "  incoming.allow       198.51.100.0/24",
         "  incoming.max_waiting 8",
     ]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sip.line_settings import Limits
 from t38fsp.engine import watch
 from t38fsp.engine.capacity import Second
 from t38fsp.events import Connected, Dialing, Finished, Ringing
@@ -26,7 +27,7 @@ from tests.peers.realtime import udp_socket
 
 
 async def test_no_more_faxes_than_lines(start: Start, document: Path, silent: socket.socket) -> None:
-    party = await start(max_calls=1, accept_calls=True)
+    party = await start(limits=Limits(calls=1), accept_calls=True)
     first = party.send(document, silent.getsockname())
     await hear(silent)
     refused = await party.result(party.send(document, silent.getsockname()))
@@ -108,7 +109,7 @@ async def test_media_stays_in_its_range_of_ports(start: Start, document: Path, s
 
 
 async def test_a_call_that_waits_has_a_line(start: Start, document: Path, silent: socket.socket) -> None:
-    called, caller = await start(max_calls=1, accept_calls=True), await start()
+    called, caller = await start(limits=Limits(calls=1), accept_calls=True), await start()
     job = caller.send(document, called.address)
     await called.calls.get()
     sent = await called.result(called.send(document, silent.getsockname()))
@@ -120,7 +121,7 @@ async def test_a_call_with_an_offer_counts_once(
     start: Start, document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While its document is looked at it is a job, and no longer a call that waits."""
-    called, caller = await start(max_calls=2, accept_calls=True), await start()
+    called, caller = await start(limits=Limits(calls=2), accept_calls=True), await start()
     inspected = asyncio.Event()
     inspect = called.engine._images.inspect
 

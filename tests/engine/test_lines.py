@@ -5,24 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from ipaddress import ip_network
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from sip.line import Failed, Incoming, LineEvent
+from sip.line_settings import Callers, Limits, TlsSettings
 from sip.remote.signalling import Signalling
 from sip.syntax.errors import SipError, UnsupportedError
 from sip.ua.admission import Admission
-from sip.values import Credentials, Hop, TlsSettings, Transport
+from sip.values import Credentials, Hop, Transport
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Backend, Switch
 from t38fsp.engine import lines as module
 from t38fsp.engine.engine import FaxEngine
 from t38fsp.engine.lines import ANSWERERS, EngineLine, Lines, signalling_for
 from t38fsp.events import Connected, Finished, Ringing
-from t38fsp.jobs import Callers, EngineError, EngineSettings, Limits, SendJob
+from t38fsp.jobs import EngineError, EngineSettings, SendJob
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from tests.engine.party import HOST, Party
@@ -151,9 +151,8 @@ def test_a_signalling_process_does_as_the_settings_say() -> None:
     account = Credentials("ata", "secret")
     settings = replace(
         SETTINGS,
-        max_calls=30,
         callers=Callers(("192.0.2.0/24",), (account,), silent=False),
-        limits=Limits(8, 4, 500),
+        limits=Limits(30, 8, 4, 500),
         tls=TlsSettings("ours.pem", "ours.key"),
         advertised=("203.0.113.7",),
         user_agent="fax of ours",
@@ -169,15 +168,10 @@ def test_a_signalling_process_does_as_the_settings_say() -> None:
         TlsSettings("ours.pem", "ours.key"),
         ("203.0.113.7",),
         "fax of ours",
-        [ip_network("192.0.2.0/24")],
-        (account,),
-        silent=False,
-        max_incoming=30,
-        max_waiting=8,
-        max_per_source=4,
-        max_transactions=500,
+        settings.callers,
+        settings.limits,
     )
-    assert signalling_for(replace(SETTINGS, callers=Callers(anybody=True)), "sip.sock").anybody
+    assert signalling_for(replace(SETTINGS, callers=Callers(("any",))), "sip.sock").callers.anybody
 
 
 # --- faxes --------------------------------------------------------------------------------------------------

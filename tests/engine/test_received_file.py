@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sip.line_settings import Limits
 from t38fsp.events import Connected, PageDone
 from t38fsp.image.document import inspect
 from t38fsp.image.errors import ImageWorkerError
@@ -220,7 +221,7 @@ async def test_calls_that_cannot_be_stored_are_refused_until_they_can(
 
 
 async def test_a_call_that_is_being_taken_counts_once(start: Start, document: Path, tmp_path: Path) -> None:
-    called, caller = await start(accept_calls=True, max_calls=2), await start()
+    called, caller = await start(accept_calls=True, limits=Limits(calls=2)), await start()
     one, other = (caller.send(document, called.address) for _ in range(2))
     taken = [await called.take(tmp_path / f"{number}.tif") for number in range(2)]
     for job in (one, other):

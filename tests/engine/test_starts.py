@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from sip.ipc import threaded_child
-from sip.values import TlsSettings
+from sip.line_settings import TlsSettings
 from t38fsp.engine import child, engine, lines, media, media_reader, process, remote
 from t38fsp.engine.engine import FaxEngine
 from t38fsp.engine.media import MediaPair, MediaPort

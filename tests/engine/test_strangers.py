@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sip.line import Answered, CallRequest, LineEvent
+from sip.line_settings import Callers
 from sip.syntax.sdp import SessionDescription
 from sip.transport.agent_on_network import SipLine
 from sip.ua.admission import Admission
@@ -17,7 +18,6 @@ from sip.values import Hop
 from t38fsp.audio.offer import audio_media
 from t38fsp.audio.rtp import RtpSender
 from t38fsp.choices import Switch
-from t38fsp.jobs import Callers
 from tests.engine.party import HOST, LIMIT, Party, Start
 from tests.peers.realtime import udp_socket
 
@@ -77,7 +77,7 @@ async def test_audio_for_whom_nothing_speaks(
     if not known:
         # Loopback always is.
         monkeypatch.setattr(Admission, "_has_address", lambda self, source: False)
-    party = await start(accept_calls=True, callers=Callers(anybody=True))
+    party = await start(accept_calls=True, callers=Callers(("any",)))
     with udp_socket() as sock:
         sock.setblocking(False)
         served = known or talks

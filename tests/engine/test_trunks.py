@@ -15,6 +15,7 @@ from typing import cast
 
 import pytest
 
+from sip.line_settings import RegistrationSettings
 from sip.syntax.digest import make_challenge, verify
 from sip.syntax.errors import UnsupportedError
 from sip.syntax.message import Headers, Request, Response, parse_message
@@ -26,7 +27,7 @@ from t38fsp.engine.engine import FaxEngine
 from t38fsp.engine.lines import EngineLine
 from t38fsp.engine.remote import EngineProcess
 from t38fsp.events import Dialing, FaxEvent, Finished, RegistrationChanged, RegistrationStatus
-from t38fsp.jobs import EngineSettings, IncomingCall, ReceiveJob, Registration, SendJob, Trunk
+from t38fsp.jobs import EngineSettings, IncomingCall, ReceiveJob, SendJob, Trunk
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from tests.peers.realtime import udp_socket
@@ -227,7 +228,7 @@ async def test_a_challenge_is_answered_in_calls_that_come_from_the_trunk(
 
 # --- registrations ------------------------------------------------------------------------------------------
 
-REGISTRATION = Registration("sip:trunk.example", "sip:account@trunk.example")
+REGISTRATION = RegistrationSettings("sip:trunk.example", "sip:account@trunk.example")
 
 
 async def hear(peer: socket.socket) -> tuple[Request, tuple[str, int]]:
@@ -457,7 +458,7 @@ async def test_the_address_that_the_registrar_sees_can_be_registered(monkeypatch
     behind_nat = replace(REGISTRATION, follow_rport=True)
     async with kept(line, Trunk("office", "h.example", registration=behind_nat), monkeypatch):
         await until_looked_up(line, 1)
-    assert line.requests[0].follow_rport
+    assert line.requests[0].settings.follow_rport
 
 
 async def test_a_registrar_that_says_nothing_does_not_hold_up_the_end(

@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 
 from sip.ipc.codec import LENGTH_OCTETS, WireError
 from sip.ipc.messages import Alive, Close, Logged, NotStarted, Started
-from sip.values import LEAST_SESSION, LONGEST_SESSION, Credentials, DialogId, Refresher, SessionTimers
+from sip.line_settings import (
+    LEAST_SESSION,
+    LONGEST_SESSION,
+    Callers,
+    Limits,
+    Refresher,
+    RegistrationSettings,
+    SessionTimers,
+    TlsSettings,
+)
+from sip.values import Credentials, DialogId
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Switch
 from t38fsp.engine.wire import (
@@ -31,18 +41,7 @@ from t38fsp.engine.wire import (
 )
 from t38fsp.events import Connected, Finished, RegistrationChanged
 from t38fsp.header import Header
-from t38fsp.jobs import (
-    Addressing,
-    EngineSettings,
-    Limits,
-    Offer,
-    PollJob,
-    ReceiveJob,
-    Registration,
-    Resume,
-    SendJob,
-    Trunk,
-)
+from t38fsp.jobs import Addressing, EngineSettings, Offer, PollJob, ReceiveJob, Resume, SendJob, Trunk
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.status import FaxStatus
 from t38fsp.t30.options import PollDocument, PollOptions
@@ -78,13 +77,14 @@ def within(cls: type, **bounded: st.SearchStrategy[object]) -> None:
 
 
 MANY = st.integers(1, 10000)
-within(Registration, expires=st.integers(60, 604800))
+within(RegistrationSettings, expires=st.integers(1, 604800))
 within(Trunk, channels=st.none() | MANY)
-within(Limits, waiting=MANY, per_source=st.none() | MANY, transactions=st.integers(16, 1000000))
+within(Limits, calls=MANY, waiting=MANY, per_source=st.none() | MANY, transactions=st.integers(16, 1000000))
+within(Callers, allow=st.lists(st.sampled_from(("any", "192.0.2.0/24", "2001:db8::7"))).map(tuple))
+within(TlsSettings, certificate=st.text(), key=st.text())
 within(
     EngineSettings,
     take_limit=st.floats(0.1, 100.0),
-    max_calls=MANY,
     workers=st.none() | st.integers(1, 64),
     image_workers=st.none() | MANY,
 )

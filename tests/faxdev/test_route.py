@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from sip.line_settings import RegistrationSettings
 from sip.values import Credentials
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Backend
 from t38fsp.faxdev import FaxDevSettings
-from t38fsp.jobs import Registration, Trunk
+from t38fsp.jobs import Trunk
 from t38fsp.settings.file import Configuration
 from t38fsp.settings.route import Route
 from tests.faxdev.service import Clock, Service
@@ -48,7 +49,9 @@ def test_the_route_says_where_a_number_goes_and_how(route: Route) -> None:
     assert job.target == "sip:+15550100@trunk.example"
     assert job.credentials == Credentials("account", "secret")
     assert (job.settings.redundancy, job.trunk) == (1, "office")
-    registration = Registration("sip:trunk.example", "sip:account@trunk.example", job.credentials, 3600)
+    registration = RegistrationSettings(
+        "sip:trunk.example", "sip:account@trunk.example", job.credentials, 3600
+    )
     assert settings.engine.trunks == (Trunk("office", "trunk.example", 2, registration, job.credentials),)
 
 
@@ -65,9 +68,9 @@ def test_the_file_says_all_of_our_own_end(tmp_path: Path) -> None:
     file = Configuration.read(tmp_path / "t38fsp.toml")
     settings = FaxDevSettings(route=file.route("office"), own_end=file.engine, device_count=4)
     engine = settings.engine
-    assert replace(engine, max_calls=500, trunks=()) == file.engine
+    assert replace(engine, limits=file.engine.limits, trunks=()) == file.engine
     # A device has one call, whatever the file allows.
-    assert engine.max_calls == 4
+    assert engine.limits.calls == 4
     with pytest.raises(ValueError, match="give own_end, or listen and callers"):
         FaxDevSettings(listen=("127.0.0.1", 0), own_end=file.engine)
 

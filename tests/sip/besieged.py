@@ -9,9 +9,10 @@ import re
 from collections.abc import Callable
 from random import Random
 
+from sip.line_settings import RegistrationSettings, SessionTimers
 from sip.syntax.message import Request, Response
 from sip.ua.registration_messages import RegistrationRequest
-from sip.values import Hop, SessionTimers
+from sip.values import Hop
 from tests.sip.link import ALICE, AUDIO, BOB, CREDENTIALS, IMAGE, call_request, mirror
 from tests.sip.solo import Solo, sdp
 
@@ -29,7 +30,7 @@ class Besieged(Solo):
     """Calls of each state are begun by :meth:`begin`; ``expected`` is what could come for them."""
 
     def __init__(self, seed: int) -> None:
-        super().__init__(seed=seed, max_incoming=1000, session_timers=SessionTimers(expires=1800))
+        super().__init__(seed=seed, session_timers=SessionTimers(expires=1800))
         self.expected: list[bytes] = []
         self._aloud = True
         self._calls = 0
@@ -191,7 +192,10 @@ class Besieged(Solo):
 
     def _registering(self) -> None:
         self.agent.registrations.begin(
-            RegistrationRequest("sip:b.example", "sip:alice@b.example", [BOB], CREDENTIALS), self.now
+            RegistrationRequest(
+                RegistrationSettings("sip:b.example", "sip:alice@b.example", CREDENTIALS), [BOB]
+            ),
+            self.now,
         )
         register = self.request("REGISTER")
         contact = ("Contact", register.headers.get("Contact") or "")

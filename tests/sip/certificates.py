@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sip.values import TlsSettings
+from sip.line_settings import TlsSettings
 from tests.peers.programs import run
 
 

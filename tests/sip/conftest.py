@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sip.values import TlsSettings
+from sip.line_settings import TlsSettings
 from tests.sip.certificates import Authority
 
 

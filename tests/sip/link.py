@@ -10,9 +10,10 @@ from random import Random
 
 from sip.agent import UserAgent
 from sip.line import CallRequest, LineEvent
+from sip.line_settings import Limits, SessionTimers
 from sip.syntax.message import Request, parse_message
 from sip.syntax.sdp import Attribute, MediaDescription, SessionDescription
-from sip.values import Credentials, Hop, SessionTimers
+from sip.values import Credentials, Hop
 
 ALICE = Hop("192.0.2.1", 5060)
 BOB = Hop("192.0.2.2", 5060)
@@ -47,7 +48,7 @@ class Link:
         *,
         lose: Loss = lambda number, data: False,
         seed: int = 1,
-        max_incoming: int = 64,
+        limits: Limits = Limits(),
         alices_timers: SessionTimers | None = None,
         bobs_timers: SessionTimers | None = None,
     ) -> None:
@@ -62,7 +63,7 @@ class Link:
             contact_address=BOB.address,
             user_agent="bob/1",
             random=Random(seed + 1),
-            max_incoming=max_incoming,
+            limits=limits,
             session_timers=bobs_timers,
         )
         self.events: dict[Hop, list[LineEvent]] = {ALICE: [], BOB: []}

@@ -10,10 +10,11 @@ from itertools import count
 from typing import TypeVar
 
 from sip.line import Incoming, LineEvent
+from sip.line_settings import Limits, TlsSettings
 from sip.transport.agent_on_network import SipLine
 from sip.transport.resolver import Resolver
 from sip.ua.registration_messages import Registering, RegistrationState
-from sip.values import Hop, TlsSettings, Transport
+from sip.values import Hop, Transport
 from tests.sip.link import call_request, mirror
 
 Event = TypeVar("Event")
@@ -35,7 +36,7 @@ class Peer:
         tls: TlsSettings | None = None,
         advertised: Sequence[str] = (),
         resolver: Resolver | None = None,
-        max_incoming: int = 64,
+        limits: Limits = Limits(),
     ) -> None:
         self.line = SipLine(
             self._on_event,
@@ -44,7 +45,7 @@ class Peer:
             tls=tls,
             advertised=advertised,
             resolver=resolver,
-            max_incoming=max_incoming,
+            limits=limits,
             on_registration=self._on_registration,
         )
         self._states: asyncio.Queue[RegistrationState] = asyncio.Queue()

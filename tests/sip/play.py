@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from sip.line import CallRequest, Incoming, LineEvent
+from sip.line_settings import RegistrationSettings, SessionTimers
 from sip.syntax.sdp import MediaDescription, SessionDescription
 from sip.transport.agent_on_network import SipLine
 from sip.ua.admission import AdmissionPolicy
 from sip.ua.registration_messages import RegistrationRequest, RegistrationState
-from sip.values import Hop, Identity, SessionTimers, Transport
+from sip.values import Hop, Identity, Transport
 from tests.peers.sipp import Address, running_sipp
 from tests.sip.ladder import Cue, Happens, Ladder
 from tests.sip.link import AUDIO, CREDENTIALS, IMAGE, call_request
@@ -75,7 +76,6 @@ class Line:
             user_agent="test",
             listen=at(HOST, Transport.UDP),
             advertised=advertised,
-            max_incoming=1000,
             on_registration=self._on_registration,
             admission=admission,
         )
@@ -107,10 +107,8 @@ class Line:
     def register(self, label: str, relay: Relay) -> None:
         host = "{}:{}".format(*relay.near)
         request = RegistrationRequest(
-            f"sip:{host}",
-            f"sip:{label}@sipp.example",
+            RegistrationSettings(f"sip:{host}", f"sip:{label}@sipp.example", CREDENTIALS),
             [Hop(*relay.near), Hop(*relay.spare)],
-            CREDENTIALS,
         )
         self.calls[label] = self.line.register(request, self.now)
         self._registrations[self.calls[label]] = label

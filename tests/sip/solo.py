@@ -6,10 +6,10 @@ from random import Random
 
 from sip.agent import UserAgent
 from sip.line import CallRequest, LineEvent
+from sip.line_settings import Limits, SessionTimers
 from sip.syntax.message import Headers, NameAddress, Request, Response, parse_message
 from sip.syntax.sdp import MediaDescription, Origin, SessionDescription
-from sip.transaction.layer import MAX_TRANSACTIONS
-from sip.values import Hop, SessionTimers
+from sip.values import Hop
 from tests.sip.link import ALICE, AUDIO, BOB, call_request
 
 
@@ -25,10 +25,7 @@ class Solo:
         self,
         *,
         seed: int = 1,
-        max_incoming: int = 64,
-        max_waiting: int = 64,
-        max_per_source: int | None = None,
-        max_transactions: int = MAX_TRANSACTIONS,
+        limits: Limits = Limits(),
         session_timers: SessionTimers | None = None,
     ) -> None:
         self.now = 1000.0
@@ -36,10 +33,7 @@ class Solo:
             contact_address=ALICE.address,
             user_agent="alice/1",
             random=Random(seed),
-            max_incoming=max_incoming,
-            max_waiting=max_waiting,
-            max_per_source=max_per_source,
-            max_transactions=max_transactions,
+            limits=limits,
             session_timers=session_timers,
         )
         self.events: list[LineEvent] = []

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from sip.agent import UserAgent
 from sip.line import Failed, Incoming
+from sip.line_settings import Callers, parse_network
 from sip.syntax.digest import Challenge, authorization
 from sip.syntax.errors import ParseError
 from sip.syntax.message import Headers, Request, Response, parse_message
-from sip.ua.admission import Admission, Admit, Demand, Ignore, Refuse, parse_network
+from sip.ua.admission import Admission, Admit, Demand, Ignore, Refuse
 from sip.values import Credentials, Hop
 from tests.sip.link import ALICE, AUDIO, BOB, CREDENTIALS, Link, call_request
 from tests.sip.solo import Solo, sdp
@@ -65,26 +66,26 @@ def answer(
     ],
 )
 def test_loopback_networks_and_peers_are_known(host: str, known: bool) -> None:
-    networks = [parse_network("192.0.2.0/24"), parse_network(" 2001:db8:1::1/48 ")]
-    policy = Admission(Random(1), networks=networks)
+    networks = ("192.0.2.0/24", " 2001:db8:1::1/48 ")
+    policy = Admission(Random(1), Callers(networks))
     policy.peers = frozenset({"198.51.100.7"})
     source = Hop(host, 5060)
     assert policy.admit(request(), source, 0.0) == (Admit() if known else Ignore())
     assert policy.silent(source) is not known
     # By setting, others are told, or admitted.
-    loud = Admission(Random(1), networks=networks, silent=False)
+    loud = Admission(Random(1), Callers(networks, silent=False))
     loud.peers = policy.peers
     assert loud.admit(request(), source, 0.0) == (Admit() if known else Refuse(403))
     assert not loud.silent(source)
-    assert Admission(Random(1), open=True).admit(request(), source, 0.0) == Admit()
+    assert Admission(Random(1), Callers(("any",))).admit(request(), source, 0.0) == Admit()
 
 
 @pytest.mark.parametrize(
     ("host", "stranger"), [("192.0.2.77", False), ("127.0.0.1", False), ("203.0.113.66", True)]
 )
 def test_who_is_admitted_only_because_everybody_is(host: str, stranger: bool) -> None:
-    networks = [parse_network("192.0.2.0/24")]
-    everybody, some = (Admission(Random(1), networks=networks, open=open) for open in (True, False))
+    networks = ("192.0.2.0/24",)
+    everybody, some = (Admission(Random(1), Callers(allow)) for allow in ((*networks, "any"), networks))
     assert everybody.admit(request(), Hop(host, 5060), 0.0) == Admit()
     assert everybody.stranger(Hop(host, 5060)) is stranger
     # With a password, or by address: nobody else gets so far.
@@ -103,7 +104,16 @@ def test_one_address_is_a_network_and_nonsense_is_refused() -> None:
 
 @pytest.fixture
 def policy() -> Admission:
-    return Admission(Random(1), accounts=[ACCOUNT, Credentials("bob", "b")], realm="us")
+    return Admission(
+        Random(1),
+        Callers(
+            accounts=(
+                ACCOUNT,
+                Credentials("bob", "b"),
+            )
+        ),
+        realm="us",
+    )
 
 
 def demand(policy: Admission, now: float = 0.0, value: str | None = None) -> tuple[Challenge, ...]:
@@ -162,7 +172,7 @@ def test_an_answer_is_good_for_its_call_and_its_caller_only(policy: Admission) -
         assert isinstance(policy.admit(other, source, 1.0), Demand)
     # Another agent's nonces are not ours.
     assert isinstance(
-        Admission(Random(2), accounts=[ACCOUNT], realm="us").admit(
+        Admission(Random(2), Callers(accounts=(ACCOUNT,)), realm="us").admit(
             request(authorization=value), STRANGER, 1.0
         ),
         Demand,
@@ -172,7 +182,7 @@ def test_an_answer_is_good_for_its_call_and_its_caller_only(policy: Admission) -
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=300) | st.builds('Digest username="alice", nonce={!r}'.format, st.text()))
 def test_no_header_is_taken_for_a_password(value: str) -> None:
-    policy = Admission(Random(1), accounts=[ACCOUNT])
+    policy = Admission(Random(1), Callers(accounts=(ACCOUNT,)))
     try:
         asked = request(authorization=value)
     except ValueError:
@@ -218,7 +228,7 @@ def test_a_scanner_hears_nothing_and_leaves_nothing(caplog: pytest.LogCaptureFix
 
 
 def test_without_silence_strangers_are_refused() -> None:
-    solo = Guarded(Admission(Random(2), silent=False))
+    solo = Guarded(Admission(Random(2), Callers(silent=False)))
     solo.ask("INVITE", body=sdp())
     solo.ask("OPTIONS")
     assert solo.statuses() == [403, 403]
@@ -239,7 +249,7 @@ def test_far_ends_of_our_own_calls_are_no_strangers() -> None:
 
 @pytest.mark.parametrize("open", [True, False])
 def test_a_call_says_whether_its_caller_is_a_stranger(open: bool) -> None:
-    solo = Guarded(Admission(Random(1), networks=[parse_network("0.0.0.0/0")] if not open else [], open=open))
+    solo = Guarded(Admission(Random(1), Callers(("any",) if open else ("0.0.0.0/0",))))
     solo.ask("INVITE", body=sdp(AUDIO))
     (incoming,) = (event for event in solo.events if isinstance(event, Incoming))
     assert incoming.stranger is open
@@ -248,7 +258,7 @@ def test_a_call_says_whether_its_caller_is_a_stranger(open: bool) -> None:
 def test_a_caller_with_the_password_gets_through_and_one_without_does_not() -> None:
     for credentials, kind in ((CREDENTIALS, Incoming), (None, None), (Credentials("alice", "no"), None)):
         link = Link()
-        link.bob._admission = Admission(Random(3), accounts=[ACCOUNT])
+        link.bob._admission = Admission(Random(3), Callers(accounts=(ACCOUNT,)))
         call = link.alice.place(call_request(credentials=credentials, media=[AUDIO]), link.now)
         link.run(1.0)
         assert [type(event) for event in link.events[BOB]] == ([] if kind is None else [kind])
@@ -262,7 +272,7 @@ def test_a_caller_with_the_password_gets_through_and_one_without_does_not() -> N
 
 
 def test_a_flood_of_unknown_callers_makes_nothing_grow() -> None:
-    solo = Guarded(Admission(Random(2), accounts=[ACCOUNT]))
+    solo = Guarded(Admission(Random(2), Callers(accounts=(ACCOUNT,))))
     for number in range(5000):
         solo.ask(
             "INVITE", call_id=f"flood-{number}", body=sdp(), source=Hop(f"203.0.113.{number % 250}", 5060)
@@ -274,7 +284,7 @@ def test_a_flood_of_unknown_callers_makes_nothing_grow() -> None:
 
 def test_the_challenge_of_a_repeated_request_can_be_answered() -> None:
     """An INVITE whose 401 was lost gets another; both are good."""
-    solo = Guarded(Admission(Random(2), accounts=[ACCOUNT]))
+    solo = Guarded(Admission(Random(2), Callers(accounts=(ACCOUNT,))))
     asked = solo.ask("INVITE", body=sdp(), branch="z9hG4bK-same")
     solo.wait(1.5)
     solo.say(asked)

@@ -9,9 +9,10 @@ from random import Random
 import pytest
 
 from sip.line import Ended, Failed, Incoming
+from sip.line_settings import Refresher, SessionTimers
 from sip.syntax.digest import make_challenge
 from sip.syntax.message import Request, Response
-from sip.values import Hop, Refresher, SessionTimers, Transport
+from sip.values import Hop, Transport
 from tests.sip.link import ALICE, AUDIO, BOB, CREDENTIALS, IMAGE, call_request, mirror
 from tests.sip.solo import Solo, sdp
 

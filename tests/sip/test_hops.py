@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sip.line import Answered, Failed, Ringing
+from sip.line_settings import RegistrationSettings
 from sip.syntax.errors import ParseError, UnsendableError
 from sip.syntax.message import Request, Response, parse_message
 from sip.syntax.uri import parse_uri
@@ -262,7 +263,7 @@ def test_a_stranger_cannot_choose_what_we_avoid() -> None:
 
 def test_a_registration_is_made_again_when_its_connection_breaks() -> None:
     alice = Alice()
-    request = RegistrationRequest("sip:bob.example", "sip:alice@bob.example", [TLS], None, 3600)
+    request = RegistrationRequest(RegistrationSettings("sip:bob.example", "sip:alice@bob.example"), [TLS])
     alice.agent.registrations.begin(request, alice.now)
     alice.reply(alice.request("REGISTER"), 200, source=TLS, fields=(("Expires", "3600"),))
     assert alice.agent.flows() == {TLS}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sip.values import SessionTimers
+from sip.line_settings import Limits, SessionTimers
 from tests.sip.link import BOB, Link, call_request
 from tests.sip.solo import Solo, sdp
 from tests.sip.test_agent import kinds, whole_call
@@ -167,7 +167,7 @@ def test_messages_of_a_call_in_any_order_leave_nothing(order: list[tuple[int, fl
 
 
 def test_a_flood_of_strangers_leaves_nothing() -> None:
-    solo = Solo(max_incoming=4)
+    solo = Solo(limits=Limits(calls=4))
     for number in range(2000):
         solo.ask(("INVITE", "OPTIONS", "BYE", "NOTIFY")[number % 4], call_id=f"c{number}", body=sdp())
         solo.sent()
@@ -178,7 +178,7 @@ def test_a_flood_of_strangers_leaves_nothing() -> None:
 
 
 def test_a_flood_within_a_call_is_bounded() -> None:
-    solo = Solo(max_transactions=256)
+    solo = Solo(limits=Limits(transactions=256))
     _, ok = solo.answered()
     for number in range(1, 2000):
         solo.ask_within(ok, "INFO", number)

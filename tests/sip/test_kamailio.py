@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from sip.line import Answered, Ended, Incoming, MediaChanged
+from sip.line_settings import RegistrationSettings, TlsSettings
 from sip.syntax.headers import Headers
 from sip.ua.registration_messages import Registered, RegistrationRequest, Unregistered
-from sip.values import Credentials, Hop, TlsSettings, Transport
+from sip.values import Credentials, Hop, Transport
 from tests.peers.kamailio import Kamailio
 from tests.sip.certificates import Authority
 from tests.sip.link import IMAGE
@@ -136,7 +137,9 @@ async def test_calls_come_by_the_connection_of_a_registration(
             aor = f"sip:alice@{kamailio.place}"
             hop = hop_to(kamailio, Transport.TLS)
             number = alice.line.register(
-                RegistrationRequest(f"sip:{kamailio.place}", aor, [hop], Credentials("alice", "secret")),
+                RegistrationRequest(
+                    RegistrationSettings(f"sip:{kamailio.place}", aor, Credentials("alice", "secret")), [hop]
+                ),
                 alice.now,
             )
             assert isinstance(await alice.registered(), Registered)

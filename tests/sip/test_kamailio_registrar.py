@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from sip.line import Failed, Incoming, LineEvent
+from sip.line_settings import RegistrationSettings
 from sip.transport.agent_on_network import SipLine
 from sip.ua.registration_messages import (
     Registered,
@@ -50,11 +51,8 @@ class Phone:
     ) -> int:
         place = self.registrar.place
         request = RegistrationRequest(
-            f"sip:{place}",
-            f"sip:{user}@{place}",
+            RegistrationSettings(f"sip:{place}", f"sip:{user}@{place}", Credentials(user, password), expires),
             [Hop(self.registrar.host, self.registrar.port)],
-            Credentials(user, password),
-            expires,
             **more,  # type: ignore[arg-type]
         )
         return self.line.register(request, asyncio.get_running_loop().time())

@@ -45,7 +45,7 @@ class TestSignallingProcess(LineSuite, TrunkSuite):
         listen = f"[{host}]:0" if ":" in host else f"{host}:0"
         async with signalling(tmp_path, ANSWERERS, "--listen", listen) as process:
             yield lambda on_event, on_registration: RemoteLine(
-                on_event, path=process.path, name="engine", on_registration=on_registration
+                on_event, path=process.path, name="engine", max_incoming=64, on_registration=on_registration
             )
 
 
@@ -68,6 +68,7 @@ class TestPjsua(LineSuite, TrunkSuite):
             user_agent="test",
             host=host,
             port=0,
+            max_incoming=4,
             max_calls=8,
             on_registration=on_registration,
         )

@@ -11,11 +11,12 @@ from random import Random
 import pytest
 
 from sip.line import Answered, Ended, Failed, Incoming, MediaChanged
+from sip.line_settings import TlsSettings
 from sip.syntax.sdp import Attribute, MediaDescription
 from sip.transport.listening import Listener, ListenError, Listening
 from sip.transport.tcp import MAX_FROM_ONE
 from sip.transport.tls import server_context
-from sip.values import Hop, TlsSettings, Transport
+from sip.values import Hop, Transport
 from tests.peers.programs import vacant
 from tests.peers.realtime import udp_socket
 from tests.sip.certificates import Authority

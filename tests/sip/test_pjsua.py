@@ -12,6 +12,7 @@ from random import Random
 import pytest
 
 from sip.line import Answered, Ended, Failed, Incoming, MediaChanged
+from sip.line_settings import Callers, RegistrationSettings
 from sip.pjsua.limits import MOST_SDP, check_accept, check_offer, check_request
 from sip.pjsua.line import PjsuaError, PjsuaLine
 from sip.syntax.errors import ParseError, UnsendableError, UnsupportedError
@@ -38,7 +39,15 @@ class Pjsua(Party):
             lambda on_event, on_registration: PjsuaLine(
                 on_event,
                 on_registration=on_registration,
-                **{"answerers": ANSWERERS, "user_agent": "test", "host": HOST, "port": 0, **settings},
+                **{
+                    "answerers": ANSWERERS,
+                    "user_agent": "test",
+                    "host": HOST,
+                    "port": 0,
+                    "max_incoming": 4,
+                    "max_calls": 64,
+                    **settings,
+                },
             )
         )
 
@@ -136,7 +145,7 @@ class Distrustful(Admission):
 
 
 def test_callers_cannot_be_asked_for_passwords() -> None:
-    policy = Admission(Random(1), accounts=[Credentials("ata", "secret")])
+    policy = Admission(Random(1), Callers(accounts=(Credentials("ata", "secret"),)))
     with pytest.raises(PjsuaError, match="asks no caller for a password; admit callers by their address"):
         Pjsua(admission=policy)
     # Who takes no calls asks nobody.
@@ -179,7 +188,7 @@ async def test_six_registrations_and_no_more() -> None:
 
 def registration(number: int) -> RegistrationRequest:
     """At a registrar that is not there."""
-    return RegistrationRequest(f"sip:{HOST}:9", f"sip:{number}@{HOST}", [Hop(HOST, 9)])
+    return RegistrationRequest(RegistrationSettings(f"sip:{HOST}:9", f"sip:{number}@{HOST}"), [Hop(HOST, 9)])
 
 
 # --- four calls for each process ----------------------------------------------------------------------------

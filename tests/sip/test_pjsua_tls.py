@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from sip.line import Answered, Ended, Failed, Incoming, MediaChanged
-from sip.values import Hop, TlsSettings, Transport
+from sip.line_settings import TlsSettings
+from sip.values import Hop, Transport
 from tests.sip.certificates import Authority
 from tests.sip.line_suite import HOST, request_to
 from tests.sip.link import AUDIO, IMAGE

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sip.line import Failed, Incoming
+from sip.line_settings import Limits
 from sip.syntax.errors import UnsendableError
 from sip.syntax.headers import Headers, quote_string
 from sip.syntax.message import Response
@@ -20,7 +21,7 @@ from tests.sip.test_incoming import accepted, ask_back
 
 
 def test_more_calls_than_we_take_are_busy() -> None:
-    solo = Solo(max_incoming=2)
+    solo = Solo(limits=Limits(calls=2))
     for number in range(4):
         solo.ask("INVITE", call_id=f"c{number}", body=sdp())
     assert solo.statuses() == [100, 100, 486, 486]
@@ -31,7 +32,7 @@ def test_more_calls_than_we_take_are_busy() -> None:
 
 
 def test_calls_that_nobody_takes_have_a_limit_of_their_own() -> None:
-    solo = Solo(max_waiting=2)
+    solo = Solo(limits=Limits(waiting=2))
     for number in range(3):
         solo.ask("INVITE", call_id=f"c{number}", body=sdp())
     assert solo.statuses() == [100, 100, 486]
@@ -43,7 +44,7 @@ def test_calls_that_nobody_takes_have_a_limit_of_their_own() -> None:
 
 
 def test_one_source_has_a_limit_of_its_own() -> None:
-    solo = Solo(max_per_source=2)
+    solo = Solo(limits=Limits(per_source=2))
     for number in range(3):
         solo.ask("INVITE", call_id=f"c{number}", body=sdp(), source=Hop("198.51.100.9", 5060 + number))
     solo.ask("INVITE", call_id="c4", body=sdp())
@@ -322,7 +323,7 @@ def test_a_request_within_a_call_that_comes_by_two_paths_is_served_once() -> Non
 
 def test_calls_that_are_over_leave_room_for_others() -> None:
     """A hundred calls a second, each answered and ended within it, with copies still to be expected."""
-    solo = Solo(max_transactions=16)
+    solo = Solo(limits=Limits(transactions=16))
     for number in range(100):
         name = f"call-{number}"
         solo.ask("INVITE", call_id=name, body=sdp())
@@ -341,11 +342,11 @@ def test_calls_that_are_over_leave_room_for_others() -> None:
 
 
 def test_a_call_too_many_is_told_to_come_back() -> None:
-    solo = Solo(max_transactions=2)
-    for number in range(2):
+    solo = Solo(limits=Limits(transactions=16))
+    for number in range(16):
         solo.ask("INVITE", call_id=f"call-{number}", body=sdp())
     solo.sent()
-    solo.ask("INVITE", call_id="call-2", body=sdp())
+    solo.ask("INVITE", call_id="call-16", body=sdp())
     refusal = solo.response()
     assert (refusal.status, refusal.headers.get("Retry-After")) == (503, "5")
     # What belongs to a call that is up is served all the same.

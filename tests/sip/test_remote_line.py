@@ -18,6 +18,7 @@ import pytest
 
 from sip.ipc.unix_socket import SocketError
 from sip.line import Answered, Answerer, Ended, Failed, Incoming, LineEvent, MediaChanged
+from sip.line_settings import RegistrationSettings
 from sip.remote.line import GONE, RemoteLine, SignallingError
 from sip.remote.rules import Engine, Rule, least_busy
 from sip.remote.server import LineServer
@@ -35,7 +36,15 @@ from tests.sip.line_suite import ANSWERERS, HOST, Party, request_to
 from tests.sip.link import AUDIO, CREDENTIALS, IMAGE, call_request, mirror
 from tests.sip.peer import LIMIT, Peer, running, until
 
-REGISTRATION = RegistrationRequest("sip:trunk.example", "sip:fax@trunk.example", (Hop(HOST, 9),))
+REGISTRATION = RegistrationRequest(
+    RegistrationSettings("sip:trunk.example", "sip:fax@trunk.example"), (Hop(HOST, 9),)
+)
+
+
+def of_user(user: str) -> RegistrationRequest:
+    """The same for another address of record."""
+    settings = replace(REGISTRATION.settings, identity=f"sip:{user}@trunk.example")
+    return replace(REGISTRATION, settings=settings)
 
 
 class RecordingLine(SipLine):
@@ -104,7 +113,7 @@ class Shared:
     def keeps(self, identities: set[str]) -> bool:
         """Whether these are registered, each once, and no others."""
         numbered = enumerate(self.line.registering, 1)
-        kept = [request.identity for number, request in numbered if number not in self.line.ended]
+        kept = [request.settings.identity for number, request in numbered if number not in self.line.ended]
         return sorted(kept) == sorted(identities)
 
     async def engine(self, name: str, max_incoming: int = 4) -> Party:
@@ -351,7 +360,7 @@ async def test_engines_share_a_registration(tmp_path: Path) -> None:
         assert isinstance(one.line, RemoteLine)
         assert isinstance(two.line, RemoteLine)
         one.line.unregister(number, one.now)
-        third = one.line.register(replace(REGISTRATION, identity="sip:other@trunk.example"), one.now)
+        third = one.line.register(of_user("other"), one.now)
         await until(lambda: len(line.line.registering) == 2)
         assert line.line.ended == []
         two.line.unregister(other, two.now)
@@ -372,7 +381,7 @@ async def test_two_routes_of_one_engine_share_a_registration(tmp_path: Path) -> 
         told = sorted(line.states, key=lambda each: each.registration)
         assert told == [replace(state, registration=first), replace(state, registration=second)]
         one.line.unregister(first, one.now)
-        third = one.line.register(replace(REGISTRATION, identity="sip:other@trunk.example"), one.now)
+        third = one.line.register(of_user("other"), one.now)
         await until(lambda: len(line.line.registering) == 2)
         assert line.line.ended == []
         one.line.unregister(second, one.now)
@@ -385,7 +394,7 @@ async def test_two_routes_of_one_engine_share_a_registration(tmp_path: Path) -> 
 async def test_a_registration_lasts_as_long_as_somebody_wants_it(tmp_path: Path, seed: int) -> None:
     """Whatever engines register, end, and go, in whatever order."""
     random = Random(seed)
-    wanted = [replace(REGISTRATION, identity=f"sip:{user}@trunk.example") for user in ("a", "b")]
+    wanted = [of_user(user) for user in ("a", "b")]
     async with shared(tmp_path) as line:
         held: dict[Party, list[tuple[int, RegistrationRequest]]] = {}
         for step in range(40):
@@ -403,12 +412,12 @@ async def test_a_registration_lasts_as_long_as_somebody_wants_it(tmp_path: Path,
                 case _:
                     request = random.choice(wanted)
                     held[party].append((party.line.register(request, party.now), request))
-            expected = {request.identity for each in held.values() for _, request in each}
+            expected = {request.settings.identity for each in held.values() for _, request in each}
             await until(partial(line.keeps, expected))
         line.states.clear()
         for number, request in enumerate(line.line.registering, 1):
             if number not in line.line.ended:
-                line.line.tell(Registered(number, until=5000.0, contact=request.identity))
+                line.line.tell(Registered(number, until=5000.0, contact=request.settings.identity))
         mine = [number for each in held.values() for number, _ in each]
         await until(lambda: len(line.states) >= len(mine))
         assert sorted(state.registration for state in line.states) == sorted(mine)
@@ -449,7 +458,7 @@ async def test_a_socket_that_a_dead_process_left_is_replaced(tmp_path: Path) -> 
 async def test_nobody_serves_the_socket(tmp_path: Path) -> None:
     path = str(tmp_path / "line.sock")
     with pytest.raises(SignallingError, match="no signalling process serves"):
-        await RemoteLine(lambda event: None, path=path, name="one").start()
+        await RemoteLine(lambda event: None, path=path, name="one", max_incoming=64).start()
 
 
 async def test_a_client_that_writes_nonsense_is_let_go(tmp_path: Path) -> None:

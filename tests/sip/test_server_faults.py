@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sip.line import Answerer, CallRequest, Incoming, LineEvent
+from sip.line_settings import RegistrationSettings
 from sip.remote.server import LineServer
 from sip.remote.wire import (
     Accept,
@@ -44,7 +45,7 @@ from tests.sip.peer import LIMIT, until
 HOP = Hop("127.0.0.1", 9)
 answer_offer = AnswerOffers(MediaCapabilities(5000, T38Parameters()))
 REQUEST = CallRequest("sip:1@127.0.0.1", "sip:2@127.0.0.1", (HOP,), "127.0.0.1", (AUDIO,), answer_offer)
-REGISTRATION = RegistrationRequest("sip:trunk.example", "sip:fax@trunk.example", (HOP,))
+REGISTRATION = RegistrationRequest(RegistrationSettings("sip:trunk.example", "sip:fax@trunk.example"), (HOP,))
 VERBS: tuple[Verb, ...] = (
     Ring(-1),
     Accept(-1, (AUDIO,), "127.0.0.1", answer_offer, None),

@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from sip.line_settings import Limits
 from sip.remote.rules import least_busy
 from sip.remote.signalling import Signalling, read_arguments
 from sip.syntax.message import Headers, Request
@@ -36,15 +37,15 @@ def test_who_may_call_is_told_as_in_an_engine(tmp_path: Path) -> None:
 
     (tmp_path / "ata.password").write_text("secret\n")
     known = read_arguments(["line.sock", "--account", f"ata:{tmp_path / 'ata.password'}"])
-    assert [(each.username, each.password) for each in known.accounts] == [("ata", "secret")]
+    assert [(each.username, each.password) for each in known.callers.accounts] == [("ata", "secret")]
     assert isinstance(verdict(known, "203.0.113.9"), Demand)
 
 
 def test_limits_arrive() -> None:
     settings = read_arguments(
-        ["line.sock", "--max-incoming", "10", "--max-waiting", "3", "--max-per-source", "2"]
+        ["line.sock", "--max-calls", "10", "--max-waiting", "3", "--max-per-source", "2"]
     )
-    assert (settings.max_incoming, settings.max_waiting, settings.max_per_source) == (10, 3, 2)
+    assert settings.limits == Limits(calls=10, waiting=3, per_source=2)
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,7 @@ def test_limits_arrive() -> None:
         ("--allow", "trunk", "'trunk' is no network; write 192.0.2.0/24 or an address"),
         ("--account", "ata:none", "no password can be read from 'none'"),
         ("--account", "ata", "no password can be read from ''"),
+        ("--max-calls", "0", "calls: 0 is too small: 1 is the least"),
         ("--rule", "nowhere:rule", "'nowhere:rule' names no rule"),
     ],
 )

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from sip.ipc import async_child, unix_socket
+from sip.line_settings import TlsSettings
 from sip.pjsua import line as pjsua_line
 from sip.pjsua import process
 from sip.remote import line, server, signalling
@@ -24,7 +25,7 @@ from sip.transport import agent_on_network, listening, tcp, udp
 from sip.transport.agent_on_network import SipLine
 from sip.transport.listening import ListenError
 from sip.transport.tls import TlsError
-from sip.values import Hop, TlsSettings, Transport
+from sip.values import Hop, Transport
 from tests.sip.certificates import Authority
 from tests.sip.line_suite import ANSWERERS
 from tests.sip.peer import LIMIT, until
@@ -156,7 +157,7 @@ async def test_a_line_elsewhere_that_cannot_be_reached(
     there = await served(tmp_path / "line")
 
     async def start() -> Callable[[], Awaitable[object]]:
-        remote = RemoteLine(lambda event: None, path=str(tmp_path / "line"), name="engine")
+        remote = RemoteLine(lambda event: None, path=str(tmp_path / "line"), name="engine", max_incoming=64)
         await remote.start()
 
         async def close() -> None:
@@ -207,7 +208,13 @@ async def test_a_line_over_pjsip_that_cannot_start(
 
     async def start() -> Callable[[], Awaitable[object]]:
         over_pjsip = pjsua_line.PjsuaLine(
-            lambda event: None, answerers=ANSWERERS, user_agent="test", host=HOST, port=0
+            lambda event: None,
+            answerers=ANSWERERS,
+            user_agent="test",
+            host=HOST,
+            port=0,
+            max_incoming=4,
+            max_calls=64,
         )
         await over_pjsip.start()
         return over_pjsip.close
@@ -242,7 +249,9 @@ async def test_a_fault_in_reaching_a_line_elsewhere_is_raised(
 
     monkeypatch.setattr(RemoteLine, "_write", broken)
     with pytest.raises(RuntimeError, match="a fault of ours"):
-        await RemoteLine(lambda event: None, path=str(tmp_path / "line"), name="engine").start()
+        await RemoteLine(
+            lambda event: None, path=str(tmp_path / "line"), name="engine", max_incoming=64
+        ).start()
     await nothing_left(before)
     await there.close()
 
@@ -254,7 +263,9 @@ async def test_a_signalling_process_that_does_not_answer_leaves_no_connection(
     silent = await asyncio.start_unix_server(lambda reader, writer: None, tmp_path / "line")
     before = await Belongings.settled()
     with pytest.raises(line.SignallingError, match="does not answer"):
-        await RemoteLine(lambda event: None, path=str(tmp_path / "line"), name="engine").start()
+        await RemoteLine(
+            lambda event: None, path=str(tmp_path / "line"), name="engine", max_incoming=64
+        ).start()
     silent.close()
     assert [task for task in asyncio.all_tasks() if "RemoteLine" in str(task)] == []
     assert not [thing for thing in (await Belongings.settled()).since(before) if thing.startswith("task")]

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from sip.line import Answered, Failed
+from sip.line_settings import TlsSettings
 from sip.transport.tls import TlsError
-from sip.values import Hop, TlsSettings, Transport
+from sip.values import Hop, Transport
 from tests.peers.programs import Daemon, Program, find, free_port
 from tests.sip.certificates import Authority
 from tests.sip.peer import Peer, at, running

@@ -11,8 +11,9 @@ from random import Random
 import pytest
 
 from sip.line import Answered, Ended, Failed, Incoming, LineEvent, MediaChanged
+from sip.line_settings import Refresher, SessionTimers
 from sip.ua.session import Phase, Session
-from sip.values import Hop, Refresher, SessionTimers
+from sip.values import Hop
 from tests.sip.link import ALICE, AUDIO, BOB, DELAY, IMAGE, Link, call_request, mirror
 
 

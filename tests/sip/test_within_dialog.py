@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import pytest
 
 from sip.line import Answered, MediaChanged
+from sip.line_settings import Refresher, SessionTimers
 from sip.syntax.message import Request, Response
-from sip.values import Hop, Refresher, SessionTimers, Transport
+from sip.values import Hop, Transport
 from tests.sip.link import ALICE, AUDIO, BOB, CREDENTIALS, IMAGE, mirror
 from tests.sip.solo import Solo, sdp
 from tests.sip.test_early import reliable

@@ -7,11 +7,13 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sip.line import Answered, CallRequest, Ended, Failed, Incoming, MediaChanged
+from sip.line_settings import RegistrationSettings
 from sip.syntax.errors import UnsupportedError
 from sip.ua.registration_messages import Registered, RegistrationFailed, RegistrationRequest
 from sip.values import Credentials, Hop, Identity, Transport
@@ -28,13 +30,13 @@ BRIEF = 4
 
 
 def registration_at(registrar: Kamailio, password: str = "secret", **more: object) -> RegistrationRequest:
-    return RegistrationRequest(
+    settings = RegistrationSettings(
         f"sip:{registrar.place}",
         f"sip:fax@{registrar.place}",
-        [Hop(registrar.host, registrar.port)],
         Credentials("fax", password),
         **more,  # type: ignore[arg-type]
     )
+    return RegistrationRequest(settings, [Hop(registrar.host, registrar.port)])
 
 
 def request_by(far_end: Refuser, **changes: object) -> CallRequest:
@@ -200,10 +202,7 @@ class TrunkSuite(Suite):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
             silent.bind((HOST, 0))
             hops = [Hop(*silent.getsockname()), Hop(registrar.host, registrar.port)]
-            request = registration_at(registrar)
-            us.line.register(
-                RegistrationRequest(request.registrar, request.identity, hops, request.credentials), us.now
-            )
+            us.line.register(replace(registration_at(registrar), destination=hops), us.now)
             assert isinstance(await us.registered(), Registered)
 
     # --- IPv6 -----------------------------------------------------------------------------------------------

@@ -44,8 +44,9 @@ class Party:
         self._settings = call_settings(given.get("settings", {}))
         self._accepts = bool(given.get("accept"))
         # All calls may come at the same moment, before the first of them is taken.
-        engine = given.get("engine", {}) | {"limits": Limits(waiting=10_000)}
-        self._engine = EngineSettings(**engine)
+        engine = dict(given.get("engine", {}))
+        limits = Limits(engine.pop("max_calls", Limits().calls), waiting=10_000)
+        self._engine = EngineSettings(limits=limits, **engine)
         self._numbers = count()
         self._tasks: set[asyncio.Task[None]] = set()
         self._placing: list[asyncio.Task[None]] = []

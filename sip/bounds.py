@@ -1,12 +1,14 @@
 """The bounds of settings, as data beside the fields of the dataclasses that hold them.
 
-A setting is a field of a dataclass that the engine uses::
+A setting is a field of a dataclass that the user agent, the fax call or the engine uses::
 
     switch_wait: float = setting(10.0, least=0.0, most=35.0, unit="seconds")
 
 Its default, bounds and unit stand there and nowhere else. The dataclass applies them with :func:`check`; the
 keys of the file are generated from them (``t38fsp.settings.keys``), and so are the tables of
 ``docs/routes.md``. A value out of range is therefore refused with one sentence, whichever way it came.
+
+It stands at the bottom of the package ``sip`` because the settings of a SIP line are bounded, too.
 """
 
 from __future__ import annotations
@@ -17,11 +19,9 @@ from enum import Enum
 from math import isfinite
 from typing import Any, TypeVar
 
-from t38fsp.errors import SettingError
-
 T = TypeVar("T")
 
-_METADATA = "t38fsp.bounds"
+_METADATA = "sip.bounds"
 _SHOWN = 60
 """Characters of a wrong value that a sentence repeats."""
 
@@ -47,6 +47,8 @@ class Bounds:
     """The table of the file that has the key; empty for that of a route itself, None for no key."""
     key: str = ""
     """Its name there; empty for that of the field."""
+    secret: bool = False
+    """A text that no message and no ``repr`` shows."""
 
     def fault(self, value: object, default: object) -> str | None:
         """Why ``value`` is refused, beginning with the value; None when it will do."""
@@ -114,10 +116,11 @@ def setting(
     unit: str = "",
     table: str | None = None,
     key: str = "",
+    secret: bool = False,
 ) -> T:
     """The field of a setting, with the bounds of :class:`Bounds`."""
-    bounds = Bounds(least, most, above, among, off, check, unit, table, key)
-    return field(default=default, metadata={_METADATA: bounds})
+    bounds = Bounds(least, most, above, among, off, check, unit, table, key, secret)
+    return field(default=default, repr=not secret, metadata={_METADATA: bounds})
 
 
 def like(kind: type, name: str, *, table: str | None = None) -> Any:
@@ -136,11 +139,17 @@ def settings_of(kind: type) -> dict[str, tuple[Field[Any], Bounds]]:
     return {each.name: (each, each.metadata[_METADATA]) for each in fields(kind) if each.metadata}
 
 
-def check(value: Any) -> None:
-    """Raises SettingError for the first setting of a dataclass that is out of its bounds."""
+def check(value: Any, error: type[ValueError] = ValueError) -> None:
+    """Raises ``error`` for the first setting of a dataclass that is out of its bounds."""
     for name, (each, bounds) in settings_of(type(value)).items():
         if (fault := bounds.fault(getattr(value, name), each.default)) is not None:
-            raise SettingError(f"{name}: {fault}")
+            raise error(f"{name}: {fault}")
+
+
+def text(value: object) -> None:
+    """The check of a setting that is a text where it is not None."""
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not a text")
 
 
 def _refusal(check: Callable[[Any], object], value: object) -> str | None:
