@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from t38fsp.audio.leg import RtpStart
 from t38fsp.t30.outputs import PageWanted
-from t38fsp.t30.vocabulary import PageMode
+from t38fsp.t30.vocabulary import PageMode, PageQuality
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ class StorePage:
     index: int
     mode: PageMode
     data: bytes
+    counted: PageQuality | None = None
+    """Its lines as they were counted when they arrived; None with ECM."""
 
 
 PageJob = PageWanted | StorePage

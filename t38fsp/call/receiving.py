@@ -104,14 +104,18 @@ class PageReceiver:
     def _received(self, page: PageReceived, lost: int, now: float) -> list[StorePage]:
         data = bytes(self._data)
         self._data.clear()
-        refused = self._checker is not None and self._is_refused(self._checker, lost)
+        counted, refused = None, False
+        if self._checker is not None:
+            ended = self._checker.ended
+            counted = self._checker.finish()
+            refused = self._is_refused(counted, ended, lost)
         if (error := self._too_much(page.index, len(data))) is not None:
             self._session.page_not_stored(page.index, error, now)
         elif refused:
             self._session.page_refused(page.index, now)
         else:
             self._octets += len(data)
-            return [StorePage(page.index, page.mode, data)]
+            return [StorePage(page.index, page.mode, data, counted)]
         return []
 
     def _too_much(self, index: int, octets: int) -> str | None:
@@ -125,22 +129,20 @@ class PageReceiver:
             return f"the fax has more than the {settings.max_octets} octets that are taken (max_octets)"
         return None
 
-    def _is_refused(self, checker: LineChecker, lost: int) -> bool:
+    def _is_refused(self, counted: PageQuality, ended: bool, lost: int) -> bool:
         """Whether a page without ECM has to come again, rather than be kept as it is.
 
         A bad line on the telephone costs a few rows, which T.30 leaves to our tolerance. Lost packets cost
         content that may not show in the rows that did come, and the next attempt is likely to bring it. The
         last attempt is kept if but little of its middle is missing.
         """
-        ended = checker.ended
-        quality = checker.finish()
         if self._incomplete:
             self._refusals += 1
             if self._refusals <= _MOST_REFUSALS or not ended:
                 return True
             if lost >= self._options.bad_share * (lost + self._pieces):
                 return True
-        return quality.bad_rows >= self._options.bad_share * quality.rows
+        return counted.bad_rows >= self._options.bad_share * counted.rows
 
 
 class ReceivingCall(FaxCall):

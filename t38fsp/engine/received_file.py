@@ -57,15 +57,15 @@ class ReceivedFile:
         self._turn = asyncio.Lock()
         """Pages follow each other, and nothing comes after the end."""
 
-    async def store(self, data: bytes, mode: PageMode) -> PageQuality:
-        """Add a page. Raises ImageError."""
+    async def store(self, data: bytes, mode: PageMode, counted: PageQuality | None = None) -> PageQuality:
+        """Add a page, whose lines may have been ``counted`` as they arrived. Raises ImageError."""
         async with self._turn:
             if self._over:
                 raise StoreError("the fax is over, so no more pages are stored")
             if self._growing is None:
                 self._growing = await self._images.create(self._place, self._append)
             growing = self._growing
-            quality = await self._images.store_page(growing.path, data, mode, growing.file_id)
+            quality = await self._images.store_page(growing.path, data, mode, growing.file_id, counted)
             self._stored += 1
             return quality
 

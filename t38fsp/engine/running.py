@@ -258,12 +258,12 @@ class RunningCall:
                     self._feed(call.page_ready, request, data)
             case (
                 (ReceivingCall() | PollingCall()) as call,
-                StorePage(index=index, mode=mode, data=data),
+                StorePage(index=index, mode=mode, data=data, counted=counted),
                 _,
                 ReceivedFile() as file,
             ):
                 try:
-                    quality = await file.store(data, mode)
+                    quality = await file.store(data, mode, counted)
                 except ImageError as error:
                     logger.error("page %d is not in %s: %s", index + 1, file.path, error)
                     self._feed(call.page_not_stored, index, str(error))

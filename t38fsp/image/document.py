@@ -5,19 +5,16 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Flag, auto
 from typing import BinaryIO
 
-from PIL import Image
-
 from t38fsp.image.coder import encode_burst
 from t38fsp.image.convert import convert
 from t38fsp.image.errors import DocumentError
-from t38fsp.image.exact import decode_strip, read_strip
+from t38fsp.image.exact import check_strip, decode_strip, read_t4
 from t38fsp.image.fields import SUGGESTION
 from t38fsp.image.header import with_header
 from t38fsp.image.orientation import Orientation, upright
@@ -34,9 +31,7 @@ MOST_BAD_ROWS = 0.15
 """Share of the rows of an MH or MR page that may be damaged (and are repaired), as in a bad fax."""
 
 MOST_SECONDS = 5.0
-"""Of CPU for one page, as it may have to be read again while a far end waits. An ordinary page takes 0.02."""
-
-_DOCUMENTS_REMEMBERED = 64
+"""Of CPU to read one page, for which a far end may wait. An ordinary page takes 0.005."""
 
 StrPath = str | os.PathLike[str]
 
@@ -55,81 +50,46 @@ class Facts(Flag):
 class KnownPage:
     """A page that was inspected earlier, of a file with this ``identity``.
 
-    ``place`` is that of its directory, ``number`` counts from 1.
+    ``place`` is that of its directory, ``number`` counts from 1. ``lengths`` are those of its strips where
+    their directory does not tell them, and ``facts`` what was found when it was read before.
     """
 
     identity: Identity
     number: int
     place: int
-    facts: Facts
+    lengths: tuple[int, ...] = ()
+    facts: Facts = Facts.NONE
 
 
 def inspect(path: StrPath) -> list[PageFormat]:
-    """The format of every page, after reading and decoding all of them.
+    """The format of every page.
 
-    What was found is remembered for :func:`encode_page`, as long as the file does not change.
+    All is checked that can be without decoding: the directories, the size and the coding of each page, and
+    where its image data are.
 
-    Raises :class:`DocumentError` when the file is missing, is not a TIFF Class F file, or has a page that
-    cannot be decoded to its end.
+    Raises :class:`DocumentError` when the file is missing, or is not a TIFF Class F file.
     """
-    with _opened(path) as document:
-        facts = {page.number: _read(document.tiff, page).facts for page in document.tiff.pages}
-        _remember(document.identity, facts)
-        return [page.format for page in document.tiff.pages]
+    return [page.format for page in structure(path)[1]]
 
 
 def structure(path: StrPath) -> tuple[Identity, list[TiffPage]]:
-    """The pages of a document, none of them decoded yet: the first part of :func:`inspect`.
-
-    Raises :class:`DocumentError`.
-    """
-    with _opened(path) as document:
-        return document.identity, document.tiff.pages
-
-
-def inspect_pages(
-    path: StrPath, identity: Identity, places: Iterable[tuple[int, int]], seconds: float
-) -> list[Facts]:
-    """Read and decode pages, each given by its number and the place of its directory: the other parts.
-
-    Takes at least one, and no further one once ``seconds`` are over. Raises :class:`DocumentError`, also
-    for a page that takes more than MOST_SECONDS, and when the file is not the one with this ``identity`` any
-    more.
-    """
-    end = time.monotonic() + seconds
-    found: list[Facts] = []
-    with _opened_again(path, identity) as file:
-        for number, place in places:
-            begun = time.process_time()
-            tiff = TiffFile(file, place, number)
-            found.append(_read(tiff, tiff.pages[0]).facts)
-            used = time.process_time() - begun
-            if used > MOST_SECONDS:
-                raise DocumentError(
-                    f"page {number} cannot be faxed: to read it takes {used:.0f} s, longer than a far end "
-                    "waits for a page; give simpler pages"
-                )
-            if time.monotonic() >= end:
-                break
-    return found
+    """What :func:`inspect` knows of the pages, and of which file. Raises :class:`DocumentError`."""
+    with _opened(path) as file:
+        return identity_of(os.fstat(file.fileno())), TiffFile(file).pages
 
 
 def pages(path: StrPath) -> Iterator[tuple[PageFormat, bytes]]:
     """Format and pixels of each page, one after the other: rows of packed pixels, 1 is black.
 
-    Raises :class:`DocumentError`.
+    Raises :class:`DocumentError`, also when it comes to a page that cannot be decoded to its end.
     """
-    with _opened(path) as document:
-        for page in document.tiff.pages:
-            yield page.format, _read(document.tiff, page).pixels()
+    with _opened(path) as file:
+        tiff = TiffFile(file)
+        for page in tiff.pages:
+            yield page.format, _read(tiff, page).pixels()
 
 
-def encode_page(
-    path: StrPath,
-    index: int,
-    mode: PageMode,
-    header: HeaderLine | None = None,
-) -> bytes:
+def encode_page(path: StrPath, index: int, mode: PageMode, header: HeaderLine | None = None) -> bytes:
     """The exact octets of the burst that carries page ``index`` (from 0) as ``mode`` says.
 
     MH and MR: EOL before every line, fill for ``mode.scan_line_time``, RTC at the end. MMR: EOFB at the end.
@@ -137,35 +97,44 @@ def encode_page(
     its resolution and its width were changed to those of ``mode`` where they differ, and its length where it
     is too long. With a ``header`` that line stands above it (:mod:`t38fsp.image.header`).
 
-    Raises :class:`DocumentError`.
+    Raises :class:`DocumentError`, also when the page cannot be decoded to its end.
     """
-    with _opened(path) as document:
-        page = _page(document.tiff, index)
-        facts = _known.get(document.identity, {}).get(page.number, Facts.NONE)
-        return _encode(document.tiff, page, facts, mode, header)
+    with _opened(path) as file:
+        tiff = TiffFile(file)
+        return _encode(tiff, _page(tiff, index), Facts.NONE, mode, header)[0]
 
 
 def encode_known_page(
     path: StrPath, known: KnownPage, mode: PageMode, header: HeaderLine | None = None
-) -> bytes:
-    """As :func:`encode_page`, of a page that was inspected, without reading what was found out then.
+) -> tuple[bytes, Facts]:
+    """As :func:`encode_page`, of a page that was inspected, and what is known of it now.
 
-    Raises :class:`DocumentError`, also when the document has changed since.
+    What is known already is not examined again.
+
+    Raises :class:`DocumentError`, also when the document has changed since, or when the page takes more than
+    MOST_SECONDS to read.
     """
-    with _opened_again(path, known.identity) as file:
-        tiff = TiffFile(file, known.place, known.number)
+    with _opened(path) as file:
+        if identity_of(os.fstat(file.fileno())) != known.identity:
+            raise DocumentError(
+                f"the document {os.fspath(path)} was changed after it was inspected; "
+                "send it again, and leave it as it is until it is sent"
+            )
+        tiff = TiffFile(file, known.place, known.number, known.lengths)
         return _encode(tiff, tiff.pages[0], known.facts, mode, header)
 
 
-def _encode(tiff: TiffFile, page: TiffPage, facts: Facts, mode: PageMode, header: HeaderLine | None) -> bytes:
+def _encode(
+    tiff: TiffFile, page: TiffPage, facts: Facts, mode: PageMode, header: HeaderLine | None
+) -> tuple[bytes, Facts]:
     as_it_is = header is None and mode.coding is Coding.MMR and _fits(page.format, mode)
     if as_it_is and Facts.BURST in facts:
         (data,) = tiff.strip_data(page)
-        return data.rstrip(b"\0")
+        return data.rstrip(b"\0"), facts
     content = _read(tiff, page, facts)
     if as_it_is and content.burst:
-        return content.burst
-    return encode_burst(_as_it_travels(content, page.format, mode, header), mode)
+        return content.burst, content.facts
+    return encode_burst(_as_it_travels(content, page.format, mode, header), mode), content.facts
 
 
 def _fits(page: PageFormat, mode: PageMode) -> bool:
@@ -185,43 +154,11 @@ def _as_it_travels(content: _Content, page: PageFormat, mode: PageMode, header: 
     return with_header(header, mode.width, mode.resolution, mode.max_rows, render)
 
 
-# --- opening, and remembering -------------------------------------------------------------------------------
-
-_known: OrderedDict[Identity, dict[int, Facts]] = OrderedDict()
-"""Of the documents inspected last, each page by its number."""
-
-
-def _remember(identity: Identity, facts: dict[int, Facts]) -> None:
-    _known[identity] = facts
-    if len(_known) > _DOCUMENTS_REMEMBERED:
-        _known.popitem(last=False)
-
-
-@dataclass(frozen=True, slots=True)
-class _Document:
-    tiff: TiffFile
-    identity: Identity
+# --- opening ------------------------------------------------------------------------------------------------
 
 
 @contextmanager
-def _opened(path: StrPath) -> Iterator[_Document]:
-    with _file(path) as file:
-        yield _Document(TiffFile(file), identity_of(os.fstat(file.fileno())))
-
-
-@contextmanager
-def _opened_again(path: StrPath, identity: Identity) -> Iterator[BinaryIO]:
-    with _file(path) as file:
-        if identity_of(os.fstat(file.fileno())) != identity:
-            raise DocumentError(
-                f"the document {os.fspath(path)} was changed after it was inspected; "
-                "send it again, and leave it as it is until it is sent"
-            )
-        yield file
-
-
-@contextmanager
-def _file(path: StrPath) -> Iterator[BinaryIO]:
+def _opened(path: StrPath) -> Iterator[BinaryIO]:
     try:
         if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):
             raise DocumentError(f"the document {os.fspath(path)} is a pipe or a device; give a plain file")
@@ -245,59 +182,91 @@ def _page(tiff: TiffFile, index: int) -> TiffPage:
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    parts: list[Image.Image | bytes]
-    """Each strip, from libtiff or from our own decoder; 1 is what is coded as black."""
     page: TiffPage
-    burst: bytes
-    """The stored octets when they are just what an MMR burst has to be, else empty."""
+    strips: list[tuple[bytes, bytes | None]]
+    """Of each the octets, and the pixels where they are decoded already: 1 is what is coded as black."""
+    facts: Facts
 
     @property
-    def facts(self) -> Facts:
-        exact = all(isinstance(part, Image.Image) for part in self.parts)
-        return (Facts.EXACT if exact else Facts.NONE) | (Facts.BURST if self.burst else Facts.NONE)
+    def burst(self) -> bytes:
+        """The stored octets when they are just what an MMR burst has to be, else empty."""
+        return self.strips[0][0].rstrip(b"\0") if Facts.BURST in self.facts else b""
 
     def pixels(self) -> bytes:
         """As the page is seen; 1 is black."""
-        pixels = b"".join(part if isinstance(part, bytes) else part.tobytes() for part in self.parts)
+        parts: list[bytes] = []
+        for (data, decoded), strip in zip(self.strips, self.page.strips, strict=True):
+            if decoded is None:
+                decoded = decode_strip(data, self.page.coding, self.page.width, strip.rows)
+                assert decoded is not None  # libtiff read it before
+            parts.append(decoded)
+        pixels = b"".join(parts)
         if self.page.inverted:
             pixels = pixels.translate(_INVERT)
         return upright(pixels, self.page.width, self.page.orientation)
 
 
 def _read(tiff: TiffFile, page: TiffPage, facts: Facts = Facts.NONE) -> _Content:
-    """Decode a page, of which ``facts`` are known; a few bad lines of MH or MR are repaired."""
-    width, rows = page.width, page.rows
+    """See that a page can be decoded, of which ``facts`` are known; bad lines of MH or MR are repaired."""
+    data_of_strips = tiff.strip_data(page)
+    if Facts.EXACT in facts:
+        return _Content(page, [(data, None) for data in data_of_strips], facts)
+    alone = len(page.strips) == 1
     stored_as_seen = page.orientation is Orientation.TOP_LEFT and not page.inverted
-    parts: list[Image.Image | bytes] = []
+    strips: list[tuple[bytes, bytes | None]] = []
     row = bad_rows = 0
-    burst = b""
-    for strip, data in zip(page.strips, tiff.strip_data(page), strict=True):
-        if Facts.EXACT in facts:
-            image = decode_strip(data, page.coding, width, strip.rows)
+    exact, burst = True, False
+    go_on = _limit(page.number)
+    for strip, data in zip(page.strips, data_of_strips, strict=True):
+        go_on()
+        pixels: bytes | None = None
+        if page.coding is Coding.MMR:
+            ends = check_strip(data, page.width, strip.rows, page.format.resolution)
+            read = ends is not None
         else:
-            image = read_strip(data, page.coding, width, strip.rows, page.format.resolution)
-        if image is not None:
-            parts.append(image)
-            quality = PageQuality(strip.rows)
-        else:
-            decoded = decode_page(data, page.coding, width, strip.rows + 1)
-            parts.append(decoded.pixels[: strip.rows * ((width + 7) // 8)])
-            quality = decoded.quality
-        # After damage in MMR nothing can be trusted; in MH and MR the lines behind it can.
-        readable = quality.rows - quality.bad_rows if page.coding is Coding.MMR else quality.rows
-        if readable < strip.rows:
-            raise DocumentError(
-                f"page {page.number} cannot be faxed: its image data are damaged or cut short at row "
-                f"{row + readable + 1} of {rows}; copy the document again or {SUGGESTION}"
-            )
-        if page.coding is not Coding.MMR:
-            bad_rows += quality.bad_rows
-        elif len(page.strips) == 1 and quality.rows == rows and stored_as_seen and ends_with_eofb(data):
-            burst = data.rstrip(b"\0")
+            ends = False
+            pixels = read_t4(data, page.coding, page.width, strip.rows, page.format.resolution)
+            read = pixels is not None
+        if not read:
+            exact = False
+            pixels, quality = _repaired(data, page, strip.rows, go_on)
+            ends = quality.rows == strip.rows and ends_with_eofb(data)
+            # After damage in MMR nothing can be trusted; in MH and MR the lines behind it can.
+            mmr = page.coding is Coding.MMR
+            readable = quality.rows - quality.bad_rows if mmr else quality.rows
+            if readable < strip.rows:
+                raise DocumentError(
+                    f"page {page.number} cannot be faxed: its image data are damaged or cut short at row "
+                    f"{row + readable + 1} of {page.rows}; copy the document again or {SUGGESTION}"
+                )
+            bad_rows += 0 if mmr else quality.bad_rows
+        burst = alone and stored_as_seen and page.coding is Coding.MMR and bool(ends)
+        strips.append((data, pixels))
         row += strip.rows
-    if bad_rows > MOST_BAD_ROWS * rows:
+    if bad_rows > MOST_BAD_ROWS * page.rows:
         raise DocumentError(
-            f"page {page.number} cannot be faxed: {bad_rows} of its {rows} rows are damaged; "
+            f"page {page.number} cannot be faxed: {bad_rows} of its {page.rows} rows are damaged; "
             f"copy the document again or {SUGGESTION}"
         )
-    return _Content(parts, page, burst)
+    found = (Facts.EXACT if exact else Facts.NONE) | (Facts.BURST if burst else Facts.NONE)
+    return _Content(page, strips, found)
+
+
+def _repaired(data: bytes, page: TiffPage, rows: int, go_on: Callable[[], None]) -> tuple[bytes, PageQuality]:
+    """What our own decoder makes of a strip, which takes many times as long."""
+    decoded = decode_page(data, page.coding, page.width, rows + 1, go_on)
+    return decoded.pixels[: rows * ((page.width + 7) // 8)], decoded.quality
+
+
+def _limit(number: int) -> Callable[[], None]:
+    """What raises DocumentError once page ``number`` has taken too long."""
+    begun = time.process_time()
+
+    def go_on() -> None:
+        if time.process_time() - begun > MOST_SECONDS:
+            raise DocumentError(
+                f"page {number} cannot be faxed: to read it takes more than {MOST_SECONDS:.0f} s, longer "
+                "than a far end waits for a page; give simpler pages"
+            )
+
+    return go_on

@@ -1,36 +1,39 @@
-"""Coded pages to pictures through libtiff, where what it reads is beyond doubt.
+"""Coded pages read by libtiff, where what it reads is beyond doubt.
 
-libtiff decodes twenty times as fast as t38fsp.t4.decode. But it reads on behind damage as if nothing were
-wrong, and what is missing it leaves white. So its picture counts only if coding it gives the data back, bit
-for bit but for fill, RTC and padding: no code can be read in two ways, so t38fsp.t4.decode would then find
-the same rows, all of them good. Otherwise the answer is None: damage, or the rare encoder that chooses other
-codes than libtiff does. Both are for t38fsp.t4.decode.
+libtiff decodes many times as fast as t38fsp.t4.decode. But it reads on after damage as if nothing were wrong,
+and what is missing it leaves white. So what it reads counts only with a proof that t38fsp.t4.decode would
+find the same rows, all of them good:
 
-In the pictures, of mode "1", 1 is black.
+* MMR: libtiff complained of nothing, so each row is made of good codes that end at its width; and no row has
+  an empty run, for only with these libtiff takes the codes below otherwise than T.6. Where the number of rows
+  is not known, or the page has to end there, a row of our own was put between the last one and EOFB, and read
+  as what it is: so its first bit is where a row begins.
+* MH and MR, of which libtiff passes over what stands between the end of a row and the next EOL: the same, and
+  each line was counted good as it arrived (t38fsp.t4.checker).
+* Any coding, and where libtiff cannot be heard: coding the rows again gives the data back, bit for bit but
+  for fill, RTC and padding. No code can be read in two ways. This takes three times as long as to decode.
+
+Otherwise the answer is None: damage, mostly, which is for t38fsp.t4.decode.
+
+Pixels are packed rows; 1 is black.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from functools import lru_cache
-from io import BytesIO
 from itertools import takewhile
 
-from PIL import Image
-from PIL.TiffImagePlugin import TiffImageFile
-
-from t38fsp.image.coder import encode_image, encode_pixels
-from t38fsp.image.directory import HEADER, Field, directory_octets
-from t38fsp.image.fields import FieldType, Tag
+from t38fsp.image.coder import encode_image, encode_pixels, image_of
+from t38fsp.image.libtiff import Runs, can_be_heard, decode, has_empty_runs, runs_of
 from t38fsp.t4.codes import EOL
 from t38fsp.t4.lines import to_bits
 from t38fsp.t4.prepare import ends_with_eofb
 from t38fsp.t4.reader import MAX_ROWS
-from t38fsp.t30.vocabulary import Coding, PageMode, Resolution
+from t38fsp.t30.vocabulary import Coding, Resolution
 
 _MOST_PIXELS = 80_000_000
-"""Larger pictures would take too much memory at one octet a pixel."""
+"""Larger pages would take too much memory."""
 
 _MOST_T4_OCTETS = 1 << 22
 """Larger pages of MH and MR would take too much memory at one octet a bit."""
@@ -44,66 +47,86 @@ _EMPTY = {Coding.MH: "", Coding.MR: "1"}
 """What RTC has behind each EOL (T.4 4.1.4, 4.2.4.1)."""
 
 
-def read_strip(
-    data: bytes, coding: Coding, width: int, rows: int, resolution: Resolution
-) -> Image.Image | None:
-    """The picture of a strip that holds exactly ``rows`` rows, or None."""
-    image = decode_strip(data, coding, width, rows) if rows < MAX_ROWS else None
-    return image if image is not None and _gives_back(image, data, coding, resolution) else None
-
-
-def read_burst(data: bytes, mode: PageMode) -> Image.Image | None:
-    """The picture of a page that travelled as ``mode`` says, as high as it has rows, or None."""
-    if mode.coding is Coding.MMR:
-        return _read_mmr(data, mode.width, mode.resolution)
-    empty = _EMPTY[mode.coding]
-    rows = sum(1 for _ in takewhile(lambda line: not _is_filled(line, empty), _t4_lines(data)))
-    return read_strip(data, mode.coding, mode.width, rows, mode.resolution)
-
-
-def decode_strip(data: bytes, coding: Coding, width: int, rows: int) -> Image.Image | None:
-    """What libtiff makes of ``data``, unchecked; None where it makes nothing of it."""
-    if not 0 < width * rows <= _MOST_PIXELS:
+def count_rows(data: bytes, width: int, resolution: Resolution) -> int | None:
+    """The rows of an MMR page that ends with EOFB, or None."""
+    if not ends_with_eofb(data) or not _can_be_marked(width):
         return None
-    try:
-        with TiffImageFile(BytesIO(_file(data, coding, width, rows))) as picture:
-            picture.load()
-            return picture
-    except OSError:
+    marked = _with_marker(data, width)
+    for height in _heights(data, width, resolution):
+        if can_be_heard():
+            runs = _runs(marked, Coding.MMR, width, height)
+            rows = None if runs is None else _rows_before_marker(runs, width, height)
+        else:
+            pixels = decode_strip(marked, Coding.MMR, width, height)
+            rows = None if pixels is None else _rows_given_back(pixels, data, width, resolution)
+        if rows != height:
+            return rows or None
+    return None
+
+
+def check_strip(data: bytes, width: int, rows: int, resolution: Resolution) -> bool | None:
+    """Whether EOFB follows on ``rows`` rows of MMR, as in a burst; None where there may be no such rows."""
+    if not 0 < rows <= MAX_ROWS:
         return None
+    ends = ends_with_eofb(data) and _can_be_marked(width)
+    if not can_be_heard():
+        pixels = decode_strip(data, Coding.MMR, width, rows) if ends else None
+        return (
+            True if pixels is not None and _gives_back(pixels, data, Coding.MMR, width, resolution) else None
+        )
+    runs = _runs(_with_marker(data, width) if ends else data, Coding.MMR, width, rows + ends)
+    if runs is None or runs.complaints or has_empty_runs(runs.rows):
+        return None
+    return ends and runs.rows[rows:] == _marker_runs(width)[:1]
 
 
-def _file(data: bytes, coding: Coding, width: int, rows: int) -> bytes:
-    """A TIFF file of the strip, without any tag that must not be taken over into what is coded from it."""
-    short, long = FieldType.SHORT, FieldType.LONG
-    start = len(HEADER) + 4
-    fields = [
-        Field(Tag.IMAGE_WIDTH, long, (width,)),
-        Field(Tag.IMAGE_LENGTH, long, (rows,)),
-        Field(Tag.BITS_PER_SAMPLE, short, (1,)),
-        Field(Tag.COMPRESSION, short, (4 if coding is Coding.MMR else 3,)),
-        Field(Tag.PHOTOMETRIC, short, (1,)),  # what is coded as black becomes 1
-        Field(Tag.STRIP_OFFSETS, long, (start,)),
-        Field(Tag.SAMPLES_PER_PIXEL, short, (1,)),
-        Field(Tag.ROWS_PER_STRIP, long, (rows,)),
-        Field(Tag.STRIP_BYTE_COUNTS, long, (len(data),)),
-    ]
-    if coding is not Coding.MMR:
-        fields.append(Field(Tag.T4_OPTIONS, long, (int(coding is Coding.MR),)))
-    place = start + len(data)
-    return HEADER + struct.pack("<I", place) + data + directory_octets(fields, place)
+def read_t4(
+    data: bytes, coding: Coding, width: int, rows: int, resolution: Resolution, counted: bool = False
+) -> bytes | None:
+    """The pixels of MH or MR data with ``rows`` rows, and RTC or nothing behind them, or None.
+
+    ``counted`` says that each of these lines was found good as it arrived.
+    """
+    if not 0 < rows <= MAX_ROWS:
+        return None
+    pixels = decode_strip(data, coding, width, rows)
+    if pixels is None:
+        return None
+    runs = _runs(data, coding, width, rows) if counted else None
+    proved = runs is not None and not runs.complaints and not has_empty_runs(runs.rows)
+    return pixels if proved or _gives_back(pixels, data, coding, width, resolution) else None
 
 
-def _gives_back(image: Image.Image, data: bytes, coding: Coding, resolution: Resolution) -> bool:
-    """Whether ``data`` are what ``image`` is coded as."""
+def t4_rows(data: bytes, coding: Coding) -> int:
+    """The lines of MH or MR data before RTC."""
+    empty = _EMPTY[coding]
+    return sum(1 for _ in takewhile(lambda line: not _is_filled(line, empty), _t4_lines(data)))
+
+
+def decode_strip(data: bytes, coding: Coding, width: int, rows: int) -> bytes | None:
+    """The pixels that libtiff makes of ``data``, unchecked; None where it makes nothing of it."""
+    return decode(data, coding, width, rows) if 0 < width * rows <= _MOST_PIXELS else None
+
+
+def _runs(data: bytes, coding: Coding, width: int, rows: int) -> Runs | None:
+    return runs_of(data, coding, width, rows) if 0 < width * rows <= _MOST_PIXELS else None
+
+
+# --- coding again -------------------------------------------------------------------------------------------
+
+
+def _gives_back(pixels: bytes, data: bytes, coding: Coding, width: int, resolution: Resolution) -> bool:
+    """Whether ``data`` are what ``pixels`` are coded as."""
     if coding is Coding.MMR:
-        return encode_image(image, coding, resolution).rstrip(b"\0") == data.rstrip(b"\0")
+        return encode_pixels(pixels, width, coding, resolution).rstrip(b"\0") == data.rstrip(b"\0")
     received = _t4_lines(data)
-    lines, rest = received[: image.height], received[image.height :]
+    stride = (width + 7) // 8
+    rows = len(pixels) // stride
+    lines, rest = received[:rows], received[rows:]
     if rest and not _is_rtc(rest, coding):
         return False
     # With one row more, each of those that count has an EOL behind it, from which its own zeros can be told.
-    taller = image.crop((0, 0, image.width, image.height + 1))
+    taller = image_of(pixels + bytes(stride), width)
     codes = _t4_lines(encode_image(taller, coding, resolution, aligned=False))[:-1]
     return len(lines) == len(codes) and all(map(_is_filled, lines, codes))
 
@@ -111,29 +134,8 @@ def _gives_back(image: Image.Image, data: bytes, coding: Coding, resolution: Res
 # --- MMR of unknown length ----------------------------------------------------------------------------------
 
 
-def _read_mmr(data: bytes, width: int, resolution: Resolution) -> Image.Image | None:
-    """Decode with a black row put behind the last one, which tells where that is: white rows do not."""
-    if not ends_with_eofb(data):
-        return None
-    marked = _with_marker(data.rstrip(b"\0"), width)
-    for height in _heights(data, width, resolution):
-        image = decode_strip(marked, Coding.MMR, width, height)
-        box = image.getbbox() if image is not None else None
-        if image is None or box is None:
-            return None
-        rows = box[3] - 1
-        if image.crop((0, rows, width, rows + 1)).tobytes() == _black_row(width):
-            page = image.crop((0, 0, width, rows))
-            if rows and _gives_back(page, data, Coding.MMR, resolution):
-                return page
-        if rows < height // 2:
-            # White in its lower half, the picture was rather cut short by damage than made too low.
-            return None
-    return None
-
-
 def _heights(data: bytes, width: int, resolution: Resolution) -> Iterator[int]:
-    """How high to make the picture, each row taking at least a bit; the marker is a row too."""
+    """How high to make the page, each row taking at least a bit; the marker is a row too."""
     most = min(MAX_ROWS + 1, 8 * len(data), _MOST_PIXELS // width)
     height = _USUAL_LENGTH * resolution.y
     while height < most:
@@ -142,23 +144,70 @@ def _heights(data: bytes, width: int, resolution: Resolution) -> Iterator[int]:
     yield most
 
 
-def _with_marker(data: bytes, width: int) -> bytes:
-    """``data``, whose last octet is the one that ends EOFB, with a black row before the EOFB."""
-    behind_rows = _EOFB_BITS + (data[-1] & -data[-1]).bit_length() - 1
-    marker = _marker(width)
-    bits = 8 * (len(data) + len(marker)) - behind_rows
-    value = int.from_bytes(data) >> behind_rows << 8 * len(marker) | int.from_bytes(marker)
-    return (value << -bits % 8).to_bytes(-(-bits // 8))
+def _rows_before_marker(runs: Runs, width: int, height: int) -> int | None:
+    """``height`` where the data go on for longer, None where there is doubt."""
+    rows, marker = runs.rows, _marker_runs(width)
+    if not runs.complaints:
+        if rows[-1:] != marker[:1]:
+            return height
+        page = rows[:-1]
+    elif runs.complaints == 1 and rows[-2:] == marker:
+        page = rows[:-2]
+    else:
+        return None
+    return None if has_empty_runs(page) else len(page)
+
+
+def _rows_given_back(pixels: bytes, data: bytes, width: int, resolution: Resolution) -> int | None:
+    """As :func:`_rows_before_marker`, by coding the page again."""
+    stride = width // 8
+    rows, odd = divmod(pixels.rfind(_marker_row(width)), stride)
+    if odd:
+        return len(pixels) // stride
+    proved = rows and _gives_back(pixels[: rows * stride], data, Coding.MMR, width, resolution)
+    return rows if proved else None
+
+
+_MARK = b"no row of a page"
+
+
+def _can_be_marked(width: int) -> bool:
+    """Every width of a fax can."""
+    return width % 8 == 0 and width // 8 > len(_MARK)
+
+
+def _marker_row(width: int) -> bytes:
+    """Black at its right edge, it is coded in horizontal mode alone, which is good below any row."""
+    return _MARK.ljust(width // 8, b"\xff")
 
 
 @lru_cache
 def _marker(width: int) -> bytes:
-    """A black row in MMR, and EOFB. Coded against white it is in horizontal mode, which is good anywhere."""
-    return encode_pixels(_black_row(width), width, Coding.MMR, Resolution.R8_FINE)
+    """The marker and EOFB."""
+    return encode_pixels(_marker_row(width), width, Coding.MMR, Resolution.R8_FINE)
 
 
-def _black_row(width: int) -> bytes:
-    return b"\xff" * (width // 8)
+@lru_cache
+def _marker_runs(width: int) -> list[bytes]:
+    """The rows that libtiff tells of the marker, and of EOFB, of which it complains as no row begins so."""
+    runs = runs_of(_marker(width), Coding.MMR, width, 2)
+    assert runs is not None
+    return runs.rows
+
+
+_TAIL = 8
+"""Octets, more than EOFB and padding take."""
+
+
+def _with_marker(data: bytes, width: int) -> bytes:
+    """``data``, which end with EOFB, with the marker before it."""
+    data = data.rstrip(b"\0")
+    head, tail = data[:-_TAIL], data[-_TAIL:]
+    marker = _marker(width)
+    behind_rows = _EOFB_BITS + (tail[-1] & -tail[-1]).bit_length() - 1
+    bits = 8 * (len(tail) + len(marker)) - behind_rows
+    value = int.from_bytes(tail) >> behind_rows << 8 * len(marker) | int.from_bytes(marker)
+    return head + (value << -bits % 8).to_bytes(-(-bits // 8))
 
 
 # --- MH and MR ----------------------------------------------------------------------------------------------

@@ -1,9 +1,10 @@
 """The work of :mod:`t38fsp.image` in worker processes, from asyncio.
 
 What a far end waits for is done first: pages of calls that are up, coded or stored. What goes before dialling
-takes turns with what is left of the workers (:mod:`t38fsp.image.schedule`). A document is inspected once, as
-long as its file does not change, and a page is coded once for all calls that want it in the same form at
-about the same time.
+has what is left of the workers (:mod:`t38fsp.image.schedule`). A document is inspected once, as long as its
+file does not change, and a page is read to its end and coded when a call is about to want it, once for all
+calls that want it in the same form. What is kept of all that has bounds: in documents, and in octets of coded
+pages.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from types import TracebackType
 from typing import TypeVar
 
 from t38fsp.image.errors import DocumentError, ImageWorkerError
-from t38fsp.image.schedule import Job, Share
+from t38fsp.image.schedule import Job
 from t38fsp.image.sharing import Sharing
-from t38fsp.image.values import FileId, Growing, HeaderLine, Identity, identity_of
+from t38fsp.image.values import FileId, Growing, HeaderLine, Identity, LastPage, identity_of
 from t38fsp.image.wire import (
     CheckRoom,
     Complete,
@@ -37,8 +38,6 @@ from t38fsp.image.wire import (
     Request,
     Store,
     Stored,
-    Structure,
-    Structured,
 )
 from t38fsp.image.workers import Workers, usual_number
 from t38fsp.t30.vocabulary import PageFormat, PageMode, PageQuality, Resolution
@@ -70,20 +69,14 @@ _DOCUMENTS_KEPT = 64
 _OCTETS_KEPT = 32 * 1024 * 1024
 """Of coded pages, the last ones that a call wanted."""
 
-_PAGES_A_REQUEST = 64
-"""That a worker is asked to inspect; it does what fits into its turn, and at least one."""
-
-_PATIENCE_FOR_ALL = 60.0
-_PATIENCE_FOR_EACH = 1.0
-"""Seconds of the workers that a document may take to be inspected, and for each of its pages on top. An
-ordinary page takes 0.03."""
+_FILES_KEPT = 4096
+"""Received files, of which it is known where the last page is."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    format: PageFormat
     place: int
-    facts: int
+    lengths: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +87,8 @@ class Document:
     identity: Identity
     pages: tuple[PageFormat, ...]
     _known: tuple[_Page, ...] = field(repr=False)
+    _facts: dict[int, int] = field(default_factory=dict, repr=False)
+    """What is known of pages that were coded before, by their index."""
 
 
 _CodedAs = tuple[str, Identity, int, PageMode, HeaderLine | None]
@@ -121,6 +116,7 @@ class ImagePool:
         self._coded: OrderedDict[_CodedAs, bytes] = OrderedDict()
         self._octets = 0
         """Of ``_coded``."""
+        self._last_pages: OrderedDict[tuple[str, FileId], LastPage] = OrderedDict()
 
     async def start(self) -> None:
         """Start a process and see that it can work; the others start when there is work for them.
@@ -154,7 +150,7 @@ class ImagePool:
     # --- before the call ------------------------------------------------------------------------------------
 
     async def inspect(self, path: StrPath) -> Document:
-        """Read every page of a document to its end, unless that was done and its file has not changed since.
+        """See :func:`t38fsp.image.document.inspect`; done once as long as the file does not change.
 
         Raises DocumentError, ImageWorkerError.
         """
@@ -180,34 +176,14 @@ class ImagePool:
         await self._workers.turn(Job())
 
     async def _inspect(self, path: str) -> Document:
-        document = await self._read(path)
+        inspected = await self._run(Job(), Inspect(path), Inspected)
+        formats = tuple(_format(width, rows, resolution) for width, rows, resolution, _, _ in inspected.pages)
+        known = tuple(_Page(place, lengths) for _, _, _, place, lengths in inspected.pages)
+        document = Document(path, inspected.identity, formats, known)
         self._documents[path, document.identity] = document
         if len(self._documents) > _DOCUMENTS_KEPT:
             self._documents.popitem(last=False)
         return document
-
-    async def _read(self, path: str) -> Document:
-        share = Share()
-        structured = await self._run(Job(share=share), Structure(path), Structured)
-        identity, found = structured.identity, structured.pages
-        formats = tuple(_format(width, rows, resolution) for width, rows, resolution, _, _ in found)
-        # Directories that share their image data show the same.
-        distinct = [at for at, (_, _, _, _, first) in enumerate(found) if first == at]
-        facts: dict[int, int] = {}
-        while len(facts) < len(distinct):
-            if share.seconds > _PATIENCE_FOR_ALL + _PATIENCE_FOR_EACH * len(found):
-                raise DocumentError(
-                    f"the document {path} takes too long to read; give simpler pages, or send it in parts"
-                )
-            todo = distinct[len(facts) : len(facts) + _PAGES_A_REQUEST]
-            request = Inspect(path, identity, tuple((at + 1, found[at][3]) for at in todo))
-            inspected = await self._run(Job(share=share), request, Inspected)
-            facts.update(zip(todo, inspected.facts, strict=False))
-        known = tuple(
-            _Page(page, place, facts[first])
-            for page, (_, _, _, place, first) in zip(formats, found, strict=True)
-        )
-        return Document(path, identity, formats, known)
 
     # --- within the call ------------------------------------------------------------------------------------
 
@@ -239,11 +215,12 @@ class ImagePool:
 
     async def _code(self, document: Document, key: _CodedAs, job: Job) -> bytes:
         _, _, index, mode, header = key
-        page = document._known[index]
-        request = Encode(document.path, document.identity, index + 1, page.place, page.facts, mode, header)
-        data = (await self._run(job, request, Encoded)).page
-        self._keep(key, data)
-        return data
+        page, facts = document._known[index], document._facts.get(index, 0)
+        where = document.path, document.identity, index + 1, page.place, page.lengths
+        encoded = await self._run(job, Encode(*where, facts, mode, header), Encoded)
+        document._facts[index] = encoded.facts
+        self._keep(key, encoded.page)
+        return encoded.page
 
     def _keep(self, key: _CodedAs, data: bytes) -> None:
         self._coded[key] = data
@@ -265,18 +242,33 @@ class ImagePool:
         return (await self._run(self._job_for(path, STORE_WITHIN), request, Created)).growing
 
     async def store_page(
-        self, path: StrPath, data: bytes, mode: PageMode, only: FileId | None = None
+        self,
+        path: StrPath,
+        data: bytes,
+        mode: PageMode,
+        only: FileId | None = None,
+        counted: PageQuality | None = None,
     ) -> PageQuality:
-        """See :func:`t38fsp.image.store.append_page`; raises StoreError, ImageWorkerError.
+        """See :func:`t38fsp.image.store.store_page`; raises StoreError, ImageWorkerError.
 
         Pages for one file are stored one after the other.
         """
-        request = Store(_absolute(path), data, mode, only)
-        return (await self._run(self._job_for(path, STORE_WITHIN), request, Stored)).quality
+        path = _absolute(path)
+        last = None if only is None else self._last_pages.get((path, only))
+        request = Store(path, data, mode, only, counted, last)
+        stored = await self._run(self._job_for(path, STORE_WITHIN), request, Stored)
+        if only is not None:
+            self._last_pages[path, only] = stored.last
+            if len(self._last_pages) > _FILES_KEPT:
+                self._last_pages.popitem(last=False)
+        return stored.quality
 
     async def finish(self, path: StrPath, total: int, only: FileId | None = None) -> None:
         """See :func:`t38fsp.image.store.finish`; raises StoreError, ImageWorkerError."""
-        request = Finish(_absolute(path), total, only)
+        path = _absolute(path)
+        if only is not None:
+            self._last_pages.pop((path, only), None)
+        request = Finish(path, total, only)
         await self._run(self._job_for(path, FINISH_WITHIN), request, Done)
 
     async def complete(self, growing: Growing, path: StrPath) -> str:

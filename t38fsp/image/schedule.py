@@ -2,9 +2,8 @@
 
 Jobs for which a far end waits (a page of a call that is up, coded or stored) are done by workers that do
 nothing else, the earliest ``due`` first. The rest, which is what goes before dialling, has workers of its
-own, which begin nothing while any far end waits for a worker. Each of these *turns* of a document is short,
-and documents take turns by the time they have had so far (fair queueing), so that neither a long document
-nor a stream of short ones keeps the others out.
+own, which begin nothing while any far end waits for a worker. Each of these *turns* is short, as it has the
+directories of a document or one page to do, and they are done in the order in which they came.
 
 Jobs of the same *lane* are done one at a time, in the order in which they came.
 """
@@ -13,31 +12,17 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
-
-
-class Share:
-    """What one document has had of the workers."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self.finish = 0.0
-        """In the virtual time of :class:`Schedule`: when its next turn may begin."""
 
 
 @dataclass(eq=False, slots=True)
 class Job:
-    """``due`` is the time at which a far end needs it done; None for a turn, which counts for ``share``."""
+    """``due`` is the time at which a far end needs it done; None for a turn."""
 
     due: float | None = None
-    share: Share = field(default_factory=Share)
     lane: str | None = None
     added: float = 0.0
-    taken: float | None = None
-
-
-_Entry = tuple[float, int, Job]
 
 
 class Schedule:
@@ -48,14 +33,10 @@ class Schedule:
         self._spare = spare
         self._numbers = count()
         self._queued: set[Job] = set()
-        self._due: list[_Entry] = []
-        self._turns: list[_Entry] = []
+        self._due: list[tuple[float, int, Job]] = []
+        self._turns: deque[Job] = deque()
         self._lanes: dict[str, deque[Job]] = {}
         """The first of each is in the queue or at work, the others wait for it."""
-        self._turning = 0
-        """Turns that are in the queue or at work."""
-        self._virtual = 0.0
-        """The time that a document would have had by now if it had always had its part of the workers."""
         self.longest_wait = 0.0
         """Seconds that a job with a far end waited for a worker, at most."""
 
@@ -66,7 +47,6 @@ class Schedule:
     def add(self, job: Job, now: float) -> None:
         job.added = now
         self._queued.add(job)
-        self._turning += job.due is None
         if job.lane is not None:
             lane = self._lanes.setdefault(job.lane, deque())
             lane.append(job)
@@ -77,7 +57,6 @@ class Schedule:
     def hasten(self, job: Job, due: float) -> None:
         """A far end waits for it from now on, or waits less long. Nothing, if it is being done."""
         if job in self._queued and (job.due is None or due < job.due):
-            self._turning -= job.due is None
             job.due = due
             if job.lane is None or self._lanes[job.lane][0] is job:
                 self._push(job)
@@ -87,34 +66,22 @@ class Schedule:
         job: Job | None = None
         if self._is_waited_for():
             if self._free:
-                job = self._pop(self._due)
+                _, _, job = heapq.heappop(self._due)
+                self._free -= 1
+                self.longest_wait = max(self.longest_wait, now - job.added)
         elif self._spare:
-            job = self._pop(self._turns)
-        if job is None:
-            return None
-        job.taken = now
-        self._queued.discard(job)
-        if job.due is not None:
-            self._free -= 1
-            self.longest_wait = max(self.longest_wait, now - job.added)
-        else:
-            self._spare -= 1
-            # A document that is new, or paused, has no claim to the time before.
-            job.share.finish = max(job.share.finish, self._virtual)
+            job = self._next_turn()
+            self._spare -= job is not None
+        if job is not None:
+            self._queued.discard(job)
         return job
 
-    def done(self, job: Job, now: float) -> None:
+    def done(self, job: Job) -> None:
         """Its worker is free."""
-        assert job.taken is not None
         if job.due is not None:
             self._free += 1
         else:
-            seconds = now - job.taken
             self._spare += 1
-            job.share.finish += seconds
-            job.share.seconds += seconds
-            self._virtual += seconds / self._turning
-            self._turning -= 1
         self._leave_lane(job)
 
     def drop(self, job: Job) -> bool:
@@ -122,16 +89,16 @@ class Schedule:
         if job not in self._queued:
             return False
         self._queued.discard(job)
-        self._turning -= job.due is None
         self._leave_lane(job)
         return True
 
     def _push(self, job: Job) -> None:
         if job.due is None:
-            start = max(self._virtual, job.share.finish)
-            heapq.heappush(self._turns, (start, next(self._numbers), job))
+            self._turns.append(job)
         else:
             heapq.heappush(self._due, (job.due, next(self._numbers), job))
+
+    # What was dropped, or hastened and so stands in the other queue too, stays where it was till it is first.
 
     def _is_waited_for(self) -> bool:
         """Whether a far end waits for a worker."""
@@ -139,11 +106,10 @@ class Schedule:
             heapq.heappop(self._due)
         return bool(self._due)
 
-    def _pop(self, heap: list[_Entry]) -> Job | None:
-        while heap:
-            _, _, job = heapq.heappop(heap)
-            # What was dropped, or hastened and so stands in the other heap too, is left where it was.
-            if job in self._queued:
+    def _next_turn(self) -> Job | None:
+        while self._turns:
+            job = self._turns.popleft()
+            if job in self._queued and job.due is None:
                 return job
         return None
 

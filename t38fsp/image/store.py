@@ -14,13 +14,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from io import FileIO
 
-from t38fsp.image.coder import encode_image, encode_pixels
+from t38fsp.image.coder import encode_pixels
 from t38fsp.image.directory import HEADER, Field, directory_octets
 from t38fsp.image.errors import DocumentError, StoreError
-from t38fsp.image.exact import read_burst
+from t38fsp.image.exact import count_rows, read_t4, t4_rows
 from t38fsp.image.fields import FieldType, Tag
 from t38fsp.image.tiff import MAX_PAGES, TiffFile
-from t38fsp.image.values import FileId
+from t38fsp.image.values import FileId, LastPage
 from t38fsp.t4.decode import decode_page
 from t38fsp.t4.prepare import ends_with_eofb
 from t38fsp.t30.vocabulary import Coding, PageMode, PageQuality
@@ -39,36 +39,50 @@ def file_id(status: os.stat_result) -> FileId:
     return status.st_dev, status.st_ino
 
 
-def append_page(
-    path: StrPath,
-    data: bytes,
-    mode: PageMode,
-    only: FileId | None = None,
-    *,
-    since: int | None = None,
-    on_size: Callable[[int], None] = lambda octets: None,
-) -> PageQuality:
+def append_page(path: StrPath, data: bytes, mode: PageMode, only: FileId | None = None) -> PageQuality:
     """Store one received page: ``data`` are the octets of its burst, joined; ``mode`` says how it travelled.
 
     The file at ``path`` is opened, not replaced, when it exists; it may be empty. With ``only`` it has to
     exist, and to be that file. When this returns, the page is on disk. Without ECM bad lines are replaced by
     the line above; the result counts them, and so does the file. Raises :class:`StoreError`, and then the
     file is as it was before.
+    """
+    return store_page(path, data, mode, only)[0]
+
+
+def store_page(
+    path: StrPath,
+    data: bytes,
+    mode: PageMode,
+    only: FileId | None = None,
+    *,
+    counted: PageQuality | None = None,
+    last: LastPage | None = None,
+    since: int | None = None,
+    on_size: Callable[[int], None] = lambda octets: None,
+) -> tuple[PageQuality, LastPage]:
+    """As :func:`append_page`; also tells where the page is.
+
+    ``counted`` are the lines of an MH or MR page as they were counted when it arrived. Where this page is,
+    given as ``last`` to the next one, saves a search through the whole file.
 
     ``on_size`` is told the length of the file before anything is written. Given as ``since`` to a second try,
     when the first one came to no end, it keeps the page from being stored twice.
     """
-    coded, quality = _read(data, mode)
+    coded, quality = _read(data, mode, counted)
     try:
         with _opened(path, only) as file:
-            if since is None or not _is_stored(file, since):
-                on_size(file.seek(0, os.SEEK_END))
-                _append(file, coded, mode, quality)
-        sync_folder(path)
+            stored = None if since is None else _stored(file, since)
+            if stored is None:
+                size = file.seek(0, os.SEEK_END)
+                on_size(size)
+                stored = _append(file, size, coded, mode, quality, last)
+        if stored.pages == 1 or since is not None:
+            sync_folder(path)
     except (OSError, DocumentError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise StoreError(f"the received page could not be stored in {os.fspath(path)}: {reason}") from error
-    return quality
+    return quality, stored
 
 
 def finish(path: StrPath, total: int, only: FileId | None = None) -> None:
@@ -89,13 +103,17 @@ def finish(path: StrPath, total: int, only: FileId | None = None) -> None:
         raise StoreError(f"the pages in {os.fspath(path)} could not be numbered: {reason}") from error
 
 
-def _read(data: bytes, mode: PageMode) -> tuple[bytes, PageQuality]:
+def _read(data: bytes, mode: PageMode, counted: PageQuality | None) -> tuple[bytes, PageQuality]:
     """The page in MMR, and what there is to say of it."""
-    image = read_burst(data, mode)
-    if image is not None:
-        as_it_came = mode.coding is Coding.MMR
-        coded = data.rstrip(b"\0") if as_it_came else encode_image(image, Coding.MMR, mode.resolution)
-        return coded, PageQuality(image.height)
+    if mode.coding is Coding.MMR:
+        rows = count_rows(data, mode.width, mode.resolution)
+        if rows is not None:
+            return data.rstrip(b"\0"), PageQuality(rows)
+    elif counted is None or not counted.bad_rows:
+        rows = t4_rows(data, mode.coding) if counted is None else counted.rows
+        pixels = read_t4(data, mode.coding, mode.width, rows, mode.resolution, counted is not None)
+        if pixels is not None:
+            return encode_pixels(pixels, mode.width, Coding.MMR, mode.resolution), PageQuality(rows)
     decoded = decode_page(data, mode.coding, mode.width)
     quality = decoded.quality
     if quality.rows == quality.bad_rows:
@@ -147,24 +165,32 @@ def _write(file: FileIO, data: bytes) -> None:
         rest = rest[file.write(rest) :]
 
 
-def _is_stored(file: FileIO, since: int) -> bool:
-    """Whether a page was linked to the file after it had ``since`` octets; what was not linked is removed."""
+def _stored(file: FileIO, since: int) -> LastPage | None:
+    """The page that was linked to the file after it had ``since`` octets, if any; what was not linked is
+    removed."""
     directories: list[int] = []
     with suppress(DocumentError):  # not even the header was finished
         directories = _directories(file)
+    size = file.seek(0, os.SEEK_END)
     if directories and directories[-1] >= since:
         os.fsync(file.fileno())
-        return True
-    if file.seek(0, os.SEEK_END) > since:
+        return LastPage(directories[-1], len(directories), size)
+    if size > since:
         file.truncate(since)
-    return False
+    return None
 
 
-def _append(file: FileIO, coded: bytes, mode: PageMode, quality: PageQuality) -> None:
-    size = file.seek(0, os.SEEK_END)
-    directories = _directories(file) if size else []
-    link = _link_of(file, directories[-1]) if directories else _FIRST_LINK
-    if len(directories) >= MAX_PAGES:
+def _append(
+    file: FileIO, size: int, coded: bytes, mode: PageMode, quality: PageQuality, last: LastPage | None
+) -> LastPage:
+    if not size:
+        pages, link = 0, _FIRST_LINK
+    elif last is not None and last.size == size and not _next_of(file, last.place):
+        pages, link = last.pages, _link_of(file, last.place)
+    else:
+        directories = _directories(file)
+        pages, link = len(directories), _link_of(file, directories[-1])
+    if pages >= MAX_PAGES:
         raise DocumentError(f"it has {MAX_PAGES} pages already; use another file")
     if size + len(coded) + _DIRECTORY_OCTETS > _MOST_OCTETS:
         raise DocumentError("it would get longer than the 4 GB that TIFF allows; use another file")
@@ -174,8 +200,9 @@ def _append(file: FileIO, coded: bytes, mode: PageMode, quality: PageQuality) ->
         end = file.seek(0, os.SEEK_END)
         start = end + end % 2
         place = start + len(coded) + len(coded) % 2
-        fields = _fields(start, len(coded), mode, quality, len(directories))
-        _write(file, bytes(end % 2) + coded + bytes(len(coded) % 2) + directory_octets(fields, place))
+        fields = _fields(start, len(coded), mode, quality, pages)
+        page = bytes(end % 2) + coded + bytes(len(coded) % 2) + directory_octets(fields, place)
+        _write(file, page)
         os.fsync(file.fileno())
         file.seek(link)
         _write(file, struct.pack("<I", place))
@@ -186,6 +213,7 @@ def _append(file: FileIO, coded: bytes, mode: PageMode, quality: PageQuality) ->
             _write(file, bytes(4))
             file.truncate(size)
         raise
+    return LastPage(place, pages + 1, end + len(page))
 
 
 def _fields(offset: int, length: int, mode: PageMode, quality: PageQuality, index: int) -> list[Field]:
@@ -237,6 +265,12 @@ def _entries(file: FileIO, directory: int) -> int:
 def _link_of(file: FileIO, directory: int) -> int:
     """Where the directory holds the offset of the next one."""
     return directory + 2 + 12 * _entries(file, directory)
+
+
+def _next_of(file: FileIO, directory: int) -> int:
+    file.seek(_link_of(file, directory))
+    offset: int = struct.unpack("<I", file.read(4))[0]
+    return offset
 
 
 def _entry(file: FileIO, directory: int, tag: Tag) -> int | None:

@@ -80,29 +80,41 @@ class TiffPage:
     strips: tuple[Strip, ...]
     place: int = 0
     """Offset of its directory, by which it is found again without reading those before it."""
+    computed: bool = False
+    """Its directory does not tell the lengths of all strips."""
+
+    @property
+    def computed_lengths(self) -> tuple[int, ...]:
+        """Those of its strips, where they are known only from the whole file."""
+        return tuple(strip.length for strip in self.strips) if self.computed else ()
 
 
 class TiffFile:
     """An open TIFF file; its ``pages`` once the structure was found good, and where its ``directories`` are.
 
     Of a file whose structure is known already only the page at ``place`` is read, which is called
-    ``number``. Raises :class:`DocumentError` when the structure is not good.
+    ``number``, and whose strips have these ``lengths`` where their directory has none. Raises
+    :class:`DocumentError` when the structure is not good.
     """
 
-    def __init__(self, file: BinaryIO, place: int | None = None, number: int = 1) -> None:
+    def __init__(
+        self, file: BinaryIO, place: int | None = None, number: int = 1, lengths: tuple[int, ...] = ()
+    ) -> None:
         self._source = Source(file)
         self.directories: list[int] = []
         self._starts = array("I")
         """Where anything begins: a strip of unknown length goes on up to there."""
-        self.pages = [] if place is None else self._page_at(place, number)
-        if not self.pages:
-            pages = self._with_lengths(self._read_pages())
-            self.pages = pages if place is None else pages[number - 1 : number]
+        if place is None:
+            self.pages = self._with_lengths(self._read_pages())
+        else:
+            self.pages = [self._page_at(place, number, lengths)]
 
-    def _page_at(self, place: int, number: int) -> list[TiffPage]:
-        """The one page; none where its strips have no lengths of their own."""
+    def _page_at(self, place: int, number: int, lengths: tuple[int, ...]) -> TiffPage:
         page = _Reading(self._source, Directory(self._source, place, number), number).page()
-        return [page] if all(strip.length for strip in page.strips) else []
+        if not lengths:
+            return page
+        strips = zip(page.strips, lengths, strict=True)
+        return replace(page, strips=tuple(replace(strip, length=length) for strip, length in strips))
 
     def strip_data(self, page: TiffPage) -> list[bytes]:
         """The coded octets of each strip, in transmission order (most significant bit first)."""
@@ -172,7 +184,12 @@ class TiffFile:
             # What follows may be far away; no page goes on for so long.
             return replace(strip, length=min(min(end, self._source.size) - strip.offset, MAX_PAGE_OCTETS))
 
-        completed = [replace(page, strips=tuple(map(complete, page.strips))) for page in pages]
+        completed = [
+            page
+            if all(strip.length for strip in page.strips)
+            else replace(page, strips=tuple(map(complete, page.strips)), computed=True)
+            for page in pages
+        ]
         for page in completed:
             _limit_octets(page.number, [strip.length for strip in page.strips])
         return completed

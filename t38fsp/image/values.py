@@ -29,3 +29,12 @@ class Growing:
     pages: int
     made: bool
     """It was not there before."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastPage:
+    """Where the directory of the last page of a received file is, the pages of the file, and its octets."""
+
+    place: int
+    pages: int
+    size: int

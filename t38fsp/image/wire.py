@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from sip.frozen import dataclass
 from sip.ipc.codec import Codec
-from t38fsp.image.values import FileId, Growing, HeaderLine, Identity
+from t38fsp.image.values import FileId, Growing, HeaderLine, Identity, LastPage
 from t38fsp.t30.vocabulary import PageMode, PageQuality, Resolution
 
 MAX_FRAME = 1024 * 1024 * 1024
@@ -29,20 +29,9 @@ class Prove:
 
 
 @dataclass(frozen=True, slots=True)
-class Structure:
-    job: ClassVar[str] = "structure"
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
 class Inspect:
-    """Read pages of a document, as many as fit into a turn, and at least one."""
-
     job: ClassVar[str] = "inspect"
     path: str
-    identity: Identity
-    pages: tuple[tuple[int, int], ...]
-    """Number (from 1) and place of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +41,10 @@ class Encode:
     identity: Identity
     number: int
     place: int
-    facts: int
+    lengths: tuple[int, ...]
     """As Inspected said."""
+    facts: int
+    """As Encoded said."""
     mode: PageMode
     header: HeaderLine | None
 
@@ -82,6 +73,10 @@ class Store:
     mode: PageMode
     only: FileId | None
     """The file to store into; whichever has the name if None."""
+    counted: PageQuality | None
+    """The lines, where they were counted as they arrived."""
+    last: LastPage | None
+    """As Stored said of the page before it."""
     since: int | None = None
     """What Grows told of an earlier try, which came to no end."""
 
@@ -108,7 +103,7 @@ class Discard:
     growing: Growing
 
 
-Request = Prove | Structure | Inspect | Encode | CheckRoom | Create | Store | Finish | Complete | Discard
+Request = Prove | Inspect | Encode | CheckRoom | Create | Store | Finish | Complete | Discard
 
 # --- from a worker ------------------------------------------------------------------------------------------
 
@@ -126,26 +121,22 @@ class Refused:
     message: str
 
 
-PageFields = tuple[int, int, Resolution, int, int]
-"""Width, rows, resolution, place, and the first page with the same data (from 0). Bare, for speed: a document
-may have thousands, and they are read on the loop that sends packets."""
+PageFields = tuple[int, int, Resolution, int, tuple[int, ...]]
+"""Width, rows, resolution, place, and lengths of strips that its directory does not tell. Bare, for speed: a
+document may have thousands, and they are read on the loop that sends packets."""
 
 
 @dataclass(frozen=True, slots=True)
-class Structured:
+class Inspected:
     identity: Identity
     pages: tuple[PageFields, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Inspected:
-    facts: tuple[int, ...]
-    """Of the first pages of those that were asked for."""
-
-
-@dataclass(frozen=True, slots=True)
 class Encoded:
     page: bytes
+    facts: int
+    """What is known of the page now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +154,7 @@ class Grows:
 @dataclass(frozen=True, slots=True)
 class Stored:
     quality: PageQuality
+    last: LastPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +163,7 @@ class Completed:
     """The name that was free."""
 
 
-Reply = Done | Refused | Structured | Inspected | Encoded | Created | Grows | Stored | Completed
+Reply = Done | Refused | Inspected | Encoded | Created | Grows | Stored | Completed
 
 Message = Request | Reply
 

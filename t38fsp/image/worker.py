@@ -10,17 +10,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 
 from sip.ipc.codec import WireError
 from sip.ipc.pipes import leave_signals_to_the_program, read_messages, take_standard_streams
 from t38fsp.image.coder import encode_burst
-from t38fsp.image.document import Facts, KnownPage, encode_known_page, inspect_pages, structure
+from t38fsp.image.document import Facts, KnownPage, encode_known_page, structure
 from t38fsp.image.errors import DocumentError, ImageError, StoreError
-from t38fsp.image.exact import read_burst
+from t38fsp.image.exact import count_rows, decode_strip
 from t38fsp.image.growing import complete, create, discard
 from t38fsp.image.room import check_room
-from t38fsp.image.store import append_page, finish
+from t38fsp.image.store import finish, store_page
 from t38fsp.image.tiff import TiffPage
 from t38fsp.image.wire import (
     CODEC,
@@ -45,13 +44,8 @@ from t38fsp.image.wire import (
     Request,
     Store,
     Stored,
-    Structure,
-    Structured,
 )
 from t38fsp.t30.vocabulary import Coding, PageMode, Resolution
-
-TURN = 0.05
-"""Seconds after which another document has its turn, when the page that is being read then is read."""
 
 _PROOF = PageMode(Coding.MMR, 1728, Resolution.R8_FINE, ecm=True, bit_rate=14400)
 _PROOF_ROWS = 2300
@@ -63,24 +57,26 @@ def perform(request: Request, note: Callable[[Grows], None]) -> Reply:
     match request:
         case Prove():
             _prove()
-        case Structure(path):
+        case Inspect(path):
             identity, pages = structure(path)
-            return Structured(identity, _page_fields(pages))
-        case Inspect(path, identity, places):
-            facts = inspect_pages(path, identity, places, TURN)
-            return Inspected(tuple(each.value for each in facts))
-        case Encode(path, identity, number, place, known, mode, header):
-            page = KnownPage(identity, number, place, Facts(known))
-            return Encoded(encode_known_page(path, page, mode, header))
+            return Inspected(identity, tuple(map(_fields_of, pages)))
+        case Encode(path, identity, number, place, lengths, known, mode, header):
+            page = KnownPage(identity, number, place, lengths, Facts(known))
+            data, facts = encode_known_page(path, page, mode, header)
+            return Encoded(data, facts.value)
         case CheckRoom(path, append):
             check_room(path, append)
         case Create(path, append):
             return Created(create(path, append))
-        case Store(path, data, mode, only, since):
-            quality = append_page(
-                path, data, mode, only, since=since, on_size=lambda octets: note(Grows(octets))
+        case Store(path, data, mode, only, counted, last, since):
+
+            def on_size(octets: int) -> None:
+                note(Grows(octets))
+
+            quality, stored = store_page(
+                path, data, mode, only, counted=counted, last=last, since=since, on_size=on_size
             )
-            return Stored(quality)
+            return Stored(quality, stored)
         case Finish(path, total, only):
             finish(path, total, only)
         case Complete(path, growing):
@@ -93,26 +89,19 @@ def perform(request: Request, note: Callable[[Grows], None]) -> Reply:
 def _prove() -> None:
     """Code a page and read it again, as the jobs will."""
     try:
-        burst = encode_burst(bytes(_PROOF.width // 8 * _PROOF_ROWS), _PROOF)
-        image = read_burst(burst, _PROOF)
+        white = bytes(_PROOF.width // 8 * _PROOF_ROWS)
+        burst = encode_burst(white, _PROOF)
+        rows = count_rows(burst, _PROOF.width, _PROOF.resolution)
+        pixels = decode_strip(burst, _PROOF.coding, _PROOF.width, _PROOF_ROWS)
     except (OSError, MemoryError) as error:  # Pillow has words of its own for want of memory
         raise ImageError(f"there is too little memory for an ordinary page: {error}") from error
-    if image is None or image.height != _PROOF_ROWS:
+    if rows != _PROOF_ROWS or pixels != white:
         raise ImageError("Pillow does not give back the page that it coded; install it anew")
 
 
-def _page_fields(pages: list[TiffPage]) -> tuple[PageFields, ...]:
-    first: dict[TiffPage, int] = {}
-    return tuple(
-        (
-            page.format.width,
-            page.format.rows,
-            page.format.resolution,
-            page.place,
-            first.setdefault(replace(page, number=0, place=0), index),
-        )
-        for index, page in enumerate(pages)
-    )
+def _fields_of(page: TiffPage) -> PageFields:
+    shown = page.format
+    return shown.width, shown.rows, shown.resolution, page.place, page.computed_lengths
 
 
 def serve(requests: int, replies: int) -> None:

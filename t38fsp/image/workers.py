@@ -144,7 +144,7 @@ class Workers:
         while (job := self._schedule.take(loop.time())) is not None:
             request, limit, future = self._pending[job]
             if request is None:
-                self._schedule.done(job, loop.time())
+                self._schedule.done(job)
                 if not future.done():
                     future.set_result(Done())
                 continue
@@ -170,7 +170,7 @@ class Workers:
         finally:
             if worker is not None:
                 self._give_back(worker)
-            self._schedule.done(job, asyncio.get_running_loop().time())
+            self._schedule.done(job)
             self._dispatch()
 
     async def _worker(self, team: list[WorkerProcess]) -> WorkerProcess:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -47,10 +48,17 @@ def row_of(line: Changes, width: int) -> bytes:
     return row.to_bytes(stride // 8)
 
 
-def decode_page(data: bytes, coding: Coding, width: int, most_rows: int = MAX_ROWS) -> DecodedPage:
+def decode_page(
+    data: bytes,
+    coding: Coding,
+    width: int,
+    most_rows: int = MAX_ROWS,
+    go_on: Callable[[], None] = lambda: None,
+) -> DecodedPage:
     """Decode the octets of one page, up to ``most_rows`` rows of it.
 
-    A bad line becomes a copy of the one above it (white at the top).
+    A bad line becomes a copy of the one above it (white at the top). ``go_on`` is called now and then, and
+    may raise to give up.
     """
     reader = line_reader(coding, width)
     rows: list[bytes] = []
@@ -71,6 +79,7 @@ def decode_page(data: bytes, coding: Coding, width: int, most_rows: int = MAX_RO
             rows.append(row)
 
     for start in range(0, len(data), _SLICE):
+        go_on()
         add(reader.feed(data[start : start + _SLICE]))
         if reader.ended or len(rows) >= most_rows:
             break

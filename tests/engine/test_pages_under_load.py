@@ -177,7 +177,7 @@ async def test_one_document_to_many(start: Start, three_pages: Path, tmp_path: P
         assert (await called.result(job)).completed
     for file in files:
         assert libtiff.assert_same_pages(three_pages, file) == 3
-    assert (jobs.count("structure"), jobs.count("encode")) == (1, 3)
+    assert (jobs.count("inspect"), jobs.count("encode")) == (1, 3)
     assert jobs.count("store") == 3 * len(sent)
 
 

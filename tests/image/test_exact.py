@@ -2,19 +2,23 @@
 
 import os
 import random
+from array import array
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from t38fsp.image import libtiff
 from t38fsp.image.coder import encode_burst, encode_pixels
-from t38fsp.image.document import _DOCUMENTS_REMEMBERED, _known, encode_page, inspect
+from t38fsp.image.document import KnownPage, encode_known_page, encode_page, structure
 from t38fsp.image.errors import DocumentError
-from t38fsp.image.exact import decode_strip, read_burst, read_strip
-from t38fsp.image.store import append_page
+from t38fsp.image.exact import check_strip, count_rows, decode_strip, read_t4, t4_rows
+from t38fsp.image.libtiff import has_empty_runs, runs_of
+from t38fsp.image.store import append_page, store_page
 from t38fsp.t4.codes import EOL, HORIZONTAL
 from t38fsp.t4.decode import decode_page, row_of
 from t38fsp.t4.lines import to_bits
+from t38fsp.t4.prepare import ends_with_eofb
 from t38fsp.t4.reader import MAX_ROWS
 from t38fsp.t30.vocabulary import Coding, PageMode, PageQuality, Resolution
 from tests.pages import load_page, make_document, make_pixels
@@ -46,12 +50,49 @@ def pixels_of(lines) -> bytes:
     return b"".join(row_of(line, WIDTH) for line in lines)
 
 
+@pytest.fixture(params=["heard", "unheard"], autouse=True)
+def library(request, monkeypatch):
+    """As far as it goes everything is the same where libtiff is not to be heard."""
+    if request.param == "unheard":
+        monkeypatch.setattr(libtiff, "_library", lambda: None)
+    return request.param
+
+
+def read_burst(data: bytes, how: PageMode) -> bytes | None:
+    """The pixels of a page as it is received, if libtiff reads it beyond doubt."""
+    if how.coding is not Coding.MMR:
+        return read_t4(data, how.coding, how.width, t4_rows(data, how.coding), how.resolution)
+    rows = count_rows(data, how.width, how.resolution)
+    return None if rows is None else decode_strip(data, how.coding, how.width, rows)
+
+
+def read_strip(data: bytes, coding: Coding, rows: int) -> bytes | None:
+    """The pixels of a page of a document, likewise."""
+    if coding is not Coding.MMR:
+        return read_t4(data, coding, WIDTH, rows, FINE)
+    ends = check_strip(data, WIDTH, rows, FINE)
+    return None if ends is None else decode_strip(data, coding, WIDTH, rows)
+
+
 def assert_read_as_by_our_own_decoder(data: bytes, how: PageMode) -> None:
-    image = read_burst(data, how)
-    if image is not None:
-        page = decode_page(data, how.coding, how.width)
-        assert page.quality == PageQuality(image.height)
-        assert page.pixels == image.tobytes()
+    """As a page that is received, and as one of a document that has as many rows, or one more or less."""
+    page = decode_page(data, how.coding, how.width)
+    pixels = read_burst(data, how)
+    if pixels is not None:
+        assert page.quality == PageQuality(len(pixels) // (how.width // 8))
+        assert page.pixels == pixels
+    if how.coding is not Coding.MMR and page.quality == PageQuality(page.quality.rows):
+        counted = read_t4(data, how.coding, how.width, page.quality.rows, how.resolution, counted=True)
+        assert counted in (None, page.pixels)
+    for rows in range(max(1, page.quality.rows - 1), page.quality.rows + 2):
+        strip = read_strip(data, how.coding, rows)
+        if strip is not None:
+            own = decode_page(data, how.coding, how.width, rows + 1)
+            assert own.pixels[: len(strip)] == strip
+            assert own.quality.rows - own.quality.bad_rows >= rows
+            if how.coding is Coding.MMR and check_strip(data, how.width, rows, how.resolution):
+                assert own.quality == PageQuality(rows)
+                assert ends_with_eofb(data)
 
 
 # --- what is good -------------------------------------------------------------------------------------------
@@ -60,10 +101,7 @@ def assert_read_as_by_our_own_decoder(data: bytes, how: PageMode) -> None:
 @given(pages, st.sampled_from(Coding), st.integers(0, 300))
 @settings(max_examples=80, deadline=None)
 def test_a_good_page_is_read_with_all_its_rows_and_no_more(lines, coding, padding):
-    image = read_burst(coded(lines, coding) + bytes(padding), mode(coding))
-    assert image is not None
-    assert image.size == (WIDTH, len(lines))
-    assert image.tobytes() == pixels_of(lines)
+    assert read_burst(coded(lines, coding) + bytes(padding), mode(coding)) == pixels_of(lines)
 
 
 @pytest.mark.parametrize("last", [WHITE, BLACK, (5,), (WIDTH - 1,)])
@@ -71,19 +109,14 @@ def test_a_good_page_is_read_with_all_its_rows_and_no_more(lines, coding, paddin
 @pytest.mark.parametrize("repeated", [1, 2, 9])
 def test_the_last_rows_may_be_white_or_black(last, before, repeated):
     lines = [(3, 700), before, *[last] * repeated]
-    image = read_burst(coded(lines, Coding.MMR), MMR)
-    assert image is not None
-    assert image.tobytes() == pixels_of(lines)
+    assert read_burst(coded(lines, Coding.MMR), MMR) == pixels_of(lines)
 
 
 @pytest.mark.parametrize("rows", [2939, 2940, 2941, 11_760, 20_000, MAX_ROWS])
 @pytest.mark.parametrize("kind", ["lines", "black"])
 def test_a_page_may_be_long(rows, kind):
     pixels = make_pixels(WIDTH, rows, kind)
-    image = read_burst(encode_pixels(pixels, WIDTH, Coding.MMR, FINE), MMR)
-    assert image is not None
-    assert image.height == rows
-    assert image.tobytes() == pixels
+    assert read_burst(encode_pixels(pixels, WIDTH, Coding.MMR, FINE), MMR) == pixels
 
 
 @pytest.mark.parametrize("coding", Coding)
@@ -93,9 +126,7 @@ def test_every_kind_of_page_is_read(coding, resolution, kind):
     width = {408: 4864, 300: 2592}.get(resolution.x, 2432)
     how = mode(coding, resolution, width)
     pixels = make_pixels(width, 90, kind)
-    image = read_burst(encode_burst(pixels, how), how)
-    assert image is not None
-    assert image.tobytes() == pixels
+    assert read_burst(encode_burst(pixels, how), how) == pixels
 
 
 @pytest.mark.parametrize("fill", [0, 1, 11, 12, 40, 4000])
@@ -103,9 +134,7 @@ def test_fill_is_no_part_of_a_line(fill):
     lines = [(3, 9), (5,), WHITE, (WIDTH - 9,)]
     text = "".join(EOL + encode_1d(line, WIDTH) + "0" * fill for line in lines)
     for end in ("", EOL * 3, EOL * 6, EOL * 6 + "1"):
-        image = read_burst(to_octets(text + end), MH)
-        assert image is not None
-        assert image.tobytes() == pixels_of(lines)
+        assert read_burst(to_octets(text + end), MH) == pixels_of(lines)
 
 
 # --- what is not --------------------------------------------------------------------------------------------
@@ -145,9 +174,9 @@ def test_flipped_bits_in_larger_pages(coding, kind):
         octets = bytearray(whole)
         octets[chance.randrange(len(octets))] ^= 1 << chance.randrange(8)
         assert_read_as_by_our_own_decoder(bytes(octets), mode(coding))
-        declared = read_strip(bytes(octets), coding, WIDTH, 200, FINE)
+        declared = read_strip(bytes(octets), coding, 200)
         if declared is not None:
-            assert decode_page(bytes(octets), coding, WIDTH).pixels == declared.tobytes()
+            assert decode_page(bytes(octets), coding, WIDTH).pixels[: len(declared)] == declared
 
 
 @given(st.binary(max_size=300), st.sampled_from(Coding))
@@ -167,16 +196,17 @@ def test_damage_that_libtiff_reads_over_is_seen():
     assert decode_page(damaged, Coding.MMR, WIDTH).quality == PageQuality(2, 1, 1)
     misread = decode_strip(damaged, Coding.MMR, WIDTH, len(lines) + 1)
     assert misread is not None
-    assert misread.tobytes()[-10 * WIDTH // 8 :] == bytes(10 * WIDTH // 8)
-    assert read_strip(damaged, Coding.MMR, WIDTH, len(lines) + 1, FINE) is None
+    assert misread[-10 * WIDTH // 8 :] == bytes(10 * WIDTH // 8)
+    assert read_strip(damaged, Coding.MMR, len(lines) + 1) is None
     assert read_burst(damaged, MMR) is None
 
 
 def test_rows_that_are_missing_are_not_made_up():
     data = code_mmr([(3, 9), WHITE], WIDTH)
-    assert read_strip(data, Coding.MMR, WIDTH, 2, FINE) is not None
-    for rows in (1, 3, 50):
-        assert read_strip(data, Coding.MMR, WIDTH, rows, FINE) is None
+    assert check_strip(data, WIDTH, 2, FINE) is True
+    for rows in (3, 50):
+        assert check_strip(data, WIDTH, rows, FINE) is None
+    assert check_strip(data, WIDTH, 1, FINE) is not True
 
 
 def test_zeros_that_belong_to_a_code_may_not_be_missing():
@@ -194,9 +224,89 @@ def test_what_is_too_large_is_left_to_our_own_decoder(coding):
     lines = [BLACK] * (MAX_ROWS + 1)
     data = coded(lines, coding)
     assert read_burst(data, mode(coding)) is None
-    assert read_strip(data, coding, WIDTH, MAX_ROWS + 1, FINE) is None
-    assert read_strip(data, coding, WIDTH, 10**6, FINE) is None
+    assert read_strip(data, coding, MAX_ROWS + 1) is None
+    assert read_strip(data, coding, 10**6) is None
     assert decode_page(data, coding, WIDTH).quality == PageQuality(MAX_ROWS)
+
+
+# --- what libtiff says nothing of ---------------------------------------------------------------------------
+
+
+def test_an_empty_run_within_a_row_is_seen():
+    """It is good, and no change of colour; libtiff takes it for one in the row below."""
+    line = HORIZONTAL + run_code(10, False) + run_code(0, True)
+    text = line + HORIZONTAL + run_code(20, False) + run_code(9, True) + "1" + "1" * 3
+    data = to_octets(text + EOL * 2)
+    rows = decode_page(data, Coding.MMR, WIDTH)
+    assert rows.quality == PageQuality(2)
+    assert rows.pixels == pixels_of([(30, 39), (30, 39)])
+    assert read_burst(data, MMR) is None
+    assert read_strip(data, Coding.MMR, 2) is None
+
+
+@pytest.mark.parametrize(
+    ("runs", "empty"),
+    [
+        ([0, 1728], False),
+        ([1728, 0], False),
+        ([0, 1728, 0], False),
+        ([256, 512, 960], False),
+        ([0, 0, 1728], True),
+        ([5, 0, 1723], True),
+        ([256, 0, 1472], True),
+        ([1, 2, 0, 0], True),
+    ],
+)
+def test_where_a_run_may_be_empty(runs, empty):
+    assert has_empty_runs([array("I", [9, 1719]).tobytes(), array("I", runs).tobytes()]) is empty
+
+
+def test_what_has_no_effect_before_eofb_is_seen():
+    """Two runs of 0 in horizontal mode: a row has begun, though nothing shows of it."""
+    idle = HORIZONTAL + run_code(0, False) + run_code(0, True)
+    for last in (WHITE, (5,)):
+        good = encode_2d((3, 9), WHITE, WIDTH) + encode_2d(last, (3, 9), WIDTH)
+        data = to_octets(good + idle + EOL * 2)
+        assert decode_page(data, Coding.MMR, WIDTH).quality == PageQuality(3, 1, 1)
+        assert read_burst(data, MMR) is None
+        assert check_strip(data, WIDTH, 2, FINE) is not True
+        assert check_strip(to_octets(good + EOL * 2), WIDTH, 2, FINE) is True
+
+
+def test_the_end_is_where_the_data_end():
+    """An EOFB before it ends the page for everybody; what follows is not looked at."""
+    data = code_mmr([(3, 9), WHITE], WIDTH)
+    assert read_burst(data + data, MMR) is None
+    assert check_strip(data + data, WIDTH, 2, FINE) is not True
+
+
+def test_a_file_that_is_no_file_is_not_read(library):
+    assert (runs_of(b"", Coding.MMR, WIDTH, 1) is None) or library == "heard"
+    assert count_rows(b"", WIDTH, FINE) is None
+    assert t4_rows(b"", Coding.MH) == 0
+
+
+# --- counted as they came -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("coding", [Coding.MH, Coding.MR])
+def test_lines_that_were_counted_are_not_coded_again(tmp_path, monkeypatch, library, coding):
+    data = encode_burst(make_pixels(WIDTH, 60, "text"), mode(coding))
+    expected = store_page(tmp_path / "one.tif", data, mode(coding))[0]
+    if library == "heard":
+        monkeypatch.setattr("t38fsp.image.exact.encode_image", None)
+    counted = PageQuality(60)
+    assert store_page(tmp_path / "two.tif", data, mode(coding), counted=counted)[0] == expected == counted
+    assert load_page(tmp_path / "two.tif", 0) == load_page(tmp_path / "one.tif", 0)
+
+
+def test_bad_lines_that_were_counted_are_repaired(tmp_path):
+    lines = [(3, 9), (5,), (7, 8)]
+    text = [EOL + encode_1d(line, WIDTH) for line in lines]
+    data = to_octets(text[0] + EOL + "0101" + text[2] + EOL * 6)
+    counted = PageQuality(3, 1, 1)
+    assert store_page(tmp_path / "fax.tif", data, MH, counted=counted)[0] == counted
+    assert load_page(tmp_path / "fax.tif", 0)[1] == pixels_of([(3, 9), (3, 9), (7, 8)])
 
 
 # --- an encoder that chooses other codes --------------------------------------------------------------------
@@ -212,13 +322,12 @@ def unusual_mmr(lines) -> bytes:
     return to_octets(text + EOL * 2)
 
 
-def test_a_page_of_an_unusual_encoder_is_read_by_our_own_decoder(tmp_path):
+def test_a_page_of_an_unusual_encoder_is_read(tmp_path, library):
+    """By our own decoder, where it would have to be coded again."""
     lines = [(3, 9), WHITE, BLACK, (5, 6, 7), (5, 6, 7), WHITE]
     data = unusual_mmr(lines)
-    assert read_burst(data, MMR) is None
+    assert read_burst(data, MMR) == (pixels_of(lines) if library == "heard" else None)
     assert append_page(tmp_path / "received.tif", data, MMR) == PageQuality(len(lines))
-    assert encode_page(tmp_path / "received.tif", 0, MMR) == data
-    inspect(tmp_path / "received.tif")
     assert encode_page(tmp_path / "received.tif", 0, MMR) == data
     burst = encode_page(tmp_path / "received.tif", 0, MH)
     assert decode_page(burst, Coding.MH, WIDTH).pixels == pixels_of(lines)
@@ -241,35 +350,31 @@ def document(tmp_path):
     return path
 
 
-def test_an_inspected_page_is_not_examined_again(document, monkeypatch):
-    inspect(document)
-    expected = [encode_page(document, 1, how) for how in (MMR, MH)]
+def test_a_page_that_is_known_is_not_examined_again(document, monkeypatch):
+    identity, found = structure(document)
+    known = KnownPage(identity, 2, found[1].place)
+    expected = {how: encode_known_page(document, known, how) for how in (MMR, MH)}
+    facts = expected[MMR][1]
 
     def examined(*_: object) -> None:
         raise AssertionError("the page was examined again")
 
-    monkeypatch.setattr("t38fsp.image.document.read_strip", examined)
+    monkeypatch.setattr("t38fsp.image.document.check_strip", examined)
     monkeypatch.setattr("t38fsp.image.document.decode_page", examined)
-    assert [encode_page(document, 1, how) for how in (MMR, MH)] == expected
-    os.utime(document, ns=(0, 0))
-    with pytest.raises(AssertionError):
-        encode_page(document, 1, MMR)
+    known = KnownPage(identity, 2, found[1].place, (), facts)
+    assert {how: encode_known_page(document, known, how) for how in (MMR, MH)} == expected
 
 
 def test_a_page_that_changed_after_it_was_inspected_is_refused(document):
-    inspect(document)
-    burst = encode_page(document, 1, MMR)
+    identity, found = structure(document)
+    known = KnownPage(identity, 2, found[1].place)
+    burst, facts = encode_known_page(document, known, MMR)
     octets = document.read_bytes()
     position = octets.index(burst) + len(burst) // 2
     document.write_bytes(octets[:position] + bytes(20) + octets[position + 20 :])
     os.utime(document, ns=(0, 0))
     for how in (MMR, MH):
+        with pytest.raises(DocumentError, match="was changed after it was inspected"):
+            encode_known_page(document, KnownPage(identity, 2, found[1].place, (), facts), how)
         with pytest.raises(DocumentError, match="damaged or cut short"):
             encode_page(document, 1, how)
-
-
-def test_only_so_many_documents_are_remembered(tmp_path):
-    for number in range(_DOCUMENTS_REMEMBERED + 5):
-        make_document(tmp_path / f"{number}.tif", [(WIDTH, FINE, 2, "white")])
-        inspect(tmp_path / f"{number}.tif")
-    assert len(_known) == _DOCUMENTS_REMEMBERED

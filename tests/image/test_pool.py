@@ -17,7 +17,7 @@ from t38fsp.image.document import encode_page, inspect, structure
 from t38fsp.image.errors import DocumentError, ImageWorkerError, StoreError
 from t38fsp.image.pool import ImagePool
 from t38fsp.image.process import WorkerProcess, logger
-from t38fsp.image.wire import CODEC, Done, Inspect, Structure
+from t38fsp.image.wire import CODEC, Done, Encode, Inspect
 from t38fsp.image.workers import _overrun
 from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode, PageQuality, Resolution
 from tests.image.processes import Started, begun, stopped, worker_pids
@@ -160,7 +160,7 @@ async def test_a_job_that_kills_two_workers_fails(document, monkeypatch):
             patched.setattr(WorkerProcess, "ask", ask)
             with pytest.raises(ImageWorkerError, match="ended in the middle"):
                 await pool.inspect(document)
-        assert asked == ["structure"] * 2
+        assert asked == ["inspect"] * 2
         assert len((await pool.inspect(document)).pages) == 2
 
 
@@ -303,7 +303,7 @@ def test_a_worker_ends_with_its_parent(document):
     )
     assert worker.stdin is not None
     assert worker.stdout is not None
-    worker.stdin.write(CODEC.encode(Structure(str(document))))
+    worker.stdin.write(CODEC.encode(Inspect(str(document))))
     worker.stdin.flush()
     length = int.from_bytes(worker.stdout.read(LENGTH_OCTETS), "big")
     assert b"R8_FINE" in worker.stdout.read(length)
@@ -319,11 +319,11 @@ def test_libtiff_is_not_heard_when_a_page_is_damaged(tmp_path):
     octets = path.read_bytes()
     middle = octets.index(burst) + len(burst) // 2
     path.write_bytes(octets[:middle] + b"\x55\x55" + octets[middle + 2 :])
-    identity, pages = structure(path)
-    places = tuple((page.number, page.place) for page in pages)
+    identity, (page,) = structure(path)
+    request = Encode(str(path), identity, page.number, page.place, (), 0, MMR, None)
     done = subprocess.run(
         [sys.executable, "-m", "t38fsp.image.worker"],
-        input=CODEC.encode(Inspect(str(path), identity, places)),
+        input=CODEC.encode(request),
         capture_output=True,
         check=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},

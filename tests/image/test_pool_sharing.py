@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from t38fsp.image.document import encode_page
+from t38fsp.image.document import Facts, encode_page, structure
 from t38fsp.image.errors import DocumentError
 from t38fsp.image.pool import ImagePool
-from t38fsp.image.wire import Inspected, Structure, Structured
+from t38fsp.image.wire import Encode
 from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode, Resolution
 from tests.image.processes import Counted, begun, stopped
 from tests.pages import make_document
@@ -34,10 +34,10 @@ async def test_a_document_is_inspected_once(document):
     async with Counted() as pool:
         await asyncio.gather(*(pool.inspect(document) for _ in range(60)))
         first = await pool.inspect(str(document))
-        assert pool.jobs == ["structure", "inspect"]
+        assert pool.jobs == ["inspect"]
         os.utime(document, (1, 1))
         again = await pool.inspect(document)
-        assert pool.jobs == ["structure", "inspect"] * 2
+        assert pool.jobs == ["inspect"] * 2
         assert (again.pages, again.identity != first.identity) == (first.pages, True)
 
 
@@ -76,7 +76,7 @@ async def test_an_inspection_goes_on_for_those_who_still_want_it(document, no_th
             with pytest.raises(asyncio.CancelledError):
                 await first
         assert len((await second).pages) == 2
-        assert pool.jobs == ["structure", "inspect"]
+        assert pool.jobs == ["inspect"]
 
 
 async def test_an_inspection_that_nobody_waits_for_any_more_is_begun_anew(document, no_threads):
@@ -90,13 +90,31 @@ async def test_an_inspection_that_nobody_waits_for_any_more_is_begun_anew(docume
         assert len((await second).pages) == 2
 
 
-async def test_a_long_document_is_inspected_in_turns(tmp_path):
-    path = tmp_path / "long.tif"
-    make_document(path, [(1728, FINE, 20 + number, "text") for number in range(150)])
+async def test_a_document_is_inspected_without_decoding_a_page(document, monkeypatch):
+    """Damage to the image data shows when the page is coded."""
+    octets = bytearray(document.read_bytes())
+    for strip in structure(document)[1][0].strips:
+        octets[strip.offset : strip.offset + strip.length] = b"\x01" * strip.length
+    document.write_bytes(octets)
     async with Counted() as pool:
-        inspected = await pool.inspect(path)
-        assert [page.rows for page in inspected.pages] == [20 + number for number in range(150)]
-        assert pool.jobs.count("inspect") >= 3
+        inspected = await pool.inspect(document)
+        assert [page.rows for page in inspected.pages] == [100, 200]
+        with pytest.raises(DocumentError, match="page 1 cannot be faxed: its image data are damaged"):
+            await pool.prepare(inspected, 0, MMR, None)
+        assert await pool.encode_page(inspected, 1, MMR) == encode_page(document, 1, MMR)
+        assert pool.jobs == ["inspect", "encode", "encode"]
+
+
+async def test_as_many_pages_as_are_promised_are_inspected_at_once(document, tmp_path):
+    """Here, directories that share their image data."""
+    shared = tmp_path / "shared.tif"
+    shared.write_bytes(sharing_directories(document.read_bytes(), 2000))
+    async with Counted() as pool:
+        inspected = await pool.inspect(shared)
+        assert inspected.pages == (PageFormat(1728, 100, FINE),) * 2000
+        assert pool.jobs == ["inspect"]
+        for index in (0, 1999):
+            assert await pool.encode_page(inspected, index, MMR) == encode_page(document, 0, MMR)
 
 
 def sharing_directories(octets: bytes, directories: int) -> bytes:
@@ -114,57 +132,6 @@ def sharing_directories(octets: bytes, directories: int) -> bytes:
     return bytes(file)
 
 
-async def test_directories_that_share_their_image_data_are_read_once(document, tmp_path):
-    shared = tmp_path / "shared.tif"
-    shared.write_bytes(sharing_directories(document.read_bytes(), 2000))
-    async with Counted() as pool:
-        inspected = await pool.inspect(shared)
-        assert inspected.pages == (PageFormat(1728, 100, FINE),) * 2000
-        assert pool.jobs == ["structure", "inspect"]
-        for index in (0, 1999):
-            assert await pool.encode_page(inspected, index, MMR) == encode_page(document, 0, MMR)
-
-
-async def test_a_document_that_takes_too_long_is_refused(document, monkeypatch):
-    monkeypatch.setattr("t38fsp.image.pool._PATIENCE_FOR_ALL", 0.0)
-    monkeypatch.setattr("t38fsp.image.pool._PATIENCE_FOR_EACH", 0.0)
-    async with ImagePool() as pool:
-        with pytest.raises(DocumentError, match="takes too long to read; give simpler pages"):
-            await pool.inspect(document)
-
-
-class SlowWorkers:
-    """In place of processes: each turn reads one page, in ``seconds``, and of a document there are 2000."""
-
-    def __init__(self, seconds):
-        self.seconds = seconds
-        self.turns = 0
-
-    async def run(self, job, request, *, limit):
-        assert (job.due, limit) == (None, 60.0)
-        if isinstance(request, Structure):
-            return Structured(
-                (1, 2, 3, 4), tuple((1728, 2200, FINE, 8 + index, index) for index in range(2000))
-            )
-        assert request.pages[0] == (self.turns + 1, 8 + self.turns)
-        self.turns += 1
-        job.share.seconds += self.seconds
-        return Inspected((3,))
-
-
-@pytest.mark.parametrize(("seconds", "taken"), [(0.03, True), (0.9, True), (1.1, False), (50.0, False)])
-async def test_as_many_pages_as_are_promised_are_taken_on_a_slow_machine_too(document, seconds, taken):
-    """Their time counts in turns, each with its own limit: neither waiting nor the size of the file does."""
-    pool = ImagePool()
-    pool._workers = SlowWorkers(seconds)
-    if taken:
-        assert len((await pool.inspect(document)).pages) == pool._workers.turns == 2000
-    else:
-        with pytest.raises(DocumentError, match="takes too long to read"):
-            await pool.inspect(document)
-        assert pool._workers.turns * seconds < 2200
-
-
 async def test_what_is_known_of_documents_is_bounded(document, monkeypatch):
     monkeypatch.setattr("t38fsp.image.pool._DOCUMENTS_KEPT", 1)
     async with Counted() as pool:
@@ -174,7 +141,7 @@ async def test_what_is_known_of_documents_is_bounded(document, monkeypatch):
         await pool.inspect(other)
         await pool.inspect(other)
         await pool.inspect(document)
-        assert pool.jobs.count("structure") == 3
+        assert pool.jobs.count("inspect") == 3
 
 
 # --- coding -------------------------------------------------------------------------------------------------
@@ -214,6 +181,39 @@ async def test_coded_pages_are_kept_within_bounds(document, monkeypatch):
         for _ in range(2):
             await pool.encode_page(inspected, 0, MMR)
         assert pool.jobs.count("encode") == 2
+
+
+async def test_a_page_is_examined_once_whatever_form_it_is_wanted_in(document, monkeypatch):
+    known = []
+    run = ImagePool._run
+
+    async def noted(pool, job, request, expected):
+        if isinstance(request, Encode):
+            known.append((request.number, Facts(request.facts)))
+        return await run(pool, job, request, expected)
+
+    monkeypatch.setattr(ImagePool, "_run", noted)
+    async with ImagePool() as pool:
+        inspected = await pool.inspect(document)
+        for mode in (MMR, MH):
+            for index in (0, 1):
+                assert await pool.encode_page(inspected, index, mode) == encode_page(document, index, mode)
+        again = await pool.inspect(document)
+        await pool.encode_page(again, 0, replace(MH, bit_rate=4800))
+    assert known == [(1, Facts.NONE), (2, Facts.NONE), (1, Facts.EXACT), (2, Facts.EXACT), (1, Facts.EXACT)]
+
+
+async def test_coded_pages_are_kept_by_their_octets_and_the_last_ones_longest(document, monkeypatch):
+    """A document to many: what all its calls hold is one copy of a page."""
+    async with Counted() as pool:
+        inspected = await pool.inspect(document)
+        pages = [await pool.encode_page(inspected, index, MMR) for index in (0, 1)]
+        for _ in range(200):
+            assert await pool.encode_page(inspected, 0, MMR) is pages[0]
+        monkeypatch.setattr("t38fsp.image.pool._OCTETS_KEPT", sum(map(len, pages)))
+        await pool.encode_page(inspected, 0, replace(MH, bit_rate=2400))  # more than both of them
+        assert sum(map(len, pool._coded.values())) == pool._octets <= sum(map(len, pages))
+        assert pool.jobs.count("encode") == 3
 
 
 async def test_a_page_of_a_document_that_changed_is_refused(document):

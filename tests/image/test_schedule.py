@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from t38fsp.image.schedule import Job, Schedule, Share
+from t38fsp.image.schedule import Job, Schedule
 
 PAGE = 0.03
 """Seconds that a worker needs for an ordinary page."""
@@ -37,12 +37,11 @@ class Office:
         seconds: float,
         *,
         within: float | None = None,
-        share: Share | None = None,
         lane: str | None = None,
         then: Callable[[], None] | None = None,
     ) -> Job:
         due = None if within is None else self.now + within
-        job = Job(due, share or Share(), lane)
+        job = Job(due, lane)
         self._jobs[job] = name, seconds, then
         self.schedule.add(job, self.now)
         self.begin()
@@ -52,15 +51,9 @@ class Office:
         self.schedule.hasten(job, self.now + within)
         self.begin()
 
-    def inspect(self, name: str, pages: int, seconds: float = PAGE) -> None:
-        """A document: one turn after the other, each of which asks for the next."""
-        share = Share()
-
-        def turn(number: int) -> None:
-            if number < pages:
-                self.add(f"{name} {number}", seconds, share=share, then=lambda: turn(number + 1))
-
-        turn(0)
+    def inspect(self, name: str, seconds: float = PAGE) -> None:
+        """A document: its directories, then its first page, which takes ``seconds``."""
+        self.add(f"{name} structure", PAGE, then=lambda: self.add(f"{name} page", seconds) and None)
 
     def begin(self) -> None:
         while (job := self.schedule.take(self.now)) is not None:
@@ -69,7 +62,7 @@ class Office:
 
             def end(job: Job = job, name: str = name, begun: float = begun, then=then) -> None:  # type: ignore[no-untyped-def]
                 self.log[name] = begun, self.now
-                self.schedule.done(job, self.now)
+                self.schedule.done(job)
                 if then is not None:
                     then()
                 self.begin()
@@ -113,46 +106,28 @@ def test_of_equal_haste_the_first_comes_first() -> None:
 def test_a_worker_is_left_for_calls_whatever_is_inspected() -> None:
     office = Office(workers=3, spare=1)
     for number in range(10):
-        office.inspect(f"hostile {number}", 10, seconds=50.0)
+        office.inspect(f"hostile {number}", seconds=50.0)
     office.at(20.0, lambda: office.add("code", PAGE, within=5.0) and None)
     office.run(until=30.0)
     assert office.log["code"] == (20.0, 20.0 + PAGE)
 
 
-def test_documents_take_turns() -> None:
+def test_turns_are_taken_in_the_order_in_which_they_came() -> None:
     office = Office()
-    office.inspect("long", 2000)
-    office.at(1.0, lambda: office.inspect("short", 2))
+    for number in range(20):
+        office.inspect(f"{number}")
     office.run()
-    assert office.log["short 1"][1] < 1.0 + 5 * PAGE
-    assert office.log["long 1999"][1] == pytest.approx(2002 * PAGE)
+    assert office.order == [f"{number} {what}" for what in ("structure", "page") for number in range(20)]
+    assert max(end for _, end in office.log.values()) == pytest.approx(40 * PAGE)
 
 
-def test_turns_are_counted_by_their_time() -> None:
-    """A document with slow pages has no more of the workers than one with quick pages."""
-    office = Office()
-    office.inspect("slow", 100, seconds=1.0)
-    office.inspect("quick", 1000, seconds=0.01)
-    office.run(until=10.0)
-    quick = sum(name.startswith("quick") for name in office.log)
-    assert 300 <= quick <= 600  # 5 of the 10 seconds
-
-
-def test_a_stream_of_short_documents_does_not_keep_a_long_one_out() -> None:
-    office = Office()
-    office.inspect("long", 50)
-    for number in range(1000):
-        office.at(1.1 * number * PAGE, lambda number=number: office.inspect(f"short {number}", 1))  # type: ignore[misc]
-    office.run(until=600 * PAGE)
-    assert "long 49" in office.log
-
-
-def test_whoever_paused_has_saved_nothing() -> None:
-    office = Office()
-    office.inspect("busy", 100)
-    office.at(50.5 * PAGE, lambda: office.inspect("idle until now", 50))
-    office.run(until=70.5 * PAGE)
-    assert 59 <= sum(name.startswith("busy") for name in office.log) <= 62
+def test_a_document_with_a_slow_page_keeps_no_other_one_waiting() -> None:
+    office = Office(spare=2)
+    office.inspect("hostile", seconds=5.0)
+    for number in range(100):
+        office.inspect(f"{number}")
+    office.run()
+    assert office.log["99 page"][1] <= 202 * PAGE + 1e-6
 
 
 def test_pages_for_one_file_are_stored_one_after_the_other() -> None:
@@ -220,11 +195,12 @@ def test_dropping_the_first_of_a_lane_that_waits_for_a_worker() -> None:
 @pytest.mark.parametrize(("calls", "pages"), [(60, 40), (100, 10), (300, 5)])
 def test_no_page_is_late_while_documents_are_inspected(calls: int, pages: int) -> None:
     """Calls each with a page every 15 s, of as many different documents, begin within a few seconds, beside
-    a document of 2000 pages and one with pages that take 20 s each."""
+    a stream of documents, some of which have a first page that takes 5 s."""
     office = Office(workers=3, spare=1)
     chance = random.Random(calls)
-    office.inspect("long", 2000)
-    office.inspect("hostile", 50, seconds=20.0)
+    for number in range(200):
+        seconds = 5.0 if number % 10 == 0 else PAGE
+        office.at(number / 2, lambda number=number, seconds=seconds: office.inspect(f"{number}", seconds))  # type: ignore[misc]
     late = []
 
     def want(call: int, page: int) -> None:

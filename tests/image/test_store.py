@@ -5,6 +5,7 @@ import stat
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from t38fsp.image import store
 from t38fsp.image.coder import encode_burst
 from t38fsp.image.document import inspect
 from t38fsp.image.errors import StoreError
-from t38fsp.image.store import append_page, finish
+from t38fsp.image.fields import Tag
+from t38fsp.image.store import append_page, finish, store_page
 from t38fsp.t4.lines import to_bits
 from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode, PageQuality, Resolution
 from tests.pages import load_page, make_document, make_pixels
@@ -173,6 +175,7 @@ def test_the_null_device_of_a_full_disk():
 FULL_DISK = """
 import resource, sys
 from t38fsp.image.errors import StoreError
+from t38fsp.image.fields import Tag
 from t38fsp.image.store import append_page
 from t38fsp.t30.vocabulary import Coding, PageMode, Resolution
 path, limit = sys.argv[1], int(sys.argv[2])
@@ -243,9 +246,10 @@ def test_a_page_is_stored_once_wherever_the_first_try_died(tmp_path, monkeypatch
         patched.setattr(store, "_write", write)
         patched.setattr(os, "fsync", fsync)
         with suppress(Died):
-            append_page(path, burst(70, "lines", MMR), MMR, on_size=sizes.append)
+            store_page(path, burst(70, "lines", MMR), MMR, on_size=sizes.append)
     assert sizes == [len(before)]
-    assert append_page(path, burst(70, "lines", MMR), MMR, since=sizes[0]) == PageQuality(70)
+    quality, last = store_page(path, burst(70, "lines", MMR), MMR, since=sizes[0])
+    assert (quality, last.pages, last.size) == (PageQuality(70), pages_before + 1, path.stat().st_size)
     assert [page.rows for page in inspect(path)] == [60] * pages_before + [70]
     assert load_page(path, pages_before)[1] == make_pixels(MMR.width, 70, "lines")
 
@@ -254,5 +258,35 @@ def test_a_second_try_for_a_page_like_the_one_before(tmp_path):
     """Of two blank pages the second one is not taken for the first."""
     path = tmp_path / "received.tif"
     append_page(path, burst(60, "white", MMR), MMR)
-    append_page(path, burst(60, "white", MMR), MMR, since=path.stat().st_size)
+    store_page(path, burst(60, "white", MMR), MMR, since=path.stat().st_size)
     assert len(inspect(path)) == 2
+
+
+# --- a long fax ---------------------------------------------------------------------------------------------
+
+
+def test_the_directories_before_a_page_are_not_read(tmp_path, monkeypatch):
+    """A page costs the same however many there are."""
+    path = tmp_path / "received.tif"
+    _, last = store_page(path, burst(20, "text", MMR), MMR)
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "TiffFile", None)
+        for pages in range(2, 30):
+            _, last = store_page(path, burst(20, "text", MMR), MMR, last=last)
+            assert last.pages == pages
+    assert len(inspect(path)) == 29
+    assert [tags(path, index)[Tag.PAGE_NUMBER] for index in (0, 28)] == [(0, 0), (28, 0)]
+
+
+@pytest.mark.parametrize("what", ["longer", "linked"])
+def test_a_file_that_was_changed_is_looked_through(tmp_path, what):
+    path = tmp_path / "received.tif"
+    _, first = store_page(path, burst(20, "text", MMR), MMR)
+    _, second = store_page(path, burst(30, "text", MMR), MMR, last=first)
+    if what == "longer":
+        path.write_bytes(path.read_bytes() + b"more")
+        stale = second
+    else:  # as if the first page were the last one
+        stale = replace(first, size=second.size)
+    _, last = store_page(path, burst(40, "text", MMR), MMR, last=stale)
+    assert (last.pages, [page.rows for page in inspect(path)]) == (3, [20, 30, 40])

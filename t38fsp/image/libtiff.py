@@ -1,0 +1,248 @@
+"""Decoding with libtiff, and what it has to say of the data.
+
+Pillow hands on neither libtiff's warnings nor packed rows: it keeps a pixel of one bit in an octet. So the
+very library that Pillow is linked with is called here by its own public functions, where the system lets them
+be found and the library is new enough to report to whoever opened a file (4.5). Elsewhere Pillow decodes, and
+nobody knows what libtiff had to say.
+
+libtiff complains of each code that it does not know, of each row whose codes do not end at its width, and of
+an end before the last row, also a proper one. It says nothing of bits between the end of an MH or MR row and
+the next EOL, nor of what comes after the last row.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from ctypes import CFUNCTYPE, POINTER, c_char, c_char_p, c_int, c_ssize_t, c_uint32, c_uint64, c_void_p
+from dataclasses import dataclass
+from functools import lru_cache
+from io import SEEK_CUR, SEEK_END, BytesIO
+from typing import Any
+
+from PIL import _imaging
+from PIL.TiffImagePlugin import TiffImageFile
+
+from t38fsp.image.directory import HEADER, Field, directory_octets
+from t38fsp.image.fields import FieldType, Tag
+from t38fsp.t30.vocabulary import Coding
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """What the rows of a strip are made of, whether there are pixels of it or not."""
+
+    rows: list[bytes]
+    """Of each row its runs as unsigned numbers of 32 bits: white, black, white, and so on. Where the data end
+    before the last row, there is one for the end."""
+    complaints: int
+
+
+def has_empty_runs(rows: Iterable[bytes]) -> bool:
+    """Whether one of ``rows`` has a run of no pixels elsewhere than at its ends.
+
+    No encoder chooses codes that make one. In the row below libtiff takes its place for one where the colour
+    changes, which it is not (T.4 4.2.1.1).
+    """
+    # Of each number the low octet first, for speed.
+    return any(
+        b"\0" in row[_LOW_OCTET:-4:4] and 0 in memoryview(row).cast("I")[1:-1].tolist() for row in set(rows)
+    )
+
+
+_LOW_OCTET = 4 if sys.byteorder == "little" else 7
+"""Of the second run of a row."""
+
+
+def decode(data: bytes, coding: Coding, width: int, rows: int) -> bytes | None:
+    """``rows`` rows of a strip as libtiff reads them, whatever it says; None where it reads nothing.
+
+    Rows are packed, 1 is black; those that libtiff did not reach are white.
+    """
+    file = _file(data, coding, width, rows)
+    library = _library()
+    if library is None:
+        return _decode_with_pillow(file)
+    pixels = bytearray((width + 7) // 8 * rows)
+    return bytes(pixels) if library.read(file, pixels) is not None else None
+
+
+def runs_of(data: bytes, coding: Coding, width: int, rows: int) -> Runs | None:
+    """The runs of up to ``rows`` rows of a strip; None where libtiff cannot be heard, or reads nothing."""
+    library = _library()
+    if library is None:
+        return None
+    found: list[bytes] = []
+    pixels = bytearray((width + 7) // 8 * rows)
+    complaints = library.read(_file(data, coding, width, rows), pixels, found.append)
+    return None if complaints is None else Runs(found, complaints)
+
+
+def can_be_heard() -> bool:
+    return _library() is not None
+
+
+def _file(data: bytes, coding: Coding, width: int, rows: int) -> bytes:
+    """A TIFF file of the strip, without any tag that must not be taken over into what is coded from it."""
+    short, long = FieldType.SHORT, FieldType.LONG
+    start = len(HEADER) + 4
+    fields = [
+        Field(Tag.IMAGE_WIDTH, long, (width,)),
+        Field(Tag.IMAGE_LENGTH, long, (rows,)),
+        Field(Tag.BITS_PER_SAMPLE, short, (1,)),
+        Field(Tag.COMPRESSION, short, (4 if coding is Coding.MMR else 3,)),
+        Field(Tag.PHOTOMETRIC, short, (1,)),  # what is coded as black becomes 1
+        Field(Tag.STRIP_OFFSETS, long, (start,)),
+        Field(Tag.SAMPLES_PER_PIXEL, short, (1,)),
+        Field(Tag.ROWS_PER_STRIP, long, (rows,)),
+        Field(Tag.STRIP_BYTE_COUNTS, long, (len(data),)),
+    ]
+    if coding is not Coding.MMR:
+        fields.append(Field(Tag.T4_OPTIONS, long, (int(coding is Coding.MR),)))
+    place = start + len(data)
+    return HEADER + struct.pack("<I", place) + data + directory_octets(fields, place)
+
+
+def _decode_with_pillow(file: bytes) -> bytes | None:
+    try:
+        with TiffImageFile(BytesIO(file)) as picture:
+            return picture.tobytes()
+    except OSError:
+        return None
+
+
+# --- the library itself -------------------------------------------------------------------------------------
+
+_READ = CFUNCTYPE(c_ssize_t, c_void_p, c_void_p, c_ssize_t)
+_SEEK = CFUNCTYPE(c_uint64, c_void_p, c_uint64, c_int)
+_CLOSE = CFUNCTYPE(c_int, c_void_p)
+_SIZE = CFUNCTYPE(c_uint64, c_void_p)
+_MAP = CFUNCTYPE(c_int, c_void_p, POINTER(c_void_p), POINTER(c_uint64))
+_UNMAP = CFUNCTYPE(None, c_void_p, c_void_p, c_uint64)
+_COMPLAINT = CFUNCTYPE(c_int, c_void_p, c_void_p, c_char_p, c_char_p, c_void_p)
+_FILL = CFUNCTYPE(None, c_void_p, c_void_p, c_void_p, c_uint32)
+
+_HEARD = 1
+"""Answer of a handler: nobody else is to be told."""
+_NAME = b"page"
+_FIRST_STRIP = 0
+_RUNS = c_char * (1 << 20)
+"""As if they went on for so long; libtiff tells where they end."""
+_FILL_FUNCTION = 65540
+"""The pseudo-tag of what makes pixels of the runs of a row (TIFFTAG_FAXFILLFUNC)."""
+
+
+class _Library:
+    """The functions of tiffio.h that are used."""
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        def function(name: str, returns: Any, *takes: Any) -> Callable[..., Any]:
+            found = getattr(library, name)
+            found.restype, found.argtypes = returns, takes
+            return found  # type: ignore[no-any-return]
+
+        self._open = function(
+            "TIFFClientOpenExt",
+            c_void_p,
+            *(c_char_p, c_char_p, c_void_p),
+            *(_READ, _READ, _SEEK, _CLOSE, _SIZE, _MAP, _UNMAP),
+            c_void_p,
+        )
+        self._read_strip = function(
+            "TIFFReadEncodedStrip", c_ssize_t, c_void_p, c_uint32, c_void_p, c_ssize_t
+        )
+        self._set_field = function("TIFFSetField", c_int, c_void_p, c_uint32)
+        self._close = function("TIFFClose", None, c_void_p)
+        self._options = function("TIFFOpenOptionsAlloc", c_void_p)
+        self._free_options = function("TIFFOpenOptionsFree", None, c_void_p)
+        self._handlers = [
+            function(f"TIFFOpenOptionsSet{kind}HandlerExtR", None, c_void_p, _COMPLAINT, c_void_p)
+            for kind in ("Error", "Warning")
+        ]
+
+    def read(
+        self, file: bytes, pixels: bytearray, on_row: Callable[[bytes], None] | None = None
+    ) -> int | None:
+        """Read the first strip of ``file`` into ``pixels``; with ``on_row`` hand over the runs of each row
+        instead. Returns the number of complaints, or None where nothing was read.
+        """
+        complaints = position = 0
+        octets = ctypes.create_string_buffer(file, len(file))
+        start = ctypes.addressof(octets)
+        places: dict[int, Any] = {}
+
+        def complain(*_: object) -> int:
+            nonlocal complaints
+            complaints += 1
+            return _HEARD
+
+        def read(_: object, to: int, length: int) -> int:
+            nonlocal position
+            length = max(0, min(length, len(file) - position))
+            ctypes.memmove(to, start + position, length)
+            position += length
+            return length
+
+        def seek(_: object, offset: int, whence: int) -> int:
+            nonlocal position
+            position = offset + {SEEK_CUR: position, SEEK_END: len(file)}.get(whence, 0)
+            return position
+
+        def map_file(_: object, where: Any, length: Any) -> int:
+            where[0], length[0] = start, len(file)
+            return 1
+
+        def fill(_: object, first: int, end: int, __: object) -> None:
+            # There are two places, for a row and the one above it.
+            place: Any = places.get(first)
+            if place is None:
+                place = places[first] = _RUNS.from_address(first)
+            if on_row is not None:
+                on_row(place[: end - first])
+
+        source = (
+            *(_READ(read), _READ(lambda *_: -1), _SEEK(seek), _CLOSE(lambda _: 0)),
+            *(_SIZE(lambda _: len(file)), _MAP(map_file), _UNMAP(lambda *_: None)),
+        )
+        handler, filler = _COMPLAINT(complain), _FILL(fill)
+        options = self._options()
+        if not options:
+            raise MemoryError
+        try:
+            for set_handler in self._handlers:
+                set_handler(options, handler, None)
+            tiff = self._open(_NAME, b"r", None, *source, options)
+            if not tiff:
+                return None
+            try:
+                if on_row is not None and not self._set_field(tiff, _FILL_FUNCTION, filler):
+                    return None
+                buffer = (c_char * len(pixels)).from_buffer(pixels)
+                got = self._read_strip(tiff, _FIRST_STRIP, ctypes.addressof(buffer), len(pixels))
+            finally:
+                self._close(tiff)
+        finally:
+            self._free_options(options)
+        return complaints if got == len(pixels) else None
+
+
+@lru_cache
+def _library() -> _Library | None:
+    """The libtiff that is linked with Pillow, if its functions are to be found and do what is expected."""
+    with suppress(OSError, AttributeError, TypeError, ValueError):
+        library = _Library(ctypes.CDLL(_imaging.__file__))
+        rows: list[bytes] = []
+        complaints = library.read(
+            _file(_WHITE_ROW, Coding.MMR, _WIDTH, 2), bytearray(_WIDTH // 4), rows.append
+        )
+        if (complaints, len(rows), rows[:1]) == (1, 2, [_WIDTH.to_bytes(4, sys.byteorder)]):
+            return library
+    return None
+
+
+_WIDTH = 1728
+_WHITE_ROW = bytes.fromhex("8008008000")
+"""One white row in MMR, and EOFB, of which libtiff complains when it expects two rows."""
