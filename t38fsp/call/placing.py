@@ -111,7 +111,9 @@ class SendingCall(PlacedCall):
         self._transmitter.page_ready(request, data, now)
         self._pump(now)
 
-    def page_failed(self, request: int, error: str, now: float) -> None:
+    def page_failed(self, request: int, error: str, now: float, *, again: bool = False) -> None:
+        """The page cannot be coded; ``again`` says that it might be another time."""
+        self._record.page_may_do_again = again
         self._transmitter.page_failed(request, error, now)
         self._pump(now)
 

@@ -224,8 +224,10 @@ class ReceivingCall(FaxCall):
             self._receiver.page_ready(request, data, now)
             self._pump(now)
 
-    def page_failed(self, request: int, error: str, now: float) -> None:
+    def page_failed(self, request: int, error: str, now: float, *, again: bool = False) -> None:
+        """As of a :class:`~t38fsp.call.placing.SendingCall`."""
         if isinstance(self._receiver, PollServer):
+            self._record.page_may_do_again = again
             self._receiver.page_failed(request, error, now)
             self._pump(now)
 

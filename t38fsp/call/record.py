@@ -5,7 +5,7 @@ Facts only: what a call is about and waits for is the state of ``t38fsp.call.tab
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from sip.line import Ended, OfferRefused
 from sip.values import DialogId
@@ -58,6 +58,8 @@ class CallRecord:
     warnings: list[str] = field(default_factory=list)
     heard: set[str] = field(default_factory=set)
     """Tones of a fax machine heard in the audio."""
+    page_may_do_again: bool = False
+    """The page that could not be coded may be coded another time: the fault is not in the document."""
     is_fax: bool = False
     """The far end identified itself, or trained its modem with ours."""
     refusal: OfferRefused | None = None
@@ -186,7 +188,11 @@ class CallRecord:
         said = ""
         if finished.error is T30Failure.LINE_DROPPED and self.hung_up is not None:
             said = verdict.said_with(self.hung_up)
-        return verdict.of_t30(finished.error, finished.detail, is_fax=self.is_fax, said=said)
+        found = verdict.of_t30(finished.error, finished.detail, is_fax=self.is_fax, said=said)
+        if finished.error is T30Failure.PAGE_UNAVAILABLE and not self.page_may_do_again:
+            why = verdict.verdict(Outcome.BAD_DOCUMENT, found.reason)
+            return replace(found, retry=why.retry, retry_reason=why.retry_reason)
+        return found
 
     def _all_confirmed(self) -> bool:
         """Whether every page to send was: what happens behind the last confirmation takes none away."""

@@ -12,7 +12,7 @@ from t38fsp.events import Delayed
 logger = get_logger(__name__)
 
 TOLD_AFTER = 1.0
-"""Seconds; on an idle machine a document of thirty pages is inspected in one."""
+"""Seconds; on an idle machine it takes a twentieth, however long the document is."""
 
 _TEXT = (
     "the call waits until its document is inspected and its first page is at hand; "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from sip.line import Failed, LineEvent
@@ -22,7 +23,7 @@ from t38fsp.engine.received_file import ReceivedFile
 from t38fsp.engine.stream import MediaStream
 from t38fsp.events import Connected, FaxEvent, Finished, SwitchedToT38
 from t38fsp.header import CallHeader
-from t38fsp.image.errors import ImageError
+from t38fsp.image.errors import DocumentError, ImageError
 from t38fsp.image.pool import Document, ImagePool
 from t38fsp.outcome import Outcome
 from t38fsp.t30.outputs import PageWanted
@@ -253,7 +254,9 @@ class RunningCall:
                     data = await self._images.encode_page(document, index, mode, header)
                 except ImageError as error:
                     logger.error("page %d of %s cannot be coded: %s", index + 1, document.path, error)
-                    self._feed(call.page_failed, request, str(error))
+                    # What is wrong with the document will be so again; a worker may have been killed.
+                    again = not isinstance(error, DocumentError)
+                    self._feed(partial(call.page_failed, again=again), request, str(error))
                 else:
                     self._feed(call.page_ready, request, data)
             case (

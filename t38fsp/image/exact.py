@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import takewhile
+from typing import TypeGuard
 
 from t38fsp.image.coder import encode_image, encode_pixels, image_of
 from t38fsp.image.libtiff import Runs, can_be_heard, decode, has_empty_runs, runs_of
@@ -68,16 +69,18 @@ def check_strip(data: bytes, width: int, rows: int, resolution: Resolution) -> b
     """Whether EOFB follows on ``rows`` rows of MMR, as in a burst; None where there may be no such rows."""
     if not 0 < rows <= MAX_ROWS:
         return None
-    ends = ends_with_eofb(data) and _can_be_marked(width)
+    may_end = ends_with_eofb(data) and _can_be_marked(width)
     if not can_be_heard():
-        pixels = decode_strip(data, Coding.MMR, width, rows) if ends else None
+        pixels = decode_strip(data, Coding.MMR, width, rows) if may_end else None
         return (
             True if pixels is not None and _gives_back(pixels, data, Coding.MMR, width, resolution) else None
         )
-    runs = _runs(_with_marker(data, width) if ends else data, Coding.MMR, width, rows + ends)
-    if runs is None or runs.complaints or has_empty_runs(runs.rows):
-        return None
-    return ends and runs.rows[rows:] == _marker_runs(width)[:1]
+    if may_end:
+        runs = _runs(_with_marker(data, width), Coding.MMR, width, rows + 1)
+        if _is_good(runs) and runs.rows[rows:] == _marker_runs(width)[:1]:
+            return True
+    # Without the marker, whose codes a row that was cut off might have had as its own.
+    return False if _is_good(_runs(data, Coding.MMR, width, rows)) else None
 
 
 def read_t4(
@@ -92,8 +95,7 @@ def read_t4(
     pixels = decode_strip(data, coding, width, rows)
     if pixels is None:
         return None
-    runs = _runs(data, coding, width, rows) if counted else None
-    proved = runs is not None and not runs.complaints and not has_empty_runs(runs.rows)
+    proved = counted and _is_good(_runs(data, coding, width, rows))
     return pixels if proved or _gives_back(pixels, data, coding, width, resolution) else None
 
 
@@ -110,6 +112,10 @@ def decode_strip(data: bytes, coding: Coding, width: int, rows: int) -> bytes | 
 
 def _runs(data: bytes, coding: Coding, width: int, rows: int) -> Runs | None:
     return runs_of(data, coding, width, rows) if 0 < width * rows <= _MOST_PIXELS else None
+
+
+def _is_good(runs: Runs | None) -> TypeGuard[Runs]:
+    return runs is not None and not runs.complaints and not has_empty_runs(runs.rows)
 
 
 # --- coding again -------------------------------------------------------------------------------------------

@@ -182,6 +182,8 @@ def test_a_page_that_cannot_be_coded(tmp_path: Path, torn: int, ecm: bool) -> No
     assert scene.sent.status is FaxStatus.FATAL_ERROR
     assert scene.sent.t30_error is T30Failure.PAGE_UNAVAILABLE
     assert f"page {torn + 1} cannot be faxed" in scene.sent.reason
+    assert not scene.sent.retry
+    assert scene.sent.retry_reason == "the document cannot be sent as it is"
     assert confirmed(scene.sent) == [index < torn for index in range(3)]
     assert scene.received.pages_confirmed == torn
     assert scene.received.status is FaxStatus.DISCONNECTED

@@ -13,6 +13,7 @@ from t38fsp.engine import delay
 from t38fsp.engine.engine import FaxEngine
 from t38fsp.events import Connected, Delayed, Dialing, PageStarted
 from t38fsp.header import Header
+from t38fsp.image.document import structure
 from t38fsp.image.pool import ImagePool
 from t38fsp.image.workers import Workers
 from t38fsp.jobs import EngineError, EngineSettings
@@ -45,6 +46,14 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return done
 
 
+def damage(document: Path, number: int) -> None:
+    """Make the image data of a page such that no decoder reads on."""
+    octets = bytearray(document.read_bytes())
+    for strip in structure(document)[1][number - 1].strips:
+        octets[strip.offset : strip.offset + strip.length] = b"\x01" * strip.length
+    document.write_bytes(octets)
+
+
 def kill_the_workers() -> None:
     for pid in worker_pids():
         os.kill(pid, signal.SIGKILL)
@@ -68,8 +77,59 @@ async def test_a_document_that_is_deleted_is_no_fax_that_is_complete(
     sent, received = await caller.result(job), await called.result(taken)
     assert (sent.t30_error, sent.pages_confirmed) == (T30Failure.PAGE_UNAVAILABLE, 1)
     assert "no such file" in sent.reason
+    assert (sent.retry, sent.retry_reason) == (False, "the document cannot be sent as it is")
     assert (received.status, received.pages_confirmed) == (FaxStatus.DISCONNECTED, 1)
     assert len(list(libtiff.pages(file))) == 1
+
+
+async def test_a_damaged_page_is_found_when_it_is_its_turn(
+    start: Start, three_pages: Path, tmp_path: Path
+) -> None:
+    """Only the first page is decoded before the call is placed. The fax ends before one that is damaged."""
+    damage(three_pages, 2)
+    called, caller = await start(accept_calls=True), await start()
+    job = caller.send(three_pages, called.address)
+    file = tmp_path / "received.tif"
+    taken = await called.take(file)
+    await caller.expect(job, Connected)
+    caller.engine.proceed(job, True)
+    sent, received = await caller.result(job), await called.result(taken)
+    assert (sent.t30_error, sent.pages_confirmed) == (T30Failure.PAGE_UNAVAILABLE, 1)
+    assert "page 2 cannot be faxed: its image data are damaged" in sent.reason
+    assert (sent.retry, sent.retry_reason) == (False, "the document cannot be sent as it is")
+    assert (received.status, received.pages_confirmed) == (FaxStatus.DISCONNECTED, 1)
+    assert len(list(libtiff.pages(file))) == 1
+
+
+async def test_a_document_whose_first_page_is_damaged_is_not_dialled(start: Start, three_pages: Path) -> None:
+    damage(three_pages, 1)
+    party = await start()
+    job = party.send(three_pages, party.address)
+    result = await party.result(job)
+    assert result.status is FaxStatus.BAD_DOCUMENT
+    assert "page 1 cannot be faxed: its image data are damaged" in result.reason
+    assert not any(isinstance(event, Dialing) for event in party.events[job])
+
+
+async def test_a_page_whose_worker_dies_and_dies_may_be_coded_another_time(
+    start: Start, three_pages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called, caller = await start(accept_calls=True), await start()
+    job = caller.send(three_pages, called.address)
+    taken = await called.take(tmp_path / "received.tif")
+    await caller.expect(job, Connected)
+
+    async def ask(*_: object) -> None:
+        raise EOFError
+
+    for worker in caller.engine._images._workers._for_calls:
+        monkeypatch.setattr(worker, "ask", ask)
+    caller.engine.proceed(job, True)
+    sent = await caller.result(job)
+    await called.result(taken)
+    assert (sent.t30_error, sent.pages_confirmed) == (T30Failure.PAGE_UNAVAILABLE, 1)
+    assert "the image worker ended in the middle of its job" in sent.reason
+    assert sent.retry
 
 
 async def test_workers_that_are_killed_cost_no_page(start: Start, three_pages: Path, tmp_path: Path) -> None:
