@@ -71,7 +71,8 @@ class AsyncChild(Generic[MessageT]):
             stdout=PIPE,
             stderr=None if self._log is None else PIPE,
             env=self._program.environment,
-            process_group=self._program.process_group,
+            # That spares it the terminal's Ctrl-C; uvloop knows no process groups.
+            start_new_session=True,
         )
         try:
             if self._log is not None:

@@ -58,11 +58,6 @@ class Program:
         # -P keeps the current directory out, unless it is on the path that the environment gives.
         return [sys.executable, "-P", "-m", self.module, *self.arguments]
 
-    @property
-    def process_group(self) -> int | None:
-        """A group of its own, which spares it the terminal's Ctrl-C: the program says what that means."""
-        return 0 if os.name == "posix" else None
-
 
 def full_environment(but: str | None = None) -> dict[str, str]:
     """Ours, for a child that does what the program does; without variables whose names begin with ``but``."""

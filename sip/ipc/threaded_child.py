@@ -56,7 +56,7 @@ class ThreadedChild(Generic[MessageT]):
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=program.environment,
-            process_group=program.process_group,
+            start_new_session=True,
         )
         try:
             # One that has died tells by the end of its output.

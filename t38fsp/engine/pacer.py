@@ -62,7 +62,9 @@ class Pacer(Generic[P]):
     def __init__(self, loop: asyncio.AbstractEventLoop, limit: int = DEFAULT_LIMIT) -> None:
         self._loop = loop
         self._queue: PacketQueue[P] = PacketQueue(limit)
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._rings = 0.0
+        """When the timer does; not every loop's handles can be asked."""
         self._before, self._lateness = Lateness(), Lateness()
 
     def __len__(self) -> int:
@@ -99,12 +101,13 @@ class Pacer(Generic[P]):
     def _arm(self) -> None:
         due = self._queue.next_due()
         if self._timer is not None:
-            if due is not None and self._timer.when() == due:
+            if due is not None and self._rings == due:
                 return
             self._timer.cancel()
             self._timer = None
         if due is not None:
             self._timer = self._loop.call_at(due, self._run)
+            self._rings = due
 
     def _run(self) -> None:
         self._timer = None
