@@ -61,6 +61,14 @@ def stopped() -> Iterator[list[int]]:
             os.kill(pid, signal.SIGCONT)
 
 
+@contextmanager
+def hurried(pool: ImagePool, seconds: float) -> Iterator[None]:
+    """Jobs that begin here may take so long; others have as long as ever."""
+    timeout, pool._timeout = pool._timeout, seconds
+    yield
+    pool._timeout = timeout
+
+
 async def begun(job: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     """A task for the job, which has been handed to the worker as far as it goes (with ``no_threads``)."""
     task = asyncio.create_task(job)

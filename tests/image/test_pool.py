@@ -20,7 +20,7 @@ from t38fsp.image.process import WorkerProcess, logger
 from t38fsp.image.wire import CODEC, Done, Encode, Inspect
 from t38fsp.image.workers import _overrun
 from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode, PageQuality, Resolution
-from tests.image.processes import Started, begun, stopped, worker_pids
+from tests.image.processes import Started, begun, hurried, stopped, worker_pids
 from tests.pages import make_document
 
 FINE = Resolution.R8_FINE
@@ -73,9 +73,10 @@ async def test_jobs_wait_for_a_free_worker(document):
 
 
 async def test_a_job_over_its_time_is_killed_and_the_next_one_works(document):
-    async with Started(timeout=0.5) as pool:
+    async with Started() as pool:
         inspected = await pool.inspect(document)
-        with stopped() as pids, pytest.raises(ImageWorkerError, match=r"\(encode\) took longer than 0\.5 s"):
+        slow = pytest.raises(ImageWorkerError, match=r"\(encode\) took longer than 0\.5 s")
+        with hurried(pool, 0.5), stopped() as pids, slow:
             await pool.encode_page(inspected, 0, MMR)
         (left,) = worker_pids()
         assert left in pids
@@ -86,13 +87,21 @@ async def test_a_job_over_its_time_is_killed_and_the_next_one_works(document):
 
 async def test_a_slow_disk_is_not_blamed_on_the_pages(document, tmp_path):
     """A worker that waits uses no CPU. Of a stored page the far end made the picture, and not the user."""
-    async with Started(timeout=0.5) as pool:
+    async with Started() as pool:
         inspected = await pool.inspect(document)
-        with stopped(), pytest.raises(ImageWorkerError, match="the disk is slow") as error:
+        with (
+            hurried(pool, 0.5),
+            stopped(),
+            pytest.raises(ImageWorkerError, match="the disk is slow") as error,
+        ):
             await pool.encode_page(inspected, 0, MMR)
         assert "simpler" not in str(error.value)
         await pool.start()
-        with stopped(), pytest.raises(ImageWorkerError, match="the disk is slow") as error:
+        with (
+            hurried(pool, 0.5),
+            stopped(),
+            pytest.raises(ImageWorkerError, match="the disk is slow") as error,
+        ):
             await pool.store_page(tmp_path / "received.tif", b"", MMR)
         assert "simpler" not in str(error.value)
 
