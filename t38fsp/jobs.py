@@ -214,10 +214,12 @@ class EngineSettings:
     """How long an incoming call may wait to be taken before it is refused with 480."""
     workers: int | None = setting(None, least=1, most=64, table="")
     """Engine processes that share our address, the calls and the channels of routes; several need the own
-    stack. ``send`` and ``poll`` have one, whatever is said here. Default: one a core for ``receive``."""
+    stack. ``send`` and ``poll`` have one, whatever is said here. Default: for ``receive`` one a core, but one
+    alone with ``--count``, pjsua2, or ``signalling``; else one."""
     image_workers: int | None = setting(None, least=1)
-    """Processes that code and store pages of calls; None for one a core, and at least 2. Half as many, but 2
-    at least, inspect documents at a lower priority. All are started as they are needed."""
+    """Processes that code and store pages of calls, shared by all ``workers``; None for one a core, and at
+    least 2. Half as many, but 2 at least, inspect documents at a lower priority. All are started as they are
+    needed."""
     user_agent: str = "t38fsp"
     """What we call ourselves in SIP."""
     trunks: tuple[Trunk, ...] = ()
@@ -269,6 +271,9 @@ class Engine(Protocol):
 
     def refuse(self, call: int) -> None:
         """Do not take this incoming call (486)."""
+
+    def forsake(self) -> None:
+        """The program is gone, and told of nothing any more; files that are received keep their ``.part``."""
 
     async def close(self, drain: float = 0.0) -> None:
         """No new calls; wait up to ``drain`` seconds for those that run, then abort them."""

@@ -39,6 +39,8 @@ _BARE = (
     "LC_CTYPE",
     "PYTHONUTF8",
     "SYSTEMROOT",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
 )
 """What an interpreter and its libraries may need of the environment."""
 

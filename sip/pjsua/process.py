@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from typing import Protocol
 
 from sip.ipc.async_child import AsyncChild
-from sip.ipc.child import END_LIMIT, Program, full_environment
+from sip.ipc.child import END_LIMIT, Program, bare_environment
 from sip.ipc.messages import NotStarted, Started
 from sip.line import CallRequest, Incoming, LineEvent
 from sip.logs import contained, get_logger
@@ -53,7 +53,7 @@ class Worker:
         self._alive = True
         self._started: asyncio.Future[Started | NotStarted] = asyncio.get_running_loop().create_future()
         self._child: AsyncChild[Message] = AsyncChild(
-            Program("pjsua2 worker", "sip.pjsua.worker", tuple(answerers), full_environment()),
+            Program("pjsua2 worker", "sip.pjsua.worker", tuple(answerers), bare_environment()),
             _CODEC,
             heartbeat=start.heartbeat,
             start_limit=_START_LIMIT,

@@ -279,6 +279,10 @@ class SystemRecords:
         loop = asyncio.get_running_loop()
         try:
             found = await loop.getaddrinfo(host, None, family=family, type=socket.SOCK_DGRAM)
+        except RuntimeError as error:
+            # The system's resolver blocks a thread for each question.
+            why = f"this process may have no thread to ask with ({error}); try again later"
+            raise ResolveError(f"the host {host!r} was not looked up: {why}", passing=True) from error
         except (OSError, UnicodeError) as error:
             if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
                 why = "the name servers do not answer; try again later"

@@ -257,6 +257,12 @@ def receive(
     ] = None,
     signalling: SignallingSocket = None,
     backend: Stack = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Engine processes to share the calls; one a core, or one with --count, unless the file says."
+        ),
+    ] = None,
     count: Annotated[int, typer.Option(min=0, help="Stop after this many calls; 0 never stops.")] = 0,
     switch: WhoSwitches = None,
     ecm: Correction = None,
@@ -291,6 +297,7 @@ def receive(
             allow=tuple(allow or ()),
             listen=listen,
             signalling=signalling,
+            workers=workers,
         )
         offered = command.offer_of(offer, selective_address, password)
         return command.run(output, choose(given, port=5060), count, as_json, offered)

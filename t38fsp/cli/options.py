@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from t38fsp.call_settings import CallSettings
 from t38fsp.cli.exits import CommandError, Exit
+from t38fsp.errors import SettingError
 from t38fsp.jobs import EngineSettings
 from t38fsp.settings import places
 from t38fsp.settings.address import AddressError, caller_address, listen_address, peer_address
@@ -34,6 +35,8 @@ class Given:
     """Networks whose calls are taken."""
     listen: str | None = None
     signalling: Path | None = None
+    workers: int | None = None
+    """Engine processes."""
 
     @property
     def says_only_addresses(self) -> bool:
@@ -120,8 +123,13 @@ def _own_end(given: Given, engine: EngineSettings, said: tuple[str, int] | None,
     if given.signalling is not None:
         engine = replace(engine, signalling=str(given.signalling))
     if not port:
-        # Who only places calls leaves that port to who takes them.
-        engine = replace(engine, tls_listen=None)
+        # Who only places calls leaves that port to who takes them, and has one call at a time.
+        engine = replace(engine, tls_listen=None, workers=1)
+    if given.workers is not None:
+        try:
+            engine = replace(engine, workers=given.workers)
+        except SettingError as error:
+            raise CommandError(f"--{error}", Exit.USAGE) from error
     if given.listen is not None:
         # An address of our own: no signalling process of the file is meant.
         return replace(listen_at(engine, given.listen), signalling=None)

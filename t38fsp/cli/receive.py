@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+import socket
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from sip.ipc.cores import usable_cores
 from sip.logs import get_logger
 from t38fsp.call_settings import CallSettings
+from t38fsp.choices import Backend
 from t38fsp.cli import running, sentences
 from t38fsp.cli.exits import CommandError, Exit, exit_for, exit_of_all
 from t38fsp.cli.files import new_name, writable
 from t38fsp.cli.options import Chosen
 from t38fsp.cli.report import CallReport, Reporter, print_json
 from t38fsp.image.errors import DocumentError
-from t38fsp.jobs import Offer
+from t38fsp.jobs import EngineSettings, Offer
 from t38fsp.provider import FaxProvider, IncomingFax
 from t38fsp.t30.options import PollDocument
 
@@ -43,14 +46,24 @@ def offer_of(document: Path | None, selective_address: str, password: str) -> Of
         raise CommandError(str(error), Exit.USAGE) from error
 
 
+def _workers(engine: EngineSettings, backend: Backend | None, count: int) -> int:
+    """Engine processes for a service that goes on, when nothing else is said; one for what ends by itself."""
+    if engine.workers is not None:
+        return engine.workers
+    shares = count == 0 and engine.signalling is None and (backend or engine.backend) is Backend.OWN
+    return usable_cores() if shares and hasattr(socket, "AF_UNIX") else 1
+
+
 async def _receive(output: Path, chosen: Chosen, count: int, as_json: bool, offer: Offer | None) -> Exit:
+    backend = None if chosen.route is None else chosen.route.backend
+    engine = replace(chosen.engine, workers=_workers(chosen.engine, backend, count))
     with Reporter(as_json=as_json) as reporter:
         receiver = _Receiver(output, chosen.call, offer, as_json, reporter)
         try:
             async with FaxProvider(
-                chosen.engine.listen,
+                engine.listen,
                 accept_calls=True,
-                settings=chosen.engine,
+                settings=engine,
                 routes=chosen.routes,
                 on_registration=lambda event: reporter.line(sentences.of_registration(event)),
             ) as provider:

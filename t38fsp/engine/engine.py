@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -67,7 +68,9 @@ _PATIENCE = 5.0
 _GOODBYE_LIMIT = 3.0
 """Seconds that aborted calls are given to say goodbye."""
 _UNBIND_LIMIT = 2.0
-"""Seconds for the answers to what was said; a peer that never answers would need 32."""
+"""Seconds for the answers to what was said, out of those; a peer that never answers would need 32."""
+_LEAST_UNBIND = 0.5
+"""Seconds for them in any case: registrations end last."""
 
 
 class FaxEngine:
@@ -95,6 +98,7 @@ class FaxEngine:
         self._running: dict[int, RunningCall] = {}
         self._by_line_call: dict[tuple[EngineLine, int], RunningCall] = {}
         self._closed: asyncio.Task[None] | None = None
+        self._goodbye_ends = math.inf
 
     async def start(self) -> Address:
         """Start an image worker and bind the SIP address; returns where we listen.
@@ -147,7 +151,7 @@ class FaxEngine:
         undo.push_async_callback(self._jobs.wait_for_preparations)
         await self._images.start()
         await self._line.start()
-        undo.push_async_callback(self._lines.close, _UNBIND_LIMIT)
+        undo.push_async_callback(self._close_lines)
         undo.callback(self._trunks.end)
         undo.callback(self._watch.end)
         self._trunks.begin()
@@ -157,6 +161,11 @@ class FaxEngine:
     def addresses(self) -> Sequence[Hop]:
         """Where we listen, for each transport, once started; the first is the one that ``start`` returns."""
         return self._line.addresses
+
+    def forsake(self) -> None:
+        """The program is gone, and is told of nothing any more."""
+        for running in self._running.values():
+            running.forsake()
 
     async def close(self, drain: float = 0.0) -> None:
         """No new calls; wait up to ``drain`` seconds for those that run, then abort them.
@@ -174,6 +183,7 @@ class FaxEngine:
                 self._waiting.refuse(call)
             if drain > 0:
                 await self._jobs.wait_for_all(drain)
+            self._goodbye_ends = self._loop.time() + _GOODBYE_LIMIT
             for job in list(self._jobs):
                 self.abort(job)
             await self._jobs.wait_for_all(_GOODBYE_LIMIT)
@@ -184,6 +194,10 @@ class FaxEngine:
             1000 * late.p99,
             1000 * late.maximum,
         )
+
+    async def _close_lines(self) -> None:
+        left = self._goodbye_ends - self._loop.time()
+        await self._lines.close(max(_LEAST_UNBIND, min(left, _UNBIND_LIMIT)))
 
     # --- jobs ----------------------------------------------------------------------------------------------
 

@@ -103,6 +103,8 @@ class Host:
                 break
             self._obey(engine, cast(Command, command))
 
+        if command is None:
+            engine.forsake()
         self._report(Closing())
         drain = command.drain if command is not None else 0.0
         # While calls drain, their verdicts and aborts must still come through.
@@ -117,6 +119,7 @@ class Host:
         while (command := await self._commands.get()) is not None:
             if not isinstance(command, Close | Send | Poll | Receive):
                 self._obey(engine, cast(Command, command))
+        engine.forsake()
         for job in tuple(self._jobs):
             engine.abort(job)
 

@@ -54,6 +54,7 @@ class ReceivedFile:
         self._growing: Growing | None = None
         self._stored = 0
         self._over = False
+        self._told = True
         self._turn = asyncio.Lock()
         """Pages follow each other, and nothing comes after the end."""
 
@@ -69,6 +70,10 @@ class ReceivedFile:
             self._stored += 1
             return quality
 
+    def forsake(self) -> None:
+        """Nobody will be told of the fax: it keeps the name that says that it may not be whole."""
+        self._told = False
+
     async def close(self, result: FaxResult) -> FaxResult:
         """Give the file its name, or remove it if no page of it counts; returns ``result`` with the file."""
         async with self._turn:
@@ -79,6 +84,8 @@ class ReceivedFile:
                 await self._discard(self._growing)
                 return result
             await self._number(self._growing)
+            if not self._told:
+                return result
             return await self._named(self._growing, result)
 
     async def _number(self, growing: Growing) -> None:

@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
+from sip.ipc.cores import usable_cores
 from sip.logs import get_logger
 from sip.values import Address, Hop
 from t38fsp.choices import Backend
@@ -226,7 +227,14 @@ class EngineProcess:
         workers = len(self._children)
         if workers == 1:
             return self._settings
-        settings = replace(self._settings, workers=1, name=f"{self._settings.name}-{slot + 1}")
+        images = self._settings.image_workers
+        settings = replace(
+            self._settings,
+            workers=1,
+            name=f"{self._settings.name}-{slot + 1}",
+            # They share the cores; two at least, as one may wait for a disk.
+            image_workers=max(2, usable_cores() // workers) if images is None else max(1, images // workers),
+        )
         return settings if self._signalling is None else replace(settings, signalling=self._signalling.path)
 
     def _incoming(self, child: Child, call: IncomingCall) -> None:

@@ -87,6 +87,11 @@ class RunningCall:
         if isinstance(self.call, SendingCall):
             self._feed(self.call.proceed, go_on)
 
+    def forsake(self) -> None:
+        """Nobody will be told of what is received."""
+        if self._file is not None:
+            self._file.forsake()
+
     def abort(self) -> None:
         self._feed(self.call.abort)
 

@@ -27,6 +27,9 @@ from t38fsp.engine.commands import Commands, heartbeat
 from t38fsp.engine.lines import signalling_for
 from t38fsp.jobs import EngineSettings
 
+_GOODBYE, _LONG_GOODBYE = 1.0, 5.0
+"""Seconds until far ends and registrars must have answered that all is over."""
+
 
 @dataclass(frozen=True, slots=True)
 class StartSignalling(Start):
@@ -53,14 +56,16 @@ async def serve(descriptor: int, report: PipeWriter[Message]) -> None:
     except (SipError, ValueError) as error:
         report(NotStarted(str(error)))
         return
+    command: Message | None = None
     try:
         tls = next((hop.address for hop in addresses if hop.transport is Transport.TLS), None)
         report(Started(addresses[0].address, tls))
         async with heartbeat(report, start.heartbeat):
-            while not isinstance(await commands.get(), Close | None):
+            while not isinstance(command := await commands.get(), Close | None):
                 pass
     finally:
-        await server.close()
+        # The engines have said goodbye already, unless they died with the program.
+        await server.close(_GOODBYE if isinstance(command, Close) else _LONG_GOODBYE)
         # The program does so as well, unless it was killed.
         with suppress(OSError):
             os.rmdir(os.path.dirname(start.socket))

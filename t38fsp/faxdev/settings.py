@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sip.bounds import check, like, setting
+from sip.ipc.cores import usable_cores
 from sip.line_settings import Callers
 from sip.values import Credentials, DialogId
 from t38fsp.call_settings import CallSettings
-from t38fsp.choices import common_backend
+from t38fsp.choices import Backend, common_backend
 from t38fsp.errors import SettingError
 from t38fsp.events import Connected, Disconnected, Ringing, SwitchedToT38
 from t38fsp.jobs import LISTEN, EngineSettings, SendJob
@@ -18,6 +20,10 @@ from t38fsp.settings.address import peer_address, target_uri
 
 if TYPE_CHECKING:
     from t38fsp.settings.route import Route
+
+
+_DEVICES_EACH = 100
+"""An engine process bears more; fewer are not worth a second one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +47,9 @@ class FaxDevSettings:
     what else the file says of our end: TLS, limits, a signalling process. Device i (from 0) has the id
     ``device_id_prefix`` + i; a device carries one fax at a time. With ``accept_calls`` incoming calls are
     announced on devices that FaxLineCallback enabled, if ``callers`` admits them; one that is not taken
-    within ``take_limit`` seconds is refused. ``on_call_event`` runs on the thread that is blocked in
-    FaxDevSend or FaxDevReceive.
+    within ``take_limit`` seconds is refused. ``workers`` is the number of engine processes; without it that
+    of ``own_end`` counts, or one for each hundred devices, at most one a core. ``on_call_event`` runs on the
+    thread that is blocked in FaxDevSend or FaxDevReceive.
 
     Raises SettingError, saying what would do.
     """
@@ -61,6 +68,7 @@ class FaxDevSettings:
     accept_calls: bool = False
     take_limit: float = like(EngineSettings, "take_limit")
     image_workers: int | None = like(EngineSettings, "image_workers")
+    workers: int | None = like(EngineSettings, "workers")
     on_call_event: Callable[[CallEvent], None] | None = None
 
     def __post_init__(self) -> None:
@@ -90,15 +98,22 @@ class FaxDevSettings:
         """Of the engine process."""
         base = self.own_end or EngineSettings(self.listen, callers=self.callers)
         routes = () if self.route is None else (self.route,)
+        backend = common_backend(route.backend for route in routes) or base.backend
         return replace(
             base,
             accept_calls=self.accept_calls,
             take_limit=self.take_limit,
             limits=replace(base.limits, calls=self.device_count),
             image_workers=self.image_workers,
+            workers=self.workers or base.workers or self._usual_workers(base, backend),
             trunks=tuple(route.trunk for route in routes if route.trunk is not None),
-            backend=common_backend(route.backend for route in routes) or base.backend,
+            backend=backend,
         )
+
+    def _usual_workers(self, base: EngineSettings, backend: Backend) -> int:
+        if backend is not Backend.OWN or base.signalling is not None or not hasattr(socket, "AF_UNIX"):
+            return 1
+        return min(usable_cores(), -(-self.device_count // _DEVICES_EACH))
 
     def send_job(self, document: str, to: str) -> SendJob:
         """Raises AddressError."""

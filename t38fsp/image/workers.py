@@ -8,11 +8,10 @@ they are killed on overrun, which threads and executors cannot do.
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 from dataclasses import replace
 from functools import partial
 
+from sip.ipc.cores import usable_cores
 from sip.logs import get_logger
 from t38fsp.image.errors import DocumentError, ImageError, ImageWorkerError, StoreError
 from t38fsp.image.process import PATIENCE, WorkerProcess, closed
@@ -50,11 +49,7 @@ _NICENESS = 5
 
 def usual_number() -> int:
     """Processes for calls: one for each core that we may use; two at least, as one may wait for a disk."""
-    if sys.platform == "linux":
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
-    return max(2, cores)
+    return max(2, usable_cores())
 
 
 class Workers:

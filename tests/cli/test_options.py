@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from t38fsp.choices import Backend, Switch
+from t38fsp.cli import receive
+from t38fsp.cli.exits import CommandError
 from t38fsp.cli.options import Given, choose
 from t38fsp.jobs import EngineSettings
 
@@ -118,6 +120,32 @@ def test_the_address_of_a_signalling_process(monkeypatch: pytest.MonkeyPatch) ->
     assert engine(signalling=Path("given.sock")).signalling == "given.sock"
     # An address that is given is one of our own.
     assert engine(listen="192.0.2.3:5090").signalling is None
+
+
+def test_a_service_has_an_engine_process_for_each_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receive, "usable_cores", lambda: 3)
+
+    def service(own_end: EngineSettings, backend: Backend | None = None, count: int = 0) -> int:
+        return receive._workers(own_end, backend, count)
+
+    own = EngineSettings()
+    assert service(own) == 3
+    # What ends by itself, one of several behind an address, and pjsua2, which has the address itself.
+    assert service(own, count=2) == 1
+    assert service(EngineSettings(signalling="of-file.sock")) == 1
+    assert service(own, Backend.PJSUA2) == service(EngineSettings(backend=Backend.PJSUA2)) == 1
+    assert service(EngineSettings(workers=2), count=1) == 2
+
+
+def test_how_many_engine_processes_is_said_like_other_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert engine().workers is None
+    monkeypatch.setenv("T38FSP_WORKERS", "4")
+    assert engine().workers == 4
+    assert engine(workers=2).workers == 2
+    # Who sends has one call.
+    assert engine(0).workers == 1
+    with pytest.raises(CommandError, match="--workers: 65 is too large: 64 is the most"):
+        engine(workers=65)
 
 
 @pytest.mark.parametrize(("given", "said"), [(True, True), (None, True), (False, False)])

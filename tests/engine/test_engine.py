@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,24 @@ async def test_calls_are_not_accepted_by_default(start: Start, document: Path) -
 
 
 # --- the end ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("left", "limit"), [(-1.0, 0.5), (1.0, 1.0), (3.0, 2.0), (inf, 2.0)])
+async def test_far_ends_that_answer_nothing_have_one_time_for_all(
+    start: Start, monkeypatch: pytest.MonkeyPatch, left: float, limit: float
+) -> None:
+    """What aborted calls took of it is not there again for the line."""
+    party = await start()
+    limits: list[float] = []
+
+    async def closing(limit: float) -> None:
+        limits.append(limit)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(party.engine._lines, "close", closing)
+        party.engine._goodbye_ends = asyncio.get_running_loop().time() + left
+        await party.engine._close_lines()
+    assert limits == [pytest.approx(limit, abs=0.2)]
 
 
 async def test_close_lets_calls_come_to_their_end(start: Start, document: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import queue
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,8 +15,8 @@ import pytest
 from sip.values import Address
 from t38fsp.engine.remote import EngineProcess
 from t38fsp.engine.remote_job import RemoteJob
-from t38fsp.events import Connected, FaxEvent, Finished
-from t38fsp.jobs import EngineSettings, IncomingCall, ReceiveJob, SendJob
+from t38fsp.events import Connected, FaxEvent, Finished, PageStarted, Ringing
+from t38fsp.jobs import EngineSettings, IncomingCall, ReceiveJob, SendJob, Trunk
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from tests.engine.party import HOST, LIMIT, Party
@@ -106,4 +108,85 @@ async def test_each_sends_one_and_receives_one(document: Path, tmp_path: Path, f
         )
     assert [result.status for result in results] == [FaxStatus.COMPLETED] * 8
     for file in (*files, tmp_path / "far-0.tif", tmp_path / "far-1.tif"):
+        assert_same_pages(document, file)
+
+
+@pytest.mark.libtiff
+async def test_a_process_that_dies_takes_the_calls_it_has_and_the_next_come_to_its_successor(
+    document: Path, tmp_path: Path, far_end: Party
+) -> None:
+    async with service() as ours:
+        coming = [far_end.send(document, ours.address) for _ in range(2)]
+        calls = [await ours.call() for _ in coming]
+        jobs = [
+            ours.engine.receive(ReceiveJob(call.call, str(tmp_path / f"{number}.tif")))
+            for number, call in enumerate(calls)
+        ]
+        for job in coming:
+            await far_end.expect(job, Connected)
+            far_end.engine.proceed(job, True)
+        await expect(jobs[0], PageStarted)
+        victim = jobs[0]._engine.pid
+        waiting = far_end.send(document, ours.address)
+        # A third call waits at one of them; its caller is told if it was that one.
+        third = await ours.call()
+        os.kill(victim, signal.SIGKILL)
+        lost = await result_of(jobs[0])
+        assert (lost.status, lost.reason) == (FaxStatus.FATAL_ERROR, "the engine process died (SIGKILL)")
+        if third.call >> 40 == jobs[0]._engine.generation:
+            assert await asyncio.to_thread(ours.gone.get, timeout=LIMIT) == third.call
+        else:
+            ours.engine.refuse(third.call)
+        await far_end.result(waiting)
+        assert (await result_of(jobs[1])).completed
+
+        assert await asyncio.to_thread(ours.engine.start) == ours.address
+        assert victim not in ours.engine.pids
+        later = [far_end.send(document, ours.address) for _ in range(2)]
+        both = [await ours.call() for _ in later]
+        assert {call.call >> 40 for call in both} == {child.generation for child in ours.engine._live}
+        assert len({call.call >> 40 for call in both}) == 2
+        for job in later:
+            far_end.engine.abort(job)
+    assert_same_pages(document, tmp_path / "1.tif")
+
+
+async def test_calls_in_both_directions_share_the_channels_of_a_route(document: Path, far_end: Party) -> None:
+    """Two channels and two processes: it does not matter which of them has the calls."""
+    host, port = far_end.address
+    async with service(trunks=(Trunk("office", f"{host}:{port}", channels=2),)) as ours:
+        first = ours.send(document, far_end.address, "office")
+        await expect(first, Ringing)
+        arrived = far_end.send(document, ours.address)
+        call = await ours.call()
+        assert call.trunk == "office"
+        full = await result_of(ours.send(document, far_end.address, "office"))
+        assert full.reason == "all channels of the route office are taken; try later"
+        busy = await far_end.result(far_end.send(document, ours.address))
+        assert (busy.status, busy.sip_status) == (FaxStatus.BUSY, 486)
+
+        ours.engine.refuse(call.call)
+        assert (await far_end.result(arrived)).sip_status == 486
+        second = ours.send(document, far_end.address, "office")
+        await expect(second, Ringing)
+        for job in (first, second):
+            job.abort()
+            assert (await result_of(job)).status is FaxStatus.USER_ABORT
+
+
+@pytest.mark.libtiff
+async def test_a_drain_lets_the_calls_of_all_end(document: Path, tmp_path: Path, far_end: Party) -> None:
+    async with service() as ours:
+        jobs = [ours.send(document, far_end.address) for _ in range(2)]
+        files = [tmp_path / f"{number}.tif" for number in range(2)]
+        taken = [await far_end.take(file) for file in files]
+        for job in jobs:
+            await expect(job, Connected)
+            job.proceed(True)
+        closing = asyncio.create_task(asyncio.to_thread(ours.engine.close, LIMIT))
+        assert [(await result_of(job)).status for job in jobs] == [FaxStatus.COMPLETED] * 2
+        for job in taken:
+            await far_end.result(job)
+        assert await closing
+    for file in files:
         assert_same_pages(document, file)

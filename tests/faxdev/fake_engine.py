@@ -104,6 +104,9 @@ class FakeEngine:
     def refuse(self, call: int) -> None:
         _logger.warning("refused call %d of %s", call, self._waiting[call])
 
+    def forsake(self) -> None:
+        print("the program is gone")
+
     async def close(self, drain: float = 0.0) -> None:
         if self._tasks and drain > 0:
             await asyncio.wait(self._tasks.values(), timeout=drain)

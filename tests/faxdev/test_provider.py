@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from t38fsp import faxdev
+from t38fsp.choices import Backend
 from t38fsp.faxdev import (
     ERROR_BUSY,
     ERROR_INSUFFICIENT_BUFFER,
@@ -20,6 +21,7 @@ from t38fsp.faxdev import (
     SetLastError,
     VirtualDevices,
 )
+from t38fsp.jobs import EngineSettings
 from tests.faxdev.service import FAKE_ENGINE, Service
 
 
@@ -44,6 +46,19 @@ def test_devices_are_presented() -> None:
 def test_unusable_settings_are_refused(settings: dict[str, object], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         FaxDevSettings(**settings)
+
+
+def test_many_devices_have_several_engine_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("t38fsp.faxdev.settings.usable_cores", lambda: 3)
+
+    def workers(devices: int, **settings: object) -> int | None:
+        return FaxDevSettings(device_count=devices, **settings).engine.workers
+
+    assert [workers(devices) for devices in (1, 100, 101, 200, 1000)] == [1, 1, 2, 2, 3]
+    assert workers(1, workers=2) == 2
+    assert workers(1000, own_end=EngineSettings(workers=1)) == 1
+    assert workers(1000, own_end=EngineSettings(signalling="line.sock")) == 1
+    assert workers(1000, own_end=EngineSettings(backend=Backend.PJSUA2)) == 1
 
 
 def test_an_engine_that_cannot_start_fails_the_initialisation(caplog: pytest.LogCaptureFixture) -> None:

@@ -254,6 +254,12 @@ async def test_a_host_without_address_is_named() -> None:
             "the host 'gw.example' has no address now: the name servers do not answer; try again later",
             True,
         ),
+        (
+            RuntimeError("can't start new thread"),
+            ALL_FAMILIES,
+            "the host 'gw.example' was not looked up: this process may have no thread to ask with",
+            True,
+        ),
         (UnicodeError("label too long"), ALL_FAMILIES, "the host 'gw.example' has no address; check", False),
     ],
 )
