@@ -9,6 +9,7 @@ from random import Random
 from socket import AddressFamily
 from typing import TYPE_CHECKING, Protocol
 
+from sip.ipc.cores import usable_cores
 from sip.line import Incoming, Line, LineEvent
 from sip.syntax.errors import SipError, UnsupportedError
 from sip.transport.agent_on_network import SipLine
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     # Lines that few ask for are imported when they do.
     from sip.remote.signalling import Signalling
 
+_MOST_CALLS = 100000
+"""That a line can be told to take."""
 ANSWERERS = ("t38fsp.call.media:AnswerOffers", "t38fsp.call.media:HoldImage")
 """What may answer the offers of our calls in another process."""
 
@@ -222,6 +225,8 @@ def signalling_for(settings: EngineSettings, socket: str) -> Signalling:
     """What a signalling process is to do that serves the line of these settings at a Unix socket."""
     from sip.remote.signalling import Signalling
 
+    # The limit is one of each engine; there is no other of them all.
+    calls = settings.limits.calls * (settings.workers or usable_cores())
     return Signalling(
         socket,
         ANSWERERS,
@@ -230,7 +235,7 @@ def signalling_for(settings: EngineSettings, socket: str) -> Signalling:
         advertised=settings.advertised,
         user_agent=settings.user_agent,
         callers=settings.callers,
-        limits=settings.limits,
+        limits=replace(settings.limits, calls=min(calls, _MOST_CALLS)),
     )
 
 

@@ -156,6 +156,7 @@ def test_a_signalling_process_does_as_the_settings_say() -> None:
         tls=TlsSettings("ours.pem", "ours.key"),
         advertised=("203.0.113.7",),
         user_agent="fax of ours",
+        workers=2,
     )
     assert signalling_for(settings, "sip.sock") == Signalling(
         "sip.sock",
@@ -169,7 +170,8 @@ def test_a_signalling_process_does_as_the_settings_say() -> None:
         ("203.0.113.7",),
         "fax of ours",
         settings.callers,
-        settings.limits,
+        # Each of the engines takes so many.
+        replace(settings.limits, calls=60),
     )
     assert signalling_for(replace(SETTINGS, callers=Callers(("any",))), "sip.sock").callers.anybody
 
