@@ -81,7 +81,7 @@ def usage_of(pid: int) -> Usage:
             ticks = [int(field) for field in stats[each][11:15]]
             # A worker that has ended is counted with its parent.
             own, ended = sum(ticks[:2]) / _TICK, sum(ticks[2:]) / _TICK
-            if b"image" in command:
+            if b"t38fsp.image" in command:
                 workers += own + ended
             else:
                 engine += own
