@@ -38,7 +38,7 @@ class Answer:
         """What runs from the end of the answer until the next command."""
         self._image_since = False
         self.agreed_pace = True
-        """By the DCS there are modems."""
+        """There are modems, by the DCS; before it, by the SDP."""
         self._heard = FCF.DCN
 
     # --- guards -------------------------------------------------------------------------------------------
@@ -165,7 +165,12 @@ class Answer:
         self._respond((Timer.T2, self._line.durations.last_command), *frames)
 
     def identify(self, attempt: int, *frames: tuple[FCF, bytes]) -> None:
-        """DIS or DTC, said for the ``attempt``-th time in a row."""
+        """DIS or DTC, said for the ``attempt``-th time in a row.
+
+        Where nobody answers there may be a modem between after all.
+        """
+        if attempt > 1:
+            self.agreed_pace = self._line.modem_paced = True
         self._respond((Timer.T4, self._line.durations.t4), *frames, attempt=attempt)
 
     @property

@@ -98,9 +98,9 @@ class ReceivePhaseB:
     # --- actions ------------------------------------------------------------------------------------------
 
     def answer_call(self) -> None:
-        """Play CED for 3 s if wanted."""
+        """Play CED for 3 s if wanted, and if a modem may hear it."""
         self.bound_page()
-        if self.ced:
+        if self.ced and self._line.modem_paced:
             self._line.play(ToneBurst(Tone.CED, _CED_SECONDS))
 
     def begin_identification(self) -> None:
@@ -109,7 +109,7 @@ class ReceivePhaseB:
         self._line.start(Timer.T1, self._line.durations.t1)
 
     def send_dis(self) -> None:
-        """CSI and DIS, again every T4 until T1."""
+        """CSI and DIS, again every T4 until T1; from the second on at the pace of a modem."""
         self.identifications += 1
         frames = [(FCF.DIS, self.capabilities())]
         if self.options.station_id:

@@ -122,9 +122,9 @@ class PollingEnd:
     # --- actions ------------------------------------------------------------------------------------------
 
     def call(self) -> None:
-        """Play CNG if wanted."""
+        """Play CNG if wanted, and if a modem may hear it."""
         self._phase_b.bound_page()
-        if self._options.cng:
+        if self._options.cng and self._line.modem_paced:
             self._line.play(ToneBurst(Tone.CNG, 0.0))
 
     def read_dis(self) -> None:

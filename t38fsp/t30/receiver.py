@@ -50,8 +50,12 @@ class Receiver(T30Machine):
         self.phase_b.options = replace(options, max_rate=min(options.max_rate, bit_rate))
 
     def be_internet_aware(self) -> None:
-        """Before the start: say in the DIS that no pace need be kept (bit 123)."""
+        """Before the start: there is no modem between. Keep no pace, play no tone, and say so in the DIS.
+
+        That is its bit 123.
+        """
         self.phase_b.options = replace(self.phase_b.options, internet_aware=True)
+        self.answer.agreed_pace = self.line.modem_paced = False
 
     def leave_internet_aware_mode(self, now: float) -> None:
         """The far end may have become another: answer at the pace of modems, and offer nothing else."""

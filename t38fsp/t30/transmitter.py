@@ -55,8 +55,11 @@ class Transmitter(T30Machine):
         self.phase_b.options = replace(options, max_rate=min(options.max_rate, bit_rate))
 
     def be_internet_aware(self) -> None:
-        """Before the start: let the DIS of the far end do away with the pace of modems (bit 123)."""
-        self.phase_b.options = replace(self.phase_b.options, internet_aware=True)
+        """Before the start: there is no modem between. Play no tone.
+
+        The DIS of the far end may do away with the pace of modems (bit 123).
+        """
+        self.phase_b.options = replace(self.phase_b.options, internet_aware=True, cng=False)
 
     def leave_internet_aware_mode(self, now: float) -> None:
         """The far end may have become another: what follows goes at the pace of modems."""

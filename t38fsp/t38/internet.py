@@ -24,7 +24,7 @@ from t38fsp.t38.planner import Done, Step
 from t38fsp.t38.timing import Timing
 from t38fsp.t38.values import DataType, FieldType, Indicator
 
-FIRST_RATE = 1_000_000
+FIRST_RATE = 4_000_000
 LEAST_RATE = 64_000
 MOST_RATE = 16_000_000
 """bit/s on the path, copies and headers included. Faster than the last, other things take the time."""
@@ -37,7 +37,7 @@ _LATE_STORED = 0.25
 """Seconds beyond the quickest answer of its kind that still count as prompt."""
 _STORING = 1.0
 """Seconds that the first page may take to be stored."""
-_LEAST_SHARE = 1 / 16
+_LEAST_SHARE = 1 / 64
 """Of the rate that one answer leaves; the next ones know better."""
 _STEP = 1 / 8
 _MARGIN = 1.25

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,15 +13,21 @@ import pytest
 from sip.syntax.sdp import MediaDescription, Origin, SessionDescription
 from sip.values import Address
 from t38fsp import events
+from t38fsp.audio.rtp import looks_like_rtp
 from t38fsp.call.media import ImageMedia, MediaCapabilities, agreed_media, answer_offer, image_offer
 from t38fsp.choices import Switch
 from t38fsp.image import document
 from t38fsp.results import FaxResult
+from t38fsp.t30.machine import T30Machine
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
+from t38fsp.t30.receiver import Receiver
+from t38fsp.t30.transmitter import Transmitter
 from t38fsp.t30.vocabulary import PageMode, PageQuality
 from t38fsp.t38 import ifp
 from t38fsp.t38.attributes import T38Parameters
 from t38fsp.t38.mark import NAME, marked
+from t38fsp.t38.udptl import Datagram, UdptlError
+from t38fsp.t38.values import DataType, Indicator
 from t38fsp.virtual.gateway import SimulatedGateway
 from t38fsp.virtual.hooks import Gateway, Quirk
 from t38fsp.virtual.network import Faults
@@ -45,6 +51,18 @@ def narrow(rate: float, queue: int) -> FaultsFor:
     return faults_for
 
 
+def is_udptl(data: bytes) -> bool:
+    try:
+        Datagram.parse(data)
+    except UdptlError:
+        return False
+    return not looks_like_rtp(data)
+
+
+def ifp_of(data: bytes) -> ifp.Packet:
+    return ifp.parse(Datagram.parse(data).primary, ifp.Syntax.Y1998)
+
+
 # --- between two of us --------------------------------------------------------------------------------------
 
 
@@ -57,13 +75,75 @@ def send(scene: Scene, pages: int, *, rows: int = 1100) -> FaxResult:
     return scene.sent
 
 
-def test_twenty_pages_take_ten_seconds(tmp_path: Path) -> None:
+def test_twenty_pages_take_four_seconds(tmp_path: Path) -> None:
     result = send(Scene(tmp_path), 20)
     assert rates(result) == {0}
     assert result.warnings == ()
-    # The line before DCS, which keeps its pace, takes 6 s; a page has 36 KB, which is 25 s at 14400 bit/s.
-    assert result.seconds < 11
+    # A page has 36 KB, which is 25 s at 14400 bit/s.
+    assert result.seconds < 4.5
     assert result.pages[-1].seconds < 0.2
+
+
+@pytest.mark.parametrize(("delay", "most"), [(0.0005, 2.5), (0.05, 4.0)])
+def test_ten_pages_of_17_kilobytes(tmp_path: Path, delay: float, most: float) -> None:
+    scene = Scene(tmp_path, faults_for=lambda source, destination: Faults(delay=delay))
+    result = send(scene, 10, rows=560)
+    assert all(17_000 < page.octets < 18_000 for page in result.pages)
+    assert result.seconds < most
+
+
+def test_nothing_is_said_at_the_pace_of_a_modem_and_no_tone_is_played(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    send(scene, 1, rows=100)
+    said = [ifp_of(data) for _, source, _, data in scene.tapped if source[1] != SIP_PORT and is_udptl(data)]
+    assert not {Indicator.CED, Indicator.CNG} & {
+        packet.indicator for packet in said if isinstance(packet, ifp.IndicatorPacket)
+    }
+    # V.21 at the pace of its modem has an octet in a packet.
+    v21 = [packet for packet in said if isinstance(packet, ifp.DataPacket) and packet.type is DataType.V21]
+    assert all(len(packet.fields[0].data) > 1 for packet in v21)
+
+
+@pytest.mark.parametrize("towards", [CALLER, CALLEE])
+def test_the_first_words_are_lost(tmp_path: Path, towards: str) -> None:
+    """No datagram of T.38 passes in this direction for two seconds."""
+    began: list[float] = []
+
+    def faults_for(source: Address, destination: Address) -> Faults:
+        if SIP_PORT in (source[1], destination[1]) or destination[0] != towards:
+            return Faults()
+        began.append(scene.simulator.now)
+        return Faults(loss=1.0 if began[-1] < began[0] + 2 else 0.0)
+
+    scene = Scene(tmp_path, faults_for=faults_for)
+    result = send(scene, 2)
+    # A DIS comes again, and then nothing is lost; a DCS is taken to have met a modem.
+    assert rates(result) == ({0} if towards == CALLER else {14400})
+
+
+@pytest.mark.parametrize("reads_bit", [False, True], ids=["knows neither", "goes by the DCS"])
+@pytest.mark.parametrize("who", [Transmitter, Receiver])
+def test_a_far_end_that_has_the_mark_and_keeps_the_pace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, who: type[T30Machine], reads_bit: bool
+) -> None:
+    """It makes nothing of the mark, or only of bit 123 once the DCS has come."""
+
+    def heed(machine: Transmitter | Receiver) -> None:
+        if reads_bit:
+            machine.phase_b.options = replace(machine.phase_b.options, internet_aware=True)
+
+    monkeypatch.setattr(who, "be_internet_aware", heed)
+    result = send(Scene(tmp_path), 2)
+    assert rates(result) == ({0} if reads_bit else {14400})
+    assert result.warnings == ()
+
+
+@pytest.mark.parametrize(
+    "seeds", [pytest.param(range(4), id="4"), pytest.param(range(4, 100), id="100", marks=pytest.mark.full)]
+)
+def test_loss_from_the_first_octet_on(tmp_path: Path, seeds: range) -> None:
+    for seed in seeds:
+        send(Scene(tmp_path, seed=seed, faults_for=lossy(0.2)), 2)
 
 
 @pytest.mark.parametrize("loss", [0.01, 0.05, pytest.param(0.1, marks=pytest.mark.full)])

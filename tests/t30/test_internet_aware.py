@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,6 +14,8 @@ from t38fsp.t30.dcs_choice import Choice, choose_mode
 from t38fsp.t30.frames import FCF
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t30.outputs import Negotiated, RoundTripMeasured, Warned
+from t38fsp.t30.receiver import Receiver
+from t38fsp.t30.transmitter import Transmitter
 from t38fsp.t30.vocabulary import Burst, HdlcBurst, Modem, RawBurst
 from tests.t30.calls import FINE, assert_delivered, run
 from tests.t30.calls import call as ready
@@ -131,6 +134,85 @@ def test_the_first_block_is_a_short_one() -> None:
     assert_delivered(link, 2, 70_000)
     turns = link.of(link.transmitter, RoundTripMeasured)
     assert [turn.frames for turn in turns] == [0, 16, 256, 2, 256, 18]
+
+
+# --- from the first octet -----------------------------------------------------------------------------------
+
+
+class Aware(enum.Flag):
+    """Which end knows by the SDP that there is no modem between."""
+
+    TRANSMITTER = enum.auto()
+    RECEIVER = enum.auto()
+    BOTH = TRANSMITTER | RECEIVER
+
+
+def marked(who: Aware = Aware.BOTH, *, tones: bool = True, **conditions: object) -> Link:
+    """Neither end has been set so that it would drop the pace by itself."""
+    link = ready(**({"modems": False} | conditions))
+    assert isinstance(link.transmitter, Transmitter)
+    assert isinstance(link.receiver, Receiver)
+    if Aware.TRANSMITTER in who:
+        link.transmitter.be_internet_aware()
+    if Aware.RECEIVER in who:
+        link.receiver.be_internet_aware()
+    link.transmitter.start(0.0)
+    link.transmitter.proceed(0.0)
+    link.receiver.start(0.0, ced=tones)
+    link.go_on()
+    return link
+
+
+def paces(link: Link, machine: Machine, fcf: FCF) -> list[bool]:
+    """Of every burst with this command or response, in order."""
+    return [
+        burst.modem_paced
+        for _, sender, burst in link.bursts
+        if isinstance(burst, HdlcBurst) and sender is machine and fcf_of(burst) is fcf
+    ]
+
+
+def test_between_two_who_know_it_nothing_keeps_a_pace_and_nobody_plays_a_tone() -> None:
+    link = marked()
+    assert_delivered(link, 2)
+    assert all(isinstance(burst, HdlcBurst) and not burst.modem_paced for _, _, burst in link.bursts)
+    assert link.said(link.receiver)[:2] == ["DIS", "CFR"]
+    assert link.now < 2
+
+
+def test_a_dis_that_is_lost_comes_again_at_the_pace_of_a_modem() -> None:
+    link = marked(damage=LosesBursts([FCF.DIS]))
+    assert_delivered(link, 2)
+    assert paces(link, link.receiver, FCF.DIS) == [False, True]
+    # It was lost, and no more: there is no modem.
+    assert image_paces(link) == [False] * 3
+    assert link.now < 8
+
+
+def test_a_dcs_that_is_lost_brings_the_pace_back() -> None:
+    link = marked(damage=LosesBursts([FCF.DCS]))
+    assert_delivered(link, 2)
+    assert all(image_paces(link))
+    assert warnings(link) == ["DCS went unanswered, so the fax goes on at the pace of a modem"]
+
+
+@pytest.mark.parametrize("who", [Aware.TRANSMITTER, Aware.RECEIVER])
+@pytest.mark.parametrize("modems", [False, True])
+def test_a_far_end_that_keeps_the_pace_all_the_same_is_heard_and_answered_so(
+    who: Aware, modems: bool
+) -> None:
+    link = marked(who, modems=modems)
+    assert_delivered(link, 2)
+    assert all(image_paces(link))
+    assert all(paces(link, link.transmitter, FCF.DCS))
+    assert all(paces(link, link.receiver, FCF.CFR))
+    assert warnings(link) == []
+
+
+def test_modems_between_two_who_believe_that_there_are_none() -> None:
+    link = marked(modems=True)
+    assert_delivered(link, 2)
+    assert all(image_paces(link))
 
 
 # --- what ends it -------------------------------------------------------------------------------------------

@@ -185,7 +185,7 @@ def test_the_rate_doubles_with_each_prompt_answer_up_to_a_ceiling() -> None:
     for _ in range(6):
         prompt(rate)
         seen.append(rate.rate)
-    assert seen == [n * 1_000_000 for n in (1, 2, 4, 8, 16, 16, 16)]
+    assert seen == [n * 1_000_000 for n in (4, 8, 16, 16, 16, 16, 16)]
 
 
 def test_a_late_answer_tells_how_fast_the_path_is() -> None:
