@@ -14,7 +14,7 @@ It stands at the bottom of the package ``sip`` because the settings of a SIP lin
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, replace
 from enum import Enum
 from math import isfinite
 from typing import Any, TypeVar
@@ -49,6 +49,8 @@ class Bounds:
     """Its name there; empty for that of the field."""
     secret: bool = False
     """A text that no message and no ``repr`` shows."""
+    of: type | None = None
+    """The dataclass whose setting it repeats (:func:`like`)."""
 
     def fault(self, value: object, default: object) -> str | None:
         """Why ``value`` is refused, beginning with the value; None when it will do."""
@@ -127,11 +129,17 @@ def like(kind: type, name: str, *, table: str | None = None) -> Any:
     """The field of a setting with the default and bounds that it has in another dataclass, which uses it."""
     (same,) = (each for each in fields(kind) if each.name == name)
     bounds: Bounds = same.metadata[_METADATA]
-    return field(default=same.default, metadata={_METADATA: _in_table(bounds, table)})
+    repeated = replace(bounds, table=table, of=kind)
+    return field(default=same.default, repr=same.repr, metadata={_METADATA: repeated})
 
 
-def _in_table(bounds: Bounds, table: str | None) -> Bounds:
-    return Bounds(**{each.name: getattr(bounds, each.name) for each in fields(Bounds)} | {"table": table})
+def given(value: Any, kind: type) -> dict[str, Any]:
+    """The settings of ``value`` that repeat some of ``kind``, as arguments for one of these."""
+    return {
+        name: getattr(value, name)
+        for name, (_, bounds) in settings_of(type(value)).items()
+        if bounds.of is kind
+    }
 
 
 def settings_of(kind: type) -> dict[str, tuple[Field[Any], Bounds]]:

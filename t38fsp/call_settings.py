@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sip.bounds import check, like, setting
+from sip.bounds import check, given, like, setting
 from t38fsp.choices import Switch
 from t38fsp.errors import SettingError
 from t38fsp.t30.options import TransmitOptions
@@ -83,6 +84,15 @@ class CallSettings:
     gateways, and as soon as an answer is missing, the pace is kept."""
     keep_alive: float = like(Timing, "keep_alive", table="t38")
     """Time between packets of a silent line."""
+
+    def of_session(self) -> dict[str, Any]:
+        """The settings that T.30 has for both directions, to make its options of.
+
+        ``internet_aware`` is not among them: it waits for the far end's mark (``be_internet_aware``).
+        """
+        shared = given(self, TransmitOptions)
+        del shared["internet_aware"]
+        return shared
 
     def __post_init__(self) -> None:
         check(self, SettingError)

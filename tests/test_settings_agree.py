@@ -32,7 +32,7 @@ from t38fsp.settings.incoming import Incoming, allowing
 from t38fsp.settings.keys import with_keys
 from t38fsp.settings.local import Endpoint, Tls
 from t38fsp.settings.route import T38, Route
-from t38fsp.t30.options import PollOptions, ReceiveOptions, TransmitOptions
+from t38fsp.t30.options import PollDocument, PollOptions, ReceiveOptions, TransmitOptions
 from t38fsp.t38.timing import Timing
 from tests.routes import OFFICE, write
 
@@ -49,7 +49,7 @@ KINDS = (
     EngineSettings,
 )
 """The dataclasses whose settings are keys of the file."""
-INSIDE = (TransmitOptions, ReceiveOptions, PollOptions, FaxDevSettings, Addressing)
+INSIDE = (TransmitOptions, ReceiveOptions, PollDocument, PollOptions, FaxDevSettings, Addressing)
 """Those that apply their bounds, too, but have none in the file."""
 OPTIONS = {"max_rate": "--max-rate", "station_id": "--station-id", "switch": "--switch"}
 """Settings that have an option of ``t38fsp send``."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from sip.bounds import given
 from sip.frozen import dataclass
 from sip.syntax.sdp import MediaDescription, Origin, SessionDescription
 from sip.values import Address
@@ -383,10 +384,5 @@ def terminal_for(media: ImageMedia, settings: CallSettings) -> Terminal:
 
 
 def _timing(settings: CallSettings) -> Timing:
-    return Timing(
-        preamble=settings.preamble,
-        echo_protection=TALKER_ECHO_PROTECTION if settings.echo_protection else 0.0,
-        whole_frames=settings.whole_frames,
-        copies=settings.copies,
-        keep_alive=settings.keep_alive,
-    )
+    protection = TALKER_ECHO_PROTECTION if settings.echo_protection else 0.0
+    return Timing(echo_protection=protection, **given(settings, Timing))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from sip.bounds import given
 from sip.line import CallRequest, Line
 from t38fsp import events
 from t38fsp.audio.leg import Role
@@ -87,13 +88,7 @@ class SendingCall(PlacedCall):
         resume: Resume = WHOLE,
         addressing: Addressing = NOBODY_ELSE,
     ) -> None:
-        options = TransmitOptions(
-            station_id=settings.station_id,
-            ecm=settings.ecm,
-            max_rate=settings.max_rate,
-            sub_address=addressing.sub_address,
-            sender_id=addressing.sender_id,
-        )
+        options = TransmitOptions(**settings.of_session(), **given(addressing, TransmitOptions))
         self._losses = Losses(pages)
         self._transmitter = Transmitter(pages, options, resume.first_page - 1)
         record = CallRecord(len(pages), resume.first_page - 1, resume.earlier)
@@ -140,7 +135,7 @@ class PollingCall(PlacedCall):
         context: CallContext,
         poll: PollOptions | None = None,
     ) -> None:
-        options = ReceiveOptions(station_id=settings.station_id, ecm=settings.ecm, max_rate=settings.max_rate)
+        options = ReceiveOptions(**settings.of_session())
         self._poller = Poller(options, poll)
         record = CallRecord(polled=True)
         super().__init__(line, request, self._poller, settings, context, record)

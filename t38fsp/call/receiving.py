@@ -164,12 +164,10 @@ class ReceivingCall(FaxCall):
         offered: Sequence[PageFormat] = (),
         terms: PollDocument | None = None,
     ) -> None:
-        options = ReceiveOptions(station_id=settings.station_id, ecm=settings.ecm, max_rate=settings.max_rate)
+        options = ReceiveOptions(**settings.of_session())
         self._receiver: Receiver | PollServer = Receiver(options)
         if offered:
-            sending = TransmitOptions(
-                station_id=settings.station_id, ecm=settings.ecm, max_rate=settings.max_rate
-            )
+            sending = TransmitOptions(**settings.of_session())
             self._receiver = PollServer(replace(options, document=terms), offered, sending)
         record = CallRecord(incoming=True)
         super().__init__(line, self._receiver, settings, context, Role.ANSWERING, record)

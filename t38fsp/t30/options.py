@@ -19,6 +19,14 @@ def _sender_id(text: str) -> object:
     return encode_station_id(text, "sender identity")
 
 
+def _selective_address(text: str) -> object:
+    return encode_station_id(text, "selective address")
+
+
+def _password(text: str) -> object:
+    return encode_station_id(text, "password")
+
+
 @dataclass(frozen=True, slots=True)
 class Timers:
     """Seconds. The defaults lie within the limits of T.30, at the patient end, as packets take their time."""
@@ -95,14 +103,13 @@ class PollDocument:
         ValueError: one that cannot be coded.
     """
 
-    selective_address: str = ""
+    selective_address: str = setting("", check=_selective_address)
     """The SEP that is asked for; empty takes any."""
-    password: str = field(default="", repr=False)
+    password: str = setting("", check=_password, secret=True)
     """The PWD that is asked for; empty takes any."""
 
     def __post_init__(self) -> None:
-        encode_station_id(self.selective_address, "selective address")
-        encode_station_id(self.password, "password")
+        check(self, SettingError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,21 +120,18 @@ class PollOptions:
         ValueError: one that cannot be coded.
     """
 
-    selective_address: str = ""
+    selective_address: str = like(PollDocument, "selective_address")
     """SEP, which document; sent where the DIS allows it (bit 47)."""
-    sub_address: str = ""
+    sub_address: str = like(TransmitOptions, "sub_address")
     """PSA, the same in words of a sub-address (bit 35)."""
-    password: str = field(default="", repr=False)
+    password: str = like(PollDocument, "password")
     """PWD; sent where the DIS allows it (bit 50)."""
-    tries: int = setting(3, least=1)
+    tries: int = like(TransmitOptions, "tries")
     """Transmissions of DTC (5.4.2)."""
     cng: bool = True
     """Play CNG while waiting for the DIS."""
 
     def __post_init__(self) -> None:
-        encode_station_id(self.selective_address, "selective address")
-        encode_station_id(self.sub_address, "sub-address")
-        encode_station_id(self.password, "password")
         check(self, SettingError)
 
 
