@@ -270,6 +270,7 @@ _LOOK_AT = {
     T30Failure.PAGE_REFUSED: "try error correction, or a lower max_rate",
     T30Failure.ECM_FAILED: "try a lower max_rate, and look at the packets lost (counters)",
     T30Failure.RECEIVER_BUSY: "its memory may be full, or its paper out",
+    T30Failure.RECEIVER_STOPPED: "its memory may be full, or its paper out",
     T30Failure.DISCONNECTED: "the far end's own report may say why",
     T30Failure.LINE_DROPPED: "the far end's own report may say why",
     T30Failure.PAGE_NOT_STORED: "look at the disk, and at the limits of the route",

@@ -167,6 +167,7 @@ class T30Failure(Enum):
     ECM_FAILED = "frames of the page could not be corrected (T.30 A.4.3, PPR and EOR)"
     RECEIVER_BUSY = "the far end stayed busy longer than T5 (T.30 A.5.4.1, RNR)"
     FIELD_REFUSED = "a sub-address, password or identity was refused (T.30 5.3.6.1.8, FNV)"
+    RECEIVER_STOPPED = "the far end can take no further page (T.30 5.3.6.1.7, PID)"
     DISCONNECTED = "the far end sent DCN (T.30 5.3.6.1.8)"
     LINE_DROPPED = "the far end hung up before the fax was over (T.30 5.3.6.1.8, no DCN)"
     PAGE_UNAVAILABLE = "a page could not be prepared for the far end (T.30 5.3.6.1.5)"

@@ -38,6 +38,7 @@ class State(Enum):
     SEND_DCS = "DCS is due"
     SEND_PAGE = "the page is due"
     AFTER_PAGE = "the page was confirmed"
+    AFTER_PID = "the page was confirmed, and no further one is taken"
     SEND_FRAMES = "frames of a block are due"
     CHECK_PPR = "a PPR was read"
 
@@ -126,7 +127,10 @@ _PAGE = (
     row(S.WAIT_PM, _MCF, "", "pages.confirm", S.AFTER_PAGE, "5.3.6.1.7"),
     # RTP confirms the page as MCF does; only the next one begins with training.
     row(S.WAIT_PM, FCF.RTP, "", "pages.confirm, phase_b.train_next", S.AFTER_PAGE, "5.3.6.1.7"),
-    row(S.AFTER_PAGE, Event.AT_ONCE, "pages.last", "", dcn(None), "5.3.6.1.8"),
+    row((S.AFTER_PAGE, S.AFTER_PID), Event.AT_ONCE, "pages.last", "", dcn(None), "5.3.6.1.8"),
+    # PID confirms the page, but its operator has to do something before another one can be taken: so DCN.
+    row(S.WAIT_PM, FCF.PID, "", "pages.confirm", S.AFTER_PID, "5.3.6.1.7"),
+    row(S.AFTER_PID, Event.AT_ONCE, "", "", dcn(T30Failure.RECEIVER_STOPPED), "5.3.6.1.7"),
     # After EOM the receiver waits for T2, then sends DIS.
     row(S.AFTER_PAGE, Event.AT_ONCE, "pages.mode_changes", "phase_b.await_dis", S.WAIT_DIS, "5.3.6.1.6"),
     row(S.AFTER_PAGE, Event.AT_ONCE, "phase_b.must_train", "", S.SEND_DCS, "5.3.6.1.7"),
@@ -150,6 +154,10 @@ _BLOCKS = (
     row(_AFTER_BLOCK, _MCF, "", "ecm.block_confirmed, pages.confirm", S.AFTER_PAGE, "A.4.3"),
     row(_AFTER_BLOCK, FCF.RTP, "",
         "ecm.block_confirmed, pages.confirm, phase_b.train_next", S.AFTER_PAGE, "A.4.3"),
+    # within a page: its other blocks are not taken, so it is not confirmed
+    row(_AFTER_BLOCK, FCF.PID, "ecm.more_blocks",
+        "ecm.block_confirmed", dcn(T30Failure.RECEIVER_STOPPED, response=HEARD), "5.3.6.1.7"),
+    row(_AFTER_BLOCK, FCF.PID, "", "ecm.block_confirmed, pages.confirm", S.AFTER_PID, "5.3.6.1.7"),
     row(_AFTER_BLOCK, FCF.PPR, "ecm.ppr_valid", "ecm.read_request", S.CHECK_PPR, "A.4.3"),
     # After the fourth PPR: CTC with a lower rate; where CTC is not known DCS; where there is none EOR.
     row(S.CHECK_PPR, Event.AT_ONCE, "not ecm.enough_requests", "", S.SEND_FRAMES, "A.4.3"),

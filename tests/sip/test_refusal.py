@@ -20,6 +20,15 @@ from tests.sip.test_agent import kinds
 from tests.sip.test_incoming import accepted, ask_back
 
 
+def test_a_response_without_a_body_names_no_type_of_one() -> None:
+    solo = Solo()
+    solo.ask("INVITE", body=sdp())
+    solo.sent()
+    solo.agent.refuse(1, 486, solo.now)
+    response = solo.response()
+    assert (response.status, response.headers.get("Content-Type")) == (486, None)
+
+
 def test_more_calls_than_we_take_are_busy() -> None:
     solo = Solo(limits=Limits(calls=2))
     for number in range(4):

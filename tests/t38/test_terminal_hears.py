@@ -257,6 +257,14 @@ def test_tones_are_heard_once() -> None:
     ]
 
 
+def test_short_training_after_long_training_is_another_burst() -> None:
+    """Without a packet between them: the modem is the same, and the first burst brought nothing."""
+    short = IndicatorPacket(Indicator.V17_14400_SHORT_TRAINING)
+    long = IndicatorPacket(Indicator.V17_14400_LONG_TRAINING)
+    begun = [signal for signal in hear(long, short) if isinstance(signal, CarrierDetected)]
+    assert begun == [CarrierDetected(V17), CarrierDetected(V17, short_training=True)]
+
+
 def test_what_is_not_g3_fax_is_passed_over() -> None:
     v34 = DataPacket(DataType.V34_PRI_CH, (Field(HDLC, b"\xff"),))
     packets = [IndicatorPacket(Indicator.V8_ANSAM), v34, IndicatorPacket(Indicator.V33_14400_TRAINING)]
