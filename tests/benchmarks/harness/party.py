@@ -1,6 +1,6 @@
 """One end of ours in a process of its own: ``python -m tests.benchmarks.harness.party SETTINGS``.
 
-A :class:`~t38fsp.provider.FaxProvider` on the loopback interface, told what to do on standard input, a word
+A :class:`t38fsp.FaxProvider` on the loopback interface, told what to do on standard input, a word
 and an object of JSON in a line, and saying so what happens. It ends with its input. :mod:`.ours` drives it.
 
     send {documents, to, count, rate, settings}   place calls, RATE in a second, or all at once
@@ -21,12 +21,17 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from t38fsp.call_settings import CallSettings
-from t38fsp.choices import Switch
-from t38fsp.events import Connected, FaxEvent
-from t38fsp.jobs import EngineSettings, Limits
-from t38fsp.provider import FaxProvider, IncomingFax
-from t38fsp.results import FaxResult
+from t38fsp import (
+    CallSettings,
+    Connected,
+    EngineSettings,
+    FaxEvent,
+    FaxProvider,
+    FaxResult,
+    IncomingFax,
+    Limits,
+    Switch,
+)
 
 HERE = ("127.0.0.1", 0)
 LOGGERS = ("t38fsp.engine", "t38fsp.image.workers")

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from t38fsp.call_settings import CallSettings
-from t38fsp.choices import Switch
+from t38fsp import CallSettings, Switch
 from t38fsp.t38.attributes import T38Parameters
 from tests.benchmarks.harness.build import program
 from tests.benchmarks.harness.compare import identical

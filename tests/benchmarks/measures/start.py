@@ -13,7 +13,7 @@ import resource
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -40,7 +40,7 @@ async def measure(plan: Plan, folder: Path) -> Outcome:
     rounds = plan.of(5, 3, 1)
     one = document(folder / "one.tif", Kind.LIGHT, 1, rows=plan.of(ROWS, ROWS, 100))
     many = document(folder / "many.tif", Kind.DENSE, plan.of(100, 20, 2), rows=plan.of(ROWS, ROWS, 100))
-    nothing, loop = cpu_of("pass"), cpu_of("import asyncio")
+    loops = [cpu_of("import asyncio")]
     rows: list[Row] = []
     for path, what in ((one, "one light page"), (many, f"{plan.of(100, 20, 2)} dense pages")):
         starts = [await start(path) for _ in range(rounds)]
@@ -49,22 +49,27 @@ async def measure(plan: Plan, folder: Path) -> Outcome:
                 f"CPU from exec to INVITE, {what}",
                 median(each.cpu for each in starts),
                 "s",
-                0.5,
+                5.0,
+                loops[0],
                 note=f"by the clock {median(each.clock for each in starts):.2f} s",
             )
         )
     leaving = median(each.exit for each in starts)
     for option in ("--version", "--help"):
-        rows.append(Row(f"CPU of t38fsp {option}", min(_cpu(option) for _ in range(rounds)), "s", 0.15))
+        rows.append(
+            Row(f"CPU of t38fsp {option}", min(_cpu(option) for _ in range(rounds)), "s", 1.5, loops[0])
+        )
     rows.append(Row("486 to exit", leaving, "s", 0.2))
     since_mcf, since_bye = await _after_the_fax(one, folder)
     rows.append(Row("last MCF to exit", since_mcf, "s", note="with DCN on the line"))
     rows.append(Row("BYE to exit", since_bye, "s", 0.2))
-    notes = [
-        f"`python -c pass` took {nothing:.3f} s of CPU and `import asyncio` {loop:.3f} s in the same run "
-        f"(0.02 and 0.10 where the goals hold); to the INVITE it is {rows[0].measured / loop:.1f} of these"
-    ]
-    return Outcome(rows, notes=notes, faxes=1, wrong=int(since_bye < 0))
+    loops.append(cpu_of("import asyncio"))
+    rows = [replace(row, anchor=min(loops)) if row.anchor else row for row in rows]
+    anchor = (
+        "CPU of `python -c 'import asyncio'`, before or after, whichever is less: the goals are 0.5 s and "
+        "0.15 s where it takes 0.10 s"
+    )
+    return Outcome(rows, anchor, faxes=1, wrong=int(since_bye < 0))
 
 
 def _cpu(*arguments: str) -> float:
