@@ -73,6 +73,11 @@ class FaxLeg:
     def counters(self) -> Counters:
         return self._terminal.counters
 
+    @property
+    def modem_paced(self) -> bool:
+        """The burst that is on the line, or the last one, keeps the pace of a modem."""
+        return self._terminal.modem_paced
+
     def receive_datagram(self, datagram: bytes, now: float) -> bool:
         """True when the datagram was understood. Audio is none of the terminal's business."""
         if not looks_like_rtp(datagram):

@@ -283,6 +283,10 @@ class FaxCall(ABC):
         """The application has ended it."""
         return self._record.aborted
 
+    def _has_no_modem(self) -> bool:
+        """The last burst did not keep the pace of a modem, as there is none."""
+        return self._fax is not None and not self._fax.modem_paced
+
     def _has_result(self) -> bool:
         """The call is over, and nothing failed on the way there."""
         return self.result is not None

@@ -173,6 +173,8 @@ _DCN_LIMIT = 1.9
 """Seconds that an abort leaves T.30 to say DCN: with those for BYE the call is over within 3 s."""
 _DRAIN = 0.4
 """Seconds between the end of DCN and BYE, so that the gateway plays it out."""
+_DRAIN_UNPLAYED = 0.05
+"""The same where there is none: the copies of DCN go first."""
 _BYE_LIMIT = 5.0
 """Seconds that the caller is left to hang up after DCN."""
 _LATE_LIMIT = 0.5
@@ -227,6 +229,8 @@ ROWS = (
     # Only one side hangs up after success: the caller, unless it forgets.
     row(S.FAX, E.T30_COMPLETE, "is_called", "allow_audio", S.WAIT_BYE, start(T.BYE_LIMIT, _BYE_LIMIT),
         clause="one BYE, of the caller"),
+    row((S.FAX, S.ABORTING), _T30_OVER, "has_no_modem", "allow_audio", S.DRAINING,
+        start(T.DRAIN, _DRAIN_UNPLAYED), clause="nobody plays it out; table 2, bit 123"),
     row((S.FAX, S.ABORTING), _T30_OVER, "", "allow_audio", S.DRAINING, start(T.DRAIN, _DRAIN),
         clause="T.30 5.3.6.1.8, DCN"),
     row(S.FAX, E.ABORT, "", "note_abort, abort_t30", S.ABORTING, start(T.DCN_LIMIT, _DCN_LIMIT),

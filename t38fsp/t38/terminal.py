@@ -132,7 +132,6 @@ class Terminal:
             self._timing, self.rate_control, min(roomy, most), most, copies, max_datagram
         )
         self._paced = True
-        """The burst that is on, or the last one, keeps the pace of a modem."""
 
         self._packets: list[Packet] = []
         self._serial = 0
@@ -151,6 +150,11 @@ class Terminal:
     def syntax(self) -> Syntax:
         """The syntax in use: the negotiated one, unless the far end was heard to use the other."""
         return self._dialect.syntax
+
+    @property
+    def modem_paced(self) -> bool:
+        """The burst that is on, or the last one, keeps the pace of a modem."""
+        return self._paced
 
     # --- in ----------------------------------------------------------------------------------------------
 

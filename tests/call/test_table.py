@@ -26,8 +26,8 @@ from t38fsp.call.verdict import verdict
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Switch
 from t38fsp.outcome import Outcome
-from t38fsp.t30.outputs import Finished, Output, T30Failure
-from t38fsp.t30.vocabulary import LineSignal
+from t38fsp.t30.outputs import Finished, Output, SendBurst, T30Failure
+from t38fsp.t30.vocabulary import HdlcBurst, LineSignal, Modem
 from tests.call.document import PAGE, in_words, page
 from tests.call.test_media import AUDIO, IMAGE, PORT, sdp
 
@@ -132,6 +132,7 @@ NOT_OK = OfferRefused(NUMBER, 488, "Not Acceptable Here")
 FAILED = Failed(NUMBER, 486, "Busy Here")
 BYE = Ended(NUMBER, True, "BYE")
 LOST = Ended(NUMBER, False, "no answer")
+UNPACED = SendBurst(HdlcBurst(Modem.V21, (b"\xff\xc8\x5f",), modem_paced=False))
 COMPLETE, BROKEN = Finished(None), Finished(T30Failure.NO_FAX)
 V21, ABORT, FAULT = "V.21", "abort", "fault"
 
@@ -153,7 +154,7 @@ def run(policy: Switch, inputs: list[Input]) -> AnyCall:
             case float() as seconds:
                 now += seconds
                 call.handle_deadline(now)
-            case Finished():
+            case Finished() | SendBurst():
                 call.t30.outputs.append(given)
                 call.handle_deadline(now)
             case "V.21":
@@ -227,6 +228,9 @@ SCENARIOS: list[tuple[Switch, list[Input], State, str]] = [
     (CALLEE, [*CALLER, COMPLETE], S.DRAINING, "place answer_with answer_with"),
     (CALLEE, [*CALLER, COMPLETE, TO_IMAGE], S.DRAINING, "place answer_with answer_with"),
     (CALLEE, [*CALLER, COMPLETE, 0.4], S.CLEARING, "place answer_with answer_with hang_up"),
+    (CALLEE, [*CALLER, COMPLETE, 0.39], S.DRAINING, "place answer_with answer_with"),
+    (CALLEE, [*CALLER, UNPACED, COMPLETE, 0.04], S.DRAINING, "place answer_with answer_with"),
+    (CALLEE, [*CALLER, UNPACED, COMPLETE, 0.05], S.CLEARING, "place answer_with answer_with hang_up"),
     (CALLEE, [*CALLER, COMPLETE, 0.4, 2.9], S.CLEARING, "place answer_with answer_with hang_up"),
     (CALLEE, [*CALLER, COMPLETE, 0.4, 3.0], S.OVER, "place answer_with answer_with hang_up"),
     (CALLEE, [*CALLER, COMPLETE, 0.4, LOST], S.OVER, "place answer_with answer_with hang_up"),
