@@ -190,3 +190,29 @@ async def test_a_drain_lets_the_calls_of_all_end(document: Path, tmp_path: Path,
         assert await closing
     for file in files:
         assert_same_pages(document, file)
+
+
+async def test_with_the_signalling_process_end_all_calls_and_the_next_ones_are_made(
+    document: Path, far_end: Party
+) -> None:
+    async with service() as ours:
+        jobs = [ours.send(document, far_end.address) for _ in range(2)]
+        for job in jobs:
+            await expect(job, Ringing)
+        signalling = ours.engine.signalling_pid
+        assert signalling is not None
+        os.kill(signalling, signal.SIGKILL)
+        for job in jobs:
+            lost = await result_of(job)
+            assert (lost.status, lost.retry) == (FaxStatus.LINE_UNAVAILABLE, True)
+            assert "the signalling process has gone" in lost.reason
+        # The engines look for it each second.
+        for _ in range(200):
+            job = ours.send(document, far_end.address)
+            if isinstance(await expect(job, Ringing), Ringing):
+                break
+            await asyncio.sleep(0.2)
+        assert ours.engine.signalling_pid not in (None, signalling)
+        assert await asyncio.to_thread(ours.engine.start) == ours.address
+        job.abort()
+        assert (await result_of(job)).status is FaxStatus.USER_ABORT

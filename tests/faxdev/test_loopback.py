@@ -42,11 +42,11 @@ def letter(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Receiver:
     """A provider whose service takes every call into a file of its own."""
 
-    def __init__(self, directory: Path, lines: int) -> None:
+    def __init__(self, directory: Path, lines: int, **settings: object) -> None:
         self._directory = directory
         self._port = CompletionPort()
         self.provider = FaxServiceProvider(
-            FaxDevSettings(listen=("127.0.0.1", 0), accept_calls=True, device_count=lines)
+            FaxDevSettings(listen=("127.0.0.1", 0), accept_calls=True, device_count=lines, **settings)
         )
         devices = self.provider.FaxDevVirtualDeviceCreation(self._port, "incoming")
         line_callback = self.provider.FaxDevInitialize()
@@ -82,8 +82,8 @@ def provider(**settings: object) -> Iterator[FaxServiceProvider]:
 
 
 @contextlib.contextmanager
-def receiver(directory: Path, lines: int) -> Iterator[Receiver]:
-    running = Receiver(directory, lines)
+def receiver(directory: Path, lines: int, **settings: object) -> Iterator[Receiver]:
+    running = Receiver(directory, lines, **settings)
     try:
         yield running
     finally:
@@ -116,9 +116,10 @@ def send(fsp: FaxServiceProvider, device: int, document: Path, number: str, iden
 
 
 def test_thirty_two_threads_send_at_once_beside_a_busy_one(tmp_path: Path, letter: Path) -> None:
+    """Over two engine processes at each end."""
     with (
-        receiver(tmp_path, LINES) as far,
-        provider(device_count=LINES) as fsp,
+        receiver(tmp_path, LINES, workers=2) as far,
+        provider(device_count=LINES, workers=2) as fsp,
         busy_thread(),
         ThreadPoolExecutor(2 * LINES) as threads,
     ):
