@@ -78,6 +78,9 @@ class EngineProcess:
         self._starting = threading.Lock()
         workers = settings.workers or 1
         self._children: list[Child | None] = [None] * workers
+        """Those that have started."""
+        self._by_generation: dict[int, Child] = {}
+        """The same, and those that are about to: one may announce a call before all have started."""
         self._signalling: SignallingProcess | None = None
         if workers > 1 and settings.signalling is None:
             self._signalling = SignallingProcess(settings, heartbeat, restart_pause)
@@ -92,7 +95,7 @@ class EngineProcess:
         """Start the processes that do not run; return the SIP address. Raises EngineError."""
         with self._starting:
             self._start()
-            return self._live[0].address
+            return self._least_busy_of(self._live).address
 
     @property
     def addresses(self) -> Sequence[Hop]:
@@ -168,7 +171,15 @@ class EngineProcess:
         return [child for child in self._children if child is not None and child.alive]
 
     def _of(self, generation: int) -> Child | None:
-        return next((child for child in self._live if child.generation == generation), None)
+        child = self._by_generation.get(generation)
+        return child if child is not None and child.alive else None
+
+    @staticmethod
+    def _least_busy_of(live: Sequence[Child]) -> Child:
+        """That has the fewest calls. Raises EngineError when there is none."""
+        if not live:
+            raise EngineError("the engine process died as soon as it had started")
+        return min(live, key=lambda child: (child.full, child.calls))
 
     def _least_busy(self) -> Child:
         """Raises EngineError."""
@@ -177,9 +188,7 @@ class EngineProcess:
             with self._starting:
                 self._start()
                 live = self._live
-        if not live:
-            raise EngineError("the engine process died as soon as it had started")
-        return min(live, key=lambda child: (child.full, child.calls))
+        return self._least_busy_of(live)
 
     def _start(self) -> None:
         """Start all that do not run, and wait for them. Raises EngineError; then those that ran still do."""
@@ -211,7 +220,7 @@ class EngineProcess:
                 self._died(child, 0.0)
 
     def _begin(self, slot: int) -> Child:
-        return Child(
+        child = Child(
             self._settings_of(slot),
             self._factory,
             self._heartbeat,
@@ -222,6 +231,9 @@ class EngineProcess:
             self._registration,
             self._died,
         )
+        living = {each: known for each, known in self._by_generation.items() if known.alive}
+        self._by_generation = {**living, child.generation: child}
+        return child
 
     def _settings_of(self, slot: int) -> EngineSettings:
         workers = len(self._children)
