@@ -17,6 +17,7 @@ def project(tmp_path: Path) -> Path:
     for name, does in {
         ".ci/peers": "",
         ".ci/environment": "",
+        ".ci/pythons": 'printf "others: %s\\n" "$@"',
         ".venv/bin/pytest": 'printf "%s\\n" "$@"',
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -43,10 +44,63 @@ def test_the_tier_may_be_left_out(
 ) -> None:
     ran = subprocess.run([project / ".ci/test", *arguments], capture_output=True, text=True, check=True)
     told = ran.stdout.splitlines()
-    assert told[told.index("--tier") + 1 :] == [selected, *handed_on]
+    others = [f"others: {argument}" for argument in handed_on or [""]] if selected == "full" else []
+    assert told[told.index("--tier") + 1 :] == [selected, *handed_on, *others]
 
 
 def test_an_unknown_tier_is_told(project: Path) -> None:
     ran = subprocess.run([project / ".ci/test", "all"], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr == "usage: .ci/test [push|full|long] [pytest options]\n"
+
+
+@pytest.mark.parametrize("failing", [".venv/bin/pytest", ".ci/pythons"])
+def test_the_full_tier_fails_with_one_python(project: Path, failing: str) -> None:
+    (project / failing).write_text("#!/bin/sh\nexit 1\n")
+    ran = subprocess.run([project / ".ci/test", "full"], capture_output=True, check=False)
+    assert ran.returncode == 1
+
+
+def pythons(folder: Path, **scripts: str) -> subprocess.CompletedProcess[str]:
+    """Run .ci/pythons where only these are on PATH, beside the tools that it uses."""
+    path = folder / "path"
+    path.mkdir()
+    for name in ("bash", "dirname", "nproc", "env"):
+        (path / name).symlink_to(str(shutil.which(name)))
+    for name, does in scripts.items():
+        (path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (path / name).chmod(0o755)
+    for name in ("pythons", "common"):
+        shutil.copy(ROOT / ".ci" / name, folder / ".ci" / name)
+    return subprocess.run(
+        [folder / ".ci/pythons", "-x"], env={"PATH": str(path)}, capture_output=True, text=True, check=False
+    )
+
+
+def test_each_later_python_on_the_path_runs_and_is_told(project: Path) -> None:
+    for version, status in (("3.12", 0), ("3.14", 1)):
+        for name, does in {"pip": "", "pytest": f'echo ran {version} "$@"; exit {status}'}.items():
+            file = project / ".venv-others" / version / "bin" / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"#!/bin/sh\n{does}\n")
+            file.chmod(0o755)
+    ran = pythons(
+        project,
+        **{
+            "python3.12": "echo cpython.3.12.1",
+            "python3.13": "exit 127",
+            "python3.14": "echo cpython.3.14.0",
+        },
+    )
+    assert ran.returncode == 1, ran.stderr
+    lines = ran.stdout.splitlines()
+    assert [line.partition(" -n")[0] for line in lines if line.startswith("ran")] == ["ran 3.12", "ran 3.14"]
+    assert [line.rpartition(" in ")[0] for line in lines[-2:]] == [
+        "CPython 3.12.1: passed",
+        "CPython 3.14.0: failed",
+    ]
+
+
+def test_no_later_python_is_told(project: Path) -> None:
+    ran = pythons(project)
+    assert (ran.returncode, ran.stdout) == (0, "no CPython 3.12 or later on PATH\n")
