@@ -1,4 +1,4 @@
-"""Pixels to coded lines, through Pillow and its libtiff."""
+"""Pixels to coded lines, through libtiff: Pillow's, by its own functions where they can be called."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from io import BytesIO
 from PIL import Image, TiffImagePlugin
 
 from t38fsp.image.fields import Directory, Source, Tag
+from t38fsp.image.libtiff import encode
 from t38fsp.image.tiff import first_directory
 from t38fsp.t4.prepare import prepare_t4
 from t38fsp.t30.vocabulary import Coding, PageMode, Resolution
@@ -18,27 +19,50 @@ _TWO_DIMENSIONAL = 1
 _ALIGNED = 4
 """Bits of T4Options; EOL that ends on an octet boundary lets fill be added in octets."""
 
+_GROUP_3, _GROUP_4 = 3, 4
+_INCH = 2
 
-def encode_image(image: Image.Image, coding: Coding, resolution: Resolution, aligned: bool = True) -> bytes:
-    """Code a picture of mode "1" in which 1 is black as one strip.
+
+def encode_pixels(
+    pixels: bytes, width: int, coding: Coding, resolution: Resolution, aligned: bool = True
+) -> bytes:
+    """Code rows (1 is black, packed as t38fsp.t4.decode packs them) as one strip.
 
     MH and MR come with an EOL before each line, which ends on an octet boundary if ``aligned``, and without
     RTC; MMR ends with EOFB. The vertical resolution decides how many lines of MR may follow a one-dimensional
     one (T.4 4.2.1).
     """
-    # Pillow takes 1 for white, but its strips are coded for PhotometricInterpretation 1: the two cancel out.
-    info = {int(Tag.ROWS_PER_STRIP): image.height}
+    fields: dict[Tag, int | float] = {
+        Tag.BITS_PER_SAMPLE: 1,
+        Tag.SAMPLES_PER_PIXEL: 1,
+        Tag.PHOTOMETRIC: 0,
+        Tag.COMPRESSION: _GROUP_4 if coding is Coding.MMR else _GROUP_3,
+        Tag.RESOLUTION_UNIT: _INCH,
+        Tag.Y_RESOLUTION: float(resolution.y),
+    }
     if coding is not Coding.MMR:
         two_dimensional = _TWO_DIMENSIONAL if coding is Coding.MR else 0
-        info[int(Tag.T4_OPTIONS)] = two_dimensional | (_ALIGNED if aligned else 0)
+        fields[Tag.T4_OPTIONS] = two_dimensional | (_ALIGNED if aligned else 0)
+    coded = encode(pixels, width, fields)
+    return _encode_with_pillow(pixels, width, fields, resolution) if coded is None else coded
+
+
+def _encode_with_pillow(
+    pixels: bytes, width: int, fields: dict[Tag, int | float], resolution: Resolution
+) -> bytes:
+    # Pillow takes 1 for white, but its strips are coded for PhotometricInterpretation 1: the two cancel out.
+    image = image_of(pixels, width)
+    info = {int(Tag.ROWS_PER_STRIP): image.height}
+    if Tag.T4_OPTIONS in fields:
+        info[int(Tag.T4_OPTIONS)] = int(fields[Tag.T4_OPTIONS])
     file = BytesIO()
     image.save(
         file,
         _TIFF,
-        compression="group4" if coding is Coding.MMR else "group3",
+        compression="group4" if fields[Tag.COMPRESSION] == _GROUP_4 else "group3",
         dpi=resolution.value,
         tiffinfo=info,
-        strip_size=(image.width + 7) // 8 * image.height + 1,
+        strip_size=len(pixels) + 1,
     )
     source = Source(file)
     directory = Directory(source, first_directory(source), 1)
@@ -49,11 +73,6 @@ def encode_image(image: Image.Image, coding: Coding, resolution: Resolution, ali
 def image_of(pixels: bytes, width: int) -> Image.Image:
     """Packed rows, as t38fsp.t4.decode packs them, as a picture in which 1 is black."""
     return Image.frombytes("1", (width, len(pixels) // ((width + 7) // 8)), pixels)
-
-
-def encode_pixels(pixels: bytes, width: int, coding: Coding, resolution: Resolution) -> bytes:
-    """Code rows (1 is black, packed as t38fsp.t4.decode packs them) as :func:`encode_image` does."""
-    return encode_image(image_of(pixels, width), coding, resolution)
 
 
 def encode_burst(pixels: bytes, mode: PageMode) -> bytes:

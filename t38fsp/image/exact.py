@@ -25,7 +25,7 @@ from functools import lru_cache
 from itertools import takewhile
 from typing import TypeGuard
 
-from t38fsp.image.coder import encode_image, encode_pixels, image_of
+from t38fsp.image.coder import encode_pixels
 from t38fsp.image.libtiff import Runs, can_be_heard, decode, has_empty_runs, runs_of
 from t38fsp.t4.codes import EOL
 from t38fsp.t4.lines import to_bits
@@ -132,8 +132,8 @@ def _gives_back(pixels: bytes, data: bytes, coding: Coding, width: int, resoluti
     if rest and not _is_rtc(rest, coding):
         return False
     # With one row more, each of those that count has an EOL behind it, from which its own zeros can be told.
-    taller = image_of(pixels + bytes(stride), width)
-    codes = _t4_lines(encode_image(taller, coding, resolution, aligned=False))[:-1]
+    taller = pixels + bytes(stride)
+    codes = _t4_lines(encode_pixels(taller, width, coding, resolution, aligned=False))[:-1]
     return len(lines) == len(codes) and all(map(_is_filled, lines, codes))
 
 

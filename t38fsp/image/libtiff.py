@@ -15,9 +15,21 @@ from __future__ import annotations
 import ctypes
 import struct
 import sys
-from collections.abc import Callable, Iterable
-from contextlib import suppress
-from ctypes import CFUNCTYPE, POINTER, c_char, c_char_p, c_int, c_ssize_t, c_uint32, c_uint64, c_void_p
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from ctypes import (
+    CFUNCTYPE,
+    POINTER,
+    c_char,
+    c_char_p,
+    c_double,
+    c_int,
+    c_ssize_t,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+    string_at,
+)
 from dataclasses import dataclass
 from functools import lru_cache
 from io import SEEK_CUR, SEEK_END, BytesIO
@@ -79,6 +91,15 @@ def runs_of(data: bytes, coding: Coding, width: int, rows: int) -> Runs | None:
     pixels = bytearray((width + 7) // 8 * rows)
     complaints = library.read(_file(data, coding, width, rows), pixels, found.append)
     return None if complaints is None else Runs(found, complaints)
+
+
+def encode(pixels: bytes, width: int, fields: Mapping[Tag, int | float]) -> bytes | None:
+    """Code packed rows, of which 1 is black, as one strip; None where libtiff is not to be found.
+
+    ``fields`` are what a TIFF file would have of its coding. Raises MemoryError.
+    """
+    library = _library()
+    return None if library is None else library.write(pixels, width, fields)
 
 
 def can_be_heard() -> bool:
@@ -154,6 +175,10 @@ class _Library:
         self._read_strip = function(
             "TIFFReadEncodedStrip", c_ssize_t, c_void_p, c_uint32, c_void_p, c_ssize_t
         )
+        self._write_strip = function(
+            "TIFFWriteEncodedStrip", c_ssize_t, c_void_p, c_uint32, c_char_p, c_ssize_t
+        )
+        self._flush = function("TIFFFlushData", c_int, c_void_p)
         self._set_field = function("TIFFSetField", c_int, c_void_p, c_uint32)
         self._close = function("TIFFClose", None, c_void_p)
         self._options = function("TIFFOpenOptionsAlloc", c_void_p)
@@ -162,6 +187,57 @@ class _Library:
             function(f"TIFFOpenOptionsSet{kind}HandlerExtR", None, c_void_p, _COMPLAINT, c_void_p)
             for kind in ("Error", "Warning")
         ]
+
+    def write(self, pixels: bytes, width: int, fields: Mapping[Tag, int | float]) -> bytes:
+        """The strip that ``pixels`` are coded as."""
+        file = bytearray()
+        position = 0
+
+        def write(_: object, source: int, length: int) -> int:
+            nonlocal position
+            file[position : position + length] = string_at(source, length)
+            position += length
+            return length
+
+        def seek(_: object, offset: int, whence: int) -> int:
+            nonlocal position
+            position = offset + {SEEK_CUR: position, SEEK_END: len(file)}.get(whence, 0)
+            file.extend(bytes(max(0, position - len(file))))
+            return position
+
+        source = (
+            *(_READ(lambda *_: -1), _READ(write), _SEEK(seek), _CLOSE(lambda _: 0)),
+            *(_SIZE(lambda _: len(file)), _MAP(lambda *_: 0), _UNMAP(lambda *_: None)),
+        )
+        rows = len(pixels) // ((width + 7) // 8)
+        with self._handled(_COMPLAINT(lambda *_: _HEARD)) as options:
+            tiff = self._open(_NAME, b"w", None, *source, options)
+            if not tiff:
+                raise MemoryError
+            try:
+                size = {Tag.IMAGE_WIDTH: width, Tag.IMAGE_LENGTH: rows, Tag.ROWS_PER_STRIP: rows}
+                for tag, value in {**size, **fields}.items():
+                    self._set_field(tiff, tag, c_double(value) if isinstance(value, float) else value)
+                begun = len(file)
+                if self._write_strip(tiff, _FIRST_STRIP, pixels, len(pixels)) != len(pixels):
+                    raise MemoryError
+                self._flush(tiff)
+                return bytes(file[begun:])
+            finally:
+                self._close(tiff)
+
+    @contextmanager
+    def _handled(self, handler: Any) -> Iterator[int]:
+        """Options by which ``handler`` is told of complaints."""
+        options = self._options()
+        if not options:
+            raise MemoryError
+        try:
+            for set_handler in self._handlers:
+                set_handler(options, handler, None)
+            yield options
+        finally:
+            self._free_options(options)
 
     def read(
         self, file: bytes, pixels: bytearray, on_row: Callable[[bytes], None] | None = None
@@ -207,13 +283,8 @@ class _Library:
             *(_READ(read), _READ(lambda *_: -1), _SEEK(seek), _CLOSE(lambda _: 0)),
             *(_SIZE(lambda _: len(file)), _MAP(map_file), _UNMAP(lambda *_: None)),
         )
-        handler, filler = _COMPLAINT(complain), _FILL(fill)
-        options = self._options()
-        if not options:
-            raise MemoryError
-        try:
-            for set_handler in self._handlers:
-                set_handler(options, handler, None)
+        filler = _FILL(fill)
+        with self._handled(_COMPLAINT(complain)) as options:
             tiff = self._open(_NAME, b"r", None, *source, options)
             if not tiff:
                 return None
@@ -224,8 +295,6 @@ class _Library:
                 got = self._read_strip(tiff, _FIRST_STRIP, ctypes.addressof(buffer), len(pixels))
             finally:
                 self._close(tiff)
-        finally:
-            self._free_options(options)
         return complaints if got == len(pixels) else None
 
 

@@ -137,6 +137,19 @@ def test_fill_is_no_part_of_a_line(fill):
         assert read_burst(to_octets(text + end), MH) == pixels_of(lines)
 
 
+@pytest.mark.parametrize("coding", Coding)
+@pytest.mark.parametrize("resolution", [STANDARD, FINE, Resolution.R16_SUPERFINE])
+@pytest.mark.parametrize("aligned", [True, False])
+@pytest.mark.parametrize(("width", "kind"), [(1728, "text"), (1728, "noise"), (1723, "lines")])
+def test_what_is_coded_is_the_same_with_and_without_pillow(
+    monkeypatch, coding, resolution, aligned, width, kind
+):
+    pixels = make_pixels(width, 60, kind) if kind != "noise" else make_pixels(width, 200, kind)
+    coded = encode_pixels(pixels, width, coding, resolution, aligned)
+    monkeypatch.setattr(libtiff, "_library", lambda: None)
+    assert encode_pixels(pixels, width, coding, resolution, aligned) == coded
+
+
 # --- what is not --------------------------------------------------------------------------------------------
 
 
@@ -294,7 +307,7 @@ def test_lines_that_were_counted_are_not_coded_again(tmp_path, monkeypatch, libr
     data = encode_burst(make_pixels(WIDTH, 60, "text"), mode(coding))
     expected = store_page(tmp_path / "one.tif", data, mode(coding))[0]
     if library == "heard":
-        monkeypatch.setattr("t38fsp.image.exact.encode_image", None)
+        monkeypatch.setattr("t38fsp.image.exact.encode_pixels", None)
     counted = PageQuality(60)
     assert store_page(tmp_path / "two.tif", data, mode(coding), counted=counted)[0] == expected == counted
     assert load_page(tmp_path / "two.tif", 0) == load_page(tmp_path / "one.tif", 0)
