@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from sip.bounds import check, like, setting
 from sip.ipc.cores import usable_cores
 from sip.line_settings import Callers
-from sip.values import Credentials, DialogId
+from sip.values import DialogId
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Backend, common_backend
 from t38fsp.errors import SettingError
 from t38fsp.events import Connected, Disconnected, Ringing, SwitchedToT38
 from t38fsp.jobs import LISTEN, EngineSettings, SendJob
-from t38fsp.settings.address import peer_address, target_uri
+from t38fsp.settings.address import target_uri
 
 if TYPE_CHECKING:
     from t38fsp.settings.route import Route
@@ -39,26 +39,21 @@ class CallEvent:
 class FaxDevSettings:
     """How the provider is reached and what it presents.
 
-    ``listen`` is the SIP address, port 0 for any. ``via`` is ``HOST[:PORT]`` of the gateway or proxy that
-    takes every INVITE and in whose domain numbers are dialled; without it only SIP URIs can be sent to.
-    ``caller`` is the URI of From; None makes one of our address. A ``route`` (``Configuration.route``) stands
-    for ``via``, ``caller``, ``credentials`` and ``call``, which are then left alone, and is kept registered
-    if it says so. ``own_end`` (``Configuration.engine``) stands for ``listen`` and ``callers``, and brings
-    what else the file says of our end: TLS, limits, a signalling process. Device i (from 0) has the id
-    ``device_id_prefix`` + i; a device carries one fax at a time. With ``accept_calls`` incoming calls are
-    announced on devices that FaxLineCallback enabled, if ``callers`` admits them; one that is not taken
-    within ``take_limit`` seconds is refused. ``workers`` is the number of engine processes; without it that
-    of ``own_end`` counts, or one for each hundred devices, at most one a core. ``on_call_event`` runs on the
-    thread that is blocked in FaxDevSend or FaxDevReceive.
+    ``listen`` is the SIP address, port 0 for any. ``route`` (``Configuration.route``, or one made here:
+    ``Route(peer="gateway.example")``) says where numbers are dialled and how faxes travel, and is kept
+    registered if it says so; without it only SIP URIs can be sent to. ``own_end``
+    (``Configuration.engine``) stands for ``listen`` and ``callers``, and brings what else the file says
+    of our end: TLS, limits, a signalling process. Device i (from 0) has the id ``device_id_prefix`` + i;
+    a device carries one fax at a time. With ``accept_calls`` incoming calls are announced on devices that
+    FaxLineCallback enabled, if ``callers`` admits them; one that is not taken within ``take_limit``
+    seconds is refused. ``workers`` is the number of engine processes; without it that of ``own_end``
+    counts, or one for each hundred devices, at most one a core. ``on_call_event`` runs on the thread that
+    is blocked in FaxDevSend or FaxDevReceive.
 
     Raises SettingError, saying what would do.
     """
 
     listen: tuple[str, int] = LISTEN
-    via: str | None = None
-    caller: str | None = None
-    credentials: Credentials | None = None
-    call: CallSettings = field(default_factory=CallSettings)
     route: Route | None = None
     own_end: EngineSettings | None = None
     callers: Callers = field(default_factory=Callers)
@@ -77,21 +72,13 @@ class FaxDevSettings:
             raise SettingError("device_id_prefix must be above 0, and the last device id below 2**32")
         if len(self.device_name_prefix) > 127:
             raise SettingError("device_name_prefix must have 127 characters at most")
-        if self.via is not None:
-            peer_address(self.via)
-        own = (self.via, self.caller, self.credentials, self.call) != (None, None, None, CallSettings())
-        if self.route is not None and own:
-            raise SettingError(
-                "give a route, or via, caller, credentials and call; Configuration.route merges"
-            )
-
         if self.own_end is not None and (self.listen, self.callers) != (LISTEN, Callers()):
             raise SettingError("give own_end, or listen and callers")
 
     @property
     def call_settings(self) -> CallSettings:
         """Those of the route, if there is one."""
-        return self.call if self.route is None else self.route.call
+        return CallSettings() if self.route is None else self.route.call
 
     @property
     def engine(self) -> EngineSettings:
@@ -119,5 +106,4 @@ class FaxDevSettings:
         """Raises AddressError."""
         if self.route is not None:
             return self.route.send_job(document, to)
-        via = None if self.via is None else peer_address(self.via)
-        return SendJob(document, target_uri(to, via), self.caller, via, self.credentials, self.call)
+        return SendJob(document, target_uri(to, None))

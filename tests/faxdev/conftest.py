@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from t38fsp.faxdev import FaxDevSettings
+from t38fsp.settings.route import Route
 from tests.faxdev.service import Clock, Service
 
 
@@ -17,7 +18,9 @@ def clock() -> Clock:
 def service(clock: Clock) -> Iterator[Service]:
     """A fax service with four devices on a scripted engine, initialised."""
     running = Service(
-        FaxDevSettings(listen=("127.0.0.1", 5060), via="gateway.example", device_count=4, accept_calls=True),
+        FaxDevSettings(
+            listen=("127.0.0.1", 5060), route=Route(peer="gateway.example"), device_count=4, accept_calls=True
+        ),
         clock,
     )
     yield running

@@ -40,7 +40,6 @@ def test_devices_are_presented() -> None:
         ({"device_id_prefix": 2**32 - 1, "device_count": 2}, "device_id_prefix"),
         ({"device_name_prefix": "x" * 128}, "device_name_prefix"),
         ({"take_limit": 0.0}, "take_limit"),
-        ({"via": "not a host"}, "not a host"),
     ],
 )
 def test_unusable_settings_are_refused(settings: dict[str, object], complaint: str) -> None:

@@ -10,7 +10,6 @@ import pytest
 
 from sip.line_settings import RegistrationSettings
 from sip.values import Credentials
-from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Backend
 from t38fsp.faxdev import FaxDevSettings
 from t38fsp.jobs import Trunk
@@ -68,7 +67,7 @@ def test_the_file_says_all_of_our_own_end(tmp_path: Path) -> None:
     file = Configuration.read(tmp_path / "t38fsp.toml")
     settings = FaxDevSettings(route=file.route("office"), own_end=file.engine, device_count=4)
     engine = settings.engine
-    assert replace(engine, limits=file.engine.limits, trunks=()) == file.engine
+    assert replace(engine, limits=file.engine.limits, workers=None, trunks=()) == file.engine
     # A device has one call, whatever the file allows.
     assert engine.limits.calls == 4
     with pytest.raises(ValueError, match="give own_end, or listen and callers"):
@@ -100,12 +99,3 @@ def test_its_header_line_has_the_name_of_the_caller(route: Route) -> None:
             service.provider.FaxDevEndJob(fax.handle)
     finally:
         service.provider.FaxDevShutdown()
-
-
-@pytest.mark.parametrize(
-    "others",
-    [{"via": "gateway.example"}, {"caller": "sip:me@here.example"}, {"call": CallSettings(ecm=False)}],
-)
-def test_a_route_and_what_it_stands_for_do_not_go_together(route: Route, others: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="give a route, or via, caller, credentials and call"):
-        FaxDevSettings(route=route, **others)  # type: ignore[arg-type]

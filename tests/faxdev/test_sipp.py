@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sip.values import Credentials, DialogId
-from t38fsp.call_settings import CallSettings
+from sip.values import DialogId
 from t38fsp.choices import Switch
 from t38fsp.events import Connected, Disconnected, Ringing, SwitchedToT38
 from t38fsp.faxdev import (
@@ -32,6 +31,7 @@ from t38fsp.faxdev import (
     FS_TRANSMITTING,
     FS_USER_ABORT,
 )
+from t38fsp.settings.route import Route
 from t38fsp.status import FaxStatus
 from tests.faxdev.called_party import HOST, PATIENCE, Job, Outcome, Service, dialog_of, running, sipp
 from tests.peers.libtiff import assert_same_pages
@@ -46,7 +46,7 @@ pytestmark = pytest.mark.sipp
 
 ABORT_LIMIT = 20.0
 """Seconds that tell an end in good order (3 by contract: tests/call/test_abort.py) from one by Timer B."""
-ALICE = Credentials("alice", "secret")
+ALICE = Route(user="alice", password="secret")
 DIGEST = 'Authenticate: Digest realm="sipp", nonce="8dd7a7cb", algorithm=MD5, qop="auth"'
 
 
@@ -159,7 +159,7 @@ class TestChallenged:
     def test_with_wrong_ones(self, document: Path, tmp_path: Path, answer: str, header: str) -> None:
         with (
             sipp("challenges_twice", tmp_path, answer=answer, header=header) as peer,
-            running(document, credentials=Credentials("alice", "wrong")) as service,
+            running(document, route=Route(user="alice", password="wrong")) as service,
         ):
             outcome = service.send(peer.address)
             peer.wait()
@@ -173,7 +173,7 @@ def test_t38_in_the_first_invite_is_refused_and_so_is_audio_in_the_second(
     answer = "488 Not Acceptable Here"
     with (
         sipp("refuses_all_media", tmp_path, answer=answer) as peer,
-        running(document, call=CallSettings(switch=Switch.FIRST)) as service,
+        running(document, route=Route(switch=Switch.FIRST)) as service,
     ):
         outcome = service.send(peer.address)
         peer.wait()
@@ -184,7 +184,7 @@ def test_t38_in_the_first_invite_is_refused_and_so_is_audio_in_the_second(
 def test_it_rings_and_nobody_answers(document: Path, tmp_path: Path) -> None:
     with (
         sipp("rings", tmp_path) as peer,
-        running(document, call=CallSettings(ring_limit=3.0)) as service,
+        running(document, route=Route(ring_limit=3.0)) as service,
     ):
         outcome = service.send(peer.address)
         peer.wait()
@@ -331,8 +331,8 @@ def fax_to(
 def faxes(document: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Fax]]]:
     directory = tmp_path_factory.mktemp("faxes")
     with (
-        running(document, credentials=ALICE) as callee,
-        running(document, call=CallSettings(switch=Switch.FIRST)) as first,
+        running(document, route=ALICE) as callee,
+        running(document, route=Route(switch=Switch.FIRST)) as first,
         ThreadPoolExecutor(4) as threads,
     ):
         yield {
@@ -412,7 +412,7 @@ def patience(document: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with (
         udp_socket() as silent,
         running(document) as callee,
-        running(document, call=CallSettings(switch=Switch.CALLER)) as caller,
+        running(document, route=Route(switch=Switch.CALLER)) as caller,
         ThreadPoolExecutor(3) as threads,
     ):
         yield {
