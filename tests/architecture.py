@@ -34,11 +34,12 @@ _VIRTUAL_SHELL = tuple(
 )
 _VOCABULARY = "t38fsp.t30.vocabulary"
 _BOUNDS = ("sip.bounds", "t38fsp.errors")
+_LANES = ("t38fsp.lanes", "t38fsp.lateness")
 _WORDS = tuple(
     f"t38fsp.{module}"
     for module in ("call_settings", "choices", "events", "header", "jobs", "outcome", "results", "status")
 )
-_SANS_IO_ROOMS = ("t38fsp.t30", "t38fsp.t4", "t38fsp.t38", "t38fsp.audio", "t38fsp.call")
+_SANS_IO_ROOMS = (*_LANES, "t38fsp.t30", "t38fsp.t4", "t38fsp.t38", "t38fsp.audio", "t38fsp.call")
 _SIP_VALUES = ("sip.bounds", "sip.line_settings", "sip.logs", "sip.values")
 _SIP_SYNTAX = (*_SIP_VALUES, "sip.syntax")
 _SIP_UA = (*_SIP_SYNTAX, "sip.line", "sip.transaction", "sip.ua")
@@ -64,10 +65,11 @@ ROOMS = (
     ),
     Room("sip public names", ("sip",), ("sip",)),
     Room("errors", ("t38fsp.errors",), sans_io=True),
+    Room("lanes", _LANES, sans_io=True),
     Room("t30", ("t38fsp.t30",), _BOUNDS, sans_io=True),
     Room("t4", ("t38fsp.t4",), (_VOCABULARY,), sans_io=True),
-    Room("t38", ("t38fsp.t38",), (*_BOUNDS, _VOCABULARY, "sip.syntax.sdp"), sans_io=True),
-    Room("audio", ("t38fsp.audio",), (_VOCABULARY, "sip.syntax.sdp"), sans_io=True),
+    Room("t38", ("t38fsp.t38",), (*_BOUNDS, *_LANES, _VOCABULARY, "sip.syntax.sdp"), sans_io=True),
+    Room("audio", ("t38fsp.audio",), (*_LANES, _VOCABULARY, "sip.syntax.sdp"), sans_io=True),
     Room("words", _WORDS, (*_SIP_VALUES, *_BOUNDS, "t38fsp.t30", "t38fsp.t38.timing"), sans_io=True),
     Room(
         "image",

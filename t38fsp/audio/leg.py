@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from enum import Enum
 
@@ -11,6 +12,7 @@ from t38fsp.audio.offer import PAYLOAD_TYPES
 from t38fsp.audio.rtp import FRAME_SAMPLES, RtpError, RtpPacket, RtpReceiver, RtpSender, looks_like_rtp
 from t38fsp.audio.signals import AudioSignal
 from t38fsp.audio.tones import FRAME_SECONDS, ced_frame, cng_frame
+from t38fsp.lanes import NEVER, Lane
 
 _AHEAD = 2 * SAMPLE_RATE
 """Samples that may be heard before their time. Detectors cost far more than packets: a flood is not heard."""
@@ -37,8 +39,8 @@ class RtpStart:
     timestamp: int
 
 
-class AudioLeg:
-    """RTP both ways, one packet each 20 ms from :meth:`start` on.
+class AudioLeg(Lane):
+    """RTP both ways, one packet each 20 ms from :meth:`start` on, made when it is due.
 
     ``payload_type`` and ``law`` are what :func:`t38fsp.audio.offer.choose` found in the far end's SDP, and
     what we send, as long as no later one says otherwise; heard are both laws. After ``patience`` seconds
@@ -48,6 +50,7 @@ class AudioLeg:
     def __init__(
         self, *, role: Role, payload_type: int, law: Law, start: RtpStart, patience: float | None = None
     ) -> None:
+        super().__init__()
         self._tone = _TONES[role]
         self._law = law
         self._sender = RtpSender(payload_type, start.ssrc, start.sequence, start.timestamp)
@@ -58,40 +61,39 @@ class AudioLeg:
         self._heard = 0  # samples since the start
         self._silent_from = None if patience is None else round(patience / FRAME_SECONDS)
         """The first frame that is not sent, as long as nothing was heard."""
-        self._packets: list[bytes] = []
 
     def start(self, now: float) -> None:
         """Begin to play; once. Frame n is due at ``now`` + n * 20 ms."""
         self._started = now
-        self.handle_deadline(now)
+        self.moved = True
+
+    def stop(self) -> None:
+        """Play and hear nothing more."""
+        self._started = None
+        self.moved = True
 
     def change(self, payload_type: int, law: Law) -> None:
         """Send this from the next frame on."""
         self._sender.payload_type = payload_type
         self._law = law
 
-    def next_deadline(self) -> float | None:
-        """When the next frame is due; None when nothing plays."""
+    @property
+    def due(self) -> float:
         if self._started is None or self._is_out_of_patience:
-            return None
-        return self._due(self._started, self._next_frame)
+            return NEVER
+        return self._started + self._next_frame * FRAME_SECONDS
 
-    def handle_deadline(self, now: float) -> None:
-        """Make the frames that are due at ``now``."""
-        if self._started is None or self._is_out_of_patience:
-            return
-        late = int((now - self._due(self._started, self._next_frame)) / FRAME_SECONDS)
+    def leave(self, now: float, hungry: deque[Lane]) -> float:
+        due = self.due
+        if due > now:
+            return due
+        late = int((now - due) / FRAME_SECONDS)
         if late > _CATCH_UP:
             self._sender.skip((late - _CATCH_UP) * FRAME_SAMPLES)
             self._next_frame += late - _CATCH_UP
-        while self._due(self._started, self._next_frame) <= now and not self._is_out_of_patience:
-            self._packets.append(self._sender.packet(self._tone(self._next_frame, self._law)))
-            self._next_frame += 1
-
-    def take_packets(self) -> list[bytes]:
-        """RTP datagrams to send at once."""
-        packets, self._packets = self._packets, []
-        return packets
+        self.send(self._sender.packet(self._tone(self._next_frame, self._law)))
+        self._next_frame += 1
+        return self.due
 
     def receive(self, datagram: bytes, now: float) -> bool:
         """Hear a datagram; False when it is no RTP packet of G.711 (nothing happened then).
@@ -106,7 +108,9 @@ class AudioLeg:
             return False
         if packet.payload_type not in PAYLOAD_TYPES:
             return False
-        self._silent_from = None
+        if self._silent_from is not None:
+            self._silent_from = None
+            self.moved = True
         playable = int((now - self._started) * SAMPLE_RATE) + _AHEAD
         for ready in self._receiver.receive(packet):
             if self._heard + len(ready.payload) <= playable:
@@ -121,7 +125,3 @@ class AudioLeg:
     @property
     def _is_out_of_patience(self) -> bool:
         return self._silent_from is not None and self._next_frame >= self._silent_from
-
-    @staticmethod
-    def _due(started: float, frame: int) -> float:
-        return started + frame * FRAME_SECONDS

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from sip.values import Address
 from t38fsp.call.call_context import PageJob
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.events import FaxEvent
-from t38fsp.t38.terminal import Packet
+from t38fsp.lanes import Lane
 
 
 class Driver(Protocol):
@@ -21,11 +20,8 @@ class Driver(Protocol):
     def set_remote(self, address: Address) -> None:
         """Datagrams go there from now on."""
 
-    def send(self, datagram: bytes) -> None:
-        """Send at once."""
-
-    def pace(self, packets: Sequence[Packet]) -> None:
-        """Release and send each of these when it is due."""
+    def pace(self, lane: Lane) -> None:
+        """Have ``lane`` send each of its packets when it is due, from now on in place of any other."""
 
     def do(self, job: PageJob) -> None:
         """Code or store a page, and answer the call later."""
@@ -40,11 +36,9 @@ def settle(call: FaxCall, driver: Driver) -> None:
     call.moved = False
     if call.remote_media is not None:
         driver.set_remote(call.remote_media)
-    for datagram in call.take_datagrams():
-        driver.send(datagram)
-    packets = call.take_packets()
-    if packets:
-        driver.pace(packets)
+    lane = call.take_lane()
+    if lane is not None:
+        driver.pace(lane)
     for job in call.take_page_jobs():
         driver.do(job)
     for event in call.take_events():

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Protocol
 
 from t38fsp.audio.rtp import looks_like_rtp
+from t38fsp.lanes import Lane
 from t38fsp.t30.outputs import Output, RevokeBurst, RoundTripMeasured, SendBurst
 from t38fsp.t30.vocabulary import LineSignal
-from t38fsp.t38.terminal import Packet, Terminal
+from t38fsp.t38.terminal import Terminal
 from t38fsp.t38.udptl import Counters
 
 
@@ -27,15 +27,6 @@ class Session(Protocol):
     def next_deadline(self) -> float | None: ...
     def handle_deadline(self, now: float) -> None: ...
     def take_outputs(self) -> list[Output]: ...
-
-
-class Transmission(Enum):
-    """Whether T.30 may still transmit."""
-
-    OPEN = auto()
-    DRAINING = auto()
-    """The burst on the line goes on; no other begins."""
-    CLOSED = auto()
 
 
 _STRAGGLING = 2.0
@@ -65,7 +56,8 @@ class FaxLeg:
         self._session = session
         self._terminal = terminal
         self._on_output = on_output
-        self._transmission = Transmission.OPEN
+        self._may_begin = True
+        """T.30 may begin another burst."""
         self._began = now
         self.strays = Strays()
 
@@ -104,20 +96,17 @@ class FaxLeg:
         self._drain(now)
 
     def stop_bursts(self) -> None:
-        """No burst begins any more."""
-        if self._transmission is Transmission.OPEN:
-            self._transmission = Transmission.DRAINING
+        """No burst begins any more; the one on the line goes on."""
+        self._may_begin = False
 
-    def stop_sending(self, now: float) -> None:
+    def stop_sending(self) -> None:
         """Nothing is sent any more; what comes is still heard."""
-        self._transmission = Transmission.CLOSED
-        self._terminal.revoke(now)
+        self._may_begin = False
+        self._terminal.stop()
 
-    def release(self, packet: Packet) -> bytes | None:
-        return None if self._transmission is Transmission.CLOSED else self._terminal.release(packet)
-
-    def take_packets(self) -> list[Packet]:
-        return self._terminal.take_packets()
+    @property
+    def lane(self) -> Lane:
+        return self._terminal.lane
 
     def next_deadline(self) -> float | None:
         terminal, session = self._terminal.next_deadline(), self._session.next_deadline()
@@ -150,7 +139,7 @@ class FaxLeg:
         for output in outputs:
             match output:
                 case SendBurst(burst=burst):
-                    if self._transmission is Transmission.OPEN:
+                    if self._may_begin:
                         self._terminal.send(burst, now)
                 case RoundTripMeasured(seconds, burst, frames, missing, stored):
                     share = missing / frames if frames else 0.0

@@ -48,11 +48,11 @@ from t38fsp.call.switching import Switching
 from t38fsp.call.table import Event
 from t38fsp.call.verdict import Verdict
 from t38fsp.call_settings import CallSettings
+from t38fsp.lanes import Lane
 from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult
 from t38fsp.t30.outputs import Finished, Output
 from t38fsp.t38.connection import Setup
-from t38fsp.t38.terminal import Packet
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,6 @@ class FaxCall(ABC):
         self._switching = Switching(settings, role, context.rtp, record, context.patience)
         self._fax: FaxLeg | None = None
         self._record = record
-        self._datagrams: list[bytes] = []
-        self._packets: list[Packet] = []
         self._page_jobs: list[PageJob] = []
         self._events: list[events.FaxEvent] = []
 
@@ -182,14 +180,15 @@ class FaxCall(ABC):
         """When to call :meth:`handle_deadline`; None while only input can change anything."""
         if self.result is not None:
             return None
-        leg = self._leg.next_deadline()
+        leg = None if self._fax is None else self._fax.next_deadline()
         timer = self._machine.next_deadline()
         if timer is None or leg is None:
             return leg if timer is None else timer
         return min(timer, leg)
 
     def handle_deadline(self, now: float) -> None:
-        self._leg.handle_deadline(now)
+        if self._fax is not None:
+            self._fax.handle_deadline(now)
         self._pump(now)
 
     def abort(self, now: float) -> None:
@@ -209,19 +208,13 @@ class FaxCall(ABC):
 
     # --- out -----------------------------------------------------------------------------------------------
 
-    def take_datagrams(self) -> list[bytes]:
-        """RTP packets to send now."""
-        taken, self._datagrams = self._datagrams, []
-        return taken
-
-    def take_packets(self) -> list[Packet]:
-        """T.38 packets for the pacer."""
-        taken, self._packets = self._packets, []
-        return taken
-
-    def release(self, packet: Packet) -> bytes | None:
-        """The datagram of a packet that is due; None when it has been revoked."""
-        return None if self._fax is None else self._fax.release(packet)
+    def take_lane(self) -> Lane | None:
+        """The way out of all our media, when its next packet is due at another time than was known."""
+        lane = self._switching.lane if self._fax is None else self._fax.lane
+        if lane is None or not lane.moved:
+            return None
+        lane.moved = False
+        return lane
 
     def take_page_jobs(self) -> list[PageJob]:
         """Slow work, answered through the ``page_…`` methods."""
@@ -234,11 +227,6 @@ class FaxCall(ABC):
 
     # --- what runs below the table -------------------------------------------------------------------------
 
-    @property
-    def _leg(self) -> Switching | FaxLeg:
-        """What runs at present."""
-        return self._switching if self._fax is None else self._fax
-
     def _pump(self, now: float) -> None:
         """After every input: carry out what it has brought about below, and let due timers run out.
 
@@ -246,12 +234,10 @@ class FaxCall(ABC):
         """
         self.moved = True
         if self._fax is None:
-            self._datagrams += self._switching.take_packets()
             if self._switching.take_v21():
                 self._machine.feed(Event.V21_HEARD, now)
         else:
             self._fax.pump(now)
-            self._packets += self._fax.take_packets()
         self._machine.handle_deadline(now)
 
     def _on_output(self, output: Output, now: float) -> None:
@@ -410,7 +396,7 @@ class FaxCall(ABC):
     def _stop_sending(self, now: float) -> None:
         """Send nothing more, but go on hearing."""
         assert self._fax is not None
-        self._fax.stop_sending(now)
+        self._fax.stop_sending()
 
     def _drop_line(self, now: float) -> None:
         """The line is gone; T.30, unless it is over, tells best at what moment."""

@@ -25,6 +25,7 @@ from t38fsp.call.record import CallRecord
 from t38fsp.call.verdict import Verdict
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Switch
+from t38fsp.lanes import Lane
 from t38fsp.t30.vocabulary import Tone, ToneHeard
 
 _MOST_SOURCES = 4
@@ -159,18 +160,14 @@ class Switching:
 
     def end(self) -> None:
         """T.38 is there, or never will be."""
-        self._audio = None
-
-    def next_deadline(self) -> float | None:
-        return None if self._audio is None else self._audio.next_deadline()
-
-    def handle_deadline(self, now: float) -> None:
         if self._audio is not None:
-            self._audio.handle_deadline(now)
+            self._audio.stop()
+            self._audio = None
 
-    def take_packets(self) -> list[bytes]:
-        """RTP to send now."""
-        return [] if self._audio is None else self._audio.take_packets()
+    @property
+    def lane(self) -> Lane | None:
+        """The way out of our tones."""
+        return self._audio
 
     def take_v21(self) -> bool:
         """Note the signals heard; true when V.21 is among them for the first time."""

@@ -59,7 +59,6 @@ from t38fsp.jobs import (
     SendJob,
 )
 from t38fsp.outcome import Outcome
-from t38fsp.t38.terminal import Packet
 
 logger = get_logger(__name__)
 
@@ -118,7 +117,7 @@ class FaxEngine:
 
     async def _start(self, undo: AsyncExitStack) -> Address:
         settings = self._settings
-        self._pacer: Pacer[Packet] = Pacer(self._loop)
+        self._pacer = Pacer(self._loop)
         self._reader = MediaReader(self._loop)
         self._admission = admission_for(settings, self._random)
         self._lines = Lines(

@@ -1,121 +1,74 @@
 """The pacer: one timer for the packets of every call in the process.
 
-A task or a timer for each packet costs two to three times as much as the packet and collapses first under
-load; here one heap (:class:`~t38fsp.t38.packet_queue.PacketQueue`) and one timer serve all calls.
+A task or a timer for each packet costs more than the packet and collapses first under load; here one heap
+(:class:`~t38fsp.lanes.Lanes`) and one timer serve all calls. The timer rings at multiples of a tick, so that
+packets that are due at about the same time leave in one turn of the loop, whichever calls they are of.
 """
 
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_left
-from collections.abc import Iterable
-from typing import Generic
+from math import ceil
 
-from t38fsp.t38.packet_queue import DEFAULT_LIMIT, Channel, P, PacketQueue
+from t38fsp.lanes import Lane, Lanes
+from t38fsp.lateness import Lateness
 
-_EDGES = (
-    0.00025, 0.0005, 0.001, 0.0015, 0.002, 0.003, 0.004, 0.005, 0.0075, 0.01, 0.015,
-    0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0,
-)  # fmt: skip
-
-
-class Lateness:
-    """How late packets left, in seconds behind their due time, as a small histogram."""
-
-    __slots__ = ("_buckets", "count", "maximum")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.maximum = 0.0
-        self._buckets = [0] * (len(_EDGES) + 1)
-
-    def add(self, seconds: float) -> None:
-        """Count one packet; an early one counts as 0."""
-        self.count += 1
-        self.maximum = max(self.maximum, seconds)
-        self._buckets[bisect_left(_EDGES, seconds)] += 1
-
-    def merge(self, other: Lateness) -> None:
-        """Count the packets of another one, too."""
-        self.count += other.count
-        self.maximum = max(self.maximum, other.maximum)
-        self._buckets = [ours + theirs for ours, theirs in zip(self._buckets, other._buckets, strict=True)]
-
-    def quantile(self, share: float) -> float:
-        """Seconds that ``share`` (0 to 1) of the packets stayed within, rounded up to a histogram step."""
-        wanted = share * self.count
-        seen = 0
-        for edge, packets in zip(_EDGES, self._buckets, strict=False):
-            seen += packets
-            if seen >= wanted:
-                return min(edge, self.maximum)
-        return self.maximum
-
-    @property
-    def p99(self) -> float:
-        return self.quantile(0.99)
+TICK = 0.002
+"""Seconds; no packet is later for it by more."""
+_BUDGET = 0.005
+"""Seconds of one turn, after which the sockets of the loop come first."""
 
 
-class Pacer(Generic[P]):
-    """Sends packets when they are due on ``loop.time()``. Belongs to the thread of its loop."""
+class Pacer:
+    """Serves lanes on ``loop.time()``. Belongs to the thread of its loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, limit: int = DEFAULT_LIMIT) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._queue: PacketQueue[P] = PacketQueue(limit)
-        self._timer: asyncio.Handle | None = None
-        self._rings = 0.0
-        """When the timer does; not every loop's handles can be asked."""
-        self._before, self._lateness = Lateness(), Lateness()
+        self._lanes = Lanes()
+        self._handle: asyncio.Handle | None = None
+        self._rings_at = 0.0
+        self._before = Lateness()
 
-    def __len__(self) -> int:
-        """How many packets wait."""
-        return len(self._queue)
+    def schedule(self, lane: Lane) -> None:
+        """Serve ``lane``, whose next packet is due at another time than was known."""
+        self._lanes.schedule(lane)
+        self._arm()
+
+    def remove(self, lane: Lane) -> None:
+        """Forget the lane; call it when a call ends."""
+        self._lanes.remove(lane)
+        self._arm()
 
     @property
     def lateness(self) -> Lateness:
         """Of all packets so far."""
         total = Lateness()
         total.merge(self._before)
-        total.merge(self._lateness)
+        total.merge(self._lanes.lateness)
         return total
 
     def take_lateness(self) -> Lateness:
         """Of the packets since this was called last; for whoever watches."""
-        taken, self._lateness = self._lateness, Lateness()
+        taken, self._lanes.lateness = self._lanes.lateness, Lateness()
         self._before.merge(taken)
         return taken
 
-    def add(self, channel: Channel[P], packets: Iterable[P]) -> None:
-        """Take packets of ``channel``; what is due already leaves in the next turn of the loop.
-
-        Raises OverflowError, taking none, when more would wait than the limit for one channel.
-        """
-        self._queue.push(channel, packets)
-        self._arm()
-
-    def remove(self, channel: Channel[P]) -> None:
-        """Forget the channel and its packets; call it when a call ends."""
-        self._queue.remove(channel)
-        self._arm()
-
     def _arm(self) -> None:
-        due = self._queue.next_due()
-        if self._timer is not None:
-            if due is not None and self._rings == due:
+        due = self._lanes.next_due()
+        rings_at = None if due is None else ceil(due / TICK) * TICK
+        if self._handle is not None:
+            if rings_at == self._rings_at:
                 return
-            self._timer.cancel()
-            self._timer = None
-        if due is not None:
-            self._timer = self._loop.call_at(due, self._run)
-            self._rings = due
+            self._handle.cancel()
+            self._handle = None
+        if rings_at is not None:
+            self._rings_at = rings_at
+            self._handle = self._loop.call_at(rings_at, self._turn)
 
-    def _run(self) -> None:
-        self._timer = None
-        now = self._loop.time()
+    def _turn(self) -> None:
+        self._handle = None
         try:
-            for channel, packet, datagram in self._queue.release_due(now):
-                self._lateness.add(now - packet.due)
-                channel.send(datagram)
+            self._lanes.turn(self._loop.time, _BUDGET)
         finally:
             # A fault in one call must not stop the clock of the others.
             self._arm()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
@@ -25,9 +25,9 @@ from t38fsp.events import Connected, FaxEvent, Finished, SwitchedToT38
 from t38fsp.header import CallHeader
 from t38fsp.image.errors import DocumentError, ImageError
 from t38fsp.image.pool import Document, ImagePool
+from t38fsp.lanes import Lane
 from t38fsp.outcome import Outcome
 from t38fsp.t30.outputs import PageWanted
-from t38fsp.t38.terminal import Packet
 
 logger = get_logger(__name__)
 
@@ -43,7 +43,7 @@ class RunningCall:
         self,
         call: FaxCall,
         media: MediaPort | MediaPair,
-        pacer: Pacer[Packet],
+        pacer: Pacer,
         images: ImagePool,
         observer: Callable[[FaxEvent], None],
         on_over: Callable[[], None],
@@ -72,6 +72,7 @@ class RunningCall:
         self._page_tasks: set[asyncio.Task[None]] = set()
         self._closing: asyncio.Task[None] | None = None
         self._stream: MediaStream | None = None
+        self._lane: Lane | None = None
         self._failed_call_id = ""
 
     def line_event(self, event: LineEvent) -> None:
@@ -140,13 +141,9 @@ class RunningCall:
         """The call has been started: carry out what it asks for."""
         self._feed(lambda now: None)
 
-    def release(self, packet: Packet) -> bytes | None:
-        try:
-            return self.call.release(packet)
-        except Exception:
-            logger.exception("call %s failed on a fault of ours", self.call.line_call)
-            self._loop.call_soon(self._fail, FAULT)  # not now: the pacer is busy with this call's packets
-            return None
+    def _lane_failed(self, error: Exception) -> None:
+        logger.error("call %s failed on a fault of ours", self.call.line_call, exc_info=error)
+        self._loop.call_soon(self._fail, FAULT)  # not now: the pacer is busy with the packets of others
 
     # --- the driver of the call ----------------------------------------------------------------------------
 
@@ -170,14 +167,18 @@ class RunningCall:
             )
             self._stream.open(address, self.call.stream)
 
-    def send(self, datagram: bytes) -> None:
-        if self._stream is not None:
-            self._stream.send(datagram)
-        else:
-            self._media.send(datagram)
+    def pace(self, lane: Lane) -> None:
+        if lane is not self._lane:
+            self._drop_lane()
+            self._lane = lane
+            lane.failed = self._lane_failed
+        lane.send = self._media.send if self._stream is None else self._stream.send
+        self._pacer.schedule(lane)
 
-    def pace(self, packets: Sequence[Packet]) -> None:
-        self._pacer.add(self, packets)
+    def _drop_lane(self) -> None:
+        if self._lane is not None:
+            self._pacer.remove(self._lane)
+            self._lane = None
 
     def do(self, job: PageJob) -> None:
         task = self._loop.create_task(self._do(job))
@@ -231,7 +232,7 @@ class RunningCall:
 
     def _release_all(self) -> None:
         self._over = True
-        self._pacer.remove(self)
+        self._drop_lane()
         self._media.close()
         if self._stream is not None:
             self._stream.close()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from sip.logs import get_logger
 from t38fsp.engine.capacity import Capacity, Second
-from t38fsp.engine.pacer import Lateness
+from t38fsp.lateness import Lateness
 
 _logger = get_logger(__name__)
 

@@ -20,8 +20,10 @@ from collections.abc import Iterator
 
 from t38fsp.t30.vocabulary import HdlcBurst, Modem
 from t38fsp.t38.ifp import DataPacket, Field, IndicatorPacket, Syntax, encode
-from t38fsp.t38.planner import Done, Step
+from t38fsp.t38.packet_lane import CONTROL, Done, Planned
+from t38fsp.t38.planner import said
 from t38fsp.t38.timing import Timing
+from t38fsp.t38.udptl import prefixed
 from t38fsp.t38.values import DataType, FieldType, Indicator
 
 FIRST_RATE = 4_000_000
@@ -51,8 +53,6 @@ _LEAST_CHUNK = 32
 _HEADERS = 28
 """Octets of IPv4 and UDP."""
 _UDPTL_OVERHEAD = 4
-_LENGTH = 2
-"""Octets that tell the length of a copy."""
 
 
 class RateControl:
@@ -110,30 +110,20 @@ class UnpacedPlanner:
     def __init__(
         self, timing: Timing, rate: RateControl, roomy: int, most: int, copies: int, max_datagram: int
     ) -> None:
-        self._timing = timing
+        self.timing = timing
         self._rate = rate
         self._size = max(roomy - _IFP_OVERHEAD, min(most - _IFP_OVERHEAD, _LEAST_CHUNK))
         self._copies = copies
         self._max_datagram = max_datagram
-        self.now = 0.0
-        """Kept up to date by whoever reads the steps of a plan."""
 
-    def plan(self, burst: HdlcBurst, syntax: Syntax, start: float) -> Iterator[Step | Done]:
-        """Steps of ``burst`` in order, Done last; nothing is due before ``start``."""
-        control = burst.modem is Modem.V21
-        at = due = start
-        for ifp in self._packets(burst, syntax):
-            at = max(at, self.now)
-            gap = 0.0
-            if at >= due + _TICK:
-                due, gap = at, _TICK / 2
-            yield Step(due, ifp, gap=gap, control=control)
-            at += max(self._bits(ifp) / self._rate.rate, _TICK / _GROUP)
-        yield Step(due, _indicator(Indicator.NO_SIGNAL), self._timing.copies, control=True)
-        yield Done(due, Indicator.NO_SIGNAL)
+    def plan(self, burst: HdlcBurst, syntax: Syntax, start: float) -> UnpacedPlan:
+        """The packets of ``burst``; none is due before ``start``."""
+        return UnpacedPlan(self._packets(burst, syntax), burst.modem is Modem.V21, start, self)
 
     def _packets(self, burst: HdlcBurst, syntax: Syntax) -> Iterator[bytes]:
-        yield _indicator(Indicator.of(burst.modem, short_training=burst.short_training))
+        yield encode(
+            IndicatorPacket(Indicator.of(burst.modem, short_training=burst.short_training)), Syntax.Y1998
+        )
         kind = DataType.of(burst.modem)
         last = len(burst.frames) - 1
         for position, frame in enumerate(burst.frames):
@@ -147,11 +137,41 @@ class UnpacedPlanner:
             data = Field(FieldType.HDLC_DATA, frame[at : at + size])
             yield (data,) if at + size < len(frame) else (data, Field(end))
 
-    def _bits(self, ifp: bytes) -> int:
-        """Of its datagram on the path, with the copies of others that are as long as it."""
-        octets = (len(ifp) + _LENGTH) * (1 + self._copies) + _UDPTL_OVERHEAD
-        return 8 * (min(octets, self._max_datagram) + _HEADERS)
+    def seconds(self, octets: bytes) -> float:
+        """That a packet takes, with its length in front and the copies of others that are as long as it."""
+        datagram = len(octets) * (1 + self._copies) + _UDPTL_OVERHEAD
+        bits = 8 * (min(datagram, self._max_datagram) + _HEADERS)
+        return max(bits / self._rate.rate, _TICK / _GROUP)
 
 
-def _indicator(indicator: Indicator) -> bytes:
-    return encode(IndicatorPacket(indicator), Syntax.Y1998)
+class UnpacedPlan:
+    """A burst as groups of packets. What is planned late is late by as much."""
+
+    def __init__(self, ifps: Iterator[bytes], control: bool, start: float, planner: UnpacedPlanner) -> None:
+        self.done: Done | None = None
+        self.until = start
+        """When the last packet is due, so far."""
+        self._ifps = ifps
+        self._flags = CONTROL if control else 0
+        self._at = start
+        self._planner = planner
+
+    def extend(self, now: float) -> list[Planned]:
+        """All that is due within LEAD of ``now``."""
+        planned: list[Planned] = []
+        at = max(self._at, now)
+        due = self.until
+        for ifp in self._ifps:
+            gap = 0.0
+            if at >= due + _TICK:
+                due, gap = at, _TICK / 2
+            octets = prefixed(ifp)
+            planned.append((due, octets, self._flags, gap))
+            at += self._planner.seconds(octets)
+            if at > now + LEAD:
+                break
+        else:
+            planned += said(Indicator.NO_SIGNAL, due, self._planner.timing)
+            self.done = Done(due, Indicator.NO_SIGNAL)
+        self._at, self.until = at, due
+        return planned

@@ -1,8 +1,9 @@
-"""The sending half: from a burst to a schedule of IFP packets at the pace of the modem.
+"""The sending half: from a burst to a schedule of packets at the pace of the modem.
 
-A burst is planned lazily, step by step, at times counted from its beginning, so nothing drifts and a long
-page takes no more memory than a short one. Each packet leaves when its first bit begins on the far modem, so
-what waits there is one chunk, and of a page without ECM the head start (T38FaxMaxBuffer bounds both):
+A burst is planned in stretches of a second or two, at times counted from its beginning, so nothing drifts and
+a long page takes no more memory than a short one. Each packet leaves when its first bit begins on the far
+modem, so what waits there is one chunk, and of a page without ECM the head start (T38FaxMaxBuffer bounds
+both):
 
     V.21    preamble · data, an octet each 26.7 ms · fcs-OK · … · fcs-OK-sig-end · tail · no-signal
     HDLC    training, flags · data, 30 ms each · fcs-OK · … · fcs-OK-sig-end · tail · no-signal
@@ -13,12 +14,13 @@ from __future__ import annotations
 
 import re
 from binascii import crc_hqx
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from functools import cache
 
 from t38fsp.t30.vocabulary import Burst, HdlcBurst, Modem, RawBurst, Tone, ToneBurst
 from t38fsp.t38.ifp import DataPacket, Field, IndicatorPacket, Syntax, encode, field_prefix
+from t38fsp.t38.packet_lane import CONTROL, REPEAT, Done, Plan, Planned
 from t38fsp.t38.timing import Timing
+from t38fsp.t38.udptl import prefixed
 from t38fsp.t38.values import DataType, FieldType, Indicator
 
 _IFP_OVERHEAD = 6
@@ -38,40 +40,32 @@ _LEAST_PREAMBLE = 0.85
 _TONES = {Tone.CNG: Indicator.CNG, Tone.CED: Indicator.CED}
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One packet: when it is due, how often it is sent, and its least distance from the packet before it.
-
-    ``control`` marks indicators, the ends of bursts and all that V.21 carries: without it a call fails, and
-    not just a few lines of a page. With ``together`` late copies do not keep their distance.
-    """
-
-    due: float
-    ifp: bytes
-    copies: int = 1
-    gap: float = 0.0
-    control: bool = False
-    together: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The burst has left the line at ``due``. ``state`` is the indicator that holds from then on."""
-
-    due: float
-    state: Indicator
+_STRETCH = 48
+"""Packets planned in one go, about: 1.2 s of ECM frames, a fraction of a millisecond's work."""
 
 
 def line_bits(frame: bytes) -> tuple[int, int]:
     """Bits that an HDLC frame takes on the line: its octets, and its FCS, both with the stuffed zeros.
 
-    A zero is stuffed behind five ones in a row (ISO/IEC 13239), which are counted as such in the bit string.
+    A zero is stuffed behind five ones in a row (ISO/IEC 13239).
     """
-    fcs = (crc_hqx(frame, 0xFFFF) ^ 0xFFFF).to_bytes(2, "big")
-    bits = f"{int.from_bytes(frame + fcs, 'big'):b}"
-    body = len(frame) * 8 + bits[:-16].count("11111")
-    whole = len(frame) * 8 + 16 + bits.count("11111")
-    return body, whole - body
+    fcs = crc_hqx(frame, 0xFFFF) ^ 0xFFFF
+    octets = int.from_bytes(frame, "big")
+    ones = (octets ^ octets + 1).bit_length() - 1  # that the octets end in: they count on into the FCS
+    trailer = _stuffed((1 << ones) - 1 << 16 | fcs) - ones // 5
+    return len(frame) * 8 + _stuffed(octets), 16 + trailer
+
+
+def _stuffed(bits: int) -> int:
+    """How often there are five ones in a row; in a string of bits they are counted more slowly."""
+    pairs = bits & bits >> 1
+    fives = pairs & pairs >> 2 & bits >> 4
+    count = 0
+    while fives:
+        # A run of ones has a bit here for each place where five more of them begin: its last bit counts.
+        count += (fives ^ fives & fives >> 1).bit_count()
+        fives &= fives >> 5
+    return count
 
 
 class Planner:
@@ -103,37 +97,31 @@ class Planner:
         self._fill_removal = fill_removal
         self._repeat_v21 = repeat_v21
 
-    def plan(
-        self, burst: Burst, syntax: Syntax, start: float, *, silent_since: float | None
-    ) -> Iterator[Step | Done]:
-        """Steps of ``burst`` in order, Done last; nothing is due before ``start``.
+    def plan(self, burst: Burst, syntax: Syntax, start: float, *, silent_since: float | None) -> Plan:
+        """The packets of ``burst``; none is due before ``start``.
 
         ``silent_since`` is when no-signal became the state of the line, None when it is not.
         """
         timing = self._timing
+        opening: list[Planned] = []
         if silent_since is None:
-            yield self._indicator(start, Indicator.NO_SIGNAL)
+            opening += said(Indicator.NO_SIGNAL, start, timing)
             silent_since = start
         begin = max(start, silent_since + timing.silence)
         if isinstance(burst, ToneBurst):
-            yield from self._tone(burst, begin)
-            return
+            return _tone(burst, opening, begin, timing)
         indicator = Indicator.of(burst.modem, short_training=burst.short_training)
-        yield self._indicator(begin, indicator, gap=timing.silence * _LEAST_SILENCE - self._repeats)
+        gap = max(timing.silence * _LEAST_SILENCE - _repeats(timing), 0.0)
+        opening += said(indicator, begin, timing, gap)
         hdlc = isinstance(burst, HdlcBurst)
         begin += timing.start_up(burst.modem, short_training=burst.short_training, hdlc=hdlc)
         size = min(timing.chunk_octets(burst.modem, self._roomy), self._most)
         if burst.modem is Modem.V21 and timing.whole_frames:
             size = max(self._roomy, 1)
-        sender = _BurstSender(timing, burst.modem, syntax, size, repeat=self._repeat_v21)
+        shape = _Shape(timing, burst.modem, syntax, size, repeat=self._repeat_v21)
         if isinstance(burst, HdlcBurst):
-            end = yield from sender.frames(burst, begin)
-        else:
-            end = yield from sender.octets(
-                burst.data, begin, self._head_start(burst, size), self._fill_removal
-            )
-        yield self._indicator(end, Indicator.NO_SIGNAL)
-        yield Done(end, Indicator.NO_SIGNAL)
+            return _HdlcPlan(burst, opening, begin, shape)
+        return _RawPlan(burst.data, opening, begin, self._head_start(burst, size), shape, self._fill_removal)
 
     def _head_start(self, burst: RawBurst, size: int) -> float:
         """Seconds by which a page without ECM runs ahead, as far as the buffer beside one chunk holds it."""
@@ -141,112 +129,213 @@ class Planner:
             return self._timing.head_start
         return min(self._timing.head_start, max(self._max_buffer - size, 0) * 8 / burst.modem.rate)
 
-    @property
-    def _repeats(self) -> float:
-        """Seconds that the copies of a packet take."""
-        return (self._timing.copies - 1) * self._timing.copy_spacing
 
-    def _indicator(self, due: float, indicator: Indicator, gap: float = 0.0) -> Step:
-        ifp = encode(IndicatorPacket(indicator), Syntax.Y1998)
-        return Step(due, ifp, self._timing.copies, max(gap, 0.0), control=True)
-
-    def _tone(self, burst: ToneBurst, begin: float) -> Iterator[Step | Done]:
-        indicator = _TONES[burst.tone]
-        yield self._indicator(begin, indicator)
-        end = begin + max(burst.seconds, self._repeats)
-        if burst.tone is Tone.CED:
-            yield self._indicator(end, Indicator.NO_SIGNAL)
-            indicator = Indicator.NO_SIGNAL
-        yield Done(end, indicator)
+def said(indicator: Indicator, due: float, timing: Timing, gap: float = 0.0) -> list[Planned]:
+    """An indicator, as often as it is sent."""
+    octets = prefixed(encode(IndicatorPacket(indicator), Syntax.Y1998))
+    return _copied(octets, due, timing.copies, gap, timing.copy_spacing)
 
 
-class _BurstSender:
-    """Data packets of one burst."""
+def _copied(octets: bytes, due: float, copies: int, gap: float, spacing: float) -> list[Planned]:
+    """A control packet and its copies, which keep their distance however late they are."""
+    planned: list[Planned] = [(due, octets, CONTROL, gap)]
+    for copy in range(1, copies):
+        planned.append((due + copy * spacing, octets, CONTROL | REPEAT, spacing))
+    return planned
+
+
+def _repeats(timing: Timing) -> float:
+    """Seconds that the copies of a packet take."""
+    return (timing.copies - 1) * timing.copy_spacing
+
+
+class _WholePlan:
+    """A plan of one stretch."""
+
+    def __init__(self, packets: list[Planned], done: Done) -> None:
+        self.done: Done | None = done
+        self.until = done.due
+        self._packets = packets
+
+    def extend(self, now: float) -> list[Planned]:
+        packets, self._packets = self._packets, []
+        return packets
+
+
+def _tone(burst: ToneBurst, opening: list[Planned], begin: float, timing: Timing) -> Plan:
+    indicator = _TONES[burst.tone]
+    opening += said(indicator, begin, timing)
+    end = begin + max(burst.seconds, _repeats(timing))
+    if burst.tone is Tone.CED:
+        opening += said(Indicator.NO_SIGNAL, end, timing)
+        indicator = Indicator.NO_SIGNAL
+    return _WholePlan(opening, Done(end, indicator))
+
+
+class _Shape:
+    """What the data packets of one burst have in common."""
 
     def __init__(self, timing: Timing, modem: Modem, syntax: Syntax, size: int, *, repeat: bool) -> None:
-        self._timing = timing
-        self._modem = modem
-        self._syntax = syntax
-        self._type = DataType.of(modem)
-        self._size = size  # octets of data in a packet
-        self._octet = 8 / modem.rate
-        repeats = (timing.copies - 1) * timing.copy_spacing
+        self.timing = timing
+        self.modem = modem
+        self.size = size
+        """Octets of data in a packet."""
+        self.octet = 8 / modem.rate
+        self.type = DataType.of(modem)
+        self.syntax = syntax
         v21 = modem is Modem.V21
-        self._v21 = v21
-        self._first_gap = max(timing.preamble * _LEAST_PREAMBLE - repeats, 0.0) if v21 else 0.0
+        self.flags = CONTROL if v21 else 0
+        self.first_gap = max(timing.preamble * _LEAST_PREAMBLE - _repeats(timing), 0.0) if v21 else 0.0
         # As often as there is time before the next octet.
-        self._copies = min(timing.copies, 1 + int(self._octet / timing.copy_spacing)) if v21 and repeat else 1
+        self.copies = min(timing.copies, 1 + int(self.octet / timing.copy_spacing)) if v21 and repeat else 1
 
-    def frames(self, burst: HdlcBurst, begin: float) -> Generator[Step, None, float]:
-        """HDLC; returns when the carrier may drop."""
-        at = begin
-        gap = self._first_gap
-        following = iter(burst.frames)
-        frame = next(following, None)
+    def bare(self, field_type: FieldType) -> bytes:
+        """A packet without data."""
+        return prefixed(encode(DataPacket(self.type, (Field(field_type),)), self.syntax))
+
+    def ending(self, field_type: FieldType, due: float, gap: float = 0.0) -> list[Planned]:
+        """The packet that ends the data of a burst."""
+        timing = self.timing
+        return _copied(self.bare(field_type), due, timing.copies, gap, timing.copy_spacing)
+
+
+@cache
+def _head(prefix: bytes, size: int) -> bytes:
+    """What precedes ``size`` octets in the packet of one field, and the length of the packet before that."""
+    field = prefix + (size - 1).to_bytes(2, "big")
+    return prefixed(field + bytes(size))[:-size]
+
+
+class _HdlcPlan:
+    """HDLC frames. They are read as the line needs them, for a block is longer than its octets."""
+
+    def __init__(self, burst: HdlcBurst, opening: list[Planned], begin: float, shape: _Shape) -> None:
+        self.done: Done | None = None
+        self.until = begin
+        self._shape = shape
+        self._opening = opening
+        self._following = iter(burst.frames)
+        self._frame = next(self._following, None)
+        self._gap = shape.first_gap
+        self._prefix = field_prefix(shape.type, FieldType.HDLC_DATA, shape.syntax)
+        self._end_of_frame = shape.bare(FieldType.HDLC_FCS_OK)
+
+    def extend(self, now: float) -> list[Planned]:
+        planned, self._opening = self._opening, []
+        if planned:
+            # A preamble or training follows: there is time to plan the rest when the process is less busy.
+            return planned
+        shape = self._shape
+        frame = self._frame
         if frame is None:
-            yield Step(at, self._bare(FieldType.HDLC_SIG_END), self._timing.copies, gap, control=True)
-        while frame is not None:
-            upcoming = next(following, None)
+            planned += shape.ending(FieldType.HDLC_SIG_END, self.until, self._gap)
+            return self._finish(planned, self.until)
+        while frame is not None and len(planned) < _STRETCH:
+            upcoming = next(self._following, None)
             body, fcs = line_bits(frame)
+            at = self.until
             last = upcoming is None
-            end_field = FieldType.HDLC_FCS_OK_SIG_END if last else FieldType.HDLC_FCS_OK
-            copies = self._timing.copies if last else self._copies
             # A field that is sent three times ends a frame that is complete: it brings no data.
-            merged = self._timing.fcs_with_data and not last
-            yield from self._chunks(frame, at, gap, end_field if merged else None)
-            at += body / self._modem.rate
-            if not merged:
-                ifp = self._bare(end_field)
-                yield Step(at, ifp, copies, control=last or self._v21, together=not last)
-            at += (fcs + _FLAG_BITS) / self._modem.rate
-            gap = 0.0
+            merged = shape.timing.fcs_with_data and not last
+            self._chunks(planned, frame, at, merged=merged)
+            at += body / shape.modem.rate
+            if last:
+                planned += shape.ending(FieldType.HDLC_FCS_OK_SIG_END, at)
+            elif not merged:
+                self._copies(planned, at, self._end_of_frame, 0.0)
+            self.until = at + (fcs + _FLAG_BITS) / shape.modem.rate
             frame = upcoming
-        return at + self._timing.hdlc_tail
+        self._frame = frame
+        return planned if frame is not None else self._finish(planned, self.until)
 
-    def octets(
-        self, data: bytes, begin: float, head_start: float, fill_removal: bool
-    ) -> Generator[Step, None, float]:
-        """Raw data; returns when the carrier may drop."""
-        size = self._size
-        prefix = field_prefix(self._type, FieldType.T4_NON_ECM_DATA, self._syntax)
-        total = len(data)
-        first = begin
-        fill = _FillRemover() if fill_removal else None
-        if data.count(0) != total:
-            # A page; TCF, which is all zeros, keeps its exact length (T.30 5.3.6.1.3).
-            first -= head_start
-            padding = round(self._timing.page_padding * self._modem.rate / 8)
-            total = -(-(total + padding) // size) * size
-        else:
-            fill = None
-        for start in range(0, total, size):
+    def _chunks(self, planned: list[Planned], frame: bytes, at: float, *, merged: bool) -> None:
+        shape, prefix = self._shape, self._prefix
+        size, octet, flags = shape.size, shape.octet, shape.flags
+        gap, self._gap = self._gap, 0.0
+        head = _head(prefix, size)
+        end = len(frame)
+        for start in range(0, end, size):
+            chunk = frame[start : start + size]
+            if merged and start + size >= end:
+                fields = Field(FieldType.HDLC_DATA, chunk), Field(FieldType.HDLC_FCS_OK)
+                octets = prefixed(encode(DataPacket(shape.type, fields), shape.syntax))
+            else:
+                octets = (head if len(chunk) == size else _head(prefix, len(chunk))) + chunk
+            if shape.copies == 1:
+                planned.append((at + start * octet, octets, flags, gap))
+            else:
+                self._copies(planned, at + start * octet, octets, gap)
+            gap = 0.0
+
+    def _copies(self, planned: list[Planned], due: float, octets: bytes, gap: float) -> None:
+        """Data, which are repeated only on V.21. Late copies leave together, as does all of a late frame."""
+        shape = self._shape
+        planned.append((due, octets, shape.flags, gap))
+        for copy in range(1, shape.copies):
+            planned.append((due + copy * shape.timing.copy_spacing, octets, shape.flags | REPEAT, 0.0))
+
+    def _finish(self, planned: list[Planned], at: float) -> list[Planned]:
+        end = at + self._shape.timing.hdlc_tail
+        planned += said(Indicator.NO_SIGNAL, end, self._shape.timing)
+        self.until = end
+        self.done = Done(end, Indicator.NO_SIGNAL)
+        return planned
+
+
+class _RawPlan:
+    """Octets without framing. A page runs ahead of the modem by ``head_start`` seconds."""
+
+    def __init__(
+        self,
+        data: bytes,
+        opening: list[Planned],
+        begin: float,
+        head_start: float,
+        shape: _Shape,
+        fill_removal: bool,
+    ) -> None:
+        self.done: Done | None = None
+        self._shape = shape
+        self._opening = opening
+        self._data = data
+        self._at = 0
+        self._first = begin
+        self._total = len(data)
+        self._fill: _FillRemover | None = None
+        # TCF, which is all zeros, keeps its exact length (T.30 5.3.6.1.3).
+        if data.count(0) != len(data):
+            self._first -= head_start
+            padding = round(shape.timing.page_padding * shape.modem.rate / 8)
+            self._total = -(-(len(data) + padding) // shape.size) * shape.size
+            self._fill = _FillRemover() if fill_removal else None
+        self._sent = begin + self._total * shape.octet
+        """When the last octet has left the modem."""
+        self.until = self._sent + shape.timing.raw_tail
+        self._prefix = field_prefix(shape.type, FieldType.T4_NON_ECM_DATA, shape.syntax)
+
+    def extend(self, now: float) -> list[Planned]:
+        planned, self._opening = self._opening, []
+        if planned:
+            return planned
+        shape, data, first = self._shape, self._data, self._first
+        size, octet, fill = shape.size, shape.octet, self._fill
+        while self._at < self._total and len(planned) < _STRETCH:
+            start = self._at
+            self._at = start + size
             chunk = data[start : start + size]
-            padding = min(size, total - start) - len(chunk)
+            wanted = min(size, self._total - start)
+            padding = wanted - len(chunk)
             if fill is not None:
                 chunk = fill.feed(chunk)
             chunk += bytes(padding)
             if chunk:
-                yield Step(first + start * self._octet, prefix + (len(chunk) - 1).to_bytes(2, "big") + chunk)
-        end = begin + total * self._octet
-        yield Step(end, self._bare(FieldType.T4_NON_ECM_SIG_END), self._timing.copies, control=True)
-        return end + self._timing.raw_tail
-
-    def _chunks(self, frame: bytes, at: float, gap: float, end_field: FieldType | None) -> Iterator[Step]:
-        size = self._size
-        prefix = field_prefix(self._type, FieldType.HDLC_DATA, self._syntax)
-        for start in range(0, len(frame), size):
-            chunk = frame[start : start + size]
-            if end_field is not None and start + size >= len(frame):
-                fields = (Field(FieldType.HDLC_DATA, chunk), Field(end_field))
-                ifp = encode(DataPacket(self._type, fields), self._syntax)
-            else:
-                ifp = prefix + (len(chunk) - 1).to_bytes(2, "big") + chunk
-            due = at + start * self._octet
-            yield Step(due, ifp, self._copies, gap, control=self._v21, together=True)
-            gap = 0.0
-
-    def _bare(self, field_type: FieldType) -> bytes:
-        return encode(DataPacket(self._type, (Field(field_type),)), self._syntax)
+                octets = _head(self._prefix, len(chunk)) + chunk
+                planned.append((first + start * octet, octets, 0, 0.0))
+        if self._at >= self._total:
+            planned += shape.ending(FieldType.T4_NON_ECM_SIG_END, self._sent)
+            planned += said(Indicator.NO_SIGNAL, self.until, shape.timing)
+            self.done = Done(self.until, Indicator.NO_SIGNAL)
+        return planned
 
 
 class _FillRemover:

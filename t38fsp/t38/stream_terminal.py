@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from t38fsp.t38.ifp import IfpError, Syntax
-from t38fsp.t38.terminal import Packet, Terminal
+from t38fsp.t38.terminal import Terminal
 from t38fsp.t38.timing import Timing
 from t38fsp.t38.tpkt import TpktError, TpktReader, wrap
+from t38fsp.t38.udptl import unprefixed
 
 
 class StreamTerminal(Terminal):
@@ -37,6 +38,7 @@ class StreamTerminal(Terminal):
             timing=replace(timing or Timing(), copies=1),
         )
         self._reader: TpktReader | None = TpktReader(syntax)
+        self.lane.wrap = self._written
 
     @property
     def broken(self) -> bool:
@@ -63,9 +65,8 @@ class StreamTerminal(Terminal):
             self.hear(packet, now)
         return True
 
-    def release(self, packet: Packet) -> bytes | None:
-        """The octets to write now; without TPKT to a far end that has shown to do without it."""
-        if packet.generation != self._generation:
-            return None
+    def _written(self, octets: bytes, flags: int) -> bytes:
+        """A packet as it is written; without TPKT to a far end that has shown to do without it."""
+        ifp = unprefixed(octets)
         bare = self._reader is not None and self._reader.bare
-        return packet.ifp if bare else wrap(packet.ifp)
+        return ifp if bare else wrap(ifp)

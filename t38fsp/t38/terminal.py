@@ -1,24 +1,23 @@
 """The T.38 terminal: bursts of T.30 become packets with times, and datagrams become line signals.
 
-Sans-IO. The terminal plans a short stretch of the burst ahead and gives out :class:`Packet`; whoever paces
-them asks :meth:`Terminal.release` for the datagram at the moment it leaves, so that datagrams are numbered in
-the order in which they really go and a revoked packet leaves no hole.
+Sans-IO. What is to be sent waits in :attr:`Terminal.lane`, which whoever paces it tells to send each packet
+when it is due, and to plan on when it will run out.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
 from t38fsp.t30.vocabulary import Burst, HdlcBurst, LineSignal
 from t38fsp.t38.dialect import Dialect
-from t38fsp.t38.ifp import IfpError, IndicatorPacket, Syntax, encode
+from t38fsp.t38.ifp import IfpError, Syntax
 from t38fsp.t38.ifp import Packet as Ifp
-from t38fsp.t38.internet import LEAD, RateControl, UnpacedPlanner
+from t38fsp.t38.internet import RateControl, UnpacedPlanner
 from t38fsp.t38.jitter import JitterMeter
 from t38fsp.t38.listener import Listener
-from t38fsp.t38.planner import Done, Planner, Step
+from t38fsp.t38.packet_lane import PacketLane, Plan
+from t38fsp.t38.planner import Planner, said
 from t38fsp.t38.receiving import Delivery, UdptlReceiver
 from t38fsp.t38.timing import Timing
 from t38fsp.t38.udptl import CONTROL_COPIES, Counters, ParitySender, UdptlSender
@@ -32,31 +31,14 @@ _UDPTL_OVERHEAD = 4
 _SPAN_OCTETS = 2
 _LONG = 0x80  # from here on a length takes two octets
 
-_MOST_AT_ONCE = 256
-"""Packets planned before some are taken: after a stall, all that is late would be more than a queue holds."""
+_LOOK_AGAIN = 0.005
+"""Seconds after which is seen again whether more of a burst is planned, where a process is late with it."""
 
 _IFP_DATA = 8
 """Where the octets of a lone field begin in a datagram whose packet has less than 128 octets."""
 
 _DOUBTFUL = 3
 """From this attempt at a command on, each is said in the other syntax than the one before."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Packet:
-    """A packet to release at ``due`` (seconds), but not sooner than ``gap`` behind the one before it.
-
-    Packets sort in the order in which they leave. With ``repeat`` above 0 it is a copy of the packet whose
-    ``serial`` is so much lower, and is released as the same datagram again, with the same number.
-    """
-
-    due: float
-    ifp: bytes = field(compare=False)
-    gap: float = field(compare=False, default=0.0)
-    generation: int = field(compare=False, default=0)
-    control: bool = field(compare=False, default=False)
-    serial: int = 0
-    repeat: int = field(compare=False, default=0)
 
 
 class Terminal:
@@ -133,14 +115,11 @@ class Terminal:
         )
         self._paced = True
 
-        self._packets: list[Packet] = []
-        self._serial = 0
-        self._generation = 0
-        self._last_released: tuple[int, bytes] | None = None  # serial of the original, datagram
-
+        self.lane = PacketLane(self._sender.datagram)
+        """The way out."""
         self._bursts: deque[Burst] = deque()
-        self._steps: Iterator[Step | Done] | None = None  # the burst that is on
-        self._upcoming: Step | Done | None = None
+        self._plan: Plan | None = None  # the burst that is on
+        self._looked = float("-inf")  # when that was last looked at
         self._sent = 0
         self._state: Indicator | None = None  # what the line says once all that is planned has left
         self._state_since = float("-inf")
@@ -160,7 +139,7 @@ class Terminal:
 
     def start(self, now: float) -> None:
         """Say no-signal at once, so that a far end behind NAT or waiting for us hears something."""
-        if self._state is None and self._steps is None:
+        if self._state is None and self._plan is None:
             self._say_silence(now)
 
     def send(self, burst: Burst, now: float) -> None:
@@ -171,12 +150,16 @@ class Terminal:
     def revoke(self, now: float) -> None:
         """Stop at once: what is planned does not leave any more, and the bursts do not count as sent."""
         self._bursts.clear()
-        if self._steps is None:
-            return
-        self._steps = self._upcoming = None
-        self._generation += 1
-        self._packets.clear()
-        self._say_silence(now)
+        if self._plan is not None:
+            self._plan = None
+            self.lane.drop()
+            self._say_silence(now)
+
+    def stop(self) -> None:
+        """Send nothing any more, and go on hearing."""
+        self._bursts.clear()
+        self._plan = None
+        self.lane.close()
 
     def receive(self, datagram: bytes, now: float) -> bool:
         """Take a datagram; true when it was one of UDPTL with packets that can be read."""
@@ -202,7 +185,7 @@ class Terminal:
             or datagram[7] + 6 != datagram[2]
             or self._unread
             or self._state is Indicator.CNG
-            or not (self._paced or self._steps is None)
+            or not (self._paced or self._plan is None)
         ):
             return False
         number = self._receiver.take_next(datagram)
@@ -218,13 +201,13 @@ class Terminal:
     def hear(self, packet: Ifp, now: float, *, after_gap: bool = False) -> None:
         """Take an IFP packet, in its turn, that came by another way than :meth:`receive`."""
         self._listener.hear(packet, now, after_gap=after_gap)
-        if self._state is Indicator.CNG and self._steps is None and self._listener.hearing:
+        if self._state is Indicator.CNG and self._plan is None and self._listener.hearing:
             # A gateway that takes CNG for a state of the line would play it into the far end's preamble.
             self._say_silence(now)
 
     def next_deadline(self) -> float | None:
         """When to call :meth:`handle_deadline`; None while nothing is to be done."""
-        due = self._keep_alive if self._steps is None else self._refill()
+        due = self._keep_alive if self._plan is None else self._end_of(self._plan)
         for other in (self._receiver.next_deadline(), self._listener.next_deadline()):
             if other is not None and (due is None or other < due):
                 due = other
@@ -233,16 +216,14 @@ class Terminal:
     def handle_deadline(self, now: float) -> None:
         self._hear(self._receiver.handle_deadline(now), now)
         self._listener.handle_deadline(now)
+        self._looked = now
         self._advance(now)
-        if self._keep_alive is not None and self._steps is None and now >= self._keep_alive:
-            self._say(now, self._state or Indicator.NO_SIGNAL, copies=1)
+        if self._keep_alive is not None and self._plan is None and now >= self._keep_alive:
+            self._state = self._state or Indicator.NO_SIGNAL
+            self.lane.add(said(self._state, now, self._timing)[:1])
+            self._schedule_keep_alive(now)
 
     # --- out ---------------------------------------------------------------------------------------------
-
-    def take_packets(self) -> list[Packet]:
-        """Packets to release, in order."""
-        taken, self._packets = self._packets, []
-        return taken
 
     def take_signals(self) -> list[LineSignal]:
         return self._listener.take_signals()
@@ -251,17 +232,6 @@ class Terminal:
         """How many bursts have left the line since the last call."""
         taken, self._sent = self._sent, 0
         return taken
-
-    def release(self, packet: Packet) -> bytes | None:
-        """The datagram of ``packet``, which leaves now; None when it was revoked."""
-        if packet.generation != self._generation:
-            return None
-        last = self._last_released
-        if packet.repeat:
-            return last[1] if last is not None and last[0] == packet.serial - packet.repeat else None
-        datagram = self._sender.wrap(packet.ifp, control=packet.control)
-        self._last_released = (packet.serial, datagram)
-        return datagram
 
     # --- hearing -----------------------------------------------------------------------------------------
 
@@ -284,76 +254,50 @@ class Terminal:
     # --- planning ----------------------------------------------------------------------------------------
 
     def _advance(self, now: float) -> None:
-        """Plan up to ``lead`` ahead, burst after burst."""
-        self._unpaced.now = now
+        """Note that a burst is over, and begin the next one."""
         while True:
-            if self._steps is None:
+            plan = self._plan
+            if plan is None:
                 if not self._bursts:
                     return
                 self._begin(self._bursts.popleft(), now)
-            step = self._upcoming
-            if isinstance(step, Done):
-                if step.due > now:
-                    return
-                self._sent += 1
-                self._state, self._state_since = step.state, step.due
-                self._steps = self._upcoming = None
-                self._schedule_keep_alive(step.due)
-            elif step is None or step.due > now + self._lead or len(self._packets) > _MOST_AT_ONCE:
+                continue
+            done = plan.done
+            if done is None or done.due > now:
                 return
-            else:
-                self._plan(step)
-                self._upcoming = None if self._steps is None else next(self._steps, None)
+            self._sent += 1
+            self._state, self._state_since = done.state, done.due
+            self._plan = None
+            self._schedule_keep_alive(done.due)
 
     def _begin(self, burst: Burst, now: float) -> None:
         if isinstance(burst, HdlcBurst) and burst.attempt >= _DOUBTFUL:
             self._dialect.doubt()
         self._paced = not isinstance(burst, HdlcBurst) or burst.modem_paced
         if isinstance(burst, HdlcBurst) and not burst.modem_paced:
-            self._steps = self._unpaced.plan(burst, self.syntax, now)
-            self._upcoming = next(self._steps)
-            return
-        silent = self._state is Indicator.NO_SIGNAL
-        start = max(now, self._state_since, self._listener.silent_since + self._timing.silence)
-        self._steps = self._planner.plan(
-            burst, self.syntax, start, silent_since=self._state_since if silent else None
-        )
-        self._upcoming = next(self._steps)
-
-    def _plan(self, step: Step) -> None:
-        spacing = self._timing.copy_spacing
-        apart = 0.0 if step.together else spacing
-        for copy in range(step.copies):
-            gap = apart if copy else step.gap
-            due = step.due + copy * spacing
-            self._serial += 1
-            self._packets.append(
-                Packet(due, step.ifp, gap, self._generation, step.control, self._serial, copy)
+            self._plan = self._unpaced.plan(burst, self.syntax, now)
+        else:
+            silent = self._state is Indicator.NO_SIGNAL
+            start = max(now, self._state_since, self._listener.silent_since + self._timing.silence)
+            self._plan = self._planner.plan(
+                burst, self.syntax, start, silent_since=self._state_since if silent else None
             )
+        self.lane.follow(self._plan, now)
 
     def _say_silence(self, now: float) -> None:
-        self._state_since = now
-        self._say(now, Indicator.NO_SIGNAL, copies=self._timing.copies)
-
-    def _say(self, now: float, indicator: Indicator, *, copies: int) -> None:
-        self._state = indicator
-        self._plan(Step(now, encode(IndicatorPacket(indicator), self.syntax), copies, control=True))
+        self._state, self._state_since = Indicator.NO_SIGNAL, now
+        self.lane.add(said(Indicator.NO_SIGNAL, now, self._timing))
         self._schedule_keep_alive(now)
 
     def _schedule_keep_alive(self, last: float) -> None:
         interval = self._timing.keep_alive
         self._keep_alive = last + interval if interval else None
 
-    def _refill(self) -> float | None:
-        """When the stretch that is planned has shrunk to a third."""
-        step = self._upcoming
-        if step is None:
-            return None
-        return step.due if isinstance(step, Done) else step.due - self._lead / 3
-
-    @property
-    def _lead(self) -> float:
-        return self._timing.lead if self._paced else LEAD
+    def _end_of(self, plan: Plan) -> float:
+        """When the burst ends, or at the earliest."""
+        if plan.done is not None:
+            return plan.done.due
+        return plan.until if plan.until > self._looked else self._looked + _LOOK_AGAIN
 
 
 def _room(max_datagram: int, redundancy: int) -> int:

@@ -17,6 +17,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from t38fsp.t38.packet_lane import CONTROL, REPEAT
+
 SECONDARIES = 0x00
 PARITY = 0x80
 MOST_STRINGS = 5
@@ -107,6 +109,11 @@ def prefixed(octets: bytes) -> bytes:
     return _length_octets(len(octets)) + octets
 
 
+def unprefixed(octets: bytes) -> bytes:
+    """``octets`` of :func:`prefixed` without the length."""
+    return octets[1:] if octets[0] < 0x80 else octets[2:]
+
+
 def _length_octets(length: int) -> bytes:
     if length < 0x80:
         return _LENGTHS[length]
@@ -135,7 +142,7 @@ def _open_type(data: bytes, at: int) -> tuple[bytes, int]:
 
 
 CONTROL_COPIES = 5
-"""Copies of control data (``t38fsp.t38.planner.Step``): few and short, and no call bears their loss."""
+"""Copies of control data (``t38fsp.t38.packet_lane``): few and short, and no call bears their loss."""
 
 
 class UdptlSender:
@@ -155,30 +162,61 @@ class UdptlSender:
         self.max_datagram = max_datagram
         self.number = 0
         """Of the next datagram."""
-        self._sent = 0
-        self._copies: deque[tuple[int, bytes]] = deque()
-        """Packets with their lengths, newest first, and up to which datagram each is wanted."""
+        self._last = b""
+        self._most = max(self._image_reach, self._control_reach)
+        self._recent: tuple[bytes, ...] = ()
+        """Packets with their lengths, newest first, and in how many datagrams each comes again."""
+        self._reaches: tuple[int, ...] = ()
+        self._uniform = False
+        """All that may still be wanted is image data: each datagram has the same number of copies."""
+        self._recovery = b"\0" + _LENGTHS[self._image_reach]
 
     def wrap(self, ifp: bytes, *, control: bool = False) -> bytes:
         """The next datagram. Raises UdptlError when ``ifp`` alone is too long for ``max_datagram``."""
-        primary = prefixed(ifp)
-        number = self.number
-        copies: list[bytes] = []
-        room = self.max_datagram - len(primary) - 4
+        return self.datagram(prefixed(ifp), CONTROL if control else 0)
+
+    def datagram(self, octets: bytes, flags: int) -> bytes:
+        """The same of a planned packet: ``octets`` begin with the length of the rest."""
+        if flags & REPEAT:
+            return self._last
+        if flags or not self._uniform:
+            return self._mixed(octets, flags)
+        number, recent = self.number, self._recent
+        datagram = b"".join((number.to_bytes(2, "big"), octets, self._recovery, *recent))
+        if len(datagram) > self.max_datagram:
+            return self._mixed(octets, flags)
+        self.number = number + 1 & 0xFFFF
+        self._recent = (octets, *recent[:-1]) if recent else recent
+        self._last = datagram
+        return datagram
+
+    def _mixed(self, octets: bytes, flags: int) -> bytes:
+        """Where packets are wanted for longer than others, or copies do not fit."""
+        room = self.max_datagram - len(octets) - 4
         if room < 0:
-            raise UdptlError(f"{len(ifp)} octets do not fit a datagram of {self.max_datagram}")
-        while self._copies and self._copies[-1][0] < self._sent:
-            self._copies.pop()
-        for _, copy in self._copies:
+            raise UdptlError(f"{len(octets)} octets do not fit a datagram of {self.max_datagram}")
+        if self._uniform:
+            self._reaches = (self._image_reach,) * len(self._recent)
+        wanted = max((back for back, reach in enumerate(self._reaches, 1) if reach >= back), default=0)
+        copies: list[bytes] = []
+        for copy in self._recent[:wanted]:
             room -= len(copy)
             if room < 0:
                 break
             copies.append(copy)
-        reach = self._control_reach if control else self._image_reach
-        self._copies.appendleft((self._sent + reach, primary))
-        self._sent += 1
+        number = self.number
         self.number = number + 1 & 0xFFFF
-        return b"".join((number.to_bytes(2, "big"), primary, b"\0", _LENGTHS[len(copies)], *copies))
+        head = number.to_bytes(2, "big"), octets, b"\0", _LENGTHS[len(copies)]
+        self._last = b"".join((*head, *copies))
+        reach = self._control_reach if flags & CONTROL else self._image_reach
+        self._recent = (octets, *self._recent)[: self._most]
+        self._reaches = (reach, *self._reaches)[: self._most]
+        self._uniform = len(self._reaches) == self._most and all(
+            each == self._image_reach for each in self._reaches
+        )
+        if self._uniform:
+            self._recent = self._recent[: self._image_reach]
+        return self._last
 
 
 class ParitySender:
@@ -197,6 +235,7 @@ class ParitySender:
         self.max_datagram = max_datagram
         self.number = 0
         """Of the next datagram."""
+        self._last = b""
         self._strings = strings
         self._span = span
         self._primaries: deque[bytes] = deque(maxlen=strings * span)
@@ -209,10 +248,14 @@ class ParitySender:
         room = self.max_datagram - len(prefixed(ifp)) - 4
         if room < 0:
             raise UdptlError(f"{len(ifp)} octets do not fit a datagram of {self.max_datagram}")
-        datagram = self._with_parity(ifp, room - 2)
+        self._last = bytes(self._with_parity(ifp, room - 2))
         self._primaries.append(ifp)
         self.number = self.number + 1 & 0xFFFF
-        return bytes(datagram)
+        return self._last
+
+    def datagram(self, octets: bytes, flags: int) -> bytes:
+        """The same of a planned packet: ``octets`` begin with the length of the rest."""
+        return self._last if flags & REPEAT else self.wrap(unprefixed(octets))
 
     def _with_parity(self, ifp: bytes, room: int) -> Datagram:
         known = list(self._primaries)

@@ -17,11 +17,10 @@ from t38fsp.call.receiving import ReceivingCall
 from t38fsp.call_settings import CallSettings
 from t38fsp.events import Connected, FaxEvent
 from t38fsp.jobs import NOBODY_ELSE, WHOLE, Addressing, Resume
+from t38fsp.lanes import Lane, Lanes
 from t38fsp.t30.options import PollDocument, PollOptions
 from t38fsp.t30.outputs import PageWanted
 from t38fsp.t30.vocabulary import PageFormat, PageMode, PageQuality
-from t38fsp.t38.packet_queue import PacketQueue
-from t38fsp.t38.terminal import Packet
 from t38fsp.virtual.network import VirtualNetwork
 from t38fsp.virtual.simulator import Alarm, Simulator
 
@@ -46,7 +45,8 @@ class SimulatedCall:
         self._pages = pages
         self._page_delay = page_delay
         self._remote: Address | None = None
-        self._packets: PacketQueue[Packet] = PacketQueue()
+        self._lanes = Lanes()
+        self._lane: Lane | None = None
         self._alarm = Alarm(self._simulator, self._on_deadline)
         self._pacer = Alarm(self._simulator, self._on_packets_due)
         self.events: list[FaxEvent] = []
@@ -66,7 +66,7 @@ class SimulatedCall:
         settle(self.call, self)
         self._endpoint.flush()
         if self.call.result is not None:
-            self._packets.remove(self)
+            self._drop_lane()
             self._endpoint.forget(self, self._address)
 
     def abort(self) -> None:
@@ -84,13 +84,12 @@ class SimulatedCall:
         self.settle()
 
     def _on_packets_due(self) -> None:
-        now = self._simulator.now
-        for _, _, datagram in self._packets.release_due(now):
-            self.send(datagram)
-        self._pacer.set(self._packets.next_due())
+        self._lanes.turn(lambda: self._simulator.now)
+        self._pacer.set(self._lanes.next_due())
 
-    def release(self, packet: Packet) -> bytes | None:
-        return self.call.release(packet)
+    def _drop_lane(self) -> None:
+        if self._lane is not None:
+            self._lanes.remove(self._lane)
 
     # --- the driver of the call ----------------------------------------------------------------------------
 
@@ -100,13 +99,17 @@ class SimulatedCall:
     def set_remote(self, address: Address) -> None:
         self._remote = address
 
-    def send(self, datagram: bytes) -> None:
+    def _send(self, datagram: bytes) -> None:
         if self._remote is not None:
             self._endpoint.network.send(self._address, self._remote, datagram)
 
-    def pace(self, packets: Sequence[Packet]) -> None:
-        self._packets.push(self, packets)
-        self._pacer.set(self._packets.next_due())
+    def pace(self, lane: Lane) -> None:
+        if lane is not self._lane:
+            self._drop_lane()
+            self._lane = lane
+            lane.send = self._send
+        self._lanes.schedule(lane)
+        self._pacer.set(self._lanes.next_due())
 
     def do(self, job: PageJob) -> None:
         self._simulator.after(self._page_delay, lambda: self._answer(job))

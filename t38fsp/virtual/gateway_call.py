@@ -27,6 +27,7 @@ from t38fsp.call.media import (
     image_offer,
 )
 from t38fsp.events import FaxEvent
+from t38fsp.lanes import Lanes
 from t38fsp.results import FaxResult
 from t38fsp.t30.outputs import RevokeBurst, SendBurst
 from t38fsp.t30.vocabulary import Burst, PageQuality
@@ -100,6 +101,7 @@ class GatewayCall:
         self._machine_up = False
         self._audio: AudioLeg | None = None
         self._t38 = GatewayT38(self, self._stages)
+        self._lanes = Lanes()
         self._outgoing: list[Outgoing] = []
         self._timers = Timers()
 
@@ -207,9 +209,7 @@ class GatewayCall:
     def next_deadline(self) -> float | None:
         if self._phase is _Phase.OVER:
             return None
-        times = [self._t38.next_deadline(), self._timers.next_deadline()]
-        if self._audio is not None:
-            times.append(self._audio.next_deadline())
+        times = [self._lanes.next_due(), self._t38.next_deadline(), self._timers.next_deadline()]
         if self._machine_up:
             times.append(self.machine.next_deadline())
         return min((time for time in times if time is not None), default=None)
@@ -217,13 +217,11 @@ class GatewayCall:
     def handle_deadline(self, now: float) -> None:
         self.now = now
         self._timers.fire(now)
-        if self._audio is not None:
-            self._audio.handle_deadline(now)
         self._t38.handle_deadline(now)
         if self._machine_up:
             self.machine.handle_deadline(now)
         self._pump()
-        self._t38.release_due(now)
+        self._lanes.turn(lambda: now)
 
     # --- out ------------------------------------------------------------------------------------------------
 
@@ -323,6 +321,7 @@ class GatewayCall:
             self._audio = AudioLeg(
                 role=self.role, payload_type=media.payload_type, law=media.law, start=start
             )
+            self._audio.send = self.send
             self._audio.start(self.now)
 
     def _plan_switch(self) -> None:
@@ -336,7 +335,7 @@ class GatewayCall:
     def _switch(self, media: ImageMedia, *, ours: bool) -> None:
         self._phase = _Phase.FAX
         self._report.switched(ours=ours)
-        self._audio = None
+        self._silence()
         self._t38.switch(media)
         self._tell(Moment.SWITCHED)
         self.after(self.habits.start_after, self._start_machine)
@@ -350,9 +349,6 @@ class GatewayCall:
 
     def _pump(self) -> None:
         """Carry what one part gives to the next until nothing moves."""
-        if self._audio is not None:
-            for datagram in self._audio.take_packets():
-                self.send(datagram)
         moving = self._t38.switched
         while moving:
             moving = False
@@ -367,7 +363,9 @@ class GatewayCall:
             for output in self.machine.take_bursts():
                 self._obey(output)
                 moving = True
-            self._t38.plan()
+        for lane in (self._audio, self._t38.lane):
+            if lane is not None and lane.moved:
+                self._lanes.schedule(lane)
         self._tell_facts()
         self._see_end()
 
@@ -419,4 +417,10 @@ class GatewayCall:
         self._report.over(event, self._t38.counters, self.now, ours=self._hung_up)
         self._t38.close()
         self._timers = Timers()
-        self._audio = None
+        self._silence()
+
+    def _silence(self) -> None:
+        """No audio any more."""
+        if self._audio is not None:
+            self._lanes.remove(self._audio)
+            self._audio = None

@@ -15,10 +15,10 @@ from t38fsp.call.media import ImageMedia
 from t38fsp.t30.vocabulary import Burst, HdlcBurst, LineSignal
 from t38fsp.t38 import ifp
 from t38fsp.t38.ifp import IfpError, Syntax
-from t38fsp.t38.packet_queue import PacketQueue
+from t38fsp.t38.packet_lane import REPEAT, PacketLane
 from t38fsp.t38.receiving import Delivery, UdptlReceiver
-from t38fsp.t38.terminal import Packet, Terminal
-from t38fsp.t38.udptl import Counters, ParitySender, UdptlSender
+from t38fsp.t38.terminal import Terminal
+from t38fsp.t38.udptl import Counters, ParitySender, UdptlSender, unprefixed
 from t38fsp.virtual.hooks import Gateway, Quirk
 
 T = TypeVar("T")
@@ -42,12 +42,10 @@ class GatewayT38:
         self._sender.number = habits.first_number
         self._receiver = UdptlReceiver(self.counters)
         self._renumbered = False
-        self._written: list[bytes] = []  # the packet released last,
-        self._wrapped: list[bytes] = []  # its datagrams, which its copies repeat,
-        self._leaving: list[bytes] = []  # and what the points made of them
+        self._written: list[bytes] = []  # the packet that left last,
+        self._wrapped: list[bytes] = []  # and its datagrams, which its copies repeat
         self._owed: deque[bool] = deque()  # bursts on their way: whether the machine waits for their end
         self._revocations = 0
-        self._packets: PacketQueue[Packet] = PacketQueue()
 
     # --- switching ------------------------------------------------------------------------------------------
 
@@ -67,6 +65,7 @@ class GatewayT38:
             max_ifp=theirs.max_ifp,
             timing=self._habits.timing,
         )
+        self._terminal.lane.wrap = self._leave
         number = self._sender.number
         if self._habits.parity is not None:
             self._sender = ParitySender(*self._habits.parity, theirs.max_datagram)
@@ -81,7 +80,8 @@ class GatewayT38:
 
     def close(self) -> None:
         """Nothing more leaves."""
-        self._packets.remove(self)
+        if self._terminal is not None:
+            self._terminal.stop()
 
     # --- out ------------------------------------------------------------------------------------------------
 
@@ -118,36 +118,27 @@ class GatewayT38:
         sent = 0 if self._terminal is None else self._terminal.take_sent()
         return (bool(self._owed) and self._owed.popleft() for _ in range(sent))
 
-    def plan(self) -> None:
-        """Take what the terminal has planned."""
-        if self._terminal is not None:
-            self._packets.push(self, self._terminal.take_packets())
+    @property
+    def lane(self) -> PacketLane | None:
+        """The way out of what is played."""
+        return None if self._terminal is None else self._terminal.lane
 
-    def release_due(self, now: float) -> None:
-        """Send what is due."""
-        for _ in self._packets.release_due(now):
-            for datagram in self._leaving:
-                self.send(datagram)
-
-    def release(self, packet: Packet) -> bytes | None:
-        """What a packet that is due has become, ready to leave; None when it was revoked."""
-        if self._terminal is None or self._terminal.release(packet) is None:
-            return None
+    def _leave(self, planned: bytes, flags: int) -> bytes:
+        """Send what a packet that is due has become, which is any number of datagrams."""
         gateway = self._gateway
-        if not packet.repeat:
-            plain = ifp.parse(packet.ifp, self.syntax)
+        repeat = flags & REPEAT
+        if not repeat:
+            plain = ifp.parse(unprefixed(planned), self.syntax)
             packets = through(self._stages, [plain], lambda stage, each: stage.packet_out(each, gateway))
             self._written = [self._write(each) for each in packets]
             self._renumbered = self._habits.renumbered_copies and not _has_data(plain)
-        if not packet.repeat or self._renumbered:
+        if not repeat or self._renumbered:
             self._wrapped = [self.wrap(octets) for octets in self._written]
-        self._leaving = through(
+        for datagram in through(
             self._stages, self._wrapped, lambda stage, each: stage.datagram_out(each, gateway)
-        )
-        return b"".join(self._leaving)
-
-    def send(self, datagram: bytes) -> None:
-        self._gateway.send(datagram)
+        ):
+            gateway.send(datagram)
+        return b""
 
     def wrap(self, octets: bytes) -> bytes:
         """A packet with the next number of the stream."""
@@ -198,9 +189,9 @@ class GatewayT38:
     # --- time -----------------------------------------------------------------------------------------------
 
     def next_deadline(self) -> float | None:
-        times = [self._packets.next_due()]
-        if self._terminal is not None:
-            times += [self._terminal.next_deadline(), self._receiver.next_deadline()]
+        if self._terminal is None:
+            return None
+        times = (self._terminal.next_deadline(), self._receiver.next_deadline())
         return min((time for time in times if time is not None), default=None)
 
     def handle_deadline(self, now: float) -> None:

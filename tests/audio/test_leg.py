@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import deque
 from pathlib import Path
 from random import Random
 
@@ -13,6 +14,7 @@ from t38fsp.audio.leg import AudioLeg, Role, RtpStart
 from t38fsp.audio.rtp import RtpPacket, RtpSender
 from t38fsp.audio.signals import AudioSignal, V21Heard
 from t38fsp.audio.tones import silent_frame, tone_frame
+from t38fsp.lanes import NEVER, Lanes
 from t38fsp.t30.vocabulary import Tone, ToneHeard
 from tests.audio.spandsp_audio import FaxModem
 
@@ -25,20 +27,28 @@ def make_leg(role: Role = Role.CALLING, law: Law = Law.PCMU, sequence: int = 0) 
     return AudioLeg(role=role, payload_type=0 if law is Law.PCMU else 8, law=law, start=start)
 
 
+def turn(leg: AudioLeg, now: float) -> list[bytes]:
+    """What leaves when the lane of ``leg`` is served at ``now``."""
+    lanes = Lanes()
+    sent: list[bytes] = []
+    leg.send = sent.append
+    lanes.schedule(leg)
+    lanes.turn(lambda: now)
+    return sent
+
+
 def play(leg: AudioLeg, until: float) -> list[tuple[float, RtpPacket]]:
-    """Run a leg by its deadlines; the packets with the times at which they left."""
+    """Serve a leg when it is due; the packets with the times at which they left."""
     sent = []
-    while (deadline := leg.next_deadline()) is not None and deadline <= until:
-        leg.handle_deadline(deadline)
-        sent += [(deadline, RtpPacket.parse(data)) for data in leg.take_packets()]
+    while (due := leg.due) <= until:
+        sent += [(due, RtpPacket.parse(data)) for data in turn(leg, due)]
     return sent
 
 
 def test_one_packet_each_20_ms_counted_from_the_start() -> None:
     leg = make_leg(sequence=0xFFFE)
     leg.start(T0)
-    first = [(T0, RtpPacket.parse(data)) for data in leg.take_packets()]
-    sent = first + play(leg, T0 + 60)
+    sent = play(leg, T0 + 60)
     assert len(sent) == 3001
     assert all(time == T0 + n * 0.02 for n, (time, _) in enumerate(sent))
     assert [packet.sequence for _, packet in sent] == [(0xFFFE + n) & 0xFFFF for n in range(3001)]
@@ -47,27 +57,37 @@ def test_one_packet_each_20_ms_counted_from_the_start() -> None:
     assert {packet.payload for _, packet in sent} == {tone_frame(1100, Law.PCMU), silent_frame(Law.PCMU)}
 
 
-def test_a_wake_up_too_early_or_twice_is_harmless() -> None:
+def test_a_turn_too_early_or_twice_is_harmless() -> None:
     leg = make_leg()
     leg.start(T0)
-    leg.handle_deadline(T0)
-    leg.handle_deadline(T0 + 0.019)
-    assert len(leg.take_packets()) == 1
-    assert leg.take_packets() == []
+    assert len(turn(leg, T0)) == 1
+    assert turn(leg, T0) == []
+    assert turn(leg, T0 + 0.019) == []
+    assert leg.leave(T0 + 0.019, deque()) == T0 + 0.02
 
 
 def test_a_short_stall_is_caught_up_and_a_long_one_skipped() -> None:
     leg = make_leg()
     leg.start(T0)
-    leg.handle_deadline(T0 + 0.07)
-    assert [RtpPacket.parse(data).timestamp for data in leg.take_packets()] == [0, 160, 320, 480]
-    leg.handle_deadline(T0 + 2.01)
-    late = [RtpPacket.parse(data) for data in leg.take_packets()]
+    assert [RtpPacket.parse(data).timestamp for data in turn(leg, T0 + 0.07)] == [0, 160, 320, 480]
+    late = [RtpPacket.parse(data) for data in turn(leg, T0 + 2.01)]
     # Frames 95 to 100 of the stream: a new talkspurt, without a hole in the numbers.
     assert [packet.timestamp for packet in late] == [160 * n for n in range(95, 101)]
     assert [packet.sequence for packet in late] == list(range(4, 10))
     assert [packet.marker for packet in late] == [True, False, False, False, False, False]
-    assert leg.next_deadline() == T0 + 101 * 0.02
+    assert leg.due == T0 + 101 * 0.02
+
+
+def test_a_leg_that_is_stopped_sends_and_hears_nothing() -> None:
+    leg = make_leg()
+    leg.start(T0)
+    assert len(turn(leg, T0)) == 1
+    leg.moved = False
+    leg.stop()
+    assert leg.moved
+    assert leg.due == NEVER
+    assert leg.leave(T0 + 1, deque()) == NEVER
+    assert not leg.receive(RtpSender(0, 9, 0, 0).packet(bytes(160)), T0 + 1)
 
 
 def test_a_far_end_that_is_not_heard_gets_no_more_than_patience_allows() -> None:
@@ -75,15 +95,12 @@ def test_a_far_end_that_is_not_heard_gets_no_more_than_patience_allows() -> None
     start = RtpStart(ssrc=1, sequence=0, timestamp=0)
     leg = AudioLeg(role=Role.ANSWERING, payload_type=0, law=Law.PCMU, start=start, patience=5.0)
     leg.start(T0)
-    sent = [RtpPacket.parse(data) for data in leg.take_packets()]
-    sent += [packet for _, packet in play(leg, T0 + 60)]
-    assert len(sent) == 250
-    assert leg.next_deadline() is None
-    leg.handle_deadline(T0 + 60)
-    assert leg.take_packets() == []
+    assert len(play(leg, T0 + 60)) == 250
+    assert leg.due == NEVER
+    leg.moved = False
     assert leg.receive(RtpSender(0, 9, 0, 0).packet(silent_frame(Law.PCMU)), T0 + 60)
-    leg.handle_deadline(T0 + 60)
-    again = [RtpPacket.parse(data) for data in leg.take_packets()]
+    assert leg.moved
+    again = [RtpPacket.parse(data) for data in turn(leg, T0 + 60)]
     assert again[0].marker
     assert again[-1].timestamp == 160 * 3000
     assert len(play(leg, T0 + 120)) == 3000
@@ -99,9 +116,7 @@ def test_a_far_end_that_is_heard_in_time_gets_everything() -> None:
 
 def test_before_the_start_nothing_happens() -> None:
     leg, far = make_leg(), RtpSender(0, 9, 0, 0)
-    leg.handle_deadline(T0)
-    assert leg.next_deadline() is None
-    assert leg.take_packets() == []
+    assert leg.due == NEVER
     assert not leg.receive(far.packet(bytes(160)), T0)
 
 
@@ -112,12 +127,11 @@ def test_two_legs_hear_each_other(law: Law) -> None:
     answering.start(T0)
     at_caller: list[AudioSignal] = []
     at_called: list[AudioSignal] = []
-    while (now := calling.next_deadline() or 0.0) < T0 + 10:
-        calling.handle_deadline(now)
-        answering.handle_deadline(now)
-        for data in calling.take_packets():
+    while (now := calling.due) < T0 + 10:
+        from_caller, from_called = turn(calling, now), turn(answering, now)
+        for data in from_caller:
             assert answering.receive(data, now)
-        for data in answering.take_packets():
+        for data in from_called:
             assert calling.receive(data, now)
         at_caller += calling.take_signals()
         at_called += answering.take_signals()
@@ -174,7 +188,7 @@ def test_garbage_changes_nothing(datagram: bytes) -> None:
     leg.start(T0)
     leg.receive(datagram, T0)
     assert leg.take_signals() == []
-    assert leg.next_deadline() == T0 + 0.02
+    assert leg.due == T0
 
 
 @pytest.mark.spandsp
@@ -186,8 +200,7 @@ def test_a_spandsp_fax_modem_at_the_other_end_of_the_audio(tmp_path: Path) -> No
     leg.start(T0)
     for n in range(350):
         now = T0 + n * 0.02
-        leg.handle_deadline(now)
-        for data in leg.take_packets():
+        for data in turn(leg, now):
             modem.hear(decode(RtpPacket.parse(data).payload, Law.PCMA))
         leg.receive(sender.packet(encode(array("h", modem.speak()), Law.PCMA)), now)
         heard += leg.take_signals()

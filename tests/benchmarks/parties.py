@@ -16,11 +16,10 @@ from t38fsp.call.receiving import ReceivingCall
 from t38fsp.call_settings import CallSettings
 from t38fsp.image.document import encode_page, inspect
 from t38fsp.image.store import append_page
+from t38fsp.lanes import Lanes
 from t38fsp.results import FaxResult
 from t38fsp.t30.outputs import PageWanted
 from t38fsp.t38.attributes import T38Parameters
-from t38fsp.t38.packet_queue import PacketQueue
-from t38fsp.t38.terminal import Packet
 
 _CALL = 1
 _OURS, _THEIRS = ("192.0.2.1", 40000), ("192.0.2.2", 40002)
@@ -76,7 +75,7 @@ class OurParty:
         self._start = call.start
         self._started = False
         self._due: float | None = 0.0
-        self._queue: PacketQueue[Packet] = PacketQueue()
+        self._lanes = Lanes()
         self._datagrams: list[bytes] = []
 
     @property
@@ -116,14 +115,6 @@ class OurParty:
         while self._due is not None and not self.finished:
             self.handle_deadline(self._due)
 
-    # --- the way out of the queue ---------------------------------------------------------------------------
-
-    def release(self, packet: Packet) -> bytes | None:
-        return self.call.release(packet)
-
-    def send(self, datagram: bytes) -> None:
-        self._datagrams.append(datagram)
-
     # --- inside ---------------------------------------------------------------------------------------------
 
     def _settle(self, now: float) -> None:
@@ -137,9 +128,12 @@ class OurParty:
                 self.call.line_event(event, now)
             self.call.take_events()
             moving = bool(jobs or events)
-        self._queue.push(self, self.call.take_packets())
-        self._datagrams += (released.datagram for released in self._queue.release_due(now))
-        times = (self._queue.next_due(), self.call.next_deadline())
+        lane = self.call.take_lane()
+        if lane is not None:
+            lane.send = lambda datagram: self._datagrams.append(datagram)
+            self._lanes.schedule(lane)
+        self._lanes.turn(lambda: now)
+        times = (self._lanes.next_due(), self.call.next_deadline())
         self._due = min((time for time in times if time is not None), default=None)
 
     def _do(self, job: PageWanted | StorePage, now: float) -> None:

@@ -36,7 +36,7 @@ async def test_a_fault_ends_its_call_and_no_other(
     """Wherever it strikes: at a verdict, a timer, a datagram, or a packet that is due."""
     called, caller = await start(accept_calls=True), await start()
     struck, taken = {}, {}
-    for method in ("proceed", "handle_deadline", "datagram_received", "release"):
+    for method in ("proceed", "handle_deadline", "datagram_received", "send"):
         struck[method] = caller.send(document, called.address)
         taken[method] = await called.take(tmp_path / f"{method}.tif")
     other = caller.send(document, called.address)
@@ -44,7 +44,8 @@ async def test_a_fault_ends_its_call_and_no_other(
     for job in (*struck.values(), other):
         await caller.expect(job, Connected)
     for method, job in struck.items():
-        monkeypatch.setattr(caller.engine._running[job].call, method, broken)
+        running = caller.engine._running[job]
+        monkeypatch.setattr(running._media if method == "send" else running.call, method, broken)
     for job in (*struck.values(), other):
         caller.engine.proceed(job, True)
 

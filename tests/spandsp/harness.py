@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from t38fsp.image.document import encode_page, inspect
 from t38fsp.image.store import append_page
+from t38fsp.lanes import Lanes
 from t38fsp.t30.options import PollOptions, ReceiveOptions, TransmitOptions
 from t38fsp.t30.outputs import (
     Finished,
@@ -26,15 +27,14 @@ from t38fsp.t30.polling import Poller, PollServer
 from t38fsp.t30.receiver import Receiver
 from t38fsp.t30.transmitter import Transmitter
 from t38fsp.t38.ifp import Syntax
-from t38fsp.t38.packet_queue import PacketQueue
-from t38fsp.t38.terminal import Packet, Terminal
+from t38fsp.t38.terminal import Terminal
 from t38fsp.t38.timing import Timing
 
 T = TypeVar("T", bound=Output)
 
 
 class _OurParty:
-    """A T.30 machine, the terminal below it, and the queue that paces the terminal's packets."""
+    """A T.30 machine, the terminal below it, and the lanes that pace the terminal's packets."""
 
     def __init__(
         self,
@@ -46,8 +46,9 @@ class _OurParty:
     ) -> None:
         self._session = session
         self.terminal = Terminal(syntax=syntax, redundancy=redundancy, timing=timing)
-        self._queue: PacketQueue[Packet] = PacketQueue()
+        self._lanes = Lanes()
         self._datagrams: list[bytes] = []
+        self.terminal.lane.send = lambda datagram: self._datagrams.append(datagram)
         self._started = False
         self.outputs: list[tuple[float, Output]] = []
         """Everything the T.30 machine said, with its time; page data are left out."""
@@ -56,7 +57,7 @@ class _OurParty:
 
     @property
     def finished(self) -> bool:
-        return self.result is not None and not len(self._queue)
+        return self.result is not None and self._lanes.next_due() is None
 
     def receive_datagram(self, data: bytes, now: float) -> None:
         assert self.terminal.receive(data, now), f"our terminal cannot read {data.hex()}"
@@ -65,7 +66,7 @@ class _OurParty:
     def next_deadline(self) -> float | None:
         if not self._started:
             return 0.0
-        times = (self._queue.next_due(), self.terminal.next_deadline(), self._session.next_deadline())
+        times = (self._lanes.next_due(), self.terminal.next_deadline(), self._session.next_deadline())
         return min((time for time in times if time is not None), default=None)
 
     def handle_deadline(self, now: float) -> None:
@@ -80,14 +81,6 @@ class _OurParty:
     def take_datagrams(self) -> list[bytes]:
         taken, self._datagrams = self._datagrams, []
         return taken
-
-    def release(self, packet: Packet) -> bytes | None:
-        """The packet queue takes a packet that is due."""
-        return self.terminal.release(packet)
-
-    def send(self, datagram: bytes) -> None:
-        """The packet queue gives a datagram to the network."""
-        self._datagrams.append(datagram)
 
     def hang_up(self, now: float) -> None:
         """The call was dropped, as by BYE."""
@@ -130,9 +123,9 @@ class _OurParty:
             for output in self._session.take_outputs():
                 self._on_output(output, now)
                 moving = True
-            self._queue.push(self, self.terminal.take_packets())
-        for released in self._queue.release_due(now):
-            self.send(released.datagram)
+        if self.terminal.lane.moved:
+            self._lanes.schedule(self.terminal.lane)
+        self._lanes.turn(lambda: now)
 
     def _on_output(self, output: Output, now: float) -> None:
         if isinstance(output, SendBurst):

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
+from t38fsp.lanes import Lanes
 from t38fsp.t30.vocabulary import Burst, LineSignal
 from t38fsp.t38.ifp import IndicatorPacket, parse
 from t38fsp.t38.ifp import Packet as Ifp
-from t38fsp.t38.terminal import Packet, Terminal
+from t38fsp.t38.packet_lane import REPEAT
+from t38fsp.t38.terminal import Terminal
+from t38fsp.t38.udptl import unprefixed
 
 Side = Literal[0, 1]
 
@@ -24,8 +27,11 @@ class Sent:
     time: float
     side: Side
     datagram: bytes
-    packet: Packet
+    octets: bytes
+    """The packet alone."""
     ifp: Ifp
+    repeat: bool
+    """The datagram is the one before it again."""
 
     @property
     def text(self) -> str:
@@ -56,6 +62,9 @@ class Line:
         self.signals: tuple[list[tuple[float, LineSignal]], list[tuple[float, LineSignal]]] = ([], [])
         self.bursts_sent: tuple[list[float], list[float]] = ([], [])
         self._network = network
+        self._lanes = Lanes()
+        for side, terminal in enumerate(self.terminals):
+            self._tap(side, terminal)
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
 
@@ -71,9 +80,12 @@ class Line:
             self._collect()
             times = [self._heap[0][0]] if self._heap else []
             times += [due for each in self.terminals if (due := each.next_deadline()) is not None]
+            if (due := self._lanes.next_due()) is not None:
+                times.append(due)
             if not times or min(times) > until:
                 break
             self.now = max(self.now, min(times))
+            self._lanes.turn(lambda: self.now)
             while self._heap and self._heap[0][0] <= self.now:
                 heapq.heappop(self._heap)[2]()
                 self._collect()
@@ -83,20 +95,28 @@ class Line:
 
     def _collect(self) -> None:
         for side, terminal in enumerate(self.terminals):
-            for packet in terminal.take_packets():
-                self._at(packet.due, lambda side=side, packet=packet: self._leave(side, packet))
+            if terminal.lane.moved:
+                self._lanes.schedule(terminal.lane)
             self.signals[side].extend((self.now, signal) for signal in terminal.take_signals())
             self.bursts_sent[side].extend(self.now for _ in range(terminal.take_sent()))
 
     def _at(self, time: float, action: Callable[[], None]) -> None:
         heapq.heappush(self._heap, (time, next(self._order), action))
 
-    def _leave(self, side: Side, packet: Packet) -> None:
-        terminal = self.terminals[side]
-        datagram = terminal.release(packet)
-        if datagram is None:
-            return
-        self.sent.append(Sent(self.now, side, datagram, packet, parse(packet.ifp, terminal.syntax)))
+    def _tap(self, side: Side, terminal: Terminal) -> None:
+        """See the packets of ``terminal`` as they become datagrams, and carry those."""
+        wrap = terminal.lane.wrap
+
+        def tapped(octets: bytes, flags: int) -> bytes:
+            datagram, ifp = wrap(octets, flags), unprefixed(octets)
+            packet = parse(ifp, terminal.syntax)
+            self.sent.append(Sent(self.now, side, datagram, ifp, packet, bool(flags & REPEAT)))
+            return datagram
+
+        terminal.lane.wrap = tapped
+        terminal.lane.send = lambda datagram: self._carry(side, datagram)
+
+    def _carry(self, side: Side, datagram: bytes) -> None:
         delay = self._network(datagram)
         if delay is not None:
             other = self.terminals[1 - side]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
+from typing import NamedTuple
 
 import pytest
 
 from t38fsp.t30.vocabulary import Burst, HdlcBurst, Modem, RawBurst
 from t38fsp.t38.ifp import DataPacket, IndicatorPacket, Syntax, parse
-from t38fsp.t38.planner import Done, Planner, Step, line_bits
+from t38fsp.t38.packet_lane import CONTROL, REPEAT, Done, Plan, Planned
+from t38fsp.t38.planner import Planner, line_bits
 from t38fsp.t38.timing import Timing
+from t38fsp.t38.udptl import unprefixed
 from tests.sweep import Share, sweep
 
 FAST = [modem for modem in Modem if modem is not Modem.V21]
@@ -19,10 +22,31 @@ ROOM = 200
 """Octets of a packet; more than any chunk has."""
 
 
+class Step(NamedTuple):
+    """A planned packet."""
+
+    due: float
+    ifp: bytes
+    control: bool
+
+
+def whole(plan: Plan) -> tuple[list[Step], Done]:
+    """All stretches of a plan."""
+    planned: list[Planned] = []
+    while plan.done is None:
+        stretch = plan.extend(0.0)
+        assert stretch or plan.done is not None
+        planned += stretch
+    return [
+        Step(due, unprefixed(octets), bool(flags & CONTROL))
+        for due, octets, flags, _ in planned
+        if not flags & REPEAT
+    ], plan.done
+
+
 def steps(burst: Burst, planner: Planner) -> list[Step]:
-    """The packets of ``burst``; the line has been silent."""
-    plan = planner.plan(burst, Syntax.Y1998, 0.0, silent_since=-1.0)
-    return [step for step in plan if isinstance(step, Step)]
+    """The packets of ``burst``, without their copies; the line has been silent."""
+    return whole(planner.plan(burst, Syntax.Y1998, 0.0, silent_since=-1.0))[0]
 
 
 def planner(**options: object) -> Planner:
@@ -92,7 +116,7 @@ def lines_with_fill(count: int, fill: int) -> bytes:
 def test_fill_stays_here_and_keeps_its_time(modem: Modem, fill: int) -> None:
     data = lines_with_fill(30, fill)
     burst = RawBurst(modem, data)
-    whole = steps(burst, planner())
+    filled = steps(burst, planner())
     bare = steps(burst, planner(fill_removal=True))
     sent = b"".join(map(octets, bare))
     expected = data
@@ -100,8 +124,8 @@ def test_fill_stays_here_and_keeps_its_time(modem: Modem, fill: int) -> None:
         expected = expected.replace(b"\0\0\0", b"\0\0")
     assert sent[: len(expected)] == expected
     assert not sent[len(expected) :].strip(b"\0")
-    assert (bare[0].due, bare[-1].due) == (whole[0].due, whole[-1].due)
-    dues = {step.due for step in whole}
+    assert (bare[0].due, bare[-1].due) == (filled[0].due, filled[-1].due)
+    dues = {step.due for step in filled}
     assert all(step.due in dues for step in bare)
     if fill > 9:
         assert len(sent) < len(data) * 0.75
@@ -137,8 +161,6 @@ def test_everything_but_the_data_of_a_fast_modem_is_control(burst: Burst) -> Non
 
 def test_the_end_of_a_burst_is_not_due_before_its_last_bit() -> None:
     frames = FRAMES[:2]
-    plan = list(planner().plan(HdlcBurst(Modem.V17_14400, frames), Syntax.Y1998, 0.0, silent_since=-1.0))
-    done = plan[-1]
-    assert isinstance(done, Done)
+    _, done = whole(planner().plan(HdlcBurst(Modem.V17_14400, frames), Syntax.Y1998, 0.0, silent_since=-1.0))
     bits = sum(sum(line_bits(frame)) + 16 for frame in frames)
     assert done.due == pytest.approx(1.393 + 0.2 + bits / 14400 + 0.1)

@@ -7,46 +7,25 @@ import pytest
 from t38fsp.t30.frames import FCF, Frame
 from t38fsp.t30.vocabulary import HdlcBurst, Modem, RawBurst
 from t38fsp.t38.ifp import DataPacket, Field, Syntax, encode
-from t38fsp.t38.packet_queue import PacketQueue
-from t38fsp.t38.terminal import Packet, Terminal
+from t38fsp.t38.terminal import Terminal
 from t38fsp.t38.timing import Timing
 from t38fsp.t38.values import DataType, FieldType
+from tests.t38.outlet import Outlet
 
 PAGE = RawBurst(Modem.V17_14400, bytes(range(1, 251)) * 144)  # 20 s
 BLOCK = HdlcBurst(Modem.V17_14400, (bytes(range(1, 251)),) * 144)
 
 
-class Wire:
-    """A channel that keeps what is sent."""
-
-    def __init__(self, terminal: Terminal) -> None:
-        self.release = terminal.release
-        self.sent: list[bytes] = []
-
-    def send(self, datagram: bytes) -> None:
-        self.sent.append(datagram)
-
-
 def played(burst: HdlcBurst | RawBurst, max_datagram: int, stall: float) -> list[bytes]:
     """The datagrams of a burst, when nothing runs for ``stall`` seconds, two seconds after its beginning."""
-    terminal = Terminal(max_datagram=max_datagram, timing=Timing(keep_alive=0.0))
-    queue: PacketQueue[Packet] = PacketQueue()
-    wire = Wire(terminal)
-    now = 0.0
-    terminal.send(burst, now)
-    queue.push(wire, terminal.take_packets())
-    over = False
-    while not over or len(queue):
-        for released in queue.release_due(now):
-            wire.send(released.datagram)
-        due = [time for time in (terminal.next_deadline(), queue.next_due()) if time is not None]
-        now = max(now, min(due, default=now))
-        if now > 2.0:
-            now, stall = now + stall, 0.0
-        terminal.handle_deadline(now)
-        queue.push(wire, terminal.take_packets())
-        over = over or terminal.take_sent() > 0
-    return wire.sent
+    outlet = Outlet(Terminal(max_datagram=max_datagram, timing=Timing(keep_alive=0.0)))
+    outlet.terminal.send(burst, 0.0)
+    outlet.run(2.0)
+    assert 10 < len(outlet.left) < 100
+    outlet.turn(2.0 + stall)
+    outlet.run(200.0)
+    assert len(outlet.over) == 1
+    return [each.datagram for each in outlet.left]
 
 
 @pytest.mark.parametrize("burst", [PAGE, BLOCK], ids=["page", "block"])
@@ -63,16 +42,13 @@ END_OF_FRAME = encode(DataPacket(DataType.V21, (Field(FieldType.HDLC_FCS_OK_SIG_
 
 def end_of_ppr(lag: float, redundancy: int) -> float:
     """When its frame ends on a machine where the turns of the loop are ``lag`` seconds apart."""
-    terminal = Terminal(redundancy=redundancy, timing=Timing(keep_alive=0.0))
-    queue: PacketQueue[Packet] = PacketQueue()
-    wire = Wire(terminal)
-    terminal.send(PPR, 0.0)
+    outlet = Outlet(Terminal(redundancy=redundancy, timing=Timing(keep_alive=0.0)))
+    outlet.terminal.send(PPR, 0.0)
     now = 0.0
     while now < 30.0:
         now += lag
-        terminal.handle_deadline(now)
-        queue.push(wire, terminal.take_packets())
-        if any(released.packet.ifp == END_OF_FRAME for released in queue.release_due(now)):
+        outlet.turn(now)
+        if any(each.ifp == END_OF_FRAME for each in outlet.left):
             return now
     raise AssertionError("it never ends")
 

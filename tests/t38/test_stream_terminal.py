@@ -11,6 +11,7 @@ from t38fsp.t38.ifp import Syntax
 from t38fsp.t38.stream_terminal import StreamTerminal
 from t38fsp.t38.timing import Timing
 from tests.t38.line import Line
+from tests.t38.outlet import Outlet
 from tests.t38.test_two_terminals import assert_same, play
 
 
@@ -58,7 +59,9 @@ def test_who_writes_no_tpkt_gets_none() -> None:
     frames = [each for each in terminal.take_signals() if isinstance(each, FrameReceived)]
     assert [frame.frame for frame in frames] == [b"\xff\xc8\x21"]
     terminal.start(0.0)
-    assert [terminal.release(packet) for packet in terminal.take_packets()] == [b"\x00"]
+    outlet = Outlet(terminal)
+    outlet.turn(0.0)
+    assert [each.datagram for each in outlet.left] == [b"\x00"]
 
 
 def test_what_is_no_stream_of_packets_is_not_read_on() -> None:

@@ -10,12 +10,13 @@ import pytest
 from t38fsp.t30.vocabulary import Burst, HdlcBurst, Modem, RawBurst, Tone, ToneBurst
 from t38fsp.t38.ifp import DataPacket, Field, Syntax, encode
 from t38fsp.t38.planner import line_bits
-from t38fsp.t38.terminal import LEAST_DATAGRAM, Packet, Terminal
+from t38fsp.t38.terminal import LEAST_DATAGRAM, Terminal
 from t38fsp.t38.timing import TALKER_ECHO_PROTECTION, Timing
 from t38fsp.t38.udptl import Datagram
 from t38fsp.t38.values import FieldType
 from tests.sweep import Share, sweep
 from tests.t38.line import Line, Sent
+from tests.t38.outlet import Outlet
 
 CFR = bytes.fromhex("FFC821")
 DIS = bytes.fromhex("FFC8010077")
@@ -177,7 +178,7 @@ def test_an_ecm_block_keeps_the_pace_of_the_line_with_its_stuffed_bits(modem: Mo
     begin = next(each.time for each in sent if "hdlc-data" in each.text)
     bits = sum(sum(line_bits(frame)) + 16 for frame in frames)
     assert over == [pytest.approx(begin + bits / modem.rate + 0.1)]
-    ends = [each for each in sent if "fcs" in each.text and not each.packet.repeat]
+    ends = [each for each in sent if "fcs" in each.text and not each.repeat]
     assert [each.text.split()[1] for each in ends] == ["hdlc-fcs-ok"] * 22 + ["hdlc-fcs-ok-sig-end"]
     at = begin
     for frame, end in zip(frames, ends, strict=True):
@@ -245,7 +246,7 @@ def test_a_limit_on_the_packet_alone_leaves_the_copies() -> None:
     sent, _ = play(RawBurst(Modem.V17_14400, bytes(900)), max_ifp=58, max_datagram=400)
     data = [each for each in sent if "t4-non-ecm-data" in each.text]
     assert {octets(each) for each in data} == {36}
-    assert all(len(each.packet.ifp) <= 58 for each in sent)
+    assert all(len(each.octets) <= 58 for each in sent)
     assert len(Datagram.parse(data[9].datagram).secondaries) == 3
 
 
@@ -259,7 +260,7 @@ def test_what_no_terminal_can_be_told(options: dict[str, int]) -> None:
 def test_packets_are_in_the_negotiated_syntax(syntax: Syntax) -> None:
     sent, _ = play(HdlcBurst(Modem.V21, [CFR]), syntax=syntax)
     end = DataPacket(sent[6].ifp.type, (Field(FieldType.HDLC_FCS_OK_SIG_END),))  # type: ignore[union-attr]
-    assert encode(end, syntax) in [each.packet.ifp for each in sent]
+    assert encode(end, syntax) in [each.octets for each in sent]
 
 
 def test_without_any_correction_v21_is_sent_three_times() -> None:
@@ -277,11 +278,14 @@ def test_without_any_correction_v21_is_sent_three_times() -> None:
 
 
 def test_late_copies_of_v21_data_leave_together() -> None:
-    terminal = Terminal(redundancy=0, timing=Timing(keep_alive=0.0))
-    terminal.send(HdlcBurst(Modem.V21, [DIS]), 0.0)
-    terminal.handle_deadline(5.0)
-    packets = [packet for packet in terminal.take_packets() if packet.due > 1.08]
-    assert [packet.gap for packet in packets[: 3 * (len(DIS) - 1)]] == [0.0] * 3 * (len(DIS) - 1)
+    outlet = Outlet(Terminal(redundancy=0, timing=Timing(keep_alive=0.0)))
+    outlet.terminal.send(HdlcBurst(Modem.V21, [DIS]), 0.0)
+    outlet.run(1.08)
+    before = len(outlet.left)
+    outlet.turn(1.4)
+    late = outlet.left[before:]
+    assert len(late) > 3 * (len(DIS) - 2)
+    assert {each.repeat for each in late} == {True, False}
 
 
 # --- bursts in a row -------------------------------------------------------------------------------------
@@ -312,7 +316,7 @@ def test_cng_ends_as_the_far_end_begins_to_speak() -> None:
     line.run(3.0)
     line.send(1, HdlcBurst(Modem.V21, [CFR]))
     line.run(6.0)
-    ours = [(each.time, each.text) for each in line.sent if each.side == 0 and not each.packet.repeat]
+    ours = [(each.time, each.text) for each in line.sent if each.side == 0 and not each.repeat]
     begun = next(each.time for each in line.sent if each.text == "v21-preamble")
     assert {text for time, text in ours if 0 < time < begun} == {"cng"}
     assert {text for time, text in ours if time >= begun} == {"no-signal"}
@@ -364,17 +368,31 @@ def test_a_revoked_burst_stops_at_once_and_leaves_no_hole_in_the_numbers() -> No
     assert len(line.bursts_sent[0]) == 1
 
 
-def test_what_was_handed_out_before_a_revocation_is_not_released() -> None:
-    terminal = Terminal()
-    terminal.send(HdlcBurst(Modem.V21, [CFR]), 0.0)
-    handed_out = terminal.take_packets()
-    assert terminal.release(handed_out[0]) is not None
-    terminal.revoke(0.01)
-    assert [terminal.release(packet) for packet in handed_out[1:]] == [None] * (len(handed_out) - 1)
-    assert [packet.repeat for packet in terminal.take_packets()] == [0, 1, 2]
+def test_what_was_planned_before_a_revocation_does_not_leave() -> None:
+    outlet = Outlet(Terminal())
+    outlet.terminal.send(HdlcBurst(Modem.V21, [CFR]), 0.0)
+    outlet.turn(0.0)
+    assert len(outlet.left) == 1
+    assert len(outlet.terminal.lane) > 3
+    outlet.terminal.revoke(0.01)
+    outlet.run(0.9)
+    assert [each.ifp for each in outlet.left] == [b"\0"] * 4
+    assert [each.repeat for each in outlet.left] == [False, False, True, True]
 
 
-# --- laziness --------------------------------------------------------------------------------------------
+def test_nothing_leaves_after_a_stop_and_nothing_counts_as_sent() -> None:
+    outlet = Outlet(Terminal())
+    outlet.terminal.start(0.0)
+    outlet.terminal.send(HdlcBurst(Modem.V21, [CFR]), 0.0)
+    outlet.run(0.5)
+    left = len(outlet.left)
+    outlet.terminal.stop()
+    outlet.terminal.send(HdlcBurst(Modem.V21, [CFR]), 0.5)
+    outlet.run(3.0)
+    assert len(outlet.left) == left
+
+
+# --- stretches -------------------------------------------------------------------------------------------
 
 
 class Frames(list[bytes]):
@@ -390,70 +408,54 @@ class Frames(list[bytes]):
 
 def test_frames_are_read_as_the_line_needs_them() -> None:
     frames = Frames(ecm_frames(100))
-    terminal = Terminal()
-    terminal.send(HdlcBurst(Modem.V17_14400, frames), 0.0)
-    now, most, out = 0.0, 0, 0
-    while (due := terminal.next_deadline()) is not None and now < 17.0:
-        now = max(due, now)
-        terminal.handle_deadline(now)
-        packets = terminal.take_packets()
-        most = max(most, len(packets))
-        out += len(packets)
-        elapsed = max(0.0, now - 1.668)
-        assert frames.read <= elapsed / 0.147 + 4
+    outlet = Outlet(Terminal())
+    outlet.terminal.send(HdlcBurst(Modem.V17_14400, frames), 0.0)
+    for step in range(1, 170):
+        outlet.run(step / 10)
+        elapsed = max(0.0, step / 10 - 1.668)
+        assert frames.read <= elapsed / 0.147 + 11
     assert frames.read == 100
-    assert most <= 20
-    assert out > 600
+    assert outlet.most_waiting <= 70
+    assert len(outlet.left) > 600
 
 
 def test_the_stretch_that_is_planned_is_bounded() -> None:
-    terminal = Terminal(timing=Timing(lead=0.2, keep_alive=0.0))
-    terminal.send(RawBurst(Modem.V17_14400, b"\1" * 200_000), 0.0)
-    terminal.take_packets()
-    now = 0.0
-    while now < 20.0:
-        now = max(now, terminal.next_deadline() or now)
-        terminal.handle_deadline(now)
-        packets = terminal.take_packets()
-        assert all(packet.due <= now + 0.2 + 0.021 for packet in packets)
-        assert all(packet.due >= now for packet in packets)
+    outlet = Outlet(Terminal(timing=Timing(keep_alive=0.0)))
+    outlet.terminal.send(RawBurst(Modem.V17_14400, b"\1" * 200_000), 0.0)
+    outlet.run(20.0)
+    assert outlet.most_waiting <= 70
+    assert 600 < len(outlet.left) < 700
 
 
-def test_a_late_deadline_changes_no_due_time() -> None:
-    def dues(step: float) -> list[float]:
-        terminal = Terminal(timing=Timing(keep_alive=0.0))
-        terminal.send(HdlcBurst(Modem.V17_14400, ecm_frames(3)), 0.0)
-        packets: list[Packet] = []
-        for n in range(round(5 / step)):
-            terminal.handle_deadline(n * step)
-            packets += terminal.take_packets()
-        return [packet.due for packet in packets]
+def test_late_turns_change_nothing_but_the_time() -> None:
+    def datagrams(step: float) -> list[bytes]:
+        outlet = Outlet(Terminal(timing=Timing(keep_alive=0.0)))
+        frames = ecm_frames(3)
+        outlet.terminal.send(HdlcBurst(Modem.V17_14400, frames), 0.0)
+        for n in range(round(10 / step)):
+            outlet.turn(n * step)
+        bits = sum(sum(line_bits(frame)) + 16 for frame in frames)
+        assert 0.0 <= outlet.over[0] - (0.075 + 1.393 + 0.2 + bits / 14400 + 0.1) <= 2 * step
+        return [each.datagram for each in outlet.left]
 
-    assert dues(0.01) == dues(0.7)
+    assert datagrams(0.01) == datagrams(0.7)
 
 
 def test_late_octets_of_v21_leave_together_after_a_whole_preamble() -> None:
-    terminal = Terminal(timing=Timing(keep_alive=0.0))
-    terminal.send(HdlcBurst(Modem.V21, [DIS]), 0.0)
-    terminal.handle_deadline(5.0)
-    packets = [packet for packet in terminal.take_packets() if not packet.repeat]
-    assert [round(packet.gap, 4) for packet in packets] == [
-        0.0,  # no-signal
-        0.035,  # preamble: 55 ms of silence, less the copies
-        0.83,  # first octet: 850 ms of preamble, less the copies
-        *[0.0] * len(DIS),
-        0.0,  # no-signal
-    ]
-
-
-def test_packets_sort_in_the_order_of_their_leaving() -> None:
-    terminal = Terminal()
-    terminal.start(0.0)
-    terminal.send(HdlcBurst(Modem.V21, [CFR]), 0.0)
-    terminal.handle_deadline(1.2)
-    packets = terminal.take_packets()
-    packets.reverse()
-    assert [packet.serial for packet in sorted(packets)] == list(range(1, len(packets) + 1))
+    """A preamble that began late lasts for 850 ms all the same, and the silence before it for 55 ms."""
+    outlet = Outlet(Terminal(timing=Timing(keep_alive=0.0)))
+    outlet.terminal.send(HdlcBurst(Modem.V21, [DIS]), 0.0)
+    for n in range(1500):
+        outlet.turn(5.0 + n / 1000)
+    times: dict[bytes, float] = {}
+    for each in outlet.left:
+        times.setdefault(each.ifp, each.time)
+    silence, preamble, *octets, end = times.values()
+    assert silence == 5.0
+    assert preamble == pytest.approx(5.055, abs=0.0011)
+    assert octets[0] == pytest.approx(preamble + 0.85, abs=0.0021)
+    assert set(octets[1:]) == {octets[0]}
+    assert end == octets[0]
 
 
 def test_a_burst_of_no_frames_still_ends() -> None:
@@ -466,11 +468,7 @@ def test_a_burst_of_no_frames_still_ends() -> None:
 
 def frame_ends(sent: list[Sent]) -> list[str]:
     """The octets that end each V.21 burst."""
-    ends = [
-        each.packet.ifp.hex()
-        for each in sent
-        if each.packet.ifp[:2] == b"\xc0\x01" and not each.packet.repeat
-    ]
+    ends = [each.octets.hex() for each in sent if each.octets[:2] == b"\xc0\x01" and not each.repeat]
     return [end for end in ends if len(end) == 6]
 
 

@@ -39,7 +39,7 @@ def capture(path: Path, sent: list[Sent]) -> None:
         writer = PcapWriter(file)
         for each in sent:
             # tshark takes an identical second end of a raw burst for an end without data.
-            if not each.packet.repeat:
+            if not each.repeat:
                 ends = (NEAR, FAR) if each.side == 0 else (FAR, NEAR)
                 writer.udp(*ends, each.datagram, 1_700_000_000 + each.time)
 
@@ -71,7 +71,7 @@ def test_tshark_sees_what_we_mean(tmp_path: Path, syntax: Syntax, timing: Timing
         preferences={tshark.PRE_CORRIGENDUM: "TRUE" if syntax is Syntax.Y1998 else "FALSE"},
         udptl_ports=[NEAR[1]],
     )
-    originals = [each for each in line.sent if not each.packet.repeat]
+    originals = [each for each in line.sent if not each.repeat]
     assert len(decoded) == len(originals) > 200
     for seen, each in zip(decoded, originals, strict=True):
         assert not seen["_ws.malformed"]
@@ -161,7 +161,7 @@ def test_tshark_reads_our_tpkt(tmp_path: Path, syntax: Syntax) -> None:
         "_ws.malformed": [],
     }
     for each in line.sent:
-        for name, values in packet_as_tshark_tells(each.packet.ifp, syntax).items():
+        for name, values in packet_as_tshark_tells(each.octets, syntax).items():
             told.setdefault(name, []).extend(values)
     (seen,) = tshark.decode(
         path,
