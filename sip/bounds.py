@@ -66,8 +66,10 @@ class Bounds:
 
     def _number_fault(self, value: object) -> str | None:
         whole = bool(self.among) or isinstance(self.least, int)
+        # A bool is an int to Python, and a number to nobody who writes a file.
         if not isinstance(value, int if whole else int | float) or isinstance(value, bool):
             return f"{value!r} is not a {'whole ' if whole else ''}number"
+        # Only of a float: an int may be too large to be made one.
         if isinstance(value, float) and not isfinite(value):
             return f"{value!r} is not a number"
         if value == self.off or value in self.among:

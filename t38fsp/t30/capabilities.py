@@ -105,6 +105,7 @@ class Capabilities:
         codings = {Coding.MH}
         if Bit.MR in dis:
             codings.add(Coding.MR)
+        # A bad bit spoils the rest of a page in MMR, so table 2 has it only with error correction.
         if Bit.MMR in dis and Bit.ECM in dis:
             codings.add(Coding.MMR)
         standard, fine = SCAN_TIME[dis.number(21, 23)]

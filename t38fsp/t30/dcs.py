@@ -127,6 +127,7 @@ _NAMED = {int(bit): bit for bit in Bit}
 
 
 def _is_extension(bit: int) -> bool:
+    # Bit 24, and every eighth one after it, says that another octet follows (table 2).
     return bit >= 24 and bit % 8 == 0
 
 

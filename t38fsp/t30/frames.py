@@ -122,6 +122,7 @@ class Frame:
         """
         if len(octets) < 3:
             raise FrameError(f"a frame has at least 3 octets, this one has {len(octets)}")
+        # T.30 has one address (5.3.4) and one control field (5.3.5): anything else is noise with a good FCS.
         if octets[0] != _ADDRESS or octets[1] & ~_FINAL != _CONTROL:
             raise FrameError(f"address and control are {octets[:2].hex()}, not ffc0 or ffc8")
         fcf = _BY_OCTET.get(octets[2])
@@ -150,6 +151,7 @@ def encode_station_id(text: str, name: str = "station ID") -> bytes:
         raise FrameError(f"a {name} has at most {_ID_LENGTH} characters, {text!r} has {len(text)}")
     if not all(" " <= character <= "~" for character in text):
         raise FrameError(f"a {name} is digits, spaces and +, at most ASCII, unlike {text!r}")
+    # Unlike all other fields: the last character first, and of each the low bit first (5.3.6.2.4).
     return text.rjust(_ID_LENGTH).encode("ascii")[::-1].translate(_REVERSED)
 
 
@@ -184,6 +186,8 @@ class PartialPageSignal:
         """
         if len(fif) < 4:
             raise FrameError(f"the information of PPS has 4 octets, not {len(fif)}")
+        # The counters go low bit first, unlike the FCF before them; that of the frames is one less (A.4.3),
+        # as a block has 256 of them.
         page, block, frames = fif[1:4].translate(_REVERSED)
         return cls(_parse_following(fif[0]), page, block, frames + 1)
 

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from t38fsp.t30.dcs import BitField
 from t38fsp.t30.vocabulary import Modem
 
+# Of equal rates V.17 comes first: it is trellis coded and bears more noise than V.29.
 DESCENDING = (
     Modem.V17_14400,
     Modem.V17_12000,
@@ -53,6 +54,7 @@ def modems_of_dis(dis: BitField) -> frozenset[Modem]:
 def dis_values(modems: Collection[Modem]) -> str:
     """Bits 11 to 14 of a DIS that states as many of these modems as a DIS can, and no other."""
     wanted = frozenset(modems)
+    # "1110" states V.33 as well, which we do not have.
     fitting = [values for values, stated in _CAPABILITY.items() if stated <= wanted and values != "1110"]
     return max(fitting, key=lambda values: len(_CAPABILITY[values]), default="0000")
 

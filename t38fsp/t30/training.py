@@ -5,6 +5,7 @@ from __future__ import annotations
 from t38fsp.t30.vocabulary import Modem, RawBurst
 
 _SECONDS = 1.5
+# T.30 leaves open what proves a modem (5.3.6.1.4); the head of TCF may be lost where its carrier is detected.
 _ENOUGH_SECONDS = 1.0
 
 
