@@ -221,8 +221,7 @@ def _read(tiff: TiffFile, page: TiffPage, facts: Facts = Facts.NONE) -> _Content
         go_on()
         pixels: bytes | None = None
         if page.coding is Coding.MMR:
-            ends = check_strip(data, page.width, strip.rows, page.format.resolution)
-            read = ends is not None
+            read = ends = check_strip(data, page.width, strip.rows, page.format.resolution)
         else:
             ends = False
             pixels = read_t4(data, page.coding, page.width, strip.rows, page.format.resolution)
@@ -240,7 +239,7 @@ def _read(tiff: TiffFile, page: TiffPage, facts: Facts = Facts.NONE) -> _Content
                     f"{row + readable + 1} of {page.rows}; copy the document again or {SUGGESTION}"
                 )
             bad_rows += 0 if mmr else quality.bad_rows
-        burst = alone and stored_as_seen and page.coding is Coding.MMR and bool(ends)
+        burst = alone and stored_as_seen and page.coding is Coding.MMR and ends
         strips.append((data, pixels))
         row += strip.rows
     if bad_rows > MOST_BAD_ROWS * page.rows:

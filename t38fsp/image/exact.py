@@ -5,9 +5,9 @@ and what is missing it leaves white. So what it reads counts only with a proof t
 find the same rows, all of them good:
 
 * MMR: libtiff complained of nothing, so each row is made of good codes that end at its width; and no row has
-  an empty run, for only with these libtiff takes the codes below otherwise than T.6. Where the number of rows
-  is not known, or the page has to end there, a row of our own was put between the last one and EOFB, and read
-  as what it is: so its first bit is where a row begins.
+  an empty run, for only with these libtiff takes the codes below otherwise than T.6. A row of our own was put
+  between the last one and EOFB, and read as what it is: so its first bit is where a row begins, and the rows
+  before it are all of the page.
 * MH and MR, of which libtiff passes over what stands between the end of a row and the next EOL: the same, and
   each line was counted good as it arrived (t38fsp.t4.checker).
 * Any coding, and where libtiff cannot be heard: coding the rows again gives the data back, bit for bit but
@@ -65,22 +65,15 @@ def count_rows(data: bytes, width: int, resolution: Resolution) -> int | None:
     return None
 
 
-def check_strip(data: bytes, width: int, rows: int, resolution: Resolution) -> bool | None:
-    """Whether EOFB follows on ``rows`` rows of MMR, as in a burst; None where there may be no such rows."""
-    if not 0 < rows <= MAX_ROWS:
-        return None
-    may_end = ends_with_eofb(data) and _can_be_marked(width)
-    if not can_be_heard():
-        pixels = decode_strip(data, Coding.MMR, width, rows) if may_end else None
-        return (
-            True if pixels is not None and _gives_back(pixels, data, Coding.MMR, width, resolution) else None
-        )
-    if may_end:
+def check_strip(data: bytes, width: int, rows: int, resolution: Resolution) -> bool:
+    """Whether MMR data are beyond doubt ``rows`` rows and EOFB, as a burst is."""
+    if not 0 < rows <= MAX_ROWS or not ends_with_eofb(data):
+        return False
+    if can_be_heard() and _can_be_marked(width):
         runs = _runs(_with_marker(data, width), Coding.MMR, width, rows + 1)
-        if _is_good(runs) and runs.rows[rows:] == _marker_runs(width)[:1]:
-            return True
-    # Without the marker, whose codes a row that was cut off might have had as its own.
-    return False if _is_good(_runs(data, Coding.MMR, width, rows)) else None
+        return _is_good(runs) and runs.rows[rows:] == _marker_runs(width)[:1]
+    pixels = decode_strip(data, Coding.MMR, width, rows)
+    return pixels is not None and _gives_back(pixels, data, Coding.MMR, width, resolution)
 
 
 def read_t4(
