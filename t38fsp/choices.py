@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import Enum
 
+PREFIX = "T38FSP_"
+"""Of the environment variables that stand for settings, in letters of either case."""
+
 
 class Switch(Enum):
     """Who asks for T.38 (the re-INVITE), chosen per call. Whatever it is, V.21 in the audio has us ask."""

@@ -62,8 +62,9 @@ class Program:
 
 
 def full_environment(but: str | None = None) -> dict[str, str]:
-    """Ours, for a child that does what the program does; without variables whose names begin with ``but``."""
-    kept = {name: value for name, value in os.environ.items() if but is None or not name.startswith(but)}
+    """Ours, for a child that does what the program does; without variables whose names begin with ``but``, in
+    letters of either case."""
+    kept = {name: value for name, value in os.environ.items() if not (but and name.upper().startswith(but))}
     return {**kept, "PYTHONPATH": _search_path()}
 
 

@@ -15,6 +15,7 @@ from sip.ipc.messages import NotStarted, Started
 from sip.ipc.threaded_child import Death, ThreadedChild, ThreadsError
 from sip.logs import get_logger
 from sip.syntax.errors import told
+from t38fsp.choices import PREFIX
 from t38fsp.jobs import EngineError
 
 _logger = get_logger(__name__)
@@ -23,9 +24,6 @@ START_LIMIT = 60.0
 """Seconds until a new process must listen."""
 _LEAST_PAUSE = 1.0
 """Seconds between two attempts to start a process, when the first one fails."""
-SETTINGS = "T38FSP_"
-"""How variables begin that are settings, passwords among them: the program has read them, and tells its
-processes what they say."""
 
 
 class EngineProgram(Generic[MessageT]):
@@ -53,7 +51,8 @@ class EngineProgram(Generic[MessageT]):
         self._started_at: float | None = None
         try:
             self._child: ThreadedChild[MessageT] = ThreadedChild(
-                Program(name, module, arguments, full_environment(but=SETTINGS)),
+                # Settings, passwords among them, have been read: a process is told what they say.
+                Program(name, module, arguments, full_environment(but=PREFIX)),
                 codec,
                 start,
                 self._dispatch,

@@ -17,11 +17,12 @@ from typing import Any, Self
 from pydantic import Field
 
 from sip.transport.tls import TlsError, client_context
+from t38fsp.choices import PREFIX
 from t38fsp.settings.dial_plan import DialPlan
 from t38fsp.settings.errors import ConfigurationError
 from t38fsp.settings.local import Endpoint, Tls
 from t38fsp.settings.passwords import KEY_PASSWORD, check_mode, resolve, without_sources
-from t38fsp.settings.places import PREFIX, found, usual_places
+from t38fsp.settings.places import found, usual_places
 from t38fsp.settings.route import T38, Route
 from t38fsp.settings.sources import misspelt
 

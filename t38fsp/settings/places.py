@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-FILE_VARIABLE = "T38FSP_CONFIG"
-PREFIX = "T38FSP_"
-"""Of the environment variables that stand for settings."""
+from t38fsp.choices import PREFIX
+
+FILE_VARIABLE = f"{PREFIX}CONFIG"
 
 
 def usual_places() -> list[Path]:

@@ -21,8 +21,8 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from t38fsp.choices import PREFIX
 from t38fsp.settings.errors import ConfigurationError, sentences
-from t38fsp.settings.places import PREFIX
 
 DELIMITER = "__"
 """Between the names of a table and a key in it."""
