@@ -305,6 +305,7 @@ class FaxEngine:
             self._jobs.end(
                 job, Outcome.UNAVAILABLE, f"all {self._settings.limits.calls} lines are taken; try later"
             )
+        # The job is among the calls already.
         elif (why := self._capacity.refusal(self._calls - 1)) is not None:
             self._jobs.end(job, Outcome.OVERLOADED, why)
         elif not self._channels.take(trunk):
@@ -348,7 +349,8 @@ class FaxEngine:
 
     def _check_load(self) -> None:
         """Raises OverloadedError when the calls that are up already are too many."""
-        if self._capacity.limit == 0 and (why := self._capacity.refusal(0)) is not None:
+        # Calls that wait for their turn were admitted: only an overload counts against them, and no limit.
+        if (why := self._capacity.refusal(0)) is not None:
             raise OverloadedError(why)
 
     async def _find_trunk(self, via: str) -> Sequence[Hop]:

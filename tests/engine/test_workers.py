@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from sip.values import Address
+from t38fsp.engine.capacity import Second
+from t38fsp.engine.lines import ANSWERERS
 from t38fsp.engine.remote import EngineProcess
 from t38fsp.engine.remote_job import RemoteJob
 from t38fsp.events import Connected, FaxEvent, Finished, PageStarted, Ringing
@@ -21,6 +23,7 @@ from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from tests.engine.party import HOST, LIMIT, Party
 from tests.peers.libtiff import assert_same_pages
+from tests.sip.signalling import signalling
 
 
 class Service:
@@ -216,3 +219,38 @@ async def test_with_the_signalling_process_end_all_calls_and_the_next_ones_are_m
         assert await asyncio.to_thread(ours.engine.start) == ours.address
         job.abort()
         assert (await result_of(job)).status is FaxStatus.USER_ABORT
+
+
+async def test_a_call_goes_to_an_engine_that_has_not_too_much_to_do(
+    document: Path, tmp_path: Path, far_end: Party
+) -> None:
+    """Engines tell the signalling process; when all have too much to do, callers are to come again."""
+
+    def overload(party: Party) -> None:
+        for _ in range(3):
+            party.engine._capacity.note(Second(100, 0.2, 0.9, 0.0))
+        party.engine._watch._tell()
+
+    async with signalling(tmp_path, ANSWERERS) as process:
+        one, two = (Party(accept_calls=True, signalling=process.path, name=name) for name in ("one", "two"))
+        try:
+            for party in (one, two):
+                assert await party.engine.start() == process.address
+            overload(one)
+            jobs = [far_end.send(document, process.address) for _ in range(2)]
+            async with asyncio.timeout(LIMIT):
+                calls = [await two.calls.get() for _ in jobs]
+            assert one.calls.empty()
+            overload(two)
+            refused = await far_end.result(far_end.send(document, process.address))
+            assert (refused.sip_status, refused.retry_after) == (503, 5.0)
+            one.engine._capacity.rest()
+            one.engine._watch._tell()
+            jobs.append(far_end.send(document, process.address))
+            async with asyncio.timeout(LIMIT):
+                one.engine.refuse((await one.calls.get()).call)
+            for call in calls:
+                two.engine.refuse(call.call)
+            assert [(await far_end.result(job)).sip_status for job in jobs] == [486] * 3
+        finally:
+            await asyncio.gather(one.close(), two.close())
