@@ -36,11 +36,11 @@ _logger = get_logger(__name__)
 class UserAgent:
     """One SIP address, all its calls, and its ``registrations``.
 
-    ``contact_address`` is what we call ourselves in Via and Contact; ``local_address``, when given, tells it
-    for each hop (a socket bound to all addresses has many, and each transport has its own). With ``tcp``,
-    requests too large for UDP go by TCP. ``limits`` hold for incoming calls, ``session_timers`` for
-    incoming calls, and for placed ones that say nothing else. ``admission`` says who may ask for anything
-    outside a dialog; without it everybody may.
+    ``contact_address`` is what we call ourselves in Via and Contact; ``local_address``, when given, returns
+    it for each hop (a socket bound to all addresses has many, and each transport has its own). With ``tcp``,
+    requests too large for UDP go by TCP. ``limits`` hold for incoming calls, ``session_timers`` for incoming
+    calls, and for placed ones that say nothing else. ``admission`` says who may ask for anything outside a
+    dialog; without it everybody may.
     """
 
     def __init__(
@@ -190,7 +190,7 @@ class UserAgent:
     # --- what comes in --------------------------------------------------------------------------------------
 
     def unreachable(self, hop: Hop, now: float, cause: str = "") -> None:
-        """The network refused what was sent to ``hop``: INVITEs there that nobody answered go elsewhere or
+        """The network refused what was sent to ``hop``: unanswered INVITEs there go elsewhere or
         fail at once, as does everything that a reliable transport would have carried. ``cause`` is a
         sentence for people, if there is one."""
         self._endpoint.transactions.refused(hop, now, cause)
@@ -209,7 +209,7 @@ class UserAgent:
         return self.flows() | self._endpoint.transactions.destinations()
 
     def receive(self, data: bytes, source: Hop, now: float) -> None:
-        """Take one message from ``source``. What is no SIP is dropped; nothing raises."""
+        """Take one message from ``source``. What is not SIP is dropped; nothing raises."""
         try:
             message = parse_message(data)
         except MalformedRequestError as error:

@@ -1,13 +1,13 @@
 """The line interface: the few verbs and events that a call needs, whatever SIP stack serves them.
 
 A *line* places and takes calls. Each call has a number, ``call``, unique within the line. Verbs go in with
-``now``; events reach whoever made the line, never from inside a verb. The line builds ``o=``, ``s=`` and
+``now``; events go to the owner of the line, never from inside a verb. The line builds ``o=``, ``s=`` and
 ``t=`` itself and raises the version of ``o=`` only when the body changes (RFC 3264 8); callers speak in media
 descriptions.
 
 An offer from the far end is answered at once by the call's *answerer*, a pure function, so that the line may
 live in another process; the call is told afterwards by :class:`MediaChanged`. To a re-INVITE without an offer
-we offer what holds, or what the answerer says if it is an :class:`Offerer` as well.
+we offer what holds, or what the answerer returns if it is an :class:`Offerer` as well.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class CallRequest:
     """Route values with ``lr``, the next hop first: an outbound proxy (``<sip:proxy.example;lr>``), or the
     Service-Route of a registration. ``destination`` is then where the first of them leads."""
     session_timers: SessionTimers | None = None
-    """None stands for those of the line."""
+    """None for those of the line."""
     redirects: int = 5
     """How many targets of 3xx responses are tried; 0 takes a 3xx for the end."""
     other_media: Sequence[MediaDescription] = ()
@@ -71,7 +71,7 @@ class CallRequest:
     ``media_address`` serve them, too."""
 
     def media_address_for(self, hop: Hop) -> str:
-        """What the offer that goes to ``hop`` says."""
+        """The address in the offer that goes to ``hop``."""
         other = self.other_media_address
         return other if other is not None and (":" in other) is (":" in hop.host) else self.media_address
 
@@ -119,7 +119,7 @@ class OfferDeclined:
     offer: SessionDescription | None
     """None for one that could not be read."""
     reason: str = ""
-    """What was wrong with it, where that is no matter of the answerer."""
+    """What was wrong with it, where it never came to the answerer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ class Failed:
     cause: int | None = None
     """Q.850 cause of the Reason header (RFC 3326)."""
     call_id: str = field(default="", compare=False)
-    """Of the INVITE, for whoever looks for it elsewhere; empty where the stack does not tell."""
+    """Call-ID of the INVITE, for looking it up in other logs; empty where the backend does not provide it."""
     unanswered: str | None = None
     """Why no credentials could have answered the challenge (401, 407): we do not know what it asks for."""
 
@@ -182,7 +182,7 @@ class Incoming:
     """URI of P-Asserted-Identity (RFC 3325): to be believed only of a source that is trusted."""
     identity_name: str = ""
     stranger: bool = False
-    """Admitted only because everybody is: neither the address nor a password speaks for the caller."""
+    """Admitted only because all are: neither the address nor a password identifies the caller."""
 
 
 LineEvent = Ringing | Answered | MediaChanged | OfferDeclined | OfferRefused | Failed | Ended | Incoming

@@ -76,7 +76,7 @@ class _Filter(logging.Filter):
         return True
 
     def forget(self) -> None:
-        """Begin anew, for tests."""
+        """Reset, for tests."""
         self._last.clear()
         self._left_out.clear()
 

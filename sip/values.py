@@ -20,7 +20,7 @@ class Transport(Enum):
 
     @property
     def reliable(self) -> bool:
-        """Whether it loses nothing while its connection stands, so that nothing is repeated."""
+        """Whether it loses nothing while its connection is open, so that nothing is retransmitted."""
         return self is not Transport.UDP
 
     @property
@@ -30,7 +30,7 @@ class Transport(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """Where messages go to or come from: an address, what carries them, and who must be there.
+    """Where messages go to or come from: an address, a transport, and the name that TLS must verify.
 
     On a connection that the far end opened, the port is the one it opened it from.
     """
@@ -72,11 +72,11 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a call says of its caller beside From (RFC 3323, RFC 3325). Identities are URIs or name-addrs."""
+    """Caller identity beside From (RFC 3323, RFC 3325). Identities are URIs or name-addrs."""
 
     asserted: tuple[str, ...] = ()
     """P-Asserted-Identity, for a proxy that trusts us: a SIP URI, a tel URI, or both."""
     preferred: str | None = None
     """P-Preferred-Identity, for a proxy that knows us and is to assert one of our identities."""
     privacy: tuple[str, ...] = ()
-    """Privacy: ``id``, ``user``, ``header``, …. With ``id`` or ``user`` From and Contact name nobody."""
+    """Privacy: ``id``, ``user``, ``header``, …. With ``id`` or ``user`` From and Contact are anonymous."""

@@ -50,7 +50,7 @@ class Challenge:
 
     @classmethod
     def parse(cls, header_value: str) -> Challenge:
-        """Raises ParseError when it is no Digest challenge, or has no realm or nonce."""
+        """Raises ParseError when it is not a Digest challenge, or has no realm or nonce."""
         params = _parse(header_value)
         qop = params.get("qop", "").lower().split(",")
         return cls(
@@ -67,7 +67,7 @@ class Challenge:
         """The Digest challenges of a header field, in order; what is none is passed over (RFC 8760 2.4).
 
         One challenge has a field of its own (RFC 3261 20.44), but many write them as in HTTP (RFC 7235 4.1):
-        one behind the other, with commas between.
+        one after the other, separated by commas.
         """
         if len(header_value) > MAX_LENGTH:
             return []

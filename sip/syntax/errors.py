@@ -20,7 +20,8 @@ _OUT_OF = {
 
 
 def told(error: OSError) -> str:
-    """What the system says of an error, and what to do where it is not the fault of what was asked for."""
+    """The system's message for an error, with a remedy where a limit of the process or machine is the
+    cause."""
     return f"{error.strerror or error}{_OUT_OF.get(error.errno or 0, '')}"
 
 
@@ -29,12 +30,12 @@ class SipError(Exception):
 
 
 class ParseError(SipError, ValueError):
-    """A message, header, URI or session description that cannot be read; the text says why."""
+    """A message, header, URI or session description that cannot be read; the message says why."""
 
 
 class UnsendableError(SipError, ValueError):
-    """A value that would break the message it is to be sent in; the text says which."""
+    """A value that would break the message it is to be sent in; the message says which."""
 
 
 class UnsupportedError(SipError):
-    """A verb that the backend of a line cannot carry out; the text says what would."""
+    """A verb that the backend of a line cannot carry out; the message names an alternative."""

@@ -288,7 +288,7 @@ class NameAddress:
         """The name-addr form; raises UnsendableError when the URI would not end where it should."""
         if _UNSAFE_IN_URI.search(self.uri):
             raise UnsendableError(
-                f"{self.uri!r} is no URI: it has a blank, quote, angle bracket or control character"
+                f"{self.uri!r} is not a URI: it has a blank, quote, angle bracket or control character"
             )
         name = f"{quote_string(self.display_name)} " if self.display_name else ""
         return f"{name}<{self.uri}>{format_params(self.params)}"
@@ -322,7 +322,7 @@ def parse_params(text: str) -> dict[str, str | None]:
 
 
 def format_params(params: Mapping[str, str | None]) -> str:
-    """``;name=value`` for each; values that are no tokens or hosts are quoted."""
+    """``;name=value`` for each; values that are neither tokens nor hosts are quoted."""
     parts: list[str] = []
     for name, value in params.items():
         if not TOKEN.fullmatch(name):

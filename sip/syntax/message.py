@@ -41,7 +41,7 @@ MAX_OCTETS = 64 * 1024
 MAX_HEAD = 32 * 1024
 """Octets of the start line and all headers."""
 MAX_HEADERS = 256
-"""Header lines, those included that are no headers and are ignored."""
+"""Header lines, including lines that are not headers and are ignored."""
 MAX_LINE = 8 * 1024
 """Characters of the start line, and of one header with its continuation lines."""
 MAX_ELEMENTS = 100
@@ -179,7 +179,7 @@ class Request(_Common):
         self._validate()
         self._validate_addresses("Record-Route", "Route")
         if self.method in _TARGETING:
-            # Nobody needs that of a BYE, and in a REGISTER it may be "*".
+            # A BYE does not need one, and in a REGISTER it may be "*".
             self._validate_addresses("Contact")
         if self.cseq.method != self.method:
             raise ParseError(f"CSeq names {self.cseq.method}, the request line {self.method}")
@@ -245,7 +245,7 @@ Message = Request | Response
 def parse_message(data: bytes) -> Request | Response:
     """Read one datagram; raises ParseError for anything that is not a whole SIP message within the limits.
 
-    It is a MalformedRequestError where the sender of a request can be told so. Content-Length is used and
+    It is a MalformedRequestError where the sender of a request can be answered. Content-Length is used and
     dropped: a shorter one cuts the body, a longer one is an error (RFC 3261 18.3). A datagram of line ends
     alone is a keep-alive, and an error here like any other non-message.
     """
@@ -254,7 +254,7 @@ def parse_message(data: bytes) -> Request | Response:
     data = data.lstrip(b"\r\n")
     end = _HEAD_END.search(data)
     if end is None:
-        raise ParseError("the datagram is no SIP message: no empty line ends the headers")
+        raise ParseError("the datagram is not a SIP message: no empty line ends the headers")
     if end.end() > MAX_HEAD:
         raise ParseError(f"the headers of a message are longer than {MAX_HEAD} octets")
     start_line, _, rest = data[: end.start()].decode("utf-8", "surrogateescape").partition("\n")
@@ -272,7 +272,7 @@ def parse_message(data: bytes) -> Request | Response:
 
 
 def _parse_request(start_line: str, headers: Headers, body: bytes, fault: str | None) -> Request:
-    # Taken apart wherever there are blanks: the sender of what is not quite a request line is told so.
+    # Split at any blanks, so that the sender of a malformed request line gets a 400.
     words = start_line.split()
     match = _VERSION.fullmatch(words[-1]) if words else None
     if match is None or not TOKEN.fullmatch(words[0]):

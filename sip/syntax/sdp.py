@@ -19,7 +19,7 @@ MAX_ATTRIBUTES = 256
 """Of the session and all its media together."""
 
 _NO_FORMAT = "*"
-"""Stands where a peer named no format, as some do when they reject a stream; the grammar wants one."""
+"""Format of a line whose peer named none, as some do when they reject a stream; the grammar requires one."""
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _TOKEN = re.compile(r"\S+")
@@ -63,7 +63,7 @@ class MediaDescription:
     formats: tuple[str, ...]
     attributes: tuple[Attribute, ...] = ()
     address: str | None = None
-    """Of a ``c=`` line of its own, which wins over the session's."""
+    """Address of the media level ``c=`` line, which takes precedence over the session's."""
 
     @property
     def rejected(self) -> bool:
@@ -254,7 +254,7 @@ class _Reader:
 
     def result(self) -> SessionDescription:
         if not self.version_seen and not self.media:
-            raise ParseError("the body is no SDP: it has neither a v= nor an m= line")
+            raise ParseError("the body is not SDP: it has neither a v= nor an m= line")
         for media in self.media:
             if media.port and not (media.address or self.address):
                 raise ParseError(f"no c= line gives an address for m={media.kind[:20]}")
@@ -297,7 +297,7 @@ def _direction(attributes: tuple[Attribute, ...]) -> Direction | None:
 
 def _token(text: str) -> str:
     if not _TOKEN.fullmatch(text):
-        raise UnsendableError(f"{text!r} cannot stand in an SDP line; it must be one word")
+        raise UnsendableError(f"{text!r} cannot be part of an SDP line; it must be one word")
     return text
 
 

@@ -1,7 +1,7 @@
 """SIP on a stream: where each message ends (RFC 3261 18.3), keep-alive (RFC 5626 3.5.1), and how long a peer
 may take. Sans-IO: one :class:`Stream` for each connection.
 
-Between messages any number of line ends may stand. Two are a ping, which is answered with one, the pong. What
+Any number of line ends may come between messages. Two are a ping, which is answered with one, the pong. What
 cannot be the beginning of a SIP message, or would not end within the limits, is a *fault*: the place where
 the next message begins is lost, so the connection is of no more use. A message must be complete within a
 fixed time from its first octet; drops that fall into it do not make it longer.
@@ -108,7 +108,7 @@ class Framer:
         try:
             whole = end.end() + announced_length(bytes(self._buffer[: end.start()]))
         except ParseError:
-            # The last message that can be found: its sender may be told what is wrong with it.
+            # The last message that can be delimited: its sender can still be answered with an error.
             self._messages.append(bytes(self._buffer[: end.end()]))
             raise
         if whole > MAX_OCTETS:
@@ -125,7 +125,7 @@ class Framer:
 class Stream:
     """What came on one connection and what is to be sent to keep it, on the caller's clock (seconds).
 
-    ``ours`` tells whether we opened the connection: then it is kept alive.
+    ``ours`` is true if we opened the connection: then it is kept alive.
     """
 
     def __init__(self, now: float, *, ours: bool) -> None:

@@ -22,7 +22,7 @@ _PORT = re.compile(r"[0-9]{1,5}")
 _BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 _NOT_IN_URI = re.compile(r'[\s<>"\x00-\x1f\x7f-\x9f\ud800-\udfff]')
 
-# What stands unescaped in each place (RFC 3261 25.1), beside letters, digits and "-_.~".
+# Characters allowed unescaped in each component (RFC 3261 25.1), beside letters, digits and "-_.~".
 _MARK = "!*'()"
 _USER_SAFE = _MARK + "&=+$,;?/"
 _PASSWORD_SAFE = _MARK + "&=+$,"
@@ -82,7 +82,7 @@ class Uri:
         )
 
     def as_target(self) -> Uri:
-        """Without what a far end may say in its Contact but no Request-URI has (RFC 3261 19.1.1, 19.1.5)."""
+        """Without the parts that a Contact may have but a Request-URI may not (RFC 3261 19.1.1, 19.1.5)."""
         params = {name: value for name, value in self.params.items() if name != "method"}
         return replace(self, params=params, headers=())
 

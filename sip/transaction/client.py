@@ -73,7 +73,7 @@ class ClientTransaction(Transaction):
         self._others = others
         self._patience = min(PATIENCE, 64 * T1 / (len(ways) + 1))
         self.cause = ""
-        """What the network said when it refused, as a sentence; often it says nothing."""
+        """The network's error as a sentence, when it refused the request; often empty."""
         self._send = send
         self._on_response = on_response
         self._on_failure = on_failure

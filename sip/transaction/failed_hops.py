@@ -9,7 +9,7 @@ from sip.transaction.timers import Timer, Timers
 from sip.values import Hop
 
 AVOIDED = 30.0
-"""Seconds that a hop is avoided when it does not say for how long itself."""
+"""Seconds that a hop is avoided when it sent no Retry-After."""
 LONGEST_AVOIDED = 3600.0
 """Seconds of Retry-After that are obeyed."""
 
@@ -44,5 +44,5 @@ class DeadHops:
             timer.cancel()
 
     def last(self, hops: Iterable[Hop]) -> list[Hop]:
-        """The same hops in order, but dead ones behind all others: better a try than none."""
+        """The same hops, recently failed ones last (a stable sort); never empty unless ``hops`` is."""
         return sorted(hops, key=self.__contains__)

@@ -23,7 +23,7 @@ MAGIC_COOKIE = "z9hG4bK"
 LARGEST_DATAGRAM = 1300
 """Octets of a request beyond which it does not go by UDP when TCP will do (RFC 3261 18.1.1)."""
 MAX_TRANSACTIONS = 4096
-"""Unfinished server transactions of a layer that is told nothing else."""
+"""Default limit of unfinished server transactions of a layer."""
 _FINISHED_FOR_EACH = 4
 """Finished server transactions that are kept for their copies, for each unfinished one that there may be."""
 _LARGE = 4096
@@ -38,10 +38,10 @@ _ServerKey = tuple[str | int | None, ...]
 class TransactionLayer:
     """All transactions of one user agent.
 
-    ``sent_by`` tells the address of ours that a destination sees. With ``tcp``, large requests for UDP go by
-    TCP instead, unless it is refused. ``limit`` is how many server transactions may be unfinished before the
-    layer calls itself :attr:`full`. Those that have their final response wait 64*T1 for copies, the oldest of
-    too many for less.
+    ``sent_by`` returns the address of ours that a destination sees. With ``tcp``, large requests for UDP go
+    by TCP instead, unless it is refused. ``limit`` is how many server transactions may be unfinished before
+    the layer calls itself :attr:`full`. Those that have their final response wait 64*T1 for copies, the
+    oldest of too many for less.
     """
 
     def __init__(
@@ -190,7 +190,7 @@ class TransactionLayer:
 
     @property
     def full(self) -> bool:
-        """Whether so many requests wait for their final response that no call should be added to them."""
+        """Whether the number of requests without a final response has reached the limit for new calls."""
         finished = len(self._finished) + len(self._finished_large)
         return len(self._servers) - finished >= self._limit
 

@@ -3,11 +3,11 @@
 A *client* transaction repeats a request until it is answered and hands every response worth seeing to its
 user; a *server* transaction repeats the last response whenever the request comes again. A machine is one
 table: ``(state, input) -> Step``. **Anything not in the table is ignored**: a stray response, a timer that
-has lost its meaning. So nobody needs to stop a timer except by ending the transaction.
+has lost its meaning. So a timer never needs to be stopped, except by ending the transaction.
 
-A reliable transport loses nothing, so there nothing is repeated (timers A, E, G), and nobody waits for
-copies (D, I, J and K are zero). A 2xx is still repeated by its user: further on it may travel by UDP
-(RFC 3261 13.3.1.4).
+A reliable transport loses nothing, so there nothing is retransmitted (timers A, E, G), and there is no wait
+for copies (D, I, J and K are zero). A 2xx is still repeated by its user: further on it may travel by UDP (RFC
+3261 13.3.1.4).
 
 .. code-block:: text
 
@@ -85,7 +85,7 @@ class Action(Enum):
     DELIVER = auto()
     """Hand the response to the user."""
     GIVE_UP = auto()
-    """Tell the user that no response will come."""
+    """Report to the user that no response will come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ INVITE_CLIENT: Table = {
     (State.PROCEEDING, Input.ABANDON): Step(State.TERMINATED),
     (State.COMPLETED, Input.FAILURE): Step(State.COMPLETED, (Action.ACKNOWLEDGE,)),
     (State.COMPLETED, Input.TIMER_D): Step(State.TERMINATED),
-    # Copies of a 2xx, and the 2xx of other forks, are all for the user, who owes each an ACK.
+    # Copies of a 2xx, and the 2xx of other forks, are all passed to the user, which sends an ACK for each.
     (State.ACCEPTED, Input.SUCCESS): Step(State.ACCEPTED, (Action.DELIVER,)),
     (State.ACCEPTED, Input.TIMER_M): Step(State.TERMINATED),
 }
@@ -193,7 +193,7 @@ OTHER_SERVER: Table = {
 
 
 class Transaction:
-    """A machine and its timers; the subclasses say what the actions are."""
+    """A state machine and its timers; subclasses implement the actions."""
 
     def __init__(
         self, table: Table, state: State, destination: Hop, timers: Timers, on_end: Callable[[], None]

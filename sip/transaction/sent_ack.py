@@ -1,4 +1,4 @@
-"""The ACK of a 2xx (RFC 3261 13.2.2.4): nothing answers it, so what tells that it was lost is different.
+"""The ACK of a 2xx (RFC 3261 13.2.2.4): it has no response, so its loss is detected in another way.
 
 It is lost when the network refuses it, and may be when the 2xx comes again. A far end whose Contact leads
 nowhere is then reached where its messages come from; otherwise it would give up the call after 64*T1.
@@ -12,7 +12,7 @@ from sip.values import Hop
 
 
 class SentAck:
-    """One ACK. ``hops`` tells where it may go now, best first, and ``flow`` where the 2xx came from."""
+    """One ACK. ``hops`` are its destinations, best first, and ``flow`` is where the 2xx came from."""
 
     def __init__(
         self, send: Callable[[Hop], None], hops: Callable[[], Sequence[Hop]], flow: Callable[[], Hop]

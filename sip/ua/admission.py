@@ -1,7 +1,7 @@
-"""Who may call: known addresses, those who know a password, or everybody; and who gets no answer at all.
+"""Which callers are admitted: known addresses, accounts with a password, or all; others may get no response.
 
 The agent asks before it does anything for a request that belongs to no dialog and no transaction. Nothing is
-remembered of who asked: a nonce carries its time and a seal (RFC 7616 5.4), so that strangers cannot make
+remembered of a request: a nonce carries its time and a seal (RFC 7616 5.4), so that strangers cannot make
 anything grow.
 """
 
@@ -50,7 +50,7 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Ignore:
-    """Answer nothing: whoever scans for SIP servers finds none."""
+    """Do not respond, so that a scan for SIP servers finds nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class Everybody:
 
 
 class Admission:
-    """Admits loopback addresses, ``peers`` (addresses, which may be set anew), and ``callers``.
+    """Admits loopback addresses, ``peers`` (addresses, which may be replaced), and ``callers``.
 
     Others get no answer if the callers are ``silent``, else 403. With accounts everybody is challenged, so
     nobody is ignored. ``advice`` follows the address of a caller who is not admitted in the log.

@@ -31,7 +31,7 @@ def why_unanswered(status: int, headers: Headers) -> str | None:
 
 
 def _by_realm(headers: Headers, name: str) -> dict[str, list[Challenge]]:
-    """The challenges in the fields of this name. Each realm wants an answer of its own (RFC 3261 22.3)."""
+    """The challenges in the fields of this name. Each realm is answered separately (RFC 3261 22.3)."""
     by_realm: dict[str, list[Challenge]] = {}
     for value in headers.get_all(name):
         for challenge in Challenge.parse_all(value):
@@ -73,10 +73,10 @@ class Authenticator:
             request.headers.add(header, value)
 
     def learn(self, response: Response, answered: Answers) -> bool:
-        """Whether it makes sense to send the request again, signed anew.
+        """Whether sending the request again, with new credentials, can succeed.
 
         ``answered`` holds what was answered for this request already. A second challenge of a realm means
-        wrong credentials, unless it says that only the nonce was stale; and it must not be a weaker one.
+        wrong credentials, unless it marks only the nonce as stale; and it must not be a weaker one.
         """
         if response.status not in _HEADERS or self._credentials is None or len(answered) >= _MAX_ANSWERS:
             return False
@@ -102,8 +102,8 @@ class Authenticator:
 class Exchange:
     """A request of ours and, when it is challenged, the same once more with credentials.
 
-    ``build`` makes the request each time, with a new CSeq; ``hops`` says where it may go, best first.
-    ``revise`` looks at each response and says whether ``build`` will now make a request that fares better.
+    ``build`` makes the request each time, with a new CSeq; ``hops`` are its destinations, best first.
+    ``revise`` looks at each response and returns whether ``build`` will now make a request that can succeed.
     """
 
     def __init__(

@@ -32,7 +32,7 @@ _MAX_WAYS = 4
 leads to the next."""
 
 _DECLINED = {"NOTIFY": 489, "SUBSCRIBE": 489, "REFER": 603}
-"""What we understand well enough to say no to (RFC 6665 4.2.1.2, RFC 3515 2.4.2)."""
+"""Methods that are understood and refused (RFC 6665 4.2.1.2, RFC 3515 2.4.2)."""
 
 WARNINGS = {
     304: "Media type not available",
@@ -78,7 +78,7 @@ REASONS = {
 
 
 class DialogUser(Protocol):
-    """Whoever serves the requests within a dialog."""
+    """Serves the requests within a dialog."""
 
     dialog: Dialog
 
@@ -90,7 +90,7 @@ class DialogUser(Protocol):
 
 
 class Endpoint:
-    """``local_address`` tells the address of ours that a peer at the given hop reaches. With ``tcp``,
+    """``local_address`` returns the address of ours that a peer at the given hop reaches. With ``tcp``,
     requests that are too large for UDP go by TCP."""
 
     def __init__(
@@ -124,11 +124,11 @@ class Endpoint:
         return taken
 
     def token(self) -> str:
-        """A tag or an identifier that nobody guesses (RFC 3261 19.3)."""
+        """A tag or an identifier that cannot be guessed (RFC 3261 19.3)."""
         return f"{self.random.getrandbits(80):020x}"
 
     def contact(self, peer: Hop, user: str | None, *, secure: bool = False) -> str:
-        """Our Contact towards ``peer``; a sips URI when ``secure``, which stands for TLS by itself."""
+        """Our Contact towards ``peer``; a sips URI when ``secure``, which implies TLS."""
         host, port = self._local_address(peer)
         if secure:
             return f"<{Uri('sips', user, host, port)}>"
@@ -143,7 +143,7 @@ class Endpoint:
     def open_dialog(self, user: DialogUser, *, look_up: bool = True) -> None:
         """Hand the requests of ``user.dialog`` to ``user`` from now on, who may soon have some of its own."""
         self.dialogs[user.dialog.id] = user
-        # Anew for each dialog, because names move.
+        # For each dialog again, because the addresses of names change.
         place = user.dialog.next_hop() if look_up else None
         if place is not None and place.literal is None:
             self._look_up(place)
@@ -186,7 +186,7 @@ class Endpoint:
         self._look_up(place)
 
         def give_up(now: float) -> None:
-            # The others who wait for this place may have begun later.
+            # Others that wait for the same target may have begun later.
             waiting = self._waiting[place]
             waiting.remove(waiter)
             if not waiting:
@@ -215,7 +215,7 @@ class Endpoint:
         if len(self._names) > _MAX_NAMES:
             self._names.popitem(last=False)
         if place in self._waiting:
-            # Whoever waits needs to know the time.
+            # Callbacks need ``now``; fire them from the timer.
             self.timers.at(0.0, lambda now: self._located(place, hops, now))
 
     # --- messages -------------------------------------------------------------------------------------------
@@ -246,7 +246,7 @@ class Endpoint:
 
         Also to one that is not valid: a To that cannot be read is repeated as it came.
         """
-        # Line by line: what is well-formed where it stands need not be when it is joined or taken apart.
+        # Line by line: a well-formed line need not stay so when lines are joined or split.
         fields = Headers(("Via", via) for via in request.headers.lines("Via"))
         if 100 < status < 300:
             for route in request.headers.lines("Record-Route"):

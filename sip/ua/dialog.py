@@ -32,7 +32,7 @@ class Dialog:
     remote_sequence: int | None
     """CSeq of their last request; None before the first."""
     flow: Hop
-    """Where the answer to their last request went, or who answered the request that began the dialog."""
+    """Where the response to their last request went, or where the response to our first one came from."""
     caller: bool
     """Whether we began it, and so own the Call-ID (RFC 3261 14.1)."""
     reached: Hop | None = None
@@ -105,11 +105,11 @@ class Dialog:
         return Request(method, uri, headers)
 
     def next_hop(self) -> Place | None:
-        """Where requests go; None when the route or target does not say, and only the flow is left.
+        """Where requests go; None when neither route nor target gives one, and only the flow is left.
 
         So it is with an address that means nothing where their messages come from, such as 10.0.0.5 where
-        these come from 203.0.113.7: they are behind a NAT, and do not know what others call them. RFC 3261
-        12.2.1.1 would have us send into the void.
+        these come from 203.0.113.7: they are behind a NAT, and do not know their public address. RFC 3261
+        12.2.1.1 would have us send to an unreachable address.
         """
         try:
             place = Place.of(parse_uri(NameAddress.parse(self.routes[0]).uri if self.routes else self.target))
@@ -117,7 +117,7 @@ class Dialog:
             return None
         if is_address(place.host) and reach_of(place.host) < reach_of(self.flow.host):
             return None
-        # Many forget to say in Contact that they speak TCP.
+        # Many omit transport=tcp from their Contact.
         reliable = self.flow.transport.reliable
         if reliable and place.transport is None and (place.host, place.port) == self.flow.address:
             return replace(place, transport=self.flow.transport)

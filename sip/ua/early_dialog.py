@@ -73,7 +73,7 @@ class EarlyDialog:
         if self._offer is not None:
             self.negotiation.agree(self._offer, theirs)
             return None
-        # There is no refusing an offer in a response: its streams can be.
+        # An offer in a response cannot be refused as a whole, only each of its streams.
         local = self.negotiation.answer(theirs, self._answerer) or self.negotiation.describe(
             rejected(theirs.media)
         )

@@ -1,5 +1,5 @@
-"""Who calls: P-Asserted-Identity, P-Preferred-Identity and Privacy (RFC 3323, RFC 3325); and what else the
-maker of a call wants said in its INVITE.
+"""Caller identity: P-Asserted-Identity, P-Preferred-Identity and Privacy (RFC 3323, RFC 3325); and what else
+the maker of a call wants said in its INVITE.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from sip.syntax.uri import parse_uri
 from sip.values import Identity
 
 ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>'
-"""From of a caller who wants to be nobody (RFC 3323 4.1.1.3)."""
+"""From of an anonymous caller (RFC 3323 4.1.1.3)."""
 
 _PRIVACY = frozenset({"header", "session", "user", "none", "critical", "id", "history"})
 OWN_HEADERS = frozenset(
@@ -19,7 +19,7 @@ OWN_HEADERS = frozenset(
     | {"max-forwards", "min-se", "proxy-authorization", "route", "session-expires", "supported", "to"}
     | {"user-agent", "via"}
 )
-"""Headers that nobody but the user agent sets."""
+"""Headers that only the user agent sets."""
 _MAX_ASSERTED = 8
 """Identities that are looked at; two are the most that RFC 3325 allows."""
 _HIDING = frozenset({"user", "id"})
@@ -32,7 +32,8 @@ def hides(identity: Identity) -> bool:
 
 
 def headers_of(request: CallRequest) -> list[tuple[str, str]]:
-    """What the INVITE says beside its own; raises ParseError or UnsendableError for what cannot be said."""
+    """Additional headers of the INVITE. Raises ParseError or UnsendableError for values that cannot be
+    sent."""
     identity = _identity_headers(request.identity)
     ours = OWN_HEADERS | {name.lower() for name, _ in identity}
     extra = Headers(request.headers)
@@ -52,7 +53,7 @@ def _identity_headers(identity: Identity) -> list[tuple[str, str]]:
     if identity.privacy:
         for value in identity.privacy:
             if value not in _PRIVACY:
-                raise UnsendableError(f"{value!r} is no kind of privacy; use {', '.join(sorted(_PRIVACY))}")
+                raise UnsendableError(f"{value!r} is not a privacy value; use {', '.join(sorted(_PRIVACY))}")
         fields.append(("Privacy", ";".join(identity.privacy)))
     return fields
 

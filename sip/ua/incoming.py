@@ -37,7 +37,7 @@ from sip.values import Credentials, Hop
 WAIT_LIMIT = 180.0
 """Seconds that a call may wait to be accepted."""
 RETRY_AFTER = "5"
-"""Seconds after which a caller who met us full may try again."""
+"""Retry-After of a 503, in seconds."""
 _REMINDER = 60.0
 """Seconds between provisional responses."""
 
@@ -90,7 +90,7 @@ class IncomingCall:
         self._reminder: Timer = endpoint.timers.at(now + _REMINDER, self._remind)
         self._limit = endpoint.timers.at(now + WAIT_LIMIT, self._waited_too_long)
         transaction.on_cancel = self._cancelled
-        # A call that nobody takes shall not have the name servers asked.
+        # Resolve the Contact only once accepted: unanswered INVITEs must not trigger DNS queries.
         endpoint.open_dialog(self, look_up=False)
         transaction.respond(endpoint.response(request, 100), now)
         self._announce(request, source, stranger)
@@ -203,7 +203,7 @@ class IncomingCall:
             self._fail(Failed(self._call, status, REASONS.get(status, "Refused"), local=True))
 
     def hang_up(self, now: float, *, reason: str | None = None) -> None:
-        """Answer 480; there is nothing to tell a reason in."""
+        """Respond 480; a reason is not sent."""
         if self._phase is not Phase.OVER:
             self._respond(480, now)
             self._fail(Failed(self._call, 487, REASONS[487], local=True))

@@ -1,4 +1,4 @@
-"""The INVITEs of a call that we place: who calls whom, what is offered, and when another may fare better."""
+"""The INVITEs of a call that we place: caller, target, offer, and when another attempt is worthwhile."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MEDIA_REFUSALS = frozenset({415, 488, 606})
 class Invites:
     """Writes the INVITEs of one call. Raises ParseError or UnsendableError for a request that cannot be sent.
 
-    ``target`` may be set anew, after a redirection. ``contact``, ``offer`` and ``negotiation`` are those of
+    ``target`` may be changed, after a redirection. ``contact``, ``offer`` and ``negotiation`` are those of
     the INVITE that was written last.
     """
 
@@ -40,7 +40,7 @@ class Invites:
         if self._secure and any(hop.transport is not Transport.TLS for hop in request.destination):
             raise UnsendableError(f"{request.target} asks for TLS on the way; write sip: for anything else")
         if not request.destination:
-            raise UnsendableError("no hop says where the INVITE goes")
+            raise UnsendableError("the INVITE has no destination")
         for route in request.routes:
             if "lr" not in parse_uri(NameAddress.parse(route).uri).params:
                 raise UnsendableError(f"the route {route} asks for strict routing; add ;lr to its URI")

@@ -72,7 +72,7 @@ class Negotiation:
     def offer(self, held: Sequence[MediaDescription], answerer: Answerer) -> Sequence[MediaDescription]:
         """What to offer where ``held`` holds and the far end leaves the offer to us.
 
-        An answerer that fails has no say, because one call must not stop the others.
+        An answerer that raises refuses the offer, because one call must not stop the others.
         """
         if not isinstance(answerer, Offerer):
             return held

@@ -6,7 +6,7 @@
                                      └── glare ──> Backing off ── time ──> our offer once more
                                                       └── theirs answered ──> Free (ours may follow)
 
-Glare is 491, or 500 with a Retry-After: the far end has an offer of its own on the way, or has not answered
+Glare is 491, or 500 with a Retry-After: the far end has an offer outstanding, or has not answered
 an earlier one yet (RFC 3261 14.2). Ours waits while another is open or a 2xx is not acknowledged. Theirs is
 answered at once; while ours is open it is refused with 491. A re-INVITE that only refreshes the session
 offers what holds already, octet by octet. A challenge (401, 407) and 422 are answered below, in
@@ -127,7 +127,8 @@ class Offers:
             self._open = _Reinvite(self._party, media, self._answered, self._refused, now)
 
     def refresh(self, on_refusal: RefusalUser, now: float) -> bool:
-        """Send what holds once more; returns whether it could be sent. Only changes are told to the call."""
+        """Send what holds once more; returns whether it could be sent. Only changes are reported to the
+        call."""
         local = self._party.negotiation.local
         if self._open is not None or self._closed or local is None or not self._party.ready:
             return False
@@ -150,7 +151,7 @@ class Offers:
             self._open.exchange.stop()
 
     def agree(self, local: SessionDescription, remote: SessionDescription, *, ours: bool) -> None:
-        """An offer was answered: tell the call, unless all is as it was."""
+        """An offer was answered: report it to the call, unless nothing changed."""
         negotiation = self._party.negotiation
         if (negotiation.local, negotiation.remote) != (local, remote):
             negotiation.agree(local, remote)
@@ -285,7 +286,7 @@ class Offers:
         if transaction.request.method == "UPDATE":
             party.respond(transaction, 200, now, body=local)
             return
-        # Whoever sends a new INVITE has our 2xx to the one before (RFC 3261 14.1), so its ACK was only lost.
+        # A new INVITE implies that our 2xx to the one before arrived (RFC 3261 14.1): only its ACK was lost.
         party.confirm(now)
         party.succeed(transaction, local, ours, now)
 
@@ -321,7 +322,7 @@ class _Reinvite:
 
     def _build(self) -> Request:
         party = self._party
-        # Of each INVITE its own: RSeq begins anew, and a challenged one was answered in vain.
+        # One per INVITE: RSeq starts again, and responses to a challenged INVITE no longer count.
         self._acknowledger = Acknowledger(party.endpoint, party.dialog, party.authenticator)
         self._early_answer: SessionDescription | None = None
         invite = party.dialog.request("INVITE")
@@ -372,7 +373,7 @@ def is_glare(refusal: Response) -> bool:
 
 
 def _retry_after(response: Response) -> float:
-    """Seconds; very many when the header does not say."""
+    """Seconds; infinite without a Retry-After."""
     return float(delta_seconds(response.headers.get("Retry-After"), LONGEST_EXPIRY))
 
 
@@ -383,7 +384,7 @@ def _live_kinds(media: Sequence[MediaDescription]) -> set[str]:
 def send_ack(
     endpoint: Endpoint, dialog: Dialog, invite: Request, now: float, body: SessionDescription | None = None
 ) -> SentAck:
-    """Acknowledge a 2xx to ``invite``; tell the ACK of each copy of the 2xx."""
+    """Acknowledge a 2xx to ``invite``; the ACK is repeated for each copy of the 2xx."""
     ack = endpoint.dress(dialog.ack(invite.cseq.number), None, body)
     # With the credentials of the INVITE (RFC 3261 22.1).
     for header in ("Authorization", "Proxy-Authorization"):

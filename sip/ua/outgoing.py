@@ -100,7 +100,7 @@ class OutgoingCall:
         )
 
     def _build(self, hop: Hop) -> Request:
-        # Each INVITE needs a provisional response of its own before a CANCEL may follow it.
+        # A CANCEL may follow an INVITE only after a provisional response to it (RFC 3261 9.1).
         self._phase = Phase.CALLING
         self._drop_early()
         return self._invites.write(hop)
@@ -248,7 +248,7 @@ class OutgoingCall:
             self._surplus(early, _nothing).hang_up(now, reason="another hop has the call")
 
     def _surplus(self, early: EarlyDialog, on_over: Callable[[], None]) -> Session:
-        """The session of a 2xx that nobody wants any more, to be hung up."""
+        """The session of a 2xx to a call that was given up; to be hung up."""
         return Session(
             self._endpoint,
             self._call,
@@ -272,7 +272,7 @@ class OutgoingCall:
         return False
 
     def _next_target(self, report: Callable[[], None], now: float) -> bool:
-        """Try the next target, if there is one; ``report`` tells of the last failure if it is not found."""
+        """Try the next target, if there is one; ``report`` reports the last failure if there is none."""
         target = self._redirection.next()
         if target is not None:
             self._locate(target, report, now)
@@ -368,4 +368,4 @@ def _place(uri: Uri) -> Place | None:
 
 
 def _nothing() -> None:
-    """The end of a further fork concerns nobody."""
+    """No-op: a surplus fork has no owner to notify."""

@@ -1,4 +1,4 @@
-"""Refreshing a session when its timer says so (RFC 4028 10).
+"""Refresh of a session when its timer expires (RFC 4028 10).
 
 An UPDATE without a description does it where the far end takes UPDATE: it touches no media. Elsewhere, and
 where UPDATE has failed once, a re-INVITE repeats the description that holds.
@@ -30,7 +30,7 @@ class Refresh:
         self._closed = True
 
     def due(self, now: float) -> None:
-        """Refresh now, or as soon as nothing stands in the way."""
+        """Refresh now, or as soon as no other offer is pending."""
         if self._by_update and self._party.allows_update:
             self._update(now)
         elif not self._offers.refresh(self._refused, now):

@@ -153,7 +153,7 @@ class Registration:
         self._leftover: Uri | None = None
 
     def credentials_for(self, source: Hop) -> Credentials | None:
-        """What the account says who it is with, in calls from where it is registered; None elsewhere."""
+        """Credentials of the account, for calls from where it is registered; None elsewhere."""
         registered_at = {hop.host for hop in (*self._hops, self.flow) if hop is not None}
         return self._request.settings.credentials if source.host in registered_at else None
 
@@ -302,7 +302,7 @@ class Registration:
         self._feed(Input.REFUSED, now, reason="the registrar never answered")
 
     def _lengthen(self, response: Response) -> bool:
-        """Ask for what Min-Expires says (RFC 3261 10.2.8); False when that is nothing more than before."""
+        """Request the interval of Min-Expires (RFC 3261 10.2.8); False when it is not longer than before."""
         least = delta_seconds(response.headers.get("Min-Expires"))
         longer = self._expires < least <= LONGEST_EXPIRY
         if longer:
@@ -359,7 +359,7 @@ class Registrations:
         self._events.append(state)
 
     def redirect(self, number: int, hops: Sequence[Hop]) -> None:
-        """The registrar was looked up anew: the next REGISTER takes these hops."""
+        """The registrar was resolved again: the next REGISTER uses these hops."""
         known = self._known.get(number)
         if known is not None:
             known.redirect(hops)
@@ -380,7 +380,8 @@ class Registrations:
         return {each.flow for each in self._known.values() if each.flow is not None}
 
     def credentials_for(self, source: Hop) -> Credentials | None:
-        """Those of the first account that is registered there; a stranger shall get no answer to guess at."""
+        """Those of the first account that is registered there; other sources get no response computed from a
+        password."""
         found = (each.credentials_for(source) for each in self._known.values())
         return next((each for each in found if each is not None), None)
 

@@ -1,4 +1,4 @@
-"""What a registrar is asked for, what it answers, and how a registration stands (RFC 3261 10)."""
+"""Requests to a registrar, its responses, and the state of a registration (RFC 3261 10)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sip.ua.dialog import DEFAULT_PORT
 from sip.values import Address, Hop
 
 LONGEST_EXPIRY = 2**32 - 1
-"""Seconds that an expiry can say (RFC 3261 20.19)."""
+"""Largest value of Expires, in seconds (RFC 3261 20.19)."""
 FIRST_RETRY = 30.0
 """Seconds before the first retry after a failure; each further one in a row doubles it (RFC 5626 4.5)."""
 LONGEST_RETRY = 1800.0
@@ -53,7 +53,7 @@ def check_request(request: RegistrationRequest) -> None:
         if name.lower() in _OURS:
             raise UnsendableError(f"{name} is a header that the user agent sets itself")
     if not request.destination:
-        raise UnsendableError("no hop says where the REGISTER goes")
+        raise UnsendableError("the REGISTER has no destination")
     parse_request_uri(request.settings.registrar)
     parse_request_uri(NameAddress.parse(request.settings.identity).uri)
 
@@ -89,7 +89,7 @@ class Registered:
     path: tuple[str, ...] = ()
     """Proxies that calls to us pass (RFC 3327)."""
     seen_from: Address | None = None
-    """Our address as the far end sees it (RFC 3581), when it tells."""
+    """Our address as the far end sees it (RFC 3581), if it reports one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def granted(response: Response, contact: Uri, asked: int) -> int:
 
 
 def retry_after(response: Response | None, failures: int, random: Random) -> float:
-    """Seconds from a failure to the next attempt (RFC 5626 4.5), when so many ``failures`` came before it.
+    """Seconds from a failure to the next attempt (RFC 5626 4.5) after this number of ``failures``.
     ``response`` is None when there was none."""
     asked = 0 if response is None else delta_seconds(response.headers.get("Retry-After"))
     if asked:
@@ -147,7 +147,7 @@ def retry_after(response: Response | None, failures: int, random: Random) -> flo
 
 
 def seen_from(response: Response) -> Address | None:
-    """Where the far end saw our request come from (RFC 3581 4); None when it does not tell."""
+    """Where the far end saw our request come from (RFC 3581 4); None if it does not report it."""
     via = response.via
     if via.received is None and via.rport is None:
         return None
@@ -164,6 +164,6 @@ def same_place(one: Uri, other: Uri) -> bool:
 
 
 def delta_seconds(text: str | None, default: int = 0) -> int:
-    """The number at the beginning of a header value (RFC 3261 20.33 allows more behind it); else default."""
+    """The number at the beginning of a header value (RFC 3261 20.33 allows more after it); else default."""
     found = re.match(r"\s*([0-9]{1,10})(?![0-9])", text or "")
     return default if found is None else min(int(found[1]), LONGEST_EXPIRY)

@@ -32,7 +32,7 @@ from sip.ua.session_timer import SessionTimer
 from sip.values import Hop
 
 REPORT_LIMIT = 2.0
-"""Seconds from ``hang_up`` to its event, even when the far end says nothing more."""
+"""Seconds from ``hang_up`` to its event, even without a response."""
 
 
 class Phase(Enum):
@@ -45,7 +45,7 @@ class Phase(Enum):
 class Session:
     """One established call. ``on_over`` is called once, when nothing more is to be done for it.
 
-    A *silent* session emits no events: it is the end of a call that nobody waits for any more.
+    A *silent* session emits no events: it ends a call that has no observer any more.
     """
 
     def __init__(
@@ -239,12 +239,13 @@ class Session:
             self._send_bye(now)
 
     def lost(self, reason: str, now: float) -> None:
-        """The far end no longer knows the dialog (RFC 3261 12.2.1.2); a BYE tells whoever still listens."""
+        """The far end no longer knows the dialog (RFC 3261 12.2.1.2); a BYE is sent in case something still
+        listens."""
         self._report(reason, remote=False)
         self._send_bye(now)
 
     def _expired(self, now: float) -> None:
-        self.lost("the session expired: nobody refreshed it in time", now)
+        self.lost("the session expired: it was not refreshed in time", now)
 
     def _send_bye(self, now: float) -> None:
         if self.phase in (Phase.ENDING, Phase.OVER):

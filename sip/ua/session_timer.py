@@ -1,6 +1,6 @@
-"""Session timers (RFC 4028): a call that nobody refreshes any more is over.
+"""Session timers (RFC 4028): a call that is no longer refreshed is over.
 
-Every INVITE and UPDATE with its 2xx agrees anew on an interval and on who refreshes. The refresher does so
+Every INVITE and UPDATE with its 2xx agrees again on an interval and on the refresher. The refresher does so
 after half of the interval; either side hangs up shortly before the end of one that passed without.
 """
 
@@ -55,7 +55,7 @@ class SessionExpires:
 
 
 class SessionTimer:
-    """The timer of one call. ``attach`` says what happens when it runs out."""
+    """The timer of one call. ``attach`` sets what happens when it expires."""
 
     def __init__(self, settings: SessionTimers, timers: Timers) -> None:
         self._settings = settings
@@ -153,7 +153,7 @@ class SessionTimer:
         granted = SessionExpires(asked.seconds, "uac" if refresher is Refresher.THEM else "uas")
         fields = [("Session-Expires", str(granted))]
         if refresher is Refresher.THEM:
-            # Whoever is to refresh must know that it is; RFC 4028 9.
+            # The refresher must be named (RFC 4028 9).
             fields.append(("Require", "timer"))
         return fields
 
@@ -161,7 +161,7 @@ class SessionTimer:
         """The interval for a request that asks for none.
 
         One that we refresh goes on, because a far end may leave the header out of everything but its INVITE.
-        One that they refresh is over: nothing says that they will.
+        One that they refresh is over: there is no sign that they will.
         """
         if self.running:
             return self._interval if self._refresher is Refresher.US else None

@@ -1,6 +1,6 @@
-"""What is seen to before a request is served, and the answers to those that nobody serves (RFC 3261 8.2).
+"""Checks before a request is served, and the responses to requests that are not served (RFC 3261 8.2).
 
-Such answers are given without keeping state (RFC 3261 8.2.7): whoever repeats the request gets the same one
+These responses are stateless (RFC 3261 8.2.7): a retransmitted request gets the same one
 again. So strangers cannot make anything grow.
 """
 
@@ -95,5 +95,5 @@ def _name_of(param: str) -> str:
 def extensions_refused(request: Request) -> RefusedError | None:
     """The answer to a request that requires what we do not know (RFC 3261 8.2.2.3)."""
     unknown = [name for name in request.headers.get_all("Require") if name.lower() not in EXTENSIONS]
-    # In one field, so that the answer is no longer than the request.
+    # In one field, so that the response is not longer than the request.
     return RefusedError(420, ("Unsupported", ", ".join(unknown))) if unknown else None

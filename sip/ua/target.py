@@ -1,4 +1,5 @@
-"""Where a URI leads, as far as it says so itself (RFC 3263 4); ``sip.transport.resolver`` does the rest."""
+"""Where a URI leads, as far as it can be read off the URI (RFC 3263 4); ``sip.transport.resolver`` resolves
+it."""
 
 from __future__ import annotations
 
@@ -37,7 +38,7 @@ _NETWORKS = [
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a URI says of where it leads: the same for all URIs that lead to the same hops."""
+    """The parts of a URI that determine its hops; equal for URIs that lead to the same hops."""
 
     host: str
     """Name or literal IP address, without brackets."""
@@ -50,12 +51,12 @@ class Place:
         """Raises ParseError for a URI without a host, for one with a number in its place
         (:func:`is_numeric`), and for a transport that we do not speak."""
         if not uri.host:
-            raise ParseError(f"{str(uri)!r} names no host; say which gateway to send it through")
+            raise ParseError(f"{str(uri)!r} names no host; name the gateway to send it through")
         named = uri.params.get("transport")
         try:
             transport = None if named is None else Transport(named.upper())
         except ValueError:
-            raise ParseError(f"{named!r} is no transport that we speak; write udp, tcp or tls") from None
+            raise ParseError(f"{named!r} is not a supported transport; write udp, tcp or tls") from None
         if uri.scheme == "sips":
             if transport is Transport.UDP:
                 raise ParseError(f"{str(uri)!r} asks for TLS and for UDP; leave one of them out")
