@@ -18,7 +18,7 @@ from sip.syntax.message import MalformedRequestError, Request, Response, parse_m
 from sip.syntax.sdp import MediaDescription
 from sip.transaction.layer import response_address
 from sip.ua.admission import AdmissionPolicy, Admit, Demand, Everybody, Ignore, Refuse
-from sip.ua.core import ALLOW, METHODS, SUPPORTED, DialogUser, Endpoint, refuse_method
+from sip.ua.core import ALLOW, METHODS, SUPPORTED, DialogUser, UaCore, refuse_method
 from sip.ua.dialog import Dialog
 from sip.ua.incoming import RETRY_AFTER, IncomingCall
 from sip.ua.negotiation import CONTENT_TYPE, is_known, read_sdp
@@ -26,8 +26,8 @@ from sip.ua.outgoing import OutgoingCall
 from sip.ua.registration import Registrations
 from sip.ua.session import Session
 from sip.ua.session_timer import SessionTimer
-from sip.ua.stateless_responses import Refusals, RefusedError, extensions_refused, stamp_via
-from sip.ua.target import Place
+from sip.ua.stateless_responses import RefusedError, StatelessResponder, extensions_refused, stamp_via
+from sip.ua.target import Target
 from sip.values import Address, Credentials, DialogId, Hop
 
 _logger = get_logger(__name__)
@@ -56,21 +56,21 @@ class UserAgent:
         admission: AdmissionPolicy | None = None,
     ) -> None:
         self._admission = admission or Everybody()
-        self._endpoint = Endpoint(
+        self._core = UaCore(
             local_address or (lambda peer: contact_address),
             user_agent,
             random,
             tcp=tcp,
             max_transactions=limits.transactions,
         )
-        self._refusals = Refusals(self._endpoint)
+        self._refusals = StatelessResponder(self._core)
         self._limits = limits
         self._session_timers = session_timers or SessionTimers()
         self._numbers = count(1)
         self._calls: dict[int, OutgoingCall | IncomingCall | Session] = {}
         self._incoming: dict[int, str] = {}
         self._waiting: set[int] = set()
-        self.registrations = Registrations(self._endpoint)
+        self.registrations = Registrations(self._core)
 
     # --- state ----------------------------------------------------------------------------------------------
 
@@ -81,36 +81,36 @@ class UserAgent:
 
     @property
     def dialogs(self) -> int:
-        return len(self._endpoint.dialogs)
+        return len(self._core.dialogs)
 
     @property
     def transactions(self) -> int:
-        return len(self._endpoint.transactions)
+        return len(self._core.transactions)
 
     @property
     def idle(self) -> bool:
         """Whether nothing at all is left of any call or registration."""
-        return not (self._calls or self._endpoint.dialogs or self.registrations or self.transactions)
+        return not (self._calls or self._core.dialogs or self.registrations or self.transactions)
 
     def next_deadline(self) -> float | None:
-        return self._endpoint.timers.next_deadline()
+        return self._core.timers.next_deadline()
 
     def handle_deadline(self, now: float) -> None:
-        self._endpoint.timers.fire(now)
+        self._core.timers.fire(now)
 
     def take_datagrams(self) -> list[tuple[bytes, Hop]]:
-        return self._endpoint.transactions.take_datagrams()
+        return self._core.transactions.take_datagrams()
 
     def take_events(self) -> list[LineEvent]:
-        return self._endpoint.take_events()
+        return self._core.take_events()
 
-    def take_lookups(self) -> list[Place]:
+    def take_lookups(self) -> list[Target]:
         """Places of far ends to look up; answer with :meth:`resolved`, or not at all."""
-        return self._endpoint.take_lookups()
+        return self._core.take_lookups()
 
-    def resolved(self, place: Place, hops: Sequence[Hop]) -> None:
-        """``hops`` are where ``place`` is found, best first."""
-        self._endpoint.resolved(place, hops)
+    def resolved(self, target: Target, hops: Sequence[Hop]) -> None:
+        """``hops`` are where ``target`` is found, best first."""
+        self._core.resolved(target, hops)
 
     # --- verbs ----------------------------------------------------------------------------------------------
 
@@ -118,7 +118,7 @@ class UserAgent:
         """As Line; raises ParseError for a URI and UnsendableError for anything else that cannot be sent."""
         call = next(self._numbers)
         self._calls[call] = OutgoingCall(
-            self._endpoint,
+            self._core,
             call,
             request,
             self._session_timers,
@@ -193,20 +193,20 @@ class UserAgent:
         """The network refused what was sent to ``hop``: unanswered INVITEs there go elsewhere or
         fail at once, as does everything that a reliable transport would have carried. ``cause`` is a
         sentence for people, if there is one."""
-        self._endpoint.transactions.refused(hop, now, cause)
+        self._core.transactions.refused(hop, now, cause)
 
     def disconnected(self, hop: Hop, now: float, cause: str = "") -> None:
         """A connection that stood is gone; the next message for ``hop`` makes a new one."""
-        self._endpoint.transactions.disconnected(hop, now, cause)
+        self._core.transactions.disconnected(hop, now, cause)
         self.registrations.disconnected(hop, now)
 
     def flows(self) -> set[Hop]:
         """Where calls and registrations have their messages from, and may have more."""
-        return {user.dialog.flow for user in self._endpoint.dialogs.values()} | self.registrations.flows()
+        return {user.dialog.flow for user in self._core.dialogs.values()} | self.registrations.flows()
 
     def hops_in_use(self) -> set[Hop]:
         """The flows, and where answers are to go or to come from: connections with them are to be kept."""
-        return self.flows() | self._endpoint.transactions.destinations()
+        return self.flows() | self._core.transactions.destinations()
 
     def receive(self, data: bytes, source: Hop, now: float) -> None:
         """Take one message from ``source``. What is not SIP is dropped; nothing raises."""
@@ -230,7 +230,7 @@ class UserAgent:
         except ParseError as error:
             _logger.debug("dropped a response from %s: %s", source, error)
             return
-        self._endpoint.transactions.receive_response(response, source, now)
+        self._core.transactions.receive_response(response, source, now)
 
     def _receive_malformed(self, error: MalformedRequestError, source: Hop) -> None:
         if _stamped(error.request, source):
@@ -256,13 +256,13 @@ class UserAgent:
             self._refusals.answer(request, source, status, *headers)
 
     def _dispatch(self, request: Request, source: Hop, now: float) -> None:
-        transactions = self._endpoint.transactions
+        transactions = self._core.transactions
         if transactions.absorb(request, now):
             return
         tag = request.to.tag
         user = None
         if tag is not None:
-            user = self._endpoint.dialogs.get(DialogId(request.call_id, tag, request.from_.tag or ""))
+            user = self._core.dialogs.get(DialogId(request.call_id, tag, request.from_.tag or ""))
         if request.method == "ACK":
             if user is not None:
                 user.acknowledged(request, now)
@@ -285,7 +285,7 @@ class UserAgent:
         return any(call.names == (request.call_id, tag) for call in calls)
 
     def _cancel(self, request: Request, source: Hop, now: float) -> None:
-        invite = self._endpoint.transactions.cancelled(request, source)
+        invite = self._core.transactions.cancelled(request, source)
         if invite is None:
             raise RefusedError(481)
         self._refusals.answer(request, source, 200)
@@ -293,10 +293,10 @@ class UserAgent:
             invite.on_cancel(request, now)
 
     def _serve(self, request: Request, user: DialogUser, source: Hop, now: float) -> None:
-        merged = self._endpoint.transactions.merged(request)
-        transaction = self._endpoint.transactions.serve(request, source)
+        merged = self._core.transactions.merged(request)
+        transaction = self._core.transactions.serve(request, source)
         refusal = None
-        if not user.dialog.take_request(request, transaction.destination):
+        if not user.dialog.check_cseq(request, transaction.destination):
             refusal = RefusedError(500)
         elif merged:
             # It came by another path, too, and is not to be done twice.
@@ -306,7 +306,7 @@ class UserAgent:
         if refusal is None:
             user.serve(transaction, source, now)
         else:
-            transaction.respond(self._endpoint.response(request, refusal.status, refusal.headers), now)
+            transaction.respond(self._core.response(request, refusal.status, refusal.headers), now)
 
     def _serve_stranger(self, request: Request, source: Hop, now: float) -> None:
         """A request outside any dialog (RFC 3261 8.2, in its order of checks)."""
@@ -315,7 +315,7 @@ class UserAgent:
         if request.method not in METHODS:
             status, headers = refuse_method(request.method)
             raise RefusedError(status, *headers)
-        if self._endpoint.transactions.merged(request):
+        if self._core.transactions.merged(request):
             raise RefusedError(482)
         if request.uri.partition(":")[0].lower() not in ("sip", "sips", "tel"):
             raise RefusedError(416)
@@ -354,29 +354,29 @@ class UserAgent:
     def _invited(self, request: Request, source: Hop, now: float) -> None:
         if not is_known(request):
             raise RefusedError(415, ("Accept", CONTENT_TYPE))
-        tag = self._endpoint.token()
+        tag = self._core.token()
         try:
             offer = read_sdp(request)
         except ParseError as error:
             _logger.info("%s: refused an INVITE: %s", request.call_id, error, extra=SELDOM)
-            raise RefusedError(488, self._endpoint.warning(source, 307)) from None
+            raise RefusedError(488, self._core.warning(source, 307)) from None
         try:
             dialog = Dialog.from_request(request, tag, response_address(request.via, source))
         except ParseError as error:
             _logger.info("%s: refused an INVITE: %s", request.call_id, error, extra=SELDOM)
             raise RefusedError(400) from None
-        session_timer = SessionTimer(self._session_timers, self._endpoint.timers)
+        session_timer = SessionTimer(self._session_timers, self._core.timers)
         too_small = session_timer.too_small(request)
         if too_small is not None:
             raise RefusedError(422, too_small)
         if not self._has_room(source):
             raise RefusedError(486)
-        if self._endpoint.transactions.full:
+        if self._core.transactions.full:
             raise RefusedError(503, ("Retry-After", RETRY_AFTER))
-        transaction = self._endpoint.transactions.serve(request, source)
+        transaction = self._core.transactions.serve(request, source)
         call = next(self._numbers)
         self._calls[call] = IncomingCall(
-            self._endpoint,
+            self._core,
             call,
             transaction,
             dialog,

@@ -26,13 +26,13 @@ from sip.remote.wire import Redirect, Register, Unregister
 from sip.syntax.errors import SipError
 from sip.syntax.message import Headers, Request
 from sip.syntax.sdp import MediaDescription
-from sip.transaction.failed_hops import DeadHops
+from sip.transaction.failed_hops import FailedHops
 from sip.transaction.timers import Timers
 from sip.transport.listening import host_towards
 from sip.transport.resolver import ResolveError, Resolver
 from sip.ua.admission import AdmissionPolicy, Admit, Everybody
 from sip.ua.registration_messages import RegistrationFailed, RegistrationRequest, RegistrationState
-from sip.ua.target import Place
+from sip.ua.target import Target
 from sip.values import Address, Credentials, Hop, Transport
 
 _logger = get_logger(__name__)
@@ -103,7 +103,7 @@ class PjsuaLine:
         self._most_workers = max(1, -(-max_calls // CALLS_PER_WORKER))
         self._resolver = resolver or Resolver(random or SystemRandom())
         self._timers = Timers()
-        self._dead = DeadHops(self._timers)
+        self._failed_hops = FailedHops(self._timers)
         self._heartbeat = heartbeat
         self._numbers = count(1)
         self._placings: dict[int, Placing] = {}
@@ -184,7 +184,7 @@ class PjsuaLine:
         check_request(request)
         self._timers.fire(self._loop.time())
         call = next(self._numbers)
-        placing = Placing(call, request, self._dead)
+        placing = Placing(call, request, self._failed_hops)
         self._attempt(call, placing, placing.first())
         return call
 
@@ -268,14 +268,14 @@ class PjsuaLine:
         match step:
             case CallRequest():
                 self._attempt(call, placing, step)
-            case Place():
+            case Target():
                 self._begin(self._look_up(call, placing, step))
             case Over(failed):
                 self._tell(failed)
 
-    async def _look_up(self, call: int, placing: Placing, place: Place) -> None:
+    async def _look_up(self, call: int, placing: Placing, target: Target) -> None:
         try:
-            hops = await self._resolver.locate(place, self.families)
+            hops = await self._resolver.locate(target, self.families)
         except ResolveError as error:
             _logger.warning("%s", error)
             hops = []

@@ -13,10 +13,10 @@ from sip.line import CallRequest, Failed
 from sip.syntax.errors import ParseError
 from sip.syntax.message import Headers, Response
 from sip.syntax.uri import Uri, parse_uri
-from sip.transaction.failed_hops import AVOIDED, DeadHops
+from sip.transaction.failed_hops import AVOIDED, FailedHops
 from sip.ua.redirection import Redirection
 from sip.ua.registration_messages import delta_seconds
-from sip.ua.target import Place
+from sip.ua.target import Target
 from sip.values import Hop
 
 UNAVAILABLE = 503
@@ -30,7 +30,7 @@ class Over:
     failed: Failed
 
 
-Step = CallRequest | Place | Over
+Step = CallRequest | Target | Over
 """What comes next: an attempt at the first hop of a request, a look-up, or the end."""
 
 
@@ -38,16 +38,16 @@ class Placing:
     """One call from its place to its answer. ``attempt`` is the number of the call on PJSIP, None while a
     target is looked up. The request has a hop at least. Raises ParseError for a target that is no URI."""
 
-    def __init__(self, call: int, request: CallRequest, dead: DeadHops) -> None:
+    def __init__(self, call: int, request: CallRequest, failed_hops: FailedHops) -> None:
         target = parse_uri(request.target)
         self.attempt: int | None = None
         self._call = call
         self._request = request
         self._destination = request.destination
-        self._dead = dead
-        self._first = _place(target)
+        self._failed_hops = failed_hops
+        self._first = _target_of(target)
         self._redirection = Redirection(target, request.redirects)
-        self._hops = dead.last(request.destination)
+        self._hops = failed_hops.order(request.destination)
         self._failed = Failed(call, NO_ANSWER, "no attempt was made", local=True)
         self._given_up = False
 
@@ -69,7 +69,7 @@ class Placing:
         hop = self._hops.pop(0)
         if failed.status == UNAVAILABLE or (failed.local and failed.status == NO_ANSWER):
             asked = delta_seconds(Headers(failed.headers).get("Retry-After"))
-            self._dead.add(hop, now, asked or AVOIDED)
+            self._failed_hops.add(hop, now, asked or AVOIDED)
             if self._hops:
                 return replace(self._request, destination=tuple(self._hops))
         if not failed.local and failed.status < 600:
@@ -78,7 +78,7 @@ class Placing:
 
     def located(self, hops: Sequence[Hop]) -> Step:
         """The target was found to be there, or nowhere."""
-        self._hops = self._dead.last(hops)
+        self._hops = self._failed_hops.order(hops)
         return replace(self._request, destination=tuple(self._hops)) if hops else self._next_target()
 
     def _next_target(self) -> Step:
@@ -86,14 +86,14 @@ class Placing:
         if target is None:
             return Over(self._failed)
         self._request = replace(self._request, target=str(target))
-        place = _place(target)
-        if self._request.routes or place == self._first:
+        found = _target_of(target)
+        if self._request.routes or found == self._first:
             return self.located(self._destination)
-        return self._next_target() if place is None else place
+        return self._next_target() if found is None else found
 
 
-def _place(uri: Uri) -> Place | None:
+def _target_of(uri: Uri) -> Target | None:
     try:
-        return Place.of(uri)
+        return Target.of(uri)
     except ParseError:
         return None

@@ -156,7 +156,7 @@ class ClientTransaction(Transaction):
         """Take no other way."""
         self._others.clear()
 
-    def hush(self) -> None:
+    def stop_retransmitting(self) -> None:
         """Stop retransmitting, and take no other way; keep waiting for the response."""
         self.stay()
         self._stop_repeating()

@@ -16,7 +16,7 @@ LONGEST_AVOIDED = 3600.0
 _LIMIT = 1024
 
 
-class DeadHops:
+class FailedHops:
     """Shared by all calls of a line. Each hop is forgotten when its time is over."""
 
     def __init__(self, timers: Timers) -> None:
@@ -43,6 +43,6 @@ class DeadHops:
         if timer is not None:
             timer.cancel()
 
-    def last(self, hops: Iterable[Hop]) -> list[Hop]:
+    def order(self, hops: Iterable[Hop]) -> list[Hop]:
         """The same hops, recently failed ones last (a stable sort); never empty unless ``hops`` is."""
         return sorted(hops, key=self.__contains__)

@@ -12,7 +12,7 @@ from random import Random
 
 from sip.syntax.message import Request, Response, Via
 from sip.transaction.client import ClientTransaction, FailureUser, ResponseUser, Way
-from sip.transaction.failed_hops import DeadHops
+from sip.transaction.failed_hops import FailedHops
 from sip.transaction.machines import T1, ServerTransaction, State
 from sip.transaction.sent_ack import SentAck
 from sip.transaction.timers import Timers
@@ -49,7 +49,7 @@ class TransactionLayer:
         timers: Timers,
         random: Random,
         sent_by: Callable[[Hop], Address],
-        dead: DeadHops,
+        failed_hops: FailedHops,
         *,
         tcp: bool = False,
         limit: int,
@@ -57,7 +57,7 @@ class TransactionLayer:
         self._timers = timers
         self._random = random
         self._sent_by = sent_by
-        self._dead = dead
+        self._failed_hops = failed_hops
         self._tcp = tcp
         self._limit = limit
         self._clients: dict[_ClientKey, ClientTransaction] = {}
@@ -99,7 +99,7 @@ class TransactionLayer:
             by_datagram = self._with_via(request, hop, branch)
             over_tcp = replace(hop, transport=Transport.TCP)
             large = hop.transport is Transport.UDP and len(bytes(by_datagram)) > LARGEST_DATAGRAM
-            if large and self._tcp and over_tcp not in self._dead:
+            if large and self._tcp and over_tcp not in self._failed_hops:
                 ways.append(Way(self._with_via(request, over_tcp, branch), over_tcp))
                 ours.add(over_tcp)
             ways.append(Way(by_datagram, hop))
@@ -107,7 +107,7 @@ class TransactionLayer:
         def silent(hop: Hop, now: float) -> None:
             # Only where we chose TCP ourselves: silence proves less than a refusal does.
             if hop in ours:
-                self._dead.add(hop, now)
+                self._failed_hops.add(hop, now)
 
         return self._begin(ways, on_response, on_failure, now, silent)
 
@@ -136,7 +136,7 @@ class TransactionLayer:
         clients = self._clients_at(hop)
         acks = [ack for ack in self._acks if ack.went_to(hop)]
         if clients or acks:
-            self._dead.add(hop, now)
+            self._failed_hops.add(hop, now)
         self._redirect_responses(hop)
         # The ACK first: what comes after it would arrive before the call is up.
         for ack in acks:

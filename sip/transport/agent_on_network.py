@@ -23,7 +23,7 @@ from sip.transport.tcp import Connections
 from sip.transport.udp import UdpPort
 from sip.ua.admission import AdmissionPolicy
 from sip.ua.registration_messages import RegistrationRequest, RegistrationState
-from sip.ua.target import Place
+from sip.ua.target import Target
 from sip.values import Address, Credentials, Hop, Transport
 
 _logger = get_logger(__name__)
@@ -267,8 +267,8 @@ class SipLine:
         for state in self.agent.registrations.take_events():
             if self._on_registration is not None:
                 self._loop.call_soon(self._tell, self._on_registration, state)
-        for place in self.agent.take_lookups():
-            lookup = self._loop.create_task(self._look_up(place))
+        for target in self.agent.take_lookups():
+            lookup = self._loop.create_task(self._look_up(target))
             self._lookups.add(lookup)
             lookup.add_done_callback(self._lookups.discard)
         if not (self.agent.calls or self.agent.dialogs or self.agent.registrations):
@@ -314,13 +314,13 @@ class SipLine:
         else:
             self._refused(hop, f"we have no socket for {hop}; listen at an address of its kind")
 
-    async def _look_up(self, place: Place) -> None:
+    async def _look_up(self, target: Target) -> None:
         hops: Sequence[Hop] = ()
         with contained(_logger, "a name was not looked up on a fault of ours"):
             try:
-                hops = await self._resolver.locate(place, self._listening.families)
+                hops = await self._resolver.locate(target, self._listening.families)
             except ResolveError as error:
                 _logger.warning("%s", error)
         with contained(_logger, "what a name stands for was passed over on a fault of ours"):
-            self.agent.resolved(place, hops)
+            self.agent.resolved(target, hops)
         self._flush()

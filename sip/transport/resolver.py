@@ -1,4 +1,4 @@
-"""From a place to the hops it leads to, best first (RFC 3263 4).
+"""From a target to the hops it leads to, best first (RFC 3263 4).
 
 .. code-block:: text
 
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sip.logs import get_logger
 from sip.syntax.errors import SipError
-from sip.ua.target import Place, is_address, is_numeric
+from sip.ua.target import Target, is_address, is_numeric
 from sip.values import Hop, Transport
 
 if TYPE_CHECKING:
@@ -50,11 +50,11 @@ _SERVICES = {"SIP+D2U": Transport.UDP, "SIP+D2T": Transport.TCP, "SIPS+D2T": Tra
 
 
 class ResolveError(SipError):
-    """A place that leads nowhere; the text names it. ``passing`` when it may lead somewhere later."""
+    """A target that leads nowhere; the text names it. ``transient`` when it may lead somewhere later."""
 
-    def __init__(self, text: str, *, passing: bool = False) -> None:
+    def __init__(self, text: str, *, transient: bool = False) -> None:
         super().__init__(text)
-        self.passing = passing
+        self.transient = transient
 
 
 class FamilyError(ResolveError):
@@ -100,52 +100,52 @@ class Resolver:
         self._records = records or SystemRecords()
 
     async def locate(
-        self, place: Place, families: Collection[socket.AddressFamily] = ALL_FAMILIES
+        self, target: Target, families: Collection[socket.AddressFamily] = ALL_FAMILIES
     ) -> list[Hop]:
         """The hops in these address families, at least one; raises ResolveError, of which FamilyError."""
-        if place.literal is not None:
-            family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
+        if target.literal is not None:
+            family = socket.AF_INET6 if ":" in target.host else socket.AF_INET
             if family not in families:
                 kind, there = _KINDS[family]
                 hint = " (pjsua2 has no IPv6)" if family is socket.AF_INET6 else ""
                 raise FamilyError(
-                    f"{place.host} is an {kind} address, and we listen at none of these; "
+                    f"{target.host} is an {kind} address, and we listen at none of these; "
                     f"listen at {there}{hint}"
                 )
-            return [place.literal]
+            return [target.literal]
         try:
             async with asyncio.timeout(SEARCH_LIMIT):
-                return await self._search(place, families)
+                return await self._search(target, families)
         except TimeoutError:
             raise ResolveError(
-                f"the name servers did not say within {SEARCH_LIMIT:g} s where {place} is", passing=True
+                f"the name servers did not say within {SEARCH_LIMIT:g} s where {target} is", transient=True
             ) from None
 
-    async def _search(self, place: Place, families: Collection[socket.AddressFamily]) -> list[Hop]:
-        transport = place.transport or Transport.UDP
-        if place.port is None:
-            found = await self._services(place)
+    async def _search(self, target: Target, families: Collection[socket.AddressFamily]) -> list[Hop]:
+        transport = target.transport or Transport.UDP
+        if target.port is None:
+            found = await self._services(target)
             if found and all(not service.target for _, service in found):
-                raise ResolveError(f"{place.host} says that it offers no such service")
-            hops = await self._hops_of(found, place, families)
+                raise ResolveError(f"{target.host} says that it offers no such service")
+            hops = await self._hops_of(found, target, families)
             if hops:
                 return hops
-        addresses = await self._records.addresses(place.host, families)
-        name = _server_name(place, transport)
-        port = place.port or transport.default_port
+        addresses = await self._records.addresses(target.host, families)
+        name = _server_name(target, transport)
+        port = target.port or transport.default_port
         return [Hop(address, port, transport, name) for address in addresses[:MAX_HOPS]]
 
-    async def _services(self, place: Place) -> list[tuple[Transport, Service]]:
+    async def _services(self, target: Target) -> list[tuple[Transport, Service]]:
         """The servers of a domain in the order to be tried."""
-        if place.transport is not None:
-            names = [(place.transport, _SRV_NAMES[place.transport] + place.host)]
+        if target.transport is not None:
+            names = [(target.transport, _SRV_NAMES[target.transport] + target.host)]
         else:
-            pointers = await self._records.pointers(place.host)
+            pointers = await self._records.pointers(target.host)
             names = [
                 (_SERVICES[pointer.service.upper()], pointer.replacement)
                 for pointer in sorted(pointers[:MAX_RECORDS], key=lambda each: (each.order, each.preference))
                 if pointer.service.upper() in _SERVICES and pointer.replacement
-            ] or [(transport, prefix + place.host) for transport, prefix in _SRV_NAMES.items()]
+            ] or [(transport, prefix + target.host) for transport, prefix in _SRV_NAMES.items()]
         answers = await asyncio.gather(*(self._records.services(name) for _, name in names))
         found: list[tuple[Transport, Service]] = []
         for (transport, _), services in zip(names, answers, strict=True):
@@ -155,7 +155,7 @@ class Resolver:
     async def _hops_of(
         self,
         found: Iterable[tuple[Transport, Service]],
-        place: Place,
+        target: Target,
         families: Collection[socket.AddressFamily],
     ) -> list[Hop]:
         wanted = [(transport, service) for transport, service in found if service.target][:MAX_HOPS]
@@ -165,7 +165,7 @@ class Resolver:
         hops: dict[Hop, None] = {}
         for (transport, service), addresses in zip(wanted, answers, strict=True):
             for address in addresses:
-                hops[Hop(address, service.port, transport, _server_name(place, transport))] = None
+                hops[Hop(address, service.port, transport, _server_name(target, transport))] = None
         return list(hops)[:MAX_HOPS]
 
     async def _addresses(self, host: str, families: Collection[socket.AddressFamily]) -> Sequence[str]:
@@ -195,9 +195,9 @@ def in_turn(services: Iterable[Service], random: Random) -> list[Service]:
     return ordered
 
 
-def _server_name(place: Place, transport: Transport) -> str | None:
+def _server_name(target: Target, transport: Transport) -> str | None:
     """The domain of the URI, not the name of the server that serves it (RFC 5922 4)."""
-    return place.host if transport is Transport.TLS else None
+    return target.host if transport is Transport.TLS else None
 
 
 class SystemRecords:
@@ -286,6 +286,6 @@ class SystemRecords:
         except (OSError, UnicodeError) as error:
             if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
                 why = "the name servers do not answer; try again later"
-                raise ResolveError(f"the host {host!r} has no address now: {why}", passing=True) from error
+                raise ResolveError(f"the host {host!r} has no address now: {why}", transient=True) from error
             raise ResolveError(f"the host {host!r} has no address{kind}; check how it is spelt") from error
         return list(dict.fromkeys(str(address[0]) for *_, address in found))

@@ -9,7 +9,7 @@ from sip.syntax.digest import Challenge, authorization, cannot_answer, choose
 from sip.syntax.errors import UnsendableError
 from sip.syntax.message import Headers, Request, Response
 from sip.transaction.client import ClientTransaction, FailureUser, ResponseUser
-from sip.ua.core import Endpoint
+from sip.ua.core import UaCore
 from sip.ua.dialog import Dialog
 from sip.values import Credentials, Hop
 
@@ -99,7 +99,7 @@ class Authenticator:
         return fresh
 
 
-class Exchange:
+class AuthenticatedRequest:
     """A request of ours and, when it is challenged, the same once more with credentials.
 
     ``build`` makes the request each time, with a new CSeq; ``hops`` are its destinations, best first.
@@ -108,7 +108,7 @@ class Exchange:
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        core: UaCore,
         authenticator: Authenticator,
         build: Callable[[], Request],
         hops: Callable[[], Sequence[Hop]],
@@ -117,7 +117,7 @@ class Exchange:
         now: float,
         revise: Callable[[Response], bool] = lambda response: False,
     ) -> None:
-        self._endpoint = endpoint
+        self._core = core
         self._authenticator = authenticator
         self._build = build
         self._hops = hops
@@ -132,14 +132,14 @@ class Exchange:
     def within(
         cls,
         dialog: Dialog,
-        endpoint: Endpoint,
+        core: UaCore,
         authenticator: Authenticator,
         build: Callable[[], Request],
         on_response: ResponseUser,
         on_failure: FailureUser,
         now: float,
         revise: Callable[[Response], bool] = lambda response: False,
-    ) -> Exchange:
+    ) -> AuthenticatedRequest:
         """A request within ``dialog``, which goes where its far end is reached."""
 
         target = ""
@@ -147,7 +147,7 @@ class Exchange:
         def hops() -> Sequence[Hop]:
             nonlocal target
             target = dialog.target
-            return endpoint.hops(dialog)
+            return core.hops(dialog)
 
         def respond(response: Response, source: Hop, now: float) -> None:
             # An answer from an earlier target does not show that the current one is reachable.
@@ -156,7 +156,7 @@ class Exchange:
             on_response(response, source, now)
 
         exchange = cls(
-            endpoint,
+            core,
             authenticator,
             build,
             hops,
@@ -180,9 +180,7 @@ class Exchange:
     def _send(self, now: float) -> ClientTransaction:
         request = self._build()
         self._authenticator.sign(request)
-        return self._endpoint.transactions.request(
-            request, self._hops(), self._receive, self._on_failure, now
-        )
+        return self._core.transactions.request(request, self._hops(), self._receive, self._on_failure, now)
 
     def _receive(self, response: Response, source: Hop, now: float) -> None:
         if not self.stopped and (

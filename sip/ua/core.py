@@ -12,13 +12,13 @@ from sip.syntax.errors import ParseError
 from sip.syntax.message import Headers, Request, Response
 from sip.syntax.sdp import SessionDescription
 from sip.syntax.uri import Uri
-from sip.transaction.failed_hops import DeadHops
+from sip.transaction.failed_hops import FailedHops
 from sip.transaction.layer import TransactionLayer
 from sip.transaction.machines import ServerTransaction
 from sip.transaction.timers import Timer, Timers
 from sip.ua.dialog import Dialog
 from sip.ua.negotiation import CONTENT_TYPE
-from sip.ua.target import Place
+from sip.ua.target import Target
 from sip.values import Address, DialogId, Hop
 
 METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "PRACK", "UPDATE", "INFO")
@@ -89,7 +89,7 @@ class DialogUser(Protocol):
         """The ACK of a 2xx came."""
 
 
-class Endpoint:
+class UaCore:
     """``local_address`` returns the address of ours that a peer at the given hop reaches. With ``tcp``,
     requests that are too large for UDP go by TCP."""
 
@@ -104,17 +104,17 @@ class Endpoint:
     ) -> None:
         self.random = random
         self.timers = Timers()
-        self.dead = DeadHops(self.timers)
+        self.failed_hops = FailedHops(self.timers)
         self.transactions = TransactionLayer(
-            self.timers, random, local_address, self.dead, tcp=tcp, limit=max_transactions
+            self.timers, random, local_address, self.failed_hops, tcp=tcp, limit=max_transactions
         )
         self.dialogs: dict[DialogId, DialogUser] = {}
         self.user_agent = user_agent
         self._local_address = local_address
         self._events: list[LineEvent] = []
-        self._names: OrderedDict[Place, tuple[Hop, ...]] = OrderedDict()
-        self._lookups: list[Place] = []
-        self._waiting: dict[Place, list[tuple[Timer, HopsUser]]] = {}
+        self._names: OrderedDict[Target, tuple[Hop, ...]] = OrderedDict()
+        self._lookups: list[Target] = []
+        self._waiting: dict[Target, list[tuple[Timer, HopsUser]]] = {}
 
     def emit(self, event: LineEvent) -> None:
         self._events.append(event)
@@ -144,9 +144,9 @@ class Endpoint:
         """Hand the requests of ``user.dialog`` to ``user`` from now on, who may soon have some of its own."""
         self.dialogs[user.dialog.id] = user
         # For each dialog again, because the addresses of names change.
-        place = user.dialog.next_hop() if look_up else None
-        if place is not None and place.literal is None:
-            self._look_up(place)
+        target = user.dialog.next_hop() if look_up else None
+        if target is not None and target.literal is None:
+            self._look_up(target)
 
     def close_dialog(self, user: DialogUser) -> None:
         if self.dialogs.get(user.dialog.id) is user:
@@ -159,14 +159,14 @@ class Endpoint:
         then the only one, is where the far end's messages come from: an ACK never waits, and a far end that
         cannot be connected to may have connected to us.
         """
-        place = dialog.next_hop()
+        target = dialog.next_hop()
         hops: Sequence[Hop] = ()
-        if place is not None and place.literal is not None:
-            hops = (place.literal,)
-        elif place is not None:
-            hops = self._names.get(place, ())[:_MAX_WAYS]
+        if target is not None and target.literal is not None:
+            hops = (target.literal,)
+        elif target is not None:
+            hops = self._names.get(target, ())[:_MAX_WAYS]
             if not hops:
-                self._look_up(place)
+                self._look_up(target)
         known = [*hops, dialog.flow]
         reached = dialog.reached
         first: Sequence[Hop] = ()
@@ -175,52 +175,52 @@ class Endpoint:
         elif reached is not None:
             # By TCP for the size of the request, perhaps.
             first = [hop for hop in known if hop.address == reached.address]
-        return self.dead.last(dict.fromkeys([*first, *known]))
+        return self.failed_hops.order(dict.fromkeys([*first, *known]))
 
-    def locate(self, place: Place, on_hops: HopsUser, now: float) -> None:
-        """Call ``on_hops`` with where ``place`` leads: now, or when it is resolved, or with nothing."""
-        hops = (place.literal,) if place.literal is not None else self._names.get(place)
+    def locate(self, target: Target, on_hops: HopsUser, now: float) -> None:
+        """Call ``on_hops`` with where ``target`` leads: now, or when it is resolved, or with nothing."""
+        hops = (target.literal,) if target.literal is not None else self._names.get(target)
         if hops:
             on_hops(hops, now)
             return
-        self._look_up(place)
+        self._look_up(target)
 
         def give_up(now: float) -> None:
             # Others that wait for the same target may have begun later.
-            waiting = self._waiting[place]
+            waiting = self._waiting[target]
             waiting.remove(waiter)
             if not waiting:
-                del self._waiting[place]
+                del self._waiting[target]
             on_hops((), now)
 
         waiter = self.timers.at(now + LOOKUP_LIMIT, give_up), on_hops
-        self._waiting.setdefault(place, []).append(waiter)
+        self._waiting.setdefault(target, []).append(waiter)
 
-    def _located(self, place: Place, hops: Sequence[Hop], now: float) -> None:
-        for limit, on_hops in self._waiting.pop(place, ()):
+    def _located(self, target: Target, hops: Sequence[Hop], now: float) -> None:
+        for limit, on_hops in self._waiting.pop(target, ()):
             limit.cancel()
             on_hops(hops, now)
 
-    def _look_up(self, place: Place) -> None:
-        if place not in self._lookups and len(self._lookups) < _MAX_NAMES:
-            self._lookups.append(place)
+    def _look_up(self, target: Target) -> None:
+        if target not in self._lookups and len(self._lookups) < _MAX_NAMES:
+            self._lookups.append(target)
 
-    def take_lookups(self) -> list[Place]:
+    def take_lookups(self) -> list[Target]:
         taken, self._lookups = self._lookups, []
         return taken
 
-    def resolved(self, place: Place, hops: Sequence[Hop]) -> None:
-        self._names[place] = tuple(hops)
-        self._names.move_to_end(place)
+    def resolved(self, target: Target, hops: Sequence[Hop]) -> None:
+        self._names[target] = tuple(hops)
+        self._names.move_to_end(target)
         if len(self._names) > _MAX_NAMES:
             self._names.popitem(last=False)
-        if place in self._waiting:
+        if target in self._waiting:
             # Callbacks need ``now``; fire them from the timer.
-            self.timers.at(0.0, lambda now: self._located(place, hops, now))
+            self.timers.at(0.0, lambda now: self._located(target, hops, now))
 
     # --- messages -------------------------------------------------------------------------------------------
 
-    def dress(self, request: Request, contact: str | None, body: SessionDescription | None) -> Request:
+    def add_headers(self, request: Request, contact: str | None, body: SessionDescription | None) -> Request:
         """``request`` with the headers of this user agent, and a description if there is one."""
         headers = request.headers
         if contact is not None:

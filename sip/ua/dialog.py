@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from sip.syntax.errors import ParseError
 from sip.syntax.message import CSeq, Headers, NameAddress, Request, Response
 from sip.syntax.uri import Uri, parse_uri
-from sip.ua.target import Place, is_address, reach_of
+from sip.ua.target import Target, is_address, reach_of
 from sip.values import DialogId, Hop
 
 DEFAULT_PORT = 5060
@@ -104,7 +104,7 @@ class Dialog:
         headers.add("CSeq", str(CSeq(sequence, method)))
         return Request(method, uri, headers)
 
-    def next_hop(self) -> Place | None:
+    def next_hop(self) -> Target | None:
         """Where requests go; None when neither route nor target gives one, and only the flow is left.
 
         So it is with an address that means nothing where their messages come from, such as 10.0.0.5 where
@@ -112,18 +112,20 @@ class Dialog:
         12.2.1.1 would have us send to an unreachable address.
         """
         try:
-            place = Place.of(parse_uri(NameAddress.parse(self.routes[0]).uri if self.routes else self.target))
+            target = Target.of(
+                parse_uri(NameAddress.parse(self.routes[0]).uri if self.routes else self.target)
+            )
         except ParseError:
             return None
-        if is_address(place.host) and reach_of(place.host) < reach_of(self.flow.host):
+        if is_address(target.host) and reach_of(target.host) < reach_of(self.flow.host):
             return None
         # Many omit transport=tcp from their Contact.
         reliable = self.flow.transport.reliable
-        if reliable and place.transport is None and (place.host, place.port) == self.flow.address:
-            return replace(place, transport=self.flow.transport)
-        return place
+        if reliable and target.transport is None and (target.host, target.port) == self.flow.address:
+            return replace(target, transport=self.flow.transport)
+        return target
 
-    def take_request(self, request: Request, flow: Hop) -> bool:
+    def check_cseq(self, request: Request, flow: Hop) -> bool:
         """Whether a request of theirs comes in order (RFC 3261 12.2.2); keeps its CSeq and flow.
 
         Only a lower number is out of order: some far ends forget to count for BYE or PRACK.

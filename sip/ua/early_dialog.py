@@ -15,10 +15,10 @@ from sip.syntax.message import Request, Response
 from sip.syntax.sdp import SessionDescription
 from sip.transaction.machines import ServerTransaction
 from sip.ua.authentication import Authenticator
-from sip.ua.core import METHODS, Endpoint, refuse_method
+from sip.ua.core import METHODS, UaCore, refuse_method
 from sip.ua.dialog import Dialog
 from sip.ua.negotiation import Negotiation, read_answer, read_sdp, rejected
-from sip.ua.prack import Acknowledger, sequence
+from sip.ua.prack import PrackSender, sequence
 from sip.values import Hop
 
 _logger = get_logger(__name__)
@@ -29,7 +29,7 @@ class EarlyDialog:
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        core: UaCore,
         dialog: Dialog,
         contact: str,
         negotiation: Negotiation,
@@ -39,13 +39,13 @@ class EarlyDialog:
     ) -> None:
         self.dialog = dialog
         self.negotiation = negotiation
-        self._endpoint = endpoint
+        self._core = core
         self._contact = contact
         self._offer = offer
         self._answerer = answerer
-        self._acknowledger = Acknowledger(endpoint, dialog, authenticator)
+        self._acknowledger = PrackSender(core, dialog, authenticator)
         self._preview: SessionDescription | None = None
-        endpoint.open_dialog(self)
+        core.open_dialog(self)
 
     # --- responses to the INVITE ----------------------------------------------------------------------------
 
@@ -95,7 +95,7 @@ class EarlyDialog:
             status, headers = 500, [("Retry-After", "5")]
         else:
             status, headers = refuse_method(request.method)
-        transaction.respond(self._endpoint.response(request, status, headers, body=body), now)
+        transaction.respond(self._core.response(request, status, headers, body=body), now)
 
     def _update(
         self, request: Request, source: Hop
@@ -105,17 +105,17 @@ class EarlyDialog:
             offer = read_sdp(request)
         except ParseError as error:
             _logger.info("%s: their offer cannot be read: %s", self.dialog.id.call_id, error, extra=SELDOM)
-            return 488, [self._endpoint.warning(source, 307)], None
+            return 488, [self._core.warning(source, 307)], None
         local = None
         if offer is not None:
             if self.negotiation.remote is None:
                 return 491, [], None
             local = self.negotiation.answer(offer, self._answerer)
             if local is None:
-                return 488, [self._endpoint.warning(source, 305)], None
+                return 488, [self._core.warning(source, 305)], None
             self.negotiation.agree(local, offer)
         self.dialog.refresh_target(request)
-        return 200, self._endpoint.dialog_headers(self._contact), local
+        return 200, self._core.dialog_headers(self._contact), local
 
     def acknowledged(self, ack: Request, now: float) -> None:
         """There is nothing to acknowledge yet."""

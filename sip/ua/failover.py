@@ -19,8 +19,8 @@ from sip.syntax.reason import reason_header
 from sip.transaction.client import ClientTransaction, Failure, FailureUser, ResponseUser
 from sip.transaction.failed_hops import AVOIDED
 from sip.transaction.machines import T1, State
-from sip.ua.authentication import Authenticator, Exchange
-from sip.ua.core import Endpoint
+from sip.ua.authentication import AuthenticatedRequest, Authenticator
+from sip.ua.core import UaCore
 from sip.ua.registration_messages import delta_seconds
 from sip.values import Hop
 
@@ -30,12 +30,12 @@ LateUser = Callable[[Request, Response, Hop, float], None]
 
 class Failover:
     """``build`` makes the request for a hop, with a new CSeq each time: where two hops lead to one server, it
-    would take a twin for a loop (RFC 3261 8.2.2.2). ``revise`` is as in Exchange.
+    would take a twin for a loop (RFC 3261 8.2.2.2). ``revise`` is as in AuthenticatedRequest.
     """
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        core: UaCore,
         authenticator: Authenticator,
         build: Callable[[Hop], Request],
         hops: Sequence[Hop],
@@ -45,14 +45,14 @@ class Failover:
         now: float,
         revise: Callable[[Response], bool] = lambda response: False,
     ) -> None:
-        self.endpoint = endpoint
+        self.core = core
         self.authenticator = authenticator
         self.build = build
         self.revise = revise
         self.on_response = on_response
         self.on_failure = on_failure
         self.on_late = on_late
-        self._hops = endpoint.dead.last(hops)
+        self._hops = core.failed_hops.order(hops)
         self._attempt = _Attempt(self, self._hops.pop(0), now)
 
     @property
@@ -96,8 +96,8 @@ class _Attempt:
         self._owner = owner
         self._given_up = False
         self._cancelled = False
-        self.exchange = Exchange(
-            owner.endpoint,
+        self.exchange = AuthenticatedRequest(
+            owner.core,
             owner.authenticator,
             lambda: owner.build(hop),
             lambda: [hop],
@@ -107,25 +107,25 @@ class _Attempt:
             owner.revise,
         )
         self._first = self.exchange.transaction
-        owner.endpoint.timers.at(self._first.patient_until, self._lose_patience)
+        owner.core.timers.at(self._first.patient_until, self._lose_patience)
 
     def _respond(self, response: Response, source: Hop, now: float) -> None:
-        owner, dead = self._owner, self._owner.endpoint.dead
+        owner, failed = self._owner, self._owner.core.failed_hops
         if self._given_up:
             self._respond_late(response, source, now)
         elif response.status == 503:
             asked = delta_seconds(response.headers.get("Retry-After"))
-            dead.add(self.hop, now, asked or AVOIDED)
+            failed.add(self.hop, now, asked or AVOIDED)
             if not owner.next(now):
                 owner.on_response(response, source, now)
         else:
-            dead.remove(self.hop)
+            failed.remove(self.hop)
             owner.on_response(response, source, now)
 
     def _fail(self, failure: Failure, now: float) -> None:
         if self._given_up:
             return
-        self._owner.endpoint.dead.add(self.hop, now)
+        self._owner.core.failed_hops.add(self.hop, now)
         if not self._owner.next(now):
             self._owner.on_failure(failure, now)
 
@@ -136,25 +136,25 @@ class _Attempt:
             return
         if now < transaction.patient_until:
             # It has gone another way to this hop, which has its turn first.
-            self._owner.endpoint.timers.at(transaction.patient_until, self._lose_patience)
+            self._owner.core.timers.at(transaction.patient_until, self._lose_patience)
             return
         self._given_up = True
         self.exchange.stop()
-        transaction.hush()
-        self._owner.endpoint.dead.add(self.hop, now)
+        transaction.stop_retransmitting()
+        self._owner.core.failed_hops.add(self.hop, now)
         self._owner.next(now)
 
     def _respond_late(self, response: Response, source: Hop, now: float) -> None:
         transaction = self.exchange.transaction
         if response.status < 200 and transaction.invite and not self._cancelled:
             self._cancelled = True
-            send_cancel(self._owner.endpoint, transaction, "another hop has the call", now)
-            self._owner.endpoint.timers.at(now + 64 * T1, transaction.abandon)
+            send_cancel(self._owner.core, transaction, "another hop has the call", now)
+            self._owner.core.timers.at(now + 64 * T1, transaction.abandon)
         elif 200 <= response.status < 300:
             self._owner.on_late(transaction.request, response, source, now)
 
 
-def send_cancel(endpoint: Endpoint, invite: ClientTransaction, reason: str | None, now: float) -> None:
+def send_cancel(core: UaCore, invite: ClientTransaction, reason: str | None, now: float) -> None:
     """Cancel an INVITE that has a provisional response and no final one (RFC 3261 9.1)."""
     headers = Headers([("Max-Forwards", "70")])
     for name in ("Route", "From", "To", "Call-ID"):
@@ -163,5 +163,5 @@ def send_cancel(endpoint: Endpoint, invite: ClientTransaction, reason: str | Non
     headers.add("CSeq", str(CSeq(invite.request.cseq.number, "CANCEL")))
     if reason is not None:
         headers.add(*reason_header(reason))
-    cancel = endpoint.dress(Request("CANCEL", invite.request.uri, headers), None, None)
-    endpoint.transactions.cancel(cancel, invite, now)
+    cancel = core.add_headers(Request("CANCEL", invite.request.uri, headers), None, None)
+    core.transactions.cancel(cancel, invite, now)

@@ -25,11 +25,11 @@ from sip.syntax.uri import parse_uri
 from sip.transaction.machines import T1, ServerTransaction
 from sip.transaction.timers import Timer
 from sip.ua.authentication import Authenticator
-from sip.ua.core import METHODS, REASONS, Endpoint, refuse_method
+from sip.ua.core import METHODS, REASONS, UaCore, refuse_method
 from sip.ua.dialog import Dialog
 from sip.ua.identity import asserted_identity
 from sip.ua.negotiation import Negotiation, directed
-from sip.ua.prack import FIRST_LIMIT, OPTION, RAck, RepeatedResponse, required
+from sip.ua.prack import FIRST_LIMIT, OPTION, RAck, RetransmittedResponse, required
 from sip.ua.session import Session
 from sip.ua.session_timer import SessionTimer
 from sip.values import Credentials, Hop
@@ -58,7 +58,7 @@ class IncomingCall:
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        core: UaCore,
         call: int,
         transaction: ServerTransaction,
         dialog: Dialog,
@@ -73,11 +73,11 @@ class IncomingCall:
         stranger: bool = False,
     ) -> None:
         self.dialog = dialog
-        self._endpoint = endpoint
+        self._core = core
         self._call = call
         self._transaction = transaction
         request = transaction.request
-        self._contact = endpoint.contact(source, _user_of(request.uri), secure=_is_secure(request))
+        self._contact = core.contact(source, _user_of(request.uri), secure=_is_secure(request))
         self._offer = offer
         self._session_timer = session_timer
         self._credentials = credentials
@@ -85,19 +85,19 @@ class IncomingCall:
         self._on_over = on_over
         self._phase = Phase.WAITING
         self._reliable = required(request.headers)
-        self._number = endpoint.random.randrange(1, FIRST_LIMIT)
-        self._unacknowledged: tuple[RAck, RepeatedResponse] | None = None
-        self._reminder: Timer = endpoint.timers.at(now + _REMINDER, self._remind)
-        self._limit = endpoint.timers.at(now + WAIT_LIMIT, self._waited_too_long)
+        self._number = core.random.randrange(1, FIRST_LIMIT)
+        self._unacknowledged: tuple[RAck, RetransmittedResponse] | None = None
+        self._reminder: Timer = core.timers.at(now + _REMINDER, self._remind)
+        self._limit = core.timers.at(now + WAIT_LIMIT, self._waited_too_long)
         transaction.on_cancel = self._cancelled
         # Resolve the Contact only once accepted: unanswered INVITEs must not trigger DNS queries.
-        endpoint.open_dialog(self, look_up=False)
-        transaction.respond(endpoint.response(request, 100), now)
+        core.open_dialog(self, look_up=False)
+        transaction.respond(core.response(request, 100), now)
         self._announce(request, source, stranger)
 
     def _announce(self, request: Request, source: Hop, stranger: bool) -> None:
         identity = asserted_identity(request.headers)
-        self._endpoint.emit(
+        self._core.emit(
             Incoming(
                 self._call,
                 request.uri,
@@ -123,8 +123,8 @@ class IncomingCall:
     def _progress(self, status: int, now: float) -> None:
         """Send a provisional response; reliably, if it must be, unless one waits for its PRACK already."""
         self._reminder.cancel()
-        self._reminder = self._endpoint.timers.at(now + _REMINDER, self._remind)
-        headers = self._endpoint.dialog_headers(self._contact)
+        self._reminder = self._core.timers.at(now + _REMINDER, self._remind)
+        headers = self._core.dialog_headers(self._contact)
         if not self._reliable:
             self._respond(status, now, headers)
         # To an INVITE without an offer a reliable response would have to make one (RFC 3262 5).
@@ -135,8 +135,8 @@ class IncomingCall:
             response = self._response(status, headers)
             self._unacknowledged = (
                 rack,
-                RepeatedResponse(
-                    self._endpoint.timers, self._transaction, response, 64 * T1, self._no_prack, now
+                RetransmittedResponse(
+                    self._core.timers, self._transaction, response, 64 * T1, self._no_prack, now
                 ),
             )
 
@@ -165,21 +165,21 @@ class IncomingCall:
         """Raises UnsendableError for media that cannot be written."""
         if self._phase is Phase.OVER:
             return
-        endpoint = self._endpoint
-        negotiation = Negotiation(str(endpoint.random.getrandbits(62)), media_address)
+        core = self._core
+        negotiation = Negotiation(str(core.random.getrandbits(62)), media_address)
         negotiation.check(media)
         local = negotiation.describe(media if self._offer is None else directed(media, self._offer))
         if self._offer is not None:
             negotiation.agree(local, self._offer)
         self._close()
         session = Session(
-            endpoint,
+            core,
             self._call,
             self.dialog,
             self._contact,
             negotiation,
             answerer,
-            Authenticator(credentials or self._credentials, endpoint.random),
+            Authenticator(credentials or self._credentials, core.random),
             self._session_timer,
             self._on_over,
         )
@@ -195,7 +195,7 @@ class IncomingCall:
         if self._phase is not Phase.OVER:
             refused_offer = status == 488 and self._offer is not None
             hop = self._transaction.destination
-            headers = [self._endpoint.warning(hop, 305)] if refused_offer else []
+            headers = [self._core.warning(hop, 305)] if refused_offer else []
             if status == 503:
                 # Without it the caller may take us for broken (RFC 3261 21.5.4).
                 headers = [("Retry-After", RETRY_AFTER)]
@@ -227,14 +227,14 @@ class IncomingCall:
             status = 200
         elif request.method == "UPDATE" and not request.body:
             self.dialog.refresh_target(request)
-            status, headers = 200, self._endpoint.dialog_headers(self._contact)
+            status, headers = 200, self._core.dialog_headers(self._contact)
         elif request.method in METHODS:
             # Their offer is not answered yet (RFC 3261 14.2, RFC 3311 5.2).
             status, headers = 500, [("Retry-After", "5")]
         else:
             status, headers = refuse_method(request.method)
         transaction.respond(
-            self._endpoint.response(request, status, headers, to_tag=self.dialog.id.local_tag), now
+            self._core.response(request, status, headers, to_tag=self.dialog.id.local_tag), now
         )
         if request.method == "BYE":
             self._cancelled(request, now)
@@ -259,12 +259,12 @@ class IncomingCall:
 
     def _response(self, status: int, headers: Sequence[tuple[str, str]]) -> Response:
         tag = self.dialog.id.local_tag
-        return self._endpoint.response(self._transaction.request, status, headers, to_tag=tag)
+        return self._core.response(self._transaction.request, status, headers, to_tag=tag)
 
     def _fail(self, event: Failed) -> None:
         self._close()
-        self._endpoint.close_dialog(self)
-        self._endpoint.emit(replace(event, call_id=self.dialog.id.call_id))
+        self._core.close_dialog(self)
+        self._core.emit(replace(event, call_id=self.dialog.id.call_id))
         self._on_over()
 
 

@@ -8,7 +8,7 @@ from sip.syntax.errors import UnsendableError
 from sip.syntax.message import CSeq, Headers, NameAddress, Request, Response
 from sip.syntax.sdp import SessionDescription
 from sip.syntax.uri import parse_request_uri, parse_uri
-from sip.ua.core import Endpoint
+from sip.ua.core import UaCore
 from sip.ua.identity import ANONYMOUS, headers_of, hides
 from sip.ua.negotiation import Negotiation
 from sip.ua.session_timer import SessionTimer
@@ -24,11 +24,11 @@ class Invites:
     the INVITE that was written last.
     """
 
-    def __init__(self, endpoint: Endpoint, request: CallRequest, session_timers: SessionTimers) -> None:
-        self._endpoint = endpoint
+    def __init__(self, core: UaCore, request: CallRequest, session_timers: SessionTimers) -> None:
+        self._core = core
         self._request = request
-        self.session_timer = SessionTimer(request.session_timers or session_timers, endpoint.timers)
-        session_id = str(endpoint.random.getrandbits(62))
+        self.session_timer = SessionTimer(request.session_timers or session_timers, core.timers)
+        session_id = str(core.random.getrandbits(62))
         for address in (request.other_media_address or request.media_address, request.media_address):
             self.negotiation = Negotiation(session_id, address)
             self.negotiation.check(request.media)
@@ -50,8 +50,8 @@ class Invites:
         self._user = None if hidden else user
         self._headers = headers_of(request)
         self.target = str(target)
-        self.tag = endpoint.token()
-        self.call_id = f"{endpoint.token()}@{endpoint.local_host(request.destination[0])}"
+        self.tag = core.token()
+        self.call_id = f"{core.token()}@{core.local_host(request.destination[0])}"
         self._from = str(NameAddress(caller.display_name, caller.uri, {"tag": self.tag}))
         self._to = f"<{target}>"
         self.contact = ""
@@ -65,7 +65,7 @@ class Invites:
         if address != self.negotiation.address:
             self.negotiation = Negotiation(self.negotiation.session_id, address)
         self.offer = self.negotiation.describe(self._media) if self._media else None
-        self.contact = self._endpoint.contact(hop, self._user, secure=self._secure)
+        self.contact = self._core.contact(hop, self._user, secure=self._secure)
         self._sequence += 1
         headers = Headers(
             [
@@ -79,7 +79,7 @@ class Invites:
                 *self._headers,
             ]
         )
-        return self._endpoint.dress(Request("INVITE", self.target, headers), self.contact, self.offer)
+        return self._core.add_headers(Request("INVITE", self.target, headers), self.contact, self.offer)
 
     def revise(self, refusal: Response) -> bool:
         """Whether another INVITE may fare better than the one that was refused."""

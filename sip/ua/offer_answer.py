@@ -1,4 +1,4 @@
-"""Offers within an established call, ours and theirs: re-INVITE and UPDATE (RFC 3261 14, RFC 3311).
+"""OfferAnswer within an established call, ours and theirs: re-INVITE and UPDATE (RFC 3261 14, RFC 3311).
 
 .. code-block:: text
 
@@ -10,7 +10,7 @@ Glare is 491, or 500 with a Retry-After: the far end has an offer outstanding, o
 an earlier one yet (RFC 3261 14.2). Ours waits while another is open or a 2xx is not acknowledged. Theirs is
 answered at once; while ours is open it is refused with 491. A re-INVITE that only refreshes the session
 offers what holds already, octet by octet. A challenge (401, 407) and 422 are answered below, in
-``sip.ua.authentication.Exchange`` and ``sip.ua.session_timer``, by the same request once more.
+``sip.ua.authentication.AuthenticatedRequest`` and ``sip.ua.session_timer``, by the same request once more.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from sip.transaction.client import Failure
 from sip.transaction.machines import T1, ServerTransaction
 from sip.transaction.sent_ack import SentAck
 from sip.transaction.timers import Timer
-from sip.ua.authentication import Authenticator, Exchange
-from sip.ua.core import REASONS, Endpoint
+from sip.ua.authentication import AuthenticatedRequest, Authenticator
+from sip.ua.core import REASONS, UaCore
 from sip.ua.dialog import Dialog
 from sip.ua.negotiation import CONTENT_TYPE, Negotiation, is_known, read_answer, read_sdp, rejected
-from sip.ua.prack import Acknowledger
+from sip.ua.prack import PrackSender
 from sip.ua.registration_messages import LONGEST_EXPIRY, delta_seconds
 from sip.ua.session_timer import SessionTimer
 from sip.values import Hop
@@ -50,10 +50,10 @@ RefusalUser = Callable[[int, str, float], None]
 """Takes the status and the reason of a refusal, and ``now``."""
 
 
-class Party(Protocol):
+class OfferAnswerUser(Protocol):
     """What the offers of a call ask of the call."""
 
-    endpoint: Endpoint
+    core: UaCore
     call: int
     dialog: Dialog
     contact: str
@@ -94,10 +94,10 @@ class Party(Protocol):
     def lost(self, reason: str, now: float) -> None: ...
 
 
-class Offers:
+class OfferAnswer:
     """The offers of one call."""
 
-    def __init__(self, party: Party, answerer: Answerer) -> None:
+    def __init__(self, party: OfferAnswerUser, answerer: Answerer) -> None:
         self._party = party
         self.answerer = answerer
         self._wanted: tuple[MediaDescription, ...] | None = None
@@ -155,7 +155,7 @@ class Offers:
         negotiation = self._party.negotiation
         if (negotiation.local, negotiation.remote) != (local, remote):
             negotiation.agree(local, remote)
-            self._party.endpoint.emit(MediaChanged(self._party.call, local, remote, ours))
+            self._party.core.emit(MediaChanged(self._party.call, local, remote, ours))
 
     def _answered(self, reinvite: _Reinvite, response: Response, now: float) -> None:
         self._open = None
@@ -186,16 +186,16 @@ class Offers:
             self._glares += 1
             self._wanted = self._wanted or reinvite.offer.media
             pause = self._backoff_time() if status == 491 else max(_retry_after(reinvite.refusal), T1)
-            self._backoff = self._party.endpoint.timers.at(now + pause, self._try_again)
+            self._backoff = self._party.core.timers.at(now + pause, self._try_again)
         elif status in (408, 481):
             self._party.lost(f"our offer got {status} {reason}", now)
         else:
-            self._party.endpoint.emit(OfferRefused(self._party.call, status, reason))
+            self._party.core.emit(OfferRefused(self._party.call, status, reason))
             self.proceed(now)
 
     def _backoff_time(self) -> float:
         low, high = (210, 400) if self._party.dialog.caller else (0, 200)
-        return _BACKOFF_STEP * self._party.endpoint.random.randint(low, high)
+        return _BACKOFF_STEP * self._party.core.random.randint(low, high)
 
     def _try_again(self, now: float) -> None:
         self._backoff = None
@@ -225,7 +225,7 @@ class Offers:
         except ParseError as error:
             _logger.info("%s: their offer cannot be read: %s", party.dialog.id.call_id, error, extra=SELDOM)
             party.respond(transaction, 488, now, [self._warning(transaction, 307)])
-            party.endpoint.emit(OfferDeclined(party.call, None, f"it cannot be read ({error})"))
+            party.core.emit(OfferDeclined(party.call, None, f"it cannot be read ({error})"))
             return
         if offer is None and request.method == "UPDATE":
             party.dialog.refresh_target(request)
@@ -260,7 +260,7 @@ class Offers:
             kinds = _live_kinds(ours)
             fits = any(media.kind.lower() in kinds for media in offer.media)
             party.respond(transaction, 488, now, [self._warning(transaction, 305 if fits else 304)])
-            party.endpoint.emit(OfferDeclined(party.call, offer))
+            party.core.emit(OfferDeclined(party.call, offer))
             return
         if self._backoff is not None:
             # Ours goes on only if it still asks for something else (RFC 3261 14.1 leaves the retry to us).
@@ -272,7 +272,7 @@ class Offers:
         self.proceed(now)
 
     def _warning(self, transaction: ServerTransaction, code: int) -> tuple[str, str]:
-        return self._party.endpoint.warning(transaction.destination, code)
+        return self._party.core.warning(transaction.destination, code)
 
     def _accept(
         self,
@@ -296,7 +296,7 @@ class _Reinvite:
 
     def __init__(
         self,
-        party: Party,
+        party: OfferAnswerUser,
         media: tuple[MediaDescription, ...],
         on_success: Callable[[_Reinvite, Response, float], None],
         on_failure: Callable[[_Reinvite, int, str, float], None],
@@ -308,9 +308,9 @@ class _Reinvite:
         self._ack: SentAck | None = None
         self.refusal: Response | None = None
         self.offer = party.negotiation.describe(media)
-        self.exchange = Exchange.within(
+        self.exchange = AuthenticatedRequest.within(
             party.dialog,
-            party.endpoint,
+            party.core,
             party.authenticator,
             self._build,
             self._respond,
@@ -318,17 +318,17 @@ class _Reinvite:
             now,
             party.session_timer.raised,
         )
-        self._limit = party.endpoint.timers.at(now + 64 * T1, self._too_long)
+        self._limit = party.core.timers.at(now + 64 * T1, self._too_long)
 
     def _build(self) -> Request:
         party = self._party
         # One per INVITE: RSeq starts again, and responses to a challenged INVITE no longer count.
-        self._acknowledger = Acknowledger(party.endpoint, party.dialog, party.authenticator)
+        self._acknowledger = PrackSender(party.core, party.dialog, party.authenticator)
         self._early_answer: SessionDescription | None = None
         invite = party.dialog.request("INVITE")
         for name, value in party.session_timer.headers():
             invite.headers.add(name, value)
-        return party.endpoint.dress(invite, party.contact, self.offer)
+        return party.core.add_headers(invite, party.contact, self.offer)
 
     def _respond(self, response: Response, source: Hop, now: float) -> None:
         if response.status < 200:
@@ -343,7 +343,7 @@ class _Reinvite:
             self._party.dialog.refresh_target(response)
             self._party.learn(response)
             self._party.session_timer.agreed(response, now)
-            self._ack = send_ack(self._party.endpoint, self._party.dialog, self.exchange.request, now)
+            self._ack = send_ack(self._party.core, self._party.dialog, self.exchange.request, now)
             self._on_success(self, response, now)
         else:
             self._ack.repeat()
@@ -382,12 +382,12 @@ def _live_kinds(media: Sequence[MediaDescription]) -> set[str]:
 
 
 def send_ack(
-    endpoint: Endpoint, dialog: Dialog, invite: Request, now: float, body: SessionDescription | None = None
+    core: UaCore, dialog: Dialog, invite: Request, now: float, body: SessionDescription | None = None
 ) -> SentAck:
     """Acknowledge a 2xx to ``invite``; the ACK is repeated for each copy of the 2xx."""
-    ack = endpoint.dress(dialog.ack(invite.cseq.number), None, body)
+    ack = core.add_headers(dialog.ack(invite.cseq.number), None, body)
     # With the credentials of the INVITE (RFC 3261 22.1).
     for header in ("Authorization", "Proxy-Authorization"):
         for value in invite.headers.get_all(header):
             ack.headers.add(header, value)
-    return endpoint.transactions.acknowledge(ack, lambda: endpoint.hops(dialog), lambda: dialog.flow, now)
+    return core.transactions.acknowledge(ack, lambda: core.hops(dialog), lambda: dialog.flow, now)

@@ -26,7 +26,7 @@ from sip.transaction.client import Failure
 from sip.transaction.machines import T1
 from sip.transaction.sent_ack import SentAck
 from sip.ua.authentication import Authenticator, why_unanswered
-from sip.ua.core import REASONS, Endpoint
+from sip.ua.core import REASONS, UaCore
 from sip.ua.dialog import Dialog
 from sip.ua.early_dialog import EarlyDialog
 from sip.ua.failover import Failover, send_cancel
@@ -35,7 +35,7 @@ from sip.ua.offer_answer import send_ack
 from sip.ua.redirection import Redirection
 from sip.ua.session import REPORT_LIMIT, Session
 from sip.ua.session_timer import SessionTimer
-from sip.ua.target import Place
+from sip.ua.target import Target
 from sip.values import Hop
 
 _MAX_FORKS = 16
@@ -57,7 +57,7 @@ class OutgoingCall:
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        core: UaCore,
         call: int,
         request: CallRequest,
         session_timers: SessionTimers,
@@ -65,14 +65,14 @@ class OutgoingCall:
         on_over: Callable[[], None],
         now: float,
     ) -> None:
-        self._endpoint = endpoint
+        self._core = core
         self._call = call
         self._request = request
         self._on_session = on_session
         self._on_over = on_over
         self._answerer = request.answerer
-        self._authenticator = Authenticator(request.credentials, endpoint.random)
-        self._invites = Invites(endpoint, request, session_timers)
+        self._authenticator = Authenticator(request.credentials, core.random)
+        self._invites = Invites(core, request, session_timers)
         self.names = self._invites.call_id, self._invites.tag
         """Call-ID and local tag of its dialogs, which are to come."""
         self._phase = Phase.CALLING
@@ -88,7 +88,7 @@ class OutgoingCall:
 
     def _send(self, hops: Sequence[Hop], now: float) -> Failover:
         return Failover(
-            self._endpoint,
+            self._core,
             self._authenticator,
             self._build,
             hops,
@@ -117,7 +117,7 @@ class OutgoingCall:
         self._hang_up_wanted = True
         self._hang_up_reason = reason
         self._exchange.stop()
-        self._endpoint.timers.at(now + REPORT_LIMIT, lambda late: self._report_own_end())
+        self._core.timers.at(now + REPORT_LIMIT, lambda late: self._report_own_end())
         if self._phase is Phase.PROCEEDING:
             self._cancel(now)
         elif self._phase is Phase.LOCATING:
@@ -128,9 +128,9 @@ class OutgoingCall:
         if self._cancelled:
             return
         self._cancelled = True
-        send_cancel(self._endpoint, self._exchange.transaction, self._hang_up_reason, now)
+        send_cancel(self._core, self._exchange.transaction, self._hang_up_reason, now)
         # A server of RFC 2543 sends no 487 (RFC 3261 9.1).
-        self._endpoint.timers.at(now + 64 * T1, self._give_up)
+        self._core.timers.at(now + 64 * T1, self._give_up)
 
     def _give_up(self, now: float) -> None:
         self._exchange.transaction.abandon(now)
@@ -160,7 +160,7 @@ class OutgoingCall:
         if self._hang_up_wanted:
             self._cancel(now)
         elif news:
-            self._endpoint.emit(Ringing(self._call, response.status, response.reason))
+            self._core.emit(Ringing(self._call, response.status, response.reason))
 
     def _take_provisional(self, response: Response, source: Hop, now: float) -> bool:
         """Keep the early dialog that a provisional response with a tag makes; False for copies."""
@@ -175,7 +175,7 @@ class OutgoingCall:
 
     def _early_dialog(self, request: Request, response: Response, source: Hop) -> EarlyDialog:
         return EarlyDialog(
-            self._endpoint,
+            self._core,
             Dialog.from_response(request, response, source),
             self._invites.contact,
             self._invites.negotiation.fork(),
@@ -205,7 +205,7 @@ class OutgoingCall:
             self._report(488, "nothing that the far end offered is acceptable", local=True)
         else:
             session = Session(
-                self._endpoint,
+                self._core,
                 self._call,
                 early.dialog,
                 self._invites.contact,
@@ -218,7 +218,7 @@ class OutgoingCall:
             session.learn(response)
             self._invites.session_timer.agreed(response, now)
             self._on_session(session)
-            self._endpoint.emit(
+            self._core.emit(
                 Answered(self._call, early.dialog.id, response.status, response.reason, local, remote)
             )
             return
@@ -238,7 +238,7 @@ class OutgoingCall:
             return None
         early = self._early.get(tag) or self._early_dialog(request, response, source)
         body = early.success(response, source)
-        self._acks[fork] = send_ack(self._endpoint, early.dialog, request, now, body)
+        self._acks[fork] = send_ack(self._core, early.dialog, request, now, body)
         return early
 
     def _answered_late(self, request: Request, response: Response, source: Hop, now: float) -> None:
@@ -250,14 +250,14 @@ class OutgoingCall:
     def _surplus(self, early: EarlyDialog, on_over: Callable[[], None]) -> Session:
         """The session of a 2xx to a call that was given up; to be hung up."""
         return Session(
-            self._endpoint,
+            self._core,
             self._call,
             early.dialog,
             self._invites.contact,
             early.negotiation,
             self._answerer,
             self._authenticator,
-            SessionTimer(SessionTimers(), self._endpoint.timers),
+            SessionTimer(SessionTimers(), self._core.timers),
             on_over,
             silent=True,
         )
@@ -292,13 +292,13 @@ class OutgoingCall:
                 report()
                 self._finish()
 
-        place, first = _place(target), _place(parse_uri(self._request.target))
-        if self._request.routes or place == first:
+        found, first = _target_of(target), _target_of(parse_uri(self._request.target))
+        if self._request.routes or found == first:
             located(self._request.destination, now)
-        elif place is None:
+        elif found is None:
             located((), now)
         else:
-            self._endpoint.locate(place, located, now)
+            self._core.locate(found, located, now)
 
     def _lost(self, failure: Failure, now: float) -> None:
         if self._hang_up_wanted:
@@ -343,7 +343,7 @@ class OutgoingCall:
             failed = Failed(
                 self._call, status, reason, local, headers, cause, self._invites.call_id, unanswered
             )
-            self._endpoint.emit(failed)
+            self._core.emit(failed)
 
     def _close(self) -> None:
         self._phase = Phase.OVER
@@ -352,7 +352,7 @@ class OutgoingCall:
     def _drop_early(self) -> None:
         """A final response ends all early dialogs of its INVITE (RFC 3261 13.2.2.3)."""
         for early in self._early.values():
-            self._endpoint.close_dialog(early)
+            self._core.close_dialog(early)
         self._early.clear()
 
     def _finish(self) -> None:
@@ -360,9 +360,9 @@ class OutgoingCall:
         self._on_over()
 
 
-def _place(uri: Uri) -> Place | None:
+def _target_of(uri: Uri) -> Target | None:
     try:
-        return Place.of(uri)
+        return Target.of(uri)
     except ParseError:
         return None
 

@@ -16,8 +16,8 @@ from sip.syntax.sdp import SessionDescription
 from sip.transaction.client import Failure
 from sip.transaction.machines import T1, ServerTransaction
 from sip.transaction.timers import Timers
-from sip.ua.authentication import Authenticator, Exchange
-from sip.ua.core import Endpoint
+from sip.ua.authentication import AuthenticatedRequest, Authenticator
+from sip.ua.core import UaCore
 from sip.ua.dialog import Dialog
 from sip.values import Hop
 
@@ -71,11 +71,11 @@ _MAX_RELIABLE = 100
 """Responses to one INVITE that are acknowledged."""
 
 
-class Acknowledger:
+class PrackSender:
     """Sends a PRACK for each response to one INVITE within ``dialog``; only those in order count."""
 
-    def __init__(self, endpoint: Endpoint, dialog: Dialog, authenticator: Authenticator) -> None:
-        self._endpoint = endpoint
+    def __init__(self, core: UaCore, dialog: Dialog, authenticator: Authenticator) -> None:
+        self._core = core
         self._dialog = dialog
         self._authenticator = authenticator
         self._last: int | None = None
@@ -96,11 +96,11 @@ class Acknowledger:
         def build() -> Request:
             prack = self._dialog.request("PRACK")
             prack.headers.add("RAck", str(rack))
-            return self._endpoint.dress(prack, None, body)
+            return self._core.add_headers(prack, None, body)
 
-        Exchange.within(
+        AuthenticatedRequest.within(
             self._dialog,
-            self._endpoint,
+            self._core,
             self._authenticator,
             build,
             _ignore_response,
@@ -117,7 +117,7 @@ def _ignore_failure(failure: Failure, now: float) -> None:
     """The INVITE will come to nothing too, in its own time."""
 
 
-class RepeatedResponse:
+class RetransmittedResponse:
     """Sends ``response``, and again after T1, 2*T1 and so on, but at least every ``longest`` seconds.
 
     After 64*T1 it gives up and calls ``on_timeout`` (RFC 3261 13.3.1.4, RFC 3262 3).

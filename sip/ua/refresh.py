@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from sip.syntax.message import Request, Response
 from sip.transaction.client import Failure
-from sip.ua.authentication import Exchange
-from sip.ua.offer_answer import Offers, Party, is_glare
+from sip.ua.authentication import AuthenticatedRequest
+from sip.ua.offer_answer import OfferAnswer, OfferAnswerUser, is_glare
 from sip.values import Hop
 
 _RETRY = 5.0
@@ -19,7 +19,7 @@ _RETRY = 5.0
 class Refresh:
     """The refreshes of one call that we send."""
 
-    def __init__(self, party: Party, offers: Offers) -> None:
+    def __init__(self, party: OfferAnswerUser, offers: OfferAnswer) -> None:
         self._party = party
         self._offers = offers
         self._by_update = True
@@ -44,9 +44,9 @@ class Refresh:
 
     def _update(self, now: float) -> None:
         party = self._party
-        Exchange.within(
+        AuthenticatedRequest.within(
             party.dialog,
-            party.endpoint,
+            party.core,
             party.authenticator,
             self._build,
             self._respond,
@@ -60,7 +60,7 @@ class Refresh:
         update = party.dialog.request("UPDATE")
         for name, value in party.session_timer.headers():
             update.headers.add(name, value)
-        return party.endpoint.dress(update, party.contact, None)
+        return party.core.add_headers(update, party.contact, None)
 
     def _respond(self, response: Response, source: Hop, now: float) -> None:
         if response.status < 200 or self._closed:

@@ -25,7 +25,7 @@ from sip.syntax.uri import Uri, parse_uri
 from sip.transaction.client import Failure
 from sip.transaction.timers import Timer
 from sip.ua.authentication import Authenticator, why_unanswered
-from sip.ua.core import REASONS, Endpoint
+from sip.ua.core import REASONS, UaCore
 from sip.ua.failover import Failover
 from sip.ua.registration_messages import (
     LONGEST_EXPIRY,
@@ -117,7 +117,7 @@ class Registration:
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        core: UaCore,
         number: int,
         request: RegistrationRequest,
         emit: Callable[[RegistrationState], None],
@@ -125,20 +125,20 @@ class Registration:
     ) -> None:
         check_request(request)
         self.state: RegistrationState = Unregistered(number)
-        self._endpoint = endpoint
+        self._core = core
         self._number = number
         self._request = request
         self._hops = request.destination
         self._emit = emit
         self._on_gone = on_gone
-        self._authenticator = Authenticator(request.settings.credentials, endpoint.random)
+        self._authenticator = Authenticator(request.settings.credentials, core.random)
         self._registrar = str(parse_uri(request.settings.registrar))
         identity = NameAddress.parse(request.settings.identity)
         self._user = parse_uri(identity.uri).user
         self._to = str(identity)
-        self._from = str(NameAddress(identity.display_name, identity.uri, {"tag": endpoint.token()}))
+        self._from = str(NameAddress(identity.display_name, identity.uri, {"tag": core.token()}))
         # The same for all registrations until we end (RFC 3261 10.2).
-        self._call_id = f"{endpoint.token()}@{endpoint.local_host(request.destination[0])}"
+        self._call_id = f"{core.token()}@{core.local_host(request.destination[0])}"
         self._sequence = 0
         self._phase = Phase.IDLE
         self._expires = request.settings.expires
@@ -171,7 +171,7 @@ class Registration:
             self.flow = None
             if self._timer is not None:
                 self._timer.cancel()
-            self._arm(now + self._endpoint.random.uniform(*RECONNECT))
+            self._arm(now + self._core.random.uniform(*RECONNECT))
 
     def end(self, now: float) -> None:
         """Remove the binding; Unregistered follows when the registrar has said so, or will not."""
@@ -228,7 +228,7 @@ class Registration:
             self._due(now)
         else:
             # Not all at once, where many share a registrar.
-            self._arm(now + seconds * self._endpoint.random.uniform(0.8, 0.9))
+            self._arm(now + seconds * self._core.random.uniform(0.8, 0.9))
 
     def _retry_later(self, response: Response | None, reason: str, now: float) -> None:
         status = 408 if response is None else response.status
@@ -236,13 +236,13 @@ class Registration:
             reason = f"the registrar answered {status} {response.reason or REASONS.get(status, '')}".rstrip()
             if (why := why_unanswered(status, response.headers)) is not None:
                 reason = f"{reason}: {why}"
-        wait = retry_after(response, self._failures, self._endpoint.random)
+        wait = retry_after(response, self._failures, self._core.random)
         self._failures += 1
         self._arm(now + wait)
         self._change(RegistrationFailed(self._number, status, reason, now + wait))
 
     def _arm(self, when: float) -> None:
-        self._timer = self._endpoint.timers.at(when, self._due)
+        self._timer = self._core.timers.at(when, self._due)
 
     def _due(self, now: float) -> None:
         self._feed(Input.DUE, now)
@@ -251,7 +251,7 @@ class Registration:
 
     def _exchange(self, expires: int, now: float) -> None:
         Failover(
-            self._endpoint,
+            self._core,
             self._authenticator,
             lambda hop: self._build(expires, hop),
             self._hops,
@@ -282,7 +282,7 @@ class Registration:
                 *self._request.headers,
             ]
         )
-        return self._endpoint.dress(Request("REGISTER", self._registrar, headers), None, None)
+        return self._core.add_headers(Request("REGISTER", self._registrar, headers), None, None)
 
     def _respond(self, response: Response, source: Hop, now: float) -> None:
         if response.status < 200:
@@ -312,7 +312,7 @@ class Registration:
     # --- our Contact ----------------------------------------------------------------------------------------
 
     def _own_contact(self, hop: Hop) -> Uri:
-        return parse_uri(NameAddress.parse(self._endpoint.contact(hop, self._user)).uri)
+        return parse_uri(NameAddress.parse(self._core.contact(hop, self._user)).uri)
 
     def _moved(self) -> bool:
         """Take the address that the far end sees as our Contact; whether that is a new one."""
@@ -333,8 +333,8 @@ def _ignore_late(request: Request, response: Response, source: Hop, now: float) 
 class Registrations:
     """They are known by number."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
+    def __init__(self, core: UaCore) -> None:
+        self._core = core
         self._numbers = count(1)
         self._known: dict[int, Registration] = {}
         self._events: list[RegistrationState] = []
@@ -349,7 +349,7 @@ class Registrations:
         """
         number = next(self._numbers)
         registration = Registration(
-            self._endpoint, number, request, self._emit, lambda: self._known.__delitem__(number)
+            self._core, number, request, self._emit, lambda: self._known.__delitem__(number)
         )
         registration.begin(now)
         self._known[number] = registration

@@ -21,12 +21,12 @@ from sip.syntax.reason import reason_header, reason_text
 from sip.syntax.sdp import MediaDescription, SessionDescription
 from sip.transaction.client import Failure
 from sip.transaction.machines import T2, ServerTransaction
-from sip.ua.authentication import Authenticator, Exchange
-from sip.ua.core import ALLOW, Endpoint, refuse_method
+from sip.ua.authentication import AuthenticatedRequest, Authenticator
+from sip.ua.core import ALLOW, UaCore, refuse_method
 from sip.ua.dialog import Dialog
 from sip.ua.negotiation import CONTENT_TYPE, Negotiation, read_answer
-from sip.ua.offer_answer import Offers
-from sip.ua.prack import RAck, RepeatedResponse
+from sip.ua.offer_answer import OfferAnswer
+from sip.ua.prack import RAck, RetransmittedResponse
 from sip.ua.refresh import Refresh
 from sip.ua.session_timer import SessionTimer
 from sip.values import Hop
@@ -50,7 +50,7 @@ class Session:
 
     def __init__(
         self,
-        endpoint: Endpoint,
+        core: UaCore,
         call: int,
         dialog: Dialog,
         contact: str,
@@ -62,7 +62,7 @@ class Session:
         *,
         silent: bool = False,
     ) -> None:
-        self.endpoint = endpoint
+        self.core = core
         self.call = call
         self.dialog = dialog
         self.contact = contact
@@ -71,7 +71,7 @@ class Session:
         self.session_timer = session_timer
         self.allows_update = False
         self.phase = Phase.UP
-        self.offers = Offers(self, answerer)
+        self.offers = OfferAnswer(self, answerer)
         self._refresh = Refresh(self, self.offers)
         session_timer.attach(self._refresh.due, self._expired)
         self._on_over = on_over
@@ -81,7 +81,7 @@ class Session:
         self._success: _Success | None = None
         self._bye_wanted = False
         self._bye_reason: str | None = None
-        endpoint.open_dialog(self)
+        core.open_dialog(self)
 
     def learn(self, message: Request | Response) -> None:
         """Note what the far end can do."""
@@ -116,7 +116,7 @@ class Session:
     ) -> None:
         """Answer an INVITE with 200, repeated until its ACK (RFC 3261 13.3.1.4)."""
         response = self._response(transaction, 200, now, body=local)
-        repeated = RepeatedResponse(self.endpoint.timers, transaction, response, T2, self._no_ack, now)
+        repeated = RetransmittedResponse(self.core.timers, transaction, response, T2, self._no_ack, now)
         self._success = _Success(transaction.request.cseq.number, offer, repeated)
 
     def acknowledged(self, ack: Request, now: float) -> None:
@@ -154,7 +154,7 @@ class Session:
         self.phase = Phase.UP
         local, remote = self.negotiation.local, self.negotiation.remote
         if not self._reported and local is not None and remote is not None:
-            self.endpoint.emit(Answered(self.call, self.dialog.id, 200, "OK", local, remote))
+            self.core.emit(Answered(self.call, self.dialog.id, 200, "OK", local, remote))
 
     def _no_ack(self, now: float) -> None:
         self._success = None
@@ -204,10 +204,10 @@ class Session:
     ) -> Response:
         fields = list(headers)
         if status < 300 and transaction.request.method in ("INVITE", "UPDATE"):
-            fields += self.endpoint.dialog_headers(self.contact)
+            fields += self.core.dialog_headers(self.contact)
             fields += self.session_timer.accept(transaction.request, now)
         tag = self.dialog.id.local_tag
-        return self.endpoint.response(transaction.request, status, fields, to_tag=tag, body=body)
+        return self.core.response(transaction.request, status, fields, to_tag=tag, body=body)
 
     def _bye_received(self, transaction: ServerTransaction, now: float) -> None:
         self.respond(transaction, 200, now)
@@ -234,7 +234,7 @@ class Session:
         self._bye_wanted = True
         self._bye_reason = reason
         if not self._reported:
-            self.endpoint.timers.at(now + REPORT_LIMIT, lambda late: self._report_own_end())
+            self.core.timers.at(now + REPORT_LIMIT, lambda late: self._report_own_end())
         if self.phase is Phase.UP:
             self._send_bye(now)
 
@@ -252,9 +252,9 @@ class Session:
             return
         self.phase = Phase.ENDING
         self._close()
-        Exchange.within(
+        AuthenticatedRequest.within(
             self.dialog,
-            self.endpoint,
+            self.core,
             self.authenticator,
             self._bye,
             self._bye_answered,
@@ -266,7 +266,7 @@ class Session:
         request = self.dialog.request("BYE")
         if self._bye_reason is not None:
             request.headers.add(*reason_header(self._bye_reason))
-        return self.endpoint.dress(request, None, None)
+        return self.core.add_headers(request, None, None)
 
     def _bye_answered(self, response: Response, source: Hop, now: float) -> None:
         if response.status >= 200:
@@ -283,14 +283,14 @@ class Session:
     def _report(self, reason: str, *, remote: bool, cause: int | None = None, text: str = "") -> None:
         if not self._reported:
             self._reported = True
-            self.endpoint.emit(Ended(self.call, remote, reason, cause, text))
+            self.core.emit(Ended(self.call, remote, reason, cause, text))
 
     def _finish(self) -> None:
         if self.phase is Phase.OVER:
             return
         self.phase = Phase.OVER
         self._close()
-        self.endpoint.close_dialog(self)
+        self.core.close_dialog(self)
         self._on_over()
 
     def _close(self) -> None:
@@ -309,4 +309,4 @@ class _Success:
     """CSeq of the INVITE."""
     offer: SessionDescription | None
     """What it offers, for the ACK to answer."""
-    repeated: RepeatedResponse
+    repeated: RetransmittedResponse

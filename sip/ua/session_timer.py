@@ -19,7 +19,7 @@ from sip.transaction.timers import Timer, Timers
 _SHORTEST = 10
 """Seconds; an interval that the far end makes shorter counts as this."""
 _MAX_RAISES = 4
-"""Refusals with 422 that one call follows."""
+"""StatelessResponder with 422 that one call follows."""
 _NUMBER = re.compile(r"[0-9]{1,10}")
 
 

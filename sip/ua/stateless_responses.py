@@ -13,7 +13,7 @@ from sip.syntax.errors import ParseError
 from sip.syntax.headers import split_list
 from sip.syntax.message import MAX_LINE, Request, Via, parse_message
 from sip.transaction.layer import response_address
-from sip.ua.core import EXTENSIONS, Endpoint
+from sip.ua.core import EXTENSIONS, UaCore
 from sip.values import Hop
 
 _logger = get_logger(__name__)
@@ -34,12 +34,12 @@ class RefusedError(Exception):
         self.headers = headers
 
 
-class Refusals:
+class StatelessResponder:
     """Answers of one user agent."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
-        self._secret = endpoint.random.randbytes(16)
+    def __init__(self, core: UaCore) -> None:
+        self._core = core
+        self._secret = core.random.randbytes(16)
 
     def answer(self, request: Request, source: Hop, status: int, *headers: tuple[str, str]) -> None:
         """Answer without a transaction; an ACK is never answered."""
@@ -52,7 +52,7 @@ class Refusals:
         if missing:
             _logger.debug("dropped a request from %s without %s", source, " and ".join(missing))
             return
-        response = self._endpoint.response(request, status, headers, to_tag=digest.hexdigest()[:20])
+        response = self._core.response(request, status, headers, to_tag=digest.hexdigest()[:20])
         octets = bytes(response)
         if status in _TO_INVALID:
             try:
@@ -60,7 +60,7 @@ class Refusals:
             except ParseError as error:
                 _logger.debug("dropped a request from %s: of its answer, %s", source, error)
                 return
-        self._endpoint.transactions.send_octets(octets, response_address(request.via, source))
+        self._core.transactions.send_octets(octets, response_address(request.via, source))
 
 
 def stamp_via(request: Request, source: Hop) -> None:

@@ -37,7 +37,7 @@ _NETWORKS = [
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Target:
     """The parts of a URI that determine its hops; equal for URIs that lead to the same hops."""
 
     host: str
@@ -47,7 +47,7 @@ class Place:
     """None leaves it to the records of the domain, or else to UDP."""
 
     @classmethod
-    def of(cls, uri: Uri) -> Place:
+    def of(cls, uri: Uri) -> Target:
         """Raises ParseError for a URI without a host, for one with a number in its place
         (:func:`is_numeric`), and for a transport that we do not speak."""
         if not uri.host:

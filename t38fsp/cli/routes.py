@@ -9,7 +9,7 @@ from typing import Any
 
 from sip.syntax.uri import parse_uri
 from sip.ua.identity import ANONYMOUS, hides
-from sip.ua.target import Place
+from sip.ua.target import Target
 from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.cli.output import print_line
 from t38fsp.jobs import LISTEN
@@ -104,7 +104,7 @@ def _lines(route: Route) -> dict[str, object]:
     trunk = route.trunk
     registration = None if trunk is None else trunk.registration
     always: dict[str, object] = {
-        "goes to": str(Place.of(parse_uri(f"sip:{route.via}"))),
+        "goes to": str(Target.of(parse_uri(f"sip:{route.via}"))),
         "a number becomes": route.target("+15550100"),
         "From": _from(route),
         "user": route.user or "none",

@@ -22,7 +22,7 @@ def of_error(error: Exception) -> Verdict | None:
             outcome = Outcome.NOT_STORED
         case ImageError():
             outcome = Outcome.FAULT
-        case ResolveError(passing=True):
+        case ResolveError(transient=True):
             # A name server that did not answer says nothing about the name.
             outcome = Outcome.UNREACHABLE
         case FamilyError():

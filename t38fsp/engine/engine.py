@@ -17,7 +17,7 @@ from sip.syntax.headers import NameAddress
 from sip.syntax.uri import parse_uri
 from sip.transport.listening import family_of
 from sip.transport.resolver import Resolver
-from sip.ua.target import Place
+from sip.ua.target import Target
 from sip.values import Address, Hop
 from t38fsp import events
 from t38fsp.audio.leg import RtpStart
@@ -358,7 +358,7 @@ class FaxEngine:
 
     async def _hops(self, target: str, line: EngineLine) -> Sequence[Hop]:
         """Where a request goes, best first. Raises SipError."""
-        return await self._resolver.locate(Place.of(parse_uri(target)), line.families)
+        return await self._resolver.locate(Target.of(parse_uri(target)), line.families)
 
     def _dial(
         self,

@@ -7,7 +7,7 @@ import re
 from sip.syntax.errors import ParseError, SipError
 from sip.syntax.headers import NameAddress
 from sip.syntax.uri import Uri, is_host, parse_host_port, parse_request_uri, parse_uri
-from sip.ua.target import Place
+from sip.ua.target import Target
 from t38fsp.errors import FaxError
 
 _SEPARATORS = re.compile(r"[\s().\-/]")
@@ -49,7 +49,7 @@ def peer_address(text: str) -> str:
             uri = Uri("sip", None, bare)
         else:
             uri = _callable(f"sip:{bare}")
-        transport = Place.of(uri).transport
+        transport = Target.of(uri).transport
     except SipError as error:
         raise AddressError(f"{text[:_SHOWN]!r} is no SIP peer: {error}") from error
     params = {} if transport is None else {"transport": transport.value.lower()}
@@ -133,5 +133,5 @@ def caller_address(text: str) -> str:
 def _callable(text: str) -> Uri:
     """Read the URI of something to call. Raises ParseError, AddressError."""
     uri = parse_request_uri(text)
-    Place.of(uri)
+    Target.of(uri)
     return uri

@@ -22,7 +22,7 @@ from sip.line_settings import RegistrationSettings, SessionTimers
 from sip.syntax.headers import TOKEN, NameAddress
 from sip.syntax.uri import Uri, parse_request_uri
 from sip.ua.identity import OWN_HEADERS
-from sip.ua.target import Place
+from sip.ua.target import Target
 from sip.values import Credentials, Identity, Transport
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Backend, Switch
@@ -72,7 +72,7 @@ def _sip_uri(text: str) -> str:
     uri = parse_request_uri(text)
     if not uri.host:
         raise ValueError(f"{text!r} names no host; write it as sip:NAME@HOST")
-    Place.of(uri)
+    Target.of(uri)
     return text
 
 

@@ -17,7 +17,7 @@ from sip.logs import contained, get_logger
 from sip.syntax.uri import Uri, parse_uri
 from sip.transport.agent_on_network import SipLine
 from sip.transport.resolver import Resolver
-from sip.ua.target import Place
+from sip.ua.target import Target
 from sip.values import Address, Hop, Transport
 from t38fsp.audio.rtp import looks_like_rtp
 from t38fsp.engine.media import MediaPort
@@ -120,7 +120,7 @@ class SocketGateway:
         """
         resolver = Resolver(self._random)
         first = target if via is None else f"sip:{via}"
-        hops = await resolver.locate(Place.of(parse_uri(first)), self._line.families)
+        hops = await resolver.locate(Target.of(parse_uri(first)), self._line.families)
         caller = str(Uri("sip", "machine", self._line.local_host(hops[0])))
         call = self._gateway.call(
             target, hops, caller, document, document.formats, self._loop.time(), self._quirks, machine

@@ -82,7 +82,7 @@ class Phone:
 
     def ask_for_offer(self, answer: Callable[[SessionDescription], Sequence[MediaDescription]]) -> None:
         """Send a re-INVITE without an offer; its ACK brings the ``answer`` to what is offered then."""
-        endpoint = self.agent._endpoint
+        endpoint = self.agent._core
         (user,) = endpoint.dialogs.values()
         invite = endpoint.dress(user.dialog.request("INVITE"), f"<sip:phone@{PHONE}>", None)
 

@@ -179,7 +179,7 @@ def test_an_answer_that_cannot_be_read_ends_the_call(body: bytes) -> None:
         ({"caller": "Alice"}, "no URI"),
         ({"headers": (("Call-ID", "mine"),)}, "sets itself"),
         ({"headers": (("X-Job", "1\r\nEvil: 1"),)}, "CR or LF"),
-        ({"media_address": "two words"}, "cannot stand in an SDP line"),
+        ({"media_address": "two words"}, "cannot be part of an SDP line"),
         ({"credentials": Credentials("alice\r\n", "x")}, "control characters"),
     ],
 )
@@ -294,7 +294,7 @@ def test_a_private_caller_names_himself_only_to_the_proxy(privacy: tuple[str, ..
         (Identity(("sip:1@a.example", "sips:2@a.example")), "one of each"),
         (Identity(("tel:+1", "tel:+2")), "one of each"),
         (Identity(preferred="sip:1@a.example>\r\nEvil: 1"), "URI"),
-        (Identity(privacy=("id", "full")), "no kind of privacy"),
+        (Identity(privacy=("id", "full")), "not a privacy value"),
     ],
 )
 def test_an_identity_that_cannot_be_told_is_refused(identity: Identity, complaint: str) -> None:

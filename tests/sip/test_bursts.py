@@ -55,7 +55,7 @@ class Struck(Peer):
 
         def received(data: bytes, source: Hop, now: float) -> None:
             self.due += 1
-            agent._endpoint.timers.at(now, self._deadline)
+            agent._core.timers.at(now, self._deadline)
             if data == FAULT:
                 raise RuntimeError("a fault of ours")
             receive(data, source, now)

@@ -127,7 +127,7 @@ async def test_a_fault_at_one_deadline_does_not_keep_the_others_from_coming(
         raise RuntimeError("a fault")
 
     async with running(alice, bob):
-        alice.line.agent._endpoint.timers.at(alice.now + PATIENCE / 2, strike)
+        alice.line.agent._core.timers.at(alice.now + PATIENCE / 2, strike)
         # Nobody hears the first hop, so it is for a timer to have the second tried.
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
             silent.bind(("127.0.0.1", 0))

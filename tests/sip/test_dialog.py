@@ -7,7 +7,7 @@ import pytest
 from sip.syntax.errors import ParseError
 from sip.syntax.message import Headers, Request, Response
 from sip.ua.dialog import Dialog, contact_of
-from sip.ua.target import Place
+from sip.ua.target import Target
 from sip.values import DialogId
 from tests.sip.link import BOB
 
@@ -38,7 +38,7 @@ def test_the_caller_reads_the_route_set_backwards() -> None:
     )
     assert dialog.id == DialogId("c1", "aa", "bb")
     assert str(dialog.id) == "c1;local-tag=aa;remote-tag=bb"
-    assert dialog.next_hop() == Place("p1.example", 5062)
+    assert dialog.next_hop() == Target("p1.example", 5062)
     bye = dialog.request("BYE")
     assert bye.uri == "sip:b@192.0.2.2:5070"
     assert bye.headers.get_all("Route") == ["<sip:p1.example:5062;lr>", "<sip:p2.example;lr>"]
@@ -68,12 +68,12 @@ def test_a_strict_router_gets_itself_as_request_uri() -> None:
     bye = dialog.request("BYE")
     assert bye.uri == "sip:p1.example"
     assert bye.headers.get_all("Route") == ["<sip:p2.example;lr>", "<sip:b@192.0.2.2:5070>"]
-    assert dialog.next_hop() == Place("p1.example")
+    assert dialog.next_hop() == Target("p1.example")
 
 
 def test_without_routes_requests_go_to_the_contact() -> None:
     dialog = Dialog.from_response(invite(), ok(), BOB)
-    assert dialog.next_hop() == Place("192.0.2.2", 5070)
+    assert dialog.next_hop() == Target("192.0.2.2", 5070)
 
 
 @pytest.mark.parametrize("contact", ["*", "<mailto:b@b.example>", "<sip:b@[::1>"])
@@ -97,7 +97,7 @@ def test_requests_out_of_order_are_told_from_those_in_order() -> None:
         return Request("INFO", "sip:b@b.example", Headers([("CSeq", f"{number} INFO")]))
 
     def comes(number: int) -> bool:
-        return dialog.take_request(info(number), BOB)
+        return dialog.check_cseq(info(number), BOB)
 
     assert [comes(number) for number in (8, 8, 7, 20, 4294967295, 1)] == [
         True,

@@ -307,7 +307,7 @@ def test_with_one_media_address_all_hops_are_offered_that() -> None:
 
 @pytest.mark.parametrize("name", ["media_address", "other_media_address"])
 def test_a_media_address_that_cannot_be_written_is_refused(name: str) -> None:
-    with pytest.raises(UnsendableError, match="cannot stand in an SDP line"):
+    with pytest.raises(UnsendableError, match="cannot be part of an SDP line"):
         Caller().call(ONE, **{name: "two words"})
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from sip.line import Answered, Ended, Failed, MediaChanged
 from sip.syntax.message import Request, Response
-from sip.ua.target import Place
+from sip.ua.target import Target
 from sip.values import Hop, Transport
 from tests.sip.alice import FROM_BOB, LARGE, TCP, Alice
 from tests.sip.link import ALICE, AUDIO, BOB, IMAGE, call_request, mirror
@@ -229,7 +229,7 @@ def test_where_a_far_end_was_reached_it_is_asked_first_from_then_on(dead: Hop) -
 def test_only_some_hops_of_a_name_are_tried() -> None:
     """The far end chooses the name, and so whom a request that is not answered goes to."""
     alice = Alice()
-    place_ = Place("many.example")
+    place_ = Target("many.example")
     alice.reply(place(alice, BOB), 200, body=sdp(), contact="<sip:bob@many.example>")
     alice.agent.resolved(place_, [Hop(f"192.0.2.{number}", 5060) for number in range(100, 116)])
     alice.went()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sip.line import Failed
 from sip.syntax.message import Request
-from sip.ua.target import Place
+from sip.ua.target import Target
 from sip.values import Hop
 from tests.sip.link import ALICE, AUDIO, BOB, IMAGE, Link, call_request, mirror
 from tests.sip.solo import Solo, sdp
@@ -126,8 +126,8 @@ def test_a_contact_that_is_a_name_is_asked_for_and_then_used() -> None:
     solo.reply(invite, 200, body=sdp(), contact="<sip:bob@gw.example:5070>")
     ((_, destination),) = solo.agent.take_datagrams()
     assert destination == BOB
-    assert solo.agent.take_lookups() == [Place("gw.example", 5070)]
-    solo.agent.resolved(Place("gw.example", 5070), [Hop("192.0.2.77", 5070)])
+    assert solo.agent.take_lookups() == [Target("gw.example", 5070)]
+    solo.agent.resolved(Target("gw.example", 5070), [Hop("192.0.2.77", 5070)])
     solo.agent.hang_up(1, solo.now)
     ((_, destination),) = solo.agent.take_datagrams()
     assert destination == Hop("192.0.2.77", 5070)

@@ -11,10 +11,10 @@ from sip.line_settings import RegistrationSettings
 from sip.syntax.errors import ParseError, UnsendableError
 from sip.syntax.message import Request, Response, parse_message
 from sip.syntax.uri import parse_uri
-from sip.transaction.failed_hops import DeadHops
+from sip.transaction.failed_hops import FailedHops
 from sip.transaction.timers import Timers
 from sip.ua.registration_messages import RegistrationRequest
-from sip.ua.target import Place
+from sip.ua.target import Target
 from sip.values import Hop, Transport
 from tests.sip.alice import FROM_BOB, LARGE, TCP, TLS, Alice
 from tests.sip.link import ALICE, AUDIO, BOB, IMAGE, call_request, mirror
@@ -48,7 +48,7 @@ def test_a_sips_uri_needs_tls_and_gets_a_sips_contact() -> None:
 
 
 def test_a_call_without_a_hop_is_refused() -> None:
-    with pytest.raises(UnsendableError, match="no hop"):
+    with pytest.raises(UnsendableError, match="no destination"):
         call(Alice())
 
 
@@ -160,7 +160,7 @@ def test_a_name_within_a_call_may_have_several_hops() -> None:
     alice = Alice()
     answer(alice, call(alice, TLS), "<sip:b@gw.example;transport=tls>", TLS)
     assert alice.went() == [("ACK", TLS)]
-    place = Place("gw.example", None, Transport.TLS)
+    place = Target("gw.example", None, Transport.TLS)
     assert alice.agent.take_lookups() == [place]
     one, two = (Hop(host, 5061, Transport.TLS, "gw.example") for host in ("192.0.2.8", "192.0.2.9"))
     alice.agent.resolved(place, [one, two])
@@ -294,25 +294,25 @@ def test_calls_keep_their_flow_and_it_follows_the_far_end() -> None:
 @pytest.mark.parametrize(
     ("uri", "place"),
     [
-        ("sip:a@Trunk.example", Place("trunk.example")),
-        ("sip:a@trunk.example:5070;transport=TCP", Place("trunk.example", 5070, Transport.TCP)),
-        ("sips:a@trunk.example;transport=tcp", Place("trunk.example", None, Transport.TLS)),
-        ("sip:a@trunk.example;maddr=192.0.2.3", Place("192.0.2.3")),
-        ("sip:a@[2001:db8::1]:5070", Place("2001:db8::1", 5070)),
-        ("sip:a@3cx", Place("3cx")),
-        ("sip:a@1.2.3.4.example", Place("1.2.3.4.example")),
+        ("sip:a@Trunk.example", Target("trunk.example")),
+        ("sip:a@trunk.example:5070;transport=TCP", Target("trunk.example", 5070, Transport.TCP)),
+        ("sips:a@trunk.example;transport=tcp", Target("trunk.example", None, Transport.TLS)),
+        ("sip:a@trunk.example;maddr=192.0.2.3", Target("192.0.2.3")),
+        ("sip:a@[2001:db8::1]:5070", Target("2001:db8::1", 5070)),
+        ("sip:a@3cx", Target("3cx")),
+        ("sip:a@1.2.3.4.example", Target("1.2.3.4.example")),
     ],
 )
-def test_a_uri_says_where_it_leads(uri: str, place: Place) -> None:
-    assert Place.of(parse_uri(uri)) == place
+def test_a_uri_says_where_it_leads(uri: str, place: Target) -> None:
+    assert Target.of(parse_uri(uri)) == place
 
 
 @pytest.mark.parametrize(
     ("uri", "why"),
     [
         ("tel:+15550100", "names no host"),
-        ("sip:a@b;transport=sctp", "'sctp' is no transport that we speak"),
-        ("sip:a@b;transport=", "no transport"),
+        ("sip:a@b;transport=sctp", "'sctp' is not a supported transport"),
+        ("sip:a@b;transport=", "not a supported transport"),
         ("sips:a@b;transport=udp", "for TLS and for UDP"),
         ("sip:100", "an extension as sip:100@HOST"),
         ("sips:a@127.1:5061", "write all four numbers"),
@@ -322,31 +322,31 @@ def test_a_uri_says_where_it_leads(uri: str, place: Place) -> None:
 )
 def test_a_uri_that_leads_nowhere_says_why(uri: str, why: str) -> None:
     with pytest.raises(ParseError, match=why):
-        Place.of(parse_uri(uri))
+        Target.of(parse_uri(uri))
 
 
 def test_dead_hops_come_last_and_are_forgotten() -> None:
     timers = Timers()
-    dead = DeadHops(timers)
-    dead.add(BOB, 0.0)
-    dead.add(TCP, 0.0, 1e9)
-    assert dead.last([BOB, TLS, TCP]) == [TLS, BOB, TCP]
+    failed = FailedHops(timers)
+    failed.add(BOB, 0.0)
+    failed.add(TCP, 0.0, 1e9)
+    assert failed.order([BOB, TLS, TCP]) == [TLS, BOB, TCP]
     timers.fire(29.9)
-    assert BOB in dead
+    assert BOB in failed
     timers.fire(30.0)
-    assert BOB not in dead
+    assert BOB not in failed
     timers.fire(3600.0)
-    assert len(dead) == 0
+    assert len(failed) == 0
     assert timers.next_deadline() is None
 
 
 def test_the_list_of_dead_hops_is_bounded() -> None:
     timers = Timers()
-    dead = DeadHops(timers)
+    failed = FailedHops(timers)
     for port in range(1, 5000):
-        dead.add(replace(BOB, port=port), 0.0)
-    assert len(dead) == len(timers) == 1024
-    assert replace(BOB, port=4999) in dead
+        failed.add(replace(BOB, port=port), 0.0)
+    assert len(failed) == len(timers) == 1024
+    assert replace(BOB, port=4999) in failed
 
 
 @pytest.mark.parametrize(

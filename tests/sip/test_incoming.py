@@ -9,7 +9,7 @@ import pytest
 from sip.line import Answered, Ended, Failed, Incoming
 from sip.syntax.message import Request, Response
 from sip.syntax.sdp import Attribute, SessionDescription
-from sip.ua.target import Place
+from sip.ua.target import Target
 from sip.values import Hop
 from tests.sip.link import ALICE, AUDIO, BOB, IMAGE, mirror
 from tests.sip.solo import Solo, sdp
@@ -74,7 +74,7 @@ def test_the_name_in_a_contact_is_looked_up_when_the_call_is_taken() -> None:
     solo.ask("INVITE", body=sdp(), contact="<sip:bob@bob.example>")
     assert solo.agent.take_lookups() == []
     solo.agent.accept(1, [AUDIO], ALICE.host, mirror, solo.now)
-    assert solo.agent.take_lookups() == [Place("bob.example")]
+    assert solo.agent.take_lookups() == [Target("bob.example")]
 
 
 def test_responses_say_where_the_request_came_from() -> None:

@@ -1,4 +1,4 @@
-"""Offers within a call: re-INVITE and UPDATE, both ways, and when they meet."""
+"""OfferAnswer within a call: re-INVITE and UPDATE, both ways, and when they meet."""
 
 from __future__ import annotations
 
@@ -343,7 +343,7 @@ def test_an_offer_is_forgotten_when_the_call_ends() -> None:
 
 def test_media_that_cannot_be_written_are_refused_before_they_are_sent() -> None:
     solo, _ = in_call()
-    with pytest.raises(ValueError, match="cannot stand in an SDP line"):
+    with pytest.raises(ValueError, match="cannot be part of an SDP line"):
         solo.agent.offer(1, unwritable(SessionDescription.parse(sdp())), solo.now)
     assert solo.sent() == []
 

@@ -8,9 +8,9 @@ import pytest
 
 from sip.line import CallRequest, Failed
 from sip.pjsua.placing import Over, Placing, Step
-from sip.transaction.failed_hops import AVOIDED, DeadHops
+from sip.transaction.failed_hops import AVOIDED, FailedHops
 from sip.transaction.timers import Timers
-from sip.ua.target import Place
+from sip.ua.target import Target
 from sip.values import Hop
 from tests.sip.link import call_request
 
@@ -21,8 +21,8 @@ NOW = 1000.0
 class Searching:
     """A call that is placed, and what is tried for it."""
 
-    def __init__(self, dead: DeadHops | None = None, **changes: object) -> None:
-        self.placing = Placing(7, call_request(**changes), DeadHops(Timers()) if dead is None else dead)
+    def __init__(self, failed: FailedHops | None = None, **changes: object) -> None:
+        self.placing = Placing(7, call_request(**changes), FailedHops(Timers()) if failed is None else failed)
         self.step: Step = self.placing.first()
         self.placing.attempt = 1
 
@@ -59,18 +59,18 @@ def test_what_a_far_end_says_itself_is_final(status: int) -> None:
 
 def test_a_hop_without_service_is_avoided_as_long_as_it_asks() -> None:
     timers = Timers()
-    dead = DeadHops(timers)
-    Searching(dead, destination=[ONE, TWO]).fails(503, after="120")
-    assert Searching(dead, destination=[ONE, TWO]).hops == [TWO, ONE]
+    failed = FailedHops(timers)
+    Searching(failed, destination=[ONE, TWO]).fails(503, after="120")
+    assert Searching(failed, destination=[ONE, TWO]).hops == [TWO, ONE]
     timers.fire(NOW + AVOIDED + 1)
-    assert Searching(dead, destination=[ONE, TWO]).hops == [TWO, ONE]
+    assert Searching(failed, destination=[ONE, TWO]).hops == [TWO, ONE]
     timers.fire(NOW + 121)
-    assert Searching(dead, destination=[ONE, TWO]).hops == [ONE, TWO]
+    assert Searching(failed, destination=[ONE, TWO]).hops == [ONE, TWO]
 
 
 def test_a_target_elsewhere_is_looked_up() -> None:
     call = Searching(destination=[ONE])
-    assert call.fails(302, "sip:1@other.example:5070") == Place("other.example", 5070)
+    assert call.fails(302, "sip:1@other.example:5070") == Target("other.example", 5070)
     step = call.placing.located([TWO])
     assert isinstance(step, CallRequest)
     assert (step.target, step.destination) == ("sip:1@other.example:5070", (TWO,))
@@ -84,9 +84,9 @@ def test_a_target_at_the_same_place_takes_the_same_hops() -> None:
 
 def test_the_targets_of_a_redirection_are_tried_in_turn_once_each() -> None:
     call = Searching(destination=[ONE])
-    assert call.fails(302, "sip:1@a.example", "sip:2@b.example") == Place("a.example")
+    assert call.fails(302, "sip:1@a.example", "sip:2@b.example") == Target("a.example")
     # It is found nowhere.
-    assert call.placing.located([]) == Place("b.example")
+    assert call.placing.located([]) == Target("b.example")
     call.placing.located([TWO])
     assert isinstance(call.fails(302, "sip:1@a.example"), Over)
 

@@ -7,7 +7,7 @@ import pytest
 from sip.line import Failed
 from sip.syntax.message import Request
 from sip.syntax.uri import parse_uri
-from sip.ua.target import Place
+from sip.ua.target import Target
 from sip.values import Hop, Transport
 from tests.sip.link import BOB, call_request
 from tests.sip.solo import Solo, sdp
@@ -160,7 +160,7 @@ def test_a_name_is_looked_up() -> None:
     solo, _ = redirected("<sip:1@gw.example;transport=tcp>")
     assert solo.invites() == []
     (place,) = solo.agent.take_lookups()
-    assert place == Place("gw.example", None, Transport.TCP)
+    assert place == Target("gw.example", None, Transport.TCP)
     solo.agent.resolved(place, [Hop("192.0.2.77", 5060, Transport.TCP)])
     solo.wait(0)
     assert solo.invites() == [("sip:1@gw.example;transport=tcp", Hop("192.0.2.77", 5060, Transport.TCP))]
@@ -185,7 +185,7 @@ def test_hanging_up_while_a_name_is_looked_up() -> None:
     solo, _ = redirected("<sip:1@gw.example>")
     solo.sent()
     solo.agent.hang_up(1, solo.now)
-    solo.agent.resolved(Place("gw.example"), [HOP])
+    solo.agent.resolved(Target("gw.example"), [HOP])
     solo.wait(0)
     assert solo.sent() == []
     assert kinds(solo.events) == ["Failed"]
@@ -205,7 +205,7 @@ def test_a_look_up_that_takes_too_long_ends_only_the_wait_that_began_first() -> 
         solo.sent()
         solo.wait(pause)
     assert kinds(solo.events) == ["Failed"]
-    solo.agent.resolved(Place("gw.example", 5070), [HOP])
+    solo.agent.resolved(Target("gw.example", 5070), [HOP])
     solo.wait(0)
     assert [hop for _, hop in solo.sent_to()] == [HOP]
     solo.wait(100)

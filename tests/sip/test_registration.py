@@ -150,7 +150,7 @@ def test_a_wrong_password_is_told_and_tried_again_rarely() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_a_refresh_comes_at_eighty_to_ninety_percent(seed: int) -> None:
     solo = RegisteringSolo()
-    solo.agent._endpoint.random.seed(seed)
+    solo.agent._core.random.seed(seed)
     solo.bound()
     waits = []
     for _ in range(4):

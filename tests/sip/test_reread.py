@@ -93,7 +93,7 @@ def assert_stamped(via: Via, source: Hop) -> None:
 
 def assert_rereadable(request: Request) -> None:
     for status in (100, 183, 200, 400):
-        octets = bytes(endpoint()._endpoint.response(request, status, ADDED, to_tag="f" * 20))
+        octets = bytes(endpoint()._core.response(request, status, ADDED, to_tag="f" * 20))
         response = parse_message(octets)
         assert isinstance(response, Response)
         response.validate()

@@ -26,7 +26,7 @@ from sip.transport.resolver import (
     SystemRecords,
     in_turn,
 )
-from sip.ua.target import Place
+from sip.ua.target import Target
 from sip.values import Hop, Transport
 from tests.sip.peer import Peer, running
 
@@ -73,7 +73,7 @@ ADDRESSES = {
 
 
 async def find(uri: str, zone: Zone, families: Collection[socket.AddressFamily] = ALL_FAMILIES) -> list[Hop]:
-    return await Resolver(Random(1), zone).locate(Place.of(parse_uri(uri)), families)
+    return await Resolver(Random(1), zone).locate(Target.of(parse_uri(uri)), families)
 
 
 @pytest.mark.parametrize(
@@ -221,14 +221,14 @@ def test_a_weight_of_zero_has_a_small_chance() -> None:
 
 async def test_a_name_of_this_machine() -> None:
     resolver = Resolver(Random(1), SystemRecords(["127.0.0.1"], port=1))
-    place = Place("localhost", 5070)
+    place = Target("localhost", 5070)
     assert await resolver.locate(place, [socket.AF_INET]) == [Hop("127.0.0.1", 5070)]
 
 
 async def test_a_host_without_address_is_named() -> None:
     resolver = Resolver(Random(1), SystemRecords(["127.0.0.1"], port=1))
     with pytest.raises(ResolveError) as refused:
-        await resolver.locate(Place("no-such-host.invalid", 5060))
+        await resolver.locate(Target("no-such-host.invalid", 5060))
     assert str(refused.value).startswith("the host 'no-such-host.invalid' has no address")
     assert "Errno" not in str(refused.value)
 
@@ -277,7 +277,7 @@ async def test_what_the_system_says_of_a_host_becomes_a_sentence(
     with pytest.raises(ResolveError) as refused:
         await SystemRecords().addresses("gw.example", families)
     assert str(refused.value).startswith(sentence)
-    assert refused.value.passing is passing
+    assert refused.value.transient is passing
 
 
 class NameServer(asyncio.DatagramProtocol):
@@ -326,7 +326,7 @@ async def test_records_come_from_the_name_server() -> None:
     _sip._udp.trunk.example. SRV 0 0 5080 127.0.0.2.
     """
     async with name_server(zone) as (resolver, server):
-        hops = await resolver.locate(Place("trunk.example"), [socket.AF_INET])
+        hops = await resolver.locate(Target("trunk.example"), [socket.AF_INET])
         assert hops == [Hop("127.0.0.1", 5070, Transport.TCP), Hop("127.0.0.2", 5080)]
         assert server.questions == [
             "trunk.example. NAPTR",
@@ -346,7 +346,7 @@ async def test_the_first_server_is_dead_and_the_second_takes_the_call() -> None:
             _sip._udp.trunk.example. SRV 1 0 {bob.hop().port} localhost.
             """
             async with name_server(zone) as (resolver, _):
-                place = Place("trunk.example", None, Transport.UDP)
+                place = Target("trunk.example", None, Transport.UDP)
                 hops = await resolver.locate(place, [socket.AF_INET])
                 begin = alice.now
                 alice.call(*hops)

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from sip.syntax.message import Via
-from sip.transaction.failed_hops import DeadHops
+from sip.transaction.failed_hops import FailedHops
 from sip.transaction.layer import TransactionLayer, response_address
 from sip.transaction.machines import INVITE_SERVER, Input, State
 from sip.transaction.timers import Timers
@@ -20,7 +20,7 @@ from tests.sip.test_transaction import Bench, request, response
 
 def layer(limit: int = 100) -> TransactionLayer:
     timers = Timers()
-    return TransactionLayer(timers, Random(1), lambda peer: ALICE.address, DeadHops(timers), limit=limit)
+    return TransactionLayer(timers, Random(1), lambda peer: ALICE.address, FailedHops(timers), limit=limit)
 
 
 def test_a_request_is_known_by_branch_sent_by_and_method() -> None:
