@@ -282,7 +282,7 @@ class SystemRecords:
         except RuntimeError as error:
             # The system's resolver blocks a thread for each question.
             why = f"this process may have no thread to ask with ({error}); try again later"
-            raise ResolveError(f"the host {host!r} was not looked up: {why}", passing=True) from error
+            raise ResolveError(f"the host {host!r} was not looked up: {why}", transient=True) from error
         except (OSError, UnicodeError) as error:
             if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
                 why = "the name servers do not answer; try again later"
