@@ -23,6 +23,7 @@ import pytest
 
 from t38fsp import events
 from t38fsp.cli import sentences
+from t38fsp.cli.exits import Exit
 from t38fsp.cli.output import drain, follow, log_to, print_line
 from t38fsp.cli.report import Reporter, print_json
 from t38fsp.cli.writer import ROOM
@@ -30,6 +31,8 @@ from t38fsp.image.compare import differing_pages
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.status import FaxStatus
 from tests.cli.commands import names, port_of, t38fsp
+from tests.engine.party import bound
+from tests.peers.realtime import udp_socket
 from tests.sip.peer import until
 
 FULL = 2000
@@ -395,18 +398,32 @@ async def test_a_signalling_process_that_nobody_reads_ends_with_a_signal(tmp_pat
     os.close(writing)
 
 
-async def test_a_result_that_is_not_read_ends_with_a_signal(tmp_path: Path) -> None:
+async def test_a_result_that_is_not_read_ends_with_a_signal(letter: Path) -> None:
+    """Not before there is one: the call was refused, and the engine has given its port back."""
     reading, writing = os.pipe()
     fill(writing)
-    send = ("send", tmp_path / "missing.tif", "--to", "sip:1@127.0.0.1:9", "--listen", "127.0.0.1:0")
-    async with t38fsp(*send, "--json", stdout=writing) as sender:
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(sender.process.wait(), 3.0)
-        sender.process.send_signal(signal.SIGTERM)
-        ended = await sender.end()
-    assert ended.status == 11
+    with udp_socket() as peer:
+        to = "sip:1@{}:{}".format(*peer.getsockname())
+        send = ("send", letter, "--to", to, "--listen", "127.0.0.1:0", "--json")
+        async with t38fsp(*send, stdout=writing) as sender:
+            invite, source = await asyncio.to_thread(peer.recvfrom, 9999)
+            peer.sendto(not_found(invite), source)
+            await until(lambda: not bound(source[1]))
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(sender.process.wait(), 3.0)
+            sender.process.send_signal(signal.SIGTERM)
+            ended = await sender.end()
+    assert ended.status == Exit.BAD_NUMBER
     os.close(reading)
     os.close(writing)
+
+
+def not_found(invite: bytes) -> bytes:
+    """What refuses this INVITE for good."""
+    lines = invite.decode().partition("\r\n\r\n")[0].split("\r\n")
+    kept = [line for line in lines if line.startswith(("Via:", "From:", "Call-ID:", "CSeq:"))]
+    (to,) = (line for line in lines if line.startswith("To:"))
+    return "\r\n".join(["SIP/2.0 404 Not Found", *kept, f"{to};tag=x", "Content-Length: 0", "", ""]).encode()
 
 
 def line_of(reading: int, part: str) -> str:

@@ -24,7 +24,7 @@ from tests.image.processes import worker_pids
 from tests.peers import libtiff
 from tests.peers.pages import text_page, write_document
 
-pytestmark = pytest.mark.usefixtures("hasty")
+hasty = pytest.mark.usefixtures("hasty")
 
 
 @pytest.fixture
@@ -62,6 +62,7 @@ def kill_the_workers() -> None:
 # --- one fax ------------------------------------------------------------------------------------------------
 
 
+@hasty
 @pytest.mark.parametrize("ecm", [True, False])
 async def test_a_document_that_is_deleted_is_no_fax_that_is_complete(
     start: Start, three_pages: Path, tmp_path: Path, ecm: bool
@@ -132,6 +133,7 @@ async def test_a_page_whose_worker_dies_and_dies_may_be_coded_another_time(
     assert sent.retry
 
 
+@hasty
 async def test_workers_that_are_killed_cost_no_page(start: Start, three_pages: Path, tmp_path: Path) -> None:
     """Those of both ends, each time that a page begins."""
     called, caller = await start(accept_calls=True), await start()
@@ -204,6 +206,7 @@ async def test_a_fax_that_waits_can_be_cancelled(
     assert (await party.result(job)).status is FaxStatus.USER_ABORT
 
 
+@hasty
 async def test_a_header_line_is_on_the_page_that_is_at_hand(
     start: Start, document: Path, tmp_path: Path, jobs: list[str]
 ) -> None:
