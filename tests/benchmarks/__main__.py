@@ -43,12 +43,12 @@ MEASURES = {
     entry.id: entry
     for entry in (
         Entry("P1", "seconds on the line, over spandsp's", 2, line_time.measure),
-        Entry("P2", "CPU of a fax, over libspandsp's terminal in C", 5, fax_cpu.measure),
+        Entry("P2", "CPU of a fax, over libspandsp's terminal in C", 8, fax_cpu.measure),
         Entry("P3", "page CPU in the workers, over libtiff's decode and encode", 1.5, page_work.measure),
-        Entry("P4a", "whole calls up at once, sender and receiver on a core each", 7, whole_calls.measure),
-        Entry("P4b", "calls in mid-page to a sink, beside a busy neighbour", 5, mid_page.measure),
-        Entry("P5", "CPU of a datagram, over send() and recv() in C", 3.5, packets.measure),
-        Entry("P6", "three new calls a second for ten minutes", 12, churn.measure),
+        Entry("P4a", "whole calls up at once, sender and receiver on a core each", 4.5, whole_calls.measure),
+        Entry("P4b", "calls in mid-page to a sink, beside a busy neighbour", 4, mid_page.measure),
+        Entry("P5", "CPU of a datagram, over send() and recv() in C", 3, packets.measure),
+        Entry("P6", "three new calls a second for ten minutes", 13, churn.measure),
         Entry("P7", "twice the calls that the machine bears, at once", 1.5, overload.measure),
         Entry("P8", "one document of ten pages to two hundred", 4, broadcast.measure),
         Entry("P9", "memory of the service with calls in mid-page", 1.5, memory.measure),

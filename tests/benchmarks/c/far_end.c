@@ -29,6 +29,7 @@ far. So what is seen is what left the sender's socket, whatever this process is 
 #include <stdarg.h>
 #include <stdbool.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -612,6 +613,10 @@ int main(int count, char **arguments)
         fprintf(stderr, "far_end answer FOLDER | sink FOLDER | call PORT COUNT RATE DOCUMENT\n");
         return 2;
     }
+    struct rlimit files; /* a call has a socket, a timer, and a file */
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     sip_fd = udp_socket(&own_port);
     int room = 8 << 20;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +37,7 @@ class Faxes:
     identical: int
     ours: Usage
     theirs: float
-    """CPU seconds of the process of the far end."""
+    """CPU seconds of the process of the far end, or of all of them."""
     datagrams: int
     """Those of the far end, both ways."""
     late: tuple[float, float] | None
@@ -44,48 +45,84 @@ class Faxes:
 
 
 async def send_faxes(
-    document: Path, count: int, folder: Path, *, rate: float, limit: float, warm: int = WARM
+    document: Path,
+    count: int,
+    folder: Path,
+    *,
+    rate: float,
+    limit: float,
+    warm: int = WARM,
+    apart: bool = False,
 ) -> Faxes:
-    """Ours on one core sends; libspandsp's terminals in C on the other receive."""
+    """Ours on one core sends; libspandsp's terminals in C on the other receive, each in a process of its own
+    if ``apart``."""
     here, there = two_cores()
-    faxes = folder_in(folder, "faxes")
-    async with (
-        far_end("answer", faxes, cores=there) as far,
-        ours(folder / "ours", cores=here, max_calls=MANY) as near,
-    ):
+    folders = [folder_in(folder, f"faxes-{number}") for number in range(count if apart else 1)]
+    async with AsyncExitStack() as stack:
+        fars = [await stack.enter_async_context(far_end("answer", each, cores=there)) for each in folders]
+        near = await stack.enter_async_context(ours(folder / "ours", cores=here, max_calls=MANY))
         if warm:
-            near.send([_warm(folder)], far.to, warm, switch=IMAGE_FIRST)
+            near.send([_warm(folder)], fars[0].to, warm, switch=IMAGE_FIRST)
             await near.all_over(warm, limit)
-            await far.all_over(warm, 10.0)
+            await fars[0].all_over(warm, 10.0)
         before = near.usage()
-        far.begin()
-        near.send([document], far.to, count, rate=rate, switch=IMAGE_FIRST)
+        for far in fars:
+            far.begin()
+        if apart:
+            for far in fars:
+                near.send([document], far.to, 1, switch=IMAGE_FIRST)
+                await asyncio.sleep(1 / rate)
+        else:
+            near.send([document], fars[0].to, count, rate=rate, switch=IMAGE_FIRST)
         await near.all_over(count + warm, limit)
-        await far.all_over(count + warm, 10.0)
-        used, figures = near.usage() - before, await far.figures()
-    same = identical(faxes_in(faxes), [document])
-    return Faxes(count, same, used, figures.cpu, figures.received + figures.sent, near.late, near.failures())
+        for number, far in enumerate(fars):
+            await far.all_over((1 if apart else count) + (0 if number else warm), 10.0)
+        used, figures = near.usage() - before, [await far.figures() for far in fars]
+    same = identical([fax for each in folders for fax in faxes_in(each)], [document])
+    return _faxes(count, same, used, figures, near)
 
 
 async def receive_faxes(
-    document: Path, count: int, folder: Path, *, rate: float, limit: float, warm: int = WARM
+    document: Path,
+    count: int,
+    folder: Path,
+    *,
+    rate: float,
+    limit: float,
+    warm: int = WARM,
+    apart: bool = False,
 ) -> Faxes:
-    """libspandsp's terminals in C on one core send; ours on the other receives."""
+    """libspandsp's terminals in C on one core send, each in a process of its own if ``apart``; ours on the
+    other receives."""
     here, there = two_cores()
-    async with ours(folder / "ours", accept=True, cores=here, max_calls=MANY) as near:
+    async with (
+        ours(folder / "ours", accept=True, cores=here, max_calls=MANY) as near,
+        AsyncExitStack() as stack,
+    ):
         if warm:
             async with far_end("call", near.port, warm, 100, _warm(folder), cores=there) as first:
                 await first.all_over(warm, limit)
                 await near.all_over(warm, 30.0)
         before = near.usage()
-        async with far_end("call", near.port, count, rate, document, cores=there) as far:
-            far.begin()
-            await far.all_over(count, limit)
-            await near.all_over(count + warm, 30.0)
-            used, figures = near.usage() - before, await far.figures()
+        fars: list[FarEnd] = []
+        each = 1 if apart else count
+        for _ in range(count // each):
+            calling = far_end("call", near.port, each, rate, document, cores=there)
+            fars.append(await stack.enter_async_context(calling))
+            fars[-1].begin()
+            await asyncio.sleep(1 / rate if apart else 0)
+        for far in fars:
+            await far.all_over(each, limit)
+        await near.all_over(count + warm, 30.0)
+        used, figures = near.usage() - before, [await far.figures() for far in fars]
     received = [Path(fax.document) for fax in near.completed if fax.document]
-    same = identical(received, [document])
-    return Faxes(count, same, used, figures.cpu, figures.received + figures.sent, near.late, near.failures())
+    return _faxes(count, identical(received, [document]), used, figures, near)
+
+
+def _faxes(count: int, same: int, used: Usage, figures: list[Figures], near: Ours) -> Faxes:
+    datagrams = sum(each.received + each.sent for each in figures)
+    theirs = sum(each.cpu for each in figures)
+    return Faxes(count, same, used, theirs, datagrams, near.late, near.failures())
 
 
 def _warm(folder: Path) -> Path:

@@ -22,7 +22,7 @@ LATE = 0.020
 
 
 async def measure(plan: Plan, folder: Path) -> Outcome:
-    steps = plan.of((200, 400, 600, 700, 800, 900, 1000), (50, 100, 200, 400, 800), (3,))
+    steps = plan.of((200, 400, 600, 800, 900, 1000), (50, 100, 200, 400, 800), (3,))
     sent = document(folder / "dense.tif", Kind.DENSE, 1)
     notes, carried, last = [], 0, None
     for calls in steps:

@@ -21,7 +21,7 @@ async def measure(plan: Plan, folder: Path) -> Outcome:
     sent = document(folder / "light.tif", Kind.LIGHT, plan.of(2, 2, 1), rows=plan.of(ROWS, ROWS, 100))
     notes: list[str] = []
     carried = faxes = wrong = 0
-    for calls in plan.of((200, 300, 400, 500, 600), (50, 100), (2,)):
+    for calls in plan.of((200, 300, 400, 500), (50, 100), (2,)):
         seen = await between_ours(
             [sent], calls, folder / str(calls), rate=calls / plan.of(12.0, 12.0, 1.0), settings=plan.pace,
             limit=plan.of(240.0, 180.0, 120.0), max_calls=MANY,
