@@ -100,7 +100,7 @@ def _comparing(names: tuple[str, ...]) -> dict[str, Callable[..., object]]:
     if len(names) > 1:
         values = attrgetter(*names)
     else:
-        # A tuple in any case: it takes what is identical for equal, as that of the standard library does.
+
         def values(of: object) -> object:
             return tuple([getattr(of, name) for name in names])
 

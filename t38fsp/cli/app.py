@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import getdoc
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +22,8 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
+    # Frames around the help would take as long to import as all the rest of it.
+    rich_markup_mode=None,
 )
 
 _EXITS = (
@@ -354,6 +357,10 @@ def signalling(
 
 
 app.command("virtual-gateway", epilog=virtual_gateway.EXITS)(virtual_gateway.virtual_gateway)
+
+for _command in app.registered_commands:
+    # The list of commands would cut the sentence after 45 characters otherwise.
+    _command.short_help = " ".join(str(getdoc(_command.callback)).partition("\n\n")[0].split())
 
 
 def _settings(

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-HEAVY = {"PIL", "dns", "phonenumbers", "rich", "pjsua2"}
+HEAVY = {"PIL", "dns", "phonenumbers", "pydantic", "rich", "pjsua2"}
 SELDOM = {"sip.pjsua.line", "sip.remote.line", "sip.remote.server"}
 """Lines that a route or a setting asks for."""
 
@@ -24,10 +24,31 @@ def imported(*modules: str) -> set[str]:
     return set(ran.stdout.split())
 
 
-def test_help_and_completion_need_no_settings_and_no_event_loop() -> None:
-    assert not imported("t38fsp.cli.app") & (
-        HEAVY | {"asyncio", "pydantic", "t38fsp.jobs", "t38fsp.provider"}
+def used(*arguments: str) -> set[str]:
+    """All modules that a command has imported when it ends."""
+    program = (
+        "import sys; from t38fsp.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: print(*sys.modules, file=sys.stderr)"
     )
+    ran = subprocess.run(
+        [sys.executable, "-c", program, *arguments], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return set(ran.stderr.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("arguments", [("--version",), ("--help",), ("send", "--help")], ids=" ".join)
+def test_help_and_completion_need_no_settings_and_no_event_loop(arguments: tuple[str, ...]) -> None:
+    found = used(*arguments)
+    assert "t38fsp.cli.app" in found
+    assert not found & (HEAVY | {"asyncio", "t38fsp.jobs", "t38fsp.provider", "t38fsp.settings"})
+
+
+@pytest.mark.parametrize("more", [(), ("--via", "sip:127.0.0.1:9", "--from", "sip:me@example.com")])
+def test_an_engine_that_only_sends_takes_no_settings_apart(tmp_path: Path, more: tuple[str, ...]) -> None:
+    found = used("send", str(tmp_path / "missing.tif"), "--to", "sip:100@127.0.0.1:9", *more)
+    assert "t38fsp.engine.engine" in found
+    assert not found & (HEAVY | SELDOM)
 
 
 @pytest.mark.parametrize("command", ["send", "poll", "receive"])
