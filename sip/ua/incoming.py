@@ -42,7 +42,7 @@ _REMINDER = 60.0
 """Seconds between provisional responses."""
 
 
-class Phase(Enum):
+class IncomingPhase(Enum):
     WAITING = auto()
     RINGING = auto()
     OVER = auto()
@@ -83,7 +83,7 @@ class IncomingCall:
         self._credentials = credentials
         self._on_session = on_session
         self._on_over = on_over
-        self._phase = Phase.WAITING
+        self._phase = IncomingPhase.WAITING
         self._reliable = required(request.headers)
         self._number = core.random.randrange(1, FIRST_LIMIT)
         self._unacknowledged: tuple[RAck, RetransmittedResponse] | None = None
@@ -116,8 +116,8 @@ class IncomingCall:
     # --- verbs ----------------------------------------------------------------------------------------------
 
     def ring(self, now: float) -> None:
-        if self._phase is not Phase.OVER:
-            self._phase = Phase.RINGING
+        if self._phase is not IncomingPhase.OVER:
+            self._phase = IncomingPhase.RINGING
             self._progress(180, now)
 
     def _progress(self, status: int, now: float) -> None:
@@ -141,7 +141,7 @@ class IncomingCall:
             )
 
     def _remind(self, now: float) -> None:
-        self._progress(180 if self._phase is Phase.RINGING else 183, now)
+        self._progress(180 if self._phase is IncomingPhase.RINGING else 183, now)
 
     def _no_prack(self, now: float) -> None:
         """RFC 3262 3."""
@@ -163,7 +163,7 @@ class IncomingCall:
         credentials: Credentials | None,
     ) -> None:
         """Raises UnsendableError for media that cannot be written."""
-        if self._phase is Phase.OVER:
+        if self._phase is IncomingPhase.OVER:
             return
         core = self._core
         negotiation = Negotiation(str(core.random.getrandbits(62)), media_address)
@@ -192,7 +192,7 @@ class IncomingCall:
         """``status`` is 300..699; anything else raises ValueError."""
         if not 300 <= status <= 699:
             raise ValueError(f"{status} refuses nothing; it must be 300..699")
-        if self._phase is not Phase.OVER:
+        if self._phase is not IncomingPhase.OVER:
             refused_offer = status == 488 and self._offer is not None
             hop = self._transaction.destination
             headers = [self._core.warning(hop, 305)] if refused_offer else []
@@ -204,12 +204,12 @@ class IncomingCall:
 
     def hang_up(self, now: float, *, reason: str | None = None) -> None:
         """Respond 480; a reason is not sent."""
-        if self._phase is not Phase.OVER:
+        if self._phase is not IncomingPhase.OVER:
             self._respond(480, now)
             self._fail(Failed(self._call, 487, REASONS[487], local=True))
 
     def _close(self) -> None:
-        self._phase = Phase.OVER
+        self._phase = IncomingPhase.OVER
         self._reminder.cancel()
         self._limit.cancel()
         if self._unacknowledged is not None:
@@ -250,7 +250,7 @@ class IncomingCall:
         """There is nothing to acknowledge yet."""
 
     def _cancelled(self, request: Request, now: float) -> None:
-        if self._phase is not Phase.OVER:
+        if self._phase is not IncomingPhase.OVER:
             self._respond(487, now)
             self._fail(Failed(self._call, 487, REASONS[487], cause=q850_cause(request.headers)))
 

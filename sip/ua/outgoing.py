@@ -41,7 +41,7 @@ from sip.values import Hop
 _MAX_FORKS = 16
 
 
-class Phase(Enum):
+class OutgoingPhase(Enum):
     CALLING = auto()
     PROCEEDING = auto()
     LOCATING = auto()
@@ -75,7 +75,7 @@ class OutgoingCall:
         self._invites = Invites(core, request, session_timers)
         self.names = self._invites.call_id, self._invites.tag
         """Call-ID and local tag of its dialogs, which are to come."""
-        self._phase = Phase.CALLING
+        self._phase = OutgoingPhase.CALLING
         self._early: dict[str, EarlyDialog] = {}
         self._acks: dict[tuple[int, str], SentAck] = {}
         """By the CSeq of the INVITE and the tag of the fork."""
@@ -101,7 +101,7 @@ class OutgoingCall:
 
     def _build(self, hop: Hop) -> Request:
         # A CANCEL may follow an INVITE only after a provisional response to it (RFC 3261 9.1).
-        self._phase = Phase.CALLING
+        self._phase = OutgoingPhase.CALLING
         self._drop_early()
         return self._invites.write(hop)
 
@@ -112,15 +112,15 @@ class OutgoingCall:
 
     def hang_up(self, now: float, *, reason: str | None = None) -> None:
         """CANCEL, as soon as there was a provisional response (RFC 3261 9.1)."""
-        if self._hang_up_wanted or self._phase is Phase.OVER:
+        if self._hang_up_wanted or self._phase is OutgoingPhase.OVER:
             return
         self._hang_up_wanted = True
         self._hang_up_reason = reason
         self._exchange.stop()
         self._core.timers.at(now + REPORT_LIMIT, lambda late: self._report_own_end())
-        if self._phase is Phase.PROCEEDING:
+        if self._phase is OutgoingPhase.PROCEEDING:
             self._cancel(now)
-        elif self._phase is Phase.LOCATING:
+        elif self._phase is OutgoingPhase.LOCATING:
             self._report_own_end()
             self._finish()
 
@@ -153,8 +153,8 @@ class OutgoingCall:
             self._finish()
 
     def _provisional(self, response: Response, source: Hop, now: float) -> None:
-        if self._phase is Phase.CALLING:
-            self._phase = Phase.PROCEEDING
+        if self._phase is OutgoingPhase.CALLING:
+            self._phase = OutgoingPhase.PROCEEDING
         self._invites.alerted = self._invites.alerted or response.status > 100
         news = response.status > 100 and self._take_provisional(response, source, now)
         if self._hang_up_wanted:
@@ -191,7 +191,7 @@ class OutgoingCall:
         early = self._acknowledge(self._exchange.request, response, source, now)
         if early is None:
             return
-        if self._phase is Phase.OVER:
+        if self._phase is OutgoingPhase.OVER:
             # Another fork answered too (RFC 3261 13.2.2.4).
             self._surplus(early, _nothing).hang_up(now)
             return
@@ -279,11 +279,11 @@ class OutgoingCall:
         return target is not None
 
     def _locate(self, target: Uri, report: Callable[[], None], now: float) -> None:
-        self._phase = Phase.LOCATING
+        self._phase = OutgoingPhase.LOCATING
         self._drop_early()
 
         def located(hops: Sequence[Hop], now: float) -> None:
-            if self._phase is not Phase.LOCATING:
+            if self._phase is not OutgoingPhase.LOCATING:
                 return
             if hops:
                 self._invites.target = str(target)
@@ -346,7 +346,7 @@ class OutgoingCall:
             self._core.emit(failed)
 
     def _close(self) -> None:
-        self._phase = Phase.OVER
+        self._phase = OutgoingPhase.OVER
         self._drop_early()
 
     def _drop_early(self) -> None:

@@ -35,7 +35,7 @@ REPORT_LIMIT = 2.0
 """Seconds from ``hang_up`` to its event, even without a response."""
 
 
-class Phase(Enum):
+class SessionPhase(Enum):
     UNCONFIRMED = auto()
     UP = auto()
     ENDING = auto()
@@ -70,7 +70,7 @@ class Session:
         self.authenticator = authenticator
         self.session_timer = session_timer
         self.allows_update = False
-        self.phase = Phase.UP
+        self.phase = SessionPhase.UP
         self.offers = OfferAnswer(self, answerer)
         self._refresh = Refresh(self, self.offers)
         session_timer.attach(self._refresh.due, self._expired)
@@ -93,7 +93,7 @@ class Session:
     @property
     def ready(self) -> bool:
         """Whether we may send an INVITE: the dialog is up, and no 2xx of ours waits for its ACK."""
-        return self.phase is Phase.UP and self._success is None
+        return self.phase is SessionPhase.UP and self._success is None
 
     @property
     def offer_in_success(self) -> SessionDescription | None:
@@ -102,7 +102,7 @@ class Session:
 
     def answer_first(self, transaction: ServerTransaction, local: SessionDescription, now: float) -> None:
         """Accept the INVITE that began the dialog; ``local`` is the answer, or our offer to a late one."""
-        self.phase = Phase.UNCONFIRMED
+        self.phase = SessionPhase.UNCONFIRMED
         self.learn(transaction.request)
         late = None if self.negotiation.remote else local
         self.succeed(transaction, local, late, now)
@@ -125,7 +125,7 @@ class Session:
             return
         self.settle()
         answer = read_answer(ack) if success.offer is not None else None
-        if self.phase is Phase.UNCONFIRMED:
+        if self.phase is SessionPhase.UNCONFIRMED:
             if success.offer is not None:
                 if answer is None:
                     self.hang_up(now, reason="the ACK brought no answer to the offer")
@@ -146,12 +146,12 @@ class Session:
     def confirm(self, now: float) -> None:
         """The far end knows that we answered; does nothing but ``settle`` when that was clear before."""
         self.settle()
-        if self.phase is not Phase.UNCONFIRMED:
+        if self.phase is not SessionPhase.UNCONFIRMED:
             return
         if self._bye_wanted:
             self._send_bye(now)
             return
-        self.phase = Phase.UP
+        self.phase = SessionPhase.UP
         local, remote = self.negotiation.local, self.negotiation.remote
         if not self._reported and local is not None and remote is not None:
             self.core.emit(Answered(self.call, self.dialog.id, 200, "OK", local, remote))
@@ -167,7 +167,7 @@ class Session:
         method = transaction.request.method
         if method == "BYE":
             self._bye_received(transaction, now)
-        elif self._bye_wanted or self.phase in (Phase.ENDING, Phase.OVER):
+        elif self._bye_wanted or self.phase in (SessionPhase.ENDING, SessionPhase.OVER):
             self.respond(transaction, 481, now)
         elif method in ("INVITE", "UPDATE"):
             self.offers.serve(transaction, now)
@@ -211,7 +211,7 @@ class Session:
 
     def _bye_received(self, transaction: ServerTransaction, now: float) -> None:
         self.respond(transaction, 200, now)
-        if self.phase is Phase.ENDING:
+        if self.phase is SessionPhase.ENDING:
             return
         headers = transaction.request.headers
         text = reason_text(headers) or ""
@@ -221,7 +221,7 @@ class Session:
     # --- our end --------------------------------------------------------------------------------------------
 
     def offer(self, media: Sequence[MediaDescription], now: float) -> None:
-        if self.phase in (Phase.UNCONFIRMED, Phase.UP) and not self._bye_wanted:
+        if self.phase in (SessionPhase.UNCONFIRMED, SessionPhase.UP) and not self._bye_wanted:
             self.offers.offer(media, now)
 
     def answer_with(self, answerer: Answerer) -> None:
@@ -229,13 +229,13 @@ class Session:
 
     def hang_up(self, now: float, *, reason: str | None = None) -> None:
         """Send BYE, now or as soon as it may be sent (RFC 3261 15); Ended follows within REPORT_LIMIT."""
-        if self._bye_wanted or self.phase in (Phase.ENDING, Phase.OVER):
+        if self._bye_wanted or self.phase in (SessionPhase.ENDING, SessionPhase.OVER):
             return
         self._bye_wanted = True
         self._bye_reason = reason
         if not self._reported:
             self.core.timers.at(now + REPORT_LIMIT, lambda late: self._report_own_end())
-        if self.phase is Phase.UP:
+        if self.phase is SessionPhase.UP:
             self._send_bye(now)
 
     def lost(self, reason: str, now: float) -> None:
@@ -248,9 +248,9 @@ class Session:
         self.lost("the session expired: it was not refreshed in time", now)
 
     def _send_bye(self, now: float) -> None:
-        if self.phase in (Phase.ENDING, Phase.OVER):
+        if self.phase in (SessionPhase.ENDING, SessionPhase.OVER):
             return
-        self.phase = Phase.ENDING
+        self.phase = SessionPhase.ENDING
         self._close()
         AuthenticatedRequest.within(
             self.dialog,
@@ -286,9 +286,9 @@ class Session:
             self.core.emit(Ended(self.call, remote, reason, cause, text))
 
     def _finish(self) -> None:
-        if self.phase is Phase.OVER:
+        if self.phase is SessionPhase.OVER:
             return
-        self.phase = Phase.OVER
+        self.phase = SessionPhase.OVER
         self._close()
         self.core.close_dialog(self)
         self._on_over()

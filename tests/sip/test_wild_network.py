@@ -12,7 +12,7 @@ import pytest
 
 from sip.line import Answered, Ended, Failed, Incoming, LineEvent, MediaChanged
 from sip.line_settings import Refresher, SessionTimers
-from sip.ua.session import Phase, Session
+from sip.ua.session import Session, SessionPhase
 from sip.values import Hop
 from tests.sip.link import ALICE, AUDIO, BOB, DELAY, IMAGE, Link, call_request, mirror
 
@@ -74,7 +74,7 @@ class WildLink(Link):
 
     def up(self, agent: Hop) -> list[Session]:
         calls = self._agents[agent]._calls.values()
-        return [call for call in calls if isinstance(call, Session) and call.phase is Phase.UP]
+        return [call for call in calls if isinstance(call, Session) and call.phase is SessionPhase.UP]
 
     def told(self, agent: Hop, *kinds: type[LineEvent]) -> list[LineEvent]:
         return [event for event in self.events[agent] if isinstance(event, kinds)]
