@@ -82,7 +82,9 @@ class FaxLeg:
 
         There is nothing to pump then.
         """
-        return not looks_like_rtp(datagram) and self._terminal.extend_frame(datagram, now)
+        if datagram[:1] >= b"\x80" and looks_like_rtp(datagram):
+            return False
+        return self._terminal.extend_frame(datagram, now)
 
     def receive(self, octets: bytes, now: float) -> bool:
         """The same for what cannot be audio: a piece of a stream, or T.38 from before the switch."""
@@ -124,15 +126,12 @@ class FaxLeg:
         """Carry what one part gives to the next until nothing moves."""
         moving = True
         while moving:
-            moving = False
             # Without the pace of a modem an answer follows at once: what it answers has to be over first.
             for _ in range(self._terminal.take_sent()):
                 self._session.burst_sent(now)
-                moving = True
             for signal in self._terminal.take_signals():
                 self._session.receive(signal, now)
-                moving = True
-            moving = self._drain(now) or moving
+            moving = self._drain(now)
 
     def _drain(self, now: float) -> bool:
         outputs = self._session.take_outputs()

@@ -12,7 +12,7 @@ import selectors
 import socket
 from collections.abc import Callable
 
-TICK = 0.005
+TICK = 0.01
 """Seconds. A datagram waits half as long on average; T.30 counts in tenths of seconds."""
 _IDLE_TICKS = 4
 """With nothing to read, after which the loop watches again."""

@@ -81,7 +81,7 @@ class RunningCall:
         self._feed(self.call.line_event, event)
 
     def datagram_received(self, data: bytes, source: Address) -> bool:
-        """A datagram came; after it, or several, :meth:`settle` is due."""
+        """Take a datagram; after it, or several, :meth:`settle` is due."""
         return self._give(self.call.datagram_received, data, source, self._loop.time()) or False
 
     def proceed(self, go_on: bool) -> None:

@@ -82,11 +82,6 @@ class Listener:
         return self._modem is not None
 
     @property
-    def modem(self) -> Modem | None:
-        """Of the burst that is on."""
-        return self._modem
-
-    @property
     def in_frame(self) -> bool:
         """Octets of a frame wait for its end."""
         return bool(self._frame)
@@ -167,10 +162,11 @@ class Listener:
         if kind in _BURST_ENDS:
             self._end(now, clean=not self._frame and not lost)
 
-    def extend_frame(self, data: bytes, now: float) -> None:
-        """Take octets of a frame of the burst that is on, which came in their turn."""
+    def extend_frame(self, data: bytes, now: float) -> Modem | None:
+        """Take octets of a frame of the burst that is on, which came in their turn; its modem."""
         self._last_heard = now
         self._extend(data)
+        return self._modem
 
     # --- bursts and frames -------------------------------------------------------------------------------
 

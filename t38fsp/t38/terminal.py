@@ -193,8 +193,8 @@ class Terminal:
             return False
         self._dialect.note_frame_data()
         octets = datagram[7] + 1
-        self._listener.extend_frame(datagram[_IFP_DATA : _IFP_DATA + octets], now)
-        if self._paced and (modem := self._listener.modem) is not None:
+        modem = self._listener.extend_frame(datagram[_IFP_DATA : _IFP_DATA + octets], now)
+        if self._paced and modem is not None:
             self._jitter.hear_data(modem, octets, number, now)
         return True
 

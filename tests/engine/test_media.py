@@ -127,12 +127,12 @@ async def test_several_are_read_in_a_turn_and_others_get_theirs(far: Far, other:
         MediaPort.open(HOST, on_datagram, on_read=lambda: turns.append(count), reader=reader)
         for _ in range(2)
     )
-    for number in range(100):
+    for number in range(200):
         far.send(bytes([number]), busy)
     other.send(b"first", neighbour)
-    order = [await heard.get() for _ in range(101)]
-    assert order.index(b"first") < 33
-    assert max(after - before for before, after in pairwise(turns)) <= 32
+    order = [await heard.get() for _ in range(201)]
+    assert order.index(b"first") < 65
+    assert max(after - before for before, after in pairwise(turns)) <= 64
     assert len(turns) < 20
     busy.close()
     neighbour.close()
