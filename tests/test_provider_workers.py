@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from t38fsp.status import FaxStatus
 from tests.engine.party import HOST, LIMIT
 from tests.peers.libtiff import assert_same_pages
 from tests.peers.pages import text_page, write_document
+from tests.starts import Belongings, nothing_left
 
 SETTINGS = EngineSettings(workers=2)
 
@@ -133,6 +135,19 @@ async def test_cancelling_ends_the_call(document: Path) -> None:
         with pytest.raises(asyncio.CancelledError):
             await sending
         assert seen[-1].result.outcome is Outcome.CANCELLED
+
+
+async def test_a_service_that_may_have_no_threads_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    before = await Belongings.settled()
+    with monkeypatch.context() as none:
+        none.setattr(threading.Thread, "start", refused)
+        with pytest.raises(EngineError, match="cannot be served: can't start new thread"):
+            async with FaxProvider((HOST, 0), settings=SETTINGS):
+                pass
+    await nothing_left(before)
 
 
 async def test_a_service_that_cannot_start_says_why() -> None:

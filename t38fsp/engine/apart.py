@@ -75,7 +75,10 @@ class EngineApart:
     async def close(self, drain: float = 0.0) -> None:
         # Beside the commands, which are still to come through while calls drain.
         try:
-            await asyncio.shield(asyncio.to_thread(self._process.close, drain))
+            await asyncio.shield(self._loop.run_in_executor(None, self._process.close, drain))
+        except RuntimeError:
+            # There is no thread to be had; but neither was there one to start anything.
+            self._process.close(drain)
         finally:
             self._commands.shutdown(wait=False)
             for timer in self._patience.values():
