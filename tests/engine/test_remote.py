@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from t38fsp.engine import child, remote_job
+from t38fsp.engine import child, process, remote_job
 from t38fsp.engine.remote import EngineProcess
 from t38fsp.engine.remote_job import RemoteJob
 from t38fsp.events import Connected, Dialing, FaxEvent, Finished, PageDone, RegistrationChanged
@@ -359,6 +359,46 @@ class TestHang:
             assert result_of(send(engine, "call-completed")).completed
         finally:
             engine.close()
+
+
+class TestRestart:
+    """What ``restart`` makes of a start that fails."""
+
+    @pytest.fixture(autouse=True)
+    def _soon(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(process, "_LEAST_PAUSE", 0.01)
+
+    def test_it_is_tried_again_until_it_works(self) -> None:
+        done = threading.Event()
+        tries: list[int] = []
+
+        def start() -> None:
+            tries.append(1)
+            if len(tries) < 3:
+                raise EngineError("the address is in use")
+            done.set()
+
+        process.restart(start, lambda: True, lived=10.0, pause=0.0)
+        assert len(tries) == 1
+        assert done.wait(PATIENCE)
+        assert len(tries) == 3
+
+    def test_it_is_not_tried_when_nobody_wants_it_any_more(self) -> None:
+        wanted = [True]
+
+        def start() -> None:
+            wanted[0] = False
+            raise EngineError("the engine is closed; make another")
+
+        before = threading.active_count()
+        process.restart(start, lambda: wanted[0], lived=10.0, pause=0.0)
+        assert threading.active_count() == before
+        process.restart(start, lambda: False, lived=10.0, pause=0.0)
+
+    def test_one_that_died_young_is_started_after_a_pause(self) -> None:
+        done = threading.Event()
+        process.restart(done.set, lambda: True, lived=0.0, pause=0.01)
+        assert done.wait(PATIENCE)
 
 
 class TestClose:
