@@ -197,7 +197,7 @@ async def test_a_refused_connection_leads_to_the_next_hop(tmp_path: Path, transp
             hops = [nobody, *called.request.destination]
             call = caller.line.place(replace(called.request, destination=hops), caller.now)
             await caller.expect(Answered)
-            assert nobody in caller.line.agent._core.dead
+            assert nobody in caller.line.agent._core.failed_hops
             caller.line.hang_up(call, caller.now)
             await caller.expect(Ended)
             await called.satisfied()
