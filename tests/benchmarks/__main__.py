@@ -1,7 +1,7 @@
 """The measures of docs/measurements.md, each with its anchor in the same run.
 
     python -m tests.benchmarks P5 P3               full size, into ./measurements
-    python -m tests.benchmarks all --quick         a look at everything, in some minutes
+    python -m tests.benchmarks all --quick         a look at everything, in a quarter of an hour
     python -m tests.benchmarks --help              what each measures, and how long it takes
 
 Figures are only worth something on a machine that does nothing else; the load is told with each. The

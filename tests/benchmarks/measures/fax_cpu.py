@@ -23,7 +23,7 @@ async def measure(plan: Plan, folder: Path) -> Outcome:
     notes: list[str] = []
     faxes = wrong = 0
     runs: list[tuple[int, float | None]] = plan.of(
-        [(10, 1.5), (100, 1.0), (10, None)], [(10, 1.5), (10, None)], [(2, 1.5)]
+        [(10, 1.5), (100, 1.0), (10, None)], [(10, 1.5)], [(2, 1.5)]
     )
     for calls, goal in runs:
         apart = goal is not None
