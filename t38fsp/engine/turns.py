@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from types import TracebackType
 
 _REST = 2.0
-"""Times as long as a set-up took, the loop is left to others."""
+"""Times as long as a set-up took of the processor, the loop is left to others. What the rest of the machine
+took of it meanwhile would only make the next ones wait for longer."""
 
 
 class Turns:
@@ -28,11 +30,10 @@ class Turns:
         except BaseException:
             self._lock.release()
             raise
-        self._began = self._loop.time()
+        self._began = time.thread_time()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        now = self._loop.time()
-        self._rests_until = now + _REST * (now - self._began)
+        self._rests_until = self._loop.time() + _REST * (time.thread_time() - self._began)
         self._lock.release()

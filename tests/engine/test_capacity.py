@@ -77,7 +77,7 @@ def test_it_recovers_by_itself_as_calls_end() -> None:
 
 
 def test_who_comes_again_does_not_come_at_once() -> None:
-    """Behind an overload the engine takes no more than it had, and a few more from second to second."""
+    """After an overload the engine takes no more than it had, and a few more from second to second."""
     capacity = after(*[second(calls=160, late=0.2)] * 3, *[second(calls=150)] * 3)
     limit = capacity.limit
     assert limit is not None

@@ -14,8 +14,15 @@ class Clock:
         self.now = 100.0
         self.slept: list[float] = []
 
+        self.computed = 0.0
+
     def time(self) -> float:
         return self.now
+
+    def compute(self, seconds: float, waited: float = 0.0) -> None:
+        """So long, and so long again while others have the processor."""
+        self.computed += seconds
+        self.now += seconds + waited
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(round(seconds, 6))
@@ -26,6 +33,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr("t38fsp.engine.turns.asyncio.sleep", clock.sleep)
+    monkeypatch.setattr("t38fsp.engine.turns.time.thread_time", lambda: clock.computed)
     return clock
 
 
@@ -39,15 +47,23 @@ async def test_others_have_twice_the_time_of_a_set_up(clock: Clock) -> None:
     turns = turns_by(clock)
     for seconds in (0.01, 0.02, 0.005):
         async with turns:
-            clock.now += seconds
+            clock.compute(seconds)
     assert clock.slept == [0.02, 0.04]
+
+
+async def test_a_machine_that_is_busy_with_others_makes_no_pause_longer(clock: Clock) -> None:
+    turns = turns_by(clock)
+    for _ in range(2):
+        async with turns:
+            clock.compute(0.01, waited=0.5)
+    assert clock.slept == [0.02]
 
 
 async def test_nobody_waits_where_the_last_one_is_long_ago(clock: Clock) -> None:
     turns = turns_by(clock)
     for _ in range(3):
         async with turns:
-            clock.now += 0.01
+            clock.compute(0.01)
         clock.now += 1.0
     assert clock.slept == []
 
