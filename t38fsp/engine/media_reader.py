@@ -13,7 +13,8 @@ import socket
 from collections.abc import Callable
 
 TICK = 0.01
-"""Seconds. A datagram waits half as long on average; T.30 counts in tenths of seconds."""
+"""Seconds; at multiples of it, as the pacer has its turns then. A datagram waits half as long on average,
+which counts as jitter of the far end; T.30 counts in tenths of seconds."""
 _IDLE_TICKS = 4
 """With nothing to read, after which the loop watches again."""
 _LONGEST_TURN = 0.005
@@ -78,7 +79,7 @@ class MediaReader:
         selector = self._read(now)
         if close and selector is not None:
             self._loop.remove_reader(selector)
-            self._tick_at(now + TICK)
+            self._tick_at(_next_tick(now))
 
     def _on_tick(self) -> None:
         now = self._loop.time()
@@ -88,7 +89,7 @@ class MediaReader:
         if self._ready:
             self._tick_at(now)
         elif now - self._last < _IDLE_TICKS * TICK:
-            self._tick_at(now + TICK)
+            self._tick_at(_next_tick(now))
         else:
             self._timer = None
             self._loop.add_reader(selector, self._on_readable)
@@ -110,3 +111,7 @@ class MediaReader:
             if self._loop.time() > end:
                 break
         return selector if selector is self._selector else None
+
+
+def _next_tick(now: float) -> float:
+    return (now // TICK + 1) * TICK
