@@ -14,10 +14,12 @@ It stands at the bottom of the package ``sip`` because the settings of a SIP lin
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import Field, dataclass, field, fields, replace
+from dataclasses import Field, field, fields, replace
 from enum import Enum
 from math import isfinite
 from typing import Any, TypeVar
+
+from sip.frozen import dataclass
 
 T = TypeVar("T")
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from sip.bounds import check, given, like, setting
+from sip.frozen import dataclass
 from t38fsp.choices import Switch
 from t38fsp.errors import SettingError
 from t38fsp.t30.options import TransmitOptions

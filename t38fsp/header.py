@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from string import Formatter
 
+from sip.frozen import dataclass
 from t38fsp.errors import SettingError
 
 FIELDS = ("date", "name", "number", "to", "page", "pages")

@@ -10,8 +10,8 @@ import hmac
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
+from sip.frozen import dataclass
 from sip.syntax.errors import ParseError, UnsendableError
 from sip.syntax.headers import TOKEN, quote_string, split_list, take_quoted
 

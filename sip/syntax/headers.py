@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 
+from sip.frozen import dataclass
 from sip.syntax.errors import ParseError, UnsendableError
 
 COMPACT_FORMS = {

@@ -7,8 +7,9 @@ are not needed and malformed. What a user agent needs is checked once, by ``vali
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from sip.frozen import dataclass
 from sip.logs import printable
 from sip.syntax.errors import ParseError, UnsendableError
 from sip.syntax.headers import (

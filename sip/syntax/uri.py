@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from ipaddress import AddressValueError, IPv6Address
 from urllib.parse import quote, unquote
 
+from sip.frozen import dataclass
 from sip.syntax.errors import ParseError, UnsendableError
 
 MAX_LENGTH = 4096

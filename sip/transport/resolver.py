@@ -16,12 +16,12 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from itertools import groupby
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
+from sip.frozen import dataclass
 from sip.logs import get_logger
 from sip.syntax.errors import SipError
 from sip.ua.target import Target, is_address, is_numeric

@@ -11,11 +11,11 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from random import Random
 from typing import Protocol
 
+from sip.frozen import dataclass
 from sip.line_settings import Callers
 from sip.logs import get_logger
 from sip.syntax.digest import Challenge, claim, make_challenge, verify

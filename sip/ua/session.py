@@ -12,9 +12,9 @@ The caller's side begins in Up: it has sent the ACK. ``sip.ua.offer_answer`` has
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 
+from sip.frozen import dataclass
 from sip.line import Answered, Answerer, Ended
 from sip.syntax.message import Request, Response, q850_cause
 from sip.syntax.reason import reason_header, reason_text

@@ -4,10 +4,10 @@ it."""
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import IntEnum, auto
 from ipaddress import ip_address, ip_network
 
+from sip.frozen import dataclass
 from sip.syntax.errors import ParseError
 from sip.syntax.uri import Uri
 from sip.values import Hop, Transport

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from sip.frozen import dataclass
 from t38fsp.audio.leg import RtpStart
 from t38fsp.t30.outputs import PageWanted
 from t38fsp.t30.vocabulary import PageMode, PageQuality

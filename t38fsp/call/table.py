@@ -25,9 +25,9 @@ The same table as a page, with a diagram, is ``docs/call.md``.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 
+from sip.frozen import dataclass
 from t38fsp.t30 import rows
 
 

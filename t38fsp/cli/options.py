@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sip.frozen import dataclass
 from t38fsp.call_settings import CallSettings
 from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.errors import SettingError

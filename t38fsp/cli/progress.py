@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Self
 from unicodedata import east_asian_width
 
+from sip.frozen import dataclass
 from t38fsp import events
 
 _BAR = 20

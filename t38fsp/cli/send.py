@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from sip.frozen import dataclass
 from t38fsp.cli import running, sentences
 from t38fsp.cli.exits import CommandError, Exit, exit_for
 from t38fsp.cli.options import Chosen

@@ -9,8 +9,8 @@ import select
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from sip.frozen import dataclass
 from sip.logs import get_logger
 
 Draw = Callable[[int, int], Sequence[str]]

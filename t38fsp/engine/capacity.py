@@ -18,7 +18,8 @@ limit is ``most``.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+
+from sip.frozen import dataclass
 
 LEAST_CALLS = 50
 """Fewer calls than these are no load: what makes them late is something else on the machine."""

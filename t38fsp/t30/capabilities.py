@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import Self
 
+from sip.frozen import dataclass
 from t38fsp.t30.dcs import Bit, BitField, pattern
 from t38fsp.t30.dis_dcs_values import INCH, METRIC, SCAN_TIME, SCAN_TIME_VALUES, WIDTH, WIDTH_VALUES
 from t38fsp.t30.modems import DESCENDING, dis_values, ladder, modems_of_dis

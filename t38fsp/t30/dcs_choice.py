@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from sip.frozen import dataclass
 from t38fsp.t30.capabilities import Capabilities, Length, capabilities_of
 from t38fsp.t30.dcs import Bit, BitField, pattern
 from t38fsp.t30.dis_dcs_values import (

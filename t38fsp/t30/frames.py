@@ -6,9 +6,10 @@ significant one. A frame runs from the address to the last octet of its facsimil
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Self
+
+from sip.frozen import dataclass
 
 _ADDRESS = 0xFF
 _CONTROL = 0xC0

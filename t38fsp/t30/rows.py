@@ -11,10 +11,11 @@ Guards and actions are methods of the parts of a machine, by name: ``phase_b.rat
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from itertools import product
 from typing import Any, Generic, TypeVar
+
+from sip.frozen import dataclass
 
 E = TypeVar("E", bound=Enum)
 State = TypeVar("State", bound=Enum)

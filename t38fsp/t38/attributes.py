@@ -8,9 +8,10 @@ false; peers that write it so get it so in the answer.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 
+from sip.frozen import dataclass
 from sip.syntax.sdp import Attribute, MediaDescription
 
 DEFAULT_DATAGRAM = 400

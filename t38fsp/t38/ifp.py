@@ -19,10 +19,10 @@ writes PER, and senders here keep such a field last.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 
+from sip.frozen import dataclass
 from t38fsp.t30.vocabulary import Modem
 from t38fsp.t38.values import DataType, FieldType, Indicator
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from sip.frozen import dataclass
 from t38fsp.lanes import NEVER, Lane
 from t38fsp.t38.values import Indicator
 

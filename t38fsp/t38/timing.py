@@ -7,9 +7,8 @@ and V.17 at their symbol rates, rounded up to a millisecond.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sip.bounds import setting
+from sip.frozen import dataclass
 from t38fsp.t30.vocabulary import Modem
 
 TALKER_ECHO_PROTECTION = 0.215

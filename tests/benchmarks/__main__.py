@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 import tempfile
 import time
@@ -92,6 +93,8 @@ def main(arguments: list[str] | None = None) -> int:
         wanted = [each for each in MEASURES if each not in LONG or given.scale is not Scale.FULL]
     if unknown := [each for each in wanted if each not in MEASURES]:
         parser.error(f"there is no measure {', '.join(unknown)}; there are {', '.join(MEASURES)}")
+    # Byte code is kept, as after an installation: compiling would count as the start of each process.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     failed = 0
     for each in wanted:
         capacity = given.capacity or kept_figure(given.into, "P4a") or Plan(given.scale).capacity
