@@ -26,7 +26,7 @@ from itertools import takewhile
 from typing import TypeGuard
 
 from t38fsp.image.coder import encode_pixels
-from t38fsp.image.libtiff import Runs, can_be_heard, decode, has_empty_runs, runs_of
+from t38fsp.image.libtiff import Runs, can_be_heard, decode, runs_of
 from t38fsp.t4.codes import EOL
 from t38fsp.t4.lines import to_bits
 from t38fsp.t4.prepare import ends_with_eofb
@@ -71,7 +71,7 @@ def check_strip(data: bytes, width: int, rows: int, resolution: Resolution) -> b
         return False
     if can_be_heard() and _can_be_marked(width):
         runs = _runs(_with_marker(data, width), Coding.MMR, width, rows + 1)
-        return _is_good(runs) and runs.rows[rows:] == _marker_runs(width)[:1]
+        return _is_good(runs) and runs.rows[-1:] == _marker_runs(width)[:1]
     pixels = decode_strip(data, Coding.MMR, width, rows)
     return pixels is not None and _gives_back(pixels, data, Coding.MMR, width, resolution)
 
@@ -108,7 +108,7 @@ def _runs(data: bytes, coding: Coding, width: int, rows: int) -> Runs | None:
 
 
 def _is_good(runs: Runs | None) -> TypeGuard[Runs]:
-    return runs is not None and not runs.complaints and not has_empty_runs(runs.rows)
+    return runs is not None and not runs.complaints and not runs.has_empty()
 
 
 # --- coding again -------------------------------------------------------------------------------------------
@@ -145,16 +145,16 @@ def _heights(data: bytes, width: int, resolution: Resolution) -> Iterator[int]:
 
 def _rows_before_marker(runs: Runs, width: int, height: int) -> int | None:
     """``height`` where the data go on for longer, None where there is doubt."""
-    rows, marker = runs.rows, _marker_runs(width)
+    marker = _marker_runs(width)
     if not runs.complaints:
-        if rows[-1:] != marker[:1]:
+        if runs.rows[-1:] != marker[:1]:
             return height
-        page = rows[:-1]
-    elif runs.complaints == 1 and rows[-2:] == marker:
-        page = rows[:-2]
+        ends = 1
+    elif runs.complaints == 1 and runs.rows[-2:] == marker:
+        ends = 2
     else:
         return None
-    return None if has_empty_runs(page) else len(page)
+    return None if runs.has_empty(ends) else runs.before + len(runs.rows) - ends
 
 
 def _rows_given_back(pixels: bytes, data: bytes, width: int, resolution: Resolution) -> int | None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import ctypes
 import struct
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from ctypes import (
     CFUNCTYPE,
@@ -30,7 +30,7 @@ from ctypes import (
     c_void_p,
     string_at,
 )
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from io import SEEK_CUR, SEEK_END, BytesIO
 from typing import Any
@@ -42,27 +42,40 @@ from t38fsp.image.directory import HEADER, Field, directory_octets
 from t38fsp.image.fields import FieldType, Tag
 from t38fsp.t30.vocabulary import Coding
 
+_ROWS_AT_ONCE = 3000
+"""More than an ordinary page has. A hostile one may have a run for each of its pixels."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Runs:
     """What the rows of a strip are made of, whether there are pixels of it or not."""
 
-    rows: list[bytes]
-    """Of each row its runs as unsigned numbers of 32 bits: white, black, white, and so on. Where the data end
-    before the last row, there is one for the end."""
-    complaints: int
+    rows: list[bytes] = field(default_factory=list)
+    """Of each of the last rows its runs as unsigned numbers of 32 bits: white, black, white, and so on. Where
+    the data end before the last row, there is one for the end."""
+    before: int = 0
+    """Rows that came before these."""
+    empty_before: bool = False
+    """One of those has an empty run."""
+    complaints: int = 0
 
+    def settle(self) -> None:
+        """Look at all rows but the last two, and keep only those."""
+        self.empty_before = self.has_empty(2)
+        self.before += len(self.rows) - 2
+        del self.rows[:-2]
 
-def has_empty_runs(rows: Iterable[bytes]) -> bool:
-    """Whether one of ``rows`` has a run of no pixels elsewhere than at its ends.
+    def has_empty(self, but: int = 0) -> bool:
+        """Whether a row, ``but`` the last ones, has a run of no pixels elsewhere than at its ends.
 
-    No encoder chooses codes that make one. In the row below libtiff takes its place for one where the colour
-    changes, which it is not (T.4 4.2.1.1).
-    """
-    # Of each number the low octet first, for speed.
-    return any(
-        b"\0" in row[_LOW_OCTET:-4:4] and 0 in memoryview(row).cast("I")[1:-1].tolist() for row in set(rows)
-    )
+        No encoder chooses codes that make one. In the row below libtiff takes its place for one where the
+        colour changes, which it is not (T.4 4.2.1.1).
+        """
+        # Of each number the low octet first, for speed.
+        return self.empty_before or any(
+            b"\0" in row[_LOW_OCTET:-4:4] and 0 in memoryview(row).cast("I")[1:-1].tolist()
+            for row in set(self.rows[: len(self.rows) - but])
+        )
 
 
 _LOW_OCTET = 4 if sys.byteorder == "little" else 7
@@ -87,10 +100,12 @@ def runs_of(data: bytes, coding: Coding, width: int, rows: int) -> Runs | None:
     library = _library()
     if library is None:
         return None
-    found: list[bytes] = []
-    pixels = bytearray((width + 7) // 8 * rows)
-    complaints = library.read(_file(data, coding, width, rows), pixels, found.append)
-    return None if complaints is None else Runs(found, complaints)
+    runs = Runs()
+    complaints = library.read(_file(data, coding, width, rows), bytearray((width + 7) // 8 * rows), runs)
+    if complaints is None:
+        return None
+    runs.complaints = complaints
+    return runs
 
 
 def encode(pixels: bytes, width: int, fields: Mapping[Tag, int | float]) -> bytes | None:
@@ -239,13 +254,15 @@ class _Library:
         finally:
             self._free_options(options)
 
-    def read(
-        self, file: bytes, pixels: bytearray, on_row: Callable[[bytes], None] | None = None
-    ) -> int | None:
-        """Read the first strip of ``file`` into ``pixels``; with ``on_row`` hand over the runs of each row
-        instead. Returns the number of complaints, or None where nothing was read.
+    def read(self, file: bytes, pixels: bytearray, runs: Runs | None = None) -> int | None:
+        """Read the first strip of ``file`` into ``pixels``, or its runs into ``runs``.
+
+        Returns the number of complaints, or None where nothing was read.
         """
         complaints = position = 0
+        fills, failed = runs is not None, False
+        runs = Runs() if runs is None else runs
+        rows = runs.rows
         octets = ctypes.create_string_buffer(file, len(file))
         start = ctypes.addressof(octets)
         places: dict[int, Any] = {}
@@ -272,12 +289,17 @@ class _Library:
             return 1
 
         def fill(_: object, first: int, end: int, __: object) -> None:
-            # There are two places, for a row and the one above it.
-            place: Any = places.get(first)
-            if place is None:
-                place = places[first] = _RUNS.from_address(first)
-            if on_row is not None:
-                on_row(place[: end - first])
+            nonlocal failed
+            try:
+                # There are two places, for a row and the one above it.
+                place: Any = places.get(first)
+                if place is None:
+                    place = places[first] = _RUNS.from_address(first)
+                rows.append(place[: end - first])
+                if len(rows) > _ROWS_AT_ONCE:
+                    runs.settle()
+            except MemoryError:  # which libtiff could not be told of
+                failed = True
 
         source = (
             *(_READ(read), _READ(lambda *_: -1), _SEEK(seek), _CLOSE(lambda _: 0)),
@@ -289,29 +311,31 @@ class _Library:
             if not tiff:
                 return None
             try:
-                if on_row is not None and not self._set_field(tiff, _FILL_FUNCTION, filler):
+                if fills and not self._set_field(tiff, _FILL_FUNCTION, filler):
                     return None
                 buffer = (c_char * len(pixels)).from_buffer(pixels)
                 got = self._read_strip(tiff, _FIRST_STRIP, ctypes.addressof(buffer), len(pixels))
             finally:
                 self._close(tiff)
+        if failed:
+            raise MemoryError
         return complaints if got == len(pixels) else None
 
 
 @lru_cache
 def _library() -> _Library | None:
     """The libtiff that is linked with Pillow, if its functions are to be found and do what is expected."""
-    with suppress(OSError, AttributeError, TypeError, ValueError):
+    with suppress(OSError, AttributeError, TypeError, ValueError, ctypes.ArgumentError):
         library = _Library(ctypes.CDLL(_imaging.__file__))
-        rows: list[bytes] = []
-        complaints = library.read(
-            _file(_WHITE_ROW, Coding.MMR, _WIDTH, 2), bytearray(_WIDTH // 4), rows.append
-        )
-        if (complaints, len(rows), rows[:1]) == (1, 2, [_WIDTH.to_bytes(4, sys.byteorder)]):
+        runs = Runs()
+        complaints = library.read(_file(_WHITE_ROW, Coding.MMR, _WIDTH, 2), bytearray(_WIDTH // 4), runs)
+        reads = (complaints, len(runs.rows), runs.rows[:1]) == (1, 2, [_WIDTH.to_bytes(4, sys.byteorder)])
+        if reads and library.write(bytes(_WIDTH // 8), _WIDTH, _MMR) == _WHITE_ROW:
             return library
     return None
 
 
 _WIDTH = 1728
-_WHITE_ROW = bytes.fromhex("8008008000")
+_MMR = {Tag.BITS_PER_SAMPLE: 1, Tag.SAMPLES_PER_PIXEL: 1, Tag.PHOTOMETRIC: 0, Tag.COMPRESSION: 4}
+_WHITE_ROW = bytes.fromhex("80080080")
 """One white row in MMR, and EOFB, of which libtiff complains when it expects two rows."""

@@ -13,7 +13,7 @@ from t38fsp.image.coder import encode_burst, encode_pixels
 from t38fsp.image.document import KnownPage, encode_known_page, encode_page, structure
 from t38fsp.image.errors import DocumentError
 from t38fsp.image.exact import check_strip, count_rows, decode_strip, read_t4, t4_rows
-from t38fsp.image.libtiff import has_empty_runs, runs_of
+from t38fsp.image.libtiff import Runs, runs_of
 from t38fsp.image.store import append_page, store_page
 from t38fsp.t4.codes import EOL, HORIZONTAL
 from t38fsp.t4.decode import decode_page, row_of
@@ -265,7 +265,14 @@ def test_an_empty_run_within_a_row_is_seen():
     ],
 )
 def test_where_a_run_may_be_empty(runs, empty):
-    assert has_empty_runs([array("I", [9, 1719]).tobytes(), array("I", runs).tobytes()]) is empty
+    rows = [array("I", [9, 1719]).tobytes(), array("I", runs).tobytes()]
+    assert Runs([*rows]).has_empty() is empty
+    assert Runs([*rows, b""]).has_empty(1) is empty
+    assert not Runs([*rows]).has_empty(1)
+    settled = Runs([*rows, *rows])
+    settled.settle()
+    assert (settled.before, settled.rows) == (2, rows)
+    assert settled.has_empty(2) is empty
 
 
 def test_what_has_no_effect_before_eofb_is_seen():
@@ -285,6 +292,15 @@ def test_the_end_is_where_the_data_end():
     data = code_mmr([(3, 9), WHITE], WIDTH)
     assert read_burst(data + data, MMR) is None
     assert check_strip(data + data, WIDTH, 2, FINE) is not True
+
+
+def test_an_empty_run_is_seen_however_long_the_page_goes_on():
+    line = HORIZONTAL + run_code(10, False) + run_code(0, True)
+    text = line + HORIZONTAL + run_code(20, False) + run_code(9, True) + "1" + "1" * 3 * 9000
+    data = to_octets(text + EOL * 2)
+    assert decode_page(data, Coding.MMR, WIDTH).quality == PageQuality(9001)
+    assert read_burst(data, MMR) is None
+    assert not check_strip(data, WIDTH, 9001, FINE)
 
 
 def test_a_row_that_is_cut_off_is_not_completed_by_the_marker():
