@@ -14,6 +14,7 @@ from collections.abc import Callable
 from sip.ipc.codec import WireError
 from sip.ipc.pipes import leave_signals_to_the_program, read_messages, take_standard_streams
 from t38fsp.image.coder import encode_burst
+from t38fsp.image.convert import convert
 from t38fsp.image.document import Facts, KnownPage, encode_known_page, structure
 from t38fsp.image.errors import DocumentError, ImageError, StoreError
 from t38fsp.image.exact import count_rows, decode_strip
@@ -45,11 +46,12 @@ from t38fsp.image.wire import (
     Store,
     Stored,
 )
-from t38fsp.t30.vocabulary import Coding, PageMode, Resolution
+from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode, Resolution
 
 _PROOF = PageMode(Coding.MMR, 1728, Resolution.R8_FINE, ecm=True, bit_rate=14400)
 _PROOF_ROWS = 2300
 """Of an ordinary page: what that takes must be there."""
+_PROOF_PAGE = PageFormat(_PROOF.width, _PROOF_ROWS, _PROOF.resolution)
 
 
 def perform(request: Request, note: Callable[[Grows], None]) -> Reply:
@@ -87,9 +89,10 @@ def perform(request: Request, note: Callable[[Grows], None]) -> Reply:
 
 
 def _prove() -> None:
-    """Code a page and read it again, as the jobs will."""
+    """Change the resolution of a page, code it and read it again, as the jobs will."""
     try:
         white = bytes(_PROOF.width // 8 * _PROOF_ROWS)
+        convert(white, _PROOF_PAGE, _PROOF.width, Resolution.R8_STANDARD)
         burst = encode_burst(white, _PROOF)
         rows = count_rows(burst, _PROOF.width, _PROOF.resolution)
         pixels = decode_strip(burst, _PROOF.coding, _PROOF.width, _PROOF_ROWS)
