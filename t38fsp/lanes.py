@@ -34,16 +34,21 @@ def _not_contained(error: Exception) -> None:
     raise error
 
 
-class Lane:
-    """One call's way out. Whoever paces it sets ``send``, and ``failed`` for what it raises."""
+def _nothing() -> None: ...
 
-    __slots__ = ("failed", "moved", "send", "ticket")
+
+class Lane:
+    """One call's way out. Whoever paces it sets ``send``, and of ``failed`` and ``planned`` what it needs."""
+
+    __slots__ = ("failed", "moved", "planned", "send", "ticket")
 
     def __init__(self) -> None:
         self.send: Callable[[bytes], object] = _unconnected
         """Gives a datagram to the network."""
         self.failed: Callable[[Exception], None] = _not_contained
         """Told of a fault in ``leave`` or ``plan``, after which the lane is no longer served."""
+        self.planned: Callable[[], None] = _nothing
+        """Told when ``plan`` has come to the end of a burst: a deadline of the call may be known since."""
         self.moved = False
         """``due`` has changed other than by ``leave`` and ``plan``: :meth:`Lanes.schedule` has to be told."""
         self.ticket = _NO_TICKET

@@ -230,7 +230,6 @@ class Stretches:
 
     def __init__(self, number: int, size: int = 10, on_plan: Callable[[], None] = lambda: None) -> None:
         self.done: Done | None = None
-        self.until = 0.0
         self.planned_at: list[float] = []
         self._left = number
         self._size = size
@@ -243,9 +242,8 @@ class Stretches:
         numbers = range(self._next, self._next + self._size)
         self._next += self._size
         self._left -= 1
-        self.until = self._next / 100
         if not self._left:
-            self.done = Done(self.until, SILENCE)
+            self.done = Done(self._next / 100, SILENCE)
         return [packet(str(n), n / 100) for n in numbers]
 
 
@@ -257,6 +255,15 @@ def test_a_lane_is_planned_for_before_it_runs_out(lanes: Lanes) -> None:
     assert call.sent == [str(n) for n in range(50)]
     assert all(left == n / 100 for n, (left, _) in enumerate(call.left))
     assert plan.planned_at == pytest.approx([0.0, 0.06, 0.16, 0.26, 0.36])
+
+
+def test_the_end_of_a_plan_is_told_when_it_is_known(lanes: Lanes) -> None:
+    call, told = Call(lanes), list[float]()
+    call.lane.planned = lambda: told.append(clock.now)
+    call.lane.follow(Stretches(3), 0.0)
+    lanes.schedule(call.lane)
+    run(lanes, 5.0)
+    assert told == pytest.approx([0.16])
 
 
 def test_stretches_of_one_packet_are_planned_as_they_are_needed(lanes: Lanes) -> None:

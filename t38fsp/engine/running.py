@@ -172,8 +172,12 @@ class RunningCall:
             self._drop_lane()
             self._lane = lane
             lane.failed = self._lane_failed
+            lane.planned = self._planned
         lane.send = self._media.send if self._stream is None else self._stream.send
         self._pacer.schedule(lane)
+
+    def _planned(self) -> None:
+        self.arm(self.call.next_deadline())
 
     def _drop_lane(self) -> None:
         if self._lane is not None:

@@ -149,8 +149,8 @@ class UnpacedPlan:
 
     def __init__(self, ifps: Iterator[bytes], control: bool, start: float, planner: UnpacedPlanner) -> None:
         self.done: Done | None = None
-        self.until = start
-        """When the last packet is due, so far."""
+        self._due = start
+        """When the last packet is, so far."""
         self._ifps = ifps
         self._flags = CONTROL if control else 0
         self._at = start
@@ -160,7 +160,7 @@ class UnpacedPlan:
         """All that is due within LEAD of ``now``."""
         planned: list[Planned] = []
         at = max(self._at, now)
-        due = self.until
+        due = self._due
         for ifp in self._ifps:
             gap = 0.0
             if at >= due + _TICK:
@@ -173,5 +173,5 @@ class UnpacedPlan:
         else:
             planned += said(Indicator.NO_SIGNAL, due, self._planner.timing)
             self.done = Done(due, Indicator.NO_SIGNAL)
-        self._at, self.until = at, due
+        self._at, self._due = at, due
         return planned

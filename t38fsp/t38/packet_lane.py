@@ -44,8 +44,6 @@ class Plan(Protocol):
 
     done: Done | None
     """Known with the last stretch."""
-    until: float
-    """The burst does not end before that, as far as is known."""
 
     def extend(self, now: float) -> Sequence[Planned]:
         """The next stretch, in the order of due times: at least one packet, as long as ``done`` is None."""
@@ -132,3 +130,4 @@ class PacketLane(Lane):
         self._waiting.extend(self._plan.extend(now))
         if self._plan.done is not None:
             self._plan = None
+            self.planned()

@@ -154,7 +154,6 @@ class _WholePlan:
 
     def __init__(self, packets: list[Planned], done: Done) -> None:
         self.done: Done | None = done
-        self.until = done.due
         self._packets = packets
 
     def extend(self, now: float) -> list[Planned]:
@@ -211,7 +210,7 @@ class _HdlcPlan:
 
     def __init__(self, burst: HdlcBurst, opening: list[Planned], begin: float, shape: _Shape) -> None:
         self.done: Done | None = None
-        self.until = begin
+        self._at = begin
         self._shape = shape
         self._opening = opening
         self._following = iter(burst.frames)
@@ -228,12 +227,12 @@ class _HdlcPlan:
         shape = self._shape
         frame = self._frame
         if frame is None:
-            planned += shape.ending(FieldType.HDLC_SIG_END, self.until, self._gap)
-            return self._finish(planned, self.until)
+            planned += shape.ending(FieldType.HDLC_SIG_END, self._at, self._gap)
+            return self._finish(planned)
         while frame is not None and len(planned) < _STRETCH:
             upcoming = next(self._following, None)
             body, fcs = line_bits(frame)
-            at = self.until
+            at = self._at
             last = upcoming is None
             # A field that is sent three times ends a frame that is complete: it brings no data.
             merged = shape.timing.fcs_with_data and not last
@@ -243,10 +242,10 @@ class _HdlcPlan:
                 planned += shape.ending(FieldType.HDLC_FCS_OK_SIG_END, at)
             elif not merged:
                 self._copies(planned, at, self._end_of_frame, 0.0)
-            self.until = at + (fcs + _FLAG_BITS) / shape.modem.rate
+            self._at = at + (fcs + _FLAG_BITS) / shape.modem.rate
             frame = upcoming
         self._frame = frame
-        return planned if frame is not None else self._finish(planned, self.until)
+        return planned if frame is not None else self._finish(planned)
 
     def _chunks(self, planned: list[Planned], frame: bytes, at: float, *, merged: bool) -> None:
         shape, prefix = self._shape, self._prefix
@@ -274,10 +273,9 @@ class _HdlcPlan:
         for copy in range(1, shape.copies):
             planned.append((due + copy * shape.timing.copy_spacing, octets, shape.flags | REPEAT, 0.0))
 
-    def _finish(self, planned: list[Planned], at: float) -> list[Planned]:
-        end = at + self._shape.timing.hdlc_tail
+    def _finish(self, planned: list[Planned]) -> list[Planned]:
+        end = self._at + self._shape.timing.hdlc_tail
         planned += said(Indicator.NO_SIGNAL, end, self._shape.timing)
-        self.until = end
         self.done = Done(end, Indicator.NO_SIGNAL)
         return planned
 
@@ -310,7 +308,6 @@ class _RawPlan:
             self._fill = _FillRemover() if fill_removal else None
         self._sent = begin + self._total * shape.octet
         """When the last octet has left the modem."""
-        self.until = self._sent + shape.timing.raw_tail
         self._prefix = field_prefix(shape.type, FieldType.T4_NON_ECM_DATA, shape.syntax)
 
     def extend(self, now: float) -> list[Planned]:
@@ -333,8 +330,9 @@ class _RawPlan:
                 planned.append((first + start * octet, octets, 0, 0.0))
         if self._at >= self._total:
             planned += shape.ending(FieldType.T4_NON_ECM_SIG_END, self._sent)
-            planned += said(Indicator.NO_SIGNAL, self.until, shape.timing)
-            self.done = Done(self.until, Indicator.NO_SIGNAL)
+            end = self._sent + shape.timing.raw_tail
+            planned += said(Indicator.NO_SIGNAL, end, shape.timing)
+            self.done = Done(end, Indicator.NO_SIGNAL)
         return planned
 
 

@@ -31,9 +31,6 @@ _UDPTL_OVERHEAD = 4
 _SPAN_OCTETS = 2
 _LONG = 0x80  # from here on a length takes two octets
 
-_LOOK_AGAIN = 0.005
-"""Seconds after which is seen again whether more of a burst is planned, where a process is late with it."""
-
 _IFP_DATA = 8
 """Where the octets of a lone field begin in a datagram whose packet has less than 128 octets."""
 
@@ -119,7 +116,6 @@ class Terminal:
         """The way out."""
         self._bursts: deque[Burst] = deque()
         self._plan: Plan | None = None  # the burst that is on
-        self._looked = float("-inf")  # when that was last looked at
         self._sent = 0
         self._state: Indicator | None = None  # what the line says once all that is planned has left
         self._state_since = float("-inf")
@@ -207,7 +203,11 @@ class Terminal:
 
     def next_deadline(self) -> float | None:
         """When to call :meth:`handle_deadline`; None while nothing is to be done."""
-        due = self._keep_alive if self._plan is None else self._end_of(self._plan)
+        if self._plan is None:
+            due = self._keep_alive
+        else:
+            # Nothing of the burst is due here before the lane has planned its end.
+            due = None if self._plan.done is None else self._plan.done.due
         for other in (self._receiver.next_deadline(), self._listener.next_deadline()):
             if other is not None and (due is None or other < due):
                 due = other
@@ -216,7 +216,6 @@ class Terminal:
     def handle_deadline(self, now: float) -> None:
         self._hear(self._receiver.handle_deadline(now), now)
         self._listener.handle_deadline(now)
-        self._looked = now
         self._advance(now)
         if self._keep_alive is not None and self._plan is None and now >= self._keep_alive:
             self._state = self._state or Indicator.NO_SIGNAL
@@ -292,12 +291,6 @@ class Terminal:
     def _schedule_keep_alive(self, last: float) -> None:
         interval = self._timing.keep_alive
         self._keep_alive = last + interval if interval else None
-
-    def _end_of(self, plan: Plan) -> float:
-        """When the burst ends, or at the earliest."""
-        if plan.done is not None:
-            return plan.done.due
-        return plan.until if plan.until > self._looked else self._looked + _LOOK_AGAIN
 
 
 def _room(max_datagram: int, redundancy: int) -> int:

@@ -108,6 +108,7 @@ class SimulatedCall:
             self._drop_lane()
             self._lane = lane
             lane.send = self._send
+            lane.planned = lambda: self.arm(self.call.next_deadline())
         self._lanes.schedule(lane)
         self._pacer.set(self._lanes.next_due())
 

@@ -41,8 +41,8 @@ def plan(rate: RateControl, *, roomy: int = 340, max_datagram: int = 1400) -> li
     burst = planner.plan(BLOCK, Syntax.Y1998, 10.0)
     planned: list[Planned] = []
     while burst.done is None:
-        planned += burst.extend(burst.until)
-    assert burst.done.due == burst.until
+        planned += burst.extend(planned[-1][0] if planned else 10.0)
+    assert burst.done.due == next(due for due, _, flags, _ in reversed(planned) if not flags & REPEAT)
     return [packet for packet in planned if not packet[2] & REPEAT]
 
 
