@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from array import array
 from enum import Enum
+from functools import cache
 
 SAMPLE_RATE = 8000
 """Hz."""
@@ -70,7 +71,9 @@ class _Codec:
         self.octets = positive + negative
 
 
+@cache
 def _codecs() -> dict[Law, _Codec]:
+    """Made with the first packet of audio, not with the import."""
     mu_law, a_law = _mu_law_codes(), _a_law_codes()
     # From -32768 up to -1. mu-law mirrors 1..32768; A-law, without a zero, mirrors 0..32767.
     mu_negative = bytes(code & 0x7F for code in (mu_law + mu_law[-1:])[:0:-1])
@@ -81,12 +84,9 @@ def _codecs() -> dict[Law, _Codec]:
     }
 
 
-_CODECS = _codecs()
-
-
 def decode(payload: bytes, law: Law) -> array[int]:
     """Linear samples (typecode ``h``), one for each octet."""
-    codec = _CODECS[law]
+    codec = _codecs()[law]
     little_endian = bytearray(2 * len(payload))
     little_endian[0::2] = payload.translate(codec.low)
     little_endian[1::2] = payload.translate(codec.high)
@@ -99,4 +99,4 @@ def decode(payload: bytes, law: Law) -> array[int]:
 
 def encode(samples: array[int], law: Law) -> bytes:
     """One octet for each linear sample (-32768..32767)."""
-    return bytes(map(_CODECS[law].octets.__getitem__, samples))
+    return bytes(map(_codecs()[law].octets.__getitem__, samples))

@@ -7,6 +7,7 @@ table below lists its codes in ascending order of run length.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
 # Runs 0 to 63.
 _WHITE_TERMINATING = """
@@ -102,10 +103,19 @@ def _expand(codes: Iterable[tuple[str, int]], length: int) -> dict[str, tuple[in
     return table
 
 
-WHITE_RUNS: dict[str, tuple[int, int]] = _expand(((c, r) for r, c in WHITE_CODES.items()), RUN_BITS)
-"""The next 13 bits to (run, length of its code); runs of 64 and more are make-up codes."""
+@cache
+def run_tables() -> tuple[dict[str, tuple[int, int]], dict[str, tuple[int, int]]]:
+    """For white and for black, the next 13 bits to (run, length of its code); runs of 64 and more are make-up
+    codes.
 
-BLACK_RUNS: dict[str, tuple[int, int]] = _expand(((c, r) for r, c in BLACK_CODES.items()), RUN_BITS)
+    Made when the first line is decoded: they have 16000 entries, and a process that sends may need none.
+    """
+    white, black = (
+        _expand(((code, run) for run, code in codes.items()), RUN_BITS)
+        for codes in (WHITE_CODES, BLACK_CODES)
+    )
+    return white, black
+
 
 PASS_MODE = 8
 HORIZONTAL_MODE = 9

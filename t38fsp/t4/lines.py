@@ -8,12 +8,11 @@ first one from white to black, in ascending order, none repeated, none at or bey
 from __future__ import annotations
 
 from t38fsp.t4.codes import (
-    BLACK_RUNS,
     MODE_BITS,
     MODES,
     PASS_MODE,
     RUN_BITS,
-    WHITE_RUNS,
+    run_tables,
 )
 
 Changes = tuple[int, ...]
@@ -50,7 +49,7 @@ def decode_1d(bits: str, start: int, width: int) -> tuple[Changes, int]:
     changes: list[int] = []
     position = start
     column = 0
-    table, other = WHITE_RUNS, BLACK_RUNS
+    table, other = run_tables()
     while column < width:
         while True:
             code = table.get(bits[position : position + RUN_BITS])
@@ -82,6 +81,7 @@ def decode_2d(bits: str, start: int, reference: Changes, width: int) -> tuple[Ch
     above = (*reference, width, width, width, width)
     most = len(reference) + 1
     mode_at = MODES.get
+    white, black = run_tables()
     changes: list[int] = []
     position = start
     column = 0  # a0
@@ -115,7 +115,7 @@ def decode_2d(bits: str, start: int, reference: Changes, width: int) -> tuple[Ch
         elif kind == PASS_MODE:
             column = above[index + 1]
         else:
-            table, other = (BLACK_RUNS, WHITE_RUNS) if index & 1 else (WHITE_RUNS, BLACK_RUNS)
+            table, other = (black, white) if index & 1 else (white, black)
             for _ in range(2):
                 while True:
                     code = table.get(bits[position : position + RUN_BITS])

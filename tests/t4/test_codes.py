@@ -6,13 +6,12 @@ from hashlib import sha256
 
 from t38fsp.t4.codes import (
     BLACK_CODES,
-    BLACK_RUNS,
     EOL,
     MODES,
     RUN_BITS,
     VERTICAL_CODES,
     WHITE_CODES,
-    WHITE_RUNS,
+    run_tables,
 )
 
 # Of the lines "W|B run code", white first, runs ascending; made from two independent implementations.
@@ -37,7 +36,7 @@ def test_no_code_begins_with_another():
 
 
 def test_every_code_is_found_whatever_follows_it():
-    for codes, table in ((WHITE_CODES, WHITE_RUNS), (BLACK_CODES, BLACK_RUNS)):
+    for codes, table in zip((WHITE_CODES, BLACK_CODES), run_tables(), strict=True):
         for run, code in codes.items():
             for rest in ("0", "1"):
                 assert table[code.ljust(RUN_BITS, rest)] == (run, len(code))
@@ -48,7 +47,7 @@ def test_every_code_is_found_whatever_follows_it():
 
 
 def test_eol_and_the_extension_codes_are_not_decoded():
-    assert EOL.ljust(RUN_BITS, "1") not in WHITE_RUNS
-    assert EOL.ljust(RUN_BITS, "1") not in BLACK_RUNS
+    for table in run_tables():
+        assert EOL.ljust(RUN_BITS, "1") not in table
     assert EOL[:7] not in MODES
     assert "0000001" not in MODES
