@@ -28,7 +28,7 @@ from sip.ua.session import Session
 from sip.ua.session_timer import SessionTimer
 from sip.ua.stateless_responses import RefusedError, StatelessResponder, extensions_refused, stamp_via
 from sip.ua.target import Target
-from sip.values import Address, Credentials, DialogId, Hop
+from sip.values import NO_REASON, Address, Credentials, DialogId, Hop, NetworkFault
 
 _logger = get_logger(__name__)
 
@@ -189,15 +189,14 @@ class UserAgent:
 
     # --- what comes in --------------------------------------------------------------------------------------
 
-    def unreachable(self, hop: Hop, now: float, cause: str = "") -> None:
+    def unreachable(self, hop: Hop, now: float, fault: NetworkFault = NO_REASON) -> None:
         """The network refused what was sent to ``hop``: unanswered INVITEs there go elsewhere or
-        fail at once, as does everything that a reliable transport would have carried. ``cause`` is a
-        sentence for people, if there is one."""
-        self._core.transactions.refused(hop, now, cause)
+        fail at once, as does everything that a reliable transport would have carried."""
+        self._core.transactions.refused(hop, now, fault)
 
-    def disconnected(self, hop: Hop, now: float, cause: str = "") -> None:
+    def disconnected(self, hop: Hop, now: float, fault: NetworkFault = NO_REASON) -> None:
         """A connection that stood is gone; the next message for ``hop`` makes a new one."""
-        self._core.transactions.disconnected(hop, now, cause)
+        self._core.transactions.disconnected(hop, now, fault)
         self.registrations.disconnected(hop, now)
 
     def flows(self) -> set[Hop]:

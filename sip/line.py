@@ -146,6 +146,8 @@ class Failed:
     """Q.850 cause of the Reason header (RFC 3326)."""
     call_id: str = field(default="", compare=False)
     """Call-ID of the INVITE, for looking it up in other logs; empty where the backend does not provide it."""
+    advice: str | None = None
+    """What to do about a local failure; empty where ``reason`` says all, None where that is not known."""
     unanswered: str | None = None
     """Why no credentials could have answered the challenge (401, 407): we do not know what it asks for."""
 

@@ -52,6 +52,23 @@ class Hop:
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkFault:
+    """Why the network carried nothing to a hop."""
+
+    what: str = ""
+    """A sentence for people; empty where the network did not say why."""
+    advice: str | None = None
+    """What to do or look at; None where that is not known."""
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.advice}" if self.advice else self.what
+
+
+NO_REASON = NetworkFault()
+"""Of a network that did not say why."""
+
+
+@dataclass(frozen=True, slots=True)
 class DialogId:
     """The three parts that name a dialog (RFC 3261 12); *local* means ours."""
 

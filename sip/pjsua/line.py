@@ -258,7 +258,7 @@ class PjsuaLine:
         worker = self._with_room()
         if worker is None:
             most = self._most_workers * CALLS_PER_WORKER
-            self._tell(Failed(call, 503, f"all {most} calls of pjsua2 are taken", local=True))
+            self._tell(Failed(call, 503, f"all {most} calls of pjsua2 are taken", local=True, advice=""))
             return
         placing.attempt = worker.place(request)
         self._attempts[placing.attempt] = call

@@ -131,7 +131,7 @@ class RemoteCalls:
     def _lost(self, call: int, reason: str) -> LineEvent:
         answered = self._calls[call].answered
         self._forget(call)
-        return Ended(call, False, reason) if answered else Failed(call, 503, reason, local=True)
+        return Ended(call, False, reason) if answered else Failed(call, 503, reason, local=True, advice="")
 
     def _forget(self, call: int) -> None:
         self._incoming.pop(self._calls.pop(call).number, None)

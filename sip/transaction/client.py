@@ -18,7 +18,7 @@ from sip.transaction.machines import (
     kind_of,
 )
 from sip.transaction.timers import Timer, Timers
-from sip.values import Hop
+from sip.values import NO_REASON, Hop, NetworkFault
 
 
 class Failure(Enum):
@@ -72,8 +72,8 @@ class ClientTransaction(Transaction):
         self._tried = [way]
         self._others = others
         self._patience = min(PATIENCE, 64 * T1 / (len(ways) + 1))
-        self.cause = ""
-        """The network's error as a sentence, when it refused the request; often empty."""
+        self.fault = NO_REASON
+        """Why the network refused the request, if it did."""
         self._send = send
         self._on_response = on_response
         self._on_failure = on_failure
@@ -161,19 +161,19 @@ class ClientTransaction(Transaction):
         self.stay()
         self._stop_repeating()
 
-    def unreachable(self, now: float, cause: str = "") -> None:
+    def unreachable(self, now: float, fault: NetworkFault = NO_REASON) -> None:
         """The network has refused the request."""
-        self.cause = cause
+        self.fault = fault
         if self._others and self._unheard:
             self._move(now)
         elif self.invite or self.destination.transport.reliable:
             # Elsewhere a refusal may be of the moment, and the request is repeated anyway.
             self._feed(Input.UNREACHABLE, now)
 
-    def disconnected(self, now: float, cause: str = "") -> None:
+    def disconnected(self, now: float, fault: NetworkFault = NO_REASON) -> None:
         """Its connection is gone, which may have been idle for too long: send it by a new one, once."""
         if self._others or self._reconnected:
-            self.unreachable(now, cause)
+            self.unreachable(now, fault)
         else:
             self._reconnected = True
             self._feed(Input.MOVED, now)

@@ -16,7 +16,7 @@ from sip.transaction.failed_hops import FailedHops
 from sip.transaction.machines import T1, ServerTransaction, State
 from sip.transaction.sent_ack import SentAck
 from sip.transaction.timers import Timers
-from sip.values import Address, Hop, Transport
+from sip.values import NO_REASON, Address, Hop, NetworkFault, Transport
 
 MAGIC_COOKIE = "z9hG4bK"
 """What a branch begins with when it is unique (RFC 3261 8.1.1.7)."""
@@ -130,7 +130,7 @@ class TransactionLayer:
     def send_octets(self, octets: bytes, destination: Hop) -> None:
         self._datagrams.append((octets, destination))
 
-    def refused(self, hop: Hop, now: float, cause: str = "") -> None:
+    def refused(self, hop: Hop, now: float, fault: NetworkFault = NO_REASON) -> None:
         """The network refuses what is sent to ``hop``: it is avoided, if a request of ours was among that."""
         # Not for an answer to a stranger: he would choose what we avoid.
         clients = self._clients_at(hop)
@@ -142,13 +142,13 @@ class TransactionLayer:
         for ack in acks:
             ack.unreachable()
         for client in clients:
-            client.unreachable(now, cause)
+            client.unreachable(now, fault)
 
-    def disconnected(self, hop: Hop, now: float, cause: str = "") -> None:
+    def disconnected(self, hop: Hop, now: float, fault: NetworkFault = NO_REASON) -> None:
         """The connection with ``hop`` is gone, with what was on its way."""
         self._redirect_responses(hop)
         for client in self._clients_at(hop):
-            client.disconnected(now, cause)
+            client.disconnected(now, fault)
 
     def _clients_at(self, hop: Hop) -> list[ClientTransaction]:
         return [client for client in self._clients.values() if client.destination == hop]

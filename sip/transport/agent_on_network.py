@@ -24,7 +24,7 @@ from sip.transport.udp import UdpPort
 from sip.ua.admission import AdmissionPolicy
 from sip.ua.registration_messages import RegistrationRequest, RegistrationState
 from sip.ua.target import Target
-from sip.values import Address, Credentials, Hop, Transport
+from sip.values import NO_REASON, Address, Credentials, Hop, NetworkFault, Transport
 
 _logger = get_logger(__name__)
 
@@ -244,14 +244,14 @@ class SipLine:
         finally:
             self._flush()
 
-    def _refused(self, hop: Hop, why: str = "") -> None:
+    def _refused(self, hop: Hop, fault: NetworkFault = NO_REASON) -> None:
         with contained(_logger, "a refusal of the network was passed over on a fault of ours"):
-            self.agent.unreachable(hop, self._loop.time(), why)
+            self.agent.unreachable(hop, self._loop.time(), fault)
         self._loop.call_soon(self._flush)
 
-    def _closed(self, hop: Hop, why: str) -> None:
+    def _closed(self, hop: Hop, fault: NetworkFault) -> None:
         with contained(_logger, "the end of a connection was passed over on a fault of ours"):
-            self.agent.disconnected(hop, self._loop.time(), why)
+            self.agent.disconnected(hop, self._loop.time(), fault)
         self._flush()
 
     def _flush(self) -> None:
@@ -312,7 +312,8 @@ class SipLine:
         elif (port := self._udp.get(family_of(hop.host))) is not None:
             port.send(data, hop)
         else:
-            self._refused(hop, f"we have no socket for {hop}; listen at an address of its kind")
+            fault = NetworkFault(f"we have no socket for {hop}", "listen at an address of its kind")
+            self._refused(hop, fault)
 
     async def _look_up(self, target: Target) -> None:
         hops: Sequence[Hop] = ()

@@ -27,7 +27,7 @@ from sip.transport.tls import (
     server_context,
     why_refused,
 )
-from sip.values import Address, Hop, Transport
+from sip.values import Address, Hop, NetworkFault, Transport
 
 _logger = get_logger(__name__)
 
@@ -51,7 +51,7 @@ class Connections:
     """All connections of a line. Every method belongs to the thread of the loop.
 
     ``on_message`` gets each message and the far end it came from; ``on_refused`` a hop that cannot be
-    connected to, ``on_closed`` one whose connection is gone, each with a sentence. ``in_use`` names the hops
+    connected to, ``on_closed`` one whose connection is gone, each with why. ``in_use`` names the hops
     whose connections are to be kept. ``source`` gives the address to connect from; port 0 takes any.
     """
 
@@ -59,8 +59,8 @@ class Connections:
         self,
         *,
         on_message: Callable[[bytes, Hop], None],
-        on_refused: Callable[[Hop, str], None],
-        on_closed: Callable[[Hop, str], None],
+        on_refused: Callable[[Hop, NetworkFault], None],
+        on_closed: Callable[[Hop, NetworkFault], None],
         in_use: Callable[[], Collection[Hop]],
         source: Callable[[Hop], Address],
         tls: TlsSettings,
@@ -96,7 +96,8 @@ class Connections:
         connection = self._find(hop)
         if connection is None:
             if self._opening == MAX_OPENING:
-                self._on_refused(hop, f"{MAX_OPENING} other connections are being made; try again later")
+                busy = NetworkFault(f"{MAX_OPENING} other connections are being made", "try again later")
+                self._on_refused(hop, busy)
                 return
             connection = Connection(self, hop, Stream(self.now, ours=True), ours=True)
             self._add(connection)
@@ -129,16 +130,16 @@ class Connections:
                 await self._open(connection)
         except Exception as error:
             # Not only what the network says: TLS knows no name such as "a..b", for one.
-            why = self._why_refused(error, hop)
+            fault = self._fault(error, hop)
         else:
             if connection.refusal is None:
                 return
-            why = str(connection.refusal)
+            fault = NetworkFault(str(connection.refusal))
         finally:
             self._opening -= 1
         if self._forget(connection):
-            _logger.info("no connection with %s: %s", hop, why, extra=SELDOM)
-            self._on_refused(hop, why)
+            _logger.info("no connection with %s: %s", hop, fault, extra=SELDOM)
+            self._on_refused(hop, fault)
 
     async def _open(self, connection: Connection) -> None:
         hop = connection.hop
@@ -272,32 +273,38 @@ class Connections:
         """A connection is of no more use."""
         if self._forget(connection):
             # Not from within a call of theirs.
-            self._loop.call_soon(self._on_closed, connection.hop, why)
+            self._loop.call_soon(self._on_closed, connection.hop, NetworkFault(why))
 
     def lost(self, connection: Connection, error: Exception | None) -> None:
         """A connection that stood is gone."""
         if connection.refusal is not None or not self._forget(connection):
             return
         hop = connection.hop
-        why = f"{hop} closed the connection" if error is None else self._why_refused(error, hop)
+        fault = NetworkFault(f"{hop} closed the connection") if error is None else self._fault(error, hop)
         unheard = connection.ours and not connection.heard
         if unheard and hop.transport is Transport.TLS and not isinstance(error, ssl.SSLError):
             # In TLS 1.3 the server looks at it after the handshake, and a reset may overtake its alert.
             missed = self._tls.certificate is None
-            why += f"; {ASKS_FOR_CERTIFICATE if missed else 'it may not take our certificate'}"
+            fault = replace(
+                fault, advice=ASKS_FOR_CERTIFICATE if missed else "it may not take our certificate"
+            )
         if unheard:
-            self._on_refused(hop, why)
+            self._on_refused(hop, fault)
         else:
-            self._on_closed(hop, why)
+            self._on_closed(hop, fault)
 
-    def _why_refused(self, error: BaseException, hop: Hop) -> str:
-        """A sentence for a connection that could not be made, or broke."""
-        if isinstance(error, TlsError):
-            return str(error)
+    def _fault(self, error: BaseException, hop: Hop) -> NetworkFault:
+        """Why a connection could not be made, or broke."""
         if isinstance(error, ssl.SSLError):
             return why_refused(
                 error, hop.server_name or hop.host, certificate=self._tls.certificate is not None
             )
+        return NetworkFault(self._sentence(error, hop))
+
+    @staticmethod
+    def _sentence(error: BaseException, hop: Hop) -> str:
+        if isinstance(error, TlsError):
+            return str(error)
         if isinstance(error, TimeoutError):
             return f"{hop} took no connection within {CONNECT_LIMIT:g} s"
         if isinstance(error, ConnectionRefusedError):

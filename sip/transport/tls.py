@@ -9,12 +9,12 @@ from ipaddress import ip_address
 from sip.line_settings import TlsSettings
 from sip.syntax.errors import SipError
 from sip.ua.target import is_address
+from sip.values import NetworkFault
 
 _EXPIRED = 10
 _NOT_YET_VALID = 9
 _UNKNOWN_AUTHORITY = frozenset({2, 18, 19, 20, 21})
 """X509_V_ERR_*: no issuer, self-signed, self-signed in the chain, no local issuer, no signature to check."""
-
 
 ASKS_FOR_CERTIFICATE = "it may want to see a certificate of ours"
 
@@ -115,26 +115,32 @@ def _covers(pattern: str, name: str) -> bool:
     return pattern == name
 
 
-def why_refused(error: BaseException, name: str, *, certificate: bool) -> str:
-    """One sentence for a TLS connection to ``name`` that could not be made.
+def why_refused(error: BaseException, name: str, *, certificate: bool) -> NetworkFault:
+    """What is wrong with a TLS connection to ``name`` that could not be made.
 
     ``certificate`` tells whether we had one of ours to show.
     """
     if isinstance(error, ssl.SSLCertVerificationError):
         if error.verify_code == _EXPIRED:
-            return f"the certificate of {name} has expired; its owner has to renew it"
+            return NetworkFault(f"the certificate of {name} has expired", "its owner has to renew it")
         if error.verify_code == _NOT_YET_VALID:
-            return f"the certificate of {name} is not valid yet; check the clock of this machine"
+            return NetworkFault(
+                f"the certificate of {name} is not valid yet", "check the clock of this machine"
+            )
         if error.verify_code in _UNKNOWN_AUTHORITY:
-            return f"the certificate of {name} is signed by nobody that we trust; name the file of its CA"
-        return f"the certificate of {name} cannot be trusted; OpenSSL says: {error.verify_message}"
+            return NetworkFault(
+                f"the certificate of {name} is signed by nobody that we trust", "name the file of its CA"
+            )
+        return NetworkFault(
+            f"the certificate of {name} cannot be trusted", f"OpenSSL says: {error.verify_message}"
+        )
     if isinstance(error, ssl.SSLError):
         what = (error.reason or "no common protocol").lower().replace("_", " ")
         sentence = f"{name} and we cannot agree on TLS: {what}"
         alert = (error.reason or "").partition("ALERT_")[2]
         if alert in _MISSED_CERTIFICATE and not certificate:
-            return f"{sentence}; {ASKS_FOR_CERTIFICATE}"
+            return NetworkFault(sentence, ASKS_FOR_CERTIFICATE)
         if alert in _DISLIKED_CERTIFICATE and certificate:
-            return f"{sentence}; it does not take our certificate"
-        return sentence
-    return f"{name} broke off TLS: {error}"
+            return NetworkFault(sentence, "it does not take our certificate")
+        return NetworkFault(sentence)
+    return NetworkFault(f"{name} broke off TLS: {error}")

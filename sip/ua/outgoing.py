@@ -306,11 +306,16 @@ class OutgoingCall:
             self._finish()
             return
         if failure is Failure.UNREACHABLE:
-            status, reason = 503, self._exchange.transaction.cause or "the network refused the INVITE"
+            fault = self._exchange.transaction.fault
+            status, reason, advice = 503, fault.what or "the network refused the INVITE", fault.advice
         else:
-            status, reason = 408, REASONS[408]
-        if not self._next_target(lambda: self._report(status, reason, local=True), now):
-            self._report(status, reason, local=True)
+            status, reason, advice = 408, REASONS[408], None
+
+        def report() -> None:
+            self._report(status, reason, local=True, advice=advice)
+
+        if not self._next_target(report, now):
+            report()
             self._finish()
 
     # --- the end --------------------------------------------------------------------------------------------
@@ -337,13 +342,14 @@ class OutgoingCall:
         headers: tuple[tuple[str, str], ...] = (),
         cause: int | None = None,
         unanswered: str | None = None,
+        advice: str | None = None,
     ) -> None:
         if not self._reported:
             self._reported = True
-            failed = Failed(
-                self._call, status, reason, local, headers, cause, self._invites.call_id, unanswered
+            call_id = self._invites.call_id
+            self._core.emit(
+                Failed(self._call, status, reason, local, headers, cause, call_id, advice, unanswered)
             )
-            self._core.emit(failed)
 
     def _close(self) -> None:
         self._phase = OutgoingPhase.OVER

@@ -149,9 +149,10 @@ def _of_own_failure(failed: Failed) -> Verdict:
         )
     if failed.status == 488:
         return verdict(Outcome.REFUSED, f"the SIP peer took the call but not as it should: {failed.reason}")
-    sentence = f"the SIP peer cannot be reached ({failed.reason})"
-    advised = ";" in failed.reason  # by who knows better
-    return verdict(Outcome.UNREACHABLE, sentence if advised else f"{sentence}; check its address")
+    said = f"{failed.reason}; {failed.advice}" if failed.advice else failed.reason
+    sentence = f"the SIP peer cannot be reached ({said})"
+    known = failed.advice is not None
+    return verdict(Outcome.UNREACHABLE, sentence if known else f"{sentence}; check its address")
 
 
 def _heeds_cause(status: int) -> bool:

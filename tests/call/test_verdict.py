@@ -185,9 +185,22 @@ def test_the_network_refuses() -> None:
 
 
 def test_what_knows_better_what_to_do_is_not_overruled() -> None:
-    why = "the certificate of trunk.example has expired; its owner has to renew it"
-    told = verdict.of_failure(Failed(1, 503, why, True), sent_credentials=False)
-    assert told.reason == f"the SIP peer cannot be reached ({why})"
+    failed = Failed(1, 503, "its certificate; it has expired", True, advice="its owner has to renew it")
+    told = verdict.of_failure(failed, sent_credentials=False)
+    assert told.reason == (
+        "the SIP peer cannot be reached (its certificate; it has expired; its owner has to renew it)"
+    )
+
+
+def test_what_is_not_about_the_address_is_told_as_it_is() -> None:
+    failed = Failed(1, 503, "the signalling process has gone", True, advice="")
+    told = verdict.of_failure(failed, sent_credentials=False)
+    assert told.reason == "the SIP peer cannot be reached (the signalling process has gone)"
+
+
+def test_a_reason_with_a_semicolon_is_no_advice() -> None:
+    told = verdict.of_failure(Failed(1, 503, "one; two", True), sent_credentials=False)
+    assert told.reason == "the SIP peer cannot be reached (one; two); check its address"
 
 
 def test_an_answer_that_cannot_be_read() -> None:

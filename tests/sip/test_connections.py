@@ -76,7 +76,8 @@ async def test_only_so_many_connections_are_made_at_a_time(monkeypatch: pytest.M
             alice.call(first)
             alice.call(second)
             failed, then = await alice.expect_several(Failed, 2)
-            assert failed.reason == "1 other connections are being made; try again later"
+            assert failed.reason == "1 other connections are being made"
+            assert failed.advice == "try again later"
             assert then.reason == f"{first} took no connection within 3 s"
             # And when that one is over there is room again.
             alice.call(bob.hop(Transport.TCP))

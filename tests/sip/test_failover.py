@@ -8,7 +8,7 @@ from sip.line import Answered, Ended, Failed, Ringing
 from sip.syntax.errors import UnsendableError
 from sip.syntax.message import Request, Response
 from sip.syntax.sdp import SessionDescription
-from sip.values import Hop, Transport
+from sip.values import Hop, NetworkFault, Transport
 from tests.sip.link import IMAGE, call_request
 from tests.sip.solo import Solo, sdp
 
@@ -195,9 +195,9 @@ def test_the_last_cause_is_named() -> None:
     caller.went()
     caller.hear_from(ONE, 503)
     caller.wait(4.1)
-    caller.agent.unreachable(THREE, caller.now, "the certificate of trunk.example has expired")
+    caller.agent.unreachable(THREE, caller.now, NetworkFault("its certificate has expired", "renew it"))
     settles(caller)
-    assert caller.events == [Failed(1, 503, "the certificate of trunk.example has expired", True)]
+    assert caller.events == [Failed(1, 503, "its certificate has expired", True, advice="renew it")]
 
 
 def test_a_hang_up_ends_the_search() -> None:

@@ -15,7 +15,7 @@ from sip.transaction.failed_hops import FailedHops
 from sip.transaction.timers import Timers
 from sip.ua.registration_messages import RegistrationRequest
 from sip.ua.target import Target
-from sip.values import Hop, Transport
+from sip.values import Hop, NetworkFault, Transport
 from tests.sip.alice import FROM_BOB, LARGE, TCP, TLS, Alice
 from tests.sip.link import ALICE, AUDIO, BOB, IMAGE, call_request, mirror
 from tests.sip.solo import Solo, sdp
@@ -238,7 +238,7 @@ def test_a_request_whose_connection_breaks_goes_by_a_new_one_once() -> None:
     first = alice.agent.take_datagrams()
     alice.agent.disconnected(TCP, alice.now)
     assert alice.agent.take_datagrams() == first
-    alice.agent.disconnected(TCP, alice.now, "the far end closed the connection")
+    alice.agent.disconnected(TCP, alice.now, NetworkFault("the far end closed the connection"))
     assert alice.agent.take_datagrams() == []
     assert alice.agent.take_events() == [Failed(1, 503, "the far end closed the connection", True)]
 

@@ -266,7 +266,7 @@ async def test_a_request_that_no_line_would_take_fails(tmp_path: Path) -> None:
         one = await line.engine("one")
         call = one.line.place(call_request(target="no URI at all", media_address=HOST), one.now)
         failed = await one.expect(Failed)
-        assert (failed.call, failed.status, failed.local) == (call, 503, True)
+        assert (failed.call, failed.status, failed.local, failed.advice) == (call, 503, True, "")
         assert "no URI" in failed.reason
 
 
