@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -29,6 +30,8 @@ def finish(command: Callable[[], Exit], *, json_result: bool = False) -> SystemE
 
     A CommandError is told on standard error and, with ``json_result``, as the result on standard output.
     """
+    gc.freeze()
+    gc.enable()
     _stopped.clear()
     log_to(sys.stderr, logging.WARNING, "%(message)s")
     try:
