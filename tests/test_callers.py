@@ -10,11 +10,11 @@ import pytest
 from sip.line_settings import Callers
 from sip.syntax.message import parse_message
 from sip.values import Credentials, Hop
+from t38fsp.cli.options import allowing
 from t38fsp.engine.engine import FaxEngine
 from t38fsp.jobs import EngineSettings, Trunk
 from t38fsp.provider import FaxProvider
 from t38fsp.settings.file import Configuration, ConfigurationError
-from t38fsp.settings.incoming import allowing
 from tests.routes import write
 
 LIMIT = 60.0
@@ -122,7 +122,7 @@ async def test_the_engine_admits_its_trunks_and_whom_the_settings_name(
         request = parse_message("\r\n".join((*invite, *ends)).encode())
         engine._admission.admit(request, Hop("203.0.113.6", 5060), 0.0)
         assert "a call from 203.0.113.6:5060 over UDP is not admitted" in caplog.text
-        assert "name it in --allow, allow of [incoming] in the file" in caplog.text
+        assert "add it to Callers.allow, or to allow of [incoming]" in caplog.text
     finally:
         await engine.close()
 

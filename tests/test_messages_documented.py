@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
+from collections.abc import Iterator
 from textwrap import dedent
 
-from tests.messages_page import PAGE, messages_of, page
+from tests.messages_page import PAGE, ROOT, messages_of, page
+
+_CHOOSE_A_BACKEND = ("sip/pjsua/", "t38fsp/settings/route.py")
+"""The backend itself, and the setting that selects it."""
 
 
 def test_the_page_is_current() -> None:
@@ -34,3 +39,25 @@ def test_what_counts_as_a_message() -> None:
         "Log": ["%s has no name"],
         "Texts": ["the line is busy", "{name} waits for {wait} and {…}"],
     }
+
+
+def of_the_library() -> Iterator[tuple[str, str]]:
+    """Every message outside the command line, with the file that has it."""
+    for package in ("sip", "t38fsp"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            name = path.relative_to(ROOT).as_posix()
+            if not name.startswith("t38fsp/cli/"):
+                for texts in messages_of(ast.parse(path.read_text(encoding="utf-8"))).values():
+                    yield from ((name, text) for text in texts)
+
+
+def test_the_library_names_no_option_of_a_command() -> None:
+    messages = list(of_the_library())
+    assert len(messages) > 500
+    assert [each for each in messages if re.search(r"(?<![\w-])--[a-z{]", each[1])] == []
+
+
+def test_only_the_choice_of_a_backend_names_it() -> None:
+    naming = [each for each in of_the_library() if "pjsua" in each[1].lower()]
+    assert [each for each in naming if not each[0].startswith(_CHOOSE_A_BACKEND)] == []
+    assert "t38fsp/settings/route.py" in {name for name, _ in naming}

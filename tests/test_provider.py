@@ -188,8 +188,8 @@ async def test_an_address_of_the_other_family_is_refused_with_what_to_listen_at(
     async with FaxProvider((HOST, 0)) as provider:
         result = await provider.send(letter, "sip:fax@[::1]:5060")
     assert result.status is FaxStatus.BAD_ADDRESS
-    assert "listen at [::]:0 (pjsua2 has no IPv6)" in result.reason
-    assert (result.retry, "--listen" in result.retry_reason) == (False, True)
+    assert "listen at [::]:0" in result.reason
+    assert (result.retry, "listen" in result.retry_reason) == (False, True)
 
 
 async def test_a_port_in_use_is_named() -> None:

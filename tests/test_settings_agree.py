@@ -23,12 +23,13 @@ from sip.line_settings import Callers, Limits, RegistrationSettings, SessionTime
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Switch
 from t38fsp.cli.app import app
+from t38fsp.cli.options import allowing
 from t38fsp.cli.virtual_gateway import virtual_gateway
 from t38fsp.errors import FaxError
 from t38fsp.faxdev.settings import FaxDevSettings
 from t38fsp.jobs import LISTEN, Addressing, EngineSettings, Trunk
 from t38fsp.settings.file import Configuration
-from t38fsp.settings.incoming import Incoming, allowing
+from t38fsp.settings.incoming import Incoming
 from t38fsp.settings.keys import with_keys
 from t38fsp.settings.local import Endpoint, Tls
 from t38fsp.settings.route import T38, Route

@@ -107,10 +107,8 @@ class Resolver:
             family = socket.AF_INET6 if ":" in target.host else socket.AF_INET
             if family not in families:
                 kind, there = _KINDS[family]
-                hint = " (pjsua2 has no IPv6)" if family is socket.AF_INET6 else ""
                 raise FamilyError(
-                    f"{target.host} is an {kind} address, and we listen at none of these; "
-                    f"listen at {there}{hint}"
+                    f"{target.host} is an {kind} address, and we listen at none of these; listen at {there}"
                 )
             return [target.literal]
         try:

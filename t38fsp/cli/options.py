@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sip.frozen import dataclass
+from sip.line_settings import Callers
 from t38fsp.call_settings import CallSettings
 from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.errors import SettingError
@@ -87,8 +89,6 @@ def choose(given: Given, *, port: int) -> Chosen:
             chosen, said = _merged(given, via, caller)
         engine = chosen.engine
         if given.allow:
-            from t38fsp.settings.incoming import allowing
-
             engine = replace(engine, callers=allowing(given.allow, engine.callers))
     except ConfigurationError as error:
         more = len(error.sentences) - 1
@@ -151,6 +151,16 @@ def listen_at(engine: EngineSettings, text: str) -> EngineSettings:
         return replace(engine, listen=listen_address(text))
     except AddressError as error:
         raise CommandError(f"--listen {error}", Exit.USAGE) from error
+
+
+def allowing(allow: Sequence[str], callers: Callers) -> Callers:
+    """``callers`` with the networks of ``--allow`` in place of its own, if any. Raises ConfigurationError."""
+    if not allow:
+        return callers
+    try:
+        return replace(callers, allow=tuple(allow))
+    except ValueError as error:
+        raise ConfigurationError(f"--{error}") from error
 
 
 def _peer(text: str) -> str:

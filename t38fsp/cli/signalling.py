@@ -14,12 +14,11 @@ from sip.syntax.errors import SipError
 from sip.values import Hop
 from t38fsp.cli import sentences
 from t38fsp.cli.exits import CommandError, Exit
-from t38fsp.cli.options import listen_at
+from t38fsp.cli.options import allowing, listen_at
 from t38fsp.cli.output import log_to, print_line
 from t38fsp.cli.running import stopped
 from t38fsp.engine.lines import signalling_for
 from t38fsp.settings.file import Configuration, ConfigurationError
-from t38fsp.settings.incoming import allowing
 
 
 def run(config: Path | None, socket: Path | None, listen: str | None, allow: tuple[str, ...]) -> Exit:

@@ -26,7 +26,7 @@ def of_error(error: Exception) -> Verdict | None:
             # A name server that did not answer says nothing about the name.
             outcome = Outcome.UNREACHABLE
         case FamilyError():
-            why = "set the address where we listen first (--listen, or listen in the file)"
+            why = "set listen to an address of that kind first"
             return verdict(Outcome.BAD_NUMBER, str(error), why)
         case SipError():
             outcome = Outcome.BAD_NUMBER

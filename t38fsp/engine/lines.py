@@ -164,7 +164,7 @@ def admission_for(settings: EngineSettings, random: Random) -> Admission:
         random,
         settings.callers,
         realm=settings.user_agent,
-        advice="; name it in --allow, allow of [incoming] in the file, or Callers.allow",
+        advice="; add it to Callers.allow, or to allow of [incoming] in the configuration file",
     )
 
 

@@ -196,8 +196,9 @@ class EngineProcess:
             raise EngineError("the engine is closed; make another")
         if self._signalling is not None:
             if self._settings.backend is not Backend.OWN:
+                count = len(self._children)
                 raise EngineError(
-                    f"{len(self._children)} engine processes need the own stack; set workers to 1 for pjsua2"
+                    f"{count} engine processes need the backend 'own'; set workers to 1, or backend to 'own'"
                 )
             self._signalling.start()
         try:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from sip.line_settings import Callers, Limits
 from sip.values import Credentials
-from t38fsp.settings.errors import ConfigurationError
 from t38fsp.settings.keys import made, with_keys
 
 
@@ -40,13 +36,3 @@ class Incoming(BaseModel):
     @property
     def limits(self) -> Limits:
         return made(Limits, {"incoming": self})
-
-
-def allowing(allow: Sequence[str], callers: Callers) -> Callers:
-    """``callers`` with these networks instead of its own, if there are any. Raises ConfigurationError."""
-    if not allow:
-        return callers
-    try:
-        return replace(callers, allow=tuple(allow))
-    except ValueError as error:
-        raise ConfigurationError(f"--{error}") from error
