@@ -7,17 +7,32 @@ from collections.abc import Callable
 from itertools import count
 
 
+class ScheduledCall:
+    """Something that is to be done at a time, unless it is cancelled."""
+
+    __slots__ = ("callback",)
+
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self.callback: Callable[[], None] | None = callback
+
+    def cancel(self) -> None:
+        """Time does not go on for what is cancelled."""
+        self.callback = None
+
+
 class Simulator:
     """Runs callbacks in order of their virtual time (seconds from 0)."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self._order = count()
-        self._queue: list[tuple[float, int, Callable[[], None]]] = []
+        self._queue: list[tuple[float, int, ScheduledCall]] = []
 
-    def at(self, when: float, callback: Callable[[], None]) -> None:
+    def at(self, when: float, callback: Callable[[], None]) -> ScheduledCall:
         """Run ``callback`` at virtual time ``when``, or next if that has passed."""
-        heapq.heappush(self._queue, (max(when, self.now), next(self._order), callback))
+        scheduled = ScheduledCall(callback)
+        heapq.heappush(self._queue, (max(when, self.now), next(self._order), scheduled))
+        return scheduled
 
     def after(self, delay: float, callback: Callable[[], None]) -> None:
         self.at(self.now + delay, callback)
@@ -32,8 +47,10 @@ class Simulator:
                 return True
             if self._queue[0][0] > limit:
                 return False
-            self.now, _, callback = heapq.heappop(self._queue)
-            callback()
+            when, _, scheduled = heapq.heappop(self._queue)
+            if scheduled.callback is not None:
+                self.now = when
+                scheduled.callback()
         return until is None or until()
 
 
@@ -44,14 +61,18 @@ class Alarm:
         self._simulator = simulator
         self._callback = callback
         self._due: float | None = None
+        self._scheduled: ScheduledCall | None = None
 
     def set(self, due: float | None) -> None:
-        if due != self._due:
-            self._due = due
-            if due is not None:
-                self._simulator.at(due, lambda: self._ring(due))
-
-    def _ring(self, due: float) -> None:
         if due == self._due:
-            self._due = None
-            self._callback()
+            return
+        if self._scheduled is not None:
+            self._scheduled.cancel()
+            self._scheduled = None
+        self._due = due
+        if due is not None:
+            self._scheduled = self._simulator.at(due, self._ring)
+
+    def _ring(self) -> None:
+        self._due = self._scheduled = None
+        self._callback()
