@@ -12,83 +12,86 @@ from t38fsp.t30.options import TransmitOptions
 from t38fsp.t38.timing import Timing
 
 MOST_IN_PARITY = 15
-"""Packets that parity may reach back to. Many receivers keep 16, and repair others wrongly without a word."""
+"""Packets that parity may reach back to. Many receivers keep 16, and damage older ones without reporting
+it."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallSettings:
-    """How a fax travels; the defaults suit most trunks.
+    """How a fax is carried; the defaults suit most trunks.
 
-    Those from ``redundancy`` on suit gateways that cannot take the defaults (``t38fsp.t38.timing``). Raises
-    SettingError for a value out of range, with a sentence that says what would do.
+    The fields from ``redundancy`` on are for gateways that cannot handle the defaults
+    (``t38fsp.t38.timing``). Raises SettingError for a value out of range; the message names the range.
 
-    The keys of a route are made of these fields (``t38fsp.settings.keys``), and the sentences below are those
-    of ``docs/routes.md``.
+    The keys of a route are generated from these fields (``t38fsp.settings.keys``), and the text of
+    ``docs/routes.md`` from the docstrings below.
     """
 
     station_id: str = like(TransmitOptions, "station_id", table="")
-    """Our TSI and CSI, up to 20 characters."""
+    """Our TSI and CSI, up to 20 characters (T.30 5.3.6.2.4)."""
     ecm: bool = like(TransmitOptions, "ecm", table="")
     """Error correction mode."""
     max_rate: int = like(TransmitOptions, "max_rate", table="")
-    """Fastest modem rate."""
+    """Highest modem rate."""
     switch: Switch = setting(Switch.CALLEE, table="")
-    """Who asks for T.38; with ``"first"`` we do, in the first INVITE."""
-    # A call that nobody switches is given up after T1, 35 s (T.30 5.4.3.1): a longer wait would never end.
+    """Which side asks for T.38; with ``"first"`` we do, in the first INVITE."""
+    # A call that neither side switches is given up after T1, 35 s (T.30 5.4.3.1): a longer wait has no
+    # effect.
     switch_wait: float = setting(10.0, least=0.0, most=35.0, unit="seconds", table="")
     """Time before we ask, with ``switch = "either"``."""
     # Proxies end an INVITE that rings for longer than their Timer C, which is at least 3 minutes (RFC 3261
-    # 16.6); beyond 10 minutes nobody answers any more.
+    # 16.6); after 10 minutes an answer is no longer to be expected.
     ring_limit: float = setting(60.0, above=0.0, most=600.0, unit="seconds", table="")
-    """Time that the far end may ring."""
-    # As many pages as a document may have that is sent (t38fsp.image.tiff): what comes in can go out again.
+    """How long the far end may ring."""
+    # The limit of a document that is sent, too (t38fsp.image.tiff): what was received can be forwarded.
     max_pages: int = setting(2000, least=1, most=2000, table="")
-    """Pages that are taken of one fax received or polled; with another one the call ends, and those before it
-    count."""
+    """Pages accepted in one fax that is received or polled. A further page ends the call; the pages before it
+    are kept."""
     max_octets: int | None = setting(None, least=1, table="")
-    """The same in octets, of all its coded pages together; a page of text has some 40,000. Default:
+    """The same in octets, for all its coded pages together; a page of text has about 40,000. Default:
     no limit."""
     redundancy: int = setting(3, least=0, most=7, table="t38")
-    """Copies of image data in the packets behind them; 0 is none of control data either."""
+    """Copies of image data in the packets that follow; 0 turns off the copies of control data, too."""
     control_redundancy: int = setting(5, least=0, most=7, table="t38")
     """Copies of control data."""
     parity: int = setting(0, least=0, most=5, table="t38")
-    """Parity strings in a packet (t38UDPFEC) instead of copies, if the far end agrees; 0 for copies."""
+    """Parity strings in a packet (t38UDPFEC) instead of copies, if the far end supports them; 0 for
+    copies."""
     parity_span: int = setting(3, least=1, most=10, table="t38")
-    """Packets that a parity string covers; ``parity`` times ``parity_span`` is 15 at most, as many peers keep
-    16 packets and damage pages beyond that."""
+    """Packets that a parity string covers; ``parity`` times ``parity_span`` must not exceed 15, as many peers
+    keep 16 packets and damage pages beyond that."""
     fill_bit_removal: bool = setting(False, table="t38")
-    """Offer to leave fill out of pages without ECM."""
+    """Offer to remove fill bits from pages without ECM."""
     t38_version: int = setting(0, among=(0, 2, 3), table="t38", key="version")
     """T38FaxVersion that we offer."""
     max_datagram: int | None = setting(None, least=40, most=1400, unit="octets", table="t38")
-    """Size of a UDPTL datagram; for far ends whose T38FaxMaxDatagram is wrong. Default: what the far end
-    says."""
+    """Size of a UDPTL datagram, for far ends whose T38FaxMaxDatagram is wrong. Default: what the far end
+    announces."""
     max_ifp: int | None = setting(None, least=24, most=1400, unit="octets", table="t38")
-    """Size of one IFP packet; for far ends that mean this by T38FaxMaxDatagram. Default: what the far
-    end says."""
+    """Size of one IFP packet, for far ends that mean this by T38FaxMaxDatagram. Default: what the far
+    end announces."""
     max_buffer: int | None = setting(None, least=24, unit="octets", table="t38")
-    """What may wait at the far end for its modem; for far ends whose T38FaxMaxBuffer is wrong. Default: what
-    the far end says."""
+    """Octets that may wait at the far end for its modem, for far ends whose T38FaxMaxBuffer is wrong.
+    Default: what the far end announces."""
     preamble: float = like(Timing, "preamble", table="t38")
-    """Flags before a V.21 frame; T.30 allows 0.85."""
+    """Duration of the flags before a V.21 frame; T.30 5.3.1 allows 0.85."""
     echo_protection: bool = setting(False, table="t38")
     """Leave the gateway time for talker echo protection before each training."""
     whole_frames: bool = like(Timing, "whole_frames", table="t38")
     """Send a V.21 frame in one packet instead of octet by octet."""
     copies: int = like(Timing, "copies", table="t38")
-    """Times that an indicator and the end of a burst are sent."""
+    """How often an indicator and the end of a burst are sent."""
     internet_aware: bool = like(TransmitOptions, "internet_aware", table="t38")
-    """Drop the pace of modems between two of us with ``ecm`` and nothing but IP between them: pages go as
-    fast as the path takes them. Both ends need it, and say so by a mark in SDP and in the DIS; towards
-    gateways, and as soon as an answer is missing, the pace is kept."""
+    """Send pages as fast as the path carries them, without the pace of modems, between two engines of this
+    kind with ``ecm`` and only IP between them. Both ends must have it set, and announce it in SDP and in the
+    DIS; towards gateways, and as soon as a response is missing, the pace of modems is kept."""
     keep_alive: float = like(Timing, "keep_alive", table="t38")
-    """Time between packets of a silent line."""
+    """Time between packets while the line is silent."""
 
     def of_session(self) -> dict[str, Any]:
-        """The settings that T.30 has for both directions, to make its options of.
+        """The settings that T.30 shares between both directions, as arguments for its options.
 
-        ``internet_aware`` is not among them: it waits for the far end's mark (``be_internet_aware``).
+        ``internet_aware`` is left out: it depends on the far end's announcement (``be_internet_aware``).
         """
         shared = given(self, TransmitOptions)
         del shared["internet_aware"]

@@ -1,4 +1,4 @@
-"""What a caller chooses by name."""
+"""Choices that a user makes by name."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from enum import Enum
 
 PREFIX = "T38FSP_"
-"""Of the environment variables that stand for settings, in letters of either case."""
+"""Prefix of the environment variables that give settings, in letters of either case."""
 
 
 class Switch(Enum):
-    """Who asks for T.38 (the re-INVITE), chosen per call. Whatever it is, V.21 in the audio has us ask."""
+    """Which side asks for T.38 (the re-INVITE). With any of them we ask once V.21 is heard in the audio."""
 
     CALLEE = "callee"
     """Audio first; the called side switches."""
@@ -31,6 +31,6 @@ class Backend(Enum):
 
 
 def common_backend(asked: Iterable[Backend | None]) -> Backend | None:
-    """The stack that all routes ask for, which then takes the calls, too."""
+    """The stack that all routes ask for, which then takes the calls, too; None if they differ."""
     stacks = set(asked)
     return stacks.pop() if len(stacks) == 1 else None

@@ -1,40 +1,40 @@
-"""The errors that a program meets, all of one root.
+"""The errors raised to a program, all under one root.
 
 ::
 
     FaxError
     ├── AddressError (ValueError)         a number, URI or peer address that cannot be called
-    │   └── NoPeerError                   a number, and nothing says through whom it is called
-    ├── ConfigurationError (ValueError)   the configuration file or a variable of the environment is wrong
-    ├── SettingError (ValueError)         an argument is out of range, or does not go with another
-    ├── UnknownRouteError (LookupError)   there is no route of that name
+    │   └── NoPeerError                   a number alone, with no SIP peer to call it through
+    ├── ConfigurationError (ValueError)   the configuration file or an environment variable is wrong
+    ├── SettingError (ValueError)         an argument is out of range, or conflicts with another
+    ├── UnknownRouteError (LookupError)   no route has that name
     ├── EngineError                       the engine cannot start, or has died
     ├── ImageError                        pages: only where a program works on files itself
     │   ├── DocumentError (ValueError)    the document cannot be faxed as it is
-    │   ├── StoreError                    a received page could not be put on disk
-    │   └── ImageWorkerError              a worker process died or overran its time
-    └── QuirkError (ValueError)           a quirk that the virtual gateway has not
+    │   ├── StoreError                    a received page could not be written to disk
+    │   └── ImageWorkerError              a worker process died or exceeded its time limit
+    └── QuirkError (ValueError)           the virtual gateway has no such quirk
 
-Each is raised before a call: once it is placed, whatever happens to it is in its result. Every message is a
-sentence that says what is wrong and, where there is something, what would do.
+Each is raised before a call is placed; anything that happens to the call later is in its result. Every
+message is one sentence: what is wrong, and what to do about it where there is a remedy.
 
-``sip.syntax.errors.SipError`` is the root of the package ``sip``, which knows no fax and raises none of
-these. Where a fax program could meet one, it has become one of those above (EngineError, AddressError,
-ConfigurationError) or a result. A value of ``sip`` that is out of range (Limits, Callers)
-is a ValueError. A use that no program can want, such as of a provider that was not entered,
-is a RuntimeError.
+``sip.syntax.errors.SipError`` is the root of the package ``sip``, which does not know about fax and raises
+none of these. Where a fax program could meet one, it is converted to one of the above (EngineError,
+AddressError, ConfigurationError) or to a result. A setting of ``sip`` that is out of range (Limits, Callers)
+raises ValueError. Misuse of the API, such as sending through a provider that was not entered, raises
+RuntimeError.
 """
 
 from __future__ import annotations
 
 
 class FaxError(Exception):
-    """Anything that this package raises to a program on purpose."""
+    """Base of all errors that this package raises deliberately."""
 
 
 class SettingError(FaxError, ValueError):
-    """An argument is out of range, or does not go with another; the message says what would do."""
+    """An argument is out of range, or conflicts with another; the message names what is valid."""
 
 
 class UnknownRouteError(FaxError, LookupError):
-    """There is no route of that name; the message names those that there are."""
+    """No route has that name; the message lists the known ones."""

@@ -1,4 +1,4 @@
-"""What happens during a fax operation, as the fax service hears of it, in this order at most."""
+"""Events of a fax operation, listed in the order in which they can occur."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from t38fsp.t30.vocabulary import Coding
 
 @dataclass(frozen=True, slots=True)
 class Delayed:
-    """The call is not placed yet; ``text`` is a sentence for a person that says what it waits for."""
+    """The call is not placed yet; ``text`` is a sentence for a person that names what it waits for."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Dialing:
-    """The INVITE went out."""
+    """The INVITE was sent."""
 
     target: str
 
 
 @dataclass(frozen=True, slots=True)
 class Ringing:
-    """The far end rings (``status`` 180 to 199)."""
+    """The far end is ringing (``status`` 180 to 199)."""
 
     status: int
     reason: str
@@ -34,14 +34,14 @@ class Ringing:
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """The call is established; from here on it is known by its dialog."""
+    """The call is established; ``dialog`` identifies it from now on."""
 
     dialog: DialogId
 
 
 @dataclass(frozen=True, slots=True)
 class SwitchedToT38:
-    """T.38 flows from now on; ``ours`` when we asked for the switch."""
+    """The call switched to T.38; ``ours`` is true if we asked for the switch."""
 
     dialog: DialogId
     ours: bool
@@ -56,7 +56,7 @@ class Identified:
 
 @dataclass(frozen=True, slots=True)
 class Addressed:
-    """The caller asked for somebody beside the number (SUB), or said who sends (SID)."""
+    """The caller sent a subaddress (SUB) or a sender identification (SID)."""
 
     sub_address: str
     sender_id: str
@@ -64,14 +64,14 @@ class Addressed:
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """Something was done otherwise than asked for, or may go wrong; ``text`` is a sentence for a person."""
+    """Something was not done as requested, or may fail; ``text`` is a sentence for a person."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """The modems agreed on how pages travel; again after a fallback.
+    """Training succeeded, and the parameters of the pages are agreed; repeated after a fallback.
 
     ``bit_rate`` is in bit/s, and 0 between internet-aware terminals, which have no modems.
     """
@@ -83,9 +83,9 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class PageStarted:
-    """Page ``number`` (from 1) of ``total`` (0 when unknown) is on the line.
+    """Transmission of page ``number`` (from 1) of ``total`` (0 when unknown) has begun.
 
-    Its octets take ``seconds`` at the rate agreed on, if none go again; 0 when that is not known.
+    Its octets take ``seconds`` at the agreed rate without retransmissions; 0 when that is not known.
     """
 
     number: int
@@ -95,14 +95,14 @@ class PageStarted:
 
 @dataclass(frozen=True, slots=True)
 class PageDone:
-    """A page attempt was answered."""
+    """The receiving end responded to a page, or the attempt to send it failed."""
 
     record: PageRecord
 
 
 @dataclass(frozen=True, slots=True)
 class Disconnected:
-    """The call is over; ``remote`` when the far end hung up."""
+    """The call is over; ``remote`` is true if the far end hung up."""
 
     dialog: DialogId
     remote: bool
@@ -124,11 +124,11 @@ class RegistrationStatus(Enum):
 
 @dataclass(frozen=True, slots=True)
 class RegistrationChanged:
-    """A trunk's registration; belongs to no fax.
+    """The registration of a trunk changed; not related to any fax.
 
-    ``seconds`` from now the binding ends if it is not refreshed, or a failed attempt is repeated; infinite
-    for a failure after which no other attempt is made. A failure that is told here is in no log as well;
-    UNREGISTERED comes only where there was a binding to remove.
+    ``seconds`` is the time until the binding expires without a refresh or, after a failure, until the next
+    attempt: infinite if no further attempt is made. A failure that is reported here is not logged as well.
+    UNREGISTERED is reported only if there was a binding to remove.
     """
 
     trunk: str

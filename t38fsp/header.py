@@ -1,4 +1,4 @@
-"""The line at the top of each page sent: when, by whom, to whom, and which page it is."""
+"""The header line at the top of each page sent: date, sender, recipient and page number."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FIELDS = ("date", "name", "number", "to", "page", "pages")
 STANDARD = "{date:%Y-%m-%d %H:%M}|{name} {number}|{to}  {page}/{pages}"
 
 _DATE_FORMAT = re.compile(r"([^%{}|\0\ud800-\udfff]|%-?[A-Za-z%])*")
-"""Of strftime, but for widths."""
+"""A format of strftime, without field widths: a width could make the line arbitrarily long."""
 
 _LONGEST = 200
 """Characters; a line holds 134."""
@@ -22,34 +22,35 @@ _LONGEST = 200
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the line says; ``template`` has ``|`` between what goes to the left, the middle and the right.
+    """Content of the header line; ``|`` in ``template`` separates the left, middle and right parts.
 
-    Its fields are ``{date}``, the local time at which the call began, also with a format as in
+    The fields are ``{date}``, the local time at which the call began, optionally with a format as in
     ``{date:%d.%m.%Y %H:%M}``; ``{name}``; ``{number}``, our station id; ``{to}``, the number called;
-    ``{page}`` and ``{pages}``, the number of the page and how many there are. Raises SettingError for another
-    field, a format of another field, more than three parts or more than 200 characters.
+    ``{page}`` and ``{pages}``, the page number and the number of pages. Raises SettingError for an unknown
+    field, a format for a field other than the date, more than three parts, or more than 200 characters.
     """
 
     template: str = STANDARD
     name: str = ""
-    """Who sends."""
+    """Name of the sender."""
 
     def __post_init__(self) -> None:
         if len(self.template) > _LONGEST or self.template.count("|") > 2:
             raise SettingError(
-                f"a header has at most {_LONGEST} characters, and two | between left, middle and right"
+                f"the header is too long or has too many parts: use at most {_LONGEST} characters, "
+                "and at most two | to separate left, middle and right"
             )
         try:
             parts = list(Formatter().parse(self.template))
         except ValueError as error:
-            raise SettingError(f"the header {self.template!r} cannot be read: {error}") from error
+            raise SettingError(f"the header {self.template!r} is malformed: {error}") from error
         for _, field, form, conversion in parts:
             if field is not None and (field not in FIELDS or conversion or (form and field != "date")):
                 known = ", ".join(f"{{{name}}}" for name in FIELDS)
-                raise SettingError(f"a header has no field {{{field}}} like that; it has {known}")
+                raise SettingError(f"{{{field}}} is not a valid header field; use {known}")
             if form and not _DATE_FORMAT.fullmatch(form):
                 raise SettingError(
-                    f"{form!r} is no format of a date for a header: use %Y, %m, %d, %H, %M and the like"
+                    f"{form!r} is not a valid date format in a header; use %Y, %m, %d, %H, %M and the like"
                 )
 
     def of_call(self, date: datetime, number: str, to: str, pages: int) -> CallHeader:
@@ -58,7 +59,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class CallHeader:
-    """The header of one call; all but the number of the page is the same throughout."""
+    """The header of one call; only the page number varies."""
 
     header: Header
     date: datetime

@@ -1,4 +1,4 @@
-"""What an engine is asked to do."""
+"""The interface of an engine: its settings, its jobs, and the calls that it offers."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from t38fsp.t30.options import PollDocument, PollOptions, TransmitOptions
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Where to go on with a document of which an earlier call sent only a part.
+    """Where to continue a document of which an earlier call sent only a part.
 
-    ``first_page`` counts from 1. ``earlier`` are the records of the pages before it, if they are known; the
-    result repeats them. The document has to have ``page_count`` pages, unless that is None.
+    ``first_page`` counts from 1. ``earlier`` are the records of the pages before it, if known; the result
+    repeats them. The document must have ``page_count`` pages, unless that is None.
 
     Raises SettingError for a first page below 1.
     """
@@ -35,68 +35,69 @@ class Resume:
 
     def __post_init__(self) -> None:
         if self.first_page < 1:
-            raise SettingError(f"there is no page {self.first_page} to begin with; pages count from 1")
+            raise SettingError(f"page {self.first_page} does not exist; give a first page of 1 or higher")
 
     @classmethod
     def after(cls, result: FaxResult) -> Resume:
-        """Go on behind the pages that ``result`` says are confirmed.
+        """Continue after the pages that are confirmed in ``result``.
 
-        A page whose confirmation was lost is among the rest: the far end may get it twice, but never not at
-        all. Raises SettingError when there is no rest.
+        A page whose confirmation was lost is sent again: the far end may get it twice, but no page is
+        missing. Raises SettingError if every page is confirmed.
         """
         first = result.next_page
         if first is None:
             raise SettingError(
-                "every page of the earlier fax was confirmed, so there is nothing to go on with"
+                "every page of the earlier fax was confirmed, so there is nothing left to send"
             )
         earlier = tuple(page for page in result.pages if page.number < first)
         rest = result.pages[len(earlier) :]
         return cls(first, earlier, rest[-1].number if rest else None)
 
     def fault(self, pages: int) -> str | None:
-        """Why a document of so many pages cannot be gone on with, in a sentence; None when it can."""
+        """Why a document with this number of pages cannot be continued, as a sentence; None if it can."""
         has = f"the document has {pages} page{'' if pages == 1 else 's'}"
         if self.page_count not in (None, pages):
             return (
                 f"{has} but had {self.page_count} when a part of it was sent, "
-                f"so it was changed since; send it from the beginning"
+                f"so it has changed since; send it from the beginning"
             )
         if self.first_page > pages:
-            return f"{has}, so it cannot go on with page {self.first_page}"
+            return f"{has}, so it cannot be continued at page {self.first_page}"
         return None
 
 
 WHOLE = Resume()
-"""From the first page on."""
+"""Send every page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Addressing:
-    """For machines that pass faxes on, where the far end says that it is one; up to 20 characters each.
+    """Subaddressing for machines that forward faxes; up to 20 characters each.
 
-    Raises SettingError for a text that cannot be coded.
+    Sent only if the far end announces the capability in its DIS. Raises SettingError for a text that cannot
+    be coded.
     """
 
     sub_address: str = like(TransmitOptions, "sub_address")
-    """Whom it shall pass the fax on to (SUB)."""
+    """The recipient to whom the machine forwards the fax (SUB)."""
     sender_id: str = like(TransmitOptions, "sender_id")
-    """Who sends (SID)."""
+    """Identification of the sender (SID)."""
 
     def __post_init__(self) -> None:
         check(self, SettingError)
 
 
 NOBODY_ELSE = Addressing()
-"""The fax is for the machine that is called."""
+"""No subaddressing: the fax is for the called machine itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutgoingJob:
     """A fax for which we place a call to a SIP URI; ``file`` is the path of its pages.
 
-    ``caller`` is the URI of From; None makes one of our address. ``via`` is the proxy or gateway that takes
-    the INVITE (``host:port``, ``host;transport=tls``), or None to go where the URI points. ``headers`` are
-    added to the INVITE. ``trunk`` names one of the engine's trunks, whose channels the call counts for.
+    ``caller`` is the URI of From; None uses our own address. ``via`` is the proxy or gateway that receives
+    the INVITE (``host:port``, ``host;transport=tls``); None sends it to where the URI points. ``headers`` are
+    added to the INVITE. ``trunk`` names one of the engine's trunks, whose channels the call counts towards.
     """
 
     file: str
@@ -109,9 +110,9 @@ class OutgoingJob:
     trunk: str | None = None
     identity: Identity = field(default_factory=Identity)
     session_timers: SessionTimers | None = None
-    """None leaves it to the engine's line."""
+    """None uses those of the engine."""
     backend: Backend | None = None
-    """The stack that places the call; None leaves it to the engine."""
+    """The stack that places the call; None uses that of the engine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +122,12 @@ class SendJob(OutgoingJob):
     resume: Resume = WHOLE
     addressing: Addressing = NOBODY_ELSE
     header: Header | None = None
-    """The line at the top of each page; None sends the pages as they are."""
+    """The header line at the top of each page; None sends the pages unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
 class PollJob(OutgoingJob):
-    """Fetch the document that the far end has ready into ``file``, which must not exist, or ``append`` it."""
+    """Poll the far end's document into ``file``, which must not exist unless ``append`` is true."""
 
     poll: PollOptions = field(default_factory=PollOptions)
     append: bool = False
@@ -134,10 +135,10 @@ class PollJob(OutgoingJob):
 
 @dataclass(frozen=True, slots=True)
 class IncomingCall:
-    """A call that waits to be taken. ``call`` names it until then.
+    """A call that waits to be taken. ``call`` identifies it until then.
 
-    An engine tells with ``on_gone(call)`` when it does so no more: its caller hung up, or ``take_limit`` was
-    over.
+    The engine calls ``on_gone(call)`` when the call no longer waits: its caller hung up, or ``take_limit``
+    has passed.
     """
 
     call: int
@@ -145,12 +146,12 @@ class IncomingCall:
     caller_name: str
     called: str
     trunk: str | None = None
-    """Name of the trunk that it came through, if it is one of the engine's."""
+    """Name of the trunk that the call came through, if it is one of the engine's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A document (path of a TIFF Class F file) that a caller may fetch if it says what ``terms`` ask for."""
+    """A document (path of a TIFF Class F file) that a caller may poll if it meets the ``terms``."""
 
     document: str
     terms: PollDocument = field(default_factory=PollDocument)
@@ -158,10 +159,10 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class ReceiveJob:
-    """Take incoming call ``call`` into ``file``, or send what it polls.
+    """Receive incoming call ``call`` into ``file``, or send the document that it polls.
 
-    The file must not exist; it grows as ``FILE.part`` (``t38fsp.image.growing``) and gets its name at the
-    end. To ``append`` is to let a file grow in its place, made if missing.
+    The file must not exist; pages are written to ``FILE.part`` (``t38fsp.image.growing``), which is renamed
+    at the end. With ``append`` they are written to ``file`` itself, which is created if missing.
     """
 
     call: int
@@ -173,17 +174,17 @@ class ReceiveJob:
 
 @dataclass(frozen=True, slots=True)
 class Trunk:
-    """What an engine is to know of a trunk beside its calls.
+    """The settings of a trunk that hold for an engine rather than for one call.
 
-    ``via`` is where it is reached, as in SendJob. ``credentials`` answer its challenges within calls that
-    come from there. Raises SettingError.
+    ``via`` is its address, as in SendJob. ``credentials`` answer its challenges within calls that come from
+    there. Raises SettingError for a value out of range.
     """
 
     name: str
     via: str
     channels: int | None = setting(None, least=1, most=10000, table="")
-    """Calls at a time, in both directions; more are ``LINE_UNAVAILABLE`` at once, or get 486. Default: no
-    limit."""
+    """Concurrent calls, in both directions; further faxes end at once as ``LINE_UNAVAILABLE``, and further
+    callers get 486. Default: no limit."""
     registration: RegistrationSettings | None = None
     credentials: Credentials | None = None
 
@@ -192,26 +193,25 @@ class Trunk:
 
 
 LISTEN = ("0.0.0.0", 5060)
-"""Where SIP is listened for when nothing else is said."""
+"""Default SIP address."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """Where an engine listens and how it treats calls for it.
+    """Where an engine listens and how it handles calls.
 
     ``listen`` is (host, port), port 0 for any. With ``accept_calls`` false every incoming call gets 480.
-    ``tls_listen`` is where TLS is listened for, which takes a
-    certificate in ``tls``. ``advertised`` are the IP addresses, one of IPv4 and one of IPv6 at most, that far
-    ends shall see in place of ours: those of the router in front of us. ``media_ports`` are the first and the
-    last UDP port for RTP and T.38, of which calls use the even ones; without them the kernel chooses.
-    Raises SettingError.
+    ``tls_listen`` is the address for TLS, which needs a certificate in ``tls``. ``advertised`` are the IP
+    addresses, at most one of IPv4 and one of IPv6, that are announced to far ends in place of ours: those of
+    the router in front of us. ``media_ports`` are the first and the last UDP port for RTP and T.38, of which
+    calls use the even ones; without them the kernel chooses. Raises SettingError for a value out of range.
     """
 
     listen: tuple[str, int] = LISTEN
     """For UDP and for TCP."""
     accept_calls: bool = False
     take_limit: float = setting(20.0, above=0.0, unit="seconds")
-    """How long an incoming call may wait to be taken before it is refused with 480."""
+    """Seconds for which an incoming call may wait to be taken before it is refused with 480."""
     workers: int | None = setting(None, least=1, most=64, table="")
     """Engine processes that share our address, the calls and the channels of routes; several need the own
     stack. ``send`` and ``poll`` have one, whatever is said here. Default: for ``receive`` one a core, but one
@@ -221,17 +221,17 @@ class EngineSettings:
     least 2. Half as many, but 2 at least, inspect documents at a lower priority. All are started as they are
     needed."""
     user_agent: str = "t38fsp"
-    """What we call ourselves in SIP."""
+    """Our User-Agent and Server header fields in SIP."""
     trunks: tuple[Trunk, ...] = ()
     callers: Callers = Callers()
     limits: Limits = Limits()
     backend: Backend = Backend.OWN
-    """The stack that has ``listen``, takes calls, and places those that ask for no other."""
+    """The stack that listens, takes calls, and places the calls that do not name another one."""
     signalling: str | None = None
-    """Unix socket of a signalling process (``sip.remote.signalling``) that owns the SIP address, for several
-    engines; ``backend``, and all that is said here of addresses and callers, means nothing then."""
+    """Unix socket of a signalling process (``sip.remote.signalling``) that owns the SIP address for several
+    engines; ``backend`` and all settings of addresses and callers are ignored then."""
     name: str = "engine"
-    """What the signalling process knows this engine by; it puts numbers behind equal names."""
+    """Name of this engine in the signalling process, which appends a number to equal names."""
     tls_listen: tuple[str, int] | None = None
     tls: TlsSettings | None = None
     advertised: tuple[str, ...] = ()
@@ -245,18 +245,18 @@ Observer = Callable[[FaxEvent], None]
 
 
 class Engine(Protocol):
-    """What the provider and FaxDev need of an engine, in this process (asyncio) or in one of its own.
+    """An engine as the provider and FaxDev use it, in this process (asyncio) or in a separate one.
 
-    ``job`` numbers are the caller's, unique for the life of the engine. Everything is reported by events;
-    ``Finished`` is the last of every job, always comes, and comes once.
+    ``job`` numbers are chosen by the caller and unique for the life of the engine. Everything is reported by
+    events; ``Finished`` is the last event of every job and is delivered exactly once.
     """
 
     async def start(self) -> tuple[str, int]:
-        """Bind; return the SIP address. Raises EngineError, naming what to change."""
+        """Bind; return the SIP address. Raises EngineError, whose message names the remedy."""
 
     @property
     def addresses(self) -> Sequence[Hop]:
-        """Where SIP is listened for, for each transport, once started; the first is that of ``start``."""
+        """SIP addresses by transport, once started; the first is the one that ``start`` returned."""
 
     def send(self, job: int, what: SendJob, observer: Observer) -> None: ...
 
@@ -265,19 +265,19 @@ class Engine(Protocol):
     def receive(self, job: int, what: ReceiveJob, observer: Observer) -> None: ...
 
     def proceed(self, job: int, go_on: bool) -> None:
-        """The application's answer to Connected; DCS waits for it. False ends the call (FS_USER_ABORT)."""
+        """The application's decision after Connected; DCS waits for it. False ends the call (USER_ABORT)."""
 
     def abort(self, job: int) -> None: ...
 
     def refuse(self, call: int) -> None:
-        """Do not take this incoming call (486)."""
+        """Refuse this incoming call with 486."""
 
     def forsake(self) -> None:
-        """The program is gone, and told of nothing any more; files that are received keep their ``.part``."""
+        """The program has ended: report nothing more to it. Files being received keep the name ``.part``."""
 
     async def close(self, drain: float = 0.0) -> None:
-        """No new calls; wait up to ``drain`` seconds for those that run, then abort them."""
+        """Accept no new calls; wait up to ``drain`` seconds for the running ones, then abort them."""
 
 
 class EngineError(FaxError):
-    """The engine cannot start or has died; the message says what would help."""
+    """The engine cannot start or has died; the message names the remedy."""

@@ -1,12 +1,12 @@
-"""The order in which the packets of many calls leave.
+"""The scheduler that sends the packets of many calls in the order of their due times.
 
-A *lane* is one call's way out: it knows when its next packet is due, and makes and sends the packet itself
-when it is told to. :class:`Lanes` is one heap of all lanes. What takes longer than sending, planning packets
-of the future, is done after all packets that are due have left, and only as long as the turn is short::
+A *lane* is the outgoing packet queue of one call: it knows when its next packet is due, and builds and sends
+the packet when called. :class:`Lanes` is one heap of all lanes. Planning future packets takes longer than
+sending, so it is done after all due packets have been sent, and only while the turn has time left::
 
-    turn    send what is due, in the order of its time · plan for lanes that will run out, if time is left
+    turn    send what is due, in the order of due times · plan for lanes that will run out, if time is left
 
-Real time and simulated time run the same lanes: the caller says what time it is.
+The caller passes the time, so real time and simulated time run the same code.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from itertools import count
 from t38fsp.lateness import Lateness
 
 NEVER = float("inf")
-"""When a lane is due that has nothing to send."""
+"""Due time of a lane that has nothing to send."""
 
 _NO_TICKET = -1
 _BETWEEN_LOOKS = 16
-"""Packets sent before the clock is looked at again."""
+"""Packets sent between two readings of the clock."""
 
 
 def _unconnected(datagram: bytes) -> object:
-    raise RuntimeError("a lane without a way out has a packet to send")
+    raise RuntimeError("a lane has a packet to send, but its send function is not set")
 
 
 def _not_contained(error: Exception) -> None:
@@ -38,51 +38,51 @@ def _nothing() -> None: ...
 
 
 class Lane:
-    """One call's way out. Whoever paces it sets ``send``, and of ``failed`` and ``planned`` what it needs."""
+    """Packet queue of one call. Its owner sets ``send`` and, as needed, ``failed`` and ``planned``."""
 
     __slots__ = ("failed", "moved", "planned", "send", "ticket")
 
     def __init__(self) -> None:
         self.send: Callable[[bytes], object] = _unconnected
-        """Gives a datagram to the network."""
+        """Passes a datagram to the network."""
         self.failed: Callable[[Exception], None] = _not_contained
-        """Told of a fault in ``leave`` or ``plan``, after which the lane is no longer served."""
+        """Called with an exception from ``leave`` or ``plan``, after which the lane is no longer served."""
         self.planned: Callable[[], None] = _nothing
-        """Told when ``plan`` has come to the end of a burst: a deadline of the call may be known since."""
+        """Called when ``plan`` reached the end of a burst: a deadline of the call may be known now."""
         self.moved = False
-        """``due`` has changed other than by ``leave`` and ``plan``: :meth:`Lanes.schedule` has to be told."""
+        """``due`` was changed outside ``leave`` and ``plan``: :meth:`Lanes.schedule` must be called."""
         self.ticket = _NO_TICKET
-        """Of its valid entry in the heap."""
+        """Ticket of its valid entry in the heap; entries with another one are stale and skipped."""
 
     @property
     def due(self) -> float:
-        """Seconds on the caller's clock at which the next packet leaves; NEVER for none."""
+        """Time of the next packet in seconds on the caller's clock; NEVER if there is none."""
         raise NotImplementedError
 
     def leave(self, now: float, hungry: deque[Lane]) -> float:
-        """Send the packet that is due; returns when the next one is.
+        """Send the packet that is due; return the due time of the next one.
 
-        A lane that will soon run out of planned packets appends itself to ``hungry``. It touches no other
-        lane.
+        A lane that will soon run out of planned packets appends itself to ``hungry``. Must not modify other
+        lanes.
         """
         raise NotImplementedError
 
     def plan(self, now: float) -> None:
-        """Plan more packets, as many as take a fraction of a millisecond; for a lane that was hungry."""
+        """Plan more packets, for a fraction of a millisecond at most; called for a lane that was hungry."""
 
 
 class Lanes:
-    """All lanes of a process, or of a party of a simulation."""
+    """All lanes of a process, or of one party of a simulation."""
 
     def __init__(self) -> None:
         self.lateness = Lateness()
-        """Since it was replaced last; whoever watches may take it and put a new one in its place."""
+        """Lateness since this object was replaced; an observer may take it and assign a new one."""
         self._heap: list[tuple[float, int, Lane]] = []
         self._hungry: deque[Lane] = deque()
         self._tickets = count()
 
     def schedule(self, lane: Lane) -> None:
-        """Serve ``lane`` from now on, at its due time, whatever was known of it before."""
+        """Serve ``lane`` at its due time from now on; replaces any earlier entry."""
         lane.moved = False
         due = lane.due
         if due == NEVER:
@@ -92,13 +92,13 @@ class Lanes:
             heappush(self._heap, (due, lane.ticket, lane))
 
     def remove(self, lane: Lane) -> None:
-        """Forget ``lane``; one that was never seen is no error."""
+        """Stop serving ``lane``; a no-op for an unknown one."""
         lane.ticket = _NO_TICKET
         if lane in self._hungry:
             self._hungry.remove(lane)
 
     def next_due(self) -> float | None:
-        """When :meth:`turn` has something to do again; None when nothing waits."""
+        """Time at which :meth:`turn` has work again; None when nothing waits."""
         if self._hungry:
             return 0.0
         heap = self._heap
@@ -107,9 +107,9 @@ class Lanes:
         return heap[0][0] if heap else None
 
     def turn(self, clock: Callable[[], float], budget: float = NEVER) -> None:
-        """Send what is due, across lanes in the order of its time, then plan.
+        """Send what is due, across all lanes in the order of due times, then plan.
 
-        Both stop after about ``budget`` seconds; :meth:`next_due` tells that there is more to be done.
+        Both stop after about ``budget`` seconds; :meth:`next_due` then reports the remaining work.
         """
         now = clock()
         end = now + budget
@@ -127,7 +127,7 @@ class Lanes:
                 return
 
     def _send_due(self, now: float, end: float, clock: Callable[[], float], late: list[float]) -> bool:
-        """True when nothing that is due is left. Notes how ``late`` each packet was."""
+        """Returns true if everything due was sent. Appends the lateness of each packet to ``late``."""
         heap, hungry = self._heap, self._hungry
         left = _BETWEEN_LOOKS
         while heap:

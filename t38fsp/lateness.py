@@ -5,15 +5,15 @@ from __future__ import annotations
 from bisect import bisect_left
 
 _FINE = 0.1
-"""Seconds up to which each half millisecond counts for itself."""
+"""Seconds up to which each slot is half a millisecond wide."""
 _PER_SECOND = 2000
 _SLOTS = round(_FINE * _PER_SECOND)
 _EDGES = (0.15, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)
-"""Seconds; what is later than the last has a slot of its own."""
+"""Upper edges in seconds of the slots after that; the last slot holds everything later."""
 
 
 class Lateness:
-    """Seconds between the due times of packets and their departures."""
+    """Histogram of the delay, in seconds, between the due times of packets and their departures."""
 
     __slots__ = ("_slots", "maximum")
 
@@ -22,7 +22,7 @@ class Lateness:
         self._slots = [0] * (_SLOTS + len(_EDGES) + 1)
 
     def add(self, *late: float) -> None:
-        """Count packets that were so late; none is early."""
+        """Count packets by their delays, which must not be negative."""
         slots, maximum = self._slots, self.maximum
         for seconds in late:
             if seconds < _FINE:
@@ -34,7 +34,7 @@ class Lateness:
         self.maximum = maximum
 
     def merge(self, other: Lateness) -> None:
-        """Count what ``other`` has counted, too."""
+        """Add the counts of ``other``."""
         self._slots = [ours + theirs for ours, theirs in zip(self._slots, other._slots, strict=True)]
         self.maximum = max(self.maximum, other.maximum)
 
@@ -44,7 +44,7 @@ class Lateness:
         return sum(self._slots)
 
     def quantile(self, share: float) -> float:
-        """Seconds that ``share`` (0 to 1) of the packets stayed within, rounded up to a histogram step."""
+        """Delay in seconds that ``share`` (0 to 1) of the packets did not exceed, rounded up to a slot."""
         wanted = share * self.count
         seen = 0
         for slot, packets in enumerate(self._slots):

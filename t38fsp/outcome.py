@@ -1,4 +1,4 @@
-"""What became of a fax, finer than Microsoft's codes: one name for each way that asks for another remedy."""
+"""The outcome of a fax, finer than Microsoft's codes: one name for each case with a different remedy."""
 
 from __future__ import annotations
 
@@ -8,45 +8,45 @@ from t38fsp.status import FaxStatus
 
 
 class Outcome(Enum):
-    """How a fax operation ended. Each belongs to one FS code, :attr:`status`.
+    """How a fax operation ended. Each outcome maps to one FS code, :attr:`status`.
 
-    Whether sending again can help is said by the result, since it may depend on more than the kind.
+    Whether sending again can help is in the result (``retry``), since it may depend on more than the outcome.
     """
 
     COMPLETED = "every page was confirmed"
     BUSY = "the far end is busy"
-    NO_ANSWER = "nobody answered, or the far end cannot be reached at the moment"
+    NO_ANSWER = "the call was not answered, or the far end cannot be reached at the moment"
     NO_RESPONSE = "the SIP peer never responded"
     UNREACHABLE = "the SIP peer cannot be reached"
     UNAVAILABLE = "the trunk, the network or this machine cannot take the call at the moment"
-    OVERLOADED = "this engine has too much to do to take the call at the moment"
+    OVERLOADED = "this engine is overloaded and cannot handle the call at the moment"
     BAD_NUMBER = "the number or address is wrong"
     BARRED = "the network bars calls to this number"
-    DECLINED = "the far end, or a filter before it, rejected the call"
+    DECLINED = "the far end, or a filter in front of it, rejected the call"
     FORBIDDEN = "the peer forbids the call: the account, the caller ID or the credit"
-    CREDENTIALS = "the peer wants a user name and password that it accepts"
+    CREDENTIALS = "the peer requires a valid user name and password"
     NOT_CARRIED = "the peer or the network does not carry calls of this kind"
     REFUSED = "the peer refused the call for another reason"
-    MISCONFIGURED = "the settings do not allow for such a call"
+    MISCONFIGURED = "the settings do not allow such a call"
     NO_FAX = "the call was answered, but not by a fax machine"
     NO_T38 = "a fax machine was heard, but the call never switched to T.38"
-    NO_PACKETS = "the call switched to T.38, but nothing came"
-    WRONG_PACKETS = "the call switched to T.38, but what came was no T.38"
+    NO_PACKETS = "the call switched to T.38, but no packet arrived"
+    WRONG_PACKETS = "the call switched to T.38, but what arrived was not T.38"
     DISCONNECTED = "the call was cut off"
-    FAILED = "the two fax machines did not come to an end (t30_error says where)"
-    NOT_STORED = "a received page could not be stored here"
-    FAULT = "an error here, not at the far end"
+    FAILED = "the fax session (T.30) did not complete; t30_error names the step"
+    NOT_STORED = "a received page could not be stored locally"
+    FAULT = "a local error, not one of the far end"
     BAD_DOCUMENT = "the document cannot be sent as it is"
-    CANCELLED = "the fax was cancelled here"
+    CANCELLED = "the fax was cancelled locally"
 
     @property
     def status(self) -> FaxStatus:
-        """The FS code; what Microsoft has no code for is FATAL_ERROR."""
+        """The FS code; FATAL_ERROR for an outcome that Microsoft has no code for."""
         return _STATUS.get(self, FaxStatus.FATAL_ERROR)
 
     @classmethod
     def of(cls, status: FaxStatus) -> Outcome:
-        """The plainest outcome with this FS code."""
+        """The most general outcome with this FS code."""
         return _PLAINEST.get(status, cls.FAILED)
 
 

@@ -1,11 +1,12 @@
-"""The asyncio API: send a document, take incoming faxes, poll.
+"""The asyncio API: send a document, receive faxes, poll.
 
     async with FaxProvider() as provider:
         result = await provider.send("letter.tif", "sip:+15550100@trunk.example")
 
-The engine runs in this process, on this loop: code that computes for long beside it delays the packets of
-every call. Give such work to a process of its own; or give the engine two or more (``workers`` of the
-settings), which also spreads its calls over the cores; or use :mod:`t38fsp.faxdev`, whose engine has one.
+The engine runs in this process, on this event loop: code that blocks the loop delays the packets of every
+call. Move such work to another process; or run the engine in two or more processes (``workers`` of the
+settings), which also spreads its calls over the cores; or use :mod:`t38fsp.faxdev`, whose engine always runs
+in a separate process.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ from t38fsp.t30.options import PollOptions
 if TYPE_CHECKING:
     from t38fsp.engine.apart import EngineApart
 
-    # Whoever has such a thing has imported it, and pydantic with it, which takes as long as an engine.
+    # Not at run time: a program without a configuration is spared pydantic, which takes as long to import as
+    # an engine; one with a Configuration or a Route has imported it already.
     from t38fsp.settings.file import Configuration
     from t38fsp.settings.route import Route
 
@@ -58,15 +60,15 @@ _Job = TypeVar("_Job", SendJob, PollJob)
 
 @dataclass(frozen=True, slots=True)
 class IncomingFax:
-    """A call that waits; take it with :meth:`receive` or turn it away with :meth:`refuse`."""
+    """An incoming call that waits; take it with :meth:`receive` or reject it with :meth:`refuse`."""
 
     caller: str
     """SIP URI of the caller."""
     caller_name: str
     called: str
-    """SIP URI that was called."""
+    """The called SIP URI."""
     route: str | None
-    """Name of the route that it came through, if it is known."""
+    """Name of the route that the call came through, if known."""
     _provider: FaxProvider = field(repr=False)
     _call: IncomingCall = field(repr=False)
 
@@ -79,16 +81,16 @@ class IncomingFax:
         append: bool = False,
         on_event: OnEvent | None = None,
     ) -> FaxResult:
-        """Take the call into ``file``, a new TIFF. Cancelling ends the call.
+        """Take the call and receive its pages into ``file``, a new TIFF. Cancelling the task ends the call.
 
-        The pages grow in ``FILE.part``, which gets its name when the fax is over; ``file`` of the result says
-        under which name its confirmed pages are: another one if ``file`` was made meanwhile. To ``append`` is
-        to let them grow in ``file`` itself, behind the pages that are there. Without ``settings`` those of
-        its route hold, or else the defaults. The caller may fetch the document of ``offer`` instead of
-        sending; ``polled`` of the result says that it did.
+        The pages are written to ``FILE.part``, which is renamed when the fax is over; ``file`` of the result
+        is the final name: a different one if ``file`` was created meanwhile. With ``append`` they are written
+        to ``file`` itself, after the pages that it holds. Without ``settings`` those of the route apply, or
+        else the defaults. The caller may poll the document of ``offer`` instead of sending; ``polled`` of the
+        result is true then.
 
-        Raises FileExistsError, and the call still waits, when ``file`` exists and nothing is to be appended.
-        A call that cannot be stored, because the disk is full for example, is refused with 480.
+        Raises FileExistsError if ``file`` exists and ``append`` is false; the call still waits then. A call
+        that cannot be stored, for example because the disk is full, is refused with 480.
         """
         chosen = settings or self._provider._settings_of(self.route)
         job = ReceiveJob(self._call.call, _to_receive(file, append), chosen, offer, append)
@@ -99,19 +101,20 @@ class IncomingFax:
 
 
 class FaxProvider:
-    """Sends and takes faxes on one SIP address.
+    """Sends and receives faxes on one SIP address.
 
-    ``listen`` is (host, port), port 0 for any; without it that of ``config``, or any port. With
-    ``accept_calls`` false, incoming calls are refused; else they are taken from this machine, the routes'
-    peers, and whom ``settings.callers`` allows.
+    ``listen`` is (host, port), port 0 for any; by default that of ``config``, or else any port. With
+    ``accept_calls`` false, incoming calls are refused; otherwise they are accepted from this machine, from
+    the routes' peers, and from the callers that ``settings.callers`` allows.
 
-    With ``settings.workers`` above 1 the engine runs in so many processes of its own, behind one more that
-    has the SIP address (:mod:`t38fsp.engine.remote`); all else is the same.
+    With ``settings.workers`` above 1 the engine runs in that number of separate processes, plus one that owns
+    the SIP address (:mod:`t38fsp.engine.remote`); everything else is the same.
 
-    ``config`` brings the settings (unless others are given) and all routes of a file, ``routes`` some that
-    were merged with other settings before. Their channels are counted and, with ``register``, those that ask
-    for it are kept registered while the provider runs; ``on_registration`` is told. Raises ConfigurationError
-    for a route that is wrong, and EngineError from ``async with`` when the address cannot be had.
+    ``config`` supplies the settings (unless ``settings`` is given) and all routes of a file; ``routes`` adds
+    routes that were merged with other settings. The channels of the routes are counted and, with
+    ``register``, those that ask for it are kept registered while the provider runs; changes are reported to
+    ``on_registration``. Raises ConfigurationError for an invalid route, and EngineError from ``async with``
+    if the address cannot be bound.
     """
 
     def __init__(
@@ -142,7 +145,7 @@ class FaxProvider:
         )
         self._engine: FaxEngine | EngineApart
         if (own_end.workers or 1) > 1:
-            # Imported by those alone who want several.
+            # A lazy import: programs with one engine process are spared it.
             from t38fsp.engine.apart import EngineApart
 
             self._engine = EngineApart(own_end, self._on_incoming, self._on_gone, on_registration)
@@ -153,14 +156,14 @@ class FaxProvider:
         self._jobs = itertools.count(1)
         self._waiting: dict[int, IncomingFax] = {}
         self._news = asyncio.Event()
-        """Set while calls wait, and when the provider is left."""
+        """Set while calls wait, and when the provider is closed."""
         self._entered = self._left = False
         self.address: tuple[str, int] = listen
-        """Where we listen; known once entered."""
+        """The address that we listen on; known once the provider is entered."""
 
     @property
     def addresses(self) -> Sequence[Hop]:
-        """Where we listen, for each transport; known once entered. The first is ``address``."""
+        """Our addresses by transport; known once the provider is entered. The first is ``address``."""
         return self._engine.addresses
 
     async def __aenter__(self) -> Self:
@@ -193,20 +196,20 @@ class FaxProvider:
     ) -> FaxResult:
         """Send a TIFF Class F file to a number (by ``route``, or ``via`` ``sip:HOST[:PORT]``) or a SIP URI.
 
-        ``route`` names one of the provider's; what else is given comes before what it says. ``caller`` is the
-        SIP URI of From, also as ``Name <URI>``. ``on_connected`` is the FaxSendCallback: called at the 2xx
-        with the dialog, False ends the call; pages wait for its answer. Cancelling ends the call within 3 s,
-        and so does an exception from a callback, which is raised here afterwards.
+        ``route`` names one of the provider's routes; the other arguments override its settings. ``caller`` is
+        the SIP URI of From, also as ``Name <URI>``. ``on_connected`` is the FaxSendCallback: called on the
+        2xx with the dialog; no page is sent before it returns, and False ends the call. Cancelling the task
+        ends the call within 3 s, and so does an exception from a callback, which is raised here afterwards.
 
         ``resume`` is the result of an earlier call that sent a part of the same document, or the number of
-        the page to go on with: only the rest is sent. A page whose confirmation was lost is sent again.
-        ``addressing`` is for machines that pass faxes on; those that do not get the fax without it, and a
-        warning is in the result. ``header`` is the line at the top of each page: a Header, true for the
-        standard one, false for none, None for what the route says, which is none unless it says otherwise.
+        the page to continue with: only the rest is sent. A page whose confirmation was lost is sent again.
+        ``addressing`` is for machines that forward faxes; others get the fax without it, and the result has a
+        warning. ``header`` is the header line of each page: a Header, true for the standard one, false for
+        none, None for the setting of the route, which is none by default.
 
-        Raises AddressError for an unusable number, URI, ``via`` or ``caller``, UnknownRouteError for a
-        route that the provider has not, and SettingError for a fax of which nothing is left to send, before
-        anything is sent; every other outcome is in the result.
+        Raises AddressError for an unusable number, URI, ``via`` or ``caller``, UnknownRouteError for a route
+        that the provider does not have, and SettingError if nothing is left to send, all before the call is
+        placed; every other outcome is in the result.
         """
         file = os.fspath(document)
         job = self._job(SendJob, lambda known: known.send_job(file, to), file, to, route, via)
@@ -239,16 +242,16 @@ class FaxProvider:
         append: bool = False,
         on_event: OnEvent | None = None,
     ) -> FaxResult:
-        """Call a fax machine, and fetch the document that it has ready into ``file``, a new TIFF.
+        """Call a fax machine and poll its document into ``file``, a new TIFF.
 
         ``file`` and ``append`` are those of :meth:`IncomingFax.receive`.
 
-        ``selective_address`` (SEP) or ``sub_address`` (PSA) say which document, ``password`` (PWD) that we
-        may have it: up to 20 characters each. A far end that knows no such thing is asked without, and a
-        warning is in the result. The rest is as in :meth:`send`.
+        ``selective_address`` (SEP) or ``sub_address`` (PSA) select the document, ``password`` (PWD)
+        authorises us: up to 20 characters each. A far end that does not support them is polled without, and
+        the result has a warning. The other arguments are as in :meth:`send`.
 
-        Raises AddressError and UnknownRouteError as :meth:`send` does, SettingError for what cannot be coded,
-        and FileExistsError.
+        Raises AddressError and UnknownRouteError as :meth:`send` does, SettingError for text that cannot be
+        coded, and FileExistsError if ``file`` exists and ``append`` is false.
         """
         path = _to_receive(file, append)
         job = self._job(PollJob, lambda known: known.poll_job(path, to), path, to, route, via)
@@ -278,7 +281,7 @@ class FaxProvider:
             return kind(file, target_uri(to, hop), via=hop)
         if name not in self._routes:
             known = ", ".join(self._routes) or "none"
-            raise UnknownRouteError(f"the provider has no route {name!r}; it has {known}")
+            raise UnknownRouteError(f"the provider has no route {name!r}; known routes: {known}")
         job = of_route(self._routes[name])
         return job if hop is None else replace(job, via=hop)
 
@@ -287,16 +290,16 @@ class FaxProvider:
         return CallSettings() if known is None else known.call
 
     async def calls(self) -> AsyncIterator[IncomingFax]:
-        """Incoming calls, until the provider is left. Take each in a task of its own to have several.
+        """Yield incoming calls until the provider is closed. Receive each in its own task to serve several.
 
-        A call is not given out any more once its caller has hung up, or the time to take it has passed.
+        A call is not yielded once its caller has hung up or ``take_limit`` has passed.
         """
         while True:
             await self._news.wait()
             if self._left:
                 return
             oldest = next(iter(self._waiting), None)
-            # Whoever else waited for the same news may have been faster.
+            # Another iterator that waited for the same event may have been faster.
             if oldest is not None:
                 yield self._take(oldest)
 
@@ -318,7 +321,7 @@ class FaxProvider:
         on_connected: OnConnected | None,
     ) -> FaxResult:
         if not self._entered:
-            raise RuntimeError("the provider is not running; use it as: async with FaxProvider() as provider")
+            raise RuntimeError("the provider is not running; enter it: async with FaxProvider() as provider")
         number = next(self._jobs)
         happened: asyncio.Queue[FaxEvent] = asyncio.Queue()
         begin(number, happened.put_nowait)
@@ -334,7 +337,8 @@ class FaxProvider:
                 if isinstance(event, Connected):
                     self._engine.proceed(number, await _answer(on_connected, event.dialog))
         except BaseException as error:
-            # No call outlives its caller. A callback that raised is not asked again.
+            # The call must not outlive the task that waits for it. A callback that raised is not called
+            # again.
             if not over:
                 await self._end(number, happened, on_event if isinstance(error, CancelledError) else None)
             raise
@@ -360,9 +364,9 @@ class FaxProvider:
 
 
 def _to_receive(file: str | os.PathLike[str], append: bool) -> str:
-    """Two faxes in one file are seldom meant. Raises FileExistsError."""
+    """The path as text. Raises FileExistsError: two faxes in one file are rarely intended."""
     if not append and os.path.lexists(file):
-        why = "the file exists; name a new one, or append to it"
+        why = "the file exists; name a new file, or append to this one"
         raise FileExistsError(errno.EEXIST, why, os.fspath(file))
     return os.fspath(file)
 

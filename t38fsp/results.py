@@ -1,4 +1,4 @@
-"""What became of a fax: the result, with a record for every page."""
+"""The result of a fax, with a record of every page."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from t38fsp.t30.vocabulary import Coding, Resolution
 class PageRecord:
     """One page of the document, after its last attempt.
 
-    ``number`` counts from 1. ``confirmed`` is true only when the receiving end answered MCF or RTP (or, for
-    a received page, when it was on disk and we did). ``response`` is the name of that answer, or of what came
-    instead. ``bit_rate`` is that of the modem in bit/s, 0 where there was none (internet-aware mode),
-    ``seconds`` runs from carrier to answer, ``repeats`` counts ECM frames (or, without ECM, whole pages) that
-    had to travel again. A page that never travelled has zero in all of them.
+    ``number`` counts from 1. ``confirmed`` is true only if the receiving end responded with MCF or RTP (for a
+    received page: if it was on disk and we did). ``response`` is the name of that response, or of what came
+    instead. ``bit_rate`` is the modem rate in bit/s, 0 without a modem (internet-aware mode); ``seconds`` is
+    the time from carrier to response; ``repeats`` counts retransmitted ECM frames or, without ECM, whole
+    pages. All of them are zero for a page that was never transmitted.
     """
 
     number: int
@@ -33,22 +33,22 @@ class PageRecord:
     repeats: int = 0
     seconds: float = 0.0
     resolution: Resolution | None = None
-    """That it travelled at, which may be another one than that of the document (see ``warnings``)."""
+    """Resolution on the line, which may differ from that of the document (see ``warnings``)."""
     bad_rows: int = 0
-    """Receiving without ECM: rows that came damaged, and are in the file as the row before them."""
+    """Receiving without ECM: rows that arrived damaged; the file repeats the row above in place of each."""
 
 
 @dataclass(frozen=True, slots=True)
 class FaxResult:
-    """The end of a fax operation, sending or receiving.
+    """The result of a fax operation, sending or receiving.
 
-    ``completed`` is true only when every page was confirmed, those of an earlier call included that this one
-    went on from (see ``first_page``). ``reason`` is one sentence for a person.
-    ``outcome`` is the same as ``status``, but tells apart what asks for different remedies; where it is not
-    given, or belongs to another status, it is the plainest one of the status. ``retry`` says whether sending
-    again can help, ``retry_reason`` why; of a call that came to us only the caller can send again, so there
-    ``retry`` is false. ``sip_status`` is the final status of the INVITE (None when there was none); ``cause``
-    the Q.850 cause, if the network gave one.
+    ``completed`` is true only if every page was confirmed, including those of an earlier call that this one
+    continued (see ``first_page``). ``reason`` is one sentence for a person. ``outcome`` is finer than
+    ``status``: it distinguishes cases with different remedies. If it is not given, or belongs to another
+    status, it is the most general one of the status. ``retry`` is true if sending again can help, and
+    ``retry_reason`` explains why; it is false for incoming calls, as only the caller can send again.
+    ``sip_status`` is the final status of the INVITE (None if there was none); ``cause`` is the Q.850 cause,
+    if the network gave one.
     """
 
     status: FaxStatus
@@ -63,37 +63,37 @@ class FaxResult:
     remote_id: str = ""
     pages: tuple[PageRecord, ...] = ()
     first_page: int = 1
-    """Sending: the number of the page that the call began with. Pages before it, if listed, are as an earlier
-    call left them."""
+    """Sending: number of the first page of this call. Pages before it, if listed, are as an earlier call left
+    them."""
     seconds: float = 0.0
     file: str | None = None
-    """Receiving: the TIFF with the pages that were confirmed; None when there are none."""
+    """Receiving: the TIFF with the confirmed pages; None if there are none."""
     counters: dict[str, int] = field(default_factory=dict)
-    """Quality of the line from the far end, by the names of ``t38fsp.t38.udptl.Counters``; ``stray_audio``
-    and ``stray_other`` are datagrams of RTP, and unreadable ones, that came when T.38 was due."""
+    """Quality of the path from the far end, by the names of ``t38fsp.t38.udptl.Counters``; ``stray_audio``
+    and ``stray_other`` count RTP and unreadable datagrams that arrived where T.38 was expected."""
     remote_equipment: str = ""
-    """Country and manufacturer in hexadecimal (T.35), when the far end told (NSF, NSS or NSC)."""
+    """Country and manufacturer in hexadecimal (T.35), if the far end sent them (NSF, NSS or NSC)."""
     remote_capabilities: tuple[str, ...] = ()
-    """Names of the bits that the far end's DIS (or DTC) set."""
+    """Names of the bits that are set in the far end's DIS (or DTC)."""
     sub_address: str = ""
-    """Receiving: whom the caller asked for beside the number (SUB)."""
+    """Receiving: subaddress that the caller asked for (SUB)."""
     sender_id: str = ""
-    """Receiving: who the caller said that it is beside its number (SID)."""
+    """Receiving: identification of the sender beside its number (SID)."""
     polled: bool = False
-    """The fax went from the called end to the caller, who asked for it (DTC), or it was to."""
+    """True if the fax was polled: sent by the called end on the caller's request (DTC), or meant to be."""
     warnings: tuple[str, ...] = ()
-    """What was done otherwise than asked for, or may have gone wrong; sentences for a person."""
-    outcome: Outcome = None  # type: ignore[assignment]  # never None behind __post_init__
+    """What was not done as requested, or may have failed; sentences for a person."""
+    outcome: Outcome = None  # type: ignore[assignment]  # never None after __post_init__
     retry_after: float | None = None
-    """Seconds, from the end of the call, for which the far end asked to be left alone (Retry-After)."""
+    """Seconds after the end of the call before which the far end asked not to be called (Retry-After)."""
     incoming: bool = False
-    """The call came to us."""
+    """True for an incoming call."""
     number: str = ""
-    """Of a call that we placed: what was dialled, the user part of the URI, or the whole URI without one."""
+    """Outgoing: the number dialled: the user part of the URI, or the whole URI if it has none."""
     document: str | None = None
-    """Sending, and when it was fetched from us: the path of the file."""
+    """Sending, also when polled: the path of the document."""
     began: str = ""
-    """When the job was begun, and when it was over, by the wall clock (ISO 8601 with the offset from UTC)."""
+    """Wall-clock times at which the job began (here) and ended (``ended``), ISO 8601 with the UTC offset."""
     ended: str = ""
 
     def __post_init__(self) -> None:
@@ -101,7 +101,7 @@ class FaxResult:
             object.__setattr__(self, "outcome", Outcome.of(self.status))
 
     def told_to_receiver(self) -> FaxResult:
-        """The same for the end that was called: it cannot call again."""
+        """The same result for the called end, which cannot retry."""
         if self.incoming:
             return self
         only = "only the caller can try again"
@@ -114,15 +114,16 @@ class FaxResult:
 
     @property
     def next_page(self) -> int | None:
-        """Sending: the first page that is not confirmed, where another call can go on; None after success.
+        """Sending: the first unconfirmed page, where another call can continue; None after success.
 
-        That page may have arrived, if only its confirmation was lost: twice is better than never.
+        That page may have arrived, if only its confirmation was lost: a duplicate is better than a missing
+        page.
         """
         if self.completed:
             return None
         unconfirmed = (page.number for page in self.pages if not page.confirmed)
-        behind = self.pages[-1].number + 1 if self.pages else self.first_page
-        return next(unconfirmed, behind)
+        following = self.pages[-1].number + 1 if self.pages else self.first_page
+        return next(unconfirmed, following)
 
     @property
     def pages_confirmed(self) -> int:

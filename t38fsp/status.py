@@ -1,4 +1,4 @@
-"""Microsoft's fax status codes (FS_*), and which of them ask for the fax to be sent again."""
+"""Microsoft's fax status codes (FS_*), and those after which a fax service sends the fax again."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class FaxStatus(IntEnum):
     USER_ABORT = 0x20200000
     ANSWERED = 0x20800000
     BAD_DOCUMENT = 0x30000001
-    """Ours: the document cannot be sent at all. Like every provider-defined code it is never sent again."""
+    """Ours: the document cannot be sent at all. Like any provider-defined code it is not retried."""
 
     def __str__(self) -> str:
-        """The name, without FS_; the number is ``int(status)``."""
+        """The name without FS_; the number is ``int(status)``."""
         return self.name
 
     def __format__(self, spec: str) -> str:
