@@ -301,9 +301,9 @@ async def test_a_file_that_exists_takes_no_other_fax_unless_it_is_appended(
         calls = far.calls()
         sending = asyncio.create_task(provider.send(letter, target, settings=UNPACED))
         call = await anext(calls)
-        with pytest.raises(FileExistsError, match="name a new one, or append"):
+        with pytest.raises(FileExistsError, match="name a new file, or append"):
             await call.receive(file)
-        with pytest.raises(FileExistsError, match="name a new one, or append"):
+        with pytest.raises(FileExistsError, match="name a new file, or append"):
             await provider.poll(target, file)
         assert filecmp.cmp(letter, file, shallow=False)
         # The call still waits.

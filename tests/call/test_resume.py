@@ -265,9 +265,9 @@ def test_a_result_that_does_not_list_the_rest() -> None:
 
 def test_nothing_to_go_on_with() -> None:
     done = FaxResult(FaxStatus.COMPLETED, "sent", pages=(PageRecord(1, True),))
-    with pytest.raises(ValueError, match="nothing to go on with"):
+    with pytest.raises(ValueError, match="nothing left to send"):
         Resume.after(done)
-    with pytest.raises(ValueError, match="pages count from 1"):
+    with pytest.raises(ValueError, match="page 0 "):
         Resume(0)
 
 
@@ -276,9 +276,9 @@ def test_nothing_to_go_on_with() -> None:
     [
         (Resume(), 1, None),
         (Resume(3, page_count=4), 4, None),
-        (Resume(3, page_count=4), 5, "it was changed since"),
-        (Resume(3), 2, "the document has 2 pages, so it cannot go on with page 3"),
-        (Resume(2), 1, "the document has 1 page, so it cannot go on with page 2"),
+        (Resume(3, page_count=4), 5, "it has changed since"),
+        (Resume(3), 2, "the document has 2 pages, so it cannot be continued at page 3"),
+        (Resume(2), 1, "the document has 1 page, so it cannot be continued at page 2"),
     ],
 )
 def test_a_document_that_does_not_fit(resume: Resume, pages: int, fault: str | None) -> None:

@@ -70,7 +70,7 @@ async def test_a_page_that_the_document_has_not(letter: Path) -> None:
     async with t38fsp(*send) as command:
         ended = await command.end()
     assert ended.status == 11
-    assert "the document has 4 pages, so it cannot go on with page 5" in ended.output
+    assert "the document has 4 pages, so it cannot be continued at page 5" in ended.output
     assert "--resume-from" not in ended.output
 
 
