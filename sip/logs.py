@@ -18,6 +18,8 @@ INTERVAL = 60.0
 """Seconds between two records of one kind."""
 SELDOM: Mapping[str, object] = {"seldom": True}
 """``extra`` of a record that strangers can cause as often as they like."""
+CALL = "call"
+"""Attribute of a record that belongs to a call: a mapping of what is known of it, for a log of fields."""
 FORWARDED: Mapping[str, object] = {"forwarded": True}
 """``extra`` of a record of several lines that another process of ours has made printable."""
 
@@ -49,7 +51,7 @@ def get_logger(name: str) -> logging.Logger:
 
 
 @contextmanager
-def contained(logger: logging.Logger, what: str) -> Iterator[None]:
+def contained(logger: logging.Logger | logging.LoggerAdapter[logging.Logger], what: str) -> Iterator[None]:
     """Log an exception raised within, and let it go no further.
 
     For readers and timers on the event loop, where the next message is not to pay for a fault in our handling

@@ -30,6 +30,14 @@ class Backend(Enum):
     """PJSIP in worker processes (the extra ``pjsua2``); what it cannot do is listed in docs/pjsua2.md."""
 
 
+class LogNumbers(Enum):
+    """How the numbers of a call are written to the log."""
+
+    FULL = "full"
+    MASKED = "masked"
+    """The last three digits of each, the others as asterisks."""
+
+
 def common_backend(asked: Iterable[Backend | None]) -> Backend | None:
     """The stack that all routes ask for, which then takes the calls, too; None if they differ."""
     stacks = set(asked)

@@ -11,7 +11,7 @@ from sip.frozen import dataclass
 from sip.line_settings import Callers, Limits, RegistrationSettings, SessionTimers, TlsSettings
 from sip.values import Credentials, Hop, Identity
 from t38fsp.call_settings import CallSettings
-from t38fsp.choices import Backend
+from t38fsp.choices import Backend, LogNumbers
 from t38fsp.errors import FaxError, SettingError
 from t38fsp.events import FaxEvent
 from t38fsp.header import Header
@@ -222,6 +222,8 @@ class EngineSettings:
     needed."""
     user_agent: str = "t38fsp"
     """Our User-Agent and Server header fields in SIP."""
+    log_numbers: LogNumbers = setting(LogNumbers.FULL, table="")
+    """Numbers of calls in the log: ``"full"``, or ``"masked"`` with only their last three characters."""
     trunks: tuple[Trunk, ...] = ()
     callers: Callers = Callers()
     limits: Limits = Limits()

@@ -216,10 +216,15 @@ async def test_each_end_of_a_call_is_logged_with_its_dialog(
         await provider.send(tmp_path / "none.tif", far.uri("nobody"))
     lines = [record.getMessage() for record in caplog.records if record.name.startswith("t38fsp.engine")]
     for result in (sent, far.results["fax"]):
-        assert lines.count(f"call {result.dialog} is up") == 1
-        (end,) = [line for line in lines if line.startswith(f"call {result.dialog} ended after ")]
+        (up,) = [line for line in lines if line.endswith(f", {result.dialog}: the call is up")]
+        assert up.startswith("fax 1 ")
+        (end,) = [line for line in lines if f", {result.dialog}: the call ended after " in line]
         assert end.endswith(f" s, pages confirmed: 1; COMPLETED: {result.reason}")
-    assert [line for line in lines if "ended before its call: BAD_DOCUMENT: " in line]
+    assert [
+        line
+        for line in lines
+        if line.startswith("fax 2 to nobody, none.tif: ended before its call: BAD_DOCUMENT: ")
+    ]
 
 
 # --- cancelling ---------------------------------------------------------------------------------------------

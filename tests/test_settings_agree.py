@@ -10,6 +10,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from enum import Enum
 from math import inf, nan, nextafter
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,6 @@ from typer.testing import CliRunner
 from sip.bounds import Bounds, settings_of
 from sip.line_settings import Callers, Limits, RegistrationSettings, SessionTimers, TlsSettings
 from t38fsp.call_settings import CallSettings
-from t38fsp.choices import Switch
 from t38fsp.cli.app import app
 from t38fsp.cli.options import allowing
 from t38fsp.cli.virtual_gateway import virtual_gateway
@@ -80,8 +80,8 @@ class Setting:
         if isinstance(self.default, bool):
             yield from (True, False)
             return
-        if isinstance(self.default, Switch):
-            yield from Switch
+        if isinstance(self.default, Enum):
+            yield from type(self.default)
             return
         if self.kind is TlsSettings:
             # The files themselves are looked at by the file, and by the line when it starts.
@@ -138,7 +138,7 @@ def by_program(setting: Setting, value: Any) -> str | None:
 
 
 def toml(value: Any) -> str:
-    if isinstance(value, Switch):
+    if isinstance(value, Enum):
         return f'"{value.value}"'
     if isinstance(value, bool):
         return str(value).lower()
@@ -184,7 +184,7 @@ def by_argument(setting: Setting, value: Any, folder: Path) -> str | None:
 def by_option(setting: Setting, value: Any, folder: Path) -> str | None:
     """``t38fsp send``, with a document that does not exist: it is missed once every setting is taken."""
     file = write(folder, OFFICE)
-    shown = value.value if isinstance(value, Switch) else str(value)
+    shown = value.value if isinstance(value, Enum) else str(value)
     ran = CliRunner().invoke(
         app,
         [
@@ -225,7 +225,7 @@ def test_every_way_in_gives_one_verdict_and_one_sentence(
         assert all(each == said for each in ways.values()), (value, said, ways)
     if setting.kind is TlsSettings:
         return
-    unbounded = isinstance(setting.default, bool | Switch)
+    unbounded = isinstance(setting.default, bool | Enum)
     assert verdicts == ({True} if unbounded else {True, False})
 
 

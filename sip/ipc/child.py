@@ -18,7 +18,7 @@ from typing import Generic
 
 from sip.ipc.codec import Codec, MessageT, WireError
 from sip.ipc.messages import Alive, Logged, Started
-from sip.logs import FORWARDED, get_logger
+from sip.logs import CALL, FORWARDED, get_logger
 
 _logger = get_logger(__name__)
 
@@ -126,8 +126,9 @@ class Supervision(Generic[MessageT]):
             match message:
                 case Alive():
                     continue
-                case Logged(name, level, text):
-                    logging.getLogger(name).log(level, "%s", text, extra=FORWARDED)
+                case Logged(name, level, text, call):
+                    extra = {**FORWARDED, CALL: dict(call)} if call else FORWARDED
+                    logging.getLogger(name).log(level, "%s", text, extra=extra)
                     continue
                 case Started():
                     self._started = True

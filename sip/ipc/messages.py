@@ -56,3 +56,5 @@ class Logged:
     logger: str
     level: int
     text: str
+    call: tuple[tuple[str, str], ...] = ()
+    """What is known of the call that it is about (``sip.logs.CALL``), in pairs."""

@@ -13,7 +13,7 @@ from typing import Generic
 
 from sip.ipc.codec import READ_OCTETS, Codec, MessageT
 from sip.ipc.messages import Logged, Start
-from sip.logs import printable_lines
+from sip.logs import CALL, printable_lines
 
 
 def read_messages(descriptor: int, codec: Codec[MessageT]) -> Iterator[MessageT]:
@@ -58,7 +58,8 @@ class PipeHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         # Records of others, such as asyncio's, have not been through our filter.
-        self._send(Logged(record.name, record.levelno, printable_lines(self.format(record))))
+        call = tuple(getattr(record, CALL, {}).items())
+        self._send(Logged(record.name, record.levelno, printable_lines(self.format(record)), call))
 
 
 def log_to_the_program(start: Start, report: Callable[[Logged], None]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from sip.logs import get_logger
+from t38fsp.engine.call_log import CallLog
 from t38fsp.events import Delayed
 
 logger = get_logger(__name__)
@@ -21,8 +22,9 @@ _TEXT = (
 
 
 @asynccontextmanager
-async def told_of_delay(job: int, tell: Callable[[Delayed], None]) -> AsyncIterator[None]:
+async def told_of_delay(log: CallLog, tell: Callable[[Delayed], None]) -> AsyncIterator[None]:
     """Tell once, and log, when what is done inside takes longer than TOLD_AFTER."""
+    log = log.under(logger)
     loop = asyncio.get_running_loop()
     begun = loop.time()
     told = False
@@ -30,7 +32,7 @@ async def told_of_delay(job: int, tell: Callable[[Delayed], None]) -> AsyncItera
     def take_time() -> None:
         nonlocal told
         told = True
-        logger.info("fax %d: %s", job, _TEXT)
+        log.info("%s", _TEXT)
         tell(Delayed(_TEXT))
 
     timer = loop.call_later(TOLD_AFTER, take_time)
@@ -39,4 +41,4 @@ async def told_of_delay(job: int, tell: Callable[[Delayed], None]) -> AsyncItera
     finally:
         timer.cancel()
         if told:
-            logger.info("fax %d waited for its pages for %.1f s", job, loop.time() - begun)
+            log.info("waited for its pages for %.1f s", loop.time() - begun)

@@ -24,6 +24,7 @@ from t38fsp.audio.leg import RtpStart
 from t38fsp.call.call_context import CallContext
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.receiving import ReceivingCall
+from t38fsp.engine.call_log import CallFacts, CallLog
 from t38fsp.engine.capacity import Capacity, OverloadedError
 from t38fsp.engine.channels import Channels, all_taken
 from t38fsp.engine.delay import told_of_delay
@@ -212,7 +213,9 @@ class FaxEngine:
 
     def _add(self, job: int, what: SendJob | PollJob | ReceiveJob, observer: Observer) -> None:
         known = KnownFacts(what)
-        self._jobs.add(job, lambda event: observer(known.note(event)))
+        incoming = self._waiting.incoming(what.call) if isinstance(what, ReceiveJob) else None
+        facts = CallFacts.of(job, what, incoming, self._settings.log_numbers)
+        self._jobs.add(job, lambda event: observer(known.note(event)), CallLog(logger, facts))
 
     def _place(self, job: int, what: SendJob | PollJob) -> None:
         if self._refused_for_load(job, what.trunk):
@@ -280,7 +283,7 @@ class FaxEngine:
             self._line.hang_up(incoming.call, self._loop.time())
             self._jobs.fail(job, error)
         else:
-            file = ReceivedFile(self._images, what.file, what.append)
+            file = ReceivedFile(self._images, what.file, what.append, self._jobs.log(job))
             self._run(job, call, self._line, media, document=offered, file=file)
 
     def proceed(self, job: int, go_on: bool) -> None:
@@ -327,7 +330,7 @@ class FaxEngine:
     async def _prepare(self, job: int, what: SendJob | PollJob) -> None:
         """Everything that can go wrong before dialling, then dial."""
         try:
-            async with told_of_delay(job, partial(self._jobs.tell, job)):
+            async with told_of_delay(self._jobs.log(job), partial(self._jobs.tell, job)):
                 if isinstance(what, PollJob):
                     await self._room.check(what.file, what.append)
                 document = await document_to_send(what, self._images)
@@ -384,7 +387,7 @@ class FaxEngine:
         if isinstance(what, SendJob):
             self._run(job, call, line, media, document=document, header=header)
         else:
-            file = ReceivedFile(self._images, what.file, what.append)
+            file = ReceivedFile(self._images, what.file, what.append, self._jobs.log(job))
             self._run(job, call, line, media, file=file)
 
     def _open_media(
@@ -439,6 +442,7 @@ class FaxEngine:
             self._pacer,
             self._images,
             self._jobs.observer(job),
+            self._jobs.log(job),
             on_over=lambda: self._over(job, line),
             on_fault=lambda: self._hang_up(call, line),
             document=document,

@@ -54,18 +54,19 @@ class KnownFacts:
             return result
         return replace(
             result,
-            number=_number(self._what) if isinstance(self._what, OutgoingJob) else "",
+            number=user_of(self._what.target) if isinstance(self._what, OutgoingJob) else "",
             document=_document(self._what, result),
             began=self._began,
             ended=self._clock(),
         )
 
 
-def _number(what: OutgoingJob) -> str:
+def user_of(uri: str) -> str:
+    """The number or name in a URI; the URI itself when it has none."""
     try:
-        return parse_uri(what.target).user or what.target
+        return parse_uri(uri).user or uri
     except ParseError:
-        return what.target
+        return uri
 
 
 def _document(what: SendJob | PollJob | ReceiveJob, result: FaxResult) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Coroutine, Iterator
 from sip.logs import get_logger
 from t38fsp.call.verdict import Verdict, result_of, verdict
 from t38fsp.engine import early
+from t38fsp.engine.call_log import CallLog
 from t38fsp.engine.channels import Channels
 from t38fsp.engine.running import FAULT
 from t38fsp.events import FaxEvent, Finished
@@ -23,6 +24,7 @@ class OpenJobs:
     def __init__(self, channels: Channels) -> None:
         self._channels = channels
         self._observers: dict[int, Observer] = {}
+        self._logs: dict[int, CallLog] = {}
         self._trunk_of: dict[int, str | None] = {}
         self._preparing: dict[int, asyncio.Task[None]] = {}
         self._preparations: set[asyncio.Task[None]] = set()
@@ -34,11 +36,16 @@ class OpenJobs:
     def __iter__(self) -> Iterator[int]:
         return iter(self._observers)
 
-    def add(self, job: int, observer: Observer) -> None:
+    def add(self, job: int, observer: Observer, log: CallLog) -> None:
         self._observers[job] = observer
+        self._logs[job] = log
 
     def observer(self, job: int) -> Observer:
         return self._observers[job]
+
+    def log(self, job: int) -> CallLog:
+        """The log of a job that is not over."""
+        return self._logs[job]
 
     def tell(self, job: int, event: FaxEvent) -> None:
         """Tell its observer, unless the job is over."""
@@ -51,7 +58,7 @@ class OpenJobs:
 
     def remove(self, job: int) -> None:
         """Its call is over."""
-        del self._observers[job]
+        del self._observers[job], self._logs[job]
         if job in self._trunk_of:
             self._channels.free(self._trunk_of.pop(job))
         if not self._observers:
@@ -96,7 +103,7 @@ class OpenJobs:
         """``error``, just caught, struck a job before its call began."""
         why = early.of_error(error)
         if why is None:
-            logger.exception("fax %d failed on a fault of ours", job)
+            self._logs[job].under(logger).exception("failed on a fault of ours")
         self._end(job, why or FAULT)
 
     def end(self, job: int, outcome: Outcome, reason: str) -> None:
@@ -105,6 +112,7 @@ class OpenJobs:
 
     def _end(self, job: int, why: Verdict) -> None:
         observer = self._observers[job]
+        log = self._logs[job].under(logger)
         self.remove(job)
-        logger.info("fax %d ended before its call: %s: %s", job, why.status.name, why.reason)
+        log.info("ended before its call: %s: %s", why.status.name, why.reason)
         observer(Finished(result_of(why)))

@@ -7,6 +7,7 @@ import os
 from dataclasses import replace
 
 from sip.logs import get_logger
+from t38fsp.engine.call_log import CallLog
 from t38fsp.image.errors import ImageError, ImageWorkerError, StoreError
 from t38fsp.image.pool import ImagePool
 from t38fsp.image.values import Growing
@@ -46,8 +47,9 @@ class Room:
 class ReceivedFile:
     """Grows beside ``path`` (:mod:`t38fsp.image.growing`), or there to ``append``."""
 
-    def __init__(self, images: ImagePool, path: str, append: bool) -> None:
+    def __init__(self, images: ImagePool, path: str, append: bool, log: CallLog) -> None:
         self.path = path
+        self._log = log.under(logger)
         self._place = _absolute(path)
         self._images = images
         self._append = append
@@ -93,16 +95,16 @@ class ReceivedFile:
             await self._images.finish(growing.path, growing.pages + self._stored, growing.file_id)
         except ImageError as error:
             # The pages are there, whatever becomes of their count.
-            logger.warning("the page count of %s is missing: %s", growing.path, error)
+            self._log.warning("the page count of %s is missing: %s", growing.path, error)
 
     async def _named(self, growing: Growing, result: FaxResult) -> FaxResult:
         try:
             name = await self._images.complete(growing, self._place)
         except StoreError as error:
-            logger.error("a received fax (pages confirmed: %d): %s", result.pages_confirmed, error)
+            self._log.error("pages confirmed: %d; %s", result.pages_confirmed, error)
             return replace(result, warnings=(*result.warnings, str(error)))
         except ImageWorkerError as error:
-            logger.error("%s keeps its name: %s", growing.path, error)
+            self._log.error("%s keeps its name: %s", growing.path, error)
             name = growing.path
         # As the program named it, if it has that name.
         return replace(result, file=self.path if name == self._place else name)
@@ -111,7 +113,7 @@ class ReceivedFile:
         try:
             await self._images.discard(growing, self._place)
         except ImageError as error:
-            logger.warning("%s, without a page that counts, is left over: %s", growing.path, error)
+            self._log.warning("%s, without a page that counts, is left over: %s", growing.path, error)
 
 
 def _absolute(path: str) -> str:

@@ -17,6 +17,7 @@ from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.placing import PollingCall, SendingCall
 from t38fsp.call.receiving import ReceivingCall
 from t38fsp.call.verdict import Verdict, result_of, verdict
+from t38fsp.engine.call_log import CallLog
 from t38fsp.engine.media import MediaPair, MediaPort
 from t38fsp.engine.pacer import Pacer
 from t38fsp.engine.received_file import ReceivedFile
@@ -46,6 +47,7 @@ class RunningCall:
         pacer: Pacer,
         images: ImagePool,
         observer: Callable[[FaxEvent], None],
+        log: CallLog,
         on_over: Callable[[], None],
         on_fault: Callable[[], None],
         *,
@@ -60,6 +62,7 @@ class RunningCall:
         self._document = document
         self._file = file
         self._observer = observer
+        self._log = log.under(logger)
         self._on_over = on_over
         self._on_fault = on_fault
         self._header = header
@@ -73,11 +76,10 @@ class RunningCall:
         self._closing: asyncio.Task[None] | None = None
         self._stream: MediaStream | None = None
         self._lane: Lane | None = None
-        self._failed_call_id = ""
 
     def line_event(self, event: LineEvent) -> None:
         if isinstance(event, Failed):
-            self._failed_call_id = event.call_id
+            self._log.facts.dialog = event.call_id
         self._feed(self.call.line_event, event)
 
     def datagram_received(self, data: bytes, source: Address) -> bool:
@@ -114,7 +116,7 @@ class RunningCall:
             self._fail(verdict(Outcome.MISCONFIGURED, str(error)))
         except Exception:
             # A fault of ours ends the call it struck, with a result, and no other.
-            logger.exception("call %s failed on a fault of ours", self.call.line_call)
+            self._log.exception("failed on a fault of ours")
             self._fail(FAULT)
         return None
 
@@ -127,13 +129,13 @@ class RunningCall:
             self._on_fault()
         except Exception:
             # The far end finds out by its own time limits; the job must end here.
-            logger.exception("call %s cannot be hung up", self.call.line_call)
+            self._log.exception("cannot be hung up")
         self.arm(None)
         try:
             result = self.call.break_off(why, self._loop.time())
         except Exception:
             # The fault is in the call's own account of itself.
-            logger.exception("call %s has no result of its own", self.call.line_call)
+            self._log.exception("the call cannot report its own result")
             result = result_of(why)
         self.report(Finished(result))
 
@@ -142,7 +144,7 @@ class RunningCall:
         self._feed(lambda now: None)
 
     def _lane_failed(self, error: Exception) -> None:
-        logger.error("call %s failed on a fault of ours", self.call.line_call, exc_info=error)
+        self._log.error("failed on a fault of ours", exc_info=error)
         self._loop.call_soon(self._fail, FAULT)  # not now: the pacer is busy with the packets of others
 
     # --- the driver of the call ----------------------------------------------------------------------------
@@ -163,7 +165,9 @@ class RunningCall:
             self._media.set_remote(address)
         elif self._stream is None:
             self._stream = MediaStream(
-                self._media.address, lambda octets: self._feed(self.call.stream_received, octets)
+                self._media.address,
+                lambda octets: self._feed(self.call.stream_received, octets),
+                self._log,
             )
             self._stream.open(address, self.call.stream)
 
@@ -192,12 +196,13 @@ class RunningCall:
     def _done(self, task: asyncio.Task[None]) -> None:
         self._page_tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("call %s failed on a fault of ours", self.call.line_call, exc_info=error)
+            self._log.error("failed on a fault of ours", exc_info=error)
             self._fail(FAULT)
 
     def report(self, event: FaxEvent) -> None:
         if isinstance(event, Connected):
-            logger.info("call %s is up", event.dialog)
+            self._log.facts.dialog = str(event.dialog)
+            self._log.info("the call is up")
         elif isinstance(event, SwitchedToT38):
             self._media.expect_anew()
         if not isinstance(event, Finished):
@@ -223,15 +228,16 @@ class RunningCall:
             return
         self._release_all()
         result = event.result
-        logger.info(
-            "call %s ended after %.1f s, pages confirmed: %d; %s: %s",
-            result.dialog or f"{self._failed_call_id} that never was up".lstrip(),
+        if result.dialog is not None:
+            self._log.facts.dialog = str(result.dialog)
+        self._log.info(
+            "the call ended after %.1f s, pages confirmed: %d; %s: %s",
             result.seconds,
             result.pages_confirmed,
             result.status.name,
             result.reason,
         )
-        logger.debug("call %s had datagrams: %s", result.dialog, self._media.counters)
+        self._log.debug("datagrams: %s", self._media.counters)
         self._observer(event)
 
     def _release_all(self) -> None:
@@ -263,7 +269,7 @@ class RunningCall:
                 try:
                     data = await self._images.encode_page(document, index, mode, header)
                 except ImageError as error:
-                    logger.error("page %d of %s cannot be coded: %s", index + 1, document.path, error)
+                    self._log.error("page %d of %s cannot be coded: %s", index + 1, document.path, error)
                     # What is wrong with the document will be so again; a worker may have been killed.
                     again = not isinstance(error, DocumentError)
                     self._feed(partial(call.page_failed, again=again), request, str(error))
@@ -278,7 +284,7 @@ class RunningCall:
                 try:
                     quality = await file.store(data, mode, counted)
                 except ImageError as error:
-                    logger.error("page %d is not in %s: %s", index + 1, file.path, error)
+                    self._log.error("page %d is not in %s: %s", index + 1, file.path, error)
                     self._feed(call.page_not_stored, index, str(error))
                 else:
                     self._feed(call.page_stored, index, quality)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from sip.logs import get_logger
 from sip.values import Address
+from t38fsp.engine.call_log import CallLog
 from t38fsp.t38.connection import Setup
 
 logger = get_logger(__name__)
@@ -26,8 +27,11 @@ class MediaStream(asyncio.BufferedProtocol):
     sent or heard, and the time limits of T.30 end the call.
     """
 
-    def __init__(self, local: Address, on_data: Callable[[bytes], object]) -> None:
+    def __init__(
+        self, local: Address, on_data: Callable[[bytes], object], log: CallLog | None = None
+    ) -> None:
         self._local = local
+        self._log = logger if log is None else log.under(logger)
         self._on_data = on_data
         self._remote_host = ""
         self._waiting = bytearray()
@@ -51,7 +55,7 @@ class MediaStream(asyncio.BufferedProtocol):
             else:
                 self._server = await loop.create_server(lambda: _Visitor(self), *self._local)
         except (OSError, TimeoutError) as error:
-            logger.warning("no TCP connection with %s:%d for T.38: %s", *remote, error)
+            self._log.warning("no TCP connection with %s:%d for T.38: %s", *remote, error)
 
     def send(self, octets: bytes) -> None:
         """Write in order; a far end that takes nothing is left at some point."""
@@ -94,7 +98,7 @@ class MediaStream(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._closed:
-            logger.warning("the TCP connection with %s for T.38 ended before the call", self._remote_host)
+            self._log.warning("the TCP connection with %s for T.38 ended before the call", self._remote_host)
         self._closed = True
 
     def accepts(self, host: str) -> bool:

@@ -61,6 +61,11 @@ class WaitingCalls:
         self._line.ring(call, self._loop.time())
         return IncomingCall(call, incoming.caller, incoming.caller_name, incoming.called, trunk)
 
+    def incoming(self, call: int) -> Incoming | None:
+        """A call that waits; None when it is gone."""
+        waiting = self._calls.get(call)
+        return None if waiting is None else waiting.incoming
+
     def take(self, call: int) -> Waiting | None:
         """It waits no more, and keeps its channel; None when it is gone."""
         waiting = self._calls.pop(call, None)

@@ -14,7 +14,7 @@ from sip.ipc.child import Program, Supervision, bare_environment, full_environme
 from sip.ipc.codec import Codec, WireError
 from sip.ipc.messages import Alive, Close, Logged, NotStarted, Start, Started
 from sip.ipc.threaded_child import Death, ThreadedChild
-from sip.logs import get_logger
+from sip.logs import CALL, get_logger
 
 Message = Start | Close | Started | NotStarted | Alive | Logged
 CODEC: Codec[Message] = Codec(Message)
@@ -32,8 +32,11 @@ def heard(child: Supervision[Message], *messages: Message) -> list[Message]:
 
 
 def test_messages_that_are_the_same_for_every_child_are_seen_to(caplog: pytest.LogCaptureFixture) -> None:
-    assert heard(supervision(), Alive(), STARTED, Logged("sip.there", 30, "a word")) == [STARTED]
+    assert heard(supervision(), Alive(), STARTED, Logged("sip.there", 30, "a word", (("job", "7"),))) == [
+        STARTED
+    ]
     assert caplog.record_tuples == [("sip.there", 30, "a word")]
+    assert getattr(caplog.records[0], CALL) == {"job": "7"}
 
 
 def test_a_child_that_misses_six_heartbeats_hangs() -> None:
