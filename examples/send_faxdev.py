@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 
-from t38fsp import faxdev
+from t38fsp import EngineSettings, faxdev
 
 
 def on_call(fax_handle: int, call_handle: object, _reserved1: int, _reserved2: int) -> bool:
@@ -18,7 +18,7 @@ def on_call(fax_handle: int, call_handle: object, _reserved1: int, _reserved2: i
 
 
 def main(document: str, number: str) -> int:
-    faxdev.configure(faxdev.FaxDevSettings(listen=("0.0.0.0", 0)))
+    faxdev.configure(faxdev.FaxDevSettings(own_end=EngineSettings(listen=("0.0.0.0", 0))))
     if faxdev.FaxDevInitialize() is None:
         print(f"the provider does not start, error {faxdev.GetLastError()}", file=sys.stderr)
         return 1

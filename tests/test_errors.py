@@ -39,6 +39,8 @@ INTERNAL = {
     "CommandError",
     # An OSError for the engine alone.
     "MediaPortError",
+    # It becomes the verdict on the call that waited to be set up.
+    "OverloadedError",
 }
 
 

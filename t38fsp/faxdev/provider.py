@@ -132,7 +132,9 @@ class FaxServiceProvider:
                 self._withdraw,
                 factory=self._engine_name,
             )
-            self._devices = Devices(settings.device_count, settings.device_id_prefix, settings.take_limit)
+            self._devices = Devices(
+                settings.device_count, settings.device_id_prefix, settings.own_end.take_limit
+            )
             try:
                 self._address = engine.start()
             except BaseException as error:

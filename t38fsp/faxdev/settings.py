@@ -7,15 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from sip.bounds import check, like, setting
+from sip.bounds import check, setting
 from sip.ipc.cores import usable_cores
-from sip.line_settings import Callers
 from sip.values import DialogId
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Backend, common_backend
 from t38fsp.errors import SettingError
 from t38fsp.events import Connected, Disconnected, Ringing, SwitchedToT38
-from t38fsp.jobs import LISTEN, EngineSettings, SendJob
+from t38fsp.jobs import EngineSettings, SendJob
 from t38fsp.settings.address import target_uri
 
 if TYPE_CHECKING:
@@ -39,31 +38,25 @@ class CallEvent:
 class FaxDevSettings:
     """How the provider is reached and what it presents.
 
-    ``listen`` is the SIP address, port 0 for any. ``route`` (``Configuration.route``, or one made here:
+    ``route`` (``Configuration.route``, or one made here:
     ``Route(peer="gateway.example")``) says where numbers are dialled and how faxes travel, and is kept
     registered if it says so; without it only SIP URIs can be sent to. ``own_end``
-    (``Configuration.engine``) stands for ``listen`` and ``callers``, and brings what else the file says
-    of our end: TLS, limits, a signalling process. Device i (from 0) has the id ``device_id_prefix`` + i;
-    a device carries one fax at a time. With ``accept_calls`` incoming calls are announced on devices that
-    FaxLineCallback enabled, if ``callers`` admits them; one that is not taken within ``take_limit``
-    seconds is refused. ``workers`` is the number of engine processes; without it that of ``own_end``
-    counts, or one for each hundred devices, at most one a core. ``on_call_event`` runs on the thread that
-    is blocked in FaxDevSend or FaxDevReceive.
+    (``Configuration.engine``, or one made here: ``EngineSettings(listen=("0.0.0.0", 0))``) says where SIP is
+    listened for, who may call, and what else there is to say of our end. With its ``accept_calls`` incoming
+    calls are announced on devices that FaxLineCallback enabled; without its ``workers`` there is an engine
+    process for each hundred devices, at most one a core; its ``trunks`` and ``limits.calls`` do not count, as
+    ``route`` and ``device_count`` say them. Device i (from 0) has the id ``device_id_prefix`` + i; a device
+    carries one fax at a time. ``on_call_event`` runs on the thread that is blocked in FaxDevSend or
+    FaxDevReceive.
 
     Raises SettingError, saying what would do.
     """
 
-    listen: tuple[str, int] = LISTEN
     route: Route | None = None
-    own_end: EngineSettings | None = None
-    callers: Callers = field(default_factory=Callers)
+    own_end: EngineSettings = field(default_factory=EngineSettings)
     device_count: int = setting(1, least=1, most=100000)
     device_name_prefix: str = "T.38 fax "
     device_id_prefix: int = 0x100
-    accept_calls: bool = False
-    take_limit: float = like(EngineSettings, "take_limit")
-    image_workers: int | None = like(EngineSettings, "image_workers")
-    workers: int | None = like(EngineSettings, "workers")
     on_call_event: Callable[[CallEvent], None] | None = None
 
     def __post_init__(self) -> None:
@@ -72,8 +65,6 @@ class FaxDevSettings:
             raise SettingError("device_id_prefix must be above 0, and the last device id below 2**32")
         if len(self.device_name_prefix) > 127:
             raise SettingError("device_name_prefix must have 127 characters at most")
-        if self.own_end is not None and (self.listen, self.callers) != (LISTEN, Callers()):
-            raise SettingError("give own_end, or listen and callers")
 
     @property
     def call_settings(self) -> CallSettings:
@@ -83,16 +74,13 @@ class FaxDevSettings:
     @property
     def engine(self) -> EngineSettings:
         """Of the engine process."""
-        base = self.own_end or EngineSettings(self.listen, callers=self.callers)
+        base = self.own_end
         routes = () if self.route is None else (self.route,)
         backend = common_backend(route.backend for route in routes) or base.backend
         return replace(
             base,
-            accept_calls=self.accept_calls,
-            take_limit=self.take_limit,
             limits=replace(base.limits, calls=self.device_count),
-            image_workers=self.image_workers,
-            workers=self.workers or base.workers or self._usual_workers(base, backend),
+            workers=base.workers or self._usual_workers(base, backend),
             trunks=tuple(route.trunk for route in routes if route.trunk is not None),
             backend=backend,
         )

@@ -29,6 +29,7 @@ from t38fsp.faxdev import (
     FaxServiceProvider,
     GetLastError,
 )
+from t38fsp.jobs import EngineSettings
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from tests.peers.sip_peer import Address, SippPeer
@@ -132,7 +133,7 @@ class Service:
         self.call_events: defaultdict[int, list[CallEvent]] = defaultdict(list)
         self.fsp = FaxServiceProvider(
             FaxDevSettings(
-                listen=(HOST, 0),
+                own_end=EngineSettings((HOST, 0)),
                 device_count=DEVICES,
                 on_call_event=lambda event: self.call_events[event.FaxHandle].append(event),
                 **settings,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from t38fsp.faxdev import FaxDevSettings
+from t38fsp.jobs import EngineSettings
 from t38fsp.settings.route import Route
 from tests.faxdev.service import Clock, Service
 
@@ -19,7 +20,9 @@ def service(clock: Clock) -> Iterator[Service]:
     """A fax service with four devices on a scripted engine, initialised."""
     running = Service(
         FaxDevSettings(
-            listen=("127.0.0.1", 5060), route=Route(peer="gateway.example"), device_count=4, accept_calls=True
+            route=Route(peer="gateway.example"),
+            own_end=EngineSettings(("127.0.0.1", 5060), accept_calls=True),
+            device_count=4,
         ),
         clock,
     )

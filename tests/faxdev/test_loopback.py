@@ -25,6 +25,7 @@ from t38fsp.faxdev import (
     FaxServiceProvider,
 )
 from t38fsp.image.compare import differing_pages
+from t38fsp.jobs import EngineSettings
 from tests.peers.pages import text_page, write_document
 
 ROOT = Path(__file__).parents[2]
@@ -42,11 +43,13 @@ def letter(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Receiver:
     """A provider whose service takes every call into a file of its own."""
 
-    def __init__(self, directory: Path, lines: int, **settings: object) -> None:
+    def __init__(self, directory: Path, lines: int, **own_end: object) -> None:
         self._directory = directory
         self._port = CompletionPort()
         self.provider = FaxServiceProvider(
-            FaxDevSettings(listen=("127.0.0.1", 0), accept_calls=True, device_count=lines, **settings)
+            FaxDevSettings(
+                own_end=EngineSettings(("127.0.0.1", 0), accept_calls=True, **own_end), device_count=lines
+            )
         )
         devices = self.provider.FaxDevVirtualDeviceCreation(self._port, "incoming")
         line_callback = self.provider.FaxDevInitialize()
@@ -72,8 +75,10 @@ class Receiver:
 
 
 @contextlib.contextmanager
-def provider(**settings: object) -> Iterator[FaxServiceProvider]:
-    running = FaxServiceProvider(FaxDevSettings(listen=("127.0.0.1", 0), **settings))
+def provider(device_count: int = 1, **own_end: object) -> Iterator[FaxServiceProvider]:
+    running = FaxServiceProvider(
+        FaxDevSettings(own_end=EngineSettings(("127.0.0.1", 0), **own_end), device_count=device_count)
+    )
     assert running.FaxDevInitialize() is not None
     try:
         yield running
@@ -82,8 +87,8 @@ def provider(**settings: object) -> Iterator[FaxServiceProvider]:
 
 
 @contextlib.contextmanager
-def receiver(directory: Path, lines: int, **settings: object) -> Iterator[Receiver]:
-    running = Receiver(directory, lines, **settings)
+def receiver(directory: Path, lines: int, **own_end: object) -> Iterator[Receiver]:
+    running = Receiver(directory, lines, **own_end)
     try:
         yield running
     finally:
@@ -179,6 +184,6 @@ def test_a_call_that_nobody_answers_is_aborted(letter: Path) -> None:
 
 def test_a_port_in_use_fails_the_initialisation(caplog: pytest.LogCaptureFixture) -> None:
     with provider() as fsp:
-        second = FaxServiceProvider(FaxDevSettings(listen=fsp.address))
+        second = FaxServiceProvider(FaxDevSettings(own_end=EngineSettings(fsp.address)))
         assert second.FaxDevInitialize() is None
         assert str(fsp.address[1]) in caplog.text

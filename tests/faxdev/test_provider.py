@@ -39,7 +39,6 @@ def test_devices_are_presented() -> None:
         ({"device_id_prefix": 0}, "device_id_prefix"),
         ({"device_id_prefix": 2**32 - 1, "device_count": 2}, "device_id_prefix"),
         ({"device_name_prefix": "x" * 128}, "device_name_prefix"),
-        ({"take_limit": 0.0}, "take_limit"),
     ],
 )
 def test_unusable_settings_are_refused(settings: dict[str, object], complaint: str) -> None:
@@ -54,14 +53,16 @@ def test_many_devices_have_several_engine_processes(monkeypatch: pytest.MonkeyPa
         return FaxDevSettings(device_count=devices, **settings).engine.workers
 
     assert [workers(devices) for devices in (1, 100, 101, 200, 1000)] == [1, 1, 2, 2, 3]
-    assert workers(1, workers=2) == 2
+    assert workers(1, own_end=EngineSettings(workers=2)) == 2
     assert workers(1000, own_end=EngineSettings(workers=1)) == 1
     assert workers(1000, own_end=EngineSettings(signalling="line.sock")) == 1
     assert workers(1000, own_end=EngineSettings(backend=Backend.PJSUA2)) == 1
 
 
 def test_an_engine_that_cannot_start_fails_the_initialisation(caplog: pytest.LogCaptureFixture) -> None:
-    provider = FaxServiceProvider(FaxDevSettings(listen=("203.0.113.1", 5060)), engine=FAKE_ENGINE)
+    provider = FaxServiceProvider(
+        FaxDevSettings(own_end=EngineSettings(listen=("203.0.113.1", 5060))), engine=FAKE_ENGINE
+    )
     assert provider.FaxDevInitialize(0, 0, None) is None
     assert GetLastError() == ERROR_OPEN_FAILED
     assert "no address of this machine" in caplog.text

@@ -12,7 +12,7 @@ from sip.line_settings import RegistrationSettings
 from sip.values import Credentials
 from t38fsp.choices import Backend
 from t38fsp.faxdev import FaxDevSettings
-from t38fsp.jobs import Trunk
+from t38fsp.jobs import EngineSettings, Trunk
 from t38fsp.settings.file import Configuration
 from t38fsp.settings.route import Route
 from tests.faxdev.service import Clock, Service
@@ -37,7 +37,7 @@ def route(tmp_path: Path) -> Route:
 
 @pytest.fixture
 def service(clock: Clock, route: Route) -> Iterator[Service]:
-    running = Service(FaxDevSettings(listen=("127.0.0.1", 5060), route=route, accept_calls=True), clock)
+    running = Service(FaxDevSettings(route, EngineSettings(("127.0.0.1", 5060), accept_calls=True)), clock)
     yield running
     running.provider.FaxDevShutdown()
 
@@ -70,8 +70,6 @@ def test_the_file_says_all_of_our_own_end(tmp_path: Path) -> None:
     assert replace(engine, limits=file.engine.limits, workers=None, trunks=()) == file.engine
     # A device has one call, whatever the file allows.
     assert engine.limits.calls == 4
-    with pytest.raises(ValueError, match="give own_end, or listen and callers"):
-        FaxDevSettings(listen=("127.0.0.1", 0), own_end=file.engine)
 
 
 def test_the_backend_of_the_route_is_that_of_the_engine(route: Route) -> None:

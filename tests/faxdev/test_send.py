@@ -37,6 +37,7 @@ from t38fsp.faxdev import (
     FaxDevSettings,
     GetLastError,
 )
+from t38fsp.jobs import EngineSettings
 from t38fsp.status import FaxStatus
 from tests.faxdev.fake_engine import DIALOG
 from tests.faxdev.service import Clock, Service
@@ -271,7 +272,7 @@ def test_an_exception_in_on_call_event_ends_nothing(caplog: pytest.LogCaptureFix
     def fail(_: object) -> None:
         raise KeyError("a fault of the service")
 
-    service = Service(FaxDevSettings(listen=("127.0.0.1", 0)), Clock(), on_call_event=fail)
+    service = Service(FaxDevSettings(own_end=EngineSettings(("127.0.0.1", 0))), Clock(), on_call_event=fail)
     try:
         assert service.send(TWO_PAGES).wait().success is True
     finally:
@@ -280,7 +281,7 @@ def test_an_exception_in_on_call_event_ends_nothing(caplog: pytest.LogCaptureFix
 
 
 def test_thirty_two_at_once_beside_a_busy_thread() -> None:
-    service = Service(FaxDevSettings(listen=("127.0.0.1", 0), device_count=32), Clock())
+    service = Service(FaxDevSettings(own_end=EngineSettings(("127.0.0.1", 0)), device_count=32), Clock())
     over = threading.Event()
 
     def spin() -> None:
