@@ -221,6 +221,8 @@ class EngineProcess:
                 self._died(child, 0.0)
 
     def _begin(self, slot: int) -> Child:
+        # Nothing may fail between the start of the process and its being known to whoever would kill it.
+        living = {each: known for each, known in self._by_generation.items() if known.alive}
         child = Child(
             self._settings_of(slot),
             self._factory,
@@ -232,7 +234,6 @@ class EngineProcess:
             self._registration,
             self._died,
         )
-        living = {each: known for each, known in self._by_generation.items() if known.alive}
         self._by_generation = {**living, child.generation: child}
         return child
 
