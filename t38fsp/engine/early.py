@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sip.syntax.errors import SipError, UnsupportedError
 from sip.transport.resolver import FamilyError, ResolveError
 from t38fsp.call.verdict import Verdict, verdict
 from t38fsp.engine.capacity import OverloadedError
-from t38fsp.image.errors import DocumentError, ImageError, StoreError
+from t38fsp.image.errors import DocumentChangedError, DocumentError, ImageError, StoreError
 from t38fsp.jobs import EngineError
 from t38fsp.outcome import Outcome
 
@@ -16,6 +18,9 @@ def of_error(error: Exception) -> Verdict | None:
     match error:
         case UnsupportedError():
             outcome = Outcome.MISCONFIGURED
+        case DocumentChangedError():
+            why = "the document may stay as it is the next time"
+            return replace(verdict(Outcome.BAD_DOCUMENT, str(error)), retry=True, retry_reason=why)
         case DocumentError():
             outcome = Outcome.BAD_DOCUMENT
         case StoreError():

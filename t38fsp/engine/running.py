@@ -24,7 +24,7 @@ from t38fsp.engine.received_file import ReceivedFile
 from t38fsp.engine.stream import MediaStream
 from t38fsp.events import Connected, FaxEvent, Finished, SwitchedToT38
 from t38fsp.header import CallHeader
-from t38fsp.image.errors import DocumentError, ImageError
+from t38fsp.image.errors import DocumentChangedError, DocumentError, ImageError
 from t38fsp.image.pool import Document, ImagePool
 from t38fsp.lanes import Lane
 from t38fsp.outcome import Outcome
@@ -270,8 +270,9 @@ class RunningCall:
                     data = await self._images.encode_page(document, index, mode, header)
                 except ImageError as error:
                     self._log.error("page %d of %s cannot be coded: %s", index + 1, document.path, error)
-                    # What is wrong with the document will be so again; a worker may have been killed.
-                    again = not isinstance(error, DocumentError)
+                    # What is wrong with the document will be so again. Another one may be good, and a worker
+                    # may have been killed.
+                    again = isinstance(error, DocumentChangedError) or not isinstance(error, DocumentError)
                     self._feed(partial(call.page_failed, again=again), request, str(error))
                 else:
                     self._feed(call.page_ready, request, data)

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from t38fsp.image.coder import encode_burst
 from t38fsp.image.convert import convert
-from t38fsp.image.errors import DocumentError
+from t38fsp.image.errors import DocumentChangedError, DocumentError
 from t38fsp.image.exact import check_strip, decode_strip, read_t4
 from t38fsp.image.fields import SUGGESTION
 from t38fsp.image.header import with_header
@@ -111,12 +111,12 @@ def encode_known_page(
 
     What is known already is not examined again.
 
-    Raises :class:`DocumentError`, also when the document has changed since, or when the page takes more than
-    MOST_SECONDS to read.
+    Raises :class:`DocumentError`, also when the page takes more than MOST_SECONDS to read, and
+    :class:`DocumentChangedError` when the document has changed since.
     """
     with _opened(path) as file:
         if identity_of(os.fstat(file.fileno())) != known.identity:
-            raise DocumentError(
+            raise DocumentChangedError(
                 f"the document {os.fspath(path)} was changed after it was inspected; "
                 "send it again, and leave it as it is until it is sent"
             )

@@ -16,6 +16,10 @@ class DocumentError(ImageError, ValueError):
     """The document cannot be faxed as it is."""
 
 
+class DocumentChangedError(DocumentError):
+    """The document is another one than it was when the fax began; as it is now it may be sent."""
+
+
 class StoreError(ImageError):
     """A received page could not be stored."""
 

@@ -13,7 +13,7 @@ from functools import partial
 
 from sip.ipc.cores import usable_cores
 from sip.logs import get_logger
-from t38fsp.image.errors import DocumentError, ImageError, ImageWorkerError, StoreError
+from t38fsp.image.errors import DocumentChangedError, DocumentError, ImageError, ImageWorkerError, StoreError
 from t38fsp.image.process import PATIENCE, WorkerProcess, closed
 from t38fsp.image.schedule import Job, Schedule
 from t38fsp.image.wire import (
@@ -32,7 +32,9 @@ from t38fsp.image.wire import (
 
 logger = get_logger(__name__)
 
-_ERRORS: dict[str, type[ImageError]] = {kind.__name__: kind for kind in (DocumentError, StoreError)}
+_ERRORS: dict[str, type[ImageError]] = {
+    kind.__name__: kind for kind in (DocumentChangedError, DocumentError, StoreError)
+}
 
 _TRIES = 2
 """A process that dies is mostly killed from outside, or for want of memory at that moment."""

@@ -252,7 +252,14 @@ class SlowsDown:
 
 
 @pytest.mark.parametrize(
-    "seeds", [pytest.param(range(6), id="6"), pytest.param(range(6, 200), id="200", marks=pytest.mark.full)]
+    "seeds",
+    [
+        pytest.param(range(6), id="6"),
+        *(
+            pytest.param(range(first, min(first + 25, 200)), id=f"from {first}", marks=pytest.mark.full)
+            for first in range(6, 200, 25)
+        ),
+    ],
 )
 def test_the_end_of_a_block_is_lost_and_the_line_slows_down(tmp_path: Path, seeds: range) -> None:
     for seed in seeds:

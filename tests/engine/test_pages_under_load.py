@@ -83,6 +83,42 @@ async def test_a_document_that_is_deleted_is_no_fax_that_is_complete(
     assert len(list(libtiff.pages(file))) == 1
 
 
+@hasty
+async def test_a_document_that_is_changed_in_mid_call_may_be_sent_again(
+    start: Start, three_pages: Path, tmp_path: Path
+) -> None:
+    """Its pages before are at the far end: the call ends, and says to send the document as it is now."""
+    called, caller = await start(accept_calls=True), await start()
+    job = caller.send(three_pages, called.address)
+    taken = await called.take(tmp_path / "received.tif")
+    await caller.expect(job, Connected)
+    os.utime(three_pages, ns=(0, 0))
+    caller.engine.proceed(job, True)
+    sent, received = await caller.result(job), await called.result(taken)
+    assert (sent.t30_error, sent.pages_confirmed) == (T30Failure.PAGE_UNAVAILABLE, 1)
+    assert "was changed after it was inspected; send it again" in sent.reason
+    assert sent.retry
+    assert received.pages_confirmed == 1
+
+
+async def test_a_document_that_is_changed_before_the_call_may_be_sent_again(
+    start: Start, three_pages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller = await start()
+    inspect = caller.engine._images.inspect
+
+    async def then_changed(path: Path) -> object:
+        document = await inspect(path)
+        os.utime(three_pages, ns=(0, 0))
+        return document
+
+    monkeypatch.setattr(caller.engine._images, "inspect", then_changed)
+    sent = await caller.result(caller.send(three_pages, caller.address))
+    assert sent.status is FaxStatus.BAD_DOCUMENT
+    assert "was changed after it was inspected; send it again" in sent.reason
+    assert (sent.retry, sent.retry_reason) == (True, "the document may stay as it is the next time")
+
+
 async def test_a_damaged_page_is_found_when_it_is_its_turn(
     start: Start, three_pages: Path, tmp_path: Path
 ) -> None:
