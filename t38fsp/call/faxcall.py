@@ -413,7 +413,7 @@ class FaxCall(ABC):
     def _judge_no_answer(self, now: float) -> None:
         """Nobody took the call."""
         limit = f"{self._settings.ring_limit:g}"
-        self._judge(verdict.verdict(Outcome.NO_ANSWER, f"nobody answered within {limit} seconds"))
+        self._judge(verdict.verdict(Outcome.NO_ANSWER, f"the call was not answered within {limit} seconds"))
 
     def _judge_no_switch(self, now: float) -> None:
         """It is too late for T.38."""

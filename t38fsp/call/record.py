@@ -185,10 +185,10 @@ class CallRecord:
             unreadable = self.counters.malformed if self.counters.received else 0
             if self.counters.received <= unreadable:
                 return verdict.of_silence(Strays(self.strays.audio, max(self.strays.other, unreadable)))
-        said = ""
+        bye = ""
         if finished.error is T30Failure.LINE_DROPPED and self.hung_up is not None:
-            said = verdict.said_with(self.hung_up)
-        found = verdict.of_t30(finished.error, finished.detail, is_fax=self.is_fax, said=said)
+            bye = verdict.bye_reason(self.hung_up)
+        found = verdict.of_t30(finished.error, finished.detail, is_fax=self.is_fax, bye=bye)
         if finished.error is T30Failure.PAGE_UNAVAILABLE and not self.page_may_do_again:
             why = verdict.verdict(Outcome.BAD_DOCUMENT, found.reason)
             return replace(found, retry=why.retry, retry_reason=why.retry_reason)

@@ -1,8 +1,8 @@
-"""From the facts of an ended call to what became of it, one sentence, and whether to send again.
+"""Maps the facts of an ended call to its outcome, a sentence for a person, and whether a retry can help.
 
-The table of SIP classes follows what trunks mean by them rather than their names: 403, for one, is as often
-about credentials, caller ID or credit as about the number. A Q.850 cause beside the status says more
-(``t38fsp.call.causes``).
+The table of SIP statuses follows what trunks mean by them rather than their names: 403, for example, is as
+often about credentials, caller ID or credit as about the number. A Q.850 cause beside the status is more
+specific and takes precedence (``t38fsp.call.causes``).
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class Verdict:
     outcome: Outcome
     reason: str
     retry: bool
-    """Sending again can help, as far as this end can know."""
+    """Whether a retry can help, as far as this end can know."""
     retry_reason: str
     retry_after: float | None = None
-    """Seconds that the far end wants to be left alone before."""
+    """Seconds to wait before a retry, as the far end asked (Retry-After); None if it did not ask."""
 
     @property
     def status(self) -> FaxStatus:
@@ -37,52 +37,58 @@ class Verdict:
 _AGAIN = {
     Outcome.COMPLETED: (False, "every page was confirmed"),
     Outcome.BUSY: (True, "the line may be free later"),
-    Outcome.NO_ANSWER: (True, "somebody may answer later"),
+    Outcome.NO_ANSWER: (True, "the far end may answer later"),
     Outcome.NO_RESPONSE: (True, "the peer may respond later"),
     Outcome.UNREACHABLE: (True, "the peer may be reached later"),
-    Outcome.UNAVAILABLE: (True, "the trunk may take calls later"),
-    Outcome.OVERLOADED: (True, "this machine may have less to do in a minute"),
-    Outcome.BAD_NUMBER: (False, "the number or address is wrong and will stay wrong"),
+    Outcome.UNAVAILABLE: (True, "the trunk may accept calls later"),
+    Outcome.OVERLOADED: (True, "this machine may be less loaded in a minute"),
+    Outcome.BAD_NUMBER: (False, "the number or address is wrong; correct it"),
     Outcome.BARRED: (False, "the network bars this number"),
     Outcome.DECLINED: (
         False,
-        "the same call would be rejected again; ask the far end, or the trunk, whether it blocks our calls",
+        "the same call would be rejected again; ask the far end or the trunk whether it blocks our calls",
     ),
     Outcome.FORBIDDEN: (
         False,
         "the same call would be forbidden again; check credentials, caller ID and credit first",
     ),
     Outcome.CREDENTIALS: (False, "set the user name and password that the peer expects"),
-    Outcome.NOT_CARRIED: (False, "the same call would be refused again; ask the trunk what it carries"),
-    Outcome.REFUSED: (True, "the peer may take the call another time"),
-    Outcome.MISCONFIGURED: (False, "it would fail in the same way until the settings are changed"),
+    Outcome.NOT_CARRIED: (
+        False,
+        "the same call would be refused again; ask the trunk which media and services it carries",
+    ),
+    Outcome.REFUSED: (True, "the peer may accept the call another time"),
+    Outcome.MISCONFIGURED: (False, "the call would fail in the same way until the settings are changed"),
     Outcome.NO_FAX: (True, "a fax machine may answer next time"),
-    Outcome.NO_T38: (False, "it would be the same until T.38 is carried to the fax machine that was heard"),
+    Outcome.NO_T38: (
+        False,
+        "the call would fail in the same way until T.38 is carried to the fax machine that was heard",
+    ),
     Outcome.NO_PACKETS: (
         True,
-        "another gateway of the trunk may do better; if it stays so, look for a firewall or NAT",
+        "another gateway of the trunk may work; if it happens again, look for a firewall or NAT",
     ),
     Outcome.WRONG_PACKETS: (
         True,
-        "another gateway of the trunk may do better; if it stays so, ask the trunk about its T.38",
+        "another gateway of the trunk may work; if it happens again, ask the trunk about its T.38",
     ),
-    Outcome.DISCONNECTED: (True, "the call was cut off, which may not happen again"),
-    Outcome.FAILED: (True, "the fault may not happen again"),
-    Outcome.NOT_STORED: (True, "there may be room for it then"),
-    Outcome.FAULT: (True, "the fault was here, and may not happen again"),
+    Outcome.DISCONNECTED: (True, "the call was cut off, which may be transient"),
+    Outcome.FAILED: (True, "the failure may be transient"),
+    Outcome.NOT_STORED: (True, "there may be room to store it later"),
+    Outcome.FAULT: (True, "the error was on this side, and may be transient"),
     Outcome.BAD_DOCUMENT: (False, "the document cannot be sent as it is"),
     Outcome.CANCELLED: (False, "the fax was cancelled"),
 }
 
 
 def verdict(outcome: Outcome, reason: str, why: str | None = None) -> Verdict:
-    """What holds of such an outcome; ``why`` is a better reason for sending again, or for not doing so."""
+    """The usual verdict for an outcome; ``why`` replaces the usual reason for or against a retry."""
     retry, usual = _AGAIN[outcome]
     return Verdict(outcome, reason, retry, why or usual)
 
 
 def result_of(why: Verdict) -> FaxResult:
-    """The result of a call of which no more is known."""
+    """A result that contains the verdict and nothing else."""
     return FaxResult(
         why.status,
         why.reason,
@@ -94,69 +100,75 @@ def result_of(why: Verdict) -> FaxResult:
 
 
 _BY_STATUS: dict[int, tuple[Outcome, str]] = {
-    401: (Outcome.CREDENTIALS, "the peer wants a user name and password that it accepts"),
+    401: (Outcome.CREDENTIALS, "the peer requires a user name and password that it accepts"),
     403: (Outcome.FORBIDDEN, "the peer forbids the call"),
     404: (Outcome.BAD_NUMBER, "the number does not exist"),
-    407: (Outcome.CREDENTIALS, "the proxy wants a user name and password that it accepts"),
-    408: (Outcome.NO_ANSWER, "nobody answered"),
+    407: (Outcome.CREDENTIALS, "the proxy requires a user name and password that it accepts"),
+    408: (Outcome.NO_ANSWER, "the call was not answered"),
     410: (Outcome.BAD_NUMBER, "the number no longer exists"),
     415: (Outcome.NOT_CARRIED, "the peer refuses the media offered"),
-    416: (Outcome.BAD_NUMBER, "the peer cannot call such an address"),
+    416: (Outcome.BAD_NUMBER, "the peer does not support the scheme of the address"),
     480: (Outcome.NO_ANSWER, "the far end cannot be reached at the moment"),
     484: (Outcome.BAD_NUMBER, "the number is incomplete"),
-    485: (Outcome.BAD_NUMBER, "the number stands for several"),
+    485: (Outcome.BAD_NUMBER, "the number is ambiguous"),
     486: (Outcome.BUSY, "the far end is busy"),
-    487: (Outcome.NO_ANSWER, "the call was ended before anybody answered"),
+    487: (Outcome.NO_ANSWER, "the call was ended before it was answered"),
     488: (Outcome.NOT_CARRIED, "the peer refuses the media offered"),
     600: (Outcome.BUSY, "the far end is busy everywhere"),
     603: (Outcome.DECLINED, "the far end declined the call"),
     604: (Outcome.BAD_NUMBER, "the number does not exist anywhere"),
     606: (Outcome.NOT_CARRIED, "the peer refuses the media offered"),
-    607: (Outcome.DECLINED, "the far end does not want our calls"),
+    607: (Outcome.DECLINED, "the far end marked our calls as unwanted"),
     608: (Outcome.DECLINED, "a filter before the far end rejected the call"),
 }
 _OTHER_MEDIA = "the same media would be refused again; choose another switch policy"
 
 
 def of_failure(failed: Failed, *, sent_credentials: bool) -> Verdict:
-    """The verdict on an INVITE that came to nothing (RFC 3261 21, RFC 3326)."""
+    """The verdict on an INVITE that failed (RFC 3261 21; Reason header, RFC 3326).
+
+    ``sent_credentials``: there were credentials for a challenge, so 401 or 407 means that they were rejected.
+    """
     if failed.local:
         return _of_own_failure(failed)
-    told = f"SIP {failed.status} {failed.reason}".rstrip()
-    said = meaning(failed.cause)
-    if said is not None and _heeds_cause(failed.status):
-        outcome, sentence = said
-        told = f"Q.850 cause {failed.cause}, {told}"
+    response = f"SIP {failed.status} {failed.reason}".rstrip()
+    by_cause = meaning(failed.cause)
+    if by_cause is not None and _heeds_cause(failed.status):
+        outcome, sentence = by_cause
+        response = f"Q.850 cause {failed.cause}, {response}"
     else:
         outcome, sentence = _of_status(failed.status)
     why = None
     if outcome is Outcome.CREDENTIALS and failed.unanswered is not None:
-        sentence = f"the peer cannot be answered: {failed.unanswered}"
-        why = "it would end in the same way until the peer takes another algorithm"
+        sentence = f"the peer's authentication challenge cannot be answered: {failed.unanswered}"
+        why = "the call would fail in the same way until the peer accepts another algorithm"
     elif outcome is Outcome.CREDENTIALS and sent_credentials:
         sentence = "the peer did not accept the user name and password"
-    elif outcome is Outcome.NOT_CARRIED and said is None:
+    elif outcome is Outcome.NOT_CARRIED and by_cause is None:
         why = _OTHER_MEDIA
-    found = verdict(outcome, f"{sentence} ({told})", why)
+    found = verdict(outcome, f"{sentence} ({response})", why)
     return _at_its_time(found, failed)
 
 
 def _of_own_failure(failed: Failed) -> Verdict:
-    """No answer that counts: the status is of our own making."""
+    """No response of the peer decided: the status was generated here."""
     if failed.status == 408:
         return verdict(
             Outcome.NO_RESPONSE, "the SIP peer never responded; check its address and the firewall"
         )
     if failed.status == 488:
-        return verdict(Outcome.REFUSED, f"the SIP peer took the call but not as it should: {failed.reason}")
-    said = f"{failed.reason}; {failed.advice}" if failed.advice else failed.reason
-    sentence = f"the SIP peer cannot be reached ({said})"
+        return verdict(
+            Outcome.REFUSED, f"the SIP peer accepted the call with an invalid answer: {failed.reason}"
+        )
+    # An empty advice means that there is nothing a user could do; None, that the address is the suspect.
+    fault = f"{failed.reason}; {failed.advice}" if failed.advice else failed.reason
+    sentence = f"the SIP peer cannot be reached ({fault})"
     known = failed.advice is not None
     return verdict(Outcome.UNREACHABLE, sentence if known else f"{sentence}; check its address")
 
 
 def _heeds_cause(status: int) -> bool:
-    """A challenge or a redirection comes from the peer that we called, not from the network behind it."""
+    """A challenge or a redirection comes from the peer itself, not from the network behind it."""
     return status >= 400 and status not in (401, 407)
 
 
@@ -164,25 +176,25 @@ def _of_status(status: int) -> tuple[Outcome, str]:
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     if status >= 500:
-        return Outcome.UNAVAILABLE, "the peer cannot take the call now"
+        return Outcome.UNAVAILABLE, "the peer cannot accept the call at the moment"
     if status < 400:
-        return Outcome.REFUSED, "the peer sends the call elsewhere, but to no address that we can call"
+        return Outcome.REFUSED, "the peer redirects the call, but not to an address that can be called"
     return Outcome.REFUSED, "the peer refused the call"
 
 
 _MOST_SECONDS = 7 * 86400
-"""Of Retry-After; more is no time to wait for."""
+"""Upper bound for Retry-After; a longer time is ignored."""
 
 
 def _at_its_time(found: Verdict, failed: Failed) -> Verdict:
-    """With the time at which the far end may take the call (RFC 3261 20.33), if it named one."""
+    """Add the time after which the far end may accept the call, if named (Retry-After, RFC 3261 20.33)."""
     values = (value for name, value in failed.headers if name.lower() == "retry-after")
-    found_time = re.match("[0-9]{1,9}", next(values, "").strip())
-    if found_time is None or not 0 < int(found_time[0]) <= _MOST_SECONDS:
+    retry_after = re.match("[0-9]{1,9}", next(values, "").strip())
+    if retry_after is None or not 0 < int(retry_after[0]) <= _MOST_SECONDS:
         return found
-    seconds = int(found_time[0])
+    seconds = int(retry_after[0])
     if found.retry or found.outcome is Outcome.DECLINED:
-        why = f"the far end asks to be called again after {seconds} seconds"
+        why = f"the far end asks to wait {seconds} seconds before the next call"
         return replace(found, retry=True, retry_reason=why, retry_after=float(seconds))
     return found
 
@@ -196,26 +208,27 @@ def of_end(
     lacks_t38: bool = False,
     refusal: OfferRefused | None = None,
 ) -> Verdict:
-    """The verdict on a call that was over before the fax.
+    """The verdict on a call that ended before the fax was complete.
 
-    ``heard`` tells of the audio before the switch, ``moment`` what T.30 was about after it. ``lacks_t38``: a
-    fax machine talked in audio, and was left without an answer. ``refusal`` is what the far end answered to
-    our T.38 offer.
+    ``heard`` describes the audio before the switch, ``moment`` what T.30 was doing after it. ``lacks_t38``: a
+    fax machine talked in audio and got no response. ``refusal`` is the far end's refusal of our T.38 offer.
     """
-    who = f"the far end hung up{said_with(ended)}" if ended.remote else f"the call was lost ({ended.reason})"
+    ending = (
+        f"the far end hung up{bye_reason(ended)}" if ended.remote else f"the call was lost ({ended.reason})"
+    )
     when = "before the fax was over" if switched else "before the switch to T.38"
     if refusal is not None and not switched:
         when += f", which it had refused (SIP {refusal.status} {refusal.reason})"
     more = moment if switched else heard
-    reason = f"{who} {when}; {more}" if more else f"{who} {when}"
+    reason = f"{ending} {when}; {more}" if more else f"{ending} {when}"
     return verdict(Outcome.NO_T38 if lacks_t38 else Outcome.DISCONNECTED, reason)
 
 
 _MOST_OF_TEXT = 100
 
 
-def said_with(ended: Ended) -> str:
-    """What the far end, or the network before it, said with its BYE, in brackets; or nothing."""
+def bye_reason(ended: Ended) -> str:
+    """The Reason header of the far end's BYE (RFC 3326) in parentheses; empty without one."""
     parts = []
     if ended.cause is not None and ended.cause != NORMAL_CLEARING:
         parts.append(f"Q.850 cause {ended.cause}")
@@ -227,14 +240,16 @@ def said_with(ended: Ended) -> str:
 def of_no_switch(
     refusal: OfferRefused | None, *, offered: bool, declined: str = "", heard: str, is_fax: bool
 ) -> Verdict:
-    """The verdict on a call that stayed in audio; ``offered`` says that we asked for T.38, ``declined``
-    what we refused and why, if there was anything, and ``is_fax`` that what was ``heard`` was a fax machine.
+    """The verdict on a call that stayed in audio.
+
+    ``offered``: we asked for T.38. ``declined`` is what we refused and why, empty if nothing. ``is_fax``:
+    a fax machine was ``heard``.
     """
     if declined:
         return verdict(
             Outcome.NO_T38,
             f"{declined}; {heard}",
-            "the same offer would be refused again; ask the trunk for another",
+            "the same offer would be refused again; ask the trunk for a different one",
         )
     if refusal is not None:
         why = (
@@ -242,9 +257,9 @@ def of_no_switch(
             "carries T.38 to this number"
         )
     elif offered:
-        why = "the far end did not agree to T.38; ask the trunk for it"
+        why = "the far end did not agree to T.38; ask the trunk to enable it"
     else:
-        why = "the far end never switched to T.38; ask the trunk for it, or use the switch policy 'either'"
+        why = "the far end never switched to T.38; ask the trunk to enable it, or use switch policy 'either'"
     return verdict(Outcome.NO_T38 if is_fax else Outcome.NO_FAX, f"{why}; {heard}")
 
 
@@ -259,41 +274,43 @@ _BY_T30_ERROR = {
 }
 
 
-_LOOK_AT = {
-    T30Failure.NO_FAX: "see whether a fax machine answers this number",
-    T30Failure.NO_COMMAND: "see whether a fax machine called",
-    T30Failure.NO_DOCUMENT: "ask the far end to make it ready",
-    T30Failure.NOT_A_RECEIVER: "ask the far end to let its machine receive",
-    T30Failure.TRAINING_FAILED: "try a lower max_rate, or later",
-    T30Failure.NO_ANSWER_TO_DCS: "try a lower max_rate, and look at the packets lost (counters)",
-    T30Failure.NO_ANSWER_TO_DTC: "look at the packets lost (counters)",
-    T30Failure.NO_ANSWER_TO_PAGE: "look at the packets lost (counters), and ask whether the page is there",
+_ADVICE = {
+    T30Failure.NO_FAX: "check whether a fax machine answers this number",
+    T30Failure.NO_COMMAND: "check whether a fax machine called",
+    T30Failure.NO_DOCUMENT: "ask the far end to make the document available for polling",
+    T30Failure.NOT_A_RECEIVER: "ask the far end to enable reception on its machine",
+    T30Failure.TRAINING_FAILED: "try a lower max_rate, or try later",
+    T30Failure.NO_ANSWER_TO_DCS: "try a lower max_rate, and check the packet loss (counters)",
+    T30Failure.NO_ANSWER_TO_DTC: "check the packet loss (counters)",
+    T30Failure.NO_ANSWER_TO_PAGE: "check the packet loss (counters), and ask whether the page has arrived",
     T30Failure.PAGE_REFUSED: "try error correction, or a lower max_rate",
-    T30Failure.ECM_FAILED: "try a lower max_rate, and look at the packets lost (counters)",
-    T30Failure.RECEIVER_BUSY: "its memory may be full, or its paper out",
-    T30Failure.RECEIVER_STOPPED: "its memory may be full, or its paper out",
+    T30Failure.ECM_FAILED: "try a lower max_rate, and check the packet loss (counters)",
+    T30Failure.RECEIVER_BUSY: "its memory may be full, or it may be out of paper",
+    T30Failure.RECEIVER_STOPPED: "its memory may be full, or it may be out of paper",
     T30Failure.DISCONNECTED: "the far end's own report may say why",
     T30Failure.LINE_DROPPED: "the far end's own report may say why",
-    T30Failure.PAGE_NOT_STORED: "look at the disk, and at the limits of the route",
+    T30Failure.PAGE_NOT_STORED: "check the disk, and the limits of the route",
 }
-"""What a user can do or see to; the others say it themselves, or there is nothing."""
+"""What a user can do; the other failures name it in their own sentence, or there is nothing to do."""
 
 _SAME_AGAIN = {
-    T30Failure.FIELD_REFUSED: "the same would be refused again; ask the far end which it takes",
+    T30Failure.FIELD_REFUSED: "the same value would be refused again; ask the far end which one it accepts",
     T30Failure.INCOMPATIBLE: "the same machine would refuse the same document again",
 }
-"""Why sending again cannot help."""
+"""Why a retry cannot help."""
 
 
-_LATER = {T30Failure.PAGE_LATE: "this machine had too much to do, and may have less to do later"}
-"""Why sending again can help, for errors that say nothing of the far end."""
+_LATER = {T30Failure.PAGE_LATE: "this machine was overloaded, and may be less loaded later"}
+"""Why a retry can help, for errors on our side."""
 
 
-def of_t30(error: T30Failure, detail: str, *, is_fax: bool, said: str = "") -> Verdict:
-    """The verdict on a T.30 session that failed; ``is_fax`` when the far end has proved to be one. ``said``
-    is what came with its BYE (:func:`said_with`).
+def of_t30(error: T30Failure, detail: str, *, is_fax: bool, bye: str = "") -> Verdict:
+    """The verdict on a T.30 session that failed.
+
+    ``is_fax``: the far end has proved to be a fax machine. ``bye`` is the reason in its BYE
+    (:func:`bye_reason`).
     """
-    reason = f"{error.value}{said}; {detail}" if detail else f"{error.value}{said}"
+    reason = f"{error.value}{bye}; {detail}" if detail else f"{error.value}{bye}"
     outcome = _BY_T30_ERROR.get(error, Outcome.FAILED)
     if outcome is Outcome.NO_FAX and is_fax:
         outcome = Outcome.FAILED
@@ -302,17 +319,17 @@ def of_t30(error: T30Failure, detail: str, *, is_fax: bool, said: str = "") -> V
     found = verdict(outcome, reason)
     if error in _LATER:
         return replace(found, retry_reason=_LATER[error])
-    advice = _LOOK_AT.get(error)
+    advice = _ADVICE.get(error)
     return found if advice is None else replace(found, retry_reason=f"{found.retry_reason}; {advice}")
 
 
 def of_silence(strays: Strays) -> Verdict:
-    """The verdict on a call in which no T.38 came after the switch, but perhaps ``strays``."""
+    """The verdict on a call in which no T.38 arrived after the switch; ``strays`` is what arrived instead."""
     came = []
     if strays.audio:
         came.append(f"audio ({_counted(strays.audio, 'RTP packet')})")
     if strays.other:
-        came.append(f"what is no T.38 ({_counted(strays.other, 'datagram')})")
+        came.append(f"{_counted(strays.other, 'datagram')} of something other than T.38")
     if not came:
         return verdict(
             Outcome.NO_PACKETS,
@@ -320,8 +337,8 @@ def of_silence(strays: Strays) -> Verdict:
         )
     return verdict(
         Outcome.WRONG_PACKETS,
-        f"the far end agreed to T.38 but sent {' and '.join(came)}; the way is open, so ask the trunk "
-        "whether its gateway really switches",
+        f"the far end agreed to T.38 but sent {' and '.join(came)}; packets do arrive, so ask the "
+        "trunk whether its gateway really switches",
     )
 
 

@@ -35,7 +35,7 @@ def test_it_rings_until_the_limit(tmp_path: Path) -> None:
     scene.send(make_pages(2), to=PHONE, ring_limit=20.0)
     scene.run()
     assert scene.sent.status is FaxStatus.NO_ANSWER
-    assert scene.sent.reason == "nobody answered within 20 seconds"
+    assert scene.sent.reason == "the call was not answered within 20 seconds"
     assert scene.sent.retry
     assert 20.0 <= scene.sent.seconds < 23.0
     assert confirmed(scene.sent) == [False, False]
@@ -201,7 +201,7 @@ def test_a_page_that_is_coded_too_late(tmp_path: Path, ecm: bool) -> None:
     scene.run()
     assert scene.sent.t30_error is T30Failure.PAGE_LATE
     assert (scene.sent.status, scene.sent.retry) == (FaxStatus.LINE_UNAVAILABLE, True)
-    assert "may have less to do later" in scene.sent.retry_reason
+    assert "may be less loaded later" in scene.sent.retry_reason
     assert scene.sent.pages_confirmed == scene.received.pages_confirmed == 0
     scene.run_out()
 

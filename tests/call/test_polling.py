@@ -174,7 +174,7 @@ def test_nothing_to_be_polled(scene: Polled) -> None:
     assert scene.sent.t30_error is T30Failure.NO_DOCUMENT
     assert "has no document to be polled" in scene.sent.reason
     assert scene.sent.retry
-    assert "ask the far end to make it ready" in scene.sent.retry_reason
+    assert "available for polling" in scene.sent.retry_reason
 
 
 def test_a_caller_with_a_fax_of_its_own_is_served_by_the_same_machine(scene: Polled, tmp_path: Path) -> None:

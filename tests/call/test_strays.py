@@ -35,9 +35,14 @@ def test_switched_but_no_packet_ever_comes(tmp_path: Path) -> None:
     ("packet", "audio", "other", "told"),
     [
         (RtpSender(0, 7, 7, 7).packet(bytes(160)), 50, 0, "sent audio (50 RTP packets)"),
-        (b"\x00\x01\xff\xff no datagram of T.38", 0, 50, "sent what is no T.38 (50 datagrams)"),
-        (b"\x00\x07\x02\xff\xff\x00\x00", 0, 1, "sent what is no T.38 (1 datagram)"),  # UDPTL around nonsense
-        (b"\r\n\r\n", 0, 50, "sent what is no T.38 (50 datagrams)"),
+        (b"\x00\x01\xff\xff no datagram of T.38", 0, 50, "sent 50 datagrams of something other than T.38"),
+        (
+            b"\x00\x07\x02\xff\xff\x00\x00",
+            0,
+            1,
+            "sent 1 datagram of something other than T.38",
+        ),  # UDPTL around nonsense
+        (b"\r\n\r\n", 0, 50, "sent 50 datagrams of something other than T.38"),
     ],
     ids=["RTP", "garbage", "UDPTL alone", "keep-alives"],
 )

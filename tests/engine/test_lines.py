@@ -205,7 +205,7 @@ async def test_what_a_stack_cannot_do_is_told_and_not_worth_another_attempt(docu
     )
     assert (result.status, result.retry) == (FaxStatus.FATAL_ERROR, False)
     assert result.reason.startswith("pjsua2 begins every call with one audio stream")
-    assert result.retry_reason == "it would fail in the same way until the settings are changed"
+    assert result.retry_reason == "the call would fail in the same way until the settings are changed"
 
 
 async def test_a_stack_that_is_not_installed(document: Path, monkeypatch: pytest.MonkeyPatch) -> None:

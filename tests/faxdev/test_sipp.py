@@ -73,7 +73,7 @@ REFUSALS = [
     ("484 Address Incomplete", None, FS_BAD_ADDRESS, "incomplete", True),
     ("604 Does Not Exist Anywhere", None, FS_BAD_ADDRESS, "does not exist", True),
     ("480 Temporarily Unavailable", None, FS_NO_ANSWER, "cannot be reached", False),
-    ("408 Request Timeout", None, FS_NO_ANSWER, "nobody answered", False),
+    ("408 Request Timeout", None, FS_NO_ANSWER, "not answered", False),
     ("487 Request Terminated", None, FS_NO_ANSWER, "before anybody answered", False),
     ("403 Forbidden", None, FS_LINE_UNAVAILABLE, "forbids", True),
     ("500 Server Internal Error", None, FS_LINE_UNAVAILABLE, "now", False),
@@ -89,7 +89,7 @@ REFUSALS = [
     ("500 Server Internal Error", 28, FS_BAD_ADDRESS, "invalid format (Q.850 cause 28", True),
     ("503 Service Unavailable", 17, FS_BUSY, "busy (Q.850 cause 17", False),
     ("480 Temporarily Unavailable", 1, FS_BAD_ADDRESS, "(Q.850 cause 1", True),
-    ("603 Decline", 19, FS_NO_ANSWER, "nobody answered (Q.850 cause 19", False),
+    ("603 Decline", 19, FS_NO_ANSWER, "not answered (Q.850 cause 19", False),
     ("503 Service Unavailable", 79, FS_FATAL_ERROR, "no service for such a call (Q.850 cause 79", True),
 ]
 """What the peer says, with which cause; what becomes of it, why, and whether for good."""
@@ -188,7 +188,7 @@ def test_it_rings_and_nobody_answers(document: Path, tmp_path: Path) -> None:
     ):
         outcome = service.send(peer.address)
         peer.wait()
-    outcome.assert_is(FS_NO_ANSWER, 487, "nobody answered within 3 seconds")
+    outcome.assert_is(FS_NO_ANSWER, 487, "not answered within 3 seconds")
     assert (outcome.kinds(), outcome.call_handles) == ([Ringing], [])
 
 
