@@ -94,7 +94,7 @@ class Lanes:
     def remove(self, lane: Lane) -> None:
         """Stop serving ``lane``; a no-op for an unknown one."""
         lane.ticket = _NO_TICKET
-        if lane in self._hungry:
+        while lane in self._hungry:  # twice, where it was dropped and used again before it had its turn
             self._hungry.remove(lane)
 
     def next_due(self) -> float | None:

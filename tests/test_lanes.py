@@ -171,6 +171,30 @@ def test_removing_a_lane_forgets_its_packets_and_only_its(lanes: Lanes) -> None:
     assert (gone.sent, stays.sent) == ([], ["stays0", "stays1"])
 
 
+def test_a_removed_lane_is_gone_however_often_it_was_to_be_planned(lanes: Lanes) -> None:
+    """Turns that are too short to plan in: a burst is revoked and another begun, and then the call ends."""
+
+    class Endless:
+        done = None
+
+        def extend(self, now: float) -> list[Planned]:
+            return [packet("p", now)]
+
+    call, other = Call(lanes), Call(lanes)
+    for _ in range(2):
+        call.lane.drop()
+        call.lane.follow(Endless(), clock.now)
+        lanes.schedule(call.lane)
+        other.add([packet("o", clock.now) for _ in range(20)])
+        lanes.turn(clock, 0.0)
+        assert lanes.next_due() == 0.0
+    lanes.remove(call.lane)
+    lanes.remove(other.lane)
+    assert lanes.next_due() is None
+    lanes.turn(clock)
+    assert call.sent == ["p", "p"]
+
+
 def test_a_closed_lane_takes_nothing_any_more(lanes: Lanes) -> None:
     call = Call(lanes)
     call.add([packet("a", 0.0)])

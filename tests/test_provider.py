@@ -322,6 +322,15 @@ async def test_a_file_that_exists_takes_no_other_fax_unless_it_is_appended(
     assert len(inspect(file)) == 2 * len(inspect(letter))
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_provider_that_was_left_sends_nothing_more(letter: Path, workers: int) -> None:
+    async with FaxProvider((HOST, 0), settings=EngineSettings(workers=workers)) as provider:
+        pass
+    async with asyncio.timeout(PATIENCE):
+        result = await provider.send(letter, "sip:fax@127.0.0.1:9")
+    assert (result.status, result.reason) == (FaxStatus.LINE_UNAVAILABLE, "the engine is shutting down")
+
+
 async def test_leaving_the_provider_ends_its_calls(tmp_path: Path, letter: Path) -> None:
     connected = asyncio.Event()
     async with nothing_left(), far_end(tmp_path) as far:

@@ -129,7 +129,9 @@ class EngineApart:
                 tell(Finished(KnownFacts(what).complete(failed)))
 
         self._observers[job] = observer
-        self._command(begin)
+        if not self._command(begin):
+            closed = result_of(verdict(Outcome.UNAVAILABLE, "the engine is shutting down"))
+            tell(Finished(KnownFacts(what).complete(closed)))
 
     def _with(self, job: int, do: Callable[[RemoteJob], None]) -> None:
         def command() -> None:
@@ -138,15 +140,20 @@ class EngineApart:
 
         self._command(command)
 
-    def _command(self, command: Callable[[], object]) -> None:
+    def _command(self, command: Callable[[], object]) -> bool:
+        """False when the engine is closed, and no job of it is left."""
+
         def obey() -> None:
             try:
                 command()
             except Exception:
                 _logger.exception("a command to an engine process failed on a fault of ours")
 
-        with suppress(RuntimeError):  # closed: every job has ended
+        try:
             self._commands.submit(obey)
+        except RuntimeError:
+            return False
+        return True
 
     def _tell(self, callback: Callable[..., None], *arguments: object) -> None:
         """On the loop, from whichever thread."""

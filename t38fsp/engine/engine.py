@@ -69,6 +69,8 @@ _GOODBYE_LIMIT = 3.0
 """Seconds that aborted calls are given to say goodbye."""
 _UNBIND_LIMIT = 2.0
 """Seconds for the answers to what was said, out of those; a peer that never answers would need 32."""
+_LAST_WORDS = 1.0
+"""Seconds for results, once nothing is left that they could wait for."""
 _LEAST_UNBIND = 0.5
 """Seconds for them in any case: registrations end last."""
 
@@ -146,7 +148,9 @@ class FaxEngine:
             self._limited,
         )
         self._room = Room(self._images)
-        # Undone in the opposite order: preparations of faxes still use the workers.
+        # Undone in the opposite order: received files get their names, or lose their workers, and only then
+        # all jobs are over; preparations of faxes still use the workers.
+        undo.push_async_callback(self._jobs.wait_for_all, _LAST_WORDS)
         undo.push_async_callback(self._images.close)
         undo.push_async_callback(self._jobs.wait_for_preparations)
         await self._images.start()
@@ -187,6 +191,8 @@ class FaxEngine:
             for job in list(self._jobs):
                 self.abort(job)
             await self._jobs.wait_for_all(_GOODBYE_LIMIT)
+            for running in list(self._running.values()):
+                running.give_up()
         late = self._pacer.lateness
         logger.info(
             "%d packets were paced; 99 of 100 left at most %.1f ms late, all at most %.1f",

@@ -117,8 +117,8 @@ class Host:
 
     async def _drain(self, engine: Engine) -> None:
         while (command := await self._commands.get()) is not None:
-            if not isinstance(command, Close | Send | Poll | Receive):
-                self._obey(engine, cast(Command, command))
+            # An engine that closes ends new jobs at once.
+            self._obey(engine, cast(Command, command))
         engine.forsake()
         for job in tuple(self._jobs):
             engine.abort(job)

@@ -194,15 +194,15 @@ class EngineProcess:
         """Start all that do not run, and wait for them. Raises EngineError; then those that ran still do."""
         if self._closed:
             raise EngineError("the engine is closed; make another")
-        if self._signalling is not None:
-            if self._settings.backend is not Backend.OWN:
-                count = len(self._children)
-                raise EngineError(
-                    f"{count} engine processes need the backend 'own'; set workers to 1, or backend to 'own'"
-                )
-            self._signalling.start()
+        if self._signalling is not None and self._settings.backend is not Backend.OWN:
+            count = len(self._children)
+            raise EngineError(
+                f"{count} engine processes need the backend 'own'; set workers to 1, or backend to 'own'"
+            )
         try:
             with ExitStack() as undo:
+                if self._signalling is not None and self._signalling.start() and not self._live:
+                    undo.callback(self._signalling.kill)
                 started: dict[int, Child] = {}
                 for slot, child in enumerate(self._children):
                     if child is None or not child.alive:

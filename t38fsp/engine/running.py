@@ -34,6 +34,8 @@ logger = get_logger(__name__)
 
 FAULT = verdict(Outcome.FAULT, "an internal error ended the call; its trace is in the log")
 
+_GIVEN_UP = verdict(Outcome.CANCELLED, "the fax was cancelled, and the engine ended before its call did")
+
 T = TypeVar("T")
 
 
@@ -138,6 +140,10 @@ class RunningCall:
             self._log.exception("the call cannot report its own result")
             result = result_of(why)
         self.report(Finished(result))
+
+    def give_up(self) -> None:
+        """The engine ends, and the call, which was aborted, has had its time to do so."""
+        self._fail(_GIVEN_UP)
 
     def begin(self) -> None:
         """The call has been started: carry out what it asks for."""

@@ -37,6 +37,8 @@ class SignallingProcess:
         self._program: EngineProgram[Message] | None = None
         self._starting = threading.Lock()
         self._closed = False
+        self._wanted = False
+        """One that dies is to be replaced."""
 
     @property
     def path(self) -> str:
@@ -49,18 +51,30 @@ class SignallingProcess:
         program = self._program
         return program.pid if program is not None and program.alive else None
 
-    def start(self) -> None:
-        """Start it unless it runs. Raises EngineError."""
+    def start(self) -> bool:
+        """Start it unless it runs, which is told by false. Raises EngineError."""
         with self._starting:
             if self._closed:
                 raise EngineError("the engine is closed; make another")
-            if self._program is None or not self._program.alive:
-                try:
-                    self._start()
-                except OSError as error:
-                    raise cannot_start(_NAME, error) from error
+            if self._program is not None and self._program.alive:
+                return False
+            try:
+                self._start()
+            except OSError as error:
+                raise cannot_start(_NAME, error) from error
+            return True
+
+    def kill(self) -> None:
+        """End a process that is of no use, as no engine has started; it may be started again."""
+        with self._starting:
+            self._wanted = False
+            program, self._program = self._program, None
+        if program is not None:
+            program.kill()
+        self._remove_folder()
 
     def _start(self) -> None:
+        self._wanted = True
         first = self._folder is None
         if first:
             self._folder = tempfile.mkdtemp(prefix="t38fsp-")
@@ -91,7 +105,7 @@ class SignallingProcess:
     def close(self) -> bool:
         """End every call and the process; false when it had to be killed."""
         with self._starting:
-            self._closed = True
+            self._closed, self._wanted = True, False
             program, self._program = self._program, None
         in_order = True
         if program is not None:
@@ -106,7 +120,7 @@ class SignallingProcess:
             self._folder = None
 
     def _died(self, death: Death, lived: float | None) -> None:
-        if self._closed or lived is None:
+        if not self._wanted or lived is None:
             return
         _logger.error("%s, and the calls of all engines with it; it is started again", death.reason)
-        restart(self.start, lambda: not self._closed, lived, self._restart_pause)
+        restart(self.start, lambda: self._wanted, lived, self._restart_pause)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.placing import SendingCall
 from t38fsp.call.receiving import ReceivingCall
-from t38fsp.events import Connected, Identified, PageDone, PageStarted, Ringing
+from t38fsp.events import Connected, Finished, Identified, PageDone, PageStarted, Ringing
 from t38fsp.status import FaxStatus
 from tests.engine.party import Start
 from tests.peers import libtiff
@@ -159,3 +160,20 @@ async def test_a_fault_in_answering_turns_the_caller_away(
     taken = await called.take(tmp_path / "received.tif")
     assert (await called.result(taken)).status is FaxStatus.FATAL_ERROR
     assert (await caller.result(job)).status is FaxStatus.NO_ANSWER
+
+
+async def test_calls_that_outlast_their_goodbye_have_results(
+    start: Start, document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever keeps a call from ending: the engine that has it ends, and its job before that."""
+    called, caller = await start(accept_calls=True), await start()
+    sends = caller.send(document, called.address)
+    taken = await called.take(tmp_path / "received.tif")
+    await caller.expect(sends, Connected)
+    monkeypatch.setattr(FaxCall, "abort", lambda self, now: None)
+    monkeypatch.setattr(FaxCall, "line_event", lambda self, event, now: None)
+    for party, job in ((caller, sends), (called, taken)):
+        await party.close()
+        finished = party.events[job][-1]
+        assert isinstance(finished, Finished)
+        assert finished.result.status in (FaxStatus.USER_ABORT, FaxStatus.DISCONNECTED)

@@ -437,6 +437,23 @@ class TestClose:
         closing.join(PATIENCE)
         assert not closing.is_alive()
 
+    def test_a_call_that_is_taken_during_a_drain_has_its_result_at_once(
+        self, engine: EngineProcess, calls: queue.SimpleQueue[IncomingCall]
+    ) -> None:
+        job = send(engine, "answer-completed")
+        wait_for(job, Connected)
+        assert result_of(send(engine, "call-completed")).completed
+        call = calls.get(timeout=PATIENCE)
+        (process,) = engine._live
+        closing = threading.Thread(target=engine.close, args=(PATIENCE,))
+        closing.start()
+        assert process._hears.wait(PATIENCE)
+        assert result_of(engine.receive(ReceiveJob(call.call, "received.tif"))).completed
+        job.proceed(True)
+        assert result_of(job).completed
+        closing.join(PATIENCE)
+        assert not closing.is_alive()
+
     def test_nothing_starts_after_it(self, engine: EngineProcess) -> None:
         engine.close()
         with pytest.raises(EngineError, match="closed"):

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,17 @@ async def test_an_engine_process_that_cannot_start(
     await fails_at_each_step(
         start, EngineProcess._start, [child, process, threaded_child, remote], error, expected, least=10
     )
+
+
+async def test_engine_processes_that_cannot_start_leave_no_signalling_process() -> None:
+    before = await Belongings.settled()
+    it = EngineProcess(replace(SETTINGS, workers=2), lambda call: None, factory="tests.faxdev:nothing")
+    for _ in range(2):
+        with pytest.raises(EngineError, match="while it started"):
+            await asyncio.to_thread(it.start)
+        assert it.signalling_pid is None
+        await nothing_left(before)
+    it.close()
 
 
 async def test_an_engine_process_without_threads_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
