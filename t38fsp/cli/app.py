@@ -10,11 +10,22 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from t38fsp import __version__
-from t38fsp.choices import Backend, Switch
 from t38fsp.cli import virtual_gateway
+from t38fsp.cli.option_groups import (
+    ConfigFile,
+    FaxOptions,
+    OwnEndOptions,
+    PeerOptions,
+    RouteName,
+    SignallingSocket,
+    Stack,
+    as_settings,
+    spread,
+)
 
 if TYPE_CHECKING:
     from t38fsp.cli.exits import Exit
+    from t38fsp.cli.options import Given
 
 app = typer.Typer(
     name="t38fsp",
@@ -42,26 +53,6 @@ _RECEIVE_EXITS = (
 Json = Annotated[
     bool, typer.Option("--json", help="Print the result as one JSON object; progress goes to stderr.")
 ]
-MaxRate = Annotated[
-    int | None, typer.Option(help="Fastest modem rate in bit/s; 14400 unless the route says otherwise.")
-]
-WhoSwitches = Annotated[
-    Switch | None, typer.Option(help="Who switches to T.38; callee unless the route says otherwise.")
-]
-Stack = Annotated[
-    Backend | None, typer.Option(help="SIP stack of the calls; own unless the route says otherwise.")
-]
-SignallingSocket = Annotated[
-    Path | None,
-    typer.Option(
-        readable=False,
-        help="Unix socket of a process that has the SIP address for several (t38fsp signalling).",
-        show_default=False,
-    ),
-]
-Correction = Annotated[
-    bool | None, typer.Option("--ecm/--no-ecm", help="Error correction mode; on unless the route says no.")
-]
 HeaderLine = Annotated[
     bool | None,
     typer.Option(
@@ -69,28 +60,6 @@ HeaderLine = Annotated[
         help="Line at the top of each page: date, sender, receiver, page; none unless the route says so.",
     ),
 ]
-RouteName = Annotated[
-    str | None, typer.Option(help="Route of the configuration file; other options come before what it says.")
-]
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option(
-        readable=False,
-        help="Configuration file, instead of the one that is found (see t38fsp routes --help).",
-    ),
-]
-
-
-Via = Annotated[
-    str | None, typer.Option(help="SIP peer that takes the call: sip:HOST[:PORT].", show_default=False)
-]
-Caller = Annotated[str | None, typer.Option("--from", help="SIP URI of the caller.", show_default=False)]
-User = Annotated[str | None, typer.Option(help="User name for digest authentication.", show_default=False)]
-PasswordFile = Annotated[
-    Path | None,
-    typer.Option(readable=False, help="File with the password; or set T38FSP_PASSWORD.", show_default=False),
-]
-Listen = Annotated[str | None, typer.Option(help="Our SIP address, HOST:PORT; port 0 (the default) for any.")]
 SelectiveAddress = Annotated[
     str, typer.Option(help="Which document is polled (SEP): up to 20 characters, usually digits.")
 ]
@@ -135,20 +104,15 @@ def demo(
 
 
 @app.command(epilog=_EXITS)
+@spread
 def send(
+    *,
     document: Annotated[Path, typer.Argument(readable=False, help="TIFF Class F file.", show_default=False)],
     to: Annotated[
         str, typer.Option(help="Number, or SIP URI such as sip:+15550100@trunk.example.", show_default=False)
     ],
-    route: RouteName = None,
-    config: ConfigFile = None,
-    via: Via = None,
-    caller: Caller = None,
-    user: User = None,
-    password_file: PasswordFile = None,
-    switch: WhoSwitches = None,
-    ecm: Correction = None,
-    max_rate: MaxRate = None,
+    peer: PeerOptions,
+    fax: FaxOptions,
     station_id: Annotated[
         str | None, typer.Option(help="Our TSI: up to 20 characters, usually digits, spaces and +.")
     ] = None,
@@ -162,35 +126,25 @@ def send(
     sender_id: Annotated[
         str, typer.Option(help="Who sends, for a far end that passes faxes on (SID): up to 20 characters.")
     ] = "",
-    listen: Listen = None,
-    signalling: SignallingSocket = None,
-    backend: Stack = None,
+    end: OwnEndOptions,
     as_json: Json = False,
 ) -> None:
     """Send a document; exit status 0 means that every page was confirmed."""
     from t38fsp.cli import send as command
-    from t38fsp.cli.options import Given, choose
+    from t38fsp.cli.options import choose
 
     def run() -> Exit:
-        given = Given(
-            route,
-            config,
-            via,
-            caller,
-            user,
-            password_file,
-            _settings(switch, ecm, max_rate, station_id, backend) | {"header": header},
-            listen=listen,
-            signalling=signalling,
-        )
-        fax = command.Fax(document, to, resume_from, sub_address, sender_id)
-        return command.run(fax, choose(given, port=0), as_json)
+        given = _given(peer, fax, end, station_id=station_id, header=header)
+        what = command.Fax(document, to, resume_from, sub_address, sender_id)
+        return command.run(what, choose(given, port=0), as_json)
 
     raise _finish(run, json_result=as_json)
 
 
 @app.command(epilog=_EXITS)
+@spread
 def poll(
+    *,
     to: Annotated[
         str, typer.Option(help="Number, or SIP URI such as sip:+15550100@trunk.example.", show_default=False)
     ],
@@ -202,39 +156,20 @@ def poll(
     ],
     selective_address: SelectiveAddress = "",
     password: Password = "",
-    route: RouteName = None,
-    config: ConfigFile = None,
-    via: Via = None,
-    caller: Caller = None,
-    user: User = None,
-    password_file: PasswordFile = None,
-    switch: WhoSwitches = None,
-    ecm: Correction = None,
-    max_rate: MaxRate = None,
+    peer: PeerOptions,
+    fax: FaxOptions,
     station_id: Annotated[
         str | None, typer.Option(help="Our CIG: up to 20 characters, usually digits, spaces and +.")
     ] = None,
-    listen: Listen = None,
-    signalling: SignallingSocket = None,
-    backend: Stack = None,
+    end: OwnEndOptions,
     as_json: Json = False,
 ) -> None:
     """Call a fax machine, and fetch the document that it has ready to be polled."""
     from t38fsp.cli import poll as command
-    from t38fsp.cli.options import Given, choose
+    from t38fsp.cli.options import choose
 
     def run() -> Exit:
-        given = Given(
-            route,
-            config,
-            via,
-            caller,
-            user,
-            password_file,
-            _settings(switch, ecm, max_rate, station_id, backend),
-            listen=listen,
-            signalling=signalling,
-        )
+        given = _given(peer, fax, end, station_id=station_id)
         wanted = command.Wanted(to, output, selective_address, password)
         return command.run(wanted, choose(given, port=0), as_json)
 
@@ -242,7 +177,9 @@ def poll(
 
 
 @app.command(epilog=_RECEIVE_EXITS)
+@spread
 def receive(
+    *,
     output: Annotated[
         Path, typer.Option(readable=False, help="Directory for the received TIFFs.", show_default=False)
     ],
@@ -267,9 +204,7 @@ def receive(
         ),
     ] = None,
     count: Annotated[int, typer.Option(min=0, help="Stop after this many calls; 0 never stops.")] = 0,
-    switch: WhoSwitches = None,
-    ecm: Correction = None,
-    max_rate: MaxRate = None,
+    fax: FaxOptions,
     station_id: Annotated[
         str | None, typer.Option(help="Our CSI: up to 20 characters, usually digits, spaces and +.")
     ] = None,
@@ -292,7 +227,7 @@ def receive(
     from t38fsp.cli.options import Given, choose
 
     def run() -> Exit:
-        settings = _settings(switch, ecm, max_rate, station_id, backend)
+        settings = as_settings(fax) | {"station_id": station_id, "backend": backend}
         given = Given(
             route,
             config,
@@ -363,17 +298,18 @@ for _command in app.registered_commands:
     _command.short_help = " ".join(str(getdoc(_command.callback)).partition("\n\n")[0].split())
 
 
-def _settings(
-    switch: Switch | None,
-    ecm: bool | None,
-    max_rate: int | None,
-    station_id: str | None,
-    backend: Backend | None,
-) -> dict[str, object]:
-    return {
-        "switch": switch,
-        "ecm": ecm,
-        "max_rate": max_rate,
-        "station_id": station_id,
-        "backend": backend,
-    }
+def _given(peer: PeerOptions, fax: FaxOptions, end: OwnEndOptions, **settings: object) -> Given:
+    """What is said of a call that is placed; ``settings`` are those of the route beside ``fax``."""
+    from t38fsp.cli.options import Given
+
+    return Given(
+        peer.route,
+        peer.config,
+        peer.via,
+        peer.caller,
+        peer.user,
+        peer.password_file,
+        as_settings(fax) | settings | {"backend": end.backend},
+        listen=end.listen,
+        signalling=end.signalling,
+    )

@@ -1,0 +1,122 @@
+"""Options that several commands have, in groups: each is written once, and stands in the help of each command
+as if it were written there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from inspect import Parameter, Signature, signature
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from sip.frozen import dataclass
+from t38fsp.choices import Backend, Switch
+
+RouteName = Annotated[
+    str | None, typer.Option(help="Route of the configuration file; other options come before what it says.")
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        readable=False,
+        help="Configuration file, instead of the one that is found (see t38fsp routes --help).",
+    ),
+]
+Stack = Annotated[
+    Backend | None, typer.Option(help="SIP stack of the calls; own unless the route says otherwise.")
+]
+SignallingSocket = Annotated[
+    Path | None,
+    typer.Option(
+        readable=False,
+        help="Unix socket of a process that has the SIP address for several (t38fsp signalling).",
+        show_default=False,
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class PeerOptions:
+    """Through whom a call is placed, and as whom."""
+
+    route: RouteName = None
+    config: ConfigFile = None
+    via: Annotated[
+        str | None, typer.Option(help="SIP peer that takes the call: sip:HOST[:PORT].", show_default=False)
+    ] = None
+    caller: Annotated[
+        str | None, typer.Option("--from", help="SIP URI of the caller.", show_default=False)
+    ] = None
+    user: Annotated[
+        str | None, typer.Option(help="User name for digest authentication.", show_default=False)
+    ] = None
+    password_file: Annotated[
+        Path | None,
+        typer.Option(
+            readable=False, help="File with the password; or set T38FSP_PASSWORD.", show_default=False
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class FaxOptions:
+    """How a fax travels, with the names of the route's settings."""
+
+    switch: Annotated[
+        Switch | None, typer.Option(help="Who switches to T.38; callee unless the route says otherwise.")
+    ] = None
+    ecm: Annotated[
+        bool | None,
+        typer.Option("--ecm/--no-ecm", help="Error correction mode; on unless the route says no."),
+    ] = None
+    max_rate: Annotated[
+        int | None,
+        typer.Option(help="Fastest modem rate in bit/s; 14400 unless the route says otherwise."),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnEndOptions:
+    """The SIP address that a call is placed from."""
+
+    listen: Annotated[
+        str | None, typer.Option(help="Our SIP address, HOST:PORT; port 0 (the default) for any.")
+    ] = None
+    signalling: SignallingSocket = None
+    backend: Stack = None
+
+
+def as_settings(group: Any) -> dict[str, object]:
+    """The options of a group by their names."""
+    return {field.name: getattr(group, field.name) for field in fields(group)}
+
+
+def spread(command: Callable[..., None]) -> Callable[..., None]:
+    """``command`` as typer has to see it: with the options of each group in place of the group."""
+    groups: dict[str, tuple[type, list[str]]] = {}
+    parameters: list[Parameter] = []
+    for parameter in signature(command, eval_str=True).parameters.values():
+        group = parameter.annotation
+        if not is_dataclass(group):
+            parameters.append(parameter.replace(kind=Parameter.KEYWORD_ONLY))
+            continue
+        assert isinstance(group, type)
+        hints = get_type_hints(group, include_extras=True)
+        options = [
+            Parameter(each.name, Parameter.KEYWORD_ONLY, default=each.default, annotation=hints[each.name])
+            for each in fields(group)
+        ]
+        groups[parameter.name] = group, [option.name for option in options]
+        parameters += options
+
+    def spread_out(**given: Any) -> None:
+        made = {name: kind(**{each: given.pop(each) for each in own}) for name, (kind, own) in groups.items()}
+        command(**given, **made)
+
+    spread_out.__name__, spread_out.__doc__ = command.__name__, command.__doc__
+    spread_out.__annotations__ = {}
+    spread_out.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    return spread_out
