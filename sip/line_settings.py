@@ -100,8 +100,8 @@ class SessionTimers:
     Whatever is set here, timers that the far end asks for are kept. Raises ValueError.
     """
 
-    expires: int | None = setting(
-        None, least=LEAST_SESSION, most=LONGEST_SESSION, unit="seconds", table="", key="session_expires"
+    session_expires: int | None = setting(
+        None, least=LEAST_SESSION, most=LONGEST_SESSION, unit="seconds", table=""
     )
     """Time after which a call that is not refreshed is over (RFC 4028); the trunk's own wish is kept in any
     case."""
@@ -112,8 +112,11 @@ class SessionTimers:
 
     def __post_init__(self) -> None:
         check(self)
-        if self.expires is not None and self.expires < self.least:
-            raise ValueError(f"expires: {self.expires} is too small: {self.least} is the least of this line")
+        if self.session_expires is not None and self.session_expires < self.least:
+            raise ValueError(
+                f"session_expires: {self.session_expires} is too small: "
+                f"{self.least} is the least of this line"
+            )
 
 
 # --- TLS ----------------------------------------------------------------------------------------------------

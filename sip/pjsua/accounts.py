@@ -73,8 +73,8 @@ def calling_config(identity: Identity) -> pj.AccountConfig:
     timers = identity.timers
     if timers is not None:
         config.callConfig.timerMinSESec = timers.least
-        if timers.expires is not None:
-            config.callConfig.timerSessExpiresSec = timers.expires
+        if timers.session_expires is not None:
+            config.callConfig.timerSessExpiresSec = timers.session_expires
     return config
 
 

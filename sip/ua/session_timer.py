@@ -62,7 +62,7 @@ class SessionTimer:
         self._timers = timers
         self._least = settings.least
         self._raises = 0
-        self._interval = settings.expires
+        self._interval = settings.session_expires
         self._refresher = settings.refresher
         self._on_refresh: Callable[[float], None] = _nothing
         self._on_expiry: Callable[[float], None] = _nothing
@@ -165,9 +165,9 @@ class SessionTimer:
         """
         if self.running:
             return self._interval if self._refresher is Refresher.US else None
-        if self._settings.expires is None:
+        if self._settings.session_expires is None:
             return None
-        return max(self._settings.expires, _seconds(request.headers.get("Min-SE")) or 0)
+        return max(self._settings.session_expires, _seconds(request.headers.get("Min-SE")) or 0)
 
     # --------------------------------------------------------------------------------------------------------
 

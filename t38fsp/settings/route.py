@@ -246,7 +246,7 @@ class Route(Layered):
     def session_timers(self) -> SessionTimers | None:
         """None leaves them to the line."""
         timers = made(SessionTimers, {"": self})
-        return None if timers.expires is None else timers
+        return None if timers.session_expires is None else timers
 
     @property
     def trunk(self) -> Trunk | None:

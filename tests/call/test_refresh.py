@@ -117,7 +117,7 @@ def refreshes(scene: KeptAlive) -> tuple[int, int]:
 @pytest.mark.parametrize("ecm", [True, pytest.param(False, marks=pytest.mark.full)])
 def test_sixty_pages_over_refreshes_of_both_kinds(tmp_path: Path, refresher: Refresher, ecm: bool) -> None:
     """By re-INVITE as long as UPDATE is not heard of, which the answer to the first one puts right."""
-    KeptAlive.timers = SessionTimers(expires=90, refresher=refresher)
+    KeptAlive.timers = SessionTimers(session_expires=90, refresher=refresher)
     scene = KeptAlive(tmp_path)
     sender = CALLER if refresher is Refresher.US else CALLEE
     first = 1 if sender == CALLEE else 0
@@ -139,7 +139,7 @@ def test_sixty_pages_over_refreshes_of_both_kinds(tmp_path: Path, refresher: Ref
 
 @pytest.mark.parametrize("refresher", list(Refresher))
 def test_a_fax_over_refreshes_by_the_same_offer(tmp_path: Path, refresher: Refresher) -> None:
-    KeptAlive.timers = SessionTimers(expires=90, refresher=refresher)
+    KeptAlive.timers = SessionTimers(session_expires=90, refresher=refresher)
     scene = KeptAlive(tmp_path)
     scene.rewrite = without_update
     scene.answer()

@@ -30,7 +30,7 @@ class Besieged(Solo):
     """Calls of each state are begun by :meth:`begin`; ``expected`` is what could come for them."""
 
     def __init__(self, seed: int) -> None:
-        super().__init__(seed=seed, session_timers=SessionTimers(expires=1800))
+        super().__init__(seed=seed, session_timers=SessionTimers(session_expires=1800))
         self.expected: list[bytes] = []
         self._aloud = True
         self._calls = 0

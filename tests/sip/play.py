@@ -45,7 +45,7 @@ REQUESTS: Mapping[str, Mapping[str, object]] = {
     "challenged by a proxy": {"credentials": CREDENTIALS},
     "bye challenged": {"credentials": CREDENTIALS},
     "placed switch challenged": {"credentials": CREDENTIALS},
-    "interval too small": {"session_timers": SessionTimers(expires=90)},
+    "interval too small": {"session_timers": SessionTimers(session_expires=90)},
     "late offer": {"media": ()},
     "reliable offer": {"media": ()},
     "identified": {

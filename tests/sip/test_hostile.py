@@ -18,7 +18,7 @@ def recorded() -> list[bytes]:
     """Every message that Alice hears in a whole call: 100, 180, 200, 200 to her PRACK, re-INVITE, ACK, 200 to
     her BYE.
     """
-    link = Link(bobs_timers=SessionTimers(expires=1800))
+    link = Link(bobs_timers=SessionTimers(session_expires=1800))
     whole_call(link, **CALL)
     return [data for source, data in link.sent if source == BOB]
 

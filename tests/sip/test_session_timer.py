@@ -21,8 +21,8 @@ from tests.sip.test_agent import answering, kinds
 ALLOW_ALL = ("Allow", "INVITE, ACK, CANCEL, BYE, UPDATE")
 WE_REFRESH = ("Session-Expires", "1800;refresher=uac")
 THEY_REFRESH = ("Session-Expires", "1800;refresher=uas")
-BY_US = SessionTimers(expires=1800, refresher=Refresher.US)
-BY_THEM = SessionTimers(expires=1800, refresher=Refresher.THEM)
+BY_US = SessionTimers(session_expires=1800, refresher=Refresher.US)
+BY_THEM = SessionTimers(session_expires=1800, refresher=Refresher.THEM)
 TIMER = ("Supported", "timer")
 
 
@@ -79,7 +79,7 @@ def test_what_we_ask_for(timers: SessionTimers, refresher: str) -> None:
     invite, _ = Solo(session_timers=timers).answered()
     assert invite.headers.get("Session-Expires") == f"1800;refresher={refresher}"
     # A call may have timers of its own.
-    invite, _ = Solo(session_timers=timers).answered(session_timers=SessionTimers(expires=7200))
+    invite, _ = Solo(session_timers=timers).answered(session_timers=SessionTimers(session_expires=7200))
     assert invite.headers.get("Session-Expires") == "7200;refresher=uas"
 
 
@@ -128,7 +128,7 @@ def test_an_interval_too_small_is_refused_to_who_understands(supported: bool) ->
 
 
 def test_a_call_is_placed_again_with_the_interval_that_they_want() -> None:
-    solo = Solo(session_timers=SessionTimers(expires=120))
+    solo = Solo(session_timers=SessionTimers(session_expires=120))
     invite = solo.place()
     assert invite.headers.get("Min-SE") is None
     for least in (300, 900):
@@ -148,13 +148,13 @@ def test_a_call_is_placed_again_with_the_interval_that_they_want() -> None:
 
 @pytest.mark.parametrize("least", ["120", "60", "never", "99999999", None])
 def test_a_refusal_with_422_that_helps_nobody_is_final(least: str | None) -> None:
-    solo = Solo(session_timers=SessionTimers(expires=120))
+    solo = Solo(session_timers=SessionTimers(session_expires=120))
     solo.reply(solo.place(), 422, fields=() if least is None else (("Min-SE", least),))
     assert kinds(solo.events) == ["Failed"]
 
 
 def test_refusals_with_422_without_end_are_not_followed() -> None:
-    solo = Solo(session_timers=SessionTimers(expires=120))
+    solo = Solo(session_timers=SessionTimers(session_expires=120))
     invite = solo.place()
     for least in range(121, 125):
         solo.reply(invite, 422, fields=(("Min-SE", str(least)),))

@@ -19,7 +19,7 @@ NEAR, FAR = "192.0.2.91", "192.0.2.92"
 LOOSE = (f"<sip:{NEAR};lr>", f"<sip:{FAR};lr>")
 STRICT = (f"<sip:{NEAR}>", f"<sip:{FAR};lr>")
 BOBS_CONTACT = "sip:bob@192.0.2.2:5060"
-TIMERS = SessionTimers(expires=1800, refresher=Refresher.US)
+TIMERS = SessionTimers(session_expires=1800, refresher=Refresher.US)
 
 
 def recorded(routes: Sequence[str], *, as_caller: bool) -> tuple[tuple[str, str], ...]:
