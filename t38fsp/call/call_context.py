@@ -1,4 +1,4 @@
-"""What a call is given by its host, and the slow work that it asks for."""
+"""What a call needs from its surroundings at the start, and the slow work that it asks for."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ class CallContext:
     media_port: int
     rtp: RtpStart
     tcp: bool = False
-    """There can be a TCP connection: ``stream`` of the call is heeded."""
+    """T.38 over TCP is possible: the driver opens the connection that ``FaxCall.stream`` describes."""
     connects_to: tuple[str, ...] = ()
-    """Networks and addresses that such a connection may be made to, rather than taken from."""
+    """Networks and addresses to which such a connection may be opened; others may only connect to us."""
     patience: float | None = None
-    """Seconds of audio that are sent to a far end that is not heard; None sets no limit."""
+    """Seconds for which audio is sent to a far end that is not heard; None sets no limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class StorePage:
-    """Append a received page to the file; answer with ``page_stored`` or ``page_not_stored``."""
+    """Append a received page to the file; respond with ``page_stored`` or ``page_not_stored``."""
 
     index: int
     mode: PageMode
     data: bytes
     counted: PageQuality | None = None
-    """Its lines as they were counted when they arrived; None with ECM."""
+    """Its lines, counted as they arrived; None with ECM."""
 
 
 PageJob = PageWanted | StorePage

@@ -12,25 +12,25 @@ from t38fsp.lanes import Lane
 
 
 class Driver(Protocol):
-    """Carries out what one call asks for. None of these may call back into the call before it returns."""
+    """Performs what one call asks for. None of these may call back into the call before it returns."""
 
     def arm(self, deadline: float | None) -> None:
-        """Call ``handle_deadline`` then; replaces what was armed before."""
+        """Call ``handle_deadline`` at that time; replaces the deadline armed before."""
 
     def set_remote(self, address: Address) -> None:
-        """Datagrams go there from now on."""
+        """Send datagrams to ``address`` from now on."""
 
     def pace(self, lane: Lane) -> None:
-        """Have ``lane`` send each of its packets when it is due, from now on in place of any other."""
+        """Send each packet of ``lane`` when it is due; replaces any other lane."""
 
     def do(self, job: PageJob) -> None:
-        """Code or store a page, and answer the call later."""
+        """Code or store a page, and report the result to the call later."""
 
     def report(self, event: FaxEvent) -> None: ...
 
 
 def settle(call: FaxCall, driver: Driver) -> None:
-    """After every input to ``call``, or several that came at once: carry out what it asks for."""
+    """Perform what ``call`` asks for; run after every input to it, or after several that came at once."""
     if not call.moved:
         return  # as after five of six datagrams of a page
     call.moved = False

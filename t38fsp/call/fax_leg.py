@@ -1,4 +1,4 @@
-"""T.30 on a T.38 terminal: the part of a call that runs from the switch on, as the audio leg does before."""
+"""T.30 on a T.38 terminal: the part of a call that runs after the switch, as the audio leg does before it."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ class Session(Protocol):
 
 
 _STRAGGLING = 2.0
-"""Seconds after the switch in which audio, and what belongs to it, is still on its way."""
+"""Seconds after the switch in which RTP, RTCP and the like may still be in transit, and are not counted."""
 
 
 @dataclass(slots=True)
 class Strays:
-    """What came when T.38 was due, and was none."""
+    """Counts of what arrived instead of T.38 after the switch."""
 
     audio: int = 0
-    """Packets of RTP."""
+    """RTP packets."""
     other: int = 0
     """Datagrams, or pieces of a stream, that could not be read."""
 
 
 class FaxLeg:
-    """Carries bursts from T.30 to the terminal and signals back; ``on_output`` gets all else, in order. It
-    begins with the switch.
+    """Carries bursts from T.30 to the terminal and signals back; created at the switch.
 
-    Nothing moves but in :meth:`pump`, so that ``on_output`` never runs within a call from outside to T.30.
+    ``on_output`` gets all other outputs of T.30, in order. Outputs are carried only in :meth:`pump`, so
+    ``on_output`` never runs within a call from outside into T.30.
     """
 
     def __init__(
@@ -67,42 +67,43 @@ class FaxLeg:
 
     @property
     def modem_paced(self) -> bool:
-        """The burst that is on the line, or the last one, keeps the pace of a modem."""
+        """The current burst, or the last one, is sent at the rate of a modem."""
         return self._terminal.modem_paced
 
     def receive_datagram(self, datagram: bytes, now: float) -> bool:
-        """True when the datagram was understood. Audio is none of the terminal's business."""
+        """Take a datagram; true if it was understood. RTP is counted and dropped."""
         if not looks_like_rtp(datagram):
             return self.receive(datagram, now)
         self.strays.audio += now - self._began >= _STRAGGLING
         return False
 
     def extend_frame(self, datagram: bytes, now: float) -> bool:
-        """Take a datagram that brings octets of a frame and nothing else (:meth:`Terminal.extend_frame`).
+        """Take a datagram that contains octets of one frame and nothing else (:meth:`Terminal.extend_frame`).
 
-        There is nothing to pump then.
+        Nothing needs to be pumped after one that was taken.
         """
+        # RTP has version 2 in its top two bits (RFC 3550 5.1): most UDPTL needs no closer look.
         if datagram[:1] >= b"\x80" and looks_like_rtp(datagram):
             return False
         return self._terminal.extend_frame(datagram, now)
 
     def receive(self, octets: bytes, now: float) -> bool:
-        """The same for what cannot be audio: a piece of a stream, or T.38 from before the switch."""
+        """Take what cannot be RTP: a piece of a stream, or T.38 kept from before the switch."""
         understood = self._terminal.receive(octets, now)
         self.strays.other += not understood and now - self._began >= _STRAGGLING
         return understood
 
     def line_dropped(self, now: float) -> None:
-        """The far end is gone: T.30 says at what moment."""
+        """The far end has hung up; T.30 reports at what moment."""
         self._session.line_dropped(now)
         self._drain(now)
 
     def stop_bursts(self) -> None:
-        """No burst begins any more; the one on the line goes on."""
+        """Begin no further burst; the current one continues."""
         self._may_begin = False
 
     def stop_sending(self) -> None:
-        """Nothing is sent any more; what comes is still heard."""
+        """Send nothing more, but continue to receive."""
         self._may_begin = False
         self._terminal.stop()
 
@@ -123,10 +124,10 @@ class FaxLeg:
                 part.handle_deadline(now)
 
     def pump(self, now: float) -> None:
-        """Carry what one part gives to the next until nothing moves."""
+        """Carry the outputs of each part to the other until neither has any."""
         moving = True
         while moving:
-            # Without the pace of a modem an answer follows at once: what it answers has to be over first.
+            # Without modem pace a response may come at once: T.30 must first know that its command is over.
             for _ in range(self._terminal.take_sent()):
                 self._session.burst_sent(now)
             for signal in self._terminal.take_signals():

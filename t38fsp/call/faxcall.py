@@ -1,9 +1,9 @@
 """One fax call, sans-IO: a SIP line above, a media port below, T.30 in the middle.
 
-What the line, the audio, T.30 and the application say becomes inputs of the state table
+Events of the line, the audio, T.30 and the application become inputs of the state table
 (``t38fsp.call.table``, run by ``t38fsp.call.machine``). The private methods here are its guards and actions:
-``hang_up`` of the table is ``_hang_up``. They read and write facts, and neither see nor set the state.
-SendingCall, PollingCall and ReceivingCall add their ends of it.
+``hang_up`` in the table is ``_hang_up``. They read and write facts, and neither see nor set the state.
+SendingCall, PollingCall and ReceivingCall are the concrete calls.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from t38fsp.call.media import (
     refused_here,
     terminal_for,
 )
-from t38fsp.call.places import on_hold
+from t38fsp.call.media_address import on_hold
 from t38fsp.call.record import CallRecord
 from t38fsp.call.switching import Switching
 from t38fsp.call.table import Event
@@ -57,7 +57,7 @@ from t38fsp.t38.connection import Setup
 
 @dataclass(frozen=True, slots=True)
 class _Agreement:
-    """Two descriptions that hold from now on, and the media that they settle."""
+    """Two session descriptions that are in effect, and the media that they agree on."""
 
     local: SessionDescription
     remote: SessionDescription
@@ -67,7 +67,7 @@ class _Agreement:
 
 
 class FaxCall(ABC):
-    """The part that sending and receiving share. Feed it, then drain every ``take_…``."""
+    """The part that sending and receiving share. After each input drain every ``take_…`` (``settle``)."""
 
     def __init__(
         self,
@@ -87,16 +87,16 @@ class FaxCall(ABC):
         self._answerer: Answerer = AnswerOffers(self._capabilities)
         self.line_call: int | None = None
         self.remote_media: Address | None = None
-        """Where datagrams go; changes with the SDP."""
+        """Destination of datagrams; changes with the SDP."""
         self.stream: Setup | None = None
-        """How a connection with ``remote_media`` comes about, for T.38 over TCP; what goes over it is given
-        out as datagrams are."""
+        """How the connection with ``remote_media`` is set up, for T.38 over TCP; None over UDPTL. Octets for
+        it come from the lane, as datagrams do."""
         self.result: FaxResult | None = None
         self.moved = True
-        """There may be something to take since whoever drains the call last set this to false."""
+        """There may be outputs to take; the driver sets this to false when it drains the call."""
         self._machine = CallMachine(self, settings)
         self._event: LineEvent | None = None
-        """What the line said last; the actions read it."""
+        """The last event of the line; the actions read it."""
         self._fault: Verdict | None = None
         self._agreement: _Agreement | None = None
         self._switching = Switching(settings, role, context.rtp, record, context.patience)
@@ -108,7 +108,7 @@ class FaxCall(ABC):
     # --- in ------------------------------------------------------------------------------------------------
 
     def line_event(self, event: LineEvent, now: float) -> None:
-        """The line reports on this call."""
+        """Take an event of the line for this call."""
         self._event = event
         match event:
             case LineRinging():
@@ -132,7 +132,7 @@ class FaxCall(ABC):
         self._record.sip_status, self._record.sip_reason = event.status, event.reason
         live = {media.kind.lower() for media in event.local.media if not media.rejected}
         self._switching.note_answer(now, offered="image" in live)
-        # Not so when our CANCEL has crossed this 200.
+        # There is no row for it if our CANCEL has crossed this 200.
         if self._machine.feed(Event.ANSWERED, now):
             self._on_media(event.local, event.remote, self._switching.asked, now)
 
@@ -144,26 +144,28 @@ class FaxCall(ABC):
         if isinstance(media, ImageMedia):
             self._machine.feed(Event.T38_AGREED, now)
             return
-        # Also an exchange that settled audio may have refused a T.38 line of theirs: a verdict has to say so.
+        # An exchange that agreed on audio may also have refused a T.38 line of theirs: a verdict must name
+        # that.
         self._note_declined(remote)
         if media is not None:
             self._machine.feed(Event.AUDIO_AGREED, now)
         elif ours:
-            # A 200 with port 0 is a refusal, too.
+            # A 200 with port 0 is a refusal too (RFC 3264 6).
             self._machine.feed(Event.OFFER_REFUSED, now)
 
     def _note_declined(self, offer: SessionDescription | None, why: str = "") -> None:
-        """Note what we do not take of theirs, if there is anything; ``why`` where that is known already."""
-        told = f"the far end's offer was refused here: {why}" if why else ""
-        if told := told or (refused_here(self._capabilities, offer) if offer is not None else ""):
-            self._record.declined = told
+        """Record what we refuse of the far end's offer, if anything; ``why`` is the reason where known
+        already."""
+        refused = f"the far end's offer was refused here: {why}" if why else ""
+        if refused := refused or (refused_here(self._capabilities, offer) if offer is not None else ""):
+            self._record.declined = refused
 
     def datagram_received(self, data: bytes, source: Address, now: float) -> bool:
-        """A datagram arrived; true when it was understood, so that ``source`` may be latched."""
+        """Take a datagram; true if it was understood, so that ``source`` may be latched."""
         if self._fax is not None:
             if self.stream is None and self._fax.extend_frame(data, now):
                 return True
-            # UDP beside a connection is not heard.
+            # UDP beside a TCP connection is ignored.
             accepted = self.stream is None and self._fax.receive_datagram(data, now)
         else:
             accepted = self._switching.receive(data, source, self.remote_media, now)
@@ -171,13 +173,13 @@ class FaxCall(ABC):
         return accepted
 
     def stream_received(self, octets: bytes, now: float) -> None:
-        """The connection of ``stream`` brought these, cut anywhere."""
+        """Take octets of the connection of ``stream``, split at any point."""
         if self._fax is not None:
             self._fax.receive(octets, now)
         self._pump(now)
 
     def next_deadline(self) -> float | None:
-        """When to call :meth:`handle_deadline`; None while only input can change anything."""
+        """When to call :meth:`handle_deadline`; None if only input can change anything."""
         if self.result is not None:
             return None
         leg = None if self._fax is None else self._fax.next_deadline()
@@ -197,7 +199,7 @@ class FaxCall(ABC):
             self._pump(now)
 
     def break_off(self, why: Verdict, now: float) -> FaxResult:
-        """A fault of ours struck: the call is over as it stands, and nothing more is said, also not in T.30.
+        """End the call at once after an error on our side; nothing more is sent, neither SIP nor T.30.
 
         ``why`` is the verdict, unless the fax was over already.
         """
@@ -209,7 +211,7 @@ class FaxCall(ABC):
     # --- out -----------------------------------------------------------------------------------------------
 
     def take_lane(self) -> Lane | None:
-        """The way out of all our media, when its next packet is due at another time than was known."""
+        """The lane that sends our media, if the time of its next packet has changed; None otherwise."""
         lane = self._switching.lane if self._fax is None else self._fax.lane
         if lane is None or not lane.moved:
             return None
@@ -217,7 +219,7 @@ class FaxCall(ABC):
         return lane
 
     def take_page_jobs(self) -> list[PageJob]:
-        """Slow work, answered through the ``page_…`` methods."""
+        """Slow work; the ``page_…`` methods take its results."""
         taken, self._page_jobs = self._page_jobs, []
         return taken
 
@@ -228,9 +230,9 @@ class FaxCall(ABC):
     # --- what runs below the table -------------------------------------------------------------------------
 
     def _pump(self, now: float) -> None:
-        """After every input: carry out what it has brought about below, and let due timers run out.
+        """After every input: carry its consequences through the lower parts, and expire due timers.
 
-        An offer that is due at once is due here, after the media of the answer are known.
+        An offer that is due at once is made here, after the media of the answer are known.
         """
         self.moved = True
         if self._fax is None:
@@ -241,7 +243,7 @@ class FaxCall(ABC):
         self._machine.handle_deadline(now)
 
     def _on_output(self, output: Output, now: float) -> None:
-        """Anything not handled here belongs to sending or to receiving alone."""
+        """Take an output of T.30 that sending and receiving share."""
         match output:
             case Finished():
                 self._record.finished = output
@@ -253,7 +255,7 @@ class FaxCall(ABC):
 
     @property
     def _lost(self) -> int:
-        """Packets, so far."""
+        """Packets lost so far."""
         return 0 if self._fax is None else self._fax.counters.lost
 
     def _emit(self, event: events.FaxEvent) -> None:
@@ -270,28 +272,28 @@ class FaxCall(ABC):
         return self._record.aborted
 
     def _has_no_modem(self) -> bool:
-        """The last burst did not keep the pace of a modem, as there is none."""
+        """The last burst was not sent at modem pace, since no gateway modulates it."""
         return self._fax is not None and not self._fax.modem_paced
 
     def _has_result(self) -> bool:
-        """The call is over, and nothing failed on the way there."""
+        """The call is over and has its result."""
         return self.result is not None
 
     # --- actions of the table: the line --------------------------------------------------------------------
 
     def _report_ringing(self, now: float) -> None:
-        """Tell the application of a provisional response."""
+        """Report a provisional response to the application."""
         assert isinstance(self._event, LineRinging)
         self._emit(events.Ringing(self._event.status, self._event.reason))
 
     def _connect(self, now: float) -> None:
-        """Note the dialog, and tell the application, which may refuse to go on."""
+        """Record the dialog and report it to the application, which may end the call."""
         assert isinstance(self._event, Answered)
         self._record.dialog = self._event.dialog
         self._emit(events.Connected(self._event.dialog))
 
     def _hang_up(self, now: float) -> None:
-        """CANCEL, BYE or 480; no burst begins any more."""
+        """Send CANCEL, BYE or 480; begin no further burst."""
         if self._record.dialog is not None:
             self._emit(events.Disconnected(self._record.dialog, False))
         self._switching.end()
@@ -301,7 +303,7 @@ class FaxCall(ABC):
             self._line.hang_up(self.line_call, now)
 
     def _note_end(self, now: float) -> None:
-        """Note what came with the end of the dialog; tell the application of a BYE."""
+        """Record the end of the dialog; report a BYE to the application."""
         assert isinstance(self._event, Ended)
         self._record.cause = self._event.cause
         if self._event.remote:
@@ -310,7 +312,7 @@ class FaxCall(ABC):
                 self._emit(events.Disconnected(self._record.dialog, True))
 
     def _note_failure(self, now: float) -> None:
-        """Note the final response to the INVITE, and judge by it."""
+        """Record the final response to the INVITE, and make the verdict from it."""
         assert isinstance(self._event, Failed)
         failed = self._event
         self._record.sip_status, self._record.sip_reason = failed.status, failed.reason
@@ -323,7 +325,7 @@ class FaxCall(ABC):
     # --- actions of the table: media -----------------------------------------------------------------------
 
     def _play_tones(self, now: float) -> None:
-        """Play and hear tones in the audio that was agreed on."""
+        """Play and detect tones in the audio that was agreed on."""
         agreement = self._agreement
         assert agreement is not None
         assert isinstance(agreement.media, AudioMedia)
@@ -338,22 +340,22 @@ class FaxCall(ABC):
             self._line.offer(self.line_call, image_offer(self._capabilities, lines), now)
 
     def _follow_media(self, now: float) -> None:
-        """Send to where T.38 is received now. A far end that may have become another gets modem pace."""
+        """Send to the address in effect now. Fall back to modem pace if the far end may have changed."""
         media = self._image
-        # A stream on hold the old way names no place (RFC 3264 8.4); packets go on to the last one.
+        # Hold by the unspecified address (RFC 3264 8.4) names no destination; keep the last one.
         if not on_hold(media.remote):
             self.remote_media = media.remote
         if self._fax is not None and not media.internet_aware:
             self._session.leave_internet_aware_mode(now)
 
     def _hold_image(self, now: float) -> None:
-        """From now on answer every offer with the image line that holds."""
+        """From now on answer every offer with the image line that is in effect."""
         agreement = self._agreement
         if agreement is not None and self.line_call is not None:
             self._line.answer_with(self.line_call, hold_image(agreement.local, agreement.remote), now)
 
     def _allow_audio(self, now: float) -> None:
-        """The fax is over: back to audio, if they like."""
+        """The fax is over: accept an offer of audio again."""
         if self.line_call is not None:
             self._line.answer_with(self.line_call, self._answerer, now)
 
@@ -379,7 +381,7 @@ class FaxCall(ABC):
 
     @abstractmethod
     def _start_session(self, now: float) -> None:
-        """T.38 is up: begin phase B."""
+        """T.38 is up: begin T.30 phase B."""
 
     @property
     def _image(self) -> ImageMedia:
@@ -390,52 +392,52 @@ class FaxCall(ABC):
     # --- actions of the table: T.30 ------------------------------------------------------------------------
 
     def _abort_t30(self, now: float) -> None:
-        """Have T.30 say DCN, where the far end would hear it."""
+        """Make T.30 send DCN, if the far end can hear it."""
         self._session.abort(now)
 
     def _stop_sending(self, now: float) -> None:
-        """Send nothing more, but go on hearing."""
+        """Send nothing more, but continue to receive."""
         assert self._fax is not None
         self._fax.stop_sending()
 
     def _drop_line(self, now: float) -> None:
-        """The line is gone; T.30, unless it is over, tells best at what moment."""
+        """End T.30, unless it is over; it reports the moment at which the line was lost."""
         if self._fax is not None and self._record.finished is None:
             self._fax.line_dropped(now)
 
     # --- actions of the table: the verdict and the end -----------------------------------------------------
 
     def _judge(self, why: Verdict) -> None:
-        """The first verdict holds."""
+        """Record a verdict; the first one is kept."""
         if self._record.verdict is None:
             self._record.verdict = why
 
     def _judge_no_answer(self, now: float) -> None:
-        """Nobody took the call."""
+        """The verdict: the call was not answered in time."""
         limit = f"{self._settings.ring_limit:g}"
         self._judge(verdict.verdict(Outcome.NO_ANSWER, f"the call was not answered within {limit} seconds"))
 
     def _judge_no_switch(self, now: float) -> None:
-        """It is too late for T.38."""
+        """The verdict: T.38 did not come in time."""
         self._judge(self._switching.no_switch())
 
     def _judge_end_in_audio(self, now: float) -> None:
-        """The call ended, and never switched."""
+        """The verdict on a call that ended before the switch."""
         assert isinstance(self._event, Ended)
         self._judge(self._switching.cut_off(self._event, now))
 
     def _judge_end_in_fax(self, now: float) -> None:
-        """The dialog ended, by a failure, before the fax did."""
+        """The verdict on a dialog that failed before the fax was over."""
         assert isinstance(self._event, Ended)
         moment = "" if self._record.finished is None else self._record.finished.detail
         self._judge(verdict.of_end(self._event, switched=True, moment=moment))
 
     def _note_abort(self, now: float) -> None:
-        """The application ends the call."""
+        """Record that the application ended the call."""
         self._record.aborted = True
 
     def _note_fault(self, now: float) -> None:
-        """A fault of ours is the verdict, unless T.30 was over."""
+        """The verdict is the error on our side, unless T.30 was over."""
         if self._record.finished is None and self._fault is not None:
             self._judge(self._fault)
 

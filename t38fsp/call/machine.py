@@ -1,4 +1,4 @@
-"""Runs the state table of a call: the only place where the state of a call, and its timers, are set."""
+"""Runs the state table of a call: the only code that sets the state of a call and its timers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from t38fsp.call_settings import CallSettings
 
 
 class CallMachine:
-    """Follows the table. ``owner`` has the guards and actions: ``x`` of the table is its method ``_x``."""
+    """Runs the table. ``owner`` has the guards and actions: ``x`` in the table is its method ``_x``."""
 
     def __init__(self, owner: object, settings: CallSettings) -> None:
         self._owner = owner
@@ -18,10 +18,10 @@ class CallMachine:
         self.state = State.IDLE
 
     def feed(self, given: Input, now: float) -> bool:
-        """Take the row for this input; false when there is none, and it is ignored.
+        """Take the row for this input; false if there is none, and the input is ignored.
 
-        The state is set before the actions run. So an input that an action brings about, such as the end of
-        T.30 when the line drops, finds the call in the state that the row leads to.
+        The state is set before the actions run. So an input that an action causes, such as the end of T.30
+        when the line drops, finds the call in the next state.
         """
         for row in TABLE.get((self.state, given), ()):
             if all(attrgetter("_" + name)(self._owner)() is wanted for name, wanted in row.guards):
@@ -53,11 +53,11 @@ class CallMachine:
 
     def next_deadline(self) -> float | None:
         if not self._timers:
-            return None  # as after nearly every datagram of a fax
+            return None  # the usual case during a fax, asked after nearly every datagram
         return min(self._timers.values())
 
     def handle_deadline(self, now: float) -> None:
-        """Let the timers run out that are due, the earliest first."""
+        """Expire the timers that are due, the earliest first."""
         while self._timers:
             timer = min(self._timers, key=self._timers.__getitem__)
             if self._timers[timer] > now:

@@ -1,7 +1,7 @@
 """The SDP of a fax call: what we offer, how we answer, and what both sides agreed on (RFC 3264; T.38 D).
 
-Everything here is a pure function of the descriptions, our capabilities and the media port; also the T.38
-terminal that both descriptions settle.
+Pure functions of the descriptions, our capabilities and the media port; one makes the T.38 terminal that both
+descriptions agree on.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sip.values import Address
 from t38fsp.audio import offer as audio_sdp
 from t38fsp.audio.g711 import Law
 from t38fsp.call.call_context import CallContext
-from t38fsp.call.places import fault_of_place, is_among
+from t38fsp.call.media_address import is_in_networks, media_address_fault
 from t38fsp.call_settings import CallSettings
 from t38fsp.t38.attributes import (
     ErrorCorrection,
@@ -26,7 +26,7 @@ from t38fsp.t38.attributes import (
 )
 from t38fsp.t38.connection import PROTOCOL, Setup, over_tcp
 from t38fsp.t38.ifp import Syntax
-from t38fsp.t38.mark import is_marked, marked
+from t38fsp.t38.internet_aware_attribute import has_attribute, with_attribute
 from t38fsp.t38.stream_terminal import StreamTerminal
 from t38fsp.t38.terminal import Terminal
 from t38fsp.t38.timing import TALKER_ECHO_PROTECTION, Timing
@@ -36,9 +36,9 @@ from t38fsp.t38.timing import TALKER_ECHO_PROTECTION, Timing
 class MediaCapabilities:
     """What one end of a call can do: one port for RTP and UDPTL, and our T.38 parameters.
 
-    With ``tcp`` an offer of T.38 over TCP is taken where none over UDPTL comes; we offer none. Only to hosts
-    in ``connects_to`` (networks, or single addresses) a connection is made, lest an SDP make us knock
-    anywhere; others may connect to us.
+    With ``tcp`` an offer of T.38 over TCP is accepted if there is none over UDPTL; we never offer it. We open
+    connections only to hosts in ``connects_to`` (networks, or single addresses), since an SDP could name any
+    host; others may connect to us.
     """
 
     port: int
@@ -46,7 +46,8 @@ class MediaCapabilities:
     tcp: bool = False
     connects_to: tuple[str, ...] = ()
     internet_host: str | None = None
-    """Our media address, if the far end may know us for an internet-aware terminal (``t38fsp.t38.mark``)."""
+    """Our media address, if we announce an internet-aware terminal
+    (``t38fsp.t38.internet_aware_attribute``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,9 @@ class ImageMedia:
     ours: T38Parameters
     theirs: T38Parameters
     setup: Setup | None = None
-    """How we come to the TCP connection; None over UDPTL."""
+    """How the TCP connection is set up; None over UDPTL."""
     internet_aware: bool = False
-    """Both are internet-aware terminals, and nothing stands between them."""
+    """Both are internet-aware terminals, with no gateway between them."""
 
     @property
     def version(self) -> int:
@@ -77,7 +78,7 @@ class ImageMedia:
 
     @property
     def max_bit_rate(self) -> int:
-        """bit/s; no modem may be faster."""
+        """Upper bound for the modem rate, bit/s."""
         return min(self.ours.max_bit_rate, self.theirs.max_bit_rate)
 
     @property
@@ -96,9 +97,9 @@ def audio_offer(capabilities: MediaCapabilities) -> tuple[MediaDescription, ...]
 def image_offer(
     capabilities: MediaCapabilities, before: Sequence[MediaDescription] = ()
 ) -> tuple[MediaDescription, ...]:
-    """T.38 alone, in an offer with a line for each of ours ``before`` (RFC 3264 8).
+    """An offer of T.38 alone, with a line for each of our lines ``before`` (RFC 3264 8).
 
-    It takes the place of an image line, or else of the first one that is not refused.
+    The image line replaces an earlier image line, or else the first line that is not refused.
     """
     image = _our_image(capabilities)
     lines = [_refused(media) for media in before] or [image]
@@ -113,7 +114,7 @@ def answer_offer(
 ) -> Sequence[MediaDescription] | None:
     """Answer every media line in order (RFC 3264 6): T.38 if it is offered, else G.711; port 0 for the rest.
 
-    None when nothing offered suits: that is a 488.
+    None if nothing offered is acceptable: respond with 488.
     """
     answers = [_refused(media) for media in offer.media]
     for suits, answered in (
@@ -130,7 +131,7 @@ def answer_offer(
 
 
 def refused_here(capabilities: MediaCapabilities, remote: SessionDescription) -> str:
-    """What of a description of theirs we do not take, and why; empty when we take what matters of it."""
+    """What we refuse of the far end's description, and why; empty if we accept its T.38 or else its audio."""
     lines = [media for media in remote.media if not media.rejected]
     for name, meant in (("T.38", _means_t38), ("audio", _is_audio)):
         for media in filter(meant, lines):
@@ -144,36 +145,38 @@ def _means_t38(media: MediaDescription) -> bool:
 
 
 def _fault(capabilities: MediaCapabilities, media: MediaDescription, host: str) -> str:
-    """What is wrong with a line of theirs, of audio or of T.38, that is not rejected; empty if nothing is."""
+    """What is wrong with the far end's audio or T.38 line, which it does not reject; empty if nothing is."""
     if _is_audio(media):
-        return fault_of_place(host, media.port)
+        return media_address_fault(host, media.port)
     over_tcp = _is_t38_over_tcp(media)
     if not _is_t38(media) and not (over_tcp and capabilities.tcp):
         line = f"{media.kind} {media.protocol} {' '.join(media.formats)}"
-        return f"the media line {line[:60]!r} is no T.38 that we know, which goes over udptl"
+        return f"the media line {line[:60]!r} is not a form of T.38 that is supported; offer T.38 over udptl"
     if T38Parameters.from_media(media).rate_management is RateManagement.LOCAL_TCF:
-        return "it asks for T38FaxRateManagement:localTCF, which we do not do; we do transferredTCF"
+        return "it asks for T38FaxRateManagement:localTCF, which is not supported; transferredTCF is"
     if not over_tcp:
-        return fault_of_place(host, media.port)
+        return media_address_fault(host, media.port)
     setup = Setup.of_offer(media)
     if setup is Setup.HOLDCONN:
         return "its TCP connection is on hold (a=setup:holdconn)"
-    if setup is Setup.ACTIVE or (setup is Setup.ACTPASS and not is_among(host, capabilities.connects_to)):
+    if setup is Setup.ACTIVE or (
+        setup is Setup.ACTPASS and not is_in_networks(host, capabilities.connects_to)
+    ):
         return ""  # they connect
-    if not is_among(host, capabilities.connects_to):
+    if not is_in_networks(host, capabilities.connects_to):
         return (
-            f"it wants us to connect to {host[:40]} over TCP, which is neither where the call came from nor "
-            "an address that may call"
+            f"it asks for a TCP connection to {host[:40]}, which is neither the source of the call nor an "
+            "address that is allowed to call"
         )
-    return fault_of_place(host, media.port)
+    return media_address_fault(host, media.port)
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerOffers:
-    """The answerer of a call before T.30 talks over T.38, and after it: :func:`answer_offer`.
+    """The answerer of a call before and after T.30 uses T.38: :func:`answer_offer`.
 
-    A far end that leaves the offer to us in mid-call gets T.38 beside what holds: else a gateway that
-    switches in this way would not see that we can.
+    A far end that leaves the offer to us in mid-call (an INVITE without SDP) gets T.38 beside the media in
+    effect: some gateways switch in this way.
     """
 
     capabilities: MediaCapabilities
@@ -182,7 +185,7 @@ class AnswerOffers:
         return answer_offer(self.capabilities, offer)
 
     def offer(self, held: Sequence[MediaDescription]) -> Sequence[MediaDescription]:
-        """``held`` with an image line, in the place of one that was refused if there is one."""
+        """``held`` with an image line, which replaces a refused one if there is one."""
         kinds = [media.kind.lower() for media in held]
         if any(kind == "image" and not media.rejected for kind, media in zip(kinds, held, strict=True)):
             return held
@@ -192,18 +195,18 @@ class AnswerOffers:
 
 @dataclass(frozen=True, slots=True)
 class HoldImage:
-    """The answerer of a call in which T.30 is talking over T.38: whatever is offered, ``image`` stays.
+    """The answerer of a call while T.30 uses T.38: whatever is offered, ``image`` stays.
 
-    A refresh, a second T.38 offer or a new address gets the same image line again, so that the running
-    parameters are kept. An offer without T.38 that is no newer than ``theirs`` asks for no change (RFC 3264
-    8): far ends that refresh a session with their first description send it, and get what holds. A newer one
-    is the wish to leave T.38, which would end the fax: it is refused.
+    A refresh, a second T.38 offer or a new address gets the same image line again, so that the parameters in
+    effect are kept. An offer without T.38 that is not newer than ``theirs`` asks for no change (RFC 3264 8):
+    some far ends refresh a session with their first description, and get the image line. A newer one asks to
+    leave T.38, which would end the fax: it is refused.
     """
 
     image: MediaDescription
     """Our line as it was offered or answered."""
     theirs: Origin
-    """``o=`` of the far end's description that holds."""
+    """``o=`` of the far end's description that is in effect."""
 
     def __call__(self, offer: SessionDescription) -> Sequence[MediaDescription] | None:
         answers = [_refused(media) for media in offer.media]
@@ -218,7 +221,7 @@ class HoldImage:
         return None
 
     def offer(self, held: Sequence[MediaDescription]) -> Sequence[MediaDescription]:
-        """The image line that holds, and nothing beside it."""
+        """The image line in effect, and nothing beside it."""
         protocol = self.image.protocol.lower()
         return [media if _is_t38(media, protocol) else _refused(media) for media in held]
 
@@ -227,7 +230,7 @@ class HoldImage:
 
 
 def hold_image(local: SessionDescription, remote: SessionDescription) -> HoldImage:
-    """The answerer from now on, when these agreed on T.38."""
+    """The answerer to use once these descriptions have agreed on T.38."""
     return HoldImage(
         next(media for media in local.media if _is_t38(media) or _is_t38_over_tcp(media)), remote.origin
     )
@@ -235,7 +238,7 @@ def hold_image(local: SessionDescription, remote: SessionDescription) -> HoldIma
 
 def _our_image(capabilities: MediaCapabilities) -> MediaDescription:
     image = capabilities.t38.to_media(capabilities.port)
-    return image if capabilities.internet_host is None else marked(image, capabilities.internet_host)
+    return image if capabilities.internet_host is None else with_attribute(image, capabilities.internet_host)
 
 
 def _refused(media: MediaDescription) -> MediaDescription:
@@ -260,16 +263,16 @@ def _is_t38(media: MediaDescription, protocol: str = "udptl") -> bool:
 
 
 def _image_answer(capabilities: MediaCapabilities, media: MediaDescription, host: str) -> MediaDescription:
-    """``host`` is where the far end receives; the mark is answered only to a mark that fits."""
+    """``host`` is where the far end receives; an internet-aware offer gets the same attribute in return."""
     image = _parameters(capabilities, media).to_media(capabilities.port)
-    if capabilities.internet_host is None or not is_marked(media, host):
+    if capabilities.internet_host is None or not has_attribute(media, host):
         return image
-    return marked(image, capabilities.internet_host)
+    return with_attribute(image, capabilities.internet_host)
 
 
 def _stream_answer(capabilities: MediaCapabilities, media: MediaDescription, host: str) -> MediaDescription:
     setup = Setup.of_offer(media).answered
-    if setup is Setup.ACTIVE and not is_among(host, capabilities.connects_to):
+    if setup is Setup.ACTIVE and not is_in_networks(host, capabilities.connects_to):
         setup = Setup.PASSIVE
     assert setup is not None
     return over_tcp(_parameters(capabilities, media).to_media(capabilities.port), setup)
@@ -288,12 +291,14 @@ def _audio_answer(capabilities: MediaCapabilities, media: MediaDescription, host
 
 
 def agreed_media(local: SessionDescription, remote: SessionDescription) -> AudioMedia | ImageMedia | None:
-    """What a finished exchange settled, T.38 before audio; of several lines of a kind the first that both
-    sides took. An answer that names an address where no media is sent settled nothing.
+    """The media that a completed exchange agreed on, T.38 before audio.
+
+    Of several lines of a kind the first that both sides accepted counts. An answer with an address to which
+    media must not be sent agrees on nothing.
     """
 
     def is_sane(media: MediaDescription) -> bool:
-        return not fault_of_place(remote.address_of(media), media.port)
+        return not media_address_fault(remote.address_of(media), media.port)
 
     if (pair := _pair(local, remote, _is_t38)) is not None and is_sane(pair[1]):
         ours, theirs = pair
@@ -302,7 +307,7 @@ def agreed_media(local: SessionDescription, remote: SessionDescription) -> Audio
             (host, theirs.port),
             T38Parameters.from_media(ours),
             T38Parameters.from_media(theirs),
-            internet_aware=is_marked(ours, local.address_of(ours)) and is_marked(theirs, host),
+            internet_aware=has_attribute(ours, local.address_of(ours)) and has_attribute(theirs, host),
         )
     pair = _pair(local, remote, _is_t38_over_tcp)
     if pair is not None and pair[0].has("setup"):
@@ -321,10 +326,10 @@ def agreed_media(local: SessionDescription, remote: SessionDescription) -> Audio
 def _pair(
     local: SessionDescription, remote: SessionDescription, suits: Callable[[MediaDescription], bool]
 ) -> tuple[MediaDescription, MediaDescription] | None:
-    """A line of ours and the line of theirs that answers it, when both suit.
+    """A line of ours and the line of theirs that answers it, if both suit.
 
-    They stand in the same place (RFC 3264 6). Some far ends leave refused lines out of an answer, or put
-    them in another place: where each side has but one line that suits, these two belong together.
+    They have the same position (RFC 3264 6). Some far ends leave refused lines out of an answer, or reorder
+    them: if each side has exactly one line that suits, these two belong together.
     """
     for pair in zip(local.media, remote.media, strict=False):
         if all(map(suits, pair)):
@@ -334,7 +339,7 @@ def _pair(
 
 
 def our_parameters(settings: CallSettings) -> T38Parameters:
-    """For offers and answers. Parity is named only where the settings ask for it."""
+    """Our T.38 parameters for offers and answers. FEC is announced only if the settings ask for parity."""
     return T38Parameters(
         version=settings.t38_version,
         fill_bit_removal=settings.fill_bit_removal,
@@ -343,7 +348,7 @@ def our_parameters(settings: CallSettings) -> T38Parameters:
 
 
 def our_capabilities(settings: CallSettings, context: CallContext) -> MediaCapabilities:
-    """What we offer and answer at the media address of the call."""
+    """What we can offer and answer at the media address of the call."""
     internet_aware = settings.internet_aware and settings.ecm
     return MediaCapabilities(
         context.media_port,
@@ -355,7 +360,7 @@ def our_capabilities(settings: CallSettings, context: CallContext) -> MediaCapab
 
 
 def terminal_for(media: ImageMedia, settings: CallSettings) -> Terminal:
-    """The terminal of a call: the limits of the far end, unless the settings know better."""
+    """The terminal of a call: within the limits of the far end, unless the settings override them."""
     theirs = media.theirs
     syntax = Syntax.for_version(media.version)
     max_buffer = settings.max_buffer or theirs.max_buffer

@@ -1,6 +1,6 @@
 """The calling end: dial, wait for the switch, then send a document or fetch one (poll), and hang up.
 
-:class:`PlacedCall` is the base; its subclasses decide which way the fax goes.
+:class:`PlacedCall` is the base; its subclasses decide the direction of the fax.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from sip.line import CallRequest, Line
 from t38fsp import events
 from t38fsp.audio.leg import Role
 from t38fsp.call.call_context import CallContext
+from t38fsp.call.conversion_loss import ConversionWarnings
 from t38fsp.call.fax_leg import Session
 from t38fsp.call.faxcall import FaxCall
-from t38fsp.call.lessened import Losses
 from t38fsp.call.media import audio_offer, image_offer
 from t38fsp.call.receiving import PageReceiver
 from t38fsp.call.record import CallRecord
@@ -31,7 +31,7 @@ from t38fsp.t30.vocabulary import PageFormat, PageQuality
 
 
 class PlacedCall(FaxCall):
-    """A call that we place, as ``request`` asks for; its offer and its answers are made here."""
+    """A call that we place as ``request`` describes; this class makes its offer."""
 
     def __init__(
         self,
@@ -72,9 +72,9 @@ class PlacedCall(FaxCall):
 
 
 class SendingCall(PlacedCall):
-    """Sends the pages described by ``pages``; they are asked for with :class:`PageWanted` as they travel.
+    """Sends the pages described by ``pages``; asks for each with :class:`PageWanted` when it is due.
 
-    With ``resume`` the pages before its first one are left out, and count as they do there.
+    With ``resume`` the pages before its first one are skipped, and keep the records given there.
     """
 
     def __init__(
@@ -89,13 +89,13 @@ class SendingCall(PlacedCall):
         addressing: Addressing = NOBODY_ELSE,
     ) -> None:
         options = TransmitOptions(**settings.of_session(), **given(addressing, TransmitOptions))
-        self._losses = Losses(pages)
+        self._conversion_warnings = ConversionWarnings(pages)
         self._transmitter = Transmitter(pages, options, resume.first_page - 1)
         record = CallRecord(len(pages), resume.first_page - 1, resume.earlier)
         super().__init__(line, request, self._transmitter, settings, context, record)
 
     def proceed(self, go_on: bool, now: float) -> None:
-        """The application's answer to Connected: DCS may go out, or the call ends (FS_USER_ABORT)."""
+        """The application's response to Connected: send DCS, or end the call (FS_USER_ABORT)."""
         if go_on:
             self._transmitter.proceed(now)
             self._pump(now)
@@ -107,7 +107,7 @@ class SendingCall(PlacedCall):
         self._pump(now)
 
     def page_failed(self, request: int, error: str, now: float, *, again: bool = False) -> None:
-        """The page cannot be coded; ``again`` says that it might be another time."""
+        """The page cannot be coded; with ``again`` the error is transient."""
         self._record.page_may_do_again = again
         self._transmitter.page_failed(request, error, now)
         self._pump(now)
@@ -117,7 +117,7 @@ class SendingCall(PlacedCall):
 
     def _on_output(self, output: Output, now: float) -> None:
         if isinstance(output, PageWanted):
-            if (warned := self._losses.of(output)) is not None:
+            if (warned := self._conversion_warnings.of(output)) is not None:
                 super()._on_output(warned, now)
             self._page_jobs.append(output)
         else:
@@ -125,7 +125,7 @@ class SendingCall(PlacedCall):
 
 
 class PollingCall(PlacedCall):
-    """Fetches the document that the called end has ready; its pages come up as :class:`StorePage` jobs."""
+    """Fetches the document offered by the called end; its pages become :class:`StorePage` jobs."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
-"""The called end: answer, see to the switch, take the pages, or send those that the caller asks for.
+"""The called end: answer, switch to T.38, then receive pages, or send those that the caller polls.
 
-The pages that a call receives, also one that polls, are gathered, judged and given out to be stored here.
+Also collects the pages that any call receives, a polling one included, checks them and has them stored.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from sip.values import Credentials
 from t38fsp.audio.leg import Role
 from t38fsp.call import verdict
 from t38fsp.call.call_context import CallContext, StorePage
+from t38fsp.call.conversion_loss import ConversionWarnings
 from t38fsp.call.faxcall import FaxCall
-from t38fsp.call.lessened import Losses
 from t38fsp.call.media import answer_offer, audio_offer, refused_here
 from t38fsp.call.record import CallRecord
 from t38fsp.call.table import Event
@@ -38,43 +38,44 @@ from t38fsp.t30.receiver import Receiver
 from t38fsp.t30.vocabulary import PageFormat, PageQuality
 
 _MOST_REFUSALS = 2
-"""Of one page, for lost packets: a transmitter tries three times, and the third one is better than none."""
+"""Refusals of one page because of lost packets. A transmitter sends a page three times (T.30 5.3.6.1.7), and
+its third copy is better than none."""
 _PAGE_LIMIT = 32 * 1024 * 1024
-"""Octets of one coded page beyond which it is not taken: no page at V.17 speed in an hour is larger."""
+"""Upper bound for the octets of one coded page: an hour at V.17 speed brings fewer."""
 
 
 class ReceivingSession(Protocol):
-    """The T.30 machine that is told of pages which are not even stored."""
+    """The part of a T.30 machine that takes refusals of pages before they are stored."""
 
     def page_refused(self, index: int, now: float) -> None: ...
     def page_not_stored(self, index: int, error: str, now: float) -> None: ...
 
 
 class PageReceiver:
-    """Takes what ``session``, which has these ``options``, says of the pages that come."""
+    """Collects the pages that ``session``, which has these ``options``, receives."""
 
     def __init__(self, session: ReceivingSession, options: ReceiveOptions, settings: CallSettings) -> None:
         self._session = session
         self._options = options
         self._settings = settings
         self._octets = 0
-        """Of the pages given out to be stored."""
+        """Octets of the pages handed over to be stored."""
         self._data = bytearray()
         self._checker: LineChecker | None = None
         self._index = 0
         self._too_long = False
-        """The page has more octets than are kept."""
+        """The page has more octets than _PAGE_LIMIT."""
         self._incomplete = False
-        """Packets of the page are lost."""
+        """Packets of the page were lost."""
         self._pieces = 0
-        """Packets of the page that came."""
+        """Packets of the page that arrived."""
         self._lost_before = 0
-        """Packets that the call had lost when the page could begin."""
+        """Packets that the call had lost before the page."""
         self._refusals = 0
-        """Of the page, because packets of it were lost."""
+        """Refusals of the page so far because packets of it were lost."""
 
     def take(self, output: Output, lost: int, now: float) -> list[StorePage]:
-        """The page to store, if this completes one and it is not refused.
+        """Take an output; returns the page to store, if this completes one that is not refused.
 
         ``lost`` is the number of packets that the call has lost so far.
         """
@@ -119,22 +120,22 @@ class PageReceiver:
         return []
 
     def _too_much(self, index: int, octets: int) -> str | None:
-        """Why a page is not kept, whatever its quality."""
+        """Why a page exceeds a limit; None if it does not."""
         settings = self._settings
         if self._too_long:
-            return f"it has more than the {_PAGE_LIMIT} octets that are kept of a page"
+            return f"it is larger than the limit for one page, {_PAGE_LIMIT} octets"
         if index >= settings.max_pages:
-            return f"the fax has more than the {settings.max_pages} pages that are taken (max_pages)"
+            return f"the fax has more pages than the limit, {settings.max_pages} (max_pages)"
         if settings.max_octets is not None and self._octets + octets > settings.max_octets:
-            return f"the fax has more than the {settings.max_octets} octets that are taken (max_octets)"
+            return f"the fax has more octets than the limit, {settings.max_octets} (max_octets)"
         return None
 
     def _is_refused(self, counted: PageQuality, ended: bool, lost: int) -> bool:
-        """Whether a page without ECM has to come again, rather than be kept as it is.
+        """Whether to ask for a page without ECM again (RTN), rather than keep it as it is.
 
-        A bad line on the telephone costs a few rows, which T.30 leaves to our tolerance. Lost packets cost
-        content that may not show in the rows that did come, and the next attempt is likely to bring it. The
-        last attempt is kept if but little of its middle is missing.
+        A bad telephone line damages a few rows, which T.30 leaves to our tolerance. Lost packets remove
+        content without a trace in the rows that arrived, and the next attempt is likely to bring it. The last
+        attempt is kept if only little of it is missing.
         """
         if self._incomplete:
             self._refusals += 1
@@ -146,11 +147,10 @@ class PageReceiver:
 
 
 class ReceivingCall(FaxCall):
-    """Takes an incoming call; received pages come up as :class:`StorePage` jobs. ``credentials`` are for
-    challenges within it.
+    """Answers an incoming call; received pages become :class:`StorePage` jobs.
 
-    With ``offered`` pages the caller may fetch those instead, if it says what ``terms`` ask for: they come up
-    as :class:`PageWanted` jobs then.
+    ``credentials`` are for challenges to our requests within the call. With ``offered`` pages the caller may
+    poll those instead, if it meets the ``terms``: they become :class:`PageWanted` jobs.
     """
 
     def __init__(
@@ -174,7 +174,7 @@ class ReceivingCall(FaxCall):
         self._incoming = incoming
         self._credentials = credentials
         self._offered_pages = len(offered)
-        self._losses = Losses(offered)
+        self._conversion_warnings = ConversionWarnings(offered)
         self._page_receiver = PageReceiver(self._receiver, options, settings)
 
     def start(self, now: float) -> None:
@@ -184,7 +184,8 @@ class ReceivingCall(FaxCall):
         self._machine.feed(Event.REFUSE if self._our_answer() is None else Event.ACCEPT, now)
 
     def _our_answer(self) -> Sequence[MediaDescription] | None:
-        """To what the caller offers, or our offer where it makes none; None when nothing suits."""
+        """Our answer to the caller's offer, or our offer if it made none; None if nothing offered is
+        acceptable."""
         offer = self._incoming.offer
         return audio_offer(self._capabilities) if offer is None else answer_offer(self._capabilities, offer)
 
@@ -197,7 +198,7 @@ class ReceivingCall(FaxCall):
         self._line.accept(self.line_call, media, address, self._answerer, now, credentials=self._credentials)
 
     def _refuse(self, now: float) -> None:
-        """Send 488, and say what does not suit."""
+        """Send 488; the verdict names what was not acceptable."""
         assert self.line_call is not None
         offer = self._incoming.offer
         refused = "" if offer is None else refused_here(self._capabilities, offer)
@@ -223,7 +224,7 @@ class ReceivingCall(FaxCall):
             self._pump(now)
 
     def page_failed(self, request: int, error: str, now: float, *, again: bool = False) -> None:
-        """As of a :class:`~t38fsp.call.placing.SendingCall`."""
+        """See :meth:`t38fsp.call.placing.SendingCall.page_failed`."""
         if isinstance(self._receiver, PollServer):
             self._record.page_may_do_again = again
             self._receiver.page_failed(request, error, now)
@@ -234,7 +235,7 @@ class ReceivingCall(FaxCall):
 
     def _on_output(self, output: Output, now: float) -> None:
         if isinstance(output, PageWanted):
-            if (warned := self._losses.of(output)) is not None:
+            if (warned := self._conversion_warnings.of(output)) is not None:
                 super()._on_output(warned, now)
             self._page_jobs.append(output)
             return

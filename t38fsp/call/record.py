@@ -1,6 +1,6 @@
-"""What is known of a call, gathered while it runs, and the result made of it at the end.
+"""The facts of a call, collected while it runs, and the result made from them at the end.
 
-Facts only: what a call is about and waits for is the state of ``t38fsp.call.table``, which is not read here.
+Facts only: what a call waits for is the state of ``t38fsp.call.table``, which is not read here.
 """
 
 from __future__ import annotations
@@ -34,10 +34,11 @@ from t38fsp.t38.udptl import Counters
 
 @dataclass(slots=True)
 class CallRecord:
-    """The facts of one call. ``total`` is the number of pages of the document to send, None when receiving.
-    ``polled``: the fax goes from the called end to the caller, who asks for it.
+    """The facts of one call.
 
-    ``first`` (from 0) is the page that sending began with; ``earlier`` is what is known of those before it.
+    ``total`` is the number of pages of the document to send, None when receiving. ``first`` (from 0) is the
+    page that sending began with; ``earlier`` are the records of those before it. ``polled``: the fax goes
+    from the called end to the caller, which asked for it.
     """
 
     total: int | None = None
@@ -59,31 +60,31 @@ class CallRecord:
     heard: set[str] = field(default_factory=set)
     """Tones of a fax machine heard in the audio."""
     page_may_do_again: bool = False
-    """The page that could not be coded may be coded another time: the fault is not in the document."""
+    """The error that kept a page from being coded is transient, not a fault of the document."""
     is_fax: bool = False
-    """The far end identified itself, or trained its modem with ours."""
+    """The far end has proved to be a fax machine: it identified itself, or completed training."""
     refusal: OfferRefused | None = None
-    """The far end's last refusal of our T.38; None where a 200 said so, or nothing did."""
+    """The far end's last refusal of our T.38; None without one, or if a 200 with port 0 refused it."""
     declined: str = ""
-    """What the far end offered last and we refused, and why."""
+    """What the far end offered last that we refused, and why."""
     aborted: bool = False
     """The application ended the call."""
     verdict: Verdict | None = None
-    """What ended the call, when that was not T.30."""
+    """The verdict, if something other than T.30 ended the call."""
     finished: Finished | None = None
     hung_up: Ended | None = None
     """The far end's BYE."""
     counters: Counters | None = None
-    """Of the terminal; None before the switch."""
+    """Counters of the terminal; None before the switch."""
     strays: Strays = field(default_factory=Strays)
     pages: dict[int, PageRecord] = field(default_factory=dict)
     resolutions: dict[int, Resolution] = field(default_factory=dict)
-    """Of the pages that have been on the line."""
+    """Resolution of each page that has been on the line, by index."""
     bad_rows: dict[int, int] = field(default_factory=dict)
-    """Of the pages that were stored."""
+    """Damaged rows of each page that was stored, by index."""
 
     def note(self, output: Output) -> events.FaxEvent | None:
-        """Remember what T.30 says; returns the event that tells of it, if there is one."""
+        """Record an output of T.30; returns the event that reports it to the application, if there is one."""
         match output:
             case Identified(station_id, non_standard):
                 self.remote_id = station_id
@@ -92,7 +93,7 @@ class CallRecord:
                 return events.Identified(station_id)
             case Addressed(sub_address, sender_id):
                 self.addressed = output
-                # Who polls may say no more than which document, and its password.
+                # A poller may name only the document (SEP) and its password (PWD): nothing to report.
                 return events.Addressed(sub_address, sender_id) if sub_address or sender_id else None
             case CapabilitiesReceived(capabilities):
                 self.capabilities = tuple(capabilities.names())
@@ -111,9 +112,9 @@ class CallRecord:
         return None
 
     def page(self, outcome: PageOutcome) -> PageRecord:
-        """Add an attempt at a page to what is known of it."""
+        """Add an attempt at a page to its record."""
         earlier = self.pages.get(outcome.index)
-        # Without ECM an outcome counts the attempts before it; with ECM the frames of its own.
+        # Without ECM an outcome counts all attempts so far; with ECM only the frames of this one.
         counted = 0 if earlier is None or not outcome.ecm else earlier.repeats
         record = PageRecord(
             number=outcome.index + 1,
@@ -181,7 +182,7 @@ class CallRecord:
         if finished is None or finished.error is None:
             return verdict.verdict(Outcome.DISCONNECTED, "the call ended before the fax did")
         if self.counters is not None and finished.error in (T30Failure.NO_FAX, T30Failure.NO_COMMAND):
-            # A datagram may have the form of UDPTL, and no T.38 in it.
+            # A datagram may have the form of UDPTL without T.38 in it.
             unreadable = self.counters.malformed if self.counters.received else 0
             if self.counters.received <= unreadable:
                 return verdict.of_silence(Strays(self.strays.audio, max(self.strays.other, unreadable)))
@@ -195,7 +196,7 @@ class CallRecord:
         return found
 
     def _all_confirmed(self) -> bool:
-        """Whether every page to send was: what happens behind the last confirmation takes none away."""
+        """Whether every page to send was confirmed: nothing after the last confirmation can revoke one."""
         indexes = range(self.first, self.total or self.first)
         return bool(indexes) and all(index in self.pages and self.pages[index].confirmed for index in indexes)
 

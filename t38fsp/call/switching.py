@@ -1,4 +1,4 @@
-"""The part of a call that runs before the switch to T.38: who asks for it, and what is heard meanwhile.
+"""The part of a call that runs before the switch to T.38: which end asks for it, and what is heard meanwhile.
 
 policy   the calling side             the called side
 CALLEE   waits                        asks at the answer
@@ -6,11 +6,12 @@ CALLER   asks at the answer           waits
 EITHER   asks after ``switch_wait``: both sides do
 FIRST    has asked in its INVITE      asks at the answer
 
-With FIRST, a far end that refuses T.38 in the INVITE gets another one with audio; from then on it is EITHER.
+With FIRST, a far end that refuses T.38 in the INVITE gets another INVITE with audio; then the policy is
+EITHER.
 
-Whatever the policy, V.21 in the audio has us ask, once more if need be: a fax machine is talking, and nobody
-answers it. Until the switch only tones are played and heard. When all this happens, and how long T.38 is
-waited for, stands in the rows of ``t38fsp.call.table``.
+Whatever the policy, V.21 in the audio makes us ask, again if needed: a fax machine is talking, and nothing
+responds to it. Until the switch only tones are played and detected. The rows of ``t38fsp.call.table`` define
+when all this happens, and how long the call waits for T.38.
 """
 
 from __future__ import annotations
@@ -30,20 +31,21 @@ from t38fsp.t30.vocabulary import Tone, ToneHeard
 
 _MOST_SOURCES = 4
 _MOST_OF_ONE = 64
-"""Datagrams: more than a second of anything that a gateway says before the switch."""
+"""Bounds for early datagrams, in sources and in datagrams of one: more than a second of a gateway's
+packets."""
 
 
 class EarlyDatagrams:
-    """Keeps datagrams by their source, since anybody who guesses the port can send some.
+    """Keeps early T.38 datagrams by their source, since a stranger that guesses the port can send some.
 
-    No source takes the place of another. Those of the host that ``expected`` names always find a place.
+    A source never displaces another, except that the host ``expected`` displaces a stranger.
     """
 
     def __init__(self) -> None:
         self._by_source: dict[Address, list[bytes]] = {}
 
     def keep(self, data: bytes, source: Address, expected: Address | None) -> None:
-        """``expected`` is where the far end's media is known to be so far."""
+        """Keep a datagram, within bounds; ``expected`` is the far end's media address as known so far."""
         kept = self._by_source.get(source)
         if kept is None:
             if len(self._by_source) >= _MOST_SOURCES and not self._make_room(source, expected):
@@ -61,9 +63,9 @@ class EarlyDatagrams:
         return stranger is not None
 
     def take(self, announced: Address) -> list[bytes]:
-        """Those of one source: the address announced, else another port of its host, else the first heard.
+        """The datagrams of one source: the address announced, else another port of its host, else the first.
 
-        The last is for far ends behind a NAT, which know their address wrongly.
+        The last is for far ends behind a NAT, which announce a wrong address.
         """
         kept, self._by_source = self._by_source, {}
         same_host = (source for source in kept if source[0] == announced[0])
@@ -72,19 +74,20 @@ class EarlyDatagrams:
 
 
 _TALKED = 10.0
-"""Seconds from the answer after which a fax machine that was heard has talked, also if its V.21 was not."""
+"""Seconds from the answer after which a fax machine whose tone was heard must have sent V.21, detected or
+not."""
 
 _OWN_TONE = {Role.CALLING: Tone.CNG, Role.ANSWERING: Tone.CED}
-"""What we play, and may hear again as an echo."""
+"""The tone that we play, and may hear as an echo."""
 
-# With FIRST the caller has asked in its INVITE: nothing is left to ask at the answer.
+# With FIRST the caller has asked in its INVITE, so it does not ask at the answer.
 _AT_ONCE = {Role.CALLING: {Switch.CALLER}, Role.ANSWERING: {Switch.CALLEE, Switch.FIRST}}
 
 
 class Switching:
-    """The audio leg, early T.38, and the guards of the table that are about the switch.
+    """The audio leg, early T.38, and the guards of the table that concern the switch.
 
-    What is heard goes into ``record``.
+    Tones that are heard are added to ``record``.
     """
 
     def __init__(
@@ -97,7 +100,7 @@ class Switching:
     ) -> None:
         self._settings = settings
         self._policy = settings.switch
-        """EITHER also where FIRST was refused."""
+        """Becomes EITHER if FIRST was refused."""
         self._role = role
         self._start = start
         self._patience = patience
@@ -111,7 +114,7 @@ class Switching:
         """We have offered T.38."""
 
     def note_answer(self, now: float, *, offered: bool) -> None:
-        """The call is up; ``offered`` tells whether T.38 was in what was answered."""
+        """The call is up; ``offered`` is whether our description contains T.38."""
         self._answered_at = now
         if self.asked and not offered:
             self.asked, self._policy = False, Switch.EITHER
@@ -119,21 +122,21 @@ class Switching:
     # --- guards of the table -------------------------------------------------------------------------------
 
     def asks_at_once(self) -> bool:
-        """The policy has us offer T.38 at the answer."""
+        """The policy is to offer T.38 at the answer."""
         return self._policy in _AT_ONCE[self._role]
 
     def asks_later(self) -> bool:
-        """The policy has us offer T.38 if the far end does not."""
+        """The policy is to offer T.38 if the far end does not."""
         return self._policy is Switch.EITHER
 
     def is_our_turn(self) -> bool:
-        """We may offer T.38 as well as the far end, and have not."""
+        """Either end may offer T.38, and we have not yet."""
         return self._settings.switch is Switch.EITHER and not self.asked
 
     # --- the audio -----------------------------------------------------------------------------------------
 
     def agreed(self, media: AudioMedia, now: float) -> None:
-        """Audio holds from now on, in this law."""
+        """Audio with this G.711 law is in effect from now on."""
         if self._audio is not None:
             self._audio.change(media.payload_type, media.law)
             return
@@ -147,7 +150,8 @@ class Switching:
         self._audio.start(now)
 
     def receive(self, data: bytes, source: Address, expected: Address | None, now: float) -> bool:
-        """Take a datagram; true when it was audio. T.38 is kept, that of the host of ``expected`` for one."""
+        """Take a datagram; true if it was audio. Early T.38 is kept, with preference for the host
+        ``expected``."""
         if self._audio is not None and self._audio.receive(data, now):
             return True
         if not looks_like_rtp(data):
@@ -155,22 +159,22 @@ class Switching:
         return False
 
     def take_early(self, announced: Address) -> list[bytes]:
-        """T.38 that came before its SDP, which names ``announced``."""
+        """Early T.38, from before the SDP that names ``announced``."""
         return self._early.take(announced)
 
     def end(self) -> None:
-        """T.38 is there, or never will be."""
+        """Stop the audio: T.38 has begun, or the call has ended."""
         if self._audio is not None:
             self._audio.stop()
             self._audio = None
 
     @property
     def lane(self) -> Lane | None:
-        """The way out of our tones."""
+        """The lane that sends our tones."""
         return self._audio
 
     def take_v21(self) -> bool:
-        """Note the signals heard; true when V.21 is among them for the first time."""
+        """Record the signals heard; true if V.21 is among them for the first time."""
         first = False
         for heard in [] if self._audio is None else self._audio.take_signals():
             if isinstance(heard, ToneHeard):
@@ -185,7 +189,7 @@ class Switching:
     # --- verdicts ------------------------------------------------------------------------------------------
 
     def no_switch(self) -> Verdict:
-        """On a call that stayed in audio."""
+        """The verdict on a call that stayed in audio."""
         record = self._record
         return verdict.of_no_switch(
             record.refusal,
@@ -196,7 +200,7 @@ class Switching:
         )
 
     def cut_off(self, ended: Ended, now: float) -> Verdict:
-        """On a call that ended in audio. A fax machine that got no answer will get none next time."""
+        """The verdict on a call that ended in audio; NO_T38 if a fax machine talked and got no response."""
         if self._record.declined:
             return self.no_switch()
         waited = 0.0 if self._answered_at is None else now - self._answered_at

@@ -1,11 +1,11 @@
 """The state table of a fax call, from dialling to the end, with its timers.
 
-``t38fsp.t30.rows`` tells how a row is read. **What is in no row is ignored**: a late response, an offer that
-no longer matters, a timer that has lost its meaning. Guards and actions are methods of the call or of its
-parts, by name: ``switching.asks_at_once``.
+``t38fsp.t30.rows`` explains how to read a row. **An input without a row is ignored**: a late response, an
+offer that no longer matters, a timer that has lost its meaning. Guards and actions are methods of the call or
+of its parts, by name: ``switching.asks_at_once``.
 
-**Timers** stand in the rows that start them, with their seconds (or the call setting that holds them). A
-state that has no row for a running timer stops it on entry; so no row has to.
+**Timers** are named in the rows that start them, with their seconds (or the call setting that holds them).
+Entering a state that has no row for a running timer stops that timer, so no row needs to.
 
 .. code-block:: text
 
@@ -16,8 +16,8 @@ state that has no row for a running timer stops it on entry; so no row has to.
     FAX ── abort ──> ABORTING ── T.30 over ──> DRAINING ── BYE of ours ──> CLEARING ──> OVER
      └── BYE of theirs ──> LATE_T38 ──> OVER
 
-T.30 begins with the switch: in AUDIO only tones are played and heard, so a late switch does no harm. Where
-the answer to the INVITE agrees on T.38, AUDIO is left as soon as it is entered.
+T.30 begins at the switch: in AUDIO only tones are played and detected, so a late switch does no harm. If the
+answer to the INVITE agrees on T.38, AUDIO is left as soon as it is entered.
 
 The same table as a page, with a diagram, is ``docs/call.md``.
 """
@@ -32,7 +32,7 @@ from t38fsp.t30 import rows
 
 
 class State(Enum):
-    """What a call is about, or waits for."""
+    """What a call waits for."""
 
     IDLE = "the start"
     DIALLING = "a response to our INVITE"
@@ -41,39 +41,39 @@ class State(Enum):
     AUDIO = "T.38, with audio up"
     SWITCHING = "the answer to our offer of T.38"
     FAX = "T.30 over T.38"
-    ABORTING = "the end of T.30, which says DCN"
+    ABORTING = "the end of T.30, which sends DCN"
     DRAINING = "the gateway, which plays out the DCN"
     WAIT_BYE = "the BYE of the caller"
-    LATE_T38 = "T.38 that its BYE has overtaken"
+    LATE_T38 = "T.38 that the far end's BYE has overtaken"
     CLEARING = "the answer to our BYE or CANCEL"
     OVER = "nothing"
 
 
 class Event(Enum):
-    """What happens to a call beside its timers. What the far end says comes by the line (``sip.line``)."""
+    """What happens to a call, other than its timers. SIP events come from the line (``sip.line``)."""
 
     DIAL = "dial"
     ACCEPT = "accept"
     REFUSE = "refuse"
-    """Nothing that the caller offered suits."""
+    """Nothing that the caller offered is acceptable."""
     RINGING = "ringing"
     ANSWERED = "answered"
-    """The dialog is up. The media that were agreed on are an input of their own, after this one."""
+    """The dialog is up. The media agreed on are a separate input, after this one."""
     T38_AGREED = "T.38 agreed"
     AUDIO_AGREED = "audio agreed"
     OFFER_REFUSED = "T.38 refused"
-    """Our offer was: by a failure response, or by a 200 with port 0."""
+    """Our offer was refused: by a failure response, or by a 200 with port 0 (RFC 3264 6)."""
     V21_HEARD = "V.21 heard"
-    """In the audio, for the first time: a fax machine talks, and nobody answers it."""
+    """In the audio, for the first time: a fax machine talks, and nothing responds to it."""
     T30_COMPLETE = "T.30 complete"
     T30_FAILED = "T.30 failed"
     FAR_END_HUNG_UP = "far end hung up"
     DIALOG_ENDED = "dialog ended"
-    """By the answer to our BYE, or by a failure."""
+    """By the response to our BYE, or by a failure."""
     INVITE_FAILED = "INVITE failed"
     ABORT = "abort"
     FAULT = "fault"
-    """One of ours: the call cannot go on."""
+    """An error on our side: the call cannot continue."""
 
     __hash__ = object.__hash__
 
@@ -82,7 +82,7 @@ class Timer(Enum):
     RING_LIMIT = "ring limit"
     SWITCH_LIMIT = "switch limit"
     ASK = "ask"
-    """It is time for our offer of T.38."""
+    """Our offer of T.38 is due."""
     DCN_LIMIT = "DCN limit"
     DRAIN = "drain"
     BYE_LIMIT = "BYE limit"
@@ -100,8 +100,9 @@ class Change(Enum):
 
     START = "="
     AT_MOST = "<="
-    """It runs out no later than that."""
+    """It expires no later than that."""
     AT_LEAST = ">="
+    """It expires no earlier than that."""
     STOP = "stop"
 
 
@@ -110,11 +111,11 @@ class TimerChange:
     timer: Timer
     change: Change
     seconds: float | str
-    """From the input on; a text is the name of a field of the call settings."""
+    """From the input on; a string is the name of a field of the call settings."""
 
 
 def start(timer: Timer, seconds: float | str) -> TimerChange:
-    """Start the timer, or start it anew."""
+    """Start or restart the timer."""
     return TimerChange(timer, Change.START, seconds)
 
 
@@ -132,7 +133,7 @@ def stop(timer: Timer) -> TimerChange:
 
 @dataclass(frozen=True, slots=True)
 class Row(rows.Row[State, Input, State | None]):
-    """One line of the table, with what it does to timers."""
+    """One row of the table, with its changes to timers."""
 
     timers: tuple[TimerChange, ...]
 
@@ -160,27 +161,28 @@ _ENDED = (E.FAR_END_HUNG_UP, E.DIALOG_ENDED)
 _T30_OVER = (E.T30_COMPLETE, E.T30_FAILED)
 
 T1 = 35.0
-"""Seconds from the answer to T.38 before the call is given up (T.30 T1)."""
+"""Seconds to wait for T.38 after the answer (T.30 T1, 5.4.3.1)."""
 THEY_MAY_ASK = 15.0
-"""Seconds that a call goes on after a refusal, whatever the policy. Carriers that take no switch from their
-customers make their own up to 10 s later: when the gateway hears the first V.21 of the machine behind it."""
+"""Seconds that a call continues after a refusal, whatever the policy. Carriers that refuse a switch by their
+customers offer it themselves up to 10 s later: when the gateway hears the first V.21 of the machine behind
+it."""
 _THEIR_TURN = 0.5
-"""Seconds from V.21 that a far end is left that is meant to ask, or that refused and may ask now: its gateway
-hears the fax as we do, and two offers at once cost seconds."""
+"""Seconds after V.21 for the far end to ask, if the policy leaves it to that end, or it refused and may ask
+now: its gateway hears the fax as we do, and two simultaneous offers cost seconds (491, RFC 3261 14.1)."""
 _URGENT = 5.0
-"""Seconds that a call goes on from V.21 at least, so that an offer can be made and answered."""
+"""Least seconds that a call continues after V.21, so that an offer can be made and answered."""
 _DCN_LIMIT = 1.9
-"""Seconds that an abort leaves T.30 to say DCN: with those for BYE the call is over within 3 s."""
+"""Seconds for T.30 to send DCN after an abort: with those for BYE the call is over within 3 s."""
 _DRAIN = 0.4
 """Seconds between the end of DCN and BYE, so that the gateway plays it out."""
 _DRAIN_UNPLAYED = 0.05
-"""The same where there is none: the copies of DCN go first."""
+"""The same if no gateway plays it out: time for the copies of DCN to leave."""
 _BYE_LIMIT = 5.0
-"""Seconds that the caller is left to hang up after DCN."""
+"""Seconds for the caller to hang up after DCN."""
 _LATE_LIMIT = 0.5
-"""Seconds that T.38 is still listened for after a BYE, which may overtake the MCF of the last page."""
+"""Seconds to receive T.38 after a BYE, which may overtake the MCF of the last page."""
 _CLEAR_LIMIT = 3.0
-"""Seconds after which a call whose BYE or CANCEL goes unanswered is over for us."""
+"""Seconds after which a call is over although no response to its BYE or CANCEL has come."""
 _ABORT_CLEAR_LIMIT = 1.0
 """The same after an abort."""
 
@@ -198,7 +200,7 @@ ROWS = (
         start(T.CLEAR_LIMIT, _ABORT_CLEAR_LIMIT), clause="CANCEL, RFC 3261 9.1"),
     row(_INVITED, E.T38_AGREED, "", "follow_media, hold_image", None, clause="an UPDATE, RFC 3311"),
 
-    # audio: T.38 is waited for
+    # audio: waiting for T.38
     row(_INVITED, E.ANSWERED, "switching.asks_at_once", "connect", S.AUDIO,
         start(T.SWITCH_LIMIT, T1), start(T.ASK, 0.0), clause="after the media of the answer"),
     row(_INVITED, E.ANSWERED, "switching.asks_later", "connect", S.AUDIO,
@@ -226,11 +228,12 @@ ROWS = (
         clause="a refresh, RFC 4028"),
     row((S.DRAINING, S.WAIT_BYE, S.LATE_T38, S.CLEARING), E.T38_AGREED, "", "follow_media", None,
         clause="a refresh, RFC 4028"),
-    # Only one side hangs up after success: the caller, unless it forgets.
+    # After success only the caller hangs up, so that two BYEs do not cross; the timer is for callers that do
+    # not.
     row(S.FAX, E.T30_COMPLETE, "is_called", "allow_audio", S.WAIT_BYE, start(T.BYE_LIMIT, _BYE_LIMIT),
-        clause="one BYE, of the caller"),
+        clause="the caller sends the BYE"),
     row((S.FAX, S.ABORTING), _T30_OVER, "has_no_modem", "allow_audio", S.DRAINING,
-        start(T.DRAIN, _DRAIN_UNPLAYED), clause="nobody plays it out; table 2, bit 123"),
+        start(T.DRAIN, _DRAIN_UNPLAYED), clause="no modem plays it out; table 2, bit 123"),
     row((S.FAX, S.ABORTING), _T30_OVER, "", "allow_audio", S.DRAINING, start(T.DRAIN, _DRAIN),
         clause="T.30 5.3.6.1.8, DCN"),
     row(S.FAX, E.ABORT, "", "note_abort, abort_t30", S.ABORTING, start(T.DCN_LIMIT, _DCN_LIMIT),
@@ -241,7 +244,7 @@ ROWS = (
     # Media may take longer than signalling: the MCF of the last page may be on its way.
     row(S.FAX, E.FAR_END_HUNG_UP, "", "note_end, stop_sending", S.LATE_T38, start(T.LATE_LIMIT, _LATE_LIMIT),
         clause="a BYE overtakes UDPTL"),
-    row(S.LATE_T38, T.LATE_LIMIT, "", "drop_line, conclude", S.OVER, clause="T.30 says at what moment"),
+    row(S.LATE_T38, T.LATE_LIMIT, "", "drop_line, conclude", S.OVER, clause="T.30 reports the moment"),
     row(S.FAX, E.DIALOG_ENDED, "", "note_end, drop_line, judge_end_in_fax, conclude", S.OVER,
         clause="RFC 3261 12.2.1.2"),
 
@@ -253,16 +256,16 @@ ROWS = (
     row(S.DRAINING, T.DRAIN, "", "hang_up", S.CLEARING, start(T.CLEAR_LIMIT, _CLEAR_LIMIT),
         clause="BYE, RFC 3261 15"),
     row(S.WAIT_BYE, T.BYE_LIMIT, "", "hang_up", S.CLEARING, start(T.CLEAR_LIMIT, _CLEAR_LIMIT),
-        clause="the caller forgets"),
+        clause="the caller does not hang up"),
     row((S.DRAINING, S.WAIT_BYE), _ENDED, "", "note_end, conclude", S.OVER, clause="RFC 3261 15"),
     row(S.CLEARING, _ENDED, "", "note_end, drop_line, conclude", S.OVER, clause="RFC 3261 15.1.1"),
-    row(S.CLEARING, T.CLEAR_LIMIT, "", "conclude", S.OVER, clause="nobody answers"),
-    row(_STARTED, E.INVITE_FAILED, "", "note_failure, conclude", S.OVER, clause="487 after CANCEL for one"),
-    row((S.IDLE, *_STARTED), E.FAULT, "", "note_fault, conclude", S.OVER, clause="nothing more is said"),
-    row(S.OVER, E.FAULT, "not has_result", "note_fault, conclude", S.OVER, clause="the end itself failed"),
+    row(S.CLEARING, T.CLEAR_LIMIT, "", "conclude", S.OVER, clause="no response"),
+    row(_STARTED, E.INVITE_FAILED, "", "note_failure, conclude", S.OVER, clause="such as 487 after CANCEL"),
+    row((S.IDLE, *_STARTED), E.FAULT, "", "note_fault, conclude", S.OVER, clause="nothing more is sent"),
+    row(S.OVER, E.FAULT, "not has_result", "note_fault, conclude", S.OVER, clause="ending the call failed"),
 )
 # fmt: on
 
 
 TABLE = rows.indexed(ROWS)
-"""The rows of each state and input, in their order."""
+"""The rows of each state and input, in the order in which they are tried."""

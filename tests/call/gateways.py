@@ -1,6 +1,7 @@
 """A call that leaves IP on its way: a SIP gateway, a telephone line with modems, and another gateway.
 
-What the gateways say of the mark of internet-aware terminals (``t38fsp.t38.mark``) is up to the test.
+The test decides what the gateways do with the attribute of internet-aware terminals
+(``t38fsp.t38.internet_aware_attribute``).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from sip.syntax.sdp import MediaDescription, SessionDescription
 from sip.values import Address, Hop
 from t38fsp.call.media import ImageMedia, MediaCapabilities, agreed_media, answer_offer, image_offer
 from t38fsp.t38.attributes import T38Parameters
-from t38fsp.t38.mark import NAME
+from t38fsp.t38.internet_aware_attribute import NAME
 from t38fsp.virtual.network import VirtualNetwork
 from t38fsp.virtual.simulator import Alarm, Simulator
 from tests.peers.telephone_line import STEP_SECONDS, LineEnd, TelephoneLine

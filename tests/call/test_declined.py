@@ -19,8 +19,14 @@ from tests.call.phone import MEDIA_PORT, PHONE, Phone
     ("lines", "why"),
     [
         ([T38Parameters(rate_management=RateManagement.LOCAL_TCF).to_media(MEDIA_PORT)], "localTCF"),
-        ([MediaDescription("image", MEDIA_PORT, "RTP/AVP", ("t38",))], "'image RTP/AVP t38' is no T.38"),
-        ([MediaDescription("audio", MEDIA_PORT, "RTP/AVP", ("98", "t38"))], "is no T.38 that we know"),
+        (
+            [MediaDescription("image", MEDIA_PORT, "RTP/AVP", ("t38",))],
+            "'image RTP/AVP t38' is not a form of T.38",
+        ),
+        (
+            [MediaDescription("audio", MEDIA_PORT, "RTP/AVP", ("98", "t38"))],
+            "is not a form of T.38 that is supported",
+        ),
         ([T38Parameters().to_media(161)], "media port 161 is below 1024"),
         ([T38Parameters().to_media(MEDIA_PORT, address="224.0.0.251")], "224.0.0.251 is a multicast address"),
         # with audio beside it, which holds then

@@ -25,7 +25,7 @@ from t38fsp.t30.transmitter import Transmitter
 from t38fsp.t30.vocabulary import PageMode, PageQuality
 from t38fsp.t38 import ifp
 from t38fsp.t38.attributes import T38Parameters
-from t38fsp.t38.mark import NAME, marked
+from t38fsp.t38.internet_aware_attribute import NAME, with_attribute
 from t38fsp.t38.udptl import Datagram, UdptlError
 from t38fsp.t38.values import DataType, Indicator
 from t38fsp.virtual.gateway import SimulatedGateway
@@ -360,7 +360,9 @@ class Marked(Quirk):
     ) -> Sequence[MediaDescription] | None:
         if media is None:
             return None
-        return [marked(each, GATEWAY) if each.kind == "image" and each.port else each for each in media]
+        return [
+            with_attribute(each, GATEWAY) if each.kind == "image" and each.port else each for each in media
+        ]
 
 
 class SmallBuffer(Quirk):

@@ -77,8 +77,8 @@ def test_our_dis_does_not_pass_it_either(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "limit", "why"),
     [
-        ("max_pages", 2, "the fax has more than the 2 pages that are taken (max_pages)"),
-        ("max_octets", 25_000, "the fax has more than the 25000 octets that are taken (max_octets)"),
+        ("max_pages", 2, "the fax has more pages than the limit, 2 (max_pages)"),
+        ("max_octets", 25_000, "the fax has more octets than the limit, 25000 (max_octets)"),
     ],
 )
 def test_no_more_is_taken_of_one_fax(tmp_path: Path, setting: str, limit: int, why: str, ecm: bool) -> None:

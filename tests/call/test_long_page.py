@@ -25,6 +25,6 @@ def test_a_page_that_is_too_long_is_not_confirmed(
     assert taken is not None
     assert not sent.completed
     assert taken.status is FaxStatus.FATAL_ERROR
-    assert "more than the 1500 octets that are kept of a page" in taken.reason
+    assert "larger than the limit for one page, 1500 octets" in taken.reason
     assert not any(page.confirmed for page in (*sent.pages, *taken.pages))
     assert not scene.output.exists()

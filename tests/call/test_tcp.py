@@ -78,7 +78,7 @@ def test_we_connect_only_to_known_hosts(setup: str, answer: str | None) -> None:
     offer = sdp(STREAM, *([f"a=setup:{setup}"] if setup else []))
     found = answer_offer(ELSEWHERE, offer)
     assert (found and found[0].get("setup")) == answer
-    refused = "neither where the call came from nor an address that may call" in refused_here(
+    refused = "neither the source of the call nor an address that is allowed to call" in refused_here(
         ELSEWHERE, offer
     )
     assert refused is (answer is None)

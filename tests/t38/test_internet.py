@@ -20,7 +20,7 @@ from t38fsp.t38.internet import (
     RateControl,
     UnpacedPlanner,
 )
-from t38fsp.t38.mark import NAME, is_marked, mark_of, marked
+from t38fsp.t38.internet_aware_attribute import NAME, attribute_value, has_attribute, with_attribute
 from t38fsp.t38.packet_lane import REPEAT, Planned
 from t38fsp.t38.terminal import Terminal
 from t38fsp.t38.timing import Timing
@@ -218,12 +218,12 @@ def test_the_rate_stays_within_its_bounds(answers: list[tuple[float, float, floa
 
 
 def test_a_mark_fits_the_address_beside_it_and_no_other() -> None:
-    media = marked(T38Parameters().to_media(4000), "192.0.2.1")
-    assert is_marked(media, "192.0.2.1")
-    assert not is_marked(media, "192.0.2.2")
+    media = with_attribute(T38Parameters().to_media(4000), "192.0.2.1")
+    assert has_attribute(media, "192.0.2.1")
+    assert not has_attribute(media, "192.0.2.2")
     moved = MediaDescription("image", 4002, "udptl", ("t38",), media.attributes)
-    assert not is_marked(moved, "192.0.2.1")
-    assert not is_marked(T38Parameters().to_media(4000), "192.0.2.1")
+    assert not has_attribute(moved, "192.0.2.1")
+    assert not has_attribute(T38Parameters().to_media(4000), "192.0.2.1")
 
 
 @pytest.mark.parametrize(
@@ -231,17 +231,17 @@ def test_a_mark_fits_the_address_beside_it_and_no_other() -> None:
     [("2001:db8::1", "2001:0DB8:0:0::1"), ("FAX.example", "fax.EXAMPLE"), ("192.0.2.1", "192.0.2.1")],
 )
 def test_an_address_may_be_spelled_otherwise(written: str, read: str) -> None:
-    assert is_marked(marked(T38Parameters().to_media(4000), written), read)
+    assert has_attribute(with_attribute(T38Parameters().to_media(4000), written), read)
 
 
 def test_case_and_blanks_do_not_matter() -> None:
-    value = f"  {mark_of('192.0.2.1', 4000).upper()} "
+    value = f"  {attribute_value('192.0.2.1', 4000).upper()} "
     attributes = (Attribute("t38faxversion", "0"), Attribute(NAME.upper(), value))
-    assert is_marked(MediaDescription("image", 4000, "udptl", ("t38",), attributes), "192.0.2.1")
+    assert has_attribute(MediaDescription("image", 4000, "udptl", ("t38",), attributes), "192.0.2.1")
 
 
 @given(value=st.none() | st.text(), host=st.text(), port=st.integers(0, 65535))
 def test_no_other_value_is_a_mark(value: str | None, host: str, port: int) -> None:
     media = MediaDescription("image", port, "udptl", ("t38",), (Attribute(NAME, value),))
-    assert not is_marked(media, host)
-    assert is_marked(marked(MediaDescription("image", port, "udptl", ("t38",)), host), host)
+    assert not has_attribute(media, host)
+    assert has_attribute(with_attribute(MediaDescription("image", port, "udptl", ("t38",)), host), host)

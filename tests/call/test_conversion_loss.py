@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from t38fsp import events
-from t38fsp.call.lessened import lessened
+from t38fsp.call.conversion_loss import conversion_loss
 from t38fsp.t30.options import ReceiveOptions
 from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode, PageQuality, Resolution
 from tests.call.harness import Receiver, Scene, make_pages
@@ -52,7 +52,7 @@ def mode(width: int, resolution: Resolution, max_rows: int | None = None) -> Pag
 def test_what_a_page_loses(
     page: tuple[int, Resolution], width: int, resolution: Resolution, max_rows: int | None, loss: str
 ) -> None:
-    assert lessened(PageFormat(page[0], 100, page[1]), mode(width, resolution, max_rows)) == loss
+    assert conversion_loss(PageFormat(page[0], 100, page[1]), mode(width, resolution, max_rows)) == loss
 
 
 def test_many_fine_pages_for_a_machine_without_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Where the media of a call may go: an SDP can name anybody, who need not have asked for it."""
+"""Checks of media addresses: an SDP can name a third party, which must not be flooded with our media."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from sip.values import Address
 
 
 def on_hold(remote: Address) -> bool:
-    """Whether this is no place to send to, but the old way to put a stream on hold (RFC 3264 8.4)."""
+    """Whether the unspecified address puts the stream on hold, in the manner of RFC 2543 (RFC 3264 8.4)."""
     return remote[0] in ("0.0.0.0", "::")
 
 
 _LEAST_PORT = 1024
-"""No media is sent to a lower port: DNS, SNMP and the like live there, and RTP and UDPTL never do."""
+"""No media is sent to a lower port: DNS, SNMP and the like are there, RTP and UDPTL never."""
 
 
-def fault_of_place(host: str, port: int) -> str:
-    """Why media is not sent there: whoever gets it need not have asked for it.
+def media_address_fault(host: str, port: int) -> str:
+    """Why media must not be sent to this address; empty if it may.
 
-    The unspecified address is none to send to, and none to refuse (:func:`on_hold`).
+    The unspecified address is not refused here: it means hold (:func:`on_hold`).
     """
     if port < _LEAST_PORT:
         return f"its media port {port} is below {_LEAST_PORT}"
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:
-        return ""  # a name is not looked up, so nothing goes there
+        return ""  # names in SDP are never resolved, so nothing is sent there
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
     if address.is_multicast or address == _BROADCAST:
@@ -39,8 +39,8 @@ def fault_of_place(host: str, port: int) -> str:
 _BROADCAST = IPv4Address("255.255.255.255")
 
 
-def is_among(host: str, networks: Iterable[str]) -> bool:
-    """Whether ``host`` is an address in one of ``networks``, of which each may be a single address."""
+def is_in_networks(host: str, networks: Iterable[str]) -> bool:
+    """Whether ``host`` is an address in one of ``networks`` (networks or single addresses)."""
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:
