@@ -1,1 +1,1 @@
-"""What processes of ours share: a codec for messages, pipes, the signals that end them."""
+"""Communication between our processes: message codec, pipes, child processes, ending signals."""

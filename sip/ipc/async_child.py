@@ -13,15 +13,15 @@ from sip.ipc.child import Program, Supervision
 from sip.ipc.codec import READ_OCTETS, Codec, MessageT, WireError
 
 _MOST_LOGGED = 4096
-"""Octets of what a child says on standard error that become one record of the log."""
+"""Octets of a child's standard error read at once; bounds the length of a log record."""
 
 
 class AsyncChild(Generic[MessageT]):
-    """Runs from :meth:`start` on; what is written before waits.
+    """Runs after :meth:`start`; messages written before are queued.
 
-    A child with a ``heartbeat`` has to answer Start within ``start_limit`` seconds, and to give a sign of
-    life each ``heartbeat`` seconds from then on, or it is killed. With ``log`` its standard error goes there,
-    otherwise where ours goes.
+    A child with a ``heartbeat`` must respond to Start within ``start_limit`` seconds, and then write
+    something every ``heartbeat`` seconds, or it is killed. With ``log`` its standard error is logged there;
+    otherwise it is ours.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class AsyncChild(Generic[MessageT]):
         start_limit: float = math.inf,
         log: logging.Logger | None = None,
     ) -> None:
-        self.last_words = ""
+        self.last_line = ""
         """The last line on its standard error, once it has ended."""
         self._program = program
         self._codec = codec
@@ -46,7 +46,7 @@ class AsyncChild(Generic[MessageT]):
         self._unwritten: list[MessageT] = []
         self._unread: Iterator[MessageT] = iter(())
         self._unwanted = False
-        """It is to be killed as soon as it runs."""
+        """Kill it as soon as it runs."""
 
     @property
     def pid(self) -> int | None:
@@ -58,20 +58,20 @@ class AsyncChild(Generic[MessageT]):
 
     @property
     def death(self) -> str:
-        """How it died, once :meth:`end` has returned."""
+        """How the child died; available after :meth:`end` has returned."""
         assert self._process is not None
         assert self._process.returncode is not None
         return self._supervision.death(self._process.returncode)
 
     async def start(self) -> None:
-        """Raises OSError; then, and on any other exception, there is no process."""
+        """Start the process. Raises OSError; after any exception there is no process."""
         self._process = await asyncio.create_subprocess_exec(
             *self._program.command,
             stdin=PIPE,
             stdout=PIPE,
             stderr=None if self._log is None else PIPE,
             env=self._program.environment,
-            # That spares it the terminal's Ctrl-C; uvloop knows no process groups.
+            # Keeps the terminal's Ctrl-C from it; uvloop does not support process_group.
             start_new_session=True,
         )
         try:
@@ -89,20 +89,20 @@ class AsyncChild(Generic[MessageT]):
             raise
 
     def write(self, message: MessageT) -> None:
-        """Write now, or once it runs; to one that has died it does nothing. Raises WireError."""
+        """Write now, or once the child runs; no-op if it has died. Raises WireError."""
         if self._process is None:
             self._unwritten.append(message)
         elif self._process.stdin is not None and not self._process.stdin.is_closing():
             self._process.stdin.write(self._codec.encode(message))
 
     async def drain(self) -> None:
-        """Wait until the pipe takes more. Raises OSError when it is broken."""
+        """Wait until the pipe accepts more. Raises OSError when it is broken."""
         assert self._process is not None
         assert self._process.stdin is not None
         await self._process.stdin.drain()
 
     async def receive(self) -> MessageT | None:
-        """The next message; None when there is none any more. A child that writes anything else is killed."""
+        """The next message; None at the end of output. A child that writes an invalid message is killed."""
         assert self._process is not None
         assert self._process.stdout is not None
         try:
@@ -120,16 +120,16 @@ class AsyncChild(Generic[MessageT]):
         return message
 
     def kill(self) -> None:
-        """At once, or as soon as it runs."""
+        """Kill the child now, or as soon as it runs."""
         self._unwanted = True
         self._stop_watching()
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
 
     async def end(self, patience: float = 0.0) -> None:
-        """Close its input, give it ``patience`` seconds to leave by itself, then kill it.
+        """Close its input, wait ``patience`` seconds for it to exit, then kill it.
 
-        Returns when there is no process.
+        Returns when the process has ended.
         """
         self._unwanted = True
         self._stop_watching()
@@ -146,7 +146,7 @@ class AsyncChild(Generic[MessageT]):
             self.kill()
         await self._process.wait()
         if self._listener is not None:
-            self.last_words = await self._listener
+            self.last_line = await self._listener
 
     def _await_heartbeat(self) -> None:
         self._ticker = asyncio.get_running_loop().call_later(self._heartbeat, self._tick)
@@ -163,7 +163,7 @@ class AsyncChild(Generic[MessageT]):
 
 
 async def log_errors(process: Process, name: str, log: logging.Logger) -> str:
-    """What it says on standard error, which may come in lines of any length. Returns its last words."""
+    """Log the standard error of a process, whose lines may be of any length. Returns the last line."""
     assert process.stderr is not None
     last = ""
     while octets := await process.stderr.read(_MOST_LOGGED):

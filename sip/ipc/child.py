@@ -1,8 +1,8 @@
-"""A child process, as far as it is the same for a program with an event loop and for one with threads.
+"""The part of a child process that is common to programs with an event loop and with threads.
 
-Here are the command and the environment that it is started with, what is made of the octets that it writes,
-whether it hangs, and in which words its death is told. Nothing here waits, reads or kills: that is for the
-two drivers, :mod:`sip.ipc.async_child` and :mod:`sip.ipc.threaded_child`.
+It defines the command and environment, decodes what the child writes, detects whether it hangs, and describes
+its death. It does not wait, read or kill: the two drivers, :mod:`sip.ipc.async_child` and
+:mod:`sip.ipc.threaded_child`, do.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from sip.logs import CALL, FORWARDED, get_logger
 _logger = get_logger(__name__)
 
 END_LIMIT = 10.0
-"""Seconds that a child gets to end once it has closed its output."""
+"""Seconds that a child has to exit after it has closed its output."""
 
 _MOST_MISSED = 6
-"""Heartbeats, after which a child is taken for hung. A machine under load delays some; a loop that hangs
-gives none."""
+"""Heartbeats missed before a child counts as hung. An overloaded machine delays some of them; a loop that
+hangs sends none."""
 
 _BARE = (
     "PATH",
@@ -42,45 +42,46 @@ _BARE = (
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
 )
-"""What an interpreter and its libraries may need of the environment."""
+"""Environment variables that an interpreter and its libraries may need."""
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A module of ours, run by the interpreter that runs us. ``name`` stands in what is said of it."""
+    """A module to run with our own interpreter. ``name`` is used in messages."""
 
     name: str
     module: str
     arguments: tuple[str, ...]
     environment: Mapping[str, str]
-    """The whole of it."""
+    """The complete environment."""
 
     @property
     def command(self) -> list[str]:
-        # -P keeps the current directory out, unless it is on the path that the environment gives.
+        # -P: a module in the current directory must not shadow ours, unless PYTHONPATH includes it.
         return [sys.executable, "-P", "-m", self.module, *self.arguments]
 
 
 def full_environment(but: str | None = None) -> dict[str, str]:
-    """Ours, for a child that does what the program does; without variables whose names begin with ``but``, in
-    letters of either case."""
+    """Our environment, for a child that does the program's own work; without variables whose names begin with
+    ``but``, in upper or lower case."""
     kept = {name: value for name, value in os.environ.items() if not (but and name.upper().startswith(but))}
     return {**kept, "PYTHONPATH": _search_path()}
 
 
 def bare_environment(**more: str) -> dict[str, str]:
-    """Without the passwords that may be in ours, for a child that decodes what strangers wrote."""
+    """A minimal environment without passwords that may be in ours, for a child that parses untrusted
+    input."""
     kept = {name: os.environ[name] for name in _BARE if name in os.environ}
     return {**kept, "PYTHONPATH": _search_path(), **more}
 
 
 def _search_path() -> str:
-    """The child must find the packages that this process found, wherever that was."""
+    """Our ``sys.path``, so that the child imports the same packages."""
     return os.pathsep.join(entry or os.getcwd() for entry in sys.path)
 
 
 def how_it_ended(code: int) -> str:
-    """The exit status of a process, in words: ``SIGKILL``, ``exit status 1``."""
+    """The exit status of a process as text: ``SIGKILL``, ``exit status 1``."""
     if code < 0:
         with contextlib.suppress(ValueError):
             return signal.Signals(-code).name
@@ -88,11 +89,11 @@ def how_it_ended(code: int) -> str:
 
 
 class Supervision(Generic[MessageT]):
-    """What is known of one child: its messages, its signs of life, its death.
+    """Decodes the messages of a child, counts its heartbeats, and describes its death.
 
-    The driver sets ``listening`` while it waits for the child to write, and calls :meth:`tick` each
-    ``heartbeat`` seconds. Missed heartbeats are counted, and no time is measured: a program that was itself
-    stopped for a while has one tick due afterwards, and kills nobody.
+    The driver sets ``listening`` while it waits for the child to write, and calls :meth:`tick` every
+    ``heartbeat`` seconds. Heartbeats are counted instead of measuring time: a program that was itself
+    suspended for a while has one tick due afterwards, and does not kill the child.
     """
 
     def __init__(self, name: str, codec: Codec[MessageT], heartbeat: float, start_limit: float) -> None:
@@ -109,18 +110,18 @@ class Supervision(Generic[MessageT]):
 
     @property
     def hung(self) -> bool:
-        """It was found to give no signs of life."""
+        """Whether it was killed because of missed heartbeats."""
         return bool(self._killed_for) and self._started
 
     def read(self, data: bytes) -> Iterator[MessageT]:
-        """The messages that ``data`` completes, but for those that are the same for every child: they are
-        seen to here. Raises WireError, once it is logged; the child is of no use any more then.
+        """The messages that ``data`` completes, except Alive and Logged, which are handled here. Raises
+        WireError, which is logged; the child cannot be used after that.
         """
         self._heard = True
         try:
             messages = self._decoder.feed(data)
         except WireError as error:
-            _logger.error("the %s wrote what is no report: %s", self._name, error)
+            _logger.error("the %s wrote an invalid message: %s", self._name, error)
             raise
         for message in messages:
             match message:
@@ -135,7 +136,8 @@ class Supervision(Generic[MessageT]):
             yield message
 
     def tick(self) -> bool:
-        """A heartbeat is due. True when too many were missed, or the start takes too long: kill it."""
+        """A heartbeat is due. True if too many were missed, or the start takes too long: then kill the
+        child."""
         self._ticks += 1
         self._missed = self._missed + 1 if self.listening and not self._heard else 0
         self._heard = False
@@ -143,11 +145,11 @@ class Supervision(Generic[MessageT]):
             if self._missed >= _MOST_MISSED:
                 self._killed_for = f"hung for {_MOST_MISSED * self._heartbeat:g} s and was killed"
         elif self._ticks * self._heartbeat >= self._start_limit:
-            self._killed_for = f"did not answer within {self._start_limit:g} s"
+            self._killed_for = f"did not start within {self._start_limit:g} s"
         return bool(self._killed_for)
 
     def death(self, code: int) -> str:
-        """How it died, with this exit status."""
+        """How the child died, for an exit status."""
         if self._killed_for:
             return f"the {self._name} {self._killed_for}"
         return f"the {self._name} died ({how_it_ended(code)})"

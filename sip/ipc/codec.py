@@ -1,16 +1,16 @@
-"""Messages between our processes, and their form on a pipe or a socket.
+"""Encoding of messages between our processes, on a pipe or a socket.
 
 A frame is four octets of length, big-endian, and that many octets of JSON. An object of a known dataclass is
-a list, its class name and then its fields in order; an enumeration member is its name, a tuple a list. The
-reader makes nothing but the classes of its messages and checks every field against its annotation: who
-parses what strangers send must not be able to run code in the process at the other end (as a pickle could).
+a list of its class name and its fields in order; an enumeration member is its name, a tuple a list. The
+reader creates only the classes of its messages and checks every field against its annotation: a process that
+parses untrusted input must not be able to run code in the process at the other end (as it could with pickle).
 
-One field of a message may be octets, such as a page. They stand behind the JSON as they are, after an octet
-zero, which JSON cannot hold (RFC 8259 section 7), and their number stands in the field's place.
+One field of a message may be octets, such as a page. They follow the JSON unchanged, after a zero octet,
+which JSON cannot contain (RFC 8259 section 7); the field itself contains their number.
 
-A function crosses as its name, ``module:function``, and the arguments bound to it (``functools.partial``); an
-object of a dataclass that can be called, as the name of its class and its fields. The reader takes them only
-when the name is on the list of those *allowed* there.
+A function is encoded as its name, ``module:function``, and the arguments bound to it (``functools.partial``);
+a callable dataclass object as the name of its class and its fields. The reader accepts them only if the name
+is in its list of *allowed* functions.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from typing import Generic, TypeVar
 
 LENGTH_OCTETS = 4
 READ_OCTETS = 65536
-"""To be read at a time; a pipe of Linux holds as many."""
+"""Octets to read at once: the capacity of a pipe on Linux."""
 MAX_FRAME = 1024 * 1024
-"""Octets of a frame, unless a codec says otherwise."""
+"""Maximum octets of a frame, unless a codec sets another."""
 
 _AS_JSON = frozenset((str, int, float, bool, type(None)))
-# Made once: for each message it would cost as much as the message itself.
+# Created once: per message it would cost as much as the encoding itself.
 _TO_JSON = json.JSONEncoder(separators=(",", ":"))
 _OF_JSON = json.JSONDecoder()
 
@@ -43,14 +43,14 @@ MessageT = TypeVar("MessageT")
 
 
 class WireError(ValueError):
-    """What came over the pipe is no message of this protocol, or what should go cannot be written as one."""
+    """Received data is not a message of this protocol, or an object cannot be encoded as one."""
 
 
 class Codec(Generic[MessageT]):
     """Writes and reads the messages of one protocol.
 
-    ``messages`` is the union of their classes. ``functions`` are the names of those that may be read, each
-    ``module:function`` (or class); they are imported at once. Raises WireError for a name that leads to none.
+    ``messages`` is the union of their classes. ``functions`` are the names of the allowed functions, each
+    ``module:function`` (or class); they are imported at once. Raises WireError for an unknown name.
     """
 
     def __init__(
@@ -93,18 +93,18 @@ class Codec(Generic[MessageT]):
 
 
 class _Frame:
-    """What was read of one frame besides its JSON."""
+    """The octets and allowed functions of a frame while its JSON is read."""
 
     def __init__(self, functions: Mapping[str, Callable[..., object]], tail: bytes | None) -> None:
         self._functions = functions
         self.tail = tail
-        """The octets behind the JSON, until a field has taken them."""
+        """The octets after the JSON, until a field has taken them."""
 
     def octets(self, data: object) -> bytes:
         """The tail, if ``data`` is its length."""
         tail = self.tail
         if tail is None or type(data) is not int or data != len(tail):
-            raise WireError(f"{_kind(data)} is not the number of the octets in the frame")
+            raise WireError(f"{_kind(data)} is not the number of octets in the frame")
         self.tail = None
         return tail
 
@@ -116,8 +116,8 @@ class _Frame:
         is_class = dataclasses.is_dataclass(function)
         readers = _fields(typing.cast(type, function)) if is_class else _parameters(function)
         if len(arguments) > len(readers):
-            raise WireError(f"{name} takes no {len(arguments)} arguments")
-        # Those that are missing are given where it is called.
+            raise WireError(f"{name} does not take {len(arguments)} arguments")
+        # An answerer gets its remaining arguments when it is called.
         values = [read(self, item) for read, item in zip(readers, arguments, strict=False)]
         bound = functools.partial(function, *values)
         if not is_class:
@@ -125,17 +125,17 @@ class _Frame:
         try:
             return typing.cast(Callable[..., object], bound())
         except (TypeError, ValueError) as error:
-            raise WireError(f"no {name}: {error}") from None
+            raise WireError(f"invalid {name}: {error}") from None
 
 
 _Read = Callable[[_Frame, object], object]
-"""Makes of a piece of JSON what an annotation says, or raises WireError."""
+"""Converts a piece of JSON to the type of an annotation, or raises WireError."""
 
 
 def _reader(hint: object) -> _Read:
-    """The reader of what is annotated as ``hint``.
+    """The reader for the annotation ``hint``.
 
-    Annotations are looked at once, and not for each message: some messages have thousands of fields, and are
+    Annotations are evaluated once, and not for each message: some messages have thousands of fields, and are
     read on a loop that has packets to send.
     """
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
@@ -174,7 +174,7 @@ def _one_of(choices: tuple[object, ...]) -> _Read:
         for other in others:
             with contextlib.suppress(WireError):
                 return other(frame, data)
-        raise WireError(f"{_kind(data)} is none of what is expected here")
+        raise WireError(f"{_kind(data)} is not one of the expected types")
 
     return read
 
@@ -182,7 +182,7 @@ def _one_of(choices: tuple[object, ...]) -> _Read:
 def _several(read_item: _Read) -> _Read:
     def read(frame: _Frame, data: object) -> object:
         if not isinstance(data, list):
-            raise WireError(f"{_kind(data)} is no list")
+            raise WireError(f"{_kind(data)} is not a list")
         return tuple([read_item(frame, item) for item in data])
 
     return read
@@ -191,7 +191,7 @@ def _several(read_item: _Read) -> _Read:
 def _each(readers: list[_Read]) -> _Read:
     def read(frame: _Frame, data: object) -> object:
         if not isinstance(data, list) or len(data) != len(readers):
-            raise WireError(f"{_kind(data)} is no list of {len(readers)}")
+            raise WireError(f"{_kind(data)} is not a list of {len(readers)}")
         return tuple([read_item(frame, item) for read_item, item in zip(readers, data, strict=True)])
 
     return read
@@ -200,7 +200,7 @@ def _each(readers: list[_Read]) -> _Read:
 def _mapping(read_key: _Read, read_value: _Read) -> _Read:
     def read(frame: _Frame, data: object) -> object:
         if not isinstance(data, dict):
-            raise WireError(f"{_kind(data)} is no object")
+            raise WireError(f"{_kind(data)} is not an object")
         return {read_key(frame, key): read_value(frame, value) for key, value in data.items()}
 
     return read
@@ -217,7 +217,7 @@ def _object(cls: type) -> _Read:
         try:
             return cls(*values)
         except ValueError as error:
-            raise WireError(f"no {name}: {error}") from None
+            raise WireError(f"invalid {name}: {error}") from None
 
     return read
 
@@ -234,25 +234,25 @@ def _member(cls: type[Enum]) -> _Read:
 
 
 def _of_type(*classes: type) -> _Read:
-    """Exactly: JSON's true is no number."""
+    """Exactly these types: ``bool`` is a subclass of ``int``, but JSON's true is not a number."""
 
     def read(frame: _Frame, data: object) -> object:
         if type(data) not in classes:
-            raise WireError(f"{_kind(data)} is none of {[cls.__name__ for cls in classes]}")
+            raise WireError(f"{_kind(data)} is not one of {[cls.__name__ for cls in classes]}")
         return data
 
     return read
 
 
 class Decoder(Generic[MessageT]):
-    """Cuts a stream of octets into messages."""
+    """Splits a stream of octets into messages."""
 
     def __init__(self, codec: Codec[MessageT]) -> None:
         self._codec = codec
         self._pending = bytearray()
 
     def feed(self, data: bytes) -> list[MessageT]:
-        """The messages that ``data`` completes. Raises WireError; the stream is useless after that."""
+        """The messages that ``data`` completes. Raises WireError; the stream cannot be used after that."""
         self._pending += data
         messages = []
         while len(self._pending) >= LENGTH_OCTETS:
@@ -263,7 +263,7 @@ class Decoder(Generic[MessageT]):
                 )
             if len(self._pending) < end:
                 break
-            with memoryview(self._pending) as octets:  # a slice of the array itself would be one more copy
+            with memoryview(self._pending) as octets:  # slicing the bytearray itself would copy once more
                 body = bytes(octets[LENGTH_OCTETS:end])
             messages.append(self._codec.decode(body))
             del self._pending[:end]
@@ -271,17 +271,17 @@ class Decoder(Generic[MessageT]):
 
 
 def _kind(data: object) -> str:
-    """What ``data`` is, and not what it says: it may hold passwords, and errors are logged."""
+    """The type of ``data`` without its value, which may contain passwords: errors are logged."""
     if isinstance(data, list) and data and isinstance(data[0], str) and data[0].isidentifier():
         return f"a list of {len(data)} that begins like a {data[0]:.40}"
     return f"a {type(data).__name__}"
 
 
 def function_name(function: Callable[..., object]) -> str:
-    """The name under which a function crosses. Raises WireError for one that cannot."""
+    """The name that a function is encoded as. Raises WireError for one that cannot be encoded."""
     if isinstance(function, functools.partial):
         if function.keywords:
-            raise WireError(f"{function!r:.80} has named arguments; only positional ones cross")
+            raise WireError(f"{function!r:.80} has keyword arguments; bind positional ones only")
         function = function.func
     elif dataclasses.is_dataclass(function):
         function = function if isinstance(function, type) else type(function)
@@ -297,14 +297,14 @@ def _find(name: str) -> Callable[..., object]:
     try:
         function = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
-        raise WireError(f"{name!r} names no function: {error}") from None
+        raise WireError(f"{name!r} is not the name of a function: {error}") from None
     if not callable(function):
-        raise WireError(f"{name!r} is no function")
+        raise WireError(f"{name!r} is not a function")
     return typing.cast(Callable[..., object], function)
 
 
 def _plain(value: object, tails: list[bytes]) -> object:
-    """``value`` as what JSON can hold; octets are left in ``tails``."""
+    """``value`` as JSON types; octets are appended to ``tails``."""
     kind: type = type(value)
     if kind in _AS_JSON:
         return value
@@ -327,7 +327,7 @@ def _plain(value: object, tails: list[bytes]) -> object:
 
 @functools.cache
 def _field_names(cls: type) -> tuple[str, ...] | None:
-    """Of a dataclass; None for what is none."""
+    """The field names of a dataclass; None for other classes."""
     return tuple(field.name for field in dataclasses.fields(cls)) if dataclasses.is_dataclass(cls) else None
 
 

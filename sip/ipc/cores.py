@@ -1,4 +1,4 @@
-"""How many processes can compute at the same time."""
+"""The number of processor cores."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 
 def usable_cores() -> int:
-    """The cores that we may use, which may be fewer than there are."""
+    """The number of cores that this process may use, as set by its affinity."""
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

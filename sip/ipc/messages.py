@@ -1,4 +1,4 @@
-"""The messages that every supervised child and its program exchange, beside those of their own."""
+"""Messages common to every supervised child and its program; each protocol adds its own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Start:
     """The first message; each protocol adds its settings."""
 
     log_level: int
-    """The least level of the log records to be sent back."""
+    """The lowest level of log records to send back."""
     heartbeat: float
     """Seconds from one Alive to the next."""
 
@@ -23,7 +23,7 @@ class Close:
     """End every call and the process."""
 
     drain: float = 0.0
-    """Seconds that the calls have to end by themselves."""
+    """Seconds to wait for calls to end before they are hung up."""
 
 
 # --- from the child -----------------------------------------------------------------------------------------
@@ -31,7 +31,7 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """Answers Start: it listens at these SIP addresses."""
+    """Response to Start: the child listens at these SIP addresses."""
 
     address: Address
     tls_address: Address | None = None
@@ -39,19 +39,19 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class NotStarted:
-    """Answers Start: it could not, and ends."""
+    """Response to Start: the child could not start, and exits."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Alive:
-    """What does the work still has its turns."""
+    """Heartbeat, sent by the loop or thread that does the work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """A record of the child's log, for the program's own ``logging``."""
+    """A log record of the child, for the program's ``logging``."""
 
     logger: str
     level: int

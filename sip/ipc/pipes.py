@@ -1,4 +1,4 @@
-"""The child's ends of its pipes: messages read, messages written from a thread, log records sent along."""
+"""The child's end of the pipes: reading and writing messages, and forwarding log records."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from sip.logs import CALL, printable_lines
 
 
 def read_messages(descriptor: int, codec: Codec[MessageT]) -> Iterator[MessageT]:
-    """What comes over a pipe, until its end. Raises OSError, WireError."""
+    """The messages from a pipe, until its end. Raises OSError, WireError."""
     decoder = codec.decoder()
     while data := os.read(descriptor, READ_OCTETS):
         yield from decoder.feed(data)
 
 
 class PipeWriter(Generic[MessageT]):
-    """Writes messages from a thread of its own, so that a program that reads slowly never stalls a call."""
+    """Writes messages from a separate thread, so that a program that reads slowly never stalls a call."""
 
     def __init__(self, descriptor: int, codec: Codec[MessageT]) -> None:
         self._descriptor = descriptor
@@ -37,7 +37,7 @@ class PipeWriter(Generic[MessageT]):
         self._frames.put(self._codec.encode(message))
 
     def close(self) -> None:
-        """Write what waits, then stop."""
+        """Write what is queued, then stop."""
         self._frames.put(b"")
         self._thread.join()
 
@@ -50,27 +50,27 @@ class PipeWriter(Generic[MessageT]):
 
 
 class PipeHandler(logging.Handler):
-    """Sends log records to the program, whose ``logging`` decides what becomes of them."""
+    """Sends log records to the program, whose ``logging`` handles them."""
 
     def __init__(self, send: Callable[[Logged], None]) -> None:
         super().__init__()
         self._send = send
 
     def emit(self, record: logging.LogRecord) -> None:
-        # Records of others, such as asyncio's, have not been through our filter.
+        # Records of other loggers, such as asyncio's, have not passed the filter of ``sip.logs``.
         call = tuple(getattr(record, CALL, {}).items())
         self._send(Logged(record.name, record.levelno, printable_lines(self.format(record)), call))
 
 
 def log_to_the_program(start: Start, report: Callable[[Logged], None]) -> None:
-    """Have what is logged in this process sent to the program, as far as that wants it."""
+    """Send this process's log records of ``start.log_level`` or above to the program."""
     logging.basicConfig(level=start.log_level, format="%(message)s", handlers=[PipeHandler(report)])
 
 
 def take_standard_streams() -> tuple[int, int]:
-    """The descriptors of standard input and output for our own use, not inherited by further processes.
+    """Descriptors of standard input and output for our messages, not inherited by further processes.
 
-    What else is written to standard output goes to standard error from now on.
+    Anything else written to standard output, such as by a library, goes to standard error from now on.
     """
     commands, reports = os.dup(0), os.dup(1)
     with open(os.devnull, "rb") as nothing:
@@ -82,7 +82,7 @@ def take_standard_streams() -> tuple[int, int]:
 def leave_signals_to_the_program() -> None:
     """Ignore what a terminal (SIGINT, SIGHUP) or a service manager (SIGTERM) sends to every process.
 
-    The program decides what it means for the calls. When that dies of it, the worker's input ends.
+    The program decides how calls end. If the signal ends the program, our input ends, and we exit.
     """
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if (number := getattr(signal, name, None)) is not None:

@@ -8,7 +8,7 @@ import signal
 def ending_signals() -> list[signal.Signals]:
     """SIGINT, SIGTERM, and SIGHUP, which a closed terminal sends.
 
-    A process that was started to survive its terminal (``nohup``) ignores SIGHUP, and goes on to do so.
+    A process started with ``nohup`` ignores SIGHUP, and continues to do so.
     """
     found = [signal.SIGINT, signal.SIGTERM]
     hang_up: signal.Signals | None = getattr(signal, "SIGHUP", None)  # Windows has none

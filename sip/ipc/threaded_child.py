@@ -16,7 +16,7 @@ from sip.syntax.errors import SipError
 
 
 class ThreadsError(SipError):
-    """This process may have no more threads."""
+    """This process cannot start another thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,11 @@ class Death:
 
 
 class ThreadedChild(Generic[MessageT]):
-    """Runs from the beginning, and has been sent ``start``.
+    """Starts a child, and sends it ``start``.
 
-    It has to answer that within ``start_limit`` seconds, and to give a sign of life each ``heartbeat``
-    seconds from then on, or it is killed. ``take`` and, at the end, ``died`` run on the thread that reads;
-    while they do, no sign of life is missed. Raises OSError or ThreadsError when it cannot be had.
+    The child must respond to that within ``start_limit`` seconds, and then write something every
+    ``heartbeat`` seconds, or it is killed. ``take`` and, at the end, ``died`` run on the thread that reads;
+    while they run, no heartbeat counts as missed. Raises OSError or ThreadsError when it cannot be started.
     """
 
     def __init__(
@@ -59,16 +59,16 @@ class ThreadedChild(Generic[MessageT]):
             start_new_session=True,
         )
         try:
-            # One that has died tells by the end of its output.
+            # If it has died already, the reader finds the end of its output.
             with contextlib.suppress(BrokenPipeError):
                 self._put(start)
-            # The reader comes last: once it runs it sees to the end of everything.
+            # Start the reader last: once it runs, it does the cleanup.
             _thread(self._watch, f"{program.name}: watch")
             self._reader = _thread(self._read, f"{program.name}: read")
         except BaseException:
             self._ended.set()
             self._process.kill()
-            self._process.communicate()  # closes the pipes, too
+            self._process.communicate()  # also closes the pipes
             raise
 
     @property
@@ -76,7 +76,7 @@ class ThreadedChild(Generic[MessageT]):
         return self._process.pid
 
     def write(self, message: MessageT) -> None:
-        """To a child that has died it does nothing: ``died`` tells. Raises WireError."""
+        """Send a message; no-op if the child has died, which ``died`` reports. Raises WireError."""
         with contextlib.suppress(OSError):
             self._put(message)
 
@@ -89,14 +89,14 @@ class ThreadedChild(Generic[MessageT]):
                 pipe.flush()
 
     def kill(self) -> None:
-        """At once; returns when everything that it began is over."""
+        """Kill the child; returns when its threads have ended."""
         self._process.kill()
         self._reader.join()
 
     def end(self, patience: float) -> bool:
-        """Give it ``patience`` seconds to leave, as it was told to, then kill it.
+        """Wait ``patience`` seconds for the child to exit after Close, then kill it.
 
-        False if it did not leave in good order.
+        Returns whether its exit status is 0.
         """
         try:
             self._process.wait(patience)
@@ -114,7 +114,7 @@ class ThreadedChild(Generic[MessageT]):
                     self._take(message)
         except WireError:
             self._process.kill()
-        self._bury()
+        self._clean_up()
 
     def _listen(self, descriptor: int) -> bytes:
         self._supervision.listening = True
@@ -128,8 +128,8 @@ class ThreadedChild(Generic[MessageT]):
                 self._process.kill()
                 return
 
-    def _bury(self) -> None:
-        """The pipe has ended: it is dead, or is of no use any more."""
+    def _clean_up(self) -> None:
+        """The pipe has ended: the child is dead, or has to be."""
         try:
             code = self._process.wait(END_LIMIT)
         except subprocess.TimeoutExpired:
@@ -144,7 +144,7 @@ class ThreadedChild(Generic[MessageT]):
 
 
 def _thread(target: Callable[[], None], name: str) -> threading.Thread:
-    """One that runs. Raises ThreadsError."""
+    """Start a thread. Raises ThreadsError."""
     thread = threading.Thread(target=target, name=name, daemon=True)
     try:
         thread.start()

@@ -1,4 +1,4 @@
-"""The Unix socket that a signalling process listens at."""
+"""Binding of the Unix socket of a signalling process."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from sip.syntax.errors import SipError, told
 
 
 class SocketError(SipError):
-    """The Unix socket cannot be had; the text names it and says why."""
+    """Cannot listen at the Unix socket; the text names the path and the reason."""
 
 
 def bind(path: str) -> socket.socket:
-    """A Unix socket for our own user alone. One that a dead process left behind is replaced.
+    """A Unix socket for our own user only. A socket left by a dead process is replaced.
 
     Raises SocketError.
     """
@@ -30,17 +30,17 @@ def bind(path: str) -> socket.socket:
                 os.unlink(path)
                 sock.bind(path)
             undo.callback(os.unlink, path)
-            # Nobody can connect before it listens.
+            # No race: nothing can connect before listen().
             os.chmod(path, 0o600)
         except OSError as error:
             match error.errno:
                 case errno.EADDRINUSE:
-                    why = "another process serves it; choose another path"
+                    why = "another process listens there; choose another path"
                 case errno.ENOENT:
-                    why = "there is no such folder; make it first"
+                    why = "the folder does not exist; create it first"
                 case _:
                     why = told(error)
-            raise SocketError(f"the socket {path} cannot be had: {why}") from error
+            raise SocketError(f"cannot listen at the socket {path}: {why}") from error
         undo.pop_all()
     return sock
 

@@ -1,4 +1,4 @@
-"""The calls of a line that lives in another process, as the side that has the calls sees them."""
+"""The calls of a line in another process, on the side that owns the calls."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from sip.values import Credentials
 @dataclass(slots=True)
 class _Call:
     number: int
-    """On the wire."""
+    """The number in messages."""
     answered: bool = False
 
 
 class RemoteCalls:
-    """Turns verbs into messages for ``send``, and what comes back into events.
+    """Converts method calls to messages for ``send``, and received messages to events.
 
     An answerer must be a function of a module, a ``functools.partial`` of one with plain values, or an object
-    of a dataclass; the verbs that take one raise UnsupportedError otherwise.
+    of a dataclass; methods that take one raise UnsupportedError otherwise.
 
-    Numbers are drawn from ``numbers``, so that several processes can serve one line. When the other process
-    is lost, every call on it gets its last event here.
+    Call numbers come from ``numbers``, so that several processes can serve one line. When the other process
+    is lost, ``lose`` makes the last event of every call.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class RemoteCalls:
         self._numbers = numbers
         self._send = send
         self.answerers = answerers
-        """Names of the functions that the other process lets answer."""
+        """Names of the functions that the other process allows as answerers."""
         self._calls: dict[int, _Call] = {}
         self._incoming: dict[int, int] = {}
 
@@ -98,13 +98,13 @@ class RemoteCalls:
             raise UnsupportedError(str(error)) from error
         if name not in self.answerers:
             raise UnsupportedError(
-                f"{name} may not answer offers in the other process; start that with this answerer allowed"
+                f"the other process does not let {name} answer offers; start it with that answerer"
             )
 
     # --- what comes back ------------------------------------------------------------------------------------
 
     def event(self, event: LineEvent) -> LineEvent | None:
-        """The event with our number of the call; None when it is about none of ours."""
+        """The event with our number of the call; None for an unknown call."""
         if isinstance(event, Incoming):
             call = next(self._numbers)
             self._calls[call] = _Call(event.call)
@@ -120,12 +120,12 @@ class RemoteCalls:
         return replace(event, call=call)
 
     def not_placed(self, number: int, reason: str) -> LineEvent | None:
-        """The other side would not carry out a verb of call ``number``."""
+        """The other side refused a command for call ``number``: the last event of the call."""
         call = self._incoming.get(number, number)
         return self._lost(call, reason) if call in self._calls else None
 
     def lose(self, reason: str) -> list[LineEvent]:
-        """The other process is gone: the last events of its calls."""
+        """The other process is lost: the last events of its calls."""
         return [self._lost(call, reason) for call in list(self._calls)]
 
     def _lost(self, call: int, reason: str) -> LineEvent:

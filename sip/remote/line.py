@@ -36,30 +36,30 @@ from sip.values import Address, Credentials, Hop
 _logger = get_logger(__name__)
 
 _START_LIMIT = 10.0
-"""Seconds until the signalling process must answer."""
+"""Seconds for the signalling process to respond."""
 _RETRY = 1.0
-"""Seconds between attempts to reach a signalling process that has gone."""
+"""Seconds between attempts to connect to a signalling process again."""
 _CODEC = codec()
-GONE = "the signalling process has gone"
+GONE = "the connection to the signalling process is lost"
 
 
 class SignallingError(SipError):
-    """No signalling process can be reached; the text says where it was looked for."""
+    """Cannot connect to a signalling process; the text contains the path of its socket."""
 
 
 class RemoteLine:
     """A ``sip.line.Line`` of the signalling process at the Unix socket ``path``.
 
-    ``name`` is what that process knows this engine by, ``max_incoming`` how many calls it may send us at a
-    time. ``on_event`` gets each event in a callback of its own on the loop, ``on_registration`` each change
-    of a registration. The times that the verbs take are not used: the signalling process has its own clock.
+    ``name`` identifies this engine there, ``max_incoming`` is the number of incoming calls that we accept at
+    a time. ``on_event`` gets each event in a separate callback on the loop, ``on_registration`` each change
+    of a registration. ``now`` is ignored: the signalling process has its own clock.
 
-    When the signalling process dies, every call ends with Failed or Ended. It is looked for again each
-    second; until then a call that is placed fails at once.
+    When the signalling process dies, every call ends with Failed or Ended. We try to connect again every
+    second; until that succeeds, new calls fail at once.
     """
 
     addresses: Sequence[Hop]
-    """Where the line listens, once we have been welcome."""
+    """Where the line listens, once ``start`` has returned."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class RemoteLine:
         self._undo = AsyncExitStack()
 
     async def start(self) -> None:
-        """Reach the signalling process; raises SignallingError, and leaves nothing then."""
+        """Connect to the signalling process. Raises SignallingError; then nothing is left open."""
         self._loop = asyncio.get_running_loop()
         try:
             async with AsyncExitStack() as undo:
@@ -105,15 +105,15 @@ class RemoteLine:
         if self._welcomed in done:
             return
         if task in done:
-            # A fault of ours is raised here.
+            # An internal error is raised here.
             task.result()
             raise SignallingError(
-                f"no signalling process serves {self._path} for us ({self._why}); start one, as the same user"
+                f"no signalling process listens at {self._path} ({self._why}); start one as the same user"
             )
-        raise SignallingError(f"the signalling process at {self._path} does not answer; look at its log")
+        raise SignallingError(f"the signalling process at {self._path} does not respond; look at its log")
 
     async def close(self, limit: float = 5.0) -> None:
-        """Hang up every call, wait at most ``limit`` seconds until the far ends know it, and disconnect."""
+        """Hang up every call, wait at most ``limit`` seconds for confirmation, and disconnect."""
         async with self._undo:
             self._settled.clear()
             for call in self._calls:
@@ -146,11 +146,11 @@ class RemoteLine:
         return tuple(dict.fromkeys(family_of(hop.host) for hop in self.addresses))
 
     def local_host(self, peer: Hop) -> str:
-        """The IP address of ours that ``peer`` sees; media descriptions for it should say the same."""
+        """Our IP address as ``peer`` sees it; session descriptions for it should contain the same."""
         return self._advertised.get(family_of(peer.host)) or self.interface(peer)
 
     def interface(self, peer: Hop) -> str:
-        """The IP address of this machine that ``peer`` is reached from; media should be bound there."""
+        """The local IP address on the route to ``peer``; media should be bound to it."""
         family = family_of(peer.host)
         ours = (hop.host for hop in self.addresses if family_of(hop.host) == family)
         return host_towards(next(ours, WILDCARDS[0]), peer)
@@ -160,7 +160,7 @@ class RemoteLine:
     def place(self, request: CallRequest, now: float) -> int:
         """As Line; raises UnsupportedError for an answerer that the signalling process does not allow.
 
-        What else is wrong with the request comes back as Failed.
+        Any other error in the request is reported as Failed.
         """
         call = self._calls.place(request)
         if self._writer is None:
@@ -198,14 +198,15 @@ class RemoteLine:
         self._calls.hang_up(call, reason)
 
     def register(self, request: RegistrationRequest, now: float) -> int:
-        """Begin a registration, or share that of another engine; it ends with the last that wants it."""
+        """Register, or share the same registration of another engine; it ends when the last engine
+        unregisters."""
         number = next(self._registration_numbers)
         self._registrations[number] = request
         self._write(Register(number, request))
         return number
 
     def redirect(self, registration: int, hops: Sequence[Hop]) -> None:
-        """The registrar is to be found there from now on."""
+        """Send further REGISTER requests to these hops."""
         if registration in self._registrations:
             self._registrations[registration] = replace(
                 self._registrations[registration], destination=tuple(hops)
@@ -217,19 +218,19 @@ class RemoteLine:
         self._write(Unregister(registration))
 
     def admit(self, addresses: frozenset[str]) -> None:
-        """Calls from these IP addresses are admitted, as long as we are there."""
+        """Admit calls from these IP addresses, as long as we are connected."""
         self._peers = addresses
         self._write(Peers(tuple(sorted(addresses))))
 
     def take_at_most(self, calls: int | None) -> None:
-        """We have more to do than usual, and further calls are for others; None ends that."""
+        """While overloaded: accept no more calls than this, in both directions; None removes the limit."""
         self._limit = calls
         self._write(Limit(calls))
 
     # --- the connection -------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        """Keep up the connection; without one at the beginning, end."""
+        """Keep the connection, opening it again when it breaks; return if the first attempt fails."""
         while True:
             try:
                 reader, self._writer = await asyncio.open_unix_connection(self._path)
@@ -252,23 +253,25 @@ class RemoteLine:
         try:
             while data := await reader.read(65536):
                 for message in decoder.feed(data):
-                    with contained(_logger, "a report of the signalling process met a fault of ours"):
+                    with contained(
+                        _logger, "a message of the signalling process was ignored after an internal error"
+                    ):
                         self._take(message)
         except WireError as error:
-            _logger.error("the signalling process wrote what is no report: %s", error)
+            _logger.error("the signalling process wrote an invalid message: %s", error)
         except ConnectionError as error:
             _logger.warning("the connection to the signalling process broke: %s", error)
         except Exception:
-            # The connection is of no use any more; another one may be.
-            _logger.exception("a report of the signalling process failed on a fault of ours")
+            # The decoder is in an unknown state: open another connection.
+            _logger.exception("reading from the signalling process failed with an internal error")
 
     def _lost(self) -> None:
         calls = len(self._calls)
-        # One that was stopped in good order has ended them before.
+        # A signalling process that was stopped normally has ended its calls before.
         with_it = f", and {calls} call{'' if calls == 1 else 's'} with it" if calls else ""
         _logger.warning(
-            "the signalling process at %s has gone%s; no call can be made or taken until it is there again, "
-            "which is tried each second",
+            "the connection to the signalling process at %s is lost%s; no call can be placed or accepted "
+            "until it is back, which is tried every second",
             self._path,
             with_it,
         )
@@ -298,7 +301,7 @@ class RemoteLine:
                 self._advertised = {family_of(host): host for host in advertised}
                 self._calls.answerers = answerers
                 if self._welcomed.done():
-                    _logger.warning("the signalling process at %s is there again", self._path)
+                    _logger.warning("connected to the signalling process at %s again", self._path)
                 else:
                     self._welcomed.set_result(None)
 

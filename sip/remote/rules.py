@@ -10,15 +10,15 @@ from sip.line import Incoming
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A process that has calls."""
+    """An engine, as a rule sees it."""
 
     name: str
     calls: int
-    """In both directions, at this moment."""
+    """Current calls in both directions."""
     incoming: int
     max_incoming: int
     limit: int | None = None
-    """Of ``calls``, while it has more to do than usual."""
+    """Maximum of ``calls`` while the engine is overloaded."""
 
     @property
     def overloaded(self) -> bool:
@@ -30,9 +30,9 @@ class Engine:
 
 
 Rule = Callable[[Incoming, Sequence[Engine]], str | None]
-"""The name of the engine for a call, among those that have room for it; None refuses the call with 480."""
+"""Returns the name of the engine for a call, chosen from those with room for it; None refuses it with 480."""
 
 
 def least_busy(incoming: Incoming, engines: Sequence[Engine]) -> str | None:
-    """The engine with the fewest calls; of several, the one that came first."""
+    """The engine with the fewest calls; among equals, the one that connected first."""
     return min(engines, key=lambda engine: engine.calls).name if engines else None

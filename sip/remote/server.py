@@ -1,7 +1,7 @@
-"""The side that has the SIP address: one line for any number of engines, which connect to a Unix socket.
+"""The side with the SIP address: one line shared by engines, which connect to a Unix socket.
 
-Each incoming call goes to the engine that a rule names. When an engine dies its calls are hung up, and what
-it alone had registered is unregistered. Registrations that several engines ask for alike are one.
+A rule chooses the engine for each incoming call. When an engine dies, its calls are hung up, and
+registrations that no other engine uses are removed. Equal registrations of several engines are one.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ from sip.values import Hop
 _logger = get_logger(__name__)
 
 _MOST_UNREAD = 4 * 1024 * 1024
-"""Octets that an engine may leave unread before it counts as dead."""
-_NOBODY, _BUSY, _OVERLOADED = 480, 486, 503
+"""Octets queued for an engine before it counts as dead."""
+_NO_ENGINE, _BUSY, _OVERLOADED = 480, 486, 503
 _CLOSE_LIMIT = 5.0
-"""Seconds until the far ends must know that all is over."""
+"""Seconds for far ends to confirm the end of calls and registrations."""
 
 
 class ServedLine(Line, Protocol):
@@ -73,7 +73,7 @@ class ServedLine(Line, Protocol):
 
 
 MakeLine = Callable[[Callable[[LineEvent], None], Callable[[RegistrationState], None]], ServedLine]
-"""Makes a line from the two that hear of its calls and its registrations."""
+"""Creates the line, given callbacks for events of calls and of registrations."""
 
 
 @dataclass(slots=True, eq=False)
@@ -83,7 +83,7 @@ class _Client:
     limit: int | None = None
     peers: frozenset[str] = frozenset()
     calls: dict[int, int] = field(default_factory=dict)
-    """Number on the wire to number of the line."""
+    """Call numbers in messages to call numbers of the line."""
     registrations: dict[int, _Registration] = field(default_factory=dict)
 
     @property
@@ -94,8 +94,8 @@ class _Client:
 
 @dataclass(slots=True, eq=False)
 class _Registration:
-    """A registration, and who wants it: engines, each with its own numbers for it (several, when it has
-    several routes with one account)."""
+    """A registration and its users: engines with their own numbers for it (one engine has several numbers if
+    several of its routes use one account)."""
 
     wanted: RegistrationRequest
     number: int
@@ -104,12 +104,12 @@ class _Registration:
 
 
 class LineServer:
-    """Serves one line at the Unix socket ``path``, to the user that it runs as alone (mode 0600).
+    """Serves one line at the Unix socket ``path``, for its own user only (mode 0600).
 
-    ``answerers`` are the functions, each ``module:function``, that may answer offers here; engines can name
-    no others. ``advertised`` are the addresses that the line shows to far ends. ``rule`` chooses among the
-    engines that have room; of engines of one name the later ones get a number behind it. ``admit`` is told
-    the addresses that the engines know their trunks by, whenever they change.
+    ``answerers`` are the functions, each ``module:function``, that engines may use to answer offers.
+    ``advertised`` are the addresses that the line shows to far ends. ``rule`` chooses among the engines with
+    room; engines with an equal name get a number appended. ``admit`` is called with the addresses of the
+    engines' trunks, whenever they change.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class LineServer:
     async def start(self) -> Sequence[Hop]:
         """Listen for calls and engines; returns the SIP addresses.
 
-        Raises SipError when that cannot be, and leaves nothing then.
+        Raises SipError; then nothing is left open.
         """
         self._loop = asyncio.get_running_loop()
         try:
@@ -156,22 +156,22 @@ class LineServer:
         undo.callback(sock.close)
         undo.callback(os.unlink, self._path)
         await self._line.start()
-        undo.push_async_callback(self._let_engines_go)
+        undo.push_async_callback(self._disconnect_engines)
         undo.push_async_callback(self._close_line)
         server = await asyncio.start_unix_server(self._connected, sock=sock)
         undo.callback(server.close)
 
     async def close(self, limit: float = _CLOSE_LIMIT) -> None:
-        """Hang up every call, unregister, and let the engines go."""
+        """Hang up every call, unregister, and disconnect the engines."""
         self._limit = limit
         await self._undo.aclose()
 
     async def _close_line(self) -> None:
         await self._line.close(self._limit)
-        # The last events are on their way through the loop.
+        # Let the loop run the callbacks of the last events.
         await asyncio.sleep(0)
 
-    async def _let_engines_go(self) -> None:
+    async def _disconnect_engines(self) -> None:
         for client in list(self._clients):
             client.writer.close()
         if self._connections:
@@ -190,16 +190,16 @@ class LineServer:
             while data := await reader.read(65536):
                 for message in decoder.feed(data):
                     if client is not None:
-                        with contained(_logger, "a command of an engine failed on a fault of ours"):
-                            self._obey(client, message)
+                        with contained(_logger, "a command of an engine failed with an internal error"):
+                            self._execute(client, message)
                     elif isinstance(message, Hello):
                         client = self._welcome(writer, message)
         except WireError as error:
-            _logger.error("an engine wrote what is no command: %s", error)
+            _logger.error("an engine wrote an invalid message: %s", error)
         except ConnectionError as error:
             _logger.warning("the connection to an engine broke: %s", error)
         finally:
-            # Also after a fault of ours: a client without a reader must get no calls.
+            # Also after an internal error: a client that is not read must not get calls.
             with ExitStack() as undo:
                 undo.callback(writer.close)
                 if client is not None:
@@ -209,7 +209,7 @@ class LineServer:
         taken = {client.hello.name for client in self._clients}
         names = chain([hello.name], (f"{hello.name}-{number}" for number in count(2)))
         hello = replace(hello, name=next(name for name in names if name not in taken))
-        _logger.info("engine %s takes up to %d calls", hello.name, hello.max_incoming)
+        _logger.info("engine %s is connected and accepts up to %d calls", hello.name, hello.max_incoming)
         client = _Client(writer, hello)
         self._clients.append(client)
         self._tell(client, Welcome(tuple(self._line.addresses), self._advertised, self._answerers))
@@ -217,14 +217,14 @@ class LineServer:
 
     def _tell(self, client: _Client, message: Message) -> None:
         if client.writer.transport.get_write_buffer_size() > _MOST_UNREAD:
-            _logger.error("engine %s reads nothing any more; letting it go", client.hello.name)
+            _logger.error("engine %s does not read its messages; closing its connection", client.hello.name)
             client.writer.transport.abort()
         elif not client.writer.is_closing():
             client.writer.write(self._codec.encode(message))
 
     def _forget(self, client: _Client) -> None:
-        """The engine is gone, and everything that was its own with it, whichever step fails."""
-        _logger.info("engine %s is gone, with %d calls", client.hello.name, len(client.calls))
+        """Clean up after an engine: every step runs, even if another raises."""
+        _logger.info("engine %s is disconnected, with %d calls", client.hello.name, len(client.calls))
         now = self._loop.time()
         with ExitStack() as undo:
             for number in list(client.registrations):
@@ -241,7 +241,7 @@ class LineServer:
 
     # --- commands -------------------------------------------------------------------------------------------
 
-    def _obey(self, client: _Client, command: Message) -> None:
+    def _execute(self, client: _Client, command: Message) -> None:
         now = self._loop.time()
         match command:
             case Place(number, request):
@@ -288,7 +288,7 @@ class LineServer:
                 case HangUp(_, reason):
                     line.hang_up(call, now, reason=reason)
         except Exception as error:
-            # Also a fault of ours ends this call alone, and not all calls of the engine.
+            # An internal error ends this call only, and not all calls of the engine.
             self._release(client, verb.call)
             self._tell(client, NotPlaced(verb.call, _why(error)))
             try:
@@ -322,7 +322,7 @@ class LineServer:
         name = self._chosen(incoming, [client.engine for client in with_room]) if with_room else None
         chosen = next((client for client in with_room if client.hello.name == name), None)
         if chosen is None:
-            status = _NOBODY
+            status = _NO_ENGINE
             if open_to_calls and not with_room:
                 overloaded = any(client.engine.overloaded for client in open_to_calls)
                 status = _OVERLOADED if overloaded else _BUSY
@@ -336,7 +336,7 @@ class LineServer:
         try:
             return self._rule(incoming, engines)
         except Exception:
-            # It is not ours, and one call must not stop the others.
+            # The rule is code of the user: its exceptions must not affect other calls.
             _logger.exception("the rule for incoming calls failed")
             return None
 
@@ -352,7 +352,7 @@ class LineServer:
             except Exception as error:
                 why = _why(error)
                 _logger.error("engine %s cannot register: %s", client.hello.name, why)
-                # No other attempt could do better.
+                # A request that is invalid stays invalid: never try again.
                 self._tell(client, RegistrationIs(RegistrationFailed(number, 0, why, inf)))
                 return
             self._registrations.append(known)
@@ -362,7 +362,7 @@ class LineServer:
             self._tell(client, RegistrationIs(replace(known.state, registration=number)))
 
     def _leave(self, client: _Client, number: int) -> None:
-        """The engine wants its registration ``number`` no more; one that it has not is left alone."""
+        """The engine does not use its registration ``number`` any more; no-op for an unknown number."""
         registration = client.registrations.pop(number, None)
         if registration is None:
             return
@@ -380,8 +380,8 @@ class LineServer:
 
 
 def _why(error: Exception) -> str:
-    """What an engine is told of an error, just caught, in carrying out a command of it."""
+    """The reason to report to an engine for an exception in its command; logs internal errors."""
     if isinstance(error, SipError | ValueError):
         return str(error)
-    _logger.error("a command failed on a fault of ours", exc_info=error)
+    _logger.error("a command failed with an internal error", exc_info=error)
     return "an internal error of the signalling process; its trace is in the log"

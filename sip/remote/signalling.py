@@ -1,8 +1,8 @@
 """The signalling process: ``python -m sip.remote.signalling SOCKET --listen HOST:PORT --answerer NAME``.
 
-It owns one SIP address and its registrations; engines connect to the Unix socket SOCKET and have the calls.
-Once it serves, it prints its first SIP address (host and port) as one line. SIGTERM ends every call and then
-the process.
+It owns one SIP address and its registrations; engines connect to the Unix socket SOCKET and process the
+calls. Once it listens, it prints its first SIP address (host and port) as one line. SIGTERM ends every call
+and then the process.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ _RULE = "sip.remote.rules:least_busy"
 
 @dataclass(frozen=True, slots=True)
 class Signalling:
-    """What a signalling process does.
+    """Settings of a signalling process.
 
     ``socket`` is the path of its Unix socket, ``answerers`` are the functions (``module:function``) that
-    engines may have answer offers. ``callers`` may call, beside the trunks of the engines.
+    engines may use to answer offers. ``callers`` may call, besides the trunks of the engines.
     """
 
     socket: str
@@ -54,12 +54,12 @@ class Signalling:
     rule: Rule = least_busy
 
     def admission(self, random: Random) -> Admission:
-        """The policy that the line asks."""
+        """The admission policy of the line."""
         return Admission(random, self.callers, realm=self.user_agent)
 
 
 def server_for(settings: Signalling) -> LineServer:
-    """What serves the line of these settings. Raises WireError for an answerer that there is not."""
+    """The server of the line. Raises WireError for an unknown answerer."""
     random = SystemRandom()
     admission = settings.admission(random)
 
@@ -92,9 +92,9 @@ def server_for(settings: Signalling) -> LineServer:
 
 
 async def serve(settings: Signalling, on_ready: Callable[[Sequence[Hop]], None]) -> None:
-    """Serve until a signal ends it (``sip.ipc.signals``); ``on_ready`` is told the SIP addresses.
+    """Serve until a signal ends it (``sip.ipc.signals``); ``on_ready`` gets the SIP addresses.
 
-    Raises SipError when an address or the socket cannot be had, WireError for an answerer that there is not.
+    Raises SipError when an address or the socket is not available, WireError for an unknown answerer.
     """
     server = server_for(settings)
     stop = asyncio.Event()
@@ -119,7 +119,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def read_arguments(arguments: Sequence[str]) -> Signalling:
-    """What the command line asks for; exits with a sentence when that cannot be."""
+    """Parse the command line; exits with a message if it is invalid."""
     parser = _parser()
     options = parser.parse_args(arguments)
     host, port = options.listen
@@ -148,14 +148,18 @@ def _parser() -> argparse.ArgumentParser:
         "--listen", default=("0.0.0.0", 5060), metavar="HOST:PORT", type=_address, help="for UDP and TCP"
     )
     parser.add_argument(
-        "--advertise", action="append", default=[], metavar="ADDRESS", help="what far ends see in its place"
+        "--advertise",
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="address that far ends see in its place",
     )
     parser.add_argument(
         "--answerer",
         action="append",
         default=[],
         metavar="MODULE:FUNCTION",
-        help="function that engines may have answer offers; may be given several times",
+        help="function that engines may use to answer offers; may be given several times",
     )
     parser.add_argument("--rule", default=_RULE, type=_rule, metavar="MODULE:FUNCTION")
     parser.add_argument(
@@ -164,7 +168,7 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NETWORK",
         type=_network,
-        help="from where calls are taken, beside this machine and the trunks of the engines; any for all",
+        help="accept calls from there, besides this machine and the trunks of the engines; any for all",
     )
     parser.add_argument(
         "--account",
@@ -172,9 +176,11 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="USER:FILE",
         type=_account,
-        help="who may call from anywhere with the password in FILE",
+        help="user who may call from anywhere with the password in FILE",
     )
-    parser.add_argument("--forbid", action="store_true", help="answer 403 to all others, instead of nothing")
+    parser.add_argument(
+        "--forbid", action="store_true", help="respond 403 to all others, instead of ignoring them"
+    )
     parser.add_argument("--user-agent", default="sip")
     for name, (field, bounds) in settings_of(Limits).items():
         option = f"--{bounds.key.replace('_', '-')}"
@@ -202,7 +208,7 @@ def _account(text: str) -> Credentials:
     try:
         password = Path(file).read_text(encoding="utf-8").strip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise argparse.ArgumentTypeError(f"no password can be read from {file!r}: {error}") from None
+        raise argparse.ArgumentTypeError(f"cannot read a password from {file!r}: {error}") from None
     if not user or not password:
         raise argparse.ArgumentTypeError(f"{text!r} is not USER:FILE with a password in the file")
     return Credentials(user, password)
@@ -213,7 +219,7 @@ def _rule(name: str) -> Rule:
     try:
         return cast(Rule, getattr(importlib.import_module(module), attribute))
     except (ImportError, AttributeError, ValueError) as error:
-        raise argparse.ArgumentTypeError(f"{name!r} names no rule: {error}") from None
+        raise argparse.ArgumentTypeError(f"{name!r} is not the name of a rule: {error}") from None
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The messages of a line in another process: verbs and registrations one way, events the other.
+"""Messages of a line in another process: commands in one direction, events in the other.
 
-Calls that we place are numbered by the side that has the calls, from 1 up; incoming ones by the side that has
-the SIP address, from -1 down. So a verb can follow ``Place`` before that has even been read.
+Outgoing calls are numbered by the side that owns the calls, from 1 up; incoming ones by the side with the SIP
+address, from -1 down. So another command can follow ``Place`` without waiting for a response.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Happened:
 
 @dataclass(frozen=True, slots=True)
 class NotPlaced:
-    """The line would have raised this from ``place``, ``accept`` or ``offer``; the call is over."""
+    """``place``, ``accept`` or another method of the line raised an exception; the call is over."""
 
     call: int
     reason: str
@@ -86,7 +86,7 @@ class NotPlaced:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The first message of a client. It takes up to ``max_incoming`` calls at a time."""
+    """The first message of a client, which accepts up to ``max_incoming`` incoming calls at a time."""
 
     name: str
     max_incoming: int
@@ -94,8 +94,8 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """Answers Hello: where the line listens, the addresses that far ends see in place of those, and the names
-    of the functions that may answer offers."""
+    """Response to Hello: where the line listens, the addresses that far ends see instead, and the names of
+    the allowed answerers."""
 
     addresses: tuple[Hop, ...]
     advertised: tuple[str, ...]
@@ -104,7 +104,7 @@ class Welcome:
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """Registrations are numbered by the client."""
+    """Begin a registration; the client chooses its number."""
 
     registration: int
     request: RegistrationRequest
@@ -123,14 +123,14 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class Peers:
-    """The addresses of a client's trunks; calls from there are admitted while it is connected."""
+    """Addresses of a client's trunks; calls from there are admitted while it is connected."""
 
     addresses: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The client has more to do than usual, and takes up to ``calls`` in both directions; None ends that."""
+    """The client is overloaded, and accepts up to ``calls`` in both directions; None removes the limit."""
 
     calls: int | None
 
@@ -146,5 +146,5 @@ Message = Command | Report
 
 
 def codec(functions: Iterable[str] = ()) -> Codec[Message]:
-    """``functions`` are the answerers that the reader takes."""
+    """``functions`` are the answerers that the reader allows."""
     return Codec(Message, functions=functions)

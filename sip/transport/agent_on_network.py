@@ -29,22 +29,23 @@ from sip.values import NO_REASON, Address, Credentials, Hop, NetworkFault, Trans
 _logger = get_logger(__name__)
 
 KEEP_ALIVE = 25.0
-"""Seconds between datagrams that keep a translator of addresses on the way from forgetting us."""
+"""Seconds between keep-alives over UDP: many NATs forget a mapping that is idle for 30 s, so RFC 5626 4.4.2
+asks for 24 to 29 s."""
 
-_Told = TypeVar("_Told")
+_Event = TypeVar("_Event")
 
 EVERYWHERE = (Hop("0.0.0.0", 5060), Hop("0.0.0.0", 5060, Transport.TCP))
 
 
 class SipLine:
-    """A ``sip.line.Line`` that listens at the addresses of ``listen``; ``start`` comes before all else.
+    """A ``sip.line.Line`` that listens at the addresses of ``listen``; call ``start`` first.
 
-    Port 0 takes any free one, for UDP and TCP of one host the same. Connections over TCP and TLS are opened
-    whether we listen for them or not. ``advertised`` are the addresses that far ends shall see in place of
+    Port 0 takes any free port, the same one for UDP and TCP of one host. Connections over TCP and TLS are
+    opened whether or not we listen for them. ``advertised`` are the addresses that far ends see in place of
     ours, at most one of IPv4 and one of IPv6, with the same ports: those of the router in front of us.
 
-    ``on_event`` gets each event in a callback of its own on the loop, never from within a verb;
-    ``on_registration`` each change of a registration. The times that the verbs take are those of the loop.
+    ``on_event`` gets each event in a separate callback on the loop, never from within a method;
+    ``on_registration`` each change of a registration. ``now`` is always the loop's time.
     ``agent`` and ``addresses`` (where it listens) exist once it has started.
     """
 
@@ -78,8 +79,8 @@ class SipLine:
         self._limits = limits
         self._session_timers = session_timers
         self._timer: asyncio.Handle | None = None
-        self._rings = 0.0
-        """When the timer does. Not every loop's handles can be asked: those of uvloop cannot."""
+        self._timer_due = 0.0
+        """When the timer fires. A handle of uvloop has no ``when()``."""
         self._keep_alive: asyncio.TimerHandle | None = None
         self._lookups: set[asyncio.Task[None]] = set()
         self._settled = asyncio.Event()
@@ -87,7 +88,7 @@ class SipLine:
         self._undo = AsyncExitStack()
 
     async def start(self) -> None:
-        """Bind the sockets; raises ListenError or TlsError when that is not possible, and leaves nothing."""
+        """Bind the sockets. Raises ListenError or TlsError; then nothing is left open."""
         self._loop = asyncio.get_running_loop()
         try:
             async with AsyncExitStack() as undo:
@@ -127,10 +128,10 @@ class SipLine:
                 port = UdpPort(listener.sock, self._datagram, self._flush, self._refused)
                 undo.callback(port.close)
                 self._udp[listener.sock.family] = port
-        self._keep_alive = self._loop.call_later(KEEP_ALIVE, self._kept_alive)
+        self._keep_alive = self._loop.call_later(KEEP_ALIVE, self._send_keep_alives)
 
     def _stop(self) -> None:
-        """Nothing is read, looked up or due any more."""
+        """Cancel the timers and lookups."""
         for timer in (self._timer, self._keep_alive):
             if timer is not None:
                 timer.cancel()
@@ -143,8 +144,8 @@ class SipLine:
         return self.addresses[0].address
 
     async def close(self, limit: float = 5.0) -> None:
-        """Hang up every call, unregister, wait at most ``limit`` seconds until the far ends know it, and
-        unbind."""
+        """Hang up every call, unregister, wait at most ``limit`` seconds for confirmation, and close the
+        sockets."""
         async with self._undo:
             self.agent.hang_up_all(self._loop.time())
             self.agent.registrations.end_all(self._loop.time())
@@ -223,19 +224,19 @@ class SipLine:
         return self._listening.families
 
     def local_host(self, peer: Hop) -> str:
-        """The IP address of ours that ``peer`` sees; media descriptions for it should say the same."""
+        """Our IP address as ``peer`` sees it; session descriptions for it should contain the same."""
         return self._listening.seen_by(peer)[0]
 
     def interface(self, peer: Hop) -> str:
-        """The IP address of this machine that ``peer`` is reached from; media should be bound there."""
+        """The local IP address on the route to ``peer``; media should be bound to it."""
         return self._listening.source(peer)[0]
 
     # --- the network ----------------------------------------------------------------------------------------
 
-    # Whatever comes in ends in a flush, also when the agent fails on it: what others are owed must go out.
+    # Always flush, even when the agent raised: messages and events of other calls must still go out.
 
     def _datagram(self, data: bytes, source: Hop) -> None:
-        """The flush comes at the end of the burst."""
+        """``UdpPort`` calls ``_flush`` at the end of the burst."""
         self.agent.receive(data, source, self._loop.time())
 
     def _received(self, data: bytes, source: Hop) -> None:
@@ -245,28 +246,28 @@ class SipLine:
             self._flush()
 
     def _refused(self, hop: Hop, fault: NetworkFault = NO_REASON) -> None:
-        with contained(_logger, "a refusal of the network was passed over on a fault of ours"):
+        with contained(_logger, "an unreachable destination was ignored after an internal error"):
             self.agent.unreachable(hop, self._loop.time(), fault)
         self._loop.call_soon(self._flush)
 
     def _closed(self, hop: Hop, fault: NetworkFault) -> None:
-        with contained(_logger, "the end of a connection was passed over on a fault of ours"):
+        with contained(_logger, "a closed connection was ignored after an internal error"):
             self.agent.disconnected(hop, self._loop.time(), fault)
         self._flush()
 
     def _flush(self) -> None:
-        """Pass on what the agent has to say to the network, to the user, and to the loop."""
+        """Send the agent's messages, deliver its events, start its lookups, and arm the timer."""
         unsent = deque(self.agent.take_datagrams())
         while unsent:
-            with contained(_logger, "a message was not sent on a fault of ours"):
+            with contained(_logger, "a message was not sent after an internal error"):
                 self._send(*unsent.popleft())
-            # A hop that cannot be sent to may bring the next one into play.
+            # A failed send makes the agent try the next hop (RFC 3263 4.3), which queues another message.
             unsent += self.agent.take_datagrams()
         for event in self.agent.take_events():
-            self._loop.call_soon(self._tell, self._on_event, event)
+            self._loop.call_soon(self._call_back, self._on_event, event)
         for state in self.agent.registrations.take_events():
             if self._on_registration is not None:
-                self._loop.call_soon(self._tell, self._on_registration, state)
+                self._loop.call_soon(self._call_back, self._on_registration, state)
         for target in self.agent.take_lookups():
             lookup = self._loop.create_task(self._look_up(target))
             self._lookups.add(lookup)
@@ -277,34 +278,35 @@ class SipLine:
             self._settled.clear()
         self._arm(self.agent.next_deadline())
 
-    def _tell(self, callback: Callable[[_Told], None], what: _Told) -> None:
-        with contained(_logger, "a user of the line failed on an event"):
-            callback(what)
+    def _call_back(self, callback: Callable[[_Event], None], event: _Event) -> None:
+        with contained(_logger, "a callback failed on an event"):
+            callback(event)
 
     def _arm(self, deadline: float | None) -> None:
-        # Deadlines move away with most messages: ringing too early costs less than moving the timer.
-        if self._timer is not None and (deadline is None or deadline < self._rings):
+        # Most messages only postpone the deadline: an early wake-up costs less than moving the timer each
+        # time.
+        if self._timer is not None and (deadline is None or deadline < self._timer_due):
             self._timer.cancel()
             self._timer = None
         if self._timer is None and deadline is not None:
             self._timer = self._loop.call_at(deadline, self._due)
-            self._rings = deadline
+            self._timer_due = deadline
 
     def _due(self) -> None:
         self._timer = None
-        with contained(_logger, "a timer failed on a fault of ours"):
+        with contained(_logger, "a timer failed with an internal error"):
             self.agent.handle_deadline(self._loop.time())
-        # Also arms the timer for the deadlines that are still due.
+        # Also arms the timer for the remaining deadlines.
         self._flush()
 
-    def _kept_alive(self) -> None:
-        """Say something to all far ends by UDP that may want to say something to us."""
-        with contained(_logger, "a far end was not kept alive on a fault of ours"):
+    def _send_keep_alives(self) -> None:
+        """Send a keep-alive over UDP to every far end that may send us requests."""
+        with contained(_logger, "a keep-alive was not sent after an internal error"):
             for hop in self.agent.flows():
                 port = self._udp.get(family_of(hop.host))
                 if port is not None and not hop.transport.reliable:
                     port.send(PING, hop)
-        self._keep_alive = self._loop.call_later(KEEP_ALIVE, self._kept_alive)
+        self._keep_alive = self._loop.call_later(KEEP_ALIVE, self._send_keep_alives)
 
     def _send(self, data: bytes, hop: Hop) -> None:
         if hop.transport.reliable:
@@ -312,16 +314,16 @@ class SipLine:
         elif (port := self._udp.get(family_of(hop.host))) is not None:
             port.send(data, hop)
         else:
-            fault = NetworkFault(f"we have no socket for {hop}", "listen at an address of its kind")
+            fault = NetworkFault(f"there is no socket for {hop}", "listen at an address of its family")
             self._refused(hop, fault)
 
     async def _look_up(self, target: Target) -> None:
         hops: Sequence[Hop] = ()
-        with contained(_logger, "a name was not looked up on a fault of ours"):
+        with contained(_logger, "a name was not looked up after an internal error"):
             try:
                 hops = await self._resolver.locate(target, self._listening.families)
             except ResolveError as error:
                 _logger.warning("%s", error)
-        with contained(_logger, "what a name stands for was passed over on a fault of ours"):
+        with contained(_logger, "the result of a lookup was ignored after an internal error"):
             self.agent.resolved(target, hops)
         self._flush()

@@ -14,17 +14,18 @@ from sip.values import Hop
 _logger = get_logger(__name__)
 
 MAX_UNSENT = 256 * 1024
-"""Octets that may wait for a peer that does not read."""
+"""Octets queued for a peer that does not read before the connection is closed."""
 MAX_WAITING = 128 * 1024
-"""Octets that may wait until a connection stands: some hundred calls."""
+"""Octets queued until a connection is established: some hundred calls."""
 
 _BUFFER = 8 * 1024
-"""Octets read before the loop gets its turn."""
+"""Octets read before other work of the loop gets its turn."""
 _GOODBYE_LIMIT = 0.5
+"""Seconds for queued data and the TLS close_notify to go out before the connection is aborted."""
 
 
 class Owner(Protocol):
-    """What a connection asks of those it is one of."""
+    """What a connection needs of the table that it is in."""
 
     on_message: Callable[[bytes, Hop], None]
 
@@ -32,13 +33,13 @@ class Owner(Protocol):
     def now(self) -> float: ...
 
     def check(self, hop: Hop, transport: asyncio.BaseTransport, *, ours: bool) -> None:
-        """Raises TlsError when the far end is not who it should be."""
+        """Raises TlsError when the certificate is not for the expected far end."""
 
     def drop(self, connection: Connection, why: str) -> None:
-        """A connection is of no more use."""
+        """Forget a connection that is not used any more."""
 
     def lost(self, connection: Connection, error: Exception | None) -> None:
-        """A connection that stood is gone."""
+        """An established connection was closed or broke."""
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -55,7 +56,8 @@ class Connection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._unsent: list[bytes] = []
         self._closed = False
-        # TLS fills it piece by piece; only slices of a view are not copies.
+        # asyncio's TLS writes into slices of it: a slice of a memoryview is not a copy, one of a bytearray
+        # is.
         self._buffer = memoryview(bytearray(_BUFFER))
 
     # --- asyncio's calls ------------------------------------------------------------------------------------
@@ -63,7 +65,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         if self._closed:
-            # It was given up during the handshake, when there was nothing to abort yet.
+            # close() was called during the handshake, when there was no transport to abort yet.
             self._transport.abort()
             return
         try:
@@ -73,9 +75,9 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.abort()
             return
         except Exception:
-            # Who cannot be checked is not the far end that it should be.
-            _logger.exception("the far end of a connection could not be checked", extra=SELDOM)
-            self.refusal = TlsError(f"{self.hop} could not be checked")
+            # Fail closed: an unchecked far end must not get any message.
+            _logger.exception("the certificate of a far end could not be checked", extra=SELDOM)
+            self.refusal = TlsError(f"the certificate of {self.hop} could not be checked")
             self._transport.abort()
             return
         unsent, self._unsent = self._unsent, []
@@ -88,7 +90,7 @@ class Connection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         if self._closed or self.refusal is not None:
             return
-        with contained(_logger, "octets of a connection were dropped on a fault of ours"):
+        with contained(_logger, "received octets were dropped after an internal error"):
             self.stream.receive(bytes(self._buffer[:nbytes]), self._owner.now)
         self.settle()
 
@@ -99,22 +101,22 @@ class Connection(asyncio.BufferedProtocol):
     # --------------------------------------------------------------------------------------------------------
 
     def write(self, data: bytes) -> None:
-        """Send, now or when the connection stands."""
+        """Send now, or once the connection is established."""
         self.stream.sent(self._owner.now)
         if self._transport is None:
             self._unsent.append(data)
             if sum(map(len, self._unsent)) > MAX_WAITING:
-                self.close(f"too much waits for a connection with {self.hop}")
+                self.close(f"too many octets are waiting for a connection with {self.hop}")
         else:
             self._transport.write(data)
             if self._transport.get_write_buffer_size() > MAX_UNSENT:
-                self.close(f"{self.hop} reads nothing that we send")
+                self.close(f"{self.hop} does not read what we send")
 
     def settle(self) -> None:
-        """Pass on what has come, and send what keeps the connection."""
+        """Deliver the complete messages, and send the stream's keep-alives."""
         for message in self.stream.take_messages():
             self.heard = True
-            with contained(_logger, "a message was dropped on a fault of ours"):
+            with contained(_logger, "a message was dropped after an internal error"):
                 self._owner.on_message(message, self.hop)
         if octets := self.stream.take_octets():
             self.write(octets)
@@ -122,7 +124,7 @@ class Connection(asyncio.BufferedProtocol):
             self.close(self.stream.fault, at_once=False)
 
     def close(self, why: str, *, at_once: bool = True) -> None:
-        """Use the connection no more; unless ``at_once`` what was written goes out before it ends."""
+        """Stop using the connection; unless ``at_once``, send what is queued before closing it."""
         if self._closed:
             return
         _logger.info("closed the connection with %s: %s", self.hop, why, extra=SELDOM)
@@ -138,7 +140,7 @@ class Connection(asyncio.BufferedProtocol):
             asyncio.get_running_loop().call_later(_GOODBYE_LIMIT, self._transport.abort)
 
     async def finish(self) -> None:
-        """Close in order: what was written goes out, and TLS says goodbye."""
+        """Close gracefully: send what is queued, and the TLS close_notify."""
         if self._transport is not None:
             self._transport.close()
             try:

@@ -13,18 +13,19 @@ from sip.syntax.errors import SipError, told
 from sip.values import Address, Hop, Transport
 
 _TRIES = 16
-"""Ports that are tried for one that is free for UDP and for TCP."""
+"""Ports tried to find one that is free for both UDP and TCP."""
 WILDCARDS = ("0.0.0.0", "::")
 _MAX_ROUTES = 256
+"""Far ends whose route is cached; finding one takes a socket and three system calls."""
 _BACKLOG = 128
 _BIND_ERRORS = {
-    errno.EADDRNOTAVAIL: "it is no address of this machine; choose one that is, or 0.0.0.0 for all of them",
-    errno.EACCES: "the port is for privileged users; choose one from 1024 on",
+    errno.EADDRNOTAVAIL: "it is not an address of this machine; choose one of its own, or 0.0.0.0 for all",
+    errno.EACCES: "the port is reserved for privileged users; choose one of 1024 or above",
 }
 
 
 class ListenError(SipError):
-    """An address to listen at that cannot be had; the text names it and says why."""
+    """Cannot listen at an address; the text names the address and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +34,13 @@ class Listener:
 
     sock: socket.socket
     hop: Hop
-    """Its own address and transport."""
+    """Its address and transport."""
 
 
 class Listening:
-    """Bound sockets, and ports for connections where we do not listen.
+    """Bound sockets, and reserved source ports for connections over transports without a listener.
 
-    ``advertised`` is the address that far ends shall see in place of ours, one of each family at most.
+    ``advertised`` are the addresses that far ends see in place of ours, at most one of each family.
     """
 
     def __init__(self, listeners: Sequence[Listener], advertised: Sequence[str] = ()) -> None:
@@ -51,7 +52,8 @@ class Listening:
 
     @classmethod
     async def bind(cls, wanted: Sequence[Hop], advertised: Sequence[str] = ()) -> Listening:
-        """Bind what is wanted. Port 0 takes any free one, for UDP and TCP the same. Raises ListenError."""
+        """Bind sockets. Port 0 takes any free port, the same for UDP and TCP of a host. Raises
+        ListenError."""
         groups: dict[Hop | Address, list[Hop]] = {}
         for hop in wanted:
             groups.setdefault(hop if hop.transport is Transport.TLS else hop.address, []).append(hop)
@@ -72,7 +74,7 @@ class Listening:
             sock.close()
 
     def listener(self, hop: Hop) -> Listener | None:
-        """The one that serves the transport and address family of ``hop``."""
+        """The listener for the transport and address family of ``hop``, or None."""
         family = family_of(hop.host)
         return next(
             (
@@ -86,11 +88,11 @@ class Listening:
     def seen_by(self, hop: Hop) -> Address:
         """Our address as ``hop`` sees it, for Via and Contact."""
         host, port = self.source(hop)
-        # The zone of an IPv6 address means nothing to others (RFC 4007 11.2).
+        # The zone of an IPv6 address has no meaning outside this machine (RFC 4007 11.2).
         return self._advertised.get(family_of(hop.host)) or host.partition("%")[0], port
 
     def source(self, hop: Hop) -> Address:
-        """Our address towards ``hop``, and the port where we listen, or that connections come from."""
+        """Our address towards ``hop``, and the port that we listen at, or that connections come from."""
         listener = self.listener(hop)
         if listener is not None:
             host, port = listener.hop.address
@@ -104,13 +106,14 @@ class Listening:
     def connect_from(self, hop: Hop) -> Address:
         """The address to open a connection to ``hop`` from; port 0 is any."""
         host, port = self.source(hop)
-        # Where we listen the port is taken; elsewhere our Contact names the one that the connection has.
+        # The port of a listener is in use; without one our Contact contains the port reserved for
+        # connections.
         return host, 0 if self.listener(hop) is not None else port
 
     def _reserve(self, transport: Transport, family: socket.AddressFamily) -> int:
-        """A port for all connections of a transport that we do not listen for.
+        """A source port for all connections of a transport that we do not listen for.
 
-        So our Contact can name it before there is a connection, and a proxy that looks for a connection to
+        So our Contact can contain it before there is a connection, and a proxy that looks for a connection to
         that address finds ours.
         """
         sock = self._reserved.get((transport, family))
@@ -123,7 +126,7 @@ class Listening:
         return int(sock.getsockname()[1])
 
     def _route(self, peer: str) -> str:
-        """Our address on the route to ``peer``."""
+        """Our address on the route to ``peer``, cached."""
         known = self._routes.get(peer)
         if known is None:
             if len(self._routes) >= _MAX_ROUTES:
@@ -137,8 +140,8 @@ def family_of(host: str) -> socket.AddressFamily:
 
 
 def _route_to(peer: str) -> str:
-    """The address of this machine on the way to ``peer``."""
-    # Connecting a UDP socket sends nothing, but chooses the route.
+    """The local address on the route to ``peer``; loopback if there is no route."""
+    # connect() on a UDP socket sends nothing, but selects the route and thereby the source address.
     with socket.socket(family_of(peer), socket.SOCK_DGRAM) as probe:
         try:
             probe.connect((peer, 9))
@@ -148,7 +151,7 @@ def _route_to(peer: str) -> str:
 
 
 def host_towards(bound: str, peer: Hop, route: Callable[[str], str] = _route_to) -> str:
-    """``bound`` itself, or for a socket bound to all addresses the one on the way to ``peer``."""
+    """``bound`` itself, or for a wildcard the address on the route to ``peer``."""
     return route(peer.host) if bound in WILDCARDS else bound
 
 
@@ -183,7 +186,7 @@ async def _bind(hop: Hop) -> Listener:
     except (OSError, UnicodeError) as error:
         raise ListenError(f"cannot listen at {hop}: {hop.host!r} has no address; check it") from error
     except RuntimeError as error:
-        # The look-up takes a thread, and this process may have no more; Python has no other error for that.
+        # getaddrinfo runs in a thread; when no thread can be started, Python raises a bare RuntimeError.
         if "thread" not in str(error):
             raise
         raise ListenError(f"cannot listen at {hop}: {error}") from error
@@ -195,14 +198,14 @@ async def _bind(hop: Hop) -> Listener:
     try:
         sock.setblocking(False)
         if family == socket.AF_INET6:
-            # IPv4 has listeners of its own.
+            # IPv4 has separate listeners; a dual-stack socket would report IPv4-mapped source addresses.
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if hop.transport.reliable:
-            # A restart shall not wait for the connections of before.
+            # Allow a restart while connections of the previous process are in TIME_WAIT.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)
         if hop.transport.reliable:
-            # Now, because only this tells whether another listens there.
+            # With SO_REUSEADDR bind() succeeds on a port in use; only listen() reports EADDRINUSE.
             sock.listen(_BACKLOG)
         host, port = sock.getsockname()[:2]
         return Listener(sock, Hop(host, port, hop.transport))
@@ -210,7 +213,9 @@ async def _bind(hop: Hop) -> Listener:
         sock.close()
         if error.errno == errno.EADDRINUSE:
             port = f"{hop.transport.value} port {hop.port} of {hop.host}"
-            raise ListenError(f"{port} is in use; stop its owner or choose another") from error
+            raise ListenError(
+                f"{port} is in use; stop the process that uses it, or choose another"
+            ) from error
         why = _BIND_ERRORS.get(error.errno or 0) or told(error)
         raise ListenError(f"cannot listen at {hop}: {why}") from error
     except BaseException:

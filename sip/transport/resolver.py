@@ -1,4 +1,4 @@
-"""From a target to the hops it leads to, best first (RFC 3263 4).
+"""Resolve a target to hops, best first (RFC 3263 4).
 
 .. code-block:: text
 
@@ -7,8 +7,8 @@
     transport given ──> SRV of that transport ──> else addresses of the host, default port
     neither ──> NAPTR ──> else SRV of each transport ──> else addresses of the host, UDP, default port
 
-Addresses come from the system's resolver, so that ``/etc/hosts`` counts; only NAPTR and SRV are asked of the
-name servers. These are a help: when they do not answer, the search goes on without them.
+Addresses come from the system's resolver, which includes ``/etc/hosts``; only NAPTR and SRV are queried from
+the name servers. Without an answer about them the search continues with addresses.
 """
 
 from __future__ import annotations
@@ -33,12 +33,13 @@ if TYPE_CHECKING:
 _logger = get_logger(__name__)
 
 QUERY_LIMIT = 3.0
-"""Seconds for one question to the name servers."""
+"""Seconds for one query to the name servers."""
 SEARCH_LIMIT = 8.0
 """Seconds for a whole search."""
 MAX_RECORDS = 32
-"""Of one answer; more are not looked at."""
+"""Records of one answer that are used: bounds the work that a name server can cause."""
 MAX_HOPS = 16
+"""Hops tried for one target; each may take the patience of ``sip.ua.failover``."""
 
 ALL_FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
@@ -50,7 +51,7 @@ _SERVICES = {"SIP+D2U": Transport.UDP, "SIP+D2T": Transport.TCP, "SIPS+D2T": Tra
 
 
 class ResolveError(SipError):
-    """A target that leads nowhere; the text names it. ``transient`` when it may lead somewhere later."""
+    """Resolution failed; the text names the target. ``transient`` is true for timeouts and the like."""
 
     def __init__(self, text: str, *, transient: bool = False) -> None:
         super().__init__(text)
@@ -58,12 +59,12 @@ class ResolveError(SipError):
 
 
 class FamilyError(ResolveError):
-    """An address of a kind that the line has none of."""
+    """The target is of an address family that the line does not listen in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """An SRV record (RFC 2782); a target of "" means that there is no such service."""
+    """An SRV record (RFC 2782); a target of "" means that the service is not available."""
 
     priority: int
     weight: int
@@ -82,7 +83,7 @@ class Pointer:
 
 
 class Records(Protocol):
-    """Where records come from. An answer without records is empty, whatever the reason."""
+    """Source of DNS records. Errors of SRV and NAPTR queries give an empty result."""
 
     async def services(self, name: str) -> Sequence[Service]: ...
 
@@ -93,7 +94,7 @@ class Records(Protocol):
 
 
 class Resolver:
-    """``random`` spreads calls over the servers of a domain by their weights."""
+    """Finds the servers of a target. ``random`` selects among SRV records by weight."""
 
     def __init__(self, random: Random, records: Records | None = None) -> None:
         self._random = random
@@ -102,7 +103,8 @@ class Resolver:
     async def locate(
         self, target: Target, families: Collection[socket.AddressFamily] = ALL_FAMILIES
     ) -> list[Hop]:
-        """The hops in these address families, at least one; raises ResolveError, of which FamilyError."""
+        """The hops in these address families, at least one. Raises ResolveError or its subclass
+        FamilyError."""
         if target.literal is not None:
             family = socket.AF_INET6 if ":" in target.host else socket.AF_INET
             if family not in families:
@@ -116,7 +118,7 @@ class Resolver:
                 return await self._search(target, families)
         except TimeoutError:
             raise ResolveError(
-                f"the name servers did not say within {SEARCH_LIMIT:g} s where {target} is", transient=True
+                f"the name servers did not resolve {target} within {SEARCH_LIMIT:g} s", transient=True
             ) from None
 
     async def _search(self, target: Target, families: Collection[socket.AddressFamily]) -> list[Hop]:
@@ -124,7 +126,7 @@ class Resolver:
         if target.port is None:
             found = await self._services(target)
             if found and all(not service.target for _, service in found):
-                raise ResolveError(f"{target.host} says that it offers no such service")
+                raise ResolveError(f"{target.host} does not offer SIP: its SRV records have the target '.'")
             hops = await self._hops_of(found, target, families)
             if hops:
                 return hops
@@ -134,7 +136,7 @@ class Resolver:
         return [Hop(address, port, transport, name) for address in addresses[:MAX_HOPS]]
 
     async def _services(self, target: Target) -> list[tuple[Transport, Service]]:
-        """The servers of a domain in the order to be tried."""
+        """The servers of a domain in the order to try them."""
         if target.transport is not None:
             names = [(target.transport, _SRV_NAMES[target.transport] + target.host)]
         else:
@@ -170,17 +172,17 @@ class Resolver:
         try:
             return await self._records.addresses(host, families)
         except ResolveError as error:
-            # The other servers of the domain may have one.
+            # Other servers of the domain may have an address.
             _logger.info("%s", error)
             return ()
 
 
 def in_turn(services: Iterable[Service], random: Random) -> list[Service]:
-    """SRV records in the order to be tried: by priority, and by chance according to weight (RFC 2782)."""
+    """SRV records in the order to try them: by priority, then at random by weight (RFC 2782)."""
     ordered: list[Service] = []
     by_priority = sorted(services, key=lambda each: each.priority)
     for _, group in groupby(by_priority, key=lambda each: each.priority):
-        # Those without weight first, so that they have a small chance and not none.
+        # Weight 0 comes first in the running sum, so that it keeps a very small chance (RFC 2782).
         left = sorted(group, key=lambda each: each.weight)
         while left:
             chosen = random.randint(0, sum(each.weight for each in left))
@@ -194,16 +196,18 @@ def in_turn(services: Iterable[Service], random: Random) -> list[Service]:
 
 
 def _server_name(target: Target, transport: Transport) -> str | None:
-    """The domain of the URI, not the name of the server that serves it (RFC 5922 4)."""
+    """The name that the certificate must contain: the domain of the URI, not of the SRV target (RFC 5922
+    4)."""
     return target.host if transport is Transport.TLS else None
 
 
 class SystemRecords:
     """The name servers and the resolver of this machine.
 
-    dnspython takes as long to import as all of SIP, and a peer that is named by its address needs none of it.
+    dnspython is imported at the first query: it takes as long as all of ``sip``, and a peer that is given by
+    its address does not need it.
 
-    ``servers`` are asked instead of those that the machine names, at ``port``; for tests.
+    ``servers`` at ``port`` replace the name servers of the system; for tests.
     """
 
     def __init__(self, servers: Sequence[str] = (), port: int = 53) -> None:
@@ -238,7 +242,7 @@ class SystemRecords:
 
     async def _ask(self, name: str, kind: str) -> Iterable[object]:
         if self._resolver is None:
-            # In a thread, as importing it would hold up the packets of calls.
+            # In a thread, because the import would delay the packets of calls.
             await asyncio.to_thread(import_module, "dns.asyncresolver")
         from dns.exception import DNSException
         from dns.resolver import NXDOMAIN, NoAnswer
@@ -250,7 +254,7 @@ class SystemRecords:
         except (NXDOMAIN, NoAnswer):
             return ()
         except (DNSException, OSError) as error:
-            _logger.info("no answer about %s of %s: %s", kind, name, error)
+            _logger.info("the query for %s of %s failed: %s", kind, name, error)
             return ()
         return answer
 
@@ -268,7 +272,7 @@ class SystemRecords:
         if is_address(host):
             return (host,)
         if is_numeric(host):
-            # A record may say so; the system would make an address of it.
+            # An SRV target may be "1.2"; getaddrinfo would accept it as 1.0.0.2.
             raise ResolveError(f"the host {host!r} is neither a name nor a whole IP address")
         family, kind = socket.AF_UNSPEC, ""
         if len(families) == 1:
@@ -278,8 +282,8 @@ class SystemRecords:
         try:
             found = await loop.getaddrinfo(host, None, family=family, type=socket.SOCK_DGRAM)
         except RuntimeError as error:
-            # The system's resolver blocks a thread for each question.
-            why = f"this process may have no thread to ask with ({error}); try again later"
+            # getaddrinfo runs in a thread; when no thread can be started, Python raises RuntimeError.
+            why = f"this process cannot start another thread ({error}); try again later"
             raise ResolveError(f"the host {host!r} was not looked up: {why}", transient=True) from error
         except (OSError, UnicodeError) as error:
             if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:

@@ -1,8 +1,8 @@
-"""Connections over TCP and TLS, found by their far ends.
+"""Connections over TCP and TLS, indexed by far end.
 
-One connection (``sip.transport.connection``) serves both directions and all calls. Its far end is, for one
-that we opened, where we connected to and the name that its certificate was checked for; for one opened to
-us, the address and port it came from.
+One connection (``sip.transport.connection``) carries all calls in both directions. The far end of one that we
+opened is the address that we connected to and the name that the certificate was checked for; of one opened to
+us, its source address and port.
 """
 
 from __future__ import annotations
@@ -32,27 +32,29 @@ from sip.values import Address, Hop, NetworkFault, Transport
 _logger = get_logger(__name__)
 
 CONNECT_LIMIT = 3.0
-"""Seconds for a connection to be made, TLS included; less than the patience of ``sip.ua.failover``."""
+"""Seconds to establish a connection, TLS included; less than the patience of ``sip.ua.failover``."""
 HANDSHAKE_LIMIT = 10.0
 """Seconds for the TLS handshake of a connection opened to us."""
 IDLE_LIMIT = 600.0
-"""Seconds without a message after which a connection is closed that no call or registration uses."""
+"""Seconds without a message after which a connection is closed, unless a call or registration uses it."""
 MAX_INCOMING = 1024
 MAX_FROM_ONE = 128
-"""Connections opened to us, in all and from one address."""
+"""Connections opened to us, in total and from one address."""
 MAX_OPENING = 64
-"""Connections that we open at a time."""
+"""Connections being opened by us at the same time."""
 
 _SWEEP = 1.0
+"""Seconds between checks of all connections for keep-alives and idle time."""
 _RETRY_ACCEPT = 0.1
+"""Seconds after a failed accept; the listener stays readable, so that without a pause the loop would spin."""
 
 
 class Connections:
-    """All connections of a line. Every method belongs to the thread of the loop.
+    """All connections of a line. Call every method on the loop's thread.
 
-    ``on_message`` gets each message and the far end it came from; ``on_refused`` a hop that cannot be
-    connected to, ``on_closed`` one whose connection is gone, each with why. ``in_use`` names the hops
-    whose connections are to be kept. ``source`` gives the address to connect from; port 0 takes any.
+    ``on_message`` gets each message and its far end; ``on_refused`` a hop that cannot be connected to, and
+    ``on_closed`` one whose connection is closed, each with the reason. ``in_use`` returns the hops whose
+    connections must be kept. ``source`` returns the address to connect from; port 0 means any.
     """
 
     def __init__(
@@ -87,16 +89,16 @@ class Connections:
         return self._loop.time()
 
     def listen(self, sock: socket.socket, transport: Transport) -> None:
-        """Take connections on a socket that listens; raises TlsError."""
+        """Accept connections on a listening socket. Raises TlsError."""
         context = server_context(self._tls) if transport is Transport.TLS else None
         self._spawn(self._accept(sock, transport, context))
 
     def send(self, data: bytes, hop: Hop) -> None:
-        """Send on the connection with ``hop``, which is made if there is none."""
+        """Send on the connection with ``hop``; open one if there is none."""
         connection = self._find(hop)
         if connection is None:
             if self._opening == MAX_OPENING:
-                busy = NetworkFault(f"{MAX_OPENING} other connections are being made", "try again later")
+                busy = NetworkFault(f"{MAX_OPENING} other connections are being opened", "try again later")
                 self._on_refused(hop, busy)
                 return
             connection = Connection(self, hop, Stream(self.now, ours=True), ours=True)
@@ -108,7 +110,7 @@ class Connections:
     def _find(self, hop: Hop) -> Connection | None:
         found = self._table.get(hop)
         if found is None and hop.server_name is None:
-            # Who asks for an address only is content with whatever name was checked there.
+            # A hop without a name to check accepts a connection whose certificate was checked for any name.
             found = next((each for each in self._table.values() if _unnamed(each.hop) == hop), None)
         return found
 
@@ -129,7 +131,7 @@ class Connections:
             async with asyncio.timeout(CONNECT_LIMIT):
                 await self._open(connection)
         except Exception as error:
-            # Not only what the network says: TLS knows no name such as "a..b", for one.
+            # Not only OSError: the IDNA codec raises UnicodeError for a server name such as "a..b".
             fault = self._fault(error, hop)
         else:
             if connection.refusal is None:
@@ -138,7 +140,7 @@ class Connections:
         finally:
             self._opening -= 1
         if self._forget(connection):
-            _logger.info("no connection with %s: %s", hop, fault, extra=SELDOM)
+            _logger.info("cannot connect to %s: %s", hop, fault, extra=SELDOM)
             self._on_refused(hop, fault)
 
     async def _open(self, connection: Connection) -> None:
@@ -167,7 +169,7 @@ class Connections:
         try:
             return await self._connected_from((host, port), hop)
         except OSError as error:
-            # A connection of a moment ago may still hold that pair of ports.
+            # A previous connection with this pair of ports may be in TIME_WAIT: use any port.
             if not port or error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL):
                 raise
             return await self._connected_from((host, 0), hop)
@@ -185,7 +187,7 @@ class Connections:
         return sock
 
     def check(self, hop: Hop, transport: asyncio.BaseTransport, *, ours: bool) -> None:
-        """Raises TlsError when the far end is not who it should be."""
+        """Raises TlsError when the certificate is not for the expected far end."""
         if ours and hop.transport is Transport.TLS and self._tls.verify:
             check_name(transport.get_extra_info("peercert") or {}, hop.server_name or hop.host)
 
@@ -200,11 +202,11 @@ class Connections:
             except OSError as error:
                 if listener.fileno() < 0:
                     return
-                # As a rule there are no more file descriptors, and then each attempt ends so.
-                _logger.warning("cannot take a connection: %s", error, extra=SELDOM)
+                # Usually the process is out of file descriptors, and every accept fails until one is closed.
+                _logger.warning("cannot accept a connection: %s", error, extra=SELDOM)
                 await asyncio.sleep(_RETRY_ACCEPT)
                 continue
-            with contained(_logger, "a connection was not taken on a fault of ours"):
+            with contained(_logger, "a connection was not accepted after an internal error"):
                 self._taken(sock, Hop(address[0], address[1], transport), context)
 
     def _taken(self, sock: socket.socket, hop: Hop, context: ssl.SSLContext | None) -> None:
@@ -231,12 +233,12 @@ class Connections:
                 ssl_handshake_timeout=None if context is None else HANDSHAKE_LIMIT,
             )
         except Exception as error:
-            _logger.info("no TLS with %s: %s", connection.hop, error, extra=SELDOM)
+            _logger.info("the TLS handshake with %s failed: %s", connection.hop, error, extra=SELDOM)
             sock.close()
             self._forget(connection)
 
     def _make_room(self, hop: Hop) -> bool:
-        """Whether one more connection may come in; closes the idlest when all places are taken."""
+        """Whether one more connection is accepted; at the limit, closes the one that is idle the longest."""
         if self._incoming[hop.host] >= MAX_FROM_ONE or hop in self._table:
             return False
         if self._incoming.total() < MAX_INCOMING:
@@ -246,7 +248,7 @@ class Connections:
         if not idle:
             return False
         idlest = min(idle, key=lambda each: each.stream.heard_at)
-        idlest.close("all places are taken")
+        idlest.close("the limit of connections is reached")
         return True
 
     # --------------------------------------------------------------------------------------------------------
@@ -256,10 +258,10 @@ class Connections:
         if not connection.ours:
             self._incoming[connection.hop.host] += 1
         if self._sweep is None:
-            self._sweep = self._loop.call_later(_SWEEP, self._swept)
+            self._sweep = self._loop.call_later(_SWEEP, self._sweep_due)
 
     def _forget(self, connection: Connection) -> bool:
-        """Whether the connection was known until now."""
+        """Remove the connection; false if it was not in the table."""
         if self._table.get(connection.hop) is not connection:
             return False
         del self._table[connection.hop]
@@ -270,23 +272,24 @@ class Connections:
         return True
 
     def drop(self, connection: Connection, why: str) -> None:
-        """A connection is of no more use."""
+        """Forget a connection that is not used any more."""
         if self._forget(connection):
-            # Not from within a call of theirs.
+            # Never call back from within ``send``.
             self._loop.call_soon(self._on_closed, connection.hop, NetworkFault(why))
 
     def lost(self, connection: Connection, error: Exception | None) -> None:
-        """A connection that stood is gone."""
+        """An established connection was closed or broke."""
         if connection.refusal is not None or not self._forget(connection):
             return
         hop = connection.hop
         fault = NetworkFault(f"{hop} closed the connection") if error is None else self._fault(error, hop)
         unheard = connection.ours and not connection.heard
         if unheard and hop.transport is Transport.TLS and not isinstance(error, ssl.SSLError):
-            # In TLS 1.3 the server looks at it after the handshake, and a reset may overtake its alert.
+            # In TLS 1.3 the server checks our certificate after we consider the handshake finished and a TCP
+            # reset may arrive before its alert.
             missed = self._tls.certificate is None
             fault = replace(
-                fault, advice=ASKS_FOR_CERTIFICATE if missed else "it may not take our certificate"
+                fault, advice=ASKS_FOR_CERTIFICATE if missed else "it may not accept our certificate"
             )
         if unheard:
             self._on_refused(hop, fault)
@@ -294,7 +297,7 @@ class Connections:
             self._on_closed(hop, fault)
 
     def _fault(self, error: BaseException, hop: Hop) -> NetworkFault:
-        """Why a connection could not be made, or broke."""
+        """The reason why a connection could not be opened, or broke."""
         if isinstance(error, ssl.SSLError):
             return why_refused(
                 error, hop.server_name or hop.host, certificate=self._tls.certificate is not None
@@ -306,21 +309,21 @@ class Connections:
         if isinstance(error, TlsError):
             return str(error)
         if isinstance(error, TimeoutError):
-            return f"{hop} took no connection within {CONNECT_LIMIT:g} s"
+            return f"{hop} did not accept a connection within {CONNECT_LIMIT:g} s"
         if isinstance(error, ConnectionRefusedError):
-            return f"nobody listens at {hop}"
+            return f"nothing listens at {hop}"
         if isinstance(error, ConnectionError):
-            return f"{hop} broke off the connection"
+            return f"{hop} reset the connection"
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         return f"{hop} cannot be reached: {reason}"
 
-    def _swept(self) -> None:
-        """Look after all connections at once, which is cheaper than a timer for each."""
-        with contained(_logger, "connections were not looked after on a fault of ours"):
-            self._look_after_all()
-        self._sweep = self._loop.call_later(_SWEEP, self._swept) if self._table else None
+    def _sweep_due(self) -> None:
+        """Check all connections at once, which is cheaper than a timer for each."""
+        with contained(_logger, "connections were not checked after an internal error"):
+            self._check_all()
+        self._sweep = self._loop.call_later(_SWEEP, self._sweep_due) if self._table else None
 
-    def _look_after_all(self) -> None:
+    def _check_all(self) -> None:
         now = self.now
         kept = self._in_use()
         for connection in list(self._table.values()):

@@ -1,4 +1,4 @@
-"""TLS for SIP: what connections are made with, and whom a certificate is for (RFC 3261 26.3.1, RFC 5922)."""
+"""TLS for SIP: contexts, and the names in a certificate (RFC 3261 26.3.1, RFC 5922)."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ _NOT_YET_VALID = 9
 _UNKNOWN_AUTHORITY = frozenset({2, 18, 19, 20, 21})
 """X509_V_ERR_*: no issuer, self-signed, self-signed in the chain, no local issuer, no signature to check."""
 
-ASKS_FOR_CERTIFICATE = "it may want to see a certificate of ours"
+ASKS_FOR_CERTIFICATE = "it may require a certificate of ours"
 
 _MISSED_CERTIFICATE = frozenset(
     {"HANDSHAKE_FAILURE", "CERTIFICATE_REQUIRED", "NO_CERTIFICATE", "BAD_CERTIFICATE"}
 )
-"""Alerts of a server to which we showed no certificate. That of TLS 1.2 is also sent for other reasons."""
+"""Alerts of a server to which we sent no certificate. In TLS 1.2 handshake_failure also has other reasons."""
 _DISLIKED_CERTIFICATE = frozenset(
     {"BAD_CERTIFICATE", "UNSUPPORTED_CERTIFICATE", "CERTIFICATE_REVOKED", "CERTIFICATE_EXPIRED"}
     | {"CERTIFICATE_UNKNOWN", "UNKNOWN_CA", "ACCESS_DENIED"}
 )
-"""Alerts of a server to which we showed one (RFC 8446 6.2)."""
+"""Alerts of a server to which we sent one (RFC 8446 6.2)."""
 
 
 class TlsError(SipError):
-    """Certificates or settings that TLS cannot go on with; the text names them."""
+    """A certificate or setting cannot be used for TLS; the text names it."""
 
 
 def client_context(settings: TlsSettings) -> ssl.SSLContext:
-    """For connections that we open; raises TlsError. Names are left to :func:`check_name`."""
+    """For connections that we open. Raises TlsError. :func:`check_name` checks the name: OpenSSL does not
+    know the rules of RFC 5922."""
     context = _context(ssl.PROTOCOL_TLS_CLIENT, settings)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_REQUIRED if settings.verify else ssl.CERT_NONE
@@ -42,9 +43,9 @@ def client_context(settings: TlsSettings) -> ssl.SSLContext:
 
 
 def server_context(settings: TlsSettings) -> ssl.SSLContext:
-    """For connections that are opened to us; raises TlsError."""
+    """For connections that are opened to us. Raises TlsError."""
     if settings.certificate is None:
-        raise TlsError("listening for TLS needs a certificate; name its file, and that of its key")
+        raise TlsError("listening for TLS needs a certificate; set the files of the certificate and its key")
     context = _context(ssl.PROTOCOL_TLS_SERVER, settings)
     context.verify_mode = ssl.CERT_REQUIRED if settings.demand else ssl.CERT_NONE
     return context
@@ -59,11 +60,11 @@ def _context(protocol: int, settings: TlsSettings) -> ssl.SSLContext:
         try:
             context.load_verify_locations(settings.authorities)
         except (OSError, ssl.SSLError) as error:
-            why = "there is none in it" if isinstance(error, ssl.SSLError) else error.strerror
+            why = "it contains none" if isinstance(error, ssl.SSLError) else error.strerror
             raise TlsError(f"no CA certificates can be read from {settings.authorities}: {why}") from error
     if settings.certificate is not None:
         try:
-            # Without any password OpenSSL would ask the terminal for one.
+            # Without a password OpenSSL would prompt for one on the terminal.
             context.load_cert_chain(settings.certificate, settings.key, settings.key_password or "")
         except (OSError, ssl.SSLError, ValueError) as error:
             files = settings.certificate + (f" with the key {settings.key}" if settings.key else "")
@@ -74,25 +75,25 @@ def _context(protocol: int, settings: TlsSettings) -> ssl.SSLContext:
 
 
 def _why_useless(error: Exception, settings: TlsSettings) -> str:
-    """OpenSSL itself says little of a certificate or key that it does not take."""
+    """The reason in words: OpenSSL's own errors do not name the cause."""
     if not isinstance(error, ssl.SSLError):
         return getattr(error, "strerror", None) or str(error)
     if error.reason == "KEY_VALUES_MISMATCH":
-        return "the key is not that of the certificate"
+        return "the key does not belong to the certificate"
     if settings.key_password is None:
-        return "a file is not PEM, lacks the key, or has a key with a password that is not given"
+        return "a file is not PEM, lacks the key, or has a key with a password, and none is set"
     return "a file is not PEM, lacks the key, or has a key with another password"
 
 
 def check_name(certificate: Mapping[str, object], name: str) -> None:
-    """Raises TlsError when a verified certificate is for others than ``name``, a domain or an IP address.
+    """Raises TlsError unless a verified certificate is for ``name``, a domain or an IP address.
 
-    A subjectAltName counts that is a SIP URI of the domain, or its DNS name (RFC 5922 7.1, 7.2). There
-    carriers use wildcards, which RFC 5922 forbids; one for the first label is taken. The common name is not.
+    The subjectAltName must contain a SIP URI of the domain, or its DNS name (RFC 5922 7.1, 7.2). RFC 5922
+    forbids wildcards, but carriers use them: one for the first label is accepted. The common name is ignored.
     """
     names = list(_names(certificate))
     if not any(_covers(each, name) for each in names):
-        shown = ", ".join(list(dict.fromkeys(names))[:4]) or "nobody"
+        shown = ", ".join(list(dict.fromkeys(names))[:4]) or "no SIP domain"
         raise TlsError(f"the certificate is for {shown} and not for {name}")
 
 
@@ -116,9 +117,9 @@ def _covers(pattern: str, name: str) -> bool:
 
 
 def why_refused(error: BaseException, name: str, *, certificate: bool) -> NetworkFault:
-    """What is wrong with a TLS connection to ``name`` that could not be made.
+    """The reason why TLS with ``name`` failed.
 
-    ``certificate`` tells whether we had one of ours to show.
+    ``certificate`` is true if we have one of our own.
     """
     if isinstance(error, ssl.SSLCertVerificationError):
         if error.verify_code == _EXPIRED:
@@ -129,18 +130,17 @@ def why_refused(error: BaseException, name: str, *, certificate: bool) -> Networ
             )
         if error.verify_code in _UNKNOWN_AUTHORITY:
             return NetworkFault(
-                f"the certificate of {name} is signed by nobody that we trust", "name the file of its CA"
+                f"the certificate of {name} is not signed by a trusted CA",
+                "set the file of the CA",
             )
-        return NetworkFault(
-            f"the certificate of {name} cannot be trusted", f"OpenSSL says: {error.verify_message}"
-        )
+        return NetworkFault(f"the certificate of {name} cannot be trusted: {error.verify_message}")
     if isinstance(error, ssl.SSLError):
         what = (error.reason or "no common protocol").lower().replace("_", " ")
-        sentence = f"{name} and we cannot agree on TLS: {what}"
+        sentence = f"the TLS handshake with {name} failed: {what}"
         alert = (error.reason or "").partition("ALERT_")[2]
         if alert in _MISSED_CERTIFICATE and not certificate:
             return NetworkFault(sentence, ASKS_FOR_CERTIFICATE)
         if alert in _DISLIKED_CERTIFICATE and certificate:
-            return NetworkFault(sentence, "it does not take our certificate")
+            return NetworkFault(sentence, "it does not accept our certificate")
         return NetworkFault(sentence)
-    return NetworkFault(f"{name} broke off TLS: {error}")
+    return NetworkFault(f"{name} closed the TLS connection: {error}")

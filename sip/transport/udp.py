@@ -19,11 +19,11 @@ _MAX_DATAGRAM = 65535
 _RECEIVE_BUFFER = 1024 * 1024
 _MAX_BURST = 64
 _MAX_TURN = 0.005
-"""Datagrams read, and seconds spent on them, before the loop gets its turn: a hostile one can take
-milliseconds, while the packets of faxes wait."""
+"""Datagrams read, and seconds spent on them, before other work of the loop gets its turn: a hostile datagram
+can take milliseconds to parse, while the packets of faxes wait."""
 
-# Linux tells which destination refused a datagram, but only through the error queue (ip(7), ipv6(7)), whose
-# numbers Python does not name.
+# On an unconnected socket Linux reports ICMP errors with their destination only through the error queue
+# (ip(7), ipv6(7)). Python's socket module does not have its constants.
 _HAS_ERROR_QUEUE = sys.platform == "linux"
 _IP_RECVERR = 11
 _IPV6_RECVERR = 25
@@ -34,9 +34,9 @@ _REFUSALS = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH
 class UdpPort:
     """A bound socket on the loop.
 
-    ``on_datagram`` gets each datagram and where it came from, ``on_pause`` is called when a burst has been
-    read, ``on_refused`` gets each hop that refuses datagrams. An exception of theirs costs one datagram, not
-    the others of its burst.
+    ``on_datagram`` gets each datagram and its source, ``on_pause`` is called after each burst, ``on_refused``
+    gets each hop that refuses datagrams. An exception in a callback drops one datagram, not the rest of its
+    burst.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class UdpPort:
         self._on_refused = on_refused
         self._loop = asyncio.get_running_loop()
         with suppress(OSError):
-            # Many calls at once, or a stall of the loop; the kernel may grant less.
+            # Room for many calls at once, or a stall of the loop; the kernel may grant less.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         if _HAS_ERROR_QUEUE and sock.family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
@@ -74,10 +74,11 @@ class UdpPort:
             try:
                 self._socket.sendto(data, destination.address)
             except BlockingIOError:
-                # The buffer is full: as good as lost on the way, and repeated like that.
+                # The send buffer is full: treat it as packet loss, which the transaction retransmits.
                 return
             except OSError as error:
-                # It may be about an earlier datagram that was refused; then this one has not gone out yet.
+                # A pending ICMP error of an earlier datagram fails this send: read the error, and send once
+                # more.
                 if not self._read_errors():
                     _logger.info("cannot send to %s: %s", destination, error, extra=SELDOM)
                     self._on_refused(destination)
@@ -97,17 +98,17 @@ class UdpPort:
             try:
                 data, source = self._socket.recvfrom(_MAX_DATAGRAM)
             except OSError as error:
-                # Nothing to read at all: then it is the error queue that woke us.
+                # Nothing to read: the error queue made the socket readable. Empty it, or the loop would spin.
                 if count == 0 or not isinstance(error, BlockingIOError):
                     self._read_errors()
                 return
-            with contained(_logger, "a datagram was dropped on a fault of ours"):
+            with contained(_logger, "a datagram was dropped after an internal error"):
                 self._on_datagram(data, Hop(source[0], source[1]))
             if self._loop.time() >= until:
                 return
 
     def _read_errors(self) -> bool:
-        """Tell which destinations refuse datagrams; returns whether any do."""
+        """Report the destinations that refuse datagrams; returns whether there are any."""
         found = False
         while _HAS_ERROR_QUEUE:
             try:
@@ -117,6 +118,6 @@ class UdpPort:
             for _, _, error in ancillary:
                 if len(error) >= 4 and struct.unpack_from("=I", error)[0] in _REFUSALS:
                     found = True
-                    with contained(_logger, "a refused datagram was passed over on a fault of ours"):
+                    with contained(_logger, "a refused datagram was ignored after an internal error"):
                         self._on_refused(Hop(*destination[:2]))
         return found

@@ -89,7 +89,7 @@ class WorkerProcess:
             await self.end(PATIENCE)
             if self._closed:
                 raise closed() from error
-            raise _cannot_start(child.last_words or "it ended at once") from error
+            raise _cannot_start(child.last_line or "it ended at once") from error
         except asyncio.CancelledError:
             await self.end()
             raise

@@ -195,9 +195,9 @@ def test_what_knows_better_what_to_do_is_not_overruled() -> None:
 
 
 def test_what_is_not_about_the_address_is_told_as_it_is() -> None:
-    failed = Failed(1, 503, "the signalling process has gone", True, advice="")
+    failed = Failed(1, 503, "the connection to the signalling process is lost", True, advice="")
     told = verdict.of_failure(failed, sent_credentials=False)
-    assert told.reason == "the SIP peer cannot be reached (the signalling process has gone)"
+    assert told.reason == "the SIP peer cannot be reached (the connection to the signalling process is lost)"
 
 
 def test_a_reason_with_a_semicolon_is_no_advice() -> None:

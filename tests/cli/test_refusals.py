@@ -255,7 +255,7 @@ def test_a_port_in_use(run: Run, peer: socket.socket) -> None:
 def test_an_address_of_another_machine(run: Run) -> None:
     result = run(*SEND[:4], "--listen", "192.0.2.1:0")
     assert result.exit_code == 1
-    assert "no address of this machine; choose one that is" in told(result)
+    assert "not an address of this machine; choose one of its own" in told(result)
 
 
 @pytest.mark.parametrize("command", ["demo", "receive"])

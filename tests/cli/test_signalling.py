@@ -59,7 +59,7 @@ async def test_two_receivers_and_a_sender_have_one_address(tmp_path: Path, lette
         owner.process.send_signal(signal.SIGTERM)
         last = await owner.end()
         assert (last.status, last.output) == (0, "")
-        assert "engine engine-2 is gone, with 0 calls" in last.progress
+        assert "engine engine-2 is disconnected, with 0 calls" in last.progress
     assert not (tmp_path / "sip.sock").exists()
 
 
@@ -69,7 +69,7 @@ async def test_an_idle_receiver_tells_that_the_signalling_process_has_died(tmp_p
         async with t38fsp("receive", "--output", "faxes", "--route", "office") as receiver:
             await receiver.printed("listening on")
             owner.process.kill()
-            await receiver.progress("the signalling process at sip.sock has gone")
+            await receiver.progress("the connection to the signalling process at sip.sock is lost")
             receiver.process.send_signal(signal.SIGTERM)
             await receiver.end()
 
@@ -156,8 +156,8 @@ def test_without_a_signalling_process_nothing_starts(run: Run) -> None:
     result = run("receive", "--output", "faxes", "--route", "office")
     assert result.exit_code == 1
     assert result.stderr == (
-        "t38fsp: no signalling process serves sip.sock for us (No such file or directory); "
-        "start one, as the same user\n"
+        "t38fsp: no signalling process listens at sip.sock (No such file or directory); "
+        "start one as the same user\n"
     )
 
 
@@ -189,12 +189,12 @@ def test_a_socket_must_be_named(run: Run, tmp_path: Path) -> None:
         "t38fsp: no socket is named; give its path, or set signalling in the file\n",
     )
     for path, why in (
-        ("no/folder/sip.sock", "there is no such folder; make it first"),
+        ("no/folder/sip.sock", "the folder does not exist; create it first"),
         ("s" * 200, "AF_UNIX path too long"),
     ):
         missing = run("signalling", path, "--listen", "127.0.0.1:0")
         assert missing.exit_code == 1
-        assert missing.stderr == f"t38fsp: the socket {path} cannot be had: {why}\n"
+        assert missing.stderr == f"t38fsp: cannot listen at the socket {path}: {why}\n"
 
 
 def test_a_file_that_is_named_and_missing_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

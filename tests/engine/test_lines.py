@@ -281,7 +281,7 @@ async def test_a_signalling_process_that_allows_other_answerers(
             for job in (going, await us.take(tmp_path / "here.tif")):
                 result = await us.result(job)
                 assert (result.status, result.retry) == (FaxStatus.FATAL_ERROR, False)
-                assert "may not answer offers in the other process" in result.reason
+                assert "the other process does not let" in result.reason
         finally:
             await us.close()
             await them.close()

@@ -168,13 +168,15 @@ async def test_a_signalling_process_that_dies_ends_its_calls_and_can_be_followed
         for job in jobs:
             result = await result_of(job)
             assert result.status is FaxStatus.DISCONNECTED
-            why = "the call was lost (the signalling process has gone) before the fax was over; "
+            why = (
+                "the call was lost (the connection to the signalling process is lost) before the fax was over"
+            )
             assert result.reason.startswith(why)
             assert result.reason.endswith("page 1 of 1")
         call = document, far_end.address
         failed = await result_of(await one.send(*call))
         assert (failed.status, failed.retry) == (FaxStatus.LINE_UNAVAILABLE, True)
-        assert "the signalling process has gone" in failed.reason
+        assert "the connection to the signalling process is lost" in failed.reason
 
         async with signalling(tmp_path, ANSWERERS):
             # It is looked for once a second; until it is found, calls fail.

@@ -208,7 +208,7 @@ async def test_with_the_signalling_process_end_all_calls_and_the_next_ones_are_m
         for job in jobs:
             lost = await result_of(job)
             assert (lost.status, lost.retry) == (FaxStatus.LINE_UNAVAILABLE, True)
-            assert "the signalling process has gone" in lost.reason
+            assert "the connection to the signalling process is lost" in lost.reason
         # The engines look for it each second.
         for _ in range(200):
             job = ours.send(document, far_end.address)

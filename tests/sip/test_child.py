@@ -66,13 +66,13 @@ def test_a_child_that_does_not_start_in_time_is_killed_and_does_not_hang() -> No
     child = supervision(heartbeat=5.0, start_limit=12.0)
     assert [child.tick() for _ in range(3)] == [False, False, True]
     assert not child.hung
-    assert child.death(-signal.SIGKILL) == "the worker did not answer within 12 s"
+    assert child.death(-signal.SIGKILL) == "the worker did not start within 12 s"
 
 
 def test_what_is_no_report_is_told(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(WireError):
         list(supervision().read(b"\0\0\0\1x"))
-    assert "the worker wrote what is no report" in caplog.text
+    assert "the worker wrote an invalid message" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ async def test_a_silent_child_of_a_loop_is_killed() -> None:
     await child.start()
     assert await child.receive() is None
     await child.end(math.inf)
-    assert child.death == "the worker did not answer within 0.1 s"
+    assert child.death == "the worker did not start within 0.1 s"
 
 
 async def test_a_child_that_is_killed_before_it_runs_does_not_run_on() -> None:
@@ -136,7 +136,7 @@ async def test_what_a_child_says_on_standard_error_is_logged(caplog: pytest.LogC
     await child.start()
     assert await child.receive() is None
     await child.end(60.0)
-    assert "No module named sip.ipc.nothing" in child.last_words
+    assert "No module named sip.ipc.nothing" in child.last_line
     assert child.death == "the worker died (exit status 1)"
     assert f"worker {child.pid}: " in caplog.text
 
@@ -153,6 +153,6 @@ async def test_a_silent_child_of_threads_is_killed() -> None:
         start_limit=0.1,
     )
     death = await asyncio.to_thread(deaths.get)
-    assert death == Death("the worker did not answer within 0.1 s", hung=False)
+    assert death == Death("the worker did not start within 0.1 s", hung=False)
     child.write(Close())
     assert child.end(60.0) is False

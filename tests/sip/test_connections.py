@@ -64,7 +64,7 @@ async def test_what_waits_for_a_connection_is_bounded(monkeypatch: pytest.Monkey
             for _ in range(4):
                 alice.call(hop)
             failed = await alice.expect_several(Failed, 4)
-    assert {each.reason for each in failed} == {f"too much waits for a connection with {hop}"}
+    assert {each.reason for each in failed} == {f"too many octets are waiting for a connection with {hop}"}
 
 
 async def test_only_so_many_connections_are_made_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,9 +76,9 @@ async def test_only_so_many_connections_are_made_at_a_time(monkeypatch: pytest.M
             alice.call(first)
             alice.call(second)
             failed, then = await alice.expect_several(Failed, 2)
-            assert failed.reason == "1 other connections are being made"
+            assert failed.reason == "1 other connections are being opened"
             assert failed.advice == "try again later"
-            assert then.reason == f"{first} took no connection within 3 s"
+            assert then.reason == f"{first} did not accept a connection within 3 s"
             # And when that one is over there is room again.
             alice.call(bob.hop(Transport.TCP))
             await alice.expect(Answered)
@@ -135,7 +135,10 @@ async def test_a_fault_at_one_deadline_does_not_keep_the_others_from_coming(
             alice.call(Hop(*silent.getsockname()), bob.hop())
             await alice.expect(Answered)
     (fault,) = (record for record in caplog.records if record.exc_info)
-    assert (fault.getMessage(), str(fault.exc_info[1])) == ("a timer failed on a fault of ours", "a fault")
+    assert (fault.getMessage(), str(fault.exc_info[1])) == (
+        "a timer failed with an internal error",
+        "a fault",
+    )
 
 
 async def _ask(sock: socket.socket, context: ssl.SSLContext) -> bytes:

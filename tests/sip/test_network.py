@@ -85,7 +85,7 @@ async def test_a_port_where_nobody_listens_fails_the_call_at_once(transport: Tra
             failed = await alice.expect(Failed)
             assert (failed.status, failed.local) == (503, True)
             if transport.reliable:
-                assert failed.reason == f"nobody listens at {host}:{port} over {transport.value}"
+                assert failed.reason == f"nothing listens at {host}:{port} over {transport.value}"
 
 
 async def test_the_next_hop_takes_a_call_that_the_first_refuses() -> None:
@@ -114,7 +114,7 @@ async def test_a_port_in_use_is_named(transport: Transport) -> None:
         port = first.line.address[1]
         second = Peer(Hop("127.0.0.1", port, transport))
         with pytest.raises(
-            ListenError, match=f"{transport.value} port {port} of 127.0.0.1 is in use; stop its owner"
+            ListenError, match=f"{transport.value} port {port} of 127.0.0.1 is in use; stop the process"
         ):
             await second.line.start()
 

@@ -80,7 +80,7 @@ class Method:
     [
         (lambda offer: None, "use a function of a module"),
         (Method().answer, "use a function of a module"),
-        (partial(answer_offer, capabilities=MediaCapabilities(5000, T38Parameters())), "named arguments"),
+        (partial(answer_offer, capabilities=MediaCapabilities(5000, T38Parameters())), "keyword arguments"),
     ],
 )
 def test_what_cannot_cross_is_named_by_its_writer(answerer: object, why: str) -> None:

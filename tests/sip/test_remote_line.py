@@ -273,7 +273,7 @@ async def test_a_request_that_no_line_would_take_fails(tmp_path: Path) -> None:
 async def test_an_answerer_that_is_not_allowed_is_refused_at_once(tmp_path: Path) -> None:
     async with shared(tmp_path) as line:
         one = await line.engine("one")
-        with pytest.raises(UnsupportedError, match="may not answer offers in the other process"):
+        with pytest.raises(UnsupportedError, match="does not let sip"):
             one.line.place(call_request(answerer=least_busy), one.now)
         with pytest.raises(UnsupportedError, match="use a function of a module"):
             one.line.place(call_request(answerer=lambda offer: None), one.now)
@@ -310,9 +310,9 @@ async def test_an_idle_engine_tells_that_the_signalling_process_has_gone(
     async with shared(tmp_path) as line:
         one = await line.engine("one")
         line.engines.clear()
-    await until(lambda: f"the signalling process at {line.path} has gone" in caplog.text)
+    await until(lambda: f"the connection to the signalling process at {line.path} is lost" in caplog.text)
     async with shared(tmp_path):
-        await until(lambda: f"the signalling process at {line.path} is there again" in caplog.text)
+        await until(lambda: f"connected to the signalling process at {line.path} again" in caplog.text)
         await one.line.close()
 
 
@@ -443,7 +443,7 @@ async def test_a_registration_that_no_line_would_take_fails(tmp_path: Path) -> N
 async def test_the_socket_is_for_its_owner_and_goes_with_the_server(tmp_path: Path) -> None:
     async with shared(tmp_path) as line:
         assert stat.S_IMODE(os.stat(line.path).st_mode) == 0o600
-        with pytest.raises(SocketError, match="another process serves it"):
+        with pytest.raises(SocketError, match="another process listens there"):
             await Shared(tmp_path, least_busy).server.start()
     assert os.listdir(tmp_path) == []
 
@@ -457,7 +457,7 @@ async def test_a_socket_that_a_dead_process_left_is_replaced(tmp_path: Path) -> 
 
 async def test_nobody_serves_the_socket(tmp_path: Path) -> None:
     path = str(tmp_path / "line.sock")
-    with pytest.raises(SignallingError, match="no signalling process serves"):
+    with pytest.raises(SignallingError, match="no signalling process listens at"):
         await RemoteLine(lambda event: None, path=path, name="one", max_incoming=64).start()
 
 

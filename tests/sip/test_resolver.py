@@ -178,7 +178,7 @@ async def test_a_server_without_address_is_left_out() -> None:
 
 async def test_a_domain_that_says_it_has_no_such_service() -> None:
     zone = Zone(addresses=ADDRESSES, services={"_sip._tcp.trunk.example": [Service(0, 0, 0, "")]})
-    with pytest.raises(ResolveError, match="offers no such service"):
+    with pytest.raises(ResolveError, match="does not offer SIP"):
         await find("sip:1@trunk.example;transport=tcp", zone)
 
 
@@ -257,7 +257,7 @@ async def test_a_host_without_address_is_named() -> None:
         (
             RuntimeError("can't start new thread"),
             ALL_FAMILIES,
-            "the host 'gw.example' was not looked up: this process may have no thread to ask with",
+            "the host 'gw.example' was not looked up: this process cannot start another thread",
             True,
         ),
         (UnicodeError("label too long"), ALL_FAMILIES, "the host 'gw.example' has no address; check", False),

@@ -53,10 +53,10 @@ def test_limits_arrive() -> None:
     [
         ("--listen", "5060", "'5060' is not HOST:PORT"),
         ("--allow", "trunk", "'trunk' is no network; write 192.0.2.0/24 or an address"),
-        ("--account", "ata:none", "no password can be read from 'none'"),
-        ("--account", "ata", "no password can be read from ''"),
+        ("--account", "ata:none", "cannot read a password from 'none'"),
+        ("--account", "ata", "cannot read a password from ''"),
         ("--max-calls", "0", "calls: 0 is too small: 1 is the least"),
-        ("--rule", "nowhere:rule", "'nowhere:rule' names no rule"),
+        ("--rule", "nowhere:rule", "'nowhere:rule' is not the name of a rule"),
     ],
 )
 def test_a_wrong_argument_is_told(

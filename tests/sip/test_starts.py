@@ -125,7 +125,7 @@ async def test_no_descriptors_for_connections_are_told_once(
     await line.start()
     await until(lambda: next(tries) > 20)
     await line.close()
-    assert caplog.text.count("cannot take a connection") == 1
+    assert caplog.text.count("cannot accept a connection") == 1
 
 
 async def served(path: Path) -> LineServer:
@@ -262,7 +262,7 @@ async def test_a_signalling_process_that_does_not_answer_leaves_no_connection(
     monkeypatch.setattr(line, "_START_LIMIT", 0.05)
     silent = await asyncio.start_unix_server(lambda reader, writer: None, tmp_path / "line")
     before = await Belongings.settled()
-    with pytest.raises(line.SignallingError, match="does not answer"):
+    with pytest.raises(line.SignallingError, match="does not respond"):
         await RemoteLine(
             lambda event: None, path=str(tmp_path / "line"), name="engine", max_incoming=64
         ).start()
