@@ -15,15 +15,24 @@ Four flags in a row are V.21 heard; nothing else keeps that rhythm.
 from __future__ import annotations
 
 from array import array
+from dataclasses import dataclass
 from itertools import accumulate
 from math import cos, pi, sin
 from operator import mul, sub
 
 from t38fsp.audio.g711 import SAMPLE_RATE, Law, decode
 from t38fsp.audio.rtp import FRAME_SAMPLES
-from t38fsp.audio.signals import AudioSignal, V21Heard
 from t38fsp.audio.tones import CED_HERTZ, CNG_HERTZ
 from t38fsp.t30.vocabulary import Tone, ToneHeard
+
+
+@dataclass(frozen=True, slots=True)
+class V21Heard:
+    """Flags of V.21 channel 2: a fax machine begins a frame, and T.38 has not come up."""
+
+
+AudioSignal = ToneHeard | V21Heard
+"""What is heard in audio; the tones have their name in T.30's vocabulary."""
 
 _MARK_HERTZ = 1650
 _SPACE_HERTZ = 1850

@@ -6,11 +6,10 @@ from collections import deque
 from dataclasses import dataclass
 from enum import Enum
 
-from t38fsp.audio.detectors import AudioListener
+from t38fsp.audio.detectors import AudioListener, AudioSignal
 from t38fsp.audio.g711 import SAMPLE_RATE, Law
 from t38fsp.audio.offer import PAYLOAD_TYPES
 from t38fsp.audio.rtp import FRAME_SAMPLES, RtpError, RtpPacket, RtpReceiver, RtpSender, looks_like_rtp
-from t38fsp.audio.signals import AudioSignal
 from t38fsp.audio.tones import FRAME_SECONDS, ced_frame, cng_frame
 from t38fsp.lanes import NEVER, Lane
 

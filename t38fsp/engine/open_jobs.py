@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterator
+from dataclasses import replace
 
 from sip.logs import get_logger
+from sip.syntax.errors import SipError, UnsupportedError
+from sip.transport.resolver import FamilyError, ResolveError
 from t38fsp.call.verdict import Verdict, result_of, verdict
-from t38fsp.engine import early
 from t38fsp.engine.call_log import CallLog
+from t38fsp.engine.capacity import OverloadedError
 from t38fsp.engine.channels import Channels
 from t38fsp.engine.running import FAULT
 from t38fsp.events import FaxEvent, Finished
-from t38fsp.jobs import Observer
+from t38fsp.image.errors import DocumentChangedError, DocumentError, ImageError, StoreError
+from t38fsp.jobs import EngineError, Observer
 from t38fsp.outcome import Outcome
 
 logger = get_logger(__name__)
@@ -101,7 +105,7 @@ class OpenJobs:
 
     def fail(self, job: int, error: Exception) -> None:
         """``error``, just caught, struck a job before its call began."""
-        why = early.of_error(error)
+        why = _verdict_on(error)
         if why is None:
             self._logs[job].under(logger).exception("failed on a fault of ours")
         self._end(job, why or FAULT)
@@ -116,3 +120,34 @@ class OpenJobs:
         self.remove(job)
         log.info("ended before its call: %s: %s", why.status.name, why.reason)
         observer(Finished(result_of(why)))
+
+
+def _verdict_on(error: Exception) -> Verdict | None:
+    """On a job that this ended before its call; None for what nobody expects: a fault of ours."""
+    match error:
+        case UnsupportedError():
+            outcome = Outcome.MISCONFIGURED
+        case DocumentChangedError():
+            why = "the document may stay as it is the next time"
+            return replace(verdict(Outcome.BAD_DOCUMENT, str(error)), retry=True, retry_reason=why)
+        case DocumentError():
+            outcome = Outcome.BAD_DOCUMENT
+        case StoreError():
+            outcome = Outcome.NOT_STORED
+        case ImageError():
+            outcome = Outcome.FAULT
+        case ResolveError(transient=True):
+            # A name server that did not answer says nothing about the name.
+            outcome = Outcome.UNREACHABLE
+        case FamilyError():
+            why = "set listen to an address of that kind first"
+            return verdict(Outcome.BAD_NUMBER, str(error), why)
+        case SipError():
+            outcome = Outcome.BAD_NUMBER
+        case OverloadedError():
+            outcome = Outcome.OVERLOADED
+        case OSError() | EngineError():
+            outcome = Outcome.UNAVAILABLE
+        case _:
+            return None
+    return verdict(outcome, str(error))

@@ -35,10 +35,6 @@ to T.38, disconnected), and FS_BAD_DOCUMENT, the provider-defined status of a do
 all. Microsoft has no word for polling, so it is not here: see :meth:`t38fsp.provider.FaxProvider.poll`.
 """
 
-from t38fsp.faxdev.completion import (
-    CompletionPacket,
-    CompletionPort,
-)
 from t38fsp.faxdev.constants import (
     E_FAIL,
     ERROR_ACCESS_DENIED,
@@ -83,7 +79,9 @@ from t38fsp.faxdev.constants import (
     NO_ERROR,
     S_OK,
 )
-from t38fsp.faxdev.last_error import (
+from t38fsp.faxdev.kernel32 import (
+    CompletionPacket,
+    CompletionPort,
     GetLastError,
     SetLastError,
 )

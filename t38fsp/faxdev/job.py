@@ -21,7 +21,6 @@ from t38fsp.events import (
     Ringing,
     SwitchedToT38,
 )
-from t38fsp.faxdev.completion import CompletionPort
 from t38fsp.faxdev.constants import (
     ERROR_ACCESS_DENIED,
     ERROR_FILE_NOT_FOUND,
@@ -31,6 +30,7 @@ from t38fsp.faxdev.constants import (
     NO_ERROR,
 )
 from t38fsp.faxdev.devices import Device
+from t38fsp.faxdev.kernel32 import CompletionPort
 from t38fsp.faxdev.settings import CallEvent
 from t38fsp.faxdev.structures import FAX_DEV_STATUS
 from t38fsp.results import FaxResult

@@ -14,7 +14,6 @@ from sip.logs import get_logger
 from sip.values import DialogId
 from t38fsp.engine.host import ENGINE
 from t38fsp.engine.remote import EngineProcess
-from t38fsp.faxdev.completion import CompletionPort
 from t38fsp.faxdev.constants import (
     E_FAIL,
     ERROR_BUSY,
@@ -32,7 +31,7 @@ from t38fsp.faxdev.constants import (
 )
 from t38fsp.faxdev.devices import Devices
 from t38fsp.faxdev.job import FaxJob, document_error
-from t38fsp.faxdev.last_error import SetLastError
+from t38fsp.faxdev.kernel32 import CompletionPort, SetLastError
 from t38fsp.faxdev.settings import FaxDevSettings
 from t38fsp.faxdev.structures import FAX_DEV_STATUS, FAX_RECEIVE, FAX_SEND, LINEMESSAGE
 from t38fsp.header import Header

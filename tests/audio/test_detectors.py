@@ -9,10 +9,9 @@ from random import Random
 
 import pytest
 
-from t38fsp.audio.detectors import AudioListener
+from t38fsp.audio.detectors import AudioListener, AudioSignal, V21Heard
 from t38fsp.audio.g711 import Law, decode, encode
 from t38fsp.audio.rtp import FRAME_SAMPLES
-from t38fsp.audio.signals import AudioSignal, V21Heard
 from t38fsp.audio.tones import ced_frame, cng_frame, tone_frame
 from t38fsp.t30.vocabulary import Tone, ToneHeard
 from tests.audio.spandsp_audio import ConnectTone, FaxModem, connect_tone, heard_tones, v21

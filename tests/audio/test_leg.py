@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from t38fsp.audio.detectors import AudioSignal, V21Heard
 from t38fsp.audio.g711 import Law, decode, encode
 from t38fsp.audio.leg import AudioLeg, Role, RtpStart
 from t38fsp.audio.rtp import RtpPacket, RtpSender
-from t38fsp.audio.signals import AudioSignal, V21Heard
 from t38fsp.audio.tones import silent_frame, tone_frame
 from t38fsp.lanes import NEVER, Lanes
 from t38fsp.t30.vocabulary import Tone, ToneHeard

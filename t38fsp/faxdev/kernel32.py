@@ -1,12 +1,30 @@
-"""The completion port: a queue between the provider's threads and the fax service's."""
+"""What kernel32 does for a fax service and its provider: last errors, and completion ports."""
 
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Hashable
 from typing import NamedTuple
 
 from t38fsp.faxdev.structures import FAX_DEV_STATUS, LINEMESSAGE
+
+
+class _LastError(threading.local):
+    code = 0
+
+
+_last_error = _LastError()
+
+
+def GetLastError() -> int:
+    """The Win32 error of the last FaxDev function that failed on this thread; success does not clear it."""
+    return _last_error.code
+
+
+def SetLastError(dwErrCode: int) -> None:
+    """Set the error of this thread."""
+    _last_error.code = dwErrCode
 
 
 class CompletionPacket(NamedTuple):
@@ -18,7 +36,9 @@ class CompletionPacket(NamedTuple):
 
 
 class CompletionPort:
-    """Packets come out in the order in which they went in; any number of threads may do either."""
+    """A queue between the threads of the provider and those of the fax service.
+
+    Packets come out in the order in which they went in; any number of threads may do either."""
 
     def __init__(self) -> None:
         self._packets: queue.SimpleQueue[CompletionPacket] = queue.SimpleQueue()
