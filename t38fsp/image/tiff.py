@@ -26,6 +26,10 @@ MAX_PAGE_OCTETS = 32 * 1024 * 1024
 MAX_STRIPS = 500_000
 """Of a document: a few hundred octets that many directories share could claim any number."""
 
+MAX_COMPUTED = 20_000
+"""Strips of a document whose lengths are told from what follows them. Who inspects a document hands these
+lengths on, to a loop that has calls to serve: half a million held it up for half a second."""
+
 MSB_FIRST = bytes(range(256))
 LSB_FIRST = bytes(int(f"{octet:08b}"[::-1], 2) for octet in range(256))
 """Translation tables for ``bytes.translate``: fill order 1 as it is, fill order 2 reversed."""
@@ -190,6 +194,11 @@ class TiffFile:
             else replace(page, strips=tuple(map(complete, page.strips)), computed=True)
             for page in pages
         ]
+        if sum(len(page.strips) for page in completed if page.computed) > MAX_COMPUTED:
+            raise DocumentError(
+                f"the document has more than {MAX_COMPUTED} strips without their lengths (StripByteCounts); "
+                "save it with one strip a page"
+            )
         for page in completed:
             _limit_octets(page.number, [strip.length for strip in page.strips])
         return completed

@@ -305,6 +305,17 @@ def test_an_array_that_no_document_needs(tmp_path):
     assert f"StripOffsets field has {MAX_STRIPS + 1} values" in editor.error()
 
 
+def test_lengths_of_more_strips_than_a_document_has_are_not_computed(tmp_path, monkeypatch):
+    """The directories of many pages may share one array."""
+    editor = Editor(tmp_path / "document.tif", strips=3)
+    for number in (0, 2):
+        editor.change(number, {Tag.STRIP_BYTE_COUNTS: None})
+    monkeypatch.setattr("t38fsp.image.tiff.MAX_COMPUTED", 6)
+    assert len(inspect(editor.save())) == 3
+    monkeypatch.setattr("t38fsp.image.tiff.MAX_COMPUTED", 5)
+    assert "more than 5 strips without their lengths (StripByteCounts)" in editor.error()
+
+
 # --- other fields -------------------------------------------------------------------------------------------
 
 
