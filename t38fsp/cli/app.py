@@ -11,6 +11,7 @@ import typer
 
 from t38fsp import __version__
 from t38fsp.cli import virtual_gateway
+from t38fsp.cli.log_options import LogOptions
 from t38fsp.cli.option_groups import (
     ConfigFile,
     FaxOptions,
@@ -22,6 +23,7 @@ from t38fsp.cli.option_groups import (
     as_settings,
     spread,
 )
+from t38fsp.cli.usage import Commands
 
 if TYPE_CHECKING:
     from t38fsp.cli.exits import Exit
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="t38fsp",
+    cls=Commands,
     help="Send and receive fax over SIP and T.38.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -68,11 +71,18 @@ Password = Annotated[
 ]
 
 
-def _finish(command: Callable[[], Exit], *, json_result: bool = False) -> SystemExit:
+def _finish(
+    command: Callable[[], Exit],
+    log: LogOptions,
+    *,
+    json_result: bool = False,
+    to: str = "",
+    document: Path | None = None,
+) -> SystemExit:
     """Import what runs commands only for one that runs, not for help or completion."""
     from t38fsp.cli.running import finish
 
-    return finish(command, json_result=json_result)
+    return finish(command, log, json_result=json_result, to=to, document=document)
 
 
 def _print_version(wanted: bool) -> None:
@@ -91,16 +101,19 @@ def common(
 
 
 @app.command(epilog=_EXITS)
+@spread
 def demo(
+    *,
     output: Annotated[
         Path, typer.Option(readable=False, help="Directory for the sample and the received TIFF.")
     ] = Path("t38fsp-demo"),
     as_json: Json = False,
+    log: LogOptions,
 ) -> None:
     """Send the sample to a receiver on this machine, over real SIP and T.38, and compare the pages."""
     from t38fsp.cli import demo as command
 
-    raise _finish(lambda: command.run(output, as_json), json_result=as_json)
+    raise _finish(lambda: command.run(output, as_json), log, json_result=as_json)
 
 
 @app.command(epilog=_EXITS)
@@ -128,6 +141,7 @@ def send(
     ] = "",
     end: OwnEndOptions,
     as_json: Json = False,
+    log: LogOptions,
 ) -> None:
     """Send a document; exit status 0 means that every page was confirmed."""
     from t38fsp.cli import send as command
@@ -138,7 +152,7 @@ def send(
         what = command.Fax(document, to, resume_from, sub_address, sender_id)
         return command.run(what, choose(given, port=0), as_json)
 
-    raise _finish(run, json_result=as_json)
+    raise _finish(run, log, json_result=as_json, to=to, document=document)
 
 
 @app.command(epilog=_EXITS)
@@ -163,6 +177,7 @@ def poll(
     ] = None,
     end: OwnEndOptions,
     as_json: Json = False,
+    log: LogOptions,
 ) -> None:
     """Call a fax machine, and fetch the document that it has ready to be polled."""
     from t38fsp.cli import poll as command
@@ -173,7 +188,7 @@ def poll(
         wanted = command.Wanted(to, output, selective_address, password)
         return command.run(wanted, choose(given, port=0), as_json)
 
-    raise _finish(run, json_result=as_json)
+    raise _finish(run, log, json_result=as_json, to=to)
 
 
 @app.command(epilog=_RECEIVE_EXITS)
@@ -221,6 +236,7 @@ def receive(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON object for each fax, one per line.")
     ] = False,
+    log: LogOptions,
 ) -> None:
     """Take incoming faxes, each into a TIFF of its own; with a route, registered there if it says so."""
     from t38fsp.cli import receive as command
@@ -240,15 +256,18 @@ def receive(
         offered = command.offer_of(offer, selective_address, password)
         return command.run(output, choose(given, port=5060), count, as_json, offered)
 
-    raise _finish(run)
+    raise _finish(run, log)
 
 
 @app.command(epilog="Exit status: 0, or 2 when a setting is wrong.")
+@spread
 def routes(
+    *,
     config: Annotated[
         Path | None, typer.Option(readable=False, help="File of routes, instead of the one that is found.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object for each route.")] = False,
+    log: LogOptions,
 ) -> None:
     """Check the configuration file, and list its routes with what would be used.
 
@@ -257,13 +276,15 @@ def routes(
     """
     from t38fsp.cli import routes as command
 
-    raise _finish(lambda: command.run(config, as_json))
+    raise _finish(lambda: command.run(config, as_json), log)
 
 
 @app.command(
     epilog="Exit status: 0 after SIGINT, SIGTERM or SIGHUP, 1 when an address cannot be had, 2 usage."
 )
+@spread
 def signalling(
+    *,
     socket: Annotated[
         Path | None,
         typer.Argument(
@@ -279,6 +300,7 @@ def signalling(
         list[str] | None,
         typer.Option(help="Network or address that may call, beside this machine and the routes' peers."),
     ] = None,
+    log: LogOptions,
 ) -> None:
     """Have one SIP address for several t38fsp processes, which are told the socket; run until stopped.
 
@@ -288,10 +310,10 @@ def signalling(
     """
     from t38fsp.cli import signalling as command
 
-    raise _finish(lambda: command.run(config, socket, listen, tuple(allow or ())))
+    raise _finish(lambda: command.run(config, socket, listen, tuple(allow or ()), log), log)
 
 
-app.command("virtual-gateway", epilog=virtual_gateway.EXITS)(virtual_gateway.virtual_gateway)
+app.command("virtual-gateway", epilog=virtual_gateway.EXITS)(spread(virtual_gateway.virtual_gateway))
 
 for _command in app.registered_commands:
     # The list of commands would cut the sentence after 45 characters otherwise.

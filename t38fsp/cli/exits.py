@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from enum import IntEnum
 from pathlib import Path
 
 from t38fsp.image.errors import ImageError
 from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult
+from t38fsp.settings.address import AddressError, number_or_sip_uri
 from t38fsp.status import FaxStatus
 
 
@@ -94,10 +96,26 @@ class CommandError(Exception):
             f"no file can be made in {directory} ({reason}); name another directory with --output", Exit.ERROR
         )
 
-    def result(self) -> FaxResult:
-        """The same for programs."""
+    def result(self, to: str, document: Path | None, began: datetime) -> FaxResult:
+        """The same for programs: of a fax of ``document`` to the number or URI ``to``, if there are any.
+
+        ``began`` has a time zone.
+        """
         return FaxResult(
             _STATUS_OF.get(self.status, FaxStatus.FATAL_ERROR),
             str(self),
-            retry_reason="nothing was sent; the command has to be put right first",
+            retry_reason="nothing was sent; correct the command first",
+            number=_number(to),
+            document=None if document is None else str(document),
+            began=began.isoformat(timespec="seconds"),
+            ended=datetime.now().astimezone().isoformat(timespec="seconds"),
         )
+
+
+def _number(to: str) -> str:
+    """As the result of a call has it; what cannot be called is shown as it was given."""
+    try:
+        dialled = number_or_sip_uri(to)
+    except AddressError:
+        return to
+    return dialled if isinstance(dialled, str) else dialled.user or str(dialled)

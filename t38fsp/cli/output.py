@@ -76,10 +76,13 @@ def drain(limit: float | None, given_up: Callable[[], bool] = lambda: False) -> 
     return True
 
 
-def log_to(stream: TextIO | None, level: int, form: str) -> None:
-    """Have the log of this process written as progress is: logging's own handlers would wait."""
+def log_to(stream: TextIO | None, formatter: logging.Formatter, level: int = logging.WARNING) -> None:
+    """Have the log of this process written as progress is: logging's own handlers would wait.
+
+    ``level`` is that of loggers that have none.
+    """
     handler = _LogHandler(stream)
-    handler.setFormatter(logging.Formatter(form))
+    handler.setFormatter(formatter)
     root = logging.root
     for earlier in [each for each in root.handlers if isinstance(each, _LogHandler)]:
         root.removeHandler(earlier)

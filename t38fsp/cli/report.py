@@ -37,6 +37,7 @@ class Reporter:
     """
 
     def __init__(self, *, as_json: bool = False) -> None:
+        self._as_json = as_json
         self._stream: TextIO | None = sys.stderr if as_json else sys.stdout
         self._live = is_terminal(self._stream)
         self._calls: tuple[CallReport, ...] = ()
@@ -54,12 +55,15 @@ class Reporter:
             follow(self._stream, None)
 
     def line(self, text: str) -> None:
-        """Progress: left out when nobody reads it."""
-        print_line(text, self._stream, droppable=True)
+        """Progress, with the time of day unless results are JSON; dropped while the output is not read."""
+        print_line(self._timed(text), self._stream, droppable=True)
 
-    def result(self, text: str) -> None:
-        """What became of a call, which is kept until it is read."""
-        print_line(text, self._stream)
+    def result(self, text: str, *, timed: bool = False) -> None:
+        """How a call ended, which is kept until it is read; ``timed`` for one of several calls."""
+        print_line(self._timed(text) if timed else text, self._stream)
+
+    def _timed(self, text: str) -> str:
+        return text if self._as_json else f"{time.strftime('%H:%M:%S')} {text}"
 
     def call(self, label: str = "") -> CallReport:
         """Follow one more call; its lines begin with ``label``."""
@@ -114,8 +118,8 @@ class CallReport:
         self._reporter.line(f"{self._label}{text}")
 
     def tell(self, text: str) -> None:
-        """What became of the call, which is kept until it is read."""
-        self._reporter.result(f"{self._label}{text}")
+        """How the call ended, which is kept until it is read."""
+        self._reporter.result(f"{self._label}{text}", timed=True)
 
     def close(self) -> None:
         """Nothing more to follow."""

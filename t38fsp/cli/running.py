@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
 from types import FrameType
 
 from sip.ipc.signals import ending_signals
 from t38fsp.cli.exits import CommandError, Exit
-from t38fsp.cli.output import drain, log_to, print_line
+from t38fsp.cli.log_options import LogOptions
+from t38fsp.cli.logs import begin_log
+from t38fsp.cli.output import drain, print_line
 from t38fsp.cli.report import print_json
 from t38fsp.jobs import EngineError
 
@@ -25,22 +28,31 @@ _stopped = threading.Event()
 """A signal came."""
 
 
-def finish(command: Callable[[], Exit], *, json_result: bool = False) -> SystemExit:
+def finish(
+    command: Callable[[], Exit],
+    log: LogOptions,
+    *,
+    json_result: bool = False,
+    to: str = "",
+    document: Path | None = None,
+) -> SystemExit:
     """Run ``command``; raise what this returns.
 
-    A CommandError is told on standard error and, with ``json_result``, as the result on standard output.
+    A CommandError is shown on standard error and, with ``json_result``, as the result on standard output: of
+    a fax of ``document`` to the number or URI ``to``, where the command has them.
     """
     gc.freeze()
     gc.enable()
     _stopped.clear()
-    log_to(sys.stderr, logging.WARNING, "%(message)s")
+    begin_log(log)
+    began = datetime.now().astimezone()
     try:
         status = command()
     except CommandError as error:
         status = error.status
         print_line(f"t38fsp: {error}", sys.stderr)
         if json_result:
-            print_json(error.result(), exit_status=status)
+            print_json(error.result(to, document, began), exit_status=status)
     _read_out()
     return SystemExit(status)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,14 +13,18 @@ from sip.syntax.errors import SipError
 from sip.values import Hop
 from t38fsp.cli import sentences
 from t38fsp.cli.exits import CommandError, Exit
+from t38fsp.cli.log_options import LogOptions
+from t38fsp.cli.logs import begin_log
 from t38fsp.cli.options import allowing, listen_at
-from t38fsp.cli.output import log_to, print_line
+from t38fsp.cli.output import print_line
 from t38fsp.cli.running import stopped
 from t38fsp.engine.lines import signalling_for
 from t38fsp.settings.file import Configuration, ConfigurationError
 
 
-def run(config: Path | None, socket: Path | None, listen: str | None, allow: tuple[str, ...]) -> Exit:
+def run(
+    config: Path | None, socket: Path | None, listen: str | None, allow: tuple[str, ...], log: LogOptions
+) -> Exit:
     try:
         engine = Configuration.find(config).engine
         callers = allowing(allow, engine.callers)
@@ -37,8 +40,8 @@ def run(config: Path | None, socket: Path | None, listen: str | None, allow: tup
         for line in sentences.of_addresses(addresses):
             print_line(line, sys.stdout)
 
-    # Who came and went is all that there is to follow.
-    log_to(sys.stderr, logging.INFO, "%(asctime)s %(message)s")
+    # The engines that come and go are all that there is to follow.
+    begin_log(log, least=1)
     try:
         asyncio.run(serve(settings, on_ready))
     except SipError as error:

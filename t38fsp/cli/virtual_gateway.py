@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from t38fsp.cli.log_options import LogOptions
+
 if TYPE_CHECKING:
     from t38fsp.cli.exits import Exit
 
@@ -19,6 +21,7 @@ _LINE = "Line faults (both directions, not SIP)"
 
 
 def virtual_gateway(
+    *,
     listen: Annotated[
         str, typer.Option(help="Its SIP address, HOST:PORT; port 0 for any.")
     ] = "127.0.0.1:5060",
@@ -89,6 +92,7 @@ def virtual_gateway(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON object for each call, one per line.")
     ] = False,
+    log: LogOptions,
 ) -> None:
     """Be a T.38 gateway with a fax machine behind it, that behaves as badly as it is told to.
 
@@ -129,4 +133,10 @@ def virtual_gateway(
             return gateway_command.send(gateway, call, document, via, as_json)
         return gateway_command.receive(gateway, output, count, as_json)
 
-    raise finish(run, json_result=as_json and call is not None)
+    raise finish(
+        run,
+        log,
+        json_result=as_json and call is not None,
+        to=call or "",
+        document=document,
+    )

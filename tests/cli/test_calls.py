@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import stat
 from dataclasses import dataclass
 from datetime import datetime
@@ -87,12 +88,15 @@ def test_the_receivers_json(calls: Calls) -> None:
     (page,) = other["pages"]
     assert (page["ecm"], page["bit_rate"]) == (False, 9600)
     assert "[1] page 1 confirmed (MCF): " in calls.receiver.progress
+    assert not re.search(r"^\d\d:\d\d:\d\d", calls.receiver.progress, re.M)
 
 
 def test_progress_in_plain_lines(calls: Calls) -> None:
     assert calls.in_words.status == 0
     lines = calls.in_words.output.splitlines()
-    assert [line.split(":")[0] for line in lines] == [
+    times, steps = zip(*(line.split(" ", 1) for line in lines[:-1]), strict=True)
+    assert all(re.fullmatch(r"[0-2]\d:[0-5]\d:[0-5]\d", each) for each in times)
+    assert [line.split(":")[0] for line in (*steps, lines[-1])] == [
         "switched to T.38 (the far end asked for it)",
         "trained at 9600 bit/s, MR, no error correction",
         "page 1 of 1",

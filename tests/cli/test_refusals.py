@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,22 @@ def test_usage_errors_name_what_is_wrong(run: Run, arguments: tuple[str, ...], n
     result = run(*arguments)
     assert result.exit_code == 2
     assert named in result.stdout + result.stderr
+    if arguments:
+        assert told(result).endswith(" --help")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"), [(("snd",), "did you mean 'send'"), ((*SEND, "--widen", "1"), "--widen")]
+)
+def test_usage_errors_are_one_line_without_boxes(run: Run, arguments: tuple[str, ...], hint: str) -> None:
+    result = run(*arguments)
+    assert result.stdout == ""
+    assert hint in told(result)
+    assert result.stderr.isprintable() or result.stderr.count("\n") == 1
+
+
+def test_what_a_user_wrote_does_not_steer_the_terminal(run: Run) -> None:
+    assert "\\x1b[2J" in told(run("\x1b[2J"))
 
 
 @pytest.mark.parametrize(
@@ -295,6 +312,10 @@ def test_json_says_the_same_also_after_a_refusal(
     assert (document["exit_status"], document["status"]) == (exit_status, status)
     assert (document["completed"], document["retry"], document["pages"]) == (False, False, [])
     assert document["reason"]
+    if arguments[0] == "send":
+        assert document["number"] in ("+15550100", "letter.tif")
+        assert document["document"]
+        assert datetime.fromisoformat(document["began"]) <= datetime.fromisoformat(document["ended"])
 
 
 @pytest.mark.parametrize(

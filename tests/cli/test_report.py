@@ -6,6 +6,7 @@ import io
 import json
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -169,7 +170,7 @@ def test_json_has_everything_in_plain_types(capsys: pytest.CaptureFixture[str]) 
 def test_what_comes_from_the_network_does_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     with Reporter() as reporter:
         reporter.call("[1] ").event(events.Ringing(180, "\x1b]0;owned\x07\r\n\udc80 [bold]Ringing"))
-    assert capsys.readouterr().out == (
+    assert capsys.readouterr().out.partition(" ")[2] == (
         "[1] ringing (180 \\x1b]0;owned\\x07\\x0d\\x0a\\udc80 [bold]Ringing)\n"
     )
 
@@ -216,4 +217,4 @@ def test_a_directory_that_cannot_be_written(error: Exception, told: str) -> None
     assert told in str(refusal)
     assert "--output" in str(refusal)
     assert refusal.status is Exit.ERROR
-    assert refusal.result().retry is False
+    assert refusal.result("", None, datetime.now().astimezone()).retry is False

@@ -45,7 +45,7 @@ async def test_two_receivers_and_a_sender_have_one_address(tmp_path: Path, lette
             for output in ("one", "two")
         ]
         for receiver in receivers:
-            assert await receiver.printed("listening on") == f"listening on sip:{address}"
+            assert (await receiver.printed("listening on")).endswith(f" listening on sip:{address}")
         senders = [
             await start("send", letter, "--to", f"sip:fax@{address}"),
             await start("send", letter, "--to", f"sip:fax@{address}"),
@@ -126,7 +126,7 @@ async def test_receivers_share_a_registration(tmp_path: Path, letter: Path) -> N
 async def test_a_receiver_without_a_route_listens_where_the_file_says(tmp_path: Path) -> None:
     (tmp_path / "t38fsp.toml").write_text('listen = "127.0.0.1:0"\n')
     async with t38fsp("receive", "--output", "faxes") as receiver:
-        assert (await receiver.printed("listening")).startswith("listening on sip:127.0.0.1:")
+        assert "listening on sip:127.0.0.1:" in await receiver.printed("listening")
 
 
 async def test_the_address_for_tls_is_told_by_whoever_has_it_and_who_uses_it(tmp_path: Path) -> None:
@@ -147,8 +147,8 @@ async def test_the_address_for_tls_is_told_by_whoever_has_it_and_who_uses_it(tmp
         assert re.fullmatch(r"listening on sip:127\.0\.0\.1:\d+", both[0])
         assert re.fullmatch(r"listening on sip:127\.0\.0\.1:\d+;transport=tls", both[1])
         async with t38fsp("receive", "--output", "shared") as sharing:
-            assert [await sharing.printed("listening on") for _ in both] == both
-        assert (await with_its_own.printed("listening on")).startswith("listening on sip:127.0.0.1:")
+            assert [(await sharing.printed("listening on")).partition(" ")[2] for _ in both] == both
+        assert "listening on sip:127.0.0.1:" in await with_its_own.printed("listening on")
         assert (await with_its_own.printed("listening on")).endswith(";transport=tls")
 
 

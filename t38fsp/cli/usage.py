@@ -1,0 +1,42 @@
+"""Wrong usage, told in the form of every other error: what is wrong; what to do."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import Any, cast
+
+import typer
+from typer.core import TyperGroup
+
+# typer shows the class by no name of its own; every wrong option and argument is one.
+_UsageError = cast("type[Exception]", typer.BadParameter.__bases__[0])
+_USAGE = 2
+
+
+class Commands(TyperGroup):
+    """The commands, of which wrong usage is one line on standard error and exit status 2."""
+
+    def main(self, *args: Any, **more: Any) -> Any:
+        more["standalone_mode"] = False  # otherwise typer prints the errors itself
+        try:
+            status = super().main(*args, **more)
+        except _UsageError as error:
+            print(_shown(error), file=sys.stderr)
+            sys.exit(_USAGE)
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+def _shown(error: Exception) -> str:
+    from sip.logs import printable
+
+    context = getattr(error, "ctx", None)
+    message = str(cast(Any, error).format_message())
+    if context is not None and message == context.get_help():
+        return message  # nothing was given at all
+    command = "t38fsp" if context is None else context.command_path
+    # Typer writes sentences: "Missing option '--to'." and "No such option: --too Did you mean --to?"
+    said = re.sub(r"\s+", " ", message).strip().rstrip(".?")
+    said = said.replace(" Did you mean", ", did you mean").replace("(Possible", "(possible")
+    said = said.replace("?,", ",").replace(".,", ",")
+    return printable(f"t38fsp: {said[:1].lower()}{said[1:]}; see {command} --help")
