@@ -288,7 +288,7 @@ async def test_cancelled_while_it_rings(letter: Path) -> None:
         await cancelled_at(Ringing, provider, letter, "sip:fax@{}:{}".format(*far.address))
         late = await (await taking).receive("never-made.tif")
     assert late.status is FaxStatus.NO_ANSWER
-    assert "hung up before the call was taken" in late.reason
+    assert "hung up before the call was accepted" in late.reason
 
 
 async def test_a_file_that_exists_takes_no_other_fax_unless_it_is_appended(

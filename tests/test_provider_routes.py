@@ -84,7 +84,7 @@ async def test_a_fax_goes_by_its_route(tmp_path: Path, document: Path) -> None:
             # Its only channel is taken.
             second = await caller.send(document, "1", route="office")
             assert second.status is FaxStatus.LINE_UNAVAILABLE
-            assert second.reason == "all channels of the route office are taken; try later"
+            assert second.reason == "all channels of the route office are in use; try again later"
             call.refuse()
             assert (await sending).status is FaxStatus.BUSY
 

@@ -144,7 +144,7 @@ async def test_a_service_that_may_have_no_threads_says_so(monkeypatch: pytest.Mo
     before = await Belongings.settled()
     with monkeypatch.context() as none:
         none.setattr(threading.Thread, "start", refused)
-        with pytest.raises(EngineError, match="cannot be served: can't start new thread"):
+        with pytest.raises(EngineError, match="cannot be used: can't start new thread"):
             async with FaxProvider((HOST, 0), settings=SETTINGS):
                 pass
     await nothing_left(before)

@@ -1,7 +1,8 @@
-"""A line over PJSIP (the extra ``pjsua2``), in worker processes: its aborts end calls, never the program.
+"""A line over PJSIP (the extra ``pjsua2``), in worker processes, so that its aborts end calls and not the
+program.
 
-What is served, and what is not; the line says so with ``UnsupportedError`` where it can be seen beforehand.
-The sentences are in :mod:`sip.pjsua.limits`, more of it in ``docs/pjsua2.md``.
+The table lists what is supported. The line raises ``UnsupportedError`` where it can know beforehand; those
+checks are in :mod:`sip.pjsua.limits`, details in ``docs/pjsua2.md``.
 
 =========================================  ===================================================================
 what                                       over PJSIP
@@ -9,19 +10,19 @@ what                                       over PJSIP
 audio in the first INVITE, out and in      served
 no offer in the first INVITE, out and in   served, when the far end offers audio
 T.38 in the first INVITE, out              refused: ``UnsupportedError`` from ``place``
-T.38 alone in the first INVITE, in         PJSIP answers 488 before anybody hears of the call
-audio and T.38 in the first INVITE, in     audio is taken; T.38 looks refused in ``Incoming.offer``
-our re-INVITE to T.38                      served; on the wire a refused audio line stands before it
+T.38 alone in the first INVITE, in         PJSIP responds 488 and does not report the call
+audio and T.38 in the first INVITE, in     audio is accepted; T.38 appears refused in ``Incoming.offer``
+our re-INVITE to T.38                      served; a refused audio line precedes it in the message
 our re-INVITE to anything else             refused: ``UnsupportedError`` from ``offer``
-their re-INVITE to T.38, or back to audio  served; 488 when it has more media lines than PJSIP prepared for
+their re-INVITE to T.38, or back to audio  served; 488 if it has more media lines than PJSIP prepared for
                                            (two in calls we placed, those of the INVITE in others)
-UPDATE with a description                  PJSIP answers 488; without one it is served
-their re-INVITE without a description      answered with what holds; their answer to it is not reported
+UPDATE with a description                  PJSIP responds 488; without one it is served
+their re-INVITE without a description      answered with the current state; their answer is not reported
 CANCEL, BYE, digest, session timers, 491   served; a call cancelled before any answer keeps its place for 33 s
-several hops, 3xx                          served, each attempt with a Call-ID of its own
+several hops, 3xx                          served, each attempt with a new Call-ID
 identity, privacy, routes, more headers    served
 registration                               served
-callers who are not admitted               403; they are not ignored
+callers that are not admitted              403; they are not ignored
 callers with a password                    refused: ``PjsuaError`` from the line that would take calls
 UDP and TCP over IPv4                      served
 TLS over IPv4                              served, version 1.2 only

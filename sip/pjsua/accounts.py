@@ -1,4 +1,4 @@
-"""Accounts of PJSIP: under which identity, and through which hop, calls are placed and taken."""
+"""Accounts of PJSIP: the identity and hop of calls."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _logger = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What PJSIP keeps in an account: who calls through which hop, and how."""
+    """What PJSIP keeps in an account: the caller, the hop, and how to reach it."""
 
     caller: str
     hop: Hop
@@ -30,14 +30,14 @@ class Identity:
 
     @classmethod
     def of(cls, request: CallRequest) -> Identity:
-        """Of a call to the first hop of ``request``."""
+        """The identity of a call to the first hop of ``request``."""
         caller = ANONYMOUS if hides(request.identity) else request.caller
         hop = request.destination[0]
         return cls(caller, hop, request.routes, request.credentials, request.session_timers)
 
 
 class Account(pj.Account):
-    """``on_call`` hears of the calls that PJSIP finds to be for it."""
+    """``on_call`` gets the incoming calls that PJSIP assigns to this account."""
 
     def __init__(self, on_call: Callable[[pj.Account, pj.OnIncomingCallParam], None]) -> None:
         super().__init__()
@@ -47,11 +47,11 @@ class Account(pj.Account):
         try:
             self._on_call(self, prm)
         except (pj.Error, ParseError) as error:
-            _logger.warning("a call that came in was dropped: %s", describe(error))
+            _logger.warning("an incoming call was dropped: %s", describe(error))
 
 
 def account_config(identity: str) -> pj.AccountConfig:
-    """An account that does nothing by itself."""
+    """An account without any automatic action."""
     config = pj.AccountConfig()
     config.idUri = identity
     config.mediaConfig.lockCodecEnabled = False
@@ -65,7 +65,7 @@ def account_config(identity: str) -> pj.AccountConfig:
 
 
 def calling_config(identity: Identity) -> pj.AccountConfig:
-    """For calls that are placed."""
+    """An account for outgoing calls."""
     config = account_config(identity.caller)
     for each in (hidden_route(identity.hop), *identity.routes):
         config.sipConfig.proxies.append(each)
@@ -84,5 +84,5 @@ def add_credentials(config: pj.AccountConfig, known: Credentials | None) -> None
 
 
 def hidden_route(hop: Hop) -> str:
-    """``hide`` keeps the route out of the message: it is where to send, and nobody's business further on."""
+    """A route that selects where to send; ``hide`` keeps it out of the message."""
     return f"<sip:{hop.host}:{hop.port};transport={hop.transport.value.lower()};lr;hide>"

@@ -1,9 +1,10 @@
-"""One call on PJSIP: its callbacks become line events. Everything here runs in the thread that owns PJSIP.
+"""One call on PJSIP: converts its callbacks to line events. Everything here runs in the thread that owns
+PJSIP.
 
-PJSIP wants to do the media itself and knows no T.38. Each description that it makes is replaced by ours
-(``onCallSdpCreated``). A far end's re-INVITE to T.38 alone, which it would answer with 488, is answered at
-the one moment at which that works: told to answer later, PJSIP sends 100, and from within that state change
-of the transaction the answer goes out; what PJSIP does afterwards comes too late to reach the wire.
+PJSIP does the media itself and does not support T.38. Each SDP that it generates is replaced by ours
+(``onCallSdpCreated``). PJSIP would answer a re-INVITE to T.38 alone with 488. There is one moment at which we
+can respond 200: set to respond later, PJSIP sends 100, and our response is sent from within that state change
+of the transaction; the response of PJSIP itself comes too late to be sent.
 """
 
 from __future__ import annotations
@@ -45,22 +46,23 @@ from sip.ua.negotiation import Negotiation, read_answer, read_sdp
 from sip.values import DialogId, Hop
 
 AUDIO_LINES = 2
-"""Media lines that PJSIP is told to prepare for: with fewer, a T.38 line beside a refused one kills it."""
+"""Media lines that PJSIP prepares for: with fewer, an assertion fails on a T.38 line besides a refused
+one."""
 _REPORT_LIMIT = 2.0
-"""Seconds from ``hang_up`` to its event, even when the far end says nothing more."""
+"""Seconds from ``hang_up`` to its event, even without a response of the far end."""
 _CHALLENGES = (401, 407)
 _ENDED_STATES = (pj.PJSIP_TSX_STATE_COMPLETED, pj.PJSIP_TSX_STATE_TERMINATED)
 _LINGER = 33.0
-"""Seconds (a little more than 64 * T1) for which PJSIP keeps a call whose CANCEL nobody answers."""
+"""Seconds (a little more than 64 * T1) that PJSIP keeps a call whose CANCEL gets no response."""
 _PACE = 0.25
-"""Seconds that a call keeps its place before it is refused. PJSIP opens sockets for each call that comes in,
-and has room for 64, kept for half a second after their end: a flood that is refused at once would kill it."""
+"""Seconds before a call is refused. PJSIP opens sockets for each incoming call, keeps them for half a second
+after its end, and has room for 64: refusing a flood at once would abort it."""
 _SETTLE = 0.6
-"""Seconds until the sockets of a call that is over are free again."""
+"""Seconds after a call until its sockets are closed."""
 
 
 class Owner(Protocol):
-    """What a call needs of the stack around it."""
+    """What a call needs of the stack."""
 
     random: Random
 
@@ -69,17 +71,17 @@ class Owner(Protocol):
     def now(self) -> float: ...
 
     def why_refused(self, hop: Hop) -> str | None:
-        """Why nothing was sent to ``hop``, if that is so."""
+        """Why nothing was sent to ``hop``, or None."""
 
     def mute(self) -> None:
-        """Keep PJSIP from sending media of its own."""
+        """Keep PJSIP from sending its own media."""
 
     def over(self, call: PjsuaCall, free_after: float) -> None:
-        """The call is over; its place among the four is free again after so many seconds."""
+        """The call is over; it counts as one of the four calls for ``free_after`` more seconds."""
 
 
 class PjsuaCall(pj.Call):
-    """A call that was placed, or that came in with ``invite``."""
+    """An outgoing call, or the incoming call of ``invite``."""
 
     def __init__(
         self, owner: Owner, account: pj.Account, number: int, invite: Request | None = None, pj_id: int = -1
@@ -96,17 +98,17 @@ class PjsuaCall(pj.Call):
         self._negotiation = Negotiation("0", "0.0.0.0")
         self._answerer: Answerer = _refuse
         self._first: SessionDescription | None = None
-        """What we said in the first INVITE or its answer."""
+        """Our session description in the first INVITE or its response."""
         self._answering: tuple[SessionDescription, SessionDescription] | None = None
-        """Their offer, and our answer on its way."""
+        """Their offer and our pending answer."""
         self._at_100: SessionDescription | None = None
-        """The answer to give when PJSIP has sent its 100."""
+        """The answer to send when PJSIP has sent 100."""
         self._offering: SessionDescription | None = None
-        """Our offer within the call, on its way."""
+        """Our pending offer within the call."""
         self._wanted: Sequence[MediaDescription] | None = None
-        """An offer that waits for its moment."""
+        """An offer to send as soon as possible."""
         self._backing_off = False
-        """It was crossed by one of theirs."""
+        """Our offer collided with one of theirs (491)."""
         self._not_before = 0.0
         self._challenged = False
         self._response: Response | None = None
@@ -124,8 +126,8 @@ class PjsuaCall(pj.Call):
     # --- verbs ----------------------------------------------------------------------------------------------
 
     def place(self, request: CallRequest) -> None:
-        """Send the INVITE to the first hop of ``request``; where there are others, give this one up after
-        PATIENCE seconds without any response. Raises pj.Error."""
+        """Send the INVITE to the first hop of ``request``; if there are more hops, give up after PATIENCE
+        seconds without any response. Raises pj.Error."""
         if len(request.destination) > 1:
             self._patient_until = self._owner.now() + PATIENCE
         self._hop = request.destination[0]
@@ -150,12 +152,13 @@ class PjsuaCall(pj.Call):
         self._first = self._negotiation.describe(media)
         parameters = parameters_for(200)
         if self._offer is not None:
-            # Without one it crashes; then onCallSdpCreated puts ours in.
+            # PJSIP crashes on an SDP here if the INVITE had no offer; onCallSdpCreated sets ours in that
+            # case.
             parameters.sdp.wholeSdp = bytes(self._first).decode()
         self.answer(parameters)
 
     def refuse(self, status: int, *, silent: bool = False) -> None:
-        """Refuse it, soon; a *silent* refusal is of a call that nobody has heard of, and stays so."""
+        """Refuse the call after a pause; ``silent`` is for a call that was never reported: emit no event."""
         if self._refused is None:
             self._refused, self._refuse_at = status, self._came + _PACE
             self._reported = silent
@@ -165,7 +168,7 @@ class PjsuaCall(pj.Call):
         self._answerer = answerer
 
     def offer(self, media: Sequence[MediaDescription]) -> None:
-        """Send a re-INVITE as soon as nothing stands in its way."""
+        """Send a re-INVITE as soon as no other offer is pending."""
         self._wanted = media
         self.tick(self._owner.now())
 
@@ -181,7 +184,7 @@ class PjsuaCall(pj.Call):
         self.hangup(parameters)
 
     def tick(self, now: float) -> None:
-        """What time brings."""
+        """Do what is due."""
         if self._report_at is not None and now >= self._report_at:
             self._report_end(Ended(self.number, False, self._hung_up or "we hung up"))
         if self._refused is not None and self._refuse_at is not None and now >= self._refuse_at:
@@ -191,7 +194,7 @@ class PjsuaCall(pj.Call):
             self._patient_until = None
             if not self._responded:
                 self._report_end(Failed(self.number, 408, REASONS[408], local=True))
-                self.hang_up("another hop gets the call")
+                self.hang_up("no response; trying another hop")
         if self._wanted is not None and self._may_offer(now):
             self._send_offer(self._wanted)
 
@@ -215,7 +218,7 @@ class PjsuaCall(pj.Call):
         try:
             self.reinvite(parameters)
         except pj.Error:
-            # An INVITE of theirs is open: once more a little later.
+            # An INVITE of theirs is pending: try again a little later.
             self._offering = None
             raise
         self._lines = AUDIO_LINES
@@ -226,7 +229,7 @@ class PjsuaCall(pj.Call):
         if local is None:
             return
         if status in _CHALLENGES and not self._challenged:
-            # PJSIP tries again with credentials, if it has some.
+            # PJSIP sends the re-INVITE again with credentials, if it has some.
             self._challenged, self._offering = True, local
         elif status == 491:
             # RFC 3261 14.1: the owner of the Call-ID waits longer.
@@ -242,7 +245,7 @@ class PjsuaCall(pj.Call):
             if answer is None:
                 self.hang_up("the answer to our offer cannot be read")
                 return
-            # PJSIP never takes a media line away: before ours stands the refused one of the audio.
+            # PJSIP never removes a media line: the refused line of the audio precedes ours.
             surplus = max(0, len(answer.media) - len(local.media))
             answer = SessionDescription(
                 answer.origin, answer.address, answer.media[surplus:], answer.attributes, answer.name
@@ -250,7 +253,7 @@ class PjsuaCall(pj.Call):
             self._agree(local, answer, ours=True)
 
     def _agree(self, local: SessionDescription, remote: SessionDescription, *, ours: bool) -> None:
-        """An offer was answered: tell the call, unless all is as it was."""
+        """An offer was answered: emit MediaChanged, unless nothing has changed."""
         if (self._negotiation.local, self._negotiation.remote) != (local, remote):
             self._negotiation.agree(local, remote)
             self._owner.emit(MediaChanged(self.number, local, remote, ours))
@@ -263,7 +266,7 @@ class PjsuaCall(pj.Call):
         answer = None if self._answering is None else self._answering[1]
         ours = answer or self._offering or self._negotiation.local or self._first
         if ours is None and prm.remSdp.wholeSdp:
-            # The offer that we left to them.
+            # Our INVITE had no offer: their 2xx has it.
             offer = SessionDescription.parse(prm.remSdp.wholeSdp)
             ours = self._first = self._negotiation.answer(offer, self._answerer)
         if ours is not None:
@@ -274,12 +277,12 @@ class PjsuaCall(pj.Call):
         prm.statusCode = 488
         offer = read_sdp(request_in(prm.rdata.wholeMsg))
         if offer is None:
-            # They want our offer: what holds.
+            # A re-INVITE without an offer: the response repeats our current description.
             prm.statusCode = 200
             return
         answer = self._negotiation.answer(offer, self._answerer)
         if answer is None or len(offer.media) > self._lines:
-            why = "" if answer is None else "it has more media lines than PJSIP takes"
+            why = "" if answer is None else "it has more media lines than PJSIP accepts"
             self._owner.emit(OfferDeclined(self.number, offer, why))
             return
         prm.statusCode = 200
@@ -310,12 +313,12 @@ class PjsuaCall(pj.Call):
             self._offer_answered(transaction.statusCode, transaction.statusText, response)
 
     def _answered(self, status: int) -> None:
-        """Our final response to their re-INVITE has gone out."""
+        """Our final response to their re-INVITE was sent."""
         answering, self._answering, self._at_100 = self._answering, None, None
         if answering is not None and status < 300:
             offer, answer = answering
             if self._backing_off:
-                # Ours was meant for what held before.
+                # Our colliding offer was made for the previous session: drop it.
                 self._wanted, self._backing_off = None, False
             self._agree(answer, offer, ours=False)
 
@@ -341,7 +344,7 @@ class PjsuaCall(pj.Call):
         if response is None:
             return
         if local is None:
-            self._give_up("nothing that the far end offered is acceptable")
+            self._give_up("the far end's offer has no acceptable media")
             return
         if self._invite is None:
             remote = read_answer(response)
@@ -360,7 +363,7 @@ class PjsuaCall(pj.Call):
         self._owner.emit(Answered(self.number, self._dialog, response.status, response.reason, local, remote))
 
     def _give_up(self, why: str) -> None:
-        """There is no session that we could have."""
+        """No session is possible: report the failure and hang up."""
         self._report_end(Failed(self.number, 488, why, local=True))
         self.hang_up(why)
 
@@ -411,4 +414,4 @@ class PjsuaCall(pj.Call):
 
 
 def _refuse(offer: SessionDescription) -> None:
-    """Answers the offers of a call that nobody has taken yet."""
+    """The answerer of a call that is not yet accepted: refuses every offer."""

@@ -1,4 +1,5 @@
-"""Keeps exceptions out of PJSIP: their traceback would keep the call alive, and that kills the process."""
+"""Keeps exceptions out of PJSIP: a traceback would keep the call object alive, which later aborts the
+process."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ P = ParamSpec("P")
 
 
 def guarded(callback: Callable[Concatenate[Call, P], None]) -> Callable[Concatenate[Call, P], None]:
-    """A method of a call that logs what PJSIP, a message or the system has against it."""
+    """Make a method of a call log the errors of PJSIP, of parsing and of the system, instead of raising
+    them."""
 
     @functools.wraps(callback)
     def wrapper(call: Call, /, *args: P.args, **kwargs: P.kwargs) -> None:

@@ -38,26 +38,26 @@ from sip.values import Address, Credentials, Hop, Transport
 _logger = get_logger(__name__)
 
 _PAUSE = 1.0
-"""Seconds before a worker that could not listen, or died at once, is followed by another."""
+"""Seconds before a worker that could not listen, or died at once, is started again."""
 
 
 class PjsuaError(SipError):
-    """The workers cannot be started; the text says why."""
+    """The workers cannot be started; the text contains the reason."""
 
 
 class PjsuaLine:
-    """A ``sip.line.Line`` for UDP and TCP at HOST:PORT, IPv4; ``start`` comes first, ``close`` last.
+    """A ``sip.line.Line`` for UDP and TCP at HOST:PORT, IPv4; call ``start`` first, ``close`` last.
 
-    With ``tls_listen`` it listens for TLS, too. ``advertised`` are addresses that far ends shall see in place
-    of ours; the IPv4 one counts.
+    With ``tls_listen`` it also listens for TLS. ``advertised`` are addresses that far ends see in place of
+    ours; the IPv4 one is used.
 
-    One worker listens, registers, and takes up to ``max_incoming`` calls, at most four; while it does, placed
-    calls go through further workers, started when needed, each with a port of its own, up to ``max_calls`` in
-    all. ``answerers`` are the names (``module:function``) of the answerers that calls use. ``on_event`` gets
-    each event in a callback of its own on the loop, ``on_registration`` each change of a registration.
-    A worker that misses six heartbeats, ``heartbeat`` seconds apart, is taken for hung, and killed.
-    Callers whom ``admission`` does not admit get 403; it must not challenge. The times that the verbs take
-    are not used: the workers have their own clock.
+    One worker listens, registers, and accepts up to ``max_incoming`` calls, at most four. If ``max_incoming``
+    is not 0, outgoing calls use further workers, which are started when needed, each with its own port, up to
+    ``max_calls`` in total. ``answerers`` are the names (``module:function``) of the answerers of calls.
+    ``on_event`` gets each event in a separate callback on the loop, ``on_registration`` each change of a
+    registration. A worker that misses six heartbeats, ``heartbeat`` seconds apart, is killed. Callers that
+    ``admission`` does not admit get 403; it must not challenge. ``now`` is ignored: the workers have their
+    own clock.
     """
 
     address: Address
@@ -91,13 +91,13 @@ class PjsuaLine:
         self._user_agent = user_agent
         self.address = (host, port)
         self.tls_address = tls_listen
-        """Where it listens for TLS, once it has started."""
+        """Where it listens for TLS, after ``start``."""
         self._tls = _with_authorities(tls or TlsSettings())
         self._advertised = next((each for each in advertised if ":" not in each), None)
         self._admission = admission or Everybody()
         if self._admission.challenges and max_incoming > 0:
             raise PjsuaError(
-                "PJSIP asks no caller for a password; admit callers by their address, or use the own stack"
+                "pjsua2 cannot challenge callers; admit callers by address, or use the backend 'own'"
             )
         self._max_incoming = min(max_incoming, CALLS_PER_WORKER)
         self._most_workers = max(1, -(-max_calls // CALLS_PER_WORKER))
@@ -108,7 +108,7 @@ class PjsuaLine:
         self._numbers = count(1)
         self._placings: dict[int, Placing] = {}
         self._attempts: dict[int, int] = {}
-        """Which call each attempt is of; calls that came in are not here."""
+        """The call of each attempt, for outgoing calls only."""
         self._registrations: dict[int, RegistrationRequest] = {}
         self._registration_numbers = count(1)
         self._workers: list[Worker] = []
@@ -119,7 +119,7 @@ class PjsuaLine:
         self._undo = AsyncExitStack()
 
     async def start(self) -> None:
-        """Start the worker that listens; raises PjsuaError when it cannot, and leaves nothing then."""
+        """Start the worker that listens. Raises PjsuaError; then no worker is left."""
         self._loop = asyncio.get_running_loop()
         async with AsyncExitStack() as undo:
             undo.push_async_callback(self._end)
@@ -145,7 +145,7 @@ class PjsuaLine:
                     await self._ended()
 
     async def _end(self) -> None:
-        """Kill the workers that are left; nothing runs any more afterwards."""
+        """Kill the remaining workers, and wait until they and their tasks have ended."""
         self._closing = True
         for worker in self._workers:
             worker.kill()
@@ -160,16 +160,16 @@ class PjsuaLine:
 
     @property
     def addresses(self) -> Sequence[Hop]:
-        """Where it listens, for each transport, once it has started."""
+        """Where it listens, for each transport, after ``start``."""
         shared = [Hop(*self.address, transport) for transport in (Transport.UDP, Transport.TCP)]
         return shared if self.tls_address is None else [*shared, Hop(*self.tls_address, Transport.TLS)]
 
     def local_host(self, peer: Hop) -> str:
-        """The IP address of ours that ``peer`` sees; media descriptions for it should say the same."""
+        """Our IP address as ``peer`` sees it; session descriptions for it should contain the same."""
         return self._advertised or self.interface(peer)
 
     def interface(self, peer: Hop) -> str:
-        """The IP address of this machine that ``peer`` is reached from; media should be bound there."""
+        """The local IP address on the route to ``peer``; media should be bound to it."""
         return host_towards(self.address[0], peer)
 
     @property
@@ -241,24 +241,26 @@ class PjsuaLine:
         return number
 
     def redirect(self, registration: int, hops: Sequence[Hop]) -> None:
-        """The registrar was looked up anew: the next REGISTER takes these hops."""
+        """The registrar was looked up again: send the next REGISTER to these hops."""
         known = self._registrations.get(registration)
         if known is not None and hops:
             self._registrations[registration] = replace(known, destination=tuple(hops))
             self._to_listener(Redirect(registration, hops))
 
     def unregister(self, registration: int, now: float) -> None:
-        """Remove the binding; one that is unknown or over is left alone."""
+        """Remove the binding; no-op for an unknown registration."""
         if self._registrations.pop(registration, None) is not None:
             self._to_listener(Unregister(registration))
 
-    # --- calls that we place --------------------------------------------------------------------------------
+    # --- outgoing calls -------------------------------------------------------------------------------------
 
     def _attempt(self, call: int, placing: Placing, request: CallRequest) -> None:
         worker = self._with_room()
         if worker is None:
             most = self._most_workers * CALLS_PER_WORKER
-            self._tell(Failed(call, 503, f"all {most} calls of pjsua2 are taken", local=True, advice=""))
+            self._tell(
+                Failed(call, 503, f"the limit of {most} calls over pjsua2 is reached", local=True, advice="")
+            )
             return
         placing.attempt = worker.place(request)
         self._attempts[placing.attempt] = call
@@ -283,14 +285,14 @@ class PjsuaLine:
             self._go_on(call, placing, placing.located(hops))
 
     def _number(self, call: int) -> int:
-        """That of the attempt, for a call that we placed."""
+        """The number of the current attempt of an outgoing call; ``call`` itself for an incoming one."""
         placing = self._placings.get(call)
         return call if placing is None or placing.attempt is None else placing.attempt
 
     def _calls_with(self, number: int) -> RemoteCalls | None:
         return next((worker.calls for worker in self._workers if number in worker.calls), None)
 
-    # --- what workers tell ----------------------------------------------------------------------------------
+    # --- events of workers ----------------------------------------------------------------------------------
 
     def happened(self, event: LineEvent) -> None:
         call = self._attempts.get(event.call)
@@ -318,7 +320,7 @@ class PjsuaLine:
             self._loop.call_soon(self._on_registration, state)
 
     def _tell(self, event: LineEvent) -> None:
-        """Pass an event on, never from within a verb."""
+        """Deliver an event, never from within a method of the line."""
         if isinstance(event, Incoming):
             event = replace(event, stranger=self._admission.stranger(event.source))
         if isinstance(event, Failed | Ended):
@@ -375,7 +377,7 @@ class PjsuaLine:
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, worker: Worker) -> None:
-        """Run a worker to its end; the listening one is followed by another."""
+        """Run a worker to its end; start the listening one again."""
         before = self._loop.time()
         try:
             reason = await worker.run()
@@ -397,6 +399,6 @@ class PjsuaLine:
 
 
 def _with_authorities(settings: TlsSettings) -> TlsSettings:
-    """PJSIP does not look for the system's authorities itself."""
+    """Add the system's CA file: PJSIP does not look for it."""
     system = ssl.get_default_verify_paths().cafile
     return settings if settings.authorities is not None else replace(settings, authorities=system)

@@ -1,7 +1,7 @@
-"""Where a call that we place goes, one attempt after another: further hops, and the targets of 3xx.
+"""The attempts of an outgoing call: its hops, then the targets of 3xx responses.
 
-PJSIP tries one hop of one target. The next attempt is a new call of it, with a Call-ID of its own, placed
-when the one before has failed or is being cancelled; so never are two up.
+PJSIP tries one hop of one target. The next attempt is a new call of PJSIP, with a new Call-ID, placed when
+the previous one has failed or is being cancelled; so two are never answered.
 """
 
 from __future__ import annotations
@@ -25,18 +25,19 @@ NO_ANSWER = 408
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """Nothing is left to try."""
+    """All hops and targets have failed."""
 
     failed: Failed
 
 
 Step = CallRequest | Target | Over
-"""What comes next: an attempt at the first hop of a request, a look-up, or the end."""
+"""The next step: an attempt at the first hop of a request, a lookup, or the end."""
 
 
 class Placing:
-    """One call from its place to its answer. ``attempt`` is the number of the call on PJSIP, None while a
-    target is looked up. The request has a hop at least. Raises ParseError for a target that is no URI."""
+    """One outgoing call until it is answered. ``attempt`` is the number of the current call of PJSIP, None
+    while a target is looked up. The request must have at least one hop. Raises ParseError for a target that
+    is not a URI."""
 
     def __init__(self, call: int, request: CallRequest, failed_hops: FailedHops) -> None:
         target = parse_uri(request.target)
@@ -56,12 +57,12 @@ class Placing:
         return replace(self._request, destination=tuple(self._hops))
 
     def hang_up(self) -> Failed | None:
-        """Try nothing further; the last event, unless an attempt still has it."""
+        """Stop trying; returns the last event, unless the current attempt still has to fail."""
         self._given_up = True
         return Failed(self._call, 487, "Request Terminated", local=True) if self.attempt is None else None
 
     def failed(self, failed: Failed, now: float) -> Step:
-        """What comes after this failure of the attempt."""
+        """The step after the failure of the current attempt."""
         self.attempt = None
         self._failed = replace(failed, call=self._call)
         if self._given_up:
@@ -77,7 +78,7 @@ class Placing:
         return self._next_target()
 
     def located(self, hops: Sequence[Hop]) -> Step:
-        """The target was found to be there, or nowhere."""
+        """The step after a lookup; ``hops`` is empty if it failed."""
         self._hops = self._failed_hops.order(hops)
         return replace(self._request, destination=tuple(self._hops)) if hops else self._next_target()
 

@@ -1,4 +1,4 @@
-"""One PJSIP worker process, from before its start to after its end."""
+"""One PJSIP worker process, driven from the event loop."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from sip.ua.registration_messages import RegistrationState
 _logger = get_logger(__name__)
 
 CALLS_PER_WORKER = 4
-"""What PJSIP was built for in the wheels of ``pjsua2-python``."""
+"""PJSUA_MAX_CALLS in the wheels of ``pjsua2-python``."""
 _START_LIMIT = 30.0
-"""Seconds until a worker must listen."""
+"""Seconds for a worker to listen."""
 _CODEC = codec()
 
 
 class Hearer(Protocol):
-    """Who hears what becomes of a worker's calls."""
+    """Receiver of a worker's events."""
 
     def happened(self, event: LineEvent) -> None: ...
 
     def lost(self, event: LineEvent) -> None:
-        """The last event of a call whose worker died, or would not have it."""
+        """The last event of a call whose worker died, or refused it."""
 
     def registration_is(self, state: RegistrationState) -> None: ...
 
 
 class Worker:
-    """Starts when ``run`` does; what is written before waits."""
+    """Starts with ``run``; messages written before are queued."""
 
     def __init__(
         self,
@@ -74,40 +74,40 @@ class Worker:
         return call
 
     def write(self, message: Message) -> None:
-        """Write now, or once the process runs; one that has died is buried soon."""
+        """Write now, or once the process runs; no-op if it has died."""
         self._child.write(message)
 
     def kill(self) -> None:
-        """At once, or as soon as the process runs."""
+        """Kill the process now, or as soon as it runs."""
         self._child.kill()
 
     async def started(self) -> Started | NotStarted:
         return await asyncio.shield(self._started)
 
     async def run(self) -> str:
-        """From start to death, whoever causes it; then every call on it is over. Returns how it died."""
+        """Run the process from start to end; afterwards all its calls are over. Returns how it died."""
         reason = "a pjsua2 worker was killed after an internal error; its trace is in the log"
         try:
             reason = await self._run()
         except OSError as error:
             reason = f"a pjsua2 worker cannot be started: {told(error)}"
         except Exception:
-            _logger.exception("a pjsua2 worker cannot be served, on a fault of ours")
+            _logger.exception("a pjsua2 worker was killed after an internal error")
         finally:
             try:
                 await self._child.end()
             finally:
-                self._bury(reason)
+                self._clean_up(reason)
         return reason
 
     async def _run(self) -> str:
         await self._child.start()
         while (message := await self._child.receive()) is not None:
             if isinstance(message, Started | NotStarted):
-                # Whoever waits for it waits without a limit: a fault here must end the worker.
+                # ``started`` waits without a limit: an exception here must end the worker.
                 self._answer(message)
             else:
-                with contained(_logger, "a report of a pjsua2 worker was dropped on a fault of ours"):
+                with contained(_logger, "a message of a pjsua2 worker was dropped after an internal error"):
                     self._take(message)
         await self._child.end(END_LIMIT)
         return self._child.death
@@ -131,7 +131,7 @@ class Worker:
             case Freed(call):
                 self._taken.discard(call)
 
-    def _bury(self, reason: str) -> None:
+    def _clean_up(self, reason: str) -> None:
         self._alive = False
         self._answer(NotStarted(reason))
         for event in self.calls.lose(reason):

@@ -1,4 +1,4 @@
-"""Registrations over PJSIP: it sends REGISTER and answers challenges and 423; the rest is done here."""
+"""Registrations over PJSIP, which sends REGISTER and handles challenges and 423; the rest is done here."""
 
 from __future__ import annotations
 
@@ -33,19 +33,20 @@ from sip.values import Hop
 _logger = get_logger(__name__)
 
 _KEEP_ALIVE = 25
-"""Seconds between datagrams that keep a translator of addresses on the way from forgetting us."""
+"""Seconds between keep-alives over UDP: many NATs forget a mapping that is idle for 30 s (RFC 5626 4.4.2)."""
 _REFRESH = (0.8, 0.9)
-"""Part of a binding's time after which it is refreshed; not all at once, where many share a registrar."""
+"""Fraction of a binding's lifetime after which it is refreshed, at random to spread the load of the
+registrar."""
 
 
 class Owner(Protocol):
-    """What a registration needs of the stack around it."""
+    """What a registration needs of the stack."""
 
     random: Random
     transports: Transports
 
     def make_room(self) -> None:
-        """For another account. Raises UnsupportedError."""
+        """Remove an idle account if none can be added. Raises UnsupportedError."""
 
     def registration_is(self, state: RegistrationState) -> None: ...
 
@@ -66,13 +67,13 @@ class _Registrant(Account):
             response = response_in(prm.rdata.wholeMsg) if prm.rdata.wholeMsg else None
             self._on_answer(self, prm.code, prm.expiration, response)
         except (pj.Error, ParseError) as error:
-            _logger.warning("an answer to REGISTER was dropped: %s", describe(error))
+            _logger.warning("a response to REGISTER was dropped: %s", describe(error))
 
 
 class Registration:
-    """One address of record at one registrar, from its beginning until it is ``over``.
+    """One address of record at one registrar, until it is ``over``.
 
-    Hops are tried in turn, each for PATIENCE seconds without an answer while there are more.
+    Hops are tried in turn; all but the last one are given up after PATIENCE seconds without a response.
     """
 
     def __init__(
@@ -89,17 +90,17 @@ class Registration:
         self._on_call = on_call
         self._hops = list(request.destination)
         self._tried = 0
-        """Hops of this round that came to nothing."""
+        """Hops that failed in this round."""
         self._failures = 0
         self._due: float | None = owner.now()
-        """When to ask anew."""
+        """When to send REGISTER again."""
         self._give_up: float | None = None
-        """When the next hop gets its turn."""
+        """When to try the next hop."""
         self._ending = False
         self._contact = ""
         self._account: _Registrant | None = None
         self._made_for: Hop | None = None
-        """The hop that the account leads to."""
+        """The hop that the account sends to."""
         self._state: RegistrationState = Unregistered(number)
 
     @property
@@ -107,12 +108,12 @@ class Registration:
         return self._account is not None
 
     def redirect(self, hops: Sequence[Hop]) -> None:
-        """The next REGISTER takes these hops."""
+        """Send the next REGISTER to these hops."""
         if hops and list(hops) != self._hops:
             self._hops, self._tried = list(hops), 0
 
     def end(self) -> None:
-        """Remove the binding; ``over`` when the registrar has said so, or will not."""
+        """Remove the binding; ``over`` is set when the registrar has confirmed, or the attempt has failed."""
         if self._ending:
             return
         self._ending = True
@@ -126,22 +127,22 @@ class Registration:
         self._finish()
 
     def tick(self, now: float) -> None:
-        """What time brings."""
+        """Do what is due."""
         if self._give_up is not None and now >= self._give_up:
             self._tried += 1
-            self._ask(now)
+            self._send(now)
         elif self._due is not None and now >= self._due:
-            self._ask(now)
+            self._send(now)
 
     def close(self) -> None:
-        """Leave PJSIP, whatever the registrar thinks."""
+        """Delete the account of PJSIP without unregistering."""
         if self._account is not None:
             self._account.shutdown()
             self._account = None
 
-    # --- asking ---------------------------------------------------------------------------------------------
+    # --- requests -------------------------------------------------------------------------------------------
 
-    def _ask(self, now: float) -> None:
+    def _send(self, now: float) -> None:
         self._due = None
         if not isinstance(self._state, Registering | Registered):
             self._tell(Registering(self._number))
@@ -156,7 +157,7 @@ class Registration:
                 self.close()
                 self._owner.make_room()
                 self._account, self._made_for = _Registrant(self._on_call, self._answered), hop
-                # It sends REGISTER at once.
+                # create() sends REGISTER.
                 self._account.create(self._config(hop))
         except (pj.Error, UnsupportedError) as error:
             self._made_for = None
@@ -178,7 +179,7 @@ class Registration:
         config.natConfig.udpKaIntervalSec = _KEEP_ALIVE
         config.regConfig.registrarUri = request.settings.registrar
         config.regConfig.timeoutSec = request.settings.expires
-        # When to refresh, and to try again, is decided here.
+        # Disable PJSIP's own refreshes and retries: ``tick`` does them.
         config.regConfig.delayBeforeRefreshSec = config.regConfig.retryIntervalSec = 0
         for name, value in request.headers:
             header = pj.SipHeader()
@@ -186,7 +187,7 @@ class Registration:
             config.regConfig.headers.append(header)
         return config
 
-    # --- answers --------------------------------------------------------------------------------------------
+    # --- responses ------------------------------------------------------------------------------------------
 
     def _answered(self, account: pj.Account, status: int, seconds: int, response: Response | None) -> None:
         if account is not self._account:
@@ -197,14 +198,14 @@ class Registration:
         elif 200 <= status < 300 and response is not None and seconds > 0:
             self._keep(response, seconds)
         elif 200 <= status < 300:
-            self._failed(response, "the registrar accepted us for no time at all")
+            self._failed(response, "the registrar accepted the registration with an expiry of 0 s")
         elif (response is None or status == 503) and self._tried + 1 < len(self._hops):
-            # Not from within the callback of the account that goes.
+            # Later, in ``tick``: this callback belongs to the account that will be deleted.
             self._give_up = self._owner.now()
         elif response is None:
-            self._failed(None, "the registrar never answered")
+            self._failed(None, "the registrar did not respond")
         else:
-            self._failed(response, f"the registrar answered {status} {response.reason}".rstrip())
+            self._failed(response, f"the registrar responded {status} {response.reason}".rstrip())
 
     def _keep(self, response: Response, seconds: int) -> None:
         now = self._owner.now()

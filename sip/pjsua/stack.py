@@ -1,9 +1,9 @@
-"""PJSIP in this process: one thread makes, drives and ends it, and runs every callback.
+"""PJSIP in this process: one thread creates, runs and destroys it, and runs every callback.
 
-PJSIP aborts the process when one of its assertions fails, and it does so in ordinary corners; so this runs in
-a worker (:mod:`sip.pjsua.worker`) and nowhere else. What keeps it alive: four calls at most, every ``Call``
-dropped as soon as it is over (one that outlives its call hangs up another call later), and everything dropped
-before the library ends.
+PJSIP aborts the process when an assertion fails, which happens in ordinary situations; so it runs only in a
+worker (:mod:`sip.pjsua.worker`). To avoid aborts: at most four calls; every ``Call`` object is deleted as
+soon as the call is over (a later deletion would hang up another call with the same number); and all objects
+are deleted before the library is destroyed.
 """
 
 from __future__ import annotations
@@ -52,18 +52,18 @@ from sip.values import Hop, Transport
 logger = get_logger(__name__)
 
 MOST_CALLS = 4
-"""What the wheel was built for."""
+"""PJSUA_MAX_CALLS in the wheels of ``pjsua2-python``."""
 _STEP = 10
-"""Milliseconds that PJSIP waits for the network before commands get their turn."""
+"""Milliseconds that PJSIP waits for the network before commands are read."""
 _MOST_ACCOUNTS = 8
-"""The ninth ends the process."""
+"""PJSUA_MAX_ACC; a ninth account aborts the process."""
 _CODECS = ("PCMU/8000", "PCMA/8000")
 _GOODBYE_LIMIT = 2.0
 _BUSY = 486
 
 
 class _Endpoint(pj.Endpoint):
-    """``on_transport`` hears of connections."""
+    """``on_transport`` gets state changes of connections."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,8 +77,9 @@ class _Endpoint(pj.Endpoint):
 
 
 class Stack:
-    """``on_event`` hears of calls, ``on_free`` that the place of a call is free again, both by its number;
-    ``on_refused`` that a call could not be placed, and why; ``on_registration`` of registrations."""
+    """``on_event`` gets events of calls; ``on_free`` the number of a call that does not count any more;
+    ``on_refused`` the number of a call that could not be placed, with the reason; ``on_registration`` changes
+    of registrations."""
 
     def __init__(
         self,
@@ -118,7 +119,7 @@ class Stack:
         self._endpoint.on_transport = self.transports.state_changed
         port = self.transports.listen(start.port, start.tls_listen)
         self._endpoint.libStart()
-        # Without a device PJSIP would never free what it makes for the audio of a call.
+        # Without an audio device PJSIP never frees the media objects of a call.
         self._endpoint.audDevManager().setNullDev()
         for codec in self._endpoint.codecEnum2():
             if not codec.codecId.startswith(_CODECS):
@@ -132,7 +133,7 @@ class Stack:
         return time.monotonic()
 
     def turn(self) -> None:
-        """Let PJSIP work for a moment, and do what is due."""
+        """Run PJSIP for up to 10 ms, and do what is due."""
         self._endpoint.libHandleEvents(_STEP)
         now = self.now()
         for call in list(self._calls.values()):
@@ -148,7 +149,7 @@ class Stack:
                 del self._registrations[number]
 
     def close(self) -> None:
-        """Hang up, unregister, and end PJSIP; it takes a second or two."""
+        """Hang up, unregister, and destroy PJSIP; takes one or two seconds."""
         self._max_incoming = 0
         for call in list(self._calls.values()):
             call.hang_up(None)
@@ -167,7 +168,7 @@ class Stack:
     # --- verbs ----------------------------------------------------------------------------------------------
 
     def carry_out(self, verb: StackVerb) -> None:
-        """Do what a line was asked for. A call that is over is left alone."""
+        """Execute a command of the line; no-op for a call that is over."""
         match verb:
             case Place(number, request):
                 self._place(number, request)
@@ -182,7 +183,7 @@ class Stack:
             case _:
                 call = self._calls.get(verb.call)
                 if call is not None:
-                    _tell(call, verb)
+                    _execute(call, verb)
 
     def _place(self, number: int, request: CallRequest) -> None:
         try:
@@ -215,29 +216,29 @@ class Stack:
         self._settling.append((self.now() + free_after, call.number))
 
     def mute(self) -> None:
-        """Keep PJSIP from sending media of its own.
+        """Keep PJSIP from sending its own media.
 
-        It opens sockets for RTP that are in nobody's description, and plays silence from them for a second;
-        a far end that latches on to the first packet would never hear ours. Nothing in the bindings turns it
-        off, but a socket that is shut down for writing sends nothing.
+        It opens sockets for RTP that are in no session description, and sends silence from them for a second;
+        a far end that latches to the source of the first packet would ignore ours. The bindings have no
+        setting against it, but a socket that is shut down for writing sends nothing.
         """
         for number in map(int, os.listdir("/proc/self/fd")):
             try:
                 if not stat.S_ISSOCK(os.fstat(number).st_mode):
                     continue
             except OSError:
-                # That of the list itself.
+                # The descriptor of the directory listing itself, already closed.
                 continue
             with socket.socket(fileno=os.dup(number)) as sock:
                 if sock.type == socket.SOCK_DGRAM and not self.transports.owns(sock.getsockname()[1]):
-                    # It says that the socket is not connected, and shuts it down all the same.
+                    # Linux raises ENOTCONN for an unconnected UDP socket, but shuts it down.
                     with contextlib.suppress(OSError):
                         sock.shutdown(socket.SHUT_WR)
 
     # --- what registrations need ----------------------------------------------------------------------------
 
     def make_room(self) -> None:
-        """For another account; one that no call needs goes. Raises UnsupportedError."""
+        """Make room for another account by removing one that no call uses. Raises UnsupportedError."""
         registering = sum(each.has_account for each in self._registrations.values())
         if 1 + registering + len(self._accounts) < _MOST_ACCOUNTS:
             return
@@ -247,10 +248,10 @@ class Stack:
             raise UnsupportedError(f"pjsua2 has room for {_MOST_ACCOUNTS} accounts; register fewer")
         self._accounts.pop(idle).shutdown()
 
-    # --- calls that come in ---------------------------------------------------------------------------------
+    # --- incoming calls -------------------------------------------------------------------------------------
 
     def _on_call(self, account: pj.Account, prm: pj.OnIncomingCallParam) -> None:
-        """PJSIP refuses the call itself when this raises before there is an object for it."""
+        """PJSIP itself refuses the call if this raises before there is a ``Call`` object."""
         invite = parse(prm.rdata.wholeMsg)
         if not isinstance(invite, Request):
             return
@@ -265,7 +266,7 @@ class Stack:
             call.refuse(_BUSY, silent=True)
 
 
-def _tell(call: PjsuaCall, verb: Ring | Accept | Refuse | AnswerWith | Offer | HangUp) -> None:
+def _execute(call: PjsuaCall, verb: Ring | Accept | Refuse | AnswerWith | Offer | HangUp) -> None:
     match verb:
         case Ring():
             call.ring()
@@ -286,7 +287,7 @@ def _incoming(number: int, invite: Request, source: str) -> Incoming:
     host, _, port = source.rpartition(":")
     transport = invite.via.transport.upper()
     if transport not in Transport.__members__:
-        raise ParseError(f"{transport[:20]!r} is no transport that we speak")
+        raise ParseError(f"{transport[:20]!r} is not a supported transport")
     offer = read_sdp(invite)
     identity = asserted_identity(invite.headers)
     return Incoming(
@@ -304,6 +305,6 @@ def _incoming(number: int, invite: Request, source: str) -> Incoming:
 
 
 def _audio_only(offer: SessionDescription) -> SessionDescription:
-    """The offer as far as PJSIP can answer it in a first INVITE: T.38 in it looks refused already."""
+    """The part of an offer in a first INVITE that PJSIP can answer: other media appear refused (port 0)."""
     media = tuple(each if each.kind.lower() == "audio" else replace(each, port=0) for each in offer.media)
     return replace(offer, media=media)

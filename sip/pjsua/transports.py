@@ -1,4 +1,4 @@
-"""What PJSIP listens at and sends from, and whom it believes over TLS."""
+"""Transports of PJSIP, and the checks of certificates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sip.values import Address, Hop, Transport
 _logger = get_logger(__name__)
 
 _TRIES = 16
-"""Ports that are tried for one that is free for UDP and for TCP."""
+"""Ports tried to find one that is free for both UDP and TCP."""
 _TYPES = {
     Transport.UDP: pj.PJSIP_TRANSPORT_UDP,
     Transport.TCP: pj.PJSIP_TRANSPORT_TCP,
@@ -30,7 +30,7 @@ _KINDS = {
 
 
 class Transports:
-    """One host, for UDP and TCP at one port, and for TLS when it is listened for or a call needs it."""
+    """UDP and TCP at one address, and TLS if it is configured or a call needs it."""
 
     def __init__(self, endpoint: pj.Endpoint, start: StartStack) -> None:
         self._endpoint = endpoint
@@ -42,7 +42,7 @@ class Transports:
         self._refused: dict[Address, str] = {}
 
     def listen(self, port: int, tls_listen: Address | None) -> int:
-        """Listen at ``port``, 0 for any that is free for both. Returns it; raises pj.Error."""
+        """Listen at ``port``, 0 for any that is free for both. Returns the port. Raises pj.Error."""
         for attempt in range(_TRIES):
             udp = self._create(Transport.UDP, self._host, port)
             try:
@@ -58,31 +58,31 @@ class Transports:
         return self._ports[Transport.UDP]
 
     def prepare(self, hop: Hop) -> None:
-        """See that ``hop`` can be reached. Raises pj.Error or UnsupportedError."""
+        """Create the transport for ``hop`` if needed. Raises pj.Error or UnsupportedError."""
         if hop.transport is not Transport.TLS:
             return
         self._refused.pop(hop.address, None)
-        # PJSIP joins a connection by its address alone, whoever was found to be there.
+        # PJSIP reuses a connection by its address alone, whatever name its certificate was checked for.
         name = hop.server_name or hop.host
         if self._names.setdefault(hop.address, name) != name:
             raise UnsupportedError(
-                f"pjsua2 knows {hop} as {self._names[hop.address]}; {name} there needs the own stack"
+                f"pjsua2 knows {hop} as {self._names[hop.address]}; use the backend 'own' for {name} there"
             )
         if Transport.TLS not in self._ports:
             self._create(Transport.TLS, self._host, 0)
 
     def why_refused(self, hop: Hop) -> str | None:
-        """Why we would not talk to ``hop`` over TLS; None when we would."""
+        """Why the certificate of ``hop`` was refused, or None."""
         return self._refused.get(hop.address)
 
     def contact(self, user: str | None, peer: Hop) -> str:
-        """Our Contact for ``peer``, a URI."""
+        """The URI of our Contact for ``peer``."""
         host = self._advertised or host_towards(self._host, peer)
         kind = f";transport={peer.transport.value.lower()}" if peer.transport.reliable else ""
         return f"sip:{'' if user is None else f'{user}@'}{host}:{self._ports[peer.transport]}{kind}"
 
     def port(self, transport: Transport) -> int:
-        """Where it listens; raises KeyError when it does not."""
+        """The port of a transport. Raises KeyError if there is none."""
         return self._ports[transport]
 
     def owns(self, port: int) -> bool:
@@ -104,9 +104,10 @@ class Transports:
     # --- TLS ------------------------------------------------------------------------------------------------
 
     def state_changed(self, prm: pj.OnTransportStateParam) -> None:
-        """PJSIP tells of a connection; one over TLS to the wrong far end ends before anything goes out.
+        """Check a new TLS connection; one to the wrong far end is closed before anything is sent.
 
-        PJSIP's own check is of no use: it compares the certificate with the address that was connected to.
+        PJSIP's own check compares the certificate with the IP address that it connected to, not with the
+        domain (RFC 5922 4).
         """
         if prm.state != pj.PJSIP_TP_STATE_CONNECTED or prm.tlsInfo.isEmpty() or not self._tls.verify:
             return

@@ -1,4 +1,4 @@
-"""Values of PJSIP and ours, each made of the other."""
+"""Conversions between values of PJSIP and ours."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def parse(text: str) -> Request | Response:
 def request_in(text: str) -> Request:
     message = parse(text)
     if not isinstance(message, Request):
-        raise ParseError("a re-INVITE is no request")
+        raise ParseError("a re-INVITE is not a request")
     return message
 
 

@@ -1,4 +1,4 @@
-"""The messages between a line and its PJSIP workers; verbs and events are those of any line elsewhere."""
+"""Messages between a line and its PJSIP workers; commands and events are those of :mod:`sip.remote.wire`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sip.values import Address
 @dataclass(frozen=True, slots=True)
 class StartStack(Start):
     """Listen for UDP and TCP at ``host:port`` (port 0 for any), and for TLS at ``tls_listen`` if that is set.
-    Far ends are told of ``advertised`` in place of the host."""
+    Far ends see ``advertised`` in place of the host."""
 
     host: str
     port: int
@@ -28,7 +28,7 @@ class StartStack(Start):
 
 @dataclass(frozen=True, slots=True)
 class Freed:
-    """The place of a call that is over can be taken by another."""
+    """A call that is over does not count any more: another can be placed."""
 
     call: int
 
@@ -40,5 +40,5 @@ Message = WorkerCommand | WorkerReport
 
 
 def codec(functions: Iterable[str] = ()) -> Codec[Message]:
-    """``functions`` are the answerers that a worker takes."""
+    """``functions`` are the answerers that a worker allows."""
     return Codec(Message, functions=functions)

@@ -1,7 +1,7 @@
 """The process that PJSIP runs in: ``python -m sip.pjsua.worker [MODULE:ANSWERER]...``.
 
-Verbs come in on standard input, events go out on standard output (:mod:`sip.pjsua.wire`). End of input ends
-every call and the process.
+It reads commands from standard input and writes events to standard output (:mod:`sip.pjsua.wire`). End of
+input ends every call and the process.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ _logger = get_logger(__name__)
 def main(answerers: Sequence[str]) -> None:
     leave_signals_to_the_program()
     commands, reports = take_standard_streams()
-    # PJSIP prints there until it has been told not to.
+    # PJSIP writes to standard output until its log level is set.
     with open(os.devnull, "wb") as nothing:
         os.dup2(nothing.fileno(), 1)
     protocol = codec(answerers)
     report: PipeWriter[Message] = PipeWriter(reports, protocol)
     inbox: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
-    threading.Thread(target=_read, args=(commands, protocol, inbox), name="verbs", daemon=True).start()
+    threading.Thread(target=_read, args=(commands, protocol, inbox), name="commands", daemon=True).start()
     start = inbox.get()
     if isinstance(start, StartStack):
         log_to_the_program(start, report)
         _run(start, inbox, report)
     report.close()
-    # The interpreter's own end would touch what PJSIP has already freed.
+    # Skip the interpreter's shutdown: it would access memory that PJSIP has freed.
     os._exit(0)
 
 
@@ -68,7 +68,7 @@ def _run(start: StartStack, inbox: queue.SimpleQueue[Message | None], report: Pi
         return
     report(started)
     beat = 0.0
-    while _obey(inbox, stack):
+    while _execute_commands(inbox, stack):
         stack.turn()
         if (now := time.monotonic()) >= beat:
             beat = now + start.heartbeat
@@ -76,8 +76,8 @@ def _run(start: StartStack, inbox: queue.SimpleQueue[Message | None], report: Pi
     stack.close()
 
 
-def _obey(inbox: queue.SimpleQueue[Message | None], stack: Stack) -> bool:
-    """Carry out what waits; false at the end."""
+def _execute_commands(inbox: queue.SimpleQueue[Message | None], stack: Stack) -> bool:
+    """Execute the queued commands; false if the worker has to end."""
     while not inbox.empty():
         message = inbox.get()
         if message is None or isinstance(message, Close):
@@ -92,7 +92,7 @@ def _read(descriptor: int, protocol: Codec[Message], inbox: queue.SimpleQueue[Me
         for message in read_messages(descriptor, protocol):
             inbox.put(message)
     except (OSError, WireError):
-        _logger.exception("the program's verbs cannot be read; closing")
+        _logger.exception("cannot read the program's commands; closing")
     inbox.put(None)
 
 

@@ -1,1 +1,1 @@
-"""The shell that runs fax calls: sockets, pacer, image workers, in this process or in one of its own."""
+"""The I/O shell of fax calls: sockets, pacer, image workers; in this process or in separate ones."""

@@ -29,8 +29,8 @@ What = TypeVar("What", SendJob, PollJob, ReceiveJob)
 class EngineApart:
     """The processes of :class:`~t38fsp.engine.remote.EngineProcess` as one engine (``t38fsp.jobs.Engine``).
 
-    Every method belongs to the thread of the loop, and so does what is told. Commands are written by a thread
-    of their own, in their order, as a pipe may be full.
+    Call every method on the loop's thread; callbacks run there, too. A separate thread writes the commands,
+    in order, because a full pipe blocks.
     """
 
     def __init__(
@@ -49,11 +49,11 @@ class EngineApart:
             else lambda event: self._tell(on_registration, event),
         )
         self._observers: dict[int, Observer] = {}
-        """Of the jobs that are not over."""
+        """The jobs that are not over, with their observers."""
         self._jobs: dict[int, RemoteJob] = {}
-        """The same, as soon as they have begun; the thread of the commands alone changes it."""
+        """The jobs that an engine process has; only the command thread changes it."""
         self._patience: dict[int, asyncio.TimerHandle] = {}
-        """Until when the end of a job that was aborted is waited for."""
+        """When to stop waiting for the end of each aborted job."""
 
     async def start(self) -> Address:
         """Raises EngineError."""
@@ -62,10 +62,10 @@ class EngineApart:
         try:
             return await asyncio.shield(self._loop.run_in_executor(self._commands, self._process.start))
         except BaseException as error:
-            # Also one that was cancelled would start after all.
+            # A cancelled start would still run in its thread: wait for it.
             await self.close()
             if isinstance(error, RuntimeError):
-                raise EngineError(f"the engine processes cannot be served: {error}") from error
+                raise EngineError(f"the engine processes cannot be used: {error}") from error
             raise
 
     @property
@@ -147,7 +147,7 @@ class EngineApart:
             try:
                 command()
             except Exception:
-                _logger.exception("a command to an engine process failed on a fault of ours")
+                _logger.exception("a command to an engine process failed with an internal error")
 
         try:
             self._commands.submit(obey)
@@ -156,8 +156,8 @@ class EngineApart:
         return True
 
     def _tell(self, callback: Callable[..., None], *arguments: object) -> None:
-        """On the loop, from whichever thread."""
-        with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+        """Run on the loop; any thread may call this."""
+        with suppress(RuntimeError):  # the loop is closed: there is no receiver any more
             self._loop.call_soon_threadsafe(callback, *arguments)
 
     def _happened(self, job: int, event: FaxEvent) -> None:
@@ -181,7 +181,7 @@ class EngineApart:
 
 
 def _named(result: FaxResult, file: str, given: str) -> FaxResult:
-    """``result`` with the name of its file that the program gave."""
+    """``result`` with the file name as the program gave it."""
     return replace(
         result,
         document=given if result.document == file else result.document,

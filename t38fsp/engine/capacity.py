@@ -1,7 +1,7 @@
-"""Whether an engine takes another call: decided by how the last seconds went, without a clock or a loop.
+"""Whether an engine accepts another call, decided from measurements of the last seconds; no clock, no loop.
 
-An engine that has more calls than the machine bears is late with the packets of all of them. So it measures
-itself each second, and takes no more while it is overloaded:
+An engine with more calls than the machine can process is late with the packets of all of them. So it measures
+itself each second, and accepts no more calls while it is overloaded:
 
 .. code-block:: text
 
@@ -22,11 +22,11 @@ from collections import deque
 from sip.frozen import dataclass
 
 LEAST_CALLS = 50
-"""Fewer calls than these are no load: what makes them late is something else on the machine."""
+"""Below this number of calls, packets are late because of something else on the machine."""
 LATE = 0.05
 """Seconds (99 of 100 packets); gateways buffer about as much."""
 BUSY = 0.85
-"""Of a second; what is left takes up what comes at the same moment."""
+"""Fraction of a second; the rest is the reserve for packets that are due at the same moment."""
 PAGE_WAIT = 1.0
 """Seconds; a far end hangs up after about six."""
 WINDOW = 5
@@ -38,16 +38,16 @@ _STEP = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Second:
-    """How it went, about a second long."""
+    """Measurements of about one second."""
 
     calls: int
-    """Up, in both directions."""
+    """Calls in both directions."""
     late: float
-    """Seconds behind their time that 99 of 100 packets left within."""
+    """Lateness in seconds of 99 of 100 packets."""
     busy: float
-    """Share of the time (0 to 1) that the loop computed."""
+    """Fraction of the time (0 to 1) that the loop used the processor."""
     page_wait: float
-    """Seconds that a page of a call has waited for a worker, at most."""
+    """The longest time in seconds that a page of a call has waited for a worker."""
 
     @property
     def bad(self) -> bool:
@@ -56,7 +56,7 @@ class Second:
         )
 
     def __str__(self) -> str:
-        """What is wrong with it."""
+        """Why the second was bad; empty if it was not."""
         if self.late > LATE:
             return f"packets leave up to {1000 * self.late:.0f} ms late"
         if self.page_wait > PAGE_WAIT:
@@ -65,23 +65,25 @@ class Second:
 
 
 class OverloadedError(Exception):
-    """A call is not set up any more, because others came to be too many meanwhile; the text says it."""
+    """A call is not set up, because the engine became overloaded in the meantime; the text contains the
+    reason."""
 
 
 class Capacity:
-    """Of an engine that takes ``most`` calls in any case."""
+    """The capacity of an engine that never accepts more than ``most`` calls."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._limit = most
         self._seconds: deque[Second] = deque(maxlen=WINDOW)
         self._calls = 0
-        """Up when the limit was found."""
+        """Calls when the limit was set."""
         self._why = ""
 
     @property
     def limit(self) -> int | None:
-        """Calls that it takes at present, none while it is overloaded; None for as many as ever."""
+        """The number of calls accepted at present, 0 while overloaded; None if there is no limit but
+        ``most``."""
         if sum(second.bad for second in self._seconds) >= BAD:
             return 0
         return self._limit if self._limit < self._most else None
@@ -97,16 +99,16 @@ class Capacity:
             self._limit = min(self._most, self._limit + max(_LEAST_STEP, int(_STEP * self._limit)))
 
     def rest(self) -> None:
-        """No call is up, and no second is measured: what the last ones were says nothing any more."""
+        """No call is up, and nothing is measured: earlier measurements are out of date."""
         self._seconds.clear()
         self._limit = self._most
 
     def refusal(self, calls: int) -> str | None:
-        """Why no call is taken beside ``calls``, those being set up included; None when one is."""
+        """Why no call is accepted besides ``calls``, which includes those being set up; None if one is."""
         limit = self.limit
         if limit is None or calls < limit:
             return None
         return (
-            f"this engine has too much to do with {self._calls} calls: {self._why}; try again in a minute, "
-            "and if it stays so run more engine processes (workers), or lower max_calls"
+            f"this engine is overloaded with {self._calls} calls: {self._why}; try again in a minute, "
+            "and if that persists, run more engine processes (workers), or lower max_calls"
         )

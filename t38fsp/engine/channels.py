@@ -1,4 +1,4 @@
-"""How many channels of each trunk are taken."""
+"""The number of channels in use of each trunk."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from t38fsp.jobs import Trunk
 
 
 class Channels:
-    """Counts the calls of each of ``trunks``. Any thread may use it.
+    """Counts the calls of each of ``trunks``. Thread-safe.
 
-    A name of None, or one that is unknown, stands for calls that no limit holds for.
+    Calls of the trunk None, or of an unknown name, are not limited.
     """
 
     def __init__(self, trunks: Iterable[Trunk]) -> None:
@@ -21,12 +21,12 @@ class Channels:
         self._lock = threading.Lock()
 
     def full(self, name: str | None) -> bool:
-        """Whether all channels of a trunk are taken."""
+        """Whether all channels of a trunk are in use."""
         limit = None if name is None else self._limits.get(name)
         return limit is not None and self._taken[name] >= limit
 
     def take(self, name: str | None) -> bool:
-        """Take a channel; false, and nothing is taken, when there is none."""
+        """Take a channel; false if none is free."""
         with self._lock:
             if self.full(name):
                 return False
@@ -34,11 +34,11 @@ class Channels:
             return True
 
     def free(self, name: str | None) -> None:
-        """The call that took a channel is over."""
+        """Free the channel of a call that is over."""
         with self._lock:
             self._taken[name] -= 1
 
 
 def all_taken(trunk: str | None) -> str:
-    """The sentence for a call that got no channel."""
-    return f"all channels of the route {trunk} are taken; try later"
+    """The message for a call that got no channel."""
+    return f"all channels of the route {trunk} are in use; try again later"

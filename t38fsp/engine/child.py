@@ -1,4 +1,4 @@
-"""One run of the engine process, seen from the program: its jobs, and what its death means for them."""
+"""One run of an engine process, on the program's side: its jobs, and their end when the process dies."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ from t38fsp.jobs import EngineSettings, IncomingCall
 _logger = get_logger(__name__)
 
 ANSWER_LIMIT = 5.0
-"""Seconds until an engine that is to close must have heard it; one whose loop has its turns does at once."""
+"""Seconds for an engine to confirm Close; one whose loop is not blocked does so at once."""
 
 
 class Child:
-    """One process and its jobs, each with a channel of its trunk out of ``channels``.
+    """One process and its jobs, each with a channel of its trunk from ``channels``.
 
-    Raises OSError or EngineError when it cannot be had.
+    Raises OSError or EngineError when it cannot be started.
     """
 
     def __init__(
@@ -66,12 +66,12 @@ class Child:
         self._on_death = on_death
         self._jobs: dict[int, RemoteJob] = {}
         self._waiting: dict[int, str | None] = {}
-        """Incoming calls that are neither taken nor refused nor gone, each with its trunk."""
+        """Incoming calls that are waiting, each with its trunk."""
         self._lock = threading.Lock()
         self._limit: int | None = None
         self._asked = 0.0
         self._hears = threading.Event()
-        """It has heard that it is to close, or is dead."""
+        """Set when it has confirmed Close, or is dead."""
         self._program: EngineProgram[Message] = EngineProgram(
             "engine process",
             "t38fsp.engine.host",
@@ -89,27 +89,27 @@ class Child:
 
     @property
     def calls(self) -> int:
-        """Jobs that are not over, and calls that wait."""
+        """The number of jobs that are not over and calls that wait."""
         return len(self._jobs) + len(self._waiting)
 
     @property
     def full(self) -> bool:
-        """It has more to do than usual, and takes no further call."""
+        """Whether it is overloaded, and accepts no further call."""
         return self._limit is not None and self.calls >= self._limit
 
     def wait_until_started(self) -> None:
-        """Raises EngineError, with the engine's own reason when it gave one."""
+        """Wait until it has started. Raises EngineError, with the engine's reason if it reported one."""
         self.address = self._program.wait_until_started().address
 
     def kill(self) -> None:
-        """End a process that is of no use."""
+        """Kill the process."""
         self._program.kill()
 
     def begin(self, job: RemoteJob, command: Command) -> None:
-        """Register the job, then ask for it."""
+        """Register the job, then write its command: the first event may come at once."""
         if isinstance(command, Receive):
             with self._lock:
-                # The channel of the call is that of the job from now on.
+                # The job takes over the channel of the waiting call.
                 job.trunk = self._waiting.pop(command.what.call, None)
         elif not self._channels.take(job.trunk):
             job.refuse(all_taken(job.trunk))
@@ -125,7 +125,7 @@ class Child:
             job.lose("the engine process died before the job could start")
 
     def write(self, command: Command) -> None:
-        """Write a command; to a process that died it does nothing, for the reader tells of the death."""
+        """Write a command; no-op if the process has died, which the reader reports."""
         self._program.write(command)
 
     def refuse(self, call: int) -> None:
@@ -138,9 +138,9 @@ class Child:
         self.write(Close(drain))
 
     def end(self, drain: float) -> bool:
-        """Wait until it has closed, as it was asked to with the same ``drain``.
+        """Wait until it has exited after ``close`` with the same ``drain``.
 
-        False when it had to be killed, as it is soon when it does not even hear that it is to close.
+        False if it had to be killed; it is killed early if it does not confirm Close.
         """
         hears = self._hears.wait(max(0.0, self._asked + ANSWER_LIMIT - time.monotonic()))
         patience = self._asked + drain + 2 * CLOSE_LIMIT - time.monotonic()
@@ -172,7 +172,7 @@ class Child:
 
     def _called(self, call: IncomingCall) -> None:
         if not self._channels.take(call.trunk):
-            # Other engines have them; this one does not know.
+            # An engine does not know of the channels that calls of other engines use.
             self.write(Refuse(call.call))
             return
         with self._lock:
@@ -180,7 +180,7 @@ class Child:
         _tell(self._on_incoming, self, call)
 
     def _forget(self, call: int) -> None:
-        """A call waits no more."""
+        """A call does not wait any more: free its channel."""
         with self._lock:
             if call in self._waiting:
                 self._channels.free(self._waiting.pop(call))
@@ -206,5 +206,5 @@ class Child:
 def _tell(callback: Callable[..., None], *arguments: object) -> None:
     try:
         callback(*arguments)
-    except Exception:  # the program's code: every job waits for the thread that it runs on
+    except Exception:  # code of the program: an exception must not end the thread that all jobs depend on
         _logger.exception("a callback of the program failed")

@@ -1,4 +1,4 @@
-"""A child's side of its pipes, on an event loop: commands as they come, and its signs of life."""
+"""A child's side of its pipes, on an event loop: reading commands, and sending heartbeats."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _logger = get_logger(__name__)
 
 
 class Commands(Generic[MessageT]):
-    """What comes over the pipe ``descriptor``. A thread reads, because not every loop can wait for a pipe."""
+    """Commands from the pipe ``descriptor``. A thread reads, because not every loop can wait for a pipe."""
 
     def __init__(self, descriptor: int, codec: Codec[MessageT]) -> None:
         self._loop = asyncio.get_running_loop()
@@ -26,22 +26,22 @@ class Commands(Generic[MessageT]):
         reader.start()
 
     async def get(self) -> MessageT | None:
-        """The next one; None once the program is gone, or writes what cannot be read."""
+        """The next command; None after the end of the pipe or an invalid message."""
         return await self._queue.get()
 
     def _read(self, descriptor: int, codec: Codec[MessageT]) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+        with contextlib.suppress(RuntimeError):  # the loop is closed: there is no receiver any more
             try:
                 for message in read_messages(descriptor, codec):
                     self._loop.call_soon_threadsafe(self._queue.put_nowait, message)
             except (OSError, WireError):
-                _logger.exception("the program's commands cannot be read; closing")
+                _logger.exception("cannot read the program's commands; closing")
             self._loop.call_soon_threadsafe(self._queue.put_nowait, None)
 
 
 @contextlib.asynccontextmanager
 async def heartbeat(report: Callable[[Alive], None], interval: float) -> AsyncIterator[None]:
-    """Report a sign of life each ``interval`` seconds while what is inside runs."""
+    """Send Alive every ``interval`` seconds within this context."""
 
     async def beat() -> None:
         while True:

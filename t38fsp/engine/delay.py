@@ -1,4 +1,4 @@
-"""Reports that a call is not placed yet."""
+"""Reports that the document of a call delays it."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from t38fsp.events import Delayed
 logger = get_logger(__name__)
 
 TOLD_AFTER = 1.0
-"""Seconds; on an idle machine it takes a twentieth, however long the document is."""
+"""Seconds; on an idle machine the preparation takes a twentieth of it, for documents of any length."""
 
 _TEXT = (
-    "the call waits until its document is inspected and its first page is at hand; "
-    "pages of calls in progress, and other documents, have their turn first"
+    "the call waits until its document is checked and its first page is prepared; "
+    "pages of calls in progress, and other documents, come first"
 )
 
 
 @asynccontextmanager
 async def told_of_delay(log: CallLog, tell: Callable[[Delayed], None]) -> AsyncIterator[None]:
-    """Tell once, and log, when what is done inside takes longer than TOLD_AFTER."""
+    """Emit one event, and log, if the work in this context takes longer than TOLD_AFTER."""
     log = log.under(logger)
     loop = asyncio.get_running_loop()
     begun = loop.time()

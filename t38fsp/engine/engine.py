@@ -64,22 +64,23 @@ from t38fsp.outcome import Outcome
 logger = get_logger(__name__)
 
 _PATIENCE = 5.0
-"""Seconds of audio for a caller of whom nothing speaks, and who is not heard: its SDP may name anybody."""
+"""Seconds that we send audio to an unauthenticated caller from which we receive nothing: its SDP may contain
+the address of a victim."""
 _GOODBYE_LIMIT = 3.0
-"""Seconds that aborted calls are given to say goodbye."""
+"""Seconds for aborted calls to end."""
 _UNBIND_LIMIT = 2.0
-"""Seconds for the answers to what was said, out of those; a peer that never answers would need 32."""
+"""Seconds of these for SIP responses; a peer that never responds would take 32 s (64 * T1)."""
 _LAST_WORDS = 1.0
 """Seconds for results, once nothing is left that they could wait for."""
 _LEAST_UNBIND = 0.5
-"""Seconds for them in any case: registrations end last."""
+"""Least seconds for SIP responses: registrations end last."""
 
 
 class FaxEngine:
-    """Sends and takes faxes; every method belongs to the thread of its loop.
+    """Sends and receives faxes. Call every method on the loop's thread.
 
     A busy thread of the same interpreter delays the pacing of packets: programs that compute keep the engine
-    in a process of its own (:class:`t38fsp.engine.remote.EngineProcess`).
+    in a separate process (:class:`t38fsp.engine.remote.EngineProcess`).
     """
 
     def __init__(
@@ -103,9 +104,9 @@ class FaxEngine:
         self._goodbye_ends = math.inf
 
     async def start(self) -> Address:
-        """Start an image worker and bind the SIP address; returns where we listen.
+        """Start an image worker and bind the SIP address; returns the address.
 
-        Raises EngineError when no worker can start, or the address cannot be had, and leaves nothing then.
+        Raises EngineError when no worker can start, or the address is not available; then nothing is left.
         """
         self._loop = asyncio.get_running_loop()
         try:
@@ -148,8 +149,8 @@ class FaxEngine:
             self._limited,
         )
         self._room = Room(self._images)
-        # Undone in the opposite order: received files get their names, or lose their workers, and only then
-        # all jobs are over; preparations of faxes still use the workers.
+        # Undone in reverse order. Received files are renamed, or lose their workers, before all jobs are
+        # over; preparations of faxes use the workers until they have ended.
         undo.push_async_callback(self._jobs.wait_for_all, _LAST_WORDS)
         undo.push_async_callback(self._images.close)
         undo.push_async_callback(self._jobs.wait_for_preparations)
@@ -163,18 +164,18 @@ class FaxEngine:
 
     @property
     def addresses(self) -> Sequence[Hop]:
-        """Where we listen, for each transport, once started; the first is the one that ``start`` returns."""
+        """Where we listen, for each transport, after ``start``, which returns the first one."""
         return self._line.addresses
 
     def forsake(self) -> None:
-        """The program is gone, and is told of nothing any more."""
+        """The program is gone: emit no more events."""
         for running in self._running.values():
             running.forsake()
 
     async def close(self, drain: float = 0.0) -> None:
-        """No new calls; wait up to ``drain`` seconds for those that run, then abort them.
+        """Accept no new calls, wait up to ``drain`` seconds for running ones to end, then abort them.
 
-        Closing twice is no error: the second one waits for the first.
+        A second ``close`` waits for the first.
         """
         if self._closed is None:
             self._closed = self._loop.create_task(self._close(drain))
@@ -213,7 +214,7 @@ class FaxEngine:
         self._place(job, what)
 
     def poll(self, job: int, what: PollJob, observer: Observer) -> None:
-        """Fetch a document."""
+        """Poll a document."""
         self._add(job, what, observer)
         self._place(job, what)
 
@@ -230,18 +231,18 @@ class FaxEngine:
         self._jobs.prepare(job, self._prepare(job, what))
 
     def receive(self, job: int, what: ReceiveJob, observer: Observer) -> None:
-        """Take a waiting call."""
+        """Accept a waiting call."""
         self._add(job, what, observer)
         self._waiting.claim(what.call)
         task = self._jobs.prepare(job, self._prepare_to_take(job, what))
         task.add_done_callback(lambda task: self._waiting.refuse(what.call))
 
     async def _prepare_to_take(self, job: int, what: ReceiveJob) -> None:
-        """The call waits until it is known that its pages can be stored, and the document be sent."""
+        """Accept the call once it is known that its pages can be stored and the document can be sent."""
         try:
             await self._room.check(what.file, what.append)
         except Exception as error:
-            # We are not busy: the same call is welcome later.
+            # 480 and not 486: we are not busy, and the caller may try again later.
             self._waiting.refuse(what.call, 480)
             self._jobs.fail(job, error)
             return
@@ -259,7 +260,7 @@ class FaxEngine:
     def _take(self, job: int, what: ReceiveJob, offered: Document | None) -> None:
         waiting = self._waiting.take(what.call)
         if waiting is None:
-            self._jobs.end(job, Outcome.NO_ANSWER, "the caller hung up before the call was taken")
+            self._jobs.end(job, Outcome.NO_ANSWER, "the caller hung up before the call was accepted")
             return
         incoming = waiting.incoming
         self._jobs.holds(job, waiting.trunk)
@@ -307,14 +308,16 @@ class FaxEngine:
         self._waiting.refuse(call)
 
     def _refused_for_load(self, job: int, trunk: str | None) -> bool:
-        """Otherwise a channel of the trunk is taken."""
+        """Why no call can begin; None if one can: then a channel of the trunk is taken."""
         if self._closed is not None:
             self._jobs.end(job, Outcome.UNAVAILABLE, "the engine is shutting down")
         elif self._calls > self._settings.limits.calls:
             self._jobs.end(
-                job, Outcome.UNAVAILABLE, f"all {self._settings.limits.calls} lines are taken; try later"
+                job,
+                Outcome.UNAVAILABLE,
+                f"all {self._settings.limits.calls} lines are in use; try again later",
             )
-        # The job is among the calls already.
+        # The job itself is already counted.
         elif (why := self._capacity.refusal(self._calls - 1)) is not None:
             self._jobs.end(job, Outcome.OVERLOADED, why)
         elif not self._channels.take(trunk):
@@ -325,7 +328,7 @@ class FaxEngine:
 
     @property
     def _calls(self) -> int:
-        """Jobs that are not over, whatever becomes of them, and calls that wait."""
+        """The number of jobs that are not over and calls that wait."""
         return len(self._jobs) + len(self._waiting)
 
     def _limited(self, calls: int | None) -> None:
@@ -334,7 +337,7 @@ class FaxEngine:
             self._on_limit(calls)
 
     async def _prepare(self, job: int, what: SendJob | PollJob) -> None:
-        """Everything that can go wrong before dialling, then dial."""
+        """Do everything that can fail before dialling, then dial."""
         try:
             async with told_of_delay(self._jobs.log(job), partial(self._jobs.tell, job)):
                 if isinstance(what, PollJob):
@@ -346,7 +349,7 @@ class FaxEngine:
                     await first_page(what, document, header, self._images)
             line = await self._lines.of(what.backend)
             routes = self._trunks.service_route(what.trunk)
-            # A sips target wants TLS all the way, so also to whom it goes through.
+            # A sips: target requires TLS on every hop (RFC 3261 26.2.2), so also to the proxy.
             scheme = what.target.partition(":")[0]
             first = what.target if what.via is None else f"{scheme}:{what.via}"
             hops = await self._hops(NameAddress.parse(routes[0]).uri if routes else first, line)
@@ -357,8 +360,8 @@ class FaxEngine:
             self._jobs.fail(job, error)
 
     def _check_load(self) -> None:
-        """Raises OverloadedError when the calls that are up already are too many."""
-        # Calls that wait for their turn were admitted: only an overload counts against them, and no limit.
+        """Raises OverloadedError if the calls that are up exceed the capacity."""
+        # Calls waiting for their turn were admitted before: only an overload refuses them, not the limit.
         if (why := self._capacity.refusal(0)) is not None:
             raise OverloadedError(why)
 
@@ -366,7 +369,7 @@ class FaxEngine:
         return await self._hops(f"sip:{via}", self._line)
 
     async def _hops(self, target: str, line: EngineLine) -> Sequence[Hop]:
-        """Where a request goes, best first. Raises SipError."""
+        """The hops of a request, best first. Raises SipError."""
         return await self._resolver.locate(Target.of(parse_uri(target)), line.families)
 
     def _dial(
@@ -379,7 +382,7 @@ class FaxEngine:
         hops: Sequence[Hop],
         routes: tuple[str, ...],
     ) -> None:
-        # The media is in the same address family as the hop that takes the call.
+        # Media use the address family of the hop that the call is placed through.
         other = next((hop for hop in hops if family_of(hop.host) != family_of(hops[0].host)), None)
         media = self._open_media(job, line, hops[0], other)
         try:
@@ -416,7 +419,7 @@ class FaxEngine:
         )
 
     def _context(self, media: MediaPort | MediaPair, line: EngineLine, peers: Sequence[Hop]) -> CallContext:
-        """``peers`` are where the signalling goes or comes from, best first."""
+        """``peers`` are the hops of the signalling, best first."""
         start = RtpStart(
             ssrc=self._random.getrandbits(32),
             sequence=self._random.getrandbits(16),
@@ -441,7 +444,7 @@ class FaxEngine:
         file: ReceivedFile | None = None,
         header: CallHeader | None = None,
     ) -> None:
-        """Attach a call that has been started to the wire."""
+        """Run a call that has been started: connect it to SIP, media and pages."""
         running = RunningCall(
             call,
             media,

@@ -1,8 +1,8 @@
 """The engine process: ``python -m t38fsp.engine.host [MODULE:ENGINE]``.
 
-Commands come in on standard input, reports go out on standard output (:mod:`t38fsp.engine.wire`). What else
-is written to standard output goes to standard error instead. End of input means that the program is gone:
-every call is ended and the process exits. Signals are left to the program.
+It reads commands from standard input and writes reports to standard output (:mod:`t38fsp.engine.wire`).
+Anything else written to standard output goes to standard error. End of input means that the program is gone:
+every call is ended and the process exits. Signals are ignored: the program handles them.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ EngineFactory = Callable[
 
 ENGINE = "t38fsp.engine.engine:FaxEngine"
 CLOSE_LIMIT = 10.0
-"""Seconds beyond the drain that an engine may take to end its calls; it needs three at most."""
+"""Seconds after the drain for an engine to end its calls; it needs three at most."""
 
 
 def find(name: str) -> EngineFactory:
@@ -107,7 +107,7 @@ class Host:
             engine.forsake()
         self._report(Closing())
         drain = command.drain if command is not None else 0.0
-        # While calls drain, their verdicts and aborts must still come through.
+        # While calls drain, commands such as aborts must still be executed.
         serving = asyncio.create_task(self._drain(engine))
         try:
             async with asyncio.timeout(drain + CLOSE_LIMIT):

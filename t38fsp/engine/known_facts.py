@@ -1,4 +1,4 @@
-"""What a result says of its job beside the call, and what is known of the pages when a call has no result."""
+"""Facts that an engine adds to a result: the job, its times, and the pages if the call has no result."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def _now() -> str:
 class KnownFacts:
     """Watches the events of one job, from its beginning.
 
-    Without it a fax that is sent in parts would lose its place with an engine that dies. ``clock`` tells the
-    wall-clock time as ISO 8601.
+    It preserves the confirmed pages when an engine dies, so that the rest of a fax can be sent later.
+    ``clock`` returns the wall-clock time as ISO 8601.
     """
 
     def __init__(self, what: SendJob | PollJob | ReceiveJob, clock: Callable[[], str] = _now) -> None:
@@ -34,7 +34,7 @@ class KnownFacts:
             self._pages[number] = PageRecord(number, False)
 
     def note(self, event: FaxEvent) -> FaxEvent:
-        """Take an event; a result comes back with what it does not know itself."""
+        """Process an event; a result is returned with the missing facts added."""
         if isinstance(event, PageDone):
             self._pages[event.record.number] = event.record
         elif isinstance(event, Finished):
@@ -42,9 +42,7 @@ class KnownFacts:
         return event
 
     def complete(self, result: FaxResult) -> FaxResult:
-        """``result`` with the job that it is of, its times, and the pages that are known, as far as it lacks
-        them.
-        """
+        """``result`` with the job, its times, and the known pages, where it lacks them."""
         if not result.pages:
             pages = tuple(self._pages[number] for number in sorted(self._pages))
             result = replace(result, pages=pages, first_page=self._resume.first_page)

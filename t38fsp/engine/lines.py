@@ -1,4 +1,4 @@
-"""The lines of an engine: which stack serves its calls."""
+"""The lines of an engine: the SIP backends of its calls."""
 
 from __future__ import annotations
 
@@ -20,54 +20,54 @@ from t38fsp.choices import Backend
 from t38fsp.jobs import EngineError, EngineSettings
 
 if TYPE_CHECKING:
-    # Lines that few ask for are imported when they do.
+    # Rarely used lines are imported when needed.
     from sip.remote.signalling import Signalling
 
 _MOST_CALLS = 100000
-"""That a line can be told to take."""
+"""The upper bound of ``Limits.calls``."""
 ANSWERERS = ("t38fsp.call.media:AnswerOffers", "t38fsp.call.media:HoldImage")
-"""What may answer the offers of our calls in another process."""
+"""The functions that answer offers of our calls, allowed in other processes."""
 
 
 class EngineLine(Line, Protocol):
-    """A line with what an engine needs beside its calls."""
+    """A line with what an engine needs besides calls."""
 
     @property
     def address(self) -> Address:
-        """Where it listens, once it has started."""
+        """Where it listens, after ``start``."""
 
     @property
     def addresses(self) -> Sequence[Hop]:
         """The same for each transport; the first one is ``address``."""
 
     async def start(self) -> None:
-        """Raises SipError when the address cannot be had."""
+        """Raises SipError when the address is not available."""
 
     async def close(self, limit: float = 5.0) -> None:
-        """Hang up every call, and wait at most ``limit`` seconds until the far ends know it."""
+        """Hang up every call, and wait at most ``limit`` seconds for confirmation."""
 
     @property
     def families(self) -> Sequence[AddressFamily]:
         """The address families that it has an address in."""
 
     def local_host(self, peer: Hop) -> str:
-        """The IP address of ours that ``peer`` sees."""
+        """Our IP address as ``peer`` sees it."""
 
     def interface(self, peer: Hop) -> str:
-        """The IP address of this machine that ``peer`` is reached from, to bind media to."""
+        """The local IP address on the route to ``peer``, to bind media to."""
 
     def register(self, request: RegistrationRequest, now: float) -> int:
         """Begin a registration; return its number. Raises SipError."""
 
     def redirect(self, registration: int, hops: Sequence[Hop]) -> None:
-        """The registrar is to be found there from now on."""
+        """Send further REGISTER requests to these hops."""
 
 
 class Lines:
-    """The ``main`` line, which has the SIP address and takes calls, and one for each other stack that a fax
-    asks for, made when it first does and listening at any port.
+    """The ``main`` line, which has the SIP address and accepts calls, and one for each other backend that a
+    fax uses, created at its first use and listening at any port.
 
-    ``on_event`` gets the line, too, as the numbers of calls are its own.
+    ``on_event`` also gets the line, because each line numbers its calls separately.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Lines:
         self.main = self._make(settings)
 
     async def of(self, backend: Backend | None) -> EngineLine:
-        """The line over ``backend``; None stands for the main one.
+        """The line of ``backend``; None means the main one.
 
         Raises UnsupportedError when the stack is not installed, EngineError when its line cannot start.
         """
@@ -97,11 +97,11 @@ class Lines:
         starting = self._others.get(backend)
         if starting is None or (starting.done() and starting.exception() is not None):
             self._others[backend] = starting = asyncio.ensure_future(self._start(backend))
-        # Others may wait for it, too.
+        # Other calls may wait for the same start: shield it from cancellation.
         return await asyncio.shield(starting)
 
     def admit(self, addresses: frozenset[str]) -> None:
-        """Calls from these IP addresses are ours."""
+        """Admit calls from these IP addresses of trunks."""
         self._admission.peers = addresses
         if self._settings.signalling is not None:
             from sip.remote.line import RemoteLine
@@ -110,7 +110,7 @@ class Lines:
             self.main.admit(addresses)
 
     def take_at_most(self, calls: int | None) -> None:
-        """Have a signalling process give further calls to others."""
+        """Have the signalling process send calls above this number to other engines."""
         if self._settings.signalling is not None:
             from sip.remote.line import RemoteLine
 
@@ -118,7 +118,7 @@ class Lines:
             self.main.take_at_most(calls)
 
     async def close(self, limit: float) -> None:
-        """Hang up every call, and wait at most ``limit`` seconds until the far ends know it."""
+        """Hang up every call, and wait at most ``limit`` seconds for confirmation."""
         lines = [self.main]
         if self._others:
             started, late = await asyncio.wait(self._others.values(), timeout=limit)
@@ -159,7 +159,7 @@ class Lines:
 
 
 def admission_for(settings: EngineSettings, random: Random) -> Admission:
-    """Who may call; its peers are to be set."""
+    """The admission policy of the settings, yet without the addresses of trunks."""
     return Admission(
         random,
         settings.callers,
@@ -175,9 +175,9 @@ def line_for(
     random: Random,
     admission: Admission,
 ) -> EngineLine:
-    """The line that the settings ask for. Raises SipError when its backend is not installed.
+    """The line for the settings. Raises SipError when its backend is not installed.
 
-    ``admission`` is not asked where a signalling process has the SIP address: that has a policy of its own.
+    ``admission`` is not used where a signalling process has the SIP address: that has its own policy.
     """
     host, port = settings.listen
     if settings.signalling is not None:
@@ -222,10 +222,10 @@ def line_for(
 
 
 def signalling_for(settings: EngineSettings, socket: str) -> Signalling:
-    """What a signalling process is to do that serves the line of these settings at a Unix socket."""
+    """The settings of a signalling process that serves these settings' line at a Unix socket."""
     from sip.remote.signalling import Signalling
 
-    # The limit is one of each engine; there is no other of them all.
+    # The limit applies to each engine; the sum bounds the calls of all.
     calls = settings.limits.calls * (settings.workers or usable_cores())
     return Signalling(
         socket,
@@ -240,7 +240,7 @@ def signalling_for(settings: EngineSettings, socket: str) -> Signalling:
 
 
 def _listeners(settings: EngineSettings) -> list[Hop]:
-    """UDP and TCP at one address, and TLS where it is wanted."""
+    """UDP and TCP at one address, and TLS if configured."""
     hops = [Hop(*settings.listen, transport) for transport in (Transport.UDP, Transport.TCP)]
     if settings.tls_listen is not None:
         hops.append(Hop(*settings.tls_listen, Transport.TLS))

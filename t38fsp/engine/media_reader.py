@@ -1,8 +1,8 @@
-"""The sockets of all media ports of an engine, watched as one.
+"""Reads the sockets of all media ports of an engine through one selector.
 
-A turn of an asyncio loop costs several times what it costs to read the datagram that it is for. So the loop
-watches one selector, which watches the sockets; and while datagrams come closer together than ``TICK``, the
-selector is looked at once each tick instead of for each of them. One that comes alone is read at once.
+An iteration of an asyncio loop costs several times as much as reading a datagram. So the loop watches one
+selector, which watches the sockets; and while datagrams arrive closer together than ``TICK``, the selector is
+polled once each tick instead of for each of them. A single datagram is read at once.
 """
 
 from __future__ import annotations
@@ -13,38 +13,36 @@ import socket
 from collections.abc import Callable
 
 TICK = 0.01
-"""Seconds; at multiples of it, as the pacer has its turns then. A datagram waits half as long on average,
-which counts as jitter of the far end; T.30 counts in tenths of seconds."""
+"""Seconds; at multiples of it, when the pacer runs, too. A datagram waits half as long on average, which adds
+to the jitter; the timers of T.30 are of tenths of seconds and more."""
 _IDLE_TICKS = 4
-"""With nothing to read, after which the loop watches again."""
+"""Ticks without a datagram after which the loop watches the selector again."""
 _LONGEST_TURN = 0.005
-"""Seconds after which the rest of what can be read waits, until others of the loop have had their turn."""
+"""Seconds of reading after which other work of the loop gets its turn."""
 
 
 class MediaReader:
-    """Calls back for sockets that can be read. Belongs to the thread of its loop; nothing is left open when
-    the last socket is removed.
-    """
+    """Calls back for readable sockets, on the loop's thread. Removing the last socket closes the selector."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._selector: selectors.DefaultSelector | None = None
         self._ready: list[selectors.SelectorKey] = []
-        """What can be read, the next one last."""
+        """Readable sockets, the next one last."""
         self._timer: asyncio.TimerHandle | None = None
-        """While the selector is looked at each tick."""
+        """Set while the selector is polled each tick."""
         self._last = float("-inf")
-        """When there was something to read."""
+        """When a socket was last readable."""
 
     @property
     def idle(self) -> bool:
-        """No socket is watched, and nothing is open or due."""
+        """Whether no socket is watched; then nothing is open or due."""
         return self._selector is None and self._timer is None
 
     def add(self, sock: socket.socket, on_readable: Callable[[float], None]) -> None:
-        """Call ``on_readable`` with the time whenever ``sock`` can be read. Nothing that it raises is caught.
+        """Call ``on_readable`` with the time whenever ``sock`` is readable; it must not raise.
 
-        Raises OSError when there is no descriptor left.
+        Raises OSError when the process is out of file descriptors.
         """
         if self._selector is None:
             selector = selectors.DefaultSelector()
@@ -59,7 +57,7 @@ class MediaReader:
             self._selector.register(sock, selectors.EVENT_READ, on_readable)
 
     def remove(self, sock: socket.socket) -> None:
-        """Watch ``sock``, which was added and is still open, no more."""
+        """Stop watching ``sock``, which must still be open."""
         selector = self._selector
         assert selector is not None
         selector.unregister(sock)
@@ -98,7 +96,8 @@ class MediaReader:
         self._timer = self._loop.call_at(when, self._on_tick)
 
     def _read(self, now: float) -> selectors.DefaultSelector | None:
-        """The selector, unless its last socket was removed meanwhile."""
+        """Read until nothing is left or the time is up. Returns the selector, or None if a callback removed
+        the last socket."""
         selector = self._selector
         assert selector is not None
         if not self._ready:

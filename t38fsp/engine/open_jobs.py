@@ -1,4 +1,4 @@
-"""The jobs of an engine that are not over: who is told of them, and how those end that have no call yet."""
+"""The jobs of an engine that are not over: their observers, and the end of those without a call."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ logger = get_logger(__name__)
 
 
 class OpenJobs:
-    """Each is added, prepared by a task perhaps, and removed when its call is over, or ended without one."""
+    """A job is added, perhaps prepared by a task, and removed when its call is over or it ends without
+    one."""
 
     def __init__(self, channels: Channels) -> None:
         self._channels = channels
@@ -52,16 +53,16 @@ class OpenJobs:
         return self._logs[job]
 
     def tell(self, job: int, event: FaxEvent) -> None:
-        """Tell its observer, unless the job is over."""
+        """Pass an event to the job's observer, unless the job is over."""
         if job in self._observers:
             self._observers[job](event)
 
     def holds(self, job: int, trunk: str | None) -> None:
-        """The job has a channel of ``trunk``, which is free again at its end."""
+        """The job uses a channel of ``trunk``, which is freed at its end."""
         self._trunk_of[job] = trunk
 
     def remove(self, job: int) -> None:
-        """Its call is over."""
+        """The job's call is over."""
         del self._observers[job], self._logs[job]
         if job in self._trunk_of:
             self._channels.free(self._trunk_of.pop(job))
@@ -69,7 +70,7 @@ class OpenJobs:
             self._none_left.set()
 
     async def wait_for_all(self, limit: float) -> None:
-        """Until no job is left, at most ``limit`` seconds."""
+        """Wait until no job is left, at most ``limit`` seconds."""
         self._none_left.clear()
         if not self._observers:
             return
@@ -81,7 +82,7 @@ class OpenJobs:
     # --- before the call ------------------------------------------------------------------------------------
 
     def prepare(self, job: int, preparation: Coroutine[object, object, None]) -> asyncio.Task[None]:
-        """Run what goes before the call."""
+        """Run the preparation of a job's call."""
 
         def ended(task: asyncio.Task[None]) -> None:
             self._preparing.pop(job, None)
@@ -94,20 +95,20 @@ class OpenJobs:
         return task
 
     def stop_preparing(self, job: int) -> bool:
-        """False when the job is not being prepared."""
+        """Cancel the preparation; false if there is none."""
         task = self._preparing.pop(job, None)
         return task is not None and task.cancel()
 
     async def wait_for_preparations(self) -> None:
-        """Until those are over that were stopped: each has its image worker to end."""
+        """Wait until cancelled preparations have ended: each has an image worker to release."""
         if self._preparations:
             await asyncio.wait(self._preparations)
 
     def fail(self, job: int, error: Exception) -> None:
-        """``error``, just caught, struck a job before its call began."""
+        """End a job because of ``error``, just caught, before its call began."""
         why = _verdict_on(error)
         if why is None:
-            self._logs[job].under(logger).exception("failed on a fault of ours")
+            self._logs[job].under(logger).exception("failed with an internal error")
         self._end(job, why or FAULT)
 
     def end(self, job: int, outcome: Outcome, reason: str) -> None:
@@ -123,7 +124,7 @@ class OpenJobs:
 
 
 def _verdict_on(error: Exception) -> Verdict | None:
-    """On a job that this ended before its call; None for what nobody expects: a fault of ours."""
+    """The verdict on a job that failed before its call; None for unexpected exceptions, internal errors."""
     match error:
         case UnsupportedError():
             outcome = Outcome.MISCONFIGURED
@@ -137,7 +138,7 @@ def _verdict_on(error: Exception) -> Verdict | None:
         case ImageError():
             outcome = Outcome.FAULT
         case ResolveError(transient=True):
-            # A name server that did not answer says nothing about the name.
+            # Without an answer of a name server the name may still be correct.
             outcome = Outcome.UNREACHABLE
         case FamilyError():
             why = "set listen to an address of that kind first"

@@ -1,4 +1,4 @@
-"""From a job to the call that we place for it."""
+"""Creates the outgoing call of a job."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ async def document_to_send(what: SendJob | PollJob, images: ImagePool) -> Docume
 
 
 async def first_page(what: SendJob, document: Document, header: CallHeader | None, images: ImagePool) -> None:
-    """Wait until the first page is at hand, coded for a machine that can do what most can.
+    """Wait until the first page is coded for the capabilities of most machines.
 
-    For any other it is coded during the call; that this is in time is what it tells all the same. Raises
-    DocumentError, ImageWorkerError.
+    For other capabilities it is coded again during the call; this one proves that it can be coded in time.
+    Raises DocumentError, ImageWorkerError.
     """
     index = what.resume.first_page - 1
     options = TransmitOptions(ecm=what.settings.ecm, max_rate=what.settings.max_rate)
@@ -50,7 +50,7 @@ def request_for(
     routes: tuple[str, ...],
     media_address: str,
 ) -> CallRequest:
-    """``hops`` are not empty; ``other`` is one of the address family that the first is not of."""
+    """``hops`` is not empty; ``other`` is a hop of the address family other than the first one's."""
     return CallRequest(
         what.target,
         what.caller or str(Uri("sip", "fax", line.local_host(hops[0]))),
@@ -72,7 +72,7 @@ def outgoing_call(
     pages: Sequence[PageFormat],
     context: CallContext,
 ) -> PlacedCall:
-    """The call, yet to be started; ``pages`` are those to send."""
+    """The call, not yet started; ``pages`` are those to send."""
     if isinstance(what, PollJob):
         return PollingCall(line, request, what.settings, context, what.poll)
     return SendingCall(

@@ -1,4 +1,4 @@
-"""A process of an engine, seen from the program: started, answered for, and dead once."""
+"""A child process of an engine, on the program's side: start, messages, death."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from t38fsp.jobs import EngineError
 _logger = get_logger(__name__)
 
 START_LIMIT = 60.0
-"""Seconds until a new process must listen."""
+"""Seconds for a new process to listen."""
 _LEAST_PAUSE = 1.0
-"""Seconds between two attempts to start a process, when the first one fails."""
+"""Least seconds between attempts to start a process."""
 
 
 class EngineProgram(Generic[MessageT]):
-    """Runs ``module`` until it dies or is ended; what it writes beside its first answer goes to ``take``.
+    """Runs ``module`` until it dies or is ended; messages after its response to Start go to ``take``.
 
-    ``died`` is told how it died, and how many seconds it had lived since it answered; None if it never did.
-    Both run on the thread that reads. Raises OSError or EngineError when it cannot be had.
+    ``died`` gets the reason, and the seconds since that response; None if there was none. Both run on the
+    thread that reads. Raises OSError or EngineError when it cannot be started.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class EngineProgram(Generic[MessageT]):
         self._started_at: float | None = None
         try:
             self._child: ThreadedChild[MessageT] = ThreadedChild(
-                # Settings, passwords among them, have been read: a process is told what they say.
+                # Keep passwords out of its environment: settings are already read, and sent in Start.
                 Program(name, module, arguments, full_environment(but=PREFIX)),
                 codec,
                 start,
@@ -61,29 +61,29 @@ class EngineProgram(Generic[MessageT]):
                 start_limit=START_LIMIT,
             )
         except ThreadsError as error:
-            raise EngineError(f"the {name} cannot be served: {error}") from error
+            raise EngineError(f"the {name} cannot be used: {error}") from error
 
     @property
     def pid(self) -> int:
         return self._child.pid
 
     def wait_until_started(self) -> Started:
-        """Its answer. Raises EngineError, with its own reason when it gave one."""
+        """The response to Start. Raises EngineError, with the process's reason if it reported one."""
         answer = self._answer.get()
         if isinstance(answer, NotStarted):
             raise EngineError(answer.reason)
         return answer
 
     def write(self, message: MessageT) -> None:
-        """To a process that died it does nothing, for ``died`` tells of the death."""
+        """Write a message; no-op if the process has died, which ``died`` reports."""
         self._child.write(message)
 
     def kill(self) -> None:
-        """End a process that is of no use."""
+        """Kill the process."""
         self._child.kill()
 
     def end(self, patience: float) -> bool:
-        """Give it ``patience`` seconds to leave, as it was told to, then kill it; false if it was killed."""
+        """Wait ``patience`` seconds for it to exit after Close, then kill it; false if it was killed."""
         return self._child.end(patience)
 
     def _dispatch(self, message: MessageT) -> None:
@@ -96,25 +96,25 @@ class EngineProgram(Generic[MessageT]):
 
     def _bury(self, death: Death) -> None:
         self.alive = False
-        # Whoever waits for its answer waits no more.
+        # Wake the thread that waits for the response.
         self._answer.put(NotStarted(f"{death.reason} while it started"))
         self._died(death, None if self._started_at is None else time.monotonic() - self._started_at)
 
 
 def log_level() -> int:
-    """The least level of log records that this process wants of another."""
+    """The lowest level of log records that a child has to send."""
     return min(logging.getLogger(name).getEffectiveLevel() for name in ("sip", "t38fsp"))
 
 
 def cannot_start(name: str, error: OSError) -> EngineError:
-    """What is raised for an ``error`` in starting a process."""
+    """The exception to raise for an ``error`` in starting a process."""
     return EngineError(f"the {name} cannot be started: {told(error)}")
 
 
 def restart(start: Callable[[], object], wanted: Callable[[], bool], lived: float, pause: float) -> None:
-    """Start a process again that died: at once, or after ``pause`` seconds if it lived no longer than that.
+    """Restart a process that died: at once, or after ``pause`` seconds if it lived no longer than that.
 
-    When that fails it is tried again after each pause, as long as it is ``wanted``.
+    If that fails, try again after each pause, as long as ``wanted`` returns true.
     """
 
     def attempt() -> None:
@@ -132,7 +132,7 @@ def restart(start: Callable[[], object], wanted: Callable[[], bool], lived: floa
         try:
             timer.start()
         except RuntimeError as error:
-            _logger.error("a process that died is not started again: %s", error)
+            _logger.error("cannot restart a process that died: %s", error)
 
     if lived >= pause:
         attempt()

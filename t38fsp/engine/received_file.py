@@ -1,4 +1,4 @@
-"""The file that a call receives into, from the check before the call to the name that it has at the end."""
+"""The file of a received fax, from the check before the call to its final name."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from t38fsp.t30.vocabulary import PageMode, PageQuality
 logger = get_logger(__name__)
 
 _MOST_FOLDERS = 1000
-"""In which no fax can be stored, that are told of."""
+"""The number of folders without space or access that are remembered for warnings."""
 
 
 class Room:
-    """Looks before each call whether it could be stored, and says once that it could not."""
+    """Checks before each call whether it can be stored, and logs a problem once."""
 
     def __init__(self, images: ImagePool) -> None:
         self._images = images
@@ -45,7 +45,8 @@ class Room:
 
 
 class ReceivedFile:
-    """Grows beside ``path`` (:mod:`t38fsp.image.growing`), or there to ``append``."""
+    """A file that grows next to ``path`` (:mod:`t38fsp.image.growing`), or ``path`` itself with
+    ``append``."""
 
     def __init__(self, images: ImagePool, path: str, append: bool, log: CallLog) -> None:
         self.path = path
@@ -58,7 +59,7 @@ class ReceivedFile:
         self._over = False
         self._told = True
         self._turn = asyncio.Lock()
-        """Pages follow each other, and nothing comes after the end."""
+        """Serialises pages: no page is added after the end."""
 
     async def store(self, data: bytes, mode: PageMode, counted: PageQuality | None = None) -> PageQuality:
         """Add a page, whose lines may have been ``counted`` as they arrived. Raises ImageError."""
@@ -73,11 +74,11 @@ class ReceivedFile:
             return quality
 
     def forsake(self) -> None:
-        """Nobody will be told of the fax: it keeps the name that says that it may not be whole."""
+        """No result will be reported: the file keeps the name that marks it as possibly incomplete."""
         self._told = False
 
     async def close(self, result: FaxResult) -> FaxResult:
-        """Give the file its name, or remove it if no page of it counts; returns ``result`` with the file."""
+        """Rename the file to ``path``, or remove it if no page counts; returns ``result`` with the file."""
         async with self._turn:
             self._over = True
             if self._growing is None:
@@ -94,7 +95,7 @@ class ReceivedFile:
         try:
             await self._images.finish(growing.path, growing.pages + self._stored, growing.file_id)
         except ImageError as error:
-            # The pages are there, whatever becomes of their count.
+            # The pages are stored; only the total in the TIFF is missing.
             self._log.warning("the page count of %s is missing: %s", growing.path, error)
 
     async def _named(self, growing: Growing, result: FaxResult) -> FaxResult:
@@ -106,16 +107,16 @@ class ReceivedFile:
         except ImageWorkerError as error:
             self._log.error("%s keeps its name: %s", growing.path, error)
             name = growing.path
-        # As the program named it, if it has that name.
+        # Report the name as the program gave it, if the file has it.
         return replace(result, file=self.path if name == self._place else name)
 
     async def _discard(self, growing: Growing) -> None:
         try:
             await self._images.discard(growing, self._place)
         except ImageError as error:
-            self._log.warning("%s, without a page that counts, is left over: %s", growing.path, error)
+            self._log.warning("cannot remove %s, which has no complete page: %s", growing.path, error)
 
 
 def _absolute(path: str) -> str:
-    """The program may go to another folder while its workers stay."""
+    """An absolute path: the program may change its current directory, and its workers do not."""
     return os.path.abspath(path)

@@ -1,8 +1,8 @@
-"""Engines in processes of their own, for any number of threads.
+"""Engines in separate processes, for any number of threads.
 
-A busy thread of the program would delay the packets of an engine that shares its interpreter; across a pipe
-it cannot. When a process dies, or hangs and is killed, every job on it ends with FS_FATAL_ERROR, those on
-others go on, and another takes its place.
+A busy thread of the program would delay the packets of an engine in the same interpreter, but not of one in
+another process. When an engine process dies, or hangs and is killed, its jobs end with FS_FATAL_ERROR, those
+of other processes continue, and the process is started again.
 
 .. code-block:: text
 
@@ -38,23 +38,22 @@ from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, PollJob, Rece
 _logger = get_logger(__name__)
 
 HEARTBEAT = 5.0
-"""Seconds from one sign of life of a process to the next."""
+"""Seconds between heartbeats of a process."""
 _CALL_BITS = 40
-"""Incoming calls are numbered per process; the bits above these tell the processes apart."""
+"""Incoming calls are numbered per process; the bits above these identify the process."""
 
 Tell = Callable[[FaxEvent], None]
 
 
 class EngineProcess:
-    """Starts ``settings.workers`` engine processes (one, unless that is said) and talks to them. Every method
-    may be called from any thread.
+    """Runs ``settings.workers`` engine processes (default: one). Thread-safe.
 
-    A job goes to the process that has the fewest calls, of those that have not too much to do.
+    A job goes to the process with the fewest calls that is not overloaded.
     ``on_incoming``, ``on_gone`` and ``on_registration`` run on the threads that read the pipes, perhaps on
-    two at once: they must return soon and not wait for an event. ``factory`` names the engine as
-    ``module:attribute``. A process that died is replaced, unless it is the only one and takes no calls: then
-    the next job starts another. It is replaced at once, or after ``restart_pause`` seconds if it lived no
-    longer than that. A process that gives no sign of life six times ``heartbeat`` seconds long is killed.
+    two at once: they must return soon and not wait for an event. ``factory`` is the engine as
+    ``module:attribute``. A process that died is restarted, unless it is the only one and accepts no calls:
+    then the next job starts it. It is restarted at once, or after ``restart_pause`` seconds if it lived no
+    longer than that. A process without a heartbeat for six times ``heartbeat`` seconds is killed.
     """
 
     def __init__(
@@ -78,9 +77,9 @@ class EngineProcess:
         self._starting = threading.Lock()
         workers = settings.workers or 1
         self._children: list[Child | None] = [None] * workers
-        """Those that have started."""
+        """The processes that have started, by slot."""
         self._by_generation: dict[int, Child] = {}
-        """The same, and those that are about to: one may announce a call before all have started."""
+        """These and the ones that are starting: one may announce a call before all have started."""
         self._signalling: SignallingProcess | None = None
         if workers > 1 and settings.signalling is None:
             self._signalling = SignallingProcess(settings, heartbeat, restart_pause)
@@ -99,26 +98,26 @@ class EngineProcess:
 
     @property
     def addresses(self) -> Sequence[Hop]:
-        """Where SIP is listened for, for each transport; nothing while no process runs."""
+        """Where SIP listens, for each transport; empty while no process runs."""
         live = self._live
         return live[0].addresses if live else ()
 
     def send(self, what: SendJob, tell: Tell | None = None) -> RemoteJob:
-        """Begin to send; ``tell`` is that of RemoteJob. Raises EngineError when no process can be started."""
+        """Begin to send; ``tell`` as for RemoteJob. Raises EngineError when no process can be started."""
         child = self._least_busy()
         job = RemoteJob(next(self._jobs), child, what, tell)
         child.begin(job, Send(job.number, what))
         return job
 
     def poll(self, what: PollJob, tell: Tell | None = None) -> RemoteJob:
-        """Begin to fetch a document. Raises EngineError when no process can be started."""
+        """Begin to poll a document. Raises EngineError when no process can be started."""
         child = self._least_busy()
         job = RemoteJob(next(self._jobs), child, what, tell)
         child.begin(job, Poll(job.number, what))
         return job
 
     def receive(self, what: ReceiveJob, tell: Tell | None = None) -> RemoteJob:
-        """Take an incoming call. Raises EngineError when no process can be started."""
+        """Accept an incoming call. Raises EngineError when no process can be started."""
         generation, call = divmod(what.call, 1 << _CALL_BITS)
         child = self._of(generation)
         job = RemoteJob(next(self._jobs), child or self._least_busy(), what, tell)
@@ -129,15 +128,16 @@ class EngineProcess:
         return job
 
     def refuse(self, call: int) -> None:
-        """Do not take this incoming call."""
+        """Refuse an incoming call."""
         generation, number = divmod(call, 1 << _CALL_BITS)
         if (child := self._of(generation)) is not None:
             child.refuse(number)
 
     def close(self, drain: float = 0.0) -> bool:
-        """No new calls; wait up to ``drain`` seconds for those that run, then abort them; end the processes.
+        """Accept no new calls, wait up to ``drain`` seconds for running ones, abort the rest, and end the
+        processes.
 
-        False when one had to be killed. One that died before has nothing left to end.
+        False if a process had to be killed; one that died before does not count.
         """
         with self._starting:
             self._closed = True
@@ -147,7 +147,7 @@ class EngineProcess:
             child.ask_to_close(drain)
         in_order = [child.end(drain) for child in live]
         if self._signalling is not None:
-            # The last: the calls of the engines end through it.
+            # Last, because the engines' calls end through it.
             in_order.append(self._signalling.close())
         return all(in_order)
 
@@ -158,7 +158,7 @@ class EngineProcess:
 
     @property
     def pid(self) -> int | None:
-        """That of the first, None while none runs."""
+        """Process id of the first engine, None while none runs."""
         return next(iter(self.pids), None)
 
     @property
@@ -176,7 +176,7 @@ class EngineProcess:
 
     @staticmethod
     def _least_busy_of(live: Sequence[Child]) -> Child:
-        """That has the fewest calls. Raises EngineError when there is none."""
+        """The process with the fewest calls. Raises EngineError when there is none."""
         if not live:
             raise EngineError("the engine process died as soon as it had started")
         return min(live, key=lambda child: (child.full, child.calls))
@@ -191,9 +191,10 @@ class EngineProcess:
         return self._least_busy_of(live)
 
     def _start(self) -> None:
-        """Start all that do not run, and wait for them. Raises EngineError; then those that ran still do."""
+        """Start the processes that do not run, and wait for them. Raises EngineError; running ones are
+        kept."""
         if self._closed:
-            raise EngineError("the engine is closed; make another")
+            raise EngineError("the engine is closed; create another")
         if self._signalling is not None and self._settings.backend is not Backend.OWN:
             count = len(self._children)
             raise EngineError(
@@ -217,7 +218,7 @@ class EngineProcess:
             self._children[slot] = child
         for child in started.values():
             if not child.alive:
-                # It died before it had its place, and was not missed there.
+                # It died before it was entered in _children, so its death was not handled there.
                 self._died(child, 0.0)
 
     def _begin(self, slot: int) -> Child:
@@ -246,7 +247,7 @@ class EngineProcess:
             self._settings,
             workers=1,
             name=f"{self._settings.name}-{slot + 1}",
-            # They share the cores; two at least, as one may wait for a disk.
+            # The processes share the cores; at least two image workers each, because one may wait for a disk.
             image_workers=max(2, usable_cores() // workers) if images is None else max(1, images // workers),
         )
         return settings if self._signalling is None else replace(settings, signalling=self._signalling.path)
@@ -259,7 +260,7 @@ class EngineProcess:
             self._on_gone(child.generation << _CALL_BITS | call)
 
     def _registration(self, child: Child, event: RegistrationChanged) -> None:
-        # All of them hear of the registrations that they share: one tells.
+        # Every process reports the shared registrations: pass on those of one.
         with self._choosing:
             if self._teller is None or not self._teller.alive:
                 self._teller = child

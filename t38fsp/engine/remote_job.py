@@ -1,4 +1,4 @@
-"""A job on an engine process, as the program sees it."""
+"""A job on an engine process, on the program's side."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 
 ABORT_LIMIT = 5.0
-"""Seconds until an aborted job must be over; an engine that lives needs three at most."""
+"""Seconds for an aborted job to end; a working engine needs three at most."""
 
 
 class Engine(Protocol):
-    """What a job asks of the process that it is on."""
+    """What a job needs of its process."""
 
     def write(self, command: Command) -> None: ...
 
@@ -31,7 +31,7 @@ class Engine(Protocol):
 class RemoteJob:
     """A job on an engine process: its events, in order, ending with Finished.
 
-    They wait for :meth:`next_event`, or go to ``tell`` as they come, on the thread that reads the pipe.
+    They are queued for :meth:`next_event`, or passed to ``tell`` on the thread that reads the pipe.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class RemoteJob:
     ) -> None:
         self.number = number
         self.trunk: str | None = None if isinstance(what, ReceiveJob) else what.trunk
-        """Whose channel it has."""
+        """The trunk whose channel it uses."""
         self._engine = engine
         self._events: queue.SimpleQueue[FaxEvent | None] = queue.SimpleQueue()
         self._tell = tell or self._events.put
@@ -53,9 +53,9 @@ class RemoteJob:
         self._waits_until = math.inf
 
     def next_event(self, timeout: float | None = None) -> FaxEvent:
-        """Wait for the next event; after Finished none comes. Raises queue.Empty after ``timeout`` s.
+        """Wait for the next event; Finished is the last one. Raises queue.Empty after ``timeout`` s.
 
-        After :meth:`abort` an engine that does not end the job within ``ABORT_LIMIT`` is not waited for.
+        After :meth:`abort` it waits at most ``ABORT_LIMIT`` for the engine to end the job.
         """
         until = math.inf if timeout is None else time.monotonic() + timeout
         while True:
@@ -70,7 +70,7 @@ class RemoteJob:
                 return event
 
     def given_up(self) -> Finished:
-        """The end of a job that was aborted, and whose engine does not confirm it."""
+        """The end of an aborted job whose engine does not confirm it."""
         result = FaxResult(
             FaxStatus.USER_ABORT,
             f"it was aborted; the engine process did not confirm the end within {ABORT_LIMIT:g} s",
@@ -81,13 +81,13 @@ class RemoteJob:
         return Finished(self._known.complete(result))
 
     def proceed(self, go_on: bool) -> None:
-        """Answer Connected; pages wait for it. False ends the call with FS_USER_ABORT."""
+        """Respond to Connected, which pages wait for. False ends the call with FS_USER_ABORT."""
         self._engine.write(Proceed(self.number, go_on))
 
     def abort(self) -> None:
-        """Ask for the end of the call, and return at once. A job that is over stays as it is."""
+        """Request the end of the call, and return at once. No-op for a job that is over."""
         self._waits_until = min(self._waits_until, time.monotonic() + ABORT_LIMIT)
-        # Whoever waits without a limit has one from now on.
+        # Wake a thread in next_event, which now has a time limit.
         self._events.put(None)
         self._engine.write(Abort(self.number))
 
@@ -101,7 +101,7 @@ class RemoteJob:
         self._tell(self._known.note(event))
 
     def lose(self, reason: str) -> None:
-        """End the job without its engine; the result tells what was known so far."""
+        """End the job without its engine; the result contains what is known."""
         result = FaxResult(
             FaxStatus.FATAL_ERROR,
             reason,
@@ -114,5 +114,5 @@ class RemoteJob:
         self._tell(Finished(self._known.complete(result)))
 
     def refuse(self, reason: str) -> None:
-        """End a job that no engine got."""
+        """End a job that never reached an engine."""
         self._tell(Finished(self._known.complete(result_of(verdict(Outcome.UNAVAILABLE, reason)))))

@@ -1,4 +1,4 @@
-"""The signalling process of several engine processes, seen from the program that has them."""
+"""The signalling process of several engine processes, on the program's side."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _logger = get_logger(__name__)
 
 _NAME = "signalling process"
 _CLOSE_LIMIT = 10.0
-"""Seconds that it may take to end: it unregisters, and says goodbye for engines that died."""
+"""Seconds for it to exit: it unregisters, and hangs up calls of engines that died."""
 
 
 class SignallingProcess:
-    """Runs from :meth:`start` to :meth:`close`; one that died is replaced, at the same address.
+    """Runs from :meth:`start` to :meth:`close`; after its death it is restarted at the same address.
 
-    ``path`` is the Unix socket that engines find it at, in a folder for our user alone.
+    ``path`` is its Unix socket for engines, in a folder for our user only.
     """
 
     def __init__(self, settings: EngineSettings, heartbeat: float, restart_pause: float) -> None:
@@ -47,7 +47,7 @@ class SignallingProcess:
 
     @property
     def pid(self) -> int | None:
-        """None while there is none."""
+        """Its process id, None while it does not run."""
         program = self._program
         return program.pid if program is not None and program.alive else None
 
@@ -55,7 +55,7 @@ class SignallingProcess:
         """Start it unless it runs, which is told by false. Raises EngineError."""
         with self._starting:
             if self._closed:
-                raise EngineError("the engine is closed; make another")
+                raise EngineError("the engine is closed; create another")
             if self._program is not None and self._program.alive:
                 return False
             try:
@@ -95,7 +95,7 @@ class SignallingProcess:
             answer = program.wait_until_started()
             undo.pop_all()
         self._program = program
-        # Ports that the kernel chose are ours from now on.
+        # A restart must use the ports that the kernel chose for the first start.
         self._settings = replace(
             self._settings,
             listen=answer.address,
@@ -103,7 +103,7 @@ class SignallingProcess:
         )
 
     def close(self) -> bool:
-        """End every call and the process; false when it had to be killed."""
+        """End every call and the process; false if it had to be killed."""
         with self._starting:
             self._closed, self._wanted = True, False
             program, self._program = self._program, None
@@ -122,5 +122,5 @@ class SignallingProcess:
     def _died(self, death: Death, lived: float | None) -> None:
         if not self._wanted or lived is None:
             return
-        _logger.error("%s, and the calls of all engines with it; it is started again", death.reason)
+        _logger.error("%s, and the calls of all engines are lost; it is started again", death.reason)
         restart(self.start, lambda: self._wanted, lived, self._restart_pause)

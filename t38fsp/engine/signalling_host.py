@@ -1,6 +1,6 @@
 """The signalling process of several engine processes: ``python -m t38fsp.engine.signalling_host``.
 
-It has the SIP address that the settings name, and serves it to the engines at a Unix socket
+It listens at the SIP address of the settings, and serves it to the engines at a Unix socket
 (:mod:`sip.remote.server`). Its pipes are those of an engine process (:mod:`t38fsp.engine.host`); end of input
 means that the program is gone.
 """
@@ -28,14 +28,14 @@ from t38fsp.engine.lines import signalling_for
 from t38fsp.jobs import EngineSettings
 
 _GOODBYE, _LONG_GOODBYE = 1.0, 5.0
-"""Seconds until far ends and registrars must have answered that all is over."""
+"""Seconds for far ends and registrars to confirm the end of calls and registrations."""
 
 
 @dataclass(frozen=True, slots=True)
 class StartSignalling(Start):
     settings: EngineSettings
     socket: str
-    """Path of the Unix socket, alone in a folder that nobody needs afterwards."""
+    """Path of the Unix socket, in its own temporary folder, which is removed at the end."""
 
 
 Message = StartSignalling | Close | Started | NotStarted | Alive | Logged
@@ -44,7 +44,7 @@ CODEC: Codec[Message] = Codec(Message)
 
 
 async def serve(descriptor: int, report: PipeWriter[Message]) -> None:
-    """Serve until the program says Close, or is gone."""
+    """Serve until the program sends Close, or is gone."""
     commands = Commands(descriptor, CODEC)
     start = await commands.get()
     if not isinstance(start, StartSignalling):
@@ -64,9 +64,9 @@ async def serve(descriptor: int, report: PipeWriter[Message]) -> None:
             while not isinstance(command := await commands.get(), Close | None):
                 pass
     finally:
-        # The engines have said goodbye already, unless they died with the program.
+        # The engines have ended their calls already, unless they died with the program.
         await server.close(_GOODBYE if isinstance(command, Close) else _LONG_GOODBYE)
-        # The program does so as well, unless it was killed.
+        # The program removes it, too, unless it was killed.
         with suppress(OSError):
             os.rmdir(os.path.dirname(start.socket))
 

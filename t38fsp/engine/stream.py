@@ -13,18 +13,19 @@ from t38fsp.t38.connection import Setup
 logger = get_logger(__name__)
 
 CONNECT_LIMIT = 10.0
-"""Seconds that a connection may take to come about; T.30 waits for 35."""
+"""Seconds to establish a connection; T1 of T.30 is 35."""
 _MOST_WAITING = 64 * 1024
-"""Octets not yet written; a fax at modem speed writes two thousand in a second."""
+"""Octets queued before the connection is closed; a fax at modem speed writes two thousand in a second."""
 _MOST_READ = 4096
-"""Octets at a time, lest thousands of the shortest packets keep the loop from the other calls."""
+"""Octets read at once: more could be thousands of minimal packets, which would delay other calls of the
+loop."""
 
 
 class MediaStream(asyncio.BufferedProtocol):
-    """One connection: made by us, or awaited at ``local``. What is sent before it is there goes first then.
+    """One connection, opened by us or accepted at ``local``. Data written before it is established is queued.
 
-    ``on_data`` gets the octets as they come. When no connection comes about, or one ends, nothing more is
-    sent or heard, and the time limits of T.30 end the call.
+    ``on_data`` gets received octets. If no connection is established, or it ends, nothing more is sent or
+    received, and the timers of T.30 end the call.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class MediaStream(asyncio.BufferedProtocol):
         self._closed = False
 
     def open(self, remote: Address, setup: Setup) -> None:
-        """Connect to ``remote``, or, as the passive side, take the first connection from its host."""
+        """Connect to ``remote``, or, as the passive side, accept the first connection from its host."""
         self._remote_host = remote[0]
         self._opening = asyncio.get_running_loop().create_task(self._open(remote, setup))
 
@@ -55,10 +56,10 @@ class MediaStream(asyncio.BufferedProtocol):
             else:
                 self._server = await loop.create_server(lambda: _Visitor(self), *self._local)
         except (OSError, TimeoutError) as error:
-            self._log.warning("no TCP connection with %s:%d for T.38: %s", *remote, error)
+            self._log.warning("cannot open a TCP connection with %s:%d for T.38: %s", *remote, error)
 
     def send(self, octets: bytes) -> None:
-        """Write in order; a far end that takes nothing is left at some point."""
+        """Write in order; the connection to a far end that does not read is closed at a limit."""
         if self._closed:
             return
         if self._transport is None:
@@ -70,7 +71,7 @@ class MediaStream(asyncio.BufferedProtocol):
             self._transport.write(octets)
 
     def close(self) -> None:
-        """End the connection once what was sent is written. Closing twice is no error."""
+        """Close the connection once the queue is written. Idempotent."""
         self._closed = True
         if self._opening is not None:
             self._opening.cancel()
@@ -102,12 +103,12 @@ class MediaStream(asyncio.BufferedProtocol):
         self._closed = True
 
     def accepts(self, host: str) -> bool:
-        """Whether a connection from ``host`` is the one that is awaited."""
+        """Whether a connection from ``host`` is the expected one."""
         return not self._closed and self._transport is None and host == self._remote_host
 
 
 class _Visitor(asyncio.BufferedProtocol):
-    """A connection that was made to us: the far end's, or a stranger's, which is dropped."""
+    """Accept a connection of the far end; close one of any other host."""
 
     def __init__(self, stream: MediaStream) -> None:
         self._stream = stream

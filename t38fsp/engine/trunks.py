@@ -1,4 +1,4 @@
-"""The trunks of an engine: where they are, and their registrations."""
+"""The trunks of an engine: their addresses and registrations."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from t38fsp.jobs import Trunk
 _logger = get_logger(__name__)
 
 LOOK_UP_EACH = 300.0
-"""Seconds between two lookups of a trunk's address: names move."""
+"""Seconds between lookups of a trunk's address, which may change."""
 LOOK_UP_AGAIN = 30.0
-"""The same after one that failed."""
+"""Seconds to the next lookup after one that failed."""
 FEATURES = (("+sip.fax", "t38"),)
-"""What our Contact says of us (RFC 6913)."""
+"""Feature parameters of our Contact (RFC 6913)."""
 FAULT = "an internal error; its trace is in the log"
 
 
@@ -39,13 +39,13 @@ FAULT = "an internal error; its trace is in the log"
 class _Line:
     trunk: Trunk
     user: str | None
-    """User part of our Contact there."""
+    """User part of our Contact at the registrar."""
     hops: Sequence[Hop] = ()
     registration: int | None = None
-    """Trunks that ask for the same registration at the same place share one."""
+    """A registration, shared by trunks with equal settings and destination."""
     state: RegistrationState | None = None
     bound: bool = False
-    """The registrar took it once, so there is something to remove."""
+    """The registrar accepted it at least once, so there is a binding to remove."""
     service_route: tuple[str, ...] = ()
 
 
@@ -79,7 +79,7 @@ class Trunks:
         task.add_done_callback(lambda task: self._ended(line, task))
 
     def end(self) -> None:
-        """Look up no more. The line itself ends the registrations when it closes."""
+        """Stop lookups. The line itself ends the registrations when it closes."""
         for task in self._tasks.values():
             task.cancel()
 
@@ -91,7 +91,8 @@ class Trunks:
         return () if line is None else line.service_route
 
     def of(self, incoming: Incoming) -> str | None:
-        """The trunk that an incoming call belongs to: known by our Contact there, and by its address."""
+        """The trunk of an incoming call, identified by our Contact in the Request-URI, and by its source
+        address."""
         user = _user(incoming.request_uri)
         at_contact = [line for line in self._lines if line.user is not None and line.user == user]
         from_there = [
@@ -102,8 +103,8 @@ class Trunks:
         return None if found is None else found.trunk.name
 
     def credentials(self, name: str | None, source: Hop) -> Credentials | None:
-        """What to answer challenges with in a call that came through this trunk: a stranger who knows our
-        Contact there shall get no answer to guess at."""
+        """Credentials for challenges within an incoming call of this trunk. None for other sources: one that
+        knows our Contact must not get a digest response to try passwords against."""
         line = next((line for line in self._lines if line.trunk.name == name), None)
         if line is None or all(hop.host != source.host for hop in line.hops):
             return None
@@ -112,7 +113,7 @@ class Trunks:
     # --- registrations --------------------------------------------------------------------------------------
 
     def changed(self, state: RegistrationState) -> None:
-        """The line tells of a registration."""
+        """The line reports a state of a registration."""
         for line in self._lines:
             if line.registration == state.registration:
                 self._tell(line, state)
@@ -147,7 +148,7 @@ class Trunks:
                 self._register(line)
                 pause = LOOK_UP_EACH
             except UnsupportedError as error:
-                # No other attempt could do better.
+                # A request that is invalid stays invalid: never try again.
                 self._not_kept(line, str(error), inf)
                 line.trunk = replace(line.trunk, registration=None)
                 pause = LOOK_UP_EACH
@@ -156,14 +157,14 @@ class Trunks:
                 pause = LOOK_UP_AGAIN
 
     def _ended(self, line: _Line, task: asyncio.Task[None]) -> None:
-        """A fault of ours must not end the trunk for good, nor in silence."""
+        """Log an internal error: it must not end the trunk for good."""
         if not task.cancelled() and (error := task.exception()) is not None:
-            _logger.error("route %s failed on a fault of ours", line.trunk.name, exc_info=error)
+            _logger.error("route %s failed with an internal error", line.trunk.name, exc_info=error)
             self._not_kept(line, FAULT, LOOK_UP_AGAIN)
             self._begin(line, LOOK_UP_AGAIN)
 
     def _not_kept(self, line: _Line, reason: str, seconds: float) -> None:
-        """``seconds`` until it is tried again; infinite when it is not."""
+        """``seconds`` is the time to the next attempt; infinite if there is none."""
         if line.trunk.registration is not None and line.registration is None:
             self._on_change(RegistrationChanged(line.trunk.name, RegistrationStatus.FAILED, reason, seconds))
         else:
@@ -189,7 +190,7 @@ class Trunks:
         )
 
     def _twin(self, line: _Line) -> _Line | None:
-        """Another trunk that has the registration which ``line`` asks for."""
+        """The trunk that already has the registration of ``line``, or None."""
         return next(
             (
                 other

@@ -1,4 +1,4 @@
-"""Calls are set up in turns, so that a hundred of them at once do not keep the packets of others waiting."""
+"""Spaces the set-ups of calls, so that a hundred at once do not delay the packets of other calls."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import time
 from types import TracebackType
 
 _REST = 2.0
-"""Times as long as a set-up took of the processor, the loop is left to others. What the rest of the machine
-took of it meanwhile would only make the next ones wait for longer."""
+"""Pause after a set-up, as a multiple of its processor time. Elapsed time would include the load of other
+processes, and only make the next set-ups wait longer."""
 
 
 class Turns:
-    """``async with turns:`` around what is done at one go for one call; the loop has two thirds of its time
-    between. Who comes first is served first."""
+    """``async with turns:`` around the set-up of one call. Two thirds of the loop's time remain for other
+    work. First come, first served."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""Incoming calls that nobody has taken yet."""
+"""Incoming calls that are not yet accepted."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Waiting:
 
 
 class WaitingCalls:
-    """Each has a channel of its trunk. One that is not taken within ``limit`` seconds is refused with 480;
-    ``on_gone`` is told of it, and of those whose callers hung up."""
+    """Each call uses a channel of its trunk. A call that is not accepted within ``limit`` seconds is refused
+    with 480; ``on_gone`` gets that call, and those whose callers hang up."""
 
     def __init__(
         self, line: EngineLine, channels: Channels, limit: float, on_gone: Callable[[int], None] | None
@@ -38,11 +38,11 @@ class WaitingCalls:
         self._loop = asyncio.get_running_loop()
 
     def __len__(self) -> int:
-        """Those that no job has claimed."""
+        """The number of calls that no job has claimed."""
         return len(self._calls) - len(self._claimed)
 
     def claim(self, call: int) -> None:
-        """A job will take it, as soon as it is known that it can, and counts for it until then."""
+        """A job will accept the call after its checks, and is counted in its place until then."""
         if call in self._calls:
             self._claimed.add(call)
 
@@ -53,7 +53,7 @@ class WaitingCalls:
         return iter(self._calls)
 
     def add(self, incoming: Incoming, trunk: str | None) -> IncomingCall:
-        """Ring; return what the program is told. The channel is taken."""
+        """Ring; returns the event for the program. The caller has taken the channel."""
         call = incoming.call
         self._calls[call] = Waiting(
             incoming, self._loop.call_later(self._limit, self._not_taken, call), trunk
@@ -67,7 +67,7 @@ class WaitingCalls:
         return None if waiting is None else waiting.incoming
 
     def take(self, call: int) -> Waiting | None:
-        """It waits no more, and keeps its channel; None when it is gone."""
+        """Remove the call, which keeps its channel; None if it is gone."""
         waiting = self._calls.pop(call, None)
         self._claimed.discard(call)
         if waiting is not None:
@@ -75,14 +75,14 @@ class WaitingCalls:
         return waiting
 
     def refuse(self, call: int, status: int = 486) -> None:
-        """Do not take it."""
+        """Refuse the call."""
         waiting = self.take(call)
         if waiting is not None:
             self._channels.free(waiting.trunk)
             self._line.refuse(call, status, self._loop.time())
 
     def lose(self, call: int) -> None:
-        """It is over, whoever ended it."""
+        """The call is over, ended by either side."""
         waiting = self.take(call)
         if waiting is not None:
             self._channels.free(waiting.trunk)
@@ -90,6 +90,6 @@ class WaitingCalls:
                 self._on_gone(call)
 
     def _not_taken(self, call: int) -> None:
-        _logger.warning("call %d was not taken within %g seconds", call, self._limit)
+        _logger.warning("call %d was not accepted within %g seconds", call, self._limit)
         self.lose(call)
         self._line.refuse(call, 480, self._loop.time())

@@ -1,4 +1,4 @@
-"""The seconds of an engine, measured for its capacity."""
+"""Measures an engine each second, for its capacity."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _SECOND = 1.0
 
 
 class Watch:
-    """Measures each second while calls are up, from :meth:`begin` on. Belongs to the thread of its loop.
+    """Measures each second while calls are up, from :meth:`begin` on, on the loop's thread.
 
-    ``calls`` says how many are up, ``lateness`` gives that of the packets since it was asked last,
-    ``page_wait`` how long a page waits; ``on_limit`` is told the limit of the capacity when it changes.
+    ``calls`` returns the number of calls, ``lateness`` that of packets since the previous query,
+    ``page_wait`` how long a page waits; ``on_limit`` gets the limit of the capacity when it changes.
 
-    How busy the loop is, is the processor time of its thread: what others take of the processor is not its
-    own work, and shows in the lateness.
+    The load of the loop is the processor time of its thread: load of other processes is not its own, and
+    shows in the lateness.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Watch:
         if self._limit == before:
             return
         if self._limit == 0:
-            _logger.warning("no call is taken for now: %s", self._capacity.refusal(0))
+            _logger.warning("no calls are accepted for now: %s", self._capacity.refusal(0))
         elif before == 0:
-            _logger.warning("calls are taken again")
+            _logger.warning("calls are accepted again")
         self._on_limit(self._limit)

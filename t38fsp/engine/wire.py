@@ -1,4 +1,4 @@
-"""The messages between a program and its engine process; their form is that of ``sip.ipc.codec``."""
+"""Messages between a program and its engine process, encoded by ``sip.ipc.codec``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from t38fsp.events import FaxEvent, RegistrationChanged
 from t38fsp.jobs import EngineSettings, IncomingCall, PollJob, ReceiveJob, SendJob
 
 MAX_FRAME = 16 * 1024 * 1024
-"""Octets. A result takes about 150 for every page, so this holds a document of 100,000 pages."""
+"""Octets. A result takes about 150 for every page, so this is enough for a document of 100,000 pages."""
 
 
 # --- to the engine ------------------------------------------------------------------------------------------
@@ -64,21 +64,21 @@ Command = StartEngine | Send | Poll | Receive | Proceed | Abort | Refuse | Close
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Before Started: where SIP is listened for, for each transport."""
+    """Before Started: where SIP listens, for each transport."""
 
     hops: tuple[Hop, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Limited:
-    """It has more to do than usual, and takes up to ``calls``; None ends that."""
+    """The engine is overloaded, and accepts up to ``calls``; None removes the limit."""
 
     calls: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """Answers Close, so that an engine which hangs is known from one whose calls take a while to end."""
+    """Confirms Close, to distinguish an engine that hangs from one whose calls take a while to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Called:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """The call that was announced can no longer be taken."""
+    """The announced call can no longer be accepted."""
 
     call: int
 

@@ -46,7 +46,7 @@ def test_three_bad_seconds_of_five_are_an_overload(bad: Second, why: str) -> Non
     assert after(bad, GOOD, bad, GOOD).limit is None
     refusal = after(bad, GOOD, bad, GOOD, bad).refusal(0)
     assert refusal is not None
-    assert refusal.startswith(f"this engine has too much to do with 100 calls: {why}; try again")
+    assert refusal.startswith(f"this engine is overloaded with 100 calls: {why}; try again")
     assert after(bad, bad, bad).limit == 0
 
 

@@ -33,7 +33,7 @@ async def test_no_more_faxes_than_lines(start: Start, document: Path, silent: so
     await hear(silent)
     refused = await party.result(party.send(document, silent.getsockname()))
     assert (refused.status, refused.retry) == (FaxStatus.LINE_UNAVAILABLE, True)
-    assert refused.reason == "all 1 lines are taken; try later"
+    assert refused.reason == "all 1 lines are in use; try again later"
 
     caller = await start()
     busy = await caller.result(caller.send(document, party.address))
@@ -61,7 +61,7 @@ async def test_an_engine_that_has_too_much_to_do_takes_no_calls(
     refused = await party.result(party.send(document, silent.getsockname()))
     assert (refused.status, refused.outcome) == (FaxStatus.LINE_UNAVAILABLE, Outcome.OVERLOADED)
     assert refused.retry
-    assert refused.reason.startswith("this engine has too much to do with 100 calls")
+    assert refused.reason.startswith("this engine is overloaded with 100 calls")
     turned_away = await caller.result(caller.send(document, party.address))
     assert (turned_away.sip_status, turned_away.retry_after) == (503, 5.0)
     assert party.calls.empty()
@@ -271,7 +271,7 @@ async def test_the_caller_hangs_up_before_the_call_is_taken(
     assert await called.gone.get() == call.call
     result = await called.result(called.receive(call.call, tmp_path / "none.tif"))
     assert result.status is FaxStatus.NO_ANSWER
-    assert result.reason == "the caller hung up before the call was taken"
+    assert result.reason == "the caller hung up before the call was accepted"
     assert not (tmp_path / "none.tif").exists()
 
 

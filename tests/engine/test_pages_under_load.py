@@ -205,7 +205,7 @@ async def test_no_call_is_placed_while_pages_of_calls_wait_for_workers(
     monkeypatch.setattr(Workers, "turn", late)
     job = caller.send(document, called.address)
     delayed = await caller.expect(job, Delayed)
-    assert "the call waits until its document is inspected and its first page is at hand" in delayed.text
+    assert "the call waits until its document is checked and its first page is prepared" in delayed.text
     assert caller.events[job] == [delayed]
     assert called.calls.empty()
     spare.set()

@@ -156,7 +156,7 @@ class TestWorkers:
         held = [sent("dial-hold") for _ in range(2)]
         refused = result_of(sent("dial-hold"))
         assert (refused.status, refused.retry) == (FaxStatus.LINE_UNAVAILABLE, True)
-        assert refused.reason == "all channels of the route office are taken; try later"
+        assert refused.reason == "all channels of the route office are in use; try again later"
         held[0].abort()
         assert result_of(held[0]).status is FaxStatus.USER_ABORT
         assert result_of(sent("completed")).completed
@@ -388,7 +388,7 @@ class TestRestart:
 
         def start() -> None:
             wanted[0] = False
-            raise EngineError("the engine is closed; make another")
+            raise EngineError("the engine is closed; create another")
 
         before = threading.active_count()
         process.restart(start, lambda: wanted[0], lived=10.0, pause=0.0)

@@ -194,7 +194,7 @@ async def test_an_engine_process_without_threads_is_told(monkeypatch: pytest.Mon
     it = EngineProcess(SETTINGS, lambda call: None, factory=FAKE)
     with monkeypatch.context() as none:
         none.setattr(threading.Thread, "start", refused)
-        with pytest.raises(EngineError, match="cannot be served: can't start new thread"):
+        with pytest.raises(EngineError, match="cannot be used: can't start new thread"):
             it.start()
     await nothing_left(before)
     it.start()

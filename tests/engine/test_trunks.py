@@ -122,7 +122,7 @@ async def test_no_more_faxes_than_channels(parties: Parties, peer: socket.socket
     first, second = (party.send(fax(document, there, "office")) for _ in range(2))
     refused = await party.result(party.send(fax(document, there, "office")))
     assert (refused.status, refused.retry) == (FaxStatus.LINE_UNAVAILABLE, True)
-    assert refused.reason == "all channels of the route office are taken; try later"
+    assert refused.reason == "all channels of the route office are in use; try again later"
     # Other routes, and faxes without one, have nothing to do with it.
     for trunk in ("home", None):
         await party.wait_for(party.send(fax(document, there, trunk)), Dialing)

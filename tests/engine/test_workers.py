@@ -164,7 +164,7 @@ async def test_calls_in_both_directions_share_the_channels_of_a_route(document: 
         call = await ours.call()
         assert call.trunk == "office"
         full = await result_of(ours.send(document, far_end.address, "office"))
-        assert full.reason == "all channels of the route office are taken; try later"
+        assert full.reason == "all channels of the route office are in use; try again later"
         busy = await far_end.result(far_end.send(document, ours.address))
         assert (busy.status, busy.sip_status) == (FaxStatus.BUSY, 486)
 

@@ -67,12 +67,12 @@ async def both(**settings: object) -> AsyncIterator[tuple[Pjsua, Peer]]:
     [
         ({"media": [IMAGE]}, "begins every call with one audio stream"),
         ({"media": [AUDIO, IMAGE]}, "begins every call with one audio stream"),
-        ({"media": [TOO_LONG]}, f"takes descriptions of {MOST_SDP} octets"),
-        ({"destination": []}, "looks nobody up"),
+        ({"media": [TOO_LONG]}, f"takes session descriptions of {MOST_SDP} octets"),
+        ({"destination": []}, "does not look up names"),
         ({"destination": [Hop("2001:db8::1", 5060)]}, "built without IPv6"),
         ({"destination": [ALICE, Hop("2001:db8::1", 5060)]}, "built without IPv6"),
         ({"media_address": "2001:db8::2"}, "built without IPv6"),
-        ({"target": "sips:1@192.0.2.1"}, "write sip: and take a hop over TLS"),
+        ({"target": "sips:1@192.0.2.1"}, "use sip: and a hop over TLS"),
     ],
 )
 def test_calls_that_cannot_be_placed(changes: dict[str, object], why: str) -> None:
@@ -98,9 +98,9 @@ def test_answers_and_offers_that_cannot_be_sent() -> None:
         check_accept([IMAGE])
     with pytest.raises(UnsupportedError, match="answers a first INVITE with audio only"):
         check_accept([replace(AUDIO, port=0), IMAGE])
-    with pytest.raises(UnsupportedError, match=r"offers one T\.38 stream within a call, and nothing else"):
+    with pytest.raises(UnsupportedError, match=r"can offer only one T\.38 stream within a call"):
         check_offer([AUDIO])
-    with pytest.raises(UnsupportedError, match=r"offers one T\.38 stream within a call, and nothing else"):
+    with pytest.raises(UnsupportedError, match=r"can offer only one T\.38 stream within a call"):
         check_offer([AUDIO, IMAGE])
 
 
@@ -146,7 +146,7 @@ class Distrustful(Admission):
 
 def test_callers_cannot_be_asked_for_passwords() -> None:
     policy = Admission(Random(1), Callers(accounts=(Credentials("ata", "secret"),)))
-    with pytest.raises(PjsuaError, match="asks no caller for a password; admit callers by their address"):
+    with pytest.raises(PjsuaError, match="cannot challenge callers; admit callers by address"):
         Pjsua(admission=policy)
     # Who takes no calls asks nobody.
     Pjsua(admission=policy, max_incoming=0)
@@ -208,7 +208,7 @@ async def test_workers_are_started_as_calls_need_them_and_up_to_the_limit() -> N
         calls = [us.line.place(request_to(them), us.now) for _ in range(9)]
         failed = await us.expect(Failed)
         assert (failed.call, failed.status, failed.local) == (calls[-1], 503, True)
-        assert failed.reason == "all 8 calls of pjsua2 are taken"
+        assert failed.reason == "the limit of 8 calls over pjsua2 is reached"
         them.react = them.accept
         for incoming in await them.expect_several(Incoming, 8):
             them.accept(incoming)

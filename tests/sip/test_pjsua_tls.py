@@ -86,7 +86,7 @@ async def test_one_address_has_one_name(authority: Authority, trunk: TlsSettings
         await us.expect(Answered)
         us.line.place(request_to(them, destination=[them.hop(TLS, "other.example")]), us.now)
         failed = await us.expect(Failed)
-        assert "other.example there needs the own stack" in failed.reason
+        assert "use the backend 'own' for other.example there" in failed.reason
         assert failed.local
 
 
