@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
+import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -117,6 +118,11 @@ class Job:
             assert packet is not None, f"{status.name} is never reported"
             self._packets.append(packet.Overlapped)
 
+    def wait_until_ringing(self) -> None:
+        """Wait, on another thread than ``send``, until the service was told that it rings."""
+        with self._service.told:
+            assert self._service.told.wait_for(lambda: self._service.call_events[self.handle], PATIENCE)
+
     def abort(self) -> None:
         assert self._service.fsp.FaxDevAbortOperation(self.handle)
 
@@ -131,17 +137,24 @@ class Service:
 
     def __init__(self, document: Path, **settings: object) -> None:
         self.call_events: defaultdict[int, list[CallEvent]] = defaultdict(list)
+        self.told = threading.Condition()
+        """Notified of each call event."""
         self.fsp = FaxServiceProvider(
             FaxDevSettings(
                 own_end=EngineSettings((HOST, 0)),
                 device_count=DEVICES,
-                on_call_event=lambda event: self.call_events[event.FaxHandle].append(event),
+                on_call_event=self._note,
                 **settings,
             )
         )
         self._document = document
         self._devices = itertools.cycle(range(DEVICES))
         assert self.fsp.FaxDevInitialize() is not None
+
+    def _note(self, event: CallEvent) -> None:
+        with self.told:
+            self.call_events[event.FaxHandle].append(event)
+            self.told.notify_all()
 
     def job(self, to: Address, callback: PFAX_SEND_CALLBACK = lambda *_: True) -> Job:
         return Job(self, next(self._devices), self._document, to, callback)
