@@ -23,7 +23,7 @@ from t38fsp import events
 from t38fsp.audio.leg import Role
 from t38fsp.call import verdict
 from t38fsp.call.call_context import CallContext, PageJob
-from t38fsp.call.fax_leg import FaxLeg, Session
+from t38fsp.call.fax_leg import FaxLeg, T30Session
 from t38fsp.call.machine import CallMachine
 from t38fsp.call.media import (
     AnswerOffers,
@@ -62,7 +62,7 @@ class CallActions(ABC):
     def __init__(
         self,
         line: Line,
-        session: Session,
+        session: T30Session,
         settings: CallSettings,
         context: CallContext,
         role: Role,

@@ -14,7 +14,7 @@ from t38fsp.t38.terminal import Terminal
 from t38fsp.t38.udptl import Counters
 
 
-class Session(Protocol):
+class T30Session(Protocol):
     """What both T.30 machines share."""
 
     def limit_rate(self, bit_rate: int) -> None: ...
@@ -51,7 +51,7 @@ class FaxLeg:
     """
 
     def __init__(
-        self, session: Session, terminal: Terminal, on_output: Callable[[Output, float], None], now: float
+        self, session: T30Session, terminal: Terminal, on_output: Callable[[Output, float], None], now: float
     ) -> None:
         self._session = session
         self._terminal = terminal

@@ -14,7 +14,7 @@ from t38fsp import events
 from t38fsp.audio.leg import Role
 from t38fsp.call.call_context import CallContext
 from t38fsp.call.conversion_loss import ConversionWarnings
-from t38fsp.call.fax_leg import Session
+from t38fsp.call.fax_leg import T30Session
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.media import audio_offer, image_offer
 from t38fsp.call.receiving import PageReceiver
@@ -37,7 +37,7 @@ class PlacedCall(FaxCall):
         self,
         line: Line,
         request: CallRequest,
-        session: Session,
+        session: T30Session,
         settings: CallSettings,
         context: CallContext,
         record: CallRecord,

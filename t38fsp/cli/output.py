@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import TextIO
 
 from sip.logs import printable
-from t38fsp.cli.writer import Draw, Line, Sink, Writer
+from t38fsp.cli.writer import Draw, OutputLine, Sink, Writer
 
 _writers: dict[tuple[int, int], Writer] = {}
 """By device and inode: both standard streams are often one terminal, where the order counts."""
@@ -39,7 +39,7 @@ def print_line(text: str, stream: TextIO | None, *, droppable: bool = False) -> 
         if sink is None:
             _print(text, stream)
         else:
-            _writer(sink).add(Line(sink, text, droppable))
+            _writer(sink).add(OutputLine(sink, text, droppable))
     except (OSError, ValueError):
         return
 

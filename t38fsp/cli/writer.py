@@ -57,7 +57,7 @@ class Sink:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class OutputLine:
     """``text`` is printable."""
 
     sink: Sink
@@ -74,7 +74,7 @@ class Writer:
     def __init__(self, on_gone: Callable[[Writer, Sequence[Sink]], None]) -> None:
         self._on_gone = on_gone
         self._changed = threading.Condition()
-        self._waiting: deque[Line] = deque()
+        self._waiting: deque[OutputLine] = deque()
         self._droppable = 0
         """Characters of droppable lines that wait."""
         self._dropped = 0
@@ -94,7 +94,7 @@ class Writer:
             served = self._thread is not None and not self._gone
             return served and (bool(self._waiting) or self._redraw or self._writing)
 
-    def add(self, line: Line) -> None:
+    def add(self, line: OutputLine) -> None:
         with self._changed:
             if line.droppable and self._droppable > ROOM:
                 self._dropped += 1
@@ -147,16 +147,16 @@ class Writer:
                 )
                 return
 
-    def _take(self) -> list[Line]:
+    def _take(self) -> list[OutputLine]:
         lines = list(self._waiting)
         self._waiting.clear()
         if self._dropped:
             count = "1 line was" if self._dropped == 1 else f"{self._dropped} lines were"
-            lines.append(Line(lines[-1].sink, f"({count} left out, as the output was not read)", True))
+            lines.append(OutputLine(lines[-1].sink, f"({count} left out, as the output was not read)", True))
         self._droppable = self._dropped = 0
         return lines
 
-    def _write(self, lines: Sequence[Line], terminal: Sink | None, draw: Draw | None) -> None:
+    def _write(self, lines: Sequence[OutputLine], terminal: Sink | None, draw: Draw | None) -> None:
         shown = () if terminal is None or draw is None else tuple(self._lines(draw, terminal.size))
         if not lines and shown == self._drawn:
             return

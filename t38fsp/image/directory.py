@@ -12,7 +12,7 @@ HEADER = b"II*\0"
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class DirectoryEntry:
     """One entry; a rational has two ``values``, its numerator and its denominator."""
 
     tag: Tag
@@ -28,7 +28,7 @@ class Field:
         return len(self.values) // 2 if self.kind is FieldType.RATIONAL else len(self.values)
 
 
-def directory_octets(fields: list[Field], offset: int) -> bytes:
+def directory_octets(fields: list[DirectoryEntry], offset: int) -> bytes:
     """The directory that stands at ``offset``: the link to the next one zero, long values behind it.
 
     ``fields`` are in ascending order of their tags.

@@ -38,7 +38,7 @@ from typing import Any
 from PIL import _imaging
 from PIL.TiffImagePlugin import TiffImageFile
 
-from t38fsp.image.directory import HEADER, Field, directory_octets
+from t38fsp.image.directory import HEADER, DirectoryEntry, directory_octets
 from t38fsp.image.fields import FieldType, Tag
 from t38fsp.t30.vocabulary import Coding
 
@@ -126,18 +126,18 @@ def _file(data: bytes, coding: Coding, width: int, rows: int) -> bytes:
     short, long = FieldType.SHORT, FieldType.LONG
     start = len(HEADER) + 4
     fields = [
-        Field(Tag.IMAGE_WIDTH, long, (width,)),
-        Field(Tag.IMAGE_LENGTH, long, (rows,)),
-        Field(Tag.BITS_PER_SAMPLE, short, (1,)),
-        Field(Tag.COMPRESSION, short, (4 if coding is Coding.MMR else 3,)),
-        Field(Tag.PHOTOMETRIC, short, (1,)),  # what is coded as black becomes 1
-        Field(Tag.STRIP_OFFSETS, long, (start,)),
-        Field(Tag.SAMPLES_PER_PIXEL, short, (1,)),
-        Field(Tag.ROWS_PER_STRIP, long, (rows,)),
-        Field(Tag.STRIP_BYTE_COUNTS, long, (len(data),)),
+        DirectoryEntry(Tag.IMAGE_WIDTH, long, (width,)),
+        DirectoryEntry(Tag.IMAGE_LENGTH, long, (rows,)),
+        DirectoryEntry(Tag.BITS_PER_SAMPLE, short, (1,)),
+        DirectoryEntry(Tag.COMPRESSION, short, (4 if coding is Coding.MMR else 3,)),
+        DirectoryEntry(Tag.PHOTOMETRIC, short, (1,)),  # what is coded as black becomes 1
+        DirectoryEntry(Tag.STRIP_OFFSETS, long, (start,)),
+        DirectoryEntry(Tag.SAMPLES_PER_PIXEL, short, (1,)),
+        DirectoryEntry(Tag.ROWS_PER_STRIP, long, (rows,)),
+        DirectoryEntry(Tag.STRIP_BYTE_COUNTS, long, (len(data),)),
     ]
     if coding is not Coding.MMR:
-        fields.append(Field(Tag.T4_OPTIONS, long, (int(coding is Coding.MR),)))
+        fields.append(DirectoryEntry(Tag.T4_OPTIONS, long, (int(coding is Coding.MR),)))
     place = start + len(data)
     return HEADER + struct.pack("<I", place) + data + directory_octets(fields, place)
 

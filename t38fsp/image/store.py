@@ -15,7 +15,7 @@ from contextlib import suppress
 from io import FileIO
 
 from t38fsp.image.coder import encode_pixels
-from t38fsp.image.directory import HEADER, Field, directory_octets
+from t38fsp.image.directory import HEADER, DirectoryEntry, directory_octets
 from t38fsp.image.errors import DocumentError, StoreError
 from t38fsp.image.exact import count_rows, read_t4, t4_rows
 from t38fsp.image.fields import FieldType, Tag
@@ -216,34 +216,36 @@ def _append(
     return LastPage(place, pages + 1, end + len(page))
 
 
-def _fields(offset: int, length: int, mode: PageMode, quality: PageQuality, index: int) -> list[Field]:
+def _fields(
+    offset: int, length: int, mode: PageMode, quality: PageQuality, index: int
+) -> list[DirectoryEntry]:
     short, long = FieldType.SHORT, FieldType.LONG
     fields = [
-        Field(Tag.NEW_SUBFILE_TYPE, long, (2,)),
-        Field(Tag.IMAGE_WIDTH, long, (mode.width,)),
-        Field(Tag.IMAGE_LENGTH, long, (quality.rows,)),
-        Field(Tag.BITS_PER_SAMPLE, short, (1,)),
-        Field(Tag.COMPRESSION, short, (4,)),
-        Field(Tag.PHOTOMETRIC, short, (0,)),
-        Field(Tag.FILL_ORDER, short, (1,)),
-        Field(Tag.STRIP_OFFSETS, long, (offset,)),
-        Field(Tag.ORIENTATION, short, (1,)),
-        Field(Tag.SAMPLES_PER_PIXEL, short, (1,)),
-        Field(Tag.ROWS_PER_STRIP, long, (quality.rows,)),
-        Field(Tag.STRIP_BYTE_COUNTS, long, (length,)),
-        Field(Tag.X_RESOLUTION, FieldType.RATIONAL, (mode.resolution.x, 1)),
-        Field(Tag.Y_RESOLUTION, FieldType.RATIONAL, (mode.resolution.y, 1)),
-        Field(Tag.T6_OPTIONS, long, (0,)),
-        Field(Tag.RESOLUTION_UNIT, short, (2,)),
-        Field(Tag.PAGE_NUMBER, short, (index, 0)),
-        Field(Tag.SOFTWARE, FieldType.ASCII, tuple(_SOFTWARE)),
+        DirectoryEntry(Tag.NEW_SUBFILE_TYPE, long, (2,)),
+        DirectoryEntry(Tag.IMAGE_WIDTH, long, (mode.width,)),
+        DirectoryEntry(Tag.IMAGE_LENGTH, long, (quality.rows,)),
+        DirectoryEntry(Tag.BITS_PER_SAMPLE, short, (1,)),
+        DirectoryEntry(Tag.COMPRESSION, short, (4,)),
+        DirectoryEntry(Tag.PHOTOMETRIC, short, (0,)),
+        DirectoryEntry(Tag.FILL_ORDER, short, (1,)),
+        DirectoryEntry(Tag.STRIP_OFFSETS, long, (offset,)),
+        DirectoryEntry(Tag.ORIENTATION, short, (1,)),
+        DirectoryEntry(Tag.SAMPLES_PER_PIXEL, short, (1,)),
+        DirectoryEntry(Tag.ROWS_PER_STRIP, long, (quality.rows,)),
+        DirectoryEntry(Tag.STRIP_BYTE_COUNTS, long, (length,)),
+        DirectoryEntry(Tag.X_RESOLUTION, FieldType.RATIONAL, (mode.resolution.x, 1)),
+        DirectoryEntry(Tag.Y_RESOLUTION, FieldType.RATIONAL, (mode.resolution.y, 1)),
+        DirectoryEntry(Tag.T6_OPTIONS, long, (0,)),
+        DirectoryEntry(Tag.RESOLUTION_UNIT, short, (2,)),
+        DirectoryEntry(Tag.PAGE_NUMBER, short, (index, 0)),
+        DirectoryEntry(Tag.SOFTWARE, FieldType.ASCII, tuple(_SOFTWARE)),
     ]
     # With ECM there is nothing to tell (RFC 3949 4.2.4); without, a clean page says so by a count of 0.
     if not mode.ecm or quality.bad_rows:
-        fields.append(Field(Tag.BAD_FAX_LINES, long, (quality.bad_rows,)))
+        fields.append(DirectoryEntry(Tag.BAD_FAX_LINES, long, (quality.bad_rows,)))
     if quality.bad_rows:
-        fields.append(Field(Tag.CLEAN_FAX_DATA, short, (1,)))  # bad lines were regenerated
-        fields.append(Field(Tag.CONSECUTIVE_BAD_FAX_LINES, long, (quality.longest_bad_run,)))
+        fields.append(DirectoryEntry(Tag.CLEAN_FAX_DATA, short, (1,)))  # bad lines were regenerated
+        fields.append(DirectoryEntry(Tag.CONSECUTIVE_BAD_FAX_LINES, long, (quality.longest_bad_run,)))
     return fields
 
 

@@ -36,7 +36,7 @@ LIMIT = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ScenarioOutcome:
     """What became of a fax at both ends."""
 
     result: FaxResult
@@ -93,7 +93,7 @@ class Scenario:
 
     def send(
         self, path: Path, settings: CallSettings | None = None, machine: ReceiveOptions | None = None
-    ) -> Outcome:
+    ) -> ScenarioOutcome:
         """The product sends the document; the machine behind the gateway receives.
 
         Raises DocumentError for what cannot be faxed, and TimeoutError for a call that goes on for ever.
@@ -107,7 +107,7 @@ class Scenario:
 
     def receive(
         self, path: Path, settings: CallSettings | None = None, machine: TransmitOptions | None = None
-    ) -> Outcome:
+    ) -> ScenarioOutcome:
         """The machine behind the gateway sends the document; the product receives. Raises as ``send``."""
         self.ours.take_calls(_Pages(self.received_file), settings or CallSettings())
         self.gateway.call(
@@ -121,7 +121,7 @@ class Scenario:
         (call,) = self.gateway.calls
         return call
 
-    def _run(self, calls: Sequence[SimulatedCall]) -> Outcome:
+    def _run(self, calls: Sequence[SimulatedCall]) -> ScenarioOutcome:
         self.simulator.run(limit=LIMIT)
         if not (self.ours.idle and self.gateway.idle):
             raise TimeoutError(f"the call is not over after {LIMIT:g} virtual seconds")
@@ -129,4 +129,4 @@ class Scenario:
         result, theirs = call.call.result, self.far.result
         assert result is not None
         assert theirs is not None
-        return Outcome(result, theirs, self.received_file, self.far.happened, self.simulator.now)
+        return ScenarioOutcome(result, theirs, self.received_file, self.far.happened, self.simulator.now)

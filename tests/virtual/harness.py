@@ -22,7 +22,7 @@ from t38fsp.t38.ifp import IfpError, Syntax
 from t38fsp.t38.udptl import Datagram, UdptlError
 from t38fsp.virtual.network import Faults
 from t38fsp.virtual.quirks import parse_quirks
-from t38fsp.virtual.scenario import GATEWAY, LINE, OURS, SIP_PORT, Outcome, Scenario
+from t38fsp.virtual.scenario import GATEWAY, LINE, OURS, SIP_PORT, Scenario, ScenarioOutcome
 from tests.pages import PageSpec, make_document
 from tests.peers import libtiff
 
@@ -52,7 +52,7 @@ class GatewayScene(Scenario):
             page_delay=page_delay,
         )
         self.sent_file = folder / "sent.tif"
-        self.outcome: Outcome
+        self.outcome: ScenarioOutcome
 
     # --- a call ---------------------------------------------------------------------------------------------
 

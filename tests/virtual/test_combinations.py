@@ -19,7 +19,7 @@ from t38fsp.status import FaxStatus
 from t38fsp.virtual.hooks import Quirk
 from t38fsp.virtual.network import Faults, GilbertElliott
 from t38fsp.virtual.quirks import QUIRKS, QuirkError, check_combination, describe, parse_quirks
-from t38fsp.virtual.scenario import Outcome, Scenario
+from t38fsp.virtual.scenario import Scenario, ScenarioOutcome
 from tests.call.harness import make_pages
 from tests.pages import make_document
 from tests.sweep import examples
@@ -107,7 +107,7 @@ def letter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def run(letter: Path, combination: Combination, faults: Faults, seed: int) -> Iterator[Outcome]:
+def run(letter: Path, combination: Combination, faults: Faults, seed: int) -> Iterator[ScenarioOutcome]:
     """The outcome, while its file is there."""
     with tempfile.TemporaryDirectory() as folder:
         scenario = Scenario(Path(folder), combination.quirks, faults, seed=seed)
@@ -115,7 +115,7 @@ def run(letter: Path, combination: Combination, faults: Faults, seed: int) -> It
         yield transfer(letter, CallSettings(ecm=combination.ecm, switch=Switch.EITHER, t38_version=3))
 
 
-def held(outcome: Outcome) -> list[bytes]:
+def held(outcome: ScenarioOutcome) -> list[bytes]:
     """Pixels of the pages that arrived."""
     return [pixels for _, pixels in document.pages(outcome.file)] if outcome.file.exists() else []
 
