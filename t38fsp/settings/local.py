@@ -38,6 +38,7 @@ def first_and_last(text: str) -> tuple[int, int]:
     if not (hyphen and all(port.isascii() and port.isdigit() and len(port) <= 5 for port in (first, last))):
         raise ValueError(f"{text[:60]!r} is no range of ports; write it as FIRST-LAST, such as 10000-10999")
     ports = int(first), int(last)
+    # RTP takes even ports (RFC 3550 11), and a range of one odd port has none. Lower ones need privileges.
     if not (1024 <= ports[0] <= ports[1] <= 65535 and (ports[0] % 2 == 0 or ports[0] < ports[1])):
         raise ValueError(
             f"{text[:60]!r} has no even port from 1024 to 65535; write it as FIRST-LAST, such as 10000-10999"
