@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from t38fsp.choices import Switch as Switch
     from t38fsp.errors import FaxError as FaxError
     from t38fsp.errors import SettingError as SettingError
-    from t38fsp.errors import UnknownRouteError as UnknownRouteError
     from t38fsp.events import Addressed as Addressed
     from t38fsp.events import Connected as Connected
     from t38fsp.events import Delayed as Delayed
@@ -61,6 +60,7 @@ if TYPE_CHECKING:
     from t38fsp.settings.address import NoPeerError as NoPeerError
     from t38fsp.settings.address import listen_address as listen_address
     from t38fsp.settings.errors import ConfigurationError as ConfigurationError
+    from t38fsp.settings.errors import UnknownRouteError as UnknownRouteError
     from t38fsp.settings.file import Configuration as Configuration
     from t38fsp.settings.route import Route as Route
     from t38fsp.status import FaxStatus as FaxStatus
@@ -77,7 +77,7 @@ else:
         "sip.values": ("Credentials", "DialogId"),
         "t38fsp.call_settings": ("CallSettings",),
         "t38fsp.choices": ("Backend", "Switch"),
-        "t38fsp.errors": ("FaxError", "SettingError", "UnknownRouteError"),
+        "t38fsp.errors": ("FaxError", "SettingError"),
         "t38fsp.events": (
             "Addressed",
             "Connected",
@@ -103,7 +103,7 @@ else:
         "t38fsp.provider": ("FaxProvider", "IncomingFax"),
         "t38fsp.results": ("FaxResult", "PageRecord"),
         "t38fsp.settings.address": ("AddressError", "NoPeerError", "listen_address"),
-        "t38fsp.settings.errors": ("ConfigurationError",),
+        "t38fsp.settings.errors": ("ConfigurationError", "UnknownRouteError"),
         "t38fsp.settings.file": ("Configuration",),
         "t38fsp.settings.route": ("Route",),
         "t38fsp.status": ("FaxStatus",),

@@ -6,8 +6,8 @@
     ├── AddressError (ValueError)         a number, URI or peer address that cannot be called
     │   └── NoPeerError                   a number alone, with no SIP peer to call it through
     ├── ConfigurationError (ValueError)   the configuration file or an environment variable is wrong
+    │   └── UnknownRouteError (LookupError)   no route has that name
     ├── SettingError (ValueError)         an argument is out of range, or conflicts with another
-    ├── UnknownRouteError (LookupError)   no route has that name
     ├── EngineError                       the engine cannot start, or has died
     ├── ImageError                        pages: only where a program works on files itself
     │   ├── DocumentError (ValueError)    the document cannot be faxed as it is
@@ -34,7 +34,3 @@ class FaxError(Exception):
 
 class SettingError(FaxError, ValueError):
     """An argument is out of range, or conflicts with another; the message names what is valid."""
-
-
-class UnknownRouteError(FaxError, LookupError):
-    """No route has that name; the message lists the known ones."""

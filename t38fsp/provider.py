@@ -26,7 +26,7 @@ from sip.values import Credentials, DialogId, Hop
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import common_backend
 from t38fsp.engine.engine import FaxEngine
-from t38fsp.errors import SettingError, UnknownRouteError
+from t38fsp.errors import SettingError
 from t38fsp.events import Connected, FaxEvent, Finished, RegistrationChanged
 from t38fsp.header import Header
 from t38fsp.jobs import (
@@ -43,6 +43,7 @@ from t38fsp.jobs import (
 )
 from t38fsp.results import FaxResult
 from t38fsp.settings.address import caller_address, peer_address, target_uri
+from t38fsp.settings.errors import UnknownRouteError
 from t38fsp.t30.options import PollOptions
 
 if TYPE_CHECKING:

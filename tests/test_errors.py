@@ -16,13 +16,14 @@ import t38fsp
 from sip.syntax.errors import SipError
 from t38fsp import errors
 from t38fsp.call_settings import CallSettings
-from t38fsp.errors import FaxError, SettingError, UnknownRouteError
+from t38fsp.errors import FaxError, SettingError
 from t38fsp.faxdev import FaxDevSettings
 from t38fsp.header import Header
 from t38fsp.image.document import inspect as inspect_document
 from t38fsp.jobs import Addressing, EngineError, EngineSettings, Resume
 from t38fsp.provider import FaxProvider
 from t38fsp.results import FaxResult
+from t38fsp.settings.errors import ConfigurationError, UnknownRouteError
 from t38fsp.settings.file import Configuration
 from t38fsp.status import FaxStatus
 
@@ -99,6 +100,7 @@ async def test_what_a_provider_raises(tmp_path: Path) -> None:
         with pytest.raises(UnknownRouteError) as unknown:
             await provider.send("letter.tif", "1", route="office")
         assert isinstance(unknown.value, LookupError)
+        assert isinstance(unknown.value, ConfigurationError)
         for to, kind in (("letter.tif", ValueError), ("sip:", ValueError), ("1", ValueError)):
             with pytest.raises(FaxError) as caught:
                 await provider.send("letter.tif", to)

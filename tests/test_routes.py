@@ -13,6 +13,7 @@ from t38fsp.choices import Backend, Switch, common_backend
 from t38fsp.header import STANDARD, Header
 from t38fsp.jobs import Trunk
 from t38fsp.settings.address import AddressError
+from t38fsp.settings.errors import UnknownRouteError
 from t38fsp.settings.file import Configuration, ConfigurationError, direct_route
 from tests.routes import OFFICE, told, write
 
@@ -253,6 +254,50 @@ def test_the_file_is_looked_for_in_this_order(tmp_path: Path, monkeypatch: pytes
     named.write_text('[routes.named]\npeer = "h.example"')
     assert Configuration.find().names == ("named",)
     assert Configuration.find(home / "config.toml").names == ("home",)
+
+
+DEFAULT = {
+    "listen": "127.0.0.1:5070",
+    "signalling": "sip.sock",
+    "routes": {
+        "office": {"peer": "h.example", "user": "a", "password": "secret", "max_rate": 9600},
+        "wrong": {"peer": "h.example", "max_rate": 1},
+    },
+}
+
+
+def test_a_program_has_settings_of_its_own_where_there_is_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configuration = Configuration.find(default=DEFAULT)
+    assert (configuration.file, configuration.names) == (None, ("office", "wrong"))
+    assert (configuration.listen, configuration.engine.signalling) == (("127.0.0.1", 5070), "sip.sock")
+    route = configuration.route("office")
+    assert (route.call.max_rate, route.credentials) == (9600, Credentials("a", "secret"))
+    (sentence,) = configuration.check()
+    assert sentence.startswith("the default configuration, route 'wrong', max_rate: 1 is ")
+    with pytest.raises(
+        UnknownRouteError, match="the default configuration has no route 'home'; it has office"
+    ):
+        configuration.route("home")
+    monkeypatch.setenv("T38FSP_MAX_RATE", "4800")
+    assert configuration.route("office").call.max_rate == 4800
+    (tmp_path / "t38fsp.toml").write_text('[routes.here]\npeer = "h.example"')
+    assert Configuration.find(default=DEFAULT).names == ("here",)
+
+
+@pytest.mark.parametrize(
+    ("default", "sentence"),
+    [
+        ({"listn": "127.0.0.1:5070"}, "the default configuration, listn: there is no such setting; 'listen'"),
+        ({"routes": {"a b": {}}}, "the default configuration, route 'a b': a name has up to 64"),
+        ({"routes": []}, "the default configuration, routes: "),
+    ],
+)
+def test_a_wrong_default_is_refused_as_a_wrong_file_is(default: dict[str, object], sentence: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        Configuration.find(default=default)
+    assert str(refused.value).startswith(sentence)
 
 
 @pytest.mark.parametrize(

@@ -200,7 +200,7 @@ def by_option(setting: Setting, value: Any, folder: Path) -> str | None:
         ],
     )
     assert ran.exit_code in (2, 11), ran.output
-    return None if ran.exit_code == 11 else ran.stderr.strip().partition(f"{setting.key}: ")[2]
+    return None if ran.exit_code == 11 else ran.stderr.strip().partition(f"{OPTIONS[setting.name]}: ")[2]
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: f"{setting.kind.__name__}.{setting.name}")

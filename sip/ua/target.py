@@ -64,9 +64,10 @@ class Target:
         # RFC 3263 4 calls this TARGET.
         host = (uri.params.get("maddr") or uri.host).strip("[]").lower()
         if is_numeric(host):
+            extension = "" if uri.user else f", and an extension as {uri.scheme}:{host}@HOST"
             raise ParseError(
                 f"{host!r} is neither a host name nor a whole IP address; write all four numbers of the "
-                f"address, and an extension as {uri.scheme}:{host}@HOST"
+                f"address{extension}"
             )
         # An IPv6 address has many spellings, and hops are compared.
         return cls(str(ip_address(host)) if is_address(host) else host, uri.port, transport)

@@ -209,9 +209,10 @@ class CallRecord:
         wanted = self.total - self.first
         if confirmed == wanted:
             return verdict.verdict(Outcome.COMPLETED, f"{pages} sent and confirmed by the far end{since}")
-        return verdict.verdict(
-            Outcome.FAILED, f"only {confirmed} of {wanted} pages were confirmed by the far end{since}"
-        )
+        counted = "none" if confirmed == 0 else f"only {confirmed}"
+        total = "1 page" if wanted == 1 else f"{wanted} pages"
+        were = "was" if confirmed <= 1 else "were"
+        return verdict.verdict(Outcome.FAILED, f"{counted} of {total} {were} confirmed by the far end{since}")
 
     def _records(self) -> tuple[PageRecord, ...]:
         numbers = range(self.first, self.total) if self.total is not None else sorted(self.pages)

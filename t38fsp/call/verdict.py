@@ -74,7 +74,7 @@ _AGAIN = {
     ),
     Outcome.DISCONNECTED: (True, "the call was cut off, which may be transient"),
     Outcome.FAILED: (True, "the failure may be transient"),
-    Outcome.NOT_STORED: (True, "there may be room to store it later"),
+    Outcome.NOT_STORED: (True, "a later fax may be stored"),
     Outcome.FAULT: (True, "the error was on this side, and may be transient"),
     Outcome.BAD_DOCUMENT: (False, "the document cannot be sent as it is"),
     Outcome.CANCELLED: (False, "the fax was cancelled"),
@@ -289,7 +289,7 @@ _ADVICE = {
     T30Failure.RECEIVER_STOPPED: "its memory may be full, or it may be out of paper",
     T30Failure.DISCONNECTED: "the far end's own report may say why",
     T30Failure.LINE_DROPPED: "the far end's own report may say why",
-    T30Failure.PAGE_NOT_STORED: "check the disk, and the limits of the route",
+    T30Failure.PAGE_NOT_STORED: "check the disk, what moves .part files away, and the limits of the route",
 }
 """What a user can do; the other failures name it in their own sentence, or there is nothing to do."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import field, replace
 from pathlib import Path
@@ -20,6 +21,11 @@ from t38fsp.settings.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from t38fsp.settings.route import Route
+
+
+_ARGUMENT = re.compile(r"the setting (\w+)[\w.]*: ")
+_OPTIONS = {"peer": "via", "caller": "from", "password": "password-file"}
+"""Options whose names differ from those of their settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +98,18 @@ def choose(given: Given, *, port: int) -> Chosen:
             engine = replace(engine, callers=allowing(given.allow, engine.callers))
     except ConfigurationError as error:
         more = len(error.sentences) - 1
-        told = f" (and {more} more: t38fsp routes tells them all)" if more > 0 else ""
-        raise CommandError(f"{error.sentences[0]}{told}", Exit.USAGE) from error
+        others = f" (and {more} more: t38fsp routes lists them all)" if more > 0 else ""
+        raise CommandError(f"{_with_option(error.sentences[0])}{others}", Exit.USAGE) from error
     return replace(chosen, engine=_own_end(given, engine, said, port))
+
+
+def _with_option(sentence: str) -> str:
+    """A sentence about an argument of the route, about the option that it was given by."""
+    key = _ARGUMENT.match(sentence)
+    if key is None:
+        return sentence
+    option = _OPTIONS.get(key[1], key[1].replace("_", "-"))
+    return f"--{option}: {sentence[key.end() :]}"
 
 
 def _merged(given: Given, via: str | None, caller: str | None) -> tuple[Chosen, tuple[str, int] | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,34 +37,28 @@ _SHOWN = {
     "privacy",
     "headers",
 }
-"""Settings that the derived lines tell."""
+"""Settings that the derived lines show."""
 
 
 def run(config: Path | None, as_json: bool) -> Exit:
     try:
         configuration = Configuration.find(config)
     except ConfigurationError as error:
-        raise _told(error.sentences) from error
+        raise _all_of(error.sentences) from error
     if configuration.file is None:
         raise CommandError(no_file(), Exit.USAGE)
-    wrong: list[str] = []
+    if wrong := configuration.check():
+        raise _all_of(wrong)
     if not as_json:
         print_line(f"{configuration.file}: {', '.join(configuration.names) or 'no routes'}", sys.stdout)
         _print(_own_end(configuration.endpoint))
     for name in configuration.names:
-        try:
-            route = configuration.route(name)
-        except ConfigurationError as error:
-            wrong += error.sentences
-        else:
-            _show(route, as_json)
-    if wrong:
-        raise _told(tuple(wrong))
+        _show(configuration.route(name), as_json)
     return Exit.COMPLETED
 
 
-def _told(wrong: tuple[str, ...]) -> CommandError:
-    """The last sentence is the command's own; those before it are printed at once."""
+def _all_of(wrong: Sequence[str]) -> CommandError:
+    """Print all sentences but the last, which is that of the error."""
     for sentence in wrong[:-1]:
         print_line(f"t38fsp: {sentence}", sys.stderr)
     return CommandError(wrong[-1], Exit.USAGE)

