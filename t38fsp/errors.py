@@ -11,6 +11,7 @@
     ├── EngineError                       the engine cannot start, or has died
     ├── ImageError                        pages: only where a program works on files itself
     │   ├── DocumentError (ValueError)    the document cannot be faxed as it is
+    │   │   └── DocumentChangedError      it was changed since the fax began
     │   ├── StoreError                    a received page could not be written to disk
     │   └── ImageWorkerError              a worker process died or exceeded its time limit
     └── QuirkError (ValueError)           the virtual gateway has no such quirk

@@ -64,7 +64,7 @@ def test_every_error_has_the_root_or_is_internal() -> None:
 
 
 def test_the_tree_is_the_one_that_is_drawn() -> None:
-    drawn = re.findall(r"^ *(?:│ +)?[├└]── (\w+)(?: \((\w+)\))?", errors.__doc__ or "", re.M)
+    drawn = re.findall(r"^ *(?:│ +)*[├└]── (\w+)(?: \((\w+)\))?", errors.__doc__ or "", re.M)
     known = {
         kind.__name__: next((base.__name__ for base in kind.__bases__ if not issubclass(base, FaxError)), "")
         for kind in classes_of(t38fsp)

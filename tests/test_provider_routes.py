@@ -118,7 +118,7 @@ async def test_calls_from_a_route_are_known_and_treated_as_it_says(tmp_path: Pat
 
 async def test_a_route_that_is_not_there(tmp_path: Path, document: Path) -> None:
     async with FaxProvider(LOOPBACK) as provider:
-        with pytest.raises(LookupError, match="the provider has no route 'office'; it has none"):
+        with pytest.raises(LookupError, match="the provider has no route 'office'; known routes: none"):
             await provider.send(document, "1", route="office")
         file = tmp_path / "t38fsp.toml"
         file.write_text("[routes.office]\nport = 5")

@@ -256,7 +256,12 @@ class CallActions(ABC):
     def _judge_no_answer(self, now: float) -> None:
         """The verdict: the call was not answered in time."""
         limit = f"{self._settings.ring_limit:g}"
-        self._judge(verdict.verdict(Outcome.NO_ANSWER, f"the call was not answered within {limit} seconds"))
+        self._judge(
+            verdict.verdict(
+                Outcome.NO_ANSWER,
+                f"the call was not answered within {limit} second{'' if limit == '1' else 's'}",
+            )
+        )
 
     def _judge_no_switch(self, now: float) -> None:
         """The verdict: T.38 did not come in time."""
