@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from t38fsp.events import Trained as Trained
     from t38fsp.events import Warned as Warned
     from t38fsp.header import Header as Header
+    from t38fsp.image.errors import DocumentChangedError as DocumentChangedError
     from t38fsp.image.errors import DocumentError as DocumentError
     from t38fsp.image.errors import ImageError as ImageError
     from t38fsp.image.errors import ImageWorkerError as ImageWorkerError
@@ -97,7 +98,13 @@ else:
             "Warned",
         ),
         "t38fsp.header": ("Header",),
-        "t38fsp.image.errors": ("DocumentError", "ImageError", "ImageWorkerError", "StoreError"),
+        "t38fsp.image.errors": (
+            "DocumentChangedError",
+            "DocumentError",
+            "ImageError",
+            "ImageWorkerError",
+            "StoreError",
+        ),
         "t38fsp.jobs": ("Addressing", "EngineError", "EngineSettings", "Offer"),
         "t38fsp.outcome": ("Outcome",),
         "t38fsp.provider": ("FaxProvider", "IncomingFax"),
