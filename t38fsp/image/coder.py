@@ -1,4 +1,4 @@
-"""Pixels to coded lines, through libtiff: Pillow's, by its own functions where they can be called."""
+"""Codes pixels with libtiff: the one that Pillow is linked with, called directly where possible."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from t38fsp.image.tiff import first_directory
 from t38fsp.t4.prepare import prepare_t4
 from t38fsp.t30.vocabulary import Coding, PageMode, Resolution
 
-# Named here, the plug-in is loaded alone; otherwise Pillow loads all its forty to find the one for TIFF.
+# Naming the plug-in loads it alone; otherwise Pillow loads all its forty to find the one for TIFF.
 _TIFF = TiffImagePlugin.TiffImageFile.format
 
 _TWO_DIMENSIONAL = 1
 _ALIGNED = 4
-"""Bits of T4Options; EOL that ends on an octet boundary lets fill be added in octets."""
+"""Bits of T4Options. With EOL ending on an octet boundary, fill can be added as whole octets."""
 
 _GROUP_3, _GROUP_4 = 3, 4
 _INCH = 2
@@ -28,9 +28,9 @@ def encode_pixels(
 ) -> bytes:
     """Code rows (1 is black, packed as t38fsp.t4.decode packs them) as one strip.
 
-    MH and MR come with an EOL before each line, which ends on an octet boundary if ``aligned``, and without
-    RTC; MMR ends with EOFB. The vertical resolution decides how many lines of MR may follow a one-dimensional
-    one (T.4 4.2.1).
+    MH and MR have an EOL before each line, which ends on an octet boundary if ``aligned``, and no RTC; MMR
+    ends with EOFB. The vertical resolution determines how many two-dimensional lines may follow a
+    one-dimensional one in MR (parameter K, T.4 4.2.1).
     """
     fields: dict[Tag, int | float] = {
         Tag.BITS_PER_SAMPLE: 1,
@@ -71,11 +71,11 @@ def _encode_with_pillow(
 
 
 def image_of(pixels: bytes, width: int) -> Image.Image:
-    """Packed rows, as t38fsp.t4.decode packs them, as a picture in which 1 is black."""
+    """A Pillow image, in which 1 is black, from rows packed as t38fsp.t4.decode packs them."""
     return Image.frombytes("1", (width, len(pixels) // ((width + 7) // 8)), pixels)
 
 
 def encode_burst(pixels: bytes, mode: PageMode) -> bytes:
-    """The exact octets of a page that travels as ``mode`` says: with EOL, fill and RTC, or with EOFB."""
+    """The exact octets of a page sent in ``mode``: with EOL, fill and RTC, or with EOFB."""
     lines = encode_pixels(pixels, mode.width, mode.coding, mode.resolution)
     return lines if mode.coding is Coding.MMR else prepare_t4(lines, mode)

@@ -1,4 +1,4 @@
-"""Are two documents the same, pixel for pixel?"""
+"""Compares two documents pixel by pixel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fitting a page to the width and resolution it has to travel in."""
+"""Converts a page to the width and resolution in which it has to be sent."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def fitted(
 ) -> tuple[int, int]:
     """The size in pixels (across, down) of ``page`` at ``resolution`` in lines of ``width`` pixels.
 
-    A page that is wider, or has more than ``max_rows`` rows, is made smaller in both directions; any other
-    keeps its size.
+    A page that is wider, or has more than ``max_rows`` rows, is reduced in both directions; any other keeps
+    its size.
     """
     x_from, y_from = inch_terms(page.resolution)
     x_to, y_to = inch_terms(resolution)
@@ -32,15 +32,15 @@ def convert(
 ) -> bytes:
     """The pixels of ``page`` (1 is black) at another resolution, in rows of ``width`` pixels.
 
-    Text comes first: where pixels are merged, the threshold is such that a line one pixel thick survives.
-    Halftones get darker by that.
+    Text has priority: the threshold for merged pixels is such that a line one pixel thick survives. This
+    makes halftones darker.
     """
     across, down = fitted(page, width, resolution, max_rows)
     if (across, down) == (page.width, page.rows) and across == width:
         return pixels
     image = Image.frombytes("1", (page.width, page.rows), pixels).convert("L")
     image = image.resize((across, down), Image.Resampling.BOX)
-    # Worst, a thin line falls half into one pixel and half into the next.
+    # In the worst case half of a thin line is in one pixel and half in the next.
     thinnest = min(1.0, across / page.width, down / page.rows)
     threshold = round(255 * thinnest / 2 * 0.98)
     image = image.point([0 if level < threshold else 255 for level in range(256)])

@@ -29,7 +29,7 @@ class DirectoryEntry:
 
 
 def directory_octets(fields: list[DirectoryEntry], offset: int) -> bytes:
-    """The directory that stands at ``offset``: the link to the next one zero, long values behind it.
+    """The octets of a directory at ``offset``: its link to the next one is zero, long values follow it.
 
     ``fields`` are in ascending order of their tags.
     """

@@ -1,4 +1,4 @@
-"""Documents to send: TIFF Class F in, the octets of a page's burst out."""
+"""Documents to send: reads TIFF Class F, and returns the octets of the burst for each page."""
 
 from __future__ import annotations
 
@@ -28,30 +28,30 @@ from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode, PageQuality
 _INVERT = bytes(255 - octet for octet in range(256))
 
 MOST_BAD_ROWS = 0.15
-"""Share of the rows of an MH or MR page that may be damaged (and are repaired), as in a bad fax."""
+"""Share of the rows of an MH or MR page that may be damaged and are repaired, as in a bad fax."""
 
 MOST_SECONDS = 5.0
-"""Of CPU to read one page, for which a far end may wait. An ordinary page takes 0.005."""
+"""CPU seconds allowed to read one page, since a far end may be waiting. An ordinary page takes 0.005."""
 
 StrPath = str | os.PathLike[str]
 
 
 class Facts(Flag):
-    """What reading a page to its end has shown."""
+    """What reading a page to its end has established."""
 
     NONE = 0
     EXACT = auto()
-    """libtiff reads it rightly (t38fsp.image.exact)."""
+    """libtiff reads the page correctly (t38fsp.image.exact)."""
     BURST = auto()
-    """But for padding it is stored as it has to travel in MMR."""
+    """Except for padding the page is stored exactly as an MMR burst."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownPage:
-    """A page that was inspected earlier, of a file with this ``identity``.
+    """A page that was inspected earlier, in a file with this ``identity``.
 
-    ``place`` is that of its directory, ``number`` counts from 1. ``lengths`` are those of its strips where
-    their directory does not tell them, and ``facts`` what was found when it was read before.
+    ``place`` is the offset of its directory, ``number`` counts from 1. ``lengths`` are those of its strips if
+    the directory does not contain them, ``facts`` what reading it earlier has established.
     """
 
     identity: Identity
@@ -64,8 +64,8 @@ class KnownPage:
 def inspect(path: StrPath) -> list[PageFormat]:
     """The format of every page.
 
-    All is checked that can be without decoding: the directories, the size and the coding of each page, and
-    where its image data are.
+    Checks all that can be checked without decoding: the directories, the size and coding of each page, and
+    the position of its image data.
 
     Raises :class:`DocumentError` when the file is missing, or is not a TIFF Class F file.
     """
@@ -73,7 +73,8 @@ def inspect(path: StrPath) -> list[PageFormat]:
 
 
 def structure(path: StrPath) -> tuple[Identity, list[TiffPage]]:
-    """What :func:`inspect` knows of the pages, and of which file. Raises :class:`DocumentError`."""
+    """The identity of the file and its pages, checked as by :func:`inspect`. Raises
+    :class:`DocumentError`."""
     with _opened(path) as file:
         return identity_of(os.fstat(file.fileno())), TiffFile(file).pages
 
@@ -81,7 +82,7 @@ def structure(path: StrPath) -> tuple[Identity, list[TiffPage]]:
 def pages(path: StrPath) -> Iterator[tuple[PageFormat, bytes]]:
     """Format and pixels of each page, one after the other: rows of packed pixels, 1 is black.
 
-    Raises :class:`DocumentError`, also when it comes to a page that cannot be decoded to its end.
+    Raises :class:`DocumentError`, also at a page that cannot be decoded to its end.
     """
     with _opened(path) as file:
         tiff = TiffFile(file)
@@ -90,12 +91,12 @@ def pages(path: StrPath) -> Iterator[tuple[PageFormat, bytes]]:
 
 
 def encode_page(path: StrPath, index: int, mode: PageMode, header: HeaderLine | None = None) -> bytes:
-    """The exact octets of the burst that carries page ``index`` (from 0) as ``mode`` says.
+    """The exact octets of the burst that carries page ``index`` (from 0) in ``mode``.
 
     MH and MR: EOL before every line, fill for ``mode.scan_line_time``, RTC at the end. MMR: EOFB at the end.
-    A page that is stored as it has to travel is handed on as it is. Otherwise it is coded again, after
-    its resolution and its width were changed to those of ``mode`` where they differ, and its length where it
-    is too long. With a ``header`` that line stands above it (:mod:`t38fsp.image.header`).
+    A page that is stored in this form is passed on unchanged. Otherwise it is coded again, after conversion
+    to the resolution and width of ``mode`` if they differ, and reduction if it is too long. With a ``header``
+    that line is above it (:mod:`t38fsp.image.header`).
 
     Raises :class:`DocumentError`, also when the page cannot be decoded to its end.
     """
@@ -107,9 +108,9 @@ def encode_page(path: StrPath, index: int, mode: PageMode, header: HeaderLine | 
 def encode_known_page(
     path: StrPath, known: KnownPage, mode: PageMode, header: HeaderLine | None = None
 ) -> tuple[bytes, Facts]:
-    """As :func:`encode_page`, of a page that was inspected, and what is known of it now.
+    """As :func:`encode_page`, for a page that was inspected; also returns what is known of it now.
 
-    What is known already is not examined again.
+    Facts that are known already are not checked again.
 
     Raises :class:`DocumentError`, also when the page takes more than MOST_SECONDS to read, and
     :class:`DocumentChangedError` when the document has changed since.
@@ -118,7 +119,7 @@ def encode_known_page(
         if identity_of(os.fstat(file.fileno())) != known.identity:
             raise DocumentChangedError(
                 f"the document {os.fspath(path)} was changed after it was inspected; "
-                "send it again, and leave it as it is until it is sent"
+                "send it again, and do not change it until it is sent"
             )
         tiff = TiffFile(file, known.place, known.number, known.lengths)
         return _encode(tiff, tiff.pages[0], known.facts, mode, header)
@@ -161,7 +162,7 @@ def _as_it_travels(content: _Content, page: PageFormat, mode: PageMode, header: 
 def _opened(path: StrPath) -> Iterator[BinaryIO]:
     try:
         if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):
-            raise DocumentError(f"the document {os.fspath(path)} is a pipe or a device; give a plain file")
+            raise DocumentError(f"the document {os.fspath(path)} is a pipe or a device; give a regular file")
         with open(path, "rb") as file:
             yield file
     except OSError as error:
@@ -184,16 +185,16 @@ def _page(tiff: TiffFile, index: int) -> TiffPage:
 class _Content:
     page: TiffPage
     strips: list[tuple[bytes, bytes | None]]
-    """Of each the octets, and the pixels where they are decoded already: 1 is what is coded as black."""
+    """For each strip its octets, and its pixels if decoded already; 1 is what is coded as black."""
     facts: Facts
 
     @property
     def burst(self) -> bytes:
-        """The stored octets when they are just what an MMR burst has to be, else empty."""
+        """The stored octets if they are exactly an MMR burst, else empty."""
         return self.strips[0][0].rstrip(b"\0") if Facts.BURST in self.facts else b""
 
     def pixels(self) -> bytes:
-        """As the page is seen; 1 is black."""
+        """The pixels of the upright page; 1 is black."""
         parts: list[bytes] = []
         for (data, decoded), strip in zip(self.strips, self.page.strips, strict=True):
             if decoded is None:
@@ -207,7 +208,7 @@ class _Content:
 
 
 def _read(tiff: TiffFile, page: TiffPage, facts: Facts = Facts.NONE) -> _Content:
-    """See that a page can be decoded, of which ``facts`` are known; bad lines of MH or MR are repaired."""
+    """Check that a page with the known ``facts`` can be decoded; repair bad lines of MH or MR."""
     data_of_strips = tiff.strip_data(page)
     if Facts.EXACT in facts:
         return _Content(page, [(data, None) for data in data_of_strips], facts)
@@ -230,7 +231,8 @@ def _read(tiff: TiffFile, page: TiffPage, facts: Facts = Facts.NONE) -> _Content
             exact = False
             pixels, quality = _repaired(data, page, strip.rows, go_on)
             ends = quality.rows == strip.rows and ends_with_eofb(data)
-            # After damage in MMR nothing can be trusted; in MH and MR the lines behind it can.
+            # After damage in MMR nothing can be trusted: each line refers to the one above. MH and MR
+            # resynchronise.
             mmr = page.coding is Coding.MMR
             readable = quality.rows - quality.bad_rows if mmr else quality.rows
             if readable < strip.rows:
@@ -252,19 +254,19 @@ def _read(tiff: TiffFile, page: TiffPage, facts: Facts = Facts.NONE) -> _Content
 
 
 def _repaired(data: bytes, page: TiffPage, rows: int, go_on: Callable[[], None]) -> tuple[bytes, PageQuality]:
-    """What our own decoder makes of a strip, which takes many times as long."""
+    """Decode a strip with our own decoder, which repairs lines but takes many times as long."""
     decoded = decode_page(data, page.coding, page.width, rows + 1, go_on)
     return decoded.pixels[: rows * ((page.width + 7) // 8)], decoded.quality
 
 
 def _limit(number: int) -> Callable[[], None]:
-    """What raises DocumentError once page ``number`` has taken too long."""
+    """A function that raises DocumentError once page ``number`` has taken too much CPU time."""
     begun = time.process_time()
 
     def go_on() -> None:
         if time.process_time() - begun > MOST_SECONDS:
             raise DocumentError(
-                f"page {number} cannot be faxed: to read it takes more than {MOST_SECONDS:.0f} s, longer "
+                f"page {number} cannot be faxed: reading it takes more than {MOST_SECONDS:.0f} s, longer "
                 "than a far end waits for a page; give simpler pages"
             )
 

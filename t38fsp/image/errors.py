@@ -1,6 +1,6 @@
-"""What can go wrong with pages.
+"""Errors of pages and documents.
 
-Every message is one sentence that says what is wrong and, where there is something, what would do.
+Every message is one sentence: what is wrong and, where possible, what to do.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ class ImageError(FaxError):
 
 
 class DocumentError(ImageError, ValueError):
-    """The document cannot be faxed as it is."""
+    """The document cannot be sent as it is."""
 
 
 class DocumentChangedError(DocumentError):
@@ -25,4 +25,4 @@ class StoreError(ImageError):
 
 
 class ImageWorkerError(ImageError):
-    """The process that worked on a page ended or overran its time; other jobs are not affected."""
+    """The process that worked on a page ended or exceeded its time limit; other jobs are not affected."""

@@ -1,19 +1,18 @@
-"""Coded pages read by libtiff, where what it reads is beyond doubt.
+"""Decodes coded pages with libtiff where the result is proved correct.
 
-libtiff decodes many times as fast as t38fsp.t4.decode. But it reads on after damage as if nothing were wrong,
-and what is missing it leaves white. So what it reads counts only with a proof that t38fsp.t4.decode would
-find the same rows, all of them good:
+libtiff decodes many times as fast as t38fsp.t4.decode. But it continues after damage without an error, and
+leaves what is missing white. So its result is used only with a proof that t38fsp.t4.decode would find the
+same rows, all of them good:
 
-* MMR: libtiff complained of nothing, so each row is made of good codes that end at its width; and no row has
-  an empty run, for only with these libtiff takes the codes below otherwise than T.6. A row of our own was put
-  between the last one and EOFB, and read as what it is: so its first bit is where a row begins, and the rows
-  before it are all of the page.
-* MH and MR, of which libtiff passes over what stands between the end of a row and the next EOL: the same, and
-  each line was counted good as it arrived (t38fsp.t4.checker).
-* Any coding, and where libtiff cannot be heard: coding the rows again gives the data back, bit for bit but
-  for fill, RTC and padding. No code can be read in two ways. This takes three times as long as to decode.
+* MMR: libtiff reported no complaint, so each row consists of valid codes that end at its width; and no row
+has an empty run, since only after these does libtiff read the codes of the next row differently from T.6. A
+marker row of ours was inserted between the last row and EOFB, and was decoded correctly: so a row begins at
+its first bit, and the rows before it are the whole page. * MH and MR, where libtiff ignores bits between the
+end of a row and the next EOL: the same, and each line was found good as it arrived (t38fsp.t4.checker). * Any
+coding, also where libtiff's complaints are not available: coding the rows again gives the same data, bit for
+bit except fill, RTC and padding. Codes are unambiguous. This takes three times as long as decoding.
 
-Otherwise the answer is None: damage, mostly, which is for t38fsp.t4.decode.
+Otherwise the result is None, mostly because of damage, which t38fsp.t4.decode handles.
 
 Pixels are packed rows; 1 is black.
 """
@@ -34,10 +33,10 @@ from t38fsp.t4.reader import MAX_ROWS
 from t38fsp.t30.vocabulary import Coding, Resolution
 
 _MOST_PIXELS = 80_000_000
-"""Larger pages would take too much memory."""
+"""Upper bound for the pixels of a page, for the sake of memory."""
 
 _MOST_T4_OCTETS = 1 << 22
-"""Larger pages of MH and MR would take too much memory at one octet a bit."""
+"""Upper bound for MH and MR pages, which are expanded to one octet a bit."""
 
 _USUAL_LENGTH = 15
 """Inches; A4, Letter and Legal are shorter."""
@@ -45,11 +44,11 @@ _USUAL_LENGTH = 15
 _EOFB_BITS = 2 * len(EOL)
 
 _EMPTY = {Coding.MH: "", Coding.MR: "1"}
-"""What RTC has behind each EOL (T.4 4.1.4, 4.2.4.1)."""
+"""What follows each EOL of RTC: nothing in MH, the tag bit 1 in MR (T.4 4.1.4, 4.2.4.1)."""
 
 
 def count_rows(data: bytes, width: int, resolution: Resolution) -> int | None:
-    """The rows of an MMR page that ends with EOFB, or None."""
+    """The number of rows of an MMR page that ends with EOFB; None if that cannot be proved."""
     if not ends_with_eofb(data) or not _can_be_marked(width):
         return None
     marked = _with_marker(data, width)
@@ -66,7 +65,7 @@ def count_rows(data: bytes, width: int, resolution: Resolution) -> int | None:
 
 
 def check_strip(data: bytes, width: int, rows: int, resolution: Resolution) -> bool:
-    """Whether MMR data are beyond doubt ``rows`` rows and EOFB, as a burst is."""
+    """Whether MMR data are provably ``rows`` rows and EOFB, as a burst is."""
     if not 0 < rows <= MAX_ROWS or not ends_with_eofb(data):
         return False
     if can_be_heard() and _can_be_marked(width):
@@ -79,9 +78,9 @@ def check_strip(data: bytes, width: int, rows: int, resolution: Resolution) -> b
 def read_t4(
     data: bytes, coding: Coding, width: int, rows: int, resolution: Resolution, counted: bool = False
 ) -> bytes | None:
-    """The pixels of MH or MR data with ``rows`` rows, and RTC or nothing behind them, or None.
+    """The pixels of MH or MR data with ``rows`` rows, followed by RTC or nothing; None if unproved.
 
-    ``counted`` says that each of these lines was found good as it arrived.
+    ``counted``: each of these lines was found good as it arrived.
     """
     if not 0 < rows <= MAX_ROWS:
         return None
@@ -93,13 +92,13 @@ def read_t4(
 
 
 def t4_rows(data: bytes, coding: Coding) -> int:
-    """The lines of MH or MR data before RTC."""
+    """The number of lines of MH or MR data before RTC."""
     empty = _EMPTY[coding]
     return sum(1 for _ in takewhile(lambda line: not _is_filled(line, empty), _t4_lines(data)))
 
 
 def decode_strip(data: bytes, coding: Coding, width: int, rows: int) -> bytes | None:
-    """The pixels that libtiff makes of ``data``, unchecked; None where it makes nothing of it."""
+    """The pixels that libtiff decodes from ``data``, unchecked; None if it decodes nothing."""
     return decode(data, coding, width, rows) if 0 < width * rows <= _MOST_PIXELS else None
 
 
@@ -115,7 +114,7 @@ def _is_good(runs: Runs | None) -> TypeGuard[Runs]:
 
 
 def _gives_back(pixels: bytes, data: bytes, coding: Coding, width: int, resolution: Resolution) -> bool:
-    """Whether ``data`` are what ``pixels`` are coded as."""
+    """Whether coding ``pixels`` gives ``data``."""
     if coding is Coding.MMR:
         return encode_pixels(pixels, width, coding, resolution).rstrip(b"\0") == data.rstrip(b"\0")
     received = _t4_lines(data)
@@ -124,7 +123,7 @@ def _gives_back(pixels: bytes, data: bytes, coding: Coding, width: int, resoluti
     lines, rest = received[:rows], received[rows:]
     if rest and not _is_rtc(rest, coding):
         return False
-    # With one row more, each of those that count has an EOL behind it, from which its own zeros can be told.
+    # With an extra row each real row is followed by an EOL, which separates its own zeros from fill.
     taller = pixels + bytes(stride)
     codes = _t4_lines(encode_pixels(taller, width, coding, resolution, aligned=False))[:-1]
     return len(lines) == len(codes) and all(map(_is_filled, lines, codes))
@@ -134,7 +133,7 @@ def _gives_back(pixels: bytes, data: bytes, coding: Coding, width: int, resoluti
 
 
 def _heights(data: bytes, width: int, resolution: Resolution) -> Iterator[int]:
-    """How high to make the page, each row taking at least a bit; the marker is a row too."""
+    """Heights to try, the marker row included. A row takes at least one bit, which bounds them."""
     most = min(MAX_ROWS + 1, 8 * len(data), _MOST_PIXELS // width)
     height = _USUAL_LENGTH * resolution.y
     while height < most:
@@ -144,7 +143,7 @@ def _heights(data: bytes, width: int, resolution: Resolution) -> Iterator[int]:
 
 
 def _rows_before_marker(runs: Runs, width: int, height: int) -> int | None:
-    """``height`` where the data go on for longer, None where there is doubt."""
+    """The rows before the marker; ``height`` if the data continue after it, None if unproved."""
     marker = _marker_runs(width)
     if not runs.complaints:
         if runs.rows[-1:] != marker[:1]:
@@ -171,35 +170,36 @@ _MARK = b"no row of a page"
 
 
 def _can_be_marked(width: int) -> bool:
-    """Every width of a fax can."""
+    """Whether a marker row fits; it does at every fax width."""
     return width % 8 == 0 and width // 8 > len(_MARK)
 
 
 def _marker_row(width: int) -> bytes:
-    """Black at its right edge, it is coded in horizontal mode alone, which is good below any row."""
+    """A row coded in horizontal mode alone, thanks to its black right edge, so it is valid below any row."""
     return _MARK.ljust(width // 8, b"\xff")
 
 
 @lru_cache
 def _marker(width: int) -> bytes:
-    """The marker and EOFB."""
+    """The coded marker row and EOFB."""
     return encode_pixels(_marker_row(width), width, Coding.MMR, Resolution.R8_FINE)
 
 
 @lru_cache
 def _marker_runs(width: int) -> list[bytes]:
-    """The rows that libtiff tells of the marker, and of EOFB, of which it complains as no row begins so."""
+    """The rows that libtiff reports for the marker, and for EOFB, which it complains about as an invalid
+    row."""
     runs = runs_of(_marker(width), Coding.MMR, width, 2)
     assert runs is not None
     return runs.rows
 
 
 _TAIL = 8
-"""Octets, more than EOFB and padding take."""
+"""Octets; EOFB and padding take fewer."""
 
 
 def _with_marker(data: bytes, width: int) -> bytes:
-    """``data``, which end with EOFB, with the marker before it."""
+    """``data``, which end with EOFB, with the marker inserted before EOFB."""
     data = data.rstrip(b"\0")
     head, tail = data[:-_TAIL], data[-_TAIL:]
     marker = _marker(width)
@@ -213,7 +213,8 @@ def _with_marker(data: bytes, width: int) -> bytes:
 
 
 def _t4_lines(data: bytes) -> list[str]:
-    """What stands behind each EOL: in MR a tag, then codes and fill. None if anything is before."""
+    """What follows each EOL: in MR a tag bit, then codes and fill. Empty if any code precedes the first
+    EOL."""
     if len(data) > _MOST_T4_OCTETS:
         return []
     before, *lines = to_bits(data).split(EOL)
@@ -221,7 +222,7 @@ def _t4_lines(data: bytes) -> list[str]:
 
 
 def _is_rtc(lines: list[str], coding: Coding) -> bool:
-    """Whether a page ends here: three EOL in a row are enough for t38fsp.t4.reader."""
+    """Whether a page ends here; three consecutive EOL are enough, as in t38fsp.t4.reader."""
     return (
         len(lines) >= 3
         and all(_is_filled(line, _EMPTY[coding]) for line in lines[:2])

@@ -1,7 +1,7 @@
-"""The fields of an image file directory, as they are read (TIFF 6.0 section 2).
+"""Reads the fields of an image file directory (TIFF 6.0 section 2).
 
-Every offset and count is checked before it is followed, and whatever is wrong ends in one
-:class:`DocumentError` that names the page and the field.
+Every offset and count is checked before it is followed; any fault raises :class:`DocumentError`, which names
+the page and the field.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MAX_ENTRIES = 1000
 
 
 class Tag(IntEnum):
-    """Tags of TIFF Class F (RFC 3949 4.2), and the one that NewSubfileType took the place of."""
+    """Tags of TIFF Class F (RFC 3949 4.2), and SubfileType, which NewSubfileType replaced."""
 
     NEW_SUBFILE_TYPE = 254
     SUBFILE_TYPE = 255
@@ -102,7 +102,7 @@ def refuse(number: int, what: str, remedy: str) -> NoReturn:
 
 
 class Source:
-    """The file as octets at an offset, every access checked; and its byte order."""
+    """The octets of the file, every access checked, and its byte order."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -151,20 +151,20 @@ class Directory:
         return tag in self._entries
 
     def places(self) -> Iterator[int]:
-        """Where the directory begins, and each value that stands outside it."""
+        """Offsets of the directory and of each value outside it."""
         yield self.offset
         for kind, count, inline in self._entries.values():
             if count * _SIZES.get(kind, 0) > len(inline):
                 yield from self._source.integers("I", inline)
 
     def count(self, tag: Tag) -> int:
-        """How many values the field has, 0 when it is absent."""
+        """The number of values of the field, 0 when it is absent."""
         return self._entries[tag][1] if tag in self._entries else 0
 
     def integers(self, tag: Tag, most: int, wanted: int | None = None) -> tuple[int, ...]:
-        """The whole numbers of a field, () when it is absent; the first ``wanted`` of them.
+        """The first ``wanted`` integers of a field (all if None); () when it is absent.
 
-        Refused are a field of more than ``most``, and negative numbers.
+        Raises DocumentError for more than ``most`` values, and for a negative one.
         """
         if tag not in self._entries:
             return ()
@@ -181,7 +181,8 @@ class Directory:
         return values
 
     def integer(self, tag: Tag, default: int | None = None) -> int:
-        """The one number of a field."""
+        """The single integer of a field; ``default`` when it is absent. Raises DocumentError without
+        either."""
         values = self.integers(tag, 1)
         if values:
             return values[0]
@@ -190,7 +191,7 @@ class Directory:
         return default
 
     def fraction(self, tag: Tag) -> float:
-        """The one number of a field, in any type; 0 when it is absent, or no positive number."""
+        """The single number of a field, of any type; 0 when it is absent, or is not a positive number."""
         if tag not in self._entries:
             return 0.0
         kind, count, _ = self._entries[tag]
@@ -205,7 +206,7 @@ class Directory:
         return value if math.isfinite(value) and value > 0 else 0.0
 
     def _octets(self, tag: Tag, wanted: int) -> bytes:
-        """The first ``wanted`` values of a field, all of which have to be there."""
+        """The first ``wanted`` values of a field, all of whose values must be inside the file."""
         kind, count, inline = self._entries[tag]
         size = count * _SIZES[kind]
         if size <= len(inline):

@@ -1,12 +1,11 @@
-"""The file of a fax that is coming in.
+"""The file of a fax while it is being received.
 
-It grows as ``NAME.part`` in the folder of the file that it is to be, and gets that name when the fax is over;
-so what has the name is whole. From its first page on it is a TIFF with all pages confirmed so far, also where
-the process that wrote it was killed. Whichever of two faxes is over first gets the name that both were to
-have; the other is ``NAME-2``.
+It grows as ``NAME.part`` in the folder of the final file, and is renamed when the fax is over, so a file with
+the final name is complete. From its first page on it is a valid TIFF with all pages confirmed so far, even if
+the process that wrote it is killed. If two faxes have the same name, the one that ends first gets it; the
+other becomes ``NAME-2``.
 
-After it was made it is never made again: a file that somebody moved away, or put another in the place of,
-takes no further page.
+The file is created once only: if it is moved away or replaced meanwhile, no further page is stored.
 """
 
 from __future__ import annotations
@@ -19,25 +18,25 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 
 from t38fsp.image.errors import DocumentError, StoreError
-from t38fsp.image.room import folder_of, told
+from t38fsp.image.room import error_text, folder_of
 from t38fsp.image.store import StrPath, file_id, sync_folder
 from t38fsp.image.tiff import TiffFile
 from t38fsp.image.values import Growing
 
 SUFFIX = ".part"
-"""Behind the name of a file that still grows."""
+"""Suffix of a file that is still growing."""
 
 _MOST_LOOKED_FOR = 100
-"""Names that a file may have got before."""
+"""Upper bound for the names searched for a file that was renamed earlier."""
 
 _LOCKED_FOR = 1.0
-"""Seconds to wait for a lock; it takes no longer than to give a few files their names."""
+"""Seconds to wait for a lock, which is held only while a few files are renamed."""
 
 
 def create(path: StrPath, append: bool = False) -> Growing:
-    """The file that is to become ``path``, or, to ``append``, the one that is there or is made there.
+    """Create the file that will become ``path``; with ``append`` open ``path`` itself, or create it.
 
-    It is for its owner only, as received documents are. Raises StoreError.
+    The mode is 0600, since received documents are private. Raises StoreError.
     """
     path = os.fspath(path)
     try:
@@ -46,16 +45,16 @@ def create(path: StrPath, append: bool = False) -> Growing:
         for name in _names(path):
             with suppress(FileExistsError):
                 return _made(name + SUFFIX)
-        raise AssertionError("there is no end of names")
+        raise AssertionError("names are endless")
     except (OSError, DocumentError) as error:
-        raise StoreError(f"no page can be stored in {path}: {told(error)}") from error
+        raise StoreError(f"no page can be stored in {path}: {error_text(error)}") from error
 
 
 def complete(growing: Growing, path: StrPath) -> str:
-    """Give a file that is whole the name that it is to have; returns the name that it has.
+    """Rename a complete file to ``path``, or to the first free name after it; returns its name.
 
-    That is still the old one where the file system does not let it be changed. Doing so twice is no error.
-    Raises StoreError when the file is not where it grew.
+    That is the old name if the file system refuses the change. A repetition is a no-op. Raises StoreError
+    when the file is no longer where it grew.
     """
     name = path = os.fspath(path)
     try:
@@ -63,7 +62,7 @@ def complete(growing: Growing, path: StrPath) -> str:
             for name in itertools.islice(_names(path), _MOST_LOOKED_FOR):
                 if _is_there(replace(growing, path=name)):
                     return name
-            raise StoreError(f"{growing.path} was moved away or replaced while the fax came in")
+            raise StoreError(f"{growing.path} was moved away or replaced while the fax was being received")
         if growing.path == path:
             return path
         with _alone_in(folder_of(path)):
@@ -76,7 +75,7 @@ def complete(growing: Growing, path: StrPath) -> str:
 
 
 def discard(growing: Growing, path: StrPath) -> None:
-    """Remove a file into which no page came that counts; but not one that was to be appended to.
+    """Remove a file without a confirmed page, unless pages were to be appended to it.
 
     Raises StoreError.
     """
@@ -87,7 +86,7 @@ def discard(growing: Growing, path: StrPath) -> None:
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise StoreError(f"{growing.path} could not be removed: {told(error)}") from error
+        raise StoreError(f"{growing.path} could not be removed: {error_text(error)}") from error
 
 
 def _names(path: str) -> Iterator[str]:
@@ -124,12 +123,12 @@ def _is_there(growing: Growing) -> bool:
 
 @contextmanager
 def _alone_in(folder: str) -> Iterator[None]:
-    """Hold a lock, so that no two of our processes on this machine give one name to two files.
+    """Hold a lock on the folder, so that two of our processes on this machine never choose the same name.
 
-    We hold it for a moment only; whoever else locks the folder keeps no fax from its name.
+    The wait is bounded: another program that locks the folder must not keep a fax from its name.
     """
     with ExitStack() as held:
-        # Some folders can be opened, or locked, by nobody; some systems have no such locks.
+        # Some folders cannot be opened or locked, and some systems have no such locks: go on without.
         with suppress(OSError, ImportError):
             handle = os.open(folder, os.O_RDONLY)
             held.callback(os.close, handle)

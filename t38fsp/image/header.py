@@ -1,11 +1,10 @@
-"""A header line above a page, as it travels.
+"""A header line at the top of a page that is sent.
 
-The letters are Pillow's bitmap font at 100 dots per inch. Every fax resolution has a whole multiple of that
-in both directions, so they stay crisp, and are 2.8 mm high on paper at each.
+The letters are Pillow's bitmap font at 100 dots per inch. Every fax resolution is a whole multiple of that in
+both directions, so the letters are sharp and 2.8 mm high at each.
 
-The line stands in the white margin that nearly every page has at its top. A page whose content begins there
-keeps it: the line goes above, and the page gets 3.6 mm longer or, where its length is limited, smaller by as
-much.
+The line replaces the white margin that nearly every page has at its top. If content begins there, the line is
+added above it: the page becomes 3.6 mm longer or, where its length is limited, smaller by as much.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ _GRID = 100
 """Dots per inch of the font."""
 _LETTER = 6
 _ABOVE, _HEIGHT = 2, 14
-"""Rows of the grid: above the letters, and of the whole band."""
+"""Rows of the grid above the letters, and rows of the whole band."""
 _MARGIN = 30
-"""Columns of the grid on either side: some receivers do not print the outermost 7 mm."""
+"""Columns of the grid on either side: some receivers do not print the outer 7 mm."""
 
 
 def band_rows(resolution: Resolution) -> int:
-    """Rows that the line takes of a page."""
+    """Rows of a page that the line occupies."""
     return _HEIGHT * inch_terms(resolution)[1] // _GRID
 
 
@@ -42,7 +41,7 @@ def with_header(
 ) -> bytes:
     """The pixels (1 is black) of a page with a header line.
 
-    ``render`` gives those of the page itself in rows of ``width`` pixels, as many as it is told at most.
+    ``render`` returns those of the page itself in rows of ``width`` pixels, at most the given number of rows.
     """
     pixels = render(max_rows)
     row = width // 8
@@ -64,7 +63,7 @@ def _band(line: HeaderLine, width: int, resolution: Resolution) -> bytes:
 
 
 def arranged(line: HeaderLine, columns: int) -> str:
-    """The parts of the line in ``columns`` characters; what does not fit is cut, the right part last."""
+    """The parts of the line in ``columns`` characters; what does not fit is cut off, the right part last."""
     left, middle, right = (_printable(part) for part in line)
     right = right[:columns]
     room = columns - len(right) - 2 if right else columns
@@ -77,7 +76,7 @@ def arranged(line: HeaderLine, columns: int) -> str:
 
 
 def _printable(text: str) -> str:
-    """In the letters of the font, Latin-1: others lose their accents, or become question marks."""
+    """``text`` in Latin-1, the letters of the font: others lose their accents, or become question marks."""
     kept = "".join(
         character
         if ord(character) < 256

@@ -1,13 +1,13 @@
-"""Decoding with libtiff, and what it has to say of the data.
+"""Decodes with libtiff, and collects its complaints about the data.
 
-Pillow hands on neither libtiff's warnings nor packed rows: it keeps a pixel of one bit in an octet. So the
-very library that Pillow is linked with is called here by its own public functions, where the system lets them
-be found and the library is new enough to report to whoever opened a file (4.5). Elsewhere Pillow decodes, and
-nobody knows what libtiff had to say.
+Pillow passes on neither libtiff's warnings nor packed rows: it keeps a pixel of one bit in an octet. So the
+library that Pillow is linked with is called here through its public functions, if the system can find them
+and the library is new enough for error handlers per file (4.5). Elsewhere Pillow decodes, and libtiff's
+complaints are not available.
 
-libtiff complains of each code that it does not know, of each row whose codes do not end at its width, and of
-an end before the last row, also a proper one. It says nothing of bits between the end of an MH or MR row and
-the next EOL, nor of what comes after the last row.
+libtiff complains about each code that it does not know, each row whose codes do not end at its width, and an
+end before the last row, even a proper one. It ignores bits between the end of an MH or MR row and the next
+EOL, and all that follows the last row.
 """
 
 from __future__ import annotations
@@ -48,30 +48,30 @@ _ROWS_AT_ONCE = 3000
 
 @dataclass(slots=True)
 class Runs:
-    """What the rows of a strip are made of, whether there are pixels of it or not."""
+    """The runs of the rows of a strip; pixels need not be made."""
 
     rows: list[bytes] = field(default_factory=list)
-    """Of each of the last rows its runs as unsigned numbers of 32 bits: white, black, white, and so on. Where
-    the data end before the last row, there is one for the end."""
+    """The runs of each of the last rows as unsigned 32-bit numbers: white, black, white, and so on. If the
+    data end before the last row, there is an additional row for the end."""
     before: int = 0
-    """Rows that came before these."""
+    """Number of rows before these."""
     empty_before: bool = False
-    """One of those has an empty run."""
+    """One of the earlier rows has an empty run."""
     complaints: int = 0
 
     def settle(self) -> None:
-        """Look at all rows but the last two, and keep only those."""
+        """Check all rows except the last two, and keep only those two."""
         self.empty_before = self.has_empty(2)
         self.before += len(self.rows) - 2
         del self.rows[:-2]
 
     def has_empty(self, but: int = 0) -> bool:
-        """Whether a row, ``but`` the last ones, has a run of no pixels elsewhere than at its ends.
+        """Whether a row, except the last ``but``, has a run of no pixels other than at its ends.
 
-        No encoder chooses codes that make one. In the row below libtiff takes its place for one where the
-        colour changes, which it is not (T.4 4.2.1.1).
+        No encoder produces one. In the row below, libtiff takes its position for a changing element, which it
+        is not (T.4 4.2.1.1).
         """
-        # Of each number the low octet first, for speed.
+        # For speed check the low octet of each number first.
         return self.empty_before or any(
             b"\0" in row[_LOW_OCTET:-4:4] and 0 in memoryview(row).cast("I")[1:-1].tolist()
             for row in set(self.rows[: len(self.rows) - but])
@@ -79,11 +79,11 @@ class Runs:
 
 
 _LOW_OCTET = 4 if sys.byteorder == "little" else 7
-"""Of the second run of a row."""
+"""Position of the low octet of the second run of a row."""
 
 
 def decode(data: bytes, coding: Coding, width: int, rows: int) -> bytes | None:
-    """``rows`` rows of a strip as libtiff reads them, whatever it says; None where it reads nothing.
+    """``rows`` rows of a strip as libtiff decodes them, complaints ignored; None if it decodes nothing.
 
     Rows are packed, 1 is black; those that libtiff did not reach are white.
     """
@@ -96,7 +96,7 @@ def decode(data: bytes, coding: Coding, width: int, rows: int) -> bytes | None:
 
 
 def runs_of(data: bytes, coding: Coding, width: int, rows: int) -> Runs | None:
-    """The runs of up to ``rows`` rows of a strip; None where libtiff cannot be heard, or reads nothing."""
+    """The runs of up to ``rows`` rows of a strip; None if libtiff cannot be called, or decodes nothing."""
     library = _library()
     if library is None:
         return None
@@ -109,9 +109,9 @@ def runs_of(data: bytes, coding: Coding, width: int, rows: int) -> Runs | None:
 
 
 def encode(pixels: bytes, width: int, fields: Mapping[Tag, int | float]) -> bytes | None:
-    """Code packed rows, of which 1 is black, as one strip; None where libtiff is not to be found.
+    """Code packed rows (1 is black) as one strip; None if libtiff cannot be called.
 
-    ``fields`` are what a TIFF file would have of its coding. Raises MemoryError.
+    ``fields`` are those of a TIFF file that describe the coding. Raises MemoryError.
     """
     library = _library()
     return None if library is None else library.write(pixels, width, fields)
@@ -122,7 +122,7 @@ def can_be_heard() -> bool:
 
 
 def _file(data: bytes, coding: Coding, width: int, rows: int) -> bytes:
-    """A TIFF file of the strip, without any tag that must not be taken over into what is coded from it."""
+    """A minimal TIFF file that contains the strip."""
     short, long = FieldType.SHORT, FieldType.LONG
     start = len(HEADER) + 4
     fields = [
@@ -162,17 +162,17 @@ _COMPLAINT = CFUNCTYPE(c_int, c_void_p, c_void_p, c_char_p, c_char_p, c_void_p)
 _FILL = CFUNCTYPE(None, c_void_p, c_void_p, c_void_p, c_uint32)
 
 _HEARD = 1
-"""Answer of a handler: nobody else is to be told."""
+"""Return value of a handler: do not call the global handler."""
 _NAME = b"page"
 _FIRST_STRIP = 0
 _RUNS = c_char * (1 << 20)
-"""As if they went on for so long; libtiff tells where they end."""
+"""Nominal length of the array of runs; libtiff passes the end of each row."""
 _FILL_FUNCTION = 65540
-"""The pseudo-tag of what makes pixels of the runs of a row (TIFFTAG_FAXFILLFUNC)."""
+"""Pseudo-tag of the function that converts the runs of a row to pixels (TIFFTAG_FAXFILLFUNC)."""
 
 
 class _Library:
-    """The functions of tiffio.h that are used."""
+    """The functions of tiffio.h that are called."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
         def function(name: str, returns: Any, *takes: Any) -> Callable[..., Any]:
@@ -204,7 +204,7 @@ class _Library:
         ]
 
     def write(self, pixels: bytes, width: int, fields: Mapping[Tag, int | float]) -> bytes:
-        """The strip that ``pixels`` are coded as."""
+        """Code ``pixels`` as one strip."""
         file = bytearray()
         position = 0
 
@@ -243,7 +243,7 @@ class _Library:
 
     @contextmanager
     def _handled(self, handler: Any) -> Iterator[int]:
-        """Options by which ``handler`` is told of complaints."""
+        """Open options that direct complaints to ``handler``."""
         options = self._options()
         if not options:
             raise MemoryError
@@ -291,14 +291,14 @@ class _Library:
         def fill(_: object, first: int, end: int, __: object) -> None:
             nonlocal failed
             try:
-                # There are two places, for a row and the one above it.
+                # libtiff uses two buffers in turn, for a row and the one above it.
                 place: Any = places.get(first)
                 if place is None:
                     place = places[first] = _RUNS.from_address(first)
                 rows.append(place[: end - first])
                 if len(rows) > _ROWS_AT_ONCE:
                     runs.settle()
-            except MemoryError:  # which libtiff could not be told of
+            except MemoryError:  # cannot propagate through libtiff; raised below
                 failed = True
 
         source = (
@@ -324,7 +324,7 @@ class _Library:
 
 @lru_cache
 def _library() -> _Library | None:
-    """The libtiff that is linked with Pillow, if its functions are to be found and do what is expected."""
+    """The libtiff that Pillow is linked with, if its functions are found and behave as expected."""
     with suppress(OSError, AttributeError, TypeError, ValueError, ctypes.ArgumentError):
         library = _Library(ctypes.CDLL(_imaging.__file__))
         runs = Runs()
@@ -338,4 +338,4 @@ def _library() -> _Library | None:
 _WIDTH = 1728
 _MMR = {Tag.BITS_PER_SAMPLE: 1, Tag.SAMPLES_PER_PIXEL: 1, Tag.PHOTOMETRIC: 0, Tag.COMPRESSION: 4}
 _WHITE_ROW = bytes.fromhex("80080080")
-"""One white row in MMR, and EOFB, of which libtiff complains when it expects two rows."""
+"""One white row in MMR, and EOFB, about which libtiff complains if it expects two rows."""

@@ -10,7 +10,7 @@ _Turn = Image.Transpose
 
 
 class Orientation(IntEnum):
-    """Where the first row and the first column of what is stored belong on the page."""
+    """Where the first stored row and the first stored column belong on the page."""
 
     TOP_LEFT = 1
     TOP_RIGHT = 2
@@ -23,7 +23,7 @@ class Orientation(IntEnum):
 
     @classmethod
     def of(cls, value: int) -> Orientation:
-        """Values that are not defined mean nothing, as in other readers."""
+        """The orientation of a field value; undefined values are ignored, as other readers do."""
         return cls(value) if cls.TOP_LEFT <= value <= cls.LEFT_BOTTOM else cls.TOP_LEFT
 
     @property
@@ -44,7 +44,7 @@ _TURNS = {
 
 
 def upright(pixels: bytes, width: int, orientation: Orientation) -> bytes:
-    """Packed rows of ``width`` pixels, as they are stored, as packed rows of the page."""
+    """Convert packed rows of ``width`` pixels from the stored orientation to upright."""
     if orientation is Orientation.TOP_LEFT:
         return pixels
     image = Image.frombytes("1", (width, len(pixels) // ((width + 7) // 8)), pixels)

@@ -1,10 +1,9 @@
-"""The work of :mod:`t38fsp.image` in worker processes, from asyncio.
+"""The work of :mod:`t38fsp.image` in worker processes, for asyncio.
 
-What a far end waits for is done first: pages of calls that are up, coded or stored. What goes before dialling
-has what is left of the workers (:mod:`t38fsp.image.schedule`). A document is inspected once, as long as its
-file does not change, and a page is read to its end and coded when a call is about to want it, once for all
-calls that want it in the same form. What is kept of all that has bounds: in documents, and in octets of coded
-pages.
+Work for which a far end waits is done first: coding and storing pages of active calls. The work before
+dialling gets the remaining workers (:mod:`t38fsp.image.schedule`). A document is inspected once while its
+file does not change; a page is read to its end and coded shortly before a call needs it, once for all calls
+that need it in the same form. The caches are bounded, in documents and in octets of coded pages.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ StrPath = str | os.PathLike[str]
 ReplyT = TypeVar("ReplyT", bound=Reply)
 
 DEFAULT_TIMEOUT = 60.0
-"""Seconds for one job, which has one page to do."""
+"""Upper bound for one job, which processes one page, seconds."""
 
 DEFAULT_MEMORY = 1024 * 1024 * 1024
 """Octets of address space of one worker."""
@@ -55,22 +54,22 @@ CODE_WITHIN = 5.0
 """Seconds that a far end waits for a page (``page_wait`` of :class:`t38fsp.t30.options.Timers`)."""
 
 STORE_WITHIN = 2.0
-"""Seconds after which a far end is told to wait for a page to be stored (``store_wait``, likewise)."""
+"""Seconds after which a far end is asked to wait while a page is stored (``store_wait``, likewise)."""
 
 CHECK_WITHIN = 1.0
-"""A caller hears it ring."""
+"""Seconds; meanwhile the caller hears ringing."""
 
 FINISH_WITHIN = 10.0
-"""Seconds; the call is over, and only its result waits."""
+"""Seconds; the call is over, and only its result is delayed."""
 
 _DOCUMENTS_KEPT = 64
-"""Of which it is known what inspecting them has shown."""
+"""Documents whose inspection is cached."""
 
 _OCTETS_KEPT = 32 * 1024 * 1024
-"""Of coded pages, the last ones that a call wanted."""
+"""Octets of coded pages that are cached, the most recently used ones."""
 
 _FILES_KEPT = 4096
-"""Received files, of which it is known where the last page is."""
+"""Received files for which the position of the last page is cached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,22 +80,22 @@ class _Page:
 
 @dataclass(frozen=True, eq=False)
 class Document:
-    """A document that was inspected; pages are coded from it as long as its file stays as it is."""
+    """A document that was inspected; its pages can be coded until its file changes."""
 
     path: str
     identity: Identity
     pages: tuple[PageFormat, ...]
     _known: tuple[_Page, ...] = field(repr=False)
     _facts: dict[int, int] = field(default_factory=dict, repr=False)
-    """What is known of pages that were coded before, by their index."""
+    """Facts about pages that were coded before, by index."""
 
 
 _CodedAs = tuple[str, Identity, int, PageMode, HeaderLine | None]
 
 
 class ImagePool:
-    """Does the jobs of :mod:`t38fsp.image` in ``workers`` processes for calls, or as many as suit this
-    machine, and in some that inspect.
+    """Does the jobs of :mod:`t38fsp.image` in ``workers`` processes for calls (None: as many as suit this
+    machine), and in further ones for the work before dialling.
 
     A job that takes longer than ``timeout`` seconds, or whose process dies twice, ends in
     :class:`ImageWorkerError`; the next job gets a fresh process.
@@ -115,18 +114,19 @@ class ImagePool:
         self._codings: Sharing[_CodedAs, bytes] = Sharing()
         self._coded: OrderedDict[_CodedAs, bytes] = OrderedDict()
         self._octets = 0
-        """Of ``_coded``."""
+        """Octets in ``_coded``."""
         self._last_pages: OrderedDict[tuple[str, FileId], LastPage] = OrderedDict()
 
     async def start(self) -> None:
-        """Start a process and see that it can work; the others start when there is work for them.
+        """Start a process and test that it works; the others start when there is work for them.
 
         Raises ImageWorkerError.
         """
         await self._workers.start()
 
     async def close(self) -> None:
-        """End the processes. Jobs have a second to end; then, and if they wait, it is ImageWorkerError."""
+        """End the processes. Jobs in progress have a second to end; they then fail, and queued ones at once,
+        with ImageWorkerError."""
         await self._workers.close()
 
     async def __aenter__(self) -> ImagePool:
@@ -140,17 +140,17 @@ class ImagePool:
 
     @property
     def longest_wait(self) -> float:
-        """Seconds that a page of a call waited for a worker, at most."""
+        """Longest time that a page of a call has waited for a worker, seconds."""
         return self._workers.longest_wait
 
     def page_wait(self) -> float:
-        """Seconds that a page of a call, which no worker has yet, has waited, at most."""
+        """Longest time that a queued page of a call has waited so far, seconds."""
         return self._workers.wait
 
     # --- before the call ------------------------------------------------------------------------------------
 
     async def inspect(self, path: StrPath) -> Document:
-        """See :func:`t38fsp.image.document.inspect`; done once as long as the file does not change.
+        """See :func:`t38fsp.image.document.inspect`; done once while the file does not change.
 
         Raises DocumentError, ImageWorkerError.
         """
@@ -167,8 +167,8 @@ class ImagePool:
     async def prepare(
         self, document: Document, index: int, mode: PageMode, header: HeaderLine | None
     ) -> None:
-        """Have page ``index`` (from 0) coded as it will probably be wanted first, then wait until there is a
-        worker to spare: only then are pages to be had in time by one more call.
+        """Code page ``index`` (from 0) in the form that the call will probably need first, then wait for a
+        spare worker: only then can one more call get its pages in time.
 
         Raises DocumentError, ImageWorkerError.
         """
@@ -185,7 +185,7 @@ class ImagePool:
             self._documents.popitem(last=False)
         return document
 
-    # --- within the call ------------------------------------------------------------------------------------
+    # --- during the call ------------------------------------------------------------------------------------
 
     async def encode_page(
         self, document: Document, index: int, mode: PageMode, header: HeaderLine | None = None
@@ -200,7 +200,7 @@ class ImagePool:
         if not 0 <= index < len(document.pages):
             raise DocumentError(f"the document has no page {index + 1}; it has {len(document.pages)}")
         if not mode.scan_line_time:
-            mode = replace(mode, bit_rate=0)  # which only fill depends on
+            mode = replace(mode, bit_rate=0)  # the rate matters only for fill (T.4 4.1.3)
         key = document.path, document.identity, index, mode, header
         if (data := self._coded.get(key)) is not None:
             self._coded.move_to_end(key)
@@ -287,24 +287,26 @@ class ImagePool:
     async def _run(self, job: Job, request: Request, expected: type[ReplyT]) -> ReplyT:
         reply = await self._workers.run(job, request, limit=self._timeout)
         if not isinstance(reply, expected):
-            raise ImageWorkerError(f"an image worker answered something else ({request.job}); try again")
+            raise ImageWorkerError(
+                f"an image worker sent the wrong reply to a job ({request.job}); try again"
+            )
         return reply
 
 
 @lru_cache
 def _format(width: int, rows: int, resolution: Resolution) -> PageFormat:
-    """The same one for like pages: a document may have thousands."""
+    """One shared object for equal pages: a document may have thousands."""
     return PageFormat(width, rows, resolution)
 
 
 def _absolute(path: StrPath) -> str:
-    """The program may go to another folder than its workers are in."""
+    """Absolute, since the working directory of the program may differ from that of its workers."""
     return os.path.abspath(path)
 
 
 async def _identity(path: str) -> Identity:
-    """Of the file, looked at in a thread: a network file system may take its time."""
+    """Identity of the file, read in a thread, since a network file system may be slow; () without a file."""
     try:
         return identity_of(await asyncio.to_thread(os.stat, path))
     except (OSError, RuntimeError):  # no such file; no thread
-        return ()  # the worker will say what is wrong
+        return ()  # the worker will report what is wrong

@@ -1,4 +1,4 @@
-"""One worker process, spoken to over pipes from asyncio: started, proved, asked, killed."""
+"""One worker process, driven over pipes from asyncio: started, tested, given jobs, killed."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from t38fsp.image.wire import CODEC, Grows, Message, Prove, Refused, Reply, Requ
 logger = get_logger(__name__)
 
 PATIENCE = 1.0
-"""Seconds that a process which has nothing more to do gets to end."""
+"""Seconds for a process to end by itself once its input is closed."""
 
 _START_LIMIT = 30.0
-"""Seconds from the start of a process to its proof that it works; on an idle machine a quarter is enough."""
+"""Upper bound from the start of a process to its self-test, seconds; an idle machine takes a quarter
+second."""
 
 
 class WorkerProcess:
@@ -35,18 +36,18 @@ class WorkerProcess:
         self._child: AsyncChild[Message] | None = None
         self._closed = False
         self._changing = asyncio.Lock()
-        """Held while a process is made, or is taken away."""
+        """Held while a process is created or removed."""
         self._starting = asyncio.Lock()
-        """Held until it has shown that it can work."""
+        """Held until the process has passed its self-test."""
 
     @property
     def running(self) -> bool:
         return self._child is not None and self._child.running
 
     async def start(self) -> None:
-        """Have a process that has shown that it can work.
+        """Start a process, unless one runs, and test that it works.
 
-        Raises ImageWorkerError when there can be none, and after :meth:`close`.
+        Raises ImageWorkerError when it cannot start, and after :meth:`close`.
         """
         await self._started()
 
@@ -100,14 +101,14 @@ class WorkerProcess:
             raise _cannot_start(reply.message)
 
     async def ask(self, request: Request, note: Callable[[Grows], None]) -> Reply:
-        """Have a job done; ``note`` is told how far it came, for the case that it is asked again.
+        """Have a job done; ``note`` takes reports of its progress, for the case of a second attempt.
 
         Raises ImageWorkerError as :meth:`start` does, OSError or EOFError when the process is gone.
         """
         return await _exchange(await self._started(), request, note)
 
     def cpu_seconds(self) -> float | None:
-        """CPU time of the process so far; None where the system does not tell."""
+        """CPU time of the process so far; None if the system does not report it."""
         if self._child is None:
             return None
         with suppress(OSError, ValueError, IndexError, AttributeError):
@@ -122,7 +123,7 @@ class WorkerProcess:
         await self.end(PATIENCE)
 
     async def end(self, patience: float = 0.0) -> None:
-        """Close its input, give it ``patience`` seconds to leave by itself, then kill it."""
+        """Close its input, give it ``patience`` seconds to end by itself, then kill it."""
         async with self._changing:
             child, self._child = self._child, None
         if child is not None:
@@ -135,7 +136,9 @@ async def _exchange(
     try:
         child.write(request)
     except WireError as error:
-        raise ImageWorkerError(f"an image worker cannot be asked ({request.job}): {error}") from error
+        raise ImageWorkerError(
+            f"an image job ({request.job}) cannot be sent to its worker: {error}"
+        ) from error
     await child.drain()
     while isinstance(reply := await child.receive(), Grows):
         if note is not None:
@@ -146,11 +149,11 @@ async def _exchange(
 
 
 def closed() -> ImageWorkerError:
-    return ImageWorkerError("the image workers are closed; no page can be processed any more")
+    return ImageWorkerError("the image workers are closed; start a new engine to process pages")
 
 
 def _cannot_start(why: str) -> ImageWorkerError:
     return ImageWorkerError(
-        f"an image worker cannot start ({why}); look at the limits of this process "
+        f"an image worker cannot start ({why}); check the limits of this process "
         "(address space, open files, processes)"
     )

@@ -1,4 +1,4 @@
-"""Page widths, resolutions, and which of them mean the same (T.30 table 2, RFC 3949 4.2)."""
+"""Page widths, resolutions, and which of them are equivalent (T.30 table 2, RFC 3949 4.2)."""
 
 from __future__ import annotations
 
@@ -33,19 +33,20 @@ _INCH_TERMS = {98: 100, 196: 200, 391: 400, 204: 200, 408: 400}
 
 
 def inch_terms(resolution: Resolution) -> tuple[int, int]:
-    """The resolution, metric values replaced by their inch equivalents, which T.30 lets stand for them."""
+    """The resolution with metric values replaced by the inch values that T.30 table 2 treats as
+    equivalent."""
     return _INCH_TERMS.get(resolution.x, resolution.x), _INCH_TERMS.get(resolution.y, resolution.y)
 
 
-@lru_cache  # the pages of a document are mostly alike, and it is read again for each of them
+@lru_cache  # most pages of a document are alike, and each is read again
 def nearest_resolution(width: int, x: float, y: float) -> Resolution:
-    """The fax resolution of a page that says it has ``x`` by ``y`` pixels per inch.
+    """The fax resolution of a page whose file declares ``x`` by ``y`` pixels per inch.
 
     ``width``, in pixels, is a key of WIDTHS.
 
-    The width decides the horizontal resolution, whatever ``x`` says: programs that know nothing of fax write
-    72 or 96. The ratio of ``x`` and ``y``, the shape of the pixels, then decides the vertical one. Without a
-    resolution (zero or less) pixels are taken to be nearly square, as in fine resolution.
+    The width determines the horizontal resolution, whatever ``x`` is: programs not made for fax write 72 or
+    96. The ratio of ``x`` and ``y``, the shape of the pixels, then determines the vertical one. Without a
+    resolution (zero or less) pixels are assumed to be nearly square, as in fine resolution.
     """
     density = WIDTHS[width][0]
     ratio = y / x if x > 0 and y > 0 else 1.0
@@ -57,6 +58,6 @@ def nearest_resolution(width: int, x: float, y: float) -> Resolution:
 
     candidates = [resolution for resolution in Resolution if inch_terms(resolution)[0] == density]
     nearest = min(candidates, key=distance)
-    # Metric and inch forms of one resolution differ by a hair in shape; only ``x`` tells them apart.
+    # Metric and inch forms of one resolution differ little in shape; only ``x`` distinguishes them.
     twins = [resolution for resolution in candidates if inch_terms(resolution) == inch_terms(nearest)]
     return next((twin for twin in twins if twin.is_inch == inch), nearest)

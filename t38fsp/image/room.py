@@ -1,4 +1,4 @@
-"""Whether a fax that is about to come in can be stored."""
+"""Checks before a call is answered that its fax can be stored."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from t38fsp.image.errors import DocumentError, StoreError
 StrPath = str | os.PathLike[str]
 
 ROOM = 256 * 1024
-"""Octets that must be to be had before a call is taken: most pages are smaller."""
+"""Free octets required before a call is answered: most pages are smaller."""
 
-_NOT_TO_BE_ASKED = frozenset({errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS})
-"""Answers of file systems that cannot allocate."""
+_NOT_SUPPORTED = frozenset({errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS})
+"""Errors of file systems that do not support allocation."""
 
 
 def check_room(path: StrPath, append: bool = False) -> None:
-    """See that a fax can be stored in ``path``, with nothing left behind.
+    """Check that a fax can be stored in ``path``, and leave nothing behind.
 
     Raises StoreError when it cannot: the disk is full, the folder is read-only or missing, or the file exists
-    and nothing is to be appended.
+    and ``append`` is false.
     """
     try:
         if not append and os.path.lexists(path):
@@ -34,15 +34,15 @@ def check_room(path: StrPath, append: bool = False) -> None:
             with tempfile.TemporaryFile(dir=folder_of(path)) as file:
                 _allocate(file.fileno())
     except OSError as error:
-        raise StoreError(f"nothing can be stored in {folder_of(path)}: {told(error)}") from error
+        raise StoreError(f"nothing can be stored in {folder_of(path)}: {error_text(error)}") from error
 
 
 def folder_of(path: StrPath) -> str:
     return os.path.dirname(os.path.abspath(path))
 
 
-def told(error: OSError | DocumentError) -> str:
-    """What the system says of it, where the system does."""
+def error_text(error: OSError | DocumentError) -> str:
+    """The system's message for an error, or its own text."""
     return getattr(error, "strerror", None) or str(error)
 
 
@@ -52,14 +52,14 @@ def _allocate(file: int) -> None:
     except AttributeError:
         pass
     except OSError as error:
-        if error.errno not in _NOT_TO_BE_ASKED:
+        if error.errno not in _NOT_SUPPORTED:
             raise
     else:
         return
     rest = memoryview(bytes(ROOM))
     while rest:
         rest = rest[os.write(file, rest) :]
-    os.fsync(file)  # network file systems tell only then
+    os.fsync(file)  # network file systems report a full disk only now
 
 
 def _check_free(path: StrPath) -> None:

@@ -1,7 +1,7 @@
-"""The sample document: three pages drawn here, so that a fax can be tried without having one.
+"""The sample document: three pages drawn by this module, so that a fax can be tried without a document.
 
 A letter, a table with fine lines, and a page with shades, all at 204x196. Together they take about half a
-minute on the line at 14400 bit/s, so that a try is over in a minute.
+minute on the line at 14400 bit/s, so a trial takes a minute.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _TABLE = [
     ("V.17", "14400 bit/s", "2400", "36 s"),
 ]
 
-# Clustered dots: a dot grows from the middle of the cell, which survives coding better than scattered pixels.
+# Clustered dots, which grow from the middle of the cell, code better than scattered pixels.
 _CELL = [
     [62, 57, 48, 36, 37, 49, 58, 63],
     [56, 47, 35, 21, 22, 38, 50, 59],
@@ -221,9 +221,9 @@ def _hills(width: int, height: int) -> Image.Image:
 
 
 def _screened(grey: Image.Image) -> Image.Image:
-    """Grey to dots: black where the picture is darker than the screen is there."""
+    """Convert grey to dots: black where the picture is darker than the screen."""
     cells = -(-grey.width // len(_CELL))
     rows = [(bytes(255 - (4 * level + 2) for level in row) * cells)[: grey.width] for row in _CELL]
     screen = Image.frombytes("L", grey.size, b"".join(rows[y % len(_CELL)] for y in range(grey.height)))
-    # Brighter than the screen leaves something after the subtraction: white.
+    # The subtraction leaves something only where the picture is brighter than the screen: white.
     return ImageChops.subtract(grey, screen).point([0] + [255] * 255)

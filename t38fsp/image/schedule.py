@@ -1,11 +1,11 @@
-"""Which image job is done next: a queue without clock or processes.
+"""Decides which image job is done next: a queue without clock or processes.
 
-Jobs for which a far end waits (a page of a call that is up, coded or stored) are done by workers that do
-nothing else, the earliest ``due`` first. The rest, which is what goes before dialling, has workers of its
-own, which begin nothing while any far end waits for a worker. Each of these *turns* is short, as it has the
-directories of a document or one page to do, and they are done in the order in which they came.
+Jobs for which a far end waits (coding or storing a page of an active call) have dedicated workers, which take
+the earliest ``due`` first. The rest, the work before dialling, has separate workers, which begin nothing
+while a far end waits for a worker. Each of these *turns* is short, since it reads the directories of a
+document or codes one page, and they are done in order of arrival.
 
-Jobs of the same *lane* are done one at a time, in the order in which they came.
+Jobs of the same *lane* are done one at a time, in order of arrival.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Job:
 
 
 class Schedule:
-    """The jobs for ``callers`` workers that serve calls, and ``spare`` others that have turns."""
+    """The jobs for ``callers`` workers that serve calls, and ``spare`` others that do turns."""
 
     def __init__(self, callers: int, spare: int) -> None:
         self._free = callers
@@ -36,12 +36,12 @@ class Schedule:
         self._due: list[tuple[float, int, Job]] = []
         self._turns: deque[Job] = deque()
         self._lanes: dict[str, deque[Job]] = {}
-        """The first of each is in the queue or at work, the others wait for it."""
+        """The first of each lane is queued or in progress, the others wait for it."""
         self.longest_wait = 0.0
-        """Seconds that a job with a far end waited for a worker, at most."""
+        """Longest time that a job with a far end has waited for a worker, seconds."""
 
     def wait(self, now: float) -> float:
-        """Seconds that a job with a far end, which no worker has yet, has waited, at most."""
+        """Longest time that a queued job with a far end has waited so far, seconds."""
         return max((now - job.added for job in self._queued if job.due is not None), default=0.0)
 
     def add(self, job: Job, now: float) -> None:
@@ -55,14 +55,14 @@ class Schedule:
         self._push(job)
 
     def hasten(self, job: Job, due: float) -> None:
-        """A far end waits for it from now on, or waits less long. Nothing, if it is being done."""
+        """A far end now waits for the job, or until an earlier time. No-op once the job is in progress."""
         if job in self._queued and (job.due is None or due < job.due):
             job.due = due
             if job.lane is None or self._lanes[job.lane][0] is job:
                 self._push(job)
 
     def take(self, now: float) -> Job | None:
-        """The job to do now, if there is one and a worker for it; :meth:`done` ends it."""
+        """The job to do now, if there is one and a free worker for it; end it with :meth:`done`."""
         job: Job | None = None
         if self._is_waited_for():
             if self._free:
@@ -77,7 +77,7 @@ class Schedule:
         return job
 
     def done(self, job: Job) -> None:
-        """Its worker is free."""
+        """The job has ended, and its worker is free."""
         if job.due is not None:
             self._free += 1
         else:
@@ -85,7 +85,7 @@ class Schedule:
         self._leave_lane(job)
 
     def drop(self, job: Job) -> bool:
-        """Do not do it; false when it is being done already."""
+        """Remove a queued job; false if it is in progress already."""
         if job not in self._queued:
             return False
         self._queued.discard(job)
@@ -98,7 +98,7 @@ class Schedule:
         else:
             heapq.heappush(self._due, (job.due, next(self._numbers), job))
 
-    # What was dropped, or hastened and so stands in the other queue too, stays where it was till it is first.
+    # A job that was dropped, or hastened and so is in both queues, is skipped when it comes to the front.
 
     def _is_waited_for(self) -> bool:
         """Whether a far end waits for a worker."""

@@ -1,4 +1,4 @@
-"""Work that several callers want the result of, done once."""
+"""Work done once for several callers that need its result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Shared(Generic[T]):
-    """A coroutine that runs as long as a caller waits for it. ``job`` is what it waits for itself."""
+    """A coroutine that runs while at least one caller waits for it; ``job`` is the image job that it does."""
 
     def __init__(self, work: Coroutine[Any, Any, T], job: Job) -> None:
         self.job = job
@@ -22,11 +22,11 @@ class Shared(Generic[T]):
 
     @property
     def abandoned(self) -> bool:
-        """It was cancelled, or is about to be, because no caller waited any more."""
+        """The work was cancelled, or is about to be, since no caller waits for it."""
         return self.task.cancelled() or self.task.cancelling() > 0
 
     async def result(self) -> T:
-        """Wait for the result; a caller that is cancelled ends the work if it was the last one."""
+        """Wait for the result; cancelling the last waiting caller cancels the work."""
         self._waiting += 1
         try:
             return await asyncio.shield(self.task)
@@ -37,22 +37,22 @@ class Shared(Generic[T]):
 
 
 class Sharing(Generic[K, T]):
-    """What is being worked on, by what tells whether two callers want the same."""
+    """The work in progress, by a key that is equal for callers that need the same."""
 
     def __init__(self) -> None:
         self._under_way: dict[K, Shared[T]] = {}
 
     def find(self, key: K) -> Shared[T] | None:
-        """The work for ``key``, if a caller waits for it."""
+        """The work in progress for ``key``, if any."""
         shared = self._under_way.get(key)
         return None if shared is None or shared.abandoned else shared
 
     def begin(self, key: K, work: Coroutine[Any, Any, T], job: Job) -> Shared[T]:
-        """Begin it; until it is over it is found."""
+        """Begin the work; :meth:`find` returns it until it is over."""
         shared = self._under_way[key] = Shared(work, job)
 
         def over(_: asyncio.Task[T]) -> None:
-            # Work that was given up may have been begun anew before it was over.
+            # Abandoned work may have been begun again before it was over.
             if self._under_way.get(key) is shared:
                 del self._under_way[key]
 

@@ -1,8 +1,8 @@
 """Received pages on disk: a TIFF Class F file that grows page by page (RFC 3949 4).
 
-A page is written behind everything that is there, then made durable, and only then linked to the page before
-it; so whatever happens on the way, the file holds the pages confirmed so far. Pages are stored in MMR, one
-strip each, little-endian, as the Windows fax service takes them.
+A page is written at the end of the file, then synchronised to disk, and only then linked to the page before
+it; so the file contains the pages confirmed so far whatever happens meanwhile. Pages are stored in MMR, one
+strip each, little-endian, as the Windows fax service expects.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ StrPath = str | os.PathLike[str]
 
 _FIRST_LINK = 4
 _MOST_OCTETS = 0xFFFF_FFFF
-"""Of a file: TIFF counts its offsets in 32 bits."""
+"""Upper bound for a file: offsets in TIFF have 32 bits."""
 _DIRECTORY_OCTETS = 1024
-"""More than a directory and what is behind it take."""
+"""Upper bound for a directory and the values that follow it."""
 _SOFTWARE = b"t38fsp\0"
 
 
@@ -40,12 +40,11 @@ def file_id(status: os.stat_result) -> FileId:
 
 
 def append_page(path: StrPath, data: bytes, mode: PageMode, only: FileId | None = None) -> PageQuality:
-    """Store one received page: ``data`` are the octets of its burst, joined; ``mode`` says how it travelled.
+    """Store one received page: ``data`` are the octets of its burst, ``mode`` is how it was sent.
 
-    The file at ``path`` is opened, not replaced, when it exists; it may be empty. With ``only`` it has to
-    exist, and to be that file. When this returns, the page is on disk. Without ECM bad lines are replaced by
-    the line above; the result counts them, and so does the file. Raises :class:`StoreError`, and then the
-    file is as it was before.
+    If the file at ``path`` exists the page is appended; it may be empty. With ``only`` it must exist, and be
+    that file. On return the page is on disk. Without ECM bad lines are replaced by the line above; the result
+    and the file contain their number. Raises :class:`StoreError`, after which the file is as it was before.
     """
     return store_page(path, data, mode, only)[0]
 
@@ -61,13 +60,13 @@ def store_page(
     since: int | None = None,
     on_size: Callable[[int], None] = lambda octets: None,
 ) -> tuple[PageQuality, LastPage]:
-    """As :func:`append_page`; also tells where the page is.
+    """As :func:`append_page`; also returns where the page is.
 
-    ``counted`` are the lines of an MH or MR page as they were counted when it arrived. Where this page is,
-    given as ``last`` to the next one, saves a search through the whole file.
+    ``counted`` are the lines of an MH or MR page, counted as it arrived. The position of this page, passed as
+    ``last`` for the next one, saves a search through the whole file.
 
-    ``on_size`` is told the length of the file before anything is written. Given as ``since`` to a second try,
-    when the first one came to no end, it keeps the page from being stored twice.
+    ``on_size`` is called with the length of the file before anything is written. Passed as ``since`` to a
+    second attempt, when the first did not complete, that length prevents the page from being stored twice.
     """
     coded, quality = _read(data, mode, counted)
     try:
@@ -86,7 +85,7 @@ def store_page(
 
 
 def finish(path: StrPath, total: int, only: FileId | None = None) -> None:
-    """Write the total number of pages (up to 65535), not known before, into every page.
+    """Write the total number of pages (up to 65535), which is known only now, into every page.
 
     Raises :class:`StoreError`.
     """
@@ -104,7 +103,7 @@ def finish(path: StrPath, total: int, only: FileId | None = None) -> None:
 
 
 def _read(data: bytes, mode: PageMode, counted: PageQuality | None) -> tuple[bytes, PageQuality]:
-    """The page in MMR, and what there is to say of it."""
+    """The page in MMR, and its quality."""
     if mode.coding is Coding.MMR:
         rows = count_rows(data, mode.width, mode.resolution)
         if rows is not None:
@@ -117,7 +116,7 @@ def _read(data: bytes, mode: PageMode, counted: PageQuality | None) -> tuple[byt
     decoded = decode_page(data, mode.coding, mode.width)
     quality = decoded.quality
     if quality.rows == quality.bad_rows:
-        raise StoreError("the received page has no readable line, so it was not stored; have it sent again")
+        raise StoreError("the received page has no readable line, so it was not stored; ask for it again")
     coded = data.rstrip(b"\0")
     if mode.coding is not Coding.MMR or quality.bad_rows or not ends_with_eofb(coded):
         coded = encode_pixels(decoded.pixels, mode.width, Coding.MMR, mode.resolution)
@@ -125,9 +124,9 @@ def _read(data: bytes, mode: PageMode, counted: PageQuality | None) -> tuple[byt
 
 
 def _opened(path: StrPath, only: FileId | None) -> FileIO:
-    """The file without a buffer, so that after a failed write nothing waits to be written on closing.
+    """Open the file unbuffered, so that after a failed write closing it writes nothing.
 
-    One that may be made is for its owner only, as received documents are.
+    A new file gets mode 0600, since received documents are private.
     """
     make = os.O_CREAT if only is None else 0
     try:
@@ -135,19 +134,19 @@ def _opened(path: StrPath, only: FileId | None) -> FileIO:
     except FileNotFoundError as error:
         if only is None:
             raise
-        raise StoreError(f"{os.fspath(path)} was moved away while the fax came in") from error
+        raise StoreError(f"{os.fspath(path)} was moved away while the fax was being received") from error
     if only is not None and file_id(os.fstat(handle)) != only:
         os.close(handle)
-        raise StoreError(f"another file was put in the place of {os.fspath(path)} while the fax came in")
+        raise StoreError(f"{os.fspath(path)} was replaced by another file while the fax was being received")
     return FileIO(handle, "r+")
 
 
 _NEVER_SYNCED = frozenset({errno.EACCES, errno.EPERM, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS})
-"""Answers of systems that let no folder be opened, or synchronised, as some network file systems do."""
+"""Errors of systems on which folders cannot be opened or synchronised, such as network file systems."""
 
 
 def sync_folder(path: StrPath) -> None:
-    """A new name is on disk only when its folder is, where that can be asked for. Raises OSError."""
+    """Synchronise the folder of ``path``, if supported: only then is a new name on disk. Raises OSError."""
     try:
         folder = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY)
         try:
@@ -166,7 +165,7 @@ def _write(file: FileIO, data: bytes) -> None:
 
 
 def _stored(file: FileIO, since: int) -> LastPage | None:
-    """The page that was linked to the file after it had ``since`` octets, if any; what was not linked is
+    """The page that was linked after the file had ``since`` octets, if any; an unlinked remainder is
     removed."""
     directories: list[int] = []
     with suppress(DocumentError):  # not even the header was finished
@@ -240,7 +239,7 @@ def _fields(
         DirectoryEntry(Tag.PAGE_NUMBER, short, (index, 0)),
         DirectoryEntry(Tag.SOFTWARE, FieldType.ASCII, tuple(_SOFTWARE)),
     ]
-    # With ECM there is nothing to tell (RFC 3949 4.2.4); without, a clean page says so by a count of 0.
+    # With ECM these fields are omitted (RFC 3949 4.2.4); without it, a clean page has a count of 0.
     if not mode.ecm or quality.bad_rows:
         fields.append(DirectoryEntry(Tag.BAD_FAX_LINES, long, (quality.bad_rows,)))
     if quality.bad_rows:
@@ -250,7 +249,8 @@ def _fields(
 
 
 def _directories(file: FileIO) -> list[int]:
-    """Where the directories of the file are. Raises DocumentError when it is not a TIFF file of ours."""
+    """Offsets of the directories of the file. Raises DocumentError for a TIFF file that we cannot append
+    to."""
     tiff = TiffFile(file)
     file.seek(0)
     if file.read(len(HEADER)) != HEADER:
@@ -265,7 +265,7 @@ def _entries(file: FileIO, directory: int) -> int:
 
 
 def _link_of(file: FileIO, directory: int) -> int:
-    """Where the directory holds the offset of the next one."""
+    """Offset of the link to the next directory."""
     return directory + 2 + 12 * _entries(file, directory)
 
 
@@ -276,7 +276,7 @@ def _next_of(file: FileIO, directory: int) -> int:
 
 
 def _entry(file: FileIO, directory: int, tag: Tag) -> int | None:
-    """Where the entry of ``tag`` is in the directory."""
+    """Offset of the entry of ``tag`` in the directory; None without one."""
     for number in range(_entries(file, directory)):
         position = directory + 2 + 12 * number
         file.seek(position)

@@ -1,7 +1,7 @@
-"""The pages of a TIFF Class F file (TIFF 6.0, RFC 3949 4): what they are, and where their octets are.
+"""The pages of a TIFF Class F file (TIFF 6.0, RFC 3949 4): their properties, and where their octets are.
 
-Files come from anywhere. What a file leaves out or has wrong and can be told from the rest of it is told from
-that; everything else is refused with one sentence (:class:`DocumentError`) that names the page and the field.
+Files are untrusted. A missing or wrong value that follows from the rest of the file is derived from it;
+anything else is refused with a :class:`DocumentError` that names the page and the field.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_PAGE_OCTETS = 32 * 1024 * 1024
 """Coded octets of one page."""
 
 MAX_STRIPS = 500_000
-"""Of a document: a few hundred octets that many directories share could claim any number."""
+"""Upper bound for a document: many directories could share the same few hundred octets of strips."""
 
 MAX_COMPUTED = 20_000
 """Strips of a document whose lengths are told from what follows them. Who inspects a document hands these
@@ -32,17 +32,17 @@ lengths on, to a loop that has calls to serve: half a million held it up for hal
 
 MSB_FIRST = bytes(range(256))
 LSB_FIRST = bytes(int(f"{octet:08b}"[::-1], 2) for octet in range(256))
-"""Translation tables for ``bytes.translate``: fill order 1 as it is, fill order 2 reversed."""
+"""Translation tables for ``bytes.translate``: fill order 1 unchanged, fill order 2 reversed."""
 
-_NO_PAGE = 1 | 4
-"""Bits of NewSubfileType: a thumbnail, and a mask, of another page."""
+_NOT_A_PAGE = 1 | 4
+"""Bits of NewSubfileType: a thumbnail, or a mask, of another page."""
 _OLD_THUMBNAIL = 2
 """A value of SubfileType."""
 _TRANSPARENCY_MASK = 4
 """A value of PhotometricInterpretation."""
 
 _SENSIBLE = 1e-6, 1e6
-"""Of resolutions; without a unit their ratio alone counts, and they may be small."""
+"""Bounds for plausible resolutions; without a unit only their ratio counts, and they may be small."""
 
 _COMPRESSION_NAMES = {
     1: "none",
@@ -66,15 +66,15 @@ class Strip:
 
 @dataclass(frozen=True, slots=True)
 class TiffPage:
-    """One page of the file. ``number`` counts from 1, as people do."""
+    """One page of the file. ``number`` counts from 1."""
 
     number: int
     format: PageFormat
-    """As it is seen, the right way up."""
+    """The format of the upright page."""
     width: int
-    """As it is stored, in pixels."""
+    """Pixels, as stored."""
     rows: int
-    """As it is stored."""
+    """Rows, as stored."""
     orientation: Orientation
     coding: Coding
     lsb_first: bool
@@ -83,22 +83,22 @@ class TiffPage:
     """PhotometricInterpretation 1: what is coded as white is black."""
     strips: tuple[Strip, ...]
     place: int = 0
-    """Offset of its directory, by which it is found again without reading those before it."""
+    """Offset of its directory, so that it can be read again without those before it."""
     computed: bool = False
-    """Its directory does not tell the lengths of all strips."""
+    """The directory does not contain the lengths of all strips; they were computed."""
 
     @property
     def computed_lengths(self) -> tuple[int, ...]:
-        """Those of its strips, where they are known only from the whole file."""
+        """The lengths of its strips, if they were computed from the whole file."""
         return tuple(strip.length for strip in self.strips) if self.computed else ()
 
 
 class TiffFile:
-    """An open TIFF file; its ``pages`` once the structure was found good, and where its ``directories`` are.
+    """An open TIFF file whose structure was checked: its ``pages``, and the offsets of its ``directories``.
 
-    Of a file whose structure is known already only the page at ``place`` is read, which is called
-    ``number``, and whose strips have these ``lengths`` where their directory has none. Raises
-    :class:`DocumentError` when the structure is not good.
+    With ``place`` the structure is known already, and only the page at that offset is read; ``number`` is its
+    number, and ``lengths`` are those of its strips if the directory has none. Raises :class:`DocumentError`
+    when the structure is invalid.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class TiffFile:
         self._source = Source(file)
         self.directories: list[int] = []
         self._starts = array("I")
-        """Where anything begins: a strip of unknown length goes on up to there."""
+        """Offsets at which something begins: a strip of unknown length ends at the next one."""
         if place is None:
             self.pages = self._with_lengths(self._read_pages())
         else:
@@ -141,7 +141,7 @@ class TiffFile:
             seen.add(offset)
             self.directories.append(offset)
             self._starts.extend(directory.places())
-            if not _is_no_page(directory):
+            if not _is_not_a_page(directory):
                 pages.append(_Reading(self._source, directory, len(pages) + 1).page())
                 strips += len(pages[-1].strips)
                 self._starts.extend(strip.offset for strip in pages[-1].strips)
@@ -157,8 +157,8 @@ class TiffFile:
     def _linked(
         self, offset: int, seen: set[int], pages: list[TiffPage], last: Directory | None
     ) -> Directory | None:
-        """The next directory; None where the link to it is wrong, but the pages before it say that they are
-        all."""
+        """The next directory; None if the link to it is wrong, but the pages before it declare themselves
+        complete (PageNumber)."""
         number = len(pages) + 1
         if len(seen) >= MAX_PAGES:
             raise DocumentError(f"the document has more than {MAX_PAGES} pages; send it in parts")
@@ -173,10 +173,13 @@ class TiffFile:
             if last.integers(Tag.PAGE_NUMBER, 2)[1:] == (len(pages),):
                 return None
             before = "the page before it is" if len(pages) == 1 else f"the {len(pages)} pages before it are"
-            raise DocumentError(f"{error} ({before} good; if that is all, save the document again)") from None
+            raise DocumentError(
+                f"{error} ({before} good; if there are no more, save the document again)"
+            ) from None
 
     def _with_lengths(self, pages: list[TiffPage]) -> list[TiffPage]:
-        """``pages`` with the lengths of the strips that have none: each goes on to what follows it."""
+        """``pages`` with the missing lengths of strips computed: each strip ends where the next item
+        begins."""
         if all(strip.length for page in pages for strip in page.strips):
             return pages
         starts = sorted({*self._starts, self._source.size})
@@ -185,7 +188,7 @@ class TiffFile:
             if strip.length:
                 return strip
             end = starts[bisect_right(starts, strip.offset)]
-            # What follows may be far away; no page goes on for so long.
+            # The next item may be far away, beyond the limit for a page.
             return replace(strip, length=min(min(end, self._source.size) - strip.offset, MAX_PAGE_OCTETS))
 
         completed = [
@@ -205,7 +208,7 @@ class TiffFile:
 
 
 def first_directory(source: Source) -> int:
-    """Where the first directory is. Raises DocumentError for what is no TIFF file."""
+    """Offset of the first directory. Raises DocumentError for a file that is not TIFF."""
     header = source.header
     if not header:
         raise DocumentError("the document is empty; give a TIFF file with at least one page")
@@ -217,9 +220,9 @@ def first_directory(source: Source) -> int:
     return offset
 
 
-def _is_no_page(directory: Directory) -> bool:
+def _is_not_a_page(directory: Directory) -> bool:
     return (
-        bool(directory.integer(Tag.NEW_SUBFILE_TYPE, 0) & _NO_PAGE)
+        bool(directory.integer(Tag.NEW_SUBFILE_TYPE, 0) & _NOT_A_PAGE)
         or directory.integer(Tag.SUBFILE_TYPE, 0) == _OLD_THUMBNAIL
         or directory.integer(Tag.PHOTOMETRIC, 0) == _TRANSPARENCY_MASK
     )
@@ -232,7 +235,7 @@ def _limit_octets(number: int, lengths: Iterable[int]) -> None:
 
 
 class _Reading:
-    """What a directory says of its page."""
+    """Reads the properties of a page from its directory."""
 
     def __init__(self, source: Source, directory: Directory, number: int) -> None:
         self._source = source
@@ -242,7 +245,7 @@ class _Reading:
     def page(self) -> TiffPage:
         orientation = Orientation.of(self._directory.integer(Tag.ORIENTATION, Orientation.TOP_LEFT))
         width, rows = self._size(orientation)
-        # 0 is what some scanners write for nothing special.
+        # Some scanners write 0 for the default.
         fill_order = self._directory.integer(Tag.FILL_ORDER, 1) or 1
         if fill_order not in (1, 2):
             refuse(self._number, f"its FillOrder is {fill_order}, not 1 or 2", SUGGESTION)
@@ -266,7 +269,7 @@ class _Reading:
         )
 
     def _size(self, orientation: Orientation) -> tuple[int, int]:
-        """Width and rows as stored, of which one is the width of a fax."""
+        """Width and rows as stored; one of them is a fax width."""
         for tag, default in ((Tag.BITS_PER_SAMPLE, 16), (Tag.SAMPLES_PER_PIXEL, 1)):
             values = self._directory.integers(tag, default) or (1,)
             if values != (1,):
@@ -279,7 +282,7 @@ class _Reading:
             across, down = rows, width
             turned = f"turned upright (Orientation {orientation:d}) "
         if across not in WIDTHS:
-            what = f"{turned}it is {across} pixels wide, which is no fax width"
+            what = f"{turned}it is {across} pixels wide, which is not a fax width"
             refuse(self._number, what, "turn it and " + SUGGESTION if turned else SUGGESTION)
         if not 0 < down <= MAX_ROWS:
             field = Tag.IMAGE_WIDTH if turned else Tag.IMAGE_LENGTH
@@ -307,7 +310,7 @@ class _Reading:
         return Coding.MR if options & 1 else Coding.MH
 
     def _per_inch(self) -> tuple[float, float]:
-        """The resolution of what is stored, as declared; zeros when it is missing or senseless."""
+        """The declared resolution of the stored page; zeros when it is missing or implausible."""
         x, y = (self._directory.fraction(tag) for tag in (Tag.X_RESOLUTION, Tag.Y_RESOLUTION))
         if not all(_SENSIBLE[0] <= value <= _SENSIBLE[1] for value in (x, y)):
             return 0.0, 0.0
@@ -315,12 +318,12 @@ class _Reading:
         return x * scale, y * scale
 
     def _strips(self, rows: int) -> tuple[Strip, ...]:
-        """The strips; the length of one is 0 where it has to be told from what follows it."""
+        """The strips; a length of 0 has to be computed from what follows the strip."""
         present = self._directory.count(Tag.STRIP_OFFSETS)
-        # One strip is the whole page, whatever RowsPerStrip says: the Windows fax service asks for 1 there.
+        # One strip is the whole page, whatever RowsPerStrip is: the Windows fax service writes 1 there.
         in_strip = rows if present == 1 else self._rows_per_strip(rows, present)
         needed = -(-rows // in_strip)
-        # Some programs write more of them than the page takes.
+        # Some programs write more strips than the page needs.
         offsets = self._directory.integers(Tag.STRIP_OFFSETS, MAX_STRIPS, needed)
         lengths = self._directory.integers(Tag.STRIP_BYTE_COUNTS, MAX_STRIPS, needed)
         if not offsets:
@@ -339,7 +342,11 @@ class _Reading:
         _limit_octets(self._number, lengths)
         for offset, length in zip(offsets, lengths, strict=True):
             if offset < HEADER_OCTETS:
-                refuse(self._number, f"its StripOffsets field says {offset}, where no data can be", DAMAGED)
+                refuse(
+                    self._number,
+                    f"its StripOffsets field contains {offset}, which is inside the file header",
+                    DAMAGED,
+                )
             if offset + max(length, 1) > self._source.size:
                 field = Tag.STRIP_BYTE_COUNTS if offset < self._source.size else Tag.STRIP_OFFSETS
                 refuse(self._number, f"its image data lies outside the file ({field.label})", CUT_SHORT)
@@ -349,7 +356,7 @@ class _Reading:
         )
 
     def _rows_per_strip(self, rows: int, strips: int) -> int:
-        """At most ``rows``."""
+        """RowsPerStrip, at most ``rows``."""
         if strips > 1 and Tag.ROWS_PER_STRIP not in self._directory:
             refuse(self._number, f"it has {strips} strips and no RowsPerStrip field", DAMAGED)
         in_strip = self._directory.integer(Tag.ROWS_PER_STRIP, rows)

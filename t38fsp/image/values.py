@@ -1,4 +1,4 @@
-"""What names a file, and a header line: values that the workers and those who ask them share."""
+"""Values shared by the workers and the program: identities of files, and header lines."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ HeaderLine = tuple[str, str, str]
 """Left, middle and right."""
 
 Identity = tuple[int, ...]
-"""What changes whenever a file does: device, inode, size, time of the last change in nanoseconds."""
+"""Changes whenever the file does: device, inode, size, time of the last change in nanoseconds."""
 
 FileId = tuple[int, int]
-"""Device and inode of a file: which one it is, whatever its name."""
+"""Device and inode of a file: identifies it whatever its name."""
 
 
 def identity_of(status: os.stat_result) -> Identity:
@@ -22,13 +22,13 @@ def identity_of(status: os.stat_result) -> Identity:
 
 @dataclass(frozen=True, slots=True)
 class Growing:
-    """Where a received file grows, which one that is, and how many pages it had before."""
+    """A received file that is growing: its path, its identity, and how many pages it had before."""
 
     path: str
     file_id: FileId
     pages: int
     made: bool
-    """It was not there before."""
+    """We created it; false if it existed before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""The messages between a program and its image workers; their form is that of ``sip.ipc.codec``.
+"""The messages between a program and its image workers, encoded by ``sip.ipc.codec``.
 
-A worker has one request at a time, and gives one reply to it. ``job`` is the name of a request in logs and
+A worker has one request at a time, and sends one reply to it. ``job`` is the name of a request in logs and
 errors.
 """
 
@@ -14,8 +14,8 @@ from t38fsp.image.values import FileId, Growing, HeaderLine, Identity, LastPage
 from t38fsp.t30.vocabulary import PageMode, PageQuality, Resolution
 
 MAX_FRAME = 1024 * 1024 * 1024
-"""Octets. A page has what the call let through, and a worker no more memory than its limit; this one is to
-end a stream that has come apart."""
+"""Octets. The call limits the size of a page, and the memory limit that of a worker; this bound only ends a
+stream that has lost its framing."""
 
 
 # --- to a worker --------------------------------------------------------------------------------------------
@@ -23,7 +23,7 @@ end a stream that has come apart."""
 
 @dataclass(frozen=True, slots=True)
 class Prove:
-    """Show that there is enough of everything for a page."""
+    """Run a self-test: check that an ordinary page can be processed."""
 
     job: ClassVar[str] = "prove"
 
@@ -42,9 +42,9 @@ class Encode:
     number: int
     place: int
     lengths: tuple[int, ...]
-    """As Inspected said."""
+    """From Inspected."""
     facts: int
-    """As Encoded said."""
+    """From Encoded."""
     mode: PageMode
     header: HeaderLine | None
 
@@ -65,20 +65,20 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Answered by Grows, then by Stored."""
+    """The replies are Grows, then Stored."""
 
     job: ClassVar[str] = "store"
     path: str
     page: bytes
     mode: PageMode
     only: FileId | None
-    """The file to store into; whichever has the name if None."""
+    """The file to store into; None for any file at ``path``."""
     counted: PageQuality | None
-    """The lines, where they were counted as they arrived."""
+    """The lines, if they were counted as they arrived."""
     last: LastPage | None
-    """As Stored said of the page before it."""
+    """From Stored, for the page before this one."""
     since: int | None = None
-    """What Grows told of an earlier try, which came to no end."""
+    """From Grows, for an earlier attempt that did not complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,20 +110,21 @@ Request = Prove | Inspect | Encode | CheckRoom | Create | Store | Finish | Compl
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Answers Prove, CheckRoom, Finish and Discard."""
+    """Reply to Prove, CheckRoom, Finish and Discard."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Answers any request; ``error`` names the class of what was raised."""
+    """Reply to any request that failed; ``error`` is the name of the exception's class."""
 
     error: str
     message: str
 
 
 PageFields = tuple[int, int, Resolution, int, tuple[int, ...]]
-"""Width, rows, resolution, place, and lengths of strips that its directory does not tell. Bare, for speed: a
-document may have thousands, and they are read on the loop that sends packets."""
+"""Width, rows, resolution, offset of the directory, and lengths of strips that the directory does not
+contain. A bare tuple for speed: a document may have thousands, and they are read on the loop that sends
+packets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ class Inspected:
 class Encoded:
     page: bytes
     facts: int
-    """What is known of the page now."""
+    """Bits of ``Facts``: what is known of the page now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,7 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class Grows:
-    """``since`` are the octets that the file has before the page is stored."""
+    """``since`` is the length of the file before the page is stored."""
 
     since: int
 
@@ -160,7 +161,7 @@ class Stored:
 @dataclass(frozen=True, slots=True)
 class Completed:
     path: str
-    """The name that was free."""
+    """The name that the file has now."""
 
 
 Reply = Done | Refused | Inspected | Encoded | Created | Grows | Stored | Completed

@@ -1,8 +1,8 @@
-"""A worker process: ``python -m t38fsp.image.worker [OCTETS [NICENESS]]`` does one job after another from its
-pipe.
+"""A worker process: ``python -m t38fsp.image.worker [OCTETS [NICENESS]]`` does jobs from its pipe, one at a
+time.
 
-OCTETS limits its memory, NICENESS is taken from its priority. It ends when its input ends, so it never
-outlives the process that started it.
+OCTETS limits its memory, NICENESS lowers its priority. It ends when its input ends, so it never outlives the
+process that started it.
 """
 
 from __future__ import annotations
@@ -50,12 +50,15 @@ from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode, Resolution
 
 _PROOF = PageMode(Coding.MMR, 1728, Resolution.R8_FINE, ecm=True, bit_rate=14400)
 _PROOF_ROWS = 2300
-"""Of an ordinary page: what that takes must be there."""
+"""Rows of an ordinary page, for the self-test."""
 _PROOF_PAGE = PageFormat(_PROOF.width, _PROOF_ROWS, _PROOF.resolution)
 
 
 def perform(request: Request, note: Callable[[Grows], None]) -> Reply:
-    """Do one job; ``note`` takes what is to be known if it comes to no end. Raises :class:`ImageError`."""
+    """Do one job; ``note`` takes what a second attempt needs if this one does not complete.
+
+    Raises :class:`ImageError`.
+    """
     match request:
         case Prove():
             _prove()
@@ -89,17 +92,17 @@ def perform(request: Request, note: Callable[[Grows], None]) -> Reply:
 
 
 def _prove() -> None:
-    """Change the resolution of a page, code it and read it again, as the jobs will."""
+    """Convert, code and decode a page, as the jobs will. Raises ImageError."""
     try:
         white = bytes(_PROOF.width // 8 * _PROOF_ROWS)
         convert(white, _PROOF_PAGE, _PROOF.width, Resolution.R8_STANDARD)
         burst = encode_burst(white, _PROOF)
         rows = count_rows(burst, _PROOF.width, _PROOF.resolution)
         pixels = decode_strip(burst, _PROOF.coding, _PROOF.width, _PROOF_ROWS)
-    except (OSError, MemoryError) as error:  # Pillow has words of its own for want of memory
+    except (OSError, MemoryError) as error:  # Pillow reports a lack of memory as OSError
         raise ImageError(f"there is too little memory for an ordinary page: {error}") from error
     if rows != _PROOF_ROWS or pixels != white:
-        raise ImageError("Pillow does not give back the page that it coded; install it anew")
+        raise ImageError("Pillow does not decode the page that it coded; reinstall it")
 
 
 def _fields_of(page: TiffPage) -> PageFields:
@@ -108,7 +111,8 @@ def _fields_of(page: TiffPage) -> PageFields:
 
 
 def serve(requests: int, replies: int) -> None:
-    """Answer what comes over one descriptor on the other, until it ends. Raises WireError."""
+    """Read requests from one descriptor and write replies to the other, until the input ends. Raises
+    WireError."""
     with open(replies, "wb") as sink:
 
         def write(message: Message) -> None:
@@ -117,7 +121,7 @@ def serve(requests: int, replies: int) -> None:
 
         for request in read_messages(requests, CODEC):
             if not isinstance(request, Request):
-                raise WireError(f"a {type(request).__name__} is no request")
+                raise WireError(f"a {type(request).__name__} is not a request")
             try:
                 reply = perform(request, write)
             except ImageError as error:
@@ -130,7 +134,7 @@ def serve(requests: int, replies: int) -> None:
 
 
 def _silence_libtiff() -> None:
-    """libtiff writes a line for each row it cannot read, past Python; leave standard error to Python."""
+    """Keep standard error for Python: libtiff writes a line directly for each row that it cannot read."""
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 2)

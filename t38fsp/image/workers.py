@@ -1,8 +1,8 @@
-"""The worker processes and the queue before them, on asyncio: one job per process at a time, each with a
-limit in time and memory.
+"""The worker processes and their queue, on asyncio: one job per process at a time, each with limits in time
+and memory.
 
-Processes are started by ``exec``, not forked, so that a loop, threads and locks of the caller do no harm; and
-they are killed on overrun, which threads and executors cannot do.
+Processes are started by ``exec``, not forked, so the caller's loop, threads and locks do no harm; and they
+can be killed when they exceed their time, which threads and executors cannot.
 """
 
 from __future__ import annotations
@@ -37,29 +37,30 @@ _ERRORS: dict[str, type[ImageError]] = {
 }
 
 _TRIES = 2
-"""A process that dies is mostly killed from outside, or for want of memory at that moment."""
+"""Attempts at a job: a process that dies was mostly killed from outside, or briefly lacked memory."""
 
 _STORING = frozenset(request.job for request in (CheckRoom, Create, Store, Finish, Complete, Discard))
 
 _REST = 30.0
-"""Seconds before a process is started again that could not be started while others work."""
+"""Seconds until the next attempt to start a process that could not start while others work."""
 
 
 _NICENESS = 5
-"""Of a process that inspects documents: that may wait, packets and pages of calls may not."""
+"""Niceness of processes for the work before dialling, which may wait, unlike packets and pages of calls."""
 
 
 def usual_number() -> int:
-    """Processes for calls: one for each core that we may use; two at least, as one may wait for a disk."""
+    """Default number of processes for calls: one for each usable core, at least two, as one may wait for a
+    disk."""
     return max(2, usable_cores())
 
 
 class Workers:
-    """``number`` processes for calls, and half as many, but two at least, for what goes before dialling, so
-    that one document with slow pages keeps no other one waiting.
+    """``number`` processes for calls, and half as many, at least two, for the work before dialling, so that
+    one document with slow pages does not delay the others.
 
-    A job that takes longer than its limit ends in :class:`ImageWorkerError`, and so does one whose process
-    dies twice; the next job gets a fresh process. A job that is cancelled ends its process too.
+    A job that exceeds its time limit fails with :class:`ImageWorkerError`, and so does one whose process dies
+    twice; the next job gets a fresh process. Cancelling a job also ends its process.
     """
 
     def __init__(self, number: int, memory: int) -> None:
@@ -71,7 +72,7 @@ class Workers:
         self._workers = [*self._for_calls, *self._to_inspect]
         self._idle = list(self._workers)
         self._returned = asyncio.Event()
-        """Set when a worker comes back to ``_idle``."""
+        """Set when a worker returns to ``_idle``."""
         self._pending: dict[Job, tuple[Request | None, float, asyncio.Future[Reply]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -81,7 +82,8 @@ class Workers:
         await self._to_inspect[0].start()
 
     async def close(self) -> None:
-        """End the processes. Jobs have a second to end; then, and if they wait, it is ImageWorkerError."""
+        """End the processes. Jobs in progress have a second to end; they then fail, and queued ones at once,
+        with ImageWorkerError."""
         self._closed = True
         for job, (_, _, future) in list(self._pending.items()):
             if self._schedule.drop(job) and not future.done():
@@ -93,25 +95,25 @@ class Workers:
 
     @property
     def longest_wait(self) -> float:
-        """Seconds that a job of a call waited for a worker, at most."""
+        """Longest time that a job of a call has waited for a worker, seconds."""
         return self._schedule.longest_wait
 
     @property
     def wait(self) -> float:
-        """Seconds that a job of a call, which no worker has yet, has waited, at most."""
+        """Longest time that a queued job of a call has waited so far, seconds."""
         return self._schedule.wait(asyncio.get_running_loop().time())
 
     def hasten(self, job: Job, due: float) -> None:
-        """A far end waits for this job from now on."""
+        """A far end waits for this job from now on, until ``due``."""
         self._schedule.hasten(job, due)
         self._dispatch()
 
     async def turn(self, job: Job) -> None:
-        """Wait until there is a worker to spare, without using it."""
+        """Wait until a spare worker is free, without using it."""
         await self._queued(job, None, 0.0)
 
     async def run(self, job: Job, request: Request, *, limit: float) -> Reply:
-        """Have ``request`` done in its turn, in at most ``limit`` seconds from then on. Raises ImageError."""
+        """Have ``request`` done in its turn, within ``limit`` seconds once begun. Raises ImageError."""
         reply = await self._queued(job, request, limit)
         if isinstance(reply, Refused):
             raise _ERRORS.get(reply.error, ImageError)(reply.message)
@@ -128,13 +130,13 @@ class Workers:
         try:
             return await future
         finally:
-            # Also when the caller was cancelled: a job at work sees to its own end.
+            # Also when the caller was cancelled; a job in progress ends itself (_cancel_with).
             if self._schedule.drop(job):
                 self._dispatch()
             self._pending.pop(job, None)
 
     def _dispatch(self) -> None:
-        """Give the free workers what there is to do."""
+        """Give queued jobs to free workers."""
         if self._closed:
             return
         loop = asyncio.get_running_loop()
@@ -171,9 +173,7 @@ class Workers:
             self._dispatch()
 
     async def _worker(self, team: list[WorkerProcess]) -> WorkerProcess:
-        """One of ``team``, which runs already if there is such a one. Raises ImageWorkerError if there can be
-        none.
-        """
+        """An idle worker of ``team``, preferably one that runs. Raises ImageWorkerError if none can start."""
         while True:
             while not (idle := [worker for worker in team if worker in self._idle]):
                 self._returned.clear()
@@ -186,7 +186,7 @@ class Workers:
                 if self._closed or not any(other.running for other in team):
                     self._give_back(worker)
                     raise
-                logger.warning("%s; the others do its work", error)
+                logger.warning("%s; the other workers do its work", error)
                 asyncio.get_running_loop().call_later(_REST, self._give_back, worker)
             except BaseException:
                 self._give_back(worker)
@@ -223,14 +223,14 @@ class Workers:
             except ImageWorkerError:
                 raise
             except BaseException:
-                # Cancelled, mostly. Its answer would be taken for that of the next job.
+                # Mostly a cancellation. A late reply would be taken for that of the next job.
                 await worker.end()
                 raise
         raise AssertionError("the last attempt returns or raises")
 
 
 def _cancel_with(task: asyncio.Task[None], future: asyncio.Future[Reply]) -> None:
-    """A caller that is cancelled cancels what it waits for."""
+    """Cancel the task if the caller that waits for it was cancelled."""
     if future.cancelled():
         task.cancel()
 
@@ -242,14 +242,14 @@ def _difference(before: float | None, after: float | None) -> float | None:
 
 
 def _overrun(job: str, limit: float, used: float | None) -> str:
-    """Why a job may have taken so long; ``used`` are its seconds of CPU, None where nobody knows."""
+    """Message for a job over its limit; ``used`` is its CPU time in seconds, None if unknown."""
     took = f"the image job ({job}) took longer than {limit:g} s"
     if used is not None and used > limit / 2:
         return f"{took}, computing; give simpler pages" if job not in _STORING else f"{took}, computing"
     if job in _STORING:
-        return f"{took}; see whether the disk is slow, and the machine overloaded, and try again"
+        return f"{took}; check whether the disk is slow or the machine overloaded, and try again"
     if used is None:
         return f"{took}; try again, on a machine with less load or with simpler pages"
     return (
-        f"{took}, most of it waiting; see whether the disk is slow, and the machine overloaded, and try again"
+        f"{took}, most of it waiting; check whether the disk is slow or the machine overloaded, and try again"
     )

@@ -1,8 +1,8 @@
-"""The T.38 attributes of SDP (T.38 annex D), with the ways in which they are really written.
+"""The T.38 attributes of SDP (T.38 annex D), and the variants found in practice.
 
-What is absent has a default: version 0, 14400 bit/s, no booleans, transferredTCF, datagrams of 400 octets.
-Names are compared without regard to case. A boolean is true by being there, but ``:0`` behind it makes it
-false; peers that write it so get it so in the answer.
+Defaults of absent attributes: version 0, 14400 bit/s, no booleans, transferredTCF, datagrams of 400 octets.
+Names are case-insensitive. A boolean is true if present, but false with the value ``:0``; a peer that writes
+values gets values in the answer.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from sip.syntax.sdp import Attribute, MediaDescription
 
 DEFAULT_DATAGRAM = 400
 MAX_DATAGRAM = 1400
-"""Octets: more would be fragmented by IP."""
+"""Octets; longer datagrams would be fragmented by IP."""
 DEFAULT_BIT_RATE = 14400
 _LEAST_BIT_RATE = 2400
 _LEAST_DATAGRAM = 40
 _LEAST_BUFFER = 24
-"""Octets; 10 ms of data at 14400 bit/s do not fit into fewer, so whoever names fewer means something else."""
+"""Octets; 10 ms of data at 14400 bit/s do not fit into fewer, so a smaller value is ignored."""
 
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 class RateManagement(Enum):
-    """T38FaxRateManagement: who checks the TCF."""
+    """T38FaxRateManagement: whether the gateway or the far terminal checks the TCF."""
 
     LOCAL_TCF = "localTCF"
     TRANSFERRED_TCF = "transferredTCF"
@@ -43,7 +43,7 @@ class ErrorCorrection(Enum):
 
 @dataclass(frozen=True, slots=True)
 class T38Parameters:
-    """What one side says of itself; the defaults are what we offer."""
+    """The parameters of one side; the defaults are those that we offer."""
 
     version: int = 0
     max_bit_rate: int = DEFAULT_BIT_RATE
@@ -53,24 +53,24 @@ class T38Parameters:
     transcoding_jbig: bool = False
     rate_management: RateManagement = RateManagement.TRANSFERRED_TCF
     max_buffer: int | None = 2000
-    """Octets that this side holds for a modem; None is unknown."""
+    """Octets that this side buffers for a modem; None if unknown."""
     max_datagram: int = MAX_DATAGRAM
-    """Octets of a UDPTL datagram that this side takes."""
+    """Longest UDPTL datagram that this side accepts, octets."""
     error_correction: ErrorCorrection | None = ErrorCorrection.REDUNDANCY
-    """None when nothing was said, which stands for redundancy."""
+    """None if absent, which means redundancy."""
     max_ifp: int | None = None
-    """Octets of one IFP packet that this side takes; read only, never written."""
+    """Longest IFP packet that this side accepts, octets; read, but never written."""
     boolean_values: bool = False
-    """Booleans are written with a value, false ones too."""
+    """Booleans are written with a value, including false ones."""
 
     @property
     def accepts_redundancy(self) -> bool:
-        """Copies of earlier packets may be sent to this side."""
+        """Whether copies of earlier packets may be sent to this side."""
         return self.error_correction is not ErrorCorrection.NONE
 
     @classmethod
     def from_media(cls, media: MediaDescription) -> T38Parameters:
-        """Read a media description; whatever is missing or unreadable has its default."""
+        """Read a media description; missing or unreadable attributes have their defaults."""
         values: dict[str, str | None] = {}
         corrections = []
         for attribute in media.attributes:
@@ -116,10 +116,10 @@ class T38Parameters:
 
 
 def answer(offer: T38Parameters, ours: T38Parameters) -> T38Parameters | None:
-    """Our answer to ``offer`` (T.38 D.2.3); None when it asks for localTCF, which does not go over UDPTL.
+    """Our answer to ``offer`` (T.38 D.2.3); None if it asks for localTCF, which UDPTL does not allow.
 
-    The version is the lower one but never 1, whose syntax is disputed. A boolean holds when both have it.
-    Datagram and buffer size are each side's own.
+    The version is the lower one, but never 1, whose syntax is ambiguous. A boolean is true if both have it.
+    Datagram and buffer sizes are declared by each side for itself.
     """
     if RateManagement.LOCAL_TCF in (offer.rate_management, ours.rate_management):
         return None
@@ -137,7 +137,8 @@ def answer(offer: T38Parameters, ours: T38Parameters) -> T38Parameters | None:
 
 
 def settled_correction(ours: T38Parameters, theirs: T38Parameters) -> ErrorCorrection:
-    """How both sides correct errors: not at all when either says so, by parity only when both do."""
+    """The error correction that both sides agree on: none if either wants none, parity only if both want
+    it."""
     both = (ours.error_correction, theirs.error_correction)
     if ErrorCorrection.NONE in both:
         return ErrorCorrection.NONE
@@ -179,13 +180,14 @@ def _boolean(values: dict[str, str | None], name: str) -> bool:
 
 
 def _rate_management(value: str | None) -> RateManagement:
-    """Everything but a plain localTCF (``localTFC`` is seen too) is the method that UDPTL needs."""
+    """Any value except localTCF (and ``localTFC``, which is seen too) means transferredTCF, which UDPTL
+    needs."""
     local = value is not None and value.lower().startswith("local")
     return RateManagement.LOCAL_TCF if local else RateManagement.TRANSFERRED_TCF
 
 
 def _correction(values: list[str]) -> ErrorCorrection | None:
-    """Of several lines the one that everybody handles."""
+    """The most widely supported of several lines."""
     known = [_CORRECTIONS[value] for value in values if value in _CORRECTIONS]
     for correction in (ErrorCorrection.REDUNDANCY, ErrorCorrection.FEC, ErrorCorrection.NONE):
         if correction in known:
@@ -194,7 +196,7 @@ def _correction(values: list[str]) -> ErrorCorrection | None:
 
 
 def _bit_rate(rate: int | None) -> int:
-    """Below the slowest fax modem it is no rate."""
+    """The rate; the default if absent, or below the slowest fax modem."""
     return DEFAULT_BIT_RATE if rate is None or rate < _LEAST_BIT_RATE else rate
 
 
@@ -203,7 +205,10 @@ def _buffer(octets: int | None) -> int | None:
 
 
 def _limits(datagram: int | None, ifp: int | None) -> tuple[int, int | None]:
-    """A size below 40 says nothing. Some mean one IFP packet by it; datagrams of that size suit them too."""
+    """Limits for a datagram and for an IFP packet; sizes below 40 are ignored.
+
+    Some peers use T38FaxMaxDatagram for the size of one IFP packet; short datagrams are safe for them too.
+    """
     if ifp is not None and ifp < _LEAST_DATAGRAM:
         ifp = None
     if datagram is None or datagram < _LEAST_DATAGRAM:

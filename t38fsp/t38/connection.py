@@ -1,6 +1,6 @@
-"""T.38 over TCP in SDP: ``m=image PORT TCP t38``, and who opens the connection (RFC 4145).
+"""T.38 over TCP in SDP: ``m=image PORT TCP t38``, and which side opens the connection (RFC 4145).
 
-What does not say who does it takes the default: the side that offers connects.
+Without ``a=setup`` the default is that the side that offers connects.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from sip.syntax.sdp import Attribute, MediaDescription
 
 PROTOCOL = "tcp"
 DISCARD = 9
-"""The port that stands for none, where a side connects and does not listen (RFC 4145 4.1)."""
+"""The port that a side writes if it connects and does not listen (RFC 4145 4.1)."""
 
 _UDP_ONLY = frozenset({"t38faxudpec", "t38faxmaxdatagram"})
 
 
 class Setup(Enum):
-    """``a=setup``, seen by the side that wrote it (RFC 4145 4)."""
+    """``a=setup``, from the view of the side that wrote it (RFC 4145 4)."""
 
     ACTIVE = "active"
     PASSIVE = "passive"
@@ -27,13 +27,13 @@ class Setup(Enum):
 
     @classmethod
     def of_offer(cls, media: MediaDescription) -> Setup:
-        """What an offer says of the connection; nothing, or nonsense, is ``active``."""
+        """The value in an offer; missing or invalid, it is ``active``."""
         value = (media.get("setup") or "").strip().lower()
         return cls(value) if value in _VALUES else cls.ACTIVE
 
     @property
     def answered(self) -> Setup | None:
-        """How we answer an offer of this: rather connecting than waiting; None to ``holdconn``."""
+        """Our answer to this offer, active in preference to passive; None for ``holdconn``."""
         return _ANSWERS.get(self)
 
 
@@ -42,7 +42,7 @@ _ANSWERS = {Setup.ACTIVE: Setup.PASSIVE, Setup.PASSIVE: Setup.ACTIVE, Setup.ACTP
 
 
 def over_tcp(media: MediaDescription, setup: Setup) -> MediaDescription:
-    """The description of T.38 over UDPTL as one over a new TCP connection."""
+    """Convert a description of T.38 over UDPTL to one over a new TCP connection."""
     kept = [attribute for attribute in media.attributes if attribute.name.lower() not in _UDP_ONLY]
     return replace(
         media,

@@ -1,15 +1,15 @@
-"""Which ASN.1 a peer really speaks.
+"""Detects which ASN.1 syntax a peer really uses.
 
-Peers agree on a T38FaxVersion and some then send the other syntax. A packet that can be read in one of the
-two only is evidence. As long as there is none, so is what makes sense in 2002 only:
+Peers agree on a T38FaxVersion, and some then send the other syntax. A packet that is valid in only one of the
+two is evidence. Until there is one, so is what makes sense only in the other syntax:
 
     B0 on a fast modem                      1998 fcs-BAD with data, 2002 t4-non-ecm-data
     C0 01 10 in mid-frame, then more data   1998 sig-end, 2002 fcs-OK
     C0 01 10 in mid-frame, once more        no carrier is cut off time and again
     C0 01 20, then C0 01 10                 1998 fcs-OK and sig-end, 2002 the end of a burst and of a frame
 
-A peer may also understand one syntax only, and show it by nothing but silence. So whoever gets no answer at
-all says it the other way now and then (:meth:`Dialect.doubt`), as long as nothing is certain.
+A peer may also understand only one syntax, and ignore the other silently. So a sender that gets no response
+at all alternates the syntax (:meth:`Dialect.doubt`), until there is evidence.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ _FRAME_END = DataPacket(DataType.V21, (Field(FieldType.HDLC_FCS_OK),))
 _SIG_END = DataPacket(DataType.V21, (Field(FieldType.HDLC_SIG_END),))
 
 _CERTAIN = 3
-"""So many packets in a row outvote what was certain before."""
+"""Consecutive packets in the other syntax that overrule earlier evidence."""
 _TOO_MANY = 2
 
 
 class Dialect:
-    """Reads packets in the syntax that the peer was found to use, which at first is the negotiated one."""
+    """Reads packets in the syntax that the peer was found to use, initially the negotiated one."""
 
     def __init__(self, negotiated: Syntax) -> None:
         self.syntax = negotiated
         self._certain = False
         self._against = 0
         self._suspected = False  # the last packet ended a carrier in mid-frame
-        self._cut_frames = 0  # how often one did
+        self._cut_frames = 0  # how many packets did
         self._last: Packet | None = None
 
     def doubt(self) -> None:
-        """Nobody answers: take the other syntax, unless this one is certain."""
+        """There is no response: change to the other syntax, unless this one is certain."""
         if not self._certain:
             self._turn(certain=False)
 
     def read(self, ifp: bytes, *, in_frame: bool, padded: bool = False) -> Packet:
-        """Parse a packet. ``in_frame`` says that octets of an HDLC frame wait for its end.
+        """Parse a packet. ``in_frame``: an HDLC frame has begun and not ended.
 
-        Raises IfpError when it can be read in neither syntax.
+        Raises IfpError when the packet is valid in neither syntax.
         """
         try:
             packet = parse(ifp, self.syntax, padded=padded)
@@ -61,9 +61,9 @@ class Dialect:
         return self._weigh(packet, ifp, in_frame, padded)
 
     def note_frame_data(self) -> None:
-        """Octets of an HDLC frame came in mid-burst, which both syntaxes write alike.
+        """Octets of an HDLC frame came in mid-burst; both syntaxes write them alike.
 
-        So the packet before was no sig-end, which alone would make them tell something.
+        They are evidence only after a sig-end, which the packet before was not.
         """
         if self._certain:
             self._against = 0

@@ -12,9 +12,9 @@ modulation in fields::
     2002      P e fff, five bits; P 1 0 nnnnnn for a field type of the extension list
     then, when P: align, sixteen bits of length minus one, the octets
 
-A 2002 packet whose field without data is followed by another field is written in two ways in the field:
-packed, as PER says, and with every field on an octet of its own. :func:`parse` reads both; :func:`encode`
-writes PER, and senders here keep such a field last.
+Implementations write a 2002 packet in which a field without data is followed by another field in two ways:
+packed, as PER requires, or with every field octet-aligned. :func:`parse` reads both; :func:`encode` writes
+PER, and our senders put such a field last.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from t38fsp.t30.vocabulary import Modem
 from t38fsp.t38.values import DataType, FieldType, Indicator
 
 MAX_FIELD = 65535
-"""Most octets of one field."""
+"""Upper bound for the octets of one field."""
 
 
 class IfpError(ValueError):
@@ -42,7 +42,7 @@ class Syntax(Enum):
 
     @classmethod
     def for_version(cls, version: int) -> Syntax:
-        """The syntax of a negotiated T38FaxVersion: 0 and 1 are of 1998, everything above of 2002."""
+        """The syntax of a negotiated T38FaxVersion: 1998 for 0 and 1, 2002 for higher versions."""
         return cls.Y1998 if version < 2 else cls.Y2002
 
     @property
@@ -72,7 +72,7 @@ class DataPacket:
 Packet = IndicatorPacket | DataPacket
 
 
-# Field types that mean nothing without their octets: such a field tells a misread packet.
+# Field types that are meaningless without octets: such a field indicates a misread packet.
 _NEEDS_DATA = frozenset({FieldType.HDLC_DATA, FieldType.T4_NON_ECM_DATA})
 
 _ROOT_INDICATORS = 16
@@ -124,7 +124,7 @@ def data_header(data_type: DataType, *, fields: bool = True) -> bytes:
 
 @cache
 def field_prefix(data_type: DataType, field_type: FieldType, syntax: Syntax) -> bytes:
-    """What precedes the length in a packet of one field with octets; for senders in a hurry."""
+    """The octets before the length in a packet of one field with data; cached for speed."""
     return encode(DataPacket(data_type, (Field(field_type, b"\0"),)), syntax)[:-3]
 
 
@@ -158,7 +158,7 @@ _INDICATOR_OCTETS = {indicator: _indicator_octets(indicator) for indicator in In
 HDLC_DATA_PREFIX = {
     modem: field_prefix(DataType.of(modem), FieldType.HDLC_DATA, Syntax.Y1998) for modem in Modem
 }
-"""What precedes the length in a packet of octets of an HDLC frame alone; both syntaxes write it alike."""
+"""The octets before the length in a packet of HDLC data alone; the same in both syntaxes."""
 
 
 # --- reading ------------------------------------------------------------------------------------------------
@@ -172,7 +172,8 @@ _BARE_FIELDS = {field_type: Field(field_type) for field_type in FieldType}
 
 
 class _Usual:
-    """What nearly every packet is, ready made: whole short packets, and what precedes one field of data."""
+    """Tables for the most frequent packets: whole short packets, and the octets before a single field of
+    data."""
 
     def __init__(self, syntax: Syntax) -> None:
         self.packets = dict(_INDICATOR_PACKETS)
@@ -190,9 +191,9 @@ _USUAL_2002 = _Usual(Syntax.Y2002)
 
 
 def parse(data: bytes, syntax: Syntax, *, padded: bool = False) -> Packet:
-    """Read one packet; ``padded`` allows zero octets behind it, as parity repair leaves them.
+    """Read one packet; ``padded`` allows zero octets after it, as parity repair leaves them.
 
-    Raises IfpError when the octets are no packet, are cut short, or go on behind its end.
+    Raises IfpError when the octets are not a packet, are cut short, or continue after its end.
     """
     usual = _USUAL_1998 if syntax is Syntax.Y1998 else _USUAL_2002
     known = usual.packets.get(data)
@@ -246,7 +247,7 @@ def _parse_odd_indicator(data: bytes, padded: bool) -> Packet:
 
 def _check_end(data: bytes, at: int, padded: bool) -> None:
     if at != len(data) and not (padded and not data[at:].strip(b"\0")):
-        raise IfpError(f"{len(data) - at} octets too many behind the IFP packet")
+        raise IfpError(f"{len(data) - at} octets too many after the IFP packet")
 
 
 def _parse_1998(data: bytes, at: int, count: int, padded: bool) -> tuple[Field, ...]:
@@ -276,7 +277,7 @@ def _parse_1998(data: bytes, at: int, count: int, padded: bool) -> tuple[Field, 
 
 
 def _parse_2002(data: bytes, at: int, count: int, padded: bool) -> tuple[Field, ...]:
-    """Fields on octets of their own first: on a tie that reading is the likelier one."""
+    """Try octet-aligned fields first: if both readings are valid, that one is more likely."""
     if count == 1:
         return _fields_2002(data, at, count, padded, packed=True)
     try:
@@ -290,7 +291,7 @@ def _fields_2002(data: bytes, at: int, count: int, padded: bool, *, packed: bool
     size = len(data)
     used = 0  # bits used of the octet at ``at``
     for _ in range(count):
-        # A field's preamble is nine bits at most: sixteen from here hold it, whatever ``used`` is.
+        # A field's preamble is at most nine bits, so sixteen bits contain it whatever ``used`` is.
         word = int.from_bytes(data[at : at + 2].ljust(2, b"\0"), "big") << used & 0xFFFF
         number = word >> 11 & 0x07
         bits = 5

@@ -1,17 +1,17 @@
-"""Bursts without the pace of a modem, between internet-aware terminals: as fast as the path takes them.
+"""Bursts without modem pace, between internet-aware terminals: as fast as the path allows.
 
-UDP has no congestion control, so the terminal has its own. What it has to go by is what T.30 tells of each
-answer: how long it took, beyond the quickest of its kind (for what queues on the path delays it), and which
-frames were missing behind all the copies::
+UDP has no congestion control, so the terminal has its own. Its input is what T.30 measures for each response:
+the time it took beyond the quickest of its kind (queues on the path delay it), and which frames were missing
+in spite of all copies::
 
-    answer                     next burst
-    nothing missing, prompt    twice as fast; once it was too much, one eighth more, and at most one quarter
+    response                   rate of the next burst
+    nothing missing, prompt    doubled; after the first overload one eighth more, and at most one quarter
     late                       what has passed in burst and delay together
     frames missing             at most half, and at most the share that got through
 
-Packets leave in groups, one each 5 ms, lest the timer that serves all calls ring for each packet. A sender
-that is late does not catch up: the rest of the burst is late too, and what was planned already keeps half of
-the distance between groups.
+Packets leave in groups, one each 5 ms, so that the timer that serves all calls does not fire for each packet.
+A late sender does not catch up: the rest of the burst is late too, and packets that were already planned keep
+half of the distance between groups.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from t38fsp.t30.vocabulary import HdlcBurst, Modem
 from t38fsp.t38.ifp import DataPacket, Field, IndicatorPacket, Syntax, encode
 from t38fsp.t38.packet_lane import CONTROL, Done, Planned
-from t38fsp.t38.planner import said
+from t38fsp.t38.planner import indicator_packets
 from t38fsp.t38.timing import Timing
 from t38fsp.t38.udptl import prefixed
 from t38fsp.t38.values import DataType, FieldType, Indicator
@@ -29,48 +29,48 @@ from t38fsp.t38.values import DataType, FieldType, Indicator
 FIRST_RATE = 4_000_000
 LEAST_RATE = 64_000
 MOST_RATE = 16_000_000
-"""bit/s on the path, copies and headers included. Faster than the last, other things take the time."""
+"""bit/s on the path, including copies and headers. Above MOST_RATE other work dominates the time."""
 
 LEAD = 0.04
-"""Seconds that are planned ahead; more would be many packets."""
+"""Seconds planned ahead; a longer time would mean many packets."""
 
 _LATE = 0.1
 _LATE_STORED = 0.25
-"""Seconds beyond the quickest answer of its kind that still count as prompt."""
+"""Seconds beyond the quickest response of its kind that still count as prompt."""
 _STORING = 1.0
-"""Seconds that the first page may take to be stored."""
+"""Seconds allowed for storing the first page."""
 _LEAST_SHARE = 1 / 64
-"""Of the rate that one answer leaves; the next ones know better."""
+"""Least share of the rate that one response leaves; the next ones correct it."""
 _STEP = 1 / 8
 _MARGIN = 1.25
 _TICK = 0.005
 _GROUP = 16
-"""Packets that leave together at most: other calls have to be served between them."""
+"""Most packets that leave together: other calls have to be served between groups."""
 _IFP_OVERHEAD = 6
-"""Octets of a packet beside its data: of one field 5, and 1 for the end of the frame."""
+"""Octets of a packet beside its data: 5 of one field, and 1 for the end of the frame."""
 _LEAST_CHUNK = 32
-"""Octets of data in a packet, even where that leaves no room for copies."""
+"""Octets of data in a packet, even if that leaves no room for copies."""
 _HEADERS = 28
 """Octets of IPv4 and UDP."""
 _UDPTL_OVERHEAD = 4
 
 
 class RateControl:
-    """How fast bursts leave; ``rate`` is in bit/s on the path."""
+    """Congestion control; ``rate`` is in bit/s on the path."""
 
     def __init__(self) -> None:
         self.rate = FIRST_RATE
         self._passed: int | None = None
-        """bit/s that got through when more was too much; None before that."""
+        """bit/s that got through at the last overload; None before the first."""
         self._quickest: float | None = None
         self._quickest_stored: float | None = None
-        """Answers in seconds."""
+        """Quickest responses so far, seconds: to commands alone, and after a page was stored."""
 
     def answered(self, seconds: float, burst: float, missing: float, *, stored: bool) -> None:
-        """An answer came ``seconds`` after a burst that took ``burst`` seconds; 0 for a command alone.
+        """A response came ``seconds`` after a burst that took ``burst`` seconds; 0 for a command alone.
 
-        ``missing`` is the share (0 to 1) of its frames that have to come again. With ``stored`` the far end
-        had a page to store before it answered.
+        ``missing`` is the share (0 to 1) of its frames that must be retransmitted. With ``stored`` the far
+        end had to store a page before it responded.
         """
         late = self._late_stored(seconds) if stored else self._late(seconds)
         if burst <= 0:
@@ -84,7 +84,7 @@ class RateControl:
         elif self._passed is None:
             self.rate = min(2 * self.rate, MOST_RATE)
         else:
-            # Copies hide what is lost: who tries on and on would fill the path with them.
+            # Copies hide losses: probing without a limit would fill the path with copies.
             limit = min(int(self._passed * _MARGIN), MOST_RATE)
             self.rate = min(int(self.rate * (1 + _STEP)), limit)
 
@@ -94,17 +94,17 @@ class RateControl:
         return seconds - quickest
 
     def _late_stored(self, seconds: float) -> float:
-        """Nobody tells how long storing takes: the quickest answer so far has an idea of it."""
+        """Delay beyond the usual. The time to store a page is unknown; the quickest response includes it."""
         quickest = self._quickest_stored
         self._quickest_stored = seconds if quickest is None else min(seconds, quickest)
         return seconds - ((self._quickest or 0.0) + _STORING if quickest is None else quickest)
 
 
 class UnpacedPlanner:
-    """Plans bursts into packets of whole frames, or of pieces of ``roomy`` octets where frames are longer.
+    """Plans bursts into packets of whole frames, or of pieces of ``roomy`` octets if frames are longer.
 
-    No packet is longer than ``most`` octets. ``copies`` is how often each comes again in later datagrams, of
-    which none is longer than ``max_datagram``.
+    No packet is longer than ``most`` octets. ``copies`` is the number of later datagrams that repeat each,
+    none longer than ``max_datagram``.
     """
 
     def __init__(
@@ -138,19 +138,19 @@ class UnpacedPlanner:
             yield (data,) if at + size < len(frame) else (data, Field(end))
 
     def seconds(self, octets: bytes) -> float:
-        """That a packet takes, with its length in front and the copies of others that are as long as it."""
+        """Seconds that a packet takes, with its length prefix and copies of others as long as it."""
         datagram = len(octets) * (1 + self._copies) + _UDPTL_OVERHEAD
         bits = 8 * (min(datagram, self._max_datagram) + _HEADERS)
         return max(bits / self._rate.rate, _TICK / _GROUP)
 
 
 class UnpacedPlan:
-    """A burst as groups of packets. What is planned late is late by as much."""
+    """A burst as groups of packets. Late planning delays the rest by the same time."""
 
     def __init__(self, ifps: Iterator[bytes], control: bool, start: float, planner: UnpacedPlanner) -> None:
         self.done: Done | None = None
         self._due = start
-        """When the last packet is, so far."""
+        """Time of the last packet planned so far."""
         self._ifps = ifps
         self._flags = CONTROL if control else 0
         self._at = start
@@ -171,7 +171,7 @@ class UnpacedPlan:
             if at > now + LEAD:
                 break
         else:
-            planned += said(Indicator.NO_SIGNAL, due, self._planner.timing)
+            planned += indicator_packets(Indicator.NO_SIGNAL, due, self._planner.timing)
             self.done = Done(due, Indicator.NO_SIGNAL)
         self._at, self._due = at, due
         return planned

@@ -1,4 +1,4 @@
-"""How evenly the packets of the far end come."""
+"""Measures how evenly the packets of the far end arrive."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _PACED = frozenset({FieldType.HDLC_DATA, FieldType.T4_NON_ECM_DATA})
 _GAIN = 16
 """RFC 3550 6.4.1."""
 _LONGEST = 1.0
-"""Seconds; a longer break is no jitter, but a sender that paused."""
+"""Seconds; a longer break is not jitter but a pause of the sender."""
 
 
 class JitterMeter:
-    """Interarrival jitter (RFC 3550 6.4.1) of packets that carry no time of their own.
+    """Interarrival jitter (RFC 3550 6.4.1) of packets without timestamps.
 
-    A gateway sends the octets of a modem as they come in, so the packet behind *n* octets is due when their
-    bits are over. HDLC adds stuffed bits, one for each 32 of random data, which are left out of account.
+    A gateway sends the octets of a modem as they arrive, so the packet after *n* octets is due when their
+    bits are over. Bits stuffed by HDLC, about one for each 32 of random data, are ignored.
     """
 
     def __init__(self, counters: Counters | None = None) -> None:
@@ -30,7 +30,7 @@ class JitterMeter:
         self._greatest = 0.0  # of the mean
 
     def hear(self, packet: Packet, number: int, arrived: float) -> int:
-        """Take a packet with its number, which counts on beyond FFFF; return the mean deviation in ms."""
+        """Take a packet with its unwrapped number; return the mean deviation in ms."""
         data = packet.fields if isinstance(packet, DataPacket) else ()
         modem = packet.type.modem if isinstance(packet, DataPacket) else None
         if modem is None or len(data) != 1 or data[0].type not in _PACED:
@@ -40,7 +40,7 @@ class JitterMeter:
         return round(self._mean * 1000)
 
     def hear_data(self, modem: Modem, octets: int, number: int, arrived: float) -> None:
-        """Take a packet of so many octets of an HDLC frame, or of a page, and nothing else."""
+        """Take a packet that contains only ``octets`` octets of an HDLC frame or of a page."""
         if number - 1 == self._number and self._modem is modem:
             deviation = abs(arrived - self._due)
             if deviation < _LONGEST:

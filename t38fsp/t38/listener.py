@@ -1,10 +1,10 @@
-"""The hearing half: from IFP packets to what the far end did on the line.
+"""The receiving half: from IFP packets to line signals of the far end.
 
-Gateways differ in how they say things, so nothing here needs more than the data themselves: indicators may be
-missing or repeated, a burst may end by either kind of sig-end, by no-signal, by the next burst or not at all,
-and the fields that end a frame may bring its last octets. What a repeat says again is not reported again.
+Gateways differ in what they send, so nothing is required here but the data: indicators may be missing or
+repeated, a burst may end by either kind of sig-end, by no-signal, by the next burst or not at all, and the
+fields that end a frame may contain its last octets. Repetitions are not reported again.
 
-    heard                       silent              in a burst                     behind its end
+    received                    silent              in a burst                     after its end
     no-signal                   -                   the burst ends                 silent
     preamble, training          a burst begins      the same: - ; other: ends,     a burst begins
                                                     and a burst begins
@@ -31,7 +31,7 @@ from t38fsp.t38.ifp import HDLC_DATA_PREFIX, DataPacket, Field, IndicatorPacket,
 from t38fsp.t38.values import FieldType, Indicator
 
 MAX_FRAME = 1024
-"""Octets kept of one HDLC frame; those of T.30 have 260 in ECM and rarely 100 in V.21."""
+"""Upper bound for the octets of one HDLC frame; T.30 frames have 260 in ECM and rarely 100 in V.21."""
 
 _TONES = {Indicator.CNG: Tone.CNG, Indicator.CED: Tone.CED}
 _FRAME_ENDS = frozenset(
@@ -53,22 +53,22 @@ _BURST_ENDS = frozenset(
 )
 _RAW = frozenset({FieldType.T4_NON_ECM_DATA, FieldType.T4_NON_ECM_SIG_END})
 _FRAME_STARTS = (b"\xff\xc0", b"\xff\xc8")
-"""Address, and control of a frame that another one follows and of a final one (T.30 5.3.6.1)."""
+"""Address and control octets of a non-final and of a final frame (T.30 5.3.6.1)."""
 
 
 class Listener:
-    """Hears one far end. Signals come out of :meth:`take_signals` in order."""
+    """Receives from one far end. :meth:`take_signals` returns the line signals in order."""
 
     def __init__(self, stall: float) -> None:
         self._stall = stall
         self._signals: list[LineSignal] = []
-        self._modem: Modem | None = None  # of the burst that is heard
-        self._indicator: Indicator | None = None  # the last one heard, until data tell otherwise
+        self._modem: Modem | None = None  # of the current burst
+        self._indicator: Indicator | None = None  # the last one received, until data contradict it
         self._frame = bytearray()
         self.frame_data_prefix = b""
-        """What a packet begins with that brings octets of a frame of this burst alone; empty without one."""
-        self._damaged = False  # part of the frame is lost
-        self._unsure = False  # the beginning of the frame may be lost
+        """First octets of a packet that contains only octets of a frame of this burst; empty without one."""
+        self._damaged = False  # part of the frame was lost
+        self._unsure = False  # the beginning of the frame may have been lost
         self._gap = False  # packets were lost since the last data
         self._frames_lost = False  # packets were lost since the last good frame
         self._last_heard = 0.0
@@ -78,12 +78,12 @@ class Listener:
 
     @property
     def hearing(self) -> bool:
-        """A burst of the far end is on."""
+        """The far end is sending a burst."""
         return self._modem is not None
 
     @property
     def in_frame(self) -> bool:
-        """Octets of a frame wait for its end."""
+        """A frame has begun and not ended."""
         return bool(self._frame)
 
     def take_signals(self) -> list[LineSignal]:
@@ -98,7 +98,7 @@ class Listener:
             self._end(now, clean=False)
 
     def hear(self, packet: Packet, now: float, *, after_gap: bool = False) -> None:
-        """Take one packet in its turn; ``after_gap`` says that packets just before it are lost."""
+        """Take one packet in its turn; ``after_gap``: packets just before it were lost."""
         if after_gap:
             self._lose()
         if isinstance(packet, IndicatorPacket):
@@ -121,7 +121,7 @@ class Listener:
         self._last_end = None
         modem = indicator.modem
         if modem is not None:
-            # Some repeat it for as long as it holds. Only V.21 bursts follow one upon another.
+            # Some gateways repeat the indicator while it lasts. Only V.21 bursts follow each other directly.
             again = self._indicator in (None, indicator)
             if self._modem is modem and again and not (after_gap and modem is Modem.V21):
                 self._last_heard = now
@@ -153,7 +153,7 @@ class Listener:
         if self._modem is None:
             return
         if self._gap and self._modem is not modem:
-            # The end of a later burst, of which all else was lost.
+            # The end of a later burst, whose other packets were lost.
             self._end(now, clean=False)
             return
         lost = self._gap
@@ -163,7 +163,7 @@ class Listener:
             self._end(now, clean=not self._frame and not lost)
 
     def extend_frame(self, data: bytes, now: float) -> Modem | None:
-        """Take octets of a frame of the burst that is on, which came in their turn; its modem."""
+        """Take octets of a frame of the current burst, in their turn; returns its modem."""
         self._last_heard = now
         self._extend(data)
         return self._modem
@@ -191,7 +191,7 @@ class Listener:
 
     def _extend(self, data: bytes) -> None:
         if not self._frame and self._gap:
-            # What was lost may have been other frames, or the beginning of this one.
+            # The loss may have been other frames, or the beginning of this one.
             self._unsure = True
         self._gap = False
         room = MAX_FRAME - len(self._frame)
@@ -201,7 +201,7 @@ class Listener:
 
     def _end_frame(self, *, good: bool) -> None:
         if self._modem is None or not (self._frame or self._gap):
-            return  # the end of the frame before, said again
+            return  # a repeated end of the frame before
         frame = bytes(self._frame)
         whole = bool(frame) and not self._damaged and (not self._unsure or frame.startswith(_FRAME_STARTS))
         good = good and whole
@@ -212,6 +212,6 @@ class Listener:
         self._damaged = self._unsure = self._gap = False
 
     def _drop_frame(self) -> None:
-        """A frame whose end never came."""
+        """Report a frame whose end never came as damaged."""
         if self._frame:
             self._end_frame(good=False)

@@ -1,11 +1,11 @@
-"""The way out of a terminal: the packets that are planned, and when each leaves.
+"""The outgoing lane of a terminal: the planned packets, and when each leaves.
 
-A planned packet is a tuple, for there are forty in each second of each call: when it is due, its octets with
-the length in front (as UDPTL has it in all datagrams that carry it), flags, and its least distance from the
-packet before it. That distance holds however late the one before was: a stall must not shorten a preamble or
-a silence.
+A planned packet is a tuple for speed, since there are forty a second in each call: due time, octets with
+their length prefix (as in all UDPTL datagrams that contain them), flags, and the least distance from the
+packet before. That distance is kept however late the packet before was: a stall must not shorten a preamble
+or a silence.
 
-A datagram gets its number when it leaves, so that what is dropped leaves no hole in the numbering.
+A datagram gets its number when it leaves, so that dropped packets leave no gap in the numbering.
 """
 
 from __future__ import annotations
@@ -19,38 +19,38 @@ from t38fsp.lanes import NEVER, Lane
 from t38fsp.t38.values import Indicator
 
 CONTROL = 1
-"""Flag of indicators, the ends of bursts and all that V.21 carries: without it a call fails, and not just a
-few lines of a page."""
+"""Flag of indicators, ends of bursts and V.21 data: losing one costs the call, not just a few lines of a
+page."""
 REPEAT = 2
-"""Flag of a copy: the datagram before it again, with the same number."""
+"""Flag of a repetition: the previous datagram again, with the same number."""
 
 Planned = tuple[float, bytes, int, float]
-"""Due time, octets with their length in front, flags, least seconds after the packet before."""
+"""Due time, octets with their length prefix, flags, least seconds after the packet before."""
 
 _LOW = 4
-"""Fewer packets than that are a reason to plan; at the pace of a modem they last for a tenth of a second."""
+"""Plan more when fewer packets than this are waiting; at modem pace they last a tenth of a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The burst has left the line at ``due``. ``state`` is the indicator that holds from then on."""
+    """The burst has left the line at ``due``; ``state`` is the indicator in effect after it."""
 
     due: float
     state: Indicator
 
 
 class Plan(Protocol):
-    """A burst, cut into packets stretch by stretch."""
+    """A burst, divided into packets one stretch at a time."""
 
     done: Done | None
-    """Known with the last stretch."""
+    """Set with the last stretch."""
 
     def extend(self, now: float) -> Sequence[Planned]:
-        """The next stretch, in the order of due times: at least one packet, as long as ``done`` is None."""
+        """The next stretch, in the order of due times: at least one packet while ``done`` is None."""
 
 
 class PacketLane(Lane):
-    """``wrap`` makes the datagram of a packet that leaves, of its octets and flags; b"" sends nothing."""
+    """``wrap`` makes the datagram of a packet from its octets and flags when it leaves; b"" sends nothing."""
 
     __slots__ = ("_asked", "_closed", "_left", "_plan", "_waiting", "wrap")
 
@@ -65,7 +65,7 @@ class PacketLane(Lane):
         self._closed = False
 
     def __len__(self) -> int:
-        """Packets that are planned and have not left."""
+        """Number of planned packets that have not left."""
         return len(self._waiting)
 
     def add(self, packets: Sequence[Planned]) -> None:
@@ -74,26 +74,26 @@ class PacketLane(Lane):
             return
         waiting = self._waiting
         first = packets[0][0]
-        # A copy that is due after a new packet would no longer follow its original.
+        # A repetition due after a new packet would repeat that one: drop it.
         while waiting and waiting[-1][0] > first and waiting[-1][2] & REPEAT:
             waiting.pop()
         waiting.extend(packets)
         self.moved = True
 
     def follow(self, plan: Plan, now: float) -> None:
-        """Send the burst of ``plan`` after what is waiting."""
+        """Send the burst of ``plan`` after the waiting packets."""
         self.add(plan.extend(now))
         self._plan = plan if plan.done is None and not self._closed else None
         self._asked = False
 
     def drop(self) -> None:
-        """Forget all that is waiting or to be planned."""
+        """Discard all packets that are waiting or still to be planned."""
         self._waiting.clear()
         self._plan = None
         self.moved = True
 
     def close(self) -> None:
-        """Send nothing any more."""
+        """Send nothing from now on."""
         self.drop()
         self._closed = True
 

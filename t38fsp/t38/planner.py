@@ -2,7 +2,7 @@
 
 A burst is planned in stretches of a second or two, at times counted from its beginning, so nothing drifts and
 a long page takes no more memory than a short one. Each packet leaves when its first bit begins on the far
-modem, so what waits there is one chunk, and of a page without ECM the head start (T38FaxMaxBuffer bounds
+modem, so the far end buffers one chunk, and the head start of a page without ECM (T38FaxMaxBuffer bounds
 both):
 
     V.21    preamble · data, an octet each 26.7 ms · fcs-OK · … · fcs-OK-sig-end · tail · no-signal
@@ -24,16 +24,16 @@ from t38fsp.t38.udptl import prefixed
 from t38fsp.t38.values import DataType, FieldType, Indicator
 
 _IFP_OVERHEAD = 6
-"""Octets of a packet beside its data: of one field 5, and 1 for the end of a frame in the same packet."""
+"""Octets of a packet beside its data: 5 of one field, and 1 for the end of a frame in the same packet."""
 _FLAG_BITS = 16
 """Two flags between frames."""
 _FILL = re.compile(rb"\0{3,}")
-"""Fill in T.4 data: two octets of zeros hold the eleven of an EOL, wherever the one behind them is."""
+"""Fill in T.4 data. Two zero octets contain the eleven zeros of an EOL at any bit position (T.4 4.1.2)."""
 _KEPT = 2
 
-# Late packets catch up, but a gateway cannot do with less than the legal silence and preamble (T.30 5.3.1:
-# 55 ms and 850 ms). Octets of V.21 that are late leave together: spread out, on a busy machine, one for each
-# turn of the loop, a PPR took longer than T4.
+# Late packets catch up, but a gateway needs the least silence and preamble of T.30 5.3.1 (55 ms and 850 ms).
+# Late octets of V.21 leave together: when they left one per turn of the loop, on a busy machine, a PPR took
+# longer than T4.
 _LEAST_SILENCE = 0.055 / 0.075
 _LEAST_PREAMBLE = 0.85
 
@@ -41,40 +41,40 @@ _TONES = {Tone.CNG: Indicator.CNG, Tone.CED: Indicator.CED}
 
 
 _STRETCH = 48
-"""Packets planned in one go, about: 1.2 s of ECM frames, a fraction of a millisecond's work."""
+"""Approximate number of packets in a stretch: 1.2 s of ECM frames, planned in a fraction of a millisecond."""
 
 
 def line_bits(frame: bytes) -> tuple[int, int]:
-    """Bits that an HDLC frame takes on the line: its octets, and its FCS, both with the stuffed zeros.
+    """Bits that an HDLC frame takes on the line: its octets, and its FCS, both including stuffed zeros.
 
-    A zero is stuffed behind five ones in a row (ISO/IEC 13239).
+    A zero is stuffed after five consecutive ones (ISO/IEC 13239).
     """
     fcs = crc_hqx(frame, 0xFFFF) ^ 0xFFFF
     octets = int.from_bytes(frame, "big")
-    ones = (octets ^ octets + 1).bit_length() - 1  # that the octets end in: they count on into the FCS
+    ones = (octets ^ octets + 1).bit_length() - 1  # at the end of the octets: the run continues into the FCS
     trailer = _stuffed((1 << ones) - 1 << 16 | fcs) - ones // 5
     return len(frame) * 8 + _stuffed(octets), 16 + trailer
 
 
 def _stuffed(bits: int) -> int:
-    """How often there are five ones in a row; in a string of bits they are counted more slowly."""
+    """Number of zeros to stuff; arithmetic on integers is faster here than on a string of bits."""
     pairs = bits & bits >> 1
     fives = pairs & pairs >> 2 & bits >> 4
     count = 0
     while fives:
-        # A run of ones has a bit here for each place where five more of them begin: its last bit counts.
+        # A run of ones has a bit here for each position at which five more begin: count its last bit.
         count += (fives ^ fives & fives >> 1).bit_count()
         fives &= fives >> 5
     return count
 
 
 class Planner:
-    """Plans bursts into packets of ``roomy`` octets where chunks of a sensible length allow that.
+    """Plans bursts into packets of ``roomy`` octets, if chunks of a sensible length allow that.
 
-    No packet is longer than ``most`` octets, which must be more than 6. The far end never holds more than
-    ``max_buffer`` octets that its modem has still to send, if that is not None; with ``fill_removal`` the
-    fill of pages without ECM stays here, though it keeps its time. With ``repeat_v21`` all of V.21 is sent
-    several times, as indicators are.
+    No packet is longer than ``most`` octets, which must be more than 6. The far end never buffers more than
+    ``max_buffer`` octets for its modem, if that is not None. With ``fill_removal`` the fill of pages without
+    ECM is not sent, though its time passes. With ``repeat_v21`` all V.21 data are sent several times, as
+    indicators are.
     """
 
     def __init__(
@@ -100,19 +100,19 @@ class Planner:
     def plan(self, burst: Burst, syntax: Syntax, start: float, *, silent_since: float | None) -> Plan:
         """The packets of ``burst``; none is due before ``start``.
 
-        ``silent_since`` is when no-signal became the state of the line, None when it is not.
+        ``silent_since`` is when no-signal became the state of the line; None if the state is another.
         """
         timing = self._timing
         opening: list[Planned] = []
         if silent_since is None:
-            opening += said(Indicator.NO_SIGNAL, start, timing)
+            opening += indicator_packets(Indicator.NO_SIGNAL, start, timing)
             silent_since = start
         begin = max(start, silent_since + timing.silence)
         if isinstance(burst, ToneBurst):
             return _tone(burst, opening, begin, timing)
         indicator = Indicator.of(burst.modem, short_training=burst.short_training)
         gap = max(timing.silence * _LEAST_SILENCE - _repeats(timing), 0.0)
-        opening += said(indicator, begin, timing, gap)
+        opening += indicator_packets(indicator, begin, timing, gap)
         hdlc = isinstance(burst, HdlcBurst)
         begin += timing.start_up(burst.modem, short_training=burst.short_training, hdlc=hdlc)
         size = min(timing.chunk_octets(burst.modem, self._roomy), self._most)
@@ -124,20 +124,20 @@ class Planner:
         return _RawPlan(burst.data, opening, begin, self._head_start(burst, size), shape, self._fill_removal)
 
     def _head_start(self, burst: RawBurst, size: int) -> float:
-        """Seconds by which a page without ECM runs ahead, as far as the buffer beside one chunk holds it."""
+        """Seconds by which a page without ECM is sent ahead, within the buffer that one chunk leaves."""
         if self._max_buffer is None:
             return self._timing.head_start
         return min(self._timing.head_start, max(self._max_buffer - size, 0) * 8 / burst.modem.rate)
 
 
-def said(indicator: Indicator, due: float, timing: Timing, gap: float = 0.0) -> list[Planned]:
-    """An indicator, as often as it is sent."""
+def indicator_packets(indicator: Indicator, due: float, timing: Timing, gap: float = 0.0) -> list[Planned]:
+    """The packets of an indicator, repetitions included."""
     octets = prefixed(encode(IndicatorPacket(indicator), Syntax.Y1998))
     return _copied(octets, due, timing.copies, gap, timing.copy_spacing)
 
 
 def _copied(octets: bytes, due: float, copies: int, gap: float, spacing: float) -> list[Planned]:
-    """A control packet and its copies, which keep their distance however late they are."""
+    """A control packet and its repetitions, which keep their distance however late they are."""
     planned: list[Planned] = [(due, octets, CONTROL, gap)]
     for copy in range(1, copies):
         planned.append((due + copy * spacing, octets, CONTROL | REPEAT, spacing))
@@ -145,12 +145,12 @@ def _copied(octets: bytes, due: float, copies: int, gap: float, spacing: float) 
 
 
 def _repeats(timing: Timing) -> float:
-    """Seconds that the copies of a packet take."""
+    """Seconds that the repetitions of a packet take."""
     return (timing.copies - 1) * timing.copy_spacing
 
 
 class _WholePlan:
-    """A plan of one stretch."""
+    """A plan with a single stretch."""
 
     def __init__(self, packets: list[Planned], done: Done) -> None:
         self.done: Done | None = done
@@ -163,10 +163,10 @@ class _WholePlan:
 
 def _tone(burst: ToneBurst, opening: list[Planned], begin: float, timing: Timing) -> Plan:
     indicator = _TONES[burst.tone]
-    opening += said(indicator, begin, timing)
+    opening += indicator_packets(indicator, begin, timing)
     end = begin + max(burst.seconds, _repeats(timing))
     if burst.tone is Tone.CED:
-        opening += said(Indicator.NO_SIGNAL, end, timing)
+        opening += indicator_packets(Indicator.NO_SIGNAL, end, timing)
         indicator = Indicator.NO_SIGNAL
     return _WholePlan(opening, Done(end, indicator))
 
@@ -185,7 +185,7 @@ class _Shape:
         v21 = modem is Modem.V21
         self.flags = CONTROL if v21 else 0
         self.first_gap = max(timing.preamble * _LEAST_PREAMBLE - _repeats(timing), 0.0) if v21 else 0.0
-        # As often as there is time before the next octet.
+        # As many repetitions as fit before the next octet.
         self.copies = min(timing.copies, 1 + int(self.octet / timing.copy_spacing)) if v21 and repeat else 1
 
     def bare(self, field_type: FieldType) -> bytes:
@@ -200,13 +200,13 @@ class _Shape:
 
 @cache
 def _head(prefix: bytes, size: int) -> bytes:
-    """What precedes ``size`` octets in the packet of one field, and the length of the packet before that."""
+    """The octets before ``size`` octets of data in a packet of one field, its length prefix included."""
     field = prefix + (size - 1).to_bytes(2, "big")
     return prefixed(field + bytes(size))[:-size]
 
 
 class _HdlcPlan:
-    """HDLC frames. They are read as the line needs them, for a block is longer than its octets."""
+    """HDLC frames, which are taken from the burst only as the line needs them, to save memory."""
 
     def __init__(self, burst: HdlcBurst, opening: list[Planned], begin: float, shape: _Shape) -> None:
         self.done: Done | None = None
@@ -222,7 +222,8 @@ class _HdlcPlan:
     def extend(self, now: float) -> list[Planned]:
         planned, self._opening = self._opening, []
         if planned:
-            # A preamble or training follows: there is time to plan the rest when the process is less busy.
+            # A preamble or training follows, which leaves time to plan the rest when the process is less
+            # busy.
             return planned
         shape = self._shape
         frame = self._frame
@@ -234,7 +235,7 @@ class _HdlcPlan:
             body, fcs = line_bits(frame)
             at = self._at
             last = upcoming is None
-            # A field that is sent three times ends a frame that is complete: it brings no data.
+            # The end of the burst is sent three times, so its packet must not contain data.
             merged = shape.timing.fcs_with_data and not last
             self._chunks(planned, frame, at, merged=merged)
             at += body / shape.modem.rate
@@ -267,7 +268,8 @@ class _HdlcPlan:
             gap = 0.0
 
     def _copies(self, planned: list[Planned], due: float, octets: bytes, gap: float) -> None:
-        """Data, which are repeated only on V.21. Late copies leave together, as does all of a late frame."""
+        """Data, which are repeated only on V.21. Late repetitions leave together, as does all of a late
+        frame."""
         shape = self._shape
         planned.append((due, octets, shape.flags, gap))
         for copy in range(1, shape.copies):
@@ -275,13 +277,13 @@ class _HdlcPlan:
 
     def _finish(self, planned: list[Planned]) -> list[Planned]:
         end = self._at + self._shape.timing.hdlc_tail
-        planned += said(Indicator.NO_SIGNAL, end, self._shape.timing)
+        planned += indicator_packets(Indicator.NO_SIGNAL, end, self._shape.timing)
         self.done = Done(end, Indicator.NO_SIGNAL)
         return planned
 
 
 class _RawPlan:
-    """Octets without framing. A page runs ahead of the modem by ``head_start`` seconds."""
+    """Octets without framing. A page is sent ``head_start`` seconds ahead of the modem."""
 
     def __init__(
         self,
@@ -331,16 +333,16 @@ class _RawPlan:
         if self._at >= self._total:
             planned += shape.ending(FieldType.T4_NON_ECM_SIG_END, self._sent)
             end = self._sent + shape.timing.raw_tail
-            planned += said(Indicator.NO_SIGNAL, end, shape.timing)
+            planned += indicator_packets(Indicator.NO_SIGNAL, end, shape.timing)
             self.done = Done(end, Indicator.NO_SIGNAL)
         return planned
 
 
 class _FillRemover:
-    """Takes the fill out of a T.4 page, chunk by chunk (T38FaxFillBitRemoval)."""
+    """Removes the fill of a T.4 page, one chunk at a time (T38FaxFillBitRemoval)."""
 
     def __init__(self) -> None:
-        self._zeros = b""  # that the last chunk ended in
+        self._zeros = b""  # at the end of the last chunk
 
     def feed(self, chunk: bytes) -> bytes:
         known = self._zeros

@@ -1,12 +1,13 @@
-"""What the far end sent, in order and each packet once, as far as it can be had (T.38 clause 9).
+"""Restores the packets of the far end: in order, each once, lost ones recovered where possible (T.38 clause
+9).
 
-A packet that a later datagram does not bring along as a copy, nor through parity, may still be on its way: it
-is waited for, and what came behind it is held back meanwhile. The wait is short, for it delays our answers;
-whenever a packet comes after it was given up, the wait becomes as long as that packet would have needed.
+A missing packet that later datagrams recover neither by a copy nor by parity may still be in transit: the
+receiver waits for it, and holds back the packets after it. The wait is short, since it delays our responses;
+if a packet arrives after the wait, the wait is increased to what that packet would have needed.
 
-Parity strings of implementations in use are the XOR of the primaries alone; a reading of annex C puts a
-16-bit length before each primary. A group of which all packets came tells which it is; nothing is repaired
-before, as the wrong reading now and then makes a packet that never was.
+Parity strings of known implementations are the XOR of the primaries alone; another reading of annex C puts a
+16-bit length before each primary. A group without losses shows which reading applies; nothing is repaired
+before, since the wrong reading sometimes produces a packet that was never sent.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from t38fsp.t38.udptl import SECONDARIES, Counters, Datagram, OddTailError, Udpt
 
 WINDOW = 2000
 LATE_WINDOW = 256
-"""Numbers further ahead than the one or further behind than the other belong to a new stream."""
+"""A number more than WINDOW ahead, or more than LATE_WINDOW late, belongs to a new stream."""
 
 _AHEAD = 64
-"""Numbers further ahead than that count once a second datagram near the first bears them out."""
+"""A number further ahead than this is accepted only once a second datagram near it confirms it."""
 
 LEAST_WAIT = 0.1
 MOST_WAIT = 1.0
-"""Seconds that a missing packet is waited for: at first, and on a line that has shown to need more."""
+"""Seconds to wait for a missing packet: initially, and at most, on a path with late packets."""
 
 _RTP_VERSION = 2
-"""In the two highest bits (RFC 3550 5.1)."""
+"""The two highest bits of RTP (RFC 3550 5.1)."""
 _LATENESS_MARGIN = 1.2
 _MOST_HELD_BACK = 256
 _PARITY_HISTORY = 128
@@ -37,20 +38,20 @@ _PARITY_HISTORY = 128
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One IFP packet in its turn. ``number`` counts on beyond FFFF; ``padded``: zero octets may follow it."""
+    """One IFP packet in its turn. ``number`` is unwrapped; ``padded``: zero octets may follow the packet."""
 
     number: int
     ifp: bytes
     after_gap: bool = False
-    """Packets just before this one are lost."""
+    """Packets just before this one were lost."""
     padded: bool = False
     arrived: float | None = None
-    """When its own datagram came (seconds); None for a packet that was recovered."""
+    """When its datagram arrived (seconds); None for a recovered packet."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """A packet that came before its turn."""
+    """A packet that arrived before its turn."""
 
     ifp: bytes
     since: float
@@ -59,31 +60,31 @@ class _Waiting:
 
 
 class UdptlReceiver:
-    """Puts packets in order, each once, with the lost ones restored as far as the datagrams allow.
+    """Delivers packets in order, each once, and recovers lost ones from copies or parity.
 
-    The first number may be any. A jump starts a new stream, or goes on after a large gap, when a second
-    datagram bears it out, so that a stray datagram (RTP around the switch, or a stranger's) does not.
+    The first number may be any. A jump starts a new stream, or continues after a large gap, only if a second
+    datagram confirms it: a stray datagram (RTP around the switch, or a stranger's) must not.
     """
 
     def __init__(self, counters: Counters | None = None) -> None:
         self.counters = Counters() if counters is None else counters
         self.wait = LEAST_WAIT
-        """Seconds that a missing packet is waited for at present."""
+        """Seconds to wait for a missing packet at present."""
         self._expected: int | None = None  # unwrapped
         self._waiting: dict[int, _Waiting] = {}
         self._missed: OrderedDict[int, float] = (
             OrderedDict()
-        )  # packets given up, and since when each was missed
-        self._stray: Datagram | None = None  # candidate for what follows a large gap, or a new stream
+        )  # packets given up, and when each was first missed
+        self._stray: Datagram | None = None  # candidate for the packet after a large gap, or for a new stream
         self._last = b""
-        self._history: dict[int, bytes] | None = None  # primaries by number, once parity was seen
-        self._lengths_covered: bool | None = None  # by parity, once that is known
-        self._run = 0  # packets in a row that did not come by themselves
+        self._history: dict[int, bytes] | None = None  # primaries by number, once parity has been received
+        self._lengths_covered: bool | None = None  # by parity; None until known
+        self._run = 0  # consecutive packets whose own datagrams did not arrive
 
     # --- in ----------------------------------------------------------------------------------------------
 
     def receive(self, data: bytes, now: float) -> list[Delivery]:
-        """What can be delivered now that this datagram is here, oldest first."""
+        """Take a datagram; returns the packets that can be delivered now, oldest first."""
         if self._history is None and (number := self.take_next(data)) is not None:
             return [Delivery(number, self._last, False, False, now)] if self._last else []
         try:
@@ -100,10 +101,10 @@ class UdptlReceiver:
 
     def take_next(self, data: bytes) -> int | None:
         """Take the datagram that is due next, while nothing is missing, and return its number; None for any
-        other, which is left alone.
+        other, which is ignored.
 
-        Its primary is delivered by that: the octets from 3 on, as many as ``data[2]`` says. With parity it
-        must be an IFP packet. What follows it is not checked: it helps those that have come already.
+        The primary, ``data[2]`` octets from offset 3, counts as delivered. With parity it must be an IFP
+        packet. The copies after it are not checked: they are of packets that have arrived already.
         """
         expected = self._expected
         if expected is None or self._waiting or len(data) <= 4:
@@ -120,7 +121,7 @@ class UdptlReceiver:
             self._last = data[3:end]
         else:
             if self._lengths_covered is None:
-                return None  # parity has still to show what it covers
+                return None  # not known yet what parity covers
             self._last = history[expected] = data[3:end]
             if len(history) > _PARITY_HISTORY:
                 del history[next(iter(history))]
@@ -131,9 +132,9 @@ class UdptlReceiver:
         return expected
 
     def _is_credible(self, datagram: Datagram) -> bool:
-        """Whether a datagram with an odd tail is one of T.38: some senders write octets too many, or too few.
+        """Whether a datagram with an odd tail is T.38: some senders write too many octets, or too few.
 
-        RTP around the switch has a version where the number is, and its payload is no IFP packet.
+        RTP around the switch has its version where the number is, and its payload is not an IFP packet.
         """
         distance = self._distance(datagram.number)
         expected = distance is not None and -LATE_WINDOW <= distance <= _AHEAD
@@ -146,13 +147,13 @@ class UdptlReceiver:
         return (number - self._expected + 0x8000 & 0xFFFF) - 0x8000
 
     def next_deadline(self) -> float | None:
-        """When the wait for a missing packet is over; None when none is missing."""
+        """When the wait for a missing packet is over; None if none is missing."""
         if not self._waiting:
             return None
         return min(waiting.since for waiting in self._waiting.values()) + self.wait
 
     def handle_deadline(self, now: float) -> list[Delivery]:
-        """Give up what has been waited for long enough; what it held back is delivered."""
+        """Give up missing packets whose wait is over; returns the packets that they held back."""
         deliveries: list[Delivery] = []
         while (due := self.next_deadline()) is not None and now >= due:
             deliveries += self._give_up()
@@ -162,7 +163,7 @@ class UdptlReceiver:
 
     def _place(self, datagram: Datagram, now: float) -> list[Delivery]:
         if self._expected is None:
-            # What the first datagram brings along was sent before anything could be heard of it.
+            # Deliver the copies in the first datagram too: they were sent before we could receive.
             self._expected = datagram.number - _known_copies(datagram)
             return self._take(datagram, datagram.number, now)
         distance = (datagram.number - self._expected + 0x8000 & 0xFFFF) - 0x8000
@@ -171,7 +172,7 @@ class UdptlReceiver:
         known = max(self._waiting, default=self._expected)
         if self._expected + distance - known > _AHEAD:
             stray = self._stray
-            if stray is None or not self._bears_out(datagram, stray):
+            if stray is None or not self._confirms(datagram, stray):
                 return self._set_aside(datagram)
             self._stray = None
             self.counters.late -= 1
@@ -180,7 +181,7 @@ class UdptlReceiver:
         self._stray = None
         number = self._expected + distance
         if distance < 0:
-            self._behind(number, now)
+            self._note_late(number, now)
             return []
         if distance == 1 and datagram.number == 1 and self._goes_on(datagram, self._expected):
             # Some senders count from FFFF to 0001.
@@ -189,8 +190,8 @@ class UdptlReceiver:
                 self._history = {before + 1: ifp for before, ifp in self._history.items()}
         return self._take(datagram, number, now)
 
-    def _behind(self, number: int, now: float) -> None:
-        """A packet whose turn is over: a repeat, or one that was not waited for long enough."""
+    def _note_late(self, number: int, now: float) -> None:
+        """A packet whose turn is over: a repetition, or one for which the wait was too short."""
         missed = self._missed.pop(number, None)
         if missed is None:
             self.counters.duplicates += 1
@@ -202,7 +203,7 @@ class UdptlReceiver:
     def _goes_on(self, datagram: Datagram, expected: int) -> bool:
         """Whether this datagram follows the last one delivered, whatever its number.
 
-        Then it brings that one along, or parity over it and those before it.
+        If so, it contains a copy of that one, or parity over it and those before it.
         """
         if self._waiting:
             return False
@@ -220,7 +221,7 @@ class UdptlReceiver:
 
     def _jump(self, datagram: Datagram, now: float) -> list[Delivery]:
         if self._expected is not None and self._goes_on(datagram, self._expected):
-            # Only the numbers are new.
+            # The stream is the same; only its numbering has restarted.
             ahead = datagram.number - self._expected
             if self._history is not None:
                 self._history = {before + ahead: ifp for before, ifp in self._history.items()}
@@ -229,7 +230,7 @@ class UdptlReceiver:
             self._expected = datagram.number
             return self._take(datagram, datagram.number, now)
         stray = self._stray
-        if stray is None or not self._bears_out(datagram, stray):
+        if stray is None or not self._confirms(datagram, stray):
             return self._set_aside(datagram)
         deliveries: list[Delivery] = []
         while self._waiting:
@@ -248,8 +249,8 @@ class UdptlReceiver:
         self.counters.received += 1
         return deliveries
 
-    def _bears_out(self, datagram: Datagram, stray: Datagram) -> bool:
-        """Whether it follows a stray datagram closely: two by chance, or by a stranger's guess, do not."""
+    def _confirms(self, datagram: Datagram, stray: Datagram) -> bool:
+        """Whether it follows a stray datagram closely, as two unrelated datagrams hardly would."""
         return datagram.number - stray.number & 0xFFFF <= _AHEAD
 
     def _set_aside(self, datagram: Datagram) -> list[Delivery]:
@@ -257,7 +258,7 @@ class UdptlReceiver:
         self.counters.late += 1
         return []
 
-    # --- taking what a datagram brings ---------------------------------------------------------------------
+    # --- the contents of a datagram ------------------------------------------------------------------------
 
     def _take(self, datagram: Datagram, number: int, now: float) -> list[Delivery]:
         expected = self._expected if self._expected is not None else number
@@ -277,7 +278,7 @@ class UdptlReceiver:
         return deliveries + self.handle_deadline(now)
 
     def _in_turn(self, expected: int, *, after_gap: bool = False) -> list[Delivery]:
-        """Deliver from ``expected`` on as far as nothing is missing."""
+        """Deliver from ``expected`` on, up to the next missing packet."""
         deliveries: list[Delivery] = []
         while (waiting := self._waiting.pop(expected, None)) is not None:
             self._count_run(missing=waiting.recovered)
@@ -291,7 +292,7 @@ class UdptlReceiver:
         return deliveries
 
     def _give_up(self) -> list[Delivery]:
-        """Go on behind the first gap."""
+        """Continue after the first gap."""
         following = min(self._waiting)
         missed = min(waiting.since for waiting in self._waiting.values())
         for number in range(self._expected if self._expected is not None else following, following):
@@ -343,7 +344,7 @@ class UdptlReceiver:
                 continue
             zero = number & ~0xFFFF
             if group[0] <= zero and zero not in self._history:
-                continue  # perhaps there never was a 0000, and the group is another
+                continue  # the sender may skip number 0000, which would make another group
             known = [self._history[n] for n in group if n in self._history]
             ifp, padded = _repaired(string, known, lengths_covered=self._lengths_covered)
             if ifp:
@@ -352,7 +353,7 @@ class UdptlReceiver:
         return restored
 
     def _learn(self, parity: tuple[bytes, ...], groups: list[range], history: dict[int, bytes]) -> None:
-        """See from groups of which every packet is there whether parity covers their lengths."""
+        """Learn from complete groups whether parity covers the lengths of packets."""
         for string, group in zip(parity, groups, strict=True):
             known = [history[n] for n in group if n in history]
             if 0 < len(known) == len(group):
@@ -372,7 +373,7 @@ def _is_ifp(octets: bytes) -> bool:
 
 
 def _known_copies(datagram: Datagram) -> int:
-    """How many copies in a row, from the newest on, have octets."""
+    """Number of consecutive copies, newest first, that are not empty."""
     for count, ifp in enumerate(datagram.secondaries):
         if not ifp:
             return count
@@ -380,12 +381,12 @@ def _known_copies(datagram: Datagram) -> int:
 
 
 def _is_parity(string: bytes, primaries: list[bytes]) -> bool:
-    """Whether this is the parity of just these; zero octets at the end tell nothing."""
+    """Whether this is the parity of exactly these; zero octets at the end are ignored."""
     return string.rstrip(b"\0") in _readings(primaries)
 
 
 def _readings(primaries: list[bytes]) -> tuple[bytes, bytes]:
-    """Parity of these, plain and with their lengths, without the zero octets at the end."""
+    """Parity of these, plain and with their lengths, without zero octets at the end."""
     plain, counted = xor(primaries), xor([_counted(ifp) for ifp in primaries])
     return plain.rstrip(b"\0"), counted.rstrip(b"\0")
 
@@ -395,7 +396,8 @@ def _counted(ifp: bytes) -> bytes:
 
 
 def _repaired(string: bytes, known: list[bytes], *, lengths_covered: bool) -> tuple[bytes, bool]:
-    """The one missing primary of a parity group, and whether zero octets may follow it; empty if it fails."""
+    """The missing primary of a parity group (empty if the repair fails), and whether zero octets may follow
+    it."""
     if not lengths_covered:
         return xor([string, *known]), True
     counted = xor([string, *map(_counted, known)])

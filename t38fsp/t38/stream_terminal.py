@@ -1,6 +1,6 @@
-"""The T.38 terminal over TCP: the same bursts at the same pace, but nothing is lost, copied or numbered.
+"""The T.38 terminal over TCP: the same bursts at the same pace, without losses, copies or numbers.
 
-Pages keep the pace of the modem, as over UDPTL: behind the far end there may be one.
+Pages keep modem pace, as over UDPTL, since the far end may be a gateway.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from t38fsp.t38.udptl import unprefixed
 
 
 class StreamTerminal(Terminal):
-    """One end of a T.38 call over a TCP connection; ``receive`` takes what arrives, cut anywhere.
+    """One end of a T.38 call over a TCP connection; ``receive`` takes pieces of the stream, split at any
+    point.
 
     ``max_ifp`` and ``max_buffer`` are those of :class:`Terminal`.
     """
@@ -42,11 +43,11 @@ class StreamTerminal(Terminal):
 
     @property
     def broken(self) -> bool:
-        """What came was no T.38, and nothing behind it can be read."""
+        """The stream is not T.38, so nothing after that can be read."""
         return self._reader is None
 
     def receive(self, datagram: bytes, now: float) -> bool:
-        """Take a piece of the stream; true when it could be read."""
+        """Take a piece of the stream; true if it could be read."""
         if self._reader is None:
             return False
         try:
@@ -66,7 +67,7 @@ class StreamTerminal(Terminal):
         return True
 
     def _written(self, octets: bytes, flags: int) -> bytes:
-        """A packet as it is written; without TPKT to a far end that has shown to do without it."""
+        """A packet as written to the stream; without TPKT if the far end sends none."""
         ifp = unprefixed(octets)
         bare = self._reader is not None and self._reader.bare
         return ifp if bare else wrap(ifp)

@@ -1,7 +1,7 @@
-"""The T.38 terminal: bursts of T.30 become packets with times, and datagrams become line signals.
+"""The T.38 terminal: converts T.30 bursts to timed packets, and datagrams to line signals.
 
-Sans-IO. What is to be sent waits in :attr:`Terminal.lane`, which whoever paces it tells to send each packet
-when it is due, and to plan on when it will run out.
+Sans-IO. Packets to send wait in :attr:`Terminal.lane`; the driver has the lane send each packet when it is
+due, and plan more before it runs out.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from t38fsp.t38.internet import RateControl, UnpacedPlanner
 from t38fsp.t38.jitter import JitterMeter
 from t38fsp.t38.listener import Listener
 from t38fsp.t38.packet_lane import PacketLane, Plan
-from t38fsp.t38.planner import Planner, said
+from t38fsp.t38.planner import Planner, indicator_packets
 from t38fsp.t38.receiving import Delivery, UdptlReceiver
 from t38fsp.t38.timing import Timing
 from t38fsp.t38.udptl import CONTROL_COPIES, Counters, ParitySender, UdptlSender
@@ -25,33 +25,33 @@ from t38fsp.t38.values import Indicator
 
 LEAST_DATAGRAM = 40
 LEAST_IFP = 24
-"""Octets; with fewer there is no room for 10 ms of data at 14400 bit/s."""
+"""Octets; fewer leave no room for 10 ms of data at 14400 bit/s."""
 
 _UDPTL_OVERHEAD = 4
 _SPAN_OCTETS = 2
-_LONG = 0x80  # from here on a length takes two octets
+_LONG = 0x80  # from this value on a length takes two octets
 
 _IFP_DATA = 8
-"""Where the octets of a lone field begin in a datagram whose packet has less than 128 octets."""
+"""Offset of the octets of a single field in a datagram whose packet has fewer than 128 octets."""
 
 _DOUBTFUL = 3
-"""From this attempt at a command on, each is said in the other syntax than the one before."""
+"""From this attempt at a command on, each attempt uses the other syntax than the one before."""
 
 
 class Terminal:
     """One end of a T.38 call over UDPTL.
 
-    ``redundancy`` is the number of datagrams in which a packet comes again, ``control_redundancy`` the same
-    for control data (default: 5, or more with more redundancy, and none without any); or ``parity`` is how
-    many strings over how many packets each are sent instead. ``max_datagram`` is the octets that the far end
-    takes in one datagram: chunks of data shrink first, then copies are left out. ``max_ifp`` limits one
-    packet in it, ``max_buffer`` what waits at the far end for its modem. With ``fill_removal`` no fill is
-    sent.
+    ``redundancy`` is the number of later datagrams that repeat a packet, ``control_redundancy`` the same for
+    control data (default: 5, or ``redundancy`` if that is larger; 0 if that is 0); ``parity`` is the number
+    of strings and the packets that each covers, sent instead of copies. ``max_datagram`` is the longest
+    datagram that the far end accepts, octets: chunks of data shrink first, then copies are omitted.
+    ``max_ifp`` limits one packet in it, ``max_buffer`` the octets that the far end buffers for its modem.
+    With ``fill_removal`` no fill is sent.
 
     Raises ValueError when ``max_datagram`` is below LEAST_DATAGRAM, ``max_ifp`` or ``max_buffer`` below
-    LEAST_IFP, or copies or parity are out of range. Nothing that arrives raises.
+    LEAST_IFP, or copies or parity are out of range. No received datagram raises.
 
-    Bursts that need not keep the pace of a modem are planned by themselves (``t38fsp.t38.internet``).
+    Bursts without modem pace have a separate planner (``t38fsp.t38.internet``).
     """
 
     def __init__(
@@ -69,12 +69,17 @@ class Terminal:
     ) -> None:
         if max_datagram < LEAST_DATAGRAM:
             raise ValueError(
-                f"a datagram of {max_datagram} octets holds no image data; at least {LEAST_DATAGRAM} do"
+                f"a datagram of {max_datagram} octets is too short for image data; "
+                f"allow at least {LEAST_DATAGRAM}"
             )
         if max_ifp is not None and max_ifp < LEAST_IFP:
-            raise ValueError(f"a packet of {max_ifp} octets holds no image data; at least {LEAST_IFP} do")
+            raise ValueError(
+                f"a packet of {max_ifp} octets is too short for image data; allow at least {LEAST_IFP}"
+            )
         if max_buffer is not None and max_buffer < LEAST_IFP:
-            raise ValueError(f"a buffer of {max_buffer} octets holds no image data; at least {LEAST_IFP} do")
+            raise ValueError(
+                f"a buffer of {max_buffer} octets is too short for image data; allow at least {LEAST_IFP}"
+            )
         self._timing = Timing() if timing is None else timing
         self.counters = Counters()
         self._receiver = UdptlReceiver(self.counters)
@@ -102,7 +107,7 @@ class Terminal:
             most,
             max_buffer=max_buffer,
             fill_removal=fill_removal,
-            # Who takes no copies in a datagram still passes over a datagram that comes twice.
+            # A far end without redundancy still ignores a repeated datagram, so V.21 is repeated as such.
             repeat_v21=parity is None and not redundancy and not control_redundancy,
         )
         self.rate_control = RateControl()
@@ -113,66 +118,66 @@ class Terminal:
         self._paced = True
 
         self.lane = PacketLane(self._sender.datagram)
-        """The way out."""
+        """The packets to send."""
         self._bursts: deque[Burst] = deque()
-        self._plan: Plan | None = None  # the burst that is on
+        self._plan: Plan | None = None  # the current burst
         self._sent = 0
-        self._state: Indicator | None = None  # what the line says once all that is planned has left
+        self._state: Indicator | None = None  # of the line once all planned packets have left
         self._state_since = float("-inf")
         self._keep_alive: float | None = None
 
     @property
     def syntax(self) -> Syntax:
-        """The syntax in use: the negotiated one, unless the far end was heard to use the other."""
+        """The syntax in use: the negotiated one, unless the far end uses the other."""
         return self._dialect.syntax
 
     @property
     def modem_paced(self) -> bool:
-        """The burst that is on, or the last one, keeps the pace of a modem."""
+        """The current burst, or the last one, is sent at modem pace."""
         return self._paced
 
     # --- in ----------------------------------------------------------------------------------------------
 
     def start(self, now: float) -> None:
-        """Say no-signal at once, so that a far end behind NAT or waiting for us hears something."""
+        """Send no-signal at once: it opens a NAT, and some far ends wait for a packet."""
         if self._state is None and self._plan is None:
-            self._say_silence(now)
+            self._send_no_signal(now)
 
     def send(self, burst: Burst, now: float) -> None:
-        """Play ``burst`` when the bursts before it are over."""
+        """Send ``burst`` after the bursts before it."""
         self._bursts.append(burst)
         self._advance(now)
 
     def revoke(self, now: float) -> None:
-        """Stop at once: what is planned does not leave any more, and the bursts do not count as sent."""
+        """Stop at once: discard the planned packets; the bursts do not count as sent."""
         self._bursts.clear()
         if self._plan is not None:
             self._plan = None
             self.lane.drop()
-            self._say_silence(now)
+            self._send_no_signal(now)
 
     def stop(self) -> None:
-        """Send nothing any more, and go on hearing."""
+        """Send nothing from now on, but continue to receive."""
         self._bursts.clear()
         self._plan = None
         self.lane.close()
 
     def receive(self, datagram: bytes, now: float) -> bool:
-        """Take a datagram; true when it was one of UDPTL with packets that can be read."""
+        """Take a datagram; true if it was UDPTL with packets that can be read."""
         if not self._paced:
-            self._advance(now)  # it may answer what has just left
+            self._advance(now)  # it may respond to the burst that has just left
         malformed = self.counters.malformed
         self._hear(self._receiver.receive(datagram, now), now)
         return self.counters.malformed == malformed
 
     def extend_frame(self, datagram: bytes, now: float) -> bool:
-        """Take a datagram that brings octets of a frame of the burst that is on and nothing else, as five of
-        six do; any other is left to :meth:`receive`, and the answer is false.
+        """Take a datagram that contains only octets of a frame of the current burst, as five of six do;
+        returns false for any other, which is left to :meth:`receive`.
 
-        There is nothing to take afterwards, and no deadline is sooner than before.
+        It produces no output, and makes no deadline earlier.
         """
         prefix = self._listener.frame_data_prefix
-        # Of the length of the field there is one octet that is not zero, as the packet has less than 128.
+        # The high octet of the field length is zero, since the packet has fewer than 128 octets.
         if (
             not prefix
             or not datagram.startswith(prefix, 3)
@@ -195,14 +200,15 @@ class Terminal:
         return True
 
     def hear(self, packet: Ifp, now: float, *, after_gap: bool = False) -> None:
-        """Take an IFP packet, in its turn, that came by another way than :meth:`receive`."""
+        """Take an IFP packet in its turn, from :meth:`receive` or another transport."""
         self._listener.hear(packet, now, after_gap=after_gap)
         if self._state is Indicator.CNG and self._plan is None and self._listener.hearing:
-            # A gateway that takes CNG for a state of the line would play it into the far end's preamble.
-            self._say_silence(now)
+            # A gateway that treats CNG as a lasting state of the line would play it into the far end's
+            # preamble.
+            self._send_no_signal(now)
 
     def next_deadline(self) -> float | None:
-        """When to call :meth:`handle_deadline`; None while nothing is to be done."""
+        """When to call :meth:`handle_deadline`; None if nothing is due."""
         if self._plan is None:
             due = self._keep_alive
         else:
@@ -219,7 +225,7 @@ class Terminal:
         self._advance(now)
         if self._keep_alive is not None and self._plan is None and now >= self._keep_alive:
             self._state = self._state or Indicator.NO_SIGNAL
-            self.lane.add(said(self._state, now, self._timing)[:1])
+            self.lane.add(indicator_packets(self._state, now, self._timing)[:1])
             self._schedule_keep_alive(now)
 
     # --- out ---------------------------------------------------------------------------------------------
@@ -228,7 +234,7 @@ class Terminal:
         return self._listener.take_signals()
 
     def take_sent(self) -> int:
-        """How many bursts have left the line since the last call."""
+        """Number of bursts that have left the line since the last call."""
         taken, self._sent = self._sent, 0
         return taken
 
@@ -246,14 +252,14 @@ class Terminal:
                 continue
             if delivery.arrived is not None and self._paced:
                 self._jitter.hear(packet, delivery.number, delivery.arrived)
-            # What cannot be read is lost.
+            # An unreadable packet counts as lost.
             self.hear(packet, now, after_gap=delivery.after_gap or self._unread)
             self._unread = False
 
     # --- planning ----------------------------------------------------------------------------------------
 
     def _advance(self, now: float) -> None:
-        """Note that a burst is over, and begin the next one."""
+        """End bursts that are over, and begin the next one."""
         while True:
             plan = self._plan
             if plan is None:
@@ -283,9 +289,9 @@ class Terminal:
             )
         self.lane.follow(self._plan, now)
 
-    def _say_silence(self, now: float) -> None:
+    def _send_no_signal(self, now: float) -> None:
         self._state, self._state_since = Indicator.NO_SIGNAL, now
-        self.lane.add(said(Indicator.NO_SIGNAL, now, self._timing))
+        self.lane.add(indicator_packets(Indicator.NO_SIGNAL, now, self._timing))
         self._schedule_keep_alive(now)
 
     def _schedule_keep_alive(self, last: float) -> None:
@@ -294,6 +300,6 @@ class Terminal:
 
 
 def _room(max_datagram: int, redundancy: int) -> int:
-    """The longest packet that leaves room for all its copies."""
+    """Length of the longest packet that leaves room for all copies."""
     each = (max_datagram - _UDPTL_OVERHEAD) // (redundancy + 1)
     return each - (2 if each > _LONG else 1)

@@ -1,8 +1,8 @@
-"""When things happen on the line: the start-up times of the modems and the pace of a burst.
+"""The timing of signals on the line: start-up times of modems, and the pace of a burst.
 
-The gateway replays our packets as modem signals, so a sender keeps the time of the modem that it pretends to
-be (T.38 clause 8; T.30 5.3.1 for preamble and silence). Start-up times are the symbol counts of V.27ter, V.29
-and V.17 at their symbol rates, rounded up to a millisecond.
+The gateway modulates our packets, so a sender keeps the pace of the modem that it emulates (T.38 clause 8;
+T.30 5.3.1 for preamble and silence). Start-up times are the symbol counts of V.27ter, V.29 and V.17 at their
+symbol rates, rounded up to a millisecond.
 """
 
 from __future__ import annotations
@@ -29,43 +29,45 @@ _SHORT_TRAINING = 0.142
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How a terminal sends; a profile per route. Times in seconds, none below zero.
+    """How a terminal sends; a profile per route. Times are in seconds, 0 or more.
 
-    The bounds are those for calls (``CallSettings``). They are not applied here: the virtual gateway sends
-    outside of them, to see how the far end bears it.
+    The bounds are those of ``CallSettings``. They are not applied here: the virtual gateway exceeds them, to
+    test the far end.
     """
 
     silence: float = 0.075
-    """Between carriers, ours and theirs alike (T.30: 75 ± 20 ms)."""
+    """Between carriers, both ours and the far end's (T.30 5.3.1: 75 ± 20 ms)."""
     preamble: float = setting(1.0, least=0.85, most=3.0, unit="seconds")
-    """From v21-preamble to the first octet; T.30 allows 0.85, which some gateways cannot take."""
+    """From v21-preamble to the first octet; T.30 allows 0.85, which is too short for some gateways."""
     echo_protection: float = 0.0
-    """Added before training; TALKER_ECHO_PROTECTION for gateways with a small buffer that play it."""
+    """Added before training; TALKER_ECHO_PROTECTION for gateways that play it and have a small buffer."""
     flags: float = 0.2
-    """Behind training, before the first HDLC frame on a fast modem (T.30 A.3.1)."""
+    """After training, before the first HDLC frame on a fast modem (T.30 A.3.1)."""
     hdlc_tail: float = 0.1
     """From the last flag to no-signal: an abrupt end costs some gateways the last frame."""
     head_start: float = 0.06
-    """A page without ECM runs so much ahead of the modem: a gateway that runs dry pads inside a line."""
+    """A page without ECM is sent this much ahead of the modem: a gateway whose buffer runs empty pads inside
+    a line."""
     page_padding: float = 0.04
-    """At least so much of zero octets follows a page: some gateways cut its end."""
+    """Least duration of the zero octets after a page: some gateways cut off its end."""
     raw_tail: float = 0.06
     """From the last octet of a raw burst to no-signal."""
     chunk: float = 0.03
     """Data of one packet on a fast modem."""
     copies: int = setting(3, least=1, most=8)
-    """Times that an indicator and the end of a burst are sent, as the identical datagram."""
+    """How many times an indicator and the end of a burst are sent, as identical datagrams."""
     copy_spacing: float = 0.01
     keep_alive: float = setting(1.0, least=0.1, most=30.0, off=0.0, unit="seconds")
-    """Between packets while nothing is sent; 0 for silence."""
+    """Between packets while no burst is sent; 0 for none."""
     whole_frames: bool = setting(False)
     """Send a V.21 frame in one packet instead of octet by octet."""
     fcs_with_data: bool = False
-    """Put the end of an HDLC frame into the packet of its last octets: a packet less for each frame."""
+    """Put the end of an HDLC frame into the packet of its last octets, which saves a packet for each
+    frame."""
     lead: float = 0.18
-    """The stretch that is planned ahead."""
+    """Time that is planned ahead."""
     stall: float = 15.0
-    """A carrier of the far end from which nothing came for so long is lost."""
+    """A carrier of the far end without packets for this long counts as lost."""
 
     def start_up(self, modem: Modem, *, short_training: bool, hdlc: bool) -> float:
         """Seconds from the indicator to the first octet."""
@@ -76,8 +78,8 @@ class Timing:
         return self.echo_protection + training + (self.flags if hdlc else 0.0)
 
     def chunk_octets(self, modem: Modem, most: int) -> int:
-        """Octets of one packet: a chunk or, to stay within ``most``, two thirds of it; else one third (30, 20
-        and 10 ms). V.21 goes octet by octet."""
+        """Octets of one packet: a chunk or, to stay within ``most``, two thirds or one third of it (30, 20 or
+        10 ms). V.21 is sent octet by octet."""
         if modem is Modem.V21:
             return 1
         third = max(round(self.chunk * modem.rate / 24), 1)

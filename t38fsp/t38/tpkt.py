@@ -1,8 +1,8 @@
 """IFP packets on a TCP connection: TPKT (RFC 1006 6, RFC 2126 4.3), as T.38 has it.
 
-A packet is 03, a reserved octet, the length of it all in sixteen bits, and one IFP packet. There is no UDPTL,
-no numbering and no redundancy: TCP does what they do. Some leave TPKT out and write IFP packets back to back,
-which the first octet tells: no IFP packet begins with 03.
+A packet is 03, a reserved octet, the total length in sixteen bits, and one IFP packet. UDPTL, numbers and
+redundancy are not needed over TCP. Some implementations omit TPKT and write IFP packets back to back, which
+the first octet reveals: an IFP packet never begins with 03.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ VERSION = 3
 HEADER = 4
 """Octets."""
 MAX_PACKET = 2048
-"""Octets of one IFP packet that are taken; those of fax are a few hundred at most."""
+"""Upper bound for the octets of one IFP packet; those of fax have a few hundred at most."""
 
 
 class TpktError(ValueError):
-    """The octets of the connection are no packets, so nothing behind them can be read either."""
+    """The octets of the connection are not packets, so nothing after them can be read either."""
 
 
 def wrap(ifp: bytes) -> bytes:
@@ -29,7 +29,7 @@ def wrap(ifp: bytes) -> bytes:
 
 
 class TpktReader:
-    """Cuts what arrives on a connection into IFP packets; ``syntax`` counts only where TPKT is left out."""
+    """Splits the octets of a connection into IFP packets; ``syntax`` matters only without TPKT."""
 
     def __init__(self, syntax: Syntax) -> None:
         self._syntax = syntax
@@ -38,11 +38,12 @@ class TpktReader:
 
     @property
     def bare(self) -> bool:
-        """The far end writes no TPKT; whoever does not, does not read it either."""
+        """The far end writes no TPKT, and so cannot read it either."""
         return self._bare is True
 
     def feed(self, octets: bytes) -> list[bytes]:
-        """The packets that are complete now. Raises TpktError, after which the connection is of no use."""
+        """Take octets; returns the packets that are complete. Raises TpktError, which ends the use of the
+        stream."""
         self._octets += octets
         if self._bare is None and self._octets:
             self._bare = self._octets[0] != VERSION
@@ -55,11 +56,11 @@ class TpktReader:
         return packets
 
     def _end(self) -> int | None:
-        """Where the first packet ends, None as long as that is not known or not there."""
+        """Where the first packet ends; None while it is incomplete."""
         octets = self._octets
         end = _ifp_size(octets, self._syntax) if self._bare else _tpkt_size(octets)
         if (len(octets) if end is None else end) > HEADER + MAX_PACKET:
-            raise TpktError(f"a packet of more than {MAX_PACKET} octets is no fax")
+            raise TpktError(f"a packet of more than {MAX_PACKET} octets is not a fax packet")
         return end if end is not None and end <= len(octets) else None
 
 

@@ -1,14 +1,13 @@
-"""UDPTL: IFP packets in UDP datagrams, with what it takes to survive loss (T.38 clause 9).
+"""UDPTL: IFP packets in UDP datagrams, with protection against loss (T.38 clause 9).
 
-A datagram is a 16-bit number, one IFP packet (the primary), and help for the packets before it: copies of
-them, newest first, or parity strings over them::
+A datagram is a 16-bit number, one IFP packet (the primary), and error recovery for the packets before it:
+copies of them, newest first, or parity strings over them::
 
     number (2)   length, primary   0x00   count, then length, IFP for number-1, number-2, ...
                                    0x80   0x01 span   count, then length, parity string ...
 
 Parity string *m* of *E* over span *S* in datagram *n* is the XOR of the primaries n+m-S·E, n+m-S·E+E, ... up
-to n+m-E, the shorter ones filled with zero octets. What the far end sends is put in order by
-``t38fsp.t38.receiving``.
+to n+m-E, the shorter ones padded with zero octets. ``t38fsp.t38.receiving`` is the receiving side.
 """
 
 from __future__ import annotations
@@ -23,7 +22,8 @@ SECONDARIES = 0x00
 PARITY = 0x80
 MOST_STRINGS = 5
 _MOST_RECOVERED = 127
-"""Copies or parity strings that are read; senders have ten at most, and each one costs time."""
+"""Upper bound for copies or parity strings in a datagram; known senders have at most ten, and each costs
+time."""
 
 _LENGTHS = tuple(bytes((n,)) for n in range(0x80))
 
@@ -33,7 +33,7 @@ class UdptlError(ValueError):
 
 
 class OddTailError(UdptlError):
-    """The primary can be read, but not what follows it. ``datagram`` holds what can be read."""
+    """The primary can be read, but not what follows it; ``datagram`` contains what can be read."""
 
     def __init__(self, message: str, datagram: Datagram) -> None:
         super().__init__(message)
@@ -42,7 +42,7 @@ class OddTailError(UdptlError):
 
 @dataclass(frozen=True, slots=True)
 class Datagram:
-    """A datagram in parts: ``secondaries``, newest first, or ``parity`` strings over ``span`` if not None."""
+    """A parsed datagram: ``secondaries``, newest first, or ``parity`` strings over ``span`` if not None."""
 
     number: int
     primary: bytes
@@ -52,9 +52,9 @@ class Datagram:
 
     @classmethod
     def parse(cls, data: bytes) -> Datagram:
-        """Raises UdptlError when ``data`` is cut short, is malformed, or goes on after its end.
+        """Raises UdptlError when ``data`` is cut short, is malformed, or continues after its end.
 
-        Where that concerns what follows the primary it is OddTailError.
+        If the fault is after the primary, that is an OddTailError.
         """
         primary, at = _open_type(data, 2)
         number = data[0] << 8 | data[1]
@@ -105,12 +105,12 @@ def _recovery(data: bytes, at: int) -> tuple[int, int, tuple[bytes, ...], int]:
 
 
 def prefixed(octets: bytes) -> bytes:
-    """``octets`` with their length in front. Raises UdptlError above 16383 octets."""
+    """``octets`` with a length prefix. Raises UdptlError above 16383 octets."""
     return _length_octets(len(octets)) + octets
 
 
 def unprefixed(octets: bytes) -> bytes:
-    """``octets`` of :func:`prefixed` without the length."""
+    """``octets`` without the length prefix of :func:`prefixed`."""
     return octets[1:] if octets[0] < 0x80 else octets[2:]
 
 
@@ -142,15 +142,16 @@ def _open_type(data: bytes, at: int) -> tuple[bytes, int]:
 
 
 CONTROL_COPIES = 5
-"""Copies of control data (``t38fsp.t38.packet_lane``): few and short, and no call bears their loss."""
+"""Copies of control data (``t38fsp.t38.packet_lane``), which are few and short, and whose loss ends a
+call."""
 
 
 class UdptlSender:
-    """Numbers packets from 0 and sends each again in the datagrams behind it.
+    """Numbers packets from 0, and repeats each in the datagrams after it.
 
-    A packet comes again in the next ``redundancy`` datagrams, control data in the next ``control``, both 0 to
-    127; copies in a datagram are those of the packets just before it, without a gap. ``max_datagram`` is the
-    octets that no datagram exceeds: the oldest copies give way.
+    The next ``redundancy`` datagrams contain a copy of a packet, for control data the next ``control``, both
+    0 to 127; the copies in a datagram are of the packets just before it, without a gap. No datagram exceeds
+    ``max_datagram`` octets: the oldest copies are omitted.
     """
 
     def __init__(self, redundancy: int, max_datagram: int, *, control: int | None = None) -> None:
@@ -158,17 +159,17 @@ class UdptlSender:
         self._control_reach = redundancy if control is None else control
         for copies in (self._image_reach, self._control_reach):
             if not 0 <= copies < 0x80:
-                raise UdptlError(f"{copies} copies are not possible, 0 to 127 are")
+                raise UdptlError(f"{copies} copies are not possible; use 0 to 127")
         self.max_datagram = max_datagram
         self.number = 0
-        """Of the next datagram."""
+        """Number of the next datagram."""
         self._last = b""
         self._most = max(self._image_reach, self._control_reach)
         self._recent: tuple[bytes, ...] = ()
-        """Packets with their lengths, newest first, and in how many datagrams each comes again."""
+        """Packets with length prefixes, newest first; ``_reaches`` is how many datagrams repeat each."""
         self._reaches: tuple[int, ...] = ()
         self._uniform = False
-        """All that may still be wanted is image data: each datagram has the same number of copies."""
+        """Only image data may still be repeated, so each datagram has the same number of copies."""
         self._recovery = b"\0" + _LENGTHS[self._image_reach]
 
     def wrap(self, ifp: bytes, *, control: bool = False) -> bytes:
@@ -176,7 +177,7 @@ class UdptlSender:
         return self.datagram(prefixed(ifp), CONTROL if control else 0)
 
     def datagram(self, octets: bytes, flags: int) -> bytes:
-        """The same of a planned packet: ``octets`` begin with the length of the rest."""
+        """The next datagram, for a planned packet: ``octets`` include the length prefix."""
         if flags & REPEAT:
             return self._last
         if flags or not self._uniform:
@@ -191,7 +192,7 @@ class UdptlSender:
         return datagram
 
     def _mixed(self, octets: bytes, flags: int) -> bytes:
-        """Where packets are wanted for longer than others, or copies do not fit."""
+        """The general case: packets differ in the number of copies, or not all copies fit."""
         room = self.max_datagram - len(octets) - 4
         if room < 0:
             raise UdptlError(f"{len(octets)} octets do not fit a datagram of {self.max_datagram}")
@@ -222,26 +223,27 @@ class UdptlSender:
 class ParitySender:
     """Numbers packets from 0 and sends up to ``strings`` parity strings over ``span`` packets each.
 
-    ``strings`` is 1 to 5, as others drop datagrams with more, ``span`` 1 to 127. At first, when there are
-    fewer packets behind, there are fewer strings over fewer packets, of which the first is a copy. Strings
-    give way when a datagram would exceed ``max_datagram`` octets.
+    ``strings`` is 1 to 5, since some receivers drop datagrams with more, ``span`` 1 to 127. The first
+    datagrams have fewer strings over fewer packets; the very first string is a copy. Strings are omitted when
+    a datagram would exceed ``max_datagram`` octets.
     """
 
     def __init__(self, strings: int, span: int, max_datagram: int) -> None:
         if not (1 <= strings <= MOST_STRINGS and 1 <= span < 0x80):
             raise UdptlError(
-                f"{strings} strings over {span} packets are not possible: 1 to {MOST_STRINGS} over 1 to 127"
+                f"{strings} parity strings over {span} packets are not possible; "
+                f"use 1 to {MOST_STRINGS} over 1 to 127"
             )
         self.max_datagram = max_datagram
         self.number = 0
-        """Of the next datagram."""
+        """Number of the next datagram."""
         self._last = b""
         self._strings = strings
         self._span = span
         self._primaries: deque[bytes] = deque(maxlen=strings * span)
 
     def wrap(self, ifp: bytes, *, control: bool = False) -> bytes:
-        """The next datagram; all data are protected alike.
+        """The next datagram; control data get no additional protection.
 
         Raises UdptlError when ``ifp`` alone is too long for ``max_datagram``.
         """
@@ -254,7 +256,7 @@ class ParitySender:
         return self._last
 
     def datagram(self, octets: bytes, flags: int) -> bytes:
-        """The same of a planned packet: ``octets`` begin with the length of the rest."""
+        """The next datagram, for a planned packet: ``octets`` include the length prefix."""
         return self._last if flags & REPEAT else self.wrap(unprefixed(octets))
 
     def _with_parity(self, ifp: bytes, room: int) -> Datagram:
@@ -269,7 +271,7 @@ class ParitySender:
 
 
 def xor(strings: Sequence[bytes]) -> bytes:
-    """Their exclusive or, the shorter ones filled with zero octets."""
+    """The exclusive or of ``strings``, the shorter ones padded with zero octets."""
     size = max(map(len, strings))
     value = 0
     for string in strings:
@@ -279,21 +281,21 @@ def xor(strings: Sequence[bytes]) -> bytes:
 
 @dataclass(slots=True)
 class Counters:
-    """What became of the packets of the far end."""
+    """Statistics of the packets received from the far end."""
 
     received: int = 0
-    """Datagrams that brought something new."""
+    """Datagrams with a new packet."""
     recovered: int = 0
-    """Packets whose datagram was lost, taken from a later one."""
+    """Packets whose datagram was lost, recovered from a later one."""
     lost: int = 0
-    """Packets that never came, nor a copy of them in time."""
+    """Packets that arrived neither by themselves nor as a copy in time."""
     duplicates: int = 0
-    """Datagrams whose packet was there already, from a copy of it for one."""
+    """Datagrams whose packet had arrived already, for example as a copy."""
     late: int = 0
-    """Datagrams that came when their packet had been given up."""
+    """Datagrams that arrived after their packet had been given up."""
     malformed: int = 0
     """Datagrams, and IFP packets in them, that could not be read."""
     longest_burst: int = 0
-    """Most packets in a row whose own datagrams did not come in time, recovered or not."""
+    """Longest run of packets whose own datagrams did not arrive in time, recovered or not."""
     jitter: int = 0
     """Greatest mean deviation of data packets from the pace of their modem, in milliseconds."""

@@ -1,4 +1,4 @@
-"""The values of T.38: indicators, modulations of data, and types of field (T.38 annex A)."""
+"""The enumerations of T.38: indicators, modulations of data, and field types (T.38 annex A)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Indicator(Enum):
     V33_12000_TRAINING = 21
     V33_14400_TRAINING = 22
 
-    __hash__ = object.__hash__  # in C; looked up for every packet
+    __hash__ = object.__hash__  # Enum's own is slow, and every packet is looked up
 
     @classmethod
     def of(cls, modem: Modem, *, short_training: bool = False) -> Indicator:
@@ -52,7 +52,7 @@ class Indicator(Enum):
 
 
 class DataType(Enum):
-    """t30-data: the modulation that data belong to; from 9 on, values of the extension list."""
+    """t30-data: the modulation of data; from 9 on, values of the extension list."""
 
     V21 = 0
     V27_2400 = 1
@@ -70,7 +70,7 @@ class DataType(Enum):
     V33_12000 = 13
     V33_14400 = 14
 
-    __hash__ = object.__hash__  # in C; looked up for every packet
+    __hash__ = object.__hash__  # Enum's own is slow, and every packet is looked up
 
     @classmethod
     def of(cls, modem: Modem) -> DataType:
@@ -98,7 +98,7 @@ class FieldType(Enum):
     CI_MESSAGE = 10
     V34_RATE = 11
 
-    __hash__ = object.__hash__  # in C; looked up for every packet
+    __hash__ = object.__hash__  # Enum's own is slow, and every packet is looked up
 
 
 _TRAINING = {

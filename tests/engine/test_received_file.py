@@ -97,7 +97,7 @@ async def test_a_file_that_is_moved_away_takes_no_further_page(call: Call, faxes
     assert sent.pages_confirmed == received.pages_confirmed == len(inspect(faxes / "taken.tif")) < PAGES
     assert received.file is None
     (warning,) = (text for text in received.warnings if "fax.tif.part" in text)
-    assert warning.endswith("was moved away or replaced while the fax came in")
+    assert warning.endswith("was moved away or replaced while the fax was being received")
 
 
 async def test_another_file_in_its_place_stays_as_it_is(call: Call, faxes: Path, document: Path) -> None:

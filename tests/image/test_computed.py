@@ -277,7 +277,7 @@ def test_one_strip_in_long_arrays(editor):
         ({Tag.ROWS_PER_STRIP: (FieldType.SLONG, [-40])}, "its RowsPerStrip field is -40"),
         ({Tag.STRIP_OFFSETS: None}, "there is no StripOffsets field"),
         ({Tag.STRIP_OFFSETS: (FieldType.LONG, [8, 2**31, 8])}, "outside the file (StripOffsets)"),
-        ({Tag.STRIP_OFFSETS: (FieldType.LONG, [8, 0, 8])}, "its StripOffsets field says 0"),
+        ({Tag.STRIP_OFFSETS: (FieldType.LONG, [8, 0, 8])}, "its StripOffsets field contains 0"),
         ({Tag.STRIP_OFFSETS: (FieldType.ASCII, [8, 8, 8, 8, 8])}, "StripOffsets field has the wrong type 2"),
         ({Tag.STRIP_BYTE_COUNTS: (FieldType.LONG, [1, 1, 2**24])}, "the file (StripByteCounts)"),
         ({Tag.STRIP_BYTE_COUNTS: (FieldType.LONG, [1, 1, 2**31])}, "33554432 octets (StripByteCounts)"),
@@ -408,7 +408,7 @@ def test_a_wrong_link_may_hide_pages_but_those_before_it_are_good(editor, value,
     message = editor.error()
     assert message.startswith("page 3 cannot be faxed: its directory ")
     assert what in message
-    assert message.endswith("(the 2 pages before it are good; if that is all, save the document again)")
+    assert message.endswith("(the 2 pages before it are good; if there are no more, save the document again)")
 
 
 @pytest.mark.parametrize(("value", "_what"), LINKS)

@@ -210,7 +210,7 @@ def test_a_page_that_takes_longer_than_a_far_end_waits(tmp_path, monkeypatch):
     how = mode(Coding.MH)
     encode_page(path, 1, how)
     monkeypatch.setattr("t38fsp.image.document.MOST_SECONDS", 0.0)
-    with pytest.raises(DocumentError, match="page 2 cannot be faxed: to read it takes more than 0 s, longer"):
+    with pytest.raises(DocumentError, match="page 2 cannot be faxed: reading it takes more than 0 s, longer"):
         encode_page(path, 1, how)
 
 

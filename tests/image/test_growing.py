@@ -119,11 +119,13 @@ class TestMovedAway:
         moved = path.with_name("taken.tif")
         os.rename(fax.path, moved)
         before = moved.read_bytes()
-        with pytest.raises(StoreError, match=r"fax\.tif\.part was moved away while the fax came in"):
+        with pytest.raises(
+            StoreError, match=r"fax\.tif\.part was moved away while the fax was being received"
+        ):
             add(fax)
         assert names(path) == ["taken.tif"]
         assert moved.read_bytes() == before
-        with pytest.raises(StoreError, match="was moved away or replaced while the fax came in"):
+        with pytest.raises(StoreError, match="was moved away or replaced while the fax was being received"):
             complete(fax, path)
         assert names(path) == ["taken.tif"]
 
@@ -134,7 +136,7 @@ class TestMovedAway:
         make_document(Path(fax.path), [(1728, Resolution.R8_FINE, 20, "text")])
         before = Path(fax.path).read_bytes()
         for job in (lambda: add(fax), lambda: finish(fax.path, 1, fax.file_id), lambda: complete(fax, path)):
-            with pytest.raises(StoreError, match=r"in the place of|moved away or replaced"):
+            with pytest.raises(StoreError, match=r"was replaced by|moved away or replaced"):
                 job()
         discard(fax, path)
         assert Path(fax.path).read_bytes() == before

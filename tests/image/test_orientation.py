@@ -141,7 +141,8 @@ def test_a_page_that_is_seen_in_no_fax_width_is_refused(tmp_path):
     with pytest.raises(DocumentError) as caught:
         inspect(path)
     assert str(caught.value).startswith(
-        "page 1 cannot be faxed: turned upright (Orientation 6) it is 2200 pixels wide, which is no fax width"
+        "page 1 cannot be faxed: turned upright (Orientation 6) it is 2200 pixels wide, which is not a "
+        "fax width"
     )
 
 

@@ -350,4 +350,4 @@ def test_a_worker_that_fails_says_why():
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert done.returncode != 0
-    assert b"WireError: a Done is no request" in done.stderr
+    assert b"WireError: a Done is not a request" in done.stderr

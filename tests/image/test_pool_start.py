@@ -16,7 +16,7 @@ from tests.pages import make_document
 
 async def test_a_worker_that_cannot_work_says_so_at_the_start():
     pool = ImagePool(memory=16 * 1024 * 1024)
-    with pytest.raises(ImageWorkerError, match=r"cannot start \(.+\); look at the limits"):
+    with pytest.raises(ImageWorkerError, match=r"cannot start \(.+\); check the limits"):
         await pool.start()
     await pool.close()
     assert worker_pids() == []

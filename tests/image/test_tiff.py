@@ -104,7 +104,7 @@ class Patch:
         (Tag.COMPRESSION, 5, "compression is 5 (LZW)"),
         (Tag.COMPRESSION, 1, "compression is 1 (none)"),
         (Tag.COMPRESSION, 4711, "compression is 4711 (unknown)"),
-        (Tag.IMAGE_WIDTH, 1700, "1700 pixels wide, which is no fax width"),
+        (Tag.IMAGE_WIDTH, 1700, "1700 pixels wide, which is not a fax width"),
         (Tag.IMAGE_LENGTH, 0, "it has 0 rows"),
         (Tag.IMAGE_LENGTH, 2**32 - 1, "it has 4294967295 rows"),
         (Tag.BITS_PER_SAMPLE, 8, "in colour or grey"),
@@ -114,7 +114,7 @@ class Patch:
         (Tag.STRIP_OFFSETS, 2**32 - 2, "image data lies outside the file"),
         (Tag.STRIP_BYTE_COUNTS, 2**31, "holds more than"),
         (Tag.STRIP_BYTE_COUNTS, 1_000_000, "image data lies outside the file"),
-        (Tag.STRIP_OFFSETS, 0, "its StripOffsets field says 0, where no data can be"),
+        (Tag.STRIP_OFFSETS, 0, "its StripOffsets field contains 0, which is inside the file header"),
     ],
 )
 def test_what_is_no_fax_page_is_refused_by_name(tmp_path, tag, value, what):

@@ -71,8 +71,8 @@ def test_a_packet_of_no_octets_is_passed_over() -> None:
     [
         ("03000003", "shorter than its header"),
         ("030000056A 04000005", "version 4"),
-        ("0300FFFF", "no fax"),
-        ("C001 80 FFFF", "no fax"),
+        ("0300FFFF", "is not a fax packet"),
+        ("C001 80 FFFF", "is not a fax packet"),
     ],
 )
 def test_streams_that_are_no_packets(stream: str, why: str) -> None:
