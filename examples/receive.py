@@ -1,7 +1,7 @@
 """Receive faxes into a directory, several at once: ``receive.py faxes 127.0.0.1:5070``.
 
 Send to it with ``t38fsp send letter.tif --to sip:+15550100@127.0.0.1:5070``, or ``send.py``. Ctrl-C, SIGTERM
-and a closed terminal end its calls, and keep the pages that were confirmed.
+and a closed terminal end its calls; confirmed pages are kept.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ log = logging.getLogger("receive")
 
 
 async def take(call: IncomingFax, file: Path) -> None:
-    # An exception here would end the other calls of the task group; print() raises one when the terminal is
-    # gone, a log does not.
+    # An exception here would cancel the other calls of the task group. Log instead of printing: print()
+    # raises when the terminal is gone.
     try:
         result = await call.receive(file)
         log.info("%s: %s -> %s", call.caller, result.reason, result.file)
@@ -43,7 +43,7 @@ async def main(directory: Path, listen: tuple[str, int]) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) != 3:
-        sys.exit("write: receive.py DIRECTORY HOST:PORT")
+        sys.exit("usage: receive.py DIRECTORY HOST:PORT")
     logging.basicConfig(stream=sys.stdout, format="%(message)s")
     log.setLevel(logging.INFO)
     try:

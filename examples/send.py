@@ -1,7 +1,7 @@
-"""Send a fax in as few lines as it takes: ``send.py letter.tif sip:+15550100@127.0.0.1:5070``.
+"""Send a fax: ``send.py letter.tif sip:+15550100@127.0.0.1:5070``.
 
 Something must answer there: ``t38fsp receive --output faxes --listen 127.0.0.1:5070``, or ``receive.py``.
-Ends with 0 when every page was confirmed. Ctrl-C, SIGTERM and a closed terminal hang up.
+Exits with 0 if every page was confirmed. Ctrl-C, SIGTERM and a closed terminal hang up.
 """
 
 import asyncio
@@ -28,10 +28,10 @@ async def main(document: str, to: str) -> int:
 
 if __name__ == "__main__":
     if len(sys.argv) != 3:
-        sys.exit("write: send.py DOCUMENT NUMBER-OR-URI")
+        sys.exit("usage: send.py DOCUMENT NUMBER-OR-URI")
     try:
         sys.exit(asyncio.run(main(*sys.argv[1:])))
     except AddressError as error:
         sys.exit(f"send.py: {error}")
     except asyncio.CancelledError:
-        sys.exit("send.py: stopped, and the call hung up")
+        sys.exit("send.py: stopped; the call was hung up")

@@ -1,8 +1,8 @@
 """Send a fax through the FaxDev functions: ``send_faxdev.py letter.tif sip:+15550100@127.0.0.1:5070``.
 
-This is one device. For several faxes at once set ``device_count``, and start the job of each, with a DeviceId
-of its own from 0 on, in a thread of its own: FaxDevSend blocks until its fax is over. Ctrl-C, SIGTERM and a
-closed terminal hang up.
+This uses one device. For several faxes at once set ``device_count``, and run each job in a separate thread,
+with a separate DeviceId from 0 up: FaxDevSend blocks until its fax is over. Ctrl-C, SIGTERM and a closed
+terminal hang up.
 """
 
 import signal
@@ -13,22 +13,22 @@ from t38fsp import EngineSettings, faxdev
 
 
 def on_call(fax_handle: int, call_handle: object, _reserved1: int, _reserved2: int) -> bool:
-    print(f"fax {fax_handle} is the call {call_handle}")
+    print(f"fax {fax_handle} has the call {call_handle}")
     return True
 
 
 def main(document: str, number: str) -> int:
     faxdev.configure(faxdev.FaxDevSettings(own_end=EngineSettings(listen=("0.0.0.0", 0))))
     if faxdev.FaxDevInitialize() is None:
-        print(f"the provider does not start, error {faxdev.GetLastError()}", file=sys.stderr)
+        print(f"cannot start the provider, error {faxdev.GetLastError()}", file=sys.stderr)
         return 1
     job = faxdev.FaxDevStartJob(0, 0, None, None)
     if not job:
-        print(f"there is no job, error {faxdev.GetLastError()}", file=sys.stderr)
+        print(f"cannot start a job, error {faxdev.GetLastError()}", file=sys.stderr)
         return 1
 
     def stop(signal_number: int, frame: object) -> None:
-        # In a thread: a signal may come while this one holds a lock of the provider.
+        # In a thread: a signal may arrive while the main thread holds a lock of the provider.
         threading.Thread(target=faxdev.FaxDevAbortOperation, args=(job,)).start()
 
     for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -44,5 +44,5 @@ def main(document: str, number: str) -> int:
 
 if __name__ == "__main__":
     if len(sys.argv) != 3:
-        sys.exit("write: send_faxdev.py DOCUMENT NUMBER-OR-URI")
+        sys.exit("usage: send_faxdev.py DOCUMENT NUMBER-OR-URI")
     sys.exit(main(*sys.argv[1:]))

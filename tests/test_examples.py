@@ -58,7 +58,7 @@ async def test_the_sender_and_the_receiver(tmp_path: Path, letter: Path) -> None
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize(
     ("program", "told"),
-    [("send.py", "send.py: stopped, and the call hung up"), ("send_faxdev.py", "FS_USER_ABORT: ")],
+    [("send.py", "send.py: stopped; the call was hung up"), ("send_faxdev.py", "FS_USER_ABORT: ")],
 )
 async def test_signals_hang_up(letter: Path, program: str, told: str, number: signal.Signals) -> None:
     silent = await asyncio.get_running_loop().create_datagram_endpoint(Heard, local_addr=("127.0.0.1", 0))
@@ -104,10 +104,10 @@ class Heard(asyncio.DatagramProtocol):
 @pytest.mark.parametrize(
     ("program", "arguments", "sentence"),
     [
-        ("send.py", ("letter.tif",), "write: send.py DOCUMENT NUMBER-OR-URI"),
+        ("send.py", ("letter.tif",), "usage: send.py DOCUMENT NUMBER-OR-URI"),
         ("send.py", ("letter.tif", "letter.tif"), "send.py: 'letter.tif' is neither a number nor a SIP URI"),
         ("send.py", ("letter.tif", "+15550100"), "send.py: +15550100 needs a SIP peer"),
-        ("receive.py", ("faxes",), "write: receive.py DIRECTORY HOST:PORT"),
+        ("receive.py", ("faxes",), "usage: receive.py DIRECTORY HOST:PORT"),
         ("receive.py", (".", "127.0.0.1"), "receive.py: '127.0.0.1' has no port; write it as HOST:PORT"),
         ("receive.py", (".", "192.0.2.1:0"), "receive.py: cannot listen at 192.0.2.1:0 over UDP"),
     ],

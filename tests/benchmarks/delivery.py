@@ -73,7 +73,7 @@ class Cell:
 @dataclass(slots=True)
 class Figure:
     delivered: int = 0
-    """The sender was told that the page had arrived, and the received document is the same, dot by dot."""
+    """The sender got the confirmation of the page, and the received document is identical, pixel by pixel."""
     damaged: int = 0
     """The sender was told so, but it is not the same."""
 
@@ -181,18 +181,19 @@ PREFACE = """\
 # Delivery on a bad line
 
 Made by `python -m tests.benchmarks.delivery {calls}`: pages delivered out of {calls} calls of one page, in
-simulated time. A page counts when its sender was told that it had arrived and what the receiver holds is the
-same, dot by dot. In brackets: calls in which the sender was told so although the page is damaged.
+simulated time. A page counts as delivered if its sender got the confirmation and the receiver has stored it
+identically, pixel by pixel. In brackets: calls in which the sender got the confirmation although the page is
+damaged.
 
 * **The page**: {rows} rows of text at 204 x 196, about 125 packets at 14400 bit/s.
-* **The line**: 20 to 25 ms each way, in order; every datagram is lost with the same chance, or in bursts
-  (Gilbert-Elliott) of the average length given, in both directions. The seeds are fixed, the same for all.
+* **The line**: 20 to 25 ms each way, in order; every datagram is lost with the same probability, or in bursts
+  (Gilbert-Elliott) of the average length given, in both directions. The seeds are fixed and the same for all.
 * **The columns**: no correction (t38UDPNoEC); 1 to 5 copies of earlier packets in each datagram; parity FEC,
-  {strings} strings over {span} packets each. Ours sends control data in 5 copies at least where there are
-  copies, and with no correction each packet of V.21 three times over, as it does indicators. Datagrams have
-  {datagram} octets at most.
+  {strings} strings over {span} packets each. Where there are copies, ours sends control data with at least 5
+  of them; without correction it sends each packet of V.21, as each indicator, three times. Datagrams have at
+  most {datagram} octets.
 * **The parties**: ours is the product's call from the switch to T.38 on; spandsp is the T.38 terminal of
-  libspandsp 0.0.6 with a UDPTL of the tests around it (the library has none), which shares no code with ours.
+  libspandsp 0.0.6 with the UDPTL of the tests (the library has none), which shares no code with ours.
 """
 
 
