@@ -102,7 +102,7 @@ class Admission:
     """Admits loopback addresses, ``peers`` (addresses, which may be replaced), and ``callers``.
 
     Others get no answer if the callers are ``silent``, else 403. With accounts everybody is challenged, so
-    nobody is ignored. ``advice`` follows the address of a caller who is not admitted in the log.
+    no request is ignored. ``advice`` is appended to the log message about a caller that is not admitted.
     """
 
     def __init__(

@@ -152,10 +152,10 @@ class AuthenticatedRequest:
         def respond(response: Response, source: Hop, now: float) -> None:
             # An answer from an earlier target does not show that the current one is reachable.
             if dialog.target == target:
-                dialog.reached = exchange.transaction.destination
+                dialog.reached = sent.transaction.destination
             on_response(response, source, now)
 
-        exchange = cls(
+        sent = cls(
             core,
             authenticator,
             build,
@@ -165,7 +165,7 @@ class AuthenticatedRequest:
             now,
             revise,
         )
-        return exchange
+        return sent
 
     @property
     def request(self) -> Request:

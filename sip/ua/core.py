@@ -141,7 +141,7 @@ class UaCore:
     # --- dialogs and where they lead ------------------------------------------------------------------------
 
     def open_dialog(self, user: DialogUser, *, look_up: bool = True) -> None:
-        """Hand the requests of ``user.dialog`` to ``user`` from now on, who may soon have some of its own."""
+        """Pass requests of ``user.dialog`` to ``user`` from now on; ``user`` may send its own."""
         self.dialogs[user.dialog.id] = user
         # For each dialog again, because the addresses of names change.
         target = user.dialog.next_hop() if look_up else None

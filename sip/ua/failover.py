@@ -58,7 +58,7 @@ class Failover:
     @property
     def transaction(self) -> ClientTransaction:
         """Of what was sent last."""
-        return self._attempt.exchange.transaction
+        return self._attempt.request.transaction
 
     @property
     def request(self) -> Request:
@@ -73,7 +73,7 @@ class Failover:
     def stop(self) -> None:
         """Try no further hop, and answer no further challenge."""
         self._hops.clear()
-        self._attempt.exchange.stop()
+        self._attempt.request.stop()
 
     def next(self, now: float) -> bool:
         """Try the next hop; False when there is none."""
@@ -96,7 +96,7 @@ class _Attempt:
         self._owner = owner
         self._given_up = False
         self._cancelled = False
-        self.exchange = AuthenticatedRequest(
+        self.request = AuthenticatedRequest(
             owner.core,
             owner.authenticator,
             lambda: owner.build(hop),
@@ -106,7 +106,7 @@ class _Attempt:
             now,
             owner.revise,
         )
-        self._first = self.exchange.transaction
+        self._first = self.request.transaction
         owner.core.timers.at(self._first.patient_until, self._lose_patience)
 
     def _respond(self, response: Response, source: Hop, now: float) -> None:
@@ -130,7 +130,7 @@ class _Attempt:
             self._owner.on_failure(failure, now)
 
     def _lose_patience(self, now: float) -> None:
-        transaction = self.exchange.transaction
+        transaction = self.request.transaction
         heard = transaction is not self._first or transaction.state not in (State.CALLING, State.TRYING)
         if heard or self._owner.last:
             return
@@ -139,13 +139,13 @@ class _Attempt:
             self._owner.core.timers.at(transaction.patient_until, self._lose_patience)
             return
         self._given_up = True
-        self.exchange.stop()
+        self.request.stop()
         transaction.stop_retransmitting()
         self._owner.core.failed_hops.add(self.hop, now)
         self._owner.next(now)
 
     def _respond_late(self, response: Response, source: Hop, now: float) -> None:
-        transaction = self.exchange.transaction
+        transaction = self.request.transaction
         if response.status < 200 and transaction.invite and not self._cancelled:
             self._cancelled = True
             send_cancel(self._owner.core, transaction, "another hop has the call", now)

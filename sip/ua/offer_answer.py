@@ -148,7 +148,7 @@ class OfferAnswer:
         self._wanted = None
         self._stop_waiting()
         if self._open is not None:
-            self._open.exchange.stop()
+            self._open.invite.stop()
 
     def agree(self, local: SessionDescription, remote: SessionDescription, *, ours: bool) -> None:
         """An offer was answered: report it to the call, unless nothing changed."""
@@ -308,7 +308,7 @@ class _Reinvite:
         self._ack: SentAck | None = None
         self.refusal: Response | None = None
         self.offer = party.negotiation.describe(media)
-        self.exchange = AuthenticatedRequest.within(
+        self.invite = AuthenticatedRequest.within(
             party.dialog,
             party.core,
             party.authenticator,
@@ -343,7 +343,7 @@ class _Reinvite:
             self._party.dialog.refresh_target(response)
             self._party.learn(response)
             self._party.session_timer.agreed(response, now)
-            self._ack = send_ack(self._party.core, self._party.dialog, self.exchange.request, now)
+            self._ack = send_ack(self._party.core, self._party.dialog, self.invite.request, now)
             self._on_success(self, response, now)
         else:
             self._ack.repeat()
@@ -363,7 +363,7 @@ class _Reinvite:
         self._on_failure(self, 408, REASONS[408], now)
 
     def _too_long(self, now: float) -> None:
-        self.exchange.transaction.abandon(now)
+        self.invite.transaction.abandon(now)
         self._on_failure(self, 408, REASONS[408], now)
 
 

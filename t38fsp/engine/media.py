@@ -1,15 +1,15 @@
 """The media port of a call: one even UDP port, the same for RTP and UDPTL.
 
-The port is opened before the INVITE goes out, so that an SDP answer needs nothing but its number. It sends
-to the address of the far end's SDP until a datagram tells better: the source of the first *accepted*
-datagram is latched (the far end sits behind a NAT, or sends from another port than it receives on). A
-datagram is accepted when the call says so, that is, when it could be read. Strangers are heard only during
-``latch_window``, and only one of them; it is left again as soon as the address of the SDP itself is heard,
-which is final. With T.38 all this begins anew, as it need not come from where the audio came from.
+The port is opened before the INVITE is sent, so that its number is known for the SDP. It sends to the address
+in the far end's SDP, until it latches to the source of the first *accepted* datagram (the far end is behind a
+NAT, or sends from another port than it receives on). The call accepts a datagram if it could be decoded.
+Other sources are accepted only during ``latch_window``, and only one of them; a datagram from the address in
+the SDP replaces it, and is final. With T.38 latching begins again, because its source may differ from that of
+audio.
 
-asyncio's own datagram transport reads with a 256 KiB buffer for each datagram; a reader on a socket of our
-own does not (``t38fsp.engine.media_reader``). A sender without the pace of a modem sends a block of 256
-frames at once, which the kernel's default buffer does not hold.
+asyncio's datagram transport allocates a 256 KiB buffer for each datagram; our own reader does not
+(``t38fsp.engine.media_reader``). A sender without modem pacing sends a block of 256 frames at once, for which
+the kernel's default buffer is too small.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ from t38fsp.engine.media_reader import MediaReader
 _logger = get_logger(__name__)
 
 MAX_DATAGRAM = 2048
-"""Octets; no RTP or UDPTL datagram of a fax call comes near."""
+"""Octets; RTP and UDPTL datagrams of a fax call are much smaller."""
 
 _RECEIVE_BUFFER = 1024 * 1024
-"""Octets, of which the kernel counts some 2,300 for a datagram with one frame and its copies."""
+"""Octets; the kernel counts about 2,300 for a datagram with one frame and its copies."""
 _MOST_AT_ONCE = 64
 """Datagrams read before other sockets get their turn; they take a millisecond or two."""
 _CLOSE = 0.012
-"""Seconds. What can be read so soon after the last datagram keeps no modem's pace: there may be more."""
+"""Seconds. A datagram this soon after the previous one is not paced as by a modem: more may be waiting."""
 _FORCE_RECEIVE_BUFFER = 33
-"""SO_RCVBUFFORCE of Linux, which those who may administer the network can set beyond the limit of all."""
+"""SO_RCVBUFFORCE of Linux, which exceeds net.core.rmem_max; needs CAP_NET_ADMIN."""
 
 _EPHEMERAL_TRIES = 64
 
 
 class MediaPortError(OSError):
-    """No even UDP port could be bound."""
+    """No even UDP port is free."""
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class MediaCounters:
 
     received: int = 0
     rejected: int = 0
-    """Read, but the call could make nothing of them."""
+    """Received, but the call could not decode them."""
     foreign: int = 0
     """From an address that is not the far end's."""
     oversize: int = 0
@@ -61,7 +61,7 @@ class MediaCounters:
     dropped: int = 0
     """Not sent: no address yet, or the kernel's buffer was full."""
     refused: int = 0
-    """The far end's host said that nobody listens there (ICMP)."""
+    """ICMP port unreachable from the far end's host."""
     failed: int = 0
     """Other errors of the socket."""
 
@@ -89,7 +89,7 @@ class MediaPort:
         self._remote: Address | None = None
         self._latched: Address | None = None
         self._former: Address | None = None
-        """Latched by the stream before, and heard until somebody is by this one."""
+        """Latched by the previous stream, and accepted until this stream has latched."""
         self._last_read = float("-inf")
         self._version = 6 if sock.family == socket.AF_INET6 else 4
         self.counters = MediaCounters()
@@ -112,11 +112,11 @@ class MediaPort:
     ) -> MediaPort:
         """Bind an even port of ``host``, a literal IP address.
 
-        ``on_read`` is called after one or several datagrams that came at once. ``reader`` is what ports
-        on one loop share; without one the port has its own. ``port_range`` is the first and the last port
+        ``on_read`` is called after one or several datagrams received at once. ``reader`` is shared by the
+        ports of one loop; without one the port has its own. ``port_range`` is the first and the last port
         allowed (both count); without it the kernel chooses. ``latch_window`` is in seconds from
         :meth:`set_remote`.
-        Raises MediaPortError when no even port is free, OSError when there are no descriptors left.
+        Raises MediaPortError when no even port is free, OSError when the process is out of file descriptors.
         """
         sock = _bind_even(host, port_range)
         try:
@@ -132,14 +132,14 @@ class MediaPort:
 
     @property
     def remote(self) -> Address | None:
-        """Where datagrams go at present."""
+        """The address that datagrams are sent to at present."""
         return self._remote
 
     def set_remote(self, address: Address) -> bool:
-        """The far end's SDP named ``address``; the same one again changes nothing.
+        """Set the address in the far end's SDP; no-op for the same one.
 
-        Returns False, and sends nothing until the far end is heard, when datagrams cannot be sent there: no
-        literal address of this socket's family, the unspecified address (a call on hold), or port 0.
+        Returns False if datagrams cannot be sent there: not a literal address of this socket's family, the
+        unspecified address (a call on hold), or port 0. Then nothing is sent until a source is latched.
         """
         if address != self._announced:
             self._announced = address
@@ -148,13 +148,13 @@ class MediaPort:
             self._window_end = self._loop.time() + self._latch_window
         return self._remote is not None
 
-    def expect_anew(self) -> None:
-        """Another stream begins: who sends it is to be seen, even if the SDP names the same address."""
+    def expect_new_source(self) -> None:
+        """Another stream begins: latch again, even if the SDP contains the same address."""
         self._former, self._latched = self._latched, None
         self._window_end = self._loop.time() + self._latch_window
 
     def send(self, datagram: bytes) -> None:
-        """Send, or count why not: a full buffer is a lost packet, and the redundancy of UDPTL covers it."""
+        """Send, or count why not: a full buffer is packet loss, which the redundancy of UDPTL repairs."""
         if self._socket is None or self._remote is None:
             self.counters.dropped += 1
             return
@@ -170,7 +170,7 @@ class MediaPort:
             self.counters.sent += 1
 
     def close(self) -> None:
-        """Give the port back. Sending later is counted as dropped; closing twice is no error."""
+        """Close the port. Datagrams sent later are counted as dropped. Idempotent."""
         if self._socket is not None:
             self._reader.remove(self._socket)
             self._socket.close()
@@ -185,7 +185,7 @@ class MediaPort:
         return literal.version == self._version and not literal.is_unspecified and 0 < port < 65536
 
     def _readable(self, now: float) -> None:
-        # A second attempt is in vain at the pace of a modem.
+        # With modem pacing a second read never finds a datagram.
         at_once = _MOST_AT_ONCE if now - self._last_read < _CLOSE else 1
         self._last_read = now
         try:
@@ -196,7 +196,7 @@ class MediaPort:
             finally:
                 self._on_read()
         except Exception:  # sip.logs.contained costs as much as all the rest
-            _logger.exception("a media datagram was dropped on a fault of ours", extra=SELDOM)
+            _logger.exception("a media datagram was dropped after an internal error", extra=SELDOM)
 
     def _read_one(self) -> bool:
         """Read a datagram; false when there is none."""
@@ -232,7 +232,7 @@ class MediaPort:
 
     def _welcome(self, source: Address) -> bool:
         if self._announced is None:
-            # Early media: the answer with the address is still on its way.
+            # Early media: the SDP answer with the address has not arrived yet.
             return True
         if source in (self._announced, self._former):
             return True
@@ -243,7 +243,7 @@ class MediaPort:
 
 def _bind_even(host: str, port_range: tuple[int, int] | None) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Odd ones stay bound until the search is over, or the kernel would offer them again.
+    # Odd ports stay bound until the search is over, or the kernel would return them again.
     odd: list[socket.socket] = []
     fault: OSError | None = None
     try:
@@ -270,9 +270,7 @@ def _bind_even(host: str, port_range: tuple[int, int] | None) -> socket.socket:
             sock.close()
     where = "of the kernel's" if port_range is None else f"from {port_range[0]} to {port_range[1]}"
     why = f" ({fault.strerror})" if fault is not None else ""
-    raise MediaPortError(
-        f"no even UDP port {where} could be bound on {host}{why}; free some or widen the range"
-    )
+    raise MediaPortError(f"no even UDP port {where} is free on {host}{why}; free some or widen the range")
 
 
 def _candidates(port_range: tuple[int, int] | None) -> Iterator[int]:
@@ -281,7 +279,7 @@ def _candidates(port_range: tuple[int, int] | None) -> Iterator[int]:
         return
     even = range(port_range[0] + port_range[0] % 2, port_range[1] + 1, 2)
     if even:
-        # Not from the bottom each time: the port of the last call may still hear its stragglers.
+        # Not always the lowest port: late packets of the previous call may still arrive there.
         first = random.randrange(len(even))
         yield from even[first:]
         yield from even[:first]
@@ -291,7 +289,7 @@ _TRIES = 16
 
 
 class MediaPair:
-    """As :class:`~t38fsp.engine.media.MediaPort`, for a call before it is known which of the two it needs."""
+    """As :class:`~t38fsp.engine.media.MediaPort`, for a call whose address family is not yet known."""
 
     def __init__(self, ports: Sequence[MediaPort]) -> None:
         self._ports = list(ports)
@@ -337,7 +335,7 @@ class MediaPair:
 
     @property
     def address(self) -> Address:
-        """Where the port is bound that is used; until that is known, the first."""
+        """The local address of the port in use; until that is known, of the first."""
         return self._ports[0].address
 
     @property
@@ -346,11 +344,11 @@ class MediaPair:
 
     @property
     def counters(self) -> MediaCounters:
-        """Of the port that is used."""
+        """The counters of the port in use."""
         return self._ports[0].counters
 
     def set_remote(self, address: Address) -> bool:
-        """As ``MediaPort.set_remote``; the port of the other family is given back."""
+        """As ``MediaPort.set_remote``; closes the port of the other family."""
         used = next((port for port in self._ports if port.set_remote(address)), None)
         if used is None:
             return False
@@ -360,9 +358,9 @@ class MediaPair:
         self._ports = [used]
         return True
 
-    def expect_anew(self) -> None:
-        """As ``MediaPort.expect_anew``."""
-        self._ports[0].expect_anew()
+    def expect_new_source(self) -> None:
+        """As ``MediaPort.expect_new_source``."""
+        self._ports[0].expect_new_source()
 
     def send(self, datagram: bytes) -> None:
         self._ports[0].send(datagram)

@@ -222,7 +222,8 @@ class EngineProcess:
                 self._died(child, 0.0)
 
     def _begin(self, slot: int) -> Child:
-        # Nothing may fail between the start of the process and its being known to whoever would kill it.
+        # Nothing may raise between the start of the process and its entry in _by_generation, or it is never
+        # killed.
         living = {each: known for each, known in self._by_generation.items() if known.alive}
         child = Child(
             self._settings_of(slot),

@@ -1,4 +1,4 @@
-"""One call on the wire: runs a FaxCall on the asyncio loop."""
+"""Runs one FaxCall on the asyncio loop."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 
 class RunningCall:
-    """Drives one FaxCall on a media port; ``document`` is what it sends, ``file`` what it receives into."""
+    """Runs one FaxCall on a media port; it sends ``document``, and receives into ``file``."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class RunningCall:
         self._header = header
         self._over = False
         self._failed = False
-        """A fault of ours has ended the call, which is asked for nothing more."""
+        """An internal error has ended the call: do not use it any more."""
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0.0
@@ -85,7 +85,7 @@ class RunningCall:
         self._feed(self.call.line_event, event)
 
     def datagram_received(self, data: bytes, source: Address) -> bool:
-        """Take a datagram; after it, or several, :meth:`settle` is due."""
+        """Process a datagram; call :meth:`settle` after one or several."""
         return self._give(self.call.datagram_received, data, source, self._loop.time()) or False
 
     def proceed(self, go_on: bool) -> None:
@@ -93,7 +93,7 @@ class RunningCall:
             self._feed(self.call.proceed, go_on)
 
     def forsake(self) -> None:
-        """Nobody will be told of what is received."""
+        """No result will be reported: mark the received file as possibly incomplete."""
         if self._file is not None:
             self._file.forsake()
 
@@ -101,13 +101,13 @@ class RunningCall:
         self._feed(self.call.abort)
 
     def _feed(self, method: Callable[..., T], *arguments: object) -> T | None:
-        """Give the call an input, and carry out what it asks for."""
+        """Give the call an input, and apply its outputs."""
         outcome = self._give(method, *arguments, self._loop.time())
         self.settle()
         return outcome
 
     def settle(self) -> None:
-        """Carry out what the call asks for after an input."""
+        """Apply the outputs of the call after an input."""
         if self.call.moved and not self._failed:
             self._give(settle, self.call, self)
 
@@ -117,53 +117,53 @@ class RunningCall:
         except UnsupportedError as error:
             self._fail(verdict(Outcome.MISCONFIGURED, str(error)))
         except Exception:
-            # A fault of ours ends the call it struck, with a result, and no other.
-            self._log.exception("failed on a fault of ours")
+            # An internal error ends this call, with a result, and no other.
+            self._log.exception("failed with an internal error")
             self._fail(FAULT)
         return None
 
     def _fail(self, why: Verdict) -> None:
-        """End the call as it stands, with all that is known of it."""
+        """End the call now, with a result of all that is known."""
         if self._over or self._closing is not None:
             return
         self._failed = True
         try:
             self._on_fault()
         except Exception:
-            # The far end finds out by its own time limits; the job must end here.
+            # The far end ends by its own timers (RFC 4028, T.30); the job must end here.
             self._log.exception("cannot be hung up")
         self.arm(None)
         try:
             result = self.call.break_off(why, self._loop.time())
         except Exception:
-            # The fault is in the call's own account of itself.
+            # The call's state is inconsistent: report a result without its facts.
             self._log.exception("the call cannot report its own result")
             result = result_of(why)
         self.report(Finished(result))
 
     def give_up(self) -> None:
-        """The engine ends, and the call, which was aborted, has had its time to do so."""
+        """The engine ends: end the call, which did not end in time after ``abort``."""
         self._fail(_GIVEN_UP)
 
     def begin(self) -> None:
-        """The call has been started: carry out what it asks for."""
+        """The call has been started: apply its outputs."""
         self._feed(lambda now: None)
 
     def _lane_failed(self, error: Exception) -> None:
-        self._log.error("failed on a fault of ours", exc_info=error)
-        self._loop.call_soon(self._fail, FAULT)  # not now: the pacer is busy with the packets of others
+        self._log.error("failed with an internal error", exc_info=error)
+        self._loop.call_soon(self._fail, FAULT)  # later: the pacer is sending packets of other calls
 
     # --- the driver of the call ----------------------------------------------------------------------------
 
     def arm(self, deadline: float | None) -> None:
         if self._timer is not None:
-            # Most deadlines move away with each packet: ringing too early costs less than moving the timer.
+            # Most packets only postpone the deadline: an early wake-up costs less than moving the timer.
             if deadline is not None and self._timer_due <= deadline:
                 return
             self._timer.cancel()
             self._timer = None
         if deadline is not None:
-            self._timer_due = deadline  # that of another loop than asyncio's own has no when()
+            self._timer_due = deadline  # a handle of uvloop has no when()
             self._timer = self._loop.call_at(deadline, self._on_deadline)
 
     def set_remote(self, address: Address) -> None:
@@ -202,7 +202,7 @@ class RunningCall:
     def _done(self, task: asyncio.Task[None]) -> None:
         self._page_tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._log.error("failed on a fault of ours", exc_info=error)
+            self._log.error("failed with an internal error", exc_info=error)
             self._fail(FAULT)
 
     def report(self, event: FaxEvent) -> None:
@@ -210,7 +210,7 @@ class RunningCall:
             self._log.facts.dialog = str(event.dialog)
             self._log.info("the call is up")
         elif isinstance(event, SwitchedToT38):
-            self._media.expect_anew()
+            self._media.expect_new_source()
         if not isinstance(event, Finished):
             self._observer(event)
         elif self._file is not None:
@@ -221,12 +221,12 @@ class RunningCall:
             self._end(event)
 
     async def _close_file(self, file: ReceivedFile, event: Finished) -> None:
-        """The result comes when the file has its name."""
+        """Report the result when the file has its final name."""
         result = event.result
         try:
             result = await file.close(result)
         finally:
-            # The pages are there, whatever becomes of their file.
+            # The pages are stored, even if renaming their file failed.
             self._end(Finished(result))
 
     def _end(self, event: Finished) -> None:
@@ -276,8 +276,8 @@ class RunningCall:
                     data = await self._images.encode_page(document, index, mode, header)
                 except ImageError as error:
                     self._log.error("page %d of %s cannot be coded: %s", index + 1, document.path, error)
-                    # What is wrong with the document will be so again. Another one may be good, and a worker
-                    # may have been killed.
+                    # A fault of the document persists. If it was changed, or a worker was killed, another
+                    # attempt may succeed.
                     again = isinstance(error, DocumentChangedError) or not isinstance(error, DocumentError)
                     self._feed(partial(call.page_failed, again=again), request, str(error))
                 else:

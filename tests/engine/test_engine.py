@@ -106,7 +106,7 @@ async def test_media_stays_in_its_range_of_ports(start: Start, document: Path, s
     assert re.search(rf"^m=audio {free} ", await hear(silent), re.M)
     none_left = await party.result(party.send(document, silent.getsockname()))
     assert none_left.status is FaxStatus.LINE_UNAVAILABLE
-    assert f"no even UDP port from {free} to {free + 1} could be bound" in none_left.reason
+    assert f"no even UDP port from {free} to {free + 1} is free" in none_left.reason
 
 
 async def test_a_call_that_waits_has_a_line(start: Start, document: Path, silent: socket.socket) -> None:

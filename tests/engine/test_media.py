@@ -88,14 +88,14 @@ async def test_a_range_is_kept_and_exhausted(port: MediaPort, ears: Ears) -> Non
     assert first < neighbour.port <= last
     assert neighbour.port % 2 == 0
     neighbour.close()
-    with pytest.raises(MediaPortError, match=f"from {port.port} to {first} could be bound on {HOST}"):
+    with pytest.raises(MediaPortError, match=f"from {port.port} to {first} is free on {HOST}"):
         MediaPort.open(HOST, ears, port_range=(port.port, first))
     with pytest.raises(MediaPortError, match="no even UDP port"):
         MediaPort.open(HOST, ears, port_range=(first, first))
 
 
 async def test_an_address_that_is_not_ours(ears: Ears) -> None:
-    with pytest.raises(MediaPortError, match=r"could be bound on 192\.0\.2\.1"):
+    with pytest.raises(MediaPortError, match=r"is free on 192\.0\.2\.1"):
         MediaPort.open("192.0.2.1", ears)
 
 
@@ -260,7 +260,7 @@ async def test_a_new_stream_may_come_from_elsewhere(
     port.set_remote(far.address)
     far.send(b"audio", port)
     assert await ears.heard.get() == b"audio"
-    port.expect_anew()
+    port.expect_new_source()
     assert port.remote == far.address
     other.send(b"? more audio", port)
     assert await ears.heard.get() == b"? more audio"
@@ -277,7 +277,7 @@ async def test_a_new_stream_may_come_late_from_where_the_last_one_came(
     port.set_remote((HOST, 9))
     far.send(b"audio", port)
     assert await ears.heard.get() == b"audio"
-    port.expect_anew()
+    port.expect_new_source()
     loop = asyncio.get_running_loop()
     later = loop.time() + 60
     monkeypatch.setattr(loop, "time", lambda: later)

@@ -68,5 +68,5 @@ async def test_a_far_end_that_is_nowhere_yet_decides_nothing() -> None:
 
 
 async def test_no_pair_where_one_family_has_no_address_of_ours() -> None:
-    with pytest.raises(MediaPortError, match=r"could be bound on 192\.0\.2\.1"):
+    with pytest.raises(MediaPortError, match=r"is free on 192\.0\.2\.1"):
         MediaPair.open(("::1", "192.0.2.1"), Ears())
