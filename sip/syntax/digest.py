@@ -19,7 +19,7 @@ MAX_LENGTH = 4096
 """Characters of a header value that is read."""
 
 _MAX_CHALLENGES = 16
-"""Of one list."""
+"""Challenges read of one header list."""
 
 _HASHES = {
     algorithm: name

@@ -30,11 +30,11 @@ class SipError(Exception):
 
 
 class ParseError(SipError, ValueError):
-    """A message, header, URI or session description that cannot be read; the message says why."""
+    """A message, header, URI or session description that cannot be parsed; the text contains the reason."""
 
 
 class UnsendableError(SipError, ValueError):
-    """A value that would break the message it is to be sent in; the message says which."""
+    """A value that cannot be sent in a message, such as one with a line break; the text names it."""
 
 
 class UnsupportedError(SipError):

@@ -72,7 +72,7 @@ _LISTS = frozenset(
 """Header fields whose grammar is a comma-separated list; in any other a comma is part of the value."""
 
 MAX_PARAMS = 64
-"""Of one value."""
+"""Parameters of one value."""
 
 _TOKEN_CHARS = r"A-Za-z0-9\-.!%*_+`'~"
 TOKEN = re.compile(rf"[{_TOKEN_CHARS}]+")

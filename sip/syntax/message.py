@@ -46,8 +46,8 @@ MAX_HEADERS = 256
 MAX_LINE = 8 * 1024
 """Characters of the start line, and of one header with its continuation lines."""
 MAX_ELEMENTS = 100
-"""Of Via, or of another list that is read before anybody is asked who sent it; 70 hops are the most that
-Max-Forwards allows."""
+"""Elements of Via, or of another list that is parsed before authentication; Max-Forwards allows about 70
+hops."""
 
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _FOLD = re.compile(r"\r?\n[ \t]+")
@@ -62,7 +62,7 @@ _VERSION = re.compile(r"SIP/([0-9]{1,3}\.[0-9]{1,3})", re.IGNORECASE)
 _STATUS_LINE = re.compile(r"SIP/2\.0 ([1-6][0-9]{2})(?: ([^\r\n]*))?", re.IGNORECASE)
 _URI = re.compile(r"[^\s<>\x00-\x1f\x7f-\x9f]+")
 _TARGETING = ("INVITE", "UPDATE")
-"""Requests whose Contact says where the next ones go (RFC 3261 12)."""
+"""Requests whose Contact is the target of further requests (RFC 3261 12)."""
 _SINGLE = ("From", "To", "Call-ID", "CSeq")
 
 
@@ -349,5 +349,5 @@ def _cut(body: bytes, headers: Headers) -> tuple[bytes, str | None]:
     if length is None:
         return body, None
     if length > len(body):
-        return b"", f"the body has {len(body)} octets where Content-Length says {length}"
+        return b"", f"the body has {len(body)} octets, but Content-Length is {length}"
     return body[:length], None

@@ -16,7 +16,7 @@ from sip.syntax.errors import ParseError, UnsendableError
 MAX_OCTETS = 16 * 1024
 MAX_MEDIA = 32
 MAX_ATTRIBUTES = 256
-"""Of the session and all its media together."""
+"""Maximum of the session and all its media together."""
 
 _NO_FORMAT = "*"
 """Format of a line whose peer named none, as some do when they reject a stream; the grammar requires one."""

@@ -156,7 +156,7 @@ class TransactionLayer:
     def _redirect_responses(self, hop: Hop) -> None:
         for server in self._servers.values():
             if server.destination == hop and hop.transport.reliable:
-                # A new connection to where the sender says it listens (RFC 3261 18.2.2).
+                # A new connection to the address in the sender's Via (RFC 3261 18.2.2).
                 port = server.request.via.port or hop.transport.default_port
                 server.destination = replace(hop, port=port)
 
@@ -292,7 +292,7 @@ def _request_key(request: Request) -> _ServerKey:
 
 
 def _ignore_response(response: Response, source: Hop, now: float) -> None:
-    """Of the answer to a CANCEL nothing depends (RFC 3261 9.1)."""
+    """The response to CANCEL is ignored (RFC 3261 9.1)."""
 
 
 def _ignore_failure(failure: object, now: float) -> None:

@@ -57,7 +57,7 @@ class Failover:
 
     @property
     def transaction(self) -> ClientTransaction:
-        """Of what was sent last."""
+        """The transaction of the latest attempt."""
         return self._attempt.request.transaction
 
     @property

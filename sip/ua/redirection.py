@@ -10,9 +10,9 @@ from sip.syntax.message import Response
 from sip.syntax.uri import Uri, parse_uri
 
 _FOLLOWED = frozenset({300, 301, 302})
-"""Of the others, 305 names a proxy and 380 another service."""
+"""Not 305, which names a proxy, and not 380, which names another service (RFC 3261 21.3)."""
 _MAX_CONTACTS = 64
-"""Of one response."""
+"""Contacts used of one response."""
 _Q = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
 
 

@@ -77,7 +77,8 @@ class Session:
         self._on_over = on_over
         self._reported = silent
         self.awaited_prack: RAck | None = None
-        """Of a reliable response that went out before our 2xx and was not acknowledged (RFC 3262 3)."""
+        """The RAck of a reliable response that was sent before our 2xx and is not yet acknowledged (RFC 3262
+        3)."""
         self._success: _Success | None = None
         self._bye_wanted = False
         self._bye_reason: str | None = None

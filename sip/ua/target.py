@@ -102,6 +102,6 @@ def is_numeric(host: str) -> bool:
 
 
 def reach_of(address: str) -> Reach:
-    """Of a literal IP address, without brackets."""
+    """The reach of a literal IP address, without brackets."""
     parsed = ip_address(address)
     return next((reach for network, reach in _NETWORKS if parsed in network), Reach.EVERYWHERE)

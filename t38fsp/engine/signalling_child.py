@@ -52,7 +52,7 @@ class SignallingProcess:
         return program.pid if program is not None and program.alive else None
 
     def start(self) -> bool:
-        """Start it unless it runs, which is told by false. Raises EngineError."""
+        """Start it; false if it already runs. Raises EngineError."""
         with self._starting:
             if self._closed:
                 raise EngineError("the engine is closed; create another")

@@ -290,7 +290,7 @@ def test_a_reason_phrase_is_printable() -> None:
         (b"\x00\x00\x00\x00", "no empty line"),
         (b"GET / HTTP/1.1\r\n\r\n", "neither a SIP request line"),
         (b"OPTIONS sip:b@h SIP/2.0\r\nVia: x\r\n", "no empty line"),
-        (request(("l", "9999")), "Content-Length says 9999"),  # 3.1.2.2
+        (request(("l", "9999")), "Content-Length is 9999"),  # 3.1.2.2
         (request(("l", "-999")), "not one number"),  # 3.1.2.3
         (request(("l", "0"), ("Content-Length", "1")) + b"x", "not one number"),  # 3.3.9
         (request(("CSeq", "36893488147419103232 INVITE")), "below 2**32"),  # 3.1.2.4
