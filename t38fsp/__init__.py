@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sip.values import DialogId as DialogId
     from t38fsp.call_settings import CallSettings as CallSettings
     from t38fsp.choices import Backend as Backend
+    from t38fsp.choices import LogNumbers as LogNumbers
     from t38fsp.choices import Switch as Switch
     from t38fsp.errors import FaxError as FaxError
     from t38fsp.errors import SettingError as SettingError
@@ -77,7 +78,7 @@ else:
         "sip.line_settings": ("Callers", "Limits"),
         "sip.values": ("Credentials", "DialogId"),
         "t38fsp.call_settings": ("CallSettings",),
-        "t38fsp.choices": ("Backend", "Switch"),
+        "t38fsp.choices": ("Backend", "LogNumbers", "Switch"),
         "t38fsp.errors": ("FaxError", "SettingError"),
         "t38fsp.events": (
             "Addressed",
