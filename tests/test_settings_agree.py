@@ -279,8 +279,8 @@ def test_the_command_line_names_the_defaults_that_there_are() -> None:
     text = " ".join(CliRunner().invoke(app, ["send", "--help"], env={"COLUMNS": "300"}).output.split())
     call = CallSettings()
     for default in (call.max_rate, call.switch.value, EngineSettings().backend.value):
-        assert f"; {default} unless the route says otherwise" in text
+        assert f"; {default} unless the route sets another" in text
     of_machine = inspect.signature(virtual_gateway).parameters["max_rate"].default
     assert of_machine == TransmitOptions().max_rate
     text = " ".join(CliRunner().invoke(app, ["receive", "--help"], env={"COLUMNS": "300"}).output.split())
-    assert f"{LISTEN[0]}:{LISTEN[1]} unless the file says" in text
+    assert f"{LISTEN[0]}:{LISTEN[1]} unless set in the file" in text

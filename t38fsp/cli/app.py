@@ -60,7 +60,7 @@ HeaderLine = Annotated[
     bool | None,
     typer.Option(
         "--header/--no-header",
-        help="Line at the top of each page: date, sender, receiver, page; none unless the route says so.",
+        help="Line at the top of each page: date, sender, receiver, page; none unless the route sets it.",
     ),
 ]
 SelectiveAddress = Annotated[
@@ -134,7 +134,7 @@ def send(
         int, typer.Option(min=1, help="Page to begin with, after a call that sent those before it.")
     ] = 1,
     sub_address: Annotated[
-        str, typer.Option(help="Whom the far end shall pass the fax on to (SUB): up to 20 characters.")
+        str, typer.Option(help="Whom the far end is to pass the fax on to (SUB): up to 20 characters.")
     ] = "",
     sender_id: Annotated[
         str, typer.Option(help="Who sends, for a far end that passes faxes on (SID): up to 20 characters.")
@@ -202,7 +202,7 @@ def receive(
     config: ConfigFile = None,
     listen: Annotated[
         str | None,
-        typer.Option(help="Our SIP address, HOST:PORT, port 0 for any; 0.0.0.0:5060 unless the file says."),
+        typer.Option(help="Our SIP address, HOST:PORT, port 0 for any; 0.0.0.0:5060 unless set in the file."),
     ] = None,
     allow: Annotated[
         list[str] | None,
@@ -215,7 +215,7 @@ def receive(
     workers: Annotated[
         int | None,
         typer.Option(
-            help="Engine processes to share the calls; one a core, or one with --count, unless the file says."
+            help="Engine processes for the calls; one per core (one with --count) unless set in the file."
         ),
     ] = None,
     count: Annotated[int, typer.Option(min=0, help="Stop after this many calls; 0 never stops.")] = 0,
@@ -238,7 +238,7 @@ def receive(
     ] = False,
     log: LogOptions,
 ) -> None:
-    """Take incoming faxes, each into a TIFF of its own; with a route, registered there if it says so."""
+    """Receive incoming faxes, each into its own TIFF file; registers at the route if that asks for it."""
     from t38fsp.cli import receive as command
     from t38fsp.cli.options import Given, choose
 
@@ -294,7 +294,7 @@ def signalling(
     config: ConfigFile = None,
     listen: Annotated[
         str | None,
-        typer.Option(help="SIP address, HOST:PORT, port 0 for any; 0.0.0.0:5060 unless the file says."),
+        typer.Option(help="SIP address, HOST:PORT, port 0 for any; 0.0.0.0:5060 unless set in the file."),
     ] = None,
     allow: Annotated[
         list[str] | None,
@@ -302,11 +302,11 @@ def signalling(
     ] = None,
     log: LogOptions,
 ) -> None:
-    """Have one SIP address for several t38fsp processes, which are told the socket; run until stopped.
+    """Serve one SIP address to several t38fsp processes over a Unix socket, until stopped.
 
-    Listens, takes calls and uses TLS as the configuration file says of our
-    own end; whoever connects brings the routes. Incoming calls go to the
-    process that has the fewest.
+    The configuration file sets the addresses, TLS and who may call; the
+    processes that connect bring the routes. An incoming call goes to the
+    process that has the fewest calls.
     """
     from t38fsp.cli import signalling as command
 

@@ -59,7 +59,7 @@ _STATUS_OF = {
 
 
 def exit_for(result: FaxResult) -> Exit:
-    """The exit status that tells how ``result`` ended."""
+    """The exit status for ``result``."""
     if result.outcome is Outcome.NO_T38:
         return Exit.NO_T38
     status = _BY_STATUS.get(result.status, Exit.FAILED)
@@ -80,7 +80,7 @@ def exit_of_all(exits: Sequence[Exit], *, stopped: bool = False) -> Exit:
 
 
 class CommandError(Exception):
-    """The command ends before any call; the message is one sentence that says why and what would do."""
+    """The command ends before any call; the message is one sentence: what is wrong, then what to do."""
 
     def __init__(self, message: str, status: Exit) -> None:
         super().__init__(message)

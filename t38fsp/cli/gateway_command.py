@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -68,7 +69,7 @@ class Plan:
         except AddressError as error:
             raise CommandError(f"--listen {error}", Exit.USAGE) from error
         except QuirkError as error:
-            raise CommandError(f"{error}; --list-quirks tells them all", Exit.USAGE) from error
+            raise CommandError(f"{error}; --list-quirks lists them all", Exit.USAGE) from error
         except ValueError as error:
             raise CommandError(str(error), Exit.USAGE) from error
 
@@ -82,8 +83,14 @@ def list_quirks(as_json: bool) -> Exit:
         usual = describe(kind())
         if as_json:
             roles = sorted(role.name.lower() for role in kind.roles)
-            told = {"name": name, "usual": usual, "does": summary(kind), "harms": harm(kind), "roles": roles}
-            print_line(json.dumps(told), sys.stdout)
+            entry = {
+                "name": name,
+                "usual": usual,
+                "does": summary(kind),
+                "harms": harm(kind),
+                "roles": roles,
+            }
+            print_line(json.dumps(entry), sys.stdout)
         else:
             print_line(f"{usual:24} {summary(kind)}", sys.stdout)
     return Exit.COMPLETED
@@ -124,7 +131,7 @@ async def _send(plan: Plan, target: str, loaded: Document, via: str | None, as_j
             call = await gateway.call(target, loaded, plan.transmit, via=via)
             await over.wait()
         except asyncio.CancelledError:
-            # The call is ended; its result says how far it came.
+            # The call is ended; its result has the pages sent so far.
             if call is None:
                 raise
         except SipError as error:
@@ -135,12 +142,12 @@ async def _send(plan: Plan, target: str, loaded: Document, via: str | None, as_j
             await gateway.close()
     result = call.result
     if result is None:
-        raise CommandError("cancelled; the far end did not say goodbye", Exit.CANCELLED)
+        raise CommandError("cancelled; the far end did not confirm the end of the call", Exit.CANCELLED)
     status = exit_for(result)
     if as_json:
         print_json(result, exit_status=status, target=target, quirks=_shown(plan, call))
     else:
-        _tell(report, plan, call, result)
+        _show(reporter.result, plan, call, result)
     return status
 
 
@@ -189,7 +196,7 @@ class _Fax:
 
 @dataclass(slots=True)
 class _Receiver:
-    """Gives each call a file, and tells what became of it."""
+    """Gives each call a file, and prints its result."""
 
     plan: Plan
     output: Path
@@ -203,9 +210,9 @@ class _Receiver:
     _taken: int = 0
 
     def file_for(self, incoming: Incoming) -> GrowingFile:
-        """Where the pages of a call go. Raises OSError when there is no place, or no more is wanted."""
+        """Where the pages of a call go. Raises OSError when there is no room, or enough calls were taken."""
         if self._taken == self.count != 0:
-            raise OSError("as many calls have come as were to be taken")
+            raise OSError("the given number of calls has been taken")
         number = self._taken + 1
         name = new_name(self.output, number)
         try:
@@ -243,7 +250,7 @@ class _Receiver:
                 quirks=_shown(self.plan, call),
             )
         else:
-            _tell(fax.report, self.plan, call, result)
+            _show(fax.report.tell, self.plan, call, result)
         if len(self.exits) == self.count:
             self.done.set()
 
@@ -253,8 +260,8 @@ def _shown(plan: Plan, call: GatewayCall) -> dict[str, int]:
     return {describe(quirk): call.happened[quirk.name] for quirk in plan.quirks}
 
 
-def _tell(report: CallReport, plan: Plan, call: GatewayCall, result: FaxResult) -> None:
+def _show(show: Callable[[str], None], plan: Plan, call: GatewayCall, result: FaxResult) -> None:
     times = {quirk: times for quirk, times in _shown(plan, call).items() if times}
     if times:
-        report.tell(f"quirks that showed: {', '.join(f'{quirk} ({n})' for quirk, n in times.items())}")
-    report.tell(sentences.of_result(result))
+        show(f"quirks that showed: {', '.join(f'{quirk} ({n})' for quirk, n in times.items())}")
+    show(sentences.of_result(result))

@@ -26,7 +26,7 @@ def begin_log(options: LogOptions, *, least: int = 0) -> None:
     if options.log_format is LogFormat.JSON:
         formatter: logging.Formatter = JsonFormatter()
     else:
-        # A command that says only what went wrong says it as its other lines.
+        # Warnings alone are shown like the other lines of a command.
         formatter = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s" if verbose else None)
     log_to(sys.stderr, formatter)
 

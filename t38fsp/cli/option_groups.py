@@ -1,4 +1,4 @@
-"""Options that several commands have, in groups: each is written once, and stands in the help of each command
+"""Options that several commands have, in groups: each is written once, and is in the help of each command
 as if it were written there.
 """
 
@@ -16,7 +16,7 @@ from sip.frozen import dataclass
 from t38fsp.choices import Backend, Switch
 
 RouteName = Annotated[
-    str | None, typer.Option(help="Route of the configuration file; other options come before what it says.")
+    str | None, typer.Option(help="Route of the configuration file; other options override its settings.")
 ]
 ConfigFile = Annotated[
     Path | None,
@@ -26,7 +26,7 @@ ConfigFile = Annotated[
     ),
 ]
 Stack = Annotated[
-    Backend | None, typer.Option(help="SIP stack of the calls; own unless the route says otherwise.")
+    Backend | None, typer.Option(help="SIP stack of the calls; own unless the route sets another.")
 ]
 SignallingSocket = Annotated[
     Path | None,
@@ -66,15 +66,15 @@ class FaxOptions:
     """How a fax travels, with the names of the route's settings."""
 
     switch: Annotated[
-        Switch | None, typer.Option(help="Who switches to T.38; callee unless the route says otherwise.")
+        Switch | None, typer.Option(help="Who switches to T.38; callee unless the route sets another.")
     ] = None
     ecm: Annotated[
         bool | None,
-        typer.Option("--ecm/--no-ecm", help="Error correction mode; on unless the route says no."),
+        typer.Option("--ecm/--no-ecm", help="Error correction mode; on unless the route turns it off."),
     ] = None
     max_rate: Annotated[
         int | None,
-        typer.Option(help="Fastest modem rate in bit/s; 14400 unless the route says otherwise."),
+        typer.Option(help="Fastest modem rate in bit/s; 14400 unless the route sets another."),
     ] = None
 
 

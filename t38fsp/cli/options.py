@@ -30,7 +30,7 @@ _OPTIONS = {"peer": "via", "caller": "from", "password": "password-file"}
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What the command line says of a route; None where it says nothing."""
+    """The options that concern a route; None for those not given."""
 
     route: str | None
     config: Path | None
@@ -72,7 +72,7 @@ class Chosen:
 
     @property
     def name(self) -> str | None:
-        """Of the route that calls are placed through."""
+        """Name of the route that calls are placed through."""
         return None if self.route is None else self.route.name
 
     @property
@@ -84,7 +84,7 @@ def choose(given: Given, *, port: int) -> Chosen:
     """``port`` is ours when nothing else is said. Raises CommandError."""
     if given.signalling is not None and given.listen is not None:
         raise CommandError(
-            "--listen is of no use with --signalling, as that process has the SIP address", Exit.USAGE
+            "--listen has no effect with --signalling, as that process has the SIP address", Exit.USAGE
         )
     via = None if given.via is None else _peer(given.via)
     caller = None if given.caller is None else _caller(given.caller)
@@ -113,7 +113,7 @@ def _with_option(sentence: str) -> str:
 
 
 def _merged(given: Given, via: str | None, caller: str | None) -> tuple[Chosen, tuple[str, int] | None]:
-    """Of the command line, the environment and the file; and where we listen, if they say so.
+    """Merge the command line, the environment and the file; also returns where we listen, if that is set.
 
     Raises ConfigurationError.
     """
@@ -122,7 +122,7 @@ def _merged(given: Given, via: str | None, caller: str | None) -> tuple[Chosen, 
 
     settings: dict[str, Any] = {key: value for key, value in given.settings.items() if value is not None}
     if via is not None:
-        # Named on the command line, it stands for a proxy of the file, too.
+        # A peer on the command line also replaces a proxy of the file.
         settings |= {"peer": via, "proxy": None}
     if caller is not None:
         settings["caller"] = caller
@@ -130,7 +130,7 @@ def _merged(given: Given, via: str | None, caller: str | None) -> tuple[Chosen, 
     configuration = Configuration.find(given.config)
     name = given.route
     route = direct_route(**settings) if name is None else configuration.route(name, **settings)
-    # What stands above the routes is about us, whichever route the call takes.
+    # Settings above the routes concern our own end, whichever route the call takes.
     return Chosen(route, configuration.engine), configuration.listen
 
 
@@ -139,7 +139,8 @@ def _own_end(given: Given, engine: EngineSettings, said: tuple[str, int] | None,
     if given.signalling is not None:
         engine = replace(engine, signalling=str(given.signalling))
     if not port:
-        # Who only places calls leaves that port to who takes them, and has one call at a time.
+        # A command that only places calls leaves that port to one that takes them, and has one call at a
+        # time.
         engine = replace(engine, tls_listen=None, workers=1)
     if given.workers is not None:
         try:
@@ -151,7 +152,7 @@ def _own_end(given: Given, engine: EngineSettings, said: tuple[str, int] | None,
         return replace(listen_at(engine, given.listen), signalling=None)
     if engine.signalling is not None and given.allow:
         raise CommandError(
-            f"--allow is of no use here, as the signalling process at {engine.signalling} takes the calls; "
+            f"--allow has no effect here, as the signalling process at {engine.signalling} takes the calls; "
             "allow them there",
             Exit.USAGE,
         )
@@ -169,7 +170,8 @@ def listen_at(engine: EngineSettings, text: str) -> EngineSettings:
 
 
 def allowing(allow: Sequence[str], callers: Callers) -> Callers:
-    """``callers`` with the networks of ``--allow`` in place of its own, if any. Raises ConfigurationError."""
+    """``callers`` with the networks of ``--allow`` in place of those that it has, if any is given. Raises
+    ConfigurationError."""
     if not allow:
         return callers
     try:
@@ -197,7 +199,7 @@ def _credentials(given: Given) -> dict[str, object]:
     user: dict[str, object] = {} if given.user is None else {"user": given.user}
     if given.password_file is not None:
         if given.user is None and given.route is None:
-            raise ConfigurationError("--password-file is of no use without --user or --route")
+            raise ConfigurationError("--password-file has no effect without --user or --route")
         from t38fsp.settings.passwords import read_password
 
         return user | {"password": read_password(given.password_file)}

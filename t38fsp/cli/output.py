@@ -106,7 +106,7 @@ class _LogHandler(logging.Handler):
 
 
 def _sink(stream: TextIO) -> Sink | None:
-    """None for a stream that is no file. Raises OSError or ValueError for one that is closed."""
+    """None for a stream that is not a file. Raises OSError or ValueError for one that is closed."""
     binary = getattr(stream, "buffer", None)
     raw = getattr(binary, "raw", binary)
     if not isinstance(raw, io.RawIOBase):

@@ -16,7 +16,7 @@ from t38fsp.settings.address import AddressError, NoPeerError
 async def placed(
     chosen: Chosen, reporter: Reporter, place: Callable[[FaxProvider, CallReport], Awaitable[object]]
 ) -> FaxResult:
-    """What became of the call that ``place`` makes, also when it was cancelled. Raises CommandError."""
+    """The result of the call that ``place`` makes, also when it was cancelled. Raises CommandError."""
     with reporter:
         call = reporter.call()
         try:
@@ -33,7 +33,7 @@ async def placed(
         except AddressError as error:
             raise CommandError(str(error), Exit.BAD_NUMBER) from error
         except CancelledError:
-            # The call has been ended; its result says how far it came.
+            # The call has been ended; its result has the pages sent so far.
             if call.result is None:
                 raise
     assert call.result is not None

@@ -36,7 +36,7 @@ class Pages:
                 return self
 
     def share(self, now: float) -> float | None:
-        """Of the document, 0 to 1; None when its length is not known."""
+        """The part of the document that is sent, 0 to 1; None when its length is not known."""
         if not self.total:
             return None
         part = min(_ANSWER, (now - self.began) / self.seconds) if self.seconds else 0.0

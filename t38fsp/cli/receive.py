@@ -33,7 +33,7 @@ def offer_of(document: Path | None, selective_address: str, password: str) -> Of
     """What callers may poll. Raises CommandError."""
     if document is None:
         if selective_address or password:
-            raise CommandError("--selective-address and --password are of no use without --offer", Exit.USAGE)
+            raise CommandError("--selective-address and --password need --offer", Exit.USAGE)
         return None
     from t38fsp.image.document import inspect  # and with it Pillow
 
@@ -47,7 +47,7 @@ def offer_of(document: Path | None, selective_address: str, password: str) -> Of
 
 
 def _workers(engine: EngineSettings, backend: Backend | None, count: int) -> int:
-    """Engine processes for a service that goes on, when nothing else is said; one for what ends by itself."""
+    """Engine processes: by default one per core for a service, one for a command that ends by itself."""
     if engine.workers is not None:
         return engine.workers
     shares = count == 0 and engine.signalling is None and (backend or engine.backend) is Backend.OWN
@@ -77,7 +77,7 @@ async def _receive(output: Path, chosen: Chosen, count: int, as_json: bool, offe
 
 @dataclass(slots=True)
 class _Receiver:
-    """Takes calls, each into a file of its own."""
+    """Takes calls, each into its own file."""
 
     output: Path
     settings: CallSettings

@@ -41,7 +41,7 @@ class Reporter:
         self._stream: TextIO | None = sys.stderr if as_json else sys.stdout
         self._live = is_terminal(self._stream)
         self._calls: tuple[CallReport, ...] = ()
-        """Those that run; a new tuple with each change, as another thread reads it."""
+        """The calls in progress; a new tuple with each change, as another thread reads it."""
 
     def __enter__(self) -> Self:
         if self._live:
@@ -109,12 +109,12 @@ class CallReport:
         self._pages = self._pages.after(event, time.monotonic())
         text = sentences.of_event(event)
         if text:
-            # Of a page that is over the bar leaves no room for the figures.
+            # The bar leaves no room for the figures of a page that is over.
             self._state = text.partition(":")[0] if isinstance(event, events.PageDone) else text
             self.line(text)
 
     def line(self, text: str) -> None:
-        """Progress: left out when nobody reads it."""
+        """Progress; dropped while the output is not read."""
         self._reporter.line(f"{self._label}{text}")
 
     def tell(self, text: str) -> None:

@@ -22,10 +22,10 @@ from t38fsp.cli.report import print_json
 from t38fsp.jobs import EngineError
 
 _GOODBYE = 3.0
-"""Seconds that results may wait for their reader behind a signal."""
+"""Seconds that results may wait for their reader after a signal."""
 
 _stopped = threading.Event()
-"""A signal came."""
+"""Set when a signal has arrived."""
 
 
 def finish(

@@ -1,4 +1,4 @@
-"""What happens in a call and what became of it, in words for a person and in JSON for a program."""
+"""Events and results of calls, in words for a person and in JSON for a program."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from t38fsp.results import FaxResult, PageRecord
 from t38fsp.status import FaxStatus
 
 _SPEAKS_FOR_ITSELF = frozenset({FaxStatus.COMPLETED, FaxStatus.USER_ABORT, FaxStatus.BAD_DOCUMENT})
-"""Statuses whose reason tells all that there is to say about sending again."""
+"""Statuses whose reason already states whether to send again."""
 
 
 def of_event(event: events.FaxEvent) -> str:
@@ -34,8 +34,8 @@ def of_event(event: events.FaxEvent) -> str:
         case events.Identified(station_id=station_id):
             return f"the far end is {station_id}" if station_id else ""
         case events.Addressed(sub_address=sub_address, sender_id=sender_id):
-            told = [("for", sub_address), ("from", sender_id)]
-            return "the fax is " + " ".join(f"{word} {text}" for word, text in told if text)
+            named = [("for", sub_address), ("from", sender_id)]
+            return "the fax is " + " ".join(f"{word} {text}" for word, text in named if text)
         case events.Warned(text=text):
             return f"warning: {text}"
         case events.Trained(bit_rate=rate, coding=coding, ecm=ecm):
@@ -84,13 +84,13 @@ def of_page(page: PageRecord) -> str:
 
 def of_result(result: FaxResult) -> str:
     """How it ended, and the file in which pages that were received are."""
-    told = f"{result.status.name}: {result.reason}"
+    text = f"{result.status.name}: {result.reason}"
     if result.incoming and not result.completed:
-        told += f"; {result.retry_reason}"
+        text += f"; {result.retry_reason}"
     elif result.status not in _SPEAKS_FOR_ITSELF:
         again = "polling" if result.polled else "sending"
-        told += f"; {again} again {'can' if result.retry else 'cannot'} help: {result.retry_reason}"
-    return told if result.file is None else f"{told} -> {result.file}"
+        text += f"; {again} again {'can' if result.retry else 'cannot'} help: {result.retry_reason}"
+    return text if result.file is None else f"{text} -> {result.file}"
 
 
 def to_json(value: object) -> object:

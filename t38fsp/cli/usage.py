@@ -1,4 +1,4 @@
-"""Wrong usage, told in the form of every other error: what is wrong; what to do."""
+"""Usage errors, in the form of every other error: what is wrong; what to do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, cast
 import typer
 from typer.core import TyperGroup
 
-# typer shows the class by no name of its own; every wrong option and argument is one.
+# typer does not export the class under a name; every error about an option or an argument is one.
 _UsageError = cast("type[Exception]", typer.BadParameter.__bases__[0])
 _USAGE = 2
 

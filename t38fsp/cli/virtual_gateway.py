@@ -69,10 +69,10 @@ def virtual_gateway(
         typer.Option(help="Share that is overtaken, and by how much: 2%:100ms.", rich_help_panel=_LINE),
     ] = None,
     delay: Annotated[
-        str | None, typer.Option(help="Each takes so long: 80ms.", rich_help_panel=_LINE)
+        str | None, typer.Option(help="Delay of each datagram: 80ms.", rich_help_panel=_LINE)
     ] = None,
     jitter: Annotated[
-        str | None, typer.Option(help="Each takes up to so much longer.", rich_help_panel=_LINE)
+        str | None, typer.Option(help="Additional delay of each, up to this: 30ms.", rich_help_panel=_LINE)
     ] = None,
     drift: Annotated[
         str | None,
@@ -80,24 +80,25 @@ def virtual_gateway(
     ] = None,
     dead: Annotated[
         str | None,
-        typer.Option(help="Nothing passes from then to then: 10s-12s.", rich_help_panel=_LINE),
+        typer.Option(help="Interval in which nothing passes: 10s-12s.", rich_help_panel=_LINE),
     ] = None,
     bandwidth: Annotated[
         str | None,
-        typer.Option(help="bit/s that pass, 64k; what comes faster queues.", rich_help_panel=_LINE),
+        typer.Option(help="bit/s that pass: 64k; what comes faster is queued.", rich_help_panel=_LINE),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Chance falls the same way with the same number.", show_default=False)
+        int | None,
+        typer.Option(help="Seed of the random faults, to repeat them.", show_default=False),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON object for each call, one per line.")
     ] = False,
     log: LogOptions,
 ) -> None:
-    """Be a T.38 gateway with a fax machine behind it, that behaves as badly as it is told to.
+    """Run a T.38 gateway with a fax machine, which misbehaves as the options say.
 
     It takes calls and keeps their pages, or with --call sends a document:
-    to try a program, or what a route will have to bear.
+    to test a program, or to see what a route has to cope with.
     """
     from t38fsp.cli import gateway_command
     from t38fsp.cli.exits import CommandError, Exit
@@ -108,11 +109,9 @@ def virtual_gateway(
         if list_quirks:
             return gateway_command.list_quirks(as_json)
         if (call is None) is not (document is None):
-            raise CommandError(
-                "--call and --document go together: whom to call, and what to send", Exit.USAGE
-            )
+            raise CommandError("--call and --document go together; give both, or neither", Exit.USAGE)
         if via is not None and call is None:
-            raise CommandError("--via is of no use without --call", Exit.USAGE)
+            raise CommandError("--via has no effect without --call; give both, or leave it out", Exit.USAGE)
         line = faults(
             {
                 "loss": loss,

@@ -1,4 +1,4 @@
-"""A thread that writes to one terminal, pipe or file, so that nobody else waits for it."""
+"""A thread that writes to one terminal, pipe or file, so that nothing else waits for it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sip.frozen import dataclass
 from sip.logs import get_logger
 
 Draw = Callable[[int, int], Sequence[str]]
-"""The lines at the bottom of a terminal with this many columns, and room for so many lines."""
+"""Makes the lines at the bottom of a terminal of the given columns, at most the given number of lines."""
 
 ROOM = 64 * 1024
 """Characters of droppable lines that wait before more are dropped."""
@@ -22,7 +22,7 @@ REDRAW = 0.5
 """Seconds between two drawings, which share the interpreter with the packets of the calls."""
 
 _SIZE = os.terminal_size((80, 24))
-"""Of a terminal that does not know."""
+"""The size assumed for a terminal that does not report one."""
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 _logger = get_logger(__name__)
@@ -116,7 +116,7 @@ class Writer:
             self._waiting.clear()
             return
         if self._thread is None:
-            # A daemon: the end of the process does not wait for who does not read.
+            # A daemon: the process ends although its output is not read.
             thread = threading.Thread(target=self._run, name="output", daemon=True)
             try:
                 thread.start()
@@ -138,7 +138,7 @@ class Writer:
             try:
                 self._write(lines, terminal, None if followed is None else followed[1])
             except (OSError, ValueError):
-                # The terminal is gone, or the reader of the pipe: there is nobody to tell.
+                # The terminal is gone, or the reader of the pipe: no output can report it.
                 with self._changed:
                     self._gone = True
                     self._waiting.clear()

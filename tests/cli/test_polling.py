@@ -86,7 +86,13 @@ async def test_what_cannot_be_polled_is_refused_before_any_call(tmp_path: Path) 
         (*to, existing): "exists; name a new file",
         (*to, tmp_path / "nowhere" / "new.tif"): "no file can be made in",
         (*to, tmp_path / "new.tif", "--password", "1" * 21): "a password has at most 20 characters",
-        ("receive", "--output", tmp_path / "faxes", "--password", "1"): "of no use without --offer",
+        (
+            "receive",
+            "--output",
+            tmp_path / "faxes",
+            "--password",
+            "1",
+        ): "--password need --offer",
     }
     for arguments, sentence in told.items():
         async with t38fsp(*arguments) as command:

@@ -121,7 +121,7 @@ def test_what_a_user_wrote_does_not_steer_the_terminal(run: Run) -> None:
         (("--listen", ":5060"), "is not a host"),
         (("--from", "me"), "--from 'me' is no caller"),
         (("--user", "account"), "--password-file or the environment variable T38FSP_PASSWORD"),
-        (("--password-file", "{letter}"), "of no use without --user"),
+        (("--password-file", "{letter}"), "has no effect without --user"),
         (("--user", "account", "--password-file", "missing"), "missing cannot be read: No such file"),
         (("--user", "account", "--password-file", "."), "cannot be read: Is a directory"),
         (("--user", "account", "--password-file", "{letter}"), "not text"),

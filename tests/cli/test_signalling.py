@@ -164,10 +164,10 @@ def test_without_a_signalling_process_nothing_starts(run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("send", "x", "--to", "1", "--signalling", "s", "--listen", ":0"), "--listen is of no use with"),
+        (("send", "x", "--to", "1", "--signalling", "s", "--listen", ":0"), "--listen has no effect with"),
         (
             ("receive", "--output", "x", "--route", "office", "--allow", "any"),
-            "--allow is of no use here, as the signalling process at sip.sock takes the calls; allow",
+            "--allow has no effect here, as the signalling process at sip.sock takes the calls; allow",
         ),
         (("signalling", "--allow", "trunk"), "--allow: 'trunk' is no network"),
         (("signalling", "--listen", "here"), "--listen 'here'"),

@@ -112,7 +112,7 @@ def test_the_list_of_quirks_has_a_sentence_for_each() -> None:
         (["--max-rate", "300"], 2, "max_rate: 300 is too small: 2400 is the least"),
         (["--listen", "127.0.0.1"], 2, "--listen '127.0.0.1' has no port"),
         (["--call", "sip:fax@127.0.0.1"], 2, "--call and --document go together"),
-        (["--via", "sip:127.0.0.1"], 2, "--via is of no use without --call"),
+        (["--via", "sip:127.0.0.1"], 2, "--via has no effect without --call"),
         (["--call", "100", "--document", "missing.tif"], 5, "100 needs a SIP peer"),
         (["--call", "sip:fax@127.0.0.1", "--document", "missing.tif"], 11, "missing.tif"),
     ],
