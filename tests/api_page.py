@@ -34,6 +34,7 @@ _GROUPS = {
         "Route",
         "Switch",
         "Backend",
+        "LogNumbers",
         "Credentials",
         "listen_address",
     ),
