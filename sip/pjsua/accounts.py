@@ -54,9 +54,12 @@ def account_config(identity: str) -> pj.AccountConfig:
     """An account without any automatic action."""
     config = pj.AccountConfig()
     config.idUri = identity
+    # PJSIP would send a re-INVITE of its own to reduce an answer with several codecs to one.
     config.mediaConfig.lockCodecEnabled = False
     config.mediaConfig.transportConfig.port = 0
     config.natConfig.iceEnabled = False
+    # Contact and Via are ours: PJSIP would change them to the address that a response shows, and register
+    # again.
     config.natConfig.contactRewriteUse = 0
     config.natConfig.viaRewriteUse = 0
     config.natConfig.sipOutboundUse = 0

@@ -107,6 +107,8 @@ class Stack:
         self._endpoint = _Endpoint()
         self._endpoint.libCreate()
         config = pj.EpConfig()
+        # No threads: PJSIP runs every callback within libHandleEvents, on the thread that owns the Python
+        # objects.
         config.uaConfig.threadCnt = 0
         config.uaConfig.mainThreadOnly = True
         config.uaConfig.maxCalls = MOST_CALLS

@@ -139,6 +139,7 @@ def _set_tls(config: pj.TlsConfig, settings: TlsSettings) -> None:
     config.certFile = settings.certificate or ""
     config.privKeyFile = settings.key or settings.certificate or ""
     config.password = settings.key_password or ""
+    # PJSIP would compare the certificate with the IP address; ``state_changed`` checks chain and name.
     config.verifyServer = False
     config.verifyClient = config.requireClientCert = settings.demand
 

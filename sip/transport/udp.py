@@ -58,6 +58,8 @@ class UdpPort:
             sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
         elif _HAS_ERROR_QUEUE:
             sock.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
+        # Not asyncio's datagram transport: it reports errors without their destination, and reads one
+        # datagram per turn.
         self._loop.add_reader(sock, self._readable)
 
     @property
