@@ -1,14 +1,14 @@
-"""The bounds of settings, as data beside the fields of the dataclasses that hold them.
+"""Bounds of settings, declared as data with the fields of the dataclasses that hold them.
 
 A setting is a field of a dataclass that the user agent, the fax call or the engine uses::
 
     switch_wait: float = setting(10.0, least=0.0, most=35.0, unit="seconds")
 
-Its default, bounds and unit stand there and nowhere else. The dataclass applies them with :func:`check`; the
-keys of the file are generated from them (``t38fsp.settings.keys``), and so are the tables of
-``docs/routes.md``. A value out of range is therefore refused with one sentence, whichever way it came.
+Its default, bounds and unit are declared only there. The dataclass applies them with :func:`check`; the keys
+of the file are generated from them (``t38fsp.settings.keys``), and so are the tables of ``docs/routes.md``. A
+value out of range is therefore refused with the same message, whatever its source.
 
-It stands at the bottom of the package ``sip`` because the settings of a SIP line are bounded, too.
+The module is at the bottom of the package ``sip`` because the settings of a SIP line use it, too.
 """
 
 from __future__ import annotations
@@ -25,37 +25,37 @@ T = TypeVar("T")
 
 _METADATA = "sip.bounds"
 _SHOWN = 60
-"""Characters of a wrong value that a sentence repeats."""
+"""Characters of a wrong value that a message repeats."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a setting takes beside its default. None passes where the default is None."""
+    """The valid values of a setting. None is valid if the default is None."""
 
     least: float | None = None
-    """Lowest value; an int makes it a setting of whole numbers."""
+    """Lowest value; if it is an int, only whole numbers are valid."""
     most: float | None = None
     """Highest value."""
     above: float | None = None
-    """What a value must be greater than, where there is no lowest one."""
+    """Exclusive lower bound, instead of ``least``."""
     among: tuple[int, ...] = ()
-    """The only values there are."""
+    """The only valid values."""
     off: float | None = None
-    """A value outside the range that turns the thing off."""
+    """A value outside the range that turns the feature off."""
     check: Callable[[Any], object] | None = None
-    """Raises ValueError for a value that will not do."""
+    """Raises ValueError for an invalid value."""
     unit: str = ""
     table: str | None = None
-    """The table of the file that has the key; empty for that of a route itself, None for no key."""
+    """The table of the file that has the key; empty for the table of a route itself, None for no key."""
     key: str = ""
-    """Its name there; empty for that of the field."""
+    """Name of the key; empty if it is that of the field."""
     secret: bool = False
-    """A text that no message and no ``repr`` shows."""
+    """A string that must not appear in messages or in ``repr``."""
     of: type | None = None
     """The dataclass whose setting it repeats (:func:`like`)."""
 
     def fault(self, value: object, default: object) -> str | None:
-        """Why ``value`` is refused, beginning with the value; None when it will do."""
+        """Why ``value`` is invalid, beginning with the value; None if it is valid."""
         if value is None and default is None:
             return None
         if isinstance(default, bool):
@@ -63,15 +63,15 @@ class Bounds:
         if isinstance(default, Enum):
             return None if isinstance(value, type(default)) else f"{value!r} is not one of {_names(default)}"
         if isinstance(default, str) and not isinstance(value, str):
-            return f"{value!r} is not a text"
+            return f"{value!r} is not a string"
         return self._number_fault(value) if self.check is None else _refusal(self.check, value)
 
     def _number_fault(self, value: object) -> str | None:
         whole = bool(self.among) or isinstance(self.least, int)
-        # A bool is an int to Python, and a number to nobody who writes a file.
+        # bool is a subclass of int, but ``true`` in a file is not meant as the number 1.
         if not isinstance(value, int if whole else int | float) or isinstance(value, bool):
             return f"{value!r} is not a {'whole ' if whole else ''}number"
-        # Only of a float: an int may be too large to be made one.
+        # Only for a float: isfinite raises OverflowError for a large int.
         if isinstance(value, float) and not isfinite(value):
             return f"{value!r} is not a number"
         if value == self.off or value in self.among:
@@ -83,13 +83,13 @@ class Bounds:
         if self.above is not None and value <= self.above:
             return f"{shown} must be above {_shown(self.above)}"
         if self.least is not None and value < self.least:
-            return f"{shown} is too small: {_shown(self.least)} is the least{otherwise}"
+            return f"{shown} is too small: the minimum is {_shown(self.least)}{otherwise}"
         if self.most is not None and value > self.most:
-            return f"{shown} is too large: {_shown(self.most)} is the most"
+            return f"{shown} is too large: the maximum is {_shown(self.most)}"
         return None
 
     def __str__(self) -> str:
-        """The numbers that will do, in words; empty where any will."""
+        """The valid numbers, in words; empty if all are valid."""
         unit = f" {self.unit}" if self.unit else ""
         if self.among:
             return f"{_either(self.among)}{unit}"
@@ -124,13 +124,14 @@ def setting(
     key: str = "",
     secret: bool = False,
 ) -> T:
-    """The field of a setting, with the bounds of :class:`Bounds`."""
+    """Declare the field of a setting; the arguments are the fields of :class:`Bounds`."""
     bounds = Bounds(least, most, above, among, off, check, unit, table, key, secret)
     return field(default=default, repr=not secret, metadata={_METADATA: bounds})
 
 
 def like(kind: type, name: str, *, table: str | None = None) -> Any:
-    """The field of a setting with the default and bounds that it has in another dataclass, which uses it."""
+    """Declare a field with the default and bounds of the setting ``name`` of ``kind``, which uses the
+    value."""
     (same,) = (each for each in fields(kind) if each.name == name)
     bounds: Bounds = same.metadata[_METADATA]
     repeated = replace(bounds, table=table, of=kind)
@@ -138,7 +139,7 @@ def like(kind: type, name: str, *, table: str | None = None) -> Any:
 
 
 def given(value: Any, kind: type) -> dict[str, Any]:
-    """The settings of ``value`` that repeat some of ``kind``, as arguments for one of these."""
+    """The settings of ``value`` that were declared ``like`` some of ``kind``, as arguments for ``kind``."""
     return {
         name: getattr(value, name)
         for name, (_, bounds) in settings_of(type(value)).items()
@@ -147,21 +148,21 @@ def given(value: Any, kind: type) -> dict[str, Any]:
 
 
 def settings_of(kind: type) -> dict[str, tuple[Field[Any], Bounds]]:
-    """The settings of a dataclass by the names of their fields."""
+    """The settings of a dataclass, by field name."""
     return {each.name: (each, each.metadata[_METADATA]) for each in fields(kind) if each.metadata}
 
 
 def check(value: Any, error: type[ValueError] = ValueError) -> None:
-    """Raises ``error`` for the first setting of a dataclass that is out of its bounds."""
+    """Raises ``error`` for the first setting of a dataclass that is out of bounds."""
     for name, (each, bounds) in settings_of(type(value)).items():
         if (fault := bounds.fault(getattr(value, name), each.default)) is not None:
             raise error(f"{name}: {fault}")
 
 
 def text(value: object) -> None:
-    """The check of a setting that is a text where it is not None."""
+    """Check of a setting that is a string or None."""
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} is not a text")
+        raise ValueError(f"{value!r} is not a string")
 
 
 def _refusal(check: Callable[[Any], object], value: object) -> str | None:

@@ -1,6 +1,7 @@
-"""The settings of a SIP line: who may call, how much of it is taken, sessions, TLS, registrations.
+"""The settings of a SIP line: admitted callers, limits, session timers, TLS, registrations.
 
-Their bounds are data beside the fields (``sip.bounds``). Each raises ValueError for a value out of range.
+Their bounds are declared with the fields (``sip.bounds``). Each class raises ValueError for a value out of
+range.
 """
 
 from __future__ import annotations
@@ -12,21 +13,21 @@ from sip.bounds import check, setting, text
 from sip.frozen import dataclass
 from sip.values import Credentials
 
-# --- calls for us -------------------------------------------------------------------------------------------
+# --- incoming calls -----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What strangers can take of a line. Raises ValueError."""
+    """Limits of what callers can use of a line. Raises ValueError."""
 
     calls: int = setting(250, least=1, most=100000, table="incoming", key="max_calls")
-    """Calls at a time in each engine process (``workers``), in both directions; more get 486."""
+    """Concurrent calls in each engine process (``workers``), in both directions; further ones get 486."""
     waiting: int = setting(64, least=1, most=100000, table="incoming", key="max_waiting")
-    """Incoming calls that are neither taken nor refused; more get 486."""
+    """Incoming calls that are neither taken nor refused yet; further ones get 486."""
     per_source: int | None = setting(None, least=1, most=100000, table="incoming", key="max_per_source")
-    """Incoming calls from one IP address, that of a trunk as well; more get 486. Default: no limit."""
+    """Incoming calls from one IP address, also that of a trunk; further ones get 486. Default: no limit."""
     transactions: int = setting(4096, least=16, most=1000000, table="incoming", key="max_transactions")
-    """Requests that have no final answer yet; calls beyond that get 503 with Retry-After."""
+    """Requests without a final response yet; further calls get 503 with Retry-After."""
 
     def __post_init__(self) -> None:
         check(self)
@@ -34,7 +35,7 @@ class Limits:
 
 Network = IPv4Network | IPv6Network
 ANYBODY = "any"
-"""Stands for every network."""
+"""In place of a network: every address."""
 
 
 def parse_network(text: str) -> Network:
@@ -42,7 +43,7 @@ def parse_network(text: str) -> Network:
     try:
         return ip_network(text.strip(), strict=False)
     except ValueError:
-        raise ValueError(f"{text[:60]!r} is no network; write 192.0.2.0/24 or an address") from None
+        raise ValueError(f"{text[:60]!r} is not a network; write 192.0.2.0/24 or an address") from None
 
 
 def _check_networks(allow: tuple[str, ...]) -> None:
@@ -53,28 +54,27 @@ def _check_networks(allow: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Callers:
-    """Who may call: this machine, the trunks, and those named here. Raises ValueError."""
+    """Admitted callers: this machine, the trunks, and those named here. Raises ValueError."""
 
     allow: tuple[str, ...] = setting((), check=_check_networks, table="incoming")
-    """Networks and addresses, ``["192.0.2.0/24", "2001:db8::7"]``; ``["any"]`` is everybody. ``receive
-    --allow`` comes before it."""
+    """Networks and addresses, ``["192.0.2.0/24", "2001:db8::7"]``; ``["any"]`` admits every address."""
     accounts: tuple[Credentials, ...] = ()
-    """Who may call from anywhere, with digest authentication."""
+    """Accounts that may call from any address, with digest authentication."""
     silent: bool = setting(True, table="incoming")
-    """Give all others no answer, so that scanners find nothing; ``false`` refuses them with 403. Does not
-    hold with accounts, as those are asked for the password."""
+    """Ignore all other callers, so that scanners find nothing; ``false`` refuses them with 403. Has no effect
+    with accounts, as every caller is then challenged for a password."""
 
     def __post_init__(self) -> None:
         check(self)
 
     @property
     def networks(self) -> tuple[Network, ...]:
-        """Those of ``allow``."""
+        """The networks in ``allow``."""
         return tuple(parse_network(each) for each in self.allow if each != ANYBODY)
 
     @property
     def anybody(self) -> bool:
-        """Whether everybody may call."""
+        """Whether every address is admitted."""
         return ANYBODY in self.allow
 
 
@@ -83,11 +83,11 @@ class Callers:
 LEAST_SESSION = 90
 """Seconds (RFC 4028 4)."""
 LONGEST_SESSION = 7 * 86400
-"""Seconds. RFC 4028 has no upper bound; a call that outlives a week has been forgotten."""
+"""Seconds. RFC 4028 has no upper bound; a call longer than a week is certainly stale."""
 
 
 class Refresher(Enum):
-    """Who refreshes a session (RFC 4028 3)."""
+    """The side that refreshes a session (RFC 4028 3)."""
 
     US = "us"
     THEM = "them"
@@ -97,25 +97,24 @@ class Refresher(Enum):
 class SessionTimers:
     """Session timer parameters (RFC 4028), in seconds.
 
-    Whatever is set here, timers that the far end asks for are kept. Raises ValueError.
+    Timers that the far end requests are honoured in any case. Raises ValueError.
     """
 
     session_expires: int | None = setting(
         None, least=LEAST_SESSION, most=LONGEST_SESSION, unit="seconds", table=""
     )
-    """Time after which a call that is not refreshed is over (RFC 4028); the trunk's own wish is kept in any
-    case."""
+    """Time after which a call that is not refreshed ends (RFC 4028); timers that the trunk requests are
+    honoured in any case."""
     least: int = setting(LEAST_SESSION, least=LEAST_SESSION, unit="seconds")
-    """Min-SE: a far end that wants to be refreshed more often gets 422."""
+    """Min-SE: a far end that requests a shorter interval gets 422."""
     refresher: Refresher = Refresher.THEM
-    """Whom we propose, or choose when the choice is ours."""
+    """The refresher that we propose, or choose if the choice is ours."""
 
     def __post_init__(self) -> None:
         check(self)
         if self.session_expires is not None and self.session_expires < self.least:
             raise ValueError(
-                f"session_expires: {self.session_expires} is too small: "
-                f"{self.least} is the least of this line"
+                f"session_expires: {self.session_expires} is too small: the minimum of this line is {self.least}"
             )
 
 
@@ -124,27 +123,27 @@ class SessionTimers:
 
 @dataclass(frozen=True, slots=True)
 class TlsSettings:
-    """Files are paths of PEM files. Raises ValueError for what does not go together."""
+    """TLS certificate and trust; files are paths of PEM files. Raises ValueError for conflicting settings."""
 
     certificate: str | None = setting(None, check=text, table="tls")
-    """Our certificate with the chain behind it; without one TLS is used as a client only."""
+    """Our certificate, followed by its chain; without one TLS is used only as a client."""
     key: str | None = setting(None, check=text, table="tls")
     """Its key."""
     key_password: str | None = setting(None, check=text, table="tls", secret=True)
     """The password itself."""
     authorities: str | None = setting(None, check=text, table="tls")
-    """The CAs that we trust. Default: the system's."""
+    """Trusted CAs. Default: those of the system."""
     verify: bool = setting(True, table="tls")
-    """``false`` believes whoever answers: for tests, and private networks at their own risk."""
+    """``false`` accepts any certificate: for tests, and for private networks at your own risk."""
     demand: bool = setting(False, table="tls")
-    """Whoever connects to us must show a certificate of these authorities."""
+    """Peers that connect to us must present a certificate of these authorities."""
 
     def __post_init__(self) -> None:
         check(self)
         if self.certificate is None and (self.key is not None or self.demand):
-            raise ValueError("certificate is missing; name the file of ours")
+            raise ValueError("certificate is not set; set it to the file of our certificate")
         if self.key_password is not None and self.key is None:
-            raise ValueError("key_password is set, but key is not; name the file of the key")
+            raise ValueError("key_password is set, but key is not; set key to the file of the key")
 
 
 # --- registrations ------------------------------------------------------------------------------------------
@@ -152,19 +151,19 @@ class TlsSettings:
 
 @dataclass(frozen=True, slots=True)
 class RegistrationSettings:
-    """A registration to keep up (RFC 3261 10)."""
+    """A registration to maintain (RFC 3261 10)."""
 
     registrar: str
     """The Request-URI, ``sip:trunk.example``."""
     identity: str
-    """The address of record as a URI or name-addr; its user part is that of our Contact."""
+    """The address of record as a URI or name-addr; our Contact has the same user part."""
     credentials: Credentials | None = None
-    # A registrar that wants longer ones says so (423, RFC 3261 10.2.8), and is obeyed.
+    # A registrar with a longer minimum responds 423 (RFC 3261 10.2.8); its Min-Expires is then used.
     expires: int = setting(3600, least=1, most=604800, unit="seconds", table="")
-    """How long a registration is asked for; it is refreshed in time."""
+    """Requested lifetime of a registration; it is refreshed in time."""
     follow_rport: bool = setting(False, table="")
-    """Register the address that the registrar sees (RFC 3581) in place of ours, behind a NAT whose registrar
-    does not do so itself."""
+    """Register the address that the registrar sees (RFC 3581) in place of ours: for use behind a NAT, with a
+    registrar that does not correct the address itself."""
 
     def __post_init__(self) -> None:
         check(self)

@@ -213,13 +213,13 @@ class EngineSettings:
     take_limit: float = setting(20.0, above=0.0, unit="seconds")
     """Seconds for which an incoming call may wait to be taken before it is refused with 480."""
     workers: int | None = setting(None, least=1, most=64, table="")
-    """Engine processes that share our address, the calls and the channels of routes; several need the own
-    stack. ``send`` and ``poll`` have one, whatever is said here. Default: for ``receive`` one a core, but one
-    alone with ``--count``, pjsua2, or ``signalling``; else one."""
+    """Engine processes that share our address, the calls and the channels of routes; more than one requires
+    our own stack. ``send`` and ``poll`` always use one. Default: one per core for ``receive``, but only one
+    with ``--count``, pjsua2, or ``signalling``; otherwise one."""
     image_workers: int | None = setting(None, least=1)
-    """Processes that code and store pages of calls, shared by all ``workers``; None for one a core, and at
-    least 2. Half as many, but 2 at least, inspect documents at a lower priority. All are started as they are
-    needed."""
+    """Processes that code and store the pages of calls, shared by all ``workers``; None for one per core, at
+    least 2. Half that number, at least 2, inspect documents at a lower priority. All are started on
+    demand."""
     user_agent: str = "t38fsp"
     """Our User-Agent and Server header fields in SIP."""
     log_numbers: LogNumbers = setting(LogNumbers.FULL, table="")

@@ -128,7 +128,7 @@ def test_a_caller_is_a_uri_with_or_without_a_name(text: str, caller: str) -> Non
     "text", ["", "+15550199", "mailto:fax@trunk.example", "Fax <fax", "A\r\nX: y <sip:a@b>", "sip:a@b?X=y"]
 )
 def test_what_is_no_caller_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(AddressError, match=r"is no caller: .*an example is sip:"):
+    with pytest.raises(AddressError, match=r"is not a caller: .*write it like sip:"):
         caller_address(text)
 
 

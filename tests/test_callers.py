@@ -56,10 +56,10 @@ def test_every_key_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("allow = 5", "FILE, incoming.allow: 5 is not a list; put it into [brackets]"),
-        ('allow = ["trunk"]', "FILE, incoming.allow: 'trunk' is no network; write 192.0.2.0/24 or"),
-        ("silence = true", "FILE, incoming.silence: there is no such setting; 'silent' is near to it"),
-        ("accounts = 5", "FILE, incoming.accounts: 5 is not a list; put it into [brackets]"),
+        ("allow = 5", "FILE, incoming.allow: 5 is not a list; put it in [brackets]"),
+        ('allow = ["trunk"]', "FILE, incoming.allow: 'trunk' is not a network; write 192.0.2.0/24 or"),
+        ("silence = true", "FILE, incoming.silence: unknown setting; did you mean 'silent'?"),
+        ("accounts = 5", "FILE, incoming.accounts: 5 is not a list; put it in [brackets]"),
         ("accounts = [5]", "FILE, incoming.accounts.0: 5 is not a table"),
         ('accounts = [{ user = "a" }]', "FILE, incoming.accounts.0.password: it is missing"),
         (
@@ -78,7 +78,7 @@ def test_a_wrong_setting_is_one_sentence(tmp_path: Path, text: str, sentence: st
 def test_a_password_in_a_file_that_others_read_is_refused(tmp_path: Path) -> None:
     text = '[incoming]\naccounts = [{ user = "a", password = "b" }]'
     with pytest.raises(
-        ConfigurationError, match=r"incoming\.accounts\.0, password: others may read this file"
+        ConfigurationError, match=r"incoming\.accounts\.0, password: other users can read this file"
     ):
         read(tmp_path, text, mode=0o644)
 

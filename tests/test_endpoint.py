@@ -91,7 +91,7 @@ def test_a_key_may_have_a_password(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ):
             read(tmp_path, text + source)
     with pytest.raises(
-        ConfigurationError, match=r"tls, key_password: others may read this file \(mode 0644\)"
+        ConfigurationError, match=r"tls, key_password: other users can read this file \(mode 0644\)"
     ):
         read(tmp_path, f'{text}key_password = "secret"')
     with pytest.raises(ConfigurationError, match="key_password is set, but key is not"):
@@ -117,8 +117,8 @@ def test_the_environment_comes_before_the_file_and_after_nothing(
         Configuration.find()
     (told,) = caught.value.sentences
     assert told == (
-        "the environment, T38FSP_INCOMING__ALLOW or T38FSP_INCOMING__MAX_WAITING: not JSON, "
-        "as lists and tables must be there"
+        "the environment, T38FSP_INCOMING__ALLOW or T38FSP_INCOMING__MAX_WAITING: "
+        "the value is not JSON; write lists and tables as JSON"
     )
 
 
@@ -127,27 +127,27 @@ def test_the_environment_comes_before_the_file_and_after_nothing(
     [
         ('listen = "5060"', "listen: '5060' has no port; write it as HOST:PORT, with port 0 for any"),
         ('tls_listen = ":1"', "tls_listen: ':1': "),
-        ('advertised = ["router"]', "advertised.0: 'router' is no IP address"),
+        ('advertised = ["router"]', "advertised.0: 'router' is not an IP address"),
         ('advertised = ["::1", "::2", "::3"]', "advertised: "),
-        ('media_ports = "10000"', "media_ports: '10000' is no range of ports; write it as FIRST-LAST"),
+        ('media_ports = "10000"', "media_ports: '10000' is not a port range; write it as FIRST-LAST"),
         ('media_ports = "10001-10001"', "media_ports: '10001-10001' has no even port from 1024 to 65535"),
         ('media_ports = "10999-10000"', "media_ports: '10999-10000' has no even port"),
         ('media_ports = "60000-70000"', "media_ports: '60000-70000' has no even port"),
         ("media_ports = 10000", "media_ports: "),
         ("tls.verify = 7", "tls.verify: 7 is neither true nor false"),
-        ('tls.cert = "x"', "tls.cert: there is no such setting"),
-        ('tls.key = "x"', "tls: certificate is missing; name the file of ours"),
+        ('tls.cert = "x"', "tls.cert: unknown setting"),
+        ('tls.key = "x"', "tls: certificate is not set"),
         ('tls.authorities = "none.pem"', "tls: no CA certificates can be read from "),
-        ('peer = "h.example"', "peer: there is no such setting here; it belongs in [routes.NAME]"),
+        ('peer = "h.example"', "peer: unknown setting here; move it to [routes.NAME]"),
         (
             'office.peer = "h.example"',
-            "office: there is no such setting; if it is a route, write [routes.office]",
+            "office: unknown setting; for a route write [routes.office]",
         ),
         ('signalling = ""', "signalling: '' is empty"),
-        ("incoming.max_waiting = 0", "incoming.max_waiting: 0 is too small: 1 is the least"),
+        ("incoming.max_waiting = 0", "incoming.max_waiting: 0 is too small: the minimum is 1"),
         (
             'incoming.accounts = [{ usr = "a", password_variable = "HOME" }]',
-            "incoming.accounts.0.usr: there is no such setting; 'user' is near to it",
+            "incoming.accounts.0.usr: unknown setting; did you mean 'user'?",
         ),
     ],
 )
@@ -162,7 +162,7 @@ def test_a_wrong_setting_is_one_sentence(tmp_path: Path, text: str, sentence: st
     [
         (
             'tls_listen = "127.0.0.1:0"',
-            "tls_listen needs a certificate; name its file, and that of its key, in [tls]",
+            "tls_listen needs a certificate; name its file and its key file in [tls]",
         ),
         ('advertised = ["192.0.2.1", "192.0.2.2"]', "advertised has two addresses of one family"),
     ],

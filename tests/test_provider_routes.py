@@ -122,5 +122,5 @@ async def test_a_route_that_is_not_there(tmp_path: Path, document: Path) -> None
             await provider.send(document, "1", route="office")
         file = tmp_path / "t38fsp.toml"
         file.write_text("[routes.office]\nport = 5")
-        with pytest.raises(ConfigurationError, match=r"route 'office', port: there is no such setting"):
+        with pytest.raises(ConfigurationError, match=r"route 'office', port: unknown setting"):
             FaxProvider(LOOPBACK, config=Configuration.read(file))

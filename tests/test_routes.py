@@ -239,7 +239,7 @@ def test_a_variable_that_the_file_names_holds_the_password(
 def test_the_file_is_looked_for_in_this_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     none = Configuration.find()
     assert (none.file, none.names, none.listen, none.engine.listen) == (None, (), None, ("0.0.0.0", 5060))
-    with pytest.raises(ConfigurationError, match=r"there is no file with routes: none of t38fsp\.toml, "):
+    with pytest.raises(ConfigurationError, match=r"no configuration file was found: none of t38fsp\.toml, "):
         none.route("home")
     home = tmp_path / "xdg" / "t38fsp"
     home.mkdir(parents=True)

@@ -257,7 +257,7 @@ def test_no_setting_is_missing_in_the_file(kind: type) -> None:
 
 
 def test_a_key_with_bounds_of_its_own_is_refused() -> None:
-    with pytest.raises(AssertionError, match="copies stands twice"):
+    with pytest.raises(AssertionError, match="copies is declared twice"):
 
         @with_keys("t38", CallSettings)
         class _Drifted(BaseModel):

@@ -15,24 +15,24 @@ PFAX_LINECALLBACK* (out)         returned by FaxDevInitialize; None when it fail
 LPDWORD, LPWSTR (out)            the VirtualDevices tuple that FaxDevVirtualDeviceCreation returns
 PFAX_DEV_STATUS (out)            returned by FaxDevReportStatus, frozen; None when it failed
 NULL, 0 (size query)             FAX_DEV_STATUS.SizeRequired, in octets of the x64 structure
-FaxStatusSize                    optional; too small: None and ERROR_INSUFFICIENT_BUFFER
+FaxStatusSize                    optional; if too small: None and ERROR_INSUFFICIENT_BUFFER
 PFAX_RECEIVE (in/out)            a FAX_RECEIVE whose ReceiverNumber and ReceiverName are filled in
 LPWSTR, NULL                     str, the empty string
 SizeOfStruct, Reserved           SizeOfStruct is a class attribute where it is read; Reserved is left out
-4096 octets behind a structure   not needed: strings bring their own memory
-HeapHandle, LocalAlloc           not needed: what is posted belongs to whoever got it
+4096 octets after a structure    not needed: strings have their own memory
+HeapHandle, LocalAlloc           not needed: a posted object belongs to its receiver
 HLINEAPP, HLINE                  accepted and not used: a virtual device has no TAPI line
 HCALL in FaxSendCallback         sip.values.DialogId: Call-ID, local tag, remote tag (as text: RFC 4538)
-HCALL in FaxDevReceive           not used: the call that waits on the device is taken
+HCALL in FaxDevReceive           not used: the call waiting on the device is taken
 I/O completion port, key         a CompletionPort, any hashable key; get() waits for a packet
 GetLastError, SetLastError       the same, per thread
 HRESULT                          int: S_OK, or E_FAIL, which is negative
 the registry                     configure(FaxDevSettings(...)) before FaxDevInitialize
 ===============================  =============================================================================
 
-Ours, not Microsoft's: configure, GetJobResult, FaxDevSettings.on_call_event (ringing, established, switched
-to T.38, disconnected), and FS_BAD_DOCUMENT, the provider-defined status of a document that cannot be sent at
-all. Microsoft has no word for polling, so it is not here: see :meth:`t38fsp.provider.FaxProvider.poll`.
+Extensions to Microsoft's interface: configure, GetJobResult, FaxDevSettings.on_call_event (ringing,
+established, switched to T.38, disconnected), and FS_BAD_DOCUMENT, the provider-defined status of a document
+that cannot be sent at all. The interface has no polling; use :meth:`t38fsp.provider.FaxProvider.poll`.
 """
 
 from t38fsp.faxdev.constants import (

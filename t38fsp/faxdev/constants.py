@@ -31,7 +31,7 @@ IDS_BAD_DOCUMENT: Final = 1
 """StringId of FS_BAD_DOCUMENT: a provider-defined status must have one."""
 
 FAXDEVREPORTSTATUS_SIZE: Final = 4096
-"""Octets for strings that the service allocates behind a FAX_DEV_STATUS."""
+"""Octets for strings that the service allocates after a FAX_DEV_STATUS."""
 
 LINE_DEVSPECIFIC: Final = 4
 LINEDEVSTATE_RINGING: Final = 2

@@ -10,7 +10,7 @@ from t38fsp.jobs import IncomingCall
 
 @dataclass(slots=True)
 class Device:
-    """One line. ``active`` is the handle of the job that has it, from its operation until its EndJob."""
+    """One device. ``active`` is the handle of the job that uses it, from its operation until its EndJob."""
 
     id: int
     send_enabled: bool = True
@@ -22,7 +22,7 @@ class Device:
 
 
 class Devices:
-    """``take_limit``: seconds for which a call waits on a device. Times are monotonic seconds."""
+    """All devices. A call waits on one for ``take_limit`` seconds; times are monotonic seconds."""
 
     def __init__(self, count: int, first_id: int, take_limit: float) -> None:
         self._first_id = first_id
@@ -31,7 +31,7 @@ class Devices:
         self._lock = threading.Lock()
 
     def find(self, device_id: int) -> Device | None:
-        """The device with this id, or, as some services count, with this index."""
+        """The device with this id, or with this index, which some services pass instead."""
         index = device_id - self._first_id if device_id >= self._first_id else device_id
         return self._devices[index] if 0 <= index < len(self._devices) else None
 
@@ -40,7 +40,7 @@ class Devices:
             device.receive_enabled, device.send_enabled = receive, send
 
     def start(self, device: Device, handle: int) -> None:
-        """A job was started: no call is announced here until it ends."""
+        """Register a job; no call is announced on the device until it ends."""
         with self._lock:
             device.handles.add(handle)
 
@@ -51,7 +51,7 @@ class Devices:
                 device.active = None
 
     def offer(self, call: IncomingCall, now: float) -> Device | None:
-        """Let ``call`` wait on the first idle device that may receive; None when there is none."""
+        """Let ``call`` wait on the first idle device that may receive; None if there is none."""
         with self._lock:
             for device in self._devices:
                 waiting = device.offered is not None and now < device.offered_until
@@ -61,14 +61,14 @@ class Devices:
         return None
 
     def withdraw(self, call: int) -> None:
-        """The call with this number waits no more: its device is free."""
+        """Free the device on which the call with this number was waiting."""
         with self._lock:
             for device in self._devices:
                 if device.offered is not None and device.offered.call == call:
                     device.offered = None
 
     def claim_to_send(self, device: Device, handle: int, now: float) -> bool:
-        """False when the line is taken, or a call waits on it, or it may not send."""
+        """False if the device is in use, a call waits on it, or it may not send."""
         with self._lock:
             waiting = device.offered is not None and now < device.offered_until
             if device.active is not None or waiting or not device.send_enabled:
@@ -77,7 +77,7 @@ class Devices:
             return True
 
     def claim_to_receive(self, device: Device, handle: int, now: float) -> IncomingCall | None:
-        """The call that waits on the device; None when there is none (any more) or the line is taken."""
+        """The call that waits on the device; None if there is none (any more) or the device is in use."""
         with self._lock:
             call, device.offered = device.offered, None
             if call is None or now >= device.offered_until or device.active is not None:

@@ -1,4 +1,4 @@
-"""One job of the fax service: its status, its packets, and the operation it is blocked in."""
+"""One job of the fax service: its status, its completion packets, and its operation."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _logger = get_logger(__name__)
 
 
 class FaxJob:
-    """What a FaxHandle stands for. An operation runs on one thread; any thread may look and abort."""
+    """The job of a FaxHandle. Its operation runs on one thread; any thread may read the status or abort."""
 
     def __init__(self, handle: int, device: Device, port: CompletionPort | None, key: Hashable) -> None:
         self.handle = handle
@@ -64,7 +64,7 @@ class FaxJob:
         return self._cancelled
 
     def begin(self) -> bool:
-        """Claim the only operation of this job, and report FS_INITIALIZING; False when it had one already."""
+        """Claim the single operation of this job and report FS_INITIALIZING; False if it had one already."""
         with self._lock:
             if self._begun:
                 return False
@@ -73,7 +73,7 @@ class FaxJob:
         return True
 
     def close(self) -> bool:
-        """No operation may begin any more; False while one runs."""
+        """Allow no further operation; False while one runs."""
         with self._lock:
             if self._begun and self.result is None:
                 return False
@@ -81,11 +81,11 @@ class FaxJob:
         return True
 
     def identify(self, caller: str, called: str) -> None:
-        """Note who calls whom."""
+        """Set the caller and called numbers of the status."""
         self._set(replace(self._status, CallerId=caller, RoutingInfo=called))
 
     def cancel(self) -> None:
-        """Note that the operation is to end, and say so to the engine; returns at once."""
+        """Request the end of the operation from the engine; returns at once."""
         with self._lock:
             first, self._cancelled = not self._cancelled, True
             remote = self._remote
@@ -93,9 +93,9 @@ class FaxJob:
             remote.abort()
 
     def finish(self, result: FaxResult, error: int | None = None) -> FaxResult:
-        """End the operation. ``error`` is the Win32 error, by default the one that goes with the status."""
+        """End the operation. ``error`` is the Win32 error; by default the one for the status."""
         if self._cancelled and not result.completed:
-            # Whatever the end of the call looked like, a fax that was cancelled here is not sent again.
+            # However the call ended, a fax that was cancelled locally must not be sent again.
             result = replace(
                 result, status=FaxStatus.USER_ABORT, retry=False, retry_reason="it was cancelled here"
             )
@@ -117,10 +117,10 @@ class FaxJob:
         verdict: Callable[[DialogId], bool] | None,
         on_call_event: Callable[[CallEvent], None] | None,
     ) -> FaxResult:
-        """Report the events of ``remote`` until its end, and return its result.
+        """Report the events of ``remote`` until it ends, and return its result.
 
         ``answered`` and ``paging`` are the statuses for an established call and for pages; ``verdict`` is
-        asked when the call is established. When the thread is interrupted, so is the call.
+        called when the call is established. If the thread is interrupted, the call is aborted.
         """
         with self._lock:
             self._remote = remote
@@ -168,11 +168,11 @@ class FaxJob:
         if on_call_event is not None:
             try:
                 on_call_event(CallEvent(self.handle, dialog, event))
-            except Exception:  # the service's code: what it does wrong must not end a call
+            except Exception:  # the service's code: its errors must not end a call
                 _logger.exception("fax %d: on_call_event failed", self.handle)
 
     def _set(self, status: FAX_DEV_STATUS) -> None:
-        """Change the status (only the operation's thread does); post a packet for another state or page."""
+        """Set the status (only on the operation's thread); post a packet if the state or the page changed."""
         with self._lock:
             before, self._status = self._status, status
         if (status.StatusId, status.PageCount) != (before.StatusId, before.PageCount):

@@ -28,7 +28,7 @@ def SetLastError(dwErrCode: int) -> None:
 
 
 class CompletionPacket(NamedTuple):
-    """What GetQueuedCompletionStatus hands out."""
+    """The result of GetQueuedCompletionStatus."""
 
     NumberOfBytes: int
     CompletionKey: Hashable
@@ -36,9 +36,7 @@ class CompletionPacket(NamedTuple):
 
 
 class CompletionPort:
-    """A queue between the threads of the provider and those of the fax service.
-
-    Packets come out in the order in which they went in; any number of threads may do either."""
+    """A FIFO queue between the provider and the fax service; any number of threads may post and get."""
 
     def __init__(self) -> None:
         self._packets: queue.SimpleQueue[CompletionPacket] = queue.SimpleQueue()
@@ -48,7 +46,7 @@ class CompletionPort:
         self._packets.put(CompletionPacket(size, key, overlapped))
 
     def get(self, timeout: float | None = None) -> CompletionPacket | None:
-        """GetQueuedCompletionStatus: wait up to ``timeout`` seconds (None for ever); None when none came."""
+        """GetQueuedCompletionStatus: wait up to ``timeout`` seconds (None: no limit); None on timeout."""
         try:
             return self._packets.get(timeout=timeout)
         except queue.Empty:

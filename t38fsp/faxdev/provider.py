@@ -43,18 +43,18 @@ from t38fsp.status import FaxStatus
 _logger = get_logger(__name__)
 
 PFAX_SEND_CALLBACK = Callable[[int, DialogId, int, int], bool]
-"""FaxHandle, CallHandle, Reserved1, Reserved2. TRUE: go on; FALSE: end the operation."""
+"""FaxHandle, CallHandle, Reserved1, Reserved2. TRUE: continue; FALSE: end the operation."""
 PFAX_LINECALLBACK = Callable[[int | None, int, int, int, int, int, int], None]
 """FaxHandle, hDevice, dwMessage, dwInstance, dwParam1, dwParam2, dwParam3."""
 
 STATION_ID_LENGTH = 20
 """Characters of a TSI or CSI (T.30 5.3.6.2.4)."""
 CALLER_LENGTH = 250
-"""Characters of a caller or called number kept from an INVITE, so that a status always fits its buffer."""
+"""Characters kept of a caller or called number from an INVITE, so that a status always fits its buffer."""
 
 
 class VirtualDevices(NamedTuple):
-    """What FaxDevVirtualDeviceCreation presents: device i has the id DeviceIdPrefix + i."""
+    """The result of FaxDevVirtualDeviceCreation: device i has the id DeviceIdPrefix + i."""
 
     DeviceCount: int
     DeviceNamePrefix: str
@@ -91,7 +91,8 @@ class FaxServiceProvider:
         self._address = ("", 0)
 
     def configure(self, settings: FaxDevSettings) -> None:
-        """Ours: what the registry is to a DLL. Raises RuntimeError while the provider is initialised."""
+        """Ours: the settings, in place of the registry. Raises RuntimeError while the provider is
+        initialised."""
         with self._lock:
             if self._engine is not None:
                 raise RuntimeError("the provider is in use; call FaxDevShutdown before configure")
@@ -99,7 +100,7 @@ class FaxServiceProvider:
 
     @property
     def address(self) -> tuple[str, int]:
-        """Ours: where SIP messages are received; ("", 0) while the provider is not initialised."""
+        """Ours: the SIP address; ("", 0) while the provider is not initialised."""
         return self._address
 
     # --- the provider ---------------------------------------------------------------------------------------
@@ -115,10 +116,10 @@ class FaxServiceProvider:
     def FaxDevInitialize(
         self, LineAppHandle: int = 0, HeapHandle: int = 0, FaxServiceCallback: object = None
     ) -> PFAX_LINECALLBACK | None:
-        """Start the engine; returns the FaxLineCallback, or None.
+        """Start the engine; returns the FaxLineCallback, or None on failure.
 
-        GetLastError is ERROR_OPEN_FAILED when the engine cannot start, for example at an address in use. A
-        device takes no calls until FaxLineCallback enabled it with LINE_DEVSPECIFIC.
+        GetLastError is ERROR_OPEN_FAILED if the engine cannot start, for example because the address is in
+        use. A device takes no calls until FaxLineCallback enables it with LINE_DEVSPECIFIC.
         """
         settings = self._settings
         with self._lock:
@@ -155,13 +156,13 @@ class FaxServiceProvider:
         dwParam2: int,
         dwParam3: int,
     ) -> None:
-        """LINE_DEVSPECIFIC: may ``hDevice`` receive (dwParam1), may it send (dwParam2)?"""
+        """LINE_DEVSPECIFIC: enable ``hDevice`` to receive (dwParam1) and to send (dwParam2)."""
         device = self._devices.find(hDevice)
         if dwMessage == LINE_DEVSPECIFIC and not FaxHandle and device is not None:
             self._devices.enable(device, receive=dwParam1 != 0, send=dwParam2 != 0)
 
     def FaxDevShutdown(self) -> int:
-        """End every operation with FS_USER_ABORT; stop the engine. S_OK, or E_FAIL if it had to be killed."""
+        """End all operations with FS_USER_ABORT; stop the engine. S_OK, or E_FAIL if it had to be killed."""
         with self._lock:
             engine, self._engine = self._engine, None
             self._address = ("", 0)
@@ -198,11 +199,11 @@ class FaxServiceProvider:
     ) -> bool:
         """Send a document; returns when the call is over. True only when every page was confirmed.
 
-        All pages are sent, also when an earlier operation got some of them across: who sends a fax again here
-        means the whole of it.
+        All pages are sent, even if an earlier operation delivered some of them: the interface has no way to
+        ask for the rest alone.
         ``FaxSendCallback`` is called on this thread when the call is established, with its dialog as the call
-        handle; False from it, or an exception in it, ends the operation with FS_USER_ABORT. On failure the
-        status (FaxDevReportStatus) decides about resending, and GetLastError tells more.
+        handle; if it returns False or raises, the operation ends with FS_USER_ABORT. On failure the status
+        (FaxDevReportStatus) decides about resending, and GetLastError has details.
         """
         job = self._begin(FaxHandle)
         if job is None:
@@ -212,7 +213,7 @@ class FaxServiceProvider:
             return self._over(job, FaxResult(FaxStatus.USER_ABORT, "the job was aborted before it began"))
         if not self._devices.claim_to_send(job.device, job.handle, self._clock()):
             return self._over(job, _unavailable(f"device {job.device.id} is in use or may not send"))
-        document = os.path.abspath(FaxSend.FileName)  # the engine process has a current directory of its own
+        document = os.path.abspath(FaxSend.FileName)  # the engine process may have another current directory
         try:
             what = settings.send_job(document, FaxSend.ReceiverNumber)
         except AddressError as error:
@@ -228,7 +229,7 @@ class FaxServiceProvider:
                 return True
             try:
                 return bool(FaxSendCallback(FaxHandle, dialog, 0, 0))
-            except Exception:  # the service's code; the contract counts its failure as FALSE
+            except Exception:  # the service's code; a failure counts as FALSE
                 _logger.exception("fax %d: FaxSendCallback failed; the call is ended", FaxHandle)
                 return False
 
@@ -247,10 +248,10 @@ class FaxServiceProvider:
         return self._over(job, result, document_error(document) if bad_document else None)
 
     def FaxDevReceive(self, FaxHandle: int, CallHandle: int, FaxReceive: FAX_RECEIVE) -> bool:
-        """Take the call that waits on the job's device into the existing file; returns when the call is over.
+        """Receive the call that waits on the job's device into the existing file; returns when it is over.
 
-        ``CallHandle`` is not used: a virtual device has at most one call waiting, and none can be received
-        without a ring. On success ``FaxReceive`` carries our number and name.
+        ``CallHandle`` is not used: at most one call waits on a virtual device, and only an announced call can
+        be received. On success ``FaxReceive`` has our number and name.
         """
         job = self._begin(FaxHandle)
         if job is None:
@@ -258,7 +259,9 @@ class FaxServiceProvider:
         settings = self._settings
         call = self._devices.claim_to_receive(job.device, job.handle, self._clock())
         if call is None:
-            reason = f"no call waits on device {job.device.id}: its caller hung up, or it never rang"
+            reason = (
+                f"no call is waiting on device {job.device.id}: the caller hung up, or no call was announced"
+            )
             return self._over(job, _unavailable(reason), ERROR_NOT_SUPPORTED)
         job.identify(call.caller[:CALLER_LENGTH], _number(call.called)[:CALLER_LENGTH])
         if job.cancelled:
@@ -270,7 +273,7 @@ class FaxServiceProvider:
             return self._over(job, FaxResult(FaxStatus.FATAL_ERROR, reason), ERROR_FILE_NOT_FOUND)
         if os.path.getsize(FaxReceive.FileName):
             self._refuse(call)
-            reason = f"{FaxReceive.FileName!r} has content already; the service must create it empty"
+            reason = f"{FaxReceive.FileName!r} is not empty; the service must create it empty"
             return self._over(job, FaxResult(FaxStatus.FATAL_ERROR, reason), ERROR_FILE_EXISTS)
         number = _station_id(FaxReceive.ReceiverNumber or settings.call_settings.station_id)
         file = os.path.abspath(FaxReceive.FileName)
@@ -297,7 +300,8 @@ class FaxServiceProvider:
     def FaxDevReportStatus(
         self, FaxHandle: int, FaxStatusSize: int = FAX_DEV_STATUS.SizeOfStruct + FAXDEVREPORTSTATUS_SIZE
     ) -> FAX_DEV_STATUS | None:
-        """How far the job is; None with ERROR_INSUFFICIENT_BUFFER if it takes more than ``FaxStatusSize``."""
+        """The status of the job; None with ERROR_INSUFFICIENT_BUFFER if it needs more than
+        ``FaxStatusSize``."""
         job = self._job(FaxHandle)
         if job is None:
             return None
@@ -308,7 +312,7 @@ class FaxServiceProvider:
         return status
 
     def FaxDevAbortOperation(self, FaxHandle: int) -> bool:
-        """Ask for the end of the operation, or forbid one that has not begun; returns at once."""
+        """Request the end of the operation, or prevent one that has not begun; returns at once."""
         job = self._job(FaxHandle)
         if job is None:
             return False
@@ -319,7 +323,7 @@ class FaxServiceProvider:
         """Forget the job and free its device. False with ERROR_BUSY while its operation runs."""
         with self._lock:
             job = self._jobs.get(FaxHandle)
-            # Once: the operation may end at any moment, and begin, too.
+            # Test only once: the operation may begin or end on another thread at any moment.
             over = job is not None and job.close()
             if over:
                 del self._jobs[FaxHandle]
@@ -330,11 +334,11 @@ class FaxServiceProvider:
         return True
 
     def GetJobResult(self, FaxHandle: int) -> FaxResult | None:
-        """Ours: the whole result of the operation, until FaxDevEndJob; None while it runs."""
+        """Ours: the full result of the operation, until FaxDevEndJob; None while it runs."""
         job = self._job(FaxHandle)
         return job.result if job is not None else None
 
-    # --- inside ---------------------------------------------------------------------------------------------
+    # --- internals ------------------------------------------------------------------------------------------
 
     def _job(self, handle: int) -> FaxJob | None:
         with self._lock:
@@ -368,7 +372,7 @@ class FaxServiceProvider:
             engine.refuse(call.call)
 
     def _announce(self, call: IncomingCall) -> None:
-        """A call came in: let it wait on an idle device and tell the service; else it is busy here."""
+        """Let an incoming call wait on an idle device and notify the service; refuse it if there is none."""
         announcements = self._announcements
         device = self._devices.offer(call, self._clock()) if announcements is not None else None
         if announcements is None or device is None:
@@ -386,7 +390,7 @@ def _unavailable(reason: str) -> FaxResult:
 
 
 def _station_id(text: str) -> str:
-    """``text`` cut to what a TSI or CSI holds: printable ASCII, and of a long number the digits first."""
+    """``text`` shortened to fit a TSI or CSI: printable ASCII; a long number loses its separators first."""
     text = "".join(character for character in text if " " <= character <= "~")
     if len(text) > STATION_ID_LENGTH:
         text = "".join(character for character in text if character not in " ()-./")

@@ -1,4 +1,4 @@
-"""What the FaxDev functions are told before FaxDevInitialize."""
+"""Settings of the FaxDev functions, given before FaxDevInitialize."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 _DEVICES_EACH = 100
-"""An engine process bears more; fewer are not worth a second one."""
+"""Devices per engine process. A process can serve more; a second one is not worth its memory for fewer."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallEvent:
-    """Ours: what became of the call below a fax. ``CallHandle`` is None until the call is established."""
+    """Ours: an event of the call under a fax. ``CallHandle`` is None until the call is established."""
 
     FaxHandle: int
     CallHandle: DialogId | None
@@ -36,20 +36,19 @@ class CallEvent:
 
 @dataclass(frozen=True, slots=True)
 class FaxDevSettings:
-    """How the provider is reached and what it presents.
+    """Addresses, route and devices of a provider.
 
-    ``route`` (``Configuration.route``, or one made here:
-    ``Route(peer="gateway.example")``) says where numbers are dialled and how faxes travel, and is kept
-    registered if it says so; without it only SIP URIs can be sent to. ``own_end``
-    (``Configuration.engine``, or one made here: ``EngineSettings(listen=("0.0.0.0", 0))``) says where SIP is
-    listened for, who may call, and what else there is to say of our end. With its ``accept_calls`` incoming
-    calls are announced on devices that FaxLineCallback enabled; without its ``workers`` there is an engine
-    process for each hundred devices, at most one a core; its ``trunks`` and ``limits.calls`` do not count, as
-    ``route`` and ``device_count`` say them. Device i (from 0) has the id ``device_id_prefix`` + i; a device
-    carries one fax at a time. ``on_call_event`` runs on the thread that is blocked in FaxDevSend or
+    ``route`` (``Configuration.route``, or for example ``Route(peer="gateway.example")``) sets where numbers
+    are dialled and how faxes are carried, and is kept registered if it says so; without it only SIP URIs can be
+    sent to. ``own_end`` (``Configuration.engine``, or for example ``EngineSettings(listen=("0.0.0.0", 0))``)
+    has the SIP address, the admitted callers and the other settings of our end. With its ``accept_calls``
+    incoming calls are announced on devices that FaxLineCallback enabled. Without its ``workers`` there is an
+    engine process for each hundred devices, at most one per core. Its ``trunks`` and ``limits.calls`` are
+    ignored in favour of ``route`` and ``device_count``. Device i (from 0) has the id ``device_id_prefix`` + i
+    and carries one fax at a time. ``on_call_event`` is called on the thread that is blocked in FaxDevSend or
     FaxDevReceive.
 
-    Raises SettingError, saying what would do.
+    Raises SettingError for a value out of range or conflicting settings.
     """
 
     route: Route | None = None
@@ -62,18 +61,20 @@ class FaxDevSettings:
     def __post_init__(self) -> None:
         check(self, SettingError)
         if not 0 < self.device_id_prefix <= (1 << 32) - self.device_count:
-            raise SettingError("device_id_prefix must be above 0, and the last device id below 2**32")
+            raise SettingError(
+                "device_id_prefix is out of range; it must be above 0, and the last device id below 2**32"
+            )
         if len(self.device_name_prefix) > 127:
-            raise SettingError("device_name_prefix must have 127 characters at most")
+            raise SettingError("device_name_prefix is too long; use at most 127 characters")
 
     @property
     def call_settings(self) -> CallSettings:
-        """Those of the route, if there is one."""
+        """The call settings of the route, or the defaults without one."""
         return CallSettings() if self.route is None else self.route.call
 
     @property
     def engine(self) -> EngineSettings:
-        """Of the engine process."""
+        """The settings of the engine process."""
         base = self.own_end
         routes = () if self.route is None else (self.route,)
         backend = common_backend(route.backend for route in routes) or base.backend
@@ -91,7 +92,7 @@ class FaxDevSettings:
         return min(usable_cores(), -(-self.device_count // _DEVICES_EACH))
 
     def send_job(self, document: str, to: str) -> SendJob:
-        """Raises AddressError."""
+        """A job that sends ``document``. Raises AddressError."""
         if self.route is not None:
             return self.route.send_job(document, to)
         return SendJob(document, target_uri(to, None))

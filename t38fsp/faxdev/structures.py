@@ -1,4 +1,4 @@
-"""The structures of faxdev.h and tapi.h, with Microsoft's field names. An empty string stands for NULL."""
+"""The structures of faxdev.h and tapi.h, with Microsoft's field names. An empty string represents NULL."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from t38fsp.status import FaxStatus
 
 
 def _octets(*strings: str) -> int:
-    """What ``strings`` take as UTF-16 with a NUL each; a NULL pointer takes nothing."""
+    """Size of ``strings`` as UTF-16 with a NUL each; an empty one is a NULL pointer and takes nothing."""
     return sum(len(text.encode("utf-16-le", "surrogatepass")) + 2 for text in strings if text)
 
 
 @dataclass(slots=True, kw_only=True)
 class FAX_SEND:
-    """What to send, and where. ``FileName`` is a TIFF Class F file.
+    """A fax to send. ``FileName`` is a TIFF Class F file.
 
-    ``ReceiverNumber`` is a number or a SIP URI. ``CallerNumber`` becomes our TSI, of which 20 characters
-    travel; ``Branding`` asks for the header line at the top of each page, which a
-    route may ask for, too; it names ``CallerName``. ``CallHandle`` is reserved.
+    ``ReceiverNumber`` is a number or a SIP URI. ``CallerNumber`` becomes our TSI, cut to 20 characters.
+    ``Branding`` requests the header line at the top of each page, which a route may request, too; it contains
+    ``CallerName``. ``CallHandle`` is reserved.
     """
 
     FileName: str
@@ -34,9 +34,9 @@ class FAX_SEND:
 
 @dataclass(slots=True, kw_only=True)
 class FAX_RECEIVE:
-    """Where to store a fax: the existing file ``FileName``.
+    """Where to store a received fax: the existing file ``FileName``.
 
-    ``ReceiverNumber`` becomes our CSI. FaxDevReceive fills in what the caller left empty.
+    ``ReceiverNumber`` becomes our CSI. FaxDevReceive fills in the fields that were left empty.
     """
 
     FileName: str
@@ -46,7 +46,7 @@ class FAX_RECEIVE:
 
 @dataclass(frozen=True, slots=True)
 class FAX_DEV_STATUS:
-    """How far an operation is. ``PageCount`` counts from 1 and is 0 before the first page.
+    """The status of an operation. ``PageCount`` counts from 1 and is 0 before the first page.
 
     ``CSI`` is the far end's identification: its CSI when sending, its TSI when receiving. ``CallerId`` and
     ``RoutingInfo`` (the called number) are those of an incoming call. ``ErrorCode`` is a Win32 error.

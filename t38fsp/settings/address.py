@@ -1,4 +1,4 @@
-"""From what a person dials to the URIs of the INVITE."""
+"""Parses what a person dials, and addresses of peers, into the URIs of the INVITE."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from t38fsp.errors import FaxError
 _SEPARATORS = re.compile(r"[\s().\-/]")
 _NUMBER = re.compile(r"\+?[0-9*#]{1,32}")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{1,63}")
-"""An extension of letters. No dot, so that a file name given as the number is noticed; two characters at
-least, so that a dial prefix without its number is."""
+"""An extension made of letters. A dot is not allowed, so that a file name given as the number is detected;
+two characters are the minimum, so that a dial prefix without a number is."""
 # A fax service may put T (tone) or P (pulse) in front of the number (TAPI dialling rules).
 _DIAL_PREFIX = re.compile(r"[TtPp](?=[0-9+( ])")
 _SHOWN = 80
-"""Characters of what was given that a message repeats."""
+"""Characters of the input that a message repeats."""
 
 
 class AddressError(FaxError, ValueError):
-    """A number, URI or peer address that cannot be called; the message says what would do."""
+    """A number, URI or peer address that cannot be called; the message shows a valid form."""
 
 
 class NoPeerError(AddressError):
-    """A number alone, and nothing that says through whom it is called."""
+    """A number alone, with no SIP peer to call it through."""
 
     def __init__(self, number: str) -> None:
         super().__init__(
-            f"{number} needs a SIP peer to call it through: name one as via, or write sip:{number}@HOST"
+            f"{number} needs a SIP peer to call it through; name one as via, or write sip:{number}@HOST"
         )
         self.number = number
 
 
 def peer_address(text: str) -> str:
-    """The ``HOST[:PORT]``, with ``;transport=tcp`` or ``tls`` behind it if it is said, of a peer.
+    """Normalise a peer to ``HOST[:PORT]``, followed by ``;transport=tcp`` or ``tls`` if it names one.
 
-    It may be written so, as a SIP URI, or (TLS) as a SIPS URI. Raises AddressError.
+    The peer may be written in that form, as a SIP URI, or (TLS) as a SIPS URI. Raises AddressError.
     """
     bare = text.strip()
     try:
@@ -51,14 +51,14 @@ def peer_address(text: str) -> str:
             uri = _callable(f"sip:{bare}")
         transport = Target.of(uri).transport
     except SipError as error:
-        raise AddressError(f"{text[:_SHOWN]!r} is no SIP peer: {error}") from error
+        raise AddressError(f"{text[:_SHOWN]!r} is not a SIP peer: {error}") from error
     params = {} if transport is None else {"transport": transport.value.lower()}
     return str(Uri("sip", None, uri.host, uri.port, params)).removeprefix("sip:")
 
 
 def listen_address(text: str) -> tuple[str, int]:
-    """``HOST:PORT`` of ours, ``[IPv6]:PORT``; port 0 is any. Raises AddressError."""
-    # Port 0 is no port of an address, but means something here.
+    """Parse a local address, ``HOST:PORT`` or ``[IPv6]:PORT``; port 0 is any. Raises AddressError."""
+    # The parser rejects port 0, which is not valid in an address on the wire but means "any" here.
     host_text, _, port_text = text.rpartition(":")
     try:
         host, port = parse_host_port(host_text if port_text == "0" else text)
@@ -72,7 +72,7 @@ def listen_address(text: str) -> tuple[str, int]:
 
 
 def host_and_port(peer: str) -> tuple[str, int | None]:
-    """Of what :func:`peer_address` returned."""
+    """Host and port of a result of :func:`peer_address`."""
     uri = parse_uri(f"sip:{peer}")
     return uri.host, uri.port
 
@@ -88,10 +88,10 @@ def target_uri(number_or_uri: str, via: str | None) -> str:
 
 
 def number_or_sip_uri(dialled: str) -> Uri | str:
-    """The SIP URI, or the number without separators, that a person wrote. Raises AddressError.
+    """Parse what a person wrote: a SIP URI, or a number, returned without separators. Raises AddressError.
 
     A number may be written with blanks, dots, hyphens, slashes and parentheses, and as a tel URI. The name of
-    an extension of a PBX (2 to 64 letters, digits, ``-`` and ``_``, a letter first) stands for a number.
+    a PBX extension (2 to 64 letters, digits, ``-`` and ``_``, a letter first) is treated like a number.
     """
     text = dialled.strip()
     scheme = text.partition(":")[0].lower()
@@ -122,16 +122,16 @@ def caller_address(text: str) -> str:
         named = NameAddress.parse(bare) if "<" in bare else NameAddress("", bare)
         uri = parse_request_uri(named.uri)
         if not bare.isprintable():
-            raise ParseError("it has control characters, which no caller has")
+            raise ParseError("it has control characters, which are not allowed")
         return str(NameAddress(named.display_name, str(uri)) if named.display_name else uri)
     except SipError as error:
         raise AddressError(
-            f"{text[:_SHOWN]!r} is no caller: {error}; an example is sip:+15550199@trunk.example"
+            f"{text[:_SHOWN]!r} is not a caller: {error}; write it like sip:+15550199@trunk.example"
         ) from error
 
 
 def _callable(text: str) -> Uri:
-    """Read the URI of something to call. Raises ParseError, AddressError."""
+    """Parse a URI that can be called. Raises ParseError, AddressError."""
     uri = parse_request_uri(text)
     Target.of(uri)
     return uri

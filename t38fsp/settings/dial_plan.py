@@ -1,9 +1,9 @@
 """Dial plans: how a number that a person wrote is dialled through a route.
 
-In this order: the first rule whose ``begins`` fits, the number's format, the access code. Numbers of few
-digits and those with ``*`` or ``#`` are internal: after the rules they are dialled as they are. So is
-whatever cannot be told from a local number. An extension of letters is dialled as it is, by a SIP URI, and no
-rule applies to it. Nothing is refused here: whether a number exists the trunk knows.
+Applied in this order: the first rule whose ``begins`` matches, the number format, the access code. Numbers of
+few digits and those with ``*`` or ``#`` are internal: after the rules they are dialled unchanged. So is a
+number that could be a local one. An extension made of letters is dialled unchanged as a SIP URI, and no rule
+applies to it. No number is refused here: only the trunk knows whether it exists.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ _DIGITS = re.compile(r"[0-9]+")
 
 
 class NumberFormat(Enum):
-    """How numbers that reach beyond the exchange are written."""
+    """Format of external numbers."""
 
     AS_DIALLED = "as-dialled"
     E164 = "e164"
-    """+ and country code."""
+    """With + and country code."""
     DIGITS = "digits"
     """The same without +."""
     NATIONAL = "national"
-    """As people of the region dial it, with trunk or international prefix."""
+    """As dialled within the region, with trunk or international prefix."""
 
 
 class UriScheme(Enum):
@@ -44,13 +44,13 @@ def _known_region(region: str) -> str:
 
     upper = region.upper()
     if upper not in phonenumbers.SUPPORTED_REGIONS:
-        raise ValueError(f"{region!r} is no region; it is two letters such as US or DE")
+        raise ValueError(f"{region!r} is not a region; write two letters such as US or DE")
     return upper
 
 
 def _dialable(digits: str) -> str:
     if not re.fullmatch(r"\+?[0-9*#]{0,32}", digits):
-        raise ValueError(f"{digits!r} is more than a few digits, which may follow a +")
+        raise ValueError(f"{digits!r} cannot be dialled; write up to 32 digits, * or #, optionally after a +")
     return digits
 
 
@@ -59,7 +59,7 @@ Digits = Annotated[str, AfterValidator(_dialable)]
 
 
 class DialRule(BaseModel):
-    """For numbers that begin so: take ``strip`` characters off, then put ``prepend`` in front."""
+    """For numbers that begin with ``begins``: remove ``strip`` characters, then insert ``prepend``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -74,23 +74,24 @@ class DialPlan(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     region: Region | None = None
-    """Where numbers without country code belong: two letters (ISO 3166), ``"US"``, ``"DE"``."""
+    """Country of numbers without a country code: two letters (ISO 3166), ``"US"``, ``"DE"``."""
     format: NumberFormat = NumberFormat.AS_DIALLED
-    """``"e164"`` is + and country code, ``"digits"`` the same without +, ``"national"`` as people there
-    dial."""
+    """``"e164"`` is + and country code, ``"digits"`` the same without +, ``"national"`` as dialled within the
+    region."""
     internal_digits: int = Field(default=6, ge=0, le=32)
-    """Numbers of so many digits at most are internal."""
+    """Numbers with at most this number of digits are internal."""
     access_code: Digits = ""
-    """Dialled before numbers that are not internal."""
+    """Prefix of external numbers."""
     rules: tuple[DialRule, ...] = ()
-    """``{ begins = "00", strip = 2, prepend = "+" }``: off with so many characters, then on with others."""
+    """``{ begins = "00", strip = 2, prepend = "+" }``: remove ``strip`` characters, then insert
+    ``prepend``."""
     scheme: UriScheme = UriScheme.SIP
     """``"tel"`` sends tel URIs."""
     user_phone: bool = False
     """Adds ``;user=phone`` to SIP URIs that hold a number (RFC 3261 19.1.1)."""
 
     def dial(self, number: str) -> str:
-        """What is dialled for ``number``, which has no separators any more."""
+        """The digits to dial for ``number``, which must have no separators."""
         if _is_name(number):
             return number
         for rule in self.rules:
@@ -108,7 +109,7 @@ class DialPlan(BaseModel):
         if _is_name(number):
             return Uri("sip", dialled, host, port)
         if self.scheme is UriScheme.TEL:
-            # A number that is not global says where it is valid (RFC 3966 5.1.5).
+            # A local number must have a phone-context, the domain in which it is valid (RFC 3966 5.1.5).
             return Uri("tel", dialled, "", params={} if dialled.startswith("+") else {"phone-context": host})
         return Uri("sip", dialled, host, port, {"user": "phone"} if self.user_phone else {})
 
@@ -134,7 +135,7 @@ def _is_name(number: str) -> bool:
 
 
 def _parse(number: str, region: str | None) -> phonenumbers.PhoneNumber | None:
-    """None unless it is clear which number this is, in the whole world."""
+    """The number, or None unless it is unambiguous worldwide."""
     import phonenumbers
 
     try:
@@ -146,12 +147,12 @@ def _parse(number: str, region: str | None) -> phonenumbers.PhoneNumber | None:
     possible = (
         phonenumbers.is_possible_number_with_reason(parsed) == phonenumbers.ValidationResult.IS_POSSIBLE
     )
-    # Without a prefix this may as well be a number of the same town.
+    # Without a prefix it could as well be a local number without its area code.
     return parsed if possible and (number.startswith("+") or _has_prefix(number, region)) else None
 
 
 def _has_prefix(number: str, region: str | None) -> bool:
-    """Whether ``number`` begins as calls to another town or country do."""
+    """Whether ``number`` begins with the region's trunk or international prefix."""
     import phonenumbers
 
     metadata = None if region is None else phonenumbers.PhoneMetadata.metadata_for_region(region)

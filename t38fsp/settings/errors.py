@@ -1,4 +1,5 @@
-"""What pydantic says of a wrong setting, as one sentence that names the place, the key, and what would do."""
+"""Turns validation errors of pydantic into one sentence each: where the setting is, its key, what is
+valid."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
 _SHOWN = 60
-"""Characters of a wrong value that a sentence repeats."""
+"""Characters of a wrong value that a message repeats."""
 _SECRET = frozenset({"password", "key_password"})
 
 _KINDS = {
@@ -25,26 +26,26 @@ _KINDS = {
     "finite_number": "is not a number",
     "bool_parsing": "is neither true nor false",
     "bool_type": "is neither true nor false",
-    "string_type": "is not a text; put it into quotes",
+    "string_type": "is not a string; put it in quotes",
     "string_too_short": "is empty",
     "dict_type": "is not a table",
     "model_type": "is not a table",
     "model_attributes_type": "is not a table",
-    "tuple_type": "is not a list; put it into [brackets]",
-    "list_type": "is not a list; put it into [brackets]",
-    "greater_than_equal": "is too small: {ge:g} is the least",
-    "less_than_equal": "is too large: {le:g} is the most",
+    "tuple_type": "is not a list; put it in [brackets]",
+    "list_type": "is not a list; put it in [brackets]",
+    "greater_than_equal": "is too small: the minimum is {ge:g}",
+    "less_than_equal": "is too large: the maximum is {le:g}",
     "greater_than": "must be above {gt:g}",
     "enum": "is not one of {expected}",
     "literal_error": "is not one of {expected}",
-    "too_long": "has too many values: {max_length} are the most",
+    "too_long": "has too many values: the maximum is {max_length}",
 }
 _LISTS = frozenset({"tuple_type", "list_type"})
 _TABLES = frozenset({"dict_type", "model_type", "model_attributes_type"})
 
 
 class ConfigurationError(FaxError, ValueError):
-    """Settings that are wrong, one sentence each in ``sentences``, or a file that cannot be read."""
+    """Invalid settings, with one sentence each in ``sentences``, or a file that cannot be read."""
 
     def __init__(self, *sentences: str) -> None:
         super().__init__("\n".join(sentences))
@@ -61,24 +62,24 @@ def sentences(
     place_of: Callable[[tuple[str, ...]], str],
     elsewhere: Mapping[str, str],
 ) -> list[str]:
-    """One sentence for each setting of ``model`` that is wrong.
+    """One sentence for each invalid setting of ``model``.
 
-    ``place_of`` tells of a key, as the path to it, in what words it was set: in a file, by a variable.
-    ``elsewhere`` are keys that ``model`` has not, with the place that has them.
+    ``place_of`` describes where a key, given as a path, was set: in a file, by a variable. ``elsewhere`` maps
+    keys that ``model`` does not have to the place where they belong.
     """
-    told = []
+    found = []
     for each in error.errors():
         path = tuple(str(part) for part in each["loc"])
         if each["type"] == "extra_forbidden":
-            wrong: str | None = f"there is no such setting{_hint(path, each['input'], model, elsewhere)}"
+            wrong: str | None = f"unknown setting{_hint(path, each['input'], model, elsewhere)}"
         else:
             wrong = _wrong(each["type"], path, each["input"], each.get("ctx", {}))
-        told.append(f"{place_of(path)}: {wrong or each['msg']}")
-    return told
+        found.append(f"{place_of(path)}: {wrong or each['msg']}")
+    return found
 
 
 def _wrong(kind: str, path: tuple[str, ...], value: object, context: Mapping[str, object]) -> str | None:
-    """What is wrong; None when pydantic has to say it."""
+    """What is wrong; None to use the message of pydantic."""
     if kind == "missing":
         return "it is missing"
     if kind == "value_error":
@@ -86,15 +87,15 @@ def _wrong(kind: str, path: tuple[str, ...], value: object, context: Mapping[str
     if kind not in _KINDS:
         return None
     if kind in _LISTS and isinstance(value, dict):
-        return "it is one table; write its name in two pairs of brackets, [[…]]"
+        return "it is a single table; write its name in double brackets, [[…]]"
     if kind in _TABLES and isinstance(value, list):
-        return "it is a list; write its name in one pair of brackets, […]"
+        return "it is a list; write its name in single brackets, […]"
     shown = "what is set" if path and path[-1] in _SECRET else _as_written(value)[:_SHOWN]
     return f"{shown} {_KINDS[kind].format(**context)}"
 
 
 def _as_written(value: object) -> str:
-    """About as it stands in the file."""
+    """The value about as it is written in the file."""
     match value:
         case bool():
             return str(value).lower()
@@ -105,7 +106,7 @@ def _as_written(value: object) -> str:
 
 
 def _keys_beside(path: tuple[str, ...], model: type[BaseModel]) -> Iterable[str]:
-    """The settings that there are where ``path`` leads."""
+    """The known settings at the level of ``path``."""
     for part in path[:-1]:
         field = model.model_fields.get(part)
         if field is not None:
@@ -114,8 +115,8 @@ def _keys_beside(path: tuple[str, ...], model: type[BaseModel]) -> Iterable[str]
 
 
 def _models_in(hint: object) -> Iterator[type[BaseModel]]:
-    """Of an annotation such as ``tuple[Account, ...]``."""
-    from pydantic import BaseModel  # which takes longer to import than SIP; the error above is told without
+    """The models within an annotation such as ``tuple[Account, ...]``."""
+    from pydantic import BaseModel  # slow to import, and not needed for the exception above
 
     if isinstance(hint, type) and not get_args(hint) and issubclass(hint, BaseModel):
         yield hint
@@ -126,9 +127,9 @@ def _models_in(hint: object) -> Iterator[type[BaseModel]]:
 def _hint(path: tuple[str, ...], value: object, model: type[BaseModel], elsewhere: Mapping[str, str]) -> str:
     key = path[-1]
     if key in elsewhere:
-        return f" here; it belongs {elsewhere[key]}"
+        return f" here; move it {elsewhere[key]}"
     close = get_close_matches(key, list(_keys_beside(path, model)), n=1)
     if close:
-        return f"; {close[0]!r} is near to it"
+        return f"; did you mean {close[0]!r}?"
     is_table = isinstance(value, dict) and len(path) == 1
-    return f"; if it is a route, write [routes.{key}]" if is_table and "routes" in model.model_fields else ""
+    return f"; for a route write [routes.{key}]" if is_table and "routes" in model.model_fields else ""

@@ -1,8 +1,8 @@
-"""The file of routes: where it is looked for, how it is read, and how settings of all sources are merged.
+"""The configuration file: where it is searched for, how it is read, and how settings are merged.
 
-The file is the first of these that there is: what ``$T38FSP_CONFIG`` names, ``t38fsp.toml`` in the current
-directory, ``$XDG_CONFIG_HOME/t38fsp/config.toml`` (``~/.config`` without that variable),
-``/etc/t38fsp.toml``. What counts of settings that come from several places: :mod:`t38fsp.settings.sources`.
+The file is the first of these that exists: the one named by ``$T38FSP_CONFIG``, ``t38fsp.toml`` in the
+current directory, ``$XDG_CONFIG_HOME/t38fsp/config.toml`` (``~/.config`` without that variable),
+``/etc/t38fsp.toml``. The precedence of settings from several sources: :mod:`t38fsp.settings.sources`.
 """
 
 from __future__ import annotations
@@ -39,30 +39,30 @@ class _File(Endpoint):
     routes: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 
-_ABOVE = dict.fromkeys(Route.model_fields, "in [routes.NAME]")
-"""Where the keys of a route belong that stand above all tables."""
+_ABOVE = dict.fromkeys(Route.model_fields, "to [routes.NAME]")
+"""Where keys of a route belong that were found above all tables."""
 _IN_ROUTE = (
     dict.fromkeys(_File.model_fields, "above all tables")
-    | dict.fromkeys(T38.model_fields, "in [routes.NAME.t38]")
-    | dict.fromkeys(DialPlan.model_fields, "in [routes.NAME.dial]")
+    | dict.fromkeys(T38.model_fields, "to [routes.NAME.t38]")
+    | dict.fromkeys(DialPlan.model_fields, "to [routes.NAME.dial]")
 )
-"""Where those belong that stand in a route."""
+"""Where keys belong that were found in a route by mistake."""
 
 
 class Configuration:
-    """A file that was read, or none; its routes are checked when they are asked for."""
+    """The content of a configuration file, or of none; a route is checked when it is requested."""
 
     def __init__(self, file: Path | None, content: _File, mode: int, place: Path | None) -> None:
         self.file = file
-        """None when there is none."""
+        """Path of the file; None if there is none."""
         self._place = place
-        """Where the routes are, in the words of messages; None when nothing has any."""
+        """Source of the routes, as named in messages; None if there are no routes."""
         self.endpoint: Endpoint = content
-        """Our own end."""
+        """The settings of our own end."""
         self.engine = content.settings
-        """The same for an engine."""
+        """The same as settings of an engine."""
         self.listen = content.address
-        """Where we listen; None when it is not said."""
+        """Our SIP address; None if the file does not set it."""
         self._tables = content.routes
         self._mode = mode
 
@@ -70,16 +70,17 @@ class Configuration:
     def find(
         cls, file: str | os.PathLike[str] | None = None, *, default: Mapping[str, Any] | None = None
     ) -> Self:
-        """Read ``file``, or the first of the usual places where there is one.
+        """Read ``file``, or the first file found in the usual places.
 
-        Where none of these is there, ``default`` is used in its place, for a program that works with and
-        without a file: a mapping with the structure of the file, such as
-        ``{"listen": "0.0.0.0:5070", "routes": {"office": {"peer": "pbx.example"}}}``. Variables of the
-        environment come before it as before a file; relative paths in it start at the current directory.
-        Without either there are no routes, and our own end is what the environment and the defaults say.
+        If there is none, ``default`` is used instead, for a program that works with and without a file: a
+        mapping with the structure of the file, such as
+        ``{"listen": "0.0.0.0:5070", "routes": {"office": {"peer": "pbx.example"}}}``. Environment variables
+        take precedence over it as over a file; relative paths in it are relative to the current directory.
+        Without either there are no routes, and the settings of our own end come from the environment and the
+        defaults.
 
-        Raises ConfigurationError for a file that is named and missing, for a file or a ``default`` that is
-        wrong, and for a wrong variable.
+        Raises ConfigurationError for a named file that is missing, for an invalid file or ``default``, and for
+        an invalid environment variable.
         """
         if file is not None:
             return cls.read(Path(file))
@@ -91,7 +92,7 @@ class Configuration:
 
     @classmethod
     def read(cls, file: Path) -> Self:
-        """Raises ConfigurationError."""
+        """Read ``file``. Raises ConfigurationError."""
         try:
             with file.open("rb") as stream:
                 data = stream.read(_MAX_OCTETS + 1)
@@ -100,31 +101,30 @@ class Configuration:
             raise ConfigurationError(f"{file} cannot be read: {error.strerror}; check its name") from error
         if len(data) > _MAX_OCTETS:
             raise ConfigurationError(
-                f"{file} is larger than {_MAX_OCTETS} octets, which no file of routes is"
+                f"{file} is larger than {_MAX_OCTETS} octets, so it is not a configuration file; name another"
             )
         try:
             content = tomllib.loads(data.decode("utf-8"))
         except UnicodeDecodeError as error:
-            raise ConfigurationError(f"{file} is not text in UTF-8") from error
+            raise ConfigurationError(f"{file} is not UTF-8 text; save it in that encoding") from error
         except tomllib.TOMLDecodeError as error:
-            hint = "; texts are written in quotes" if "Invalid value" in str(error) else ""
-            raise ConfigurationError(f"{file} is not TOML: {error}{hint}") from error
+            hint = "; put strings in quotes" if "Invalid value" in str(error) else ""
+            raise ConfigurationError(f"{file} is not valid TOML: {error}{hint}") from error
         except RecursionError as error:
-            raise ConfigurationError(
-                f"{file} is not TOML that anybody can read: too many brackets"
-            ) from error
+            raise ConfigurationError(f"{file} is not valid TOML: brackets are nested too deeply") from error
         return cls._of(file, content, mode, file)
 
     @classmethod
     def _of(cls, file: Path | None, content: Mapping[str, Any], mode: int, place: Path) -> Self:
-        """``content`` of a file with that mode, or of none. Raises ConfigurationError."""
+        """Check the ``content`` of a file with this mode, or of a mapping. Raises ConfigurationError."""
         content = _with_files(_with_passwords(content, place, mode), place.parent)
         checked = _checked(content, str(place))
         for name, table in checked.routes.items():
             where = f"{place}, route {name!r}"
             if not _NAME.fullmatch(name):
                 raise ConfigurationError(
-                    f"{where}: a name has up to 64 letters, digits, hyphens, dots and underscores"
+                    f"{where}: the name is invalid; "
+                    "use up to 64 letters, digits, hyphens, dots and underscores"
                 )
             if "password" in table:
                 check_mode(mode, where)
@@ -132,11 +132,11 @@ class Configuration:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the routes, in the order of the file."""
+        """Names of the routes, in the order of the file."""
         return tuple(self._tables)
 
     def route(self, name: str, **given: Any) -> Route:
-        """The route merged with the environment and with ``given`` settings, which come first.
+        """The route merged with the environment and with ``given`` settings, which take precedence.
 
         Raises UnknownRouteError for a name that the file does not have, ConfigurationError for settings that
         are wrong, or where there is no file.
@@ -145,19 +145,21 @@ class Configuration:
             raise ConfigurationError(no_file())
         table = self._tables.get(name)
         if table is None:
-            known = ", ".join(self._tables) or "none at all"
-            raise UnknownRouteError(f"{self._place} has no route {name!r}; it has {known}")
+            known = ", ".join(self._tables) or "none"
+            raise UnknownRouteError(f"{self._place} has no route {name!r}; known routes: {known}")
         where = f"{self._place}, route {name!r}"
         merged = dict(table)
         if "password" not in given and not os.environ.get(f"{PREFIX}PASSWORD"):
             merged |= resolve(table, self._place, self._mode, where)
         route = _merge(where, without_sources(merged), given).named(name)
         if route.peer is None:
-            raise ConfigurationError(f"{where}, peer: it is missing; name the HOST[:PORT] that calls go to")
+            raise ConfigurationError(
+                f"{where}, peer: missing; set it to the HOST[:PORT] that calls are sent to"
+            )
         return route
 
     def check(self) -> list[str]:
-        """A sentence for each thing that is wrong with any route."""
+        """One sentence for each error in any route."""
         wrong: list[str] = []
         for name in self._tables:
             try:
@@ -168,14 +170,16 @@ class Configuration:
 
 
 def direct_route(**given: Any) -> Route:
-    """A route of the environment and ``given`` settings alone. Raises ConfigurationError."""
+    """A route made only of the environment and the ``given`` settings. Raises ConfigurationError."""
     return _merge("", {}, given)
 
 
 def no_file() -> str:
-    """The sentence that says where one is missed."""
+    """The message for a missing configuration file."""
     shown = ", ".join(map(str, usual_places()))
-    return f"there is no file with routes: none of {shown} exists; write one of them, or name another"
+    return (
+        f"no configuration file was found: none of {shown} exists; create one of them, or name another file"
+    )
 
 
 def _checked(content: Mapping[str, Any], where: str) -> _File:
@@ -190,13 +194,13 @@ def _merge(where: str, table: Mapping[str, Any], given: Mapping[str, Any]) -> Ro
         raise ConfigurationError(*wrong)
     secret = "password" in table or "password" in given
     if not (secret or given.get("user") or table.get("user") or os.environ.get(f"{PREFIX}USER")):
-        # A password of the environment is not meant for a route without an account.
+        # A password in the environment is meant for another route: this one has no account.
         given = {**given, "password": None}
     return Route.merge(given, table, where, _IN_ROUTE)
 
 
 def _check_tls(endpoint: Endpoint, where: str) -> None:
-    """See that its files can be used. Raises ConfigurationError."""
+    """Check that the TLS files can be loaded. Raises ConfigurationError."""
     if endpoint.tls != Tls():
         try:
             client_context(endpoint.tls.settings)
@@ -205,7 +209,8 @@ def _check_tls(endpoint: Endpoint, where: str) -> None:
 
 
 def _with_passwords(content: Mapping[str, Any], file: Path, mode: int) -> dict[str, Any]:
-    """The content of a file with the passwords of our own end; those of routes are read when needed."""
+    """The content of a file with the passwords of our own end filled in; those of routes are read on
+    demand."""
     content = dict(content)
     incoming, tls = content.get("incoming"), content.get("tls")
     if isinstance(incoming, dict) and isinstance(accounts := incoming.get("accounts"), list):
@@ -223,7 +228,7 @@ def _with_passwords(content: Mapping[str, Any], file: Path, mode: int) -> dict[s
 
 
 def _with_files(content: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The content of a file in ``folder`` with whole paths."""
+    """The content of a file in ``folder`` with its relative paths made absolute."""
 
     def whole(table: Mapping[str, Any], *keys: str) -> dict[str, Any]:
         return {

@@ -1,4 +1,4 @@
-"""``[incoming]`` of the configuration file: who may call, and how much of it is taken."""
+"""``[incoming]`` of the configuration file: admitted callers, and limits of incoming calls."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Account(BaseModel):
 
 @with_keys("incoming", Callers, Limits)
 class Incoming(BaseModel):
-    """``[incoming]``, beside the settings that the dataclasses above have."""
+    """``[incoming]``; the other keys come from the dataclasses named above."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     accounts: tuple[Account, ...] = ()
-    """Who may call from anywhere, with digest authentication:
+    """Accounts that may call from any address, with digest authentication:
     ``[{ user = "ata", password_file = "ata.password" }]``."""
 
     @property

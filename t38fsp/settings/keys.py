@@ -1,7 +1,7 @@
-"""Keys of the file that are made of the settings of the engine's dataclasses (``sip.bounds``).
+"""Generates keys of the file from the settings of the engine's dataclasses (``sip.bounds``).
 
-A model of pydantic names the dataclasses, not their fields: types, defaults and bounds come from there, and
-:func:`made` takes what was read back into them.
+A pydantic model names the dataclasses, not their fields: types, defaults and bounds are taken from them, and
+:func:`made` converts the values read back into them.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ T = TypeVar("T")
 
 
 def with_keys(table: str, *kinds: type) -> Callable[[type[M]], type[M]]:
-    """Give a model the keys that the settings of dataclasses have in ``table`` of the file.
+    """Decorator that adds the keys that settings of the dataclasses have in ``table`` of the file.
 
-    The model may declare none of them itself. Give it ``defer_build``: it is built once, with its keys.
+    The model must not declare any of them itself. It should set ``defer_build``, so that it is built only
+    once, with these keys.
     """
 
     def extended(model: type[M]) -> type[M]:
@@ -31,7 +32,7 @@ def with_keys(table: str, *kinds: type) -> Callable[[type[M]], type[M]]:
             for name, (field, bounds) in settings_of(kind).items():
                 key = bounds.key or name
                 if bounds.table == table:
-                    assert key not in model.model_fields, f"{key} stands twice"
+                    assert key not in model.model_fields, f"{key} is declared twice"
                     hint = SecretStr | None if bounds.secret else hints[name]
                     keys[key] = (Annotated[hint, AfterValidator(_within(field, bounds))], field.default)
         return create_model(
@@ -42,7 +43,7 @@ def with_keys(table: str, *kinds: type) -> Callable[[type[M]], type[M]]:
 
 
 def made(kind: Callable[..., T], tables: Mapping[str, BaseModel], **more: Any) -> T:
-    """A dataclass with the settings that were read from these ``tables``, and ``more`` of its fields."""
+    """Make a dataclass from the settings read from these ``tables``, with ``more`` of its fields."""
     assert isinstance(kind, type)
     read = {
         name: _revealed(getattr(tables[bounds.table], bounds.key or name))

@@ -1,4 +1,4 @@
-"""What the configuration file says of our own end: where we listen, our certificate, who may call."""
+"""The settings of our own end in the configuration file: addresses, certificate, admitted callers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _ip_address(text: str) -> str:
     try:
         return str(ip_address(text))
     except ValueError:
-        raise ValueError(f"{text[:60]!r} is no IP address") from None
+        raise ValueError(f"{text[:60]!r} is not an IP address") from None
 
 
 def _port_range(text: str) -> str:
@@ -33,10 +33,10 @@ def _port_range(text: str) -> str:
 
 
 def first_and_last(text: str) -> tuple[int, int]:
-    """Of a range of ports, ``FIRST-LAST``. Raises ValueError for what is none that a call could use."""
+    """Parse a range of ports, ``FIRST-LAST``. Raises ValueError if a call could not use it."""
     first, hyphen, last = (part.strip() for part in text.partition("-"))
     if not (hyphen and all(port.isascii() and port.isdigit() and len(port) <= 5 for port in (first, last))):
-        raise ValueError(f"{text[:60]!r} is no range of ports; write it as FIRST-LAST, such as 10000-10999")
+        raise ValueError(f"{text[:60]!r} is not a port range; write it as FIRST-LAST, such as 10000-10999")
     ports = int(first), int(last)
     # RTP takes even ports (RFC 3550 11), and a range of one odd port has none. Lower ones need privileges.
     if not (1024 <= ports[0] <= ports[1] <= 65535 and (ports[0] % 2 == 0 or ports[0] < ports[1])):
@@ -57,7 +57,7 @@ class Tls(BaseModel):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        _ = self.settings  # which checks settings that have to go together
+        _ = self.settings  # checks settings that depend on each other
         return self
 
     @property
@@ -67,21 +67,21 @@ class Tls(BaseModel):
 
 @with_keys("", EngineSettings)
 class Endpoint(Layered):
-    """What stands above the tables of routes."""
+    """The keys above all tables."""
 
     listen: Listen | None = None
-    """Our SIP address for UDP and TCP, HOST:PORT, port 0 for any; ``send`` takes any port of it.
-    ``"[::]:5060"`` is IPv6 alone. Default: ``"0.0.0.0:5060"``."""
+    """Our SIP address for UDP and TCP, HOST:PORT, port 0 for any; ``send`` uses its host with any port.
+    ``"[::]:5060"`` is IPv6 only. Default: ``"0.0.0.0:5060"``."""
     tls_listen: Listen | None = None
     """Our address for TLS, usually with port 5061; needs a certificate."""
     advertised: tuple[Annotated[str, AfterValidator(_ip_address)], ...] = Field(default=(), max_length=2)
-    """IP addresses that far ends shall see in place of ours, behind a router that forwards our ports: one of
-    IPv4, one of IPv6."""
+    """IP addresses to announce to far ends in place of ours, behind a router that forwards our ports: at most
+    one of IPv4 and one of IPv6."""
     media_ports: Annotated[str, AfterValidator(_port_range)] | None = None
-    """UDP ports for RTP and T.38, ``"10000-10999"``, as a firewall lets them through; each call takes one of
-    the even ones. Default: any."""
+    """UDP ports for RTP and T.38, ``"10000-10999"``, as opened in a firewall; each call uses one even port.
+    Default: any."""
     signalling: Annotated[str, Field(min_length=1)] | None = None
-    """Unix socket of a process that has the SIP address for several; see the end of this page."""
+    """Unix socket of a process that owns the SIP address for several others; see the end of this page."""
     tls: Tls = Tls()
     incoming: Incoming = Incoming()
 
@@ -89,20 +89,20 @@ class Endpoint(Layered):
     def _whole(self) -> Self:
         if len({ip_address(each).version for each in self.advertised}) < len(self.advertised):
             raise ValueError(
-                "advertised has two addresses of one family; give one of IPv4, one of IPv6, or both"
+                "advertised has two addresses of one family; give at most one of IPv4 and one of IPv6"
             )
         if self.tls_listen is not None and self.tls.settings.certificate is None:
-            raise ValueError("tls_listen needs a certificate; name its file, and that of its key, in [tls]")
+            raise ValueError("tls_listen needs a certificate; name its file and its key file in [tls]")
         return self
 
     @property
     def address(self) -> tuple[str, int] | None:
-        """Where we listen, if that is said."""
+        """Our SIP address, if it is set."""
         return None if self.listen is None else listen_address(self.listen)
 
     @property
     def settings(self) -> EngineSettings:
-        """Those of an engine."""
+        """The same as settings of an engine."""
         return made(
             EngineSettings,
             {"": self},

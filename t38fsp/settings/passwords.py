@@ -1,4 +1,4 @@
-"""Passwords of the configuration file: where it may keep them."""
+"""The sources of passwords in the configuration file: the file itself, another file, or a variable."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ from t38fsp.settings.errors import ConfigurationError
 PASSWORD = "password"
 """The key of an account."""
 KEY_PASSWORD = "key_password"
-"""That of our key for TLS."""
+"""The key of the password of our TLS key."""
 
 _MAX_PASSWORD = 1024
 
 
 def without_sources(table: Mapping[str, object], secret: str = PASSWORD) -> dict[str, object]:
-    """The table without where its password is; a password itself stays."""
+    """The table without the keys that name a source of the password; the password itself stays."""
     return {key: value for key, value in table.items() if key not in _sources(secret)}
 
 
 def resolve(
     table: Mapping[str, object], file: Path, mode: int, where: str, secret: str = PASSWORD
 ) -> dict[str, object]:
-    """The setting ``secret``, from where the table of ``file`` (with that mode) says that it is: the key
-    itself, the same with ``_file`` or with ``_variable``. Empty without one.
+    """Read the setting ``secret`` from its source in ``table``: the key itself, or the key with the suffix
+    ``_file`` or ``_variable``. Returns an empty dict without one.
 
-    A relative file is beside ``file``. Raises ConfigurationError; ``where`` begins its sentence.
+    ``file`` is the configuration file and ``mode`` its mode; relative paths are relative to its folder.
+    Raises ConfigurationError, whose message begins with ``where``.
     """
     in_file, in_variable = _sources(secret)
     named = [key for key in (secret, in_file, in_variable) if key in table]
     if len(named) > 1:
-        raise ConfigurationError(f"{where}: {' and '.join(named)} are both set; keep one")
+        raise ConfigurationError(f"{where}: {' and '.join(named)} are both set; keep only one")
     if not named:
         return {}
     (key,) = named
@@ -42,7 +43,7 @@ def resolve(
         check_mode(mode, where, secret)
         return {secret: source}
     if not isinstance(source, str):
-        raise ConfigurationError(f"{where}, {key}: {source!r} is not a text; put it into quotes")
+        raise ConfigurationError(f"{where}, {key}: {source!r} is not a string; put it in quotes")
     try:
         if key == in_variable:
             return {secret: _of_variable(source)}
@@ -56,24 +57,24 @@ def _sources(secret: str) -> tuple[str, str]:
 
 
 def check_mode(mode: int, where: str, secret: str = PASSWORD) -> None:
-    """Raises ConfigurationError unless a file with this mode may hold a password."""
+    """Raises ConfigurationError if other users can read or write a file with this mode."""
     if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
         raise ConfigurationError(
-            f"{where}, {secret}: others may read this file (mode {stat.S_IMODE(mode):04o}); "
-            f"make it 0600, or use {secret}_file"
+            f"{where}, {secret}: other users can read this file (mode {stat.S_IMODE(mode):04o}); "
+            f"set its mode to 0600, or use {secret}_file"
         )
 
 
 def _of_variable(name: str) -> str:
-    """Raises ConfigurationError."""
+    """The password in an environment variable. Raises ConfigurationError."""
     password = os.environ.get(name, "")
     if not password:
-        raise ConfigurationError(f"the environment variable {name} is not set")
+        raise ConfigurationError(f"the environment variable {name} is not set; set it to the password")
     return password
 
 
 def read_password(file: Path) -> str:
-    """The one line of a password file, which not everybody may read. Raises ConfigurationError."""
+    """The single line of a password file, which must not be readable by all. Raises ConfigurationError."""
     try:
         with file.open(encoding="utf-8") as stream:
             mode = os.fstat(stream.fileno()).st_mode
@@ -83,14 +84,16 @@ def read_password(file: Path) -> str:
             f"the password file {file} cannot be read: {error.strerror}; check its name"
         ) from error
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"the password file {file} is not text in UTF-8") from error
+        raise ConfigurationError(
+            f"the password file {file} is not UTF-8 text; save it in that encoding"
+        ) from error
     if not password or len(password) > _MAX_PASSWORD or not password.isprintable():
         raise ConfigurationError(
-            f"the password file {file} must hold one line, the password, and nothing else"
+            f"the password file {file} is invalid; it must contain one line, the password, and nothing else"
         )
     if os.name == "posix" and mode & stat.S_IRWXO:
         raise ConfigurationError(
-            f"everybody on this machine may read the password file {file} (mode {stat.S_IMODE(mode):04o}); "
-            "make it 0600, or 0640"
+            f"every user of this machine can read the password file {file} (mode {stat.S_IMODE(mode):04o}); "
+            "set its mode to 0600 or 0640"
         )
     return password

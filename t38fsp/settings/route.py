@@ -1,4 +1,4 @@
-"""A route: a trunk, PBX or ATA and all that a call through it needs; ``docs/routes.md`` tells of each key."""
+"""A route: a trunk, PBX or ATA with all settings of calls through it; ``docs/routes.md`` lists the keys."""
 
 from __future__ import annotations
 
@@ -47,31 +47,34 @@ _IDENTITY_HEADERS = frozenset({"p-asserted-identity", "p-preferred-identity", "p
 class Privacy(Enum):
     NONE = "none"
     ID = "id"
-    """The far end must not learn who calls (RFC 3325 9.3); the trunk does."""
+    """Hides the caller from the far end (RFC 3325 9.3); the trunk still learns it."""
 
 
 def _template(value: object) -> object:
-    """``header``: a template, or whether to have the standard one. Variables of the environment are texts."""
+    """``header``: a template, or a boolean for the standard one; from the environment it is always a
+    string."""
     known: dict[object, str | None] = {True: STANDARD, False: None, "true": STANDARD, "false": None}
     if isinstance(value, bool | str) and value in known:
         return known[value]
     if isinstance(value, str):
         Header(value)
     elif value is not None:
-        raise ValueError(f"{value!r} is neither true, false nor a text with fields, as {STANDARD!r}")
+        raise ValueError(f"{value!r} is not valid; use true, false, or a template such as {STANDARD!r}")
     return value
 
 
 def _one_line(text: str) -> str:
     if not text.isprintable():
-        raise ValueError(f"{text!r} has control characters, which no header takes")
+        raise ValueError(
+            f"{text!r} has control characters, which are not allowed in a SIP header; remove them"
+        )
     return text
 
 
 def _sip_uri(text: str) -> str:
     uri = parse_request_uri(text)
     if not uri.host:
-        raise ValueError(f"{text!r} names no host; write it as sip:NAME@HOST")
+        raise ValueError(f"{text!r} has no host; write it as sip:NAME@HOST")
     Target.of(uri)
     return text
 
@@ -89,11 +92,13 @@ def _installed(backend: Backend) -> Backend:
 def _headers(headers: dict[str, str]) -> dict[str, str]:
     for name, value in headers.items():
         if not TOKEN.fullmatch(name) or not value.isprintable():
-            raise ValueError(f"{name!r} is no header, or its value has control characters")
+            raise ValueError(f"{name!r} is not a valid header name, or its value has control characters")
         if name.lower() in OWN_HEADERS:
-            raise ValueError(f"{name} is a header that the user agent sets itself")
+            raise ValueError(f"{name} is set by the user agent itself; remove it")
         if name.lower() in _IDENTITY_HEADERS:
-            raise ValueError(f"{name} has settings of its own")
+            raise ValueError(
+                f"{name} has its own settings; use them: asserted_identity, preferred_identity, privacy"
+            )
     return headers
 
 
@@ -106,7 +111,8 @@ SipUri = Annotated[str, AfterValidator(_sip_uri)]
 
 @with_keys("t38", CallSettings)
 class T38(BaseModel):
-    """``[routes.NAME.t38]``: what the far end cannot take, or says wrongly of itself."""
+    """``[routes.NAME.t38]``: adjustments to far ends that cannot handle the defaults, or announce wrong
+    values."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
@@ -115,32 +121,32 @@ class T38(BaseModel):
 class Route(Layered):
     """``[routes.NAME]``, merged with the command line and the environment (``t38fsp.settings.sources``).
 
-    These are the keys beside those that the dataclasses above have: what a route needs to know itself.
+    The keys below are those of the route itself; the others come from the dataclasses named above.
     """
 
     peer: Peer | None = None
-    """HOST[:PORT] of the trunk, PBX or ATA: the host of the URIs, and where calls go. Default: must be
+    """HOST[:PORT] of the trunk, PBX or ATA: the host of the URIs, and where calls are sent. Default: must be
     set."""
     transport: TransportName | None = None
-    """What carries SIP: what ``peer`` says, or the records of its domain (RFC 3263), or else UDP. Default: as
-    DNS says."""
+    """Transport of SIP: that of ``peer``, or of the DNS records of its domain (RFC 3263), or else UDP.
+    Default: by DNS."""
     proxy: Peer | None = None
     """HOST[:PORT] that requests are sent to instead (outbound proxy). Default: ``peer``."""
     backend: Annotated[Backend, AfterValidator(_installed)] | None = None
     """SIP stack that places the calls; pjsua2 (``docs/pjsua2.md``) needs ``t38fsp[pjsua2]``. Default: the
     engine's."""
     user: Annotated[str, Field(min_length=1), AfterValidator(_one_line)] | None = None
-    """Name for digest authentication; our own stack gives it within calls that come from the trunk, too."""
+    """User name for digest authentication; our own stack also uses it within calls from the trunk."""
     password: SecretStr | None = None
-    """The password itself. ``T38FSP_PASSWORD`` comes before all three."""
+    """The password itself. ``T38FSP_PASSWORD`` takes precedence over all three."""
     registration: bool = False
-    """Register, so that calls come in."""
+    """Register at the trunk, to receive calls."""
     address_of_record: SipUri | None = None
-    """What is registered. Default: ``sip:USER@HOST``."""
+    """The address that is registered. Default: ``sip:USER@HOST``."""
     registrar: SipUri | None = None
     """Request-URI of REGISTER. Default: ``sip:HOST``."""
     caller: Caller | None = None
-    """URI of From, also as ``Name <URI>``; without a ``user`` one of our own address. Default:
+    """URI of From, also as ``Name <URI>``; without a ``user`` it is made from our own address. Default:
     ``address_of_record``."""
     caller_name: Line = ""
     """Display name of From, and the name in the header line."""
@@ -149,13 +155,12 @@ class Route(Layered):
     preferred_identity: Caller | None = None
     """P-Preferred-Identity, for trunks that assert one of our identities themselves."""
     privacy: Privacy = Privacy.NONE
-    """``"id"`` hides the caller from the far end; the identities above (or else the caller) tell the
-    trunk."""
+    """``"id"`` hides the caller from the far end; the trunk gets the identities above, or else the caller."""
     headers: Annotated[dict[str, str], AfterValidator(_headers)] = Field(default_factory=dict)
     """Header fields added to each INVITE: ``{ X-Account = "12" }``."""
     header: Annotated[str | None, BeforeValidator(_template)] = None
-    """Line at the top of each page sent: ``true`` for date and time, ``caller_name`` and ``station_id``, the
-    number called, and which page it is; or a text of your own (below). Default: ``false``."""
+    """Header line at the top of each page sent: ``true`` for date and time, ``caller_name`` and
+    ``station_id``, the number called, and the page number; or a template (below). Default: ``false``."""
     dial: DialPlan = DialPlan()
     """See below."""
     t38: T38 = T38()
@@ -164,7 +169,7 @@ class Route(Layered):
     _name: str = PrivateAttr(default="")
 
     def named(self, name: str) -> Self:
-        """The same with the name that it has in the file."""
+        """A copy with the name that the route has in the file."""
         route = self.model_copy()
         route._name = name
         return route
@@ -173,26 +178,30 @@ class Route(Layered):
     def _whole(self) -> Self:
         if (self.user is None) != (self.password is None):
             there, missing = ("password", "user") if self.user is None else ("user", "password")
-            raise ValueError(f"{there} is set, but {missing} is not; digest authentication needs both")
+            raise ValueError(
+                f"{there} is set, but {missing} is not; digest authentication needs both, so set both"
+            )
         if self.registration and self._address() is None:
-            raise ValueError("registration needs peer and user, or address_of_record and registrar")
+            raise ValueError(
+                "registration is incomplete; set peer and user, or address_of_record and registrar"
+            )
         if self.dial.format is NumberFormat.NATIONAL and self.dial.region is None:
-            raise ValueError("dial.format 'national' needs dial.region, the country that it is about")
-        call = self.call  # which also checks settings that have to go together
+            raise ValueError("dial.format 'national' needs a country; set dial.region")
+        call = self.call  # also checks settings that depend on each other
         if self.backend is Backend.PJSUA2 and call.switch is Switch.FIRST:
-            raise ValueError("pjsua2 has no T.38 in the first INVITE; use another switch, or the own backend")
+            raise ValueError("pjsua2 does not support switch 'first'; use another switch, or backend 'own'")
         return self
 
-    # --- what the engine is asked for -----------------------------------------------------------------------
+    # --- jobs and settings for the engine -------------------------------------------------------------------
 
     @property
     def name(self) -> str:
-        """Of the route; empty when there is none."""
+        """Name of the route; empty if it has none."""
         return self._name
 
     @property
     def via(self) -> str | None:
-        """What requests are sent to, as ``address.peer_address`` writes it."""
+        """The peer that requests are sent to, in the form of ``address.peer_address``."""
         named = self.proxy or self.peer
         if named is None or self.transport is None:
             return named
@@ -219,12 +228,12 @@ class Route(Layered):
         return str(self.dial.uri(dialled, *host_and_port(self.peer)))
 
     def send_job(self, document: str, to: str) -> SendJob:
-        """Raises AddressError."""
+        """A job that sends ``document`` through this route. Raises AddressError."""
         header = None if self.header is None else Header(self.header, self.caller_name)
         return replace(self._job(SendJob, document, to), header=header)
 
     def poll_job(self, file: str, to: str) -> PollJob:
-        """Raises AddressError."""
+        """A job that polls into ``file`` through this route. Raises AddressError."""
         return self._job(PollJob, file, to)
 
     def _job(self, kind: type[Job], file: str, to: str) -> Job:
@@ -244,13 +253,13 @@ class Route(Layered):
 
     @property
     def session_timers(self) -> SessionTimers | None:
-        """None leaves them to the line."""
+        """Session timers of the route; None uses those of the engine."""
         timers = made(SessionTimers, {"": self})
         return None if timers.session_expires is None else timers
 
     @property
     def trunk(self) -> Trunk | None:
-        """What an engine is to know of the route beside its calls."""
+        """The route as a trunk of an engine; None without a name or a peer."""
         identity = self._address() if self.registration else None
         if not self._name or self.via is None:
             return None
@@ -275,7 +284,7 @@ class Route(Layered):
 
     @property
     def from_(self) -> str | None:
-        """URI or name-addr of From; None leaves it to the engine."""
+        """URI or name-addr of From; None uses the address of the engine."""
         caller = self.caller or self._address()
         if caller is None or not self.caller_name:
             return caller
@@ -283,7 +292,7 @@ class Route(Layered):
 
     @property
     def identity(self) -> Identity:
-        """What is said of the caller beside From: the trunk is told whom it is to hide from the far end."""
+        """Identity header fields besides From; with privacy the trunk still gets the caller to assert."""
         asserted = self.asserted_identity
         if self.privacy is Privacy.ID and asserted is None and self.preferred_identity is None:
             asserted = self.caller or self._address()
@@ -298,7 +307,7 @@ class Route(Layered):
             return self.address_of_record
         if self.user is None or self.peer is None:
             return None
-        # Some names are whole addresses already.
+        # Some providers give out user names that are already complete, NAME@DOMAIN.
         user, _, domain = self.user.partition("@")
         return str(Uri("sip", user, domain or host_and_port(self.peer)[0]))
 

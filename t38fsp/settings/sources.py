@@ -1,7 +1,7 @@
-"""Settings that come from several places, of which the first one counts: given ones (the command line), the
+"""Merging of settings from several sources, in order of precedence: given ones (the command line), the
 environment, a table of the file, the default.
 
-``T38FSP_SWITCH`` stands for ``switch``, ``T38FSP_DIAL__REGION`` for ``dial.region``.
+``T38FSP_SWITCH`` sets ``switch``, ``T38FSP_DIAL__REGION`` sets ``dial.region``.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from t38fsp.choices import PREFIX
 from t38fsp.settings.errors import ConfigurationError, sentences
 
 DELIMITER = "__"
-"""Between the names of a table and a key in it."""
+"""Separator of a table's name and a key in it."""
 
 _TABLE = "layered_table"
-"""Argument that carries the table of the file."""
+"""Argument that passes the table of the file to the settings sources."""
 _NEAR = 0.85
-"""Likeness (difflib) beyond which a name is taken for a misspelt one; others may have variables like ours."""
+"""Similarity (difflib) above which a name counts as misspelt; other programs may use the prefix, too."""
 
 
 class Layered(BaseSettings):
@@ -54,10 +54,10 @@ class Layered(BaseSettings):
         where: str,
         elsewhere: Mapping[str, str] | None = None,
     ) -> Self:
-        """Of the ``given`` settings, the environment and ``table``, the first one first.
+        """Merge the ``given`` settings, the environment and ``table``, in that order of precedence.
 
-        Raises ConfigurationError with a sentence for each wrong setting; ``where`` tells in them of the
-        table, ``elsewhere`` where keys belong that are none of these settings.
+        Raises ConfigurationError with one sentence for each invalid setting. In them ``where`` names the
+        table; ``elsewhere`` maps keys that are not among these settings to the place where they belong.
         """
 
         def place(path: tuple[str, ...]) -> str:
@@ -71,7 +71,7 @@ class Layered(BaseSettings):
             raise ConfigurationError(*sentences(error, cls, place, elsewhere or {})) from error
         except SettingsError as error:
             raise ConfigurationError(
-                f"{_not_json(str(error))}: not JSON, as lists and tables must be there"
+                f"{_not_json(str(error))}: the value is not JSON; write lists and tables as JSON"
             ) from error
 
     @classmethod
@@ -89,7 +89,7 @@ class Layered(BaseSettings):
 
 
 def _not_json(error: str) -> str:
-    """The variables that an error of pydantic is about, which names only the field."""
+    """Names the variables that an error of pydantic concerns; the error itself names only the field."""
     field = re.search(r'field "(\w+)"', error)
     begin = f"{PREFIX}{field[1]}".upper() if field else PREFIX
     meant = [name for name in sorted(os.environ) if name.upper().partition(DELIMITER)[0] == begin]
@@ -97,21 +97,19 @@ def _not_json(error: str) -> str:
 
 
 def misspelt(known: Iterable[str]) -> list[str]:
-    """A sentence for each environment variable that is nearly one of these settings, and none of them."""
+    """One sentence for each environment variable that is probably a misspelt setting."""
     names = {f"{PREFIX}{key}".upper() for key in known}
-    told = []
+    found = []
     for variable in sorted(os.environ):
         name = variable.upper().partition(DELIMITER)[0]
         close = get_close_matches(name, names, n=1, cutoff=_NEAR)
         if name.startswith(PREFIX) and name not in names and close:
-            told.append(
-                f"the environment variable {variable}: there is no such setting; {close[0]} is near to it"
-            )
-    return told
+            found.append(f"the environment variable {variable}: unknown setting; did you mean {close[0]}?")
+    return found
 
 
 def variable_of(path: tuple[str, ...]) -> str | None:
-    """The environment variable, in words, that says something of the setting that ``path`` leads to."""
+    """A phrase naming the environment variable that sets ``path``, if there is one."""
     for end in range(len(path), 0, -1):
         name = f"{PREFIX}{DELIMITER.join(path[:end])}".upper()
         if os.environ.get(name):

@@ -144,7 +144,7 @@ def test_how_many_engine_processes_is_said_like_other_settings(monkeypatch: pyte
     assert engine(workers=2).workers == 2
     # Who sends has one call.
     assert engine(0).workers == 1
-    with pytest.raises(CommandError, match="--workers: 65 is too large: 64 is the most"):
+    with pytest.raises(CommandError, match="--workers: 65 is too large: the maximum is 64"):
         engine(workers=65)
 
 

@@ -119,14 +119,14 @@ def test_what_a_user_wrote_does_not_steer_the_terminal(run: Run) -> None:
         (("--listen", "127.0.0.1:port"), "'port' is not a port"),
         (("--listen", "127.0.0.1:65536"), "'65536' is not a port"),
         (("--listen", ":5060"), "is not a host"),
-        (("--from", "me"), "--from 'me' is no caller"),
+        (("--from", "me"), "--from 'me' is not a caller"),
         (("--user", "account"), "--password-file or the environment variable T38FSP_PASSWORD"),
         (("--password-file", "{letter}"), "has no effect without --user"),
         (("--user", "account", "--password-file", "missing"), "missing cannot be read: No such file"),
         (("--user", "account", "--password-file", "."), "cannot be read: Is a directory"),
         (("--user", "account", "--password-file", "{letter}"), "not text"),
-        (("--user", "account", "--password-file", "/dev/null"), "must hold one line"),
-        (("--user", "account", "--password-file", "/dev/zero"), "must hold one line"),
+        (("--user", "account", "--password-file", "/dev/null"), "must contain one line"),
+        (("--user", "account", "--password-file", "/dev/zero"), "must contain one line"),
     ],
 )
 def test_unusable_options(run: Run, options: tuple[str, ...], sentence: str) -> None:
@@ -148,11 +148,11 @@ def test_a_password_file_holds_one_line(run: Run, tmp_path: Path) -> None:
     ("arguments", "exit_status", "sentence"),
     [
         (("send", "empty", "--to", "sip:1@{peer}", "--listen", "127.0.0.1:0"), 11, "the document is empty"),
-        ((*SEND, "--config", "config"), 2, "config, listen: 5 is not a text"),
+        ((*SEND, "--config", "config"), 2, "config, listen: 5 is not a string"),
         (
             (*SEND, "--user", "account", "--password-file", "empty"),
             2,
-            "password file empty must hold one line",
+            "password file empty is invalid; it must contain one line",
         ),
         (("receive", "--output", "empty"), 1, "no file can be made in empty (it is a file)"),
         (("receive", "--output", "faxes", "--offer", "empty"), 11, "the document is empty"),

@@ -111,10 +111,9 @@ def test_every_mistake_is_told(run: Run, tmp_path: Path) -> None:
     result = run("routes")
     assert result.exit_code == 2
     assert result.stderr.splitlines() == [
-        "t38fsp: t38fsp.toml, route 'ata', redundancy: there is no such setting here; "
-        "it belongs in [routes.NAME.t38]",
-        "t38fsp: t38fsp.toml, route 'bad', peer: 5 is not a text; put it into quotes",
-        "t38fsp: t38fsp.toml, route 'bad', swich: there is no such setting; 'switch' is near to it",
+        "t38fsp: t38fsp.toml, route 'ata', redundancy: unknown setting here; move it to [routes.NAME.t38]",
+        "t38fsp: t38fsp.toml, route 'bad', peer: 5 is not a string; put it in quotes",
+        "t38fsp: t38fsp.toml, route 'bad', swich: unknown setting; did you mean 'switch'?",
     ]
     assert result.stdout == ""
 
@@ -151,7 +150,7 @@ def test_of_several_mistakes_the_first_is_told_and_the_others_counted(run: Run, 
     result = run("send", "x", "--to", "1", "--route", "bad")
     assert result.exit_code == 2
     assert result.stderr == (
-        "t38fsp: t38fsp.toml, route 'bad', peer: 5 is not a text; put it into quotes "
+        "t38fsp: t38fsp.toml, route 'bad', peer: 5 is not a string; put it in quotes "
         "(and 2 more: t38fsp routes lists them all)\n"
     )
 
@@ -162,7 +161,7 @@ def test_without_a_file_the_places_are_named(run: Run, tmp_path: Path) -> None:
         result = run(*command)
         assert result.exit_code == 2
         assert "none of t38fsp.toml, " in result.stderr
-        assert "exists; write one of them, or name another" in result.stderr
+        assert "exists; create one of them, or name another" in result.stderr
 
 
 @pytest.mark.parametrize(

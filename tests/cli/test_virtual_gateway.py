@@ -109,7 +109,7 @@ def test_the_list_of_quirks_has_a_sentence_for_each() -> None:
         (["--burst-loss", "5%:0"], 2, "--burst-loss '5%:0': write a share below 100% and a length from 1 on"),
         (["--drift", "fast"], 2, "--drift 'fast': write parts per million"),
         (["--bandwidth", "0"], 2, "a path with a rate has bit/s above 0"),
-        (["--max-rate", "300"], 2, "max_rate: 300 is too small: 2400 is the least"),
+        (["--max-rate", "300"], 2, "max_rate: 300 is too small: the minimum is 2400"),
         (["--listen", "127.0.0.1"], 2, "--listen '127.0.0.1' has no port"),
         (["--call", "sip:fax@127.0.0.1"], 2, "--call and --document go together"),
         (["--via", "sip:127.0.0.1"], 2, "--via has no effect without --call"),

@@ -95,7 +95,7 @@ def test_who_is_admitted_only_because_everybody_is(host: str, stranger: bool) ->
 def test_one_address_is_a_network_and_nonsense_is_refused() -> None:
     assert parse_network("192.0.2.7") == ip_network("192.0.2.7/32")
     for text in ("", "trunk.example", "192.0.2.0/33", "1.2.3"):
-        with pytest.raises(ValueError, match=r"is no network; write 192\.0\.2\.0/24 or an address"):
+        with pytest.raises(ValueError, match=r"is not a network; write 192\.0\.2\.0/24 or an address"):
             parse_network(text)
 
 

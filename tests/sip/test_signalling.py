@@ -52,10 +52,10 @@ def test_limits_arrive() -> None:
     ("option", "value", "sentence"),
     [
         ("--listen", "5060", "'5060' is not HOST:PORT"),
-        ("--allow", "trunk", "'trunk' is no network; write 192.0.2.0/24 or an address"),
+        ("--allow", "trunk", "'trunk' is not a network; write 192.0.2.0/24 or an address"),
         ("--account", "ata:none", "cannot read a password from 'none'"),
         ("--account", "ata", "cannot read a password from ''"),
-        ("--max-calls", "0", "calls: 0 is too small: 1 is the least"),
+        ("--max-calls", "0", "calls: 0 is too small: the minimum is 1"),
         ("--rule", "nowhere:rule", "'nowhere:rule' is not the name of a rule"),
     ],
 )

@@ -311,7 +311,7 @@ def test_a_dcs_for_what_was_not_offered_is_refused(bit: Bit) -> None:
         ({"codings": ()}, "no coding"),
         ({"max_rate": 1200}, "2400"),
         ({"ecm_frame_size": 128}, "256 or 64"),
-        ({"tries": 0}, "tries: 0 is too small: 1 is the least"),
+        ({"tries": 0}, "tries: 0 is too small: the minimum is 1"),
         ({"sub_address": "1" * 21}, "20 characters"),
         ({"sender_id": "\n"}, "ASCII"),
     ],
@@ -338,7 +338,7 @@ def test_unusable_options_for_receiving(wrong: dict[str, object], message: str) 
     ("wrong", "message"),
     [
         ({"password": "1" * 21}, "20 characters"),
-        ({"tries": 0}, "tries: 0 is too small: 1 is the least"),
+        ({"tries": 0}, "tries: 0 is too small: the minimum is 1"),
         ({"sub_address": "ä"}, "ASCII"),
     ],
 )
