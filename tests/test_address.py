@@ -99,9 +99,9 @@ def test_a_peer_is_written_as_a_uri_or_a_host(text: str, peer: str) -> None:
     ("text", "told"),
     [
         ("", "is not a host"),
-        ("http://trunk.example", "is no SIP peer"),
+        ("http://trunk.example", "is not a SIP peer"),
         ("trunk.example:0", "is not a port"),
-        ("2001:db8::1::2", "is no SIP peer"),
+        ("2001:db8::1::2", "is not a SIP peer"),
         ("sip:trunk.example;transport=sctp", "write udp, tcp or tls"),
     ],
 )

@@ -88,7 +88,7 @@ def test_the_command_line_stands_for_the_networks_of_the_file() -> None:
     assert allowing((), of_file) is of_file
     assert allowing(["10.0.0.0/8"], of_file) == Callers(("10.0.0.0/8",), of_file.accounts, silent=False)
     assert allowing(["any"], of_file) == Callers(("any",), of_file.accounts, silent=False)
-    with pytest.raises(ConfigurationError, match="--allow: 'trunk' is no network"):
+    with pytest.raises(ConfigurationError, match="--allow: 'trunk' is not a network"):
         allowing(["trunk"], of_file)
 
 
@@ -128,7 +128,7 @@ async def test_the_engine_admits_its_trunks_and_whom_the_settings_name(
 
 
 def test_what_is_no_network_is_told_at_once() -> None:
-    with pytest.raises(ValueError, match="allow: 'office' is no network"):
+    with pytest.raises(ValueError, match="allow: 'office' is not a network"):
         Callers(("office",))
 
 

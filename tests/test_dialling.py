@@ -119,7 +119,7 @@ def test_the_uri_of_a_number(plan: DialPlan, number: str, uri: str) -> None:
     ("settings", "told"),
     [
         ({"region": "Germany"}, "two letters such as US or DE"),
-        ({"access_code": "nine"}, "a few digits"),
+        ({"access_code": "nine"}, "cannot be dialled"),
         ({"rules": [{"begins": "9", "strip": -1}]}, "greater than or equal to 0"),
         ({"rules": [{"begin": "9"}]}, "Extra inputs"),
         ({"format": "E.164"}, "'e164'"),

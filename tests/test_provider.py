@@ -136,7 +136,7 @@ def hears_nothing(sock: socket.socket) -> Iterator[None]:
     [
         ("+15550100", {}, "needs a SIP peer"),
         ("letter.tif", {"via": "{peer}"}, "neither a number nor a SIP URI"),
-        ("+15550100", {"via": "http://{peer}"}, "no SIP peer"),
+        ("+15550100", {"via": "http://{peer}"}, "not a SIP peer"),
         ("sip:fax@{peer};transport=sctp", {}, "write udp, tcp or tls"),
         ("sip:fax@{peer}", {"caller": "me"}, "no caller"),
     ],

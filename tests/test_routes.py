@@ -230,7 +230,8 @@ def test_a_variable_that_the_file_names_holds_the_password(
         tmp_path, '[routes.office]\npeer = "h.example"\nuser = "a"\npassword_variable = "OFFICE_PASSWORD"'
     )
     assert told(file) == (
-        "FILE, route 'office', password_variable: the environment variable OFFICE_PASSWORD is not set"
+        "FILE, route 'office', password_variable: "
+        "the environment variable OFFICE_PASSWORD is not set; set it to the password"
     )
     monkeypatch.setenv("OFFICE_PASSWORD", "secret")
     assert Configuration.read(file).route("office").credentials == Credentials("a", "secret")

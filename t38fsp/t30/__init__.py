@@ -1,1 +1,1 @@
-"""T.30: frames, capabilities, the transmitter and receiver machines. Speaks in bursts, never in packets."""
+"""T.30: frames, capabilities, the transmitter and receiver machines. Its units are bursts, never packets."""

@@ -1,4 +1,4 @@
-"""What a terminal says that it can do: its DIS or DTC (T.30 table 2)."""
+"""The capabilities of a terminal: its DIS or DTC (T.30 table 2)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _resolution_bits(resolutions: frozenset[Resolution]) -> set[int]:
     if inch or Resolution.INCH_200X100 in resolutions:
         bits.add(Bit.INCH)
     if metric and Bit.INCH in bits:
-        bits.add(Bit.METRIC)  # without either bit metric is meant
+        bits.add(Bit.METRIC)  # metric is the default only if neither bit is set (table 2, bits 44 and 45)
     if Resolution.INCH_300 in resolutions:
         bits.add(Bit.INCH_300)
     return bits
@@ -49,7 +49,7 @@ def _resolution_bits(resolutions: frozenset[Resolution]) -> set[int]:
 
 @dataclass(frozen=True, slots=True)
 class ScanLineTime:
-    """Least time per coded line, milliseconds: 0, 5, 10, 20 or 40."""
+    """Minimum scan line time in milliseconds: 0, 5, 10, 20 or 40."""
 
     standard: int = 0
     fine: int = 0
@@ -57,7 +57,7 @@ class ScanLineTime:
     """Above 7.7 lines/mm half of ``fine`` is enough (bit 46)."""
 
     def at(self, resolution: Resolution) -> int:
-        """For this resolution, rounded up to what a DCS can say."""
+        """The time at this resolution, rounded up to a value that a DCS can express."""
         if resolution.y <= 100:
             return self.standard
         if resolution.y > 200 and self.half_at_superfine:
@@ -80,7 +80,7 @@ _DECIDED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a DIS or DTC says about its sender as a receiver."""
+    """The receiving capabilities in a DIS or DTC."""
 
     modems: frozenset[Modem] = frozenset({Modem.V27TER_2400})
     resolutions: frozenset[Resolution] = frozenset({Resolution.R8_STANDARD})
@@ -106,7 +106,7 @@ class Capabilities:
         codings = {Coding.MH}
         if Bit.MR in dis:
             codings.add(Coding.MR)
-        # A bad bit spoils the rest of a page in MMR, so table 2 has it only with error correction.
+        # A bit error destroys the rest of an MMR page, so table 2 allows MMR only with error correction.
         if Bit.MMR in dis and Bit.ECM in dis:
             codings.add(Coding.MMR)
         standard, fine = SCAN_TIME[dis.number(21, 23)]
@@ -143,12 +143,12 @@ class Capabilities:
         return bytes(BitField.of(bits))
 
     def names(self) -> list[str]:
-        """Every bit that is set, in words."""
+        """Names of the bits that are set."""
         return BitField.parse(bytes(self)).names()
 
 
 def capabilities_of(options: ReceiveOptions) -> Capabilities:
-    """What our own DIS says: pages of any length, no minimum scan line time."""
+    """The content of our own DIS: pages of any length, no minimum scan line time."""
     document = options.document
     offered = {
         Bit.DOCUMENT_TO_POLL: document is not None,

@@ -1,6 +1,6 @@
 """The information field of DIS, DTC and DCS (T.30 table 2): numbered bits with names.
 
-Bit 1 is transmitted first. Bits 24, 32, 40 and so on say that another octet follows.
+Bit 1 is transmitted first. Bits 24, 32, 40 and so on are extension bits: another octet follows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from t38fsp.t30.frames import FrameError
 
 _LEAST_OCTETS = 3
 _MOST_OCTETS = 64
-"""No table 2 was ever longer than 20 octets; more is not a capability but noise."""
+"""No edition of table 2 exceeds 20 octets; a field longer than this is noise."""
 
 
 class Bit(IntEnum):
@@ -127,13 +127,13 @@ _NAMED = {int(bit): bit for bit in Bit}
 
 
 def _is_extension(bit: int) -> bool:
-    # Bit 24, and every eighth one after it, says that another octet follows (table 2).
+    # Bit 24 and every eighth bit after it are extension bits (table 2).
     return bit >= 24 and bit % 8 == 0
 
 
 @dataclass(frozen=True, slots=True)
 class BitField:
-    """The set bits of a DIS, DTC or DCS, without the extension bits, which its length implies.
+    """The set bits of a DIS, DTC or DCS, without the extension bits, which follow from its length.
 
     Bits that table 2 does not name are kept, for display.
     """
@@ -146,7 +146,7 @@ class BitField:
 
     @classmethod
     def parse(cls, fif: bytes) -> Self:
-        """Read the field as far as it goes; absent octets are zero, whatever the extension bits say.
+        """Parse the field; absent octets count as zero, whatever the extension bits.
 
         Raises:
             FrameError: shorter than 3 octets or longer than 64.
@@ -178,7 +178,7 @@ class BitField:
         return BitField((self.bits - set(span)) | pattern(first, values))
 
     def names(self) -> list[str]:
-        """The set bits in words, those without a name by number."""
+        """Names of the set bits; unnamed ones by number."""
         return [_NAMED[bit].name if bit in _NAMED else f"bit {bit}" for bit in sorted(self.bits)]
 
 

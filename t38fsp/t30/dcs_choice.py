@@ -1,4 +1,4 @@
-"""The mode in which a page travels: what a DCS says (T.30 table 2), and how it is chosen."""
+"""The mode of a page: the content of a DCS (T.30 table 2), and how it is chosen."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _INCH_MM = 25.4
 _A4, _LEGAL, _B4 = 297.0, 355.6, 364.0
 """Lengths in millimetres (T.4 2.2)."""
 _SCANNED = 3.0
-"""Millimetres that a scanner may add, and a receiver's paper has."""
+"""Millimetres by which a scan may exceed the paper length; receivers tolerate them."""
 _LEAST_SHRINK = 0.7
-"""As from A3 to A4. A page that would get smaller is sent as long as it is; receivers cut it into sheets."""
+"""A3 to A4. A page that needs a smaller factor is sent in full length; receivers cut it into sheets."""
 
 # --- resolutions --------------------------------------------------------------------------------------------
 
@@ -253,7 +253,7 @@ def likely_mode(page: PageFormat, options: TransmitOptions) -> PageMode:
 def _length(
     capabilities: Capabilities, page: PageFormat, resolution: Resolution, width: int
 ) -> tuple[frozenset[int], int | None]:
-    """The bits that tell the length of the paper, and the most rows if the page is too long for it."""
+    """The bits of the paper length, and the maximum number of rows if the page is too long for it."""
     shrink = min(1.0, width / millimetres(page))
     millimetres_long = page.rows * _INCH_MM / page.resolution.y * shrink
     if capabilities.length is Length.UNLIMITED:

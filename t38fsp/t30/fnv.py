@@ -14,7 +14,7 @@ _REASONS = {
     FCF.TSI: 0x04,
     FCF.PSA: 0x02,
 }
-"""Bits of the first octet; 0x08 is an error of secure fax, 0x01 says that another octet follows."""
+"""Bits of the first octet; 0x08 is an error of secure fax, 0x01 the extension bit."""
 
 
 def field_not_valid(frames: Collection[FCF]) -> bytes:
@@ -25,4 +25,4 @@ def field_not_valid(frames: Collection[FCF]) -> bytes:
 def refusal_in_words(fif: bytes) -> str:
     """What an FNV refuses; fields that it does not name are possible too."""
     refused = [str(fcf) for fcf, bit in _REASONS.items() if fif and fif[0] & bit]
-    return f"it does not accept {', '.join(refused)}" if refused else "it does not say which field"
+    return f"it does not accept {', '.join(refused)}" if refused else "it does not name the field"

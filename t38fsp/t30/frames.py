@@ -146,18 +146,20 @@ def encode_station_id(text: str, name: str = "station ID") -> bytes:
     ``name`` is what the error calls it.
 
     Raises:
-        FrameError: longer than 20 characters, or something else than printable ASCII.
+        FrameError: longer than 20 characters, or not printable ASCII.
     """
     if len(text) > _ID_LENGTH:
-        raise FrameError(f"a {name} has at most {_ID_LENGTH} characters, {text!r} has {len(text)}")
+        raise FrameError(
+            f"a {name} has at most {_ID_LENGTH} characters, but {text!r} has {len(text)}; shorten it"
+        )
     if not all(" " <= character <= "~" for character in text):
-        raise FrameError(f"a {name} is digits, spaces and +, at most ASCII, unlike {text!r}")
+        raise FrameError(f"{text!r} is not a {name}; use digits, spaces and +, or printable ASCII")
     # Unlike all other fields: the last character first, and of each the low bit first (5.3.6.2.4).
     return text.rjust(_ID_LENGTH).encode("ascii")[::-1].translate(_REVERSED)
 
 
 def decode_station_id(fif: bytes) -> str:
-    """Read a station ID, stripped of spaces. Other characters than printable ASCII come out as ``?``."""
+    """Parse a station ID, stripped of spaces. Characters other than printable ASCII become ``?``."""
     octets = fif[:_ID_LENGTH].translate(_REVERSED)[::-1]
     return "".join(chr(octet) if 0x20 <= octet <= 0x7E else "?" for octet in octets if octet).strip()
 
@@ -211,7 +213,7 @@ def _parse_following(octet: int) -> FCF | None:
         return None
     fcf = _BY_OCTET.get(octet)
     if fcf not in _POST_MESSAGE:
-        raise FrameError(f"{octet:02x} is no post-message command that PPS or EOR could carry")
+        raise FrameError(f"{octet:02x} is not a post-message command that PPS or EOR can carry")
     return fcf
 
 

@@ -1,19 +1,19 @@
-"""The blocks of the error correction mode at the receiver: which frames belong to which (T.30 A.4.3).
+"""ECM blocks at the receiver: assigns frames to blocks (T.30 A.4.3).
 
-A frame says its number in the block, but not which block that is; only the PPS after it does, by its page and
-block counters. Answers may be late and commands may be lost, so a transmitter may send frames of a block that
-is complete here already, and the PPS after them may never arrive. Two things hold whatever is lost, as the
-line below keeps the order: a transmitter never goes back to an earlier block, and once the first PPS of a
-block was heard, no frame of the block before can come any more. So::
+An FCD frame has its number in the block, but no block number; only the PPS after it identifies the block, by
+its page and block counters. Responses may be late and commands may be lost, so a transmitter may send frames
+of a block that is already complete here, and the PPS after them may never arrive. As the layer below keeps
+the order, two rules hold whatever is lost: a transmitter never returns to an earlier block, and once the
+first PPS of a block was received, no frame of the previous block can arrive. Therefore::
 
-    frames                                       with the next PPS they
-    of the block's later bursts                  count, if it has the counters of the block
-    of its first burst, nothing lost since       count
-    before those, in this burst or another       count, unless they are those of the block taken last
-    of any burst, with the counters of that      do not count: it is a repetition
+    frames                                        on the next PPS they are
+    from later bursts of the block                accepted if it has the counters of the block
+    from its first burst, with no loss since      accepted
+    before those, in this burst or another        accepted unless equal to those of the last taken block
+    from any burst, with the counters of that     dropped: a repetition
 
-A confirmation that was said twice may be taken for one of the next block as well. From then on the
-transmitter may be one answer ahead, until it skips a block that never came whole, which its counters show.
+A confirmation that was sent twice may also be taken as that of the next block. From then on the transmitter
+may be one response ahead, until it skips a block that never arrived in full, which its counters reveal.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ _Counters = tuple[int, int]
 
 
 class Standing(Enum):
-    """What a PPS says to the receiver."""
+    """What a PPS means to the receiver."""
 
     INCOMPLETE = auto()
     """Frames of its block are missing."""
     COMPLETE = auto()
-    """Its block is there."""
+    """Its block is complete."""
     REPEATED = auto()
-    """It is of the block taken last, whose answer it has missed, or not yet heard."""
+    """It is for the last taken block: the transmitter has missed the response, or not yet received it."""
     OUTDATED = auto()
-    """It is of the block taken last, but the next one has begun: nobody waits for an answer."""
+    """It is for the last taken block, but the next one has begun: no response is expected."""
     SKIPPED = auto()
-    """The transmitter takes a block for confirmed that never was."""
+    """The transmitter treats a block as confirmed that was not."""
 
 
 class IncomingBlocks:
-    """The block that is being received, and what is known of the one before.
+    """The block being received, and what is known of the previous one.
 
     ``frame_size`` is 256 or 64 octets; longer frames are dropped.
     """
@@ -55,10 +55,10 @@ class IncomingBlocks:
         # since the last PPS
         self._recent: dict[int, bytes] = {}
         self._doubtful: dict[int, bytes] = {}
-        """Before the first PPS of a block: what may be of the block before."""
+        """Before the first PPS of a block: frames that may belong to the previous block."""
         self._last_number = -1
         self._again = 0
-        # the block taken last
+        # the last taken block
         self._taken: dict[int, bytes] = {}
         self._taken_counters: _Counters | None = None
         self._expected: _Counters | None = None
@@ -67,35 +67,35 @@ class IncomingBlocks:
 
     @property
     def begun(self) -> bool:
-        """A PPS of the block has come."""
+        """A PPS of the block was received."""
         return self._counters is not None
 
     @property
     def between(self) -> bool:
-        """A block was taken, and no PPS of the next one has come."""
+        """A block was taken, and no PPS of the next one was received yet."""
         return self._counters is None and self._taken_counters is not None
 
     @property
     def untouched(self) -> bool:
-        """Nothing of the block has come."""
+        """Nothing of the block was received yet."""
         return not (self.begun or self._recent or self._doubtful)
 
     @property
     def present(self) -> frozenset[int]:
-        """Numbers of the frames that are there."""
+        """Numbers of the frames received."""
         return frozenset(self._frames)
 
-    # --- what comes ---------------------------------------------------------------------------------------
+    # --- inputs -------------------------------------------------------------------------------------------
 
     def break_off(self) -> None:
-        """An image carrier came up, or packets were lost: a PPS of what came so far may have been missed."""
+        """An image carrier began, or packets were lost: a PPS for the frames so far may have been missed."""
         if self._counters is None and self._recent:
             self._doubtful.update(self._recent)
             self._recent.clear()
         self._last_number = -1
 
     def add(self, number: int, octets: bytes) -> None:
-        """Keep a good frame until its PPS comes."""
+        """Keep a good frame until its PPS arrives."""
         if len(octets) > self._frame_size:
             return
         if number <= self._last_number:
@@ -105,7 +105,7 @@ class IncomingBlocks:
         self._recent[number] = octets
 
     def signal(self, signal: PartialPageSignal) -> Standing:
-        """A PPS came; what does not count of the frames before it is dropped."""
+        """Process a PPS; frames before it that do not belong to its block are dropped."""
         counters = (signal.page, signal.block)
         recent, doubtful = self._recent, self._doubtful
         self._recent, self._doubtful, self._last_number = {}, {}, -1
@@ -125,11 +125,11 @@ class IncomingBlocks:
         return Standing.COMPLETE if len(self._frames) == self._count else Standing.INCOMPLETE
 
     def answered_again(self) -> None:
-        """The answer to the block taken last was said once more."""
+        """The response to the last taken block was repeated."""
         self._answered_again = True
 
     def take(self, following: FCF | None) -> bytes:
-        """The octets of the block, as far as no frame is missing. The next block begins.
+        """Return the octets of the block up to the first missing frame, and begin the next block.
 
         ``following`` is that of its PPS.
         """
@@ -143,7 +143,7 @@ class IncomingBlocks:
         return octets
 
     def give_up(self) -> bytes:
-        """As :meth:`take`, of a block that the transmitter gave up (EOR), whose PPS may not have come."""
+        """Like :meth:`take`, for a block that the transmitter gave up (EOR), whose PPS may be missing."""
         self._frames = self._doubtful | self._recent | self._frames
         self._announce(max(self._frames, default=-1) + 1)
         octets = self._octets()
@@ -152,11 +152,11 @@ class IncomingBlocks:
         return octets
 
     def take_repeats(self) -> int:
-        """How many frames came again since the last call, or after their first PPS."""
+        """Number of repeated frames since the last call."""
         again, self._again = self._again, 0
         return again
 
-    # --- inside -------------------------------------------------------------------------------------------
+    # --- internals ----------------------------------------------------------------------------------------
 
     def _begin_block(self) -> None:
         self._counters = None
@@ -165,9 +165,10 @@ class IncomingBlocks:
         self._last_number = -1
 
     def _is_another(self, frames: dict[int, bytes]) -> bool:
-        """Whether frames with the counters of the block taken last are not of it: they stand still.
+        """Whether frames with the counters of the last taken block are of a new one: its counters do not
+        advance.
 
-        One or the other frame may differ, because a gateway has lost octets of it, whatever its FCS says.
+        A single frame may differ because a gateway lost octets of it and still reported a good FCS.
         """
         unlike = [n for n, octets in frames.items() if n in self._taken and octets != self._taken[n]]
         return 2 * len(unlike) > len(frames)
@@ -179,15 +180,16 @@ class IncomingBlocks:
             number: octets
             for number, octets in doubtful.items()
             if number < announced
-            and len(octets) == self._frame_size  # others are not what they were when they were sent
+            and len(octets) == self._frame_size  # a shorter one lost octets on the way
             and octets != self._taken.get(number)
         }
 
     def _announce(self, count: int) -> None:
-        """PPS told how many frames there are, or how many were in its last burst: the most counts.
+        """Note the frame count of a PPS. Some peers give that of the block, others of the burst: use the
+        maximum.
 
-        Only the last frame may be shorter than the others (T.4 annex A): one among them has lost octets on
-        its way through a gateway, whatever its FCS says.
+        Only the last frame may be shorter than the others (T.4 annex A): any other short frame lost octets in
+        a gateway, even if its FCS was good, and is dropped.
         """
         self._count = max(self._count, count, max(self._frames, default=-1) + 1)
         longest = max(map(len, self._frames.values()), default=0)

@@ -1,4 +1,4 @@
-"""The half-duplex line as one end sees it: what it sends, what is known of the carrier there, its timers.
+"""The half-duplex line as seen by one end: what it sends, the state of the far end's carrier, its timers.
 
 One burst at a time, each in reply to the one before. Timers that wait for the far end do not run out while
 its carrier is up; each has a limit beyond which they do, so that whatever is heard every wait ends.
@@ -24,12 +24,12 @@ class Timer(Enum):
     T4 = "T4"
     T5 = "T5"
     CARRIER = "the far end's carrier ends"
-    SILENT_CARRIER = "an image carrier carries something again"
+    SILENT_CARRIER = "an image carrier has data again"
     LAST_FRAME = "the carrier ends after a final frame"
     PAGE = "the next page is prepared"
     STORE = "the page is stored"
     DIS_REPEAT = "the DIS is repeated"
-    STALL = "a page gets on"
+    STALL = "a page makes progress"
     DISCONNECT = "DCN is sent"
 
     __hash__ = object.__hash__  # in C; looked up for every packet
@@ -38,10 +38,10 @@ class Timer(Enum):
 HELD_BY_CARRIER = frozenset({Timer.T1, Timer.T2, Timer.T4, Timer.T5, Timer.DIS_REPEAT})
 
 _HOLD_LIMIT = 30.0
-"""A timer runs out this long after its time even if carriers keep coming."""
+"""A held timer expires this long after its time even if carriers keep arriving."""
 
 _AFTER_CARRIER = 0.5
-"""Silence before a held timer runs out, lest we speak into the gap between two bursts."""
+"""Silence before a held timer expires, to avoid transmitting in the gap between two bursts."""
 
 
 class HalfDuplexLine:
@@ -71,9 +71,9 @@ class HalfDuplexLine:
         self.octets = b""
         """The frame or octets of an image, for the same purpose."""
         self.after_gap = False
-        """Packets before them are lost."""
+        """Packets before them were lost."""
         self.clean = True
-        """The end of the image burst was told, not inferred."""
+        """The end of the image burst was signalled, not inferred."""
         self._far_end_spoke = False
         self._deadlines: dict[Timer, float] = {}
         self._limits: dict[Timer, float] = {}
@@ -90,7 +90,7 @@ class HalfDuplexLine:
         return self.on_line is not None
 
     def at_modem_pace(self) -> bool:
-        """Bursts keep the pace of their modem: this is no internet-aware session, or no more."""
+        """Bursts are sent at modem pace: the session is not internet-aware, or no longer so."""
         return self.modem_paced
 
     # --- sending ------------------------------------------------------------------------------------------
@@ -121,14 +121,14 @@ class HalfDuplexLine:
         self.emit(SendBurst(self.on_line))
 
     def stop_sending(self) -> None:
-        """Revoke what is being sent, and forget what would follow."""
+        """Stop the burst being sent, and discard those queued."""
         self.queue.clear()
         if self.on_line is not None:
             self.on_line = None
             self.emit(RevokeBurst())
 
     def warn(self, text: str) -> None:
-        """Tell it once."""
+        """Emit a warning, once per text."""
         if text not in self._warned:
             self._warned.add(text)
             self.emit(Warned(text))
@@ -160,11 +160,11 @@ class HalfDuplexLine:
         return b"" if self.heard is None else self.heard.fif
 
     def note_far_end(self) -> None:
-        """Somebody is there."""
+        """The far end has sent something."""
         self._far_end_spoke = True
 
     def identify_far_end(self) -> None:
-        """Tell what its optional frames said, as far as that is new."""
+        """Report the contents of its optional frames that have changed."""
         self.outputs += self.far_end.news()
 
     # --- timers -------------------------------------------------------------------------------------------
@@ -188,7 +188,7 @@ class HalfDuplexLine:
         return min(map(self._due, self._deadlines), default=None)
 
     def next_timer(self, now: float) -> Timer | None:
-        """The timer that runs out first, if it is due; it is stopped."""
+        """Stop and return the earliest timer if it is due."""
         due = self.next_deadline()
         if due is None or due > now:
             return None

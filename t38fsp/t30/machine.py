@@ -28,10 +28,10 @@ from t38fsp.t30.vocabulary import (
 )
 
 _AFTER_FINAL_FRAME = 1.0
-"""A carrier that should have ended with its final frame is taken as ended after this long."""
+"""Seconds after a final frame until its carrier counts as ended."""
 
 _DCN_LIMIT = 5.0
-"""DCN takes 1.5 s; the end does not depend on the terminal below."""
+"""DCN takes 1.5 s; this timer ends the session even if the terminal below never reports it as sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class _BoundRow:
 
 
 class T30Machine(ABC):
-    """Base of both machines. Inputs after the end do nothing."""
+    """Base of both machines. Inputs after the end are ignored."""
 
     def __init__(self, table: Table, line: HalfDuplexLine, reports: PageReports) -> None:
         self.line = line
@@ -69,7 +69,7 @@ class T30Machine(ABC):
     # --- inputs -------------------------------------------------------------------------------------------
 
     def receive(self, signal: LineSignal, now: float) -> None:
-        """Something was heard on the line."""
+        """Process a signal received on the line."""
         if self._finished:
             return
         self.line.now = now
@@ -81,7 +81,8 @@ class T30Machine(ABC):
                 self.line.framed = True
                 if signal.after_gap:
                     self._gap_heard()
-                # Some gateways take V.21 for a fast modem at times: the frame tells better what it is.
+                # Some gateways at times announce V.21 as a fast modem: the frame itself is the better
+                # evidence.
                 if good and (modem is Modem.V21 or not is_image_frame(octets)):
                     self._control_frame(octets)
                 elif good:
@@ -93,10 +94,10 @@ class T30Machine(ABC):
             case CarrierLost(clean=clean):
                 self._carrier_down(clean=clean)
             case ToneHeard():
-                pass  # some gateways announce tones that nobody sent: they prove nothing
+                pass  # some gateways announce tones that were never sent
 
     def burst_sent(self, now: float) -> None:
-        """The last bit of the burst last asked for has left; CNG counts as sent once it is on."""
+        """The last bit of the last requested burst was sent; CNG counts as sent once it is on."""
         line = self.line
         if self._finished or line.on_line is None:
             return
@@ -110,24 +111,24 @@ class T30Machine(ABC):
         self._take(Event.SENT)
 
     def abort(self, now: float) -> None:
-        """End the session from here: DCN where the far end would hear it, then Finished(ABORTED)."""
+        """End the session locally: DCN if the far end would receive it, then Finished(ABORTED)."""
         self._take_at(Event.ABORT, now)
 
     def line_dropped(self, now: float) -> None:
-        """The call is over: what was not confirmed by now never will be."""
+        """The call is over: pages that are not confirmed yet stay unconfirmed."""
         if self._finished:
             return
         self.line.now = now
-        # A far end that hangs up with its last frame leaves no time for the end of its carrier.
+        # A far end may hang up right after its last frame, before the end of its carrier was reported.
         self._act_on_heard()
         self._take(Event.LINE_DROPPED)
 
     def next_deadline(self) -> float | None:
-        """When to call :meth:`handle_deadline`; None when only the line or the application can go on."""
+        """When to call :meth:`handle_deadline`; None if only the line or the application can continue."""
         return self.line.next_deadline()
 
     def handle_deadline(self, now: float) -> None:
-        """Let the timers run out that are due."""
+        """Expire the timers that are due."""
         while (timer := self.line.next_timer(now)) is not None:
             self.line.now = now
             if timer in (Timer.LAST_FRAME, Timer.SILENT_CARRIER):
@@ -136,7 +137,7 @@ class T30Machine(ABC):
                 self._take(timer)
 
     def take_outputs(self) -> list[Output]:
-        """What is to be done, in order; each output is given out once."""
+        """Return and clear the pending outputs, in order."""
         outputs, self.line.outputs = self.line.outputs, []
         return outputs
 
@@ -144,19 +145,19 @@ class T30Machine(ABC):
 
     @abstractmethod
     def _frame_heard(self, frame: Frame) -> None:
-        """A command or response of the far end is over."""
+        """A command or response of the far end was received, and its carrier has ended."""
 
     @abstractmethod
     def _nothing_heard(self) -> None:
-        """A V.21 carrier of the far end is over, and no frame of it was good."""
+        """A V.21 carrier of the far end has ended without a good frame."""
 
     @abstractmethod
     def _moment(self, state: Enum) -> str:
-        """What is going on, in words that fit after ``while``."""
+        """The current activity, in words that fit after ``while``."""
 
     @abstractmethod
     def _release(self) -> None:
-        """Let go of what an ended session needs no more."""
+        """Release what an ended session no longer needs."""
 
     @abstractmethod
     def _carrier_heard(self, modem: Modem) -> None:
@@ -170,7 +171,7 @@ class T30Machine(ABC):
     def _image_heard(self, signal: FrameReceived | DataReceived | CarrierLost) -> None:
         """A good frame, octets, or the end of a burst on an image modem."""
 
-    # --- hearing ------------------------------------------------------------------------------------------
+    # --- receiving ----------------------------------------------------------------------------------------
 
     def _ensure_carrier(self, modem: Modem) -> None:
         if self.line.carrier is not modem:
@@ -180,7 +181,7 @@ class T30Machine(ABC):
 
     def _carrier_up(self, modem: Modem) -> None:
         if self.line.carrier is not None:
-            # The packet that told its end was lost.
+            # The packet that signalled its end was lost.
             self._carrier_down()
             if self._finished:
                 return
@@ -190,7 +191,7 @@ class T30Machine(ABC):
     def _carrier_down(self, *, clean: bool = False) -> None:
         modem = self.line.carrier
         self.line.carrier_down()
-        # A good V.21 frame on what was announced as an image carrier is a command all the same.
+        # A good V.21 frame on a carrier announced as an image modem is still a command.
         if modem is Modem.V21 or self._frame is not None:
             self._act_on_heard()
         elif modem is not None:
@@ -200,9 +201,9 @@ class T30Machine(ABC):
         try:
             frame = Frame.parse(octets)
         except FrameError:
-            return  # noise that happens to have a good FCS, or something after our time
+            return  # noise with a good FCS, or a frame of a later edition of T.30
         if frame.fcf is FCF.DCN:
-            self._take(FCF.DCN)  # whenever it comes, and it is never answered (5.3.6.1.8)
+            self._take(FCF.DCN)  # valid in every state, and never answered (5.3.6.1.8)
         elif not self.line.far_end.heard(frame):
             self._frame = frame
             if frame.final:
@@ -245,7 +246,7 @@ class T30Machine(ABC):
         return None
 
     def _bind(self, row: Row) -> _BoundRow:
-        """Look up the names of the row in the parts of this machine."""
+        """Resolve the names in the row to methods of this machine's parts."""
         return _BoundRow(
             row,
             tuple((attrgetter(name)(self), wanted) for name, wanted in row.guards),
@@ -253,7 +254,7 @@ class T30Machine(ABC):
         )
 
     def _follow(self, place: Enum, given: Input, bound: _BoundRow) -> None:
-        """Do the actions of a row; the tests watch here which rows are reached."""
+        """Run the actions of a row; tests hook in here to record which rows are reached."""
         for action in bound.actions:
             action()
 
@@ -271,7 +272,7 @@ class T30Machine(ABC):
     # --- the end ------------------------------------------------------------------------------------------
 
     def _end(self, ending: Ending) -> Enum:
-        """Tell the outcome of the page and of the session; the state that this leads to."""
+        """Report the outcome of the page and of the session; return the next state."""
         failure = ending.failure or self.reports.shortfall
         response = self.reports.response if ending.response == HEARD else ending.response
         self.reports.report(confirmed=False, response=response or (failure.name if failure else ""))
@@ -292,7 +293,7 @@ class T30Machine(ABC):
         return self.table.disconnect
 
     def _detail(self, failure: T30Failure | None, ending: Ending) -> str:
-        """What was wrong, and when."""
+        """What failed, and in which state."""
         if failure is None:
             return ""
         moment = self._moment(self._reported_state)
@@ -300,7 +301,7 @@ class T30Machine(ABC):
         return f"{detail}; {moment}" if detail else moment
 
     def conclude(self) -> None:
-        """Tell that the session is over."""
+        """Report the end of the session."""
         self._finished = True
         self.line.stop_all()
         self.line.queue.clear()

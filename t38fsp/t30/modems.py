@@ -29,7 +29,7 @@ _CAPABILITY = {
     "0100": _V27,
     "1000": _V29,
     "1100": _V27 | _V29,
-    "1110": _V27 | _V29,  # and V.33, which nobody has any more
+    "1110": _V27 | _V29,  # and V.33, which is obsolete
     "1101": _V27 | _V29 | _V17,
 }
 

@@ -1,4 +1,4 @@
-"""Who the far end is and whom it asks for: the optional frames before a command or response (T.30 5.3.6)."""
+"""Identification and addressing of the far end: optional frames before a command or response (T.30 5.3.6)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _IDENTIFYING = frozenset({FCF.CSI, FCF.TSI, FCF.CIG})
 _NON_STANDARD = frozenset({FCF.NSF, FCF.NSS, FCF.NSC})
 _ADDRESSING = frozenset({FCF.SUB, FCF.SID, FCF.SEP, FCF.PSA, FCF.PWD})
 _IGNORED = frozenset({FCF.TSA, FCF.IRA, FCF.CIA, FCF.ISP, FCF.CSA})
-"""Internet addresses; whoever called knows them better from SIP."""
+"""Internet addresses; ignored, as SIP has better ones."""
 
 _ESCAPE = 0xFF
 """A T.35 country code that goes on in the next octet."""
@@ -25,7 +25,7 @@ def equipment(non_standard: bytes) -> str:
 
 
 class FarEnd:
-    """Keeps what the optional frames said, and tells what is new of it."""
+    """Keeps the contents of the optional frames, and reports changes."""
 
     def __init__(self) -> None:
         self._station_id = ""
@@ -34,7 +34,7 @@ class FarEnd:
         self._told: dict[type[Output], Output] = {}
 
     def heard(self, frame: Frame) -> bool:
-        """Take the frame; false when it is no optional one."""
+        """Process the frame; false if it is not an optional one."""
         if frame.fcf in _IDENTIFYING:
             self._station_id = decode_station_id(frame.fif)
         elif frame.fcf in _NON_STANDARD:
@@ -57,7 +57,7 @@ class FarEnd:
         )
 
     def news(self) -> list[Output]:
-        """What has changed since it was told."""
+        """Reports of what has changed since the last call."""
         news: list[Output] = []
         if self._station_id or self._non_standard:
             news.append(Identified(self._station_id, self._non_standard))

@@ -1,12 +1,11 @@
-"""The blocks of the error correction mode at the transmitter (T.30 annex A, T.4 annex A).
+"""ECM blocks at the transmitter (T.30 annex A, T.4 annex A).
 
-A page is cut into blocks (partial pages) of up to 256 frames, a frame carries 256 or 64 octets of the coded
-page. The transmitter builds frames when the modem wants them; what the receiver makes of them stands in
-``t38fsp.t30.incoming_blocks``.
+A page is divided into blocks (partial pages) of up to 256 frames; a frame carries 256 or 64 octets of the
+coded page. Frames are built when the modem needs them. The receiving side is ``t38fsp.t30.incoming_blocks``.
 
 At low rates a block of 256 frames keeps the carrier up for minutes, and many gateways cut any carrier after
-90 s. So blocks have fewer frames there. A receiver that insists on whole blocks shows it by asking for frames
-behind the last one, and none before; then blocks have 256 frames, and take several bursts.
+90 s, so blocks have fewer frames there. A receiver that supports only full blocks can be recognised by a PPR
+for frames after the last one and none before; blocks then have 256 frames, and take several bursts.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from t38fsp.t30.vocabulary import Modem
 _RCP_COPIES = 3
 
 _REQUEST_LIMIT = 4
-"""After the fourth PPR for a block comes CTC or EOR (A.4.3)."""
+"""The fourth PPR for a block is followed by CTC or EOR (A.4.3)."""
 
 LONGEST_BURST = 80.0
 """Seconds; a gateway that cuts carriers does so after about 90 s."""
@@ -28,7 +27,7 @@ LONGEST_BURST = 80.0
 _AROUND_FRAMES = 2.5
 """Seconds of training, flags and RCP."""
 _FRAME_OVERHEAD = 6
-"""Octets beside the image: address, control, FCF, number, FCS; flags and stuffed bits make it 2 % more."""
+"""Octets besides the image: address, control, FCF, number, FCS; flags and stuffed bits add 2 %."""
 _STUFFING = 1.02
 
 
@@ -47,21 +46,21 @@ class Block:
         self.end = start + len(self._octets)
         """Where the next block begins."""
         self.last = len(page) <= self.end
-        """No more octets of the page come after it."""
+        """True for the last block of the page."""
 
     def __len__(self) -> int:
         """Frames in the block, 1 to 256."""
         return max(1, -(-len(self._octets) // self._frame_size))
 
     def frame(self, number: int) -> bytes:
-        """The FCD frame; the last of the page is padded with zeros, as most receivers want it."""
+        """The FCD frame; the last of the page is padded with zeros, as most receivers expect."""
         start = number * self._frame_size
         octets = bytes(self._octets[start : start + self._frame_size])
         return image_frame(number, octets.ljust(self._frame_size, b"\0"))
 
 
 class BlockSender:
-    """The block on the line, and how its correction goes (A.4.3).
+    """The block being sent, and the state of its error correction (A.4.3).
 
     ``number`` counts the blocks of the page, ``per_burst`` limits the frames of a burst. With ``whole`` the
     block has 256 frames as long as the page has, however many bursts that takes.
@@ -78,15 +77,15 @@ class BlockSender:
         self.per_burst = per_burst
         self.whole = whole
         self.outstanding: Sequence[int] = range(len(self.block))
-        """Numbers of the frames that the receiver lacks, as far as is known."""
+        """Numbers of the frames that the receiver is known to lack."""
         self.repeats = 0
-        """Frames that were sent again."""
+        """Number of retransmitted frames."""
         self._sent: set[int] = set()
         self._requests = 0
         self._outstanding_before = len(self.block)
 
     def next_burst(self) -> BlockFrames:
-        """The outstanding frames, or as many of them as a burst may have."""
+        """The outstanding frames, up to the limit of a burst."""
         numbers = self.on_line
         self.repeats += len(self._sent.intersection(numbers))
         self._sent.update(numbers)
@@ -94,17 +93,17 @@ class BlockSender:
 
     @property
     def on_line(self) -> Sequence[int]:
-        """Numbers of the frames that the next burst has, or had until it is answered."""
+        """Numbers of the frames in the next burst, or in the last one until its response."""
         return self.outstanding[: self.per_burst]
 
     @property
     def announced(self) -> int:
-        """What PPS says: the frames of the burst, or those of the block while some are left for later."""
+        """The frame count in PPS: that of the burst, or that of the block while some frames are deferred."""
         left = len(self.outstanding) > self.per_burst
         return len(self.block) if left else len(self.outstanding)
 
     def requested(self, flagged: Collection[int]) -> bool:
-        """PPR asks for these frames again; false when it has done so too often: then CTC or EOR follows."""
+        """Process a PPR for these frames; false if there were too many: CTC or EOR follows."""
         wanted = sorted(number for number in flagged if number < len(self.block))
         if not wanted and not self.whole and not self.block.last:
             self.whole = True
@@ -117,11 +116,11 @@ class BlockSender:
 
     @property
     def progressed(self) -> bool:
-        """Fewer frames are missing than when requests were last counted anew."""
+        """Fewer frames are missing than when the count of requests was last reset."""
         return len(self.outstanding) < self._outstanding_before
 
     def begin_again(self, per_burst: int) -> None:
-        """Count requests anew, now that the rate has changed or frames still get through."""
+        """Reset the count of requests, as the rate has changed or there is progress."""
         self.per_burst = per_burst
         self._requests = 0
         self._outstanding_before = len(self.outstanding)

@@ -1,4 +1,4 @@
-"""What a T.30 machine asks for and reports; the transmitter and the receiver share it."""
+"""Outputs of the T.30 machines: requests and reports, shared by transmitter and receiver."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from t38fsp.t30.vocabulary import Burst, Coding, Modem, PageMode
 
 @dataclass(frozen=True, slots=True)
 class SendBurst:
-    """Play this; ``burst_sent`` is called when its last bit has left on the line."""
+    """Send this burst; ``burst_sent`` must be called when its last bit was sent on the line."""
 
     burst: Burst
 
 
 @dataclass(frozen=True, slots=True)
 class RevokeBurst:
-    """Stop what is being played, at once."""
+    """Stop the current burst at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class PageWanted:
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """The far end said who it is: CSI, TSI or CIG as text (stripped), and its NSF/NSS octets if any."""
+    """Identification of the far end: CSI, TSI or CIG as text (stripped), and its NSF/NSS octets if any."""
 
     station_id: str
     non_standard: bytes = b""
@@ -42,9 +42,10 @@ class Identified:
 
 @dataclass(frozen=True, slots=True)
 class Addressed:
-    """The far end named whom it wants (SUB; PSA when it polls) and who sends (SID), or what it polls (SEP).
+    """Addressing by the far end: the recipient (SUB; PSA when it polls), the sender (SID), the polled
+    document (SEP).
 
-    ``password`` is its PWD. Empty for what it did not say.
+    ``password`` is its PWD. Each is empty if the frame was not sent.
     """
 
     sub_address: str = ""
@@ -55,28 +56,28 @@ class Addressed:
 
 @dataclass(frozen=True, slots=True)
 class CapabilitiesReceived:
-    """The far end said what it can do (DIS or DTC); again when that has changed."""
+    """Capabilities of the far end (DIS or DTC); reported again when they change."""
 
     capabilities: Capabilities
 
 
 @dataclass(frozen=True, slots=True)
 class PollRequested:
-    """Receiver: the caller wants the document that was offered; a transmitter goes on with this DTC."""
+    """Receiver: the caller polls the document that was offered; a transmitter continues with this DTC."""
 
     dtc: Frame
 
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """Something was done otherwise than asked for, or may go wrong; ``text`` is a sentence for a person."""
+    """Something was not done as requested, or may fail; ``text`` is a sentence for a person."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Negotiated:
-    """Training succeeded (CFR sent or received): pages travel like this from now on.
+    """Training succeeded (CFR sent or received); the mode of the pages from now on.
 
     ``modem`` is what the bursts are called on the wire where ``mode.bit_rate`` is 0.
     """
@@ -87,7 +88,7 @@ class Negotiated:
 
 @dataclass(frozen=True, slots=True)
 class PageBegun:
-    """The first octets of a page are on their way (index from 0). Receiver: comes before its PageData.
+    """Transmission of a page has begun (index from 0). Receiver: emitted before its PageData.
 
     ``octets`` is the size of the page for the transmitter, and 0 for the receiver, which does not know it.
     """
@@ -99,9 +100,9 @@ class PageBegun:
 
 @dataclass(frozen=True, slots=True)
 class PageData:
-    """Receiver: the next octets of the page, in order, without repeats; a whole block with ECM.
+    """Receiver: the next octets of the page, in order, without repetitions; with ECM a whole block.
 
-    ``after_gap`` says that octets before them are lost; without octets, that the end of the burst is.
+    ``after_gap`` is true if octets before them were lost; without octets, if the end of the burst was.
     """
 
     index: int
@@ -111,7 +112,7 @@ class PageData:
 
 @dataclass(frozen=True, slots=True)
 class RoundTripMeasured:
-    """Transmitter, without the pace of a modem: what an answer tells of the path.
+    """Transmitter, without modem pace: a measurement of the path by a response.
 
     It began ``seconds`` after our command was over. Before the command ``frames`` had been sent within
     ``burst`` seconds, of which the far end lacks ``missing``; all three are 0 for DCS. With ``stored`` it had
@@ -127,7 +128,8 @@ class RoundTripMeasured:
 
 @dataclass(frozen=True, slots=True)
 class PageReceived:
-    """Receiver: the page is complete; only ``page_stored`` has it confirmed, ``page_not_stored`` never."""
+    """Receiver: the page is complete; it is confirmed after ``page_stored``, never after
+    ``page_not_stored``."""
 
     index: int
     mode: PageMode
@@ -135,20 +137,20 @@ class PageReceived:
 
 @dataclass(frozen=True, slots=True)
 class PageOutcome:
-    """Transmitter: the far end answered for a page. Receiver: we did (``confirmed`` after MCF or RTP)."""
+    """Transmitter: the far end responded to a page. Receiver: we did (``confirmed`` after MCF or RTP)."""
 
     index: int
     confirmed: bool
     response: str
-    """The T.30 name of the answer (MCF, RTP, RTN, ERR), or of what came instead (T4, DCN)."""
+    """The T.30 name of the response (MCF, RTP, RTN, ERR), or of what came instead (T4, DCN)."""
     bit_rate: int
     coding: Coding
     ecm: bool
     octets: int
     repeats: int
-    """Frames sent (or received) again with ECM; whole pages again without."""
+    """Retransmitted frames with ECM; retransmitted pages without."""
     seconds: float
-    """From the beginning of its carrier to the answer."""
+    """Time from the beginning of its carrier to the response."""
 
 
 class T30Failure(Enum):
@@ -158,8 +160,8 @@ class T30Failure(Enum):
     NO_COMMAND = "no command was heard within T1 or T2 (T.30 5.4.3.1)"
     INCOMPATIBLE = "the far end cannot receive this document (T.30 5.3.6.1)"
     NO_DOCUMENT = "the far end has no document to be polled, its DIS has bit 9 clear (T.30 table 2)"
-    NOT_A_RECEIVER = "the far end has no receiver, its DIS has bit 10 clear (T.30 table 2)"
-    TRAINING_FAILED = "training failed at every data rate both ends have (T.30 5.3.6.1.4, FTT)"
+    NOT_A_RECEIVER = "the far end cannot receive, its DIS has bit 10 clear (T.30 table 2)"
+    TRAINING_FAILED = "training failed at every data rate that both ends support (T.30 5.3.6.1.4, FTT)"
     NO_ANSWER_TO_DCS = "DCS and training were sent three times without an answer (T.30 5.4.2, T4)"
     NO_ANSWER_TO_DTC = "DTC was sent three times without an answer (T.30 5.4.2, T4)"
     NO_ANSWER_TO_PAGE = "the page was sent but never confirmed (T.30 5.4.2, T4)"
@@ -167,22 +169,22 @@ class T30Failure(Enum):
     ECM_FAILED = "frames of the page could not be corrected (T.30 A.4.3, PPR and EOR)"
     RECEIVER_BUSY = "the far end stayed busy longer than T5 (T.30 A.5.4.1, RNR)"
     FIELD_REFUSED = "a sub-address, password or identity was refused (T.30 5.3.6.1.8, FNV)"
-    RECEIVER_STOPPED = "the far end can take no further page (T.30 5.3.6.1.7, PID)"
+    RECEIVER_STOPPED = "the far end cannot receive further pages (T.30 5.3.6.1.7, PID)"
     DISCONNECTED = "the far end sent DCN (T.30 5.3.6.1.8)"
     LINE_DROPPED = "the far end hung up before the fax was over (T.30 5.3.6.1.8, no DCN)"
     PAGE_UNAVAILABLE = "a page could not be prepared for the far end (T.30 5.3.6.1.5)"
     PAGE_LATE = "a page was not ready when the far end waited for it (T.30 5.3.6.1.5)"
     PAGE_NOT_STORED = "a received page could not be stored (T.30 5.3.6.1.7)"
-    PROTOCOL = "the far end broke the protocol (T.30 5.3.6)"
+    PROTOCOL = "the far end violated the protocol (T.30 5.3.6)"
     CARRIER_STUCK = "the far end's carrier never ended (T.30 5.4.3.1)"
-    ABORTED = "the call was ended here (T.30 5.3.6.1.8, DCN)"
+    ABORTED = "the call was ended locally (T.30 5.3.6.1.8, DCN)"
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
     """The session is over and the line may be dropped. ``error`` is None after success.
 
-    ``detail`` adds the moment in words, such as ``waiting for the answer to PPS-EOP, page 2 of 2``; what was
+    ``detail`` adds the moment in words, such as ``waiting for the response to PPS-EOP, page 2 of 2``; what was
     wrong at that moment goes before it, with a semicolon.
     """
 

@@ -1,4 +1,4 @@
-"""Coded pages: which were asked for, which have come, and which never will."""
+"""Coded pages: which were requested, which have arrived, and which have failed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class PageBuffer:
         self._unavailable: dict[int, str] = {}
 
     def want(self, index: int, mode: PageMode) -> PageWanted | None:
-        """The request for a page that is neither there nor being coded already."""
+        """The request for a page that is neither available nor being coded."""
         if index in self._unavailable or self.get(index, mode) is not None:
             return None
         if any(wanted.index == index and _same_octets(wanted.mode, mode) for wanted in self._wanted.values()):
@@ -30,7 +30,7 @@ class PageBuffer:
         return wanted
 
     def put(self, request: int, data: bytes) -> int | None:
-        """Take a coded page; its index, or None when nobody wants it any more."""
+        """Accept a coded page; returns its index, or None if it is no longer needed."""
         wanted = self._wanted.pop(request, None)
         if wanted is None:
             return None
@@ -38,7 +38,7 @@ class PageBuffer:
         return wanted.index
 
     def fail(self, request: int, error: str) -> int | None:
-        """A page cannot be coded; its index, or None when nobody wants it any more."""
+        """A page cannot be coded; returns its index, or None if it is no longer needed."""
         wanted = self._wanted.pop(request, None)
         if wanted is None:
             return None
@@ -46,16 +46,16 @@ class PageBuffer:
         return wanted.index
 
     def get(self, index: int, mode: PageMode) -> bytes | None:
-        """The page, if it is there as it has to be for this mode."""
+        """The page, if it is available for this mode."""
         coded = self._coded.get(index)
         return coded[1] if coded is not None and _same_octets(coded[0], mode) else None
 
     def error(self, index: int) -> str | None:
-        """Why there is no such page, if that is known."""
+        """Why the page could not be coded, if that is known."""
         return self._unavailable.get(index)
 
     def drop(self, index: int) -> None:
-        """The page is confirmed and its octets are needed no more."""
+        """Release the octets of a confirmed page."""
         self._coded.pop(index, None)
 
     def clear(self) -> None:
@@ -64,7 +64,7 @@ class PageBuffer:
 
 
 def _same_octets(one: PageMode, other: PageMode) -> bool:
-    """Whether a page coded for one mode will do for the other: only fill depends on the rate."""
+    """Whether a page coded for one mode is valid for the other: only fill depends on the rate."""
     if replace(one, bit_rate=other.bit_rate) != other:
         return False
     return one.bit_rate == other.bit_rate or one.scan_line_time == 0

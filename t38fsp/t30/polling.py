@@ -1,4 +1,4 @@
-"""Polling: the caller fetches a document that the called end has ready (T.30 5.3.6.1.2, DIS bit 9).
+"""Polling: the caller receives a document that the called end offers (T.30 5.3.6.1.2, DIS bit 9).
 
 The caller answers the DIS with DTC and receives from there on; the called end, which had offered to receive
 as well, becomes the transmitter.
@@ -17,16 +17,16 @@ from t38fsp.t30.vocabulary import LineSignal, PageFormat, PageQuality
 
 
 class Poller(Receiver):
-    """Calls, and receives the document of whoever answers."""
+    """The caller that polls the document of the called end."""
 
     def __init__(self, options: ReceiveOptions, poll: PollOptions | None = None) -> None:
         super().__init__(options, poll or PollOptions())
 
 
 class PollServer:
-    """The called end with a document: it takes what a caller sends, or sends the document when polled.
+    """The called end with a document: receives from a caller, or sends the document when polled.
 
-    It has the inputs and outputs of both machines. ``options.document`` says what a caller has to know.
+    It has the inputs and outputs of both machines. ``options.document`` has the conditions for a caller.
 
     Raises:
         ValueError: no pages.
@@ -36,7 +36,7 @@ class PollServer:
         self, options: ReceiveOptions, pages: Sequence[PageFormat], sending: TransmitOptions | None = None
     ) -> None:
         if not pages:
-            raise ValueError("a document to be polled has at least one page")
+            raise ValueError("the document to be polled is empty; give at least one page")
         self._pages = tuple(pages)
         self._sending = sending or TransmitOptions(station_id=options.station_id)
         self._receiver = Receiver(replace(options, document=options.document or PollDocument()))
@@ -54,7 +54,7 @@ class PollServer:
         return self._transmitter is not None
 
     def limit_rate(self, bit_rate: int) -> None:
-        """Before the start: no modem above ``bit_rate`` (bit/s, 2400 or more), whoever sends."""
+        """Before the start: no modem above ``bit_rate`` (bit/s, 2400 or more), in either direction."""
         self._receiver.limit_rate(bit_rate)
         self._sending = replace(self._sending, max_rate=min(self._sending.max_rate, bit_rate))
 

@@ -1,4 +1,4 @@
-"""The receiver's answers: the one that was given last, and when it is given again (T.30 5.4.2)."""
+"""The receiver's responses: the last one sent, and when it is retransmitted (T.30 5.4.2)."""
 
 from __future__ import annotations
 
@@ -9,24 +9,26 @@ from t38fsp.t30.line import HalfDuplexLine, Timer
 from t38fsp.t30.vocabulary import HdlcBurst, Modem
 
 _REPEAT_LIMIT = 6
-"""The same answer again, to CRP or to a repeated command; a transmitter asks three times."""
+"""Retransmissions of a response, to CRP or to a repeated command; a transmitter sends a command three
+times."""
 
 _PREAMBLE_HEARD = 0.6
-"""A V.21 carrier that was up for so many seconds had the preamble of a modem."""
+"""A V.21 carrier that lasted this many seconds had the preamble of a modem."""
 
 _UNHEARD = 0.85
-"""Seconds of preamble at least, in which an answer on a modem says nothing yet (5.3.1)."""
+"""Minimum preamble in seconds, during which a response at modem pace has no content yet (5.3.1)."""
 
 _REPEAT_WINDOW = 5.0
-"""Seconds after a command without ECM in which the same again is its repetition (T4, and the line's delay);
-later it belongs to a page of which nothing was heard."""
+"""Without ECM: seconds after a command within which an equal one is its repetition (T4 plus line delay); a
+later one belongs to a page of which nothing was received."""
 
 _ANSWER_WINDOW = 2.4
-"""A transmitter repeats its command 2.55 s after it at the earliest; an answer begins before."""
+"""A transmitter repeats its command after 2.55 s at the earliest (T4 - 15 %); a response must begin
+before."""
 
 
 class Answer:
-    """The command that was answered last, and the answer. It is repeated when the command is."""
+    """The last command that was answered, and its response, which is repeated if the command is."""
 
     def __init__(self, line: HalfDuplexLine) -> None:
         self._line = line
@@ -35,39 +37,39 @@ class Answer:
         self._answer: HdlcBurst | None = None
         self.repeats = 0
         self._silence = (Timer.T2, line.durations.t2)
-        """What runs from the end of the answer until the next command."""
+        """The timer that runs from the end of the response until the next command."""
         self._image_since = False
         self.agreed_pace = True
-        """There are modems, by the DCS; before it, by the SDP."""
+        """Whether the session has modems: by the DCS or, before it, by the SDP."""
         self._heard = FCF.DCN
 
     # --- guards -------------------------------------------------------------------------------------------
 
     def is_repetition(self) -> bool:
-        """The command is the last one again, without an image between: our answer was lost."""
+        """The command repeats the last one, with no image in between: our response was lost."""
         return self._command == (self._heard, b"") and not self._image_since
 
     def came_in_time(self) -> bool:
-        """The command came within 5 s of the last one; later it is about a page that was lost."""
+        """The command came within 5 s of the last one; a later one is for a page that was lost."""
         return self._line.carrier_began - self._command_at <= _REPEAT_WINDOW
 
     def untrained_image(self) -> bool:
-        """An image came although our answer asked for training before it."""
+        """An image came although our response asked for training first."""
         return self._image_since and self._command is not None
 
     def repeated_too_often(self) -> bool:
-        """The answer has been repeated six times."""
+        """The response has been repeated six times."""
         due = self._answer is not None and self._line.on_line is None
         return due and self.repeats >= _REPEAT_LIMIT
 
     def in_time(self) -> bool:
-        """The line is free, and an answer begins before the transmitter repeats its command."""
+        """The line is free, and there is time for a response before the transmitter repeats its command."""
         line = self._line
         free = line.carrier is None and line.on_line is None
         return free and line.now - self._command_at <= _ANSWER_WINDOW
 
     def asks_for_command(self) -> bool:
-        """The answer was DIS or DTC, which is repeated after T4."""
+        """The response was DIS or DTC, which is repeated after T4."""
         return self._silence[0] is Timer.T4
 
     def image_carrier(self) -> bool:
@@ -77,22 +79,22 @@ class Answer:
     # --- actions ------------------------------------------------------------------------------------------
 
     def repeat(self) -> None:
-        """Give the same answer again, unless something is being sent."""
+        """Retransmit the response, unless something is being sent."""
         if self._answer is None or self._line.on_line is not None:
             return
         self.repeats += 1
         self._say(replace(self._answer, modem_paced=self._line.modem_paced))
 
     def note_repetition(self) -> None:
-        """Count the time for the next repetition from here."""
+        """Restart the time for recognising a repetition."""
         self._command_at = self._line.now
 
     def note_command(self) -> None:
-        """Remember the command, so as to know its repetition."""
+        """Remember the command, to recognise its repetition."""
         self.note(self._heard)
 
     def note_image(self) -> None:
-        """An image burst came after the answer; if it carried frames, it was a command taken for one."""
+        """An image burst came after the response; if it had frames, it was a command misread as an image."""
         if self._line.framed:
             self.note_unreadable()
         else:
@@ -108,7 +110,7 @@ class Answer:
         self._line.start(Timer.T2, self._line.durations.t2)
 
     def await_late_command(self) -> None:
-        """Start T2, long enough for a command that was lost twice (5.4.2)."""
+        """Start T2 with time for the third transmission of a command lost twice (5.4.2)."""
         self._line.start(Timer.T2, self._line.durations.last_command)
 
     def image_begins(self) -> None:
@@ -125,9 +127,9 @@ class Answer:
     # --- for the other parts ------------------------------------------------------------------------------
 
     def hear(self, fcf: FCF) -> None:
-        """The command that the guards and actions are about, PRI-MPS and the like as MPS.
+        """Set the command that guards and actions use, PRI-MPS and the like as MPS.
 
-        A command at the pace of a modem is answered so: such a far end does not listen before it is over.
+        A command at modem pace gets a response at modem pace: such a far end does not receive while it sends.
         """
         line = self._line
         self._heard = fcf
@@ -141,33 +143,33 @@ class Answer:
         self._command = None
 
     def answered(self, fcf: FCF, detail: bytes) -> bool:
-        """Whether this command was answered last."""
+        """Whether this was the last command answered."""
         return self._command == (fcf, detail)
 
     def note_unreadable(self) -> bool:
-        """What came when the last command would come again was that; so will the next one be."""
+        """Treat an unreadable burst as a repetition of the last command, if it came at that time."""
         if not self.came_in_time():
             return False
         self._command_at = self._line.now
         return True
 
     def await_dcs(self, *frames: tuple[FCF, bytes]) -> None:
-        """An answer after which the transmitter trains again."""
+        """Send a response after which the transmitter trains again."""
         self._line.start(Timer.T1, self._line.durations.t1)
         self._respond((Timer.T2, self._line.durations.t2), *frames)
 
     def before_silence(self, *frames: tuple[FCF, bytes]) -> None:
-        """An answer after which T2 ends in DIS: that to EOM."""
+        """Send the response to EOM, after which DIS follows on the expiry of T2."""
         self._respond((Timer.T2, self._line.durations.t2), *frames)
 
     def respond(self, *frames: tuple[FCF, bytes]) -> None:
-        """An answer to a transmitter that has trained: a command that was lost twice comes a third time."""
+        """Send a response to a trained transmitter; the wait allows for a command that is lost twice."""
         self._respond((Timer.T2, self._line.durations.last_command), *frames)
 
     def identify(self, attempt: int, *frames: tuple[FCF, bytes]) -> None:
-        """DIS or DTC, said for the ``attempt``-th time in a row.
+        """Send DIS or DTC for the ``attempt``-th time in a row.
 
-        Where nobody answers there may be a modem between after all.
+        Without a response there may be a modem in the path after all, so repetitions are at modem pace.
         """
         if attempt > 1:
             self.agreed_pace = self._line.modem_paced = True
@@ -175,13 +177,13 @@ class Answer:
 
     @property
     def unheard(self) -> bool:
-        """What is on the line cannot have been answered yet."""
+        """The far end cannot have responded yet to what is on the line."""
         line = self._line
         burst = line.on_line
         modem_paced = isinstance(burst, HdlcBurst) and burst.modem_paced
         return modem_paced and line.now - line.on_line_since < _UNHEARD
 
-    # --- inside -------------------------------------------------------------------------------------------
+    # --- internals ----------------------------------------------------------------------------------------
 
     def _respond(self, silence: tuple[Timer, float], *frames: tuple[FCF, bytes], attempt: int = 1) -> None:
         self._silence = silence
@@ -191,10 +193,10 @@ class Answer:
         self._say(self._answer)
 
     def _say(self, answer: HdlcBurst) -> None:
-        """Say it next: of answers that have not begun the newest counts, however fast commands come.
+        """Queue the response, replacing any that has not begun, so that fast commands cannot fill the queue.
 
-        The same answer in its preamble is heard after this command as well: two of them would be taken for
-        the answers to two commands.
+        An equal response that is still in its preamble also answers this command: a second one would be taken
+        as the response to another command.
         """
         line = self._line
         line.stop(Timer.T2)

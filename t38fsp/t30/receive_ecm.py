@@ -1,6 +1,6 @@
-"""The receiver's error correction: frames, PPS and its answers (T.30 annex A, figure A.8).
+"""The receiver's error correction: frames, PPS and its responses (T.30 annex A, figure A.8).
 
-Which frames belong to which block is told by ``t38fsp.t30.incoming_blocks``.
+``t38fsp.t30.incoming_blocks`` assigns frames to blocks.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from t38fsp.t30.record import PageReports
 
 
 class ReceiveEcm:
-    """Collects the frames of a block until its PPS finds all of them there."""
+    """Collects the frames of a block until it is complete at a PPS."""
 
     _pps: PartialPageSignal  # since the first PPS
 
@@ -45,11 +45,11 @@ class ReceiveEcm:
         self._blocks = IncomingBlocks(256)
         self._standing = Standing.INCOMPLETE
         self._asked_for = False
-        """An image burst came with the PPS, which is no mere repetition then."""
+        """An image burst came with the PPS, which is then not just a repetition."""
         self._burst_heard = False
         """An image burst came since the last PPS."""
         self._requests = 0
-        """Answers that ask for frames (PPR, CTR) and have not been followed by any."""
+        """Responses that requested frames (PPR, CTR) and were not followed by any yet."""
         self._page_goes_on = False
 
     # --- guards -------------------------------------------------------------------------------------------
@@ -75,11 +75,11 @@ class ReceiveEcm:
         return self._standing is Standing.COMPLETE
 
     def repeated(self) -> bool:
-        """The PPS is of the block taken last, whose answer the transmitter has missed, or not yet heard."""
+        """The PPS is for the last taken block: the response was lost, or not yet received."""
         return self._standing is Standing.REPEATED
 
     def skipped(self) -> bool:
-        """The transmitter takes a block for confirmed that never was."""
+        """The transmitter treats a block as confirmed that was not."""
         return self._standing is Standing.SKIPPED
 
     def page_goes_on(self) -> bool:
@@ -87,25 +87,25 @@ class ReceiveEcm:
         return self._page_goes_on
 
     def request_on_its_way(self) -> bool:
-        """The same PPR is being sent, and no burst came with the PPS: that is the answer to this PPS, too."""
+        """The same PPR is being sent, and no burst came with the PPS: it answers this PPS, too."""
         return not self._asked_for and self._line.on_line == self._line.frames(self._request())
 
     def answer_on_its_way(self) -> bool:
-        """The PPS came with frames that one PPR too many asked for, so it was sent before our answer."""
+        """The PPS came with frames requested by a surplus PPR, so it was sent before our response."""
         return self._asked_for and self._requests > 0
 
     def eor_repeated(self) -> bool:
-        """The EOR is the last command again, and nothing of a block has come since."""
+        """The EOR repeats the last command, and no part of a block was received since."""
         return self._blocks.untouched and self._answer.answered(FCF.EOR, self._line.fif[:1])
 
     # --- actions ------------------------------------------------------------------------------------------
 
     def begin_page(self) -> None:
-        """Forget what came of blocks before the DCS."""
+        """Discard blocks received before the DCS."""
         self._blocks = IncomingBlocks(self._phase_b.choice.frame_size)
 
     def take_frame(self) -> None:
-        """Keep the frame until its PPS comes."""
+        """Keep the frame until its PPS arrives."""
         try:
             frame = Frame.parse(self._line.octets)
             if frame.fcf is not FCF.FCD:
@@ -115,15 +115,15 @@ class ReceiveEcm:
             return
         if self._answer.repeats:
             if self._line.sending():
-                # It has heard the answer the first time; now it would take it for that to these frames.
+                # The first response arrived after all; the repetition would be taken as one to these frames.
                 self._line.stop_sending()
         elif self._blocks.between and (self._line.queue or self._answer.unheard):
-            return  # sent before the answer to the block before could be heard: they are of that block
+            return  # sent before our response could arrive, so it belongs to the previous block
         self._pages.begin()
         self._blocks.add(number, part)
 
     def read_pps(self) -> None:
-        """Find out by the counters which block the PPS is about, and what is missing of it."""
+        """Identify the block of the PPS by its counters, and find its missing frames."""
         signal = self._parsed_pps()
         assert signal is not None, "the guard has parsed it"
         self._pps = signal
@@ -136,17 +136,17 @@ class ReceiveEcm:
             self._requests = 0
 
     def keep_request(self) -> None:
-        """Say nothing after the PPR that is being sent."""
+        """Send nothing after the PPR that is being sent."""
         self._line.queue.clear()
 
     def send_ppr(self) -> None:
-        """PPR: every frame that is missing, or never was there."""
+        """PPR with a bit for every frame that is missing or does not exist (A.4.4)."""
         self._answer.respond(self._request())
         self._requests = max(self._requests - self._asked_for, 0) + 1
 
     def take_block(self) -> None:
-        """Hand up the octets of the block."""
-        # PPRs that it has not acted upon; one that has not begun is not said any more.
+        """Pass on the octets of the block."""
+        # The PPRs that were not acted on yet; one that has not begun will not be sent.
         self._requests = max(self._requests - 1 - bool(self._line.queue), 0)
         signal = self._pps
         self._answer.note(FCF.PPS, bytes((signal.page, signal.block)))
@@ -157,37 +157,37 @@ class ReceiveEcm:
             self._pages.following = PLAIN_COMMANDS.get(signal.following, signal.following)
 
     def confirm_block(self) -> None:
-        """MCF: the block is there."""
+        """MCF: the block is complete."""
         self._phase_b.bound_page()
         self._answer.respond((FCF.MCF, b""))
 
     def forget_empty_page(self) -> None:
-        """The next page has not begun after all: the frames that seemed to be of it were of this one."""
+        """The next page has not begun after all: its first frames were repetitions for this one."""
         if self._reports.record is not None and self._reports.record.octets == 0:
             self._reports.record = None
 
     def count_request(self) -> None:
-        """One PPR too many has been answered."""
+        """The frames for a surplus PPR have arrived."""
         self._requests -= 1
 
     def wait_on(self) -> None:
-        """Say nothing; wait for the next command."""
+        """Send nothing; wait for the next command."""
         if not self._line.sending():
             self._answer.await_command()
 
     def repeat_answer(self) -> None:
-        """Give the same answer again, unless something is being sent."""
+        """Retransmit the response, unless something is being sent."""
         repeats = self._answer.repeats
         self._answer.repeat()
         if self._answer.repeats > repeats and not self._blocks.begun:
             self._blocks.answered_again()
 
     def count_ctr(self) -> None:
-        """CTR asks for frames as PPR does."""
+        """Count a CTR, which requests frames like PPR."""
         self._requests += 1
 
     def give_up_block(self) -> None:
-        """Hand up what has come of the block: the page is not confirmed any more."""
+        """Pass on the received part of the block; the page will not be confirmed."""
         following = parse_end_of_retransmission(self._line.fif)
         self._answer.note(FCF.EOR, self._line.fif[:1])
         self._requests = 0
@@ -212,15 +212,15 @@ class ReceiveEcm:
     # --- for the machine ----------------------------------------------------------------------------------
 
     def burst_begins(self) -> None:
-        """An image carrier came up: a PPS of what came so far may have been missed."""
+        """An image carrier began: a PPS for the frames so far may have been missed."""
         self._burst_heard = True
         self._blocks.break_off()
 
     def gap_heard(self) -> None:
-        """Packets were lost: a PPS of what came so far may have been missed."""
+        """Packets were lost: a PPS for the frames so far may have been missed."""
         self._blocks.break_off()
 
-    # --- inside -------------------------------------------------------------------------------------------
+    # --- internals ----------------------------------------------------------------------------------------
 
     def _parsed_pps(self) -> PartialPageSignal | None:
         try:

@@ -1,4 +1,4 @@
-"""The receiver's pages: as they come in, on their way to the disk, and the answers that wait for that."""
+"""The receiver's pages: their reception, their storage, and the responses that wait for it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from t38fsp.t30.record import PageRecord, PageReports
 from t38fsp.t30.vocabulary import PageQuality
 
 _MOST_STORES = 4
-"""Pages of one call that may be on their way to the disk, behind which those of the others wait."""
+"""Pages of one call that may wait to be stored; they delay the pages of other calls."""
 
 
 class ReceivePages:
-    """Which page comes in, and what became of those before it."""
+    """The page being received, and those that wait to be stored."""
 
     def __init__(
         self, line: HalfDuplexLine, reports: PageReports, answer: Answer, phase_b: ReceivePhaseB
@@ -27,9 +27,9 @@ class ReceivePages:
         self.index = 0
         self._attempts = 0
         self.following = FCF.EOP
-        """What the post-message command says, PRI-MPS and the like as MPS."""
+        """The post-message command, PRI-MPS and the like as MPS."""
         self._stores: list[int] = []
-        """Indexes of pages handed up and not answered for."""
+        """Indexes of pages passed on and not stored yet."""
         self._quality: PageQuality | None = None
         self._judged: FCF | None = None
         self._error = ""
@@ -38,15 +38,16 @@ class ReceivePages:
     # --- guards -------------------------------------------------------------------------------------------
 
     def begun(self) -> bool:
-        """Something of the page has come."""
+        """Part of the page was received."""
         return self._reports.record is not None
 
     def store_full(self) -> bool:
-        """Four pages wait to be stored: nobody honest begins so many before an answer to one."""
+        """Four pages wait to be stored: a conforming transmitter waits for a response before the next
+        page."""
         return len(self._stores) >= _MOST_STORES
 
     def judged(self) -> bool:
-        """The page is stored, or was refused, and not yet answered for."""
+        """The page is stored, or was refused, and has no response yet."""
         return self._judged is not None
 
     def bad(self) -> bool:
@@ -58,31 +59,31 @@ class ReceivePages:
         return self._judged is FCF.RTP
 
     def last(self) -> bool:
-        """The command was EOP or comes down to it."""
+        """The command was EOP or is treated like it."""
         return self.following is FCF.EOP
 
     def mode_changes(self) -> bool:
-        """The command was EOM or EOS, or comes down to it."""
+        """The command was EOM or EOS, or is treated like them."""
         return self.following is FCF.EOM
 
     # --- actions ------------------------------------------------------------------------------------------
 
     def take_octets(self) -> None:
-        """Hand up octets of the page."""
+        """Pass on octets of the page."""
         self.hand_up(self._line.octets, self._line.after_gap)
 
     def note_end(self) -> None:
-        """Without ECM: whatever was last in a burst whose end was inferred may be missing."""
+        """Without ECM: if the end of the burst was inferred, its last octets may be missing."""
         if not self._line.clean and self.begun() and not self._phase_b.ecm():
             self.hand_up(b"", after_gap=True)
 
     def note_following(self) -> None:
-        """Remember what the post-message command says."""
+        """Remember the post-message command."""
         fcf = FCF.EOP if self._line.heard is None else self._line.heard.fcf
         self.following = PLAIN_COMMANDS.get(fcf, fcf)
 
     def store(self) -> None:
-        """Have the page stored; the answer waits for that."""
+        """Request storage of the page; the response waits for it."""
         self._judged = None
         self._line.stop(Timer.T2)
         self._line.start(Timer.STORE, self._line.durations.store_wait)
@@ -97,7 +98,7 @@ class ReceivePages:
         self._answer.respond((FCF.RNR, b""))
 
     def judge(self) -> None:
-        """Choose MCF, RTP or RTN; with ECM every row is good."""
+        """Choose MCF, RTP or RTN by the share of bad rows; with ECM every row is good."""
         quality = self._quality
         if quality is None:
             self._judged = FCF.RTN
@@ -110,32 +111,33 @@ class ReceivePages:
             self._judged = FCF.MCF if share < options.poor_share else passable
 
     def refuse(self) -> None:
-        """RTN: the page is to come again."""
+        """RTN: request the page again."""
         self._attempts += 1
         self._answer_page(confirmed=False, response=FCF.RTN)
         self.send_rtn()
 
     def confirm(self) -> None:
-        """Count the page. One of which a block was given up (EOR) is not confirmed by the MCF to the rest."""
+        """Count the page; one with a block that was given up (EOR) is not confirmed by the MCF for the
+        rest."""
         self._reports.confirmed += not self._damaged
         response = FCF.ERR if self._damaged else self._verdict
         self._answer_page(confirmed=not self._damaged, response=response)
         self._next_page()
 
     def answer(self) -> None:
-        """MCF or RTP, after which a command is due."""
+        """MCF or RTP, to be followed by a command."""
         self._answer.respond((self._verdict, b""))
 
     def answer_before_dis(self) -> None:
-        """MCF or RTP, after which DIS is due."""
+        """MCF or RTP, to be followed by DIS."""
         self._answer.before_silence((self._verdict, b""))
 
     def answer_before_dcs(self) -> None:
-        """RTP, after which DCS is due."""
+        """RTP, to be followed by DCS."""
         self._answer.await_dcs((self._verdict, b""))
 
     def send_rtn(self) -> None:
-        """RTN: no image came, or a bad one."""
+        """RTN: no image was received, or a bad one."""
         self._answer.await_dcs((FCF.RTN, b""))
 
     def give_up(self) -> None:

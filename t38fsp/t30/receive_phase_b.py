@@ -21,14 +21,14 @@ from t38fsp.t30.vocabulary import Modem, Tone, ToneBurst
 _CED_SECONDS = 3.0
 
 _TRAINING_LIMIT = 20
-"""FTT for one page; no ladder has so many rungs."""
+"""FTT for one page; there are fewer rates to fall back to."""
 
 _NEGOTIATION_LIMIT = 1000
 """DCS and CTC for one page. Modems leave time for fewer before the receiver's stall; each is an event."""
 
 
 class ReceivePhaseB:
-    """What we offer, and what the far end chose of it."""
+    """Our offered capabilities, and the mode that the far end chose."""
 
     choice: Choice  # since the first DCS
     _judge: TrainingJudge  # since the first DCS
@@ -42,12 +42,12 @@ class ReceivePhaseB:
         self.options = options
         self.ced = True
         self.identifications = 0
-        """DIS or DTC said in a row."""
+        """DIS or DTC sent in a row."""
         self._trainings = self._negotiations = 0
         """FTT, and DCS and CTC, since the last page."""
         self._offers_document = True
         self._read: Choice | None = None
-        """What the DCS just heard says."""
+        """The mode of the DCS just received."""
         self._two_receivers = False
         self.refused_poll = ""
         """What was wrong with the last DTC, when nothing has followed it."""
@@ -117,21 +117,21 @@ class ReceivePhaseB:
         self._answer.identify(self.identifications, *frames)
 
     def note_dis(self) -> None:
-        """A DIS that is not ours as an echo is that of a far end that answered too: it never sends a DCS."""
+        """A DIS that is not an echo of ours: the far end is a receiver, too, and will not send DCS."""
         self._two_receivers = self._line.fif != self.capabilities()
 
     def read_dcs(self) -> None:
-        """Read the DCS; a page that is not confirmed by now will come again."""
+        """Read the DCS; a page that is not confirmed yet will be sent again."""
         dcs = BitField.parse(self._line.fif)
         if not self.options.internet_aware:
-            # Who did not offer it (bit 123) goes by the modem.
+            # Without our offer of it (DIS bit 123) the session stays at modem pace.
             dcs = BitField(dcs.bits - {Bit.INTERNET_AWARE})
         self._read = Choice.parse(dcs)
         self._line.identify_far_end()
         self._reports.report(confirmed=False, response=self._reports.response)
 
     def take_dcs(self) -> None:
-        """Set up for what the DCS chose."""
+        """Set up the mode of the DCS."""
         choice = self._read
         assert choice is not None, "the guard has seen it"
         self.choice = choice
@@ -144,21 +144,21 @@ class ReceivePhaseB:
             self._line.stop(timer)
 
     def check_training(self) -> None:
-        """Octets of the training check."""
+        """Evaluate octets of the training check."""
         self._judge.feed(self._line.octets)
 
     def send_cfr(self) -> None:
-        """CFR, and tell the mode."""
+        """CFR; report the mode."""
         self._line.emit(Negotiated(self.choice.mode, self.choice.modem))
         self._answer.respond((FCF.CFR, b""))
 
     def send_ftt(self) -> None:
-        """FTT: the far end trains again, at a lower rate."""
+        """FTT: the far end must train again, at a lower rate."""
         self._trainings += 1
         self._answer.await_dcs((FCF.FTT, b""))
 
     def send_ctr(self) -> None:
-        """CTR: the rest of the block comes on another modem, at its pace."""
+        """CTR: the rest of the block follows at another rate, at modem pace."""
         modem = self._modem_of_ctc()
         assert modem is not None, "the guard has seen it"
         self._negotiations += 1
@@ -172,30 +172,30 @@ class ReceivePhaseB:
     # --- in words -----------------------------------------------------------------------------------------
 
     def two_receivers(self) -> str:
-        """What a far end does that never sends a command."""
+        """Explains a far end that never sends a command."""
         return "it sends DIS, as a receiver does" if self._two_receivers else ""
 
     def refusal(self) -> str:
-        """What an FNV refuses."""
+        """The fields that an FNV refuses."""
         return refusal_in_words(self._line.fif)
 
     def stalled(self) -> str:
-        """How long no page got on."""
-        return f"no page got on for {self._line.durations.stall:.0f} s"
+        """How long there was no progress."""
+        return f"no page made progress for {self._line.durations.stall:.0f} s"
 
     # --- for the other parts ------------------------------------------------------------------------------
 
     def capabilities(self) -> bytes:
-        """What our DIS or DTC says."""
+        """The information field of our DIS or DTC."""
         return bytes(capabilities_of(replace(self.options, document=self.document)))
 
     @property
     def document(self) -> PollDocument | None:
-        """What a caller may poll. One that has sent pages may not: a fax goes one way."""
+        """The document that a caller may poll; None once it has sent pages, as a fax goes one way."""
         return self.options.document if self._offers_document else None
 
     def bound_page(self) -> None:
-        """Limit how long the next block or page without ECM may take."""
+        """Limit the time of the next block, or of the next page without ECM."""
         self._line.start(Timer.STALL, self._line.durations.stall)
 
     def page_over(self) -> None:
@@ -204,7 +204,7 @@ class ReceivePhaseB:
         self._trainings = self._negotiations = 0
         self.bound_page()
 
-    # --- inside -------------------------------------------------------------------------------------------
+    # --- internals ----------------------------------------------------------------------------------------
 
     def _modem_of_ctc(self) -> Modem | None:
         fif = self._line.fif

@@ -1,9 +1,9 @@
 """The receiver, from our DIS to the DCN of the far end (T.30 figure 5-2; with ECM figure A.8).
 
-It answers a call, or it polls: the two differ in phase B only. A command that repeats the one before, without
-an image between, lost our answer: it is answered again. With ECM the counters of PPS tell a repetition
-(``t38fsp.t30.incoming_blocks``). How a table is read stands in ``t38fsp.t30.table``; the same table as a
-page, with diagrams, is ``docs/t30.md``.
+It answers a call, or it polls: the two differ only in phase B. A command that repeats the previous one, with
+no image in between, means that our response was lost, which is then retransmitted. With ECM a repetition is
+recognised by the counters of PPS (``t38fsp.t30.incoming_blocks``). ``t38fsp.t30.table`` defines how a table
+is read; ``docs/t30.md`` has the same table as a page, with diagrams.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from t38fsp.t30.table import HEARD, Event, Input, Row, Table, after_burst, dcn, 
 
 
 class State(Enum):
-    """What the receiver waits for."""
+    """The states of the receiver; the value is what it waits for."""
 
     IDLE = "the start"
     WAIT_DIS = "DIS"
-    """Of a caller that polls."""
+    """Only of a caller that polls."""
     R = "DCS"
     TCF = "the training check"
     C_WAIT = "the image"
@@ -117,12 +117,12 @@ _POLLING = (
 )
 
 _PHASE_B = (
-    # 5.3.6.1.3 DCS begins anew from everywhere: our CFR, or everything since, was lost
+    # 5.3.6.1.3 DCS restarts phase B from any state: our CFR, or everything since, was lost
     row(_STARTED, FCF.DCS, "phase_b.dcs_valid", "phase_b.read_dcs", S.CHECK_DCS, "5.3.6.1.3"),
     row(S.CHECK_DCS, Event.AT_ONCE, "not phase_b.acceptable", "",
         dcn(T30Failure.INCOMPATIBLE, "its DCS asks for what our DIS does not offer"), "5.3.6.1.3"),
     row(S.CHECK_DCS, Event.AT_ONCE, "phase_b.negotiated_too_often", "",
-        dcn(T30Failure.PROTOCOL, "it negotiates on and on"), "a bound"),
+        dcn(T30Failure.PROTOCOL, "too many DCS and CTC for one page"), "a bound"),
     row(S.CHECK_DCS, Event.AT_ONCE, "phase_b.no_modem",
         "phase_b.take_dcs, ecm.begin_page, phase_b.send_cfr", S.C_WAIT, "table 2, bit 123"),
     row(S.CHECK_DCS, Event.AT_ONCE, "",
@@ -130,7 +130,7 @@ _PHASE_B = (
     # 5.3.6.1.4 the training check
     row(S.TCF, Event.IMAGE_OCTETS, "", "phase_b.check_training", None, "5.3.6.1.4"),
     row(S.TCF, Event.IMAGE_OVER, "phase_b.training_heard", "answer.note_image", S.TCF_OVER, "5.3.6.1.4"),
-    # Some gateways announce a carrier where V.21 ends, and it brings nothing: TCF may still come.
+    # Some gateways announce an image carrier without data at the end of V.21: TCF may still follow.
     row(S.TCF, Event.IMAGE_OVER, "", "answer.note_image, answer.await_training", None, "5.3.6.1.4"),
     row(S.TCF, Timer.T2, "", "", S.TCF_OVER, "5.4.3.1"),
     row(S.TCF_OVER, Event.AT_ONCE, "phase_b.training_passed", "phase_b.send_cfr", S.C_WAIT, "5.3.6.1.4"),
@@ -144,7 +144,7 @@ _PHASE_B = (
     row((S.R, S.C_WAIT), Timer.T5, "", "",
         dcn(T30Failure.NO_COMMAND, "it was not ready to send (TNR) within T5"), "5.3.6.1.8"),
     *_repeats(S.R, FCF.CRP, "", "answer.repeat", "5.3.6.1.8"),
-    # An image where DCS was due: the far end has not heard, or not understood, RTN, RTP or FTT.
+    # An image where DCS was due: the far end has missed, or misread, RTN, RTP or FTT.
     row(S.R, Event.IMAGE_OVER, "", "answer.note_image", None, "it may not have trained"),
     *_repeats(S.R, _POST_MESSAGE, "answer.is_repetition", "answer.note_repetition, answer.repeat", "5.4.2"),
     row(S.R, _POST_MESSAGE, "answer.untrained_image", "pages.send_rtn", None, "5.3.6.1.7"),
@@ -159,7 +159,8 @@ _PAGE = (
         "answer.note_image, pages.note_end, answer.await_late_command", None, "5.4.3.1"),
     # 5.3.6.1.6 phase D without ECM
     row(S.C_WAIT, _POST_MESSAGE, "not phase_b.ecm", "", S.POST_NON, "5.3.6.1.6"),
-    # With an image it ends a page; without one it repeats the command before, or its page was lost whole.
+    # After an image it ends a page; without one it repeats the previous command, or its page was lost
+    # entirely.
     row(S.POST_NON, Event.AT_ONCE, "pages.begun",
         "answer.note_command, pages.note_following", S.PAGE_OVER, "5.3.6.1.6"),
     *_repeats(S.POST_NON, Event.AT_ONCE, "answer.is_repetition and answer.came_in_time",
@@ -167,7 +168,7 @@ _PAGE = (
     row(S.POST_NON, Event.AT_ONCE, "", "answer.note_command, pages.send_rtn", S.R, "5.3.6.1.7"),
     *_repeats((S.AFTER_EOM, S.WAIT_DCN), _POST_MESSAGE, "answer.is_repetition",
               "answer.note_repetition, ecm.repeat_answer", "5.4.2"),
-    # the page on its way to the disk; a page that is not stored is not confirmed
+    # storage of the page; a page that is not stored must not be confirmed
     row(S.PAGE_OVER, Event.AT_ONCE, "pages.store_full", "",
         dcn(T30Failure.PAGE_NOT_STORED, "pages come faster than they can be stored"), "a bound"),
     row(S.PAGE_OVER, Event.AT_ONCE, "", "pages.store", S.STORE, "5.3.6.1.7"),
@@ -175,7 +176,7 @@ _PAGE = (
     row(S.STORE, Timer.STORE, "phase_b.ecm", "pages.wait_for_store, pages.send_rnr", S.BUSY, "A.5.4.1"),
     # Without ECM there is no RNR: silence makes the transmitter repeat its command.
     row(S.STORE, Timer.STORE, "", "pages.wait_for_store, answer.await_late_command", S.BUSY, "5.4.2"),
-    # Without ECM an answer may be given unasked, as long as the far end does not begin to repeat its command.
+    # Without ECM a late response is sent unasked, unless the far end may be repeating its command already.
     row(S.BUSY, Event.STORED, "not phase_b.ecm and answer.in_time", "pages.judge", S.ANSWER_PAGE, "5.4.2"),
     row(S.BUSY, Event.STORED, "", "pages.judge", None, "A.5.4.1"),
     row(S.BUSY, (FCF.RR, FCF.PPS, FCF.CRP, *_POST_MESSAGE), "pages.judged",
@@ -208,18 +209,18 @@ _BLOCKS = (
     row(S.POST_ECM, Event.AT_ONCE, "ecm.complete", "ecm.take_block", S.PAGE_OVER, "A.4.3"),
     row(S.POST_ECM, Event.AT_ONCE, "ecm.skipped", "", dcn(
         T30Failure.PROTOCOL,
-        "it goes on although a block has not come whole, or its counters (PPS) stand still",
+        "it continued although a block was incomplete, or its counters (PPS) did not advance",
     ), "A.4.3"),
     row(S.POST_ECM, Event.AT_ONCE, "ecm.repeated and ecm.answer_on_its_way",
         "ecm.forget_empty_page, ecm.count_request, ecm.wait_on", None, "A.4.3"),
     *_repeats(S.POST_ECM, Event.AT_ONCE, "ecm.repeated",
               "ecm.forget_empty_page, ecm.repeat_answer", "A.4.3"),
-    # of the block taken last, but the next one has begun: nobody waits for an answer
+    # for the last taken block, but the next one has begun: no response is expected
     row(S.POST_ECM, Event.AT_ONCE, "", "ecm.wait_on", None, "A.4.3"),
-    # A.4.3 EOR: the transmitter gave up on the block; ERR lets it go on
+    # A.4.3 EOR: the transmitter gave up on the block; it continues after ERR
     *_repeats(_AFTER_CFR, FCF.EOR, "phase_b.ecm and ecm.eor_repeated", "ecm.repeat_answer", "5.4.2"),
     row(_AFTER_CFR, FCF.EOR, "phase_b.ecm and ecm.eor_valid", "ecm.give_up_block", S.BLOCK_GIVEN_UP, "A.4.3"),
-    # The page is never confirmed then, and the fax ends as ECM_FAILED even after a DCN in its place.
+    # The page is never confirmed then, and the fax ends as ECM_FAILED even if DCN comes instead.
     row(S.BLOCK_GIVEN_UP, Event.AT_ONCE, "ecm.page_goes_on", "ecm.send_err", S.C_WAIT, "A.4.3"),
     row(S.BLOCK_GIVEN_UP, Event.AT_ONCE, "pages.begun and pages.store_full", "",
         dcn(T30Failure.PAGE_NOT_STORED, "pages come faster than they can be stored"), "a bound"),
@@ -229,7 +230,7 @@ _BLOCKS = (
     row(S.BLOCK_GIVEN_UP, Event.AT_ONCE, "", "pages.give_up, ecm.send_err", S.C_WAIT, "A.4.3"),
     # A.4.3 CTC
     row(S.C_WAIT, FCF.CTC, "phase_b.ecm and phase_b.ctc_valid and phase_b.negotiated_too_often", "",
-        dcn(T30Failure.PROTOCOL, "it negotiates on and on"), "a bound"),
+        dcn(T30Failure.PROTOCOL, "too many DCS and CTC for one page"), "a bound"),
     row(S.C_WAIT, FCF.CTC, "phase_b.ecm and phase_b.ctc_valid",
         "phase_b.send_ctr, ecm.count_ctr", None, "A.4.3"),
     # A.5.4.1 RR, 5.3.6.1.8 CRP
@@ -240,7 +241,7 @@ _WAITS = (
     # 5.4.3.1 from the end of our answer to the next command
     row(S.TCF, Event.SENT, "not answer.image_carrier and not answer.asks_for_command",
         "answer.await_training", None, "5.4.3.1"),
-    # Where the image began before our answer was over its carrier timers watch it.
+    # If the image began before our response was over, the carrier timers watch it instead.
     row(S.C_WAIT, Event.SENT, "not answer.image_carrier", "answer.await_command", None, "5.4.3.1"),
     row((S.R, S.BUSY, S.AFTER_EOM, S.WAIT_DCN), Event.SENT, "", "answer.await_command", None, "5.4.3.1"),
     row(S.AFTER_EOM, Event.UNREADABLE, "", "answer.await_command", None, "EOM will come again"),
@@ -250,9 +251,9 @@ _WAITS = (
 )
 
 _ENDINGS = (
-    # Nothing is left to be confirmed in WAIT_DCN: DCN was lost, or never sent.
+    # Every page is confirmed in WAIT_DCN: without DCN it was lost, or not sent.
     row(S.WAIT_DCN, (FCF.DCN, Timer.T2, Event.LINE_DROPPED), "", "", silent(None), "5.3.6.1.8"),
-    # Let the answer that confirms the last page be heard.
+    # Finish the response that confirms the last page.
     row(S.WAIT_DCN, Event.ABORT, "line.sending", "", after_burst(None), "5.3.6.1.8"),
     row(S.WAIT_DCN, Event.ABORT, "", "", silent(None), "5.3.6.1.8"),
     row(_UNCONFIRMED, FCF.DCN, "", "", silent(T30Failure.DISCONNECTED, response=HEARD), "5.3.6.1.8"),
@@ -261,7 +262,7 @@ _ENDINGS = (
         dcn(T30Failure.PAGE_NOT_STORED, detail_from="pages.store_error"), "5.3.6.1.7"),
     row(_UNCONFIRMED, Event.ABORT, "line.far_end_spoke", "",
         dcn(T30Failure.ABORTED, response="abort"), "5.3.6.1.8"),
-    row(_UNCONFIRMED, Event.ABORT, "", "", silent(T30Failure.ABORTED, response="abort"), "nobody is there"),
+    row(_UNCONFIRMED, Event.ABORT, "", "", silent(T30Failure.ABORTED, response="abort"), "no far end"),
     row(_UNCONFIRMED, Event.LINE_DROPPED, "", "",
         silent(T30Failure.LINE_DROPPED, response="no line"), "5.3.6.1.8"),
     row(S.DISCONNECT, (Event.SENT, Timer.DISCONNECT, Event.LINE_DROPPED), "", "conclude", S.END, "5.3.6.1.8"),

@@ -1,4 +1,4 @@
-"""The receiver: its parts, and what the application does with it (the table is ``receive_table``)."""
+"""The receiver: its parts and its interface to the application (the table is in ``receive_table``)."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from t38fsp.t30.vocabulary import CarrierLost, DataReceived, FrameReceived, Mode
 
 
 class Receiver(T30Machine):
-    """Receives what comes: as the called end, or with ``poll`` as a caller that fetches a document.
+    """Receives a fax: as the called end, or with ``poll`` as a caller that polls a document.
 
-    A page whose index was begun before replaces what came of it: it had been refused or interrupted. Pages
-    are confirmed only after ``page_stored``.
+    A page that begins again with the same index replaces the earlier attempt, which was refused or
+    interrupted. Pages are confirmed only after ``page_stored``.
     """
 
     def __init__(self, options: ReceiveOptions, poll: PollOptions | None = None) -> None:
@@ -50,15 +50,13 @@ class Receiver(T30Machine):
         self.phase_b.options = replace(options, max_rate=min(options.max_rate, bit_rate))
 
     def be_internet_aware(self) -> None:
-        """Before the start: there is no modem between. Keep no pace, play no tone, and say so in the DIS.
-
-        That is its bit 123.
-        """
+        """Before the start: there is no modem in the path. Leave modem pace, play no tone, set DIS bit
+        123."""
         self.phase_b.options = replace(self.phase_b.options, internet_aware=True)
         self.answer.agreed_pace = self.line.modem_paced = False
 
     def leave_internet_aware_mode(self, now: float) -> None:
-        """The far end may have become another: answer at the pace of modems, and offer nothing else."""
+        """The far end may have changed: return to modem pace, and stop offering DIS bit 123."""
         self.line.now = now
         self.phase_b.options = replace(self.phase_b.options, internet_aware=False)
         self.answer.agreed_pace = self.line.modem_paced = True
@@ -72,19 +70,19 @@ class Receiver(T30Machine):
         self._take_at(Event.START, now)
 
     def page_stored(self, index: int, quality: PageQuality, now: float) -> None:
-        """The page is safe: it may be confirmed, or refused for its quality when it came without ECM."""
+        """The page is stored: it may be confirmed or, without ECM, refused for its quality."""
         if not self._finished and self.pages.take_verdict(index, quality):
             self._take_at(Event.STORED, now)
 
     def page_refused(self, index: int, now: float) -> None:
-        """The page came damaged without ECM and was not kept: ask for it again (RTN)."""
+        """The page arrived damaged without ECM and was not kept: request it again (RTN)."""
         if not self._finished and self.pages.take_verdict(index, None):
             self._take_at(Event.STORED, now)
 
     def page_not_stored(self, index: int, error: str, now: float) -> None:
-        """The page is lost here: it is never confirmed, and the session ends.
+        """The page could not be stored: it is never confirmed, and the session ends.
 
-        But for one that the far end gave up (EOR), of which there may be nothing to store.
+        Except for one that the far end gave up (EOR), of which there may be nothing to store.
         """
         if not self._finished and self.pages.take_error(index, error):
             self._take_at(Event.NOT_STORED, now)
@@ -121,7 +119,7 @@ class Receiver(T30Machine):
                 self._take(Event.IMAGE_OVER)
 
     def _release(self) -> None:
-        """Pages are handed up as they come."""
+        """Nothing to release: pages are passed on as they arrive."""
 
     def _moment(self, state: Enum) -> str:
         return f"waiting for {state.value}, page {self.pages.index + 1}"

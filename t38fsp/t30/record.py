@@ -1,4 +1,4 @@
-"""What is known of the page on the line; it becomes a PageOutcome."""
+"""The record of the page on the line, which becomes a PageOutcome."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from t38fsp.t30.vocabulary import PageMode
 
 @dataclass(slots=True)
 class PageRecord:
-    """One attempt at a page. ``began`` is when its carrier came up (seconds)."""
+    """One attempt at a page. ``began`` is the time of its carrier in seconds."""
 
     index: int
     mode: PageMode
@@ -22,7 +22,7 @@ class PageRecord:
     repeats: int = 0
 
     def outcome(self, *, confirmed: bool, response: str, now: float) -> PageOutcome:
-        """How it ended."""
+        """The outcome of the attempt."""
         return PageOutcome(
             index=self.index,
             confirmed=confirmed,
@@ -37,21 +37,21 @@ class PageRecord:
 
 
 class PageReports:
-    """Tells the outcome of each attempt at a page once, and counts what was confirmed."""
+    """Reports the outcome of each attempt at a page exactly once, and counts confirmed pages."""
 
     def __init__(self, line: HalfDuplexLine) -> None:
         self._line = line
         self.record: PageRecord | None = None
-        """Of the page on the line."""
+        """The record of the page on the line."""
         self.confirmed = 0
         self.shortfall: T30Failure | None = None
-        """What is missing although nothing is left to be confirmed."""
+        """The failure to report although every remaining page is confirmed."""
         self.given: Enum = FCF.DCN
-        """The input that the machine follows its table for."""
+        """The input that the machine is processing."""
 
     @property
     def response(self) -> str:
-        """That input, by its name in T.30."""
+        """The T.30 name of that input."""
         return str(self.given) if isinstance(self.given, FCF) else str(self.given.value)
 
     def report(self, *, confirmed: bool, response: str) -> None:

@@ -1,8 +1,9 @@
-"""Rows of state tables: what one says, and how it is found; for the tables of T.30 and for that of the call.
+"""Rows of state tables, and how they are looked up; used by the tables of T.30 and by that of the call.
 
-A row says: in this state, on this input, if this guard holds, do this, then be there. Rows of one state and
-input are tried from top to bottom, and the first whose guard holds is taken. *What is in no row is ignored*:
-it is an echo, late, or noise. A row without a next state leaves the machine in the state where it is.
+A row means: in this state, on this input, if this guard holds, do this, then enter that state. Rows of one
+state and input are tried from top to bottom, and the first whose guard holds is taken. *What is in no row is
+ignored*: it is an echo, late, or noise. A row without a next state leaves the machine in the state where it
+is.
 
 Guards and actions are methods of the parts of a machine, by name: ``phase_b.rate_left``. Guards are joined by
 ``and`` and turned by ``not``; actions are done in the order written. Neither can see or set the state.
@@ -34,11 +35,11 @@ class Row(Generic[State, Input, Next]):
     action: str
     next: Next
     clause: str
-    """Of a standard, or why the row is there."""
+    """Clause of a standard, or the reason for the row."""
 
     @property
     def guards(self) -> list[tuple[str, bool]]:
-        """The names of the guards, each with the answer that it has to give."""
+        """The names of the guards, each with its required result."""
         names = self.guard.split(" and ") if self.guard else []
         return [(name.removeprefix("not "), not name.startswith("not ")) for name in names]
 
@@ -48,7 +49,7 @@ class Row(Generic[State, Input, Next]):
 
 
 def several(one_or_more: E | Iterable[E]) -> tuple[E, ...]:
-    """The states, or inputs, of a row that names one of them or several."""
+    """The states or inputs of a row, given as one or several."""
     return (one_or_more,) if isinstance(one_or_more, Enum) else tuple(one_or_more)
 
 

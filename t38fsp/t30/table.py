@@ -1,7 +1,7 @@
-"""What the state tables of T.30 are made of (``t38fsp.t30.rows`` tells how a row is read).
+"""The elements of the state tables of T.30 (``t38fsp.t30.rows`` defines how a row is read).
 
-A *step* is a state that is left at once: the decision boxes of figure 5-2. Its rows have the input ``-``, and
-the last of them has no guard.
+A *step* is a state that is left at once, like the decision boxes of figure 5-2. Its rows have the input
+``-``, and the last of them has no guard.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from t38fsp.t30.outputs import T30Failure
 
 
 class Event(Enum):
-    """What a machine is told beside frames and timers."""
+    """Inputs of a machine besides frames and timers."""
 
     AT_ONCE = "-"
     START = "the line is up, or the call is answered"
-    PROCEED = "the application gives leave to send"
-    SENT = "the last bit of the last burst asked for has left"
-    V21_BEGINS = "a V.21 carrier comes up"
-    UNREADABLE = "a V.21 carrier brought no good frame, when the last command would come again"
-    IMAGE_BEGINS = "the carrier of an image modem comes up"
-    IMAGE_FRAME = "a good frame came on it"
-    IMAGE_OCTETS = "octets without frames came on it"
-    IMAGE_OVER = "it is over"
-    PAGE_READY = "the coded page is there"
+    PROCEED = "the application permits sending"
+    SENT = "the last bit of the last requested burst was sent"
+    V21_BEGINS = "a V.21 carrier begins"
+    UNREADABLE = "a V.21 carrier without a good frame, when the last command may be repeated"
+    IMAGE_BEGINS = "the carrier of an image modem begins"
+    IMAGE_FRAME = "a good frame on it"
+    IMAGE_OCTETS = "octets without frames on it"
+    IMAGE_OVER = "it ends"
+    PAGE_READY = "the coded page is available"
     PAGE_FAILED = "the page cannot be coded"
     STORED = "the page is stored, or was refused for its quality"
     NOT_STORED = "the page cannot be stored"
@@ -52,21 +52,21 @@ class Manner(Enum):
 
 
 HEARD = "the input"
-"""As a response: the name of the frame that the row is about."""
+"""As ``response``: the name of the frame that is the input of the row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """In place of a next state: the session ends."""
+    """Used in place of a next state: the session ends."""
 
     failure: T30Failure | None
-    """None is success, unless something was found missing before."""
+    """None is success, unless a shortfall was recorded before."""
     detail: str = ""
-    """In words."""
+    """A phrase for the reason."""
     detail_from: str = ""
-    """The method of a part that says it in words."""
+    """The method of a part that returns that phrase."""
     response: str = ""
-    """What is reported of an unconfirmed page in place of a response; the name of the failure by default."""
+    """Reported for an unconfirmed page in place of a response; by default the name of the failure."""
     manner: Manner = Manner.DCN
 
 
@@ -78,12 +78,12 @@ def dcn(failure: T30Failure | None, detail: str = "", *, detail_from: str = "", 
 def silent(
     failure: T30Failure | None, detail: str = "", *, detail_from: str = "", response: str = ""
 ) -> Ending:
-    """End without DCN: the far end has sent it, or nobody is there."""
+    """End without DCN: the far end has sent it, or there is no far end."""
     return Ending(failure, detail, detail_from, response, Manner.SILENT)
 
 
 def after_burst(failure: T30Failure | None) -> Ending:
-    """End once what is being sent has been sent."""
+    """End after the current burst was sent."""
     return Ending(failure, manner=Manner.AFTER_BURST)
 
 
@@ -104,14 +104,14 @@ def row(
 
 @dataclass(frozen=True)
 class Table:
-    """All rows of a machine. ``disconnect`` is its state while DCN is sent, ``end`` that after everything."""
+    """All rows of a machine. ``disconnect`` is its state while DCN is sent, ``end`` its final state."""
 
     rows: tuple[Row, ...]
     start: Enum
     disconnect: Enum
     end: Enum
     reported_as: Mapping[Enum, Enum] = field(default_factory=dict)
-    """Steps at which a session that ends is reported to have waited in another state than its last."""
+    """Steps that are replaced by another state in the reason of a session that ends there."""
 
     @cached_property
     def steps(self) -> frozenset[Enum]:

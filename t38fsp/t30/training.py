@@ -5,19 +5,19 @@ from __future__ import annotations
 from t38fsp.t30.vocabulary import Modem, RawBurst
 
 _SECONDS = 1.5
-# T.30 leaves open what proves a modem (5.3.6.1.4); the head of TCF may be lost where its carrier is detected.
+# T.30 does not define the criterion for TCF (5.3.6.1.4); its beginning may be lost to carrier detection.
 _ENOUGH_SECONDS = 1.0
 
 
 def training_check(modem: Modem) -> RawBurst:
-    """The burst; always after long training."""
+    """The TCF burst, always with long training."""
     return RawBurst(modem, bytes(int(modem.rate * _SECONDS) // 8))
 
 
 class TrainingJudge:
-    """Looks for a second of zeros without a wrong octet in what came; that much proves the modem.
+    """Passes training if it contains one second of zeros without a wrong octet.
 
-    Lost packets prove nothing against it, and a lower rate would not bring more of them.
+    Lost packets do not count against it: a lower rate would not reduce packet loss.
     """
 
     def __init__(self, modem: Modem) -> None:
@@ -28,7 +28,7 @@ class TrainingJudge:
 
     @property
     def has_heard(self) -> bool:
-        """Whether anything came at all, good or bad."""
+        """Whether anything was received at all, good or bad."""
         return self._heard
 
     def feed(self, octets: bytes) -> None:
@@ -45,7 +45,7 @@ class TrainingJudge:
 
 
 def _zero_runs(octets: bytes) -> list[int]:
-    """Lengths of the runs of zero octets between other octets, the ones at both ends included."""
+    """Lengths of the runs of zero octets, including those at both ends."""
     runs = [0]
     for octet in octets:
         if octet:

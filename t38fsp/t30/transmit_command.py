@@ -1,4 +1,4 @@
-"""The command that waits for its answer: how often it is sent, and when it gives way (T.30 5.4.2)."""
+"""The command that waits for its response: how often it is sent, and when it is stopped (T.30 5.4.2)."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from t38fsp.t30.line import HalfDuplexLine, Timer
 from t38fsp.t30.vocabulary import Burst, HdlcBurst
 
 _CANCELLED_REPEAT = 0.9
-"""A repeat that is still in its preamble gives way to an answer."""
+"""Seconds of preamble within which a repetition is stopped in favour of a response that begins."""
 
 _NO_ANSWER = 0.5
-"""Silence after what a repeat gave way to, and which was no answer after all."""
+"""Silence after a burst for which a repetition was stopped, and which was not a response."""
 
 _REPLY_OVERLAP = 0.25
-"""An answer may begin this long before our burst is reported as sent, for its tail outlasts 75 ms."""
+"""Seconds by which a response may begin before our burst is reported as sent; its tail can exceed 75 ms."""
 
 
 class Command:
-    """``limit`` is how often a command is sent in all."""
+    """The last command; ``limit`` is the total number of its transmissions."""
 
     def __init__(self, line: HalfDuplexLine, limit: int) -> None:
         self._line = line
@@ -32,18 +32,18 @@ class Command:
     # --- guards -------------------------------------------------------------------------------------------
 
     def tries_left(self) -> bool:
-        """The command may be sent once more: three times in all."""
+        """The command may be sent again: three times in total."""
         return self._tries < self._limit
 
     def repeat_in_preamble(self) -> bool:
-        """A repetition began just now, and has not given way before."""
+        """A repetition has just begun, and was not stopped before."""
         began = self._repeat_began
         return began is not None and not self._gave_way and self._line.now - began < _CANCELLED_REPEAT
 
     # --- actions ------------------------------------------------------------------------------------------
 
     def repeat(self) -> None:
-        """Send the same command again."""
+        """Retransmit the command."""
         line = self._line
         self._tries += 1
         self._repeat_began = line.now
@@ -52,11 +52,11 @@ class Command:
         line.play(replace(command, attempt=self._tries, modem_paced=line.modem_paced), *following)
 
     def count_anew(self) -> None:
-        """Let the tries so far not count: what was faster than modems may have overrun somebody."""
+        """Reset the count of tries: bursts faster than modems may have overrun a gateway."""
         self._tries = 0
 
     def count_on(self) -> None:
-        """Let the next command go on counting: a DIS that changes each time is not answered for ever."""
+        """Continue the count with the next command, to bound the responses to a DIS that keeps changing."""
         self._tries_before = self._tries
 
     def await_answer(self) -> None:
@@ -65,9 +65,10 @@ class Command:
         self._line.start(Timer.T4, self._line.durations.t4)
 
     def give_way(self) -> None:
-        """Stop the repetition, uncounted: what begins now is the answer to the command before it.
+        """Stop the repetition, without counting it: the carrier that begins is a response to the command
+        before.
 
-        It may as well be our own preamble as an echo. So a command gives way only once.
+        It may also be an echo of our own preamble, so a command is stopped only once.
         """
         self._gave_way = True
         self._tries -= 1
@@ -89,6 +90,6 @@ class Command:
 
     @property
     def may_be_answered(self) -> bool:
-        """What is heard now began after our command was over."""
+        """The current carrier began after the end of our command."""
         line = self._line
         return line.on_line is None and line.carrier_began >= line.sent_at - _REPLY_OVERLAP

@@ -1,4 +1,4 @@
-"""The transmitter's error correction: blocks, PPS, and what may come of it (T.30 annex A, figure A.7)."""
+"""The transmitter's error correction: blocks, PPS, and its responses (T.30 annex A, figure A.7)."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from t38fsp.t30.transmit_phase_b import TransmitPhaseB
 from t38fsp.t30.vocabulary import HdlcBurst
 
 _PROBE = 16
-"""Frames of the first block without the pace of a modem: its answer tells what the path takes."""
+"""Frames of the first block without modem pace; its response measures the path."""
 
 _MANY = 8
-"""Frames. Whoever loses most of so many is overrun: a gateway after all, or a path that is no better."""
+"""Frames. A far end that loses most of this number is overrun: by a gateway after all, or by a slow path."""
 
 
 class TransmitEcm:
-    """Gets a page across in blocks."""
+    """Sends a page in blocks."""
 
     _block: BlockSender  # since the first image
     _choice_before: Choice  # since the first CTC
@@ -50,10 +50,10 @@ class TransmitEcm:
         self._page = b""
         self._image_began = 0.0
         self._whole_blocks = False
-        """The far end takes no short ones."""
+        """The far end does not support short ones."""
         self._ctc_refused = False
         self._probed = False
-        """A block has gone without the pace of a modem."""
+        """A block was sent without modem pace."""
         self._enough = False
 
     # --- guards -------------------------------------------------------------------------------------------
@@ -71,15 +71,15 @@ class TransmitEcm:
         return self._enough
 
     def progressed(self) -> bool:
-        """Fewer frames are missing than when requests were last counted anew."""
+        """Fewer frames are missing than when the count of requests was last reset."""
         return self._block.progressed
 
     def ctc_refused(self) -> bool:
-        """The far end does not know CTC."""
+        """The far end does not support CTC."""
         return self._ctc_refused
 
     def may_continue(self) -> bool:
-        """CTC promises something: a lower rate, or else there was progress at this one."""
+        """CTC can help: there is a lower rate, or there was progress at this one."""
         if not self._phase_b.options.continue_to_correct:
             return False
         return self._phase_b.internet_aware() or self._phase_b.rate_left() or self._block.progressed
@@ -92,11 +92,11 @@ class TransmitEcm:
         self._begin_block(0, 0)
 
     def next_block(self) -> None:
-        """Begin the block after the one confirmed."""
+        """Begin the block after the confirmed one."""
         self._begin_block(self._block.block.end, self._block.number + 1)
 
     def send_frames(self) -> None:
-        """The frames that are missing, or as many of them as one burst may have, and RCP."""
+        """Send the missing frames, up to the limit of a burst, and RCP."""
         line = self._line
         repeats = self._block.repeats
         frames = self._block.next_burst()
@@ -108,7 +108,7 @@ class TransmitEcm:
         line.play(HdlcBurst(self._phase_b.choice.modem, frames, short, modem_paced=line.modem_paced))
 
     def send_pps(self) -> None:
-        """PPS, and in it what follows: NULL, or MPS, EOM or EOP (A.4.3)."""
+        """PPS with NULL, or with MPS, EOM or EOP after the last block (A.4.3)."""
         block = self._block
         following = self._pages.what_follows() if block.block.last else None
         self._pages.following = following
@@ -117,13 +117,13 @@ class TransmitEcm:
         self._command.send(str(signal), self._line.frames((FCF.PPS, fif)))
 
     def block_confirmed(self) -> None:
-        """Stop T5; without a modem tell what the answer says of the path."""
+        """Stop T5; without a modem report the path measured by the response."""
         self._line.stop(Timer.T5)
         self._line.stop(Timer.STALL)
         self._weigh_turn(())
 
     def read_request(self) -> None:
-        """PPR: note which frames are missing, and count it."""
+        """Record the missing frames of a PPR, and count it."""
         flagged = self._flagged()
         assert flagged is not None, "the guard has parsed it"
         self._line.stop(Timer.T5)
@@ -132,11 +132,11 @@ class TransmitEcm:
         self._whole_blocks = self._block.whole
 
     def count_requests_anew(self) -> None:
-        """Four more PPRs are allowed."""
+        """Allow four more PPRs."""
         self._block.begin_again(self._block.per_burst)
 
     def ask_to_continue(self) -> None:
-        """CTC with the next lower rate; at the lowest with the same, as long as that makes progress."""
+        """CTC with the next lower rate; at the lowest with the same, while there is progress."""
         if self._phase_b.choice.modem_paced:
             self._phase_b.step_down()
         else:
@@ -144,29 +144,29 @@ class TransmitEcm:
         self.send_ctc()
 
     def send_ctc(self) -> None:
-        """CTC with the highest rate that is left."""
+        """CTC with the highest remaining rate."""
         self._choice_before = self._phase_b.choice
         self._take_choice(self._choice_before.at(self._phase_b.best_modem))
         fif = self._phase_b.choice.rate_fif
         self._command.send("CTC", self._line.frames((FCF.CTC, fif)))
 
     def continue_at_rate(self) -> None:
-        """CTR: tell the rate; training is long once (A.4.3)."""
+        """Process CTR: report the rate; the next training is long (A.4.3)."""
         choice = self._phase_b.choice
         self._line.emit(Negotiated(choice.mode, choice.modem))
         self._phase_b.long_training = True
 
     def return_to_old_rate(self) -> None:
-        """PPR instead of CTR: no CTC any more, and the old rate; the next page takes the lower one."""
+        """PPR instead of CTR: send no more CTC, and keep the old rate; the next page uses the lower one."""
         self._ctc_refused = True
         self._take_choice(self._choice_before)
 
     def note_ctc_refused(self) -> None:
-        """Send no CTC any more: some receivers do not know it."""
+        """Send no more CTC: some receivers do not support it."""
         self._ctc_refused = True
 
     def send_eor(self) -> None:
-        """EOR, and in it what follows: the block is given up (A.4.3)."""
+        """EOR with the post-message command: give up the block (A.4.3)."""
         following = self._pages.following
         fif = end_of_retransmission(following, x=self._line.x)
         self._command.send(f"EOR-{following or 'NULL'}", self._line.frames((FCF.EOR, fif)))
@@ -181,7 +181,7 @@ class TransmitEcm:
     # --- in words -----------------------------------------------------------------------------------------
 
     def stalled(self) -> str:
-        """How long the block has taken."""
+        """The time limit that the block exceeded."""
         return f"one block took more than {self._line.durations.stall:.0f} s"
 
     # --- inside -------------------------------------------------------------------------------------------
@@ -210,7 +210,7 @@ class TransmitEcm:
             return None
 
     def _weigh_turn(self, flagged: Collection[int]) -> None:
-        """Without a modem: tell what the answer says of the path, or go back to the pace of a modem."""
+        """Without a modem: report the path measured by the response, or fall back to modem pace."""
         if self._line.modem_paced:
             return
         sent = self._block.on_line

@@ -1,4 +1,4 @@
-"""The transmitter's pages: prepared ahead, sent, confirmed or sent again (phases C and D without ECM)."""
+"""The transmitter's pages: prepared ahead, sent, confirmed or retransmitted (phases C and D without ECM)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from t38fsp.t30.vocabulary import PageFormat, RawBurst
 
 
 class TransmitPages:
-    """Which page is next, and what became of it. ``first`` is the page to begin with, counted from 0."""
+    """The page being sent and its outcome. ``first`` is the page to begin with, counted from 0."""
 
     def __init__(
         self,
@@ -38,16 +38,16 @@ class TransmitPages:
         self._asked = False
         self.buffer = PageBuffer()
         self.following: FCF | None = None
-        """What our post-message command says; None for PPS-NULL."""
+        """Our post-message command; None for PPS-NULL."""
 
     # --- guards -------------------------------------------------------------------------------------------
 
     def acceptable(self) -> bool:
-        """Both ends share a modem and a coding."""
+        """Both ends have a modem and a coding in common."""
         return self._chosen(self._index) is not None
 
     def dcs_unchanged(self) -> bool:
-        """The DCS would be the same again; never so without a modem, as that mode is left."""
+        """The DCS would be the same again; never without a modem, as that mode is left."""
         choice = self._phase_b.choice
         return choice.modem_paced and choice == self._chosen(self._index)
 
@@ -56,11 +56,11 @@ class TransmitPages:
         return self._phase_b.choice.mode.ecm
 
     def ready(self) -> bool:
-        """The coded page is there."""
+        """The coded page is available."""
         return self._coded() is not None
 
     def failed(self) -> bool:
-        """The page can never be coded."""
+        """The page could not be coded."""
         return self.buffer.error(self._index) is not None
 
     def last(self) -> bool:
@@ -72,30 +72,30 @@ class TransmitPages:
         return self.following is FCF.EOM
 
     def tries_left(self) -> bool:
-        """The page may be sent once more: three times in all."""
+        """The page may be sent again: three times in total."""
         return self._attempts + 1 < self._phase_b.options.page_tries
 
     # --- actions ------------------------------------------------------------------------------------------
 
     def prepare_first(self) -> None:
-        """Have the first page coded for this receiver.
+        """Request the coding of the first page for this receiver.
 
-        Of a DIS that changes while leave is awaited only the last one counts, when DCS is made of it.
+        If the DIS changes before sending is permitted, the DCS is made from the last one.
         """
         if not self._asked:
             self.prepare(self._index)
 
     def choose(self) -> None:
-        """Choose the mode of the page, and have it coded so."""
+        """Choose the mode of the page, and request its coding."""
         self._phase_b.choice = self._chosen(self._index) or self._phase_b.choice
         self.prepare(self._index)
 
     def choose_alike(self) -> None:
-        """The same DCS as before, but the page may have to be made shorter."""
+        """Keep the DCS; the page may have to be shortened."""
         self._phase_b.choice = self._chosen(self._index) or self._phase_b.choice
 
     def await_page(self) -> None:
-        """A short silence until the page is there."""
+        """Start the limit for silence until the page is available."""
         self._line.start(Timer.PAGE, self._line.durations.page_wait)
         self.prepare(self._index)
 
@@ -109,11 +109,11 @@ class TransmitPages:
         self._line.emit(PageBegun(self._index, mode, len(data)))
 
     def prepare_next(self) -> None:
-        """Have the page after this one coded."""
+        """Request the coding of the next page."""
         self.prepare(self._index + 1)
 
     def send(self) -> None:
-        """The page in one burst, its RTC included."""
+        """Send the page in one burst, including its RTC."""
         data, modem = self.octets, self._phase_b.choice.modem
         seconds = len(data) * 8 / modem.rate
         if seconds > LONGEST_BURST:
@@ -131,7 +131,7 @@ class TransmitPages:
         self._command.send(str(following), self._line.frames((following, b"")))
 
     def confirm(self) -> None:
-        """The page is over there; count it, and go to the next."""
+        """The page is confirmed; count it, and continue with the next."""
         self._reports.confirmed += 1
         self._reports.report(confirmed=True, response=self._reports.response)
         self.buffer.drop(self._index)
@@ -139,7 +139,7 @@ class TransmitPages:
         self._attempts = 0
 
     def try_again(self) -> None:
-        """Tell that the page was not confirmed; it is sent again from DCS on."""
+        """Report that the page was not confirmed; it is retransmitted, beginning with DCS."""
         self._attempts += 1
         self._reports.report(confirmed=False, response=self._reports.response)
         self._line.stop(Timer.T5)
@@ -147,11 +147,11 @@ class TransmitPages:
     # --- for the other parts ------------------------------------------------------------------------------
 
     def put(self, request: int, data: bytes) -> bool:
-        """Take a coded page; whether it is the one on the line."""
+        """Accept a coded page; true if it is the one on the line."""
         return self.buffer.put(request, data) == self._index
 
     def fail(self, request: int, error: str) -> bool:
-        """A page cannot be coded; whether it is the one on the line."""
+        """A page cannot be coded; true if it is the one on the line."""
         return self.buffer.fail(request, error) == self._index
 
     def error(self) -> str:
@@ -165,7 +165,7 @@ class TransmitPages:
 
     def what_follows(self) -> FCF:
         """EOP, MPS or EOM."""
-        # Also where the next page cannot be coded: EOP would tell the far end that the fax is complete.
+        # MPS even if the next page cannot be coded: EOP would present the fax as complete.
         index = self._index + 1
         if index >= len(self._formats):
             return FCF.EOP
@@ -174,17 +174,17 @@ class TransmitPages:
 
     @property
     def page_counter(self) -> int:
-        """As PPS counts pages: from 0, modulo 256 (A.4.3)."""
+        """The page counter of PPS: from 0, modulo 256 (A.4.3)."""
         return self._index - self._first & 0xFF
 
     @property
     def position(self) -> str:
-        """Which page it is, in words."""
+        """The page number, in words."""
         count = len(self._formats)
         return f"page {min(self._index + 1, count)} of {count}"
 
     def prepare(self, index: int) -> None:
-        """Have page ``index`` coded, if there is one and it is not there already."""
+        """Request the coding of page ``index``, if it exists and is not available yet."""
         if index >= len(self._formats):
             return
         choice = self._chosen(index)
@@ -193,7 +193,7 @@ class TransmitPages:
             self._asked = True
             self._line.emit(wanted)
 
-    # --- inside -------------------------------------------------------------------------------------------
+    # --- internals ----------------------------------------------------------------------------------------
 
     def _chosen(self, index: int) -> Choice | None:
         return self._phase_b.choose(self._formats[index])

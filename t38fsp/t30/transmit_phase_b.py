@@ -18,18 +18,18 @@ from t38fsp.t30.transmit_command import Command
 from t38fsp.t30.vocabulary import Modem, PageFormat, Tone, ToneBurst
 
 _FRESH = 2.0
-"""A DIS that ended so long ago is about to be repeated; wait for it rather than collide."""
+"""Seconds after the end of a DIS from which its repetition is imminent; wait for it to avoid a collision."""
 
 _DIS_REPEAT_LIMIT = 5.0
 
 _MODEM_TURN = 1.0
-"""Seconds. On a modem the preamble and the frame of CFR take 1.05: what takes longer may have met one."""
+"""Seconds. Preamble and frame of CFR take 1.05 on a modem: a slower response may have passed through one."""
 
 
 class TransmitPhaseB:
-    """What the far end can do, what we chose of it, and the rates that are left.
+    """The far end's capabilities, the mode we chose, and the remaining rates.
 
-    ``polled`` is set for a called end whose document was asked for (DTC).
+    ``polled`` is set for a called end whose document is polled (DTC).
     """
 
     choice: Choice  # since the first DCS
@@ -45,32 +45,32 @@ class TransmitPhaseB:
         self._may_send = polled
         self.dis_ended: float | None = None
         self._ladder: tuple[Modem, ...] = DESCENDING
-        self._best = 0  # in DESCENDING: what is above it has failed
+        self._best = 0  # index in DESCENDING; the rates before it have failed
         self._train_next = False
         self.long_training = False
-        """V.17 trains at length only for TCF and after CTR (A.4.3)."""
+        """V.17 uses long training only for TCF and after CTR (A.4.3)."""
 
     # --- guards -------------------------------------------------------------------------------------------
 
     def dis_valid(self) -> bool:
-        """The DIS has the three octets that every DIS has."""
+        """The DIS has at least the three mandatory octets."""
         return self._parsed() is not None
 
     def dis_heard(self) -> bool:
-        """A DIS was understood in this session."""
+        """A valid DIS was received in this session."""
         return self.dis_ended is not None
 
     def dis_is_fresh(self) -> bool:
-        """The DIS has just ended, so that DCS cannot collide with its repetition."""
+        """The DIS has just ended, so DCS cannot collide with its repetition."""
         line = self._line
         return line.carrier is None and self.dis_ended is not None and line.now - self.dis_ended <= _FRESH
 
     def receives(self) -> bool:
-        """The far end can receive (bit 10); who polls does, whatever that bit says."""
+        """The far end can receive (bit 10); a polling one can, whatever that bit is."""
         return self._polled or (self._capabilities is not None and self._capabilities.receives)
 
     def may_send(self) -> bool:
-        """The application has given leave to send; a poll needs none."""
+        """The application has permitted sending; not needed when polled."""
         return self._may_send
 
     def internet_aware(self) -> bool:
@@ -78,19 +78,19 @@ class TransmitPhaseB:
         return not self.choice.modem_paced
 
     def answered_like_a_modem(self) -> bool:
-        """The last DCS chose no modem, but its answer took as long as one needs."""
+        """The last DCS chose no modem, but its response took as long as through a modem."""
         return self.internet_aware() and self._line.now - self._line.sent_at > _MODEM_TURN
 
     def outpaces(self) -> bool:
-        """The last DCS or CTC chose no modem, but we have gone back to the pace of one."""
+        """The last DCS or CTC chose no modem, but we have fallen back to modem pace."""
         return self._line.modem_paced and not self.choice.modem_paced
 
     def rate_left(self) -> bool:
-        """Both ends have a lower rate that has not failed."""
+        """Both ends support a lower rate that has not failed."""
         return len(self._ladder) > 1
 
     def must_train(self) -> bool:
-        """RTP asks for training before the next page (5.3.6.1.7); so does a return to the pace of modems."""
+        """RTP requires training before the next page (5.3.6.1.7); so does a return to modem pace."""
         return self._train_next or self.outpaces()
 
     # --- actions ------------------------------------------------------------------------------------------
@@ -106,11 +106,11 @@ class TransmitPhaseB:
         self._line.start(Timer.T1, self._line.durations.t1)
 
     def await_repeated_dis(self) -> None:
-        """Wait until the DIS has come again; a few seconds, lest it never does."""
+        """Wait for the repetition of the DIS, for a few seconds at most."""
         self._line.start(Timer.DIS_REPEAT, _DIS_REPEAT_LIMIT)
 
     def read_dis(self) -> None:
-        """Take over the capabilities of the far end, and the rates that both have."""
+        """Store the capabilities of the far end, and the rates that both support."""
         capabilities = self._parsed()
         assert capabilities is not None, "the guard has parsed it"
         line = self._line
@@ -123,11 +123,11 @@ class TransmitPhaseB:
         if self.receives():
             self._warn_of_addresses(capabilities)
         shared = ladder(capabilities.modems, self.options.max_rate)
-        # A rate that failed once in this session is not tried again, even in a later phase B.
+        # A rate that failed in this session is not tried again, even in a later phase B.
         self._ladder = tuple(modem for modem in shared if DESCENDING.index(modem) >= self._best) or shared
 
     def send_dcs(self) -> None:
-        """DCS, then 1.5 s of zeros on the modem that it names; without a modem nothing is to be trained."""
+        """Send DCS, then 1.5 s of zeros (TCF) on the modem that it names; without a modem DCS only."""
         line, choice = self._line, self.choice
         line.modem_paced = choice.modem_paced
         self.long_training = self._train_next = False
@@ -137,7 +137,7 @@ class TransmitPhaseB:
         self._command.send("DCS", command, *training)
 
     def trained(self) -> None:
-        """CFR: tell the mode, and without a modem what the answer says of the path."""
+        """Process CFR: report the mode and, without a modem, the path measured by the response."""
         if not self._line.modem_paced:
             self._line.emit(RoundTripMeasured(self.turn))
         self._line.emit(Negotiated(self.choice.mode, self.choice.modem))
@@ -158,45 +158,45 @@ class TransmitPhaseB:
     # --- leaving the internet-aware mode ------------------------------------------------------------------
 
     def leave_untrained(self) -> None:
-        """Go on at the pace of a modem: FTT comes from one."""
+        """Fall back to modem pace: FTT can only come from a modem."""
         self.leave_internet_aware_mode("the far end wants to be trained")
 
     def leave_slow(self) -> None:
-        """Go on at the pace of a modem: the answer took as long as one needs."""
-        self.leave_internet_aware_mode("the answer to DCS took as long as modems need")
+        """Fall back to modem pace: the response took as long as through a modem."""
+        self.leave_internet_aware_mode("the response to DCS took as long as modems need")
 
     def leave_unanswered(self) -> None:
-        """Go on at the pace of a modem: what was faster may have been lost for that."""
+        """Fall back to modem pace: the command may have been lost because it was faster."""
         self.leave_internet_aware_mode(f"{self._command.name} went unanswered")
 
     def leave_unheard(self) -> None:
-        """Go on at the pace of a modem, if the DCS that was missed named none."""
+        """Fall back to modem pace, if the DCS without a response named no modem."""
         if not self.choice.modem_paced:
             self.leave_internet_aware_mode("DCS went unheard")
 
     def leave_lost(self) -> None:
-        """Go on at the pace of a modem: the far end has begun anew."""
+        """Fall back to modem pace: the far end has restarted."""
         if not self._line.modem_paced:
             self.leave_internet_aware_mode("the far end lost the page")
 
     def leave_internet_aware_mode(self, why: str) -> None:
-        """Keep the pace of a modem for the rest of the session."""
+        """Keep modem pace for the rest of the session."""
         self.options = replace(self.options, internet_aware=False)
         if not self._line.modem_paced:
             self._line.modem_paced = True
-            self._line.warn(f"{why}, so the fax goes on at the pace of a modem")
+            self._line.warn(f"{why}, so the fax continues at the pace of a modem")
 
     # --- for the other parts ------------------------------------------------------------------------------
 
     def refusal(self) -> str:
-        """What an FNV refuses, in words."""
+        """The fields that an FNV refuses, in words."""
         return refusal_in_words(self._line.fif)
 
     def give_leave(self) -> None:
         self._may_send = True
 
     def choose(self, page: PageFormat) -> Choice | None:
-        """How the page will travel; None when the far end cannot take it, or nothing is known of it."""
+        """The mode of the page; None if the far end cannot receive it, or is not known yet."""
         if self._capabilities is None or not self._ladder:
             return None
         return choose_mode(self._capabilities, page, self.options, self._ladder[0])
@@ -207,15 +207,15 @@ class TransmitPhaseB:
 
     @property
     def short_training(self) -> bool:
-        """V.17 trains at length only for TCF and after CTR."""
+        """V.17 uses long training only for TCF and after CTR."""
         return self.choice.modem.modulation == "V.17" and not self.long_training
 
     @property
     def turn(self) -> float:
-        """Seconds from the end of our command to the beginning of the answer."""
+        """Seconds from the end of our command to the beginning of the response."""
         return max(self._line.carrier_began - self._line.sent_at, 0.0)
 
-    # --- inside -------------------------------------------------------------------------------------------
+    # --- internals ----------------------------------------------------------------------------------------
 
     def _parsed(self) -> Capabilities | None:
         try:
@@ -230,7 +230,7 @@ class TransmitPhaseB:
             self._line.warn("the far end takes no sender identity (DIS bit 50), so the fax goes without it")
 
     def _optional_frames(self) -> list[tuple[FCF, bytes]]:
-        """SUB and SID where the DCS says so, and TSI (5.3.6.1.3)."""
+        """SUB and SID if announced in the DCS, and TSI (5.3.6.1.3)."""
         texts = {
             FCF.SUB: self.options.sub_address if Bit.SUBADDRESS in self.choice.dcs else "",
             FCF.SID: self.options.sender_id if Bit.PASSWORD in self.choice.dcs else "",

@@ -1,7 +1,7 @@
 """The transmitter, from the DIS of the far end to our DCN (T.30 figure 5-2; with ECM figure A.7).
 
-An answer counts only if its carrier came after our command was over. How a table is read stands in
-``t38fsp.t30.table``; the same table as a page, with diagrams, is ``docs/t30.md``.
+A response counts only if its carrier began after the end of our command. ``t38fsp.t30.table`` defines how a
+table is read; ``docs/t30.md`` has the same table as a page, with diagrams.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from t38fsp.t30.table import HEARD, Event, Table, dcn, row, silent
 
 
 class State(Enum):
-    """What the transmitter waits for."""
+    """The states of the transmitter; the value is what it waits for."""
 
     IDLE = "the start"
     WAIT_DIS = "DIS"
-    WAIT_PROCEED = "leave to send"
-    WAIT_CFR = "the answer to DCS"
+    WAIT_PROCEED = "permission to send"
+    WAIT_CFR = "the response to DCS"
     WAIT_PAGE = "the page to be prepared"
     C_NON = "the end of the page"
-    WAIT_PM = "the answer to the post-message command"
+    WAIT_PM = "the response to the post-message command"
     C_ECM = "the end of the frames"
-    WAIT_PPS = "the answer to PPS"
+    WAIT_PPS = "the response to PPS"
     WAIT_RR = "the end of RNR"
-    WAIT_CTR = "the answer to CTC"
-    WAIT_ERR = "the answer to EOR"
+    WAIT_CTR = "the response to CTC"
+    WAIT_ERR = "the response to EOR"
     WAIT_RR_EOR = "the end of RNR after EOR"
     DISCONNECT = "the end of DCN"
     END = "nothing"
@@ -38,7 +38,7 @@ class State(Enum):
     SEND_DCS = "DCS is due"
     SEND_PAGE = "the page is due"
     AFTER_PAGE = "the page was confirmed"
-    AFTER_PID = "the page was confirmed, and no further one is taken"
+    AFTER_PID = "the page was confirmed, and no further one is accepted"
     SEND_FRAMES = "frames of a block are due"
     CHECK_PPR = "a PPR was read"
 
@@ -52,12 +52,12 @@ _AFTER_BLOCK = (S.WAIT_PPS, S.WAIT_RR)
 _AFTER_IMAGE = (S.WAIT_PM, *_AFTER_BLOCK)
 _ANSWER_DUE = (*_AFTER_IMAGE, S.WAIT_CTR, S.WAIT_ERR, S.WAIT_RR_EOR)
 COMMANDING = (S.WAIT_CFR, *_ANSWER_DUE)
-"""A command is on the line, or an answer to it is due within T4."""
+"""A command is on the line, or its response is due within T4."""
 _IN_BLOCK = (S.C_ECM, *_AFTER_BLOCK, S.WAIT_CTR, S.WAIT_ERR, S.WAIT_RR_EOR)
 _ANY = (S.IDLE, S.WAIT_DIS, S.WAIT_PROCEED, S.WAIT_PAGE, *IMAGE, *COMMANDING)
-"""Before the end."""
-_MCF = (FCF.MCF, FCF.PIP)  # nobody is here whom PIP could call
-_RTN = (FCF.RTN, FCF.PIN)  # nor PIN
+"""All states before the end."""
+_MCF = (FCF.MCF, FCF.PIP)  # PIP and PIN also call the operator (5.3.6.1.7); a program has none
+_RTN = (FCF.RTN, FCF.PIN)
 
 
 # fmt: off
@@ -128,42 +128,42 @@ _PAGE = (
     # RTP confirms the page as MCF does; only the next one begins with training.
     row(S.WAIT_PM, FCF.RTP, "", "pages.confirm, phase_b.train_next", S.AFTER_PAGE, "5.3.6.1.7"),
     row((S.AFTER_PAGE, S.AFTER_PID), Event.AT_ONCE, "pages.last", "", dcn(None), "5.3.6.1.8"),
-    # PID confirms the page, but its operator has to do something before another one can be taken: so DCN.
+    # PID confirms the page, but no further one can be received without the far end's operator: so DCN.
     row(S.WAIT_PM, FCF.PID, "", "pages.confirm", S.AFTER_PID, "5.3.6.1.7"),
     row(S.AFTER_PID, Event.AT_ONCE, "", "", dcn(T30Failure.RECEIVER_STOPPED), "5.3.6.1.7"),
     # After EOM the receiver waits for T2, then sends DIS.
     row(S.AFTER_PAGE, Event.AT_ONCE, "pages.mode_changes", "phase_b.await_dis", S.WAIT_DIS, "5.3.6.1.6"),
     row(S.AFTER_PAGE, Event.AT_ONCE, "phase_b.must_train", "", S.SEND_DCS, "5.3.6.1.7"),
     row(S.AFTER_PAGE, Event.AT_ONCE, "", "pages.choose_alike", S.SEND_PAGE, "5.3.6.1.6"),
-    # T.30 leaves open whether a refused page is sent again; it is, at a lower rate where there is one.
+    # T.30 does not require a refused page to be sent again; we do, at a lower rate if there is one.
     row(_AFTER_IMAGE, _RTN, "pages.tries_left",
         "phase_b.step_down, pages.try_again", S.SEND_DCS, "5.3.6.1.7"),
     row(_AFTER_IMAGE, _RTN, "", "", dcn(T30Failure.PAGE_REFUSED, response=HEARD), "5.3.6.1.7"),
 )
 
 _BLOCKS = (
-    # A.4.3 a block and its answers
-    # Back at the pace of modems the far end has to be told a rate before the next frames.
+    # A.4.3 a block and its responses
+    # Back at modem pace the far end must be given a rate (CTC) before the next frames.
     row(S.SEND_FRAMES, Event.AT_ONCE, "phase_b.outpaces and not ecm.ctc_refused",
         "ecm.send_ctc", S.WAIT_CTR, "table 2, bit 123"),
     row(S.SEND_FRAMES, Event.AT_ONCE, "", "ecm.send_frames", S.C_ECM, "A.4.3"),
     row(S.C_ECM, Event.SENT, "", "ecm.send_pps", S.WAIT_PPS, "A.4.3"),
-    # within a page nobody trains again
+    # no training within a page
     row(_AFTER_BLOCK, (*_MCF, FCF.RTP), "ecm.more_blocks",
         "ecm.block_confirmed, ecm.next_block", S.SEND_FRAMES, "A.4.3"),
     row(_AFTER_BLOCK, _MCF, "", "ecm.block_confirmed, pages.confirm", S.AFTER_PAGE, "A.4.3"),
     row(_AFTER_BLOCK, FCF.RTP, "",
         "ecm.block_confirmed, pages.confirm, phase_b.train_next", S.AFTER_PAGE, "A.4.3"),
-    # within a page: its other blocks are not taken, so it is not confirmed
+    # within a page: its other blocks are not received, so it is not confirmed
     row(_AFTER_BLOCK, FCF.PID, "ecm.more_blocks",
         "ecm.block_confirmed", dcn(T30Failure.RECEIVER_STOPPED, response=HEARD), "5.3.6.1.7"),
     row(_AFTER_BLOCK, FCF.PID, "", "ecm.block_confirmed, pages.confirm", S.AFTER_PID, "5.3.6.1.7"),
     row(_AFTER_BLOCK, FCF.PPR, "ecm.ppr_valid", "ecm.read_request", S.CHECK_PPR, "A.4.3"),
-    # After the fourth PPR: CTC with a lower rate; where CTC is not known DCS; where there is none EOR.
+    # After the fourth PPR: CTC with a lower rate; DCS if CTC is not supported; EOR if no rate is left.
     row(S.CHECK_PPR, Event.AT_ONCE, "not ecm.enough_requests", "", S.SEND_FRAMES, "A.4.3"),
     row(S.CHECK_PPR, Event.AT_ONCE, "ecm.ctc_refused and ecm.progressed",
         "ecm.count_requests_anew", S.SEND_FRAMES, "A.4.3"),
-    # Some receivers know no CTC; every one knows DCS, at the price of the whole page.
+    # Some receivers do not support CTC; all support DCS, which costs a retransmission of the whole page.
     row(S.CHECK_PPR, Event.AT_ONCE, "ecm.ctc_refused and phase_b.rate_left and pages.tries_left",
         "phase_b.step_down, pages.try_again", S.SEND_DCS, "A.4.3"),
     row(S.CHECK_PPR, Event.AT_ONCE, "ecm.ctc_refused and phase_b.rate_left",
@@ -173,7 +173,7 @@ _BLOCKS = (
     row(S.CHECK_PPR, Event.AT_ONCE, "", "ecm.send_eor", S.WAIT_ERR, "A.4.3"),
     # A.4.3 CTC and EOR
     row(S.WAIT_CTR, FCF.CTR, "", "ecm.continue_at_rate", S.SEND_FRAMES, "A.4.3"),
-    # A receiver that does not know CTC may repeat its PPR.
+    # A receiver that does not support CTC may repeat its PPR.
     row(S.WAIT_CTR, FCF.PPR, "", "ecm.return_to_old_rate", S.SEND_FRAMES, "A.4.3"),
     row(S.WAIT_CTR, Timer.T4, "command.tries_left", "command.repeat", None, "5.4.2"),
     row(S.WAIT_CTR, Timer.T4, "pages.tries_left",
@@ -185,23 +185,23 @@ _BLOCKS = (
     row(_AFTER_BLOCK, FCF.RNR, "", "ecm.send_rr", S.WAIT_RR, "A.5.4.1"),
     row((S.WAIT_ERR, S.WAIT_RR_EOR), FCF.RNR, "", "ecm.send_rr", S.WAIT_RR_EOR, "A.5.4.1"),
     row(_RR, Timer.T5, "", "", dcn(T30Failure.RECEIVER_BUSY, response="RNR"), "A.5.4.1"),
-    # A far end that asks for less and less could be sent to for hours.
+    # Bounds the time of one block: a far end that requests ever fewer frames could hold the call for hours.
     row(_IN_BLOCK, Timer.STALL, "", "", dcn(T30Failure.ECM_FAILED, detail_from="ecm.stalled"), "a bound"),
 )
 
 _EVERY_ANSWER = (
-    # 5.4.2 a command without an answer
+    # 5.4.2 a command without a response
     row(COMMANDING, Event.SENT, "", "command.await_answer", None, "5.4.3.1"),
-    # An answer that begins while the repetition is in its preamble answers the command before it.
+    # A carrier that begins during the preamble of the repetition is the response to the command before it.
     row(COMMANDING, Event.V21_BEGINS, "command.repeat_in_preamble",
-        "command.give_way", None, "the answer came late"),
+        "command.give_way", None, "the response came late"),
     row((*_AFTER_BLOCK, S.WAIT_ERR, S.WAIT_RR_EOR), Timer.T4, "not line.at_modem_pace",
         "phase_b.leave_unanswered, command.count_anew, command.repeat", None, "table 2, bit 123"),
     row((*_AFTER_IMAGE, S.WAIT_ERR, S.WAIT_RR_EOR), Timer.T4, "command.tries_left",
         "command.repeat", None, "5.4.2"),
     row(_ANSWER_DUE, FCF.CRP, "command.tries_left", "command.repeat", None, "5.3.6.1.8"),
     row(_ANSWER_DUE, (Timer.T4, FCF.CRP), "", "", dcn(T30Failure.NO_ANSWER_TO_PAGE, response="T4"), "5.4.2"),
-    # DIS instead of an answer: the far end has lost the page and begins anew.
+    # DIS instead of a response: the far end has lost the page and restarts phase B.
     row(_ANSWER_DUE, FCF.DIS, "phase_b.dis_valid and pages.tries_left",
         "phase_b.leave_lost, pages.try_again, phase_b.read_dis", S.CHECK_DIS, "5.3.6.1.1"),
     row(_ANSWER_DUE, FCF.DIS, "phase_b.dis_valid",
@@ -209,11 +209,11 @@ _EVERY_ANSWER = (
 )
 
 _ENDINGS = (
-    # 5.3.6.1.8 the end, whatever the state
+    # 5.3.6.1.8 the end, in any state
     row(_ANY, FCF.DCN, "", "", silent(T30Failure.DISCONNECTED, response=HEARD), "5.3.6.1.8"),
     row(_ANY, Timer.CARRIER, "", "", dcn(T30Failure.CARRIER_STUCK), "5.4.3.1"),
     row(_ANY, Event.ABORT, "line.far_end_spoke", "", dcn(T30Failure.ABORTED, response="abort"), "5.3.6.1.8"),
-    row(_ANY, Event.ABORT, "", "", silent(T30Failure.ABORTED, response="abort"), "nobody is there"),
+    row(_ANY, Event.ABORT, "", "", silent(T30Failure.ABORTED, response="abort"), "no far end"),
     row(_ANY, Event.LINE_DROPPED, "", "", silent(T30Failure.LINE_DROPPED, response="no line"), "5.3.6.1.8"),
     row(S.DISCONNECT, (Event.SENT, Timer.DISCONNECT, Event.LINE_DROPPED), "", "conclude", S.END, "5.3.6.1.8"),
 )

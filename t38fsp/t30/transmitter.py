@@ -1,4 +1,4 @@
-"""The transmitter: its parts, and what the application does with it (the table is ``transmit_table``)."""
+"""The transmitter: its parts and its interface to the application (the table is in ``transmit_table``)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from t38fsp.t30.vocabulary import CarrierLost, DataReceived, FrameReceived, Mode
 
 
 class Transmitter(T30Machine):
-    """Sends ``pages`` to whoever answers, from page ``first`` (counted from 0) on.
+    """Sends ``pages`` to the far end, from page ``first`` (counted from 0) on.
 
     Outputs are drained with ``take_outputs``. Nothing is sent before ``start``, no DCS before ``proceed``.
     With ``polled`` it is the called end, and goes on from the DTC of a caller: see :meth:`take_up`.
@@ -34,9 +34,9 @@ class Transmitter(T30Machine):
         self, pages: Sequence[PageFormat], options: TransmitOptions, first: int = 0, *, polled: bool = False
     ) -> None:
         if not pages:
-            raise ValueError("a fax has at least one page")
+            raise ValueError("the fax is empty; give at least one page")
         if not 0 <= first < len(pages):
-            raise ValueError(f"there is no page {first + 1} to begin with; the fax has {len(pages)}")
+            raise ValueError(f"page {first + 1} does not exist; the fax has {len(pages)}")
         line = HalfDuplexLine(options.timers, x=not polled)
         reports = PageReports(line)
         super().__init__(TRANSMIT_TABLE, line, reports)
@@ -55,49 +55,49 @@ class Transmitter(T30Machine):
         self.phase_b.options = replace(options, max_rate=min(options.max_rate, bit_rate))
 
     def be_internet_aware(self) -> None:
-        """Before the start: there is no modem between. Play no tone.
+        """Before the start: there is no modem in the path, so play no tone.
 
-        The DIS of the far end may do away with the pace of modems (bit 123).
+        Modem pace is left if the DIS of the far end has bit 123.
         """
         self.phase_b.options = replace(self.phase_b.options, internet_aware=True, cng=False)
 
     def leave_internet_aware_mode(self, now: float) -> None:
-        """The far end may have become another: what follows goes at the pace of modems."""
+        """The far end may have changed: return to modem pace."""
         self.line.now = now
         self.phase_b.leave_internet_aware_mode("the far end moved")
 
     def start(self, now: float) -> None:
-        """The line is up: play CNG and listen for a DIS, for T1 at most."""
+        """The line is up: play CNG and wait for a DIS, for T1 at most."""
         self._take_at(Event.START, now)
 
     def take_up(self, dtc: Frame, now: float) -> None:
-        """In place of ``start``: go on where the receiver heard this DTC; there is nobody to give leave."""
+        """In place of ``start``: continue after the DTC that the receiver got; needs no ``proceed``."""
         self.line.now = now
         self.line.note_far_end()
         self.line.heard = dtc
         self._take(FCF.DIS)
 
     def proceed(self, now: float) -> None:
-        """The application gives leave to send: DCS may follow."""
+        """Permit sending: DCS may follow."""
         self.phase_b.give_leave()
         self._take_at(Event.PROCEED, now)
 
     def page_ready(self, request: int, data: bytes, now: float) -> None:
-        """The coded page that PageWanted asked for, exactly as it goes on the line."""
+        """The coded page requested by PageWanted, exactly as it is sent on the line."""
         if not data:
             self.page_failed(request, "it was coded into nothing", now)
         elif self.pages.put(request, data):
             self._take_at(Event.PAGE_READY, now)
 
     def page_failed(self, request: int, error: str, now: float) -> None:
-        """The page cannot be coded. The page on the line is finished first; then the session ends."""
+        """The page cannot be coded. The session ends after the page on the line."""
         if self.pages.fail(request, error):
             self._take_at(Event.PAGE_FAILED, now)
 
     # --- for the machine ----------------------------------------------------------------------------------
 
     def _frame_heard(self, frame: Frame) -> None:
-        # A DIS comes unasked; everything else answers a command, and does not come before that is over.
+        # A DIS is unsolicited; any other frame is a response, and cannot begin before the end of our command.
         unasked = self._state in (State.WAIT_DIS, State.WAIT_PROCEED)
         if not unasked and not self.command.may_be_answered:
             return
@@ -106,24 +106,24 @@ class Transmitter(T30Machine):
             self._take(fcf, frame.fcf)
 
     def _in_our_role(self, fcf: FCF) -> FCF | None:
-        """The table is that of a caller, to whom a DIS says what the far end can do.
+        """Map frames to inputs of the table, which is that of a caller and gets the capabilities from a DIS.
 
-        To a called end that was polled the DTC says it, and a DIS is its own, as an echo.
+        A polled called end gets them from the DTC; a DIS is then an echo of its own.
         """
         return {FCF.DTC: FCF.DIS, FCF.DIS: None}.get(fcf, fcf) if self._polled else fcf
 
     def _nothing_heard(self) -> None:
-        """T4 goes on."""
+        """Ignored: T4 keeps running."""
 
     def _carrier_heard(self, modem: Modem) -> None:
         if modem is Modem.V21:
             self._take(Event.V21_BEGINS)
 
     def _gap_heard(self) -> None:
-        """What was lost comes again, or is asked for again."""
+        """Ignored: lost frames are retransmitted, or requested again."""
 
     def _image_heard(self, signal: FrameReceived | DataReceived | CarrierLost) -> None:
-        """A receiver sends no images."""
+        """Ignored: a receiver sends no images."""
 
     def _release(self) -> None:
         self.pages.buffer.clear()
@@ -137,5 +137,5 @@ class Transmitter(T30Machine):
         elif self.line.sending():
             words = f"sending {name}"
         else:
-            words = f"waiting for the answer to {name}"
+            words = f"waiting for the response to {name}"
         return f"{words}, {self.pages.position}" if self.phase_b.dis_heard() else words

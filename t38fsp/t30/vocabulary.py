@@ -42,16 +42,16 @@ class Tone(Enum):
     CED = "CED"
 
 
-# --- what T.30 asks the terminal to send --------------------------------------------------------------------
+# --- what T.30 requests the terminal to send ----------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class HdlcBurst:
     """HDLC frames on one carrier: a V.21 command or response, or an ECM block (its RCP frames included).
 
-    ``frames`` may be lazy: it is read once, in order, at the pace of the modem. ``attempt`` above 1 says that
-    the same was said so often, this time included, and nobody has answered yet. With ``modem_paced`` false no
-    modem is behind the far end, and the frames go as fast as the path takes them.
+    ``frames`` may be lazy: it is read once, in order, at the pace of the modem. ``attempt`` counts
+    transmissions of the same burst without a response, including this one. With ``modem_paced`` false the far
+    end has no modem, and the frames are sent as fast as the path carries them.
     """
 
     modem: Modem
@@ -72,7 +72,7 @@ class RawBurst:
 
 @dataclass(frozen=True, slots=True)
 class ToneBurst:
-    """CED for ``seconds``; CNG goes on (as a state of the line) until the next burst."""
+    """CED for ``seconds``; CNG lasts (as a state of the line) until the next burst."""
 
     tone: Tone
     seconds: float
@@ -81,7 +81,7 @@ class ToneBurst:
 Burst = HdlcBurst | RawBurst | ToneBurst
 
 
-# --- what the terminal heard --------------------------------------------------------------------------------
+# --- what the terminal receives -----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class ToneHeard:
 
 @dataclass(frozen=True, slots=True)
 class CarrierDetected:
-    """A burst of the far end began: preamble, training, or (when those were lost) its first data."""
+    """A burst of the far end began: preamble, training or, if those were lost, its first data."""
 
     modem: Modem
     short_training: bool = False
@@ -99,9 +99,9 @@ class CarrierDetected:
 
 @dataclass(frozen=True, slots=True)
 class FrameReceived:
-    """One HDLC frame ended; ``good`` is false when its FCS was bad or part of it was lost.
+    """One HDLC frame ended; ``good`` is false if its FCS was bad or part of it was lost.
 
-    ``after_gap`` says that packets were lost since the last good frame ended.
+    ``after_gap`` is true if packets were lost since the end of the last good frame.
     """
 
     modem: Modem
@@ -112,7 +112,7 @@ class FrameReceived:
 
 @dataclass(frozen=True, slots=True)
 class DataReceived:
-    """Octets of a raw burst; ``after_gap`` says that packets just before them were lost."""
+    """Octets of a raw burst; ``after_gap`` is true if packets just before them were lost."""
 
     modem: Modem
     data: bytes
@@ -121,7 +121,7 @@ class DataReceived:
 
 @dataclass(frozen=True, slots=True)
 class CarrierLost:
-    """The burst of the far end is over. ``clean`` is false when its end had to be inferred."""
+    """The burst of the far end is over. ``clean`` is false if its end had to be inferred."""
 
     modem: Modem
     clean: bool = True

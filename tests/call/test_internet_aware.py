@@ -203,7 +203,7 @@ def test_an_answer_that_never_comes_brings_the_pace_back(tmp_path: Path, towards
     scene = Scene(tmp_path, faults_for=faults_for)
     result = send(scene, 3)
     assert rates(result) == {14400}
-    assert result.warnings == ("PPS-NULL went unanswered, so the fax goes on at the pace of a modem",)
+    assert result.warnings == ("PPS-NULL went unanswered, so the fax continues at the pace of a modem",)
 
 
 def test_a_far_end_that_is_described_anew_without_the_mark_gets_the_pace_back(tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_a_far_end_that_is_described_anew_without_the_mark_gets_the_pace_back(tm
     scene.run()
     scene.assert_delivered(3)
     assert [page.bit_rate for page in scene.sent.pages] == [0, 0, 14400]
-    assert scene.sent.warnings == ("the far end moved, so the fax goes on at the pace of a modem",)
+    assert scene.sent.warnings == ("the far end moved, so the fax continues at the pace of a modem",)
 
 
 class SlowsDown:
@@ -330,7 +330,7 @@ def test_gateways_that_lie_about_it_cost_one_dcs(tmp_path: Path) -> None:
     scene.assert_delivered(3)
     assert rates(scene.sent) == rates(scene.received) == {14400}
     assert "INTERNET_AWARE" in scene.sent.remote_capabilities
-    assert scene.sent.warnings == ("DCS went unanswered, so the fax goes on at the pace of a modem",)
+    assert scene.sent.warnings == ("DCS went unanswered, so the fax continues at the pace of a modem",)
 
 
 # --- machines behind a gateway ------------------------------------------------------------------------------
@@ -426,7 +426,7 @@ def test_a_gateway_that_lies_and_is_overrun_gets_its_pace(tmp_path: Path, deaf: 
     assert buffer.dropped > 10
     assert rates(result) == {14400}
     (warning,) = result.warnings
-    assert warning.endswith("so the fax goes on at the pace of a modem")
+    assert warning.endswith("so the fax continues at the pace of a modem")
 
 
 def test_a_gateway_that_calls_does_not_hear_of_it(tmp_path: Path) -> None:

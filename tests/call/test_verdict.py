@@ -313,7 +313,7 @@ CUT_OFF = {T30Failure.DISCONNECTED, T30Failure.LINE_DROPPED}
 
 @pytest.mark.parametrize("error", T30Failure)
 def test_every_failure_of_t30(error: T30Failure) -> None:
-    told = verdict.of_t30(error, "waiting for the answer to PPS-EOP, page 2 of 3", is_fax=False)
+    told = verdict.of_t30(error, "waiting for the response to PPS-EOP, page 2 of 3", is_fax=False)
     if error in NOT_A_FAX:
         expected = FaxStatus.NOT_FAX_CALL
     elif error in CUT_OFF:
@@ -323,7 +323,7 @@ def test_every_failure_of_t30(error: T30Failure) -> None:
     else:
         expected = FaxStatus.USER_ABORT if error is T30Failure.ABORTED else FATAL
     assert told.status is expected
-    assert told.reason == f"{error.value}; waiting for the answer to PPS-EOP, page 2 of 3"
+    assert told.reason == f"{error.value}; waiting for the response to PPS-EOP, page 2 of 3"
     # What a user can do or see to stands with the advice about sending again.
     assert told.retry_reason.count("; ") == (error not in SELF_EVIDENT)
     assert told.retry is (

@@ -112,7 +112,7 @@ def test_what_a_user_wrote_does_not_steer_the_terminal(run: Run) -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--max-rate", "1200"), "2400 is the least"),
+        (("--max-rate", "1200"), "the minimum is 2400"),
         (("--station-id", "+1 555 0199 0199 0199 0"), "at most 20 characters"),
         (("--listen", "5060"), "no port"),
         (("--listen", "127.0.0.1"), "write it as HOST:PORT"),
@@ -124,7 +124,7 @@ def test_what_a_user_wrote_does_not_steer_the_terminal(run: Run) -> None:
         (("--password-file", "{letter}"), "has no effect without --user"),
         (("--user", "account", "--password-file", "missing"), "missing cannot be read: No such file"),
         (("--user", "account", "--password-file", "."), "cannot be read: Is a directory"),
-        (("--user", "account", "--password-file", "{letter}"), "not text"),
+        (("--user", "account", "--password-file", "{letter}"), "not UTF-8 text"),
         (("--user", "account", "--password-file", "/dev/null"), "must contain one line"),
         (("--user", "account", "--password-file", "/dev/zero"), "must contain one line"),
     ],
@@ -187,7 +187,7 @@ def test_a_file_is_tried_and_not_judged_by_its_mode(
         (("--to", "+15550100"), "needs a SIP peer to call it through: --via sip:HOST"),
         (("--to", "letter.tif"), "neither a number nor a SIP URI; write +15550100 or sip:NAME@HOST"),
         (("--to", "sip:fax@{peer};transport=sctp"), "write udp, tcp or tls"),
-        (("--to", "+15550100", "--via", "http://{peer}"), "no SIP peer"),
+        (("--to", "+15550100", "--via", "http://{peer}"), "not a SIP peer"),
     ],
 )
 def test_unusable_numbers(run: Run, to: tuple[str, ...], sentence: str) -> None:

@@ -122,7 +122,10 @@ def test_every_mistake_is_told(run: Run, tmp_path: Path) -> None:
     ("arguments", "sentence"),
     [
         (("routes", "--config", "none.toml"), "none.toml cannot be read: No such file or directory"),
-        (("send", "x", "--to", "1", "--route", "o"), "t38fsp.toml has no route 'o'; it has office, ata"),
+        (
+            ("send", "x", "--to", "1", "--route", "o"),
+            "t38fsp.toml has no route 'o'; known routes: office, ata",
+        ),
         (("send", "x", "--to", "1", "--config", "none.toml"), "none.toml cannot be read: No such file"),
         (("receive", "--output", "x", "--route", "home"), "t38fsp.toml has no route 'home'"),
         (

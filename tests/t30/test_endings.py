@@ -99,7 +99,7 @@ def test_abort_does_not_depend_on_the_line_below() -> None:
     deadline = machine.next_deadline()
     assert deadline is not None
     machine.handle_deadline(deadline)
-    assert finished(machine) == Finished(T30Failure.ABORTED, "waiting for leave to send, page 1 of 1")
+    assert finished(machine) == Finished(T30Failure.ABORTED, "waiting for permission to send, page 1 of 1")
 
 
 @pytest.mark.parametrize("ecm", [True, False])

@@ -193,7 +193,7 @@ def test_a_dcs_that_is_lost_brings_the_pace_back() -> None:
     link = marked(damage=LosesBursts([FCF.DCS]))
     assert_delivered(link, 2)
     assert all(image_paces(link))
-    assert warnings(link) == ["DCS went unanswered, so the fax goes on at the pace of a modem"]
+    assert warnings(link) == ["DCS went unanswered, so the fax continues at the pace of a modem"]
 
 
 @pytest.mark.parametrize("who", [Aware.TRANSMITTER, Aware.RECEIVER])
@@ -224,7 +224,7 @@ def test_a_line_with_modems_is_known_by_the_time_it_takes() -> None:
     assert all(image_paces(link))
     assert link.said(link.transmitter) == ["DCS", "DCS", "PPS", "PPS", "DCN"]
     assert warnings(link) == [
-        "the answer to DCS took as long as modems need, so the fax goes on at the pace of a modem"
+        "the response to DCS took as long as modems need, so the fax continues at the pace of a modem"
     ]
 
 
@@ -233,7 +233,7 @@ def test_a_dcs_without_an_answer_is_said_again_with_a_modem() -> None:
     assert_delivered(link, 2)
     assert link.said(link.transmitter) == ["DCS", "DCS", "PPS", "PPS", "DCN"]
     assert image_paces(link) == [True, True, True]  # TCF and two blocks
-    assert warnings(link) == ["DCS went unanswered, so the fax goes on at the pace of a modem"]
+    assert warnings(link) == ["DCS went unanswered, so the fax continues at the pace of a modem"]
 
 
 def test_a_block_without_an_answer_goes_on_with_a_modem() -> None:
@@ -285,7 +285,7 @@ def test_the_loss_of_most_of_a_block_ends_it() -> None:
     assert_delivered(link, 1)
     assert link.said(link.transmitter) == ["DCS", "PPS", "CTC", "PPS", "PPS", "DCN"]
     assert image_paces(link) == [False, True, True]
-    assert warnings(link) == ["most of a block was lost, so the fax goes on at the pace of a modem"]
+    assert warnings(link) == ["most of a block was lost, so the fax continues at the pace of a modem"]
 
 
 class LosesFrameZero(Damage):

@@ -157,7 +157,7 @@ def test_three_times_without_an_answer(lost: list[FCF], error: T30Failure, confi
     link = run(damage=LosesBursts(list(lost)))
     finished = link.finished(link.transmitter)
     assert (finished.error, finished.pages_confirmed) == (error, confirmed)
-    assert "waiting for the answer to" in finished.detail
+    assert "waiting for the response to" in finished.detail
     assert finished.detail.endswith("page 1 of 2")
     assert link.said(link.transmitter)[-1] == "DCN"
     assert link.finished(link.receiver).error is not None
