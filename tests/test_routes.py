@@ -278,7 +278,7 @@ def test_a_program_has_settings_of_its_own_where_there_is_no_file(
     (sentence,) = configuration.check()
     assert sentence.startswith("the default configuration, route 'wrong', max_rate: 1 is ")
     with pytest.raises(
-        UnknownRouteError, match="the default configuration has no route 'home'; it has office"
+        UnknownRouteError, match="the default configuration has no route 'home'; known routes: office"
     ):
         configuration.route("home")
     monkeypatch.setenv("T38FSP_MAX_RATE", "4800")
@@ -290,8 +290,8 @@ def test_a_program_has_settings_of_its_own_where_there_is_no_file(
 @pytest.mark.parametrize(
     ("default", "sentence"),
     [
-        ({"listn": "127.0.0.1:5070"}, "the default configuration, listn: there is no such setting; 'listen'"),
-        ({"routes": {"a b": {}}}, "the default configuration, route 'a b': a name has up to 64"),
+        ({"listn": "127.0.0.1:5070"}, "the default configuration, listn: unknown setting; did you mean 'listen'"),
+        ({"routes": {"a b": {}}}, "the default configuration, route 'a b': the name is invalid"),
         ({"routes": []}, "the default configuration, routes: "),
     ],
 )

@@ -1,15 +1,16 @@
-"""Hearing a fax machine in G.711 audio: CNG, CED (and its kin ANSam), and the flags of V.21 channel 2.
+"""Detection of a fax machine in G.711 audio: CNG, CED (also ANSam), and the flags of V.21 channel 2.
 
-Everything is correlation with sines, in frames of 20 ms. All four frequencies (1100, 2100, 1650 and 1850 Hz)
-are multiples of 50 Hz, so one table of 160 samples serves every frame with its phase unbroken.
+Frames of 20 ms are correlated with sines. All four frequencies (1100, 2100, 1650 and 1850 Hz) are multiples
+of 50 Hz, so one table of 160 samples serves every frame with continuous phase.
 
-A tone is there when it holds most of the power of 10 ms of signal, for 0.3 s. The share of the power, not its
-level, decides; speech spreads its power, or holds it elsewhere. Windows of 10 ms let the frequency be as far
-off as T.30 allows (1100 ± 38 Hz), and let a phase reversal (ANSam, every 450 ms) spoil only one frame.
+A tone is detected when it has most of the power of 10 ms of signal, for 0.3 s. The criterion is the share of
+the power, not the level: speech spreads its power, or has it at other frequencies. Windows of 10 ms tolerate
+the frequency deviation that T.30 allows (1100 ± 38 Hz), and limit a phase reversal (ANSam, every 450 ms) to
+one frame.
 
-V.21 flags are read bit by bit: a window of 3 ms, just under one bit, slides in steps of 1 ms; in each the
-stronger of 1650 Hz (1) and 1850 Hz (0) wins. A flag is a run of six ones between runs of one or two zeros.
-Four flags in a row are V.21 heard; nothing else keeps that rhythm.
+V.21 flags are decoded bit by bit: a window of 3 ms, just under one bit, slides in steps of 1 ms; in each the
+stronger of 1650 Hz (1) and 1850 Hz (0) is taken. A flag is a run of six ones between runs of one or two
+zeros. Four consecutive flags are V.21: no other signal has that pattern.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from t38fsp.t30.vocabulary import Tone, ToneHeard
 
 @dataclass(frozen=True, slots=True)
 class V21Heard:
-    """Flags of V.21 channel 2: a fax machine begins a frame, and T.38 has not come up."""
+    """Flags of V.21 channel 2: a fax machine begins a frame in audio, although T.38 was not started."""
 
 
 AudioSignal = ToneHeard | V21Heard
@@ -39,14 +40,15 @@ _SPACE_HERTZ = 1850
 """V.21 channel 2: a one and a zero (T.30 5.3)."""
 
 _LEAST_POWER = 8000.0
-"""Mean square of a sample at about -45 dBm0; below it there is silence."""
+"""Mean square of a sample at about -45 dBm0; anything below is silence."""
 
 # Tones are judged in halves of a frame.
 _HALF = FRAME_SAMPLES // 2
 _TONE_SHARE = 0.5
 _TONE_FRAMES = 15
 _TONE_MISS = 3
-"""What a frame without the tone takes back: one in four may be bad, as with phase reversals or loss."""
+"""Score that a frame without the tone subtracts: one in four may be bad, for phase reversals and packet
+loss."""
 
 # V.21 flags are read in steps of 1 ms; a bit of 1/300 s takes 3 1/3 of them.
 _STEP = 8
@@ -67,7 +69,7 @@ def _table(hertz: int) -> tuple[list[float], list[float]]:
 
 
 class _Frame:
-    """20 ms of samples, and their running power at every 1 ms."""
+    """20 ms of samples, and their cumulative power at every 1 ms."""
 
     __slots__ = ("energies", "samples")
 
@@ -100,14 +102,14 @@ class _ToneDetector:
             self._heard = False
 
     def receive(self, frame: _Frame) -> bool:
-        """Whether the tone has just been recognised."""
+        """True if the tone has just been detected."""
         samples, total = frame.samples, frame.energies[-1]
         energy = 0.0
         for half, (in_phase, quadrature) in zip(
             (samples[:_HALF], samples[_HALF:]), self._tables, strict=True
         ):
             energy += sum(map(mul, half, in_phase)) ** 2 + sum(map(mul, half, quadrature)) ** 2
-        # A sine of the right frequency gives its energy times half the window.
+        # A sine of exactly this frequency gives its energy times half the window.
         if energy < _TONE_SHARE * total * _HALF / 2:
             self.silence()
             return False
@@ -129,7 +131,7 @@ class _FlagDetector:
         self.silence()
 
     def silence(self) -> None:
-        # The last steps of the frame before: four correlations and the power.
+        # The last steps of the previous frame: four correlations and the power.
         self._tails: list[list[float]] = [[0.0] * (_WINDOW - 1) for _ in range(5)]
         self._bit: bool | None = None
         self._run = 0
@@ -137,7 +139,7 @@ class _FlagDetector:
         self._heard = False
 
     def receive(self, frame: _Frame) -> bool:
-        """Whether the preamble has just been recognised."""
+        """True if the preamble has just been detected."""
         samples = frame.samples
         sums = [list(accumulate(map(mul, samples, table)))[_STEP - 1 :: _STEP] for table in self._tables]
         sums.append([float(energy) for energy in frame.energies])
@@ -162,7 +164,7 @@ class _FlagDetector:
         ended, run = self._bit, self._run
         self._bit, self._run = bit, 1
         if ended is None:
-            # Weak steps between two bits say nothing; longer they are no V.21.
+            # A weak signal is not V.21, so flags must be consecutive again.
             self._flags = 0
         elif ended:
             self._flags = self._flags + 1 if run in _ONES else 0
@@ -177,7 +179,8 @@ class _FlagDetector:
 
 
 class AudioListener:
-    """Listens to G.711 payloads in order. It needs no clock: 8000 samples are a second."""
+    """Detects signals in G.711 payloads, which must be in order. It needs no clock: 8000 samples are a
+    second."""
 
     def __init__(self) -> None:
         self._samples = array("h")
@@ -189,7 +192,7 @@ class AudioListener:
         self._signals: list[AudioSignal] = []
 
     def receive(self, payload: bytes, law: Law) -> None:
-        """Hear the next samples, any number of them, coded in ``law``."""
+        """Process the next samples, any number of them, coded in ``law``."""
         self._samples.extend(decode(payload, law))
         while len(self._samples) >= FRAME_SAMPLES:
             frame = _Frame(self._samples[:FRAME_SAMPLES])
@@ -197,7 +200,7 @@ class AudioListener:
             self._hear(frame)
 
     def take_signals(self) -> list[AudioSignal]:
-        """What was recognised since the last time, once at the beginning of each tone or preamble."""
+        """Return the signals detected since the last call: one for the beginning of each tone or preamble."""
         signals, self._signals = self._signals, []
         return signals
 

@@ -73,7 +73,7 @@ class _Codec:
 
 @cache
 def _codecs() -> dict[Law, _Codec]:
-    """Made with the first packet of audio, not with the import."""
+    """The tables of a law, made for the first packet of audio rather than on import."""
     mu_law, a_law = _mu_law_codes(), _a_law_codes()
     # From -32768 up to -1. mu-law mirrors 1..32768; A-law, without a zero, mirrors 0..32767.
     mu_negative = bytes(code & 0x7F for code in (mu_law + mu_law[-1:])[:0:-1])

@@ -1,4 +1,4 @@
-"""The audio of one call before the switch: we play our tone, and listen for theirs."""
+"""The audio of one call before the switch: sends our tone, and detects that of the far end."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from t38fsp.audio.tones import FRAME_SECONDS, ced_frame, cng_frame
 from t38fsp.lanes import NEVER, Lane
 
 _AHEAD = 2 * SAMPLE_RATE
-"""Samples that may be heard before their time. Detectors cost far more than packets: a flood is not heard."""
+"""Samples accepted ahead of real time. Detection costs far more than packets, so a flood is dropped."""
 _CATCH_UP = 5
-"""Frames sent together after a stall; the rest are skipped, as nobody would play them any more."""
+"""Frames sent together after a stall; the others are skipped, as jitter buffers would drop them as late."""
 
 
 class Role(Enum):
-    """Who called: a calling terminal plays CNG until the switch, an answering one CED once."""
+    """The side of the call: a calling terminal plays CNG until the switch, an answering one CED once."""
 
     CALLING = "calling"
     ANSWERING = "answering"
@@ -31,7 +31,7 @@ _TONES = {Role.CALLING: cng_frame, Role.ANSWERING: ced_frame}
 
 @dataclass(frozen=True, slots=True)
 class RtpStart:
-    """Where our stream begins: random numbers of 32, 16 and 32 bits (RFC 3550 5.1)."""
+    """Initial values of our stream: random numbers of 32, 16 and 32 bits (RFC 3550 5.1)."""
 
     ssrc: int
     sequence: int
@@ -39,11 +39,11 @@ class RtpStart:
 
 
 class AudioLeg(Lane):
-    """RTP both ways, one packet each 20 ms from :meth:`start` on, made when it is due.
+    """RTP in both directions, one packet every 20 ms from :meth:`start` on, built when it is due.
 
-    ``payload_type`` and ``law`` are what :func:`t38fsp.audio.offer.choose` found in the far end's SDP, and
-    what we send, as long as no later one says otherwise; heard are both laws. After ``patience`` seconds
-    nothing more is sent until something is heard (None: sent all the same).
+    ``payload_type`` and ``law`` are the choice of :func:`t38fsp.audio.offer.choose` in the far end's SDP,
+    which we send until :meth:`change`; both laws are received. After ``patience`` seconds sending pauses
+    until something is received (None: never).
     """
 
     def __init__(
@@ -59,20 +59,20 @@ class AudioLeg(Lane):
         self._next_frame = 0
         self._heard = 0  # samples since the start
         self._silent_from = None if patience is None else round(patience / FRAME_SECONDS)
-        """The first frame that is not sent, as long as nothing was heard."""
+        """The first frame that is not sent unless something was received."""
 
     def start(self, now: float) -> None:
-        """Begin to play; once. Frame n is due at ``now`` + n * 20 ms."""
+        """Begin to send; to be called once. Frame n is due at ``now`` + n * 20 ms."""
         self._started = now
         self.moved = True
 
     def stop(self) -> None:
-        """Play and hear nothing more."""
+        """Stop sending and receiving."""
         self._started = None
         self.moved = True
 
     def change(self, payload_type: int, law: Law) -> None:
-        """Send this from the next frame on."""
+        """Send with this payload type and law from the next frame on."""
         self._sender.payload_type = payload_type
         self._law = law
 
@@ -95,9 +95,9 @@ class AudioLeg(Lane):
         return self.due
 
     def receive(self, datagram: bytes, now: float) -> bool:
-        """Hear a datagram; False when it is no RTP packet of G.711 (nothing happened then).
+        """Process a datagram; False, without any effect, if it is not an RTP packet of G.711.
 
-        Audio that comes faster than it can be played is passed over.
+        Audio that arrives faster than real time is dropped.
         """
         if self._started is None or not looks_like_rtp(datagram):
             return False
@@ -118,7 +118,7 @@ class AudioLeg(Lane):
         return True
 
     def take_signals(self) -> list[AudioSignal]:
-        """What was heard since the last time."""
+        """Return the signals detected since the last call."""
         return self._listener.take_signals()
 
     @property

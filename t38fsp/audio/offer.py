@@ -14,9 +14,9 @@ PAYLOAD_TYPES = {0: Law.PCMU, 8: Law.PCMA}
 def audio_media(
     port: int, payload_types: Sequence[int] = tuple(PAYLOAD_TYPES), protocol: str = "RTP/AVP"
 ) -> MediaDescription:
-    """What we offer; with the one payload type of :func:`choose` and the protocol offered, what we answer.
+    """Our offer or, with the single payload type of :func:`choose` and the protocol offered, our answer.
 
-    20 ms for each packet, and no silence suppression (RFC 3108), which would cut tones short.
+    20 ms per packet, and no silence suppression (RFC 3108), which would clip tones.
     """
     return MediaDescription(
         "audio",
@@ -35,9 +35,9 @@ def audio_media(
 
 
 def choose(media: MediaDescription) -> tuple[int, Law] | None:
-    """The first payload type of theirs that is G.711, and its law; None when there is none.
+    """The far end's first payload type that is G.711, and its law; None if there is none.
 
-    Only the static numbers count: nobody gives G.711 another one.
+    Only the static numbers are recognised (RFC 3551 6): dynamic ones for G.711 are not seen in practice.
     """
     if media.kind.lower() != "audio" or media.protocol.upper() not in ("RTP/AVP", "RTP/AVPF"):
         return None

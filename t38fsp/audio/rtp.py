@@ -1,4 +1,4 @@
-"""RTP (RFC 3550): packets, a stream out, a stream in, and how to tell them from UDPTL on the same port."""
+"""RTP (RFC 3550): packets, an outgoing and an incoming stream, and how to distinguish RTP from UDPTL."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from struct import Struct
 FRAME_SAMPLES = 160
 """20 ms of 8 kHz audio: one packet."""
 MAX_PAYLOAD = 2048
-"""Octets that are read; 20 ms of G.711 are 160."""
+"""Maximum octets of a payload; 20 ms of G.711 are 160."""
 
 _FIXED = Struct("!BBHII")
 _EXTENSION = Struct("!HH")
 _RTCP_TYPES = range(64, 96)
-"""Payload types that RTCP's packet types would look like (RFC 5761 4)."""
+"""Payload types as which the packet types of RTCP would appear (RFC 5761 4)."""
 
 _HOLD = 4
-"""Packets kept back for a missing one; later it counts as lost."""
+"""Packets held back for a missing one, which then counts as lost."""
 _JUMP = 100
 """A sequence number farther away than this means a new stream, not loss."""
 
 
 class RtpError(ValueError):
-    """A datagram that is not an RTP packet; the text says which field is wrong."""
+    """A datagram that is not an RTP packet; the message names the invalid field."""
 
 
 @dataclass(frozen=True, slots=True)
 class RtpPacket:
-    """RFC 3550 5.1. Padding is taken off when read and never written."""
+    """An RTP packet (RFC 3550 5.1). Padding is removed when parsed, and never written."""
 
     payload_type: int
     """0..127."""
@@ -46,18 +46,18 @@ class RtpPacket:
 
     @classmethod
     def parse(cls, data: bytes) -> RtpPacket:
-        """Read a datagram; raises RtpError when it is not one RTP packet."""
+        """Parse a datagram; raises RtpError if it is not an RTP packet."""
         if len(data) < _FIXED.size:
             raise RtpError(f"an RTP packet has at least {_FIXED.size} octets, not {len(data)}")
         first, second, sequence, timestamp, ssrc = _FIXED.unpack_from(data)
         if first >> 6 != 2:
-            raise RtpError(f"RTP version 2 is wanted, not {first >> 6}")
+            raise RtpError(f"the RTP version must be 2, not {first >> 6}")
         position = _FIXED.size + 4 * (first & 0x0F)
         sources = tuple(int.from_bytes(data[at : at + 4]) for at in range(_FIXED.size, position, 4))
         extension = None
         if first & 0x10:
             if position + _EXTENSION.size > len(data):
-                raise RtpError("the RTP header extension is cut short")
+                raise RtpError("the RTP header extension is truncated")
             profile, words = _EXTENSION.unpack_from(data, position)
             start = position + _EXTENSION.size
             position = start + 4 * words
@@ -71,7 +71,7 @@ class RtpPacket:
                 raise RtpError(f"{padding} octets of padding do not fit into the RTP packet")
             end -= padding
         if end - position > MAX_PAYLOAD:
-            raise RtpError(f"an RTP payload of {end - position} octets is more than the {MAX_PAYLOAD} read")
+            raise RtpError(f"an RTP payload of {end - position} octets exceeds the limit of {MAX_PAYLOAD}")
         return cls(
             second & 0x7F,
             sequence,
@@ -120,17 +120,17 @@ class RtpSender:
         return header + payload
 
     def skip(self, samples: int) -> None:
-        """Leave ``samples`` unsent: the next packet begins a new talkspurt, with the marker."""
+        """Skip ``samples``: the next packet begins a new talkspurt, with the marker (RFC 3551 4.1)."""
         self._timestamp = (self._timestamp + samples) & 0xFFFFFFFF
         self._marker = True
 
 
 class RtpReceiver:
-    """Puts one stream in order.
+    """Reorders one stream.
 
-    A packet that came too early waits for up to four that follow it. Duplicates and late ones are dropped. A
-    new SSRC, or a sequence number far away, starts afresh (RFC 3550 A.1): gateways do that when they switch
-    from ringing tone to the line.
+    Up to four packets are held back for a missing one. Duplicates and late packets are dropped. A new SSRC,
+    or a distant sequence number, starts a new stream (RFC 3550 A.1): gateways do that when they switch from
+    ringing tone to the line.
     """
 
     def __init__(self) -> None:
@@ -139,7 +139,7 @@ class RtpReceiver:
         self._held: dict[int, RtpPacket] = {}
 
     def receive(self, packet: RtpPacket) -> list[RtpPacket]:
-        """What is in order now that ``packet`` is here."""
+        """Add ``packet``; return the packets that are in order now."""
         ahead = (packet.sequence - self._expected + 0x8000 & 0xFFFF) - 0x8000
         if packet.ssrc != self._ssrc or abs(ahead) > _JUMP:
             self._ssrc = packet.ssrc
@@ -161,10 +161,10 @@ class RtpReceiver:
 
 
 def looks_like_rtp(datagram: bytes) -> bool:
-    """Whether a datagram on a port that RTP and UDPTL share is RTP: well formed, and by its lengths no UDPTL.
+    """Whether a datagram on a port shared by RTP and UDPTL is RTP: well formed, and not UDPTL by its lengths.
 
-    A UDPTL number from 0x8000 up has the top bits of RTP too, and some gateways start there; but all the
-    lengths inside a UDPTL datagram add up to its end, which those of audio do not.
+    A UDPTL sequence number of 0x8000 or above has the version bits of RTP, too, and some gateways start
+    there; but the lengths inside a UDPTL datagram add up to its size, which those of audio do not.
     """
     if len(datagram) < _FIXED.size or datagram[0] >> 6 != 2 or datagram[1] & 0x7F in _RTCP_TYPES:
         return False
@@ -178,7 +178,7 @@ def looks_like_rtp(datagram: bytes) -> bool:
 
 
 def _is_udptl(datagram: bytes) -> bool:
-    """Walk a UDPTL datagram (T.38 9.1): number, primary, then secondaries or parity, to the very end."""
+    """Walk a UDPTL datagram (T.38 9.1): number, primary, then secondaries or parity, to its exact end."""
     position = _after_field(datagram, 2)
     if position is None or position >= len(datagram):
         return False
@@ -199,7 +199,7 @@ def _is_udptl(datagram: bytes) -> bool:
 
 
 def _after_field(datagram: bytes, position: int) -> int | None:
-    """Where the field whose length (X.691 10.9) is at ``position`` ends; None beyond the datagram."""
+    """End of the field whose length (X.691 10.9) is at ``position``; None if it exceeds the datagram."""
     if position >= len(datagram):
         return None
     length = datagram[position]

@@ -45,12 +45,12 @@ def silent_frame(law: Law) -> bytes:
 
 
 def cng_frame(index: int, law: Law) -> bytes:
-    """Frame ``index`` (from 0) of what a calling fax terminal plays until the switch."""
+    """Frame ``index`` (from 0) of the signal of a calling fax terminal: CNG until the switch."""
     on = index >= _LEAD and (index - _LEAD) % (_CNG_ON + _CNG_OFF) < _CNG_ON
     return tone_frame(CNG_HERTZ, law) if on else silent_frame(law)
 
 
 def ced_frame(index: int, law: Law) -> bytes:
-    """Frame ``index`` (from 0) of what an answering fax terminal plays: 3 s of CED, then silence."""
+    """Frame ``index`` (from 0) of the signal of an answering fax terminal: 3 s of CED, then silence."""
     on = _LEAD <= index < _LEAD + _CED_ON
     return tone_frame(CED_HERTZ, law) if on else silent_frame(law)

@@ -79,8 +79,8 @@ class Configuration:
         Without either there are no routes, and the settings of our own end come from the environment and the
         defaults.
 
-        Raises ConfigurationError for a named file that is missing, for an invalid file or ``default``, and for
-        an invalid environment variable.
+        Raises ConfigurationError for a named file that is missing, for an invalid file or ``default``, and
+        for an invalid environment variable.
         """
         if file is not None:
             return cls.read(Path(file))

@@ -1,4 +1,4 @@
-"""Copy quality: counting the lines of a page as it arrives."""
+"""Copy quality: counts the good and bad lines of a page as it arrives."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from t38fsp.t30.vocabulary import Coding, PageQuality
 
 
 class LineChecker:
-    """Counts rows, bad rows and the longest run of bad rows of one page, without making pixels.
+    """Counts the rows, bad rows and longest run of bad rows of one page, without producing pixels.
 
-    The work per octet is small, so it may run where the octets arrive. MMR is meant for ECM, where there is
-    nothing to check; it can be counted too, at several times the cost.
+    The work per octet is small enough for the event loop. MMR is used with ECM, which leaves nothing to
+    check; it can be counted, too, at several times the cost.
     """
 
     def __init__(self, coding: Coding, width: int) -> None:
@@ -26,11 +26,11 @@ class LineChecker:
         return self._reader.ended
 
     def feed(self, data: bytes, after_gap: bool = False) -> None:
-        """Take the next octets of the page; ``after_gap`` says that octets just before them were lost."""
+        """Process the next octets of the page; ``after_gap`` is true if octets just before them were lost."""
         self._count(self._reader.feed(data, after_gap))
 
     def finish(self) -> PageQuality:
-        """The carrier is gone: count what is left and give the result."""
+        """The carrier has ended: count the rest and return the result."""
         self._count(self._reader.finish())
         return PageQuality(self._rows, self._bad_rows, self._longest_bad_run)
 

@@ -65,7 +65,7 @@ BLACK_CODES: dict[int, str] = _by_run(_BLACK_TERMINATING, _BLACK_MAKE_UP)
 """Code of each black run."""
 
 EOL = "000000000001"
-"""End of line (T.4 4.1.2). No sequence of valid codes holds eleven zeros in a row, so it is unmistakable."""
+"""End of line (T.4 4.1.2). No sequence of valid codes has eleven zeros in a row, so it is unique."""
 
 PASS = "0001"
 HORIZONTAL = "001"
@@ -91,7 +91,7 @@ MODE_BITS = 7
 
 def _expand(codes: Iterable[tuple[str, int]], length: int) -> dict[str, tuple[int, int]]:
     """Every text of ``length`` bits that begins with a code, with the code's meaning and length."""
-    # All endings of each length, made once: these tables take a third of the time that way.
+    # All endings of each length are made once, which cuts the time for these tables to a third.
     endings = [[""]]
     for _ in range(length):
         endings.append([first + rest for first in "01" for rest in endings[-1]])
@@ -130,7 +130,7 @@ MODES: dict[str, tuple[int, int]] = _expand(
 )
 """The next 7 bits to (mode, length of its code): a1 - b1 of a vertical mode, or PASS_MODE or HORIZONTAL_MODE.
 
-V0, whose code is one bit and the commonest by far, comes with the length of as many as follow each other.
+V0, whose code is one bit and by far the most frequent, has the length of all consecutive V0 codes.
 The extension codes 0000001xxx (uncompressed mode) are left out: they are never negotiated here, so one that
 arrives is a line error.
 """

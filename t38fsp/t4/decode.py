@@ -1,4 +1,4 @@
-"""A whole coded page to pixels, bad lines repaired and counted."""
+"""Decodes a whole page to pixels; bad lines are repaired and counted."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ def decode_page(
     most_rows: int = MAX_ROWS,
     go_on: Callable[[], None] = lambda: None,
 ) -> DecodedPage:
-    """Decode the octets of one page, up to ``most_rows`` rows of it.
+    """Decode the octets of one page, at most ``most_rows`` rows.
 
-    A bad line becomes a copy of the one above it (white at the top). ``go_on`` is called now and then, and
-    may raise to give up.
+    A bad line is replaced by a copy of the one above it (white at the top). ``go_on`` is called for each
+    slice of 4096 octets and may raise to abort.
     """
     reader = line_reader(coding, width)
     rows: list[bytes] = []

@@ -1,8 +1,8 @@
-"""One coded line to the positions where its colour changes.
+"""Decodes one coded line to the positions of its colour changes.
 
-Coded data are handled as text of ``0`` and ``1``: searching it for EOL and looking codes up in tables then
-run at the speed of C. A line is the tuple of its *changes*: the pixel positions where the colour changes, the
-first one from white to black, in ascending order, none repeated, none at or beyond the width.
+Coded data are strings of ``0`` and ``1``, so that the search for EOL and the table look-ups run in C. A line
+is the tuple of its *changes*: the pixel positions where the colour changes, the first from white to black, in
+ascending order, without duplicates, all below the width.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ def to_bits(data: bytes) -> str:
 
 
 def longest_line(width: int) -> int:
-    """An upper bound on the bits of any sensible coded line of ``width`` pixels, fill not counted.
+    """An upper bound on the bits of a coded line of ``width`` pixels, without fill.
 
-    The worst line alternates pixel by pixel: a white run of one takes 6 bits, a black one 3, and horizontal
-    mode adds 3 for the pair; 8 bits a pixel leave room for encoders that choose badly.
+    The longest line alternates pixel by pixel: a white run of one takes 6 bits, a black one 3, and horizontal
+    mode adds 3 for the pair; 8 bits per pixel leave room for inefficient encoders.
     """
     return 8 * width + 64
 
@@ -67,7 +67,7 @@ def decode_1d(bits: str, start: int, width: int) -> tuple[Changes, int]:
         table, other = other, table
     if column > width:
         raise LineError("more pixels than the line is wide")
-    # The last run ends at the width: no change, unless it was taken back as the end of an empty run.
+    # The end of the last run at the width is not a change; after an empty run it was removed already.
     if changes and changes[-1] == width:
         changes.pop()
     return tuple(changes), position
@@ -92,7 +92,7 @@ def decode_2d(bits: str, start: int, reference: Changes, width: int) -> tuple[Ch
             raise LineError("no mode code")
         kind, length = mode
         if not kind:
-            # Straight below those above, as most changes are: several at once, up to the end of the line.
+            # A run of V0, the most frequent mode: copy several changes of the reference line at once.
             if index + length > most:
                 length = max(most - index, 1)
             changes += above[index : index + length]
@@ -110,7 +110,8 @@ def decode_2d(bits: str, start: int, reference: Changes, width: int) -> tuple[Ch
             else:
                 changes.append(end)
             column = end
-            # The colour changes, so b1 is of the other kind; after VL it may be the change before.
+            # The colour changes, so b1 has the other parity; after VL it may be an earlier change (T.4
+            # 4.2.1.1).
             index += -1 if kind < 0 and index else 1
         elif kind == PASS_MODE:
             column = above[index + 1]

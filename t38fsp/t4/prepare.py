@@ -1,8 +1,8 @@
-"""Coded lines to the octets of the page's burst: fill for the minimum scan line time, RTC, EOFB.
+"""Turns coded lines into the octets of a page's burst: fill for the minimum scan line time, RTC, EOFB.
 
-Fill is added to MH and MR with octet-aligned EOL (T4Options bit 2), where every EOL ends with an octet of 01:
-it is then a matter of whole octets of zeros before that octet. Only the first EOL, before which T.4 knows no
-fill, begins with the burst: some machines refuse a page that begins with other bits (RTN).
+Fill is added to MH and MR with octet-aligned EOL (T4Options bit 2), where every EOL ends with an octet of 01,
+so fill is whole octets of zeros before that octet. The first EOL is shifted to the very beginning of the
+burst: T.4 does not define fill before it, and some machines refuse (RTN) a page that begins with other bits.
 """
 
 from __future__ import annotations
@@ -34,15 +34,16 @@ EOFB = _octets(EOL * 2)
 _LAST_OF_EOL = b"\x01"
 _ALIGNED_EOL = b"\x00\x01"
 _FILL_OF_ALIGNED = 4
-"""Bits of fill before the EOL in it; behind the first line they are fill as well."""
+"""Fill bits before the EOL in these octets; the shift moves them after the first line, where they are fill,
+too."""
 
 
 def eol_positions(data: bytes) -> list[int]:
-    """Where in octet-aligned MH or MR data the octet 01 that ends an EOL is."""
+    """Positions of the octets 01 that end an EOL in octet-aligned MH or MR data."""
     found: list[int] = []
     position = data.find(_LAST_OF_EOL, 1)
     while position >= 0:
-        # With the low half of the octet before, eleven zeros and a one: no line holds that.
+        # With the low half of the octet before: eleven zeros and a one, which no line contains.
         if data[position - 1] & 0x0F == 0:
             found.append(position)
         position = data.find(_LAST_OF_EOL, position + 1)
@@ -50,14 +51,14 @@ def eol_positions(data: bytes) -> list[int]:
 
 
 def prepare_t4(lines: bytes, mode: PageMode) -> bytes:
-    """The burst of an MH or MR page.
+    """Make the burst of an MH or MR page.
 
-    ``lines`` begin with an octet-aligned EOL, hold one before each further line, and none at the end. A line,
-    counted from behind the EOL before it to the end of its own EOL, takes ``mode.scan_line_time`` seconds or
-    more at ``mode.bit_rate``. Raises ValueError when ``lines`` are not so.
+    ``lines`` must begin with an octet-aligned EOL, have one before each further line, and none at the end. In
+    the result a line with the EOL after it takes at least ``mode.scan_line_time`` seconds at
+    ``mode.bit_rate``. Raises ValueError for MMR or malformed ``lines``.
     """
     if mode.coding is Coding.MMR:
-        raise ValueError("an MMR page has neither fill nor RTC; give it an EOFB instead")
+        raise ValueError("an MMR page has neither fill nor RTC; append EOFB instead")
     ends = eol_positions(lines)
     if not ends or lines[: ends[0]].strip(b"\0"):
         raise ValueError("the coded lines do not begin with an octet-aligned EOL")
@@ -68,7 +69,7 @@ def prepare_t4(lines: bytes, mode: PageMode) -> bytes:
         parts.append(lines[before + 1 : end])
         parts.append(bytes(max(0, shortest - length)))
         parts.append(_LAST_OF_EOL)
-    # The EOL of the last line is the first one of RTC.
+    # The EOL after the last line is the first of the six in RTC (T.4 4.1.4).
     parts[-1] = RTC[mode.coding]
     first_line = parts[0] + parts[1]
     parts[:2] = [(int.from_bytes(first_line) << _FILL_OF_ALIGNED).to_bytes(len(first_line))]
@@ -76,5 +77,5 @@ def prepare_t4(lines: bytes, mode: PageMode) -> bytes:
 
 
 def ends_with_eofb(data: bytes) -> bool:
-    """Whether MMR data end with EOFB and padding, as the burst of an MMR page has to."""
+    """Whether MMR data end with EOFB and padding, as required in the burst of an MMR page."""
     return to_bits(data.rstrip(b"\0")[-4:]).rstrip("0").endswith(EOL * 2)

@@ -1,14 +1,14 @@
-"""A coded page, as it arrives, to its lines: splitting at EOL, resynchronising, and the end of the page.
+"""Splits a coded page into lines as it arrives: EOL, resynchronisation, and the end of the page.
 
-Lenient towards the far end, as a receiver has to be:
+It is lenient towards the far end:
 
-* anything before the first EOL is skipped unless it is a whole line;
-* a line that does not decode to its width is bad, and reading goes on at the next EOL (T.4 4.1.2); in MR the
-  lines after it are bad too, up to the next one coded one-dimensionally (T.4 4.2.2);
-* three EOL in a row end the page, where RTC has six; two in a row between lines are a line that was lost;
-* an MMR page ends with the first EOL of its EOFB (T.6 2.4.1.1), or where nothing but zeros follows.
+* data before the first EOL are skipped unless they are a whole line;
+* a line that does not decode to its width is bad, and decoding resumes at the next EOL (T.4 4.1.2); in MR the
+  following lines are bad, too, up to the next one coded one-dimensionally (T.4 4.2.2);
+* three consecutive EOL end the page, where RTC has six; two between lines count as a lost line;
+* an MMR page ends with the first EOL of its EOFB (T.6 2.4.1.1), or where only zeros follow.
 
-Memory is bounded by the longest sensible line, whatever arrives.
+Memory is bounded by the longest plausible line, whatever arrives.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from t38fsp.t4.lines import (
 from t38fsp.t30.vocabulary import Coding
 
 MAX_ROWS = 40_000
-"""A page is cut here: 2.5 m at the finest resolution, so only garbage is longer."""
+"""Rows after which a page is cut: 2.5 m at the finest resolution, so anything longer is garbage."""
 
 Line = Changes | None
 """A decoded line, or None for a bad one."""
@@ -47,10 +47,11 @@ class LineReader(ABC):
         self._bits = ""
         self._rows = 0
         self.ended = False
-        """The end of the page was seen (RTC, EOFB), or nothing after this can be decoded."""
+        """True after the end of the page (RTC, EOFB), or if the rest cannot be decoded."""
 
     def feed(self, data: bytes, after_gap: bool = False) -> list[Line]:
-        """Take the next octets (``after_gap``: some before them were lost); return the lines they end."""
+        """Process the next octets (``after_gap``: some before them were lost); return the lines they
+        complete."""
         if self.ended:
             return []
         if after_gap:
@@ -59,7 +60,7 @@ class LineReader(ABC):
         return self._counted(self._split())
 
     def finish(self) -> list[Line]:
-        """No more octets will come; return what is left."""
+        """End of data; return the remaining lines."""
         if self.ended:
             return []
         lines = self._counted(self._rest())
@@ -83,15 +84,15 @@ class LineReader(ABC):
 
     @abstractmethod
     def _split(self) -> list[Line]:
-        """Take the complete lines from the front of ``_bits``."""
+        """Remove the complete lines from the front of ``_bits``."""
 
     @abstractmethod
     def _rest(self) -> list[Line]:
-        """Take the lines from ``_bits``, the last octets of the page."""
+        """Remove the remaining lines from ``_bits`` at the end of the page."""
 
 
 class _T4Reader(LineReader):
-    """MH and MR: lines between EOLs; in MR a tag bit after each EOL tells how the next line is coded."""
+    """MH and MR: lines between EOLs; in MR a tag bit after each EOL gives the coding of the next line."""
 
     def __init__(self, width: int, tagged: bool) -> None:
         super().__init__(width)
@@ -115,7 +116,8 @@ class _T4Reader(LineReader):
             one = bits.find("1", zeros + len(_ZEROS)) if zeros >= 0 else -1
             if one < 0 or one + tag_length >= len(bits):
                 break
-            # The zeros may be the end of the last code and fill; only the last eleven belong to the EOL.
+            # Earlier zeros are the end of the last code, or fill (T.4 4.1.3); only the last eleven are the
+            # EOL.
             self._line(bits[start : one - len(_ZEROS)], lines)
             start = one + 1 + tag_length
             self._two_dimensional = self._tagged and bits[one + 1] == "0"
@@ -180,7 +182,8 @@ class _T4Reader(LineReader):
 
 
 class _T6Reader(LineReader):
-    """MMR: each line against the one above, nothing between them; an error is the end of what can be read."""
+    """MMR: lines without separators, each coded against the one above; nothing after an error can be
+    decoded."""
 
     def __init__(self, width: int) -> None:
         super().__init__(width)
@@ -200,7 +203,7 @@ class _T6Reader(LineReader):
         return lines
 
     def _lines(self, reserve: int) -> list[Line]:
-        """Decode lines while more than ``reserve`` bits are left, so that each is there as a whole."""
+        """Decode lines while more than ``reserve`` bits are left, so that each is complete."""
         lines: list[Line] = []
         if self._lost:
             self.ended = True
@@ -228,7 +231,7 @@ class _T6Reader(LineReader):
 
 
 def line_reader(coding: Coding, width: int) -> LineReader:
-    """A reader for one page coded so, ``width`` pixels wide."""
+    """A reader for one page of this coding, ``width`` pixels wide."""
     if coding is Coding.MMR:
         return _T6Reader(width)
     return _T4Reader(width, tagged=coding is Coding.MR)

@@ -61,11 +61,11 @@ def test_padding_is_taken_off() -> None:
         (b"\x80\x00", "at least 12 octets"),
         (bytes.fromhex("4000 0001 00000000 00000007"), "version 2"),
         (bytes.fromhex("8f00 0001 00000000 00000007"), "longer than the datagram"),
-        (bytes.fromhex("9000 0001 00000000 00000007 0000"), "extension is cut short"),
+        (bytes.fromhex("9000 0001 00000000 00000007 0000"), "extension is truncated"),
         (bytes.fromhex("9000 0001 00000000 00000007 00000002 00000000"), "longer than the datagram"),
         (bytes.fromhex("a000 0001 00000000 00000007 0009"), "padding"),
         (bytes.fromhex("a000 0001 00000000 00000007 0100"), "padding"),
-        (bytes.fromhex("8000 0001 00000000 00000007") + bytes(MAX_PAYLOAD + 1), "is more than"),
+        (bytes.fromhex("8000 0001 00000000 00000007") + bytes(MAX_PAYLOAD + 1), "exceeds the limit"),
     ],
 )
 def test_bad_packets(data: bytes, message: str) -> None:

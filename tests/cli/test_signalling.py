@@ -169,7 +169,7 @@ def test_without_a_signalling_process_nothing_starts(run: Run) -> None:
             ("receive", "--output", "x", "--route", "office", "--allow", "any"),
             "--allow has no effect here, as the signalling process at sip.sock takes the calls; allow",
         ),
-        (("signalling", "--allow", "trunk"), "--allow: 'trunk' is no network"),
+        (("signalling", "--allow", "trunk"), "--allow: 'trunk' is not a network"),
         (("signalling", "--listen", "here"), "--listen 'here'"),
         (("signalling", "--config", "none.toml"), "none.toml cannot be read"),
     ],
