@@ -184,8 +184,8 @@ class T30Failure(Enum):
 class Finished:
     """The session is over and the line may be dropped. ``error`` is None after success.
 
-    ``detail`` adds the moment in words, such as ``waiting for the response to PPS-EOP, page 2 of 2``, preceded by
-    what was wrong, with a semicolon.
+    ``detail`` adds the moment in words, such as ``waiting for the response to PPS-EOP, page 2 of 2``,
+    preceded by what was wrong, with a semicolon.
     """
 
     error: T30Failure | None
