@@ -114,7 +114,8 @@ class SessionTimers:
         check(self)
         if self.session_expires is not None and self.session_expires < self.least:
             raise ValueError(
-                f"session_expires: {self.session_expires} is too small: the minimum of this line is {self.least}"
+                f"session_expires: {self.session_expires} is too small: "
+                f"the minimum of this line is {self.least}"
             )
 
 

@@ -33,7 +33,7 @@ class V21Heard:
 
 
 AudioSignal = ToneHeard | V21Heard
-"""What is heard in audio; the tones have their name in T.30's vocabulary."""
+"""Signals detected in audio; the tones are those of T.30's vocabulary."""
 
 _MARK_HERTZ = 1650
 _SPACE_HERTZ = 1850

@@ -140,7 +140,7 @@ class TransmitEcm:
         if self._phase_b.choice.modem_paced:
             self._phase_b.step_down()
         else:
-            self._phase_b.leave_internet_aware_mode("frames were lost time and again")
+            self._phase_b.leave_internet_aware_mode("frames were lost repeatedly")
         self.send_ctc()
 
     def send_ctc(self) -> None:

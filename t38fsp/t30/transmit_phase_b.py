@@ -159,7 +159,7 @@ class TransmitPhaseB:
 
     def leave_untrained(self) -> None:
         """Fall back to modem pace: FTT can only come from a modem."""
-        self.leave_internet_aware_mode("the far end wants to be trained")
+        self.leave_internet_aware_mode("the far end asked for training")
 
     def leave_slow(self) -> None:
         """Fall back to modem pace: the response took as long as through a modem."""
@@ -172,7 +172,7 @@ class TransmitPhaseB:
     def leave_unheard(self) -> None:
         """Fall back to modem pace, if the DCS without a response named no modem."""
         if not self.choice.modem_paced:
-            self.leave_internet_aware_mode("DCS went unheard")
+            self.leave_internet_aware_mode("DCS was not received")
 
     def leave_lost(self) -> None:
         """Fall back to modem pace: the far end has restarted."""
@@ -225,9 +225,11 @@ class TransmitPhaseB:
 
     def _warn_of_addresses(self, capabilities: Capabilities) -> None:
         if self.options.sub_address and Bit.SUBADDRESS not in capabilities.others:
-            self._line.warn("the far end takes no sub-address (DIS bit 49), so the fax goes without it")
+            self._line.warn("the far end does not support sub-addresses (DIS bit 49), so it is omitted")
         if self.options.sender_id and Bit.PASSWORD not in capabilities.others:
-            self._line.warn("the far end takes no sender identity (DIS bit 50), so the fax goes without it")
+            self._line.warn(
+                "the far end does not support sender identification (DIS bit 50), so it is omitted"
+            )
 
     def _optional_frames(self) -> list[tuple[FCF, bytes]]:
         """SUB and SID if announced in the DCS, and TSI (5.3.6.1.3)."""
