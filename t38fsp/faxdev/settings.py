@@ -40,7 +40,7 @@ class FaxDevSettings:
 
     ``route`` (``Configuration.route``, or for example ``Route(peer="gateway.example")``) sets where numbers
     are dialled and how faxes are carried, and is kept registered if it says so; without it only SIP URIs can
-    be sent to. ``own_end`` (``Configuration.engine``, or one such as ``EngineSettings(listen=("0.0.0.0", 0))``)
+    be sent to. ``own_end`` (``Configuration.engine``, or one made with ``EngineSettings``)
     has the SIP address, the admitted callers and the other settings of our end. With its ``accept_calls``
     incoming calls are announced on devices that FaxLineCallback enabled. Without its ``workers`` there is an
     engine process for each hundred devices, at most one per core. Its ``trunks`` and ``limits.calls`` are
