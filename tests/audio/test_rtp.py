@@ -59,7 +59,7 @@ def test_padding_is_taken_off() -> None:
     ("data", "message"),
     [
         (b"\x80\x00", "at least 12 octets"),
-        (bytes.fromhex("4000 0001 00000000 00000007"), "version 2"),
+        (bytes.fromhex("4000 0001 00000000 00000007"), "version must be 2"),
         (bytes.fromhex("8f00 0001 00000000 00000007"), "longer than the datagram"),
         (bytes.fromhex("9000 0001 00000000 00000007 0000"), "extension is truncated"),
         (bytes.fromhex("9000 0001 00000000 00000007 00000002 00000000"), "longer than the datagram"),
