@@ -290,7 +290,10 @@ def test_a_program_has_settings_of_its_own_where_there_is_no_file(
 @pytest.mark.parametrize(
     ("default", "sentence"),
     [
-        ({"listn": "127.0.0.1:5070"}, "the default configuration, listn: unknown setting; did you mean 'listen'"),
+        (
+            {"listn": "127.0.0.1:5070"},
+            "the default configuration, listn: unknown setting; did you mean 'listen'",
+        ),
         ({"routes": {"a b": {}}}, "the default configuration, route 'a b': the name is invalid"),
         ({"routes": []}, "the default configuration, routes: "),
     ],
