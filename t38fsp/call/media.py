@@ -117,6 +117,7 @@ def answer_offer(
     None if nothing offered is acceptable: respond with 488.
     """
     answers = [_refused(media) for media in offer.media]
+    # T.38 first: a far end that offers both T.38 and audio can do either, and the fax needs T.38.
     for suits, answered in (
         (_is_t38, _image_answer),
         (_is_t38_over_tcp, _stream_answer),

@@ -175,6 +175,7 @@ class CallRecord:
         finished = self.finished
         if (finished is not None and finished.error is None) or self._all_confirmed():
             return self._success()
+        # After the check for success: an abort that comes too late does not undo a confirmed fax.
         if self.aborted:
             return verdict.verdict(Outcome.CANCELLED, "the fax was cancelled here")
         if self.verdict is not None:

@@ -48,6 +48,7 @@ class EarlyDatagrams:
         """Keep a datagram, within bounds; ``expected`` is the far end's media address as known so far."""
         kept = self._by_source.get(source)
         if kept is None:
+            # Bounded: before its SDP the far end is unknown, and anyone can send to the port.
             if len(self._by_source) >= _MOST_SOURCES and not self._make_room(source, expected):
                 return
             kept = self._by_source[source] = []

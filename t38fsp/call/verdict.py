@@ -177,7 +177,7 @@ def _of_status(status: int) -> tuple[Outcome, str]:
         return _BY_STATUS[status]
     if status >= 500:
         return Outcome.UNAVAILABLE, "the peer cannot accept the call at the moment"
-    if status < 400:
+    if status < 400:  # the user agent has followed the Contacts that it can (RFC 3261 8.1.3.4)
         return Outcome.REFUSED, "the peer redirects the call, but not to an address that can be called"
     return Outcome.REFUSED, "the peer refused the call"
 

@@ -18,6 +18,7 @@ def fitted(
     """
     x_from, y_from = inch_terms(page.resolution)
     x_to, y_to = inch_terms(resolution)
+    # T.30 table 2 treats metric and inch resolutions as equivalent, so 204 to 200 changes no pixel.
     natural = page.width * x_to / x_from
     shrink = min(1.0, width / natural)
     rows = max(1, round(page.rows * y_to / y_from * shrink))

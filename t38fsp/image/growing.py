@@ -67,6 +67,7 @@ def complete(growing: Growing, path: StrPath) -> str:
             return path
         with _alone_in(folder_of(path)):
             name = next(name for name in _names(path) if not os.path.lexists(name))
+            # A rename, not a link: programs that watch a folder wait for one.
             os.rename(growing.path, name)
         sync_folder(name)
     except OSError:

@@ -203,6 +203,7 @@ def _append(
         page = bytes(end % 2) + coded + bytes(len(coded) % 2) + directory_octets(fields, place)
         _write(file, page)
         os.fsync(file.fileno())
+        # The page is on disk before it is linked: a crash between the two leaves a valid file without it.
         file.seek(link)
         _write(file, struct.pack("<I", place))
         os.fsync(file.fileno())

@@ -212,6 +212,7 @@ def first_directory(source: Source) -> int:
     header = source.header
     if not header:
         raise DocumentError("the document is empty; give a TIFF file with at least one page")
+    # BigTIFF has version 43 ("+") in place of 42 ("*").
     if header[:4] in (b"II+\0", b"MM\0+"):
         raise DocumentError("the document is a BigTIFF file, which fax cannot use; save it as plain TIFF")
     if header[:4] not in (b"II*\0", b"MM\0*") or len(header) < HEADER_OCTETS:

@@ -121,6 +121,7 @@ def answer(offer: T38Parameters, ours: T38Parameters) -> T38Parameters | None:
     The version is the lower one, but never 1, whose syntax is ambiguous. A boolean is true if both have it.
     Datagram and buffer sizes are declared by each side for itself.
     """
+    # T.38 clause 8: over UDP only method 2 is allowed, in which TCF travels to the far terminal.
     if RateManagement.LOCAL_TCF in (offer.rate_management, ours.rate_management):
         return None
     version = min(offer.version, ours.version)

@@ -112,6 +112,7 @@ class UdptlReceiver:
         if (data[0] << 8 | data[1]) != expected & 0xFFFF:
             return None
         end = 3 + data[2]
+        # A length above 127 takes two octets, which the general path reads.
         if end > 0x82 or end >= len(data):
             return None
         history = self._history

@@ -126,6 +126,7 @@ def _length(data: bytes, at: int) -> tuple[int, int]:
     if at >= len(data):
         raise UdptlError("the datagram ends before a length")
     first = data[at]
+    # PER length determinant (X.691): one octet below 128, two below 16384; no datagram needs fragments.
     if first < 0x80:
         return first, at + 1
     if first >= 0xC0 or at + 1 >= len(data):
@@ -261,6 +262,7 @@ class ParitySender:
 
     def _with_parity(self, ifp: bytes, room: int) -> Datagram:
         known = list(self._primaries)
+        # T.38 annex C: the strings interleave, so that a burst of ``strings`` lost packets can be repaired.
         for strings in range(min(self._strings, len(known)), 0, -1):
             span = min(self._span, len(known) // strings)
             covered = known[len(known) - strings * span :]

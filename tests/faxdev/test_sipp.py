@@ -153,7 +153,7 @@ class TestChallenged:
         with sipp("refuses", tmp_path, answer=answer, header=header) as peer:
             outcome = service.send(peer.address)
             peer.wait()
-        why = "wants a user name and password"
+        why = "requires a user name and password"
         assert_refused(outcome, answer, None, FS_LINE_UNAVAILABLE, why, final=True)
 
     def test_with_wrong_ones(self, document: Path, tmp_path: Path, answer: str, header: str) -> None:
