@@ -134,6 +134,7 @@ class Lanes:
             due, ticket, lane = heap[0]
             if due > now:
                 return True
+            # A stale entry: the lane was rescheduled or removed, which is cheaper than a search in the heap.
             if ticket != lane.ticket:
                 heappop(heap)
                 continue

@@ -1,8 +1,8 @@
 """The functions of a Windows fax service provider (faxdev.h), with Microsoft's names and semantics.
 
 A fax service calls :func:`configure`, FaxDevVirtualDeviceCreation and FaxDevInitialize once, then for every
-fax FaxDevStartJob, FaxDevSend or FaxDevReceive, FaxDevReportStatus and FaxDevEndJob on a thread of its own.
-FaxDevSend and FaxDevReceive block until the call is over. The engine runs in a process of its own. The
+fax FaxDevStartJob, FaxDevSend or FaxDevReceive, FaxDevReportStatus and FaxDevEndJob on a separate thread.
+FaxDevSend and FaxDevReceive block until the call is over. The engine runs in a separate process. The
 functions here belong to one provider; :class:`FaxServiceProvider` has the same as methods, for programs that
 need several.
 

@@ -74,9 +74,10 @@ _CLOSEST = {
         Resolution.INCH_200X100,
     ),
 }
-"""What comes closest, best first; the metric or inch twin counts as equal (T.4 annex D). 204x98 ends all.
+"""The closest resolutions, best first; metric and inch variants count as equal (T.4 annex D). 204x98 is the
+last.
 
-More pixels come before fewer where that keeps what the page shows: doubled across, nothing is lost.
+More pixels come before fewer where that preserves the page: doubling across loses nothing.
 """
 
 
@@ -164,6 +165,7 @@ class Choice:
         modem_paced = Bit.INTERNET_AWARE not in dcs
         modem = modem_of_dcs(dcs) if modem_paced else _NOMINAL
         ecm = Bit.ECM in dcs
+        # MMR and the internet-aware mode have no protection of their own: both need ECM (table 2).
         if modem is None or dcs.bits & _OTHER_CODINGS or (not ecm and (Bit.MMR in dcs or not modem_paced)):
             return None
         coding = Coding.MMR if Bit.MMR in dcs else Coding.MR if Bit.MR in dcs else Coding.MH
@@ -196,9 +198,10 @@ class Choice:
 def choose_mode(
     capabilities: Capabilities, page: PageFormat, options: TransmitOptions, modem: Modem
 ) -> Choice | None:
-    """How ``page`` travels to this receiver on ``modem``, as close to its own format as the receiver takes.
+    """The mode of ``page`` for this receiver and ``modem``, as close to the page's format as the receiver
+    supports.
 
-    Where both ends are internet-aware there is no modem.
+    If both ends are internet-aware no modem is used.
 
     Returns:
         None when no allowed coding suits the receiver.
@@ -220,6 +223,7 @@ def choose_mode(
     )
     width = min(millimetres(page), capabilities.width)
     length_bits, max_rows = _length(capabilities, page, resolution, width)
+    # With ECM the minimum scan line time is 0 (table 2, bits 21 to 23).
     milliseconds = 0 if ecm else capabilities.scan_line_time.at(resolution)
     modem_paced = not (options.internet_aware and ecm and Bit.INTERNET_AWARE in capabilities.others)
     small = ecm and (options.ecm_frame_size == 64 or capabilities.frames_64_preferred)
@@ -235,6 +239,7 @@ def choose_mode(
         Bit.PASSWORD: bool(options.sender_id) and Bit.PASSWORD in capabilities.others,
     }
     bits |= {bit for bit, holds in conditions.items() if holds}
+    # With bit 33 the far end may refuse a field with FNV (5.3.6.1.8).
     if bits & {Bit.SUBADDRESS, Bit.PASSWORD} and Bit.FIELD_NOT_VALID in capabilities.others:
         bits.add(Bit.FIELD_NOT_VALID)
     rate = modem.rate if modem_paced else 0

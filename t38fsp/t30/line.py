@@ -53,21 +53,21 @@ class HalfDuplexLine:
         self.x = x
         self.now = 0.0
         self.outputs: list[Output] = []
-        # what we send
+        # transmit state
         self.queue: deque[Burst] = deque()
         self.on_line: Burst | None = None
         self.on_line_since = float("-inf")
         self.sent_at = float("-inf")
         self.modem_paced = True
         """Bursts keep the pace of their modem."""
-        # what we hear
+        # receive state
         self.carrier: Modem | None = None
         self.carrier_began = 0.0
         self.framed = False
         """The carrier brought HDLC frames, good or bad."""
         self.far_end = FarEnd()
         self.heard: Frame | None = None
-        """The command or response that guards and actions are about."""
+        """The command or response that guards and actions use."""
         self.octets = b""
         """The frame or octets of an image, for the same purpose."""
         self.after_gap = False
@@ -150,6 +150,7 @@ class HalfDuplexLine:
         self.carrier = None
         for timer in (Timer.CARRIER, Timer.SILENT_CARRIER, Timer.LAST_FRAME):
             self.stop(timer)
+        # Do not time out right after a burst: another may follow the gap.
         for timer in HELD_BY_CARRIER & self._deadlines.keys():
             patient = max(self._deadlines[timer], self.now + _AFTER_CARRIER)
             self._deadlines[timer] = min(patient, self._limits[timer])
