@@ -1,4 +1,4 @@
-"""A virtual gateway on real sockets that runs beside the program, on a thread and a loop of its own.
+"""A virtual gateway on real sockets that runs beside the program, on its own thread and loop.
 
 Made for tests: they may block, or run a loop of whatever kind themselves. What comes later is a
 ``concurrent.futures.Future``: ``future.result(60)`` waits for it here, ``await asyncio.wrap_future(future)``

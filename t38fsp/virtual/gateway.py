@@ -1,4 +1,4 @@
-"""The virtual gateway: fax machines behind a SIP line, which behaves as badly as it is told to.
+"""The virtual gateway: fax machines behind a SIP line, which misbehaves as its quirks say.
 
 Sans-IO: it runs in simulated time (:class:`SimulatedGateway`) and on real sockets
 (``t38fsp.virtual.sockets``). The quirks are listed in ``t38fsp.virtual.quirks``.
@@ -38,8 +38,8 @@ class _Answering:
 class VirtualGateway:
     """Answers calls with a receiving machine, and places calls with a sending one, on ``line``.
 
-    ``open_media`` makes a media address for a call with that peer; ``media_closed`` is told when one is done
-    with. Datagrams come out of :meth:`take_datagrams` with the address to send from, events of the calls
+    ``open_media`` makes a media address for a call with that peer; ``media_closed`` is called when one is
+    done with. Datagrams come out of :meth:`take_datagrams` with the address to send from, events of the calls
     out of :meth:`take_events`.
     """
 
@@ -92,11 +92,11 @@ class VirtualGateway:
         line.
         """
 
-        def behind(call: GatewayCall) -> FaxMachine:
+        def make_machine(call: GatewayCall) -> FaxMachine:
             return SendingMachine(pages, formats, machine, paper_seconds=call.habits.paper_seconds)
 
         context = self._context(hops[0])
-        call = GatewayCall(context, Role.CALLING, behind, quirks, now)
+        call = GatewayCall(context, Role.CALLING, make_machine, quirks, now)
         call.place(
             lambda media, media_address: CallRequest(
                 target=target,
@@ -181,7 +181,7 @@ class VirtualGateway:
             self._line.refuse(incoming.call, 486, now)
             return
 
-        def behind(call: GatewayCall) -> FaxMachine:
+        def make_machine(call: GatewayCall) -> FaxMachine:
             return ReceivingMachine(
                 pages,
                 answering.machine,
@@ -193,7 +193,7 @@ class VirtualGateway:
         try:
             pages = answering.store_for(incoming)
             context = self._context(incoming.source, next(self._incoming))
-            call = GatewayCall(context, Role.ANSWERING, behind, answering.quirks, now)
+            call = GatewayCall(context, Role.ANSWERING, make_machine, answering.quirks, now)
         except OSError:
             self._line.refuse(incoming.call, 503, now)
             return
@@ -202,7 +202,7 @@ class VirtualGateway:
 
 
 class SimulatedGateway:
-    """A virtual gateway with a SIP address of its own on a virtual network, in simulated time."""
+    """A virtual gateway with its own SIP address on a virtual network, in simulated time."""
 
     def __init__(
         self, simulator: Simulator, network: VirtualNetwork, address: Address, random: Random

@@ -49,7 +49,7 @@ _LINGER = 5.0
 _OLD_MEDIA = 1.0
 """Seconds that an old media address is listened to, for what is on its way there."""
 _ABORT_LIMIT = 1.9
-"""Seconds that an abort leaves the machine to say DCN."""
+"""Seconds that an abort leaves the machine to send DCN."""
 _DRAIN = 0.4
 """Seconds between our DCN and BYE."""
 
@@ -64,7 +64,7 @@ class _Phase(Enum):
 class GatewayCall:
     """Feed it line events and datagrams, come back at ``next_deadline``, then drain each ``take_…``.
 
-    ``happened`` counts how often each quirk showed itself; ``result`` says what became of the fax.
+    ``happened`` counts how often each quirk showed itself; ``result`` is that of the fax.
     """
 
     def __init__(
@@ -410,7 +410,7 @@ class GatewayCall:
         if self._machine_up:
             self._machine_up = False
             self.machine.line_dropped(self.now)
-            # A failure would be put down to the far end, though it was we who hung up.
+            # A failure would be attributed to the far end, although this end hung up.
             if self._done_well or not self._hung_up:
                 self._tell_facts()
         self._phase = _Phase.OVER

@@ -1,4 +1,4 @@
-"""What a virtual gateway tells of a call: the events and the result that a call of the product has, too."""
+"""What a virtual gateway reports of a call: the same events and result as a call of the product."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class GatewayReport:
         self._record.aborted = True
 
     def over(self, event: Ended | Failed, counters: Counters, now: float, *, ours: bool) -> None:
-        """SIP is over, and the machine has been told; ``ours`` when this end hung up."""
+        """SIP is over, and the machine knows; ``ours`` when this end hung up."""
         record = self._record
         record.cause = event.cause
         record.counters = counters if self._switched else None
@@ -98,9 +98,9 @@ class GatewayReport:
         self._events.append(events.Finished(self.result))
 
     def _cut_short(self, event: Ended, *, ours: bool) -> verdict.Verdict:
-        who = "the gateway" if ours else "the far end"
+        party = "the gateway" if ours else "the far end"
         if not self._switched:
-            return verdict.verdict(Outcome.NO_FAX, f"{who} hung up before any switch to T.38")
+            return verdict.verdict(Outcome.NO_FAX, f"{party} hung up before any switch to T.38")
         if ours or event.remote:
-            return verdict.verdict(Outcome.DISCONNECTED, f"{who} hung up before the fax was over")
+            return verdict.verdict(Outcome.DISCONNECTED, f"{party} hung up before the fax was over")
         return verdict.of_end(event, switched=True)

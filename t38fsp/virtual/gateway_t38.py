@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class GatewayT38:
-    """Feed it bursts and datagrams, come back at ``next_deadline``, then drain what it has to say.
+    """Feed it bursts and datagrams, come back at ``next_deadline``, then drain its outputs.
 
     Datagrams are sent through ``gateway``. Numbering begins before the switch, as a gateway may talk early.
     """
@@ -114,7 +114,7 @@ class GatewayT38:
         return lambda: action() if revocations == self._revocations else None
 
     def take_sent(self) -> Iterator[bool]:
-        """Bursts that have left: whether the machine waits to be told."""
+        """Bursts that have left: whether the machine waits for a report of them."""
         sent = 0 if self._terminal is None else self._terminal.take_sent()
         return (bool(self._owed) and self._owed.popleft() for _ in range(sent))
 

@@ -1,6 +1,6 @@
 """Where a gateway can be made to behave badly: its habits, and the points that everything passes.
 
-A quirk changes *habits*, which are figures, or stands at *points*, where something passes on its way::
+A quirk changes *habits*, which are figures, or acts at *points*, where something passes on its way::
 
     machine ─ burst_out ─► terminal ─ packet_out ─ octets_out ─► UDPTL ─ datagram_out ─► network
     machine ◄─ signal_in ─ terminal ◄─ packet_in ─── ifp_in ─── UDPTL ◄── datagram_in ── network
@@ -43,7 +43,7 @@ class Habits:
     parity: tuple[int, int] | None = None
     """Strings, and packets in each: parity instead of copies."""
     first_number: int = 0
-    """Of the first datagram, 0 to 65535."""
+    """UDPTL sequence number of the first datagram, 0 to 65535."""
     number_after_ffff: int = 0
     renumbered_copies: bool = False
     """A packet that is sent several times gets a new number each time."""
@@ -76,7 +76,7 @@ class Moment(Enum):
 
 
 class Gateway(Protocol):
-    """What a quirk can ask of the call it stands in."""
+    """What a quirk can ask of its call."""
 
     now: float
     random: Random
@@ -98,10 +98,10 @@ class Gateway(Protocol):
         """Send octets as they are, past all points."""
 
     def send_packet(self, octets: bytes) -> None:
-        """Send an IFP packet of its own, whatever its octets say, with the next number of the stream."""
+        """Send an additional IFP packet, whatever its octets mean, with the next number of the stream."""
 
     def send_indicator(self, indicator: Indicator) -> None:
-        """Send an indicator of its own, with the next number of the stream."""
+        """Send an additional indicator, with the next number of the stream."""
 
     def jump(self, number: int) -> None:
         """Number the next datagram so."""
@@ -156,7 +156,7 @@ class Quirk:
         return habits
 
     def stage(self, gateway: Gateway) -> Quirk:
-        """What stands at the points of this call."""
+        """The quirks that act at the points of this call."""
         return self
 
     # --- points ---------------------------------------------------------------------------------------------

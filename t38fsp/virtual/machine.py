@@ -31,7 +31,7 @@ class PageSource(Protocol):
     """Pages to send. Errors are OSError or ValueError."""
 
     def encode(self, index: int, mode: PageMode) -> bytes:
-        """The octets of the burst that carries page ``index`` (from 0) as ``mode`` says."""
+        """The octets of the burst that carries page ``index`` (from 0) in ``mode``."""
 
 
 class PageStore(Protocol):
@@ -90,7 +90,7 @@ class FaxMachine(ABC):
         self._drain(now)
 
     def take_facts(self) -> list[Output]:
-        """What there is to tell of the fax: who, how, which pages, and how it ended."""
+        """The facts of the fax: far end, modulation, pages, and how it ended."""
         taken, self._facts = self._facts, []
         return taken
 
@@ -120,7 +120,7 @@ class FaxMachine(ABC):
 
 
 class ReceivingMachine(FaxMachine):
-    """Answers. ``ced`` says whether it still plays CED when its line is up."""
+    """The answering machine. ``ced``: whether it still plays CED when its line is up."""
 
     def __init__(
         self,

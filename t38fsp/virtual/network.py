@@ -32,13 +32,13 @@ class GilbertElliott:
     def __post_init__(self) -> None:
         shares = (self.into_bad, self.out_of_bad, self.loss_in_bad, self.loss_in_good)
         if not all(0 <= share <= 1 for share in shares) or self.out_of_bad == 0:
-            raise ValueError("bursts are given by shares from 0 to 1, the way out of them above 0")
+            raise ValueError("the probabilities of bursts are from 0 to 1, that of leaving one above 0")
 
     @classmethod
     def of(cls, loss: float, length: float) -> GilbertElliott:
         """``loss`` (0 to below 1) in all, in bursts of ``length`` datagrams (at least 1) on average."""
         if not 0 <= loss < 1 or length < 1:
-            raise ValueError("a burst loses at least one datagram on average, and not everything is lost")
+            raise ValueError("a burst has a length of at least 1 datagram on average, and a loss below 100%")
         out = 1 / length
         return cls(min(out * loss / (1 - loss), 1.0), out)
 
@@ -75,15 +75,15 @@ class Faults:
 
     def __post_init__(self) -> None:
         if not all(0 <= share <= 1 for share in (self.loss, self.duplication, self.reordering)):
-            raise ValueError("loss, duplication and reordering are shares from 0 to 1")
+            raise ValueError("loss, duplication and reordering must be shares from 0 to 1")
         if min(self.delay, self.jitter, self.held_back) < 0:
-            raise ValueError("delay, jitter and the time a datagram is held back are 0 s or longer")
+            raise ValueError("delay, jitter and the time that a datagram is held back must be 0 s or longer")
         if abs(self.drift) > 0.1:
-            raise ValueError(f"a drift of {self.drift} s in a second is no clock; 0.0001 is much already")
+            raise ValueError(f"a drift of {self.drift} s per second is too much; give at most 0.1")
         if self.rate is not None and (self.rate <= 0 or self.queue <= 0):
-            raise ValueError("a path with a rate has bit/s above 0, and room for a datagram")
+            raise ValueError("the rate must be above 0 bit/s, and the queue have room for a datagram")
         if self.dead is not None and not 0 <= self.dead[0] <= self.dead[1]:
-            raise ValueError("a dead interval begins at 0 s or later, and ends after it began")
+            raise ValueError("a dead interval must begin at 0 s or later, and end after its beginning")
 
 
 class Path:

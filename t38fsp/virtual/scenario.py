@@ -40,9 +40,9 @@ class ScenarioOutcome:
     """What became of a fax at both ends."""
 
     result: FaxResult
-    """Of the product."""
+    """The result of the product."""
     gateway: FaxResult
-    """Of the machine behind the gateway."""
+    """The result of the machine behind the gateway."""
     file: Path
     """Where the received pages are; there may be none."""
     shown: Counter[str]

@@ -35,7 +35,7 @@ _logger = get_logger(__name__)
 
 NO_FAULTS = Faults(delay=0.0)
 _CLOSE_LIMIT = 3.0
-"""Seconds that aborted calls are given to say goodbye."""
+"""Seconds in which aborted calls may end properly."""
 _UNBIND_LIMIT = 2.0
 """Seconds for the answers to what was said."""
 
