@@ -108,7 +108,7 @@ def test_the_list_of_quirks_has_a_sentence_for_each() -> None:
         (["--dead", "12s"], 2, "--dead '12s': write from when to when, such as 10s-12s"),
         (["--burst-loss", "5%:0"], 2, "--burst-loss '5%:0': write a share below 100% and a length from 1 on"),
         (["--drift", "fast"], 2, "--drift 'fast': write parts per million"),
-        (["--bandwidth", "0"], 2, "a path with a rate has bit/s above 0"),
+        (["--bandwidth", "0"], 2, "the rate must be above 0 bit/s"),
         (["--max-rate", "300"], 2, "max_rate: 300 is too small: the minimum is 2400"),
         (["--listen", "127.0.0.1"], 2, "--listen '127.0.0.1' has no port"),
         (["--call", "sip:fax@127.0.0.1"], 2, "--call and --document go together"),
