@@ -138,7 +138,7 @@ def hears_nothing(sock: socket.socket) -> Iterator[None]:
         ("letter.tif", {"via": "{peer}"}, "neither a number nor a SIP URI"),
         ("+15550100", {"via": "http://{peer}"}, "not a SIP peer"),
         ("sip:fax@{peer};transport=sctp", {}, "write udp, tcp or tls"),
-        ("sip:fax@{peer}", {"caller": "me"}, "no caller"),
+        ("sip:fax@{peer}", {"caller": "me"}, "not a caller"),
     ],
 )
 async def test_what_cannot_be_called_is_refused_before_anything_is_sent(

@@ -84,7 +84,7 @@ class Phone:
         """Send a re-INVITE without an offer; its ACK brings the ``answer`` to what is offered then."""
         endpoint = self.agent._core
         (user,) = endpoint.dialogs.values()
-        invite = endpoint.dress(user.dialog.request("INVITE"), f"<sip:phone@{PHONE}>", None)
+        invite = endpoint.add_headers(user.dialog.request("INVITE"), f"<sip:phone@{PHONE}>", None)
 
         def respond(response: Response, source: Hop, now: float) -> None:
             if response.status == 200:

@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from sip.line_settings import Callers
 from sip.ua.admission import Admission
 from sip.values import Hop
 from tests.sip.ladder import read_ladders
@@ -34,7 +35,7 @@ class Challenges(Admission):
     """Asks everybody for a password, even on this machine."""
 
     def __init__(self) -> None:
-        super().__init__(Random(1), accounts=[CREDENTIALS])
+        super().__init__(Random(1), Callers(accounts=(CREDENTIALS,)))
 
     def knows(self, source: Hop) -> bool:
         return False
