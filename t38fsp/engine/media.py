@@ -4,7 +4,9 @@ The port is opened before the INVITE is sent, so that its number is known for th
 in the far end's SDP, until it latches to the source of the first *accepted* datagram (the far end is behind a
 NAT, or sends from another port than it receives on). The call accepts a datagram if it could be decoded.
 Other sources are accepted only during ``latch_window``, and only one of them; a datagram from the address in
-the SDP replaces it, and is final. With T.38 latching begins again, because its source may differ from that of
+the SDP replaces it, and is final. For the first seconds after latching to another source, the address in the
+SDP gets each datagram as well: if a stranger was latched at both ends at once, neither would otherwise hear
+the other again. With T.38 latching begins again, because its source may differ from that of
 audio.
 
 asyncio's datagram transport allocates a 256 KiB buffer for each datagram; our own reader does not
@@ -41,6 +43,9 @@ _FORCE_RECEIVE_BUFFER = 33
 """SO_RCVBUFFORCE of Linux, which exceeds net.core.rmem_max; needs CAP_NET_ADMIN."""
 
 _EPHEMERAL_TRIES = 64
+
+_BOTH = 5.0
+"""Seconds of sending to the address in the SDP as well, after latching to another source."""
 
 
 class MediaPortError(OSError):
@@ -92,6 +97,9 @@ class MediaPort:
         """Latched by the previous stream, and accepted until this stream has latched."""
         self._last_read = float("-inf")
         self._version = 6 if sock.family == socket.AF_INET6 else 4
+        self._second: Address | None = None
+        """The address in the SDP, while it gets each datagram as well."""
+        self._second_until = 0.0
         self.counters = MediaCounters()
         host, port = sock.getsockname()[:2]
         self.address: Address = (host, port)
@@ -143,7 +151,7 @@ class MediaPort:
         """
         if address != self._announced:
             self._announced = address
-            self._latched = self._former = None
+            self._latched = self._former = self._second = None
             self._remote = address if self._usable(address) else None
             self._window_end = self._loop.time() + self._latch_window
         return self._remote is not None
@@ -158,6 +166,8 @@ class MediaPort:
         if self._socket is None or self._remote is None:
             self.counters.dropped += 1
             return
+        if self._second is not None:
+            self._send_to_second(datagram)
         try:
             self._socket.sendto(datagram, self._remote)
         except BlockingIOError:
@@ -168,6 +178,15 @@ class MediaPort:
             self.counters.failed += 1
         else:
             self.counters.sent += 1
+
+    def _send_to_second(self, datagram: bytes) -> None:
+        assert self._socket is not None
+        assert self._second is not None
+        if self._loop.time() < self._second_until:
+            with suppress(OSError):  # often a private address, which cannot be reached from here
+                self._socket.sendto(datagram, self._second)
+        else:
+            self._second = None
 
     def close(self) -> None:
         """Close the port. Datagrams sent later are counted as dropped. Idempotent."""
@@ -226,9 +245,16 @@ class MediaPort:
         if not self._on_datagram(data, source):
             counters.rejected += 1
         elif source != latched and self._announced is not None:
-            self._remote = self._latched = source
-            self._former = None
+            self._latch(source)
         return True
+
+    def _latch(self, source: Address) -> None:
+        announced = self._announced
+        assert announced is not None
+        self._remote = self._latched = source
+        self._former = None
+        self._second = announced if source != announced and self._usable(announced) else None
+        self._second_until = self._loop.time() + _BOTH
 
     def _welcome(self, source: Address) -> bool:
         if self._announced is None:

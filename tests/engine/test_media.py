@@ -228,6 +228,26 @@ async def test_the_address_of_the_sdp_comes_before_a_stranger(
     assert port.counters.foreign == 1
 
 
+async def test_a_stranger_latched_at_both_ends_does_not_part_them(far: Far) -> None:
+    one_hears, other_hears = Ears(), Ears()
+    one, other = MediaPort.open(HOST, one_hears), MediaPort.open(HOST, other_hears)
+    try:
+        one.set_remote(other.address)
+        other.set_remote(one.address)
+        for port, ears in ((one, one_hears), (other, other_hears)):
+            far.send(b"stranger", port)
+            assert await ears.heard.get() == b"stranger"
+            assert port.remote == far.address
+        for port, ears in ((one, other_hears), (other, one_hears)):
+            port.send(b"hello")
+            assert await ears.heard.get() == b"hello"
+        assert (one.remote, other.remote) == (other.address, one.address)
+        assert far.receive() == b"hello"
+    finally:
+        one.close()
+        other.close()
+
+
 async def test_only_one_stranger_is_heard(port: MediaPort, ears: Ears, far: Far, other: Far) -> None:
     port.set_remote((HOST, 9))
     far.send(b"voice", port)
