@@ -50,10 +50,6 @@ LARGEST = 9000
 _PAGE_SECONDS = 24
 """About what a page of the fax takes."""
 
-RECEIVER = (
-    "import logging, sys; [logging.getLogger(name).setLevel(logging.INFO) for name in ('sip', 't38fsp')];"
-    "from t38fsp.cli import main; sys.argv[0] = 't38fsp'; main()"
-)
 FILE = """
 [incoming]
 accounts = [{ user = "ata", password_file = "ata.password" }]
@@ -291,6 +287,7 @@ async def under_fire(folder: Path, seconds: float, rate: int, document: Path) ->
     faxes, log = folder / "faxes", folder / "log"
     taking = (
         "receive",
+        "-v",
         "--output",
         faxes,
         "--listen",
@@ -300,7 +297,7 @@ async def under_fire(folder: Path, seconds: float, rate: int, document: Path) ->
     )
     receiver = await asyncio.to_thread(
         started,
-        lambda: Program([sys.executable, "-c", RECEIVER, *taking], folder, log),
+        lambda: Program([sys.executable, "-m", "t38fsp", *taking], folder, log),
         lambda _: b"listening on" in log.read_bytes(),
     )
     assert receiver is not None, log.read_text()
