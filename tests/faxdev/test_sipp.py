@@ -74,7 +74,7 @@ REFUSALS = [
     ("604 Does Not Exist Anywhere", None, FS_BAD_ADDRESS, "does not exist", True),
     ("480 Temporarily Unavailable", None, FS_NO_ANSWER, "cannot be reached", False),
     ("408 Request Timeout", None, FS_NO_ANSWER, "not answered", False),
-    ("487 Request Terminated", None, FS_NO_ANSWER, "before anybody answered", False),
+    ("487 Request Terminated", None, FS_NO_ANSWER, "before it was answered", False),
     ("403 Forbidden", None, FS_LINE_UNAVAILABLE, "forbids", True),
     ("500 Server Internal Error", None, FS_LINE_UNAVAILABLE, "now", False),
     ("503 Service Unavailable", None, FS_LINE_UNAVAILABLE, "now", False),
