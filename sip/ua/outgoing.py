@@ -202,7 +202,7 @@ class OutgoingCall:
         elif local is None or remote is None:
             self._report(488, "the answer to our offer cannot be read", local=True)
         elif self._invites.offer is None and all(media.rejected for media in local.media):
-            self._report(488, "nothing that the far end offered is acceptable", local=True)
+            self._report(488, "the far end's offer has no acceptable media", local=True)
         else:
             session = Session(
                 self._core,

@@ -31,6 +31,7 @@ from t38fsp.faxdev import (
     FS_TRANSMITTING,
     FS_USER_ABORT,
 )
+from t38fsp.outcome import Outcome as Kind
 from t38fsp.settings.route import Route
 from t38fsp.status import FaxStatus
 from tests.faxdev.called_party import HOST, PATIENCE, Job, Outcome, Service, dialog_of, running, sipp
@@ -66,33 +67,33 @@ def service(document: Path) -> Iterator[Service]:
 # --- the INVITE comes to nothing ----------------------------------------------------------------------------
 
 REFUSALS = [
-    ("486 Busy Here", None, FS_BUSY, "busy", False),
-    ("600 Busy Everywhere", None, FS_BUSY, "busy everywhere", False),
-    ("404 Not Found", None, FS_BAD_ADDRESS, "does not exist", True),
-    ("410 Gone", None, FS_BAD_ADDRESS, "no longer exists", True),
-    ("484 Address Incomplete", None, FS_BAD_ADDRESS, "incomplete", True),
-    ("604 Does Not Exist Anywhere", None, FS_BAD_ADDRESS, "does not exist", True),
-    ("480 Temporarily Unavailable", None, FS_NO_ANSWER, "cannot be reached", False),
-    ("408 Request Timeout", None, FS_NO_ANSWER, "not answered", False),
-    ("487 Request Terminated", None, FS_NO_ANSWER, "before it was answered", False),
-    ("403 Forbidden", None, FS_LINE_UNAVAILABLE, "forbids", True),
-    ("500 Server Internal Error", None, FS_LINE_UNAVAILABLE, "now", False),
-    ("503 Service Unavailable", None, FS_LINE_UNAVAILABLE, "now", False),
-    ("488 Not Acceptable Here", None, FS_FATAL_ERROR, "media", True),
-    ("606 Not Acceptable", None, FS_FATAL_ERROR, "media", True),
-    ("603 Decline", None, FS_FATAL_ERROR, "declined", True),
+    ("486 Busy Here", None, FS_BUSY, Kind.BUSY, False),
+    ("600 Busy Everywhere", None, FS_BUSY, Kind.BUSY, False),
+    ("404 Not Found", None, FS_BAD_ADDRESS, Kind.BAD_NUMBER, True),
+    ("410 Gone", None, FS_BAD_ADDRESS, Kind.BAD_NUMBER, True),
+    ("484 Address Incomplete", None, FS_BAD_ADDRESS, Kind.BAD_NUMBER, True),
+    ("604 Does Not Exist Anywhere", None, FS_BAD_ADDRESS, Kind.BAD_NUMBER, True),
+    ("480 Temporarily Unavailable", None, FS_NO_ANSWER, Kind.NO_ANSWER, False),
+    ("408 Request Timeout", None, FS_NO_ANSWER, Kind.NO_ANSWER, False),
+    ("487 Request Terminated", None, FS_NO_ANSWER, Kind.NO_ANSWER, False),
+    ("403 Forbidden", None, FS_LINE_UNAVAILABLE, Kind.FORBIDDEN, True),
+    ("500 Server Internal Error", None, FS_LINE_UNAVAILABLE, Kind.UNAVAILABLE, False),
+    ("503 Service Unavailable", None, FS_LINE_UNAVAILABLE, Kind.UNAVAILABLE, False),
+    ("488 Not Acceptable Here", None, FS_FATAL_ERROR, Kind.NOT_CARRIED, True),
+    ("606 Not Acceptable", None, FS_FATAL_ERROR, Kind.NOT_CARRIED, True),
+    ("603 Decline", None, FS_FATAL_ERROR, Kind.DECLINED, True),
     # The cause of the network behind the peer says more than its status.
-    ("404 Not Found", 34, FS_LINE_UNAVAILABLE, "congested (Q.850 cause 34, SIP 404", False),
-    ("403 Forbidden", 21, FS_FATAL_ERROR, "rejected the call (Q.850 cause 21", True),
-    ("403 Forbidden", 54, FS_CALL_BLACKLISTED, "(Q.850 cause 54", True),
-    ("503 Service Unavailable", 1, FS_BAD_ADDRESS, "does not exist (Q.850 cause 1, SIP 503", True),
-    ("500 Server Internal Error", 28, FS_BAD_ADDRESS, "invalid format (Q.850 cause 28", True),
-    ("503 Service Unavailable", 17, FS_BUSY, "busy (Q.850 cause 17", False),
-    ("480 Temporarily Unavailable", 1, FS_BAD_ADDRESS, "(Q.850 cause 1", True),
-    ("603 Decline", 19, FS_NO_ANSWER, "not answered (Q.850 cause 19", False),
-    ("503 Service Unavailable", 79, FS_FATAL_ERROR, "no service for such a call (Q.850 cause 79", True),
+    ("404 Not Found", 34, FS_LINE_UNAVAILABLE, Kind.UNAVAILABLE, False),
+    ("403 Forbidden", 21, FS_FATAL_ERROR, Kind.DECLINED, True),
+    ("403 Forbidden", 54, FS_CALL_BLACKLISTED, Kind.BARRED, True),
+    ("503 Service Unavailable", 1, FS_BAD_ADDRESS, Kind.BAD_NUMBER, True),
+    ("500 Server Internal Error", 28, FS_BAD_ADDRESS, Kind.BAD_NUMBER, True),
+    ("503 Service Unavailable", 17, FS_BUSY, Kind.BUSY, False),
+    ("480 Temporarily Unavailable", 1, FS_BAD_ADDRESS, Kind.BAD_NUMBER, True),
+    ("603 Decline", 19, FS_NO_ANSWER, Kind.NO_ANSWER, False),
+    ("503 Service Unavailable", 79, FS_FATAL_ERROR, Kind.NOT_CARRIED, True),
 ]
-"""What the peer says, with which cause; what becomes of it, why, and whether for good."""
+"""What the peer says, with which cause; the status and the kind of the outcome, and whether it is final."""
 
 
 def refusing(directory: Path, answer: str, cause: int | None = None) -> SippPeer:
@@ -101,27 +102,29 @@ def refusing(directory: Path, answer: str, cause: int | None = None) -> SippPeer
 
 
 def assert_refused(
-    outcome: Outcome, answer: str, cause: int | None, status: FaxStatus, why: str, *, final: bool = False
+    outcome: Outcome, answer: str, cause: int | None, status: FaxStatus, kind: Kind, *, final: bool = False
 ) -> None:
+    why = "" if cause is None else f"(Q.850 cause {cause}"
     outcome.assert_is(status, int(answer[:3]), why, final=final)
+    assert outcome.result.outcome is kind
     assert f"SIP {answer}" in outcome.result.reason
     assert outcome.result.cause == cause
     assert [packet.StatusId for packet in outcome.packets] == [FS_INITIALIZING, FS_DIALING, status]
     assert (outcome.call_handles, outcome.call_events, outcome.result.dialog) == ([], [], None)
 
 
-@pytest.mark.parametrize(("answer", "cause", "status", "why", "final"), REFUSALS)
+@pytest.mark.parametrize(("answer", "cause", "status", "kind", "final"), REFUSALS)
 def test_refused(
     service: Service,
     tmp_path: Path,
     answer: str,
     cause: int | None,
     status: FaxStatus,
-    why: str,
+    kind: Kind,
     final: bool,
 ) -> None:
     with refusing(tmp_path, answer, cause) as peer:
-        assert_refused(service.send(peer.address), answer, cause, status, why, final=final)
+        assert_refused(service.send(peer.address), answer, cause, status, kind, final=final)
         peer.wait()
 
 
@@ -133,10 +136,10 @@ def test_refused_in_every_way_at_once(service: Service, tmp_path: Path) -> None:
             for number, (answer, cause, *_) in enumerate(REFUSALS)
         ]
         outcomes = list(threads.map(service.send, [peer.address for peer in called]))
-        for outcome, peer, (answer, cause, status, why, final) in zip(
+        for outcome, peer, (answer, cause, status, kind, final) in zip(
             outcomes, called, REFUSALS, strict=True
         ):
-            assert_refused(outcome, answer, cause, status, why, final=final)
+            assert_refused(outcome, answer, cause, status, kind, final=final)
             peer.wait()
 
 
@@ -153,8 +156,7 @@ class TestChallenged:
         with sipp("refuses", tmp_path, answer=answer, header=header) as peer:
             outcome = service.send(peer.address)
             peer.wait()
-        why = "requires a user name and password"
-        assert_refused(outcome, answer, None, FS_LINE_UNAVAILABLE, why, final=True)
+        assert_refused(outcome, answer, None, FS_LINE_UNAVAILABLE, Kind.CREDENTIALS, final=True)
 
     def test_with_wrong_ones(self, document: Path, tmp_path: Path, answer: str, header: str) -> None:
         with (
@@ -163,8 +165,7 @@ class TestChallenged:
         ):
             outcome = service.send(peer.address)
             peer.wait()
-        why = "did not accept the user name"
-        assert_refused(outcome, answer, None, FS_LINE_UNAVAILABLE, why, final=True)
+        assert_refused(outcome, answer, None, FS_LINE_UNAVAILABLE, Kind.CREDENTIALS, final=True)
 
 
 def test_t38_in_the_first_invite_is_refused_and_so_is_audio_in_the_second(
@@ -177,7 +178,7 @@ def test_t38_in_the_first_invite_is_refused_and_so_is_audio_in_the_second(
     ):
         outcome = service.send(peer.address)
         peer.wait()
-    assert_refused(outcome, answer, None, FS_FATAL_ERROR, "refuses the media offered", final=True)
+    assert_refused(outcome, answer, None, FS_FATAL_ERROR, Kind.NOT_CARRIED, final=True)
     assert "choose another switch policy" in outcome.result.retry_reason
 
 

@@ -192,7 +192,8 @@ class TrunkSuite(Suite):
         us.line.register(registration_at(registrar, "wrong"), us.now)
         state = await us.registered()
         assert isinstance(state, RegistrationFailed)
-        assert (state.status, state.reason) == (401, "the registrar answered 401 Unauthorized")
+        assert state.status == 401
+        assert state.reason.endswith("401 Unauthorized")
         assert state.retry_at > us.now
 
     @pytest.mark.kamailio
