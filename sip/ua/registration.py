@@ -233,7 +233,7 @@ class Registration:
     def _retry_later(self, response: Response | None, reason: str, now: float) -> None:
         status = 408 if response is None else response.status
         if response is not None and not reason:
-            reason = f"the registrar answered {status} {response.reason or REASONS.get(status, '')}".rstrip()
+            reason = f"the registrar responded {status} {response.reason or REASONS.get(status, '')}".rstrip()
             if (why := why_unanswered(status, response.headers)) is not None:
                 reason = f"{reason}: {why}"
         wait = retry_after(response, self._failures, self._core.random)

@@ -307,7 +307,7 @@ async def test_a_refusal_is_told_with_the_time_of_the_next_attempt(
     assert (await party.registration()).status is RegistrationStatus.REGISTERING
     failed = await party.registration()
     assert failed.status is RegistrationStatus.FAILED
-    assert failed.reason == "the registrar answered 401 Because"
+    assert failed.reason == "the registrar responded 401 Because"
     assert 890 < failed.seconds <= 1800
     await party.close()
     parties.started.remove(party)

@@ -138,7 +138,7 @@ async def test_a_wrong_password_is_told(phone: Phone, user: str, password: str) 
     assert isinstance(await phone.state(), Registering)
     failed = await phone.state()
     assert isinstance(failed, RegistrationFailed)
-    assert (failed.status, failed.reason) == (401, "the registrar answered 401 Unauthorized")
+    assert (failed.status, failed.reason) == (401, "the registrar responded 401 Unauthorized")
 
 
 async def test_a_binding_that_is_too_short_is_made_longer(phone: Phone) -> None:

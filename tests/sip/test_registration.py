@@ -141,7 +141,7 @@ def test_a_wrong_password_is_told_and_tried_again_rarely() -> None:
     solo.reply(solo.request("REGISTER"), 401, fields=challenged)
     failed = solo.told()[-1]
     assert isinstance(failed, RegistrationFailed)
-    assert (failed.status, failed.reason) == (401, "the registrar answered 401 Because")
+    assert (failed.status, failed.reason) == (401, "the registrar responded 401 Because")
     assert 900 <= failed.retry_at - solo.now <= 1800
     solo.wait_for_request()
     assert solo.now == failed.retry_at
