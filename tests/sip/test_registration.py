@@ -390,7 +390,7 @@ def test_a_challenge_that_cannot_be_answered_is_reported() -> None:
     solo.reply(solo.request("REGISTER"), 401, fields=(challenge,))
     failed = solo.told()[-1]
     assert isinstance(failed, RegistrationFailed)
-    assert "answered 401 Because: it asks for the digest algorithm SHA-3, which is not known" in failed.reason
+    assert "401 Because: it asks for the digest algorithm SHA-3" in failed.reason
 
 
 @pytest.mark.parametrize(
