@@ -63,7 +63,7 @@ st.register_type_strategy(
     SessionTimers,
     st.builds(
         SessionTimers,
-        expires=st.none() | st.integers(200, LONGEST_SESSION),
+        session_expires=st.none() | st.integers(200, LONGEST_SESSION),
         least=st.integers(LEAST_SESSION, 200),
         refresher=st.sampled_from(Refresher),
     ),
