@@ -28,6 +28,7 @@ from t38fsp.faxdev import (
     LINEDEVSTATE_RINGING,
     LINEMESSAGE,
 )
+from t38fsp.outcome import Outcome
 from tests.faxdev.service import PATIENCE, Clock, Service
 
 TWO_PAGES = "answer-switch-page-done-page-done-bye-completed"
@@ -251,4 +252,4 @@ def test_a_call_of_an_engine_that_died_cannot_be_taken(service: Service, fax: FA
     assert held.wait().success is False
     operation = service.receive(fax, device=device).wait()
     assert operation.success is False
-    assert "no call waits" in service.provider.GetJobResult(operation.handle).reason
+    assert service.provider.GetJobResult(operation.handle).outcome is Outcome.UNAVAILABLE
