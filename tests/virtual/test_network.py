@@ -107,7 +107,7 @@ def test_the_same_seed_gives_the_same_line_and_a_fault_that_is_off_draws_nothing
     ],
 )
 def test_faults_out_of_range_are_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match=r"probabilit|delay|drift|dead|rate|queue"):
+    with pytest.raises(ValueError, match=r"shares|delay|longer|drift|dead|rate|queue"):
         Faults(**wrong)
 
 
