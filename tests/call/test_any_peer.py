@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from t38fsp.call.fax_leg import Session
+from t38fsp.call.fax_leg import T30Session
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.placing import SendingCall
 from t38fsp.call.receiving import ReceivingCall
@@ -91,7 +91,7 @@ CONDUCTS = st.builds(
 class Unruly:
     """A T.30 machine of ours that does not stick to what it knows."""
 
-    def __init__(self, right: Session, conduct: Conduct) -> None:
+    def __init__(self, right: T30Session, conduct: Conduct) -> None:
         self._right = right
         self._conduct = conduct
         self._unasked = [*conduct.unasked]  # seconds since the switch at first, then times
