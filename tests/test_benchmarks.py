@@ -10,6 +10,8 @@ from tests.benchmarks.__main__ import MEASURES, main, run
 from tests.benchmarks.harness.figures import Outcome, Plan, Row, Scale
 from tests.benchmarks.harness.report import table
 
+pytestmark = pytest.mark.full
+
 DELIVERING = sorted(set(MEASURES) - {"P4b", "P9"})
 """Those whose calls come to their end."""
 
