@@ -17,11 +17,11 @@ from sip.values import Address
 from t38fsp.engine.lines import ANSWERERS
 from t38fsp.engine.remote import EngineProcess
 from t38fsp.engine.remote_job import RemoteJob
-from t38fsp.events import Connected, FaxEvent, Finished, PageStarted, Ringing
+from t38fsp.events import Connected, Finished, PageStarted, Ringing
 from t38fsp.jobs import EngineSettings, IncomingCall, ReceiveJob, SendJob
-from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from tests.engine.party import LIMIT, Party
+from tests.engine.remote_jobs import expect, result_of, sent
 from tests.peers.libtiff import assert_same_pages
 from tests.sip.signalling import Signalling, signalling
 
@@ -53,29 +53,6 @@ class Process:
 
     async def close(self) -> None:
         await asyncio.to_thread(self.engine.close)
-
-
-async def expect(job: RemoteJob, kind: type) -> FaxEvent:
-    def wait() -> FaxEvent:
-        while not isinstance(event := job.next_event(LIMIT), kind | Finished):
-            pass
-        return event
-
-    return await asyncio.to_thread(wait)
-
-
-async def result_of(job: RemoteJob) -> FaxResult:
-    event = await expect(job, Finished)
-    assert isinstance(event, Finished)
-    return event.result
-
-
-async def sent(job: RemoteJob) -> FaxResult:
-    """See a job that sends through."""
-    if isinstance(event := await expect(job, Connected), Finished):
-        return event.result
-    job.proceed(True)
-    return await result_of(job)
 
 
 @asynccontextmanager

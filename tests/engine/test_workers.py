@@ -17,11 +17,11 @@ from t38fsp.engine.capacity import Second
 from t38fsp.engine.lines import ANSWERERS
 from t38fsp.engine.remote import EngineProcess
 from t38fsp.engine.remote_job import RemoteJob
-from t38fsp.events import Connected, FaxEvent, Finished, PageStarted, Ringing
+from t38fsp.events import Connected, PageStarted, Ringing
 from t38fsp.jobs import EngineSettings, IncomingCall, ReceiveJob, SendJob, Trunk
-from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from tests.engine.party import HOST, LIMIT, Party
+from tests.engine.remote_jobs import expect, result_of, sent
 from tests.peers.libtiff import assert_same_pages
 from tests.sip.signalling import signalling
 
@@ -57,29 +57,6 @@ async def service(**settings: object) -> AsyncIterator[Service]:
         await asyncio.to_thread(service.engine.close)
 
 
-async def expect(job: RemoteJob, kind: type) -> FaxEvent:
-    def wait() -> FaxEvent:
-        while not isinstance(event := job.next_event(LIMIT), kind | Finished):
-            pass
-        return event
-
-    return await asyncio.to_thread(wait)
-
-
-async def result_of(job: RemoteJob) -> FaxResult:
-    event = await expect(job, Finished)
-    assert isinstance(event, Finished)
-    return event.result
-
-
-async def sent(job: RemoteJob) -> FaxResult:
-    """See a job that sends through."""
-    if isinstance(event := await expect(job, Connected), Finished):
-        return event.result
-    job.proceed(True)
-    return await result_of(job)
-
-
 @pytest.fixture
 async def far_end() -> AsyncIterator[Party]:
     party = Party(accept_calls=True)
@@ -94,8 +71,9 @@ async def test_each_sends_one_and_receives_one(document: Path, tmp_path: Path, f
     async with service() as ours:
         assert len(set(ours.engine.pids)) == 2
         going = [ours.send(document, far_end.address) for _ in range(2)]
-        coming = [far_end.send(document, ours.address) for _ in range(2)]
+        # Only with these calls up does the signalling process know of one in each engine.
         taken = [await far_end.take(tmp_path / f"far-{number}.tif") for number in range(2)]
+        coming = [far_end.send(document, ours.address) for _ in range(2)]
         files = [tmp_path / f"ours-{number}.tif" for number in range(2)]
         calls = [await ours.call() for _ in files]
         assert len({call.call >> 40 for call in calls}) == 2

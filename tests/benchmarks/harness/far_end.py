@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.benchmarks.harness.build import program
-from tests.benchmarks.harness.processes import Child, Pinned, Usage, child
+from tests.benchmarks.harness.processes import Child, Pinned, Usage, child, followed
 
 _START = 30.0
 _ANSWER = 120.0
@@ -100,10 +100,5 @@ async def far_end(*arguments: str | Path | int | float, cores: Pinned = None) ->
     async with child(program("far_end"), *words, cores=cores, name="the far end in C") as process:
         (port,) = await process.expect("port", _START)
         running = FarEnd(process, int(port))
-        follower = asyncio.create_task(running.follow())
-        try:
+        async with followed(running.follow):
             yield running
-        finally:
-            follower.cancel()
-            with suppress(asyncio.CancelledError):
-                await follower

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.harness.processes import Child, Pinned, Usage, child, python
+from tests.benchmarks.harness.processes import Child, Pinned, Usage, child, followed, python
 
 _START = 60.0
 _END = 60.0
@@ -147,10 +147,5 @@ async def ours(
         except RuntimeError as error:
             raise RuntimeError(f"{error}: {log.read_text('utf-8', 'replace')[-2000:]}") from None
         running = Ours(process, int(port), log)
-        follower = asyncio.create_task(running.follow())
-        try:
+        async with followed(running.follow):
             yield running
-        finally:
-            follower.cancel()
-            with suppress(asyncio.CancelledError):
-                await follower

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,18 @@ _GOODBYE = 20.0
 
 Pinned = frozenset[int] | None
 """Cores that a process may use; None for all."""
+
+
+@asynccontextmanager
+async def followed(follow: Callable[[], Coroutine[None, None, None]]) -> AsyncIterator[None]:
+    """``follow`` reads what a process says, until this is left."""
+    follower = asyncio.create_task(follow())
+    try:
+        yield
+    finally:
+        follower.cancel()
+        with suppress(asyncio.CancelledError):
+            await follower
 
 
 def two_cores() -> tuple[Pinned, Pinned]:
