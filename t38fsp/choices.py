@@ -38,6 +38,19 @@ class LogNumbers(Enum):
     """The last three digits of each, the others as asterisks."""
 
 
+class Quality(Enum):
+    """How the tones of a page become black and white."""
+
+    FAST = "fast"
+    """Text and line art as black and white, pictures by a screen that is quick to send."""
+    BALANCED = "balanced"
+    """Text and line art as black and white, pictures by a screen of dots."""
+    PHOTO = "photo"
+    """Text and line art as black and white, pictures by error diffusion: slow to send."""
+    THRESHOLD = "threshold"
+    """Black or white by one level, for all that is on the page."""
+
+
 def common_backend(asked: Iterable[Backend | None]) -> Backend | None:
     """The stack that all routes ask for, which then takes the calls, too; None if they differ."""
     stacks = set(asked)

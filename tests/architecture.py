@@ -71,10 +71,11 @@ ROOMS = (
     Room("t38", ("t38fsp.t38",), (*_BOUNDS, *_LANES, _VOCABULARY, "sip.syntax.sdp"), sans_io=True),
     Room("audio", ("t38fsp.audio",), (*_LANES, _VOCABULARY, "sip.syntax.sdp"), sans_io=True),
     Room("words", _WORDS, (*_SIP_VALUES, *_BOUNDS, "t38fsp.t30", "t38fsp.t38.timing"), sans_io=True),
+    Room("pages", ("t38fsp.pages",), ("t38fsp.choices",), frozenset({"PIL", "numpy"})),
     Room(
         "image",
         ("t38fsp.image",),
-        ("t38fsp.errors", _VOCABULARY, "t38fsp.t4", "sip.logs", "sip.ipc"),
+        ("t38fsp.errors", "t38fsp.choices", "t38fsp.pages", _VOCABULARY, "t38fsp.t4", "sip.logs", "sip.ipc"),
         frozenset({"PIL"}),
     ),
     Room(

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-HEAVY = {"PIL", "dns", "phonenumbers", "pydantic", "rich", "pjsua2"}
+HEAVY = {"PIL", "numpy", "dns", "phonenumbers", "pydantic", "rich", "pjsua2"}
 SELDOM = {"sip.pjsua.line", "sip.remote.line", "sip.remote.server"}
 """Lines that a route or a setting asks for."""
 

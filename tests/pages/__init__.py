@@ -1,4 +1,7 @@
-"""Documents for tests, made by code: any width, resolution, coding, byte order, fill order, strips."""
+"""Documents for tests, made by code: any width, resolution, coding, byte order, fill order, strips.
+
+Beside it: the tests of t38fsp.pages and the pages that they compare.
+"""
 
 from __future__ import annotations
 
