@@ -51,6 +51,57 @@ class Quality(Enum):
     """Black or white by one level, for all that is on the page."""
 
 
+class PageResolution(Enum):
+    """Resolution of the pages made of a document, lines per inch."""
+
+    AUTO = "auto"
+    """By what is on the page."""
+    STANDARD = "standard"
+    """204 x 98."""
+    FINE = "fine"
+    """204 x 196."""
+    SUPERFINE = "superfine"
+    """204 x 391."""
+
+
+class PaperSize(Enum):
+    """The paper that the pages of a document are made for."""
+
+    AUTO = "auto"
+    """That of the document, up to A3."""
+    A4 = "a4"
+    LETTER = "letter"
+    LEGAL = "legal"
+    B4 = "b4"
+    A3 = "a3"
+
+
+class Fit(Enum):
+    """What becomes of a sheet that is larger than the paper."""
+
+    FIT = "fit"
+    """It is made smaller."""
+    TRUE_SIZE = "true-size"
+    """It is refused, so that all that is sent has its true size."""
+
+
+class Landscape(Enum):
+    """What becomes of a sheet that is wider than high."""
+
+    AUTO = "auto"
+    """Turned if it is wider than the paper."""
+    TURN = "turn"
+    KEEP = "keep"
+
+
+class OverTime(Enum):
+    """What becomes of a page that takes longer on the line than it may."""
+
+    WARN = "warn"
+    SIMPLIFY = "simplify"
+    REFUSE = "refuse"
+
+
 def common_backend(asked: Iterable[Backend | None]) -> Backend | None:
     """The stack that all routes ask for, which then takes the calls, too; None if they differ."""
     stacks = set(asked)

@@ -37,7 +37,17 @@ _BOUNDS = ("sip.bounds", "t38fsp.errors")
 _LANES = ("t38fsp.lanes", "t38fsp.lateness")
 _WORDS = tuple(
     f"t38fsp.{module}"
-    for module in ("call_settings", "choices", "events", "header", "jobs", "outcome", "results", "status")
+    for module in (
+        "call_settings",
+        "choices",
+        "events",
+        "header",
+        "jobs",
+        "outcome",
+        "page_settings",
+        "results",
+        "status",
+    )
 )
 _SANS_IO_ROOMS = (*_LANES, "t38fsp.t30", "t38fsp.t4", "t38fsp.t38", "t38fsp.audio", "t38fsp.call")
 _SIP_VALUES = ("sip.bounds", "sip.line_settings", "sip.logs", "sip.values")
@@ -72,10 +82,27 @@ ROOMS = (
     Room("audio", ("t38fsp.audio",), (*_LANES, _VOCABULARY, "sip.syntax.sdp"), sans_io=True),
     Room("words", _WORDS, (*_SIP_VALUES, *_BOUNDS, "t38fsp.t30", "t38fsp.t38.timing"), sans_io=True),
     Room("pages", ("t38fsp.pages",), ("t38fsp.choices",), frozenset({"PIL", "numpy"})),
+    Room("image errors", ("t38fsp.image.errors",), ("t38fsp.errors",)),
+    Room(
+        "documents",
+        ("t38fsp.documents",),
+        ("t38fsp.choices", "t38fsp.page_settings", "t38fsp.image.errors"),
+        frozenset({"PIL", "pypdfium2"}),
+    ),
     Room(
         "image",
         ("t38fsp.image",),
-        ("t38fsp.errors", "t38fsp.choices", "t38fsp.pages", _VOCABULARY, "t38fsp.t4", "sip.logs", "sip.ipc"),
+        (
+            "t38fsp.errors",
+            "t38fsp.choices",
+            "t38fsp.page_settings",
+            "t38fsp.pages",
+            "t38fsp.documents",
+            _VOCABULARY,
+            "t38fsp.t4",
+            "sip.logs",
+            "sip.ipc",
+        ),
         frozenset({"PIL"}),
     ),
     Room(

@@ -1,0 +1,126 @@
+"""PDF, by pdfium.
+
+Scripts are never run: pdfium is built without them, and forms are drawn as they were saved. What a file
+refers to outside itself is not read.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from collections.abc import Callable
+
+import pypdfium2 as pdfium
+import pypdfium2.raw as pdfium_c
+from PIL import Image
+
+from t38fsp.documents.sheet import LEAST_MM, MAX_SHEETS, MM_PER_INCH, MOST_MM, Sheet
+from t38fsp.image.errors import DocumentError
+
+_POINTS_PER_INCH = 72
+
+MOST_SECONDS = 8.0
+"""Seconds of processor time for the drawing of one page, after which pdfium is stopped between two objects of
+the page. One object that takes longer is ended with its process."""
+
+_DRAWN = pdfium_c.FPDF_ANNOT | pdfium_c.FPDF_PRINTING
+"""As on paper: with annotations that are to be printed."""
+
+
+class PdfSource:
+    """An open PDF file. Raises DocumentError."""
+
+    def __init__(self, path: str, password: str | None) -> None:
+        try:
+            self._pdf = pdfium.PdfDocument(path, password=password)
+        except pdfium.PdfiumError as error:
+            raise DocumentError(_cannot_open(path, error.err_code, password)) from error
+        try:
+            self.sheets = self._sheets(path)
+        except BaseException:
+            self._pdf.close()
+            raise
+
+    def close(self) -> None:
+        self._pdf.close()
+
+    def _sheets(self, path: str) -> tuple[Sheet, ...]:
+        count = len(self._pdf)
+        if count > MAX_SHEETS:
+            raise DocumentError(
+                f"the document {path} has {count} pages; send it in parts of at most {MAX_SHEETS}"
+            )
+        return tuple(self._sheet(index) for index in range(count))
+
+    def _sheet(self, index: int) -> Sheet:
+        size = pdfium_c.FS_SIZEF()
+        if not pdfium_c.FPDF_GetPageSizeByIndexF(self._pdf, index, size):
+            raise DocumentError(f"page {index + 1} cannot be read: the file is damaged; save it again")
+        width, height = (points * MM_PER_INCH / _POINTS_PER_INCH for points in (size.width, size.height))
+        if not (LEAST_MM <= width <= MOST_MM and LEAST_MM <= height <= MOST_MM):
+            raise DocumentError(
+                f"page {index + 1} is {width:.0f} by {height:.0f} mm; give pages of a size to be printed"
+            )
+        return Sheet(width, height)
+
+    def render(self, index: int, size: tuple[int, int]) -> Image.Image:
+        """See :class:`t38fsp.documents.sheet.Source`."""
+        try:
+            page = self._pdf[index]
+        except pdfium.PdfiumError as error:
+            raise DocumentError(f"page {index + 1} is damaged; save the document again") from error
+        try:
+            return _drawn(page, index + 1, size)
+        finally:
+            page.close()
+
+
+def _drawn(page: pdfium.PdfPage, number: int, size: tuple[int, int]) -> Image.Image:
+    width, height = size
+    row = (width + 3) // 4 * 4
+    pixels = bytearray(row * height)
+    buffer = (ctypes.c_char * len(pixels)).from_buffer(pixels)
+    bitmap = pdfium_c.FPDFBitmap_CreateEx(width, height, pdfium_c.FPDFBitmap_Gray, buffer, row)
+    if not bitmap:
+        raise MemoryError
+    try:
+        pdfium_c.FPDFBitmap_FillRect(bitmap, 0, 0, width, height, 0xFFFFFFFF)
+        pause, stopped = _time_limit()
+        arguments = (bitmap, page, 0, 0, width, height, 0, _DRAWN)
+        status = pdfium_c.FPDF_RenderPageBitmap_Start(*arguments, pause)
+        pdfium_c.FPDF_RenderPage_Close(page)
+    finally:
+        pdfium_c.FPDFBitmap_Destroy(bitmap)
+    if stopped():
+        raise DocumentError(
+            f"page {number} takes more than {MOST_SECONDS:.0f} s to draw, longer than a far end waits; "
+            "save it with less detail"
+        )
+    if status != pdfium_c.FPDF_RENDER_DONE:
+        raise DocumentError(f"page {number} cannot be drawn: it is damaged; save the document again")
+    return Image.frombuffer("L", size, pixels, "raw", "L", row, 1)
+
+
+def _time_limit() -> tuple[ctypes.Structure, Callable[[], bool]]:
+    """What pdfium asks between the objects of a page, and whether it was stopped."""
+    begun = time.process_time()
+    over = False
+
+    def enough(_: object) -> bool:
+        nonlocal over
+        over = over or time.process_time() - begun > MOST_SECONDS
+        return over
+
+    pause = pdfium_c.IFSDK_PAUSE(version=1)
+    pdfium.internal.set_callback(pause, "NeedToPauseNow", enough)
+    return pause, lambda: over
+
+
+def _cannot_open(path: str, code: int | None, password: str | None) -> str:
+    if code == pdfium_c.FPDF_ERR_PASSWORD:
+        if password is None:
+            return f"the document {path} is encrypted; give its password"
+        return f"the document {path} is encrypted with another password; give that one"
+    if code == pdfium_c.FPDF_ERR_SECURITY:
+        return f"the document {path} is encrypted in a way that cannot be read; save it without encryption"
+    return f"the document {path} is a PDF that cannot be read: it is damaged or has no pages; save it again"
