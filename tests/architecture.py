@@ -98,6 +98,7 @@ ROOMS = (
             "t38fsp.page_settings",
             "t38fsp.pages",
             "t38fsp.documents",
+            "t38fsp.image.errors",
             _VOCABULARY,
             "t38fsp.t4",
             "sip.logs",
