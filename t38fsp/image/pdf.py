@@ -14,6 +14,7 @@ import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from math import ceil
 from typing import BinaryIO
 
 from sip.frozen import dataclass
@@ -27,7 +28,8 @@ only its sign, as each line of MR tells how it is coded."""
 _POINTS = 72
 """User space units per inch."""
 _PLACES = 10_000
-"""Sizes are rounded down to four decimal places: a page that is a trace larger would get one pixel more."""
+"""Sizes have four decimal places, and are a trace smaller than the pixels: programs that draw a page at its
+resolution round up, and would add a column or a row for a rounding error."""
 _MOST_UNITS = 14_400
 """The greatest size that viewers accept (annex C.2); a longer page has a larger user space unit."""
 _MOST_TEXT = 500
@@ -180,8 +182,8 @@ class PdfWriter:
 def _size(page: PdfPage) -> tuple[float, float, int]:
     """Width and height, and the size of the unit that they are in, in points."""
     width, height = page.width * _POINTS / page.resolution.x, page.rows * _POINTS / page.resolution.y
-    unit = max(1, -int(-max(width, height) // _MOST_UNITS))
-    across, down = (int(size / unit * _PLACES) / _PLACES for size in (width, height))
+    unit = ceil(max(width, height) / _MOST_UNITS)
+    across, down = ((ceil(size / unit * _PLACES) - 1) / _PLACES for size in (width, height))
     return across, down, unit
 
 
@@ -190,12 +192,15 @@ def _number(value: float) -> str:
 
 
 def _text(value: str) -> str:
-    """A text string (7.9.2.2): ASCII in parentheses, anything else UTF-16 in hexadecimal."""
-    value = value[:_MOST_TEXT]
-    if value.isascii() and value.isprintable():
+    """A text string (7.9.2.2): ASCII in parentheses, anything else UTF-16 in hexadecimal.
+
+    What is not printable becomes a space: there a control character would begin the name of a language.
+    """
+    value = "".join(char if char.isprintable() else " " for char in value[:_MOST_TEXT])
+    if value.isascii():
         escaped = value.replace("\\", r"\\").replace("(", r"\(").replace(")", r"\)")
         return f"({escaped})"
-    octets = codecs.BOM_UTF16_BE + value.encode("utf-16-be", "replace")
+    octets = codecs.BOM_UTF16_BE + value.encode("utf-16-be")
     return f"<{octets.hex()}>"
 
 

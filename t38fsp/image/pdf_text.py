@@ -94,7 +94,9 @@ class InvisibleFont:
                 *(0x10000, 0x10000, 0, 0x5F0F3CF5, 0, _UNITS, 0, 0),
                 *(0, 0, self.WIDTH, _UNITS, 0, 8, 2, 0, 0),
             ),
-            b"hhea": struct.pack(">IhhhHhhhhhh8xhH", 0x10000, _UNITS, 0, 0, self.WIDTH, 0, 0, 0, 1, 0, 0, 0, 1),
+            b"hhea": struct.pack(
+                ">IhhhHhhhhhh8xhH", 0x10000, _UNITS, 0, 0, self.WIDTH, 0, 0, 0, 1, 0, 0, 0, 1
+            ),
             b"hmtx": struct.pack(">Hh", self.WIDTH, 0),
             b"loca": struct.pack(">HH", 0, 0),
             b"maxp": struct.pack(">IH13H", 0x10000, 1, *([0] * 4), 1, *([0] * 8)),

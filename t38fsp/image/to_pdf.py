@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from t38fsp.image.document import encode_page
-from t38fsp.image.errors import DocumentError, StoreError
+from t38fsp.image.errors import StoreError
 from t38fsp.image.orientation import Orientation
 from t38fsp.image.pdf import PdfPage, PdfWriter
 from t38fsp.image.pdf_text import Word
