@@ -1,7 +1,8 @@
 """SIP user agent for calls with any media: the line interface, its backends, and the values they share.
 
-Each name is loaded when it is first used. :class:`Line` has the verbs of a call and :data:`LineEvent` what
-happens to it; :class:`SipLine` serves them on sockets. Nothing here knows fax. All modules below are private.
+Each name is loaded when it is first used. :class:`SipLine` has the verbs of a call, and :data:`LineEvent`
+what happens to it; :class:`AgentLine` serves them on sockets. Nothing here knows fax. All modules below are
+private.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ if TYPE_CHECKING:
     from sip.line import Ended as Ended
     from sip.line import Failed as Failed
     from sip.line import Incoming as Incoming
-    from sip.line import Line as Line
     from sip.line import LineEvent as LineEvent
     from sip.line import MediaChanged as MediaChanged
     from sip.line import OfferDeclined as OfferDeclined
     from sip.line import Offerer as Offerer
     from sip.line import OfferRefused as OfferRefused
     from sip.line import Ringing as Ringing
+    from sip.line import SipLine as SipLine
     from sip.line_settings import Limits as Limits
     from sip.line_settings import SessionTimers as SessionTimers
     from sip.line_settings import TlsSettings as TlsSettings
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from sip.syntax.errors import UnsupportedError as UnsupportedError
     from sip.syntax.sdp import MediaDescription as MediaDescription
     from sip.syntax.sdp import SessionDescription as SessionDescription
-    from sip.transport.agent_on_network import SipLine as SipLine
+    from sip.transport.agent_on_network import AgentLine as AgentLine
     from sip.values import Address as Address
     from sip.values import Credentials as Credentials
     from sip.values import DialogId as DialogId
@@ -50,7 +51,7 @@ else:
             "Ended",
             "Failed",
             "Incoming",
-            "Line",
+            "SipLine",
             "LineEvent",
             "MediaChanged",
             "OfferDeclined",
@@ -61,7 +62,7 @@ else:
         "sip.line_settings": ("Limits", "SessionTimers", "TlsSettings"),
         "sip.syntax.errors": ("ParseError", "SipError", "UnsendableError", "UnsupportedError"),
         "sip.syntax.sdp": ("MediaDescription", "SessionDescription"),
-        "sip.transport.agent_on_network": ("SipLine",),
+        "sip.transport.agent_on_network": ("AgentLine",),
         "sip.values": (
             "Address",
             "Credentials",

@@ -17,7 +17,7 @@ from sip.syntax.errors import ParseError
 from sip.syntax.message import MalformedRequestError, Request, Response, parse_message
 from sip.syntax.sdp import MediaDescription
 from sip.transaction.layer import response_address
-from sip.ua.admission import AdmissionPolicy, Admit, Demand, Everybody, Ignore, Refuse
+from sip.ua.admission import AdmissionPolicy, Admit, Demand, Everybody, Ignore, RefuseCaller
 from sip.ua.core import ALLOW, METHODS, SUPPORTED, DialogUser, UaCore, refuse_method
 from sip.ua.dialog import Dialog
 from sip.ua.incoming import RETRY_AFTER, IncomingCall
@@ -336,7 +336,7 @@ class UserAgent:
                 return True
             case Ignore():
                 return False
-            case Refuse(status=status):
+            case RefuseCaller(status=status):
                 raise RefusedError(status)
             case Demand(challenges=challenges):
                 raise RefusedError(401, *(("WWW-Authenticate", str(each)) for each in challenges))

@@ -190,7 +190,7 @@ class Incoming:
 LineEvent = Ringing | Answered | MediaChanged | OfferDeclined | OfferRefused | Failed | Ended | Incoming
 
 
-class Line(Protocol):
+class SipLine(Protocol):
     """What a fax call asks of a SIP stack. Verbs on a call that is over do nothing."""
 
     def place(self, request: CallRequest, now: float) -> int:

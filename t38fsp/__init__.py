@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from t38fsp.jobs import Addressing as Addressing
     from t38fsp.jobs import EngineError as EngineError
     from t38fsp.jobs import EngineSettings as EngineSettings
-    from t38fsp.jobs import Offer as Offer
+    from t38fsp.jobs import PollOffer as PollOffer
     from t38fsp.outcome import Outcome as Outcome
     from t38fsp.provider import FaxProvider as FaxProvider
     from t38fsp.provider import IncomingFax as IncomingFax
@@ -106,7 +106,7 @@ else:
             "ImageWorkerError",
             "StoreError",
         ),
-        "t38fsp.jobs": ("Addressing", "EngineError", "EngineSettings", "Offer"),
+        "t38fsp.jobs": ("Addressing", "EngineError", "EngineSettings", "PollOffer"),
         "t38fsp.outcome": ("Outcome",),
         "t38fsp.provider": ("FaxProvider", "IncomingFax"),
         "t38fsp.results": ("FaxResult", "PageRecord"),

@@ -124,14 +124,14 @@ class RegistrationStatus(Enum):
 
 @dataclass(frozen=True, slots=True)
 class RegistrationChanged:
-    """The registration of a trunk changed; not related to any fax.
+    """The registration of a route changed; not related to any fax.
 
     ``seconds`` is the time until the binding expires without a refresh or, after a failure, until the next
     attempt: infinite if no further attempt is made. A failure that is reported here is not logged as well.
     UNREGISTERED is reported only if there was a binding to remove.
     """
 
-    trunk: str
+    route: str
     status: RegistrationStatus
     reason: str = ""
     seconds: float = 0.0

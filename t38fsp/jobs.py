@@ -97,7 +97,7 @@ class OutgoingJob:
 
     ``caller`` is the URI of From; None uses our own address. ``via`` is the proxy or gateway that receives
     the INVITE (``host:port``, ``host;transport=tls``); None sends it to where the URI points. ``headers`` are
-    added to the INVITE. ``trunk`` names one of the engine's trunks, whose channels the call counts towards.
+    added to the INVITE. ``route`` names one of the engine's routes, whose channels the call counts towards.
     """
 
     file: str
@@ -107,7 +107,7 @@ class OutgoingJob:
     credentials: Credentials | None = None
     settings: CallSettings = CallSettings()
     headers: tuple[tuple[str, str], ...] = ()
-    trunk: str | None = None
+    route: str | None = None
     identity: Identity = field(default_factory=Identity)
     session_timers: SessionTimers | None = None
     """None uses those of the engine."""
@@ -134,7 +134,7 @@ class PollJob(OutgoingJob):
 
 
 @dataclass(frozen=True, slots=True)
-class IncomingCall:
+class WaitingCall:
     """A call that waits to be taken. ``call`` identifies it until then.
 
     The engine calls ``on_gone(call)`` when the call no longer waits: its caller hung up, or ``take_limit``
@@ -145,12 +145,12 @@ class IncomingCall:
     caller: str
     caller_name: str
     called: str
-    trunk: str | None = None
-    """Name of the trunk that the call came through, if it is one of the engine's."""
+    route: str | None = None
+    """Name of the route that the call came through, if it is one of the engine's."""
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class PollOffer:
     """A document (path of a TIFF Class F file) that a caller may poll if it meets the ``terms``."""
 
     document: str
@@ -168,13 +168,13 @@ class ReceiveJob:
     call: int
     file: str
     settings: CallSettings = CallSettings()
-    offer: Offer | None = None
+    offer: PollOffer | None = None
     append: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Trunk:
-    """The settings of a trunk that hold for an engine rather than for one call.
+class EngineRoute:
+    """The settings of a route that hold for an engine rather than for one call.
 
     ``via`` is its address, as in SendJob. ``credentials`` answer its challenges within calls that come from
     there. Raises SettingError for a value out of range.
@@ -224,7 +224,7 @@ class EngineSettings:
     """Our User-Agent and Server header fields in SIP."""
     log_numbers: LogNumbers = setting(LogNumbers.FULL, table="")
     """Numbers of calls in the log: ``"full"``, or ``"masked"`` with only their last three characters."""
-    trunks: tuple[Trunk, ...] = ()
+    routes: tuple[EngineRoute, ...] = ()
     callers: Callers = Callers()
     limits: Limits = Limits()
     backend: Backend = Backend.OWN

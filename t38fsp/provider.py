@@ -34,12 +34,12 @@ from t38fsp.jobs import (
     WHOLE,
     Addressing,
     EngineSettings,
-    IncomingCall,
-    Offer,
     PollJob,
+    PollOffer,
     ReceiveJob,
     Resume,
     SendJob,
+    WaitingCall,
 )
 from t38fsp.results import FaxResult
 from t38fsp.settings.address import caller_address, peer_address, target_uri
@@ -71,14 +71,14 @@ class IncomingFax:
     route: str | None
     """Name of the route that the call came through, if known."""
     _provider: FaxProvider = field(repr=False)
-    _call: IncomingCall = field(repr=False)
+    _call: WaitingCall = field(repr=False)
 
     async def receive(
         self,
         file: str | os.PathLike[str],
         *,
         settings: CallSettings | None = None,
-        offer: Offer | None = None,
+        offer: PollOffer | None = None,
         append: bool = False,
         on_event: OnEvent | None = None,
     ) -> FaxResult:
@@ -134,14 +134,14 @@ class FaxProvider:
         listen = listen or of_file or ("0.0.0.0", 0)
         all_of_file = [] if config is None else [config.route(name) for name in config.names]
         self._routes = {route.name: route for route in (*all_of_file, *routes)}
-        trunks = [route.trunk for route in self._routes.values() if route.trunk is not None]
+        of_engine = [route.engine_route for route in self._routes.values() if route.engine_route is not None]
         if not register:
-            trunks = [replace(trunk, registration=None) for trunk in trunks]
+            of_engine = [replace(route, registration=None) for route in of_engine]
         own_end = replace(
             base,
             listen=listen,
             accept_calls=accept_calls,
-            trunks=tuple(trunks),
+            routes=tuple(of_engine),
             backend=common_backend(route.backend for route in self._routes.values()) or base.backend,
         )
         self._engine: FaxEngine | EngineApart
@@ -353,9 +353,9 @@ class FaxProvider:
             if on_event is not None:
                 on_event(event)
 
-    def _on_incoming(self, call: IncomingCall) -> None:
+    def _on_incoming(self, call: WaitingCall) -> None:
         self._waiting[call.call] = IncomingFax(
-            call.caller, call.caller_name, call.called, call.trunk, self, call
+            call.caller, call.caller_name, call.called, call.route, self, call
         )
         self._news.set()
 

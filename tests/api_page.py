@@ -23,7 +23,14 @@ PAGE = Path(__file__).parent.parent / "docs" / "api.md"
 _MARKER = "<!-- written by python -m tests.api_page: change the docstrings, not this page -->\n"
 
 _GROUPS = {
-    "Sending and receiving": ("FaxProvider", "IncomingFax", "Addressing", "Offer", "PollDocument", "Header"),
+    "Sending and receiving": (
+        "FaxProvider",
+        "IncomingFax",
+        "Addressing",
+        "PollOffer",
+        "PollDocument",
+        "Header",
+    ),
     "Results": ("FaxResult", "PageRecord", "FaxStatus", "Outcome", "Coding", "Resolution"),
     "Settings": (
         "CallSettings",

@@ -15,9 +15,9 @@ from pydantic import BaseModel, SecretStr
 from sip.bounds import Bounds, settings_of
 from sip.line_settings import Callers, Limits, RegistrationSettings, SessionTimers, TlsSettings
 from t38fsp.call_settings import CallSettings
-from t38fsp.jobs import EngineSettings, Trunk
+from t38fsp.jobs import EngineRoute, EngineSettings
 from t38fsp.settings.dial_plan import DialPlan
-from t38fsp.settings.incoming import Incoming
+from t38fsp.settings.incoming_table import IncomingTable
 from t38fsp.settings.local import Endpoint, Tls
 from t38fsp.settings.route import T38, Route
 from tests.docstrings import texts_of_fields
@@ -26,7 +26,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "routes.md"
 TABLES: dict[str, type[BaseModel]] = {
     "above all tables": Endpoint,
     "[tls]": Tls,
-    "[incoming]": Incoming,
+    "[incoming]": IncomingTable,
     "[routes.NAME]": Route,
     "[routes.NAME.dial]": DialPlan,
     "[routes.NAME.t38]": T38,
@@ -38,13 +38,13 @@ _GENERATED = (
     TlsSettings,
     SessionTimers,
     RegistrationSettings,
-    Trunk,
+    EngineRoute,
     CallSettings,
 )
 """Dataclasses whose settings are keys."""
 _AFTER = {
     "registration": (RegistrationSettings,),
-    "registrar": (Trunk,),
+    "registrar": (EngineRoute,),
     "privacy": (SessionTimers,),
     "headers": (CallSettings,),
 }

@@ -52,7 +52,7 @@ def test_no_room_is_empty() -> None:
     [
         ("t38fsp.audio.leg", "from t38fsp.engine.media import MediaPort", "audio may import only"),
         ("t38fsp.audio.leg", "from t38fsp.t30 import transmitter", "imports t38fsp.t30.transmitter"),
-        ("t38fsp.t30.frames", "import t38fsp.t4.lines", "t30 may import only sip.bounds"),
+        ("t38fsp.t30.frames", "import t38fsp.t4.scan_lines", "t30 may import only sip.bounds"),
         ("t38fsp.t30.frames", "from .. import engine", "imports t38fsp.engine"),
         ("t38fsp.t38.terminal", "from sip.syntax.message import Request", "imports sip.syntax.message"),
         ("t38fsp.call.faxcall", "def now():\n    import time", "line 2: imports time"),

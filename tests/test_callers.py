@@ -12,7 +12,7 @@ from sip.syntax.message import parse_message
 from sip.values import Credentials, Hop
 from t38fsp.cli.options import allowing
 from t38fsp.engine.engine import FaxEngine
-from t38fsp.jobs import EngineSettings, Trunk
+from t38fsp.jobs import EngineRoute, EngineSettings
 from t38fsp.provider import FaxProvider
 from t38fsp.settings.file import Configuration, ConfigurationError
 from tests.routes import write
@@ -107,8 +107,8 @@ async def test_the_engine_admits_its_trunks_and_whom_the_settings_name(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     callers = Callers(("192.0.2.0/24",))
-    trunks = (Trunk("office", "203.0.113.5"),)
-    engine = FaxEngine(EngineSettings((LOOPBACK, 0), trunks=trunks, callers=callers), print)
+    routes = (EngineRoute("office", "203.0.113.5"),)
+    engine = FaxEngine(EngineSettings((LOOPBACK, 0), routes=routes, callers=callers), print)
     try:
         await started(engine)
         known = {

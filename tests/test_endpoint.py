@@ -13,7 +13,7 @@ from sip.line_settings import Limits, TlsSettings
 from t38fsp.jobs import EngineSettings
 from t38fsp.provider import FaxProvider
 from t38fsp.settings.file import Configuration, ConfigurationError
-from t38fsp.settings.incoming import Incoming
+from t38fsp.settings.incoming_table import IncomingTable
 from t38fsp.settings.local import Endpoint, Tls
 from tests.sip.certificates import Authority, openssl
 
@@ -197,7 +197,7 @@ KEYS = st.sampled_from(
     [
         *Endpoint.model_fields,
         *Tls.model_fields,
-        *Incoming.model_fields,
+        *IncomingTable.model_fields,
         "user",
         "password_file",
         "routes",

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from t38fsp.lanes import NEVER, Lane, Lanes
-from t38fsp.t38.packet_lane import REPEAT, Done, PacketLane, Planned
+from t38fsp.t38.packet_lane import REPEAT, BurstEnd, PacketLane, Planned
 from t38fsp.t38.values import Indicator
 
 SILENCE = Indicator.NO_SIGNAL
@@ -253,7 +253,7 @@ class Stretches:
     """A plan of ``number`` stretches of ``size`` packets, 10 ms apart."""
 
     def __init__(self, number: int, size: int = 10, on_plan: Callable[[], None] = lambda: None) -> None:
-        self.done: Done | None = None
+        self.done: BurstEnd | None = None
         self.planned_at: list[float] = []
         self._left = number
         self._size = size
@@ -267,7 +267,7 @@ class Stretches:
         self._next += self._size
         self._left -= 1
         if not self._left:
-            self.done = Done(self._next / 100, SILENCE)
+            self.done = BurstEnd(self._next / 100, SILENCE)
         return [packet(str(n), n / 100) for n in numbers]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sip.values import Credentials
-from t38fsp.jobs import Offer
+from t38fsp.jobs import PollOffer
 from t38fsp.provider import FaxProvider
 from t38fsp.settings.address import AddressError
 from t38fsp.settings.file import Configuration
@@ -27,7 +27,7 @@ async def test_an_offer_that_is_no_fax_is_told_and_the_call_refused(tmp_path: Pa
         target = f"sip:fax@{HOST}:{far.address[1]}"
         polling = asyncio.create_task(provider.poll(target, tmp_path / "fetched.tif"))
         call = await anext(far.calls())
-        taken = await call.receive(tmp_path / "received.tif", offer=Offer(str(tmp_path / "offer.tif")))
+        taken = await call.receive(tmp_path / "received.tif", offer=PollOffer(str(tmp_path / "offer.tif")))
         polled = await polling
     assert taken.status is FaxStatus.BAD_DOCUMENT
     assert "not a TIFF file" in taken.reason
@@ -53,5 +53,5 @@ def test_a_poll_goes_the_way_of_its_route(tmp_path: Path) -> None:
     )
     file.chmod(0o600)
     job = Configuration.read(file).route("office").poll_job("fetched.tif", "+15550100")
-    assert (job.file, job.target, job.trunk) == ("fetched.tif", "sip:+15550100@trunk.example", "office")
+    assert (job.file, job.target, job.route) == ("fetched.tif", "sip:+15550100@trunk.example", "office")
     assert (job.credentials, job.settings.station_id) == (Credentials("me", "secret"), "+1 555 0199")

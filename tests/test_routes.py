@@ -11,7 +11,7 @@ from sip.values import Credentials, Identity
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Backend, Switch, common_backend
 from t38fsp.header import STANDARD, Header
-from t38fsp.jobs import Trunk
+from t38fsp.jobs import EngineRoute
 from t38fsp.settings.address import AddressError
 from t38fsp.settings.errors import UnknownRouteError
 from t38fsp.settings.file import Configuration, ConfigurationError, direct_route
@@ -32,8 +32,8 @@ def test_a_short_route_is_enough(tmp_path: Path) -> None:
     assert job.credentials == Credentials("account", "secret")
     assert job.settings == CallSettings()
     assert job.headers == ()
-    assert job.trunk == "office"
-    assert route.trunk == Trunk("office", "trunk.example:5070", credentials=job.credentials)
+    assert job.route == "office"
+    assert route.engine_route == EngineRoute("office", "trunk.example:5070", credentials=job.credentials)
 
 
 def test_every_key_arrives(tmp_path: Path) -> None:
@@ -135,15 +135,17 @@ def test_every_key_arrives(tmp_path: Path) -> None:
     registration = RegistrationSettings(
         "sip:registrar.example", "sip:fax@example.org", credentials, 600, True
     )
-    assert route.trunk == Trunk("office", "sbc.example:5080;transport=tcp", 2, registration, credentials)
+    assert route.engine_route == EngineRoute(
+        "office", "sbc.example:5080;transport=tcp", 2, registration, credentials
+    )
     assert "secret" not in repr(route)
     assert "secret" not in repr(job)
 
 
 def test_a_registration_follows_from_the_peer_and_the_user(tmp_path: Path) -> None:
     route = Configuration.read(write(tmp_path, f"{OFFICE}registration = true")).route("office")
-    assert route.trunk is not None
-    assert route.trunk.registration == RegistrationSettings(
+    assert route.engine_route is not None
+    assert route.engine_route.registration == RegistrationSettings(
         "sip:trunk.example:5070",
         "sip:account@trunk.example",
         Credentials("account", "secret"),
@@ -184,8 +186,8 @@ def test_the_transport_comes_from_the_peer_or_from_its_own_key(tmp_path: Path) -
 
 def test_without_a_route_the_settings_stand_alone() -> None:
     route = direct_route(peer="trunk.example", switch=Switch.FIRST)
-    assert route.send_job("x", "100").trunk is None
-    assert route.trunk is None
+    assert route.send_job("x", "100").route is None
+    assert route.engine_route is None
     assert route.call.switch is Switch.FIRST
     with pytest.raises(AddressError, match="needs a SIP peer"):
         direct_route().send_job("x", "100")

@@ -13,7 +13,7 @@ from t38fsp.choices import Switch
 from t38fsp.image.compare import differing_pages
 from t38fsp.settings.dial_plan import DialPlan
 from t38fsp.settings.file import Configuration
-from t38fsp.settings.incoming import Incoming
+from t38fsp.settings.incoming_table import IncomingTable
 from t38fsp.settings.local import Endpoint, Tls
 from t38fsp.settings.route import T38, Route
 from tests.cli.commands import names, t38fsp
@@ -36,8 +36,8 @@ def test_the_route_of_the_readme_is_what_the_text_says(tmp_path: Path) -> None:
     route = route_of_readme(tmp_path).route("office")
     assert route.target("(212) 555-0100") == "sip:+12125550100@trunk.example"
     assert route.call.switch is Switch.EITHER
-    assert route.trunk is not None
-    assert route.trunk.registration is not None
+    assert route.engine_route is not None
+    assert route.engine_route.registration is not None
 
 
 def table(section: str) -> dict[str, str]:
@@ -60,7 +60,7 @@ def test_every_key_above_all_tables_is_documented() -> None:
     ("heading", "model"),
     [
         ("[tls]", Tls),
-        ("[incoming]", Incoming),
+        ("[incoming]", IncomingTable),
         ("[routes.NAME]", Route),
         ("[routes.NAME.dial]", DialPlan),
         ("[routes.NAME.t38]", T38),

@@ -27,9 +27,9 @@ from t38fsp.cli.options import allowing
 from t38fsp.cli.virtual_gateway import virtual_gateway
 from t38fsp.errors import FaxError
 from t38fsp.faxdev.settings import FaxDevSettings
-from t38fsp.jobs import LISTEN, Addressing, EngineSettings, Trunk
+from t38fsp.jobs import LISTEN, Addressing, EngineRoute, EngineSettings
 from t38fsp.settings.file import Configuration
-from t38fsp.settings.incoming import Incoming
+from t38fsp.settings.incoming_table import IncomingTable
 from t38fsp.settings.keys import with_keys
 from t38fsp.settings.local import Endpoint, Tls
 from t38fsp.settings.route import T38, Route
@@ -43,7 +43,7 @@ KINDS = (
     SessionTimers,
     CallSettings,
     RegistrationSettings,
-    Trunk,
+    EngineRoute,
     Callers,
     Limits,
     TlsSettings,
@@ -241,7 +241,7 @@ def test_bounds_are_applied_wherever_they_stand(kind: type) -> None:
 def test_every_number_of_the_file_has_bounds_beside_the_field_that_the_engine_uses() -> None:
     """A key with bounds of its own would be the beginning of the next drift."""
     generated = {setting.bounds.key or setting.name for setting in IN_FILE}
-    for model in (Route, T38, Incoming, Endpoint):
+    for model in (Route, T38, IncomingTable, Endpoint):
         for key, field in model.model_fields.items():
             number = "int" in str(field.annotation) or "float" in str(field.annotation)
             assert key in generated or not number, key

@@ -10,7 +10,7 @@ import pytest
 from sip.line_settings import TlsSettings
 from sip.values import Transport
 from t38fsp.image.compare import differing_pages
-from t38fsp.jobs import EngineSettings, Offer
+from t38fsp.jobs import EngineSettings, PollOffer
 from t38fsp.provider import FaxProvider
 from t38fsp.status import FaxStatus
 from t38fsp.virtual.background import BackgroundGateway
@@ -71,7 +71,7 @@ def test_the_virtual_gateway_on_a_thread_and_a_poll(
                 caller.poll("sip:{}@{}:{}".format("fax", *called.address), tmp_path / "polled.tif")
             )
             call = await anext(aiter(called.calls()))
-            offered = await call.receive(tmp_path / "unused.tif", offer=Offer(str(letter)))
+            offered = await call.receive(tmp_path / "unused.tif", offer=PollOffer(str(letter)))
             assert (await polling).status is FaxStatus.COMPLETED
             assert offered.polled
             assert (await sending).status is FaxStatus.COMPLETED

@@ -19,7 +19,7 @@ _logger = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class AccountKey:
     """What PJSIP keeps in an account: the caller, the hop, and how to reach it."""
 
     caller: str
@@ -29,14 +29,14 @@ class Identity:
     timers: SessionTimers | None
 
     @classmethod
-    def of(cls, request: CallRequest) -> Identity:
+    def of(cls, request: CallRequest) -> AccountKey:
         """The identity of a call to the first hop of ``request``."""
         caller = ANONYMOUS if hides(request.identity) else request.caller
         hop = request.destination[0]
         return cls(caller, hop, request.routes, request.credentials, request.session_timers)
 
 
-class Account(pj.Account):
+class PjsuaAccount(pj.Account):
     """``on_call`` gets the incoming calls that PJSIP assigns to this account."""
 
     def __init__(self, on_call: Callable[[pj.Account, pj.OnIncomingCallParam], None]) -> None:
@@ -67,7 +67,7 @@ def account_config(identity: str) -> pj.AccountConfig:
     return config
 
 
-def calling_config(identity: Identity) -> pj.AccountConfig:
+def calling_config(identity: AccountKey) -> pj.AccountConfig:
     """An account for outgoing calls."""
     config = account_config(identity.caller)
     for each in (hidden_route(identity.hop), *identity.routes):

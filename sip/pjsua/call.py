@@ -61,7 +61,7 @@ _SETTLE = 0.6
 """Seconds after a call until its sockets are closed."""
 
 
-class Owner(Protocol):
+class CallOwner(Protocol):
     """What a call needs of the stack."""
 
     random: Random
@@ -84,7 +84,12 @@ class PjsuaCall(pj.Call):
     """An outgoing call, or the incoming call of ``invite``."""
 
     def __init__(
-        self, owner: Owner, account: pj.Account, number: int, invite: Request | None = None, pj_id: int = -1
+        self,
+        owner: CallOwner,
+        account: pj.Account,
+        number: int,
+        invite: Request | None = None,
+        pj_id: int = -1,
     ) -> None:
         super().__init__(account, pj_id)
         self.number = number

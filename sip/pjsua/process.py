@@ -13,7 +13,7 @@ from sip.line import CallRequest, Incoming, LineEvent
 from sip.logs import contained, get_logger
 from sip.pjsua.wire import Freed, Message, StartStack, codec
 from sip.remote.calls import RemoteCalls
-from sip.remote.wire import Happened, NotPlaced, RegistrationIs
+from sip.remote.wire import CallHappened, NotPlaced, RegistrationIs
 from sip.syntax.errors import told
 from sip.ua.registration_messages import RegistrationState
 
@@ -118,7 +118,7 @@ class Worker:
 
     def _take(self, message: Message) -> None:
         match message:
-            case Happened(event):
+            case CallHappened(event):
                 if isinstance(event, Incoming):
                     self._taken.add(event.call)
                 if (ours := self.calls.event(event)) is not None:

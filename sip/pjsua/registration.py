@@ -10,7 +10,7 @@ from typing import Protocol
 import pjsua2 as pj
 
 from sip.logs import get_logger
-from sip.pjsua.accounts import Account, account_config, add_credentials, hidden_route
+from sip.pjsua.accounts import PjsuaAccount, account_config, add_credentials, hidden_route
 from sip.pjsua.transports import Transports
 from sip.pjsua.values import describe, response_in
 from sip.syntax.errors import ParseError, UnsupportedError
@@ -39,7 +39,7 @@ _REFRESH = (0.8, 0.9)
 registrar."""
 
 
-class Owner(Protocol):
+class RegistrationOwner(Protocol):
     """What a registration needs of the stack."""
 
     random: Random
@@ -53,7 +53,7 @@ class Owner(Protocol):
     def now(self) -> float: ...
 
 
-class _Registrant(Account):
+class _Registrant(PjsuaAccount):
     def __init__(
         self,
         on_call: Callable[[pj.Account, pj.OnIncomingCallParam], None],
@@ -70,7 +70,7 @@ class _Registrant(Account):
             _logger.warning("a response to REGISTER was dropped: %s", describe(error))
 
 
-class Registration:
+class PjsuaRegistration:
     """One address of record at one registrar, until it is ``over``.
 
     Hops are tried in turn; all but the last one are given up after PATIENCE seconds without a response.
@@ -78,7 +78,7 @@ class Registration:
 
     def __init__(
         self,
-        owner: Owner,
+        owner: RegistrationOwner,
         number: int,
         request: RegistrationRequest,
         on_call: Callable[[pj.Account, pj.OnIncomingCallParam], None],

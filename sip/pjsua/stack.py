@@ -23,9 +23,9 @@ import pjsua2 as pj
 from sip.ipc.messages import Started
 from sip.line import CallRequest, Incoming, LineEvent
 from sip.logs import get_logger
-from sip.pjsua.accounts import Account, Identity, account_config, calling_config
+from sip.pjsua.accounts import AccountKey, PjsuaAccount, account_config, calling_config
 from sip.pjsua.call import PjsuaCall
-from sip.pjsua.registration import Registration
+from sip.pjsua.registration import PjsuaRegistration
 from sip.pjsua.transports import Transports
 from sip.pjsua.values import describe, parse
 from sip.pjsua.wire import StackVerb, StartStack
@@ -96,8 +96,8 @@ class Stack:
         self._on_refused = on_refused
         self._calls: dict[int, PjsuaCall] = {}
         self._settling: list[tuple[float, int]] = []
-        self._accounts: dict[Identity, pj.Account] = {}
-        self._registrations: dict[int, Registration] = {}
+        self._accounts: dict[AccountKey, pj.Account] = {}
+        self._registrations: dict[int, PjsuaRegistration] = {}
         self._last_incoming = 0
         self._max_incoming = 0
 
@@ -126,7 +126,7 @@ class Stack:
         for codec in self._endpoint.codecEnum2():
             if not codec.codecId.startswith(_CODECS):
                 self._endpoint.codecSetPriority(codec.codecId, 0)
-        self._listening = Account(self._on_call)
+        self._listening = PjsuaAccount(self._on_call)
         self._listening.create(account_config(f"sip:fax@{start.host}:{port}"), True)
         tls = None if start.tls_listen is None else (start.tls_listen[0], self.transports.port(Transport.TLS))
         return Started((start.host, port), tls)
@@ -175,7 +175,7 @@ class Stack:
             case Place(number, request):
                 self._place(number, request)
             case Register(number, wanted):
-                self._registrations[number] = Registration(self, number, wanted, self._on_call)
+                self._registrations[number] = PjsuaRegistration(self, number, wanted, self._on_call)
             case Redirect(number, hops):
                 if number in self._registrations:
                     self._registrations[number].redirect(hops)
@@ -198,12 +198,12 @@ class Stack:
             self._on_refused(number, f"PJSIP refuses the call: {describe(error)}")
 
     def _account(self, request: CallRequest) -> pj.Account:
-        identity = Identity.of(request)
+        identity = AccountKey.of(request)
         self.transports.prepare(identity.hop)
         account = self._accounts.pop(identity, None)
         if account is None:
             self.make_room()
-            account = Account(self._on_call)
+            account = PjsuaAccount(self._on_call)
             account.create(calling_config(identity))
         self._accounts[identity] = account
         return account

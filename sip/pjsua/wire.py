@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sip.ipc.codec import Codec
 from sip.ipc.messages import Alive, Close, Logged, NotStarted, Start, Started
 from sip.line_settings import TlsSettings
-from sip.remote.wire import Happened, NotPlaced, Redirect, Register, RegistrationIs, Unregister, Verb
+from sip.remote.wire import CallHappened, NotPlaced, Redirect, Register, RegistrationIs, Unregister, Verb
 from sip.values import Address
 
 
@@ -35,7 +35,7 @@ class Freed:
 
 StackVerb = Verb | Register | Redirect | Unregister
 WorkerCommand = StartStack | Close | StackVerb
-WorkerReport = Started | NotStarted | Alive | Happened | NotPlaced | Freed | RegistrationIs | Logged
+WorkerReport = Started | NotStarted | Alive | CallHappened | NotPlaced | Freed | RegistrationIs | Logged
 Message = WorkerCommand | WorkerReport
 
 

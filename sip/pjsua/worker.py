@@ -29,7 +29,7 @@ from sip.logs import get_logger
 from sip.pjsua.stack import Stack
 from sip.pjsua.values import describe
 from sip.pjsua.wire import Freed, Message, StackVerb, StartStack, codec
-from sip.remote.wire import Happened, NotPlaced, RegistrationIs
+from sip.remote.wire import CallHappened, NotPlaced, RegistrationIs
 
 _logger = get_logger(__name__)
 
@@ -56,7 +56,7 @@ def main(answerers: Sequence[str]) -> None:
 def _run(start: StartStack, inbox: queue.SimpleQueue[Message | None], report: PipeWriter[Message]) -> None:
     stack = Stack(
         SystemRandom(),
-        on_event=lambda event: report(Happened(event)),
+        on_event=lambda event: report(CallHappened(event)),
         on_free=lambda call: report(Freed(call)),
         on_refused=lambda call, reason: report(NotPlaced(call, reason)),
         on_registration=lambda state: report(RegistrationIs(state)),

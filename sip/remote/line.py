@@ -14,7 +14,7 @@ from sip.line import Answerer, CallRequest, LineEvent
 from sip.logs import contained, get_logger
 from sip.remote.calls import RemoteCalls
 from sip.remote.wire import (
-    Happened,
+    CallHappened,
     Hello,
     Limit,
     Message,
@@ -289,7 +289,7 @@ class RemoteLine:
 
     def _take(self, message: Message) -> None:
         match message:
-            case Happened(event):
+            case CallHappened(event):
                 self._tell(self._calls.event(event))
             case NotPlaced(call, reason):
                 self._tell(self._calls.not_placed(call, reason))

@@ -9,7 +9,7 @@ from sip.line import Incoming
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class EngineLoad:
     """An engine, as a rule sees it."""
 
     name: str
@@ -29,10 +29,10 @@ class Engine:
         return self.incoming < self.max_incoming and not self.overloaded
 
 
-Rule = Callable[[Incoming, Sequence[Engine]], str | None]
+Rule = Callable[[Incoming, Sequence[EngineLoad]], str | None]
 """Returns the name of the engine for a call, chosen from those with room for it; None refuses it with 480."""
 
 
-def least_busy(incoming: Incoming, engines: Sequence[Engine]) -> str | None:
+def least_busy(incoming: Incoming, engines: Sequence[EngineLoad]) -> str | None:
     """The engine with the fewest calls; among equals, the one that connected first."""
     return min(engines, key=lambda engine: engine.calls).name if engines else None

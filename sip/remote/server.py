@@ -17,14 +17,14 @@ from typing import Protocol
 
 from sip.ipc.codec import WireError
 from sip.ipc.unix_socket import SocketError, bind
-from sip.line import CallRequest, Ended, Failed, Incoming, Line, LineEvent
+from sip.line import CallRequest, Ended, Failed, Incoming, LineEvent, SipLine
 from sip.logs import contained, get_logger
-from sip.remote.rules import Engine, Rule, least_busy
+from sip.remote.rules import EngineLoad, Rule, least_busy
 from sip.remote.wire import (
     Accept,
     AnswerWith,
+    CallHappened,
     HangUp,
-    Happened,
     Hello,
     Limit,
     Message,
@@ -55,7 +55,7 @@ _CLOSE_LIMIT = 5.0
 """Seconds for far ends to confirm the end of calls and registrations."""
 
 
-class ServedLine(Line, Protocol):
+class ServedLine(SipLine, Protocol):
     """A line that can be shared: calls and registrations."""
 
     @property
@@ -87,9 +87,9 @@ class _Client:
     registrations: dict[int, _Registration] = field(default_factory=dict)
 
     @property
-    def engine(self) -> Engine:
+    def engine(self) -> EngineLoad:
         incoming = sum(number < 0 for number in self.calls)
-        return Engine(self.hello.name, len(self.calls), incoming, self.hello.max_incoming, self.limit)
+        return EngineLoad(self.hello.name, len(self.calls), incoming, self.hello.max_incoming, self.limit)
 
 
 @dataclass(slots=True, eq=False)
@@ -314,7 +314,7 @@ class LineServer:
         client, number = self._owners[event.call]
         if isinstance(event, Failed | Ended):
             self._release(client, number)
-        self._tell(client, Happened(replace(event, call=number)))
+        self._tell(client, CallHappened(replace(event, call=number)))
 
     def _on_call(self, incoming: Incoming) -> None:
         open_to_calls = [client for client in self._clients if client.hello.max_incoming > 0]
@@ -330,9 +330,9 @@ class LineServer:
             return
         number = next(self._incoming)
         self._assign(chosen, number, incoming.call)
-        self._tell(chosen, Happened(replace(incoming, call=number)))
+        self._tell(chosen, CallHappened(replace(incoming, call=number)))
 
-    def _chosen(self, incoming: Incoming, engines: Sequence[Engine]) -> str | None:
+    def _chosen(self, incoming: Incoming, engines: Sequence[EngineLoad]) -> str | None:
         try:
             return self._rule(incoming, engines)
         except Exception:

@@ -27,7 +27,7 @@ from sip.line_settings import Callers, Limits, TlsSettings
 from sip.remote.rules import Rule, least_busy
 from sip.remote.server import LineServer
 from sip.syntax.errors import SipError
-from sip.transport.agent_on_network import EVERYWHERE, SipLine
+from sip.transport.agent_on_network import EVERYWHERE, AgentLine
 from sip.ua.admission import Admission
 from sip.ua.registration_messages import RegistrationState
 from sip.values import Credentials, Hop, Transport
@@ -65,8 +65,8 @@ def server_for(settings: Signalling) -> LineServer:
 
     def make_line(
         on_event: Callable[[LineEvent], None], on_registration: Callable[[RegistrationState], None]
-    ) -> SipLine:
-        return SipLine(
+    ) -> AgentLine:
+        return AgentLine(
             on_event,
             user_agent=settings.user_agent,
             listen=settings.listen,

@@ -69,7 +69,7 @@ Verb = Place | Ring | Accept | Refuse | AnswerWith | Offer | HangUp
 
 
 @dataclass(frozen=True, slots=True)
-class Happened:
+class CallHappened:
     event: LineEvent
 
 
@@ -141,7 +141,7 @@ class RegistrationIs:
 
 
 Command = Hello | Verb | Register | Unregister | Redirect | Peers | Limit
-Report = Welcome | Happened | NotPlaced | RegistrationIs
+Report = Welcome | CallHappened | NotPlaced | RegistrationIs
 Message = Command | Report
 
 

@@ -37,7 +37,7 @@ _Event = TypeVar("_Event")
 EVERYWHERE = (Hop("0.0.0.0", 5060), Hop("0.0.0.0", 5060, Transport.TCP))
 
 
-class SipLine:
+class AgentLine:
     """A ``sip.line.Line`` that listens at the addresses of ``listen``; call ``start`` first.
 
     Port 0 takes any free port, the same one for UDP and TCP of one host. Connections over TCP and TLS are

@@ -24,7 +24,7 @@ _GOODBYE_LIMIT = 0.5
 """Seconds for queued data and the TLS close_notify to go out before the connection is aborted."""
 
 
-class Owner(Protocol):
+class ConnectionOwner(Protocol):
     """What a connection needs of the table that it is in."""
 
     on_message: Callable[[bytes, Hop], None]
@@ -45,7 +45,7 @@ class Owner(Protocol):
 class Connection(asyncio.BufferedProtocol):
     """One connection; ``hop`` is its far end."""
 
-    def __init__(self, owner: Owner, hop: Hop, stream: Stream, *, ours: bool) -> None:
+    def __init__(self, owner: ConnectionOwner, hop: Hop, stream: Stream, *, ours: bool) -> None:
         self.hop = hop
         self.ours = ours
         self.stream = stream

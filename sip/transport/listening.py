@@ -29,7 +29,7 @@ class ListenError(SipError):
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class BoundSocket:
     """A bound socket and what it is for."""
 
     sock: socket.socket
@@ -43,7 +43,7 @@ class Listening:
     ``advertised`` are the addresses that far ends see in place of ours, at most one of each family.
     """
 
-    def __init__(self, listeners: Sequence[Listener], advertised: Sequence[str] = ()) -> None:
+    def __init__(self, listeners: Sequence[BoundSocket], advertised: Sequence[str] = ()) -> None:
         self.listeners = listeners
         self.families = tuple(dict.fromkeys(listener.sock.family for listener in listeners))
         self._advertised = {family_of(host): host for host in advertised}
@@ -57,7 +57,7 @@ class Listening:
         groups: dict[Hop | Address, list[Hop]] = {}
         for hop in wanted:
             groups.setdefault(hop if hop.transport is Transport.TLS else hop.address, []).append(hop)
-        listeners: list[Listener] = []
+        listeners: list[BoundSocket] = []
         try:
             for group in groups.values():
                 listeners += await _bind_all(group)
@@ -73,7 +73,7 @@ class Listening:
         for sock in self._reserved.values():
             sock.close()
 
-    def listener(self, hop: Hop) -> Listener | None:
+    def listener(self, hop: Hop) -> BoundSocket | None:
         """The listener for the transport and address family of ``hop``, or None."""
         family = family_of(hop.host)
         return next(
@@ -155,10 +155,10 @@ def host_towards(bound: str, peer: Hop, route: Callable[[str], str] = _route_to)
     return route(peer.host) if bound in WILDCARDS else bound
 
 
-async def _bind_all(hops: Sequence[Hop]) -> list[Listener]:
+async def _bind_all(hops: Sequence[Hop]) -> list[BoundSocket]:
     """Bind hops of one host and port to one port."""
     for attempt in range(_TRIES):
-        listeners: list[Listener] = []
+        listeners: list[BoundSocket] = []
         port = hops[0].port
         try:
             for hop in hops:
@@ -178,7 +178,7 @@ async def _bind_all(hops: Sequence[Hop]) -> list[Listener]:
     raise AssertionError
 
 
-async def _bind(hop: Hop) -> Listener:
+async def _bind(hop: Hop) -> BoundSocket:
     loop = asyncio.get_running_loop()
     kind = socket.SOCK_STREAM if hop.transport.reliable else socket.SOCK_DGRAM
     try:
@@ -208,7 +208,7 @@ async def _bind(hop: Hop) -> Listener:
             # With SO_REUSEADDR bind() succeeds on a port in use; only listen() reports EADDRINUSE.
             sock.listen(_BACKLOG)
         host, port = sock.getsockname()[:2]
-        return Listener(sock, Hop(host, port, hop.transport))
+        return BoundSocket(sock, Hop(host, port, hop.transport))
     except OSError as error:
         sock.close()
         if error.errno == errno.EADDRINUSE:

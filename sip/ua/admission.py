@@ -42,7 +42,7 @@ class Admit:
 
 
 @dataclass(frozen=True, slots=True)
-class Refuse:
+class RefuseCaller:
     """Answer with ``status``."""
 
     status: int
@@ -60,7 +60,7 @@ class Demand:
     challenges: tuple[Challenge, ...]
 
 
-Verdict = Admit | Refuse | Ignore | Demand
+Verdict = Admit | RefuseCaller | Ignore | Demand
 
 
 class AdmissionPolicy(Protocol):
@@ -135,7 +135,7 @@ class Admission:
         if self._passwords:
             return self._authenticate(request, source, now)
         self._tell(request, source)
-        return Ignore() if self._silent else Refuse(403)
+        return Ignore() if self._silent else RefuseCaller(403)
 
     def silent(self, source: Hop) -> bool:
         return self._silent and not self.knows(source)

@@ -16,7 +16,7 @@ _RETRY = 5.0
 """Seconds until a refresh that could not be sent, or was refused, is tried again."""
 
 
-class Refresh:
+class SessionRefresh:
     """The refreshes of one call that we send."""
 
     def __init__(self, party: OfferAnswerUser, offers: OfferAnswer) -> None:

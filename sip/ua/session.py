@@ -27,7 +27,7 @@ from sip.ua.dialog import Dialog
 from sip.ua.negotiation import CONTENT_TYPE, Negotiation, read_answer
 from sip.ua.offer_answer import OfferAnswer
 from sip.ua.prack import RAck, RetransmittedResponse
-from sip.ua.refresh import Refresh
+from sip.ua.refresh import SessionRefresh
 from sip.ua.session_timer import SessionTimer
 from sip.values import Hop
 
@@ -72,7 +72,7 @@ class Session:
         self.allows_update = False
         self.phase = SessionPhase.UP
         self.offers = OfferAnswer(self, answerer)
-        self._refresh = Refresh(self, self.offers)
+        self._refresh = SessionRefresh(self, self.offers)
         session_timer.attach(self._refresh.due, self._expired)
         self._on_over = on_over
         self._reported = silent

@@ -13,8 +13,8 @@ from sip.line import (
     Answerer,
     Ended,
     Failed,
-    Line,
     LineEvent,
+    SipLine,
 )
 from sip.line import Ringing as LineRinging
 from sip.syntax.sdp import SessionDescription
@@ -61,7 +61,7 @@ class CallActions(ABC):
 
     def __init__(
         self,
-        line: Line,
+        line: SipLine,
         session: T30Session,
         settings: CallSettings,
         context: CallContext,

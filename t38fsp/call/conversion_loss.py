@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from t38fsp.t30.outputs import PageWanted, Warned
+from t38fsp.t30.outputs import PageWanted, SessionWarned
 from t38fsp.t30.vocabulary import PageFormat, PageMode
 
 _SAME = 0.9
@@ -31,13 +31,13 @@ class ConversionWarnings:
         self._pages = tuple(pages)
         self._warned: set[str] = set()
 
-    def of(self, wanted: PageWanted) -> Warned | None:
+    def of(self, wanted: PageWanted) -> SessionWarned | None:
         """A warning, if the page has a loss that was not warned about yet."""
         loss = conversion_loss(self._pages[wanted.index], wanted.mode)
         if not loss or loss in self._warned:
             return None
         self._warned.add(loss)
-        return Warned(
+        return SessionWarned(
             f"page {wanted.index + 1} is sent {loss}, since the far end cannot receive more; "
             "further pages of its kind are sent in the same way"
         )

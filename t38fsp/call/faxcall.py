@@ -31,7 +31,7 @@ from t38fsp.call.table import Event
 from t38fsp.call.verdict import Verdict
 from t38fsp.lanes import Lane
 from t38fsp.results import FaxResult
-from t38fsp.t30.outputs import Finished, Output
+from t38fsp.t30.outputs import Output, SessionFinished
 
 
 class FaxCall(CallActions):
@@ -177,7 +177,7 @@ class FaxCall(CallActions):
     def _on_output(self, output: Output, now: float) -> None:
         """Take an output of T.30 that sending and receiving share."""
         match output:
-            case Finished():
+            case SessionFinished():
                 self._record.finished = output
                 self._machine.feed(Event.T30_COMPLETE if output.error is None else Event.T30_FAILED, now)
             case _:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from sip.bounds import given
-from sip.line import CallRequest, Line
+from sip.line import CallRequest, SipLine
 from t38fsp import events
 from t38fsp.audio.leg import Role
 from t38fsp.call.call_context import CallContext
@@ -35,7 +35,7 @@ class PlacedCall(FaxCall):
 
     def __init__(
         self,
-        line: Line,
+        line: SipLine,
         request: CallRequest,
         session: T30Session,
         settings: CallSettings,
@@ -79,7 +79,7 @@ class SendingCall(PlacedCall):
 
     def __init__(
         self,
-        line: Line,
+        line: SipLine,
         request: CallRequest,
         pages: Sequence[PageFormat],
         settings: CallSettings,
@@ -129,7 +129,7 @@ class PollingCall(PlacedCall):
 
     def __init__(
         self,
-        line: Line,
+        line: SipLine,
         request: CallRequest,
         settings: CallSettings,
         context: CallContext,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from sip.line import Incoming, Line
+from sip.line import Incoming, SipLine
 from sip.syntax.sdp import MediaDescription
 from sip.values import Credentials
 from t38fsp.audio.leg import Role
@@ -22,7 +22,7 @@ from t38fsp.call.record import CallRecord
 from t38fsp.call.table import Event
 from t38fsp.call_settings import CallSettings
 from t38fsp.outcome import Outcome
-from t38fsp.t4.checker import LineChecker
+from t38fsp.t4.checker import ScanLineChecker
 from t38fsp.t30.options import PollDocument, ReceiveOptions, TransmitOptions
 from t38fsp.t30.outputs import (
     Negotiated,
@@ -61,7 +61,7 @@ class PageReceiver:
         self._octets = 0
         """Octets of the pages handed over to be stored."""
         self._data = bytearray()
-        self._checker: LineChecker | None = None
+        self._checker: ScanLineChecker | None = None
         self._index = 0
         self._too_long = False
         """The page has more octets than _PAGE_LIMIT."""
@@ -82,7 +82,7 @@ class PageReceiver:
         match output:
             case PageBegun(index=index, mode=mode):
                 self._data.clear()
-                self._checker = None if mode.ecm else LineChecker(mode.coding, mode.width)
+                self._checker = None if mode.ecm else ScanLineChecker(mode.coding, mode.width)
                 self._too_long = self._incomplete = False
                 self._pieces = 0
                 if index != self._index:
@@ -155,7 +155,7 @@ class ReceivingCall(FaxCall):
 
     def __init__(
         self,
-        line: Line,
+        line: SipLine,
         incoming: Incoming,
         settings: CallSettings,
         context: CallContext,

@@ -17,16 +17,16 @@ from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.t30.optional_frames import equipment
 from t38fsp.t30.outputs import (
-    Addressed,
     CapabilitiesReceived,
-    Finished,
-    Identified,
+    FarEndAddressed,
+    FarEndIdentified,
     Negotiated,
     Output,
     PageBegun,
     PageOutcome,
+    SessionFinished,
+    SessionWarned,
     T30Failure,
-    Warned,
 )
 from t38fsp.t30.vocabulary import Resolution
 from t38fsp.t38.udptl import Counters
@@ -55,7 +55,7 @@ class CallRecord:
     remote_id: str = ""
     equipment: str = ""
     capabilities: tuple[str, ...] = ()
-    addressed: Addressed = field(default_factory=Addressed)
+    addressed: FarEndAddressed = field(default_factory=FarEndAddressed)
     warnings: list[str] = field(default_factory=list)
     heard: set[str] = field(default_factory=set)
     """Tones of a fax machine heard in the audio."""
@@ -71,7 +71,7 @@ class CallRecord:
     """The application ended the call."""
     verdict: Verdict | None = None
     """The verdict, if something other than T.30 ended the call."""
-    finished: Finished | None = None
+    finished: SessionFinished | None = None
     hung_up: Ended | None = None
     """The far end's BYE."""
     counters: Counters | None = None
@@ -86,18 +86,18 @@ class CallRecord:
     def note(self, output: Output) -> events.FaxEvent | None:
         """Record an output of T.30; returns the event that reports it to the application, if there is one."""
         match output:
-            case Identified(station_id, non_standard):
+            case FarEndIdentified(station_id, non_standard):
                 self.remote_id = station_id
                 self.equipment = equipment(non_standard)
                 self.is_fax = True
                 return events.Identified(station_id)
-            case Addressed(sub_address, sender_id):
+            case FarEndAddressed(sub_address, sender_id):
                 self.addressed = output
                 # A poller may name only the document (SEP) and its password (PWD): nothing to report.
                 return events.Addressed(sub_address, sender_id) if sub_address or sender_id else None
             case CapabilitiesReceived(capabilities):
                 self.capabilities = tuple(capabilities.names())
-            case Warned(text):
+            case SessionWarned(text):
                 self.warnings.append(text)
                 return events.Warned(text)
             case Negotiated(mode=mode):

@@ -23,7 +23,7 @@ from t38fsp.cli.option_groups import (
     as_settings,
     spread,
 )
-from t38fsp.cli.usage import Commands
+from t38fsp.cli.usage import CommandGroup
 
 if TYPE_CHECKING:
     from t38fsp.cli.exits import Exit
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="t38fsp",
-    cls=Commands,
+    cls=CommandGroup,
     help="Send and receive fax over SIP and T.38.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -26,7 +26,7 @@ from t38fsp.image.room import check_room
 from t38fsp.results import FaxResult
 from t38fsp.settings.address import AddressError, listen_address, peer_address, target_uri
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
-from t38fsp.virtual.documents import Document, GrowingFile
+from t38fsp.virtual.documents import DocumentFile, GrowingFile
 from t38fsp.virtual.gateway_call import GatewayCall
 from t38fsp.virtual.hooks import Quirk
 from t38fsp.virtual.network import Faults
@@ -44,7 +44,7 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class GatewayPlan:
     """The gateway as the options describe it."""
 
     listen: Address
@@ -55,7 +55,9 @@ class Plan:
     seed: int | None
 
     @classmethod
-    def of(cls, listen: str, quirks: list[str], faults: Faults, machine: Machine, seed: int | None) -> Plan:
+    def of(
+        cls, listen: str, quirks: list[str], faults: Faults, machine: Machine, seed: int | None
+    ) -> GatewayPlan:
         """Raises CommandError."""
         try:
             return cls(
@@ -99,12 +101,12 @@ def list_quirks(as_json: bool) -> Exit:
 # --- sending ------------------------------------------------------------------------------------------------
 
 
-def send(plan: Plan, to: str, document: Path, via: str | None, as_json: bool) -> Exit:
+def send(plan: GatewayPlan, to: str, document: Path, via: str | None, as_json: bool) -> Exit:
     """Raises CommandError."""
     try:
         peer = None if via is None else peer_address(via)
         target = target_uri(to, peer)
-        loaded = Document(document)
+        loaded = DocumentFile(document)
     except AddressError as error:
         raise CommandError(str(error), Exit.BAD_NUMBER) from error
     except DocumentError as error:
@@ -112,7 +114,7 @@ def send(plan: Plan, to: str, document: Path, via: str | None, as_json: bool) ->
     return running.run(_send(plan, target, loaded, peer, as_json))
 
 
-async def _send(plan: Plan, target: str, loaded: Document, via: str | None, as_json: bool) -> Exit:
+async def _send(plan: GatewayPlan, target: str, loaded: DocumentFile, via: str | None, as_json: bool) -> Exit:
     gateway = plan.gateway()
     over = asyncio.Event()
     with Reporter(as_json=as_json) as reporter:
@@ -161,13 +163,13 @@ async def _start(gateway: SocketGateway) -> Address:
 # --- receiving ----------------------------------------------------------------------------------------------
 
 
-def receive(plan: Plan, output: Path, count: int, as_json: bool) -> Exit:
+def receive(plan: GatewayPlan, output: Path, count: int, as_json: bool) -> Exit:
     """Raises CommandError."""
     writable(output)
     return running.run(_receive(plan, output, count, as_json))
 
 
-async def _receive(plan: Plan, output: Path, count: int, as_json: bool) -> Exit:
+async def _receive(plan: GatewayPlan, output: Path, count: int, as_json: bool) -> Exit:
     with Reporter(as_json=as_json) as reporter:
         gateway = plan.gateway()
         receiver = _Receiver(plan, output, count, as_json, reporter)
@@ -198,7 +200,7 @@ class _Fax:
 class _Receiver:
     """Gives each call a file, and prints its result."""
 
-    plan: Plan
+    plan: GatewayPlan
     output: Path
     count: int
     as_json: bool
@@ -255,12 +257,12 @@ class _Receiver:
             self.done.set()
 
 
-def _shown(plan: Plan, call: GatewayCall) -> dict[str, int]:
+def _shown(plan: GatewayPlan, call: GatewayCall) -> dict[str, int]:
     """How often each quirk showed itself, of those that can be counted."""
     return {describe(quirk): call.happened[quirk.name] for quirk in plan.quirks}
 
 
-def _show(show: Callable[[str], None], plan: Plan, call: GatewayCall, result: FaxResult) -> None:
+def _show(show: Callable[[str], None], plan: GatewayPlan, call: GatewayCall, result: FaxResult) -> None:
     times = {quirk: times for quirk, times in _shown(plan, call).items() if times}
     if times:
         show(f"quirks that showed: {', '.join(f'{quirk} ({n})' for quirk, n in times.items())}")

@@ -16,7 +16,7 @@ _ANSWER = 0.97
 
 
 @dataclass(frozen=True, slots=True)
-class Pages:
+class PageProgress:
     """The page on the line, of how many."""
 
     done: int = 0

@@ -17,19 +17,19 @@ from t38fsp.cli.files import new_name, writable
 from t38fsp.cli.options import Chosen
 from t38fsp.cli.report import CallReport, Reporter, print_json
 from t38fsp.image.errors import DocumentError
-from t38fsp.jobs import EngineSettings, Offer
+from t38fsp.jobs import EngineSettings, PollOffer
 from t38fsp.provider import FaxProvider, IncomingFax
 from t38fsp.t30.options import PollDocument
 
 _logger = get_logger(__name__)
 
 
-def run(output: Path, chosen: Chosen, count: int, as_json: bool, offer: Offer | None) -> Exit:
+def run(output: Path, chosen: Chosen, count: int, as_json: bool, offer: PollOffer | None) -> Exit:
     writable(output)
     return running.run(_receive(output, chosen, count, as_json, offer))
 
 
-def offer_of(document: Path | None, selective_address: str, password: str) -> Offer | None:
+def offer_of(document: Path | None, selective_address: str, password: str) -> PollOffer | None:
     """What callers may poll. Raises CommandError."""
     if document is None:
         if selective_address or password:
@@ -39,7 +39,7 @@ def offer_of(document: Path | None, selective_address: str, password: str) -> Of
 
     try:
         inspect(document)
-        return Offer(str(document), PollDocument(selective_address, password))
+        return PollOffer(str(document), PollDocument(selective_address, password))
     except DocumentError as error:
         raise CommandError(str(error), Exit.BAD_DOCUMENT) from error
     except ValueError as error:
@@ -54,7 +54,7 @@ def _workers(engine: EngineSettings, backend: Backend | None, count: int) -> int
     return usable_cores() if shares and hasattr(socket, "AF_UNIX") else 1
 
 
-async def _receive(output: Path, chosen: Chosen, count: int, as_json: bool, offer: Offer | None) -> Exit:
+async def _receive(output: Path, chosen: Chosen, count: int, as_json: bool, offer: PollOffer | None) -> Exit:
     backend = None if chosen.route is None else chosen.route.backend
     engine = replace(chosen.engine, workers=_workers(chosen.engine, backend, count))
     with Reporter(as_json=as_json) as reporter:
@@ -81,7 +81,7 @@ class _Receiver:
 
     output: Path
     settings: CallSettings
-    offer: Offer | None
+    offer: PollOffer | None
     as_json: bool
     reporter: Reporter
     exits: list[Exit] = field(default_factory=list)

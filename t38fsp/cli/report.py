@@ -13,7 +13,7 @@ from t38fsp import events
 from t38fsp.cli import sentences
 from t38fsp.cli.exits import Exit
 from t38fsp.cli.output import follow, is_terminal, print_line
-from t38fsp.cli.progress import Pages, progress_line
+from t38fsp.cli.progress import PageProgress, progress_line
 from t38fsp.results import FaxResult
 
 _logger = get_logger(__name__)
@@ -90,7 +90,7 @@ class CallReport:
         self._label = label
         self._state = "starting"
         self._began = time.monotonic()
-        self._pages = Pages()
+        self._pages = PageProgress()
         self.result: FaxResult | None = None
         """Known when the call is over, also when it was cancelled."""
 

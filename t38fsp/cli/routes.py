@@ -96,8 +96,8 @@ def _own_end(endpoint: Endpoint) -> dict[str, object]:
 
 def _lines(route: Route) -> dict[str, object]:
     """What would be used, for a person: what is always of interest, and what differs from the default."""
-    trunk = route.trunk
-    registration = None if trunk is None else trunk.registration
+    engine = route.engine_route
+    registration = None if engine is None else engine.registration
     always: dict[str, object] = {
         "goes to": str(Target.of(parse_uri(f"sip:{route.via}"))),
         "a number becomes": route.target("+15550100"),
@@ -106,7 +106,7 @@ def _lines(route: Route) -> dict[str, object]:
         "registration": "none"
         if registration is None
         else f"{registration.identity} at {registration.registrar}, {registration.expires} s",
-        "channels": (trunk and trunk.channels) or "no limit",
+        "channels": (engine and engine.channels) or "no limit",
         "switch": route.call.switch.value,
     }
     changed = route.model_dump(mode="json", exclude=_SHOWN, exclude_defaults=True)

@@ -62,14 +62,14 @@ def of_addresses(addresses: Sequence[Hop]) -> list[str]:
 def of_registration(event: events.RegistrationChanged) -> str:
     match event.status:
         case events.RegistrationStatus.REGISTERED:
-            return f"registered at {event.trunk} for {event.seconds:.0f} s"
+            return f"registered at {event.route} for {event.seconds:.0f} s"
         case events.RegistrationStatus.FAILED:
             again = f"; trying again in {event.seconds:.0f} s" if isfinite(event.seconds) else ""
-            return f"not registered at {event.trunk}: {event.reason}{again}"
+            return f"not registered at {event.route}: {event.reason}{again}"
         case events.RegistrationStatus.REGISTERING:
-            return f"registering at {event.trunk}"
+            return f"registering at {event.route}"
         case events.RegistrationStatus.UNREGISTERED:
-            return f"unregistered at {event.trunk}"
+            return f"unregistered at {event.route}"
 
 
 def of_page(page: PageRecord) -> str:

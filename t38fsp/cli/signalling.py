@@ -18,7 +18,7 @@ from t38fsp.cli.logs import begin_log
 from t38fsp.cli.options import allowing, listen_at
 from t38fsp.cli.output import print_line
 from t38fsp.cli.running import stopped
-from t38fsp.engine.lines import signalling_for
+from t38fsp.engine.sip_lines import signalling_for
 from t38fsp.settings.file import Configuration, ConfigurationError
 
 

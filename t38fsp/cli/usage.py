@@ -14,7 +14,7 @@ _UsageError = cast("type[Exception]", typer.BadParameter.__bases__[0])
 _USAGE = 2
 
 
-class Commands(TyperGroup):
+class CommandGroup(TyperGroup):
     """The commands, of which wrong usage is one line on standard error and exit status 2."""
 
     def main(self, *args: Any, **more: Any) -> Any:

@@ -127,7 +127,7 @@ def virtual_gateway(
         )
         at = listen or ("127.0.0.1:5060" if call is None else "0.0.0.0:0")
         machine = gateway_command.Machine(ecm, max_rate, station_id)
-        gateway = gateway_command.Plan.of(at, quirk or [], line, machine, seed)
+        gateway = gateway_command.GatewayPlan.of(at, quirk or [], line, machine, seed)
         if call is not None and document is not None:
             return gateway_command.send(gateway, call, document, via, as_json)
         return gateway_command.receive(gateway, output, count, as_json)

@@ -17,7 +17,7 @@ from t38fsp.engine.known_facts import KnownFacts
 from t38fsp.engine.remote import EngineProcess
 from t38fsp.engine.remote_job import ABORT_LIMIT, RemoteJob
 from t38fsp.events import FaxEvent, Finished, RegistrationChanged
-from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, Observer, PollJob, ReceiveJob, SendJob
+from t38fsp.jobs import EngineError, EngineSettings, Observer, PollJob, ReceiveJob, SendJob, WaitingCall
 from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult
 
@@ -36,7 +36,7 @@ class EngineApart:
     def __init__(
         self,
         settings: EngineSettings,
-        on_incoming: Callable[[IncomingCall], None],
+        on_incoming: Callable[[WaitingCall], None],
         on_gone: Callable[[int], None],
         on_registration: Callable[[RegistrationChanged], None] | None = None,
     ) -> None:

@@ -1,4 +1,4 @@
-"""The number of channels in use of each trunk."""
+"""The number of channels in use of each route."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import threading
 from collections import Counter
 from collections.abc import Iterable
 
-from t38fsp.jobs import Trunk
+from t38fsp.jobs import EngineRoute
 
 
 class Channels:
-    """Counts the calls of each of ``trunks``. Thread-safe.
+    """Counts the calls of each of ``routes``. Thread-safe.
 
-    Calls of the trunk None, or of an unknown name, are not limited.
+    Calls of the route None, or of an unknown name, are not limited.
     """
 
-    def __init__(self, trunks: Iterable[Trunk]) -> None:
-        self._limits = {trunk.name: trunk.channels for trunk in trunks}
+    def __init__(self, routes: Iterable[EngineRoute]) -> None:
+        self._limits = {route.name: route.channels for route in routes}
         self._taken: Counter[str | None] = Counter()
         self._lock = threading.Lock()
 
     def full(self, name: str | None) -> bool:
-        """Whether all channels of a trunk are in use."""
+        """Whether all channels of a route are in use."""
         limit = None if name is None else self._limits.get(name)
         return limit is not None and self._taken[name] >= limit
 
@@ -39,6 +39,6 @@ class Channels:
             self._taken[name] -= 1
 
 
-def all_taken(trunk: str | None) -> str:
+def all_taken(route: str | None) -> str:
     """The message for a call that got no channel."""
-    return f"all channels of the route {trunk} are in use; try again later"
+    return f"all channels of the route {route} are in use; try again later"

@@ -20,16 +20,16 @@ from t38fsp.engine.wire import (
     Closing,
     Command,
     Gone,
-    Happened,
+    JobHappened,
     Limited,
-    Listening,
+    ListeningAt,
     Message,
     Receive,
-    Refuse,
+    RefuseWaiting,
     StartEngine,
 )
 from t38fsp.events import Finished, RegistrationChanged
-from t38fsp.jobs import EngineSettings, IncomingCall
+from t38fsp.jobs import EngineSettings, WaitingCall
 
 _logger = get_logger(__name__)
 
@@ -38,7 +38,7 @@ ANSWER_LIMIT = 5.0
 
 
 class Child:
-    """One process and its jobs, each with a channel of its trunk from ``channels``.
+    """One process and its jobs, each with a channel of its route from ``channels``.
 
     Raises OSError or EngineError when it cannot be started.
     """
@@ -50,7 +50,7 @@ class Child:
         heartbeat: float,
         generation: int,
         channels: Channels,
-        on_incoming: Callable[[Child, IncomingCall], None],
+        on_incoming: Callable[[Child, WaitingCall], None],
         on_gone: Callable[[Child, int], None],
         on_registration: Callable[[Child, RegistrationChanged], None],
         on_death: Callable[[Child, float], None],
@@ -66,7 +66,7 @@ class Child:
         self._on_death = on_death
         self._jobs: dict[int, RemoteJob] = {}
         self._waiting: dict[int, str | None] = {}
-        """Incoming calls that are waiting, each with its trunk."""
+        """Incoming calls that are waiting, each with its route."""
         self._lock = threading.Lock()
         self._limit: int | None = None
         self._asked = 0.0
@@ -110,9 +110,9 @@ class Child:
         if isinstance(command, Receive):
             with self._lock:
                 # The job takes over the channel of the waiting call.
-                job.trunk = self._waiting.pop(command.what.call, None)
-        elif not self._channels.take(job.trunk):
-            job.refuse(all_taken(job.trunk))
+                job.route = self._waiting.pop(command.what.call, None)
+        elif not self._channels.take(job.route):
+            job.refuse(all_taken(job.route))
             return
         with self._lock:
             alive = self.alive
@@ -121,7 +121,7 @@ class Child:
         if alive:
             self.write(command)
         else:
-            self._channels.free(job.trunk)
+            self._channels.free(job.route)
             job.lose("the engine process died before the job could start")
 
     def write(self, command: Command) -> None:
@@ -130,7 +130,7 @@ class Child:
 
     def refuse(self, call: int) -> None:
         self._forget(call)
-        self.write(Refuse(call))
+        self.write(RefuseWaiting(call))
 
     def ask_to_close(self, drain: float) -> None:
         """Let its calls end within ``drain`` seconds, then abort the rest."""
@@ -148,12 +148,12 @@ class Child:
 
     def _dispatch(self, message: Message) -> None:
         match message:
-            case Happened(number, event):
+            case JobHappened(number, event):
                 with self._lock:
                     job = self._jobs.get(number)
                     if job is not None and isinstance(event, Finished):
                         del self._jobs[number]
-                        self._channels.free(job.trunk)
+                        self._channels.free(job.route)
                 if job is not None:
                     job.deliver(event)
             case Called(call):
@@ -163,20 +163,20 @@ class Child:
                 _tell(self._on_gone, self, number)
             case RegistrationChanged():
                 _tell(self._on_registration, self, message)
-            case Listening(hops):
+            case ListeningAt(hops):
                 self.addresses = hops
             case Limited(calls):
                 self._limit = calls
             case Closing():
                 self._hears.set()
 
-    def _called(self, call: IncomingCall) -> None:
-        if not self._channels.take(call.trunk):
+    def _called(self, call: WaitingCall) -> None:
+        if not self._channels.take(call.route):
             # An engine does not know of the channels that calls of other engines use.
-            self.write(Refuse(call.call))
+            self.write(RefuseWaiting(call.call))
             return
         with self._lock:
-            self._waiting[call.call] = call.trunk
+            self._waiting[call.call] = call.route
         _tell(self._on_incoming, self, call)
 
     def _forget(self, call: int) -> None:
@@ -197,7 +197,7 @@ class Child:
             self._forget(call)
             _tell(self._on_gone, self, call)
         for job in jobs:
-            self._channels.free(job.trunk)
+            self._channels.free(job.route)
             job.lose(death.reason)
         if lived is not None:
             self._on_death(self, lived)

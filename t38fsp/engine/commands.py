@@ -16,7 +16,7 @@ from sip.logs import get_logger
 _logger = get_logger(__name__)
 
 
-class Commands(Generic[MessageT]):
+class CommandPipe(Generic[MessageT]):
     """Commands from the pipe ``descriptor``. A thread reads, because not every loop can wait for a pipe."""
 
     def __init__(self, descriptor: int, codec: Codec[MessageT]) -> None:

@@ -28,8 +28,8 @@ from t38fsp.engine.call_log import CallFacts, CallLog
 from t38fsp.engine.capacity import Capacity, OverloadedError
 from t38fsp.engine.channels import Channels, all_taken
 from t38fsp.engine.delay import told_of_delay
+from t38fsp.engine.engine_routes import EngineRoutes
 from t38fsp.engine.known_facts import KnownFacts
-from t38fsp.engine.lines import EngineLine, Lines, admission_for
 from t38fsp.engine.media import MediaPair, MediaPort
 from t38fsp.engine.media_reader import MediaReader
 from t38fsp.engine.open_jobs import OpenJobs
@@ -43,7 +43,7 @@ from t38fsp.engine.outgoing import (
 from t38fsp.engine.pacer import Pacer
 from t38fsp.engine.received_file import ReceivedFile, Room
 from t38fsp.engine.running import RunningCall
-from t38fsp.engine.trunks import Trunks
+from t38fsp.engine.sip_lines import EngineLine, SipLines, admission_for
 from t38fsp.engine.turns import Turns
 from t38fsp.engine.waiting import WaitingCalls
 from t38fsp.engine.watch import Watch
@@ -53,11 +53,11 @@ from t38fsp.image.pool import Document, ImagePool
 from t38fsp.jobs import (
     EngineError,
     EngineSettings,
-    IncomingCall,
     Observer,
     PollJob,
     ReceiveJob,
     SendJob,
+    WaitingCall,
 )
 from t38fsp.outcome import Outcome
 
@@ -86,7 +86,7 @@ class FaxEngine:
     def __init__(
         self,
         settings: EngineSettings,
-        on_incoming: Callable[[IncomingCall], None],
+        on_incoming: Callable[[WaitingCall], None],
         on_gone: Callable[[int], None] | None = None,
         on_registration: Callable[[events.RegistrationChanged], None] | None = None,
         on_limit: Callable[[int | None], None] | None = None,
@@ -124,18 +124,18 @@ class FaxEngine:
         self._pacer = Pacer(self._loop)
         self._reader = MediaReader(self._loop)
         self._admission = admission_for(settings, self._random)
-        self._lines = Lines(
+        self._lines = SipLines(
             settings,
             self._on_line_event,
-            lambda state: self._trunks.changed(state),
+            lambda state: self._routes.changed(state),
             self._random,
             self._admission,
         )
         self._line = self._lines.main
-        self._trunks = Trunks(
-            settings.trunks, self._line, self._find_trunk, self._registration_changed, self._lines.admit
+        self._routes = EngineRoutes(
+            settings.routes, self._line, self._find_route, self._registration_changed, self._lines.admit
         )
-        self._channels = Channels(settings.trunks)
+        self._channels = Channels(settings.routes)
         self._jobs = OpenJobs(self._channels)
         self._waiting = WaitingCalls(self._line, self._channels, settings.take_limit, self._on_gone)
         self._images = ImagePool(settings.image_workers)
@@ -157,9 +157,9 @@ class FaxEngine:
         await self._images.start()
         await self._line.start()
         undo.push_async_callback(self._close_lines)
-        undo.callback(self._trunks.end)
+        undo.callback(self._routes.end)
         undo.callback(self._watch.end)
-        self._trunks.begin()
+        self._routes.begin()
         return self._line.address
 
     @property
@@ -183,7 +183,7 @@ class FaxEngine:
 
     async def _close(self, drain: float) -> None:
         async with self._undo:
-            self._trunks.end()
+            self._routes.end()
             for call in list(self._waiting):
                 self._waiting.refuse(call)
             if drain > 0:
@@ -225,9 +225,9 @@ class FaxEngine:
         self._jobs.add(job, lambda event: observer(known.note(event)), CallLog(logger, facts))
 
     def _place(self, job: int, what: SendJob | PollJob) -> None:
-        if self._refused_for_load(job, what.trunk):
+        if self._refused_for_load(job, what.route):
             return
-        self._jobs.holds(job, what.trunk)
+        self._jobs.holds(job, what.route)
         self._jobs.prepare(job, self._prepare(job, what))
 
     def receive(self, job: int, what: ReceiveJob, observer: Observer) -> None:
@@ -263,7 +263,7 @@ class FaxEngine:
             self._jobs.end(job, Outcome.NO_ANSWER, "the caller hung up before the call was accepted")
             return
         incoming = waiting.incoming
-        self._jobs.holds(job, waiting.trunk)
+        self._jobs.holds(job, waiting.route)
         try:
             media = self._open_media(job, self._line, incoming.source)
         except OSError as error:
@@ -274,7 +274,7 @@ class FaxEngine:
             context = self._context(media, self._line, [incoming.source])
             if incoming.stranger:
                 context = replace(context, patience=_PATIENCE)
-            credentials = self._trunks.credentials(waiting.trunk, incoming.source)
+            credentials = self._routes.credentials(waiting.route, incoming.source)
             call = ReceivingCall(
                 self._line,
                 incoming,
@@ -307,8 +307,8 @@ class FaxEngine:
     def refuse(self, call: int) -> None:
         self._waiting.refuse(call)
 
-    def _refused_for_load(self, job: int, trunk: str | None) -> bool:
-        """Why no call can begin; None if one can: then a channel of the trunk is taken."""
+    def _refused_for_load(self, job: int, route: str | None) -> bool:
+        """Why no call can begin; None if one can: then a channel of the route is taken."""
         if self._closed is not None:
             self._jobs.end(job, Outcome.UNAVAILABLE, "the engine is shutting down")
         elif self._calls > self._settings.limits.calls:
@@ -320,8 +320,8 @@ class FaxEngine:
         # The job itself is already counted.
         elif (why := self._capacity.refusal(self._calls - 1)) is not None:
             self._jobs.end(job, Outcome.OVERLOADED, why)
-        elif not self._channels.take(trunk):
-            self._jobs.end(job, Outcome.UNAVAILABLE, all_taken(trunk))
+        elif not self._channels.take(route):
+            self._jobs.end(job, Outcome.UNAVAILABLE, all_taken(route))
         else:
             return False
         return True
@@ -348,7 +348,7 @@ class FaxEngine:
                     header = header_of(what, len(document.pages))
                     await first_page(what, document, header, self._images)
             line = await self._lines.of(what.backend)
-            routes = self._trunks.service_route(what.trunk)
+            routes = self._routes.service_route(what.route)
             # A sips: target requires TLS on every hop (RFC 3261 26.2.2), so also to the proxy.
             scheme = what.target.partition(":")[0]
             first = what.target if what.via is None else f"{scheme}:{what.via}"
@@ -365,7 +365,7 @@ class FaxEngine:
         if (why := self._capacity.refusal(0)) is not None:
             raise OverloadedError(why)
 
-    async def _find_trunk(self, via: str) -> Sequence[Hop]:
+    async def _find_route(self, via: str) -> Sequence[Hop]:
         return await self._hops(f"sip:{via}", self._line)
 
     async def _hops(self, target: str, line: EngineLine) -> Sequence[Hop]:
@@ -478,7 +478,7 @@ class FaxEngine:
         if self._on_registration is not None:
             self._on_registration(event)
         elif event.status is events.RegistrationStatus.FAILED:
-            logger.warning("route %s is not registered: %s", event.trunk, event.reason)
+            logger.warning("route %s is not registered: %s", event.route, event.reason)
 
     # --- the line ------------------------------------------------------------------------------------------
 
@@ -492,9 +492,9 @@ class FaxEngine:
             self._waiting.lose(event.call)
 
     def _on_call(self, incoming: Incoming) -> None:
-        trunk = self._trunks.of(incoming)
+        route = self._routes.of(incoming)
         status = None
-        if self._calls >= self._settings.limits.calls or self._channels.full(trunk):
+        if self._calls >= self._settings.limits.calls or self._channels.full(route):
             status = 486
         elif self._closed is not None or not self._settings.accept_calls:
             status = 480
@@ -503,5 +503,5 @@ class FaxEngine:
         if status is not None:
             self._line.refuse(incoming.call, status, self._loop.time())
             return
-        self._channels.take(trunk)
-        self._on_incoming(self._waiting.add(incoming, trunk))
+        self._channels.take(route)
+        self._on_incoming(self._waiting.add(incoming, route))

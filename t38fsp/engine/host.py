@@ -20,7 +20,7 @@ from sip.ipc.pipes import (
     log_to_the_program,
     take_standard_streams,
 )
-from t38fsp.engine.commands import Commands, heartbeat
+from t38fsp.engine.commands import CommandPipe, heartbeat
 from t38fsp.engine.wire import (
     CODEC,
     Abort,
@@ -28,24 +28,24 @@ from t38fsp.engine.wire import (
     Closing,
     Command,
     Gone,
-    Happened,
+    JobHappened,
     Limited,
-    Listening,
+    ListeningAt,
     Message,
     Poll,
     Proceed,
     Receive,
-    Refuse,
+    RefuseWaiting,
     Send,
     StartEngine,
 )
 from t38fsp.events import FaxEvent, Finished, RegistrationChanged
-from t38fsp.jobs import Engine, EngineError, EngineSettings, IncomingCall, Observer
+from t38fsp.jobs import Engine, EngineError, EngineSettings, Observer, WaitingCall
 
 EngineFactory = Callable[
     [
         EngineSettings,
-        Callable[[IncomingCall], None],
+        Callable[[WaitingCall], None],
         Callable[[int], None],
         Callable[[RegistrationChanged], None],
         Callable[[int | None], None],
@@ -74,7 +74,7 @@ class Host:
 
     async def run(self, descriptor: int) -> None:
         """Serve the commands that arrive at ``descriptor`` until its end or Close."""
-        self._commands = Commands(descriptor, CODEC)
+        self._commands = CommandPipe(descriptor, CODEC)
         start = await self._commands.get()
         if not isinstance(start, StartEngine):
             return
@@ -91,7 +91,7 @@ class Host:
         except EngineError as error:
             self._report(NotStarted(str(error)))
             return
-        self._report(Listening(tuple(engine.addresses)))
+        self._report(ListeningAt(tuple(engine.addresses)))
         self._report(Started(address))
         async with heartbeat(self._report, start.heartbeat):
             await self._serve(engine)
@@ -135,7 +135,7 @@ class Host:
                 engine.proceed(job, go_on)
             case Abort(job):
                 engine.abort(job)
-            case Refuse(call):
+            case RefuseWaiting(call):
                 engine.refuse(call)
             case StartEngine() | Close():
                 pass
@@ -146,7 +146,7 @@ class Host:
         def observe(event: FaxEvent) -> None:
             if isinstance(event, Finished):
                 self._jobs.discard(job)
-            self._report(Happened(job, event))
+            self._report(JobHappened(job, event))
 
         return observe
 

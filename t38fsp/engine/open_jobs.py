@@ -30,7 +30,7 @@ class OpenJobs:
         self._channels = channels
         self._observers: dict[int, Observer] = {}
         self._logs: dict[int, CallLog] = {}
-        self._trunk_of: dict[int, str | None] = {}
+        self._route_of: dict[int, str | None] = {}
         self._preparing: dict[int, asyncio.Task[None]] = {}
         self._preparations: set[asyncio.Task[None]] = set()
         self._none_left = asyncio.Event()
@@ -57,15 +57,15 @@ class OpenJobs:
         if job in self._observers:
             self._observers[job](event)
 
-    def holds(self, job: int, trunk: str | None) -> None:
-        """The job uses a channel of ``trunk``, which is freed at its end."""
-        self._trunk_of[job] = trunk
+    def holds(self, job: int, route: str | None) -> None:
+        """The job uses a channel of ``route``, which is freed at its end."""
+        self._route_of[job] = route
 
     def remove(self, job: int) -> None:
         """The job's call is over."""
         del self._observers[job], self._logs[job]
-        if job in self._trunk_of:
-            self._channels.free(self._trunk_of.pop(job))
+        if job in self._route_of:
+            self._channels.free(self._route_of.pop(job))
         if not self._observers:
             self._none_left.set()
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sip.line import CallRequest, Line
+from sip.line import CallRequest, SipLine
 from sip.syntax.uri import Uri, parse_uri
 from sip.values import Hop
 from t38fsp.call.call_context import CallContext
 from t38fsp.call.placing import PlacedCall, PollingCall, SendingCall
-from t38fsp.engine.lines import EngineLine
+from t38fsp.engine.sip_lines import EngineLine
 from t38fsp.header import CallHeader
 from t38fsp.image.errors import DocumentError
 from t38fsp.image.pool import Document, ImagePool
@@ -67,7 +67,7 @@ def request_for(
 
 def outgoing_call(
     what: SendJob | PollJob,
-    line: Line,
+    line: SipLine,
     request: CallRequest,
     pages: Sequence[PageFormat],
     context: CallContext,

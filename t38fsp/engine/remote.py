@@ -33,7 +33,7 @@ from t38fsp.engine.remote_job import RemoteJob
 from t38fsp.engine.signalling_child import SignallingProcess
 from t38fsp.engine.wire import Poll, Receive, Send
 from t38fsp.events import FaxEvent, RegistrationChanged, RegistrationStatus
-from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, PollJob, ReceiveJob, SendJob
+from t38fsp.jobs import EngineError, EngineSettings, PollJob, ReceiveJob, SendJob, WaitingCall
 
 _logger = get_logger(__name__)
 
@@ -59,7 +59,7 @@ class EngineProcess:
     def __init__(
         self,
         settings: EngineSettings,
-        on_incoming: Callable[[IncomingCall], None],
+        on_incoming: Callable[[WaitingCall], None],
         on_gone: Callable[[int], None] | None = None,
         *,
         on_registration: Callable[[RegistrationChanged], None] | None = None,
@@ -83,7 +83,7 @@ class EngineProcess:
         self._signalling: SignallingProcess | None = None
         if workers > 1 and settings.signalling is None:
             self._signalling = SignallingProcess(settings, heartbeat, restart_pause)
-        self._channels = Channels(settings.trunks)
+        self._channels = Channels(settings.routes)
         self._teller: Child | None = None
         self._choosing = threading.Lock()
         self._closed = False
@@ -253,7 +253,7 @@ class EngineProcess:
         )
         return settings if self._signalling is None else replace(settings, signalling=self._signalling.path)
 
-    def _incoming(self, child: Child, call: IncomingCall) -> None:
+    def _incoming(self, child: Child, call: WaitingCall) -> None:
         self._on_incoming(replace(call, call=child.generation << _CALL_BITS | call.call))
 
     def _gone(self, child: Child, call: int) -> None:
@@ -270,7 +270,7 @@ class EngineProcess:
         if self._on_registration is not None:
             self._on_registration(event)
         elif event.status is RegistrationStatus.FAILED:
-            _logger.warning("route %s is not registered: %s", event.trunk, event.reason)
+            _logger.warning("route %s is not registered: %s", event.route, event.reason)
 
     def _died(self, child: Child, lived: float) -> None:
         def missed() -> bool:

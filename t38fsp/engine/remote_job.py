@@ -22,7 +22,7 @@ ABORT_LIMIT = 5.0
 """Seconds for an aborted job to end; a working engine needs three at most."""
 
 
-class Engine(Protocol):
+class CommandSink(Protocol):
     """What a job needs of its process."""
 
     def write(self, command: Command) -> None: ...
@@ -37,13 +37,13 @@ class RemoteJob:
     def __init__(
         self,
         number: int,
-        engine: Engine,
+        engine: CommandSink,
         what: SendJob | PollJob | ReceiveJob,
         tell: Callable[[FaxEvent], None] | None = None,
     ) -> None:
         self.number = number
-        self.trunk: str | None = None if isinstance(what, ReceiveJob) else what.trunk
-        """The trunk whose channel it uses."""
+        self.route: str | None = None if isinstance(what, ReceiveJob) else what.route
+        """The route whose channel it uses."""
         self._engine = engine
         self._events: queue.SimpleQueue[FaxEvent | None] = queue.SimpleQueue()
         self._tell = tell or self._events.put

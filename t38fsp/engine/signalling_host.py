@@ -23,8 +23,8 @@ from sip.ipc.pipes import (
 from sip.remote.signalling import server_for
 from sip.syntax.errors import SipError
 from sip.values import Transport
-from t38fsp.engine.commands import Commands, heartbeat
-from t38fsp.engine.lines import signalling_for
+from t38fsp.engine.commands import CommandPipe, heartbeat
+from t38fsp.engine.sip_lines import signalling_for
 from t38fsp.jobs import EngineSettings
 
 _GOODBYE, _LONG_GOODBYE = 1.0, 5.0
@@ -45,7 +45,7 @@ CODEC: Codec[Message] = Codec(Message)
 
 async def serve(descriptor: int, report: PipeWriter[Message]) -> None:
     """Serve until the program sends Close, or is gone."""
-    commands = Commands(descriptor, CODEC)
+    commands = CommandPipe(descriptor, CODEC)
     start = await commands.get()
     if not isinstance(start, StartSignalling):
         return

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from sip.line import Incoming
 from sip.logs import get_logger
 from t38fsp.engine.channels import Channels
-from t38fsp.engine.lines import EngineLine
-from t38fsp.jobs import IncomingCall
+from t38fsp.engine.sip_lines import EngineLine
+from t38fsp.jobs import WaitingCall
 
 _logger = get_logger(__name__)
 
@@ -19,11 +19,11 @@ _logger = get_logger(__name__)
 class Waiting:
     incoming: Incoming
     timer: asyncio.TimerHandle
-    trunk: str | None
+    route: str | None
 
 
 class WaitingCalls:
-    """Each call uses a channel of its trunk. A call that is not accepted within ``limit`` seconds is refused
+    """Each call uses a channel of its route. A call that is not accepted within ``limit`` seconds is refused
     with 480; ``on_gone`` gets that call, and those whose callers hang up."""
 
     def __init__(
@@ -52,14 +52,14 @@ class WaitingCalls:
     def __iter__(self) -> Iterator[int]:
         return iter(self._calls)
 
-    def add(self, incoming: Incoming, trunk: str | None) -> IncomingCall:
+    def add(self, incoming: Incoming, route: str | None) -> WaitingCall:
         """Ring; returns the event for the program. The caller has taken the channel."""
         call = incoming.call
         self._calls[call] = Waiting(
-            incoming, self._loop.call_later(self._limit, self._not_taken, call), trunk
+            incoming, self._loop.call_later(self._limit, self._not_taken, call), route
         )
         self._line.ring(call, self._loop.time())
-        return IncomingCall(call, incoming.caller, incoming.caller_name, incoming.called, trunk)
+        return WaitingCall(call, incoming.caller, incoming.caller_name, incoming.called, route)
 
     def incoming(self, call: int) -> Incoming | None:
         """A call that waits; None when it is gone."""
@@ -78,14 +78,14 @@ class WaitingCalls:
         """Refuse the call."""
         waiting = self.take(call)
         if waiting is not None:
-            self._channels.free(waiting.trunk)
+            self._channels.free(waiting.route)
             self._line.refuse(call, status, self._loop.time())
 
     def lose(self, call: int) -> None:
         """The call is over, ended by either side."""
         waiting = self.take(call)
         if waiting is not None:
-            self._channels.free(waiting.trunk)
+            self._channels.free(waiting.route)
             if self._on_gone is not None:
                 self._on_gone(call)
 

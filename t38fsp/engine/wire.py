@@ -8,7 +8,7 @@ from sip.ipc.codec import Codec
 from sip.ipc.messages import Alive, Close, Logged, NotStarted, Start, Started
 from sip.values import Hop
 from t38fsp.events import FaxEvent, RegistrationChanged
-from t38fsp.jobs import EngineSettings, IncomingCall, PollJob, ReceiveJob, SendJob
+from t38fsp.jobs import EngineSettings, PollJob, ReceiveJob, SendJob, WaitingCall
 
 MAX_FRAME = 16 * 1024 * 1024
 """Octets. A result takes about 150 for every page, so this is enough for a document of 100,000 pages."""
@@ -52,18 +52,18 @@ class Abort:
 
 
 @dataclass(frozen=True, slots=True)
-class Refuse:
+class RefuseWaiting:
     call: int
 
 
-Command = StartEngine | Send | Poll | Receive | Proceed | Abort | Refuse | Close
+Command = StartEngine | Send | Poll | Receive | Proceed | Abort | RefuseWaiting | Close
 
 
 # --- from the engine ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Listening:
+class ListeningAt:
     """Before Started: where SIP listens, for each transport."""
 
     hops: tuple[Hop, ...]
@@ -82,14 +82,14 @@ class Closing:
 
 
 @dataclass(frozen=True, slots=True)
-class Happened:
+class JobHappened:
     job: int
     event: FaxEvent
 
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    call: IncomingCall
+    call: WaitingCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,8 @@ class Gone:
     call: int
 
 
-Answer = Listening | Started | NotStarted | Closing
-Report = Alive | Answer | Happened | Called | Gone | RegistrationChanged | Limited | Logged
+Answer = ListeningAt | Started | NotStarted | Closing
+Report = Alive | Answer | JobHappened | Called | Gone | RegistrationChanged | Limited | Logged
 
 Message = Command | Report
 

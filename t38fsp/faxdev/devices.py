@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
-from t38fsp.jobs import IncomingCall
+from t38fsp.jobs import WaitingCall
 
 
 @dataclass(slots=True)
@@ -17,7 +17,7 @@ class Device:
     receive_enabled: bool = False
     handles: set[int] = field(default_factory=set)
     active: int | None = None
-    offered: IncomingCall | None = None
+    offered: WaitingCall | None = None
     offered_until: float = 0.0
 
 
@@ -50,7 +50,7 @@ class Devices:
             if device.active == handle:
                 device.active = None
 
-    def offer(self, call: IncomingCall, now: float) -> Device | None:
+    def offer(self, call: WaitingCall, now: float) -> Device | None:
         """Let ``call`` wait on the first idle device that may receive; None if there is none."""
         with self._lock:
             for device in self._devices:
@@ -76,7 +76,7 @@ class Devices:
             device.active = handle
             return True
 
-    def claim_to_receive(self, device: Device, handle: int, now: float) -> IncomingCall | None:
+    def claim_to_receive(self, device: Device, handle: int, now: float) -> WaitingCall | None:
         """The call that waits on the device; None if there is none (any more) or the device is in use."""
         with self._lock:
             call, device.offered = device.offered, None

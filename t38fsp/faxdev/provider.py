@@ -35,7 +35,7 @@ from t38fsp.faxdev.kernel32 import CompletionPort, SetLastError
 from t38fsp.faxdev.settings import FaxDevSettings
 from t38fsp.faxdev.structures import FAX_DEV_STATUS, FAX_RECEIVE, FAX_SEND, LINEMESSAGE
 from t38fsp.header import Header
-from t38fsp.jobs import EngineError, IncomingCall, ReceiveJob
+from t38fsp.jobs import EngineError, ReceiveJob, WaitingCall
 from t38fsp.results import FaxResult
 from t38fsp.settings.address import AddressError
 from t38fsp.status import FaxStatus
@@ -366,12 +366,12 @@ class FaxServiceProvider:
             raise EngineError("the provider was shut down")
         return engine
 
-    def _refuse(self, call: IncomingCall) -> None:
+    def _refuse(self, call: WaitingCall) -> None:
         engine = self._engine
         if engine is not None:
             engine.refuse(call.call)
 
-    def _announce(self, call: IncomingCall) -> None:
+    def _announce(self, call: WaitingCall) -> None:
         """Let an incoming call wait on an idle device and notify the service; refuse it if there is none."""
         announcements = self._announcements
         device = self._devices.offer(call, self._clock()) if announcements is not None else None

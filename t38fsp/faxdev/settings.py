@@ -43,7 +43,7 @@ class FaxDevSettings:
     be sent to. ``own_end`` (``Configuration.engine``, or one made with ``EngineSettings``)
     has the SIP address, the admitted callers and the other settings of our end. With its ``accept_calls``
     incoming calls are announced on devices that FaxLineCallback enabled. Without its ``workers`` there is an
-    engine process for each hundred devices, at most one per core. Its ``trunks`` and ``limits.calls`` are
+    engine process for each hundred devices, at most one per core. Its ``routes`` and ``limits.calls`` are
     ignored in favour of ``route`` and ``device_count``. Device i (from 0) has the id ``device_id_prefix`` + i
     and carries one fax at a time. ``on_call_event`` is called on the thread that is blocked in FaxDevSend or
     FaxDevReceive.
@@ -82,7 +82,7 @@ class FaxDevSettings:
             base,
             limits=replace(base.limits, calls=self.device_count),
             workers=base.workers or self._usual_workers(base, backend),
-            trunks=tuple(route.trunk for route in routes if route.trunk is not None),
+            routes=tuple(route.engine_route for route in routes if route.engine_route is not None),
             backend=backend,
         )
 

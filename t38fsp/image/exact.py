@@ -27,9 +27,9 @@ from typing import TypeGuard
 from t38fsp.image.coder import encode_pixels
 from t38fsp.image.libtiff import Runs, can_be_heard, decode, runs_of
 from t38fsp.t4.codes import EOL
-from t38fsp.t4.lines import to_bits
 from t38fsp.t4.prepare import ends_with_eofb
 from t38fsp.t4.reader import MAX_ROWS
+from t38fsp.t4.scan_lines import to_bits
 from t38fsp.t30.vocabulary import Coding, Resolution
 
 _MOST_PIXELS = 80_000_000

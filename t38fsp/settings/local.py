@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from sip.line_settings import TlsSettings
 from t38fsp.jobs import LISTEN, EngineSettings
 from t38fsp.settings.address import listen_address
-from t38fsp.settings.incoming import Incoming
+from t38fsp.settings.incoming_table import IncomingTable
 from t38fsp.settings.keys import made, with_keys
 from t38fsp.settings.sources import Layered
 
@@ -83,7 +83,7 @@ class Endpoint(Layered):
     signalling: Annotated[str, Field(min_length=1)] | None = None
     """Unix socket of a process that owns the SIP address for several others; see the end of this page."""
     tls: Tls = Tls()
-    incoming: Incoming = Incoming()
+    incoming: IncomingTable = IncomingTable()
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -27,7 +27,7 @@ from sip.values import Credentials, Identity, Transport
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Backend, Switch
 from t38fsp.header import STANDARD, Header
-from t38fsp.jobs import PollJob, SendJob, Trunk
+from t38fsp.jobs import EngineRoute, PollJob, SendJob
 from t38fsp.settings.address import (
     NoPeerError,
     caller_address,
@@ -117,7 +117,7 @@ class T38(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
-@with_keys("", SessionTimers, CallSettings, RegistrationSettings, Trunk)
+@with_keys("", SessionTimers, CallSettings, RegistrationSettings, EngineRoute)
 class Route(Layered):
     """``[routes.NAME]``, merged with the command line and the environment (``t38fsp.settings.sources``).
 
@@ -258,8 +258,8 @@ class Route(Layered):
         return None if timers.session_expires is None else timers
 
     @property
-    def trunk(self) -> Trunk | None:
-        """The route as a trunk of an engine; None without a name or a peer."""
+    def engine_route(self) -> EngineRoute | None:
+        """What an engine needs of the route; None without a name or a peer."""
         identity = self._address() if self.registration else None
         if not self._name or self.via is None:
             return None
@@ -274,7 +274,7 @@ class Route(Layered):
                 credentials=self.credentials,
             )
         return made(
-            Trunk,
+            EngineRoute,
             {"": self},
             name=self._name,
             via=self.via,

@@ -11,8 +11,8 @@ from enum import Enum
 
 from t38fsp.t30.frames import FCF, Frame
 from t38fsp.t30.optional_frames import FarEnd
-from t38fsp.t30.options import Timers
-from t38fsp.t30.outputs import Output, RevokeBurst, SendBurst, Warned
+from t38fsp.t30.options import T30Timers
+from t38fsp.t30.outputs import Output, RevokeBurst, SendBurst, SessionWarned
 from t38fsp.t30.vocabulary import Burst, HdlcBurst, Modem
 
 
@@ -48,7 +48,7 @@ class HalfDuplexLine:
     """Shared by a machine and its parts. ``x`` is the X bit of our frames: set by the terminal that received
     the DIS (5.3.6.1)."""
 
-    def __init__(self, durations: Timers, *, x: bool) -> None:
+    def __init__(self, durations: T30Timers, *, x: bool) -> None:
         self.durations = durations
         self.x = x
         self.now = 0.0
@@ -131,7 +131,7 @@ class HalfDuplexLine:
         """Emit a warning, once per text."""
         if text not in self._warned:
             self._warned.add(text)
-            self.emit(Warned(text))
+            self.emit(SessionWarned(text))
 
     # --- hearing ------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from operator import attrgetter
 
 from t38fsp.t30.frames import FCF, Frame, FrameError, is_image_frame
 from t38fsp.t30.line import HalfDuplexLine, Timer
-from t38fsp.t30.outputs import Finished, Output, T30Failure
+from t38fsp.t30.outputs import Output, SessionFinished, T30Failure
 from t38fsp.t30.record import PageReports
 from t38fsp.t30.table import HEARD, Ending, Event, Input, Manner, Row, Table
 from t38fsp.t30.vocabulary import (
@@ -59,7 +59,7 @@ class T30Machine(ABC):
         self._state = self._reported_state = table.start
         self._bound: dict[tuple[Enum, Input], tuple[_BoundRow, ...]] = {}
         self._frame: Frame | None = None
-        self._verdict: Finished | None = None
+        self._verdict: SessionFinished | None = None
         self._finished = False
 
     @property
@@ -111,7 +111,7 @@ class T30Machine(ABC):
         self._take(Event.SENT)
 
     def abort(self, now: float) -> None:
-        """End the session locally: DCN if the far end would receive it, then Finished(ABORTED)."""
+        """End the session locally: DCN if the far end would receive it, then SessionFinished(ABORTED)."""
         self._take_at(Event.ABORT, now)
 
     def line_dropped(self, now: float) -> None:
@@ -278,7 +278,7 @@ class T30Machine(ABC):
         self.reports.report(confirmed=False, response=response or (failure.name if failure else ""))
         detail = self._detail(failure, ending)
         self._release()
-        self._verdict = Finished(failure, detail, self.reports.confirmed)
+        self._verdict = SessionFinished(failure, detail, self.reports.confirmed)
         line = self.line
         # DCN is sent once and never answered (5.3.6.1.8): the session ends with its last bit.
         if ending.manner is Manner.SILENT:

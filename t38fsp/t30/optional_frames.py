@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from t38fsp.t30.frames import FCF, Frame, decode_station_id
-from t38fsp.t30.outputs import Addressed, Identified, Output
+from t38fsp.t30.outputs import FarEndAddressed, FarEndIdentified, Output
 
 _IDENTIFYING = frozenset({FCF.CSI, FCF.TSI, FCF.CIG})
 _NON_STANDARD = frozenset({FCF.NSF, FCF.NSS, FCF.NSC})
@@ -46,10 +46,10 @@ class FarEnd:
         return True
 
     @property
-    def addressed(self) -> Addressed:
+    def addressed(self) -> FarEndAddressed:
         """Whom the far end asks for."""
         said = self._addresses
-        return Addressed(
+        return FarEndAddressed(
             sub_address=said.get(FCF.SUB) or said.get(FCF.PSA, ""),
             sender_id=said.get(FCF.SID, ""),
             selective_address=said.get(FCF.SEP, ""),
@@ -60,7 +60,7 @@ class FarEnd:
         """Reports of what has changed since the last call."""
         news: list[Output] = []
         if self._station_id or self._non_standard:
-            news.append(Identified(self._station_id, self._non_standard))
+            news.append(FarEndIdentified(self._station_id, self._non_standard))
         if any(self._addresses.values()):
             news.append(self.addressed)
         news = [output for output in news if self._told.get(type(output)) != output]

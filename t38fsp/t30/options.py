@@ -28,7 +28,7 @@ def _password(text: str) -> object:
 
 
 @dataclass(frozen=True, slots=True)
-class Timers:
+class T30Timers:
     """Timers in seconds. The defaults are at the upper end of the T.30 limits, as packets add delay."""
 
     t1: float = 35.0
@@ -86,7 +86,7 @@ class TransmitOptions:
     """Leave modem pace if the far end announces a terminal without a modem (DIS bit 123) and ECM is used."""
     continue_to_correct: bool = True
     """After the fourth PPR request a lower rate (CTC) while there is one; false gives up at once (EOR)."""
-    timers: Timers = field(default_factory=Timers)
+    timers: T30Timers = field(default_factory=T30Timers)
 
     def __post_init__(self) -> None:
         check(self, SettingError)
@@ -165,7 +165,7 @@ class ReceiveOptions:
     """Share of bad rows above which a page without ECM is confirmed with RTP."""
     bad_share: float = 0.15
     """Share of bad rows above which it is refused with RTN."""
-    timers: Timers = field(default_factory=Timers)
+    timers: T30Timers = field(default_factory=T30Timers)
 
     def __post_init__(self) -> None:
         check(self, SettingError)

@@ -33,7 +33,7 @@ class PageWanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Identified:
+class FarEndIdentified:
     """Identification of the far end: CSI, TSI or CIG as text (stripped), and its NSF/NSS octets if any."""
 
     station_id: str
@@ -41,7 +41,7 @@ class Identified:
 
 
 @dataclass(frozen=True, slots=True)
-class Addressed:
+class FarEndAddressed:
     """Addressing by the far end: the recipient (SUB; PSA when it polls), the sender (SID), the polled
     document (SEP).
 
@@ -69,7 +69,7 @@ class PollRequested:
 
 
 @dataclass(frozen=True, slots=True)
-class Warned:
+class SessionWarned:
     """Something was not done as requested, or may fail; ``text`` is a sentence for a person."""
 
     text: str
@@ -181,7 +181,7 @@ class T30Failure(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class SessionFinished:
     """The session is over and the line may be dropped. ``error`` is None after success.
 
     ``detail`` adds the moment in words, such as ``waiting for the response to PPS-EOP, page 2 of 2``,
@@ -197,16 +197,16 @@ Output = (
     SendBurst
     | RevokeBurst
     | PageWanted
-    | Identified
-    | Addressed
+    | FarEndIdentified
+    | FarEndAddressed
     | CapabilitiesReceived
     | PollRequested
-    | Warned
+    | SessionWarned
     | Negotiated
     | PageBegun
     | PageData
     | RoundTripMeasured
     | PageReceived
     | PageOutcome
-    | Finished
+    | SessionFinished
 )

@@ -7,7 +7,7 @@ from t38fsp.t30.line import HalfDuplexLine, Timer
 from t38fsp.t30.outputs import PageBegun, PageData, PageReceived
 from t38fsp.t30.receive_answer import Answer
 from t38fsp.t30.receive_phase_b import ReceivePhaseB
-from t38fsp.t30.record import PageRecord, PageReports
+from t38fsp.t30.record import PageAttempt, PageReports
 from t38fsp.t30.vocabulary import PageQuality
 
 _MOST_STORES = 4
@@ -169,13 +169,13 @@ class ReceivePages:
         self.begin().octets += len(octets)
         self._line.emit(PageData(self.index, octets, after_gap))
 
-    def begin(self) -> PageRecord:
+    def begin(self) -> PageAttempt:
         """The page that is coming in; it begins with the first call."""
         if self._reports.record is None:
             mode = self._phase_b.choice.mode
             repeats = 0 if mode.ecm else self._attempts
             began = self._line.carrier_began
-            self._reports.record = PageRecord(self.index, mode, began, repeats=repeats)
+            self._reports.record = PageAttempt(self.index, mode, began, repeats=repeats)
             self._line.emit(PageBegun(self.index, mode))
         return self._reports.record
 

@@ -12,7 +12,7 @@ from t38fsp.t30.vocabulary import PageMode
 
 
 @dataclass(slots=True)
-class PageRecord:
+class PageAttempt:
     """One attempt at a page. ``began`` is the time of its carrier in seconds."""
 
     index: int
@@ -41,7 +41,7 @@ class PageReports:
 
     def __init__(self, line: HalfDuplexLine) -> None:
         self._line = line
-        self.record: PageRecord | None = None
+        self.record: PageAttempt | None = None
         """The record of the page on the line."""
         self.confirmed = 0
         self.shortfall: T30Failure | None = None

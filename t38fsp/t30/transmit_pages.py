@@ -10,7 +10,7 @@ from t38fsp.t30.line import HalfDuplexLine, Timer
 from t38fsp.t30.outgoing_blocks import LONGEST_BURST
 from t38fsp.t30.outputs import PageBegun
 from t38fsp.t30.page_buffer import PageBuffer
-from t38fsp.t30.record import PageRecord, PageReports
+from t38fsp.t30.record import PageAttempt, PageReports
 from t38fsp.t30.transmit_command import Command
 from t38fsp.t30.transmit_phase_b import TransmitPhaseB
 from t38fsp.t30.vocabulary import PageFormat, RawBurst
@@ -105,7 +105,7 @@ class TransmitPages:
         mode = self._phase_b.choice.mode
         self._line.stop(Timer.PAGE)
         repeats = 0 if mode.ecm else self._attempts
-        self._reports.record = PageRecord(self._index, mode, self._line.now, len(data), repeats)
+        self._reports.record = PageAttempt(self._index, mode, self._line.now, len(data), repeats)
         self._line.emit(PageBegun(self._index, mode, len(data)))
 
     def prepare_next(self) -> None:

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 
 from t38fsp.t30.vocabulary import HdlcBurst, Modem
 from t38fsp.t38.ifp import DataPacket, Field, IndicatorPacket, Syntax, encode
-from t38fsp.t38.packet_lane import CONTROL, Done, Planned
+from t38fsp.t38.packet_lane import CONTROL, BurstEnd, Planned
 from t38fsp.t38.planner import indicator_packets
 from t38fsp.t38.timing import Timing
 from t38fsp.t38.udptl import prefixed
@@ -148,7 +148,7 @@ class UnpacedPlan:
     """A burst as groups of packets. Late planning delays the rest by the same time."""
 
     def __init__(self, ifps: Iterator[bytes], control: bool, start: float, planner: UnpacedPlanner) -> None:
-        self.done: Done | None = None
+        self.done: BurstEnd | None = None
         self._due = start
         """Time of the last packet planned so far."""
         self._ifps = ifps
@@ -172,6 +172,6 @@ class UnpacedPlan:
                 break
         else:
             planned += indicator_packets(Indicator.NO_SIGNAL, due, self._planner.timing)
-            self.done = Done(due, Indicator.NO_SIGNAL)
+            self.done = BurstEnd(due, Indicator.NO_SIGNAL)
         self._at, self._due = at, due
         return planned

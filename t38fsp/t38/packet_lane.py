@@ -32,17 +32,17 @@ _LOW = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class BurstEnd:
     """The burst has left the line at ``due``; ``state`` is the indicator in effect after it."""
 
     due: float
     state: Indicator
 
 
-class Plan(Protocol):
+class BurstPlan(Protocol):
     """A burst, divided into packets one stretch at a time."""
 
-    done: Done | None
+    done: BurstEnd | None
     """Set with the last stretch."""
 
     def extend(self, now: float) -> Sequence[Planned]:
@@ -60,7 +60,7 @@ class PacketLane(Lane):
         self._waiting: deque[Planned] = deque()
         self._left = -NEVER
         """When the last packet left."""
-        self._plan: Plan | None = None
+        self._plan: BurstPlan | None = None
         self._asked = False
         self._closed = False
 
@@ -80,7 +80,7 @@ class PacketLane(Lane):
         waiting.extend(packets)
         self.moved = True
 
-    def follow(self, plan: Plan, now: float) -> None:
+    def follow(self, plan: BurstPlan, now: float) -> None:
         """Send the burst of ``plan`` after the waiting packets."""
         self.add(plan.extend(now))
         self._plan = plan if plan.done is None and not self._closed else None

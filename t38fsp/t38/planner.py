@@ -18,7 +18,7 @@ from functools import cache
 
 from t38fsp.t30.vocabulary import Burst, HdlcBurst, Modem, RawBurst, Tone, ToneBurst
 from t38fsp.t38.ifp import DataPacket, Field, IndicatorPacket, Syntax, encode, field_prefix
-from t38fsp.t38.packet_lane import CONTROL, REPEAT, Done, Plan, Planned
+from t38fsp.t38.packet_lane import CONTROL, REPEAT, BurstEnd, BurstPlan, Planned
 from t38fsp.t38.timing import Timing
 from t38fsp.t38.udptl import prefixed
 from t38fsp.t38.values import DataType, FieldType, Indicator
@@ -97,7 +97,7 @@ class Planner:
         self._fill_removal = fill_removal
         self._repeat_v21 = repeat_v21
 
-    def plan(self, burst: Burst, syntax: Syntax, start: float, *, silent_since: float | None) -> Plan:
+    def plan(self, burst: Burst, syntax: Syntax, start: float, *, silent_since: float | None) -> BurstPlan:
         """The packets of ``burst``; none is due before ``start``.
 
         ``silent_since`` is when no-signal became the state of the line; None if the state is another.
@@ -152,8 +152,8 @@ def _repeats(timing: Timing) -> float:
 class _WholePlan:
     """A plan with a single stretch."""
 
-    def __init__(self, packets: list[Planned], done: Done) -> None:
-        self.done: Done | None = done
+    def __init__(self, packets: list[Planned], done: BurstEnd) -> None:
+        self.done: BurstEnd | None = done
         self._packets = packets
 
     def extend(self, now: float) -> list[Planned]:
@@ -161,14 +161,14 @@ class _WholePlan:
         return packets
 
 
-def _tone(burst: ToneBurst, opening: list[Planned], begin: float, timing: Timing) -> Plan:
+def _tone(burst: ToneBurst, opening: list[Planned], begin: float, timing: Timing) -> BurstPlan:
     indicator = _TONES[burst.tone]
     opening += indicator_packets(indicator, begin, timing)
     end = begin + max(burst.seconds, _repeats(timing))
     if burst.tone is Tone.CED:
         opening += indicator_packets(Indicator.NO_SIGNAL, end, timing)
         indicator = Indicator.NO_SIGNAL
-    return _WholePlan(opening, Done(end, indicator))
+    return _WholePlan(opening, BurstEnd(end, indicator))
 
 
 class _Shape:
@@ -209,7 +209,7 @@ class _HdlcPlan:
     """HDLC frames, which are taken from the burst only as the line needs them, to save memory."""
 
     def __init__(self, burst: HdlcBurst, opening: list[Planned], begin: float, shape: _Shape) -> None:
-        self.done: Done | None = None
+        self.done: BurstEnd | None = None
         self._at = begin
         self._shape = shape
         self._opening = opening
@@ -278,7 +278,7 @@ class _HdlcPlan:
     def _finish(self, planned: list[Planned]) -> list[Planned]:
         end = self._at + self._shape.timing.hdlc_tail
         planned += indicator_packets(Indicator.NO_SIGNAL, end, self._shape.timing)
-        self.done = Done(end, Indicator.NO_SIGNAL)
+        self.done = BurstEnd(end, Indicator.NO_SIGNAL)
         return planned
 
 
@@ -294,7 +294,7 @@ class _RawPlan:
         shape: _Shape,
         fill_removal: bool,
     ) -> None:
-        self.done: Done | None = None
+        self.done: BurstEnd | None = None
         self._shape = shape
         self._opening = opening
         self._data = data
@@ -334,7 +334,7 @@ class _RawPlan:
             planned += shape.ending(FieldType.T4_NON_ECM_SIG_END, self._sent)
             end = self._sent + shape.timing.raw_tail
             planned += indicator_packets(Indicator.NO_SIGNAL, end, shape.timing)
-            self.done = Done(end, Indicator.NO_SIGNAL)
+            self.done = BurstEnd(end, Indicator.NO_SIGNAL)
         return planned
 
 

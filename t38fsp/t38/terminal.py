@@ -16,7 +16,7 @@ from t38fsp.t38.ifp import Packet as Ifp
 from t38fsp.t38.internet import RateControl, UnpacedPlanner
 from t38fsp.t38.jitter import JitterMeter
 from t38fsp.t38.listener import Listener
-from t38fsp.t38.packet_lane import PacketLane, Plan
+from t38fsp.t38.packet_lane import BurstPlan, PacketLane
 from t38fsp.t38.planner import Planner, indicator_packets
 from t38fsp.t38.receiving import Delivery, UdptlReceiver
 from t38fsp.t38.timing import Timing
@@ -120,7 +120,7 @@ class Terminal:
         self.lane = PacketLane(self._sender.datagram)
         """The packets to send."""
         self._bursts: deque[Burst] = deque()
-        self._plan: Plan | None = None  # the current burst
+        self._plan: BurstPlan | None = None  # the current burst
         self._sent = 0
         self._state: Indicator | None = None  # of the line once all planned packets have left
         self._state_since = float("-inf")

@@ -6,7 +6,7 @@ from t38fsp.t4.reader import Line, line_reader
 from t38fsp.t30.vocabulary import Coding, PageQuality
 
 
-class LineChecker:
+class ScanLineChecker:
     """Counts the rows, bad rows and longest run of bad rows of one page, without producing pixels.
 
     The work per octet is small enough for the event loop. MMR is used with ECM, which leaves nothing to

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from t38fsp.t4.lines import WHITE_LINE, Changes
 from t38fsp.t4.reader import MAX_ROWS, Line, line_reader
+from t38fsp.t4.scan_lines import WHITE_LINE, Changes
 from t38fsp.t30.vocabulary import Coding, PageQuality
 
 _SLICE = 4096

@@ -11,7 +11,7 @@ import math
 from itertools import pairwise
 
 from t38fsp.t4.codes import EOL
-from t38fsp.t4.lines import to_bits
+from t38fsp.t4.scan_lines import to_bits
 from t38fsp.t30.vocabulary import Coding, PageMode
 
 _EOLS_IN_RTC = 6

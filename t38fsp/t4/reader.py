@@ -16,11 +16,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from t38fsp.t4.codes import EOL
-from t38fsp.t4.lines import (
+from t38fsp.t4.scan_lines import (
     LOOKAHEAD,
     WHITE_LINE,
     Changes,
-    LineError,
+    ScanLineError,
     decode_1d,
     decode_2d,
     longest_line,
@@ -39,7 +39,7 @@ _PAD = "0" * LOOKAHEAD
 _KEPT_FILL = 4 * len(EOL)
 
 
-class LineReader(ABC):
+class ScanLineReader(ABC):
     """Yields the lines of one page; make it with :func:`line_reader`."""
 
     def __init__(self, width: int) -> None:
@@ -91,7 +91,7 @@ class LineReader(ABC):
         """Remove the remaining lines from ``_bits`` at the end of the page."""
 
 
-class _T4Reader(LineReader):
+class _T4Reader(ScanLineReader):
     """MH and MR: lines between EOLs; in MR a tag bit after each EOL gives the coding of the next line."""
 
     def __init__(self, width: int, tagged: bool) -> None:
@@ -163,14 +163,14 @@ class _T4Reader(LineReader):
             return None
         try:
             line, end = decode_2d(text + _PAD, 0, self._reference, self._width)
-        except LineError:
+        except ScanLineError:
             return None
         return line if end <= len(text) and "1" not in text[end:] else None
 
     def _decode_1d(self, text: str) -> Line:
         try:
             line, end = decode_1d(text + _PAD, 0, self._width)
-        except LineError:
+        except ScanLineError:
             return None
         return line if end <= len(text) and "1" not in text[end:] else None
 
@@ -181,7 +181,7 @@ class _T4Reader(LineReader):
         return lines
 
 
-class _T6Reader(LineReader):
+class _T6Reader(ScanLineReader):
     """MMR: lines without separators, each coded against the one above; nothing after an error can be
     decoded."""
 
@@ -217,8 +217,8 @@ class _T6Reader(LineReader):
             try:
                 line, end = decode_2d(bits, start, self._reference, self._width)
                 if end > last + reserve - LOOKAHEAD:
-                    raise LineError("the line is cut off")
-            except LineError:
+                    raise ScanLineError("the line is cut off")
+            except ScanLineError:
                 self.ended = True
                 if "1" in bits[start:]:
                     lines.append(None)
@@ -230,7 +230,7 @@ class _T6Reader(LineReader):
         return lines
 
 
-def line_reader(coding: Coding, width: int) -> LineReader:
+def line_reader(coding: Coding, width: int) -> ScanLineReader:
     """A reader for one page of this coding, ``width`` pixels wide."""
     if coding is Coding.MMR:
         return _T6Reader(width)

@@ -27,7 +27,7 @@ from sip.values import Address
 from t38fsp.events import FaxEvent, Finished
 from t38fsp.results import FaxResult
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
-from t38fsp.virtual.documents import Document, GrowingFile
+from t38fsp.virtual.documents import DocumentFile, GrowingFile
 from t38fsp.virtual.gateway_call import GatewayCall
 from t38fsp.virtual.hooks import Quirk
 from t38fsp.virtual.network import Faults
@@ -120,7 +120,7 @@ class BackgroundGateway:
         Raises DocumentError when it cannot be faxed; the future has the SipError or OSError of a call that
         cannot be placed.
         """
-        loaded = Document(document)
+        loaded = DocumentFile(document)
         future: Future[GatewayFax] = Future()
         asyncio.run_coroutine_threadsafe(self._call(target, loaded, future), self._loop)
         return future
@@ -163,7 +163,7 @@ class BackgroundGateway:
                 future.cancel()
             self._waiting.clear()
 
-    async def _call(self, target: str, loaded: Document, future: Future[GatewayFax]) -> None:
+    async def _call(self, target: str, loaded: DocumentFile, future: Future[GatewayFax]) -> None:
         try:
             call = await self._gateway.call(target, loaded, self._transmit)
         except (SipError, OSError) as error:

@@ -10,7 +10,7 @@ from t38fsp.image.values import Growing
 from t38fsp.t30.vocabulary import PageFormat, PageMode, PageQuality
 
 
-class Document:
+class DocumentFile:
     """A file to send. Raises DocumentError when it cannot be faxed."""
 
     def __init__(self, path: Path) -> None:

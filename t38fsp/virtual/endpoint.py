@@ -25,7 +25,7 @@ from t38fsp.virtual.network import VirtualNetwork
 from t38fsp.virtual.simulator import Alarm, Simulator
 
 
-class Pages(Protocol):
+class PageStore(Protocol):
     """Where an endpoint's pages come from, or go to. Errors are OSError or ValueError."""
 
     def encode(self, index: int, mode: PageMode) -> bytes: ...
@@ -37,7 +37,7 @@ class SimulatedCall:
     """Drives one FaxCall on the virtual network."""
 
     def __init__(
-        self, endpoint: SimulatedEndpoint, address: Address, pages: Pages, page_delay: float
+        self, endpoint: SimulatedEndpoint, address: Address, pages: PageStore, page_delay: float
     ) -> None:
         self._endpoint = endpoint
         self._simulator = endpoint.simulator
@@ -170,7 +170,7 @@ class SimulatedEndpoint:
 
     def take_calls(
         self,
-        pages: Pages,
+        pages: PageStore,
         settings: CallSettings | None = None,
         offered: Sequence[PageFormat] = (),
         terms: PollDocument | None = None,
@@ -194,7 +194,7 @@ class SimulatedEndpoint:
         target: str,
         first_hop: Address,
         formats: Sequence[PageFormat],
-        pages: Pages,
+        pages: PageStore,
         settings: CallSettings | None = None,
         resume: Resume = WHOLE,
         addressing: Addressing = NOBODY_ELSE,
@@ -216,7 +216,7 @@ class SimulatedEndpoint:
         self,
         target: str,
         first_hop: Address,
-        pages: Pages,
+        pages: PageStore,
         settings: CallSettings | None = None,
         poll: PollOptions | None = None,
     ) -> SimulatedCall:
@@ -265,7 +265,7 @@ class SimulatedEndpoint:
         if hosted.call.line_call is not None:
             self._calls.pop(hosted.call.line_call, None)
 
-    def _host(self, pages: Pages) -> tuple[SimulatedCall, CallContext]:
+    def _host(self, pages: PageStore) -> tuple[SimulatedCall, CallContext]:
         media = (self.address[0], self._next_port)
         self._next_port += 2
         hosted = SimulatedCall(self, media, pages, self.page_delay)

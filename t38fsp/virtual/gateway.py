@@ -12,7 +12,7 @@ from itertools import count
 from random import Random
 
 from sip.agent import UserAgent
-from sip.line import CallRequest, Incoming, Line, LineEvent
+from sip.line import CallRequest, Incoming, LineEvent, SipLine
 from sip.values import Address, Hop
 from t38fsp.audio.leg import Role
 from t38fsp.events import FaxEvent, Finished
@@ -45,7 +45,7 @@ class VirtualGateway:
 
     def __init__(
         self,
-        line: Line,
+        line: SipLine,
         open_media: Callable[[Hop], Address],
         random: Random,
         *,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from sip.line import Line
+from sip.line import SipLine
 from sip.values import Address
 
 
@@ -26,7 +26,7 @@ class GatewayContext:
     ``call_number`` counts the calls that come in, from 1 up.
     """
 
-    line: Line
+    line: SipLine
     open_media: Callable[[], Address]
     random: Random
     call_number: int = 1

@@ -9,15 +9,15 @@ from t38fsp.call.record import CallRecord
 from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult
 from t38fsp.t30.outputs import (
-    Addressed,
     CapabilitiesReceived,
-    Finished,
-    Identified,
+    FarEndAddressed,
+    FarEndIdentified,
     Negotiated,
     Output,
     PageBegun,
     PageOutcome,
-    Warned,
+    SessionFinished,
+    SessionWarned,
 )
 from t38fsp.t38.udptl import Counters
 
@@ -51,13 +51,13 @@ class GatewayReport:
 
     def of_machine(self, output: Output) -> None:
         match output:
-            case Identified(station_id=station_id):
+            case FarEndIdentified(station_id=station_id):
                 self._record.note(output)
                 self._events.append(events.Identified(station_id))
-            case Addressed(sub_address, sender_id):
+            case FarEndAddressed(sub_address, sender_id):
                 self._record.note(output)
                 self._events.append(events.Addressed(sub_address, sender_id))
-            case Warned(text):
+            case SessionWarned(text):
                 self._record.note(output)
                 self._events.append(events.Warned(text))
             case CapabilitiesReceived():
@@ -71,7 +71,7 @@ class GatewayReport:
                 self._events.append(events.PageStarted(index + 1, self._record.total or 0, seconds))
             case PageOutcome():
                 self._events.append(events.PageDone(self._record.page(output)))
-            case Finished():
+            case SessionFinished():
                 self._record.finished = output
 
     def aborted(self) -> None:

@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from sip.transaction.timers import Timers
-from t38fsp.t4.checker import LineChecker
+from t38fsp.t4.checker import ScanLineChecker
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t30.outputs import (
-    Finished,
     Output,
     PageBegun,
     PageData,
@@ -18,6 +17,7 @@ from t38fsp.t30.outputs import (
     PageWanted,
     RevokeBurst,
     SendBurst,
+    SessionFinished,
 )
 from t38fsp.t30.receiver import Receiver
 from t38fsp.t30.transmitter import Transmitter
@@ -49,7 +49,7 @@ class FaxMachine(ABC):
         """Length of the document to send; None for a machine that receives."""
         self._session = session
         self._paper_seconds = paper_seconds
-        self.finished: Finished | None = None
+        self.finished: SessionFinished | None = None
         """How T.30 ended."""
         self._facts: list[Output] = []
         self._bursts: list[SendBurst | RevokeBurst] = []
@@ -109,7 +109,7 @@ class FaxMachine(ABC):
                 case PageBegun():
                     self._on_output(output, now)
                     self._facts.append(output)
-                case Finished():
+                case SessionFinished():
                     self.finished = output
                     self._facts.append(output)
                 case _:
@@ -138,7 +138,7 @@ class ReceivingMachine(FaxMachine):
         self._judge = judge
         self._bad_share = (options or ReceiveOptions()).bad_share
         self._data = bytearray()
-        self._checker: LineChecker | None = None
+        self._checker: ScanLineChecker | None = None
 
     def start(self, now: float) -> None:
         self._receiver.start(now, ced=self._ced)
@@ -148,7 +148,7 @@ class ReceivingMachine(FaxMachine):
         match output:
             case PageBegun(mode=mode):
                 self._data.clear()
-                self._checker = None if mode.ecm else LineChecker(mode.coding, mode.width)
+                self._checker = None if mode.ecm else ScanLineChecker(mode.coding, mode.width)
             case PageData(data=data, after_gap=after_gap):
                 self._data += data
                 if self._checker is not None:

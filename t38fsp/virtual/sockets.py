@@ -15,7 +15,7 @@ from random import Random
 from sip.line import Incoming, LineEvent
 from sip.logs import contained, get_logger
 from sip.syntax.uri import Uri, parse_uri
-from sip.transport.agent_on_network import SipLine
+from sip.transport.agent_on_network import AgentLine
 from sip.transport.resolver import Resolver
 from sip.ua.target import Target
 from sip.values import Address, Hop, Transport
@@ -24,7 +24,7 @@ from t38fsp.engine.media import MediaPort
 from t38fsp.events import FaxEvent
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t38.udptl import Datagram, UdptlError
-from t38fsp.virtual.documents import Document
+from t38fsp.virtual.documents import DocumentFile
 from t38fsp.virtual.gateway import VirtualGateway
 from t38fsp.virtual.gateway_call import GatewayCall
 from t38fsp.virtual.hooks import Quirk
@@ -59,7 +59,7 @@ class SocketGateway:
         self._random = random
         self.on_event: Callable[[GatewayCall, FaxEvent], None] = lambda call, event: None
         """Told what happens in each call, last Finished."""
-        self._line = SipLine(
+        self._line = AgentLine(
             self._on_line_event,
             user_agent="t38fsp virtual gateway",
             listen=[Hop(*listen), Hop(*listen, Transport.TCP)],
@@ -108,7 +108,7 @@ class SocketGateway:
     async def call(
         self,
         target: str,
-        document: Document,
+        document: DocumentFile,
         machine: TransmitOptions | None = None,
         *,
         via: str | None = None,

@@ -26,7 +26,7 @@ from pathlib import Path
 
 from sip.line import Answered, Failed, Incoming, LineEvent
 from sip.line_settings import Limits
-from sip.transport.agent_on_network import SipLine
+from sip.transport.agent_on_network import AgentLine
 from sip.values import Hop, Transport
 from tests.peers.sipp import running_sipp
 from tests.sip.link import AUDIO, call_request, mirror
@@ -93,7 +93,7 @@ class Caller:
     """Our line, which takes every call, and counts."""
 
     def __init__(self, calls: int) -> None:
-        self.line = SipLine(
+        self.line = AgentLine(
             self._on_event,
             user_agent="load",
             listen=[Hop(HOST, 0, Transport.UDP)],

@@ -29,7 +29,7 @@ from sip.agent import UserAgent
 from sip.line import Answered, Ended, Failed, Incoming, LineEvent
 from sip.line_settings import Callers, Limits
 from sip.syntax.stream import MESSAGE_LIMIT
-from sip.transport.agent_on_network import SipLine
+from sip.transport.agent_on_network import AgentLine
 from sip.ua.admission import Admission
 from sip.values import Hop, Transport
 from tests.sip.besieged import ROUND, STEP, Besieged, mutate
@@ -205,7 +205,7 @@ class Party:
 
     def __init__(self) -> None:
         listen = [Hop(HOST, 0), Hop(HOST, 0, Transport.TCP)]
-        self.line = SipLine(self._on_event, user_agent="party", listen=listen, admission=OnlyOne(Random(1)))
+        self.line = AgentLine(self._on_event, user_agent="party", listen=listen, admission=OnlyOne(Random(1)))
         self.events: asyncio.Queue[LineEvent] = asyncio.Queue()
 
     def _on_event(self, event: LineEvent) -> None:

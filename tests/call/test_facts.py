@@ -12,7 +12,7 @@ from t38fsp.call_settings import CallSettings
 from t38fsp.image import document
 from t38fsp.jobs import Addressing
 from t38fsp.status import FaxStatus
-from t38fsp.t30.outputs import Identified
+from t38fsp.t30.outputs import FarEndIdentified
 from tests.call.harness import CALLEE, SIP_PORT, Scene, Sender, make_pages
 from tests.pages import make_document
 
@@ -59,7 +59,7 @@ def test_what_the_far_end_can_do(scene: Scene) -> None:
 )
 def test_who_made_the_far_end(non_standard: bytes, equipment: str) -> None:
     record = CallRecord()
-    record.note(Identified("+1", non_standard))
+    record.note(FarEndIdentified("+1", non_standard))
     assert record.result(0.0).remote_equipment == equipment
 
 

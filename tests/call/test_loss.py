@@ -9,7 +9,7 @@ import pytest
 from t38fsp import events
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
-from t38fsp.t4.checker import LineChecker
+from t38fsp.t4.checker import ScanLineChecker
 from t38fsp.t30.outputs import T30Failure
 from t38fsp.t30.vocabulary import PageMode
 from tests.call.faults import LostPackets
@@ -191,7 +191,7 @@ class NoisyLine(Sender):
         for place in range(self._places):
             at = 100 + place * (len(data) - 200) // self._places
             data[at : at + 2] = b"\x55\xaa"
-        checker = LineChecker(mode.coding, mode.width)
+        checker = ScanLineChecker(mode.coding, mode.width)
         checker.feed(bytes(data))
         quality = checker.finish()
         self.bad_share = quality.bad_rows / quality.rows

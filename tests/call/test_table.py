@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sip.line import Answered, CallRequest, Ended, Failed, Line, MediaChanged, OfferRefused, Ringing
+from sip.line import Answered, CallRequest, Ended, Failed, MediaChanged, OfferRefused, Ringing, SipLine
 from sip.syntax.sdp import SessionDescription
 from sip.values import Address, DialogId
 from t38fsp.audio.leg import Role, RtpStart
@@ -26,7 +26,7 @@ from t38fsp.call.verdict import verdict
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Switch
 from t38fsp.outcome import Outcome
-from t38fsp.t30.outputs import Finished, Output, SendBurst, T30Failure
+from t38fsp.t30.outputs import Output, SendBurst, SessionFinished, T30Failure
 from t38fsp.t30.vocabulary import HdlcBurst, LineSignal, Modem
 from tests.call.document import PAGE, in_words, page
 from tests.call.test_media import AUDIO, IMAGE, PORT, sdp
@@ -67,7 +67,7 @@ class EndingSession:
     def line_dropped(self, now: float) -> None:
         if self.fails:
             raise ZeroDivisionError
-        self.outputs.append(Finished(T30Failure.LINE_DROPPED, "at some moment"))
+        self.outputs.append(SessionFinished(T30Failure.LINE_DROPPED, "at some moment"))
 
     def next_deadline(self) -> float | None:
         return None
@@ -84,7 +84,7 @@ class AnyCall(FaxCall):
         self.line = NotingLine()
         self.t30 = EndingSession()
         context = CallContext("192.0.2.1", PORT, RtpStart(1, 2, 3))
-        line: Line = self.line  # type: ignore[assignment]
+        line: SipLine = self.line  # type: ignore[assignment]
         super().__init__(line, self.t30, settings, context, role, CallRecord())
 
     @property
@@ -133,7 +133,7 @@ FAILED = Failed(NUMBER, 486, "Busy Here")
 BYE = Ended(NUMBER, True, "BYE")
 LOST = Ended(NUMBER, False, "no answer")
 UNPACED = SendBurst(HdlcBurst(Modem.V21, (b"\xff\xc8\x5f",), modem_paced=False))
-COMPLETE, BROKEN = Finished(None), Finished(T30Failure.NO_FAX)
+COMPLETE, BROKEN = SessionFinished(None), SessionFinished(T30Failure.NO_FAX)
 V21, ABORT, FAULT = "V.21", "abort", "fault"
 
 S = State
@@ -154,7 +154,7 @@ def run(policy: Switch, inputs: list[Input]) -> AnyCall:
             case float() as seconds:
                 now += seconds
                 call.handle_deadline(now)
-            case Finished() | SendBurst():
+            case SessionFinished() | SendBurst():
                 call.t30.outputs.append(given)
                 call.handle_deadline(now)
             case "V.21":

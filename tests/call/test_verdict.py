@@ -14,7 +14,7 @@ from t38fsp.call.record import CallRecord
 from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
-from t38fsp.t30.outputs import Finished, PageOutcome, T30Failure
+from t38fsp.t30.outputs import PageOutcome, SessionFinished, T30Failure
 from t38fsp.t30.vocabulary import Coding
 from t38fsp.t38.udptl import Counters
 from tests.sweep import Share, sweep
@@ -285,7 +285,9 @@ def test_what_comes_with_the_bye_is_told(cause: int | None, text: str, said: str
     ended = Ended(1, True, text or "the far end hung up", cause, text)
     told = verdict.of_end(ended, switched=False, heard="silence")
     assert told.reason == f"the far end hung up{said} before the switch to T.38; silence"
-    record = CallRecord(total=1, hung_up=ended, finished=Finished(T30Failure.LINE_DROPPED, "in page 1"))
+    record = CallRecord(
+        total=1, hung_up=ended, finished=SessionFinished(T30Failure.LINE_DROPPED, "in page 1")
+    )
     result = record.result(1.0)
     assert result.reason == f"{T30Failure.LINE_DROPPED.value}{said}; in page 1"
     assert (result.status, result.retry) == (FaxStatus.DISCONNECTED, True)
@@ -348,7 +350,9 @@ def outcome(index: int, response: str = "MCF", *, ecm: bool = True, repeats: int
 
 
 def test_success_is_every_page_confirmed() -> None:
-    record = CallRecord(total=2, started_at=10.0, dialog=DIALOG, sip_status=200, finished=Finished(None))
+    record = CallRecord(
+        total=2, started_at=10.0, dialog=DIALOG, sip_status=200, finished=SessionFinished(None)
+    )
     record.page(outcome(0))
     record.page(outcome(1, "RTP"))
     result = record.result(70.0)
@@ -358,7 +362,7 @@ def test_success_is_every_page_confirmed() -> None:
 
 def test_no_success_with_a_page_missing() -> None:
     """Whatever T.30 calls it, the pages are counted."""
-    record = CallRecord(total=3, finished=Finished(None))
+    record = CallRecord(total=3, finished=SessionFinished(None))
     record.page(outcome(0))
     record.page(outcome(1, "RTN", ecm=False))
     result = record.result(1.0)
@@ -372,21 +376,21 @@ def test_no_success_with_a_page_missing() -> None:
 
 
 def test_an_abort_outweighs_a_failure_but_not_a_success() -> None:
-    record = CallRecord(total=1, aborted=True, finished=Finished(T30Failure.ABORTED))
+    record = CallRecord(total=1, aborted=True, finished=SessionFinished(T30Failure.ABORTED))
     assert record.result(1.0).status is FaxStatus.USER_ABORT
     assert not record.result(1.0).retry
-    record = CallRecord(total=1, aborted=True, finished=Finished(None))
+    record = CallRecord(total=1, aborted=True, finished=SessionFinished(None))
     record.page(outcome(0))
     assert record.result(1.0).status is FaxStatus.COMPLETED
 
 
 @pytest.mark.parametrize("error", sorted(NOT_A_FAX, key=str))
 def test_switched_but_nothing_ever_came(error: T30Failure) -> None:
-    silent = CallRecord(total=1, finished=Finished(error), counters=Counters())
+    silent = CallRecord(total=1, finished=SessionFinished(error), counters=Counters())
     assert silent.result(1.0).status is FATAL
     assert "no T.38 packet ever arrived" in silent.result(1.0).reason
     assert silent.result(1.0).outcome is Outcome.NO_PACKETS
-    talking = CallRecord(total=1, finished=Finished(error), counters=Counters(received=9))
+    talking = CallRecord(total=1, finished=SessionFinished(error), counters=Counters(received=9))
     assert talking.result(1.0).status is FaxStatus.NOT_FAX_CALL
 
 
@@ -400,7 +404,7 @@ def test_switched_but_nothing_ever_came(error: T30Failure) -> None:
 )
 def test_what_came_instead_of_t38_proves_the_way_open(audio: int, other: int, what: str) -> None:
     record = CallRecord(
-        total=1, finished=Finished(T30Failure.NO_FAX), counters=Counters(), strays=Strays(audio, other)
+        total=1, finished=SessionFinished(T30Failure.NO_FAX), counters=Counters(), strays=Strays(audio, other)
     )
     result = record.result(1.0)
     assert (result.status, result.outcome) == (FATAL, Outcome.WRONG_PACKETS)
@@ -420,7 +424,7 @@ def test_repeats_and_seconds_of_all_attempts() -> None:
 
 
 def test_what_was_received() -> None:
-    record = CallRecord(finished=Finished(T30Failure.PAGE_NOT_STORED, "the disk is full"))
+    record = CallRecord(finished=SessionFinished(T30Failure.PAGE_NOT_STORED, "the disk is full"))
     record.page(outcome(0))
     record.page(outcome(1, "T4"))
     result = record.result(1.0)
@@ -433,13 +437,13 @@ def test_what_was_received() -> None:
 
 @pytest.mark.parametrize("error", T30Failure)
 def test_a_receiver_is_not_told_to_send_again(error: T30Failure) -> None:
-    result = CallRecord(incoming=True, finished=Finished(error, "in page 1"), is_fax=True).result(1.0)
+    result = CallRecord(incoming=True, finished=SessionFinished(error, "in page 1"), is_fax=True).result(1.0)
     assert (result.incoming, result.retry) == (True, False)
     assert result.retry_reason.startswith("only the caller can try again") or error is T30Failure.ABORTED
 
 
 def test_where_the_receiver_has_something_to_see_to() -> None:
-    failed_here = CallRecord(incoming=True, finished=Finished(T30Failure.PAGE_NOT_STORED)).result(1.0)
+    failed_here = CallRecord(incoming=True, finished=SessionFinished(T30Failure.PAGE_NOT_STORED)).result(1.0)
     assert failed_here.outcome is Outcome.NOT_STORED
     assert failed_here.retry_reason.endswith("and the limits of the route")
 

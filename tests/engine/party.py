@@ -15,7 +15,7 @@ from t38fsp.choices import Backend
 from t38fsp.engine.engine import FaxEngine
 from t38fsp.events import FaxEvent, Finished
 from t38fsp.header import Header
-from t38fsp.jobs import EngineSettings, IncomingCall, Offer, ReceiveJob, SendJob
+from t38fsp.jobs import EngineSettings, PollOffer, ReceiveJob, SendJob, WaitingCall
 from t38fsp.results import FaxResult
 
 HOST = "127.0.0.1"
@@ -29,7 +29,7 @@ class Party:
     """An engine and what it told."""
 
     def __init__(self, **settings: object) -> None:
-        self.calls: asyncio.Queue[IncomingCall] = asyncio.Queue()
+        self.calls: asyncio.Queue[WaitingCall] = asyncio.Queue()
         self.gone: asyncio.Queue[int] = asyncio.Queue()
         self.events: dict[int, list[FaxEvent]] = {}
         self.engine = FaxEngine(
@@ -67,7 +67,7 @@ class Party:
             return self.receive((await self.calls.get()).call, file, **settings)
 
     def receive(
-        self, call: int, file: Path, offer: Offer | None = None, append: bool = False, **settings: object
+        self, call: int, file: Path, offer: PollOffer | None = None, append: bool = False, **settings: object
     ) -> int:
         job = next(self._jobs)
         what = ReceiveJob(call, str(file), CallSettings(station_id="+15550199", **settings), offer, append)

@@ -13,7 +13,7 @@ import pytest
 
 from sip.pjsua.line import PjsuaLine
 from t38fsp.choices import Backend, Switch
-from t38fsp.engine.lines import ANSWERERS
+from t38fsp.engine.sip_lines import ANSWERERS
 from t38fsp.events import Connected, PageStarted, SwitchedToT38
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus

@@ -16,7 +16,7 @@ from t38fsp.engine.capacity import Second
 from t38fsp.events import Connected, Dialing, Finished, Ringing
 from t38fsp.header import Header
 from t38fsp.image.header import band_rows
-from t38fsp.jobs import Offer
+from t38fsp.jobs import PollOffer
 from t38fsp.outcome import Outcome
 from t38fsp.status import FaxStatus
 from t38fsp.t30.vocabulary import Resolution
@@ -134,7 +134,7 @@ async def test_a_call_with_an_offer_counts_once(
     first = caller.send(document, called.address)
     async with asyncio.timeout(LIMIT):
         call = await called.calls.get()
-        called.receive(call.call, tmp_path / "one.tif", Offer(str(document)))
+        called.receive(call.call, tmp_path / "one.tif", PollOffer(str(document)))
         second = caller.send(document, called.address)
         other = await called.calls.get()
         # A third is one too many, with the first of them looked at or not.
@@ -291,7 +291,7 @@ async def test_a_job_with_an_offer_is_aborted_at_once(start: Start, document: Pa
     called, caller = await start(accept_calls=True), await start()
     job = caller.send(document, called.address)
     call = (await called.calls.get()).call
-    taking = called.receive(call, tmp_path / "received.tif", offer=Offer(str(document)))
+    taking = called.receive(call, tmp_path / "received.tif", offer=PollOffer(str(document)))
     called.engine.abort(taking)
     assert (await called.result(taking)).status is FaxStatus.USER_ABORT
     assert (await caller.result(job)).status is FaxStatus.BUSY

@@ -28,7 +28,7 @@ NAME = "gateway.example"
 async def running(party: Party, monkeypatch: pytest.MonkeyPatch, *hosts: str) -> AsyncIterator[None]:
     """Run an engine that listens at all of these hosts."""
     listen = [Hop(host, 0, transport) for host in hosts for transport in (Transport.UDP, Transport.TCP)]
-    monkeypatch.setattr("t38fsp.engine.lines._listeners", lambda settings: listen)
+    monkeypatch.setattr("t38fsp.engine.sip_lines._listeners", lambda settings: listen)
     party.address = await party.engine.start()
     try:
         yield

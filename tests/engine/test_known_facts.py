@@ -10,7 +10,7 @@ import pytest
 
 from t38fsp.engine.known_facts import KnownFacts
 from t38fsp.events import Dialing, Finished, PageDone
-from t38fsp.jobs import WHOLE, Offer, PollJob, ReceiveJob, Resume, SendJob
+from t38fsp.jobs import WHOLE, PollJob, PollOffer, ReceiveJob, Resume, SendJob
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.status import FaxStatus
 
@@ -91,7 +91,7 @@ def test_a_call_that_came_to_us_is_not_tried_again_from_here() -> None:
 
 @pytest.mark.parametrize(("polled", "document"), [(True, "menu.tif"), (False, None)])
 def test_a_document_that_was_fetched_from_us(polled: bool, document: str | None) -> None:
-    job = ReceiveJob(1, "in.tif", offer=Offer("menu.tif"))
+    job = ReceiveJob(1, "in.tif", offer=PollOffer("menu.tif"))
     assert KnownFacts(job).complete(replace(FAILED, polled=polled)).document == document
 
 

@@ -20,7 +20,7 @@ from t38fsp.engine import child, process, remote_job
 from t38fsp.engine.remote import EngineProcess
 from t38fsp.engine.remote_job import RemoteJob
 from t38fsp.events import Connected, Dialing, FaxEvent, Finished, PageDone, RegistrationChanged
-from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, PollJob, ReceiveJob, SendJob, Trunk
+from t38fsp.jobs import EngineError, EngineRoute, EngineSettings, PollJob, ReceiveJob, SendJob, WaitingCall
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from t38fsp.t30.options import PollOptions
@@ -47,12 +47,12 @@ def result_of(job: RemoteJob) -> FaxResult:
 
 
 @pytest.fixture
-def calls() -> queue.SimpleQueue[IncomingCall]:
+def calls() -> queue.SimpleQueue[WaitingCall]:
     return queue.SimpleQueue()
 
 
 @pytest.fixture
-def engine(calls: queue.SimpleQueue[IncomingCall]) -> Iterator[EngineProcess]:
+def engine(calls: queue.SimpleQueue[WaitingCall]) -> Iterator[EngineProcess]:
     process = EngineProcess(EngineSettings(("127.0.0.1", 5060)), calls.put, factory=FAKE_ENGINE)
     yield process
     process.close()
@@ -112,7 +112,7 @@ def test_an_engine_that_breaks_as_it_starts_is_an_error() -> None:
 
 
 def test_a_callback_that_fails_harms_no_job() -> None:
-    def broken(call: IncomingCall) -> None:
+    def broken(call: WaitingCall) -> None:
         raise RuntimeError("a fault of the program")
 
     engine = EngineProcess(EngineSettings(("127.0.0.1", 5060)), broken, factory=FAKE_ENGINE)
@@ -127,9 +127,9 @@ class TestWorkers:
     """Two processes, whose engines are scripts; the signalling process beside them is real."""
 
     @pytest.fixture
-    def engine(self, calls: queue.SimpleQueue[IncomingCall]) -> Iterator[EngineProcess]:
-        trunk = Trunk("office", "127.0.0.1:9", channels=2)
-        settings = EngineSettings(("127.0.0.1", 0), workers=2, trunks=(trunk,))
+    def engine(self, calls: queue.SimpleQueue[WaitingCall]) -> Iterator[EngineProcess]:
+        route = EngineRoute("office", "127.0.0.1:9", channels=2)
+        settings = EngineSettings(("127.0.0.1", 0), workers=2, routes=(route,))
         process = EngineProcess(settings, calls.put, factory=FAKE_ENGINE, restart_pause=0.0)
         yield process
         assert process.close()
@@ -148,10 +148,10 @@ class TestWorkers:
         assert [child.calls for child in engine._live] == [0, 3]
 
     def test_the_channels_of_a_route_are_those_of_all(
-        self, engine: EngineProcess, calls: queue.SimpleQueue[IncomingCall]
+        self, engine: EngineProcess, calls: queue.SimpleQueue[WaitingCall]
     ) -> None:
         def sent(script: str) -> RemoteJob:
-            return engine.send(SendJob("letter.tif", f"sip:{script}@peer.example", trunk="office"))
+            return engine.send(SendJob("letter.tif", f"sip:{script}@peer.example", route="office"))
 
         held = [sent("dial-hold") for _ in range(2)]
         refused = result_of(sent("dial-hold"))
@@ -175,9 +175,9 @@ class TestWorkers:
         held[1].abort()
         assert result_of(held[1]).reason == "aborted"
 
-    def test_a_registration_is_told_by_one(self, calls: queue.SimpleQueue[IncomingCall]) -> None:
+    def test_a_registration_is_told_by_one(self, calls: queue.SimpleQueue[WaitingCall]) -> None:
         told: queue.SimpleQueue[RegistrationChanged] = queue.SimpleQueue()
-        settings = EngineSettings(("127.0.0.1", 0), workers=2, trunks=(Trunk("office", "127.0.0.1:9"),))
+        settings = EngineSettings(("127.0.0.1", 0), workers=2, routes=(EngineRoute("office", "127.0.0.1:9"),))
         engine = EngineProcess(settings, calls.put, on_registration=told.put, factory=FAKE_ENGINE)
         engine.start()
         assert engine.close()
@@ -196,7 +196,7 @@ class TestWorkers:
         assert listening[1] != 0
 
     def test_nothing_is_left_in_the_folder_of_temporary_files(
-        self, calls: queue.SimpleQueue[IncomingCall], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, calls: queue.SimpleQueue[WaitingCall], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
         settings = EngineSettings(("127.0.0.1", 0), workers=2)
@@ -243,7 +243,7 @@ class TestDeath:
         assert result_of(send(engine, "completed")).completed
 
     def test_a_waiting_call_dies_with_it(
-        self, engine: EngineProcess, calls: queue.SimpleQueue[IncomingCall]
+        self, engine: EngineProcess, calls: queue.SimpleQueue[WaitingCall]
     ) -> None:
         result_of(send(engine, "call-completed"))
         call = calls.get(timeout=PATIENCE)
@@ -255,7 +255,7 @@ class TestDeath:
         assert "has died" in result_of(engine.receive(ReceiveJob(call.call, "none.tif"))).reason
 
     def test_calls_that_wait_are_gone_and_those_that_were_taken_or_refused_are_not(
-        self, calls: queue.SimpleQueue[IncomingCall]
+        self, calls: queue.SimpleQueue[WaitingCall]
     ) -> None:
         gone: queue.SimpleQueue[int] = queue.SimpleQueue()
         engine = EngineProcess(EngineSettings(("127.0.0.1", 5060)), calls.put, gone.put, factory=FAKE_ENGINE)
@@ -295,7 +295,7 @@ class TestHang:
     """Signs of life are due each 50 ms here, so that a process which is stopped is soon found out."""
 
     @pytest.fixture
-    def engine(self, calls: queue.SimpleQueue[IncomingCall]) -> Iterator[EngineProcess]:
+    def engine(self, calls: queue.SimpleQueue[WaitingCall]) -> Iterator[EngineProcess]:
         settings = EngineSettings(("127.0.0.1", 5060))
         process = EngineProcess(settings, calls.put, factory=FAKE_ENGINE, heartbeat=0.05)
         yield process
@@ -313,7 +313,7 @@ class TestHang:
 
     @pytest.mark.parametrize("waits_first", [True, False])
     def test_an_abort_does_not_wait_for_a_process_that_stands_still(
-        self, calls: queue.SimpleQueue[IncomingCall], monkeypatch: pytest.MonkeyPatch, waits_first: bool
+        self, calls: queue.SimpleQueue[WaitingCall], monkeypatch: pytest.MonkeyPatch, waits_first: bool
     ) -> None:
         monkeypatch.setattr(remote_job, "ABORT_LIMIT", 0.2)
         engine = EngineProcess(EngineSettings(("127.0.0.1", 5060)), calls.put, factory=FAKE_ENGINE)
@@ -350,7 +350,7 @@ class TestHang:
         """While the program keeps the reader, nobody hears the signs of life."""
         busy = threading.Event()
 
-        def slow(call: IncomingCall) -> None:
+        def slow(call: WaitingCall) -> None:
             assert not busy.wait(1.0)
 
         settings = EngineSettings(("127.0.0.1", 5060))
@@ -438,7 +438,7 @@ class TestClose:
         assert not closing.is_alive()
 
     def test_a_call_that_is_taken_during_a_drain_has_its_result_at_once(
-        self, engine: EngineProcess, calls: queue.SimpleQueue[IncomingCall]
+        self, engine: EngineProcess, calls: queue.SimpleQueue[WaitingCall]
     ) -> None:
         job = send(engine, "answer-completed")
         wait_for(job, Connected)

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from sip.values import Address
-from t38fsp.engine.lines import ANSWERERS
 from t38fsp.engine.remote import EngineProcess
 from t38fsp.engine.remote_job import RemoteJob
+from t38fsp.engine.sip_lines import ANSWERERS
 from t38fsp.events import Connected, Finished, PageStarted, Ringing
-from t38fsp.jobs import EngineSettings, IncomingCall, ReceiveJob, SendJob
+from t38fsp.jobs import EngineSettings, ReceiveJob, SendJob, WaitingCall
 from t38fsp.status import FaxStatus
 from tests.engine.party import LIMIT, Party
 from tests.engine.remote_jobs import expect, result_of, sent
@@ -34,7 +34,7 @@ class Process:
         self.received: queue.SimpleQueue[tuple[RemoteJob, Path]] = queue.SimpleQueue()
         self._directory = directory
         self._numbers = itertools.count(1)
-        self._calls: queue.SimpleQueue[IncomingCall] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[WaitingCall] = queue.SimpleQueue()
         settings = EngineSettings(accept_calls=True, signalling=socket, name=name)
         self.engine = EngineProcess(settings, self._calls.put)
 

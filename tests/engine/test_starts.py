@@ -17,7 +17,7 @@ import pytest
 
 from sip.ipc import threaded_child
 from sip.line_settings import TlsSettings
-from t38fsp.engine import child, engine, lines, media, media_reader, process, remote
+from t38fsp.engine import child, engine, media, media_reader, process, remote, sip_lines
 from t38fsp.engine.engine import FaxEngine
 from t38fsp.engine.media import MediaPair, MediaPort
 from t38fsp.engine.remote import EngineProcess
@@ -42,7 +42,7 @@ async def test_an_engine_that_cannot_start(error: BaseException, expected: type[
         await it.start()
         return it.close
 
-    await fails_at_each_step(start, FaxEngine.start, [engine, lines], error, expected, least=10)
+    await fails_at_each_step(start, FaxEngine.start, [engine, sip_lines], error, expected, least=10)
 
 
 @ERRORS

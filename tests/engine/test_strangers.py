@@ -12,7 +12,7 @@ import pytest
 from sip.line import Answered, CallRequest, LineEvent
 from sip.line_settings import Callers
 from sip.syntax.sdp import SessionDescription
-from sip.transport.agent_on_network import SipLine
+from sip.transport.agent_on_network import AgentLine
 from sip.ua.admission import Admission
 from sip.values import Hop
 from t38fsp.audio.offer import audio_media
@@ -40,7 +40,7 @@ async def audio_for(party: Party, tmp_path: Path, sock: socket.socket, *, talks:
     """Call ``party`` in audio; how many packets come to ``sock`` until more than ENOUGH did, or a ``gap``."""
     loop = asyncio.get_running_loop()
     events: asyncio.Queue[LineEvent] = asyncio.Queue()
-    line = SipLine(events.put_nowait, user_agent="caller", listen=[Hop(HOST, 0)])
+    line = AgentLine(events.put_nowait, user_agent="caller", listen=[Hop(HOST, 0)])
     await line.start()
     request = CallRequest(
         target=f"sip:fax@{HOST}:{party.address[1]}",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sip.line import Answered, CallRequest, LineEvent, MediaChanged
 from sip.syntax.sdp import SessionDescription
-from sip.transport.agent_on_network import SipLine
+from sip.transport.agent_on_network import AgentLine
 from sip.values import Address, Hop
 from t38fsp.audio.offer import audio_media
 from t38fsp.audio.rtp import RtpSender
@@ -22,7 +22,7 @@ async def test_t38_from_another_port_is_answered_there(start: Start, tmp_path: P
     party = await start(accept_calls=True)
     loop = asyncio.get_running_loop()
     events: asyncio.Queue[LineEvent] = asyncio.Queue()
-    line = SipLine(events.put_nowait, user_agent="gateway", listen=[Hop(HOST, 0)])
+    line = AgentLine(events.put_nowait, user_agent="gateway", listen=[Hop(HOST, 0)])
     await line.start()
 
     async def agreed(kind: type[Answered | MediaChanged]) -> Address:

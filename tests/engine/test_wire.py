@@ -30,18 +30,27 @@ from t38fsp.engine.wire import (
     Abort,
     Called,
     Gone,
-    Happened,
+    JobHappened,
     Message,
     Poll,
     Proceed,
     Receive,
-    Refuse,
+    RefuseWaiting,
     Send,
     StartEngine,
 )
 from t38fsp.events import Connected, Finished, RegistrationChanged
 from t38fsp.header import Header
-from t38fsp.jobs import Addressing, EngineSettings, Offer, PollJob, ReceiveJob, Resume, SendJob, Trunk
+from t38fsp.jobs import (
+    Addressing,
+    EngineRoute,
+    EngineSettings,
+    PollJob,
+    PollOffer,
+    ReceiveJob,
+    Resume,
+    SendJob,
+)
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.status import FaxStatus
 from t38fsp.t30.options import PollDocument, PollOptions
@@ -78,7 +87,7 @@ def within(cls: type, **bounded: st.SearchStrategy[object]) -> None:
 
 MANY = st.integers(1, 10000)
 within(RegistrationSettings, expires=st.integers(1, 604800))
-within(Trunk, channels=st.none() | MANY)
+within(EngineRoute, channels=st.none() | MANY)
 within(Limits, calls=MANY, waiting=MANY, per_source=st.none() | MANY, transactions=st.integers(16, 1000000))
 within(Callers, allow=st.lists(st.sampled_from(("any", "192.0.2.0/24", "2001:db8::7"))).map(tuple))
 within(TlsSettings, certificate=st.text(), key=st.text())
@@ -110,8 +119,8 @@ MESSAGES = st.one_of(
     *map(
         st.from_type,
         (
-            *(StartEngine, Send, Poll, Receive, Proceed, Abort, Refuse, Close),
-            *(Alive, Started, NotStarted, Happened, Called, Gone, RegistrationChanged, Logged),
+            *(StartEngine, Send, Poll, Receive, Proceed, Abort, RefuseWaiting, Close),
+            *(Alive, Started, NotStarted, JobHappened, Called, Gone, RegistrationChanged, Logged),
         ),
     )
 )
@@ -134,9 +143,9 @@ RESULT = FaxResult(
         Send(7, SendJob("a.tif", "sip:1@b", "sip:c@d", credentials=Credentials("user", "secret"))),
         Send(8, SendJob("\udcff.tif", "sip:1@b", "sip:c@d", settings=CallSettings(switch=Switch.FIRST))),
         Poll(9, PollJob("a.tif", "sip:1@b", poll=PollOptions(selective_address="7", password="1"))),
-        Receive(9, ReceiveJob(3, "a.tif", offer=Offer("b.tif", PollDocument(password="1")))),
-        Happened(7, Connected(DialogId("a@b", "c", "d"))),
-        Happened(7, Finished(RESULT)),
+        Receive(9, ReceiveJob(3, "a.tif", offer=PollOffer("b.tif", PollDocument(password="1")))),
+        JobHappened(7, Connected(DialogId("a@b", "c", "d"))),
+        JobHappened(7, Finished(RESULT)),
     ],
 )
 def test_a_message_survives_the_pipe(message: Message) -> None:
@@ -163,7 +172,7 @@ def test_the_stream_may_be_cut_anywhere(messages: list[Message], size: int) -> N
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just("Happened"),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just("JobHappened"),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=8,
 )
@@ -197,8 +206,8 @@ def test_a_changed_message_is_read_or_refused(message: Message, data: st.DataObj
         b'["Abort","1"]',
         b'["Abort",true]',
         b'["Proceed",1,1]',
-        b'["Happened",1,["Finished",["FaxResult","RICH","",false]]]',
-        b'["Happened",1,["FaxResult"]]',
+        b'["JobHappened",1,["Finished",["FaxResult","RICH","",false]]]',
+        b'["JobHappened",1,["FaxResult"]]',
         b"[" * 100_000,
         b"1" * 5000,
     ],

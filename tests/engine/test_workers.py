@@ -14,11 +14,11 @@ import pytest
 
 from sip.values import Address
 from t38fsp.engine.capacity import Second
-from t38fsp.engine.lines import ANSWERERS
 from t38fsp.engine.remote import EngineProcess
 from t38fsp.engine.remote_job import RemoteJob
+from t38fsp.engine.sip_lines import ANSWERERS
 from t38fsp.events import Connected, PageStarted, Ringing
-from t38fsp.jobs import EngineSettings, IncomingCall, ReceiveJob, SendJob, Trunk
+from t38fsp.jobs import EngineRoute, EngineSettings, ReceiveJob, SendJob, WaitingCall
 from t38fsp.status import FaxStatus
 from tests.engine.party import HOST, LIMIT, Party
 from tests.engine.remote_jobs import expect, result_of, sent
@@ -30,7 +30,7 @@ class Service:
     """An engine of two processes; what it announces waits in ``calls``."""
 
     def __init__(self, **settings: object) -> None:
-        self.calls: queue.SimpleQueue[IncomingCall] = queue.SimpleQueue()
+        self.calls: queue.SimpleQueue[WaitingCall] = queue.SimpleQueue()
         self.gone: queue.SimpleQueue[int] = queue.SimpleQueue()
         self.engine = EngineProcess(
             EngineSettings(listen=(HOST, 0), accept_calls=True, workers=2, **settings),
@@ -40,10 +40,10 @@ class Service:
         )
         self.address: Address = ("", 0)
 
-    def send(self, document: Path, to: Address, trunk: str | None = None) -> RemoteJob:
-        return self.engine.send(SendJob(str(document), f"sip:+15550199@{to[0]}:{to[1]}", trunk=trunk))
+    def send(self, document: Path, to: Address, route: str | None = None) -> RemoteJob:
+        return self.engine.send(SendJob(str(document), f"sip:+15550199@{to[0]}:{to[1]}", route=route))
 
-    async def call(self) -> IncomingCall:
+    async def call(self) -> WaitingCall:
         return await asyncio.to_thread(self.calls.get, timeout=LIMIT)
 
 
@@ -135,12 +135,12 @@ async def test_a_process_that_dies_takes_the_calls_it_has_and_the_next_come_to_i
 async def test_calls_in_both_directions_share_the_channels_of_a_route(document: Path, far_end: Party) -> None:
     """Two channels and two processes: it does not matter which of them has the calls."""
     host, port = far_end.address
-    async with service(trunks=(Trunk("office", f"{host}:{port}", channels=2),)) as ours:
+    async with service(routes=(EngineRoute("office", f"{host}:{port}", channels=2),)) as ours:
         first = ours.send(document, far_end.address, "office")
         await expect(first, Ringing)
         arrived = far_end.send(document, ours.address)
         call = await ours.call()
-        assert call.trunk == "office"
+        assert call.route == "office"
         full = await result_of(ours.send(document, far_end.address, "office"))
         assert full.reason == "all channels of the route office are in use; try again later"
         busy = await far_end.result(far_end.send(document, ours.address))

@@ -27,7 +27,7 @@ from t38fsp.events import (
     Ringing,
     SwitchedToT38,
 )
-from t38fsp.jobs import EngineError, EngineSettings, IncomingCall, Observer, PollJob, ReceiveJob, SendJob
+from t38fsp.jobs import EngineError, EngineSettings, Observer, PollJob, ReceiveJob, SendJob, WaitingCall
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.status import FaxStatus
 
@@ -40,7 +40,7 @@ class FakeEngine:
     def __init__(
         self,
         settings: EngineSettings,
-        on_incoming: Callable[[IncomingCall], None],
+        on_incoming: Callable[[WaitingCall], None],
         on_gone: Callable[[int], None],
         on_registration: Callable[[RegistrationChanged], None],
         on_limit: Callable[[int | None], None],
@@ -58,8 +58,8 @@ class FakeEngine:
         if self._settings.listen[0] == "203.0.113.1":
             raise EngineError("203.0.113.1 is no address of this machine; listen on 0.0.0.0")
         _logger.warning("started")
-        for trunk in self._settings.trunks:
-            self._on_registration(RegistrationChanged(trunk.name, RegistrationStatus.REGISTERED, "", 600.0))
+        for route in self._settings.routes:
+            self._on_registration(RegistrationChanged(route.name, RegistrationStatus.REGISTERED, "", 600.0))
         print("what an engine prints is no report")
         return self._settings.listen
 
@@ -73,7 +73,7 @@ class FakeEngine:
             # A call comes in, from a caller who is named after its script.
             call = len(self._waiting) + 1
             self._waiting[call] = script.removeprefix("call-")
-            self._on_incoming(IncomingCall(call, f"sip:{self._waiting[call]}@far", "Far", "sip:+15550199@us"))
+            self._on_incoming(WaitingCall(call, f"sip:{self._waiting[call]}@far", "Far", "sip:+15550199@us"))
             script = "completed"
         elif script == "full":
             self._on_limit(0)

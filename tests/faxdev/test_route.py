@@ -12,7 +12,7 @@ from sip.line_settings import RegistrationSettings
 from sip.values import Credentials
 from t38fsp.choices import Backend
 from t38fsp.faxdev import FaxDevSettings
-from t38fsp.jobs import EngineSettings, Trunk
+from t38fsp.jobs import EngineRoute, EngineSettings
 from t38fsp.settings.file import Configuration
 from t38fsp.settings.route import Route
 from tests.faxdev.service import Clock, Service
@@ -47,11 +47,13 @@ def test_the_route_says_where_a_number_goes_and_how(route: Route) -> None:
     job = settings.send_job("letter.tif", "+15550100")
     assert job.target == "sip:+15550100@trunk.example"
     assert job.credentials == Credentials("account", "secret")
-    assert (job.settings.redundancy, job.trunk) == (1, "office")
+    assert (job.settings.redundancy, job.route) == (1, "office")
     registration = RegistrationSettings(
         "sip:trunk.example", "sip:account@trunk.example", job.credentials, 3600
     )
-    assert settings.engine.trunks == (Trunk("office", "trunk.example", 2, registration, job.credentials),)
+    assert settings.engine.routes == (
+        EngineRoute("office", "trunk.example", 2, registration, job.credentials),
+    )
 
 
 def test_the_file_says_all_of_our_own_end(tmp_path: Path) -> None:
@@ -67,7 +69,7 @@ def test_the_file_says_all_of_our_own_end(tmp_path: Path) -> None:
     file = Configuration.read(tmp_path / "t38fsp.toml")
     settings = FaxDevSettings(route=file.route("office"), own_end=file.engine, device_count=4)
     engine = settings.engine
-    assert replace(engine, limits=file.engine.limits, workers=None, trunks=()) == file.engine
+    assert replace(engine, limits=file.engine.limits, workers=None, routes=()) == file.engine
     # A device has one call, whatever the file allows.
     assert engine.limits.calls == 4
 

@@ -17,8 +17,8 @@ from t38fsp.image.libtiff import Runs, runs_of
 from t38fsp.image.store import append_page, store_page
 from t38fsp.t4.codes import EOL, HORIZONTAL
 from t38fsp.t4.decode import decode_page, row_of
-from t38fsp.t4.lines import to_bits
 from t38fsp.t4.reader import MAX_ROWS
+from t38fsp.t4.scan_lines import to_bits
 from t38fsp.t30.vocabulary import Coding, PageMode, PageQuality, Resolution
 from tests.pages import load_page, make_document, make_pixels
 from tests.t4.coding import code_mh, code_mmr, code_mr, encode_1d, encode_2d, run_code, to_octets

@@ -17,7 +17,7 @@ from t38fsp.image.document import inspect
 from t38fsp.image.errors import StoreError
 from t38fsp.image.fields import Tag
 from t38fsp.image.store import append_page, finish, store_page
-from t38fsp.t4.lines import to_bits
+from t38fsp.t4.scan_lines import to_bits
 from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode, PageQuality, Resolution
 from tests.pages import load_page, make_document, make_pixels
 

@@ -31,7 +31,7 @@ from sip.syntax.errors import UnsupportedError
 from sip.syntax.sdp import MediaDescription, SessionDescription
 from sip.ua.registration_messages import RegistrationState
 from sip.values import Credentials, Hop, Transport
-from t38fsp.engine.lines import EngineLine
+from t38fsp.engine.sip_lines import EngineLine
 from tests.sip.link import AUDIO, CREDENTIALS, IMAGE, call_request, mirror
 from tests.sip.peer import Peer, running
 from tests.sip.test_sipp import sipp, with_credentials

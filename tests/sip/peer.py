@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from sip.line import Incoming, LineEvent
 from sip.line_settings import Limits, TlsSettings
-from sip.transport.agent_on_network import SipLine
+from sip.transport.agent_on_network import AgentLine
 from sip.transport.resolver import Resolver
 from sip.ua.registration_messages import Registering, RegistrationState
 from sip.values import Hop, Transport
@@ -38,7 +38,7 @@ class Peer:
         resolver: Resolver | None = None,
         limits: Limits = Limits(),
     ) -> None:
-        self.line = SipLine(
+        self.line = AgentLine(
             self._on_event,
             user_agent="test",
             listen=listen or at("127.0.0.1", Transport.UDP, Transport.TCP),

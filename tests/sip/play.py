@@ -20,7 +20,7 @@ from typing import Any
 from sip.line import CallRequest, Incoming, LineEvent
 from sip.line_settings import RegistrationSettings, SessionTimers
 from sip.syntax.sdp import MediaDescription, SessionDescription
-from sip.transport.agent_on_network import SipLine
+from sip.transport.agent_on_network import AgentLine
 from sip.ua.admission import AdmissionPolicy
 from sip.ua.registration_messages import RegistrationRequest, RegistrationState
 from sip.values import Hop, Identity, Transport
@@ -71,7 +71,7 @@ class Line:
     """Our side: one line, and the events of each call by the label of its exchange."""
 
     def __init__(self, admission: AdmissionPolicy | None, advertised: Sequence[str]) -> None:
-        self.line = SipLine(
+        self.line = AgentLine(
             self._on_event,
             user_agent="test",
             listen=at(HOST, Transport.UDP),

@@ -15,7 +15,7 @@ from sip.line_settings import Callers, parse_network
 from sip.syntax.digest import Challenge, authorization
 from sip.syntax.errors import ParseError
 from sip.syntax.message import Headers, Request, Response, parse_message
-from sip.ua.admission import Admission, Admit, Demand, Ignore, Refuse
+from sip.ua.admission import Admission, Admit, Demand, Ignore, RefuseCaller
 from sip.values import Credentials, Hop
 from tests.sip.link import ALICE, AUDIO, BOB, CREDENTIALS, Link, call_request
 from tests.sip.solo import Solo, sdp
@@ -75,7 +75,7 @@ def test_loopback_networks_and_peers_are_known(host: str, known: bool) -> None:
     # By setting, others are told, or admitted.
     loud = Admission(Random(1), Callers(networks, silent=False))
     loud.peers = policy.peers
-    assert loud.admit(request(), source, 0.0) == (Admit() if known else Refuse(403))
+    assert loud.admit(request(), source, 0.0) == (Admit() if known else RefuseCaller(403))
     assert not loud.silent(source)
     assert Admission(Random(1), Callers(("any",))).admit(request(), source, 0.0) == Admit()
 

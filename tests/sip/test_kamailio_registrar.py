@@ -10,7 +10,7 @@ import pytest
 
 from sip.line import Failed, Incoming, LineEvent
 from sip.line_settings import RegistrationSettings
-from sip.transport.agent_on_network import SipLine
+from sip.transport.agent_on_network import AgentLine
 from sip.ua.registration_messages import (
     Registered,
     Registering,
@@ -40,7 +40,7 @@ def registrar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kamailio]:
 
 @dataclass(slots=True)
 class Phone:
-    line: SipLine
+    line: AgentLine
     states: asyncio.Queue[RegistrationState]
     events: asyncio.Queue[LineEvent]
     registrar: Kamailio
@@ -82,7 +82,7 @@ async def make(registrar: Kamailio) -> AsyncIterator[Make]:
     async def make() -> Phone:
         states: asyncio.Queue[RegistrationState] = asyncio.Queue()
         events: asyncio.Queue[LineEvent] = asyncio.Queue()
-        line = SipLine(
+        line = AgentLine(
             events.put_nowait,
             user_agent="t/1",
             listen=[Hop("127.0.0.1", 0)],

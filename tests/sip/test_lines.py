@@ -11,7 +11,7 @@ import pytest
 
 from sip.pjsua.line import PjsuaLine
 from sip.remote.line import RemoteLine
-from sip.transport.agent_on_network import SipLine
+from sip.transport.agent_on_network import AgentLine
 from sip.values import Transport
 from tests.sip.line_suite import (
     ANSWERERS,
@@ -34,7 +34,7 @@ class TestOwnStack(LineSuite, TrunkSuite):
     @asynccontextmanager
     async def line(self, tmp_path: Path, host: str = HOST) -> AsyncIterator[MakeLine]:
         listen = at(host, Transport.UDP, Transport.TCP)
-        yield lambda on_event, on_registration: SipLine(
+        yield lambda on_event, on_registration: AgentLine(
             on_event, user_agent="test", listen=listen, on_registration=on_registration
         )
 

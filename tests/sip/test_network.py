@@ -13,7 +13,7 @@ import pytest
 from sip.line import Answered, Ended, Failed, Incoming, MediaChanged
 from sip.line_settings import TlsSettings
 from sip.syntax.sdp import Attribute, MediaDescription
-from sip.transport.listening import Listener, ListenError, Listening
+from sip.transport.listening import BoundSocket, ListenError, Listening
 from sip.transport.tcp import MAX_FROM_ONE
 from sip.transport.tls import server_context
 from sip.values import Hop, Transport
@@ -152,7 +152,7 @@ async def test_bound_to_all_addresses_we_name_the_one_that_the_peer_sees() -> No
 
 def test_the_zone_of_our_address_is_not_told() -> None:
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
-        listening = Listening([Listener(sock, Hop("fe80::1%eth0", 5060))])
+        listening = Listening([BoundSocket(sock, Hop("fe80::1%eth0", 5060))])
         assert listening.seen_by(Hop("fe80::2%eth0", 5062)) == ("fe80::1", 5060)
         assert listening.source(Hop("fe80::2%eth0", 5062)) == ("fe80::1%eth0", 5060)
 

@@ -22,7 +22,7 @@ from t38fsp.call.media import (
     hold_image,
     image_offer,
 )
-from t38fsp.engine.lines import ANSWERERS
+from t38fsp.engine.sip_lines import ANSWERERS
 from t38fsp.t38.attributes import T38Parameters
 from tests.sip.link import IMAGE, call_request, mirror
 

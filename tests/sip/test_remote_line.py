@@ -20,11 +20,11 @@ from sip.ipc.unix_socket import SocketError
 from sip.line import Answered, Answerer, Ended, Failed, Incoming, LineEvent, MediaChanged
 from sip.line_settings import RegistrationSettings
 from sip.remote.line import GONE, RemoteLine, SignallingError
-from sip.remote.rules import Engine, Rule, least_busy
+from sip.remote.rules import EngineLoad, Rule, least_busy
 from sip.remote.server import LineServer
 from sip.syntax.errors import ParseError, SipError, UnsupportedError
 from sip.syntax.sdp import MediaDescription
-from sip.transport.agent_on_network import SipLine
+from sip.transport.agent_on_network import AgentLine
 from sip.ua.registration_messages import (
     Registered,
     RegistrationFailed,
@@ -47,7 +47,7 @@ def of_user(user: str) -> RegistrationRequest:
     return replace(REGISTRATION, settings=settings)
 
 
-class RecordingLine(SipLine):
+class RecordingLine(AgentLine):
     """A line that registers nowhere, and keeps what it was asked for."""
 
     def __init__(
@@ -183,7 +183,7 @@ async def test_all_engines_are_full(tmp_path: Path) -> None:
 async def test_a_rule_of_ones_own(tmp_path: Path) -> None:
     """Here the number called names the engine; a number that names none is refused."""
 
-    def by_number(incoming: Incoming, engines: Sequence[Engine]) -> str | None:
+    def by_number(incoming: Incoming, engines: Sequence[EngineLoad]) -> str | None:
         return incoming.request_uri.partition("@")[0].removeprefix("sip:")
 
     them = Peer()
@@ -197,7 +197,7 @@ async def test_a_rule_of_ones_own(tmp_path: Path) -> None:
 
 
 async def test_a_rule_that_fails_refuses(tmp_path: Path) -> None:
-    def broken(incoming: Incoming, engines: Sequence[Engine]) -> str:
+    def broken(incoming: Incoming, engines: Sequence[EngineLoad]) -> str:
         return engines[99].name
 
     them = Peer()

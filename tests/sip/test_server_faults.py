@@ -16,8 +16,8 @@ from sip.remote.server import LineServer
 from sip.remote.wire import (
     Accept,
     AnswerWith,
+    CallHappened,
     HangUp,
-    Happened,
     Hello,
     Limit,
     Message,
@@ -37,7 +37,7 @@ from sip.syntax.sdp import MediaDescription
 from sip.ua.registration_messages import RegistrationFailed, RegistrationRequest, RegistrationState
 from sip.values import Credentials, Hop
 from t38fsp.call.media import AnswerOffers, MediaCapabilities
-from t38fsp.engine.lines import ANSWERERS
+from t38fsp.engine.sip_lines import ANSWERERS
 from t38fsp.t38.attributes import T38Parameters
 from tests.sip.link import AUDIO
 from tests.sip.peer import LIMIT, until
@@ -187,7 +187,7 @@ async def test_calls_go_to_engines_that_have_not_too_much_to_do(tmp_path: Path) 
     async def given(engine: Engine) -> None:
         incoming = Incoming(next(calls), "sip:us@here", "sip:a@far", "", "sip:us@here", HOP, None)
         server.line.on_event(incoming)
-        assert isinstance(await engine.hear(), Happened)
+        assert isinstance(await engine.hear(), CallHappened)
 
     async def said(engine: Engine, *messages: Message) -> None:
         """They have been read when this comes back."""
@@ -235,7 +235,7 @@ async def test_a_fault_in_a_verb_ends_its_call_alone(tmp_path: Path, verb: Verb,
         engine = await it.engine("engine")
         for call in (7, 8):
             it.line.on_event(Incoming(call, "sip:1@h", "sip:2@h", "", "sip:1@h", HOP, None))
-            assert isinstance(await engine.hear(), Happened)
+            assert isinstance(await engine.hear(), CallHappened)
         names = {AnswerWith: "answer_with", HangUp: "hang_up"}
         it.line.broken = {names.get(type(verb), type(verb).__name__.lower())} | (
             set() if hang_up else {"hang_up"}

@@ -11,7 +11,7 @@ from sip.line_settings import Limits
 from sip.remote.rules import least_busy
 from sip.remote.signalling import Signalling, read_arguments
 from sip.syntax.message import Headers, Request
-from sip.ua.admission import Admit, Demand, Ignore, Refuse, Verdict
+from sip.ua.admission import Admit, Demand, Ignore, RefuseCaller, Verdict
 from sip.values import Hop, Transport
 
 
@@ -31,7 +31,7 @@ def test_few_arguments_are_enough() -> None:
 
 def test_who_may_call_is_told_as_in_an_engine(tmp_path: Path) -> None:
     some = read_arguments(["line.sock", "--allow", "192.0.2.0/24", "--allow", "2001:db8::7", "--forbid"])
-    for host, expected in (("192.0.2.9", Admit), ("2001:db8::7", Admit), ("203.0.113.9", Refuse)):
+    for host, expected in (("192.0.2.9", Admit), ("2001:db8::7", Admit), ("203.0.113.9", RefuseCaller)):
         assert isinstance(verdict(some, host), expected)
     assert isinstance(verdict(read_arguments(["line.sock", "--allow", "any"]), "203.0.113.9"), Admit)
 

@@ -22,7 +22,7 @@ from sip.remote.line import RemoteLine
 from sip.remote.server import LineServer
 from sip.syntax.errors import SipError
 from sip.transport import agent_on_network, listening, tcp, udp
-from sip.transport.agent_on_network import SipLine
+from sip.transport.agent_on_network import AgentLine
 from sip.transport.listening import ListenError
 from sip.transport.tls import TlsError
 from sip.values import Hop, Transport
@@ -48,12 +48,12 @@ async def test_a_line_that_cannot_start(
     listen = [Hop(HOST, 0), Hop(HOST, 0, Transport.TCP), Hop(HOST, 0, Transport.TLS)]
 
     async def start() -> Callable[[], Awaitable[object]]:
-        line = SipLine(lambda event: None, user_agent="test", listen=listen, tls=tls)
+        line = AgentLine(lambda event: None, user_agent="test", listen=listen, tls=tls)
         await line.start()
         return line.close
 
     await fails_at_each_step(
-        start, SipLine.start, [agent_on_network, listening, tcp, udp], error, expected, least=50
+        start, AgentLine.start, [agent_on_network, listening, tcp, udp], error, expected, least=50
     )
 
 
@@ -61,7 +61,7 @@ async def test_a_line_that_cannot_start(
 async def test_tls_that_cannot_be_listened_for_leaves_no_listener(missing: TlsSettings) -> None:
     """TCP's accept task stood already, and logged ten times a second for ever."""
     before = await Belongings.settled()
-    line = SipLine(
+    line = AgentLine(
         lambda event: None,
         user_agent="test",
         listen=[Hop(HOST, 0, transport) for transport in Transport],
@@ -73,11 +73,11 @@ async def test_tls_that_cannot_be_listened_for_leaves_no_listener(missing: TlsSe
 
 
 async def test_a_taken_port_leaves_the_others_free() -> None:
-    first = SipLine(lambda event: None, user_agent="test", listen=[Hop(HOST, 0, Transport.TCP)])
+    first = AgentLine(lambda event: None, user_agent="test", listen=[Hop(HOST, 0, Transport.TCP)])
     await first.start()
     before = await Belongings.settled()
     (taken,) = first.addresses
-    second = SipLine(lambda event: None, user_agent="test", listen=[Hop(HOST, 0), taken])
+    second = AgentLine(lambda event: None, user_agent="test", listen=[Hop(HOST, 0), taken])
     with pytest.raises(ListenError):
         await second.start()
     await nothing_left(before)
@@ -89,7 +89,7 @@ async def test_a_process_without_threads_is_told(monkeypatch: pytest.MonkeyPatch
         raise RuntimeError("can't start new thread")
 
     before = await Belongings.settled()
-    line = SipLine(lambda event: None, user_agent="test", listen=[Hop(HOST, 0)])
+    line = AgentLine(lambda event: None, user_agent="test", listen=[Hop(HOST, 0)])
     monkeypatch.setattr(threading.Thread, "start", refused)
     with pytest.raises(ListenError, match=r"cannot listen at .*: can't start new thread"):
         await line.start()
@@ -98,7 +98,7 @@ async def test_a_process_without_threads_is_told(monkeypatch: pytest.MonkeyPatch
 
 
 async def test_a_closed_listener_ends_its_task(caplog: pytest.LogCaptureFixture) -> None:
-    line = SipLine(lambda event: None, user_agent="test", listen=[Hop(HOST, 0)])
+    line = AgentLine(lambda event: None, user_agent="test", listen=[Hop(HOST, 0)])
     await line.start()
     with socket.socket() as closed:
         pass
@@ -120,7 +120,7 @@ async def test_no_descriptors_for_connections_are_told_once(
         raise NO_DESCRIPTORS
 
     monkeypatch.setattr(tcp, "_RETRY_ACCEPT", 0.0)
-    line = SipLine(lambda event: None, user_agent="test", listen=[Hop(HOST, 0, Transport.TCP)])
+    line = AgentLine(lambda event: None, user_agent="test", listen=[Hop(HOST, 0, Transport.TCP)])
     monkeypatch.setattr(asyncio.get_running_loop(), "sock_accept", fails)
     await line.start()
     await until(lambda: next(tries) > 20)
@@ -131,7 +131,7 @@ async def test_no_descriptors_for_connections_are_told_once(
 async def served(path: Path) -> LineServer:
     server = LineServer(
         str(path),
-        lambda on_event, on_registration: SipLine(on_event, user_agent="test", listen=[Hop(HOST, 0)]),
+        lambda on_event, on_registration: AgentLine(on_event, user_agent="test", listen=[Hop(HOST, 0)]),
         answerers=ANSWERERS,
     )
     await server.start()

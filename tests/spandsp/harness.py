@@ -11,8 +11,7 @@ from t38fsp.image.store import append_page
 from t38fsp.lanes import Lanes
 from t38fsp.t30.options import PollOptions, ReceiveOptions, TransmitOptions
 from t38fsp.t30.outputs import (
-    Finished,
-    Identified,
+    FarEndIdentified,
     Negotiated,
     Output,
     PageBegun,
@@ -22,6 +21,7 @@ from t38fsp.t30.outputs import (
     PageWanted,
     RevokeBurst,
     SendBurst,
+    SessionFinished,
 )
 from t38fsp.t30.polling import Poller, PollServer
 from t38fsp.t30.receiver import Receiver
@@ -90,8 +90,8 @@ class _OurParty:
     # --- what came of it ---------------------------------------------------------------------------------
 
     @property
-    def result(self) -> Finished | None:
-        return next((output for output in self._said(Finished)), None)
+    def result(self) -> SessionFinished | None:
+        return next((output for output in self._said(SessionFinished)), None)
 
     @property
     def outcomes(self) -> list[PageOutcome]:
@@ -103,7 +103,7 @@ class _OurParty:
 
     @property
     def far_ident(self) -> str:
-        return next((output.station_id for output in self._said(Identified)), "")
+        return next((output.station_id for output in self._said(FarEndIdentified)), "")
 
     def _said(self, kind: type[T]) -> list[T]:
         return [output for _, output in self.outputs if isinstance(output, kind)]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from t38fsp.t30.options import PollDocument, PollOptions, ReceiveOptions
-from t38fsp.t30.outputs import Addressed, T30Failure
+from t38fsp.t30.outputs import FarEndAddressed, T30Failure
 from tests.peers.endpoint import SpandspEndpoint
 from tests.peers.libtiff import assert_same_pages
 from tests.peers.machine import MachineOptions, Role
@@ -68,7 +68,7 @@ def test_it_fetches_only_what_it_may(
     assert far.machine.completion.ok is right, far.machine.completion.text
     if right:
         assert assert_same_pages(document, received) == 2
-        (asked,) = [output for _, output in near.outputs if isinstance(output, Addressed)]
+        (asked,) = [output for _, output in near.outputs if isinstance(output, FarEndAddressed)]
         assert (asked.password, asked.selective_address) == ("1234", "7")
     else:
         assert near.result.error is T30Failure.FIELD_REFUSED

@@ -18,8 +18,8 @@ from t38fsp.t30.frames import (
     image_frame,
     parse_end_of_retransmission,
 )
-from t38fsp.t30.options import PollOptions, ReceiveOptions, Timers, TransmitOptions
-from t38fsp.t30.outputs import Finished, Output, PageReceived, PageWanted, SendBurst, T30Failure
+from t38fsp.t30.options import PollOptions, ReceiveOptions, T30Timers, TransmitOptions
+from t38fsp.t30.outputs import Output, PageReceived, PageWanted, SendBurst, SessionFinished, T30Failure
 from t38fsp.t30.polling import Poller, PollServer
 from t38fsp.t30.receiver import Receiver
 from t38fsp.t30.transmitter import Transmitter
@@ -71,8 +71,8 @@ class Alone:
             self._settle()
         return list(self._said)
 
-    def finished(self) -> Finished | None:
-        return next((output for output in self.outputs if isinstance(output, Finished)), None)
+    def finished(self) -> SessionFinished | None:
+        return next((output for output in self.outputs if isinstance(output, SessionFinished)), None)
 
     def wait(self, seconds: float) -> None:
         """Let time pass, with what is due in it."""
@@ -147,7 +147,7 @@ class Alone:
             case SendBurst(burst):
                 self._said.append(words(burst))
                 self._playing.append(max(self._playing, default=self.now) + SECOND)
-            case Finished(error):
+            case SessionFinished(error):
                 self._said.append(f"END {'OK' if error is None else error.name}")
             case PageWanted(request=request) if not isinstance(self.machine, Receiver):
                 self.wanted.append(request)
@@ -267,7 +267,7 @@ def hears_late(fcf: FCF) -> Event:
 def hears_no_end(alone: Alone) -> None:
     """A carrier stays up."""
     alone.machine.receive(CarrierDetected(Modem.V21), alone.now)
-    alone.wait(Timers().control_carrier)
+    alone.wait(T30Timers().control_carrier)
 
 
 def aborts(alone: Alone) -> None:

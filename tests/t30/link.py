@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from t38fsp.t30.frames import FCF, Frame
 from t38fsp.t30.machine import T30Machine
 from t38fsp.t30.outputs import (
-    Finished,
     Output,
     PageBegun,
     PageData,
@@ -23,6 +22,7 @@ from t38fsp.t30.outputs import (
     PageWanted,
     RevokeBurst,
     SendBurst,
+    SessionFinished,
 )
 from t38fsp.t30.polling import Poller, PollServer
 from t38fsp.t30.receiver import Receiver
@@ -244,8 +244,8 @@ class Link:
     def of(self, machine: Machine | None, kind: type) -> list:
         return [output for output in self.outputs[machine] if isinstance(output, kind)]
 
-    def finished(self, machine: Machine | None) -> Finished:
-        (finished,) = self.of(machine, Finished)
+    def finished(self, machine: Machine | None) -> SessionFinished:
+        (finished,) = self.of(machine, SessionFinished)
         return finished
 
     def outcomes(self, machine: Machine | None) -> list[PageOutcome]:
@@ -295,7 +295,7 @@ class Link:
                 self.store.arriving[index] += data
             case PageReceived(index):
                 self.at(self.now + self.store.delay, lambda: self._store(index))
-            case Finished():
+            case SessionFinished():
                 self._playing[machine] += 1
                 self.finished_at[machine] = self.now
 

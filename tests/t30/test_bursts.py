@@ -10,7 +10,7 @@ from t38fsp.t30.frames import FCF, Frame, PartialPageSignal, parse_image_frame, 
 from t38fsp.t30.modems import DESCENDING
 from t38fsp.t30.options import TransmitOptions
 from t38fsp.t30.outgoing_blocks import LONGEST_BURST, BlockSender, frames_per_burst
-from t38fsp.t30.outputs import SendBurst, Warned
+from t38fsp.t30.outputs import SendBurst, SessionWarned
 from t38fsp.t30.vocabulary import Burst, HdlcBurst, Modem
 from tests.t30.alone import DIS, Alone, hears, transmitter
 from tests.t30.calls import FINE, assert_delivered, coded, run
@@ -153,11 +153,11 @@ def test_any_requests(octets: int, per_burst: int, whole: bool, requests: list[f
 def test_a_long_page_without_ecm_is_warned_of(octets: int, warned: bool) -> None:
     """The carrier cannot be interrupted within a page."""
     link = run((FINE,), octets=octets, sending=TransmitOptions(ecm=False, max_rate=2400))
-    warnings = link.of(link.transmitter, Warned)
+    warnings = link.of(link.transmitter, SessionWarned)
     assert bool(warnings) is warned
     if warned:
         assert warnings == [
-            Warned(
+            SessionWarned(
                 "page 1 keeps the carrier up for 87 s without error correction; "
                 "many gateways cut it off after 90 s"
             )

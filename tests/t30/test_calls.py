@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
-from t38fsp.t30.outputs import Identified, Negotiated, PageBegun, PageWanted
+from t38fsp.t30.outputs import FarEndIdentified, Negotiated, PageBegun, PageWanted
 from t38fsp.t30.vocabulary import Coding, Modem, Resolution
 from tests.t30.calls import FINE, OURS, STANDARD, THEIRS, WIDE, assert_delivered, call, run
 
@@ -36,8 +36,8 @@ def test_two_pages_without_ecm() -> None:
 
 def test_both_ends_say_who_they_are() -> None:
     link = run()
-    assert link.of(link.transmitter, Identified) == [Identified(THEIRS)]
-    assert link.of(link.receiver, Identified) == [Identified(OURS)]
+    assert link.of(link.transmitter, FarEndIdentified) == [FarEndIdentified(THEIRS)]
+    assert link.of(link.receiver, FarEndIdentified) == [FarEndIdentified(OURS)]
 
 
 def test_both_ends_agree_on_the_mode() -> None:

@@ -8,8 +8,15 @@ from t38fsp.t30.capabilities import Capabilities
 from t38fsp.t30.dcs_choice import choose_mode
 from t38fsp.t30.frames import FCF, Frame, encode_station_id
 from t38fsp.t30.machine import T30Machine
-from t38fsp.t30.options import ReceiveOptions, Timers, TransmitOptions
-from t38fsp.t30.outputs import Finished, Identified, PageWanted, RevokeBurst, SendBurst, T30Failure
+from t38fsp.t30.options import ReceiveOptions, T30Timers, TransmitOptions
+from t38fsp.t30.outputs import (
+    FarEndIdentified,
+    PageWanted,
+    RevokeBurst,
+    SendBurst,
+    SessionFinished,
+    T30Failure,
+)
 from t38fsp.t30.receiver import Receiver
 from t38fsp.t30.transmitter import Transmitter
 from t38fsp.t30.vocabulary import (
@@ -38,8 +45,8 @@ def hear(machine: T30Machine, now: float, *frames: Frame) -> None:
     machine.receive(CarrierLost(Modem.V21), now)
 
 
-def finished(machine: T30Machine) -> Finished | None:
-    return next((output for output in machine.take_outputs() if isinstance(output, Finished)), None)
+def finished(machine: T30Machine) -> SessionFinished | None:
+    return next((output for output in machine.take_outputs() if isinstance(output, SessionFinished)), None)
 
 
 # --- abort and lost lines -----------------------------------------------------------------------------------
@@ -53,7 +60,7 @@ def test_abort_at_any_moment_ends_within_three_seconds(whose: str, ecm: bool) ->
         link = call((FINE, STANDARD), sending=TransmitOptions(ecm=ecm))
         machine = getattr(link, whose)
         link.run(until=moment)
-        before = link.of(machine, Finished)
+        before = link.of(machine, SessionFinished)
         machine.abort(link.now)
         since = link.now
         link.go_on()
@@ -86,7 +93,7 @@ def test_abort_before_anything_was_heard_needs_no_dcn() -> None:
     machine.abort(1.0)
     outputs = machine.take_outputs()
     assert outputs[0] == SendBurst(ToneBurst(Tone.CNG, 0.0))
-    assert isinstance(outputs[-1], Finished)
+    assert isinstance(outputs[-1], SessionFinished)
     assert outputs[-1].error is T30Failure.ABORTED
 
 
@@ -99,7 +106,9 @@ def test_abort_does_not_depend_on_the_line_below() -> None:
     deadline = machine.next_deadline()
     assert deadline is not None
     machine.handle_deadline(deadline)
-    assert finished(machine) == Finished(T30Failure.ABORTED, "waiting for permission to send, page 1 of 1")
+    assert finished(machine) == SessionFinished(
+        T30Failure.ABORTED, "waiting for permission to send, page 1 of 1"
+    )
 
 
 @pytest.mark.parametrize("ecm", [True, False])
@@ -139,18 +148,18 @@ def test_a_line_that_drops_with_the_last_confirmation_is_a_success() -> None:
     for signal in (CarrierDetected(Modem.V21), FrameReceived(Modem.V21, mcf, True)):
         link.transmitter.receive(signal, link.now + 1.0)
     link.transmitter.line_dropped(link.now + 1.0)
-    assert link.transmitter.take_outputs()[-1] == Finished(None, pages_confirmed=1)
+    assert link.transmitter.take_outputs()[-1] == SessionFinished(None, pages_confirmed=1)
 
 
 # --- silence ------------------------------------------------------------------------------------------------
 
 
-def silent(machine: T30Machine, limit: float = 10_000.0) -> tuple[Finished, float]:
+def silent(machine: T30Machine, limit: float = 10_000.0) -> tuple[SessionFinished, float]:
     """Let time pass for a machine alone on the line; its bursts take two seconds each."""
     now = 0.0
     while now < limit:
         for output in machine.take_outputs():
-            if isinstance(output, Finished):
+            if isinstance(output, SessionFinished):
                 return output, now
             if isinstance(output, SendBurst):
                 now += 2.0
@@ -167,7 +176,7 @@ def test_nobody_answers_the_transmitter() -> None:
     machine.start(0.0)
     machine.proceed(0.0)
     result, now = silent(machine)
-    assert result == Finished(T30Failure.NO_FAX, "waiting for DIS")
+    assert result == SessionFinished(T30Failure.NO_FAX, "waiting for DIS")
     assert now == pytest.approx(35.0, abs=2.1)
 
 
@@ -252,7 +261,7 @@ def test_the_far_end_says_who_it_is() -> None:
         Frame(FCF.CSI, encode_station_id("+44 20"), final=False),
         Frame(FCF.DIS, ORDINARY_DIS),
     )
-    assert Identified("+44 20", b"\xb5\x00\x2a") in machine.take_outputs()
+    assert FarEndIdentified("+44 20", b"\xb5\x00\x2a") in machine.take_outputs()
 
 
 def test_a_far_end_that_cannot_receive() -> None:
@@ -392,7 +401,7 @@ def test_ced_goes_before_the_dis() -> None:
 
 
 def test_patience_is_a_setting() -> None:
-    machine = Transmitter((FINE,), TransmitOptions(cng=False, timers=Timers(t1=5.0)))
+    machine = Transmitter((FINE,), TransmitOptions(cng=False, timers=T30Timers(t1=5.0)))
     machine.start(0.0)
     assert machine.next_deadline() == 5.0
 

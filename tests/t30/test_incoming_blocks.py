@@ -15,13 +15,13 @@ from t38fsp.t30.frames import FCF, Frame, PartialPageSignal, image_frame, parse_
 from t38fsp.t30.incoming_blocks import IncomingBlocks, Standing
 from t38fsp.t30.options import ReceiveOptions
 from t38fsp.t30.outputs import (
-    Finished,
     PageBegun,
     PageData,
     PageOutcome,
     PageReceived,
     RevokeBurst,
     SendBurst,
+    SessionFinished,
     T30Failure,
 )
 from t38fsp.t30.receiver import Receiver
@@ -238,7 +238,7 @@ class Called:
         self.playing: tuple[float, HdlcBurst] | None = None
         self.pages: dict[int, bytes] = {}
         self.confirmed: list[int] = []
-        self.finished: Finished | None = None
+        self.finished: SessionFinished | None = None
         self.machine.start(0.0, ced=False)
         self.wait(2.0)
         dcs = bytes(Frame(FCF.DCS, DCS_ECM[:-1] + bytes((DCS_ECM[-1] | 0x10,)), x=True))
@@ -287,7 +287,7 @@ class Called:
                         self.confirmed.append(index)
                         sent = b"".join(map(octets, "".join(self.caller.pages[index])))
                         assert self.pages[index] == sent
-                    case Finished():
+                    case SessionFinished():
                         self.finished = output
 
 

@@ -13,7 +13,7 @@ from t38fsp.t30.dcs import Bit
 from t38fsp.t30.dcs_choice import Choice, choose_mode
 from t38fsp.t30.frames import FCF
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
-from t38fsp.t30.outputs import Negotiated, RoundTripMeasured, Warned
+from t38fsp.t30.outputs import Negotiated, RoundTripMeasured, SessionWarned
 from t38fsp.t30.receiver import Receiver
 from t38fsp.t30.transmitter import Transmitter
 from t38fsp.t30.vocabulary import Burst, HdlcBurst, Modem, RawBurst
@@ -40,7 +40,7 @@ def image_paces(link: Link) -> list[bool]:
 
 
 def warnings(link: Link) -> list[str]:
-    return [warned.text for warned in link.of(link.transmitter, Warned)]
+    return [warned.text for warned in link.of(link.transmitter, SessionWarned)]
 
 
 # --- who may choose it --------------------------------------------------------------------------------------

@@ -12,7 +12,14 @@ from t38fsp.t30.capabilities import Capabilities
 from t38fsp.t30.dcs import Bit
 from t38fsp.t30.frames import FCF, Frame, encode_station_id
 from t38fsp.t30.options import PollDocument, PollOptions, ReceiveOptions, TransmitOptions
-from t38fsp.t30.outputs import Addressed, Identified, RevokeBurst, SendBurst, T30Failure, Warned
+from t38fsp.t30.outputs import (
+    FarEndAddressed,
+    FarEndIdentified,
+    RevokeBurst,
+    SendBurst,
+    SessionWarned,
+    T30Failure,
+)
 from t38fsp.t30.polling import Poller, PollServer
 from t38fsp.t30.transmitter import Transmitter
 from t38fsp.t30.vocabulary import CarrierDetected, CarrierLost, FrameReceived, HdlcBurst, Modem, PageFormat
@@ -100,7 +107,7 @@ def test_what_is_polled_is_named_only_where_the_dis_allows_it() -> None:
     poll = PollOptions(selective_address="7", password="1234", cng=False)
     alone = poller(poll=poll, station_id="1")
     assert alone.do([hears(FCF.DIS, DIS_WITH_DOCUMENT)]) == ["CIG DTC"]
-    assert len([output for output in alone.outputs if isinstance(output, Warned)]) == 2
+    assert len([output for output in alone.outputs if isinstance(output, SessionWarned)]) == 2
 
 
 def test_what_is_polled_is_named() -> None:
@@ -177,8 +184,8 @@ def test_a_document_is_fetched(ecm: bool) -> None:
     command = "PPS" if ecm else "MPS"
     assert link.said(link.transmitter) == ["DIS", "DCS", command, "PPS" if ecm else "EOP", "DCN"]
     assert link.said(link.receiver) == ["DTC", "CFR", "MCF", "MCF"]
-    assert link.of(link.receiver, Identified)[0].station_id == THEIRS
-    assert link.of(link.transmitter, Identified)[0].station_id == OURS
+    assert link.of(link.receiver, FarEndIdentified)[0].station_id == THEIRS
+    assert link.of(link.transmitter, FarEndIdentified)[0].station_id == OURS
 
 
 def test_the_x_bit_follows_the_dis_and_not_the_document() -> None:
@@ -208,8 +215,8 @@ def test_a_caller_that_knows_what_it_wants() -> None:
     poll = PollOptions(selective_address="7", password="1234", cng=False)
     link = poll_call(poll=poll, options=ReceiveOptions(THEIRS, document=document))
     assert_delivered(link, 2)
-    (asked_for,) = link.of(link.transmitter, Addressed)
-    assert asked_for == Addressed(selective_address="7", password="1234")
+    (asked_for,) = link.of(link.transmitter, FarEndAddressed)
+    assert asked_for == FarEndAddressed(selective_address="7", password="1234")
 
 
 def test_a_caller_with_the_wrong_password() -> None:

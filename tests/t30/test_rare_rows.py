@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from t38fsp.t30.capabilities import capabilities_of
 from t38fsp.t30.dcs_choice import choose_mode
 from t38fsp.t30.frames import FCF, Frame, PartialPageSignal, image_frame
-from t38fsp.t30.options import ReceiveOptions, Timers, TransmitOptions
+from t38fsp.t30.options import ReceiveOptions, T30Timers, TransmitOptions
 from t38fsp.t30.outputs import RevokeBurst, SendBurst
 from t38fsp.t30.transmitter import Transmitter
 from t38fsp.t30.vocabulary import Coding, FrameReceived, HdlcBurst, Modem, PageQuality
@@ -51,7 +51,7 @@ DIS_WITHOUT_ECM = bytes.fromhex("00771f")
 DIS_WITH_DOCUMENT = bytes.fromhex("00f71f22")
 DIS_INTERNET = bytes(capabilities_of(ReceiveOptions(internet_aware=True)))
 ALL_FRAMES = b"\xff" * 32
-SHORT_STALL = Timers(stall=3.0)
+SHORT_STALL = T30Timers(stall=3.0)
 
 TO_CFR = [hears(FCF.DIS, DIS)]
 TO_PAGE = [*TO_CFR, hears(FCF.CFR)]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import pytest
 
 from t38fsp.t30.frames import FCF, Frame, encode_station_id
-from t38fsp.t30.outputs import Addressed, Identified, PageData
+from t38fsp.t30.outputs import FarEndAddressed, FarEndIdentified, PageData
 from t38fsp.t30.vocabulary import CarrierDetected, CarrierLost, DataReceived, Modem, PageQuality
 from tests.t30.alone import (
     DCS_ECM,
@@ -253,8 +253,8 @@ def test_what_the_caller_says_beside_the_dcs_is_told_once() -> None:
     before = [Frame(fcf, encode_station_id(text), final=False, x=True) for fcf, text in texts.items()]
     before.append(Frame(FCF.NSS, b"\x00\x86\x85\x01", final=False, x=True))
     alone = receiver([hears(FCF.DCS, DCS_ECM, before=before, x=True)] * 2)
-    told = [output for output in alone.outputs if isinstance(output, Identified | Addressed)]
+    told = [output for output in alone.outputs if isinstance(output, FarEndIdentified | FarEndAddressed)]
     assert told == [
-        Identified("+1 555", b"\x00\x86\x85\x01"),
-        Addressed(sub_address="12#3", sender_id="77"),
+        FarEndIdentified("+1 555", b"\x00\x86\x85\x01"),
+        FarEndAddressed(sub_address="12#3", sender_id="77"),
     ]

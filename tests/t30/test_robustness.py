@@ -13,13 +13,13 @@ from t38fsp.t30.machine import T30Machine
 from t38fsp.t30.optional_frames import FarEnd
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t30.outputs import (
-    Finished,
-    Identified,
+    FarEndIdentified,
     Negotiated,
     Output,
     PageReceived,
     PageWanted,
     SendBurst,
+    SessionFinished,
     T30Failure,
 )
 from t38fsp.t30.polling import Poller, PollServer
@@ -97,7 +97,7 @@ class Fed:
         self.answer = answer
         self.now = 0.0
         self.sent_at: list[float] = []
-        self.finished: list[Finished] = []
+        self.finished: list[SessionFinished] = []
         self.bursts = 0
 
     def pass_time(self, until: float) -> None:
@@ -121,12 +121,12 @@ class Fed:
                 if isinstance(output, SendBurst):
                     self.bursts += 1
                     self.sent_at.append(self.now + 1.0)
-                elif isinstance(output, Finished):
+                elif isinstance(output, SessionFinished):
                     self.finished.append(output)
                 else:
                     self.answer(output, self.now)
 
-    def hear(self, script: list[tuple[float, list[LineSignal]]]) -> Finished:
+    def hear(self, script: list[tuple[float, list[LineSignal]]]) -> SessionFinished:
         for pause, signals in script:
             self.pass_time(self.now + pause)
             for signal in signals:
@@ -312,7 +312,7 @@ def test_names_that_change_are_told_as_they_change() -> None:
     for name in ["A", "A", "B", "A"]:
         assert far_end.heard(Frame(FCF.TSI, encode_station_id(name)))
         told += far_end.news()
-    assert told == [Identified("A"), Identified("B"), Identified("A")]
+    assert told == [FarEndIdentified("A"), FarEndIdentified("B"), FarEndIdentified("A")]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from t38fsp.t30.capabilities import capabilities_of
 from t38fsp.t30.dcs_choice import choose_mode
 from t38fsp.t30.frames import FCF, Frame, PartialPageSignal, image_frame
-from t38fsp.t30.options import ReceiveOptions, Timers, TransmitOptions
+from t38fsp.t30.options import ReceiveOptions, T30Timers, TransmitOptions
 from t38fsp.t30.outputs import PageOutcome, SendBurst
 from t38fsp.t30.vocabulary import (
     CarrierDetected,
@@ -50,7 +50,7 @@ def late_training(alone: Alone) -> None:
     """TCF whose octets come after T2, longer after it than a carrier holds that timer."""
     alone.machine.receive(CarrierDetected(MODEM), alone.now)
     for _ in range(4):
-        alone.wait(Timers().silent_carrier - 5.0)
+        alone.wait(T30Timers().silent_carrier - 5.0)
         alone.machine.receive(DataReceived(MODEM, b"\0"), alone.now)
     alone.machine.receive(DataReceived(MODEM, bytes(2700)), alone.now)
     alone.machine.receive(CarrierLost(MODEM), alone.now)
@@ -76,7 +76,7 @@ def test_one_ppr_answers_a_pps_that_was_sent_twice() -> None:
 def test_t2_runs_from_an_outdated_pps() -> None:
     to_second_block = [hears_block(0, 1), partial_page(None), next_block, partial_page(None, block=1)]
     alone = receiver([*TO_BLOCK, *to_second_block])
-    patience = Timers().last_command
+    patience = T30Timers().last_command
     assert alone.do([waits(patience - 2.0), partial_page(None), waits(patience - 1.0)]) == said()
     assert alone.do([waits(2.0)]) == said("DCN", "END NO_COMMAND")
 

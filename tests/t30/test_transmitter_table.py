@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import pytest
 
 from t38fsp.t30.frames import FCF, Frame, encode_station_id
-from t38fsp.t30.outputs import CapabilitiesReceived, PageOutcome, Warned
+from t38fsp.t30.outputs import CapabilitiesReceived, PageOutcome, SessionWarned
 from tests.t30.alone import (
     DCS_ECM,
     DIS,
@@ -235,4 +235,4 @@ def test_capabilities_are_told_when_they_change() -> None:
 def test_a_sub_address_goes_only_where_the_dis_allows_it(dis: str, burst: str, warnings: int) -> None:
     alone = transmitter(station_id="1", sub_address="22", sender_id="33")
     assert alone.do([hears(FCF.DIS, bytes.fromhex(dis))]) == [burst, "TCF 14400"]
-    assert len([output for output in alone.outputs if isinstance(output, Warned)]) == warnings
+    assert len([output for output in alone.outputs if isinstance(output, SessionWarned)]) == warnings

@@ -9,7 +9,7 @@ import pytest
 
 from t38fsp.t30.vocabulary import Burst, HdlcBurst, Modem, RawBurst
 from t38fsp.t38.ifp import DataPacket, IndicatorPacket, Syntax, parse
-from t38fsp.t38.packet_lane import CONTROL, REPEAT, Done, Plan, Planned
+from t38fsp.t38.packet_lane import CONTROL, REPEAT, BurstEnd, BurstPlan, Planned
 from t38fsp.t38.planner import Planner, line_bits
 from t38fsp.t38.timing import Timing
 from t38fsp.t38.udptl import unprefixed
@@ -30,7 +30,7 @@ class Step(NamedTuple):
     control: bool
 
 
-def whole(plan: Plan) -> tuple[list[Step], Done]:
+def whole(plan: BurstPlan) -> tuple[list[Step], BurstEnd]:
     """All stretches of a plan."""
     planned: list[Planned] = []
     while plan.done is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from t38fsp.t4.codes import BLACK_CODES, EOL, HORIZONTAL, PASS, VERTICAL_CODES, WHITE_CODES
-from t38fsp.t4.lines import Changes
+from t38fsp.t4.scan_lines import Changes
 
 
 def run_code(run: int, black: bool) -> str:

@@ -8,8 +8,8 @@ import pytest
 from t38fsp.image.coder import encode_pixels
 from t38fsp.t4.codes import EOL
 from t38fsp.t4.decode import decode_page
-from t38fsp.t4.lines import to_bits
 from t38fsp.t4.prepare import EOFB, RTC, ends_with_eofb, eol_positions, prepare_t4
+from t38fsp.t4.scan_lines import to_bits
 from t38fsp.t30.vocabulary import Coding, PageMode, Resolution
 from tests.pages import make_pixels
 from tests.sweep import Share, sweep

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from t38fsp.t4.checker import LineChecker
+from t38fsp.t4.checker import ScanLineChecker
 from t38fsp.t4.codes import EOL
 from t38fsp.t4.decode import decode_page
-from t38fsp.t4.lines import to_bits
 from t38fsp.t4.reader import MAX_ROWS, line_reader
+from t38fsp.t4.scan_lines import to_bits
 from t38fsp.t30.vocabulary import Coding, PageQuality
 from tests.t4.coding import code_mh, code_mmr, code_mr, encode_1d, encode_2d, to_octets
 
@@ -129,7 +129,7 @@ def test_an_empty_line_between_two_eols_is_a_line_that_was_lost():
 def test_a_gap_costs_the_rows_it_touches_and_no_others(coding):
     lines = some_lines(40)
     data = coded(lines, coding)
-    checker = LineChecker(coding, WIDTH)
+    checker = ScanLineChecker(coding, WIDTH)
     reader = line_reader(coding, WIDTH)
     for part, after_gap in ((data[:200], False), (data[210:], True)):
         checker.feed(part, after_gap)
@@ -174,7 +174,7 @@ def test_longest_bad_run():
     lines = some_lines(20)
     bad = {3, 4, 5, 9, 12, 13}
     text = "".join(EOL + ("0111" if n in bad else encode_1d(line, WIDTH)) for n, line in enumerate(lines))
-    checker = LineChecker(Coding.MH, WIDTH)
+    checker = ScanLineChecker(Coding.MH, WIDTH)
     checker.feed(to_octets(text + EOL * 6))
     assert checker.ended
     assert checker.finish() == PageQuality(rows=20, bad_rows=6, longest_bad_run=3)
@@ -187,7 +187,7 @@ def test_the_length_of_a_page_is_bounded():
 @pytest.mark.parametrize("octets", [b"\0", b"\xff", b"\x55", b"\x80\x00\x00\x10"])
 def test_memory_is_bounded_whatever_arrives(octets):
     for coding in (Coding.MH, Coding.MR):
-        checker = LineChecker(coding, WIDTH)
+        checker = ScanLineChecker(coding, WIDTH)
         piece = octets * (1000 // len(octets))
         tracemalloc.start()
         for _ in range(300):
@@ -199,7 +199,7 @@ def test_memory_is_bounded_whatever_arrives(octets):
 
 @given(st.lists(st.tuples(st.binary(max_size=300), st.booleans()), max_size=6), st.sampled_from(Coding))
 def test_any_octets_give_a_count(pieces, coding):
-    checker = LineChecker(coding, WIDTH)
+    checker = ScanLineChecker(coding, WIDTH)
     for data, after_gap in pieces:
         checker.feed(data, after_gap)
     quality = checker.finish()
@@ -212,7 +212,7 @@ def test_the_checker_and_the_decoder_count_the_same(seed, coding, data):
     page = bytearray(coded(some_lines(30, seed), coding))
     for position in data.draw(st.lists(st.integers(0, len(page) - 1), max_size=6)):
         page[position] ^= data.draw(st.integers(1, 255))
-    checker = LineChecker(coding, WIDTH)
+    checker = ScanLineChecker(coding, WIDTH)
     for start in range(0, len(page), 37):
         checker.feed(bytes(page[start : start + 37]))
     decoded = decode_page(bytes(page), coding, WIDTH)

@@ -14,7 +14,7 @@ from t38fsp.events import FaxEvent, Finished
 from t38fsp.image import document
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
-from t38fsp.virtual.documents import Document, GrowingFile
+from t38fsp.virtual.documents import DocumentFile, GrowingFile
 from t38fsp.virtual.gateway import SimulatedGateway
 from t38fsp.virtual.gateway_call import GatewayCall
 from t38fsp.virtual.quirks import parse_quirks
@@ -32,7 +32,7 @@ def gateway_in(scene: Scene) -> SimulatedGateway:
 def call(scene: Scene, host: str) -> FaxResult:
     """What becomes of a call of the gateway to somebody at ``host``."""
     make_document(scene.document, make_pages(1, rows=60))
-    loaded = Document(scene.document)
+    loaded = DocumentFile(scene.document)
     gateway = gateway_in(scene)
     placed = gateway.call(f"sip:fax@{host}", (host, SIP_PORT), loaded, loaded.formats)
     scene.run(until=lambda: gateway.idle)

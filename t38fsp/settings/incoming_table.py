@@ -9,7 +9,7 @@ from sip.values import Credentials
 from t38fsp.settings.keys import made, with_keys
 
 
-class Account(BaseModel):
+class CallerAccount(BaseModel):
     """``{ user = "ata", password_file = "ata.password" }``"""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -19,12 +19,12 @@ class Account(BaseModel):
 
 
 @with_keys("incoming", Callers, Limits)
-class Incoming(BaseModel):
+class IncomingTable(BaseModel):
     """``[incoming]``; the other keys come from the dataclasses named above."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
-    accounts: tuple[Account, ...] = ()
+    accounts: tuple[CallerAccount, ...] = ()
     """Accounts that may call from any address, with digest authentication:
     ``[{ user = "ata", password_file = "ata.password" }]``."""
 

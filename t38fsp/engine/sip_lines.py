@@ -10,9 +10,9 @@ from socket import AddressFamily
 from typing import TYPE_CHECKING, Protocol
 
 from sip.ipc.cores import usable_cores
-from sip.line import Incoming, Line, LineEvent
+from sip.line import Incoming, LineEvent, SipLine
 from sip.syntax.errors import SipError, UnsupportedError
-from sip.transport.agent_on_network import SipLine
+from sip.transport.agent_on_network import AgentLine
 from sip.ua.admission import Admission
 from sip.ua.registration_messages import RegistrationRequest, RegistrationState
 from sip.values import Address, Hop, Transport
@@ -29,7 +29,7 @@ ANSWERERS = ("t38fsp.call.media:AnswerOffers", "t38fsp.call.media:HoldImage")
 """The functions that answer offers of our calls, allowed in other processes."""
 
 
-class EngineLine(Line, Protocol):
+class EngineLine(SipLine, Protocol):
     """A line with what an engine needs besides calls."""
 
     @property
@@ -63,7 +63,7 @@ class EngineLine(Line, Protocol):
         """Send further REGISTER requests to these hops."""
 
 
-class Lines:
+class SipLines:
     """The ``main`` line, which has the SIP address and accepts calls, and one for each other backend that a
     fax uses, created at its first use and listening at any port.
 
@@ -101,7 +101,7 @@ class Lines:
         return await asyncio.shield(starting)
 
     def admit(self, addresses: frozenset[str]) -> None:
-        """Admit calls from these IP addresses of trunks."""
+        """Admit calls from these IP addresses of routes."""
         self._admission.peers = addresses
         if self._settings.signalling is not None:
             from sip.remote.line import RemoteLine
@@ -159,7 +159,7 @@ class Lines:
 
 
 def admission_for(settings: EngineSettings, random: Random) -> Admission:
-    """The admission policy of the settings, yet without the addresses of trunks."""
+    """The admission policy of the settings, yet without the addresses of routes."""
     return Admission(
         random,
         settings.callers,
@@ -208,7 +208,7 @@ def line_for(
             admission=admission,
             random=random,
         )
-    return SipLine(
+    return AgentLine(
         on_event,
         user_agent=settings.user_agent,
         listen=_listeners(settings),

@@ -18,9 +18,9 @@ from sip.ua.admission import Admission
 from sip.values import Credentials, Hop, Transport
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Backend, Switch
-from t38fsp.engine import lines as module
+from t38fsp.engine import sip_lines as module
 from t38fsp.engine.engine import FaxEngine
-from t38fsp.engine.lines import ANSWERERS, EngineLine, Lines, signalling_for
+from t38fsp.engine.sip_lines import ANSWERERS, EngineLine, SipLines, signalling_for
 from t38fsp.events import Connected, Finished, Ringing
 from t38fsp.jobs import EngineError, EngineSettings, SendJob
 from t38fsp.results import FaxResult
@@ -64,7 +64,7 @@ class Made:
 
         monkeypatch.setattr(module, "line_for", line_for)
         self.admission = Admission(Random(1))
-        self.lines = Lines(
+        self.lines = SipLines(
             settings, lambda *event: self.events.append(event), print, Random(1), self.admission
         )
 

@@ -23,7 +23,7 @@ LOOKAHEAD = RUN_BITS
 """Bits that must follow the last code in the text, so that every look-up finds a whole key."""
 
 
-class LineError(ValueError):
+class ScanLineError(ValueError):
     """A coded line does not decode to its width."""
 
 
@@ -44,7 +44,7 @@ def longest_line(width: int) -> int:
 def decode_1d(bits: str, start: int, width: int) -> tuple[Changes, int]:
     """Decode a line of run lengths (T.4 4.1); return its changes and where it ended in ``bits``.
 
-    Raises :class:`LineError`.
+    Raises :class:`ScanLineError`.
     """
     changes: list[int] = []
     position = start
@@ -54,7 +54,7 @@ def decode_1d(bits: str, start: int, width: int) -> tuple[Changes, int]:
         while True:
             code = table.get(bits[position : position + RUN_BITS])
             if code is None:
-                raise LineError("no run-length code")
+                raise ScanLineError("no run-length code")
             run, length = code
             position += length
             column += run
@@ -66,7 +66,7 @@ def decode_1d(bits: str, start: int, width: int) -> tuple[Changes, int]:
             changes.append(column)
         table, other = other, table
     if column > width:
-        raise LineError("more pixels than the line is wide")
+        raise ScanLineError("more pixels than the line is wide")
     # The end of the last run at the width is not a change; after an empty run it was removed already.
     if changes and changes[-1] == width:
         changes.pop()
@@ -76,7 +76,7 @@ def decode_1d(bits: str, start: int, width: int) -> tuple[Changes, int]:
 def decode_2d(bits: str, start: int, reference: Changes, width: int) -> tuple[Changes, int]:
     """Decode a line coded against the one above it (T.4 4.2, T.6 2.2); return as :func:`decode_1d`.
 
-    Raises :class:`LineError`.
+    Raises :class:`ScanLineError`.
     """
     above = (*reference, width, width, width, width)
     most = len(reference) + 1
@@ -89,7 +89,7 @@ def decode_2d(bits: str, start: int, reference: Changes, width: int) -> tuple[Ch
     while column < width:
         mode = mode_at(bits[position : position + MODE_BITS])
         if mode is None:
-            raise LineError("no mode code")
+            raise ScanLineError("no mode code")
         kind, length = mode
         if not kind:
             # A run of V0, the most frequent mode: copy several changes of the reference line at once.
@@ -104,7 +104,7 @@ def decode_2d(bits: str, start: int, reference: Changes, width: int) -> tuple[Ch
         if kind < PASS_MODE:
             end = above[index] + kind
             if end < column or end > width:
-                raise LineError("a change outside the line")
+                raise ScanLineError("a change outside the line")
             if end == column and changes and changes[-1] == end:
                 changes.pop()
             else:
@@ -121,7 +121,7 @@ def decode_2d(bits: str, start: int, reference: Changes, width: int) -> tuple[Ch
                 while True:
                     code = table.get(bits[position : position + RUN_BITS])
                     if code is None:
-                        raise LineError("no run-length code")
+                        raise ScanLineError("no run-length code")
                     run, length = code
                     position += length
                     column += run
@@ -133,7 +133,7 @@ def decode_2d(bits: str, start: int, reference: Changes, width: int) -> tuple[Ch
                     changes.append(column)
                 table, other = other, table
             if column > width:
-                raise LineError("more pixels than the line is wide")
+                raise ScanLineError("more pixels than the line is wide")
         while above[index] <= column < width:
             index += 2
     while changes and changes[-1] >= width:

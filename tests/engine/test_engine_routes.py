@@ -1,4 +1,4 @@
-"""Trunks of an engine: channels that are taken, calls that belong to a trunk, and registrations."""
+"""Routes of an engine: channels that are taken, calls that belong to a route, and registrations."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from sip.syntax.message import Headers, Request, Response, parse_message
 from sip.syntax.sdp import MediaDescription, Origin, SessionDescription
 from sip.ua.registration_messages import Registered, RegistrationRequest
 from sip.values import Credentials, Hop
-from t38fsp.engine import trunks as module
+from t38fsp.engine import engine_routes as module
 from t38fsp.engine.engine import FaxEngine
-from t38fsp.engine.lines import EngineLine
 from t38fsp.engine.remote import EngineProcess
+from t38fsp.engine.sip_lines import EngineLine
 from t38fsp.events import Dialing, FaxEvent, Finished, RegistrationChanged, RegistrationStatus
-from t38fsp.jobs import EngineSettings, IncomingCall, ReceiveJob, SendJob, Trunk
+from t38fsp.jobs import EngineRoute, EngineSettings, ReceiveJob, SendJob, WaitingCall
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
 from tests.peers.realtime import udp_socket
@@ -43,7 +43,7 @@ class Party:
     """An engine and what it told."""
 
     engine: FaxEngine
-    calls: asyncio.Queue[IncomingCall]
+    calls: asyncio.Queue[WaitingCall]
     registrations: asyncio.Queue[RegistrationChanged]
     address: tuple[str, int] = (HOST, 0)
     jobs: dict[int, asyncio.Queue[FaxEvent]] = field(default_factory=dict)
@@ -77,10 +77,10 @@ class Parties:
     def __init__(self) -> None:
         self.started: list[Party] = []
 
-    async def start(self, *trunks: Trunk, accept_calls: bool = False) -> Party:
-        calls: asyncio.Queue[IncomingCall] = asyncio.Queue()
+    async def start(self, *routes: EngineRoute, accept_calls: bool = False) -> Party:
+        calls: asyncio.Queue[WaitingCall] = asyncio.Queue()
         registrations: asyncio.Queue[RegistrationChanged] = asyncio.Queue()
-        settings = EngineSettings(listen=(HOST, 0), accept_calls=accept_calls, trunks=trunks)
+        settings = EngineSettings(listen=(HOST, 0), accept_calls=accept_calls, routes=routes)
         engine = FaxEngine(settings, calls.put_nowait, None, registrations.put_nowait)
         party = Party(engine, calls, registrations)
         party.address = await engine.start()
@@ -109,8 +109,8 @@ def place(address: tuple[str, int]) -> str:
     return f"{address[0]}:{address[1]}"
 
 
-def fax(document: Path, address: tuple[str, int], trunk: str | None) -> SendJob:
-    return SendJob(str(document), f"sip:fax@{place(address)}", trunk=trunk)
+def fax(document: Path, address: tuple[str, int], route: str | None) -> SendJob:
+    return SendJob(str(document), f"sip:fax@{place(address)}", route=route)
 
 
 # --- channels -----------------------------------------------------------------------------------------------
@@ -118,14 +118,16 @@ def fax(document: Path, address: tuple[str, int], trunk: str | None) -> SendJob:
 
 async def test_no_more_faxes_than_channels(parties: Parties, peer: socket.socket, document: Path) -> None:
     there = peer.getsockname()
-    party = await parties.start(Trunk("office", place(there), channels=2), Trunk("home", place(there)))
+    party = await parties.start(
+        EngineRoute("office", place(there), channels=2), EngineRoute("home", place(there))
+    )
     first, second = (party.send(fax(document, there, "office")) for _ in range(2))
     refused = await party.result(party.send(fax(document, there, "office")))
     assert (refused.status, refused.retry) == (FaxStatus.LINE_UNAVAILABLE, True)
     assert refused.reason == "all channels of the route office are in use; try again later"
     # Other routes, and faxes without one, have nothing to do with it.
-    for trunk in ("home", None):
-        await party.wait_for(party.send(fax(document, there, trunk)), Dialing)
+    for route in ("home", None):
+        await party.wait_for(party.send(fax(document, there, route)), Dialing)
 
     party.engine.abort(first)
     assert (await party.result(first)).status is FaxStatus.USER_ABORT
@@ -137,7 +139,7 @@ async def test_a_fax_that_cannot_be_prepared_gives_its_channel_back(
     parties: Parties, peer: socket.socket, document: Path, tmp_path: Path
 ) -> None:
     there = peer.getsockname()
-    party = await parties.start(Trunk("office", place(there), channels=1))
+    party = await parties.start(EngineRoute("office", place(there), channels=1))
     for _ in range(3):
         result = await party.result(party.send(fax(tmp_path / "missing.tif", there, "office")))
         assert result.status is FaxStatus.BAD_DOCUMENT
@@ -148,11 +150,11 @@ async def test_incoming_calls_take_channels_too(
     parties: Parties, peer: socket.socket, document: Path
 ) -> None:
     caller = await parties.start()
-    called = await parties.start(Trunk("office", place(caller.address), channels=1), accept_calls=True)
+    called = await parties.start(EngineRoute("office", place(caller.address), channels=1), accept_calls=True)
     waiting = caller.send(fax(document, called.address, None))
     async with asyncio.timeout(LIMIT):
         call = await called.calls.get()
-    assert call.trunk == "office"
+    assert call.route == "office"
     busy = await caller.result(caller.send(fax(document, called.address, None)))
     assert (busy.status, busy.sip_status) == (FaxStatus.BUSY, 486)
     out = await called.result(called.send(fax(document, peer.getsockname(), "office")))
@@ -202,7 +204,7 @@ async def test_a_challenge_is_answered_in_calls_that_come_from_the_trunk(
     parties: Parties, peer: socket.socket, tmp_path: Path, known: bool
 ) -> None:
     via = place(peer.getsockname()) if known else "127.0.0.9"
-    party = await parties.start(Trunk("office", via, credentials=ACCOUNT), accept_calls=True)
+    party = await parties.start(EngineRoute("office", via, credentials=ACCOUNT), accept_calls=True)
     audio = MediaDescription("audio", peer.getsockname()[1], "RTP/AVP", ("0",))
     offer = SessionDescription(Origin("-", "1", 1, HOST), HOST, (audio,))
     said_by(peer, party.address, "INVITE", body=bytes(offer))
@@ -248,7 +250,7 @@ def answer(
 
 
 async def test_a_registration_lasts_as_long_as_the_engine(parties: Parties, peer: socket.socket) -> None:
-    party = await parties.start(Trunk("office", place(peer.getsockname()), registration=REGISTRATION))
+    party = await parties.start(EngineRoute("office", place(peer.getsockname()), registration=REGISTRATION))
     request, source = await hear(peer)
     assert (request.method, request.uri) == ("REGISTER", "sip:trunk.example")
     assert source == party.address
@@ -258,7 +260,7 @@ async def test_a_registration_lasts_as_long_as_the_engine(parties: Parties, peer
     assert (await party.registration()).status is RegistrationStatus.REGISTERING
     answer(peer, request, source, 200, ("Contact", f"{contact}"))
     registered = await party.registration()
-    assert (registered.trunk, registered.status) == ("office", RegistrationStatus.REGISTERED)
+    assert (registered.route, registered.status) == ("office", RegistrationStatus.REGISTERED)
     assert 3590 < registered.seconds <= 3600
 
     closing = asyncio.create_task(party.close())
@@ -276,7 +278,9 @@ async def test_calls_take_the_service_route_of_the_registration(
     with udp_socket() as proxy:
         proxy.setblocking(False)
         routes = [f"<sip:{place(proxy.getsockname())};lr>", "<sip:core.example;lr>"]
-        party = await parties.start(Trunk("office", place(peer.getsockname()), registration=REGISTRATION))
+        party = await parties.start(
+            EngineRoute("office", place(peer.getsockname()), registration=REGISTRATION)
+        )
         request, source = await hear(peer)
         answer(peer, request, source, 200, *(("Service-Route", route) for route in routes))
         while (await party.registration()).status is not RegistrationStatus.REGISTERED:
@@ -301,7 +305,7 @@ async def test_calls_take_the_service_route_of_the_registration(
 async def test_a_refusal_is_told_with_the_time_of_the_next_attempt(
     parties: Parties, peer: socket.socket
 ) -> None:
-    party = await parties.start(Trunk("office", place(peer.getsockname()), registration=REGISTRATION))
+    party = await parties.start(EngineRoute("office", place(peer.getsockname()), registration=REGISTRATION))
     request, source = await hear(peer)
     answer(peer, request, source, 401, ("WWW-Authenticate", str(make_challenge("trunk", "n1"))))
     assert (await party.registration()).status is RegistrationStatus.REGISTERING
@@ -317,18 +321,18 @@ async def test_a_refusal_is_told_with_the_time_of_the_next_attempt(
 async def test_a_failure_is_told_once_also_to_who_reads_the_log_alone(
     parties: Parties, caplog: pytest.LogCaptureFixture
 ) -> None:
-    trunk = Trunk("office", "trunk.invalid", registration=REGISTRATION)
-    party = await parties.start(trunk)
+    route = EngineRoute("office", "trunk.invalid", registration=REGISTRATION)
+    party = await parties.start(route)
     await party.registration()
     assert not [record for record in caplog.records if "trunk.invalid" in record.getMessage()]
-    engine = FaxEngine(EngineSettings(listen=(HOST, 0), trunks=(trunk,)), lambda call: None)
+    engine = FaxEngine(EngineSettings(listen=(HOST, 0), routes=(route,)), lambda call: None)
     await engine.start()
     await until(lambda: "route office is not registered: the host 'trunk.invalid' has" in caplog.text)
     await engine.close()
 
 
 async def test_a_trunk_that_is_not_found_is_told(parties: Parties) -> None:
-    party = await parties.start(Trunk("office", "trunk.invalid", registration=REGISTRATION))
+    party = await parties.start(EngineRoute("office", "trunk.invalid", registration=REGISTRATION))
     failed = await party.registration()
     assert failed.status is RegistrationStatus.FAILED
     assert "'trunk.invalid' has no address" in failed.reason
@@ -351,7 +355,7 @@ class OneSidedLine:
 
 @asynccontextmanager
 async def kept(
-    line: OneSidedLine, trunk: Trunk, monkeypatch: pytest.MonkeyPatch
+    line: OneSidedLine, route: EngineRoute, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[asyncio.Queue[RegistrationChanged]]:
     """The trunk, kept on this line without pauses; what is told of it."""
 
@@ -361,13 +365,15 @@ async def kept(
 
     monkeypatch.setattr(module, "LOOK_UP_AGAIN", 0.0)
     told: asyncio.Queue[RegistrationChanged] = asyncio.Queue()
-    trunks = module.Trunks([trunk], cast(EngineLine, line), find, told.put_nowait, lambda addresses: None)
-    trunks.begin()
+    routes = module.EngineRoutes(
+        [route], cast(EngineLine, line), find, told.put_nowait, lambda addresses: None
+    )
+    routes.begin()
     try:
         async with asyncio.timeout(LIMIT):
             yield told
     finally:
-        trunks.end()
+        routes.end()
 
 
 async def until_looked_up(line: OneSidedLine, times: int) -> None:
@@ -381,15 +387,15 @@ async def test_two_trunks_with_one_account_share_a_registration(
     """Two registrations of one Contact would replace each other's binding (RFC 3261 10.2)."""
     there = place(peer.getsockname())
     names = ("office", "slow", "late")
-    party = await parties.start(*(Trunk(name, there, registration=REGISTRATION) for name in names))
+    party = await parties.start(*(EngineRoute(name, there, registration=REGISTRATION) for name in names))
     request, source = await hear(peer)
     answer(peer, request, source, 200, ("Contact", f"{request.contact}"))
     registered: set[str] = set()
     while registered != set(names):
         told = await party.registration()
         if told.status is RegistrationStatus.REGISTERED:
-            assert told.trunk not in registered
-            registered.add(told.trunk)
+            assert told.route not in registered
+            registered.add(told.route)
     closing = asyncio.create_task(party.close())
     removal, source = await hear(peer)
     assert removal.headers.get("Expires") == "0"
@@ -410,30 +416,30 @@ async def test_a_trunk_that_is_found_late_is_told_of_the_registration_that_it_sh
         return [Hop(HOST, 5060)]
 
     names = {"office": "h.example", "late": "h.example", "elsewhere": "other.example"}
-    lines = [Trunk(name, via, registration=REGISTRATION) for name, via in names.items()]
-    trunks = module.Trunks(lines, cast(EngineLine, line), find, told.put_nowait, lambda addresses: None)
-    trunks.begin()
+    lines = [EngineRoute(name, via, registration=REGISTRATION) for name, via in names.items()]
+    routes = module.EngineRoutes(lines, cast(EngineLine, line), find, told.put_nowait, lambda addresses: None)
+    routes.begin()
     try:
         async with asyncio.timeout(LIMIT):
             await until(lambda: line.requests)
             state = Registered(1, until=asyncio.get_running_loop().time() + 600, contact="sip:a@h")
-            trunks.changed(state)
-            assert (await told.get()).trunk == "office"
+            routes.changed(state)
+            assert (await told.get()).route == "office"
             found.set()
             late = await told.get()
-            assert (late.trunk, late.status) == ("late", RegistrationStatus.REGISTERED)
+            assert (late.route, late.status) == ("late", RegistrationStatus.REGISTERED)
             # The same account at another place is another registration.
             await until(lambda: len(line.requests) == 2)
             assert told.empty()
     finally:
-        trunks.end()
+        routes.end()
 
 
 async def test_a_fault_of_ours_is_told_and_does_not_end_the_trunk(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     line = OneSidedLine(RuntimeError("broken"))
-    async with kept(line, Trunk("office", "h.example", registration=REGISTRATION), monkeypatch) as told:
+    async with kept(line, EngineRoute("office", "h.example", registration=REGISTRATION), monkeypatch) as told:
         failed = await told.get()
         assert (failed.status, failed.reason) == (RegistrationStatus.FAILED, module.FAULT)
         await until_looked_up(line, 2)
@@ -444,7 +450,7 @@ async def test_a_fault_of_ours_is_told_and_does_not_end_the_trunk(
 async def test_what_the_line_cannot_do_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     line = OneSidedLine(UnsupportedError("this stack keeps no registrations"))
     monkeypatch.setattr(module, "LOOK_UP_EACH", 0.0)
-    async with kept(line, Trunk("office", "h.example", registration=REGISTRATION), monkeypatch) as told:
+    async with kept(line, EngineRoute("office", "h.example", registration=REGISTRATION), monkeypatch) as told:
         failed = await told.get()
         assert failed.reason == "this stack keeps no registrations"
         assert failed.seconds == inf
@@ -456,7 +462,7 @@ async def test_what_the_line_cannot_do_is_told_once(monkeypatch: pytest.MonkeyPa
 async def test_the_address_that_the_registrar_sees_can_be_registered(monkeypatch: pytest.MonkeyPatch) -> None:
     line = OneSidedLine()
     behind_nat = replace(REGISTRATION, follow_rport=True)
-    async with kept(line, Trunk("office", "h.example", registration=behind_nat), monkeypatch):
+    async with kept(line, EngineRoute("office", "h.example", registration=behind_nat), monkeypatch):
         await until_looked_up(line, 1)
     assert line.requests[0].settings.follow_rport
 
@@ -464,7 +470,7 @@ async def test_the_address_that_the_registrar_sees_can_be_registered(monkeypatch
 async def test_a_registrar_that_says_nothing_does_not_hold_up_the_end(
     parties: Parties, peer: socket.socket
 ) -> None:
-    party = await parties.start(Trunk("office", place(peer.getsockname()), registration=REGISTRATION))
+    party = await parties.start(EngineRoute("office", place(peer.getsockname()), registration=REGISTRATION))
     await hear(peer)
     loop = asyncio.get_running_loop()
     before = loop.time()
@@ -475,7 +481,7 @@ async def test_a_registrar_that_says_nothing_does_not_hold_up_the_end(
 
 def test_registrations_of_an_engine_process_are_told() -> None:
     told: queue.SimpleQueue[RegistrationChanged] = queue.SimpleQueue()
-    settings = EngineSettings((HOST, 5060), trunks=(Trunk("office", "h.example", 2, REGISTRATION),))
+    settings = EngineSettings((HOST, 5060), routes=(EngineRoute("office", "h.example", 2, REGISTRATION),))
     engine = EngineProcess(
         settings, print, on_registration=told.put, factory="tests.faxdev.fake_engine:FakeEngine"
     )

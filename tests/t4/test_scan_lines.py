@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from t38fsp.t4.lines import LOOKAHEAD, LineError, decode_1d, decode_2d
+from t38fsp.t4.scan_lines import LOOKAHEAD, ScanLineError, decode_1d, decode_2d
 from tests.t4.coding import encode_1d, encode_2d, run_code
 
 WIDTHS = st.sampled_from([8, 64, 1728, 2432, 4864])
@@ -60,7 +60,7 @@ def test_runs_of_no_length_are_no_changes():
     ],
 )
 def test_a_line_of_another_width_is_an_error(bits, what):
-    with pytest.raises(LineError, match=what):
+    with pytest.raises(ScanLineError, match=what):
         decode_1d(bits + PAD, 0, 1728)
 
 
@@ -74,7 +74,7 @@ def test_a_line_of_another_width_is_an_error(bits, what):
     ],
 )
 def test_a_line_that_leaves_its_width_is_an_error(bits, what):
-    with pytest.raises(LineError, match=what):
+    with pytest.raises(ScanLineError, match=what):
         decode_2d(bits + PAD, 0, (), 1728)
 
 
@@ -84,7 +84,7 @@ def test_any_bits_are_a_line_or_a_line_error(bits, lines):
     for decode in (lambda: decode_1d(bits + PAD, 0, width), lambda: decode_2d(bits + PAD, 0, above, width)):
         try:
             line, _ = decode()
-        except LineError:
+        except ScanLineError:
             continue
         assert list(line) == sorted(set(line))
         assert all(0 <= change < width for change in line)
