@@ -129,6 +129,8 @@ _PAGE = (
     row(S.WAIT_PM, FCF.RTP, "", "pages.confirm, phase_b.train_next", S.AFTER_PAGE, "5.3.6.1.7"),
     row((S.AFTER_PAGE, S.AFTER_PID), Event.AT_ONCE, "pages.last", "", dcn(None), "5.3.6.1.8"),
     # PID confirms the page, but no further one can be received without the far end's operator: so DCN.
+    # Name and code of PID are those of spandsp and Wireshark; no text of the clause was at hand to check its
+    # meaning. HylaFAX and spandsp never send it.
     row(S.WAIT_PM, FCF.PID, "", "pages.confirm", S.AFTER_PID, "5.3.6.1.7"),
     row(S.AFTER_PID, Event.AT_ONCE, "", "", dcn(T30Failure.RECEIVER_STOPPED), "5.3.6.1.7"),
     # After EOM the receiver waits for T2, then sends DIS.

@@ -19,6 +19,7 @@ MAX_DATAGRAM = 1400
 """Octets; longer datagrams would be fragmented by IP."""
 DEFAULT_BIT_RATE = 14400
 _LEAST_BIT_RATE = 2400
+# Figures below that are neither a datagram nor an IFP packet of any modem, but a fault of the peer.
 _LEAST_DATAGRAM = 40
 _LEAST_BUFFER = 24
 """Octets; 10 ms of data at 14400 bit/s do not fit into fewer, so a smaller value is ignored."""
@@ -75,8 +76,10 @@ class T38Parameters:
         corrections = []
         for attribute in media.attributes:
             name = _NAMES.get(attribute.name.lower())
+            # Some peers write two lines of it (rtpengine issue 1100).
             if name == "T38FaxUdpEC":
                 corrections.append((attribute.value or "").strip().lower())
+            # The first of several lines counts.
             elif name is not None:
                 values.setdefault(name, None if attribute.value is None else attribute.value.strip())
         datagram, ifp = _limits(_number(values.get("T38FaxMaxDatagram")), _number(values.get("T38FaxMaxIFP")))
@@ -102,6 +105,8 @@ class T38Parameters:
         ]
         booleans = (self.fill_bit_removal, self.transcoding_mmr, self.transcoding_jbig)
         for name, value in zip(_BOOLEANS, booleans, strict=True):
+            # Cisco and FreeSWITCH write ``:0`` and expect it in the answer; to all others a false boolean is
+            # one that is absent.
             if self.boolean_values:
                 attributes.append(Attribute(name, str(int(value))))
             elif value:
@@ -129,6 +134,7 @@ def answer(offer: T38Parameters, ours: T38Parameters) -> T38Parameters | None:
         ours,
         version=0 if version == 1 else version,
         max_bit_rate=min(offer.max_bit_rate, ours.max_bit_rate),
+        # Cisco objects to a true value in the answer where its offer had a false one.
         fill_bit_removal=offer.fill_bit_removal and ours.fill_bit_removal,
         transcoding_mmr=offer.transcoding_mmr and ours.transcoding_mmr,
         transcoding_jbig=offer.transcoding_jbig and ours.transcoding_jbig,
@@ -214,4 +220,6 @@ def _limits(datagram: int | None, ifp: int | None) -> tuple[int, int | None]:
         ifp = None
     if datagram is None or datagram < _LEAST_DATAGRAM:
         return DEFAULT_DATAGRAM, ifp
+    # Values such as 72 are meant for the IFP packet (FaxBack's default is that). Taken for the datagram they
+    # cost copies, but nothing else; the setting ``max_ifp`` of a route corrects it.
     return min(datagram, MAX_DATAGRAM), ifp

@@ -14,6 +14,7 @@ PROTOCOL = "tcp"
 DISCARD = 9
 """The port that a side writes if it connects and does not listen (RFC 4145 4.1)."""
 
+# There are neither datagrams nor losses on TCP.
 _UDP_ONLY = frozenset({"t38faxudpec", "t38faxmaxdatagram"})
 
 

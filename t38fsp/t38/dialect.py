@@ -51,6 +51,8 @@ class Dialect:
         except IfpError:
             packet = parse(ifp, self.syntax.other, padded=padded)
             self._against += 1
+            # One odd packet may be damaged (parity repair guesses lengths); three in a row are the
+            # peer's syntax.
             if not self._certain or self._against >= _CERTAIN:
                 self._turn(certain=True)
             return packet
@@ -77,6 +79,7 @@ class Dialect:
             return packet
         in_1998, last = (packet if self.syntax is Syntax.Y1998 else other), self._last
         self._last = in_1998
+        # In the 2002 reading this would be a carrier that ends twice, which no sender writes.
         if in_1998 == _SIG_END and last == _FRAME_END:
             if self.syntax is not Syntax.Y1998:
                 self._turn(certain=False)

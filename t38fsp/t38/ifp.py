@@ -43,6 +43,8 @@ class Syntax(Enum):
     @classmethod
     def for_version(cls, version: int) -> Syntax:
         """The syntax of a negotiated T38FaxVersion: 1998 for 0 and 1, 2002 for higher versions."""
+        # The ASN.1 of versions 0 and 1 is that of 1998; version 2 is the module of 2002, with the extension
+        # marker. spandsp changes at 1, so we never answer 1, and ``dialect`` watches what really comes.
         return cls.Y1998 if version < 2 else cls.Y2002
 
     @property
@@ -75,6 +77,8 @@ Packet = IndicatorPacket | DataPacket
 # Field types that are meaningless without octets: such a field indicates a misread packet.
 _NEEDS_DATA = frozenset({FieldType.HDLC_DATA, FieldType.T4_NON_ECM_DATA})
 
+# Values below these are in the extension root of their ENUMERATED, those from here on in its list of
+# additions (V.8, V.33, V.34), which PER codes differently.
 _ROOT_INDICATORS = 16
 _ROOT_DATA_TYPES = 9
 _ROOT_FIELD_TYPES = 8
@@ -94,6 +98,7 @@ def encode(packet: Packet, syntax: Syntax) -> bytes:
     head = data_header(packet.type, fields=bool(packet.fields))
     if not packet.fields:
         return head
+    # Above that a PER length determinant is fragmented (X.691); no packet of fax comes near it.
     if len(packet.fields) > 0x3FFF:
         raise IfpError(f"{len(packet.fields)} fields are more than one IFP packet carries")
     out = bytearray(head + _length_determinant(len(packet.fields)))
@@ -105,11 +110,14 @@ def encode(packet: Packet, syntax: Syntax) -> bytes:
                 out.append(0)
                 free = 8
             take = min(bits, free)
+            # A field of four or nine bits may begin in the middle of an octet, after a field without data.
             out[-1] |= (value >> (bits - take) & (1 << take) - 1) << (free - take)
             bits -= take
             free -= take
         if field.data:
+            # OCTET STRING (SIZE(1..65535)): PER counts from the lower bound, so 3 octets have length 2.
             out += (len(field.data) - 1).to_bytes(2, "big") + field.data
+            # The length is octet-aligned, and so is all that follows the octets.
             free = 0
     return bytes(out)
 
@@ -119,6 +127,7 @@ def data_header(data_type: DataType, *, fields: bool = True) -> bytes:
     present = 0x80 if fields else 0
     if data_type.value < _ROOT_DATA_TYPES:
         return bytes((present | 0x40 | data_type.value << 1,))
+    # An addition is a "normally small" number: the extension bit, a zero bit, six bits of index.
     return (((present | 0x60) << 8) + (data_type.value - _ROOT_DATA_TYPES) * 64).to_bytes(2, "big")
 
 
@@ -137,9 +146,12 @@ def _field_preamble(field: Field, syntax: Syntax) -> tuple[int, int]:
     if syntax is Syntax.Y1998:
         if number >= _ROOT_FIELD_TYPES:
             raise IfpError(f"the 1998 syntax has no field type {field.type.name}")
+        # 1998: no extension marker before the three bits of the type.
         return 4, present << 3 | number
     if number < _ROOT_FIELD_TYPES:
         return 5, present << 4 | number
+    # The zero bit of a "normally small" number, and the upper bits of its six, are zero for all
+    # four additions.
     return 9, present << 8 | 1 << 7 | (number - _ROOT_FIELD_TYPES)
 
 
@@ -196,6 +208,8 @@ def parse(data: bytes, syntax: Syntax, *, padded: bool = False) -> Packet:
     Raises IfpError when the octets are not a packet, are cut short, or continue after its end.
     """
     usual = _USUAL_1998 if syntax is Syntax.Y1998 else _USUAL_2002
+    # A page is 10 to 40 packets a second, nearly all of a single field: two look-ups spare them the
+    # parser below.
     known = usual.packets.get(data)
     if known is not None:
         return known
@@ -227,6 +241,7 @@ def parse(data: bytes, syntax: Syntax, *, padded: bool = False) -> Packet:
     count = data[at]
     at += 1
     if count >= 0x80:
+        # 0xC0 would be a fragmented length.
         if count >= 0xC0 or len(data) <= at:
             raise IfpError("the field count of the IFP packet is unreadable")
         count = (count & 0x3F) << 8 | data[at]
@@ -258,9 +273,11 @@ def _parse_1998(data: bytes, at: int, count: int, padded: bool) -> tuple[Field, 
         if at >= size:
             raise IfpError("the IFP packet ends before its last field")
         nibble = data[at] & 0x0F if low else data[at] >> 4
+        # The presence bit is the highest of the four; data follow in the next whole octet.
         if nibble & 0x08:
             if not low and data[at] & 0x0F:
                 raise IfpError("padding of the IFP packet is not zero")
+            # In the low nibble as in the high one, the length begins with the octet after this.
             field, at = _octets(data, at + 1, _FIELD_TYPES[nibble & 0x07])
             fields.append(field)
             low = False
@@ -292,6 +309,8 @@ def _fields_2002(data: bytes, at: int, count: int, padded: bool, *, packed: bool
     used = 0  # bits used of the octet at ``at``
     for _ in range(count):
         # A field's preamble is at most nine bits, so sixteen bits contain it whatever ``used`` is.
+        # Bits of the word, from the left: 15 present, 14 extension, 13 to 11 the type; for an addition 13 is
+        # the zero bit of a small number, and 12 to 7 its index.
         word = int.from_bytes(data[at : at + 2].ljust(2, b"\0"), "big") << used & 0xFFFF
         number = word >> 11 & 0x07
         bits = 5
@@ -305,6 +324,7 @@ def _fields_2002(data: bytes, at: int, count: int, padded: bool, *, packed: bool
             raise IfpError("the IFP packet ends before its last field")
         at, used = divmod(end, 8)
         present = word & 0x8000
+        # spandsp and what is built on it put each field at a new octet; strict PER does so only before data.
         if used and (present or not packed):
             at, used = _aligned(data, at, used)
         if present:

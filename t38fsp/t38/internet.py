@@ -75,8 +75,12 @@ class RateControl:
         late = self._late_stored(seconds) if stored else self._late(seconds)
         if burst <= 0:
             return
+        # Copies repair single losses, so a frame that is missing in spite of them means that the queue
+        # overflowed for longer: at least halve.
         share = min(1 - missing, 0.5) if missing else 1.0
         if late > (_LATE_STORED if stored else _LATE):
+            # What waits in a queue on the path has been sent faster than the path carries it; this is the
+            # rate that would have kept the queue empty.
             share *= burst / (burst + late)
         if share < 1:
             self.rate = max(int(self.rate * max(share, _LEAST_SHARE)), LEAST_RATE)

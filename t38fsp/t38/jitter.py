@@ -43,6 +43,7 @@ class JitterMeter:
         """Take a packet that contains only ``octets`` octets of an HDLC frame or of a page."""
         if number - 1 == self._number and self._modem is modem:
             deviation = abs(arrived - self._due)
+            # RFC 3550 6.4.1: the mean moves by a sixteenth of each deviation.
             if deviation < _LONGEST:
                 self._mean = mean = self._mean + (deviation - self._mean) / _GAIN
                 if mean > self._greatest:

@@ -103,6 +103,8 @@ class Listener:
             self._lose()
         if isinstance(packet, IndicatorPacket):
             self._hear_indicator(packet.indicator, now, after_gap)
+        # The end of a burst is often sent again with a fresh number, which UDPTL cannot recognise: the same
+        # packet after the end is no new burst.
         elif (modem := packet.type.modem) is not None and packet != self._last_end:
             if self._modem is not None:
                 self._last_heard = now
@@ -122,7 +124,11 @@ class Listener:
         modem = indicator.modem
         if modem is not None:
             # Some gateways repeat the indicator while it lasts. Only V.21 bursts follow each other directly.
+            # None: data have come since the indicator, so a repetition of it with a fresh number is
+            # no new burst.
             again = self._indicator in (None, indicator)
+            # With packets lost before it, a preamble within V.21 is more likely the next burst, whose
+            # predecessor's end was lost.
             if self._modem is modem and again and not (after_gap and modem is Modem.V21):
                 self._last_heard = now
                 return
@@ -131,6 +137,8 @@ class Listener:
             self._begin(modem, indicator.is_short_training, now)
             self._indicator = indicator
             return
+        # no-signal, or a tone: gateways that send no sig-end end a burst in this way, so it is an orderly end
+        # unless a frame is open.
         self._end(now, clean=not self._frame and not self._gap)
         self._indicator = indicator
         if indicator in _TONES and not repeated:
@@ -139,16 +147,21 @@ class Listener:
     def _hear_field(self, modem: Modem, field: Field, now: float) -> None:
         kind = field.type
         if field.data:
+            # Data without an indicator: it was lost, or the gateway sends none. The first octets may be
+            # missing, too.
             if self._modem is not modem:
                 self._end(now, clean=False)
                 self._begin(modem, False, now)
                 self._unsure = True
             self._last_end = None
+            # A raw field ends a frame: TCF and pages without ECM are not HDLC, whatever came before.
             if kind in _RAW:
                 self._drop_frame()
                 self._signals.append(DataReceived(modem, field.data, self._gap))
                 self._gap = False
             else:
+                # Also for fields that end a frame: Cisco and Commetrex put its last octets there, against
+                # T.38 7.4.
                 self._extend(field.data)
         if self._modem is None:
             return
@@ -159,6 +172,7 @@ class Listener:
         lost = self._gap
         if kind in _FRAME_ENDS:
             self._end_frame(good=kind in _GOOD_ENDS)
+        # Mediatrix ends a TCF with hdlc-sig-end, and HDLC with the other kind: either one ends what there is.
         if kind in _BURST_ENDS:
             self._end(now, clean=not self._frame and not lost)
 
@@ -203,6 +217,7 @@ class Listener:
         if self._modem is None or not (self._frame or self._gap):
             return  # a repeated end of the frame before
         frame = bytes(self._frame)
+        # If the beginning may be missing, only address and control octets show that the frame starts here.
         whole = bool(frame) and not self._damaged and (not self._unsure or frame.startswith(_FRAME_STARTS))
         good = good and whole
         self._signals.append(FrameReceived(self._modem, frame, good, self._frames_lost))

@@ -75,6 +75,7 @@ class PacketLane(Lane):
         waiting = self._waiting
         first = packets[0][0]
         # A repetition due after a new packet would repeat that one: drop it.
+        # The sender repeats its last datagram, whatever that is by then.
         while waiting and waiting[-1][0] > first and waiting[-1][2] & REPEAT:
             waiting.pop()
         waiting.extend(packets)
@@ -121,6 +122,7 @@ class PacketLane(Lane):
         if not waiting:
             return NEVER
         due, _, _, gap = waiting[0]
+        # The same as ``due`` above, but without the attribute look-ups: this runs for each packet.
         return due if not gap or due > now + gap else now + gap
 
     def plan(self, now: float) -> None:

@@ -51,6 +51,8 @@ def line_bits(frame: bytes) -> tuple[int, int]:
     """
     fcs = crc_hqx(frame, 0xFFFF) ^ 0xFFFF
     octets = int.from_bytes(frame, "big")
+    # HDLC sends the low bit of each octet first, but T.38 has octets with the first bit as the highest one,
+    # so the end of the integer is what leaves last.
     ones = (octets ^ octets + 1).bit_length() - 1  # at the end of the octets: the run continues into the FCS
     trailer = _stuffed((1 << ones) - 1 << 16 | fcs) - ones // 5
     return len(frame) * 8 + _stuffed(octets), 16 + trailer
@@ -111,6 +113,7 @@ class Planner:
         if isinstance(burst, ToneBurst):
             return _tone(burst, opening, begin, timing)
         indicator = Indicator.of(burst.modem, short_training=burst.short_training)
+        # The repetitions of no-signal come before the indicator, and their time is part of the silence.
         gap = max(timing.silence * _LEAST_SILENCE - _repeats(timing), 0.0)
         opening += indicator_packets(indicator, begin, timing, gap)
         hdlc = isinstance(burst, HdlcBurst)
@@ -165,6 +168,7 @@ def _tone(burst: ToneBurst, opening: list[Planned], begin: float, timing: Timing
     indicator = _TONES[burst.tone]
     opening += indicator_packets(indicator, begin, timing)
     end = begin + max(burst.seconds, _repeats(timing))
+    # CED has an end; CNG lasts until the far end speaks.
     if burst.tone is Tone.CED:
         opening += indicator_packets(Indicator.NO_SIGNAL, end, timing)
         indicator = Indicator.NO_SIGNAL
@@ -228,6 +232,7 @@ class _HdlcPlan:
         shape = self._shape
         frame = self._frame
         if frame is None:
+            # A burst without a frame: the receiver needs an end of the carrier all the same.
             planned += shape.ending(FieldType.HDLC_SIG_END, self._at, self._gap)
             return self._finish(planned)
         while frame is not None and len(planned) < _STRETCH:
@@ -235,12 +240,16 @@ class _HdlcPlan:
             body, fcs = line_bits(frame)
             at = self._at
             last = upcoming is None
+            # Sent three times with data in it, a receiver that does not compare numbers would append the
+            # octets three times.
             # The end of the burst is sent three times, so its packet must not contain data.
             merged = shape.timing.fcs_with_data and not last
             self._chunks(planned, frame, at, merged=merged)
             at += body / shape.modem.rate
             if last:
                 planned += shape.ending(FieldType.HDLC_FCS_OK_SIG_END, at)
+            # fcs-OK as a packet of its own is safe with each syntax; see ``t38fsp.t38.ifp`` about two fields
+            # in one packet.
             elif not merged:
                 self._copies(planned, at, self._end_of_frame, 0.0)
             self._at = at + (fcs + _FLAG_BITS) / shape.modem.rate
@@ -302,6 +311,8 @@ class _RawPlan:
         self._first = begin
         self._total = len(data)
         self._fill: _FillRemover | None = None
+        # The zero octets after a page fill its last packet, too; without 40 ms of them some ATAs lose the last
+        # rows.
         # TCF, which is all zeros, keeps its exact length (T.30 5.3.6.1.3).
         if data.count(0) != len(data):
             self._first -= head_start
@@ -331,6 +342,8 @@ class _RawPlan:
                 octets = _head(self._prefix, len(chunk)) + chunk
                 planned.append((first + start * octet, octets, 0, 0.0))
         if self._at >= self._total:
+            # Due when the last bit has left the far modem, although the data went out ``head_start`` earlier: a
+            # gateway may end the carrier as soon as it reads this.
             planned += shape.ending(FieldType.T4_NON_ECM_SIG_END, self._sent)
             end = self._sent + shape.timing.raw_tail
             planned += indicator_packets(Indicator.NO_SIGNAL, end, shape.timing)
@@ -347,5 +360,6 @@ class _FillRemover:
     def feed(self, chunk: bytes) -> bytes:
         known = self._zeros
         found = _FILL.sub(bytes(_KEPT), known + chunk)
+        # A run of fill may go across chunks: the next one counts from the zeros that were kept here.
         self._zeros = bytes(min(len(found) - len(found.rstrip(b"\0")), _KEPT))
         return found[len(known) :]

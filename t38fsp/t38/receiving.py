@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from t38fsp.t38.ifp import IfpError, Syntax, parse
 from t38fsp.t38.udptl import SECONDARIES, Counters, Datagram, OddTailError, UdptlError, xor
 
+# spandsp takes a jump of more than 2000 for a new stream, too.
 WINDOW = 2000
 LATE_WINDOW = 256
 """A number more than WINDOW ahead, or more than LATE_WINDOW late, belongs to a new stream."""
@@ -32,7 +33,10 @@ MOST_WAIT = 1.0
 _RTP_VERSION = 2
 """The two highest bits of RTP (RFC 3550 5.1)."""
 _LATENESS_MARGIN = 1.2
+# An ECM block is 265 datagrams when its sender does not keep the pace of a modem: less would give up packets
+# that are only late.
 _MOST_HELD_BACK = 256
+# Packets. Five strings over fifteen packets each, which is more than senders in the field use, need 75.
 _PARITY_HISTORY = 128
 
 
@@ -85,6 +89,7 @@ class UdptlReceiver:
 
     def receive(self, data: bytes, now: float) -> list[Delivery]:
         """Take a datagram; returns the packets that can be delivered now, oldest first."""
+        # Once parity was seen each packet is kept for repairs, which the general path does.
         if self._history is None and (number := self.take_next(data)) is not None:
             return [Delivery(number, self._last, False, False, now)] if self._last else []
         try:
@@ -165,17 +170,23 @@ class UdptlReceiver:
     def _place(self, datagram: Datagram, now: float) -> list[Delivery]:
         if self._expected is None:
             # Deliver the copies in the first datagram too: they were sent before we could receive.
+            # Any first number is accepted: Cisco CUBE begins at 32768, and the first datagrams may have come
+            # before our socket was open.
             self._expected = datagram.number - _known_copies(datagram)
             return self._take(datagram, datagram.number, now)
+        # Unwraps: the signed distance modulo 65536. The expected number grows without bound.
         distance = (datagram.number - self._expected + 0x8000 & 0xFFFF) - 0x8000
         if not -LATE_WINDOW <= distance <= WINDOW:
             return self._jump(datagram, now)
         known = max(self._waiting, default=self._expected)
+        # Compared with the furthest packet that waits, not with the one that is missing: a burst of losses
+        # has moved the latter far back.
         if self._expected + distance - known > _AHEAD:
             stray = self._stray
             if stray is None or not self._confirms(datagram, stray):
                 return self._set_aside(datagram)
             self._stray = None
+            # It was counted as late when it was set aside; now it belongs to the stream.
             self.counters.late -= 1
             since = datagram.number - stray.number & 0xFFFF
             return self._take(stray, self._expected + distance - since, now) + self._place(datagram, now)
@@ -198,6 +209,8 @@ class UdptlReceiver:
             self.counters.duplicates += 1
             return
         self.counters.late += 1
+        # The wait only grows: a path that delayed one packet delays others, and a second of waiting is well
+        # below T4.
         needed = (now - missed) * _LATENESS_MARGIN
         self.wait = min(max(self.wait, needed), MOST_WAIT)
 
@@ -208,6 +221,7 @@ class UdptlReceiver:
         """
         if self._waiting:
             return False
+        # A copy of the packet that we delivered last proves that nothing lies between.
         if datagram.parity is None:
             return bool(datagram.secondaries) and datagram.secondaries[0] == self._last
         strings = len(datagram.parity)
@@ -297,6 +311,8 @@ class UdptlReceiver:
         following = min(self._waiting)
         missed = min(waiting.since for waiting in self._waiting.values())
         for number in range(self._expected if self._expected is not None else following, following):
+            # Nothing is delivered for it; the next packet has ``after_gap``, so that a frame across the gap
+            # is not taken as whole.
             self.counters.lost += 1
             self._count_run(missing=True)
             self._missed[number] = missed
@@ -343,6 +359,7 @@ class UdptlReceiver:
             missing = [n for n in group if n not in self._history]
             if len(missing) != 1 or missing[0] < expected or missing[0] in self._waiting:
                 continue
+            # See ``_place``: some count from FFFF to 0001.
             zero = number & ~0xFFFF
             if group[0] <= zero and zero not in self._history:
                 continue  # the sender may skip number 0000, which would make another group
@@ -358,6 +375,8 @@ class UdptlReceiver:
         for string, group in zip(parity, groups, strict=True):
             known = [history[n] for n in group if n in history]
             if 0 < len(known) == len(group):
+                # Only a group for which the two readings differ decides; packets of equal length may give the
+                # same string for both.
                 plain, counted = _readings(known)
                 if (string.rstrip(b"\0") == plain) is not (string.rstrip(b"\0") == counted):
                     self._lengths_covered = string.rstrip(b"\0") == counted

@@ -32,6 +32,7 @@ class StreamTerminal(Terminal):
     ) -> None:
         super().__init__(
             syntax=syntax,
+            # TCP retransmits; copies would arrive as new packets.
             redundancy=0,
             max_ifp=max_ifp,
             max_buffer=max_buffer,
@@ -70,4 +71,5 @@ class StreamTerminal(Terminal):
         """A packet as written to the stream; without TPKT if the far end sends none."""
         ifp = unprefixed(octets)
         bare = self._reader is not None and self._reader.bare
+        # Until something came we cannot know; TPKT is what T.38 asks for.
         return ifp if bare else wrap(ifp)

@@ -27,6 +27,7 @@ LEAST_DATAGRAM = 40
 LEAST_IFP = 24
 """Octets; fewer leave no room for 10 ms of data at 14400 bit/s."""
 
+# Number, selector and count.
 _UDPTL_OVERHEAD = 4
 _SPAN_OCTETS = 2
 _LONG = 0x80  # from this value on a length takes two octets
@@ -164,6 +165,8 @@ class Terminal:
 
     def receive(self, datagram: bytes, now: float) -> bool:
         """Take a datagram; true if it was UDPTL with packets that can be read."""
+        # Without pace a response can be on its way before our timer has noticed that the burst is over; T.30
+        # would take it for an answer to the command before.
         if not self._paced:
             self._advance(now)  # it may respond to the burst that has just left
         malformed = self.counters.malformed
@@ -203,6 +206,8 @@ class Terminal:
         """Take an IFP packet in its turn, from :meth:`receive` or another transport."""
         self._listener.hear(packet, now, after_gap=after_gap)
         if self._state is Indicator.CNG and self._plan is None and self._listener.hearing:
+            # Between internet-aware ends there is no modem, so nothing to ruin, but the rule costs
+            # nothing there.
             # A gateway that treats CNG as a lasting state of the line would play it into the far end's
             # preamble.
             self._send_no_signal(now)
@@ -225,6 +230,8 @@ class Terminal:
         self._advance(now)
         if self._keep_alive is not None and self._plan is None and now >= self._keep_alive:
             self._state = self._state or Indicator.NO_SIGNAL
+            # One datagram is enough: with copies in it, and another one a second later. It keeps the NAT
+            # binding, and AudioCodes sends nothing before it has received.
             self.lane.add(indicator_packets(self._state, now, self._timing)[:1])
             self._schedule_keep_alive(now)
 
@@ -276,6 +283,8 @@ class Terminal:
             self._schedule_keep_alive(done.due)
 
     def _begin(self, burst: Burst, now: float) -> None:
+        # Two attempts may be lost on the way; a third without any response suggests that the far end cannot
+        # read us.
         if isinstance(burst, HdlcBurst) and burst.attempt >= _DOUBTFUL:
             self._dialect.doubt()
         self._paced = not isinstance(burst, HdlcBurst) or burst.modem_paced
@@ -283,6 +292,8 @@ class Terminal:
             self._plan = self._unpaced.plan(burst, self.syntax, now)
         else:
             silent = self._state is Indicator.NO_SIGNAL
+            # T.30 5.3.1 wants 75 ms between carriers in both directions: ours after theirs as well as ours
+            # after ours.
             start = max(now, self._state_since, self._listener.silent_since + self._timing.silence)
             self._plan = self._planner.plan(
                 burst, self.syntax, start, silent_since=self._state_since if silent else None
@@ -302,4 +313,5 @@ class Terminal:
 def _room(max_datagram: int, redundancy: int) -> int:
     """Length of the longest packet that leaves room for all copies."""
     each = (max_datagram - _UDPTL_OVERHEAD) // (redundancy + 1)
+    # Each packet has a length prefix of one octet, or of two from 128 octets on.
     return each - (2 if each > _LONG else 1)

@@ -11,14 +11,18 @@ from sip.bounds import setting
 from sip.frozen import dataclass
 from t38fsp.t30.vocabulary import Modem
 
+# spandsp's figure for some 200 ms of carrier and 20 ms of silence.
 TALKER_ECHO_PROTECTION = 0.215
 """Seconds of unmodulated carrier and silence that a gateway may play before training."""
 
 _TRAINING = {
+    # 1132 symbols at 1200 Bd, and at 1600 Bd for 4800 bit/s.
     Modem.V27TER_2400: 0.943,
     Modem.V27TER_4800: 0.708,
+    # 560 symbols at 2400 Bd.
     Modem.V29_7200: 0.234,
     Modem.V29_9600: 0.234,
+    # 3344 symbols at 2400 Bd; 342 in the short form.
     Modem.V17_7200: 1.393,
     Modem.V17_9600: 1.393,
     Modem.V17_12000: 1.393,
@@ -82,5 +86,7 @@ class Timing:
         10 ms). V.21 is sent octet by octet."""
         if modem is Modem.V21:
             return 1
+        # At 2400 bit/s 30 ms are 9 octets, at 14400 54: multiples of three for all rates, so that the steps
+        # are exact.
         third = max(round(self.chunk * modem.rate / 24), 1)
         return next((octets for octets in (3 * third, 2 * third) if octets <= most), third)

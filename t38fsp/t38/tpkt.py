@@ -46,6 +46,7 @@ class TpktReader:
         stream."""
         self._octets += octets
         if self._bare is None and self._octets:
+            # Decided once, by the first octet: a stream does not change its form.
             self._bare = self._octets[0] != VERSION
         packets: list[bytes] = []
         while (end := self._end()) is not None:
@@ -80,6 +81,7 @@ def _ifp_size(octets: bytearray, syntax: Syntax) -> int | None:
     if not octets:
         return None
     at = 2 if octets[0] & 0x20 else 1
+    # An indicator, or data without fields: nothing follows its type.
     if octets[0] & 0xC0 != 0xC0:
         return at
     if len(octets) <= at:
@@ -90,6 +92,7 @@ def _ifp_size(octets: bytearray, syntax: Syntax) -> int | None:
         if at >= len(octets):
             return None
         preamble = octets[at] << used
+        # As in ``t38fsp.t38.ifp``: four bits of 1998, five or nine of 2002.
         bits += 4 if syntax is Syntax.Y1998 else 9 if preamble & 0x40 else 5
         if preamble & 0x80:
             at = -(-bits // 8)

@@ -20,6 +20,7 @@ from t38fsp.t38.packet_lane import CONTROL, REPEAT
 
 SECONDARIES = 0x00
 PARITY = 0x80
+# Asterisk drops a whole datagram with more strings than this, and so does FreeSWITCH since 2026.
 MOST_STRINGS = 5
 _MOST_RECOVERED = 127
 """Upper bound for copies or parity strings in a datagram; known senders have at most ten, and each costs
@@ -86,6 +87,8 @@ def _recovery(data: bytes, at: int) -> tuple[int, int, tuple[bytes, ...], int]:
     kind = data[at]
     span = 0
     if kind == PARITY:
+        # fec-npackets is an unconstrained INTEGER: PER writes a length octet before the value. 1 is the only
+        # length that a span below 128 can have.
         if data[at + 1 : at + 2] != b"\x01" or at + 2 >= len(data):
             raise UdptlError("the span of the parity strings is unreadable")
         span = data[at + 2]
@@ -194,6 +197,7 @@ class UdptlSender:
 
     def _mixed(self, octets: bytes, flags: int) -> bytes:
         """The general case: packets differ in the number of copies, or not all copies fit."""
+        # Number (2), selector (1) and count (1).
         room = self.max_datagram - len(octets) - 4
         if room < 0:
             raise UdptlError(f"{len(octets)} octets do not fit a datagram of {self.max_datagram}")
@@ -201,6 +205,8 @@ class UdptlSender:
             self._reaches = (self._image_reach,) * len(self._recent)
         wanted = max((back for back, reach in enumerate(self._reaches, 1) if reach >= back), default=0)
         copies: list[bytes] = []
+        # Copies are for number - 1, - 2, ... without a gap, so a copy that does not fit ends the list, and a
+        # packet that needs no more copies is still written if an older one needs one.
         for copy in self._recent[:wanted]:
             room -= len(copy)
             if room < 0:
@@ -251,6 +257,7 @@ class ParitySender:
         room = self.max_datagram - len(prefixed(ifp)) - 4
         if room < 0:
             raise UdptlError(f"{len(ifp)} octets do not fit a datagram of {self.max_datagram}")
+        # Parity has two octets more than copies: the length and the value of the span.
         self._last = bytes(self._with_parity(ifp, room - 2))
         self._primaries.append(ifp)
         self.number = self.number + 1 & 0xFFFF
@@ -262,6 +269,9 @@ class ParitySender:
 
     def _with_parity(self, ifp: bytes, room: int) -> Datagram:
         known = list(self._primaries)
+        # How parity begins is not specified: some senders take the packets before the first one for zero
+        # octets, others send copies first. Fewer strings over the packets that there are suit receivers of both
+        # kinds.
         # T.38 annex C: the strings interleave, so that a burst of ``strings`` lost packets can be repaired.
         for strings in range(min(self._strings, len(known)), 0, -1):
             span = min(self._span, len(known) // strings)

@@ -18,6 +18,7 @@ from t38fsp.virtual.quirks.frames import command_of, ends_document, heard
 _ANSWERING = frozenset({Role.ANSWERING})
 
 
+# Carriers differ: most switch on V.21, some on CED, and AudioCodes advises against switching by the caller.
 @dataclass(frozen=True, slots=True)
 class SwitchAfter(Quirk):
     """Offers T.38 0 to 30 seconds after the answer; a calling gateway does so in its INVITE with 0.
@@ -57,6 +58,7 @@ class Refusal(Enum):
     """200 with ``m=image 0``, which is a refusal too."""
 
 
+# 488, 415 and 606 all mean "stay in audio", and so does port 0, which crashed an Asterisk (AST-2021-006).
 @dataclass(frozen=True, slots=True)
 class RefusesT38(Quirk):
     """Refuses every offer of T.38, by 488 or by port 0, and makes none.
@@ -83,6 +85,7 @@ class RefusesT38(Quirk):
         return None if self.how is Refusal.STATUS else [replace(each, port=0) for each in media]
 
 
+# Media address and port are read anew from each description (rtpengine issue 766).
 @dataclass(frozen=True, slots=True)
 class OwnT38Port(Quirk):
     """Uses another port for T.38 than for audio (AudioCodes: 2 above).
@@ -118,6 +121,8 @@ class AddressChange(Quirk):
         gateway.offer_image(new_port=True)
 
 
+# RFC 4028 10: the body is the one that holds, with the same version in ``o=``. FreeSWITCH sent audio instead,
+# and long faxes died at 1800 s (issue 2789).
 @dataclass(frozen=True, slots=True)
 class Refresh(Quirk):
     """Refreshes the session with the T.38 that holds, every 3 or more seconds of the fax.
@@ -163,6 +168,7 @@ class RefreshAudio(Quirk):
         gateway.offer_audio()
 
 
+# ASTERISK-26179. T.38 has no renegotiation in mid-fax, but to decline costs the call.
 @dataclass(frozen=True, slots=True)
 class NewParameters(Quirk):
     """Offers T.38 once more in mid-fax, with another rate, version and datagram size than hold.
@@ -202,12 +208,15 @@ class _NewParameters(Quirk):
     ) -> Sequence[MediaDescription] | None:
         if not self._changed or media is None or offer is not None:
             return media
+        # What changes the syntax, the rate and the sizes all at once; the packets on their way are
+        # of the old ones.
         parameters = replace(gateway.habits.parameters, version=3, max_bit_rate=9600, max_datagram=160)
         return [
             parameters.to_media(each.port) if each.kind == "image" and each.port else each for each in media
         ]
 
 
+# Asterisk issue 824: a call that is over for T.30 still has a dialog, and an offer in it an answer.
 @dataclass(frozen=True, slots=True)
 class BackToAudio(Quirk):
     """Goes back to audio by a re-INVITE when the fax is over, before anybody hangs up.
@@ -224,6 +233,7 @@ class BackToAudio(Quirk):
             gateway.offer_audio()
 
 
+# MCF after EOP is the confirmation; DCN adds nothing to it (FreeSWITCH and spandsp relaxed this, too).
 @dataclass(frozen=True, slots=True)
 class EarlyHangUp(Quirk):
     """Hangs up with the MCF to the last page: DCN is neither waited for nor sent.
@@ -287,6 +297,7 @@ class HangsUp(Quirk):
         gateway.hang_up()
 
 
+# ThinkTel's documentation: a re-INVITE that comes from the customer is refused.
 @dataclass(frozen=True, slots=True)
 class OffersOnlyItself(Quirk):
     """Refuses T.38 that is offered to it, and offers it itself 1 to 4 seconds after the answer.

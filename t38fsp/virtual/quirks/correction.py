@@ -48,6 +48,7 @@ class Parity(Quirk):
         return replace(habits, parity=(self.strings, self.span))
 
 
+# The soft-switch T.38 manual, chapter 7: accept either, and both in one stream.
 @dataclass(frozen=True, slots=True)
 class MixedCorrection(Quirk):
     """Protects every second datagram by parity (FEC), and the others by copies.
@@ -73,6 +74,7 @@ class _Mixes(Quirk):
             numbers = [each.number for each in self._behind]
             follows = numbers == [read.number - distance for distance in (3, 2, 1)]
             self._made = datagram
+            # Parity over numbers that are not consecutive would be that of other packets.
             if follows and read.number % 2:
                 parity = xor([each.primary for each in self._behind])
                 self._made = bytes(Datagram(read.number, read.primary, parity=(parity,), span=3))
@@ -81,6 +83,7 @@ class _Mixes(Quirk):
         return (self._made,)
 
 
+# Asterisk has to ignore them itself: they stand for packets that it does not have any more.
 @dataclass(frozen=True, slots=True)
 class EmptyCopies(Quirk):
     """Puts secondaries of no octets after each packet (Asterisk's start-up, and after it).

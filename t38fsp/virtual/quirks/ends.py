@@ -90,6 +90,8 @@ class _Combined(_HoldsLastData):
 
     def _joined(self, held: DataPacket, end: FieldType, gateway: Gateway) -> DataPacket:
         gateway.note(CombinedFields.name)
+        # fcs-OK and hdlc-sig-end one by one: two fields without data in a row, which is where the two
+        # readings differ.
         fields = [*held.fields, Field(WITH_SIG_END.get(end, end))]
         if end in WITH_SIG_END:
             fields.append(Field(FieldType.HDLC_SIG_END))
@@ -106,6 +108,7 @@ class _Combined(_HoldsLastData):
 def _loose(field: Field) -> bytes:
     """A field of the 2002 syntax that begins and ends with an octet."""
     if not field.data:
+        # Presence, extension, three bits of type, and three bits of padding that strict PER does not have.
         return bytes((field.type.value << 3,))
     return bytes((0x80 | field.type.value << 3,)) + (len(field.data) - 1).to_bytes(2, "big") + field.data
 
@@ -152,6 +155,7 @@ class SeparateSigEnd(Quirk):
         return only(bare[0], WITH_SIG_END[bare[1]]), only(bare[0], FieldType.HDLC_SIG_END)
 
 
+# The form that spandsp's manual warns of; receivers have to bear it nevertheless (spandsp pull request 86).
 @dataclass(frozen=True, slots=True)
 class DoubleSigEnd(Quirk):
     """Sends hdlc-sig-end although fcs-OK-sig-end has ended the burst already.
@@ -170,6 +174,7 @@ class DoubleSigEnd(Quirk):
         return packet, only(bare[0], FieldType.HDLC_SIG_END)
 
 
+# What ends a burst is then no-signal, or the next indicator.
 @dataclass(frozen=True, slots=True)
 class NoSigEnd(Quirk):
     """Ends no burst by a sig-end: no-signal is all there is.

@@ -20,6 +20,7 @@ _TOLERANCE = 0.002
 """Tolerance of times, in seconds."""
 
 
+# spandsp's table of start-up times has 1 s for V.21, since 850 ms fails with some ATAs.
 @dataclass(frozen=True, slots=True)
 class PreambleNeeded(Quirk):
     """Loses a frame that begins less than so long (0.5 to 1 s) after its v21-preamble.
@@ -47,6 +48,7 @@ class _Preamble(Quirk):
         if isinstance(packet, IndicatorPacket):
             preamble = packet.indicator is Indicator.V21_PREAMBLE
             if self._since is None or not preamble:
+                # A repeated preamble begins no new one: the time counts from the first.
                 self._since = gateway.now if preamble else None
             return (packet,)
         if self._since is not None:
@@ -89,10 +91,13 @@ class _Silence(Quirk):
             if self._deaf:
                 gateway.note(SilenceNeeded.name)
         elif ends_burst(packet):
+            # The end of a burst that was not heard is no end.
             self._ended = gateway.now if not self._deaf else self._ended
         return () if self._deaf else (packet,)
 
 
+# The chips of AudioCodes stop a carrier that looks stuck; Avaya has 150 s. A dithered page at 14400 bit/s is
+# past 90 s from some 160 KB on.
 @dataclass(frozen=True, slots=True)
 class CarrierLimit(Quirk):
     """Cuts any burst after 10 or more seconds, in either direction (AudioCodes, about 90 s).
@@ -146,6 +151,7 @@ class _Carrier:
         return () if self._cut else (packet,)
 
 
+# The soft-switch manual, chapter 7: at least 40 ms of zero octets after RTC.
 @dataclass(frozen=True, slots=True)
 class PageTailNeeded(Quirk):
     """Drops its carrier so long (up to 0.04 s) before the end of raw data, and what comes there is lost.
@@ -176,6 +182,7 @@ class _PageTail(Quirk):
         if not raw or packet.type.modem is None:
             return (packet,)
         data = self._held + b"".join(field.data for field in raw)
+        # What is on its way through the modem when the end comes is lost.
         keep = int(self._seconds * packet.type.modem.rate / 8)
         if raw[-1].type is FieldType.T4_NON_ECM_SIG_END:
             self._held = b""
@@ -215,6 +222,7 @@ class _FrameTail(Quirk):
         held, self._held = self._held, None
         before: tuple[ifp.Packet, ...] = ()
         if held is not None:
+            # The end of a burst is repeated; the time counts from its first copy.
             if packet == held:
                 self._held = held
                 return ()
@@ -301,12 +309,15 @@ class _Modem(Quirk):
             return self._end(packet)
         rate = packet.type.modem.rate / 8
         if self._began is None:
+            # The modem starts when its buffer has filled for so long.
             self._began, self._octets = gateway.now + self._quirk.seconds, 0
         played = max((gateway.now - self._began) * rate, 0.0)
         missing = int(played - self._octets + 0.5)
         if missing > 0 and self._octets:
             gateway.note(StrictModem.name)
             self._octets += missing
+            # Without ECM the modem may only pad; with HDLC a gap inside a frame spoils its FCS, while flags
+            # between frames cost nothing.
             if packet.fields[0].type in _RAW:
                 fill = Field(FieldType.T4_NON_ECM_DATA, bytes(missing))
                 self._octets += size

@@ -31,6 +31,7 @@ class NoIndicators(Quirk):
         return (packet,)
 
 
+# Commetrex's log reader says so of Lucent: one at the start and one between frames.
 @dataclass(frozen=True, slots=True)
 class RepeatedIndicators(Quirk):
     """Sends the indicator of a burst again between its frames and its data (Lucent).
@@ -60,6 +61,7 @@ class _Repeats(Quirk):
             self._since = 0
             return (packet,)
         bare = bare_field(packet)
+        # The burst has ended: an indicator now would begin another one.
         if bare is not None and bare[1] is not FieldType.HDLC_FCS_OK:
             self._indicator = None
         self._since += 1
@@ -69,6 +71,7 @@ class _Repeats(Quirk):
         return packet, self._indicator
 
 
+# rtpengine has an option to force version 0 for such peers; most software reads the 1998 syntax only.
 @dataclass(frozen=True, slots=True)
 class ForcedSyntax(Quirk):
     """Speaks and understands one syntax (1998 or 2002), whatever version was negotiated.
@@ -99,6 +102,7 @@ class WholeFrames(Quirk):
         return replace(habits, timing=replace(habits.timing, whole_frames=True))
 
 
+# spandsp's notes: some gateways write CED or CNG without having heard anything.
 @dataclass(frozen=True, slots=True)
 class FalseTones(Quirk):
     """Announces CED and CNG that do not exist, between bursts.
@@ -147,6 +151,7 @@ class _Mistakes(Quirk):
         return (packet,)
 
 
+# T.30 allows 850 ms, and jitter takes from that.
 @dataclass(frozen=True, slots=True)
 class ShortPreamble(Quirk):
     """Begins a frame so soon (0.1 to 1 s) after its v21-preamble, as jitter and haste make it.
@@ -193,6 +198,7 @@ class _PassesEcho(Quirk):
             ended = self._plays and packet.indicator is Indicator.NO_SIGNAL
             self._plays = packet.indicator is Indicator.V21_PREAMBLE
         else:
+            # Data without indicator are V.21 on the line all the same.
             self._plays = packet.type is DataType.V21
         if self._plays or ended:
             gateway.note(PassesEcho.name)

@@ -83,6 +83,7 @@ class PoorCopies(Quirk):
 
     def judge(self, quality: PageQuality, gateway: Gateway) -> PageQuality | None:
         gateway.note(self.name)
+        # Ten bad lines of a hundred: between the limits for MCF and for RTN of the receiver.
         return PageQuality(100, 10)
 
 
@@ -118,11 +119,13 @@ class _SpoilsTraining(Quirk):
         elif frame is not None:
             self._training = False
         if self._training and isinstance(signal, DataReceived):
+            # TCF is zeros; half of its bits being ones is what a receiver sees of a modem that did not train.
             return (replace(signal, data=b"\x55" * len(signal.data)),)
         return (signal,)
 
     def burst_out(self, burst: Burst, gateway: Gateway) -> Iterable[Burst]:
         spoils = self._left and gateway.role is Role.CALLING
+        # Octets that are all zero are a TCF; a page has its EOL at least.
         if spoils and isinstance(burst, RawBurst) and not burst.data.strip(b"\0"):
             self._left -= 1
             gateway.note(FailsTraining.name)
@@ -130,6 +133,7 @@ class _SpoilsTraining(Quirk):
         return (burst,)
 
 
+# A.4.3: the sender counts PPR for a block, and has to choose after the fourth.
 @dataclass(frozen=True, slots=True)
 class PprStorm(Quirk):
     """Loses every frame of the first ``times`` (1 to 12) image bursts with ECM: PPR for all of them.
@@ -202,6 +206,7 @@ class IgnoresCtc(Quirk):
         return (signal,)
 
 
+# T5 of the sender is 60 s: a receiver may be busy that long (A.5.4.1).
 @dataclass(frozen=True, slots=True)
 class Busy(Quirk):
     """Takes 0 to 50 seconds to put a page away: RNR with ECM, silence without.

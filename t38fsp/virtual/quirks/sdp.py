@@ -51,6 +51,7 @@ class BooleanStyle(Enum):
     """Without a value, which means true."""
 
 
+# Asterisk reads ``:0`` as true, rtpengine as false; FreeSWITCH remembers the style and answers in kind.
 @dataclass(frozen=True, slots=True)
 class Booleans(Quirk):
     """Writes the boolean attributes as ``:0``, ``:1`` or bare.
@@ -66,6 +67,7 @@ class Booleans(Quirk):
         value = {BooleanStyle.ZERO: "0", BooleanStyle.ONE: "1", BooleanStyle.BARE: None}[self.style]
         names = ("T38FaxFillBitRemoval", "T38FaxTranscodingMMR", "T38FaxTranscodingJBIG")
         if offer is not None and self.style is not BooleanStyle.ZERO:
+            # Cisco objects to a true value where its offer had none; zeros are harmless.
             return media  # an answer claims nothing that was not offered
         more = tuple(Attribute(name, value) for name in names)
         return _images(media, lambda each: replace(each, attributes=(*each.attributes, *more)))
@@ -85,6 +87,7 @@ class OddSpelling(Quirk):
 
     @staticmethod
     def _spelt(media: MediaDescription) -> MediaDescription:
+        # A lower-case T38maxBitRate once cost Asterisk's faxes their rate: 2400 bit/s instead of 14400.
         names = {"T38MaxBitRate": "T38FaxMaxRate", "T38FaxMaxDatagram": "T38MaxDatagram"}
         attributes = tuple(
             Attribute(names.get(each.name, each.name.lower()), each.value) for each in media.attributes
@@ -106,6 +109,7 @@ class NoAttributes(Quirk):
         return _images(media, lambda each: replace(each, attributes=()))
 
 
+# rtpengine issue 1100.
 @dataclass(frozen=True, slots=True)
 class TwoCorrections(Quirk):
     """Writes two lines of T38FaxUdpEC, parity before redundancy.
@@ -145,6 +149,7 @@ class UdpCorrection(Quirk):
         return replace(habits, parameters=replace(habits.parameters, error_correction=said))
 
 
+# RFC 3264 6: an answer has as many lines as the offer, in its order.
 @dataclass(frozen=True, slots=True)
 class AudioZero(Quirk):
     """Offers T.38 as its second line, after ``m=audio 0``.
@@ -177,6 +182,7 @@ class BothMedia(Quirk):
         return [*media, image]
 
 
+# Method 1 is for TCP, between terminals that do not pass the training through (T.38 clause 8).
 @dataclass(frozen=True, slots=True)
 class LocalTcf(Quirk):
     """Wants the gateways to check the training themselves (localTCF), which is not for UDPTL.
@@ -193,6 +199,7 @@ class LocalTcf(Quirk):
         return replace(habits, parameters=parameters)
 
 
+# rtpengine issue 1201. RFC 4612 defines T.38 over RTP, but with another format parameter, and it is not used.
 @dataclass(frozen=True, slots=True)
 class RtpT38(Quirk):
     """Writes T.38 as ``RTP/AVP`` (border controllers that rewrite what they do not know).

@@ -100,6 +100,7 @@ class DropsCall(Quirk):
         check(self.times >= 0, self.name, "0 times (always) or more")
 
     def moment(self, moment: Moment, gateway: Gateway) -> None:
+        # Counted by calls of the gateway, not of this object: a quirk is made anew for each call.
         if moment is Moment.ANSWERED and _strikes(self.times, gateway):
             gateway.after(self.seconds, lambda: self._end(gateway))
 

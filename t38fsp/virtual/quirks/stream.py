@@ -13,6 +13,7 @@ from t38fsp.virtual.hooks import Gateway, Habits, Moment, Quirk
 from t38fsp.virtual.quirks.errors import check
 
 
+# T.38 has the first number at 0; t38modem had to learn that CUBE begins in the middle (change log, 3.13.0).
 @dataclass(frozen=True, slots=True)
 class FirstNumber(Quirk):
     """Numbers its datagrams from 32768 instead of 0 (Cisco CUBE).
@@ -46,6 +47,7 @@ class _First(Quirk):
         return (datagram,)
 
 
+# spandsp writes 1 after FFFF; Asterisk lost packets at each wrap until 2019, for the opposite reason.
 @dataclass(frozen=True, slots=True)
 class WrapToOne(Quirk):
     """Counts from 65535 on to 1, never again to 0.
@@ -59,6 +61,8 @@ class WrapToOne(Quirk):
         return replace(habits, number_after_ffff=1)
 
 
+# spandsp has a dozen notes on such senders. Copies of one datagram have one number, which is easier
+# to ignore.
 @dataclass(frozen=True, slots=True)
 class NewNumbers(Quirk):
     """Repeats indicators and ends of bursts under new numbers, not as copies of the same datagram.
@@ -104,6 +108,7 @@ class _Jumps(Quirk):
         return (datagram,)
 
 
+# MediaPack manual, page 148. Together with a NAT it is why we send no-signal as soon as the switch is agreed.
 @dataclass(frozen=True, slots=True)
 class SilentUntilHeard(Quirk):
     """Sends no T.38 until it has received some (AudioCodes, by default).
@@ -136,6 +141,7 @@ class _Silent(Quirk):
         return ()
 
 
+# A public trace of a CUBE shows T.38 before the 200 of the re-INVITE.
 @dataclass(frozen=True, slots=True)
 class EarlyPackets(Quirk):
     """Sends T.38 as soon as the call is up, before any offer of T.38 was answered (CUBE).
@@ -147,6 +153,7 @@ class EarlyPackets(Quirk):
 
     def moment(self, moment: Moment, gateway: Gateway) -> None:
         if moment is Moment.ANSWERED:
+            # Three, as indicators are usually sent.
             for _ in range(3):
                 gateway.note(self.name)
                 gateway.send_indicator(Indicator.NO_SIGNAL)
@@ -164,6 +171,8 @@ class JunkAtStart(Quirk):
 
     def moment(self, moment: Moment, gateway: Gateway) -> None:
         if moment is Moment.SWITCHED:
+            # Zeros as from a repaired packet that never was; data cut short; noise; an unknown addition with
+            # data; an indicator that there is not.
             for octets in (b"\0" * 5, b"\xc0\x01", b"\xff" * 9, b"\xc7\x70\x00\x00", b"\x1f"):
                 gateway.note(self.name)
                 gateway.send_packet(octets)
@@ -206,6 +215,8 @@ class RtpStragglers(Quirk):
 
     def _straggle(self, step: int, gateway: Gateway) -> None:
         gateway.note(self.name)
+        # Version 2, payload type 8 (PCMA), number, time stamp; as UDPTL it would be number 32776 with a
+        # primary that does not end in the datagram.
         header = b"\x80\x08" + (7000 + step).to_bytes(2, "big") + (160 * step).to_bytes(4, "big")
         gateway.send(header + b"\x12\x34\x56\x78" + b"\xd5" * 160)
 
@@ -246,6 +257,7 @@ class _Bunch(Quirk):
             gateway.send(datagram)
 
 
+# Commetrex advises to keep the stream up while nothing happens, so that no middlebox takes the call for dead.
 @dataclass(frozen=True, slots=True)
 class KeepAlive(Quirk):
     """Repeats the state of the line each ``seconds`` (0.1 or more) while nothing happens.
@@ -263,6 +275,7 @@ class KeepAlive(Quirk):
         return replace(habits, timing=replace(habits.timing, keep_alive=self.seconds))
 
 
+# FreeSWITCH issue 3044: the reader blocked until its own limit of ten minutes, after a fax that was complete.
 @dataclass(frozen=True, slots=True)
 class FallsSilent(Quirk):
     """Neither sends nor hears T.38 any more, 0 or more seconds after the switch; SIP goes on.
