@@ -311,8 +311,8 @@ class _RawPlan:
         self._first = begin
         self._total = len(data)
         self._fill: _FillRemover | None = None
-        # The zero octets after a page fill its last packet, too; without 40 ms of them some ATAs lose the last
-        # rows.
+        # The zero octets after a page fill its last packet, too; without 40 ms of them some ATAs lose the
+        # last rows.
         # TCF, which is all zeros, keeps its exact length (T.30 5.3.6.1.3).
         if data.count(0) != len(data):
             self._first -= head_start
@@ -342,8 +342,8 @@ class _RawPlan:
                 octets = _head(self._prefix, len(chunk)) + chunk
                 planned.append((first + start * octet, octets, 0, 0.0))
         if self._at >= self._total:
-            # Due when the last bit has left the far modem, although the data went out ``head_start`` earlier: a
-            # gateway may end the carrier as soon as it reads this.
+            # Due when the last bit has left the far modem, although the data went out ``head_start``
+            # earlier: a gateway may end the carrier as soon as it reads this.
             planned += shape.ending(FieldType.T4_NON_ECM_SIG_END, self._sent)
             end = self._sent + shape.timing.raw_tail
             planned += indicator_packets(Indicator.NO_SIGNAL, end, shape.timing)

@@ -47,7 +47,7 @@ class _First(Quirk):
         return (datagram,)
 
 
-# spandsp writes 1 after FFFF; Asterisk lost packets at each wrap until 2019, for the opposite reason.
+# spandsp's notes name such senders; Asterisk, as a receiver, lost packets at each wrap until 2019.
 @dataclass(frozen=True, slots=True)
 class WrapToOne(Quirk):
     """Counts from 65535 on to 1, never again to 0.
