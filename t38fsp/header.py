@@ -53,8 +53,8 @@ class Header:
                     f"{form!r} is not a valid date format in a header; use %Y, %m, %d, %H, %M and the like"
                 )
 
-    def of_call(self, date: datetime, number: str, to: str, pages: int) -> CallHeader:
-        return CallHeader(self, date, number, to, pages)
+    def of_call(self, date: datetime, number: str, to: str, pages: int, font: str = "") -> CallHeader:
+        return CallHeader(self, date, number, to, pages, font)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,10 @@ class CallHeader:
     number: str
     to: str
     pages: int
+    font: str
 
-    def line(self, page: int) -> tuple[str, str, str]:
-        """Left, middle and right of the line on page ``page`` (from 1)."""
+    def line(self, page: int) -> tuple[str, str, str, str]:
+        """Left, middle and right of the line on page ``page`` (from 1), and its font."""
         texts = [
             part.format(
                 date=self.date,
@@ -81,4 +82,4 @@ class CallHeader:
             for part in self.header.template.split("|")
         ]
         left, middle, right = [*texts, "", ""][:3]
-        return left, middle, right
+        return left, middle, right, self.font

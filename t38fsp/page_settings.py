@@ -7,6 +7,16 @@ from sip.frozen import dataclass
 from t38fsp.choices import Fit, Landscape, OverTime, PageResolution, PaperSize, Quality
 from t38fsp.errors import SettingError
 
+_FONTS = (".ttf", ".otf", ".ttc", ".otc")
+
+
+def _font_file(name: object) -> None:
+    """Check of the setting of a font; whether the file is one is seen when it is used, before the call."""
+    if not isinstance(name, str):
+        raise ValueError(f"{name!r} is not a string")
+    if name and not name.lower().endswith(_FONTS):
+        raise ValueError(f"{name[:60]!r} is not a font; name a file that ends in {', '.join(_FONTS)}")
+
 
 @dataclass(frozen=True, slots=True)
 class PageSettings:
@@ -37,6 +47,10 @@ class PageSettings:
     over_page_seconds: OverTime = setting(OverTime.WARN, table="")
     """What to do with a page that takes longer: ``"warn"`` sends it, ``"simplify"`` sends it with fewer greys
     and less detail, ``"refuse"`` ends the fax before it."""
+    font: str = setting("", check=_font_file, table="")
+    """Font file (TrueType or OpenType) of header lines, cover pages and plain text, relative to the folder of
+    this file, for letters that the built-in font lacks: that one has those of western Europe. A letter that
+    neither has loses its accent; if that does not help, nothing is sent. Default: built in."""
 
     def __post_init__(self) -> None:
         check(self, SettingError)

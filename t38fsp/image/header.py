@@ -1,7 +1,7 @@
 """A header line at the top of a page that is sent.
 
-The letters are Pillow's bitmap font at 100 dots per inch. Every fax resolution is a whole multiple of that in
-both directions, so the letters are sharp and 2.8 mm high at each.
+The letters are 2.8 mm high, 8 point, at every resolution. They are drawn with many dots, square ones as
+fonts need them, and reduced to those of the page.
 
 The line replaces the white margin that nearly every page has at its top. If content begins there, the line is
 added above it: the page becomes 3.6 mm longer or, where its length is limited, smaller by as much.
@@ -9,27 +9,36 @@ added above it: the page becomes 3.6 mm longer or, where its length is limited, 
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable
+from functools import lru_cache
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from t38fsp.errors import SettingError
+from t38fsp.fonts import Face, Letters, Typeface
+from t38fsp.image.errors import DocumentError
 from t38fsp.image.resolutions import inch_terms
 from t38fsp.image.values import HeaderLine
 from t38fsp.t30.vocabulary import Resolution
 
-_GRID = 100
-"""Dots per inch of the font."""
-_LETTER = 6
-_ABOVE, _HEIGHT = 2, 14
-"""Rows of the grid above the letters, and rows of the whole band."""
-_MARGIN = 30
-"""Columns of the grid on either side: some receivers do not print the outer 7 mm."""
+_DOTS = 800
+"""Dots per inch of the drawing: a multiple of every resolution."""
+_HEIGHT = 14 * _DOTS // 100
+"""Dots of the whole band, 3.6 mm: whole rows at every resolution."""
+_LETTERS = 12 * _DOTS // 100
+"""Dots that letters may be high, from the accents of capitals to the descenders."""
+_EM = 8 * _DOTS / 72
+_MARGIN = 30 * _DOTS // 100
+"""Dots on either side: some receivers do not print the outer 7 mm."""
+_TALL = "ÅÇgjy|"
+"""So high are the letters of most scripts; a font is not made smaller for lines of digits alone."""
+_DARK = 115
+"""A pixel that is darker than this, of 255, is black: more than half, or letters would grow together."""
 
 
 def band_rows(resolution: Resolution) -> int:
     """Rows of a page that the line occupies."""
-    return _HEIGHT * inch_terms(resolution)[1] // _GRID
+    return _HEIGHT * inch_terms(resolution)[1] // _DOTS
 
 
 def with_header(
@@ -42,6 +51,7 @@ def with_header(
     """The pixels (1 is black) of a page with a header line.
 
     ``render`` returns those of the page itself in rows of ``width`` pixels, at most the given number of rows.
+    Raises DocumentError if the font of the line cannot be used, or lacks a character of it.
     """
     pixels = render(max_rows)
     row = width // 8
@@ -54,33 +64,66 @@ def with_header(
     return band + pixels
 
 
+@lru_cache(maxsize=16)  # a page without a white margin at its top asks twice
 def _band(line: HeaderLine, width: int, resolution: Resolution) -> bytes:
-    x, y = (inch // _GRID for inch in inch_terms(resolution))
-    grid = Image.new("1", (width // x, _HEIGHT), 0)
-    text = arranged(line, (grid.width - 2 * _MARGIN) // _LETTER)
-    ImageDraw.Draw(grid).text((_MARGIN, _ABOVE), text, fill=1, font=ImageFont.load_default_imagefont())
-    return grid.resize((width, _HEIGHT * y), Image.Resampling.NEAREST).tobytes()
+    *parts, file = line
+    typeface = Typeface(file, Face.SANS_BOLD)
+    try:
+        left, middle, right = (
+            typeface.drawable(_on_one_line(part), "the header line", "the setting font") for part in parts
+        )
+        letters = _fitting(typeface, left + middle + right)
+    except SettingError as error:
+        raise DocumentError(str(error)) from error
+    drawn = Image.new("L", (width * _DOTS // inch_terms(resolution)[0], _HEIGHT), 0)
+    above, below = letters.extent(_TALL + left + middle + right)
+    baseline = (_HEIGHT + above - below) / 2
+    draw = ImageDraw.Draw(drawn)
+    for start, text in arranged((left, middle, right), drawn.width - 2 * _MARGIN, letters.width):
+        letters.draw(draw, _MARGIN + start, baseline, text, fill=255)
+    reduced = drawn.resize((width, band_rows(resolution)), Image.Resampling.BOX)
+    black = reduced.point([255 if level > _DARK else 0 for level in range(256)])
+    return black.convert("1", dither=Image.Dither.NONE).tobytes()
 
 
-def arranged(line: HeaderLine, columns: int) -> str:
-    """The parts of the line in ``columns`` characters; what does not fit is cut off, the right part last."""
-    left, middle, right = (_printable(part) for part in line)
-    right = right[:columns]
-    room = columns - len(right) - 2 if right else columns
-    centred = (columns - len(middle)) // 2
-    if middle and len(left) + 2 <= centred and centred + len(middle) <= room:
-        start = left.ljust(centred) + middle
-    else:
-        start = f"{left}  {middle}".strip()
-    return start[: max(room, 0)].ljust(columns - len(right)) + right
+def _fitting(typeface: Typeface, text: str) -> Letters:
+    """Letters of such a size that none of ``text`` leaves the band. Raises SettingError."""
+    letters = typeface.sized(_EM)
+    height = sum(letters.extent(_TALL + text))
+    return letters if height <= _LETTERS else typeface.sized(_EM * _LETTERS / height)
 
 
-def _printable(text: str) -> str:
-    """``text`` in Latin-1, the letters of the font: others lose their accents, or become question marks."""
-    kept = "".join(
-        character
-        if ord(character) < 256
-        else unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode() or "?"
-        for character in text
-    )
-    return "".join(character if character.isprintable() else " " for character in kept)
+def arranged(
+    parts: tuple[str, str, str], room: float, width_of: Callable[[str], float]
+) -> list[tuple[float, str]]:
+    """Where each part of the line begins, and what of it fits into ``room``; the right part is cut last."""
+    left, middle, right = parts
+    right = _cut(right, room, width_of)
+    gap = width_of("  ")
+    free = room - width_of(right) - gap if right else room
+    centred = (room - width_of(middle)) / 2
+    begin = width_of(left) + gap if left else 0.0
+    if not begin <= centred <= free - width_of(middle):
+        centred = begin
+    left = _cut(left, free, width_of)
+    middle = _cut(middle, free - centred, width_of)
+    placed = [(0.0, left), (centred, middle), (room - width_of(right), right)]
+    return [(start, text) for start, text in placed if text]
+
+
+def _cut(text: str, room: float, width_of: Callable[[str], float]) -> str:
+    """The beginning of ``text`` that is not wider than ``room``."""
+    if width_of(text) <= room:
+        return text
+    fits, too_long = 0, len(text)
+    while too_long - fits > 1:
+        middle = (fits + too_long) // 2
+        if width_of(text[:middle]) <= room:
+            fits = middle
+        else:
+            too_long = middle
+    return text[:fits]
+
+
+def _on_one_line(text: str) -> str:
+    return "".join(character if character.isprintable() else " " for character in text)

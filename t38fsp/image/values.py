@@ -6,8 +6,8 @@ import os
 
 from sip.frozen import dataclass
 
-HeaderLine = tuple[str, str, str]
-"""Left, middle and right."""
+HeaderLine = tuple[str, str, str, str]
+"""Left, middle and right, and the path of the font file; empty for the built-in font."""
 
 Identity = tuple[int, ...]
 """Changes whenever the file does: device, inode, size, time of the last change in nanoseconds."""

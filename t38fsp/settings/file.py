@@ -241,4 +241,8 @@ def _with_files(content: dict[str, Any], folder: Path) -> dict[str, Any]:
     content = whole(content, "signalling")
     if isinstance(tls := content.get("tls"), dict):
         content["tls"] = whole(tls, *_TLS_FILES)
+    if isinstance(routes := content.get("routes"), dict):
+        content["routes"] = {
+            name: whole(route, "font") if isinstance(route, dict) else route for name, route in routes.items()
+        }
     return content
