@@ -52,6 +52,7 @@ class Challenge:
     def parse(cls, header_value: str) -> Challenge:
         """Raises ParseError when it is not a Digest challenge, or has no realm or nonce."""
         params = _parse(header_value)
+        # A list in quotes; no other parameter is one.
         qop = params.get("qop", "").lower().split(",")
         return cls(
             realm=_needed(params, "realm"),
@@ -181,11 +182,13 @@ def authorization(
     # Some servers of RFC 2617 refuse an algorithm that they did not name.
     if challenge.algorithm is not None:
         parts["algorithm"] = _token(challenge.algorithm)
+    # RFC 2617 3.2.2 forbids a cnonce without qop, but a -sess algorithm hashes one.
     if quality is not None or _is_session(challenge.algorithm):
         parts["cnonce"] = quote_string(cnonce)
     if challenge.opaque is not None:
         parts["opaque"] = quote_string(challenge.opaque)
     if quality is not None:
+        # Without quotes, as nc and algorithm (RFC 7616 3.4).
         parts["qop"] = quality
         parts["nc"] = count
     return "Digest " + ", ".join(f"{name}={value}" for name, value in parts.items())
@@ -235,6 +238,7 @@ def verify(
         return False
     expected = _response(challenge, quality, username, password, method, uri, body, count, cnonce)
     given = params.get("response", "").lower()
+    # In constant time, which does not reveal how many digits are right.
     return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
 
 
@@ -262,6 +266,7 @@ def _response(
     """RFC 7616 3.4.1 to 3.4.3; without qop the form of RFC 2069."""
 
     def digest(data: bytes) -> str:
+        # MD5 is what most trunks still ask for; ``usedforsecurity`` lets it pass where FIPS forbids it.
         return hashlib.new(_hash_name(challenge.algorithm) or "", data, usedforsecurity=False).hexdigest()
 
     def joined(*parts: str) -> str:
@@ -273,6 +278,7 @@ def _response(
     request = [method, uri]
     if quality == "auth-int":
         request.append(digest(body))
+    # RFC 2069 hashes neither count nor cnonce.
     if quality is None:
         return joined(secret, challenge.nonce, joined(*request))
     return joined(secret, challenge.nonce, count, cnonce, quality, joined(*request))

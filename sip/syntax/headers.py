@@ -37,6 +37,8 @@ COMPACT_FORMS = {
 }
 """RFC 3261 7.3.3 and the IANA registry of header fields."""
 
+# Authorization and its like are missing here: commas separate the parameters of one value there
+# (RFC 3261 7.3.1).
 _LISTS = frozenset(
     [
         "accept",
@@ -77,9 +79,11 @@ MAX_PARAMS = 64
 _TOKEN_CHARS = r"A-Za-z0-9\-.!%*_+`'~"
 TOKEN = re.compile(rf"[{_TOKEN_CHARS}]+")
 """RFC 3261 25.1."""
+# A token, or a host with the brackets and colons of IPv6, as in maddr and received (RFC 3261 25.1).
 _BARE_VALUE = re.compile(rf"[{_TOKEN_CHARS}\[\]:]+")
 _HOST = r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+"
 # Of any version: a request of another one is answered, too (RFC 3261 21.5.6).
+# Blanks around the slashes and the colon are legal (RFC 3261 25.1, SLASH and COLON), and some write them.
 _VIA = re.compile(
     rf"SIP ?/ ?[0-9]{{1,3}}\.[0-9]{{1,3}} ?/ ?({TOKEN.pattern}) ({_HOST}) ?(?:: ?([0-9]{{1,5}}))?",
     re.IGNORECASE,
@@ -138,6 +142,7 @@ class Headers:
         wanted = _key(name)
         at = self._position(wanted)
         kept = [f for i, f in enumerate(self._fields) if i < at or f[0].lower() != wanted]
+        # In the place of the first one: proxies may read Via and Route only from the top.
         self._fields = [*kept[:at], new, *kept[at:]]
 
     def set_first(self, name: str, value: str) -> None:
@@ -192,6 +197,7 @@ class Via:
     port: int | None = None
     params: Mapping[str, str | None] = field(default_factory=dict)
 
+    # Each layer parses the same few values anew, rather than passing parsed ones along; 128 of them are kept.
     @classmethod
     @lru_cache
     def parse(cls, text: str) -> Via:
@@ -213,6 +219,7 @@ class Via:
     @property
     def received(self) -> str | None:
         value = self.params.get("received")
+        # RFC 5118 4.5: IPv6 in received comes with brackets and without.
         return None if value is None else value.strip("[]")
 
     @property
@@ -239,6 +246,7 @@ class CSeq:
     def parse(cls, text: str) -> CSeq:
         """Read the value of a CSeq header; raises ParseError, also for a number beyond 32 bits."""
         match = _CSEQ.fullmatch(text.strip())
+        # RFC 3261 8.1.1.5 has it below 2**31 at the start, and 32 bits in all.
         if match is None or int(match[1]) >= 2**32:
             raise ParseError(f"CSeq {text[:40]!r} is not a number below 2**32 and a method")
         return cls(int(match[1]), match[2])
@@ -273,6 +281,7 @@ class NameAddress:
             name, bracket, bracketed = rest.partition("<")
             name = name.strip()
             if not bracket:
+                # RFC 3261 20.10: what a URI of this form seems to have as parameters belongs to the header.
                 uri, semicolon, params = rest.partition(";")
                 return cls("", _plausible_uri(uri.strip(), text), parse_params(semicolon + params))
         uri, bracket, params = bracketed.partition(">")
@@ -318,6 +327,7 @@ def parse_params(text: str) -> dict[str, str | None]:
             value, after = take_quoted(value)
             if after.strip():
                 raise ParseError(f"text follows the quoted value of the parameter {name[:40]!r}")
+        # The first one: that is what an element before us read, too.
         params.setdefault(name.lower(), value if equals else None)
     return params
 
@@ -395,6 +405,7 @@ def take_quoted(text: str) -> tuple[str, str]:
     match = _QUOTED.match(text)
     if match is None:
         raise ParseError(f"the quote in {text[:60]!r} is never closed")
+    # A backslash escapes any character, itself included: so split at pairs first.
     content = "\\".join(part.replace("\\", "") for part in match[1].split("\\\\"))
     return content, text[match.end() :]
 

@@ -38,6 +38,7 @@ __all__ = [
     "q850_cause",
 ]
 
+# A UDP datagram has no more; on a stream it bounds what a peer can have us hold.
 MAX_OCTETS = 64 * 1024
 MAX_HEAD = 32 * 1024
 """Octets of the start line and all headers."""
@@ -59,8 +60,10 @@ header fields of its own. So an answer to what could be read can be read by the 
 _COPIED = frozenset({"via", "record-route", "from", "to", "call-id", "cseq", "timestamp"})
 """Header fields that an answer repeats (RFC 3261 8.2.6)."""
 _VERSION = re.compile(r"SIP/([0-9]{1,3}\.[0-9]{1,3})", re.IGNORECASE)
+# The space before an empty reason phrase is missing in some; the grammar has it (RFC 3261 25.1).
 _STATUS_LINE = re.compile(r"SIP/2\.0 ([1-6][0-9]{2})(?: ([^\r\n]*))?", re.IGNORECASE)
 _URI = re.compile(r"[^\s<>\x00-\x1f\x7f-\x9f]+")
+# RFC 3311 5.1 for UPDATE. Our other requests do not change a target.
 _TARGETING = ("INVITE", "UPDATE")
 """Requests whose Contact is the target of further requests (RFC 3261 12)."""
 _SINGLE = ("From", "To", "Call-ID", "CSeq")
@@ -101,6 +104,7 @@ class _Common:
     @property
     def via(self) -> Via:
         """The topmost one."""
+        # Hops that add a Via may use a line or a comma; both are one list (RFC 3261 7.3.1).
         values = self.headers.get_all("Via")
         if not values:
             raise ParseError("the message has no Via header")
@@ -129,6 +133,7 @@ class _Common:
         return value
 
     def _validate(self) -> None:
+        # Two values of these make a message ambiguous: an element in front of us may have judged the other.
         for name in _SINGLE:
             if self.headers.count(name) > 1:
                 raise ParseError(f"the message has {name} more than once")
@@ -151,6 +156,7 @@ class _Common:
 
     def _serialise(self, start_line: str) -> bytes:
         lines = [start_line]
+        # Content-Length is always written anew: what came may be of another body, or of none.
         lines += [f"{name}: {value}" for name, value in self.headers if name.lower() != "content-length"]
         lines.append(f"Content-Length: {len(self.body)}")
         head = "".join(line + "\r\n" for line in lines)
@@ -192,9 +198,12 @@ class Request(_Common):
         if len(to) > MAX_LINE - _LINE_ROOM:
             raise ParseError("To leaves no room for the tag of an answer")
         params = self.to.params
+        # A tag parameter without a value would hide the one that we append, and 64 parameters leave no room
+        # for it.
         doubtful = not params.get("tag") and ("tag" in params or to.count(";") >= MAX_PARAMS)
         if doubtful and NameAddress.parse(f"{to};tag=x").tag != "x":
             raise ParseError("To has a tag without a value")
+        # 4: the colon, the blank and the line end.
         copied = sum(len(name) + len(value) + 4 for name, value in self.headers if name.lower() in _COPIED)
         if copied > MAX_HEAD - _HEAD_ROOM:
             raise ParseError(
@@ -252,6 +261,7 @@ def parse_message(data: bytes) -> Request | Response:
     """
     if len(data) > MAX_OCTETS:
         raise ParseError(f"the datagram has {len(data)} octets; at most {MAX_OCTETS} are read")
+    # RFC 3261 7.5: line ends before the start line are ignored.
     data = data.lstrip(b"\r\n")
     end = _HEAD_END.search(data)
     if end is None:
@@ -265,6 +275,7 @@ def parse_message(data: bytes) -> Request | Response:
     headers, fault = parse_headers(rest)
     body, cut_fault = _cut(data[end.end() :], headers)
     fault = fault or cut_fault
+    # A response that is wrong gets no answer (RFC 3261 18.1.2), so it needs no error of its own.
     if match := _STATUS_LINE.fullmatch(start_line):
         if fault is not None:
             raise ParseError(fault)
@@ -300,6 +311,7 @@ def parse_headers(text: str) -> tuple[Headers, str | None]:
             return headers, f"the message has more than {MAX_HEADERS} header lines"
         if len(line) > MAX_LINE:
             return headers, f"a header line is longer than {MAX_LINE} characters"
+        # Left after the split at line ends: it would end the line for a reader that takes a bare CR for one.
         if "\r" in line:
             return headers, "a header contains a CR without LF"
         name, colon, value = line.partition(":")
@@ -315,6 +327,8 @@ def _body_length(values: list[str]) -> int | None:
 
     Raises ParseError when they are not one number.
     """
+    # The same number twice is harmless; two numbers are how one message is made to look like two to
+    # different readers.
     lengths = set(values)
     if not lengths:
         return None
@@ -347,6 +361,7 @@ def _cut(body: bytes, headers: Headers) -> tuple[bytes, str | None]:
     except ParseError as error:
         return b"", str(error)
     if length is None:
+        # Without Content-Length the body of a datagram goes to its end (RFC 3261 18.3).
         return body, None
     if length > len(body):
         return b"", f"the body has {len(body)} octets, but Content-Length is {length}"

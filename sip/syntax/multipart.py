@@ -26,9 +26,11 @@ def find_part(headers: Headers, body: bytes, wanted: str) -> bytes | None:
         boundary = parse_params(semicolon + params).get("boundary")
     except ParseError:
         return None
+    # RFC 2046 5.1.1.
     if not boundary or len(boundary) > 70:
         return None
     delimiter = re.compile(rb"(?:^|\r?\n)--" + re.escape(boundary.encode("utf-8", "replace")))
+    # What stands before the first delimiter is a preamble, to be ignored.
     for part in delimiter.split(body, maxsplit=_MAX_PARTS)[1:]:
         if part.startswith(b"--"):
             break

@@ -127,6 +127,7 @@ class SessionDescription:
             raise ParseError(f"the SDP has {len(octets)} octets; at most {MAX_OCTETS} are read")
         # Some stacks send the NUL that ends a C string as part of the body.
         text = octets.decode("utf-8", "replace").rstrip("\0")
+        # Elsewhere it would end the text for those that read it as a C string.
         if "\0" in text:
             raise ParseError("the SDP contains a NUL octet")
         reader = _Reader()
@@ -147,6 +148,7 @@ class SessionDescription:
         ]
         if self.address is not None:
             lines.append(f"c={_place(self.address)}")
+        # RFC 3264 5: a call has no times; the line is required.
         lines.append("t=0 0")
         lines += [f"a={attribute}" for attribute in self.attributes]
         for media in self.media:
@@ -232,6 +234,7 @@ class _Reader:
         fields = value.split()
         if len(fields) < 3 or fields[0].upper() != "IN" or fields[1].upper() not in ("IP4", "IP6"):
             raise ParseError(f"c={value[:60]} is not 'IN IP4 address' or 'IN IP6 address'")
+        # After the slash: TTL and number of addresses of multicast (RFC 8866 5.7), which is not for us.
         address = fields[2].partition("/")[0]
         if not address:
             raise ParseError(f"c={value[:60]} has no address")
@@ -256,6 +259,7 @@ class _Reader:
         if not self.version_seen and not self.media:
             raise ParseError("the body is not SDP: it has neither a v= nor an m= line")
         for media in self.media:
+            # A rejected stream needs no address, and some leave it out there.
             if media.port and not (media.address or self.address):
                 raise ParseError(f"no c= line gives an address for m={media.kind[:20]}")
         return SessionDescription(
@@ -280,7 +284,9 @@ def _parse_media(value: str) -> _OpenMedia:
     fields = value.split()
     if len(fields) < 3:
         raise ParseError(f"m={value[:60]} is not 'media port protocol formats'")
+    # ``port/number of ports`` (RFC 8866 5.14): the further ones are of layers that we do not use.
     port_text = fields[1].partition("/")[0]
+    # -1 is out of range, and gets the message below.
     port = int(port_text) if _NUMBER.fullmatch(port_text) else -1
     if not 0 <= port <= 65535:
         raise ParseError(f"the port of m={value[:60]} is not 0..65535")

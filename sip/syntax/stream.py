@@ -84,6 +84,7 @@ class Framer:
                 break
             end += 1
             if octet == 0x0A:
+                # Counted by LF, so that a CR that was cut off from its LF by the network does no harm.
                 self._line_ends += 1
                 if self._line_ends == 2:
                     self.pings += 1
@@ -98,12 +99,14 @@ class Framer:
         if self._scanned == 0:
             self._check_start()
         # The blank line may have begun with what came before.
+        # Each octet is looked at once, however small the pieces in which it comes.
         end = _HEAD_END.search(self._buffer, max(self._scanned - 3, 0))
         self._scanned = len(self._buffer)
         if (end.end() if end else self._scanned) > MAX_HEAD:
             raise ParseError(f"the headers of a message are longer than {MAX_HEAD} octets")
         if end is None:
             return None
+        # The start line was complete only now, or had its end beyond what was there at first.
         self._check_start()
         try:
             whole = end.end() + announced_length(bytes(self._buffer[: end.start()]))
@@ -156,6 +159,8 @@ class Stream:
         if messages or pinged:
             self.heard_at = now
             self._due = None
+        # A new message has begun. Otherwise the limit stays that of its first octet: drops must not
+        # extend it.
         if self._framer.within and (messages or not within):
             self._due = now + MESSAGE_LIMIT
 

@@ -17,6 +17,7 @@ from sip.syntax.errors import ParseError, UnsendableError
 MAX_LENGTH = 4096
 """Characters of a URI that is read."""
 
+# Underscores are not legal in host names, and are used in those of private networks.
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?")
 _TEL_NUMBER = re.compile(r"(?=.*[0-9A-Fa-f*#])\+?[0-9A-Fa-f*#().\-]+")
 _PORT = re.compile(r"[0-9]{1,5}")
@@ -30,6 +31,7 @@ _PASSWORD_SAFE = _MARK + "&=+$,"
 _PARAM_SAFE = _MARK + "[]/:&+$"
 _HEADER_SAFE = _MARK + "[]/?:+$"
 
+# RFC 3261 19.1.4: of these a missing one differs from any value, its default included.
 _ALWAYS_COMPARED = ("user", "ttl", "method", "maddr", "transport")
 
 
@@ -89,6 +91,7 @@ class Uri:
 
     def equivalent(self, other: Uri) -> bool:
         """RFC 3261 19.1.4. No equivalence relation (a parameter that one lacks is ignored), so not ``==``."""
+        # The user part is compared with its case, the host without (RFC 3261 19.1.4).
         return (
             self.scheme == other.scheme
             and self.user == other.user
@@ -114,6 +117,7 @@ def parse_uri(text: str) -> Uri:
     text = text.strip()
     scheme, colon, rest = text.partition(":")
     scheme = scheme.lower()
+    # Other schemes cannot be routed by us, and only appear where the text is enough.
     if not colon or scheme not in ("sip", "sips", "tel"):
         raise ParseError(f"{text[:80]!r} is not a SIP URI; write it as sip:number@host")
     if _NOT_IN_URI.search(text):
@@ -189,6 +193,7 @@ def is_host(text: str) -> bool:
         IPv6Address(text)
     except AddressValueError:
         return False
+    # A zone (fe80::1%eth0) means something on one machine only.
     return "%" not in text
 
 

@@ -71,6 +71,7 @@ class ClientTransaction(Transaction):
         self._take(way)
         self._tried = [way]
         self._others = others
+        # One share more than there are ways: the last one is left time to answer.
         self._patience = min(PATIENCE, 64 * T1 / (len(ways) + 1))
         self.fault = NO_REASON
         """Why the network refused the request, if it did."""
@@ -114,6 +115,7 @@ class ClientTransaction(Transaction):
         self._stop_repeating()
         self._take(self._others.pop(0))
         self._tried.append(Way(self.request, self.destination))
+        # The new way begins with T1 again: its round trip is not known.
         self._intervals.clear()
         self._feed(Input.MOVED, now)
         self._begin_turn(now)
@@ -127,6 +129,7 @@ class ClientTransaction(Transaction):
 
     def receive(self, response: Response, source: Hop, now: float) -> None:
         if len(self._tried) > 1:
+            # A merged request: the other copy was first, and its response is the one that counts.
             if response.status == 482:
                 # The far end has it by another way of ours (RFC 3261 8.2.2.2), and answers there.
                 self._refuse_twin(response, source)
@@ -150,6 +153,7 @@ class ClientTransaction(Transaction):
     def _refuse_twin(self, response: Response, source: Hop) -> None:
         if self.invite:
             way = self._answered_way(source)
+            # Its transaction ends only with an ACK, or after 64*T1 of copies.
             self._send(bytes(acknowledgement(way.request, response)), way.hop)
 
     def stay(self) -> None:
@@ -166,6 +170,7 @@ class ClientTransaction(Transaction):
         self.fault = fault
         if self._others and self._unheard:
             self._move(now)
+        # ICMP for a datagram. For an INVITE the user is waiting, and another hop may be there.
         elif self.invite or self.destination.transport.reliable:
             # Elsewhere a refusal may be of the moment, and the request is repeated anyway.
             self._feed(Input.UNREACHABLE, now)
@@ -201,6 +206,7 @@ def acknowledgement(request: Request, response: Response) -> Request:
         headers.add("Route", route)
     headers.add("Max-Forwards", "70")
     headers.add("From", request.headers.get("From") or "")
+    # With the tag that the response has: it names the server transaction's dialog (RFC 3261 17.1.1.3).
     headers.add("To", response.headers.get("To") or "")
     headers.add("Call-ID", request.call_id)
     headers.add("CSeq", str(CSeq(request.cseq.number, "ACK")))

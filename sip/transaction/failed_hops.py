@@ -32,6 +32,7 @@ class FailedHops:
     def add(self, hop: Hop, now: float, seconds: float = AVOIDED) -> None:
         """Avoid ``hop`` from now on, for ``seconds`` (at most LONGEST_AVOIDED)."""
         self.remove(hop)
+        # The oldest makes room: that it failed is least likely to be true still.
         if len(self._hops) == _LIMIT:
             self.remove(next(iter(self._hops)))
         until = now + min(seconds, LONGEST_AVOIDED)

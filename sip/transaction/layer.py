@@ -99,6 +99,8 @@ class TransactionLayer:
             by_datagram = self._with_via(request, hop, branch)
             over_tcp = replace(hop, transport=Transport.TCP)
             large = hop.transport is Transport.UDP and len(bytes(by_datagram)) > LARGEST_DATAGRAM
+            # RFC 3261 18.1.1 wants TCP above 1300 octets, and UDP again where that is refused. Many peers
+            # have no TCP, so a hop that failed is remembered.
             if large and self._tcp and over_tcp not in self._failed_hops:
                 ways.append(Way(self._with_via(request, over_tcp, branch), over_tcp))
                 ours.add(over_tcp)
@@ -113,6 +115,7 @@ class TransactionLayer:
 
     def cancel(self, cancel: Request, invite: ClientTransaction, now: float) -> None:
         """Send ``cancel`` with the branch and to the place of ``invite`` (RFC 3261 9.1)."""
+        # One Via, the same as in the INVITE: that is how the next hop finds the transaction.
         cancel.headers.insert_first("Via", str(invite.request.via))
         self._begin([Way(cancel, invite.destination)], _ignore_response, _ignore_failure, now)
 
@@ -167,6 +170,8 @@ class TransactionLayer:
         vias = response.headers.get_all("Via")
         transaction = self._clients.get((response.via.branch or "", response.cseq.method))
         # More than one Via means that it was sent to somebody else (RFC 3261 8.1.3.3).
+        # An exact match of branch and method (RFC 3261 17.1.3); CANCEL shares the branch of its INVITE, so
+        # the method counts.
         if transaction is not None and len(vias) == 1:
             transaction.receive(response, source, now)
 
@@ -211,6 +216,7 @@ class TransactionLayer:
         def final() -> None:
             finished = self._finished_large if large else self._finished
             finished[key] = None
+            # The oldest first: its copies, if any, have most likely come by now.
             if len(finished) > (_MOST_LARGE if large else _FINISHED_FOR_EACH * self._limit):
                 self._servers[next(iter(finished))].end()
 
@@ -236,6 +242,7 @@ class TransactionLayer:
 
     def _with_via(self, request: Request, hop: Hop, branch: str) -> Request:
         host, port = self._sent_by(hop)
+        # An empty rport asks for responses to where we send from (RFC 3581 3), as every NAT needs.
         via = Via(hop.transport.value, host, port, {"branch": branch, "rport": None})
         headers = request.headers.copy()
         headers.insert_first("Via", str(via))
@@ -269,6 +276,8 @@ def response_address(via: Via, source: Hop) -> Hop:
     """Where the response to a request with this topmost Via, received from ``source``, is sent."""
     if source.transport.reliable or "rport" in via.params:
         return source
+    # RFC 3261 18.2.2: to the address it came from, but the port that Via names, if the sender did
+    # not ask for rport.
     return replace(source, port=via.port or source.transport.default_port)
 
 

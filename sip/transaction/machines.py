@@ -101,6 +101,7 @@ Table = Mapping[tuple[State, Input], Step]
 
 _INTERVALS: Mapping[Input, float] = {
     Input.TIMER_B: 64 * T1,
+    # At least 32 s for UDP (RFC 3261 17.1.1.2), not 64*T1: the server's H does not depend on our T1.
     Input.TIMER_D: 32.0,
     Input.TIMER_F: 64 * T1,
     Input.TIMER_H: 64 * T1,
@@ -129,6 +130,7 @@ INVITE_CLIENT: Table = {
     (State.CALLING, Input.FAILURE): Step(
         State.COMPLETED, (Action.ACKNOWLEDGE, Action.DELIVER), (Input.TIMER_D,)
     ),
+    # Not in the RFC: after CANCEL without a final response, the user waits 64*T1 and then forgets (9.1).
     (State.CALLING, Input.ABANDON): Step(State.TERMINATED),
     (State.PROCEEDING, Input.PROVISIONAL): Step(State.PROCEEDING, (Action.DELIVER,)),
     (State.PROCEEDING, Input.SUCCESS): Step(State.ACCEPTED, (Action.DELIVER,), (Input.TIMER_M,)),
@@ -153,6 +155,7 @@ OTHER_CLIENT: Table = {
     (State.TRYING, Input.PROVISIONAL): Step(State.PROCEEDING, (Action.DELIVER,)),
     (State.TRYING, Input.SUCCESS): Step(State.COMPLETED, (Action.DELIVER,), (Input.TIMER_K,)),
     (State.TRYING, Input.FAILURE): Step(State.COMPLETED, (Action.DELIVER,), (Input.TIMER_K,)),
+    # A provisional response does not stop the copies, it only slows them down to T2.
     (State.PROCEEDING, Input.TIMER_E): Step(State.PROCEEDING, (Action.REPEAT,), (Input.TIMER_E,)),
     (State.PROCEEDING, Input.TIMER_F): Step(State.TERMINATED, (Action.GIVE_UP,)),
     (State.PROCEEDING, Input.ABANDON): Step(State.TERMINATED),
@@ -174,6 +177,7 @@ INVITE_SERVER: Table = {
     (State.COMPLETED, Input.ACK): Step(State.CONFIRMED, (), (Input.TIMER_I,)),
     (State.CONFIRMED, Input.TIMER_I): Step(State.TERMINATED),
     # The user repeats its 2xx until the ACK; the transaction only swallows copies of the INVITE.
+    # RFC 6026 8.5: the 2xx goes through the transaction each time, so it goes where responses go.
     (State.ACCEPTED, Input.SUCCESS): Step(State.ACCEPTED, (Action.SEND,)),
     (State.ACCEPTED, Input.TIMER_L): Step(State.TERMINATED),
 }
@@ -215,6 +219,7 @@ class Transaction:
         if step is None:
             return
         self.state = step.state
+        # Before the actions: an action may end the transaction, which stops them again.
         for timer in step.start:
             self._start(timer, now)
         for action in step.actions:
@@ -237,6 +242,7 @@ class Transaction:
         if interval is None:
             limit = _REPEAT_LIMITS[name]
             interval = min(self._intervals.get(name, T1), limit)
+            # RFC 3261 17.1.2.2.
             if name is Input.TIMER_E and self.state is State.PROCEEDING:
                 interval = T2
             self._intervals[name] = 2 * interval

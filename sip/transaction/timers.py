@@ -53,6 +53,7 @@ class Timers:
             self._heap = [entry for entry in self._heap if entry[2].callback is not None]
             heapq.heapify(self._heap)
             self.cancelled = 0
+        # The order breaks ties, so that callbacks are never compared.
         timer = Timer(self, callback)
         heapq.heappush(self._heap, (when, next(self._order), timer))
         return timer

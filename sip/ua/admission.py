@@ -154,6 +154,7 @@ class Admission:
             address = ip_address(source.host.partition("%")[0])
         except ValueError:
             return False
+        # A socket for both families shows IPv4 peers as ::ffff:192.0.2.1.
         if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped
         return address.is_loopback or any(address in network for network in self._networks)
@@ -181,6 +182,8 @@ class Admission:
             )
             if right and self._is_fresh(nonce, now):
                 return Admit()
+            # RFC 7616 3.3: with ``stale`` a client tries again by itself, without asking a person
+            # for the password.
             stale = stale or right
         fresh = self._nonce(int(now), request, source)
         return Demand(
@@ -189,6 +192,7 @@ class Admission:
 
     def _nonce(self, second: int, request: Request, source: Hop) -> str:
         """Good for one caller and one call, so that there is little to be gained from hearing it."""
+        # NUL is in none of the three, so no two sets of values have one text.
         sealed = f"{second}\0{source.host}\0{request.call_id}".encode("utf-8", "surrogateescape")
         return f"{second}-{hmac.new(self._secret, sealed, hashlib.sha256).hexdigest()[:32]}"
 

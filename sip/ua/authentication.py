@@ -59,6 +59,8 @@ class Authenticator:
         if self._credentials is None:
             return
         for (header, realm), (challenge, used) in self._known.items():
+            # The nonce count must grow with each use of a nonce, or the request is taken for a replay (RFC
+            # 7616 3.4.5).
             self._known[header, realm] = challenge, used + 1
             value = authorization(
                 challenge,
@@ -84,9 +86,13 @@ class Authenticator:
         fresh = False
         for realm, challenges in list(_by_realm(response.headers, asked).items())[:_MAX_REALMS]:
             chosen = choose(challenges)
+            # RFC 3261 22.3: all realms of a response have to be answered; with one missing the
+            # request fails again.
             if chosen is None:
                 return False
             earlier = [known for where, known in answered if where == (header, realm)]
+            # A man in the middle could ask for MD5 after SHA-256 was answered, to have the weaker hash to try
+            # passwords on.
             if any(known.nonce == chosen.nonce or known.strength > chosen.strength for known in earlier):
                 return False
             if earlier and not chosen.stale:

@@ -112,6 +112,7 @@ class UaCore:
         self.user_agent = user_agent
         self._local_address = local_address
         self._events: list[LineEvent] = []
+        # The last names looked up, so that a request within a dialog need not wait for DNS.
         self._names: OrderedDict[Target, tuple[Hop, ...]] = OrderedDict()
         self._lookups: list[Target] = []
         self._waiting: dict[Target, list[tuple[Timer, HopsUser]]] = {}
@@ -130,8 +131,10 @@ class UaCore:
     def contact(self, peer: Hop, user: str | None, *, secure: bool = False) -> str:
         """Our Contact towards ``peer``; a sips URI when ``secure``, which implies TLS."""
         host, port = self._local_address(peer)
+        # A sips URI says TLS; a transport parameter would only repeat it (RFC 3261 26.2.2).
         if secure:
             return f"<{Uri('sips', user, host, port)}>"
+        # Without the parameter a request to our Contact would go by UDP (RFC 3263 4.1).
         transport = {"transport": peer.transport.value.lower()} if peer.transport.reliable else {}
         return f"<{Uri('sip', user, host, port, transport)}>"
 
@@ -248,6 +251,8 @@ class UaCore:
         """
         # Line by line: a well-formed line need not stay so when lines are joined or split.
         fields = Headers(("Via", via) for via in request.headers.lines("Via"))
+        # RFC 3261 12.1.1: only responses that make a dialog copy Record-Route; some stacks take it from
+        # others, too.
         if 100 < status < 300:
             for route in request.headers.lines("Record-Route"):
                 fields.add("Record-Route", route)
@@ -258,6 +263,7 @@ class UaCore:
         fields.add("To", to)
         fields.add("Call-ID", request.headers.get("Call-ID") or "")
         fields.add("CSeq", request.headers.get("CSeq") or "")
+        # RFC 3261 8.2.6.1. Without a delay, since we respond at once.
         if status == 100 and (sent_at := request.headers.get("Timestamp")) is not None:
             fields.add("Timestamp", sent_at)
         for name, value in headers:

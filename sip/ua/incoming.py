@@ -85,6 +85,7 @@ class IncomingCall:
         self._on_over = on_over
         self._phase = IncomingPhase.WAITING
         self._reliable = required(request.headers)
+        # RFC 3262 3: from 1 to 2**31 - 1, at random.
         self._number = core.random.randrange(1, FIRST_LIMIT)
         self._unacknowledged: tuple[RAck, RetransmittedResponse] | None = None
         self._reminder: Timer = core.timers.at(now + _REMINDER, self._remind)
@@ -223,6 +224,7 @@ class IncomingCall:
         headers: list[tuple[str, str]] = []
         if request.method == "PRACK":
             status = self._take_prack(request)
+        # RFC 3261 15.1.2: a BYE in an early dialog ends the INVITE with 487.
         elif request.method in ("BYE", "INFO", "OPTIONS"):
             status = 200
         elif request.method == "UPDATE" and not request.body:
@@ -240,6 +242,7 @@ class IncomingCall:
             self._cancelled(request, now)
 
     def _take_prack(self, prack: Request) -> int:
+        # RFC 3262 3: a PRACK that names no response of ours gets 481.
         if self._unacknowledged is None or RAck.of(prack) != self._unacknowledged[0]:
             return 481
         self._unacknowledged[1].stop()

@@ -184,9 +184,11 @@ class OfferAnswer:
             return
         if reinvite.refusal is not None and is_glare(reinvite.refusal) and self._glares < _MOST_GLARES:
             self._glares += 1
+            # A newer wish takes the place of the one that was refused.
             self._wanted = self._wanted or reinvite.offer.media
             pause = self._backoff_time() if status == 491 else max(_retry_after(reinvite.refusal), T1)
             self._backoff = self._party.core.timers.at(now + pause, self._try_again)
+        # RFC 3261 12.2.1.2: the dialog is gone, or the far end is; BYE is all that is left.
         elif status in (408, 481):
             self._party.lost(f"our offer got {status} {reason}", now)
         else:
@@ -194,6 +196,8 @@ class OfferAnswer:
             self.proceed(now)
 
     def _backoff_time(self) -> float:
+        # RFC 3261 14.1: 2.1 to 4 s for the owner of the Call-ID, up to 2 s for the other, so that they do not
+        # meet again.
         low, high = (210, 400) if self._party.dialog.caller else (0, 200)
         return _BACKOFF_STEP * self._party.core.random.randint(low, high)
 
@@ -214,6 +218,7 @@ class OfferAnswer:
         party = self._party
         party.learn(request)
         too_small = party.session_timer.too_small(request)
+        # Checked before the offer: a 422 leaves the session as it is (RFC 4028 9).
         if too_small is not None:
             party.respond(transaction, 422, now, [too_small])
             return
@@ -227,10 +232,13 @@ class OfferAnswer:
             party.respond(transaction, 488, now, [self._warning(transaction, 307)])
             party.core.emit(OfferDeclined(party.call, None, f"it cannot be read ({error})"))
             return
+        # A refresh of the session timer, or of the target (RFC 4028 7.4, RFC 3311 5.1).
         if offer is None and request.method == "UPDATE":
             party.dialog.refresh_target(request)
             party.respond(transaction, 200, now)
             return
+        # RFC 3261 14.2 has 500 for a second INVITE before a 2xx to the first; ours is answered at once, so
+        # only our own offer can be in the way, which is 491.
         if self._open is not None or party.offer_in_success is not None:
             party.respond(transaction, 491, now)
             return

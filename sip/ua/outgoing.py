@@ -155,6 +155,7 @@ class OutgoingCall:
     def _provisional(self, response: Response, source: Hop, now: float) -> None:
         if self._phase is OutgoingPhase.CALLING:
             self._phase = OutgoingPhase.PROCEEDING
+        # 100 is sent by any proxy; what is above it comes from a server that tries to reach somebody.
         self._invites.alerted = self._invites.alerted or response.status > 100
         news = response.status > 100 and self._take_provisional(response, source, now)
         if self._hang_up_wanted:
@@ -168,6 +169,7 @@ class OutgoingCall:
         if tag is None:
             return True
         if tag not in self._early:
+            # A 2xx of a further fork is still acknowledged; only its provisional responses are not kept.
             if len(self._early) == _MAX_FORKS:
                 return True
             self._early[tag] = self._early_dialog(self._exchange.request, response, source)
@@ -201,6 +203,8 @@ class OutgoingCall:
             self._report_own_end()
         elif local is None or remote is None:
             self._report(488, "the answer to our offer cannot be read", local=True)
+        # Their offer came in the 2xx, and only an ACK can answer it: it has to be acknowledged, and then the
+        # call to be ended.
         elif self._invites.offer is None and all(media.rejected for media in local.media):
             self._report(488, "the far end's offer has no acceptable media", local=True)
         else:
@@ -234,6 +238,7 @@ class OutgoingCall:
         if fork in self._acks:
             self._acks[fork].repeat()
             return None
+        # Each 2xx costs a session that hangs up: a proxy that forks without end must not make these grow.
         if sum(number == fork[0] for number, _ in self._acks) == _MAX_FORKS:
             return None
         early = self._early.get(tag) or self._early_dialog(request, response, source)
@@ -266,6 +271,7 @@ class OutgoingCall:
 
     def _redirect(self, response: Response, now: float) -> bool:
         """Whether another target is to be tried after this refusal (RFC 3261 8.1.3.4)."""
+        # 6xx holds for all other targets, too (RFC 3261 21.6).
         if response.status < 600:
             self._redirection.learn(response)
             return self._next_target(lambda: self._report_refusal(response), now)

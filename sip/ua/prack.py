@@ -84,6 +84,8 @@ class PrackSender:
     def next(self, response: Response) -> RAck | None:
         """What the PRACK for a reliable response is to name; None for a copy, and for one out of order."""
         number = sequence(response)
+        # RFC 3262 4: a gap means that one was lost, whose copies are still coming; to acknowledge out of
+        # order would end them.
         if number is None or self._count == _MAX_RELIABLE or self._last not in (None, number - 1):
             return None
         self._last = number
@@ -148,6 +150,8 @@ class RetransmittedResponse:
 
     def _send(self, now: float) -> None:
         self._transaction.respond(self._response, now)
+        # A 2xx is repeated at most each T2 (RFC 3261 13.3.1.4), a provisional response without such a bound
+        # (RFC 3262 3).
         self._interval = min(2 * self._interval, self._longest)
         self._repeat = self._timers.at(now + self._interval, self._send)
 

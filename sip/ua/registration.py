@@ -138,6 +138,8 @@ class Registration:
         self._to = str(identity)
         self._from = str(NameAddress(identity.display_name, identity.uri, {"tag": core.token()}))
         # The same for all registrations until we end (RFC 3261 10.2).
+        # A registrar compares CSeq numbers of one Call-ID only; another Call-ID would let a late REGISTER
+        # undo a newer one.
         self._call_id = f"{core.token()}@{core.local_host(request.destination[0])}"
         self._sequence = 0
         self._phase = Phase.IDLE
@@ -171,6 +173,8 @@ class Registration:
             self.flow = None
             if self._timer is not None:
                 self._timer.cancel()
+            # RFC 5626 4.5 spreads reconnections: after a registrar's restart all of its clients
+            # come back at once.
             self._arm(now + self._core.random.uniform(*RECONNECT))
 
     def end(self, now: float) -> None:
@@ -268,6 +272,7 @@ class Registration:
         features = "".join(f";{name}={quote_string(value)}" for name, value in self._request.features)
         contacts = [f"<{self._contact}>{features};expires={expires}"]
         if self._leftover is not None:
+            # The address before: the binding would otherwise fork calls to a place that is no longer ours.
             contacts.append(f"<{self._leftover}>;expires=0")
         headers = Headers(
             [
@@ -278,6 +283,7 @@ class Registration:
                 ("CSeq", str(CSeq(self._sequence, "REGISTER"))),
                 ("Contact", ", ".join(contacts)),
                 ("Expires", str(expires)),
+                # RFC 3327: without it an edge proxy may refuse the registration.
                 ("Supported", "path"),
                 *self._request.headers,
             ]
@@ -289,6 +295,7 @@ class Registration:
             return
         self._seen_from = seen_from(response) or self._seen_from
         self.flow = source
+        # RFC 3261 10.3 step 8: the 2xx lists all bindings; ours counts only if it is among them.
         if response.status < 300 and granted(response, self._contact, self._expires):
             self._feed(Input.ACCEPTED, now, response)
         elif response.status < 300:

@@ -19,7 +19,7 @@ from sip.transaction.timers import Timer, Timers
 _SHORTEST = 10
 """Seconds; an interval that the far end makes shorter counts as this."""
 _MAX_RAISES = 4
-"""StatelessResponder with 422 that one call follows."""
+"""Responses with 422 that one call follows."""
 _NUMBER = re.compile(r"[0-9]{1,10}")
 
 
@@ -101,6 +101,7 @@ class SessionTimer:
         if self._interval is not None:
             refresher = "uac" if self._refresher is Refresher.US else "uas"
             fields.append(("Session-Expires", str(SessionExpires(self._interval, refresher))))
+        # RFC 4028 5: 90 s is the least that may be asked for, and needs no Min-SE.
         if self._least > LEAST_SESSION:
             fields.append(("Min-SE", str(self._least)))
         return fields
@@ -108,6 +109,7 @@ class SessionTimer:
     def raised(self, response: Response) -> bool:
         """Whether a 422 asks for a longer interval, which the next request will propose (RFC 4028 7.3)."""
         least = _seconds(response.headers.get("Min-SE"))
+        # RFC 4028 7.3: the new request has at least the Min-SE that was demanded.
         if response.status != 422 or least is None or self._raises == _MAX_RAISES or self._interval is None:
             return False
         if not self._interval < least <= LONGEST_SESSION:
@@ -118,6 +120,7 @@ class SessionTimer:
 
     def agreed(self, response: Response, now: float) -> None:
         """A 2xx to our INVITE or UPDATE (RFC 4028 7.2): it decides."""
+        # Also if we asked for none: a proxy may have (RFC 4028 8.1).
         granted = SessionExpires.of(response.headers)
         if granted is None:
             self._interval = None
@@ -148,6 +151,7 @@ class SessionTimer:
         if asked.refresher is not None:
             refresher = Refresher.THEM if asked.refresher == "uac" else Refresher.US
         else:
+            # RFC 4028 9, table 2: a caller that does not support timers cannot be the refresher.
             refresher = self._refresher if supported else Refresher.US
         self._start(asked.seconds, refresher, now)
         granted = SessionExpires(asked.seconds, "uac" if refresher is Refresher.THEM else "uas")
