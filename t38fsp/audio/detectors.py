@@ -149,6 +149,7 @@ class _FlagDetector:
             windows.append([a + b + c for a, b, c in zip(steps, steps[1:], steps[2:], strict=False)])
             self._tails[track] = steps[_STEPS:]
         heard = False
+        # The square of a correlation with a pure sine is its energy times half the number of samples.
         enough = _FLAG_SHARE * _WINDOW * _STEP / 2
         for mark_i, mark_q, space_i, space_q, power in zip(*windows, strict=True):
             mark = mark_i * mark_i + mark_q * mark_q
@@ -163,6 +164,7 @@ class _FlagDetector:
             return False
         ended, run = self._bit, self._run
         self._bit, self._run = bit, 1
+        # None: neither frequency has enough of the power.
         if ended is None:
             # A weak signal is not V.21, so flags must be consecutive again.
             self._flags = 0

@@ -105,8 +105,10 @@ class AudioLeg(Lane):
             packet = RtpPacket.parse(datagram)
         except RtpError:
             return False
+        # Telephone events and comfort noise (RFC 4733, RFC 3389) are nothing to listen to.
         if packet.payload_type not in PAYLOAD_TYPES:
             return False
+        # The far end speaks, so it is really there, and not the victim of a forged INVITE.
         if self._silent_from is not None:
             self._silent_from = None
             self.moved = True

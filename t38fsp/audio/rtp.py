@@ -12,6 +12,7 @@ MAX_PAYLOAD = 2048
 
 _FIXED = Struct("!BBHII")
 _EXTENSION = Struct("!HH")
+# Octet 1 of RTCP is 192 to 223 for all types in use; without the marker bit that is 64 to 95.
 _RTCP_TYPES = range(64, 96)
 """Payload types as which the packet types of RTCP would appear (RFC 5761 4)."""
 
@@ -65,6 +66,7 @@ class RtpPacket:
         if position > len(data):
             raise RtpError("the RTP header is longer than the datagram")
         end = len(data)
+        # The last octet counts the padding, itself included.
         if first & 0x20:
             padding = data[-1]
             if not 0 < padding <= end - position:
@@ -140,6 +142,7 @@ class RtpReceiver:
 
     def receive(self, packet: RtpPacket) -> list[RtpPacket]:
         """Add ``packet``; return the packets that are in order now."""
+        # The signed distance modulo 65536.
         ahead = (packet.sequence - self._expected + 0x8000 & 0xFFFF) - 0x8000
         if packet.ssrc != self._ssrc or abs(ahead) > _JUMP:
             self._ssrc = packet.ssrc
@@ -153,6 +156,7 @@ class RtpReceiver:
             if self._expected in self._held:
                 ready.append(self._held.pop(self._expected))
                 self._expected = (self._expected + 1) & 0xFFFF
+            # 80 ms at 20 ms a packet: tones need no more order than that.
             elif len(self._held) > _HOLD:
                 self._expected = min(self._held, key=lambda number: number - self._expected & 0xFFFF)
             else:
@@ -168,6 +172,7 @@ def looks_like_rtp(datagram: bytes) -> bool:
     """
     if len(datagram) < _FIXED.size or datagram[0] >> 6 != 2 or datagram[1] & 0x7F in _RTCP_TYPES:
         return False
+    # Cisco begins its UDPTL numbers at 0x8000, which is version 2 of RTP.
     if _is_udptl(datagram):
         return False
     try:

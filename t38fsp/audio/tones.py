@@ -20,10 +20,12 @@ CNG_HERTZ = 1100
 CED_HERTZ = 2100
 """T.30 4.1; 2.6 to 4.0 s, not sooner than 0.2 s after the answer."""
 
+# Low enough to leave room for the gain of a gateway.
 LEVEL_DBM0 = -12.0
 
 _LEAD = 10
 """Frames of silence before the first tone: 0.2 s."""
+# Frames of 20 ms: 0.5 s and 3 s.
 _CNG_ON, _CNG_OFF = 25, 150
 _CED_ON = 150
 

@@ -211,10 +211,12 @@ class CallActions(ABC):
         self.stream = media.setup
         self._emit(events.SwitchedToT38(self._record.dialog, self._agreement.ours))
         terminal.start(now)
+        # T38MaxBitRate bounds the modems of both directions; the DIS of a gateway may still name faster ones.
         self._session.limit_rate(media.max_bit_rate)
         if media.internet_aware:
             self._session.be_internet_aware()
         self._start_session(now)
+        # Not over TCP, on which nothing can come before the connection.
         if self.stream is None:
             # Media may come before the SDP that announces it (RFC 3264 5.1).
             for data in self._switching.take_early(media.remote):

@@ -132,6 +132,8 @@ class FaxLeg:
                 self._session.burst_sent(now)
             for signal in self._terminal.take_signals():
                 self._session.receive(signal, now)
+            # An output may cause another (a burst that is over at once, without pace), so until
+            # nothing moves.
             moving = self._drain(now)
 
     def _drain(self, now: float) -> bool:

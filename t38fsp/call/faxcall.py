@@ -76,6 +76,7 @@ class FaxCall(CallActions):
         if isinstance(media, ImageMedia):
             self._machine.feed(Event.T38_AGREED, now)
             return
+        # Only facts here; whether it matters is for the table.
         # An exchange that agreed on audio may also have refused a T.38 line of theirs: a verdict must name
         # that.
         self._note_declined(remote)
@@ -94,6 +95,7 @@ class FaxCall(CallActions):
 
     def datagram_received(self, data: bytes, source: Address, now: float) -> bool:
         """Take a datagram; true if it was understood, so that ``source`` may be latched."""
+        # Nearly all datagrams of a page end here: no pump, and no deadline that has moved earlier.
         if self._fax is not None:
             if self.stream is None and self._fax.extend_frame(data, now):
                 return True

@@ -105,6 +105,7 @@ def image_offer(
     lines = [_refused(media) for media in before] or [image]
     known = [index for index, media in enumerate(before) if media.kind.lower() == "image"]
     in_use = [index for index, media in enumerate(before) if not media.rejected]
+    # RFC 3264 8.3.3: the kind of a line may change, and fax after voice is its example.
     lines[next(iter(known + in_use), 0)] = image
     return tuple(lines)
 
@@ -188,6 +189,7 @@ class AnswerOffers:
     def offer(self, held: Sequence[MediaDescription]) -> Sequence[MediaDescription]:
         """``held`` with an image line, which replaces a refused one if there is one."""
         kinds = [media.kind.lower() for media in held]
+        # T.38 is in effect already, so there is nothing to add.
         if any(kind == "image" and not media.rejected for kind, media in zip(kinds, held, strict=True)):
             return held
         place = kinds.index("image") if "image" in kinds else len(held)
@@ -215,6 +217,7 @@ class HoldImage:
             if _is_t38(media, self.image.protocol.lower()):
                 answers[index] = self.image
                 return answers
+        # FreeSWITCH refreshed with the audio that began the call (issue 2789).
         if offer.media and self._is_known(offer.origin):
             kinds = [media.kind.lower() for media in offer.media]
             answers[kinds.index("image") if "image" in kinds else 0] = self.image
@@ -227,6 +230,7 @@ class HoldImage:
         return [media if _is_t38(media, protocol) else _refused(media) for media in held]
 
     def _is_known(self, origin: Origin) -> bool:
+        # RFC 3264 8: a description that changes anything has a version that is one higher.
         return origin.session_id == self.theirs.session_id and origin.version <= self.theirs.version
 
 
@@ -266,6 +270,7 @@ def _is_t38(media: MediaDescription, protocol: str = "udptl") -> bool:
 def _image_answer(capabilities: MediaCapabilities, media: MediaDescription, host: str) -> MediaDescription:
     """``host`` is where the far end receives; an internet-aware offer gets the same attribute in return."""
     image = _parameters(capabilities, media).to_media(capabilities.port)
+    # In an answer only to an offer whose attribute fits: else a gateway between us would not be noticed.
     if capabilities.internet_host is None or not has_attribute(media, host):
         return image
     return with_attribute(image, capabilities.internet_host)
@@ -311,6 +316,7 @@ def agreed_media(local: SessionDescription, remote: SessionDescription) -> Audio
             internet_aware=has_attribute(ours, local.address_of(ours)) and has_attribute(theirs, host),
         )
     pair = _pair(local, remote, _is_t38_over_tcp)
+    # Without ``setup`` the line is not one that we made: we always write it.
     if pair is not None and pair[0].has("setup"):
         ours, theirs = pair
         address = remote.address_of(theirs), theirs.port

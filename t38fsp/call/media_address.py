@@ -28,6 +28,7 @@ def media_address_fault(host: str, port: int) -> str:
         address = ip_address(host.partition("%")[0])
     except ValueError:
         return ""  # names in SDP are never resolved, so nothing is sent there
+    # ::ffff:224.0.0.1 reaches the same group as 224.0.0.1.
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
     if address.is_multicast or address == _BROADCAST:

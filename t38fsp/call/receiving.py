@@ -93,6 +93,7 @@ class PageReceiver:
                 if not self._too_long:
                     self._data += data
                     if self._checker is not None:
+                        # After RTC there are only zero octets; a loss among them is none of the page.
                         self._incomplete |= after_gap and not self._checker.ended
                         self._checker.feed(data, after_gap)
             case PageReceived():
@@ -139,6 +140,7 @@ class PageReceiver:
         """
         if self._incomplete:
             self._refusals += 1
+            # Without its RTC the page may lack any number of rows.
             if self._refusals <= _MOST_REFUSALS or not ended:
                 return True
             if lost >= self._options.bad_share * (lost + self._pieces):
@@ -240,6 +242,7 @@ class ReceivingCall(FaxCall):
             self._page_jobs.append(output)
             return
         if isinstance(output, PollRequested):
+            # The caller turned the call round (DTC), so no page will come from it.
             self._record.polled = True
             self._record.total = self._offered_pages
         elif not self._record.polled:

@@ -117,6 +117,7 @@ class Switching:
     def note_answer(self, now: float, *, offered: bool) -> None:
         """The call is up; ``offered`` is whether our description contains T.38."""
         self._answered_at = now
+        # With FIRST the second INVITE offered audio alone: the first one was refused for its T.38.
         if self.asked and not offered:
             self.asked, self._policy = False, Switch.EITHER
 
@@ -179,6 +180,8 @@ class Switching:
         first = False
         for heard in [] if self._audio is None else self._audio.take_signals():
             if isinstance(heard, ToneHeard):
+                # An echo of our own tone is not a fax machine: without this, a call to a telephone looked as
+                # if one had answered.
                 if heard.tone is not _OWN_TONE[self._role]:
                     self._record.heard.add(heard.tone.value)
             else:
@@ -206,6 +209,7 @@ class Switching:
             return self.no_switch()
         waited = 0.0 if self._answered_at is None else now - self._answered_at
         refusal, heard = self._record.refusal, bool(self._record.heard)
+        # A tone alone may be a telephone that hung up before anything could be agreed on.
         lacks_t38 = self._v21 or (heard and (waited >= _TALKED or refusal is not None))
         return verdict.of_end(
             ended,

@@ -101,23 +101,31 @@ def result_of(why: Verdict) -> FaxResult:
 
 _BY_STATUS: dict[int, tuple[Outcome, str]] = {
     401: (Outcome.CREDENTIALS, "the peer requires a user name and password that it accepts"),
+    # Also for credit that has run out, a caller ID that is not ours, and a number that the account
+    # may not call.
     403: (Outcome.FORBIDDEN, "the peer forbids the call"),
+    # Gateways map causes 1 to 3 to it (RFC 3398 7.2.4.1).
     404: (Outcome.BAD_NUMBER, "the number does not exist"),
     407: (Outcome.CREDENTIALS, "the proxy requires a user name and password that it accepts"),
+    # From the far end or a proxy: one that we generate ourselves is handled below.
     408: (Outcome.NO_ANSWER, "the call was not answered"),
     410: (Outcome.BAD_NUMBER, "the number no longer exists"),
     415: (Outcome.NOT_CARRIED, "the peer refuses the media offered"),
     416: (Outcome.BAD_NUMBER, "the peer does not support the scheme of the address"),
+    # Causes 19 and 20 become this (RFC 3398 7.2.4.1); so does a device that is not registered.
     480: (Outcome.NO_ANSWER, "the far end cannot be reached at the moment"),
     484: (Outcome.BAD_NUMBER, "the number is incomplete"),
     485: (Outcome.BAD_NUMBER, "the number is ambiguous"),
     486: (Outcome.BUSY, "the far end is busy"),
+    # Not after a CANCEL of ours, which is reported as our own end: a proxy has cancelled because
+    # nothing answered.
     487: (Outcome.NO_ANSWER, "the call was ended before it was answered"),
     488: (Outcome.NOT_CARRIED, "the peer refuses the media offered"),
     600: (Outcome.BUSY, "the far end is busy everywhere"),
     603: (Outcome.DECLINED, "the far end declined the call"),
     604: (Outcome.BAD_NUMBER, "the number does not exist anywhere"),
     606: (Outcome.NOT_CARRIED, "the peer refuses the media offered"),
+    # RFC 8197; 608 is RFC 8688, and names an intermediary.
     607: (Outcome.DECLINED, "the far end marked our calls as unwanted"),
     608: (Outcome.DECLINED, "a filter before the far end rejected the call"),
 }
@@ -156,6 +164,7 @@ def _of_own_failure(failed: Failed) -> Verdict:
         return verdict(
             Outcome.NO_RESPONSE, "the SIP peer never responded; check its address and the firewall"
         )
+    # Made by our user agent: a 2xx came, but its description cannot be used.
     if failed.status == 488:
         return verdict(
             Outcome.REFUSED, f"the SIP peer accepted the call with an invalid answer: {failed.reason}"
@@ -193,6 +202,8 @@ def _at_its_time(found: Verdict, failed: Failed) -> Verdict:
     if retry_after is None or not 0 < int(retry_after[0]) <= _MOST_SECONDS:
         return found
     seconds = int(retry_after[0])
+    # RFC 3261 21.6.2: 603 may say when the far end is available. After other final refusals the time is one
+    # of a server, and says nothing about the number.
     if found.retry or found.outcome is Outcome.DECLINED:
         why = f"the far end asks to wait {seconds} seconds before the next call"
         return replace(found, retry=True, retry_reason=why, retry_after=float(seconds))
@@ -230,6 +241,7 @@ _MOST_OF_TEXT = 100
 def bye_reason(ended: Ended) -> str:
     """The Reason header of the far end's BYE (RFC 3326) in parentheses; empty without one."""
     parts = []
+    # 16 is the cause of each ordinary BYE.
     if ended.cause is not None and ended.cause != NORMAL_CLEARING:
         parts.append(f"Q.850 cause {ended.cause}")
     if ended.text:

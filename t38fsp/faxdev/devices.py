@@ -79,6 +79,7 @@ class Devices:
     def claim_to_receive(self, device: Device, handle: int, now: float) -> WaitingCall | None:
         """The call that waits on the device; None if there is none (any more) or the device is in use."""
         with self._lock:
+            # Taken off even if it is too late: it is over for this device either way.
             call, device.offered = device.offered, None
             if call is None or now >= device.offered_until or device.active is not None:
                 return None

@@ -94,6 +94,7 @@ class FaxJob:
 
     def finish(self, result: FaxResult, error: int | None = None) -> FaxResult:
         """End the operation. ``error`` is the Win32 error; by default the one for the status."""
+        # A fax that was confirmed before the abort took effect stays complete.
         if self._cancelled and not result.completed:
             # However the call ended, a fax that was cancelled locally must not be sent again.
             result = replace(
@@ -125,6 +126,7 @@ class FaxJob:
         with self._lock:
             self._remote = remote
             cancelled = self._cancelled
+        # Aborted between FaxDevSend's check and here: then nothing has told the engine.
         if cancelled:
             remote.abort()
         result = None

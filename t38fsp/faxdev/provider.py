@@ -137,6 +137,7 @@ class FaxServiceProvider:
             )
             try:
                 self._address = engine.start()
+            # KeyboardInterrupt, too: the engine process must not outlive a start that failed.
             except BaseException as error:
                 self._engine = None
                 if not isinstance(error, EngineError):
@@ -168,6 +169,8 @@ class FaxServiceProvider:
             self._address = ("", 0)
             jobs = list(self._jobs.values())
         for job in jobs:
+            # The engine is closed afterwards in any case; a job that is cancelled first reports FS_USER_ABORT
+            # rather than a lost line.
             job.cancel()
         return S_OK if engine is None or engine.close() else E_FAIL
 
@@ -189,6 +192,7 @@ class FaxServiceProvider:
             if device is None:
                 SetLastError(ERROR_INVALID_PARAMETER)
                 return 0
+            # Never 0, which is NULL: FaxDevStartJob returns it for failure.
             handle = next(self._handles)
             self._jobs[handle] = FaxJob(handle, device, CompletionPortHandle, CompletionKey)
         self._devices.start(device, handle)
@@ -218,6 +222,8 @@ class FaxServiceProvider:
             what = settings.send_job(document, FaxSend.ReceiverNumber)
         except AddressError as error:
             return self._over(job, FaxResult(FaxStatus.BAD_ADDRESS, str(error)))
+        # The service hands over whatever its administrator typed, in any length: a fax must not
+        # fail for that.
         number = _station_id(FaxSend.CallerNumber or what.settings.station_id)
         header = what.header or (Header() if FaxSend.Branding else None)
         if header is not None and FaxSend.CallerName:
@@ -271,6 +277,7 @@ class FaxServiceProvider:
             self._refuse(call)
             reason = f"{FaxReceive.FileName!r} does not exist; the service must create it"
             return self._over(job, FaxResult(FaxStatus.FATAL_ERROR, reason), ERROR_FILE_NOT_FOUND)
+        # A file with pages in it may be another fax; pages of two callers must not meet in one file.
         if os.path.getsize(FaxReceive.FileName):
             self._refuse(call)
             reason = f"{FaxReceive.FileName!r} is not empty; the service must create it empty"
@@ -306,6 +313,7 @@ class FaxServiceProvider:
         if job is None:
             return None
         status = job.status
+        # The fax service has room for 4096 octets of strings, so the numbers of strangers are cut above.
         if status.SizeRequired > FaxStatusSize:
             SetLastError(ERROR_INSUFFICIENT_BUFFER)
             return None
@@ -330,6 +338,7 @@ class FaxServiceProvider:
         if job is None or not over:
             SetLastError(ERROR_INVALID_HANDLE if job is None else ERROR_BUSY)
             return False
+        # Outside our lock: Devices has its own, and neither is held while the other is taken.
         self._devices.end(job.device, FaxHandle)
         return True
 

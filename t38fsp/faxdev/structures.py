@@ -11,6 +11,7 @@ from t38fsp.status import FaxStatus
 
 def _octets(*strings: str) -> int:
     """Size of ``strings`` as UTF-16 with a NUL each; an empty one is a NULL pointer and takes nothing."""
+    # Windows strings may hold lone surrogates, so measuring must not fail on them.
     return sum(len(text.encode("utf-16-le", "surrogatepass")) + 2 for text in strings if text)
 
 
