@@ -147,10 +147,13 @@ class Lanes:
             late.append(now - due)
             if following == NEVER:
                 heappop(heap)
+                # Nothing is planned: ``_plan`` or ``schedule`` puts it in again.
                 lane.ticket = _NO_TICKET
             else:
+                # With the old ticket: the entry stays the valid one of its lane.
                 heapreplace(heap, (following, ticket, lane))
             left -= 1
+            # Reading the clock costs about as much as sending; every sixteenth packet is precise enough.
             if not left:
                 left = _BETWEEN_LOOKS
                 now = clock()

@@ -26,6 +26,7 @@ class Lateness:
         slots, maximum = self._slots, self.maximum
         for seconds in late:
             if seconds < _FINE:
+                # A list and a product: this runs for each packet of each call.
                 slots[int(seconds * _PER_SECOND)] += 1
             else:
                 slots[_SLOTS + bisect_left(_EDGES, seconds)] += 1

@@ -69,6 +69,7 @@ class AsyncChild(Generic[MessageT]):
             *self._program.command,
             stdin=PIPE,
             stdout=PIPE,
+            # A pipe that is not read fills up and stops the child: so only with a listener.
             stderr=None if self._log is None else PIPE,
             env=self._program.environment,
             # Keeps the terminal's Ctrl-C from it; uvloop does not support process_group.

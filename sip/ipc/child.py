@@ -119,6 +119,7 @@ class Supervision(Generic[MessageT]):
         """
         self._heard = True
         try:
+            # A child that parses what strangers sent may have been taken over: whatever it writes is checked.
             messages = self._decoder.feed(data)
         except WireError as error:
             _logger.error("the %s wrote an invalid message: %s", self._name, error)
@@ -139,6 +140,7 @@ class Supervision(Generic[MessageT]):
         """A heartbeat is due. True if too many were missed, or the start takes too long: then kill the
         child."""
         self._ticks += 1
+        # Not while our own thread is busy with a message: then nothing could be heard.
         self._missed = self._missed + 1 if self.listening and not self._heard else 0
         self._heard = False
         if self._started:

@@ -71,15 +71,18 @@ class Codec(Generic[MessageT]):
             raise WireError(f"a {type(message).__name__} has {len(tails)} fields of octets; a frame has one")
         parts = (body, b"\0", tails[0]) if tails else (body,)
         length = sum(map(len, parts))
+        # The other side would refuse it, and end the connection.
         if length > self.max_frame:
             raise WireError(f"a frame of {length} octets is longer than {self.max_frame}")
         return b"".join((length.to_bytes(LENGTH_OCTETS, "big"), *parts))
 
     def decode(self, body: bytes) -> MessageT:
         """The message in one frame, without its length. Raises WireError."""
+        # JSON escapes U+0000, so the first zero octet is the separator.
         text, zero, octets = body.partition(b"\0")
         try:
             data = _OF_JSON.decode(text.decode())
+        # RecursionError: a few thousand opening brackets are valid up to there.
         except (ValueError, RecursionError) as error:
             raise WireError(f"a frame is not JSON: {error}") from None
         frame = _Frame(self._functions, octets if zero else None)
@@ -157,6 +160,7 @@ def _reader(hint: object) -> _Read:
         if hint is bytes:
             return _Frame.octets
         return _of_type(float, int) if hint is float else _of_type(hint)
+    # An annotation that is not known accepts nothing.
     return _of_type()
 
 
@@ -215,6 +219,7 @@ def _object(cls: type) -> _Read:
             raise WireError(f"{_kind(data)} is not a {name}")
         values = [read_field(frame, item) for read_field, item in zip(readers, data[1:], strict=True)]
         try:
+            # The class checks itself, as anywhere: bounds hold for what comes from a pipe, too.
             return cls(*values)
         except ValueError as error:
             raise WireError(f"invalid {name}: {error}") from None
@@ -237,6 +242,7 @@ def _of_type(*classes: type) -> _Read:
     """Exactly these types: ``bool`` is a subclass of ``int``, but JSON's true is not a number."""
 
     def read(frame: _Frame, data: object) -> object:
+        # A cast would turn "false" into true.
         if type(data) not in classes:
             raise WireError(f"{_kind(data)} is not one of {[cls.__name__ for cls in classes]}")
         return data
@@ -287,6 +293,7 @@ def function_name(function: Callable[..., object]) -> str:
         function = function if isinstance(function, type) else type(function)
     module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
     full = f"{module}:{name}"
+    # Methods, local functions and lambdas have no name that the reader could find them by.
     if not isinstance(name, str) or "." in name or "<" in name or _find(full) is not function:
         raise WireError(f"{function!r:.80} cannot cross to another process; use a function of a module")
     return full

@@ -56,6 +56,7 @@ class ThreadedChild(Generic[MessageT]):
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=program.environment,
+            # So that Ctrl-C in the terminal reaches the program alone, which ends its calls in order.
             start_new_session=True,
         )
         try:
@@ -91,6 +92,7 @@ class ThreadedChild(Generic[MessageT]):
     def kill(self) -> None:
         """Kill the child; returns when its threads have ended."""
         self._process.kill()
+        # The reader calls ``died``, so after this nothing more comes from the child.
         self._reader.join()
 
     def end(self, patience: float) -> bool:

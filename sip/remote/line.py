@@ -242,6 +242,7 @@ class RemoteLine:
                 self._write(self._hello)
                 self.admit(self._peers)
                 self.take_at_most(self._limit)
+                # A new process knows nothing of us: tell it all that the old one knew.
                 for number, request in self._registrations.items():
                     self._write(Register(number, request))
                 await self._read(reader)
@@ -310,6 +311,7 @@ class RemoteLine:
             self._happened(event)
 
     def _happened(self, event: LineEvent) -> None:
+        # Never from inside a verb: the caller does not have the number of its call yet.
         self._loop.call_soon(self._on_event, event)
         if not len(self._calls):
             self._settled.set()

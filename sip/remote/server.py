@@ -208,6 +208,7 @@ class LineServer:
     def _welcome(self, writer: asyncio.StreamWriter, hello: Hello) -> _Client:
         taken = {client.hello.name for client in self._clients}
         names = chain([hello.name], (f"{hello.name}-{number}" for number in count(2)))
+        # Rules choose by name: two engines of one name would be one to them.
         hello = replace(hello, name=next(name for name in names if name not in taken))
         _logger.info("engine %s is connected and accepts up to %d calls", hello.name, hello.max_incoming)
         client = _Client(writer, hello)
@@ -216,6 +217,7 @@ class LineServer:
         return client
 
     def _tell(self, client: _Client, message: Message) -> None:
+        # Events of its calls would be lost otherwise, one by one, with calls that never end.
         if client.writer.transport.get_write_buffer_size() > _MOST_UNREAD:
             _logger.error("engine %s does not read its messages; closing its connection", client.hello.name)
             client.writer.transport.abort()
@@ -231,6 +233,7 @@ class LineServer:
                 undo.callback(self._leave, client, number)
             for number, call in list(client.calls.items()):
                 undo.callback(self._line.hang_up, call, now, reason="the engine of this call has ended")
+                # Undone in reverse order: released first, so that the events of the end reach nobody.
                 undo.callback(self._release, client, number)
             undo.callback(self._tell_peers)
             undo.callback(self._clients.remove, client)
@@ -256,6 +259,7 @@ class LineServer:
                 if (known := client.registrations.get(number)) is not None:
                     self._line.redirect(known.number, tuple(hops))
             case Unregister(number):
+                # An engine that reconnects registers again under its old numbers.
                 self._leave(client, number)
             case Limit(calls):
                 client.limit = calls
@@ -324,6 +328,7 @@ class LineServer:
         if chosen is None:
             status = _NO_ENGINE
             if open_to_calls and not with_room:
+                # 503 only if more calls would fit at another time; 486 is the limit that was set.
                 overloaded = any(client.engine.overloaded for client in open_to_calls)
                 status = _OVERLOADED if overloaded else _BUSY
             self._line.refuse(incoming.call, status, self._loop.time())
@@ -344,6 +349,7 @@ class LineServer:
 
     def _register(self, client: _Client, number: int, request: RegistrationRequest, now: float) -> None:
         self._leave(client, number)
+        # Hops change with each look-up of a name, and are not part of what is registered.
         wanted = replace(request, destination=())
         known = next((each for each in self._registrations if each.wanted == wanted), None)
         if known is None:

@@ -94,6 +94,7 @@ class Capacity:
         if self.limit == 0:
             bad = next(each for each in reversed(self._seconds) if each.bad)
             self._calls, self._why = bad.calls, str(bad)
+            # Only down: another overload while few calls are left must not raise the limit.
             self._limit = min(self._limit, bad.calls)
         elif not second.bad:
             self._limit = min(self._most, self._limit + max(_LEAST_STEP, int(_STEP * self._limit)))

@@ -110,6 +110,7 @@ class Child:
         if isinstance(command, Receive):
             with self._lock:
                 # The job takes over the channel of the waiting call.
+                # A call that is gone meanwhile has no channel any more; the engine ends the job.
                 job.route = self._waiting.pop(command.what.call, None)
         elif not self._channels.take(job.route):
             job.refuse(all_taken(job.route))
@@ -121,6 +122,7 @@ class Child:
         if alive:
             self.write(command)
         else:
+            # With the lock held, so that a Finished and the death of the process do not both free it.
             self._channels.free(job.route)
             job.lose("the engine process died before the job could start")
 

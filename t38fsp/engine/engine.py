@@ -96,6 +96,8 @@ class FaxEngine:
         self._on_registration = on_registration
         self._on_incoming = on_incoming
         self._on_gone = on_gone
+        # Tags, branches, SSRC and nonces: an attacker must not be able to guess them (RFC 3261
+        # 19.3, RFC 3550 8.1).
         self._random = random.SystemRandom()
         self._resolver = Resolver(self._random)
         self._running: dict[int, RunningCall] = {}
@@ -151,6 +153,7 @@ class FaxEngine:
         self._room = Room(self._images)
         # Undone in reverse order. Received files are renamed, or lose their workers, before all jobs are
         # over; preparations of faxes use the workers until they have ended.
+        # Pushed first, so it comes last.
         undo.push_async_callback(self._jobs.wait_for_all, _LAST_WORDS)
         undo.push_async_callback(self._images.close)
         undo.push_async_callback(self._jobs.wait_for_preparations)
@@ -235,6 +238,8 @@ class FaxEngine:
         self._add(job, what, observer)
         self._waiting.claim(what.call)
         task = self._jobs.prepare(job, self._prepare_to_take(job, what))
+        # If the preparation was cancelled: a call that was accepted does not wait any more, and
+        # this does nothing.
         task.add_done_callback(lambda task: self._waiting.refuse(what.call))
 
     async def _prepare_to_take(self, job: int, what: ReceiveJob) -> None:
@@ -251,6 +256,7 @@ class FaxEngine:
             async with self._turns:
                 self._check_load()
                 self._take(job, what, offered)
+        # 503 with Retry-After: a trunk tries its next gateway, or another engine.
         except OverloadedError as error:
             self._waiting.refuse(what.call, 503)
             self._jobs.fail(job, error)
@@ -308,7 +314,7 @@ class FaxEngine:
         self._waiting.refuse(call)
 
     def _refused_for_load(self, job: int, route: str | None) -> bool:
-        """Why no call can begin; None if one can: then a channel of the route is taken."""
+        """End the job if no call can begin now; if one can, take a channel of its route and return False."""
         if self._closed is not None:
             self._jobs.end(job, Outcome.UNAVAILABLE, "the engine is shutting down")
         elif self._calls > self._settings.limits.calls:
@@ -383,6 +389,8 @@ class FaxEngine:
         routes: tuple[str, ...],
     ) -> None:
         # Media use the address family of the hop that the call is placed through.
+        # If failover may change the family, ports of both are opened: the offer must name one before the hop
+        # is known.
         other = next((hop for hop in hops if family_of(hop.host) != family_of(hops[0].host)), None)
         media = self._open_media(job, line, hops[0], other)
         try:
@@ -494,6 +502,8 @@ class FaxEngine:
     def _on_call(self, incoming: Incoming) -> None:
         route = self._routes.of(incoming)
         status = None
+        # Busy, which a caller's machine tries again by itself; 480 and 503 are for an engine that takes no
+        # call at all.
         if self._calls >= self._settings.limits.calls or self._channels.full(route):
             status = 486
         elif self._closed is not None or not self._settings.accept_calls:

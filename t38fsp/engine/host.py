@@ -91,6 +91,7 @@ class Host:
         except EngineError as error:
             self._report(NotStarted(str(error)))
             return
+        # Before Started, after which the program may ask for them.
         self._report(ListeningAt(tuple(engine.addresses)))
         self._report(Started(address))
         async with heartbeat(self._report, start.heartbeat):
@@ -105,6 +106,7 @@ class Host:
 
         if command is None:
             engine.forsake()
+        # At once: the program tells by it a process that ends its calls from one that hangs.
         self._report(Closing())
         drain = command.drain if command is not None else 0.0
         # While calls drain, commands such as aborts must still be executed.

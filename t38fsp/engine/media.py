@@ -39,6 +39,7 @@ _MOST_AT_ONCE = 64
 """Datagrams read before other sockets get their turn; they take a millisecond or two."""
 _CLOSE = 0.012
 """Seconds. A datagram this soon after the previous one is not paced as by a modem: more may be waiting."""
+# Not among the constants of Python's socket module.
 _FORCE_RECEIVE_BUFFER = 33
 """SO_RCVBUFFORCE of Linux, which exceeds net.core.rmem_max; needs CAP_NET_ADMIN."""
 
@@ -153,6 +154,7 @@ class MediaPort:
             self._announced = address
             self._latched = self._former = self._second = None
             self._remote = address if self._usable(address) else None
+            # A window rather than once and for all: early media of another device may come first.
             self._window_end = self._loop.time() + self._latch_window
         return self._remote is not None
 
@@ -170,8 +172,11 @@ class MediaPort:
             self._send_to_second(datagram)
         try:
             self._socket.sendto(datagram, self._remote)
+        # Not waited for: a media packet that is late is of less use than the next one.
         except BlockingIOError:
             self.counters.dropped += 1
+        # An ICMP port unreachable for an earlier datagram, which Linux reports at the next call; this
+        # datagram was not sent.
         except ConnectionRefusedError:
             self.counters.refused += 1
         except OSError:
@@ -183,6 +188,7 @@ class MediaPort:
         assert self._socket is not None
         assert self._second is not None
         if self._loop.time() < self._second_until:
+            # Counted by the main address only.
             with suppress(OSError):  # often a private address, which cannot be reached from here
                 self._socket.sendto(datagram, self._second)
         else:
@@ -222,6 +228,7 @@ class MediaPort:
         if self._socket is None:
             return False
         try:
+            # One octet more than we take, to tell a datagram that was cut from one that just fits.
             data, source = self._socket.recvfrom(MAX_DATAGRAM + 1)
         except BlockingIOError:
             return False
@@ -236,6 +243,7 @@ class MediaPort:
         if len(data) > MAX_DATAGRAM:
             counters.oversize += 1
             return True
+        # IPv6 adds flow and scope, which the SDP does not have.
         if len(source) > 2:
             source = source[:2]
         if source != latched and not self._welcome(source):
@@ -260,6 +268,7 @@ class MediaPort:
         if self._announced is None:
             # Early media: the SDP answer with the address has not arrived yet.
             return True
+        # The address of the SDP always may speak, also after another one was latched: it then replaces that.
         if source in (self._announced, self._former):
             return True
         if self._latched is not None:
@@ -290,6 +299,8 @@ def _bind_even(host: str, port_range: tuple[int, int] | None) -> socket.socket:
                 continue
             if is_even:
                 return sock
+            # RFC 3550 11 and many far ends want RTP at an even port, and its RTCP, which we do not use, at
+            # the next one.
             odd.append(sock)
     finally:
         for sock in odd:

@@ -61,6 +61,7 @@ class MediaReader:
         selector = self._selector
         assert selector is not None
         selector.unregister(sock)
+        # A callback may close another call's port, whose key is still in the list.
         self._ready = [key for key in self._ready if key.fileobj is not sock]
         if not selector.get_map():
             if self._timer is None:
@@ -73,6 +74,7 @@ class MediaReader:
 
     def _on_readable(self) -> None:
         now = self._loop.time()
+        # Two datagrams within a tick: there are many calls, or a burst. From now on look once a tick.
         close = now - self._last < TICK
         selector = self._read(now)
         if close and selector is not None:
@@ -107,6 +109,8 @@ class MediaReader:
         end = now + _LONGEST_TURN
         while self._ready:
             self._ready.pop().data(now)
+            # What is still in ``_ready`` is read in the next turn, before the selector is asked again: no
+            # socket is starved.
             if self._loop.time() > end:
                 break
         return selector if selector is self._selector else None

@@ -63,6 +63,7 @@ class OpenJobs:
 
     def remove(self, job: int) -> None:
         """The job's call is over."""
+        # First: freeing a channel may start another job at once, which must not find this one.
         del self._observers[job], self._logs[job]
         if job in self._route_of:
             self._channels.free(self._route_of.pop(job))
@@ -137,6 +138,7 @@ def _verdict_on(error: Exception) -> Verdict | None:
             outcome = Outcome.NOT_STORED
         case ImageError():
             outcome = Outcome.FAULT
+        # Before SipError, of which it is one; so are FamilyError and UnsupportedError.
         case ResolveError(transient=True):
             # Without an answer of a name server the name may still be correct.
             outcome = Outcome.UNREACHABLE

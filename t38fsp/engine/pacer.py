@@ -55,6 +55,8 @@ class Pacer:
 
     def _arm(self) -> None:
         due = self._lanes.next_due()
+        # Never before a packet is due: early packets overrun the far end's buffer, late ones only
+        # eat its reserve.
         fire_at = None if due is None else ceil(due / TICK) * TICK
         if self._handle is not None:
             if fire_at == self._timer_due:

@@ -97,6 +97,7 @@ class EngineProgram(Generic[MessageT]):
     def _bury(self, death: Death) -> None:
         self.alive = False
         # Wake the thread that waits for the response.
+        # After a Started nothing reads it any more.
         self._answer.put(NotStarted(f"{death.reason} while it started"))
         self._died(death, None if self._started_at is None else time.monotonic() - self._started_at)
 

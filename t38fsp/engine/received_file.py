@@ -35,6 +35,7 @@ class Room:
         try:
             await self._images.check_room(path, append)
         except ImageError as error:
+            # One line for each folder: every caller would log the same until somebody has made room.
             if folder not in self._unable and len(self._unable) < _MOST_FOLDERS:
                 self._unable.add(folder)
                 logger.error("%s; calls are refused until a fax can be stored", error)
@@ -66,6 +67,7 @@ class ReceivedFile:
         async with self._turn:
             if self._over:
                 raise StoreError("the fax is over, so no more pages are stored")
+            # Made with the first page, so that a call without any leaves no file.
             if self._growing is None:
                 self._growing = await self._images.create(self._place, self._append)
             growing = self._growing

@@ -145,6 +145,7 @@ class EngineProcess:
             self._children = [None] * len(self._children)
         for child in live:
             child.ask_to_close(drain)
+        # All were asked before: they drain at the same time.
         in_order = [child.end(drain) for child in live]
         if self._signalling is not None:
             # Last, because the engines' calls end through it.
@@ -179,6 +180,7 @@ class EngineProcess:
         """The process with the fewest calls. Raises EngineError when there is none."""
         if not live:
             raise EngineError("the engine process died as soon as it had started")
+        # An overloaded one only if all are: it refuses with a reason that can be acted on.
         return min(live, key=lambda child: (child.full, child.calls))
 
     def _least_busy(self) -> Child:
@@ -236,6 +238,7 @@ class EngineProcess:
             self._registration,
             self._died,
         )
+        # Replaced as a whole: threads that deliver events read it without a lock.
         self._by_generation = {**living, child.generation: child}
         return child
 

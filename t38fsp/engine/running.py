@@ -124,6 +124,7 @@ class RunningCall:
 
     def _fail(self, why: Verdict) -> None:
         """End the call now, with a result of all that is known."""
+        # The result is made already, and only the file's name is still missing.
         if self._over or self._closing is not None:
             return
         self._failed = True
@@ -132,6 +133,7 @@ class RunningCall:
         except Exception:
             # The far end ends by its own timers (RFC 4028, T.30); the job must end here.
             self._log.exception("cannot be hung up")
+        # The call is in an unknown state: no timer may touch it any more.
         self.arm(None)
         try:
             result = self.call.break_off(why, self._loop.time())
@@ -169,6 +171,7 @@ class RunningCall:
     def set_remote(self, address: Address) -> None:
         if self.call.stream is None:
             self._media.set_remote(address)
+        # Once: a later SDP does not move a connection that exists (RFC 4145 5).
         elif self._stream is None:
             self._stream = MediaStream(
                 self._media.address,
@@ -183,6 +186,7 @@ class RunningCall:
             self._lane = lane
             lane.failed = self._lane_failed
             lane.planned = self._planned
+        # Set each time: the connection may have been opened since.
         lane.send = self._media.send if self._stream is None else self._stream.send
         self._pacer.schedule(lane)
 
@@ -210,6 +214,7 @@ class RunningCall:
             self._log.facts.dialog = str(event.dialog)
             self._log.info("the call is up")
         elif isinstance(event, SwitchedToT38):
+            # Gateways often have T.38 on another port than audio, and behind a NAT it comes from yet another.
             self._media.expect_new_source()
         if not isinstance(event, Finished):
             self._observer(event)

@@ -52,6 +52,8 @@ class MediaStream(asyncio.BufferedProtocol):
         try:
             if setup is Setup.ACTIVE:
                 async with asyncio.timeout(CONNECT_LIMIT):
+                    # From the address that the SDP names, with any port: a firewall there may know the
+                    # address only.
                     await loop.create_connection(lambda: self, *remote, local_addr=(self._local[0], 0))
             else:
                 self._server = await loop.create_server(lambda: _Visitor(self), *self._local)
@@ -65,6 +67,7 @@ class MediaStream(asyncio.BufferedProtocol):
         if self._transport is None:
             if len(self._waiting) < _MOST_WAITING:
                 self._waiting += octets
+        # Half a minute of a fax at modem pace: the far end has stopped reading.
         elif self._transport.get_write_buffer_size() > _MOST_WAITING:
             self._transport.abort()
         else:
@@ -88,6 +91,7 @@ class MediaStream(asyncio.BufferedProtocol):
         transport.write(bytes(self._waiting))
         self._waiting.clear()
         if self._server is not None:
+            # One connection for each call; another one may be a stranger's.
             self._server.close()
 
     def get_buffer(self, sizehint: int) -> memoryview:

@@ -27,6 +27,7 @@ class Turns:
             pause = self._rests_until - self._loop.time()
             if pause > 0:
                 await asyncio.sleep(pause)
+        # A preparation that is cancelled while it waits must not keep the lock.
         except BaseException:
             self._lock.release()
             raise

@@ -41,6 +41,7 @@ def row_of(line: Changes, width: int) -> bytes:
     if width <= _WIDEST_TABLE:
         from_column = _from_column(width)
         for change in line:
+            # Each change inverts all pixels to its right, which leaves the runs.
             row ^= from_column[change]
     else:
         for change in line:

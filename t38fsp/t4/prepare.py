@@ -62,6 +62,7 @@ def prepare_t4(lines: bytes, mode: PageMode) -> bytes:
     ends = eol_positions(lines)
     if not ends or lines[: ends[0]].strip(b"\0"):
         raise ValueError("the coded lines do not begin with an octet-aligned EOL")
+    # Rounded up to whole octets; the longest time that T.4 4.1.3 allows, 5 s, is far away.
     shortest = math.ceil(math.ceil(mode.scan_line_time * mode.bit_rate) / 8)
     parts = [_ALIGNED_EOL]
     for before, end in pairwise([*ends, len(lines)]):
@@ -78,4 +79,5 @@ def prepare_t4(lines: bytes, mode: PageMode) -> bytes:
 
 def ends_with_eofb(data: bytes) -> bool:
     """Whether MMR data end with EOFB and padding, as required in the burst of an MMR page."""
+    # 24 bits of EOFB at any bit position are within four octets.
     return to_bits(data.rstrip(b"\0")[-4:]).rstrip("0").endswith(EOL * 2)

@@ -114,6 +114,7 @@ class _T4Reader(ScanLineReader):
         while not self.ended:
             zeros = bits.find(_ZEROS, start)
             one = bits.find("1", zeros + len(_ZEROS)) if zeros >= 0 else -1
+            # The one of the EOL, or the tag after it, has not come yet.
             if one < 0 or one + tag_length >= len(bits):
                 break
             # Earlier zeros are the end of the last code, or fill (T.4 4.1.3); only the last eleven are the
@@ -130,6 +131,7 @@ class _T4Reader(ScanLineReader):
             self._damaged = True
             bits = bits[-len(EOL) :] if zeros < 0 else bits[zeros:]
             zeros = bits.find(_ZEROS)
+        # Fill may last for minutes at a slow far end; a little of it is as good as all.
         if zeros >= 0 and "1" not in bits[zeros:]:
             bits = bits[: zeros + _KEPT_FILL]
         return bits
@@ -143,8 +145,10 @@ class _T4Reader(ScanLineReader):
                 lines.append(first)
                 self._reference = first
             return
+        # EOL directly after EOL.
         if "1" not in text and not damaged:
             self._empty_lines += 1
+            # Three EOL in a row, which one damaged line cannot look like.
             self.ended = self._empty_lines == 2
             return
         if self._empty_lines:
@@ -165,6 +169,7 @@ class _T4Reader(ScanLineReader):
             line, end = decode_2d(text + _PAD, 0, self._reference, self._width)
         except ScanLineError:
             return None
+        # What follows the last code may only be fill.
         return line if end <= len(text) and "1" not in text[end:] else None
 
     def _decode_1d(self, text: str) -> Line:

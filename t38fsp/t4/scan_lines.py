@@ -78,6 +78,8 @@ def decode_2d(bits: str, start: int, reference: Changes, width: int) -> tuple[Ch
 
     Raises :class:`ScanLineError`.
     """
+    # b1 and b2 are at the width where the line above has no more changes (T.4 4.2.1.1); four, since ``index``
+    # may be two past its end.
     above = (*reference, width, width, width, width)
     most = len(reference) + 1
     mode_at = MODES.get
@@ -93,6 +95,7 @@ def decode_2d(bits: str, start: int, reference: Changes, width: int) -> tuple[Ch
         kind, length = mode
         if not kind:
             # A run of V0, the most frequent mode: copy several changes of the reference line at once.
+            # Beyond the line above all V0 would be changes at the width: at most one of them means anything.
             if index + length > most:
                 length = max(most - index, 1)
             changes += above[index : index + length]
@@ -105,6 +108,7 @@ def decode_2d(bits: str, start: int, reference: Changes, width: int) -> tuple[Ch
             end = above[index] + kind
             if end < column or end > width:
                 raise ScanLineError("a change outside the line")
+            # Two changes at one place are none: an empty run.
             if end == column and changes and changes[-1] == end:
                 changes.pop()
             else:
@@ -114,6 +118,7 @@ def decode_2d(bits: str, start: int, reference: Changes, width: int) -> tuple[Ch
             # 4.2.1.1).
             index += -1 if kind < 0 and index else 1
         elif kind == PASS_MODE:
+            # b2: the colour stays, and so does the parity of ``index``.
             column = above[index + 1]
         else:
             table, other = (black, white) if index & 1 else (white, black)
