@@ -23,7 +23,7 @@ BEGIN = "<!-- written by: python -m tests.virtual.test_documented -->\n"
 def tables() -> str:
     """A table for each group of quirks."""
     return "\n".join(
-        f"\n### {title}\n\n| quirk | what it does | who is affected |\n|---|---|---|\n"
+        f"\n### {title}\n\n| quirk | what it does | what goes wrong |\n|---|---|---|\n"
         + "\n".join(map(row, quirks))
         for title, quirks in GROUPS.items()
     )

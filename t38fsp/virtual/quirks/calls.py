@@ -23,8 +23,7 @@ _ANSWERING = frozenset({Role.ANSWERING})
 class SwitchAfter(Quirk):
     """Offers T.38 0 to 30 seconds after the answer; a calling gateway does so in its INVITE with 0.
 
-    An endpoint that starts T.30 in audio meanwhile, or gives up, has no fax; with 0 both sides may offer at
-    once.
+    An endpoint that starts T.30 in audio meanwhile, or gives up, fails; with 0 both sides may offer at once.
     """
 
     seconds: float = 20.0
@@ -41,7 +40,7 @@ class SwitchAfter(Quirk):
 class LeavesSwitch(Quirk):
     """Never offers T.38, and takes it when it is offered.
 
-    An endpoint that waits for the called side to switch waits for ever.
+    An endpoint that waits for the called side to switch waits forever.
     """
 
     name: ClassVar[str] = "leaves-switch"
@@ -63,7 +62,7 @@ class Refusal(Enum):
 class RefusesT38(Quirk):
     """Refuses every offer of T.38, by 488 or by port 0, and makes none.
 
-    An endpoint that hangs up at once loses the voice call too. No fax comes of it.
+    An endpoint that hangs up at once loses the voice call, too. No fax is possible.
     """
 
     how: Refusal = Refusal.STATUS
@@ -125,9 +124,9 @@ class AddressChange(Quirk):
 # and long faxes died at 1800 s (issue 2789).
 @dataclass(frozen=True, slots=True)
 class Refresh(Quirk):
-    """Refreshes the session with the T.38 that holds, every 3 or more seconds of the fax.
+    """Refreshes the session with the T.38 in effect, every 3 or more seconds of the fax.
 
-    An endpoint that takes it for a new switch starts T.30 or its numbers anew.
+    An endpoint that takes it for a new switch restarts T.30 or its numbering.
     """
 
     seconds: float = 9.0
@@ -171,9 +170,9 @@ class RefreshAudio(Quirk):
 # ASTERISK-26179. T.38 has no renegotiation in mid-fax, but to decline costs the call.
 @dataclass(frozen=True, slots=True)
 class NewParameters(Quirk):
-    """Offers T.38 once more in mid-fax, with another rate, version and datagram size than hold.
+    """Offers T.38 again in mid-fax, with a rate, version and datagram size other than those in effect.
 
-    An endpoint that follows, or refuses, breaks what runs.
+    An endpoint that adopts these, or refuses the offer, breaks the fax.
     """
 
     seconds: float = 10.0
@@ -219,9 +218,9 @@ class _NewParameters(Quirk):
 # Asterisk issue 824: a call that is over for T.30 still has a dialog, and an offer in it an answer.
 @dataclass(frozen=True, slots=True)
 class BackToAudio(Quirk):
-    """Goes back to audio by a re-INVITE when the fax is over, before anybody hangs up.
+    """Returns to audio by a re-INVITE when the fax is over, before either end hangs up.
 
-    An endpoint that answers with 481, or takes the fax for broken off, calls a good fax bad.
+    An endpoint that answers with 481, or takes the fax for interrupted, reports a complete fax as failed.
     """
 
     name: ClassVar[str] = "back-to-audio"
@@ -238,7 +237,7 @@ class BackToAudio(Quirk):
 class EarlyHangUp(Quirk):
     """Hangs up with the MCF to the last page: DCN is neither waited for nor sent.
 
-    An endpoint that needs DCN calls a good fax bad.
+    An endpoint that requires DCN reports a complete fax as failed.
     """
 
     name: ClassVar[str] = "early-hang-up"
@@ -278,7 +277,7 @@ class _HangsUpEarly(Quirk):
 class HangsUp(Quirk):
     """Hangs up 0 or more seconds after the switch, whatever goes on.
 
-    An endpoint that reports the page on the line as sent is wrong.
+    An endpoint that reports the page on the line as sent reports a false success.
     """
 
     seconds: float = 20.0
@@ -302,8 +301,7 @@ class HangsUp(Quirk):
 class OffersOnlyItself(Quirk):
     """Refuses T.38 that is offered to it, and offers it itself 1 to 4 seconds after the answer.
 
-    An endpoint that hangs up when it is refused, or does not listen for offers any more, has no fax
-    (ThinkTel).
+    An endpoint that hangs up when it is refused, or ignores later offers, fails (ThinkTel).
     """
 
     seconds: float = 4.0

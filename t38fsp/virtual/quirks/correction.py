@@ -16,7 +16,7 @@ from t38fsp.virtual.quirks.errors import check
 class Redundancy(Quirk):
     """Sends 0 to 7 earlier packets along with each, whatever was negotiated.
 
-    With 0 every lost datagram is lost for good; many accept redundancy and do not use it.
+    With 0 every lost datagram is lost for good; many gateways accept redundancy and do not use it.
     """
 
     copies: int = 0
@@ -51,7 +51,7 @@ class Parity(Quirk):
 # The soft-switch T.38 manual, chapter 7: accept either, and both in one stream.
 @dataclass(frozen=True, slots=True)
 class MixedCorrection(Quirk):
-    """Protects every second datagram by parity (FEC), and the others by copies.
+    """Protects every second datagram with parity (FEC), and the others with copies.
 
     An endpoint that has settled on one of the two drops half of what comes, or recovers nothing from it.
     """
@@ -86,7 +86,7 @@ class _Mixes(Quirk):
 # Asterisk has to ignore them itself: they stand for packets that it does not have any more.
 @dataclass(frozen=True, slots=True)
 class EmptyCopies(Quirk):
-    """Puts secondaries of no octets after each packet (Asterisk's start-up, and after it).
+    """Puts empty secondaries after each packet (Asterisk, mainly at the start).
 
     An endpoint that delivers them acts on packets that do not exist, or drops the datagram.
     """
@@ -103,7 +103,7 @@ class EmptyCopies(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class Copies(Quirk):
-    """Sends indicators and ends of bursts 1 to 4 times; with 1 a lost one is heard too late.
+    """Sends indicators and ends of bursts 1 to 4 times; with 1 a lost one is recovered too late.
 
     An endpoint that needs the indicator misses the burst: the next packet, which brings its copy, is a second
     away.

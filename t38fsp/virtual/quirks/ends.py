@@ -43,7 +43,7 @@ class _HoldsLastData(Quirk, ABC):
 class DataInFcs(Quirk):
     """Puts the last octets of an HDLC frame into the fcs field (Cisco, Commetrex).
 
-    An endpoint that takes no data there loses the end of each frame, and finds every frame too short.
+    An endpoint that ignores data there loses the end of each frame.
     """
 
     name: ClassVar[str] = "data-in-fcs"
@@ -72,8 +72,8 @@ class Packing(Enum):
 class CombinedFields(Quirk):
     """Puts the end of a frame and the end of its burst into one packet with the last octets.
 
-    In the 2002 syntax that is written in two ways, strict and loose; an endpoint that reads the one as the
-    other hears frames that were not sent, or an end that is none.
+    In the 2002 syntax there are two codings of that, strict and loose; an endpoint that reads one as the
+    other finds frames that were not sent, or the wrong end.
     """
 
     packing: Packing = Packing.LOOSE
@@ -117,7 +117,7 @@ def _loose(field: Field) -> bytes:
 class WrongSigEnd(Quirk):
     """Ends raw data with hdlc-sig-end, and HDLC with t4-non-ecm-sig-end (Mediatrix, after TCF).
 
-    An endpoint that waits for the right one never hears the end of TCF.
+    An endpoint that waits for the right one never detects the end of TCF.
     """
 
     name: ClassVar[str] = "wrong-sig-end"
@@ -160,7 +160,7 @@ class SeparateSigEnd(Quirk):
 class DoubleSigEnd(Quirk):
     """Sends hdlc-sig-end although fcs-OK-sig-end has ended the burst already.
 
-    An endpoint that takes it for a burst of its own reports a frame that never was, or chokes.
+    An endpoint that takes it for another burst reports a frame that was not sent, or stops.
     """
 
     name: ClassVar[str] = "double-sig-end"
@@ -177,7 +177,7 @@ class DoubleSigEnd(Quirk):
 # What ends a burst is then no-signal, or the next indicator.
 @dataclass(frozen=True, slots=True)
 class NoSigEnd(Quirk):
-    """Ends no burst by a sig-end: no-signal is all there is.
+    """Ends no burst with a sig-end, only with no-signal.
 
     An endpoint that waits for the sig-end never answers.
     """

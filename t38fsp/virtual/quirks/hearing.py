@@ -23,7 +23,7 @@ _TOLERANCE = 0.002
 # spandsp's table of start-up times has 1 s for V.21, since 850 ms fails with some ATAs.
 @dataclass(frozen=True, slots=True)
 class PreambleNeeded(Quirk):
-    """Loses a frame that begins less than so long (0.5 to 1 s) after its v21-preamble.
+    """Loses a frame that begins less than ``seconds`` (0.5 to 1) after its v21-preamble.
 
     T.30 allows 0.85 s; an endpoint that uses that is not understood.
     """
@@ -64,9 +64,9 @@ class _Preamble(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class SilenceNeeded(Quirk):
-    """Loses a burst that begins less than so long (0.01 to 0.055 s) after the end of the one before.
+    """Loses a burst that begins less than ``seconds`` (0.01 to 0.055) after the end of the one before.
 
-    T.30 asks for 75 ± 20 ms; an endpoint that answers at once is not understood.
+    T.30 requires 75 ± 20 ms; an endpoint that responds at once is not understood.
     """
 
     seconds: float = 0.055
@@ -154,7 +154,7 @@ class _Carrier:
 # The soft-switch manual, chapter 7: at least 40 ms of zero octets after RTC.
 @dataclass(frozen=True, slots=True)
 class PageTailNeeded(Quirk):
-    """Drops its carrier so long (up to 0.04 s) before the end of raw data, and what comes there is lost.
+    """Drops its carrier ``seconds`` (up to 0.04) before the end of raw data, which loses the rest.
 
     An endpoint that ends a page without ECM with its RTC loses the last rows.
     """
@@ -195,7 +195,7 @@ class _PageTail(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class FrameTailNeeded(Quirk):
-    """Loses the last frame of a burst when no-signal follows it in less than so long (up to 0.08 s).
+    """Loses the last frame of a burst if no-signal follows within ``seconds`` (up to 0.08).
 
     An endpoint that drops the carrier with the last octet is never answered.
     """
@@ -268,10 +268,10 @@ class _Chokes(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class StrictModem(Quirk):
-    """Plays what it receives on a modem that waits for nothing, from a buffer of ``seconds`` and ``octets``.
+    """Plays received data on a modem in real time, from a buffer of ``seconds`` and ``octets``.
 
-    A frame of which octets come too late is spoilt, a page without ECM gets zeros in its middle, and what
-    does not fit the buffer is lost. An endpoint that is late, or far ahead, or drifts, is not understood.
+    A frame whose octets arrive too late is damaged, a page without ECM gets zeros in its middle, and what
+    does not fit into the buffer is lost. An endpoint that is late, far ahead, or drifts is not understood.
     """
 
     seconds: float = 0.2

@@ -40,7 +40,7 @@ _CALLING = frozenset({Role.CALLING})
 class DeafTo(Quirk):
     """Does not hear the first ``times`` commands or responses of a kind, such as DCS, EOP, PPS or MCF.
 
-    An endpoint that sends each once only gets no answer.
+    An endpoint that sends each only once gets no response.
     """
 
     frame: FCF = FCF.MCF
@@ -71,9 +71,9 @@ class _Deaf(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class ChangedDis(Quirk):
-    """Repeats its DIS although DCS came, and the second one says more than the first.
+    """Repeats its DIS although DCS arrived, and the second one has more capabilities than the first.
 
-    An endpoint that uses the first DIS, or hangs up at the second, sends badly or not at all.
+    An endpoint that uses the first DIS sends more slowly; one that hangs up at the second fails.
     """
 
     name: ClassVar[str] = "changed-dis"
@@ -117,9 +117,9 @@ class _Changes(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class ForeignNsf(Quirk):
-    """Puts an NSF in front of its DIS, of which a gateway has overwritten country and maker.
+    """Sends an NSF before its DIS, whose country and manufacturer a gateway has overwritten.
 
-    An endpoint that believes it speaks a private protocol with somebody else's machine.
+    An endpoint that trusts it uses a proprietary protocol with another manufacturer's machine.
     """
 
     name: ClassVar[str] = "foreign-nsf"
@@ -135,9 +135,9 @@ class ForeignNsf(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class LateStart(Quirk):
-    """Is silent for 0 to 30 seconds after the switch: CED and DIS come late.
+    """Is silent for 0 to 30 seconds after the switch, so that CED and DIS are late.
 
-    An endpoint that gives up before T1 has no fax.
+    An endpoint that gives up before T1 fails.
     """
 
     seconds: float = 12.0
@@ -154,7 +154,7 @@ class LateStart(Quirk):
 class CedAfterSwitch(Quirk):
     """Plays its CED after the switch, for three seconds; without this quirk there is none in T.38.
 
-    An endpoint that takes CED for the answer of a human, or needs it, goes wrong either way.
+    An endpoint that takes it for speech fails with this quirk; one that requires it fails without.
     """
 
     name: ClassVar[str] = "ced-after-switch"
@@ -168,7 +168,7 @@ class CedAfterSwitch(Quirk):
 class Echo(Quirk):
     """Sends each V.21 burst of ours back to us before its machine answers.
 
-    An endpoint that takes its own command for an answer goes on without one.
+    An endpoint that takes its own command for a response continues without one.
     """
 
     name: ClassVar[str] = "echo"
@@ -237,7 +237,7 @@ class _AsksAgain(Quirk):
 class Operator(Quirk):
     """Calls for an operator with each page: PIP and PIN instead of MCF and RTN, PRI-EOP instead of EOP.
 
-    An endpoint that waits for a human to talk, or ignores these, never gets on.
+    An endpoint that waits for a person to talk, or ignores these, never continues.
     """
 
     name: ClassVar[str] = "operator"
@@ -271,9 +271,9 @@ def _interrupting(frame: Frame) -> Frame:
 
 @dataclass(frozen=True, slots=True)
 class DcnAfter(Quirk):
-    """Sends DCN instead of its burst number ``bursts`` (1 or more), as somebody presses the stop button.
+    """Sends DCN instead of its burst number ``bursts`` (1 or more), as if someone pressed the stop button.
 
-    An endpoint that goes on, or reports pages that were not confirmed, is wrong.
+    An endpoint that continues, or reports unconfirmed pages as sent, reports a false success.
     """
 
     bursts: int = 3
@@ -307,7 +307,7 @@ class _Stops(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class LateAnswers(Quirk):
-    """Takes 0 to 3 seconds to answer anything but by DIS.
+    """Takes 0 to 3 seconds for each response other than DIS.
 
     An endpoint that is less patient (T.30 lets T4 be from 2.55 to 3.45 s) repeats its command into the
     answer.
@@ -333,7 +333,7 @@ class LateAnswers(Quirk):
 class StuckCarrier(Quirk):
     """Never ends its V.21 burst number ``bursts`` (1 or more): its carrier stays, and flags with it.
 
-    An endpoint that waits for its end waits for ever.
+    An endpoint that waits for its end waits forever.
     """
 
     bursts: int = 2

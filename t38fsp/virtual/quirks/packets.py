@@ -16,9 +16,9 @@ from t38fsp.virtual.quirks.ifp_fields import bare_field, ends_burst
 
 @dataclass(frozen=True, slots=True)
 class NoIndicators(Quirk):
-    """Announces no burst: data come without preamble or training.
+    """Announces no burst: data arrive without an indicator of preamble or training.
 
-    An endpoint that is told of a burst by its indicator only hears nothing at all.
+    An endpoint that relies on indicators to detect a burst receives nothing.
     """
 
     name: ClassVar[str] = "no-indicators"
@@ -36,7 +36,7 @@ class NoIndicators(Quirk):
 class RepeatedIndicators(Quirk):
     """Sends the indicator of a burst again between its frames and its data (Lucent).
 
-    An endpoint that begins a new burst each time breaks the one that is on.
+    An endpoint that begins a new burst each time breaks the current one.
     """
 
     every: int = 10
@@ -74,9 +74,9 @@ class _Repeats(Quirk):
 # rtpengine has an option to force version 0 for such peers; most software reads the 1998 syntax only.
 @dataclass(frozen=True, slots=True)
 class ForcedSyntax(Quirk):
-    """Speaks and understands one syntax (1998 or 2002), whatever version was negotiated.
+    """Uses and understands one syntax (1998 or 2002), whatever version was negotiated.
 
-    An endpoint that goes by the version reads frame ends as carrier ends, and image data as nothing.
+    An endpoint that relies on the version reads ends of frames as ends of carriers, and no image data.
     """
 
     year: int = 2002
@@ -107,7 +107,7 @@ class WholeFrames(Quirk):
 class FalseTones(Quirk):
     """Announces CED and CNG that do not exist, between bursts.
 
-    An endpoint that gates on tones starts too early, or again.
+    An endpoint that relies on tones starts too early, or again.
     """
 
     name: ClassVar[str] = "false-tones"
@@ -121,9 +121,9 @@ class FalseTones(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class MistakenModem(Quirk):
-    """Takes each second burst of V.21 for V.27ter, and passes its frames on as such.
+    """Takes every second burst of V.21 for V.27ter, and passes its frames on as such.
 
-    An endpoint that goes by the modem takes the answer for an image.
+    An endpoint that relies on the modem takes the response for an image.
     """
 
     name: ClassVar[str] = "mistaken-modem"
@@ -154,7 +154,7 @@ class _Mistakes(Quirk):
 # T.30 allows 850 ms, and jitter takes from that.
 @dataclass(frozen=True, slots=True)
 class ShortPreamble(Quirk):
-    """Begins a frame so soon (0.1 to 1 s) after its v21-preamble, as jitter and haste make it.
+    """Begins a frame only 0.1 to 1 s after its v21-preamble, as happens with jitter.
 
     An endpoint that needs a second of preamble loses the frame.
     """
@@ -173,8 +173,8 @@ class ShortPreamble(Quirk):
 class PassesEcho(Quirk):
     """Hears its own V.21 from the line, 0.01 to 0.06 seconds late, and passes it back to us.
 
-    An endpoint that takes the preamble of its own repetition for an answer, and stops for it, never gets it
-    out.
+    An endpoint that takes the preamble of its own repetition for a response, and stops for it, never
+    completes a command.
     """
 
     seconds: float = 0.04

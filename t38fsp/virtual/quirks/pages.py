@@ -37,7 +37,7 @@ _CALLING = frozenset({Role.CALLING})
 class RtnLast(Quirk):
     """Refuses the last page with RTN, 1 or 2 times.
 
-    An endpoint that gives a refused last page up, or calls it sent, loses it (spandsp's default).
+    An endpoint that gives up a refused last page, or counts it as sent, loses it (spandsp's default).
     """
 
     times: int = 1
@@ -72,9 +72,9 @@ class _Refuses(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class PoorCopies(Quirk):
-    """Finds every page without ECM poor, and takes it with RTP: good, but train again.
+    """Confirms every page without ECM with RTP, as if it were of poor quality: train again.
 
-    An endpoint that sends the page again sends it twice; an endpoint that goes on without training is not
+    An endpoint that sends the page again sends it twice; one that continues without training is not
     understood.
     """
 
@@ -89,9 +89,9 @@ class PoorCopies(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class FailsTraining(Quirk):
-    """Does not pass the first ``times`` (1 to 4) training checks: FTT.
+    """Fails the first ``times`` (1 to 4) training checks: FTT.
 
-    An endpoint that does not lower the rate never gets through.
+    An endpoint that does not lower the rate fails.
     """
 
     times: int = 2
@@ -138,7 +138,7 @@ class _SpoilsTraining(Quirk):
 class PprStorm(Quirk):
     """Loses every frame of the first ``times`` (1 to 12) image bursts with ECM: PPR for all of them.
 
-    An endpoint that does not ask to go on at a lower rate (CTC) after the fourth PPR has no fax.
+    An endpoint that does not continue at a lower rate (CTC) after the fourth PPR fails.
     """
 
     times: int = 4
@@ -209,7 +209,7 @@ class IgnoresCtc(Quirk):
 # T5 of the sender is 60 s: a receiver may be busy that long (A.5.4.1).
 @dataclass(frozen=True, slots=True)
 class Busy(Quirk):
-    """Takes 0 to 50 seconds to put a page away: RNR with ECM, silence without.
+    """Takes 0 to 50 seconds to store a page: RNR with ECM, silence without.
 
     An endpoint that does not ask with RR, or gives up before T5, loses the page.
     """
@@ -227,9 +227,9 @@ class Busy(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class CutFrames(Quirk):
-    """Passes the first image frames of a page on without their last octets, and says that their FCS is good.
+    """Truncates the first image frames of a page, and reports their FCS as good.
 
-    An endpoint that believes the FCS puts a hole into the page.
+    An endpoint that trusts the FCS stores a damaged page.
     """
 
     frames: int = 3

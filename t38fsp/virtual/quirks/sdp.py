@@ -28,8 +28,8 @@ def _images(media: Media, change: Callable[[MediaDescription], MediaDescription]
 class Version(Quirk):
     """Announces T38FaxVersion 0 to 3.
 
-    From 2 on the fields of packets are written otherwise; an endpoint that answers a version that it does not
-    speak is not understood.
+    From 2 on the fields of packets are coded differently; an endpoint that answers with a version that it
+    does not implement is not understood.
     """
 
     version: int = 3
@@ -56,8 +56,8 @@ class BooleanStyle(Enum):
 class Booleans(Quirk):
     """Writes the boolean attributes as ``:0``, ``:1`` or bare.
 
-    An endpoint that reads ``:0`` as true, or agrees to what it cannot do, removes fill bits that are never
-    put back.
+    An endpoint that reads ``:0`` as true, or agrees to what it does not implement, removes fill bits that are
+    never restored.
     """
 
     style: BooleanStyle = BooleanStyle.ZERO
@@ -99,7 +99,7 @@ class OddSpelling(Quirk):
 class NoAttributes(Quirk):
     """Offers and answers T.38 without a single attribute.
 
-    An endpoint that needs one of them fails, or divides by a datagram size of nothing.
+    An endpoint that requires one of them fails, or divides by a datagram size of zero.
     """
 
     name: ClassVar[str] = "no-attributes"
@@ -134,7 +134,7 @@ class Correction(Enum):
 class UdpCorrection(Quirk):
     """Announces none, redundancy or fec in T38FaxUdpEC.
 
-    An endpoint that sends what was not offered is dropped by some; an endpoint that refuses fec has no call.
+    Some drop what an endpoint sends without an offer of it; an endpoint that refuses fec fails.
     """
 
     correction: Correction = Correction.NONE
@@ -185,10 +185,10 @@ class BothMedia(Quirk):
 # Method 1 is for TCP, between terminals that do not pass the training through (T.38 clause 8).
 @dataclass(frozen=True, slots=True)
 class LocalTcf(Quirk):
-    """Wants the gateways to check the training themselves (localTCF), which is not for UDPTL.
+    """Asks for the gateways to check the training themselves (localTCF), which UDPTL does not allow.
 
-    An endpoint that agrees sends a TCF that is never answered. The call stays in audio, and no fax comes of
-    it.
+    An endpoint that agrees sends a TCF that is never answered. The call stays in audio, and no fax is
+    possible.
     """
 
     name: ClassVar[str] = "local-tcf"
@@ -204,7 +204,7 @@ class LocalTcf(Quirk):
 class RtpT38(Quirk):
     """Writes T.38 as ``RTP/AVP`` (border controllers that rewrite what they do not know).
 
-    An endpoint that sends UDPTL to it is not heard. The call stays in audio, and no fax comes of it.
+    An endpoint that sends UDPTL to it is not heard. The call stays in audio, and no fax is possible.
     """
 
     name: ClassVar[str] = "rtp-t38"

@@ -20,8 +20,8 @@ _ANSWERING = frozenset({Role.ANSWERING})
 class RefusesCall(Quirk):
     """Refuses each call, or the first ``times``, with ``status`` (400 to 699): 486 busy, 404 no such number.
 
-    An endpoint that sends again at once, or at all to a number that there is not, is a nuisance; with 480,
-    486, 500, 503 or 600 sending later helps.
+    An endpoint that retries at once, or retries a number that does not exist, calls in vain; after 480, 486,
+    500, 503 or 600 a later call may be answered.
     """
 
     status: int = 486
@@ -44,7 +44,7 @@ class RefusesCall(Quirk):
 class NoAnswer(Quirk):
     """Rings and never answers: each call, or the first ``times``.
 
-    An endpoint that has no limit for ringing waits for ever.
+    An endpoint without a ring limit never gives up.
     """
 
     times: int = 0
@@ -66,7 +66,7 @@ class NoAnswer(Quirk):
 class Rings(Quirk):
     """Rings for 0 to 120 seconds before it answers.
 
-    An endpoint that gives up sooner than a fax machine answers has no fax.
+    An endpoint that gives up sooner than a fax machine answers fails.
     """
 
     seconds: float = 12.0
@@ -86,7 +86,7 @@ class Rings(Quirk):
 class DropsCall(Quirk):
     """Hangs up 0 to 30 seconds after the answer, still in audio: each call, or the first ``times``.
 
-    An endpoint that takes an answered call for a fax that was sent is wrong.
+    An endpoint that counts an answered call as a sent fax reports a false success.
     """
 
     seconds: float = 1.0

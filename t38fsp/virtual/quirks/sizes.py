@@ -41,7 +41,7 @@ class MaxDatagram(Quirk):
 # FaxBack's servers come with 72, which is a figure for the IFP packet.
 @dataclass(frozen=True, slots=True)
 class MaxIfp(Quirk):
-    """Means one IFP packet by T38FaxMaxDatagram, and drops every packet of ours that is longer.
+    """Means the IFP packet by T38FaxMaxDatagram, and drops every longer packet of ours.
 
     An endpoint that fills the datagram with one packet loses all image data.
     """
@@ -64,7 +64,7 @@ class MaxIfp(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class OneField(Quirk):
-    """Takes the first field of a packet, and no other.
+    """Reads only the first field of a packet.
 
     An endpoint that packs the end of a frame after its data is never heard.
     """

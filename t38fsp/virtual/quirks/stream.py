@@ -67,7 +67,7 @@ class WrapToOne(Quirk):
 class NewNumbers(Quirk):
     """Repeats indicators and ends of bursts under new numbers, not as copies of the same datagram.
 
-    An endpoint that takes each for a new event hears bursts that never were.
+    An endpoint that takes each for a new event reports bursts that were not sent.
     """
 
     name: ClassVar[str] = "new-numbers"
@@ -78,7 +78,7 @@ class NewNumbers(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class NumberJump(Quirk):
-    """Starts numbering anew in mid-call, ``ahead`` of where it was, each ``every`` datagrams.
+    """Restarts the numbering in mid-call, ``ahead`` of where it was, after each ``every`` datagrams.
 
     An endpoint that takes the jump for loss waits for thousands of packets, or drops all that follow as late.
     """
@@ -113,7 +113,7 @@ class _Jumps(Quirk):
 class SilentUntilHeard(Quirk):
     """Sends no T.38 until it has received some (AudioCodes, by default).
 
-    An endpoint that waits to hear something first waits for ever; and its first DIS is lost.
+    An endpoint that waits for a packet first waits forever; and its first DIS is lost.
     """
 
     name: ClassVar[str] = "silent-until-heard"
@@ -146,7 +146,7 @@ class _Silent(Quirk):
 class EarlyPackets(Quirk):
     """Sends T.38 as soon as the call is up, before any offer of T.38 was answered (CUBE).
 
-    An endpoint that drops it loses the beginning; an endpoint that locks to its numbers too late loses more.
+    An endpoint that drops it loses the beginning; one that synchronises to its numbers late loses more.
     """
 
     name: ClassVar[str] = "early-packets"
@@ -161,9 +161,9 @@ class EarlyPackets(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class JunkAtStart(Quirk):
-    """Begins with packets that cannot be read (Asterisk's parity once repaired what had never been sent).
+    """Begins with packets that cannot be read (Asterisk's parity once restored packets that were never sent).
 
-    An endpoint that counts them as packets of the far end takes their remains for its first burst, or its
+    An endpoint that interprets them takes their remains for the first burst, or for evidence of the
     syntax.
     """
 
@@ -180,9 +180,9 @@ class JunkAtStart(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class JunkAfterEnd(Quirk):
-    """Goes on with senseless T.38 and noise when the fax is over.
+    """Continues with meaningless T.38 and noise when the fax is over.
 
-    An endpoint that still listens takes it for a new fax, or a result of the old one.
+    An endpoint that still interprets packets takes it for a new fax, or for a result of the old one.
     """
 
     name: ClassVar[str] = "junk-after-end"
@@ -201,7 +201,7 @@ class JunkAfterEnd(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class RtpStragglers(Quirk):
-    """Goes on with RTP on the T.38 port for a second after the switch.
+    """Continues to send RTP to the T.38 port for a second after the switch.
 
     An endpoint that reads it as UDPTL finds numbers far ahead, and drops the T.38 that follows.
     """
@@ -223,10 +223,10 @@ class RtpStragglers(Quirk):
 
 @dataclass(frozen=True, slots=True)
 class Bunched(Quirk):
-    """Sends what it has in bunches, each ``seconds`` (0.02 to 0.5) apart, not when it is due.
+    """Sends packets in groups ``seconds`` (0.02 to 0.5) apart, not when they are due.
 
-    An endpoint that judges the line by the time between packets, or plays them as they come, runs dry in
-    between.
+    An endpoint that judges the line by the time between packets, or plays them on arrival, underruns between
+    groups.
     """
 
     seconds: float = 0.2
@@ -278,9 +278,9 @@ class KeepAlive(Quirk):
 # FreeSWITCH issue 3044: the reader blocked until its own limit of ten minutes, after a fax that was complete.
 @dataclass(frozen=True, slots=True)
 class FallsSilent(Quirk):
-    """Neither sends nor hears T.38 any more, 0 or more seconds after the switch; SIP goes on.
+    """Neither sends nor receives T.38 any more, 0 or more seconds after the switch; SIP continues.
 
-    An endpoint that waits for the next packet waits for ever (FreeSWITCH, 600 s).
+    An endpoint that waits for the next packet waits forever (FreeSWITCH, 600 s).
     """
 
     seconds: float = 20.0
