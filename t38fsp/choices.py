@@ -30,6 +30,15 @@ class Backend(Enum):
     """PJSIP in worker processes (the extra ``pjsua2``); what it cannot do is listed in docs/pjsua2.md."""
 
 
+class FileFormat(Enum):
+    """What a received fax is stored as."""
+
+    TIFF = "tiff"
+    """TIFF Class F."""
+    PDF = "pdf"
+    BOTH = "both"
+
+
 class LogNumbers(Enum):
     """How the numbers of a call are written to the log."""
 

@@ -42,6 +42,7 @@ _WORDS = tuple(
         "choices",
         "events",
         "header",
+        "inbox_settings",
         "jobs",
         "outcome",
         "page_settings",
@@ -132,6 +133,12 @@ ROOMS = (
         "provider",
         ("t38fsp.provider", "t38fsp.faxdev"),
         ("sip", "t38fsp.settings", "t38fsp.engine", "t38fsp.image", *_BOUNDS, *_WORDS, *_SANS_IO_ROOMS),
+    ),
+    Room(
+        "received",
+        ("t38fsp.received",),
+        ("sip", "t38fsp.provider", "t38fsp.image", *_BOUNDS, *_WORDS, *_SANS_IO_ROOMS),
+        frozenset({"PIL"}),
     ),
     Room("public names", ("t38fsp",), ("sip.exports", "sip.line_settings", "sip.values", "t38fsp")),
     Room(

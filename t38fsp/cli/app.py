@@ -15,6 +15,7 @@ from t38fsp.cli.log_options import LogOptions
 from t38fsp.cli.option_groups import (
     ConfigFile,
     FaxOptions,
+    InboxOptions,
     OwnEndOptions,
     PeerOptions,
     RouteName,
@@ -50,7 +51,7 @@ _EXITS = (
 _RECEIVE_EXITS = (
     "Exit status: after --count calls 0 when each fax was complete, else that of the first one that was "
     "not, as in send. After a signal (INT, TERM, HUP) 0, or 12 when it cut off a call or the start. "
-    "1 error here, 2 usage, 11 a document of --offer that cannot be faxed."
+    "1 error here, also of --exec, 2 usage, 11 a document of --offer that cannot be faxed."
 )
 
 Json = Annotated[
@@ -196,8 +197,9 @@ def poll(
 def receive(
     *,
     output: Annotated[
-        Path, typer.Option(readable=False, help="Directory for the received TIFFs.", show_default=False)
+        Path, typer.Option(readable=False, help="Directory for the received faxes.", show_default=False)
     ],
+    inbox: InboxOptions,
     route: RouteName = None,
     config: ConfigFile = None,
     listen: Annotated[
@@ -238,7 +240,7 @@ def receive(
     ] = False,
     log: LogOptions,
 ) -> None:
-    """Receive incoming faxes, each into its own TIFF file; registers at the route if that asks for it."""
+    """Receive incoming faxes, each into files of its own; registers at the route if that asks for it."""
     from t38fsp.cli import receive as command
     from t38fsp.cli.options import Given, choose
 
@@ -252,6 +254,7 @@ def receive(
             listen=listen,
             signalling=signalling,
             workers=workers,
+            inbox=as_settings(inbox),
         )
         offered = command.offer_of(offer, selective_address, password)
         return command.run(output, choose(given, port=5060), count, as_json, offered)

@@ -13,7 +13,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from sip.frozen import dataclass
-from t38fsp.choices import Backend, Switch
+from t38fsp.choices import Backend, FileFormat, Switch
 
 RouteName = Annotated[
     str | None, typer.Option(help="Route of the configuration file; other options override its settings.")
@@ -87,6 +87,46 @@ class OwnEndOptions:
     ] = None
     signalling: SignallingSocket = None
     backend: Stack = None
+
+
+@dataclass(frozen=True, slots=True)
+class InboxOptions:
+    """What is made of each received fax, with the names of the settings of an inbox."""
+
+    format: Annotated[
+        FileFormat | None, typer.Option(help="Files of a fax; tiff unless the file sets another.")
+    ] = None
+    name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEMPLATE",
+            help="Name of the files, without suffix; fields: {date} {time} {caller} {called} {csi} "
+            "{subaddress} {job}.",
+        ),
+    ] = None
+    sidecar: Annotated[
+        bool | None, typer.Option("--sidecar/--no-sidecar", help="Put a JSON file beside each fax.")
+    ] = None
+    ocr: Annotated[
+        bool | None,
+        typer.Option("--ocr/--no-ocr", help="Put the text of the pages into the PDF; needs tesseract."),
+    ] = None
+    ocr_languages: Annotated[
+        str | None, typer.Option(help="Languages of the text, as in tesseract: eng+deu.", show_default=False)
+    ] = None
+    ocr_seconds: Annotated[
+        float | None, typer.Option(help="Limit for the text of a page; 60 unless the file sets another.")
+    ] = None
+    exec: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COMMAND",
+            help="Program to run for each fax, with the facts in its environment (FAX_FILE …); no shell.",
+        ),
+    ] = None
+    exec_seconds: Annotated[
+        float | None, typer.Option(help="Limit for that program; 60 unless the file sets another.")
+    ] = None
 
 
 def as_settings(group: Any) -> dict[str, object]:

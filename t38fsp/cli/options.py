@@ -14,6 +14,7 @@ from sip.line_settings import Callers
 from t38fsp.call_settings import CallSettings
 from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.errors import SettingError
+from t38fsp.inbox_settings import InboxSettings
 from t38fsp.jobs import EngineSettings
 from t38fsp.settings import places
 from t38fsp.settings.address import AddressError, caller_address, listen_address, peer_address
@@ -46,6 +47,8 @@ class Given:
     signalling: Path | None = None
     workers: int | None = None
     """Engine processes."""
+    inbox: dict[str, object] = field(default_factory=dict)
+    """Those that have the names of the settings of an inbox."""
 
     @property
     def says_only_addresses(self) -> bool:
@@ -64,6 +67,7 @@ class Chosen:
     via: str | None = None
     """The peer, if there is no route."""
     caller: str | None = None
+    inbox: InboxSettings = InboxSettings()
 
     @property
     def routes(self) -> list[Route]:
@@ -100,7 +104,7 @@ def choose(given: Given, *, port: int) -> Chosen:
         more = len(error.sentences) - 1
         others = f" (and {more} more: t38fsp routes lists them all)" if more > 0 else ""
         raise CommandError(f"{_with_option(error.sentences[0])}{others}", Exit.USAGE) from error
-    return replace(chosen, engine=_own_end(given, engine, said, port))
+    return replace(chosen, engine=_own_end(given, engine, said, port), inbox=_inbox(given, chosen.inbox))
 
 
 def _with_option(sentence: str) -> str:
@@ -131,7 +135,7 @@ def _merged(given: Given, via: str | None, caller: str | None) -> tuple[Chosen, 
     name = given.route
     route = direct_route(**settings) if name is None else configuration.route(name, **settings)
     # Settings above the routes concern our own end, whichever route the call takes.
-    return Chosen(route, configuration.engine), configuration.listen
+    return Chosen(route, configuration.engine, inbox=configuration.inbox), configuration.listen
 
 
 def _own_end(given: Given, engine: EngineSettings, said: tuple[str, int] | None, port: int) -> EngineSettings:
@@ -159,6 +163,21 @@ def _own_end(given: Given, engine: EngineSettings, said: tuple[str, int] | None,
     if said is None:
         return replace(engine, listen=("0.0.0.0", port))
     return engine if port else replace(engine, listen=(said[0], 0))
+
+
+def _inbox(given: Given, inbox: InboxSettings) -> InboxSettings:
+    """Raises CommandError."""
+    said: dict[str, Any] = {key: value for key, value in given.inbox.items() if value is not None}
+    try:
+        return replace(inbox, **said)
+    except SettingError as error:
+        raise of_setting(error) from error
+
+
+def of_setting(error: SettingError) -> CommandError:
+    """About the option that has the name of the setting."""
+    name, colon, sentence = str(error).partition(": ")
+    return CommandError(f"--{name.replace('_', '-')}{colon}{sentence}", Exit.USAGE)
 
 
 def listen_at(engine: EngineSettings, text: str) -> EngineSettings:

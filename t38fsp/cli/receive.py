@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from sip.ipc.cores import usable_cores
@@ -13,12 +14,14 @@ from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Backend
 from t38fsp.cli import running, sentences
 from t38fsp.cli.exits import CommandError, Exit, exit_for, exit_of_all
-from t38fsp.cli.files import new_name, writable
-from t38fsp.cli.options import Chosen
+from t38fsp.cli.files import writable
+from t38fsp.cli.options import Chosen, of_setting
 from t38fsp.cli.report import CallReport, Reporter, print_json
+from t38fsp.errors import SettingError
 from t38fsp.image.errors import DocumentError
 from t38fsp.jobs import EngineSettings, PollOffer
 from t38fsp.provider import FaxProvider, IncomingFax
+from t38fsp.received.inbox import Inbox, ReceivedFax
 from t38fsp.t30.options import PollDocument
 
 _logger = get_logger(__name__)
@@ -58,18 +61,24 @@ async def _receive(output: Path, chosen: Chosen, count: int, as_json: bool, offe
     backend = None if chosen.route is None else chosen.route.backend
     engine = replace(chosen.engine, workers=_workers(chosen.engine, backend, count))
     with Reporter(as_json=as_json) as reporter:
-        receiver = _Receiver(output, chosen.call, offer, as_json, reporter)
+        inbox = Inbox(output, chosen.inbox)
+        receiver = _Receiver(inbox, chosen.call, offer, as_json, reporter)
         try:
-            async with FaxProvider(
-                engine.listen,
-                accept_calls=True,
-                settings=engine,
-                routes=chosen.routes,
-                on_registration=lambda event: reporter.line(sentences.of_registration(event)),
-            ) as provider:
+            async with (
+                inbox,
+                FaxProvider(
+                    engine.listen,
+                    accept_calls=True,
+                    settings=engine,
+                    routes=chosen.routes,
+                    on_registration=lambda event: reporter.line(sentences.of_registration(event)),
+                ) as provider,
+            ):
                 for line in sentences.of_addresses(provider.addresses):
                     reporter.line(line)
                 await receiver.serve(provider, count)
+        except SettingError as error:
+            raise of_setting(error) from error
         except asyncio.CancelledError:
             return exit_of_all(receiver.exits, stopped=True)
     return exit_of_all(receiver.exits)
@@ -77,9 +86,9 @@ async def _receive(output: Path, chosen: Chosen, count: int, as_json: bool, offe
 
 @dataclass(slots=True)
 class _Receiver:
-    """Takes calls, each into its own file."""
+    """Takes calls, each into its own files."""
 
-    output: Path
+    inbox: Inbox
     settings: CallSettings
     offer: PollOffer | None
     as_json: bool
@@ -102,33 +111,33 @@ class _Receiver:
     async def _take(self, call: IncomingFax, number: int) -> None:
         """Never raises but CancelledError: a fault in one call must not end the others."""
         report = self.reporter.call(f"[{number}] ")
+        report.line(f"call from {call.caller}")
         try:
-            await self._receive(call, report, number)
+            await self.inbox.take(
+                call,
+                settings=self.settings,
+                offer=self.offer,
+                on_event=report.event,
+                on_received=partial(self._tell, call, report),
+            )
         except Exception:
             _logger.exception("call %d failed on a fault of ours", number)
             self.exits.append(Exit.ERROR)
         finally:
             report.close()
 
-    async def _receive(self, call: IncomingFax, report: CallReport, number: int) -> None:
-        report.line(f"call from {call.caller}")
-        try:
-            file = new_name(self.output, number)
-            await call.receive(file, settings=self.settings, offer=self.offer, on_event=report.event)
-        finally:
-            self._tell(call, report)
-
-    def _tell(self, call: IncomingFax, report: CallReport) -> None:
+    def _tell(self, call: IncomingFax, report: CallReport, received: ReceivedFax) -> None:
         """Also of a call that was cancelled: it has a result, and perhaps pages."""
-        result = report.result
-        if result is None:
-            return
+        result = received.result
         status = exit_for(result)
+        if received.failed and status is Exit.COMPLETED:
+            status = Exit.ERROR
         self.exits.append(status)
         if self.as_json:
-            print_json(result, exit_status=status, caller=call.caller, called=call.called)
+            files = {"tiff": received.tiff, "pdf": received.pdf, "sidecar": received.sidecar}
+            print_json(result, exit_status=status, caller=call.caller, called=call.called, files=files)
         else:
-            report.tell(sentences.of_result(result))
+            report.tell(sentences.of_result(result, received.files))
 
 
 async def _refuse_all(provider: FaxProvider) -> None:

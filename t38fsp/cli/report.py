@@ -14,6 +14,7 @@ from t38fsp.cli import sentences
 from t38fsp.cli.exits import Exit
 from t38fsp.cli.output import follow, is_terminal, print_line
 from t38fsp.cli.progress import PageProgress, progress_line
+from t38fsp.received import facts
 from t38fsp.results import FaxResult
 
 _logger = get_logger(__name__)
@@ -21,12 +22,8 @@ _logger = get_logger(__name__)
 
 def print_json(result: FaxResult, *, exit_status: Exit, **more: object) -> None:
     """One JSON object on one line of standard output."""
-    document = sentences.to_json(result)
-    assert isinstance(document, dict)
-    document["completed"] = result.completed
-    document["pages_confirmed"] = result.pages_confirmed
-    document["exit_status"] = int(exit_status)
-    document |= {name: sentences.to_json(value) for name, value in more.items()}
+    document = facts.of_result(result) | {"exit_status": int(exit_status)}
+    document |= {name: facts.to_json(value) for name, value in more.items()}
     print_line(json.dumps(document), sys.stdout)
 
 

@@ -1,15 +1,12 @@
-"""Events and results of calls, in words for a person and in JSON for a program."""
+"""Events and results of calls, in words for a person."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, is_dataclass
-from enum import Enum
 from math import isfinite
-from pathlib import Path
 
 from sip.syntax.uri import Uri
-from sip.values import DialogId, Hop, Transport
+from sip.values import Hop, Transport
 from t38fsp import events
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.status import FaxStatus
@@ -82,27 +79,13 @@ def of_page(page: PageRecord) -> str:
     return f"page {page.number} {verdict}: {page.octets} octets in {page.seconds:.1f} s{repeats}"
 
 
-def of_result(result: FaxResult) -> str:
-    """How it ended, and the file in which pages that were received are."""
+def of_result(result: FaxResult, files: Sequence[str] = ()) -> str:
+    """How it ended, and the files that were received: ``files``, or that of the result."""
     text = f"{result.status.name}: {result.reason}"
     if result.incoming and not result.completed:
         text += f"; {result.retry_reason}"
     elif result.status not in _SPEAKS_FOR_ITSELF:
         again = "polling" if result.polled else "sending"
         text += f"; {again} again {'can' if result.retry else 'cannot'} help: {result.retry_reason}"
-    return text if result.file is None else f"{text} -> {result.file}"
-
-
-def to_json(value: object) -> object:
-    """Plain JSON types of results, of what is in them, and of files."""
-    if isinstance(value, DialogId | Path):
-        return str(value)
-    if isinstance(value, Enum):
-        return value.name
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, tuple | list):
-        return [to_json(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): to_json(item) for key, item in value.items()}
-    return value
+    files = files or ([] if result.file is None else [result.file])
+    return f"{text} -> {', '.join(files)}" if files else text

@@ -65,7 +65,7 @@ def complete(growing: Growing, path: StrPath) -> str:
             raise StoreError(f"{growing.path} was moved away or replaced while the fax was being received")
         if growing.path == path:
             return path
-        with _alone_in(folder_of(path)):
+        with alone_in(folder_of(path)):
             name = next(name for name in _names(path) if not os.path.lexists(name))
             # A rename, not a link: programs that watch a folder wait for one.
             os.rename(growing.path, name)
@@ -123,7 +123,7 @@ def _is_there(growing: Growing) -> bool:
 
 
 @contextmanager
-def _alone_in(folder: str) -> Iterator[None]:
+def alone_in(folder: str) -> Iterator[None]:
     """Hold a lock on the folder, so that two of our processes on this machine never choose the same name.
 
     The wait is bounded: another program that locks the folder must not keep a fax from its name.

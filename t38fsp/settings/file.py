@@ -61,6 +61,8 @@ class Configuration:
         """The settings of our own end."""
         self.engine = content.settings
         """The same as settings of an engine."""
+        self.inbox = content.received.settings
+        """What is made of received faxes."""
         self.listen = content.address
         """Our SIP address; None if the file does not set it."""
         self._tables = content.routes

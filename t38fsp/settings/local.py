@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from sip.line_settings import TlsSettings
+from t38fsp.inbox_settings import InboxSettings
 from t38fsp.jobs import LISTEN, EngineSettings
 from t38fsp.settings.address import listen_address
 from t38fsp.settings.incoming_table import IncomingTable
@@ -65,6 +66,18 @@ class Tls(BaseModel):
         return made(TlsSettings, {"tls": self})
 
 
+@with_keys("received", InboxSettings)
+class ReceivedTable(BaseModel):
+    """``[received]``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    @property
+    def settings(self) -> InboxSettings:
+        """The same as settings of an inbox."""
+        return made(InboxSettings, {"received": self})
+
+
 @with_keys("", EngineSettings)
 class Endpoint(Layered):
     """The keys above all tables."""
@@ -84,6 +97,7 @@ class Endpoint(Layered):
     """Unix socket of a process that owns the SIP address for several others; see the end of this page."""
     tls: Tls = Tls()
     incoming: IncomingTable = IncomingTable()
+    received: ReceivedTable = ReceivedTable()
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -1,0 +1,108 @@
+"""Runs the command of an inbox: without a shell, for a limited time, its output logged to a limit."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from sip.logs import get_logger
+
+logger = get_logger(__name__)
+
+_GRACE = 2.0
+"""Seconds from SIGTERM to SIGKILL, and for output that comes when the command itself has ended."""
+_MOST_OUTPUT = 16 * 1024
+"""Octets that are logged."""
+_MOST_LINES = 200
+_READ = 4096
+
+
+class FailedCommandError(Exception):
+    """The command did not do its work; the message is one clause: what happened to it."""
+
+
+async def run(command: Sequence[str], variables: Mapping[str, str], seconds: float) -> None:
+    """Run ``command`` to its end, with ``variables`` beside our own environment, no input, and in a session
+    of its own. What it prints is logged with level INFO.
+
+    Raises FailedCommandError if it cannot be run, has an exit status other than 0, or takes longer than
+    ``seconds``. Then, and when this is cancelled, it is killed with all that it started in its session.
+    """
+    reading, writing = os.pipe()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=writing,
+            stderr=writing,
+            env={**_without_facts(os.environ), **variables},
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        os.close(reading)
+        raise FailedCommandError(f"cannot be run: {getattr(error, 'strerror', None) or error}") from error
+    finally:
+        os.close(writing)
+    output = asyncio.create_task(_log(reading, os.path.basename(command[0])))
+    try:
+        async with asyncio.timeout(seconds):
+            status = await process.wait()
+    except TimeoutError:
+        await _end(process)
+        raise FailedCommandError(f"took more than {seconds:g} s and was killed") from None
+    except BaseException:
+        await _end(process, grace=0.0)
+        raise
+    finally:
+        # A program that it left running may keep the pipe open.
+        await asyncio.wait([output], timeout=_GRACE)
+        output.cancel()
+    if status:
+        how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+        raise FailedCommandError(how)
+
+
+def _without_facts(environment: Mapping[str, str]) -> dict[str, str]:
+    """The facts of another fax may be in our own environment, if a command started us."""
+    return {name: value for name, value in environment.items() if not name.startswith("FAX_")}
+
+
+async def _end(process: asyncio.subprocess.Process, grace: float = _GRACE) -> None:
+    if grace:
+        _signal(process, signal.SIGTERM)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await process.wait()
+    _signal(process, signal.SIGKILL)
+    await process.wait()
+
+
+def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)
+
+
+async def _log(descriptor: int, name: str) -> None:
+    """Log lines up to the limit, and read on, so that the command never waits for us."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=_READ)
+    transport, _ = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", 0)
+    )
+    try:
+        rest, octets, lines = b"", 0, 0
+        while data := await reader.read(_READ):
+            octets += len(data)
+            *whole, rest = (rest + data).split(b"\n") if octets <= _MOST_OUTPUT else (b"",)
+            for line in whole[: _MOST_LINES - lines]:
+                logger.info("%s: %s", name, line.decode(errors="replace"))
+            lines += len(whole)
+        if rest:
+            logger.info("%s: %s", name, rest.decode(errors="replace"))
+        if octets > _MOST_OUTPUT or lines > _MOST_LINES:
+            logger.info("%s: output of %d octets was cut short", name, octets)
+    finally:
+        transport.close()

@@ -1,0 +1,288 @@
+"""Takes calls, and puts what was received into a folder: under names by a template, as TIFF, PDF or both.
+
+    async with Inbox("faxes", InboxSettings(format=FileFormat.PDF)) as inbox, \
+            FaxProvider(("0.0.0.0", 5060), accept_calls=True) as provider, asyncio.TaskGroup() as faxes:
+        async for call in provider.calls():
+            faxes.create_task(inbox.take(call))
+
+No fax is lost on the way: it is in the folder ``.incoming`` (:mod:`t38fsp.received.spool`) until all its
+files are there and the command has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+from sip.frozen import dataclass
+from sip.ipc.cores import usable_cores
+from sip.logs import get_logger
+from t38fsp.call_settings import CallSettings
+from t38fsp.choices import FileFormat
+from t38fsp.events import FaxEvent, Finished
+from t38fsp.inbox_settings import InboxSettings
+from t38fsp.jobs import PollOffer
+from t38fsp.provider import IncomingFax
+from t38fsp.received import command, facts
+from t38fsp.received.programs import check_programs
+from t38fsp.received.spool import FOLDER, Entry, Spool
+from t38fsp.received.wire import Deliver, Delivered
+from t38fsp.received.workers import DeliveryWorkers, NotDeliveredError, WorkerDiedError
+from t38fsp.results import FaxResult
+
+logger = get_logger(__name__)
+
+_DELIVER_WITHIN = 60.0
+"""Seconds for the files of a fax, its text excepted."""
+_A_PAGE_WITHIN = 1.0
+"""Seconds for each page more."""
+_COMMANDS = 4
+"""Commands that run at a time; further ones wait."""
+_LEFT_PAGES = 100
+"""Supposed of a fax that another program left, for the limits of time."""
+_CLOSE_WITHIN = 10.0
+"""Seconds for what is still to be done when the program ends."""
+
+OnReceived = Callable[["ReceivedFax"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedFax:
+    """A call that was taken, and the files that it left; None for those that there are not.
+
+    ``result.file`` is the first of them, and ``result.warnings`` has a sentence for whatever could not be
+    done.
+    """
+
+    result: FaxResult
+    tiff: str | None = None
+    pdf: str | None = None
+    sidecar: str | None = None
+    failed: bool = False
+    """Something could not be done here: the files could not be delivered, or the command failed."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return tuple(filter(None, (self.tiff, self.pdf, self.sidecar)))
+
+
+class Inbox:
+    """A folder for received faxes, while it is entered (``async with``); enter it before the provider.
+
+    Raises SettingError, and OSError when ``folder`` cannot be made, from ``async with``.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], settings: InboxSettings | None = None) -> None:
+        self.folder = os.fspath(folder)
+        self.settings = settings or InboxSettings()
+        self._spool = Spool(folder)
+        self._workers = DeliveryWorkers(max(1, usable_cores() // 2) if self.settings.ocr else 1)
+        self._commands = asyncio.Semaphore(_COMMANDS)
+        self._numbers = itertools.count(1)
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def __aenter__(self) -> Self:
+        await check_programs(self.settings)
+        for entry in await asyncio.to_thread(self._prepare):
+            self._go_on(self._deliver_left(entry))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Wait for what is to be done with faxes that were received, up to 10 s; then leave it to the next
+        program that has an inbox in this folder. Text is not waited for."""
+        self._workers.hurry()
+        tasks = set(self._tasks)
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=_CLOSE_WITHIN)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late)
+                logger.warning(
+                    "%d faxes in %s are not delivered yet; they are when faxes are received there again",
+                    *(len(late), self.folder),
+                )
+        await self._workers.close()
+        await asyncio.to_thread(self._spool.close)
+
+    async def take(
+        self,
+        call: IncomingFax,
+        *,
+        settings: CallSettings | None = None,
+        offer: PollOffer | None = None,
+        on_event: Callable[[FaxEvent], None] | None = None,
+        on_received: OnReceived | None = None,
+    ) -> ReceivedFax:
+        """Take the call, and return when its fax is delivered and the command has ended.
+
+        ``settings``, ``offer`` and ``on_event`` are those of :meth:`IncomingFax.receive`. Cancelling the task
+        ends the call; pages that were confirmed are delivered nevertheless, and ``on_received``, which is
+        called in any case, tells the files. What fails here is logged and in the warnings of the result.
+        """
+        number = next(self._numbers)
+        began = datetime.now().astimezone().isoformat(timespec="seconds")
+        known = {
+            "job": number,
+            "caller": call.caller,
+            "caller_name": call.caller_name,
+            "called": call.called,
+            "route": call.route,
+        }
+        unfinished = {"began": began, "completed": False, "reason": "the program ended before the fax did"}
+        entry = await asyncio.to_thread(self._begin, number, {"facts": known | unfinished})
+        results: list[FaxResult] = []
+
+        def observe(event: FaxEvent) -> None:
+            if isinstance(event, Finished):
+                results.append(event.result)
+            if on_event is not None:
+                on_event(event)
+
+        try:
+            await call.receive(entry.tiff, settings=settings, offer=offer, on_event=observe)
+        finally:
+            # Also when this task is cancelled, or on_event has raised.
+            if results:
+                delivery = self._go_on(self._deliver(entry, known, results[0], on_received))
+            else:
+                self._go_on(self._forget(entry))
+        return await asyncio.shield(delivery)
+
+    # --- in threads -----------------------------------------------------------------------------------------
+
+    def _prepare(self) -> list[Entry]:
+        os.makedirs(self.folder, exist_ok=True)
+        return self._spool.left()
+
+    def _begin(self, number: int, content: dict[str, Any]) -> Entry:
+        try:
+            return self._spool.begin(number, content)
+        except OSError as error:
+            # The engine refuses the call, as nothing can be stored there.
+            logger.error("nothing can be made in %s: %s", self.folder, error.strerror or error)
+            return Entry(os.path.join(self.folder, FOLDER, "missing", f"{number}.json"))
+
+    # --- on the loop ----------------------------------------------------------------------------------------
+
+    def _go_on(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Work that does not end with the task that takes the call."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _deliver(
+        self, entry: Entry, known: dict[str, Any], result: FaxResult, on_received: OnReceived | None
+    ) -> ReceivedFax:
+        received = ReceivedFax(replace(result, file=None))
+        if result.file is None:
+            await self._forget(entry)
+        else:
+            about = facts.of_result(result) | known
+            received = await self._deliver_pages(entry, about, result)
+        if on_received is not None:
+            on_received(received)
+        return received
+
+    async def _deliver_pages(self, entry: Entry, about: dict[str, Any], result: FaxResult) -> ReceivedFax:
+        try:
+            await asyncio.to_thread(entry.write, {"facts": about})
+            delivered = await self._files(entry, len(result.pages))
+        except (OSError, NotDeliveredError) as error:
+            text = f"{error}; its pages are in {result.file} until faxes are received there again"
+            logger.error("%s", text)
+            return ReceivedFax(replace(result, warnings=(*result.warnings, text)), result.file, failed=True)
+        warnings = [*delivered.warnings]
+        failure = await self._run(about, delivered)
+        warnings += [failure] if failure else []
+        await self._forget(entry)
+        file = delivered.tiff or delivered.pdf
+        told = replace(result, file=file, warnings=(*result.warnings, *warnings))
+        return ReceivedFax(
+            told, delivered.tiff or None, delivered.pdf or None, delivered.sidecar or None, bool(failure)
+        )
+
+    async def _deliver_left(self, entry: Entry) -> None:
+        """A fax that a program left which was killed or ran out of time."""
+        try:
+            delivered = await self._files(entry, _LEFT_PAGES)
+            if delivered.files:
+                record = await asyncio.to_thread(entry.read)
+                logger.warning(
+                    "delivered late, after the program that received it ended: %s", delivered.files[0]
+                )
+                about = record.get("facts")
+                await self._run(about if isinstance(about, dict) else {}, delivered)
+            await self._forget(entry)
+        except (OSError, NotDeliveredError) as error:
+            logger.error("%s; its pages are still beside %s", error, entry.record)
+
+    async def _files(self, entry: Entry, pages: int) -> Delivered:
+        """Have the files made: without text, or without a PDF, where the process dies of it. Raises
+        NotDeliveredError."""
+        chosen = self.settings
+        order = Deliver(
+            entry.record,
+            self.folder,
+            chosen.name,
+            chosen.format,
+            chosen.sidecar,
+            chosen.ocr_languages if chosen.ocr and chosen.format is not FileFormat.TIFF else "",
+            chosen.ocr_seconds,
+        )
+        limit = _DELIVER_WITHIN + pages * _A_PAGE_WITHIN
+        missing = ""
+        if order.languages:
+            try:
+                return await self._workers.deliver(order, limit + pages * chosen.ocr_seconds)
+            except WorkerDiedError as error:
+                order, missing = replace(order, languages=""), f"the text of the pages is missing: {error}"
+        try:
+            delivered = await self._workers.deliver(order, limit)
+        except WorkerDiedError as error:
+            if order.format is FileFormat.TIFF:
+                raise
+            order = replace(order, format=FileFormat.TIFF)
+            missing = f"no PDF could be made: {error}; the fax is in a TIFF file instead"
+            delivered = await self._workers.deliver(order, limit)
+        return replace(delivered, warnings=(*delivered.warnings, missing)) if missing else delivered
+
+    async def _run(self, about: dict[str, Any], delivered: Delivered) -> str:
+        """Run the command of the inbox; returns a sentence if it failed."""
+        if not (words := self.settings.command):
+            return ""
+        variables = facts.environment(about) | _files_for_command(delivered)
+        try:
+            async with self._commands:
+                await command.run(words, variables, self.settings.exec_seconds)
+        except command.FailedCommandError as error:
+            text = f"the command {words[0]} {error}; the fax is in {variables['FAX_FILE']}"
+            logger.error("%s", text)
+            return text
+        return ""
+
+    async def _forget(self, entry: Entry) -> None:
+        try:
+            await asyncio.to_thread(self._spool.forget, entry)
+        except OSError as error:
+            logger.warning("%s could not be removed: %s", entry.record, error.strerror or error)
+
+
+def _files_for_command(delivered: Delivered) -> dict[str, str]:
+    """Whole paths: the command may change its directory. Empty for a file that there is not."""
+    named = {
+        "FAX_FILE": delivered.tiff or delivered.pdf,
+        "FAX_TIFF": delivered.tiff,
+        "FAX_PDF": delivered.pdf,
+        "FAX_SIDECAR": delivered.sidecar,
+    }
+    return {name: path and os.path.abspath(path) for name, path in named.items()}

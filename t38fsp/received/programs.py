@@ -1,0 +1,55 @@
+"""The programs that an inbox runs: looked for before any call."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from asyncio.subprocess import DEVNULL, PIPE
+
+from sip.ipc.child import bare_environment
+from t38fsp.errors import SettingError
+from t38fsp.inbox_settings import InboxSettings
+
+TESSERACT = "tesseract"
+
+_ANSWERS_WITHIN = 30.0
+"""Seconds; it takes a hundredth of one."""
+
+
+async def check_programs(settings: InboxSettings) -> None:
+    """Raises SettingError for a program, or a language, that is not there."""
+    if (words := settings.command) and shutil.which(words[0]) is None:
+        raise SettingError(
+            f"exec: {words[0]!r} is not a program; give its whole path, and make the file executable"
+        )
+    if not settings.ocr:
+        return
+    if shutil.which(TESSERACT) is None:
+        raise SettingError(
+            f"ocr: {TESSERACT} is not installed; install it (on Debian: tesseract-ocr), or leave the text out"
+        )
+    known = await _languages()
+    missing = [each for each in settings.ocr_languages.split("+") if each not in known]
+    if missing:
+        raise SettingError(
+            f"ocr_languages: {TESSERACT} does not have {', '.join(missing)}, only "
+            f"{', '.join(sorted(known))}; install it (on Debian: tesseract-ocr-LANGUAGE)"
+        )
+
+
+async def _languages() -> set[str]:
+    """Those that are installed. Raises SettingError."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *(TESSERACT, "--list-langs"), stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, env=bare_environment()
+        )
+        try:
+            async with asyncio.timeout(_ANSWERS_WITHIN):
+                output, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+    except (OSError, TimeoutError) as error:
+        raise SettingError(f"ocr: {TESSERACT} cannot be run ({error}); install it again") from error
+    # A line about their folder comes before them.
+    return set(output.decode(errors="replace").splitlines()[1:])

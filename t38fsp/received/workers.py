@@ -1,0 +1,106 @@
+"""The processes that deliver faxes, driven from the event loop: started on use, killed on overrun."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import suppress
+
+from sip.ipc.async_child import AsyncChild
+from sip.ipc.child import Program, bare_environment
+from sip.logs import get_logger
+from t38fsp.errors import FaxError
+from t38fsp.received.wire import CODEC, Deliver, Delivered, Message, NotDelivered
+
+logger = get_logger(__name__)
+
+_PATIENCE = 1.0
+"""Seconds for a process to end by itself once its input is closed."""
+
+
+class NotDeliveredError(FaxError):
+    """The files of a fax could not be made or named; its pages are where they were."""
+
+
+class WorkerDiedError(NotDeliveredError):
+    """The process that was to deliver it took too long, or died."""
+
+
+class DeliveryWorkers:
+    """At most ``most`` processes; an order waits until one has nothing to do."""
+
+    def __init__(self, most: int) -> None:
+        self._free = asyncio.Semaphore(most)
+        self._idle: list[AsyncChild[Message]] = []
+        self._busy: dict[AsyncChild[Message], Deliver] = {}
+        self._hurried = False
+
+    async def deliver(self, order: Deliver, limit: float) -> Delivered:
+        """Have a fax delivered within ``limit`` seconds, not counting the time in the queue.
+
+        Raises NotDeliveredError; WorkerDiedError where another attempt that asks for less may succeed.
+        """
+        async with self._free:
+            if self._hurried and order.languages:
+                raise WorkerDiedError("the program is about to end")
+            child = self._idle.pop() if self._idle else AsyncChild(_PROGRAM, CODEC, log=logger)
+            self._busy[child] = order
+            try:
+                async with asyncio.timeout(limit):
+                    reply = await _exchange(child, order)
+            except TimeoutError:
+                await _kill(child)
+                raise WorkerDiedError(f"it took more than {limit:.0f} s") from None
+            except (OSError, EOFError) as error:
+                await _kill(child)
+                raise WorkerDiedError(f"a process ended ({child.last_line or error or 'killed'})") from error
+            except BaseException:
+                await _kill(child)
+                raise
+            finally:
+                del self._busy[child]
+            self._idle.append(child)
+        if isinstance(reply, NotDelivered):
+            raise NotDeliveredError(reply.message)
+        assert isinstance(reply, Delivered)
+        return reply
+
+    def hurry(self) -> None:
+        """No text is recognised any more: what is being done ends, and further orders for it are refused, in
+        WorkerDiedError."""
+        self._hurried = True
+        for child, order in self._busy.items():
+            if order.languages:
+                _kill_group(child)
+
+    async def close(self) -> None:
+        """End the processes that have nothing to do."""
+        while self._idle:
+            await self._idle.pop().end(_PATIENCE)
+
+
+_PROGRAM = Program("delivering process", "t38fsp.received.worker", (), bare_environment())
+
+
+async def _exchange(child: AsyncChild[Message], order: Deliver) -> Message:
+    if not child.running:
+        await child.start()
+    child.write(order)
+    await child.drain()
+    reply = await child.receive()
+    if reply is None:
+        raise EOFError
+    return reply
+
+
+async def _kill(child: AsyncChild[Message]) -> None:
+    _kill_group(child)
+    await child.end()
+
+
+def _kill_group(child: AsyncChild[Message]) -> None:
+    """Also the programs that it runs; it leads a session of its own."""
+    if child.running and child.pid is not None and hasattr(os, "killpg"):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
