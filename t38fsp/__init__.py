@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sip.values import DialogId as DialogId
     from t38fsp.call_settings import CallSettings as CallSettings
     from t38fsp.choices import Backend as Backend
+    from t38fsp.choices import FileFormat as FileFormat
     from t38fsp.choices import LogNumbers as LogNumbers
     from t38fsp.choices import Switch as Switch
     from t38fsp.errors import FaxError as FaxError
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from t38fsp.image.errors import ImageError as ImageError
     from t38fsp.image.errors import ImageWorkerError as ImageWorkerError
     from t38fsp.image.errors import StoreError as StoreError
+    from t38fsp.inbox_settings import InboxSettings as InboxSettings
     from t38fsp.jobs import Addressing as Addressing
     from t38fsp.jobs import EngineError as EngineError
     from t38fsp.jobs import EngineSettings as EngineSettings
@@ -56,6 +58,8 @@ if TYPE_CHECKING:
     from t38fsp.outcome import Outcome as Outcome
     from t38fsp.provider import FaxProvider as FaxProvider
     from t38fsp.provider import IncomingFax as IncomingFax
+    from t38fsp.received.inbox import Inbox as Inbox
+    from t38fsp.received.inbox import ReceivedFax as ReceivedFax
     from t38fsp.results import FaxResult as FaxResult
     from t38fsp.results import PageRecord as PageRecord
     from t38fsp.settings.address import AddressError as AddressError
@@ -78,7 +82,7 @@ else:
         "sip.line_settings": ("Callers", "Limits"),
         "sip.values": ("Credentials", "DialogId"),
         "t38fsp.call_settings": ("CallSettings",),
-        "t38fsp.choices": ("Backend", "LogNumbers", "Switch"),
+        "t38fsp.choices": ("Backend", "FileFormat", "LogNumbers", "Switch"),
         "t38fsp.errors": ("FaxError", "SettingError"),
         "t38fsp.events": (
             "Addressed",
@@ -106,9 +110,11 @@ else:
             "ImageWorkerError",
             "StoreError",
         ),
+        "t38fsp.inbox_settings": ("InboxSettings",),
         "t38fsp.jobs": ("Addressing", "EngineError", "EngineSettings", "PollOffer"),
         "t38fsp.outcome": ("Outcome",),
         "t38fsp.provider": ("FaxProvider", "IncomingFax"),
+        "t38fsp.received.inbox": ("Inbox", "ReceivedFax"),
         "t38fsp.results": ("FaxResult", "PageRecord"),
         "t38fsp.settings.address": ("AddressError", "NoPeerError", "listen_address"),
         "t38fsp.settings.errors": ("ConfigurationError", "UnknownRouteError"),

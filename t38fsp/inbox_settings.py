@@ -68,13 +68,14 @@ class InboxSettings:
     """Name of the files, without their suffix. Fields: ``{date}`` and ``{time}`` of the beginning of the call
     (``20261201``, ``093015``), ``{caller}`` and ``{called}``, ``{csi}`` (the station ID of the caller),
     ``{subaddress}``, ``{job}`` (a number that counts the calls). The name of a fax of which pages may be
-    missing ends with ``-partial``; ``-2`` and so on is added to a name that exists."""
+    missing ends with ``-partial``; ``-2`` and so on is added to a name that exists. Default:
+    ``"fax-{date}-{time}-{job}"``."""
     sidecar: bool = setting(False, table="received")
     """Put a JSON file with the facts of the fax beside its files; it appears after them."""
     ocr: bool = setting(False, table="received")
     """Recognise the text of the pages, for the search in a PDF; needs tesseract."""
     ocr_languages: str = setting("eng", check=_check_languages, table="received")
-    """Languages of the text, as tesseract names them, such as ``"eng+deu"``."""
+    """Languages of the text, as tesseract names them, such as ``"eng+deu"``. Default: ``"eng"``."""
     ocr_seconds: float = setting(60.0, least=1.0, most=600.0, unit="seconds", table="received")
     """Limit for the text of one page; a page that takes longer has none."""
     exec: str = setting("", check=_check_command, table="received")

@@ -26,6 +26,8 @@ _GROUPS = {
     "Sending and receiving": (
         "FaxProvider",
         "IncomingFax",
+        "Inbox",
+        "ReceivedFax",
         "Addressing",
         "PollOffer",
         "PollDocument",
@@ -35,12 +37,14 @@ _GROUPS = {
     "Settings": (
         "CallSettings",
         "EngineSettings",
+        "InboxSettings",
         "Callers",
         "Limits",
         "Configuration",
         "Route",
         "Switch",
         "Backend",
+        "FileFormat",
         "LogNumbers",
         "Credentials",
         "listen_address",

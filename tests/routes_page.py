@@ -15,10 +15,11 @@ from pydantic import BaseModel, SecretStr
 from sip.bounds import Bounds, settings_of
 from sip.line_settings import Callers, Limits, RegistrationSettings, SessionTimers, TlsSettings
 from t38fsp.call_settings import CallSettings
+from t38fsp.inbox_settings import InboxSettings
 from t38fsp.jobs import EngineRoute, EngineSettings
 from t38fsp.settings.dial_plan import DialPlan
 from t38fsp.settings.incoming_table import IncomingTable
-from t38fsp.settings.local import Endpoint, Tls
+from t38fsp.settings.local import Endpoint, ReceivedTable, Tls
 from t38fsp.settings.route import T38, Route
 from tests.docstrings import texts_of_fields
 
@@ -27,6 +28,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "above all tables": Endpoint,
     "[tls]": Tls,
     "[incoming]": IncomingTable,
+    "[received]": ReceivedTable,
     "[routes.NAME]": Route,
     "[routes.NAME.dial]": DialPlan,
     "[routes.NAME.t38]": T38,
@@ -40,6 +42,7 @@ _GENERATED = (
     RegistrationSettings,
     EngineRoute,
     CallSettings,
+    InboxSettings,
 )
 """Dataclasses whose settings are keys."""
 _AFTER = {
@@ -49,7 +52,7 @@ _AFTER = {
     "headers": (CallSettings,),
 }
 """The keys that some of them follow; the rest are at the end of their table."""
-_ELSEWHERE = {"tls", "incoming"}
+_ELSEWHERE = {"tls", "incoming", "received"}
 """Tables that have a section of their own and no row."""
 _SOURCES = {"file": "File with {}, relative to this one", "variable": "Environment variable with {}"}
 _SECRETS = {"password": "the password", "key_password": "the password of the key, if it has one"}

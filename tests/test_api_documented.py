@@ -12,6 +12,7 @@ import pytest
 from t38fsp.image.compare import differing_pages
 from tests.api_page import PAGE, page
 from tests.cli.commands import names, port_of, started, t38fsp
+from tests.peers import pdf
 
 TEXT = PAGE.read_text(encoding="utf-8")
 PROGRAMS = dict(re.findall(r"^### ([^\n]*)\n\n```python\n(.*?)```", TEXT, re.S | re.M))
@@ -64,6 +65,23 @@ async def test_the_program_that_fetches(tmp_path: Path, letter: Path) -> None:
         await receiver.end()
     assert fetched.status == 0, fetched.output + fetched.progress
     assert differing_pages(letter, tmp_path / "fetched.tif") == []
+
+
+@pytest.mark.pdf
+async def test_the_program_that_receives_pdf(tmp_path: Path, letter: Path) -> None:
+    receives = PROGRAMS["Receive faxes as PDF"].replace("5060), accept_calls=True)", "0), accept_calls=True)")
+    receives = receives.replace(
+        "        async for", "        print(provider.address[1])\n        async for", 1
+    )
+    receives = receives.replace('"faxes"', f'"{tmp_path / "faxes"}"')
+    (tmp_path / "receives.py").write_text(receives)
+    async with started("-u", tmp_path / "receives.py") as receiver:
+        port = (await receiver.printed("")).strip()
+        async with t38fsp("send", letter, "--to", f"sip:1@127.0.0.1:{port}") as sender:
+            sent, told = await asyncio.gather(sender.end(), receiver.printed("COMPLETED"))
+        assert names(tmp_path / "faxes") == [Path(told.rpartition(" ")[2]).name]
+    assert sent.status == 0, sent.output + sent.progress
+    pdf.check(Path(told.rpartition(" ")[2]))
 
 
 async def test_the_program_with_a_route_and_the_one_that_receives(

@@ -14,7 +14,7 @@ from t38fsp.image.compare import differing_pages
 from t38fsp.settings.dial_plan import DialPlan
 from t38fsp.settings.file import Configuration
 from t38fsp.settings.incoming_table import IncomingTable
-from t38fsp.settings.local import Endpoint, Tls
+from t38fsp.settings.local import Endpoint, ReceivedTable, Tls
 from t38fsp.settings.route import T38, Route
 from tests.cli.commands import names, t38fsp
 from tests.peers.kamailio import Kamailio
@@ -53,7 +53,7 @@ def test_the_tables_say_what_the_code_says() -> None:
 def test_every_key_above_all_tables_is_documented() -> None:
     text = (ROOT / "docs" / "routes.md").read_text(encoding="utf-8")
     section = text.partition("## Above all tables\n")[2].partition("\n## ")[0]
-    assert set(table(section)) == set(Endpoint.model_fields) - {"tls", "incoming"}
+    assert set(table(section)) == set(Endpoint.model_fields) - {"tls", "incoming", "received"}
 
 
 @pytest.mark.parametrize(
@@ -61,6 +61,7 @@ def test_every_key_above_all_tables_is_documented() -> None:
     [
         ("[tls]", Tls),
         ("[incoming]", IncomingTable),
+        ("[received]", ReceivedTable),
         ("[routes.NAME]", Route),
         ("[routes.NAME.dial]", DialPlan),
         ("[routes.NAME.t38]", T38),

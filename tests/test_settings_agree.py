@@ -27,6 +27,7 @@ from t38fsp.cli.options import allowing
 from t38fsp.cli.virtual_gateway import virtual_gateway
 from t38fsp.errors import FaxError
 from t38fsp.faxdev.settings import FaxDevSettings
+from t38fsp.inbox_settings import InboxSettings
 from t38fsp.jobs import LISTEN, Addressing, EngineRoute, EngineSettings
 from t38fsp.settings.file import Configuration
 from t38fsp.settings.incoming_table import IncomingTable
@@ -48,6 +49,7 @@ KINDS = (
     Limits,
     TlsSettings,
     EngineSettings,
+    InboxSettings,
 )
 """The dataclasses whose settings are keys of the file."""
 INSIDE = (TransmitOptions, ReceiveOptions, PollDocument, PollOptions, FaxDevSettings, Addressing)
@@ -72,7 +74,7 @@ class Setting:
     @property
     def of_route(self) -> bool:
         """It stands in the tables of a route."""
-        return not self.key.startswith(("incoming.", "tls.")) and self.kind is not EngineSettings
+        return not self.key.startswith(("incoming.", "received.", "tls.")) and self.kind is not EngineSettings
 
     def values(self) -> Iterator[Any]:
         """At, below and above each bound, and some that are none at all."""
@@ -89,6 +91,9 @@ class Setting:
             return
         if isinstance(self.default, tuple):
             yield from ((), ("any",), ("192.0.2.0/24", "2001:db8::7"), ("192.0.2.0/24", "office"), ("",))
+            return
+        if self.name == "exec":
+            yield from ("", "cat", "cat 'it", "  ")
             return
         if isinstance(self.default, str):
             yield from ("", "+1 555 0199", "1" * 20, "1" * 21, "\u00fc")

@@ -21,10 +21,7 @@ from t38fsp.image.errors import DocumentError, StoreError
 from t38fsp.image.room import error_text, folder_of
 from t38fsp.image.store import StrPath, file_id, sync_folder
 from t38fsp.image.tiff import TiffFile
-from t38fsp.image.values import Growing
-
-SUFFIX = ".part"
-"""Suffix of a file that is still growing."""
+from t38fsp.image.values import GROWING_SUFFIX, Growing
 
 _MOST_LOOKED_FOR = 100
 """Upper bound for the names searched for a file that was renamed earlier."""
@@ -44,7 +41,7 @@ def create(path: StrPath, append: bool = False) -> Growing:
             return _appended(path)
         for name in _names(path):
             with suppress(FileExistsError):
-                return _made(name + SUFFIX)
+                return _made(name + GROWING_SUFFIX)
         raise AssertionError("names are endless")
     except (OSError, DocumentError) as error:
         raise StoreError(f"no page can be stored in {path}: {error_text(error)}") from error

@@ -12,6 +12,9 @@ HeaderLine = tuple[str, str, str, str]
 Identity = tuple[int, ...]
 """Changes whenever the file does: device, inode, size, time of the last change in nanoseconds."""
 
+GROWING_SUFFIX = ".part"
+"""Of a received file that is still growing."""
+
 FileId = tuple[int, int]
 """Device and inode of a file: identifies it whatever its name."""
 

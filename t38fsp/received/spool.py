@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from sip.frozen import dataclass
-from t38fsp.image.growing import SUFFIX
+from t38fsp.image.values import GROWING_SUFFIX
 
 FOLDER = ".incoming"
 
@@ -27,7 +27,7 @@ _MOST_RECORD = 8 * 1024 * 1024
 """Octets; the record of a fax of 2000 pages has half a million."""
 _RECORD = ".json"
 _TRIES = 10
-_KEPT_SUFFIXES = (".tif", f".tif{SUFFIX}")
+_KEPT_SUFFIXES = (".tif", f".tif{GROWING_SUFFIX}")
 """Those of pages; everything else is made of these."""
 
 

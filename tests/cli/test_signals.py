@@ -133,7 +133,7 @@ async def test_a_stopped_receiver_keeps_the_pages_that_it_confirmed(tmp_path: Pa
 
 @pytest.mark.full
 @pytest.mark.parametrize(("when", "pages"), [("trained at", 0), ("page 1 confirmed", 1)])
-async def test_a_killed_receiver_leaves_no_file_that_looks_whole(
+async def test_what_a_killed_receiver_has_confirmed_is_delivered_by_the_next_one(
     tmp_path: Path, letter: Path, when: str, pages: int
 ) -> None:
     faxes = tmp_path / "faxes"
@@ -143,9 +143,16 @@ async def test_a_killed_receiver_leaves_no_file_that_looks_whole(
             await receiver.printed(when)
             receiver.process.kill()
             await receiver.end()
+    assert [file for file in faxes.iterdir() if file.is_file()] == [], "a file looks whole"
+    async with t38fsp("receive", "--output", faxes, "--listen", "127.0.0.1:0") as receiver:
+        await receiver.printed("listening")
+        receiver.process.send_signal(signal.SIGTERM)
+        ended = await receiver.end()
+    assert ended.status == 0
     left = list(faxes.iterdir())
-    assert [file.suffixes for file in left] == [[".tif", ".part"]] * pages
+    assert [file.name.endswith("-partial.tif") for file in left] == [True] * pages
     for file in left:
+        assert file.name in ended.progress
         assert tiffinfo(file).count("Image Width: 1728") >= pages
 
 
