@@ -40,6 +40,7 @@ _WORDS = tuple(
     for module in (
         "call_settings",
         "choices",
+        "cover",
         "events",
         "header",
         "inbox_settings",
@@ -88,8 +89,15 @@ ROOMS = (
     Room(
         "documents",
         ("t38fsp.documents",),
-        ("t38fsp.errors", "t38fsp.choices", "t38fsp.page_settings", "t38fsp.fonts", "t38fsp.image.errors"),
-        frozenset({"PIL", "pypdfium2"}),
+        (
+            "t38fsp.errors",
+            "t38fsp.choices",
+            "t38fsp.cover",
+            "t38fsp.page_settings",
+            "t38fsp.fonts",
+            "t38fsp.image.errors",
+        ),
+        frozenset({"PIL", "jinja2", "pypdfium2"}),
     ),
     Room(
         "image",
