@@ -15,6 +15,7 @@ from t38fsp.choices import Backend, LogNumbers
 from t38fsp.errors import FaxError, SettingError
 from t38fsp.events import FaxEvent
 from t38fsp.header import Header
+from t38fsp.page_settings import PageSettings
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.t30.options import PollDocument, PollOptions, TransmitOptions
 
@@ -93,14 +94,15 @@ NOBODY_ELSE = Addressing()
 
 @dataclass(frozen=True, slots=True)
 class OutgoingJob:
-    """A fax for which we place a call to a SIP URI; ``file`` is the path of its pages.
+    """A fax for which we place a call to a SIP URI.
 
+    ``files`` are the paths of the documents to send, one after the other, or of the one file to poll into.
     ``caller`` is the URI of From; None uses our own address. ``via`` is the proxy or gateway that receives
     the INVITE (``host:port``, ``host;transport=tls``); None sends it to where the URI points. ``headers`` are
     added to the INVITE. ``route`` names one of the engine's routes, whose channels the call counts towards.
     """
 
-    file: str
+    files: tuple[str, ...]
     target: str
     caller: str | None = None
     via: str | None = None
@@ -117,12 +119,16 @@ class OutgoingJob:
 
 @dataclass(frozen=True, slots=True)
 class SendJob(OutgoingJob):
-    """Send ``file``, a TIFF Class F document."""
+    """Send documents (``t38fsp.documents``) as one fax."""
 
     resume: Resume = WHOLE
     addressing: Addressing = NOBODY_ELSE
     header: Header | None = None
     """The header line at the top of each page; None sends the pages unchanged."""
+    pages: PageSettings = PageSettings()
+    """How documents that are not TIFF-F become pages."""
+    password: str | None = field(default=None, repr=False)
+    """Opens the documents that are encrypted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +137,10 @@ class PollJob(OutgoingJob):
 
     poll: PollOptions = field(default_factory=PollOptions)
     append: bool = False
+
+    @property
+    def file(self) -> str:
+        return self.files[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +161,12 @@ class WaitingCall:
 
 @dataclass(frozen=True, slots=True)
 class PollOffer:
-    """A document (path of a TIFF Class F file) that a caller may poll if it meets the ``terms``."""
+    """A document (a path) that a caller may poll if it meets the ``terms``."""
 
     document: str
     terms: PollDocument = field(default_factory=PollDocument)
+    pages: PageSettings = PageSettings()
+    """As in SendJob."""
 
 
 @dataclass(frozen=True, slots=True)

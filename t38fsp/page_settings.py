@@ -54,3 +54,7 @@ class PageSettings:
 
     def __post_init__(self) -> None:
         check(self, SettingError)
+
+
+USUAL = PageSettings()
+"""The defaults."""

@@ -41,6 +41,7 @@ from t38fsp.jobs import (
     SendJob,
     WaitingCall,
 )
+from t38fsp.page_settings import PageSettings
 from t38fsp.results import FaxResult
 from t38fsp.settings.address import caller_address, peer_address, target_uri
 from t38fsp.settings.errors import UnknownRouteError
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from t38fsp.settings.file import Configuration
     from t38fsp.settings.route import Route
 
+StrPath = str | os.PathLike[str]
 OnEvent = Callable[[FaxEvent], None]
 OnConnected = Callable[[DialogId], bool | Awaitable[bool]]
 _Job = TypeVar("_Job", SendJob, PollJob)
@@ -181,7 +183,7 @@ class FaxProvider:
 
     async def send(
         self,
-        document: str | os.PathLike[str],
+        document: StrPath | Sequence[StrPath],
         to: str,
         *,
         route: str | None = None,
@@ -189,13 +191,19 @@ class FaxProvider:
         caller: str | None = None,
         credentials: Credentials | None = None,
         settings: CallSettings | None = None,
+        pages: PageSettings | None = None,
+        password: str | None = None,
         resume: FaxResult | int | None = None,
         addressing: Addressing = NOBODY_ELSE,
         header: Header | bool | None = None,
         on_event: OnEvent | None = None,
         on_connected: OnConnected | None = None,
     ) -> FaxResult:
-        """Send a TIFF Class F file to a number (by ``route``, or ``via`` ``sip:HOST[:PORT]``) or a SIP URI.
+        """Send a document, or several as one fax, to a number (by ``route``, or ``via`` ``sip:HOST[:PORT]``)
+        or a SIP URI.
+
+        A TIFF Class F file is sent as it is; of other documents (PDF) pages are made, as ``pages`` says, or
+        else the route. ``password`` opens those that are encrypted.
 
         ``route`` names one of the provider's routes; the other arguments override its settings. ``caller`` is
         the SIP URI of From, also as ``Name <URI>``. ``on_connected`` is the FaxSendCallback: called on the
@@ -212,8 +220,8 @@ class FaxProvider:
         that the provider does not have, and SettingError if nothing is left to send, all before the call is
         placed; every other outcome is in the result.
         """
-        file = os.fspath(document)
-        job = self._job(SendJob, lambda known: known.send_job(file, to), file, to, route, via)
+        files = _paths(document)
+        job = self._job(SendJob, lambda known: known.send_job(files, to), files, to, route, via)
         job = replace(
             job,
             caller=job.caller if caller is None else caller_address(caller),
@@ -222,6 +230,8 @@ class FaxProvider:
             resume=_resume(resume),
             addressing=addressing,
             header=job.header if header is None else _header(header),
+            pages=pages or job.pages,
+            password=password,
         )
         return await self._run(
             lambda number, observer: self._engine.send(number, job, observer), on_event, on_connected
@@ -255,7 +265,7 @@ class FaxProvider:
         coded, and FileExistsError if ``file`` exists and ``append`` is false.
         """
         path = _to_receive(file, append)
-        job = self._job(PollJob, lambda known: known.poll_job(path, to), path, to, route, via)
+        job = self._job(PollJob, lambda known: known.poll_job(path, to), (path,), to, route, via)
         job = replace(
             job,
             caller=job.caller if caller is None else caller_address(caller),
@@ -272,14 +282,14 @@ class FaxProvider:
         self,
         kind: type[_Job],
         of_route: Callable[[Route], _Job],
-        file: str,
+        files: tuple[str, ...],
         to: str,
         name: str | None,
         via: str | None,
     ) -> _Job:
         hop = None if via is None else peer_address(via)
         if name is None:
-            return kind(file, target_uri(to, hop), via=hop)
+            return kind(files, target_uri(to, hop), via=hop)
         if name not in self._routes:
             known = ", ".join(self._routes) or "none"
             raise UnknownRouteError(f"the provider has no route {name!r}; known routes: {known}")
@@ -362,6 +372,14 @@ class FaxProvider:
     def _on_gone(self, call: int) -> None:
         if call in self._waiting:
             self._take(call)
+
+
+def _paths(document: StrPath | Sequence[StrPath]) -> tuple[str, ...]:
+    """Raises SettingError for no document."""
+    several = (document,) if isinstance(document, str | os.PathLike) else document
+    if not several:
+        raise SettingError("there is no document to send; give at least one")
+    return tuple(os.fspath(each) for each in several)
 
 
 def _to_receive(file: str | os.PathLike[str], append: bool) -> str:

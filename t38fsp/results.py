@@ -90,8 +90,8 @@ class FaxResult:
     """True for an incoming call."""
     number: str = ""
     """Outgoing: the number dialled: the user part of the URI, or the whole URI if it has none."""
-    document: str | None = None
-    """Sending, also when polled: the path of the document."""
+    documents: tuple[str, ...] = ()
+    """Sending, also when polled: the paths of the documents."""
     began: str = ""
     """Wall-clock times at which the job began (here) and ended (``ended``), ISO 8601 with the UTC offset."""
     ended: str = ""

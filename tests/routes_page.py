@@ -17,6 +17,7 @@ from sip.line_settings import Callers, Limits, RegistrationSettings, SessionTime
 from t38fsp.call_settings import CallSettings
 from t38fsp.inbox_settings import InboxSettings
 from t38fsp.jobs import EngineRoute, EngineSettings
+from t38fsp.page_settings import PageSettings
 from t38fsp.settings.dial_plan import DialPlan
 from t38fsp.settings.incoming_table import IncomingTable
 from t38fsp.settings.local import Endpoint, ReceivedTable, Tls
@@ -43,6 +44,7 @@ _GENERATED = (
     EngineRoute,
     CallSettings,
     InboxSettings,
+    PageSettings,
 )
 """Dataclasses whose settings are keys."""
 _AFTER = {
@@ -50,6 +52,7 @@ _AFTER = {
     "registrar": (EngineRoute,),
     "privacy": (SessionTimers,),
     "headers": (CallSettings,),
+    "header": (PageSettings,),
 }
 """The keys that some of them follow; the rest are at the end of their table."""
 _ELSEWHERE = {"tls", "incoming", "received"}

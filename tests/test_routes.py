@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("empty_directory")
 
 def test_a_short_route_is_enough(tmp_path: Path) -> None:
     route = Configuration.read(write(tmp_path, OFFICE)).route("office")
-    job = route.send_job("letter.tif", "+15550100")
+    job = route.send_job(("letter.tif",), "+15550100")
     assert job.target == "sip:+15550100@trunk.example:5070"
     assert job.via == "trunk.example:5070"
     assert job.caller == "sip:account@trunk.example"
@@ -100,9 +100,9 @@ def test_every_key_arrives(tmp_path: Path) -> None:
     configuration = Configuration.read(file)
     assert configuration.listen == ("192.0.2.1", 5060)
     route = configuration.route("office")
-    job = route.send_job("letter.tif", "0211 / 1234567")
+    job = route.send_job(("letter.tif",), "0211 / 1234567")
     assert job.target == "sip:9492111234567@trunk.example;user=phone"
-    assert route.send_job("letter.tif", "**12").target == "sip:12@trunk.example;user=phone"
+    assert route.send_job(("letter.tif",), "**12").target == "sip:12@trunk.example;user=phone"
     assert job.via == "sbc.example:5080;transport=tcp"
     assert job.caller == '"Example Ltd" <sip:+15550199@trunk.example>'
     assert job.headers == (("X-Account", "12"), ("X-Kind", "fax, T.38"))
@@ -152,12 +152,12 @@ def test_a_registration_follows_from_the_peer_and_the_user(tmp_path: Path) -> No
         3600,
     )
     whole = Configuration.read(write(tmp_path, OFFICE.replace('"account"', '"me@my.example"')))
-    assert whole.route("office").send_job("x", "1").caller == "sip:me@my.example"
+    assert whole.route("office").send_job(("x",), "1").caller == "sip:me@my.example"
 
 
 def test_a_hidden_caller_is_told_to_the_trunk_only(tmp_path: Path) -> None:
     file = write(tmp_path, f'{OFFICE}privacy = "id"\ncaller = "Boss <sip:+15550199@trunk.example>"')
-    job = Configuration.read(file).route("office").send_job("letter.tif", "100")
+    job = Configuration.read(file).route("office").send_job(("letter.tif",), "100")
     assert job.identity == Identity(("sip:+15550199@trunk.example",), None, ("id",))
     other = Configuration.read(file).route("office", preferred_identity="sip:me@trunk.example")
     assert other.identity == Identity((), "sip:me@trunk.example", ("id",))
@@ -165,12 +165,12 @@ def test_a_hidden_caller_is_told_to_the_trunk_only(tmp_path: Path) -> None:
 
 def test_a_route_to_an_ata_needs_no_account(tmp_path: Path) -> None:
     route = Configuration.read(write(tmp_path, '[routes.ata]\npeer = "192.0.2.50"')).route("ata")
-    job = route.send_job("letter.tif", "100")
+    job = route.send_job(("letter.tif",), "100")
     assert (job.target, job.caller, job.credentials) == ("sip:100@192.0.2.50", None, None)
-    assert route.send_job("letter.tif", "sip:fax@other.example").target == "sip:fax@other.example"
-    assert route.send_job("letter.tif", "fax-room").target == "sip:fax-room@192.0.2.50"
+    assert route.send_job(("letter.tif",), "sip:fax@other.example").target == "sip:fax@other.example"
+    assert route.send_job(("letter.tif",), "fax-room").target == "sip:fax-room@192.0.2.50"
     with pytest.raises(AddressError, match="neither a number nor a SIP URI"):
-        route.send_job("letter.tif", "letter.tif")
+        route.send_job(("letter.tif",), "letter.tif")
 
 
 def test_the_transport_comes_from_the_peer_or_from_its_own_key(tmp_path: Path) -> None:
@@ -180,17 +180,17 @@ def test_the_transport_comes_from_the_peer_or_from_its_own_key(tmp_path: Path) -
         ('transport = "TCP"', "ata.example:5071;transport=tcp"),
         ('proxy = "sbc.example"', "sbc.example"),
     ):
-        job = Configuration.read(write(tmp_path, f"{text}\n{more}")).route("ata").send_job("x", "100")
+        job = Configuration.read(write(tmp_path, f"{text}\n{more}")).route("ata").send_job(("x",), "100")
         assert (job.target, job.via) == ("sip:100@ata.example:5071", via)
 
 
 def test_without_a_route_the_settings_stand_alone() -> None:
     route = direct_route(peer="trunk.example", switch=Switch.FIRST)
-    assert route.send_job("x", "100").route is None
+    assert route.send_job(("x",), "100").route is None
     assert route.engine_route is None
     assert route.call.switch is Switch.FIRST
     with pytest.raises(AddressError, match="needs a SIP peer"):
-        direct_route().send_job("x", "100")
+        direct_route().send_job(("x",), "100")
 
 
 # --- what counts --------------------------------------------------------------------------------------------
@@ -316,7 +316,7 @@ def test_a_wrong_default_is_refused_as_a_wrong_file_is(default: dict[str, object
 )
 def test_the_header_line(tmp_path: Path, setting: str, header: Header | None) -> None:
     file = write(tmp_path, f'[routes.a]\npeer = "a.example"\ncaller_name = "Accounts"\nheader = {setting}\n')
-    assert Configuration.read(file).route("a").send_job("letter.tif", "100").header == header
+    assert Configuration.read(file).route("a").send_job(("letter.tif",), "100").header == header
 
 
 def test_the_header_line_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -335,8 +335,8 @@ def test_the_backend_of_a_route_goes_with_each_of_its_faxes(
     other = '[routes.home]\npeer = "h.example"\nbackend = "own"'
     configuration = Configuration.read(write(tmp_path, f'{OFFICE}backend = "pjsua2"\n{other}'))
     office, home = (configuration.route(name) for name in configuration.names)
-    assert office.send_job("x", "1").backend is Backend.PJSUA2
-    assert home.send_job("x", "1").backend is Backend.OWN
+    assert office.send_job(("x",), "1").backend is Backend.PJSUA2
+    assert home.send_job(("x",), "1").backend is Backend.OWN
     # Calls are taken by the stack that all routes agree on.
     assert [
         common_backend(route.backend for route in routes)

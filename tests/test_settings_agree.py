@@ -29,6 +29,7 @@ from t38fsp.errors import FaxError
 from t38fsp.faxdev.settings import FaxDevSettings
 from t38fsp.inbox_settings import InboxSettings
 from t38fsp.jobs import LISTEN, Addressing, EngineRoute, EngineSettings
+from t38fsp.page_settings import PageSettings
 from t38fsp.settings.file import Configuration
 from t38fsp.settings.incoming_table import IncomingTable
 from t38fsp.settings.keys import with_keys
@@ -43,6 +44,7 @@ pytestmark = pytest.mark.usefixtures("empty_directory")
 KINDS = (
     SessionTimers,
     CallSettings,
+    PageSettings,
     RegistrationSettings,
     EngineRoute,
     Callers,
@@ -54,7 +56,19 @@ KINDS = (
 """The dataclasses whose settings are keys of the file."""
 INSIDE = (TransmitOptions, ReceiveOptions, PollDocument, PollOptions, FaxDevSettings, Addressing)
 """Those that apply their bounds, too, but have none in the file."""
-OPTIONS = {"max_rate": "--max-rate", "station_id": "--station-id", "switch": "--switch"}
+OPTIONS = {
+    "max_rate": "--max-rate",
+    "station_id": "--station-id",
+    "switch": "--switch",
+    "quality": "--quality",
+    "page_resolution": "--page-resolution",
+    "paper": "--paper",
+    "fit": "--fit",
+    "landscape": "--landscape",
+    "margin": "--margin",
+    "page_seconds": "--page-seconds",
+    "over_page_seconds": "--over-page-seconds",
+}
 """Settings that have an option of ``t38fsp send``."""
 
 

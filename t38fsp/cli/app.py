@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from inspect import getdoc
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,9 +14,11 @@ from t38fsp.cli import virtual_gateway
 from t38fsp.cli.log_options import LogOptions
 from t38fsp.cli.option_groups import (
     ConfigFile,
+    DocumentPassword,
     FaxOptions,
     InboxOptions,
     OwnEndOptions,
+    PageOptions,
     PeerOptions,
     RouteName,
     SignallingSocket,
@@ -78,12 +80,12 @@ def _finish(
     *,
     json_result: bool = False,
     to: str = "",
-    document: Path | None = None,
+    documents: Sequence[Path] = (),
 ) -> SystemExit:
     """Import what runs commands only for one that runs, not for help or completion."""
     from t38fsp.cli.running import finish
 
-    return finish(command, log, json_result=json_result, to=to, document=document)
+    return finish(command, log, json_result=json_result, to=to, documents=documents)
 
 
 def _print_version(wanted: bool) -> None:
@@ -121,7 +123,12 @@ def demo(
 @spread
 def send(
     *,
-    document: Annotated[Path, typer.Argument(readable=False, help="TIFF Class F file.", show_default=False)],
+    documents: Annotated[
+        list[Path],
+        typer.Argument(
+            readable=False, help="TIFF Class F or PDF; several go as one fax.", show_default=False
+        ),
+    ],
     to: Annotated[
         str, typer.Option(help="Number, or SIP URI such as sip:+15550100@trunk.example.", show_default=False)
     ],
@@ -140,20 +147,23 @@ def send(
     sender_id: Annotated[
         str, typer.Option(help="Who sends, for a far end that passes faxes on (SID): up to 20 characters.")
     ] = "",
+    pages: PageOptions,
+    document_password_file: DocumentPassword = None,
     end: OwnEndOptions,
     as_json: Json = False,
     log: LogOptions,
 ) -> None:
-    """Send a document; exit status 0 means that every page was confirmed."""
+    """Send documents as one fax; exit status 0 means that every page was confirmed."""
     from t38fsp.cli import send as command
     from t38fsp.cli.options import choose
 
     def run() -> Exit:
-        given = _given(peer, fax, end, station_id=station_id, header=header)
-        what = command.Fax(document, to, resume_from, sub_address, sender_id)
+        given = _given(peer, fax, end, station_id=station_id, header=header, **as_settings(pages))
+        secret = command.password_in(document_password_file)
+        what = command.Fax(tuple(documents), to, resume_from, sub_address, sender_id, secret)
         return command.run(what, choose(given, port=0), as_json)
 
-    raise _finish(run, log, json_result=as_json, to=to, document=document)
+    raise _finish(run, log, json_result=as_json, to=to, documents=documents)
 
 
 @app.command(epilog=_EXITS)

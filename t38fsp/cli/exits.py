@@ -96,8 +96,8 @@ class CommandError(Exception):
             f"no file can be made in {directory} ({reason}); name another directory with --output", Exit.ERROR
         )
 
-    def result(self, to: str, document: Path | None, began: datetime) -> FaxResult:
-        """The same for programs: of a fax of ``document`` to the number or URI ``to``, if there are any.
+    def result(self, to: str, documents: Sequence[Path], began: datetime) -> FaxResult:
+        """The same for programs: of a fax of ``documents`` to the number or URI ``to``, if there are any.
 
         ``began`` has a time zone.
         """
@@ -106,7 +106,7 @@ class CommandError(Exception):
             str(self),
             retry_reason="nothing was sent; correct the command first",
             number=_number(to),
-            document=None if document is None else str(document),
+            documents=tuple(map(str, documents)),
             began=began.isoformat(timespec="seconds"),
             ended=datetime.now().astimezone().isoformat(timespec="seconds"),
         )

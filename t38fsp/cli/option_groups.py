@@ -13,7 +13,17 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from sip.frozen import dataclass
-from t38fsp.choices import Backend, FileFormat, Switch
+from t38fsp.choices import (
+    Backend,
+    FileFormat,
+    Fit,
+    Landscape,
+    OverTime,
+    PageResolution,
+    PaperSize,
+    Quality,
+    Switch,
+)
 
 RouteName = Annotated[
     str | None, typer.Option(help="Route of the configuration file; other options override its settings.")
@@ -76,6 +86,42 @@ class FaxOptions:
         int | None,
         typer.Option(help="Fastest modem rate in bit/s; 14400 unless the route sets another."),
     ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class PageOptions:
+    """How documents become pages, with the names of the route's settings."""
+
+    quality: Annotated[
+        Quality | None, typer.Option(help="How grey and colour become black and white; balanced by default.")
+    ] = None
+    page_resolution: Annotated[
+        PageResolution | None, typer.Option(help="Lines per inch: 98, 196, 391; by content by default.")
+    ] = None
+    paper: Annotated[
+        PaperSize | None, typer.Option(help="Paper that pages are made for; that of the document by default.")
+    ] = None
+    fit: Annotated[
+        Fit | None, typer.Option(help="What becomes of sheets larger than the paper: smaller, or refused.")
+    ] = None
+    landscape: Annotated[
+        Landscape | None, typer.Option(help="What becomes of sheets wider than high; turned if too wide.")
+    ] = None
+    margin: Annotated[
+        float | None, typer.Option(help="White border in millimetres; 0 by default.", show_default=False)
+    ] = None
+    page_seconds: Annotated[
+        float | None, typer.Option(help="Seconds that a page may be on the line.", show_default=False)
+    ] = None
+    over_page_seconds: Annotated[
+        OverTime | None, typer.Option(help="What becomes of a page that takes longer; a warning by default.")
+    ] = None
+
+
+DocumentPassword = Annotated[
+    Path | None,
+    typer.Option(readable=False, help="File with the password of encrypted documents.", show_default=False),
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import gc
 import signal
 import sys
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -34,12 +34,12 @@ def finish(
     *,
     json_result: bool = False,
     to: str = "",
-    document: Path | None = None,
+    documents: Sequence[Path] = (),
 ) -> SystemExit:
     """Run ``command``; raise what this returns.
 
     A CommandError is shown on standard error and, with ``json_result``, as the result on standard output: of
-    a fax of ``document`` to the number or URI ``to``, where the command has them.
+    a fax of ``documents`` to the number or URI ``to``, where the command has them.
     """
     gc.freeze()
     gc.enable()
@@ -52,7 +52,7 @@ def finish(
         status = error.status
         print_line(f"t38fsp: {error}", sys.stderr)
         if json_result:
-            print_json(error.result(to, document, began), exit_status=status)
+            print_json(error.result(to, documents, began), exit_status=status)
     _read_out()
     return SystemExit(status)
 

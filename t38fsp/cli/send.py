@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from pathlib import Path
 
 from sip.frozen import dataclass
@@ -11,17 +12,32 @@ from t38fsp.cli.options import Chosen
 from t38fsp.cli.placing import placed
 from t38fsp.cli.report import Reporter, print_json
 from t38fsp.jobs import Addressing
+from t38fsp.settings.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True)
 class Fax:
     """What to send, and to whom."""
 
-    document: Path
+    documents: tuple[Path, ...]
     to: str
     first_page: int = 1
     sub_address: str = ""
     sender_id: str = ""
+    password: str | None = field(default=None, repr=False)
+    """Of the documents that are encrypted."""
+
+
+def password_in(file: Path | None) -> str | None:
+    """The password in the file, if there is one. Raises CommandError."""
+    if file is None:
+        return None
+    from t38fsp.settings.passwords import read_password
+
+    try:
+        return read_password(file)
+    except ConfigurationError as error:
+        raise CommandError(str(error), Exit.USAGE) from error
 
 
 def run(fax: Fax, chosen: Chosen, as_json: bool) -> Exit:
@@ -38,11 +54,12 @@ async def _send(fax: Fax, addressing: Addressing, chosen: Chosen, as_json: bool)
         chosen,
         reporter,
         lambda provider, call: provider.send(
-            fax.document,
+            fax.documents,
             fax.to,
             route=chosen.name,
             via=chosen.via,
             caller=chosen.caller,
+            password=fax.password,
             resume=fax.first_page,
             addressing=addressing,
             on_event=call.event,

@@ -137,5 +137,5 @@ def virtual_gateway(
         log,
         json_result=as_json and call is not None,
         to=call or "",
-        document=document,
+        documents=() if document is None else (document,),
     )

@@ -64,7 +64,7 @@ class Source(Protocol):
 
     def render(self, index: int, size: tuple[int, int]) -> Image.Image:
         """A picture of the whole sheet ``index`` (from 0) of exactly ``size`` pixels, on white, in mode L or
-        RGB; in mode 1 if ``sheet.bilevel`` and ``size`` is that of its own pixels.
+        RGB; of a bilevel sheet its own pixels, in mode 1, whatever the size.
 
         The two directions are scaled independently: a fax has other resolutions across than down. Raises
         DocumentError for a sheet that cannot be drawn.

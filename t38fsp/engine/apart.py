@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -113,12 +113,16 @@ class EngineApart:
         self, job: int, what: What, observer: Observer, verb: Callable[[What, Observer], RemoteJob]
     ) -> None:
         # The processes may have another current directory than the program has by now.
-        given, file = what.file, os.path.abspath(what.file)
-        what = replace(what, file=file)
+        if isinstance(what, ReceiveJob):
+            given = {os.path.abspath(what.file): what.file}
+            what = replace(what, file=os.path.abspath(what.file))
+        else:
+            given = {os.path.abspath(file): file for file in what.files}
+            what = replace(what, files=tuple(map(os.path.abspath, what.files)))
 
         def tell(event: FaxEvent) -> None:
             if isinstance(event, Finished):
-                event = Finished(_named(event.result, file, given))
+                event = Finished(_named(event.result, given))
             self._tell(self._happened, job, event)
 
         def begin() -> None:
@@ -180,10 +184,10 @@ class EngineApart:
             self._happened(job, remote.given_up())
 
 
-def _named(result: FaxResult, file: str, given: str) -> FaxResult:
-    """``result`` with the file name as the program gave it."""
+def _named(result: FaxResult, given: Mapping[str, str]) -> FaxResult:
+    """``result`` with the names of files as the program gave them, by their absolute paths."""
     return replace(
         result,
-        document=given if result.document == file else result.document,
-        file=given if result.file == file else result.file,
+        documents=tuple(given.get(document, document) for document in result.documents),
+        file=given.get(result.file or "", result.file),
     )

@@ -31,7 +31,7 @@ class CallFacts:
     """The one that is dialled, by us or by the caller."""
     caller: str
     document: str
-    """Base name of the file that is sent or received."""
+    """Base name of the file that is sent or received; of several the first, and how many follow."""
     numbers: LogNumbers
     dialog: str = ""
 
@@ -47,7 +47,10 @@ class CallFacts:
             number = ""
         else:
             number, caller = user_of(incoming.called), user_of(incoming.caller)
-        return cls(job, number[:_LONGEST], caller[:_LONGEST], os.path.basename(what.file)[:_LONGEST], numbers)
+        file = what.files[0] if isinstance(what, SendJob) else what.file
+        more = f" +{len(what.files) - 1}" if isinstance(what, SendJob) and len(what.files) > 1 else ""
+        document = os.path.basename(file)[: _LONGEST - len(more)] + more
+        return cls(job, number[:_LONGEST], caller[:_LONGEST], document, numbers)
 
     def shown(self, text: str) -> str:
         """``text`` without the numbers, if they are masked; short ones would be found in other words."""

@@ -34,7 +34,7 @@ from t38fsp.engine.media import MediaPair, MediaPort
 from t38fsp.engine.media_reader import MediaReader
 from t38fsp.engine.open_jobs import OpenJobs
 from t38fsp.engine.outgoing import (
-    document_to_send,
+    fax_to_send,
     first_page,
     header_of,
     outgoing_call,
@@ -49,7 +49,8 @@ from t38fsp.engine.waiting import WaitingCalls
 from t38fsp.engine.watch import Watch
 from t38fsp.header import CallHeader
 from t38fsp.image.errors import ImageError
-from t38fsp.image.pool import Document, ImagePool
+from t38fsp.image.fax import Fax, inspect_all
+from t38fsp.image.pool import ImagePool
 from t38fsp.jobs import (
     EngineError,
     EngineSettings,
@@ -252,7 +253,9 @@ class FaxEngine:
             self._jobs.fail(job, error)
             return
         try:
-            offered = None if what.offer is None else await self._images.inspect(what.offer.document)
+            offered = None
+            if (offer := what.offer) is not None:
+                offered = await inspect_all(self._images, (offer.document,), offer.pages, None)
             async with self._turns:
                 self._check_load()
                 self._take(job, what, offered)
@@ -263,7 +266,7 @@ class FaxEngine:
         except Exception as error:
             self._jobs.fail(job, error)
 
-    def _take(self, job: int, what: ReceiveJob, offered: Document | None) -> None:
+    def _take(self, job: int, what: ReceiveJob, offered: Fax | None) -> None:
         waiting = self._waiting.take(what.call)
         if waiting is None:
             self._jobs.end(job, Outcome.NO_ANSWER, "the caller hung up before the call was accepted")
@@ -297,7 +300,7 @@ class FaxEngine:
             self._jobs.fail(job, error)
         else:
             file = ReceivedFile(self._images, what.file, what.append, self._jobs.log(job))
-            self._run(job, call, self._line, media, document=offered, file=file)
+            self._run(job, call, self._line, media, fax=offered, file=file)
 
     def proceed(self, job: int, go_on: bool) -> None:
         running = self._running.get(job)
@@ -348,11 +351,11 @@ class FaxEngine:
             async with told_of_delay(self._jobs.log(job), partial(self._jobs.tell, job)):
                 if isinstance(what, PollJob):
                     await self._room.check(what.file, what.append)
-                document = await document_to_send(what, self._images)
+                fax = await fax_to_send(what, self._images)
                 header = None
-                if document is not None and isinstance(what, SendJob):
-                    header = header_of(what, len(document.pages))
-                    await first_page(what, document, header, self._images)
+                if fax is not None and isinstance(what, SendJob):
+                    header = header_of(what, len(fax.pages))
+                    await first_page(what, fax, header, self._images)
             line = await self._lines.of(what.backend)
             routes = self._routes.service_route(what.route)
             # A sips: target requires TLS on every hop (RFC 3261 26.2.2), so also to the proxy.
@@ -361,7 +364,7 @@ class FaxEngine:
             hops = await self._hops(NameAddress.parse(routes[0]).uri if routes else first, line)
             async with self._turns:
                 self._check_load()
-                self._dial(job, what, line, document, header, hops, routes)
+                self._dial(job, what, line, fax, header, hops, routes)
         except Exception as error:
             self._jobs.fail(job, error)
 
@@ -383,7 +386,7 @@ class FaxEngine:
         job: int,
         what: SendJob | PollJob,
         line: EngineLine,
-        document: Document | None,
+        fax: Fax | None,
         header: CallHeader | None,
         hops: Sequence[Hop],
         routes: tuple[str, ...],
@@ -396,13 +399,13 @@ class FaxEngine:
         try:
             context = self._context(media, line, hops)
             request = request_for(what, line, hops, other, routes, context.media_address)
-            call = outgoing_call(what, line, request, () if document is None else document.pages, context)
+            call = outgoing_call(what, line, request, () if fax is None else fax.pages, context)
             call.start(self._loop.time())
         except Exception:
             media.close()
             raise
         if isinstance(what, SendJob):
-            self._run(job, call, line, media, document=document, header=header)
+            self._run(job, call, line, media, fax=fax, header=header)
         else:
             file = ReceivedFile(self._images, what.file, what.append, self._jobs.log(job))
             self._run(job, call, line, media, file=file)
@@ -448,7 +451,7 @@ class FaxEngine:
         line: EngineLine,
         media: MediaPort | MediaPair,
         *,
-        document: Document | None = None,
+        fax: Fax | None = None,
         file: ReceivedFile | None = None,
         header: CallHeader | None = None,
     ) -> None:
@@ -462,7 +465,7 @@ class FaxEngine:
             self._jobs.log(job),
             on_over=lambda: self._over(job, line),
             on_fault=lambda: self._hang_up(call, line),
-            document=document,
+            fax=fax,
             file=file,
             header=header,
         )

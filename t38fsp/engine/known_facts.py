@@ -53,7 +53,7 @@ class KnownFacts:
         return replace(
             result,
             number=user_of(self._what.target) if isinstance(self._what, OutgoingJob) else "",
-            document=_document(self._what, result),
+            documents=_documents(self._what, result),
             began=self._began,
             ended=self._clock(),
         )
@@ -67,9 +67,9 @@ def user_of(uri: str) -> str:
         return uri
 
 
-def _document(what: SendJob | PollJob | ReceiveJob, result: FaxResult) -> str | None:
+def _documents(what: SendJob | PollJob | ReceiveJob, result: FaxResult) -> tuple[str, ...]:
     if isinstance(what, SendJob):
-        return what.file
+        return what.files
     if isinstance(what, ReceiveJob) and what.offer is not None and result.polled:
-        return what.offer.document
-    return None
+        return (what.offer.document,)
+    return ()

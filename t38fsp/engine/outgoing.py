@@ -13,24 +13,25 @@ from t38fsp.call.placing import PlacedCall, PollingCall, SendingCall
 from t38fsp.engine.sip_lines import EngineLine
 from t38fsp.header import CallHeader
 from t38fsp.image.errors import DocumentError
-from t38fsp.image.pool import Document, ImagePool
+from t38fsp.image.fax import Fax, inspect_all
+from t38fsp.image.pool import ImagePool
 from t38fsp.jobs import OutgoingJob, PollJob, SendJob
 from t38fsp.t30.dcs_choice import likely_mode
 from t38fsp.t30.options import TransmitOptions
 from t38fsp.t30.vocabulary import PageFormat
 
 
-async def document_to_send(what: SendJob | PollJob, images: ImagePool) -> Document | None:
+async def fax_to_send(what: SendJob | PollJob, images: ImagePool) -> Fax | None:
     """None for a poll. Raises DocumentError, ImageWorkerError."""
     if isinstance(what, PollJob):
         return None
-    document = await images.inspect(what.file)
-    if (fault := what.resume.fault(len(document.pages))) is not None:
+    fax = await inspect_all(images, what.files, what.pages, what.password)
+    if (fault := what.resume.fault(len(fax.pages))) is not None:
         raise DocumentError(fault)
-    return document
+    return fax
 
 
-async def first_page(what: SendJob, document: Document, header: CallHeader | None, images: ImagePool) -> None:
+async def first_page(what: SendJob, fax: Fax, header: CallHeader | None, images: ImagePool) -> None:
     """Wait until the first page is coded for the capabilities of most machines.
 
     For other capabilities it is coded again during the call; this one proves that it can be coded in time.
@@ -38,8 +39,11 @@ async def first_page(what: SendJob, document: Document, header: CallHeader | Non
     """
     index = what.resume.first_page - 1
     options = TransmitOptions(ecm=what.settings.ecm, max_rate=what.settings.max_rate)
-    mode = likely_mode(document.pages[index], options)
-    await images.prepare(document, index, mode, None if header is None else header.line(index + 1))
+    mode = likely_mode(fax.pages[index], options)
+    try:
+        await images.prepare(*fax.place(index), mode, None if header is None else header.line(index + 1))
+    except DocumentError as error:
+        raise type(error)(fax.named(index, error)) from error
 
 
 def request_for(

@@ -25,7 +25,8 @@ from t38fsp.engine.stream import MediaStream
 from t38fsp.events import Connected, FaxEvent, Finished, SwitchedToT38
 from t38fsp.header import CallHeader
 from t38fsp.image.errors import DocumentChangedError, DocumentError, ImageError
-from t38fsp.image.pool import Document, ImagePool
+from t38fsp.image.fax import Fax
+from t38fsp.image.pool import ImagePool
 from t38fsp.lanes import Lane
 from t38fsp.outcome import Outcome
 from t38fsp.t30.outputs import PageWanted
@@ -40,7 +41,7 @@ T = TypeVar("T")
 
 
 class RunningCall:
-    """Runs one FaxCall on a media port; it sends ``document``, and receives into ``file``."""
+    """Runs one FaxCall on a media port; it sends ``fax``, and receives into ``file``."""
 
     def __init__(
         self,
@@ -53,7 +54,7 @@ class RunningCall:
         on_over: Callable[[], None],
         on_fault: Callable[[], None],
         *,
-        document: Document | None = None,
+        fax: Fax | None = None,
         file: ReceivedFile | None = None,
         header: CallHeader | None = None,
     ) -> None:
@@ -61,7 +62,7 @@ class RunningCall:
         self._media = media
         self._pacer = pacer
         self._images = images
-        self._document = document
+        self._fax = fax
         self._file = file
         self._observer = observer
         self._log = log.under(logger)
@@ -269,22 +270,23 @@ class RunningCall:
         self._feed(self.call.handle_deadline)
 
     async def _do(self, job: PageJob) -> None:
-        match self.call, job, self._document, self._file:
+        match self.call, job, self._fax, self._file:
             case (
                 (SendingCall() | ReceivingCall()) as call,
                 PageWanted(request=request, index=index, mode=mode),
-                Document() as document,
+                Fax() as fax,
                 _,
             ):
                 header = None if self._header is None else self._header.line(index + 1)
+                document, at = fax.place(index)
                 try:
-                    data = await self._images.encode_page(document, index, mode, header)
+                    data = await self._images.encode_page(document, at, mode, header)
                 except ImageError as error:
-                    self._log.error("page %d of %s cannot be coded: %s", index + 1, document.path, error)
+                    self._log.error("page %d of %s cannot be coded: %s", at + 1, document.path, error)
                     # A fault of the document persists. If it was changed, or a worker was killed, another
                     # attempt may succeed.
                     again = isinstance(error, DocumentChangedError) or not isinstance(error, DocumentError)
-                    self._feed(partial(call.page_failed, again=again), request, str(error))
+                    self._feed(partial(call.page_failed, again=again), request, fax.named(index, error))
                 else:
                     self._feed(call.page_ready, request, data)
             case (

@@ -94,5 +94,5 @@ class FaxDevSettings:
     def send_job(self, document: str, to: str) -> SendJob:
         """A job that sends ``document``. Raises AddressError."""
         if self.route is not None:
-            return self.route.send_job(document, to)
-        return SendJob(document, target_uri(to, None))
+            return self.route.send_job((document,), to)
+        return SendJob((document,), target_uri(to, None))

@@ -39,14 +39,19 @@ def convert(
     across, down = fitted(page, width, resolution, max_rows)
     if (across, down) == (page.width, page.rows) and across == width:
         return pixels
-    image = Image.frombytes("1", (page.width, page.rows), pixels).convert("L")
-    image = image.resize((across, down), Image.Resampling.BOX)
-    # In the worst case half of a thin line is in one pixel and half in the next.
-    thinnest = min(1.0, across / page.width, down / page.rows)
-    threshold = round(255 * thinnest / 2 * 0.98)
-    image = image.point([0 if level < threshold else 255 for level in range(256)])
+    image = resized(Image.frombytes("1", (page.width, page.rows), pixels).convert("L"), (across, down))
     if across < width:
         wider = Image.new("L", (width, down), 0)
         wider.paste(image, ((width - across) // 2, 0))
         image = wider
     return image.convert("1", dither=Image.Dither.NONE).tobytes()
+
+
+def resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """A black and white page in mode L, 255 for black, at another size; as many levels as before, two."""
+    across, down = size
+    # In the worst case half of a thin line is in one pixel and half in the next.
+    thinnest = min(1.0, across / image.width, down / image.height)
+    threshold = round(255 * thinnest / 2 * 0.98)
+    smaller = image.resize(size, Image.Resampling.BOX)
+    return smaller.point([0 if level < threshold else 255 for level in range(256)])

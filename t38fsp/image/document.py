@@ -61,6 +61,13 @@ class KnownPage:
     facts: Facts = Facts.NONE
 
 
+def is_fax(path: StrPath) -> bool:
+    """Whether the file is TIFF, or is none that could be read at all. Raises DocumentError."""
+    with _opened(path) as file:
+        start = file.read(4)
+    return not start or start in (b"II*\0", b"MM\0*")
+
+
 def inspect(path: StrPath) -> list[PageFormat]:
     """The format of every page.
 

@@ -28,6 +28,7 @@ from t38fsp.image.wire import (
     Created,
     Discard,
     Done,
+    Draw,
     Encode,
     Encoded,
     Finish,
@@ -39,6 +40,7 @@ from t38fsp.image.wire import (
     Stored,
 )
 from t38fsp.image.workers import Workers, usual_number
+from t38fsp.page_settings import USUAL, PageSettings
 from t38fsp.t30.vocabulary import PageFormat, PageMode, PageQuality, Resolution
 
 StrPath = str | os.PathLike[str]
@@ -86,11 +88,16 @@ class Document:
     identity: Identity
     pages: tuple[PageFormat, ...]
     _known: tuple[_Page, ...] = field(repr=False)
+    settings: PageSettings
+    password: str | None = field(repr=False)
+    is_fax: bool
+    """It is TIFF-F, which is sent as it is."""
     _facts: dict[int, int] = field(default_factory=dict, repr=False)
     """Facts about pages that were coded before, by index."""
 
 
-_CodedAs = tuple[str, Identity, int, PageMode, HeaderLine | None]
+_InspectedAs = tuple[str, Identity, PageSettings, str | None]
+_CodedAs = tuple[str, Identity, PageSettings, int, PageMode, HeaderLine | None]
 
 
 class ImagePool:
@@ -109,8 +116,8 @@ class ImagePool:
     ) -> None:
         self._timeout = timeout
         self._workers = Workers(usual_number() if workers is None else workers, memory)
-        self._inspections: Sharing[tuple[str, Identity], Document] = Sharing()
-        self._documents: OrderedDict[tuple[str, Identity], Document] = OrderedDict()
+        self._inspections: Sharing[_InspectedAs, Document] = Sharing()
+        self._documents: OrderedDict[_InspectedAs, Document] = OrderedDict()
         self._codings: Sharing[_CodedAs, bytes] = Sharing()
         self._coded: OrderedDict[_CodedAs, bytes] = OrderedDict()
         self._octets = 0
@@ -149,19 +156,22 @@ class ImagePool:
 
     # --- before the call ------------------------------------------------------------------------------------
 
-    async def inspect(self, path: StrPath) -> Document:
+    async def inspect(
+        self, path: StrPath, settings: PageSettings = USUAL, password: str | None = None
+    ) -> Document:
         """See :func:`t38fsp.image.document.inspect`; done once while the file does not change.
 
-        Raises DocumentError, ImageWorkerError.
+        ``settings`` determine the pages of a document that is not TIFF-F, ``password`` opens an encrypted
+        one. Raises DocumentError, ImageWorkerError.
         """
         path = _absolute(path)
-        key = path, await _identity(path)
+        key = path, await _identity(path), settings, password
         if (known := self._documents.get(key)) is not None:
             self._documents.move_to_end(key)
             return known
         shared = self._inspections.find(key)
         if shared is None:
-            shared = self._inspections.begin(key, self._inspect(path), Job())
+            shared = self._inspections.begin(key, self._inspect(key), Job())
         return await shared.result()
 
     async def prepare(
@@ -175,12 +185,13 @@ class ImagePool:
         await self._encode(document, index, mode, header, None)
         await self._workers.turn(Job())
 
-    async def _inspect(self, path: str) -> Document:
-        inspected = await self._run(Job(), Inspect(path), Inspected)
+    async def _inspect(self, key: _InspectedAs) -> Document:
+        path, _, settings, password = key
+        inspected = await self._run(Job(), Inspect(path, settings, password), Inspected)
         formats = tuple(_format(width, rows, resolution) for width, rows, resolution, _, _ in inspected.pages)
         known = tuple(_Page(place, lengths) for _, _, _, place, lengths in inspected.pages)
-        document = Document(path, inspected.identity, formats, known)
-        self._documents[path, document.identity] = document
+        document = Document(path, inspected.identity, formats, known, settings, password, inspected.is_fax)
+        self._documents[path, document.identity, settings, password] = document
         if len(self._documents) > _DOCUMENTS_KEPT:
             self._documents.popitem(last=False)
         return document
@@ -201,7 +212,7 @@ class ImagePool:
             raise DocumentError(f"the document has no page {index + 1}; it has {len(document.pages)}")
         if not mode.scan_line_time:
             mode = replace(mode, bit_rate=0)  # the rate matters only for fill (T.4 4.1.3)
-        key = document.path, document.identity, index, mode, header
+        key = document.path, document.identity, document.settings, index, mode, header
         if (data := self._coded.get(key)) is not None:
             self._coded.move_to_end(key)
             return data
@@ -214,10 +225,16 @@ class ImagePool:
         return await coding.result()
 
     async def _code(self, document: Document, key: _CodedAs, job: Job) -> bytes:
-        _, _, index, mode, header = key
+        *_, index, mode, header = key
         page, facts = document._known[index], document._facts.get(index, 0)
-        where = document.path, document.identity, index + 1, page.place, page.lengths
-        encoded = await self._run(job, Encode(*where, facts, mode, header), Encoded)
+        where = document.path, document.identity, index + 1
+        request: Encode | Draw
+        if document.is_fax:
+            request = Encode(*where, page.place, page.lengths, facts, mode, header)
+        else:
+            resolution = document.pages[index].resolution
+            request = Draw(*where, resolution, mode, header, document.settings, document.password)
+        encoded = await self._run(job, request, Encoded)
         document._facts[index] = encoded.facts
         self._keep(key, encoded.page)
         return encoded.page

@@ -29,6 +29,13 @@ WIDTHS: dict[int, tuple[int, Paper]] = {
 }
 """Every width a fax page can have: (horizontal resolution in inch terms, paper)."""
 
+
+def width_of(paper: Paper, resolution: Resolution) -> int:
+    """Pixels of a line on this paper."""
+    widths = _WIDTHS[inch_terms(resolution)[0]]
+    return next(width for width, own in widths.items() if own is paper)
+
+
 _INCH_TERMS = {98: 100, 196: 200, 391: 400, 204: 200, 408: 400}
 
 

@@ -19,8 +19,8 @@ from t38fsp.image.directory import HEADER, DirectoryEntry, directory_octets
 from t38fsp.image.errors import DocumentError, StoreError
 from t38fsp.image.exact import count_rows, read_t4, t4_rows
 from t38fsp.image.fields import FieldType, Tag
-from t38fsp.image.tiff import MAX_PAGES, TiffFile
-from t38fsp.image.values import FileId, LastPage
+from t38fsp.image.tiff import TiffFile
+from t38fsp.image.values import MAX_PAGES, FileId, LastPage
 from t38fsp.t4.decode import decode_page
 from t38fsp.t4.prepare import ends_with_eofb
 from t38fsp.t30.vocabulary import Coding, PageMode, PageQuality

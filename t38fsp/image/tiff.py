@@ -16,10 +16,10 @@ from t38fsp.image.errors import DocumentError
 from t38fsp.image.fields import CUT_SHORT, DAMAGED, HEADER_OCTETS, SUGGESTION, Directory, Source, Tag, refuse
 from t38fsp.image.orientation import Orientation
 from t38fsp.image.resolutions import WIDTHS, nearest_resolution
+from t38fsp.image.values import MAX_PAGES
 from t38fsp.t4.reader import MAX_ROWS
 from t38fsp.t30.vocabulary import Coding, PageFormat
 
-MAX_PAGES = 2000
 MAX_PAGE_OCTETS = 32 * 1024 * 1024
 """Coded octets of one page."""
 

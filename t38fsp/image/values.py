@@ -6,6 +6,9 @@ import os
 
 from sip.frozen import dataclass
 
+MAX_PAGES = 2000
+"""Pages of a document, and of a fax."""
+
 HeaderLine = tuple[str, str, str, str]
 """Left, middle and right, and the path of the font file; empty for the built-in font."""
 

@@ -6,11 +6,13 @@ errors.
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import ClassVar
 
 from sip.frozen import dataclass
 from sip.ipc.codec import Codec
 from t38fsp.image.values import FileId, Growing, HeaderLine, Identity, LastPage
+from t38fsp.page_settings import PageSettings
 from t38fsp.t30.vocabulary import PageMode, PageQuality, Resolution
 
 MAX_FRAME = 1024 * 1024 * 1024
@@ -30,8 +32,12 @@ class Prove:
 
 @dataclass(frozen=True, slots=True)
 class Inspect:
+    """``settings`` and ``password`` are for documents that are not TIFF-F."""
+
     job: ClassVar[str] = "inspect"
     path: str
+    settings: PageSettings = PageSettings()
+    password: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,22 @@ class Encode:
     """From Encoded."""
     mode: PageMode
     header: HeaderLine | None
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Encode a page of a document that is not TIFF-F."""
+
+    job: ClassVar[str] = "draw"
+    path: str
+    identity: Identity
+    number: int
+    resolution: Resolution
+    """From Inspected."""
+    mode: PageMode
+    header: HeaderLine | None
+    settings: PageSettings
+    password: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +125,7 @@ class Discard:
     growing: Growing
 
 
-Request = Prove | Inspect | Encode | CheckRoom | Create | Store | Finish | Complete | Discard
+Request = Prove | Inspect | Encode | Draw | CheckRoom | Create | Store | Finish | Complete | Discard
 
 # --- from a worker ------------------------------------------------------------------------------------------
 
@@ -131,12 +153,14 @@ packets."""
 class Inspected:
     identity: Identity
     pages: tuple[PageFields, ...]
+    is_fax: bool = True
+    """The document is TIFF-F: its pages are requested by Encode, those of others by Draw."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
     page: bytes
-    facts: int
+    facts: int = 0
     """Bits of ``Facts``: what is known of the page now."""
 
 

@@ -15,10 +15,11 @@ from sip.ipc.codec import WireError
 from sip.ipc.pipes import leave_signals_to_the_program, read_messages, take_standard_streams
 from t38fsp.image.coder import encode_burst
 from t38fsp.image.convert import convert
-from t38fsp.image.document import Facts, KnownPage, encode_known_page, structure
+from t38fsp.image.document import Facts, KnownPage, encode_known_page, is_fax, structure
 from t38fsp.image.errors import DocumentError, ImageError, StoreError
 from t38fsp.image.exact import count_rows, decode_strip
 from t38fsp.image.growing import complete, create, discard
+from t38fsp.image.rendered import DrawnPage, encode_drawn, inspect_drawn
 from t38fsp.image.room import check_room
 from t38fsp.image.store import finish, store_page
 from t38fsp.image.tiff import TiffPage
@@ -31,6 +32,7 @@ from t38fsp.image.wire import (
     Created,
     Discard,
     Done,
+    Draw,
     Encode,
     Encoded,
     Finish,
@@ -46,6 +48,7 @@ from t38fsp.image.wire import (
     Store,
     Stored,
 )
+from t38fsp.page_settings import PageSettings
 from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode, Resolution
 
 _PROOF = PageMode(Coding.MMR, 1728, Resolution.R8_FINE, ecm=True, bit_rate=14400)
@@ -62,13 +65,15 @@ def perform(request: Request, note: Callable[[Grows], None]) -> Reply:
     match request:
         case Prove():
             _prove()
-        case Inspect(path):
-            identity, pages = structure(path)
-            return Inspected(identity, tuple(map(_fields_of, pages)))
+        case Inspect(path, settings, password):
+            return _inspected(path, settings, password)
         case Encode(path, identity, number, place, lengths, known, mode, header):
             page = KnownPage(identity, number, place, lengths, Facts(known))
             data, facts = encode_known_page(path, page, mode, header)
             return Encoded(data, facts.value)
+        case Draw(path, identity, number, resolution, mode, header, settings, password):
+            drawn = DrawnPage(identity, number, resolution, settings, password)
+            return Encoded(encode_drawn(path, drawn, mode, header))
         case CheckRoom(path, append):
             check_room(path, append)
         case Create(path, append):
@@ -105,6 +110,16 @@ def _prove() -> None:
         raise ImageError("Pillow does not decode the page that it coded; reinstall it")
 
 
+def _inspected(path: str, settings: PageSettings, password: str | None) -> Inspected:
+    if is_fax(path):
+        identity, pages = structure(path)
+        return Inspected(identity, tuple(map(_fields_of, pages)))
+    # pdfium and others are imported only for those who need them.
+    identity, formats = inspect_drawn(path, settings, password)
+    fields = tuple((each.width, each.rows, each.resolution, 0, ()) for each in formats)
+    return Inspected(identity, fields, is_fax=False)
+
+
 def _fields_of(page: TiffPage) -> PageFields:
     shown = page.format
     return shown.width, shown.rows, shown.resolution, page.place, page.computed_lengths
@@ -127,7 +142,7 @@ def serve(requests: int, replies: int) -> None:
             except ImageError as error:
                 reply = Refused(type(error).__name__, str(error))
             except MemoryError:
-                kind = DocumentError if isinstance(request, Inspect | Encode) else StoreError
+                kind = DocumentError if isinstance(request, Inspect | Encode | Draw) else StoreError
                 message = "the page needs more memory than an image worker may use; give smaller pages"
                 reply = Refused(kind.__name__, message)
             write(reply)

@@ -28,6 +28,7 @@ from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Backend, Switch
 from t38fsp.header import STANDARD, Header
 from t38fsp.jobs import EngineRoute, PollJob, SendJob
+from t38fsp.page_settings import PageSettings
 from t38fsp.settings.address import (
     NoPeerError,
     caller_address,
@@ -117,7 +118,7 @@ class T38(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
-@with_keys("", SessionTimers, CallSettings, RegistrationSettings, EngineRoute)
+@with_keys("", SessionTimers, CallSettings, PageSettings, RegistrationSettings, EngineRoute)
 class Route(Layered):
     """``[routes.NAME]``, merged with the command line and the environment (``t38fsp.settings.sources``).
 
@@ -218,6 +219,10 @@ class Route(Layered):
     def call(self) -> CallSettings:
         return made(CallSettings, {"": self, "t38": self.t38})
 
+    @property
+    def pages(self) -> PageSettings:
+        return made(PageSettings, {"": self})
+
     def target(self, to: str) -> str:
         """The Request-URI for a number or a SIP URI. Raises AddressError."""
         dialled = number_or_sip_uri(to)
@@ -227,18 +232,18 @@ class Route(Layered):
             raise NoPeerError(dialled)
         return str(self.dial.uri(dialled, *host_and_port(self.peer)))
 
-    def send_job(self, document: str, to: str) -> SendJob:
-        """A job that sends ``document`` through this route. Raises AddressError."""
+    def send_job(self, documents: tuple[str, ...], to: str) -> SendJob:
+        """A job that sends ``documents`` through this route. Raises AddressError."""
         header = None if self.header is None else Header(self.header, self.caller_name)
-        return replace(self._job(SendJob, document, to), header=header)
+        return replace(self._job(SendJob, documents, to), header=header, pages=self.pages)
 
     def poll_job(self, file: str, to: str) -> PollJob:
         """A job that polls into ``file`` through this route. Raises AddressError."""
-        return self._job(PollJob, file, to)
+        return self._job(PollJob, (file,), to)
 
-    def _job(self, kind: type[Job], file: str, to: str) -> Job:
+    def _job(self, kind: type[Job], files: tuple[str, ...], to: str) -> Job:
         return kind(
-            file,
+            files,
             self.target(to),
             self.from_,
             self.via,

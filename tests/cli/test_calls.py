@@ -73,7 +73,7 @@ def test_the_senders_json(calls: Calls) -> None:
     assert result["sip_status"] == 200
     assert "local-tag=" in result["dialog"]
     assert (result["outcome"], result["incoming"]) == ("COMPLETED", False)
-    assert result["document"] == str(calls.letter)
+    assert result["documents"] == [str(calls.letter)]
     assert result["number"]
     assert datetime.fromisoformat(result["began"]) < datetime.fromisoformat(result["ended"])
 
@@ -83,7 +83,7 @@ def test_the_receivers_json(calls: Calls) -> None:
     assert (one["status"], one["pages_confirmed"], one["exit_status"]) == ("COMPLETED", 1, 0)
     assert one["remote_id"] == "+1 555 0199"
     assert other["caller"] == "sip:+15550199@trunk.example"
-    assert (other["incoming"], other["number"], other["document"]) == (True, "", None)
+    assert (other["incoming"], other["number"], other["documents"]) == (True, "", [])
     assert datetime.fromisoformat(other["began"]) < datetime.fromisoformat(other["ended"])
     (page,) = other["pages"]
     assert (page["ecm"], page["bit_rate"]) == (False, 9600)

@@ -152,7 +152,7 @@ def test_how_many_engine_processes_is_said_like_other_settings(monkeypatch: pyte
 def test_the_header_line(monkeypatch: pytest.MonkeyPatch, given: bool | None, said: bool) -> None:
     monkeypatch.setenv("T38FSP_HEADER", "true")
     route = choose(Given("office", None, settings={"header": given}), port=0).route
-    assert (route.send_job("letter.tif", "1").header is not None) is said
+    assert (route.send_job(("letter.tif",), "1").header is not None) is said
 
 
 def test_settings_of_the_route(monkeypatch: pytest.MonkeyPatch) -> None:

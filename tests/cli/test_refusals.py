@@ -314,7 +314,7 @@ def test_json_says_the_same_also_after_a_refusal(
     assert document["reason"]
     if arguments[0] == "send":
         assert document["number"] in ("+15550100", "letter.tif")
-        assert document["document"]
+        assert document["documents"]
         assert datetime.fromisoformat(document["began"]) <= datetime.fromisoformat(document["ended"])
 
 

@@ -56,7 +56,7 @@ class Party:
         job = next(self._jobs)
         target = f"sip:+15550199@{to[0]}:{to[1]}"
         what = SendJob(
-            str(document), target, settings=CallSettings(**settings), backend=backend, header=header
+            (str(document),), target, settings=CallSettings(**settings), backend=backend, header=header
         )
         self.engine.send(job, what, self._observer(job))
         return job

@@ -110,7 +110,7 @@ def place(address: tuple[str, int]) -> str:
 
 
 def fax(document: Path, address: tuple[str, int], route: str | None) -> SendJob:
-    return SendJob(str(document), f"sip:fax@{place(address)}", route=route)
+    return SendJob((str(document),), f"sip:fax@{place(address)}", route=route)
 
 
 # --- channels -----------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from t38fsp.status import FaxStatus
 def known(resume: Resume = WHOLE) -> KnownFacts:
     """Of a fax to a number, with a clock that counts its readings."""
     readings = itertools.count(1)
-    what = SendJob("fax.tif", "sip:+15550100@trunk.example", resume=resume)
+    what = SendJob(("fax.tif",), "sip:+15550100@trunk.example", resume=resume)
     return KnownFacts(what, lambda: f"second {next(readings)}")
 
 
@@ -31,7 +31,7 @@ def numbers(result: FaxResult) -> list[tuple[int, bool]]:
 
 def test_an_ordinary_fax_that_never_began() -> None:
     assert known().complete(FAILED) == replace(
-        FAILED, number="+15550100", document="fax.tif", began="second 1", ended="second 2"
+        FAILED, number="+15550100", documents=("fax.tif",), began="second 1", ended="second 2"
     )
 
 
@@ -78,25 +78,25 @@ def test_a_result_that_is_complete_stays_as_it_is() -> None:
     ("target", "number"), [("sip:100@192.0.2.9", "100"), ("sip:gateway.example", "sip:gateway.example")]
 )
 def test_the_number_is_what_was_dialled(target: str, number: str) -> None:
-    for job in (SendJob("fax.tif", target), PollJob("in.tif", target)):
+    for job in (SendJob(("fax.tif",), target), PollJob(("in.tif",), target)):
         assert KnownFacts(job).complete(FAILED).number == number
 
 
 def test_a_call_that_came_to_us_is_not_tried_again_from_here() -> None:
     """Also one that never began: its caller hung up, or there was no port for its media."""
     told = KnownFacts(ReceiveJob(1, "in.tif")).complete(replace(FAILED, retry=True, retry_reason="later"))
-    assert (told.incoming, told.retry, told.number, told.document) == (True, False, "", None)
+    assert (told.incoming, told.retry, told.number, told.documents) == (True, False, "", ())
     assert told.retry_reason == "only the caller can try again; later"
 
 
-@pytest.mark.parametrize(("polled", "document"), [(True, "menu.tif"), (False, None)])
-def test_a_document_that_was_fetched_from_us(polled: bool, document: str | None) -> None:
+@pytest.mark.parametrize(("polled", "documents"), [(True, ("menu.tif",)), (False, ())])
+def test_a_document_that_was_fetched_from_us(polled: bool, documents: tuple[str, ...]) -> None:
     job = ReceiveJob(1, "in.tif", offer=PollOffer("menu.tif"))
-    assert KnownFacts(job).complete(replace(FAILED, polled=polled)).document == document
+    assert KnownFacts(job).complete(replace(FAILED, polled=polled)).documents == documents
 
 
 def test_the_times_are_those_of_the_wall_clock() -> None:
-    result = KnownFacts(SendJob("fax.tif", "sip:100@h")).complete(FAILED)
+    result = KnownFacts(SendJob(("fax.tif",), "sip:100@h")).complete(FAILED)
     began, ended = datetime.fromisoformat(result.began), datetime.fromisoformat(result.ended)
     assert began.tzinfo is not None
     assert timedelta(0) <= ended - began < timedelta(minutes=1)

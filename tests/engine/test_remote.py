@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def send(engine: EngineProcess, script: str) -> RemoteJob:
-    return engine.send(SendJob("letter.tif", f"sip:{script}@peer.example", "sip:us@here"))
+    return engine.send(SendJob(("letter.tif",), f"sip:{script}@peer.example", "sip:us@here"))
 
 
 def wait_for(job: RemoteJob, kind: type) -> FaxEvent:
@@ -59,7 +59,7 @@ def engine(calls: queue.SimpleQueue[WaitingCall]) -> Iterator[EngineProcess]:
 
 
 def test_a_document_is_polled(engine: EngineProcess) -> None:
-    what = PollJob("fetched.tif", "sip:completed@far", poll=PollOptions(selective_address="7"))
+    what = PollJob(("fetched.tif",), "sip:completed@far", poll=PollOptions(selective_address="7"))
     assert result_of(engine.poll(what)).reason == "completed as 'polls 7'"
 
 
@@ -151,7 +151,7 @@ class TestWorkers:
         self, engine: EngineProcess, calls: queue.SimpleQueue[WaitingCall]
     ) -> None:
         def sent(script: str) -> RemoteJob:
-            return engine.send(SendJob("letter.tif", f"sip:{script}@peer.example", route="office"))
+            return engine.send(SendJob(("letter.tif",), f"sip:{script}@peer.example", route="office"))
 
         held = [sent("dial-hold") for _ in range(2)]
         refused = result_of(sent("dial-hold"))
@@ -484,7 +484,7 @@ from t38fsp.engine.remote import EngineProcess
 from t38fsp.events import Dialing
 from t38fsp.jobs import EngineSettings, SendJob
 engine = EngineProcess(EngineSettings(("127.0.0.1", 5060)), print, factory={FAKE_ENGINE!r})
-job = engine.send(SendJob("letter.tif", "sip:dial-hold@peer.example", "sip:us@here"))
+job = engine.send(SendJob(("letter.tif",), "sip:dial-hold@peer.example", "sip:us@here"))
 assert isinstance(job.next_event(), Dialing)
 os.kill(os.getpid(), 9)
 """

@@ -42,7 +42,7 @@ class Process:
         return await asyncio.to_thread(self.engine.start)
 
     async def send(self, document: Path, to: Address) -> RemoteJob:
-        job = SendJob(str(document), f"sip:+15550199@{to[0]}:{to[1]}")
+        job = SendJob((str(document),), f"sip:+15550199@{to[0]}:{to[1]}")
         return await asyncio.to_thread(self.engine.send, job)
 
     async def take(self) -> tuple[RemoteJob, Path]:

@@ -197,7 +197,7 @@ async def outcome(what: SendJob) -> FaxResult:
 async def test_what_a_stack_cannot_do_is_told_and_not_worth_another_attempt(document: Path) -> None:
     result = await outcome(
         SendJob(
-            str(document),
+            (str(document),),
             f"sip:1@{HOST}:9",
             settings=CallSettings(switch=Switch.FIRST),
             backend=Backend.PJSUA2,
@@ -210,7 +210,7 @@ async def test_what_a_stack_cannot_do_is_told_and_not_worth_another_attempt(docu
 
 async def test_a_stack_that_is_not_installed(document: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sip.pjsua.line.find_spec", lambda name: None)
-    result = await outcome(SendJob(str(document), f"sip:1@{HOST}:9", backend=Backend.PJSUA2))
+    result = await outcome(SendJob((str(document),), f"sip:1@{HOST}:9", backend=Backend.PJSUA2))
     assert (result.status, result.retry) == (FaxStatus.FATAL_ERROR, False)
     assert result.reason == "pjsua2 is not installed; install t38fsp[pjsua2]"
 

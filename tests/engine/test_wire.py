@@ -140,9 +140,9 @@ RESULT = FaxResult(
 @pytest.mark.parametrize(
     "message",
     [
-        Send(7, SendJob("a.tif", "sip:1@b", "sip:c@d", credentials=Credentials("user", "secret"))),
-        Send(8, SendJob("\udcff.tif", "sip:1@b", "sip:c@d", settings=CallSettings(switch=Switch.FIRST))),
-        Poll(9, PollJob("a.tif", "sip:1@b", poll=PollOptions(selective_address="7", password="1"))),
+        Send(7, SendJob(("a.tif",), "sip:1@b", "sip:c@d", credentials=Credentials("user", "secret"))),
+        Send(8, SendJob(("\udcff.tif",), "sip:1@b", "sip:c@d", settings=CallSettings(switch=Switch.FIRST))),
+        Poll(9, PollJob(("a.tif",), "sip:1@b", poll=PollOptions(selective_address="7", password="1"))),
         Receive(9, ReceiveJob(3, "a.tif", offer=PollOffer("b.tif", PollDocument(password="1")))),
         JobHappened(7, Connected(DialogId("a@b", "c", "d"))),
         JobHappened(7, Finished(RESULT)),
@@ -224,7 +224,7 @@ def test_a_frame_that_is_too_long_is_refused_before_it_arrives() -> None:
 
 def test_an_error_does_not_tell_the_password() -> None:
     """As when the two processes are of different versions: errors are logged."""
-    frame = CODEC.encode(Send(1, SendJob("d", "sip:a@b", credentials=Credentials("user", "secret"))))
+    frame = CODEC.encode(Send(1, SendJob(("d",), "sip:a@b", credentials=Credentials("user", "secret"))))
     body = frame[LENGTH_OCTETS:].replace(b'"secret"]', b'"secret","more"]')
     with pytest.raises(WireError, match="a list of 4 that begins like a Credentials") as caught:
         CODEC.decode(body)

@@ -41,7 +41,7 @@ class Service:
         self.address: Address = ("", 0)
 
     def send(self, document: Path, to: Address, route: str | None = None) -> RemoteJob:
-        return self.engine.send(SendJob(str(document), f"sip:+15550199@{to[0]}:{to[1]}", route=route))
+        return self.engine.send(SendJob((str(document),), f"sip:+15550199@{to[0]}:{to[1]}", route=route))
 
     async def call(self) -> WaitingCall:
         return await asyncio.to_thread(self.calls.get, timeout=LIMIT)

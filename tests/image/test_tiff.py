@@ -17,7 +17,8 @@ from t38fsp.image.document import pages as pages_of
 from t38fsp.image.errors import DocumentError
 from t38fsp.image.fields import FieldType, Tag
 from t38fsp.image.resolutions import nearest_resolution
-from t38fsp.image.tiff import MAX_PAGES, TiffFile
+from t38fsp.image.tiff import TiffFile
+from t38fsp.image.values import MAX_PAGES
 from t38fsp.t4.reader import MAX_ROWS
 from t38fsp.t30.vocabulary import Coding, PageFormat, Resolution
 from tests.pages import load_page, make_document

@@ -1,0 +1,125 @@
+"""Documents to send that are not TIFF-F: their sheets as pages, each drawn for the mode that it travels in.
+
+A page is drawn anew for each width and resolution, never scaled from another fax page.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from PIL import Image
+
+from t38fsp.documents.opening import open_source
+from t38fsp.documents.sheet import Sheet, Source
+from t38fsp.image.coder import encode_burst
+from t38fsp.image.convert import resized
+from t38fsp.image.errors import DocumentChangedError, DocumentError
+from t38fsp.image.header import with_header
+from t38fsp.image.layout import Box, layout, resolution_for
+from t38fsp.image.values import HeaderLine, Identity, identity_of
+from t38fsp.page_settings import PageSettings
+from t38fsp.t30.vocabulary import PageFormat, PageMode, Resolution
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnPage:
+    """A page that was inspected earlier, in a file with this ``identity``; ``number`` counts from 1."""
+
+    identity: Identity
+    number: int
+    resolution: Resolution
+    settings: PageSettings
+    password: str | None = None
+
+
+def inspect_drawn(
+    path: str, settings: PageSettings, password: str | None
+) -> tuple[Identity, list[PageFormat]]:
+    """The identity of the file, and the pages that its sheets become, without drawing any.
+
+    Raises DocumentError.
+    """
+    with _opened(path, settings, password) as (source, identity):
+        formats = []
+        for number, sheet in enumerate(source.sheets, 1):
+            resolution = resolution_for(sheet, settings)
+            formats.append(layout(sheet, number, settings, resolution).format)
+        return identity, formats
+
+
+def encode_drawn(path: str, page: DrawnPage, mode: PageMode, header: HeaderLine | None) -> bytes:
+    """The exact octets of the burst that carries a sheet in ``mode``, as those of
+    :func:`t38fsp.image.document.encode_page`. Raises DocumentError and DocumentChangedError."""
+    with _opened(path, page.settings, page.password) as (source, identity):
+        if identity != page.identity:
+            raise DocumentChangedError(
+                f"the document {path} was changed after it was inspected; "
+                "send it again, and do not change it until it is sent"
+            )
+        pixels = _as_it_travels(source, page, mode, header)
+    return encode_burst(pixels, mode)
+
+
+def _as_it_travels(source: Source, page: DrawnPage, mode: PageMode, header: HeaderLine | None) -> bytes:
+    sheet = source.sheets[page.number - 1]
+    plan = layout(sheet, page.number, page.settings, page.resolution)
+
+    def render(max_rows: int | None) -> bytes:
+        box = plan.in_mode(mode, max_rows)
+        return _bilevel(_drawn(source, page.number - 1, box, plan.turned), sheet, box, page, mode)
+
+    if header is None:
+        return render(mode.max_rows)
+    return with_header(header, mode.width, mode.resolution, mode.max_rows, render)
+
+
+def _drawn(source: Source, index: int, box: Box, turned: bool) -> Image.Image:
+    """The sheet, as large as its place on the page."""
+    if not turned:
+        return source.render(index, (box.across, box.down))
+    return source.render(index, (box.down, box.across)).transpose(Image.Transpose.ROTATE_90)
+
+
+def _bilevel(image: Image.Image, sheet: Sheet, box: Box, page: DrawnPage, mode: PageMode) -> bytes:
+    """The whole page, packed, 1 for black."""
+    place = (box.left, box.top)
+    if sheet.bilevel:
+        black = Image.new("1", (box.width, box.rows), 0)
+        black.paste(_as_black(image, (box.across, box.down)), place)
+        return black.tobytes()
+    # numpy is imported with it, and not for faxes that need none of it.
+    from t38fsp.pages.bilevel import to_bilevel
+
+    canvas = Image.new(image.mode, (box.width, box.rows), "white")
+    canvas.paste(image, place)
+    return to_bilevel(canvas, *mode.resolution.value, page.settings.quality)
+
+
+def _as_black(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """A black and white picture in mode 1 at this size, with 1 for black."""
+    grey = image.convert("L").point([255 - level for level in range(256)])
+    if grey.size != size:
+        grey = resized(grey, size)
+    return grey.convert("1", dither=Image.Dither.NONE)
+
+
+@contextmanager
+def _opened(path: str, settings: PageSettings, password: str | None) -> Iterator[tuple[Source, Identity]]:
+    """The open document, and the identity that it had before and has after."""
+    try:
+        before = identity_of(os.stat(path))
+    except OSError:
+        before = ()  # opening it tells why
+    source = open_source(path, settings, password)
+    try:
+        yield source, before
+    except (ValueError, OSError, ArithmeticError, LookupError, TypeError) as error:
+        if isinstance(error, DocumentError):
+            raise
+        # What the readers of other people's formats raise on damaged files.
+        raise DocumentError(f"the document {path} is damaged ({error}); save it again") from error
+    finally:
+        source.close()
