@@ -1,6 +1,6 @@
-"""Digest authentication (RFC 8760, RFC 7616, RFC 2617): the answers of a client, and the checks of a server.
+"""Digest authentication (RFC 8760, RFC 7616, RFC 2617): responses of a client, and verification by a server.
 
-Nothing here makes nonces or remembers them: they are arguments.
+This module neither creates nor stores nonces: they are arguments.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from sip.syntax.errors import ParseError, UnsendableError
 from sip.syntax.headers import TOKEN, quote_string, split_list, take_quoted
 
 MAX_LENGTH = 4096
-"""Characters of a header value that is read."""
+"""Maximum characters of a parsed header value."""
 
 _MAX_CHALLENGES = 16
-"""Challenges read of one header list."""
+"""Maximum challenges parsed from one header field."""
 
 _HASHES = {
     algorithm: name
@@ -41,12 +41,12 @@ class Challenge:
     realm: str
     nonce: str
     algorithm: str | None = None
-    """As it was spelt; None, when it was absent, means MD5."""
+    """As received; None if absent, which means MD5."""
     qop: tuple[str, ...] = ()
     """In lower case; empty for a server of RFC 2069."""
     opaque: str | None = None
     stale: bool = False
-    """The credentials were right, but the nonce too old: try again at once with this one."""
+    """The credentials were correct, but the nonce was too old: retry at once with this one."""
 
     @classmethod
     def parse(cls, header_value: str) -> Challenge:
@@ -65,10 +65,10 @@ class Challenge:
 
     @classmethod
     def parse_all(cls, header_value: str) -> list[Challenge]:
-        """The Digest challenges of a header field, in order; what is none is passed over (RFC 8760 2.4).
+        """The Digest challenges of a header field, in order; others are ignored (RFC 8760 2.4).
 
-        One challenge has a field of its own (RFC 3261 20.44), but many write them as in HTTP (RFC 7235 4.1):
-        one after the other, separated by commas.
+        Each challenge has its own field (RFC 3261 20.44), but many servers write several as in HTTP (RFC 7235
+        4.1), separated by commas.
         """
         if len(header_value) > MAX_LENGTH:
             return []
@@ -86,8 +86,8 @@ class Challenge:
 
     @property
     def strength(self) -> tuple[int, bool]:
-        """Grows with the hash, and with a qop, which keeps a server from choosing all that is hashed. Of a
-        challenge that is :attr:`supported`."""
+        """Increases with the hash, and with a qop, which prevents a server from choosing everything that is
+        hashed. Valid only if :attr:`supported`."""
         return _STRENGTHS.get(_hash_name(self.algorithm) or "", -1), bool(self.qop)
 
     @property
@@ -116,21 +116,21 @@ class Challenge:
 def make_challenge(
     realm: str, nonce: str, algorithm: str | None = "MD5", *, stale: bool = False
 ) -> Challenge:
-    """A challenge with qop ``auth``, for the server that checks with :func:`verify`."""
+    """A challenge with qop ``auth``, for a server that calls :func:`verify`."""
     return Challenge(realm, nonce, algorithm, ("auth",), stale=stale)
 
 
 def choose(challenges: Sequence[Challenge]) -> Challenge | None:
-    """The strongest one that we support, of equals the topmost; None when there is none.
+    """The strongest supported challenge, the first of several equal ones; None if none is supported.
 
-    RFC 8760 2.4 leaves this policy to us: not every server puts the best first.
+    RFC 8760 2.4 leaves this policy to the client: not every server lists the best first.
     """
     return max((each for each in challenges if each.supported), key=lambda each: each.strength, default=None)
 
 
 def cannot_answer(challenges: Sequence[Challenge]) -> str | None:
-    """A sentence for challenges of which none is :attr:`Challenge.supported`; None when one is, or there is
-    none at all."""
+    """Why none of the challenges is :attr:`Challenge.supported`, as a sentence; None if one is, or there are
+    none."""
     if not challenges or choose(challenges) is not None:
         return None
     unknown = [each.algorithm for each in challenges if each.algorithm and not _hash_name(each.algorithm)]
@@ -205,10 +205,10 @@ def verify(
     body: bytes = b"",
     last_nonce_count: int = 0,
 ) -> bool:
-    """Whether an Authorization value answers this challenge of ours with this name and password.
+    """Whether an Authorization value is a valid response to this challenge for this name and password.
 
-    With qop its nonce count must be above ``last_nonce_count``; others are replays. Never raises for what
-    the header holds; a challenge of an unknown algorithm is never answered.
+    With qop its nonce count must exceed ``last_nonce_count``; others are replays. Never raises for invalid
+    values; false for a challenge with an unknown algorithm.
     """
     try:
         params = _parse(authorization_value)
@@ -243,8 +243,8 @@ def verify(
 
 
 def claim(authorization_value: str) -> tuple[str, str]:
-    """The user name and the nonce that an Authorization value gives, empty where it has none. Proves nothing:
-    see :func:`verify`."""
+    """The user name and the nonce of an Authorization value, empty if missing; unverified (see
+    :func:`verify`)."""
     try:
         params = _parse(authorization_value)
     except ParseError:
@@ -285,7 +285,7 @@ def _response(
 
 
 def _hash_name(algorithm: str | None) -> str | None:
-    """The hash under an algorithm; None for one that we do not know."""
+    """The hash of an algorithm; None for an unknown one."""
     return _HASHES.get((algorithm or "MD5").lower().removesuffix("-sess"))
 
 
@@ -294,7 +294,7 @@ def _is_session(algorithm: str | None) -> bool:
 
 
 def _parse(header_value: str) -> dict[str, str]:
-    """The parameters of a Digest header; names in lower case, quotes taken off, of doubles the first."""
+    """The parameters of a Digest header: names in lower case, values unquoted, the first of duplicates."""
     if len(header_value) > MAX_LENGTH:
         raise ParseError(
             f"the Digest header has {len(header_value)} characters; at most {MAX_LENGTH} are read"

@@ -1,8 +1,8 @@
 """Header fields of SIP messages (RFC 3261 7.3, 20) and the values that a user agent reads and writes.
 
-Values are kept as they came, octets that are not UTF-8 included (as surrogate escapes), so that what must be
-echoed is echoed exactly. The typed values show such octets as U+FFFD. Every layer that a message passes reads
-some of them, so the last ones read are remembered.
+Values are kept as received, including octets that are not UTF-8 (as surrogate escapes), so that they can be
+echoed exactly. The typed values show such octets as U+FFFD. Every layer parses some of the same values, so
+the results are cached.
 """
 
 from __future__ import annotations
@@ -111,19 +111,19 @@ class Headers:
         self._fields = [_checked(name, value) for name, value in fields]
 
     def get(self, name: str) -> str | None:
-        """The whole value of the first field of that name, commas included."""
+        """The complete value of the first field of that name, including commas."""
         wanted = _key(name)
         return next((value for each, value in self._fields if each.lower() == wanted), None)
 
     def get_all(self, name: str) -> list[str]:
-        """Every value in order; comma lists are taken apart where the grammar has one. Never raises."""
+        """Every value in order; comma-separated lists are split where the grammar has them. Never raises."""
         values = self.lines(name)
         if _key(name) not in _LISTS:
             return values
         return [element for value in values for element in split_list(value, ",") if element]
 
     def lines(self, name: str) -> list[str]:
-        """The whole value of every field (line) of that name."""
+        """The complete value of every field (line) of that name."""
         wanted = _key(name)
         return [value for each, value in self._fields if each.lower() == wanted]
 
@@ -137,7 +137,7 @@ class Headers:
         self._fields.append(_checked(name, value))
 
     def set(self, name: str, value: str) -> None:
-        """Put one field in the place of all of that name, or at the end; raises as :meth:`add`."""
+        """Replace all fields of that name by one, or append it; raises as :meth:`add`."""
         new = _checked(name, value)
         wanted = _key(name)
         at = self._position(wanted)
@@ -146,7 +146,7 @@ class Headers:
         self._fields = [*kept[:at], new, *kept[at:]]
 
     def set_first(self, name: str, value: str) -> None:
-        """Put a field in the place of the first of that name, or at the end; the others stay as they are.
+        """Replace the first field of that name, or append one; the other fields are kept.
 
         Raises as :meth:`add`.
         """
@@ -157,12 +157,12 @@ class Headers:
         return next((i for i, (each, _) in enumerate(self._fields) if each.lower() == wanted), len(self))
 
     def remove(self, name: str) -> None:
-        """Take out every field of that name."""
+        """Remove every field of that name."""
         wanted = _key(name)
         self._fields = [each for each in self._fields if each[0].lower() != wanted]
 
     def insert_first(self, name: str, value: str) -> None:
-        """Put a field before all others, as Via and Record-Route are pushed; raises as :meth:`add`."""
+        """Insert a field before all others, as for Via and Record-Route; raises as :meth:`add`."""
         self._fields.insert(0, _checked(name, value))
 
     def copy(self) -> Headers:
@@ -201,7 +201,7 @@ class Via:
     @classmethod
     @lru_cache
     def parse(cls, text: str) -> Via:
-        """Read one element of a Via header; raises ParseError."""
+        """Parse one element of a Via header; raises ParseError."""
         sent_by, semicolon, params = _printable(text).partition(";")
         match = _VIA.fullmatch(" ".join(sent_by.split()))
         if match is None:
@@ -224,7 +224,7 @@ class Via:
 
     @property
     def rport(self) -> int | None:
-        """The port filled in by the receiver; None when it is absent, empty (only asked for) or invalid."""
+        """The port filled in by the receiver; None if absent, empty (only requested) or invalid."""
         value = self.params.get("rport") or ""
         return int(value) if re.fullmatch("[0-9]{1,5}", value) and 0 < int(value) <= 65535 else None
 
@@ -244,7 +244,7 @@ class CSeq:
     @classmethod
     @lru_cache
     def parse(cls, text: str) -> CSeq:
-        """Read the value of a CSeq header; raises ParseError, also for a number beyond 32 bits."""
+        """Parse the value of a CSeq header; raises ParseError, also for a number of more than 32 bits."""
         match = _CSEQ.fullmatch(text.strip())
         # RFC 3261 8.1.1.5 has it below 2**31 at the start, and 32 bits in all.
         if match is None or int(match[1]) >= 2**32:
@@ -257,7 +257,7 @@ class CSeq:
 
 @dataclass(frozen=True, slots=True)
 class NameAddress:
-    """From, To, Contact, Route and their like (RFC 3261 20.10). ``uri`` is the text of any URI scheme."""
+    """From, To, Contact, Route and similar (RFC 3261 20.10). ``uri`` is the text of a URI of any scheme."""
 
     display_name: str
     uri: str
@@ -266,7 +266,7 @@ class NameAddress:
     @classmethod
     @lru_cache
     def parse(cls, text: str) -> NameAddress:
-        """Read a name-addr or an addr-spec with header parameters; raises ParseError.
+        """Parse a name-addr or an addr-spec with header parameters; raises ParseError.
 
         Without angle brackets everything after a semicolon belongs to the header, not to the URI.
         """
@@ -295,7 +295,7 @@ class NameAddress:
         return self.params.get("tag")
 
     def __str__(self) -> str:
-        """The name-addr form; raises UnsendableError when the URI would not end where it should."""
+        """The name-addr form; raises UnsendableError for a URI with characters that would end it early."""
         if _UNSAFE_IN_URI.search(self.uri):
             raise UnsendableError(
                 f"{self.uri!r} is not a URI: it has a blank, quote, angle bracket or control character"
@@ -305,11 +305,11 @@ class NameAddress:
 
 
 def parse_params(text: str) -> dict[str, str | None]:
-    """Read ``;name=value;name`` into a dict with names in lower case; quotes are taken off the values.
+    """Parse ``;name=value;name`` into a dict with names in lower case and unquoted values.
 
-    Of a name that comes twice the first counts. Raises ParseError for a name that is no token, a quote or
-    bracket that is not closed, and for more than 64 parameters. So a parameter that is appended to a value
-    that could be read is read as one.
+    If a name occurs twice, its first value is used. Raises ParseError for a name that is not a token, an
+    unclosed quote or bracket, and more than 64 parameters. So a parameter that is appended to a valid value
+    is parsed as one.
     """
     params: dict[str, str | None] = {}
     parts = [part for part in split_list(text, ";") if part]
@@ -346,7 +346,7 @@ def format_params(params: Mapping[str, str | None]) -> str:
 
 
 def q850_cause(headers: Headers) -> int | None:
-    """The Q.850 cause (1..127) that a Reason header gives (RFC 3326); None without a usable one."""
+    """The Q.850 cause (1..127) of a Reason header (RFC 3326); None without a valid one."""
     for value in headers.get_all("Reason"):
         protocol, semicolon, params = value.partition(";")
         if protocol.strip().lower() != "q.850":
@@ -378,7 +378,7 @@ def _checked(name: str, value: str) -> tuple[str, str]:
 
 
 def split_list(text: str, separator: str) -> list[str]:
-    """Parts between separators outside quotes and angle brackets, stripped. One pass, whatever the input."""
+    """The stripped parts between separators outside quotes and angle brackets, in linear time."""
     if separator not in text:
         return [text.strip()]
     if '"' not in text and "<" not in text:
@@ -401,7 +401,7 @@ def _is_closed(text: str) -> bool:
 
 
 def take_quoted(text: str) -> tuple[str, str]:
-    """The content of the quoted string that ``text`` begins with, and what follows it."""
+    """The content of the quoted string at the beginning of ``text``, and the rest."""
     match = _QUOTED.match(text)
     if match is None:
         raise ParseError(f"the quote in {text[:60]!r} is never closed")

@@ -41,7 +41,7 @@ __all__ = [
 # A UDP datagram has no more; on a stream it bounds what a peer can have us hold.
 MAX_OCTETS = 64 * 1024
 MAX_HEAD = 32 * 1024
-"""Octets of the start line and all headers."""
+"""Octets of the start line and all header fields."""
 MAX_HEADERS = 256
 """Header lines, including lines that are not headers and are ignored."""
 MAX_LINE = 8 * 1024
@@ -55,10 +55,10 @@ _FOLD = re.compile(r"\r?\n[ \t]+")
 _LINE_END = re.compile(r"\r?\n")
 _LINE_ROOM = 256
 _HEAD_ROOM = 2 * 1024
-"""Characters and octets that the limits leave to what an answer adds: ``received`` and ``rport``, a tag, and
-header fields of its own. So an answer to what could be read can be read by the same rules."""
+"""Characters and octets that the limits reserve for what a response adds: ``received`` and ``rport``, a tag,
+and header fields of its own. So a response to any request that can be read can be read by the same rules."""
 _COPIED = frozenset({"via", "record-route", "from", "to", "call-id", "cseq", "timestamp"})
-"""Header fields that an answer repeats (RFC 3261 8.2.6)."""
+"""Header fields that a response repeats (RFC 3261 8.2.6)."""
 _VERSION = re.compile(r"SIP/([0-9]{1,3}\.[0-9]{1,3})", re.IGNORECASE)
 # The space before an empty reason phrase is missing in some; the grammar has it (RFC 3261 25.1).
 _STATUS_LINE = re.compile(r"SIP/2\.0 ([1-6][0-9]{2})(?: ([^\r\n]*))?", re.IGNORECASE)
@@ -70,10 +70,10 @@ _SINGLE = ("From", "To", "Call-ID", "CSeq")
 
 
 class MalformedRequestError(ParseError):
-    """A request that breaks the grammar, though not where an answer needs it.
+    """A request that violates the grammar, but not in what a response has to repeat.
 
-    ``request`` has the headers that could be read, and the Request-URI as it came; ``status`` is 400, or 505
-    for another version of SIP (RFC 3261 21.4.1, 21.5.6).
+    ``request`` has the header fields that could be read, and the Request-URI as received; ``status`` is 400,
+    or 505 for another version of SIP (RFC 3261 21.4.1, 21.5.6).
     """
 
     def __init__(self, text: str, request: Request, status: int) -> None:
@@ -177,11 +177,10 @@ class Request(_Common):
     body: bytes = field(default=b"", repr=False)
 
     def validate(self) -> None:
-        """Check all that a user agent reads before it answers; raises ParseError (RFC 3261 8.1.1, 8.2).
+        """Check all that a user agent reads before it responds; raises ParseError (RFC 3261 8.1.1, 8.2).
 
-        After it the properties do not raise, save ``contact`` when there is none, and of others than INVITE
-        and UPDATE.
-        Max-Forwards is not asked for: it matters to proxies only.
+        Afterwards the properties do not raise, except ``contact`` if it is missing, or if the method is
+        neither INVITE nor UPDATE. Max-Forwards is not required: it matters to proxies only.
         """
         self._validate()
         self._validate_addresses("Record-Route", "Route")
@@ -193,7 +192,7 @@ class Request(_Common):
         self._leave_room()
 
     def _leave_room(self) -> None:
-        """Check that an answer stays within the limits when it repeats what it must, and adds its own."""
+        """Check that a response, with what it repeats and what it adds, stays within the limits."""
         to = self.headers.get("To") or ""
         if len(to) > MAX_LINE - _LINE_ROOM:
             raise ParseError("To leaves no room for the tag of an answer")
@@ -211,7 +210,7 @@ class Request(_Common):
             )
 
     def __bytes__(self) -> bytes:
-        """With a Content-Length of our own; raises UnsendableError when the request line would break."""
+        """The octets to send, with Content-Length; raises UnsendableError for an invalid method or URI."""
         if not TOKEN.fullmatch(self.method):
             raise UnsendableError(f"{self.method!r} is not a method")
         if not _URI.fullmatch(self.uri):
@@ -231,17 +230,17 @@ class Response(_Common):
     body: bytes = field(default=b"", repr=False)
 
     def validate(self) -> None:
-        """Check all that a user agent needs of a response; raises ParseError.
+        """Check everything that a user agent needs of a response; raises ParseError.
 
-        Contact is not asked for: a refusal stays one whatever it says there, the bindings of others must not
-        spoil ours, and a dialog can do without (``sip.ua.dialog``).
+        Contact is not checked: a refusal is one whatever its Contact, invalid bindings of others must not
+        invalidate ours, and a dialog works without one (``sip.ua.dialog``).
         """
         self._validate()
         if self.status < 300:
             self._validate_addresses("Record-Route")
 
     def __bytes__(self) -> bytes:
-        """With a Content-Length of our own; raises UnsendableError when the status line would break."""
+        """The octets to send, with Content-Length; raises UnsendableError for an invalid status or reason."""
         if not 100 <= self.status <= 699:
             raise UnsendableError(f"{self.status} is not a SIP status; it must be 100..699")
         if "\r" in self.reason or "\n" in self.reason:
@@ -253,11 +252,11 @@ Message = Request | Response
 
 
 def parse_message(data: bytes) -> Request | Response:
-    """Read one datagram; raises ParseError for anything that is not a whole SIP message within the limits.
+    """Parse one datagram; raises ParseError for anything but a complete SIP message within the limits.
 
-    It is a MalformedRequestError where the sender of a request can be answered. Content-Length is used and
-    dropped: a shorter one cuts the body, a longer one is an error (RFC 3261 18.3). A datagram of line ends
-    alone is a keep-alive, and an error here like any other non-message.
+    The error is a MalformedRequestError if the sender of a request can be sent a response. Content-Length is
+    applied and removed: a smaller one truncates the body, a larger one is an error (RFC 3261 18.3). A
+    datagram of line ends alone is a keep-alive; it is an error here, as any other non-message.
     """
     if len(data) > MAX_OCTETS:
         raise ParseError(f"the datagram has {len(data)} octets; at most {MAX_OCTETS} are read")
@@ -301,7 +300,7 @@ def _parse_request(start_line: str, headers: Headers, body: bytes, fault: str | 
 
 
 def parse_headers(text: str) -> tuple[Headers, str | None]:
-    """The header fields in these lines, and what is wrong with them: what follows the fault is missing."""
+    """The header fields in these lines, up to the first fault, and that fault or None."""
     headers = Headers()
     if text.startswith((" ", "\t")):
         return headers, "the first header line begins with a blank"
@@ -323,9 +322,9 @@ def parse_headers(text: str) -> tuple[Headers, str | None]:
 
 
 def _body_length(values: list[str]) -> int | None:
-    """Octets of the body after the values of all Content-Length headers; None when there are none.
+    """Octets of the body according to the values of all Content-Length fields; None without any.
 
-    Raises ParseError when they are not one number.
+    Raises ParseError unless they are the same number.
     """
     # The same number twice is harmless; two numbers are how one message is made to look like two to
     # different readers.
@@ -339,11 +338,11 @@ def _body_length(values: list[str]) -> int | None:
 
 
 def announced_length(head: bytes) -> int:
-    """Octets of the body that follows ``head`` on a stream; none when it does not say, though it must
+    """Octets of the body that follows ``head`` on a stream; 0 without Content-Length, which is required there
     (RFC 3261 20.14).
 
-    ``head`` is the start line and the headers, without the empty line. Raises ParseError when they do not
-    tell where the message ends.
+    ``head`` is the start line and the header fields, without the empty line. Raises ParseError if the end of
+    the message cannot be determined.
     """
     _, _, rest = head.decode("utf-8", "surrogateescape").partition("\n")
     headers, fault = parse_headers(rest)
@@ -353,7 +352,7 @@ def announced_length(head: bytes) -> int:
 
 
 def _cut(body: bytes, headers: Headers) -> tuple[bytes, str | None]:
-    """The part of ``body`` that Content-Length covers, or what is wrong; takes that header out."""
+    """The part of ``body`` that Content-Length covers, and a fault or None; removes that header field."""
     values = headers.lines("Content-Length")
     headers.remove("Content-Length")
     try:

@@ -18,7 +18,7 @@ def media_type(headers: Headers, default: str) -> str:
 
 
 def find_part(headers: Headers, body: bytes, wanted: str) -> bytes | None:
-    """The content of the first part of that type in a multipart body; None when there is none."""
+    """The content of the first part of that type in a multipart body; None without one."""
     if not media_type(headers, "").startswith("multipart/"):
         return None
     _, semicolon, params = (headers.get("Content-Type") or "").partition(";")

@@ -16,13 +16,13 @@ _MAX_TEXT = 200
 
 
 def reason_header(text: str) -> tuple[str, str]:
-    """A Reason with the cause "normal clearing" and this text; what cannot be sent becomes a blank."""
+    """A Reason with the cause "normal clearing" and this text; invalid characters become a blank."""
     clean = _UNPRINTABLE.sub(" ", text)[:_MAX_TEXT]
     return "Reason", f"Q.850;cause={NORMAL_CLEARING};text={quote_string(clean)}"
 
 
 def reason_text(headers: Headers) -> str | None:
-    """The first text that a Reason header carries, made printable; None without one."""
+    """The first text of the Reason header fields, made printable; None without one."""
     for value in headers.get_all("Reason"):
         _, semicolon, params = value.partition(";")
         try:

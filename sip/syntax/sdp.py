@@ -1,7 +1,7 @@
-"""Session descriptions (RFC 8866): liberal in what is read, strict in what is written.
+"""Session descriptions (RFC 8866): liberal in parsing, strict in writing.
 
-Read: any line end, missing ``o=``, ``s=`` and ``t=``, lines in any order, unknown lines and attributes. Media
-lines and attributes keep their order and spelling, because answers must mirror them (RFC 3264 6).
+Accepted: any line end, missing ``o=``, ``s=`` and ``t=``, lines in any order, unknown lines and attributes.
+Media lines and attributes keep their order and spelling, because answers must mirror them (RFC 3264 6).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MAX_ATTRIBUTES = 256
 """Maximum of the session and all its media together."""
 
 _NO_FORMAT = "*"
-"""Format of a line whose peer named none, as some do when they reject a stream; the grammar requires one."""
+"""Format of a line without any, as some peers write it to reject a stream; the grammar requires one."""
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _TOKEN = re.compile(r"\S+")
@@ -52,7 +52,7 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class MediaDescription:
-    """One ``m=`` line with what belongs to it (RFC 8866 5.14)."""
+    """One media description: an ``m=`` line and the lines after it (RFC 8866 5.14)."""
 
     kind: str
     """``audio``, ``image``, …"""
@@ -71,11 +71,11 @@ class MediaDescription:
 
     @property
     def direction(self) -> Direction | None:
-        """The first direction attribute; None when the session's counts."""
+        """The first direction attribute; None if the one of the session applies."""
         return _direction(self.attributes)
 
     def directed(self, direction: Direction) -> MediaDescription:
-        """The same in this direction; sendrecv goes without saying."""
+        """A copy with this direction; sendrecv is the default and not written."""
         if (self.direction or Direction.SENDRECV) is direction:
             return self
         others = tuple(each for each in self.attributes if each.name.lower() not in _DIRECTIONS)
@@ -83,7 +83,7 @@ class MediaDescription:
         return replace(self, attributes=others + ours)
 
     def get(self, name: str) -> str | None:
-        """Value of the first attribute of that name; None when it is absent or has no value."""
+        """Value of the first attribute of that name; None if it is absent or has no value."""
         return next((a.value for a in self.attributes if a.name.lower() == name.lower()), None)
 
     def has(self, name: str) -> bool:
@@ -118,9 +118,9 @@ class SessionDescription:
 
     @classmethod
     def parse(cls, data: bytes | str) -> SessionDescription:
-        """Read a description; raises ParseError when it is not one, or is larger than the limits above.
+        """Parse a description; raises ParseError if it is invalid, or exceeds the limits above.
 
-        Every stream that is not rejected has an address afterwards.
+        Every stream that is not rejected has an address then.
         """
         octets = data.encode("utf-8", "replace") if isinstance(data, str) else data
         if len(octets) > MAX_OCTETS:
@@ -138,7 +138,7 @@ class SessionDescription:
         return reader.result()
 
     def __bytes__(self) -> bytes:
-        """The description with CRLF line ends; raises UnsendableError for a value that would break a line."""
+        """The description with CRLF line ends; raises UnsendableError for an invalid value."""
         origin = self.origin
         lines = [
             "v=0",
@@ -167,7 +167,7 @@ class SessionDescription:
         return "".join(line + "\r\n" for line in lines).encode("utf-8", "replace")
 
     def address_of(self, media: MediaDescription) -> str:
-        """Where ``media`` is received: by its own ``c=``, the session's, or (when rejected) ``o=``."""
+        """The address where ``media`` is received: its own ``c=``, the session's, or (if rejected) ``o=``."""
         return canonical_host(media.address or self.address or self.origin.address)
 
     def direction_of(self, media: MediaDescription) -> Direction:
@@ -176,7 +176,7 @@ class SessionDescription:
 
 
 def canonical_host(host: str) -> str:
-    """An IP address in its one spelling (RFC 5952), which sockets use, too; a name in small letters."""
+    """The canonical form (RFC 5952) of an IP address, as sockets return it; a name in lower case."""
     try:
         return ip_address(host).compressed
     except ValueError:
@@ -185,7 +185,7 @@ def canonical_host(host: str) -> str:
 
 @dataclass(slots=True)
 class _OpenMedia:
-    """An ``m=`` line whose attributes are still coming."""
+    """An ``m=`` line whose attributes are still being read."""
 
     kind: str
     port: int
@@ -272,7 +272,7 @@ class _Reader:
 
 
 def _parse_origin(value: str) -> Origin:
-    """Nothing in a call depends on ``o=`` of the far end, so a damaged one is read as far as it goes."""
+    """Lenient: little depends on ``o=`` of the far end, so an invalid one does not fail the description."""
     fields = value.split()
     if len(fields) < 6:
         return _NO_ORIGIN

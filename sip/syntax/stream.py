@@ -1,10 +1,10 @@
 """SIP on a stream: where each message ends (RFC 3261 18.3), keep-alive (RFC 5626 3.5.1), and how long a peer
 may take. Sans-IO: one :class:`Stream` for each connection.
 
-Any number of line ends may come between messages. Two are a ping, which is answered with one, the pong. What
-cannot be the beginning of a SIP message, or would not end within the limits, is a *fault*: the place where
-the next message begins is lost, so the connection is of no more use. A message must be complete within a
-fixed time from its first octet; drops that fall into it do not make it longer.
+Any number of line ends may come between messages. Two are a ping, to which we respond with one, the pong.
+Octets that cannot begin a SIP message, or a message that exceeds the limits, are a *fault*: the beginning of
+the next message cannot be found, so the connection has to be closed. A message must be complete within a
+fixed time from its first octet; a peer that sends it in drops does not get longer.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from sip.syntax.errors import ParseError
 from sip.syntax.message import MAX_HEAD, MAX_OCTETS, announced_length
 
 MESSAGE_LIMIT = 10.0
-"""Seconds from the first octet of a message to its last, and from the opening of a connection to its first
-message when the peer opened it."""
+"""Seconds from the first octet of a message to its last, and from the opening of a connection by the peer to
+its first message."""
 KEEP_ALIVE = 25.0
 """Seconds without any octet of ours after which a connection that we opened gets a ping (RFC 5626 4.4.1 asks
-for at most 120; some translators of addresses forget after 30)."""
+for at most 120; some NATs forget a binding after 30)."""
 
 PING = b"\r\n\r\n"
 PONG = b"\r\n"
@@ -30,23 +30,23 @@ _START = re.compile(
     rb"SIP/2\.0 [1-6][0-9]{2}|" + _METHOD + rb"[ \t][^\r\n\0]*SIP/[0-9]{1,3}\.[0-9]{1,3}[ \t]*(?=\r?\n)",
     re.IGNORECASE,
 )
-"""Also a request line that is malformed, or of another version: its sender gets an answer."""
+"""Also a malformed request line, and one of another version: their senders get a response."""
 _START_MAY_COME = re.compile(rb"[A-Za-z0-9\-.!%*_+`'~/]+([ \t][^\r\n\0]*\r?)?")
-"""A start line whose end has not come yet."""
+"""A start line whose end has not arrived yet."""
 
 
 class Framer:
-    """Cuts a stream into messages; remembers at most MAX_OCTETS of it."""
+    """Splits a stream into messages; buffers at most MAX_OCTETS."""
 
     def __init__(self) -> None:
         self.pings = 0
-        """Pings that came so far."""
+        """Pings received so far."""
         self._messages: list[bytes] = []
         self._buffer = bytearray()
         self._line_ends = 0
         self._scanned = 0
         self._whole: int | None = None
-        """Octets of the message that is coming, once its headers are there."""
+        """Length of the message being received, once its headers are complete."""
 
     @property
     def within(self) -> bool:
@@ -59,9 +59,9 @@ class Framer:
         return taken
 
     def feed(self, data: bytes) -> None:
-        """Take octets.
+        """Add received octets.
 
-        Raises ParseError when no message can be found in the stream any more; feed it nothing after that.
+        Raises ParseError at a fault; do not call it again after that.
         """
         self._buffer += data
         while self._skip_line_ends():
@@ -75,7 +75,7 @@ class Framer:
             self._scanned = 0
 
     def _skip_line_ends(self) -> bool:
-        """Take the line ends before a message; whether anything follows them."""
+        """Remove the line ends before a message; returns whether anything follows them."""
         if self._whole is not None or self._scanned:
             return True
         end = 0
@@ -126,14 +126,14 @@ class Framer:
 
 
 class Stream:
-    """What came on one connection and what is to be sent to keep it, on the caller's clock (seconds).
+    """The received messages of one connection, and its keep-alive, on the caller's clock (seconds).
 
-    ``ours`` is true if we opened the connection: then it is kept alive.
+    ``ours`` is true if we opened the connection: then we keep it alive.
     """
 
     def __init__(self, now: float, *, ours: bool) -> None:
         self.fault: str | None = None
-        """Why the connection must be closed; nothing is taken from it any more."""
+        """Why the connection must be closed; further octets are ignored."""
         self.heard_at = now
         """When the last message, or ping, was complete."""
         self._framer = Framer()
@@ -165,7 +165,7 @@ class Stream:
             self._due = now + MESSAGE_LIMIT
 
     def sent(self, now: float) -> None:
-        """Something was sent, so that no ping is needed for a while."""
+        """Something was sent: postpone the next ping."""
         if self._ours:
             self._ping_at = now + KEEP_ALIVE
 

@@ -1,6 +1,6 @@
 """SIP, SIPS and tel URIs (RFC 3261 19.1, RFC 3966).
 
-Components are kept unescaped; escapes are put back when the URI is written.
+Components are stored unescaped, and escaped again when the URI is written.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sip.frozen import dataclass
 from sip.syntax.errors import ParseError, UnsendableError
 
 MAX_LENGTH = 4096
-"""Characters of a URI that is read."""
+"""Maximum characters of a parsed URI."""
 
 # Underscores are not legal in host names, and are used in those of private networks.
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?")
@@ -37,7 +37,7 @@ _ALWAYS_COMPARED = ("user", "ttl", "method", "maddr", "transport")
 
 @dataclass(frozen=True, slots=True)
 class Uri:
-    """A URI taken apart. ``==`` compares the parts; :meth:`equivalent` compares by RFC 3261 19.1.4.
+    """A parsed URI. ``==`` compares the parts; :meth:`equivalent` compares by RFC 3261 19.1.4.
 
     ``host`` is without the brackets of an IPv6 reference, and empty in a tel URI, whose number is ``user``.
     Names of ``params`` are in lower case; a parameter without a value has None.
@@ -53,7 +53,7 @@ class Uri:
     password: str | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
-        """The text with escapes; raises UnsendableError when the scheme, host or port cannot be."""
+        """The escaped text; raises UnsendableError for an invalid scheme, host or port."""
         if self.scheme == "tel":
             if not _TEL_NUMBER.fullmatch(self.user or ""):
                 raise UnsendableError(f"{self.user!r} is not a telephone number")
@@ -111,7 +111,7 @@ class Uri:
 
 
 def parse_uri(text: str) -> Uri:
-    """Read a sip, sips or tel URI; raises ParseError with a sentence that a person can act on."""
+    """Parse a sip, sips or tel URI; raises ParseError, whose message names the remedy."""
     if len(text) > MAX_LENGTH:
         raise ParseError(f"the URI has {len(text)} characters; at most {MAX_LENGTH} are read")
     text = text.strip()
@@ -155,9 +155,9 @@ def parse_uri(text: str) -> Uri:
 
 
 def parse_request_uri(text: str) -> Uri:
-    """Read a URI that a request of ours is to go to or be from, as :func:`parse_uri`.
+    """Parse the target or the caller of a request of ours, as :func:`parse_uri`.
 
-    Raises UnsendableError for what such a URI must not have: header fields, and a method (RFC 3261 19.1.1).
+    Raises UnsendableError for parts that such a URI must not have: headers, and a method (RFC 3261 19.1.1).
     """
     uri = parse_uri(text)
     if uri.headers:
@@ -168,7 +168,7 @@ def parse_request_uri(text: str) -> Uri:
 
 
 def parse_host_port(text: str) -> tuple[str, int | None]:
-    """Read ``host``, ``host:port`` or ``[IPv6]:port``; raises ParseError. Brackets are taken off."""
+    """Parse ``host``, ``host:port`` or ``[IPv6]:port``; raises ParseError. Brackets are removed."""
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
         colon, port = rest[:1], rest[1:]

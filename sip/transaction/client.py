@@ -1,4 +1,4 @@
-"""Client transactions: a request of ours, its ways, and the responses to it (RFC 3261 17.1)."""
+"""Client transactions: a request of ours, the ways to send it, and the responses (RFC 3261 17.1)."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from sip.values import NO_REASON, Hop, NetworkFault
 
 
 class Failure(Enum):
-    """Why no response came."""
+    """Why there was no response."""
 
     TIMEOUT = auto()
     UNREACHABLE = auto()
 
 
 PATIENCE = 4.0
-"""Seconds without any response after which a request takes another way, or its next hop gets its turn."""
+"""Seconds without any response after which a request takes another way, or the next hop is tried."""
 
 ResponseUser = Callable[[Response, Hop, float], None]
-"""Takes a response, where it came from, and ``now``."""
+"""Called with a response, its source, and ``now``."""
 FailureUser = Callable[[Failure, float], None]
 
 
@@ -47,11 +47,11 @@ class Way:
 class ClientTransaction(Transaction):
     """A request of ours.
 
-    The first of ``ways`` is taken at once, the next when the network refuses the one before, or when nothing
-    has come back for PATIENCE (or less, so that each has its turn before timers B and F end the wait). All
-    have one branch, so that a far end that two of them reach takes the second request for a copy. Whichever
-    is answered first is the way from then on: ACK and CANCEL must follow it (RFC 3261 9.1, 17.1.1.3).
-    ``on_silence`` gets each hop that was left because nothing came back.
+    The first of ``ways`` is tried at once, the next if the network refuses the one before, or if there is no
+    response for PATIENCE seconds (or less, so that each is tried before timers B and F expire). All have the
+    same branch, so that a far end that is reached by two of them takes the second request for a
+    retransmission. The way of the first response is kept: ACK and CANCEL must follow it (RFC 3261 9.1,
+    17.1.1.3). ``on_silence`` is called with each hop that was given up without a response.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class ClientTransaction(Transaction):
         self._source = way.hop
         self._reconnected = False
         self.patient_until = 0.0
-        """When all ways have had their turn, as far as is known."""
+        """When all ways will have been tried, as far as is known."""
         self._turn: Timer | None = None
 
     def _take(self, way: Way) -> None:
@@ -142,7 +142,7 @@ class ClientTransaction(Transaction):
         self._feed(kind_of(response), now, response)
 
     def _answered_way(self, source: Hop) -> Way:
-        """The way that a response from ``source`` belongs to; when nothing speaks for any, the last."""
+        """The way that a response from ``source`` most likely belongs to; without evidence the last one."""
 
         def likeness(way: Way) -> tuple[bool, bool, bool]:
             same = way.hop.transport is source.transport
@@ -176,7 +176,7 @@ class ClientTransaction(Transaction):
             self._feed(Input.UNREACHABLE, now)
 
     def disconnected(self, now: float, fault: NetworkFault = NO_REASON) -> None:
-        """Its connection is gone, which may have been idle for too long: send it by a new one, once."""
+        """Its connection is gone, perhaps after being idle for too long: use a new one, once."""
         if self._others or self._reconnected:
             self.unreachable(now, fault)
         else:
@@ -184,7 +184,7 @@ class ClientTransaction(Transaction):
             self._feed(Input.MOVED, now)
 
     def abandon(self, now: float) -> None:
-        """Wait for no (further) final response; does nothing once there was one."""
+        """Stop waiting for a final response; a no-op after one."""
         self._feed(Input.ABANDON, now)
 
     def _act(self, action: Action, what: Input, response: Response | None, now: float) -> None:

@@ -1,4 +1,4 @@
-"""Hops that lately came to nothing, so that calls try others first (RFC 3263 4.3, RFC 3261 21.5.4)."""
+"""Hops that failed recently, so that calls try others first (RFC 3263 4.3, RFC 3261 21.5.4)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from sip.transaction.timers import Timer, Timers
 from sip.values import Hop
 
 AVOIDED = 30.0
-"""Seconds that a hop is avoided when it sent no Retry-After."""
+"""Seconds for which a hop is avoided if it sent no Retry-After."""
 LONGEST_AVOIDED = 3600.0
-"""Seconds of Retry-After that are obeyed."""
+"""Upper bound for a Retry-After, in seconds."""
 
 _LIMIT = 1024
 
@@ -39,7 +39,7 @@ class FailedHops:
         self._hops[hop] = self._timers.at(until, lambda late: self.remove(hop))
 
     def remove(self, hop: Hop) -> None:
-        """The hop answers again."""
+        """The hop has responded again."""
         timer = self._hops.pop(hop, None)
         if timer is not None:
             timer.cancel()

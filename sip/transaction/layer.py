@@ -21,15 +21,15 @@ from sip.values import NO_REASON, Address, Hop, NetworkFault, Transport
 MAGIC_COOKIE = "z9hG4bK"
 """What a branch begins with when it is unique (RFC 3261 8.1.1.7)."""
 LARGEST_DATAGRAM = 1300
-"""Octets of a request beyond which it does not go by UDP when TCP will do (RFC 3261 18.1.1)."""
+"""Octets of a request above which TCP is tried before UDP (RFC 3261 18.1.1)."""
 MAX_TRANSACTIONS = 4096
 """Default limit of unfinished server transactions of a layer."""
 _FINISHED_FOR_EACH = 4
-"""Finished server transactions that are kept for their copies, for each unfinished one that there may be."""
+"""Finished server transactions kept to absorb retransmissions, per unfinished one allowed."""
 _LARGE = 4096
 _MOST_LARGE = 256
-"""Characters of headers of a request that needs more memory than most, and finished ones of them that are
-kept: what strangers send must not add up, and must not push out what others sent."""
+"""Characters of headers above which a request counts as large, and the number of finished large ones kept:
+large requests of strangers must not accumulate, nor displace the transactions of others."""
 
 _ClientKey = tuple[str, str]
 _ServerKey = tuple[str | int | None, ...]
@@ -73,7 +73,7 @@ class TransactionLayer:
         return len(self._clients) + len(self._servers)
 
     def destinations(self) -> set[Hop]:
-        """Where the messages of all transactions go."""
+        """The destinations of all transactions."""
         return {each.destination for each in (*self._clients.values(), *self._servers.values())}
 
     def take_datagrams(self) -> list[tuple[bytes, Hop]]:
@@ -90,8 +90,8 @@ class TransactionLayer:
         on_failure: FailureUser,
         now: float,
     ) -> ClientTransaction:
-        """Push our Via and send ``request`` until it is answered; to each hop only if the network refuses it
-        to the one before, or nothing comes back from there."""
+        """Add our Via and send ``request``; each hop is tried only if the network refuses the one before, or
+        nothing is received from there."""
         branch = self._branch()
         ways: list[Way] = []
         ours: set[Hop] = set()
@@ -114,7 +114,7 @@ class TransactionLayer:
         return self._begin(ways, on_response, on_failure, now, silent)
 
     def cancel(self, cancel: Request, invite: ClientTransaction, now: float) -> None:
-        """Send ``cancel`` with the branch and to the place of ``invite`` (RFC 3261 9.1)."""
+        """Send ``cancel`` with the branch and to the destination of ``invite`` (RFC 3261 9.1)."""
         # One Via, the same as in the INVITE: that is how the next hop finds the transaction.
         cancel.headers.insert_first("Via", str(invite.request.via))
         self._begin([Way(cancel, invite.destination)], _ignore_response, _ignore_failure, now)
@@ -134,7 +134,7 @@ class TransactionLayer:
         self._datagrams.append((octets, destination))
 
     def refused(self, hop: Hop, now: float, fault: NetworkFault = NO_REASON) -> None:
-        """The network refuses what is sent to ``hop``: it is avoided, if a request of ours was among that."""
+        """The network refuses what is sent to ``hop``: avoid it, if that included a request of ours."""
         # Not for an answer to a stranger: he would choose what we avoid.
         clients = self._clients_at(hop)
         acks = [ack for ack in self._acks if ack.went_to(hop)]
@@ -148,7 +148,7 @@ class TransactionLayer:
             client.unreachable(now, fault)
 
     def disconnected(self, hop: Hop, now: float, fault: NetworkFault = NO_REASON) -> None:
-        """The connection with ``hop`` is gone, with what was on its way."""
+        """The connection with ``hop`` is gone, with anything in transit."""
         self._redirect_responses(hop)
         for client in self._clients_at(hop):
             client.disconnected(now, fault)
@@ -166,7 +166,7 @@ class TransactionLayer:
     # --- what comes in --------------------------------------------------------------------------------------
 
     def receive_response(self, response: Response, source: Hop, now: float) -> None:
-        """Hand a response to its transaction; one that belongs to none is dropped."""
+        """Pass a response to its transaction; drop one that matches none."""
         vias = response.headers.get_all("Via")
         transaction = self._clients.get((response.via.branch or "", response.cseq.method))
         # More than one Via means that it was sent to somebody else (RFC 3261 8.1.3.3).
@@ -176,7 +176,7 @@ class TransactionLayer:
             transaction.receive(response, source, now)
 
     def absorb(self, request: Request, now: float) -> bool:
-        """Whether ``request`` was a copy of one that is being served, or the ACK of a failure."""
+        """Whether ``request`` was a retransmission for an existing transaction, or the ACK of a failure."""
         transaction = self._servers.get(_server_key(request))
         if transaction is None:
             return False
@@ -190,7 +190,7 @@ class TransactionLayer:
         return True
 
     def merged(self, request: Request) -> bool:
-        """Whether the same request came before by another path (RFC 3261 8.2.2.2)."""
+        """Whether the same request arrived before by another path (RFC 3261 8.2.2.2)."""
         return _request_key(request) in self._requests
 
     @property
@@ -228,7 +228,7 @@ class TransactionLayer:
         return transaction
 
     def cancelled(self, cancel: Request, source: Hop) -> ServerTransaction | None:
-        """The transaction of the INVITE that ``cancel`` is about; None when there is none (RFC 3261 9.2).
+        """The transaction of the INVITE that ``cancel`` refers to, or None (RFC 3261 9.2).
 
         It must come from the same address: a CANCEL is sent hop by hop, as its INVITE was (RFC 3261 9.1).
         """
@@ -282,10 +282,10 @@ def response_address(via: Via, source: Hop) -> Hop:
 
 
 def _server_key(request: Request, method: str | None = None) -> _ServerKey:
-    """The name that a request shares with its copies, its CANCEL, and the ACK of its failure.
+    """The key that a request shares with its retransmissions, its CANCEL, and the ACK of its failure.
 
-    A branch is unique by its form alone, and some clients have one for all their requests, if only the bare
-    cookie. What copies have in common in any case (RFC 3261 9.1, 17.1.1.3) keeps their calls apart.
+    A branch should be unique, but some clients use one for all their requests, such as the bare cookie. Other
+    fields that retransmissions have in common (RFC 3261 9.1, 17.1.1.3) distinguish their calls.
     """
     via = request.via
     method = method or ("INVITE" if request.method == "ACK" else request.method)

@@ -1,13 +1,13 @@
 """The four transaction machines (RFC 3261 17, with the Accepted state of RFC 6026).
 
-A *client* transaction repeats a request until it is answered and hands every response worth seeing to its
-user; a *server* transaction repeats the last response whenever the request comes again. A machine is one
-table: ``(state, input) -> Step``. **Anything not in the table is ignored**: a stray response, a timer that
-has lost its meaning. So a timer never needs to be stopped, except by ending the transaction.
+A *client* transaction retransmits a request until a response arrives, and passes responses to its user; a
+*server* transaction retransmits the last response when the request is retransmitted. A machine is one table:
+``(state, input) -> Step``. **Anything not in the table is ignored**: a stray response, a timer that no longer
+matters. So a timer never needs to be stopped, except at the end of the transaction.
 
-A reliable transport loses nothing, so there nothing is retransmitted (timers A, E, G), and there is no wait
-for copies (D, I, J and K are zero). A 2xx is still repeated by its user: further on it may travel by UDP (RFC
-3261 13.3.1.4).
+Over a reliable transport nothing is retransmitted (timers A, E, G are not started), and nothing waits for
+retransmissions (D, I, J and K are zero). A 2xx is still retransmitted by its user, since it may travel by UDP
+further on (RFC 3261 13.3.1.4).
 
 .. code-block:: text
 
@@ -48,19 +48,19 @@ class State(Enum):
 
 
 class Input(Enum):
-    """What may happen to a transaction: a message, a timer (by its letter), or the network's refusal."""
+    """Inputs of a transaction: a message, a timer (by its letter), or an error of the network."""
 
     PROVISIONAL = auto()
     SUCCESS = auto()
     FAILURE = auto()
     REQUEST = auto()
-    """The request came once more (server)."""
+    """The request was retransmitted (server)."""
     ACK = auto()
     UNREACHABLE = auto()
     MOVED = auto()
-    """The request goes another way, or by a new connection."""
+    """The request takes another way, or a new connection."""
     ABANDON = auto()
-    """The user of a client transaction waits no longer (RFC 3261 9.1)."""
+    """The user of a client transaction stops waiting (RFC 3261 9.1)."""
     TIMER_A = auto()
     TIMER_B = auto()
     TIMER_D = auto()
@@ -77,20 +77,20 @@ class Input(Enum):
 
 class Action(Enum):
     SEND = auto()
-    """Send the user's response, and keep it for repeating."""
+    """Send the user's response, and keep it for retransmission."""
     REPEAT = auto()
-    """Send the last message once more."""
+    """Retransmit the last message."""
     ACKNOWLEDGE = auto()
     """Send the ACK of a failure (RFC 3261 17.1.1.3)."""
     DELIVER = auto()
-    """Hand the response to the user."""
+    """Pass the response to the user."""
     GIVE_UP = auto()
     """Report to the user that no response will come."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The next state, what to do on the way there, and the timers to start."""
+    """The next state, the actions of the transition, and the timers to start."""
 
     state: State
     actions: tuple[Action, ...] = ()
@@ -113,7 +113,7 @@ _INTERVALS: Mapping[Input, float] = {
 }
 
 _REPEAT_LIMITS: Mapping[Input, float] = {Input.TIMER_A: 64 * T1, Input.TIMER_E: T2, Input.TIMER_G: T2}
-"""Timers that repeat a message: they begin with T1 and double up to this. Not on a reliable transport."""
+"""Retransmission timers: they begin with T1 and double up to this. Not used over a reliable transport."""
 
 _WAITS_FOR_COPIES = frozenset({Input.TIMER_D, Input.TIMER_I, Input.TIMER_J, Input.TIMER_K})
 """Timers that are zero on a reliable transport."""
@@ -228,7 +228,7 @@ class Transaction:
             self.end()
 
     def end(self) -> None:
-        """Forget everything, now."""
+        """End the transaction now."""
         self.state = State.TERMINATED
         for running in self._running.values():
             running.cancel()
@@ -255,11 +255,11 @@ class Transaction:
 
 
 class ServerTransaction(Transaction):
-    """A request of theirs, from ``source``.
+    """A request of the far end, received from ``source``.
 
-    Responses go to ``destination``, which changes when its connection breaks.
-    ``on_cancel`` may be set by the user of an INVITE: it is called with the CANCEL and ``now``. ``on_final``
-    is called at the first final response: from then on the transaction only waits for copies.
+    Responses go to ``destination``, which changes if its connection breaks. ``on_cancel`` may be set by the
+    user of an INVITE: it is called with the CANCEL and ``now``. ``on_final`` is called with the first final
+    response: from then on the transaction only waits for retransmissions.
     """
 
     def __init__(
@@ -284,7 +284,7 @@ class ServerTransaction(Transaction):
         self._last = b""
 
     def respond(self, response: Response, now: float) -> None:
-        """Send a response; ignored when the machine has no place for it any more."""
+        """Send a response; a no-op in a state that does not accept it any more."""
         if response.status >= 200 and not self._final:
             self._final = True
             # A copy is not read again, and many may wait for theirs.
@@ -293,11 +293,11 @@ class ServerTransaction(Transaction):
         self._feed(kind_of(response), now, response)
 
     def repeated(self, now: float) -> None:
-        """The request came once more."""
+        """The request was retransmitted."""
         self._feed(Input.REQUEST, now)
 
     def acknowledged(self, now: float) -> None:
-        """The ACK of a failure came."""
+        """The ACK of a failure arrived."""
         self._feed(Input.ACK, now)
 
     def _act(self, action: Action, what: Input, response: Response | None, now: float) -> None:
@@ -308,7 +308,7 @@ class ServerTransaction(Transaction):
 
 
 def kind_of(response: Response) -> Input:
-    """What a response is to a machine."""
+    """The input that a response is for a machine."""
     if response.status < 200:
         return Input.PROVISIONAL
     return Input.SUCCESS if response.status < 300 else Input.FAILURE

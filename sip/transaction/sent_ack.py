@@ -1,7 +1,7 @@
 """The ACK of a 2xx (RFC 3261 13.2.2.4): it has no response, so its loss is detected in another way.
 
-It is lost when the network refuses it, and may be when the 2xx comes again. A far end whose Contact leads
-nowhere is then reached where its messages come from; otherwise it would give up the call after 64*T1.
+It is lost if the network refuses it, and may be lost if the 2xx is retransmitted. A far end whose Contact is
+unreachable is then sent to where its messages come from; otherwise it would give up the call after 64*T1.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class SentAck:
         return hop in self._tried
 
     def repeat(self) -> None:
-        """The 2xx came again."""
+        """The 2xx was retransmitted."""
         for hop in dict.fromkeys((self._hops()[0], self._flow())):
             self._send_to(hop)
 
     def unreachable(self) -> None:
-        """The network has refused it where it went."""
+        """The network has refused it at the hop where it was sent."""
         left = [hop for hop in self._hops() if hop not in self._tried]
         if left:
             self._send_to(left[0])

@@ -1,8 +1,8 @@
 """Which callers are admitted: known addresses, accounts with a password, or all; others may get no response.
 
-The agent asks before it does anything for a request that belongs to no dialog and no transaction. Nothing is
-remembered of a request: a nonce carries its time and a seal (RFC 7616 5.4), so that strangers cannot make
-anything grow.
+The agent consults it before it does anything for a request that belongs to no dialog and no transaction. No
+state is kept per request: a nonce contains its time and a MAC (RFC 7616 5.4), so strangers cannot exhaust
+memory.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from sip.values import Hop
 _logger = get_logger(__name__)
 
 NONCE_LIFE = 60.0
-"""Seconds that a nonce is good for."""
+"""Lifetime of a nonce in seconds."""
 ALGORITHMS = ("SHA-256", "MD5")
 """What is offered, best first (RFC 8760 2.4)."""
 
 _NONCE = re.compile("([0-9]{1,12})-([0-9a-f]{32})")
 _MAX_TOLD = 256
-"""Sources that are named in the log, once each."""
+"""Sources that are logged, once each."""
 
 # --- verdicts -----------------------------------------------------------------------------------------------
 
@@ -64,24 +64,24 @@ Verdict = Admit | RefuseCaller | Ignore | Demand
 
 
 class AdmissionPolicy(Protocol):
-    """What the agent asks."""
+    """The interface that the agent uses."""
 
     @property
     def challenges(self) -> bool:
-        """Whether it may demand a password."""
+        """Whether it may challenge callers for a password."""
 
     def admit(self, request: Request, source: Hop, now: float) -> Verdict:
         """What to do with a valid request from outside any dialog; not ACK."""
 
     def silent(self, source: Hop) -> bool:
-        """Whether refusals of any kind, of broken messages too, are kept from ``source``."""
+        """Whether ``source`` gets no refusals of any kind, not even of malformed messages."""
 
     def stranger(self, source: Hop) -> bool:
         """Whether ``source`` is admitted only because everybody is."""
 
 
 class Everybody:
-    """The policy of a line that is shielded by others."""
+    """Admits everyone: the policy of a line that only trusted hops can reach."""
 
     challenges = False
 
@@ -191,7 +191,7 @@ class Admission:
         )
 
     def _nonce(self, second: int, request: Request, source: Hop) -> str:
-        """Good for one caller and one call, so that there is little to be gained from hearing it."""
+        """Valid for one caller and one call, so that an eavesdropper gains little."""
         # NUL is in none of the three, so no two sets of values have one text.
         sealed = f"{second}\0{source.host}\0{request.call_id}".encode("utf-8", "surrogateescape")
         return f"{second}-{hmac.new(self._secret, sealed, hashlib.sha256).hexdigest()[:32]}"
@@ -208,7 +208,7 @@ class Admission:
     # --------------------------------------------------------------------------------------------------------
 
     def _tell(self, request: Request, source: Hop) -> None:
-        """Once for each source, in case it was meant to be known."""
+        """Log each source once, in case it should have been allowed."""
         if request.method == "INVITE" and source.host not in self._told and len(self._told) < _MAX_TOLD:
             self._told.add(source.host)
             _logger.warning(

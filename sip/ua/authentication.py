@@ -1,4 +1,4 @@
-"""Answering 401 and 407 (RFC 3261 22): each challenge once, and known nonces without being asked again."""
+"""Responding to 401 and 407 (RFC 3261 22): each challenge once, and known nonces in advance."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sip.values import Credentials, Hop
 _HEADERS = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authenticate", "Proxy-Authorization")}
 _MAX_REALMS = 8
 _MAX_ANSWERS = 8
-"""Challenges that are answered for one request; beyond that somebody plays with us."""
+"""Challenges answered for one request; more suggest an authentication loop."""
 
 Answers = list[tuple[tuple[str, str], Challenge]]
 """Challenges that were answered for one request, each with the header of the answer and the realm."""
@@ -40,7 +40,7 @@ def _by_realm(headers: Headers, name: str) -> dict[str, list[Challenge]]:
 
 
 class Authenticator:
-    """The credentials of one call, and the nonces that servers gave for them.
+    """The credentials of one call, and the nonces of the servers that challenged it.
 
     Raises UnsendableError for a name or password that cannot be sent.
     """
@@ -175,7 +175,7 @@ class AuthenticatedRequest:
 
     @property
     def request(self) -> Request:
-        """What was sent last."""
+        """The request that was sent last."""
         return self.transaction.request
 
     def stop(self) -> None:

@@ -6,8 +6,8 @@
        ├── 503, the network refuses, or time is over ──> Trying the next hop; at the last, it is the answer
        └── PATIENCE without any response, and there is a next hop ──> Given up, and Trying the next
 
-A hop that was given up may still answer. A provisional response of it is met with CANCEL, and a 2xx is handed
-to ``on_late``, whose duty it is to end that call: never are two calls up.
+A hop that was given up may still respond. A provisional response from it is followed by CANCEL, and a 2xx is
+passed to ``on_late``, which must end that call: two calls are never up.
 """
 
 from __future__ import annotations
@@ -62,12 +62,12 @@ class Failover:
 
     @property
     def request(self) -> Request:
-        """What was sent last."""
+        """The request that was sent last."""
         return self.transaction.request
 
     @property
     def hop(self) -> Hop:
-        """Where it was sent."""
+        """The hop that it was sent to."""
         return self._attempt.hop
 
     def stop(self) -> None:
@@ -76,7 +76,7 @@ class Failover:
         self._attempt.request.stop()
 
     def next(self, now: float) -> bool:
-        """Try the next hop; False when there is none."""
+        """Try the next hop; False if there is none."""
         if not self._hops:
             return False
         self._attempt = _Attempt(self, self._hops.pop(0), now)

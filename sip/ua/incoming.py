@@ -1,4 +1,4 @@
-"""A call for us, until it is accepted or comes to nothing (RFC 3261 13.3).
+"""An incoming call until it is accepted or has failed (RFC 3261 13.3).
 
 .. code-block:: text
 
@@ -7,8 +7,8 @@
                            ├── CANCEL or BYE of theirs: 487 ──> Over
                            └── WAIT_LIMIT passes: 480 ──> Over
 
-Until then a provisional response goes out every minute, for the sake of proxies (RFC 3261 13.3.1.1). A caller
-that requires reliable ones (RFC 3262) gets those.
+Until then a provisional response is sent every minute, because of proxies (RFC 3261 13.3.1.1). A caller that
+requires reliable ones (RFC 3262) gets those.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class IncomingPhase(Enum):
 
 
 class IncomingCall:
-    """One INVITE of theirs, from ``source``, whose transaction has begun and whose offer has been read.
+    """One INVITE of a far end, from ``source``, whose transaction has begun and whose offer was parsed.
 
     ``credentials`` are for challenges to our requests within the call, if ``accept`` brings none.
     ``stranger`` is as in :class:`~sip.line.Incoming`. ``on_session`` is called with the Session of an
@@ -250,7 +250,7 @@ class IncomingCall:
         return 200
 
     def acknowledged(self, ack: Request, now: float) -> None:
-        """There is nothing to acknowledge yet."""
+        """No-op: there is nothing to acknowledge yet."""
 
     def _cancelled(self, request: Request, now: float) -> None:
         if self._phase is not IncomingPhase.OVER:

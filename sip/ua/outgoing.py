@@ -247,7 +247,7 @@ class OutgoingCall:
         return early
 
     def _answered_late(self, request: Request, response: Response, source: Hop, now: float) -> None:
-        """A hop that was given up answers after all."""
+        """A hop that was given up has accepted the call after all."""
         early = self._acknowledge(request, response, source, now)
         if early is not None:
             self._surplus(early, _nothing).hang_up(now, reason="another hop has the call")

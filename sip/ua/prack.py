@@ -31,7 +31,7 @@ _NUMBER = re.compile(r"[0-9]{1,10}")
 
 @dataclass(frozen=True, slots=True)
 class RAck:
-    """The response that a PRACK acknowledges."""
+    """The RAck header: the response that a PRACK acknowledges (RFC 3262 7.2)."""
 
     number: int
     """Its RSeq."""
@@ -82,7 +82,7 @@ class PrackSender:
         self._count = 0
 
     def next(self, response: Response) -> RAck | None:
-        """What the PRACK for a reliable response is to name; None for a copy, and for one out of order."""
+        """The RAck of the PRACK for a reliable response; None for a retransmission or one out of order."""
         number = sequence(response)
         # RFC 3262 4: a gap means that one was lost, whose copies are still coming; to acknowledge out of
         # order would end them.
@@ -112,15 +112,15 @@ class PrackSender:
 
 
 def _ignore_response(response: Response, source: Hop, now: float) -> None:
-    """The far end stops repeating its response; that is all a PRACK is for."""
+    """No-op: the far end stops retransmitting its response, which is all that a PRACK is for."""
 
 
 def _ignore_failure(failure: Failure, now: float) -> None:
-    """The INVITE will come to nothing too, in its own time."""
+    """No-op: the INVITE will fail as well, by its own timer."""
 
 
 class RetransmittedResponse:
-    """Sends ``response``, and again after T1, 2*T1 and so on, but at least every ``longest`` seconds.
+    """Sends ``response``, and retransmits it after T1, 2*T1 and so on, at least every ``longest`` seconds.
 
     After 64*T1 it gives up and calls ``on_timeout`` (RFC 3261 13.3.1.4, RFC 3262 3).
     """

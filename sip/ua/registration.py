@@ -1,4 +1,4 @@
-"""Registration (RFC 3261 10.2): telling a registrar where we are reached, again and again, until we leave.
+"""Registration (RFC 3261 10.2): binding our Contact at a registrar, refreshing the binding, and removing it.
 
 .. code-block:: text
 
@@ -8,8 +8,8 @@
                         ├── any other failure ──> Waiting ── time to retry ──> Asking
                         └── end ──> Parting ── 2xx ──> Leaving
 
-Only one REGISTER is on its way at a time (RFC 3261 10.2), so an end waits for the answer to it. Of the answer
-to a removal nothing depends. **What is not in the table is ignored.** :class:`Registrations` keeps all
+Only one REGISTER is pending at a time (RFC 3261 10.2), so the end waits for the response to it. The response
+to a removal does not matter. **Anything not in the table is ignored.** :class:`Registrations` keeps all
 registrations of a user agent, by number.
 """
 
@@ -45,7 +45,7 @@ from sip.ua.registration_messages import (
 from sip.values import Address, Credentials, Hop
 
 RECONNECT = (1.0, 5.0)
-"""Seconds until a registration whose connection broke is made again; the time between is up to chance."""
+"""Seconds, chosen at random, until a registration whose connection broke is renewed."""
 
 
 # --- the machine --------------------------------------------------------------------------------------------
@@ -57,7 +57,7 @@ class Phase(Enum):
     BOUND = auto()
     WAITING = auto()
     PARTING = auto()
-    """To be ended as soon as the REGISTER on its way is answered."""
+    """To be removed when the pending REGISTER has its response."""
     LEAVING = auto()
     GONE = auto()
 
@@ -68,7 +68,7 @@ class Input(Enum):
     TOO_BRIEF = auto()
     """423 with a Min-Expires that we can ask for."""
     REFUSED = auto()
-    """Any other failure, no answer included."""
+    """Any other failure, including no response."""
     DUE = auto()
     """Time to refresh or to retry."""
     END = auto()
@@ -151,7 +151,7 @@ class Registration:
         self._contact = self._own_contact(request.destination[0])
         self._followed = False
         self.flow: Hop | None = None
-        """Where the last answer came from, and calls may come from."""
+        """The source of the last response; calls may come from there."""
         self._leftover: Uri | None = None
 
     def credentials_for(self, source: Hop) -> Credentials | None:
@@ -168,7 +168,7 @@ class Registration:
             self._hops = hops
 
     def disconnected(self, hop: Hop, now: float) -> None:
-        """A connection is gone: if calls were to come by it, let them come by another (RFC 5626 4.4)."""
+        """A connection is gone: if calls would have come by it, register again by another (RFC 5626 4.4)."""
         if hop == self.flow and self._phase is Phase.BOUND:
             self.flow = None
             if self._timer is not None:
@@ -178,7 +178,7 @@ class Registration:
             self._arm(now + self._core.random.uniform(*RECONNECT))
 
     def end(self, now: float) -> None:
-        """Remove the binding; Unregistered follows when the registrar has said so, or will not."""
+        """Remove the binding; Unregistered follows when the registrar has responded, or has not in time."""
         self._feed(Input.END if self._until > now else Input.DROP, now)
 
     # --- the machine ----------------------------------------------------------------------------------------
@@ -322,7 +322,7 @@ class Registration:
         return parse_uri(NameAddress.parse(self._core.contact(hop, self._user)).uri)
 
     def _moved(self) -> bool:
-        """Take the address that the far end sees as our Contact; whether that is a new one."""
+        """Use the address that the far end sees as our Contact; returns whether it has changed."""
         if self._seen_from is None:
             return False
         seen = Uri("sip", self._user, *self._seen_from, params=self._contact.params)
@@ -334,7 +334,7 @@ class Registration:
 
 
 def _ignore_late(request: Request, response: Response, source: Hop, now: float) -> None:
-    """A registrar that was given up has bound us all the same: until that expires, it may call us, too."""
+    """No-op: a registrar that was given up has a binding of ours as well, until that expires."""
 
 
 class Registrations:
