@@ -1,8 +1,9 @@
-"""The fonts of what we draw ourselves: header lines, cover pages, plain text.
+"""The fonts of what is drawn here: header lines, cover pages, plain text.
 
-Built in are the fonts that pdfium has for PDF files that do not contain theirs: they come with its wheels,
-have real bold faces, and the letters of western European languages. Another script needs a font file. What a
-font file lacks is drawn with the built-in font: many fonts of one script have no Latin letters, or no digits.
+Each character is drawn in the first font that has it: a font file that the user names, the built-in font, and
+some widespread fonts as far as they are installed. Built in are the fonts that pdfium has for PDF files that
+do not contain theirs: they come with its wheels, have real bold faces, and the letters of western European
+languages.
 """
 
 from __future__ import annotations
@@ -11,26 +12,50 @@ import ctypes
 import os
 import stat
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from enum import Enum
 from functools import lru_cache
 from io import BytesIO
-from itertools import groupby
-from operator import itemgetter
+from pathlib import Path
 
 from PIL import ImageDraw, ImageFont, features
 
-from sip.frozen import dataclass
-from t38fsp.errors import SettingError
+from t38fsp.image.errors import DocumentError
 
 MOST_OCTETS = 128 * 1024 * 1024
-"""Of a font file; those with all Chinese, Japanese and Korean letters have 20 MB."""
+"""Of a font file; those with every Chinese, Japanese and Korean letter have about 20 MB."""
 
-_PROBE = 32.0
-"""Pixels of the size in which letters are compared with the one that stands for a missing letter."""
+_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "/System/Library/Fonts", "C:/Windows/Fonts")
+_MAX_DEPTH = 3
+"""Folders below those above that are searched."""
+_FIXED = (
+    "DejaVuSansMono.ttf",
+    "LiberationMono-Regular.ttf",
+    "NotoSansMono-Regular.ttf",
+    "Menlo.ttc",
+    "consola.ttf",
+)
+_PROPORTIONAL = (
+    "DejaVuSans.ttf",
+    "LiberationSans-Regular.ttf",
+    "NotoSans-Regular.ttf",
+    "NotoSansMonoCJK-Regular.ttc",
+    "NotoSansCJK-Regular.ttc",
+    "wqy-zenhei.ttc",
+    "DroidSansFallbackFull.ttf",
+    "unifont.ttf",
+)
+"""Names of files of widespread fonts, in the order in which they are asked."""
+
+_TRIAL = 40.0
+"""Size at which glyphs are compared, pixels."""
 _SHOWN = 8
-"""Missing letters that a message names."""
-_NOT_A_CHARACTER = "\uffff"
+"""Characters that a message lists."""
+_NOT_DRAWN = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
+"""Categories of spaces, and of codes that control others."""
+_NOWHERE = "\U0010fffe"
+"""Not a character, so that every font draws its substitute for a glyph that it lacks."""
 
 
 class Face(Enum):
@@ -41,82 +66,109 @@ class Face(Enum):
     SERIF = "Times-Roman"
     SERIF_BOLD = "Times-Bold"
     FIXED = "Courier"
-    FIXED_BOLD = "Courier-Bold"
 
 
-@dataclass(frozen=True, slots=True)
-class Letters:
-    """A typeface in one size. Lengths are in pixels; a text is one line."""
+class Font:
+    """One font: a file, or a built-in face. Raises DocumentError if the file is none."""
 
-    fonts: tuple[ImageFont.FreeTypeFont, ...]
-    """The preferred one first."""
-    stroke: float
-    """By which outlines are widened, where a bold face has to be imitated."""
+    def __init__(self, source: Path | Face) -> None:
+        self.source = source
+        self._trial = self.sized(_TRIAL)
+        self._advances: dict[str, float] = {}
+        self._has: dict[str, bool] = {}
+        self._lacking = self._drawn(_NOWHERE)
 
-    def width(self, text: str) -> float:
-        return sum(font.getlength(run) for font, run in self._runs(text))
+    @property
+    def name(self) -> str:
+        return "the built-in font" if isinstance(self.source, Face) else f"the font {self.source}"
 
-    def extent(self, text: str) -> tuple[float, float]:
-        """How far ``text`` reaches above its baseline, and how far below."""
-        boxes = [font.getbbox(run, anchor="ls") for font, run in self._runs(text)]
-        return max((-box[1] for box in boxes), default=0.0), max((box[3] for box in boxes), default=0.0)
+    @lru_cache(maxsize=16)  # noqa: B019  there are few fonts, and they are kept
+    def sized(self, pixels: float) -> ImageFont.FreeTypeFont:
+        if isinstance(self.source, Face):
+            data = BytesIO(_built_in(self.source))
+            # Raqm reads no font without tables of metrics; the letters of these need no shaping.
+            return ImageFont.truetype(data, pixels, layout_engine=ImageFont.Layout.BASIC)
+        try:
+            return ImageFont.truetype(self.source, pixels)
+        except (OSError, ValueError, MemoryError) as error:
+            raise DocumentError(
+                f"{self.source} cannot be used as a font ({error}); name a TrueType or OpenType file"
+            ) from error
 
-    def draw(self, on: ImageDraw.ImageDraw, x: float, baseline: float, text: str, fill: int) -> None:
-        """Draw ``text`` from ``x`` to the right."""
-        runs = self._runs(text)
-        # A single run is ordered by its font's layout engine, several only as wholes.
-        for font, run in reversed(runs) if runs_right_to_left(text) else runs:
-            stroke = self.stroke if font is self.fonts[0] else 0.0
-            on.text((x, baseline), run, fill=fill, font=font, anchor="ls", stroke_width=stroke)
-            x += font.getlength(run)
+    def advance(self, character: str) -> float:
+        """How far a character moves the line on, as a part of the size of the font."""
+        known = self._advances.get(character)
+        if known is None:
+            known = self._advances[character] = self._trial.getlength(character) / _TRIAL
+        return known
 
-    def _runs(self, text: str) -> list[tuple[ImageFont.FreeTypeFont, str]]:
-        if len(self.fonts) == 1:
-            return [(self.fonts[0], text)]
-        chosen = own = self.fonts[0]
-        fonts = []
-        for character in text:
-            if not _is_blank(character):  # a blank goes with what is before it
-                chosen = own if _has(own, character) else self.fonts[1]
-            fonts.append(chosen)
-        runs = groupby(zip(fonts, text, strict=True), key=itemgetter(0))
-        return [(font, "".join(character for _, character in run)) for font, run in runs]
+    def has(self, character: str) -> bool:
+        """Whether the font has a glyph for it; characters that are not drawn need none."""
+        known = self._has.get(character)
+        if known is None:
+            not_drawn = unicodedata.category(character) in _NOT_DRAWN
+            known = self._has[character] = not_drawn or self._drawn(character) != self._lacking
+        return known
+
+    def _drawn(self, character: str) -> tuple[tuple[int, int], bytes]:
+        try:
+            mask = self._trial.getmask(character, mode="L")
+        except (OSError, ValueError) as error:  # a font that is damaged shows it only here
+            raise DocumentError(
+                f"{self.name} cannot draw {character!r} ({error}); name another font"
+            ) from error
+        return mask.size, bytes(mask)
 
 
-@dataclass(frozen=True, slots=True)
 class Typeface:
-    """The font of the file at path ``file``, or if that is empty the built-in ``face``."""
+    """What is drawn in ``face``, and in the font file at path ``file`` if there is one.
 
-    file: str = ""
-    face: Face = Face.SANS
+    Fonts that have no bold face of their own are drawn bolder if ``face`` is bold. Raises DocumentError if
+    the file is no font.
+    """
 
-    def sized(self, pixels: float) -> Letters:
-        """The letters with an em square of ``pixels``. Raises SettingError for a file that is no font.
+    def __init__(self, file: str = "", face: Face = Face.SANS) -> None:
+        self._face = face
+        self._file = file
+        self._version = _version(file) if file else ()
+        self._font_of: dict[str, Font] = {}
+        if file:
+            _loaded(file, self._version)
 
-        Letters of a file are made bold if ``face`` is.
-        """
-        built_in = _built_in(self.face, pixels)
-        if not self.file:
-            return Letters((built_in,), 0.0)
-        bold = self.face.value.endswith("-Bold")
-        return Letters((_of_file(self.file, _version(self.file), pixels), built_in), pixels / 50 * bold)
+    @property
+    def is_bold(self) -> bool:
+        return self._face.value.endswith("-Bold")
+
+    def font_of(self, character: str) -> Font | None:
+        """The font that draws it; None if no font has it."""
+        found = self._font_of.get(character)
+        if found is None:
+            found = next((font for font in self._fonts() if font.has(character)), None)
+            if found is not None:
+                self._font_of[character] = found
+        return found
+
+    def _fonts(self) -> Iterator[Font]:
+        """In the order in which they are asked; the machine is searched only for what is not found before."""
+        is_fixed = self._face is Face.FIXED
+        if self._file:
+            yield _loaded(self._file, self._version)
+        if not is_fixed:
+            yield _of_face(self._face)
+        for path in installed(fixed=is_fixed):
+            with suppress(DocumentError):  # a broken one was not named by the user
+                yield _loaded(str(path), ())
+        if is_fixed:  # the built-in one has thin strokes
+            yield _of_face(self._face)
 
     def missing(self, text: Iterable[str]) -> str:
-        """The characters of ``text`` that there is no glyph for, each once, in their order.
+        """The characters of ``text`` that no font has, each once, in their order."""
+        return "".join(each for each in dict.fromkeys(text) if self.font_of(each) is None)
 
-        Spaces, control and format characters are never missing. Raises SettingError as :meth:`sized` does.
-        """
-        fonts = self.sized(_PROBE).fonts
-        return "".join(
-            character for character in dict.fromkeys(text) if not any(_has(font, character) for font in fonts)
-        )
+    def drawable(self, text: str, what: str) -> str:
+        """``text`` in characters that can be drawn: a letter that no font has loses its accent.
 
-    def drawable(self, text: str, what: str, setting: str) -> str:
-        """``text`` in characters that can be drawn: a letter that is missing loses its accent (``r`` for
-        ``ř``).
-
-        Raises SettingError if that does not help; ``what`` is drawn, for example "the header line", and
-        ``setting`` is the one that names the font.
+        Raises DocumentError if that does not help; ``what`` is drawn, for example "the header line".
         """
         text = unicodedata.normalize("NFC", text)
         for lacking in self.missing(text):
@@ -125,18 +177,70 @@ class Typeface:
             if plain and not self.missing(plain):
                 text = text.replace(lacking, plain)
         if missing := self.missing(text):
+            shown = " ".join(f"{each} (U+{ord(each):04X})" for each in missing[:_SHOWN])
             more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-            font = f"the font {self.file}" if self.file else "the built-in font"
-            raise SettingError(
-                f"{what} cannot be drawn: {font} has no {' '.join(missing[:_SHOWN])}{more}; "
-                f"name a font file that has with {setting}"
+            raise DocumentError(
+                f"{what} has characters that no font here has: {shown}{more}; "
+                "name a font file that has them, with the setting font"
             )
-        if any(map(_needs_shaping, text)) and not features.check("raqm"):
-            raise SettingError(
-                f"{what} cannot be drawn: its script needs the library FriBiDi, which is not installed; "
+        if any(map(_needs_shaping, set(text))) and not features.check("raqm"):
+            raise DocumentError(
+                f"{what} is in a script that needs the library FriBiDi, which is not installed; "
                 "install it (Debian: libfribidi0)"
             )
         return text
+
+    def advance(self, character: str) -> float:
+        """How far a character moves the line on, as a part of the size of the font; it must be drawable."""
+        font = self.font_of(character)
+        assert font is not None, f"{character!r} was not checked"
+        return font.advance(character)
+
+    def runs(self, line: str) -> Iterator[tuple[str, Font]]:
+        """``line`` in parts, each to be drawn in one font. Spaces and marks belong to what they follow, so
+        that words written from right to left stay in their order."""
+        begin, font = 0, None
+        for place, character in enumerate(line):
+            own = self.font_of(character)
+            assert own is not None, f"{character!r} was not checked"
+            if own is font or (font is not None and _joins(character) and font.has(character)):
+                continue
+            if font is not None:
+                yield line[begin:place], font
+            begin, font = place, own
+        if font is not None:
+            yield line[begin:], font
+
+    def sized(self, pixels: float) -> Letters:
+        """The letters with an em square of ``pixels``."""
+        return Letters(self, pixels)
+
+
+class Letters:
+    """A typeface in one size. Lengths are in pixels; a text is one line of drawable characters."""
+
+    def __init__(self, typeface: Typeface, pixels: float) -> None:
+        self._typeface = typeface
+        self.pixels = pixels
+
+    def width(self, text: str) -> float:
+        return sum(font.sized(self.pixels).getlength(run) for run, font in self._typeface.runs(text))
+
+    def extent(self, text: str) -> tuple[float, float]:
+        """How far ``text`` reaches above its baseline, and how far below."""
+        boxes = [font.sized(self.pixels).getbbox(run, anchor="ls") for run, font in self._typeface.runs(text)]
+        return max((-box[1] for box in boxes), default=0.0), max((box[3] for box in boxes), default=0.0)
+
+    def draw(self, on: ImageDraw.ImageDraw, x: float, baseline: float, text: str, fill: int) -> None:
+        """Draw ``text`` from ``x`` to the right."""
+        runs = list(self._typeface.runs(text))
+        # Within a run the layout engine of its font knows the order; among several we do.
+        for run, font in reversed(runs) if runs_right_to_left(text) else runs:
+            bolder = self._typeface.is_bold and not isinstance(font.source, Face)
+            sized = font.sized(self.pixels)
+            stroke = self.pixels / 50 if bolder else 0.0
+            on.text((x, baseline), run, fill=fill, font=sized, anchor="ls", stroke_width=stroke)
+            x += sized.getlength(run)
 
 
 def runs_right_to_left(text: str) -> bool:
@@ -151,37 +255,39 @@ def _needs_shaping(character: str) -> bool:
     return right_to_left or "\u0900" <= character <= "\u109f" or "\u1780" <= character <= "\u18af"
 
 
-@lru_cache(maxsize=16384)
-def _has(font: ImageFont.FreeTypeFont, character: str) -> bool:
-    return _is_blank(character) or _glyph(font, character) != _no_glyph(font)
-
-
-def _is_blank(character: str) -> bool:
-    """A space, or a control or format character."""
-    return unicodedata.category(character)[0] in "ZC"
-
-
-@lru_cache(maxsize=128)
-def _no_glyph(font: ImageFont.FreeTypeFont) -> tuple[object, ...]:
-    return _glyph(font, _NOT_A_CHARACTER)
-
-
-def _glyph(font: ImageFont.FreeTypeFont, character: str) -> tuple[object, ...]:
-    mask = font.getmask(character)
-    return mask.size, bytes(mask)
+def _joins(character: str) -> bool:
+    return character.isspace() or unicodedata.category(character)[0] in "MCP"
 
 
 # --- loading ------------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=64)
-def _built_in(face: Face, pixels: float) -> ImageFont.FreeTypeFont:
-    # Raqm reads no font without tables of metrics; the letters of these need no shaping.
-    return ImageFont.truetype(BytesIO(_built_in_data(face)), pixels, layout_engine=ImageFont.Layout.BASIC)
+@lru_cache
+def installed(*, fixed: bool) -> tuple[Path, ...]:
+    """The files of widespread fonts that this machine has, those of a fixed pitch first if ``fixed``."""
+    wanted = _FIXED + _PROPORTIONAL if fixed else _PROPORTIONAL
+    found: dict[str, Path] = {}
+    for top in map(Path, _FOLDERS):
+        for folder, folders, files in os.walk(top):
+            if len(Path(folder).relative_to(top).parts) >= _MAX_DEPTH:
+                folders.clear()
+            for name in set(wanted) & set(files):
+                found.setdefault(name, Path(folder, name))
+    return tuple(found[name] for name in wanted if name in found)
 
 
 @lru_cache
-def _built_in_data(face: Face) -> bytes:
+def _of_face(face: Face) -> Font:
+    return Font(face)
+
+
+@lru_cache(maxsize=32)
+def _loaded(file: str, version: tuple[int, ...]) -> Font:
+    return Font(Path(file))
+
+
+@lru_cache
+def _built_in(face: Face) -> bytes:
     import pypdfium2
     import pypdfium2.raw as pdfium
 
@@ -198,27 +304,15 @@ def _built_in_data(face: Face) -> bytes:
     return bytes(data)
 
 
-@lru_cache(maxsize=64)
-def _of_file(file: str, version: tuple[int, int], pixels: float) -> ImageFont.FreeTypeFont:
-    try:
-        return ImageFont.truetype(file, pixels)
-    except (OSError, ValueError) as error:
-        raise SettingError(
-            f"{file} is not a font that can be drawn; name a TrueType or OpenType file"
-        ) from error
-
-
 def _version(file: str) -> tuple[int, int]:
-    """Changes when the file does. Raises SettingError."""
+    """Changes when the file does. Raises DocumentError."""
     try:
         status = os.stat(file)
     except OSError as error:
         reason = (error.strerror or "it cannot be opened").lower()
-        raise SettingError(f"the font {file} cannot be read: {reason}; check its name") from error
+        raise DocumentError(f"the font {file} cannot be read: {reason}; check its name") from error
     if not stat.S_ISREG(status.st_mode):
-        raise SettingError(f"the font {file} is not a regular file; check its name")
+        raise DocumentError(f"the font {file} is not a regular file; check its name")
     if status.st_size > MOST_OCTETS:
-        raise SettingError(
-            f"the font {file} has {status.st_size} octets, more than {MOST_OCTETS}; name a smaller one"
-        )
+        raise DocumentError(f"the font {file} is larger than any font; name another file")
     return status.st_size, status.st_mtime_ns

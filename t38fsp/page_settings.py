@@ -49,8 +49,9 @@ class PageSettings:
     and less detail, ``"refuse"`` ends the fax before it."""
     font: str = setting("", check=_font_file, table="")
     """Font file (TrueType or OpenType) of header lines, cover pages and plain text, relative to the folder of
-    this file, for letters that the built-in font lacks: that one has those of western Europe. A letter that
-    neither has loses its accent; if that does not help, nothing is sent. Default: built in."""
+    this file. What it lacks, or all without one, is drawn in the built-in font, which has the letters of
+    western Europe, or in a widespread one that is installed. A letter that none of them has loses its accent;
+    if that does not help, nothing is sent. Default: built in."""
 
     def __post_init__(self) -> None:
         check(self, SettingError)

@@ -83,9 +83,9 @@ ROOMS = (
     Room("t38", ("t38fsp.t38",), (*_BOUNDS, *_LANES, _VOCABULARY, "sip.syntax.sdp"), sans_io=True),
     Room("audio", ("t38fsp.audio",), (*_LANES, _VOCABULARY, "sip.syntax.sdp"), sans_io=True),
     Room("words", _WORDS, (*_SIP_VALUES, *_BOUNDS, "t38fsp.t30", "t38fsp.t38.timing"), sans_io=True),
-    Room("fonts", ("t38fsp.fonts",), ("t38fsp.errors",), frozenset({"PIL", "pypdfium2"})),
     Room("pages", ("t38fsp.pages",), ("t38fsp.choices",), frozenset({"PIL", "numpy"})),
     Room("image errors", ("t38fsp.image.errors",), ("t38fsp.errors",)),
+    Room("fonts", ("t38fsp.fonts",), ("t38fsp.image.errors",), frozenset({"PIL", "pypdfium2"})),
     Room(
         "documents",
         ("t38fsp.documents",),

@@ -18,7 +18,6 @@ from t38fsp.documents.cover_markup import Element, parse
 from t38fsp.documents.cover_template import filled
 from t38fsp.documents.opening import open_source
 from t38fsp.documents.sheet import MM_PER_INCH, Sheet
-from t38fsp.errors import SettingError
 from t38fsp.fonts import Face, Letters, Typeface, runs_right_to_left
 from t38fsp.image.errors import DocumentError
 from t38fsp.page_settings import PageSettings
@@ -138,11 +137,8 @@ class CoverSource:
         self._smallest = min(self._smallest, size)
         face = _FACES[element.flag("serif", room.serif), element.flag("bold")]
         typeface = Typeface(self._settings.font, face)
-        try:
-            words = typeface.drawable(element.words, "the cover page", "the setting font")
-            letters = typeface.sized(size * _POINT)
-        except SettingError as error:
-            raise DocumentError(str(error)) from error
+        words = typeface.drawable(element.words, "the cover page")
+        letters = typeface.sized(size * _POINT)
         lines = in_lines(words, room.width, letters.width)
         align = element.values.get("align", "start")
         step = size * _POINT * _LINE

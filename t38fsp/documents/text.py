@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 
 from sip.frozen import dataclass
 from t38fsp.documents.sheet import MAX_SHEETS, MM_PER_INCH, Sheet
-from t38fsp.documents.text_font import Fonts
+from t38fsp.fonts import Face, Typeface
 from t38fsp.image.errors import DocumentError
 
 MAX_TEXT_OCTETS = 32 << 20
@@ -90,8 +90,9 @@ class TextSource:
             )
         if _least_pages(text, length) > MAX_SHEETS:
             raise _too_long(path.name)
-        self._fonts = Fonts({*text, "0"}, font)
-        self._layout = laid_out(text, self._fonts, width, length)
+        self._typeface = Typeface("" if font is None else str(font), Face.FIXED)
+        text = self._typeface.drawable(text, f"the text {path.name}")
+        self._layout = laid_out(text, self._typeface, width, length)
         if len(self._layout.pages) > MAX_SHEETS:
             raise _too_long(path.name)
 
@@ -120,7 +121,7 @@ class TextSource:
             # Whole pixels: letters are then drawn alike wherever they stand, and code in fewer octets.
             base = round((self._margin + (number + _BASE) * self._layout.pitch) * y)
             left = self._margin * x
-            for run, used in self._fonts.runs(line):
+            for run, used in self._typeface.runs(line):
                 font = used.sized(self._layout.size * x)
                 draw.text((round(left), base), run, fill=0, font=font, anchor="ls")
                 left += font.getlength(run)
@@ -161,13 +162,13 @@ def decoded(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
     return _CONTROLS.sub("", text).replace("\x0b", "\n"), warnings
 
 
-def laid_out(text: str, fonts: Fonts, width: float, length: float) -> Layout:
+def laid_out(text: str, typeface: Typeface, width: float, length: float) -> Layout:
     """Break ``text`` into lines and pages for an area of ``width`` by ``length`` inches."""
-    size = min(_SIZE, width / COLUMNS / fonts.advance("0"))
+    size = min(_SIZE, width / COLUMNS / typeface.advance("0"))
     sections = text.split("\f")
     if sections[-1].strip() == "" and len(sections) > 1:
         del sections[-1]  # a form feed at the end ends the last page, and begins none
-    broken = [list(_lines(section, fonts, width / size)) for section in sections]
+    broken = [list(_lines(section, typeface, width / size)) for section in sections]
     pitch = _PITCH
     longest = max(map(len, broken))
     if len(broken) > 1 and _LEAST_PITCH <= length / longest < pitch:
@@ -180,7 +181,7 @@ def laid_out(text: str, fonts: Fonts, width: float, length: float) -> Layout:
     return Layout(tuple(pages), size, pitch)
 
 
-def _lines(section: str, fonts: Fonts, room: float) -> Iterator[str]:
+def _lines(section: str, typeface: Typeface, room: float) -> Iterator[str]:
     """``section`` in lines that are at most ``room`` times the size of the font wide."""
     lines = section.split("\n")
     if lines[-1] == "":
@@ -190,16 +191,16 @@ def _lines(section: str, fonts: Fonts, room: float) -> Iterator[str]:
         if not rest:
             yield ""
         while rest:
-            end = _break(rest, fonts, room)
+            end = _break(rest, typeface, room)
             yield rest[:end].rstrip()
             rest = rest[end:].lstrip(" ")
 
 
-def _break(line: str, fonts: Fonts, room: float) -> int:
+def _break(line: str, typeface: Typeface, room: float) -> int:
     """How many characters of ``line`` are drawn in one: up to a space if there is one, at least one."""
     taken = 0.0
     for place, character in enumerate(line[: _MAX_LINE + 1]):
-        taken += fonts.advance(character)
+        taken += typeface.advance(character)
         if (taken > room + 1e-6 or place == _MAX_LINE) and place > 0:
             if character == " " or _breaks_anywhere(character):
                 return place

@@ -14,9 +14,7 @@ from functools import lru_cache
 
 from PIL import Image, ImageDraw
 
-from t38fsp.errors import SettingError
 from t38fsp.fonts import Face, Letters, Typeface
-from t38fsp.image.errors import DocumentError
 from t38fsp.image.resolutions import inch_terms
 from t38fsp.image.values import HeaderLine
 from t38fsp.t30.vocabulary import Resolution
@@ -68,13 +66,8 @@ def with_header(
 def _band(line: HeaderLine, width: int, resolution: Resolution) -> bytes:
     *parts, file = line
     typeface = Typeface(file, Face.SANS_BOLD)
-    try:
-        left, middle, right = (
-            typeface.drawable(_on_one_line(part), "the header line", "the setting font") for part in parts
-        )
-        letters = _fitting(typeface, left + middle + right)
-    except SettingError as error:
-        raise DocumentError(str(error)) from error
+    left, middle, right = (typeface.drawable(_on_one_line(part), "the header line") for part in parts)
+    letters = _fitting(typeface, left + middle + right)
     drawn = Image.new("L", (width * _DOTS // inch_terms(resolution)[0], _HEIGHT), 0)
     above, below = letters.extent(_TALL + left + middle + right)
     baseline = (_HEIGHT + above - below) / 2
@@ -87,7 +80,7 @@ def _band(line: HeaderLine, width: int, resolution: Resolution) -> bytes:
 
 
 def _fitting(typeface: Typeface, text: str) -> Letters:
-    """Letters of such a size that none of ``text`` leaves the band. Raises SettingError."""
+    """Letters of such a size that none of ``text`` leaves the band."""
     letters = typeface.sized(_EM)
     height = sum(letters.extent(_TALL + text))
     return letters if height <= _LETTERS else typeface.sized(_EM * _LETTERS / height)
