@@ -1,4 +1,18 @@
-"""Events of a fax operation, listed in the order in which they can occur."""
+"""Events of a fax operation, in the order in which they can occur.
+
+``on_event`` of :meth:`FaxProvider.send`, ``poll`` and :meth:`IncomingFax.receive` is called with each of
+them; ``FaxEvent`` is their union. A program matches on the class and ignores those that it does not need::
+
+    def show(event: FaxEvent) -> None:
+        match event:
+            case PageStarted(number=number, total=total):
+                print(f"page {number} of {total}")
+            case PageDone(record=record):
+                print("confirmed" if record.confirmed else "not confirmed")
+
+``Finished`` is the last one. RegistrationChanged belongs to no fax: ``on_registration`` of FaxProvider is
+called with it.
+"""
 
 from __future__ import annotations
 

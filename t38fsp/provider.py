@@ -100,6 +100,7 @@ class IncomingFax:
         return await self._provider._receive(job, on_event)
 
     def refuse(self) -> None:
+        """Refuse the call as busy (486)."""
         self._provider._engine.refuse(self._call.call)
 
 
@@ -206,9 +207,11 @@ class FaxProvider:
         else the route. ``password`` opens those that are encrypted.
 
         ``route`` names one of the provider's routes; the other arguments override its settings. ``caller`` is
-        the SIP URI of From, also as ``Name <URI>``. ``on_connected`` is the FaxSendCallback: called on the
-        2xx with the dialog; no page is sent before it returns, and False ends the call. Cancelling the task
-        ends the call within 3 s, and so does an exception from a callback, which is raised here afterwards.
+        the SIP URI of From, also as ``Name <URI>``. ``on_event`` is called with each event of the fax
+        (``FaxEvent``), on the loop, and must return soon. ``on_connected``, a function or a coroutine
+        function, is the FaxSendCallback: called on the 2xx with the dialog; no page is sent before it
+        returns, and False ends the call. Cancelling the task ends the call within 3 s, and so does an
+        exception from a callback, which is raised here afterwards.
 
         ``resume`` is the result of an earlier call that sent a part of the same document, or the number of
         the page to continue with: only the rest is sent. A page whose confirmation was lost is sent again.

@@ -16,7 +16,7 @@ from typing import Any
 
 import sip
 import t38fsp
-from t38fsp import faxdev
+from t38fsp import events, faxdev
 from tests.docstrings import markdown, texts_of_fields
 
 PAGE = Path(__file__).parent.parent / "docs" / "api.md"
@@ -81,6 +81,8 @@ def reference() -> str:
     parts = []
     for title, names in _GROUPS.items():
         parts.append(f"## {title}\n")
+        if title == "Events":
+            parts.append(_with_blocks(inspect.getdoc(events) or "") + "\n")
         parts += [_described("t38fsp", name, getattr(t38fsp, name)) for name in names]
     errors = [name for name in _exported(t38fsp) if _is_error(getattr(t38fsp, name))]
     tree = inspect.getdoc(t38fsp.errors)
