@@ -51,6 +51,7 @@ from t38fsp.jobs import (
     Resume,
     SendJob,
 )
+from t38fsp.page_settings import PageSettings
 from t38fsp.results import FaxResult, PageRecord
 from t38fsp.status import FaxStatus
 from t38fsp.t30.options import PollDocument, PollOptions
@@ -96,6 +97,12 @@ within(
     take_limit=st.floats(0.1, 100.0),
     workers=st.none() | st.integers(1, 64),
     image_workers=st.none() | MANY,
+)
+within(
+    PageSettings,
+    margin=st.floats(0.0, 50.0),
+    page_seconds=st.none() | st.floats(0.1, 3600.0),
+    font=st.sampled_from(("", "DejaVuSans.ttf")),
 )
 DIGITS = st.text("0123456789#*", max_size=20)
 st.register_type_strategy(Addressing, st.builds(Addressing, DIGITS))
