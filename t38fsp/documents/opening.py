@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
+from t38fsp.choices import PaperSize
 from t38fsp.documents.sheet import MAX_FILE_OCTETS, Source
 from t38fsp.image.errors import DocumentError
 from t38fsp.page_settings import PageSettings
@@ -15,8 +18,29 @@ _LOOKED_AT = 1024
 """Octets at the beginning that determine the kind; a PDF header may be preceded by others (ISO 32000 7.5.2,
 and what readers accept)."""
 
-TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-"""The last two are BigTIFF."""
+_PICTURES = (
+    b"\x89PNG\r\n\x1a\n",
+    b"\xff\xd8\xff",  # JPEG
+    b"GIF8",
+    b"BM",
+    b"II*\0",  # TIFF
+    b"MM\0*",
+    b"II+\0",  # BigTIFF
+    b"MM\0+",
+    b"\0\0\0\x0cjP  ",  # JPEG 2000
+    b"\xff\x4f\xff\x51",
+    b"\xb1\x68\xde\x3a",  # DCX
+    b"\n\x05\x01",  # PCX
+    b"\n\x03\x01",
+)
+_PBM = re.compile(rb"P[1-6]\s")
+_HEIC = (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypavif")
+_UTF_16_AND_32 = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
+_TEXT_PAPER = {
+    PaperSize.AUTO: (210.0, 297.0),
+    PaperSize.LETTER: (215.9, 279.4),
+    PaperSize.LEGAL: (215.9, 355.6),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +58,24 @@ def _pdf(what: Opening) -> Source:
     return PdfSource(what.path, what.password)
 
 
+def _picture(what: Opening) -> Source:
+    from t38fsp.documents.pictures import PictureSource
+
+    return PictureSource(what.path)
+
+
+def _text(what: Opening) -> Source:
+    from t38fsp.documents.text import TextSource
+
+    font = Path(what.settings.font) if what.settings.font else None
+    paper = _TEXT_PAPER.get(what.settings.paper, _TEXT_PAPER[PaperSize.AUTO])
+    return TextSource(Path(what.path), paper, font=font)
+
+
+def _heic(what: Opening) -> Source:
+    raise DocumentError(f"the document {what.path} is a HEIC or AVIF picture; save it as JPEG")
+
+
 def open_source(path: str, settings: PageSettings, password: str | None = None) -> Source:
     """Open the document; raises DocumentError when it is missing, broken, encrypted with another password,
     too large, or of no known kind."""
@@ -44,6 +86,8 @@ def open_source(path: str, settings: PageSettings, password: str | None = None) 
     for is_kind, opened in _KINDS:
         if is_kind(start):
             return opened(what)
+    if b"\0" not in start or start.startswith(_UTF_16_AND_32):
+        return _text(what)
     raise DocumentError(f"the document {path} is of no known kind; save it as PDF")
 
 
@@ -66,4 +110,8 @@ def beginning(path: str) -> bytes:
 
 _KINDS: tuple[tuple[Callable[[bytes], bool], Callable[[Opening], Source]], ...] = (
     (lambda start: b"%PDF-" in start, _pdf),
+    (lambda start: start.startswith(_PICTURES), _picture),
+    (lambda start: start[:4] == b"RIFF" and start[8:12] == b"WEBP", _picture),
+    (lambda start: bool(_PBM.match(start)), _picture),
+    (lambda start: start[4:12] in _HEIC, _heic),
 )

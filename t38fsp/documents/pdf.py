@@ -14,7 +14,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 from PIL import Image
 
-from t38fsp.documents.sheet import LEAST_MM, MAX_SHEETS, MM_PER_INCH, MOST_MM, Sheet
+from t38fsp.documents.sheet import LEAST_MM, MAX_SHEETS, MM_PER_INCH, MOST_MM, Sheet, Sheets
 from t38fsp.image.errors import DocumentError
 
 _POINTS_PER_INCH = 72
@@ -44,13 +44,13 @@ class PdfSource:
     def close(self) -> None:
         self._pdf.close()
 
-    def _sheets(self, path: str) -> tuple[Sheet, ...]:
+    def _sheets(self, path: str) -> Sheets:
         count = len(self._pdf)
         if count > MAX_SHEETS:
             raise DocumentError(
                 f"the document {path} has {count} pages; send it in parts of at most {MAX_SHEETS}"
             )
-        return tuple(self._sheet(index) for index in range(count))
+        return Sheets(count, self._sheet)
 
     def _sheet(self, index: int) -> Sheet:
         size = pdfium_c.FS_SIZEF()

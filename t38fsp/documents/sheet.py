@@ -6,8 +6,8 @@ it knows nothing about fax. ``t38fsp.documents.opening`` finds the kind of a fil
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, overload
 
 from PIL import Image
 
@@ -53,6 +53,30 @@ class Sheet:
         if self.pixels is None:
             return None
         return self.pixels[0] * MM_PER_INCH / self.width, self.pixels[1] * MM_PER_INCH / self.height
+
+
+class Sheets(Sequence[Sheet]):
+    """``count`` sheets, each found by ``read(index)`` when it is asked for."""
+
+    def __init__(self, count: int, read: Callable[[int], Sheet]) -> None:
+        self._count = count
+        self._read = read
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Sheet: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Sheet]: ...
+
+    def __getitem__(self, index: int | slice) -> Sheet | Sequence[Sheet]:
+        if isinstance(index, slice):
+            return [self._read(each) for each in range(*index.indices(self._count))]
+        if not 0 <= index < self._count:
+            raise IndexError(index)
+        return self._read(index)
 
 
 class Source(Protocol):

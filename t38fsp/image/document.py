@@ -61,11 +61,10 @@ class KnownPage:
     facts: Facts = Facts.NONE
 
 
-def is_fax(path: StrPath) -> bool:
-    """Whether the file is TIFF, or is none that could be read at all. Raises DocumentError."""
+def is_tiff(path: StrPath) -> bool:
+    """Whether the file begins as TIFF does, other than BigTIFF. Raises DocumentError."""
     with _opened(path) as file:
-        start = file.read(4)
-    return not start or start in (b"II*\0", b"MM\0*")
+        return file.read(4) in (b"II*\0", b"MM\0*")
 
 
 def inspect(path: StrPath) -> list[PageFormat]:

@@ -16,6 +16,10 @@ class DocumentError(ImageError, ValueError):
     """The document cannot be sent as it is."""
 
 
+class NotFaxError(DocumentError):
+    """A TIFF file of another kind than Class F; it may be sent as a picture."""
+
+
 class DocumentChangedError(DocumentError):
     """The document is another one than it was when the fax began; as it is now it may be sent."""
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import BinaryIO, NoReturn
 
-from t38fsp.image.errors import DocumentError
+from t38fsp.image.errors import DocumentError, NotFaxError
 
 HEADER_OCTETS = 8
 
@@ -47,6 +47,7 @@ class Tag(IntEnum):
     RESOLUTION_UNIT = 296
     PAGE_NUMBER = 297
     SOFTWARE = 305
+    TILE_OFFSETS = 324
     BAD_FAX_LINES = 326
     CLEAN_FAX_DATA = 327
     CONSECUTIVE_BAD_FAX_LINES = 328
@@ -99,6 +100,11 @@ _SIZES = {
 def refuse(number: int, what: str, remedy: str) -> NoReturn:
     """Raise DocumentError for page ``number`` (from 1)."""
     raise DocumentError(f"page {number} cannot be faxed: {what}; {remedy}")
+
+
+def refuse_as_fax(number: int, what: str) -> NoReturn:
+    """Raise NotFaxError for page ``number`` (from 1)."""
+    raise NotFaxError(f"page {number} is not TIFF Class F: {what}; {SUGGESTION}")
 
 
 class Source:

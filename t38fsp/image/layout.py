@@ -131,10 +131,9 @@ def _own_density(sheet: Sheet) -> Resolution | None:
     """The fax resolution that a picture has already."""
     if sheet.dpi is None or not sheet.sized:
         return None
-    x, _ = sheet.dpi
-    near = [each for each in Resolution if _is_near(sheet.dpi, each)]
-    # Of the metric and the inch form of one resolution the nearer one.
-    return min(near, key=lambda each: abs(each.x - x), default=None)
+    # The metric form of a resolution comes first, which is that of all other pages: a change of resolution
+    # within a fax takes seconds of training.
+    return next((each for each in Resolution if _is_near(sheet.dpi, each)), None)
 
 
 def _is_near(dpi: tuple[float, float], resolution: Resolution) -> bool:

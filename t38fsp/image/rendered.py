@@ -12,16 +12,19 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from sip.logs import get_logger
 from t38fsp.documents.opening import open_source
 from t38fsp.documents.sheet import Sheet, Source
 from t38fsp.image.coder import encode_burst
 from t38fsp.image.convert import resized
-from t38fsp.image.errors import DocumentChangedError, DocumentError
+from t38fsp.image.errors import DocumentChangedError, DocumentError, ImageError
 from t38fsp.image.header import with_header
 from t38fsp.image.layout import Box, layout, resolution_for
 from t38fsp.image.values import HeaderLine, Identity, identity_of
 from t38fsp.page_settings import PageSettings
 from t38fsp.t30.vocabulary import PageFormat, PageMode, Resolution
+
+_logger = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +116,17 @@ def _opened(path: str, settings: PageSettings, password: str | None) -> Iterator
         before = identity_of(os.stat(path))
     except OSError:
         before = ()  # opening it tells why
-    source = open_source(path, settings, password)
+    source: Source | None = None
     try:
+        source = open_source(path, settings, password)
         yield source, before
-    except (ValueError, OSError, ArithmeticError, LookupError, TypeError) as error:
-        if isinstance(error, DocumentError):
-            raise
-        # What the readers of other people's formats raise on damaged files.
-        raise DocumentError(f"the document {path} is damaged ({error}); save it again") from error
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:
+        # The libraries that read other people's formats raise anything on damaged files.
+        _logger.debug("%s cannot be read", path, exc_info=True)
+        what = str(error) or type(error).__name__
+        raise DocumentError(f"the document {path} is damaged ({what}); save it again") from error
     finally:
-        source.close()
+        if source is not None:
+            source.close()

@@ -12,8 +12,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from t38fsp.image.errors import DocumentError
-from t38fsp.image.fields import CUT_SHORT, DAMAGED, HEADER_OCTETS, SUGGESTION, Directory, Source, Tag, refuse
+from t38fsp.image.errors import DocumentError, NotFaxError
+from t38fsp.image.fields import (
+    CUT_SHORT,
+    DAMAGED,
+    HEADER_OCTETS,
+    SUGGESTION,
+    Directory,
+    Source,
+    Tag,
+    refuse,
+    refuse_as_fax,
+)
 from t38fsp.image.orientation import Orientation
 from t38fsp.image.resolutions import WIDTHS, nearest_resolution
 from t38fsp.image.values import MAX_PAGES
@@ -214,7 +224,7 @@ def first_directory(source: Source) -> int:
         raise DocumentError("the document is empty; give a TIFF file with at least one page")
     # BigTIFF has version 43 ("+") in place of 42 ("*").
     if header[:4] in (b"II+\0", b"MM\0+"):
-        raise DocumentError("the document is a BigTIFF file, which fax cannot use; save it as plain TIFF")
+        raise NotFaxError("the document is a BigTIFF file, which fax cannot use; save it as plain TIFF")
     if header[:4] not in (b"II*\0", b"MM\0*") or len(header) < HEADER_OCTETS:
         raise DocumentError(f"the document is not a TIFF file; {SUGGESTION}")
     (offset,) = source.integers("I", header[4:])
@@ -249,7 +259,7 @@ class _Reading:
         # Some scanners write 0 for the default.
         fill_order = self._directory.integer(Tag.FILL_ORDER, 1) or 1
         if fill_order not in (1, 2):
-            refuse(self._number, f"its FillOrder is {fill_order}, not 1 or 2", SUGGESTION)
+            refuse_as_fax(self._number, f"its FillOrder is {fill_order}, not 1 or 2")
         across, down = self._per_inch()
         if orientation.is_sideways:
             across, down = down, across
@@ -275,7 +285,7 @@ class _Reading:
             values = self._directory.integers(tag, default) or (1,)
             if values != (1,):
                 what = f"it is in colour or grey ({tag.label} {values[0]}), and fax is black and white"
-                refuse(self._number, what, SUGGESTION)
+                refuse_as_fax(self._number, what)
         width, rows = (self._directory.integer(tag) for tag in (Tag.IMAGE_WIDTH, Tag.IMAGE_LENGTH))
         across, down = width, rows
         turned = ""
@@ -284,7 +294,7 @@ class _Reading:
             turned = f"turned upright (Orientation {orientation:d}) "
         if across not in WIDTHS:
             what = f"{turned}it is {across} pixels wide, which is not a fax width"
-            refuse(self._number, what, "turn it and " + SUGGESTION if turned else SUGGESTION)
+            refuse_as_fax(self._number, what)
         if not 0 < down <= MAX_ROWS:
             field = Tag.IMAGE_WIDTH if turned else Tag.IMAGE_LENGTH
             what = f"{turned}it has {down} rows ({field.label})"
@@ -295,7 +305,7 @@ class _Reading:
         photometric = self._directory.integer(Tag.PHOTOMETRIC, 0)
         if photometric not in (0, 1):
             what = f"it is not a black and white picture (PhotometricInterpretation {photometric})"
-            refuse(self._number, what, SUGGESTION)
+            refuse_as_fax(self._number, what)
         return photometric
 
     def _coding(self) -> Coding:
@@ -304,10 +314,10 @@ class _Reading:
             return Coding.MMR
         if compression != 3:
             name = _COMPRESSION_NAMES.get(compression, "unknown")
-            refuse(self._number, f"its compression is {compression} ({name}), not fax", SUGGESTION)
+            refuse_as_fax(self._number, f"its compression is {compression} ({name}), not fax")
         options = self._directory.integer(Tag.T4_OPTIONS, 0)
         if options & 2:
-            refuse(self._number, "it uses the uncompressed mode of T.4 (T4Options)", SUGGESTION)
+            refuse_as_fax(self._number, "it uses the uncompressed mode of T.4 (T4Options)")
         return Coding.MR if options & 1 else Coding.MH
 
     def _per_inch(self) -> tuple[float, float]:
@@ -327,6 +337,8 @@ class _Reading:
         # Some programs write more strips than the page needs.
         offsets = self._directory.integers(Tag.STRIP_OFFSETS, MAX_STRIPS, needed)
         lengths = self._directory.integers(Tag.STRIP_BYTE_COUNTS, MAX_STRIPS, needed)
+        if not offsets and Tag.TILE_OFFSETS in self._directory:
+            refuse_as_fax(self._number, "it is stored in tiles")
         if not offsets:
             refuse(
                 self._number,

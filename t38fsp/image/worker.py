@@ -15,8 +15,8 @@ from sip.ipc.codec import WireError
 from sip.ipc.pipes import leave_signals_to_the_program, read_messages, take_standard_streams
 from t38fsp.image.coder import encode_burst
 from t38fsp.image.convert import convert
-from t38fsp.image.document import Facts, KnownPage, encode_known_page, is_fax, structure
-from t38fsp.image.errors import DocumentError, ImageError, StoreError
+from t38fsp.image.document import Facts, KnownPage, encode_known_page, is_tiff, structure
+from t38fsp.image.errors import DocumentError, ImageError, NotFaxError, StoreError
 from t38fsp.image.exact import count_rows, decode_strip
 from t38fsp.image.growing import complete, create, discard
 from t38fsp.image.rendered import DrawnPage, encode_drawn, inspect_drawn
@@ -111,10 +111,13 @@ def _prove() -> None:
 
 
 def _inspected(path: str, settings: PageSettings, password: str | None) -> Inspected:
-    if is_fax(path):
-        identity, pages = structure(path)
-        return Inspected(identity, tuple(map(_fields_of, pages)))
-    # pdfium and others are imported only for those who need them.
+    if is_tiff(path):
+        try:
+            identity, pages = structure(path)
+        except NotFaxError:
+            pass  # a picture
+        else:
+            return Inspected(identity, tuple(map(_fields_of, pages)))
     identity, formats = inspect_drawn(path, settings, password)
     fields = tuple((each.width, each.rows, each.resolution, 0, ()) for each in formats)
     return Inspected(identity, fields, is_fax=False)
