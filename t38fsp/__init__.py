@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sip.values import Credentials as Credentials
     from sip.values import DialogId as DialogId
     from t38fsp.call_settings import CallSettings as CallSettings
+    from t38fsp.choices import Audio as Audio
     from t38fsp.choices import Backend as Backend
     from t38fsp.choices import FileFormat as FileFormat
     from t38fsp.choices import LogNumbers as LogNumbers
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from t38fsp.errors import FaxError as FaxError
     from t38fsp.errors import SettingError as SettingError
     from t38fsp.events import Addressed as Addressed
+    from t38fsp.events import BeganInAudio as BeganInAudio
     from t38fsp.events import Connected as Connected
     from t38fsp.events import Delayed as Delayed
     from t38fsp.events import Dialing as Dialing
@@ -60,7 +62,9 @@ if TYPE_CHECKING:
     from t38fsp.provider import IncomingFax as IncomingFax
     from t38fsp.received.inbox import Inbox as Inbox
     from t38fsp.received.inbox import ReceivedFax as ReceivedFax
+    from t38fsp.results import AudioQuality as AudioQuality
     from t38fsp.results import FaxResult as FaxResult
+    from t38fsp.results import Medium as Medium
     from t38fsp.results import PageRecord as PageRecord
     from t38fsp.settings.address import AddressError as AddressError
     from t38fsp.settings.address import NoPeerError as NoPeerError
@@ -82,10 +86,11 @@ else:
         "sip.line_settings": ("Callers", "Limits"),
         "sip.values": ("Credentials", "DialogId"),
         "t38fsp.call_settings": ("CallSettings",),
-        "t38fsp.choices": ("Backend", "FileFormat", "LogNumbers", "Switch"),
+        "t38fsp.choices": ("Audio", "Backend", "FileFormat", "LogNumbers", "Switch"),
         "t38fsp.errors": ("FaxError", "SettingError"),
         "t38fsp.events": (
             "Addressed",
+            "BeganInAudio",
             "Connected",
             "Delayed",
             "Dialing",
@@ -115,7 +120,7 @@ else:
         "t38fsp.outcome": ("Outcome",),
         "t38fsp.provider": ("FaxProvider", "IncomingFax"),
         "t38fsp.received.inbox": ("Inbox", "ReceivedFax"),
-        "t38fsp.results": ("FaxResult", "PageRecord"),
+        "t38fsp.results": ("AudioQuality", "FaxResult", "Medium", "PageRecord"),
         "t38fsp.settings.address": ("AddressError", "NoPeerError", "listen_address"),
         "t38fsp.settings.errors": ("ConfigurationError", "UnknownRouteError"),
         "t38fsp.settings.file": ("Configuration",),

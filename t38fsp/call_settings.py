@@ -6,7 +6,7 @@ from typing import Any
 
 from sip.bounds import check, given, like, setting
 from sip.frozen import dataclass
-from t38fsp.choices import Switch
+from t38fsp.choices import Audio, Switch
 from t38fsp.errors import SettingError
 from t38fsp.t30.options import TransmitOptions
 from t38fsp.t38.timing import Timing
@@ -39,6 +39,10 @@ class CallSettings:
     # effect.
     switch_wait: float = setting(10.0, least=0.0, most=35.0, unit="seconds", table="")
     """Time before we ask, with ``switch = "either"``."""
+    audio: Audio = setting(Audio.FALLBACK, table="")
+    """Whether the fax may go in audio, where no T.38 is: ``"never"``; ``"fallback"``, if the call stays in
+    audio and libspandsp is installed; ``"only"``, from the answer on, for trunks that carry no T.38
+    (``docs/audio.md``)."""
     # Proxies end an INVITE that rings for longer than their Timer C, which is at least 3 minutes (RFC 3261
     # 16.6); after 10 minutes an answer is no longer to be expected.
     ring_limit: float = setting(60.0, above=0.0, most=600.0, unit="seconds", table="")

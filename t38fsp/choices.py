@@ -22,6 +22,17 @@ class Switch(Enum):
     """T.38 in the first INVITE."""
 
 
+class Audio(Enum):
+    """Whether a fax may go in audio (T.30 over G.711), for which libspandsp has to be installed."""
+
+    NEVER = "never"
+    """T.38 alone."""
+    FALLBACK = "fallback"
+    """In a call that stays in audio, if the library is found."""
+    ONLY = "only"
+    """From the answer on; T.38 is neither offered nor accepted."""
+
+
 class Backend(Enum):
     """Which SIP stack serves a call."""
 

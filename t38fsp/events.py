@@ -62,6 +62,13 @@ class SwitchedToT38:
 
 
 @dataclass(frozen=True, slots=True)
+class BeganInAudio:
+    """The call stays in audio, and the fax goes there (T.30 over G.711)."""
+
+    dialog: DialogId
+
+
+@dataclass(frozen=True, slots=True)
 class Identified:
     """The far end's CSI or TSI."""
 
@@ -157,6 +164,7 @@ FaxEvent = (
     | Ringing
     | Connected
     | SwitchedToT38
+    | BeganInAudio
     | Identified
     | Addressed
     | Warned

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field, replace
+from enum import Enum
 
 from sip.frozen import dataclass
 from sip.values import DialogId
@@ -38,6 +39,28 @@ class PageRecord:
     """Receiving without ECM: rows that arrived damaged; the file repeats the row above in place of each."""
 
 
+class Medium(Enum):
+    """What carried a fax."""
+
+    T38 = "t38"
+    AUDIO = "audio"
+    """T.30 over G.711."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioQuality:
+    """A fax in audio as this end heard it. None where nothing was heard that tells."""
+
+    level: float | None = None
+    """dBm0, of the far end's V.21; a line loses 0 to 20 dB of about -12."""
+    signal_to_noise: float | None = None
+    """dB, estimated from what is heard between the far end's bursts; at most 50."""
+    filled: int = 0
+    """Packets of 20 ms that were lost, and replaced by the audio before them."""
+    retrains: int = 0
+    """Trainings of the far end's modem that failed here."""
+
+
 @dataclass(frozen=True, slots=True)
 class FaxResult:
     """The result of a fax operation, sending or receiving.
@@ -69,8 +92,15 @@ class FaxResult:
     file: str | None = None
     """Receiving: the TIFF with the confirmed pages; None if there are none."""
     counters: dict[str, int] = field(default_factory=dict)
-    """Quality of the path from the far end, by the names of ``t38fsp.t38.udptl.Counters``; ``stray_audio``
-    and ``stray_other`` count RTP and unreadable datagrams that arrived where T.38 was expected."""
+    """Quality of the path from the far end, by the names of ``t38fsp.t38.udptl.Counters`` or, in audio, of
+    ``t38fsp.audio.modem.intake.AudioCounters``; ``stray_audio`` and ``stray_other`` count RTP and unreadable
+    datagrams that arrived where T.38 was expected."""
+    medium: Medium | None = None
+    """What carried the fax; None if T.30 did not begin."""
+    modem: str = ""
+    """Modulation of the pages, such as V.17; empty if training was not completed, or there is no modem."""
+    audio: AudioQuality | None = None
+    """With ``Medium.AUDIO``: how well this end heard the far end."""
     remote_equipment: str = ""
     """Country and manufacturer in hexadecimal (T.35), if the far end sent them (NSF, NSS or NSC)."""
     remote_capabilities: tuple[str, ...] = ()

@@ -82,6 +82,12 @@ ROOMS = (
     Room("t4", ("t38fsp.t4",), (_VOCABULARY,), sans_io=True),
     Room("t38", ("t38fsp.t38",), (*_BOUNDS, *_LANES, _VOCABULARY, "sip.syntax.sdp"), sans_io=True),
     Room("audio", ("t38fsp.audio",), (*_LANES, _VOCABULARY, "sip.syntax.sdp"), sans_io=True),
+    Room(
+        "audio modem",
+        ("t38fsp.audio.modem",),
+        ("t38fsp.errors", "t38fsp.audio", "t38fsp.t30.outputs", *_LANES, _VOCABULARY),
+        sans_io=True,
+    ),
     Room("words", _WORDS, (*_SIP_VALUES, *_BOUNDS, "t38fsp.t30", "t38fsp.t38.timing"), sans_io=True),
     Room("pages", ("t38fsp.pages",), ("t38fsp.choices",), frozenset({"PIL", "numpy"})),
     Room("image errors", ("t38fsp.image.errors",), ("t38fsp.errors",)),

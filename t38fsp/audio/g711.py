@@ -63,11 +63,10 @@ def _a_law_codes() -> bytes:
 class _Codec:
     """Tables of one law. ``octets`` is indexed by the sample; negative ones count from its end."""
 
-    __slots__ = ("high", "low", "octets")
+    __slots__ = ("octets", "values")
 
     def __init__(self, values: list[int], positive: bytes, negative: bytes) -> None:
-        self.low = bytes(value & 0xFF for value in values)
-        self.high = bytes((value >> 8) & 0xFF for value in values)
+        self.values = values
         self.octets = positive + negative
 
 
@@ -84,12 +83,20 @@ def _codecs() -> dict[Law, _Codec]:
     }
 
 
-def decode(payload: bytes, law: Law) -> array[int]:
-    """Linear samples (typecode ``h``), one for each octet."""
-    codec = _codecs()[law]
+@cache
+def _decoder(law: Law, gain: int) -> tuple[bytes, bytes]:
+    """The low and the high octet of each sample, amplified by ``gain`` dB."""
+    factor = 10 ** (gain / 20)
+    values = [max(-32768, min(32767, round(factor * value))) for value in _codecs()[law].values]
+    return bytes(value & 0xFF for value in values), bytes((value >> 8) & 0xFF for value in values)
+
+
+def decode(payload: bytes, law: Law, gain: int = 0) -> array[int]:
+    """Linear samples (typecode ``h``), one for each octet, amplified by ``gain`` dB and clipped."""
+    low, high = _decoder(law, gain)
     little_endian = bytearray(2 * len(payload))
-    little_endian[0::2] = payload.translate(codec.low)
-    little_endian[1::2] = payload.translate(codec.high)
+    little_endian[0::2] = payload.translate(low)
+    little_endian[1::2] = payload.translate(high)
     samples = array("h")
     samples.frombytes(little_endian)
     if sys.byteorder == "big":

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 from t38fsp.audio.detectors import AudioListener, AudioSignal
 from t38fsp.audio.g711 import SAMPLE_RATE, Law
-from t38fsp.audio.offer import PAYLOAD_TYPES
+from t38fsp.audio.offer import COMFORT_NOISE, PAYLOAD_TYPES
 from t38fsp.audio.rtp import FRAME_SAMPLES, RtpError, RtpPacket, RtpReceiver, RtpSender, looks_like_rtp
 from t38fsp.audio.tones import FRAME_SECONDS, ced_frame, cng_frame
 from t38fsp.lanes import NEVER, Lane
@@ -24,6 +25,17 @@ class Role(Enum):
 
     CALLING = "calling"
     ANSWERING = "answering"
+
+
+class Voice(Protocol):
+    """What speaks and hears in an audio leg in place of its tones: a fax in audio."""
+
+    @property
+    def busy(self) -> bool:
+        """No frame may be left out now."""
+
+    def speak(self, index: int, law: Law, now: float) -> bytes: ...
+    def hear(self, packet: RtpPacket, now: float) -> None: ...
 
 
 _TONES = {Role.CALLING: cng_frame, Role.ANSWERING: ced_frame}
@@ -55,6 +67,8 @@ class AudioLeg(Lane):
         self._sender = RtpSender(payload_type, start.ssrc, start.sequence, start.timestamp)
         self._receiver = RtpReceiver()
         self._listener = AudioListener()
+        self._voice: Voice | None = None
+        self._muted = False
         self._started: float | None = None
         self._next_frame = 0
         self._heard = 0  # samples since the start
@@ -68,7 +82,17 @@ class AudioLeg(Lane):
 
     def stop(self) -> None:
         """Stop sending and receiving."""
-        self._started = None
+        self._started = self._voice = None
+        self.moved = True
+
+    def carry(self, voice: Voice) -> None:
+        """From now on send what ``voice`` speaks, in the same stream, and have it hear what comes."""
+        self._voice = voice
+        self._silent_from = None
+
+    def mute(self) -> None:
+        """Send nothing more, but continue to receive."""
+        self._muted = True
         self.moved = True
 
     def change(self, payload_type: int, law: Law) -> None:
@@ -78,7 +102,7 @@ class AudioLeg(Lane):
 
     @property
     def due(self) -> float:
-        if self._started is None or self._is_out_of_patience:
+        if self._started is None or self._muted or self._is_out_of_patience:
             return NEVER
         return self._started + self._next_frame * FRAME_SECONDS
 
@@ -87,15 +111,18 @@ class AudioLeg(Lane):
         if due > now:
             return due
         late = int((now - due) / FRAME_SECONDS)
-        if late > _CATCH_UP:
+        voice = self._voice
+        if late > _CATCH_UP and (voice is None or not voice.busy):
             self._sender.skip((late - _CATCH_UP) * FRAME_SAMPLES)
             self._next_frame += late - _CATCH_UP
-        self.send(self._sender.packet(self._tone(self._next_frame, self._law)))
+        index = self._next_frame
         self._next_frame += 1
+        payload = self._tone(index, self._law) if voice is None else voice.speak(index, self._law, now)
+        self.send(self._sender.packet(payload))
         return self.due
 
     def receive(self, datagram: bytes, now: float) -> bool:
-        """Process a datagram; False, without any effect, if it is not an RTP packet of G.711.
+        """Process a datagram; False, without any effect, if it is not an RTP packet of this call.
 
         Audio that arrives faster than real time is dropped.
         """
@@ -105,13 +132,25 @@ class AudioLeg(Lane):
             packet = RtpPacket.parse(datagram)
         except RtpError:
             return False
-        # Telephone events and comfort noise (RFC 4733, RFC 3389) are nothing to listen to.
-        if packet.payload_type not in PAYLOAD_TYPES:
+        return self.take_packet(packet, now)
+
+    def take_packet(self, packet: RtpPacket, now: float) -> bool:
+        """The same for a packet. Comfort noise and telephone events (RFC 4733) are no audio: they are holes
+        in it."""
+        if self._started is None:
             return False
+        if packet.payload_type not in PAYLOAD_TYPES:
+            if packet.payload_type != COMFORT_NOISE or self._voice is None:
+                return False
+            self._voice.hear(packet, now)
+            return True
         # The far end speaks, so it is really there, and not the victim of a forged INVITE.
         if self._silent_from is not None:
             self._silent_from = None
             self.moved = True
+        if self._voice is not None:
+            self._voice.hear(packet, now)
+            return True
         playable = int((now - self._started) * SAMPLE_RATE) + _AHEAD
         for ready in self._receiver.receive(packet):
             if self._heard + len(ready.payload) <= playable:

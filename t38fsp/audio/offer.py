@@ -10,13 +10,21 @@ from t38fsp.audio.g711 import Law
 PAYLOAD_TYPES = {0: Law.PCMU, 8: Law.PCMA}
 """Static payload types (RFC 3551 6), in the order of our preference."""
 
+COMFORT_NOISE = 13
+"""RFC 3389; never offered, but some far ends send it."""
+
 
 def audio_media(
-    port: int, payload_types: Sequence[int] = tuple(PAYLOAD_TYPES), protocol: str = "RTP/AVP"
+    port: int,
+    payload_types: Sequence[int] = tuple(PAYLOAD_TYPES),
+    protocol: str = "RTP/AVP",
+    *,
+    voice_band_data: bool = False,
 ) -> MediaDescription:
     """Our offer or, with the single payload type of :func:`choose` and the protocol offered, our answer.
 
-    20 ms per packet, and no silence suppression (RFC 3108), which would clip tones.
+    20 ms per packet, and no silence suppression (RFC 3108), which would clip tones. With ``voice_band_data``
+    the audio is to be carried as a modem needs it (V.152 6): no adaptive jitter buffer, no echo canceller.
     """
     return MediaDescription(
         "audio",
@@ -30,8 +38,14 @@ def audio_media(
             ),
             Attribute("ptime", "20"),
             Attribute("silenceSupp", "off - - - -"),
+            *(Attribute("gpmd", f"{number} vbd=yes") for number in payload_types if voice_band_data),
         ),
     )
+
+
+def is_encrypted(media: MediaDescription) -> bool:
+    """Audio by SRTP (RFC 4568, RFC 5764), which we do not have."""
+    return media.kind.lower() == "audio" and "SAVP" in media.protocol.upper()
 
 
 def choose(media: MediaDescription) -> tuple[int, Law] | None:

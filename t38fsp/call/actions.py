@@ -28,6 +28,7 @@ from t38fsp.call.machine import CallMachine
 from t38fsp.call.media import (
     AnswerOffers,
     AudioMedia,
+    HoldAudio,
     ImageMedia,
     hold_image,
     image_offer,
@@ -39,10 +40,13 @@ from t38fsp.call.record import CallRecord
 from t38fsp.call.switching import Switching
 from t38fsp.call.verdict import Verdict
 from t38fsp.call_settings import CallSettings
+from t38fsp.choices import Audio
+from t38fsp.errors import SettingError
 from t38fsp.outcome import Outcome
-from t38fsp.results import FaxResult
+from t38fsp.results import FaxResult, Medium
 from t38fsp.t30.outputs import Output
 from t38fsp.t38.connection import Setup
+from t38fsp.t38.terminal import Terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,9 @@ class CallActions(ABC):
         """The last event of the line; the actions read it."""
         self._fault: Verdict | None = None
         self._agreement: Agreement | None = None
-        self._switching = Switching(settings, role, context.rtp, record, context.patience)
+        self._switching = Switching(
+            settings, role, context.rtp, record, context.patience, self._capabilities.audio
+        )
         self._fax: FaxLeg | None = None
         self._record = record
         self._page_jobs: list[PageJob] = []
@@ -116,6 +122,10 @@ class CallActions(ABC):
         """The last burst was not sent at modem pace, since no gateway modulates it."""
         return self._fax is not None and not self._fax.modem_paced
 
+    def _is_in_audio(self) -> bool:
+        """T.30 uses audio."""
+        return self._fax is not None and self._fax.in_audio
+
     def _has_result(self) -> bool:
         """The call is over and has its result."""
         return self.result is not None
@@ -131,7 +141,19 @@ class CallActions(ABC):
         """Record the dialog and report it to the application, which may end the call."""
         assert isinstance(self._event, Answered)
         self._record.dialog = self._event.dialog
+        self._find_modems()
         self._emit(events.Connected(self._event.dialog))
+
+    def _find_modems(self) -> None:
+        """Without the library of modems the call does as if audio were not allowed; a verdict will name
+        it."""
+        if self._context.modems is None or self._switching.audio is Audio.NEVER:
+            return
+        try:
+            self._context.modems()
+        except SettingError as error:
+            self._switching.audio = Audio.NEVER
+            self._record.no_modems = str(error)
 
     def _hang_up(self, now: float) -> None:
         """Send CANCEL, BYE or 480; begin no further burst."""
@@ -180,6 +202,41 @@ class CallActions(ABC):
             lines = () if self._agreement is None else self._agreement.local.media
             self._line.offer(self.line_call, image_offer(self._capabilities, lines), now)
 
+    def _begin_in_audio(self, now: float) -> None:
+        """Begin T.30 on an audio terminal, which takes over the audio of the call."""
+        from t38fsp.audio.modem.terminal import AudioTerminal
+
+        assert self._context.modems is not None
+        assert self._record.dialog is not None
+        terminal = AudioTerminal(
+            self._switching.hand_over(),
+            self._context.modems(),
+            now,
+            echo_protection=self._settings.echo_protection,
+        )
+        self._fax = FaxLeg(self._session, terminal, self._on_output, now)
+        self._record.medium = Medium.AUDIO
+        self._emit(events.BeganInAudio(self._record.dialog))
+        terminal.start(now)
+        self._start_session(now)
+
+    def _hold_audio(self, now: float) -> None:
+        """From now on answer every offer with the audio that is in effect, and refuse T.38."""
+        agreement = self._agreement
+        if agreement is not None and isinstance(agreement.media, AudioMedia) and self.line_call is not None:
+            held = HoldAudio(self._capabilities, agreement.media.payload_type)
+            self._line.answer_with(self.line_call, held, now)
+
+    def _follow_audio(self, now: float) -> None:
+        """Send to the address, and with the law, in effect now."""
+        agreement = self._agreement
+        assert agreement is not None
+        assert isinstance(agreement.media, AudioMedia)
+        if not on_hold(agreement.media.remote):
+            self.remote_media = agreement.media.remote
+        if self._fax is not None and not isinstance(self._fax.terminal, Terminal):
+            self._fax.terminal.change(agreement.media.payload_type, agreement.media.law)
+
     def _follow_media(self, now: float) -> None:
         """Send to the address in effect now. Fall back to modem pace if the far end may have changed."""
         media = self._image
@@ -206,6 +263,10 @@ class CallActions(ABC):
         assert self._agreement is not None
         assert self._record.dialog is not None
         self._switching.end()
+        begun = self._fax is not None  # in audio, where nothing was heard or said yet
+        if self._fax is not None:
+            self._fax.end()
+        self._record.medium = Medium.T38
         terminal = terminal_for(media, self._settings)
         self._fax = FaxLeg(self._session, terminal, self._on_output, now)
         self.stream = media.setup
@@ -213,9 +274,10 @@ class CallActions(ABC):
         terminal.start(now)
         # T38MaxBitRate bounds the modems of both directions; the DIS of a gateway may still name faster ones.
         self._session.limit_rate(media.max_bit_rate)
-        if media.internet_aware:
+        if media.internet_aware and not begun:
             self._session.be_internet_aware()
-        self._start_session(now)
+        if not begun:
+            self._start_session(now)
         # Not over TCP, on which nothing can come before the connection.
         if self.stream is None:
             # Media may come before the SDP that announces it (RFC 3264 5.1).
@@ -293,8 +355,7 @@ class CallActions(ABC):
         """Make the result."""
         self._switching.end()
         if self._fax is not None:
-            self._fax.stop_bursts()
-            self._record.counters = self._fax.counters
-            self._record.strays = self._fax.strays
+            self._record.note_leg(self._fax)
+            self._fax.end()
         self.result = self._record.result(now)
         self._emit(events.Finished(self.result))

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from sip.frozen import dataclass
 from t38fsp.audio.leg import RtpStart
 from t38fsp.t30.outputs import PageWanted
 from t38fsp.t30.vocabulary import PageMode, PageQuality
+
+if TYPE_CHECKING:
+    from t38fsp.audio.modem.library import ModemLibrary
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +25,8 @@ class CallContext:
     """T.38 over TCP is possible: the driver opens the connection that ``FaxCall.stream`` describes."""
     connects_to: tuple[str, ...] = ()
     """Networks and addresses to which such a connection may be opened; others may only connect to us."""
+    modems: Callable[[], ModemLibrary] | None = None
+    """Loads what sends and receives in audio, or raises SettingError; None if the call is not to use it."""
     patience: float | None = None
     """Seconds for which audio is sent to a far end that is not heard; None sets no limit."""
 

@@ -1,17 +1,19 @@
-"""T.30 on a T.38 terminal: the part of a call that runs after the switch, as the audio leg does before it."""
+"""T.30 on a terminal, of T.38 or of audio: the part of a call that carries the fax."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from t38fsp.audio.rtp import looks_like_rtp
 from t38fsp.lanes import Lane
-from t38fsp.t30.outputs import Output, RevokeBurst, RoundTripMeasured, SendBurst
-from t38fsp.t30.vocabulary import LineSignal
+from t38fsp.t30.outputs import Listen, Output, RevokeBurst, RoundTripMeasured, SendBurst
+from t38fsp.t30.vocabulary import LineSignal, ToneBurst
 from t38fsp.t38.terminal import Terminal
-from t38fsp.t38.udptl import Counters
+
+if TYPE_CHECKING:  # ctypes and the library are loaded when a call needs them
+    from t38fsp.audio.modem.terminal import AudioTerminal
 
 
 class T30Session(Protocol):
@@ -35,10 +37,10 @@ _STRAGGLING = 2.0
 
 @dataclass(slots=True)
 class Strays:
-    """Counts of what arrived instead of T.38 after the switch."""
+    """Counts of what arrived instead of the fax's own medium."""
 
     audio: int = 0
-    """RTP packets."""
+    """RTP packets, after the switch to T.38."""
     other: int = 0
     """Datagrams, or pieces of a stream, that could not be read."""
 
@@ -51,7 +53,11 @@ class FaxLeg:
     """
 
     def __init__(
-        self, session: T30Session, terminal: Terminal, on_output: Callable[[Output, float], None], now: float
+        self,
+        session: T30Session,
+        terminal: Terminal | AudioTerminal,
+        on_output: Callable[[Output, float], None],
+        now: float,
     ) -> None:
         self._session = session
         self._terminal = terminal
@@ -59,11 +65,23 @@ class FaxLeg:
         self._may_begin = True
         """T.30 may begin another burst."""
         self._began = now
+        self.spoke = False
+        """T.30 has sent something other than tones."""
         self.strays = Strays()
 
     @property
-    def counters(self) -> Counters:
-        return self._terminal.counters
+    def terminal(self) -> Terminal | AudioTerminal:
+        return self._terminal
+
+    @property
+    def lost(self) -> int:
+        """Packets of the far end that are lost for good."""
+        return self._terminal.counters.lost
+
+    @property
+    def in_audio(self) -> bool:
+        """The fax is carried by modems in audio, not by T.38."""
+        return not isinstance(self._terminal, Terminal)
 
     @property
     def modem_paced(self) -> bool:
@@ -71,8 +89,8 @@ class FaxLeg:
         return self._terminal.modem_paced
 
     def receive_datagram(self, datagram: bytes, now: float) -> bool:
-        """Take a datagram; true if it was understood. RTP is counted and dropped."""
-        if not looks_like_rtp(datagram):
+        """Take a datagram; true if it was understood. RTP in place of T.38 is counted and dropped."""
+        if self.in_audio or not looks_like_rtp(datagram):
             return self.receive(datagram, now)
         self.strays.audio += now - self._began >= _STRAGGLING
         return False
@@ -82,13 +100,15 @@ class FaxLeg:
 
         Nothing needs to be pumped after one that was taken.
         """
+        if self.in_audio:
+            return False
         # RTP has version 2 in its top two bits (RFC 3550 5.1): most UDPTL needs no closer look.
         if datagram[:1] >= b"\x80" and looks_like_rtp(datagram):
             return False
         return self._terminal.extend_frame(datagram, now)
 
     def receive(self, octets: bytes, now: float) -> bool:
-        """Take what cannot be RTP: a piece of a stream, or T.38 kept from before the switch."""
+        """Take what is of this medium: a piece of a stream, say, or T.38 kept from before the switch."""
         understood = self._terminal.receive(octets, now)
         self.strays.other += not understood and now - self._began >= _STRAGGLING
         return understood
@@ -106,6 +126,12 @@ class FaxLeg:
         """Send nothing more, but continue to receive."""
         self._may_begin = False
         self._terminal.stop()
+
+    def end(self) -> None:
+        """The call is over, or goes on in the other medium."""
+        self._may_begin = False
+        if not isinstance(self._terminal, Terminal):
+            self._terminal.release()
 
     @property
     def lane(self) -> Lane:
@@ -142,10 +168,16 @@ class FaxLeg:
             match output:
                 case SendBurst(burst=burst):
                     if self._may_begin:
+                        self.spoke |= not isinstance(burst, ToneBurst)
                         self._terminal.send(burst, now)
+                case Listen():
+                    # A T.38 terminal is told the modem by each burst.
+                    if not isinstance(self._terminal, Terminal):
+                        self._terminal.listen(output, now)
                 case RoundTripMeasured(seconds, burst, frames, missing, stored):
                     share = missing / frames if frames else 0.0
-                    self._terminal.rate_control.answered(seconds, burst, share, stored=stored)
+                    if isinstance(self._terminal, Terminal):
+                        self._terminal.rate_control.answered(seconds, burst, share, stored=stored)
                 case RevokeBurst():
                     self._terminal.revoke(now)
                 case _:

@@ -101,6 +101,8 @@ class FaxCall(CallActions):
                 return True
             # UDP beside a TCP connection is ignored.
             accepted = self.stream is None and self._fax.receive_datagram(data, now)
+            if self._fax.in_audio and not self._fax.spoke and not accepted:
+                self._switching.keep_early(data, source, self.remote_media)
         else:
             accepted = self._switching.receive(data, source, self.remote_media, now)
         self._pump(now)
@@ -170,10 +172,13 @@ class FaxCall(CallActions):
         """
         self.moved = True
         if self._fax is None:
-            if self._switching.take_v21():
-                self._machine.feed(Event.V21_HEARD, now)
-        else:
+            for first in self._switching.take_v21():
+                self._machine.feed(Event.V21_HEARD if first else Event.V21_AGAIN, now)
+        if self._fax is not None:
+            spoke = self._fax.spoke
             self._fax.pump(now)
+            if self._fax.spoke and not spoke:
+                self._machine.feed(Event.T30_SPEAKS, now)
         self._machine.handle_deadline(now)
 
     def _on_output(self, output: Output, now: float) -> None:
@@ -190,4 +195,4 @@ class FaxCall(CallActions):
     @property
     def _lost(self) -> int:
         """Packets lost so far."""
-        return 0 if self._fax is None else self._fax.counters.lost
+        return 0 if self._fax is None else self._fax.lost

@@ -17,6 +17,7 @@ from t38fsp.audio.g711 import Law
 from t38fsp.call.call_context import CallContext
 from t38fsp.call.media_address import is_in_networks, media_address_fault
 from t38fsp.call_settings import CallSettings
+from t38fsp.choices import Audio
 from t38fsp.t38.attributes import (
     ErrorCorrection,
     RateManagement,
@@ -45,6 +46,8 @@ class MediaCapabilities:
     t38: T38Parameters
     tcp: bool = False
     connects_to: tuple[str, ...] = ()
+    audio: Audio = Audio.NEVER
+    """Whether the fax may go in audio; with ONLY no image line is offered or accepted."""
     internet_host: str | None = None
     """Our media address, if we announce an internet-aware terminal
     (``t38fsp.t38.internet_aware_attribute``)."""
@@ -91,7 +94,7 @@ class ImageMedia:
 
 
 def audio_offer(capabilities: MediaCapabilities) -> tuple[MediaDescription, ...]:
-    return (audio_sdp.audio_media(capabilities.port),)
+    return (_our_audio(capabilities),)
 
 
 def image_offer(
@@ -124,6 +127,8 @@ def answer_offer(
         (_is_t38_over_tcp, _stream_answer),
         (_is_audio, _audio_answer),
     ):
+        if capabilities.audio is Audio.ONLY and suits is not _is_audio:
+            continue
         for index, media in enumerate(offer.media):
             host = offer.address_of(media)
             if suits(media) and not _fault(capabilities, media, host):
@@ -135,6 +140,13 @@ def answer_offer(
 def refused_here(capabilities: MediaCapabilities, remote: SessionDescription) -> str:
     """What we refuse of the far end's description, and why; empty if we accept its T.38 or else its audio."""
     lines = [media for media in remote.media if not media.rejected]
+    if lines and all(audio_sdp.is_encrypted(media) for media in lines):
+        return (
+            "the far end offered encrypted audio alone (RTP/SAVP), which is not supported; ask the trunk for "
+            "RTP/AVP"
+        )
+    if capabilities.audio is Audio.ONLY:
+        return ""
     for name, meant in (("T.38", _means_t38), ("audio", _is_audio)):
         for media in filter(meant, lines):
             fault = _fault(capabilities, media, remote.address_of(media))
@@ -187,13 +199,44 @@ class AnswerOffers:
         return answer_offer(self.capabilities, offer)
 
     def offer(self, held: Sequence[MediaDescription]) -> Sequence[MediaDescription]:
-        """``held`` with an image line, which replaces a refused one if there is one."""
+        """``held`` with an image line (unless only audio is wanted), which replaces a refused one if there is
+        one."""
         kinds = [media.kind.lower() for media in held]
+        if self.capabilities.audio is Audio.ONLY:
+            return held
         # T.38 is in effect already, so there is nothing to add.
         if any(kind == "image" and not media.rejected for kind, media in zip(kinds, held, strict=True)):
             return held
         place = kinds.index("image") if "image" in kinds else len(held)
         return (*held[:place], _our_image(self.capabilities), *held[place + 1 :])
+
+
+@dataclass(frozen=True, slots=True)
+class HoldAudio:
+    """The answerer of a call while T.30 uses audio: G.711 stays, and an offer of T.38 alone is refused.
+
+    The law in effect is kept if it is offered. Whether T.38 is taken up does not depend on what T.30 is
+    doing: once it has spoken in audio, never.
+    """
+
+    capabilities: MediaCapabilities
+    payload_type: int
+
+    def __call__(self, offer: SessionDescription) -> Sequence[MediaDescription] | None:
+        answers = [_refused(media) for media in offer.media]
+        for index, media in enumerate(offer.media):
+            if _is_audio(media) and not _fault(self.capabilities, media, offer.address_of(media)):
+                held = str(self.payload_type) in media.formats
+                chosen = audio_sdp.choose(media)
+                assert chosen is not None
+                kept = self.payload_type if held else chosen[0]
+                answers[index] = _our_audio(self.capabilities, (kept,), media.protocol)
+                return answers
+        return None
+
+    def offer(self, held: Sequence[MediaDescription]) -> Sequence[MediaDescription]:
+        """The lines in effect."""
+        return held
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +282,15 @@ def hold_image(local: SessionDescription, remote: SessionDescription) -> HoldIma
     return HoldImage(
         next(media for media in local.media if _is_t38(media) or _is_t38_over_tcp(media)), remote.origin
     )
+
+
+def _our_audio(
+    capabilities: MediaCapabilities,
+    payload_types: Sequence[int] = tuple(audio_sdp.PAYLOAD_TYPES),
+    protocol: str = "RTP/AVP",
+) -> MediaDescription:
+    in_audio = capabilities.audio is not Audio.NEVER
+    return audio_sdp.audio_media(capabilities.port, payload_types, protocol, voice_band_data=in_audio)
 
 
 def _our_image(capabilities: MediaCapabilities) -> MediaDescription:
@@ -293,7 +345,7 @@ def _parameters(capabilities: MediaCapabilities, media: MediaDescription) -> T38
 def _audio_answer(capabilities: MediaCapabilities, media: MediaDescription, host: str) -> MediaDescription:
     chosen = audio_sdp.choose(media)
     assert chosen is not None
-    return audio_sdp.audio_media(capabilities.port, (chosen[0],), media.protocol)
+    return _our_audio(capabilities, (chosen[0],), media.protocol)
 
 
 def agreed_media(local: SessionDescription, remote: SessionDescription) -> AudioMedia | ImageMedia | None:
@@ -362,6 +414,7 @@ def our_capabilities(settings: CallSettings, context: CallContext) -> MediaCapab
         our_parameters(settings),
         context.tcp,
         context.connects_to,
+        Audio.NEVER if context.modems is None else settings.audio,
         context.media_address if internet_aware else None,
     )
 

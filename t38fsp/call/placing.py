@@ -21,7 +21,7 @@ from t38fsp.call.receiving import PageReceiver
 from t38fsp.call.record import CallRecord
 from t38fsp.call.table import Event
 from t38fsp.call_settings import CallSettings
-from t38fsp.choices import Switch
+from t38fsp.choices import Audio, Switch
 from t38fsp.jobs import NOBODY_ELSE, WHOLE, Addressing, Resume
 from t38fsp.t30.options import PollOptions, ReceiveOptions, TransmitOptions
 from t38fsp.t30.outputs import Output, PageWanted
@@ -53,7 +53,7 @@ class PlacedCall(FaxCall):
     def _dial(self, now: float) -> None:
         """Send the INVITE."""
         audio = audio_offer(self._capabilities)
-        first = self._settings.switch is Switch.FIRST
+        first = self._settings.switch is Switch.FIRST and self._capabilities.audio is not Audio.ONLY
         if first:
             self._switching.asked = True
         self._emit(events.Dialing(self._request.target))

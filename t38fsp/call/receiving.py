@@ -233,7 +233,9 @@ class ReceivingCall(FaxCall):
             self._pump(now)
 
     def _start_session(self, now: float) -> None:
-        self._receiver.start(now)
+        # The audio leg has played CED, if it was there before T.30.
+        played = self._is_in_audio() and not self._switching.uses_only_audio()
+        self._receiver.start(now, ced=not played)
 
     def _on_output(self, output: Output, now: float) -> None:
         if isinstance(output, PageWanted):

@@ -6,15 +6,16 @@ Facts only: what a call waits for is the state of ``t38fsp.call.table``, which i
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from sip.line import Ended, OfferRefused
 from sip.values import DialogId
 from t38fsp import events
 from t38fsp.call import verdict
-from t38fsp.call.fax_leg import Strays
+from t38fsp.call.fax_leg import FaxLeg, Strays
 from t38fsp.call.verdict import Verdict
 from t38fsp.outcome import Outcome
-from t38fsp.results import FaxResult, PageRecord
+from t38fsp.results import AudioQuality, FaxResult, Medium, PageRecord
 from t38fsp.t30.optional_frames import equipment
 from t38fsp.t30.outputs import (
     CapabilitiesReceived,
@@ -29,7 +30,14 @@ from t38fsp.t30.outputs import (
     T30Failure,
 )
 from t38fsp.t30.vocabulary import Resolution
+from t38fsp.t38.terminal import Terminal
 from t38fsp.t38.udptl import Counters
+
+if TYPE_CHECKING:
+    from t38fsp.audio.modem.intake import AudioCounters
+
+_OF_THE_PATH = frozenset({Outcome.FAILED, Outcome.DISCONNECTED, Outcome.NO_FAX})
+"""Outcomes that a bad line or a bad trunk may have caused."""
 
 
 @dataclass(slots=True)
@@ -74,8 +82,13 @@ class CallRecord:
     finished: SessionFinished | None = None
     hung_up: Ended | None = None
     """The far end's BYE."""
-    counters: Counters | None = None
-    """Counters of the terminal; None before the switch."""
+    medium: Medium | None = None
+    modem: str = ""
+    no_modems: str = ""
+    """Why the fax could not go in audio, although it was allowed to."""
+    audio: AudioQuality | None = None
+    counters: Counters | AudioCounters | None = None
+    """Counters of the terminal; None before T.30 began."""
     strays: Strays = field(default_factory=Strays)
     pages: dict[int, PageRecord] = field(default_factory=dict)
     resolutions: dict[int, Resolution] = field(default_factory=dict)
@@ -100,8 +113,9 @@ class CallRecord:
             case SessionWarned(text):
                 self.warnings.append(text)
                 return events.Warned(text)
-            case Negotiated(mode=mode):
+            case Negotiated(mode=mode, modem=modem):
                 self.is_fax = True
+                self.modem = modem.modulation if mode.bit_rate else ""
                 return events.Trained(mode.bit_rate, mode.coding, mode.ecm)
             case PageBegun(index=index, mode=mode, octets=octets):
                 self.resolutions[index] = mode.resolution
@@ -110,6 +124,19 @@ class CallRecord:
             case PageOutcome():
                 return events.PageDone(self.page(output))
         return None
+
+    def note_leg(self, leg: FaxLeg) -> None:
+        """Record what the leg has counted and, in audio, heard."""
+        terminal = leg.terminal
+        self.counters, self.strays = terminal.counters, leg.strays
+        if not isinstance(terminal, Terminal):
+            levels = terminal.levels
+            self.audio = AudioQuality(
+                levels.level_dbm0,
+                levels.signal_to_noise,
+                terminal.counters.filled,
+                terminal.retrains,
+            )
 
     def page(self, outcome: PageOutcome) -> PageRecord:
         """Add an attempt at a page to its record."""
@@ -154,6 +181,9 @@ class CallRecord:
             first_page=self.first + 1,
             seconds=now - self.started_at,
             counters=self._counters(),
+            medium=self.medium,
+            modem=self.modem,
+            audio=self.audio,
             remote_equipment=self.equipment,
             remote_capabilities=self.capabilities,
             sub_address=self.addressed.sub_address,
@@ -185,12 +215,16 @@ class CallRecord:
         if self.counters is not None and finished.error in (T30Failure.NO_FAX, T30Failure.NO_COMMAND):
             # A datagram may have the form of UDPTL without T.38 in it.
             unreadable = self.counters.malformed if self.counters.received else 0
+            if self.counters.received <= unreadable and self.medium is Medium.AUDIO:
+                return verdict.of_silent_audio()
             if self.counters.received <= unreadable:
                 return verdict.of_silence(Strays(self.strays.audio, max(self.strays.other, unreadable)))
         bye = ""
         if finished.error is T30Failure.LINE_DROPPED and self.hung_up is not None:
             bye = verdict.bye_reason(self.hung_up)
         found = verdict.of_t30(finished.error, finished.detail, is_fax=self.is_fax, bye=bye)
+        if self.audio is not None and self.counters is not None and found.outcome in _OF_THE_PATH:
+            found = verdict.with_audio(found, self.audio, self.counters.received)
         if finished.error is T30Failure.PAGE_UNAVAILABLE and not self.page_may_do_again:
             why = verdict.verdict(Outcome.BAD_DOCUMENT, found.reason)
             return replace(found, retry=why.retry, retry_reason=why.retry_reason)

@@ -10,8 +10,9 @@ With FIRST, a far end that refuses T.38 in the INVITE gets another INVITE with a
 EITHER.
 
 Whatever the policy, V.21 in the audio makes us ask, again if needed: a fax machine is talking, and nothing
-responds to it. Until the switch only tones are played and detected. The rows of ``t38fsp.call.table`` define
-when all this happens, and how long the call waits for T.38.
+responds to it. Until the switch only tones are played and detected. If the fax may go in audio, T.30 takes
+over the audio leg when T.38 does not come; with ``only`` it does so at once. The rows of
+``t38fsp.call.table`` define when all this happens, and how long the call waits for T.38.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from t38fsp.call.media import AudioMedia
 from t38fsp.call.record import CallRecord
 from t38fsp.call.verdict import Verdict
 from t38fsp.call_settings import CallSettings
-from t38fsp.choices import Switch
+from t38fsp.choices import Audio, Switch
 from t38fsp.lanes import Lane
 from t38fsp.t30.vocabulary import Tone, ToneHeard
 
@@ -98,8 +99,11 @@ class Switching:
         start: RtpStart,
         record: CallRecord,
         patience: float | None = None,
+        audio: Audio = Audio.NEVER,
     ) -> None:
         self._settings = settings
+        self.audio = audio
+        """Becomes NEVER if the library of modems cannot be loaded."""
         self._policy = settings.switch
         """Becomes EITHER if FIRST was refused."""
         self._role = role
@@ -111,6 +115,8 @@ class Switching:
         self._answered_at: float | None = None
         self._v21 = False
         """V.21 was heard."""
+        self.played_tone = False
+        """The tone of this end has been played, or is being played."""
         self.asked = False
         """We have offered T.38."""
 
@@ -125,15 +131,23 @@ class Switching:
 
     def asks_at_once(self) -> bool:
         """The policy is to offer T.38 at the answer."""
-        return self._policy in _AT_ONCE[self._role]
+        return self.audio is not Audio.ONLY and self._policy in _AT_ONCE[self._role]
 
     def asks_later(self) -> bool:
         """The policy is to offer T.38 if the far end does not."""
-        return self._policy is Switch.EITHER
+        return self.audio is not Audio.ONLY and self._policy is Switch.EITHER
 
     def is_our_turn(self) -> bool:
         """Either end may offer T.38, and we have not yet."""
         return self._settings.switch is Switch.EITHER and not self.asked
+
+    def uses_audio(self) -> bool:
+        """The fax goes in audio if T.38 does not come."""
+        return self.audio is not Audio.NEVER and self._audio is not None
+
+    def uses_only_audio(self) -> bool:
+        """The fax goes in audio, whatever the far end offers."""
+        return self.audio is Audio.ONLY
 
     # --- the audio -----------------------------------------------------------------------------------------
 
@@ -150,15 +164,26 @@ class Switching:
             patience=self._patience,
         )
         self._audio.start(now)
+        self.played_tone = True
+
+    def hand_over(self) -> AudioLeg:
+        """The audio leg, for T.30 to use; nothing more is played or detected here."""
+        leg, self._audio = self._audio, None
+        assert leg is not None, "T.30 begins in audio that was agreed on"
+        return leg
 
     def receive(self, data: bytes, source: Address, expected: Address | None, now: float) -> bool:
         """Take a datagram; true if it was audio. Early T.38 is kept, with preference for the host
         ``expected``."""
         if self._audio is not None and self._audio.receive(data, now):
             return True
+        self.keep_early(data, source, expected)
+        return False
+
+    def keep_early(self, data: bytes, source: Address, expected: Address | None) -> None:
+        """Keep a datagram that may be T.38, for a switch that is still to come."""
         if not looks_like_rtp(data):
             self._early.keep(data, source, expected)
-        return False
 
     def take_early(self, announced: Address) -> list[bytes]:
         """Early T.38, from before the SDP that names ``announced``."""
@@ -175,9 +200,9 @@ class Switching:
         """The lane that sends our tones."""
         return self._audio
 
-    def take_v21(self) -> bool:
-        """Record the signals heard; true if V.21 is among them for the first time."""
-        first = False
+    def take_v21(self) -> list[bool]:
+        """Record the signals heard; for each preamble of V.21 among them, whether it is the first one."""
+        preambles: list[bool] = []
         for heard in [] if self._audio is None else self._audio.take_signals():
             if isinstance(heard, ToneHeard):
                 # An echo of our own tone is not a fax machine: without this, a call to a telephone looked as
@@ -186,21 +211,24 @@ class Switching:
                     self._record.heard.add(heard.tone.value)
             else:
                 self._record.heard.add("V.21")
-                first = first or not self._v21
+                preambles.append(not self._v21)
                 self._v21 = True
-        return first
+        return preambles
 
     # --- verdicts ------------------------------------------------------------------------------------------
 
     def no_switch(self) -> Verdict:
-        """The verdict on a call that stayed in audio."""
+        """The verdict on a call that stayed in audio, and in which T.30 did not begin."""
         record = self._record
+        if self.uses_only_audio():
+            return verdict.of_no_audio(record.declined)
         return verdict.of_no_switch(
             record.refusal,
             offered=self.asked,
             declined=record.declined,
             heard=record.heard_text(),
             is_fax=bool(record.heard),
+            no_modems=record.no_modems,
         )
 
     def cut_off(self, ended: Ended, now: float) -> Verdict:

@@ -12,12 +12,14 @@ Entering a state that has no row for a running timer stops that timer, so no row
     IDLE ── dial ──> DIALLING ── 18x ──> RINGING ──┐
       └── accept ──> ANSWERING ────────────────────┴── 2xx, ACK ──> AUDIO <── refused ──┐
                                                                       └── ask ──> SWITCHING
+    AUDIO ── no T.38 ──> FAX, in audio
     AUDIO, SWITCHING ── T.38 agreed ──> FAX ── T.30 over ──> DRAINING (the called end: WAIT_BYE)
     FAX ── abort ──> ABORTING ── T.30 over ──> DRAINING ── BYE of ours ──> CLEARING ──> OVER
      └── BYE of theirs ──> LATE_T38 ──> OVER
 
-T.30 begins at the switch: in AUDIO only tones are played and detected, so a late switch does no harm. If the
-answer to the INVITE agrees on T.38, AUDIO is left as soon as it is entered.
+In AUDIO only tones are played and detected, so a late switch does no harm. T.30 begins at the switch or, if
+the fax may go in audio, when there was none. Until it has spoken there T.38 is still taken; from then on it
+is refused, always. If the answer to the INVITE agrees on T.38, AUDIO is left as soon as it is entered.
 
 The same table as a page, with a diagram, is ``docs/call.md``.
 """
@@ -40,7 +42,7 @@ class State(Enum):
     ANSWERING = "the ACK of our 200"
     AUDIO = "T.38, with audio up"
     SWITCHING = "the answer to our offer of T.38"
-    FAX = "T.30 over T.38"
+    FAX = "T.30, over T.38 or in audio"
     ABORTING = "the end of T.30, which sends DCN"
     DRAINING = "the gateway, which plays out the DCN"
     WAIT_BYE = "the BYE of the caller"
@@ -65,6 +67,10 @@ class Event(Enum):
     """Our offer was refused: by a failure response, or by a 200 with port 0 (RFC 3264 6)."""
     V21_HEARD = "V.21 heard"
     """In the audio, for the first time: a fax machine talks, and nothing responds to it."""
+    V21_AGAIN = "V.21 heard again"
+    """The far end repeats what has got no response."""
+    T30_SPEAKS = "T.30 speaks"
+    """It sends its first frame."""
     T30_COMPLETE = "T.30 complete"
     T30_FAILED = "T.30 failed"
     FAR_END_HUNG_UP = "far end hung up"
@@ -83,6 +89,10 @@ class Timer(Enum):
     SWITCH_LIMIT = "switch limit"
     ASK = "ask"
     """Our offer of T.38 is due."""
+    ANSWER_IN_AUDIO = "answer in audio"
+    """The called end answers as a fax machine in audio."""
+    LISTEN_IN_AUDIO = "listen in audio"
+    """The calling end waits for a DIS in audio, rather than for T.38."""
     DCN_LIMIT = "DCN limit"
     DRAIN = "drain"
     BYE_LIMIT = "BYE limit"
@@ -169,8 +179,16 @@ it."""
 _THEIR_TURN = 0.5
 """Seconds after V.21 for the far end to ask, if the policy leaves it to that end, or it refused and may ask
 now: its gateway hears the fax as we do, and two simultaneous offers cost seconds (491, RFC 3261 14.1)."""
+_CALLED_WAITS = 10.0
+"""Seconds from the answer, or from a refusal, until the called end answers as a fax machine in audio: for as
+long carriers may still switch, and a calling machine waits much longer (T1)."""
+_CALLER_WAITS = 12.0
+"""Seconds from the answer until the calling end begins T.30 in audio, at the latest."""
+_OFFER_OPEN = 0.5
+"""Seconds until another look at whether our offer is answered; T.30 does not begin in audio before."""
 _URGENT = 5.0
 """Least seconds that a call continues after V.21, so that an offer can be made and answered."""
+_THEN_AUDIO = (start(T.ANSWER_IN_AUDIO, _CALLED_WAITS), start(T.LISTEN_IN_AUDIO, _CALLER_WAITS))
 _DCN_LIMIT = 1.9
 """Seconds for T.30 to send DCN after an abort: with those for BYE the call is over within 3 s."""
 _DRAIN = 0.4
@@ -202,16 +220,27 @@ ROWS = (
 
     # audio: waiting for T.38
     row(_INVITED, E.ANSWERED, "switching.asks_at_once", "connect", S.AUDIO,
-        start(T.SWITCH_LIMIT, T1), start(T.ASK, 0.0), clause="after the media of the answer"),
+        start(T.SWITCH_LIMIT, T1), start(T.ASK, 0.0), *_THEN_AUDIO, clause="after the media of the answer"),
     row(_INVITED, E.ANSWERED, "switching.asks_later", "connect", S.AUDIO,
-        start(T.SWITCH_LIMIT, T1), start(T.ASK, "switch_wait"), clause="both sides may ask"),
-    row(_INVITED, E.ANSWERED, "", "connect", S.AUDIO, start(T.SWITCH_LIMIT, T1), clause="the far end asks"),
+        start(T.SWITCH_LIMIT, T1), start(T.ASK, "switch_wait"), *_THEN_AUDIO, clause="both sides may ask"),
+    row(_INVITED, E.ANSWERED, "", "connect", S.AUDIO,
+        start(T.SWITCH_LIMIT, T1), *_THEN_AUDIO, clause="the far end asks"),
+    row(_IN_AUDIO, E.AUDIO_AGREED, "switching.uses_only_audio", "play_tones, begin_in_audio", S.FAX,
+        clause="no T.38 on this trunk"),
     row(_IN_AUDIO, E.AUDIO_AGREED, "", "play_tones", S.AUDIO, clause="RFC 3264 8"),
     row(_IN_AUDIO, E.T38_AGREED, "", "follow_media, hold_image, switch", S.FAX, clause="T.38 annex D"),
     row(S.AUDIO, T.ASK, "", "offer_t38", S.SWITCHING, clause="T.38 annex D"),
     row(S.SWITCHING, T.ASK, "", "", None, clause="one offer at a time, RFC 3264 4"),
     row(_IN_AUDIO, E.OFFER_REFUSED, "", "", S.AUDIO, at_most(T.SWITCH_LIMIT, THEY_MAY_ASK),
-        clause="carriers switch late"),
+        start(T.ANSWER_IN_AUDIO, _CALLED_WAITS), clause="carriers switch late"),
+    row(S.AUDIO, T.ANSWER_IN_AUDIO, "is_called and switching.uses_audio", "begin_in_audio", S.FAX,
+        clause="T.30 5.3.6.1.1"),
+    row(S.AUDIO, (T.LISTEN_IN_AUDIO, E.V21_AGAIN), "not is_called and switching.uses_audio",
+        "begin_in_audio", S.FAX, clause="T.30 5.3.6.1.1"),
+    row(S.SWITCHING, T.ANSWER_IN_AUDIO, "", "", None, start(T.ANSWER_IN_AUDIO, _OFFER_OPEN),
+        clause="our offer may be accepted yet"),
+    row(S.SWITCHING, (T.LISTEN_IN_AUDIO, E.V21_AGAIN), "", "", None, start(T.LISTEN_IN_AUDIO, _OFFER_OPEN),
+        clause="our offer may be accepted yet"),
     row(S.AUDIO, E.V21_HEARD, "switching.is_our_turn", "offer_t38", S.SWITCHING,
         stop(T.ASK), at_least(T.SWITCH_LIMIT, _URGENT), clause="whatever the policy"),
     row(_IN_AUDIO, E.V21_HEARD, "", "", None,
@@ -224,6 +253,11 @@ ROWS = (
         clause="RFC 3261 15"),
 
     # the fax
+    row(S.FAX, E.T38_AGREED, "is_in_audio", "follow_media, hold_image, switch", None,
+        clause="before T.30 spoke"),
+    row(S.FAX, E.T30_SPEAKS, "is_in_audio", "hold_audio", None, clause="T.38 is refused from now on"),
+    row((S.FAX, S.ABORTING), E.AUDIO_AGREED, "is_in_audio", "follow_audio", None,
+        clause="a refresh, RFC 4028"),
     row((S.FAX, S.ABORTING), E.T38_AGREED, "", "follow_media, hold_image", None,
         clause="a refresh, RFC 4028"),
     row((S.DRAINING, S.WAIT_BYE, S.LATE_T38, S.CLEARING), E.T38_AGREED, "", "follow_media", None,

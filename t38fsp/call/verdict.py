@@ -14,7 +14,7 @@ from sip.line import Ended, Failed, OfferRefused
 from t38fsp.call.causes import NORMAL_CLEARING, meaning
 from t38fsp.call.fax_leg import Strays
 from t38fsp.outcome import Outcome
-from t38fsp.results import FaxResult
+from t38fsp.results import AudioQuality, FaxResult
 from t38fsp.status import FaxStatus
 from t38fsp.t30.outputs import T30Failure
 
@@ -250,13 +250,22 @@ def bye_reason(ended: Ended) -> str:
 
 
 def of_no_switch(
-    refusal: OfferRefused | None, *, offered: bool, declined: str = "", heard: str, is_fax: bool
+    refusal: OfferRefused | None,
+    *,
+    offered: bool,
+    declined: str = "",
+    heard: str,
+    is_fax: bool,
+    no_modems: str = "",
 ) -> Verdict:
     """The verdict on a call that stayed in audio.
 
     ``offered``: we asked for T.38. ``declined`` is what we refused and why, empty if nothing. ``is_fax``:
-    a fax machine was ``heard``.
+    a fax machine was ``heard``. ``no_modems`` is why the fax could not go in audio, although it was allowed
+    to.
     """
+    if is_fax and no_modems:
+        heard += f"; {no_modems}"
     if declined:
         return verdict(
             Outcome.NO_T38,
@@ -273,6 +282,14 @@ def of_no_switch(
     else:
         why = "the far end never switched to T.38; ask the trunk to enable it, or use switch policy 'either'"
     return verdict(Outcome.NO_T38 if is_fax else Outcome.NO_FAX, f"{why}; {heard}")
+
+
+def of_no_audio(declined: str) -> Verdict:
+    """The verdict on a call that was to go in audio alone, and had none; ``declined`` is what we refused."""
+    return verdict(
+        Outcome.NOT_CARRIED,
+        declined or "the far end agreed to no audio in G.711; ask the trunk for it, without transcoding",
+    )
 
 
 _BY_T30_ERROR = {
@@ -351,6 +368,42 @@ def of_silence(strays: Strays) -> Verdict:
         Outcome.WRONG_PACKETS,
         f"the far end agreed to T.38 but sent {' and '.join(came)}; packets do arrive, so ask the "
         "trunk whether its gateway really switches",
+    )
+
+
+_LOSSY = 0.003
+"""Share of lost packets from which a failure is the trunk's rather than the line's."""
+_NOISY = 24.0
+"""dB of signal to noise, below which V.17 falls back or fails."""
+_WEAK = -38.0
+"""dBm0."""
+
+
+def with_audio(found: Verdict, audio: AudioQuality, received: int) -> Verdict:
+    """The verdict on a T.30 session that failed in audio: whether the trunk or the telephone line is bad."""
+    packets = received + audio.filled
+    if audio.filled > _LOSSY * packets:
+        share = 100 * audio.filled / packets
+        heard = f"the trunk lost {share:.1f} % of {packets} packets; ask it for a better path"
+    elif audio.signal_to_noise is not None and audio.signal_to_noise < _NOISY:
+        heard = f"the telephone line is noisy, {audio.signal_to_noise:g} dB of signal to noise"
+    elif audio.level is not None and audio.level < _WEAK:
+        heard = f"the telephone line is weak, {audio.level:g} dBm0"
+    elif audio.retrains:
+        heard = (
+            f"{_counted(audio.retrains, 'training')} failed although no packet was lost; ask the trunk for "
+            "G.711 without transcoding and without echo canceller"
+        )
+    else:
+        heard = "no fault of the audio was seen"
+    return replace(found, reason=f"{found.reason}; in audio: {heard}")
+
+
+def of_silent_audio() -> Verdict:
+    """The verdict on a fax in audio to which no packet came."""
+    return verdict(
+        Outcome.NO_PACKETS,
+        "the fax began in audio but no audio packet ever arrived; look for a firewall or NAT",
     )
 
 

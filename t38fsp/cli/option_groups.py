@@ -14,6 +14,7 @@ import typer
 
 from sip.frozen import dataclass
 from t38fsp.choices import (
+    Audio,
     Backend,
     FileFormat,
     Fit,
@@ -77,6 +78,10 @@ class FaxOptions:
 
     switch: Annotated[
         Switch | None, typer.Option(help="Who switches to T.38; callee unless the route sets another.")
+    ] = None
+    audio: Annotated[
+        Audio | None,
+        typer.Option(help="Whether a fax may go in audio; fallback unless the route sets another."),
     ] = None
     ecm: Annotated[
         bool | None,

@@ -28,6 +28,8 @@ def of_event(event: events.FaxEvent) -> str:
             return f"connected, dialog {dialog}"
         case events.SwitchedToT38(ours=ours):
             return f"switched to T.38 ({'we' if ours else 'the far end'} asked for it)"
+        case events.BeganInAudio():
+            return "the call stays in audio, and the fax goes there"
         case events.Identified(station_id=station_id):
             return f"the far end is {station_id}" if station_id else ""
         case events.Addressed(sub_address=sub_address, sender_id=sender_id):

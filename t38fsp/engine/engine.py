@@ -24,6 +24,7 @@ from t38fsp.audio.leg import RtpStart
 from t38fsp.call.call_context import CallContext
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.receiving import ReceivingCall
+from t38fsp.call_settings import CallSettings
 from t38fsp.engine.call_log import CallFacts, CallLog
 from t38fsp.engine.capacity import Capacity, OverloadedError
 from t38fsp.engine.channels import Channels, all_taken
@@ -32,6 +33,7 @@ from t38fsp.engine.engine_routes import EngineRoutes
 from t38fsp.engine.known_facts import KnownFacts
 from t38fsp.engine.media import MediaPair, MediaPort
 from t38fsp.engine.media_reader import MediaReader
+from t38fsp.engine.modems import modems_for
 from t38fsp.engine.open_jobs import OpenJobs
 from t38fsp.engine.outgoing import (
     fax_to_send,
@@ -280,7 +282,7 @@ class FaxEngine:
             self._jobs.end(job, Outcome.UNAVAILABLE, str(error))
             return
         try:
-            context = self._context(media, self._line, [incoming.source])
+            context = self._context(media, self._line, [incoming.source], what.settings)
             if incoming.stranger:
                 context = replace(context, patience=_PATIENCE)
             credentials = self._routes.credentials(waiting.route, incoming.source)
@@ -397,7 +399,7 @@ class FaxEngine:
         other = next((hop for hop in hops if family_of(hop.host) != family_of(hops[0].host)), None)
         media = self._open_media(job, line, hops[0], other)
         try:
-            context = self._context(media, line, hops)
+            context = self._context(media, line, hops, what.settings)
             request = request_for(what, line, hops, other, routes, context.media_address)
             call = outgoing_call(what, line, request, () if fax is None else fax.pages, context)
             call.start(self._loop.time())
@@ -429,8 +431,11 @@ class FaxEngine:
             line.interface(peer), on_datagram, on_read=on_read, reader=reader, port_range=ports
         )
 
-    def _context(self, media: MediaPort | MediaPair, line: EngineLine, peers: Sequence[Hop]) -> CallContext:
-        """``peers`` are the hops of the signalling, best first."""
+    def _context(
+        self, media: MediaPort | MediaPair, line: EngineLine, peers: Sequence[Hop], settings: CallSettings
+    ) -> CallContext:
+        """``peers`` are the hops of the signalling, best first. Raises SettingError if only audio is wanted,
+        and cannot be used."""
         start = RtpStart(
             ssrc=self._random.getrandbits(32),
             sequence=self._random.getrandbits(16),
@@ -441,6 +446,7 @@ class FaxEngine:
             media.port,
             start,
             tcp=True,
+            modems=modems_for(settings.audio),
             connects_to=(*(peer.host for peer in peers), *map(str, self._settings.callers.networks)),
         )
 

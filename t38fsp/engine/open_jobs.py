@@ -14,6 +14,7 @@ from t38fsp.engine.call_log import CallLog
 from t38fsp.engine.capacity import OverloadedError
 from t38fsp.engine.channels import Channels
 from t38fsp.engine.running import FAULT
+from t38fsp.errors import SettingError
 from t38fsp.events import FaxEvent, Finished
 from t38fsp.image.errors import DocumentChangedError, DocumentError, ImageError, StoreError
 from t38fsp.jobs import EngineError, Observer
@@ -127,7 +128,7 @@ class OpenJobs:
 def _verdict_on(error: Exception) -> Verdict | None:
     """The verdict on a job that failed before its call; None for unexpected exceptions, internal errors."""
     match error:
-        case UnsupportedError():
+        case UnsupportedError() | SettingError():
             outcome = Outcome.MISCONFIGURED
         case DocumentChangedError():
             why = "the document may stay as it is the next time"

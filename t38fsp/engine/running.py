@@ -22,7 +22,7 @@ from t38fsp.engine.media import MediaPair, MediaPort
 from t38fsp.engine.pacer import Pacer
 from t38fsp.engine.received_file import ReceivedFile
 from t38fsp.engine.stream import MediaStream
-from t38fsp.events import Connected, FaxEvent, Finished, SwitchedToT38
+from t38fsp.events import BeganInAudio, Connected, FaxEvent, Finished, SwitchedToT38
 from t38fsp.header import CallHeader
 from t38fsp.image.errors import DocumentChangedError, DocumentError, ImageError
 from t38fsp.image.fax import Fax
@@ -217,6 +217,8 @@ class RunningCall:
         elif isinstance(event, SwitchedToT38):
             # Gateways often have T.38 on another port than audio, and behind a NAT it comes from yet another.
             self._media.expect_new_source()
+        elif isinstance(event, BeganInAudio):
+            self._log.info("the fax goes in audio")
         if not isinstance(event, Finished):
             self._observer(event)
         elif self._file is not None:

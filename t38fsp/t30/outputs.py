@@ -24,6 +24,19 @@ class RevokeBurst:
 
 
 @dataclass(frozen=True, slots=True)
+class Listen:
+    """Receiver: the image modem that the far end will use next, for a terminal that cannot tell it from the
+    burst, as T.38 can: raw with long training for TCF, with HDLC for an ECM block.
+
+    V.21 may come instead. It holds until the next one. None: only V.21 is expected.
+    """
+
+    modem: Modem | None
+    short_training: bool = False
+    hdlc: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PageWanted:
     """Code page ``index`` (from 0) for ``mode``; answer with ``page_ready`` or ``page_failed``."""
 
@@ -196,6 +209,7 @@ class SessionFinished:
 Output = (
     SendBurst
     | RevokeBurst
+    | Listen
     | PageWanted
     | FarEndIdentified
     | FarEndAddressed

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from t38fsp.t30.frames import FCF
 from t38fsp.t30.line import HalfDuplexLine, Timer
+from t38fsp.t30.outputs import Listen
 from t38fsp.t30.vocabulary import HdlcBurst, Modem
 
 _REPEAT_LIMIT = 6
@@ -41,6 +42,10 @@ class Answer:
         self._image_since = False
         self.agreed_pace = True
         """Whether the session has modems: by the DCS or, before it, by the SDP."""
+        self.image: Listen | None = None
+        """What follows a response to a trained transmitter; None before the first DCS."""
+        self._listen: Listen | None = None
+        """What follows the last response; None if only V.21 does."""
         self._heard = FCF.DCN
 
     # --- guards -------------------------------------------------------------------------------------------
@@ -164,7 +169,7 @@ class Answer:
 
     def respond(self, *frames: tuple[FCF, bytes]) -> None:
         """Send a response to a trained transmitter; the wait allows for a command that is lost twice."""
-        self._respond((Timer.T2, self._line.durations.last_command), *frames)
+        self._respond((Timer.T2, self._line.durations.last_command), *frames, listen=self.image)
 
     def identify(self, attempt: int, *frames: tuple[FCF, bytes]) -> None:
         """Send DIS or DTC for the ``attempt``-th time in a row.
@@ -185,8 +190,15 @@ class Answer:
 
     # --- internals ----------------------------------------------------------------------------------------
 
-    def _respond(self, silence: tuple[Timer, float], *frames: tuple[FCF, bytes], attempt: int = 1) -> None:
+    def _respond(
+        self,
+        silence: tuple[Timer, float],
+        *frames: tuple[FCF, bytes],
+        attempt: int = 1,
+        listen: Listen | None = None,
+    ) -> None:
         self._silence = silence
+        self._listen = listen
         self._answer = replace(self._line.frames(*frames), attempt=attempt)
         self.repeats = 0
         self._image_since = False
@@ -204,3 +216,5 @@ class Answer:
         line.queue.clear()
         if not (line.on_line == answer and self.unheard):
             line.play(answer)
+            if self._listen is not None and self.agreed_pace:
+                line.emit(self._listen)

@@ -12,7 +12,7 @@ from t38fsp.t30.frames import FCF, FrameError, encode_station_id
 from t38fsp.t30.line import HalfDuplexLine, Timer
 from t38fsp.t30.modems import modem_of_dcs
 from t38fsp.t30.options import PollDocument, ReceiveOptions
-from t38fsp.t30.outputs import Negotiated
+from t38fsp.t30.outputs import Listen, Negotiated
 from t38fsp.t30.receive_answer import Answer
 from t38fsp.t30.record import PageReports
 from t38fsp.t30.training import TrainingJudge
@@ -140,6 +140,9 @@ class ReceivePhaseB:
         self._answer.forget_command()
         self.refused_poll = ""
         self._judge = TrainingJudge(choice.modem)
+        if choice.modem_paced:
+            self._line.emit(Listen(choice.modem))
+        self._answer.image = self._image(choice.modem)
         for timer in (Timer.T1, Timer.T4, Timer.T5, Timer.STORE):
             self._line.stop(timer)
 
@@ -167,7 +170,9 @@ class ReceivePhaseB:
         if self._reports.record is not None:
             self._reports.record.mode = self.choice.mode
         self._line.emit(Negotiated(self.choice.mode, modem))
+        self._answer.image = Listen(modem, hdlc=True)  # long training once (A.4.3)
         self._answer.respond((FCF.CTR, b""))
+        self._answer.image = self._image(modem)
 
     # --- in words -----------------------------------------------------------------------------------------
 
@@ -205,6 +210,10 @@ class ReceivePhaseB:
         self.bound_page()
 
     # --- internals ----------------------------------------------------------------------------------------
+
+    def _image(self, modem: Modem) -> Listen:
+        """The next image on a modem that is trained; only V.17 has a short training."""
+        return Listen(modem, modem.modulation == "V.17", self.choice.mode.ecm)
 
     def _modem_of_ctc(self) -> Modem | None:
         fif = self._line.fif

@@ -9,6 +9,7 @@ from sip.agent import UserAgent
 from sip.line import CallRequest, Incoming, LineEvent
 from sip.values import Address, Hop
 from t38fsp.audio.leg import RtpStart
+from t38fsp.audio.modem.library import ModemLibrary
 from t38fsp.call.call_context import CallContext, PageJob, StorePage
 from t38fsp.call.driver import settle
 from t38fsp.call.faxcall import FaxCall
@@ -154,12 +155,15 @@ class SimulatedEndpoint:
         address: Address,
         *,
         page_delay: float = 0.05,
+        modems: Callable[[], ModemLibrary] | None = None,
     ) -> None:
         self.simulator = simulator
         self.network = network
         self.agent = agent
         self.address = address
         self.page_delay = page_delay
+        self.modems = modems
+        """Loads the library of modems; without it calls do not use audio."""
         self.received: list[SimulatedCall] = []
         self._take: Callable[[Incoming], None] | None = None
         self._calls: dict[int, SimulatedCall] = {}
@@ -270,7 +274,8 @@ class SimulatedEndpoint:
         self._next_port += 2
         hosted = SimulatedCall(self, media, pages, self.page_delay)
         self.network.bind(media, hosted.receive)
-        return hosted, CallContext(media[0], media[1], RtpStart(ssrc=media[1], sequence=0, timestamp=0))
+        start = RtpStart(ssrc=media[1], sequence=0, timestamp=0)
+        return hosted, CallContext(media[0], media[1], start, modems=self.modems)
 
     def _on_datagram(self, data: bytes, source: Address) -> None:
         self.agent.receive(data, Hop(*source), self.simulator.now)

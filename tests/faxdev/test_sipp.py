@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sip.values import DialogId
-from t38fsp.choices import Switch
+from t38fsp.choices import Audio, Switch
 from t38fsp.events import Connected, Disconnected, Ringing, SwitchedToT38
 from t38fsp.faxdev import (
     FS_BAD_ADDRESS,
@@ -413,8 +413,8 @@ def patience(document: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     directory = tmp_path_factory.mktemp("patience")
     with (
         udp_socket() as silent,
-        running(document) as callee,
-        running(document, route=Route(switch=Switch.CALLER)) as caller,
+        running(document, route=Route(audio=Audio.NEVER)) as callee,
+        running(document, route=Route(switch=Switch.CALLER, audio=Audio.NEVER)) as caller,
         ThreadPoolExecutor(3) as threads,
     ):
         yield {

@@ -34,16 +34,17 @@ _CONNECTION = re.compile(r"^c=IN IP4 (\S+)", re.MULTILINE)
 
 
 class AudioFax:
-    """A G3 fax machine with real modems and an A-law telephone line.
+    """A G3 fax machine with real modems and a telephone line in G.711.
 
     Args:
         role: ``CALLING`` sends CNG and its document.
+        law: ``spandsp.A_LAW`` or ``spandsp.U_LAW``.
         options: see :class:`tests.peers.machine.T30Machine`.
     """
 
-    def __init__(self, role: Role, **options: Unpack[MachineOptions]) -> None:
+    def __init__(self, role: Role, law: int = spandsp.A_LAW, **options: Unpack[MachineOptions]) -> None:
         self._library = library = spandsp.library()
-        self._law = library.g711_init(None, spandsp.A_LAW)
+        self._law = library.g711_init(None, law)
         self._free_law = weakref.finalize(self, library.g711_free, self._law)
         self._fax = library.fax_init(None, role is Role.CALLING)
         self._free_fax = weakref.finalize(self, library.fax_free, self._fax)
@@ -57,7 +58,7 @@ class AudioFax:
         return self.machine.completion is not None
 
     def hear(self, coded: bytes) -> None:
-        """A-law samples came; the machine's timers run by what it hears, so silence has to be given too."""
+        """Coded samples came; the machine's timers run by what it hears, so silence has to be given too."""
         samples = (ctypes.c_int16 * len(coded))()
         self._library.g711_decode(self._law, samples, coded, len(coded))
         self._library.fax_rx(self._fax, samples, len(coded))
@@ -67,7 +68,7 @@ class AudioFax:
         self._library.fax_rx(self._fax, (ctypes.c_int16 * count)(), count)
 
     def speak(self, count: int) -> bytes:
-        """The next ``count`` A-law samples to send."""
+        """The next ``count`` coded samples to send."""
         samples = (ctypes.c_int16 * count)()
         self._library.fax_tx(self._fax, samples, count)
         coded = ctypes.create_string_buffer(count)

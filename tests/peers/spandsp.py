@@ -21,8 +21,8 @@ PHASE_E_HANDLER = c.CFUNCTYPE(None, c.c_void_p, c.c_void_p, c.c_int)
 FRAME_HANDLER = c.CFUNCTYPE(None, c.c_void_p, c.c_void_p, c.c_int, c.POINTER(c.c_uint8), c.c_int)
 LOG_HANDLER = c.CFUNCTYPE(None, c.c_int, c.c_char_p)
 
-A_LAW = 0
-"""``G711_ALAW``"""
+A_LAW, U_LAW = 0, 1
+"""``G711_ALAW``, ``G711_ULAW``"""
 
 NO_PACING = 1
 """``T38_TERMINAL_OPTION_NO_PACING``"""

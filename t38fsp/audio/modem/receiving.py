@@ -1,0 +1,212 @@
+"""The modems that hear: samples become signals of T.30.
+
+V.21 is always listened to, and beside it one fast modem, if T.30 has said which (``Listen``). No bit passes
+through Python: the library's HDLC hands over frames, and bits of a raw burst are read 20 ms at a time.
+"""
+
+from __future__ import annotations
+
+import ctypes as c
+from array import array
+
+from t38fsp.audio.modem.library import (
+    CARRIER_DOWN,
+    FRAMING_OK,
+    TRAINED,
+    TRAINING_FAILED,
+    FrameHandler,
+    ModemLibrary,
+    State,
+)
+from t38fsp.audio.modem.transmitting import REVERSED, SPANDSP_NAMES
+from t38fsp.t30.outputs import Listen
+from t38fsp.t30.vocabulary import (
+    CarrierDetected,
+    CarrierLost,
+    DataReceived,
+    FrameReceived,
+    LineSignal,
+    Modem,
+)
+
+_CUTOFF_DBM0 = -45.5
+"""Least level that counts as a signal. The preset of V.21 is too high for a line that loses 20 dB."""
+_V21_FLAGS, _FAST_FLAGS = 5, 2
+"""Flags that begin a burst. V.21 is listened to all the time, so noise must not have that many."""
+_QUEUE = 8192
+"""Bits, each an octet; 20 ms bring 288 at most."""
+
+_ZERO_ONE = b"01" + bytes(254)
+
+
+class ReceiveModem:
+    """Signals collect in ``signals`` until they are taken."""
+
+    def __init__(self, library: ModemLibrary) -> None:
+        self._library = library
+        self.signals: list[LineSignal] = []
+        self.v21_up = False
+        """V.21 is heard, from its flags on."""
+        self.fast_up = False
+        self.failed = False
+        """The training of the expected modem failed: it stays deaf for the burst, if there is one. V.21 looks
+        like a training at first, too."""
+        # The library keeps bare pointers to these.
+        self._v21_handler = FrameHandler(self._on_v21)
+        self._fast_handler = FrameHandler(self._on_fast)
+        self._v17: State | None = None
+        self._fast: State | None = None
+        self._queue: State | None = None
+        self._expected: Listen | None = None
+        self._over = False
+        """The burst of the fast modem is over."""
+        self._bits = b""
+        self._begin_v21()
+        self._stop_fast()
+
+    @property
+    def expected(self) -> Listen | None:
+        """The fast modem that is listened for, and has not been heard yet."""
+        return self._expected if self._fast is not None and not self.fast_up else None
+
+    def listen(self, expected: Listen | None) -> None:
+        """Begin to expect the fast modem of ``expected`` instead of any other; None for V.21 alone.
+
+        V.21 must be silent, or the fast modem trains on it.
+        """
+        self._stop_fast()
+        if expected is None or expected.modem is None:
+            return
+        self._expected = expected
+        library, modem = self._library, expected.modem
+        name = SPANDSP_NAMES[modem.modulation]
+        self._queue = None
+        if expected.hdlc:
+            self._sink = library.state("hdlc_rx", 0, 0, _FAST_FLAGS, self._fast_handler, None)
+            bits = library.address("hdlc_rx_put_bit"), self._sink.pointer
+        else:
+            self._sink = self._queue = library.state("queue", _QUEUE, 0)
+            self._buffer = c.create_string_buffer(_QUEUE)
+            bits = library.address("queue_write_byte"), self._sink.pointer
+        if name != "v17":
+            state = library.state(f"{name}_rx", modem.rate, *bits)
+        elif self._v17 is None:
+            state = self._v17 = library.state("v17_rx", modem.rate, *bits)
+        else:
+            # Short training works on the equalizer that long training has left.
+            state = self._v17
+            library.call.v17_rx_set_put_bit(state.pointer, *bits)
+        if name == "v17":
+            library.call.v17_rx_restart(state.pointer, modem.rate, int(expected.short_training))
+        library.set_cutoff(name, state, _CUTOFF_DBM0)
+        self._fast = state
+        self._receive = getattr(library.call, f"{name}_rx")
+
+    def hear(self, samples: array[int]) -> None:
+        """Take the next samples; their number is at most 160."""
+        count = len(samples)
+        block = (c.c_int16 * count).from_buffer(samples)
+        if self._fast is not None:
+            self._receive(self._fast.pointer, block, count)
+            if self._queue is not None:
+                read = self._library.call.queue_read(self._queue.pointer, self._buffer, _QUEUE)
+                if read > 0:
+                    self._take_bits(c.string_at(self._buffer, read))
+            if self._over:
+                self._stop_fast()  # not in a call-back of the library
+        if not self.fast_up:
+            self._library.call.fsk_rx(self._fsk.pointer, block, count)
+
+    def drop(self) -> None:
+        """The far end cannot be heard any longer: its carriers are over, without a proper end."""
+        self._stop_fast()
+        if self.v21_up:
+            self.v21_up = False
+            self.signals.append(CarrierLost(Modem.V21, False))
+        self._begin_v21()
+
+    # --- V.21 ---------------------------------------------------------------------------------------------
+
+    def _begin_v21(self) -> None:
+        library = self._library
+        self._v21_hdlc = library.state("hdlc_rx", 0, 0, _V21_FLAGS, self._v21_handler, None)
+        self._fsk = library.state(
+            "fsk_rx", library.v21, 1, library.address("hdlc_rx_put_bit"), self._v21_hdlc.pointer
+        )
+        library.set_cutoff("fsk", self._fsk, _CUTOFF_DBM0)
+
+    def _on_v21(self, _user: int, octets: c._Pointer[c.c_uint8], length: int, good: int) -> None:
+        if length >= 0:
+            # Frames before the first flags are noise.
+            if self.v21_up:
+                frame = c.string_at(octets, length).translate(REVERSED)
+                self.signals.append(FrameReceived(Modem.V21, frame, bool(good & 0xFF)))
+        elif length == FRAMING_OK and not self.v21_up:
+            self.v21_up = True
+            self.signals.append(CarrierDetected(Modem.V21))
+        elif length == CARRIER_DOWN and self.v21_up:
+            self.v21_up = False
+            self.signals.append(CarrierLost(Modem.V21))
+
+    # --- the fast modem -----------------------------------------------------------------------------------
+
+    @property
+    def _modem(self) -> Modem:
+        assert self._expected is not None
+        assert self._expected.modem is not None
+        return self._expected.modem
+
+    def _stop_fast(self) -> None:
+        if self.fast_up:
+            self._fast_down(clean=False)
+        self._fast = self._queue = None
+        self.fast_up = self.failed = self._over = False
+        self._bits = b""
+
+    def _on_fast(self, _user: int, octets: c._Pointer[c.c_uint8], length: int, good: int) -> None:
+        if length < 0:
+            self._take_status(length)
+        elif self.fast_up:
+            frame = c.string_at(octets, length).translate(REVERSED)
+            self.signals.append(FrameReceived(self._modem, frame, bool(good & 0xFF)))
+
+    def _take_status(self, status: int) -> None:
+        if status == TRAINED and not self.fast_up:
+            self.fast_up, self.failed = True, False
+            self._bits = b""
+            self.signals.append(CarrierDetected(self._modem, self._expected_short))
+        elif status == TRAINING_FAILED:
+            self.failed = True
+        elif status == CARRIER_DOWN and self.fast_up:
+            self._fast_down(clean=True)
+
+    @property
+    def _expected_short(self) -> bool:
+        return self._expected is not None and self._expected.short_training
+
+    def _fast_down(self, *, clean: bool) -> None:
+        self.signals.append(CarrierLost(self._modem, clean))
+        self.fast_up = False
+        self._over = True
+
+    def _take_bits(self, bits: bytes) -> None:
+        """Bits are octets of 0 and 1; a status is 256 less its number."""
+        while bits:
+            run = len(bits.translate(None, b"\0\1"))  # the number of statuses
+            if not run:
+                self._take_run(bits)
+                return
+            at = next(position for position, octet in enumerate(bits) if octet > 1)
+            self._take_run(bits[:at])
+            self._take_status(bits[at] - 256)
+            bits = bits[at + 1 :]
+
+    def _take_run(self, bits: bytes) -> None:
+        if not self.fast_up or not bits:
+            return
+        bits = self._bits + bits
+        octets = len(bits) // 8
+        self._bits = bits[8 * octets :]
+        if octets:
+            number = int(bits[: 8 * octets].translate(_ZERO_ONE), 2)
+            self.signals.append(DataReceived(self._modem, number.to_bytes(octets)))

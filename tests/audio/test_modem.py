@@ -1,0 +1,119 @@
+"""A fax in audio between our T.30 and spandsp's whole fax, over G.711, in simulated time."""
+
+from __future__ import annotations
+
+import ctypes
+from pathlib import Path
+
+import pytest
+
+from t38fsp.audio.g711 import Law
+from t38fsp.audio.modem import library
+from t38fsp.audio.modem.library import ModemLibrary, ModemLibraryError
+from t38fsp.t30.options import ReceiveOptions, TransmitOptions
+from t38fsp.t30.vocabulary import Modem
+from tests.audio.telephone import Line, Telephone, receive, send
+from tests.pages import load_page
+from tests.peers.pages import text_page, write_document
+from tests.peers.spandsp import Modems
+from tests.sweep import Share, sweep
+
+pytestmark = pytest.mark.spandsp
+
+V27, V29, V17 = Modems.V27TER, Modems.V27TER | Modems.V29, Modems.V27TER | Modems.V29 | Modems.V17
+RATES = {
+    (V17, 14400): Modem.V17_14400,
+    (V17, 12000): Modem.V17_12000,
+    (V17, 9600): Modem.V17_9600,
+    (V29, 9600): Modem.V29_9600,
+    (V29, 7200): Modem.V29_7200,
+    (V27, 4800): Modem.V27TER_4800,
+    (V27, 2400): Modem.V27TER_2400,
+}
+"""The modem that is used if the far end has these, and we allow this rate."""
+
+
+def transfer(
+    folder: Path,
+    *,
+    sends: bool,
+    pages: int = 1,
+    rows: int = 300,
+    ecm: bool = True,
+    max_rate: int = 14400,
+    **line: object,
+) -> Telephone:
+    """A fax of short pages; asserts that it arrived, dot by dot with ECM."""
+    document, received = folder / "document.tif", folder / "received.tif"
+    write_document(document, [text_page(seed=seed, rows=rows) for seed in range(pages)])
+    if sends:
+        options = TransmitOptions(ecm=ecm, max_rate=max_rate)
+        telephone = send(document, received, options=options, ecm=ecm, **line)
+    else:
+        telephone = receive(
+            document, received, options=ReceiveOptions(ecm=ecm, max_rate=max_rate), ecm=ecm, **line
+        )
+    assert telephone.completed, (telephone.ours.result, telephone.modems)
+    assert [outcome.confirmed for outcome in telephone.outcomes if outcome.confirmed] == [True] * pages
+    for index in range(pages if ecm else 0):
+        assert load_page(document, index)[1] == load_page(received, index)[1]
+    return telephone
+
+
+@sweep(push=4, sends=[True, False], ecm=[True, False], limits=RATES, law=Law)
+def test_every_modem_both_ways(
+    tmp_path: Path, sends: bool, ecm: bool, limits: tuple[Modems, int], law: Law
+) -> None:
+    modems, max_rate = limits
+    telephone = transfer(tmp_path, sends=sends, ecm=ecm, modems=modems, max_rate=max_rate, law=law)
+    if not (sends is False and max_rate in (12000, 9600)):  # our DIS cannot name a highest rate of V.17
+        assert telephone.modems[-1:] == [RATES[limits].name]
+
+
+@pytest.mark.full
+@sweep(push=1, full=6, sends=[True, False], ecm=[True, False], pages=[3, 10])
+def test_pages_follow_each_other(tmp_path: Path, sends: bool, ecm: bool, pages: int) -> None:
+    """V.17 trains short from the second burst on."""
+    transfer(tmp_path, sends=sends, ecm=ecm, pages=pages, rows=150)
+
+
+@sweep(push=2, full=Share.ALL, sends=[True, False], delay=[0.02, 0.2, 0.4], echo=[None, -20.0, -12.0])
+def test_delay_and_echo(tmp_path: Path, sends: bool, delay: float, echo: float | None) -> None:
+    transfer(tmp_path, sends=sends, there=Line(delay=delay, echo=echo))
+
+
+@pytest.mark.full
+@sweep(push=1, full=6, gain=[9.5, -20.0, -30.0], noise=[None, 27.0], seed=range(2))
+def test_levels_and_noise(tmp_path: Path, gain: float, noise: float | None, seed: int) -> None:
+    telephone = transfer(
+        tmp_path, sends=False, there=Line(gain=gain, noise=noise), back=Line(), seed=seed, limit=300.0
+    )
+    level = telephone.ours.terminal.levels.level_dbm0
+    assert level is not None
+    assert level == pytest.approx(-14.0 + gain, abs=1.5)
+
+
+@sweep(push=1, full=8, loss=[0.002, 0.005], burst=[1, 3], seed=range(4))
+def test_lost_packets_cost_frames_and_no_page(tmp_path: Path, loss: float, burst: int, seed: int) -> None:
+    there = Line(loss=loss, burst=burst)
+    telephone = transfer(tmp_path, sends=False, there=there, back=Line(), seed=seed)
+    assert telephone.ours.terminal.counters.filled == pytest.approx(telephone.lost, abs=burst + 1)
+
+
+# --- the library ------------------------------------------------------------------------------------------
+
+
+def test_a_missing_library_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "_NAMES", ("libspandsp-that-is-not-there.so.9",))
+    library._found.cache_clear()
+    try:
+        with pytest.raises(ModemLibraryError):
+            library.modem_library()
+        assert not library.has_modem_library()
+    finally:
+        library._found.cache_clear()
+
+
+def test_a_strange_library_is_a_sentence() -> None:
+    with pytest.raises(ModemLibraryError, match="fsk_tx_init"):
+        ModemLibrary("libc", ctypes.CDLL(None))
