@@ -90,7 +90,8 @@ class FaxResult:
     them."""
     seconds: float = 0.0
     file: str | None = None
-    """Receiving: the TIFF with the confirmed pages; None if there are none."""
+    """Receiving: the file with the confirmed pages, a TIFF unless an inbox made a PDF; None if there are
+    none."""
     counters: dict[str, int] = field(default_factory=dict)
     """Quality of the path from the far end, by the names of ``t38fsp.t38.udptl.Counters`` or, in audio, of
     ``t38fsp.audio.modem.intake.AudioCounters``; ``stray_audio`` and ``stray_other`` count RTP and unreadable

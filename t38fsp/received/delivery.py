@@ -47,11 +47,11 @@ def deliver(order: Deliver) -> Delivered:
 
 def _deliver(order: Deliver, entry: Entry) -> Delivered:
     record = entry.read()
-    delivered = _from_record(record)
-    if delivered is None:
+    decided = _from_record(record, order.folder)
+    if decided is None:
         return _made(order, entry, record)
-    _rename(entry, delivered)
-    return delivered
+    with alone_in(order.folder):
+        return _renamed(entry, decided)
 
 
 def _made(order: Deliver, entry: Entry, record: dict[str, Any]) -> Delivered:
@@ -78,44 +78,56 @@ def _made(order: Deliver, entry: Entry, record: dict[str, Any]) -> Delivered:
     if order.sidecar:
         suffixes.append(_SIDECAR)
     with alone_in(order.folder):
-        stem = _free(os.path.join(order.folder, file_name(order.name, facts)), suffixes)
+        stem = _free(os.path.join(order.folder, file_name(order.name, facts)))
         tiff, pdf, sidecar = (stem + each if each in suffixes else "" for each in (_TIFF, _PDF, _SIDECAR))
         delivered = Delivered(tiff, pdf, sidecar, tuple(warnings))
         if order.sidecar:
-            write_json(entry.beside(_MADE[_SIDECAR]), _sidecar(facts, delivered))
+            try:
+                write_json(entry.beside(_MADE[_SIDECAR]), _sidecar(facts, delivered))
+            except OSError as error:
+                warnings.append(f"the sidecar is missing: {error_text(error)}")
+                delivered = Delivered(tiff, pdf, "", tuple(warnings))
         files = {"tiff": delivered.tiff, "pdf": delivered.pdf, "sidecar": delivered.sidecar}
-        entry.write({"facts": facts, "files": files, "warnings": warnings})
-        _rename(entry, delivered)
-    return delivered
+        files = {kind: os.path.basename(path) for kind, path in files.items()}
+        # On a full disk the pages get their name all the same.
+        with suppress(OSError):
+            entry.write({"facts": facts, "files": files, "warnings": warnings})
+        return _renamed(entry, delivered)
 
 
-def _from_record(record: dict[str, Any]) -> Delivered | None:
-    """What an earlier attempt has decided."""
+def _from_record(record: dict[str, Any], folder: str) -> Delivered | None:
+    """What an earlier attempt has decided. The folder may have been moved since."""
     files, warnings = record.get("files"), record.get("warnings")
     if not isinstance(files, dict) or not isinstance(warnings, list):
         return None
-    tiff, pdf, sidecar = (str(files.get(name) or "") for name in ("tiff", "pdf", "sidecar"))
+    named = (os.path.basename(str(files.get(kind) or "")) for kind in ("tiff", "pdf", "sidecar"))
+    tiff, pdf, sidecar = (name and os.path.join(folder, name) for name in named)
     return Delivered(tiff, pdf, sidecar, tuple(map(str, warnings)))
 
 
-def _rename(entry: Entry, delivered: Delivered) -> None:
-    """Give the files their names, those that do not have them yet."""
-    moved = False
-    for suffix, name in ((_TIFF, delivered.tiff), (_PDF, delivered.pdf), (_SIDECAR, delivered.sidecar)):
+def _renamed(entry: Entry, decided: Delivered) -> Delivered:
+    """Give the files their names, those that do not have them yet.
+
+    A name that another program has taken since it was decided is replaced by the next free one.
+    """
+    names = {_TIFF: decided.tiff, _PDF: decided.pdf, _SIDECAR: decided.sidecar}
+    for suffix, name in names.items():
         made = entry.beside(_MADE[suffix])
         if not name or not os.path.lexists(made):
             continue
         if os.path.lexists(name):
-            raise FileExistsError(17, f"{name} was made by another program meanwhile")
+            names[suffix] = name = _free(name.removesuffix(suffix)) + suffix
         # A rename, not a link: programs that watch a folder wait for one.
         os.rename(made, name)
-        moved = True
-    if moved:
+    for name in filter(None, names.values()):
         with suppress(OSError):
-            sync_folder(delivered.files[0])
+            sync_folder(name)
+        break
+    return Delivered(names[_TIFF], names[_PDF], names[_SIDECAR], decided.warnings)
 
 
-def _free(stem: str, suffixes: Sequence[str]) -> str:
+def _free(stem: str) -> str:
+    """``stem``, or the first of ``stem-2`` and so on, of which there is no file."""
     for number in itertools.islice(itertools.count(1), _MOST_NAMES):
         name = stem if number == 1 else f"{stem}-{number}"
         if not any(os.path.lexists(name + suffix) for suffix in (_TIFF, _PDF, _SIDECAR)):

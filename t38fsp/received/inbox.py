@@ -22,7 +22,7 @@ from typing import Any, Self
 
 from sip.frozen import dataclass
 from sip.ipc.cores import usable_cores
-from sip.logs import get_logger
+from sip.logs import SELDOM, get_logger
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import FileFormat
 from t38fsp.events import FaxEvent, Finished
@@ -138,7 +138,7 @@ class Inbox:
             "route": call.route,
         }
         unfinished = {"began": began, "completed": False, "reason": "the program ended before the fax did"}
-        entry = await asyncio.to_thread(self._begin, number, {"facts": known | unfinished})
+        entry = await self._begun(number, {"facts": known | unfinished})
         results: list[FaxResult] = []
 
         def observe(event: FaxEvent) -> None:
@@ -157,6 +157,18 @@ class Inbox:
                 self._go_on(self._forget(entry))
         return await asyncio.shield(delivery)
 
+    async def _begun(self, number: int, content: dict[str, Any]) -> Entry:
+        beginning = self._go_on(asyncio.to_thread(self._begin, number, content))
+        try:
+            return await asyncio.shield(beginning)
+        except asyncio.CancelledError:
+
+            async def forget() -> None:
+                await self._forget(await beginning)
+
+            self._go_on(forget())
+            raise
+
     # --- in threads -----------------------------------------------------------------------------------------
 
     def _prepare(self) -> list[Entry]:
@@ -168,7 +180,7 @@ class Inbox:
             return self._spool.begin(number, content)
         except OSError as error:
             # The engine refuses the call, as nothing can be stored there.
-            logger.error("nothing can be made in %s: %s", self.folder, error.strerror or error)
+            logger.error("nothing can be made in %s: %s", self.folder, error.strerror or error, extra=SELDOM)
             return Entry(os.path.join(self.folder, FOLDER, "missing", f"{number}.json"))
 
     # --- on the loop ----------------------------------------------------------------------------------------
@@ -202,6 +214,8 @@ class Inbox:
             logger.error("%s", text)
             return ReceivedFax(replace(result, warnings=(*result.warnings, text)), result.file, failed=True)
         warnings = [*delivered.warnings]
+        for text in warnings:
+            logger.warning("%s: %s", os.path.basename(delivered.tiff or delivered.pdf), text)
         failure = await self._run(about, delivered)
         warnings += [failure] if failure else []
         await self._forget(entry)

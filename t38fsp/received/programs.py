@@ -7,6 +7,7 @@ import shutil
 from asyncio.subprocess import DEVNULL, PIPE
 
 from sip.ipc.child import bare_environment
+from t38fsp.choices import FileFormat
 from t38fsp.errors import SettingError
 from t38fsp.inbox_settings import InboxSettings
 
@@ -24,6 +25,8 @@ async def check_programs(settings: InboxSettings) -> None:
         )
     if not settings.ocr:
         return
+    if settings.format is FileFormat.TIFF:
+        raise SettingError("ocr: a TIFF file has no text; set format to pdf or both")
     if shutil.which(TESSERACT) is None:
         raise SettingError(
             f"ocr: {TESSERACT} is not installed; install it (on Debian: tesseract-ocr), or leave the text out"
