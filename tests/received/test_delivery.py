@@ -32,6 +32,13 @@ FACTS = {
 }
 
 
+SUFFIXES = [".tif", ".pdf", ".json"]
+
+
+def broken(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
 def waiting(folder: Path, pages: int = 2, facts: dict[str, Any] | None = None, suffix: str = "") -> Entry:
     """A fax in the spool."""
     entry = Spool(folder).begin(1, {"facts": FACTS if facts is None else facts})
@@ -78,7 +85,7 @@ def test_a_fax_that_broke_off(tmp_path: Path) -> None:
     assert json.loads(Path(delivered.sidecar).read_text())["completed"] is False
 
 
-@pytest.mark.parametrize("suffix", [".tif", ".pdf", ".json"])
+@pytest.mark.parametrize("suffix", SUFFIXES)
 def test_no_file_is_replaced(tmp_path: Path, suffix: str) -> None:
     (tmp_path / f"+15550199{suffix}").write_text("mine")
     (tmp_path / "+15550199-2.tif").symlink_to("nowhere")
@@ -97,7 +104,7 @@ def test_the_sidecar_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(delivery.os, "rename", noted)
     deliver(order(waiting(tmp_path), tmp_path))
-    assert renamed == [".tif", ".pdf", ".json"]
+    assert renamed == SUFFIXES
 
 
 @pytest.mark.parametrize("after", range(3))
@@ -120,11 +127,7 @@ def test_a_delivery_that_is_cut_off_is_finished_by_the_next_one(
             deliver(order(entry, tmp_path))
     assert len(names(tmp_path)) == 1 + after
     delivered = deliver(order(entry, tmp_path))
-    assert [Path(path).name for path in delivered.files] == [
-        "+15550199.tif",
-        "+15550199.pdf",
-        "+15550199.json",
-    ]
+    assert [Path(path).name for path in delivered.files] == [f"+15550199{each}" for each in SUFFIXES]
     assert all(map(os.path.exists, delivered.files))
     assert deliver(order(entry, tmp_path)) == delivered, "and once more, as after a crash during the command"
 
@@ -132,7 +135,7 @@ def test_a_delivery_that_is_cut_off_is_finished_by_the_next_one(
 def test_a_name_that_another_program_takes_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = waiting(tmp_path)
     with monkeypatch.context() as context:
-        context.setattr(delivery.os, "rename", lambda *_: (_ for _ in ()).throw(OSError(5, "I/O")))
+        context.setattr(delivery.os, "rename", broken)
         with pytest.raises(StoreError):
             deliver(order(entry, tmp_path, FileFormat.TIFF, sidecar=False))
     (tmp_path / "+15550199.tif").write_text("mine")
@@ -174,14 +177,12 @@ def test_a_folder_that_takes_no_files_any_more(tmp_path: Path) -> None:
 def test_no_pdf_for_lack_of_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The pages are on disk; a name takes no space."""
 
-    def full(*_: object) -> int:
+    def no_pdf(*_: object) -> int:
         raise StoreError("no space left")
 
-    monkeypatch.setattr(delivery, "write_pdf", full)
-    monkeypatch.setattr(
-        delivery, "write_json", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left"))
-    )
-    monkeypatch.setattr(Entry, "write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
+    monkeypatch.setattr(delivery, "write_pdf", no_pdf)
+    monkeypatch.setattr(delivery, "write_json", broken)
+    monkeypatch.setattr(Entry, "write", broken)
     entry = waiting(tmp_path, 1)
     kept = Path(entry.tiff).read_bytes()
     delivered = deliver(order(entry, tmp_path, FileFormat.PDF))
