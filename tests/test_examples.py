@@ -8,9 +8,13 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiosmtpd.smtp import SMTP
 from PIL import Image, ImageDraw, ImageFont
 
 from t38fsp.cli.exits import Exit
@@ -18,6 +22,7 @@ from t38fsp.image.compare import differing_pages
 from t38fsp.image.document import inspect
 from t38fsp.t30.vocabulary import PageFormat, Resolution
 from tests.cli.commands import ROOT, names, port_of, started, t38fsp
+from tests.peers import pdf
 
 EXAMPLES = ROOT / "examples"
 
@@ -53,6 +58,59 @@ async def test_the_sender_and_the_receiver(tmp_path: Path, letter: Path) -> None
     assert told.endswith(f": 1 page was received -> {mine}")
     assert differing_pages(letter, mine) == []
     assert (stopped.status, stopped.output, stopped.progress) == (0, "stopped\n", "")
+
+
+class Mailbox:
+    """Takes the mail of an SMTP server, but that to ``full``."""
+
+    def __init__(self) -> None:
+        self.mails: list[EmailMessage] = []
+
+    async def handle_RCPT(self, server: object, session: object, envelope: Any, to: str, _: object) -> str:  # noqa: N802
+        if to.startswith("full"):
+            return "452 mailbox full"
+        envelope.rcpt_tos.append(to)
+        return "250 OK"
+
+    async def handle_DATA(self, server: object, session: object, envelope: Any) -> str:  # noqa: N802
+        mail = message_from_bytes(envelope.content, policy=policy.default)
+        assert isinstance(mail, EmailMessage)
+        self.mails.append(mail)
+        return "250 OK"
+
+
+@pytest.mark.pdf
+async def test_the_forwarder(tmp_path: Path, letter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``forward.py`` to a mail server that is not ours, and to one that refuses the mail."""
+    mailbox = Mailbox()
+    loop = asyncio.get_running_loop()
+    smtp = await loop.create_server(lambda: SMTP(mailbox), "127.0.0.1", 0)
+    monkeypatch.setenv("SMTP", "{}:{}".format(*smtp.sockets[0].getsockname()))
+    arguments = [(EXAMPLES / "forward.py", tmp_path / to, "127.0.0.1:0", f"{to}@mail.example") for to in TO]
+    async with started(*arguments[0]) as good, started(*arguments[1]) as bad:
+        ports = [port_of(await example.printed("listening")) for example in (good, bad)]
+        sends = [t38fsp("send", letter, "--to", f"sip:1@127.0.0.1:{port}", *BY_US) for port in ports]
+        async with sends[0] as one, sends[1] as other:
+            assert [(await each.end()).status for each in (one, other)] == [0, 0]
+        await good.printed("was sent to office@mail.example")
+        await bad.printed("SMTPRecipientsRefused")
+        for example in (good, bad):
+            example.process.send_signal(signal.SIGTERM)
+            assert (await example.end()).output.endswith("stopped\n")
+    smtp.close()
+    (mail,) = mailbox.mails
+    assert "+49 711 55" in mail["Subject"]
+    (attached,) = mail.iter_attachments()
+    (file,) = (tmp_path / "office").iterdir()
+    assert (attached.get_content_type(), attached.get_filename()) == ("application/pdf", file.name)
+    assert attached.get_content() == file.read_bytes()
+    pdf.check(file)
+    (kept,) = (tmp_path / "full").iterdir()
+    pdf.check(kept)
+
+
+TO = ["office", "full"]
+BY_US = ("--station-id", "+49 711 55")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -109,6 +167,12 @@ class Heard(asyncio.DatagramProtocol):
         ("send.py", ("letter.tif", "+15550100"), "send.py: +15550100 needs a SIP peer"),
         ("receive.py", ("faxes",), "usage: receive.py DIRECTORY HOST:PORT"),
         ("receive.py", (".", "127.0.0.1"), "receive.py: '127.0.0.1' has no port; write it as HOST:PORT"),
+        ("forward.py", (".", "127.0.0.1:0"), "usage: forward.py DIRECTORY HOST:PORT MAIL-ADDRESS"),
+        (
+            "forward.py",
+            (".", "127.0.0.1", "a@b"),
+            "forward.py: '127.0.0.1' has no port; write it as HOST:PORT",
+        ),
         ("receive.py", (".", "192.0.2.1:0"), "receive.py: cannot listen at 192.0.2.1:0 over UDP"),
     ],
 )
