@@ -4,41 +4,47 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
 
 from sip.values import Address
-from tests.sip.peer import LIMIT
 
 
 @dataclass(frozen=True, slots=True)
 class Signalling:
-    process: Process
+    process: Popen[str]
     path: str
     """Of its Unix socket."""
     address: Address
     """Its SIP address."""
 
 
-@asynccontextmanager
-async def signalling(directory: Path, answerers: Iterable[str], *more: str) -> AsyncIterator[Signalling]:
-    """Run one on the loopback interface."""
+@contextmanager
+def lasting_signalling(directory: Path, answerers: Iterable[str], *more: str) -> Iterator[Signalling]:
+    """Run one on the loopback interface, for several tests."""
     path = str(directory / "line.sock")
     arguments = [path, "--listen", "127.0.0.1:0", *more]
     for name in answerers:
         arguments += ["--answerer", name]
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "sip.remote.signalling", *arguments), stdin=DEVNULL, stdout=PIPE
-    )
-    try:
-        assert process.stdout is not None
-        async with asyncio.timeout(LIMIT):
-            host, port = (await process.stdout.readline()).decode().split()
-        yield Signalling(process, path, (host, int(port)))
-    finally:
-        with suppress(ProcessLookupError):
+    command = [sys.executable, "-m", "sip.remote.signalling", *arguments]
+    with Popen(command, stdin=DEVNULL, stdout=PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            host, port = process.stdout.readline().split()
+            yield Signalling(process, path, (host, int(port)))
+        finally:
             process.terminate()
-        await process.wait()
+
+
+@asynccontextmanager
+async def signalling(directory: Path, answerers: Iterable[str], *more: str) -> AsyncIterator[Signalling]:
+    """Run one for a test, whose event loop runs while it starts and ends."""
+    lasting = lasting_signalling(directory, answerers, *more)
+    process = await asyncio.to_thread(lasting.__enter__)
+    try:
+        yield process
+    finally:
+        await asyncio.to_thread(lasting.__exit__, None, None, None)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import ClassVar
 
@@ -26,7 +26,7 @@ from tests.sip.line_suite import (
     MakeLine,
 )
 from tests.sip.peer import at
-from tests.sip.signalling import signalling
+from tests.sip.signalling import Signalling, lasting_signalling, signalling
 from tests.sip.trunk_suite import TrunkSuite
 
 
@@ -40,10 +40,22 @@ class TestOwnStack(LineSuite, TrunkSuite):
 
 
 class TestSignallingProcess(LineSuite, TrunkSuite):
+    process: ClassVar[Signalling]
+    """One for all tests: it must be as good as new when an engine has left it."""
+
+    @pytest.fixture(autouse=True, scope="class")
+    @classmethod
+    def lasting(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+        with lasting_signalling(tmp_path_factory.mktemp("signalling"), ANSWERERS) as cls.process:
+            yield
+
     @asynccontextmanager
     async def line(self, tmp_path: Path, host: str = HOST) -> AsyncIterator[MakeLine]:
-        listen = f"[{host}]:0" if ":" in host else f"{host}:0"
-        async with signalling(tmp_path, ANSWERERS, "--listen", listen) as process:
+        async with AsyncExitStack() as stack:
+            process = self.process
+            if host != HOST:
+                own = signalling(tmp_path, ANSWERERS, "--listen", f"[{host}]:0")
+                process = await stack.enter_async_context(own)
             yield lambda on_event, on_registration: RemoteLine(
                 on_event, path=process.path, name="engine", max_incoming=64, on_registration=on_registration
             )
