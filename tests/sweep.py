@@ -38,6 +38,8 @@ Case = Mapping[str, Any]
 
 
 class Share(Enum):
+    EACH = "each"
+    """So many cases that each value of each parameter is in one of them."""
     PAIRS = "pairs"
     """So many cases that any two values of two parameters meet in one of them."""
     ALL = "all"
@@ -112,7 +114,9 @@ def _named(rows: Sequence[Case], name: str) -> list[Case]:
 def _share(rows: Sequence[Case], share: int | Share, salt: int) -> list[Case]:
     ordered = [rows[index] for index in scattered(len(rows), salt)]
     if share is Share.PAIRS:
-        return pairwise(ordered)
+        return covering(ordered, 2)
+    if share is Share.EACH:
+        return covering(ordered, 1)
     return ordered if share is Share.ALL else ordered[:share]
 
 
@@ -128,13 +132,13 @@ def scattered(count: int, salt: int = 0) -> Iterator[int]:
         yield (salt + number * step) % count
 
 
-def pairwise(rows: Sequence[Case]) -> list[Case]:
-    """Some of ``rows``, in which every pair of values of two parameters is found that ``rows`` have."""
-    pairs = [frozenset(combinations([(name, id(value)) for name, value in row.items()], 2)) for row in rows]
-    missing = frozenset[Any]().union(*pairs)
+def covering(rows: Sequence[Case], size: int) -> list[Case]:
+    """Some of ``rows``, in which all values of ``size`` parameters meet that meet in ``rows``."""
+    met = [frozenset(combinations([(name, id(value)) for name, value in row.items()], size)) for row in rows]
+    missing = frozenset[Any]().union(*met)
     chosen: list[Case] = []
     while missing:
-        best = max(range(len(rows)), key=lambda index: len(pairs[index] & missing))
+        best = max(range(len(rows)), key=lambda index: len(met[index] & missing))
         chosen.append(rows[best])
-        missing -= pairs[best]
+        missing -= met[best]
     return chosen

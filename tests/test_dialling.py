@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from t38fsp.settings.dial_plan import DialPlan, DialRule, NumberFormat, UriScheme
+from tests.sweep import examples
 
 FORMATS = (NumberFormat.E164, NumberFormat.DIGITS, NumberFormat.NATIONAL)
 
@@ -131,7 +132,7 @@ def test_a_wrong_plan_is_refused(settings: dict[str, object], told: str) -> None
         DialPlan.model_validate(settings)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(push=100, full=300)
 @given(
     st.from_regex(r"\+?[0-9*#]{1,32}", fullmatch=True),
     st.sampled_from(["US", "DE", "GB", "IT", None]),

@@ -113,12 +113,24 @@ TO = ["office", "full"]
 BY_US = ("--station-id", "+49 711 55")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize(
-    ("program", "told"),
-    [("send.py", "send.py: stopped; the call was hung up"), ("send_faxdev.py", "FS_USER_ABORT: ")],
+    ("program", "number"),
+    [
+        ("send.py", signal.SIGINT),
+        ("send.py", signal.SIGTERM),
+        ("send_faxdev.py", signal.SIGHUP),
+        *(
+            pytest.param(*case, marks=pytest.mark.full)
+            for case in (
+                ("send.py", signal.SIGHUP),
+                ("send_faxdev.py", signal.SIGINT),
+                ("send_faxdev.py", signal.SIGTERM),
+            )
+        ),
+    ],
 )
-async def test_signals_hang_up(letter: Path, program: str, told: str, number: signal.Signals) -> None:
+async def test_signals_hang_up(letter: Path, program: str, number: signal.Signals) -> None:
+    told = {"send.py": "send.py: stopped; the call was hung up", "send_faxdev.py": "FS_USER_ABORT: "}[program]
     silent = await asyncio.get_running_loop().create_datagram_endpoint(Heard, local_addr=("127.0.0.1", 0))
     transport, heard = silent
     to = "sip:fax@{}:{}".format(*transport.get_extra_info("sockname"))

@@ -79,6 +79,7 @@ async def test_faxes_between_two_services(
         ]
 
 
+@pytest.mark.full
 @pytest.mark.libtiff
 async def test_a_process_that_is_killed_takes_its_calls_and_no_others(document: Path, tmp_path: Path) -> None:
     async with (

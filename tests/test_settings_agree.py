@@ -115,10 +115,9 @@ class Setting:
         whole = bool(bounds.among) or isinstance(bounds.least, int)
         for bound in (bounds.least, bounds.most, bounds.above, bounds.off, *bounds.among):
             if bound is not None:
-                near = (bound - 1, bound + 1)
+                yield bound
                 yield from (
-                    bound,
-                    *(near if whole else (nextafter(bound, -inf), nextafter(bound, inf), *near)),
+                    (bound - 1, bound + 1) if whole else (nextafter(bound, -inf), nextafter(bound, inf))
                 )
         yield from (-1, 0, 2**40)
         if whole:

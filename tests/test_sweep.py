@@ -8,7 +8,7 @@ from itertools import pairwise as pairs
 
 import pytest
 
-from tests.sweep import pairwise, scattered
+from tests.sweep import covering, scattered
 
 pytest_plugins = ["pytester"]
 
@@ -24,13 +24,22 @@ def test_a_few_cases_are_spread_over_all() -> None:
     assert {index % 2 for index in few} == {0, 1}
 
 
-def test_pairwise_has_each_pair_in_few_rows() -> None:
-    axes = {"a": range(8), "b": range(7), "c": "vwxyz", "d": [True, False], "e": [True, False]}
-    rows = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
-    chosen = pairwise(rows)
-    assert len(chosen) < 80 < len(rows)
+AXES = {"a": range(8), "b": range(7), "c": "vwxyz", "d": [True, False], "e": [True, False]}
+ROWS = [dict(zip(AXES, values, strict=True)) for values in product(*AXES.values())]
+
+
+def test_pairs_are_covered_by_few_rows() -> None:
+    chosen = covering(ROWS, 2)
+    assert len(chosen) < 80 < len(ROWS)
     for one, other in [("a", "b"), ("a", "c"), ("c", "d"), ("d", "e"), ("b", "e")]:
-        assert {(row[one], row[other]) for row in chosen} == set(product(axes[one], axes[other]))
+        assert {(row[one], row[other]) for row in chosen} == set(product(AXES[one], AXES[other]))
+
+
+def test_each_value_is_covered_by_as_many_rows_as_the_longest_axis_has() -> None:
+    chosen = covering(ROWS, 1)
+    assert len(chosen) == 8
+    for name, values in AXES.items():
+        assert {row[name] for row in chosen} == set(values)
 
 
 TEST = """

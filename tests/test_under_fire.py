@@ -17,7 +17,7 @@ def test_every_kind_has_datagrams() -> None:
 
 async def test_a_fax_and_options_get_through(tmp_path: Path, letter: Path) -> None:
     """The figures of a minute are those of ``python -m tests.benchmarks.hostile``."""
-    outcome = await under_fire(tmp_path, 2, 300, letter)
+    outcome = await under_fire(tmp_path, 2, 100, letter)
     assert outcome.shots > 0
     assert outcome.fax["completed"] is True
     assert outcome.identical

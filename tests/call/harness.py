@@ -39,7 +39,7 @@ LIMIT = 3600.0
 """Virtual seconds after which a call counts as stuck."""
 
 
-def make_pages(count: int, *, kind: str = "text", rows: int = 300) -> list[PageSpec]:
+def make_pages(count: int, *, kind: str = "text", rows: int = 150) -> list[PageSpec]:
     """Short pages of the commonest format."""
     return [(1728, Resolution.R8_FINE, rows, kind)] * count
 

@@ -27,7 +27,7 @@ from t38fsp.t30.vocabulary import Burst, HdlcBurst, LineSignal, Modem, RawBurst,
 from tests.call.harness import Scene, make_pages
 from tests.call.test_any_line import assert_told
 from tests.peers import libtiff
-from tests.sweep import Share, sweep
+from tests.sweep import Share, examples, sweep
 
 _FIFS = st.one_of(
     st.just(b""),
@@ -207,7 +207,7 @@ def meet(conduct: Conduct, *, sending: bool, ecm: bool, pages: int = 2) -> tuple
     return result, met[0]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(push=30, full=60)
 @given(CONDUCTS, st.booleans(), st.booleans())
 def test_any_conduct_of_the_far_end(conduct: Conduct, sending: bool, ecm: bool) -> None:
     result, _ = meet(conduct, sending=sending, ecm=ecm)
@@ -224,7 +224,7 @@ def test_any_conduct_of_the_far_end_at_length(conduct: Conduct, sending: bool, e
 
 
 @sweep(
-    push=Share.PAIRS, fcf=[fcf for fcf in FCF if fcf is not FCF.DCN], sending=[True, False], ecm=[True, False]
+    push=Share.EACH, fcf=[fcf for fcf in FCF if fcf is not FCF.DCN], sending=[True, False], ecm=[True, False]
 )
 def test_one_frame_for_ever(fcf: FCF, sending: bool, ecm: bool) -> None:
     """Instead of every second burst; for a call that gets somewhere in between."""

@@ -115,7 +115,7 @@ def refreshes(scene: KeptAlive) -> tuple[int, int]:
 
 @pytest.mark.parametrize("refresher", list(Refresher))
 @pytest.mark.parametrize("ecm", [True, pytest.param(False, marks=pytest.mark.full)])
-def test_sixty_pages_over_refreshes_of_both_kinds(tmp_path: Path, refresher: Refresher, ecm: bool) -> None:
+def test_forty_pages_over_refreshes_of_both_kinds(tmp_path: Path, refresher: Refresher, ecm: bool) -> None:
     """By re-INVITE as long as UPDATE is not heard of, which the answer to the first one puts right."""
     KeptAlive.timers = SessionTimers(session_expires=90, refresher=refresher)
     scene = KeptAlive(tmp_path)
@@ -128,9 +128,9 @@ def test_sixty_pages_over_refreshes_of_both_kinds(tmp_path: Path, refresher: Ref
 
     scene.rewrite = hide
     scene.answer(ecm=ecm)
-    scene.send(make_pages(60), ecm=ecm)
+    scene.send(make_pages(40), ecm=ecm)
     scene.run()
-    scene.assert_undisturbed(60)
+    scene.assert_undisturbed(40)
     updates, invites = refreshes(scene)
     assert invites == 1
     assert updates >= 3

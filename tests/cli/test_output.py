@@ -340,7 +340,7 @@ async def test_a_receiver_outlives_its_terminal(tmp_path: Path, letter: Path) ->
     assert differing_pages(letter, tmp_path / name) == []
 
 
-@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize("as_json", [False, pytest.param(True, marks=pytest.mark.full)])
 async def test_nobody_reads_and_the_calls_go_on(tmp_path: Path, letter: Path, as_json: bool) -> None:
     """Neither what a receiver prints nor its JSON: calls come and go, and SIGTERM ends it."""
     reading, writing = os.pipe()

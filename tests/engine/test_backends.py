@@ -83,7 +83,13 @@ def assert_arrived(results: tuple[FaxResult, FaxResult], document: Path, file: P
 
 
 @pytest.mark.libtiff
-@pytest.mark.parametrize("switch", [Switch.CALLEE, Switch.CALLER], ids=["they switch", "we switch"])
+@pytest.mark.parametrize(
+    "switch",
+    [
+        pytest.param(Switch.CALLEE, id="they switch", marks=pytest.mark.full),
+        pytest.param(Switch.CALLER, id="we switch"),
+    ],
+)
 async def test_a_fax_to_our_own_endpoint(
     us: Party, them: Party, document: Path, tmp_path: Path, switch: Switch
 ) -> None:
@@ -162,7 +168,11 @@ def worker_of(party: Party) -> int:
 
 @pytest.mark.pjsua2
 @pytest.mark.libtiff
-@pytest.mark.parametrize("death", [signal.SIGKILL, signal.SIGABRT], ids=lambda death: death.name)
+@pytest.mark.parametrize(
+    "death",
+    [signal.SIGKILL, pytest.param(signal.SIGABRT, marks=pytest.mark.full)],
+    ids=lambda death: death.name,
+)
 async def test_a_worker_that_dies_ends_its_fax_and_not_the_next(
     them: Party, document: Path, tmp_path: Path, death: signal.Signals
 ) -> None:

@@ -73,6 +73,7 @@ async def far_end() -> AsyncIterator[Party]:
     await party.close()
 
 
+@pytest.mark.full
 @pytest.mark.libtiff
 async def test_faxes_in_both_directions_at_the_same_time(
     document: Path, tmp_path: Path, far_end: Party
@@ -101,6 +102,7 @@ async def test_faxes_in_both_directions_at_the_same_time(
             assert assert_same_pages(document, file) == 1
 
 
+@pytest.mark.full
 @pytest.mark.libtiff
 async def test_an_engine_that_dies_takes_its_calls_along_and_no_others(
     document: Path, tmp_path: Path, far_end: Party

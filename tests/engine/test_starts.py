@@ -29,8 +29,11 @@ from tests.starts import CANCELLED, FAULT, NO_DESCRIPTORS, Belongings, fails_at_
 HOST = "127.0.0.1"
 ERRORS = pytest.mark.parametrize(
     ("error", "expected"),
-    [(NO_DESCRIPTORS, EngineError), (FAULT, RuntimeError), (CANCELLED, asyncio.CancelledError)],
-    ids=["descriptors", "fault", "cancelled"],
+    [
+        pytest.param(NO_DESCRIPTORS, EngineError, id="descriptors"),
+        pytest.param(FAULT, RuntimeError, id="fault", marks=pytest.mark.full),
+        pytest.param(CANCELLED, asyncio.CancelledError, id="cancelled"),
+    ],
 )
 SETTINGS = EngineSettings(listen=(HOST, 0))
 

@@ -57,6 +57,7 @@ from t38fsp.status import FaxStatus
 from t38fsp.t30.options import PollDocument, PollOptions
 from t38fsp.t30.outputs import T30Failure
 from t38fsp.t30.vocabulary import Coding
+from tests.sweep import examples
 
 st.register_type_strategy(
     CallSettings,
@@ -159,7 +160,7 @@ def test_a_message_survives_the_pipe(message: Message) -> None:
     assert CODEC.decoder().feed(CODEC.encode(message)) == [message]
 
 
-@settings(max_examples=200)
+@examples(push=66, full=200)
 @given(MESSAGES)
 def test_every_message_survives_the_pipe(message: Message) -> None:
     assert repr(CODEC.decode(CODEC.encode(message)[LENGTH_OCTETS:])) == repr(
@@ -185,14 +186,14 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=200)
+@examples(push=66, full=200)
 @given(st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_what_is_no_message_raises_one_error(body: bytes) -> None:
     with pytest.raises(WireError):
         CODEC.decode(body)
 
 
-@settings(max_examples=200)
+@examples(push=66, full=200)
 @given(MESSAGES, st.data())
 def test_a_changed_message_is_read_or_refused(message: Message, data: st.DataObject) -> None:
     body = bytearray(CODEC.encode(message)[LENGTH_OCTETS:])

@@ -30,7 +30,6 @@ from tests.peers.pages import text_page, write_document
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 300.0
-LINES = 32
 
 
 @pytest.fixture(scope="module")
@@ -120,19 +119,20 @@ def send(fsp: FaxServiceProvider, device: int, document: Path, number: str, iden
     )
 
 
-def test_thirty_two_threads_send_at_once_beside_a_busy_one(tmp_path: Path, letter: Path) -> None:
+@pytest.mark.parametrize("lines", [6, pytest.param(32, marks=pytest.mark.full)])
+def test_many_threads_send_at_once_beside_a_busy_one(tmp_path: Path, letter: Path, lines: int) -> None:
     """Over two engine processes at each end."""
     with (
-        receiver(tmp_path, LINES, workers=2) as far,
-        provider(device_count=LINES, workers=2) as fsp,
+        receiver(tmp_path, lines, workers=2) as far,
+        provider(device_count=lines, workers=2) as fsp,
         busy_thread(),
-        ThreadPoolExecutor(2 * LINES) as threads,
+        ThreadPoolExecutor(2 * lines) as threads,
     ):
-        takes = [threads.submit(far.take, number) for number in range(LINES)]
-        sends = [threads.submit(send, fsp, line, letter, far.uri, f"+1555{line}") for line in range(LINES)]
-        assert [fax.result(PATIENCE) for fax in sends] == [True] * LINES
+        takes = [threads.submit(far.take, number) for number in range(lines)]
+        sends = [threads.submit(send, fsp, line, letter, far.uri, f"+1555{line}") for line in range(lines)]
+        assert [fax.result(PATIENCE) for fax in sends] == [True] * lines
         files = [take.result(PATIENCE) for take in takes]
-    assert [differing_pages(letter, file) for file in files] == [[]] * LINES
+    assert [differing_pages(letter, file) for file in files] == [[]] * lines
 
 
 def test_the_example_sends(tmp_path: Path, letter: Path) -> None:

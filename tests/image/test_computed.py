@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from t38fsp.image.document import encode_page, inspect
@@ -19,6 +19,7 @@ from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode, Resolution
 from tests.pages import load_page, make_document
 from tests.peers import libtiff
 from tests.peers.libtiff import tiffcp
+from tests.sweep import examples
 
 FINE, STANDARD = Resolution.R8_FINE, Resolution.R8_STANDARD
 PAGES = [(1728, FINE, 120, "text"), (1728, STANDARD, 90, "lines"), (2048, FINE, 60, "halftone")]
@@ -429,7 +430,7 @@ def test_a_wrong_link_before_the_last_page_is_none_that_may_be_passed_over(edito
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@examples(push=66, full=200)
 def test_directories_of_any_content_are_read_or_refused(tmp_path_factory, data):
     coding, order, strips = (data.draw(st.sampled_from(choices)) for choices in ([*Coding], "<>", (1, 3)))
     editor = Editor(

@@ -5,7 +5,7 @@ import random
 from array import array
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from t38fsp.image import libtiff
@@ -21,6 +21,7 @@ from t38fsp.t4.reader import MAX_ROWS
 from t38fsp.t4.scan_lines import to_bits
 from t38fsp.t30.vocabulary import Coding, PageMode, PageQuality, Resolution
 from tests.pages import load_page, make_document, make_pixels
+from tests.sweep import examples, sweep
 from tests.t4.coding import code_mh, code_mmr, code_mr, encode_1d, encode_2d, run_code, to_octets
 
 WIDTH = 1728
@@ -94,7 +95,7 @@ def assert_read_as_by_our_own_decoder(data: bytes, how: PageMode) -> None:
 
 
 @given(pages, st.sampled_from(Coding), st.integers(0, 300))
-@settings(max_examples=80, deadline=None)
+@examples(push=40, full=80)
 def test_a_good_page_is_read_with_all_its_rows_and_no_more(lines, coding, padding):
     assert read_burst(coded(lines, coding) + bytes(padding), mode(coding)) == pixels_of(lines)
 
@@ -107,7 +108,10 @@ def test_the_last_rows_may_be_white_or_black(last, before, repeated):
     assert read_burst(coded(lines, Coding.MMR), MMR) == pixels_of(lines)
 
 
-@pytest.mark.parametrize("rows", [2939, 2940, 2941, 11_760, 20_000, MAX_ROWS])
+@pytest.mark.parametrize(
+    "rows",
+    [2939, 2940, 2941, *(pytest.param(rows, marks=pytest.mark.full) for rows in (11_760, 20_000)), MAX_ROWS],
+)
 @pytest.mark.parametrize("kind", ["lines", "black"])
 def test_a_page_may_be_long(rows, kind):
     pixels = make_pixels(WIDTH, rows, kind)
@@ -149,7 +153,7 @@ def test_what_is_coded_is_the_same_with_and_without_pillow(
 
 
 @given(pages, st.sampled_from(Coding), st.data())
-@settings(max_examples=80, deadline=None)
+@examples(push=40, full=80)
 def test_a_page_cut_off_anywhere_is_not_taken_for_another(lines, coding, data):
     octets = coded(lines, coding)
     assert_read_as_by_our_own_decoder(octets[: data.draw(st.integers(0, len(octets)))], mode(coding))
@@ -165,7 +169,7 @@ def test_a_page_cut_off_at_each_octet_is_not_taken_for_another(coding):
 
 
 @given(pages, st.sampled_from(Coding), st.lists(st.integers(0, 10**6), min_size=1, max_size=3))
-@settings(max_examples=200, deadline=None)
+@examples(push=80, full=200)
 def test_flipped_bits_are_never_read_otherwise_than_by_our_own_decoder(lines, coding, places):
     octets = bytearray(coded(lines, coding))
     for place in places:
@@ -173,22 +177,19 @@ def test_flipped_bits_are_never_read_otherwise_than_by_our_own_decoder(lines, co
     assert_read_as_by_our_own_decoder(bytes(octets), mode(coding))
 
 
-@pytest.mark.parametrize("coding", Coding)
-@pytest.mark.parametrize("kind", ["text", "halftone"])
-def test_flipped_bits_in_larger_pages(coding, kind):
-    chance = random.Random(kind)
-    whole = encode_burst(make_pixels(WIDTH, 200, kind), mode(coding))
-    for _ in range(40):
-        octets = bytearray(whole)
-        octets[chance.randrange(len(octets))] ^= 1 << chance.randrange(8)
-        assert_read_as_by_our_own_decoder(bytes(octets), mode(coding))
-        declared = read_strip(bytes(octets), coding, 200)
-        if declared is not None:
-            assert decode_page(bytes(octets), coding, WIDTH).pixels[: len(declared)] == declared
+@sweep(push=36, coding=Coding, kind=["text", "halftone"], seed=range(40))
+def test_flipped_bits_in_larger_pages(coding, kind, seed):
+    chance = random.Random(f"{kind} {seed}")
+    octets = bytearray(encode_burst(make_pixels(WIDTH, 200, kind), mode(coding)))
+    octets[chance.randrange(len(octets))] ^= 1 << chance.randrange(8)
+    assert_read_as_by_our_own_decoder(bytes(octets), mode(coding))
+    declared = read_strip(bytes(octets), coding, 200)
+    if declared is not None:
+        assert decode_page(bytes(octets), coding, WIDTH).pixels[: len(declared)] == declared
 
 
 @given(st.binary(max_size=300), st.sampled_from(Coding))
-@settings(max_examples=80, deadline=None)
+@examples(push=40, full=80)
 def test_any_octets_are_read_alike_or_not_at_all(octets, coding):
     assert_read_as_by_our_own_decoder(octets, mode(coding))
     assert_read_as_by_our_own_decoder(octets + coded([WHITE], coding), mode(coding))

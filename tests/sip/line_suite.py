@@ -28,11 +28,11 @@ from sip.line import (
     Ringing,
 )
 from sip.syntax.errors import UnsupportedError
-from sip.syntax.sdp import MediaDescription, SessionDescription
+from sip.syntax.sdp import MediaDescription
 from sip.ua.registration_messages import RegistrationState
 from sip.values import Credentials, Hop, Transport
 from t38fsp.engine.sip_lines import EngineLine
-from tests.sip.link import AUDIO, CREDENTIALS, IMAGE, call_request, mirror
+from tests.sip.link import AUDIO, CREDENTIALS, IMAGE, call_request, mirror, refuse
 from tests.sip.peer import Peer, running
 from tests.sip.test_sipp import sipp, with_credentials
 
@@ -45,15 +45,9 @@ INCOMING_IMAGE = "T.38 alone in the first INVITE of a caller"
 INCOMING_BOTH = "T.38 beside audio in the first INVITE of a caller"
 IPV6 = "IPv6"
 
-ANSWERERS = ("tests.sip.link:mirror", "tests.sip.line_suite:refuse")
-
 
 MakeLine = Callable[[Callable[[LineEvent], None], Callable[[RegistrationState], None]], EngineLine]
 """Makes a line of whoever hears its events and what becomes of its registrations."""
-
-
-def refuse(offer: SessionDescription) -> None:
-    """An answerer that takes nothing."""
 
 
 class Party(Peer):

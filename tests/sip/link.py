@@ -30,6 +30,14 @@ def mirror(offer: SessionDescription) -> tuple[MediaDescription, ...]:
     return tuple(replace(media, port=5000) for media in offer.media)
 
 
+def refuse(offer: SessionDescription) -> None:
+    """An answerer that takes nothing."""
+
+
+ANSWERERS = ("tests.sip.link:mirror", "tests.sip.link:refuse")
+"""For other processes, which import this module."""
+
+
 def call_request(**changes: object) -> CallRequest:
     request = CallRequest(
         "sip:+15550100@bob.example", '"Alice" <sip:alice@a.example>', [BOB], ALICE.host, [AUDIO], mirror

@@ -10,6 +10,7 @@ from sip.line_settings import Limits, SessionTimers
 from tests.sip.link import BOB, Link, call_request
 from tests.sip.solo import Solo, sdp
 from tests.sip.test_agent import kinds, whole_call
+from tests.sweep import examples
 
 CALL = {"headers": (("Require", "100rel"),)}
 
@@ -123,7 +124,7 @@ def test_noise_is_dropped(data: bytes) -> None:
     st.integers(0, len(MESSAGES) - 1),
     st.lists(st.tuples(st.integers(0, 2000), st.binary(max_size=6), st.integers(0, 40)), max_size=4),
 )
-@settings(max_examples=200, deadline=None)
+@examples(push=66, full=200)
 def test_damaged_messages_raise_nothing(which: int, damage: list[tuple[int, bytes, int]]) -> None:
     solo = at_message(which)
     message = MESSAGES[which]
@@ -140,7 +141,7 @@ def test_damaged_messages_raise_nothing(which: int, damage: list[tuple[int, byte
     st.sampled_from(["replace", "repeat", "remove"]),
 )
 @example(2, "Via", "SIP/2.0/UDP [::1];rport;received=x", "replace")
-@settings(max_examples=200, deadline=None)
+@examples(push=66, full=200)
 def test_messages_with_an_odd_header_raise_nothing(which: int, name: str, value: str, how: str) -> None:
     solo = at_message(which)
     lines = MESSAGES[which].split(b"\r\n")

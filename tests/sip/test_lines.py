@@ -14,7 +14,6 @@ from sip.remote.line import RemoteLine
 from sip.transport.agent_on_network import AgentLine
 from sip.values import Transport
 from tests.sip.line_suite import (
-    ANSWERERS,
     FIRST_INVITE,
     HOST,
     IMAGE_ONLY,
@@ -25,6 +24,7 @@ from tests.sip.line_suite import (
     LineSuite,
     MakeLine,
 )
+from tests.sip.link import ANSWERERS
 from tests.sip.peer import at
 from tests.sip.signalling import Signalling, lasting_signalling, signalling
 from tests.sip.trunk_suite import TrunkSuite

@@ -20,8 +20,8 @@ from sip.syntax.sdp import Attribute
 from sip.ua.admission import Admission
 from sip.ua.registration_messages import RegistrationRequest
 from sip.values import Credentials, Hop, Transport
-from tests.sip.line_suite import ANSWERERS, HOST, Party, hop_of, refuse, request_to
-from tests.sip.link import ALICE, AUDIO, IMAGE, call_request, mirror
+from tests.sip.line_suite import HOST, Party, hop_of, request_to
+from tests.sip.link import ALICE, ANSWERERS, AUDIO, IMAGE, call_request, mirror, refuse
 from tests.sip.peer import Peer, running
 
 pytestmark = pytest.mark.pjsua2

@@ -18,8 +18,8 @@ from sip.ua.registration_messages import Registered, RegistrationFailed
 from sip.values import Address, Transport
 from tests.peers.kamailio import Kamailio
 from tests.sip.besieged import mutate
-from tests.sip.line_suite import ANSWERERS, HOST, hop_of, request_to
-from tests.sip.link import AUDIO, IMAGE
+from tests.sip.line_suite import HOST, hop_of, request_to
+from tests.sip.link import ANSWERERS, AUDIO, IMAGE
 from tests.sip.peer import Peer
 from tests.sip.provoked import provoke
 from tests.sip.rfc4475 import MESSAGES

@@ -32,8 +32,8 @@ from sip.ua.registration_messages import (
     RegistrationState,
 )
 from sip.values import Credentials, Hop
-from tests.sip.line_suite import ANSWERERS, HOST, Party, request_to
-from tests.sip.link import AUDIO, CREDENTIALS, IMAGE, call_request, mirror
+from tests.sip.line_suite import HOST, Party, request_to
+from tests.sip.link import ANSWERERS, AUDIO, CREDENTIALS, IMAGE, call_request, mirror
 from tests.sip.peer import LIMIT, Peer, running, until
 
 REGISTRATION = RegistrationRequest(

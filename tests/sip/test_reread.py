@@ -30,7 +30,7 @@ from tests.sip.link import ALICE, BOB
 from tests.sip.rfc4475 import MESSAGES as TORTURE
 from tests.sip.solo import Solo
 from tests.sip.test_hostile import MESSAGES as CALL
-from tests.sweep import Share, sweep
+from tests.sweep import Share, examples, sweep
 
 FAR = Hop("192.0.2.77", 5062)
 ADDED = (("Allow", "INVITE, ACK"), ("Contact", "<sip:fax@192.0.2.1:5060>"), ("Require", "100rel"))
@@ -152,7 +152,7 @@ def options(*vias: str, to: str = "<sip:b@y>", routes: tuple[str, ...] = (), sta
 @example([";x=<", "SIP/2.0/UDP h"], "", [])
 @example(['x="', "SIP/2.0/UDP h"], "", [])
 @example([",SIP/2.0/UDP h;y=\\", ""], ";x=<", ["<sip:a@b>;x=<", ">"])
-@settings(max_examples=500)
+@examples(push=166, full=500)
 def test_odd_lists_can_be_reread(vias: list[str], to: str, routes: list[str]) -> None:
     for first in (TOP, f"{TOP};rport", ""):
         data = options(first + vias[0], *vias[1:], to="<sip:b@y>" + to, routes=tuple(routes))

@@ -27,7 +27,7 @@ from sip.transport.listening import ListenError
 from sip.transport.tls import TlsError
 from sip.values import Hop, Transport
 from tests.sip.certificates import Authority
-from tests.sip.line_suite import ANSWERERS
+from tests.sip.link import ANSWERERS
 from tests.sip.peer import LIMIT, until
 from tests.starts import CANCELLED, FAULT, NO_DESCRIPTORS, Belongings, fails_at_each_step, nothing_left
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sip.syntax.errors import ParseError
 from sip.syntax.message import MAX_HEAD, MAX_OCTETS, MalformedRequestError, parse_message
 from sip.syntax.stream import KEEP_ALIVE, MESSAGE_LIMIT, PING, PONG, Framer, Stream
+from tests.sweep import examples
 
 OPTIONS = (
     b"OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK1\r\nContent-Length: 0\r\n\r\n"
@@ -192,7 +193,7 @@ def test_any_messages_in_any_pieces(parts: list[bytes], sizes: list[int]) -> Non
     st.lists(st.tuples(st.integers(0, 200), st.binary(max_size=5), st.integers(0, 10)), max_size=3),
     st.integers(1, 50),
 )
-@settings(max_examples=300, deadline=None)
+@examples(push=100, full=300)
 def test_noise_and_damage_raise_nothing_else(
     noise: bytes, damage: list[tuple[int, bytes, int]], size: int
 ) -> None:

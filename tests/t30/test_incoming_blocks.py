@@ -8,7 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from t38fsp.t30.frames import FCF, Frame, PartialPageSignal, image_frame, parse_partial_page_request
@@ -35,6 +35,7 @@ from t38fsp.t30.vocabulary import (
     Modem,
     PageQuality,
 )
+from tests.sweep import examples
 from tests.t30.alone import DCS_ECM
 
 SIZE = 64
@@ -362,7 +363,7 @@ class Line:
                 self.on_way += [] if called.answers else caller.command()
 
 
-@settings(max_examples=300, deadline=None)
+@examples(push=100, full=300)
 @given(seed=st.integers(0, 2**32))
 @example(seed=490)
 @example(seed=1279)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from t38fsp.t30.frames import FCF, Frame, PartialPageSignal
@@ -26,6 +26,7 @@ from t38fsp.t30.vocabulary import (
     PageQuality,
     RawBurst,
 )
+from tests.sweep import examples
 from tests.t30.calls import FINE, STANDARD, assert_delivered, assert_honest, call, run
 from tests.t30.link import Bad, Damage, LosesBursts, Noise, Store, fcf_of
 
@@ -349,7 +350,7 @@ def test_the_rate_that_failed_is_not_tried_after_eom() -> None:
 # --- any losses ---------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@examples(push=30, full=60)
 @given(
     seed=st.integers(0, 2**32),
     bursts=st.sampled_from([0.0, 0.03, 0.15]),
@@ -365,7 +366,7 @@ def test_with_ecm_no_loss_makes_a_page_count_that_was_not_stored(
     assert link.finished(link.receiver)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(push=30, full=60)
 @given(
     seed=st.integers(0, 2**32), bursts=st.sampled_from([0.0, 0.05, 0.2]), control=st.sampled_from([0.0, 0.1])
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from t38fsp.t30.frames import FCF, Frame, encode_station_id, image_frame, partial_page_request
@@ -37,6 +37,7 @@ from t38fsp.t30.vocabulary import (
     Tone,
     ToneHeard,
 )
+from tests.sweep import examples
 from tests.t30.alone import DIS, hears, transmitter
 from tests.t30.calls import FINE, STANDARD
 
@@ -138,7 +139,7 @@ class Fed:
         return self.finished[0]
 
 
-@settings(max_examples=150, deadline=None)
+@examples(push=50, full=150)
 @given(_SCRIPTS, st.booleans(), st.booleans())
 def test_a_transmitter_that_hears_anything(
     script: list[tuple[float, list[LineSignal]]], ecm: bool, dis_first: bool
@@ -158,7 +159,7 @@ def test_a_transmitter_that_hears_anything(
     assert fed.bursts < 400
 
 
-@settings(max_examples=150, deadline=None)
+@examples(push=50, full=150)
 @given(_SCRIPTS, st.booleans(), st.booleans())
 def test_a_receiver_that_hears_anything(
     script: list[tuple[float, list[LineSignal]]], stores: bool, trained: bool
@@ -178,7 +179,7 @@ def test_a_receiver_that_hears_anything(
     assert stores or result.pages_confirmed == 0
 
 
-@settings(max_examples=150, deadline=None)
+@examples(push=50, full=150)
 @given(_SCRIPTS, st.booleans(), st.booleans())
 def test_either_end_of_a_poll_that_hears_anything(
     script: list[tuple[float, list[LineSignal]]], calls: bool, begun: bool

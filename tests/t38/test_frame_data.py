@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from t38fsp.t30.vocabulary import HdlcBurst, Modem, Tone, ToneBurst
@@ -28,6 +28,7 @@ from t38fsp.t38.ifp import (
 from t38fsp.t38.terminal import Terminal
 from t38fsp.t38.udptl import ParitySender, UdptlSender
 from t38fsp.t38.values import DataType, FieldType, Indicator
+from tests.sweep import examples
 from tests.t38.outlet import Outlet
 
 _FAST = (Modem.V17_14400, Modem.V29_9600, Modem.V27TER_4800)
@@ -166,7 +167,7 @@ OURS = (
 )
 
 
-@settings(max_examples=300)
+@examples(push=100, full=300)
 @given(seed=st.integers(0, 2**32), harm=st.sampled_from([0.0, 0.02, 0.1, 0.4]), speaking=st.booleans())
 def test_the_short_way_leads_to_the_same(seed: int, harm: float, speaking: bool) -> None:
     chance = random.Random(seed)

@@ -17,6 +17,7 @@ from t38fsp.t38.ifp import (
     parse,
 )
 from t38fsp.t38.values import DataType, FieldType, Indicator
+from tests.sweep import examples
 
 V21, V17 = DataType.V21, DataType.V17_14400
 
@@ -189,7 +190,7 @@ def packets(syntax: Syntax) -> st.SearchStrategy[Packet]:
 
 @pytest.mark.parametrize("syntax", Syntax)
 @given(pick=st.data())
-@settings(max_examples=100)
+@examples(push=50, full=100)
 def test_every_packet_comes_back(syntax: Syntax, pick: st.DataObject) -> None:
     packet = pick.draw(packets(syntax))
     assert parse(encode(packet, syntax), syntax) == packet

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from t38fsp.t30.vocabulary import (
@@ -22,6 +22,7 @@ from t38fsp.t38.receiving import MOST_WAIT
 from t38fsp.t38.terminal import Terminal
 from t38fsp.t38.udptl import Datagram
 from t38fsp.t38.values import DataType, FieldType, Indicator
+from tests.sweep import examples
 
 V21, V17 = Modem.V21, Modem.V17_14400
 CFR = b"\xff\xc8\x21"
@@ -390,7 +391,7 @@ DATAGRAMS = st.builds(
 
 
 @given(st.lists(DATAGRAMS, max_size=50), st.sampled_from(Syntax))
-@settings(max_examples=200)
+@examples(push=66, full=200)
 def test_whatever_arrives_bursts_begin_before_they_end(datagrams: list[bytes], syntax: Syntax) -> None:
     terminal = Terminal(syntax=syntax)
     for datagram in datagrams:

@@ -5,6 +5,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from t38fsp.t4.scan_lines import LOOKAHEAD, ScanLineError, decode_1d, decode_2d
+from tests.sweep import examples
 from tests.t4.coding import encode_1d, encode_2d, run_code
 
 WIDTHS = st.sampled_from([8, 64, 1728, 2432, 4864])
@@ -39,7 +40,7 @@ def test_one_dimensional_lines_come_back(lines):
 @example((1728, (), (0, 1)))
 @example((1728, (0, 1727), (1727,)))
 @example((8, (1, 2), (0, 2)))
-@settings(max_examples=400)
+@examples(push=133, full=400)
 def test_two_dimensional_lines_come_back(lines):
     width, line, above = lines
     bits = encode_2d(line, above, width)
