@@ -15,6 +15,7 @@ from t38fsp.audio.rtp import FRAME_SAMPLES
 from t38fsp.audio.tones import ced_frame, cng_frame, tone_frame
 from t38fsp.t30.vocabulary import Tone, ToneHeard
 from tests.audio.spandsp_audio import ConnectTone, FaxModem, connect_tone, heard_tones, v21
+from tests.sweep import Share, sweep
 
 CNG, CED, V21 = ToneHeard(Tone.CNG), ToneHeard(Tone.CED), V21Heard()
 FLAG = [0, 1, 1, 1, 1, 1, 1, 0]
@@ -53,31 +54,27 @@ def with_noise(samples: Iterable[int], rms: float, seed: int) -> array[int]:
 # --- what fax machines send, from an independent modem ---
 
 
+HEARD: dict[ConnectTone, list[AudioSignal]] = {
+    ConnectTone.FAX_CNG: [CNG, CNG],
+    ConnectTone.ANS: [CED],
+    ConnectTone.ANS_PR: [CED],
+    ConnectTone.ANSAM: [CED],
+    ConnectTone.ANSAM_PR: [CED],
+    ConnectTone.BELL_ANS: [],
+    ConnectTone.CALLING_TONE: [],
+}
+
+
 @pytest.mark.spandsp
-@both_laws
-@pytest.mark.parametrize("gain", [8, 0, -15, -28])
-@pytest.mark.parametrize(
-    ("tone", "heard"),
-    [
-        (ConnectTone.FAX_CNG, [CNG, CNG]),
-        (ConnectTone.ANS, [CED]),
-        (ConnectTone.ANS_PR, [CED]),
-        (ConnectTone.ANSAM, [CED]),
-        (ConnectTone.ANSAM_PR, [CED]),
-        (ConnectTone.BELL_ANS, []),
-        (ConnectTone.CALLING_TONE, []),
-    ],
-)
-def test_connect_tones(tone: ConnectTone, heard: list[AudioSignal], gain: float, law: Law) -> None:
+@sweep(push=Share.PAIRS, tone=HEARD, gain=[8, 0, -15, -28], law=Law)
+def test_connect_tones(tone: ConnectTone, gain: float, law: Law) -> None:
     samples = scaled(connect_tone(tone, 6.0), gain)
     assert max(samples) > 0
-    assert listen(samples, law) == heard
+    assert listen(samples, law) == HEARD[tone]
 
 
 @pytest.mark.spandsp
-@both_laws
-@pytest.mark.parametrize("level", [-6, -14, -30, -42])
-@pytest.mark.parametrize("offset", [0, 1, 53, 101])
+@sweep(push=Share.PAIRS, offset=[0, 1, 53, 101], level=[-6, -14, -30, -42], law=Law)
 def test_v21_preamble(offset: int, level: float, law: Law) -> None:
     """Wherever the bits fall in our frames."""
     assert listen(silence(offset / 8000) + v21(FLAG, 1.0, level_dbm0=level), law) == [V21]
@@ -124,7 +121,7 @@ def test_a_second_preamble_is_heard_again() -> None:
 
 
 @pytest.mark.spandsp
-@pytest.mark.parametrize("seed", range(5))
+@sweep(push=2, seed=range(5))
 def test_noise_8_db_below_the_signal(seed: int) -> None:
     # spandsp's tones leave at about -11 to -13 dBm0, this V.21 at -14.
     noise = 32767 / 2**0.5 * 10 ** ((-14 - 8 - 3.14) / 20)
@@ -134,7 +131,7 @@ def test_noise_8_db_below_the_signal(seed: int) -> None:
 
 
 @pytest.mark.spandsp
-@pytest.mark.parametrize("seed", range(5))
+@sweep(push=2, seed=range(5))
 def test_two_percent_of_the_frames_lost(seed: int) -> None:
     random = Random(seed)
 
@@ -265,7 +262,7 @@ def test_silence(law: Law) -> None:
     assert listen(silence(5.0), law) == []
 
 
-@pytest.mark.parametrize("seed", range(4))
+@sweep(push=2, seed=range(4))
 def test_noise_at_any_level(seed: int) -> None:
     for rms in (30, 300, 3000, 20000):
         assert listen(with_noise(silence(5.0), rms, seed)) == []
@@ -293,7 +290,7 @@ def voice(seed: int, seconds: float) -> array[int]:
     return samples
 
 
-@pytest.mark.parametrize("seed", range(4))
+@sweep(push=2, seed=range(4))
 def test_a_voice_is_no_fax_machine(seed: int) -> None:
     assert listen(voice(seed, 10.0)) == []
 

@@ -79,7 +79,7 @@ WITHOUT_ECM = [
 ]
 
 
-@sweep(push=Share.PAIRS, switch=[Switch.FIRST, Switch.CALLEE], version=[0, 2, 3], ecm=[True, False])
+@sweep(push=Share.EACH, switch=[Switch.FIRST, Switch.CALLEE], version=[0, 2, 3], ecm=[True, False])
 def test_nothing_is_malformed(tmp_path: Path, switch: Switch, version: int, ecm: bool) -> None:
     scene = fax(tmp_path, version=version, ecm=ecm, switch=switch)
     capture = scene.write_capture(tmp_path / "call.pcap")
@@ -93,8 +93,7 @@ def test_nothing_is_malformed(tmp_path: Path, switch: Switch, version: int, ecm:
     assert seen - {"RTP"} == {"SIP", "SIP/SDP", "T.38"}
 
 
-@pytest.mark.parametrize("ecm", [True, False])
-@pytest.mark.parametrize("version", [0, 3])
+@sweep(push=Share.EACH, version=[0, 3], ecm=[True, False])
 def test_the_ladder_of_t30(tmp_path: Path, version: int, ecm: bool) -> None:
     scene = fax(tmp_path, version=version, ecm=ecm, switch=Switch.CALLEE)
     capture = scene.write_capture(tmp_path / "call.pcap")

@@ -52,8 +52,7 @@ def test_every_coding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, coding: C
         assert [(page.response, page.repeats) for page in result.pages] == [("MCF", 0)] * 2
 
 
-@pytest.mark.parametrize("ecm", [True, False])
-@pytest.mark.parametrize("rate", RATES)
+@sweep(push=Share.EACH, rate=RATES, ecm=[True, False])
 def test_every_rate_by_the_limit_of_the_sender(tmp_path: Path, rate: int, ecm: bool) -> None:
     scene = Scene(tmp_path)
     scene.answer(ecm=ecm)
@@ -74,12 +73,10 @@ def test_the_modems_of_the_receiver(tmp_path: Path, limit: int, rate: int) -> No
     assert scene.sent.pages[0].bit_rate == rate
 
 
-@pytest.mark.parametrize("ecm", [True, False])
-@pytest.mark.parametrize(
-    ("failures", "rate"), list(enumerate([14400, 12000, 9600, 9600, 7200, 7200, 4800, 2400]))
-)
-def test_every_rate_by_failed_training(tmp_path: Path, failures: int, rate: int, ecm: bool) -> None:
+@sweep(push=Share.EACH, failures=range(8), ecm=[True, False])
+def test_every_rate_by_failed_training(tmp_path: Path, failures: int, ecm: bool) -> None:
     """V.17 goes down with V.29 in between; each FTT is one step."""
+    rate = (14400, 12000, 9600, 9600, 7200, 7200, 4800, 2400)[failures]
     spoilt = LostPackets(range(1, failures + 1), MIDDLE_OF_TCF)
     scene = Scene(tmp_path, faults_for=spoilt.faults_for)
     spoilt.watch(scene)
@@ -104,7 +101,7 @@ def test_training_that_fails_at_every_rate(tmp_path: Path) -> None:
     scene.run_out()
 
 
-@sweep(push=Share.PAIRS, millimetres=[215, 255, 303], resolution=Resolution, ecm=[True, False])
+@sweep(push=Share.EACH, millimetres=[215, 255, 303], resolution=Resolution, ecm=[True, False])
 def test_every_format(tmp_path: Path, millimetres: int, resolution: Resolution, ecm: bool) -> None:
     """All that T.4 and TIFF Class F have in common, inch and metric twins told apart."""
     scene = Scene(tmp_path)
@@ -179,22 +176,20 @@ def test_a_hundred_pages(tmp_path: Path, ecm: bool) -> None:
     fax(scene, make_pages(100, rows=1100), ecm=ecm)
 
 
-@pytest.mark.parametrize("kind", ["white", "black", "text", "lines", "halftone", "noise"])
-@pytest.mark.parametrize("ecm", [True, False])
+@sweep(push=Share.EACH, kind=["white", "black", "text", "lines", "halftone", "noise"], ecm=[True, False])
 def test_every_kind_of_page(tmp_path: Path, kind: str, ecm: bool) -> None:
     scene = Scene(tmp_path)
-    fax(scene, make_pages(1, kind=kind, rows=150), ecm=ecm)
+    fax(scene, make_pages(1, kind=kind, rows=80), ecm=ecm)
 
 
 def test_a_page_of_more_than_one_block(tmp_path: Path) -> None:
     """A block has 256 frames of 256 octets (T.4 annex A)."""
     scene = Scene(tmp_path)
-    fax(scene, make_pages(1, kind="noise", rows=600))
+    fax(scene, make_pages(1, kind="noise", rows=320))
     assert scene.sent.pages[0].octets > 2 * 65536
 
 
-@pytest.mark.parametrize("version", [0, 2, 3])
-@pytest.mark.parametrize("redundancy", [0, 1, 7])
+@sweep(push=Share.EACH, version=[0, 2, 3], redundancy=[0, 1, 7])
 def test_every_syntax_and_redundancy(tmp_path: Path, version: int, redundancy: int) -> None:
     scene = Scene(tmp_path)
     fax(scene, make_pages(1, rows=100), t38_version=version, redundancy=redundancy)

@@ -42,7 +42,7 @@ def assert_true(result: FaxResult, pages: int) -> None:
 def test_five_percent_in_both_directions(tmp_path: Path, seed: int, ecm: bool) -> None:
     scene = Scene(tmp_path, seed=seed, faults_for=lossy(0.05))
     scene.answer(ecm=ecm, redundancy=RECALLS)
-    scene.send(make_pages(2), redundancy=RECALLS)
+    scene.send(make_pages(2, rows=300), redundancy=RECALLS)
     scene.run()
     scene.assert_delivered(2)
     for result in (scene.sent, scene.received):
@@ -71,7 +71,7 @@ def test_loss_and_reordering_of_everything(tmp_path: Path, seed: int, ecm: bool)
     """The signalling suffers too, and packets overtake each other."""
     scene = Scene(tmp_path, seed=seed, faults_for=lossy(0.05, jitter=0.04, signalling=True))
     scene.answer(ecm=ecm)
-    scene.send(make_pages(2))
+    scene.send(make_pages(2, rows=300))
     scene.run()
     scene.assert_delivered(2)
     scene.assert_truthful()
@@ -83,7 +83,7 @@ def test_loss_that_no_redundancy_bears(tmp_path: Path, seed: int, ecm: bool) -> 
     """At 30 % anything may happen but a lie."""
     scene = Scene(tmp_path, seed=seed, faults_for=lossy(0.3))
     scene.answer(ecm=ecm, redundancy=1)
-    scene.send(make_pages(2), redundancy=1)
+    scene.send(make_pages(2, rows=300), redundancy=1)
     scene.run()
     scene.assert_truthful()
     if ecm and scene.sent.completed:
@@ -102,7 +102,7 @@ def with_hole(folder: Path, first: int, length: int, *, attempts: int = 1, ecm: 
     scene = Scene(folder, faults_for=hole.faults_for)
     hole.watch(scene)
     scene.answer(ecm=ecm)
-    scene.send(make_pages(1))
+    scene.send(make_pages(1, rows=300))
     scene.run()
     assert hole.lost >= length
     scene.assert_truthful()
@@ -213,7 +213,7 @@ def test_bad_rows_without_lost_packets(
     """T.30's tolerance is for these: confirmed, confirmed with retraining, refused (5.3.6.1.7)."""
     scene = Scene(tmp_path)
     scene.answer(ecm=False)
-    make_document(scene.document, make_pages(1))
+    make_document(scene.document, make_pages(1, rows=300))
     sender = NoisyLine(scene.document, places)
     scene.send_document(sender)
     scene.run()

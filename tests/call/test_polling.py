@@ -87,7 +87,7 @@ def test_a_document_is_fetched(scene: Polled, ecm: bool, switch: Switch) -> None
 
 
 def test_what_happens_in_a_poll(scene: Polled) -> None:
-    scene.offer(make_pages(1), station_id="+15550100")
+    scene.offer(make_pages(1, rows=300), station_id="+15550100")
     scene.poll(station_id="+15550199")
     page = ["Identified", "Trained", "PageStarted", "PageDone"]
     begun = ["Connected", "SwitchedToT38"]

@@ -22,10 +22,10 @@ from t38fsp.virtual.network import Faults
 from tests.call.harness import CALLEE, SIP_PORT, Scene, Sender
 from tests.pages import make_document
 from tests.peers import libtiff
-from tests.sweep import examples
+from tests.sweep import Share, examples, sweep
 
 PAGES = 4
-_ROWS = [200 + 16 * number for number in range(PAGES)]
+_ROWS = [100 + 16 * number for number in range(PAGES)]
 """Each page has a length of its own, by which it is known again."""
 
 
@@ -110,19 +110,16 @@ def the_line_goes_dead(scene: TwoCalls, call: SimulatedCall) -> None:
     scene.deaf = True
 
 
-BREAKS = pytest.mark.parametrize(
-    "break_off",
-    [the_receiver_disconnects, the_far_end_hangs_up, the_caller_cancels, the_line_goes_dead],
-    ids=lambda break_off: break_off.__name__,
+@sweep(
+    push=Share.EACH,
+    break_off=[the_receiver_disconnects, the_far_end_hangs_up, the_caller_cancels, the_line_goes_dead],
+    after=[1, 3],
+    ecm=[True, False],
 )
-
-
-@BREAKS
-@pytest.mark.parametrize("ecm", [True, False])
-@pytest.mark.parametrize("after", [1, 3])
 def test_the_rest_comes_with_a_second_call(
-    scene: TwoCalls, break_off: BreakOff, after: int, ecm: bool
+    tmp_path: Path, break_off: BreakOff, after: int, ecm: bool
 ) -> None:
+    scene = TwoCalls(tmp_path)
     first = scene.dial(ecm=ecm)
     scene.run(until=lambda: confirmed(first) == after)
     break_off(scene, first)

@@ -50,7 +50,7 @@ def test_numbers_that_jump_about_cost_no_call_and_no_page(
     stranger = Stranger(scene, ahead, at_once)
     scene.taps.append(stranger)
     scene.answer(ecm=ecm)
-    scene.send(make_pages(2), ecm=ecm)
+    scene.send(make_pages(2, rows=300), ecm=ecm)
     scene.run()
     scene.assert_delivered(2)
     assert stranger.sent == 20

@@ -14,6 +14,7 @@ from tests.peers.simulated import SimulatedCall, run
 from tests.peers.terminal import SpandspTerminal
 from tests.peers.tshark import PRE_CORRIGENDUM, decode, malformed, write_capture
 from tests.spandsp.calls import Conditions, receive_from_spandsp, send_to_spandsp
+from tests.sweep import Share, sweep
 
 pytestmark = pytest.mark.spandsp
 
@@ -39,8 +40,7 @@ def _capture(path: Path, call: SimulatedCall, far: SpandspEndpoint) -> Path:
 
 
 @pytest.mark.tshark
-@pytest.mark.parametrize("version", [0, 2])
-@pytest.mark.parametrize("ecm", [True, False], ids=["ecm", "no-ecm"])
+@sweep(push=Share.EACH, version=[0, 2], ecm=[True, False])
 def test_our_calls_decode(document: Path, tmp_path: Path, ecm: bool, version: int) -> None:
     line = Conditions(version=version)
     preferences = {PRE_CORRIGENDUM: "FALSE" if version else "TRUE"}

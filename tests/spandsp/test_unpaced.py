@@ -57,7 +57,7 @@ def two_blocks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     "seeds",
-    [pytest.param(range(16), id="16"), pytest.param(range(16, 200), id="200", marks=pytest.mark.full)],
+    [pytest.param(range(8), id="8"), pytest.param(range(8, 200), id="200", marks=pytest.mark.full)],
 )
 def test_the_end_of_a_block_is_lost_and_the_line_slows_down(
     two_blocks: Path, received: Path, seeds: range

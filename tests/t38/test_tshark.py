@@ -16,6 +16,7 @@ from t38fsp.t38.terminal import Terminal
 from t38fsp.t38.timing import Timing
 from tests.pcap import PcapWriter
 from tests.peers import tshark
+from tests.sweep import Share, sweep
 from tests.t38.agreement import compare, compare_frames, packet_as_tshark_tells
 from tests.t38.line import Line, Sent
 from tests.t38.recorded_calls import CALLS, NAMES, datagrams, unpack
@@ -45,8 +46,7 @@ def capture(path: Path, sent: list[Sent]) -> None:
 
 
 @pytest.mark.tshark
-@pytest.mark.parametrize("syntax", Syntax)
-@pytest.mark.parametrize("timing", [Timing(), Timing(whole_frames=True, fcs_with_data=True)])
+@sweep(push=Share.EACH, timing=[Timing(), Timing(whole_frames=True, fcs_with_data=True)], syntax=Syntax)
 def test_tshark_sees_what_we_mean(tmp_path: Path, syntax: Syntax, timing: Timing) -> None:
     ends = [Terminal(syntax=syntax, timing=timing, redundancy=3) for _ in range(2)]
     line = Line(*ends)
@@ -114,8 +114,7 @@ def test_tshark_agrees_on_every_field_of_whole_calls(tmp_path: Path, call: str) 
 
 
 @pytest.mark.tshark
-@pytest.mark.parametrize("syntax", Syntax)
-@pytest.mark.parametrize("options", [{"parity": (3, 3)}, {"parity": (5, 2)}, {"redundancy": 2}])
+@sweep(push=Share.EACH, options=[{"parity": (3, 3)}, {"parity": (5, 2)}, {"redundancy": 2}], syntax=Syntax)
 def test_tshark_reads_our_correction(
     tmp_path: Path, syntax: Syntax, options: dict[str, int | tuple[int, int]]
 ) -> None:

@@ -122,7 +122,7 @@ def test_a_gateway_that_hangs_up_tells_whether_the_fax_is_there(
     scene = Scene(tmp_path)
     gateway = gateway_in(scene)
     gateway.answer_calls(GrowingFile(tmp_path / "file.tif"), parse_quirks(quirk))
-    scene.send(make_pages(2), to=GATEWAY)
+    scene.send(make_pages(2, rows=300), to=GATEWAY)
     scene.run(until=lambda: len(gateway.calls) == 1)
     (taken,) = gateway.calls
     assert taken.result is not None
@@ -177,7 +177,7 @@ def test_a_gateway_that_is_stopped_says_dcn(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     gateway = gateway_in(scene)
     gateway.answer_calls(GrowingFile(tmp_path / "file.tif"))
-    scene.send(make_pages(2), to=GATEWAY)
+    scene.send(make_pages(2, rows=300), to=GATEWAY)
     scene.run(until=lambda: scene.simulator.now > 20)
     gateway.abort()
     stopped = scene.simulator.now
