@@ -9,6 +9,7 @@ import ast
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -279,6 +280,7 @@ def allowed(imported: str, room: Room) -> bool:
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
 
+@cache
 def arrows() -> dict[str, dict[str, int]]:
     """For each room, the rooms that its modules import from, and how many imports that is."""
     found: dict[str, dict[str, int]] = {room.name: {} for room in ROOMS}

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.sip.relay import Message
@@ -46,6 +46,8 @@ class Rung:
     words: tuple[str, ...]
     repeated: bool
     arrives: bool
+    part: str = ""
+    """The part that it was taken from (``ladders/parts.txt``); empty for what only this ladder has."""
 
     @property
     def ours(self) -> bool:
@@ -77,11 +79,12 @@ class Ladder:
     steps: tuple[Step, ...]
 
     @classmethod
-    def parse(cls, name: str, lines: Iterable[str]) -> Ladder:
+    def parse(cls, name: str, lines: Iterable[tuple[str, str]]) -> Ladder:
+        """``lines`` are each with the part that it was taken from."""
         steps: list[Step] = []
         asked: dict[bool, str] = {}
         count: Counter[tuple[bool, str]] = Counter()
-        for line in lines:
+        for line, part in lines:
             first, *words = line.split()
             if first == "*":
                 kind, *facts = words
@@ -89,7 +92,7 @@ class Ladder:
             elif first in ("we", "they"):
                 steps.append(Cue(line, first == "we"))
             else:
-                steps.append(_rung(first == ">", words, asked, count))
+                steps.append(replace(_rung(first == ">", words, asked, count), part=part))
         return cls(name, tuple(steps))
 
     @property
@@ -125,9 +128,10 @@ def read_ladders(name: str) -> list[Ladder]:
     parts = _sections("parts")
     ladders = []
     for title, lines in _sections(name).items():
-        whole: list[str] = []
+        whole: list[tuple[str, str]] = []
         for line in lines:
-            whole += parts[line.removeprefix("... ")] if line.startswith("... ") else [line]
+            part = line.removeprefix("... ") if line.startswith("... ") else ""
+            whole += [(each, part) for each in (parts[part] if part else [line])]
         ladders.append(Ladder.parse(title, whole))
     return ladders
 

@@ -6,7 +6,7 @@ in which it says so; the suite then checks those, so that a list never grows sta
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -77,6 +77,9 @@ class Suite:
     """``line`` makes the line under test, ``exempt`` lists what it cannot do and its words."""
 
     exempt: ClassVar[Mapping[str, str]] = {}
+    at_push: ClassVar[Collection[str] | None] = None
+    """Names of the tests that each push runs, where each test starts processes; the others are for the full
+    tier (``conftest.py``). None stands for all."""
 
     @asynccontextmanager
     async def line(self, tmp_path: Path, host: str = HOST) -> AsyncIterator[MakeLine]:

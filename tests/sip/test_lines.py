@@ -71,6 +71,33 @@ class TestPjsua(LineSuite, TrunkSuite):
         IPV6: "pjsua2 was built without IPv6",
         INCOMING_BOTH: "T.38 looks refused in the offer that we hear of",
     }
+    at_push: ClassVar = frozenset(
+        {
+            "test_a_call",
+            "test_a_call_comes_in",
+            "test_a_caller_begins_with_t38",
+            "test_a_caller_offers_audio_and_t38",
+            "test_a_caller_over_ipv6",
+            "test_a_caller_switches_to_t38",
+            "test_a_hop_without_service_leads_to_the_next",
+            "test_a_redirection_is_followed",
+            "test_a_registration",
+            "test_both_switch_at_once",
+            "test_identity_and_privacy",
+            "test_it_rings_and_we_give_up",
+            "test_more_calls_than_one_process_of_pjsip_has",
+            "test_no_offer_in_the_first_invite",
+            "test_sipp_answers",
+            "test_sipp_challenges",
+            "test_sipp_switches_to_t38_by_update",
+            "test_t38_in_the_first_invite",
+            "test_the_far_end_refuses",
+            "test_the_far_end_refuses_our_switch",
+            "test_the_far_end_switches_to_t38_and_back",
+            "test_we_refuse_their_switch",
+            "test_we_switch_to_t38",
+        }
+    )
 
     @asynccontextmanager
     async def line(self, tmp_path: Path, host: str = HOST) -> AsyncIterator[MakeLine]:

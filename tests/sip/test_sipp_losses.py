@@ -21,8 +21,19 @@ GROUPS = ["placed", "taken", "switches", "early", "registrations"]
 
 
 @pytest.mark.parametrize("group", GROUPS)
-async def test_each_message_is_lost_once(tmp_path: Path, group: str) -> None:
-    await play([Play(ladder, cases(ladder), tmp_path / ladder.name) for ladder in read_ladders(group)])
+async def test_each_message_is_lost_once(tmp_path: Path, request: pytest.FixtureRequest, group: str) -> None:
+    """At a push, what several ladders begin or end with is lost in the first of them only."""
+    plays = []
+    known: set[str] = set()
+    for ladder in read_ladders(group):
+        lost = {rung.message for rung in ladder.rungs if rung.part not in known}
+        if request.config.getoption("tier") in ("push", None):
+            known |= {rung.part for rung in ladder.rungs if rung.part}
+        chosen = {
+            label: message for label, message in cases(ladder).items() if not message or message in lost
+        }
+        plays.append(Play(ladder, chosen, tmp_path / ladder.name))
+    await play(plays)
 
 
 @pytest.mark.full
