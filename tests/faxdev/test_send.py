@@ -75,28 +75,27 @@ def test_call_events_are_keyed_by_the_dialog_once_it_is_up(service: Service) -> 
     assert [event.CallHandle for event in seen] == [None, DIALOG, DIALOG, DIALOG]
 
 
-@pytest.mark.parametrize(
-    ("end", "error"),
-    [
-        ("busy", ERROR_BUSY),
-        ("no_answer", ERROR_TIMEOUT),
-        ("bad_address", ERROR_INVALID_PARAMETER),
-        ("line_unavailable", ERROR_NOT_READY),
-        ("no_dial_tone", ERROR_NOT_READY),
-        ("not_fax_call", ERROR_UNEXP_NET_ERR),
-        ("disconnected", ERROR_CONNECTION_ABORTED),
-        ("fatal_error", ERROR_GEN_FAILURE),
-        ("call_blacklisted", ERROR_ACCESS_DENIED),
-        ("user_abort", ERROR_CANCELLED),
-    ],
-)
-def test_failure_is_false_with_its_status(service: Service, end: str, error: int) -> None:
-    fax = service.send(f"dial-{end}").wait()
-    assert fax.success is False
-    assert fax.error == error
-    status = service.provider.FaxDevReportStatus(fax.handle)
-    assert (status.StatusId, status.ErrorCode) == (FaxStatus[end.upper()], error)
-    assert service.statuses() == [(FS_INITIALIZING, 0), (FS_DIALING, 0), (FaxStatus[end.upper()], 0)]
+def test_failure_is_false_with_its_status(service: Service) -> None:
+    """One after another on one line, as each test of this file starts a process."""
+    errors = {
+        "busy": ERROR_BUSY,
+        "no_answer": ERROR_TIMEOUT,
+        "bad_address": ERROR_INVALID_PARAMETER,
+        "line_unavailable": ERROR_NOT_READY,
+        "no_dial_tone": ERROR_NOT_READY,
+        "not_fax_call": ERROR_UNEXP_NET_ERR,
+        "disconnected": ERROR_CONNECTION_ABORTED,
+        "fatal_error": ERROR_GEN_FAILURE,
+        "call_blacklisted": ERROR_ACCESS_DENIED,
+        "user_abort": ERROR_CANCELLED,
+    }
+    for end, error in errors.items():
+        fax = service.send(f"dial-{end}").wait()
+        assert (fax.success, fax.error) == (False, error), end
+        status = service.provider.FaxDevReportStatus(fax.handle)
+        assert (status.StatusId, status.ErrorCode) == (FaxStatus[end.upper()], error)
+        assert service.statuses() == [(FS_INITIALIZING, 0), (FS_DIALING, 0), (FaxStatus[end.upper()], 0)]
+        assert service.provider.FaxDevEndJob(fax.handle)
 
 
 class TestCallback:
@@ -139,21 +138,19 @@ class TestCallback:
 
 
 class TestNumber:
-    @pytest.mark.parametrize(
-        "number",
-        ["not a number", "", "sip:", "sip:a b@c", "+1555\r\nVia: x", "sip:x@y;transport=sctp", "T", "tel:x"],
-    )
-    def test_what_cannot_be_dialled_is_a_bad_address(self, service: Service, number: str) -> None:
-        fax = service.send("ignored", ReceiverNumber=number).wait()
-        assert (fax.success, fax.error) == (False, ERROR_INVALID_PARAMETER)
-        assert service.statuses() == [(FS_INITIALIZING, 0), (FS_BAD_ADDRESS, 0)]
+    def test_what_cannot_be_dialled_is_a_bad_address(self, service: Service) -> None:
+        numbers = ["not a number", "", "sip:", "sip:a b@c", "+1555\r\nVia: x", "sip:x@y;transport=sctp", "T"]
+        for number in [*numbers, "tel:x"]:
+            fax = service.send("ignored", ReceiverNumber=number).wait()
+            assert (fax.success, fax.error) == (False, ERROR_INVALID_PARAMETER), number
+            assert service.statuses() == [(FS_INITIALIZING, 0), (FS_BAD_ADDRESS, 0)]
+            assert service.provider.FaxDevEndJob(fax.handle)
 
-    @pytest.mark.parametrize(
-        "number", ["busy@peer.example", "sip:busy@peer.example", " SIP:busy@peer.example "]
-    )
-    def test_a_sip_uri_passes(self, service: Service, number: str) -> None:
-        fax = service.send("ignored", ReceiverNumber=number).wait()
-        assert service.provider.FaxDevReportStatus(fax.handle).StatusId is FaxStatus.BUSY
+    def test_a_sip_uri_passes(self, service: Service) -> None:
+        for number in ("busy@peer.example", "sip:busy@peer.example", " SIP:busy@peer.example "):
+            fax = service.send("ignored", ReceiverNumber=number).wait()
+            assert service.provider.FaxDevReportStatus(fax.handle).StatusId is FaxStatus.BUSY, number
+            assert service.provider.FaxDevEndJob(fax.handle)
 
 
 class TestDocument:
@@ -180,31 +177,29 @@ class TestDocument:
         assert self.refuse(service, tmp_path / "letter.tif") == ERROR_ACCESS_DENIED
 
 
-@pytest.mark.parametrize(
-    ("number", "station_id"),
-    [
-        ("+1 555 0100", "+1 555 0100"),
-        ("+49 (0)30 / 1234-5678-90", "+490301234567890"),
-        ("Müller\r\n", "Mller"),
-        ("Example Trading Company", "ExampleTradingCompan"),
-    ],
-)
-def test_the_caller_number_becomes_a_station_id(service: Service, number: str, station_id: str) -> None:
-    fax = service.send("completed", CallerNumber=number).wait()
-    assert service.provider.GetJobResult(fax.handle).reason == f"completed as {station_id!r}"
+def test_the_caller_number_becomes_a_station_id(service: Service) -> None:
+    station_ids = {
+        "+1 555 0100": "+1 555 0100",
+        "+49 (0)30 / 1234-5678-90": "+490301234567890",
+        "Müller\r\n": "Mller",
+        "Example Trading Company": "ExampleTradingCompan",
+    }
+    for number, station_id in station_ids.items():
+        fax = service.send("completed", CallerNumber=number).wait()
+        assert service.provider.GetJobResult(fax.handle).reason == f"completed as {station_id!r}"
+        assert service.provider.FaxDevEndJob(fax.handle)
 
 
-@pytest.mark.parametrize(
-    ("fields", "headed"),
-    [
+def test_branding_is_the_header_line(service: Service) -> None:
+    headers: list[tuple[dict[str, object], str]] = [
         ({"CallerName": "Accounts"}, ""),
         ({"Branding": True, "CallerName": "Accounts"}, " headed 'Accounts'"),
         ({"Branding": True}, " headed ''"),
-    ],
-)
-def test_branding_is_the_header_line(service: Service, fields: dict[str, object], headed: str) -> None:
-    fax = service.send("completed", **fields).wait()
-    assert service.provider.GetJobResult(fax.handle).reason == f"completed as {headed!r}"
+    ]
+    for fields, headed in headers:
+        fax = service.send("completed", **fields).wait()
+        assert service.provider.GetJobResult(fax.handle).reason == f"completed as {headed!r}"
+        assert service.provider.FaxDevEndJob(fax.handle)
 
 
 def test_a_line_in_use_is_unavailable_and_free_after_end_job(service: Service) -> None:

@@ -283,10 +283,10 @@ async def test_a_worker_may_say_a_lot_in_one_line(caplog):
 
 
 async def test_memory_is_limited(document, tmp_path):
-    async with ImagePool(memory=256 * 1024 * 1024) as pool:
+    async with ImagePool(memory=96 * 1024 * 1024) as pool:
         assert len((await pool.inspect(document)).pages) == 2
         with pytest.raises(ImageWorkerError):
-            await pool.store_page(tmp_path / "received.tif", bytes(256 * 1024 * 1024), MMR)
+            await pool.store_page(tmp_path / "received.tif", bytes(96 * 1024 * 1024), MMR)
         os.utime(document, (1, 1))
         assert len((await pool.inspect(document)).pages) == 2
 

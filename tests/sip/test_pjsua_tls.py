@@ -41,7 +41,14 @@ async def fails(ours: TlsSettings, theirs: TlsSettings, name: str) -> str:
         return failed.reason
 
 
-@pytest.mark.parametrize("name", ["trunk.example", "one.pool.example", "uri.example"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("trunk.example", marks=pytest.mark.full),
+        "one.pool.example",
+        pytest.param("uri.example", marks=pytest.mark.full),
+    ],
+)
 async def test_a_call(authority: Authority, trunk: TlsSettings, name: str) -> None:
     async with both(authority.trusted, trunk) as (us, them):
         them.react = them.accept
@@ -54,7 +61,14 @@ async def test_a_call(authority: Authority, trunk: TlsSettings, name: str) -> No
         await them.expect(Ended)
 
 
-@pytest.mark.parametrize("name", ["other.example", "two.levels.pool.example", HOST])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("other.example", marks=pytest.mark.full),
+        "two.levels.pool.example",
+        pytest.param(HOST, marks=pytest.mark.full),
+    ],
+)
 async def test_a_certificate_for_others(authority: Authority, trunk: TlsSettings, name: str) -> None:
     reason = await fails(authority.trusted, trunk, name)
     assert reason == f"the certificate is for trunk.example, *.pool.example, uri.example and not for {name}"
