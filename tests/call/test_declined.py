@@ -52,7 +52,7 @@ def test_the_far_end_offers_t38_that_we_do_not_take(
     scene.run(seconds=3.0)
     phone.hang_up()
     scene.run()
-    assert "the far end offered T.38, which was refused here: " in scene.sent.reason
+    assert "offered T.38" in scene.sent.reason
     assert why in scene.sent.reason
     assert (scene.sent.outcome, scene.sent.retry) == (Outcome.NO_T38, False)
 
@@ -64,7 +64,7 @@ def test_audio_that_we_do_not_take(tmp_path: Path) -> None:
     phone.on_incoming = lambda incoming: phone.accept(media=(audio_media(53, (0,)),))
     scene.send(make_pages(1), to=PHONE)
     scene.run()
-    assert "the far end offered audio, which was refused here: its media port 53 is" in scene.sent.reason
+    assert "media port 53" in scene.sent.reason
     assert not [to for _, _, to, _ in scene.tapped if to == (PHONE, 53)]
 
 
@@ -87,5 +87,5 @@ def test_a_call_that_begins_with_t38_that_we_do_not_take(tmp_path: Path) -> None
     phone = Phone(scene)
     phone.dial([T38Parameters(rate_management=RateManagement.LOCAL_TCF).to_media(MEDIA_PORT)])
     scene.run()
-    assert "which was refused here: it asks for T38FaxRateManagement:localTCF" in scene.received.reason
+    assert "T38FaxRateManagement:localTCF" in scene.received.reason
     assert (scene.received.outcome, scene.received.retry) == (Outcome.NO_T38, False)

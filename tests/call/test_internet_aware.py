@@ -203,7 +203,8 @@ def test_an_answer_that_never_comes_brings_the_pace_back(tmp_path: Path, towards
     scene = Scene(tmp_path, faults_for=faults_for)
     result = send(scene, 3)
     assert rates(result) == {14400}
-    assert result.warnings == ("PPS-NULL went unanswered, so the fax continues at the pace of a modem",)
+    (warning,) = result.warnings
+    assert "PPS-NULL" in warning
 
 
 def test_a_far_end_that_is_described_anew_without_the_mark_gets_the_pace_back(tmp_path: Path) -> None:
@@ -220,7 +221,8 @@ def test_a_far_end_that_is_described_anew_without_the_mark_gets_the_pace_back(tm
     scene.run()
     scene.assert_delivered(3)
     assert [page.bit_rate for page in scene.sent.pages] == [0, 0, 14400]
-    assert scene.sent.warnings == ("the far end moved, so the fax continues at the pace of a modem",)
+    (warning,) = scene.sent.warnings
+    assert "moved" in warning
 
 
 class SlowsDown:
@@ -330,7 +332,8 @@ def test_gateways_that_lie_about_it_cost_one_dcs(tmp_path: Path) -> None:
     scene.assert_delivered(3)
     assert rates(scene.sent) == rates(scene.received) == {14400}
     assert "INTERNET_AWARE" in scene.sent.remote_capabilities
-    assert scene.sent.warnings == ("DCS went unanswered, so the fax continues at the pace of a modem",)
+    (warning,) = scene.sent.warnings
+    assert "DCS" in warning
 
 
 # --- machines behind a gateway ------------------------------------------------------------------------------

@@ -160,7 +160,7 @@ def test_credentials() -> None:
         # The same credentials, or none, are as wrong the next time.
         for final in (failed(status), told):
             assert not final.retry
-            assert final.retry_reason == "set the user name and password that the peer expects"
+            assert "password" in final.retry_reason
 
 
 def test_media_that_the_peer_refuses() -> None:
@@ -171,7 +171,9 @@ def test_media_that_the_peer_refuses() -> None:
 
 
 def test_a_redirection_that_leads_nowhere() -> None:
-    assert "redirects the call, but not to an address that can be called (SIP 302" in failed(302).reason
+    told = failed(302)
+    assert told.outcome is Outcome.REFUSED
+    assert "redirects" in told.reason
 
 
 def test_no_final_answer_at_all() -> None:
@@ -183,26 +185,27 @@ def test_no_final_answer_at_all() -> None:
 def test_the_network_refuses() -> None:
     told = failed(503, local=True)
     assert (told.status, told.outcome) == (UNAVAILABLE, Outcome.UNREACHABLE)
-    assert told.reason == "the SIP peer cannot be reached (Some Reason); check its address"
+    assert "Some Reason" in told.reason
+    assert told.reason.endswith("check its address")
 
 
 def test_what_knows_better_what_to_do_is_not_overruled() -> None:
     failed = Failed(1, 503, "its certificate; it has expired", True, advice="its owner has to renew it")
     told = verdict.of_failure(failed, sent_credentials=False)
-    assert told.reason == (
-        "the SIP peer cannot be reached (its certificate; it has expired; its owner has to renew it)"
-    )
+    assert "it has expired; its owner has to renew it" in told.reason
+    assert "check its address" not in told.reason
 
 
 def test_what_is_not_about_the_address_is_told_as_it_is() -> None:
     failed = Failed(1, 503, "the connection to the signalling process is lost", True, advice="")
     told = verdict.of_failure(failed, sent_credentials=False)
-    assert told.reason == "the SIP peer cannot be reached (the connection to the signalling process is lost)"
+    assert "(the connection to the signalling process is lost)" in told.reason
+    assert "check its address" not in told.reason
 
 
 def test_a_reason_with_a_semicolon_is_no_advice() -> None:
     told = verdict.of_failure(Failed(1, 503, "one; two", True), sent_credentials=False)
-    assert told.reason == "the SIP peer cannot be reached (one; two); check its address"
+    assert told.reason.endswith("(one; two); check its address")
 
 
 def test_an_answer_that_cannot_be_read() -> None:
@@ -243,18 +246,18 @@ def test_never_switched_with_a_fax_machine_there() -> None:
     refusal = OfferRefused(1, 488, "Not Acceptable Here")
     told = verdict.of_no_switch(refusal, offered=True, heard="a fax machine was heard", is_fax=True)
     assert (told.status, told.outcome, told.retry) == (FaxStatus.NOT_FAX_CALL, Outcome.NO_T38, False)
-    assert "until T.38 is carried to the fax machine that was heard" in told.retry_reason
+    assert "T.38" in told.retry_reason
 
 
 def test_t38_that_we_refused() -> None:
     told = verdict.of_no_switch(
         None,
         offered=True,
-        declined="the far end offered T.38, which was refused here",
-        heard="no tone was heard",
+        declined="what was declined",
+        heard="what was heard",
         is_fax=False,
     )
-    assert told.reason == ("the far end offered T.38, which was refused here; no tone was heard")
+    assert told.reason == "what was declined; what was heard"
     assert (told.outcome, told.retry) == (Outcome.NO_T38, False)
 
 
@@ -367,7 +370,7 @@ def test_no_success_with_a_page_missing() -> None:
     record.page(outcome(1, "RTN", ecm=False))
     result = record.result(1.0)
     assert (result.status, result.pages_confirmed) == (FATAL, 1)
-    assert result.reason == "only 1 of 3 pages was confirmed by the far end"
+    assert "1 of 3" in result.reason
     assert [(page.number, page.confirmed, page.response) for page in result.pages] == [
         (1, True, "MCF"),
         (2, False, "RTN"),

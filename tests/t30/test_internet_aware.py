@@ -43,6 +43,12 @@ def warnings(link: Link) -> list[str]:
     return [warned.text for warned in link.of(link.transmitter, SessionWarned)]
 
 
+def has_left(link: Link, why: str) -> bool:
+    """Whether the transmitter has left the mode, with one warning that names the reason."""
+    (text,) = warnings(link)
+    return why in text
+
+
 # --- who may choose it --------------------------------------------------------------------------------------
 
 
@@ -193,7 +199,7 @@ def test_a_dcs_that_is_lost_brings_the_pace_back() -> None:
     link = marked(damage=LosesBursts([FCF.DCS]))
     assert_delivered(link, 2)
     assert all(image_paces(link))
-    assert warnings(link) == ["DCS went unanswered, so the fax continues at the pace of a modem"]
+    assert has_left(link, "DCS")
 
 
 @pytest.mark.parametrize("who", [Aware.TRANSMITTER, Aware.RECEIVER])
@@ -223,9 +229,7 @@ def test_a_line_with_modems_is_known_by_the_time_it_takes() -> None:
     assert_delivered(link, 2)
     assert all(image_paces(link))
     assert link.said(link.transmitter) == ["DCS", "DCS", "PPS", "PPS", "DCN"]
-    assert warnings(link) == [
-        "the response to DCS took as long as modems need, so the fax continues at the pace of a modem"
-    ]
+    assert has_left(link, "DCS")
 
 
 def test_a_dcs_without_an_answer_is_said_again_with_a_modem() -> None:
@@ -233,7 +237,7 @@ def test_a_dcs_without_an_answer_is_said_again_with_a_modem() -> None:
     assert_delivered(link, 2)
     assert link.said(link.transmitter) == ["DCS", "DCS", "PPS", "PPS", "DCN"]
     assert image_paces(link) == [True, True, True]  # TCF and two blocks
-    assert warnings(link) == ["DCS went unanswered, so the fax continues at the pace of a modem"]
+    assert has_left(link, "DCS")
 
 
 def test_a_block_without_an_answer_goes_on_with_a_modem() -> None:
@@ -285,7 +289,7 @@ def test_the_loss_of_most_of_a_block_ends_it() -> None:
     assert_delivered(link, 1)
     assert link.said(link.transmitter) == ["DCS", "PPS", "CTC", "PPS", "PPS", "DCN"]
     assert image_paces(link) == [False, True, True]
-    assert warnings(link) == ["most of a block was lost, so the fax continues at the pace of a modem"]
+    assert has_left(link, "block")
 
 
 class LosesFrameZero(Damage):
