@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from PIL import Image
 
@@ -22,3 +24,11 @@ def test_rows_are_packed_with_1_for_black(mode: str, quality: Quality) -> None:
 def test_a_line_is_a_whole_number_of_octets() -> None:
     with pytest.raises(ValueError, match="1723"):
         to_bilevel(Image.new("L", (1723, 8)), 204, 196, Quality.BALANCED)
+
+
+@pytest.mark.parametrize("size", [(8, 1), (8, 2), (16, 3), (24, 700), (1728, 5)])
+@pytest.mark.parametrize("quality", Quality)
+def test_any_size(size: tuple[int, int], quality: Quality) -> None:
+    chance = random.Random(0)
+    page = Image.frombytes("L", size, chance.randbytes(size[0] * size[1]))
+    assert len(to_bilevel(page, 204, 98, quality)) == size[0] * size[1] // 8

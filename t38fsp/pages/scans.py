@@ -1,0 +1,152 @@
+"""What scanners and cameras add to a page, and how it is taken away: noise, skew, specks, black borders."""
+
+from __future__ import annotations
+
+from math import radians, tan
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+from t38fsp.pages.components import components
+from t38fsp.pages.regions import Part, Regions
+from t38fsp.pages.tiles import Mask, Tones
+
+_NOISY = 2
+"""Median difference of neighbouring pixels, from which on they are smoothed; what is drawn has none."""
+_SMOOTH = ImageFilter.Kernel((3, 3), (1, 2, 1, 2, 4, 2, 1, 2, 1))
+
+_STRIPS = 24
+"""Upright strips of the page whose edges are looked at for skew."""
+_EDGE = 40
+_MOST_SKEW, _LEAST_SKEW = 5.0, 0.2
+"""Degrees. More is meant to be so, less is not seen."""
+_COARSE, _FINE = 0.25, 0.05
+_SHARPER = 1.5
+"""How much sharper the lines have to become."""
+_LEAST_EDGES = 2000
+
+_BORDER_DARK = 90
+_BORDER_SHARE = 0.1
+"""Of the width and the height of the page: a border does not reach further into it."""
+
+_SPECK = 6
+"""Pixels of a speck at most, at 204 by 196 an inch; it is alone in a square of 11 by 11."""
+
+
+def noisy(tones: Tones) -> bool:
+    """Whether the page comes from a scanner or a camera, rather than from a program."""
+    some = tones[tones.shape[0] % 16 // 2 :: 16].astype(np.int16)
+    return some.shape[1] > 1 and float(np.median(np.abs(np.diff(some, axis=1)))) >= _NOISY
+
+
+def smoothed(tones: Tones) -> Tones:
+    return np.asarray(Image.fromarray(tones).filter(_SMOOTH))
+
+
+def skew(tones: Tones, x_dpi: float, y_dpi: float) -> float:
+    """By how many degrees the lines of the page rise to the right; 0 where that is not certain.
+
+    The edges above and below lines of text are counted for each row, along lines of different slopes: along
+    the right one some rows have many, and others none.
+    """
+    rows, columns = tones.shape
+    if rows < y_dpi or columns < x_dpi:
+        return 0.0
+    # Downward steps only: those of a line of pixels above and below would fall together.
+    edges = (tones[:-1] > tones[1:]) & (tones[:-1] - tones[1:] >= _EDGE)
+    octets = np.bitwise_count(np.packbits(edges, axis=1))
+    bounds = np.arange(_STRIPS) * octets.shape[1] // _STRIPS
+    strips = np.add.reduceat(octets.astype(np.uint16), bounds, axis=1).astype(np.float32).T
+    if strips.sum() < _LEAST_EDGES:
+        return 0.0
+    shape = np.arange(_STRIPS) * (columns / _STRIPS) * y_dpi / x_dpi
+
+    def sharpness(angle: float) -> float:
+        shifts = np.rint(shape * tan(radians(angle))).astype(int)
+        shifts -= shifts.min()
+        profile = np.zeros(strips.shape[1] + int(shifts.max()), np.float32)
+        for strip, shift in zip(strips, shifts, strict=True):
+            profile[shift : shift + strip.size] += strip
+        return float(np.sum(np.square(np.diff(profile))))
+
+    straight = sharpness(0.0)
+    steps = np.arange(-_MOST_SKEW, _MOST_SKEW + _COARSE / 2, _COARSE)
+    best = float(max(steps, key=sharpness))
+    best = float(max(best + np.arange(-_COARSE, _COARSE + _FINE / 2, _FINE), key=sharpness))
+    if abs(best) < _LEAST_SKEW or abs(best) >= _MOST_SKEW or sharpness(best) < _SHARPER * straight:
+        return 0.0
+    return best
+
+
+def turned(tones: Tones, angle: float, x_dpi: float, y_dpi: float) -> Tones:
+    """The page turned by ``angle`` degrees to the right about its middle; its borders go on outwards."""
+    rows, columns = tones.shape
+    slope = tan(radians(angle))
+    margin_y = int(abs(slope) * columns * y_dpi / x_dpi / 2) + 2
+    margin_x = int(abs(slope) * rows * x_dpi / y_dpi / 2) + 2
+    image = Image.fromarray(np.pad(tones, ((margin_y, margin_y), (margin_x, margin_x)), "edge"))
+    # For so small an angle its cosine is 1 within a pixel or two of a page: it would only blur.
+    across, down = slope * x_dpi / y_dpi, -slope * y_dpi / x_dpi
+    matrix = (1, across, margin_x - across * rows / 2, down, 1, margin_y - down * columns / 2)
+    return np.asarray(
+        image.transform((columns, rows), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
+    )
+
+
+def borders(regions: Regions) -> Mask:
+    """The tiles of dark edges about the page, where the lid of the scanner was."""
+    grid = regions.grid
+    down, across = grid.shape
+    dark = (regions.tones <= _BORDER_DARK) & (regions.parts != Part.PICTURE)
+    labels = components(dark[:, 1:] & dark[:, :-1], dark[1:] & dark[:-1])
+    count = int(labels.max()) + 1
+    found = np.zeros(grid.shape, np.bool_)
+    y, x = np.mgrid[0:down, 0:across]
+    depths = (x / across, (across - 1 - x) / across, y / down, (down - 1 - y) / down)
+    near = np.minimum.reduce(depths) <= _BORDER_SHARE
+    outer = np.bincount(labels.ravel(), (near & dark).ravel(), count)
+    area = np.bincount(labels.ravel(), dark.ravel(), count)
+    touching = np.zeros(count, np.bool_)
+    for edge in (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1]):
+        touching[labels[edge][dark[edge]]] = True
+    found = (touching & (area > 0) & (outer >= 0.9 * area))[labels] & dark
+    padded = np.pad(found, 1)
+    # The edge of the border is in the tiles beside it.
+    steps = [(v, h) for v in range(3) for h in range(3)]
+    result: Mask = np.logical_or.reduce([padded[v : v + down, h : h + across] for v, h in steps])
+    return result
+
+
+def without_specks(black: Mask) -> Mask:
+    """``black`` without what is very small and alone."""
+    if min(black.shape) < 11:
+        return black
+    padded = np.pad(black, 5).astype(np.uint8)
+    near = _sums(_sums(padded[4:-4], 3, 0)[:, 4:-4], 3, 1)
+    far = _sums(_sums(padded, 11, 0), 11, 1)
+    rows, columns = np.nonzero((near == far) & (near > 0) & (near <= _SPECK))
+    result = black.copy()
+    for down in (-1, 0, 1):
+        for across in (-1, 0, 1):
+            result[
+                np.clip(rows + down, 0, black.shape[0] - 1), np.clip(columns + across, 0, black.shape[1] - 1)
+            ] = False
+    return result
+
+
+def _sums(values: NDArray[np.uint8], window: int, axis: int) -> NDArray[np.uint8]:
+    """Of ``window`` values that follow each other."""
+    if axis:
+        return np.ascontiguousarray(_sums(np.ascontiguousarray(values.T), window, 0).T)
+    span, power, total = 0, values, np.zeros((), np.uint8)
+    length = len(values) - window + 1
+    width = 1
+    while True:
+        if window & width:
+            total = total + power[span : span + length]
+            span += width
+        width *= 2
+        if width > window:
+            return total
+        power = power[: -width // 2] + power[width // 2 :]

@@ -1,0 +1,75 @@
+"""A page in tiles of about a millimetre: what is decided by region is decided for these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Tones = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+PerTile = NDArray[np.int32]
+
+_ACROSS_DPI, _DOWN_DPI = 25.5, 24.5
+"""Tiles to an inch: 8 by 8 pixels at 204 by 196."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Tiles of a page of ``rows`` by ``columns`` pixels. The last row of tiles may reach beyond the page."""
+
+    rows: int
+    columns: int
+    width: int
+    """Of a tile, in pixels: a multiple of 8 that divides ``columns``."""
+    height: int
+
+    @classmethod
+    def of(cls, tones: Tones, x_dpi: float, y_dpi: float) -> Grid:
+        rows, columns = tones.shape
+        octets = min(columns // 8, max(1, round(x_dpi / _ACROSS_DPI / 8)))
+        while columns // 8 % octets:
+            octets -= 1
+        return cls(rows, columns, 8 * octets, max(1, round(y_dpi / _DOWN_DPI)))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return -(-self.rows // self.height), self.columns // self.width
+
+    @property
+    def pixels(self) -> int:
+        """Of a tile."""
+        return self.width * self.height
+
+    def count(self, mask: Mask) -> PerTile:
+        """How many pixels of each tile are in ``mask``."""
+        down, across = self.shape
+        ones = np.bitwise_count(np.packbits(mask, axis=1))
+        missing = down * self.height - self.rows
+        if missing:
+            ones = np.concatenate([ones, np.zeros((missing, ones.shape[1]), np.uint8)])
+        rows: NDArray[np.int32] = ones.reshape(down, self.height, -1).sum(axis=1, dtype=np.int32)
+        tiles: PerTile = rows.reshape(down, across, -1).sum(axis=2, dtype=np.int32)
+        return tiles
+
+    def centres(self, tones: Tones) -> PerTile:
+        """The pixel in the middle of each tile."""
+        down, across = self.shape
+        rows = np.minimum(np.arange(down) * self.height + self.height // 2, self.rows - 1)
+        middle: PerTile = tones[rows, self.width // 2 :: self.width][:, :across].astype(np.int32)
+        return middle
+
+    def spread(self, values: NDArray[np.uint8]) -> Tones:
+        """For each pixel the value of its tile."""
+        wide = np.repeat(values, self.width, axis=1)
+        return np.repeat(wide, self.height, axis=0)[: self.rows]
+
+
+def neighbours(values: NDArray[np.int32], least: bool) -> NDArray[np.int32]:
+    """The least or the greatest value among each tile and the eight about it."""
+    extreme = np.minimum if least else np.maximum
+    padded = np.pad(values, 1, "edge")
+    rows = extreme(extreme(padded[:-2], padded[1:-1]), padded[2:])
+    result: NDArray[np.int32] = extreme(extreme(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
+    return result
