@@ -25,7 +25,6 @@ from t38fsp.image.store import append_page
 from t38fsp.lanes import Lanes
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t30.outputs import (
-    Finished,
     Negotiated,
     Output,
     PageBegun,
@@ -33,6 +32,7 @@ from t38fsp.t30.outputs import (
     PageOutcome,
     PageReceived,
     PageWanted,
+    SessionFinished,
 )
 from t38fsp.t30.receiver import Receiver
 from t38fsp.t30.transmitter import Transmitter
@@ -147,8 +147,8 @@ class OurFax:
         return [output for _, output in self.outputs if isinstance(output, kind)]
 
     @property
-    def result(self) -> Finished | None:
-        return next(iter(self.said(Finished)), None)
+    def result(self) -> SessionFinished | None:
+        return next(iter(self.said(SessionFinished)), None)
 
     def turn(self, now: float) -> None:
         due = self._fax.next_deadline()
