@@ -18,6 +18,7 @@ _MOST_OUTPUT = 16 * 1024
 """Octets that are logged."""
 _MOST_LINES = 200
 _READ = 4096
+_NICENESS = 10
 
 
 class FailedCommandError(Exception):
@@ -46,6 +47,9 @@ async def run(command: Sequence[str], variables: Mapping[str, str], seconds: flo
         raise FailedCommandError(f"cannot be run: {getattr(error, 'strerror', None) or error}") from error
     finally:
         os.close(writing)
+    # It gives way to calls, also where a service manager has put those before other work.
+    with suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, process.pid, _NICENESS)
     output = asyncio.create_task(_log(reading, os.path.basename(command[0])))
     try:
         async with asyncio.timeout(seconds):
