@@ -23,6 +23,7 @@ class Length(Enum):
 
 
 def _stated_resolutions(dis: BitField) -> frozenset[Resolution]:
+    # 204x98 is what every terminal has (T.4), whatever its bits.
     found = {Resolution.R8_STANDARD}
     if Bit.INCH in dis:
         found.add(Resolution.INCH_200X100)
@@ -115,6 +116,7 @@ class Capabilities:
             modems=modems_of_dis(dis),
             resolutions=_stated_resolutions(dis),
             width=WIDTH[dis.number(17, 18)],
+            # 11 is invalid (table 2).
             length=Length.UNLIMITED if length == "11" else Length(length),
             codings=frozenset(codings),
             ecm=Bit.ECM in dis,
@@ -136,6 +138,7 @@ class Capabilities:
             Bit.FRAMES_64_PREFERRED: self.frames_64_preferred,
             Bit.MR: Coding.MR in self.codings,
             Bit.ECM: self.ecm,
+            # As on reading: without ECM the bit would promise what must not be used.
             Bit.MMR: self.ecm and Coding.MMR in self.codings,
             Bit.HALF_TIME_AT_SUPERFINE: self.scan_line_time.half_at_superfine,
         }

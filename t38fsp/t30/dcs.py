@@ -160,8 +160,11 @@ class BitField:
     def __bytes__(self) -> bytes:
         length = max(_LEAST_OCTETS, (max(self.bits, default=0) + 7) // 8)
         octets = bytearray(length)
+        # Each octet but the last says with its last bit that another one follows; the first two
+        # have no such bit.
         extensions = range(24, 8 * length, 8)
         for bit in (*self.bits, *extensions):
+            # Bit 1 is transmitted first, which in T.38 is the highest bit of the first octet.
             octets[(bit - 1) >> 3] |= 0x80 >> ((bit - 1) & 7)
         return bytes(octets)
 

@@ -26,6 +26,7 @@ _A4, _LEGAL, _B4 = 297.0, 355.6, 364.0
 """Lengths in millimetres (T.4 2.2)."""
 _SCANNED = 3.0
 """Millimetres by which a scan may exceed the paper length; receivers tolerate them."""
+# A3 onto A4 is 210/297, and still legible.
 _LEAST_SHRINK = 0.7
 """A3 to A4. A page that needs a smaller factor is sent in full length; receivers cut it into sheets."""
 
@@ -163,6 +164,7 @@ class Choice:
     def parse(cls, dcs: BitField) -> Choice | None:
         """Read a DCS; None when it chooses something that a receiver of MH, MR and MMR cannot do."""
         modem_paced = Bit.INTERNET_AWARE not in dcs
+        # Table 2: with bit 123 set bits 11 to 14 are zero, which would otherwise be V.27ter at 2400 bit/s.
         modem = modem_of_dcs(dcs) if modem_paced else _NOMINAL
         ecm = Bit.ECM in dcs
         # MMR and the internet-aware mode have no protection of their own: both need ECM (table 2).
@@ -224,6 +226,7 @@ def choose_mode(
     width = min(millimetres(page), capabilities.width)
     length_bits, max_rows = _length(capabilities, page, resolution, width)
     # With ECM the minimum scan line time is 0 (table 2, bits 21 to 23).
+    # The frames are stored before they are printed, so the printer sets no pace.
     milliseconds = 0 if ecm else capabilities.scan_line_time.at(resolution)
     modem_paced = not (options.internet_aware and ecm and Bit.INTERNET_AWARE in capabilities.others)
     small = ecm and (options.ecm_frame_size == 64 or capabilities.frames_64_preferred)
@@ -270,6 +273,8 @@ def _length(
             bits, longest = pattern(19, Length.A4_B4.value), _B4
         elif Bit.LEGAL in capabilities.others:
             bits, longest = frozenset({int(Bit.LEGAL)}), _LEGAL
+    # Within reach of the factor above: made shorter. Beyond it the page is sent in its length, and the
+    # receiver cuts it.
     if longest + _SCANNED < millimetres_long <= longest / _LEAST_SHRINK:
         return bits, int(longest * resolution.y / _INCH_MM)
     return bits, None

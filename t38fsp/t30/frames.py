@@ -16,6 +16,8 @@ _CONTROL = 0xC0
 _FINAL = 0x08
 _X = 0x80
 _ID_LENGTH = 20
+# Numbers in information fields are sent low bit first, codes high bit first; the order of the octets here is
+# that of the line.
 _REVERSED = bytes(int(f"{octet:08b}"[::-1], 2) for octet in range(256))
 
 BLOCK_FRAMES = 256
@@ -250,6 +252,7 @@ def parse_partial_page_request(fif: bytes) -> frozenset[int]:
 
 def partial_page_request(present: frozenset[int]) -> bytes:
     """The information field of PPR that asks for all frames but those present (0 to 255)."""
+    # Ones also for frames that the block does not have: A.4.4 leaves them to the transmitter to ignore.
     bitmap = bytearray(b"\xff" * (BLOCK_FRAMES // 8))
     for number in present:
         bitmap[number >> 3] &= ~(0x80 >> (number & 7))

@@ -96,8 +96,10 @@ class IncomingBlocks:
 
     def add(self, number: int, octets: bytes) -> None:
         """Keep a good frame until its PPS arrives."""
+        # Not shorter ones: some transmitters do not pad the last frame of a page.
         if len(octets) > self._frame_size:
             return
+        # Frames of a burst come in ascending order: another burst has begun.
         if number <= self._last_number:
             self.break_off()
         self._last_number = number

@@ -35,6 +35,8 @@ class Timer(Enum):
     __hash__ = object.__hash__  # in C; looked up for every packet
 
 
+# T.30 stops T2 and T4 at the first flag. Holding them over the carrier does the same, and lets them go on if
+# the carrier brought nothing.
 HELD_BY_CARRIER = frozenset({Timer.T1, Timer.T2, Timer.T4, Timer.T5, Timer.DIS_REPEAT})
 
 _HOLD_LIMIT = 30.0
@@ -104,6 +106,7 @@ class HalfDuplexLine:
         return HdlcBurst(
             Modem.V21,
             tuple(
+                # T.30 5.3.5: of a burst only the last frame has the final bit.
                 bytes(Frame(fcf, fif, final=position == last, x=self.x))
                 for position, (fcf, fif) in enumerate(frames)
             ),
@@ -144,6 +147,7 @@ class HalfDuplexLine:
             self.start(Timer.CARRIER, self.durations.control_carrier)
         else:
             self.start(Timer.CARRIER, self.durations.image_carrier)
+            # Restarted by each frame or octet (``T30Machine``): only an image may last for half an hour.
             self.start(Timer.SILENT_CARRIER, self.durations.silent_carrier)
 
     def carrier_down(self) -> None:
@@ -153,6 +157,7 @@ class HalfDuplexLine:
         # Do not time out right after a burst: another may follow the gap.
         for timer in HELD_BY_CARRIER & self._deadlines.keys():
             patient = max(self._deadlines[timer], self.now + _AFTER_CARRIER)
+            # Never past the limit, or a far end that sends noise forever would hold the call.
             self._deadlines[timer] = min(patient, self._limits[timer])
 
     @property

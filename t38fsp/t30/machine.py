@@ -104,6 +104,7 @@ class T30Machine(ABC):
         line.now = now
         line.on_line = None
         # DCS and TCF are two bursts; T4 runs from the end of the last one.
+        # The table gets one SENT for what belongs together, so its states need not know of the parts.
         if line.queue:
             line.play_next()
             return
@@ -120,6 +121,8 @@ class T30Machine(ABC):
             return
         self.line.now = now
         # A far end may hang up right after its last frame, before the end of its carrier was reported.
+        # An MCF whose end of carrier has not come makes the difference between a fax that is complete and one
+        # that is not.
         self._act_on_heard()
         self._take(Event.LINE_DROPPED)
 
@@ -204,7 +207,10 @@ class T30Machine(ABC):
             return  # noise with a good FCS, or a frame of a later edition of T.30
         if frame.fcf is FCF.DCN:
             self._take(FCF.DCN)  # valid in every state, and never answered (5.3.6.1.8)
+        # Optional frames (NSF, CSI, TSI, SUB ...) come before the command in the same burst, and
+        # are only stored.
         elif not self.line.far_end.heard(frame):
+            # The last command of a burst counts.
             self._frame = frame
             if frame.final:
                 self.line.start(Timer.LAST_FRAME, _AFTER_FINAL_FRAME)
@@ -228,6 +234,8 @@ class T30Machine(ABC):
         """Follow the table from here, through steps, to the next state. Reports name ``heard``, if given."""
         self.reports.given = heard or given
         place = self._state
+        # A step is a state in which nothing waits: its rows are followed at once, until a state that waits
+        # for the line.
         while (bound := self._find(place, given)) is not None:
             self._follow(place, given, bound)
             place, given = self._arrive(bound.row.next), Event.AT_ONCE
@@ -240,6 +248,7 @@ class T30Machine(ABC):
         if rows is None:
             # Bound when first needed: a call comes to a third of the rows.
             rows = self._bound[key] = tuple(map(self._bind, self.table.index.get(key, ())))
+        # The first row whose guards hold, in the order of the table.
         for bound in rows:
             if bound.applies():
                 return bound
@@ -273,6 +282,7 @@ class T30Machine(ABC):
 
     def _end(self, ending: Ending) -> Enum:
         """Report the outcome of the page and of the session; return the next state."""
+        # A fax that comes to its regular end is still a failure if a page of it was given up (EOR).
         failure = ending.failure or self.reports.shortfall
         response = self.reports.response if ending.response == HEARD else ending.response
         self.reports.report(confirmed=False, response=response or (failure.name if failure else ""))

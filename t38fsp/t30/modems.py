@@ -24,6 +24,7 @@ _V27 = frozenset({Modem.V27TER_4800, Modem.V27TER_2400})
 _V29 = frozenset({Modem.V29_9600, Modem.V29_7200})
 _V17 = frozenset({Modem.V17_14400, Modem.V17_12000, Modem.V17_9600, Modem.V17_7200})
 
+# Bits 11 to 14 in this order. A DIS names modulations, so a terminal with V.17 has all four of its rates.
 _CAPABILITY = {
     "0000": frozenset({Modem.V27TER_2400}),
     "0100": _V27,
@@ -33,6 +34,7 @@ _CAPABILITY = {
     "1101": _V27 | _V29 | _V17,
 }
 
+# A DCS names one rate. 0010 and 0110 are V.33 of earlier editions.
 _SELECTION = {
     "0000": Modem.V27TER_2400,
     "0100": Modem.V27TER_4800,
@@ -48,6 +50,7 @@ _SELECTION_VALUES = {modem: values for values, modem in _SELECTION.items()}
 
 def modems_of_dis(dis: BitField) -> frozenset[Modem]:
     """The modems that a DIS or DTC states; for reserved values what every terminal has, V.27ter."""
+    # Reserved values are of later editions, whose terminals have V.27ter as well.
     return _CAPABILITY.get(dis.number(11, 14), _V27)
 
 

@@ -33,10 +33,12 @@ class T30Timers:
 
     t1: float = 35.0
     """Identifying: 35 ± 5 (5.4.3.1)."""
+    # On T.38 a command needs the time of two networks more than the Recommendation reckons with.
     t2: float = 7.0
     """T2, a receiver waiting for a command: 6 ± 1 (5.4.3.1)."""
     last_command: float = 16.0
     """The same after training: long enough for the third transmission of a command lost twice (5.4.2)."""
+    # The upper limit: a repetition that crosses a late response costs more than a short wait.
     t4: float = 3.45
     """T4, a command without a response, or a DIS without a command: 3 ± 15 % (5.4.3.1)."""
     t5: float = 65.0
@@ -49,6 +51,7 @@ class T30Timers:
     """An image carrier without data; its burst then counts as over."""
     page_wait: float = 5.0
     """Transmitter: silence while the next page is being prepared; shorter than the receiver's T2."""
+    # T4 of the transmitter may be as short as 2.55 s; the first flag of the response stops it.
     store_wait: float = 2.0
     """Receiver: silence while a page is being stored; shorter than the transmitter's T4, then RNR."""
     stall: float = 2400.0

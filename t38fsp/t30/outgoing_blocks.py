@@ -50,6 +50,7 @@ class Block:
 
     def __len__(self) -> int:
         """Frames in the block, 1 to 256."""
+        # At least one frame: a page of no octets still has to be announced by a PPS.
         return max(1, -(-len(self._octets) // self._frame_size))
 
     def frame(self, number: int) -> bytes:
@@ -99,11 +100,14 @@ class BlockSender:
     @property
     def announced(self) -> int:
         """The frame count in PPS: that of the burst, or that of the block while some frames are deferred."""
+        # Some send the frames of the burst here, others those of the block; receivers take the greatest that
+        # they saw.
         left = len(self.outstanding) > self.per_burst
         return len(self.block) if left else len(self.outstanding)
 
     def requested(self, flagged: Collection[int]) -> bool:
         """Process a PPR for these frames; false if there were too many: CTC or EOR follows."""
+        # A PPR has ones for frames that do not exist, too (A.4.4).
         wanted = sorted(number for number in flagged if number < len(self.block))
         if not wanted and not self.whole and not self.block.last:
             self.whole = True

@@ -118,6 +118,8 @@ class ReceiveEcm:
                 # The first response arrived after all; the repetition would be taken as one to these frames.
                 self._line.stop_sending()
         elif self._blocks.between and (self._line.queue or self._answer.unheard):
+            # Otherwise a repetition of the last block would be taken for the beginning of the next one, which
+            # has no number of its own.
             return  # sent before our response could arrive, so it belongs to the previous block
         self._pages.begin()
         self._blocks.add(number, part)
@@ -142,6 +144,7 @@ class ReceiveEcm:
     def send_ppr(self) -> None:
         """PPR with a bit for every frame that is missing or does not exist (A.4.4)."""
         self._answer.respond(self._request())
+        # Frames came with this PPS, so one of the requests before has been met.
         self._requests = max(self._requests - self._asked_for, 0) + 1
 
     def take_block(self) -> None:

@@ -75,6 +75,7 @@ class ReceivePages:
     def note_end(self) -> None:
         """Without ECM: if the end of the burst was inferred, its last octets may be missing."""
         if not self._line.clean and self.begun() and not self._phase_b.ecm():
+            # Counts as a loss at the end: without it a page cut off there would look whole.
             self.hand_up(b"", after_gap=True)
 
     def note_following(self) -> None:
@@ -106,6 +107,7 @@ class ReceivePages:
             self._judged = FCF.MCF
         else:
             options = self._phase_b.options
+            # A page without any row is one that was not received.
             share = quality.bad_rows / quality.rows if quality.rows > 0 else 1.0
             passable = FCF.RTP if share < options.bad_share else FCF.RTN
             self._judged = FCF.MCF if share < options.poor_share else passable
@@ -120,6 +122,7 @@ class ReceivePages:
         """Count the page; one with a block that was given up (EOR) is not confirmed by the MCF for the
         rest."""
         self._reports.confirmed += not self._damaged
+        # The far end knows from its own EOR that the page is incomplete (A.4.3).
         response = FCF.ERR if self._damaged else self._verdict
         self._answer_page(confirmed=not self._damaged, response=response)
         self._next_page()

@@ -106,6 +106,7 @@ class ReceivePhaseB:
     def begin_identification(self) -> None:
         """Start T1: the other end has to be identified within that."""
         self.identifications = 0
+        # After EOM, too, phase B begins with a T1 of its own.
         self._line.start(Timer.T1, self._line.durations.t1)
 
     def send_dis(self) -> None:
@@ -113,11 +114,13 @@ class ReceivePhaseB:
         self.identifications += 1
         frames = [(FCF.DIS, self.capabilities())]
         if self.options.station_id:
+            # 5.3.6.1.1: CSI comes before the DIS, which is the mandatory frame and the last.
             frames.insert(0, (FCF.CSI, encode_station_id(self.options.station_id)))
         self._answer.identify(self.identifications, *frames)
 
     def note_dis(self) -> None:
         """A DIS that is not an echo of ours: the far end is a receiver, too, and will not send DCS."""
+        # An echo of our own DIS is the same octet by octet.
         self._two_receivers = self._line.fif != self.capabilities()
 
     def read_dcs(self) -> None:
@@ -217,4 +220,6 @@ class ReceivePhaseB:
 
     def _modem_of_ctc(self) -> Modem | None:
         fif = self._line.fif
+        # The field of CTC is the first two octets of a DCS (A.4.3); the third one here only
+        # satisfies the parser.
         return modem_of_dcs(BitField.parse(fif[:2] + b"\0")) if len(fif) >= 2 else None

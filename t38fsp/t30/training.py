@@ -11,6 +11,7 @@ _ENOUGH_SECONDS = 1.0
 
 def training_check(modem: Modem) -> RawBurst:
     """The TCF burst, always with long training."""
+    # T.30 5.3.6.1.3 allows 10 % either way; receivers want at least a second of it without an error.
     return RawBurst(modem, bytes(int(modem.rate * _SECONDS) // 8))
 
 
@@ -36,6 +37,7 @@ class TrainingJudge:
         runs = _zero_runs(octets)
         self._run += runs[0]
         self._longest = max(self._longest, self._run, *runs)
+        # There was an octet other than zero: the run that goes on is the one after the last of these.
         if len(runs) > 1:
             self._run = runs[-1]
 

@@ -110,6 +110,7 @@ class TransmitEcm:
     def send_pps(self) -> None:
         """PPS with NULL, or with MPS, EOM or EOP after the last block (A.4.3)."""
         block = self._block
+        # Decided when the PPS is sent: until then the next page may have become known to need another mode.
         following = self._pages.what_follows() if block.block.last else None
         self._pages.following = following
         signal = PartialPageSignal(following, self._pages.page_counter, block.number, block.announced)
@@ -129,6 +130,7 @@ class TransmitEcm:
         self._line.stop(Timer.T5)
         self._weigh_turn(flagged)
         self._enough = not self._block.requested(flagged)
+        # For the rest of the call: what this receiver cannot do it will not learn.
         self._whole_blocks = self._block.whole
 
     def count_requests_anew(self) -> None:
@@ -159,6 +161,7 @@ class TransmitEcm:
     def return_to_old_rate(self) -> None:
         """PPR instead of CTR: send no more CTC, and keep the old rate; the next page uses the lower one."""
         self._ctc_refused = True
+        # The frames are then sent at the rate that the receiver still expects.
         self._take_choice(self._choice_before)
 
     def note_ctc_refused(self) -> None:
@@ -174,6 +177,7 @@ class TransmitEcm:
     def send_rr(self) -> None:
         """RR; T5 runs from the first RNR (A.5.4.1)."""
         line = self._line
+        # T5 bounds the whole time of being busy, however many RNR there are (A.5.4.1).
         if not line.runs(Timer.T5):
             line.start(Timer.T5, line.durations.t5)
         self._command.send("RR", line.frames((FCF.RR, b"")))
@@ -218,6 +222,7 @@ class TransmitEcm:
         if len(sent) >= _MANY and missing > len(sent) / 2:
             self._phase_b.leave_internet_aware_mode("most of a block was lost")
             return
+        # The response to the last block of a page waits for its storage at the far end.
         stored = not missing and self._pages.following is not None
         burst = self._line.sent_at - self._image_began
         self._line.emit(RoundTripMeasured(self._phase_b.turn, burst, len(sent), missing, stored))

@@ -104,6 +104,7 @@ class TransmitPages:
         data = self.octets
         mode = self._phase_b.choice.mode
         self._line.stop(Timer.PAGE)
+        # With ECM the repeated frames count instead, each as it is sent.
         repeats = 0 if mode.ecm else self._attempts
         self._reports.record = PageAttempt(self._index, mode, self._line.now, len(data), repeats)
         self._line.emit(PageBegun(self._index, mode, len(data)))
@@ -170,11 +171,13 @@ class TransmitPages:
         if index >= len(self._formats):
             return FCF.EOP
         choice = self._chosen(index)
+        # EOM returns to phase B, where the new DCS takes its place (5.3.6.1.6); MPS keeps the mode.
         return FCF.MPS if choice is not None and choice.dcs == self._phase_b.choice.dcs else FCF.EOM
 
     @property
     def page_counter(self) -> int:
         """The page counter of PPS: from 0, modulo 256 (A.4.3)."""
+        # Counted from the first page of this call: a fax that is continued begins at 0 again.
         return self._index - self._first & 0xFF
 
     @property

@@ -17,6 +17,7 @@ from t38fsp.t30.training import training_check
 from t38fsp.t30.transmit_command import Command
 from t38fsp.t30.vocabulary import Modem, PageFormat, Tone, ToneBurst
 
+# A receiver repeats its DIS T4 after the end of the last one, at the earliest after 2.55 s.
 _FRESH = 2.0
 """Seconds after the end of a DIS from which its repetition is imminent; wait for it to avoid a collision."""
 
@@ -124,6 +125,7 @@ class TransmitPhaseB:
             self._warn_of_addresses(capabilities)
         shared = ladder(capabilities.modems, self.options.max_rate)
         # A rate that failed in this session is not tried again, even in a later phase B.
+        # ``or shared``: a machine that now offers only rates that failed before gets them again.
         self._ladder = tuple(modem for modem in shared if DESCENDING.index(modem) >= self._best) or shared
 
     def send_dcs(self) -> None:
@@ -131,8 +133,10 @@ class TransmitPhaseB:
         line, choice = self._line, self.choice
         line.modem_paced = choice.modem_paced
         self.long_training = self._train_next = False
+        # DCS begins phase B's second half, which T4 and the number of tries bound.
         line.stop(Timer.T1)
         command = line.frames(*self._optional_frames(), (FCF.DCS, choice.fif))
+        # TCF is sent on the modem of the DCS, always with long training, and without ECM framing (5.3.6.1.3).
         training = (training_check(choice.modem),) if choice.modem_paced else ()
         self._command.send("DCS", command, *training)
 
@@ -144,6 +148,7 @@ class TransmitPhaseB:
 
     def step_down(self) -> None:
         """Use the next lower rate, if there is one."""
+        # RTN and CTC come here even at the lowest rate, which is then used again.
         self._ladder = self._ladder[1:] or self._ladder
         self._best = DESCENDING.index(self._ladder[0])
 
