@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import socket
 import subprocess
@@ -37,7 +38,33 @@ def test_the_file_of_a_recipe_is_accepted(tmp_path: Path, recipe: str) -> None:
 
 
 def test_each_recipe_with_a_file_is_checked() -> None:
-    assert len(FILES) == TEXT.count("```toml") == 4
+    assert len(FILES) == TEXT.count("```toml") == 5
+
+
+def test_the_program_of_the_recipe_mails_the_pdf(tmp_path: Path) -> None:
+    section = TEXT.partition("## Received faxes by e-mail")[2]
+    (script,) = re.findall(r"```sh\n(#!/bin/sh\n.*?)```", section, re.S)
+    mail = tmp_path / "mail"
+    mail.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\ncat\n')
+    mail.chmod(0o700)
+    facts = {
+        "FAX_STATION_ID": "",
+        "FAX_CALLER_NUMBER": "$(reboot)'\"; *",
+        "FAX_PAGES": "2",
+        "FAX_COMPLETE": "0",
+        "FAX_CALLED_NUMBER": "+15550100",
+        "FAX_REASON": "it broke off",
+        "FAX_PDF": "/faxes/a b.pdf",
+    }
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", **facts}
+    ran = subprocess.run(
+        ["/bin/sh", "-c", script], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.splitlines() == [
+        *("-s", "Fax from $(reboot)'\"; *, pages: 2 (incomplete)", "-A", "/faxes/a b.pdf"),
+        *("--", "accounts@mail.example", "it broke off"),
+    ]
 
 
 class RecipeKamailio(Daemon):

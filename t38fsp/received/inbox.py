@@ -173,7 +173,13 @@ class Inbox:
 
     def _prepare(self) -> list[Entry]:
         os.makedirs(self.folder, exist_ok=True)
-        return self._spool.left()
+        try:
+            return self._spool.left()
+        except OSError as error:
+            logger.error(
+                "faxes that were left in %s cannot be read: %s", self.folder, error.strerror or error
+            )
+            return []
 
     def _begin(self, number: int, content: dict[str, Any]) -> Entry:
         try:
