@@ -104,7 +104,7 @@ def refuse(number: int, what: str, remedy: str) -> NoReturn:
 
 def refuse_as_fax(number: int, what: str) -> NoReturn:
     """Raise NotFaxError for page ``number`` (from 1)."""
-    raise NotFaxError(f"page {number} is not TIFF Class F: {what}; {SUGGESTION}")
+    raise NotFaxError(f"page {number} cannot be faxed: {what}; {SUGGESTION}")
 
 
 class Source:
