@@ -25,7 +25,13 @@ if TYPE_CHECKING:
     from t38fsp.choices import Audio as Audio
     from t38fsp.choices import Backend as Backend
     from t38fsp.choices import FileFormat as FileFormat
+    from t38fsp.choices import Fit as Fit
+    from t38fsp.choices import Landscape as Landscape
     from t38fsp.choices import LogNumbers as LogNumbers
+    from t38fsp.choices import OverTime as OverTime
+    from t38fsp.choices import PageResolution as PageResolution
+    from t38fsp.choices import PaperSize as PaperSize
+    from t38fsp.choices import Quality as Quality
     from t38fsp.choices import Switch as Switch
     from t38fsp.errors import FaxError as FaxError
     from t38fsp.errors import SettingError as SettingError
@@ -58,6 +64,10 @@ if TYPE_CHECKING:
     from t38fsp.jobs import EngineSettings as EngineSettings
     from t38fsp.jobs import PollOffer as PollOffer
     from t38fsp.outcome import Outcome as Outcome
+    from t38fsp.page_settings import PageSettings as PageSettings
+    from t38fsp.prepared import PreparedDocument as PreparedDocument
+    from t38fsp.prepared import PreparedPage as PreparedPage
+    from t38fsp.prepared import prepare as prepare
     from t38fsp.provider import FaxProvider as FaxProvider
     from t38fsp.provider import IncomingFax as IncomingFax
     from t38fsp.received.inbox import Inbox as Inbox
@@ -86,7 +96,19 @@ else:
         "sip.line_settings": ("Callers", "Limits"),
         "sip.values": ("Credentials", "DialogId"),
         "t38fsp.call_settings": ("CallSettings",),
-        "t38fsp.choices": ("Audio", "Backend", "FileFormat", "LogNumbers", "Switch"),
+        "t38fsp.choices": (
+            "Audio",
+            "Backend",
+            "FileFormat",
+            "Fit",
+            "Landscape",
+            "LogNumbers",
+            "OverTime",
+            "PageResolution",
+            "PaperSize",
+            "Quality",
+            "Switch",
+        ),
         "t38fsp.errors": ("FaxError", "SettingError"),
         "t38fsp.events": (
             "Addressed",
@@ -118,6 +140,8 @@ else:
         "t38fsp.inbox_settings": ("InboxSettings",),
         "t38fsp.jobs": ("Addressing", "EngineError", "EngineSettings", "PollOffer"),
         "t38fsp.outcome": ("Outcome",),
+        "t38fsp.page_settings": ("PageSettings",),
+        "t38fsp.prepared": ("PreparedDocument", "PreparedPage", "prepare"),
         "t38fsp.provider": ("FaxProvider", "IncomingFax"),
         "t38fsp.received.inbox": ("Inbox", "ReceivedFax"),
         "t38fsp.results": ("AudioQuality", "FaxResult", "Medium", "PageRecord"),

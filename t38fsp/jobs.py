@@ -118,6 +118,16 @@ class OutgoingJob:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """Where the pages of documents are that were prepared (``t38fsp.prepared``)."""
+
+    store: str
+    """Directory."""
+    identities: tuple[tuple[int, ...], ...]
+    """Of the files: they may not have changed since."""
+
+
+@dataclass(frozen=True, slots=True)
 class SendJob(OutgoingJob):
     """Send documents (``t38fsp.documents``) as one fax."""
 
@@ -129,6 +139,8 @@ class SendJob(OutgoingJob):
     """How documents that are not TIFF-F become pages."""
     password: str | None = field(default=None, repr=False)
     """Opens the documents that are encrypted."""
+    prepared: Prepared | None = None
+    """The pages that were made before."""
 
 
 @dataclass(frozen=True, slots=True)

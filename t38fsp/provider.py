@@ -41,7 +41,7 @@ from t38fsp.jobs import (
     SendJob,
     WaitingCall,
 )
-from t38fsp.page_settings import PageSettings
+from t38fsp.page_settings import USUAL, PageSettings
 from t38fsp.results import FaxResult
 from t38fsp.settings.address import caller_address, peer_address, target_uri
 from t38fsp.settings.errors import UnknownRouteError
@@ -49,6 +49,7 @@ from t38fsp.t30.options import PollOptions
 
 if TYPE_CHECKING:
     from t38fsp.engine.apart import EngineApart
+    from t38fsp.prepared import PreparedDocument
 
     # Not at run time: a program without a configuration is spared pydantic, which takes as long to import as
     # an engine; one with a Configuration or a Route has imported it already.
@@ -184,7 +185,7 @@ class FaxProvider:
 
     async def send(
         self,
-        document: StrPath | Sequence[StrPath],
+        document: StrPath | Sequence[StrPath] | PreparedDocument,
         to: str,
         *,
         route: str | None = None,
@@ -204,7 +205,8 @@ class FaxProvider:
         or a SIP URI.
 
         A TIFF Class F file is sent as it is; of other documents (PDF) pages are made, as ``pages`` says, or
-        else the route. ``password`` opens those that are encrypted.
+        else the route. ``password`` opens those that are encrypted. A PreparedDocument (:meth:`prepare`) has
+        both.
 
         ``route`` names one of the provider's routes; the other arguments override its settings. ``caller`` is
         the SIP URI of From, also as ``Name <URI>``. ``on_event`` is called with each event of the fax
@@ -223,6 +225,10 @@ class FaxProvider:
         that the provider does not have, and SettingError if nothing is left to send, all before the call is
         placed; every other outcome is in the result.
         """
+        prepared = None
+        if not isinstance(document, str | os.PathLike | Sequence):
+            prepared, pages, password = document.prepared, document.settings, document.password
+            document = document.documents
         files = _paths(document)
         job = self._job(SendJob, lambda known: known.send_job(files, to), files, to, route, via)
         job = replace(
@@ -235,9 +241,33 @@ class FaxProvider:
             header=job.header if header is None else _header(header),
             pages=pages or job.pages,
             password=password,
+            prepared=prepared,
         )
         return await self._run(
             lambda number, observer: self._engine.send(number, job, observer), on_event, on_connected
+        )
+
+    async def prepare(
+        self,
+        documents: StrPath | Sequence[StrPath],
+        *,
+        route: str | None = None,
+        settings: CallSettings | None = None,
+        pages: PageSettings | None = None,
+        password: str | None = None,
+    ) -> PreparedDocument:
+        """Make the pages of documents, to be sent many times; see :func:`t38fsp.prepared.prepare`.
+
+        ``settings`` and ``pages`` are by default those of the route. Close the result after its last call.
+        Raises DocumentError, ImageWorkerError, UnknownRouteError and SettingError.
+        """
+        from t38fsp.prepared import prepare  # not for programs that do without it
+
+        if route is not None:
+            known = self._route(route)
+            settings, pages = settings or known.call, pages or known.pages
+        return await prepare(
+            documents, pages or USUAL, password=password, settings=settings or CallSettings()
         )
 
     async def poll(
@@ -293,11 +323,14 @@ class FaxProvider:
         hop = None if via is None else peer_address(via)
         if name is None:
             return kind(files, target_uri(to, hop), via=hop)
+        job = of_route(self._route(name))
+        return job if hop is None else replace(job, via=hop)
+
+    def _route(self, name: str) -> Route:
         if name not in self._routes:
             known = ", ".join(self._routes) or "none"
             raise UnknownRouteError(f"the provider has no route {name!r}; known routes: {known}")
-        job = of_route(self._routes[name])
-        return job if hop is None else replace(job, via=hop)
+        return self._routes[name]
 
     def _settings_of(self, route: str | None) -> CallSettings:
         known = None if route is None else self._routes.get(route)

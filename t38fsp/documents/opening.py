@@ -50,12 +50,14 @@ class Opening:
     path: str
     settings: PageSettings
     password: str | None
+    inspecting: bool
+    """Before the call, when there is time for a look at the size of letters."""
 
 
 def _pdf(what: Opening) -> Source:
     from t38fsp.documents.pdf import PdfSource
 
-    return PdfSource(what.path, what.password)
+    return PdfSource(what.path, what.password, type_sizes=what.inspecting)
 
 
 def _picture(what: Opening) -> Source:
@@ -76,13 +78,15 @@ def _heic(what: Opening) -> Source:
     raise DocumentError(f"the document {what.path} is a HEIC or AVIF picture; save it as JPEG")
 
 
-def open_source(path: str, settings: PageSettings, password: str | None = None) -> Source:
+def open_source(
+    path: str, settings: PageSettings, password: str | None = None, *, inspecting: bool = False
+) -> Source:
     """Open the document; raises DocumentError when it is missing, broken, encrypted with another password,
     too large, or of no known kind."""
     start = beginning(path)
     if not start:
         raise DocumentError(f"the document {path} is empty; give one with at least one page")
-    what = Opening(path, settings, password)
+    what = Opening(path, settings, password, inspecting)
     for is_kind, opened in _KINDS:
         if is_kind(start):
             return opened(what)

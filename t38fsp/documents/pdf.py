@@ -7,6 +7,7 @@ refers to outside itself is not read.
 from __future__ import annotations
 
 import ctypes
+import math
 import time
 from collections.abc import Callable
 
@@ -23,6 +24,12 @@ MOST_SECONDS = 8.0
 """Seconds of processor time for the drawing of one page, after which pdfium is stopped between two objects of
 the page. One object that takes longer is ended with its process."""
 
+_LOOK_SECONDS = 0.5
+"""Seconds of processor time for the sizes of letters, on as many pages as that is enough for."""
+_OBJECTS_LOOKED_AT = 5000
+_NO_LETTERS = 1.0
+"""Points. What is smaller is not for reading: hidden text of scans, or marks of programs."""
+
 _DRAWN = pdfium_c.FPDF_ANNOT | pdfium_c.FPDF_PRINTING
 """As on paper: with annotations that are to be printed."""
 
@@ -30,7 +37,9 @@ _DRAWN = pdfium_c.FPDF_ANNOT | pdfium_c.FPDF_PRINTING
 class PdfSource:
     """An open PDF file. Raises DocumentError."""
 
-    def __init__(self, path: str, password: str | None) -> None:
+    def __init__(self, path: str, password: str | None, *, type_sizes: bool = False) -> None:
+        self._looking = _LOOK_SECONDS if type_sizes else 0.0
+        """Seconds of processor time that are left for a look at letters."""
         try:
             self._pdf = pdfium.PdfDocument(path, password=password)
         except pdfium.PdfiumError as error:
@@ -61,7 +70,22 @@ class PdfSource:
             raise DocumentError(
                 f"page {index + 1} is {width:.0f} by {height:.0f} mm; give pages of a size to be printed"
             )
-        return Sheet(width, height)
+        return Sheet(width, height, type_size=self._type_size(index))
+
+    def _type_size(self, index: int) -> float | None:
+        """The size of the smallest letters, while there is time; None if there are none."""
+        if self._looking <= 0:
+            return None
+        begun = time.process_time()
+        try:
+            page = self._pdf[index]
+        except pdfium.PdfiumError:
+            return None  # drawing it will tell
+        try:
+            return _smallest_type(page)
+        finally:
+            page.close()
+            self._looking -= time.process_time() - begun
 
     def render(self, index: int, size: tuple[int, int]) -> Image.Image:
         """See :class:`t38fsp.documents.sheet.Source`."""
@@ -99,6 +123,23 @@ def _drawn(page: pdfium.PdfPage, number: int, size: tuple[int, int]) -> Image.Im
     if status != pdfium_c.FPDF_RENDER_DONE:
         raise DocumentError(f"page {number} cannot be drawn: it is damaged; save the document again")
     return Image.frombuffer("L", size, pixels, "raw", "L", row, 1)
+
+
+def _smallest_type(page: pdfium.PdfPage) -> float | None:
+    """The size in points that one letter in twenty is smaller than, of text that is not in a form."""
+    sizes = []
+    for number in range(min(pdfium_c.FPDFPage_CountObjects(page), _OBJECTS_LOOKED_AT)):
+        each = pdfium_c.FPDFPage_GetObject(page, number)
+        if pdfium_c.FPDFPageObj_GetType(each) != pdfium_c.FPDF_PAGEOBJ_TEXT:
+            continue
+        size, matrix = ctypes.c_float(), pdfium_c.FS_MATRIX()
+        if not pdfium_c.FPDFTextObj_GetFontSize(each, size):
+            continue
+        if not pdfium_c.FPDFPageObj_GetMatrix(each, matrix):
+            continue
+        sizes.append(abs(size.value) * math.hypot(matrix.c, matrix.d))
+    sizes = sorted(size for size in sizes if size > _NO_LETTERS)
+    return sizes[len(sizes) // 20] if sizes else None
 
 
 def _time_limit() -> tuple[ctypes.Structure, Callable[[], bool]]:

@@ -12,7 +12,7 @@ from t38fsp.call.call_context import CallContext
 from t38fsp.call.placing import PlacedCall, PollingCall, SendingCall
 from t38fsp.engine.sip_lines import EngineLine
 from t38fsp.header import CallHeader
-from t38fsp.image.errors import DocumentError
+from t38fsp.image.errors import DocumentChangedError, DocumentError
 from t38fsp.image.fax import Fax, inspect_all
 from t38fsp.image.pool import ImagePool
 from t38fsp.jobs import OutgoingJob, PollJob, SendJob
@@ -25,7 +25,11 @@ async def fax_to_send(what: SendJob | PollJob, images: ImagePool) -> Fax | None:
     """None for a poll. Raises DocumentError, ImageWorkerError."""
     if isinstance(what, PollJob):
         return None
-    fax = await inspect_all(images, what.files, what.pages, what.password)
+    prepared = what.prepared
+    store = "" if prepared is None else prepared.store
+    fax = await inspect_all(images, what.files, what.pages, what.password, store)
+    if prepared is not None and tuple(each.identity for each in fax.documents) != prepared.identities:
+        raise DocumentChangedError("a document was changed after it was prepared; prepare it again")
     if (fault := what.resume.fault(len(fax.pages))) is not None:
         raise DocumentError(fault)
     return fax
@@ -41,7 +45,8 @@ async def first_page(what: SendJob, fax: Fax, header: CallHeader | None, images:
     options = TransmitOptions(ecm=what.settings.ecm, max_rate=what.settings.max_rate)
     mode = likely_mode(fax.pages[index], options)
     try:
-        await images.prepare(*fax.place(index), mode, None if header is None else header.line(index + 1))
+        line = None if header is None else header.line(index + 1)
+        await images.prepare(*fax.place(index), mode, line, fax.store)
     except DocumentError as error:
         raise type(error)(fax.named(index, error)) from error
 

@@ -282,7 +282,7 @@ class RunningCall:
                 header = None if self._header is None else self._header.line(index + 1)
                 document, at = fax.place(index)
                 try:
-                    data = await self._images.encode_page(document, at, mode, header)
+                    data = await self._images.encode_page(document, at, mode, header, fax.store)
                 except ImageError as error:
                     self._log.error("page %d of %s cannot be coded: %s", at + 1, document.path, error)
                     # A fault of the document persists. If it was changed, or a worker was killed, another

@@ -15,10 +15,14 @@ from t38fsp.t30.vocabulary import PageFormat
 
 
 class Fax:
-    """The ``documents``, one after the other. Raises DocumentError for too many pages."""
+    """The ``documents``, one after the other; ``store`` is where their drawn pages are kept, if anywhere.
 
-    def __init__(self, documents: Sequence[Document]) -> None:
+    Raises DocumentError for too many pages.
+    """
+
+    def __init__(self, documents: Sequence[Document], store: str = "") -> None:
         self.documents = tuple(documents)
+        self.store = store
         self._ends = list(accumulate(len(document.pages) for document in self.documents))
         if self._ends[-1] > MAX_PAGES:
             raise DocumentError(
@@ -43,7 +47,7 @@ class Fax:
 
 
 async def inspect_all(
-    images: ImagePool, paths: Sequence[str], settings: PageSettings, password: str | None
+    images: ImagePool, paths: Sequence[str], settings: PageSettings, password: str | None, store: str = ""
 ) -> Fax:
     """Inspect the documents of a fax. Raises DocumentError, ImageWorkerError."""
-    return Fax([await images.inspect(path, settings, password) for path in paths])
+    return Fax([await images.inspect(path, settings, password) for path in paths], store)

@@ -68,6 +68,8 @@ class Layout:
     format: PageFormat
     turned: bool
     box: Box
+    scale: float
+    """By which the sheet was made smaller to fit on the paper; 1 if it was not."""
 
     def in_mode(self, mode: PageMode, max_rows: int | None) -> Box:
         """The place of the sheet if the page travels in ``mode`` and has at most ``max_rows`` rows."""
@@ -124,7 +126,7 @@ def layout(sheet: Sheet, number: int, settings: PageSettings, resolution: Resolu
             f"page {number} is {sheet.height:.0f} mm long, more than a fax page can be; cut it into pages"
         )
     box = Box(width, rows, (width - across) // 2, border_y, across, down)
-    return Layout(PageFormat(width, rows, resolution), turned, box)
+    return Layout(PageFormat(width, rows, resolution), turned, box, scale)
 
 
 def _own_density(sheet: Sheet) -> Resolution | None:

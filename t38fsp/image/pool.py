@@ -92,6 +92,8 @@ class Document:
     password: str | None = field(repr=False)
     is_fax: bool
     """It is TIFF-F, which is sent as it is."""
+    letters: tuple[float, ...]
+    """As in Inspected."""
     _facts: dict[int, int] = field(default_factory=dict, repr=False)
     """Facts about pages that were coded before, by index."""
 
@@ -175,22 +177,35 @@ class ImagePool:
         return await shared.result()
 
     async def prepare(
-        self, document: Document, index: int, mode: PageMode, header: HeaderLine | None
+        self, document: Document, index: int, mode: PageMode, header: HeaderLine | None, store: str = ""
     ) -> None:
         """Code page ``index`` (from 0) in the form that the call will probably need first, then wait for a
         spare worker: only then can one more call get its pages in time.
 
         Raises DocumentError, ImageWorkerError.
         """
-        await self._encode(document, index, mode, header, None)
+        await self._encode(document, index, mode, header, store, None)
         await self._workers.turn(Job())
+
+    async def make_page(
+        self,
+        document: Document,
+        index: int,
+        mode: PageMode,
+        header: HeaderLine | None = None,
+        store: str = "",
+    ) -> bytes:
+        """As :meth:`encode_page`, for no call: when nothing else is to be done."""
+        return await self._encode(document, index, mode, header, store, None)
 
     async def _inspect(self, key: _InspectedAs) -> Document:
         path, _, settings, password = key
         inspected = await self._run(Job(), Inspect(path, settings, password), Inspected)
         formats = tuple(_format(width, rows, resolution) for width, rows, resolution, _, _ in inspected.pages)
         known = tuple(_Page(place, lengths) for _, _, _, place, lengths in inspected.pages)
-        document = Document(path, inspected.identity, formats, known, settings, password, inspected.is_fax)
+        document = Document(
+            path, inspected.identity, formats, known, settings, password, inspected.is_fax, inspected.letters
+        )
         self._documents[path, document.identity, settings, password] = document
         if len(self._documents) > _DOCUMENTS_KEPT:
             self._documents.popitem(last=False)
@@ -199,14 +214,28 @@ class ImagePool:
     # --- during the call ------------------------------------------------------------------------------------
 
     async def encode_page(
-        self, document: Document, index: int, mode: PageMode, header: HeaderLine | None = None
+        self,
+        document: Document,
+        index: int,
+        mode: PageMode,
+        header: HeaderLine | None = None,
+        store: str = "",
     ) -> bytes:
-        """See :func:`t38fsp.image.document.encode_page`; raises DocumentError, ImageWorkerError."""
+        """See :func:`t38fsp.image.document.encode_page` and :func:`t38fsp.image.rendered.encode_drawn`.
+
+        Raises DocumentError, ImageWorkerError.
+        """
         due = asyncio.get_running_loop().time() + CODE_WITHIN
-        return await self._encode(document, index, mode, header, due)
+        return await self._encode(document, index, mode, header, store, due)
 
     async def _encode(
-        self, document: Document, index: int, mode: PageMode, header: HeaderLine | None, due: float | None
+        self,
+        document: Document,
+        index: int,
+        mode: PageMode,
+        header: HeaderLine | None,
+        store: str,
+        due: float | None,
     ) -> bytes:
         if not 0 <= index < len(document.pages):
             raise DocumentError(f"the document has no page {index + 1}; it has {len(document.pages)}")
@@ -219,12 +248,12 @@ class ImagePool:
         coding = self._codings.find(key)
         if coding is None:
             job = Job(due)
-            coding = self._codings.begin(key, self._code(document, key, job), job)
+            coding = self._codings.begin(key, self._code(document, key, store, job), job)
         elif due is not None:
             self._workers.hasten(coding.job, due)
         return await coding.result()
 
-    async def _code(self, document: Document, key: _CodedAs, job: Job) -> bytes:
+    async def _code(self, document: Document, key: _CodedAs, store: str, job: Job) -> bytes:
         *_, index, mode, header = key
         page, facts = document._known[index], document._facts.get(index, 0)
         where = document.path, document.identity, index + 1
@@ -233,7 +262,7 @@ class ImagePool:
             request = Encode(*where, page.place, page.lengths, facts, mode, header)
         else:
             resolution = document.pages[index].resolution
-            request = Draw(*where, resolution, mode, header, document.settings, document.password)
+            request = Draw(*where, resolution, mode, header, document.settings, document.password, store)
         encoded = await self._run(job, request, Encoded)
         document._facts[index] = encoded.facts
         self._keep(key, encoded.page)

@@ -20,6 +20,7 @@ from t38fsp.image.convert import resized
 from t38fsp.image.errors import DocumentChangedError, DocumentError, ImageError
 from t38fsp.image.header import with_header
 from t38fsp.image.layout import Box, layout, resolution_for
+from t38fsp.image.page_store import PageStore
 from t38fsp.image.values import HeaderLine, Identity, identity_of
 from t38fsp.page_settings import PageSettings
 from t38fsp.t30.vocabulary import PageFormat, PageMode, Resolution
@@ -40,43 +41,62 @@ class DrawnPage:
 
 def inspect_drawn(
     path: str, settings: PageSettings, password: str | None
-) -> tuple[Identity, list[PageFormat]]:
-    """The identity of the file, and the pages that its sheets become, without drawing any.
+) -> tuple[Identity, list[PageFormat], list[float]]:
+    """The identity of the file, the pages that its sheets become, and the size of their smallest letters in
+    points, 0 where it is unknown; none is drawn for that.
 
     Raises DocumentError.
     """
-    with _opened(path, settings, password) as (source, identity):
-        formats = []
+    with _opened(path, settings, password, inspecting=True) as (source, identity):
+        formats, letters = [], []
         for number, sheet in enumerate(source.sheets, 1):
-            resolution = resolution_for(sheet, settings)
-            formats.append(layout(sheet, number, settings, resolution).format)
-        return identity, formats
+            plan = layout(sheet, number, settings, resolution_for(sheet, settings))
+            formats.append(plan.format)
+            letters.append((sheet.type_size or 0.0) * plan.scale)
+        return identity, formats, letters
 
 
-def encode_drawn(path: str, page: DrawnPage, mode: PageMode, header: HeaderLine | None) -> bytes:
+def encode_drawn(
+    path: str, page: DrawnPage, mode: PageMode, header: HeaderLine | None = None, store: str = ""
+) -> bytes:
     """The exact octets of the burst that carries a sheet in ``mode``, as those of
-    :func:`t38fsp.image.document.encode_page`. Raises DocumentError and DocumentChangedError."""
+    :func:`t38fsp.image.document.encode_page`.
+
+    With ``store``, a directory, the drawn page is kept there, and taken from there if it has been drawn
+    before. Raises DocumentError and DocumentChangedError.
+    """
+    pages = PageStore(store) if store else None
+
+    def render(max_rows: int | None) -> bytes:
+        key = (path, page.identity, page.number, page.settings, mode.width, mode.resolution, max_rows)
+        kept = None if pages is None else pages.find(key, mode.width)
+        if kept is not None:
+            return kept
+        pixels = _pixels(path, page, mode, max_rows)
+        if pages is not None:
+            pages.keep(key, pixels, mode.width)
+        return pixels
+
+    if header is None:
+        pixels = render(mode.max_rows)
+    else:
+        pixels = with_header(header, mode.width, mode.resolution, mode.max_rows, render)
+    return encode_burst(pixels, mode)
+
+
+def _pixels(path: str, page: DrawnPage, mode: PageMode, max_rows: int | None) -> bytes:
+    """The drawn page, packed, 1 for black."""
     with _opened(path, page.settings, page.password) as (source, identity):
         if identity != page.identity:
             raise DocumentChangedError(
                 f"the document {path} was changed after it was inspected; "
                 "send it again, and do not change it until it is sent"
             )
-        pixels = _as_it_travels(source, page, mode, header)
-    return encode_burst(pixels, mode)
-
-
-def _as_it_travels(source: Source, page: DrawnPage, mode: PageMode, header: HeaderLine | None) -> bytes:
-    sheet = source.sheets[page.number - 1]
-    plan = layout(sheet, page.number, page.settings, page.resolution)
-
-    def render(max_rows: int | None) -> bytes:
+        sheet = source.sheets[page.number - 1]
+        plan = layout(sheet, page.number, page.settings, page.resolution)
         box = plan.in_mode(mode, max_rows)
-        return _bilevel(_drawn(source, page.number - 1, box, plan.turned), sheet, box, page, mode)
-
-    if header is None:
-        return render(mode.max_rows)
-    return with_header(header, mode.width, mode.resolution, mode.max_rows, render)
+        image = _drawn(source, page.number - 1, box, plan.turned)
+    return _bilevel(image, sheet, box, page, mode)
 
 
 def _drawn(source: Source, index: int, box: Box, turned: bool) -> Image.Image:
@@ -110,7 +130,9 @@ def _as_black(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 @contextmanager
-def _opened(path: str, settings: PageSettings, password: str | None) -> Iterator[tuple[Source, Identity]]:
+def _opened(
+    path: str, settings: PageSettings, password: str | None, *, inspecting: bool = False
+) -> Iterator[tuple[Source, Identity]]:
     """The open document, and the identity that it had before and has after."""
     try:
         before = identity_of(os.stat(path))
@@ -118,7 +140,7 @@ def _opened(path: str, settings: PageSettings, password: str | None) -> Iterator
         before = ()  # opening it tells why
     source: Source | None = None
     try:
-        source = open_source(path, settings, password)
+        source = open_source(path, settings, password, inspecting=inspecting)
         yield source, before
     except (ImageError, MemoryError):
         raise

@@ -69,6 +69,8 @@ class Draw:
     header: HeaderLine | None
     settings: PageSettings
     password: str | None = field(default=None, repr=False)
+    store: str = ""
+    """Directory in which drawn pages are kept and looked for; none if empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,8 @@ class Inspected:
     pages: tuple[PageFields, ...]
     is_fax: bool = True
     """The document is TIFF-F: its pages are requested by Encode, those of others by Draw."""
+    letters: tuple[float, ...] = ()
+    """Size of the smallest letters of each page in points, as it is sent; 0 where it is unknown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,9 +71,9 @@ def perform(request: Request, note: Callable[[Grows], None]) -> Reply:
             page = KnownPage(identity, number, place, lengths, Facts(known))
             data, facts = encode_known_page(path, page, mode, header)
             return Encoded(data, facts.value)
-        case Draw(path, identity, number, resolution, mode, header, settings, password):
+        case Draw(path, identity, number, resolution, mode, header, settings, password, store):
             drawn = DrawnPage(identity, number, resolution, settings, password)
-            return Encoded(encode_drawn(path, drawn, mode, header))
+            return Encoded(encode_drawn(path, drawn, mode, header, store))
         case CheckRoom(path, append):
             check_room(path, append)
         case Create(path, append):
@@ -118,9 +118,9 @@ def _inspected(path: str, settings: PageSettings, password: str | None) -> Inspe
             pass  # a picture
         else:
             return Inspected(identity, tuple(map(_fields_of, pages)))
-    identity, formats = inspect_drawn(path, settings, password)
+    identity, formats, letters = inspect_drawn(path, settings, password)
     fields = tuple((each.width, each.rows, each.resolution, 0, ()) for each in formats)
-    return Inspected(identity, fields, is_fax=False)
+    return Inspected(identity, fields, is_fax=False, letters=tuple(letters))
 
 
 def _fields_of(page: TiffPage) -> PageFields:

@@ -120,7 +120,7 @@ def test_a_header_line_stands_above_what_is_seen(tmp_path):
     plain, turned = (
         save(tmp_path / f"{orientation}.tif", blank, orientation, FINE) for orientation in (1, 6)
     )
-    line = ("left", "middle", "right")
+    line = ("left", "middle", "right", "")
     assert encode_page(turned, 0, mode(Coding.MMR), line) == encode_page(plain, 0, mode(Coding.MMR), line)
 
 

@@ -1,0 +1,214 @@
+"""Documents that are made into pages before any call: to see what would be sent, or to send it many times.
+
+async with await prepare(["letter.pdf", "form.jpg"]) as prepared:
+    print(prepared.seconds, prepared.warnings)
+    await provider.send(prepared, "sip:+15550100@trunk.example")
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from sip.frozen import dataclass
+from t38fsp.call_settings import CallSettings
+from t38fsp.errors import SettingError
+from t38fsp.header import CallHeader
+from t38fsp.image.errors import DocumentError
+from t38fsp.image.fax import Fax, inspect_all
+from t38fsp.image.pool import ImagePool
+from t38fsp.jobs import Prepared
+from t38fsp.page_settings import USUAL, PageSettings
+from t38fsp.t30.dcs_choice import likely_mode
+from t38fsp.t30.options import TransmitOptions
+from t38fsp.t30.page_time import carrier_seconds, page_seconds
+from t38fsp.t30.vocabulary import PageMode, Resolution
+
+StrPath = str | os.PathLike[str]
+
+_LEAST_ROWS = 7.0
+"""Rows of the letter x below which letters grow together."""
+_X_HEIGHT = 0.5
+"""Of the size of the letters, in most typefaces."""
+_POINTS_PER_INCH = 72
+_LONGEST_WITHOUT_ECM = 90.0
+"""Seconds after which many gateways cut a page that is sent without error correction."""
+_LONGER_IN_MR = 1.2
+"""Octets of a page in MR, which is used without ECM, against those in MMR."""
+_AT_A_TIME = 8
+"""Pages that are asked of the image workers at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedPage:
+    """A page as it goes to a far end that supports what most machines do."""
+
+    number: int
+    """In the fax, from 1."""
+    document: str
+    """Path of the document that it is from, and its number there:"""
+    sheet: int
+    width: int
+    """Pixels."""
+    rows: int
+    resolution: Resolution
+    octets: int
+    """Coded, in MMR."""
+    seconds: float
+    """On the line at the rate of the settings, with the commands after it."""
+    warnings: tuple[str, ...]
+
+
+class PreparedDocument:
+    """Documents whose pages have been made, by :func:`prepare`.
+
+    The pages are kept on disk for each width and resolution that was asked for; a call to a far end that
+    wants another one adds those. They are removed by :meth:`close`: use it in ``async with``, around all its
+    calls. The files must not change until then: a call would end with an error that says so.
+    """
+
+    def __init__(self, images: ImagePool, own: bool, fax: Fax, header: CallHeader | None) -> None:
+        self._images = images
+        self._own = own
+        self._fax = fax
+        self._header = header
+        self._modes: list[PageMode] = []
+        self.documents = tuple(document.path for document in fax.documents)
+        self.settings = fax.documents[0].settings
+        self.password = fax.documents[0].password
+        self.pages: tuple[PreparedPage, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        """On the line for all pages, without the beginning and the end of the call (about 15 s)."""
+        return sum(page.seconds for page in self.pages)
+
+    @property
+    def octets(self) -> int:
+        return sum(page.octets for page in self.pages)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Those of all pages."""
+        return tuple(warning for page in self.pages for warning in page.warnings)
+
+    @property
+    def prepared(self) -> Prepared:
+        """What a job needs to find the pages."""
+        return Prepared(self._fax.store, tuple(document.identity for document in self._fax.documents))
+
+    async def coded(self, number: int) -> bytes:
+        """Page ``number`` (from 1) coded in MMR with EOFB, 1 for black, exactly as it would be sent.
+
+        Raises DocumentError, ImageWorkerError.
+        """
+        index = number - 1
+        line = None if self._header is None else self._header.line(number)
+        document, at = self._fax.place(index)
+        try:
+            return await self._images.make_page(document, at, self._modes[index], line, self._fax.store)
+        except DocumentError as error:
+            raise type(error)(self._fax.named(index, error)) from error
+
+    async def close(self) -> None:
+        """Remove the pages."""
+        if self._own:
+            await self._images.close()
+        await asyncio.to_thread(shutil.rmtree, self._fax.store, ignore_errors=True)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _make(self, options: TransmitOptions) -> None:
+        self._modes = [likely_mode(page, options) for page in self._fax.pages]
+        pages: list[PreparedPage] = []
+        numbers = range(1, len(self._modes) + 1)
+        for first in range(0, len(numbers), _AT_A_TIME):
+            pages += await asyncio.gather(*map(self._page, numbers[first : first + _AT_A_TIME]))
+        self.pages = tuple(pages)
+
+    async def _page(self, number: int) -> PreparedPage:
+        octets = len(await self.coded(number))
+        mode, shown = self._modes[number - 1], self._fax.pages[number - 1]
+        document, at = self._fax.place(number - 1)
+        rows = shown.rows * mode.resolution.y // shown.resolution.y
+        letters = document.letters[at] if document.letters else 0.0
+        warnings = _warnings(number, octets, mode, letters, document.settings)
+        return PreparedPage(
+            number,
+            document.path,
+            at + 1,
+            mode.width,
+            rows if mode.max_rows is None else min(rows, mode.max_rows),
+            mode.resolution,
+            octets,
+            page_seconds(octets, mode),
+            tuple(warnings),
+        )
+
+
+def _warnings(number: int, octets: int, mode: PageMode, letters: float, settings: PageSettings) -> list[str]:
+    warnings = []
+    rows = letters * _X_HEIGHT / _POINTS_PER_INCH * mode.resolution.y
+    if 0 < rows < _LEAST_ROWS:
+        warnings.append(
+            f"page {number} has letters of {letters:.1f} points, too small for {mode.resolution.y} lines per "
+            "inch; send it in a finer resolution, or enlarge it"
+        )
+    seconds = carrier_seconds(octets, mode)
+    if settings.page_seconds is not None and seconds > settings.page_seconds:
+        warnings.append(
+            f"page {number} takes {seconds:.0f} s at {mode.bit_rate} bit/s, and {settings.page_seconds:g} s "
+            "are set as the limit; simplify it, or choose a quicker quality"
+        )
+    without = octets * _LONGER_IN_MR * 8 / mode.bit_rate if mode.bit_rate else 0.0
+    if without > _LONGEST_WITHOUT_ECM:
+        warnings.append(
+            f"page {number} takes about {without:.0f} s without error correction, and many gateways cut a "
+            f"page after {_LONGEST_WITHOUT_ECM:.0f} s; choose a quicker quality for far ends without it"
+        )
+    return warnings
+
+
+async def prepare(
+    documents: StrPath | Sequence[StrPath],
+    pages: PageSettings = USUAL,
+    *,
+    password: str | None = None,
+    settings: CallSettings = CallSettings(),
+    header: CallHeader | None = None,
+    images: ImagePool | None = None,
+) -> PreparedDocument:
+    """Make the pages of documents as they would be sent to most machines. Close the result after use.
+
+    ``settings`` are those of the calls; they determine the rate. ``header`` is drawn on the pages that
+    :meth:`PreparedDocument.coded` returns, and counts for their octets; each call has its own. ``images`` are
+    workers that are used instead of new ones. Raises DocumentError for a document that cannot be sent, also
+    if that shows only on its last page, ImageWorkerError, and SettingError for no document.
+    """
+    several = (documents,) if isinstance(documents, str | os.PathLike) else documents
+    if not several:
+        raise SettingError("there is no document to prepare; give at least one")
+    own = images is None
+    pool = images or ImagePool()
+    store = await asyncio.to_thread(tempfile.mkdtemp, prefix="t38fsp-pages-")
+    try:
+        fax = await inspect_all(pool, [os.fspath(each) for each in several], pages, password, store)
+        prepared = PreparedDocument(pool, own, fax, header)
+        await prepared._make(TransmitOptions(ecm=settings.ecm, max_rate=settings.max_rate))
+        return prepared
+    except BaseException:
+        if own:
+            await pool.close()
+        await asyncio.to_thread(shutil.rmtree, store, ignore_errors=True)
+        raise
