@@ -34,6 +34,7 @@ _logger = get_logger(__name__)
 
 QUERY_LIMIT = 3.0
 """Seconds for one query to the name servers."""
+# NAPTR, SRV and addresses one after the other, with one query of the three going unanswered.
 SEARCH_LIMIT = 8.0
 """Seconds for a whole search."""
 MAX_RECORDS = 32
@@ -125,6 +126,7 @@ class Resolver:
         transport = target.transport or Transport.UDP
         if target.port is None:
             found = await self._services(target)
+            # RFC 2782: a single record with the target "." denies the service.
             if found and all(not service.target for _, service in found):
                 raise ResolveError(f"{target.host} does not offer SIP: its SRV records have the target '.'")
             hops = await self._hops_of(found, target, families)
@@ -185,6 +187,7 @@ def in_turn(services: Iterable[Service], random: Random) -> list[Service]:
         # Weight 0 comes first in the running sum, so that it keeps a very small chance (RFC 2782).
         left = sorted(group, key=lambda each: each.weight)
         while left:
+            # From 0 to the sum, both included, as RFC 2782 has it.
             chosen = random.randint(0, sum(each.weight for each in left))
             for each in left:
                 chosen -= each.weight

@@ -49,6 +49,8 @@ class Dialog:
             request.headers.get("From") or "",
             response.headers.get("To") or "",
             contact_of(response) or request.uri,
+            # RFC 3261 12.1.2: each proxy puts itself on top, so the last line is the one nearest to
+            # the caller.
             tuple(reversed(response.headers.get_all("Record-Route"))),
             request.cseq.number,
             None,
@@ -64,6 +66,7 @@ class Dialog:
             raise ParseError("the INVITE has no Contact with a SIP URI")
         to = request.to
         return cls(
+            # A missing From tag is that of a peer of RFC 2543, and compares as empty (RFC 3261 12.1.1).
             DialogId(request.call_id, local_tag, request.from_.tag or ""),
             str(NameAddress(to.display_name, to.uri, {"tag": local_tag})),
             request.headers.get("From") or "",
@@ -84,6 +87,7 @@ class Dialog:
 
     def request(self, method: str) -> Request:
         """The next request within the dialog (RFC 3261 12.2.1.1), without Via and Contact."""
+        # ACK and CANCEL have the number of their INVITE instead; all others count up, also after a challenge.
         self.sequence += 1
         return self._request(method, self.sequence)
 
@@ -117,6 +121,7 @@ class Dialog:
             )
         except ParseError:
             return None
+        # Only for literal addresses: a name may be resolved differently at the far end, and rightly so.
         if is_address(target.host) and reach_of(target.host) < reach_of(self.flow.host):
             return None
         # Many omit transport=tcp from their Contact.

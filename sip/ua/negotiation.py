@@ -42,6 +42,8 @@ class Negotiation:
     def describe(self, media: Sequence[MediaDescription]) -> SessionDescription:
         """Our description with these media; a new version of ``o=`` only for a new body (RFC 3264 8)."""
         wanted = tuple(media)
+        # Also the last one that was refused: an offer that is made again after glare is the same body, with
+        # the same version.
         for known in (self.local, self._last):
             if known is not None and known.media == wanted and known.address == self.address:
                 return known
@@ -64,6 +66,7 @@ class Negotiation:
             if answer is None or len(answer) != len(offer.media):
                 return None
             self.check(answer)
+        # The answerer is code of the program, and runs on the loop of all calls.
         except Exception:
             _logger.exception("the answerer of a call failed", extra=SELDOM)
             return None
@@ -112,6 +115,7 @@ def is_known(message: Request | Response) -> bool:
 
     A body without Content-Type is taken for SDP.
     """
+    # RFC 3204 and RFC 3261 20.11: what is marked so may be ignored; anything else unknown needs a 415.
     optional = "handling=optional" in (message.headers.get("Content-Disposition") or "").lower()
     return not message.body or optional or _sdp_octets(message) is not None
 

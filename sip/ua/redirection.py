@@ -39,6 +39,7 @@ class Redirection:
                 uri = parse_uri(contact.uri)
             except ParseError:
                 continue
+            # RFC 3261 8.1.3.4: a target is never tried twice, so a loop of redirections ends.
             if uri.scheme == self._scheme and uri.host and _name(uri) not in self._known:
                 self._known.add(_name(uri))
                 found.append((_quality(contact.params.get("q")), uri.as_target()))

@@ -48,6 +48,7 @@ class StatelessResponder:
         # The same tag for each copy of the request (RFC 3261 8.2.7).
         seed = "\0".join((request.headers.get(name) or "") for name in ("Via", "From", "Call-ID", "CSeq"))
         digest = hashlib.sha256(self._secret + seed.encode("utf-8", "surrogateescape"))
+        # A response without these cannot be matched to its request by anybody.
         missing = [name for name in _NEEDED if not request.headers.get(name)]
         if missing:
             _logger.debug("dropped a request from %s without %s", source, " and ".join(missing))
@@ -79,6 +80,7 @@ def stamp_via(request: Request, source: Hop) -> None:
     host = source.host.partition("%")[0]
     if asked:
         stamped.append(f"rport={source.port}")
+    # RFC 3581 4 wants received whenever rport was asked for; RFC 3261 18.2.1 only where the host differs.
     if asked or via.host != host:
         stamped.append(f"received={host}")
     value = ", ".join([";".join(stamped), *others])

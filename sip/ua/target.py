@@ -57,6 +57,8 @@ class Target:
             transport = None if named is None else Transport(named.upper())
         except ValueError:
             raise ParseError(f"{named!r} is not a supported transport; write udp, tcp or tls") from None
+        # RFC 3261 26.2.2: TLS on each hop; ``transport=tcp`` in a sips URI means TLS over TCP, which is what
+        # TLS is here.
         if uri.scheme == "sips":
             if transport is Transport.UDP:
                 raise ParseError(f"{str(uri)!r} asks for TLS and for UDP; leave one of them out")

@@ -98,12 +98,15 @@ def number_or_sip_uri(dialled: str) -> Uri | str:
     try:
         if scheme in ("sip", "sips"):
             return _callable(text)
+        # NAME@HOST is what people write for a SIP address.
         if "@" in text:
             return _callable(f"sip:{text}")
         if scheme == "tel":
             text = parse_uri(text).user or ""
     except SipError as error:
         raise AddressError(str(error)) from error
+    # An extension of letters could be a misspelt number with a T or P before it: those are read as
+    # dial prefixes.
     # A tel URI holds a number (RFC 3966 3); a name in it is an error.
     if scheme != "tel" and _NAME.fullmatch(text) and not _DIAL_PREFIX.match(text):
         return text

@@ -40,6 +40,7 @@ class UriScheme(Enum):
 
 
 def _known_region(region: str) -> str:
+    # Imported on use: the metadata of all countries take longer to load than the rest of a command.
     import phonenumbers  # only for dial plans that name a region or a format: it has a table of every country
 
     upper = region.upper()
@@ -101,6 +102,7 @@ class DialPlan(BaseModel):
         digits = number.removeprefix("+")
         if len(digits) <= self.internal_digits or not _DIGITS.fullmatch(digits):
             return number
+        # The access code is for the PBX, so it comes before all that the network sees.
         return self.access_code + self._formatted(number)
 
     def uri(self, number: str, host: str, port: int | None) -> Uri:
@@ -148,6 +150,7 @@ def _parse(number: str, region: str | None) -> phonenumbers.PhoneNumber | None:
         phonenumbers.is_possible_number_with_reason(parsed) == phonenumbers.ValidationResult.IS_POSSIBLE
     )
     # Without a prefix it could as well be a local number without its area code.
+    # A number of a new range is not valid to the library yet, but is dialled all the same.
     return parsed if possible and (number.startswith("+") or _has_prefix(number, region)) else None
 
 

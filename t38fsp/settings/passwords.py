@@ -77,6 +77,7 @@ def read_password(file: Path) -> str:
     """The single line of a password file, which must not be readable by all. Raises ConfigurationError."""
     try:
         with file.open(encoding="utf-8") as stream:
+            # Of the file that is open: its name could lead to another one a moment later.
             mode = os.fstat(stream.fileno()).st_mode
             password = stream.read(_MAX_PASSWORD + 1).rstrip("\r\n")
     except OSError as error:
@@ -91,6 +92,8 @@ def read_password(file: Path) -> str:
         raise ConfigurationError(
             f"the password file {file} is invalid; it must contain one line, the password, and nothing else"
         )
+    # Others only: a group, such as that of a service, may share a password. The configuration file itself is
+    # for its owner alone.
     if os.name == "posix" and mode & stat.S_IRWXO:
         raise ConfigurationError(
             f"every user of this machine can read the password file {file} (mode {stat.S_IMODE(mode):04o}); "

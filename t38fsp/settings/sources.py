@@ -85,6 +85,7 @@ class Layered(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         given = init_settings()
         table = given.pop(_TABLE, {})
+        # pydantic takes the first source that has a value, key by key, inside tables, too.
         return InitSettingsSource(settings_cls, given), env_settings, InitSettingsSource(settings_cls, table)
 
 

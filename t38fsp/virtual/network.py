@@ -40,6 +40,7 @@ class GilbertElliott:
         if not 0 <= loss < 1 or length < 1:
             raise ValueError("a burst has a length of at least 1 datagram on average, and a loss below 100%")
         out = 1 / length
+        # The share of time in the bad state is into / (into + out), and a burst lasts 1 / out on average.
         return cls(min(out * loss / (1 - loss), 1.0), out)
 
 
@@ -115,6 +116,7 @@ class Path:
         if rate is None:
             return now
         free = max(self._free_at, now)
+        # Tail drop, as in most routers and modems.
         if (free - now) * rate / 8 + octets > self.faults.queue:
             return None
         self._free_at = free + octets * 8 / rate
@@ -132,6 +134,8 @@ class Path:
 
     def _is_lost(self, since: float) -> bool:
         faults = self.faults
+        # Drawn even if the datagram is lost in a burst anyway, so that one fault does not change the random
+        # numbers of another.
         lost = self._happens(faults.loss)
         if faults.bursts is not None:
             bursts = faults.bursts
