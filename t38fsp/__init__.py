@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from t38fsp.choices import PaperSize as PaperSize
     from t38fsp.choices import Quality as Quality
     from t38fsp.choices import Switch as Switch
+    from t38fsp.cover import Cover as Cover
     from t38fsp.errors import FaxError as FaxError
     from t38fsp.errors import SettingError as SettingError
     from t38fsp.events import Addressed as Addressed
@@ -109,6 +110,7 @@ else:
             "Quality",
             "Switch",
         ),
+        "t38fsp.cover": ("Cover",),
         "t38fsp.errors": ("FaxError", "SettingError"),
         "t38fsp.events": (
             "Addressed",

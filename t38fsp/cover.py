@@ -85,6 +85,16 @@ class Cover:
                 further.append((name, str(value)))
         return cls(**known, fields=tuple(further))
 
+    @property
+    def files(self) -> list[str]:
+        """Names of the fields that are paths: a template that comes with this package has none."""
+        return ["logo", "template"] if self.is_own else ["logo"]
+
+    @property
+    def is_own(self) -> bool:
+        """The template is a file."""
+        return "/" in self.template or "." in self.template
+
     def of_call(
         self, date: datetime, from_name: str, from_number: str, to_number: str, pages: int, paper: PaperSize
     ) -> CoverPage:

@@ -32,7 +32,7 @@ class Header:
 
     template: str = STANDARD
     name: str = ""
-    """Name of the sender."""
+    """Name of the sender; by default that of the caller."""
 
     def __post_init__(self) -> None:
         if len(self.template) > _LONGEST or self.template.count("|") > 2:

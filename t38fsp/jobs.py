@@ -12,6 +12,7 @@ from sip.line_settings import Callers, Limits, RegistrationSettings, SessionTime
 from sip.values import Credentials, Hop, Identity
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Backend, LogNumbers
+from t38fsp.cover import Cover
 from t38fsp.errors import FaxError, SettingError
 from t38fsp.events import FaxEvent
 from t38fsp.header import Header
@@ -141,6 +142,8 @@ class SendJob(OutgoingJob):
     """Opens the documents that are encrypted."""
     prepared: Prepared | None = None
     """The pages that were made before."""
+    cover: Cover | None = None
+    """The page in front of the documents; None for none."""
 
 
 @dataclass(frozen=True, slots=True)

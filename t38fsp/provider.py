@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from sip.values import Credentials, DialogId, Hop
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import common_backend
+from t38fsp.cover import Cover
 from t38fsp.engine.engine import FaxEngine
 from t38fsp.errors import SettingError
 from t38fsp.events import Connected, FaxEvent, Finished, RegistrationChanged
@@ -60,6 +61,7 @@ StrPath = str | os.PathLike[str]
 OnEvent = Callable[[FaxEvent], None]
 OnConnected = Callable[[DialogId], bool | Awaitable[bool]]
 _Job = TypeVar("_Job", SendJob, PollJob)
+_Value = TypeVar("_Value", PageSettings, Cover)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +197,7 @@ class FaxProvider:
         settings: CallSettings | None = None,
         pages: PageSettings | None = None,
         password: str | None = None,
+        cover: Cover | None = None,
         resume: FaxResult | int | None = None,
         addressing: Addressing = NOBODY_ELSE,
         header: Header | bool | None = None,
@@ -206,7 +209,7 @@ class FaxProvider:
 
         A TIFF Class F file is sent as it is; of other documents (PDF) pages are made, as ``pages`` says, or
         else the route. ``password`` opens those that are encrypted. A PreparedDocument (:meth:`prepare`) has
-        both.
+        both. ``cover`` is a page in front of them.
 
         ``route`` names one of the provider's routes; the other arguments override its settings. ``caller`` is
         the SIP URI of From, also as ``Name <URI>``. ``on_event`` is called with each event of the fax
@@ -239,9 +242,10 @@ class FaxProvider:
             resume=_resume(resume),
             addressing=addressing,
             header=job.header if header is None else _header(header),
-            pages=pages or job.pages,
+            pages=_with_absolute(pages or job.pages, "font"),
             password=password,
             prepared=prepared,
+            cover=None if cover is None else _with_absolute(cover, *cover.files),
         )
         return await self._run(
             lambda number, observer: self._engine.send(number, job, observer), on_event, on_connected
@@ -416,6 +420,12 @@ def _paths(document: StrPath | Sequence[StrPath]) -> tuple[str, ...]:
     if not several:
         raise SettingError("there is no document to send; give at least one")
     return tuple(os.fspath(each) for each in several)
+
+
+def _with_absolute(value: _Value, *names: str) -> _Value:
+    """``value`` with absolute paths of its files: image workers may have another current directory."""
+    paths = {name: getattr(value, name) for name in names}
+    return replace(value, **{name: os.path.abspath(path) for name, path in paths.items() if path})
 
 
 def _to_receive(file: str | os.PathLike[str], append: bool) -> str:

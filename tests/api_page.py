@@ -32,6 +32,7 @@ _GROUPS = {
         "PollOffer",
         "PollDocument",
         "Header",
+        "Cover",
         "prepare",
         "PreparedDocument",
         "PreparedPage",

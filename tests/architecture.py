@@ -112,6 +112,7 @@ ROOMS = (
         (
             "t38fsp.errors",
             "t38fsp.choices",
+            "t38fsp.cover",
             "t38fsp.page_settings",
             "t38fsp.fonts",
             "t38fsp.pages",

@@ -36,6 +36,8 @@ INTERNAL = {
     "RtpError",
     "TpktError",
     "UdptlError",
+    # A limit of time, caught where it is set.
+    "_TooLong",
     # The end of a command.
     "CommandError",
     # An OSError for the engine alone.

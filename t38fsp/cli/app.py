@@ -14,6 +14,7 @@ from t38fsp.cli import virtual_gateway
 from t38fsp.cli.log_options import LogOptions
 from t38fsp.cli.option_groups import (
     ConfigFile,
+    CoverOptions,
     DocumentPassword,
     FaxOptions,
     InboxOptions,
@@ -147,6 +148,7 @@ def send(
     sender_id: Annotated[
         str, typer.Option(help="Who sends, for a far end that passes faxes on (SID): up to 20 characters.")
     ] = "",
+    cover: CoverOptions,
     pages: PageOptions,
     document_password_file: DocumentPassword = None,
     end: OwnEndOptions,
@@ -155,12 +157,14 @@ def send(
 ) -> None:
     """Send documents as one fax; exit status 0 means that every page was confirmed."""
     from t38fsp.cli import send as command
+    from t38fsp.cli.covers import cover_of
     from t38fsp.cli.options import choose
 
     def run() -> Exit:
         given = _given(peer, fax, end, station_id=station_id, header=header, **as_settings(pages))
         secret = command.password_in(document_password_file)
-        what = command.Fax(tuple(documents), to, resume_from, sub_address, sender_id, secret)
+        first = cover_of(cover)
+        what = command.Fax(tuple(documents), to, resume_from, sub_address, sender_id, secret, first)
         return command.run(what, choose(given, port=0), as_json)
 
     raise _finish(run, log, json_result=as_json, to=to, documents=documents)

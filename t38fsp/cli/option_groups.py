@@ -121,6 +121,40 @@ class PageOptions:
     over_page_seconds: Annotated[
         OverTime | None, typer.Option(help="What becomes of a page that takes longer; a warning by default.")
     ] = None
+    font: Annotated[
+        str | None,
+        typer.Option(help="Font file for header line, cover page and text; built in by default."),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class CoverOptions:
+    """The page in front of the documents."""
+
+    cover: Annotated[
+        str | None,
+        typer.Option(
+            help="Cover page: classic, business, bold, or the file of a template (docs/covers.md).",
+            show_default=False,
+        ),
+    ] = None
+    to_name: Annotated[str | None, typer.Option(help="Addressee, for the cover page.")] = None
+    from_name: Annotated[
+        str | None, typer.Option(help="Sender, for the cover page; the route's caller_name by default.")
+    ] = None
+    subject: Annotated[str | None, typer.Option(help="Subject, for the cover page.")] = None
+    comment: Annotated[str | None, typer.Option(help="Text of the cover page, of any number of lines.")] = (
+        None
+    )
+    logo: Annotated[
+        Path | None, typer.Option(readable=False, help="Picture for the cover page.", show_default=False)
+    ] = None
+    cover_fields: Annotated[
+        Path | None,
+        typer.Option(
+            readable=False, help="TOML or JSON file with these and further lines.", show_default=False
+        ),
+    ] = None
 
 
 DocumentPassword = Annotated[

@@ -11,6 +11,7 @@ from t38fsp.cli.exits import CommandError, Exit, exit_for
 from t38fsp.cli.options import Chosen
 from t38fsp.cli.placing import placed
 from t38fsp.cli.report import Reporter, print_json
+from t38fsp.cover import Cover
 from t38fsp.jobs import Addressing
 from t38fsp.settings.errors import ConfigurationError
 
@@ -26,6 +27,7 @@ class Fax:
     sender_id: str = ""
     password: str | None = field(default=None, repr=False)
     """Of the documents that are encrypted."""
+    cover: Cover | None = None
 
 
 def password_in(file: Path | None) -> str | None:
@@ -60,6 +62,7 @@ async def _send(fax: Fax, addressing: Addressing, chosen: Chosen, as_json: bool)
             via=chosen.via,
             caller=chosen.caller,
             password=fax.password,
+            cover=fax.cover,
             resume=fax.first_page,
             addressing=addressing,
             on_event=call.event,

@@ -31,7 +31,7 @@ MOST_WRITTEN = 256 * 1024
 MOST_SECONDS = 1.0
 """Processor time for filling one."""
 
-_SHIPPED = files("t38fsp.documents") / "covers"
+_FOLDER = files("t38fsp.documents") / "covers"
 _SUFFIX = ".xml"
 
 
@@ -47,7 +47,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 def filled(page: CoverPage) -> str:
     """The markup of the page (:mod:`t38fsp.documents.cover_markup`). Raises DocumentError."""
     name = page.cover.template
-    text = _template(name)
+    text = _own(name) if page.cover.is_own else _shipped(name)
     environment = _Sandbox(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, extensions=()
     )
@@ -90,20 +90,18 @@ def values_of(page: CoverPage) -> dict[str, object]:
 def shipped() -> list[str]:
     """Names of the templates that come with this package."""
     return sorted(
-        each.name.removesuffix(_SUFFIX) for each in _SHIPPED.iterdir() if each.name.endswith(_SUFFIX)
+        each.name.removesuffix(_SUFFIX) for each in _FOLDER.iterdir() if each.name.endswith(_SUFFIX)
     )
 
 
-def _template(name: str) -> str:
+def _shipped(name: str) -> str:
     """Raises DocumentError."""
-    if name in shipped():
-        return (_SHIPPED / f"{name}{_SUFFIX}").read_text(encoding="utf-8")
-    if "/" not in name and "." not in name:
+    if name not in shipped():
         known = ", ".join(shipped())
         raise DocumentError(
             f"there is no cover template {name!r}; use one of {known}, or the path of a file (./{name})"
         )
-    return _own(name)
+    return (_FOLDER / f"{name}{_SUFFIX}").read_text(encoding="utf-8")
 
 
 def _own(path: str) -> str:

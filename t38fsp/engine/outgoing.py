@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sip.line import CallRequest, SipLine
+from sip.syntax.headers import NameAddress
 from sip.syntax.uri import Uri, parse_uri
 from sip.values import Hop
 from t38fsp.call.call_context import CallContext
 from t38fsp.call.placing import PlacedCall, PollingCall, SendingCall
+from t38fsp.choices import PaperSize
+from t38fsp.cover import Cover, CoverPage
 from t38fsp.engine.sip_lines import EngineLine
 from t38fsp.header import CallHeader
 from t38fsp.image.errors import DocumentChangedError, DocumentError
@@ -19,6 +23,11 @@ from t38fsp.jobs import OutgoingJob, PollJob, SendJob
 from t38fsp.t30.dcs_choice import likely_mode
 from t38fsp.t30.options import TransmitOptions
 from t38fsp.t30.vocabulary import PageFormat
+
+_LETTER = 279.4
+"""Length of the paper, millimetres."""
+_ABOUT = 5.0
+"""A page that differs by less is of that paper."""
 
 
 async def fax_to_send(what: SendJob | PollJob, images: ImagePool) -> Fax | None:
@@ -30,6 +39,9 @@ async def fax_to_send(what: SendJob | PollJob, images: ImagePool) -> Fax | None:
     fax = await inspect_all(images, what.files, what.pages, what.password, store)
     if prepared is not None and tuple(each.identity for each in fax.documents) != prepared.identities:
         raise DocumentChangedError("a document was changed after it was prepared; prepare it again")
+    if what.cover is not None:
+        page = _cover_page(what, what.cover, fax)
+        fax = Fax([await images.inspect_cover(page, what.pages), *fax.documents], store)
     if (fault := what.resume.fault(len(fax.pages))) is not None:
         raise DocumentError(fault)
     return fax
@@ -95,10 +107,32 @@ def outgoing_call(
     )
 
 
+def _cover_page(what: SendJob, cover: Cover, documents: Fax) -> CoverPage:
+    """The cover of a call that begins now, on the paper of the first page after it."""
+    paper, first = what.pages.paper, documents.pages[0]
+    if paper is PaperSize.AUTO:
+        millimetres = first.rows / first.resolution.y * 25.4
+        paper = PaperSize.LETTER if abs(millimetres - _LETTER) < _ABOUT else PaperSize.A4
+    pages = len(documents.pages) + 1
+    now = datetime.now().astimezone()
+    return cover.of_call(now, _sender(what), what.settings.station_id, _called(what), pages, paper)
+
+
 def header_of(what: SendJob, pages: int) -> CallHeader | None:
     """The header lines of a call that begins now."""
     if what.header is None:
         return None
-    target = parse_uri(what.target)
     now = datetime.now().astimezone()
-    return what.header.of_call(now, what.settings.station_id, target.user or target.host, pages)
+    header = what.header if what.header.name else replace(what.header, name=_sender(what))
+    return header.of_call(now, what.settings.station_id, _called(what), pages, what.pages.font)
+
+
+def _sender(what: SendJob) -> str:
+    """The name of the caller; empty if it has none."""
+    named = what.caller is not None and "<" in what.caller
+    return NameAddress.parse(str(what.caller)).display_name if named else ""
+
+
+def _called(what: SendJob) -> str:
+    target = parse_uri(what.target)
+    return target.user or target.host

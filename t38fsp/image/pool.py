@@ -16,6 +16,7 @@ from functools import lru_cache
 from types import TracebackType
 from typing import TypeVar
 
+from t38fsp.cover import CoverPage
 from t38fsp.image.errors import DocumentError, ImageWorkerError
 from t38fsp.image.schedule import Job
 from t38fsp.image.sharing import Sharing
@@ -33,6 +34,7 @@ from t38fsp.image.wire import (
     Encoded,
     Finish,
     Inspect,
+    InspectCover,
     Inspected,
     Reply,
     Request,
@@ -94,12 +96,14 @@ class Document:
     """It is TIFF-F, which is sent as it is."""
     letters: tuple[float, ...]
     """As in Inspected."""
+    cover: CoverPage | None = None
+    """It is a cover page, and no file."""
     _facts: dict[int, int] = field(default_factory=dict, repr=False)
     """Facts about pages that were coded before, by index."""
 
 
 _InspectedAs = tuple[str, Identity, PageSettings, str | None]
-_CodedAs = tuple[str, Identity, PageSettings, int, PageMode, HeaderLine | None]
+_CodedAs = tuple[str, Identity, PageSettings, CoverPage | None, int, PageMode, HeaderLine | None]
 
 
 class ImagePool:
@@ -176,6 +180,14 @@ class ImagePool:
             shared = self._inspections.begin(key, self._inspect(key), Job())
         return await shared.result()
 
+    async def inspect_cover(self, cover: CoverPage, settings: PageSettings) -> Document:
+        """Lay out a cover page. Raises DocumentError, ImageWorkerError."""
+        inspected = await self._run(Job(), InspectCover(cover, settings), Inspected)
+        formats = tuple(_format(width, rows, resolution) for width, rows, resolution, _, _ in inspected.pages)
+        nowhere = (_Page(0, ()),) * len(formats)
+        what = "the cover page", inspected.identity, formats, nowhere, settings, None
+        return Document(*what, is_fax=False, letters=inspected.letters, cover=cover)
+
     async def prepare(
         self, document: Document, index: int, mode: PageMode, header: HeaderLine | None, store: str = ""
     ) -> None:
@@ -241,7 +253,7 @@ class ImagePool:
             raise DocumentError(f"the document has no page {index + 1}; it has {len(document.pages)}")
         if not mode.scan_line_time:
             mode = replace(mode, bit_rate=0)  # the rate matters only for fill (T.4 4.1.3)
-        key = document.path, document.identity, document.settings, index, mode, header
+        key = document.path, document.identity, document.settings, document.cover, index, mode, header
         if (data := self._coded.get(key)) is not None:
             self._coded.move_to_end(key)
             return data
@@ -262,7 +274,8 @@ class ImagePool:
             request = Encode(*where, page.place, page.lengths, facts, mode, header)
         else:
             resolution = document.pages[index].resolution
-            request = Draw(*where, resolution, mode, header, document.settings, document.password, store)
+            settings, password = document.settings, document.password
+            request = Draw(*where, resolution, mode, header, settings, password, store, document.cover)
         encoded = await self._run(job, request, Encoded)
         document._facts[index] = encoded.facts
         self._keep(key, encoded.page)

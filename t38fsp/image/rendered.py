@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from sip.logs import get_logger
+from t38fsp.cover import CoverPage
 from t38fsp.documents.opening import open_source
 from t38fsp.documents.sheet import Sheet, Source
 from t38fsp.image.coder import encode_burst
@@ -37,6 +38,14 @@ class DrawnPage:
     resolution: Resolution
     settings: PageSettings
     password: str | None = None
+    cover: CoverPage | None = None
+    """Of a cover page, which has no file and no identity."""
+
+
+def inspect_cover(cover: CoverPage, settings: PageSettings) -> tuple[Identity, list[PageFormat], list[float]]:
+    """As :func:`inspect_drawn`, of a cover page, which has no identity. Raises DocumentError."""
+    with _opened("", settings, None, cover) as (source, identity):
+        return identity, *_plans(source, settings)
 
 
 def inspect_drawn(
@@ -48,12 +57,17 @@ def inspect_drawn(
     Raises DocumentError.
     """
     with _opened(path, settings, password, inspecting=True) as (source, identity):
-        formats, letters = [], []
-        for number, sheet in enumerate(source.sheets, 1):
-            plan = layout(sheet, number, settings, resolution_for(sheet, settings))
-            formats.append(plan.format)
-            letters.append((sheet.type_size or 0.0) * plan.scale)
-        return identity, formats, letters
+        return identity, *_plans(source, settings)
+
+
+def _plans(source: Source, settings: PageSettings) -> tuple[list[PageFormat], list[float]]:
+    """The pages that the sheets become, and the size of the smallest letters on each."""
+    formats, letters = [], []
+    for number, sheet in enumerate(source.sheets, 1):
+        plan = layout(sheet, number, settings, resolution_for(sheet, settings))
+        formats.append(plan.format)
+        letters.append((sheet.type_size or 0.0) * plan.scale)
+    return formats, letters
 
 
 def encode_drawn(
@@ -65,7 +79,8 @@ def encode_drawn(
     With ``store``, a directory, the drawn page is kept there, and taken from there if it has been drawn
     before. Raises DocumentError and DocumentChangedError.
     """
-    pages = PageStore(store) if store else None
+    # A cover page is another one in each call.
+    pages = PageStore(store) if store and page.cover is None else None
 
     def render(max_rows: int | None) -> bytes:
         key = (path, page.identity, page.number, page.settings, mode.width, mode.resolution, max_rows)
@@ -86,7 +101,7 @@ def encode_drawn(
 
 def _pixels(path: str, page: DrawnPage, mode: PageMode, max_rows: int | None) -> bytes:
     """The drawn page, packed, 1 for black."""
-    with _opened(path, page.settings, page.password) as (source, identity):
+    with _opened(path, page.settings, page.password, page.cover) as (source, identity):
         if identity != page.identity:
             raise DocumentChangedError(
                 f"the document {path} was changed after it was inspected; "
@@ -131,9 +146,20 @@ def _as_black(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 @contextmanager
 def _opened(
-    path: str, settings: PageSettings, password: str | None, *, inspecting: bool = False
+    path: str,
+    settings: PageSettings,
+    password: str | None,
+    cover: CoverPage | None = None,
+    *,
+    inspecting: bool = False,
 ) -> Iterator[tuple[Source, Identity]]:
     """The open document, and the identity that it had before and has after."""
+    if cover is not None:
+        # Jinja is imported with it.
+        from t38fsp.documents.cover import CoverSource
+
+        yield CoverSource(cover, settings), ()
+        return
     try:
         before = identity_of(os.stat(path))
     except OSError:

@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from sip.frozen import dataclass
 from sip.ipc.codec import Codec
+from t38fsp.cover import CoverPage
 from t38fsp.image.values import FileId, Growing, HeaderLine, Identity, LastPage
 from t38fsp.page_settings import PageSettings
 from t38fsp.t30.vocabulary import PageMode, PageQuality, Resolution
@@ -38,6 +39,15 @@ class Inspect:
     path: str
     settings: PageSettings = PageSettings()
     password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class InspectCover:
+    """The reply is Inspected; the page is requested by Draw."""
+
+    job: ClassVar[str] = "inspect_cover"
+    cover: CoverPage
+    settings: PageSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +81,8 @@ class Draw:
     password: str | None = field(default=None, repr=False)
     store: str = ""
     """Directory in which drawn pages are kept and looked for; none if empty."""
+    cover: CoverPage | None = None
+    """Draw this page instead of one of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +139,9 @@ class Discard:
     growing: Growing
 
 
-Request = Prove | Inspect | Encode | Draw | CheckRoom | Create | Store | Finish | Complete | Discard
+Request = (
+    Prove | Inspect | InspectCover | Encode | Draw | CheckRoom | Create | Store | Finish | Complete | Discard
+)
 
 # --- from a worker ------------------------------------------------------------------------------------------
 

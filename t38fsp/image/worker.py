@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sip.ipc.codec import WireError
 from sip.ipc.pipes import leave_signals_to_the_program, read_messages, take_standard_streams
@@ -19,10 +19,11 @@ from t38fsp.image.document import Facts, KnownPage, encode_known_page, is_tiff, 
 from t38fsp.image.errors import DocumentError, ImageError, NotFaxError, StoreError
 from t38fsp.image.exact import count_rows, decode_strip
 from t38fsp.image.growing import complete, create, discard
-from t38fsp.image.rendered import DrawnPage, encode_drawn, inspect_drawn
+from t38fsp.image.rendered import DrawnPage, encode_drawn, inspect_cover, inspect_drawn
 from t38fsp.image.room import check_room
 from t38fsp.image.store import finish, store_page
 from t38fsp.image.tiff import TiffPage
+from t38fsp.image.values import Identity
 from t38fsp.image.wire import (
     CODEC,
     CheckRoom,
@@ -38,6 +39,7 @@ from t38fsp.image.wire import (
     Finish,
     Grows,
     Inspect,
+    InspectCover,
     Inspected,
     Message,
     PageFields,
@@ -67,12 +69,14 @@ def perform(request: Request, note: Callable[[Grows], None]) -> Reply:
             _prove()
         case Inspect(path, settings, password):
             return _inspected(path, settings, password)
+        case InspectCover(cover, settings):
+            return _as_drawn(*inspect_cover(cover, settings))
         case Encode(path, identity, number, place, lengths, known, mode, header):
             page = KnownPage(identity, number, place, lengths, Facts(known))
             data, facts = encode_known_page(path, page, mode, header)
             return Encoded(data, facts.value)
-        case Draw(path, identity, number, resolution, mode, header, settings, password, store):
-            drawn = DrawnPage(identity, number, resolution, settings, password)
+        case Draw(path, identity, number, resolution, mode, header, settings, password, store, cover):
+            drawn = DrawnPage(identity, number, resolution, settings, password, cover)
             return Encoded(encode_drawn(path, drawn, mode, header, store))
         case CheckRoom(path, append):
             check_room(path, append)
@@ -118,7 +122,10 @@ def _inspected(path: str, settings: PageSettings, password: str | None) -> Inspe
             pass  # a picture
         else:
             return Inspected(identity, tuple(map(_fields_of, pages)))
-    identity, formats, letters = inspect_drawn(path, settings, password)
+    return _as_drawn(*inspect_drawn(path, settings, password))
+
+
+def _as_drawn(identity: Identity, formats: Sequence[PageFormat], letters: Sequence[float]) -> Inspected:
     fields = tuple((each.width, each.rows, each.resolution, 0, ()) for each in formats)
     return Inspected(identity, fields, is_fax=False, letters=tuple(letters))
 
@@ -145,7 +152,11 @@ def serve(requests: int, replies: int) -> None:
             except ImageError as error:
                 reply = Refused(type(error).__name__, str(error))
             except MemoryError:
-                kind = DocumentError if isinstance(request, Inspect | Encode | Draw) else StoreError
+                kind = (
+                    DocumentError
+                    if isinstance(request, Inspect | InspectCover | Encode | Draw)
+                    else StoreError
+                )
                 message = "the page needs more memory than an image worker may use; give smaller pages"
                 reply = Refused(kind.__name__, message)
             write(reply)

@@ -24,6 +24,7 @@ from sip.line_settings import (
 from sip.values import Credentials, DialogId
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Switch
+from t38fsp.cover import Cover
 from t38fsp.engine.wire import (
     CODEC,
     MAX_FRAME,
@@ -104,6 +105,15 @@ within(
     margin=st.floats(0.0, 50.0),
     page_seconds=st.none() | st.floats(0.1, 3600.0),
     font=st.sampled_from(("", "DejaVuSans.ttf")),
+)
+SHORT = st.text(max_size=200)
+within(
+    Cover,
+    to_name=SHORT,
+    from_name=SHORT,
+    subject=SHORT,
+    comment=SHORT,
+    fields=st.lists(st.tuples(SHORT, SHORT), max_size=3).map(tuple),
 )
 DIGITS = st.text("0123456789#*", max_size=20)
 st.register_type_strategy(Addressing, st.builds(Addressing, DIGITS))
