@@ -17,6 +17,17 @@ def test_the_page_is_current() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), "run python -m tests.messages_page"
 
 
+def test_the_readme_names_messages_that_exist() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    _, _, section = text.partition("## When it fails")
+    cells = re.findall(r"^\| (?!It says|-)(.+?) \|", section.partition("\n## ")[0], re.M)
+    assert len(cells) > 15
+    # Outside parentheses and between dots for values: what a message has word by word.
+    parts = [part.strip(" ;:,.") for cell in cells for part in re.split(r"…|\(.*?\)|; |, ", cell)]
+    messages = PAGE.read_text(encoding="utf-8")
+    assert [part for part in parts if len(part) > 12 and part not in messages] == []
+
+
 def test_what_counts_as_a_message() -> None:
     source = '''
         """A docstring of some words."""

@@ -280,7 +280,7 @@ class SystemRecords:
         family, kind = socket.AF_UNSPEC, ""
         if len(families) == 1:
             (family,) = families
-            kind = f" of {_KINDS[family][0]}"
+            kind = f" ({_KINDS[family][0]})"
         loop = asyncio.get_running_loop()
         try:
             found = await loop.getaddrinfo(host, None, family=family, type=socket.SOCK_DGRAM)
