@@ -6,17 +6,21 @@ second.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from PIL import Image
 
 from t38fsp.choices import Quality
-from t38fsp.pages.regions import Part, Regions, find_regions
+from t38fsp.pages.regions import Part, find_regions
 from t38fsp.pages.scans import borders, noisy, skew, smoothed, turned, without_specks
-from t38fsp.pages.screens import diffused, dots, runs
+from t38fsp.pages.screens import diffused, dots, level, runs
 from t38fsp.pages.tiles import Mask, Tones
 
-_DARK = 128
-"""What is darker is black by ``Quality.THRESHOLD``."""
+_Screen = Callable[[Tones, float, float], Mask]
+_SCREENS: dict[Quality, _Screen] = {Quality.PHOTO: diffused, Quality.BALANCED: dots, Quality.FAST: runs}
+"""From the finest to the quickest to send."""
 
 
 def to_bilevel(image: Image.Image, x_dpi: float, y_dpi: float, quality: Quality) -> bytes:
@@ -25,47 +29,90 @@ def to_bilevel(image: Image.Image, x_dpi: float, y_dpi: float, quality: Quality)
     ``image`` is in mode L or RGB, at the resolution in which the page will be sent (``x_dpi`` and ``y_dpi``
     pixels an inch), and as wide as the line, a multiple of 8.
     """
+    tones = _tones(image)
+    if quality is Quality.THRESHOLD:
+        return _packed(level(tones, x_dpi, y_dpi))
+    return _Page(tones, x_dpi, y_dpi).rows(_SCREENS[quality])
+
+
+def simplified(
+    image: Image.Image, x_dpi: float, y_dpi: float, quality: Quality, fits: Callable[[bytes], bool]
+) -> bytes:
+    """As :func:`to_bilevel`, but with simpler screens of pictures, and at last none, until the rows ``fit``.
+
+    The simplest rows are the result if none do. Text stays as it is.
+    """
+    tones = _tones(image)
+    if quality is Quality.THRESHOLD:
+        return _packed(level(tones, x_dpi, y_dpi))
+    page = _Page(tones, x_dpi, y_dpi)
+    order = list(_SCREENS)
+    screens = [_SCREENS[simpler] for simpler in order[order.index(quality) :]]
+    rows = page.rows(screens.pop(0))
+    for screen in (*screens, level) if page.has_pictures else ():
+        if fits(rows):
+            break
+        rows = page.rows(screen)
+    return rows
+
+
+def _tones(image: Image.Image) -> Tones:
     if image.width % 8:
         raise ValueError(f"a line of {image.width} pixels is no whole number of octets")
-    tones = np.asarray(image if image.mode == "L" else image.convert("L"))
-    if quality is Quality.THRESHOLD:
-        return np.packbits(tones < _DARK, axis=1).tobytes()
-    angle = skew(tones, x_dpi, y_dpi)
-    scanned = noisy(tones)
-    if scanned:
-        tones = smoothed(tones)
-    if angle:
-        tones = turned(tones, angle, x_dpi, y_dpi)
-    regions = find_regions(tones, x_dpi, y_dpi)
-    black = tones < regions.level
-    if scanned or angle:
-        black = without_specks(black)
-    _screen(black, tones, regions, x_dpi, y_dpi, quality)
-    if scanned or angle:
-        black &= regions.grid.spread(borders(regions).astype(np.uint8)) == 0
+    return np.asarray(image if image.mode == "L" else image.convert("L"))
+
+
+def _packed(black: Mask) -> bytes:
     return np.packbits(black, axis=1).tobytes()
 
 
-def _screen(
-    black: Mask, tones: Tones, regions: Regions, x_dpi: float, y_dpi: float, quality: Quality
-) -> None:
-    """Put pictures and tints into ``black``."""
-    grid = regions.grid
-    screened = regions.parts >= Part.TINT
-    rows = np.flatnonzero(screened.any(axis=1))
-    if not rows.size:
-        return
-    band = slice(int(rows[0]) * grid.height, (int(rows[-1]) + 1) * grid.height)
-    cut = tones[band]
-    if quality is Quality.FAST:
-        points = runs(cut, x_dpi, y_dpi)
-    elif quality is Quality.PHOTO:
-        points = diffused(cut)
-    else:
-        points = dots(cut, x_dpi, y_dpi)
-    inside = grid.spread(screened.astype(np.uint8))[band].astype(np.bool_)
-    # Marks are kept, and what lies between them is screened as their ground is. In pictures all is screened.
-    marks = regions.marks[band] & (grid.spread((regions.parts == Part.TINT).astype(np.uint8))[band] > 0)
-    marks &= black[band] != (grid.spread(regions.tones)[band] < regions.level[band])
-    inside &= ~marks
-    np.copyto(black[band], points, where=inside)
+class _Page:
+    """A page cleaned and divided into regions, all of it black or white but its pictures and tints."""
+
+    def __init__(self, tones: Tones, x_dpi: float, y_dpi: float) -> None:
+        self._dpi = x_dpi, y_dpi
+        angle = skew(tones, x_dpi, y_dpi)
+        scanned = noisy(tones)
+        if scanned:
+            tones = smoothed(tones)
+        if angle:
+            tones = turned(tones, angle, x_dpi, y_dpi)
+        self._regions = regions = find_regions(tones, x_dpi, y_dpi)
+        self._black = tones < regions.level
+        self._borders: Mask | None = None
+        if scanned or angle:
+            self._black = without_specks(self._black)
+            self._borders = borders(regions)
+        screened = regions.parts >= Part.TINT
+        rows = np.flatnonzero(screened.any(axis=1))
+        self.has_pictures = bool(rows.size)
+        first, last = (int(rows[0]), int(rows[-1]) + 1) if rows.size else (0, 0)
+        self._band = slice(first * regions.grid.height, last * regions.grid.height)
+        self._tones = tones[self._band]
+        if self.has_pictures:
+            self._inside = self._screened(screened)
+
+    def _screened(self, screened: Mask) -> Mask:
+        """The pixels that the screen decides on.
+
+        Marks on a tint are kept, and what lies between them is screened as their ground is. In pictures all
+        is screened.
+        """
+        regions, band = self._regions, self._band
+        inside = self._spread(screened)
+        marks = regions.marks[band] & self._spread(regions.parts == Part.TINT)
+        marks &= self._black[band] != (regions.grid.spread(regions.tones)[band] < regions.level[band])
+        result: Mask = inside & ~marks
+        return result
+
+    def _spread(self, tiles: Mask) -> Any:
+        return self._regions.grid.spread(tiles.astype(np.uint8))[self._band].astype(np.bool_)
+
+    def rows(self, screen: _Screen) -> bytes:
+        black = self._black
+        if self.has_pictures:
+            black = black.copy()
+            np.copyto(black[self._band], screen(self._tones, *self._dpi), where=self._inside)
+        if self._borders is not None and self._borders.any():
+            black = black & (self._regions.grid.spread(self._borders.astype(np.uint8)) == 0)
+        return _packed(black)

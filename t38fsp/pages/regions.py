@@ -23,6 +23,9 @@ _STROKE_MM = 3.1
 """What is thicker than that is no stroke, but an area."""
 _EDGE_MM = 0.5
 """The edge of a stroke is sharper than half of that."""
+_THIN_MM = 0.37
+_MOSTLY_THIN = 0.75
+"""Share of strokes that are thinner than that, from which on type is small: up to 9 points."""
 _CONTRAST = 36
 """Between a mark and its ground, at least."""
 _JOINED = 6
@@ -31,12 +34,14 @@ _ROUGH = 0.65
 """Mean difference of neighbouring tiles, from which on a ground is that of a picture."""
 _SOFT = 0.12
 """Share of soft pixels among those with contrast, from which on they are no text."""
+_VERY_SOFT = 0.25
+"""The same of few tiles."""
 _PAPER, _LIGHT, _DARK = 215, 225, 30
 """Grounds at least as light as paper are white in any case; tints at least as light as ``_LIGHT``, at most as
 dark as ``_DARK``, are white and black."""
 _LEAST_MARKS = 0.01
 """Share of a ground that is covered with marks, from which on it is kept clear for them."""
-_LEAST_LIGHT_MARKS = 0.04
+_LEAST_LIGHT_MARKS = 0.02
 _LEAST_MARKS_ON_DARK = 0.003
 _DARK_BOARD = 110
 _LINES_ALONE = 0.7
@@ -91,13 +96,36 @@ def find_regions(tones: Tones, x_dpi: float, y_dpi: float) -> Regions:
     span = high - low
     middle = high - (span >> 1)
     contrast = grid.count(marks)
-    inked = grid.count(marks & (tones < middle))
+    ink = marks & (tones < middle)
+    inked = grid.count(ink)
     soft = grid.count(marks & _soft(tones, middle, span))
     on_light = 2 * inked <= contrast
     ground = np.where(on_light, grid.centres(light), grid.centres(dark))
     parts = _Parts(grid, ground, grid.centres(middle), contrast, inked, soft)
-    flat = grid.spread(parts.levels())
-    return Regions(grid, np.where(marks, middle, flat), marks, parts.parts.astype(np.uint8), parts.tones())
+    # A thin stroke is paler than a thick one. In small type, what is a third from its ground is ink.
+    third = (span >> 2) + (span >> 4) + (span >> 5)
+    small = _in_small_type(grid, tones, middle, ink, inked, x_dpi, y_dpi)
+    level = np.where(grid.spread(small), high - third, middle)
+    level = np.where(grid.spread(parts.on_light.astype(np.uint8)), level, low + third)
+    level = np.where(marks, level, grid.spread(parts.levels()))
+    return Regions(grid, level, marks, parts.parts.astype(np.uint8), parts.tones())
+
+
+def _in_small_type(
+    grid: Grid, tones: Tones, middle: Tones, ink: Mask, inked: PerTile, x_dpi: float, y_dpi: float
+) -> NDArray[np.uint8]:
+    """The tiles about which most strokes are thin."""
+    across, down = (_odd(_THIN_MM / 25.4 * dpi) for dpi in (x_dpi, y_dpi))
+    thin = grid.count(ink & (closing(tones, across, down) >= middle))
+    return (_about(thin) >= _MOSTLY_THIN * _about(inked)).astype(np.uint8)
+
+
+def _about(counts: PerTile) -> PerTile:
+    """The sum over each tile and those up to two further."""
+    for _ in range(2):
+        sums = np.cumsum(np.pad(counts, ((3, 2), (0, 0))), axis=0)
+        counts = (sums[5:] - sums[:-5]).T
+    return counts
 
 
 def _odd(pixels: float) -> int:
@@ -134,12 +162,12 @@ class _Parts:
         tone = self._sum(ground) / self._area
         marked = self._sum(contrast)
         small = (self._area < _SMALL) & (marked >= _AMONG_MARKS * self._area * grid.pixels)
-        small &= self._sum(soft) < _SOFT * marked
+        small &= self._sum(soft) < _VERY_SOFT * marked
         labels = _absorbed(self._labels, ground, tone, small)
         kept = np.unique(labels)
         self._label(np.searchsorted(kept, labels))
         self.tone, self._roughness = tone[kept], rough[kept]
-        on_light = self.tone[self._labels] >= middle
+        self.on_light = on_light = self.tone[self._labels] >= middle
         pixels = self._area * grid.pixels
         self._dark_marks = self._sum(np.where(on_light, inked, 0)) / pixels
         self._light_marks = self._sum(np.where(on_light, 0, contrast - inked)) / pixels
@@ -175,7 +203,9 @@ class _Parts:
         tone = self.tone
         hard = (self._marked >= 0.02) & (self._softness < _SOFT / 2)
         soft = (self._marked >= 0.02) & (self._softness >= _SOFT)
-        picture = (self._area >= 8) & ~hard & (tone < _PAPER) & ((self._roughness >= _ROUGH) | soft)
+        soft &= (self._area >= _SMALL) | (self._softness >= _VERY_SOFT)
+        rough = (self._roughness >= _ROUGH) & (self._area >= _SMALL)
+        picture = (self._area >= 8) & ~hard & (tone < _PAPER) & (rough | soft)
         dark_marks = (self._dark_marks >= _LEAST_MARKS) & (tone >= _DARKEST_PAGE)
         dark_marks &= self._dark_marks <= _LINES_ALONE * self._marked
         least = np.where(tone <= _DARK_BOARD, _LEAST_MARKS_ON_DARK, _LEAST_LIGHT_MARKS)
@@ -218,7 +248,7 @@ class _Parts:
         seen = (self.parts == Part.PICTURE) | (soft * 8 >= self._grid.pixels)
         area = np.bincount(blobs.ravel(), minlength=count)
         share = np.bincount(blobs.ravel(), seen.ravel(), count) / area
-        whole = ((share >= 0.35) & (area >= 30))[blobs]
+        whole = ((share >= 0.35) & (area >= 60))[blobs]
         self.parts = np.where(whole & free, Part.PICTURE, self.parts)
         self.parts[~whole & (self.parts == Part.PICTURE)] = Part.TINT
 

@@ -27,8 +27,10 @@ _SHARPER = 1.5
 _LEAST_EDGES = 2000
 
 _BORDER_DARK = 90
-_BORDER_SHARE = 0.1
-"""Of the width and the height of the page: a border does not reach further into it."""
+_BORDER_DEPTH, _BORDER_DISTANCE = 0.1, 0.04
+"""Shares of the width and the height of the page: how far a border reaches into it, how far it may be from
+its edge."""
+_BORDER_MOSTLY, _BORDER_MARKS, _BORDER_LEAST = 0.9, 0.15, 20
 
 _SPECK = 6
 """Pixels of a speck at most, at 204 by 196 an inch; it is alone in a square of 11 by 11."""
@@ -95,26 +97,34 @@ def turned(tones: Tones, angle: float, x_dpi: float, y_dpi: float) -> Tones:
 
 
 def borders(regions: Regions) -> Mask:
-    """The tiles of dark edges about the page, where the lid of the scanner was."""
+    """The tiles of dark edges about the page, where the lid of the scanner was.
+
+    The page may have been placed on wider paper, so that they do not quite reach its edges.
+    """
     grid = regions.grid
     down, across = grid.shape
     dark = (regions.tones <= _BORDER_DARK) & (regions.parts != Part.PICTURE)
     labels = components(dark[:, 1:] & dark[:, :-1], dark[1:] & dark[:-1])
     count = int(labels.max()) + 1
-    found = np.zeros(grid.shape, np.bool_)
     y, x = np.mgrid[0:down, 0:across]
-    depths = (x / across, (across - 1 - x) / across, y / down, (down - 1 - y) / down)
-    near = np.minimum.reduce(depths) <= _BORDER_SHARE
-    outer = np.bincount(labels.ravel(), (near & dark).ravel(), count)
-    area = np.bincount(labels.ravel(), dark.ravel(), count)
-    touching = np.zeros(count, np.bool_)
-    for edge in (np.s_[0], np.s_[-1], np.s_[:, 0], np.s_[:, -1]):
-        touching[labels[edge][dark[edge]]] = True
-    found = (touching & (area > 0) & (outer >= 0.9 * area))[labels] & dark
-    padded = np.pad(found, 1)
+    depth = np.minimum.reduce((x / across, (across - 1 - x) / across, y / down, (down - 1 - y) / down))
+    of_component = [
+        np.bincount(labels.ravel(), tiles.ravel(), count)
+        for tiles in (
+            dark,
+            dark & (depth <= _BORDER_DEPTH),
+            dark & (depth <= _BORDER_DISTANCE),
+            np.where(dark, grid.count(regions.marks), 0),
+        )
+    ]
+    area, near, outermost, marked = of_component
+    border = (area >= _BORDER_LEAST) & (outermost > 0) & (near >= _BORDER_MOSTLY * area)
+    # A bar with text on it is part of the page.
+    border &= marked <= _BORDER_MARKS * area * grid.pixels
+    found = np.pad(border[labels] & dark, 1)
     # The edge of the border is in the tiles beside it.
     steps = [(v, h) for v in range(3) for h in range(3)]
-    result: Mask = np.logical_or.reduce([padded[v : v + down, h : h + across] for v, h in steps])
+    result: Mask = np.logical_or.reduce([found[v : v + down, h : h + across] for v, h in steps])
     return result
 
 

@@ -10,6 +10,7 @@ from t38fsp.pages.tiles import Mask, Tones
 
 _CLEAN_BLACK, _CLEAN_WHITE = 22, 233
 """Darker tones are black, lighter ones white: dots of a single pixel cost more than all others."""
+_MIDDLE = 128
 _DOT_MM = 1.5
 """The side of the cell of the screen of dots; it has two dots, on its diagonal, as lines at 45 degrees."""
 _RUN_MM = 1.12
@@ -73,10 +74,14 @@ def runs(tones: Tones, x_dpi: float, y_dpi: float) -> Mask:
     return result
 
 
-def diffused(tones: Tones) -> Mask:
+def diffused(tones: Tones, x_dpi: float, y_dpi: float) -> Mask:
     """Error diffusion (Floyd and Steinberg): the finest, and by far the most to send."""
-    image = Image.fromarray(
-        np.where(tones >= _CLEAN_WHITE, 255, np.where(tones <= _CLEAN_BLACK, 0, tones)).astype(np.uint8)
-    )
-    result: Mask = ~np.asarray(image.convert("1"))
+    cleaned = np.where(tones >= _CLEAN_WHITE, 255, np.where(tones <= _CLEAN_BLACK, 0, tones))
+    result: Mask = ~np.asarray(Image.fromarray(cleaned.astype(np.uint8)).convert("1"))
+    return result
+
+
+def level(tones: Tones, x_dpi: float, y_dpi: float) -> Mask:
+    """No screen: what is darker than middle grey is black."""
+    result: Mask = tones < _MIDDLE
     return result

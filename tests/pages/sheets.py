@@ -57,6 +57,8 @@ class Sheet:
     name: str
     kind: Kind
     draw: Callable[[Paper], None]
+    shown: tuple[float, float] = (60, 60)
+    """Left and top of what is shown of it."""
 
     @property
     def paper(self) -> Paper:
