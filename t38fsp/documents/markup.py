@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import codecs
 import re
-from html import escape
-from html.parser import HTMLParser
+from collections.abc import Iterator
+from html import escape, unescape
 
+from sip.frozen import dataclass
 from t38fsp.documents.office_xml import is_raster_address
 from t38fsp.image.errors import DocumentError
 
 MAX_HTML_OCTETS = 16 << 20
-_MAX_TAG = 8 << 20
-"""Characters of one tag: those with a picture in them are long."""
-_CHUNK = 1 << 16
 
 
 def words(text: str) -> frozenset[str]:
@@ -42,6 +40,12 @@ _NAMES = words(
     "longdesc cite profile manifest xlink:href imagesrcset ping usemap"
 )
 """Attributes that name a file or address."""
+_TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*+)")
+_ATTRIBUTE = re.compile(
+    r"""[\s/]*+([^\s/>][^\s/>=]*+)(?:\s*+=\s*+("[^"]*+"|'[^']*+'|[^\s>"'][^\s>]*+)?+)?+"""
+)
+_TAG_END = re.compile(r"[\s/]*+>")
+_RAW = {name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE) for name in ("script", "style")}
 _STYLE_LOADS = re.compile(r"url\s*\(|@import|expression\s*\(|\\", re.IGNORECASE)
 _CHARSET = re.compile(rb"charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.IGNORECASE)
 
@@ -50,72 +54,103 @@ def clean_html(data: bytes) -> str:
     """The page, with what can be shown without any other file. Raises DocumentError if it refers to one."""
     if len(data) > MAX_HTML_OCTETS:
         raise DocumentError(f"it has more than {MAX_HTML_OCTETS >> 20} MiB; save it as PDF")
-    writer = _Writer()
-    text = _decoded(data)
-    for first in range(0, len(text), _CHUNK):
-        writer.feed(text[first : first + _CHUNK])
-        if len(writer.rawdata) > _MAX_TAG:
-            raise DocumentError("it has a tag that does not end; save it again")
-    writer.close()
-    return '<!DOCTYPE html><meta charset="utf-8">' + "".join(writer.pieces)
+    pieces = ['<!DOCTYPE html><meta charset="utf-8">']
+    skipped = 0
+    for token in _tokens(_decoded(data)):
+        match token:
+            case str():
+                if not skipped:
+                    pieces.append(escape(unescape(token), quote=False))
+            case _Tag(name, attributes, is_end, raw):
+                for attribute, value in attributes:
+                    _check(name, attribute, value)
+                if name in _SKIPPED:
+                    # What is in a script is no markup, and comes with it.
+                    skipped = skipped if name == "script" else max(0, skipped + (-1 if is_end else 1))
+                elif not skipped and name in _ELEMENTS:
+                    pieces.append(_written(token))
+                    if name == "style":
+                        pieces.append(_style(raw))
+    return "".join(pieces)
 
 
-class _Writer(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.pieces: list[str] = []
-        self._skipped = 0
-        self._style: list[str] | None = None
+@dataclass(frozen=True, slots=True)
+class _Tag:
+    name: str
+    attributes: tuple[tuple[str, str], ...]
+    is_end: bool = False
+    raw: str = ""
+    """The content of a script or style sheet, up to its end."""
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        for name, value in attrs:
-            self._check(tag, name, value or "")
-        if tag in _SKIPPED:
-            self._skipped += 1
-        elif self._skipped:
+
+def _tokens(text: str) -> Iterator[str | _Tag]:
+    """Text and tags, in time proportional to the length; ``html.parser`` takes its square for comments and
+    tags that do not end. What does not end is left out with all that follows, as by a browser."""
+    place = 0
+    while (start := text.find("<", place)) >= 0:
+        if start > place:
+            yield text[place:start]
+        opening = _TAG.match(text, start)
+        if opening is None:
+            if text[start + 1 : start + 2] not in ("!", "?", "/"):
+                yield "<"
+                place = start + 1
+                continue
+            closing = "-->" if text.startswith("<!--", start) else ">"
+            if (end := text.find(closing, start + 2)) < 0:
+                return
+            place = end + len(closing)
+            continue
+        name = opening[2].lower()
+        attributes = []
+        place = opening.end()
+        while found := _ATTRIBUTE.match(text, place):
+            value = found[2] or ""
+            attributes.append((found[1].lower(), unescape(value[1:-1] if value[:1] in ("'", '"') else value)))
+            place = found.end()
+        closed = _TAG_END.match(text, place)
+        if closed is None:
             return
-        elif tag == "style":
-            self._style = []
-        elif tag in _ELEMENTS:
-            kept = "".join(
-                f' {name}="{escape(value or "")}"'
-                for name, value in attrs
-                if name in _ATTRIBUTES or (tag == "img" and name == "src")
-            )
-            self.pieces.append(f"<{tag}{kept}>")
+        place = closed.end()
+        raw = ""
+        if name in _RAW and not opening[1]:
+            end_tag = _RAW[name].search(text, place)
+            begin, place = place, end_tag.start() if end_tag is not None else len(text)
+            raw = text[begin:place]
+        yield _Tag(name, tuple(attributes), bool(opening[1]), raw)
+    yield text[place:]
 
-    def handle_endtag(self, tag: str) -> None:
-        if tag in _SKIPPED:
-            self._skipped = max(0, self._skipped - 1)
-        elif tag == "style" and self._style is not None:
-            style = "".join(self._style)
-            self._style = None
-            if _STYLE_LOADS.search(style):
-                raise _refers("its style sheet")
-            # "<" has no place in a style sheet, and could end it.
-            self.pieces.append(f"<style>{style.replace('<', '')}</style>")
-        elif not self._skipped and tag in _ELEMENTS and tag not in _EMPTY:
-            self.pieces.append(f"</{tag}>")
 
-    def handle_data(self, data: str) -> None:
-        if self._style is not None:
-            self._style.append(data)
-        elif not self._skipped:
-            self.pieces.append(escape(data, quote=False))
+def _written(tag: _Tag) -> str:
+    if tag.is_end:
+        return "" if tag.name in _EMPTY else f"</{tag.name}>"
+    kept = "".join(
+        f' {name}="{escape(value)}"'
+        for name, value in tag.attributes
+        if name in _ATTRIBUTES or (tag.name == "img" and name == "src")
+    )
+    return f"<{tag.name}{kept}>"
 
-    def _check(self, tag: str, name: str, value: str) -> None:
-        value = value.strip()
-        if name == "style" and _STYLE_LOADS.search(value):
-            raise _refers("a style")
-        if name == "content" and tag == "meta" and "url" in value.lower():
-            raise _refers(f"<{tag}>")
-        if name not in _NAMES or value == "" or value.startswith("#"):
-            return
-        if tag in ("a", "area") and name in ("href", "ping"):
-            return  # leads somewhere when it is clicked, which nobody does on paper
-        if tag == "script" or (tag == "img" and is_raster_address(value)):
-            return
-        raise _refers(f"<{tag} {name}>")
+
+def _style(sheet: str) -> str:
+    if _STYLE_LOADS.search(sheet):
+        raise _refers("its style sheet")
+    return sheet.replace("<", "")  # which has no place in a style sheet, and could end it
+
+
+def _check(tag: str, name: str, value: str) -> None:
+    value = value.strip()
+    if name == "style" and _STYLE_LOADS.search(value):
+        raise _refers("a style")
+    if name == "content" and tag == "meta" and "url" in value.lower():
+        raise _refers(f"<{tag}>")
+    if name not in _NAMES or value == "" or value.startswith("#"):
+        return
+    if tag in ("a", "area") and name in ("href", "ping"):
+        return  # leads somewhere only when it is clicked
+    if tag == "script" or (tag == "img" and is_raster_address(value)):
+        return
+    raise _refers(f"<{tag} {name}>")
 
 
 def _refers(what: str) -> DocumentError:

@@ -41,7 +41,8 @@ _LOADING_FIELDS = re.compile(
     re.IGNORECASE,
 )
 _ADDRESS = re.compile(r"file\s*:|://|\\\\\\\\", re.IGNORECASE)
-_JUDGED = frozenset({b"fldinst", b"sn", b"sv", b"pict"})
+_PICTURE = b"pict"
+_JUDGED = frozenset({b"fldinst", b"sn", b"sv", _PICTURE})
 _REFERS_TO = "it refers to another file or address; save it as PDF from the program that shows it"
 
 
@@ -98,7 +99,7 @@ class _Writer:
             raise DocumentError(f"it has more than {MAX_DEPTH} groups within each other; save it again")
         above = self._groups[-1] if self._groups else None
         # What is in the instruction of a field or the name of a property is a part of it.
-        said = above.said if above is not None and above.destination in _JUDGED else None
+        said = above.said if above is not None and above.destination != _PICTURE else None
         dropped = above is not None and above.dropped
         self._groups.append(
             _Group(len(self.pieces), dropped, above.destination if said is not None and above else b"", said)

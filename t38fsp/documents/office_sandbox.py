@@ -6,6 +6,7 @@ the result, no network, and no other file of this machine.
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import signal
@@ -120,7 +121,7 @@ def run(program: str, arguments: list[str], folder: Path, limits: Limits, sandbo
     if sandbox is not None:
         walls = [*_walls(program), "--bind", str(folder), str(WITHIN), "--chdir", str(WITHIN)]
         command = [sandbox, *walls, "--", *command]
-    numbers = limits.memory >> 10, round(2 * limits.seconds), limits.file >> 9
+    numbers = limits.memory >> 10, math.ceil(2 * limits.seconds), limits.file >> 9
     process = subprocess.Popen(
         ["sh", "-c", _LIMITED, "sh", *map(str, numbers), *command],
         cwd=folder,

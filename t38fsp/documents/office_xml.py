@@ -69,7 +69,7 @@ _DROPPED = frozenset(
         "foreignobject",
     }
 )
-_ELSEWHERE = re.compile(r"(file|smb|vnd\.sun\.[\w.]+|macro)\s*:|\\\\\w", re.IGNORECASE)
+_ELSEWHERE = re.compile(r"(file|smb|vnd\.sun\.[\w.]{1,40}|macro)\s{0,9}:|\\\\\w", re.IGNORECASE)
 """In any attribute; others may contain addresses that are only names, as namespaces do."""
 _LOADING = re.compile(
     r"\b(INDIRECT|WEBSERVICE|FILTERXML|DDE|RTD|CALL|REGISTER(\.ID)?|EXEC)\s*\("
@@ -77,6 +77,8 @@ _LOADING = re.compile(
     re.IGNORECASE,
 )
 """In a formula: functions that load, or make a reference of a text, and references to other files."""
+_MAX_FORMULA = 1 << 14
+"""Characters; Excel allows 8192. Longer ones are left out: the search can take the square of their length."""
 _MAX_FIELD = 200
 _HARMLESS_FIELD = re.compile(
     r"((PAGE|NUMPAGES|SECTIONPAGES|SECTION|FORMTEXT|FORMCHECKBOX|FORMDROPDOWN)\b|\\\*\s*\w+|\s)*",
@@ -128,7 +130,8 @@ class Part:
         self._depth = 0
         self._dropped_at: int | None = None
         self._text: list[str] | None = None
-        """Text of an element that is judged as a whole."""
+        """Text of an element that is judged as a whole, and its beginning."""
+        self._held = ""
         self._is_svg = False
         parser = expat.ParserCreate()
         parser.ordered_attributes = True
@@ -175,9 +178,10 @@ class Part:
             self._dropped_at = self._depth
             return
         kept = "".join(f" {key}={quoteattr(value)}" for key, value in pairs if self._keeps(kind, key, value))
-        self._pieces.append(f"<{name}{kept}>")
         if self._is_judged(kind):
-            self._text = []
+            self._held, self._text = f"<{name}{kept}>", []
+        else:
+            self._pieces.append(f"<{name}{kept}>")
 
     def _end(self, name: str) -> None:
         self._depth -= 1
@@ -186,10 +190,10 @@ class Part:
                 self._dropped_at = None
             return
         if self._text is not None:
-            text = "".join(self._text)
-            if not _loads(local(name), text):
-                self._pieces.append(escape(text, {"\r": "&#13;"}))
-            self._text = None
+            text, self._text = "".join(self._text), None
+            if _loads(local(name), text):
+                return  # a formula without text would be a wrong one, and its last result be lost
+            self._pieces += self._held, escape(text, {"\r": "&#13;"})
         self._pieces.append(f"</{name}>")
 
     def _characters(self, text: str) -> None:
@@ -223,7 +227,7 @@ class Part:
             return self._is_within(value)
         if name == "instr":
             return is_harmless_field(value)
-        if _FORMULAS.search(name) and _LOADING.search(value):
+        if _FORMULAS.search(name) and _loads(name, value):
             return False
         if (name == "style" or "url" in value.lower()) and _STYLE_LOADS.search(value):
             return False
@@ -249,7 +253,9 @@ class Part:
 def _loads(kind: str, text: str) -> bool:
     if kind in _INSTRUCTIONS:
         return not is_harmless_field(text)
-    return (_STYLE_LOADS if kind == "style" else _LOADING).search(text) is not None
+    if kind == "style":
+        return _STYLE_LOADS.search(text) is not None
+    return len(text) > _MAX_FORMULA or _LOADING.search(text) is not None
 
 
 def is_harmless_field(instruction: str) -> bool:

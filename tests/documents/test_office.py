@@ -267,8 +267,8 @@ def bomb(name: str, content: bytes) -> bytes:
 
 
 def lies_about_its_size() -> bytes:
-    """The directory says that a part has 100 octets; it has 64 MiB."""
-    data = bytearray(zoo.docx("", more={"word/media/p.png": b"\x89PNG\r\n\x1a\n" + bytes(64 << 20)}))
+    """The directory says that a part has 100 octets; it has 4 MiB."""
+    data = bytearray(zoo.docx("", more={"word/media/p.png": b"\x89PNG\r\n\x1a\n" + bytes(4 << 20)}))
     entry = data.rindex(b"PK\x01\x02", 0, data.rindex(b"word/media/p.png"))
     data[entry + 24 : entry + 28] = (100).to_bytes(4, "little")
     return bytes(data)
@@ -277,8 +277,8 @@ def lies_about_its_size() -> bytes:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: bomb("word/media/p.png", b"\x89PNG\r\n\x1a\n" + bytes(64 << 20)),
-        lambda: bomb("word/media/p.emz", b"\x1f\x8b" + bytes(64 << 20)),
+        lambda: bomb("word/media/p.png", b"\x89PNG\r\n\x1a\n" + bytes(4 << 20)),
+        lambda: bomb("word/media/p.emz", b"\x1f\x8b" + bytes(4 << 20)),
         lies_about_its_size,
         lambda: zoo.docx("", more={f"word/media/{number}.png": b"" for number in range(6000)}),
         lambda: bomb("word/other.xml", b"<a>" * 600 + b"</a>" * 600),
@@ -329,7 +329,7 @@ def test_two_parts_of_one_name_are_refused(tmp_path: Path) -> None:
         office_archive.cleaned(written(tmp_path, "a.docx", file.getvalue()), tmp_path / "given.docx")
 
 
-@examples(push=60, full=1000)
+@examples(push=25, full=1000)
 @given(
     st.sampled_from(["picture.docx", "section.odt", "link.xlsx"]),
     st.integers(0, 1 << 16),
@@ -390,9 +390,13 @@ def test_html_that_refers_to_something_is_refused_or_loses_it(page: str) -> None
     assert "x" not in kept
 
 
-def test_html_without_an_end_is_refused() -> None:
-    with pytest.raises(DocumentError):
-        clean_html(b"<html><img alt='" + b"x" * (9 << 20))
+@pytest.mark.parametrize(
+    "piece",
+    ["<!", "<!--", "</", "<a ", "<![", "<a href='", "<script>", "<style>", '<a b="', "<p>", "<", "&", "<a ="],
+)
+def test_html_takes_time_in_proportion_to_its_length(piece: str) -> None:
+    """What takes the square of it would take hours."""
+    assert len(clean_html(b"<html>" + piece.encode() * 100_000)) < 2_000_000
 
 
 def test_rtf_keeps_what_it_shows() -> None:
@@ -447,7 +451,7 @@ def test_rtf_that_is_refused(body: str) -> None:
         clean_rtf(zoo.rtf(body))
 
 
-@examples(push=100, full=2000)
+@examples(push=40, full=2000)
 @given(
     st.lists(
         st.sampled_from(

@@ -228,7 +228,7 @@ def xlsx(
     )
 
 
-def pptx(picture: str, *links: tuple[str, str, bool]) -> bytes:
+def pptx(picture: str, *links: tuple[str, str, bool], more: Mapping[str, str | bytes] | None = None) -> bytes:
     names = f'xmlns:p="{_OPEN_XML}/presentationml/2006/main" {_DRAWING_NAMES}'
     tree = '<p:nvGrpSpPr><p:cNvPr id="1" name=""/><p:cNvGrpSpPr/><p:nvPr/></p:nvGrpSpPr><p:grpSpPr/>'
     text = (
@@ -273,6 +273,7 @@ def pptx(picture: str, *links: tuple[str, str, bool]) -> bytes:
             "ppt/slideMasters/_rels/slideMaster1.xml.rels": relations(
                 ("slideLayout", "../slideLayouts/slideLayout1.xml", False)
             ),
+            **(more or {}),
         }
     )
 
