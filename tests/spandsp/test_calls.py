@@ -124,32 +124,31 @@ def _short(count: int) -> list[TestPage]:
 
 
 _DOCUMENTS = {
-    "1-page": [text_page(rows=2200)],
+    "1-page": [text_page(rows=1500)],
     "10-pages": _short(10),
     "standard": [text_page(rows=550, y_resolution=98)],
-    "superfine": [text_page(rows=1200, y_resolution=391)],
+    "superfine": [text_page(rows=800, y_resolution=391)],
     "fine-standard-fine": [text_page(rows=300), text_page(rows=200, y_resolution=98), text_page(rows=300)],
     "a4-b4-a3": [text_page(rows=300), text_page(rows=300, width=2048), text_page(rows=300, width=2432)],
-    "several-ecm-blocks": [text_page(rows=700, noise_rows=600)],
+    "several-ecm-blocks": [text_page(rows=500, noise_rows=420)],
 }
 
 
-@sweep(push=Share.PAIRS, name=_DOCUMENTS, gateway=[False, True], ecm=[True, False])
+@sweep(push=Share.EACH, name=_DOCUMENTS, gateway=[False, True], ecm=[True, False])
 def test_sending_documents(tmp_path: Path, name: str, gateway: bool, ecm: bool) -> None:
     document, received = write_document(tmp_path / "sent.tif", _DOCUMENTS[name]), tmp_path / "received.tif"
 
     send_to_spandsp(document, received, TransmitOptions(ecm=ecm), None, Conditions(gateway=gateway))
 
 
-@sweep(push=Share.PAIRS, name=_DOCUMENTS, gateway=[False, True], ecm=[True, False])
+@sweep(push=Share.EACH, name=_DOCUMENTS, gateway=[False, True], ecm=[True, False])
 def test_receiving_documents(tmp_path: Path, name: str, gateway: bool, ecm: bool) -> None:
     document, received = write_document(tmp_path / "sent.tif", _DOCUMENTS[name]), tmp_path / "received.tif"
 
     receive_from_spandsp(document, received, ReceiveOptions(ecm=ecm), None, Conditions(gateway=gateway))
 
 
-@PEERS
-@pytest.mark.parametrize("ecm", [True, False], ids=["ecm", "no-ecm"])
+@sweep(push=Share.EACH, gateway=[False, True], ecm=[True, False])
 def test_the_2002_syntax(document: Path, tmp_path: Path, gateway: bool, ecm: bool) -> None:
     line = Conditions(gateway=gateway, version=2)
 
@@ -157,12 +156,11 @@ def test_the_2002_syntax(document: Path, tmp_path: Path, gateway: bool, ecm: boo
     receive_from_spandsp(document, tmp_path / "here.tif", ReceiveOptions(ecm=ecm), None, line)
 
 
-@pytest.mark.parametrize("milliseconds", [5, 10, 20, 40])
-@pytest.mark.parametrize("coding", [Coding.MH, Coding.MR])
-def test_sending_fills_lines(document: Path, received: Path, coding: Coding, milliseconds: int) -> None:
+@sweep(push=Share.EACH, coding=[Coding.MH, Coding.MR], milliseconds=[5, 10, 20, 40])
+def test_sending_fills_lines(document: Path, tmp_path: Path, coding: Coding, milliseconds: int) -> None:
     near, _, _ = send_to_spandsp(
         document,
-        received,
+        tmp_path / "received.tif",
         TransmitOptions(ecm=False, codings=(coding,)),
         {"scan_line_time": milliseconds},
     )
@@ -177,8 +175,7 @@ def test_sending_waits_for_a_busy_receiver(document: Path, received: Path) -> No
     assert near.terminal.counters.malformed == 0
 
 
-@PEERS
-@pytest.mark.parametrize("delay", [0.0, 0.15, 0.4])
+@sweep(push=Share.EACH, gateway=[False, True], delay=[0.0, 0.15, 0.4])
 def test_a_long_way(document: Path, tmp_path: Path, gateway: bool, delay: float) -> None:
     line = Conditions(gateway=gateway, delay=delay)
 
