@@ -37,7 +37,7 @@ def test_the_reference_is_current() -> None:
     "title",
     [
         "Send a fax",
-        "Send again only what was not confirmed",
+        pytest.param("Send again only what was not confirmed", marks=pytest.mark.full),
         "Send through the FaxDev functions",
     ],
 )
@@ -55,6 +55,7 @@ async def test_a_program_that_sends(tmp_path: Path, letter: Path, title: str) ->
     assert differing_pages(letter, faxes / file) == []
 
 
+@pytest.mark.full
 async def test_the_program_that_fetches(tmp_path: Path, letter: Path) -> None:
     faxes = tmp_path / "faxes"
     offers = ("--offer", letter, "--count", "1")

@@ -144,6 +144,7 @@ async def test_signals_hang_up(letter: Path, program: str, number: signal.Signal
     assert "Traceback" not in ended.progress
 
 
+@pytest.mark.full
 async def test_a_receiver_that_cannot_tell_loses_no_fax(tmp_path: Path, letter: Path) -> None:
     """Its standard output is closed at the other end while a fax comes."""
     async with started(EXAMPLES / "receive.py", tmp_path, "127.0.0.1:0") as example:

@@ -120,6 +120,7 @@ async def test_a_process_that_is_killed_takes_its_calls_and_no_others(document: 
         assert_same_pages(document, tmp_path / name)
 
 
+@pytest.mark.full
 async def test_cancelling_ends_the_call(document: Path) -> None:
     async with (
         FaxProvider((HOST, 0), settings=SETTINGS) as sender,

@@ -90,6 +90,7 @@ class RecipeKamailio(Daemon):
         return program.listens(self.port)
 
 
+@pytest.mark.full
 @pytest.mark.kamailio
 async def test_a_fax_in_each_direction_through_the_kamailio_of_the_recipe(
     tmp_path: Path, letter: Path

@@ -51,6 +51,7 @@ def test_the_packages_say_that_they_are_typed(package: str) -> None:
     assert files(package).joinpath("py.typed").is_file()
 
 
+@pytest.mark.full
 def test_the_examples_are_typed_programs(tmp_path: Path) -> None:
     """A sender, a receiver, and a sender by the FaxDev functions."""
     for example in sorted((ROOT / "examples").glob("*.py")):

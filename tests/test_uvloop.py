@@ -54,6 +54,7 @@ def test_a_fax_by_each_transport(
     assert differing_pages(letter, received) == []
 
 
+@pytest.mark.full
 def test_the_virtual_gateway_on_a_thread_and_a_poll(
     letter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -322,6 +322,7 @@ def test_a_line_stays_within_the_terminal(columns: int) -> None:
 # --- whole commands -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.full
 async def test_a_receiver_outlives_its_terminal(tmp_path: Path, letter: Path) -> None:
     """Left behind with ``setsid``: the terminal goes in the middle of a page, and no signal comes."""
     person, program = pty.openpty()

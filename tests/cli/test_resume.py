@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from t38fsp.t30.vocabulary import Resolution
-from tests.cli.commands import port_of, t38fsp
+from tests.cli.commands import Run, port_of, t38fsp
 from tests.pages import make_document
 
 ROWS = [60, 70, 80, 90]
@@ -65,18 +65,14 @@ async def test_an_interrupted_fax_is_gone_on_with(letter: Path, tmp_path: Path) 
     assert after == list(range(page, 5))
 
 
-async def test_a_page_that_the_document_has_not(letter: Path) -> None:
-    send = ("send", letter, "--to", "sip:fax@127.0.0.1:9", "--resume-from", "5")
-    async with t38fsp(*send) as command:
-        ended = await command.end()
-    assert ended.status == 11
-    assert "the document has 4 pages, so it cannot be continued at page 5" in ended.output
-    assert "--resume-from" not in ended.output
+def test_a_page_that_the_document_has_not(run: Run, letter: Path) -> None:
+    ended = run("send", str(letter), "--to", "sip:fax@127.0.0.1:9", "--resume-from", "5")
+    assert ended.exit_code == 11
+    assert "the document has 4 pages, so it cannot be continued at page 5" in ended.stdout
+    assert "--resume-from" not in ended.stdout
 
 
-async def test_a_sub_address_that_cannot_be_coded(letter: Path) -> None:
-    send = ("send", letter, "--to", "sip:fax@127.0.0.1:9", "--sub-address", "1" * 21)
-    async with t38fsp(*send) as command:
-        ended = await command.end()
-    assert ended.status == 2
-    assert "a sub-address has at most 20 characters" in ended.progress
+def test_a_sub_address_that_cannot_be_coded(run: Run, letter: Path) -> None:
+    ended = run("send", str(letter), "--to", "sip:fax@127.0.0.1:9", "--sub-address", "1" * 21)
+    assert ended.exit_code == 2
+    assert "a sub-address has at most 20 characters" in ended.stderr

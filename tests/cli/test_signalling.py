@@ -129,6 +129,7 @@ async def test_a_receiver_without_a_route_listens_where_the_file_says(tmp_path: 
         assert "listening on sip:127.0.0.1:" in await receiver.printed("listening")
 
 
+@pytest.mark.full
 async def test_the_address_for_tls_is_told_by_whoever_has_it_and_who_uses_it(tmp_path: Path) -> None:
     ours = Authority(tmp_path / "ca").issue("ours", "IP:127.0.0.1")
     (tmp_path / "t38fsp.toml").write_text(

@@ -104,6 +104,7 @@ async def test_every_command_that_waits_ends_with_its_terminal(tmp_path: Path, c
     assert names(tmp_path) == []
 
 
+@pytest.mark.full
 async def test_a_stopped_demo_prints_its_result(tmp_path: Path) -> None:
     async with t38fsp("demo", "--output", tmp_path, "--json") as demo:
         await demo.progress("switched to T.38")

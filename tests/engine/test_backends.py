@@ -98,6 +98,7 @@ async def test_a_fax_to_our_own_endpoint(
     assert_arrived(results, document, file)
 
 
+@pytest.mark.full
 @pytest.mark.libtiff
 async def test_a_fax_from_our_own_endpoint(us: Party, them: Party, document: Path, tmp_path: Path) -> None:
     file = tmp_path / "received.tif"
@@ -139,7 +140,13 @@ async def test_a_fax_to_a_gateway_that_switches(us: Party, document: Path, tmp_p
 @pytest.mark.libtiff
 @pytest.mark.spandsp
 @pytest.mark.sipp
-@pytest.mark.parametrize("switches", [True, False], ids=["it switches", "we switch"])
+@pytest.mark.parametrize(
+    "switches",
+    [
+        pytest.param(True, id="it switches"),
+        pytest.param(False, id="we switch", marks=pytest.mark.full),
+    ],
+)
 async def test_a_fax_from_a_gateway(us: Party, document: Path, tmp_path: Path, switches: bool) -> None:
     received = tmp_path / "received.tif"
     machine = RealTimePeer(SpandspTerminal(Role.CALLING, tx_file=document), udp_socket())

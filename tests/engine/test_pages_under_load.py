@@ -83,6 +83,7 @@ async def test_a_document_that_is_deleted_is_no_fax_that_is_complete(
     assert len(list(libtiff.pages(file))) == 1
 
 
+@pytest.mark.full
 @hasty
 async def test_a_document_that_is_changed_in_mid_call_may_be_sent_again(
     start: Start, three_pages: Path, tmp_path: Path
@@ -241,6 +242,7 @@ async def test_a_fax_that_waits_can_be_cancelled(
     assert (await party.result(job)).status is FaxStatus.USER_ABORT
 
 
+@pytest.mark.full
 @hasty
 async def test_a_header_line_is_on_the_page_that_is_at_hand(
     start: Start, document: Path, tmp_path: Path, jobs: list[str]

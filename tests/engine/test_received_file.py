@@ -100,6 +100,7 @@ async def test_a_file_that_is_moved_away_takes_no_further_page(call: Call, faxes
     assert warning.endswith("was moved away or replaced while the fax was being received")
 
 
+@pytest.mark.full
 async def test_another_file_in_its_place_stays_as_it_is(call: Call, faxes: Path, document: Path) -> None:
     await call.begin(faxes / "fax.tif")
     await call.pages(1)
@@ -150,6 +151,7 @@ async def test_a_call_without_a_page_leaves_nothing(call: Call, faxes: Path) -> 
     assert (names(faxes), received.pages_confirmed, received.file) == ([], 0, None)
 
 
+@pytest.mark.full
 async def test_a_first_page_that_cannot_be_stored_leaves_nothing(
     call: Call, faxes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,6 +183,7 @@ async def test_a_disk_that_hangs_keeps_no_result_waiting(
     assert (names(faxes), received.status, received.file) == ([], FaxStatus.USER_ABORT, None)
 
 
+@pytest.mark.full
 async def test_a_name_that_cannot_be_given_is_told(
     call: Call, faxes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -140,6 +140,7 @@ class TestWorkers:
             wait_for(job, Dialing)
         assert [child.calls for child in engine._live] == [2, 2]
 
+    @pytest.mark.full
     def test_jobs_do_not_go_to_one_that_has_too_much_to_do(self, engine: EngineProcess) -> None:
         assert result_of(send(engine, "full")).completed
         held = [send(engine, "dial-hold") for _ in range(3)]
@@ -147,6 +148,7 @@ class TestWorkers:
             wait_for(job, Dialing)
         assert [child.calls for child in engine._live] == [0, 3]
 
+    @pytest.mark.full
     def test_the_channels_of_a_route_are_those_of_all(
         self, engine: EngineProcess, calls: queue.SimpleQueue[WaitingCall]
     ) -> None:

@@ -155,6 +155,7 @@ async def test_calls_in_both_directions_share_the_channels_of_a_route(document: 
             assert (await result_of(job)).status is FaxStatus.USER_ABORT
 
 
+@pytest.mark.full
 @pytest.mark.libtiff
 async def test_a_drain_lets_the_calls_of_all_end(document: Path, tmp_path: Path, far_end: Party) -> None:
     async with service() as ours:
