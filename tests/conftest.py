@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from sip import logs
 from t38fsp.t30.vocabulary import Resolution
 from tests import haste, order
+from tests.page_threads import WorkerThread
 from tests.pages import make_document
 from tests.sweep import TIERS
 
@@ -86,6 +87,12 @@ def letter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("letter") / "letter.tif"
     make_document(path, [(1728, Resolution.R8_STANDARD, 60, "lines")])
     return path
+
+
+@pytest.fixture
+def page_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Engines of this process have threads for image workers, which start at once (``page_threads.py``)."""
+    monkeypatch.setattr("t38fsp.image.workers.WorkerProcess", WorkerThread)
 
 
 @pytest.fixture

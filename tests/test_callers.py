@@ -17,6 +17,8 @@ from t38fsp.provider import FaxProvider
 from t38fsp.settings.file import Configuration, ConfigurationError
 from tests.routes import write
 
+pytestmark = pytest.mark.usefixtures("page_threads")
+
 LIMIT = 60.0
 LOOPBACK = "127.0.0.1"
 

@@ -17,6 +17,8 @@ from t38fsp.settings.incoming_table import IncomingTable
 from t38fsp.settings.local import Endpoint, Tls
 from tests.sip.certificates import Authority, openssl
 
+pytestmark = pytest.mark.usefixtures("page_threads")
+
 
 def read(folder: Path, text: str) -> Configuration:
     file = folder / "t38fsp.toml"

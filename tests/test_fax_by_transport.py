@@ -19,6 +19,8 @@ from t38fsp.status import FaxStatus
 from tests.sip.certificates import Authority
 from tests.sip.test_kamailio import proxy
 
+pytestmark = pytest.mark.usefixtures("page_threads")
+
 PATIENCE = 120.0
 """Seconds after which a test is stuck."""
 UNPACED = CallSettings(internet_aware=True)

@@ -37,6 +37,8 @@ from t38fsp.settings.address import AddressError
 from t38fsp.status import FaxStatus
 from tests.peers.realtime import udp_socket
 
+pytestmark = pytest.mark.usefixtures("page_threads")
+
 HOST = "127.0.0.1"
 PATIENCE = 120.0
 """Seconds after which a test is stuck."""

@@ -14,6 +14,8 @@ from t38fsp.settings.address import AddressError
 from t38fsp.settings.file import Configuration
 from t38fsp.status import FaxStatus
 
+pytestmark = pytest.mark.usefixtures("page_threads")
+
 HOST = "127.0.0.1"
 
 

@@ -17,6 +17,8 @@ from t38fsp.settings.file import Configuration, ConfigurationError
 from t38fsp.status import FaxStatus
 from tests.peers.pages import text_page, write_document
 
+pytestmark = pytest.mark.usefixtures("page_threads")
+
 LOOPBACK = ("127.0.0.1", 0)
 
 

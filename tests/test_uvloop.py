@@ -17,6 +17,8 @@ from t38fsp.virtual.background import BackgroundGateway
 from tests.sip.certificates import Authority
 from tests.test_fax_by_transport import UNPACED, receive, vacant_port
 
+pytestmark = pytest.mark.usefixtures("page_threads")
+
 uvloop = pytest.importorskip("uvloop", reason="uvloop has no wheel for this system")
 
 PATIENCE = 120.0

@@ -12,7 +12,7 @@ import pytest
 
 from t38fsp.image.compare import differing_pages
 from t38fsp.t30.vocabulary import Resolution
-from tests.cli.commands import Ended, names, port_of, t38fsp
+from tests.cli.commands import Ended, Run, names, port_of, t38fsp
 from tests.pages import make_document
 
 
@@ -78,7 +78,7 @@ def test_a_wrong_password_fetches_nothing(calls: Calls) -> None:
     assert names(calls.fetched.parent) == ["faxes", "fetched.tif", "notice.tif"]
 
 
-async def test_what_cannot_be_polled_is_refused_before_any_call(tmp_path: Path) -> None:
+def test_what_cannot_be_polled_is_refused_before_any_call(run: Run, tmp_path: Path) -> None:
     to = ("poll", "--to", "sip:fax@127.0.0.1:9", "--output")
     existing = tmp_path / "kept.tif"
     existing.touch()
@@ -95,9 +95,8 @@ async def test_what_cannot_be_polled_is_refused_before_any_call(tmp_path: Path) 
         ): "--password need --offer",
     }
     for arguments, sentence in told.items():
-        async with t38fsp(*arguments) as command:
-            ended = await command.end()
-        assert sentence in ended.progress
-        assert ended.status == (1 if "nowhere" in str(arguments) else 2)
+        ended = run(*map(str, arguments))
+        assert sentence in ended.stderr
+        assert ended.exit_code == (1 if "nowhere" in str(arguments) else 2)
     assert "new.tif" not in names(tmp_path)
     assert existing.exists()

@@ -25,6 +25,8 @@ from tests.peers.sip_peer import answerer, caller
 from tests.peers.terminal import SpandspTerminal
 from tests.sip.signalling import signalling
 
+pytestmark = pytest.mark.usefixtures("page_threads")
+
 SHARED = "signalling process"
 PJSUA2 = pytest.param(Backend.PJSUA2, id="pjsua2", marks=pytest.mark.pjsua2)
 BACKENDS = [

@@ -24,6 +24,8 @@ from tests.engine.party import LIMIT, Start, bound, hear
 from tests.peers import libtiff
 from tests.peers.realtime import udp_socket
 
+pytestmark = pytest.mark.usefixtures("page_threads")
+
 # --- load ---------------------------------------------------------------------------------------------------
 
 
@@ -126,9 +128,9 @@ async def test_a_call_with_an_offer_counts_once(
     inspected = asyncio.Event()
     inspect = called.engine._images.inspect
 
-    async def slowly(path: str) -> object:
+    async def slowly(*arguments: object) -> object:
         await inspected.wait()
-        return await inspect(path)
+        return await inspect(*arguments)
 
     monkeypatch.setattr(called.engine._images, "inspect", slowly)
     first = caller.send(document, called.address)

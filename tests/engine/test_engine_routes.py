@@ -33,6 +33,8 @@ from t38fsp.status import FaxStatus
 from tests.peers.realtime import udp_socket
 from tests.sip.peer import until
 
+pytestmark = pytest.mark.usefixtures("page_threads")
+
 HOST = "127.0.0.1"
 LIMIT = 60.0
 """Seconds after which a test is stuck."""

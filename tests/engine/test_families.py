@@ -18,7 +18,7 @@ from tests.engine.party import Party
 from tests.peers.pages import text_page, write_document
 from tests.sip.test_resolver import Zone
 
-pytestmark = pytest.mark.usefixtures("hasty")
+pytestmark = pytest.mark.usefixtures("page_threads", "hasty")
 
 HOSTS = ["127.0.0.1", "::1"]
 NAME = "gateway.example"

@@ -16,7 +16,7 @@ from tests.engine.party import Start
 from tests.peers import libtiff
 from tests.peers.pages import text_page, write_document
 
-pytestmark = pytest.mark.usefixtures("hasty")
+pytestmark = pytest.mark.usefixtures("page_threads", "hasty")
 
 
 def broken(*arguments: object) -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from t38fsp.events import Connected, Trained
 from t38fsp.t30.vocabulary import Resolution
 from tests.engine.party import Party
 from tests.pages import make_document
 from tests.peers import libtiff
+
+pytestmark = pytest.mark.usefixtures("page_threads")
 
 PAGES = 5
 

@@ -18,6 +18,8 @@ from t38fsp.engine.call_log import CallFacts, CallLog, masked
 from t38fsp.status import FaxStatus
 from tests.engine.party import Start, hear
 
+pytestmark = pytest.mark.usefixtures("page_threads")
+
 
 async def busy(
     start: Start, document: Path, silent: socket.socket, numbers: LogNumbers = LogNumbers.FULL

@@ -22,7 +22,7 @@ from tests.peers import libtiff
 from tests.peers.libtiff import tiffinfo
 from tests.peers.pages import text_page, write_document
 
-pytestmark = pytest.mark.usefixtures("hasty")
+pytestmark = pytest.mark.usefixtures("page_threads", "hasty")
 
 PAGES = 3
 

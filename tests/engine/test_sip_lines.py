@@ -29,6 +29,8 @@ from tests.engine.party import HOST, Party
 from tests.peers.libtiff import assert_same_pages
 from tests.sip.signalling import signalling
 
+pytestmark = pytest.mark.usefixtures("page_threads")
+
 
 class FakeLine:
     def __init__(self, settings: EngineSettings, on_event: Callable[[LineEvent], None]) -> None:

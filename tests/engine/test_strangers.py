@@ -21,6 +21,8 @@ from t38fsp.choices import Switch
 from tests.engine.party import HOST, LIMIT, Party, Start
 from tests.peers.realtime import udp_socket
 
+pytestmark = pytest.mark.usefixtures("page_threads")
+
 PATIENCE = 0.4
 """Seconds, where the engine has 5."""
 ENOUGH = 20

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from sip.line import Answered, CallRequest, LineEvent, MediaChanged
 from sip.syntax.sdp import SessionDescription
 from sip.transport.agent_on_network import AgentLine
@@ -16,6 +18,8 @@ from t38fsp.t38.attributes import T38Parameters
 from t38fsp.t38.udptl import Datagram, UdptlSender
 from tests.engine.party import HOST, LIMIT, Start
 from tests.peers.realtime import udp_socket
+
+pytestmark = pytest.mark.usefixtures("page_threads")
 
 
 async def test_t38_from_another_port_is_answered_there(start: Start, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from tests.peers.pages import text_page, write_document
 from tests.peers.realtime import RealTimePeer, udp_socket
 from tests.peers.terminal import SpandspTerminal
 
-pytestmark = [pytest.mark.spandsp, pytest.mark.sipp]
+pytestmark = [pytest.mark.usefixtures("page_threads"), pytest.mark.spandsp, pytest.mark.sipp]
 
 _LOOPBACK = "127.0.0.1"
 _CALL_LIMIT = 200.0

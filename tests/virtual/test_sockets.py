@@ -24,6 +24,8 @@ from tests.call.harness import make_pages
 from tests.pages import make_document
 from tests.peers.realtime import udp_socket
 
+pytestmark = pytest.mark.usefixtures("page_threads")
+
 BAD_LINE = Faults(
     loss=0.03,
     bursts=GilbertElliott.of(0.01, 3),
