@@ -164,7 +164,7 @@ async def test_a_document_that_is_no_fax_is_refused_before_anything_is_sent(
             to = "sip:fax@{}:{}".format(*silent.getsockname())
             result = await provider.send(tmp_path / "letter.tif", to, on_event=seen.append)
     assert (result.status, result.retry) == (FaxStatus.BAD_DOCUMENT, False)
-    assert "not a TIFF file" in result.reason
+    assert "cannot be read" in result.reason
     assert seen == [Finished(result)]
 
 

@@ -32,7 +32,7 @@ async def test_an_offer_that_is_no_fax_is_told_and_the_call_refused(tmp_path: Pa
         taken = await call.receive(tmp_path / "received.tif", offer=PollOffer(str(tmp_path / "offer.tif")))
         polled = await polling
     assert taken.status is FaxStatus.BAD_DOCUMENT
-    assert "not a TIFF file" in taken.reason
+    assert "cannot be read" in taken.reason
     assert (polled.status, polled.sip_status, polled.file) == (FaxStatus.BUSY, 486, None)
     assert not (tmp_path / "fetched.tif").exists()
 
