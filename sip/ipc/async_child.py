@@ -57,6 +57,11 @@ class AsyncChild(Generic[MessageT]):
         return self._process is not None and self._process.returncode is None
 
     @property
+    def exit_status(self) -> int | None:
+        """None while it runs; negative if a signal ended it."""
+        return None if self._process is None else self._process.returncode
+
+    @property
     def death(self) -> str:
         """How the child died; available after :meth:`end` has returned."""
         assert self._process is not None

@@ -50,4 +50,4 @@ async def inspect_all(
     images: ImagePool, paths: Sequence[str], settings: PageSettings, password: str | None, store: str = ""
 ) -> Fax:
     """Inspect the documents of a fax. Raises DocumentError, ImageWorkerError."""
-    return Fax([await images.inspect(path, settings, password) for path in paths], store)
+    return Fax([await images.inspect(path, settings, password, store) for path in paths], store)

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from t38fsp.cover import CoverPage
+from t38fsp.image.conversions import CONVERT_WITHIN, LANE, Conversions
 from t38fsp.image.errors import DocumentError, ImageWorkerError
 from t38fsp.image.schedule import Job
 from t38fsp.image.sharing import Sharing
@@ -25,6 +26,7 @@ from t38fsp.image.wire import (
     CheckRoom,
     Complete,
     Completed,
+    Convert,
     Create,
     Created,
     Discard,
@@ -96,13 +98,15 @@ class Document:
     """It is TIFF-F, which is sent as it is."""
     letters: tuple[float, ...]
     """As in Inspected."""
+    drawn: tuple[str, Identity]
+    """The file that pages are drawn from: the document itself, or the PDF made of it."""
     cover: CoverPage | None = None
     """It is a cover page, and no file."""
     _facts: dict[int, int] = field(default_factory=dict, repr=False)
     """Facts about pages that were coded before, by index."""
 
 
-_InspectedAs = tuple[str, Identity, PageSettings, str | None]
+_InspectedAs = tuple[str, Identity, PageSettings, str | None, str]
 _CodedAs = tuple[str, Identity, PageSettings, CoverPage | None, int, PageMode, HeaderLine | None]
 
 
@@ -128,6 +132,7 @@ class ImagePool:
         self._coded: OrderedDict[_CodedAs, bytes] = OrderedDict()
         self._octets = 0
         """Octets in ``_coded``."""
+        self._conversions = Conversions()
         self._last_pages: OrderedDict[tuple[str, FileId], LastPage] = OrderedDict()
 
     async def start(self) -> None:
@@ -141,6 +146,7 @@ class ImagePool:
         """End the processes. Jobs in progress have a second to end; they then fail, and queued ones at once,
         with ImageWorkerError."""
         await self._workers.close()
+        await self._conversions.close()
 
     async def __aenter__(self) -> ImagePool:
         await self.start()
@@ -163,15 +169,20 @@ class ImagePool:
     # --- before the call ------------------------------------------------------------------------------------
 
     async def inspect(
-        self, path: StrPath, settings: PageSettings = USUAL, password: str | None = None
+        self,
+        path: StrPath,
+        settings: PageSettings = USUAL,
+        password: str | None = None,
+        store: str = "",
     ) -> Document:
         """See :func:`t38fsp.image.document.inspect`; done once while the file does not change.
 
         ``settings`` determine the pages of a document that is not TIFF-F, ``password`` opens an encrypted
-        one. Raises DocumentError, ImageWorkerError.
+        one. ``store`` is the directory for what office files are converted into; by default it is one of this
+        pool. Raises DocumentError, ImageWorkerError.
         """
         path = _absolute(path)
-        key = path, await _identity(path), settings, password
+        key = path, await _identity(path), settings, password, store
         if (known := self._documents.get(key)) is not None:
             self._documents.move_to_end(key)
             return known
@@ -186,7 +197,8 @@ class ImagePool:
         formats = tuple(_format(width, rows, resolution) for width, rows, resolution, _, _ in inspected.pages)
         nowhere = (_Page(0, ()),) * len(formats)
         what = "the cover page", inspected.identity, formats, nowhere, settings, None
-        return Document(*what, is_fax=False, letters=inspected.letters, cover=cover)
+        drawn = what[0], inspected.identity
+        return Document(*what, is_fax=False, letters=inspected.letters, drawn=drawn, cover=cover)
 
     async def prepare(
         self, document: Document, index: int, mode: PageMode, header: HeaderLine | None, store: str = ""
@@ -211,14 +223,23 @@ class ImagePool:
         return await self._encode(document, index, mode, header, store, None)
 
     async def _inspect(self, key: _InspectedAs) -> Document:
-        path, _, settings, password = key
+        path, _, settings, password, store = key
         inspected = await self._run(Job(), Inspect(path, settings, password), Inspected)
+        identity = inspected.identity
+        drawn = path, identity
+        if inspected.is_office:
+            into = store or await self._conversions.directory()
+            request = Convert(path, identity, into)
+            made = (await self._run(Job(lane=LANE), request, Completed, CONVERT_WITHIN)).path
+            inspected = await self._run(Job(), Inspect(made, settings, password), Inspected)
+            drawn = made, inspected.identity
         formats = tuple(_format(width, rows, resolution) for width, rows, resolution, _, _ in inspected.pages)
         known = tuple(_Page(place, lengths) for _, _, _, place, lengths in inspected.pages)
         document = Document(
-            path, inspected.identity, formats, known, settings, password, inspected.is_fax, inspected.letters
+            path, identity, formats, known, settings, password, inspected.is_fax, inspected.letters, drawn
         )
-        self._documents[path, document.identity, settings, password] = document
+        self._conversions.belongs_to(document, drawn[0])
+        self._documents[path, identity, settings, password, store] = document
         if len(self._documents) > _DOCUMENTS_KEPT:
             self._documents.popitem(last=False)
         return document
@@ -274,6 +295,7 @@ class ImagePool:
             request = Encode(*where, page.place, page.lengths, facts, mode, header)
         else:
             resolution = document.pages[index].resolution
+            where = *document.drawn, index + 1
             settings, password = document.settings, document.password
             request = Draw(*where, resolution, mode, header, settings, password, store, document.cover)
         encoded = await self._run(job, request, Encoded)
@@ -343,8 +365,10 @@ class ImagePool:
     def _job_for(self, path: StrPath, within: float) -> Job:
         return Job(asyncio.get_running_loop().time() + within, lane=_absolute(path))
 
-    async def _run(self, job: Job, request: Request, expected: type[ReplyT]) -> ReplyT:
-        reply = await self._workers.run(job, request, limit=self._timeout)
+    async def _run(
+        self, job: Job, request: Request, expected: type[ReplyT], limit: float | None = None
+    ) -> ReplyT:
+        reply = await self._workers.run(job, request, limit=limit or self._timeout)
         if not isinstance(reply, expected):
             raise ImageWorkerError(
                 f"an image worker sent the wrong reply to a job ({request.job}); try again"

@@ -122,12 +122,17 @@ class WorkerProcess:
         self._closed = True
         await self.end(PATIENCE)
 
-    async def end(self, patience: float = 0.0) -> None:
-        """Close its input, give it ``patience`` seconds to end by itself, then kill it."""
+    async def end(self, patience: float = 0.0) -> int | None:
+        """Close its input, give it ``patience`` seconds to end by itself, then kill it.
+
+        Returns its exit status, negative if a signal ended it; None without a process.
+        """
         async with self._changing:
             child, self._child = self._child, None
-        if child is not None:
-            await child.end(patience)
+        if child is None:
+            return None
+        await child.end(patience)
+        return child.exit_status
 
 
 async def _exchange(

@@ -5,15 +5,19 @@ A page is drawn anew for each width and resolution, never scaled from another fa
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from PIL import Image
 
 from sip.logs import get_logger
 from t38fsp.cover import CoverPage
+from t38fsp.documents.office import convert
 from t38fsp.documents.opening import open_source
 from t38fsp.documents.sheet import Sheet, Source
 from t38fsp.image.coder import encode_burst
@@ -70,6 +74,34 @@ def _plans(source: Source, settings: PageSettings) -> tuple[list[PageFormat], li
     return formats, letters
 
 
+def converted(path: str, identity: Identity, into: str) -> str:
+    """The path of a PDF made of an office file, in the directory ``into``: the same for the same file.
+
+    Raises DocumentError and DocumentChangedError.
+    """
+    name = hashlib.sha256(repr((path, identity)).encode()).hexdigest()
+    made = os.path.join(into, f"{name}.pdf")
+    if os.path.exists(made):
+        return made
+    try:
+        with TemporaryDirectory(prefix=name, dir=into) as folder:
+            os.replace(convert(Path(path), Path(folder)), made)
+        if identity_of(os.stat(path)) != identity:
+            os.unlink(made)
+            raise _changed(path)
+    except OSError as error:
+        reason = (error.strerror or "unknown").lower()
+        raise DocumentError(f"the document {path} cannot be converted: {reason}") from error
+    return made
+
+
+def _changed(path: str) -> DocumentChangedError:
+    return DocumentChangedError(
+        f"the document {path} was changed after it was inspected; "
+        "send it again, and do not change it until it is sent"
+    )
+
+
 def encode_drawn(
     path: str, page: DrawnPage, mode: PageMode, header: HeaderLine | None = None, store: str = ""
 ) -> bytes:
@@ -103,10 +135,7 @@ def _pixels(path: str, page: DrawnPage, mode: PageMode, max_rows: int | None) ->
     """The drawn page, packed, 1 for black."""
     with _opened(path, page.settings, page.password, page.cover) as (source, identity):
         if identity != page.identity:
-            raise DocumentChangedError(
-                f"the document {path} was changed after it was inspected; "
-                "send it again, and do not change it until it is sent"
-            )
+            raise _changed(path)
         sheet = source.sheets[page.number - 1]
         plan = layout(sheet, page.number, page.settings, page.resolution)
         box = plan.in_mode(mode, max_rows)

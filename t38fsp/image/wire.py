@@ -51,6 +51,16 @@ class InspectCover:
 
 
 @dataclass(frozen=True, slots=True)
+class Convert:
+    """Make a PDF of an office file, in the directory ``into``, unless it is there already."""
+
+    job: ClassVar[str] = "convert"
+    path: str
+    identity: Identity
+    into: str
+
+
+@dataclass(frozen=True, slots=True)
 class Encode:
     job: ClassVar[str] = "encode"
     path: str
@@ -140,7 +150,18 @@ class Discard:
 
 
 Request = (
-    Prove | Inspect | InspectCover | Encode | Draw | CheckRoom | Create | Store | Finish | Complete | Discard
+    Prove
+    | Inspect
+    | InspectCover
+    | Convert
+    | Encode
+    | Draw
+    | CheckRoom
+    | Create
+    | Store
+    | Finish
+    | Complete
+    | Discard
 )
 
 # --- from a worker ------------------------------------------------------------------------------------------
@@ -173,6 +194,8 @@ class Inspected:
     """The document is TIFF-F: its pages are requested by Encode, those of others by Draw."""
     letters: tuple[float, ...] = ()
     """Size of the smallest letters of each page in points, as it is sent; 0 where it is unknown."""
+    is_office: bool = False
+    """It has no pages yet: it needs Convert first."""
 
 
 @dataclass(frozen=True, slots=True)

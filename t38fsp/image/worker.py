@@ -8,27 +8,32 @@ process that started it.
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from sip.ipc.codec import WireError
 from sip.ipc.pipes import leave_signals_to_the_program, read_messages, take_standard_streams
+from t38fsp.documents.office_kinds import is_office
+from t38fsp.documents.opening import beginning
 from t38fsp.image.coder import encode_burst
 from t38fsp.image.convert import convert
 from t38fsp.image.document import Facts, KnownPage, encode_known_page, is_tiff, structure
 from t38fsp.image.errors import DocumentError, ImageError, NotFaxError, StoreError
 from t38fsp.image.exact import count_rows, decode_strip
 from t38fsp.image.growing import complete, create, discard
-from t38fsp.image.rendered import DrawnPage, encode_drawn, inspect_cover, inspect_drawn
+from t38fsp.image.rendered import DrawnPage, converted, encode_drawn, inspect_cover, inspect_drawn
 from t38fsp.image.room import check_room
 from t38fsp.image.store import finish, store_page
 from t38fsp.image.tiff import TiffPage
-from t38fsp.image.values import Identity
+from t38fsp.image.values import Identity, identity_of
 from t38fsp.image.wire import (
     CODEC,
     CheckRoom,
     Complete,
     Completed,
+    Convert,
     Create,
     Created,
     Discard,
@@ -59,6 +64,10 @@ _PROOF_ROWS = 2300
 _PROOF_PAGE = PageFormat(_PROOF.width, _PROOF_ROWS, _PROOF.resolution)
 
 
+_MOST_SECONDS: dict[type[Request], float] = {Inspect: 12.0, Encode: 15.0, Draw: 12.0}
+"""Processor time of a job, seconds; the readers of pages have lower limits, with better messages."""
+
+
 def perform(request: Request, note: Callable[[Grows], None]) -> Reply:
     """Do one job; ``note`` takes what a second attempt needs if this one does not complete.
 
@@ -71,6 +80,8 @@ def perform(request: Request, note: Callable[[Grows], None]) -> Reply:
             return _inspected(path, settings, password)
         case InspectCover(cover, settings):
             return _as_drawn(*inspect_cover(cover, settings))
+        case Convert(path, identity, into):
+            return Completed(converted(path, identity, into))
         case Encode(path, identity, number, place, lengths, known, mode, header):
             page = KnownPage(identity, number, place, lengths, Facts(known))
             data, facts = encode_known_page(path, page, mode, header)
@@ -122,6 +133,8 @@ def _inspected(path: str, settings: PageSettings, password: str | None) -> Inspe
             pass  # a picture
         else:
             return Inspected(identity, tuple(map(_fields_of, pages)))
+    if is_office(beginning(path)):
+        return Inspected(identity_of(os.stat(path)), (), is_fax=False, is_office=True)
     return _as_drawn(*inspect_drawn(path, settings, password))
 
 
@@ -148,18 +161,30 @@ def serve(requests: int, replies: int) -> None:
             if not isinstance(request, Request):
                 raise WireError(f"a {type(request).__name__} is not a request")
             try:
-                reply = perform(request, write)
+                with _time_limit(request):
+                    reply = perform(request, write)
             except ImageError as error:
                 reply = Refused(type(error).__name__, str(error))
             except MemoryError:
-                kind = (
-                    DocumentError
-                    if isinstance(request, Inspect | InspectCover | Encode | Draw)
-                    else StoreError
-                )
+                reading = Inspect | InspectCover | Convert | Encode | Draw
+                kind = DocumentError if isinstance(request, reading) else StoreError
                 message = "the page needs more memory than an image worker may use; give smaller pages"
                 reply = Refused(kind.__name__, message)
             write(reply)
+
+
+@contextmanager
+def _time_limit(request: Request) -> Iterator[None]:
+    """End this process if a document takes it too much processor time: libraries cannot be interrupted."""
+    seconds = _MOST_SECONDS.get(type(request), 0.0)
+    if not seconds or sys.platform == "win32":
+        yield
+        return
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
 
 
 def _silence_libtiff() -> None:
@@ -182,7 +207,8 @@ def main() -> None:
             memory = int(sys.argv[1])
             if most != resource.RLIM_INFINITY:
                 memory = min(memory, most)
-            resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+            # The limit of its children is another one (t38fsp.documents.office_sandbox).
+            resource.setrlimit(resource.RLIMIT_AS, (memory, most))
         if len(sys.argv) > 2:
             os.nice(int(sys.argv[2]))
     serve(requests, replies)

@@ -8,6 +8,7 @@ can be killed when they exceed their time, which threads and executors cannot.
 from __future__ import annotations
 
 import asyncio
+import signal
 from dataclasses import replace
 from functools import partial
 
@@ -22,8 +23,12 @@ from t38fsp.image.wire import (
     Create,
     Discard,
     Done,
+    Draw,
+    Encode,
     Finish,
     Grows,
+    Inspect,
+    InspectCover,
     Refused,
     Reply,
     Request,
@@ -40,6 +45,17 @@ _TRIES = 2
 """Attempts at a job: a process that dies was mostly killed from outside, or briefly lacked memory."""
 
 _STORING = frozenset(request.job for request in (CheckRoom, Create, Store, Finish, Complete, Discard))
+
+_READING = (Inspect, InspectCover, Encode, Draw)
+"""Jobs whose process depends on what is in a document."""
+
+_OVER_TIME = getattr(signal, "SIGPROF", 0)
+"""Ends a worker that has computed for too long at one job."""
+_CRASHES = frozenset(
+    getattr(signal, name, 0)
+    for name in ("SIGSEGV", "SIGBUS", "SIGILL", "SIGABRT", "SIGFPE", "SIGTRAP", "SIGSYS", "SIGPROF")
+) - {0}
+"""Signals by which a process ends through its own doing."""
 
 _REST = 30.0
 """Seconds until the next attempt to start a process that could not start while others work."""
@@ -212,9 +228,14 @@ class Workers:
             except TimeoutError:
                 used = _difference(before, worker.cpu_seconds())
                 await worker.end()
-                raise ImageWorkerError(_overrun(request.job, limit, used)) from None
+                computing = used is not None and used > limit / 2
+                kind = DocumentError if computing and isinstance(request, _READING) else ImageWorkerError
+                raise kind(_overrun(request.job, limit, used)) from None
             except (OSError, EOFError) as error:
-                await worker.end(PATIENCE)
+                status = await worker.end(PATIENCE)
+                fault = None if self._closed else _fault_of(request, status, attempt)
+                if fault is not None:
+                    raise DocumentError(fault) from error
                 if attempt == _TRIES or self._closed:
                     raise ImageWorkerError(
                         f"the image worker ended in the middle of its job ({request.job}); try again"
@@ -227,6 +248,21 @@ class Workers:
                 await worker.end()
                 raise
         raise AssertionError("the last attempt returns or raises")
+
+
+def _fault_of(request: Request, exit_status: int | None, attempt: int) -> str | None:
+    """Why the document is at fault for the end of a process; None if it need not be."""
+    if not isinstance(request, _READING):
+        return None
+    crashed = exit_status is not None and -exit_status in _CRASHES
+    # The system kills what takes too much memory; but others may kill once, too.
+    if not crashed and not (isinstance(request, Draw) and attempt == _TRIES):
+        return None
+    what = f"page {request.number}" if isinstance(request, Encode | Draw) else "the document"
+    why = "it takes too much memory, or crashes the program that reads it"
+    if exit_status is not None and -exit_status == _OVER_TIME:
+        why = "it takes too long"
+    return f"{what} cannot be read: {why}; save it again with less detail"
 
 
 def _cancel_with(task: asyncio.Task[None], future: asyncio.Future[Reply]) -> None:

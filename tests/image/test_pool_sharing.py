@@ -169,7 +169,7 @@ async def test_a_header_line_is_of_its_call(document):
     async with ImagePool() as pool:
         inspected = await pool.inspect(document)
         for number in ("1", "2"):
-            header = ("", number, "")
+            header = ("", number, "", "")
             page = await pool.encode_page(inspected, 0, MMR, header)
             assert page == encode_page(document, 0, MMR, header)
 
