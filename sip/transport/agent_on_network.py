@@ -115,6 +115,7 @@ class AgentLine:
             user_agent=self._user_agent,
             random=self._random,
             local_address=self._listening.seen_by,
+            # A request near the MTU goes over TCP although its URI says UDP (RFC 3261 18.1.1).
             tcp=True,
             limits=self._limits,
             session_timers=self._session_timers,
@@ -248,6 +249,7 @@ class AgentLine:
     def _refused(self, hop: Hop, fault: NetworkFault = NO_REASON) -> None:
         with contained(_logger, "an unreachable destination was ignored after an internal error"):
             self.agent.unreachable(hop, self._loop.time(), fault)
+        # This may be called from within ``_send``, and thereby from within ``_flush``.
         self._loop.call_soon(self._flush)
 
     def _closed(self, hop: Hop, fault: NetworkFault) -> None:
@@ -305,6 +307,8 @@ class AgentLine:
             for hop in self.agent.flows():
                 port = self._udp.get(family_of(hop.host))
                 if port is not None and not hop.transport.reliable:
+                    # RFC 5626 4.4.2 asks for STUN here, which the far end has to support. Any datagram keeps
+                    # the mapping of a NAT, and two empty lines are not taken for a message.
                     port.send(PING, hop)
         self._keep_alive = self._loop.call_later(KEEP_ALIVE, self._send_keep_alives)
 

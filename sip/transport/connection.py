@@ -69,6 +69,8 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.abort()
             return
         try:
+            # With TLS asyncio calls this after the handshake: the certificate is there, and nothing has been
+            # sent yet.
             self._owner.check(self.hop, transport, ours=self.ours)
         except TlsError as error:
             self.refusal = error

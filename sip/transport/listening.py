@@ -121,6 +121,8 @@ class Listening:
             sock = socket.socket(family, socket.SOCK_STREAM)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with suppress(OSError):
+                # Bound and never listening: connections may still be bound to it (SO_REUSEADDR), other
+                # programs get another port from the kernel.
                 sock.bind((WILDCARDS[family == socket.AF_INET6], 0))
             self._reserved[transport, family] = sock
         return int(sock.getsockname()[1])
@@ -144,6 +146,7 @@ def _route_to(peer: str) -> str:
     # connect() on a UDP socket sends nothing, but selects the route and thereby the source address.
     with socket.socket(family_of(peer), socket.SOCK_DGRAM) as probe:
         try:
+            # Any port does; 9 is discard.
             probe.connect((peer, 9))
         except OSError:
             return "::1" if ":" in peer else "127.0.0.1"
@@ -163,6 +166,7 @@ async def _bind_all(hops: Sequence[Hop]) -> list[BoundSocket]:
         try:
             for hop in hops:
                 listeners.append(await _bind(replace(hop, port=port)))
+                # The first socket chooses the port, the others have to get the same.
                 port = listeners[0].hop.port
         except ListenError:
             for listener in listeners:

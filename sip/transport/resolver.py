@@ -240,6 +240,7 @@ class SystemRecords:
                 record.replacement.to_text().rstrip("."),
             )
             for record in records
+            # Flag "s": the replacement is the name of SRV records, the only kind that RFC 3263 4.1 uses.
             if isinstance(record, NAPTR) and record.flags.lower() == b"s"
         ]
 
@@ -253,6 +254,7 @@ class SystemRecords:
         try:
             if self._resolver is None:
                 self._resolver = self._make_resolver()
+            # Domains of SIP URIs are complete: no search list of this machine is added to them.
             answer = await self._resolver.resolve(name, kind, lifetime=QUERY_LIMIT, search=False)
         except (NXDOMAIN, NoAnswer):
             return ()
@@ -283,6 +285,7 @@ class SystemRecords:
             kind = f" ({_KINDS[family][0]})"
         loop = asyncio.get_running_loop()
         try:
+            # With one type of socket each address comes once instead of once a type.
             found = await loop.getaddrinfo(host, None, family=family, type=socket.SOCK_DGRAM)
         except RuntimeError as error:
             # getaddrinfo runs in a thread; when no thread can be started, Python raises RuntimeError.

@@ -178,6 +178,7 @@ class Connections:
         sock = socket.socket(socket.AF_INET6 if ":" in hop.host else socket.AF_INET, socket.SOCK_STREAM)
         try:
             sock.setblocking(False)
+            # The source port is the one that ``Listening`` has reserved, and several connections share it.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind(source)
             await self._loop.sock_connect(sock, hop.address)
@@ -291,6 +292,8 @@ class Connections:
             fault = replace(
                 fault, advice=ASKS_FOR_CERTIFICATE if missed else "it may not accept our certificate"
             )
+        # Refused rather than closed: the requests sent on it were never answered, so the agent
+        # tries the next hop.
         if unheard:
             self._on_refused(hop, fault)
         else:

@@ -53,6 +53,7 @@ def server_context(settings: TlsSettings) -> ssl.SSLContext:
 
 def _context(protocol: int, settings: TlsSettings) -> ssl.SSLContext:
     context = ssl.SSLContext(protocol)
+    # Older versions are deprecated (RFC 8996).
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if settings.authorities is None:
         context.load_default_certs()
@@ -102,6 +103,7 @@ def _names(certificate: Mapping[str, object]) -> Iterator[str]:
     for kind, value in names if isinstance(names, tuple) else ():
         if kind in ("DNS", "IP Address"):
             yield value
+        # A URI with a user part names a person, not a domain (RFC 5922 7.1).
         elif kind == "URI" and value.lower().startswith("sip:") and "@" not in value:
             yield value[len("sip:") :]
 
@@ -137,6 +139,7 @@ def why_refused(error: BaseException, name: str, *, certificate: bool) -> Networ
     if isinstance(error, ssl.SSLError):
         what = (error.reason or "no common protocol").lower().replace("_", " ")
         sentence = f"the TLS handshake with {name} failed: {what}"
+        # OpenSSL's names of alerts: TLSV13_ALERT_CERTIFICATE_REQUIRED, SSLV3_ALERT_BAD_CERTIFICATE.
         alert = (error.reason or "").partition("ALERT_")[2]
         if alert in _MISSED_CERTIFICATE and not certificate:
             return NetworkFault(sentence, ASKS_FOR_CERTIFICATE)

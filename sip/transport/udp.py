@@ -118,6 +118,7 @@ class UdpPort:
             except OSError:
                 break
             for _, _, error in ancillary:
+                # ``struct sock_extended_err`` begins with the errno.
                 if len(error) >= 4 and struct.unpack_from("=I", error)[0] in _REFUSALS:
                     found = True
                     with contained(_logger, "a refused datagram was ignored after an internal error"):
