@@ -68,4 +68,5 @@ _STATUS = {
     Outcome.BAD_DOCUMENT: FaxStatus.BAD_DOCUMENT,
     Outcome.CANCELLED: FaxStatus.USER_ABORT,
 }
+# Reversed, so that the first outcome of each status in the table above is the one that is kept.
 _PLAINEST = {status: outcome for outcome, status in reversed(_STATUS.items())}

@@ -30,7 +30,7 @@ from t38fsp.virtual.documents import DocumentFile, GrowingFile
 from t38fsp.virtual.gateway_call import GatewayCall
 from t38fsp.virtual.hooks import Quirk
 from t38fsp.virtual.network import Faults
-from t38fsp.virtual.quirks import QUIRKS, QuirkError, describe, harm, parse_quirks, summary
+from t38fsp.virtual.quirks import QUIRKS, QuirkError, consequence, describe, parse_quirks, summary
 from t38fsp.virtual.sockets import SocketGateway
 
 
@@ -89,7 +89,7 @@ def list_quirks(as_json: bool) -> Exit:
                 "name": name,
                 "usual": usual,
                 "does": summary(kind),
-                "harms": harm(kind),
+                "consequence": consequence(kind),
                 "roles": roles,
             }
             print_line(json.dumps(entry), sys.stdout)
@@ -258,12 +258,12 @@ class _Receiver:
 
 
 def _shown(plan: GatewayPlan, call: GatewayCall) -> dict[str, int]:
-    """How often each quirk showed itself, of those that can be counted."""
+    """How often each quirk took effect, of those that can be counted."""
     return {describe(quirk): call.happened[quirk.name] for quirk in plan.quirks}
 
 
 def _show(show: Callable[[str], None], plan: GatewayPlan, call: GatewayCall, result: FaxResult) -> None:
     times = {quirk: times for quirk, times in _shown(plan, call).items() if times}
     if times:
-        show(f"quirks that showed: {', '.join(f'{quirk} ({n})' for quirk, n in times.items())}")
+        show(f"quirks that took effect: {', '.join(f'{quirk} ({n})' for quirk, n in times.items())}")
     show(sentences.of_result(result))

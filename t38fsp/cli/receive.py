@@ -105,6 +105,7 @@ class _Receiver:
                 faxes.create_task(self._take(call, taken))
                 if taken == count:
                     break
+            # Calls beyond --count, while those that were taken go on: without an answer they would ring on.
             others = asyncio.create_task(_refuse_all(provider))
         others.cancel()
 

@@ -161,6 +161,8 @@ class Writer:
         if not lines and shown == self._drawn:
             return
         if self._drawn and terminal is not None:
+            # ECMA-48: CSI K clears to the end of the line, CSI A goes one line up. The cursor is in the last
+            # drawn line.
             terminal.write("\r\x1b[K" + "\x1b[A\x1b[K" * (len(self._drawn) - 1))
         self._drawn = ()
         for line in lines:

@@ -89,6 +89,7 @@ class Configuration:
         if (place := found()) is not None:
             return cls.read(place)
         if default is not None:
+            # A mapping has no permissions; 0600 lets it contain passwords, as a file of the user alone.
             return cls._of(None, default, 0o600, _DEFAULT)
         return cls(None, _checked({}, "the environment"), 0, None)
 
@@ -98,6 +99,7 @@ class Configuration:
         try:
             with file.open("rb") as stream:
                 data = stream.read(_MAX_OCTETS + 1)
+                # Of the file that was read: its name may lead to another one by now.
                 mode = os.fstat(stream.fileno()).st_mode
         except OSError as error:
             raise ConfigurationError(f"{file} cannot be read: {error.strerror}; check its name") from error

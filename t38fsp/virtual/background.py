@@ -1,8 +1,8 @@
 """A virtual gateway on real sockets that runs beside the program, on its own thread and loop.
 
-Made for tests: they may block, or run a loop of whatever kind themselves. What comes later is a
-``concurrent.futures.Future``: ``future.result(60)`` waits for it here, ``await asyncio.wrap_future(future)``
-on a loop.
+For tests, which may block or run an event loop of their own. Results that come later are of type
+``concurrent.futures.Future``: ``future.result(60)`` waits for one in a thread, ``await
+asyncio.wrap_future(future)`` on a loop.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ class GatewayFax:
     result: FaxResult
     """As its machine sees it."""
     file: Path
-    """The document it sent, or where the pages are that it received; there may be none."""
+    """The document that it sent, or the file of the received pages, which exists only if there are any."""
     shown: Counter[str]
-    """How often each quirk showed itself, of those that can be counted."""
+    """How often each quirk took effect, of those that can be counted."""
 
 
 class BackgroundGateway:
     """Takes calls as soon as it is made, each into a file of ``folder``. Close it, or use it as a context.
 
-    ``listen`` with port 0 takes a free one. Raises SipError when the address cannot be had.
+    ``listen`` with port 0 takes a free port. Raises SipError if the address cannot be bound.
     """
 
     def __init__(
@@ -101,11 +101,11 @@ class BackgroundGateway:
             raise
 
     def uri(self, user: str = "100") -> str:
-        """What to call."""
+        """The SIP URI to call."""
         return str(Uri("sip", user, *self.address))
 
     def next_fax(self) -> Future[GatewayFax]:
-        """The next incoming call that is over, each given out once, in the order in which they ended."""
+        """The next incoming call that has ended; each call is returned once, in the order of their ends."""
         future: Future[GatewayFax] = Future()
         with self._lock:
             if self._unclaimed:
@@ -117,7 +117,7 @@ class BackgroundGateway:
     def call(self, target: str, document: Path) -> Future[GatewayFax]:
         """Send the document to ``target``, a SIP URI.
 
-        Raises DocumentError when it cannot be faxed; the future has the SipError or OSError of a call that
+        Raises DocumentError if it cannot be faxed; the future raises the SipError or OSError of a call that
         cannot be placed.
         """
         loaded = DocumentFile(document)
@@ -126,7 +126,7 @@ class BackgroundGateway:
         return future
 
     def close(self) -> None:
-        """End every call, and stop. What was still waited for is cancelled."""
+        """End every call, and stop. Pending futures are cancelled."""
         with suppress(RuntimeError):  # the loop is closed: it has ended
             self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(_CLOSE_LIMIT)
@@ -184,7 +184,7 @@ class BackgroundGateway:
             return
         file = self._files.pop(call.line_call)
         with suppress(OSError):
-            # The pages are there, whatever becomes of their count.
+            # The pages are stored even if their number cannot be written into them.
             file.finish()
         fax = GatewayFax(event.result, file.path, call.happened)
         with self._lock:
@@ -195,7 +195,7 @@ class BackgroundGateway:
 
 
 def _fulfil(future: Future[GatewayFax], fax: GatewayFax) -> bool:
-    """Whether somebody still waited."""
+    """Set the result of ``future``; false if it was cancelled."""
     try:
         future.set_result(fax)
     except InvalidStateError:

@@ -11,7 +11,7 @@ from t38fsp.t30.vocabulary import PageFormat, PageMode, PageQuality
 
 
 class DocumentFile:
-    """A file to send. Raises DocumentError when it cannot be faxed."""
+    """A file to send. Raises DocumentError if it cannot be faxed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -22,9 +22,9 @@ class DocumentFile:
 
 
 class GrowingFile:
-    """A file that grows by each page received; it is made with the first.
+    """A file that each received page is appended to; created with the first page.
 
-    It grows in its place, or with ``beside`` under another name until :meth:`finish`
+    It is written in place, or with ``beside`` under another name until :meth:`finish`
     (:mod:`t38fsp.image.growing`).
     """
 
@@ -46,9 +46,9 @@ class GrowingFile:
         return quality
 
     def finish(self) -> None:
-        """Write the number of pages into the file, and see that ``path`` is where it is.
+        """Write the number of pages into the file, and give it its name; ``path`` is the final one.
 
-        No file is left without a page. Raises OSError.
+        A file without a page is removed. Raises OSError.
         """
         if self._growing is None:
             return

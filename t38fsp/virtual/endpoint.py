@@ -27,7 +27,7 @@ from t38fsp.virtual.simulator import Alarm, Simulator
 
 
 class PageStore(Protocol):
-    """Where an endpoint's pages come from, or go to. Errors are OSError or ValueError."""
+    """Pages that an endpoint sends or receives. Errors are OSError or ValueError."""
 
     def encode(self, index: int, mode: PageMode) -> bytes: ...
 

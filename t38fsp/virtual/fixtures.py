@@ -1,7 +1,7 @@
 """Fixtures for the tests of programs that fax.
 
-``pytest_plugins = ["t38fsp.virtual.fixtures"]`` in conftest.py brings them. They need no plugin of pytest,
-and work in tests that block and in coroutines alike.
+Enable them in conftest.py: ``pytest_plugins = ["t38fsp.virtual.fixtures"]``. They need no plugin of pytest,
+and work in blocking tests and in coroutines.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from t38fsp.virtual.sockets import NO_FAULTS
 
 
 class GatewayFactory(Protocol):
-    """What ``virtual_gateway`` gives."""
+    """The type of ``virtual_gateway``."""
 
     def __call__(
         self,
@@ -35,17 +35,17 @@ class GatewayFactory(Protocol):
 
 
 class ScenarioFactory(Protocol):
-    """What ``simulated_gateway`` gives."""
+    """The type of ``simulated_gateway``."""
 
     def __call__(self, quirks: str = "", faults: Faults = LINE, *, seed: int = 1) -> Scenario: ...
 
 
 @pytest.fixture
 def virtual_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayFactory]:
-    """Makes virtual gateways on real sockets of this machine, and stops them after the test.
+    """Create virtual gateways on real sockets of this machine, which are stopped after the test.
 
-    ``virtual_gateway("first-seq,echo", Faults(loss=0.05)).uri()`` is what to call. A QuirkError says what is
-    wrong with the quirks.
+    ``virtual_gateway("first-seq,echo", Faults(loss=0.05)).uri()`` is the SIP URI to call. Raises QuirkError
+    for invalid quirks.
     """
     made: list[BackgroundGateway] = []
 
@@ -75,7 +75,7 @@ def virtual_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gatewa
 
 @pytest.fixture
 def simulated_gateway(tmp_path_factory: pytest.TempPathFactory) -> ScenarioFactory:
-    """Makes scenarios in simulated time: ``simulated_gateway("rtn-last").send(Path("letter.tif"))``."""
+    """Create scenarios in simulated time: ``simulated_gateway("rtn-last").send(Path("letter.tif"))``."""
 
     def make(quirks: str = "", faults: Faults = LINE, *, seed: int = 1) -> Scenario:
         return Scenario(tmp_path_factory.mktemp("scenario"), parse_quirks(quirks), faults, seed=seed)

@@ -1,4 +1,4 @@
-"""The virtual gateway: fax machines behind a SIP line, which misbehaves as its quirks say.
+"""The virtual gateway: fax machines on a SIP line that misbehaves as its quirks define.
 
 Sans-IO: it runs in simulated time (:class:`SimulatedGateway`) and on real sockets
 (``t38fsp.virtual.sockets``). The quirks are listed in ``t38fsp.virtual.quirks``.
@@ -38,9 +38,9 @@ class _Answering:
 class VirtualGateway:
     """Answers calls with a receiving machine, and places calls with a sending one, on ``line``.
 
-    ``open_media`` makes a media address for a call with that peer; ``media_closed`` is called when one is
-    done with. Datagrams come out of :meth:`take_datagrams` with the address to send from, events of the calls
-    out of :meth:`take_events`.
+    ``open_media`` opens a media address for a call with that peer; ``media_closed`` is called when a call no
+    longer uses one. Datagrams come out of :meth:`take_datagrams` with the address to send from, events of the
+    calls out of :meth:`take_events`.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class VirtualGateway:
         self._outgoing: list[Outgoing] = []
         self._events: list[tuple[GatewayCall, FaxEvent]] = []
 
-    # --- what it does ---------------------------------------------------------------------------------------
+    # --- verbs ----------------------------------------------------------------------------------------------
 
     def answer_calls(
         self,
@@ -71,7 +71,7 @@ class VirtualGateway:
     ) -> None:
         """Take every call from now on, with these quirks; until then calls get 486.
 
-        ``store_for`` is asked for each call where its pages go; an OSError refuses the call with 503.
+        ``store_for`` returns for each call where its pages are stored; an OSError refuses the call with 503.
         """
         self._answering = _Answering(store_for, tuple(quirks), machine or ReceiveOptions())
 
@@ -270,7 +270,7 @@ class SimulatedGateway:
         self._settle()
 
     def _settle(self) -> None:
-        """Carry what one part gives to the next until nothing moves."""
+        """Pass the outputs of each part to the next one, until there are none."""
         moving = True
         while moving:
             line_events = self._agent.take_events()

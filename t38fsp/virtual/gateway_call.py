@@ -2,8 +2,8 @@
 
     SETUP ──answered──► AUDIO ──T.38 agreed──► FAX ──BYE──► OVER
 
-All that is honest comes from the product's own parts. What is not comes from quirks, at the points that
-``t38fsp.virtual.hooks`` describes.
+Correct behaviour is that of the product's own parts. Incorrect behaviour is added by quirks, at the points
+that ``t38fsp.virtual.hooks`` describes.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ _PATIENCE = 60.0
 _LONGEST_RINGING = 300.0
 """Seconds of ringing, for a caller that does not give up."""
 _LINGER = 5.0
-"""Seconds that the far end is left to hang up after the fax, when it placed the call."""
+"""Seconds that a far end which placed the call has to hang up after the fax."""
 _OLD_MEDIA = 1.0
-"""Seconds that an old media address is listened to, for what is on its way there."""
+"""Seconds that packets are still accepted at an old media address, for those on their way there."""
 _ABORT_LIMIT = 1.9
 """Seconds that an abort leaves the machine to send DCN."""
 _DRAIN = 0.4
@@ -64,7 +64,7 @@ class _Phase(Enum):
 class GatewayCall:
     """Feed it line events and datagrams, come back at ``next_deadline``, then drain each ``take_…``.
 
-    ``happened`` counts how often each quirk showed itself; ``result`` is that of the fax.
+    ``happened`` counts how often each quirk took effect; ``result`` is that of the fax.
     """
 
     def __init__(
@@ -108,8 +108,9 @@ class GatewayCall:
     # --- placing and taking ---------------------------------------------------------------------------------
 
     def take(self, incoming: Incoming) -> None:
-        """Answer this call, unless a quirk will have it otherwise."""
+        """Answer this call, unless a quirk refuses it or lets it ring."""
         self.line_call = incoming.call
+        # Quirks may refuse the call, or change how long it rings, before anything is answered.
         self._tell(Moment.CALLED)
         if self._refused:
             return
@@ -147,7 +148,7 @@ class GatewayCall:
         return self._answer
 
     def hears(self, at: Address) -> bool:
-        """Whether what comes to this address is for us: not for long at those we have left."""
+        """Whether a datagram to this address is for this call: its current media address, or a recent one."""
         return at == self.media[-1] or (at in self.media and self.now < self._old_media_until)
 
     @property
@@ -233,7 +234,7 @@ class GatewayCall:
         """What happened, for an observer."""
         return self._report.take_events()
 
-    # --- what quirks may ask for ----------------------------------------------------------------------------
+    # --- for quirks -----------------------------------------------------------------------------------------
 
     def note(self, name: str) -> None:
         self.happened[name] += 1
@@ -286,7 +287,7 @@ class GatewayCall:
         return self.machine.finished is not None
 
     def judge(self, quality: PageQuality) -> PageQuality | None:
-        """What the machine makes of the quality of a page."""
+        """The quality of a page as the machine should report it; None to refuse the page."""
         judged: PageQuality | None = quality
         for stage in self._stages:
             if judged is not None:
@@ -335,6 +336,7 @@ class GatewayCall:
     def _switch(self, media: ImageMedia, *, ours: bool) -> None:
         self._phase = _Phase.FAX
         self._report.switched(ours=ours)
+        # RTP ends with the switch: a gateway sends either audio or T.38.
         self._silence()
         self._t38.switch(media)
         self._tell(Moment.SWITCHED)
@@ -348,7 +350,7 @@ class GatewayCall:
     # --- joining them ---------------------------------------------------------------------------------------
 
     def _pump(self) -> None:
-        """Carry what one part gives to the next until nothing moves."""
+        """Pass the outputs of each part to the next one, until there are none."""
         moving = self._t38.switched
         while moving:
             moving = False
@@ -383,7 +385,7 @@ class GatewayCall:
         if bursts:
             self._t38.play(bursts, self.now)
         else:
-            # One that is never played is over at once, unless the machine thinks better of it.
+            # A burst that no quirk lets through ends at once, unless the machine revokes it before.
             self.after(0.0, self._t38.unless_revoked(self._burst_sent))
 
     def _burst_sent(self) -> None:
@@ -420,7 +422,7 @@ class GatewayCall:
         self._silence()
 
     def _silence(self) -> None:
-        """No audio any more."""
+        """Stop sending audio."""
         if self._audio is not None:
             self._lanes.remove(self._audio)
             self._audio = None

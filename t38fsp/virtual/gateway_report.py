@@ -75,7 +75,7 @@ class GatewayReport:
                 self._record.finished = output
 
     def aborted(self) -> None:
-        """The call is ended because somebody here wants it."""
+        """The call is ended from this side before the fax is over."""
         self._record.aborted = True
 
     def over(self, event: Ended | Failed, counters: Counters, now: float, *, ours: bool) -> None:

@@ -1,7 +1,7 @@
 """The T.38 side of a gateway's call, past the points of its quirks: bursts to datagrams, and back to signals.
 
-What is honest here comes from the product's own terminal and UDPTL. A gateway reads IFP strictly, in the
-syntax that was negotiated, or that a quirk forces on it.
+Correct behaviour is that of the product's own terminal and UDPTL. A gateway parses IFP strictly, in the
+syntax that was negotiated, or that a quirk sets.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ T = TypeVar("T")
 class GatewayT38:
     """Feed it bursts and datagrams, come back at ``next_deadline``, then drain its outputs.
 
-    Datagrams are sent through ``gateway``. Numbering begins before the switch, as a gateway may talk early.
+    Datagrams are sent through ``gateway``. Numbering begins before the switch, because a gateway may send
+    early.
     """
 
     def __init__(self, gateway: Gateway, stages: Sequence[Quirk]) -> None:
@@ -42,9 +43,12 @@ class GatewayT38:
         self._sender.number = habits.first_number
         self._receiver = UdptlReceiver(self.counters)
         self._renumbered = False
-        self._written: list[bytes] = []  # the packet that left last,
-        self._wrapped: list[bytes] = []  # and its datagrams, which its copies repeat
-        self._owed: deque[bool] = deque()  # bursts on their way: whether the machine waits for their end
+        self._written: list[bytes] = []
+        """The packet that was sent last."""
+        self._wrapped: list[bytes] = []
+        """Its datagrams, which are sent again as its copies."""
+        self._owed: deque[bool] = deque()
+        """For each burst being sent: whether the machine waits for its end."""
         self._revocations = 0
 
     # --- switching ------------------------------------------------------------------------------------------
@@ -54,7 +58,7 @@ class GatewayT38:
         return self._terminal is not None
 
     def switch(self, media: ImageMedia) -> None:
-        """T.38 was agreed on; nothing moves before ``start``."""
+        """T.38 was agreed on; nothing is sent before ``start``."""
         theirs = media.theirs
         self.syntax = self._habits.syntax or Syntax.for_version(media.version)
         redundancy = self._habits.redundancy if theirs.accepts_redundancy else 0
@@ -79,52 +83,53 @@ class GatewayT38:
             self._terminal.start(now)
 
     def close(self) -> None:
-        """Nothing more leaves."""
+        """Stop sending."""
         if self._terminal is not None:
             self._terminal.stop()
 
     # --- out ------------------------------------------------------------------------------------------------
 
     def play(self, bursts: Sequence[Burst], now: float) -> None:
-        """What the points made of one burst of the machine: none, one, or several."""
+        """Play what the quirks made of one burst of the machine: none, one, or several."""
         for position, burst in enumerate(bursts, 1):
             self._play(burst, now, owed=position == len(bursts))
 
     def interject(self, burst: Burst, now: float) -> None:
-        """Play a burst that the machine knows nothing of, after those that wait."""
+        """Play a burst that is not the machine's, after those that wait."""
         self._play(burst, now, owed=False)
 
     def _play(self, burst: Burst, now: float, *, owed: bool) -> None:
         if self._terminal is not None:
             if isinstance(burst, HdlcBurst):
-                burst = replace(burst, attempt=1)  # whatever is heard, a gateway keeps to its syntax
+                # The product changes its syntax after a command without a response; a gateway keeps its own.
+                burst = replace(burst, attempt=1)
             self._owed.append(owed)
             self._terminal.send(burst, now)
 
     def revoke(self, now: float) -> None:
-        """Stop what is played."""
+        """Stop what is being played."""
         if self._terminal is not None:
             self._terminal.revoke(now)
             self._owed.clear()
             self._revocations += 1
 
     def unless_revoked(self, action: Callable[[], None]) -> Callable[[], None]:
-        """``action``, for later: done unless something is revoked before."""
+        """``action``, to be called later; a no-op if a burst is revoked before."""
         revocations = self._revocations
         return lambda: action() if revocations == self._revocations else None
 
     def take_sent(self) -> Iterator[bool]:
-        """Bursts that have left: whether the machine waits for a report of them."""
+        """For each burst that has been sent: whether the machine waits for its end."""
         sent = 0 if self._terminal is None else self._terminal.take_sent()
         return (bool(self._owed) and self._owed.popleft() for _ in range(sent))
 
     @property
     def lane(self) -> PacketLane | None:
-        """The way out of what is played."""
+        """The packets of what is being played."""
         return None if self._terminal is None else self._terminal.lane
 
     def _leave(self, planned: bytes, flags: int) -> bytes:
-        """Send what a packet that is due has become, which is any number of datagrams."""
+        """Send the datagrams, any number of them, that the quirks make of a packet that is due."""
         gateway = self._gateway
         repeat = flags & REPEAT
         if not repeat:
@@ -162,7 +167,7 @@ class GatewayT38:
         self._hear(self._receiver.receive(datagram, now), now)
 
     def take_signals(self) -> list[LineSignal]:
-        """What came on the line, as the machine hears it."""
+        """The received signals, as the machine hears them."""
         if self._terminal is None:
             return []
         signals = self._terminal.take_signals()
@@ -201,7 +206,7 @@ class GatewayT38:
 
 
 def through(stages: Iterable[Quirk], items: Iterable[T], point: Callable[[Quirk, T], Iterable[T]]) -> list[T]:
-    """What comes out of one point of all ``stages`` when ``items`` go in."""
+    """The result of passing ``items`` through one point of all ``stages``, one after the other."""
     passing = list(items)
     for stage in stages:
         passing = [passed for item in passing for passed in point(stage, item)]

@@ -1,13 +1,13 @@
-"""Where a gateway can be made to behave badly: its habits, and the points that everything passes.
+"""Where quirks can make a gateway misbehave: its habits, and the points that all data passes.
 
-A quirk changes *habits*, which are figures, or acts at *points*, where something passes on its way::
+A quirk changes *habits*, which are figures, or acts at *points*, where data passes::
 
     machine ─ burst_out ─► terminal ─ packet_out ─ octets_out ─► UDPTL ─ datagram_out ─► network
     machine ◄─ signal_in ─ terminal ◄─ packet_in ─── ifp_in ─── UDPTL ◄── datagram_in ── network
-    SDP: media_out for each offer and answer; SIP: moment, and whatever the quirk does then
+    SDP: media_out for each offer and answer; SIP: moment, for actions of the quirk itself
 
-What passes a point comes out as nothing, as itself, as something else, or as several things. The quirks of a
-call stand at each point in the order in which they were given.
+At a point a quirk can drop, pass on, change or multiply the data. The quirks of a call act in the order in
+which they were given.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ BOTH = frozenset(Role)
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """How a gateway does things that are a matter of degree; seconds and octets. The defaults are tame."""
+    """Figures of a gateway's behaviour, in seconds and octets. The defaults are correct behaviour."""
 
     parameters: T38Parameters = field(
         default_factory=lambda: T38Parameters(max_buffer=1800, max_datagram=400)
@@ -48,11 +48,11 @@ class Habits:
     renumbered_copies: bool = False
     """A packet that is sent several times gets a new number each time."""
     syntax: Syntax | None = None
-    """Spoken and understood whatever was negotiated."""
+    """Used in both directions, whatever was negotiated."""
     switch_after: float | None = 1.5
-    """From the answer to our offer of T.38, when a machine answers here; None leaves it to the caller."""
+    """From the answer to our offer of T.38, if the machine answers; None leaves the switch to the caller."""
     start_after: float = 0.0
-    """From the switch to the first sign of the machine."""
+    """From the switch to the first signal of the machine."""
     ced: bool = False
     """The machine's CED comes after the switch."""
     own_t38_port: bool = False
@@ -61,7 +61,7 @@ class Habits:
 
 
 class Moment(Enum):
-    """What quirks of SIP wait for."""
+    """Moments of a call at which quirks act on SIP."""
 
     CALLED = auto()
     """A call has come in, and is not answered yet."""
@@ -70,60 +70,60 @@ class Moment(Enum):
     SWITCHED = auto()
     """T.38 was agreed on."""
     BURST_SENT = auto()
-    """A burst of the machine has left."""
+    """A burst of the machine has been sent."""
     FINISHED = auto()
     """T.30 is over."""
 
 
 class Gateway(Protocol):
-    """What a quirk can ask of its call."""
+    """The call, as its quirks see it."""
 
     now: float
     random: Random
     role: Role
     habits: Habits
     call_number: int
-    """Which call that comes to the gateway this is, from 1 up."""
+    """Number of the call among those to the gateway, from 1."""
 
     def note(self, name: str) -> None:
-        """Count that a quirk showed itself."""
+        """Count one more time that a quirk took effect."""
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
-        """Do something later, unless the call is over by then."""
+        """Call ``action`` in this many seconds, unless the call is over by then."""
 
     def play(self, burst: Burst) -> None:
-        """Play a burst that the machine knows nothing of, after those that wait."""
+        """Play a burst that is not the machine's, after those that wait."""
 
     def send(self, datagram: bytes) -> None:
-        """Send octets as they are, past all points."""
+        """Send octets unchanged, without passing any point."""
 
     def send_packet(self, octets: bytes) -> None:
-        """Send an additional IFP packet, whatever its octets mean, with the next number of the stream."""
+        """Send an additional IFP packet of any octets, with the next number of the stream."""
 
     def send_indicator(self, indicator: Indicator) -> None:
         """Send an additional indicator, with the next number of the stream."""
 
     def jump(self, number: int) -> None:
-        """Number the next datagram so."""
+        """Set the number of the next datagram."""
 
     def refuse(self, status: int) -> None:
-        """Do not answer this call."""
+        """Refuse this call with ``status``."""
 
     def ring(self, seconds: float | None) -> None:
-        """Ring so long before the call is answered; None for ever."""
+        """Ring for this long before the call is answered; None for ever."""
 
     def hang_up(self) -> None:
-        """BYE."""
+        """End the call with BYE."""
 
     def offer_image(self, *, new_port: bool = False) -> None:
-        """Offer T.38 again, the same or with another port, which is then used."""
+        """Offer T.38 again, with the same port or with ``new_port``, which is used from then on."""
 
     def offer_audio(self) -> None:
         """Offer G.711."""
 
     @property
     def syntax(self) -> Syntax:
-        """In use on the wire."""
+        """The syntax used on the wire."""
 
     @property
     def switched(self) -> bool:
@@ -137,26 +137,26 @@ class Gateway(Protocol):
 class Quirk:
     """Base of all quirks: does nothing at any point.
 
-    A quirk is a frozen value. One that has to remember something of a call gives the call a *stage*.
+    A quirk is a frozen value. One that needs state for each call returns a *stage* that holds it.
     """
 
     name: ClassVar[str]
-    """On the command line."""
+    """Name on the command line."""
     roles: ClassVar[frozenset[Role]] = BOTH
-    """Role of the machine in which it shows."""
+    """Roles of the machine in which it has an effect."""
     survivable: ClassVar[bool] = True
-    """False when no far end can bring such a call to a good end."""
+    """False if no far end can complete such a call."""
     on_sockets_only: ClassVar[bool] = False
-    """True when it takes real addresses to show, and to be survived."""
+    """True if it has an effect only with real addresses."""
     excludes: ClassVar[frozenset[str]] = frozenset()
-    """Names of quirks that it cannot be combined with, as it settles the same thing."""
+    """Names of quirks that it cannot be combined with, because they change the same thing."""
 
     def habits(self, habits: Habits) -> Habits:
         """The habits of a gateway that has this quirk."""
         return habits
 
     def stage(self, gateway: Gateway) -> Quirk:
-        """The quirks that act at the points of this call."""
+        """What acts at the points of this call: the quirk itself, or an object with its state."""
         return self
 
     # --- points ---------------------------------------------------------------------------------------------
@@ -167,7 +167,7 @@ class Quirk:
         offer: SessionDescription | None,
         gateway: Gateway,
     ) -> Sequence[MediaDescription] | None:
-        """Our SDP: an offer, or with ``offer`` the answer to that, None being a refusal."""
+        """Our SDP: an offer, or with ``offer`` the answer to it, where None refuses the offer."""
         return media
 
     def burst_out(self, burst: Burst, gateway: Gateway) -> Iterable[Burst]:
@@ -177,7 +177,7 @@ class Quirk:
         return (packet,)
 
     def octets_out(self, octets: bytes, packet: ifp.Packet, gateway: Gateway) -> bytes:
-        """The IFP packet as it is written."""
+        """The encoded IFP packet."""
         return octets
 
     def datagram_out(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
@@ -187,7 +187,7 @@ class Quirk:
         return (datagram,)
 
     def ifp_in(self, octets: bytes, gateway: Gateway) -> Iterable[bytes]:
-        """An IFP packet in its turn, still unread."""
+        """A received IFP packet before it is parsed, in the order of the sequence numbers."""
         return (octets,)
 
     def packet_in(self, packet: ifp.Packet, gateway: Gateway) -> Iterable[ifp.Packet]:
@@ -197,7 +197,7 @@ class Quirk:
         return (signal,)
 
     def judge(self, quality: PageQuality, gateway: Gateway) -> PageQuality | None:
-        """The quality of a received page; None refuses it (RTN) whatever it is."""
+        """The quality of a received page; None refuses it (RTN)."""
         return quality
 
     def moment(self, moment: Moment, gateway: Gateway) -> None:

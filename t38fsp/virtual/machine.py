@@ -24,7 +24,7 @@ from t38fsp.t30.transmitter import Transmitter
 from t38fsp.t30.vocabulary import LineSignal, PageFormat, PageMode, PageQuality
 
 PAPER_SECONDS = 0.05
-"""What coding or storing a page takes."""
+"""Seconds to code or store a page."""
 
 
 class PageSource(Protocol):
@@ -35,14 +35,14 @@ class PageSource(Protocol):
 
 
 class PageStore(Protocol):
-    """Where received pages go. Errors are OSError or ValueError."""
+    """Storage of received pages. Errors are OSError or ValueError."""
 
     def store(self, index: int, mode: PageMode, data: bytes) -> PageQuality:
-        """Keep page ``index`` (from 0), as it came in a burst or in blocks."""
+        """Store page ``index`` (from 0), received in a burst or in blocks."""
 
 
 class FaxMachine(ABC):
-    """A machine on its telephone line. Sans-IO; its pages are coded and stored while it is called."""
+    """A machine on its telephone line. Sans-IO, except that pages are coded and stored within its methods."""
 
     def __init__(self, session: Transmitter | Receiver, paper_seconds: float, pages: int | None) -> None:
         self.pages = pages
@@ -61,7 +61,7 @@ class FaxMachine(ABC):
 
     @abstractmethod
     def _on_output(self, output: Output, now: float) -> None:
-        """Whatever concerns pages."""
+        """Handle an output that concerns pages."""
 
     def receive(self, signal: LineSignal, now: float) -> None:
         self._session.receive(signal, now)
@@ -85,7 +85,7 @@ class FaxMachine(ABC):
         self._drain(now)
 
     def abort(self, now: float) -> None:
-        """Say DCN and be finished."""
+        """Send DCN and finish."""
         self._session.abort(now)
         self._drain(now)
 
@@ -95,7 +95,7 @@ class FaxMachine(ABC):
         return taken
 
     def take_bursts(self) -> list[SendBurst | RevokeBurst]:
-        """What to play, and what to stop."""
+        """Bursts to play, and revocations of them."""
         taken, self._bursts = self._bursts, []
         return taken
 

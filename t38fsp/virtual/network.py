@@ -1,4 +1,4 @@
-"""A datagram network in simulated time, and what its paths do to datagrams."""
+"""A datagram network in simulated time, and the faults of its paths."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ class GilbertElliott:
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """What a path does to datagrams; shares run from 0 to 1, times are in seconds.
+    """The faults of a path; shares are from 0 to 1, times in seconds.
 
     Raises ValueError for a share or a time out of range.
     """
 
     delay: float = 0.02
     jitter: float = 0.0
-    """Each datagram takes up to so much longer, so those close together change places."""
+    """Each datagram is delayed by up to this much more, so that those close together are reordered."""
     in_order: bool = False
-    """Jitter and drift never make one overtake another."""
+    """Jitter and drift do not reorder datagrams."""
     loss: float = 0.0
     bursts: GilbertElliott | None = None
     """More loss, in bursts."""
@@ -66,13 +66,13 @@ class Faults:
     held_back: float = 0.1
     drift: float = 0.0
     """Seconds by which the delay grows each second: what a clock that runs slow at the sender looks like.
-    0.0001 is 100 ppm; below 0 for one that runs fast, for as long as there is delay to take from."""
+    0.0001 is 100 ppm; below 0 for one that runs fast, for as long as the delay is above 0."""
     dead: tuple[float, float] | None = None
-    """Nothing passes from the first to the second, counted from the first datagram on this path."""
+    """Interval in which every datagram is lost, counted from the first datagram on this path."""
     rate: float | None = None
-    """bit/s that pass; what comes faster queues, and takes so much longer."""
+    """Bandwidth in bit/s; datagrams beyond it queue, and are delayed accordingly."""
     queue: int = 32_768
-    """Octets that may queue where there is a rate; what does not fit any more is lost."""
+    """Octets that may queue with a rate; datagrams that do not fit are lost."""
 
     def __post_init__(self) -> None:
         if not all(0 <= share <= 1 for share in (self.loss, self.duplication, self.reordering)):
@@ -96,10 +96,11 @@ class Path:
         self._began: float | None = None
         self._bad = False
         self._last_arrival = float("-inf")
-        self._free_at = float("-inf")  # when all that queues has passed
+        self._free_at = float("-inf")
+        """When the queue will be empty."""
 
     def arrivals(self, now: float, octets: int = 0) -> list[float]:
-        """When a datagram sent ``now`` arrives: never, once, or twice. Its ``octets`` matter to a rate."""
+        """When a datagram sent ``now`` arrives: never, once, or twice. ``octets`` count against a rate."""
         if self._began is None:
             self._began = now
         since = now - self._began
@@ -111,7 +112,7 @@ class Path:
         return [] if passed is None else [self._arrival(passed, since) for _ in range(copies)]
 
     def _passes(self, now: float, octets: int) -> float | None:
-        """When the datagram is through the narrowest place; None when its queue is full."""
+        """When the datagram has passed the bottleneck; None if the queue there is full."""
         rate = self.faults.rate
         if rate is None:
             return now
@@ -158,7 +159,7 @@ Tap = Callable[[float, Address, Address, bytes], None]
 class VirtualNetwork:
     """Carries datagrams between addresses; ``tap`` sees each one that was sent, lost or not.
 
-    ``faults_for`` chooses the faults by source and destination, so that signalling may go unharmed.
+    ``faults_for`` chooses the faults by source and destination, so that signalling can be without faults.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A fax between the product and a virtual gateway in simulated time: what would become of it, in no time.
+"""A fax between the product and a virtual gateway, in simulated time.
 
 scenario = Scenario(folder, parse_quirks("first-seq,ppr-storm"), Faults(loss=0.05))
 outcome = scenario.send(Path("letter.tif"))
@@ -32,27 +32,27 @@ LINE = Faults()
 OURS, GATEWAY = "192.0.2.1", "192.0.2.99"
 SIP_PORT = 5060
 LIMIT = 3600.0
-"""Virtual seconds after which a call counts as stuck."""
+"""Simulated seconds after which a call counts as stuck."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScenarioOutcome:
-    """What became of a fax at both ends."""
+    """The result of a fax at both ends."""
 
     result: FaxResult
     """The result of the product."""
     gateway: FaxResult
     """The result of the machine behind the gateway."""
     file: Path
-    """Where the received pages are; there may be none."""
+    """The file of the received pages, which exists only if there are any."""
     shown: Counter[str]
-    """How often each quirk showed itself, of those that can be counted."""
+    """How often each quirk took effect, of those that can be counted."""
     seconds: float
-    """Virtual ones, until nothing was left of the call."""
+    """Simulated seconds until nothing was left of the call."""
 
 
 class _Pages(GrowingFile):
-    """A document to send, or where pages go; for either side."""
+    """A document to send, or the file of received pages; for either side."""
 
     def encode(self, index: int, mode: PageMode) -> bytes:
         return document.encode_page(self.path, index, mode)
@@ -61,9 +61,9 @@ class _Pages(GrowingFile):
 class Scenario:
     """The product at OURS, a gateway with these quirks at GATEWAY, and the line between them, for one call.
 
-    The same seed makes everything happen in the same way. ``faults`` act on T.38 and RTP, in both directions,
-    not on SIP. ``tap`` sees every datagram sent, lost or not. ``page_delay`` is how long the product takes to
-    code or to store a page, in seconds.
+    The same seed gives the same call. ``faults`` act on T.38 and RTP, in both directions,
+    not on SIP. ``tap`` sees every datagram sent, lost or not. ``page_delay`` is the time in seconds that the
+    product takes to code or store a page.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Scenario:
         self.quirks = tuple(quirks)
         self.simulator = Simulator()
         self.received_file = folder / "received.tif"
-        """Where the pages go, in either direction."""
+        """The file of the received pages, in either direction."""
         self.received_file.unlink(missing_ok=True)
         network = VirtualNetwork(
             self.simulator,
@@ -96,7 +96,8 @@ class Scenario:
     ) -> ScenarioOutcome:
         """The product sends the document; the machine behind the gateway receives.
 
-        Raises DocumentError for what cannot be faxed, and TimeoutError for a call that goes on for ever.
+        Raises DocumentError for a document that cannot be faxed, and TimeoutError for a call that does not
+        end.
         """
         self.gateway.answer_calls(_Pages(self.received_file), self.quirks, machine)
         formats = document.inspect(path)

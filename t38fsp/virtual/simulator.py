@@ -8,7 +8,7 @@ from itertools import count
 
 
 class ScheduledCall:
-    """Something that is to be done at a time, unless it is cancelled."""
+    """A callback that runs at a time, unless it is cancelled."""
 
     __slots__ = ("callback",)
 
@@ -16,7 +16,7 @@ class ScheduledCall:
         self.callback: Callable[[], None] | None = callback
 
     def cancel(self) -> None:
-        """Time does not go on for what is cancelled."""
+        """Also keeps simulated time from advancing to it."""
         self.callback = None
 
 

@@ -1,7 +1,7 @@
 """The virtual gateway on real sockets, on an asyncio loop: SIP over UDP and TCP, T.38 over UDP.
 
 Line faults act on the datagrams of T.38 and RTP, in both directions, not on SIP. Pages are coded and stored
-on the loop: their own call is silent meanwhile, others on the same loop wait.
+on the loop, which delays all its calls meanwhile.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ NO_FAULTS = Faults(delay=0.0)
 _CLOSE_LIMIT = 3.0
 """Seconds in which aborted calls may end properly."""
 _UNBIND_LIMIT = 2.0
-"""Seconds for the answers to what was said."""
+"""Seconds to wait for responses to BYE and to unregistering."""
 
 
 class SocketGateway:
-    """A gateway with these quirks at ``listen`` (port 0 takes a free one), behind a line with these faults.
+    """A gateway with these quirks at ``listen`` (port 0 takes a free port), on a line with these faults.
 
-    Every method belongs to the thread of the loop. ``random`` decides what is left to chance.
+    Call every method on the thread of the loop. ``random`` is used for all random choices.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class SocketGateway:
         self._faults = faults
         self._random = random
         self.on_event: Callable[[GatewayCall, FaxEvent], None] = lambda call, event: None
-        """Told what happens in each call, last Finished."""
+        """Called with the events of each call; the last one is Finished."""
         self._line = AgentLine(
             self._on_line_event,
             user_agent="t38fsp virtual gateway",
@@ -69,11 +69,11 @@ class SocketGateway:
         self._media: dict[Address, _FaultyPort] = {}
         self._timer: asyncio.Handle | None = None
         self._rings = 0.0
-        """When the timer does; not every loop's handles can be asked."""
+        """When the timer fires. A handle of uvloop has no ``when()``."""
         self._none_left = asyncio.Event()
 
     async def start(self) -> Address:
-        """Bind the SIP address; returns it. Raises SipError when it cannot be had."""
+        """Bind the SIP address; returns it. Raises SipError if it cannot be bound."""
         self._loop = asyncio.get_running_loop()
         await self._line.start()
         return self._line.address
@@ -99,7 +99,7 @@ class SocketGateway:
     def answer_calls(
         self, store_for: Callable[[Incoming], PageStore], machine: ReceiveOptions | None = None
     ) -> None:
-        """Take every call from now on; ``store_for`` is asked for each where its pages go.
+        """Take every call from now on; ``store_for`` returns for each where its pages are stored.
 
         An OSError of ``store_for`` refuses the call.
         """
@@ -115,7 +115,7 @@ class SocketGateway:
     ) -> GatewayCall:
         """Send the document to ``target``, a SIP URI, through ``via`` (``HOST[:PORT]``) if given.
 
-        Returns when the INVITE has left. Raises SipError when the name cannot be resolved, and OSError when
+        Returns when the INVITE has been sent. Raises SipError if the name cannot be resolved, and OSError if
         no media port is free.
         """
         resolver = Resolver(self._random)
@@ -146,7 +146,7 @@ class SocketGateway:
         self._settle()
 
     def _settle(self) -> None:
-        """Carry out what the gateway asks for."""
+        """Send the datagrams of the gateway, report its events, and arm the timer."""
         for datagram in self._gateway.take_datagrams():
             self._media[datagram.source].send(datagram.data, datagram.destination)
         for call, event in self._gateway.take_events():

@@ -46,7 +46,7 @@ async def test_it_sends_a_fax_to_receive(tmp_path: Path, letter: Path) -> None:
             received, sent = await asyncio.gather(receive.end(), gateway.end())
     assert (received.status, sent.status) == (0, 0)
     assert sent.output.splitlines()[-1] == "COMPLETED: 1 page was sent and confirmed by the far end"
-    assert sent.output.splitlines()[-2] == "quirks that showed: early-hang-up (1)"
+    assert sent.output.splitlines()[-2] == "quirks that took effect: early-hang-up (1)"
     assert differing_pages(letter, Path(received.json["file"])) == []
 
 

@@ -4,7 +4,7 @@
 ``=`` and colons between them where a quirk has several.
 
 To add a quirk: write a frozen dataclass on :class:`t38fsp.virtual.hooks.Quirk` in the file of this folder
-that fits, with a docstring of two paragraphs (what it does; who is harmed by it), which the documentation
+that fits, with a docstring of two paragraphs (what it does; what goes wrong), which the documentation
 shows; add it to the tuple ``QUIRKS`` of that file; give it a ``Case`` in ``tests/virtual/test_quirks.py``;
 and run ``python -m tests.virtual.test_documented``, which writes the tables of ``docs/virtual-gateway.md``.
 """
@@ -85,8 +85,8 @@ def summary(kind: type[Quirk]) -> str:
     return " ".join(kind.__doc__.partition("\n\n")[0].split()).replace("``", "")
 
 
-def harm(kind: type[Quirk]) -> str:
-    """Whom the quirk harms, and how; for some also what becomes of the call."""
+def consequence(kind: type[Quirk]) -> str:
+    """What goes wrong because of the quirk."""
     assert kind.__doc__ is not None
     return " ".join(kind.__doc__.partition("\n\n")[2].split()).replace("``", "")
 
@@ -144,8 +144,8 @@ __all__ = [
     "QUIRKS",
     "QuirkError",
     "check_combination",
+    "consequence",
     "describe",
-    "harm",
     "parse_quirks",
     "summary",
 ]
