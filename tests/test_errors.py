@@ -42,6 +42,11 @@ INTERNAL = {
     "CommandError",
     # An OSError for the engine alone.
     "MediaPortError",
+    # They become warnings of a fax that was received.
+    "NotDeliveredError",
+    "WorkerDiedError",
+    "NoTextError",
+    "FailedCommandError",
     # It becomes the verdict on the call that waited to be set up.
     "OverloadedError",
 }

@@ -10,7 +10,6 @@ from contextlib import suppress
 from sip.ipc.async_child import AsyncChild
 from sip.ipc.child import Program, bare_environment
 from sip.logs import get_logger
-from t38fsp.errors import FaxError
 from t38fsp.received.wire import CODEC, Deliver, Delivered, Message, NotDelivered
 
 logger = get_logger(__name__)
@@ -19,7 +18,7 @@ _PATIENCE = 1.0
 """Seconds for a process to end by itself once its input is closed."""
 
 
-class NotDeliveredError(FaxError):
+class NotDeliveredError(Exception):
     """The files of a fax could not be made or named; its pages are where they were."""
 
 
