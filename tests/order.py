@@ -17,11 +17,13 @@ WAITING = (
     "cli/test_resume.py",
     "cli/test_polling.py",
     "cli/test_signals.py",
+    "faxdev/test_sipp.py",
+    "engine/test_backends.py",
+    "engine/test_workers.py",
     "virtual/test_fixtures.py",
     "faxdev/test_loopback.py",
     "virtual/test_sockets.py",
     "spandsp/test_real_calls.py",
-    "engine/test_backends.py",
     "engine/test_shared_address.py",
     "cli/test_output.py",
     "engine/test_sip_lines.py",
@@ -29,8 +31,9 @@ WAITING = (
     "cli/test_received_files.py",
     "cli/test_signalling.py",
     "cli/test_virtual_gateway.py",
-    "faxdev/test_sipp.py",
     "test_examples.py",
+    "test_api_documented.py",
+    "test_provider_workers.py",
     "test_routes_documented.py",
     "test_under_fire.py",
     "test_provider.py",
@@ -64,8 +67,9 @@ COMPUTING = (
     "call/test_abort.py",
 )
 """Those whose tests compute for long, the longest first."""
-WHOLE = ("cli/test_polling.py", "cli/test_calls.py")
-"""Those whose calls are a fixture of the module: they are made once only if one worker runs all the tests."""
+WHOLE = ("cli/test_polling.py", "cli/test_calls.py", "faxdev/test_sipp.py")
+"""Those whose calls or processes are a fixture of the module: they are made once only if one worker runs all
+the tests."""
 
 Item = TypeVar("Item")
 

@@ -30,6 +30,7 @@ def document(tmp_path):
 # --- inspecting ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("page_threads")
 async def test_a_document_is_inspected_once(document):
     async with Counted() as pool:
         await asyncio.gather(*(pool.inspect(document) for _ in range(60)))
@@ -41,6 +42,7 @@ async def test_a_document_is_inspected_once(document):
         assert (again.pages, again.identity != first.identity) == (first.pages, True)
 
 
+@pytest.mark.usefixtures("page_threads")
 async def test_a_document_by_another_name_is_another_one(document, tmp_path):
     """Its path is told in what is said of it."""
     other = tmp_path / "other.tif"
@@ -50,12 +52,14 @@ async def test_a_document_by_another_name_is_another_one(document, tmp_path):
         assert (await pool.inspect(other)).path == str(other)
 
 
+@pytest.mark.usefixtures("page_threads")
 async def test_the_program_may_go_to_another_folder(document, monkeypatch):
     async with ImagePool() as pool:
         monkeypatch.chdir(document.parent)
         assert len((await pool.inspect(document.name)).pages) == 2
 
 
+@pytest.mark.usefixtures("page_threads")
 async def test_what_went_wrong_is_not_remembered(document):
     async with ImagePool() as pool:
         octets = document.read_bytes()
@@ -90,6 +94,7 @@ async def test_an_inspection_that_nobody_waits_for_any_more_is_begun_anew(docume
         assert len((await second).pages) == 2
 
 
+@pytest.mark.usefixtures("page_threads")
 async def test_a_document_is_inspected_without_decoding_a_page(document, monkeypatch):
     """Damage to the image data shows when the page is coded."""
     octets = bytearray(document.read_bytes())
@@ -132,6 +137,7 @@ def sharing_directories(octets: bytes, directories: int) -> bytes:
     return bytes(file)
 
 
+@pytest.mark.usefixtures("page_threads")
 async def test_what_is_known_of_documents_is_bounded(document, monkeypatch):
     monkeypatch.setattr("t38fsp.image.pool._DOCUMENTS_KEPT", 1)
     async with Counted() as pool:
@@ -147,6 +153,7 @@ async def test_what_is_known_of_documents_is_bounded(document, monkeypatch):
 # --- coding -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("page_threads")
 async def test_a_page_is_coded_once_for_all_calls_that_want_it_so(document):
     async with Counted() as pool:
         inspected = await pool.inspect(document)
@@ -156,6 +163,7 @@ async def test_a_page_is_coded_once_for_all_calls_that_want_it_so(document):
         assert set(pages) == {encode_page(document, 0, MMR)}
 
 
+@pytest.mark.usefixtures("page_threads")
 async def test_fill_depends_on_the_rate(document):
     async with Counted() as pool:
         inspected = await pool.inspect(document)
@@ -165,6 +173,7 @@ async def test_fill_depends_on_the_rate(document):
         assert pool.jobs.count("encode") == 2
 
 
+@pytest.mark.usefixtures("page_threads")
 async def test_a_header_line_is_of_its_call(document):
     async with ImagePool() as pool:
         inspected = await pool.inspect(document)
@@ -174,6 +183,7 @@ async def test_a_header_line_is_of_its_call(document):
             assert page == encode_page(document, 0, MMR, header)
 
 
+@pytest.mark.usefixtures("page_threads")
 async def test_coded_pages_are_kept_within_bounds(document, monkeypatch):
     monkeypatch.setattr("t38fsp.image.pool._OCTETS_KEPT", 1)
     async with Counted() as pool:
@@ -183,6 +193,7 @@ async def test_coded_pages_are_kept_within_bounds(document, monkeypatch):
         assert pool.jobs.count("encode") == 2
 
 
+@pytest.mark.usefixtures("page_threads")
 async def test_a_page_is_examined_once_whatever_form_it_is_wanted_in(document, monkeypatch):
     known = []
     run = ImagePool._run
@@ -203,6 +214,7 @@ async def test_a_page_is_examined_once_whatever_form_it_is_wanted_in(document, m
     assert known == [(1, Facts.NONE), (2, Facts.NONE), (1, Facts.EXACT), (2, Facts.EXACT), (1, Facts.EXACT)]
 
 
+@pytest.mark.usefixtures("page_threads")
 async def test_coded_pages_are_kept_by_their_octets_and_the_last_ones_longest(document, monkeypatch):
     """A document to many: what all its calls hold is one copy of a page."""
     async with Counted() as pool:
@@ -216,6 +228,7 @@ async def test_coded_pages_are_kept_by_their_octets_and_the_last_ones_longest(do
         assert pool.jobs.count("encode") == 3
 
 
+@pytest.mark.usefixtures("page_threads")
 async def test_a_page_of_a_document_that_changed_is_refused(document):
     """Pages before it may be at the far end already."""
     async with ImagePool() as pool:
