@@ -13,23 +13,29 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from sip.frozen import dataclass
 from t38fsp.call_settings import CallSettings
+from t38fsp.cover import Cover
+from t38fsp.engine.outgoing import fax_to_send, header_of
 from t38fsp.errors import SettingError
-from t38fsp.header import CallHeader
+from t38fsp.header import CallHeader, Header
 from t38fsp.image.errors import DocumentError
-from t38fsp.image.fax import Fax, inspect_all
+from t38fsp.image.exact import count_rows
+from t38fsp.image.fax import Fax
 from t38fsp.image.pool import ImagePool
-from t38fsp.jobs import Prepared
+from t38fsp.jobs import Prepared, SendJob
 from t38fsp.page_settings import USUAL, PageSettings
 from t38fsp.t30.dcs_choice import likely_mode
 from t38fsp.t30.options import TransmitOptions
 from t38fsp.t30.page_time import carrier_seconds, page_seconds
-from t38fsp.t30.vocabulary import PageMode, Resolution
+from t38fsp.t30.vocabulary import Coding, PageMode, Resolution
 
 StrPath = str | os.PathLike[str]
+
+NOBODY = "sip:?@invalid"
+"""Stands for who is called where that is not known yet."""
 
 _LEAST_ROWS = 7.0
 """Rows of the letter x below which letters grow together."""
@@ -78,9 +84,10 @@ class PreparedDocument:
         self._fax = fax
         self._header = header
         self._modes: list[PageMode] = []
-        self.documents = tuple(document.path for document in fax.documents)
-        self.settings = fax.documents[0].settings
-        self.password = fax.documents[0].password
+        self._documents = [document for document in fax.documents if document.cover is None]
+        self.documents = tuple(document.path for document in self._documents)
+        self.settings = self._documents[0].settings
+        self.password = self._documents[0].password
         self.pages: tuple[PreparedPage, ...] = ()
 
     @property
@@ -100,7 +107,7 @@ class PreparedDocument:
     @property
     def prepared(self) -> Prepared:
         """What a job needs to find the pages."""
-        return Prepared(self._fax.store, tuple(document.identity for document in self._fax.documents))
+        return Prepared(self._fax.store, tuple(document.identity for document in self._documents))
 
     async def coded(self, number: int) -> bytes:
         """Page ``number`` (from 1) coded in MMR with EOFB, 1 for black, exactly as it would be sent.
@@ -114,6 +121,20 @@ class PreparedDocument:
             return await self._images.make_page(document, at, self._modes[index], line, self._fax.store)
         except DocumentError as error:
             raise type(error)(self._fax.named(index, error)) from error
+
+    async def write_pdf(self, file: BinaryIO) -> None:
+        """Write all pages into ``file`` as a PDF, which has the coded pages themselves.
+
+        Raises DocumentError and ImageWorkerError as :meth:`coded` does, and OSError.
+        """
+        # Not for programs that only send.
+        from t38fsp.image.pdf import PdfPage, PdfWriter
+
+        writer = PdfWriter(file, {"Title": ", ".join(map(os.path.basename, self.documents))})
+        for page in self.pages:
+            data = await self.coded(page.number)
+            writer.page(PdfPage(Coding.MMR, page.width, page.rows, page.resolution, data))
+        writer.close()
 
     async def close(self) -> None:
         """Remove the pages."""
@@ -138,10 +159,10 @@ class PreparedDocument:
         self.pages = tuple(pages)
 
     async def _page(self, number: int) -> PreparedPage:
-        octets = len(await self.coded(number))
-        mode, shown = self._modes[number - 1], self._fax.pages[number - 1]
+        data = await self.coded(number)
+        octets, mode = len(data), self._modes[number - 1]
         document, at = self._fax.place(number - 1)
-        rows = shown.rows * mode.resolution.y // shown.resolution.y
+        rows = await asyncio.to_thread(count_rows, data, mode.width, mode.resolution)
         letters = document.letters[at] if document.letters else 0.0
         warnings = _warnings(number, octets, mode, letters, document.settings)
         return PreparedPage(
@@ -149,7 +170,7 @@ class PreparedDocument:
             document.path,
             at + 1,
             mode.width,
-            rows if mode.max_rows is None else min(rows, mode.max_rows),
+            rows or self._fax.pages[number - 1].rows,
             mode.resolution,
             octets,
             page_seconds(octets, mode),
@@ -185,27 +206,36 @@ async def prepare(
     pages: PageSettings = USUAL,
     *,
     password: str | None = None,
+    cover: Cover | None = None,
+    header: Header | None = None,
+    to: str = NOBODY,
     settings: CallSettings = CallSettings(),
-    header: CallHeader | None = None,
     images: ImagePool | None = None,
 ) -> PreparedDocument:
     """Make the pages of documents as they would be sent to most machines. Close the result after use.
 
-    ``settings`` are those of the calls; they determine the rate. ``header`` is drawn on the pages that
-    :meth:`PreparedDocument.coded` returns, and counts for their octets; each call has its own. ``images`` are
-    workers that are used instead of new ones. Raises DocumentError for a document that cannot be sent, also
+    ``settings`` are those of the calls; they determine the rate. With ``cover`` and ``header`` the pages are
+    those of a call to the URI ``to`` that begins now; a call that sends the result has its own. Workers of
+    ``images`` are used instead of new ones. Raises DocumentError for a document that cannot be sent, also
     if that shows only on its last page, ImageWorkerError, and SettingError for no document.
     """
     several = (documents,) if isinstance(documents, str | os.PathLike) else documents
     if not several:
         raise SettingError("there is no document to prepare; give at least one")
+    paths = tuple(os.fspath(each) for each in several)
+    job = SendJob(paths, to, settings=settings, pages=pages, password=password, cover=cover, header=header)
+    return await prepare_job(job, images)
+
+
+async def prepare_job(job: SendJob, images: ImagePool | None = None) -> PreparedDocument:
+    """The same for a job. Raises DocumentError, ImageWorkerError."""
     own = images is None
     pool = images or ImagePool()
     store = await asyncio.to_thread(tempfile.mkdtemp, prefix="t38fsp-pages-")
     try:
-        fax = await inspect_all(pool, [os.fspath(each) for each in several], pages, password, store)
-        prepared = PreparedDocument(pool, own, fax, header)
-        await prepared._make(TransmitOptions(ecm=settings.ecm, max_rate=settings.max_rate))
+        fax = await fax_to_send(job, pool, store)
+        prepared = PreparedDocument(pool, own, fax, header_of(job, len(fax.pages)))
+        await prepared._make(TransmitOptions(ecm=job.settings.ecm, max_rate=job.settings.max_rate))
         return prepared
     except BaseException:
         if own:

@@ -42,7 +42,7 @@ from t38fsp.jobs import (
     SendJob,
     WaitingCall,
 )
-from t38fsp.page_settings import USUAL, PageSettings
+from t38fsp.page_settings import PageSettings
 from t38fsp.results import FaxResult
 from t38fsp.settings.address import caller_address, peer_address, target_uri
 from t38fsp.settings.errors import UnknownRouteError
@@ -228,25 +228,20 @@ class FaxProvider:
         that the provider does not have, and SettingError if nothing is left to send, all before the call is
         placed; every other outcome is in the result.
         """
-        prepared = None
-        if not isinstance(document, str | os.PathLike | Sequence):
-            prepared, pages, password = document.prepared, document.settings, document.password
-            document = document.documents
-        files = _paths(document)
-        job = self._job(SendJob, lambda known: known.send_job(files, to), files, to, route, via)
-        job = replace(
-            job,
-            caller=job.caller if caller is None else caller_address(caller),
-            credentials=credentials or job.credentials,
-            settings=settings or job.settings,
-            resume=_resume(resume),
-            addressing=addressing,
-            header=job.header if header is None else _header(header),
-            pages=_with_absolute(pages or job.pages, "font"),
+        job = self._send_job(
+            document,
+            to,
+            route,
+            via=via,
+            caller=caller,
+            credentials=credentials,
+            settings=settings,
+            pages=pages,
             password=password,
-            prepared=prepared,
-            cover=None if cover is None else _with_absolute(cover, *cover.files),
+            cover=cover,
+            header=header,
         )
+        job = replace(job, resume=_resume(resume), addressing=addressing)
         return await self._run(
             lambda number, observer: self._engine.send(number, job, observer), on_event, on_connected
         )
@@ -254,24 +249,71 @@ class FaxProvider:
     async def prepare(
         self,
         documents: StrPath | Sequence[StrPath],
+        to: str = "",
         *,
         route: str | None = None,
+        caller: str | None = None,
         settings: CallSettings | None = None,
         pages: PageSettings | None = None,
         password: str | None = None,
+        cover: Cover | None = None,
+        header: Header | bool | None = None,
     ) -> PreparedDocument:
-        """Make the pages of documents, to be sent many times; see :func:`t38fsp.prepared.prepare`.
+        """Make the pages of documents, to be looked at, or to be sent many times.
 
-        ``settings`` and ``pages`` are by default those of the route. Close the result after its last call.
-        Raises DocumentError, ImageWorkerError, UnknownRouteError and SettingError.
+        The arguments are those of :meth:`send`. The pages, with the cover page and the header line, are those
+        of a call to ``to`` that begins now; each call that sends the result has its own cover and header.
+        Close the result after its last call. The provider need not be entered. Raises DocumentError for a
+        document that cannot be sent, also if that shows only on its last page, ImageWorkerError,
+        AddressError, UnknownRouteError and SettingError.
         """
-        from t38fsp.prepared import prepare  # not for programs that do without it
+        from t38fsp.prepared import NOBODY, prepare_job  # not for programs that do without it
 
-        if route is not None:
-            known = self._route(route)
-            settings, pages = settings or known.call, pages or known.pages
-        return await prepare(
-            documents, pages or USUAL, password=password, settings=settings or CallSettings()
+        job = self._send_job(
+            documents,
+            to or NOBODY,
+            route,
+            caller=caller,
+            settings=settings,
+            pages=pages,
+            password=password,
+            cover=cover,
+            header=header,
+        )
+        return await prepare_job(job)
+
+    def _send_job(
+        self,
+        document: StrPath | Sequence[StrPath] | PreparedDocument,
+        to: str,
+        route: str | None,
+        *,
+        via: str | None = None,
+        caller: str | None,
+        credentials: Credentials | None = None,
+        settings: CallSettings | None,
+        pages: PageSettings | None,
+        password: str | None,
+        cover: Cover | None,
+        header: Header | bool | None,
+    ) -> SendJob:
+        """Raises AddressError, UnknownRouteError, SettingError."""
+        prepared = None
+        if not isinstance(document, str | os.PathLike | Sequence):
+            prepared, pages, password = document.prepared, document.settings, document.password
+            document = document.documents
+        files = _paths(document)
+        job = self._job(SendJob, lambda known: known.send_job(files, to), files, to, route, via)
+        return replace(
+            job,
+            caller=job.caller if caller is None else caller_address(caller),
+            credentials=credentials or job.credentials,
+            settings=settings or job.settings,
+            pages=_with_absolute(pages or job.pages, "font"),
+            password=password,
+            prepared=prepared,
+            cover=None if cover is None else _with_absolute(cover, *cover.files),
+            header=job.header if header is None else _header(header),
         )
 
     async def poll(

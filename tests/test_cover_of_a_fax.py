@@ -102,6 +102,23 @@ async def test_it_is_page_1_and_the_header_counts_it(tmp_path: Path, letter: Pat
         assert load_page(file, page - 1)[1] == pixels(encode_page(letter, page - 2, MODE, line(page)))
 
 
+async def test_a_preview_is_what_is_sent(tmp_path: Path, letter: Path, template: Path) -> None:
+    cover = Cover(str(template), to_name="Ms Dvořák")
+    _, file = await sent(tmp_path, letter, cover)
+    async with await FaxProvider().prepare(
+        letter,
+        "sip:+12125550100@invalid",
+        caller="Accounts <sip:us@example.com>",
+        settings=UNPACED,
+        cover=cover,
+        header=Header("{name}||{page}/{pages}"),
+    ) as prepared:
+        for page in prepared.pages:
+            assert load_page(file, page.number - 1)[1] == pixels(await prepared.coded(page.number))
+            assert page.rows * page.width // 8 == len(load_page(file, page.number - 1)[1])
+        assert [page.document for page in prepared.pages[1:]] == [str(letter)] * 2
+
+
 async def test_the_rest_has_the_numbers_of_the_whole(tmp_path: Path, letter: Path, template: Path) -> None:
     result, file = await sent(tmp_path, letter, Cover(str(template)), resume=3)
     assert [page.number for page in result.pages] == [3]

@@ -60,6 +60,10 @@ _RECEIVE_EXITS = (
 Json = Annotated[
     bool, typer.Option("--json", help="Print the result as one JSON object; progress goes to stderr.")
 ]
+Documents = Annotated[
+    list[Path],
+    typer.Argument(readable=False, help="TIFF Class F or PDF; several go as one fax.", show_default=False),
+]
 HeaderLine = Annotated[
     bool | None,
     typer.Option(
@@ -124,12 +128,7 @@ def demo(
 @spread
 def send(
     *,
-    documents: Annotated[
-        list[Path],
-        typer.Argument(
-            readable=False, help="TIFF Class F or PDF; several go as one fax.", show_default=False
-        ),
-    ],
+    documents: Documents,
     to: Annotated[
         str, typer.Option(help="Number, or SIP URI such as sip:+15550100@trunk.example.", show_default=False)
     ],
@@ -168,6 +167,63 @@ def send(
         return command.run(what, choose(given, port=0), as_json)
 
     raise _finish(run, log, json_result=as_json, to=to, documents=documents)
+
+
+@app.command(
+    epilog="Exit status: 0, 1 error here (a directory that cannot be written), 2 usage, "
+    "5 bad number or address, 11 bad document."
+)
+@spread
+def preview(
+    *,
+    documents: Documents,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            readable=False,
+            help="Write the pages: pages.pdf, or pages-%d.png for a file each.",
+            show_default=False,
+        ),
+    ] = None,
+    to: Annotated[
+        str, typer.Option(help="Number or SIP URI, for header line and cover page.", show_default=False)
+    ] = "",
+    route: RouteName = None,
+    config: ConfigFile = None,
+    caller: Annotated[
+        str | None, typer.Option("--from", help="SIP URI of the caller.", show_default=False)
+    ] = None,
+    fax: FaxOptions,
+    station_id: Annotated[
+        str | None, typer.Option(help="Our TSI: up to 20 characters, usually digits, spaces and +.")
+    ] = None,
+    header: HeaderLine = None,
+    cover: CoverOptions,
+    pages: PageOptions,
+    document_password_file: DocumentPassword = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    log: LogOptions,
+) -> None:
+    """Show what send would send, with the time that each page takes; nothing is called."""
+    from t38fsp.cli import preview as command
+    from t38fsp.cli.covers import cover_of
+    from t38fsp.cli.options import choose
+    from t38fsp.cli.send import Fax, password_in
+
+    def run() -> Exit:
+        given = _given(
+            PeerOptions(route, config, caller=caller),
+            fax,
+            OwnEndOptions(),
+            station_id=station_id,
+            header=header,
+            **as_settings(pages),
+        )
+        secret = password_in(document_password_file)
+        what = Fax(tuple(documents), to, password=secret, cover=cover_of(cover))
+        return command.run(what, choose(given, port=0), output, as_json)
+
+    raise _finish(run, log)
 
 
 @app.command(epilog=_EXITS)

@@ -46,6 +46,7 @@ _FACES = {
     (True, True): Face.SERIF_BOLD,
 }
 _BLACK, _WHITE = 0, 255
+_BLACK_OR_WHITE = [_BLACK if level < 128 else _WHITE for level in range(256)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,8 @@ class CoverSource:
         self._page = page
         self._settings = settings
         self._smallest = 144.0
+        self._logos: list[tuple[Image.Image, float, float]] = []
+        """Pictures, and where they were put on the page, in dots."""
         width, height = _SIZES.get(page.paper, _A4)
         root = parse(filled(page), page.cover.template)
         margin = root.number("margin", _MARGIN) * _MM
@@ -94,12 +97,19 @@ class CoverSource:
     def render(self, index: int, size: tuple[int, int]) -> Image.Image:
         """See :class:`t38fsp.documents.sheet.Source`."""
         (sheet,) = self.sheets
+        self._logos.clear()
         image = Image.new("L", (round(sheet.width * _MM), round(sheet.height * _MM)), _WHITE)
         draw, y = ImageDraw.Draw(image), self._top
         for block in self._blocks:
             block.draw(draw, y, _BLACK)
             y += self._fill if block.is_fill else block.height
-        return image.resize(size, Image.Resampling.BOX)
+        # Black and white already, so that no edge of a letter or a frame is taken for a grey; but the logo.
+        page = image.resize(size, Image.Resampling.BOX).point(_BLACK_OR_WHITE)
+        across, down = size[0] / image.width, size[1] / image.height
+        for logo, left, top in self._logos:
+            sides = max(1, round(logo.width * across)), max(1, round(logo.height * down))
+            page.paste(logo.resize(sides, Image.Resampling.BOX), (round(left * across), round(top * down)))
+        return page
 
     def close(self) -> None:
         """Nothing is open."""
@@ -212,10 +222,10 @@ class CoverSource:
         finally:
             picture.close()
         beside = {"center": (room.width - width) / 2, "right": room.width - width}
-        x = round(room.left + beside.get(str(element.values.get("align", "left")), 0.0))
+        x = room.left + beside.get(str(element.values.get("align", "left")), 0.0)
 
         def draw(on: ImageDraw.ImageDraw, y: float, ink: int) -> None:
-            on._image.paste(drawn, (x, round(y)))
+            self._logos.append((drawn, x, y))
 
         return _Block(height, draw)
 

@@ -353,7 +353,7 @@ class FaxEngine:
             async with told_of_delay(self._jobs.log(job), partial(self._jobs.tell, job)):
                 if isinstance(what, PollJob):
                     await self._room.check(what.file, what.append)
-                fax = await fax_to_send(what, self._images)
+                fax = await fax_to_send(what, self._images) if isinstance(what, SendJob) else None
                 header = None
                 if fax is not None and isinstance(what, SendJob):
                     header = header_of(what, len(fax.pages))

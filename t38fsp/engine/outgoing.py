@@ -30,12 +30,11 @@ _ABOUT = 5.0
 """A page that differs by less is of that paper."""
 
 
-async def fax_to_send(what: SendJob | PollJob, images: ImagePool) -> Fax | None:
-    """None for a poll. Raises DocumentError, ImageWorkerError."""
-    if isinstance(what, PollJob):
-        return None
+async def fax_to_send(what: SendJob, images: ImagePool, store: str = "") -> Fax:
+    """The documents and the cover page of a call that begins now. Pages are kept in ``store``, a directory,
+    or where the job has them. Raises DocumentError, ImageWorkerError."""
     prepared = what.prepared
-    store = "" if prepared is None else prepared.store
+    store = store if prepared is None else prepared.store
     fax = await inspect_all(images, what.files, what.pages, what.password, store)
     if prepared is not None and tuple(each.identity for each in fax.documents) != prepared.identities:
         raise DocumentChangedError("a document was changed after it was prepared; prepare it again")
