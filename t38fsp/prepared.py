@@ -136,6 +136,15 @@ class PreparedDocument:
             writer.page(PdfPage(Coding.MMR, page.width, page.rows, page.resolution, data))
         writer.close()
 
+    async def write_png(self, number: int, file: BinaryIO) -> None:
+        """Write page ``number`` (from 1) into ``file`` as a PNG, pixel for pixel; raises as
+        :meth:`write_pdf`."""
+        from t38fsp.image.png import write_png
+
+        page = self.pages[number - 1]
+        data = await self.coded(number)
+        await asyncio.to_thread(write_png, file, data, page.width, page.rows, page.resolution)
+
     async def close(self) -> None:
         """Remove the pages."""
         if self._own:

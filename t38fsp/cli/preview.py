@@ -19,7 +19,7 @@ from t38fsp.cli.options import Chosen
 from t38fsp.cli.output import print_line
 from t38fsp.cli.send import Fax
 from t38fsp.image.errors import DocumentError, ImageError
-from t38fsp.prepared import PreparedDocument, PreparedPage
+from t38fsp.prepared import PreparedDocument
 from t38fsp.provider import FaxProvider
 from t38fsp.received.facts import to_json
 from t38fsp.settings.address import AddressError, NoPeerError
@@ -103,7 +103,7 @@ async def _write(prepared: PreparedDocument, output: Path) -> list[Path]:
             name = _NUMBERED.sub(lambda found: found[0] % page.number, output.name)  # noqa: B023
             files.append(output.with_name(name))
             with _replacing(files[-1]) as file:
-                _write_png(page, await prepared.coded(page.number), file)
+                await prepared.write_png(page.number, file)
     except OSError as error:
         raise CommandError.unwritable(output.parent, error) from error
     return files
@@ -120,19 +120,6 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
         except BaseException:
             os.unlink(file.name)
             raise
-
-
-def _write_png(page: PreparedPage, data: bytes, file: BinaryIO) -> None:
-    """Pixel for pixel; the resolution tells programs that the pixels are not square."""
-    from PIL import Image, PngImagePlugin
-
-    from t38fsp.image.exact import decode_strip
-    from t38fsp.t30.vocabulary import Coding
-
-    pixels = decode_strip(data, Coding.MMR, page.width, page.rows)
-    assert pixels is not None, "libtiff does not decode the page that it coded"
-    image = Image.frombytes("1", (page.width, page.rows), pixels, "raw", "1;I")
-    image.save(file, PngImagePlugin.PngImageFile.format, dpi=page.resolution.value)
 
 
 # --- words --------------------------------------------------------------------------------------------------
