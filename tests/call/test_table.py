@@ -16,6 +16,7 @@ from sip.line import Answered, CallRequest, Ended, Failed, MediaChanged, OfferRe
 from sip.syntax.sdp import SessionDescription
 from sip.values import Address, DialogId
 from t38fsp.audio.leg import Role, RtpStart
+from t38fsp.audio.modem.library import modem_library
 from t38fsp.call import machine as machine_module
 from t38fsp.call.call_context import CallContext
 from t38fsp.call.faxcall import FaxCall
@@ -24,7 +25,7 @@ from t38fsp.call.record import CallRecord
 from t38fsp.call.table import ROWS, TABLE, Event, Row, State, Timer
 from t38fsp.call.verdict import verdict
 from t38fsp.call_settings import CallSettings
-from t38fsp.choices import Switch
+from t38fsp.choices import Audio, Switch
 from t38fsp.outcome import Outcome
 from t38fsp.t30.outputs import Output, SendBurst, SessionFinished, T30Failure
 from t38fsp.t30.vocabulary import HdlcBurst, LineSignal, Modem
@@ -83,7 +84,7 @@ class AnyCall(FaxCall):
     def __init__(self, role: Role, settings: CallSettings) -> None:
         self.line = NotingLine()
         self.t30 = EndingSession()
-        context = CallContext("192.0.2.1", PORT, RtpStart(1, 2, 3))
+        context = CallContext("192.0.2.1", PORT, RtpStart(1, 2, 3), modems=modem_library)
         line: SipLine = self.line  # type: ignore[assignment]
         super().__init__(line, self.t30, settings, context, role, CallRecord())
 
@@ -94,8 +95,8 @@ class AnyCall(FaxCall):
     def begin(self, how: Event) -> None:
         self._machine.feed(how, 0.0)
 
-    def hear_v21(self, now: float) -> None:
-        self._machine.feed(Event.V21_HEARD, now)
+    def hear_v21(self, event: Event, now: float) -> None:
+        self._machine.feed(event, now)
         self._pump(now)
 
     def _dial(self, now: float) -> None:
@@ -134,7 +135,8 @@ BYE = Ended(NUMBER, True, "BYE")
 LOST = Ended(NUMBER, False, "no answer")
 UNPACED = SendBurst(HdlcBurst(Modem.V21, (b"\xff\xc8\x5f",), modem_paced=False))
 COMPLETE, BROKEN = SessionFinished(None), SessionFinished(T30Failure.NO_FAX)
-V21, ABORT, FAULT = "V.21", "abort", "fault"
+SPEAKS = SendBurst(HdlcBurst(Modem.V21, (b"\xff\xc8\x5f",)))
+V21, AGAIN, ABORT, FAULT = "V.21", "V.21 again", "abort", "fault"
 
 S = State
 CALLER = [DIAL, AUDIO_UP, TO_IMAGE]
@@ -142,10 +144,10 @@ CALLER = [DIAL, AUDIO_UP, TO_IMAGE]
 CALLED = [ACCEPT, AUDIO_UP, TO_IMAGE]
 
 
-def run(policy: Switch, inputs: list[Input]) -> AnyCall:
+def run(policy: Switch, inputs: list[Input], audio: Audio = Audio.NEVER) -> AnyCall:
     """Feed the inputs; a number among them lets that many seconds pass."""
     role = Role.ANSWERING if ACCEPT in inputs or REFUSE in inputs else Role.CALLING
-    call = AnyCall(role, CallSettings(switch=policy, ring_limit=60.0, switch_wait=3.0))
+    call = AnyCall(role, CallSettings(switch=policy, ring_limit=60.0, switch_wait=3.0, audio=audio))
     now = 0.0
     for given in inputs:
         match given:
@@ -158,7 +160,9 @@ def run(policy: Switch, inputs: list[Input]) -> AnyCall:
                 call.t30.outputs.append(given)
                 call.handle_deadline(now)
             case "V.21":
-                call.hear_v21(now)
+                call.hear_v21(Event.V21_HEARD, now)
+            case "V.21 again":
+                call.hear_v21(Event.V21_AGAIN, now)
             case "abort":
                 call.abort(now)
             case "fault":
@@ -252,6 +256,41 @@ SCENARIOS: list[tuple[Switch, list[Input], State, str]] = [
 ]
 
 
+ONLY, FALLBACK = Audio.ONLY, Audio.FALLBACK
+IN_AUDIO: list[tuple[Audio, Switch, list[Input], State, str]] = [
+    (ONLY, CALLEE, [DIAL, AUDIO_UP], S.FAX, "place"),
+    (ONLY, AT_ONCE, [DIAL, AUDIO_UP, SPEAKS], S.FAX, "place answer_with"),
+    (ONLY, CALLEE, [ACCEPT, AUDIO_UP], S.FAX, ""),
+    (ONLY, CALLEE, [DIAL, AUDIO_UP, TO_AUDIO], S.FAX, "place"),
+    (ONLY, CALLEE, [DIAL, AUDIO_UP, COMPLETE, 0.4], S.CLEARING, "place answer_with hang_up"),
+    (FALLBACK, CALLEE, [DIAL, AUDIO_UP, 11.9], S.AUDIO, "place"),
+    (FALLBACK, CALLEE, [DIAL, AUDIO_UP, 12.0], S.FAX, "place"),
+    (FALLBACK, CALLEE, [DIAL, AUDIO_UP, V21, AGAIN], S.FAX, "place"),
+    (FALLBACK, AT_ONCE, [DIAL, AUDIO_UP, NOT_OK, 11.9], S.AUDIO, "place offer"),
+    # an open offer is waited for
+    (FALLBACK, AT_ONCE, [DIAL, AUDIO_UP, 12.0, 12.0], S.SWITCHING, "place offer"),
+    (FALLBACK, AT_ONCE, [DIAL, AUDIO_UP, AGAIN, NOT_OK, 0.5], S.FAX, "place offer"),
+    (FALLBACK, AT_ONCE, [DIAL, AUDIO_UP, AGAIN, TO_IMAGE], S.FAX, "place offer answer_with"),
+    (FALLBACK, CALLEE, [ACCEPT, AUDIO_UP, 10.0, TO_IMAGE], S.FAX, "offer answer_with"),
+    (FALLBACK, CALLEE, [ACCEPT, AUDIO_UP, 3.0, NOT_OK, 9.9], S.AUDIO, "offer"),
+    (FALLBACK, CALLEE, [ACCEPT, AUDIO_UP, 3.0, NOT_OK, 10.0], S.FAX, "offer"),
+    (FALLBACK, AT_ONCE, [ACCEPT, AUDIO_UP, 10.0], S.FAX, ""),
+    # T.38 comes before T.30 has spoken
+    (FALLBACK, CALLEE, [DIAL, AUDIO_UP, 12.0, TO_IMAGE], S.FAX, "place answer_with"),
+]
+"""Where the fax may go in audio. The library of modems is needed."""
+
+
+@pytest.mark.spandsp
+@pytest.mark.parametrize(("audio", "policy", "inputs", "state", "verbs"), IN_AUDIO)
+def test_where_it_leads_in_audio(
+    audio: Audio, policy: Switch, inputs: list[Input], state: State, verbs: str
+) -> None:
+    call = run(policy, inputs, audio)
+    assert call.state is state
+    assert " ".join(call.line.verbs) == verbs
+
+
 @pytest.mark.parametrize(("policy", "inputs", "state", "verbs"), SCENARIOS)
 def test_where_it_leads(policy: Switch, inputs: list[Input], state: State, verbs: str) -> None:
     call = run(policy, inputs)
@@ -286,6 +325,7 @@ def test_an_end_that_fails_has_a_result_all_the_same() -> None:
     assert call.state is State.OVER
 
 
+@pytest.mark.spandsp
 def test_every_row_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     taken: set[int] = set()
     take = CallMachine._take
@@ -297,6 +337,8 @@ def test_every_row_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CallMachine, "_take", note)
     for policy, inputs, _, _ in SCENARIOS:
         run(policy, inputs)
+    for audio, policy, inputs, _, _ in IN_AUDIO:
+        run(policy, inputs, audio)
     run_into_a_fault().break_off(verdict(Outcome.FAULT, "a fault"), 1.0)
     assert [row for row in ROWS if id(row) not in taken] == []
 
