@@ -11,6 +11,7 @@ from array import array
 
 from t38fsp.audio.modem.library import (
     CARRIER_DOWN,
+    FRAME_SAMPLES,
     FRAMING_OK,
     TRAINED,
     TRAINING_FAILED,
@@ -36,6 +37,15 @@ _V21_FLAGS, _FAST_FLAGS = 5, 2
 _QUEUE = 8192
 """Bits, each an octet; 20 ms bring 288 at most."""
 
+_TRIES = 6
+"""Trainings of one burst. The library finds the timing of a symbol from where it sees a burst begin, and from
+one place in twenty or so it does not find it; from a sample later it does."""
+_EDGE = 40
+"""Samples that are left out then: where a burst begins gradually, it is the level that says where it
+begins."""
+_MOST_KEPT = 2 * 8000
+"""Samples from the beginning of a burst that are kept for that; the longest training takes 1.4 s."""
+
 _ZERO_ONE = b"01" + bytes(254)
 
 
@@ -58,6 +68,9 @@ class ReceiveModem:
         self._fast: State | None = None
         self._queue: State | None = None
         self._expected: Listen | None = None
+        self._tries = 0
+        self._kept = array("h")
+        """The burst so far, while the modem trains."""
         self._over = False
         """The burst of the fast modem is over."""
         self._bits = b""
@@ -75,8 +88,13 @@ class ReceiveModem:
         V.21 must be silent, or the fast modem trains on it.
         """
         self._stop_fast()
-        if expected is None or expected.modem is None:
-            return
+        self._tries = 0
+        del self._kept[:]
+        if expected is not None and expected.modem is not None:
+            self._begin_fast(expected)
+
+    def _begin_fast(self, expected: Listen) -> None:
+        assert expected.modem is not None
         self._expected = expected
         library, modem = self._library, expected.modem
         name = SPANDSP_NAMES[modem.modulation]
@@ -102,20 +120,44 @@ class ReceiveModem:
         self._fast = state
         self._receive = getattr(library.call, f"{name}_rx")
 
-    def hear(self, samples: array[int]) -> None:
-        """Take the next samples; their number is at most 160."""
-        count = len(samples)
-        block = (c.c_int16 * count).from_buffer(samples)
+    def hear(self, samples: array[int], *, loud: bool) -> None:
+        """Take the next samples, 160 at most; not ``loud`` if they are silence."""
         if self._fast is not None:
-            self._receive(self._fast.pointer, block, count)
-            if self._queue is not None:
-                read = self._library.call.queue_read(self._queue.pointer, self._buffer, _QUEUE)
-                if read > 0:
-                    self._take_bits(c.string_at(self._buffer, read))
+            if not loud:
+                del self._kept[:]
+                self._tries = 0
+            elif not self.fast_up and len(self._kept) < _MOST_KEPT:
+                self._kept.extend(samples)
+            self._hear_fast(samples)
+            while self.failed and self._tries < _TRIES - 1 and self._kept:
+                self._train_again()
             if self._over:
                 self._stop_fast()  # not in a call-back of the library
         if not self.fast_up:
+            count = len(samples)
+            block = (c.c_int16 * count).from_buffer(samples)
             self._library.call.fsk_rx(self._fsk.pointer, block, count)
+
+    def _hear_fast(self, samples: array[int]) -> None:
+        assert self._fast is not None
+        count = len(samples)
+        self._receive(self._fast.pointer, (c.c_int16 * count).from_buffer(samples), count)
+        if self._queue is not None:
+            read = self._library.call.queue_read(self._queue.pointer, self._buffer, _QUEUE)
+            if read > 0:
+                self._take_bits(c.string_at(self._buffer, read))
+
+    def _train_again(self) -> None:
+        """Hear the burst again, beginning a sample later than before."""
+        self._tries += 1
+        expected = self._expected
+        assert expected is not None
+        self._stop_fast()
+        self._begin_fast(expected)
+        for at in range(_EDGE + self._tries, len(self._kept), FRAME_SAMPLES):
+            self._hear_fast(self._kept[at : at + FRAME_SAMPLES])
+            if self.failed or self._over:
+                return
 
     def drop(self) -> None:
         """The far end cannot be heard any longer: its carriers are over, without a proper end."""

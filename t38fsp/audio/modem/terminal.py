@@ -280,7 +280,8 @@ class AudioTerminal:
                 receiver.listen(self._expected)
                 self._expected = None
             learning = receiver.v21_up and not receiver.fast_up
-            receiver.hear(self.levels.samples(piece.payload, piece.law, learning=learning))
+            samples = self.levels.samples(piece.payload, piece.law, learning=learning)
+            receiver.hear(samples, loud=self.levels.loud)
             self._watch_unread(len(piece.payload))
             if receiver.v21_up:
                 self._cng = False
