@@ -150,10 +150,16 @@ class OfferAnswer:
         if self._open is not None:
             self._open.invite.stop()
 
-    def agree(self, local: SessionDescription, remote: SessionDescription, *, ours: bool) -> None:
-        """An offer was answered: report it to the call, unless nothing changed."""
+    def agree(
+        self, local: SessionDescription, remote: SessionDescription, *, ours: bool, asked: bool = False
+    ) -> None:
+        """An offer was answered: report it to the call, unless nothing changed.
+
+        With ``asked`` it is reported in any case: the call waits for the answer to its own offer, also where
+        the far end refuses each one alike.
+        """
         negotiation = self._party.negotiation
-        if (negotiation.local, negotiation.remote) != (local, remote):
+        if asked or (negotiation.local, negotiation.remote) != (local, remote):
             negotiation.agree(local, remote)
             self._party.core.emit(MediaChanged(self._party.call, local, remote, ours))
 
@@ -165,7 +171,7 @@ class OfferAnswer:
         if answer is None:
             self._party.lost("the answer to our offer cannot be read", now)
             return
-        self.agree(reinvite.offer, answer, ours=True)
+        self.agree(reinvite.offer, answer, ours=True, asked=True)
         self.proceed(now)
 
     def _refreshed(self, reinvite: _Reinvite, response: Response, now: float) -> None:

@@ -32,6 +32,7 @@ from t38fsp.call.media import (
     ImageMedia,
     hold_image,
     image_offer,
+    offer_audio_again,
     our_capabilities,
     terminal_for,
 )
@@ -218,7 +219,16 @@ class CallActions(ABC):
         self._record.medium = Medium.AUDIO
         self._emit(events.BeganInAudio(self._record.dialog))
         terminal.start(now)
+        self._restore_audio(now)
         self._start_session(now)
+
+    def _restore_audio(self, now: float) -> None:
+        """Offer audio again, if the far end's refusal of T.38 has left the call without it."""
+        agreement = self._agreement
+        if agreement is not None and agreement.media is None and self.line_call is not None:
+            self._line.offer(
+                self.line_call, offer_audio_again(self._capabilities, agreement.local.media), now
+            )
 
     def _hold_audio(self, now: float) -> None:
         """From now on answer every offer with the audio that is in effect, and refuse T.38."""

@@ -171,6 +171,13 @@ class FaxCall(CallActions):
         An offer that is due at once is made here, after the media of the answer are known.
         """
         self.moved = True
+        self._pump_media(now)
+        before = self._fax
+        self._machine.handle_deadline(now)
+        if self._fax is not before:
+            self._pump_media(now)  # T.30 has begun by a timer
+
+    def _pump_media(self, now: float) -> None:
         if self._fax is None:
             for first in self._switching.take_v21():
                 self._machine.feed(Event.V21_HEARD if first else Event.V21_AGAIN, now)
@@ -179,7 +186,6 @@ class FaxCall(CallActions):
             self._fax.pump(now)
             if self._fax.spoke and not spoke:
                 self._machine.feed(Event.T30_SPEAKS, now)
-        self._machine.handle_deadline(now)
 
     def _on_output(self, output: Output, now: float) -> None:
         """Take an output of T.30 that sending and receiving share."""

@@ -97,6 +97,14 @@ def audio_offer(capabilities: MediaCapabilities) -> tuple[MediaDescription, ...]
     return (_our_audio(capabilities),)
 
 
+def offer_audio_again(
+    capabilities: MediaCapabilities, before: Sequence[MediaDescription]
+) -> tuple[MediaDescription, ...]:
+    """An offer of audio alone, in place of the first of our lines ``before``: a refusal of T.38 by port 0 has
+    left the call without any media."""
+    return (_our_audio(capabilities), *map(_refused, before[1:]))
+
+
 def image_offer(
     capabilities: MediaCapabilities, before: Sequence[MediaDescription] = ()
 ) -> tuple[MediaDescription, ...]:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from sip.line import OfferRefused
+from sip.line_settings import SessionTimers
+from sip.syntax.sdp import MediaDescription
 from t38fsp import events
-from t38fsp.audio.modem.library import modem_library
+from t38fsp.audio.modem.library import ModemLibrary, ModemLibraryError, modem_library
+from t38fsp.audio.offer import audio_media
 from t38fsp.choices import Audio, Switch
+from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult, Medium
-from tests.call.harness import Scene, make_pages
+from t38fsp.t38.attributes import T38Parameters
+from tests.call.harness import CALLER, Scene, make_pages
+from tests.call.phone import MEDIA_PORT, PHONE, Phone, audio_only
+from tests.call.test_refresh import KeptAlive
 
 pytestmark = pytest.mark.spandsp
 
@@ -52,3 +61,87 @@ def test_nobody_switches(tmp_path: Path) -> None:
     scene.run()
     scene.assert_delivered(1)
     assert began(scene) == [True, True]
+
+
+NO_IMAGE = MediaDescription("image", 0, "udptl", ("t38",))
+
+
+@pytest.mark.parametrize("refusal", [None, (NO_IMAGE,)], ids=["488", "port 0"])
+def test_t38_is_refused(tmp_path: Path, refusal: tuple[MediaDescription, ...] | None) -> None:
+    """The calling end begins in audio 12 s after the answer; without any media it offers audio again."""
+    scene = AudioScene(tmp_path)
+    phone = Phone(scene)
+    phone.on_incoming = lambda incoming: phone.accept(lambda offer: refusal)
+    scene.send(make_pages(1), to=PHONE, switch=Switch.CALLER, audio=Audio.FALLBACK)
+    scene.run(seconds=11.9)
+    assert began(scene) == [False]
+    scene.run(seconds=0.5)
+    assert began(scene) == [True]
+    scene.run()
+    assert scene.results[0].outcome is Outcome.NO_PACKETS
+    offers = [
+        data for _, source, _, data in scene.tapped if source[0] == CALLER and data.startswith(b"INVITE")
+    ]
+    assert [b"m=audio 0" not in data and b"m=audio" in data for data in offers] == (
+        [True, False] if refusal is None else [True, False, True]
+    )
+
+
+def test_t38_is_taken_until_t30_has_spoken(tmp_path: Path) -> None:
+    scene = AudioScene(tmp_path)
+    phone = Phone(scene)
+    phone.on_incoming = lambda incoming: phone.accept(audio_only)
+    scene.send(make_pages(1), to=PHONE, audio=Audio.FALLBACK)
+    scene.run(seconds=13.0)
+    assert began(scene) == [True]
+    phone.offer(T38Parameters().to_media(MEDIA_PORT))
+    scene.run(seconds=1.0)
+    assert any(isinstance(event, events.SwitchedToT38) for event in scene.call.events)
+    scene.run()
+    assert scene.results[0].medium is Medium.T38
+
+
+def test_t38_is_refused_once_t30_has_spoken(tmp_path: Path) -> None:
+    scene = AudioScene(tmp_path)
+    scene.answer(audio=Audio.FALLBACK, switch=Switch.CALLER)
+    phone = Phone(scene)
+    phone.dial([audio_media(MEDIA_PORT, (0,))])
+    scene.run(seconds=12.0)
+    phone.offer(T38Parameters().to_media(MEDIA_PORT))
+    scene.run(seconds=1.0)
+    assert [event.status for event in phone.events if isinstance(event, OfferRefused)] == [488]
+
+
+def test_without_the_library_the_verdict_names_it(tmp_path: Path) -> None:
+    def missing() -> ModemLibrary:
+        raise ModemLibraryError("there is no library of modems")
+
+    scene = AudioScene(tmp_path)
+    scene.caller.modems = missing
+    scene.answer(audio=Audio.FALLBACK, switch=Switch.CALLER)
+    scene.send(make_pages(1), audio=Audio.FALLBACK, switch=Switch.CALLEE)
+    scene.run()
+    sent, _ = scene.results
+    assert sent.outcome is Outcome.NO_T38
+    assert "there is no library of modems" in sent.reason
+
+
+def test_encrypted_audio_alone_is_refused(tmp_path: Path) -> None:
+    scene = AudioScene(tmp_path)
+    scene.answer(audio=Audio.ONLY)
+    phone = Phone(scene)
+    phone.dial([replace(audio_media(MEDIA_PORT, (0,)), protocol="RTP/SAVP")])
+    scene.run()
+    assert scene.results[0].outcome is Outcome.NO_T38
+    assert "RTP/SAVP" in scene.results[0].reason
+
+
+@pytest.mark.full
+def test_a_long_fax_over_a_session_refresh(tmp_path: Path) -> None:
+    KeptAlive.timers = SessionTimers(session_expires=90)
+    scene = KeptAlive(tmp_path)
+    scene.caller.modems = scene.callee.modems = modem_library
+    scene.answer(audio=Audio.ONLY)
+    scene.send(make_pages(30), audio=Audio.ONLY)
+    scene.run()
+    scene.assert_delivered(30)
