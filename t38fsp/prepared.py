@@ -24,12 +24,13 @@ from t38fsp.header import CallHeader, Header
 from t38fsp.image.errors import DocumentError
 from t38fsp.image.exact import count_rows
 from t38fsp.image.fax import Fax
+from t38fsp.image.over_time import over_time
 from t38fsp.image.pool import ImagePool
 from t38fsp.jobs import Prepared, SendJob
 from t38fsp.page_settings import USUAL, PageSettings
+from t38fsp.pages.seconds import page_seconds
 from t38fsp.t30.dcs_choice import likely_mode
 from t38fsp.t30.options import TransmitOptions
-from t38fsp.t30.page_time import carrier_seconds, page_seconds
 from t38fsp.t30.vocabulary import Coding, PageMode, Resolution
 
 StrPath = str | os.PathLike[str]
@@ -42,6 +43,8 @@ _LEAST_ROWS = 7.0
 _X_HEIGHT = 0.5
 """Of the size of the letters, in most typefaces."""
 _POINTS_PER_INCH = 72
+_AFTER_PAGE = 3.0
+"""Seconds of commands, responses and training."""
 _LONGEST_WITHOUT_ECM = 90.0
 """Seconds after which many gateways cut a page that is sent without error correction."""
 _LONGER_IN_MR = 1.2
@@ -66,7 +69,7 @@ class PreparedPage:
     octets: int
     """Coded, in MMR."""
     seconds: float
-    """On the line at the rate of the settings, with the commands after it."""
+    """On the line, at the rate of the settings."""
     warnings: tuple[str, ...]
 
 
@@ -92,8 +95,8 @@ class PreparedDocument:
 
     @property
     def seconds(self) -> float:
-        """On the line for all pages, without the beginning and the end of the call (about 15 s)."""
-        return sum(page.seconds for page in self.pages)
+        """On the line for all pages and the commands after each; a call takes about 15 more."""
+        return sum(page.seconds + _AFTER_PAGE for page in self.pages)
 
     @property
     def octets(self) -> int:
@@ -182,7 +185,7 @@ class PreparedDocument:
             rows or self._fax.pages[number - 1].rows,
             mode.resolution,
             octets,
-            page_seconds(octets, mode),
+            page_seconds(octets, mode.bit_rate, mode.ecm) if mode.bit_rate else 0.0,
             tuple(warnings),
         )
 
@@ -195,12 +198,8 @@ def _warnings(number: int, octets: int, mode: PageMode, letters: float, settings
             f"page {number} has letters of {letters:.1f} points, too small for {mode.resolution.y} lines per "
             "inch; send it in a finer resolution, or enlarge it"
         )
-    seconds = carrier_seconds(octets, mode)
-    if settings.page_seconds is not None and seconds > settings.page_seconds:
-        warnings.append(
-            f"page {number} takes {seconds:.0f} s at {mode.bit_rate} bit/s, and {settings.page_seconds:g} s "
-            "are set as the limit; simplify it, or choose a quicker quality"
-        )
+    if why := over_time(octets, mode, settings):
+        warnings.append(f"page {number} {why}; simplify it, or choose a quicker quality")
     without = octets * _LONGER_IN_MR * 8 / mode.bit_rate if mode.bit_rate else 0.0
     if without > _LONGEST_WITHOUT_ECM:
         warnings.append(

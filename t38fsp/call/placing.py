@@ -24,7 +24,7 @@ from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Audio, Switch
 from t38fsp.jobs import NOBODY_ELSE, WHOLE, Addressing, Resume
 from t38fsp.t30.options import PollOptions, ReceiveOptions, TransmitOptions
-from t38fsp.t30.outputs import Output, PageWanted
+from t38fsp.t30.outputs import Output, PageWanted, SessionWarned
 from t38fsp.t30.polling import Poller
 from t38fsp.t30.transmitter import Transmitter
 from t38fsp.t30.vocabulary import PageFormat, PageQuality
@@ -102,7 +102,10 @@ class SendingCall(PlacedCall):
         else:
             self.abort(now)
 
-    def page_ready(self, request: int, data: bytes, now: float) -> None:
+    def page_ready(self, request: int, data: bytes, now: float, *, warning: str = "") -> None:
+        """The page is coded; ``warning`` is a sentence about it."""
+        if warning:
+            super()._on_output(SessionWarned(warning), now)
         self._transmitter.page_ready(request, data, now)
         self._pump(now)
 

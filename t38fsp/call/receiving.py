@@ -32,6 +32,7 @@ from t38fsp.t30.outputs import (
     PageReceived,
     PageWanted,
     PollRequested,
+    SessionWarned,
 )
 from t38fsp.t30.polling import PollServer
 from t38fsp.t30.receiver import Receiver
@@ -220,8 +221,11 @@ class ReceivingCall(FaxCall):
         self._receiver.page_not_stored(index, error, now)
         self._pump(now)
 
-    def page_ready(self, request: int, data: bytes, now: float) -> None:
+    def page_ready(self, request: int, data: bytes, now: float, *, warning: str = "") -> None:
+        """See :meth:`t38fsp.call.placing.SendingCall.page_ready`."""
         if isinstance(self._receiver, PollServer):
+            if warning:
+                super()._on_output(SessionWarned(warning), now)
             self._receiver.page_ready(request, data, now)
             self._pump(now)
 

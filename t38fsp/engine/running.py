@@ -26,6 +26,7 @@ from t38fsp.events import BeganInAudio, Connected, FaxEvent, Finished, SwitchedT
 from t38fsp.header import CallHeader
 from t38fsp.image.errors import DocumentChangedError, DocumentError, ImageError
 from t38fsp.image.fax import Fax
+from t38fsp.image.over_time import over_time
 from t38fsp.image.pool import ImagePool
 from t38fsp.lanes import Lane
 from t38fsp.outcome import Outcome
@@ -290,7 +291,9 @@ class RunningCall:
                     again = isinstance(error, DocumentChangedError) or not isinstance(error, DocumentError)
                     self._feed(partial(call.page_failed, again=again), request, fax.named(index, error))
                 else:
-                    self._feed(call.page_ready, request, data)
+                    why = "" if document.is_fax else over_time(len(data), mode, document.settings)
+                    warning = f"page {index + 1} {why}" if why else ""
+                    self._feed(partial(call.page_ready, warning=warning), request, data)
             case (
                 (ReceivingCall() | PollingCall()) as call,
                 StorePage(index=index, mode=mode, data=data, counted=counted),

@@ -272,8 +272,9 @@ class ImagePool:
     ) -> bytes:
         if not 0 <= index < len(document.pages):
             raise DocumentError(f"the document has no page {index + 1}; it has {len(document.pages)}")
-        if not mode.scan_line_time:
-            mode = replace(mode, bit_rate=0)  # the rate matters only for fill (T.4 4.1.3)
+        limited = document.settings.page_seconds is not None and not document.is_fax
+        if not mode.scan_line_time and not limited:
+            mode = replace(mode, bit_rate=0)  # it matters for fill (T.4 4.1.3) and the limit of time
         key = document.path, document.identity, document.settings, document.cover, index, mode, header
         if (data := self._coded.get(key)) is not None:
             self._coded.move_to_end(key)

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from PIL import Image
 
 from sip.logs import get_logger
+from t38fsp.choices import OverTime
 from t38fsp.cover import CoverPage
 from t38fsp.documents.office import convert
 from t38fsp.documents.opening import open_source
@@ -25,6 +26,7 @@ from t38fsp.image.convert import resized
 from t38fsp.image.errors import DocumentChangedError, DocumentError, ImageError
 from t38fsp.image.header import with_header
 from t38fsp.image.layout import Box, layout, resolution_for
+from t38fsp.image.over_time import over_time
 from t38fsp.image.page_store import PageStore
 from t38fsp.image.values import HeaderLine, Identity, identity_of
 from t38fsp.page_settings import PageSettings
@@ -115,7 +117,8 @@ def encode_drawn(
     pages = PageStore(store) if store and page.cover is None else None
 
     def render(max_rows: int | None) -> bytes:
-        key = (path, page.identity, page.number, page.settings, mode.width, mode.resolution, max_rows)
+        rate = mode.bit_rate if page.settings.over_page_seconds is OverTime.SIMPLIFY else 0
+        key = (path, page.identity, page.number, page.settings, mode.width, mode.resolution, max_rows, rate)
         kept = None if pages is None else pages.find(key, mode.width)
         if kept is not None:
             return kept
@@ -128,7 +131,11 @@ def encode_drawn(
         pixels = render(mode.max_rows)
     else:
         pixels = with_header(header, mode.width, mode.resolution, mode.max_rows, render)
-    return encode_burst(pixels, mode)
+    burst = encode_burst(pixels, mode)
+    settings = page.settings
+    if settings.over_page_seconds is OverTime.REFUSE and (why := over_time(len(burst), mode, settings)):
+        raise DocumentError(f"page {page.number} {why}; simplify it, or choose a quicker quality")
+    return burst
 
 
 def _pixels(path: str, page: DrawnPage, mode: PageMode, max_rows: int | None) -> bytes:
@@ -158,11 +165,18 @@ def _bilevel(image: Image.Image, sheet: Sheet, box: Box, page: DrawnPage, mode: 
         black.paste(_as_black(image, (box.across, box.down)), place)
         return black.tobytes()
     # numpy is imported with it, and not for faxes that need none of it.
-    from t38fsp.pages.bilevel import to_bilevel
+    from t38fsp.pages.bilevel import simplified, to_bilevel
 
     canvas = Image.new(image.mode, (box.width, box.rows), "white")
     canvas.paste(image, place)
-    return to_bilevel(canvas, *mode.resolution.value, page.settings.quality)
+    settings = page.settings
+    if settings.page_seconds is None or settings.over_page_seconds is not OverTime.SIMPLIFY:
+        return to_bilevel(canvas, *mode.resolution.value, settings.quality)
+
+    def fits(pixels: bytes) -> bool:
+        return not over_time(len(encode_burst(pixels, mode)), mode, settings)
+
+    return simplified(canvas, *mode.resolution.value, settings.quality, fits)
 
 
 def _as_black(image: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -1,0 +1,21 @@
+"""The limit of the time that a page may take."""
+
+from __future__ import annotations
+
+from t38fsp.page_settings import PageSettings
+from t38fsp.pages.seconds import page_seconds
+from t38fsp.t30.vocabulary import PageMode
+
+
+def over_time(octets: int, mode: PageMode, settings: PageSettings) -> str:
+    """That a page of so many coded octets takes longer than it may, as a phrase; empty if it does not.
+
+    Without the pace of a modem a page takes no time that counts.
+    """
+    limit = settings.page_seconds
+    if limit is None or not mode.bit_rate:
+        return ""
+    seconds = page_seconds(octets, mode.bit_rate, mode.ecm)
+    if seconds <= limit:
+        return ""
+    return f"takes {seconds:.0f} s at {mode.bit_rate} bit/s, and the limit is {limit:g} s"
