@@ -15,12 +15,9 @@ from typing import Any
 
 import pytest
 from aiosmtpd.smtp import SMTP
-from PIL import Image, ImageDraw, ImageFont
 
 from t38fsp.cli.exits import Exit
 from t38fsp.image.compare import differing_pages
-from t38fsp.image.document import inspect
-from t38fsp.t30.vocabulary import PageFormat, Resolution
 from tests.cli.commands import ROOT, names, port_of, started, t38fsp
 from tests.peers import pdf
 
@@ -195,46 +192,6 @@ async def test_they_say_what_they_cannot_use(program: str, arguments: tuple[str,
     assert (ended.status, ended.output) == (1, "")
     assert ended.progress.startswith(sentence)
     assert ended.progress.count("\n") == 1
-
-
-def letter_in(mode: str, ground: str | None, *, palette: bool = False) -> Image.Image:
-    """Black text, smoothed at its edges; ``ground`` None is transparent."""
-    picture = Image.new(mode, (864, 1144), ground or (0, 0, 0, 0))
-    draw = ImageDraw.Draw(picture)
-    draw.text((60, 60), "An ordinary line of text\n" * 12, fill="black", font=ImageFont.load_default(30))
-    draw.rectangle((60, 900, 500, 1000), fill="black")
-    return picture.quantize() if palette else picture
-
-
-PICTURES = {
-    "colour": letter_in("RGB", "white"),
-    "grey": letter_in("L", "white"),
-    "on light grey": letter_in("L", "#d0d0d0"),
-    "on light yellow": letter_in("RGB", "#fff6c8"),
-    "black and white": letter_in("1", "white"),
-    "transparent": letter_in("RGBA", None),
-    "transparent grey": letter_in("RGBA", None).convert("LA"),
-    "with a palette": letter_in("RGBA", None, palette=True),
-}
-
-
-@pytest.mark.parametrize("kind", PICTURES)
-def test_the_readme_makes_a_document_from_a_picture(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
-    readme = (ROOT / "README.md").read_text()
-    (program,) = re.findall(r"```python\n(from PIL .*?)```", readme, re.DOTALL)
-    monkeypatch.chdir(tmp_path)
-    PICTURES[kind].save("letter.png")
-    exec(program)
-    assert inspect("letter.tif") == [PageFormat(1728, 2287, Resolution.R8_FINE)]
-    with Image.open("letter.tif") as page:
-        ground, bar = page.crop((0, 1000, 1728, 1700)), page.crop((130, 1810, 990, 1990))
-        assert ground.getcolors() == [(1728 * 700, 255)], "dots on the white ground"
-        assert bar.getcolors() == [(860 * 180, 0)], "holes in what is black"
-        black = page.crop((0, 0, 1728, 1000)).histogram()[0]
-    # Text alone: of its smoothed edges no more than half is black.
-    assert 0.005 < black / (1728 * 1000) < 0.2
 
 
 def test_the_readme_tells_every_exit_status() -> None:
