@@ -22,7 +22,7 @@ from t38fsp.image.resolutions import inch_terms
 from t38fsp.image.tiff import TiffFile, TiffPage
 from t38fsp.image.values import HeaderLine, Identity, identity_of
 from t38fsp.t4.decode import decode_page
-from t38fsp.t4.prepare import ends_with_eofb
+from t38fsp.t4.prepare import ends_with_eofb, without_padding
 from t38fsp.t30.vocabulary import Coding, PageFormat, PageMode, PageQuality
 
 _INVERT = bytes(255 - octet for octet in range(256))
@@ -137,7 +137,7 @@ def _encode(
     as_it_is = header is None and mode.coding is Coding.MMR and _fits(page.format, mode)
     if as_it_is and Facts.BURST in facts:
         (data,) = tiff.strip_data(page)
-        return data.rstrip(b"\0"), facts
+        return without_padding(data), facts
     content = _read(tiff, page, facts)
     if as_it_is and content.burst:
         return content.burst, content.facts
@@ -197,7 +197,7 @@ class _Content:
     @property
     def burst(self) -> bytes:
         """The stored octets if they are exactly an MMR burst, else empty."""
-        return self.strips[0][0].rstrip(b"\0") if Facts.BURST in self.facts else b""
+        return without_padding(self.strips[0][0]) if Facts.BURST in self.facts else b""
 
     def pixels(self) -> bytes:
         """The pixels of the upright page; 1 is black."""
@@ -228,6 +228,7 @@ def _read(tiff: TiffFile, page: TiffPage, facts: Facts = Facts.NONE) -> _Content
         go_on()
         pixels: bytes | None = None
         if page.coding is Coding.MMR:
+            data = without_padding(data)
             read = ends = check_strip(data, page.width, strip.rows, page.format.resolution)
         else:
             ends = False

@@ -22,7 +22,7 @@ from t38fsp.image.fields import FieldType, Tag
 from t38fsp.image.tiff import TiffFile
 from t38fsp.image.values import MAX_PAGES, FileId, LastPage
 from t38fsp.t4.decode import decode_page
-from t38fsp.t4.prepare import ends_with_eofb
+from t38fsp.t4.prepare import ends_with_eofb, without_padding
 from t38fsp.t30.vocabulary import Coding, PageMode, PageQuality
 
 StrPath = str | os.PathLike[str]
@@ -105,6 +105,7 @@ def finish(path: StrPath, total: int, only: FileId | None = None) -> None:
 def _read(data: bytes, mode: PageMode, counted: PageQuality | None) -> tuple[bytes, PageQuality]:
     """The page in MMR, and its quality."""
     if mode.coding is Coding.MMR:
+        data = without_padding(data)
         rows = count_rows(data, mode.width, mode.resolution)
         if rows is not None:
             return data.rstrip(b"\0"), PageQuality(rows)

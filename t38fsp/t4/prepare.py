@@ -81,3 +81,17 @@ def ends_with_eofb(data: bytes) -> bool:
     """Whether MMR data end with EOFB and padding, as required in the burst of an MMR page."""
     # 24 bits of EOFB at any bit position are within four octets.
     return to_bits(data.rstrip(b"\0")[-4:]).rstrip("0").endswith(EOL * 2)
+
+
+def without_padding(data: bytes) -> bytes:
+    """MMR data up to EOFB, with zeros in the rest of its last octet; unchanged if they do not end so.
+
+    T.6 2.4.1.2 pads with zeros, but libspandsp, and with it much fax software, with ones.
+    """
+    rest = data.rstrip(b"\0")
+    tail = to_bits(rest[-4:])
+    start = tail.rfind(EOL * 2)
+    padding = len(tail) - start - 2 * len(EOL)
+    if start < 0 or padding > 7:
+        return data
+    return rest[:-1] + bytes([rest[-1] >> padding << padding])

@@ -86,6 +86,17 @@ def test_mmr_is_stored_as_it_came_without_the_padding_of_ecm(tmp_path):
     assert octets + bytes(100) not in path.read_bytes()
 
 
+def test_mmr_padded_with_ones_as_libspandsp_does_is_not_coded_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "decode_page", None)
+    bursts = (burst(rows, "text", MMR) for rows in range(100, 120))
+    plain = next(data for data in bursts if not data[-1] & 1)
+    lowest = plain[-1] & -plain[-1]
+    padded = plain[:-1] + bytes([plain[-1] | lowest - 1]) + bytes(5)
+    append_page(tmp_path / "padded.tif", padded, MMR)
+    append_page(tmp_path / "plain.tif", plain, MMR)
+    assert (tmp_path / "padded.tif").read_bytes() == (tmp_path / "plain.tif").read_bytes()
+
+
 def test_mmr_without_eofb_gets_one(tmp_path):
     path = tmp_path / "received.tif"
     bits = to_bits(burst(100, "text", MMR))

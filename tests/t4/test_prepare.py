@@ -8,7 +8,7 @@ import pytest
 from t38fsp.image.coder import encode_pixels
 from t38fsp.t4.codes import EOL
 from t38fsp.t4.decode import decode_page
-from t38fsp.t4.prepare import EOFB, RTC, ends_with_eofb, eol_positions, prepare_t4
+from t38fsp.t4.prepare import EOFB, RTC, ends_with_eofb, eol_positions, prepare_t4, without_padding
 from t38fsp.t4.scan_lines import to_bits
 from t38fsp.t30.vocabulary import Coding, PageMode, Resolution
 from tests.pages import make_pixels
@@ -103,3 +103,19 @@ def test_eofb_is_recognised_at_every_bit_position(shift):
         int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8)) + bytes(5)
     )
     assert not ends_with_eofb(int(("1" + bits[:-12]).ljust(40, "0"), 2).to_bytes(5))
+
+
+@pytest.mark.parametrize("shift", range(8))
+def test_whatever_pads_the_octet_of_eofb_is_cleared(shift):
+    code = "1" * shift + EOL * 2
+    length = -(-len(code) // 8)
+    padded_by_zeros, padded_by_ones = (
+        int(code.ljust(8 * length, bit), 2).to_bytes(length) for bit in ("0", "1")
+    )
+    assert without_padding(padded_by_ones + bytes(3)) == padded_by_zeros
+    assert without_padding(padded_by_zeros) == padded_by_zeros
+
+
+@pytest.mark.parametrize("data", [b"", bytes(3), b"\x80\x01\x80", b"\x26\xa0\0\0", EOFB + b"\x55"])
+def test_data_without_eofb_at_the_end_stay(data):
+    assert without_padding(data) == data
