@@ -46,6 +46,8 @@ _COMMANDS = 4
 """Commands that run at a time; further ones wait."""
 _LEFT_PAGES = 100
 """Supposed of a fax that another program left, for the limits of time."""
+_AGAIN_AFTER = 60.0
+"""Seconds until what could not be delivered is tried again."""
 _CLOSE_WITHIN = 10.0
 """Seconds for what is still to be done when the program ends."""
 
@@ -86,11 +88,13 @@ class Inbox:
         self._commands = asyncio.Semaphore(_COMMANDS)
         self._numbers = itertools.count(1)
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._retries: set[asyncio.Task[None]] = set()
+        """One for each fax that could not be delivered."""
 
     async def __aenter__(self) -> Self:
         await check_programs(self.settings)
         for entry in await asyncio.to_thread(self._prepare):
-            self._go_on(self._deliver_left(entry))
+            self._go_on(self._deliver_late(entry))
         return self
 
     async def __aexit__(
@@ -99,7 +103,9 @@ class Inbox:
         """Wait for what is to be done with faxes that were received, up to 10 s; then leave it to the next
         program that has an inbox in this folder. Text is not waited for."""
         self._workers.hurry()
-        tasks = set(self._tasks)
+        for retry in self._retries:
+            retry.cancel()
+        tasks = self._tasks | self._retries
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=_CLOSE_WITHIN)
             for task in late:
@@ -216,8 +222,9 @@ class Inbox:
             await asyncio.to_thread(entry.write, {"facts": about})
             delivered = await self._files(entry, len(result.pages))
         except (OSError, NotDeliveredError) as error:
-            text = f"{error}; its pages are in {result.file} until faxes are received there again"
+            text = f"{error}; its pages are in {result.file} until that can be done"
             logger.error("%s", text)
+            self._try_again(entry)
             return ReceivedFax(replace(result, warnings=(*result.warnings, text)), result.file, failed=True)
         warnings = [*delivered.warnings]
         for text in warnings:
@@ -231,20 +238,28 @@ class Inbox:
             told, delivered.tiff or None, delivered.pdf or None, delivered.sidecar or None, bool(failure)
         )
 
-    async def _deliver_left(self, entry: Entry) -> None:
-        """A fax that a program left which was killed or ran out of time."""
+    async def _deliver_late(self, entry: Entry) -> None:
+        """A fax that another program left, or that could not be delivered before."""
         try:
             delivered = await self._files(entry, _LEFT_PAGES)
             if delivered.files:
                 record = await asyncio.to_thread(entry.read)
-                logger.warning(
-                    "delivered late, after the program that received it ended: %s", delivered.files[0]
-                )
+                logger.warning("delivered late: %s", delivered.files[0])
                 about = record.get("facts")
                 await self._run(about if isinstance(about, dict) else {}, delivered)
             await self._forget(entry)
         except (OSError, NotDeliveredError) as error:
-            logger.error("%s; its pages are still beside %s", error, entry.record)
+            logger.error("%s; its pages are still beside %s", error, entry.record, extra=SELDOM)
+            self._try_again(entry)
+
+    def _try_again(self, entry: Entry) -> None:
+        async def later() -> None:
+            await asyncio.sleep(_AGAIN_AFTER)
+            self._go_on(self._deliver_late(entry))
+
+        retry = asyncio.create_task(later())
+        self._retries.add(retry)
+        retry.add_done_callback(self._retries.discard)
 
     async def _files(self, entry: Entry, pages: int) -> Delivered:
         """Have the files made: without text, or without a PDF, where the process dies of it. Raises

@@ -244,12 +244,26 @@ async def test_pages_that_cannot_be_delivered_are_kept(folder: Path, monkeypatch
     async with Inbox(folder) as inbox:
         inbox.folder = str(folder / "gone")
         received = await inbox.take(Call().as_incoming)
-    assert received.failed
+        assert received.failed
     assert len(received.result.warnings) == 1
     assert received.tiff in tiffs(folder)
     async with Inbox(folder):
         await until(lambda: not (folder / FOLDER).exists())
     assert len(names(folder)) == 1
+
+
+async def test_pages_that_could_not_be_delivered_are_delivered_when_they_can(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inboxes, "_AGAIN_AFTER", 0.01)
+    async with Inbox(folder, InboxSettings(exec=program(folder, TELLS))) as inbox:
+        inbox.folder = str(folder / "mount" / "faxes")
+        assert (await inbox.take(Call().as_incoming)).failed
+        (folder / "mount" / "faxes").mkdir(parents=True)
+        await until(lambda: bool(told(folder)))
+        await until(lambda: not (folder / FOLDER).exists())
+    assert names(folder / "mount" / "faxes") == ["fax-20261201-093015-0001.tif"]
+    assert len(told(folder)) == 1
 
 
 @pytest.mark.parametrize(
