@@ -36,11 +36,11 @@ _logger = get_logger(__name__)
 class UserAgent:
     """One SIP address, all its calls, and its ``registrations``.
 
-    ``contact_address`` is what we call ourselves in Via and Contact; ``local_address``, when given, returns
+    ``contact_address`` is our address in Via and Contact; ``local_address``, if given, returns
     it for each hop (a socket bound to all addresses has many, and each transport has its own). With ``tcp``,
     requests too large for UDP go by TCP. ``limits`` hold for incoming calls, ``session_timers`` for incoming
-    calls, and for placed ones that say nothing else. ``admission`` says who may ask for anything outside a
-    dialog; without it everybody may.
+    calls, and for placed ones without their own. ``admission`` decides whose requests outside a dialog are
+    admitted; without it all are.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class UserAgent:
 
     @property
     def calls(self) -> int:
-        """Calls that are not over, those included whose BYE is still on its way."""
+        """Calls that are not over, including those whose BYE has no response yet."""
         return len(self._calls)
 
     @property
@@ -89,7 +89,7 @@ class UserAgent:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing at all is left of any call or registration."""
+        """Whether nothing is left of any call or registration."""
         return not (self._calls or self._core.dialogs or self.registrations or self.transactions)
 
     def next_deadline(self) -> float | None:
@@ -105,11 +105,11 @@ class UserAgent:
         return self._core.take_events()
 
     def take_lookups(self) -> list[Target]:
-        """Places of far ends to look up; answer with :meth:`resolved`, or not at all."""
+        """Targets to look up; pass the result to :meth:`resolved`."""
         return self._core.take_lookups()
 
     def resolved(self, target: Target, hops: Sequence[Hop]) -> None:
-        """``hops`` are where ``target`` is found, best first."""
+        """``hops`` are the result of looking up ``target``, best first; empty if there is none."""
         self._core.resolved(target, hops)
 
     # --- verbs ----------------------------------------------------------------------------------------------
@@ -190,21 +190,21 @@ class UserAgent:
     # --- what comes in --------------------------------------------------------------------------------------
 
     def unreachable(self, hop: Hop, now: float, fault: NetworkFault = NO_REASON) -> None:
-        """The network refused what was sent to ``hop``: unanswered INVITEs there go elsewhere or
-        fail at once, as does everything that a reliable transport would have carried."""
+        """The network refused what was sent to ``hop``: unanswered INVITEs try the next hop or
+        fail at once, and so does every request over a reliable transport."""
         self._core.transactions.refused(hop, now, fault)
 
     def disconnected(self, hop: Hop, now: float, fault: NetworkFault = NO_REASON) -> None:
-        """A connection that stood is gone; the next message for ``hop`` makes a new one."""
+        """An established connection was closed; the next message to ``hop`` opens a new one."""
         self._core.transactions.disconnected(hop, now, fault)
         self.registrations.disconnected(hop, now)
 
     def flows(self) -> set[Hop]:
-        """Where calls and registrations have their messages from, and may have more."""
+        """The hops from which messages of calls and registrations come."""
         return {user.dialog.flow for user in self._core.dialogs.values()} | self.registrations.flows()
 
     def hops_in_use(self) -> set[Hop]:
-        """The flows, and where answers are to go or to come from: connections with them are to be kept."""
+        """The flows, and the hops of pending transactions: connections with them must be kept."""
         return self.flows() | self._core.transactions.destinations()
 
     def receive(self, data: bytes, source: Hop, now: float) -> None:
@@ -215,6 +215,7 @@ class UserAgent:
             self._receive_malformed(error, source)
             return
         except ParseError as error:
+            # Keep-alives are no news: CRLF (RFC 5626 4.4.1), and the NUL octets of some phones.
             if data.strip(b"\r\n\0"):
                 _logger.debug("dropped a message from %s: %s", source, error)
             return
@@ -251,6 +252,7 @@ class UserAgent:
             self._refuse(request, source, refused.status, *refused.headers)
 
     def _refuse(self, request: Request, source: Hop, status: int, *headers: tuple[str, str]) -> None:
+        # A scanner must not learn that SIP is spoken here, not even from a refusal.
         if not self._admission.silent(source):
             self._refusals.answer(request, source, status, *headers)
 
@@ -262,6 +264,7 @@ class UserAgent:
         user = None
         if tag is not None:
             user = self._core.dialogs.get(DialogId(request.call_id, tag, request.from_.tag or ""))
+        # An ACK gets no response, whatever is wrong with it (RFC 3261 17).
         if request.method == "ACK":
             if user is not None:
                 user.acknowledged(request, now)
@@ -287,6 +290,8 @@ class UserAgent:
         invite = self._core.transactions.cancelled(request, source)
         if invite is None:
             raise RefusedError(481)
+        # A CANCEL of an INVITE that has its final response changes nothing, and still gets 200 (RFC
+        # 3261 9.2).
         self._refusals.answer(request, source, 200)
         if invite.on_cancel is not None:
             invite.on_cancel(request, now)
@@ -296,6 +301,7 @@ class UserAgent:
         transaction = self._core.transactions.serve(request, source)
         refusal = None
         if not user.dialog.check_cseq(request, transaction.destination):
+            # RFC 3261 12.2.2: its CSeq is below that of an earlier request.
             refusal = RefusedError(500)
         elif merged:
             # It came by another path, too, and is not to be done twice.
@@ -314,6 +320,7 @@ class UserAgent:
         if request.method not in METHODS:
             status, headers = refuse_method(request.method)
             raise RefusedError(status, *headers)
+        # The same request by two paths, of which a forking proxy wants one answer (RFC 3261 8.2.2.2).
         if self._core.transactions.merged(request):
             raise RefusedError(482)
         if request.uri.partition(":")[0].lower() not in ("sip", "sips", "tel"):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 else:
 
     def dataclass(*, frozen: bool, slots: bool) -> Callable[[type], type]:
-        """Both are always true; they are written where the class is read."""
+        """Both are always true, and written out for readers of the class."""
         assert frozen
         assert slots
         return _made
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 def _made(cls: type[T]) -> type[T]:
     if any(dataclasses.is_dataclass(base) for base in cls.__bases__):
-        # Few are below another one, which has some of the methods.
+        # Only a few inherit from another one, which has some of the methods.
         return dataclasses.dataclass(frozen=True, slots=True)(cls)
     own = set(cls.__dict__)
     # Without the methods: what is left are the fields, their defaults, the slots and __match_args__.
@@ -46,7 +46,7 @@ def _made(cls: type[T]) -> type[T]:
     for name, method in methods.items():
         if name not in own:
             setattr(cls, name, method)
-    # For those below: dataclasses asks a base class for it.
+    # For classes that inherit from this one: dataclasses reads it from the base class.
     cls.__dataclass_params__.frozen = True  # type: ignore[attr-defined]
     return cls
 
@@ -78,7 +78,7 @@ def _init(cls: type, fields: tuple[dataclasses.Field[Any], ...]) -> Callable[...
 
 
 class _Ask:
-    """Stands for the default of a field that is made anew for each value."""
+    """Stands for a default that is created for each value."""
 
     def __repr__(self) -> str:
         return "<factory>"
@@ -122,7 +122,7 @@ def _cannot_delete(self: object, name: str) -> None:
 
 
 def _pickled(names: tuple[str, ...]) -> dict[str, Callable[..., object]]:
-    """What is frozen and has slots takes its state in no other way."""
+    """A frozen class with slots cannot be unpickled without these methods."""
 
     def state(value: object) -> list[object]:
         return [getattr(value, name) for name in names]

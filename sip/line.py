@@ -7,7 +7,7 @@ descriptions.
 
 An offer from the far end is answered at once by the call's *answerer*, a pure function, so that the line may
 live in another process; the call is told afterwards by :class:`MediaChanged`. To a re-INVITE without an offer
-we offer what holds, or what the answerer returns if it is an :class:`Offerer` as well.
+we offer the current media, or those that the answerer returns if it is an :class:`Offerer` as well.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ Answerer = Callable[[SessionDescription], Sequence[MediaDescription] | None]
 
 @runtime_checkable
 class Offerer(Protocol):
-    """An answerer that also knows what to offer when a re-INVITE of the far end brings no offer."""
+    """An answerer that also makes our offer when a re-INVITE of the far end has none."""
 
     def offer(self, held: Sequence[MediaDescription]) -> Sequence[MediaDescription]:
-        """The media to offer: ``held``, which hold so far, changed or not, and any others after them."""
+        """The media to offer: those in use (``held``), changed or not, and any others after them."""
 
 
 def refuse(offer: SessionDescription) -> None:
-    """An answerer that takes no offer."""
+    """An answerer that refuses every offer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class CallRequest:
     caller: str
     """URI (or name-addr) of From."""
     destination: Sequence[Hop]
-    """Where the INVITE may go, best first: where the target, or the outbound proxy, was found to be."""
+    """The hops of the target, or of the outbound proxy, best first."""
     media_address: str
     """Literal IP address for the session-level ``c=`` line."""
     media: Sequence[MediaDescription] = ()
@@ -58,17 +58,17 @@ class CallRequest:
     identity: Identity = field(default_factory=Identity)
     routes: tuple[str, ...] = ()
     """Route values with ``lr``, the next hop first: an outbound proxy (``<sip:proxy.example;lr>``), or the
-    Service-Route of a registration. ``destination`` is then where the first of them leads."""
+    Service-Route of a registration. ``destination`` then has the hops of the first of them."""
     session_timers: SessionTimers | None = None
     """None for those of the line."""
     redirects: int = 5
-    """How many targets of 3xx responses are tried; 0 takes a 3xx for the end."""
+    """Number of targets of 3xx responses that are tried; with 0 a 3xx ends the call."""
     other_media: Sequence[MediaDescription] = ()
-    """What a second INVITE offers where the first is refused for its media (415, 488, 606) and nothing has
-    rung; empty for no second one."""
+    """The offer of a second INVITE, sent if the first is refused for its media (415, 488, 606) before the far
+    end rings; empty for no second INVITE."""
     other_media_address: str | None = None
-    """The address of the same media port in the other address family, for hops of that family; None has
-    ``media_address`` serve them, too."""
+    """The address of the same media port in the other address family, for hops of that family; None
+    uses ``media_address`` for them, too."""
 
     def media_address_for(self, hop: Hop) -> str:
         """The address in the offer that goes to ``hop``."""
@@ -102,7 +102,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class MediaChanged:
-    """A later offer, ours or theirs, was answered; these descriptions hold from now on."""
+    """A later offer, ours or theirs, was answered; these descriptions are valid from now on."""
 
     call: int
     local: SessionDescription
@@ -113,18 +113,18 @@ class MediaChanged:
 
 @dataclass(frozen=True, slots=True)
 class OfferDeclined:
-    """An offer of theirs within the call was refused here; the call goes on as it was."""
+    """An offer of the far end within the call was refused here; the call continues unchanged."""
 
     call: int
     offer: SessionDescription | None
-    """None for one that could not be read."""
+    """None if it could not be parsed."""
     reason: str = ""
-    """What was wrong with it, where it never came to the answerer."""
+    """What is wrong with it, if it was refused before the answerer was called."""
 
 
 @dataclass(frozen=True, slots=True)
 class OfferRefused:
-    """Our re-INVITE was refused; the call goes on as it was."""
+    """Our re-INVITE was refused; the call continues unchanged."""
 
     call: int
     status: int
@@ -133,9 +133,9 @@ class OfferRefused:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The INVITE came to nothing, at the last hop that was tried. ``status`` is the final response's, or 408
-    when there was none at all (``local`` is then true), or 503 when the network refused it (``local``;
-    ``reason`` says why where the network did), or 487 after our own hang-up."""
+    """The call was not answered at any hop; the fields are those of the last one. ``status`` is that of the
+    final response, or 408 if there was none (``local`` is then true), or 503 if the network refused it
+    (``local``; ``reason`` says why if that is known), or 487 after our own hang-up."""
 
     call: int
     status: int
@@ -147,9 +147,9 @@ class Failed:
     call_id: str = field(default="", compare=False)
     """Call-ID of the INVITE, for looking it up in other logs; empty where the backend does not provide it."""
     advice: str | None = None
-    """What to do about a local failure; empty where ``reason`` says all, None where that is not known."""
+    """What to do about a local failure; empty if ``reason`` is enough, None if it is not known."""
     unanswered: str | None = None
-    """Why no credentials could have answered the challenge (401, 407): we do not know what it asks for."""
+    """Why no credentials can answer the challenge (401, 407), such as an unknown algorithm; or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,17 +181,17 @@ class Incoming:
     """None when the INVITE carried no offer (late offer)."""
     headers: tuple[tuple[str, str], ...] = ()
     identity: str | None = None
-    """URI of P-Asserted-Identity (RFC 3325): to be believed only of a source that is trusted."""
+    """URI of P-Asserted-Identity (RFC 3325); valid only from a trusted source."""
     identity_name: str = ""
     stranger: bool = False
-    """Admitted only because all are: neither the address nor a password identifies the caller."""
+    """Admitted only because every address is: neither the address nor a password identifies the caller."""
 
 
 LineEvent = Ringing | Answered | MediaChanged | OfferDeclined | OfferRefused | Failed | Ended | Incoming
 
 
 class SipLine(Protocol):
-    """What a fax call asks of a SIP stack. Verbs on a call that is over do nothing."""
+    """What a fax call uses of a SIP stack. Verbs on a call that is over are no-ops."""
 
     def place(self, request: CallRequest, now: float) -> int:
         """Send an INVITE; return the number of the call."""
@@ -219,10 +219,10 @@ class SipLine(Protocol):
         """Answer an incoming INVITE with a final failure; 503 says that the caller may try again in 5 s."""
 
     def answer_with(self, call: int, answerer: Answerer, now: float) -> None:
-        """From now on answer the offers of this call so."""
+        """Answer the offers of this call with ``answerer`` from now on."""
 
     def offer(self, call: int, media: Sequence[MediaDescription], now: float) -> None:
-        """Send a re-INVITE; held back until the dialog is up and no other offer is open (RFC 3261 14.1)."""
+        """Send a re-INVITE; delayed until the dialog is up and no other offer is pending (RFC 3261 14.1)."""
 
     def hang_up(self, call: int, now: float, *, reason: str | None = None) -> None:
-        """CANCEL, BYE, or 480, whichever the state asks for; ends in Failed or Ended."""
+        """End the call: CANCEL, BYE or 480, as its state requires; the last event is Failed or Ended."""

@@ -1,8 +1,10 @@
-"""Documents that are made into pages before any call: to see what would be sent, or to send it many times.
+"""Documents that are made into pages before any call: to see what would be sent, or to send it many times::
 
-async with await prepare(["letter.pdf", "form.jpg"]) as prepared:
-    print(prepared.seconds, prepared.warnings)
-    await provider.send(prepared, "sip:+15550100@trunk.example")
+    async with await prepare(["letter.pdf", "form.jpg"]) as prepared:
+        print(prepared.seconds, prepared.warnings)
+        await provider.send(prepared, "sip:+15550100@trunk.example")
+
+The pages are files in a temporary directory until the document is closed.
 """
 
 from __future__ import annotations

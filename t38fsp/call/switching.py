@@ -1,10 +1,10 @@
-"""The part of a call that runs before the switch to T.38: which end asks for it, and what is heard meanwhile.
+"""The part of a call before the switch to T.38: which end asks for it, and what is heard meanwhile::
 
-policy   the calling side             the called side
-CALLEE   waits                        asks at the answer
-CALLER   asks at the answer           waits
-EITHER   asks after ``switch_wait``: both sides do
-FIRST    has asked in its INVITE      asks at the answer
+    policy   the calling side             the called side
+    CALLEE   waits                        asks at the answer
+    CALLER   asks at the answer           waits
+    EITHER   asks after ``switch_wait``: both sides do
+    FIRST    has asked in its INVITE      asks at the answer
 
 With FIRST, a far end that refuses T.38 in the INVITE gets another INVITE with audio; then the policy is
 EITHER.

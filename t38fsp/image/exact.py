@@ -5,12 +5,13 @@ leaves what is missing white. So its result is used only with a proof that t38fs
 same rows, all of them good:
 
 * MMR: libtiff reported no complaint, so each row consists of valid codes that end at its width; and no row
-has an empty run, since only after these does libtiff read the codes of the next row differently from T.6. A
-marker row of ours was inserted between the last row and EOFB, and was decoded correctly: so a row begins at
-its first bit, and the rows before it are the whole page. * MH and MR, where libtiff ignores bits between the
-end of a row and the next EOL: the same, and each line was found good as it arrived (t38fsp.t4.checker). * Any
-coding, also where libtiff's complaints are not available: coding the rows again gives the same data, bit for
-bit except fill, RTC and padding. Codes are unambiguous. This takes three times as long as decoding.
+  has an empty run, since only after these does libtiff read the codes of the next row differently from T.6. A
+  marker row of ours was inserted between the last row and EOFB, and was decoded correctly: so a row begins at
+  its first bit, and the rows before it are the whole page.
+* MH and MR, where libtiff ignores bits between the end of a row and the next EOL: the same, and each line was
+  found good as it arrived (t38fsp.t4.checker).
+* Any coding, also where libtiff's complaints are not available: coding the rows again gives the same data,
+  bit for bit except fill, RTC and padding. Codes are unambiguous. This takes three times as long as decoding.
 
 Otherwise the result is None, mostly because of damage, which t38fsp.t4.decode handles.
 

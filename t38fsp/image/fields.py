@@ -151,6 +151,8 @@ class Directory:
         self._entries: dict[int, tuple[int, int, bytes]] = {}
         for start in range(0, 12 * count, 12):
             tag, kind, length = source.integers("HHI", raw[start : start + 8])
+            # An entry has 12 octets: tag, type, count, and the value, or its offset if it is longer than
+            # four. Of a tag that stands twice the first one counts, as in libtiff.
             self._entries.setdefault(tag, (kind, length, raw[start + 8 : start + 12]))
 
     def __contains__(self, tag: Tag) -> bool:
@@ -215,6 +217,7 @@ class Directory:
         """The first ``wanted`` values of a field, all of whose values must be inside the file."""
         kind, count, inline = self._entries[tag]
         size = count * _SIZES[kind]
+        # Short values are left-justified in the four octets, in either byte order.
         if size <= len(inline):
             return inline[: wanted * _SIZES[kind]]
         (offset,) = self._source.integers("I", inline)

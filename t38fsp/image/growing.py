@@ -131,6 +131,7 @@ def alone_in(folder: str) -> Iterator[None]:
             handle = os.open(folder, os.O_RDONLY)
             held.callback(os.close, handle)
             until = time.monotonic() + _LOCKED_FOR
+            # flock cannot wait with a limit, and the process that has the lock may be stopped.
             while not _locked(handle) and time.monotonic() < until:
                 time.sleep(0.01)
         yield

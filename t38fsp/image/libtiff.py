@@ -232,6 +232,7 @@ class _Library:
             try:
                 size = {Tag.IMAGE_WIDTH: width, Tag.IMAGE_LENGTH: rows, Tag.ROWS_PER_STRIP: rows}
                 for tag, value in {**size, **fields}.items():
+                    # TIFFSetField takes variable arguments, in which C passes a float as a double.
                     self._set_field(tiff, tag, c_double(value) if isinstance(value, float) else value)
                 begun = len(file)
                 if self._write_strip(tiff, _FIRST_STRIP, pixels, len(pixels)) != len(pixels):

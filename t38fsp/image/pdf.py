@@ -147,6 +147,7 @@ class PdfWriter:
 
     def _cross_references(self) -> None:
         start, count = self._position, self._next
+        # Entries of exactly 20 octets; the first is the head of the list of free objects (7.5.4).
         rows = [b"0000000000 65535 f \n"]
         rows += [b"%010d 00000 n \n" % self._offsets[number] for number in range(1, count)]
         self._write(b"xref\n0 %d\n" % count + b"".join(rows))

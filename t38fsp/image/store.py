@@ -199,6 +199,7 @@ def _append(
             _write(file, HEADER + bytes(4))
         end = file.seek(0, os.SEEK_END)
         start = end + end % 2
+        # A directory begins at an even offset (TIFF 6.0 section 2).
         place = start + len(coded) + len(coded) % 2
         fields = _fields(start, len(coded), mode, quality, pages)
         page = bytes(end % 2) + coded + bytes(len(coded) % 2) + directory_octets(fields, place)
@@ -208,6 +209,7 @@ def _append(
         file.seek(link)
         _write(file, struct.pack("<I", place))
         os.fsync(file.fileno())
+    # The disk may be full: without the link and the octets after it the file is again what it was.
     except OSError:
         with suppress(OSError):
             file.seek(link)
@@ -222,6 +224,7 @@ def _fields(
 ) -> list[DirectoryEntry]:
     short, long = FieldType.SHORT, FieldType.LONG
     fields = [
+        # 2: one page of several (TIFF 6.0 section 8).
         DirectoryEntry(Tag.NEW_SUBFILE_TYPE, long, (2,)),
         DirectoryEntry(Tag.IMAGE_WIDTH, long, (mode.width,)),
         DirectoryEntry(Tag.IMAGE_LENGTH, long, (quality.rows,)),
@@ -238,6 +241,8 @@ def _fields(
         DirectoryEntry(Tag.Y_RESOLUTION, FieldType.RATIONAL, (mode.resolution.y, 1)),
         DirectoryEntry(Tag.T6_OPTIONS, long, (0,)),
         DirectoryEntry(Tag.RESOLUTION_UNIT, short, (2,)),
+        # The second number is how many pages there are; 0 is "not known yet" (RFC 3949 4.2.4),
+        # until ``finish``.
         DirectoryEntry(Tag.PAGE_NUMBER, short, (index, 0)),
         DirectoryEntry(Tag.SOFTWARE, FieldType.ASCII, tuple(_SOFTWARE)),
     ]

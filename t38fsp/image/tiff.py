@@ -309,12 +309,16 @@ class _Reading:
         return photometric
 
     def _coding(self) -> Coding:
+        # T.4 and T.6 alone: 2 is T.4 without EOL and with lines that begin on octets, which a fax machine
+        # does not send.
         compression = self._directory.integer(Tag.COMPRESSION, 1)
         if compression == 4:
             return Coding.MMR
         if compression != 3:
             name = _COMPRESSION_NAMES.get(compression, "unknown")
             refuse_as_fax(self._number, f"its compression is {compression} ({name}), not fax")
+        # Bit 0 two-dimensional coding, bit 1 uncompressed mode. Bit 2, fill before EOL, needs no attention:
+        # readers skip fill.
         options = self._directory.integer(Tag.T4_OPTIONS, 0)
         if options & 2:
             refuse_as_fax(self._number, "it uses the uncompressed mode of T.4 (T4Options)")
@@ -325,6 +329,7 @@ class _Reading:
         x, y = (self._directory.fraction(tag) for tag in (Tag.X_RESOLUTION, Tag.Y_RESOLUTION))
         if not all(_SENSIBLE[0] <= value <= _SENSIBLE[1] for value in (x, y)):
             return 0.0, 0.0
+        # ResolutionUnit: 1 none, 2 inch, 3 centimetre.
         scale = 2.54 if self._directory.integer(Tag.RESOLUTION_UNIT, 2) == 3 else 1.0
         return x * scale, y * scale
 

@@ -1,8 +1,10 @@
-"""A fax between the product and a virtual gateway, in simulated time.
+"""A fax between the product and a virtual gateway, in simulated time::
 
-scenario = Scenario(folder, parse_quirks("first-seq,ppr-storm"), Faults(loss=0.05))
-outcome = scenario.send(Path("letter.tif"))
-assert outcome.result.completed
+    scenario = Scenario(folder, parse_quirks("first-seq,ppr-storm"), Faults(loss=0.05))
+    outcome = scenario.send(Path("letter.tif"))
+    assert outcome.result.completed
+
+Nothing of it waits for real time or uses sockets.
 """
 
 from __future__ import annotations
