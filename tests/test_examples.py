@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import re
 import signal
 from email import message_from_bytes, policy
@@ -13,12 +14,16 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+import pypdfium2
 import pytest
 from aiosmtpd.smtp import SMTP
+from PIL import Image, ImageDraw
 
 from t38fsp.cli.exits import Exit
 from t38fsp.image.compare import differing_pages
-from tests.cli.commands import ROOT, names, port_of, started, t38fsp
+from t38fsp.image.document import inspect
+from t38fsp.provider import FaxProvider
+from tests.cli.commands import PATIENCE, ROOT, names, port_of, started, t38fsp
 from tests.peers import pdf
 
 EXAMPLES = ROOT / "examples"
@@ -110,6 +115,90 @@ TO = ["office", "full"]
 BY_US = ("--station-id", "+49 711 55")
 
 
+async def test_the_folder_and_the_mail_merge(
+    tmp_path: Path, empty_directory: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A far end that is busy once: the mail merge tries again, and what the folder has stays in it."""
+    outbox = tmp_path / "outbox"
+    outbox.mkdir()
+    for name in ("busy.pdf", "letter.pdf"):
+        one_page(outbox / name)
+    (outbox / "broken.pdf").write_bytes(b"%PDF-1.4 and nothing else")
+    document = tmp_path / "offer.pdf"
+    one_page(document)
+    monkeypatch.setenv("PAUSE", "0.1")
+    async with FaxProvider(("127.0.0.1", 0), accept_calls=True) as far:
+        there = f"127.0.0.1:{far.address[1]}"
+        (tmp_path / "people.csv").write_text(
+            f"to,to_name,subject,Customer\nsip:merge@{there},Ms Dvořák,Offer,17\nnobody,Mr B,Offer,18\n"
+        )
+        answering = asyncio.create_task(busy_once(far, tmp_path))
+        async with (
+            started(EXAMPLES / "fax_folder.py", outbox, f"sip:folder@{there}") as folder,
+            started(EXAMPLES / "mail_merge.py", tmp_path / "people.csv", document) as merge,
+        ):
+            filed, merged = await asyncio.gather(folder.end(), merge.end())
+        answering.cancel()
+    assert (filed.status, merged.status) == (1, 1), filed.progress + merged.progress
+    assert names(outbox) == ["busy.pdf", "failed", "sent"]
+    assert (names(outbox / "failed"), names(outbox / "sent")) == (["broken.pdf"], ["letter.pdf"])
+    assert len(filed.output.splitlines()) == 3
+    told = merged.output.splitlines()
+    assert sum("tried again" in line for line in told) == 1
+    assert sum(line.startswith("nobody: not sent: ") for line in told) == 1
+    received = {name.partition("-")[0]: inspect(tmp_path / name) for name in names(tmp_path) if "-" in name}
+    assert {user: len(pages) for user, pages in received.items()} == {"folder": 1, "merge": 2}
+
+
+def one_page(path: Path) -> None:
+    page = Image.new("L", (1654, 600), 255)
+    ImageDraw.Draw(page).text((200, 200), path.stem, fill=0, font_size=80)
+    page.save(path, resolution=200)
+
+
+async def busy_once(far: FaxProvider, folder: Path) -> None:
+    """Refuse the first call to each user, and receive what comes then."""
+    refused: set[str] = set()
+    async with asyncio.TaskGroup() as faxes:
+        async for call in far.calls():
+            user = call.called.removeprefix("sip:").partition("@")[0]
+            if user in refused:
+                faxes.create_task(call.receive(folder / f"{user}-received.tif"))
+            else:
+                refused.add(user)
+                call.refuse()
+
+
+async def test_the_preview_server(tmp_path: Path) -> None:
+    document = tmp_path / "letter.pdf"
+    one_page(document)
+    async with started(EXAMPLES / "preview_server.py", "0") as example:
+        port = int(port_of(await example.printed("listening")))
+        form, shown, refused = [
+            await asyncio.to_thread(asked, port, content)
+            for content in (None, document.read_bytes(), b"%PDF-1.4 and nothing else")
+        ]
+        example.process.send_signal(signal.SIGTERM)
+        await example.end()
+    assert (form[0], shown[0], refused[0]) == (200, 200, 422)
+    assert b"<input" in form[1]
+    assert b"damaged" in refused[1]
+    (tmp_path / "shown.pdf").write_bytes(shown[1])
+    pages = pypdfium2.PdfDocument(tmp_path / "shown.pdf")
+    assert len(pages) == 1
+    drawn = pages[0].render(scale=1, grayscale=True).to_pil()
+    assert drawn.getextrema()[0] < 100
+    pages.close()
+
+
+def asked(port: int, content: bytes | None) -> tuple[int, bytes]:
+    """The status and the body of the answer to a GET, or to a POST of ``content``."""
+    server = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    server.request("GET" if content is None else "POST", "/", content)
+    answer = server.getresponse()
+    return answer.status, answer.read()
+
+
 @pytest.mark.parametrize(
     ("program", "number"),
     [
@@ -183,6 +272,10 @@ class Heard(asyncio.DatagramProtocol):
             (".", "127.0.0.1", "a@b"),
             "forward.py: '127.0.0.1' has no port; write it as HOST:PORT",
         ),
+        ("fax_folder.py", ("outbox",), "usage: fax_folder.py FOLDER NUMBER-OR-URI"),
+        ("mail_merge.py", ("people.csv",), "usage: mail_merge.py TABLE DOCUMENT"),
+        ("mail_merge.py", ("missing.csv", "letter.pdf"), "mail_merge.py: [Errno 2] No such file"),
+        ("preview_server.py", (), "usage: preview_server.py PORT"),
         ("receive.py", (".", "192.0.2.1:0"), "receive.py: cannot listen at 192.0.2.1:0 over UDP"),
     ],
 )
