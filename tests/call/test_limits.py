@@ -91,3 +91,23 @@ def test_no_more_is_taken_of_one_fax(tmp_path: Path, setting: str, limit: int, w
     assert scene.received.status is FaxStatus.FATAL_ERROR
     assert scene.received.pages_confirmed == scene.sent.pages_confirmed == 2
     scene.assert_truthful()
+
+
+@pytest.mark.parametrize("ecm", [True, False])
+def test_a_page_that_is_too_long_is_not_confirmed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ecm: bool
+) -> None:
+    """Its first lines are good lines, but they are not the page."""
+    monkeypatch.setattr("t38fsp.call.receiving._PAGE_LIMIT", 1500)
+    scene = Scene(tmp_path)
+    scene.answer(ecm=ecm)
+    scene.send(make_pages(1))
+    scene.run()
+    sent, taken = scene.call.call.result, scene.taken.call.result
+    assert sent is not None
+    assert taken is not None
+    assert not sent.completed
+    assert taken.status is FaxStatus.FATAL_ERROR
+    assert "larger than the limit for one page, 1500 octets" in taken.reason
+    assert not any(page.confirmed for page in (*sent.pages, *taken.pages))
+    assert not scene.output.exists()
