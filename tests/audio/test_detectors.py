@@ -66,7 +66,7 @@ HEARD: dict[ConnectTone, list[AudioSignal]] = {
 
 
 @pytest.mark.spandsp
-@sweep(push=Share.PAIRS, tone=HEARD, gain=[8, 0, -15, -28], law=Law)
+@sweep(push=Share.EACH, tone=HEARD, gain=[8, 0, -15, -28], law=Law)
 def test_connect_tones(tone: ConnectTone, gain: float, law: Law) -> None:
     samples = scaled(connect_tone(tone, 6.0), gain)
     assert max(samples) > 0
@@ -74,7 +74,7 @@ def test_connect_tones(tone: ConnectTone, gain: float, law: Law) -> None:
 
 
 @pytest.mark.spandsp
-@sweep(push=Share.PAIRS, offset=[0, 1, 53, 101], level=[-6, -14, -30, -42], law=Law)
+@sweep(push=Share.EACH, offset=[0, 1, 53, 101], level=[-6, -14, -30, -42], law=Law)
 def test_v21_preamble(offset: int, level: float, law: Law) -> None:
     """Wherever the bits fall in our frames."""
     assert listen(silence(offset / 8000) + v21(FLAG, 1.0, level_dbm0=level), law) == [V21]

@@ -50,12 +50,17 @@ def pixels_of(lines) -> bytes:
     return b"".join(row_of(line, WIDTH) for line in lines)
 
 
-@pytest.fixture(params=["heard", "unheard"], autouse=True)
+@pytest.fixture(params=["heard", pytest.param("unheard", marks=pytest.mark.full)], autouse=True)
 def library(request, monkeypatch):
-    """As far as it goes everything is the same where libtiff is not to be heard."""
+    """As far as it goes everything is the same where libtiff is not to be heard: tried with all tests in the
+    full tier, at a push by one."""
     if request.param == "unheard":
-        monkeypatch.setattr(libtiff, "_library", lambda: None)
+        not_heard(monkeypatch)
     return request.param
+
+
+def not_heard(monkeypatch):
+    monkeypatch.setattr(libtiff, "_library", lambda: None)
 
 
 def read_burst(data: bytes, how: PageMode) -> bytes | None:
@@ -89,6 +94,22 @@ def assert_read_as_by_our_own_decoder(data: bytes, how: PageMode) -> None:
             own = decode_page(data, how.coding, how.width, rows + 1)
             assert own.pixels == strip
             assert own.quality == PageQuality(rows)
+
+
+@pytest.mark.parametrize("coding", Coding)
+@pytest.mark.parametrize("kind", ["text", "white", "noise"])
+def test_where_libtiff_is_not_heard(monkeypatch, coding, kind):
+    not_heard(monkeypatch)
+    how = mode(coding)
+    pixels = make_pixels(WIDTH, 20, kind)
+    burst = encode_burst(pixels, how)
+    assert read_burst(burst, how) == pixels
+    assert read_strip(burst, coding, 20) == pixels
+    for place in range(0, 8 * len(burst), 8 * len(burst) // 4):
+        octets = bytearray(burst)
+        octets[place // 8] ^= 0x80 >> place % 8
+        assert_read_as_by_our_own_decoder(bytes(octets), how)
+        assert_read_as_by_our_own_decoder(burst[: place // 8], how)
 
 
 # --- what is good -------------------------------------------------------------------------------------------

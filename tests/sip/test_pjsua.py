@@ -176,6 +176,7 @@ async def test_callers_beyond_the_accounts_of_pjsip() -> None:
         assert (await us.expect(MediaChanged)).call == lasting
 
 
+@pytest.mark.full
 async def test_six_registrations_and_no_more() -> None:
     async with both(max_incoming=1) as (us, _):
         for number in range(6):
@@ -202,6 +203,7 @@ async def test_incoming_calls_beyond_the_limit_are_busy() -> None:
         assert len(await us.expect_several(Incoming, 2)) == 2
 
 
+@pytest.mark.full
 async def test_workers_are_started_as_calls_need_them_and_up_to_the_limit() -> None:
     async with both(max_calls=8, max_incoming=0) as (us, them):
         assert len(us.line.pids) == 1

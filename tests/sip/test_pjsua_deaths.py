@@ -123,6 +123,7 @@ async def test_a_worker_that_hangs_is_killed() -> None:
         await us.expect_several(Answered, 2)
 
 
+@pytest.mark.full
 async def test_when_a_worker_dies_no_further_hop_is_called() -> None:
     """It was not the hop."""
     async with both() as (us, them):
@@ -143,6 +144,7 @@ async def test_the_worker_that_listens_is_followed_by_another_at_the_same_port()
         assert us.line.pids != [first]
 
 
+@pytest.mark.full
 async def test_a_caller_who_kills_the_worker_that_listens_stops_no_other() -> None:
     async with both(answerers=PROVOKED) as (us, them):
         (first,) = us.line.pids

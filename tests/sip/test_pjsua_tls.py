@@ -79,12 +79,14 @@ async def test_a_certificate_that_nobody_vouches_for(trunk: TlsSettings) -> None
     assert "the certificate of trunk.example cannot be trusted" in reason
 
 
+@pytest.mark.full
 async def test_a_certificate_that_has_expired(authority: Authority) -> None:
     expired = authority.issue("expired", "DNS:trunk.example", days=-1)
     reason = await fails(authority.trusted, expired, "trunk.example")
     assert "the certificate of trunk.example cannot be trusted" in reason
 
 
+@pytest.mark.full
 async def test_whoever_answers_is_believed_if_wanted(trunk: TlsSettings) -> None:
     async with both(TlsSettings(verify=False), trunk) as (us, them):
         them.react = them.accept

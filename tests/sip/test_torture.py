@@ -141,7 +141,7 @@ def test_mutated_messages_leave_nothing(seed: int) -> None:
 
 @pytest.mark.parametrize("name", FLOODS)
 def test_a_flood_stays_within_its_limits_and_leaves_nothing(name: str) -> None:
-    outcome = flood(name, 3000)
+    outcome = flood(name, 1200)
     assert outcome.calls <= (8 if "one source" in name else 64)
     assert outcome.transactions <= outcome.calls
 

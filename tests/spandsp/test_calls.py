@@ -194,7 +194,7 @@ def short_document(tmp_path: Path) -> Path:
     return write_document(tmp_path / "sent.tif", pages)
 
 
-@sweep(push=8, seed=range(50), gateway=[False, True], ecm=[True, False])
+@sweep(push=5, seed=range(50), gateway=[False, True], ecm=[True, False])
 def test_sending_with_five_percent_loss(
     short_document: Path, tmp_path: Path, gateway: bool, ecm: bool, seed: int
 ) -> None:
@@ -203,7 +203,7 @@ def test_sending_with_five_percent_loss(
     )
 
 
-@sweep(push=8, seed=range(50), gateway=[False, True], ecm=[True, False])
+@sweep(push=5, seed=range(50), gateway=[False, True], ecm=[True, False])
 def test_receiving_with_five_percent_loss(
     short_document: Path, tmp_path: Path, gateway: bool, ecm: bool, seed: int
 ) -> None:

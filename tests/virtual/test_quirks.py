@@ -431,7 +431,7 @@ def count_delivered(scene: GatewayScene, folder: Path, pages: list[PageSpec]) ->
     return received
 
 
-@sweep(push=16, bursts=range(1, 13), role=Role, ecm=[True, False])
+@sweep(push=10, bursts=range(1, 13), role=Role, ecm=[True, False])
 def test_dcn_at_any_moment_ends_in_a_true_result(tmp_path: Path, bursts: int, role: Role, ecm: bool) -> None:
     scene = GatewayScene(tmp_path, f"dcn-after={bursts}")
     pages = make_pages(3)
@@ -449,7 +449,7 @@ def test_dcn_at_any_moment_ends_in_a_true_result(tmp_path: Path, bursts: int, ro
         assert result.pages_confirmed == delivered
 
 
-@sweep(push=16, seconds=[0, 0.5, 2, 4, 7, 11, 16, 22, 29, 33, 36, 60], role=Role, ecm=[True, False])
+@sweep(push=10, seconds=[0, 0.5, 2, 4, 7, 11, 16, 22, 29, 33, 36, 60], role=Role, ecm=[True, False])
 def test_a_far_end_that_hangs_up_at_any_moment_ends_in_a_true_result(
     tmp_path: Path, seconds: float, role: Role, ecm: bool
 ) -> None:
@@ -464,7 +464,7 @@ def test_a_far_end_that_hangs_up_at_any_moment_ends_in_a_true_result(
 
 
 @sweep(
-    push=18,
+    push=12,
     quirk=[
         *(f"falls-silent={seconds}" for seconds in (0, 1.5, 4, 7, 11, 16, 22, 29, 36)),
         *(f"stuck-carrier={bursts}" for bursts in (1, 2, 3, 4, 5)),
