@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from t38fsp.pages.components import Labels, components
 from t38fsp.pages.envelope import closing, darkest, lightest, opening
-from t38fsp.pages.tiles import Grid, Mask, PerTile, Tones, neighbours
+from t38fsp.pages.tiles import Grid, Mask, PerTile, Tones, neighbours, reduced, reduction
 
 _STROKE_MM = 3.1
 """What is thicker than that is no stroke, but an area."""
@@ -34,6 +35,8 @@ _ROUGH = 0.65
 """Mean difference of neighbouring tiles, from which on a ground is that of a picture."""
 _SOFT = 0.12
 """Share of soft pixels among those with contrast, from which on they are no text."""
+_HARD = 0.04
+"""Share of a ground that has contrast, from which on it counts whether that is hard."""
 _VERY_SOFT = 0.25
 """The same of few tiles."""
 _PAPER, _LIGHT, _DARK = 215, 225, 30
@@ -82,6 +85,21 @@ class Regions:
 
 
 def find_regions(tones: Tones, x_dpi: float, y_dpi: float) -> Regions:
+    """The regions of a page. A fine one is looked at in fewer pixels, which shows as much."""
+    rows, columns = tones.shape
+    across, down = by = reduction(tones, x_dpi, y_dpi)
+    coarse = _regions(reduced(tones, by), x_dpi / across, y_dpi / down)
+    if by == (1, 1):
+        return coarse
+
+    def enlarged(pixels: NDArray[Any]) -> Any:
+        return np.repeat(np.repeat(pixels, across, axis=1), down, axis=0)[:rows]
+
+    grid = coarse.grid.enlarged(rows, columns, down, across)
+    return Regions(grid, enlarged(coarse.level), enlarged(coarse.marks), coarse.parts, coarse.tones)
+
+
+def _regions(tones: Tones, x_dpi: float, y_dpi: float) -> Regions:
     grid = Grid.of(tones, x_dpi, y_dpi)
     across, down = (_odd(_STROKE_MM / 25.4 * dpi) for dpi in (x_dpi, y_dpi))
     light, dark = closing(tones, across, down), opening(tones, across, down)
@@ -201,14 +219,15 @@ class _Parts:
 
     def _decide(self) -> NDArray[np.int32]:
         tone = self.tone
-        hard = (self._marked >= 0.02) & (self._softness < _SOFT / 2)
-        soft = (self._marked >= 0.02) & (self._softness >= _SOFT)
+        hard = (self._marked >= _HARD) & (self._softness < _SOFT / 2)
+        soft = (self._marked >= _HARD / 2) & (self._softness >= _SOFT)
         soft &= (self._area >= _SMALL) | (self._softness >= _VERY_SOFT)
         rough = (self._roughness >= _ROUGH) & (self._area >= _SMALL)
         picture = (self._area >= 8) & ~hard & (tone < _PAPER) & (rough | soft)
         dark_marks = (self._dark_marks >= _LEAST_MARKS) & (tone >= _DARKEST_PAGE)
         dark_marks &= self._dark_marks <= _LINES_ALONE * self._marked
-        least = np.where(tone <= _DARK_BOARD, _LEAST_MARKS_ON_DARK, _LEAST_LIGHT_MARKS)
+        board = (tone <= _DARK_BOARD) & (self._roughness < _ROUGH)
+        least = np.where(board, _LEAST_MARKS_ON_DARK, _LEAST_LIGHT_MARKS)
         light_marks = (self._light_marks >= least) & (tone <= _LIGHTEST_BOARD)
         light_marks &= self._light_marks <= _LINES_ALONE * self._marked
         light_marks &= (self._light_marks > self._dark_marks) | (tone < _DARKEST_PAGE)

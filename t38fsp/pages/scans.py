@@ -10,11 +10,11 @@ from PIL import Image, ImageFilter
 
 from t38fsp.pages.components import components
 from t38fsp.pages.regions import Part, Regions
-from t38fsp.pages.tiles import Mask, Tones
+from t38fsp.pages.tiles import Mask, Tones, reduced, reduction
 
 _NOISY = 2
 """Median difference of neighbouring pixels, from which on they are smoothed; what is drawn has none."""
-_SMOOTH = ImageFilter.Kernel((3, 3), (1, 2, 1, 2, 4, 2, 1, 2, 1))
+_SMOOTH = ImageFilter.Kernel((3, 3), (1, 2, 1, 2, 12, 2, 1, 2, 1))
 
 _STRIPS = 24
 """Upright strips of the page whose edges are looked at for skew."""
@@ -32,8 +32,9 @@ _BORDER_DEPTH, _BORDER_DISTANCE = 0.1, 0.04
 its edge."""
 _BORDER_MOSTLY, _BORDER_MARKS, _BORDER_LEAST = 0.9, 0.15, 20
 
-_SPECK = 6
-"""Pixels of a speck at most, at 204 by 196 an inch; it is alone in a square of 11 by 11."""
+_ACROSS, _DOWN = 17, 15
+"""Pixels about a speck, of at most 3 by 3, in which nothing else is: the dots of a dotted line have others.
+Their product is counted in an octet."""
 
 
 def noisy(tones: Tones) -> bool:
@@ -52,6 +53,8 @@ def skew(tones: Tones, x_dpi: float, y_dpi: float) -> float:
     The edges above and below lines of text are counted for each row, along lines of different slopes: along
     the right one some rows have many, and others none.
     """
+    across, down = by = reduction(tones, x_dpi, y_dpi)
+    tones, x_dpi, y_dpi = reduced(tones, by), x_dpi / across, y_dpi / down
     rows, columns = tones.shape
     if rows < y_dpi or columns < x_dpi:
         return 0.0
@@ -62,10 +65,10 @@ def skew(tones: Tones, x_dpi: float, y_dpi: float) -> float:
     strips = np.add.reduceat(octets.astype(np.uint16), bounds, axis=1).astype(np.float32).T
     if strips.sum() < _LEAST_EDGES:
         return 0.0
-    shape = np.arange(_STRIPS) * (columns / _STRIPS) * y_dpi / x_dpi
+    places = bounds * (8 * y_dpi / x_dpi)
 
     def sharpness(angle: float) -> float:
-        shifts = np.rint(shape * tan(radians(angle))).astype(int)
+        shifts = np.rint(places * tan(radians(angle))).astype(int)
         shifts -= shifts.min()
         profile = np.zeros(strips.shape[1] + int(shifts.max()), np.float32)
         for strip, shift in zip(strips, shifts, strict=True):
@@ -103,7 +106,8 @@ def borders(regions: Regions) -> Mask:
     """
     grid = regions.grid
     down, across = grid.shape
-    dark = (regions.tones <= _BORDER_DARK) & (regions.parts != Part.PICTURE)
+    picture = regions.parts == Part.PICTURE
+    dark = (regions.tones <= _BORDER_DARK) & ~picture
     labels = components(dark[:, 1:] & dark[:, :-1], dark[1:] & dark[:-1])
     count = int(labels.max()) + 1
     y, x = np.mgrid[0:down, 0:across]
@@ -115,33 +119,41 @@ def borders(regions: Regions) -> Mask:
             dark & (depth <= _BORDER_DEPTH),
             dark & (depth <= _BORDER_DISTANCE),
             np.where(dark, grid.count(regions.marks), 0),
+            dark & _widened(picture),
         )
     ]
-    area, near, outermost, marked = of_component
+    area, near, outermost, marked, at_picture = of_component
     border = (area >= _BORDER_LEAST) & (outermost > 0) & (near >= _BORDER_MOSTLY * area)
     # A bar with text on it is part of the page.
-    border &= marked <= _BORDER_MARKS * area * grid.pixels
-    found = np.pad(border[labels] & dark, 1)
+    border &= (marked <= _BORDER_MARKS * area * grid.pixels) & (at_picture == 0)
     # The edge of the border is in the tiles beside it.
+    return _widened(border[labels] & dark)
+
+
+def _widened(tiles: Mask) -> Mask:
+    """With the eight neighbours of each."""
+    down, across = tiles.shape
+    padded = np.pad(tiles, 1)
     steps = [(v, h) for v in range(3) for h in range(3)]
-    result: Mask = np.logical_or.reduce([found[v : v + down, h : h + across] for v, h in steps])
+    result: Mask = np.logical_or.reduce([padded[v : v + down, h : h + across] for v, h in steps])
     return result
 
 
 def without_specks(black: Mask) -> Mask:
     """``black`` without what is very small and alone."""
-    if min(black.shape) < 11:
+    if black.shape[0] < _DOWN or black.shape[1] < _ACROSS:
         return black
-    padded = np.pad(black, 5).astype(np.uint8)
-    near = _sums(_sums(padded[4:-4], 3, 0)[:, 4:-4], 3, 1)
-    far = _sums(_sums(padded, 11, 0), 11, 1)
-    rows, columns = np.nonzero((near == far) & (near > 0) & (near <= _SPECK))
+    down, across = _DOWN // 2, _ACROSS // 2
+    padded = np.pad(black, ((down, down), (across, across))).astype(np.uint8)
+    inner = padded[down - 1 : 1 - down, across - 1 : 1 - across]
+    near = _sums(_sums(inner, 3, 0), 3, 1)
+    far = _sums(_sums(padded, _DOWN, 0), _ACROSS, 1)
+    rows, columns = np.nonzero((near == far) & (near > 0))
     result = black.copy()
-    for down in (-1, 0, 1):
-        for across in (-1, 0, 1):
-            result[
-                np.clip(rows + down, 0, black.shape[0] - 1), np.clip(columns + across, 0, black.shape[1] - 1)
-            ] = False
+    last_row, last_column = black.shape[0] - 1, black.shape[1] - 1
+    for v in (-1, 0, 1):
+        for h in (-1, 0, 1):
+            result[np.clip(rows + v, 0, last_row), np.clip(columns + h, 0, last_column)] = False
     return result
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 Tones = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -13,6 +14,20 @@ PerTile = NDArray[np.int32]
 
 _ACROSS_DPI, _DOWN_DPI = 25.5, 24.5
 """Tiles to an inch: 8 by 8 pixels at 204 by 196."""
+
+
+_ENOUGH_DPI = 200
+"""Pixels an inch in which regions and skew are seen as well as in more."""
+
+
+def reduction(tones: Tones, x_dpi: float, y_dpi: float) -> tuple[int, int]:
+    """By how much a page may be reduced across and down to be looked at."""
+    across, down = max(1, round(x_dpi / _ENOUGH_DPI)), max(1, round(y_dpi / _ENOUGH_DPI))
+    return (across if tones.shape[1] % (8 * across) == 0 else 1), down
+
+
+def reduced(tones: Tones, by: tuple[int, int]) -> Tones:
+    return tones if by == (1, 1) else np.asarray(Image.fromarray(tones).reduce(by))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +47,10 @@ class Grid:
         while columns // 8 % octets:
             octets -= 1
         return cls(rows, columns, 8 * octets, max(1, round(y_dpi / _DOWN_DPI)))
+
+    def enlarged(self, rows: int, columns: int, down: int, across: int) -> Grid:
+        """The same tiles on a page of more pixels: ``down`` by ``across`` for each."""
+        return Grid(rows, columns, self.width * across, self.height * down)
 
     @property
     def shape(self) -> tuple[int, int]:
