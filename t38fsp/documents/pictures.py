@@ -7,10 +7,12 @@ and MPO only the first is sent.
 from __future__ import annotations
 
 import math
+import struct
 import warnings
+from contextlib import suppress
 from io import BytesIO
 
-from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from t38fsp.documents.sheet import LEAST_MM, MAX_PIXELS, MAX_SHEETS, MM_PER_INCH, MOST_MM, Sheet, Sheets
 from t38fsp.image.errors import DocumentError
@@ -37,6 +39,16 @@ _MOST_STRETCHED = 5.0
 """204 by 98 is 2.1."""
 
 _SIDEWAYS = (5, 6, 7, 8)
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,  # Pillow counts anticlockwise
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes a picture upright that is stored with this orientation."""
 _WHITE = "white"
 
 
@@ -90,14 +102,14 @@ class PictureSource:
 
     def _sheet(self, index: int) -> Sheet:
         image = self._at(index)
-        turned = image.format not in _PAGED and image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
-        width, height = image.size[::-1] if turned else image.size
+        sideways = _orientation(image) in _SIDEWAYS
+        # Pillow turns TIFF itself.
+        width, height = image.size[::-1] if sideways and image.format not in _PAGED else image.size
         if width * height > MAX_PIXELS:
             raise DocumentError(
                 f"page {index + 1} has {width} by {height} pixels; "
                 f"save it with at most {MAX_PIXELS // 1_000_000} million"
             )
-        sideways = image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
         dpi = _dpi(image)
         if dpi is not None and sideways:
             dpi = dpi[::-1]
@@ -124,9 +136,10 @@ class PictureSource:
             raise DocumentError(
                 f"page {index + 1} is damaged or cut short ({error}); save the document again"
             ) from error
-        shown = image if image.format in _PAGED else ImageOps.exif_transpose(image)
+        turn = None if image.format in _PAGED else _TURNS.get(_orientation(image))
+        shown = image if turn is None else image.transpose(turn)
         if sheet.bilevel:
-            return shown
+            return shown.copy()
         grey = _grey(shown)
         if grey.size == size:
             return grey
@@ -140,6 +153,19 @@ def _is_page(image: Image.Image) -> bool:
     tags = getattr(image, "tag_v2", {})
     kind = tags.get(_NEW_SUBFILE_TYPE, 0)
     return not (isinstance(kind, int) and kind & _NOT_A_PAGE) and tags.get(_SUBFILE_TYPE) != _OLD_THUMBNAIL
+
+
+def _orientation(image: Image.Image) -> int:
+    """The field Orientation of TIFF, or of the Exif data in front of the picture: Pillow would decode a PNG to
+    find it behind."""
+    if image.format in _PAGED:
+        found = getattr(image, "tag_v2", {}).get(ExifTags.Base.Orientation, 1)
+    else:
+        exif = Image.Exif()
+        with suppress(ValueError, SyntaxError, OSError, struct.error):
+            exif.load(image.info.get("exif", b""))
+        found = exif.get(ExifTags.Base.Orientation, 1)
+    return found if isinstance(found, int) else 1
 
 
 def _decode_smaller(image: Image.Image, sheet: Sheet, size: tuple[int, int]) -> None:
