@@ -156,8 +156,8 @@ def _is_page(image: Image.Image) -> bool:
 
 
 def _orientation(image: Image.Image) -> int:
-    """The field Orientation of TIFF, or of the Exif data in front of the picture: Pillow would decode a PNG to
-    find it behind."""
+    """The field Orientation of TIFF, or of the Exif data in front of the picture: to find it behind, Pillow
+    would decode a PNG."""
     if image.format in _PAGED:
         found = getattr(image, "tag_v2", {}).get(ExifTags.Base.Orientation, 1)
     else:
