@@ -67,7 +67,7 @@ LIBRARY_RMS = 3208.0
 
 
 @dataclass(slots=True)
-class _Way:
+class Way:
     """A direction in use; what is put into it comes out later, or not."""
 
     line: Line
@@ -115,6 +115,30 @@ class _Way:
         ]
         del self._echoes[:-60]
         return g711.encode(array("h", samples), self.law)
+
+
+class _Packets:
+    """Makes RTP packets of any length of the frames of 20 ms that come; None stands for one that is lost."""
+
+    def __init__(self, payload_type: int, octets: int) -> None:
+        self._payload_type, self._octets = payload_type, octets
+        self._waiting = b""
+        self._number = self._stamp = 0
+
+    def take(self, frame: bytes | None) -> list[bytes]:
+        if frame is None:
+            self._number += 1
+            self._stamp += 160
+            return []
+        self._waiting += frame
+        made = []
+        while len(self._waiting) >= self._octets:
+            payload, self._waiting = self._waiting[: self._octets], self._waiting[self._octets :]
+            stamp = self._stamp & 0xFFFFFFFF
+            made.append(bytes(RtpPacket(self._payload_type, self._number & 0xFFFF, stamp, 77, payload)))
+            self._number += 1
+            self._stamp += self._octets
+        return made
 
 
 class OurFax:
@@ -218,8 +242,15 @@ def _run(
     seed: int = 0,
     limit: float = 900.0,
     on_frame: Callable[[OurFax, float], None] | None = None,
+    octets: int = 160,
+    ppm: float = 0.0,
+    gap: tuple[float, float] | None = None,
 ) -> Telephone:
-    """``there`` is the line to us, ``back`` the one from us, which is alike but without loss by default."""
+    """``there`` is the line to us, ``back`` the one from us, which is alike but without loss by default.
+
+    The far end's packets have ``octets`` each, and its clock is ``ppm`` fast. In ``gap``, a moment and its
+    seconds, all of them are lost.
+    """
     received.unlink(missing_ok=True)
     sends = isinstance(session, Transmitter)
     file = {"rx_file": received} if sends else {"tx_file": document}
@@ -240,9 +271,11 @@ def _run(
 
     ours.on_page = on_page
     chance = random.Random(seed)
-    to_us = _Way(there, law, random.Random(chance.random()))
-    from_us = _Way(back or replace(there, loss=0.0), law, random.Random(chance.random()))
+    to_us = Way(there, law, random.Random(chance.random()))
+    from_us = Way(back or replace(there, loss=0.0), law, random.Random(chance.random()))
     silence = bytes([law.silence]) * 160
+    packets = _Packets(_PAYLOAD_TYPES[law], octets)
+    drift = 0.0
     number, over_since = 0, None
     said = silence
     while number * FRAME < limit:
@@ -250,15 +283,18 @@ def _run(
         ours.turn(now)
         packet = RtpPacket.parse(ours.sent.pop()) if ours.sent else None
         payload = silence if packet is None else packet.payload
-        spoken = peer.speak(160)
-        heard = from_us.carry(payload, said)
-        peer.hear(silence if heard is None else heard)
-        coming = to_us.carry(spoken, payload)
-        said = spoken
-        if coming is not None:
-            index = number & 0xFFFF
-            datagram = bytes(RtpPacket(_PAYLOAD_TYPES[law], index, 160 * number & 0xFFFFFFFF, 77, coming))
-            ours.receive(datagram, now)
+        drift += ppm * 1e-6
+        steps = 1 + int(drift)  # of the far end, whose clock differs
+        drift -= int(drift)
+        for _ in range(steps):
+            spoken = peer.speak(160)
+            heard = from_us.carry(payload, said)
+            peer.hear(silence if heard is None else heard)
+            coming = to_us.carry(spoken, payload)
+            said = spoken
+            missing = gap is not None and gap[0] <= now < gap[0] + gap[1]
+            for datagram in packets.take(None if missing else coming):
+                ours.receive(datagram, now)
         if on_frame is not None:
             on_frame(ours, now)
         number += 1

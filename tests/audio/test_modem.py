@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ctypes
+import random
 from pathlib import Path
 
 import pytest
 
 from t38fsp.audio.g711 import Law
 from t38fsp.audio.modem import library
+from t38fsp.audio.modem.intake import Intake
 from t38fsp.audio.modem.library import ModemLibrary, ModemLibraryError
+from t38fsp.audio.rtp import RtpPacket
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t30.vocabulary import Modem
-from tests.audio.telephone import Line, Telephone, receive, send
+from tests.audio.telephone import Line, OurFax, Telephone, receive, send
 from tests.pages import load_page
 from tests.peers.pages import text_page, write_document
 from tests.peers.spandsp import Modems
@@ -117,3 +120,69 @@ def test_a_missing_library_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_strange_library_is_a_sentence() -> None:
     with pytest.raises(ModemLibraryError, match="fsk_tx_init"):
         ModemLibrary("libc", ctypes.CDLL(None))
+
+
+# --- the far end's clock and packets ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("octets", [80, 240])
+def test_packets_of_10_and_of_30_ms(tmp_path: Path, octets: int) -> None:
+    transfer(tmp_path, sends=False, octets=octets)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("ppm", [-200, 200])
+def test_the_clock_of_the_far_end_differs(tmp_path: Path, ppm: int) -> None:
+    """For half an hour: the far end makes samples faster, or slower, than we count seconds."""
+    telephone = transfer(
+        tmp_path, sends=False, pages=30, rows=2200, modems=V27, max_rate=4800, ppm=ppm, limit=4000.0
+    )
+    assert telephone.seconds > 1800
+    assert telephone.ours.terminal.counters.filled == 0
+
+
+def test_a_gap_of_a_second_costs_frames_and_no_page(tmp_path: Path) -> None:
+    telephone = transfer(tmp_path, sends=False, rows=900, gap=(14.0, 1.0), limit=300.0)
+    assert telephone.outcomes[-1].repeats > 0
+
+
+# --- hostile packets ----------------------------------------------------------------------------------------
+
+
+def test_hostile_packets_change_nothing(tmp_path: Path) -> None:
+    """Random, repeated, forged, huge, and with timestamps that jump, among those of the fax."""
+    chance = random.Random(1)
+    seen: list[bytes] = []
+
+    def attack(ours: OurFax, now: float) -> None:
+        seen.append(bytes(RtpPacket(8, chance.getrandbits(16), chance.getrandbits(32), 77, bytes(160))))
+        forged = RtpPacket(
+            chance.choice([0, 8, 13, 101]),
+            chance.getrandbits(16),
+            chance.getrandbits(32),
+            chance.getrandbits(32),
+            chance.randbytes(chance.choice([0, 1, 160, 2048])),
+            marker=chance.random() < 0.5,
+        )
+        for datagram in (
+            chance.randbytes(chance.randrange(200)),
+            bytes(forged),
+            chance.choice(seen),
+            b"\x80" + chance.randbytes(1400),
+        ):
+            ours.receive(datagram, now)
+
+    telephone = transfer(tmp_path, sends=False, on_frame=attack, limit=120.0)
+    counters = telephone.ours.terminal.counters
+    assert counters.foreign > 1000
+    assert counters.filled == 0
+
+
+def test_a_stream_of_jumping_timestamps_costs_no_more_than_real_time(tmp_path: Path) -> None:
+    """Each packet asks for a second of filling; at most two seconds go beyond real time."""
+    intake = Intake(0.0)
+    samples = 0
+    for number in range(3000):
+        packet = RtpPacket(8, number & 0xFFFF, (number * 8160) & 0xFFFFFFFF, 77, bytes(160))
+        samples += sum(len(piece.payload) for piece in intake.receive(packet, 0.02 * number))
+    assert samples <= 8000 * (60 * 1.02 + 2) + 160
