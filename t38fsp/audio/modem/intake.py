@@ -9,11 +9,18 @@ V.29 and V.27ter, and of bits of V.21, so phase, timing and carrier survive, and
 from __future__ import annotations
 
 from dataclasses import dataclass
+from struct import Struct
 
 from t38fsp.audio.g711 import SAMPLE_RATE, Law
 from t38fsp.audio.offer import COMFORT_NOISE, PAYLOAD_TYPES
 from t38fsp.audio.rtp import FRAME_SAMPLES, RtpPacket
 
+RTP_HEADER = 12
+"""Octets, without sources and extension."""
+_HEADER = Struct("!BBHII")
+_NEXT_OCTETS = RTP_HEADER + FRAME_SAMPLES
+_NO_HEADER = b"\0" * RTP_HEADER
+"""No packet begins so."""
 _HOLD = 4
 """Packets that are held for a missing one."""
 _HOLD_SECONDS = 0.08
@@ -71,10 +78,33 @@ class Intake:
         self._other: tuple[int, int, int] | None = None  # SSRC, next number, packets seen
         self._silent = False
         """The far end has said that what follows is no signal."""
+        self._header = _NO_HEADER
+        """Of the next packet, if it is like the one before."""
         self._last = b""
         self._law = Law.PCMA
         self._credit = float(_MOST_AHEAD)
         self._credit_at = now
+
+    def take_next(self, datagram: bytes, now: float) -> Piece | None:
+        """Take a datagram that is the next 20 ms of the stream, as nearly all are; None for any other, which
+        is left to :meth:`receive`. It costs a quarter of that."""
+        if len(datagram) != _NEXT_OCTETS or not datagram.startswith(self._header) or self._held:
+            return None
+        self._earn(now)
+        if self._credit < FRAME_SAMPLES:
+            return None
+        self._credit -= FRAME_SAMPLES
+        self.counters.received += 1
+        self._other = None
+        self._last = datagram[RTP_HEADER:]
+        self._next = (self._next + 1) & 0xFFFF
+        self._stamp = (self._stamp + FRAME_SAMPLES) & 0xFFFFFFFF
+        self._expect(datagram[1])
+        return Piece(self._last, self._law)
+
+    def _expect(self, payload_type: int) -> None:
+        """Make the header of the packet that would be next."""
+        self._header = _HEADER.pack(0x80, payload_type, self._next, self._stamp, self._ssrc or 0)
 
     def receive(self, packet: RtpPacket, now: float) -> list[Piece]:
         """Take a packet of G.711 or of comfort noise; the pieces that are in order now."""
@@ -152,6 +182,7 @@ class Intake:
         if packet.payload_type == COMFORT_NOISE:
             # It has no audio: a hole begins, which is silence however long it is.
             self._silent = True
+            self._header = _NO_HEADER
             return []
         pieces = self._fill(hole, silent=self._silent or packet.marker) if hole > 0 else []
         self._silent = False
@@ -162,6 +193,7 @@ class Intake:
         for at in range(0, len(payload), FRAME_SAMPLES):
             pieces.append(Piece(payload[at : at + FRAME_SAMPLES], self._law))
         self._last = (self._last + payload)[-FRAME_SAMPLES:]
+        self._expect(packet.payload_type)
         return pieces
 
     def _fill(self, hole: int, *, silent: bool) -> list[Piece]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes as c
 from collections import deque
+from collections.abc import Sequence
 
 from t38fsp.audio.g711 import SAMPLE_RATE, Law
 from t38fsp.audio.leg import AudioLeg
@@ -150,6 +151,11 @@ class AudioTerminal:
 
     def receive(self, datagram: bytes, now: float) -> bool:
         """Take a datagram; true if it was RTP of this call, audio or not."""
+        piece = self._intake.take_next(datagram, now)
+        if piece is not None:
+            self._heard_at = now
+            self._hear((piece,), now)
+            return True
         if not looks_like_rtp(datagram):
             return False
         try:
@@ -267,7 +273,7 @@ class AudioTerminal:
     def _hears(self) -> bool:
         return self._receiver.v21_up or self._receiver.fast_up or self._unread is not None
 
-    def _hear(self, pieces: list[Piece], now: float) -> None:
+    def _hear(self, pieces: Sequence[Piece], now: float) -> None:
         receiver = self._receiver
         for piece in pieces:
             if self._modem is not None or now < self._deaf_until:
