@@ -65,6 +65,8 @@ class ReceiveModem:
         self._v21_handler = FrameHandler(self._on_v21)
         self._fast_handler = FrameHandler(self._on_fast)
         self._v17: State | None = None
+        """The receiver of V.17: short training works on the equalizer that long training has left in it."""
+        self._candidate: State | None = None
         self._fast: State | None = None
         self._queue: State | None = None
         self._expected: Listen | None = None
@@ -110,9 +112,11 @@ class ReceiveModem:
             state = library.state(f"{name}_rx", modem.rate, *bits)
         elif self._v17 is None:
             state = self._v17 = library.state("v17_rx", modem.rate, *bits)
+        elif expected.hdlc and not expected.short_training:
+            # After CTR no TCF shows whether the training was good: what it leaves counts once a frame was.
+            state = self._candidate = library.state("v17_rx", modem.rate, *bits)
         else:
-            # Short training works on the equalizer that long training has left.
-            state = self._v17
+            state, self._candidate = self._v17, None
             library.call.v17_rx_set_put_bit(state.pointer, *bits)
         if name == "v17":
             library.call.v17_rx_restart(state.pointer, modem.rate, int(expected.short_training))
@@ -211,6 +215,8 @@ class ReceiveModem:
         elif self.fast_up:
             frame = c.string_at(octets, length).translate(REVERSED)
             self.signals.append(FrameReceived(self._modem, frame, bool(good & 0xFF)))
+            if good & 0xFF and self._candidate is not None:
+                self._v17, self._candidate = self._candidate, None
 
     def _take_status(self, status: int) -> None:
         if status == TRAINED and not self.fast_up:
