@@ -389,13 +389,12 @@ def with_audio(found: Verdict, audio: AudioQuality, received: int) -> Verdict:
         heard = f"the telephone line is noisy, {audio.signal_to_noise:g} dB of signal to noise"
     elif audio.level is not None and audio.level < _WEAK:
         heard = f"the telephone line is weak, {audio.level:g} dBm0"
-    elif audio.retrains:
-        heard = (
-            f"{_counted(audio.retrains, 'training')} failed although no packet was lost; ask the trunk for "
-            "G.711 without transcoding and without echo canceller"
-        )
     else:
-        heard = "no fault of the audio was seen"
+        trainings = f"{_counted(audio.retrains, 'training')} failed, " if audio.retrains else ""
+        heard = (
+            f"{trainings}no packet was lost, and the line is quiet; ask the trunk for G.711 all the way, "
+            "without transcoding and without echo canceller"
+        )
     return replace(found, reason=f"{found.reason}; in audio: {heard}")
 
 

@@ -11,6 +11,7 @@ from sip.logs import get_logger
 from sip.values import DialogId
 from t38fsp.engine.remote_job import RemoteJob
 from t38fsp.events import (
+    BeganInAudio,
     Connected,
     Dialing,
     Disconnected,
@@ -163,7 +164,7 @@ class FaxJob:
         match event:
             case Ringing():
                 dialog = None
-            case Connected() | SwitchedToT38() | Disconnected():
+            case Connected() | SwitchedToT38() | BeganInAudio() | Disconnected():
                 dialog = event.dialog
             case _:
                 return

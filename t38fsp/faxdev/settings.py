@@ -13,7 +13,7 @@ from sip.values import DialogId
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Backend, common_backend
 from t38fsp.errors import SettingError
-from t38fsp.events import Connected, Disconnected, Ringing, SwitchedToT38
+from t38fsp.events import BeganInAudio, Connected, Disconnected, Ringing, SwitchedToT38
 from t38fsp.jobs import EngineSettings, SendJob
 from t38fsp.settings.address import target_uri
 
@@ -31,7 +31,7 @@ class CallEvent:
 
     FaxHandle: int
     CallHandle: DialogId | None
-    event: Ringing | Connected | SwitchedToT38 | Disconnected
+    event: Ringing | Connected | SwitchedToT38 | BeganInAudio | Disconnected
 
 
 @dataclass(frozen=True, slots=True)

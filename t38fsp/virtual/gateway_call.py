@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
+from typing import TYPE_CHECKING
 
 from sip.line import Answered, CallRequest, Ended, Failed, Incoming, LineEvent, MediaChanged
 from sip.syntax.sdp import MediaDescription, SessionDescription
@@ -29,7 +30,7 @@ from t38fsp.call.media import (
 from t38fsp.events import FaxEvent
 from t38fsp.lanes import Lanes
 from t38fsp.results import FaxResult
-from t38fsp.t30.outputs import RevokeBurst, SendBurst
+from t38fsp.t30.outputs import Listen, RevokeBurst, SendBurst
 from t38fsp.t30.vocabulary import Burst, PageQuality
 from t38fsp.t38 import ifp
 from t38fsp.t38.ifp import Syntax
@@ -39,6 +40,9 @@ from t38fsp.virtual.gateway_report import GatewayReport
 from t38fsp.virtual.gateway_t38 import GatewayT38, through
 from t38fsp.virtual.hooks import Habits, Moment, Quirk
 from t38fsp.virtual.machine import FaxMachine
+
+if TYPE_CHECKING:
+    from t38fsp.audio.modem.terminal import AudioTerminal
 
 _PATIENCE = 60.0
 """Seconds without an answer, or without a switch, after which the call is given up."""
@@ -100,6 +104,8 @@ class GatewayCall:
         self._report = GatewayReport(self.machine.pages, now, incoming=role is Role.ANSWERING)
         self._machine_up = False
         self._audio: AudioLeg | None = None
+        self._voice: AudioTerminal | None = None
+        """T.30 in audio, which has taken over the leg."""
         self._t38 = GatewayT38(self, self._stages)
         self._lanes = Lanes()
         self._outgoing: list[Outgoing] = []
@@ -211,6 +217,8 @@ class GatewayCall:
         if self._phase is _Phase.OVER:
             return None
         times = [self._lanes.next_due(), self._t38.next_deadline(), self._timers.next_deadline()]
+        if self._voice is not None:
+            times.append(self._voice.next_deadline())
         if self._machine_up:
             times.append(self.machine.next_deadline())
         return min((time for time in times if time is not None), default=None)
@@ -219,6 +227,8 @@ class GatewayCall:
         self.now = now
         self._timers.fire(now)
         self._t38.handle_deadline(now)
+        if self._voice is not None:
+            self._voice.handle_deadline(now)
         if self._machine_up:
             self.machine.handle_deadline(now)
         self._pump()
@@ -322,8 +332,26 @@ class GatewayCall:
             self._audio = AudioLeg(
                 role=self.role, payload_type=media.payload_type, law=media.law, start=start
             )
-            self._audio.send = self.send
+            self._audio.send = self._send_audio
             self._audio.start(self.now)
+            if self.habits.in_audio:
+                self._begin_in_audio(self._audio)
+
+    def _send_audio(self, datagram: bytes) -> None:
+        for each in through(self._stages, [datagram], lambda stage, out: stage.datagram_out(out, self)):
+            self.send(each)
+
+    def _begin_in_audio(self, leg: AudioLeg) -> None:
+        """There is no T.38: the machine is on the line as it is."""
+        from t38fsp.audio.modem.library import modem_library
+        from t38fsp.audio.modem.terminal import AudioTerminal
+
+        self._phase = _Phase.FAX
+        self._voice = AudioTerminal(leg, modem_library(), self.now)
+        self._voice.start(self.now)
+        self._report.in_audio()
+        self.machine.start(self.now)
+        self._machine_up = True
 
     def _plan_switch(self) -> None:
         if self.habits.switch_after is not None:
@@ -351,14 +379,15 @@ class GatewayCall:
 
     def _pump(self) -> None:
         """Pass the outputs of each part to the next one, until there are none."""
-        moving = self._t38.switched
+        moving = self._t38.switched or self._voice is not None
         while moving:
             moving = False
-            for signal in self._t38.take_signals():
+            for signal in self._t38.take_signals() if self._voice is None else self._voice.take_signals():
                 if self._machine_up:
                     self.machine.receive(signal, self.now)
                 moving = True
-            for owed in self._t38.take_sent():
+            sent = self._t38.take_sent() if self._voice is None else [True] * self._voice.take_sent()
+            for owed in sent:
                 if owed:
                     self._burst_sent()
                 moving = True
@@ -377,7 +406,12 @@ class GatewayCall:
             for fact in facts:
                 self._report.of_machine(fact)
 
-    def _obey(self, output: SendBurst | RevokeBurst) -> None:
+    def _obey(self, output: SendBurst | RevokeBurst | Listen) -> None:
+        if self._voice is not None:
+            self._obey_in_audio(self._voice, output)
+            return
+        if isinstance(output, Listen):
+            return  # the bursts of T.38 name their modem
         if isinstance(output, RevokeBurst):
             self._t38.revoke(self.now)
             return
@@ -387,6 +421,15 @@ class GatewayCall:
         else:
             # A burst that no quirk lets through ends at once, unless the machine revokes it before.
             self.after(0.0, self._t38.unless_revoked(self._burst_sent))
+
+    def _obey_in_audio(self, voice: AudioTerminal, output: SendBurst | RevokeBurst | Listen) -> None:
+        match output:
+            case SendBurst(burst=burst):
+                voice.send(burst, self.now)
+            case RevokeBurst():
+                voice.revoke(self.now)
+            case Listen():
+                voice.listen(output, self.now)
 
     def _burst_sent(self) -> None:
         self.machine.burst_sent(self.now)
@@ -426,3 +469,6 @@ class GatewayCall:
         if self._audio is not None:
             self._lanes.remove(self._audio)
             self._audio = None
+        if self._voice is not None:
+            self._voice.release()
+            self._voice = None

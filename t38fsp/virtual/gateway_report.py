@@ -7,7 +7,7 @@ from t38fsp import events
 from t38fsp.call import verdict
 from t38fsp.call.record import CallRecord
 from t38fsp.outcome import Outcome
-from t38fsp.results import FaxResult
+from t38fsp.results import FaxResult, Medium
 from t38fsp.t30.outputs import (
     CapabilitiesReceived,
     FarEndAddressed,
@@ -48,6 +48,13 @@ class GatewayReport:
         self._switched = True
         assert self._record.dialog is not None
         self._events.append(events.SwitchedToT38(self._record.dialog, ours))
+
+    def in_audio(self) -> None:
+        """T.30 begins in audio."""
+        self._switched = True
+        self._record.medium = Medium.AUDIO
+        assert self._record.dialog is not None
+        self._events.append(events.BeganInAudio(self._record.dialog))
 
     def of_machine(self, output: Output) -> None:
         match output:

@@ -53,6 +53,8 @@ class Habits:
     """From the answer to our offer of T.38, if the machine answers; None leaves the switch to the caller."""
     start_after: float = 0.0
     """From the switch to the first signal of the machine."""
+    in_audio: bool = False
+    """The machine talks in audio (T.30 over G.711), from the answer on."""
     ced: bool = False
     """The machine's CED comes after the switch."""
     own_t38_port: bool = False

@@ -10,6 +10,7 @@ from sip.transaction.timers import Timers
 from t38fsp.t4.checker import ScanLineChecker
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t30.outputs import (
+    Listen,
     Output,
     PageBegun,
     PageData,
@@ -52,7 +53,7 @@ class FaxMachine(ABC):
         self.finished: SessionFinished | None = None
         """How T.30 ended."""
         self._facts: list[Output] = []
-        self._bursts: list[SendBurst | RevokeBurst] = []
+        self._bursts: list[SendBurst | RevokeBurst | Listen] = []
         self._timers = Timers()
 
     @abstractmethod
@@ -94,15 +95,15 @@ class FaxMachine(ABC):
         taken, self._facts = self._facts, []
         return taken
 
-    def take_bursts(self) -> list[SendBurst | RevokeBurst]:
-        """Bursts to play, and revocations of them."""
+    def take_bursts(self) -> list[SendBurst | RevokeBurst | Listen]:
+        """Bursts to play, revocations of them, and what to listen for."""
         taken, self._bursts = self._bursts, []
         return taken
 
     def _drain(self, now: float) -> None:
         for output in self._session.take_outputs():
             match output:
-                case SendBurst() | RevokeBurst():
+                case SendBurst() | RevokeBurst() | Listen():
                     self._bursts.append(output)
                 case PageWanted() | PageData() | PageReceived():
                     self._on_output(output, now)

@@ -16,6 +16,7 @@ from pathlib import Path
 from random import Random
 
 from sip.agent import UserAgent
+from t38fsp.audio.modem.library import modem_library
 from t38fsp.call_settings import CallSettings
 from t38fsp.image import document
 from t38fsp.results import FaxResult
@@ -27,6 +28,7 @@ from t38fsp.virtual.gateway import SimulatedGateway
 from t38fsp.virtual.gateway_call import GatewayCall
 from t38fsp.virtual.hooks import Quirk
 from t38fsp.virtual.network import Faults, Tap, VirtualNetwork
+from t38fsp.virtual.quirks.audio import InAudio
 from t38fsp.virtual.simulator import Simulator
 
 LINE = Faults()
@@ -90,7 +92,15 @@ class Scenario:
             tap,
         )
         agent = UserAgent(contact_address=(OURS, SIP_PORT), user_agent="t38fsp scenario", random=Random(OURS))
-        self.ours = SimulatedEndpoint(self.simulator, network, agent, (OURS, SIP_PORT), page_delay=page_delay)
+        self.ours = SimulatedEndpoint(
+            self.simulator,
+            network,
+            agent,
+            (OURS, SIP_PORT),
+            page_delay=page_delay,
+            # Elsewhere a result must not depend on whether the library is installed.
+            modems=modem_library if any(isinstance(quirk, InAudio) for quirk in quirks) else None,
+        )
         self.gateway = SimulatedGateway(self.simulator, network, (GATEWAY, SIP_PORT), Random(GATEWAY))
 
     def send(

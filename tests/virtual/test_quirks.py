@@ -15,7 +15,8 @@ import pytest
 from _pytest.mark.structures import ParameterSet
 
 from t38fsp.audio.leg import Role
-from t38fsp.choices import Switch
+from t38fsp.choices import Audio, Switch
+from t38fsp.results import Medium
 from t38fsp.status import FaxStatus
 from t38fsp.t30.outputs import T30Failure
 from t38fsp.t38.ifp import DataPacket, IndicatorPacket, Syntax
@@ -129,6 +130,17 @@ V21, FCS_OK, END = DataType.V21, FieldType.HDLC_FCS_OK, FieldType.HDLC_FCS_OK_SI
 ANSWERING, CALLING = frozenset({Role.ANSWERING}), frozenset({Role.CALLING})
 
 CASES = [
+    *(
+        Case(quirks, settings={"audio": Audio.FALLBACK}, ecm=(True,))
+        for quirks in (
+            "in-audio",
+            "in-audio,audio-level",
+            "in-audio,audio-noise",
+            "in-audio,audio-echo",
+            "in-audio,audio-loss",
+            "in-audio,audio-comfort-noise",
+        )
+    ),
     Case("rings"),
     Case("rings=90", lambda scene: scene.simulator.now > 90, settings={"ring_limit": 120.0}),
     # the stream
@@ -418,6 +430,17 @@ def test_a_far_end_that_cannot_do_t38_is_told_from_others(tmp_path: Path, quirk:
     assert "T.38" in result.reason
     assert result.pages_confirmed == 0
     assert not scene.received_file.exists()
+
+
+@pytest.mark.spandsp
+@pytest.mark.parametrize("role", Role)
+def test_compressed_audio_fails_and_is_named(tmp_path: Path, role: Role) -> None:
+    """No packet was lost and the line is quiet: it is the audio that is not G.711 all the way."""
+    scene = GatewayScene(tmp_path, "in-audio,audio-transcoding=gsm")
+    result = scene.transfer(role, make_pages(1), audio=Audio.FALLBACK)
+    assert result.medium is Medium.AUDIO
+    assert not result.completed
+    assert "G.711" in result.reason
 
 
 def count_delivered(scene: GatewayScene, folder: Path, pages: list[PageSpec]) -> int:

@@ -10,6 +10,7 @@ ctypes releases the GIL in every call.
 from __future__ import annotations
 
 import ctypes as c
+from array import array
 from functools import cache
 from typing import Any
 
@@ -63,6 +64,14 @@ _PROTOTYPES: dict[str, tuple[object, tuple[object, ...]]] = {
     "g711_init": (_STATE, (_STATE, _INT)),
     "g711_encode": (_INT, (_STATE, c.c_char_p, _SAMPLES, _INT)),
     "g711_free": (_INT, (_STATE,)),
+    "g726_init": (_STATE, (_STATE, _INT, _INT, _INT)),
+    "g726_encode": (_INT, (_STATE, _OCTETS, _SAMPLES, _INT)),
+    "g726_decode": (_INT, (_STATE, _SAMPLES, _OCTETS, _INT)),
+    "g726_free": (_INT, (_STATE,)),
+    "gsm0610_init": (_STATE, (_STATE, _INT)),
+    "gsm0610_encode": (_INT, (_STATE, _OCTETS, _SAMPLES, _INT)),
+    "gsm0610_decode": (_INT, (_STATE, _SAMPLES, _OCTETS, _INT)),
+    "gsm0610_free": (_INT, (_STATE,)),
     "v17_tx_restart": (_INT, (_STATE, _INT, _INT, _INT)),
     "v17_rx_restart": (_INT, (_STATE, _INT, _INT)),
     "v17_rx_set_put_bit": (None, (_STATE, c.c_void_p, c.c_void_p)),
@@ -193,3 +202,28 @@ def modem_library() -> ModemLibrary:
 def has_modem_library() -> bool:
     """Whether :func:`modem_library` succeeds."""
     return not isinstance(_found(), str)
+
+
+class Transcoder:
+    """Codes 20 ms at a time and decodes them again, as a trunk does that compresses audio: ``codec`` is
+    ``g726`` (32 kbit/s) or ``gsm``. For tests of what that does to a fax."""
+
+    def __init__(self, library: ModemLibrary, codec: str) -> None:
+        self._name = {"g726": "g726", "gsm": "gsm0610"}[codec]
+        arguments = (32000, 0, 0) if codec == "g726" else (0,)
+        self._coder = library.state(self._name, *arguments)
+        self._decoder = library.state(self._name, *arguments)
+        self._call = library.call
+        self._octets = c.create_string_buffer(2 * FRAME_SAMPLES)
+        self._samples = (c.c_int16 * FRAME_SAMPLES)()
+
+    def transcoded(self, samples: array[int]) -> array[int]:
+        """What arrives of 160 samples; any other number is returned as it is."""
+        if len(samples) != FRAME_SAMPLES:
+            return samples
+        block = (c.c_int16 * FRAME_SAMPLES).from_buffer(array("h", samples))
+        made = getattr(self._call, f"{self._name}_encode")(
+            self._coder.pointer, self._octets, block, FRAME_SAMPLES
+        )
+        getattr(self._call, f"{self._name}_decode")(self._decoder.pointer, self._samples, self._octets, made)
+        return array("h", bytes(self._samples))

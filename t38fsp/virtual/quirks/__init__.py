@@ -20,6 +20,7 @@ from typing import get_type_hints
 from t38fsp.t30.frames import FCF
 from t38fsp.virtual.hooks import Quirk
 from t38fsp.virtual.quirks import (
+    audio,
     calls,
     correction,
     ends,
@@ -44,6 +45,7 @@ GROUPS: Mapping[str, Sequence[type[Quirk]]] = {
     "How bursts are announced and written": packets.QUIRKS,
     "How much it takes at once": sizes.QUIRKS,
     "What it needs to hear": hearing.QUIRKS,
+    "Audio, where there is no T.38": audio.QUIRKS,
     "The machine and its telephone line": machines.QUIRKS,
     "Training and pages": pages.QUIRKS,
 }
