@@ -8,10 +8,9 @@ from io import BytesIO
 
 from PIL import Image
 
-from sip.ipc.child import bare_environment
 from sip.logs import printable
 from t38fsp.image.pdf_text import Word
-from t38fsp.received.programs import TESSERACT
+from t38fsp.received.programs import TESSERACT, text_environment
 from t38fsp.t30.vocabulary import PageFormat
 
 _INVERT = bytes(255 - octet for octet in range(256))
@@ -36,7 +35,7 @@ def recognised(page: PageFormat, pixels: bytes, languages: str, seconds: float) 
     dpi = max(page.resolution.x * across, page.resolution.y * down)
     command = [TESSERACT, "stdin", "stdout", "-l", languages, "--dpi", str(dpi), "tsv"]
     # One thread: it shares the machine with calls.
-    environment = bare_environment(OMP_THREAD_LIMIT="1")
+    environment = text_environment(OMP_THREAD_LIMIT="1")
     try:
         ran = subprocess.run(
             command, input=file.getvalue(), capture_output=True, timeout=seconds, env=environment, check=False

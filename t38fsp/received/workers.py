@@ -8,8 +8,9 @@ import signal
 from contextlib import suppress
 
 from sip.ipc.async_child import AsyncChild
-from sip.ipc.child import Program, bare_environment
+from sip.ipc.child import Program
 from sip.logs import get_logger
+from t38fsp.received.programs import text_environment
 from t38fsp.received.wire import CODEC, Deliver, Delivered, Message, NotDelivered
 
 logger = get_logger(__name__)
@@ -30,6 +31,8 @@ class DeliveryWorkers:
     """At most ``most`` processes; an order waits until one has nothing to do."""
 
     def __init__(self, most: int) -> None:
+        # The processes get what tesseract needs, to hand it on.
+        self._program = Program("delivering process", "t38fsp.received.worker", (), text_environment())
         self._free = asyncio.Semaphore(most)
         self._idle: list[AsyncChild[Message]] = []
         self._busy: dict[AsyncChild[Message], Deliver] = {}
@@ -43,7 +46,7 @@ class DeliveryWorkers:
         async with self._free:
             if self._hurried and order.languages:
                 raise WorkerDiedError("the program is about to end")
-            child = self._idle.pop() if self._idle else AsyncChild(_PROGRAM, CODEC, log=logger)
+            child = await self._ready()
             self._busy[child] = order
             try:
                 async with asyncio.timeout(limit):
@@ -65,6 +68,15 @@ class DeliveryWorkers:
         assert isinstance(reply, Delivered)
         return reply
 
+    async def _ready(self) -> AsyncChild[Message]:
+        """One that has nothing to do and has not died meanwhile, or a new one, which is not started."""
+        while self._idle:
+            child = self._idle.pop()
+            if child.running:
+                return child
+            await child.end()
+        return AsyncChild(self._program, CODEC, log=logger)
+
     def hurry(self) -> None:
         """No text is recognised any more: what is being done ends, and further orders for it are refused, in
         WorkerDiedError."""
@@ -77,9 +89,6 @@ class DeliveryWorkers:
         """End the processes that have nothing to do."""
         while self._idle:
             await self._idle.pop().end(_PATIENCE)
-
-
-_PROGRAM = Program("delivering process", "t38fsp.received.worker", (), bare_environment())
 
 
 async def _exchange(child: AsyncChild[Message], order: Deliver) -> Message:
@@ -99,7 +108,7 @@ async def _kill(child: AsyncChild[Message]) -> None:
 
 
 def _kill_group(child: AsyncChild[Message]) -> None:
-    """Also the programs that it runs; it leads a session of its own."""
-    if child.running and child.pid is not None and hasattr(os, "killpg"):
+    """Also the programs that it runs, which may have outlived it; it leads a session of its own."""
+    if child.pid is not None and hasattr(os, "killpg"):
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)

@@ -18,7 +18,6 @@ from t38fsp.errors import SettingError
 from t38fsp.image.compare import differing_pages
 from t38fsp.inbox_settings import InboxSettings
 from t38fsp.received import inbox as inboxes
-from t38fsp.received import workers
 from t38fsp.received.inbox import Inbox, ReceivedFax
 from t38fsp.received.spool import FOLDER, Spool
 from t38fsp.status import FaxStatus
@@ -198,7 +197,6 @@ def slow_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (there / "tesseract").write_text(SLOW.format(pid=pid))
     (there / "tesseract").chmod(0o700)
     monkeypatch.setenv("PATH", f"{there}:{os.environ['PATH']}")
-    monkeypatch.setitem(workers._PROGRAM.environment, "PATH", os.environ["PATH"])
     return pid
 
 
@@ -238,6 +236,18 @@ async def test_a_worker_that_dies_of_a_fax(folder: Path, slow_text: Path) -> Non
     assert names(folder) == ["fax.pdf"]
     assert len(received.result.warnings) == 1
     await gone(slow_text)
+
+
+async def test_a_worker_that_dies_between_two_faxes(folder: Path) -> None:
+    async with Inbox(folder, PDF) as inbox:
+        await inbox.take(Call().as_incoming)
+        (child,) = inbox._workers._idle
+        assert child.pid is not None
+        os.kill(child.pid, signal.SIGKILL)
+        await until(lambda: not child.running)
+        received = await inbox.take(Call().as_incoming)
+    assert (received.failed, received.result.warnings) == (False, ())
+    assert len(names(folder)) == 2
 
 
 async def test_pages_that_cannot_be_delivered_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
