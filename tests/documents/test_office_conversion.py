@@ -7,11 +7,9 @@ others try the guards one by one.
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
-import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pypdfium2
@@ -23,6 +21,7 @@ from t38fsp.documents.office_kinds import kind_of
 from t38fsp.documents.office_sandbox import Limits, bubblewrap, soffice
 from t38fsp.image.errors import DocumentError
 from tests.documents import zoo_office as zoo
+from tests.documents.zoo_office import Listener, listening
 
 pytestmark = [pytest.mark.full, pytest.mark.libreoffice]
 
@@ -49,38 +48,10 @@ CALLS = {"docx-picture.png", "odt-picture.png", "html-picture.png", "style.css"}
 """What was seen to be called."""
 
 
-@dataclass
-class Listener:
-    """A web server that has nothing, and writes down what it is asked for."""
-
-    port: int
-    asked: list[str] = field(default_factory=list)
-
-
 @pytest.fixture(scope="module")
 def listener() -> Iterator[Listener]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        listening = Listener(server.getsockname()[1])
-
-        def serve() -> None:
-            while True:
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                with connection:
-                    connection.settimeout(5)
-                    try:
-                        listening.asked.append(connection.recv(1000).split(b"\r\n")[0].decode("latin-1"))
-                        connection.sendall(b"HTTP/1.0 404 Not Found\r\n\r\n")
-                    except OSError as error:
-                        listening.asked.append(repr(error))
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield listening
-        server.shutdown(socket.SHUT_RDWR)
-        thread.join()
+    with listening() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,12 @@ to are *canaries*: files with the word CANARY or in pure magenta, and a port of 
 from __future__ import annotations
 
 import io
+import socket
+import threading
 import zipfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
@@ -42,6 +45,40 @@ def hatch(folder: Path, port: int) -> Canary:
     (folder / "canary.csv").write_text(f"{WORD},in,a,table\n")
     (folder / "canary.odt").write_bytes(odt(f"<text:p>{WORD} in a document</text:p>"))
     return Canary(folder, port)
+
+
+@dataclass
+class Listener:
+    """A web server that has nothing, and writes down what it is asked for."""
+
+    port: int
+    asked: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def listening() -> Iterator[Listener]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        listener = Listener(server.getsockname()[1])
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.settimeout(5)
+                    try:
+                        listener.asked.append(connection.recv(1000).split(b"\r\n")[0].decode("latin-1"))
+                        connection.sendall(b"HTTP/1.0 404 Not Found\r\n\r\n")
+                    except OSError as error:
+                        listener.asked.append(repr(error))
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listener
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
 
 
 def archive(parts: Mapping[str, str | bytes]) -> bytes:
