@@ -207,9 +207,9 @@ class FaxProvider:
         """Send a document, or several as one fax, to a number (by ``route``, or ``via`` ``sip:HOST[:PORT]``)
         or a SIP URI.
 
-        A TIFF Class F file is sent as it is; of other documents (PDF) pages are made, as ``pages`` says, or
-        else the route. ``password`` opens those that are encrypted. A PreparedDocument (:meth:`prepare`) has
-        both. ``cover`` is a page in front of them.
+        A TIFF Class F file is sent as it is; of PDF, pictures, text and office files pages are made, as
+        ``pages`` says, or else the route. ``password`` opens those that are encrypted. A PreparedDocument
+        (:meth:`prepare`) has both. ``cover`` is a page in front of them.
 
         ``route`` names one of the provider's routes; the other arguments override its settings. ``caller`` is
         the SIP URI of From, also as ``Name <URI>``. ``on_event`` is called with each event of the fax

@@ -62,7 +62,11 @@ Json = Annotated[
 ]
 Documents = Annotated[
     list[Path],
-    typer.Argument(readable=False, help="TIFF Class F or PDF; several go as one fax.", show_default=False),
+    typer.Argument(
+        readable=False,
+        help="PDF, picture, text, office file or TIFF-F; several: one fax.",
+        show_default=False,
+    ),
 ]
 HeaderLine = Annotated[
     bool | None,
@@ -299,7 +303,7 @@ def receive(
         Path | None,
         typer.Option(
             readable=False,
-            help="TIFF Class F file that a caller may poll instead of sending.",
+            help="Document that a caller may poll instead of sending.",
             show_default=False,
         ),
     ] = None,

@@ -18,7 +18,8 @@ from t38fsp.cli.files import writable
 from t38fsp.cli.options import Chosen, of_setting
 from t38fsp.cli.report import CallReport, Reporter, print_json
 from t38fsp.errors import SettingError
-from t38fsp.image.errors import DocumentError
+from t38fsp.image.errors import DocumentError, ImageError
+from t38fsp.image.pool import ImagePool
 from t38fsp.jobs import EngineSettings, PollOffer
 from t38fsp.provider import FaxProvider, IncomingFax
 from t38fsp.received.inbox import Inbox, ReceivedFax
@@ -38,15 +39,21 @@ def offer_of(document: Path | None, selective_address: str, password: str) -> Po
         if selective_address or password:
             raise CommandError("--selective-address and --password need --offer", Exit.USAGE)
         return None
-    from t38fsp.image.document import inspect  # and with it Pillow
-
     try:
-        inspect(document)
+        asyncio.run(_inspect(document))
         return PollOffer(str(document), PollDocument(selective_address, password))
     except DocumentError as error:
         raise CommandError(str(error), Exit.BAD_DOCUMENT) from error
+    except ImageError as error:
+        raise CommandError(str(error), Exit.ERROR) from error
     except ValueError as error:
         raise CommandError(str(error), Exit.USAGE) from error
+
+
+async def _inspect(document: Path) -> None:
+    """Raises ImageError if it cannot be faxed."""
+    async with ImagePool(1) as images:
+        await images.inspect(document)
 
 
 def _workers(engine: EngineSettings, backend: Backend | None, count: int) -> int:

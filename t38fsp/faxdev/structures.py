@@ -17,7 +17,7 @@ def _octets(*strings: str) -> int:
 
 @dataclass(slots=True, kw_only=True)
 class FAX_SEND:
-    """A fax to send. ``FileName`` is a TIFF Class F file.
+    """A fax to send. ``FileName`` is a document of any kind (``docs/api.md``).
 
     ``ReceiverNumber`` is a number or a SIP URI. ``CallerNumber`` becomes our TSI, cut to 20 characters.
     ``Branding`` requests the header line at the top of each page, which a route may request, too; it contains
