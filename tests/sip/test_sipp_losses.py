@@ -13,7 +13,8 @@ from sip.ua.admission import Admission
 from sip.values import Hop
 from tests.sip.ladder import read_ladders
 from tests.sip.link import CREDENTIALS
-from tests.sip.play import Play, cases, play
+from tests.sip.play import HOST, Play, cases, play
+from tests.sip.relay import Relay
 
 pytestmark = pytest.mark.sipp
 
@@ -74,3 +75,19 @@ async def test_failover(tmp_path: Path) -> None:
             for label, lost in cases(ladder).items()
         )
     )
+
+
+def test_an_ack_that_comes_again_after_the_next_invite_is_kept_from_sipp() -> None:
+    """SIPp, when it was late itself, would take it for the ACK to its response to that INVITE."""
+    relay = Relay()
+
+    def passes(method: str, number: int) -> bool:
+        message = (
+            f"{method} sip:far@{HOST} SIP/2.0\r\nVia: SIP/2.0/UDP {HOST};branch=z9hG4bK{number}\r\n"
+            f"From: <sip:us@{HOST}>;tag=us\r\nTo: <sip:far@{HOST}>;tag=far\r\nCall-ID: 1\r\n"
+            f"CSeq: {number} {method}\r\nContent-Length: 0\r\n\r\n"
+        )
+        return relay.passes(message.encode(), ours=True)
+
+    assert [passes("INVITE", 2), passes("ACK", 2), passes("ACK", 2), passes("INVITE", 3)] == [True] * 4
+    assert [passes("ACK", 2), passes("ACK", 3), passes("ACK", 3)] == [False, True, True]
