@@ -35,7 +35,7 @@ HOST = "127.0.0.1"
 LIMIT = 60.0
 """Seconds after which a case is stuck."""
 AT_ONCE = 5
-"""Programs of SIPp, no more than can run in time: what one repeats because it was late itself is in no ladder."""
+"""Programs of SIPp, no more than can run in time: what one repeats because it was late is in no ladder."""
 LINGER = 64.0
 """Seconds after which transactions of the past are forgotten: more than 64*T1."""
 
