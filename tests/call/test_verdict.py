@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sip.line import Ended, Failed, OfferRefused
+from sip.remote.line import GONE
 from sip.values import DialogId
 from t38fsp.call import verdict
 from t38fsp.call.fax_leg import Strays
@@ -43,9 +44,8 @@ def test_a_challenge_that_cannot_be_answered_does_not_blame_the_credentials(sent
         Failed(1, 401, "Unauthorized", unanswered=why), sent_credentials=sent_credentials
     )
     assert (told.status, told.retry) == (UNAVAILABLE, False)
-    assert (
-        told.reason == f"the peer's authentication challenge cannot be answered: {why} (SIP 401 Unauthorized)"
-    )
+    assert why in told.reason
+    assert "password" not in f"{told.reason} {told.retry_reason}"
 
 
 # --- the INVITE came to nothing -----------------------------------------------------------------------------
@@ -197,9 +197,9 @@ def test_what_knows_better_what_to_do_is_not_overruled() -> None:
 
 
 def test_what_is_not_about_the_address_is_told_as_it_is() -> None:
-    failed = Failed(1, 503, "the connection to the signalling process is lost", True, advice="")
+    failed = Failed(1, 503, GONE, True, advice="")
     told = verdict.of_failure(failed, sent_credentials=False)
-    assert "(the connection to the signalling process is lost)" in told.reason
+    assert f"({GONE})" in told.reason
     assert "check its address" not in told.reason
 
 

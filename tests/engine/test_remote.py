@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from t38fsp.engine import child, process, remote_job
+from t38fsp.engine.channels import all_taken
 from t38fsp.engine.remote import EngineProcess
 from t38fsp.engine.remote_job import RemoteJob
 from t38fsp.events import Connected, Dialing, FaxEvent, Finished, PageDone, RegistrationChanged
@@ -158,7 +159,7 @@ class TestWorkers:
         held = [sent("dial-hold") for _ in range(2)]
         refused = result_of(sent("dial-hold"))
         assert (refused.status, refused.retry) == (FaxStatus.LINE_UNAVAILABLE, True)
-        assert refused.reason == "all channels of the route office are in use; try again later"
+        assert refused.reason == all_taken("office")
         held[0].abort()
         assert result_of(held[0]).status is FaxStatus.USER_ABORT
         assert result_of(sent("completed")).completed
@@ -309,7 +310,7 @@ class TestHang:
         os.kill(engine.pid, signal.SIGSTOP)
         result = result_of(job)
         assert (result.status, result.retry) == (FaxStatus.FATAL_ERROR, True)
-        assert result.reason == "the engine process hung for 0.3 s and was killed"
+        assert "0.3 s" in result.reason
         assert result.dialog == connected.dialog
         assert result_of(send(engine, "completed")).completed
 

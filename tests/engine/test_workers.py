@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from sip.remote.line import GONE
 from sip.values import Address
 from t38fsp.engine.capacity import Second
+from t38fsp.engine.channels import all_taken
 from t38fsp.engine.remote import EngineProcess
 from t38fsp.engine.remote_job import RemoteJob
 from t38fsp.engine.sip_lines import ANSWERERS
@@ -142,7 +144,7 @@ async def test_calls_in_both_directions_share_the_channels_of_a_route(document: 
         call = await ours.call()
         assert call.route == "office"
         full = await result_of(ours.send(document, far_end.address, "office"))
-        assert full.reason == "all channels of the route office are in use; try again later"
+        assert full.reason == all_taken("office")
         busy = await far_end.result(far_end.send(document, ours.address))
         assert (busy.status, busy.sip_status) == (FaxStatus.BUSY, 486)
 
@@ -187,7 +189,7 @@ async def test_with_the_signalling_process_end_all_calls_and_the_next_ones_are_m
         for job in jobs:
             lost = await result_of(job)
             assert (lost.status, lost.retry) == (FaxStatus.LINE_UNAVAILABLE, True)
-            assert "the connection to the signalling process is lost" in lost.reason
+            assert GONE in lost.reason
         # The engines look for it each second.
         for _ in range(200):
             job = ours.send(document, far_end.address)

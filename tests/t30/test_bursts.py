@@ -156,9 +156,6 @@ def test_a_long_page_without_ecm_is_warned_of(octets: int, warned: bool) -> None
     warnings = link.of(link.transmitter, SessionWarned)
     assert bool(warnings) is warned
     if warned:
-        assert warnings == [
-            SessionWarned(
-                "page 1 keeps the carrier up for 87 s without error correction; "
-                "many gateways cut it off after 90 s"
-            )
-        ]
+        (warning,) = warnings
+        assert "page 1 " in warning.text
+        assert " 87 s " in warning.text
