@@ -98,6 +98,8 @@ class CallActions(ABC):
             settings, role, context.rtp, record, context.patience, self._capabilities.audio
         )
         self._fax: FaxLeg | None = None
+        self._payload_type: int | None = None
+        """Of the audio that was agreed on last; a refusal of T.38 by port 0 leaves it in use."""
         self._record = record
         self._page_jobs: list[PageJob] = []
         self._events: list[events.FaxEvent] = []
@@ -194,6 +196,7 @@ class CallActions(ABC):
         assert agreement is not None
         assert isinstance(agreement.media, AudioMedia)
         self.remote_media = agreement.media.remote
+        self._payload_type = agreement.media.payload_type
         self._switching.agreed(agreement.media, now)
 
     def _offer_t38(self, now: float) -> None:
@@ -232,9 +235,8 @@ class CallActions(ABC):
 
     def _hold_audio(self, now: float) -> None:
         """From now on answer every offer with the audio that is in effect, and refuse T.38."""
-        agreement = self._agreement
-        if agreement is not None and isinstance(agreement.media, AudioMedia) and self.line_call is not None:
-            held = HoldAudio(self._capabilities, agreement.media.payload_type)
+        if self.line_call is not None and self._payload_type is not None:
+            held = HoldAudio(self._capabilities, self._payload_type)
             self._line.answer_with(self.line_call, held, now)
 
     def _follow_audio(self, now: float) -> None:
@@ -244,6 +246,7 @@ class CallActions(ABC):
         assert isinstance(agreement.media, AudioMedia)
         if not on_hold(agreement.media.remote):
             self.remote_media = agreement.media.remote
+        self._payload_type = agreement.media.payload_type
         if self._fax is not None and not isinstance(self._fax.terminal, Terminal):
             self._fax.terminal.change(agreement.media.payload_type, agreement.media.law)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _MOST_CALLS = 100000
 """The upper bound of ``Limits.calls``."""
-ANSWERERS = ("t38fsp.call.media:AnswerOffers", "t38fsp.call.media:HoldImage")
+ANSWERERS = tuple(f"t38fsp.call.media:{name}" for name in ("AnswerOffers", "HoldImage", "HoldAudio"))
 """The functions that answer offers of our calls, allowed in other processes."""
 
 

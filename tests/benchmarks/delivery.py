@@ -34,6 +34,7 @@ from tests.peers.machine import Role
 from tests.peers.simulated import Carrier, Party, run
 from tests.peers.terminal import SpandspTerminal
 
+AUDIO = "\n## In audio\n"
 REPORT = Path(__file__).parents[2] / "docs" / "delivery.md"
 ROWS = 200
 """6.6 KB of MMR: 4 s, or 125 packets, at 14400 bit/s."""
@@ -229,7 +230,9 @@ def main(calls: int = 100) -> None:
             print(json.dumps({"cell": asdict(cell), "figure": asdict(figure)}), file=file, flush=True)
             print(f"\r{done} of {len(wanted)}", end="", file=sys.stderr, flush=True)
         print(file=sys.stderr)
-    REPORT.write_text("\n".join(report(figures, calls)), encoding="utf-8")
+    # The tables of faxes in audio follow; they are made by tests.audio.tables.
+    _, marker, audio = REPORT.read_text(encoding="utf-8").partition(AUDIO)
+    REPORT.write_text("\n".join(report(figures, calls)) + marker + audio, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -16,12 +16,14 @@ from sip.syntax.sdp import MediaDescription, SessionDescription
 from sip.values import Hop, Transport
 from t38fsp.call.media import (
     AnswerOffers,
+    HoldAudio,
     HoldImage,
     MediaCapabilities,
     answer_offer,
     hold_image,
     image_offer,
 )
+from t38fsp.choices import Audio
 from t38fsp.engine.sip_lines import ANSWERERS
 from t38fsp.t38.attributes import T38Parameters
 from tests.sip.link import IMAGE, call_request, mirror
@@ -57,6 +59,8 @@ def test_an_object_that_answers_crosses() -> None:
     answerer = hold_image(ours, OFFER)
     assert isinstance(answerer, HoldImage)
     assert crossed(AnswerWith(7, answerer)) == AnswerWith(7, answerer)
+    held = HoldAudio(MediaCapabilities(5000, T38Parameters(), audio=Audio.ONLY), 8)
+    assert crossed(AnswerWith(7, held)) == AnswerWith(7, held)
     offerer = AnswerOffers(MediaCapabilities(5000, T38Parameters(max_bit_rate=9600)))
     read = crossed(AnswerWith(7, offerer))
     assert read == AnswerWith(7, offerer)
