@@ -147,7 +147,7 @@ def test_a_password_file_holds_one_line(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "exit_status", "sentence"),
     [
-        (("send", "empty", "--to", "sip:1@{peer}", "--listen", "127.0.0.1:0"), 11, "the document is empty"),
+        (("send", "empty", "--to", "sip:1@{peer}", "--listen", "127.0.0.1:0"), 11, "is empty; give"),
         ((*SEND, "--config", "config"), 2, "config, listen: 5 is not a string"),
         (
             (*SEND, "--user", "account", "--password-file", "empty"),
@@ -155,9 +155,9 @@ def test_a_password_file_holds_one_line(run: Run, tmp_path: Path) -> None:
             "password file empty is invalid; it must contain one line",
         ),
         (("receive", "--output", "empty"), 1, "no file can be made in empty (it is a file)"),
-        (("receive", "--output", "faxes", "--offer", "empty"), 11, "the document is empty"),
+        (("receive", "--output", "faxes", "--offer", "empty"), 11, "is empty; give"),
         (("poll", "--to", "sip:1@{peer}", "--output", "empty"), 2, "empty exists; name a new file"),
-        (("virtual-gateway", "--call", "sip:1@{peer}", "--document", "empty"), 11, "the document is empty"),
+        (("virtual-gateway", "--call", "sip:1@{peer}", "--document", "empty"), 11, "is empty; give"),
     ],
 )
 def test_a_file_is_tried_and_not_judged_by_its_mode(
@@ -232,11 +232,11 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     ("name", "sentence"),
     [
         ("missing", "no such file or directory; check its name"),
-        ("empty", "the document is empty; give a TIFF file"),
+        ("empty", "is empty; give one with at least one page"),
         ("directory", "is a directory"),
         ("pipe", "a pipe or a device; give a regular file"),
         ("device", "a pipe or a device; give a regular file"),
-        ("a picture of another kind", "not a TIFF file; save it as TIFF Class F"),
+        ("a picture of another kind", "cannot be read"),
         ("a header alone", "cut short"),
         ("cut short", "cut short"),
         ("directories in a circle", ";"),
@@ -255,7 +255,7 @@ def test_a_bad_document_that_callers_could_poll(run: Run, documents: dict[str, P
     offer = ("--offer", str(documents["empty"]))
     result = run("receive", "--output", "faxes", "--listen", "127.0.0.1:0", *offer)
     assert result.exit_code == 11
-    assert "the document is empty; give a TIFF file" in told(result)
+    assert "is empty; give one with at least one page" in told(result)
 
 
 # --- this machine -------------------------------------------------------------------------------------------

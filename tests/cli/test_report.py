@@ -217,4 +217,4 @@ def test_a_directory_that_cannot_be_written(error: Exception, told: str) -> None
     assert told in str(refusal)
     assert "--output" in str(refusal)
     assert refusal.status is Exit.ERROR
-    assert refusal.result("", None, datetime.now().astimezone()).retry is False
+    assert refusal.result("", (), datetime.now().astimezone()).retry is False
