@@ -15,7 +15,8 @@ def _font_file(name: object) -> None:
     if not isinstance(name, str):
         raise ValueError(f"{name!r} is not a string")
     if name and not name.lower().endswith(_FONTS):
-        raise ValueError(f"{name[:60]!r} is not a font; name a file that ends in {', '.join(_FONTS)}")
+        # Without the name: in a file it is relative, and absolute here.
+        raise ValueError(f"it is no font; name a file that ends in {', '.join(_FONTS)}")
 
 
 @dataclass(frozen=True, slots=True)

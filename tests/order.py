@@ -51,6 +51,7 @@ WAITING = (
     "sip/test_pjsua_tls.py",
     "sip/test_pjsua.py",
     "sip/test_lines.py",
+    "test_cover_of_a_fax.py",
 )
 """Files, below ``tests``, whose tests wait in real time for more than a few seconds, the longest first."""
 COMPUTING = (
@@ -65,6 +66,8 @@ COMPUTING = (
     "virtual/test_quirks.py",
     "call/test_loss.py",
     "call/test_abort.py",
+    "cli/test_preview.py",
+    "documents/test_cover.py",
 )
 """Those whose tests compute for long, the longest first."""
 WHOLE = ("cli/test_polling.py", "cli/test_calls.py", "faxdev/test_sipp.py")

@@ -68,6 +68,7 @@ OPTIONS = {
     "margin": "--margin",
     "page_seconds": "--page-seconds",
     "over_page_seconds": "--over-page-seconds",
+    "font": "--font",
 }
 """Settings that have an option of ``t38fsp send``."""
 
