@@ -20,33 +20,26 @@ from asyncio import CancelledError
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
 from sip.values import Credentials, DialogId, Hop
+from t38fsp.arguments import StrPath, poll_job, poll_options, send_job
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import common_backend
 from t38fsp.cover import Cover
 from t38fsp.engine.engine import FaxEngine
-from t38fsp.errors import SettingError
 from t38fsp.events import Connected, FaxEvent, Finished, RegistrationChanged
 from t38fsp.header import Header
 from t38fsp.jobs import (
     NOBODY_ELSE,
-    WHOLE,
     Addressing,
     EngineSettings,
-    PollJob,
     PollOffer,
     ReceiveJob,
-    Resume,
-    SendJob,
     WaitingCall,
 )
 from t38fsp.page_settings import PageSettings
 from t38fsp.results import FaxResult
-from t38fsp.settings.address import caller_address, peer_address, target_uri
-from t38fsp.settings.errors import UnknownRouteError
-from t38fsp.t30.options import PollOptions
 
 if TYPE_CHECKING:
     from t38fsp.engine.apart import EngineApart
@@ -57,11 +50,8 @@ if TYPE_CHECKING:
     from t38fsp.settings.file import Configuration
     from t38fsp.settings.route import Route
 
-StrPath = str | os.PathLike[str]
 OnEvent = Callable[[FaxEvent], None]
 OnConnected = Callable[[DialogId], bool | Awaitable[bool]]
-_Job = TypeVar("_Job", SendJob, PollJob)
-_Value = TypeVar("_Value", PageSettings, Cover)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +218,8 @@ class FaxProvider:
         that the provider does not have, and SettingError if nothing is left to send, all before the call is
         placed; every other outcome is in the result.
         """
-        job = self._send_job(
+        job = send_job(
+            self._routes,
             document,
             to,
             route,
@@ -240,8 +231,9 @@ class FaxProvider:
             password=password,
             cover=cover,
             header=header,
+            resume=resume,
+            addressing=addressing,
         )
-        job = replace(job, resume=_resume(resume), addressing=addressing)
         return await self._run(
             lambda number, observer: self._engine.send(number, job, observer), on_event, on_connected
         )
@@ -269,7 +261,8 @@ class FaxProvider:
         """
         from t38fsp.prepared import NOBODY, prepare_job  # not for programs that do without it
 
-        job = self._send_job(
+        job = send_job(
+            self._routes,
             documents,
             to or NOBODY,
             route,
@@ -281,40 +274,6 @@ class FaxProvider:
             header=header,
         )
         return await prepare_job(job)
-
-    def _send_job(
-        self,
-        document: StrPath | Sequence[StrPath] | PreparedDocument,
-        to: str,
-        route: str | None,
-        *,
-        via: str | None = None,
-        caller: str | None,
-        credentials: Credentials | None = None,
-        settings: CallSettings | None,
-        pages: PageSettings | None,
-        password: str | None,
-        cover: Cover | None,
-        header: Header | bool | None,
-    ) -> SendJob:
-        """Raises AddressError, UnknownRouteError, SettingError."""
-        prepared = None
-        if not isinstance(document, str | os.PathLike | Sequence):
-            prepared, pages, password = document.prepared, document.settings, document.password
-            document = document.documents
-        files = _paths(document)
-        job = self._job(SendJob, lambda known: known.send_job(files, to), files, to, route, via)
-        return replace(
-            job,
-            caller=job.caller if caller is None else caller_address(caller),
-            credentials=credentials or job.credentials,
-            settings=settings or job.settings,
-            pages=_with_absolute(pages or job.pages, "font"),
-            password=password,
-            prepared=prepared,
-            cover=None if cover is None else _with_absolute(cover, *cover.files),
-            header=job.header if header is None else _header(header),
-        )
 
     async def poll(
         self,
@@ -344,39 +303,21 @@ class FaxProvider:
         coded, and FileExistsError if ``file`` exists and ``append`` is false.
         """
         path = _to_receive(file, append)
-        job = self._job(PollJob, lambda known: known.poll_job(path, to), (path,), to, route, via)
-        job = replace(
-            job,
-            caller=job.caller if caller is None else caller_address(caller),
-            credentials=credentials or job.credentials,
-            settings=settings or job.settings,
-            poll=_poll_options(selective_address, sub_address, password),
+        job = poll_job(
+            self._routes,
+            path,
+            to,
+            route,
+            via=via,
+            caller=caller,
+            credentials=credentials,
+            settings=settings,
+            poll=poll_options(selective_address, sub_address, password),
             append=append,
         )
         return await self._run(
             lambda number, observer: self._engine.poll(number, job, observer), on_event, None
         )
-
-    def _job(
-        self,
-        kind: type[_Job],
-        of_route: Callable[[Route], _Job],
-        files: tuple[str, ...],
-        to: str,
-        name: str | None,
-        via: str | None,
-    ) -> _Job:
-        hop = None if via is None else peer_address(via)
-        if name is None:
-            return kind(files, target_uri(to, hop), via=hop)
-        job = of_route(self._route(name))
-        return job if hop is None else replace(job, via=hop)
-
-    def _route(self, name: str) -> Route:
-        if name not in self._routes:
-            known = ", ".join(self._routes) or "none"
-            raise UnknownRouteError(f"the provider has no route {name!r}; known routes: {known}")
-        return self._routes[name]
 
     def _settings_of(self, route: str | None) -> CallSettings:
         known = None if route is None else self._routes.get(route)
@@ -456,20 +397,6 @@ class FaxProvider:
             self._take(call)
 
 
-def _paths(document: StrPath | Sequence[StrPath]) -> tuple[str, ...]:
-    """Raises SettingError for no document."""
-    several = (document,) if isinstance(document, str | os.PathLike) else document
-    if not several:
-        raise SettingError("there is no document to send; give at least one")
-    return tuple(os.fspath(each) for each in several)
-
-
-def _with_absolute(value: _Value, *names: str) -> _Value:
-    """``value`` with absolute paths of its files: image workers may have another current directory."""
-    paths = {name: getattr(value, name) for name in names}
-    return replace(value, **{name: os.path.abspath(path) for name, path in paths.items() if path})
-
-
 def _to_receive(file: str | os.PathLike[str], append: bool) -> str:
     """The path as text. Raises FileExistsError: two faxes in one file are rarely intended."""
     if not append and os.path.lexists(file):
@@ -483,22 +410,3 @@ async def _answer(on_connected: OnConnected | None, dialog: DialogId) -> bool:
         return True
     answer = on_connected(dialog)
     return await answer if inspect.isawaitable(answer) else answer
-
-
-def _poll_options(selective_address: str, sub_address: str, password: str) -> PollOptions:
-    try:
-        return PollOptions(selective_address, sub_address, password)
-    except ValueError as error:
-        raise SettingError(str(error)) from error
-
-
-def _header(header: Header | bool) -> Header | None:
-    if isinstance(header, Header):
-        return header
-    return Header() if header else None
-
-
-def _resume(after: FaxResult | int | None) -> Resume:
-    if after is None:
-        return WHOLE
-    return Resume(after) if isinstance(after, int) else Resume.after(after)

@@ -147,7 +147,7 @@ ROOMS = (
     ),
     Room(
         "provider",
-        ("t38fsp.provider", "t38fsp.prepared", "t38fsp.faxdev"),
+        ("t38fsp.provider", "t38fsp.arguments", "t38fsp.prepared", "t38fsp.faxdev"),
         (
             *("sip", "t38fsp.settings", "t38fsp.engine", "t38fsp.image", "t38fsp.pages.seconds"),
             *(*_BOUNDS, *_WORDS, *_SANS_IO_ROOMS),
