@@ -24,8 +24,6 @@ from t38fsp.t4.decode import decode_page
 from t38fsp.t30.vocabulary import Coding, PageMode, Resolution
 from tests.pages import load_page, make_document
 
-pytestmark = pytest.mark.usefixtures("hasty")
-
 HOST = "127.0.0.1"
 UNPACED = CallSettings(internet_aware=True, station_id="+1 555 0199")
 MODE = PageMode(Coding.MMR, 1728, Resolution.R8_FINE, ecm=True, bit_rate=14400)
@@ -87,7 +85,7 @@ def line(page: int) -> HeaderLine:
 async def test_it_is_page_1_and_the_header_counts_it(tmp_path: Path, letter: Path, template: Path) -> None:
     cover = Cover(str(template), to_name="Ms Dvořák", subject="Drawings")
     result, file = await sent(tmp_path, letter, cover)
-    assert (result.status, len(result.pages)) == (FaxStatus.COMPLETED, 3)
+    assert (result.status, len(result.pages)) == (FaxStatus.COMPLETED, 3), result.reason
     said = CoverPage(
         Cover(str(template), "Ms Dvořák", "Accounts", "Drawings"),
         "2026-11-22T12:00:00+00:00",  # which this template does not say
