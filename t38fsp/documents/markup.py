@@ -35,11 +35,8 @@ _ATTRIBUTES = words(
 )
 _SKIPPED = words("script noscript template textarea select button")
 """Left out with what is in them. Others that are not known are left out, but not what is in them."""
-_NAMES = words(
-    "src href srcset background data poster action formaction codebase classid archive lowsrc dynsrc "
-    "longdesc cite profile manifest xlink:href imagesrcset ping usemap"
-)
-"""Attributes that name a file or address."""
+_NAMES = words("src href srcset background data poster codebase classid archive lowsrc dynsrc xlink:href")
+"""Attributes that name a file or address from which something is shown."""
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*+)")
 _ATTRIBUTE = re.compile(
     r"""[\s/]*+([^\s/>][^\s/>=]*+)(?:\s*+=\s*+("[^"]*+"|'[^']*+'|[^\s>"'][^\s>]*+)?+)?+"""
@@ -62,8 +59,7 @@ def clean_html(data: bytes) -> str:
                 if not skipped:
                     pieces.append(escape(unescape(token), quote=False))
             case _Tag(name, attributes, is_end, raw):
-                for attribute, value in attributes:
-                    _check(name, attribute, value)
+                _check(name, attributes)
                 if name in _SKIPPED:
                     # What is in a script is no markup, and comes with it.
                     skipped = skipped if name == "script" else max(0, skipped + (-1 if is_end else 1))
@@ -138,19 +134,27 @@ def _style(sheet: str) -> str:
     return sheet.replace("<", "")  # which has no place in a style sheet, and could end it
 
 
-def _check(tag: str, name: str, value: str) -> None:
-    value = value.strip()
-    if name == "style" and _STYLE_LOADS.search(value):
+def _check(tag: str, attributes: tuple[tuple[str, str], ...]) -> None:
+    """Raises DocumentError if a part of what the page shows would be missing or another one."""
+    given = {name: value.strip() for name, value in reversed(attributes)}
+    if any(name == "style" and _STYLE_LOADS.search(value) for name, value in attributes):
         raise _refers("a style")
-    if name == "content" and tag == "meta" and "url" in value.lower():
-        raise _refers(f"<{tag}>")
-    if name not in _NAMES or value == "" or value.startswith("#"):
-        return
-    if tag in ("a", "area") and name in ("href", "ping"):
-        return  # leads somewhere only when it is clicked
-    if tag == "script" or (tag == "img" and is_raster_address(value)):
-        return
-    raise _refers(f"<{tag} {name}>")
+    if (
+        tag == "meta"
+        and given.get("http-equiv", "").lower() == "refresh"
+        and "url" in given.get("content", "").lower()
+    ):
+        raise _refers("<meta>")
+    if tag in ("a", "area", "base", "script") or (
+        tag == "link" and "stylesheet" not in given.get("rel", "").lower()
+    ):
+        return  # leads somewhere only when it is clicked, or is left out
+    for name, value in attributes:
+        value = value.strip()
+        if name in _NAMES and value and not value.startswith("#"):
+            if tag == "img" and is_raster_address(value):
+                continue
+            raise _refers(f"<{tag} {name}>")
 
 
 def _refers(what: str) -> DocumentError:

@@ -24,21 +24,18 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _LOADING_WORDS = frozenset(
-    b"objlink objautlink objsub objpub objicemb objocx objhtml template mmconnectstr mmconnectstrdata "
-    b"mmdatasource mmheadersource mmquery mailmerge filetbl file fname linkself nextfile subdocument "
-    b"xmlns bin private1 htmlbase".split()
+    b"objlink objautlink objsub objpub objicemb objocx objhtml linkself nextfile subdocument bin".split()
 )
 """Control words that name other files or programs, or hide what follows."""
 _DROPPED = frozenset(
     b"objdata objclass objname template themedata colorschememapping datastore info generator xmlnstbl "
-    b"mailmerge userprops docvar datafield private panose fontemb fontfile".split()
+    b"filetbl mailmerge userprops docvar datafield private fontemb fontfile hl".split()
 )
 """Destinations that are left out: embedded objects (of which a picture is shown), and what is not shown."""
-_PICTURE_NAMES = frozenset({"pibname", "fillblipname", "linefillblipname", "pihlshape", "hlink"})
+_PICTURE_NAMES = frozenset({"pibname", "fillblipname", "linefillblipname"})
 """Properties of shapes whose value is the name of a file."""
 _LOADING_FIELDS = re.compile(
-    r"\b(INCLUDE|INCLUDETEXT|INCLUDEPICTURE|IMPORT|LINK|DDE|DDEAUTO|DATABASE|RD|EMBED|MACROBUTTON)\b",
-    re.IGNORECASE,
+    r"\s*(INCLUDE|INCLUDETEXT|INCLUDEPICTURE|IMPORT|LINK|DDE|DDEAUTO|DATABASE|RD|EMBED)\b", re.IGNORECASE
 )
 _ADDRESS = re.compile(r"file\s*:|://|\\\\\\\\", re.IGNORECASE)
 _PICTURE = b"pict"
@@ -118,12 +115,11 @@ class _Writer:
             self._judge(group)
 
     def word(self, word: bytes, number: bytes) -> None:
-        lower = word.lower()
-        if lower in _LOADING_WORDS:
-            raise DocumentError(_REFERS_TO)
         if not self._groups:
             return
-        group = self._groups[-1]
+        lower, group = word.lower(), self._groups[-1]
+        if lower in _LOADING_WORDS and not group.dropped:
+            raise DocumentError(_REFERS_TO)
         if lower in _DROPPED:
             group.dropped = True
         elif lower in _JUDGED and group.said is None:
@@ -143,7 +139,7 @@ class _Writer:
             return
         self.pieces.append(written.replace(b"\x00", b""))
         group = self._groups[-1]
-        if group.said is not None:
+        if group.said is not None and not group.dropped:
             group.said.append(said)
 
     def _judge(self, group: _Group) -> None:
@@ -152,7 +148,7 @@ class _Writer:
         text = said.decode("latin-1").strip()
         match group.destination:
             case b"fldinst":
-                if _LOADING_FIELDS.search(text):
+                if _LOADING_FIELDS.match(text):
                     raise DocumentError(_REFERS_TO)
                 del self.pieces[group.begins :]
                 if is_harmless_field(text):
@@ -164,7 +160,7 @@ class _Writer:
                     raise DocumentError(_REFERS_TO)
             case b"sv":
                 if _ADDRESS.search(text):
-                    raise DocumentError(_REFERS_TO)
+                    del self.pieces[group.begins :]
             case _:  # a picture, in hexadecimal digits
                 digits = re.sub(rb"\s", b"", said[:64])
                 try:
