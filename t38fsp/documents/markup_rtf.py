@@ -37,7 +37,7 @@ _PICTURE_NAMES = frozenset({"pibname", "fillblipname", "linefillblipname"})
 _LOADING_FIELDS = re.compile(
     r"\s*(INCLUDE|INCLUDETEXT|INCLUDEPICTURE|IMPORT|LINK|DDE|DDEAUTO|DATABASE|RD|EMBED)\b", re.IGNORECASE
 )
-_ADDRESS = re.compile(r"file\s*:|://|\\\\\\\\", re.IGNORECASE)
+_ADDRESS = re.compile(r"file\s*:|://|\\\\", re.IGNORECASE)
 _PICTURE = b"pict"
 _JUDGED = frozenset({b"fldinst", b"sn", b"sv", _PICTURE})
 _REFERS_TO = "it refers to another file or address; save it as PDF from the program that shows it"

@@ -438,7 +438,8 @@ def test_the_instruction_of_another_field_is_left_out(instruction: str) -> None:
 def test_what_word_writes_into_every_rtf_is_no_reason_to_refuse_it() -> None:
     kept = clean_rtf(
         zoo.rtf(
-            r"{\*\xmlnstbl {\xmlns1 http://schemas.microsoft.com/office/word/2003/wordml}}{\*\template C:\\a.dot}"
+            r"{\*\xmlnstbl {\xmlns1 http://schemas.microsoft.com/office/word/2003/wordml}}"
+            r"{\*\template C:\\a.dot}"
             r"{\shp{\*\shpinst{\sp{\sn pihlShape}{\sv {\*\hl{\hlsrc http://x/}}}}"
             r"{\sp{\sn wzDescription}{\sv http://y}}}}" + zoo.rtf_field("HYPERLINK http://z/link") + "end"
         )
