@@ -64,20 +64,29 @@ class ReceivedFax:
 
     result: FaxResult
     tiff: str | None = None
+    """Path of the TIFF."""
     pdf: str | None = None
+    """Path of the PDF."""
     sidecar: str | None = None
+    """Path of the JSON file with the facts: those of the result, and who called whom."""
     failed: bool = False
     """Something could not be done here: the files could not be delivered, or the command failed."""
 
     @property
     def files(self) -> tuple[str, ...]:
+        """The paths of those that there are."""
         return tuple(filter(None, (self.tiff, self.pdf, self.sidecar)))
 
 
 class Inbox:
     """A folder for received faxes, while it is entered (``async with``); enter it before the provider.
 
-    Raises SettingError, and OSError when ``folder`` cannot be made, from ``async with``.
+    The files of a fax get their names when they are complete; until then it is in ``.incoming`` in the
+    folder. Entering delivers what a program left there that was killed. Leaving waits up to 10 s for what is
+    still to be done, without the text of pages, and leaves the rest to the next program.
+
+    ``async with`` raises SettingError when a program that the settings need is not installed, and OSError
+    when ``folder`` cannot be made.
     """
 
     def __init__(self, folder: str | os.PathLike[str], settings: InboxSettings | None = None) -> None:
