@@ -68,6 +68,7 @@ async def test_the_program_that_fetches(tmp_path: Path, letter: Path) -> None:
     assert differing_pages(letter, tmp_path / "fetched.tif") == []
 
 
+@pytest.mark.full
 @pytest.mark.pdf
 async def test_the_program_that_receives_pdf(tmp_path: Path, letter: Path) -> None:
     receives = PROGRAMS["Receive faxes as PDF"].replace("5060), accept_calls=True)", "0), accept_calls=True)")

@@ -86,7 +86,10 @@ async def _end(process: asyncio.subprocess.Process, grace: float = _GRACE) -> No
 
 def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
     with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, number)
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
 
 
 async def _log(descriptor: int, name: str) -> None:

@@ -69,7 +69,7 @@ def test_a_field_of_a_stranger(value: str, name: str) -> None:
 anything = st.text(st.characters(codec=None), max_size=200) | st.text("./\\-\0 {}é漢", max_size=300)
 
 
-@examples(push=100, full=2000)
+@examples(push=30, full=2000)
 @given(
     values=st.fixed_dictionaries(dict.fromkeys(("caller", "called", "remote_id", "sub_address"), anything)),
     completed=st.booleans(),
