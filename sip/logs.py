@@ -1,9 +1,9 @@
-"""Log lines about what strangers sent: printable, and not one for every datagram.
+"""Log lines about received messages: printable, and not one for every datagram.
 
 Every logger of both packages comes from :func:`get_logger`. Its filter escapes what would steer a terminal or
 forge a line, whatever handlers and formatters the program has installed. A record logged with
 ``extra=SELDOM`` is let through once per kind and minute; a *kind* is the place of the call and, for an
-exception, its class and the place that raised it, so nobody outside can make more of them.
+exception, its class and the place that raised it, so no message received can make more of them.
 """
 
 from __future__ import annotations

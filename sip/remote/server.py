@@ -233,7 +233,7 @@ class LineServer:
                 undo.callback(self._leave, client, number)
             for number, call in list(client.calls.items()):
                 undo.callback(self._line.hang_up, call, now, reason="the engine of this call has ended")
-                # Undone in reverse order: released first, so that the events of the end reach nobody.
+                # Undone in reverse order: released first, so that no engine gets the events of the end.
                 undo.callback(self._release, client, number)
             undo.callback(self._tell_peers)
             undo.callback(self._clients.remove, client)
