@@ -13,6 +13,7 @@ from itertools import chain, islice
 from typing import TypeVar
 
 WAITING = (
+    "documents/test_office_conversion.py",
     "chain/test_rtpengine.py",
     "cli/test_resume.py",
     "cli/test_polling.py",
@@ -56,6 +57,7 @@ WAITING = (
 """Files, below ``tests``, whose tests wait in real time for more than a few seconds, the longest first."""
 COMPUTING = (
     "virtual/test_combinations.py",
+    "documents/test_zoo.py",
     "call/test_any_line.py",
     "call/test_any_peer.py",
     "call/test_internet_aware.py",
@@ -70,7 +72,12 @@ COMPUTING = (
     "documents/test_cover.py",
 )
 """Those whose tests compute for long, the longest first."""
-WHOLE = ("cli/test_polling.py", "cli/test_calls.py", "faxdev/test_sipp.py")
+WHOLE = (
+    "documents/test_office_conversion.py",
+    "cli/test_polling.py",
+    "cli/test_calls.py",
+    "faxdev/test_sipp.py",
+)
 """Those whose calls or processes are a fixture of the module: they are made once only if one worker runs all
 the tests."""
 
