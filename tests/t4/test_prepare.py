@@ -34,7 +34,7 @@ def line_lengths(burst: bytes, coding: Coding) -> list[int]:
 
 
 @sweep(
-    push=Share.ALL,
+    push=Share.PAIRS,
     coding=[Coding.MH, Coding.MR],
     scan_line_time=[0.0, 0.005, 0.01, 0.02, 0.04],
     bit_rate=[2400, 7200, 14400],
