@@ -167,7 +167,7 @@ def send(
         given = _given(peer, fax, end, station_id=station_id, header=header, **as_settings(pages))
         secret = command.password_in(document_password_file)
         first = cover_of(cover)
-        what = command.Fax(tuple(documents), to, resume_from, sub_address, sender_id, secret, first)
+        what = command.FaxToSend(tuple(documents), to, resume_from, sub_address, sender_id, secret, first)
         return command.run(what, choose(given, port=0), as_json)
 
     raise _finish(run, log, json_result=as_json, to=to, documents=documents)
@@ -212,7 +212,7 @@ def preview(
     from t38fsp.cli import preview as command
     from t38fsp.cli.covers import cover_of
     from t38fsp.cli.options import choose
-    from t38fsp.cli.send import Fax, password_in
+    from t38fsp.cli.send import FaxToSend, password_in
 
     def run() -> Exit:
         given = _given(
@@ -224,7 +224,7 @@ def preview(
             **as_settings(pages),
         )
         secret = password_in(document_password_file)
-        what = Fax(tuple(documents), to, password=secret, cover=cover_of(cover))
+        what = FaxToSend(tuple(documents), to, password=secret, cover=cover_of(cover))
         return command.run(what, choose(given, port=0), output, as_json)
 
     raise _finish(run, log)

@@ -17,7 +17,7 @@ from t38fsp.cli import running
 from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.cli.options import Chosen
 from t38fsp.cli.output import print_line
-from t38fsp.cli.send import Fax
+from t38fsp.cli.send import FaxToSend
 from t38fsp.image.errors import DocumentError, ImageError
 from t38fsp.prepared import PreparedDocument
 from t38fsp.provider import FaxProvider
@@ -29,13 +29,13 @@ _CALL = 15
 """Seconds of a call beside its pages: until it is answered and trained, and its end."""
 
 
-def run(fax: Fax, chosen: Chosen, output: Path | None, as_json: bool) -> Exit:
+def run(fax: FaxToSend, chosen: Chosen, output: Path | None, as_json: bool) -> Exit:
     if output is not None:
         _check(output, fax)
     return running.run(_preview(fax, chosen, output, as_json))
 
 
-def _check(output: Path, fax: Fax) -> None:
+def _check(output: Path, fax: FaxToSend) -> None:
     """Raises CommandError."""
     kind, numbers = output.suffix.lower(), len(_NUMBERED.findall(output.name))
     if not (kind == ".pdf" and not numbers) and not (kind == ".png" and numbers == 1):
@@ -51,7 +51,7 @@ def _check(output: Path, fax: Fax) -> None:
         raise CommandError(f"--output: {output} is one of the documents; name another file", Exit.USAGE)
 
 
-async def _preview(fax: Fax, chosen: Chosen, output: Path | None, as_json: bool) -> Exit:
+async def _preview(fax: FaxToSend, chosen: Chosen, output: Path | None, as_json: bool) -> Exit:
     try:
         async with await _prepared(fax, chosen) as prepared:
             files = [] if output is None else await _write(prepared, output)
@@ -68,7 +68,7 @@ async def _preview(fax: Fax, chosen: Chosen, output: Path | None, as_json: bool)
     return Exit.COMPLETED
 
 
-async def _prepared(fax: Fax, chosen: Chosen) -> PreparedDocument:
+async def _prepared(fax: FaxToSend, chosen: Chosen) -> PreparedDocument:
     """The pages as ``t38fsp send`` would send them. Raises ImageError and AddressError."""
     provider = FaxProvider(settings=chosen.engine, routes=chosen.routes, register=False)
 

@@ -17,7 +17,7 @@ from t38fsp.settings.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True)
-class Fax:
+class FaxToSend:
     """What to send, and to whom."""
 
     documents: tuple[Path, ...]
@@ -42,7 +42,7 @@ def password_in(file: Path | None) -> str | None:
         raise CommandError(str(error), Exit.USAGE) from error
 
 
-def run(fax: Fax, chosen: Chosen, as_json: bool) -> Exit:
+def run(fax: FaxToSend, chosen: Chosen, as_json: bool) -> Exit:
     try:
         addressing = Addressing(fax.sub_address, fax.sender_id)
     except ValueError as error:
@@ -50,7 +50,7 @@ def run(fax: Fax, chosen: Chosen, as_json: bool) -> Exit:
     return running.run(_send(fax, addressing, chosen, as_json))
 
 
-async def _send(fax: Fax, addressing: Addressing, chosen: Chosen, as_json: bool) -> Exit:
+async def _send(fax: FaxToSend, addressing: Addressing, chosen: Chosen, as_json: bool) -> Exit:
     reporter = Reporter(as_json=as_json)
     result = await placed(
         chosen,

@@ -22,7 +22,7 @@ MAX_STORE_OCTETS = 512 * 1024 * 1024
 _ROWS = struct.Struct(">I")
 
 
-class PageStore:
+class KeptPages:
     """The pages in ``directory``, coded in MMR. A ``key`` is all that a page depends on."""
 
     def __init__(self, directory: str) -> None:

@@ -27,7 +27,7 @@ from t38fsp.image.errors import DocumentChangedError, DocumentError, ImageError
 from t38fsp.image.header import with_header
 from t38fsp.image.layout import Box, layout, resolution_for
 from t38fsp.image.over_time import over_time
-from t38fsp.image.page_store import PageStore
+from t38fsp.image.page_store import KeptPages
 from t38fsp.image.values import HeaderLine, Identity, identity_of
 from t38fsp.page_settings import PageSettings
 from t38fsp.t30.vocabulary import PageFormat, PageMode, Resolution
@@ -114,7 +114,7 @@ def encode_drawn(
     before. Raises DocumentError and DocumentChangedError.
     """
     # A cover page is another one in each call.
-    pages = PageStore(store) if store and page.cover is None else None
+    pages = KeptPages(store) if store and page.cover is None else None
 
     def render(max_rows: int | None) -> bytes:
         rate = mode.bit_rate if page.settings.over_page_seconds is OverTime.SIMPLIFY else 0

@@ -26,7 +26,7 @@ from t38fsp.virtual.network import VirtualNetwork
 from t38fsp.virtual.simulator import Alarm, Simulator
 
 
-class PageStore(Protocol):
+class EndpointPages(Protocol):
     """Pages that an endpoint sends or receives. Errors are OSError or ValueError."""
 
     def encode(self, index: int, mode: PageMode) -> bytes: ...
@@ -38,7 +38,7 @@ class SimulatedCall:
     """Drives one FaxCall on the virtual network."""
 
     def __init__(
-        self, endpoint: SimulatedEndpoint, address: Address, pages: PageStore, page_delay: float
+        self, endpoint: SimulatedEndpoint, address: Address, pages: EndpointPages, page_delay: float
     ) -> None:
         self._endpoint = endpoint
         self._simulator = endpoint.simulator
@@ -174,7 +174,7 @@ class SimulatedEndpoint:
 
     def take_calls(
         self,
-        pages: PageStore,
+        pages: EndpointPages,
         settings: CallSettings | None = None,
         offered: Sequence[PageFormat] = (),
         terms: PollDocument | None = None,
@@ -198,7 +198,7 @@ class SimulatedEndpoint:
         target: str,
         first_hop: Address,
         formats: Sequence[PageFormat],
-        pages: PageStore,
+        pages: EndpointPages,
         settings: CallSettings | None = None,
         resume: Resume = WHOLE,
         addressing: Addressing = NOBODY_ELSE,
@@ -220,7 +220,7 @@ class SimulatedEndpoint:
         self,
         target: str,
         first_hop: Address,
-        pages: PageStore,
+        pages: EndpointPages,
         settings: CallSettings | None = None,
         poll: PollOptions | None = None,
     ) -> SimulatedCall:
@@ -269,7 +269,7 @@ class SimulatedEndpoint:
         if hosted.call.line_call is not None:
             self._calls.pop(hosted.call.line_call, None)
 
-    def _host(self, pages: PageStore) -> tuple[SimulatedCall, CallContext]:
+    def _host(self, pages: EndpointPages) -> tuple[SimulatedCall, CallContext]:
         media = (self.address[0], self._next_port)
         self._next_port += 2
         hosted = SimulatedCall(self, media, pages, self.page_delay)
