@@ -13,8 +13,8 @@ from itertools import chain, islice
 from typing import TypeVar
 
 WAITING = (
-    "documents/test_office_conversion.py",
     "chain/test_rtpengine.py",
+    "documents/test_office_conversion.py",
     "cli/test_resume.py",
     "cli/test_polling.py",
     "cli/test_signals.py",
@@ -73,10 +73,10 @@ COMPUTING = (
 )
 """Those whose tests compute for long, the longest first."""
 WHOLE = (
-    "documents/test_office_conversion.py",
     "cli/test_polling.py",
     "cli/test_calls.py",
     "faxdev/test_sipp.py",
+    "documents/test_office_conversion.py",
 )
 """Those whose calls or processes are a fixture of the module: they are made once only if one worker runs all
 the tests."""
