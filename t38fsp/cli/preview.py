@@ -138,8 +138,8 @@ def _print_json(prepared: PreparedDocument, files: list[Path]) -> None:
 
 def _print(prepared: PreparedDocument, rate: int, files: list[Path]) -> None:
     names = {page.number: f"{os.path.basename(page.document)}, {page.sheet}" for page in prepared.pages}
-    longest = max(map(len, names.values()))
-    print_line(f"page  {'is':{longest}}  resolution  pixels         octets  seconds", sys.stdout)
+    longest = max(len("document"), *map(len, names.values()))
+    print_line(f"page  {'document':{longest}}  resolution  pixels         octets  seconds", sys.stdout)
     for page in prepared.pages:
         resolution, pixels = "{}x{}".format(*page.resolution.value), f"{page.width} x {page.rows}"
         print_line(
@@ -150,7 +150,7 @@ def _print(prepared: PreparedDocument, rate: int, files: list[Path]) -> None:
     count = len(prepared.pages)
     print_line(
         f"{count} page{'' if count == 1 else 's'}, {prepared.octets} octets: {prepared.seconds:.0f} s at "
-        f"{rate} bit/s, and about {_CALL} s for the call",
+        f"{rate} bit/s with the commands after each page, and about {_CALL} s for the rest of the call",
         sys.stdout,
     )
     for warning in prepared.warnings:
