@@ -238,7 +238,8 @@ class Letters:
         for run, font in reversed(runs) if runs_right_to_left(text) else runs:
             bolder = self._typeface.is_bold and not isinstance(font.source, Face)
             sized = font.sized(self.pixels)
-            stroke = self.pixels / 50 if bolder else 0.0
+            # The strokes of ideographs would grow together.
+            stroke = self.pixels / 50 if bolder and not _is_dense(run) else 0.0
             on.text((x, baseline), run, fill=fill, font=sized, anchor="ls", stroke_width=stroke)
             x += sized.getlength(run)
 
@@ -253,6 +254,10 @@ def _needs_shaping(character: str) -> bool:
     """The character changes its form or place beside others: right to left, or Indic and its relatives."""
     right_to_left = unicodedata.bidirectional(character) in ("R", "AL")
     return right_to_left or "\u0900" <= character <= "\u109f" or "\u1780" <= character <= "\u18af"
+
+
+def _is_dense(run: str) -> bool:
+    return any(unicodedata.east_asian_width(character) == "W" for character in run)
 
 
 def _joins(character: str) -> bool:
