@@ -14,9 +14,9 @@ from typing import TypeVar
 
 WAITING = (
     "chain/test_rtpengine.py",
-    "documents/test_office_conversion.py",
     "cli/test_resume.py",
     "cli/test_polling.py",
+    "documents/test_office_conversion.py",
     "cli/test_signals.py",
     "faxdev/test_sipp.py",
     "engine/test_backends.py",
