@@ -13,6 +13,8 @@ from itertools import chain, islice
 from typing import TypeVar
 
 WAITING = (
+    "chain/test_audio.py",
+    "documents/test_office_conversion.py",
     "chain/test_rtpengine.py",
     "cli/test_resume.py",
     "cli/test_polling.py",
@@ -20,6 +22,7 @@ WAITING = (
     "cli/test_signals.py",
     "faxdev/test_sipp.py",
     "engine/test_backends.py",
+    "engine/test_modems.py",
     "engine/test_workers.py",
     "virtual/test_fixtures.py",
     "faxdev/test_loopback.py",
@@ -56,6 +59,7 @@ WAITING = (
 )
 """Files, below ``tests``, whose tests wait in real time for more than a few seconds, the longest first."""
 COMPUTING = (
+    "audio/test_modem.py",
     "virtual/test_combinations.py",
     "documents/test_zoo.py",
     "call/test_any_line.py",

@@ -1,0 +1,64 @@
+"""Audio on real sockets: between two engines, and without the library of modems."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from t38fsp.audio.modem import library
+from t38fsp.choices import Audio
+from t38fsp.engine.modems import modems_for
+from t38fsp.errors import SettingError
+from t38fsp.events import Connected
+from t38fsp.outcome import Outcome
+from t38fsp.results import Medium
+from tests.engine.party import Start
+from tests.peers.libtiff import assert_same_pages
+
+pytestmark = [pytest.mark.usefixtures("page_threads"), pytest.mark.spandsp]
+
+
+@pytest.fixture
+def no_library(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(library, "_NAMES", ("libspandsp-that-is-not-there.so.9",))
+    library._found.cache_clear()
+    yield
+    library._found.cache_clear()
+
+
+def test_what_needs_the_library(no_library: None) -> None:
+    assert modems_for(Audio.NEVER) is None
+    later = modems_for(Audio.FALLBACK)  # it is looked for when a call needs it
+    assert later is not None
+    with pytest.raises(SettingError):
+        later()
+    with pytest.raises(SettingError):
+        modems_for(Audio.ONLY)
+
+
+async def test_without_the_library_no_call_is_placed(
+    start: Start, document: Path, silent: socket.socket, no_library: None
+) -> None:
+    party = await start()
+    job = party.send(document, silent.getsockname(), audio=Audio.ONLY)
+    result = await party.result(job)
+    assert result.outcome is Outcome.MISCONFIGURED
+    assert "libspandsp" in result.reason
+    with pytest.raises(BlockingIOError):
+        silent.recv(1)
+
+
+@pytest.mark.full
+async def test_a_fax_in_audio_between_two_engines(start: Start, document: Path, tmp_path: Path) -> None:
+    us, them = await start(), await start(accept_calls=True)
+    sent = us.send(document, them.address, audio=Audio.ONLY)
+    received = await them.take(tmp_path / "received.tif", audio=Audio.ONLY)
+    await us.expect(sent, Connected)
+    us.engine.proceed(sent, True)
+    for result in (await us.result(sent), await them.result(received)):
+        assert result.completed, result.reason
+        assert (result.medium, result.modem) == (Medium.AUDIO, "V.17")
+    assert assert_same_pages(document, tmp_path / "received.tif") == 1
