@@ -19,7 +19,7 @@ from t38fsp.audio.leg import AudioLeg, Role, RtpStart
 from t38fsp.audio.modem.library import modem_library
 from t38fsp.audio.modem.terminal import AudioTerminal
 from t38fsp.audio.rtp import RtpPacket
-from t38fsp.call.fax_leg import FaxLeg
+from t38fsp.call.fax_leg import FaxLeg, Strays
 from t38fsp.image.document import encode_page, inspect
 from t38fsp.image.store import append_page
 from t38fsp.lanes import Lanes
@@ -169,6 +169,10 @@ class OurFax:
 
     def said(self, kind: type[Any]) -> list[Any]:
         return [output for _, output in self.outputs if isinstance(output, kind)]
+
+    @property
+    def strays(self) -> Strays:
+        return self._fax.strays
 
     @property
     def result(self) -> SessionFinished | None:

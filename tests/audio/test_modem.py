@@ -179,6 +179,14 @@ def test_hostile_packets_change_nothing(tmp_path: Path) -> None:
     assert counters.filled == 0
 
 
+def test_telephone_events_are_passed_over(tmp_path: Path) -> None:
+    def press(ours: OurFax, now: float) -> None:
+        ours.receive(bytes(RtpPacket(101, 0, 0, 77, b"\x05\x0a\x00\xa0")), now)
+
+    telephone = transfer(tmp_path, sends=False, on_frame=press)
+    assert telephone.ours.strays.other == 0
+
+
 def test_a_stream_of_jumping_timestamps_costs_no_more_than_real_time(tmp_path: Path) -> None:
     """Each packet asks for a second of filling; at most two seconds go beyond real time."""
     intake = Intake(0.0)

@@ -70,7 +70,8 @@ class Intake:
 
     def __init__(self, now: float) -> None:
         self.counters = AudioCounters()
-        self._ssrc: int | None = None
+        self.ssrc: int | None = None
+        """Of the far end's stream."""
         self._next = 0  # sequence number
         self._stamp = 0  # timestamp of the next sample
         self._held: dict[int, RtpPacket] = {}
@@ -104,7 +105,7 @@ class Intake:
 
     def _expect(self, payload_type: int) -> None:
         """Make the header of the packet that would be next."""
-        self._header = _HEADER.pack(0x80, payload_type, self._next, self._stamp, self._ssrc or 0)
+        self._header = _HEADER.pack(0x80, payload_type, self._next, self._stamp, self.ssrc or 0)
 
     def receive(self, packet: RtpPacket, now: float) -> list[Piece]:
         """Take a packet of G.711 or of comfort noise; the pieces that are in order now."""
@@ -147,17 +148,17 @@ class Intake:
     def _belongs(self, packet: RtpPacket) -> bool:
         """Whether the packet is of the stream, or of one that replaces it."""
         near = abs((packet.sequence - self._next + 0x8000 & 0xFFFF) - 0x8000) <= _NEAR
-        if packet.ssrc == self._ssrc and near:
+        if packet.ssrc == self.ssrc and near:
             self._other = None
             return True
         seen = 1
         if self._other is not None and self._other[:2] == (packet.ssrc, packet.sequence):
             seen = self._other[2] + 1
         self._other = packet.ssrc, (packet.sequence + 1) & 0xFFFF, seen
-        if self._ssrc is not None and seen < _PROBATION:
+        if self.ssrc is not None and seen < _PROBATION:
             self.counters.foreign += 1
             return False
-        self._ssrc, self._next, self._stamp = packet.ssrc, packet.sequence, packet.timestamp
+        self.ssrc, self._next, self._stamp = packet.ssrc, packet.sequence, packet.timestamp
         self._held.clear()
         self._other = None
         return True

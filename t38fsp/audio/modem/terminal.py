@@ -163,7 +163,8 @@ class AudioTerminal:
         except RtpError:
             self.counters.malformed += 1
             return False
-        return self._leg.take_packet(packet, now)
+        # Telephone events (RFC 4733) and the like come in the stream of the fax, and are no part of it.
+        return self._leg.take_packet(packet, now) or packet.ssrc == self._intake.ssrc
 
     def extend_frame(self, datagram: bytes, now: float) -> bool:
         """There is no shorter way for a packet of audio."""
