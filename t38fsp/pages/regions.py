@@ -24,8 +24,10 @@ _STROKE_MM = 3.1
 """What is thicker than that is no stroke, but an area."""
 _EDGE_MM = 0.5
 """The edge of a stroke is sharper than half of that."""
+_POOL, _WHITE = 4, 250
+"""Pixels of which the lightest stands for all, to see whether it is at least ``_WHITE`` everywhere."""
 _THIN_MM = 0.37
-_MOSTLY_THIN = 0.75
+_MOSTLY_THIN = 0.8
 """Share of strokes that are thinner than that, from which on type is small: up to 9 points."""
 _CONTRAST = 36
 """Between a mark and its ground, at least."""
@@ -99,7 +101,40 @@ def find_regions(tones: Tones, x_dpi: float, y_dpi: float) -> Regions:
     return Regions(grid, enlarged(coarse.level), enlarged(coarse.marks), coarse.parts, coarse.tones)
 
 
+def _on_white_paper(tones: Tones, x_dpi: float, y_dpi: float) -> bool:
+    """Whether there is nothing on the page but what is thin, on white: most pages are such."""
+    rows, columns = (size // _POOL * _POOL for size in tones.shape)
+    if not rows or not columns:
+        return False
+    pooled = tones[:rows, :columns]
+    pooled = np.maximum.reduce([pooled[step::_POOL] for step in range(_POOL)])
+    pooled = np.maximum.reduce([pooled[:, step::_POOL] for step in range(_POOL)])
+    across, down = (_odd(_STROKE_MM / 25.4 * dpi / _POOL) for dpi in (x_dpi, y_dpi))
+    return bool(closing(pooled, across, down).min() >= _WHITE)
+
+
+def _on_white(tones: Tones, x_dpi: float, y_dpi: float) -> Regions:
+    """As :func:`_regions`, of a page on white paper, in a third of the time."""
+    grid = Grid.of(tones, x_dpi, y_dpi)
+    across, down = (_odd(_EDGE_MM / 25.4 * dpi) for dpi in (x_dpi, y_dpi))
+    span = ~darkest(tones, across, down)
+    marks = span >= _CONTRAST
+    middle = np.subtract(255, span >> 1, dtype=np.uint8)
+    ink = marks & (tones < middle)
+    small = _in_small_type(grid, tones, middle, ink, grid.count(ink), x_dpi, y_dpi)
+    level = np.where(grid.spread(small), 255 - _third(span), middle)
+    white = np.full(grid.shape, Part.WHITE, np.uint8)
+    return Regions(grid, np.where(marks, level, 0), marks, white, np.full(grid.shape, 255, np.uint8))
+
+
+def _third(span: Tones) -> Tones:
+    third: Tones = (span >> 2) + (span >> 4) + (span >> 5)
+    return third
+
+
 def _regions(tones: Tones, x_dpi: float, y_dpi: float) -> Regions:
+    if _on_white_paper(tones, x_dpi, y_dpi):
+        return _on_white(tones, x_dpi, y_dpi)
     grid = Grid.of(tones, x_dpi, y_dpi)
     across, down = (_odd(_STROKE_MM / 25.4 * dpi) for dpi in (x_dpi, y_dpi))
     light, dark = closing(tones, across, down), opening(tones, across, down)
@@ -121,7 +156,7 @@ def _regions(tones: Tones, x_dpi: float, y_dpi: float) -> Regions:
     ground = np.where(on_light, grid.centres(light), grid.centres(dark))
     parts = _Parts(grid, ground, grid.centres(middle), contrast, inked, soft)
     # A thin stroke is paler than a thick one. In small type, what is a third from its ground is ink.
-    third = (span >> 2) + (span >> 4) + (span >> 5)
+    third = _third(span)
     small = _in_small_type(grid, tones, middle, ink, inked, x_dpi, y_dpi)
     level = np.where(grid.spread(small), high - third, middle)
     level = np.where(grid.spread(parts.on_light.astype(np.uint8)), level, low + third)
