@@ -219,7 +219,10 @@ def _grey(image: Image.Image) -> Image.Image:
         image.alpha_composite(over)
         image = image.convert("RGB")
     elif image.mode in ("RGB", "CMYK") and (profile := image.info.get("icc_profile")):
-        image = _managed(image, profile)
+        managed = _managed(image, profile)
+        if image.mode == "CMYK":
+            return _with_black_ink(managed, _managed(Image.new("CMYK", (1, 1), (0, 0, 0, 255)), profile))
+        image = managed
     if image.mode == "LAB":
         return image.getchannel(0)
     if image.mode in ("L", "1"):
@@ -241,6 +244,15 @@ def _of_deep(image: Image.Image) -> Image.Image:
     else:
         scale = 255 / (65535 if most <= 65535 else most)
     return image.point(lambda level: level * scale + 0).convert("L")
+
+
+def _with_black_ink(image: Image.Image, ink: Image.Image) -> Image.Image:
+    """In mode L, with black where black ink alone is: to a profile that is a dark grey, which would be
+    screened."""
+    darkest = ink.convert("L").getpixel((0, 0))
+    assert isinstance(darkest, int)
+    scale = 255 / max(255 - darkest, 1)
+    return image.convert("L").point([max(0, round((level - darkest) * scale)) for level in range(256)])
 
 
 def _managed(image: Image.Image, profile: bytes) -> Image.Image:

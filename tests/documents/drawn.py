@@ -11,10 +11,11 @@ from typing import TypeVar
 
 from PIL import Image, ImageChops, ImageDraw, ImageStat
 
+from t38fsp.choices import Quality
 from t38fsp.image.exact import decode_strip
 from t38fsp.image.wire import Draw, Encode, Encoded, Inspect, Inspected, Request
 from t38fsp.image.worker import perform
-from t38fsp.page_settings import USUAL, PageSettings
+from t38fsp.page_settings import PageSettings
 from t38fsp.t30.dcs_choice import likely_mode
 from t38fsp.t30.options import TransmitOptions
 from t38fsp.t30.vocabulary import PageFormat, PageMode, PageQuality
@@ -22,7 +23,8 @@ from tests.call.harness import CALLEE, SIP_PORT, Scene
 
 ReplyT = TypeVar("ReplyT", Inspected, Encoded)
 
-A4 = (210.0, 297.0)
+PLAIN = PageSettings(quality=Quality.THRESHOLD)
+"""A tenth of the time of the usual quality, which has its own tests."""
 BARS = (
     (0.10, 0.06, 0.62, 0.10),
     (0.10, 0.16, 0.90, 0.18),
@@ -59,7 +61,7 @@ def assert_marks(page: Image.Image) -> None:
 class Drawn:
     """A document as the workers see it. Raises DocumentError, also from ``burst``."""
 
-    def __init__(self, path: Path, settings: PageSettings = USUAL, password: str | None = None) -> None:
+    def __init__(self, path: Path, settings: PageSettings = PLAIN, password: str | None = None) -> None:
         self.path = path
         self._settings = settings
         self._password = password

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from t38fsp.page_settings import USUAL
 from t38fsp.status import FaxStatus
 from tests.call.harness import Scene
 from tests.documents.drawn import BARS, Drawn, assert_marks, difference, marks, received, send
@@ -212,7 +213,7 @@ def test_a_document_of_another_program_arrives_as_it_is_seen(tmp_path: Path, nam
     beside = tmp_path / "beside"
     beside.mkdir()
     MADE[name](path, beside)
-    document = Drawn(path)
+    document = Drawn(path, USUAL)
     scene = Scene(tmp_path)
     scene.answer()
     send(scene, document)
