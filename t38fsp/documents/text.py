@@ -131,14 +131,6 @@ class TextSource:
         """Nothing is open."""
 
 
-def is_text(head: bytes) -> bool:
-    """Whether a file that begins with these octets is to be read as text."""
-    encoding, mark = _encoding_of(head)
-    if encoding is None:
-        return b"\x00" not in head and _few_controls(head.decode("latin-1"), 0x20)
-    return _few_controls(head[len(mark) :].decode(encoding, "replace"), 0xA0)
-
-
 def decoded(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
     """The text, with newlines as such, and warnings about it. Raises DocumentError if it is no text."""
     encoding, mark = _encoding_of(data)
@@ -152,7 +144,7 @@ def decoded(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
             ) from error
         text = data.decode("cp1252", "replace")
         warnings = (f"{name} is not UTF-8 and was read as Windows-1252; save it as UTF-8 if it looks wrong",)
-    if not _few_controls(text, 0xA0):
+    if not _few_controls(text):
         raise DocumentError(
             f"{name} is no text: it has too many control codes; give a document of a known kind"
         )
@@ -224,8 +216,8 @@ def _encoding_of(data: bytes) -> tuple[str | None, bytes]:
     return next(((encoding, mark) for mark, encoding in _MARKS if data.startswith(mark)), (None, b""))
 
 
-def _few_controls(text: str, below: int) -> bool:
-    codes = len([code for code in _CONTROLS.findall(text) if ord(code) < below and code != "\b"])
+def _few_controls(text: str) -> bool:
+    codes = len([code for code in _CONTROLS.findall(text) if code != "\b"])
     return codes * _FEW <= len(text) + _FEW
 
 
