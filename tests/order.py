@@ -14,7 +14,6 @@ from typing import TypeVar
 
 WAITING = (
     "chain/test_audio.py",
-    "documents/test_office_conversion.py",
     "chain/test_rtpengine.py",
     "cli/test_resume.py",
     "cli/test_polling.py",
