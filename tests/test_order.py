@@ -10,7 +10,8 @@ from tests.order import COMPUTING, WAITING, WHOLE, arranged
 
 TESTS = Path(__file__).parent
 SHORT = [f"short.py {number}" for number in range(100)]
-LONG = [f"{file} {number}" for file in (WAITING[0], COMPUTING[0], WHOLE[0]) for number in range(9)]
+WAITS = next(file for file in WAITING if file not in WHOLE)
+LONG = [f"{file} {number}" for file in (WAITS, COMPUTING[0], WHOLE[-1]) for number in range(9)]
 
 
 def file_of(item: str) -> str:
@@ -35,13 +36,13 @@ def test_each_is_run_once(items: list[str], workers: int) -> None:
 
 def test_each_worker_begins_with_what_is_long() -> None:
     dealt = runs(arranged(SHORT + LONG, 4, file_of), 4)
-    assert [file_of(run[0]) for run in dealt] == [COMPUTING[0], *[WAITING[0]] * 3]
+    assert [file_of(run[0]) for run in dealt] == [COMPUTING[0], *[WAITS] * 3]
     assert [len({file_of(item) for item in run if item in LONG}) for run in dealt] == [1, 1, 1, 2]
 
 
 def test_what_is_made_once_for_a_file_is_made_by_one_worker() -> None:
     dealt = runs(arranged(SHORT + LONG, 4, file_of), 4)
-    assert sum(any(file_of(item) == WHOLE[0] for item in run) for run in dealt) == 1
+    assert sum(any(file_of(item) == WHOLE[-1] for item in run) for run in dealt) == 1
 
 
 def test_every_file_is_there() -> None:
