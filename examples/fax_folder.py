@@ -35,8 +35,11 @@ def put_away(document: Path, result: FaxResult) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit("usage: fax_folder.py FOLDER NUMBER-OR-URI")
+    outbox = Path(sys.argv[1])
+    if not outbox.is_dir():
+        sys.exit(f"fax_folder.py: {outbox} is not a folder; make it, or name another")
     try:
-        sys.exit(asyncio.run(main(sorted(Path(sys.argv[1]).glob("*.pdf")), sys.argv[2])))
+        sys.exit(asyncio.run(main(sorted(outbox.glob("*.pdf")), sys.argv[2])))
     except AddressError as error:
         sys.exit(f"fax_folder.py: {error}")
     except KeyboardInterrupt:

@@ -57,16 +57,30 @@ async def main(rows: list[Row], document: str) -> int:
         return 0 if all(await asyncio.gather(*map(one, rows))) else 1
 
 
+def table(path: str) -> list[Row]:
+    """Raises ValueError for a file that is no such table."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file, restkey="more", restval="")
+            if "to" in (rows.fieldnames or ()):
+                return list(rows)
+    except UnicodeDecodeError:
+        raise ValueError("it is not in UTF-8; save it as 'CSV UTF-8'") from None
+    except (OSError, csv.Error) as error:
+        raise ValueError(f"it cannot be read: {error}; check its name") from error
+    raise ValueError("it has no column 'to'; name the columns in its first line, with commas between them")
+
+
 if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit("usage: mail_merge.py TABLE DOCUMENT")
     try:
-        with open(sys.argv[1], encoding="utf-8", newline="") as file:
-            table = csv.DictReader(file, restkey="more", restval="")
-            if "to" not in (table.fieldnames or ()):
-                sys.exit("mail_merge.py: the table has no column 'to'; name the columns in its first line")
-            sys.exit(asyncio.run(main(list(table), sys.argv[2])))
-    except (ConfigurationError, DocumentError, OSError) as error:
+        people = table(sys.argv[1])
+    except ValueError as error:
+        sys.exit(f"mail_merge.py: the table {sys.argv[1]}: {error}")
+    try:
+        sys.exit(asyncio.run(main(people, sys.argv[2])))
+    except (ConfigurationError, DocumentError) as error:
         sys.exit(f"mail_merge.py: {error}")
     except KeyboardInterrupt:
         sys.exit("mail_merge.py: stopped; its calls were hung up")

@@ -27,7 +27,12 @@ class Preview(BaseHTTPRequestHandler):
         self.answer(200, "text/html", FORM)
 
     def do_POST(self) -> None:
-        document = self.rfile.read(min(int(self.headers["Content-Length"]), MOST_OCTETS))
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal() or int(length) > MOST_OCTETS:
+            self.close_connection = True
+            self.answer(413, "text/plain", b"send a document of at most %d octets" % MOST_OCTETS)
+            return
+        document = self.rfile.read(int(length))
         try:
             self.answer(200, "application/pdf", asyncio.run(pages(document)))
         except FaxError as error:
@@ -44,6 +49,13 @@ class Preview(BaseHTTPRequestHandler):
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: preview_server.py PORT")
-    with ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Preview) as server:
-        print(f"listening on 127.0.0.1:{server.server_port}", flush=True)
-        server.serve_forever()
+    if not (sys.argv[1].isdecimal() and int(sys.argv[1]) < 65536):
+        sys.exit(f"preview_server.py: {sys.argv[1]!r} is not a port; give 0 to 65535, 0 for any")
+    try:
+        with ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Preview) as server:
+            print(f"listening on 127.0.0.1:{server.server_port}", flush=True)
+            server.serve_forever()
+    except OSError as error:
+        sys.exit(f"preview_server.py: port {sys.argv[1]} cannot be used: {error.strerror}; give another")
+    except KeyboardInterrupt:
+        sys.exit("preview_server.py: stopped")

@@ -76,13 +76,13 @@ def _converted(path: Path, into: Path, limits: Limits) -> Path:
     program = soffice()
     if program is None:
         raise DocumentError(
-            f"a {kind.name} needs LibreOffice, which is not installed; install it (on Debian "
+            f"this {kind.name} needs LibreOffice, which is not installed; install it (on Debian "
             "libreoffice-writer, -calc and -impress), or save the document as PDF"
         )
     sandbox = bubblewrap()
     if kind.guard is Guard.SANDBOX and sandbox is None:
         raise DocumentError(
-            f"a {kind.name} is converted only where bubblewrap works, as it can take other files onto its "
+            f"this {kind.name} is converted only where bubblewrap works, as it can take other files onto its "
             f"pages; save it as {'PDF' if kind.app is App.DRAW else 'PDF, or in a current format'}"
         )
     with tempfile.TemporaryDirectory(prefix="t38fsp-office-", dir=into) as made:

@@ -50,4 +50,13 @@ async def inspect_all(
     images: ImagePool, paths: Sequence[str], settings: PageSettings, password: str | None, store: str = ""
 ) -> Fax:
     """Inspect the documents of a fax. Raises DocumentError, ImageWorkerError."""
-    return Fax([await images.inspect(path, settings, password, store) for path in paths], store)
+    documents = []
+    for path in paths:
+        try:
+            documents.append(await images.inspect(path, settings, password, store))
+        except DocumentError as error:
+            # Of a page it says only its number in this document.
+            if len(paths) == 1 or path in str(error):
+                raise
+            raise type(error)(f"{path}: {error}") from error
+    return Fax(documents, store)
