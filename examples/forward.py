@@ -56,10 +56,14 @@ async def forward(call: IncomingFax, inbox: Inbox, to: str, server: tuple[str, i
         if fax.pdf is not None:
             # In a thread: the loop has calls to serve.
             mail = await asyncio.to_thread(message, fax, Path(fax.pdf), to)
-            await asyncio.to_thread(send, mail, *server)
-            log.info("%s was sent to %s", fax.pdf, to)
+            try:
+                await asyncio.to_thread(send, mail, *server)
+            except (OSError, smtplib.SMTPException) as error:
+                log.error("%s was not sent to %s: %s; it stays there", fax.pdf, to, error)
+            else:
+                log.info("%s was sent to %s", fax.pdf, to)
     except Exception:
-        log.exception("the call from %s failed, or its mail", call.caller)
+        log.exception("the call from %s failed", call.caller)
 
 
 async def main(directory: str, listen: tuple[str, int], to: str, server: tuple[str, int]) -> None:

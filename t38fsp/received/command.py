@@ -17,6 +17,8 @@ _GRACE = 2.0
 _MOST_OUTPUT = 16 * 1024
 """Octets that are logged."""
 _MOST_LINES = 200
+_MOST_SHOWN = 200
+"""Characters of its last line in the error."""
 _READ = 4096
 _NICENESS = 10
 
@@ -66,7 +68,9 @@ async def run(command: Sequence[str], variables: Mapping[str, str], seconds: flo
         output.cancel()
     if status:
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
-        raise FailedCommandError(how)
+        heard = output.done() and not output.cancelled() and output.exception() is None
+        last = output.result() if heard else ""
+        raise FailedCommandError(f"{how}, and printed {last!r} last" if last else how)
 
 
 def _without_facts(environment: Mapping[str, str]) -> dict[str, str]:
@@ -92,24 +96,30 @@ def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None
             process.send_signal(number)
 
 
-async def _log(descriptor: int, name: str) -> None:
-    """Log lines up to the limit, and read on, so that the command never waits for us."""
+async def _log(descriptor: int, name: str) -> str:
+    """Log lines up to the limit, and read on, so that the command never waits for us.
+
+    Returns the beginning of the last line that was logged.
+    """
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=_READ)
     transport, _ = await loop.connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", 0)
     )
     try:
-        rest, octets, lines = b"", 0, 0
+        rest, octets, lines, last = b"", 0, 0, ""
         while data := await reader.read(_READ):
             octets += len(data)
             *whole, rest = (rest + data).split(b"\n") if octets <= _MOST_OUTPUT else (b"",)
             for line in whole[: _MOST_LINES - lines]:
-                logger.info("%s: %s", name, line.decode(errors="replace"))
+                last = line.decode(errors="replace")
+                logger.info("%s: %s", name, last)
             lines += len(whole)
         if rest:
-            logger.info("%s: %s", name, rest.decode(errors="replace"))
+            last = rest.decode(errors="replace")
+            logger.info("%s: %s", name, last)
         if octets > _MOST_OUTPUT or lines > _MOST_LINES:
             logger.info("%s: output of %d octets was cut short", name, octets)
+        return last.strip()[:_MOST_SHOWN]
     finally:
         transport.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 from asyncio.subprocess import DEVNULL, PIPE
 
@@ -14,6 +15,8 @@ from t38fsp.inbox_settings import InboxSettings
 
 TESSERACT = "tesseract"
 
+_A_FACT = re.compile(r"\$(FAX_[A-Z_]+|\{FAX_[A-Z_]+\})")
+"""A word that is just this variable: only a shell would replace it, within its script."""
 _ANSWERS_WITHIN = 30.0
 """Seconds; it takes a hundredth of one."""
 
@@ -30,6 +33,12 @@ async def check_programs(settings: InboxSettings) -> None:
         raise SettingError(
             f"exec: {words[0]!r} is not a program; give its whole path, and make the file executable"
         )
+    for word in settings.command:
+        if _A_FACT.fullmatch(word):
+            raise SettingError(
+                f"exec: {word} stays as it is, as there is no shell; write sh -c '… \"{word}\" …', or a "
+                "program that reads its environment"
+            )
     if not settings.ocr:
         return
     if settings.format is FileFormat.TIFF:

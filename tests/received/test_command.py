@@ -55,6 +55,13 @@ async def test_its_output_is_bounded(caplog: pytest.LogCaptureFixture, program: 
     assert len(caplog.records) < 300
 
 
+async def test_its_last_line_says_why_it_failed() -> None:
+    with pytest.raises(FailedCommandError, match="the disk is full") as failed:
+        await run(printing("print('one'); raise SystemExit('the disk is full' + ' ' * 10**4)"), {}, 60.0)
+    assert "one" not in str(failed.value)
+    assert len(str(failed.value)) < 300
+
+
 @pytest.mark.parametrize("program", ["raise SystemExit(3)", "import os; os.kill(os.getpid(), 9)"])
 async def test_it_fails(program: str) -> None:
     with pytest.raises(FailedCommandError, match=r"3|SIGKILL"):

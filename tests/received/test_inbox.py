@@ -281,6 +281,8 @@ async def test_pages_that_could_not_be_delivered_are_delivered_when_they_can(
     [
         (InboxSettings(exec="/nonexistent/program"), "exec"),
         (InboxSettings(exec=__file__), "exec"),
+        (InboxSettings(exec="cp $FAX_FILE elsewhere"), "exec"),
+        (InboxSettings(exec='sh -c cp "${FAX_FILE}" elsewhere'), "exec"),
         (InboxSettings(ocr=True), "ocr"),
         (InboxSettings(ocr=True, format=FileFormat.PDF, ocr_languages="eng+xxx"), "ocr_languages"),
     ],
