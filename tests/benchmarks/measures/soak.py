@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from tests.benchmarks.harness.compare import identical
+from tests.benchmarks.harness.faxes import MANY
 from tests.benchmarks.harness.figures import Outcome, Plan, Row
 from tests.benchmarks.harness.ours import Ours, ours
 from tests.benchmarks.harness.pages import Kind, document
@@ -37,8 +38,8 @@ async def measure(plan: Plan, folder: Path) -> Outcome:
     samples: list[Usage] = []
     same = seen = 0
     async with (
-        ours(folder / "receiver", accept=True, cores=there, settings=plan.pace) as far,
-        ours(folder / "sender", cores=here) as near,
+        ours(folder / "receiver", accept=True, cores=there, settings=plan.pace, max_calls=MANY) as far,
+        ours(folder / "sender", cores=here, max_calls=MANY) as near,
     ):
         near.send(documents, far.to, count, rate=rate, **plan.pace)
         deadline = time.monotonic() + seconds + 120.0
