@@ -8,10 +8,12 @@
     ├── ConfigurationError (ValueError)   the configuration file or an environment variable is wrong
     │   └── UnknownRouteError (LookupError)   no route has that name
     ├── SettingError (ValueError)         an argument is out of range, or conflicts with another
+    │   └── ModemLibraryError             libspandsp, which fax in audio needs, cannot be used
     ├── EngineError                       the engine cannot start, or has died
     ├── ImageError                        pages: only where a program works on files itself
     │   ├── DocumentError (ValueError)    the document cannot be faxed as it is
-    │   │   └── DocumentChangedError      it was changed since the fax began
+    │   │   ├── DocumentChangedError      it was changed since the fax began
+    │   │   └── NotFaxError               a TIFF file, but not of Class F: it is sent as a picture
     │   ├── StoreError                    a received page could not be written to disk
     │   └── ImageWorkerError              a worker process died or exceeded its time limit
     └── QuirkError (ValueError)           the virtual gateway has no such quirk

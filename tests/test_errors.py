@@ -31,13 +31,14 @@ INTERNAL = {
     # What a parser says of what arrived, or an encoder of what it was given; caught in the same room.
     "FrameError",
     "IfpError",
-    "LineError",
     "OddTailError",
     "RtpError",
+    "ScanLineError",
     "TpktError",
     "UdptlError",
     # A limit of time, caught where it is set.
     "_TooLong",
+    "OverrunError",
     # The end of a command.
     "CommandError",
     # An OSError for the engine alone.

@@ -70,7 +70,7 @@ async def test_faxes_between_two_services(
     for number, result in enumerate(results[2:]):
         assert result.file == f"fax-{number}.tif"
         assert_same_pages(document, tmp_path / "here" / f"fax-{number}.tif")
-    assert [result.document for result in results[:2]] == [str(document)] * 2
+    assert [result.documents for result in results[:2]] == [(str(document),)] * 2
     for each in events:
         assert [type(event) for event in each if isinstance(event, Dialing | Connected | PageStarted)] == [
             Dialing,

@@ -160,10 +160,7 @@ def _time_limit() -> tuple[ctypes.Structure, Callable[[], bool]]:
 def _cannot_open(path: str, code: int | None, password: str | None) -> str:
     if code == pdfium_c.FPDF_ERR_PASSWORD:
         if password is None:
-            return (
-                f"the document {path} is encrypted; give its password, on the command line with "
-                "--document-password-file"
-            )
+            return f"the document {path} is encrypted; give its password"
         return f"the document {path} is encrypted with another password; give that one"
     if code == pdfium_c.FPDF_ERR_SECURITY:
         return f"the document {path} is encrypted in a way that cannot be read; save it without encryption"

@@ -338,7 +338,7 @@ class GatewayCall:
                 self._begin_in_audio(self._audio)
 
     def _send_audio(self, datagram: bytes) -> None:
-        for each in through(self._stages, [datagram], lambda stage, out: stage.datagram_out(out, self)):
+        for each in through(self._stages, [datagram], lambda stage, out: stage.audio_out(out, self)):
             self.send(each)
 
     def _begin_in_audio(self, leg: AudioLeg) -> None:

@@ -185,7 +185,12 @@ class Quirk:
     def datagram_out(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
         return (datagram,)
 
+    def audio_out(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
+        """The RTP packet."""
+        return (datagram,)
+
     def datagram_in(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
+        """A datagram of UDPTL or RTP."""
         return (datagram,)
 
     def ifp_in(self, octets: bytes, gateway: Gateway) -> Iterable[bytes]:

@@ -58,10 +58,14 @@ def _resident(pid: str) -> int:
 
 
 def _descendants(pid: int) -> Iterator[str]:
-    for task in os.listdir(f"/proc/{pid}/task"):
-        for child in Path(f"/proc/{pid}/task/{task}/children").read_text().split():
-            yield child
-            yield from _descendants(int(child))
+    children: list[str] = []
+    with suppress(OSError):  # a thread, or the process, has ended meanwhile
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with suppress(OSError):
+                children += Path(f"/proc/{pid}/task/{task}/children").read_text().split()
+    for child in children:
+        yield child
+        yield from _descendants(int(child))
 
 
 @contextmanager

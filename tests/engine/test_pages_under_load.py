@@ -108,8 +108,8 @@ async def test_a_document_that_is_changed_before_the_call_may_be_sent_again(
     caller = await start()
     inspect = caller.engine._images.inspect
 
-    async def then_changed(path: Path) -> object:
-        document = await inspect(path)
+    async def then_changed(*arguments: object) -> object:
+        document = await inspect(*arguments)
         os.utime(three_pages, ns=(0, 0))
         return document
 

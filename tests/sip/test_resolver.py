@@ -245,7 +245,7 @@ async def test_a_host_without_address_is_named() -> None:
         (
             socket.gaierror(socket.EAI_NODATA, "No address associated with hostname"),
             (socket.AF_INET6,),
-            "the host 'gw.example' has no address of IPv6; check how it is spelt",
+            "the host 'gw.example' has no address (IPv6); check how it is spelt",
             False,
         ),
         (

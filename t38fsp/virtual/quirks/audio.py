@@ -49,7 +49,7 @@ class InAudio(Quirk):
 class _OnAudio(Quirk):
     """A stage that changes the samples of RTP packets that leave."""
 
-    def datagram_out(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
+    def audio_out(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
         if not looks_like_rtp(datagram):
             return (datagram,)
         try:
@@ -160,7 +160,7 @@ class AudioLoss(Quirk):
     def __post_init__(self) -> None:
         check(isfinite(self.percent) and 0 <= self.percent <= 20, self.name, "0 to 20 %")
 
-    def datagram_out(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
+    def audio_out(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
         if not looks_like_rtp(datagram) or gateway.random.random() * 100 >= self.percent:
             return (datagram,)
         gateway.note(self.name)
@@ -188,7 +188,7 @@ class _ComfortNoise(Quirk):
         self._pausing = False
         self._left_out = 0
 
-    def datagram_out(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
+    def audio_out(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
         if not looks_like_rtp(datagram):
             return (datagram,)
         packet = RtpPacket.parse(datagram)
