@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sip.line_settings import Limits as Limits
     from sip.values import Credentials as Credentials
     from sip.values import DialogId as DialogId
+    from t38fsp.audio.modem.library import ModemLibraryError as ModemLibraryError
     from t38fsp.call_settings import CallSettings as CallSettings
     from t38fsp.choices import Audio as Audio
     from t38fsp.choices import Backend as Backend
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from t38fsp.image.errors import DocumentError as DocumentError
     from t38fsp.image.errors import ImageError as ImageError
     from t38fsp.image.errors import ImageWorkerError as ImageWorkerError
+    from t38fsp.image.errors import NotFaxError as NotFaxError
     from t38fsp.image.errors import StoreError as StoreError
     from t38fsp.inbox_settings import InboxSettings as InboxSettings
     from t38fsp.jobs import Addressing as Addressing
@@ -96,6 +98,7 @@ else:
     _MODULES = {
         "sip.line_settings": ("Callers", "Limits"),
         "sip.values": ("Credentials", "DialogId"),
+        "t38fsp.audio.modem.library": ("ModemLibraryError",),
         "t38fsp.call_settings": ("CallSettings",),
         "t38fsp.choices": (
             "Audio",
@@ -137,6 +140,7 @@ else:
             "DocumentError",
             "ImageError",
             "ImageWorkerError",
+            "NotFaxError",
             "StoreError",
         ),
         "t38fsp.inbox_settings": ("InboxSettings",),

@@ -111,7 +111,7 @@ async def _log(descriptor: int, name: str) -> str:
         while data := await reader.read(_READ):
             octets += len(data)
             *whole, rest = (rest + data).split(b"\n") if octets <= _MOST_OUTPUT else (b"",)
-            for line in whole[: _MOST_LINES - lines]:
+            for line in whole[: max(0, _MOST_LINES - lines)]:
                 last = line.decode(errors="replace")
                 logger.info("%s: %s", name, last)
             lines += len(whole)
