@@ -70,8 +70,10 @@ class TelephoneLine:
 
     def begin(self) -> None:
         """The call is up."""
-        description = self._sipp.expect(self._word)[-1]
-        self._fax.connect(base64.b64decode(description).decode("ascii"))
+        # The shell that writes it takes longest: several lines may come before it.
+        while (told := self._sipp.listen(self._word))[0] != self._word:
+            pass
+        self._fax.connect(base64.b64decode(told[-1]).decode("ascii"))
         self._fax.start()
 
     @property
