@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from pathlib import Path
 
 from t38fsp.cli.exits import CommandError, Exit
@@ -33,6 +31,10 @@ def cover_of(options: CoverOptions) -> Cover | None:
 
 def _read(file: Path) -> dict[str, object]:
     """What a TOML or JSON file says, by names. Raises CommandError."""
+    # Only with such a file.
+    import json
+    import tomllib
+
     try:
         with file.open("rb") as stream:
             data = stream.read(_MAX_OCTETS + 1)

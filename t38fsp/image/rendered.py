@@ -18,7 +18,6 @@ from PIL import Image
 from sip.logs import get_logger
 from t38fsp.choices import OverTime
 from t38fsp.cover import CoverPage
-from t38fsp.documents.office import convert
 from t38fsp.documents.opening import open_source
 from t38fsp.documents.sheet import Sheet, Source
 from t38fsp.image.coder import encode_burst
@@ -81,6 +80,9 @@ def converted(path: str, identity: Identity, into: str) -> str:
 
     Raises DocumentError and DocumentChangedError.
     """
+    # Only for office files.
+    from t38fsp.documents.office import convert
+
     name = hashlib.sha256(repr((path, identity)).encode()).hexdigest()
     made = os.path.join(into, f"{name}.pdf")
     if os.path.exists(made):

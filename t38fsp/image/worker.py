@@ -15,15 +15,12 @@ from contextlib import contextmanager
 
 from sip.ipc.codec import WireError
 from sip.ipc.pipes import leave_signals_to_the_program, read_messages, take_standard_streams
-from t38fsp.documents.office_kinds import is_office
-from t38fsp.documents.opening import beginning
 from t38fsp.image.coder import encode_burst
 from t38fsp.image.convert import convert
 from t38fsp.image.document import Facts, KnownPage, encode_known_page, is_tiff, structure
 from t38fsp.image.errors import DocumentError, ImageError, NotFaxError, StoreError
 from t38fsp.image.exact import count_rows, decode_strip
 from t38fsp.image.growing import complete, create, discard
-from t38fsp.image.rendered import DrawnPage, converted, encode_drawn, inspect_cover, inspect_drawn
 from t38fsp.image.room import check_room
 from t38fsp.image.store import finish, store_page
 from t38fsp.image.tiff import TiffPage
@@ -78,17 +75,12 @@ def perform(request: Request, note: Callable[[Grows], None]) -> Reply:
             _prove()
         case Inspect(path, settings, password):
             return _inspected(path, settings, password)
-        case InspectCover(cover, settings):
-            return _as_drawn(*inspect_cover(cover, settings))
-        case Convert(path, identity, into):
-            return Completed(converted(path, identity, into))
+        case InspectCover() | Convert() | Draw():
+            return _drawn(request)
         case Encode(path, identity, number, place, lengths, known, mode, header):
             page = KnownPage(identity, number, place, lengths, Facts(known))
             data, facts = encode_known_page(path, page, mode, header)
             return Encoded(data, facts.value)
-        case Draw(path, identity, number, resolution, mode, header, settings, password, store, cover):
-            drawn = DrawnPage(identity, number, resolution, settings, password, cover)
-            return Encoded(encode_drawn(path, drawn, mode, header, store))
         case CheckRoom(path, append):
             check_room(path, append)
         case Create(path, append):
@@ -125,6 +117,22 @@ def _prove() -> None:
         raise ImageError("Pillow does not decode the page that it coded; reinstall it")
 
 
+# Only on use: what documents other than TIFF-F need takes as long to import as all the rest.
+
+
+def _drawn(request: InspectCover | Convert | Draw) -> Reply:
+    from t38fsp.image.rendered import DrawnPage, converted, encode_drawn, inspect_cover
+
+    match request:
+        case InspectCover(cover, settings):
+            return _as_drawn(*inspect_cover(cover, settings))
+        case Convert(path, identity, into):
+            return Completed(converted(path, identity, into))
+        case Draw(path, identity, number, resolution, mode, header, settings, password, store, cover):
+            drawn = DrawnPage(identity, number, resolution, settings, password, cover)
+            return Encoded(encode_drawn(path, drawn, mode, header, store))
+
+
 def _inspected(path: str, settings: PageSettings, password: str | None) -> Inspected:
     if is_tiff(path):
         try:
@@ -133,6 +141,10 @@ def _inspected(path: str, settings: PageSettings, password: str | None) -> Inspe
             pass  # a picture
         else:
             return Inspected(identity, tuple(map(_fields_of, pages)))
+    from t38fsp.documents.office_kinds import is_office
+    from t38fsp.documents.opening import beginning
+    from t38fsp.image.rendered import inspect_drawn
+
     if is_office(beginning(path)):
         return Inspected(identity_of(os.stat(path)), (), is_fax=False, is_office=True)
     return _as_drawn(*inspect_drawn(path, settings, password))

@@ -60,3 +60,10 @@ def test_a_call_to_an_address_needs_no_names_no_pictures_and_no_numbering_plans(
 def test_the_package_itself_is_nearly_nothing() -> None:
     found = imported("t38fsp")
     assert not found & {"pydantic", "typer", "PIL", "asyncio", "sip.line"}
+
+
+def test_an_image_worker_for_tiff_f_needs_nothing_of_other_documents() -> None:
+    found = imported("t38fsp.image.worker")
+    assert "PIL" in found
+    assert not found & {"numpy", "pypdfium2", "jinja2", "zipfile", "urllib.request"}
+    assert not any(module.startswith(("t38fsp.documents.", "t38fsp.pages.")) for module in found)
