@@ -12,7 +12,7 @@ import ctypes
 import os
 import stat
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from enum import Enum
 from functools import lru_cache
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from PIL import ImageDraw, ImageFont, features
 
-from t38fsp.image.errors import DocumentError
+from t38fsp.image.errors import DocumentError, unreadable
 
 MOST_OCTETS = 128 * 1024 * 1024
 """Of a font file; those with every Chinese, Japanese and Korean letter have about 20 MB."""
@@ -309,13 +309,24 @@ def _built_in(face: Face) -> bytes:
     return bytes(data)
 
 
+def fitting(text: str, room: float, width_of: Callable[[str], float]) -> int:
+    """How many characters of ``text``, which is wider than ``room``, fit into it."""
+    fits, too_many = 0, len(text)
+    while too_many - fits > 1:
+        middle = (fits + too_many) // 2
+        if width_of(text[:middle]) <= room:
+            fits = middle
+        else:
+            too_many = middle
+    return fits
+
+
 def _version(file: str) -> tuple[int, int]:
     """Changes when the file does. Raises DocumentError."""
     try:
         status = os.stat(file)
     except OSError as error:
-        reason = (error.strerror or "it cannot be opened").lower()
-        raise DocumentError(f"the font {file} cannot be read: {reason}; check its name") from error
+        raise unreadable("font", file, error) from error
     if not stat.S_ISREG(status.st_mode):
         raise DocumentError(f"the font {file} is not a regular file; check its name")
     if status.st_size > MOST_OCTETS:

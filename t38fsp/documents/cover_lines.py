@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterator
 
+from t38fsp.fonts import fitting
+
 
 def in_lines(text: str, room: float, width_of: Callable[[str], float]) -> list[str]:
     """The lines of ``text``, each as wide as ``room`` at most if it has more than one character.
@@ -22,7 +24,7 @@ def _broken(line: str, room: float, width_of: Callable[[str], float]) -> Iterato
             yield taken.rstrip()
             taken, used = "", 0.0
         while width > room and len(word) > 1:
-            fits = _fitting(word, room, width_of)
+            fits = max(1, fitting(word, room, width_of))
             yield word[:fits]
             word = word[fits:]
             width = width_of(word.rstrip())
@@ -45,15 +47,3 @@ def _words(line: str) -> Iterator[str]:
 def _may_begin_a_line(character: str) -> bool:
     """Chinese, Japanese: before any letter, but not before a full stop or a closing bracket."""
     return unicodedata.east_asian_width(character) in "WF" and character.isalnum()
-
-
-def _fitting(word: str, room: float, width_of: Callable[[str], float]) -> int:
-    """How many characters of ``word``, which is wider than ``room``, fit into it; at least one."""
-    fits, too_many = 1, len(word)
-    while too_many - fits > 1:
-        middle = (fits + too_many) // 2
-        if width_of(word[:middle]) <= room:
-            fits = middle
-        else:
-            too_many = middle
-    return fits

@@ -22,7 +22,7 @@ from jinja2 import StrictUndefined, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from t38fsp.cover import CoverPage
-from t38fsp.image.errors import DocumentError
+from t38fsp.image.errors import DocumentError, unreadable
 
 MOST_OCTETS = 64 * 1024
 """Of a template."""
@@ -113,8 +113,7 @@ def _own(path: str) -> str:
             data = file.read(MOST_OCTETS + 1)
         text = data.decode("utf-8-sig")
     except OSError as error:
-        reason = (error.strerror or "it cannot be opened").lower()
-        raise DocumentError(f"the cover template {path} cannot be read: {reason}; check its name") from error
+        raise unreadable("cover template", path, error) from error
     except UnicodeDecodeError as error:
         raise DocumentError(
             f"the cover template {path} is not UTF-8 text; save it in that encoding"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from t38fsp.choices import PaperSize
 from t38fsp.documents.sheet import MAX_FILE_OCTETS, Source
-from t38fsp.image.errors import DocumentError
+from t38fsp.image.errors import DocumentError, unreadable
 from t38fsp.page_settings import PageSettings
 
 _LOOKED_AT = 1024
@@ -108,8 +108,7 @@ def beginning(path: str) -> bytes:
         with open(path, "rb") as file:
             return file.read(_LOOKED_AT)
     except OSError as error:
-        reason = (error.strerror or "it cannot be opened").lower()
-        raise DocumentError(f"the document {path} cannot be read: {reason}; check its name") from error
+        raise unreadable("document", path, error) from error
 
 
 _KINDS: tuple[tuple[Callable[[bytes], bool], Callable[[Opening], Source]], ...] = (

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from t38fsp.image.coder import encode_burst
 from t38fsp.image.convert import convert
-from t38fsp.image.errors import DocumentChangedError, DocumentError
+from t38fsp.image.errors import DocumentError, changed, unreadable
 from t38fsp.image.exact import check_strip, decode_strip, read_t4
 from t38fsp.image.fields import SUGGESTION
 from t38fsp.image.header import with_header
@@ -123,10 +123,7 @@ def encode_known_page(
     """
     with _opened(path) as file:
         if identity_of(os.fstat(file.fileno())) != known.identity:
-            raise DocumentChangedError(
-                f"the document {os.fspath(path)} was changed after it was inspected; "
-                "send it again, and do not change it until it is sent"
-            )
+            raise changed(path)
         tiff = TiffFile(file, known.place, known.number, known.lengths)
         return _encode(tiff, tiff.pages[0], known.facts, mode, header)
 
@@ -172,10 +169,7 @@ def _opened(path: StrPath) -> Iterator[BinaryIO]:
         with open(path, "rb") as file:
             yield file
     except OSError as error:
-        reason = (error.strerror or "it cannot be opened").lower()
-        raise DocumentError(
-            f"the document {os.fspath(path)} cannot be read: {reason}; check its name"
-        ) from error
+        raise unreadable("document", path, error) from error
 
 
 def _page(tiff: TiffFile, index: int) -> TiffPage:

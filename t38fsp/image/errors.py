@@ -5,6 +5,8 @@ Every message is one sentence: what is wrong and, where possible, what to do.
 
 from __future__ import annotations
 
+import os
+
 from t38fsp.errors import FaxError
 
 
@@ -30,3 +32,16 @@ class StoreError(ImageError):
 
 class ImageWorkerError(ImageError):
     """The process that worked on a page ended or exceeded its time limit; other jobs are not affected."""
+
+
+def unreadable(what: str, path: str | os.PathLike[str], error: OSError) -> DocumentError:
+    """``what`` is the document, or a file that belongs to it."""
+    reason = (error.strerror or "it cannot be opened").lower()
+    return DocumentError(f"the {what} {os.fspath(path)} cannot be read: {reason}; check its name")
+
+
+def changed(path: str | os.PathLike[str]) -> DocumentChangedError:
+    return DocumentChangedError(
+        f"the document {os.fspath(path)} was changed after it was inspected; "
+        "send it again, and do not change it until it is sent"
+    )

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from PIL import Image, ImageDraw
 
-from t38fsp.fonts import Face, Letters, Typeface
+from t38fsp.fonts import Face, Letters, Typeface, fitting
 from t38fsp.image.resolutions import inch_terms
 from t38fsp.image.values import HeaderLine
 from t38fsp.t30.vocabulary import Resolution
@@ -108,14 +108,7 @@ def _cut(text: str, room: float, width_of: Callable[[str], float]) -> str:
     """The beginning of ``text`` that is not wider than ``room``."""
     if width_of(text) <= room:
         return text
-    fits, too_long = 0, len(text)
-    while too_long - fits > 1:
-        middle = (fits + too_long) // 2
-        if width_of(text[:middle]) <= room:
-            fits = middle
-        else:
-            too_long = middle
-    return text[:fits]
+    return text[: fitting(text, room, width_of)]
 
 
 def _on_one_line(text: str) -> str:

@@ -194,7 +194,7 @@ class ImagePool:
     async def inspect_cover(self, cover: CoverPage, settings: PageSettings) -> Document:
         """Lay out a cover page. Raises DocumentError, ImageWorkerError."""
         inspected = await self._run(Job(), InspectCover(cover, settings), Inspected)
-        formats = tuple(_format(width, rows, resolution) for width, rows, resolution, _, _ in inspected.pages)
+        formats = _formats(inspected)
         nowhere = (_Page(0, ()),) * len(formats)
         what = "the cover page", inspected.identity, formats, nowhere, settings, None
         drawn = what[0], inspected.identity
@@ -233,7 +233,7 @@ class ImagePool:
             made = (await self._run(Job(lane=LANE), request, Completed, CONVERT_WITHIN)).path
             inspected = await self._run(Job(), Inspect(made, settings, password), Inspected)
             drawn = made, inspected.identity
-        formats = tuple(_format(width, rows, resolution) for width, rows, resolution, _, _ in inspected.pages)
+        formats = _formats(inspected)
         known = tuple(_Page(place, lengths) for _, _, _, place, lengths in inspected.pages)
         document = Document(
             path, identity, formats, known, settings, password, inspected.is_fax, inspected.letters, drawn
@@ -375,6 +375,10 @@ class ImagePool:
                 f"an image worker sent the wrong reply to a job ({request.job}); try again"
             )
         return reply
+
+
+def _formats(inspected: Inspected) -> tuple[PageFormat, ...]:
+    return tuple(_format(width, rows, resolution) for width, rows, resolution, _, _ in inspected.pages)
 
 
 @lru_cache

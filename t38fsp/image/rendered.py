@@ -22,7 +22,7 @@ from t38fsp.documents.opening import open_source
 from t38fsp.documents.sheet import Sheet, Source
 from t38fsp.image.coder import encode_burst
 from t38fsp.image.convert import resized
-from t38fsp.image.errors import DocumentChangedError, DocumentError, ImageError
+from t38fsp.image.errors import DocumentError, ImageError, changed
 from t38fsp.image.header import with_header
 from t38fsp.image.layout import Box, layout, resolution_for
 from t38fsp.image.over_time import over_time
@@ -92,18 +92,11 @@ def converted(path: str, identity: Identity, into: str) -> str:
             os.replace(convert(Path(path), Path(folder)), made)
         if identity_of(os.stat(path)) != identity:
             os.unlink(made)
-            raise _changed(path)
+            raise changed(path)
     except OSError as error:
         reason = (error.strerror or "unknown").lower()
         raise DocumentError(f"the document {path} cannot be converted: {reason}") from error
     return made
-
-
-def _changed(path: str) -> DocumentChangedError:
-    return DocumentChangedError(
-        f"the document {path} was changed after it was inspected; "
-        "send it again, and do not change it until it is sent"
-    )
 
 
 def encode_drawn(
@@ -144,7 +137,7 @@ def _pixels(path: str, page: DrawnPage, mode: PageMode, max_rows: int | None) ->
     """The drawn page, packed, 1 for black."""
     with _opened(path, page.settings, page.password, page.cover) as (source, identity):
         if identity != page.identity:
-            raise _changed(path)
+            raise changed(path)
         sheet = source.sheets[page.number - 1]
         plan = layout(sheet, page.number, page.settings, page.resolution)
         box = plan.in_mode(mode, max_rows)
