@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from math import isfinite
@@ -50,12 +51,7 @@ class _OnAudio(Quirk):
     """A stage that changes the samples of RTP packets that leave."""
 
     def audio_out(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
-        if not looks_like_rtp(datagram):
-            return (datagram,)
-        try:
-            packet = RtpPacket.parse(datagram)
-        except RtpError:
-            return (datagram,)
+        packet = RtpPacket.parse(datagram)
         law = PAYLOAD_TYPES.get(packet.payload_type)
         if law is None:
             return (datagram,)
@@ -135,9 +131,10 @@ class _Echo(_OnAudio):
 
     def datagram_in(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
         if looks_like_rtp(datagram):
-            packet = RtpPacket.parse(datagram)
-            if (law := PAYLOAD_TYPES.get(packet.payload_type)) is not None:
-                self._heard.append(g711.decode(packet.payload, law))
+            with suppress(RtpError):
+                packet = RtpPacket.parse(datagram)
+                if (law := PAYLOAD_TYPES.get(packet.payload_type)) is not None:
+                    self._heard.append(g711.decode(packet.payload, law))
         return (datagram,)
 
     def changed(self, samples: array[int], gateway: Gateway) -> array[int]:
@@ -161,7 +158,7 @@ class AudioLoss(Quirk):
         check(isfinite(self.percent) and 0 <= self.percent <= 20, self.name, "0 to 20 %")
 
     def audio_out(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
-        if not looks_like_rtp(datagram) or gateway.random.random() * 100 >= self.percent:
+        if gateway.random.random() * 100 >= self.percent:
             return (datagram,)
         gateway.note(self.name)
         return ()
@@ -189,8 +186,6 @@ class _ComfortNoise(Quirk):
         self._left_out = 0
 
     def audio_out(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
-        if not looks_like_rtp(datagram):
-            return (datagram,)
         packet = RtpPacket.parse(datagram)
         law = PAYLOAD_TYPES.get(packet.payload_type)
         silent = law is not None and packet.payload.count(law.silence) == len(packet.payload)
