@@ -7,6 +7,7 @@ import logging
 import os
 import queue
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Generic
@@ -87,3 +88,22 @@ def leave_signals_to_the_program() -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if (number := getattr(signal, name, None)) is not None:
             signal.signal(number, signal.SIG_IGN)
+
+
+def limit_this_process(memory: int = 0, niceness: int = 0, *, with_children: bool = False) -> None:
+    """Allow at most ``memory`` octets of address space (0 for no limit of ours; a lower one stays), and lower
+    the priority by ``niceness``. ``with_children`` makes that the limit of programs that it runs, too.
+
+    No-op on Windows.
+    """
+    if sys.platform == "win32":
+        return
+    import resource
+
+    if memory:
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        if most != resource.RLIM_INFINITY:
+            memory = min(memory, most)
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory if with_children else most))
+    if niceness:
+        os.nice(niceness)

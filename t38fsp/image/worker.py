@@ -14,7 +14,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from sip.ipc.codec import WireError
-from sip.ipc.pipes import leave_signals_to_the_program, read_messages, take_standard_streams
+from sip.ipc.pipes import (
+    leave_signals_to_the_program,
+    limit_this_process,
+    read_messages,
+    take_standard_streams,
+)
 from t38fsp.image.coder import encode_burst
 from t38fsp.image.convert import convert
 from t38fsp.image.document import Facts, KnownPage, encode_known_page, is_tiff, structure
@@ -211,18 +216,8 @@ def main() -> None:
     _silence_libtiff()
     requests, replies = take_standard_streams()
     leave_signals_to_the_program()
-    if sys.platform != "win32":
-        import resource
-
-        if len(sys.argv) > 1:
-            _, most = resource.getrlimit(resource.RLIMIT_AS)
-            memory = int(sys.argv[1])
-            if most != resource.RLIM_INFINITY:
-                memory = min(memory, most)
-            # The limit of its children is another one (t38fsp.documents.office_sandbox).
-            resource.setrlimit(resource.RLIMIT_AS, (memory, most))
-        if len(sys.argv) > 2:
-            os.nice(int(sys.argv[2]))
+    # The limit of its children is another one (t38fsp.documents.office_sandbox).
+    limit_this_process(*map(int, sys.argv[1:3]))
     serve(requests, replies)
 
 

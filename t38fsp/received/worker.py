@@ -5,11 +5,13 @@ It gives way to calls, and its memory is limited, also for the programs that it 
 
 from __future__ import annotations
 
-import os
-import sys
-
 from sip.ipc.codec import WireError
-from sip.ipc.pipes import leave_signals_to_the_program, read_messages, take_standard_streams
+from sip.ipc.pipes import (
+    leave_signals_to_the_program,
+    limit_this_process,
+    read_messages,
+    take_standard_streams,
+)
 from t38fsp.image.errors import ImageError
 from t38fsp.received.delivery import deliver
 from t38fsp.received.wire import CODEC, Deliver, Message, NotDelivered
@@ -38,13 +40,7 @@ def serve(orders: int, replies: int) -> None:
 def main() -> None:
     orders, replies = take_standard_streams()
     leave_signals_to_the_program()
-    if sys.platform != "win32":
-        import resource
-
-        _, most = resource.getrlimit(resource.RLIMIT_AS)
-        memory = _MEMORY if most == resource.RLIM_INFINITY else min(_MEMORY, most)
-        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-        os.nice(_NICENESS)
+    limit_this_process(_MEMORY, _NICENESS, with_children=True)
     serve(orders, replies)
 
 
