@@ -18,10 +18,10 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from sip.frozen import dataclass
+from t38fsp.arguments import StrPath, send_job
 from t38fsp.call_settings import CallSettings
 from t38fsp.cover import Cover
 from t38fsp.engine.outgoing import fax_to_send, header_of
-from t38fsp.errors import SettingError
 from t38fsp.header import CallHeader, Header
 from t38fsp.image.errors import DocumentError
 from t38fsp.image.exact import count_rows
@@ -34,8 +34,6 @@ from t38fsp.pages.seconds import page_seconds
 from t38fsp.t30.dcs_choice import likely_mode
 from t38fsp.t30.options import TransmitOptions
 from t38fsp.t30.vocabulary import Coding, PageMode, Resolution
-
-StrPath = str | os.PathLike[str]
 
 NOBODY = "sip:?@invalid"
 """Stands for who is called where that is not known yet."""
@@ -227,13 +225,11 @@ async def prepare(
     ``settings`` are those of the calls; they determine the rate. With ``cover`` and ``header`` the pages are
     those of a call to the URI ``to`` that begins now; a call that sends the result has its own. Workers of
     ``images`` are used instead of new ones. Raises DocumentError for a document that cannot be sent, also
-    if that shows only on its last page, ImageWorkerError, and SettingError for no document.
+    if that shows only on its last page, ImageWorkerError, AddressError, and SettingError for no document.
     """
-    several = (documents,) if isinstance(documents, str | os.PathLike) else documents
-    if not several:
-        raise SettingError("there is no document to prepare; give at least one")
-    paths = tuple(os.fspath(each) for each in several)
-    job = SendJob(paths, to, settings=settings, pages=pages, password=password, cover=cover, header=header)
+    job = send_job(
+        {}, documents, to, None, settings=settings, pages=pages, password=password, cover=cover, header=header
+    )
     return await prepare_job(job, images)
 
 
