@@ -159,12 +159,44 @@ ROOMS = (
         ("sip", "t38fsp.provider", "t38fsp.image", *_BOUNDS, *_WORDS, *_SANS_IO_ROOMS),
         frozenset({"PIL"}),
     ),
+    Room("service values", ("t38fsp.service.values",), sans_io=True),
+    Room(
+        "service policy",
+        ("t38fsp.service.policy",),
+        ("t38fsp.service.values", "sip.values", *_BOUNDS, *_WORDS),
+        frozenset({"phonenumbers"}),
+        sans_io=True,
+    ),
+    Room(
+        "service",
+        ("t38fsp.service",),
+        (
+            *("sip", "t38fsp.settings", "t38fsp.provider", "t38fsp.arguments", "t38fsp.prepared"),
+            *("t38fsp.received", "t38fsp.image", *_BOUNDS, *_WORDS, "t38fsp.t30.vocabulary"),
+        ),
+        frozenset({"sqlalchemy", "dbos"}),
+    ),
+    Room(
+        "service deliveries",
+        ("t38fsp.service.deliveries",),
+        (
+            *("sip", "t38fsp.service", "t38fsp.settings", "t38fsp.received", "t38fsp.image"),
+            *(*_BOUNDS, *_WORDS),
+        ),
+        frozenset({"sqlalchemy", "httpx"}),
+    ),
+    Room(
+        "service web",
+        ("t38fsp.service.web",),
+        ("sip", "t38fsp.service", "t38fsp.settings", "t38fsp.image", "t38fsp.prepared", *_BOUNDS, *_WORDS),
+        frozenset({"fastapi", "starlette", "pydantic", "uvicorn", "prometheus_client", "httpx"}),
+    ),
     Room("public names", ("t38fsp",), ("sip.exports", "sip.line_settings", "sip.values", "t38fsp")),
     Room(
         "command line",
         ("t38fsp.cli", "t38fsp.__main__"),
         ("sip", "t38fsp"),
-        frozenset({"typer"}),
+        frozenset({"typer", "httpx"}),
     ),
 )
 

@@ -1,0 +1,128 @@
+"""The database of the service: SQLite on one machine, PostgreSQL for several.
+
+SQLAlchemy Core, in threads: a query never blocks the loop. A function that gets a connection runs as one
+transaction::
+
+    job = await database.run(lambda connection: jobs.read(connection, id))
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import sqlalchemy
+from sqlalchemy import Connection, event, select, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from t38fsp.errors import FaxError
+from t38fsp.service.tables import SCHEMA_VERSION, meta, metadata
+
+T = TypeVar("T")
+
+_THREADS = 4
+_BUSY_SECONDS = 30.0
+"""SQLite has one writer at a time; another one waits so long at most."""
+
+
+class DatabaseError(FaxError):
+    """The database cannot be reached, or is not one of this service; what to do is in the message."""
+
+
+class Database:
+    """``url`` is ``sqlite:///PATH`` or ``postgresql://USER@HOST/NAME``."""
+
+    def __init__(self, url: str) -> None:
+        self.url = _url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = sqlalchemy.create_engine(
+            self.url,
+            pool_pre_ping=True,
+            pool_size=_THREADS,
+            connect_args={"timeout": _BUSY_SECONDS} if self.is_sqlite else {"connect_timeout": 10},
+        )
+        if self.is_sqlite:
+            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+        self._threads = ThreadPoolExecutor(_THREADS, "database")
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` in a transaction, in a thread. Raises DatabaseError."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self.transact, work)
+
+    def transact(self, work: Callable[[Connection], T]) -> T:
+        """The same in this thread."""
+        try:
+            with self.engine.begin() as connection:
+                return work(connection)
+        except SQLAlchemyError as error:
+            raise DatabaseError(
+                f"the database {self.shown} failed: {_plain(error)}; see whether it runs and has room"
+            ) from error
+
+    @property
+    def shown(self) -> str:
+        """The URL without its password."""
+        return self.url.render_as_string(hide_password=True)
+
+    def create(self) -> None:
+        """Make the tables that are missing. Raises DatabaseError for a database of a later release."""
+        if self.is_sqlite and self.url.database:
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        self.transact(_create)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._threads.shutdown)
+        self.engine.dispose()
+
+
+def _create(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        # Hosts that start together would make the tables together.
+        connection.execute(text("SELECT pg_advisory_xact_lock(738412)"))
+    metadata.create_all(connection)
+    found = connection.execute(select(meta.c.value).where(meta.c.key == "schema_version")).scalar()
+    if found is None:
+        connection.execute(meta.insert().values(key="schema_version", value=str(SCHEMA_VERSION)))
+    elif int(found) > SCHEMA_VERSION:
+        raise DatabaseError(
+            f"the database was made by a later release (schema {found}, here {SCHEMA_VERSION}); "
+            "upgrade t38fsp on this host"
+        )
+
+
+def _url(url: str) -> URL:
+    try:
+        made = make_url(url)
+    except ArgumentError as error:
+        raise DatabaseError(
+            f"{url[:60]!r} is not the URL of a database; write sqlite:///PATH or postgresql://USER@HOST/NAME"
+        ) from error
+    backend = made.get_backend_name()
+    if backend == "postgresql":
+        return made.set(drivername="postgresql+psycopg")
+    if backend != "sqlite":
+        raise DatabaseError(f"the service does not use {backend}; choose sqlite or postgresql")
+    return made
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # sqlite3 begins transactions late by itself, so that two readers that write later are refused; see
+    # _begin_sqlite.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # IMMEDIATE: a transaction that begins as a reader and writes later fails at once if another one wrote.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _plain(error: SQLAlchemyError) -> str:
+    cause = getattr(error, "orig", None) or error
+    return str(cause).strip().splitlines()[0][:200] if str(cause).strip() else type(cause).__name__

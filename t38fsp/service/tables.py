@@ -1,0 +1,214 @@
+"""The tables of the service, the same for SQLite and PostgreSQL; ``t38fsp.service.values`` explains them.
+
+DBOS has tables of its own beside these: which attempt runs when and where. What a fax is, and what of it
+arrived, stands here alone.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+
+_NUMBERED = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite numbers rows by itself only in a column of this type."""
+
+meta = Table("t38fsp_meta", metadata, Column("key", String(64), primary_key=True), Column("value", Text))
+
+document = Table(
+    "document",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("sha256", String(64), nullable=False, index=True),
+    Column("octets", Integer, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("created", Float, nullable=False),
+)
+
+job = Table(
+    "fax_job",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("created", Float, nullable=False, index=True),
+    Column("key", String(40), nullable=False, default=""),
+    Column("idempotency_key", String(200)),
+    Column("request_hash", String(64)),
+    Column("route", String(400), nullable=False, default=""),
+    Column("priority", Integer, nullable=False, default=5),
+    Column("not_before", Float),
+    Column("deadline", Float),
+    Column("window", String(80), nullable=False, default=""),
+    Column("reference", String(200), nullable=False, default=""),
+    Column("options", JSON, nullable=False),
+    UniqueConstraint("key", "idempotency_key"),
+)
+
+job_document = Table(
+    "job_document",
+    metadata,
+    Column("job", String(40), ForeignKey("fax_job.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("document", String(40), ForeignKey("document.id"), nullable=False, index=True),
+    Column("name", String(255), nullable=False),
+)
+
+fax = Table(
+    "fax",
+    metadata,
+    Column("id", String(50), primary_key=True),
+    Column("job", String(40), ForeignKey("fax_job.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("position", Integer, nullable=False),
+    Column("number", String(120), nullable=False),
+    Column("receiver", JSON, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("released", Boolean, nullable=False, default=False),
+    Column("created", Float, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("next_attempt", Float),
+    Column("route", String(64), nullable=False, default=""),
+    Column("pages", Integer),
+    Column("confirmed", Integer, nullable=False, default=0),
+    Column("possibly_duplicated", Integer),
+    Column("outcome", String(40), nullable=False, default=""),
+    Column("reason", Text, nullable=False, default=""),
+    Column("finished", Float),
+    # The next fax of a number; the list by state and time.
+    Index("fax_chain", "number", "state", "released", "priority", "created"),
+    Index("fax_state", "state", "created"),
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("id", String(60), primary_key=True),
+    Column("fax", String(50), ForeignKey("fax.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("number", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("host", String(120), nullable=False),
+    Column("route", String(64), nullable=False),
+    Column("started", Float, nullable=False, index=True),
+    Column("first_page", Integer, nullable=False, default=1),
+    Column("ended", Float),
+    Column("dialog", String(300), nullable=False, default=""),
+    Column("outcome", String(40), nullable=False, default=""),
+    Column("result", JSON),
+)
+
+page = Table(
+    "confirmed_page",
+    metadata,
+    Column("fax", String(50), ForeignKey("fax.id", ondelete="CASCADE"), primary_key=True),
+    Column("page", Integer, primary_key=True),
+    Column("attempt", String(60), nullable=False),
+    Column("confirmed", Float, nullable=False),
+)
+
+number_memory = Table(
+    "number_memory",
+    metadata,
+    Column("number", String(120), primary_key=True),
+    Column("facts", JSON, nullable=False),
+    Column("updated", Float, nullable=False),
+    Column("expires", Float, nullable=False),
+)
+
+host = Table(
+    "host",
+    metadata,
+    Column("id", String(120), primary_key=True),
+    Column("started", Float, nullable=False),
+    Column("seen", Float, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("version", String(40), nullable=False),
+    Column("facts", JSON, nullable=False),
+)
+
+received = Table(
+    "received_fax",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("at", Float, nullable=False, index=True),
+    Column("host", String(120), nullable=False),
+    Column("route", String(64), nullable=False, default=""),
+    Column("caller", String(300), nullable=False, default=""),
+    Column("called", String(300), nullable=False, default=""),
+    Column("station_id", String(40), nullable=False, default=""),
+    Column("sub_address", String(40), nullable=False, default=""),
+    Column("pages", Integer, nullable=False),
+    Column("partial", Boolean, nullable=False),
+    Column("document", String(40), ForeignKey("document.id")),
+    Column("result", JSON, nullable=False),
+    Column("rule", String(64), nullable=False, default=""),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("id", String(60), primary_key=True),
+    Column("subject", String(50), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
+    Column("target", Text, nullable=False),
+    Column("arguments", JSON, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("created", Float, nullable=False),
+    Column("next_attempt", Float),
+    Column("error", Text, nullable=False, default=""),
+    Column("finished", Float),
+    Index("delivery_state", "state", "next_attempt"),
+)
+
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", String(80), nullable=False),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("scopes", JSON, nullable=False),
+    Column("created", Float, nullable=False),
+    Column("revoked", Float),
+    Column("last_used", Float),
+    Column("limits", JSON, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", _NUMBERED, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False, index=True),
+    Column("key", String(40), nullable=False),
+    Column("address", String(80), nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("subject", String(60), nullable=False, index=True),
+    Column("detail", JSON, nullable=False),
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("number", _NUMBERED, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False, index=True),
+    Column("kind", String(40), nullable=False),
+    Column("subject", String(60), nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("body", JSON, nullable=False),
+    UniqueConstraint("subject", "sequence"),
+)

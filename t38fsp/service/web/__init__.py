@@ -1,0 +1,1 @@
+"""The REST API of the service, its metrics, and its documentation page."""
