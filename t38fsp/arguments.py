@@ -51,11 +51,15 @@ def send_job(
     """The job of :meth:`t38fsp.provider.FaxProvider.send`. Raises AddressError, UnknownRouteError and
     SettingError."""
     prepared = None
+    # A PreparedDocument. It is known by what it is not, for to import its class takes the image pool
+    # along.
     if not isinstance(document, str | os.PathLike | Sequence):
         prepared, pages, password = document.prepared, document.settings, document.password
         document = document.documents
     files = _paths(document)
     job = _job(routes, SendJob, lambda known: known.send_job(files, to), files, to, route, via)
+    # What was given goes before what the route says; None is "not given" everywhere but in ``header``,
+    # where False is a choice, too.
     return replace(
         job,
         caller=job.caller if caller is None else caller_address(caller),

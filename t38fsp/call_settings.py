@@ -66,8 +66,12 @@ class CallSettings:
     keep 16 packets and damage pages beyond that."""
     fill_bit_removal: bool = setting(False, table="t38")
     """Offer to remove fill bits from pages without ECM."""
+    # No version 1: implementations disagree whether it has the syntax of 1998 or that of 2002
+    # (t38fsp.t38.dialect).
     t38_version: int = setting(0, among=(0, 2, 3), table="t38", key="version")
     """T38FaxVersion that we offer."""
+    # The upper limit leaves room for IP, UDP and tunnels in an Ethernet frame of 1500 octets: UDPTL must
+    # not be fragmented, as one lost fragment loses the copies with the original.
     max_datagram: int | None = setting(None, least=40, most=1400, unit="octets", table="t38")
     """Size of a UDPTL datagram, for far ends whose T38FaxMaxDatagram is wrong. Default: what the far end
     announces."""

@@ -77,6 +77,8 @@ class Cover:
         known: dict[str, Any] = {}
         further: list[tuple[str, str]] = []
         for name, value in values.items():
+            # bool is an int in Python, and a page that says "True" is not what a file with true in it
+            # means.
             if not isinstance(value, str | int | float) or isinstance(value, bool):
                 raise SettingError(f"the field {name[:60]!r} of the cover page is neither text nor number")
             if name in own:

@@ -107,6 +107,8 @@ class Font:
         known = self._has.get(character)
         if known is None:
             not_drawn = unicodedata.category(character) in _NOT_DRAWN
+            # FreeType draws a substitute for a glyph that a font lacks, and Pillow does not say so: the
+            # picture is compared with that of a character that no font has.
             known = self._has[character] = not_drawn or self._drawn(character) != self._lacking
         return known
 
@@ -173,6 +175,8 @@ class Typeface:
         text = unicodedata.normalize("NFC", text)
         for lacking in self.missing(text):
             plain = unicodedata.normalize("NFKD", lacking)
+            # Decomposed (UAX #15), a letter is followed by its accents as combining marks; without these
+            # the base letter is left.
             plain = "".join(each for each in plain if not unicodedata.combining(each))
             if plain and not self.missing(plain):
                 text = text.replace(lacking, plain)
@@ -183,6 +187,8 @@ class Typeface:
                 f"{what} has characters that no font here has: {shown}{more}; "
                 "name a font file that has them, with the setting font"
             )
+        # Pillow joins and reorders letters through Raqm, which loads FriBiDi at run time. Without it
+        # Arabic is drawn letter by letter from the wrong end, without an error.
         if any(map(_needs_shaping, set(text))) and not features.check("raqm"):
             raise DocumentError(
                 f"{what} is in a script that needs the library FriBiDi, which is not installed; "
@@ -240,18 +246,23 @@ class Letters:
             sized = font.sized(self.pixels)
             # The strokes of ideographs would grow together.
             stroke = self.pixels / 50 if bolder and not _is_dense(run) else 0.0
+            # Anchor "ls": x is the left end, y the baseline, so that runs in different fonts stand on one
+            # line.
             on.text((x, baseline), run, fill=fill, font=sized, anchor="ls", stroke_width=stroke)
             x += sized.getlength(run)
 
 
 def runs_right_to_left(text: str) -> bool:
     """Whether a line of ``text`` begins at the right: its first letter is Arabic or Hebrew, say."""
+    # UAX #9, rule P2: the first strong character decides the direction of the paragraph.
     strong = (unicodedata.bidirectional(character) for character in text)
     return next((kind for kind in strong if kind in ("L", "R", "AL")), "L") != "L"
 
 
 def _needs_shaping(character: str) -> bool:
     """The character changes its form or place beside others: right to left, or Indic and its relatives."""
+    # 0900 to 109F are the Indic scripts, Thai, Lao, Tibetan and Myanmar; 1780 to 18AF Khmer and
+    # Mongolian.
     right_to_left = unicodedata.bidirectional(character) in ("R", "AL")
     return right_to_left or "\u0900" <= character <= "\u109f" or "\u1780" <= character <= "\u18af"
 
@@ -273,6 +284,7 @@ def installed(*, fixed: bool) -> tuple[Path, ...]:
     wanted = _FIXED + _PROPORTIONAL if fixed else _PROPORTIONAL
     found: dict[str, Path] = {}
     for top in map(Path, _FOLDERS):
+        # Links are not followed, so that a loop of them cannot hold up the search.
         for folder, folders, files in os.walk(top):
             if len(Path(folder).relative_to(top).parts) >= _MAX_DEPTH:
                 folders.clear()
@@ -298,8 +310,11 @@ def _built_in(face: Face) -> bytes:
 
     document = pypdfium2.PdfDocument.new()
     try:
+        # As pdfium itself has it: the wheel has no font files, and PDF files without embedded fonts are
+        # drawn with the same.
         font = pdfium.FPDFText_LoadStandardFont(document, face.value.encode())
         length = ctypes.c_size_t()
+        # The first call returns the length only.
         pdfium.FPDFFont_GetFontData(font, None, 0, length)
         data = (ctypes.c_uint8 * length.value)()
         pdfium.FPDFFont_GetFontData(font, data, length.value, length)
@@ -312,6 +327,8 @@ def _built_in(face: Face) -> bytes:
 def fitting(text: str, room: float, width_of: Callable[[str], float]) -> int:
     """How many characters of ``text``, which is wider than ``room``, fit into it."""
     fits, too_many = 0, len(text)
+    # Bisection: each width needs a run of the layout engine, and a line of text may have thousands of
+    # characters.
     while too_many - fits > 1:
         middle = (fits + too_many) // 2
         if width_of(text[:middle]) <= room:
@@ -331,4 +348,5 @@ def _version(file: str) -> tuple[int, int]:
         raise DocumentError(f"the font {file} is not a regular file; check its name")
     if status.st_size > MOST_OCTETS:
         raise DocumentError(f"the font {file} is larger than any font; name another file")
+    # Part of the key of ``_loaded``: a font that is replaced while the process runs is read again.
     return status.st_size, status.st_mtime_ns

@@ -13,6 +13,8 @@ FIELDS = ("date", "name", "number", "to", "page", "pages")
 
 STANDARD = "{date:%Y-%m-%d %H:%M}|{name} {number}|{to}  {page}/{pages}"
 
+# Of what is left out, a lone surrogate makes strftime raise, a NUL ends its output, and braces and bars
+# have a meaning in the template.
 _DATE_FORMAT = re.compile(r"([^%{}|\0\ud800-\udfff]|%-?[A-Za-z%])*")
 """A format of strftime, without field widths: a width could make the line arbitrarily long."""
 
@@ -44,6 +46,8 @@ class Header:
             parts = list(Formatter().parse(self.template))
         except ValueError as error:
             raise SettingError(f"the header {self.template!r} is malformed: {error}") from error
+        # Only whole names are known, so str.format never follows an attribute or an index
+        # ({name.__class__}).
         for _, field, form, conversion in parts:
             if field is not None and (field not in FIELDS or conversion or (form and field != "date")):
                 known = ", ".join(f"{{{name}}}" for name in FIELDS)

@@ -51,6 +51,8 @@ class Resume:
             raise SettingError(
                 "every page of the earlier fax was confirmed, so there is nothing left to send"
             )
+        # A page after an unconfirmed one may be confirmed (the far end's answer to one was lost): it is
+        # sent again, as pages are received in order.
         earlier = tuple(page for page in result.pages if page.number < first)
         rest = result.pages[len(earlier) :]
         return cls(first, earlier, rest[-1].number if rest else None)
@@ -219,6 +221,7 @@ class EngineRoute:
         check(self, SettingError)
 
 
+# All addresses of IPv4; the well-known port of SIP (RFC 3261 19.1.2).
 LISTEN = ("0.0.0.0", 5060)
 """Default SIP address."""
 

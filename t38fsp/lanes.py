@@ -99,6 +99,7 @@ class Lanes:
 
     def next_due(self) -> float | None:
         """Time at which :meth:`turn` has work again; None when nothing waits."""
+        # Work that is overdue at any time of the caller's clock.
         if self._hungry:
             return 0.0
         heap = self._heap
@@ -113,6 +114,7 @@ class Lanes:
         """
         now = clock()
         end = now + budget
+        # Collected and added once a turn: a call for each packet would cost as much as sending it.
         late: list[float] = []
         try:
             if not self._send_due(now, end, clock, late):

@@ -87,6 +87,8 @@ class PreparedDocument:
         self._fax = fax
         self._header = header
         self._modes: list[PageMode] = []
+        # The cover page is drawn anew for each call (date, number), so it belongs to no file of the
+        # program.
         self._documents = [document for document in fax.documents if document.cover is None]
         self.documents = tuple(document.path for document in self._documents)
         self.settings = self._documents[0].settings
@@ -163,6 +165,7 @@ class PreparedDocument:
         await self.close()
 
     async def _make(self, options: TransmitOptions) -> None:
+        # Without a call there is no DIS: the mode is the one that most machines lead to.
         self._modes = [likely_mode(page, options) for page in self._fax.pages]
         pages: list[PreparedPage] = []
         numbers = range(1, len(self._modes) + 1)
@@ -192,6 +195,7 @@ class PreparedDocument:
 
 def _warnings(number: int, octets: int, mode: PageMode, letters: float, settings: PageSettings) -> list[str]:
     warnings = []
+    # Points to inches, inches to rows of the resolution, of which the x-height is a part.
     rows = letters * _X_HEIGHT / _POINTS_PER_INCH * mode.resolution.y
     if 0 < rows < _LEAST_ROWS:
         warnings.append(
@@ -200,6 +204,8 @@ def _warnings(number: int, octets: int, mode: PageMode, letters: float, settings
         )
     if why := over_time(octets, mode, settings):
         warnings.append(f"page {number} {why}; simplify it, or choose a quicker quality")
+    # Without ECM neither MMR nor a repetition is possible (T.30 table 2, bits 27 and 31): the page goes
+    # in MR, once and at a stretch.
     without = octets * _LONGER_IN_MR * 8 / mode.bit_rate if mode.bit_rate else 0.0
     if without > _LONGEST_WITHOUT_ECM:
         warnings.append(
@@ -243,6 +249,7 @@ async def prepare_job(job: SendJob, images: ImagePool | None = None) -> Prepared
         prepared = PreparedDocument(pool, own, fax, header_of(job, len(fax.pages)))
         await prepared._make(TransmitOptions(ecm=job.settings.ecm, max_rate=job.settings.max_rate))
         return prepared
+    # Also for a cancelled task: workers and a directory would be left otherwise.
     except BaseException:
         if own:
             await pool.close()

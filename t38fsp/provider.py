@@ -127,6 +127,7 @@ class FaxProvider:
     ) -> None:
         base = settings or (EngineSettings() if config is None else config.engine)
         of_file = None if config is None else config.listen
+        # Port 0 by default: a program that only sends must not need a port that a service may have.
         listen = listen or of_file or ("0.0.0.0", 0)
         all_of_file = [] if config is None else [config.route(name) for name in config.names]
         self._routes = {route.name: route for route in (*all_of_file, *routes)}
@@ -138,6 +139,7 @@ class FaxProvider:
             listen=listen,
             accept_calls=accept_calls,
             routes=tuple(of_engine),
+            # One stack listens. When all routes are of one kind, calls that come in take that one, too.
             backend=common_backend(route.backend for route in self._routes.values()) or base.backend,
         )
         self._engine: FaxEngine | EngineApart
@@ -332,6 +334,7 @@ class FaxProvider:
             await self._news.wait()
             if self._left:
                 return
+            # Dictionaries keep the order of insertion: the call that has waited longest.
             oldest = next(iter(self._waiting), None)
             # Another iterator that waited for the same event may have been faster.
             if oldest is not None:
@@ -357,6 +360,8 @@ class FaxProvider:
         if not self._entered:
             raise RuntimeError("the provider is not running; enter it: async with FaxProvider() as provider")
         number = next(self._jobs)
+        # Not the observer itself calls the program: a callback that raises or blocks must not do so
+        # inside the engine, which serves other calls.
         happened: asyncio.Queue[FaxEvent] = asyncio.Queue()
         begin(number, happened.put_nowait)
         over = False
@@ -374,6 +379,8 @@ class FaxProvider:
             # The call must not outlive the task that waits for it. A callback that raised is not called
             # again.
             if not over:
+                # After a cancellation the program still gets its events, up to the result with the pages
+                # that were sent.
                 await self._end(number, happened, on_event if isinstance(error, CancelledError) else None)
             raise
 
@@ -399,6 +406,7 @@ class FaxProvider:
 
 def _to_receive(file: str | os.PathLike[str], append: bool) -> str:
     """The path as text. Raises FileExistsError: two faxes in one file are rarely intended."""
+    # lexists: a dangling link is a file that would be created elsewhere.
     if not append and os.path.lexists(file):
         why = "the file exists; name a new file, or append to this one"
         raise FileExistsError(errno.EEXIST, why, os.fspath(file))

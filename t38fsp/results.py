@@ -128,7 +128,9 @@ class FaxResult:
     ended: str = ""
 
     def __post_init__(self) -> None:
+        # replace(result, status=…) passes the outcome of the old status along; it must not survive.
         if self.outcome is None or self.outcome.status is not self.status:
+            # The class is frozen.
             object.__setattr__(self, "outcome", Outcome.of(self.status))
 
     def told_to_receiver(self) -> FaxResult:
@@ -153,6 +155,7 @@ class FaxResult:
         if self.completed:
             return None
         unconfirmed = (page.number for page in self.pages if not page.confirmed)
+        # Every page listed is confirmed, but the result is no success: the rest was never begun.
         following = self.pages[-1].number + 1 if self.pages else self.first_page
         return next(unconfirmed, following)
 

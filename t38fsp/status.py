@@ -26,6 +26,7 @@ class FaxStatus(IntEnum):
     CALL_BLACKLISTED = 0x20004000
     USER_ABORT = 0x20200000
     ANSWERED = 0x20800000
+    # Outside the range of Microsoft's codes: the service must not take it for one that it sends again.
     BAD_DOCUMENT = 0x30000001
     """Ours: the document cannot be sent at all. Like any provider-defined code it is not retried."""
 
@@ -42,6 +43,8 @@ class FaxStatus(IntEnum):
         return self in _RESENT
 
 
+# As the documentation of FaxDevSend lists them. It does not distinguish a busy line from a number at
+# which a person answers: NOT_FAX_CALL is sent again, too.
 _RESENT = frozenset(
     {
         FaxStatus.LINE_UNAVAILABLE,

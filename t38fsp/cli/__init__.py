@@ -16,6 +16,8 @@ def main() -> None:
 
     Signals end it quietly until a command takes them over: before that there is no call to end.
     """
+    # The defaults are a traceback from the middle of an import (SIGINT) or death by the signal (SIGTERM,
+    # SIGHUP), whose status a script cannot tell from a crash.
     for number in ending_signals():
         signal.signal(number, _leave)
     # What imports make stays: looking for garbage in it takes a twentieth of their time. ``running`` goes on.

@@ -39,6 +39,8 @@ app = typer.Typer(
     help="Send and receive fax over SIP and T.38.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
+    # A traceback from here is a defect to be reported; those of rich are cut to the width of the terminal
+    # and can print local variables, passwords among them.
     pretty_exceptions_enable=False,
     # Frames around the help would take as long to import as all the rest of it.
     rich_markup_mode=None,
@@ -62,6 +64,8 @@ Json = Annotated[
 ]
 Documents = Annotated[
     list[Path],
+    # readable=False, here and at all other paths: click's own check would be a usage error (2), where a
+    # document that cannot be read has a status of its own (11) and a message that names the remedy.
     typer.Argument(
         readable=False,
         help="PDF, picture, text, office file or TIFF-F; several: one fax.",
@@ -165,9 +169,11 @@ def send(
 
     def run() -> Exit:
         given = _given(peer, fax, end, station_id=station_id, header=header, **as_settings(pages))
+        # Read before the address is bound and any call placed: a wrong file is a usage error.
         secret = command.password_in(document_password_file)
         first = cover_of(cover)
         what = command.FaxToSend(tuple(documents), to, resume_from, sub_address, sender_id, secret, first)
+        # Port 0: 5060 may belong to a receiver on this machine, and a caller can be reached at any port.
         return command.run(what, choose(given, port=0), as_json)
 
     raise _finish(run, log, json_result=as_json, to=to, documents=documents)
@@ -215,6 +221,7 @@ def preview(
     from t38fsp.cli.send import FaxToSend, password_in
 
     def run() -> Exit:
+        # The options that concern a peer or our own address are left out on purpose: nothing is called.
         given = _given(
             PeerOptions(route, config, caller=caller),
             fax,
@@ -331,6 +338,7 @@ def receive(
             inbox=as_settings(inbox),
         )
         offered = command.offer_of(offer, selective_address, password)
+        # Here the port counts: far ends send their INVITEs to the default port of SIP (RFC 3261 19.1.2).
         return command.run(output, choose(given, port=5060), count, as_json, offered)
 
     raise _finish(run, log)

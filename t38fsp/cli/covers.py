@@ -17,6 +17,7 @@ def cover_of(options: CoverOptions) -> Cover | None:
     """None without ``--cover``. Raises CommandError."""
     given = {name: value for name, value in as_settings(options).items() if value is not None}
     template, file = given.pop("cover", None), given.pop("cover_fields", None)
+    # A comment or a logo that would silently not be sent is worse than an error.
     if template is None:
         if file is not None or given:
             option = "cover-fields" if file is not None else next(iter(given)).replace("_", "-")
@@ -24,6 +25,7 @@ def cover_of(options: CoverOptions) -> Cover | None:
         return None
     values = {} if file is None else _read(Path(str(file)))
     try:
+        # Options come after the file, and so override what it says.
         return Cover.of(values | {name: str(value) for name, value in given.items()} | {"template": template})
     except SettingError as error:
         raise CommandError(str(error), Exit.USAGE) from error
@@ -37,9 +39,13 @@ def _read(file: Path) -> dict[str, object]:
 
     try:
         with file.open("rb") as stream:
+            # One octet over the limit shows that the file is too long; its size is no help, as a pipe
+            # has none.
             data = stream.read(_MAX_OCTETS + 1)
         if len(data) > _MAX_OCTETS:
             raise ValueError(f"it has more than {_MAX_OCTETS} octets")
+        # Editors on Windows write a byte order mark, which neither JSON (RFC 8259 8.1) nor tomllib
+        # accepts.
         text = data.decode("utf-8-sig")
         values = json.loads(text) if file.suffix.lower() == ".json" else tomllib.loads(text)
     except OSError as error:
@@ -47,6 +53,7 @@ def _read(file: Path) -> dict[str, object]:
             f"--cover-fields: {file} cannot be read ({(error.strerror or '').lower()}); check its name",
             Exit.USAGE,
         ) from error
+    # RecursionError: a quarter of a megabyte of brackets is nested deeper than either parser can follow.
     except (ValueError, RecursionError) as error:
         raise CommandError(
             f"--cover-fields: {file} is neither TOML nor JSON as its name says: {error}; correct it",

@@ -28,6 +28,8 @@ async def _demo(output: Path, as_json: bool) -> Exit:
         call = reporter.call()
         try:
             await _fax(sample, received, call)
+        # After a signal the call was ended in order; its result, with the pages sent so far, is still
+        # shown.
         except asyncio.CancelledError:
             if call.result is None:
                 raise
@@ -56,6 +58,7 @@ def _prepare(sample: Path, received: Path) -> None:
     try:
         sample.parent.mkdir(parents=True, exist_ok=True)
         write_sample(sample)
+        # Left by an earlier demo: a fax is never received over a file that exists.
         received.unlink(missing_ok=True)
     except (OSError, ImageError) as error:
         raise CommandError.unwritable(sample.parent, error) from error
@@ -63,6 +66,7 @@ def _prepare(sample: Path, received: Path) -> None:
 
 async def _fax(sample: Path, received: Path, call: CallReport) -> None:
     """Send ``sample`` from one provider to another, which puts it into ``received``."""
+    # Port 0, so that the demo also runs beside a service that has 5060.
     async with (
         FaxProvider(("127.0.0.1", 0), accept_calls=True) as receiver,
         FaxProvider(("127.0.0.1", 0)) as sender,
@@ -77,6 +81,7 @@ async def _fax(sample: Path, received: Path, call: CallReport) -> None:
                 settings=CallSettings(station_id="+1 555 0199"),
                 on_event=call.event,
             )
+            # The receiver renames its file when its own call is over, a moment after the sender's result.
             if result.completed:
                 await taking
         finally:

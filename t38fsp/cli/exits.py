@@ -37,6 +37,8 @@ class Exit(IntEnum):
     """A fax machine was heard, but the call never switched to T.38."""
 
 
+# All others are FAILED: among them FATAL_ERROR, which is also the code of every outcome that Microsoft
+# has none for (t38fsp.outcome).
 _BY_STATUS = {
     FaxStatus.COMPLETED: Exit.COMPLETED,
     FaxStatus.BUSY: Exit.BUSY,
@@ -60,6 +62,8 @@ _STATUS_OF = {
 
 def exit_for(result: FaxResult) -> Exit:
     """The exit status for ``result``."""
+    # Looked at before the status, which is NOT_FAX_CALL: a script that gets 13 can try another switch or
+    # audio, while 6 means that no fax machine answered.
     if result.outcome is Outcome.NO_T38:
         return Exit.NO_T38
     status = _BY_STATUS.get(result.status, Exit.FAILED)
@@ -114,6 +118,8 @@ class CommandError(Exception):
 
 def _number(to: str) -> str:
     """As the result of a call has it; what cannot be called is shown as it was given."""
+    # A result has the number alone, without the SIP URI that was made of it: so does the result of a
+    # command that failed before.
     try:
         dialled = number_or_sip_uri(to)
     except AddressError:

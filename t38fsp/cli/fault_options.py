@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from t38fsp.cli.exits import CommandError, Exit
 from t38fsp.virtual.network import Faults, GilbertElliott
 
+# The digits are bounded: float() makes an infinity of a long enough number, and no clock can wait for
+# that.
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)%|(0?\.\d{1,6}|[01])")
 _SECONDS = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)(ms|s)?")
 _DRIFT = re.compile(r"([+-]?\d{1,6}(?:\.\d{1,3})?)(?:ppm)?")
@@ -30,6 +32,7 @@ def faults(texts: Mapping[str, str | None]) -> Faults:
         if not dash:
             raise _error("dead", given["dead"], "from when to when, such as 10s-12s")
         dead = _seconds("dead", first), _seconds("dead", last)
+    # SHARE[:SECONDS]; the datagrams of that share arrive so much later, and are overtaken meanwhile.
     reordering, _, held_back = given.get("reordering", "0").partition(":")
     try:
         return Faults(

@@ -125,6 +125,7 @@ async def _send(plan: GatewayPlan, target: str, loaded: DocumentFile, via: str |
             if isinstance(event, Finished):
                 over.set()
 
+        # Set before the gateway is started: no event of a call can be missed.
         gateway.on_event = on_event
         call = None
         await _start(gateway)
@@ -180,6 +181,7 @@ async def _receive(plan: GatewayPlan, output: Path, count: int, as_json: bool) -
         try:
             await receiver.done.wait()
         except asyncio.CancelledError:
+            # First: this ends the calls in progress, whose results then count, too.
             await gateway.close()
             return exit_of_all(receiver.exits, stopped=True)
         await gateway.close()
@@ -213,6 +215,8 @@ class _Receiver:
 
     def file_for(self, incoming: Incoming) -> GrowingFile:
         """Where the pages of a call go. Raises OSError when there is no room, or enough calls were taken."""
+        # The gateway refuses a call for which there is no file (OSError). Calls are counted as they are
+        # taken and not as they end, because several can be in progress.
         if self._taken == self.count != 0:
             raise OSError("the given number of calls has been taken")
         number = self._taken + 1

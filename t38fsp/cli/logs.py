@@ -21,6 +21,7 @@ def begin_log(options: LogOptions, *, least: int = 0) -> None:
     The log of other packages is shown from WARNING up, whatever is asked for.
     """
     verbose = min(max(options.verbose, least), len(_LEVELS) - 1)
+    # Without -v the loggers have no level of their own, and the root logger's applies: WARNING.
     for name in ("sip", "t38fsp"):
         logging.getLogger(name).setLevel(_LEVELS[verbose] if verbose else logging.NOTSET)
     if options.log_format is LogFormat.JSON:

@@ -27,6 +27,8 @@ from t38fsp.choices import (
 )
 
 RouteName = Annotated[
+    # In every group the default is None, "not given": any other default would override what the
+    # environment, the route or the file sets.
     str | None, typer.Option(help="Route of the configuration file; other options override its settings.")
 ]
 ConfigFile = Annotated[
@@ -223,6 +225,7 @@ def spread(command: Callable[..., None]) -> Callable[..., None]:
     """``command`` as typer has to see it: with the options of each group in place of the group."""
     groups: dict[str, tuple[type, list[str]]] = {}
     parameters: list[Parameter] = []
+    # eval_str: annotations are strings in modules that postpone their evaluation (PEP 563).
     for parameter in signature(command, eval_str=True).parameters.values():
         group = parameter.annotation
         if not is_dataclass(group):
@@ -237,6 +240,7 @@ def spread(command: Callable[..., None]) -> Callable[..., None]:
         groups[parameter.name] = group, [option.name for option in options]
         parameters += options
 
+    # typer knows a function by its signature alone, so a wrapper with a signature made here is enough.
     def spread_out(**given: Any) -> None:
         made = {name: kind(**{each: given.pop(each) for each in own}) for name, (kind, own) in groups.items()}
         command(**given, **made)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from t38fsp.settings.route import Route
 
 
+# How a ConfigurationError begins when the setting came from an argument, not from a file or variable.
 _ARGUMENT = re.compile(r"the setting (\w+)[\w.]*: ")
 _OPTIONS = {"peer": "via", "caller": "from", "password": "password-file"}
 """Options whose names differ from those of their settings."""
@@ -93,6 +94,7 @@ def choose(given: Given, *, port: int) -> Chosen:
     via = None if given.via is None else _peer(given.via)
     caller = None if given.caller is None else _caller(given.caller)
     try:
+        # The quick way to the INVITE: nothing has to be merged, so pydantic need not be imported.
         if given.says_only_addresses and places.nothing_is_set():
             chosen, said = Chosen(None, EngineSettings(), via, caller), None
         else:
@@ -131,6 +133,7 @@ def _merged(given: Given, via: str | None, caller: str | None) -> tuple[Chosen, 
     if caller is not None:
         settings["caller"] = caller
     settings |= _credentials(given)
+    # Read even if no route is named: the file also sets our own end, and the inbox.
     configuration = Configuration.find(given.config)
     name = given.route
     route = direct_route(**settings) if name is None else configuration.route(name, **settings)
@@ -162,6 +165,8 @@ def _own_end(given: Given, engine: EngineSettings, said: tuple[str, int] | None,
         )
     if said is None:
         return replace(engine, listen=("0.0.0.0", port))
+    # The port in the file is that of the service, which may be running: we take its address, with any
+    # port.
     return engine if port else replace(engine, listen=(said[0], 0))
 
 
@@ -217,6 +222,7 @@ def _credentials(given: Given) -> dict[str, object]:
     """Raises ConfigurationError."""
     user: dict[str, object] = {} if given.user is None else {"user": given.user}
     if given.password_file is not None:
+        # A route names its own user; then the file replaces the password of that user only.
         if given.user is None and given.route is None:
             raise ConfigurationError("--password-file has no effect without --user or --route")
         from t38fsp.settings.passwords import read_password

@@ -33,6 +33,8 @@ def print_line(text: str, stream: TextIO | None, *, droppable: bool = False) -> 
     """
     if stream is None:
         return
+    # Display names, reason phrases and file names come from elsewhere: none of them may move the cursor,
+    # or forge a line of ours.
     text = printable(text)
     try:
         sink = _sink(stream)
@@ -72,6 +74,8 @@ def drain(limit: float | None, given_up: Callable[[], bool] = lambda: False) -> 
     while any(writer.busy for writer in _known()):
         if given_up() or (until is not None and time.monotonic() >= until):
             return False
+        # Polled, because a thread that is stuck in a write cannot notify; a signal handler runs between
+        # two looks.
         time.sleep(0.01)
     return True
 
@@ -84,6 +88,7 @@ def log_to(stream: TextIO | None, formatter: logging.Formatter, level: int = log
     handler = _LogHandler(stream)
     handler.setFormatter(formatter)
     root = logging.root
+    # A command may begin its log again with another level (t38fsp signalling).
     for earlier in [each for each in root.handlers if isinstance(each, _LogHandler)]:
         root.removeHandler(earlier)
     root.addHandler(handler)
@@ -107,10 +112,12 @@ class _LogHandler(logging.Handler):
 
 def _sink(stream: TextIO) -> Sink | None:
     """None for a stream that is not a file. Raises OSError or ValueError for one that is closed."""
+    # Under pytest, and in programs that replace the streams, there may be no file below.
     binary = getattr(stream, "buffer", None)
     raw = getattr(binary, "raw", binary)
     if not isinstance(raw, io.RawIOBase):
         return None
+    # These terminals cannot move the cursor (ECMA-48), so nothing can be kept at their bottom.
     dumb = os.name != "posix" or os.environ.get("TERM", "dumb") in ("dumb", "unknown")
     return Sink(raw, stream.encoding or "ascii", not dumb and os.isatty(raw.fileno()))
 
@@ -123,6 +130,7 @@ def _print(text: str, stream: TextIO) -> None:
 def _writer(sink: Sink) -> Writer:
     status = os.fstat(sink.raw.fileno())
     with _lock:
+        # setdefault under the lock: loops, workers' threads and log handlers of several threads write.
         return _writers.setdefault((status.st_dev, status.st_ino), Writer(_forget))
 
 
@@ -136,6 +144,8 @@ def _forget(gone: Writer, sinks: Sequence[Sink]) -> None:
     with _lock:
         for key in [key for key, writer in _writers.items() if writer is gone]:
             del _writers[key]
+    # Not closed: the next socket would get the number of the descriptor, and with it what is still
+    # written there.
     with suppress(OSError), open(os.devnull, "wb") as nowhere:
         for sink in sinks:
             with suppress(ValueError):

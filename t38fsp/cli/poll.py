@@ -28,6 +28,8 @@ class Wanted:
 
 
 def run(wanted: Wanted, chosen: Chosen, as_json: bool) -> Exit:
+    # Before the call: the far end would otherwise send a document that has no place here, and may delete
+    # its own copy.
     if os.path.lexists(wanted.output):
         raise CommandError(f"{wanted.output} exists; name a new file", Exit.USAGE)
     try:
@@ -53,6 +55,7 @@ async def _poll(wanted: Wanted, chosen: Chosen, as_json: bool) -> Exit:
                 caller=chosen.caller,
                 on_event=call.event,
             )
+        # It is a ValueError, too, but one that ``placed`` turns into a status of its own.
         except AddressError:
             raise
         except ValueError as error:

@@ -24,6 +24,7 @@ from t38fsp.provider import FaxProvider
 from t38fsp.received.facts import to_json
 from t38fsp.settings.address import AddressError, NoPeerError
 
+# A width of one digit at most: %999999999d would make a name of that length.
 _NUMBERED = re.compile(r"%0?\d?d")
 _CALL = 15
 """Seconds of a call beside its pages: until it is answered and trained, and its end."""
@@ -47,6 +48,7 @@ def _check(output: Path, fax: FaxToSend) -> None:
     if not output.parent.is_dir():
         missing = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         raise CommandError.unwritable(output.parent, missing)
+    # By device and inode, so that links and other spellings of a path are seen.
     if output.exists() and any(each.exists() and output.samefile(each) for each in fax.documents):
         raise CommandError(f"--output: {output} is one of the documents; name another file", Exit.USAGE)
 
@@ -112,11 +114,13 @@ async def _write(prepared: PreparedDocument, output: Path) -> list[Path]:
 @contextmanager
 def _replacing(path: Path) -> Iterator[BinaryIO]:
     """A file that takes the place of ``path`` once it is whole. Raises OSError."""
+    # In the same folder: a rename is atomic only within a file system.
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         try:
             yield file  # type: ignore[misc]
             file.close()
             os.replace(file.name, path)
+        # A cancelled command leaves no temporary file either.
         except BaseException:
             os.unlink(file.name)
             raise

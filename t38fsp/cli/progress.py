@@ -39,6 +39,8 @@ class PageProgress:
         """The part of the document that is sent, 0 to 1; None when its length is not known."""
         if not self.total:
             return None
+        # By time: T.30 has no acknowledgement before the end of a page (or of an ECM block), so that
+        # octets handed to the line would count as sent long before they are.
         part = min(_ANSWER, (now - self.began) / self.seconds) if self.seconds else 0.0
         return min(1.0, (self.done + part) / self.total)
 
@@ -58,6 +60,7 @@ def _shortened(text: str, columns: int) -> str:
     """As much of it as there is room for."""
     width = 0
     for index, char in enumerate(text):
+        # Fullwidth and wide characters (UAX #11) take two columns.
         width += 2 if east_asian_width(char) in "WF" else 1
         if width > columns:
             return text[:index]

@@ -40,6 +40,7 @@ def offer_of(document: Path | None, selective_address: str, password: str) -> Po
             raise CommandError("--selective-address and --password need --offer", Exit.USAGE)
         return None
     try:
+        # Before the address is bound: no caller may find an offer that cannot be sent.
         asyncio.run(_inspect(document))
         return PollOffer(str(document), PollDocument(selective_address, password))
     except DocumentError as error:
@@ -60,6 +61,8 @@ def _workers(engine: EngineSettings, backend: Backend | None, count: int) -> int
     """Engine processes: by default one per core for a service, one for a command that ends by itself."""
     if engine.workers is not None:
         return engine.workers
+    # The processes share the address through a signalling process with our own stack, over Unix sockets.
+    # With --signalling the address belongs to such a process already.
     shares = count == 0 and engine.signalling is None and (backend or engine.backend) is Backend.OWN
     return usable_cores() if shares and hasattr(socket, "AF_UNIX") else 1
 

@@ -49,6 +49,7 @@ def run(config: Path | None, as_json: bool) -> Exit:
         raise CommandError(no_file(), Exit.USAGE)
     if wrong := configuration.check():
         raise _all_of(wrong)
+    # JSON has routes only, one object a line, so that a program can read them as they come.
     if not as_json:
         print_line(f"{configuration.file}: {', '.join(configuration.names) or 'no routes'}", sys.stdout)
         _print(_own_end(configuration.endpoint))
@@ -90,6 +91,7 @@ def _own_end(endpoint: Endpoint) -> dict[str, object]:
         mode="json", exclude={"routes", "listen", "signalling"}, exclude_defaults=True
     )
     if accounts := endpoint.incoming.accounts:
+        # Names alone; the passwords stay in the file.
         changed["incoming"]["accounts"] = [each.user for each in accounts]
     return always | _flat(changed)
 

@@ -41,6 +41,8 @@ def finish(
     A CommandError is shown on standard error and, with ``json_result``, as the result on standard output: of
     a fax of ``documents`` to the number or URI ``to``, where the command has them.
     """
+    # What the imports made lives as long as the process: the collector, off until here, need not visit it
+    # again.
     gc.freeze()
     gc.enable()
     _stopped.clear()
@@ -63,8 +65,11 @@ def _read_out() -> None:
     def stop(number: int, frame: FrameType | None) -> None:
         _stopped.set()
 
+    # Ended by a signal: a reader that went away must not keep the process.
     if _stopped.is_set():
         drain(_GOODBYE)
+    # The handlers of the command are gone with its loop; from here a signal gives up waiting for the
+    # reader.
     elif not drain(0.0):
         for number in ending_signals():
             signal.signal(number, stop)
@@ -97,6 +102,7 @@ async def _run(command: Coroutine[object, object, Exit]) -> Exit:
     try:
         return await task
     except asyncio.CancelledError:
+        # Commands catch the cancellation themselves once they have a result to show.
         raise CommandError("cancelled before any call", Exit.CANCELLED) from None
     except EngineError as error:
         raise CommandError(str(error), Exit.ERROR) from error

@@ -43,6 +43,8 @@ def password_in(file: Path | None) -> str | None:
 
 
 def run(fax: FaxToSend, chosen: Chosen, as_json: bool) -> Exit:
+    # T.30 can code 20 characters of a small set (5.3.6.2.4): what it cannot is refused here, before the
+    # call.
     try:
         addressing = Addressing(fax.sub_address, fax.sender_id)
     except ValueError as error:

@@ -84,6 +84,7 @@ def of_page(page: PageRecord) -> str:
 def of_result(result: FaxResult, files: Sequence[str] = ()) -> str:
     """How it ended, and the files that were received: ``files``, or that of the result."""
     text = f"{result.status.name}: {result.reason}"
+    # The called end cannot send again, so its sentence says what the caller can do.
     if result.incoming and not result.completed:
         text += f"; {result.retry_reason}"
     elif result.status not in _SPEAKS_FOR_ITSELF:

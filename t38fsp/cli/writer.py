@@ -41,6 +41,7 @@ class Sink:
         """Raises OSError. May wait for ever."""
         left = memoryview(text.encode(self.encoding, "backslashreplace"))
         while left:
+            # A raw write takes as much as there is room for, which may be a part.
             taken = self.raw.write(left)
             if taken is None:  # another program has made this pipe or terminal non-blocking
                 select.select([], [self.raw], [])
