@@ -52,6 +52,8 @@ def _encode_with_pillow(
 ) -> bytes:
     # Pillow takes 1 for white, but its strips are coded for PhotometricInterpretation 1: the two cancel out.
     image = image_of(pixels, width)
+    # Pillow makes strips of 64 KB unless both the rows and the size of a strip are given; the coded page
+    # must be one piece.
     info = {int(Tag.ROWS_PER_STRIP): image.height}
     if Tag.T4_OPTIONS in fields:
         info[int(Tag.T4_OPTIONS)] = int(fields[Tag.T4_OPTIONS])

@@ -20,6 +20,7 @@ def differing_pages(first: StrPath, second: StrPath) -> list[int]:
             differing.append(index)
             continue
         (a, a_pixels), (b, b_pixels) = ours, theirs
+        # A far end may have announced the resolution in inches and got it in metric terms: the same dots.
         same_shape = (a.width, a.rows, inch_terms(a.resolution)) == (
             b.width,
             b.rows,

@@ -30,6 +30,8 @@ class Conversions:
     def belongs_to(self, owner: object, path: str) -> None:
         """Remove the file when ``owner`` is no longer used; one in another directory is left."""
         if self._directory is not None and os.path.dirname(path) == self._directory.name:
+            # A document is shared by the calls that send it and by a cache: the last one that lets go of
+            # it removes the file.
             weakref.finalize(owner, _remove, path)
 
     async def close(self) -> None:

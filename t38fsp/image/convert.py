@@ -22,6 +22,7 @@ def fitted(
     natural = page.width * x_to / x_from
     shrink = min(1.0, width / natural)
     rows = max(1, round(page.rows * y_to / y_from * shrink))
+    # Smaller in both directions, so that circles stay round.
     if max_rows is not None and rows > max_rows:
         shrink *= max_rows / rows
         rows = max_rows
@@ -44,6 +45,7 @@ def convert(
         wider = Image.new("L", (width, down), 0)
         wider.paste(image, ((width - across) // 2, 0))
         image = wider
+    # There are only two levels left, but Pillow dithers unless it is told not to.
     return image.convert("1", dither=Image.Dither.NONE).tobytes()
 
 
@@ -53,5 +55,6 @@ def resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     # In the worst case half of a thin line is in one pixel and half in the next.
     thinnest = min(1.0, across / image.width, down / image.height)
     threshold = round(255 * thinnest / 2 * 0.98)
+    # BOX: each new pixel is the mean of those that it covers, whole or in part.
     smaller = image.resize(size, Image.Resampling.BOX)
     return smaller.point([0 if level < threshold else 255 for level in range(256)])

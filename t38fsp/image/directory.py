@@ -37,6 +37,8 @@ def directory_octets(fields: list[DirectoryEntry], offset: int) -> bytes:
     entries, values = bytearray(), bytearray()
     for field in fields:
         value = bytes(field)
+        # Up to four octets are in the entry itself, left-justified; longer values are elsewhere, at an
+        # even offset (TIFF 6.0 section 2).
         if len(value) > 4:
             place = struct.pack("<I", values_at + len(values))
             values += value + bytes(len(value) % 2)

@@ -132,6 +132,7 @@ def _encode(
     tiff: TiffFile, page: TiffPage, facts: Facts, mode: PageMode, header: HeaderLine | None
 ) -> tuple[bytes, Facts]:
     as_it_is = header is None and mode.coding is Coding.MMR and _fits(page.format, mode)
+    # The quick way of most pages: read, cut off the padding, send.
     if as_it_is and Facts.BURST in facts:
         (data,) = tiff.strip_data(page)
         return without_padding(data), facts
@@ -164,6 +165,8 @@ def _as_it_travels(content: _Content, page: PageFormat, mode: PageMode, header: 
 @contextmanager
 def _opened(path: StrPath) -> Iterator[BinaryIO]:
     try:
+        # To open a pipe would wait for a writer. A directory is left to open(), whose error is the
+        # plainer one.
         if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):
             raise DocumentError(f"the document {os.fspath(path)} is a pipe or a device; give a regular file")
         with open(path, "rb") as file:
@@ -256,12 +259,14 @@ def _read(tiff: TiffFile, page: TiffPage, facts: Facts = Facts.NONE) -> _Content
 
 def _repaired(data: bytes, page: TiffPage, rows: int, go_on: Callable[[], None]) -> tuple[bytes, PageQuality]:
     """Decode a strip with our own decoder, which repairs lines but takes many times as long."""
+    # One row more than declared: data that go on after the last one are seen.
     decoded = decode_page(data, page.coding, page.width, rows + 1, go_on)
     return decoded.pixels[: rows * ((page.width + 7) // 8)], decoded.quality
 
 
 def _limit(number: int) -> Callable[[], None]:
     """A function that raises DocumentError once page ``number`` has taken too much CPU time."""
+    # CPU time, as neither a slow disk nor a busy machine is the document's fault.
     begun = time.process_time()
 
     def go_on() -> None:

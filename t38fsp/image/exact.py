@@ -61,6 +61,7 @@ def count_rows(data: bytes, width: int, resolution: Resolution) -> int | None:
             pixels = decode_strip(marked, Coding.MMR, width, height)
             rows = None if pixels is None else _rows_given_back(pixels, data, width, resolution)
         if rows != height:
+            # Fewer rows than this height: the whole page was found. No row at all is no page.
             return rows or None
     return None
 
@@ -117,6 +118,7 @@ def _is_good(runs: Runs | None) -> TypeGuard[Runs]:
 def _gives_back(pixels: bytes, data: bytes, coding: Coding, width: int, resolution: Resolution) -> bool:
     """Whether coding ``pixels`` gives ``data``."""
     if coding is Coding.MMR:
+        # Without the padding, which may be of any length.
         return encode_pixels(pixels, width, coding, resolution).rstrip(b"\0") == data.rstrip(b"\0")
     received = _t4_lines(data)
     stride = (width + 7) // 8
@@ -139,6 +141,8 @@ def _heights(data: bytes, width: int, resolution: Resolution) -> Iterator[int]:
     height = _USUAL_LENGTH * resolution.y
     while height < most:
         yield height
+        # libtiff allocates the whole height, so that a tall first guess would cost more than the second
+        # attempt that long pages need.
         height *= 4
     yield most
 
@@ -204,7 +208,10 @@ def _with_marker(data: bytes, width: int) -> bytes:
     data = data.rstrip(b"\0")
     head, tail = data[:-_TAIL], data[-_TAIL:]
     marker = _marker(width)
+    # The lowest bit that is set in the last octet is the end of EOFB; the zeros below it are padding.
     behind_rows = _EOFB_BITS + (tail[-1] & -tail[-1]).bit_length() - 1
+    # EOFB and padding are cut off the tail, the marker with its own EOFB takes their place, and zeros
+    # fill the last octet.
     bits = 8 * (len(tail) + len(marker)) - behind_rows
     value = int.from_bytes(tail) >> behind_rows << 8 * len(marker) | int.from_bytes(marker)
     return head + (value << -bits % 8).to_bytes(-(-bits // 8))

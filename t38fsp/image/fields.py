@@ -21,6 +21,7 @@ CUT_SHORT = "the file may be cut short, so copy it again"
 DAMAGED = "the file is damaged, so save it again"
 SUGGESTION = "save it as TIFF Class F (black and white, CCITT Group 3 or 4, 1728 pixels wide)"
 
+# A fax page has about 20; those of cameras and scanners stay far below this, too.
 _MAX_ENTRIES = 1000
 
 

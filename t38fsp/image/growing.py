@@ -39,6 +39,8 @@ def create(path: StrPath, append: bool = False) -> Growing:
     try:
         if append:
             return _appended(path)
+        # O_EXCL decides, not a look before: several calls may begin in the same second, with the same
+        # name.
         for name in _names(path):
             with suppress(FileExistsError):
                 return _made(name + GROWING_SUFFIX)
@@ -55,6 +57,7 @@ def complete(growing: Growing, path: StrPath) -> str:
     """
     name = path = os.fspath(path)
     try:
+        # The job was repeated after its worker died: the first attempt may have renamed the file already.
         if not _is_there(growing):
             for name in itertools.islice(_names(path), _MOST_LOOKED_FOR):
                 if _is_there(replace(growing, path=name)):
@@ -62,6 +65,7 @@ def complete(growing: Growing, path: StrPath) -> str:
             raise StoreError(f"{growing.path} was moved away or replaced while the fax was being received")
         if growing.path == path:
             return path
+        # rename() replaces an existing file without a word, so the look and the rename must be one step.
         with alone_in(folder_of(path)):
             name = next(name for name in _names(path) if not os.path.lexists(name))
             # A rename, not a link: programs that watch a folder wait for one.
@@ -78,6 +82,7 @@ def discard(growing: Growing, path: StrPath) -> None:
     Raises StoreError.
     """
     try:
+        # A file that was there before the call, even an empty one, belongs to another program.
         empty = growing.path != os.fspath(path) or not os.stat(growing.path).st_size
         if growing.made and empty and _is_there(growing):
             os.unlink(growing.path)

@@ -55,9 +55,11 @@ def with_header(
     row = width // 8
     rows = band_rows(resolution)
     band = _band(line, width, resolution)
+    # White where the line goes: it replaces margin, and the page keeps its length.
     if len(pixels) > len(band) and not any(pixels[: rows * row]):
         return band + pixels[rows * row :]
     if max_rows is not None and len(pixels) // row + rows > max_rows:
+        # Drawn again for fewer rows, not scaled: each scaling of black and white costs legibility.
         pixels = render(max_rows - rows)
     return band + pixels
 
@@ -96,6 +98,7 @@ def arranged(
     free = room - width_of(right) - gap if right else room
     centred = (room - width_of(middle)) / 2
     begin = width_of(left) + gap if left else 0.0
+    # Not centred where the left part is too long: then the middle follows it.
     if not begin <= centred <= free - width_of(middle):
         centred = begin
     left = _cut(left, free, width_of)

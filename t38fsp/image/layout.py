@@ -103,6 +103,8 @@ def layout(sheet: Sheet, number: int, settings: PageSettings, resolution: Resolu
     natural = _natural(sheet, resolution)
     turned = _is_turned(sheet, settings)
     if turned:
+        # Width and height change places, and so do the pixels; a scan has the same resolution in both
+        # directions nearly always.
         natural = _natural(Sheet(sheet.height, sheet.width, sheet.pixels and sheet.pixels[::-1]), resolution)
     across, down = natural
     paper, longest = _paper(across / x * MM_PER_INCH, down / y * MM_PER_INCH, sheet.sized, settings)
@@ -110,10 +112,12 @@ def layout(sheet: Sheet, number: int, settings: PageSettings, resolution: Resolu
     border_x, border_y = (round(settings.margin / MM_PER_INCH * dpi) for dpi in (x, y))
     room_x = width - 2 * border_x
     scale = min(1.0, room_x / across)
+    # Without a limit a long sheet keeps its length (till receipts, see above).
     if longest is not None:
         most = longest / MM_PER_INCH * y - 2 * border_y
         if down * scale > most * (_OVER if not settings.margin else 1.0):
             scale = min(scale, most / down)
+    # A size that was only assumed (plain text, pictures without a resolution) is none that could be kept.
     if settings.fit is Fit.TRUE_SIZE and sheet.sized and scale < 1 / _OVER:
         raise DocumentError(
             f"page {number} is {sheet.width:.0f} by {sheet.height:.0f} mm and does not fit on the paper at "
@@ -175,6 +179,7 @@ def _paper(width: float, height: float, sized: bool, settings: PageSettings) -> 
         )
     paper, length = _SIZES[size]
     legal = _SIZES[PaperSize.LEGAL][1]
+    # A sheet narrower than that is a strip of paper, not Legal.
     if paper is Paper.A4 and legal / _OVER <= height <= legal * _OVER and width > 200:
         return paper, legal
     shrunk = height * min(1.0, paper.value / width)

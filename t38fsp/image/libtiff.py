@@ -61,6 +61,7 @@ class Runs:
 
     def settle(self) -> None:
         """Check all rows except the last two, and keep only those two."""
+        # The last two rows may be the marker and what libtiff makes of EOFB, so they are looked at later.
         self.empty_before = self.has_empty(2)
         self.before += len(self.rows) - 2
         del self.rows[:-2]
@@ -234,10 +235,12 @@ class _Library:
                 for tag, value in {**size, **fields}.items():
                     # TIFFSetField takes variable arguments, in which C passes a float as a double.
                     self._set_field(tiff, tag, c_double(value) if isinstance(value, float) else value)
+                # The header of the file is written by then.
                 begun = len(file)
                 if self._write_strip(tiff, _FIRST_STRIP, pixels, len(pixels)) != len(pixels):
                     raise MemoryError
                 self._flush(tiff)
+                # Taken before TIFFClose writes a directory after it.
                 return bytes(file[begun:])
             finally:
                 self._close(tiff)
@@ -264,6 +267,8 @@ class _Library:
         fills, failed = runs is not None, False
         runs = Runs() if runs is None else runs
         rows = runs.rows
+        # libtiff has pointers into this buffer, and into the callbacks below: names keep them alive until
+        # the file is closed.
         octets = ctypes.create_string_buffer(file, len(file))
         start = ctypes.addressof(octets)
         places: dict[int, Any] = {}
@@ -327,7 +332,11 @@ class _Library:
 def _library() -> _Library | None:
     """The libtiff that Pillow is linked with, if its functions are found and behave as expected."""
     with suppress(OSError, AttributeError, TypeError, ValueError, ctypes.ArgumentError):
+        # dlsym() also searches the libraries that Pillow's extension is linked with: the same libtiff,
+        # whatever wheel or package it came with.
         library = _Library(ctypes.CDLL(_imaging.__file__))
+        # Its interface is checked by its results, reading and writing: a library that differs is not used
+        # at all.
         runs = Runs()
         complaints = library.read(_file(_WHITE_ROW, Coding.MMR, _WIDTH, 2), bytearray(_WIDTH // 4), runs)
         reads = (complaints, len(runs.rows), runs.rows[:1]) == (1, 2, [_WIDTH.to_bytes(4, sys.byteorder)])

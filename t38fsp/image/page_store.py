@@ -44,6 +44,7 @@ class KeptPages:
         """Store a page if there is room."""
         data = encode_pixels(pixels, width, Coding.MMR, Resolution.R8_FINE)
         path = self._path(key)
+        # By process: two workers may draw the same page at the same time.
         partial = f"{path}.{os.getpid()}"
         # A full disk, or a store that was removed, costs time, and no fax.
         try:
@@ -60,5 +61,6 @@ class KeptPages:
         return os.path.join(self._directory, hashlib.sha256(repr(key).encode()).hexdigest())
 
     def _size(self) -> int:
+        # Counted anew each time, as other processes add pages, too.
         with os.scandir(self._directory) as entries:
             return sum(entry.stat().st_size for entry in entries)

@@ -52,6 +52,7 @@ class InvisibleFont:
             size = max(word.height, 1) * y
             if not codes:
                 continue
+            # Two octets for each code; Tz is in per cent (9.3.4).
             stretch = 100 * max(word.width, 1) * x / (len(codes) // 2 * size * self.WIDTH / _UNITS)
             left, bottom = word.left * x, height - (word.top + word.height) * y
             shown.append(
@@ -83,12 +84,14 @@ class InvisibleFont:
 
     def glyphs(self) -> bytes:
         """The map from codes to glyphs (9.7.4.2): all have the empty one."""
+        # One more than the codes in use: they begin with 1, as 0 is .notdef.
         return bytes(2 * (len(self._codes) + 1))
 
     def program(self) -> bytes:
         """A TrueType font with one empty glyph, and the tables that PDF requires (9.9)."""
         tables = {
             b"glyf": bytes(4),
+            # 5F0F3CF5 is the magic number of this table; its checksum is filled in last.
             b"head": struct.pack(
                 ">IIIIHHqqhhhhHHhhh",
                 *(0x10000, 0x10000, 0, 0x5F0F3CF5, 0, _UNITS, 0, 0),
@@ -116,6 +119,8 @@ class InvisibleFont:
 
 def _font_file(tables: dict[bytes, bytes]) -> bytes:
     """A TrueType file; its tables are in the order of their names, each on a boundary of four octets."""
+    # entrySelector, searchRange and rangeShift of the table directory: for a binary search among the
+    # tables.
     power = len(tables).bit_length() - 1
     searched = 16 << power
     head = struct.pack(">IHHHH", 0x10000, len(tables), searched, power, 16 * len(tables) - searched)

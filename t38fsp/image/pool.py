@@ -181,6 +181,7 @@ class ImagePool:
         one. ``store`` is the directory for what office files are converted into; by default it is one of this
         pool. Raises DocumentError, ImageWorkerError.
         """
+        # One key for all spellings of a path.
         path = _absolute(path)
         key = path, await _identity(path), settings, password, store
         if (known := self._documents.get(key)) is not None:
@@ -235,6 +236,8 @@ class ImagePool:
             drawn = made, inspected.identity
         formats = _formats(inspected)
         known = tuple(_Page(place, lengths) for _, _, _, place, lengths in inspected.pages)
+        # The identity is that of the office file, while pages are drawn from the PDF made of it: a change
+        # of either is noticed.
         document = Document(
             path, identity, formats, known, settings, password, inspected.is_fax, inspected.letters, drawn
         )
@@ -283,6 +286,7 @@ class ImagePool:
         if coding is None:
             job = Job(due)
             coding = self._codings.begin(key, self._code(document, key, store, job), job)
+        # Being coded ahead of time already, and now a far end waits for it.
         elif due is not None:
             self._workers.hasten(coding.job, due)
         return await coding.result()
@@ -300,6 +304,7 @@ class ImagePool:
             settings, password = document.settings, document.password
             request = Draw(*where, resolution, mode, header, settings, password, store, document.cover)
         encoded = await self._run(job, request, Encoded)
+        # Saves a call that wants the page in another form the checks that this one has made.
         document._facts[index] = encoded.facts
         self._keep(key, encoded.page)
         return encoded.page

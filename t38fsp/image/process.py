@@ -68,6 +68,8 @@ class WorkerProcess:
                 "image worker",
                 "t38fsp.image.worker",
                 (str(self._memory), str(self._niceness)),
+                # Pillow keeps up to 64 blocks of freed memory for the next page, instead of asking the
+                # kernel each time.
                 bare_environment(PILLOW_BLOCKS_MAX="64"),
             )
             child = AsyncChild(program, CODEC, log=logger)
@@ -113,6 +115,8 @@ class WorkerProcess:
             return None
         with suppress(OSError, ValueError, IndexError, AttributeError):
             stat = Path(f"/proc/{self._child.pid}/stat").read_bytes()
+            # After the name of the program, which is in parentheses and may have spaces: utime and stime
+            # are fields 14 and 15 (proc(5)).
             fields = stat.rpartition(b")")[2].split()
             return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
         return None

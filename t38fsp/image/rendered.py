@@ -83,13 +83,17 @@ def converted(path: str, identity: Identity, into: str) -> str:
     # Only for office files.
     from t38fsp.documents.office import convert
 
+    # The same file gives the same name, so that a conversion is not repeated; a file that was changed
+    # gives another one.
     name = hashlib.sha256(repr((path, identity)).encode()).hexdigest()
     made = os.path.join(into, f"{name}.pdf")
     if os.path.exists(made):
         return made
     try:
+        # In the same directory, for a rename within one file system.
         with TemporaryDirectory(prefix=name, dir=into) as folder:
             os.replace(convert(Path(path), Path(folder)), made)
+        # Changed while it was converted: the PDF may be of either version.
         if identity_of(os.stat(path)) != identity:
             os.unlink(made)
             raise changed(path)
@@ -112,6 +116,8 @@ def encode_drawn(
     pages = KeptPages(store) if store and page.cover is None else None
 
     def render(max_rows: int | None) -> bytes:
+        # Only a page that is simplified until it fits depends on the rate; others are shared by all
+        # rates.
         rate = mode.bit_rate if page.settings.over_page_seconds is OverTime.SIMPLIFY else 0
         key = (path, page.identity, page.number, page.settings, mode.width, mode.resolution, max_rows, rate)
         kept = None if pages is None else pages.find(key, mode.width)
@@ -156,6 +162,7 @@ def _bilevel(image: Image.Image, sheet: Sheet, box: Box, page: DrawnPage, mode: 
     """The whole page, packed, 1 for black."""
     place = (box.left, box.top)
     if sheet.bilevel:
+        # Black and white already: placed as it is, without any screen.
         black = Image.new("1", (box.width, box.rows), 0)
         black.paste(_as_black(image, (box.across, box.down)), place)
         return black.tobytes()

@@ -31,6 +31,8 @@ def check_room(path: StrPath, append: bool = False) -> None:
                 pass
             _check_free(path)
         else:
+            # Without a name (O_TMPFILE, or unlinked at once), so that nothing is left behind even if this
+            # process is killed.
             with tempfile.TemporaryFile(dir=folder_of(path)) as file:
                 _allocate(file.fileno())
     except OSError as error:
@@ -48,6 +50,7 @@ def error_text(error: OSError | DocumentError) -> str:
 
 def _allocate(file: int) -> None:
     try:
+        # Really allocated: quotas and thin volumes refuse what statvfs() calls free.
         os.posix_fallocate(file, 0, ROOM)
     except AttributeError:
         pass

@@ -64,6 +64,8 @@ class Schedule:
     def take(self, now: float) -> Job | None:
         """The job to do now, if there is one and a free worker for it; end it with :meth:`done`."""
         job: Job | None = None
+        # Even with spare workers idle: a turn that began now would take a core from the page that is
+        # waited for.
         if self._is_waited_for():
             if self._free:
                 _, _, job = heapq.heappop(self._due)

@@ -29,6 +29,7 @@ class Shared(Generic[T]):
         """Wait for the result; cancelling the last waiting caller cancels the work."""
         self._waiting += 1
         try:
+            # Shielded: one caller that gives up must not take the work from the others.
             return await asyncio.shield(self.task)
         finally:
             self._waiting -= 1

@@ -76,6 +76,7 @@ def store_page(
                 size = file.seek(0, os.SEEK_END)
                 on_size(size)
                 stored = _append(file, size, coded, mode, quality, last)
+        # A new name in the folder, possibly one of the attempt before.
         if stored.pages == 1 or since is not None:
             sync_folder(path)
     except (OSError, DocumentError) as error:
@@ -94,6 +95,7 @@ def finish(path: StrPath, total: int, only: FileId | None = None) -> None:
             for position in _directories(file):
                 entry = _entry(file, position, Tag.PAGE_NUMBER)
                 if entry is not None:
+                    # The second of its two numbers: 8 octets of the entry, 2 of the first.
                     file.seek(entry + 10)
                     _write(file, struct.pack("<H", total))
             os.fsync(file.fileno())
@@ -104,6 +106,7 @@ def finish(path: StrPath, total: int, only: FileId | None = None) -> None:
 
 def _read(data: bytes, mode: PageMode, counted: PageQuality | None) -> tuple[bytes, PageQuality]:
     """The page in MMR, and its quality."""
+    # As it came, if it is proved to be good; otherwise our own decoder finds how much of it is.
     if mode.coding is Coding.MMR:
         data = without_padding(data)
         rows = count_rows(data, mode.width, mode.resolution)
@@ -185,6 +188,8 @@ def _append(
 ) -> LastPage:
     if not size:
         pages, link = 0, _FIRST_LINK
+    # Still the last page: its link is empty and the file has not grown since. Otherwise another program
+    # has written to it, and all directories are read.
     elif last is not None and last.size == size and not _next_of(file, last.place):
         pages, link = last.pages, _link_of(file, last.place)
     else:

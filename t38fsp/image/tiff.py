@@ -180,6 +180,8 @@ class TiffFile:
             if not pages or last is None:
                 raise
             # RFC 3949 4.2.4: the number of the page, from 0, and how many there are, or 0.
+            # Some writers leave garbage after the last directory; a fax that says how many pages it has
+            # is complete without it.
             if last.integers(Tag.PAGE_NUMBER, 2)[1:] == (len(pages),):
                 return None
             before = "the page before it is" if len(pages) == 1 else f"the {len(pages)} pages before it are"

@@ -49,6 +49,7 @@ def write_pdf(
                     writer.close()
                     target.flush()
                     os.fsync(target.fileno())
+            # Also for a cancelled task: half a PDF must not be taken for a fax.
             except BaseException:
                 os.unlink(pdf)
                 raise
@@ -63,6 +64,7 @@ def _pdf_page(path: StrPath, file: TiffFile, page: TiffPage, words: Sequence[Wor
     if len(page.strips) == 1 and page.orientation is Orientation.TOP_LEFT:
         (data,) = file.strip_data(page)
         return PdfPage(page.coding, form.width, form.rows, form.resolution, data, page.inverted, words)
+    # The rate matters for fill only, which MMR has not.
     mode = PageMode(Coding.MMR, form.width, form.resolution, ecm=True, bit_rate=0)
     data = encode_page(path, page.number - 1, mode)
     return PdfPage(Coding.MMR, form.width, form.rows, form.resolution, data, words=words)

@@ -139,6 +139,7 @@ def _drawn(request: InspectCover | Convert | Draw) -> Reply:
 
 
 def _inspected(path: str, settings: PageSettings, password: str | None) -> Inspected:
+    # First as a fax, which needs no drawing; a TIFF of another kind is a picture like any other.
     if is_tiff(path):
         try:
             identity, pages = structure(path)
@@ -182,6 +183,7 @@ def serve(requests: int, replies: int) -> None:
                     reply = perform(request, write)
             except ImageError as error:
                 reply = Refused(type(error).__name__, str(error))
+            # The process has little left but is sound: what the job allocated is freed with its frames.
             except MemoryError:
                 reading = Inspect | InspectCover | Convert | Encode | Draw
                 kind = DocumentError if isinstance(request, reading) else StoreError
@@ -197,6 +199,8 @@ def _time_limit(request: Request) -> Iterator[None]:
     if not seconds or sys.platform == "win32":
         yield
         return
+    # ITIMER_PROF counts processor time; SIGPROF, which no library handles, ends the process, and Workers
+    # reads the reason from its status.
     signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield

@@ -102,6 +102,7 @@ class Workers:
         with ImageWorkerError."""
         self._closed = True
         for job, (_, _, future) in list(self._pending.items()):
+            # Those in progress end with their processes, below.
             if self._schedule.drop(job) and not future.done():
                 future.set_exception(closed())
         await asyncio.gather(*(worker.close() for worker in self._workers))
@@ -194,6 +195,7 @@ class Workers:
             while not (idle := [worker for worker in team if worker in self._idle]):
                 self._returned.clear()
                 await self._returned.wait()
+            # One that runs: to start a process takes a quarter of a second of a core.
             worker = next((worker for worker in idle if worker.running), idle[0])
             self._idle.remove(worker)
             try:
@@ -203,6 +205,7 @@ class Workers:
                     self._give_back(worker)
                     raise
                 logger.warning("%s; the other workers do its work", error)
+                # Not given back now: it would be chosen again, and fail again, for each job.
                 asyncio.get_running_loop().call_later(_REST, self._give_back, worker)
             except BaseException:
                 self._give_back(worker)
@@ -228,6 +231,8 @@ class Workers:
             except TimeoutError:
                 used = _difference(before, worker.cpu_seconds())
                 await worker.end()
+                # Half of the limit in processor time means that the document is too much for it; less,
+                # that something else kept it waiting.
                 computing = used is not None and used > limit / 2
                 kind = DocumentError if computing and isinstance(request, _READING) else ImageWorkerError
                 raise kind(_overrun(request.job, limit, used)) from None

@@ -72,17 +72,21 @@ class BackgroundGateway:
         self._gateway = SocketGateway(listen, quirks, faults, random=random or Random())
         self._gateway.on_event = self._on_event
         self._numbers = count(1)
+        # Shared by the thread that waits for faxes and by the loop that ends them.
         self._lock = threading.Lock()
         self._unclaimed: deque[GatewayFax] = deque()
         self._waiting: deque[Future[GatewayFax]] = deque()
         self._placed: dict[int, tuple[Future[GatewayFax], Path]] = {}
         self._files: dict[int, GrowingFile] = {}
+        # Made here, awaited on the thread: an event belongs to no loop until something waits for it.
         self._stop = asyncio.Event()
         started: Future[Address] = Future()
+        # A daemon: a test that forgets to close its gateway still ends.
         self._thread = threading.Thread(
             target=self._run, args=(started,), name="virtual gateway", daemon=True
         )
         try:
+            # Before the thread: a loop needs descriptors, and a lack of them is to be raised here.
             self._loop = asyncio.new_event_loop()
         except OSError as error:
             raise ListenError(f"the virtual gateway cannot start: {told(error)}") from error
@@ -90,6 +94,7 @@ class BackgroundGateway:
             self._thread.start()
         except BaseException as error:
             self._loop.close()
+            # "can't start new thread"
             if isinstance(error, RuntimeError):
                 raise ListenError(f"the virtual gateway cannot start: {error}") from error
             raise
@@ -150,6 +155,8 @@ class BackgroundGateway:
 
     async def _serve(self, started: Future[Address]) -> None:
         address = await self._gateway.start()
+        # In reverse order: calls are ended first, so that their faxes still reach those that wait for
+        # them; what is left then is cancelled.
         async with AsyncExitStack() as undo:
             undo.callback(self._cancel_waiting)
             undo.push_async_callback(self._gateway.close)
@@ -188,6 +195,7 @@ class BackgroundGateway:
             file.finish()
         fax = GatewayFax(event.result, file.path, call.happened)
         with self._lock:
+            # A future that was cancelled takes no fax; the next one gets it.
             while self._waiting:
                 if _fulfil(self._waiting.popleft(), fax):
                     return

@@ -85,6 +85,7 @@ class SimulatedCall:
         self.settle()
 
     def _on_packets_due(self) -> None:
+        # Simulated time stands still during a turn, so that no budget ends it: all that is due leaves.
         self._lanes.turn(lambda: self._simulator.now)
         self._pacer.set(self._lanes.next_due())
 
@@ -114,6 +115,7 @@ class SimulatedCall:
         self._pacer.set(self._lanes.next_due())
 
     def do(self, job: PageJob) -> None:
+        # After a delay even if that is 0, as the image workers of the engine never answer at once.
         self._simulator.after(self._page_delay, lambda: self._answer(job))
 
     def _answer(self, job: PageJob) -> None:
@@ -136,6 +138,7 @@ class SimulatedCall:
     def report(self, event: FaxEvent) -> None:
         self.events.append(event)
         if isinstance(event, Connected) and isinstance(self.call, SendingCall):
+            # Not from here: nothing that the drain of a call performs may call back into that call.
             self._simulator.after(0.0, self._on_connected)
 
     def _on_connected(self) -> None:
@@ -249,6 +252,7 @@ class SimulatedEndpoint:
 
     def flush(self) -> None:
         """Carry out what the agent asks for."""
+        # A call that gets an event settles, which flushes again; the loop below takes what that adds.
         if self._flushing:
             return
         self._flushing = True
@@ -271,9 +275,11 @@ class SimulatedEndpoint:
 
     def _host(self, pages: EndpointPages) -> tuple[SimulatedCall, CallContext]:
         media = (self.address[0], self._next_port)
+        # RTP has even ports (RFC 3550 11), and so has every media port of the engine.
         self._next_port += 2
         hosted = SimulatedCall(self, media, pages, self.page_delay)
         self.network.bind(media, hosted.receive)
+        # Random in the engine (RFC 3550 5.1); fixed here, so that a call repeats exactly.
         start = RtpStart(ssrc=media[1], sequence=0, timestamp=0)
         return hosted, CallContext(media[0], media[1], start, modems=self.modems)
 

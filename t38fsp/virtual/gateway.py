@@ -95,6 +95,8 @@ class VirtualGateway:
         def make_machine(call: GatewayCall) -> FaxMachine:
             return SendingMachine(pages, formats, machine, paper_seconds=call.habits.paper_seconds)
 
+        # Media go out by the interface that leads to the first hop; SIP may still fail over to another
+        # one.
         context = self._context(hops[0])
         call = GatewayCall(context, Role.CALLING, make_machine, quirks, now)
         call.place(
@@ -114,6 +116,7 @@ class VirtualGateway:
     def abort(self, now: float) -> None:
         """End every call, and take none any more."""
         self._answering = None
+        # A copy: what an abort does may end the call, which removes it.
         for call in list(self._running.values()):
             call.abort(now)
         self._flush()
@@ -190,6 +193,8 @@ class VirtualGateway:
                 judge=call.judge,
             )
 
+        # Pages first: without a place for them the call is not answered (503), as by a machine without
+        # paper or memory.
         try:
             pages = answering.store_for(incoming)
             context = self._context(incoming.source, next(self._incoming))

@@ -93,6 +93,7 @@ class GatewayCall:
         self._refused = False
         self._line = context.line
         self._open_media = context.open_media
+        # Bound before any offer is made: its port is in the SDP.
         self.media = [context.open_media()]
         """Our media addresses, the one in use last."""
         self._old_media_until = float("-inf")
@@ -130,6 +131,8 @@ class GatewayCall:
             self.after(self._rings, lambda: self._answer_call(incoming))
 
     def _answer_call(self, incoming: Incoming) -> None:
+        # An INVITE without an offer: ours goes into the 200, the answer comes with the ACK (RFC 3261
+        # 13.2.1).
         if incoming.offer is None:
             media: Sequence[MediaDescription] | None = audio_offer(self._capabilities())
         else:
@@ -191,6 +194,8 @@ class GatewayCall:
                 self._report.answered(event)
                 self._on_media(event.local, event.remote, ours=self.role is Role.CALLING)
                 self._tell(Moment.ANSWERED)
+                # The answering side switches: its machine is the first to send V.21 (DIS), which is how a
+                # gateway knows a fax (T.38 Annex D).
                 if self._phase is _Phase.AUDIO and self.role is Role.ANSWERING:
                     self._plan_switch()
             case MediaChanged():
@@ -282,6 +287,8 @@ class GatewayCall:
     def offer_image(self, *, new_port: bool = False) -> None:
         if new_port:
             self.media.append(self._open_media())
+            # The far end learns of the new port with the re-INVITE; until then its packets go to the old
+            # one.
             self._old_media_until = self.now + _OLD_MEDIA
         self._line.offer(self.line_call, self._described(image_offer(self._capabilities())), self.now)
 
@@ -323,11 +330,13 @@ class GatewayCall:
 
     def _on_media(self, local: SessionDescription, remote: SessionDescription, *, ours: bool) -> None:
         media = agreed_media(local, remote)
+        # Of the latest description, each time: a re-INVITE may move the media (RFC 3264 8.3.1).
         if media is not None:
             self._remote = media.remote
         if isinstance(media, ImageMedia) and self._phase is _Phase.AUDIO:
             self._switch(media, ours=ours)
         elif isinstance(media, AudioMedia) and self._phase is _Phase.AUDIO and self._audio is None:
+            # SSRC, sequence number and time stamp begin at random (RFC 3550 5.1).
             start = RtpStart(*(self.random.getrandbits(bits) for bits in (32, 16, 32)))
             self._audio = AudioLeg(
                 role=self.role, payload_type=media.payload_type, law=media.law, start=start
@@ -394,6 +403,7 @@ class GatewayCall:
             for output in self.machine.take_bursts():
                 self._obey(output)
                 moving = True
+        # The lanes say when their next packet is due only when asked.
         for lane in (self._audio, self._t38.lane):
             if lane is not None and lane.moved:
                 self._lanes.schedule(lane)
@@ -445,6 +455,8 @@ class GatewayCall:
         if self._machine_up and self.finished and self._phase is _Phase.FAX:
             self._machine_up = False
             self._tell(Moment.FINISHED)
+            # The calling end sends DCN and releases the line; the answering one hangs up itself only if
+            # it does not.
             self.after(_LINGER if self._done_well and self.role is Role.ANSWERING else _DRAIN, self.hang_up)
 
     @property

@@ -70,6 +70,8 @@ class GatewayReport:
             case CapabilitiesReceived():
                 self._record.note(output)
             case Negotiated(mode=mode):
+                # Only agreed parameters prove a fax machine: a CED or a DIS alone may come from a
+                # recording or a gateway.
                 self._record.is_fax = True
                 self._events.append(events.Trained(mode.bit_rate, mode.coding, mode.ecm))
             case PageBegun(index=index, mode=mode, octets=octets):

@@ -39,6 +39,8 @@ class GatewayT38:
         self._habits = habits
         self._stages = stages
         self._terminal: Terminal | None = None
+        # There is a sender before the switch, for quirks that send early; until then nothing is known of
+        # the far end, so it makes no copies.
         self._sender: UdptlSender | ParitySender = UdptlSender(0, habits.parameters.max_datagram)
         self._sender.number = habits.first_number
         self._receiver = UdptlReceiver(self.counters)
@@ -70,6 +72,7 @@ class GatewayT38:
             timing=self._habits.timing,
         )
         self._terminal.lane.wrap = self._leave
+        # The numbers go on over the switch: the far end has seen those of packets sent early.
         number = self._sender.number
         if self._habits.parity is not None:
             self._sender = ParitySender(*self._habits.parity, theirs.max_datagram)
@@ -131,6 +134,7 @@ class GatewayT38:
     def _leave(self, planned: bytes, flags: int) -> bytes:
         """Send the datagrams, any number of them, that the quirks make of a packet that is due."""
         gateway = self._gateway
+        # A repetition sends the same datagrams with the same numbers, unless a quirk gives it new ones.
         repeat = flags & REPEAT
         if not repeat:
             plain = ifp.parse(unprefixed(planned), self.syntax)
@@ -143,6 +147,7 @@ class GatewayT38:
             self._stages, self._wrapped, lambda stage, each: stage.datagram_out(each, gateway)
         ):
             gateway.send(datagram)
+        # All datagrams are sent above, and the lane sends no empty one.
         return b""
 
     def wrap(self, octets: bytes) -> bytes:
@@ -184,6 +189,7 @@ class GatewayT38:
                 try:
                     packet = ifp.parse(octets, self.syntax, padded=delivery.padded)
                 except IfpError:
+                    # Strict, where the product guesses the syntax: a gateway has no second reading.
                     self.counters.malformed += 1
                     continue
                 packets = through(self._stages, [packet], lambda stage, each: stage.packet_in(each, gateway))

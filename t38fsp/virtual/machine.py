@@ -107,6 +107,7 @@ class FaxMachine(ABC):
                     self._bursts.append(output)
                 case PageWanted() | PageData() | PageReceived():
                     self._on_output(output, now)
+                # Both: the page is a fact to report, and the work on it begins.
                 case PageBegun():
                     self._on_output(output, now)
                     self._facts.append(output)
@@ -149,6 +150,8 @@ class ReceivingMachine(FaxMachine):
         match output:
             case PageBegun(mode=mode):
                 self._data.clear()
+                # With ECM each frame has an FCS, so that no row needs to be decoded to know that it is
+                # good.
                 self._checker = None if mode.ecm else ScanLineChecker(mode.coding, mode.width)
             case PageData(data=data, after_gap=after_gap):
                 self._data += data
@@ -193,6 +196,7 @@ class SendingMachine(FaxMachine):
 
     def start(self, now: float) -> None:
         self._transmitter.start(now)
+        # No callback decides here whether the fax goes on (compare FaxSendCallback).
         self._transmitter.proceed(now)
         self._drain(now)
 

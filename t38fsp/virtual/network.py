@@ -108,6 +108,8 @@ class Path:
         copies = 1 + self._happens(faults.duplication)
         if self._is_lost(since):
             return []
+        # The copies of a datagram pass the bottleneck once, as a network duplicates after it; each has
+        # its own delay.
         passed = self._passes(now, octets)
         return [] if passed is None else [self._arrival(passed, since) for _ in range(copies)]
 
@@ -192,6 +194,7 @@ class VirtualNetwork:
     def _path(self, source: Address, destination: Address) -> Path:
         path = self._paths.get((source, destination))
         faults = self._faults_for(source, destination)
+        # New faults begin a new path: its interval without packets counts from here.
         if path is None or path.faults != faults:
             path = self._paths[source, destination] = Path(faults, self._random)
         return path

@@ -33,6 +33,7 @@ from t38fsp.virtual.simulator import Simulator
 
 LINE = Faults()
 """A good line: 20 ms each way."""
+# TEST-NET-1 (RFC 5737): no such host exists, should one of them leak into a real network.
 OURS, GATEWAY = "192.0.2.1", "192.0.2.99"
 SIP_PORT = 5060
 LIMIT = 3600.0
@@ -88,9 +89,12 @@ class Scenario:
         network = VirtualNetwork(
             self.simulator,
             Random(seed),
+            # SIP has retransmissions of its own; faults on it would only make calls longer.
             lambda source, destination: LINE if SIP_PORT in (source[1], destination[1]) else faults,
             tap,
         )
+        # Random numbers of their own for both agents: another seed or fault leaves the Call-IDs and tags
+        # alone.
         agent = UserAgent(contact_address=(OURS, SIP_PORT), user_agent="t38fsp scenario", random=Random(OURS))
         self.ours = SimulatedEndpoint(
             self.simulator,

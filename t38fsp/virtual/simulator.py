@@ -25,6 +25,8 @@ class Simulator:
 
     def __init__(self) -> None:
         self.now = 0.0
+        # What is due at the same time runs in the order in which it was scheduled; without the number,
+        # heapq would compare the calls themselves.
         self._order = count()
         self._queue: list[tuple[float, int, ScheduledCall]] = []
 
@@ -64,6 +66,7 @@ class Alarm:
         self._scheduled: ScheduledCall | None = None
 
     def set(self, due: float | None) -> None:
+        # Scheduled anew it would run after what was scheduled since, for the same time.
         if due == self._due:
             return
         if self._scheduled is not None:

@@ -80,6 +80,7 @@ class SocketGateway:
 
     async def close(self) -> None:
         """End every call, within five seconds, and unbind."""
+        # Run from the last to the first: SIP is closed, then the media ports, whatever fails.
         async with AsyncExitStack() as undo:
             undo.callback(self._stop)
             undo.push_async_callback(self._line.close, _UNBIND_LIMIT)
@@ -154,6 +155,7 @@ class SocketGateway:
         if self._gateway.idle:
             self._none_left.set()
         deadline = self._gateway.next_deadline()
+        # Most settles leave the deadline as it was, and a timer costs more than the comparison.
         if self._timer is not None and deadline != self._rings:
             self._timer.cancel()
             self._timer = None
@@ -195,10 +197,12 @@ class _FaultyPort:
     def _received(self, data: bytes, source: Address) -> bool:
         for arrival in self._in.arrivals(self._loop.time(), len(data)):
             self._at(arrival, partial(self._on_datagram, self.address, data))
+        # True has the port take the source as the far end's address, behind a NAT too.
         return looks_like_rtp(data) or _is_udptl(data)
 
     def _at(self, when: float, action: Callable[[], None]) -> None:
         if when <= self._loop.time():
+            # At once without faults: call_at would add a turn of the loop to each datagram.
             action()
         else:
             self._loop.call_at(when, self._unless_closed, action)

@@ -98,11 +98,13 @@ def _parse_quirk(text: str) -> Quirk:
     kind = QUIRKS.get(name.strip().lower())
     if kind is None:
         raise QuirkError(f"there is no quirk {name!r}; {_near(name)}")
+    # Types of the fields decide how a value is read; they are strings in the dataclass (PEP 563).
     hints = get_type_hints(kind)
     wanted = _fields(kind)
     given = values.split(":") if values else []
     if len(given) > len(wanted):
         raise QuirkError(f"{name} takes {len(wanted) or 'no'} values, not {values!r}")
+    # Values that are left out keep their defaults: zip ends with the shorter.
     arguments = {
         field: _value(name, hints[field], value.strip()) for field, value in zip(wanted, given, strict=False)
     }
@@ -122,6 +124,7 @@ def _fields(kind: type[Quirk]) -> list[str]:
 
 def _value(name: str, kind: type, text: str) -> object:
     try:
+        # By its name in T.30, such as PPS-EOM's PPS; the value of the member is a code.
         if kind is FCF:
             return FCF[text.upper().replace("-", "_")]
         return kind(text.lower()) if issubclass(kind, Enum) else _READERS[kind](text)

@@ -18,6 +18,7 @@ from t38fsp.audio.rtp import RtpError, RtpPacket, looks_like_rtp
 from t38fsp.virtual.hooks import Gateway, Habits, Quirk
 from t38fsp.virtual.quirks.errors import check
 
+# -14 dBm0; full amplitude of a sine is 3.14 dBm0 in A-law (G.711).
 _SENDING_RMS = 3208.0
 """Of the modems, in 16-bit samples."""
 
@@ -127,6 +128,7 @@ class _Echo(_OnAudio):
 
     def __init__(self, quirk: AudioEcho) -> None:
         self._share = 10 ** (-quirk.decibels / 20)
+        # Six packets of 20 ms: the first was heard 0.1 s before the last.
         self._heard: deque[array[int]] = deque(maxlen=6)
 
     def datagram_in(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
@@ -193,10 +195,12 @@ class _ComfortNoise(Quirk):
         numbered = replace(packet, sequence=(packet.sequence - self._left_out) & 0xFFFF)
         if not silent:
             begins, self._pausing = self._pausing, False
+            # The marker is set on the first packet after a pause (RFC 3551 4.1).
             return (bytes(replace(numbered, marker=begins or packet.marker)),)
         if not self._pausing:
             self._pausing = True
             gateway.note(self.name)
+            # One octet: the level of the noise, here -64 dBov (RFC 3389 3.1).
             return (bytes(replace(numbered, payload_type=COMFORT_NOISE, payload=b"\x40")),)
         self._left_out += 1
         return ()

@@ -81,6 +81,7 @@ class RefusesT38(Quirk):
         if offer is None or media is None or not any(each.kind == "image" for each in media):
             return media
         gateway.note(self.name)
+        # An answer has a line for each of the offer; port 0 refuses it (RFC 3264 6).
         return None if self.how is Refusal.STATUS else [replace(each, port=0) for each in media]
 
 
@@ -264,6 +265,7 @@ class _HangsUpEarly(Quirk):
             gateway.note(EarlyHangUp.name)
             gateway.hang_up()
             return ()
+        # Hung up when this burst has left (BURST_SENT): the MCF itself still arrives.
         self._confirmed = self._last_page and command is FCF.MCF
         return (burst,)
 

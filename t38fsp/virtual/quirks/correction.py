@@ -70,6 +70,7 @@ class _Mixes(Quirk):
 
     def datagram_out(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
         read = Datagram.parse(datagram)
+        # The same number again is a copy of the datagram before, and goes as that did.
         if not self._behind or read.number != self._behind[-1].number:
             numbers = [each.number for each in self._behind]
             follows = numbers == [read.number - distance for distance in (3, 2, 1)]
@@ -97,6 +98,7 @@ class EmptyCopies(Quirk):
     def datagram_out(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
         read = Datagram.parse(datagram)
         if read.parity is None:
+            # One at least, as the packets at the start have none to be emptied.
             read = replace(read, secondaries=tuple(b"" for _ in read.secondaries) or (b"",))
         return (bytes(read),)
 

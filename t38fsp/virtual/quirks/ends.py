@@ -26,6 +26,7 @@ class _HoldsLastData(Quirk, ABC):
     def packet_out(self, packet: ifp.Packet, gateway: Gateway) -> Iterable[ifp.Packet]:
         held, self._held = self._held, None
         bare = bare_field(packet)
+        # Only of the same modem: a repeated indicator or another burst may come between.
         if bare is not None and bare[1] in FRAME_ENDS and held is not None and held.type is bare[0]:
             return (self._joined(held, bare[1], gateway),)
         before = () if held is None else (held,)

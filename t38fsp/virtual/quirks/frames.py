@@ -40,6 +40,7 @@ def heard(signal: LineSignal) -> Frame | None:
 
 def ends_document(frame: Frame) -> bool | None:
     """Whether this command ends the last page (true) or another one (false); None for other commands."""
+    # PRI-MPS, PRI-EOM and PRI-EOP end a page as MPS, EOM and EOP do, and call an operator besides.
     command: FCF | None = WITHOUT_INTERRUPT.get(frame.fcf, frame.fcf)
     if frame.fcf is FCF.PPS:
         try:

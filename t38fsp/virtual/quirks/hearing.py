@@ -16,6 +16,7 @@ from t38fsp.virtual.quirks.ifp_fields import SPOILT, ends_burst, spoilt
 
 _SILENCE = IndicatorPacket(Indicator.NO_SIGNAL)
 _RAW = frozenset({FieldType.T4_NON_ECM_DATA, FieldType.T4_NON_ECM_SIG_END})
+# Packets are due at fractions of a millisecond, and a turn of the pacer comes each 2 ms.
 _TOLERANCE = 0.002
 """Tolerance of times, in seconds."""
 
@@ -58,6 +59,7 @@ class _Preamble(Quirk):
                 gateway.note(PreambleNeeded.name)
         if not self._spoils:
             return (packet,)
+        # Up to the end of the frame; the frames after it in the burst need only flags before them.
         self._spoils = not any(field.type in SPOILT for field in packet.fields)
         return (spoilt(packet),)
 
@@ -187,6 +189,7 @@ class _PageTail(Quirk):
         if raw[-1].type is FieldType.T4_NON_ECM_SIG_END:
             self._held = b""
             gateway.note(PageTailNeeded.name)
+            # Data in the packet that ends the page is part of the tail.
             return (packet,) if not raw[-1].data else (DataPacket(packet.type, (Field(raw[-1].type),)),)
         self._held = data[-keep:]
         passed = data[:-keep]

@@ -111,6 +111,8 @@ class _Changes(Quirk):
         if frame.fcf is not FCF.DIS:
             return frame
         said = Capabilities.parse(frame.fif)
+        # V.27ter at both rates is the least that a Group 3 machine has (T.30, table 2, bits 11 to 14),
+        # ECM an option.
         v27 = frozenset({Modem.V27TER_2400, Modem.V27TER_4800})
         return replace(frame, fif=bytes(replace(said, modems=v27, ecm=False)))
 
@@ -129,6 +131,8 @@ class ForeignNsf(Quirk):
         if command_of(burst) is not FCF.DIS or not isinstance(burst, HdlcBurst):
             return (burst,)
         gateway.note(self.name)
+        # Country and manufacturer (T.35) overwritten, as gateways do that suppress NSF without removing
+        # it.
         nsf = bytes(Frame(FCF.NSF, b"\xff\xff\xff\x55\xaa" + bytes(40), final=False))
         return (replace(burst, frames=(nsf, *burst.frames)),)
 
@@ -230,6 +234,7 @@ class _AsksAgain(Quirk):
         assert isinstance(signal, FrameReceived)
         gateway.note(AsksAgain.name)
         gateway.play(single(FCF.CRP, x=True))
+        # The MCF is damaged, so that the machine waits; its answer comes to the repeated command.
         return (replace(signal, good=False),)
 
 
@@ -302,6 +307,7 @@ class _Stops(Quirk):
 
     def moment(self, moment: Moment, gateway: Gateway) -> None:
         if moment is Moment.BURST_SENT and self._left <= 0:
+            # DCN has left, but is still on its way.
             gateway.after(0.4, gateway.hang_up)
 
 
@@ -370,6 +376,7 @@ class _Sticks(Quirk):
         gateway.note(StuckCarrier.name)
         flags = DataPacket(DataType.V21, (Field(FieldType.HDLC_DATA, b"\x7e"),))
         gateway.send_packet(ifp.encode(flags, gateway.syntax))
+        # An octet of V.21 takes 27 ms.
         gateway.after(0.03, lambda: self._stay(gateway))
 
 

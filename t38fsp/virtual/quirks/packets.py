@@ -65,6 +65,7 @@ class _Repeats(Quirk):
         if bare is not None and bare[1] is not FieldType.HDLC_FCS_OK:
             self._indicator = None
         self._since += 1
+        # Between frames (fcs-OK), and after so many packets of data.
         if self._indicator is None or (self._since % self._every and bare is None):
             return (packet,)
         gateway.note(RepeatedIndicators.name)

@@ -116,6 +116,7 @@ class _SpoilsTraining(Quirk):
             self._left -= self._training
             if self._training:
                 gateway.note(FailsTraining.name)
+        # Any other frame ends the training; the TCF of a page that follows is not touched.
         elif frame is not None:
             self._training = False
         if self._training and isinstance(signal, DataReceived):

@@ -250,6 +250,7 @@ class PrivateAddress(Quirk):
     on_sockets_only: ClassVar[bool] = True
 
     def media_out(self, media: Media, offer: SessionDescription | None, gateway: Gateway) -> Media:
+        # TEST-NET-1 (RFC 5737), which leads nowhere.
         return None if media is None else [replace(each, address="192.0.2.200") for each in media]
 
 

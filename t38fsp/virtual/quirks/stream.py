@@ -128,6 +128,7 @@ class _Silent(Quirk):
 
     def datagram_in(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
         try:
+            # Audio before the switch is no T.38.
             Datagram.parse(datagram)
         except UdptlError:
             return (datagram,)
