@@ -16,7 +16,7 @@ from sip.logs import SELDOM, get_logger
 from sip.syntax.errors import ParseError
 from sip.syntax.message import MalformedRequestError, Request, Response, parse_message
 from sip.syntax.sdp import MediaDescription
-from sip.transaction.layer import response_address
+from sip.transaction.via import response_address, stamp_via
 from sip.ua.admission import AdmissionPolicy, Admit, Demand, Everybody, Ignore, RefuseCaller
 from sip.ua.core import ALLOW, METHODS, SUPPORTED, DialogUser, UaCore, refuse_method
 from sip.ua.dialog import Dialog
@@ -26,7 +26,7 @@ from sip.ua.outgoing import OutgoingCall
 from sip.ua.registration import Registrations
 from sip.ua.session import Session
 from sip.ua.session_timer import SessionTimer
-from sip.ua.stateless_responses import RefusedError, StatelessResponder, extensions_refused, stamp_via
+from sip.ua.stateless_responses import RefusedError, StatelessResponder, extensions_refused
 from sip.ua.target import Target
 from sip.values import NO_REASON, Address, Credentials, DialogId, Hop, NetworkFault
 

@@ -90,7 +90,7 @@ if TYPE_CHECKING:
     from t38fsp.t30.options import PollDocument as PollDocument
     from t38fsp.t30.vocabulary import Coding as Coding
     from t38fsp.t30.vocabulary import Resolution as Resolution
-    from t38fsp.virtual.quirks.errors import QuirkError as QuirkError
+    from t38fsp.virtual.hooks import QuirkError as QuirkError
 else:
     from sip.exports import exports
 
@@ -158,6 +158,6 @@ else:
         "t38fsp.status": ("FaxStatus",),
         "t38fsp.t30.options": ("PollDocument",),
         "t38fsp.t30.vocabulary": ("Coding", "Resolution"),
-        "t38fsp.virtual.quirks.errors": ("QuirkError",),
+        "t38fsp.virtual.hooks": ("QuirkError",),
     }
     __getattr__, __dir__ = exports(__name__, _MODULES)

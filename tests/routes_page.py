@@ -19,8 +19,7 @@ from t38fsp.inbox_settings import InboxSettings
 from t38fsp.jobs import EngineRoute, EngineSettings
 from t38fsp.page_settings import PageSettings
 from t38fsp.settings.dial_plan import DialPlan
-from t38fsp.settings.incoming_table import IncomingTable
-from t38fsp.settings.local import Endpoint, ReceivedTable, Tls
+from t38fsp.settings.local import Endpoint, IncomingTable, ReceivedTable, Tls
 from t38fsp.settings.route import T38, Route
 from tests.docstrings import texts_of_fields
 

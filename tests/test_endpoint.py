@@ -13,8 +13,7 @@ from sip.line_settings import Limits, TlsSettings
 from t38fsp.jobs import EngineSettings
 from t38fsp.provider import FaxProvider
 from t38fsp.settings.file import Configuration, ConfigurationError
-from t38fsp.settings.incoming_table import IncomingTable
-from t38fsp.settings.local import Endpoint, Tls
+from t38fsp.settings.local import Endpoint, IncomingTable, Tls
 from tests.sip.certificates import Authority, openssl
 
 pytestmark = pytest.mark.usefixtures("page_threads")

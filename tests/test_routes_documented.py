@@ -13,8 +13,7 @@ from t38fsp.choices import Switch
 from t38fsp.image.compare import differing_pages
 from t38fsp.settings.dial_plan import DialPlan
 from t38fsp.settings.file import Configuration
-from t38fsp.settings.incoming_table import IncomingTable
-from t38fsp.settings.local import Endpoint, ReceivedTable, Tls
+from t38fsp.settings.local import Endpoint, IncomingTable, ReceivedTable, Tls
 from t38fsp.settings.route import T38, Route
 from tests.cli.commands import names, t38fsp
 from tests.peers.kamailio import Kamailio

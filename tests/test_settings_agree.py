@@ -31,9 +31,8 @@ from t38fsp.inbox_settings import InboxSettings
 from t38fsp.jobs import LISTEN, Addressing, EngineRoute, EngineSettings
 from t38fsp.page_settings import PageSettings
 from t38fsp.settings.file import Configuration
-from t38fsp.settings.incoming_table import IncomingTable
 from t38fsp.settings.keys import with_keys
-from t38fsp.settings.local import Endpoint, Tls
+from t38fsp.settings.local import Endpoint, IncomingTable, Tls
 from t38fsp.settings.route import T38, Route
 from t38fsp.t30.options import PollDocument, PollOptions, ReceiveOptions, TransmitOptions
 from t38fsp.t38.timing import Timing

@@ -10,7 +10,7 @@ import pjsua2 as pj
 from sip.line import CallRequest
 from sip.line_settings import SessionTimers
 from sip.logs import get_logger
-from sip.pjsua.values import describe
+from sip.pjsua.boundary import describe
 from sip.syntax.errors import ParseError
 from sip.ua.identity import ANONYMOUS, hides
 from sip.values import Credentials, Hop

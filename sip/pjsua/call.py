@@ -27,8 +27,8 @@ from sip.line import (
     OfferRefused,
     Ringing,
 )
-from sip.pjsua.guard import guarded
-from sip.pjsua.values import (
+from sip.pjsua.boundary import (
+    guarded,
     message_of,
     parameters_for,
     parameters_with,

@@ -11,8 +11,8 @@ import pjsua2 as pj
 
 from sip.logs import get_logger
 from sip.pjsua.accounts import PjsuaAccount, account_config, add_credentials, hidden_route
+from sip.pjsua.boundary import describe, response_in
 from sip.pjsua.transports import Transports
-from sip.pjsua.values import describe, response_in
 from sip.syntax.errors import ParseError, UnsupportedError
 from sip.syntax.headers import quote_string
 from sip.syntax.message import NameAddress, Response

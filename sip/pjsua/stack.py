@@ -24,10 +24,10 @@ from sip.ipc.messages import Started
 from sip.line import CallRequest, Incoming, LineEvent
 from sip.logs import get_logger
 from sip.pjsua.accounts import AccountKey, PjsuaAccount, account_config, calling_config
+from sip.pjsua.boundary import describe, parse
 from sip.pjsua.call import PjsuaCall
 from sip.pjsua.registration import PjsuaRegistration
 from sip.pjsua.transports import Transports
-from sip.pjsua.values import describe, parse
 from sip.pjsua.wire import StackVerb, StartStack
 from sip.remote.wire import (
     Accept,

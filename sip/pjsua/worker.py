@@ -26,8 +26,8 @@ from sip.ipc.pipes import (
     take_standard_streams,
 )
 from sip.logs import get_logger
+from sip.pjsua.boundary import describe
 from sip.pjsua.stack import Stack
-from sip.pjsua.values import describe
 from sip.pjsua.wire import Freed, Message, StackVerb, StartStack, codec
 from sip.remote.wire import CallHappened, NotPlaced, RegistrationIs
 

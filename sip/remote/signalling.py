@@ -21,7 +21,7 @@ from typing import cast
 
 from sip.bounds import settings_of
 from sip.ipc.codec import WireError
-from sip.ipc.signals import ending_signals
+from sip.ipc.system import ending_signals
 from sip.line import LineEvent
 from sip.line_settings import Callers, Limits, TlsSettings
 from sip.remote.rules import Rule, least_busy
@@ -92,7 +92,7 @@ def server_for(settings: Signalling) -> LineServer:
 
 
 async def serve(settings: Signalling, on_ready: Callable[[Sequence[Hop]], None]) -> None:
-    """Serve until a signal ends it (``sip.ipc.signals``); ``on_ready`` gets the SIP addresses.
+    """Serve until a signal ends it (``sip.ipc.system``); ``on_ready`` gets the SIP addresses.
 
     Raises SipError when an address or the socket is not available, WireError for an unknown answerer.
     """

@@ -1,4 +1,7 @@
-"""Client transactions: a request of ours, the ways to send it, and the responses (RFC 3261 17.1)."""
+"""Client transactions: a request of ours, the ways to send it, and the responses (RFC 3261 17.1).
+
+The ACK of a 2xx belongs to none of them (RFC 3261 13.2.2.4); ``SentAck`` is here too.
+"""
 
 from __future__ import annotations
 
@@ -211,3 +214,39 @@ def acknowledgement(request: Request, response: Response) -> Request:
     headers.add("Call-ID", request.call_id)
     headers.add("CSeq", str(CSeq(request.cseq.number, "ACK")))
     return Request("ACK", request.uri, headers)
+
+
+class SentAck:
+    """The ACK of one 2xx. It has no response, so its loss is detected in another way.
+
+    It is lost if the network refuses it, and may be lost if the 2xx is retransmitted. For a far end whose
+    Contact is unreachable it is then sent to where its messages come from; otherwise that would give up the
+    call after 64*T1. ``hops`` are its destinations, best first, and ``flow`` is where the 2xx came from.
+    """
+
+    def __init__(
+        self, send: Callable[[Hop], None], hops: Callable[[], Sequence[Hop]], flow: Callable[[], Hop]
+    ) -> None:
+        self._send = send
+        self._hops = hops
+        self._flow = flow
+        self._tried: set[Hop] = set()
+        self._send_to(self._hops()[0])
+
+    def _send_to(self, hop: Hop) -> None:
+        self._tried.add(hop)
+        self._send(hop)
+
+    def went_to(self, hop: Hop) -> bool:
+        return hop in self._tried
+
+    def repeat(self) -> None:
+        """The 2xx was retransmitted."""
+        for hop in dict.fromkeys((self._hops()[0], self._flow())):
+            self._send_to(hop)
+
+    def unreachable(self) -> None:
+        """The network has refused it at the hop where it was sent."""
+        left = [hop for hop in self._hops() if hop not in self._tried]
+        if left:
+            self._send_to(left[0])

@@ -11,11 +11,11 @@ from dataclasses import replace
 from random import Random
 
 from sip.syntax.message import Request, Response, Via
-from sip.transaction.client import ClientTransaction, FailureUser, ResponseUser, Way
+from sip.transaction.client import ClientTransaction, FailureUser, ResponseUser, SentAck, Way
 from sip.transaction.failed_hops import FailedHops
 from sip.transaction.machines import T1, ServerTransaction, State
-from sip.transaction.sent_ack import SentAck
 from sip.transaction.timers import Timers
+from sip.transaction.via import response_address
 from sip.values import NO_REASON, Address, Hop, NetworkFault, Transport
 
 MAGIC_COOKIE = "z9hG4bK"
@@ -270,15 +270,6 @@ class TransactionLayer:
         self._clients[key] = transaction
         transaction.start(now)
         return transaction
-
-
-def response_address(via: Via, source: Hop) -> Hop:
-    """Where the response to a request with this topmost Via, received from ``source``, is sent."""
-    if source.transport.reliable or "rport" in via.params:
-        return source
-    # RFC 3261 18.2.2: to the address it came from, but the port that Via names, if the sender did
-    # not ask for rport.
-    return replace(source, port=via.port or source.transport.default_port)
 
 
 def _server_key(request: Request, method: str | None = None) -> _ServerKey:

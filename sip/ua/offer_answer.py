@@ -23,9 +23,8 @@ from sip.logs import SELDOM, get_logger
 from sip.syntax.errors import ParseError
 from sip.syntax.message import Request, Response
 from sip.syntax.sdp import Direction, MediaDescription, SessionDescription
-from sip.transaction.client import Failure
+from sip.transaction.client import Failure, SentAck
 from sip.transaction.machines import T1, ServerTransaction
-from sip.transaction.sent_ack import SentAck
 from sip.transaction.timers import Timer
 from sip.ua.authentication import AuthenticatedRequest, Authenticator
 from sip.ua.core import REASONS, UaCore

@@ -22,9 +22,8 @@ from sip.syntax.errors import ParseError
 from sip.syntax.message import Request, Response, q850_cause
 from sip.syntax.sdp import MediaDescription, SessionDescription
 from sip.syntax.uri import Uri, parse_uri
-from sip.transaction.client import Failure
+from sip.transaction.client import Failure, SentAck
 from sip.transaction.machines import T1
-from sip.transaction.sent_ack import SentAck
 from sip.ua.authentication import Authenticator, why_unanswered
 from sip.ua.core import REASONS, UaCore
 from sip.ua.dialog import Dialog

@@ -10,9 +10,8 @@ import hashlib
 
 from sip.logs import get_logger
 from sip.syntax.errors import ParseError
-from sip.syntax.headers import split_list
-from sip.syntax.message import MAX_LINE, Request, Via, parse_message
-from sip.transaction.layer import response_address
+from sip.syntax.message import Request, parse_message
+from sip.transaction.via import response_address
 from sip.ua.core import EXTENSIONS, UaCore
 from sip.values import Hop
 
@@ -62,36 +61,6 @@ class StatelessResponder:
                 _logger.debug("dropped a request from %s: of its answer, %s", source, error)
                 return
         self._core.transactions.send_octets(octets, response_address(request.via, source))
-
-
-def stamp_via(request: Request, source: Hop) -> None:
-    """Note in the topmost Via where the request came from (RFC 3261 18.2.1, RFC 3581 4).
-
-    Raises ParseError, and changes nothing, when that Via cannot be read, or could not be with the note in it.
-    The other lines stay as they are.
-    """
-    first = (request.headers.lines("Via") or [""])[0]
-    top, *others = split_list(first, ",")
-    via = Via.parse(top)
-    asked = "rport" in via.params
-    # All else is kept as it is spelt: some compare what comes back octet by octet.
-    stamped = [part for part in split_list(top, ";") if _name_of(part) not in ("rport", "received")]
-    # Of an IPv6 address the zone is ours alone (RFC 4007 11.2).
-    host = source.host.partition("%")[0]
-    if asked:
-        stamped.append(f"rport={source.port}")
-    # RFC 3581 4 wants received whenever rport was asked for; RFC 3261 18.2.1 only where the host differs.
-    if asked or via.host != host:
-        stamped.append(f"received={host}")
-    value = ", ".join([";".join(stamped), *others])
-    if len(value) > MAX_LINE - len("Via: "):
-        raise ParseError("Via leaves no room for the address that the request came from")
-    Via.parse(";".join(stamped))
-    request.headers.set_first("Via", value)
-
-
-def _name_of(param: str) -> str:
-    return param.partition("=")[0].strip().lower()
 
 
 def extensions_refused(request: Request) -> RefusedError | None:

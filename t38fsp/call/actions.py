@@ -22,7 +22,7 @@ from sip.values import Address
 from t38fsp import events
 from t38fsp.audio.leg import Role
 from t38fsp.call import verdict
-from t38fsp.call.call_context import CallContext, PageJob
+from t38fsp.call.driver import CallContext, PageJob
 from t38fsp.call.fax_leg import FaxLeg, T30Session
 from t38fsp.call.machine import CallMachine
 from t38fsp.call.media import (
@@ -46,7 +46,7 @@ from t38fsp.errors import SettingError
 from t38fsp.outcome import Outcome
 from t38fsp.results import FaxResult, Medium
 from t38fsp.t30.outputs import Output
-from t38fsp.t38.connection import Setup
+from t38fsp.t38.attributes import Setup
 from t38fsp.t38.terminal import Terminal
 
 

@@ -21,7 +21,7 @@ from sip.syntax.sdp import SessionDescription
 from sip.values import Address
 from t38fsp import events
 from t38fsp.call.actions import Agreement, CallActions
-from t38fsp.call.call_context import PageJob
+from t38fsp.call.driver import PageJob
 from t38fsp.call.media import (
     ImageMedia,
     agreed_media,

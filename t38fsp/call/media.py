@@ -14,20 +14,23 @@ from sip.syntax.sdp import MediaDescription, Origin, SessionDescription
 from sip.values import Address
 from t38fsp.audio import offer as audio_sdp
 from t38fsp.audio.g711 import Law
-from t38fsp.call.call_context import CallContext
+from t38fsp.call.driver import CallContext
 from t38fsp.call.media_address import is_in_networks, media_address_fault
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Audio
 from t38fsp.t38.attributes import (
+    TCP,
     ErrorCorrection,
     RateManagement,
+    Setup,
     T38Parameters,
     answer,
+    has_mark,
+    over_tcp,
     settled_correction,
+    with_mark,
 )
-from t38fsp.t38.connection import PROTOCOL, Setup, over_tcp
 from t38fsp.t38.ifp import Syntax
-from t38fsp.t38.internet_aware_attribute import has_attribute, with_attribute
 from t38fsp.t38.stream_terminal import StreamTerminal
 from t38fsp.t38.terminal import Terminal
 from t38fsp.t38.timing import TALKER_ECHO_PROTECTION, Timing
@@ -50,7 +53,7 @@ class MediaCapabilities:
     """Whether the fax may go in audio; with ONLY no image line is offered or accepted."""
     internet_host: str | None = None
     """Our media address, if we announce an internet-aware terminal
-    (``t38fsp.t38.internet_aware_attribute``)."""
+    (``t38fsp.t38.attributes``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +306,7 @@ def _our_audio(
 
 def _our_image(capabilities: MediaCapabilities) -> MediaDescription:
     image = capabilities.t38.to_media(capabilities.port)
-    return image if capabilities.internet_host is None else with_attribute(image, capabilities.internet_host)
+    return image if capabilities.internet_host is None else with_mark(image, capabilities.internet_host)
 
 
 def _refused(media: MediaDescription) -> MediaDescription:
@@ -315,7 +318,7 @@ def _is_audio(media: MediaDescription) -> bool:
 
 
 def _is_t38_over_tcp(media: MediaDescription) -> bool:
-    return _is_t38(media, PROTOCOL)
+    return _is_t38(media, TCP)
 
 
 def _is_t38(media: MediaDescription, protocol: str = "udptl") -> bool:
@@ -331,9 +334,9 @@ def _image_answer(capabilities: MediaCapabilities, media: MediaDescription, host
     """``host`` is where the far end receives; an internet-aware offer gets the same attribute in return."""
     image = _parameters(capabilities, media).to_media(capabilities.port)
     # In an answer only to an offer whose attribute fits: else a gateway between us would not be noticed.
-    if capabilities.internet_host is None or not has_attribute(media, host):
+    if capabilities.internet_host is None or not has_mark(media, host):
         return image
-    return with_attribute(image, capabilities.internet_host)
+    return with_mark(image, capabilities.internet_host)
 
 
 def _stream_answer(capabilities: MediaCapabilities, media: MediaDescription, host: str) -> MediaDescription:
@@ -373,7 +376,7 @@ def agreed_media(local: SessionDescription, remote: SessionDescription) -> Audio
             (host, theirs.port),
             T38Parameters.from_media(ours),
             T38Parameters.from_media(theirs),
-            internet_aware=has_attribute(ours, local.address_of(ours)) and has_attribute(theirs, host),
+            internet_aware=has_mark(ours, local.address_of(ours)) and has_mark(theirs, host),
         )
     pair = _pair(local, remote, _is_t38_over_tcp)
     # Without ``setup`` the line is not one that we made: we always write it.

@@ -12,8 +12,8 @@ from sip.bounds import given
 from sip.line import CallRequest, SipLine
 from t38fsp import events
 from t38fsp.audio.leg import Role
-from t38fsp.call.call_context import CallContext
 from t38fsp.call.conversion_loss import ConversionWarnings
+from t38fsp.call.driver import CallContext
 from t38fsp.call.fax_leg import T30Session
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.media import audio_offer, image_offer

@@ -14,15 +14,15 @@ from sip.syntax.sdp import MediaDescription
 from sip.values import Credentials
 from t38fsp.audio.leg import Role
 from t38fsp.call import verdict
-from t38fsp.call.call_context import CallContext, StorePage
 from t38fsp.call.conversion_loss import ConversionWarnings
+from t38fsp.call.driver import CallContext, StorePage
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.media import answer_offer, audio_offer, refused_here
 from t38fsp.call.record import CallRecord
 from t38fsp.call.table import Event
 from t38fsp.call_settings import CallSettings
 from t38fsp.outcome import Outcome
-from t38fsp.t4.checker import ScanLineChecker
+from t38fsp.t4.reader import ScanLineChecker
 from t38fsp.t30.options import PollDocument, ReceiveOptions, TransmitOptions
 from t38fsp.t30.outputs import (
     Negotiated,

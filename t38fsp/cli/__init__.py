@@ -5,7 +5,7 @@ import signal
 import sys
 from types import FrameType
 
-from sip.ipc.signals import ending_signals
+from sip.ipc.system import ending_signals
 
 _CANCELLED = 12
 """``Exit.CANCELLED``, whose module takes as long to import as the others."""

@@ -11,13 +11,13 @@ import typer
 
 from t38fsp import __version__
 from t38fsp.cli import virtual_gateway
-from t38fsp.cli.log_options import LogOptions
 from t38fsp.cli.option_groups import (
     ConfigFile,
     CoverOptions,
     DocumentPassword,
     FaxOptions,
     InboxOptions,
+    LogOptions,
     OwnEndOptions,
     PageOptions,
     PeerOptions,
@@ -393,7 +393,7 @@ def signalling(
     processes that connect bring the routes. An incoming call goes to the
     process that has the fewest calls.
     """
-    from t38fsp.cli import signalling as command
+    from t38fsp.cli import signalling_command as command
 
     raise _finish(lambda: command.run(config, socket, listen, tuple(allow or ()), log), log)
 

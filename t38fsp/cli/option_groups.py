@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
+from enum import Enum
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -249,3 +250,28 @@ def spread(command: Callable[..., None]) -> Callable[..., None]:
     spread_out.__annotations__ = {}
     spread_out.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
     return spread_out
+
+
+class LogFormat(Enum):
+    TEXT = "text"
+    JSON = "json"
+    """One object a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogOptions:
+    """What the log of a command shows, and how."""
+
+    verbose: Annotated[
+        int,
+        typer.Option(
+            "--verbose",
+            "-v",
+            count=True,
+            show_default=False,
+            help="Log more to stderr: -v calls and connections, -vv also each message that is dropped.",
+        ),
+    ] = 0
+    log_format: Annotated[
+        LogFormat, typer.Option(help="Form of the log on stderr; json is one object a line.")
+    ] = LogFormat.TEXT

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from sip.ipc.cores import usable_cores
+from sip.ipc.system import usable_cores
 from sip.logs import get_logger
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Backend

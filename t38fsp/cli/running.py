@@ -13,10 +13,10 @@ from datetime import datetime
 from pathlib import Path
 from types import FrameType
 
-from sip.ipc.signals import ending_signals
+from sip.ipc.system import ending_signals
 from t38fsp.cli.exits import CommandError, Exit
-from t38fsp.cli.log_options import LogOptions
-from t38fsp.cli.logs import begin_log
+from t38fsp.cli.log_output import begin_log
+from t38fsp.cli.option_groups import LogOptions
 from t38fsp.cli.output import drain, print_line
 from t38fsp.cli.report import print_json
 from t38fsp.jobs import EngineError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from t38fsp.cli.log_options import LogOptions
+from t38fsp.cli.option_groups import LogOptions
 
 if TYPE_CHECKING:
     from t38fsp.cli.exits import Exit

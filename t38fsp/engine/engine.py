@@ -21,14 +21,13 @@ from sip.ua.target import Target
 from sip.values import Address, Hop
 from t38fsp import events
 from t38fsp.audio.leg import RtpStart
-from t38fsp.call.call_context import CallContext
+from t38fsp.call.driver import CallContext
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.receiving import ReceivingCall
 from t38fsp.call_settings import CallSettings
 from t38fsp.engine.call_log import CallFacts, CallLog
 from t38fsp.engine.capacity import Capacity, OverloadedError
 from t38fsp.engine.channels import Channels, all_taken
-from t38fsp.engine.delay import told_of_delay
 from t38fsp.engine.engine_routes import EngineRoutes
 from t38fsp.engine.known_facts import KnownFacts
 from t38fsp.engine.media import MediaPair, MediaPort
@@ -45,8 +44,8 @@ from t38fsp.engine.outgoing import (
 from t38fsp.engine.pacer import Pacer
 from t38fsp.engine.received_file import ReceivedFile, Room
 from t38fsp.engine.running import RunningCall
+from t38fsp.engine.set_up import Turns, told_of_delay
 from t38fsp.engine.sip_lines import EngineLine, SipLines, admission_for
-from t38fsp.engine.turns import Turns
 from t38fsp.engine.waiting import WaitingCalls
 from t38fsp.engine.watch import Watch
 from t38fsp.header import CallHeader

@@ -10,7 +10,7 @@ from sip.line import CallRequest, SipLine
 from sip.syntax.headers import NameAddress
 from sip.syntax.uri import Uri, parse_uri
 from sip.values import Hop
-from t38fsp.call.call_context import CallContext
+from t38fsp.call.driver import CallContext
 from t38fsp.call.placing import PlacedCall, PollingCall, SendingCall
 from t38fsp.choices import PaperSize
 from t38fsp.cover import Cover, CoverPage

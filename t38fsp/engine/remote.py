@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
-from sip.ipc.cores import usable_cores
+from sip.ipc.system import usable_cores
 from sip.logs import get_logger
 from sip.values import Address, Hop
 from t38fsp.choices import Backend

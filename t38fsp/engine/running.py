@@ -11,8 +11,7 @@ from sip.line import Failed, LineEvent
 from sip.logs import get_logger
 from sip.syntax.errors import UnsupportedError
 from sip.values import Address
-from t38fsp.call.call_context import PageJob, StorePage
-from t38fsp.call.driver import settle
+from t38fsp.call.driver import PageJob, StorePage, settle
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.placing import PollingCall, SendingCall
 from t38fsp.call.receiving import ReceivingCall
@@ -21,7 +20,7 @@ from t38fsp.engine.call_log import CallLog
 from t38fsp.engine.media import MediaPair, MediaPort
 from t38fsp.engine.pacer import Pacer
 from t38fsp.engine.received_file import ReceivedFile
-from t38fsp.engine.stream import MediaStream
+from t38fsp.engine.tcp_connection import MediaStream
 from t38fsp.events import BeganInAudio, Connected, FaxEvent, Finished, SwitchedToT38
 from t38fsp.header import CallHeader
 from t38fsp.image.errors import DocumentChangedError, DocumentError, ImageError

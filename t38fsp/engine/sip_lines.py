@@ -9,7 +9,7 @@ from random import Random
 from socket import AddressFamily
 from typing import TYPE_CHECKING, Protocol
 
-from sip.ipc.cores import usable_cores
+from sip.ipc.system import usable_cores
 from sip.line import Incoming, LineEvent, SipLine
 from sip.syntax.errors import SipError, UnsupportedError
 from sip.transport.agent_on_network import AgentLine

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from sip.bounds import check, setting
-from sip.ipc.cores import usable_cores
+from sip.ipc.system import usable_cores
 from sip.values import DialogId
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Backend, common_backend

@@ -9,7 +9,7 @@ same rows, all of them good:
   marker row of ours was inserted between the last row and EOFB, and was decoded correctly: so a row begins at
   its first bit, and the rows before it are the whole page.
 * MH and MR, where libtiff ignores bits between the end of a row and the next EOL: the same, and each line was
-  found good as it arrived (t38fsp.t4.checker).
+  found good as it arrived (t38fsp.t4.reader).
 * Any coding, also where libtiff's complaints are not available: coding the rows again gives the same data,
   bit for bit except fill, RTC and padding. Codes are unambiguous. This takes three times as long as decoding.
 

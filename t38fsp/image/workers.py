@@ -12,7 +12,7 @@ import signal
 from dataclasses import replace
 from functools import partial
 
-from sip.ipc.cores import usable_cores
+from sip.ipc.system import usable_cores
 from sip.logs import get_logger
 from t38fsp.image.errors import DocumentChangedError, DocumentError, ImageError, ImageWorkerError, StoreError
 from t38fsp.image.process import PATIENCE, WorkerProcess, closed

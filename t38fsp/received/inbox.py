@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from sip.frozen import dataclass
-from sip.ipc.cores import usable_cores
+from sip.ipc.system import usable_cores
 from sip.logs import SELDOM, get_logger
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import FileFormat

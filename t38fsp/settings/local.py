@@ -1,17 +1,18 @@
-"""The settings of our own end in the configuration file: addresses, certificate, admitted callers."""
+"""The settings of our own end in the configuration file: addresses, certificate, and ``[incoming]``, which
+has the admitted callers and the limits of their calls."""
 
 from __future__ import annotations
 
 from ipaddress import ip_address
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from sip.line_settings import TlsSettings
+from sip.line_settings import Callers, Limits, TlsSettings
+from sip.values import Credentials
 from t38fsp.inbox_settings import InboxSettings
 from t38fsp.jobs import LISTEN, EngineSettings
 from t38fsp.settings.address import listen_address
-from t38fsp.settings.incoming_table import IncomingTable
 from t38fsp.settings.keys import made, with_keys
 from t38fsp.settings.sources import Layered
 
@@ -64,6 +65,35 @@ class Tls(BaseModel):
     @property
     def settings(self) -> TlsSettings:
         return made(TlsSettings, {"tls": self})
+
+
+class CallerAccount(BaseModel):
+    """``{ user = "ata", password_file = "ata.password" }``"""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    user: str = Field(min_length=1)
+    password: SecretStr = Field(min_length=1)
+
+
+@with_keys("incoming", Callers, Limits)
+class IncomingTable(BaseModel):
+    """``[incoming]``; the other keys come from the dataclasses named above."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    accounts: tuple[CallerAccount, ...] = ()
+    """Accounts that may call from any address, with digest authentication:
+    ``[{ user = "ata", password_file = "ata.password" }]``."""
+
+    @property
+    def callers(self) -> Callers:
+        accounts = (Credentials(each.user, each.password.get_secret_value()) for each in self.accounts)
+        return made(Callers, {"incoming": self}, accounts=tuple(accounts))
+
+    @property
+    def limits(self) -> Limits:
+        return made(Limits, {"incoming": self})
 
 
 @with_keys("received", InboxSettings)

@@ -13,7 +13,7 @@ from enum import Enum
 from operator import attrgetter
 
 from t38fsp.t30.frames import FCF, Frame, FrameError, is_image_frame
-from t38fsp.t30.line import HalfDuplexLine, Timer
+from t38fsp.t30.half_duplex import HalfDuplexLine, Timer
 from t38fsp.t30.outputs import Output, SessionFinished, T30Failure
 from t38fsp.t30.record import PageReports
 from t38fsp.t30.table import HEARD, Ending, Event, Input, Manner, Row, Table

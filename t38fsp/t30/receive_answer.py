@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from t38fsp.t30.frames import FCF
-from t38fsp.t30.line import HalfDuplexLine, Timer
+from t38fsp.t30.half_duplex import HalfDuplexLine, Timer
 from t38fsp.t30.outputs import Listen
 from t38fsp.t30.vocabulary import HdlcBurst, Modem
 

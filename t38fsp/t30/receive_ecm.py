@@ -15,8 +15,8 @@ from t38fsp.t30.frames import (
     parse_image_frame,
     partial_page_request,
 )
+from t38fsp.t30.half_duplex import HalfDuplexLine
 from t38fsp.t30.incoming_blocks import IncomingBlocks, Standing
-from t38fsp.t30.line import HalfDuplexLine
 from t38fsp.t30.outputs import T30Failure
 from t38fsp.t30.receive_answer import Answer
 from t38fsp.t30.receive_pages import ReceivePages

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from t38fsp.t30.frames import FCF, PLAIN_COMMANDS
-from t38fsp.t30.line import HalfDuplexLine, Timer
+from t38fsp.t30.half_duplex import HalfDuplexLine, Timer
 from t38fsp.t30.outputs import PageBegun, PageData, PageReceived
 from t38fsp.t30.receive_answer import Answer
 from t38fsp.t30.receive_phase_b import ReceivePhaseB

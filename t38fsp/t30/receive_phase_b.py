@@ -7,10 +7,10 @@ from dataclasses import replace
 from t38fsp.t30.capabilities import capabilities_of
 from t38fsp.t30.dcs import Bit, BitField
 from t38fsp.t30.dcs_choice import Choice
-from t38fsp.t30.fnv import refusal_in_words
 from t38fsp.t30.frames import FCF, FrameError, encode_station_id
-from t38fsp.t30.line import HalfDuplexLine, Timer
+from t38fsp.t30.half_duplex import HalfDuplexLine, Timer
 from t38fsp.t30.modems import modem_of_dcs
+from t38fsp.t30.optional_frames import refusal_in_words
 from t38fsp.t30.options import PollDocument, ReceiveOptions
 from t38fsp.t30.outputs import Listen, Negotiated
 from t38fsp.t30.receive_answer import Answer

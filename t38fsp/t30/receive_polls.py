@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from t38fsp.t30.capabilities import Capabilities
 from t38fsp.t30.dcs import Bit, BitField
-from t38fsp.t30.fnv import field_not_valid
 from t38fsp.t30.frames import FCF, FrameError, encode_station_id
-from t38fsp.t30.line import HalfDuplexLine
+from t38fsp.t30.half_duplex import HalfDuplexLine
+from t38fsp.t30.optional_frames import field_not_valid
 from t38fsp.t30.options import PollOptions
 from t38fsp.t30.outputs import CapabilitiesReceived, PollRequested
 from t38fsp.t30.receive_answer import Answer

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from enum import Enum
 
 from t38fsp.t30.frames import FCF, PLAIN_COMMANDS
-from t38fsp.t30.line import Timer
+from t38fsp.t30.half_duplex import Timer
 from t38fsp.t30.outputs import T30Failure
 from t38fsp.t30.table import HEARD, Event, Input, Row, Table, after_burst, dcn, row, silent
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from enum import Enum
 
 from t38fsp.t30.frames import PLAIN_COMMANDS, Frame
-from t38fsp.t30.line import HalfDuplexLine
+from t38fsp.t30.half_duplex import HalfDuplexLine
 from t38fsp.t30.machine import T30Machine
 from t38fsp.t30.options import PollOptions, ReceiveOptions
 from t38fsp.t30.receive_answer import Answer

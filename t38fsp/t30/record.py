@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from t38fsp.t30.frames import FCF
-from t38fsp.t30.line import HalfDuplexLine
+from t38fsp.t30.half_duplex import HalfDuplexLine
 from t38fsp.t30.outputs import PageOutcome, T30Failure
 from t38fsp.t30.vocabulary import PageMode
 

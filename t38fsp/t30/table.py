@@ -13,7 +13,7 @@ from functools import cached_property
 
 from t38fsp.t30 import rows
 from t38fsp.t30.frames import FCF
-from t38fsp.t30.line import Timer
+from t38fsp.t30.half_duplex import Timer
 from t38fsp.t30.outputs import T30Failure
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from t38fsp.t30.line import HalfDuplexLine, Timer
+from t38fsp.t30.half_duplex import HalfDuplexLine, Timer
 from t38fsp.t30.vocabulary import Burst, HdlcBurst
 
 _CANCELLED_REPEAT = 0.9

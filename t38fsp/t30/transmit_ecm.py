@@ -12,7 +12,7 @@ from t38fsp.t30.frames import (
     end_of_retransmission,
     parse_partial_page_request,
 )
-from t38fsp.t30.line import HalfDuplexLine, Timer
+from t38fsp.t30.half_duplex import HalfDuplexLine, Timer
 from t38fsp.t30.outgoing_blocks import BlockSender, frames_per_burst
 from t38fsp.t30.outputs import Negotiated, RoundTripMeasured
 from t38fsp.t30.record import PageReports

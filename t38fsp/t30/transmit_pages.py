@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from t38fsp.t30.dcs_choice import Choice
 from t38fsp.t30.frames import FCF
-from t38fsp.t30.line import HalfDuplexLine, Timer
+from t38fsp.t30.half_duplex import HalfDuplexLine, Timer
 from t38fsp.t30.outgoing_blocks import LONGEST_BURST
 from t38fsp.t30.outputs import PageBegun
 from t38fsp.t30.page_buffer import PageBuffer

@@ -7,10 +7,10 @@ from dataclasses import replace
 from t38fsp.t30.capabilities import Capabilities
 from t38fsp.t30.dcs import Bit
 from t38fsp.t30.dcs_choice import Choice, choose_mode
-from t38fsp.t30.fnv import refusal_in_words
 from t38fsp.t30.frames import FCF, FrameError, encode_station_id
-from t38fsp.t30.line import HalfDuplexLine, Timer
+from t38fsp.t30.half_duplex import HalfDuplexLine, Timer
 from t38fsp.t30.modems import DESCENDING, ladder
+from t38fsp.t30.optional_frames import refusal_in_words
 from t38fsp.t30.options import TransmitOptions
 from t38fsp.t30.outputs import CapabilitiesReceived, Negotiated, RoundTripMeasured
 from t38fsp.t30.training import training_check

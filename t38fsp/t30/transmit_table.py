@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum
 
 from t38fsp.t30.frames import FCF
-from t38fsp.t30.line import Timer
+from t38fsp.t30.half_duplex import Timer
 from t38fsp.t30.outputs import T30Failure
 from t38fsp.t30.table import HEARD, Event, Table, dcn, row, silent
 

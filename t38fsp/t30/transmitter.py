@@ -7,7 +7,7 @@ from dataclasses import replace
 from enum import Enum
 
 from t38fsp.t30.frames import FCF, Frame
-from t38fsp.t30.line import HalfDuplexLine
+from t38fsp.t30.half_duplex import HalfDuplexLine
 from t38fsp.t30.machine import T30Machine
 from t38fsp.t30.options import TransmitOptions
 from t38fsp.t30.record import PageReports

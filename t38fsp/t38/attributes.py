@@ -3,16 +3,19 @@
 Defaults of absent attributes: version 0, 14400 bit/s, no booleans, transferredTCF, datagrams of 400 octets.
 Names are case-insensitive. A boolean is true if present, but false with the value ``:0``; a peer that writes
 values gets values in the answer.
+
+Beside them stand what T.38 over TCP adds (RFC 4145), and the mark of two internet-aware terminals.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import replace
 from enum import Enum
 
 from sip.frozen import dataclass
-from sip.syntax.sdp import Attribute, MediaDescription
+from sip.syntax.sdp import Attribute, MediaDescription, canonical_host
 
 DEFAULT_DATAGRAM = 400
 MAX_DATAGRAM = 1400
@@ -223,3 +226,84 @@ def _limits(datagram: int | None, ifp: int | None) -> tuple[int, int | None]:
     # Values such as 72 are meant for the IFP packet (FaxBack's default is that). Taken for the datagram they
     # cost copies, but nothing else; the setting ``max_ifp`` of a route corrects it.
     return min(datagram, MAX_DATAGRAM), ifp
+
+
+# --- T.38 over TCP: ``m=image PORT TCP t38``, and which side opens the connection (RFC 4145) ----------------
+
+TCP = "tcp"
+DISCARD = 9
+"""The port that a side writes if it connects and does not listen (RFC 4145 4.1)."""
+
+# There are neither datagrams nor losses on TCP.
+_UDP_ONLY = frozenset({"t38faxudpec", "t38faxmaxdatagram"})
+
+
+class Setup(Enum):
+    """``a=setup``, from the view of the side that wrote it (RFC 4145 4); without it the side that offers
+    connects."""
+
+    ACTIVE = "active"
+    PASSIVE = "passive"
+    ACTPASS = "actpass"
+    HOLDCONN = "holdconn"
+
+    @classmethod
+    def of_offer(cls, media: MediaDescription) -> Setup:
+        """The value in an offer; missing or invalid, it is ``active``."""
+        value = (media.get("setup") or "").strip().lower()
+        return cls(value) if value in _VALUES else cls.ACTIVE
+
+    @property
+    def answered(self) -> Setup | None:
+        """Our answer to this offer, active in preference to passive; None for ``holdconn``."""
+        return _ANSWERS.get(self)
+
+
+_VALUES = frozenset(setup.value for setup in Setup)
+_ANSWERS = {Setup.ACTIVE: Setup.PASSIVE, Setup.PASSIVE: Setup.ACTIVE, Setup.ACTPASS: Setup.ACTIVE}
+
+
+def over_tcp(media: MediaDescription, setup: Setup) -> MediaDescription:
+    """Convert a description of T.38 over UDPTL to one over a new TCP connection."""
+    kept = [attribute for attribute in media.attributes if attribute.name.lower() not in _UDP_ONLY]
+    return replace(
+        media,
+        protocol=TCP,
+        port=DISCARD if setup is Setup.ACTIVE else media.port,
+        attributes=(*kept, Attribute("setup", setup.value), Attribute("connection", "new")),
+    )
+
+
+# --- the mark of two internet-aware terminals with no gateway between them ----------------------------------
+
+MARK = "X-T38InternetAware"
+"""``a=X-T38InternetAware:HASH``, an attribute of the ``m=image`` line.
+
+DIS bits (T.30 table 2, bit 123) prove nothing, since gateways pass them through. Unknown attributes may pass
+through too: some session border controllers copy them from one leg to the other. So the value is bound to the
+media address and port beside it: a gateway must put its own media address into the description, after which
+the value no longer matches.
+"""
+_DIGITS = 16
+
+
+def mark_of(host: str, port: int) -> str:
+    """16 hexadecimal digits for the media address ``host`` (an IP address or a name) and ``port``.
+
+    A hash rather than the address itself: routers that rewrite addresses in SDP would rewrite that here too.
+    """
+    return hashlib.sha256(f"{canonical_host(host)} {port}".encode("utf-8", "replace")).hexdigest()[:_DIGITS]
+
+
+def with_mark(media: MediaDescription, host: str) -> MediaDescription:
+    """``media`` with the attribute added for ``host``, the address where it is received."""
+    return replace(
+        media,
+        attributes=(*media.attributes, Attribute(MARK, mark_of(host, media.port))),
+    )
+
+
+def has_mark(media: MediaDescription, host: str) -> bool:
+    """Whether ``media``, received at ``host``, has a matching attribute; of several the first counts."""
+    value = media.get(MARK)
+    return value is not None and value.strip().lower() == mark_of(host, media.port)

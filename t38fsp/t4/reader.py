@@ -8,7 +8,7 @@ It is lenient towards the far end:
 * three consecutive EOL end the page, where RTC has six; two between lines count as a lost line;
 * an MMR page ends with the first EOL of its EOFB (T.6 2.4.1.1), or where only zeros follow.
 
-Memory is bounded by the longest plausible line, whatever arrives.
+Memory is bounded by the longest plausible line, whatever arrives. ``ScanLineChecker`` counts what is read.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from t38fsp.t4.scan_lines import (
     longest_line,
     to_bits,
 )
-from t38fsp.t30.vocabulary import Coding
+from t38fsp.t30.vocabulary import Coding, PageQuality
 
 MAX_ROWS = 40_000
 """Rows after which a page is cut: 2.5 m at the finest resolution, so anything longer is garbage."""
@@ -240,3 +240,42 @@ def line_reader(coding: Coding, width: int) -> ScanLineReader:
     if coding is Coding.MMR:
         return _T6Reader(width)
     return _T4Reader(width, tagged=coding is Coding.MR)
+
+
+class ScanLineChecker:
+    """Copy quality: counts the rows, bad rows and longest run of bad rows of one page. Makes no pixels.
+
+    The work per octet is small enough for the event loop. MMR is used with ECM, which leaves nothing to
+    check; it can be counted, too, at several times the cost.
+    """
+
+    def __init__(self, coding: Coding, width: int) -> None:
+        self._reader = line_reader(coding, width)
+        self._rows = 0
+        self._bad_rows = 0
+        self._longest_bad_run = 0
+        self._bad_run = 0
+
+    @property
+    def ended(self) -> bool:
+        """RTC or EOFB was seen; octets after it are ignored."""
+        return self._reader.ended
+
+    def feed(self, data: bytes, after_gap: bool = False) -> None:
+        """Process the next octets of the page; ``after_gap`` is true if octets just before them were lost."""
+        self._count(self._reader.feed(data, after_gap))
+
+    def finish(self) -> PageQuality:
+        """The carrier has ended: count the rest and return the result."""
+        self._count(self._reader.finish())
+        return PageQuality(self._rows, self._bad_rows, self._longest_bad_run)
+
+    def _count(self, lines: list[Line]) -> None:
+        self._rows += len(lines)
+        for line in lines:
+            if line is None:
+                self._bad_rows += 1
+                self._bad_run += 1
+                self._longest_bad_run = max(self._longest_bad_run, self._bad_run)
+            else:
+                self._bad_run = 0

@@ -10,8 +10,7 @@ from sip.line import CallRequest, Incoming, LineEvent
 from sip.values import Address, Hop
 from t38fsp.audio.leg import RtpStart
 from t38fsp.audio.modem.library import ModemLibrary
-from t38fsp.call.call_context import CallContext, PageJob, StorePage
-from t38fsp.call.driver import settle
+from t38fsp.call.driver import CallContext, PageJob, StorePage, settle
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.placing import PlacedCall, PollingCall, SendingCall
 from t38fsp.call.receiving import ReceivingCall

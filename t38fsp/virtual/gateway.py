@@ -18,10 +18,10 @@ from t38fsp.audio.leg import Role
 from t38fsp.events import FaxEvent, Finished
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t30.vocabulary import PageFormat
+from t38fsp.virtual.fax_machine import FaxMachine, PageSource, PageStore, ReceivingMachine, SendingMachine
 from t38fsp.virtual.gateway_call import GatewayCall
 from t38fsp.virtual.gateway_context import GatewayContext, Outgoing
 from t38fsp.virtual.hooks import Quirk
-from t38fsp.virtual.machine import FaxMachine, PageSource, PageStore, ReceivingMachine, SendingMachine
 from t38fsp.virtual.network import VirtualNetwork
 from t38fsp.virtual.simulator import Alarm, Simulator
 

@@ -35,11 +35,11 @@ from t38fsp.t30.vocabulary import Burst, PageQuality
 from t38fsp.t38 import ifp
 from t38fsp.t38.ifp import Syntax
 from t38fsp.t38.values import Indicator
+from t38fsp.virtual.fax_machine import FaxMachine
 from t38fsp.virtual.gateway_context import GatewayContext, Outgoing
 from t38fsp.virtual.gateway_report import GatewayReport
 from t38fsp.virtual.gateway_t38 import GatewayT38, through
 from t38fsp.virtual.hooks import Habits, Moment, Quirk
-from t38fsp.virtual.machine import FaxMachine
 
 if TYPE_CHECKING:
     from t38fsp.audio.modem.terminal import AudioTerminal

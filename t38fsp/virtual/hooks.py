@@ -20,13 +20,14 @@ from typing import ClassVar, Protocol
 
 from sip.syntax.sdp import MediaDescription, SessionDescription
 from t38fsp.audio.leg import Role
+from t38fsp.errors import FaxError
 from t38fsp.t30.vocabulary import Burst, LineSignal, PageQuality
 from t38fsp.t38 import ifp
 from t38fsp.t38.attributes import T38Parameters
 from t38fsp.t38.ifp import Syntax
 from t38fsp.t38.timing import Timing
 from t38fsp.t38.values import Indicator
-from t38fsp.virtual.machine import PAPER_SECONDS
+from t38fsp.virtual.fax_machine import PAPER_SECONDS
 
 BOTH = frozenset(Role)
 
@@ -209,3 +210,13 @@ class Quirk:
 
     def moment(self, moment: Moment, gateway: Gateway) -> None:
         """Something happened."""
+
+
+class QuirkError(FaxError, ValueError):
+    """There is no such quirk, or none with this value, or not together with that one."""
+
+
+def check(holds: bool, name: str, wanted: str) -> None:
+    """Raises QuirkError unless it holds."""
+    if not holds:
+        raise QuirkError(f"the quirk {name} takes {wanted}")

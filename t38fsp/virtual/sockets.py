@@ -25,10 +25,10 @@ from t38fsp.events import FaxEvent
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t38.udptl import Datagram, UdptlError
 from t38fsp.virtual.documents import DocumentFile
+from t38fsp.virtual.fax_machine import PageStore
 from t38fsp.virtual.gateway import VirtualGateway
 from t38fsp.virtual.gateway_call import GatewayCall
 from t38fsp.virtual.hooks import Quirk
-from t38fsp.virtual.machine import PageStore
 from t38fsp.virtual.network import Faults, Path
 
 _logger = get_logger(__name__)

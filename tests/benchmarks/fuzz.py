@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from t38fsp.t30.capabilities import Capabilities
 from t38fsp.t30.dcs import BitField
 from t38fsp.t30.dcs_choice import Choice
-from t38fsp.t30.fnv import refusal_in_words
 from t38fsp.t30.frames import (
     FCF,
     Frame,
@@ -32,7 +31,7 @@ from t38fsp.t30.frames import (
     parse_image_frame,
     parse_partial_page_request,
 )
-from t38fsp.t30.optional_frames import equipment
+from t38fsp.t30.optional_frames import equipment, refusal_in_words
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t30.receiver import Receiver
 from t38fsp.t30.transmitter import Transmitter

@@ -9,7 +9,7 @@ from sip.line import Answered, Answerer, CallRequest, Ended, Incoming, LineEvent
 from sip.syntax.sdp import MediaDescription, Origin, SessionDescription
 from sip.values import Credentials, DialogId, Hop
 from t38fsp.audio.leg import RtpStart
-from t38fsp.call.call_context import CallContext, StorePage
+from t38fsp.call.driver import CallContext, StorePage
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.placing import SendingCall
 from t38fsp.call.receiving import ReceivingCall

@@ -1,7 +1,7 @@
 """A call that leaves IP on its way: a SIP gateway, a telephone line with modems, and another gateway.
 
 The test decides what the gateways do with the attribute of internet-aware terminals
-(``t38fsp.t38.internet_aware_attribute``).
+(``t38fsp.t38.attributes``).
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from sip.line import Answered, CallRequest, Ended, Failed, Incoming, LineEvent, 
 from sip.syntax.sdp import MediaDescription, SessionDescription
 from sip.values import Address, Hop
 from t38fsp.call.media import ImageMedia, MediaCapabilities, agreed_media, answer_offer, image_offer
-from t38fsp.t38.attributes import T38Parameters
-from t38fsp.t38.internet_aware_attribute import NAME
+from t38fsp.t38.attributes import MARK, T38Parameters
 from t38fsp.virtual.network import VirtualNetwork
 from t38fsp.virtual.simulator import Alarm, Simulator
 from tests.peers.telephone_line import STEP_SECONDS, LineEnd, TelephoneLine
@@ -140,7 +139,7 @@ class GatewayPair:
         if self._marks is not Marks.COPIED:
             return media
         marks = [
-            attribute for each in source.media for attribute in each.attributes if attribute.name == NAME
+            attribute for each in source.media for attribute in each.attributes if attribute.name == MARK
         ]
         return [replace(each, attributes=(*each.attributes, *marks)) for each in media]
 

@@ -24,8 +24,7 @@ from t38fsp.t30.receiver import Receiver
 from t38fsp.t30.transmitter import Transmitter
 from t38fsp.t30.vocabulary import PageMode, PageQuality
 from t38fsp.t38 import ifp
-from t38fsp.t38.attributes import T38Parameters
-from t38fsp.t38.internet_aware_attribute import NAME, with_attribute
+from t38fsp.t38.attributes import MARK, T38Parameters, with_mark
 from t38fsp.t38.udptl import Datagram, UdptlError
 from t38fsp.t38.values import DataType, Indicator
 from t38fsp.virtual.gateway import SimulatedGateway
@@ -304,7 +303,7 @@ def test_both_routes_have_to_allow_it(
     scene.run()
     scene.assert_delivered(1)
     assert rates(scene.sent) == {14400}
-    assert "INTERNET_AWARE" not in scene.sent.remote_capabilities
+    assert "MARK" not in scene.sent.remote_capabilities
 
 
 @pytest.mark.parametrize("marks", [Marks.DROPPED, Marks.COPIED])
@@ -319,7 +318,7 @@ def test_two_of_us_with_gateways_and_a_telephone_line_between_keep_the_pace(
     scene.assert_delivered(3)
     assert rates(scene.sent) == rates(scene.received) == {14400}
     assert scene.sent.warnings == ()
-    assert "INTERNET_AWARE" not in scene.sent.remote_capabilities
+    assert "MARK" not in scene.sent.remote_capabilities
 
 
 def test_gateways_that_lie_about_it_cost_one_dcs(tmp_path: Path) -> None:
@@ -331,7 +330,7 @@ def test_gateways_that_lie_about_it_cost_one_dcs(tmp_path: Path) -> None:
     scene.run()
     scene.assert_delivered(3)
     assert rates(scene.sent) == rates(scene.received) == {14400}
-    assert "INTERNET_AWARE" in scene.sent.remote_capabilities
+    assert "MARK" in scene.sent.remote_capabilities
     (warning,) = scene.sent.warnings
     assert "DCS" in warning
 
@@ -363,9 +362,7 @@ class Marked(Quirk):
     ) -> Sequence[MediaDescription] | None:
         if media is None:
             return None
-        return [
-            with_attribute(each, GATEWAY) if each.kind == "image" and each.port else each for each in media
-        ]
+        return [with_mark(each, GATEWAY) if each.kind == "image" and each.port else each for each in media]
 
 
 class SmallBuffer(Quirk):
@@ -412,7 +409,7 @@ def to_gateway(
 def test_the_bit_alone_changes_nothing(tmp_path: Path) -> None:
     result = to_gateway(Scene(tmp_path), [], aware=True, rows=100)
     assert rates(result) == {14400}
-    assert "INTERNET_AWARE" in result.remote_capabilities
+    assert "MARK" in result.remote_capabilities
     assert result.warnings == ()
 
 
@@ -475,7 +472,7 @@ def test_a_mark_is_answered_when_it_is_offered_and_fits(
     offer = described(host, image_offer(theirs))
     answer = answer_offer(ours, offer)
     assert answer is not None
-    assert answer[0].has(NAME) is answered
+    assert answer[0].has(MARK) is answered
     agreed = agreed_media(described(CALLER, answer), offer)
     assert isinstance(agreed, ImageMedia)
     assert agreed.internet_aware is answered
@@ -484,7 +481,7 @@ def test_a_mark_is_answered_when_it_is_offered_and_fits(
 def test_no_mark_is_answered_when_none_is_offered() -> None:
     answer = answer_offer(OURS, described(CALLEE, image_offer(WITHOUT)))
     assert answer is not None
-    assert not answer[0].has(NAME)
+    assert not answer[0].has(MARK)
 
 
 def test_our_own_mark_in_the_answer_is_none() -> None:

@@ -9,7 +9,7 @@ import pytest
 from t38fsp import events
 from t38fsp.results import FaxResult
 from t38fsp.status import FaxStatus
-from t38fsp.t4.checker import ScanLineChecker
+from t38fsp.t4.reader import ScanLineChecker
 from t38fsp.t30.outputs import T30Failure
 from t38fsp.t30.vocabulary import PageMode
 from tests.call.faults import LostPackets

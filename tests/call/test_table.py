@@ -18,7 +18,7 @@ from sip.values import Address, DialogId
 from t38fsp.audio.leg import Role, RtpStart
 from t38fsp.audio.modem.library import modem_library
 from t38fsp.call import machine as machine_module
-from t38fsp.call.call_context import CallContext
+from t38fsp.call.driver import CallContext
 from t38fsp.call.faxcall import FaxCall
 from t38fsp.call.machine import CallMachine
 from t38fsp.call.record import CallRecord

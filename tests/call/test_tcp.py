@@ -14,7 +14,7 @@ from sip.syntax.sdp import SessionDescription
 from sip.values import Address, DialogId, Hop
 from t38fsp.audio.leg import RtpStart
 from t38fsp.audio.rtp import RtpSender
-from t38fsp.call.call_context import CallContext
+from t38fsp.call.driver import CallContext
 from t38fsp.call.media import (
     HoldImage,
     ImageMedia,
@@ -28,8 +28,7 @@ from t38fsp.call.receiving import ReceivingCall
 from t38fsp.call.verdict import verdict
 from t38fsp.call_settings import CallSettings
 from t38fsp.outcome import Outcome
-from t38fsp.t38.attributes import T38Parameters
-from t38fsp.t38.connection import Setup
+from t38fsp.t38.attributes import Setup, T38Parameters
 from t38fsp.t38.tpkt import wrap
 from tests.call.test_media import AUDIO, IMAGE, PORT, ours, sdp
 

@@ -13,8 +13,8 @@ import pytest
 
 from sip.logs import CALL
 from t38fsp.cli.app import app
-from t38fsp.cli.log_options import LogFormat, LogOptions
-from t38fsp.cli.logs import JsonFormatter, begin_log
+from t38fsp.cli.log_output import JsonFormatter, begin_log
+from t38fsp.cli.option_groups import LogFormat, LogOptions
 from t38fsp.cli.output import drain, log_to
 from tests.cli.commands import Run
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from t38fsp.engine import delay
+from t38fsp.engine import set_up
 from t38fsp.engine.engine import FaxEngine
 from t38fsp.events import Connected, Delayed, Dialing, PageStarted
 from t38fsp.header import Header
@@ -194,7 +194,7 @@ async def test_no_call_is_placed_while_pages_of_calls_wait_for_workers(
     start: Start, document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is told, and the call is placed as soon as there is a worker to spare."""
-    monkeypatch.setattr(delay, "TOLD_AFTER", 0.01)
+    monkeypatch.setattr(set_up, "TOLD_AFTER", 0.01)
     called, caller = await start(accept_calls=True), await start()
     spare = asyncio.Event()
     turn = Workers.turn
@@ -220,7 +220,7 @@ async def test_no_call_is_placed_while_pages_of_calls_wait_for_workers(
 async def test_a_call_that_is_placed_at_once_is_not_told_of(
     start: Start, document: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delay, "TOLD_AFTER", LIMIT)
+    monkeypatch.setattr(set_up, "TOLD_AFTER", LIMIT)
     party = await start()
     job = party.send(document, party.address)
     await party.result(job)
@@ -234,7 +234,7 @@ async def test_a_fax_that_waits_can_be_cancelled(
         await asyncio.Event().wait()
 
     monkeypatch.setattr(Workers, "turn", never)
-    monkeypatch.setattr(delay, "TOLD_AFTER", 0.01)
+    monkeypatch.setattr(set_up, "TOLD_AFTER", 0.01)
     party = await start()
     job = party.send(document, party.address)
     await party.expect(job, Delayed)

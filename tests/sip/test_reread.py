@@ -23,7 +23,7 @@ from sip.syntax.message import (
     Via,
     parse_message,
 )
-from sip.ua.stateless_responses import stamp_via
+from sip.transaction.via import stamp_via
 from sip.values import Hop
 from tests.sip.besieged import Besieged, mutate
 from tests.sip.link import ALICE, BOB

@@ -10,9 +10,10 @@ import pytest
 
 from sip.syntax.message import Via
 from sip.transaction.failed_hops import FailedHops
-from sip.transaction.layer import TransactionLayer, response_address
+from sip.transaction.layer import TransactionLayer
 from sip.transaction.machines import INVITE_SERVER, Input, State
 from sip.transaction.timers import Timers
+from sip.transaction.via import response_address
 from sip.values import Hop
 from tests.sip.link import ALICE, BOB
 from tests.sip.test_transaction import Bench, request, response

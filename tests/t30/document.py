@@ -13,7 +13,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from t38fsp.t30.frames import FCF
-from t38fsp.t30.line import Timer
+from t38fsp.t30.half_duplex import Timer
 from t38fsp.t30.machine import T30Machine
 from t38fsp.t30.options import PollOptions, ReceiveOptions, TransmitOptions
 from t38fsp.t30.receiver import Receiver

@@ -17,7 +17,7 @@ from types import ModuleType
 import pytest
 
 from t38fsp.t30 import machine as machine_module
-from t38fsp.t30.line import HalfDuplexLine
+from t38fsp.t30.half_duplex import HalfDuplexLine
 from t38fsp.t30.machine import T30Machine
 from t38fsp.t30.receive_table import POLL_TABLE, RECEIVE_TABLE
 from t38fsp.t30.table import Ending, Event, Input, Row, Table

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from sip.syntax.sdp import Attribute, MediaDescription
 from t38fsp.t30.vocabulary import CarrierDetected, CarrierLost, FrameReceived, HdlcBurst, Modem
-from t38fsp.t38.attributes import T38Parameters
+from t38fsp.t38.attributes import (
+    MARK,
+    T38Parameters,
+    has_mark,
+    mark_of,
+    with_mark,
+)
 from t38fsp.t38.ifp import Syntax
 from t38fsp.t38.internet import (
     FIRST_RATE,
@@ -20,7 +26,6 @@ from t38fsp.t38.internet import (
     RateControl,
     UnpacedPlanner,
 )
-from t38fsp.t38.internet_aware_attribute import NAME, attribute_value, has_attribute, with_attribute
 from t38fsp.t38.packet_lane import REPEAT, Planned
 from t38fsp.t38.terminal import Terminal
 from t38fsp.t38.timing import Timing
@@ -218,12 +223,12 @@ def test_the_rate_stays_within_its_bounds(answers: list[tuple[float, float, floa
 
 
 def test_a_mark_fits_the_address_beside_it_and_no_other() -> None:
-    media = with_attribute(T38Parameters().to_media(4000), "192.0.2.1")
-    assert has_attribute(media, "192.0.2.1")
-    assert not has_attribute(media, "192.0.2.2")
+    media = with_mark(T38Parameters().to_media(4000), "192.0.2.1")
+    assert has_mark(media, "192.0.2.1")
+    assert not has_mark(media, "192.0.2.2")
     moved = MediaDescription("image", 4002, "udptl", ("t38",), media.attributes)
-    assert not has_attribute(moved, "192.0.2.1")
-    assert not has_attribute(T38Parameters().to_media(4000), "192.0.2.1")
+    assert not has_mark(moved, "192.0.2.1")
+    assert not has_mark(T38Parameters().to_media(4000), "192.0.2.1")
 
 
 @pytest.mark.parametrize(
@@ -231,17 +236,17 @@ def test_a_mark_fits_the_address_beside_it_and_no_other() -> None:
     [("2001:db8::1", "2001:0DB8:0:0::1"), ("FAX.example", "fax.EXAMPLE"), ("192.0.2.1", "192.0.2.1")],
 )
 def test_an_address_may_be_spelled_otherwise(written: str, read: str) -> None:
-    assert has_attribute(with_attribute(T38Parameters().to_media(4000), written), read)
+    assert has_mark(with_mark(T38Parameters().to_media(4000), written), read)
 
 
 def test_case_and_blanks_do_not_matter() -> None:
-    value = f"  {attribute_value('192.0.2.1', 4000).upper()} "
-    attributes = (Attribute("t38faxversion", "0"), Attribute(NAME.upper(), value))
-    assert has_attribute(MediaDescription("image", 4000, "udptl", ("t38",), attributes), "192.0.2.1")
+    value = f"  {mark_of('192.0.2.1', 4000).upper()} "
+    attributes = (Attribute("t38faxversion", "0"), Attribute(MARK.upper(), value))
+    assert has_mark(MediaDescription("image", 4000, "udptl", ("t38",), attributes), "192.0.2.1")
 
 
 @given(value=st.none() | st.text(), host=st.text(), port=st.integers(0, 65535))
 def test_no_other_value_is_a_mark(value: str | None, host: str, port: int) -> None:
-    media = MediaDescription("image", port, "udptl", ("t38",), (Attribute(NAME, value),))
-    assert not has_attribute(media, host)
-    assert has_attribute(with_attribute(MediaDescription("image", port, "udptl", ("t38",)), host), host)
+    media = MediaDescription("image", port, "udptl", ("t38",), (Attribute(MARK, value),))
+    assert not has_mark(media, host)
+    assert has_mark(with_mark(MediaDescription("image", port, "udptl", ("t38",)), host), host)

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from t38fsp.t4.checker import ScanLineChecker
 from t38fsp.t4.codes import EOL
 from t38fsp.t4.decode import decode_page
-from t38fsp.t4.reader import MAX_ROWS, line_reader
+from t38fsp.t4.reader import MAX_ROWS, ScanLineChecker, line_reader
 from t38fsp.t4.scan_lines import to_bits
 from t38fsp.t30.vocabulary import Coding, PageQuality
 from tests.t4.coding import code_mh, code_mmr, code_mr, encode_1d, encode_2d, to_octets

@@ -18,35 +18,34 @@ from enum import Enum
 from typing import get_type_hints
 
 from t38fsp.t30.frames import FCF
-from t38fsp.virtual.hooks import Quirk
+from t38fsp.virtual.hooks import Quirk, QuirkError
 from t38fsp.virtual.quirks import (
     audio,
     calls,
     correction,
+    datagrams,
     ends,
+    fax_machines,
     hearing,
-    machines,
     packets,
     pages,
     sdp,
     setup,
     sizes,
-    stream,
 )
-from t38fsp.virtual.quirks.errors import QuirkError
 
 GROUPS: Mapping[str, Sequence[type[Quirk]]] = {
     "SIP: whether the call is answered": setup.QUIRKS,
     "SIP: who switches when, and what happens besides": calls.QUIRKS,
     "SDP": sdp.QUIRKS,
-    "The stream of datagrams": stream.QUIRKS,
+    "The stream of datagrams": datagrams.QUIRKS,
     "Error correction": correction.QUIRKS,
     "How frames and bursts end": ends.QUIRKS,
     "How bursts are announced and written": packets.QUIRKS,
     "How much it takes at once": sizes.QUIRKS,
     "What it needs to hear": hearing.QUIRKS,
     "Audio, where there is no T.38": audio.QUIRKS,
-    "The machine and its telephone line": machines.QUIRKS,
+    "The machine and its telephone line": fax_machines.QUIRKS,
     "Training and pages": pages.QUIRKS,
 }
 """Every quirk, by what it concerns."""

@@ -15,8 +15,7 @@ from sip.syntax.sdp import MediaDescription, SessionDescription
 from t38fsp.audio import g711
 from t38fsp.audio.offer import COMFORT_NOISE, PAYLOAD_TYPES
 from t38fsp.audio.rtp import RtpError, RtpPacket, looks_like_rtp
-from t38fsp.virtual.hooks import Gateway, Habits, Quirk
-from t38fsp.virtual.quirks.errors import check
+from t38fsp.virtual.hooks import Gateway, Habits, Quirk, check
 
 # -14 dBm0; full amplitude of a sine is 3.14 dBm0 in A-law (G.711).
 _SENDING_RMS = 3208.0

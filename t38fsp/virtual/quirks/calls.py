@@ -11,9 +11,8 @@ from sip.syntax.sdp import MediaDescription, SessionDescription
 from t38fsp.audio.leg import Role
 from t38fsp.t30.frames import FCF
 from t38fsp.t30.vocabulary import Burst, LineSignal
-from t38fsp.virtual.hooks import Gateway, Habits, Moment, Quirk
-from t38fsp.virtual.quirks.errors import check
-from t38fsp.virtual.quirks.frames import command_of, ends_document, heard
+from t38fsp.virtual.hooks import Gateway, Habits, Moment, Quirk, check
+from t38fsp.virtual.quirks.signals import command_of, ends_document, heard
 
 _ANSWERING = frozenset({Role.ANSWERING})
 

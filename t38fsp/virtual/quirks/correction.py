@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from t38fsp.t38.udptl import Datagram, xor
-from t38fsp.virtual.hooks import Gateway, Habits, Quirk
-from t38fsp.virtual.quirks.errors import check
+from t38fsp.virtual.hooks import Gateway, Habits, Quirk, check
 
 
 @dataclass(frozen=True, slots=True)

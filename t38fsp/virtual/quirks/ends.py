@@ -12,7 +12,7 @@ from t38fsp.t38 import ifp
 from t38fsp.t38.ifp import DataPacket, Field, IndicatorPacket, Syntax
 from t38fsp.t38.values import FieldType, Indicator
 from t38fsp.virtual.hooks import Gateway, Quirk
-from t38fsp.virtual.quirks.ifp_fields import FRAME_ENDS, WITH_SIG_END, bare_field, only
+from t38fsp.virtual.quirks.signals import FRAME_ENDS, WITH_SIG_END, bare_field, only
 
 _ENDS = frozenset({"wrong-sig-end", "separate-sig-end", "double-sig-end", "no-sig-end"})
 

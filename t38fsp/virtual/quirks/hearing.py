@@ -10,9 +10,8 @@ from t38fsp.t30.vocabulary import Modem
 from t38fsp.t38 import ifp
 from t38fsp.t38.ifp import DataPacket, Field, IndicatorPacket
 from t38fsp.t38.values import FieldType, Indicator
-from t38fsp.virtual.hooks import Gateway, Habits, Quirk
-from t38fsp.virtual.quirks.errors import check
-from t38fsp.virtual.quirks.ifp_fields import SPOILT, ends_burst, spoilt
+from t38fsp.virtual.hooks import Gateway, Habits, Quirk, check
+from t38fsp.virtual.quirks.signals import SPOILT, ends_burst, spoilt
 
 _SILENCE = IndicatorPacket(Indicator.NO_SIGNAL)
 _RAW = frozenset({FieldType.T4_NON_ECM_DATA, FieldType.T4_NON_ECM_SIG_END})

@@ -9,9 +9,8 @@ from typing import ClassVar
 from t38fsp.t38 import ifp
 from t38fsp.t38.ifp import DataPacket, IndicatorPacket, Syntax
 from t38fsp.t38.values import DataType, FieldType, Indicator
-from t38fsp.virtual.hooks import Gateway, Habits, Moment, Quirk
-from t38fsp.virtual.quirks.errors import check
-from t38fsp.virtual.quirks.ifp_fields import bare_field, ends_burst
+from t38fsp.virtual.hooks import Gateway, Habits, Moment, Quirk, check
+from t38fsp.virtual.quirks.signals import bare_field, ends_burst
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,8 @@ from t38fsp.t30.vocabulary import (
 from t38fsp.t38 import ifp
 from t38fsp.t38.ifp import DataPacket, Field, IndicatorPacket
 from t38fsp.t38.values import DataType, FieldType
-from t38fsp.virtual.hooks import Gateway, Habits, Quirk
-from t38fsp.virtual.quirks.errors import check
-from t38fsp.virtual.quirks.frames import ends_document, heard
+from t38fsp.virtual.hooks import Gateway, Habits, Quirk, check
+from t38fsp.virtual.quirks.signals import ends_document, heard
 
 _ANSWERING = frozenset({Role.ANSWERING})
 _CALLING = frozenset({Role.CALLING})

@@ -11,8 +11,7 @@ from sip.syntax.sdp import Attribute, MediaDescription, SessionDescription
 from t38fsp.audio.leg import Role
 from t38fsp.audio.offer import audio_media
 from t38fsp.t38.attributes import ErrorCorrection, RateManagement
-from t38fsp.virtual.hooks import Gateway, Habits, Quirk
-from t38fsp.virtual.quirks.errors import check
+from t38fsp.virtual.hooks import Gateway, Habits, Quirk, check
 
 Media = Sequence[MediaDescription] | None
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from t38fsp.audio.leg import Role
-from t38fsp.virtual.hooks import Gateway, Moment, Quirk
-from t38fsp.virtual.quirks.errors import check
+from t38fsp.virtual.hooks import Gateway, Moment, Quirk, check
 
 _ANSWERING = frozenset({Role.ANSWERING})
 

@@ -9,8 +9,7 @@ from typing import ClassVar
 from t38fsp.audio.rtp import looks_like_rtp
 from t38fsp.t38 import ifp
 from t38fsp.t38.ifp import DataPacket
-from t38fsp.virtual.hooks import Gateway, Habits, Quirk
-from t38fsp.virtual.quirks.errors import check
+from t38fsp.virtual.hooks import Gateway, Habits, Quirk, check
 
 
 @dataclass(frozen=True, slots=True)

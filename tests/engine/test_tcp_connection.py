@@ -12,9 +12,9 @@ import pytest
 
 from sip.syntax.sdp import SessionDescription
 from sip.values import Address
-from t38fsp.engine.stream import MediaStream
+from t38fsp.engine.tcp_connection import MediaStream
 from t38fsp.events import SwitchedToT38
-from t38fsp.t38.connection import Setup
+from t38fsp.t38.attributes import Setup
 from tests.engine.party import HOST, LIMIT, Party
 from tests.peers.realtime import udp_socket
 
@@ -122,7 +122,7 @@ async def test_a_far_end_that_is_gone_is_not_written_to(caplog: pytest.LogCaptur
         stream.send(b"anybody there?")
     stream.close()
     server.close()
-    assert [record.name for record in caplog.records] == ["t38fsp.engine.stream"]
+    assert [record.name for record in caplog.records] == ["t38fsp.engine.tcp_connection"]
 
 
 async def test_nobody_listens() -> None:

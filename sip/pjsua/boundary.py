@@ -1,12 +1,18 @@
-"""Conversions between values of PJSIP and ours."""
+"""The boundary to PJSIP: values of its and ours, and callbacks that let no exception out to it.
+
+The traceback of an exception would keep the call object alive, which later aborts the process.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 import pjsua2 as pj
 
-from sip.syntax.errors import ParseError
+from sip.logs import get_logger
+from sip.syntax.errors import ParseError, UnsendableError
 from sip.syntax.message import Request, Response, parse_message
 from sip.ua.incoming import RETRY_AFTER
 
@@ -59,3 +65,28 @@ def request_in(text: str) -> Request:
 def response_in(text: str) -> Response | None:
     message = parse(text)
     return message if isinstance(message, Response) else None
+
+
+_logger = get_logger(__name__)
+
+
+class Numbered(Protocol):
+    number: int
+
+
+Call = TypeVar("Call", bound=Numbered)
+P = ParamSpec("P")
+
+
+def guarded(callback: Callable[Concatenate[Call, P], None]) -> Callable[Concatenate[Call, P], None]:
+    """Make a method of a call log the errors of PJSIP, of parsing and of the system, instead of raising
+    them."""
+
+    @functools.wraps(callback)
+    def wrapper(call: Call, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            callback(call, *args, **kwargs)
+        except (pj.Error, ParseError, UnsendableError, OSError) as error:
+            _logger.warning("call %d: %s", call.number, describe(error))
+
+    return wrapper

@@ -1,8 +1,17 @@
-"""The signals that ask a process to end."""
+"""What a process asks the operating system: how many cores it may use, and which signals ask it to end."""
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
+
+
+def usable_cores() -> int:
+    """The number of cores that this process may use, as set by its affinity."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def ending_signals() -> list[signal.Signals]:

@@ -28,9 +28,8 @@ from t38fsp.t30.vocabulary import (
 from t38fsp.t38 import ifp
 from t38fsp.t38.ifp import DataPacket, Field, IndicatorPacket
 from t38fsp.t38.values import DataType, FieldType, Indicator
-from t38fsp.virtual.hooks import Gateway, Habits, Moment, Quirk
-from t38fsp.virtual.quirks.errors import check
-from t38fsp.virtual.quirks.frames import command_of, heard, rewritten, single
+from t38fsp.virtual.hooks import Gateway, Habits, Moment, Quirk, check
+from t38fsp.virtual.quirks.signals import command_of, heard, rewritten, single
 
 _ANSWERING = frozenset({Role.ANSWERING})
 _CALLING = frozenset({Role.CALLING})

@@ -9,8 +9,7 @@ from typing import ClassVar
 
 from t38fsp.t38.udptl import Datagram, UdptlError
 from t38fsp.t38.values import Indicator
-from t38fsp.virtual.hooks import Gateway, Habits, Moment, Quirk
-from t38fsp.virtual.quirks.errors import check
+from t38fsp.virtual.hooks import Gateway, Habits, Moment, Quirk, check
 
 
 # T.38 has the first number at 0; t38modem had to learn that CUBE begins in the middle (change log, 3.13.0).

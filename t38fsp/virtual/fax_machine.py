@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from sip.transaction.timers import Timers
-from t38fsp.t4.checker import ScanLineChecker
+from t38fsp.t4.reader import ScanLineChecker
 from t38fsp.t30.options import ReceiveOptions, TransmitOptions
 from t38fsp.t30.outputs import (
     Listen,

@@ -13,8 +13,8 @@ from sip.syntax.errors import SipError
 from sip.values import Hop
 from t38fsp.cli import sentences
 from t38fsp.cli.exits import CommandError, Exit
-from t38fsp.cli.log_options import LogOptions
-from t38fsp.cli.logs import begin_log
+from t38fsp.cli.log_output import begin_log
+from t38fsp.cli.option_groups import LogOptions
 from t38fsp.cli.options import allowing, listen_at
 from t38fsp.cli.output import print_line
 from t38fsp.cli.running import stopped

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from sip.logs import CALL
-from t38fsp.cli.log_options import LogFormat, LogOptions
+from t38fsp.cli.option_groups import LogFormat, LogOptions
 from t38fsp.cli.output import log_to
 
 _LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from sip.logs import get_logger
 from sip.values import Address
 from t38fsp.engine.call_log import CallLog
-from t38fsp.t38.connection import Setup
+from t38fsp.t38.attributes import Setup
 
 logger = get_logger(__name__)
 

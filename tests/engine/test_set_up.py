@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from t38fsp.engine.turns import Turns
+from t38fsp.engine.set_up import Turns
 
 
 class Clock:
@@ -32,8 +32,8 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("t38fsp.engine.turns.asyncio.sleep", clock.sleep)
-    monkeypatch.setattr("t38fsp.engine.turns.time.thread_time", lambda: clock.computed)
+    monkeypatch.setattr("t38fsp.engine.set_up.asyncio.sleep", clock.sleep)
+    monkeypatch.setattr("t38fsp.engine.set_up.time.thread_time", lambda: clock.computed)
     return clock
 
 
