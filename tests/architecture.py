@@ -171,10 +171,17 @@ ROOMS = (
         "service",
         ("t38fsp.service",),
         (
+            *("t38fsp.service.values", "t38fsp.service.policy"),
             *("sip", "t38fsp.settings", "t38fsp.provider", "t38fsp.arguments", "t38fsp.prepared"),
             *("t38fsp.received", "t38fsp.image", *_BOUNDS, *_WORDS, "t38fsp.t30.vocabulary"),
         ),
         frozenset({"sqlalchemy", "dbos"}),
+    ),
+    Room(
+        "service fetching",
+        ("t38fsp.service.guard", "t38fsp.service.fetching"),
+        ("sip.line_settings", *_BOUNDS),
+        frozenset({"httpx"}),
     ),
     Room(
         "service deliveries",
