@@ -301,8 +301,8 @@ class Engine(Protocol):
 
     def abort(self, job: int) -> None: ...
 
-    def refuse(self, call: int) -> None:
-        """Refuse this incoming call with 486."""
+    def refuse(self, call: int, status: int = 486) -> None:
+        """Refuse this incoming call."""
 
     def forsake(self) -> None:
         """The program has ended: report nothing more to it. Files being received keep the name ``.part``."""

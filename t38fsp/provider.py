@@ -28,6 +28,7 @@ from t38fsp.call_settings import CallSettings
 from t38fsp.choices import common_backend
 from t38fsp.cover import Cover
 from t38fsp.engine.engine import FaxEngine
+from t38fsp.errors import SettingError
 from t38fsp.events import Connected, FaxEvent, Finished, RegistrationChanged
 from t38fsp.header import Header
 from t38fsp.jobs import (
@@ -92,9 +93,15 @@ class IncomingFax:
         job = ReceiveJob(self._call.call, _to_receive(file, append), chosen, offer, append)
         return await self._provider._receive(job, on_event)
 
-    def refuse(self) -> None:
-        """Refuse the call as busy (486)."""
-        self._provider._engine.refuse(self._call.call)
+    def refuse(self, status: int = 486) -> None:
+        """Refuse the call: as busy (486), or with another SIP ``status`` from 400 to 699, such as 603, which
+        tells the caller not to try again.
+
+        Raises SettingError for another status.
+        """
+        if not 400 <= status <= 699:
+            raise SettingError(f"a call is not refused with {status}; choose a status from 400 to 699")
+        self._provider._engine.refuse(self._call.call, status)
 
 
 class FaxProvider:

@@ -104,8 +104,8 @@ class EngineApart:
             self._patience[job] = self._loop.call_later(ABORT_LIMIT, self._give_up, job)
             self._with(job, RemoteJob.abort)
 
-    def refuse(self, call: int) -> None:
-        self._command(lambda: self._process.refuse(call))
+    def refuse(self, call: int, status: int = 486) -> None:
+        self._command(lambda: self._process.refuse(call, status))
 
     # --- inside ---------------------------------------------------------------------------------------------
 

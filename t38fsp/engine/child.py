@@ -130,9 +130,9 @@ class Child:
         """Write a command; no-op if the process has died, which the reader reports."""
         self._program.write(command)
 
-    def refuse(self, call: int) -> None:
+    def refuse(self, call: int, status: int) -> None:
         self._forget(call)
-        self.write(RefuseWaiting(call))
+        self.write(RefuseWaiting(call, status))
 
     def ask_to_close(self, drain: float) -> None:
         """Let its calls end within ``drain`` seconds, then abort the rest."""

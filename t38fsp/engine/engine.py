@@ -314,8 +314,8 @@ class FaxEngine:
         elif self._jobs.stop_preparing(job):
             self._jobs.end(job, Outcome.CANCELLED, "the fax was cancelled before dialling")
 
-    def refuse(self, call: int) -> None:
-        self._waiting.refuse(call)
+    def refuse(self, call: int, status: int = 486) -> None:
+        self._waiting.refuse(call, status)
 
     def _refused_for_load(self, job: int, route: str | None) -> bool:
         """End the job if no call can begin now; if one can, take a channel of its route and return False."""

@@ -137,8 +137,8 @@ class Host:
                 engine.proceed(job, go_on)
             case Abort(job):
                 engine.abort(job)
-            case RefuseWaiting(call):
-                engine.refuse(call)
+            case RefuseWaiting(call, status):
+                engine.refuse(call, status)
             case StartEngine() | Close():
                 pass
 

@@ -127,11 +127,11 @@ class EngineProcess:
             job.lose("the engine process that announced the call has died")
         return job
 
-    def refuse(self, call: int) -> None:
+    def refuse(self, call: int, status: int = 486) -> None:
         """Refuse an incoming call."""
         generation, number = divmod(call, 1 << _CALL_BITS)
         if (child := self._of(generation)) is not None:
-            child.refuse(number)
+            child.refuse(number, status)
 
     def close(self, drain: float = 0.0) -> bool:
         """Accept no new calls, wait up to ``drain`` seconds for running ones, abort the rest, and end the

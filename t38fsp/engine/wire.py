@@ -54,6 +54,7 @@ class Abort:
 @dataclass(frozen=True, slots=True)
 class RefuseWaiting:
     call: int
+    status: int = 486
 
 
 Command = StartEngine | Send | Poll | Receive | Proceed | Abort | RefuseWaiting | Close
