@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from sip.logs import get_logger
+from t38fsp.received.wire import Delivered
 
 logger = get_logger(__name__)
 
@@ -71,6 +72,17 @@ async def run(command: Sequence[str], variables: Mapping[str, str], seconds: flo
         heard = output.done() and not output.cancelled() and output.exception() is None
         last = output.result() if heard else ""
         raise FailedCommandError(f"{how}, and printed {last!r} last" if last else how)
+
+
+def file_variables(delivered: Delivered) -> dict[str, str]:
+    """Whole paths: the command may change its directory. Empty for a file that there is not."""
+    named = {
+        "FAX_FILE": delivered.tiff or delivered.pdf,
+        "FAX_TIFF": delivered.tiff,
+        "FAX_PDF": delivered.pdf,
+        "FAX_SIDECAR": delivered.sidecar,
+    }
+    return {name: path and os.path.abspath(path) for name, path in named.items()}
 
 
 def _without_facts(environment: Mapping[str, str]) -> dict[str, str]:

@@ -33,15 +33,11 @@ from t38fsp.received import command, facts
 from t38fsp.received.programs import check_programs
 from t38fsp.received.spool import FOLDER, Entry, Spool
 from t38fsp.received.wire import Deliver, Delivered
-from t38fsp.received.workers import DeliveryWorkers, NotDeliveredError, WorkerDiedError
+from t38fsp.received.workers import DeliveryWorkers, NotDeliveredError
 from t38fsp.results import FaxResult
 
 logger = get_logger(__name__)
 
-_DELIVER_WITHIN = 60.0
-"""Seconds for the files of a fax, its text excepted."""
-_A_PAGE_WITHIN = 1.0
-"""Seconds for each page more."""
 _COMMANDS = 4
 """Commands that run at a time; further ones wait."""
 _LEFT_PAGES = 100
@@ -271,8 +267,7 @@ class Inbox:
         retry.add_done_callback(self._retries.discard)
 
     async def _files(self, entry: Entry, pages: int) -> Delivered:
-        """Have the files made: without text, or without a PDF, where the process dies of it. Raises
-        NotDeliveredError."""
+        """Have the files made. Raises NotDeliveredError."""
         chosen = self.settings
         order = Deliver(
             entry.record,
@@ -283,28 +278,13 @@ class Inbox:
             chosen.ocr_languages if chosen.ocr and chosen.format is not FileFormat.TIFF else "",
             chosen.ocr_seconds,
         )
-        limit = _DELIVER_WITHIN + pages * _A_PAGE_WITHIN
-        missing = ""
-        if order.languages:
-            try:
-                return await self._workers.deliver(order, limit + pages * chosen.ocr_seconds)
-            except WorkerDiedError as error:
-                order, missing = replace(order, languages=""), f"the text of the pages is missing: {error}"
-        try:
-            delivered = await self._workers.deliver(order, limit)
-        except WorkerDiedError as error:
-            if order.format is FileFormat.TIFF:
-                raise
-            order = replace(order, format=FileFormat.TIFF)
-            missing = f"no PDF could be made: {error}; the fax is in a TIFF file instead"
-            delivered = await self._workers.deliver(order, limit)
-        return replace(delivered, warnings=(*delivered.warnings, missing)) if missing else delivered
+        return await self._workers.deliver_what_can_be(order, pages)
 
     async def _run(self, about: dict[str, Any], delivered: Delivered) -> str:
         """Run the command of the inbox; returns a sentence if it failed."""
         if not (words := self.settings.command):
             return ""
-        variables = facts.environment(about) | _files_for_command(delivered)
+        variables = facts.environment(about) | command.file_variables(delivered)
         try:
             async with self._commands:
                 await command.run(words, variables, self.settings.exec_seconds)
@@ -319,14 +299,3 @@ class Inbox:
             await asyncio.to_thread(self._spool.forget, entry)
         except OSError as error:
             logger.warning("%s could not be removed: %s", entry.record, error.strerror or error)
-
-
-def _files_for_command(delivered: Delivered) -> dict[str, str]:
-    """Whole paths: the command may change its directory. Empty for a file that there is not."""
-    named = {
-        "FAX_FILE": delivered.tiff or delivered.pdf,
-        "FAX_TIFF": delivered.tiff,
-        "FAX_PDF": delivered.pdf,
-        "FAX_SIDECAR": delivered.sidecar,
-    }
-    return {name: path and os.path.abspath(path) for name, path in named.items()}

@@ -6,10 +6,12 @@ import asyncio
 import os
 import signal
 from contextlib import suppress
+from dataclasses import replace
 
 from sip.ipc.async_child import AsyncChild
 from sip.ipc.child import Program
 from sip.logs import get_logger
+from t38fsp.choices import FileFormat
 from t38fsp.received.programs import text_environment
 from t38fsp.received.wire import CODEC, Deliver, Delivered, Message, NotDelivered
 
@@ -17,6 +19,10 @@ logger = get_logger(__name__)
 
 _PATIENCE = 1.0
 """Seconds for a process to end by itself once its input is closed."""
+_DELIVER_WITHIN = 60.0
+"""Seconds for the files of a fax, its text excepted."""
+_A_PAGE_WITHIN = 1.0
+"""Seconds for each page more."""
 
 
 class NotDeliveredError(Exception):
@@ -67,6 +73,26 @@ class DeliveryWorkers:
             raise NotDeliveredError(reply.message)
         assert isinstance(reply, Delivered)
         return reply
+
+    async def deliver_what_can_be(self, order: Deliver, pages: int) -> Delivered:
+        """Have a fax of so many ``pages`` delivered: without text, or without a PDF, where the process dies
+        of it. Raises NotDeliveredError."""
+        limit = _DELIVER_WITHIN + pages * _A_PAGE_WITHIN
+        missing = ""
+        if order.languages:
+            try:
+                return await self.deliver(order, limit + pages * order.seconds)
+            except WorkerDiedError as error:
+                order, missing = replace(order, languages=""), f"the text of the pages is missing: {error}"
+        try:
+            delivered = await self.deliver(order, limit)
+        except WorkerDiedError as error:
+            if order.format is FileFormat.TIFF:
+                raise
+            order = replace(order, format=FileFormat.TIFF)
+            missing = f"no PDF could be made: {error}; the fax is in a TIFF file instead"
+            delivered = await self.deliver(order, limit)
+        return replace(delivered, warnings=(*delivered.warnings, missing)) if missing else delivered
 
     async def _ready(self) -> AsyncChild[Message]:
         """One that has nothing to do and has not died meanwhile, or a new one, which is not started."""
