@@ -163,7 +163,7 @@ ROOMS = (
     Room(
         "service policy",
         ("t38fsp.service.policy",),
-        ("t38fsp.service.values", "sip.values", *_BOUNDS, *_WORDS),
+        ("t38fsp.service.values", *_SIP_SYNTAX, *_WORDS, "t38fsp.errors"),
         frozenset({"phonenumbers"}),
         sans_io=True,
     ),

@@ -33,7 +33,7 @@ def with_keys(table: str, *kinds: type) -> Callable[[type[M]], type[M]]:
                 key = bounds.key or name
                 if bounds.table == table:
                     assert key not in model.model_fields, f"{key} is declared twice"
-                    hint = SecretStr | None if bounds.secret else hints[name]
+                    hint = _secret(hints[name]) if bounds.secret else hints[name]
                     keys[key] = (Annotated[hint, AfterValidator(_within(field, bounds))], field.default)
         return create_model(
             model.__name__, __base__=model, __module__=model.__module__, __doc__=model.__doc__, **keys
@@ -63,5 +63,12 @@ def _within(field: Field[Any], bounds: Bounds) -> Callable[[object], object]:
     return checked
 
 
+def _secret(hint: Any) -> Any:
+    """The type that hides what a setting of the type ``hint`` holds."""
+    return tuple[SecretStr, ...] if hint == tuple[str, ...] else SecretStr | None
+
+
 def _revealed(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_revealed, value))
     return value.get_secret_value() if isinstance(value, SecretStr) else value
