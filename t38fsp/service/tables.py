@@ -157,6 +157,8 @@ received = Table(
     Column("document", String(40), ForeignKey("document.id")),
     Column("result", JSON, nullable=False),
     Column("rule", String(64), nullable=False, default=""),
+    # When its document may go, if it was delivered; None for never.
+    Column("expires", Float, index=True),
 )
 
 delivery = Table(
@@ -165,7 +167,7 @@ delivery = Table(
     Column("id", String(60), primary_key=True),
     Column("subject", String(50), nullable=False, index=True),
     Column("kind", String(16), nullable=False),
-    Column("target", Text, nullable=False),
+    Column("target", String(400), nullable=False),
     Column("arguments", JSON, nullable=False),
     Column("state", String(16), nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
@@ -173,7 +175,27 @@ delivery = Table(
     Column("next_attempt", Float),
     Column("error", Text, nullable=False, default=""),
     Column("finished", Float),
+    Column("event", BigInteger),
+    # The host that is at it, until next_attempt; empty while it is at no host.
+    Column("host", String(120), nullable=False, default=""),
     Index("delivery_state", "state", "next_attempt"),
+    Index("delivery_created", "created"),
+)
+
+target = Table(
+    "disabled_target",
+    metadata,
+    Column("name", String(400), primary_key=True),
+    Column("disabled", Float, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+blocked_caller = Table(
+    "blocked_caller",
+    metadata,
+    Column("pattern", String(200), primary_key=True),
+    Column("created", Float, nullable=False),
+    Column("note", String(200), nullable=False, default=""),
 )
 
 api_key = Table(

@@ -203,11 +203,13 @@ class Delivery:
     kind: str
     """folder, webhook, command or mail."""
     target: str
+    """Name of a target of the settings or, for the webhook of a job, its URL."""
     state: DeliveryState
     attempts: int = 0
     next_attempt: float | None = None
     error: str = ""
     finished: float | None = None
+    created: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
