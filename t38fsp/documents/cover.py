@@ -89,6 +89,7 @@ class CoverSource:
                 f"the cover page is {over / _MM:.0f} mm too long; shorten its comment, or make the letters "
                 f"of the template {page.cover.template} smaller"
             )
+        # All of them share what is left of the page.
         fills = sum(block.is_fill for block in self._blocks)
         self._fill = -over / fills if fills else 0.0
         self._top = margin
@@ -97,6 +98,7 @@ class CoverSource:
     def render(self, index: int, size: tuple[int, int]) -> Image.Image:
         """See :class:`t38fsp.documents.sheet.Source`."""
         (sheet,) = self.sheets
+        # A page is drawn once for each resolution; each drawing places its logos again.
         self._logos.clear()
         image = Image.new("L", (round(sheet.width * _MM), round(sheet.height * _MM)), _WHITE)
         draw, y = ImageDraw.Draw(image), self._top

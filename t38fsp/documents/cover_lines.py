@@ -19,11 +19,13 @@ def in_lines(text: str, room: float, width_of: Callable[[str], float]) -> list[s
 def _broken(line: str, room: float, width_of: Callable[[str], float]) -> Iterator[str]:
     taken, used = "", 0.0
     for word in _words(line):
+        # Spaces at the end of a line may stand in the margin.
         width = width_of(word.rstrip())
         if taken and used + width > room:
             yield taken.rstrip()
             taken, used = "", 0.0
         while width > room and len(word) > 1:
+            # One character at least, however narrow the column, or this would not end.
             fits = max(1, fitting(word, room, width_of))
             yield word[:fits]
             word = word[fits:]

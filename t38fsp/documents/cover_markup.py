@@ -57,6 +57,7 @@ def parse(text: str, name: str) -> Element:
     """The page that a filled template describes; ``name`` is that of the template. Raises DocumentError."""
     reader = _Reader(name)
     parser = expat.ParserCreate()
+    # Otherwise expat delivers a text in pieces, at each line and each escaped character.
     parser.buffer_text = True
     parser.StartElementHandler = lambda tag, attributes: reader.start(
         tag, attributes, parser.CurrentLineNumber
@@ -150,6 +151,7 @@ def _number(least: float, most: float) -> Callable[[str], float]:
             value = float(text)
         except ValueError:
             raise ValueError(f"{text[:40]!r} is no number") from None
+        # Written so that NaN, which float() reads, is refused, too.
         if not least <= value <= most:
             raise ValueError(f"{text[:40]} is not from {least:g} to {most:g}")
         return value

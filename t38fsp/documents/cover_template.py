@@ -48,6 +48,7 @@ def filled(page: CoverPage) -> str:
     """The markup of the page (:mod:`t38fsp.documents.cover_markup`). Raises DocumentError."""
     name = page.cover.template
     text = _own(name) if page.cover.is_own else _shipped(name)
+    # StrictUndefined: a misspelt name is an error, instead of an empty place on the page.
     environment = _Sandbox(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, extensions=()
     )
@@ -143,6 +144,7 @@ def _plain(text: str) -> str:
 
 def _line(error: Exception) -> int | None:
     """The line of the template in which it was raised."""
+    # Jinja compiles a template to code whose file is named "<template>".
     lines = [
         frame.lineno for frame in traceback.extract_tb(error.__traceback__) if "template" in frame.filename
     ]
@@ -163,6 +165,7 @@ def _limited(seconds: float) -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         raise _TooLong
 
+    # Of the two timers of processor time the worker has the other one (ITIMER_PROF, t38fsp.image.worker).
     before = signal.signal(signal.SIGVTALRM, stop)
     signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
     try:

@@ -37,6 +37,7 @@ _SKIPPED = words("script noscript template textarea select button")
 """Left out with what is in them. Others that are not known are left out, but not what is in them."""
 _NAMES = words("src href srcset background data poster codebase classid archive lowsrc dynsrc xlink:href")
 """Attributes that name a file or address from which something is shown."""
+# Possessive quantifiers (*+) do not backtrack, so that hostile input costs no more than its length.
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*+)")
 _ATTRIBUTE = re.compile(
     r"""[\s/]*+([^\s/>][^\s/>=]*+)(?:\s*+=\s*+("[^"]*+"|'[^']*+'|[^\s>"'][^\s>]*+)?+)?+"""
@@ -57,6 +58,7 @@ def clean_html(data: bytes) -> str:
         match token:
             case str():
                 if not skipped:
+                    # Written anew, so that an entity has one reading only.
                     pieces.append(escape(unescape(token), quote=False))
             case _Tag(name, attributes, is_end, raw):
                 _check(name, attributes)
@@ -88,6 +90,7 @@ def _tokens(text: str) -> Iterator[str | _Tag]:
             yield text[place:start]
         opening = _TAG.match(text, start)
         if opening is None:
+            # A "<" that begins no tag is text, as in "a < b".
             if text[start + 1 : start + 2] not in ("!", "?", "/"):
                 yield "<"
                 place = start + 1
@@ -109,6 +112,7 @@ def _tokens(text: str) -> Iterator[str | _Tag]:
             return
         place = closed.end()
         raw = ""
+        # In these elements there are no tags (HTML, raw text): they end with their own end tag only.
         if name in _RAW and not opening[1]:
             end_tag = _RAW[name].search(text, place)
             begin, place = place, end_tag.start() if end_tag is not None else len(text)
@@ -136,6 +140,7 @@ def _style(sheet: str) -> str:
 
 def _check(tag: str, attributes: tuple[tuple[str, str], ...]) -> None:
     """Raises DocumentError if a part of what the page shows would be missing or another one."""
+    # Reversed, as the first of two attributes of the same name counts in HTML.
     given = {name: value.strip() for name, value in reversed(attributes)}
     if any(name == "style" and _STYLE_LOADS.search(value) for name, value in attributes):
         raise _refers("a style")
@@ -164,6 +169,7 @@ def _refers(what: str) -> DocumentError:
 
 
 def _decoded(data: bytes) -> str:
+    # A byte order mark goes before a declaration, and without either browsers read Windows-1252.
     for mark, encoding in (
         (codecs.BOM_UTF8, "utf-8"),
         (codecs.BOM_UTF16_LE, "utf-16-le"),

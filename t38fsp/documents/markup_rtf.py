@@ -57,6 +57,7 @@ def clean_rtf(data: bytes) -> bytes:
             writer.open()
         elif match["close"]:
             writer.close()
+            # Word processors ignore what follows the outermost group.
             if not writer.is_within:
                 break
         elif match["word"]:
@@ -124,11 +125,14 @@ class _Writer:
             group.dropped = True
         elif lower in _JUDGED and group.said is None:
             group.destination, group.said = lower, []
+        # A code unit of UTF-16 as a signed number; the text after it, for readers without Unicode, is not
+        # looked at separately.
         elif lower == b"u" and group.said is not None and number:
             group.said.append(chr(int(number) % 0x10000).encode("utf-8", "replace"))
         self.pieces.append(b"\\" + word + number + b" ")
 
     def symbol(self, symbol: bytes) -> None:
+        # A backslash at the end of a line is a paragraph.
         if symbol in b"\r\n":
             self.pieces.append(b"\\par ")
             return

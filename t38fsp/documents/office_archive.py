@@ -49,6 +49,7 @@ def _checked(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     entries = [entry for entry in archive.infolist() if not entry.is_dir()]
     if len(entries) > MAX_PARTS:
         raise DocumentError(f"it has {len(entries)} parts; an office file has at most {MAX_PARTS}")
+    # Readers differ in which of the two they take, and only one of them would have been checked.
     if len({entry.filename for entry in entries}) != len(entries):
         raise DocumentError("two of its parts have the same name; save it again")
     if any(entry.flag_bits & 1 for entry in entries):

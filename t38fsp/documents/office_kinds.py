@@ -184,6 +184,7 @@ def _of_text(start: bytes) -> Kind | None:
 
 def _of_archive(path: Path) -> Kind:
     with readable(), zipfile.ZipFile(path) as archive:
+        # zipfile also unpacks bzip2 and LZMA, whose memory and time are not bounded by the checks here.
         if any(entry.compress_type not in _METHODS for entry in archive.infolist()):
             raise DocumentError("it is packed in a way that office programs do not use; save it again")
         names = set(archive.namelist())
@@ -206,6 +207,8 @@ def _of_compound_file(path: Path) -> Kind:
     data = path.read_bytes()
     if "EncryptedPackage".encode("utf-16-le") in data:
         raise DocumentError("it is encrypted; save it without a password")
+    # The directory of a compound file (MS-CFB) has its names in UTF-16. To find one anywhere is enough,
+    # as these kinds are converted in the sandbox only.
     for stream, kind in _OLD:
         if stream.encode("utf-16-le") in data:
             return kind

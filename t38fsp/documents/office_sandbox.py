@@ -35,6 +35,8 @@ _READ_ONLY = (
 WITHIN = Path("/document")
 """Where the folder of the conversion is in the sandbox."""
 
+# By the shell: code between fork and exec (preexec_fn) is not safe in a program with threads, and the
+# limits must hold for bubblewrap's child, too.
 _LIMITED = (
     'ulimit -v "$1" 2>/dev/null; ulimit -t "$2"; ulimit -f "$3"; ulimit -c 0; shift 3; exec "$@"'  # POSIX sh
 )
@@ -87,6 +89,7 @@ def bubblewrap() -> str | None:
 
 
 def _walls(program: str) -> list[str]:
+    # --new-session: with a terminal of ours the program could put characters into its input (TIOCSTI).
     arguments = ["--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
     arguments += ["--ro-bind", "/usr", "/usr"]
     for path in _MERGED:
@@ -121,6 +124,7 @@ def run(program: str, arguments: list[str], folder: Path, limits: Limits, sandbo
     if sandbox is not None:
         walls = [*_walls(program), "--bind", str(folder), str(WITHIN), "--chdir", str(WITHIN)]
         command = [sandbox, *walls, "--", *command]
+    # ulimit counts address space in KiB, and files in blocks of 512 octets.
     numbers = limits.memory >> 10, math.ceil(2 * limits.seconds), limits.file >> 9
     process = subprocess.Popen(
         ["sh", "-c", _LIMITED, "sh", *map(str, numbers), *command],

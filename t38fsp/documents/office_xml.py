@@ -134,6 +134,7 @@ class Part:
         self._held = ""
         self._is_svg = False
         parser = expat.ParserCreate()
+        # A list, in their order and with any repetition, rather than a dictionary.
         parser.ordered_attributes = True
         parser.buffer_text = True
         parser.StartElementHandler = self._start
@@ -193,6 +194,8 @@ class Part:
             text, self._text = "".join(self._text), None
             if _loads(local(name), text):
                 return  # a formula without text would be a wrong one, and its last result be lost
+            # A carriage return that was written as a reference would become a line feed when the part is
+            # read again (XML 2.11).
             self._pieces += self._held, escape(text, {"\r": "&#13;"})
         self._pieces.append(f"</{name}>")
 

@@ -90,6 +90,7 @@ def open_source(
     for is_kind, opened in _KINDS:
         if is_kind(start):
             return opened(what)
+    # Text has no NUL, but for UTF-16 and UTF-32, which are known by their byte order mark.
     if b"\0" not in start or start.startswith(_UTF_16_AND_32):
         return _text(what)
     raise DocumentError(f"the document {path} is of no known kind; save it as PDF")

@@ -137,8 +137,10 @@ def _smallest_type(page: pdfium.PdfPage) -> float | None:
             continue
         if not pdfium_c.FPDFPageObj_GetMatrix(each, matrix):
             continue
+        # The matrix of the text scales the font; c and d are its vertical axis.
         sizes.append(abs(size.value) * math.hypot(matrix.c, matrix.d))
     sizes = sorted(size for size in sizes if size > _NO_LETTERS)
+    # Not the very smallest: a footnote mark or a trade mark sign makes no small print.
     return sizes[len(sizes) // 20] if sizes else None
 
 

@@ -59,6 +59,7 @@ class PictureSource:
         self._path = path
         Image.MAX_IMAGE_PIXELS = None  # the limit here has its own sentence
         try:
+            # Pillow warns of damage that it can read past; if it cannot, it raises.
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 self._image = Image.open(path, formats=_FORMATS)
@@ -96,6 +97,7 @@ class PictureSource:
         return pages
 
     def _at(self, index: int) -> Image.Image:
+        # seek() drops what is decoded, even for the same picture.
         if self._image.tell() != self._frames[index]:
             self._image.seek(self._frames[index])
         return self._image
@@ -173,6 +175,7 @@ def _decode_smaller(image: Image.Image, sheet: Sheet, size: tuple[int, int]) -> 
     its colours."""
     if sheet.pixels != image.size:
         size = size[::-1]
+    # Not to grey if there is a profile, which is for the colours.
     image.draft(None if image.info.get("icc_profile") else "L", size)
 
 

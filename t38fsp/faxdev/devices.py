@@ -54,6 +54,8 @@ class Devices:
         """Let ``call`` wait on the first idle device that may receive; None if there is none."""
         with self._lock:
             for device in self._devices:
+                # A call whose time is over no longer occupies the device, even before the engine has
+                # reported that it is gone.
                 waiting = device.offered is not None and now < device.offered_until
                 if device.receive_enabled and not device.handles and not waiting:
                     device.offered, device.offered_until = call, now + self._take_limit

@@ -142,6 +142,8 @@ class FaxJob:
                         if answered is not None:
                             self._set(replace(self._status, StatusId=answered))
                         if verdict is not None:
+                            # Not asked any more once it was aborted: the service has its handle back, and
+                            # may be shutting down.
                             go_on = not self._cancelled and verdict(dialog)
                             if not go_on:
                                 self._cancelled = True

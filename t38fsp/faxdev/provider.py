@@ -215,6 +215,7 @@ class FaxServiceProvider:
         settings = self._settings
         if job.cancelled:
             return self._over(job, FaxResult(FaxStatus.USER_ABORT, "the job was aborted before it began"))
+        # FS_LINE_UNAVAILABLE: the service then tries another device.
         if not self._devices.claim_to_send(job.device, job.handle, self._clock()):
             return self._over(job, _unavailable(f"device {job.device.id} is in use or may not send"))
         document = os.path.abspath(FaxSend.FileName)  # the engine process may have another current directory

@@ -53,6 +53,7 @@ class FAX_DEV_STATUS:
     ``RoutingInfo`` (the called number) are those of an incoming call. ``ErrorCode`` is a Win32 error.
     """
 
+    # Four DWORDs, three pointers, ErrorCode, and Reserved[3].
     SizeOfStruct: ClassVar[int] = 56
     """Octets on x64."""
     StatusId: FaxStatus
@@ -73,6 +74,7 @@ class FAX_DEV_STATUS:
 class LINEMESSAGE:
     """Announces a call that waits on virtual device ``hDevice``."""
 
+    # Two DWORDs and four DWORD_PTRs.
     SizeOfStruct: ClassVar[int] = 40
     """Octets on x64."""
     hDevice: int

@@ -44,6 +44,7 @@ def _extreme(tones: Tones, across: int, down: int, extreme: Any, neutral: int) -
     rows, columns = tones.shape
     padded = np.full((rows + down - 1, columns + across - 1), neutral, np.uint8)
     padded[down // 2 : down // 2 + rows, across // 2 : across // 2 + columns] = tones
+    # The extreme of n pixels in about log2(n) passes over the page, instead of n.
     span = 1
     while span < down:
         step = min(span, down - span)

@@ -128,6 +128,7 @@ def _on_white(tones: Tones, x_dpi: float, y_dpi: float) -> Regions:
 
 
 def _third(span: Tones) -> Tones:
+    # 11/32 of it. In octets, which numpy would otherwise widen to two or eight of them a pixel.
     third: Tones = (span >> 2) + (span >> 4) + (span >> 5)
     return third
 
@@ -176,6 +177,7 @@ def _in_small_type(
 def _about(counts: PerTile) -> PerTile:
     """The sum over each tile and those up to two further."""
     for _ in range(2):
+        # Five rows, then, as the result is transposed, five columns.
         sums = np.cumsum(np.pad(counts, ((3, 2), (0, 0))), axis=0)
         counts = (sums[5:] - sums[:-5]).T
     return counts
@@ -187,6 +189,7 @@ def _odd(pixels: float) -> int:
 
 def _soft(tones: Tones, middle: Tones, span: Tones) -> Mask:
     """Pixels neither dark nor light where tones change slowly: the edges of letters are steep."""
+    # 3/8 of the contrast, for tones and for the step from one side of a pixel to the other.
     part = span >> 2
     part += part >> 1
     steep = np.zeros_like(tones)
@@ -254,19 +257,24 @@ class _Parts:
 
     def _decide(self) -> NDArray[np.int32]:
         tone = self.tone
+        # Much contrast with steep edges is text or a drawing, on whatever ground.
         hard = (self._marked >= _HARD) & (self._softness < _SOFT / 2)
         soft = (self._marked >= _HARD / 2) & (self._softness >= _SOFT)
         soft &= (self._area >= _SMALL) | (self._softness >= _VERY_SOFT)
+        # A few tiles may differ by chance.
         rough = (self._roughness >= _ROUGH) & (self._area >= _SMALL)
         picture = (self._area >= 8) & ~hard & (tone < _PAPER) & (rough | soft)
         dark_marks = (self._dark_marks >= _LEAST_MARKS) & (tone >= _DARKEST_PAGE)
         dark_marks &= self._dark_marks <= _LINES_ALONE * self._marked
+        # An even dark ground, as of a heading in white on black: few letters are enough to keep it clear.
         board = (tone <= _DARK_BOARD) & (self._roughness < _ROUGH)
         least = np.where(board, _LEAST_MARKS_ON_DARK, _LEAST_LIGHT_MARKS)
         light_marks = (self._light_marks >= least) & (tone <= _LIGHTEST_BOARD)
         light_marks &= self._light_marks <= _LINES_ALONE * self._marked
         light_marks &= (self._light_marks > self._dark_marks) | (tone < _DARKEST_PAGE)
+        # Half of the page is its paper, even if it is grey, as that of a poor scan.
         biggest = self._area >= self._area.sum() / 2
+        # From the weakest reason to the strongest: a later line overrides those before it.
         parts = np.full(self._count, Part.TINT, np.int32)
         parts[tone <= _DARK] = Part.BLACK
         parts[(tone >= _LIGHT) | dark_marks | biggest & (tone >= 150)] = Part.WHITE
@@ -274,14 +282,17 @@ class _Parts:
         parts[picture] = Part.PICTURE
         paper = self._paper_beside(parts)
         tint = parts == Part.TINT
+        # Hardly darker than the paper beside it: a shadow rather than a tint.
         parts[tint & (tone >= paper - (255 - _LIGHT))] = Part.WHITE
         tiny = tint & (self._area <= _TINY)
         parts[tiny & (tone < paper - 50)] = Part.BLACK
+        # Beside no paper at all: a small light place in a picture or on a board.
         parts[tiny & (paper > 255) & (tone >= _DARK_BOARD)] = Part.WHITE
         return parts
 
     def _paper_beside(self, parts: NDArray[np.int32]) -> NDArray[np.float64]:
         """For each component the lightest white one that it touches; 512 if there is none."""
+        # A few white tiles may be the inside of letters.
         paper = np.where((parts == Part.WHITE) & (self._area >= 50), self.tone, -1.0)
         beside = np.full(self._count, -1.0)
         labels = self._labels
@@ -304,6 +315,7 @@ class _Parts:
         share = np.bincount(blobs.ravel(), seen.ravel(), count) / area
         whole = ((share >= 0.35) & (area >= 60))[blobs]
         self.parts = np.where(whole & free, Part.PICTURE, self.parts)
+        # What looked like a picture, but is mostly something else: a screen of its own would frame it.
         self.parts[~whole & (self.parts == Part.PICTURE)] = Part.TINT
 
     def tones(self) -> NDArray[np.uint8]:
@@ -316,6 +328,7 @@ class _Parts:
         white = neighbours(np.where(self.parts == Part.WHITE, tone, 256), least=True)
         black = neighbours(np.where(self.parts == Part.BLACK, tone, -1), least=False)
         both = (white <= 255) & (black >= 0) & (white > black)
+        # With one ground in reach, a mark is two fifths of the way from it to the other end of the scale.
         own = np.where(self.parts == Part.BLACK, tone + (255 - tone) * 2 // 5, tone * 3 // 5)
         level = np.where(both, (white + black) // 2, own)
         level = np.where((white <= 255) & (black < 0), white * 3 // 5, level)

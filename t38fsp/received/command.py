@@ -35,6 +35,7 @@ async def run(command: Sequence[str], variables: Mapping[str, str], seconds: flo
     Raises FailedCommandError if it cannot be run, has an exit status other than 0, or takes longer than
     ``seconds``. Then, and when this is cancelled, it is killed with all that it started in its session.
     """
+    # One pipe for both streams, so that their lines stay in order.
     reading, writing = os.pipe()
     try:
         process = await asyncio.create_subprocess_exec(
@@ -122,6 +123,7 @@ async def _log(descriptor: int, name: str) -> str:
         rest, octets, lines, last = b"", 0, 0, ""
         while data := await reader.read(_READ):
             octets += len(data)
+            # Beyond the limit lines are dropped unread, but the pipe is still emptied.
             *whole, rest = (rest + data).split(b"\n") if octets <= _MOST_OUTPUT else (b"",)
             for line in whole[: max(0, _MOST_LINES - lines)]:
                 last = line.decode(errors="replace")

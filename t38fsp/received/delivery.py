@@ -35,6 +35,8 @@ _MOST_NAMES = 100_000
 def deliver(order: Deliver) -> Delivered:
     """Raises StoreError; the fax is where it was then, and can be delivered later."""
     entry = Entry(order.record)
+    # Held here, too: if the program that gave the order is killed, another one must not deliver the same
+    # fax meanwhile.
     handle = locked(os.path.dirname(order.record))
     try:
         return _deliver(order, entry)
@@ -64,6 +66,7 @@ def _made(order: Deliver, entry: Entry, record: dict[str, Any]) -> Delivered:
             return Delivered("", "", "")
     if pages is None:
         raise StoreError(f"the pages of {order.record} were moved away")
+    # A file that was still growing has the suffix .part; it is a valid TIFF all the same.
     if pages != entry.tiff:
         os.rename(pages, entry.tiff)
     warnings: list[str] = []
@@ -113,6 +116,7 @@ def _renamed(entry: Entry, decided: Delivered) -> Delivered:
     names = {_TIFF: decided.tiff, _PDF: decided.pdf, _SIDECAR: decided.sidecar}
     for suffix, name in names.items():
         made = entry.beside(_MADE[suffix])
+        # Renamed by an earlier attempt.
         if not name or not os.path.lexists(made):
             continue
         if os.path.lexists(name):

@@ -82,7 +82,9 @@ def file_name(template: str, facts: FaxFacts) -> str:
         parts.append(PARTIAL)
     name = "".join(parts)
     end = PARTIAL if name.endswith(PARTIAL) else ""
+    # By octets, as file systems count; a character that is cut in two is left out.
     whole = name.removesuffix(end).encode()[: _MOST_IN_NAME - len(end)].decode(errors="ignore")
+    # No hidden file, no option of a command line, and none of the endings that Windows cannot have.
     return (whole.lstrip(".-").rstrip(". ") or "fax") + end
 
 
@@ -104,6 +106,7 @@ def _name_values(facts: FaxFacts) -> dict[str, str]:
 
 def _in_name(value: str) -> str:
     """``value`` with an underline for each run of characters that may mean something to a program."""
+    # One form of each letter: the same caller gives the same name.
     value = unicodedata.normalize("NFC", value[: 4 * _MOST_IN_FIELD]).replace("..", " ")
     kept = (char if char in _KEPT or unicodedata.category(char)[0] in "LMN" else " " for char in value)
     return "_".join("".join(kept).split())[:_MOST_IN_FIELD] or _NOTHING

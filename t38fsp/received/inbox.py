@@ -89,6 +89,7 @@ class Inbox:
         self.folder = os.fspath(folder)
         self.settings = settings or InboxSettings()
         self._spool = Spool(folder)
+        # Recognising text takes a core for each process; half of them are left for calls.
         self._workers = DeliveryWorkers(max(1, usable_cores() // 2) if self.settings.ocr else 1)
         self._commands = asyncio.Semaphore(_COMMANDS)
         self._numbers = itertools.count(1)
@@ -149,6 +150,7 @@ class Inbox:
             "route": call.route,
         }
         unfinished = {"began": began, "completed": False, "reason": "the program ended before the fax did"}
+        # Before the call is taken: from its first page on the fax can be delivered by another program.
         entry = await self._begun(number, {"facts": known | unfinished})
         results: list[FaxResult] = []
 
@@ -166,6 +168,7 @@ class Inbox:
                 delivery = self._go_on(self._deliver(entry, known, results[0], on_received))
             else:
                 self._go_on(self._forget(entry))
+        # Shielded: cancelling the task ends the call, not the delivery of its pages.
         return await asyncio.shield(delivery)
 
     async def _begun(self, number: int, content: dict[str, Any]) -> Entry:

@@ -93,6 +93,8 @@ def locked(folder: str | os.PathLike[str], *, alone: bool = False) -> int | None
 
         handle = os.open(folder, os.O_RDONLY)
         if alone:
+            # Changed to a shared lock at once. That is not atomic (flock(2)): if another process comes in
+            # between, this one fails and leaves the folder to it.
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except (OSError, ImportError):

@@ -61,6 +61,7 @@ def _nearly_square(page: PageFormat, pixels: bytes) -> tuple[Image.Image, int, i
     image = Image.frombytes("1", (page.width, page.rows), pixels.translate(_INVERT))
     across = max(1, round(page.resolution.y / page.resolution.x))
     down = max(1, round(page.resolution.x / page.resolution.y))
+    # Standard resolution has pixels twice as high as wide, in which tesseract reads badly.
     if across > 1 or down > 1:
         image = image.resize((page.width * across, page.rows * down), Image.Resampling.NEAREST)
     return image, across, down

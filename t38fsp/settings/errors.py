@@ -17,6 +17,7 @@ _SHOWN = 60
 """Characters of a wrong value that a message repeats."""
 _SECRET = frozenset({"password", "key_password"})
 
+# By pydantic's names of errors, with the fields of their contexts. Others keep pydantic's own message.
 _KINDS = {
     "int_parsing": "is not a whole number",
     "int_type": "is not a whole number",

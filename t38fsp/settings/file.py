@@ -153,6 +153,7 @@ class Configuration:
             raise UnknownRouteError(f"{self._place} has no route {name!r}; known routes: {known}")
         where = f"{self._place}, route {name!r}"
         merged = dict(table)
+        # A source that would not be used is not read either: its file may be missing on purpose.
         if "password" not in given and not os.environ.get(f"{PREFIX}PASSWORD"):
             merged |= resolve(table, self._place, self._mode, where)
         route = _merge(where, without_sources(merged), given).named(name)
@@ -194,6 +195,7 @@ def _checked(content: Mapping[str, Any], where: str) -> _File:
 
 
 def _merge(where: str, table: Mapping[str, Any], given: Mapping[str, Any]) -> Route:
+    # Here, where all keys are known: our own end and a route read the same variables.
     if wrong := misspelt({"config", *_File.model_fields, *Route.model_fields}):
         raise ConfigurationError(*wrong)
     secret = "password" in table or "password" in given

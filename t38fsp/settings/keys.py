@@ -35,6 +35,7 @@ def with_keys(table: str, *kinds: type) -> Callable[[type[M]], type[M]]:
                     assert key not in model.model_fields, f"{key} is declared twice"
                     hint = _secret(hints[name]) if bounds.secret else hints[name]
                     keys[key] = (Annotated[hint, AfterValidator(_within(field, bounds))], field.default)
+        # A subclass: pydantic collects the fields of a model when the class is made.
         return create_model(
             model.__name__, __base__=model, __module__=model.__module__, __doc__=model.__doc__, **keys
         )

@@ -55,6 +55,7 @@ def _template(value: object) -> object:
     """``header``: a template, or a boolean for the standard one; from the environment it is always a
     string."""
     known: dict[object, str | None] = {True: STANDARD, False: None, "true": STANDARD, "false": None}
+    # The type first, as 1 and 0 are equal to True and False, and would be found in the dictionary.
     if isinstance(value, bool | str) and value in known:
         return known[value]
     if isinstance(value, str):
@@ -94,6 +95,7 @@ def _headers(headers: dict[str, str]) -> dict[str, str]:
     for name, value in headers.items():
         if not TOKEN.fullmatch(name) or not value.isprintable():
             raise ValueError(f"{name!r} is not a valid header name, or its value has control characters")
+        # A second Via, From or Contact would make the request ambiguous.
         if name.lower() in OWN_HEADERS:
             raise ValueError(f"{name} is set by the user agent itself; remove it")
         if name.lower() in _IDENTITY_HEADERS:

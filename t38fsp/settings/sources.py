@@ -41,6 +41,7 @@ class Layered(BaseSettings):
         frozen=True,
         env_prefix=PREFIX,
         env_nested_delimiter=DELIMITER,
+        # An empty variable is the usual way to unset one for a single command.
         env_ignore_empty=True,
         allow_inf_nan=False,
         defer_build=True,
