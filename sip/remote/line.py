@@ -163,6 +163,8 @@ class RemoteLine:
         Any other error in the request is reported as Failed.
         """
         call = self._calls.place(request)
+        # Placed all the same, and lost: the caller gets a number, and the reason as an event, as for any
+        # other failure.
         if self._writer is None:
             for event in self._calls.lose(GONE):
                 self._happened(event)
@@ -240,6 +242,8 @@ class RemoteLine:
                     return
             else:
                 self._write(self._hello)
+                # Before anything of the calls: this state belongs to a connection, and the process behind
+                # it may be new.
                 self.admit(self._peers)
                 self.take_at_most(self._limit)
                 # A new process knows nothing of us: tell it all that the old one knew.

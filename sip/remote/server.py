@@ -88,6 +88,7 @@ class _Client:
 
     @property
     def engine(self) -> EngineLoad:
+        # Incoming calls have negative numbers (wire.py).
         incoming = sum(number < 0 for number in self.calls)
         return EngineLoad(self.hello.name, len(self.calls), incoming, self.hello.max_incoming, self.limit)
 
@@ -155,6 +156,7 @@ class LineServer:
         sock = bind(self._path)
         undo.callback(sock.close)
         undo.callback(os.unlink, self._path)
+        # Before engines can connect: Welcome tells them where it listens.
         await self._line.start()
         undo.push_async_callback(self._disconnect_engines)
         undo.push_async_callback(self._close_line)
@@ -348,6 +350,7 @@ class LineServer:
     # --- registrations --------------------------------------------------------------------------------------
 
     def _register(self, client: _Client, number: int, request: RegistrationRequest, now: float) -> None:
+        # A reconnected engine uses its old numbers again.
         self._leave(client, number)
         # Hops change with each look-up of a name, and are not part of what is registered.
         wanted = replace(request, destination=())

@@ -148,6 +148,7 @@ class AgentLine:
         """Hang up every call, unregister, wait at most ``limit`` seconds for confirmation, and close the
         sockets."""
         async with self._undo:
+            # Calls and registrations end side by side: each needs a response of a far end.
             self.agent.hang_up_all(self._loop.time())
             self.agent.registrations.end_all(self._loop.time())
             self._flush()
@@ -193,6 +194,7 @@ class AgentLine:
         self._flush()
 
     def answer_with(self, call: int, answerer: Answerer, now: float) -> None:
+        # Nothing to flush: the answerer is used at the next offer.
         self.agent.answer_with(call, answerer, now)
 
     def offer(self, call: int, media: Sequence[MediaDescription], now: float) -> None:

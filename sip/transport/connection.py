@@ -104,6 +104,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def write(self, data: bytes) -> None:
         """Send now, or once the connection is established."""
+        # Keep-alives are due only after a while without traffic (RFC 5626 4.4.1).
         self.stream.sent(self._owner.now)
         if self._transport is None:
             self._unsent.append(data)

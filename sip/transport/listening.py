@@ -54,6 +54,8 @@ class Listening:
     async def bind(cls, wanted: Sequence[Hop], advertised: Sequence[str] = ()) -> Listening:
         """Bind sockets. Port 0 takes any free port, the same for UDP and TCP of a host. Raises
         ListenError."""
+        # One port for UDP and TCP: the Contact has one port, which must be right for both (RFC 3261
+        # 18.2.1).
         groups: dict[Hop | Address, list[Hop]] = {}
         for hop in wanted:
             groups.setdefault(hop if hop.transport is Transport.TLS else hop.address, []).append(hop)

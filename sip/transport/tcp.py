@@ -152,6 +152,7 @@ class Connections:
                 lambda: connection,
                 sock=sock,
                 ssl=context,
+                # For SNI; the name is checked by ourselves (check_name).
                 server_hostname=None if context is None else hop.server_name or hop.host,
                 ssl_handshake_timeout=None if context is None else CONNECT_LIMIT,
             )
@@ -240,6 +241,8 @@ class Connections:
 
     def _make_room(self, hop: Hop) -> bool:
         """Whether one more connection is accepted; at the limit, closes the one that is idle the longest."""
+        # A second connection from the same port would be a reused socket of a peer that we have not seen
+        # close.
         if self._incoming[hop.host] >= MAX_FROM_ONE or hop in self._table:
             return False
         if self._incoming.total() < MAX_INCOMING:

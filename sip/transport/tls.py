@@ -112,6 +112,7 @@ def _covers(pattern: str, name: str) -> bool:
     if is_address(name):
         return is_address(pattern.strip()) and ip_address(pattern.strip()) == ip_address(name)
     pattern, name = pattern.lower().rstrip("."), name.lower().rstrip(".")
+    # A wildcard is for one label, and never for a top-level domain.
     if pattern.startswith("*."):
         first, _, rest = name.partition(".")
         return bool(first) and "." in rest and rest == pattern[2:]

@@ -58,6 +58,7 @@ class EngineApart:
     async def start(self) -> Address:
         """Raises EngineError."""
         self._loop = asyncio.get_running_loop()
+        # One worker: the commands of a job must reach its process in the order in which they were given.
         self._commands = ThreadPoolExecutor(1, "t38fsp-commands")
         try:
             return await asyncio.shield(self._loop.run_in_executor(self._commands, self._process.start))
@@ -114,6 +115,7 @@ class EngineApart:
     ) -> None:
         # The processes may have another current directory than the program has by now.
         if isinstance(what, ReceiveJob):
+            # Kept for the result, which names files as the program did.
             given = {os.path.abspath(what.file): what.file}
             what = replace(what, file=os.path.abspath(what.file))
         else:
@@ -133,6 +135,7 @@ class EngineApart:
                 tell(Finished(KnownFacts(what).complete(failed)))
 
         self._observers[job] = observer
+        # After close() nothing runs any more: the job still needs its end.
         if not self._command(begin):
             closed = result_of(verdict(Outcome.UNAVAILABLE, "the engine is shutting down"))
             tell(Finished(KnownFacts(what).complete(closed)))
@@ -176,6 +179,8 @@ class EngineApart:
         observer(event)
 
     def _give_up(self, job: int) -> None:
+        # Ended here even though its process is silent: a cancelled task must not wait for a process that
+        # hangs.
         remote = self._jobs.get(job)
         if remote is None:
             cancelled = result_of(verdict(Outcome.CANCELLED, "the fax was cancelled before it began"))

@@ -97,6 +97,7 @@ class Capacity:
             # Only down: another overload while few calls are left must not raise the limit.
             self._limit = min(self._limit, bad.calls)
         elif not second.bad:
+            # By at least a few calls, or a limit of ten would take ten seconds for each.
             self._limit = min(self._most, self._limit + max(_LEAST_STEP, int(_STEP * self._limit)))
 
     def rest(self) -> None:

@@ -145,12 +145,15 @@ class Child:
         False if it had to be killed; it is killed early if it does not confirm Close.
         """
         hears = self._hears.wait(max(0.0, self._asked + ANSWER_LIMIT - time.monotonic()))
+        # The engine has its own limit (CLOSE_LIMIT); twice as long is for the process to exit after it.
         patience = self._asked + drain + 2 * CLOSE_LIMIT - time.monotonic()
         return self._program.end(max(0.0, patience) if hears else 0.0)
 
     def _dispatch(self, message: Message) -> None:
         match message:
             case JobHappened(number, event):
+                # The channel is freed under the lock: the job may end and the process die at the same
+                # time.
                 with self._lock:
                     job = self._jobs.get(number)
                     if job is not None and isinstance(event, Finished):

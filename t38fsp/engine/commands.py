@@ -22,6 +22,7 @@ class CommandPipe(Generic[MessageT]):
     def __init__(self, descriptor: int, codec: Codec[MessageT]) -> None:
         self._loop = asyncio.get_running_loop()
         self._queue: asyncio.Queue[MessageT | None] = asyncio.Queue()
+        # A daemon: it may be waiting in read() when the process ends.
         reader = threading.Thread(target=self._read, args=(descriptor, codec), name="commands", daemon=True)
         reader.start()
 

@@ -187,6 +187,7 @@ class FaxEngine:
         await asyncio.shield(self._closed)
 
     async def _close(self, drain: float) -> None:
+        # Leaving it closes lines and workers, in the order that _start has set up.
         async with self._undo:
             self._routes.end()
             for call in list(self._waiting):
@@ -197,6 +198,8 @@ class FaxEngine:
             for job in list(self._jobs):
                 self.abort(job)
             await self._jobs.wait_for_all(_GOODBYE_LIMIT)
+            # A call that did not end in time still gets its result, before the workers that would rename
+            # its file are gone.
             for running in list(self._running.values()):
                 running.give_up()
         late = self._pacer.lateness
@@ -238,6 +241,8 @@ class FaxEngine:
     def receive(self, job: int, what: ReceiveJob, observer: Observer) -> None:
         """Accept a waiting call."""
         self._add(job, what, observer)
+        # Counted as a job from now on, and no longer as a waiting call: counted twice, it would take two
+        # of the lines.
         self._waiting.claim(what.call)
         task = self._jobs.prepare(job, self._prepare_to_take(job, what))
         # If the preparation was cancelled: a call that was accepted does not wait any more, and
@@ -257,6 +262,7 @@ class FaxEngine:
             offered = None
             if (offer := what.offer) is not None:
                 offered = await inspect_all(self._images, (offer.document,), offer.pages, None)
+            # A call's set-up blocks the loop for a moment; a burst of calls is spread out (Turns).
             async with self._turns:
                 self._check_load()
                 self._take(job, what, offered)
@@ -441,11 +447,14 @@ class FaxEngine:
             timestamp=self._random.getrandbits(32),
         )
         return CallContext(
+            # As the first hop sees us: behind a router that is its outer address.
             line.local_host(peers[0]),
             media.port,
             start,
             tcp=True,
             modems=modems_for(settings.audio),
+            # The hosts to which T.38 over TCP may connect: SDP alone could make us open connections
+            # anywhere.
             connects_to=(*(peer.host for peer in peers), *map(str, self._settings.callers.networks)),
         )
 
@@ -504,6 +513,7 @@ class FaxEngine:
             running.line_event(event)
         elif isinstance(event, Incoming):
             self._on_call(event)
+        # Only calls on the main line wait; other lines take none.
         elif isinstance(event, Failed | Ended) and line is self._line:
             self._waiting.lose(event.call)
 

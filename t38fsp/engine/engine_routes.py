@@ -98,6 +98,8 @@ class EngineRoutes:
         from_there = [
             route for route in self._routes if any(hop.host == incoming.source.host for hop in route.hops)
         ]
+        # A Contact names the route best. Trunks may call from other addresses than they register at, and
+        # peers without registration are known by their address only.
         both = [route for route in at_contact if route in from_there]
         found = next(iter(both or at_contact or from_there), None)
         return None if found is None else found.settings.name
@@ -125,6 +127,8 @@ class EngineRoutes:
         match state:
             case Registered(until=until, service_route=service_route):
                 route.bound = True
+                # A strict router (RFC 2543) would have to be put into the Request-URI; calls then go
+                # without the route.
                 route.service_route = service_route if all(map(_is_loose, service_route)) else ()
                 _logger.info("route %s is registered for %.0f s", name, until - now)
                 event = RegistrationChanged(name, RegistrationStatus.REGISTERED, "", until - now)
@@ -177,6 +181,7 @@ class EngineRoutes:
         if wanted is None:
             return
         if route.registration is not None:
+            # The address may have changed since; the binding stays.
             self._line.redirect(route.registration, route.hops)
             return
         twin = self._twin(route)

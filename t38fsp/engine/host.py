@@ -112,6 +112,7 @@ class Host:
         # While calls drain, commands such as aborts must still be executed.
         serving = asyncio.create_task(self._drain(engine))
         try:
+            # The engine has limits of its own; this one is for an engine that has lost count.
             async with asyncio.timeout(drain + CLOSE_LIMIT):
                 await engine.close(drain)
         finally:

@@ -30,6 +30,8 @@ class KnownFacts:
         self._began = clock()
         self._resume = what.resume if isinstance(what, SendJob) else WHOLE
         self._pages: dict[int, PageRecord] = {page.number: page for page in self._resume.earlier}
+        # Pages of a document whose length is known from the earlier call: without a result of this one
+        # they are unconfirmed.
         for number in range(self._resume.first_page, (self._resume.page_count or 0) + 1):
             self._pages[number] = PageRecord(number, False)
 
@@ -48,6 +50,7 @@ class KnownFacts:
             result = replace(result, pages=pages, first_page=self._resume.first_page)
         if isinstance(self._what, ReceiveJob):
             result = result.told_to_receiver()
+        # Completed already, by the engine process itself.
         if result.ended:
             return result
         return replace(

@@ -346,6 +346,7 @@ class MediaPair:
         Raises MediaPortError when there is none.
         """
         first, second = hosts
+        # The kernel chooses the first port; the other family may have it in use, so try with another one.
         for attempt in range(_TRIES):
             with ExitStack() as undo:
                 port = MediaPort.open(

@@ -48,6 +48,8 @@ class MediaReader:
             selector = selectors.DefaultSelector()
             try:
                 selector.register(sock, selectors.EVENT_READ, on_readable)
+                # A selector is a file descriptor itself (epoll, kqueue), readable while any of its
+                # sockets is.
                 self._loop.add_reader(selector, self._on_readable)
             except BaseException:
                 selector.close()

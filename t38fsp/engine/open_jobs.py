@@ -128,6 +128,7 @@ class OpenJobs:
 def _verdict_on(error: Exception) -> Verdict | None:
     """The verdict on a job that failed before its call; None for unexpected exceptions, internal errors."""
     match error:
+        # From here to SipError the order matters: most of these are subclasses of a later one.
         case UnsupportedError() | SettingError():
             outcome = Outcome.MISCONFIGURED
         case DocumentChangedError():

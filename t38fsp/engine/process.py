@@ -135,6 +135,7 @@ def restart(start: Callable[[], object], wanted: Callable[[], bool], lived: floa
         except RuntimeError as error:
             _logger.error("cannot restart a process that died: %s", error)
 
+    # One that dies as soon as it has started is most likely to do so again.
     if lived >= pause:
         attempt()
     else:

@@ -82,6 +82,7 @@ class ReceivedFile:
     async def close(self, result: FaxResult) -> FaxResult:
         """Rename the file to ``path``, or remove it if no page counts; returns ``result`` with the file."""
         async with self._turn:
+            # A page that is still queued must not be added to a file that has its final name.
             self._over = True
             if self._growing is None:
                 return result

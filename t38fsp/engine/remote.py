@@ -118,6 +118,8 @@ class EngineProcess:
 
     def receive(self, what: ReceiveJob, tell: Tell | None = None) -> RemoteJob:
         """Accept an incoming call. Raises EngineError when no process can be started."""
+        # Calls of a process that died must not be taken for those of its successor, which counts from 1
+        # again.
         generation, call = divmod(what.call, 1 << _CALL_BITS)
         child = self._of(generation)
         job = RemoteJob(next(self._jobs), child or self._least_busy(), what, tell)
@@ -142,6 +144,7 @@ class EngineProcess:
         with self._starting:
             self._closed = True
             live = self._live
+            # No new job finds a process; the death of one is then no reason for another.
             self._children = [None] * len(self._children)
         for child in live:
             child.ask_to_close(drain)
@@ -204,6 +207,8 @@ class EngineProcess:
             )
         try:
             with ExitStack() as undo:
+                # Only if no engine is left to use it: a restart of one must not end the calls of the
+                # others.
                 if self._signalling is not None and self._signalling.start() and not self._live:
                     undo.callback(self._signalling.kill)
                 started: dict[int, Child] = {}

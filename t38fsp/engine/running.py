@@ -87,6 +87,7 @@ class RunningCall:
 
     def datagram_received(self, data: bytes, source: Address) -> bool:
         """Process a datagram; call :meth:`settle` after one or several."""
+        # None, after a fault of ours: not accepted, so that its source is not latched.
         return self._give(self.call.datagram_received, data, source, self._loop.time()) or False
 
     def proceed(self, go_on: bool) -> None:

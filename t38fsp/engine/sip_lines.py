@@ -95,6 +95,7 @@ class SipLines:
         if backend is None or backend is self._backend:
             return self.main
         starting = self._others.get(backend)
+        # A start that failed is tried again by the next fax: the cause may be gone.
         if starting is None or (starting.done() and starting.exception() is not None):
             self._others[backend] = starting = asyncio.ensure_future(self._start(backend))
         # Other calls may wait for the same start: shield it from cancellation.

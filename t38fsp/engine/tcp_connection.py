@@ -65,6 +65,8 @@ class MediaStream(asyncio.BufferedProtocol):
         if self._closed:
             return
         if self._transport is None:
+            # Then octets are lost, and with them the stream: its length prefixes no longer fit, and T.30
+            # ends by its timers.
             if len(self._waiting) < _MOST_WAITING:
                 self._waiting += octets
         # Half a minute of a fax at modem pace: the far end has stopped reading.

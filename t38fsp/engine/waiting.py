@@ -91,5 +91,6 @@ class WaitingCalls:
 
     def _not_taken(self, call: int) -> None:
         _logger.warning("call %d was not accepted within %g seconds", call, self._limit)
+        # Reported as gone before the 480: the program must not take a call that is being refused.
         self.lose(call)
         self._line.refuse(call, 480, self._loop.time())

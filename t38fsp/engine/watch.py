@@ -45,6 +45,7 @@ class Watch:
     def begin(self) -> None:
         """A call is up."""
         if self._timer is None:
+            # What was measured before this call is not of this second.
             self._lateness()
             self._go_on()
 
