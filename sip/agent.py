@@ -282,6 +282,7 @@ class UserAgent:
         """Whether the response to an INVITE of ours that makes the dialog of ``request`` may still be on its
         way. It is dropped then and comes again, where a 481 would end the call (RFC 3261 12.2.1.2)."""
         if source.transport.reliable or request.method == "BYE":
+            # Over TCP nothing is retransmitted. A BYE gets its 481: with it the far end's call is over.
             return False
         calls = (call for call in self._calls.values() if isinstance(call, OutgoingCall))
         return any(call.names == (request.call_id, tag) for call in calls)
@@ -358,6 +359,7 @@ class UserAgent:
         )
 
     def _invited(self, request: Request, source: Hop, now: float) -> None:
+        # Refused without any state, in the order of RFC 3261 8.2 and, for the timer, RFC 4028 9.
         if not is_known(request):
             raise RefusedError(415, ("Accept", CONTENT_TYPE))
         tag = self._core.token()

@@ -58,6 +58,7 @@ class Bounds:
         """Why ``value`` is invalid, beginning with the value; None if it is valid."""
         if value is None and default is None:
             return None
+        # The kind of a setting is that of its default; bool before numbers, of which it is one in Python.
         if isinstance(default, bool):
             return None if isinstance(value, bool) else f"{value!r} is neither true nor false"
         if isinstance(default, Enum):

@@ -71,6 +71,7 @@ def _init(cls: type, fields: tuple[dataclasses.Field[Any], ...]) -> Callable[...
     if hasattr(cls, "__post_init__"):
         lines.append("self.__post_init__()")
     text = f"def __init__(self, {', '.join(parameters)}):\n " + "\n ".join(lines or ["pass"])
+    # The text is made of names of fields alone, which are identifiers of a class that exists.
     exec(text, known)
     method: Any = known["__init__"]
     method.__annotations__ = {field.name: field.type for field in fields} | {"return": None}

@@ -112,6 +112,7 @@ class AsyncChild(Generic[MessageT]):
         assert self._process is not None
         assert self._process.stdout is not None
         try:
+            # ``read`` yields lazily: messages after the first one wait here for the next call.
             while (message := next(self._unread, None)) is None:
                 self._supervision.listening = True
                 data = await self._process.stdout.read(READ_OCTETS)
@@ -142,6 +143,7 @@ class AsyncChild(Generic[MessageT]):
         if self._process is None:
             return
         assert self._process.stdin is not None
+        # End of input is the sign to end; a child that does not heed it is killed below.
         self._process.stdin.close()
         try:
             async with asyncio.timeout(patience):

@@ -77,6 +77,7 @@ def bare_environment(**more: str) -> dict[str, str]:
 
 def _search_path() -> str:
     """Our ``sys.path``, so that the child imports the same packages."""
+    # An empty entry is the current directory, which the child may not share.
     return os.pathsep.join(entry or os.getcwd() for entry in sys.path)
 
 

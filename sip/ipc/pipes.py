@@ -46,6 +46,7 @@ class PipeWriter(Generic[MessageT]):
         with contextlib.suppress(BrokenPipeError), open(self._descriptor, "wb") as pipe:
             while frame := self._frames.get():
                 pipe.write(frame)
+                # One system call for all that is queued.
                 if self._frames.empty():
                     pipe.flush()
 
@@ -101,6 +102,7 @@ def limit_this_process(memory: int = 0, niceness: int = 0, *, with_children: boo
     import resource
 
     if memory:
+        # Only a privileged process can raise its hard limit.
         _, most = resource.getrlimit(resource.RLIMIT_AS)
         if most != resource.RLIM_INFINITY:
             memory = min(memory, most)

@@ -25,6 +25,8 @@ def bind(path: str) -> socket.socket:
             try:
                 sock.bind(path)
             except OSError as error:
+                # The file outlives a process that was killed; only a connection shows whether one still
+                # listens.
                 if error.errno != errno.EADDRINUSE or _answers(path):
                     raise
                 os.unlink(path)

@@ -292,6 +292,8 @@ class PjsuaCall(pj.Call):
             return
         prm.statusCode = 200
         self._answering = offer, answer
+        # With audio PJSIP answers by itself, with the description that onCallSdpCreated replaces; without
+        # any it would refuse (see above).
         if not any(media.kind.lower() == "audio" and not media.rejected for media in offer.media):
             prm.isAsync = True
             self._at_100 = answer
@@ -402,6 +404,7 @@ class PjsuaCall(pj.Call):
             local = self._invite is None
             reason = (self._hop is not None and self._owner.why_refused(self._hop)) or info.lastReason
             self._report_end(Failed(self.number, info.lastStatusCode, reason, local, cause=cause))
+        # PJSIP keeps such a call until its CANCEL times out, and with it one of the four places.
         unanswered = self._hung_up is not None and self._invite is None and not self._responded
         self._owner.over(self, _LINGER if unanswered else _SETTLE)
 

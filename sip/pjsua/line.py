@@ -182,6 +182,8 @@ class PjsuaLine:
     def place(self, request: CallRequest, now: float) -> int:
         """As Line; raises UnsupportedError for what PJSIP cannot do."""
         check_request(request)
+        # Hops that failed are remembered for a time; there is no deadline of this line that would forget
+        # them.
         self._timers.fire(self._loop.time())
         call = next(self._numbers)
         placing = Placing(call, request, self._failed_hops)
@@ -336,6 +338,7 @@ class PjsuaLine:
 
     def _with_room(self) -> Worker | None:
         for worker in self._workers:
+            # The four calls of the listening worker are for calls that come in.
             reserved = worker is self._listener and self._max_incoming > 0
             if worker.has_room and not reserved:
                 return worker

@@ -73,6 +73,8 @@ class Placing:
             self._failed_hops.add(hop, now, asked or AVOIDED)
             if self._hops:
                 return replace(self._request, destination=tuple(self._hops))
+        # A 6xx is for every place where the called party might be (RFC 3261 21.6): no other target is
+        # tried.
         if not failed.local and failed.status < 600:
             self._redirection.learn(Response(failed.status, failed.reason, Headers(failed.headers)))
         return self._next_target()
@@ -88,6 +90,7 @@ class Placing:
             return Over(self._failed)
         self._request = replace(self._request, target=str(target))
         found = _target_of(target)
+        # With a route, or at the host that was looked up already, the hops are known.
         if self._request.routes or found == self._first:
             return self.located(self._destination)
         return self._next_target() if found is None else found

@@ -118,6 +118,7 @@ class PjsuaRegistration:
             return
         self._ending = True
         self._due = self._give_up = None
+        # A registration that never succeeded has no binding to remove.
         try:
             if self._account is not None and isinstance(self._state, Registered):
                 self._account.setRegistration(False)

@@ -200,6 +200,7 @@ class Stack:
     def _account(self, request: CallRequest) -> pj.Account:
         identity = AccountKey.of(request)
         self.transports.prepare(identity.hop)
+        # Put last again below: make_room removes the account that was not used for the longest time.
         account = self._accounts.pop(identity, None)
         if account is None:
             self.make_room()

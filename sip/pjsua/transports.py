@@ -112,6 +112,7 @@ class Transports:
         if prm.state != pj.PJSIP_TP_STATE_CONNECTED or prm.tlsInfo.isEmpty() or not self._tls.verify:
             return
         ours, theirs = _address(prm.tlsInfo.localAddr), _address(prm.tlsInfo.remoteAddr)
+        # Opened to us: the far end has no name that it must have.
         if ours[1] == self._ports.get(Transport.TLS):
             return
         try:
@@ -125,6 +126,7 @@ class Transports:
 
 def _check(info: pj.TlsInfo, name: str) -> None:
     """Raises TlsError unless the certificate can be trusted, and is for ``name``."""
+    # All of PJSIP's verdict but that on the name, which is checked below.
     if info.verifyStatus & ~pj.PJ_SSL_CERT_EIDENTITY_NOT_MATCH:
         raise TlsError(f"the certificate of {name} cannot be trusted: {'; '.join(info.verifyMsgs)}")
     names = tuple(

@@ -143,11 +143,11 @@ class Resolver:
             names = [(target.transport, _SRV_NAMES[target.transport] + target.host)]
         else:
             pointers = await self._records.pointers(target.host)
+            # Without NAPTR records, SRV records of each transport are asked for (RFC 3263 4.1).
             names = [
                 (_SERVICES[pointer.service.upper()], pointer.replacement)
                 for pointer in sorted(pointers[:MAX_RECORDS], key=lambda each: (each.order, each.preference))
                 if pointer.service.upper() in _SERVICES and pointer.replacement
-            # Without NAPTR records, SRV records of each transport are asked for (RFC 3263 4.1).
             ] or [(transport, prefix + target.host) for transport, prefix in _SRV_NAMES.items()]
         answers = await asyncio.gather(*(self._records.services(name) for _, name in names))
         found: list[tuple[Transport, Service]] = []

@@ -54,6 +54,7 @@ loss."""
 _STEP = 8
 _STEPS = FRAME_SAMPLES // _STEP
 _WINDOW = 3
+# In steps: six ones take 20, one zero 3 1/3 and two 6 2/3, give or take the window.
 _ONES = range(18, 23)
 _ZEROS = range(2, 9)
 _FLAG_SHARE = 0.45

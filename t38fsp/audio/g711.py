@@ -94,6 +94,7 @@ def _decoder(law: Law, gain: int) -> tuple[bytes, bytes]:
 def decode(payload: bytes, law: Law, gain: int = 0) -> array[int]:
     """Linear samples (typecode ``h``), one for each octet, amplified by ``gain`` dB and clipped."""
     low, high = _decoder(law, gain)
+    # Two translations and two slices are much faster than a loop over the octets.
     little_endian = bytearray(2 * len(payload))
     little_endian[0::2] = payload.translate(low)
     little_endian[1::2] = payload.translate(high)

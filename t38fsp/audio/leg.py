@@ -112,6 +112,7 @@ class AudioLeg(Lane):
             return due
         late = int((now - due) / FRAME_SECONDS)
         voice = self._voice
+        # The timestamps skip what is left out, so that the far end hears silence and not a shift in time.
         if late > _CATCH_UP and (voice is None or not voice.busy):
             self._sender.skip((late - _CATCH_UP) * FRAME_SAMPLES)
             self._next_frame += late - _CATCH_UP

@@ -144,6 +144,7 @@ class CallActions(ABC):
         """Record the dialog and report it to the application, which may end the call."""
         assert isinstance(self._event, Answered)
         self._record.dialog = self._event.dialog
+        # At the answer: an INVITE must not wait for a library that most calls do not need.
         self._find_modems()
         self._emit(events.Connected(self._event.dialog))
 
@@ -162,6 +163,7 @@ class CallActions(ABC):
         """Send CANCEL, BYE or 480; begin no further burst."""
         if self._record.dialog is not None:
             self._emit(events.Disconnected(self._record.dialog, False))
+        # Before the BYE: nothing is sent to a far end that may hear it as the next call.
         self._switching.end()
         if self._fax is not None:
             self._fax.stop_bursts()
@@ -203,6 +205,7 @@ class CallActions(ABC):
         """Send a re-INVITE with T.38 alone."""
         self._switching.asked = True
         if self.line_call is not None:
+            # A line for each that there was (RFC 3264 8): the image line takes the place of the audio.
             lines = () if self._agreement is None else self._agreement.local.media
             self._line.offer(self.line_call, image_offer(self._capabilities, lines), now)
 
@@ -256,6 +259,7 @@ class CallActions(ABC):
         # Hold by the unspecified address (RFC 3264 8.4) names no destination; keep the last one.
         if not on_hold(media.remote):
             self.remote_media = media.remote
+        # What is behind the new address may be a gateway, whose modem has to be paced.
         if self._fax is not None and not media.internet_aware:
             self._session.leave_internet_aware_mode(now)
 
@@ -327,6 +331,7 @@ class CallActions(ABC):
 
     def _judge(self, why: Verdict) -> None:
         """Record a verdict; the first one is kept."""
+        # The first cause; what follows from it, such as the end of the dialog, would hide it.
         if self._record.verdict is None:
             self._record.verdict = why
 

@@ -73,6 +73,7 @@ def settle(call: FaxCall, driver: Driver) -> None:
     if not call.moved:
         return  # as after five of six datagrams of a page
     call.moved = False
+    # The address first: packets of a lane that is paced below may leave at once.
     if call.remote_media is not None:
         driver.set_remote(call.remote_media)
     lane = call.take_lane()
@@ -82,4 +83,5 @@ def settle(call: FaxCall, driver: Driver) -> None:
         driver.do(job)
     for event in call.take_events():
         driver.report(event)
+    # Last, when all that could change it has been done.
     driver.arm(call.next_deadline())

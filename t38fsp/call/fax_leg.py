@@ -92,6 +92,7 @@ class FaxLeg:
         """Take a datagram; true if it was understood. RTP in place of T.38 is counted and dropped."""
         if self.in_audio or not looks_like_rtp(datagram):
             return self.receive(datagram, now)
+        # Counted only after a while: audio that was on its way at the switch is no fault.
         self.strays.audio += now - self._began >= _STRAGGLING
         return False
 
@@ -167,6 +168,8 @@ class FaxLeg:
         for output in outputs:
             match output:
                 case SendBurst(burst=burst):
+                    # A burst of T.30 that comes after our BYE is dropped; T.30 itself has nothing more to
+                    # wait for.
                     if self._may_begin:
                         self.spoke |= not isinstance(burst, ToneBurst)
                         self._terminal.send(burst, now)

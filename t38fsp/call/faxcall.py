@@ -101,6 +101,7 @@ class FaxCall(CallActions):
                 return True
             # UDP beside a TCP connection is ignored.
             accepted = self.stream is None and self._fax.receive_datagram(data, now)
+            # T.38 is still possible until T.30 has spoken in audio.
             if self._fax.in_audio and not self._fax.spoke and not accepted:
                 self._switching.keep_early(data, source, self.remote_media)
         else:
@@ -117,6 +118,7 @@ class FaxCall(CallActions):
     def next_deadline(self) -> float | None:
         """When to call :meth:`handle_deadline`; None if only input can change anything."""
         if self.result is not None:
+            # A call that is over has no timers, whatever its parts still think.
             return None
         leg = None if self._fax is None else self._fax.next_deadline()
         timer = self._machine.next_deadline()
@@ -170,6 +172,7 @@ class FaxCall(CallActions):
 
         An offer that is due at once is made here, after the media of the answer are known.
         """
+        # An input may have changed anything; only extend_frame is known to change nothing.
         self.moved = True
         self._pump_media(now)
         before = self._fax

@@ -32,6 +32,7 @@ class CallMachine:
     def _take(self, row: Row, now: float) -> None:
         if row.next is not None and row.next is not self.state:
             self.state = row.next
+            # Only those that the new state has a row for: nothing has to be stopped by hand.
             self._timers = {timer: due for timer, due in self._timers.items() if (row.next, timer) in TABLE}
         for change in row.timers:
             self._change(change, now)

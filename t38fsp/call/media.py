@@ -310,6 +310,7 @@ def _our_image(capabilities: MediaCapabilities) -> MediaDescription:
 
 
 def _refused(media: MediaDescription) -> MediaDescription:
+    # With its formats, which a line must have even if it is refused (RFC 3264 6).
     return MediaDescription(media.kind, 0, media.protocol, media.formats)
 
 
@@ -341,6 +342,7 @@ def _image_answer(capabilities: MediaCapabilities, media: MediaDescription, host
 
 def _stream_answer(capabilities: MediaCapabilities, media: MediaDescription, host: str) -> MediaDescription:
     setup = Setup.of_offer(media).answered
+    # Not allowed to connect there: have the far end connect to us.
     if setup is Setup.ACTIVE and not is_in_networks(host, capabilities.connects_to):
         setup = Setup.PASSIVE
     assert setup is not None
@@ -449,9 +451,13 @@ def terminal_for(media: ImageMedia, settings: CallSettings) -> Terminal:
     return Terminal(
         syntax=syntax,
         redundancy=redundancy,
+        # Not below the redundancy of images: a lost command costs seconds, a lost line of a page little.
+        # Without any redundancy agreed on, none is sent.
         control_redundancy=max(redundancy, settings.control_redundancy) if redundancy else 0,
         parity=(settings.parity, settings.parity_span) if by_parity else None,
         max_datagram=settings.max_datagram or theirs.max_datagram,
+        # A size set for the datagram is meant to override what was announced, so the announced IFP limit
+        # does not apply either.
         max_ifp=settings.max_ifp or (theirs.max_ifp if settings.max_datagram is None else None),
         max_buffer=max_buffer,
         fill_removal=media.fill_bit_removal,

@@ -61,6 +61,8 @@ class PlacedCall(FaxCall):
             replace(
                 self._request,
                 media=image_offer(self._capabilities) if first else audio,
+                # For a far end that refuses T.38 in the first INVITE: with audio it may still take the
+                # call, and switch later.
                 other_media=audio if first else (),
                 answerer=self._answerer,
             ),

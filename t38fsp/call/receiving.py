@@ -86,6 +86,7 @@ class PageReceiver:
                 self._checker = None if mode.ecm else ScanLineChecker(mode.coding, mode.width)
                 self._too_long = self._incomplete = False
                 self._pieces = 0
+                # The same index is another copy of the page, whose refusals count on.
                 if index != self._index:
                     self._index, self._refusals = index, 0
             case PageData(data=data, after_gap=after_gap):
@@ -100,6 +101,7 @@ class PageReceiver:
             case PageReceived():
                 lost_of_page, self._lost_before = lost - self._lost_before, lost
                 return self._received(output, lost_of_page, now)
+            # What was lost during training is not of the page that follows.
             case Negotiated():
                 self._lost_before = lost
         return []

@@ -215,6 +215,7 @@ class CallRecord:
         if self.counters is not None and finished.error in (T30Failure.NO_FAX, T30Failure.NO_COMMAND):
             # A datagram may have the form of UDPTL without T.38 in it.
             unreadable = self.counters.malformed if self.counters.received else 0
+            # Everything that came was unreadable: the cause is on the path, not in T.30.
             if self.counters.received <= unreadable and self.medium is Medium.AUDIO:
                 return verdict.of_silent_audio()
             if self.counters.received <= unreadable:

@@ -199,6 +199,7 @@ def _at_its_time(found: Verdict, failed: Failed) -> Verdict:
     """Add the time after which the far end may accept the call, if named (Retry-After, RFC 3261 20.33)."""
     values = (value for name, value in failed.headers if name.lower() == "retry-after")
     retry_after = re.match("[0-9]{1,9}", next(values, "").strip())
+    # A date is not valid here (RFC 3261 20.33), and a comment after the number is ignored.
     if retry_after is None or not 0 < int(retry_after[0]) <= _MOST_SECONDS:
         return found
     seconds = int(retry_after[0])

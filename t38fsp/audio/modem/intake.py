@@ -117,6 +117,7 @@ class Intake:
             return []
         if not self._belongs(packet):
             return []
+        # The signed distance modulo 65536; for timestamps below, modulo 2^32.
         ahead = (packet.sequence - self._next + 0x8000 & 0xFFFF) - 0x8000
         if ahead < 0 or packet.sequence in self._held:
             self.counters.late += 1
@@ -155,6 +156,7 @@ class Intake:
         if self._other is not None and self._other[:2] == (packet.ssrc, packet.sequence):
             seen = self._other[2] + 1
         self._other = packet.ssrc, (packet.sequence + 1) & 0xFFFF, seen
+        # The first stream is taken at once: there is none that it could displace.
         if self.ssrc is not None and seen < _PROBATION:
             self.counters.foreign += 1
             return False
@@ -214,5 +216,6 @@ class Intake:
         pieces = [Piece(filling, self._law)] * whole
         if rest:
             pieces.append(Piece(filling[:rest], self._law))
+            # Turned on, so that a further hole goes on in phase.
             self._last = filling[rest:] + filling[:rest]
         return pieces

@@ -147,6 +147,8 @@ class ModemLibrary:
                 f"{name} is not a libspandsp that can be used ({error}); install version 0.0.6 or 3.0, "
                 'such as by "apt install libspandsp2", or set audio = "never"'
             ) from None
+        # The second preset (FSK_V21CH2): the answering channel of V.21, which T.30 uses in both
+        # directions.
         self.v21 = c.byref(specs[1])
         """V.21 channel 2, as an argument."""
 

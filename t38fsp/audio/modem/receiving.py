@@ -186,6 +186,7 @@ class ReceiveModem:
             # Frames before the first flags are noise.
             if self.v21_up:
                 frame = c.string_at(octets, length).translate(REVERSED)
+                # In 3.0 this is a C bool, of which only the lowest octet of the register is defined.
                 self.signals.append(FrameReceived(Modem.V21, frame, bool(good & 0xFF)))
         elif length == FRAMING_OK and not self.v21_up:
             self.v21_up = True

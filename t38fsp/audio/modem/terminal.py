@@ -255,6 +255,7 @@ class AudioTerminal:
                 self._burst, self._frame = burst, 0
 
     def _burst_over(self, now: float) -> None:
+        # The frame that ends the burst takes 20 ms more to play.
         self._end_burst(now + FRAME_SECONDS)
         self._note_sent(now)
         self._advance(now)
@@ -284,6 +285,7 @@ class AudioTerminal:
                 self._end_unread()
                 continue
             if self._expected is not None and self._burst is None and not receiver.v21_up:
+                # Only now: our own burst and V.21 would have been trained on.
                 receiver.listen(self._expected)
                 self._expected = None
             learning = receiver.v21_up and not receiver.fast_up

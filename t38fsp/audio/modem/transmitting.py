@@ -97,6 +97,7 @@ class TransmitModem:
         elif not self._closed:
             self._closed = True
             call.hdlc_tx_flags(hdlc, _CLOSING_FLAGS)
+            # Without octets: the end of the transmission, after the flags.
             call.hdlc_tx_frame(hdlc, None, 0)
 
     def _ring(self, burst: RawBurst) -> State:
@@ -115,4 +116,5 @@ class TransmitModem:
         call, ring = self._library.call, self._ring_state.pointer
         call.t38_non_ecm_buffer_inject(ring, piece, len(piece))
         if self._position >= len(self._raw):
+            # No more is to come: the ring then ends the burst instead of filling up.
             call.t38_non_ecm_buffer_push(ring)
