@@ -304,6 +304,7 @@ class PjsuaCall(pj.Call):
         transaction = state.tsx
         if state.type == pj.PJSIP_EVENT_RX_MSG:
             self._responded = True
+        # Before the call is up, onCallState reports what happens to its INVITE.
         if transaction.method != "INVITE" or not self._up:
             return
         if transaction.role == pj.PJSIP_ROLE_UAS:

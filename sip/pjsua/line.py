@@ -283,6 +283,7 @@ class PjsuaLine:
         except ResolveError as error:
             _logger.warning("%s", error)
             hops = []
+        # It may have been hung up while the name was looked up.
         if self._placings.get(call) is placing:
             self._go_on(call, placing, placing.located(hops))
 
@@ -300,6 +301,7 @@ class PjsuaLine:
         call = self._attempts.get(event.call)
         if isinstance(event, Incoming) and not self._admits(event):
             self.refuse(event.call, 403, self._loop.time())
+            # Nor is its end reported: the program has never heard of this call.
             self._strangers.add(event.call)
         elif event.call in self._strangers:
             if isinstance(event, Failed | Ended):

@@ -58,6 +58,7 @@ class Worker:
             heartbeat=start.heartbeat,
             start_limit=_START_LIMIT,
         )
+        # Queued until the process runs.
         self._child.write(start)
 
     @property

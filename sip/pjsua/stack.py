@@ -164,6 +164,7 @@ class Stack:
         self._accounts.clear()
         self._registrations.clear()
         del self._listening
+        # Objects of the bindings that are destroyed after the library abort the process.
         gc.collect()
         self._endpoint.libDestroy()
 

@@ -131,6 +131,7 @@ class RemoteCalls:
     def _lost(self, call: int, reason: str) -> LineEvent:
         answered = self._calls[call].answered
         self._forget(call)
+        # 503: no call can be placed at the moment, and a later one may succeed.
         return Ended(call, False, reason) if answered else Failed(call, 503, reason, local=True, advice="")
 
     def _forget(self, call: int) -> None:

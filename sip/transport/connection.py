@@ -93,6 +93,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._closed or self.refusal is not None:
             return
         with contained(_logger, "received octets were dropped after an internal error"):
+            # A copy, for the buffer is used again.
             self.stream.receive(bytes(self._buffer[:nbytes]), self._owner.now)
         self.settle()
 

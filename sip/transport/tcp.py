@@ -138,6 +138,7 @@ class Connections:
                 return
             fault = NetworkFault(str(connection.refusal))
         finally:
+            # Whatever became of it: this bounds the attempts in progress.
             self._opening -= 1
         if self._forget(connection):
             _logger.info("cannot connect to %s: %s", hop, fault, extra=SELDOM)

@@ -38,6 +38,7 @@ def client_context(settings: TlsSettings) -> ssl.SSLContext:
     know the rules of RFC 5922."""
     context = _context(ssl.PROTOCOL_TLS_CLIENT, settings)
     context.check_hostname = False
+    # Without verification TLS still encrypts, but anyone in between can read along.
     context.verify_mode = ssl.CERT_REQUIRED if settings.verify else ssl.CERT_NONE
     return context
 

@@ -83,6 +83,8 @@ class CoverSource:
         margin = root.number("margin", _MARGIN) * _MM
         room = _Room(margin, width * _MM - 2 * margin, root.number("size", _SIZE), root.flag("serif"))
         self._blocks = self._stack(root.children, room)
+        # Laid out when the document is inspected: what does not fit is an error before the call, not a
+        # page cut off at the far end.
         over = sum(block.height for block in self._blocks) - (height * _MM - 2 * margin)
         if over > 0:
             raise DocumentError(

@@ -26,6 +26,7 @@ from xml.parsers import expat
 
 from t38fsp.image.errors import DocumentError
 
+# A page has room for a few hundred; a loop in a template makes any number.
 MOST_ELEMENTS = 2000
 MOST_DEPTH = 8
 
@@ -96,6 +97,7 @@ class _Reader:
         self._count += 1
         if self._count > MOST_ELEMENTS or len(self._open) >= MOST_DEPTH:
             self.refuse("it has too many elements, or too many in each other", line)
+        # refuse() has raised, which the type checker cannot see.
         assert kinds is not None
         values = {}
         for attribute, text in attributes.items():

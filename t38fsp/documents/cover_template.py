@@ -97,6 +97,7 @@ def shipped() -> list[str]:
 
 def _shipped(name: str) -> str:
     """Raises DocumentError."""
+    # Compared with the list, never joined to a path: a name with dots or slashes leads nowhere.
     if name not in shipped():
         known = ", ".join(shipped())
         raise DocumentError(

@@ -22,6 +22,7 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+# A list of what is allowed: elements that HTML gains later are left out until they are known here.
 _ELEMENTS = words(
     "html head body title p br hr h1 h2 h3 h4 h5 h6 div span center blockquote pre code tt kbd samp var cite "
     "em strong b i u s strike del ins small big sub sup font ul ol li dl dt dd table caption colgroup col "
@@ -44,6 +45,7 @@ _ATTRIBUTE = re.compile(
 )
 _TAG_END = re.compile(r"[\s/]*+>")
 _RAW = {name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE) for name in ("script", "style")}
+# A backslash could spell any of these words in another way (CSS escapes), so it is refused as well.
 _STYLE_LOADS = re.compile(r"url\s*\(|@import|expression\s*\(|\\", re.IGNORECASE)
 _CHARSET = re.compile(rb"charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.IGNORECASE)
 
@@ -183,4 +185,5 @@ def _decoded(data: bytes) -> str:
             return data.decode(encoding)
         except (UnicodeDecodeError, LookupError):
             continue
+    # In which every octet is a character: nothing is left that could not be read.
     return data.decode("latin-1")

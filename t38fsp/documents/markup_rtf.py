@@ -141,6 +141,7 @@ class _Writer:
     def text(self, written: bytes, said: bytes) -> None:
         if not self._groups:
             return
+        # Readers differ in what they do at a NUL, so none is left.
         self.pieces.append(written.replace(b"\x00", b""))
         group = self._groups[-1]
         if group.said is not None and not group.dropped:
@@ -154,6 +155,7 @@ class _Writer:
             case b"fldinst":
                 if _LOADING_FIELDS.match(text):
                     raise DocumentError(_REFERS_TO)
+                # The instruction goes. The last result of the field is a group of its own, and stays.
                 del self.pieces[group.begins :]
                 if is_harmless_field(text):
                     self.pieces.append(
@@ -166,6 +168,7 @@ class _Writer:
                 if _ADDRESS.search(text):
                     del self.pieces[group.begins :]
             case _:  # a picture, in hexadecimal digits
+                # Its first octets decide what it is; a picture may have megabytes.
                 digits = re.sub(rb"\s", b"", said[:64])
                 try:
                     begins = bytes.fromhex(digits[: len(digits) // 2 * 2][:32].decode("ascii"))

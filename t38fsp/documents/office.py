@@ -93,6 +93,7 @@ def _converted(path: Path, into: Path, limits: Limits) -> Path:
         place = folder if sandbox is None else WITHIN
         arguments = [
             f"-env:UserInstallation=file://{place}/{_PROFILE}",
+            # Never a window, a dialog or a lock file, and no recovery of what an earlier run left.
             "--headless",
             "--norestore",
             "--nolockcheck",
@@ -135,6 +136,7 @@ def _taken(made: Path, result: Path, kind: Kind) -> Path:
             is_pdf = file.read(5) == b"%PDF-"
     except OSError:
         is_pdf = False
+    # Its exit status is no help: it is 0 also when the file could not be loaded.
     if not is_pdf:
         raise DocumentError(
             f"LibreOffice could not convert this {kind.name}: it is damaged or too large; save it as PDF"

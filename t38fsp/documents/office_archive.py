@@ -52,6 +52,7 @@ def _checked(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     # Readers differ in which of the two they take, and only one of them would have been checked.
     if len({entry.filename for entry in entries}) != len(entries):
         raise DocumentError("two of its parts have the same name; save it again")
+    # Bit 0 of the general purpose flags (APPNOTE 4.4.4).
     if any(entry.flag_bits & 1 for entry in entries):
         raise DocumentError("it is encrypted; save it without a password")
     if any(
@@ -73,6 +74,7 @@ def _is_kept(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bool:
         return False
     if name == "mimetype":
         return True
+    # By its content, as the name of a part can say anything.
     start = _start(archive, entry)
     if name.endswith(_XML_NAMES) or _is_markup(start):
         return True

@@ -205,6 +205,7 @@ def _of_archive(path: Path) -> Kind:
 
 def _of_compound_file(path: Path) -> Kind:
     data = path.read_bytes()
+    # The stream that holds an encrypted Office Open XML file (MS-OFFCRYPTO).
     if "EncryptedPackage".encode("utf-16-le") in data:
         raise DocumentError("it is encrypted; save it without a password")
     # The directory of a compound file (MS-CFB) has its names in UTF-16. To find one anywhere is enough,

@@ -65,12 +65,14 @@ def soffice() -> str | None:
     if found is None:
         places = (path for pattern in _PLACES for path in Path("/").glob(pattern.lstrip("/")))
         found = next((str(path) for path in places), None)
+    # The link in /usr/bin leads to the folder that the sandbox has to contain.
     return found if found is None else os.path.realpath(found)
 
 
 @lru_cache(maxsize=1)
 def bubblewrap() -> str | None:
     """The program of bubblewrap, if it is installed and works: many containers do not let it."""
+    # Tried rather than asked: containers, AppArmor and kernel settings can each forbid user namespaces.
     program = shutil.which("bwrap")
     if program is None or sys.platform != "linux":
         return None
@@ -112,6 +114,7 @@ def run(program: str, arguments: list[str], folder: Path, limits: Limits, sandbo
     killed when it exceeds its time (OverrunError). Raises OSError when it cannot be started.
     """
     place = WITHIN if sandbox is not None else folder
+    # Nothing of our own environment: no proxy, no password, no desktop session.
     environment = {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "HOME": str(place),

@@ -215,6 +215,7 @@ class Part:
             return kind in _DROPPED or "dde-" in kind or kind.startswith("dde")
         values = {local(key): value for key, value in pairs}
         relation = values.get("type", "").rstrip("/").rpartition("/")[2].lower()
+        # altChunk: a whole HTML or RTF file, which Word would import, and which was not checked.
         if relation == "afchunk":
             raise DocumentError("it contains a document of another format; open it and save it as PDF")
         mode = values.get("targetmode", "Internal")
@@ -222,8 +223,10 @@ class Part:
 
     def _keeps(self, kind: str, key: str, value: str) -> bool:
         name = local(key)
+        # Addresses, but only as names.
         if key == "xmlns" or key.startswith("xmlns:") or kind == "relationship":
             return True
+        # It would change where every relative reference leads.
         if key == "xml:base":
             return False
         if name in _REFERENCES:

@@ -102,6 +102,7 @@ class PdfSource:
 def _drawn(page: pdfium.PdfPage, number: int, size: tuple[int, int]) -> Image.Image:
     width, height = size
     row = (width + 3) // 4 * 4
+    # Ours, so that Pillow can use the pixels without a copy.
     pixels = bytearray(row * height)
     buffer = (ctypes.c_char * len(pixels)).from_buffer(pixels)
     bitmap = pdfium_c.FPDFBitmap_CreateEx(width, height, pdfium_c.FPDFBitmap_Gray, buffer, row)

@@ -81,6 +81,7 @@ class PictureSource:
     def _pages(self) -> list[int]:
         """Which of the pictures are pages; their directories are read, and none of them decoded."""
         pages: list[int] = []
+        # One more than allowed, so that too many are noticed without counting them all.
         for frame in range(MAX_SHEETS + 1):
             try:
                 self._image.seek(frame)
@@ -219,6 +220,7 @@ def _grey(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         over = image.convert("RGBA")
         image = Image.new("RGBA", over.size, _WHITE)
+        # On white, the paper of a fax: many logos are black on transparent.
         image.alpha_composite(over)
         image = image.convert("RGB")
     elif image.mode in ("RGB", "CMYK") and (profile := image.info.get("icc_profile")):
@@ -226,6 +228,7 @@ def _grey(image: Image.Image) -> Image.Image:
         if image.mode == "CMYK":
             return _with_black_ink(managed, _managed(Image.new("CMYK", (1, 1), (0, 0, 0, 255)), profile))
         image = managed
+    # The first channel is the lightness.
     if image.mode == "LAB":
         return image.getchannel(0)
     if image.mode in ("L", "1"):
@@ -246,6 +249,7 @@ def _of_deep(image: Image.Image) -> Image.Image:
         scale = 255.0 if 0 < most <= 1 else scale
     else:
         scale = 255 / (65535 if most <= 65535 else most)
+    # For modes I and F Pillow takes only a function of this form, which it evaluates with a symbol.
     return image.point(lambda level: level * scale + 0).convert("L")
 
 

@@ -142,6 +142,8 @@ def decoded(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
             raise DocumentError(
                 f"{name} is not the {encoding} that it begins as (octet {error.start}); save it as UTF-8"
             ) from error
+        # The encoding of most text files that are not UTF-8. It reads nearly any octets, hence the
+        # warning.
         text = data.decode("cp1252", "replace")
         warnings = (f"{name} is not UTF-8 and was read as Windows-1252; save it as UTF-8 if it looks wrong",)
     if not _few_controls(text):

@@ -57,6 +57,7 @@ class Devices:
                 # A call whose time is over no longer occupies the device, even before the engine has
                 # reported that it is gone.
                 waiting = device.offered is not None and now < device.offered_until
+                # A device with a job, even one that has not begun yet, is about to be used.
                 if device.receive_enabled and not device.handles and not waiting:
                     device.offered, device.offered_until = call, now + self._take_limit
                     return device

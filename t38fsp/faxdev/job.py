@@ -78,6 +78,7 @@ class FaxJob:
         with self._lock:
             if self._begun and self.result is None:
                 return False
+            # No operation can begin on another thread once FaxDevEndJob has succeeded.
             self._begun = True
         return True
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from t38fsp.faxdev.structures import FAX_DEV_STATUS, LINEMESSAGE
 
 
+# As in Windows, each thread has its own; the class attribute is what every thread begins with.
 class _LastError(threading.local):
     code = 0
 

@@ -159,6 +159,7 @@ class FaxServiceProvider:
     ) -> None:
         """LINE_DEVSPECIFIC: enable ``hDevice`` to receive (dwParam1) and to send (dwParam2)."""
         device = self._devices.find(hDevice)
+        # Other messages are about TAPI lines, which a virtual device does not have.
         if dwMessage == LINE_DEVSPECIFIC and not FaxHandle and device is not None:
             self._devices.enable(device, receive=dwParam1 != 0, send=dwParam2 != 0)
 
@@ -287,6 +288,7 @@ class FaxServiceProvider:
         file = os.path.abspath(FaxReceive.FileName)
         call_settings = replace(settings.call_settings, station_id=number)
         try:
+            # append: the service has created the file, empty, and expects the pages in it.
             job_of_engine = ReceiveJob(call.call, file, call_settings, append=True)
             remote = self._live_engine().receive(job_of_engine)
         except EngineError as error:
@@ -295,6 +297,7 @@ class FaxServiceProvider:
             remote,
             answered=FaxStatus.ANSWERED,
             paging=FaxStatus.RECEIVING,
+            # FaxDevReceive has no callback: the pages are taken as soon as they come.
             verdict=None,
             on_call_event=settings.on_call_event,
         )
@@ -384,10 +387,12 @@ class FaxServiceProvider:
     def _announce(self, call: WaitingCall) -> None:
         """Let an incoming call wait on an idle device and notify the service; refuse it if there is none."""
         announcements = self._announcements
+        # Without FaxDevVirtualDeviceCreation there is no port at which the call could be announced.
         device = self._devices.offer(call, self._clock()) if announcements is not None else None
         if announcements is None or device is None:
             self._refuse(call)
             return
+        # The service learns of a call by this message, and takes it with FaxDevReceive.
         message = LINEMESSAGE(device.id)
         announcements.port.post(message.SizeOfStruct, announcements.key, message)
 

@@ -80,6 +80,7 @@ class FaxDevSettings:
         backend = common_backend(route.backend for route in routes) or base.backend
         return replace(
             base,
+            # A call without a device could only ring in vain.
             limits=replace(base.limits, calls=self.device_count),
             workers=base.workers or self._usual_workers(base, backend),
             routes=tuple(route.engine_route for route in routes if route.engine_route is not None),

@@ -213,6 +213,7 @@ class _Content:
 def _read(tiff: TiffFile, page: TiffPage, facts: Facts = Facts.NONE) -> _Content:
     """Check that a page with the known ``facts`` can be decoded; repair bad lines of MH or MR."""
     data_of_strips = tiff.strip_data(page)
+    # Proved by an earlier job: nothing is decoded until pixels are needed.
     if Facts.EXACT in facts:
         return _Content(page, [(data, None) for data in data_of_strips], facts)
     alone = len(page.strips) == 1

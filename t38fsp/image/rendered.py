@@ -183,6 +183,7 @@ def _bilevel(image: Image.Image, sheet: Sheet, box: Box, page: DrawnPage, mode: 
 
 def _as_black(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     """A black and white picture in mode 1 at this size, with 1 for black."""
+    # Mode L has 0 for black, the pages of a fax 1.
     grey = image.convert("L").point([255 - level for level in range(256)])
     if grey.size != size:
         grey = resized(grey, size)

@@ -98,6 +98,7 @@ class Schedule:
         if job.due is None:
             self._turns.append(job)
         else:
+            # The number keeps jobs of equal times in order of arrival, and heapq from comparing jobs.
             heapq.heappush(self._due, (job.due, next(self._numbers), job))
 
     # A job that was dropped, or hastened and so is in both queues, is skipped when it comes to the front.

@@ -38,6 +38,8 @@ async def run(command: Sequence[str], variables: Mapping[str, str], seconds: flo
     # One pipe for both streams, so that their lines stay in order.
     reading, writing = os.pipe()
     try:
+        # Without a shell: what callers choose (names, numbers) reaches the command in its environment
+        # only.
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.DEVNULL,

@@ -76,6 +76,7 @@ def _made(order: Deliver, entry: Entry, record: dict[str, Any]) -> Delivered:
             _make_pdf(order, entry, facts, warnings)
             suffixes.append(_PDF)
         except ImageError as error:
+            # The fax is delivered in any case: the pages are worth more than their form.
             warnings.append(f"{error}; the fax is in a TIFF file instead")
             suffixes = [_TIFF]
     if order.sidecar:
@@ -189,4 +190,5 @@ def _words_of(order: Deliver, tiff: str, warnings: list[str]) -> Callable[[int],
                 yield ()
 
     pages = in_order()
+    # The pages are asked for in order, so that the file is read once.
     return lambda number: next(pages)

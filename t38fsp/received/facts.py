@@ -149,6 +149,7 @@ def environment(facts: FaxFacts) -> dict[str, str]:
         "FAX_STATUS": _text(facts, "status"),
         "FAX_REASON": _text(facts, "reason"),
     }
+    # The environment takes no NUL, and a script must not meet line ends that a caller has chosen.
     return {name: printable(value)[:_MOST_IN_VARIABLE] for name, value in variables.items()}
 
 

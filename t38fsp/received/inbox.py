@@ -289,6 +289,7 @@ class Inbox:
             return ""
         variables = facts.environment(about) | command.file_variables(delivered)
         try:
+            # A hundred faxes that arrive together must not start a hundred programs.
             async with self._commands:
                 await command.run(words, variables, self.settings.exec_seconds)
         except command.FailedCommandError as error:

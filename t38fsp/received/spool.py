@@ -61,6 +61,7 @@ class Entry:
     def write(self, content: dict[str, Any]) -> None:
         """Replace the record; it is on disk on return. Raises OSError."""
         write_json(self.beside(".new"), content)
+        # Replaced as a whole: a reader finds the old record or the new one.
         os.replace(self.beside(".new"), self.record)
 
     def forget(self) -> None:
@@ -155,6 +156,7 @@ class Spool:
         if self._own is not None and self._own.is_dir():
             return self._own
         for _ in range(_TRIES):
+            # At random: process ids repeat among the containers and machines that may share the folder.
             folder = self._all / secrets.token_hex(8)
             folder.mkdir(mode=0o700, parents=True)
             self._hold(folder, new=True)

@@ -33,6 +33,7 @@ def recognised(page: PageFormat, pixels: bytes, languages: str, seconds: float) 
     file = BytesIO()
     picture.save(file, "PPM")
     dpi = max(page.resolution.x * across, page.resolution.y * down)
+    # As a table: a word a row, with its box.
     command = [TESSERACT, "stdin", "stdout", "-l", languages, "--dpi", str(dpi), "tsv"]
     # One thread: it shares the machine with calls.
     environment = text_environment(OMP_THREAD_LIMIT="1")
@@ -79,4 +80,5 @@ def _words(table: str, across: int, down: int) -> Iterator[Word]:
         except ValueError:
             continue
         if text and width > 0 and height > 0:
+            # Back in pixels of the page; rounded outwards, so that the box still covers the word.
             yield Word(text, left // across, top // down, -(-width // across), -(-height // down))

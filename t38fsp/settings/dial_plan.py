@@ -126,6 +126,8 @@ class DialPlan(BaseModel):
         if self.format is NumberFormat.NATIONAL:
             if self.region is None:
                 return number
+            # As dialled within the region: with the trunk prefix, or with the international prefix and
+            # the country code.
             local = phonenumbers.format_out_of_country_calling_number(parsed, self.region)
             return "".join(_DIGITS.findall(local))
         e164 = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)

@@ -91,6 +91,7 @@ def _wrong(kind: str, path: tuple[str, ...], value: object, context: Mapping[str
         return "it is a single table; write its name in double brackets, [[…]]"
     if kind in _TABLES and isinstance(value, list):
         return "it is a list; write its name in single brackets, […]"
+    # A password must not reach a terminal or a log.
     shown = "what is set" if path and path[-1] in _SECRET else _as_written(value)[:_SHOWN]
     return f"{shown} {_KINDS[kind].format(**context)}"
 

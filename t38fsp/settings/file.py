@@ -207,6 +207,7 @@ def _merge(where: str, table: Mapping[str, Any], given: Mapping[str, Any]) -> Ro
 
 def _check_tls(endpoint: Endpoint, where: str) -> None:
     """Check that the TLS files can be loaded. Raises ConfigurationError."""
+    # Only where TLS is set up at all: loading the authorities of the system takes a while.
     if endpoint.tls != Tls():
         try:
             client_context(endpoint.tls.settings)

@@ -86,6 +86,7 @@ def _in_upper_case(name: object) -> object:
 
 
 def _installed(backend: Backend) -> Backend:
+    # Looked for without importing it, which would load PJSIP into this process.
     if backend is Backend.PJSUA2 and find_spec("pjsua2") is None:
         raise ValueError("pjsua2 is not installed; install t38fsp[pjsua2], or use 'own'")
     return backend
@@ -301,6 +302,7 @@ class Route(Layered):
     def identity(self) -> Identity:
         """Identity header fields besides From; with privacy the trunk still gets the caller to assert."""
         asserted = self.asserted_identity
+        # The trunk needs to know who calls; "id" keeps the identity from going further (RFC 3325 9.3).
         if self.privacy is Privacy.ID and asserted is None and self.preferred_identity is None:
             asserted = self.caller or self._address()
         return Identity(

@@ -67,6 +67,8 @@ class Layered(BaseSettings):
             return variable_of(path) or ", ".join(filter(None, [where, ".".join(path)])) or "the settings"
 
         try:
+            # There is no other way to hand a source one of its values; settings_customise_sources takes
+            # it out again.
             return cls(**{**given, _TABLE: dict(table)})
         except ValidationError as error:
             raise ConfigurationError(*sentences(error, cls, place, elsewhere or {})) from error

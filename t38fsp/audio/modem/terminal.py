@@ -292,6 +292,7 @@ class AudioTerminal:
             samples = self.levels.samples(piece.payload, piece.law, learning=learning)
             receiver.hear(samples, loud=self.levels.loud)
             self._watch_unread(len(piece.payload))
+            # CNG is for a far end that has not been heard.
             if receiver.v21_up:
                 self._cng = False
                 if receiver.expected is not None:
@@ -308,6 +309,7 @@ class AudioTerminal:
             self._loud, self._quiet = 0, self._quiet + samples
         else:
             self._loud, self._quiet = self._loud + samples, 0
+        # A modem that still trains may yet read the signal.
         awaited = receiver.expected is not None and not receiver.failed
         readable = receiver.v21_up or receiver.fast_up or awaited
         if self._unread is not None and (readable or self._quiet >= _QUIET * SAMPLE_RATE):

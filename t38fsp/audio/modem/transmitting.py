@@ -60,6 +60,7 @@ class TransmitModem:
             self._due += self._octets_per_block
             self._feed(int(self._due))
         made = self._transmit(self._modem.pointer, self._samples, FRAME_SAMPLES)
+        # The last bit is in this block.
         if made < FRAME_SAMPLES:
             for position in range(made, FRAME_SAMPLES):
                 self._samples[position] = 0

@@ -53,6 +53,7 @@ class _OnAudio(Quirk):
     def audio_out(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
         packet = RtpPacket.parse(datagram)
         law = PAYLOAD_TYPES.get(packet.payload_type)
+        # Not audio: telephone events, say.
         if law is None:
             return (datagram,)
         gateway.note(self.name)
