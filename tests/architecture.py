@@ -180,7 +180,7 @@ ROOMS = (
     Room(
         "service fetching",
         ("t38fsp.service.guard", "t38fsp.service.fetching"),
-        ("sip.line_settings", *_BOUNDS),
+        ("sip.line_settings", "t38fsp.service.web_settings", *_BOUNDS),
         frozenset({"httpx"}),
     ),
     Room(

@@ -8,59 +8,22 @@ from urllib.parse import unquote
 
 import httpx
 
-from sip.bounds import check, setting
-from sip.frozen import dataclass
 from sip.line_settings import parse_network
-from t38fsp.errors import SettingError
 from t38fsp.service.guard import Guard, GuardedTransport, GuardError
+from t38fsp.service.web_settings import FetchSettings
 
 _LONGEST_NAME = 200
-
-
-def _check_hosts(hosts: object) -> None:
-    if not isinstance(hosts, tuple) or not all(isinstance(each, str) and each.strip() for each in hosts):
-        raise ValueError(f"{hosts!r} is not a list of names of hosts")
-    if "*" in hosts:
-        raise ValueError("* would let clients name any host; list those that have documents")
-
-
-def _check_networks(networks: object) -> None:
-    if not isinstance(networks, tuple):
-        raise ValueError(f"{networks!r} is not a list of networks")
-    for each in networks:
-        parse_network(each)
-
-
-@dataclass(frozen=True, slots=True)
-class FetchSettings:
-    """Documents by URL; raises SettingError."""
-
-    hosts: tuple[str, ...] = setting((), check=_check_hosts, table="fetch")
-    """Hosts that documents may be fetched from, ``["files.example.com", "*.example.org"]``. Default: none, so
-    that a URL is refused."""
-    networks: tuple[str, ...] = setting((), check=_check_networks, table="fetch")
-    """Private networks in which these hosts may be; all others that are not public are refused."""
-    plain: bool = setting(False, table="fetch")
-    """Allow ``http`` beside ``https``."""
-    seconds: float = setting(30.0, above=0.0, most=300.0, unit="seconds", table="fetch")
-    """Time for a document."""
-
-    def __post_init__(self) -> None:
-        check(self, SettingError)
-
-    @property
-    def guard(self) -> Guard:
-        return Guard(self.hosts, tuple(map(parse_network, self.networks)), self.plain)
 
 
 async def fetch(url: str, settings: FetchSettings, most: int) -> tuple[str, bytes]:
     """Name and content of a document of at most ``most`` octets. Raises GuardError; redirects are refused."""
     if not settings.hosts:
         raise GuardError("documents are not fetched by URL here; send the content, or have a host allowed")
-    read = settings.guard.check(url)
+    guard = Guard(settings.hosts, tuple(map(parse_network, settings.networks)), settings.plain)
+    read = guard.check(url)
     try:
         async with asyncio.timeout(settings.seconds):
-            return _name(read), await _content(read, settings, most)
+            return _name(read), await _content(read, guard, settings.seconds, most)
     except TimeoutError:
         raise GuardError(
             f"the document at {read.host} was not there within {settings.seconds:.0f} s; try again"
@@ -69,11 +32,9 @@ async def fetch(url: str, settings: FetchSettings, most: int) -> tuple[str, byte
         raise GuardError(f"the document at {read.host} could not be fetched: {_why(error)}") from error
 
 
-async def _content(url: httpx.URL, settings: FetchSettings, most: int) -> bytes:
+async def _content(url: httpx.URL, guard: Guard, seconds: float, most: int) -> bytes:
     async with (
-        httpx.AsyncClient(
-            transport=GuardedTransport(settings.guard), timeout=settings.seconds, trust_env=False
-        ) as client,
+        httpx.AsyncClient(transport=GuardedTransport(guard), timeout=seconds, trust_env=False) as client,
         # A coded answer could grow without limit when it is decoded.
         client.stream("GET", url, headers={"Accept-Encoding": "identity", "Accept": "*/*"}) as response,
     ):

@@ -13,8 +13,9 @@ import httpx
 import pytest
 
 from t38fsp.errors import SettingError
-from t38fsp.service.fetching import FetchSettings, fetch
+from t38fsp.service.fetching import fetch
 from t38fsp.service.guard import Guard, GuardedTransport, GuardError
+from t38fsp.service.web_settings import FetchSettings
 
 LOOPBACK = ip_network("127.0.0.0/8")
 
