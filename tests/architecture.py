@@ -163,7 +163,10 @@ ROOMS = (
     Room(
         "service policy",
         ("t38fsp.service.policy",),
-        ("t38fsp.service.values", *_SIP_SYNTAX, *_WORDS, "t38fsp.errors"),
+        (
+            *("t38fsp.service.values", "t38fsp.settings.dial_plan", "t38fsp.settings.address"),
+            *("t38fsp.t30.outputs", "t38fsp.errors", *_SIP_SYNTAX, *_WORDS),
+        ),
         frozenset({"phonenumbers"}),
         sans_io=True,
     ),

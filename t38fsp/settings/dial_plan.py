@@ -93,17 +93,29 @@ class DialPlan(BaseModel):
 
     def dial(self, number: str) -> str:
         """The digits to dial for ``number``, which must have no separators."""
+        ruled = self.ruled(number)
+        # The access code is for the PBX, so it comes before all that the network sees.
+        return self.access_code + self._formatted(ruled) if self._is_external(ruled) else ruled
+
+    def ruled(self, number: str) -> str:
+        """The number after the rules, and before format and access code."""
         if _is_name(number):
             return number
         for rule in self.rules:
             if number.startswith(rule.begins):
-                number = rule.prepend + number[rule.strip :]
-                break
-        digits = number.removeprefix("+")
-        if len(digits) <= self.internal_digits or not _DIGITS.fullmatch(digits):
-            return number
-        # The access code is for the PBX, so it comes before all that the network sees.
-        return self.access_code + self._formatted(number)
+                return rule.prepend + number[rule.strip :]
+        return number
+
+    def e164(self, number: str) -> str | None:
+        """The number with + and country code, whatever the format; None for an internal number, a name, or
+        one whose country is not known."""
+        ruled = self.ruled(number)
+        parsed = _parse(ruled, self.region) if self._is_external(ruled) else None
+        if parsed is None:
+            return None
+        import phonenumbers
+
+        return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
 
     def uri(self, number: str, host: str, port: int | None) -> Uri:
         """The Request-URI for ``number`` at a peer."""
@@ -114,6 +126,10 @@ class DialPlan(BaseModel):
             # A local number must have a phone-context, the domain in which it is valid (RFC 3966 5.1.5).
             return Uri("tel", dialled, "", params={} if dialled.startswith("+") else {"phone-context": host})
         return Uri("sip", dialled, host, port, {"user": "phone"} if self.user_phone else {})
+
+    def _is_external(self, ruled: str) -> bool:
+        digits = ruled.removeprefix("+")
+        return len(digits) > self.internal_digits and _DIGITS.fullmatch(digits) is not None
 
     def _formatted(self, number: str) -> str:
         if self.format is NumberFormat.AS_DIALLED:

@@ -1,0 +1,168 @@
+"""Which numbers may be called: against toll fraud, and against calls to emergency services.
+
+A key and a route have prefixes that are allowed and refused; the longest one that matches decides, and a
+number that none matches may be called unless there are allowed ones. Emergency and premium-rate numbers are
+refused unless the route allows them, by the numbering plans that phonenumbers knows.
+
+A number is looked at in each form in which it may reach the network: as it was written, as it is dialled,
+without the access code of a PBX, and with its country code; also the number in a SIP URI.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from sip.frozen import dataclass
+from t38fsp.errors import SettingError
+from t38fsp.service.policy.numbers import FarEnd
+from t38fsp.settings.dial_plan import DialPlan
+
+if TYPE_CHECKING:
+    import phonenumbers
+
+_ANYWHERE = ("112", "911")
+"""Emergency numbers of mobile networks in any country (3GPP TS 22.101), where no region is set."""
+_INTERNATIONAL = (1, 5)
+"""``CountryCodeSource`` of phonenumbers: the number began with a + or with the international prefix."""
+_MOST_PREFIXES = 1000
+_LONGEST_PREFIX = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Permits:
+    """Which numbers a route, or the holder of a key, may call. Raises SettingError for a wrong prefix."""
+
+    allowed: tuple[str, ...] = ()
+    """Prefixes; empty: all numbers."""
+    refused: tuple[str, ...] = ()
+    emergency: bool = False
+    premium: bool = False
+
+    def __post_init__(self) -> None:
+        for prefix in (*self.allowed, *self.refused):
+            check_prefix(prefix)
+        if len(self.allowed) + len(self.refused) > _MOST_PREFIXES:
+            raise SettingError(f"there are more than {_MOST_PREFIXES} prefixes; use shorter ones")
+
+
+EVERYTHING = Permits(emergency=True, premium=True)
+
+
+def check_prefix(prefix: str) -> None:
+    """Raises SettingError."""
+    digits = prefix.removeprefix("+")
+    is_number = digits != "" and all(each in "0123456789*#" for each in digits)
+    is_uri = prefix.lower().startswith("sip:") and prefix.isprintable() and " " not in prefix
+    if len(prefix) > _LONGEST_PREFIX or not (is_number or is_uri):
+        raise SettingError(
+            f"{prefix[:_LONGEST_PREFIX]!r} is not the beginning of a number; "
+            "write digits such as +49 (without a blank) or 0900, or sip:USER@HOST"
+        )
+
+
+def refusal(
+    to: FarEnd, plan: DialPlan, route: str, permits: Permits, key: Permits = EVERYTHING
+) -> str | None:
+    """Why ``to`` may not be called through ``route``, which has this dial plan, as a sentence; None if it
+    may."""
+    forms = _forms(to, plan)
+    for whose, each in ((f"route {route!r}" if route else "the route", permits), ("the key", key)):
+        if (fault := _by_prefix(to, forms, each, whose)) is not None:
+            return fault
+    if not (permits.emergency and key.emergency) and _is_emergency(to, forms, plan.region):
+        return _off(to, "an emergency number", route, "emergency")
+    if not (permits.premium and key.premium) and _is_premium(to, forms, plan):
+        return _off(to, "a premium-rate number", route, "premium")
+    return None
+
+
+def _off(to: FarEnd, what: str, route: str, setting: str) -> str:
+    return (
+        f"{to.number or to.key} is {what}, and calls to such are refused; "
+        f"if they are wanted, set {setting} = true in [service.routes.{route or 'NAME'}]"
+    )
+
+
+def _forms(to: FarEnd, plan: DialPlan) -> tuple[str, ...]:
+    outside = _outside(to.number, plan)
+    forms = (to.number, plan.ruled(to.number), to.e164, to.uri, outside, outside and plan.e164(outside))
+    # Also of a number that does not exist, as far as is known: tables of numbers are never complete.
+    abroad = (
+        f"+{each.country_code}{each.national_number}"
+        for each in _parsed(filter(None, forms), plan.region)
+        if each.country_code_source in _INTERNATIONAL
+    )
+    return tuple(dict.fromkeys(form.lower() for form in (*forms, *abroad) if form))
+
+
+def _outside(number: str, plan: DialPlan) -> str:
+    """The number behind the access code of a PBX; empty if it is not written with it."""
+    code = plan.access_code
+    return number.removeprefix(code) if code and number.startswith(code) else ""
+
+
+def _by_prefix(to: FarEnd, forms: tuple[str, ...], permits: Permits, whose: str) -> str | None:
+    # A prefix of numbers allows no URI: that would be a call to any host.
+    allowed = _longest(permits.allowed, (to.uri.lower(),) if to.uri else forms)
+    refused = _longest(permits.refused, forms)
+    if refused is not None and (allowed is None or len(refused) >= len(allowed)):
+        return f"{to.number or to.key} begins with {refused}, which {whose} refuses"
+    if permits.allowed and allowed is None:
+        return f"{to.uri or to.number} begins with none of the prefixes that {whose} allows"
+    return None
+
+
+def _longest(prefixes: Iterable[str], forms: tuple[str, ...]) -> str | None:
+    matching = [each for each in prefixes if any(form.startswith(each.lower()) for form in forms)]
+    return max(matching, key=len, default=None)
+
+
+def _is_emergency(to: FarEnd, forms: tuple[str, ...], region: str | None) -> bool:
+    # On use: the tables of all countries.
+    import phonenumbers
+    from phonenumbers import shortnumberinfo
+
+    digits = [form for form in forms if form.isdigit()]
+    if region is None:
+        if any(form in _ANYWHERE for form in digits):
+            return True
+    elif to.e164 is None and any(
+        shortnumberinfo.connects_to_emergency_number(form, region) for form in digits
+    ):
+        # Digits after such a number do not change where it leads; in a number with a country code they do.
+        return True
+    return any(
+        shortnumberinfo.is_emergency_number(str(parsed.national_number), each)
+        for parsed in _parsed(forms, region)
+        if parsed.country_code_source in _INTERNATIONAL
+        for each in phonenumbers.region_codes_for_country_code(parsed.country_code or 0)
+    )
+
+
+def _is_premium(to: FarEnd, forms: tuple[str, ...], plan: DialPlan) -> bool:
+    import phonenumbers
+    from phonenumbers import shortnumberinfo
+
+    for parsed in _parsed(forms, plan.region):
+        if phonenumbers.number_type(parsed) == phonenumbers.PhoneNumberType.PREMIUM_RATE:
+            return True
+    # A short number without the access code is one of the PBX.
+    short = _outside(to.number, plan) if plan.access_code else plan.ruled(to.number)
+    if plan.region is None or not short.isdigit():
+        return False
+    return any(
+        shortnumberinfo.expected_cost_for_region(parsed, plan.region)
+        == shortnumberinfo.ShortNumberCost.PREMIUM_RATE
+        for parsed in _parsed((short,), plan.region)
+    )
+
+
+def _parsed(forms: Iterable[str], region: str | None) -> Iterator[phonenumbers.PhoneNumber]:
+    import phonenumbers
+
+    for form in forms:
+        if form.removeprefix("+").isdigit():
+            with suppress(phonenumbers.NumberParseException):
+                yield phonenumbers.parse(form, region, keep_raw_input=True)
