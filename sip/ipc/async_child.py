@@ -83,6 +83,7 @@ class AsyncChild(Generic[MessageT]):
         try:
             if self._log is not None:
                 self._listener = asyncio.create_task(log_errors(self._process, self._program.name, self._log))
+            # ``kill`` or ``end`` may have been called while the process was being created.
             if self._unwanted:
                 self.kill()
             elif self._heartbeat < math.inf:
@@ -90,6 +91,7 @@ class AsyncChild(Generic[MessageT]):
             unwritten, self._unwritten = self._unwritten, []
             for message in unwritten:
                 self.write(message)
+        # A cancelled start as well must not leave a process that belongs to none.
         except BaseException:
             await self.end()
             raise

@@ -135,6 +135,7 @@ class Supervision(Generic[MessageT]):
                     continue
                 case Started():
                     self._started = True
+            # Started goes on to the driver, which waits for it.
             yield message
 
     def tick(self) -> bool:

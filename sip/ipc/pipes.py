@@ -43,6 +43,7 @@ class PipeWriter(Generic[MessageT]):
         self._thread.join()
 
     def _write(self) -> None:
+        # A program that has died no longer reads; the end of our input ends this process.
         with contextlib.suppress(BrokenPipeError), open(self._descriptor, "wb") as pipe:
             while frame := self._frames.get():
                 pipe.write(frame)
@@ -75,6 +76,7 @@ def take_standard_streams() -> tuple[int, int]:
     Anything else written to standard output, such as by a library, goes to standard error from now on.
     """
     commands, reports = os.dup(0), os.dup(1)
+    # A library that reads standard input must not take our commands from the pipe.
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)

@@ -138,6 +138,7 @@ class Admission:
         return Ignore() if self._silent else RefuseCaller(403)
 
     def silent(self, source: Hop) -> bool:
+        # Malformed requests, too, would show a scanner that SIP is spoken here.
         return self._silent and not self.knows(source)
 
     def knows(self, source: Hop) -> bool:

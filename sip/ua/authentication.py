@@ -97,6 +97,7 @@ class Authenticator:
                 return False
             if earlier and not chosen.stale:
                 return False
+            # Far ends choose the realms: without a bound they would make every later request longer.
             if len(self._known) >= _MAX_REALMS and (header, realm) not in self._known:
                 return False
             answered.append(((header, realm), chosen))

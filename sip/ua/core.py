@@ -126,6 +126,7 @@ class UaCore:
 
     def token(self) -> str:
         """A tag or an identifier that cannot be guessed (RFC 3261 19.3)."""
+        # RFC 3261 19.3 asks for at least 32 random bits in a tag.
         return f"{self.random.getrandbits(80):020x}"
 
     def contact(self, peer: Hop, user: str | None, *, secure: bool = False) -> str:

@@ -144,6 +144,7 @@ class Dialog:
 
     def refresh_target(self, message: Request | Response) -> None:
         """Follow the Contact of a re-INVITE, an UPDATE or their 2xx; the route set never changes."""
+        # RFC 3261 12.2.1.2 replaces the target by the Contact that comes, if there is one.
         target = contact_of(message) or self.target
         if target != self.target:
             self.target, self.reached = target, None

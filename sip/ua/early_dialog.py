@@ -108,6 +108,7 @@ class EarlyDialog:
             return 488, [self._core.warning(source, 307)], None
         local = None
         if offer is not None:
+            # RFC 3311 5.2: our own offer is still unanswered.
             if self.negotiation.remote is None:
                 return 491, [], None
             local = self.negotiation.answer(offer, self._answerer)

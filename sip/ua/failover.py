@@ -114,6 +114,8 @@ class _Attempt:
         if self._given_up:
             self._respond_late(response, source, now)
         elif response.status == 503:
+            # RFC 3263 4.3: a 503 means the next hop, and RFC 3261 21.5.4 that this one is left alone for
+            # as long as it asks.
             asked = delta_seconds(response.headers.get("Retry-After"))
             failed.add(self.hop, now, asked or AVOIDED)
             if not owner.next(now):
@@ -131,6 +133,7 @@ class _Attempt:
 
     def _lose_patience(self, now: float) -> None:
         transaction = self.request.transaction
+        # A challenge that was answered has led to a second transaction: the hop lives.
         heard = transaction is not self._first or transaction.state not in (State.CALLING, State.TRYING)
         if heard or self._owner.last:
             return
@@ -149,6 +152,7 @@ class _Attempt:
         if response.status < 200 and transaction.invite and not self._cancelled:
             self._cancelled = True
             send_cancel(self._owner.core, transaction, "another hop has the call", now)
+            # RFC 3261 9.1: a server of RFC 2543 may never send the 487 that a CANCEL leads to.
             self._owner.core.timers.at(now + 64 * T1, transaction.abandon)
         elif 200 <= response.status < 300:
             self._owner.on_late(transaction.request, response, source, now)
@@ -157,6 +161,7 @@ class _Attempt:
 def send_cancel(core: UaCore, invite: ClientTransaction, reason: str | None, now: float) -> None:
     """Cancel an INVITE that has a provisional response and no final one (RFC 3261 9.1)."""
     headers = Headers([("Max-Forwards", "70")])
+    # RFC 3261 9.1: as in the INVITE, so without the tag of To that a provisional response has brought.
     for name in ("Route", "From", "To", "Call-ID"):
         for value in invite.request.headers.get_all(name):
             headers.add(name, value)

@@ -45,6 +45,7 @@ def headers_of(request: CallRequest) -> list[tuple[str, str]]:
 
 def _identity_headers(identity: Identity) -> list[tuple[str, str]]:
     asserted = [_address(text) for text in identity.asserted]
+    # RFC 3325 9.1: at most two values, and then one is a tel URI.
     if len({address.uri.partition(":")[0] == "tel" for address in asserted}) != len(asserted):
         raise UnsendableError("an identity is one SIP URI, one tel URI, or one of each")
     fields = [("P-Asserted-Identity", str(address)) for address in asserted]

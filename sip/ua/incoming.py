@@ -93,6 +93,8 @@ class IncomingCall:
         transaction.on_cancel = self._cancelled
         # Resolve the Contact only once accepted: unanswered INVITEs must not trigger DNS queries.
         core.open_dialog(self, look_up=False)
+        # RFC 3261 17.2.1: a caller that hears nothing for T1 retransmits; the program that decides may
+        # take longer.
         transaction.respond(core.response(request, 100), now)
         self._announce(request, source, stranger)
 
@@ -167,6 +169,7 @@ class IncomingCall:
         if self._phase is IncomingPhase.OVER:
             return
         core = self._core
+        # RFC 3264 5: the session id has to fit into 64 bits with a sign.
         negotiation = Negotiation(str(core.random.getrandbits(62)), media_address)
         negotiation.check(media)
         local = negotiation.describe(media if self._offer is None else directed(media, self._offer))
@@ -185,6 +188,8 @@ class IncomingCall:
             self._on_over,
         )
         if self._unacknowledged is not None:
+            # RFC 3262 3: a 2xx need not wait for the PRACK of a response that described nothing, which
+            # then comes within the session.
             session.awaited_prack = self._unacknowledged[0]
         self._on_session(session)
         session.answer_first(self._transaction, local, now)
@@ -206,6 +211,8 @@ class IncomingCall:
     def hang_up(self, now: float, *, reason: str | None = None) -> None:
         """Respond 480; a reason is not sent."""
         if self._phase is not IncomingPhase.OVER:
+            # The caller gets a final response that fits a call nobody took; the program, which asked for
+            # the end, gets the same status as for a call of its own that it ends.
             self._respond(480, now)
             self._fail(Failed(self._call, 487, REASONS[487], local=True))
 
@@ -227,6 +234,7 @@ class IncomingCall:
         # RFC 3261 15.1.2: a BYE in an early dialog ends the INVITE with 487.
         elif request.method in ("BYE", "INFO", "OPTIONS"):
             status = 200
+        # It offers nothing, so it is no second offer (RFC 3311 5.2); it may have a new Contact.
         elif request.method == "UPDATE" and not request.body:
             self.dialog.refresh_target(request)
             status, headers = 200, self._core.dialog_headers(self._contact)
@@ -273,6 +281,7 @@ class IncomingCall:
 
 def _is_secure(request: Request) -> bool:
     """Whether our Contact must be a sips URI (RFC 3261 12.1.1)."""
+    # Only the topmost: the Contact counts where no proxy has put itself on the route.
     routes = [*request.headers.get_all("Record-Route"), *request.headers.get_all("Contact")][:1]
     uris = [request.uri, *(NameAddress.parse(route).uri for route in routes)]
     return any(uri.lower().startswith("sips:") for uri in uris)

@@ -29,6 +29,8 @@ class Invites:
         self._request = request
         self.session_timer = SessionTimer(request.session_timers or session_timers, core.timers)
         session_id = str(core.random.getrandbits(62))
+        # Both descriptions are checked before anything is sent: the second is needed only after a
+        # refusal.
         for address in (request.other_media_address or request.media_address, request.media_address):
             self.negotiation = Negotiation(session_id, address)
             self.negotiation.check(request.media)
@@ -65,6 +67,7 @@ class Invites:
         if address != self.negotiation.address:
             self.negotiation = Negotiation(self.negotiation.session_id, address)
         self.offer = self.negotiation.describe(self._media) if self._media else None
+        # For each hop: our address may be another towards it, and so may the transport.
         self.contact = self._core.contact(hop, self._user, secure=self._secure)
         self._sequence += 1
         headers = Headers(
@@ -83,6 +86,7 @@ class Invites:
 
     def revise(self, refusal: Response) -> bool:
         """Whether another INVITE may fare better than the one that was refused."""
+        # Not after a telephone may have rung: another INVITE would let it ring again.
         if refusal.status in _MEDIA_REFUSALS and self._other_media and not self.alerted:
             self._media, self._other_media = self._other_media, ()
             return True

@@ -116,6 +116,8 @@ class OutgoingCall:
         self._hang_up_wanted = True
         self._hang_up_reason = reason
         self._exchange.stop()
+        # The program learns of the end soon even where the far end does not respond; the transaction goes
+        # on.
         self._core.timers.at(now + REPORT_LIMIT, lambda late: self._report_own_end())
         if self._phase is OutgoingPhase.PROCEEDING:
             self._cancel(now)
@@ -198,6 +200,8 @@ class OutgoingCall:
             return
         self._close()
         local, remote = early.negotiation.local, early.negotiation.remote
+        # A 2xx that crossed the CANCEL has set up the call (RFC 3261 9.1): it is acknowledged, and ended
+        # by BYE.
         if self._hang_up_wanted:
             self._report_own_end()
         elif local is None or remote is None:

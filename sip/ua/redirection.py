@@ -42,6 +42,7 @@ class Redirection:
             # RFC 3261 8.1.3.4: a target is never tried twice, so a loop of redirections ends.
             if uri.scheme == self._scheme and uri.host and _name(uri) not in self._known:
                 self._known.add(_name(uri))
+                # Headers of the Contact are not taken over: RFC 3261 19.1.5 warns of obeying them.
                 found.append((_quality(contact.params.get("q")), uri.as_target()))
         self._waiting = [uri for _, uri in sorted(found, key=lambda pair: -pair[0])] + self._waiting
 

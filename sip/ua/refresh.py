@@ -37,6 +37,7 @@ class SessionRefresh:
             self._party.session_timer.again(now + _RETRY)
 
     def _refused(self, status: int, reason: str, now: float) -> None:
+        # RFC 3261 12.2.1.2: with these the dialog is over; anything else refuses the request alone.
         if status in (408, 481):
             self._party.lost(f"our refresh of the session got {status} {reason}", now)
         else:

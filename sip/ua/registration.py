@@ -93,6 +93,7 @@ _TABLE: Mapping[tuple[Phase, Input], tuple[Phase, Action | None]] = {
     (Phase.ASKING, Input.TOO_BRIEF): (Phase.ASKING, Action.ASK),  # RFC 3261 10.2.8
     (Phase.ASKING, Input.REFUSED): (Phase.WAITING, Action.RETRY_LATER),  # RFC 5626 4.5
     (Phase.ASKING, Input.END): (Phase.PARTING, None),  # RFC 3261 10.2
+    # No binding is known yet, but the pending REGISTER may make one.
     (Phase.ASKING, Input.DROP): (Phase.PARTING, None),
     (Phase.BOUND, Input.DUE): (Phase.ASKING, Action.ASK),  # RFC 3261 10.2.4
     (Phase.BOUND, Input.END): (Phase.LEAVING, Action.REMOVE),  # RFC 3261 10.2.2
@@ -209,6 +210,7 @@ class Registration:
 
     def _ask(self, now: float) -> None:
         self._exchange(self._expires, now)
+        # A refresh is not a new state: the binding of before still holds while the registrar is asked.
         if not isinstance(self.state, Registering | Registered):
             self._change(Registering(self._number))
 
@@ -266,6 +268,7 @@ class Registration:
         )
 
     def _build(self, expires: int, hop: Hop) -> Request:
+        # RFC 3261 10.2: one more for each REGISTER of a Call-ID, also for one that repeats a refused one.
         self._sequence += 1
         if not self._followed:
             self._contact = self._own_contact(hop)
@@ -358,6 +361,7 @@ class Registrations:
         registration = Registration(
             self._core, number, request, self._emit, lambda: self._known.__delitem__(number)
         )
+        # Before it is listed: one that cannot be sent raises here, and is then not known.
         registration.begin(now)
         self._known[number] = registration
         return number

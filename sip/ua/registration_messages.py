@@ -140,9 +140,11 @@ def retry_after(response: Response | None, failures: int, random: Random) -> flo
     asked = 0 if response is None else delta_seconds(response.headers.get("Retry-After"))
     if asked:
         return float(min(asked, LONGEST_RETRY_AFTER))
+    # The failures are bounded, because a power of 1024 does not fit into a float.
     longest = min(FIRST_RETRY * 2.0 ** min(failures, 16), LONGEST_RETRY)
     if response is not None and response.status in _LASTING:
         longest = LONGEST_RETRY
+    # RFC 5626 4.5: at random, so that the clients of a registrar that failed do not all return together.
     return longest * random.uniform(0.5, 1.0)
 
 

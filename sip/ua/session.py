@@ -158,6 +158,8 @@ class Session:
             self.core.emit(Answered(self.call, self.dialog.id, 200, "OK", local, remote))
 
     def _no_ack(self, now: float) -> None:
+        # RFC 3261 13.3.1.4: without an ACK the dialog is up all the same, and the session is ended by
+        # BYE.
         self._success = None
         self._bye_reason = self._bye_reason or "no ACK came"
         self._send_bye(now)
@@ -168,6 +170,7 @@ class Session:
         method = transaction.request.method
         if method == "BYE":
             self._bye_received(transaction, now)
+        # As for a dialog that is not known: it is gone as soon as the BYE can be sent.
         elif self._bye_wanted or self.phase in (SessionPhase.ENDING, SessionPhase.OVER):
             self.respond(transaction, 481, now)
         elif method in ("INVITE", "UPDATE"):
@@ -206,12 +209,15 @@ class Session:
         fields = list(headers)
         if status < 300 and transaction.request.method in ("INVITE", "UPDATE"):
             fields += self.core.dialog_headers(self.contact)
+            # RFC 4028 9: each 2xx to an INVITE or UPDATE says anew whether there is a timer, and who
+            # refreshes.
             fields += self.session_timer.accept(transaction.request, now)
         tag = self.dialog.id.local_tag
         return self.core.response(transaction.request, status, fields, to_tag=tag, body=body)
 
     def _bye_received(self, transaction: ServerTransaction, now: float) -> None:
         self.respond(transaction, 200, now)
+        # The two BYEs crossed. Ours is answered as well, and that answer ends the session.
         if self.phase is SessionPhase.ENDING:
             return
         headers = transaction.request.headers
@@ -236,6 +242,8 @@ class Session:
         self._bye_reason = reason
         if not self._reported:
             self.core.timers.at(now + REPORT_LIMIT, lambda late: self._report_own_end())
+        # RFC 3261 15: the called side must not send BYE before it has the ACK, or given up on it;
+        # ``confirm`` and ``_no_ack`` send it then.
         if self.phase is SessionPhase.UP:
             self._send_bye(now)
 

@@ -80,6 +80,7 @@ class Target:
         if not is_address(self.host):
             return None
         transport = self.transport or Transport.UDP
+        # RFC 3263 4.1: a literal address without a transport means UDP, and TLS with sips.
         return Hop(self.host, self.port or transport.default_port, transport)
 
     def __str__(self) -> str:
