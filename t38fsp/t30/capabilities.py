@@ -68,6 +68,7 @@ class ScanLineTime:
 
 # --- the DIS ------------------------------------------------------------------------------------------------
 
+# The bits that the fields of Capabilities stand for; a DIS is written with all others as they were read.
 _DECIDED = frozenset(
     {
         *range(Bit.RECEIVES, Bit.SCAN_TIME_3 + 1),
@@ -155,6 +156,7 @@ def capabilities_of(options: ReceiveOptions) -> Capabilities:
     document = options.document
     offered = {
         Bit.DOCUMENT_TO_POLL: document is not None,
+        # A wrong password can then be refused by FNV, which names it, and not only by DCN (5.3.6.1.8).
         Bit.FIELD_NOT_VALID: True,
         Bit.SELECTIVE_POLLING: document is not None and bool(document.selective_address),
         Bit.SUBADDRESS: options.addressing,

@@ -27,6 +27,7 @@ class Bit(IntEnum):
     FRAMES_64_PREFERRED = 7
     DOCUMENT_TO_POLL = 9
     RECEIVES = 10
+    # In a DIS these four together name a set of modulations, in a DCS one modem.
     RATE_1 = 11
     RATE_2 = 12
     RATE_3 = 13
@@ -53,10 +54,12 @@ class Bit(IntEnum):
     SUPERFINE_R8 = 41
     INCH_300 = 42
     SUPERFINE_R16 = 43
+    # In a DIS which unit of resolution is preferred; a DCS chooses by bit 44 alone.
     INCH = 44
     METRIC = 45
     HALF_TIME_AT_SUPERFINE = 46
     SELECTIVE_POLLING = 47
+    # In a DIS these two permit SUB and SID; in a DCS they say that these were sent.
     SUBADDRESS = 49
     PASSWORD = 50
     DATA_FILE_TO_POLL = 51
@@ -155,6 +158,7 @@ class BitField:
             raise FrameError(
                 f"DIS, DTC and DCS carry {_LEAST_OCTETS} to {_MOST_OCTETS} octets, not {len(fif)}"
             )
+        # The length of the frame counts: an extension bit that is wrong then does no harm.
         return cls(frozenset(_set_bits(fif)))
 
     def __bytes__(self) -> bytes:

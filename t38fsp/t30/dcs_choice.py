@@ -229,6 +229,7 @@ def choose_mode(
     # The frames are stored before they are printed, so the printer sets no pace.
     milliseconds = 0 if ecm else capabilities.scan_line_time.at(resolution)
     modem_paced = not (options.internet_aware and ecm and Bit.INTERNET_AWARE in capabilities.others)
+    # Either end may choose the short frames, of which a bad line destroys fewer.
     small = ecm and (options.ecm_frame_size == 64 or capabilities.frames_64_preferred)
     bits = {Bit.RECEIVES} | _chosen_resolution_bits(resolution)
     bits |= pattern(11, dcs_values(modem)) if modem_paced else {Bit.INTERNET_AWARE}

@@ -11,6 +11,8 @@ from typing import Self
 
 from sip.frozen import dataclass
 
+# 5.3.4 and 5.3.5: the address of all stations, and 1100 X000 as control field, whose X marks the last
+# frame.
 _ADDRESS = 0xFF
 _CONTROL = 0xC0
 _FINAL = 0x08
@@ -154,6 +156,7 @@ def encode_station_id(text: str, name: str = "station ID") -> bytes:
         raise FrameError(
             f"a {name} has at most {_ID_LENGTH} characters, but {text!r} has {len(text)}; shorten it"
         )
+    # More than the digits, space and + of T.30, because machines send and print letters, too.
     if not all(" " <= character <= "~" for character in text):
         raise FrameError(f"{text!r} is not a {name}; use digits, spaces and +, or printable ASCII")
     # Unlike all other fields: the last character first, and of each the low bit first (5.3.6.2.4).
@@ -162,6 +165,7 @@ def encode_station_id(text: str, name: str = "station ID") -> bytes:
 
 def decode_station_id(fif: bytes) -> str:
     """Parse a station ID, stripped of spaces. Characters other than printable ASCII become ``?``."""
+    # Some fill it up with NUL in place of spaces: those are left out below.
     octets = fif[:_ID_LENGTH].translate(_REVERSED)[::-1]
     return "".join(chr(octet) if 0x20 <= octet <= 0x7E else "?" for octet in octets if octet).strip()
 

@@ -117,6 +117,8 @@ class IncomingBlocks:
             self._again += len(recent) + len(doubtful)
             return Standing.SKIPPED if self._is_another(recent) else Standing.REPEATED
         expected = self._expected if self._counters is None else self._counters
+        # The confirmation that was repeated has been taken for that of the block after (see the top of
+        # this file).
         if self._answered_again and expected not in (counters, None):
             return Standing.SKIPPED
         if self._counters is None:
@@ -146,6 +148,7 @@ class IncomingBlocks:
 
     def give_up(self) -> bytes:
         """Like :meth:`take`, for a block that the transmitter gave up (EOR), whose PPS may be missing."""
+        # What a PPS has placed in the block comes before what only seems to belong to it.
         self._frames = self._doubtful | self._recent | self._frames
         self._announce(max(self._frames, default=-1) + 1)
         octets = self._octets()

@@ -55,6 +55,7 @@ class FarEnd:
         """Whom the far end asks for."""
         said = self._addresses
         return FarEndAddressed(
+            # The same address: a caller that sends pages writes SUB, one that polls PSA.
             sub_address=said.get(FCF.SUB) or said.get(FCF.PSA, ""),
             sender_id=said.get(FCF.SID, ""),
             selective_address=said.get(FCF.SEP, ""),

@@ -164,6 +164,7 @@ class ReceiveOptions:
     """Let the caller send SUB and SID (bits 49 and 50)."""
     document: PollDocument | None = None
     """A document that a caller may poll instead of sending one (bit 9)."""
+    # T.30 5.3.6.1.7 leaves it to the receiver what quality deserves RTP and RTN.
     poor_share: float = 0.05
     """Share of bad rows above which a page without ECM is confirmed with RTP."""
     bad_share: float = 0.15

@@ -109,12 +109,16 @@ class BlockSender:
         """Process a PPR for these frames; false if there were too many: CTC or EOR follows."""
         # A PPR has ones for frames that do not exist, too (A.4.4).
         wanted = sorted(number for number in flagged if number < len(self.block))
+        # It asks only for frames after ours: a receiver that waits until it has 256 (see the top of this
+        # file).
         if not wanted and not self.whole and not self.block.last:
             self.whole = True
             self.block = Block(self._page, self._start, self._frame_size)
             wanted = sorted(number for number in flagged if number < len(self.block))
+        # Another PPS needs a frame before it, even if none that exists was asked for.
         self.outstanding = wanted or [len(self.block) - 1]
         self._requests += 1
+        # A block of several bursts gets a PPR after each of them, without any loss.
         bursts = -(-len(self.block) // self.per_burst)
         return self._requests < _REQUEST_LIMIT + bursts - 1
 

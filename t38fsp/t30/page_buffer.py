@@ -23,6 +23,8 @@ class PageBuffer:
             return None
         if any(wanted.index == index and _same_octets(wanted.mode, mode) for wanted in self._wanted.values()):
             return None
+        # Only the latest request for a page counts: the rate has changed since an earlier one, whose
+        # result is dropped.
         self._wanted = {number: wanted for number, wanted in self._wanted.items() if wanted.index != index}
         self._last_request += 1
         wanted = PageWanted(self._last_request, index, mode)

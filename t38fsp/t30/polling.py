@@ -83,6 +83,8 @@ class PollServer:
         session = self._session
         session.line_dropped(now)
         self._hand_over(now)
+        # The request to poll was still among its outputs: the transmitter that it began has to learn that
+        # the line is gone.
         if self._session is not session:
             self._session.line_dropped(now)
 

@@ -37,6 +37,7 @@ class Event(Enum):
     ABORT = "the application ends the session"
     LINE_DROPPED = "the call is over"
 
+    # Enum's own is slow, and each input is looked up in the table.
     __hash__ = object.__hash__
 
 

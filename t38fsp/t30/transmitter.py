@@ -37,6 +37,8 @@ class Transmitter(T30Machine):
             raise ValueError("the fax is empty; give at least one page")
         if not 0 <= first < len(pages):
             raise ValueError(f"page {first + 1} does not exist; the fax has {len(pages)}")
+        # X is set by the end that received the DIS (5.3.6.1), which is the caller, whichever end sends
+        # pages.
         line = HalfDuplexLine(options.timers, x=not polled)
         reports = PageReports(line)
         super().__init__(TRANSMIT_TABLE, line, reports)

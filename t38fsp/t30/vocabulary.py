@@ -57,6 +57,7 @@ class HdlcBurst:
     modem: Modem
     frames: Sequence[bytes]
     short_training: bool = False
+    # Not compared: a repetition equals the burst that it repeats.
     attempt: int = field(default=1, compare=False)
     modem_paced: bool = True
 
@@ -144,6 +145,8 @@ class Coding(Enum):
 class Resolution(Enum):
     """Pixels per inch (x, y). Metric values first; the inch-based twins follow (T.4, TIFF-F)."""
 
+    # 8 and 16 pixels and 3.85, 7.7 and 15.4 lines to the millimetre, in the whole numbers that TIFF-F
+    # (RFC 2306) has for them.
     R8_STANDARD = (204, 98)
     R8_FINE = (204, 196)
     R8_SUPERFINE = (204, 391)

@@ -149,6 +149,7 @@ def answer(offer: T38Parameters, ours: T38Parameters) -> T38Parameters | None:
 def settled_correction(ours: T38Parameters, theirs: T38Parameters) -> ErrorCorrection:
     """The error correction that both sides agree on: none if either wants none, parity only if both want
     it."""
+    # Redundancy in all other cases: it is the most widely supported one.
     both = (ours.error_correction, theirs.error_correction)
     if ErrorCorrection.NONE in both:
         return ErrorCorrection.NONE

@@ -128,6 +128,7 @@ class UnpacedPlanner:
         yield encode(
             IndicatorPacket(Indicator.of(burst.modem, short_training=burst.short_training)), Syntax.Y1998
         )
+        # The syntaxes differ in the field types of data only, so the indicator above is the same in both.
         kind = DataType.of(burst.modem)
         last = len(burst.frames) - 1
         for position, frame in enumerate(burst.frames):

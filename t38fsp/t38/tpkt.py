@@ -80,6 +80,8 @@ def _ifp_size(octets: bytearray, syntax: Syntax) -> int | None:
     """Octets of the IFP packet at the beginning, in PER as ``t38fsp.t38.ifp`` writes it."""
     if not octets:
         return None
+    # The bits of the first octet: data follow, a data type and not an indicator, a type of the extension
+    # list, which takes a second octet.
     at = 2 if octets[0] & 0x20 else 1
     # An indicator, or data without fields: nothing follows its type.
     if octets[0] & 0xC0 != 0xC0:

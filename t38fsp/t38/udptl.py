@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from t38fsp.t38.packet_lane import CONTROL, REPEAT
 
+# PER writes the choice of the error recovery as one bit, and fills up its octet.
 SECONDARIES = 0x00
 PARITY = 0x80
 # Asterisk drops a whole datagram with more strings than this, and so does FreeSWITCH since 2026.

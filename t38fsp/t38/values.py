@@ -122,5 +122,6 @@ _SHORT_INDICATORS = frozenset(_SHORT_TRAINING.values())
 _ANNOUNCED = {
     indicator: modem for table in (_TRAINING, _SHORT_TRAINING) for modem, indicator in table.items()
 }
+# The modems stand above in the order in which t30-data numbers them (annex A).
 _DATA_TYPES = {modem: DataType(number) for number, modem in enumerate(_TRAINING)}
 _MODEMS = {data_type: modem for modem, data_type in _DATA_TYPES.items()}
