@@ -90,9 +90,19 @@ fax = Table(
     Column("outcome", String(40), nullable=False, default=""),
     Column("reason", Text, nullable=False, default=""),
     Column("finished", Float),
-    # The next fax of a number; the list by state and time.
-    Index("fax_chain", "number", "state", "released", "priority", "created"),
-    Index("fax_state", "state", "created"),
+    Column("cancelling", Boolean, nullable=False, default=False),
+    Index("fax_waiting", "state", "released", "priority", "created"),
+    Index("fax_number", "number", "state"),
+    Index("fax_list", "created", "id"),
+)
+
+# Never two calls to one number, whatever goes wrong elsewhere.
+Index(
+    "fax_one_released",
+    fax.c.number,
+    unique=True,
+    sqlite_where=fax.c.released,
+    postgresql_where=fax.c.released,
 )
 
 attempt = Table(
@@ -110,6 +120,8 @@ attempt = Table(
     Column("dialog", String(300), nullable=False, default=""),
     Column("outcome", String(40), nullable=False, default=""),
     Column("result", JSON),
+    Index("attempt_route", "route", "started"),
+    Index("attempt_host", "host", "state"),
 )
 
 page = Table(
@@ -233,4 +245,6 @@ event = Table(
     Column("sequence", Integer, nullable=False),
     Column("body", JSON, nullable=False),
     UniqueConstraint("subject", "sequence"),
+    # A number is not used again when all events have expired: readers ask for what comes after one.
+    sqlite_autoincrement=True,
 )

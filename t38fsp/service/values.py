@@ -40,8 +40,9 @@ class AttemptState(Enum):
     """Nothing was dialled."""
     DIALLING = "dialling"
     CONNECTED = "connected"
+    """The call is up, and its pages may begin: the far end may have received some from here on."""
     PAGES = "pages"
-    """The far end may have received pages."""
+    """A page was confirmed."""
     RELEASED = "released"
     """The call is over, and its result is stored."""
 
