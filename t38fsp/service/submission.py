@@ -172,6 +172,10 @@ def _faults(
     for name, text in (("reference", given.reference), ("idempotency_key", given.idempotency_key)):
         if len(text) > _LONGEST or not text.isprintable():
             fault(name, f"use at most {_LONGEST} printable characters")
+    if given.cover is not None and (given.cover.is_own or given.cover.logo):
+        fault("cover", "it names a file of this machine; choose one of the templates by its name, without a logo")
+    if given.pages is not None and given.pages.font:
+        fault("pages", "it names a font file of this machine; leave the font to the settings of the route")
     if given.caller:
         try:
             caller_address(given.caller)
@@ -219,7 +223,7 @@ def split_routes(route: str) -> tuple[str, ...]:
 
 def call_settings(base: CallSettings, changes: Mapping[str, object]) -> CallSettings:
     """``base`` with some fields changed, enumerations by their values. Raises SettingError."""
-    return of_values(CallSettings, to_values(base) | changes) if changes else base
+    return of_values(CallSettings, to_values(base) | dict(changes)) if changes else base
 
 
 def to_values(value: Any) -> Json:

@@ -78,7 +78,8 @@ fax = Table(
     Column("number", String(120), nullable=False),
     Column("receiver", JSON, nullable=False),
     Column("state", String(16), nullable=False),
-    Column("released", Boolean, nullable=False, default=False),
+    Column("routes", String(400), nullable=False),
+    Column("workflow", String(40)),
     Column("created", Float, nullable=False),
     Column("priority", Integer, nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
@@ -91,18 +92,23 @@ fax = Table(
     Column("reason", Text, nullable=False, default=""),
     Column("finished", Float),
     Column("cancelling", Boolean, nullable=False, default=False),
-    Index("fax_waiting", "state", "released", "priority", "created"),
-    Index("fax_number", "number", "state"),
+    Index("fax_waiting", "state", "routes", "priority", "created"),
     Index("fax_list", "created", "id"),
 )
 
-# Never two calls to one number, whatever goes wrong elsewhere.
+# A fax is released while it has a workflow. Never two calls to one number, whatever goes wrong elsewhere:
 Index(
-    "fax_one_released",
+    "fax_released",
     fax.c.number,
     unique=True,
-    sqlite_where=fax.c.released,
-    postgresql_where=fax.c.released,
+    sqlite_where=fax.c.workflow.is_not(None),
+    postgresql_where=fax.c.workflow.is_not(None),
+)
+Index(
+    "job_deadline",
+    job.c.deadline,
+    sqlite_where=job.c.deadline.is_not(None),
+    postgresql_where=job.c.deadline.is_not(None),
 )
 
 attempt = Table(

@@ -1,0 +1,165 @@
+"""DBOS, the durable engine below the queue: the only file that knows it.
+
+A *workflow* is one run of ``attempt(fax, workflow)``, started on one of the hosts when its queue has room, and
+started again, on this host or on the one that adopts it, if the process died in it. It has no steps: what has
+happened is in our tables. DBOS's own tables are in the same database, so that a workflow is enqueued in the
+transaction that releases its fax.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import Future
+from datetime import datetime, timezone
+from typing import Any
+
+from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
+from sqlalchemy import Connection
+
+from t38fsp.service.database import Database
+
+_APPLICATION = "t38fsp"
+_VERSION = "1"
+"""Of the workflow's arguments. Not that of the package: after an upgrade, what waits has to be run."""
+_POLL_SECONDS = 0.1
+_QUEUE = "route:"
+_NAME = "attempt"
+_BATCH = 500
+
+Attempt = Callable[[str, str], Awaitable[None]]
+
+_current: Durable | None = None
+"""DBOS has one instance in a process, and finds workflows by their names."""
+
+
+class Durable:
+    """Starts ``attempt`` for what was enqueued; on the loop that is running when this is entered.
+
+    ``host`` identifies this host among those that share the database; two with one name would both run what
+    one has begun.
+    """
+
+    def __init__(self, database: Database, host: str, attempt: Attempt) -> None:
+        self._url = database.url.render_as_string(hide_password=False)
+        self._host = host
+        self._attempt = attempt
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._client: DBOSClient | None = None
+
+    async def start(self, queues: Mapping[str, int]) -> None:
+        """Run workflows from now on; ``queues`` has the most that may run at a time of each route."""
+        global _current
+        assert _current is None, "one service in a process"
+        _current = self
+        self._loop = asyncio.get_running_loop()
+        await asyncio.to_thread(self._launch, dict(queues))
+
+    def _launch(self, queues: dict[str, int]) -> None:
+        # In a thread without a loop: so DBOS has a loop of its own, and takes no time of that of the calls.
+        config: DBOSConfig = {
+            "name": _APPLICATION,
+            "system_database_url": self._url,
+            "executor_id": self._host,
+            "application_version": _VERSION,
+            "serializer": DBOSPortableJSONSerializer(),
+            "log_level": "WARNING",
+            "sys_db_pool_size": 10,
+            "max_executor_threads": 16,
+            "use_listen_notify": False,
+            "notification_listener_polling_interval_sec": 60.0,
+        }
+        DBOS(config=config)
+        # Its own handlers would write to standard error, past those of the program.
+        logger = logging.getLogger("dbos")
+        logger.handlers.clear()
+        logger.propagate = True
+        DBOS.launch()
+        self.set_queues(queues)
+        self._client = DBOSClient(
+            system_database_url=self._url,
+            serializer=DBOSPortableJSONSerializer(),
+            application_name=_APPLICATION,
+            lazy=True,
+        )
+
+    def set_queues(self, queues: Mapping[str, int]) -> None:
+        """Change how many may run at a time; from a thread."""
+        for name, most in queues.items():
+            DBOS.register_queue(
+                _QUEUE + name,
+                global_concurrency=most,
+                polling_interval_sec=_POLL_SECONDS,
+                on_conflict="always_update",
+            )
+
+    def enqueue(self, connection: Connection, workflow: str, route: str, fax: str, priority: int) -> None:
+        """Enqueue ``attempt(fax, workflow)`` in the transaction of ``connection``."""
+        assert self._client is not None
+        self._client.enqueue_in_transaction(
+            connection,
+            {
+                "workflow_name": _NAME,
+                "queue_name": _QUEUE + route,
+                "workflow_id": workflow,
+                "app_version": _VERSION,
+                "priority": priority,
+            },
+            fax,
+            workflow,
+        )
+
+    async def cancel(self, workflows: Iterable[str]) -> None:
+        """Take what waits out of its queue. What runs would lose its place in the queue, not end."""
+        await asyncio.to_thread(DBOS.cancel_workflows, [*workflows])
+
+    async def adopt(self, host: str) -> list[str]:
+        """Have what a dead host has begun started again, here or on another host; return the workflows."""
+        return await asyncio.to_thread(self._adopt, host)
+
+    def _adopt(self, host: str) -> list[str]:
+        begun = DBOS.list_workflows(status="PENDING", executor_id=host, app_version=_VERSION, load_input=False)
+        for queue in {each.queue_name for each in begun}:
+            ids = [each.workflow_id for each in begun if each.queue_name == queue]
+            DBOS.resume_workflows(ids, queue_name=queue)
+        return [each.workflow_id for each in begun]
+
+    async def forget(self, before: float) -> int:
+        """Remove workflows that were over before this time; return how many, at most a batch."""
+        return await asyncio.to_thread(self._forget, before)
+
+    def _forget(self, before: float) -> int:
+        over = DBOS.list_workflows(
+            status=["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"],
+            completed_before=datetime.fromtimestamp(before, timezone.utc).isoformat(),
+            limit=_BATCH,
+            load_input=False,
+            load_output=False,
+        )
+        DBOS.delete_workflows([each.workflow_id for each in over])
+        return len(over)
+
+    async def stop(self, seconds: float) -> None:
+        """Start nothing more, wait up to ``seconds`` for what runs, and stop; what runs then stays begun."""
+        global _current
+        await asyncio.to_thread(DBOS.destroy, workflow_completion_timeout_sec=int(seconds))
+        if self._client is not None:
+            await asyncio.to_thread(self._client.destroy)
+        if _current is self:
+            _current = None
+
+    async def run(self, fax: str, workflow: str) -> None:
+        """Called on DBOS's loop."""
+        assert self._loop is not None
+        running: Future[Any] = asyncio.run_coroutine_threadsafe(self._begin(fax, workflow), self._loop)
+        await asyncio.wrap_future(running)
+
+    async def _begin(self, fax: str, workflow: str) -> None:
+        await self._attempt(fax, workflow)
+
+
+@DBOS.workflow(name=_NAME, max_recovery_attempts=None)
+async def _run(fax: str, workflow: str) -> None:
+    assert _current is not None
+    await _current.run(fax, workflow)
