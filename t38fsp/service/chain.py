@@ -1,9 +1,10 @@
 """One chain for each number: which of the waiting faxes is released next, and on which route.
 
-A fax waits as a row of our table alone. It is *released*, which gives it a workflow of the durable engine, when
-its time has come, no other fax to its number is released, and one of its routes has room: the most urgent one
-first, then the oldest. A route holds a few more released faxes than it has channels, so that no channel is
-ever idle; all others can still be overtaken by a more urgent one, and go by another route if theirs fails.
+A fax waits as a row of our table alone. It is *released*, which gives it a workflow of the durable engine,
+when its time has come, no other fax to its number is released, and one of its routes has room: the most
+urgent one first, then the oldest. A route holds a few more released faxes than it has channels, so that no
+channel is idle; all others can still be overtaken by a more urgent one, and go by another route if theirs
+fails.
 """
 
 from __future__ import annotations
@@ -52,13 +53,12 @@ def release(
     done = 0
     for candidate in _candidates(connection, room, now):
         names = [name for name in candidate.routes.split(",") if room.get(name, 0) > 0]
-        route = next(iter(choose(names, candidate.number)), None)
+        others = [name for name in names if name != candidate.avoid]
+        route = next(iter(choose(others or names, candidate.number)), None)
         if route is None:
             continue
         workflow = new_id("w")
-        connection.execute(
-            update(fax).where(fax.c.id == candidate.id).values(workflow=workflow, route=route)
-        )
+        connection.execute(update(fax).where(fax.c.id == candidate.id).values(workflow=workflow, route=route))
         enqueue(connection, workflow, route, candidate.id, candidate.priority)
         room[route] -= 1
         done += 1
@@ -71,7 +71,7 @@ def _room(connection: Connection, rooms: Mapping[str, int]) -> dict[str, int]:
     taken = connection.execute(
         select(fax.c.route, func.count()).where(fax.c.workflow.is_not(None)).group_by(fax.c.route)
     )
-    released = {route: count for route, count in taken}
+    released = {str(route): int(count) for route, count in taken}
     return {name: most - released.get(name, 0) for name, most in rooms.items()}
 
 
@@ -79,7 +79,7 @@ def _candidates(connection: Connection, room: Mapping[str, int], now: float) -> 
     """The faxes that may be released, one for each number, in their order."""
     waiting = and_(fax.c.state == FaxState.QUEUED.value, fax.c.workflow.is_(None))
     lists = connection.execute(select(fax.c.routes).where(waiting).distinct()).scalars()
-    found = []
+    found: list[Row[tuple[str, ...]]] = []
     for routes in [*lists]:
         free = sum(max(room.get(name, 0), 0) for name in routes.split(","))
         if free:
@@ -98,10 +98,22 @@ def _due(now: float) -> Select[tuple[str, ...]]:
     other = fax.alias()
     busy = select(other.c.id).where(other.c.number == fax.c.number, other.c.workflow.is_not(None)).exists()
     return (
-        select(fax.c.id, fax.c.number, fax.c.routes, fax.c.priority, fax.c.created, fax.c.position)
+        select(
+            *(fax.c.id, fax.c.number, fax.c.routes, fax.c.avoid),
+            *(fax.c.priority, fax.c.created, fax.c.position),
+        )
         .where(or_(fax.c.next_attempt.is_(None), fax.c.next_attempt <= now), ~fax.c.cancelling, ~busy)
         .order_by(fax.c.priority, fax.c.created, fax.c.position)
     )
+
+
+def release_again(connection: Connection, ids: Sequence[str], enqueue: Enqueue) -> None:
+    """Give released faxes whose workflow was lost another one, which finds out how far the last one came."""
+    for id in ids:
+        row = connection.execute(select(fax.c.route, fax.c.priority).where(fax.c.id == id)).one()
+        workflow = new_id("w")
+        connection.execute(update(fax).where(fax.c.id == id).values(workflow=workflow))
+        enqueue(connection, workflow, row.route, id, row.priority)
 
 
 def expire(connection: Connection, now: float) -> int:
@@ -128,3 +140,18 @@ def end(connection: Connection, id: str, state: FaxState, reason: str, now: floa
         )
     )
     events.append(connection, f"fax.{state.value}", id, {"state": state.value, "reason": reason}, now)
+
+
+def waiting(connection: Connection, now: float) -> dict[str, int]:
+    """Faxes that are due but not released, by the first of their routes."""
+    due = or_(fax.c.next_attempt.is_(None), fax.c.next_attempt <= now)
+    rows = connection.execute(
+        select(fax.c.routes, func.count())
+        .where(fax.c.state == FaxState.QUEUED.value, fax.c.workflow.is_(None), due)
+        .group_by(fax.c.routes)
+    )
+    counts: dict[str, int] = {}
+    for routes, count in rows:
+        first = routes.partition(",")[0]
+        counts[first] = counts.get(first, 0) + count
+    return counts

@@ -1,9 +1,9 @@
 """DBOS, the durable engine below the queue: the only file that knows it.
 
-A *workflow* is one run of ``attempt(fax, workflow)``, started on one of the hosts when its queue has room, and
-started again, on this host or on the one that adopts it, if the process died in it. It has no steps: what has
-happened is in our tables. DBOS's own tables are in the same database, so that a workflow is enqueued in the
-transaction that releases its fax.
+A *workflow* is one run of ``attempt(fax, workflow)``, started on one of the hosts when its queue has room,
+and started again, on this host or on the one that adopts it, if the process died in it. It has no steps: what
+has happened is in our tables. DBOS's own tables are in the same database, so that a workflow is enqueued in
+the transaction that releases its fax.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import Future
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from t38fsp.service.database import Database
 
@@ -47,6 +47,7 @@ class Durable:
         self._attempt = attempt
         self._loop: asyncio.AbstractEventLoop | None = None
         self._client: DBOSClient | None = None
+        self._dbos: DBOS | None = None
 
     async def start(self, queues: Mapping[str, int]) -> None:
         """Run workflows from now on; ``queues`` has the most that may run at a time of each route."""
@@ -68,9 +69,9 @@ class Durable:
             "sys_db_pool_size": 10,
             "max_executor_threads": 16,
             "use_listen_notify": False,
-            "notification_listener_polling_interval_sec": 60.0,
+            "notification_listener_polling_interval_sec": 1.0,
         }
-        DBOS(config=config)
+        self._dbos = DBOS(config=config)
         # Its own handlers would write to standard error, past those of the program.
         logger = logging.getLogger("dbos")
         logger.handlers.clear()
@@ -110,6 +111,22 @@ class Durable:
             workflow,
         )
 
+    def is_ours(self, connection: Connection, workflow: str) -> bool:
+        """Whether a workflow that was started here has not been adopted by another host since."""
+        schema = "" if connection.dialect.name == "sqlite" else "dbos."
+        query = text(f"SELECT status, executor_id FROM {schema}workflow_status WHERE workflow_uuid = :id")
+        return connection.execute(query, {"id": workflow}).first() == ("PENDING", self._host)
+
+    def lost(self, connection: Connection) -> list[str]:
+        """Released faxes whose workflow is over or unknown: it failed by a fault of ours."""
+        schema = "" if connection.dialect.name == "sqlite" else "dbos."
+        query = text(
+            f"SELECT fax.id FROM fax LEFT JOIN {schema}workflow_status AS w "
+            "ON w.workflow_uuid = fax.workflow WHERE fax.workflow IS NOT NULL "
+            "AND (w.status IS NULL OR w.status NOT IN ('PENDING', 'ENQUEUED', 'DELAYED'))"
+        )
+        return [*connection.execute(query).scalars()]
+
     async def cancel(self, workflows: Iterable[str]) -> None:
         """Take what waits out of its queue. What runs would lose its place in the queue, not end."""
         await asyncio.to_thread(DBOS.cancel_workflows, [*workflows])
@@ -119,7 +136,9 @@ class Durable:
         return await asyncio.to_thread(self._adopt, host)
 
     def _adopt(self, host: str) -> list[str]:
-        begun = DBOS.list_workflows(status="PENDING", executor_id=host, app_version=_VERSION, load_input=False)
+        begun = DBOS.list_workflows(
+            status="PENDING", executor_id=host, app_version=_VERSION, load_input=False
+        )
         for queue in {each.queue_name for each in begun}:
             ids = [each.workflow_id for each in begun if each.queue_name == queue]
             DBOS.resume_workflows(ids, queue_name=queue)
@@ -132,7 +151,7 @@ class Durable:
     def _forget(self, before: float) -> int:
         over = DBOS.list_workflows(
             status=["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"],
-            completed_before=datetime.fromtimestamp(before, timezone.utc).isoformat(),
+            completed_before=datetime.fromtimestamp(before, UTC).isoformat(),
             limit=_BATCH,
             load_input=False,
             load_output=False,
@@ -140,10 +159,18 @@ class Durable:
         DBOS.delete_workflows([each.workflow_id for each in over])
         return len(over)
 
-    async def stop(self, seconds: float) -> None:
-        """Start nothing more, wait up to ``seconds`` for what runs, and stop; what runs then stays begun."""
+    def pause(self) -> None:
+        """Start nothing more; what runs goes on."""
+        if self._dbos is not None:
+            for event in self._dbos.background_thread_stop_events:
+                event.set()
+
+    async def stop(self) -> None:
+        """Stop; what still runs is cancelled, and stays begun."""
         global _current
-        await asyncio.to_thread(DBOS.destroy, workflow_completion_timeout_sec=int(seconds))
+        # It would warn of each workflow that is cancelled.
+        logging.getLogger("dbos").setLevel(logging.ERROR)
+        await asyncio.to_thread(DBOS.destroy)
         if self._client is not None:
             await asyncio.to_thread(self._client.destroy)
         if _current is self:

@@ -29,7 +29,9 @@ def append(connection: Connection, kind: str, subject: str, body: Json, now: flo
 
 def since(connection: Connection, number: int, limit: int = 100) -> list[Event]:
     """The next events after the one with this number, at most ``limit``."""
-    rows = connection.execute(select(event).where(event.c.number > number).order_by(event.c.number).limit(limit))
+    rows = connection.execute(
+        select(event).where(event.c.number > number).order_by(event.c.number).limit(limit)
+    )
     return [Event(**row._mapping) for row in rows]
 
 
@@ -49,4 +51,3 @@ def last(connection: Connection) -> int:
 def expire(connection: Connection, before: float) -> int:
     """Remove events older than ``before``; return how many they were."""
     return connection.execute(delete(event).where(event.c.at < before)).rowcount
-

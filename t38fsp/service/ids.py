@@ -1,4 +1,4 @@
-"""Ids of what the service keeps: a letter for the kind, then 25 characters that sort by the time of creation."""
+"""Ids of what the service keeps: a letter for the kind, then 25 characters that sort by their time."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, delete, func, insert, or_, select
+from sqlalchemy import Connection, RowMapping, and_, delete, func, insert, or_, select, update
 
 from sip.frozen import dataclass
 from t38fsp.received.facts import to_json
@@ -185,6 +185,15 @@ def read_attempt(connection: Connection, id: str) -> Attempt:
 def confirmed_pages(connection: Connection, fax_id: str) -> frozenset[int]:
     """Numbers of the pages that the far end confirmed, in whatever attempt."""
     return frozenset(connection.execute(select(page.c.page).where(page.c.fax == fax_id)).scalars())
+
+
+def count_as_received(connection: Connection, held: Fax, now: float) -> None:
+    """Store the page that may have arrived as confirmed, because a person says so."""
+    values = {"fax": held.id, "page": held.possibly_duplicated, "attempt": "", "confirmed": now}
+    connection.execute(insert(page).values(**values))
+    connection.execute(
+        update(fax).where(fax.c.id == held.id).values(confirmed=held.confirmed + 1, possibly_duplicated=None)
+    )
 
 
 def list_faxes(

@@ -164,16 +164,24 @@ def _faults(
         fault("route", f"there are {len(given.routes)} routes: the maximum is {_MOST_ROUTES}")
     for name in given.routes[:_MOST_ROUTES]:
         if name not in routes:
-            fault("route", f"there is no route {name[:_LONGEST]!r}; known routes: {', '.join(routes) or 'none'}")
+            fault(
+                "route", f"there is no route {name[:_LONGEST]!r}; known routes: {', '.join(routes) or 'none'}"
+            )
     if not LEAST_PRIORITY <= given.priority <= MOST_PRIORITY:
-        fault("priority", f"{given.priority} is not a priority; use {LEAST_PRIORITY} (urgent) to {MOST_PRIORITY}")
+        fault(
+            "priority",
+            f"{given.priority} is not a priority; use {LEAST_PRIORITY} (urgent) to {MOST_PRIORITY}",
+        )
     if given.deadline is not None and given.deadline <= max(now, given.not_before or now):
         fault("deadline", "it is over before the first call may begin; choose a later one")
     for name, text in (("reference", given.reference), ("idempotency_key", given.idempotency_key)):
         if len(text) > _LONGEST or not text.isprintable():
             fault(name, f"use at most {_LONGEST} printable characters")
     if given.cover is not None and (given.cover.is_own or given.cover.logo):
-        fault("cover", "it names a file of this machine; choose one of the templates by its name, without a logo")
+        fault(
+            "cover",
+            "it names a file of this machine; choose one of the templates by its name, without a logo",
+        )
     if given.pages is not None and given.pages.font:
         fault("pages", "it names a font file of this machine; leave the font to the settings of the route")
     if given.caller:
@@ -252,5 +260,3 @@ def of_values(kind: Any, values: Mapping[str, Any]) -> Any:
                 raise SettingError(f"{name}: {str(value)[:60]!r} is not one of {names}") from error
         arguments[name] = value
     return kind(**arguments)
-
-

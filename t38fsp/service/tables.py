@@ -92,6 +92,8 @@ fax = Table(
     Column("reason", Text, nullable=False, default=""),
     Column("finished", Float),
     Column("cancelling", Boolean, nullable=False, default=False),
+    Column("avoid", String(64), nullable=False, default=""),
+    Column("history_from", Integer, nullable=False, default=1),
     Index("fax_waiting", "state", "routes", "priority", "created"),
     Index("fax_list", "created", "id"),
 )

@@ -1,0 +1,41 @@
+"""The interface between the queue and what places calls, and the order for one call."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import field
+from typing import Protocol
+
+from sip.frozen import dataclass
+from sip.values import DialogId
+from t38fsp.events import FaxEvent
+from t38fsp.results import FaxResult
+from t38fsp.service.values import Fax, Job
+
+OnEvent = Callable[[FaxEvent], None]
+OnConnected = Callable[[DialogId], Awaitable[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class CallOrder:
+    """One call for a fax."""
+
+    job: Job
+    fax: Fax
+    route: str
+    first_page: int = 1
+    """Pages before it are confirmed."""
+    learnt: Mapping[str, object] = field(default_factory=dict)
+    """Settings of the call that the number took last time; what the job asks for comes first."""
+
+
+class Caller(Protocol):
+    """Places calls. ``on_event`` and ``on_connected`` are those of ``FaxProvider.send``.
+
+    No page is sent before ``on_connected`` has returned true. Cancelling the task ends the call within 3 s;
+    ``Finished``, with the result, is told to ``on_event`` before CancelledError is raised.
+    """
+
+    async def call(self, order: CallOrder, on_event: OnEvent, on_connected: OnConnected) -> FaxResult:
+        """Every outcome is in the result. Raises FaxError for what cannot be called at all, such as a
+        document that cannot be faxed."""

@@ -1,0 +1,417 @@
+"""The fax service: a queue in a database whose faxes are called, tried again, and never lost.
+
+::
+
+    async with FaxService(Database("sqlite:///faxes.db"), caller, {"trunk": 30}) as service:
+        job = await service.submit(Submission((("letter.pdf", content),), (Receiver("+15550100"),)))
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from random import Random
+from socket import gethostname
+from types import TracebackType
+from typing import Self, TypeVar
+
+from sqlalchemy import Connection, func, select, update
+
+from sip.frozen import dataclass
+from sip.logs import get_logger
+from t38fsp.service import chain, events, jobs, retention, submission
+from t38fsp.service.attempt_records import Rules
+from t38fsp.service.attempts import Attempts
+from t38fsp.service.caller import Caller
+from t38fsp.service.database import Database, DatabaseError
+from t38fsp.service.errors import LimitError, StateError
+from t38fsp.service.hosts import DRAINING, HostInfo, Hosts, list_hosts
+from t38fsp.service.jobs import Target
+from t38fsp.service.queue_settings import QueueSettings
+from t38fsp.service.submission import Submission
+from t38fsp.service.tables import attempt, fax
+from t38fsp.service.values import ApiKey, AttemptState, Fax, FaxState, Job, Receiver
+from t38fsp.settings.address import number_or_sip_uri
+
+T = TypeVar("T")
+
+_logger = get_logger(__name__)
+_TICK = 1.0
+"""Seconds after which due faxes are looked for when nothing has happened."""
+_PAUSE = 0.05
+"""Seconds between two passes, so that what happens at the same time is one."""
+_EXPIRY = 5.0
+_LOST = 30.0
+_RETENTION = 600.0
+_FULL_RETRY = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class RouteInfo:
+    """A route as it is now, over all hosts."""
+
+    name: str
+    channels: int
+    """For outgoing calls."""
+    busy: int
+    waiting: int
+    """Faxes that may go by it and whose time has come."""
+    healthy: bool = True
+
+
+class FaxService:
+    """``routes`` are the channels of each route, None if it does not say; ``caller`` places the calls.
+
+    ``plan`` makes the targets of a submission (the numbers and routes of its receivers) and raises
+    SubmissionError for those that may not be called; ``choose`` puts the routes of a fax in order. Raises
+    DatabaseError and HostError from ``async with``.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        caller: Caller,
+        routes: Mapping[str, int | None],
+        *,
+        settings: QueueSettings = QueueSettings(),
+        rules: Rules = Rules(),
+        host: str = "",
+        plan: Callable[[Submission, ApiKey | None, float], Sequence[Target]] | None = None,
+        choose: chain.Choose = lambda names, number: names,
+        clock: Callable[[], float] = time.time,
+        random: Random | None = None,
+    ) -> None:
+        self.database = database
+        self.settings = settings
+        self.rules = rules
+        self.routes_known = routes
+        self._channels = {
+            name: max(1, (channels or settings.max_calls) - settings.reserve)
+            for name, channels in routes.items()
+        }
+        self._plan = plan or self._plain_plan
+        self._choose = choose
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self._watchers: set[asyncio.Event] = set()
+        self._stack = AsyncExitStack()
+        self._draining = False
+        self.hosts_of = Hosts(database, host or gethostname(), self._adopt, self._end_calls, clock)
+        # Not at the top: DBOS takes a second to import, and programs that only ask the service do without it.
+        from t38fsp.service.durable import Durable
+
+        self._durable = Durable(database, self.host, self._attempt)
+        self._attempts = Attempts(
+            database,
+            self.host,
+            caller,
+            rules,
+            self._durable.is_ours,
+            self._told,
+            self._changed,
+            random or Random(),
+            clock,
+        )
+
+    @property
+    def host(self) -> str:
+        """Name of this host."""
+        return self.hosts_of.name
+
+    async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self.database.create)
+        async with AsyncExitStack() as stack:
+            await self.hosts_of.start()
+            stack.push_async_callback(self.hosts_of.stop)
+            stack.push_async_callback(self._stop)
+            await self._durable.start(self._channels)
+            for work in (self._release_due, self._keep_house):
+                task = asyncio.create_task(work(), name=work.__name__)
+                stack.push_async_callback(_end, task)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def drain(self) -> None:
+        """Start no more calls on this host; return when those that run are over. After ``settings.drain``
+        seconds they are ended, and continue elsewhere or later, as all that waits."""
+        if self._draining:
+            return
+        self._draining = True
+        self.hosts_of.state = DRAINING
+        self._durable.pause()
+        await self._attempts.idle(self.settings.drain)
+        await self._attempts.leave()
+
+    async def _stop(self) -> None:
+        await self.drain()
+        await self._durable.stop()
+
+    # --- what clients ask for -------------------------------------------------------------------------------
+
+    async def submit(self, given: Submission, key: ApiKey | None = None) -> Job:
+        """Queue a submission; the job, or the one that came with its idempotency key before.
+
+        Raises SubmissionError, IdempotencyError, LimitError, DatabaseError.
+        """
+        now = self._clock()
+        submission.check(given, self.settings, self.routes_known, now)
+        targets = self._plan(given, key, now)
+
+        def insert(connection: Connection) -> Job:
+            waiting = select(func.count()).where(fax.c.state == FaxState.QUEUED.value)
+            if (connection.execute(waiting).scalar() or 0) + len(targets) > self.settings.max_waiting:
+                raise LimitError(
+                    f"{self.settings.max_waiting} faxes are waiting, which is the limit; try again later",
+                    _FULL_RETRY,
+                )
+            id = jobs.insert_job(connection, given, targets, "" if key is None else key.id, now)
+            job = jobs.read(connection, id)
+            if job.created == now:
+                body = {"receivers": len(targets), "documents": [each.name for each in job.documents]}
+                events.append(connection, "job.submitted", id, dict(body), now)
+            return job
+
+        job = await self.database.run(insert)
+        self._changed()
+        return job
+
+    async def cancel(self, id: str) -> list[Fax]:
+        """Cancel a fax, or all of a job that are not over; a call that is up is ended.
+
+        Raises NotFoundError, and StateError if all of it is over.
+        """
+
+        def mark(connection: Connection) -> tuple[list[Fax], list[str]]:
+            now = self._clock()
+            found = [each for each in jobs.named(connection, id) if not each.state.final]
+            if not found:
+                raise StateError(f"{id} is over, so it cannot be cancelled")
+            workflows = []
+            for each in found:
+                workflow = connection.execute(select(fax.c.workflow).where(fax.c.id == each.id)).scalar()
+                if each.state is FaxState.SENDING:
+                    connection.execute(update(fax).where(fax.c.id == each.id).values(cancelling=True))
+                    continue
+                if workflow is not None:
+                    workflows.append(workflow)
+                chain.end(connection, each.id, FaxState.CANCELLED, "it was cancelled", now)
+            return [jobs.read_fax(connection, each.id) for each in found], workflows
+
+        faxes, workflows = await self.database.run(mark)
+        if workflows:
+            await self._durable.cancel(workflows)
+        for each in faxes:
+            self._attempts.cancel(each.id)
+        self._changed()
+        return faxes
+
+    async def retry(self, id: str) -> list[Fax]:
+        """Queue a fax that failed or was cancelled again, or all of a job: from the first page that is not
+        confirmed. Raises NotFoundError, and StateError if there is none."""
+
+        def again(connection: Connection) -> list[Fax]:
+            found = [
+                each
+                for each in jobs.named(connection, id)
+                if each.state in (FaxState.FAILED, FaxState.CANCELLED)
+            ]
+            if not found:
+                raise StateError(f"{id} has neither failed nor been cancelled, so there is nothing to retry")
+            return [self._queue_again(connection, each, "a person asked for it again") for each in found]
+
+        faxes = await self.database.run(again)
+        self._changed()
+        return faxes
+
+    async def resolve_held(self, id: str, send_again: bool) -> Fax:
+        """Decide for a fax that is held: the page in question is sent again, or counts as received.
+
+        Raises NotFoundError, and StateError if it is not held.
+        """
+
+        def resolve(connection: Connection) -> Fax:
+            held = jobs.read_fax(connection, id)
+            if held.state is not FaxState.HELD:
+                raise StateError(f"{id} is not held; it is {held.state.value}")
+            if send_again or held.possibly_duplicated is None:
+                return self._queue_again(connection, held, "a person had it sent again")
+            jobs.count_as_received(connection, held, self._clock())
+            held = jobs.read_fax(connection, id)
+            if held.pages is not None and held.confirmed >= held.pages:
+                chain.end(connection, id, FaxState.DELIVERED, "a person saw it arrive", self._clock())
+                return jobs.read_fax(connection, id)
+            return self._queue_again(connection, held, "a person saw the page in question arrive")
+
+        found = await self.database.run(resolve)
+        self._changed()
+        return found
+
+    def _queue_again(self, connection: Connection, which: Fax, reason: str) -> Fax:
+        connection.execute(
+            update(fax)
+            .where(fax.c.id == which.id)
+            .values(
+                state=FaxState.QUEUED.value,
+                next_attempt=None,
+                finished=None,
+                reason=reason,
+                outcome="",
+                avoid="",
+                cancelling=False,
+                history_from=which.attempts + 1,
+            )
+        )
+        body = {"state": FaxState.QUEUED.value, "reason": reason}
+        events.append(connection, "fax.queued", which.id, dict(body), self._clock())
+        return jobs.read_fax(connection, which.id)
+
+    async def delete(self, id: str) -> None:
+        """Remove a job that is over, with its documents and results. Raises NotFoundError, StateError."""
+
+        def remove(connection: Connection) -> None:
+            job = jobs.read(connection, id)
+            if any(not each.state.final for each in jobs.faxes_of(connection, job.id)):
+                raise StateError(f"{id} is not over; cancel it before it is deleted")
+            jobs.delete_job(connection, id)
+            events.append(connection, "job.deleted", id, {}, self._clock())
+
+        await self.database.run(remove)
+        self._changed()
+
+    async def hosts(self) -> list[HostInfo]:
+        return await self.database.run(list_hosts)
+
+    async def routes(self) -> list[RouteInfo]:
+        def read(connection: Connection) -> list[RouteInfo]:
+            rows = connection.execute(
+                select(attempt.c.route, func.count())
+                .where(attempt.c.ended.is_(None), attempt.c.state != AttemptState.STARTED.value)
+                .group_by(attempt.c.route)
+            )
+            busy = {str(route): int(count) for route, count in rows}
+            waiting = chain.waiting(connection, self._clock())
+            return [
+                RouteInfo(name, channels, busy.get(name, 0), waiting.get(name, 0))
+                for name, channels in self._channels.items()
+            ]
+
+        return await self.database.run(read)
+
+    @asynccontextmanager
+    async def subscribe(self) -> AsyncIterator[asyncio.Event]:
+        """An event that is set when something may have happened; clear it, then read ``events.since``."""
+        news = asyncio.Event()
+        self._watchers.add(news)
+        try:
+            yield news
+        finally:
+            self._watchers.discard(news)
+
+    # --- the parts ------------------------------------------------------------------------------------------
+
+    def _changed(self) -> None:
+        self._wake.set()
+        self._told()
+
+    def _told(self) -> None:
+        for news in self._watchers:
+            news.set()
+
+    async def _attempt(self, fax_id: str, workflow: str) -> None:
+        await self.hosts_of.may_dial()
+        await self._attempts.run(fax_id, workflow)
+
+    async def _adopt(self, host: str) -> None:
+        await self._durable.adopt(host)
+        self._changed()
+
+    def _end_calls(self) -> None:
+        for each in self._attempts.calls:
+            self._attempts.cancel(each)
+
+    async def _release_due(self) -> None:
+        """Release what is due: after each change, and once a second for what becomes due by the clock."""
+        rooms = {name: channels + max(1, channels // 4) for name, channels in self._channels.items()}
+        while True:
+            more = False
+            try:
+                released = await self.database.run(
+                    lambda connection: chain.release(
+                        connection, rooms, self._choose, self._durable.enqueue, self._clock()
+                    )
+                )
+                more = released.more
+                if released.faxes:
+                    self._changed()
+            except DatabaseError as error:
+                _logger.warning("%s; trying again", error)
+            except Exception:
+                _logger.exception("releasing what is due failed on our side")
+            await asyncio.sleep(_PAUSE)
+            if not more:
+                await _set_within(self._wake, _TICK)
+            self._wake.clear()
+
+    async def _keep_house(self) -> None:
+        """Cancel what clients of other hosts cancelled, end what is late, remove what is old."""
+        passes = last = 0
+        while True:
+            try:
+                for each in await self.database.run(self._cancelled_here):
+                    self._attempts.cancel(each)
+                if last != (last := await self.database.run(events.last)):
+                    self._told()  # by this host or another one
+                if passes % round(_EXPIRY / _TICK) == 0:
+                    await self.database.run(lambda connection: chain.expire(connection, self._clock()))
+                if passes % round(_LOST / _TICK) == 0:
+                    await self.database.run(self._find_lost)
+                if passes % round(_RETENTION / _TICK) == 0:
+                    await retention.expire(self.database, self._durable, self.settings, self._clock())
+            except DatabaseError as error:
+                _logger.warning("%s; trying again", error)
+            except Exception:
+                _logger.exception("keeping house failed on our side")
+            passes += 1
+            await asyncio.sleep(_TICK)
+
+    def _find_lost(self, connection: Connection) -> None:
+        if lost := self._durable.lost(connection):
+            _logger.error("%d faxes were released but not run, and are released again", len(lost))
+            chain.release_again(connection, lost, self._durable.enqueue)
+
+    def _cancelled_here(self, connection: Connection) -> list[str]:
+        rows = connection.execute(
+            select(fax.c.id)
+            .join(attempt, attempt.c.fax == fax.c.id)
+            .where(attempt.c.host == self.host, attempt.c.ended.is_(None), fax.c.cancelling)
+        )
+        return [*rows.scalars()]
+
+    def _plain_plan(self, given: Submission, key: ApiKey | None, now: float) -> Sequence[Target]:
+        names = given.routes or tuple(self.routes_known)
+        opening = self.rules.window(given.window).next_open(
+            max(now, given.not_before or now), self.rules.zone
+        )
+        not_before = opening if opening > now else None
+        return [Target(_number(each), names, not_before) for each in given.receivers]
+
+
+def _number(receiver: Receiver) -> str:
+    return str(number_or_sip_uri(receiver.to))
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
