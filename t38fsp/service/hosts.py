@@ -12,12 +12,12 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from importlib.metadata import version
 
 from sqlalchemy import Connection, insert, select, text, update
 
 from sip.frozen import dataclass
 from sip.logs import get_logger
-from t38fsp import __version__
 from t38fsp.errors import FaxError
 from t38fsp.service.database import Database, DatabaseError
 from t38fsp.service.leases import SILENT_SECONDS, Lease, free_leases, lease_of
@@ -190,7 +190,7 @@ class Hosts:
             "started": now,
             "seen": now,
             "state": RUNNING,
-            "version": __version__,
+            "version": version("t38fsp"),
             "facts": self.facts,
         }
         changed = connection.execute(update(table).where(table.c.id == self.name).values(**values))
