@@ -63,8 +63,10 @@ class Bounds:
             return None if isinstance(value, bool) else f"{value!r} is neither true nor false"
         if isinstance(default, Enum):
             return None if isinstance(value, type(default)) else f"{value!r} is not one of {_names(default)}"
-        if isinstance(default, str) and not isinstance(value, str):
-            return f"{value!r} is not a string"
+        if isinstance(default, str):
+            if not isinstance(value, str):
+                return f"{value!r} is not a string"
+            return None if self.check is None else _refusal(self.check, value)
         return self._number_fault(value) if self.check is None else _refusal(self.check, value)
 
     def _number_fault(self, value: object) -> str | None:

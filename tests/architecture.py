@@ -178,7 +178,7 @@ ROOMS = (
             *("sip", "t38fsp.settings", "t38fsp.provider", "t38fsp.arguments", "t38fsp.prepared"),
             *("t38fsp.received", "t38fsp.image", *_BOUNDS, *_WORDS, "t38fsp.t30.vocabulary"),
         ),
-        frozenset({"sqlalchemy", "dbos"}),
+        frozenset({"sqlalchemy", "dbos", "pydantic"}),
     ),
     Room(
         "service fetching",

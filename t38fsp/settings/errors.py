@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 60
 """Characters of a wrong value that a message repeats."""
-_SECRET = frozenset({"password", "key_password"})
+_SECRET = frozenset({"password", "key_password", "secrets", "webhook_secrets"})
 
 # By pydantic's names of errors, with the fields of their contexts. Others keep pydantic's own message.
 _KINDS = {

@@ -37,6 +37,7 @@ _TLS_FILES = ("certificate", "key", "authorities")
 
 class _File(Endpoint):
     routes: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    service: dict[str, Any] = Field(default_factory=dict)
 
 
 _ABOVE = dict.fromkeys(Route.model_fields, "to [routes.NAME]")
@@ -55,8 +56,8 @@ class Configuration:
     def __init__(self, file: Path | None, content: _File, mode: int, place: Path | None) -> None:
         self.file = file
         """Path of the file; None if there is none."""
-        self._place = place
-        """Source of the routes, as named in messages; None if there are no routes."""
+        self.place = place
+        """Source of the settings, as named in messages; None if there is no file."""
         self.endpoint: Endpoint = content
         """The settings of our own end."""
         self.engine = content.settings
@@ -65,8 +66,11 @@ class Configuration:
         """What is made of received faxes."""
         self.listen = content.address
         """Our SIP address; None if the file does not set it."""
+        self.service = content.service
+        """``[service]`` as it is written, for :mod:`t38fsp.service.settings_file`; merged with the
+        environment."""
         self._tables = content.routes
-        self._mode = mode
+        self.mode = mode
 
     @classmethod
     def find(
@@ -145,17 +149,17 @@ class Configuration:
         Raises UnknownRouteError for a name that the file does not have, ConfigurationError for settings that
         are wrong, or where there is no file.
         """
-        if self._place is None:
+        if self.place is None:
             raise ConfigurationError(no_file())
         table = self._tables.get(name)
         if table is None:
             known = ", ".join(self._tables) or "none"
-            raise UnknownRouteError(f"{self._place} has no route {name!r}; known routes: {known}")
-        where = f"{self._place}, route {name!r}"
+            raise UnknownRouteError(f"{self.place} has no route {name!r}; known routes: {known}")
+        where = f"{self.place}, route {name!r}"
         merged = dict(table)
         # A source that would not be used is not read either: its file may be missing on purpose.
         if "password" not in given and not os.environ.get(f"{PREFIX}PASSWORD"):
-            merged |= resolve(table, self._place, self._mode, where)
+            merged |= resolve(table, self.place, self.mode, where)
         route = _merge(where, without_sources(merged), given).named(name)
         if route.peer is None:
             raise ConfigurationError(

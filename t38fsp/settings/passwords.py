@@ -75,11 +75,17 @@ def _of_variable(name: str) -> str:
 
 def read_password(file: Path) -> str:
     """The single line of a password file, which must not be readable by all. Raises ConfigurationError."""
+    (password,) = read_passwords(file, 1)
+    return password
+
+
+def read_passwords(file: Path, most: int) -> tuple[str, ...]:
+    """The lines of such a file, up to ``most``. Raises ConfigurationError."""
     try:
         with file.open(encoding="utf-8") as stream:
             # Of the file that is open: its name could lead to another one a moment later.
             mode = os.fstat(stream.fileno()).st_mode
-            password = stream.read(_MAX_PASSWORD + 1).rstrip("\r\n")
+            passwords = stream.read(most * (_MAX_PASSWORD + 1) + 1).rstrip("\r\n").splitlines()
     except OSError as error:
         raise ConfigurationError(
             f"the password file {file} cannot be read: {error.strerror}; check its name"
@@ -88,9 +94,10 @@ def read_password(file: Path) -> str:
         raise ConfigurationError(
             f"the password file {file} is not UTF-8 text; save it in that encoding"
         ) from error
-    if not password or len(password) > _MAX_PASSWORD or not password.isprintable():
+    if not 1 <= len(passwords) <= most or not all(map(_is_password, passwords)):
+        lines = "one line, the password," if most == 1 else f"up to {most} lines, a secret each,"
         raise ConfigurationError(
-            f"the password file {file} is invalid; it must contain one line, the password, and nothing else"
+            f"the password file {file} is invalid; it must contain {lines} and nothing else"
         )
     # Others only: a group, such as that of a service, may share a password. The configuration file itself is
     # for its owner alone.
@@ -99,4 +106,8 @@ def read_password(file: Path) -> str:
             f"every user of this machine can read the password file {file} (mode {stat.S_IMODE(mode):04o}); "
             "set its mode to 0600 or 0640"
         )
-    return password
+    return tuple(passwords)
+
+
+def _is_password(line: str) -> bool:
+    return 0 < len(line) <= _MAX_PASSWORD and line.isprintable()

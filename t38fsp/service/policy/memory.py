@@ -42,10 +42,10 @@ _DAY = 86400.0
 class MemorySettings:
     """How long it is remembered what numbers took. Raises SettingError for a value out of range."""
 
-    memory_days: float = setting(60.0, least=0.0, most=3650.0, unit="days", table="service")
+    memory_days: float = setting(60.0, least=0.0, most=3650.0, unit="days", table="")
     """Time for which it counts what a number took in its last call (medium, switch policy, rate, ECM); 0 for
     no such memory."""
-    memory_calls: int = setting(20, least=1, most=1000, table="service")
+    memory_calls: int = setting(20, least=1, most=1000, table="")
     """Calls that begin with what is remembered before one is made without it."""
 
     def __post_init__(self) -> None:

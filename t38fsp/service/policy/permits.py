@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from sip.bounds import check, setting
 from sip.frozen import dataclass
 from t38fsp.errors import SettingError
 from t38fsp.service.policy.numbers import FarEnd
@@ -30,28 +31,10 @@ _MOST_PREFIXES = 1000
 _LONGEST_PREFIX = 80
 
 
-@dataclass(frozen=True, slots=True)
-class Permits:
-    """Which numbers a route, or the holder of a key, may call. Raises SettingError for a wrong prefix."""
-
-    allowed: tuple[str, ...] = ()
-    """Prefixes; empty: all numbers."""
-    refused: tuple[str, ...] = ()
-    emergency: bool = False
-    premium: bool = False
-
-    def __post_init__(self) -> None:
-        for prefix in (*self.allowed, *self.refused):
-            check_prefix(prefix)
-        if len(self.allowed) + len(self.refused) > _MOST_PREFIXES:
-            raise SettingError(f"there are more than {_MOST_PREFIXES} prefixes; use shorter ones")
-
-
-EVERYTHING = Permits(emergency=True, premium=True)
-
-
-def check_prefix(prefix: str) -> None:
+def check_prefix(prefix: object) -> None:
     """Raises SettingError."""
+    if not isinstance(prefix, str):
+        raise SettingError(f"{prefix!r} is not a string; put it in quotes")
     digits = prefix.removeprefix("+")
     is_number = digits != "" and all(each in "0123456789*#" for each in digits)
     is_uri = prefix.lower().startswith("sip:") and prefix.isprintable() and " " not in prefix
@@ -60,6 +43,34 @@ def check_prefix(prefix: str) -> None:
             f"{prefix[:_LONGEST_PREFIX]!r} is not the beginning of a number; "
             "write digits such as +49 (without a blank) or 0900, or sip:USER@HOST"
         )
+
+
+def _check_prefixes(prefixes: object) -> None:
+    if not isinstance(prefixes, tuple) or len(prefixes) > _MOST_PREFIXES:
+        raise SettingError(f"write a list of up to {_MOST_PREFIXES} beginnings of numbers")
+    for prefix in prefixes:
+        check_prefix(prefix)
+
+
+@dataclass(frozen=True, slots=True)
+class Permits:
+    """Which numbers a route, or the holder of a key, may call. Raises SettingError for a wrong prefix."""
+
+    allowed: tuple[str, ...] = setting((), check=_check_prefixes, table="routes")
+    """Beginnings of numbers that may be called; the longest one that matches decides, of these and of
+    ``refused``. Default: all numbers."""
+    refused: tuple[str, ...] = setting((), check=_check_prefixes, table="routes")
+    """Beginnings of numbers that may not be called, ``["+881", "+882"]``."""
+    emergency: bool = setting(False, table="routes")
+    """Allow calls to emergency numbers."""
+    premium: bool = setting(False, table="routes")
+    """Allow calls to premium-rate numbers."""
+
+    def __post_init__(self) -> None:
+        check(self, SettingError)
+
+
+EVERYTHING = Permits(emergency=True, premium=True)
 
 
 def refusal(

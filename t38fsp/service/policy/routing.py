@@ -20,6 +20,17 @@ _NOT_OF_THE_TRUNK = frozenset(
 _TRUNK_FAULTS = ROUTE_FAULTS - _NOT_OF_THE_TRUNK
 _SAYS_NOTHING = frozenset({Outcome.OVERLOADED, Outcome.FAULT, Outcome.BAD_DOCUMENT, Outcome.CANCELLED})
 """Outcomes of this end, with or without a call."""
+_MOST_ROUTES = 10
+
+
+def _check_beginning(begins: object) -> None:
+    if begins != "":
+        check_prefix(begins)
+
+
+def _check_names(names: object) -> None:
+    if not isinstance(names, tuple) or len(names) > _MOST_ROUTES:
+        raise SettingError(f"write a list of up to {_MOST_ROUTES} names of routes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +41,17 @@ class RoutingRule:
     beginning or no route.
     """
 
-    begins: str = ""
-    """Digits, with + in front of a country code; empty for all numbers."""
-    routes: tuple[str, ...] = ()
+    begins: str = setting("", check=_check_beginning, table="routing")
+    """Digits, with + in front of a country code. Default: all numbers."""
+    routes: tuple[str, ...] = setting((), check=_check_names, table="routing")
+    """Names of routes, the one that is tried first at the front. Default: must be set."""
 
     def __post_init__(self) -> None:
-        if self.begins:
-            check_prefix(self.begins)
+        check(self, SettingError)
         if not self.routes:
-            raise SettingError("a rule of routing names no routes; list them, best first")
+            raise SettingError(
+                "routes: missing; list names of routes, the one that is tried first at the front"
+            )
 
 
 @dataclass(frozen=True, slots=True)
