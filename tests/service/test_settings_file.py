@@ -10,7 +10,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from pydantic import BaseModel
 
 from sip.bounds import Bounds, settings_of
 from t38fsp.errors import SettingError
@@ -23,7 +22,7 @@ from t38fsp.service.policy.rules import Rule
 from t38fsp.service.policy.windows import ALWAYS
 from t38fsp.service.queue_settings import QueueSettings
 from t38fsp.service.settings import PlaceSettings, ServiceSettings, default_socket
-from t38fsp.service.settings_file import ServiceTable, read_service
+from t38fsp.service.settings_file import read_service
 from t38fsp.service.targets import Target
 from t38fsp.service.values import AfterCrash
 from t38fsp.service.web_settings import FetchSettings, WebSettings
@@ -297,14 +296,3 @@ def test_bounds_are_those_of_the_dataclasses(kind: type) -> None:
             with pytest.raises(ConfigurationError) as error:
                 read_service(configuration)
             assert error.value.sentences[0].endswith(f"{name}: {fault}")
-
-
-def test_every_setting_has_a_key_and_a_text() -> None:
-    from tests.docstrings import texts_of_fields
-
-    for kind in KINDS:
-        for name, (_, bounds) in settings_of(kind).items():
-            assert bounds.table is not None, f"{kind.__name__}.{name} has no table"
-            text = texts_of_fields(kind).get(name)
-            assert text or bounds.secret, f"{kind.__name__}.{name} has no text"
-    assert issubclass(ServiceTable, BaseModel)

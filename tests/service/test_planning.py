@@ -1,0 +1,138 @@
+"""From a submission to numbers and routes, by settings, permits and the health of routes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from t38fsp.events import RegistrationChanged, RegistrationStatus
+from t38fsp.outcome import Outcome
+from t38fsp.results import FaxResult
+from t38fsp.service.caller import CallOrder
+from t38fsp.service.jobs import Target
+from t38fsp.service.planning import Planner
+from t38fsp.service.policy.permits import Permits
+from t38fsp.service.policy.routing import FailOver, RoutingRule
+from t38fsp.service.policy.windows import Window
+from t38fsp.service.settings import PlaceSettings, ServiceSettings
+from t38fsp.service.submission import Submission, SubmissionError
+from t38fsp.service.values import ApiKey, Receiver
+from t38fsp.settings.dial_plan import DialPlan
+
+NOW = 1_796_144_340.0  # 2026-12-01 17:59 in Berlin
+PLANS = {
+    "pbx": DialPlan(region="DE", access_code="0"),
+    "trunk": DialPlan(region="DE"),
+    "world": DialPlan(),
+}
+SETTINGS = ServiceSettings(
+    place=PlaceSettings(time_zone="Europe/Berlin"),
+    failover=FailOver(failures=2, pause=60.0),
+    windows={"office": Window.parse("08:00-18:00")},
+    routing=(RoutingRule("+49", ("trunk", "world")), RoutingRule("+1", ("world",))),
+    permits={"pbx": Permits(allowed=("1",)), "trunk": Permits(refused=("+4930",))},
+)
+
+
+def submission(*numbers: str, **more: Any) -> Submission:
+    return Submission((("a.pdf", b""),), tuple(Receiver(number) for number in numbers), **more)
+
+
+def planner(settings: ServiceSettings = SETTINGS) -> Planner:
+    return Planner(settings, PLANS, clock=lambda: NOW)
+
+
+def faults(given: Submission, key: ApiKey | None = None) -> tuple[tuple[str, str], ...]:
+    with pytest.raises(SubmissionError) as error:
+        planner().plan(given, key, NOW)
+    return error.value.faults
+
+
+def key(**more: Any) -> ApiKey:
+    return ApiKey("k1", "test", frozenset(), 0.0, **more)
+
+
+def test_numbers_go_by_the_routes_of_their_beginnings_that_permit_them() -> None:
+    given = submission("+49 89 123456", "089 123456", "+49 30 1234567", "+1 212 555 0100", "123", "223")
+    assert planner().plan(given, None, NOW) == [
+        Target("+4989123456", ("trunk", "world"), None),
+        Target("+4989123456", ("trunk", "world"), None),
+        Target("+49301234567", ("world",), None),
+        Target("+12125550100", ("world",), None),
+        # Without a rule by all routes that permit it, in the order of the file.
+        Target("123", ("pbx", "trunk", "world"), None),
+        Target("223", ("trunk", "world"), None),
+    ]
+
+
+def test_the_routes_that_were_asked_for_replace_those_of_the_number() -> None:
+    (target,) = planner().plan(submission("+49 89 123456", route="world,trunk"), None, NOW)
+    assert target.routes == ("world", "trunk")
+    assert faults(submission("+49 30 1234567", route="trunk"))[0][0] == "receivers[0].to"
+
+
+def test_each_receiver_that_may_not_be_called_is_named() -> None:
+    found = faults(submission("112", "+49 89 123456", "not a number!", "+49 900 1 123456"))
+    assert [field for field, _ in found] == ["receivers[0].to", "receivers[2].to", "receivers[3].to"]
+    assert len(faults(submission(*["112"] * 100))) == 20
+
+
+def test_a_key_narrows_routes_and_numbers() -> None:
+    (target,) = planner().plan(submission("+49 89 123456"), key(routes=("world", "pbx")), NOW)
+    assert target.routes == ("world",)
+    assert faults(submission("+49 89 123456", route="trunk"), key(routes=("world",)))[0][0] == "route"
+    assert faults(submission("+1 212 555 0100"), key(routes=("trunk",)))[0][0] == "receivers[0].to"
+    assert faults(submission("+49 89 123456"), key(allowed=("+1",)))[0][0] == "receivers[0].to"
+    assert planner().plan(submission("+49 89 123456"), key(refused=("+1",)), NOW)
+
+
+def test_windows_and_deadlines() -> None:
+    def not_before(**more: Any) -> float | None:
+        return planner().plan(submission("+49 89 123456", **more), None, NOW)[0].not_before
+
+    assert not_before() is None
+    assert not_before(window="office") is None
+    assert not_before(not_before=NOW + 5.0) == NOW + 5.0
+    assert not_before(window="office", not_before=NOW + 120.0) == NOW + 60.0 + 14 * 3600
+    assert not_before(window="20:00-22:00") == NOW + 60.0 + 2 * 3600
+    assert ZoneInfo("Europe/Berlin") == SETTINGS.place.zone
+    late = submission("+49 89 123456", window="20:00-22:00", deadline=NOW + 3600)
+    assert faults(late)[0][0] == "deadline"
+    assert faults(submission("+49 89 123456", window="night"))[0][0] == "window"
+    assert faults(submission("+49 89 123456", window="8-9"))[0][0] == "window"
+
+
+def test_without_routes_nothing_can_be_submitted() -> None:
+    with pytest.raises(SubmissionError):
+        Planner(ServiceSettings(), {}).plan(submission("+49 89 123456"), None, NOW)
+
+
+class Down:
+    """A caller whose trunk does not answer."""
+
+    async def call(self, *_: object) -> FaxResult:
+        return FaxResult(Outcome.NO_RESPONSE.status, "", True, outcome=Outcome.NO_RESPONSE)
+
+
+def test_a_route_whose_trunk_is_down_comes_after_the_others_until_it_is_back() -> None:
+    planned = planner()
+    names = ("trunk", "world")
+    caller = planned.watching(Down())
+    order = CallOrder(cast(Any, None), cast(Any, None), "trunk")
+    asyncio.run(caller.call(order, cast(Any, None), cast(Any, None)))
+    assert planned.choose(names, "") == names
+    asyncio.run(caller.call(order, cast(Any, None), cast(Any, None)))
+    assert planned.choose(names, "") == ("world", "trunk")
+    assert not planned.is_healthy("trunk")
+    planned.ended("trunk", FaxResult(Outcome.BUSY.status, "", True, outcome=Outcome.BUSY))
+    assert planned.choose(names, "") == names
+    for status, order_then in (
+        (RegistrationStatus.FAILED, ("world", "trunk")),
+        (RegistrationStatus.REGISTERING, ("world", "trunk")),
+        (RegistrationStatus.REGISTERED, names),
+    ):
+        planned.registered(RegistrationChanged("trunk", status))
+        assert planned.choose(names, "") == order_then
