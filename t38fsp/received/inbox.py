@@ -12,11 +12,9 @@ files are there and the command has ended.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -25,13 +23,14 @@ from sip.ipc.system import usable_cores
 from sip.logs import SELDOM, get_logger
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import FileFormat
-from t38fsp.events import FaxEvent, Finished
+from t38fsp.events import FaxEvent
 from t38fsp.inbox_settings import InboxSettings
 from t38fsp.jobs import PollOffer
 from t38fsp.provider import IncomingFax
 from t38fsp.received import command, facts
+from t38fsp.received.intake import Intake
 from t38fsp.received.programs import check_programs
-from t38fsp.received.spool import FOLDER, Entry, Spool
+from t38fsp.received.spool import Entry
 from t38fsp.received.wire import Deliver, Delivered
 from t38fsp.received.workers import DeliveryWorkers, NotDeliveredError
 from t38fsp.results import FaxResult
@@ -88,19 +87,15 @@ class Inbox:
     def __init__(self, folder: str | os.PathLike[str], settings: InboxSettings | None = None) -> None:
         self.folder = os.fspath(folder)
         self.settings = settings or InboxSettings()
-        self._spool = Spool(folder)
+        self._intake = Intake(folder)
         # Recognising text takes a core for each process; half of them are left for calls.
         self._workers = DeliveryWorkers(max(1, usable_cores() // 2) if self.settings.ocr else 1)
         self._commands = asyncio.Semaphore(_COMMANDS)
-        self._numbers = itertools.count(1)
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._retries: set[asyncio.Task[None]] = set()
-        """One for each fax that could not be delivered."""
 
     async def __aenter__(self) -> Self:
         await check_programs(self.settings)
-        for entry in await asyncio.to_thread(self._prepare):
-            self._go_on(self._deliver_late(entry))
+        for entry in await self._intake.left():
+            self._intake.go_on(self._deliver_late(entry))
         return self
 
     async def __aexit__(
@@ -109,21 +104,9 @@ class Inbox:
         """Wait for what is to be done with faxes that were received, up to 10 s; then leave it to the next
         program that has an inbox in this folder. Text is not waited for."""
         self._workers.hurry()
-        for retry in self._retries:
-            retry.cancel()
-        tasks = self._tasks | self._retries
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=_CLOSE_WITHIN)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late)
-                logger.warning(
-                    "%d faxes in %s are not delivered yet; they are when faxes are received there again",
-                    *(len(late), self.folder),
-                )
+        await self._intake.wait(_CLOSE_WITHIN)
         await self._workers.close()
-        await asyncio.to_thread(self._spool.close)
+        await self._intake.close()
 
     async def take(
         self,
@@ -140,84 +123,21 @@ class Inbox:
         ends the call; pages that were confirmed are delivered nevertheless, and ``on_received``, which is
         called in any case, tells the files. What fails here is logged and in the warnings of the result.
         """
-        number = next(self._numbers)
-        began = datetime.now().astimezone().isoformat(timespec="seconds")
-        known = {
-            "job": number,
-            "caller": call.caller,
-            "caller_name": call.caller_name,
-            "called": call.called,
-            "route": call.route,
-        }
-        unfinished = {"began": began, "completed": False, "reason": "the program ended before the fax did"}
-        # Before the call is taken: from its first page on the fax can be delivered by another program.
-        entry = await self._begun(number, {"facts": known | unfinished})
-        results: list[FaxResult] = []
 
-        def observe(event: FaxEvent) -> None:
-            if isinstance(event, Finished):
-                results.append(event.result)
-            if on_event is not None:
-                on_event(event)
+        async def arrived(entry: Entry, known: dict[str, Any], result: FaxResult) -> ReceivedFax:
+            return await self._deliver(entry, known, result, on_received)
 
-        try:
-            await call.receive(entry.tiff, settings=settings, offer=offer, on_event=observe)
-        finally:
-            # Also when this task is cancelled, or on_event has raised.
-            if results:
-                delivery = self._go_on(self._deliver(entry, known, results[0], on_received))
-            else:
-                self._go_on(self._forget(entry))
-        # Shielded: cancelling the task ends the call, not the delivery of its pages.
-        return await asyncio.shield(delivery)
-
-    async def _begun(self, number: int, content: dict[str, Any]) -> Entry:
-        beginning = self._go_on(asyncio.to_thread(self._begin, number, content))
-        try:
-            return await asyncio.shield(beginning)
-        except asyncio.CancelledError:
-
-            async def forget() -> None:
-                await self._forget(await beginning)
-
-            self._go_on(forget())
-            raise
-
-    # --- in threads -----------------------------------------------------------------------------------------
-
-    def _prepare(self) -> list[Entry]:
-        os.makedirs(self.folder, exist_ok=True)
-        try:
-            return self._spool.left()
-        except OSError as error:
-            logger.error(
-                "faxes that were left in %s cannot be read: %s", self.folder, error.strerror or error
-            )
-            return []
-
-    def _begin(self, number: int, content: dict[str, Any]) -> Entry:
-        try:
-            return self._spool.begin(number, content)
-        except OSError as error:
-            # The engine refuses the call, as nothing can be stored there.
-            logger.error("nothing can be made in %s: %s", self.folder, error.strerror or error, extra=SELDOM)
-            return Entry(os.path.join(self.folder, FOLDER, "missing", f"{number}.json"))
-
-    # --- on the loop ----------------------------------------------------------------------------------------
-
-    def _go_on(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Work that does not end with the task that takes the call."""
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+        number = next(self._intake.numbers)
+        return await self._intake.take(
+            call, number, {}, arrived, settings=settings, offer=offer, on_event=on_event
+        )
 
     async def _deliver(
         self, entry: Entry, known: dict[str, Any], result: FaxResult, on_received: OnReceived | None
     ) -> ReceivedFax:
         received = ReceivedFax(replace(result, file=None))
         if result.file is None:
-            await self._forget(entry)
+            await self._intake.forget(entry)
         else:
             about = facts.of_result(result) | known
             received = await self._deliver_pages(entry, about, result)
@@ -239,7 +159,7 @@ class Inbox:
             logger.warning("%s: %s", os.path.basename(delivered.tiff or delivered.pdf), text)
         failure = await self._run(about, delivered)
         warnings += [failure] if failure else []
-        await self._forget(entry)
+        await self._intake.forget(entry)
         file = delivered.tiff or delivered.pdf
         told = replace(result, file=file, warnings=(*result.warnings, *warnings))
         return ReceivedFax(
@@ -255,19 +175,13 @@ class Inbox:
                 logger.warning("delivered late: %s", delivered.files[0])
                 about = record.get("facts")
                 await self._run(about if isinstance(about, dict) else {}, delivered)
-            await self._forget(entry)
+            await self._intake.forget(entry)
         except (OSError, NotDeliveredError) as error:
             logger.error("%s; its pages are still beside %s", error, entry.record, extra=SELDOM)
             self._try_again(entry)
 
     def _try_again(self, entry: Entry) -> None:
-        async def later() -> None:
-            await asyncio.sleep(_AGAIN_AFTER)
-            self._go_on(self._deliver_late(entry))
-
-        retry = asyncio.create_task(later())
-        self._retries.add(retry)
-        retry.add_done_callback(self._retries.discard)
+        self._intake.later(_AGAIN_AFTER, lambda: self._deliver_late(entry))
 
     async def _files(self, entry: Entry, pages: int) -> Delivered:
         """Have the files made. Raises NotDeliveredError."""
@@ -297,9 +211,3 @@ class Inbox:
             logger.error("%s", text)
             return text
         return ""
-
-    async def _forget(self, entry: Entry) -> None:
-        try:
-            await asyncio.to_thread(self._spool.forget, entry)
-        except OSError as error:
-            logger.warning("%s could not be removed: %s", entry.record, error.strerror or error)
