@@ -16,7 +16,7 @@ from typing import Any
 
 from t38fsp.choices import FileFormat
 from t38fsp.image import document
-from t38fsp.image.errors import DocumentError, ImageError, StoreError
+from t38fsp.image.errors import ImageError, StoreError
 from t38fsp.image.growing import alone_in
 from t38fsp.image.pdf_text import Word
 from t38fsp.image.room import error_text
@@ -61,7 +61,7 @@ def _made(order: Deliver, entry: Entry, record: dict[str, Any]) -> Delivered:
     facts = record.get("facts")
     facts = dict(facts) if isinstance(facts, dict) else {}
     if facts.get("pages_confirmed") is None:  # the call was cut off, or the record was lost
-        facts["pages_confirmed"] = _pages_in(pages)
+        facts["pages_confirmed"] = entry.count()
         if not facts["pages_confirmed"]:
             return Delivered("", "", "")
     if pages is None:
@@ -138,14 +138,6 @@ def _free(stem: str) -> str:
         if not any(os.path.lexists(name + suffix) for suffix in (_TIFF, _PDF, _SIDECAR)):
             return name
     raise StoreError(f"there are {_MOST_NAMES} files named {stem}; use a name with the time of the fax")
-
-
-def _pages_in(path: str | None) -> int:
-    """A file that was growing has no page until the first one is confirmed."""
-    try:
-        return 0 if path is None else len(document.inspect(path))
-    except DocumentError:
-        return 0
 
 
 def _sidecar(facts: FaxFacts, delivered: Delivered) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from sip.frozen import dataclass
+from t38fsp.image import document
+from t38fsp.image.errors import DocumentError
 from t38fsp.image.values import GROWING_SUFFIX
 
 FOLDER = ".incoming"
@@ -49,6 +51,13 @@ class Entry:
     def pages(self) -> str | None:
         """The file with its pages; None if there is none. One that was never finished is valid, too."""
         return next((name for suffix in _KEPT_SUFFIXES if os.path.lexists(name := self.beside(suffix))), None)
+
+    def count(self) -> int:
+        """How many pages are in its file; a file that was growing has none until the first is confirmed."""
+        try:
+            return 0 if (path := self.pages()) is None else len(document.inspect(path))
+        except DocumentError:
+            return 0
 
     def read(self) -> dict[str, Any]:
         """The record; empty if it cannot be read, as after a power failure."""
