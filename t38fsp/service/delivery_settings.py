@@ -7,11 +7,21 @@ from collections.abc import Mapping
 from dataclasses import field
 from enum import Enum
 
-from sip.bounds import check, setting
+from sip.bounds import check, setting, text
 from sip.frozen import dataclass
+from sip.line_settings import parse_network
 from t38fsp.errors import SettingError
+from t38fsp.service.guard import Guard, GuardError
 from t38fsp.service.policy.rules import Rule, check_patterns
-from t38fsp.service.targets import Target, TargetKind, check_address, check_hosts, check_secrets
+from t38fsp.service.targets import (
+    Target,
+    TargetKind,
+    check_address,
+    check_hosts,
+    check_networks,
+    check_secrets,
+    check_webhook,
+)
 
 DAY = 86400.0
 
@@ -41,16 +51,16 @@ class MailServer:
     Raises SettingError for a value out of range, and for a password that would be sent in the clear.
     """
 
-    host: str = setting("", table="service.mail")
+    host: str = setting("", check=text, table="service.mail")
     """Name or address of the server; without it there is no mail."""
     port: int = setting(0, least=1, most=65535, off=0, table="service.mail")
     """Default: 587, 465 or 25, as ``security`` is."""
     security: MailSecurity = setting(MailSecurity.STARTTLS, table="service.mail")
     """``"starttls"``, ``"tls"``, or ``"none"`` for a server on this machine."""
-    authorities: str = setting("", table="service.mail")
+    authorities: str = setting("", check=text, table="service.mail")
     """File with the certificates (PEM) of the authorities that the server's certificate comes from; default:
     those of this machine."""
-    user: str = setting("", table="service.mail")
+    user: str = setting("", check=text, table="service.mail")
     """Account at the server; empty for none."""
     password: str | None = setting(None, check=str, secret=True, table="service.mail")
     sender: str = setting("", check=check_address, table="service.mail")
@@ -88,7 +98,7 @@ class BlockedAnswer(Enum):
 class ReceivingSettings:
     """``[service.receiving]``. Raises SettingError for a value out of range."""
 
-    spool: str = setting("", table="service.receiving")
+    spool: str = setting("", check=text, table="service.receiving")
     """Folder for faxes while they are received, on a disk of this host. Default: beside the database or, with
     PostgreSQL, in the state folder of the service."""
     blocked: tuple[str, ...] = setting((), check=check_patterns, table="service.receiving")
@@ -99,6 +109,8 @@ class ReceivingSettings:
     """How long received faxes are kept, once they were delivered. One that could not be delivered is kept as
     long as ``keep_failed_days``."""
     keep_failed_days: float = setting(365.0, least=0.0, most=_DAYS, unit="days", table="service.receiving")
+    keep_records_days: float = setting(730.0, least=0.0, most=_DAYS, unit="days", table="service.receiving")
+    """How long it is kept on record that a fax was received, when its pages are removed."""
 
     def __post_init__(self) -> None:
         check(self, SettingError)
@@ -129,6 +141,10 @@ class RetrySettings:
     webhook_hosts: tuple[str, ...] = setting((), check=check_hosts, table="service.deliveries")
     """Hosts, such as ``"hooks.example"`` or ``"*.example"``, to which webhooks of jobs may go; without any a
     job cannot have a webhook."""
+    webhook_networks: tuple[str, ...] = setting((), check=check_networks, table="service.deliveries")
+    """Private networks in which these hosts may be; all others that are not public are refused."""
+    webhook_plain: bool = setting(False, table="service.deliveries")
+    """Allow ``http`` beside ``https`` for them."""
     webhook_secrets: tuple[str, ...] = setting(
         (), check=check_secrets, secret=True, table="service.deliveries"
     )
@@ -137,6 +153,25 @@ class RetrySettings:
 
     def __post_init__(self) -> None:
         check(self, SettingError)
+        if self.webhook_hosts and not self.webhook_secrets:
+            raise SettingError("webhook_secrets: missing; webhooks of jobs are signed, so give a secret")
+
+    @property
+    def guard(self) -> Guard:
+        """What the webhook of a job may name."""
+        return Guard(self.webhook_hosts, tuple(map(parse_network, self.webhook_networks)), self.webhook_plain)
+
+    def check_webhook(self, url: str) -> None:
+        """Raises SettingError for a webhook that a job cannot have."""
+        if not self.webhook_hosts:
+            raise SettingError(
+                "jobs have no webhooks here; leave it out, or have webhook_hosts set in [service.deliveries]"
+            )
+        try:
+            check_webhook(url)
+            self.guard.check(url)
+        except (ValueError, GuardError) as error:
+            raise SettingError(str(error)) from error
 
     def delay(self, attempts: int, spread: float) -> float:
         """Seconds to the next attempt after so many failed; ``spread`` is a random number from 0 to 1, which

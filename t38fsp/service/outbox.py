@@ -7,10 +7,11 @@ again. All functions take the connection of a transaction.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, or_, select, tuple_, update
 
 from sip.frozen import dataclass
 from t38fsp.service.tables import delivery, target
@@ -55,18 +56,12 @@ def add(connection: Connection, new: Sequence[NewDelivery], now: float) -> None:
     if not new:
         return
     known = set(connection.scalars(select(delivery.c.id).where(delivery.c.id.in_([each.id for each in new]))))
-    disabled = dict(
-        connection.execute(
-            select(target.c.name, target.c.reason).where(target.c.name.in_({each.target for each in new}))
-        )
-        .tuples()
-        .all()
-    )
+    off = _disabled(connection)
     rows = []
     for each in new:
         if each.id in known:
             continue
-        reason = disabled.get(each.target)
+        reason = off.get(each.target)
         rows.append(
             {
                 "id": each.id,
@@ -89,53 +84,61 @@ def add(connection: Connection, new: Sequence[NewDelivery], now: float) -> None:
 
 
 def claim(
-    connection: Connection,
-    host: str,
-    now: float,
-    most: int,
-    lease: Callable[[str, str], float],
-    avoid: Collection[str] = (),
+    connection: Connection, host: str, now: float, until: float, most: int, room: Callable[[str], int]
 ) -> list[Claimed]:
-    """Claim up to ``most`` deliveries that are due, the oldest first, none to the targets ``avoid``.
+    """Claim up to ``most`` deliveries that are due until the time ``until``, the oldest first.
 
-    ``lease`` tells for a kind and a target how many seconds an attempt is ours.
+    ``room`` tells how many more there may be to a target. Call it again while it returns some.
     """
     due = and_(delivery.c.state == DeliveryState.WAITING.value, delivery.c.next_attempt <= now)
-    query = select(delivery).where(due).order_by(delivery.c.next_attempt, delivery.c.id).limit(most)
-    if avoid:
-        query = query.where(delivery.c.target.not_in(list(avoid)))
-    rows = connection.execute(query.with_for_update(skip_locked=True)).all()
-    for row in rows:
+    waiting = connection.scalars(select(delivery.c.target).where(due).distinct())
+    full = [name for name in waiting if room(name) <= 0]
+    query = (
+        select(delivery)
+        .where(due, delivery.c.target.not_in(full))
+        .order_by(delivery.c.next_attempt, delivery.c.id)
+        .limit(most)
+    )
+    claimed: list[Claimed] = []
+    taken: Counter[str] = Counter()
+    for row in connection.execute(query.with_for_update(skip_locked=True)).all():
+        if taken[row.target] >= room(row.target):
+            continue
+        taken[row.target] += 1
         connection.execute(
             update(delivery)
             .where(delivery.c.id == row.id)
-            .values(host=host, attempts=row.attempts + 1, next_attempt=now + lease(row.kind, row.target))
+            .values(host=host, attempts=row.attempts + 1, next_attempt=until)
         )
-    return [
-        Claimed(
-            row.id,
-            row.subject,
-            row.kind,
-            row.target,
-            row.event,
-            row.arguments,
-            row.attempts + 1,
-            row.created,
+        claimed.append(
+            Claimed(
+                row.id,
+                row.subject,
+                row.kind,
+                row.target,
+                row.event,
+                row.arguments,
+                row.attempts + 1,
+                row.created,
+            )
         )
-        for row in rows
+    return claimed
+
+
+def renew(connection: Connection, host: str, ids: Collection[str], until: float) -> set[str]:
+    """Keep what this host is at until then. Returns the ids of those that are not ours any more."""
+    ours = [
+        id
+        for id in ids
+        if connection.execute(update(delivery).where(_ours(id, host)).values(next_attempt=until)).rowcount
     ]
+    return set(ids) - set(ours)
 
 
 def is_due(connection: Connection, now: float) -> bool:
     """Whether something waits whose time has come; reads only."""
     due = and_(delivery.c.state == DeliveryState.WAITING.value, delivery.c.next_attempt <= now)
     return connection.execute(select(delivery.c.id).where(due).limit(1)).first() is not None
-
-
-def next_time(connection: Connection) -> float | None:
-    """When the next one is due, or its lease ends."""
-    waiting = delivery.c.state == DeliveryState.WAITING.value
-    return connection.execute(select(func.min(delivery.c.next_attempt)).where(waiting)).scalar()
 
 
 def _ours(id: str, host: str) -> ColumnElement[bool]:
@@ -219,14 +222,18 @@ def disable(connection: Connection, name: str, reason: str, now: float) -> list[
     return ids
 
 
-def disabled(connection: Connection) -> dict[str, str]:
-    """The disabled targets, each with the reason."""
-    return dict(connection.execute(select(target.c.name, target.c.reason)).tuples().all())
-
-
 def enable(connection: Connection, name: str) -> bool:
     """New deliveries go to the target again. False if it was not disabled."""
     return bool(connection.execute(target.delete().where(target.c.name == name)).rowcount)
+
+
+def tidy(connection: Connection, delivered_before: float, failed_before: float) -> int:
+    """Remove deliveries of events that are over since then; returns how many."""
+    old = or_(
+        and_(delivery.c.state == DeliveryState.DELIVERED.value, delivery.c.finished <= delivered_before),
+        and_(delivery.c.state == DeliveryState.FAILED.value, delivery.c.finished <= failed_before),
+    )
+    return connection.execute(delete(delivery).where(delivery.c.event.is_not(None), old)).rowcount
 
 
 def again(connection: Connection, id: str, now: float) -> bool:
@@ -250,6 +257,11 @@ def again(connection: Connection, id: str, now: float) -> bool:
         )
     )
     return True
+
+
+def _disabled(connection: Connection) -> dict[str, str]:
+    """The disabled targets, each with the reason."""
+    return {row.name: row.reason for row in connection.execute(select(target.c.name, target.c.reason))}
 
 
 def read(connection: Connection, id: str) -> Delivery | None:

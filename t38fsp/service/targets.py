@@ -8,8 +8,9 @@ import re
 from enum import Enum
 from urllib.parse import urlsplit
 
-from sip.bounds import check, like, setting
+from sip.bounds import check, like, setting, text
 from sip.frozen import dataclass
+from sip.line_settings import parse_network
 from t38fsp.choices import FileFormat
 from t38fsp.errors import SettingError
 from t38fsp.inbox_settings import InboxSettings
@@ -105,6 +106,12 @@ def check_hosts(hosts: object) -> None:
             )
 
 
+def check_networks(networks: object) -> None:
+    """Raises ValueError."""
+    for network in networks if isinstance(networks, tuple | list) else (networks,):
+        parse_network(network)
+
+
 class TargetKind(Enum):
     """Its values are the keys of the file that make a target one of this kind."""
 
@@ -123,7 +130,7 @@ class Target:
     """
 
     name: str = ""
-    folder: str = setting("", table=_TABLE)
+    folder: str = setting("", check=text, table=_TABLE)
     """Folder that gets the files of a fax. With several hosts it is one that all of them have."""
     webhook: str = setting("", check=check_webhook, table=_TABLE)
     """URL that is called, after Standard Webhooks."""

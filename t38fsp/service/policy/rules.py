@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-from sip.bounds import check, setting
+from sip.bounds import check, setting, text
 from sip.frozen import dataclass
 from sip.syntax.errors import ParseError
 from sip.syntax.uri import parse_uri
@@ -70,7 +70,7 @@ class Rule:
     value out of range.
     """
 
-    name: str = setting("", table="service.rules")
+    name: str = setting("", check=text, table="service.rules")
     """Shown with each fax that it took. Default: its place, ``rule 1`` and so on."""
     called: tuple[str, ...] = setting((), check=check_patterns, table="service.rules")
     """Patterns of the called number."""
