@@ -9,9 +9,7 @@ from enum import Enum
 
 from sip.bounds import check, setting, text
 from sip.frozen import dataclass
-from sip.line_settings import parse_network
 from t38fsp.errors import SettingError
-from t38fsp.service.guard import Guard, GuardError
 from t38fsp.service.policy.rules import Rule, check_patterns
 from t38fsp.service.targets import (
     Target,
@@ -20,7 +18,6 @@ from t38fsp.service.targets import (
     check_hosts,
     check_networks,
     check_secrets,
-    check_webhook,
 )
 
 DAY = 86400.0
@@ -155,23 +152,6 @@ class RetrySettings:
         check(self, SettingError)
         if self.webhook_hosts and not self.webhook_secrets:
             raise SettingError("webhook_secrets: missing; webhooks of jobs are signed, so give a secret")
-
-    @property
-    def guard(self) -> Guard:
-        """What the webhook of a job may name."""
-        return Guard(self.webhook_hosts, tuple(map(parse_network, self.webhook_networks)), self.webhook_plain)
-
-    def check_webhook(self, url: str) -> None:
-        """Raises SettingError for a webhook that a job cannot have."""
-        if not self.webhook_hosts:
-            raise SettingError(
-                "jobs have no webhooks here; leave it out, or have webhook_hosts set in [service.deliveries]"
-            )
-        try:
-            check_webhook(url)
-            self.guard.check(url)
-        except (ValueError, GuardError) as error:
-            raise SettingError(str(error)) from error
 
     def delay(self, attempts: int, spread: float) -> float:
         """Seconds to the next attempt after so many failed; ``spread`` is a random number from 0 to 1, which

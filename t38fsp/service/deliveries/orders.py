@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection, select
 
 from t38fsp.service import events, outbox, received_faxes
-from t38fsp.service.deliveries import signing
+from t38fsp.service.deliveries import job_webhooks
 from t38fsp.service.deliveries.subscriptions import job_of
 from t38fsp.service.deliveries.way import NotDeliveredError, Notice, Order
 from t38fsp.service.delivery_settings import DeliverySettings
@@ -21,8 +21,6 @@ from t38fsp.service.values import Json
 
 _ANYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 _NOWHERE = Guard()
-_SECONDS_OF_A_JOB = 30.0
-"""For one attempt to the webhook of a job."""
 
 
 def read(connection: Connection, claimed: Claimed, settings: DeliverySettings) -> Order:
@@ -82,19 +80,11 @@ def _target(claimed: Claimed, settings: DeliverySettings) -> tuple[Target, Guard
             f"there is no target {claimed.target!r} in the settings of this host; add it, or ask for the "
             "delivery again when there is"
         )
-    secrets = settings.retries.webhook_secrets
-    if not secrets:
-        raise NotDeliveredError("webhooks of jobs are not signed any more; set webhook_secrets")
     key = str(claimed.arguments.get("key", ""))
-    own = tuple(signing.secret_of_key(secret, key) for secret in secrets)
-    target = Target(
-        claimed.target,
-        webhook=claimed.target,
-        secrets=own,
-        seconds=_SECONDS_OF_A_JOB,
-        private=settings.retries.webhook_plain,
-    )
-    return target, settings.retries.guard
+    target = job_webhooks.target_of(claimed.target, key, settings.retries)
+    if target is None:
+        raise NotDeliveredError("jobs have no webhooks any more; set webhook_secrets, and ask for it again")
+    return target, job_webhooks.guard_of(settings.retries)
 
 
 def _event(connection: Connection, number: int) -> Notice:

@@ -1,4 +1,4 @@
-"""Signs requests after Standard Webhooks 1.0, and has a secret for each API key."""
+"""Signs requests after Standard Webhooks 1.0."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 
-from t38fsp.service.targets import SECRET_PREFIX, secret_octets
+from t38fsp.service.targets import secret_octets
 
 
 def headers(id: str, timestamp: int, body: bytes, secrets: Iterable[str]) -> dict[str, str]:
@@ -25,13 +25,3 @@ def headers(id: str, timestamp: int, body: bytes, secrets: Iterable[str]) -> dic
         "webhook-timestamp": str(timestamp),
         "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
     }
-
-
-def secret_of_key(secret: str, key: str) -> str:
-    """The secret that signs the webhooks of the jobs of an API key, made from a secret of the service.
-
-    So each key has its own, and none of them is stored. ``key`` is the id of the key, empty for jobs of the
-    local socket.
-    """
-    made = hmac.digest(secret_octets(secret), b"webhook:" + key.encode(), hashlib.sha256)
-    return SECRET_PREFIX + base64.b64encode(made).decode("ascii")

@@ -17,18 +17,19 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-import t38fsp
 from t38fsp.received.wire import Delivered
 from t38fsp.service.deliveries import signing
 from t38fsp.service.deliveries.files import Files
 from t38fsp.service.deliveries.way import NotDeliveredError, Order
 from t38fsp.service.guard import GuardedTransport, GuardError
 
+_AGENT = f"t38fsp/{version('t38fsp')}"
 _GONE = 410
 _LONGEST_WAIT = 86400.0
 """Seconds of Retry-After that are believed."""
@@ -60,7 +61,7 @@ class WebhookWay:
         sent = {
             **signing.headers(order.id, int(self._clock()), body, target.secrets),
             "Content-Type": "application/json",
-            "User-Agent": f"t38fsp/{t38fsp.__version__}",
+            "User-Agent": _AGENT,
         }
         try:
             async with (
