@@ -239,6 +239,12 @@ async def prepare(
     return await prepare_job(job, images)
 
 
+async def count_pages(job: SendJob, images: ImagePool) -> int:
+    """Number of pages of a fax, with its cover page. The documents are inspected as before a call, and no
+    page but the cover is made. Raises DocumentError, ImageWorkerError."""
+    return len((await fax_to_send(job, images)).pages)
+
+
 async def prepare_job(job: SendJob, images: ImagePool | None = None) -> PreparedDocument:
     """The same for a job. Raises DocumentError, ImageWorkerError."""
     own = images is None

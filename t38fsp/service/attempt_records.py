@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import field
+from collections.abc import Callable
 from datetime import UTC, tzinfo
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from sip.frozen import dataclass
+from t38fsp.call_settings import CallSettings
 from t38fsp.outcome import Outcome
 from t38fsp.received.facts import of_result
 from t38fsp.results import FaxResult
 from t38fsp.service import chain, events, jobs
 from t38fsp.service.errors import NotFoundError
+from t38fsp.service.policy.memory import Memory, MemorySettings, learn, start
 from t38fsp.service.policy.retry import Done, Fail, Limits, Past, Retry, RetryPolicy, decide
+from t38fsp.service.policy.routing import FailOver
 from t38fsp.service.policy.windows import ALWAYS, Window
-from t38fsp.service.submission import options_of
-from t38fsp.service.tables import attempt, fax, page
+from t38fsp.service.submission import call_settings, options_of
+from t38fsp.service.tables import attempt, fax, number_memory, page
 from t38fsp.service.values import AfterCrash, Attempt, AttemptState, Fax, FaxState, Job, Json
 
 _NO_RESULT = "INTERRUPTED"
@@ -31,6 +33,11 @@ class SupersededError(Exception):
     """Another host has taken over the attempt: this one may not go on with it."""
 
 
+def asked_for(job: Job, route: str) -> CallSettings:
+    """What a job asks for, where routes have no settings."""
+    return call_settings(CallSettings(), options_of(job.options or {}).call)
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What the settings say of attempts."""
@@ -40,9 +47,12 @@ class Rules:
     zone: tzinfo = UTC
     window: Callable[[str], Window] = lambda text: Window.parse(text) if text else ALWAYS
     """The window of ``Job.window``."""
-    learnt: Callable[[Connection, str], Mapping[str, object]] = lambda connection, number: {}
-    """Settings of the next call to a number, from what it took last time."""
-    learn: Callable[[Connection, str, FaxResult], None] = lambda connection, number, result: None
+    asked: Callable[[Job, str], CallSettings] = asked_for
+    """The settings of a call for a job by a route, before what was learnt of the number."""
+    memory: MemorySettings = MemorySettings()
+    modems: bool = False
+    """This host can send in audio."""
+    failover: FailOver = FailOver()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +67,11 @@ class Begun:
     route: str
     first_page: int
     started: float
-    learnt: Mapping[str, object] = field(default_factory=dict)
+    asked: CallSettings
+    used: CallSettings
+    """The same with what was learnt of the number."""
+    several: bool
+    """The job has other receivers, too."""
 
 
 def begin(
@@ -110,10 +124,14 @@ def begin(
         .where(fax.c.id == fax_id)
         .values(state=FaxState.SENDING.value, attempts=number, next_attempt=None, reason="")
     )
-    learnt = rules.learnt(connection, given.number)
+    asked = rules.asked(job, given.route)
+    used = start(
+        _memory(connection, given.number), asked, given.route, now, rules.memory, modems=rules.modems
+    )
     body: Json = {"attempt": id, "host": host, "route": given.route, "first_page": first}
     events.append(connection, "attempt.started", fax_id, body, now)
-    return Begun(id, host, workflow, job, given, given.route, first, now, learnt)
+    several = connection.execute(select(func.count()).where(fax.c.job == job.id)).scalar() != 1
+    return Begun(id, host, workflow, job, given, given.route, first, now, asked, used, several)
 
 
 def dialling(connection: Connection, begun: Begun, now: float) -> None:
@@ -166,7 +184,7 @@ def conclude(
     current = jobs.read_fax(connection, begun.fax.id)
     cancelling = connection.execute(select(fax.c.cancelling).where(fax.c.id == begun.fax.id)).scalar()
     _close(connection, jobs.read_attempt(connection, begun.attempt), outcome, dict(of_result(result)), now)
-    rules.learn(connection, begun.fax.number, result)
+    other_settings = _learn(connection, begun, result, rules, now)
     total = max((each.number for each in result.pages), default=0) if result.completed else 0
     connection.execute(
         update(fax)
@@ -194,6 +212,7 @@ def conclude(
         chance,
         limits,
         other_route=len(others) > 1,
+        other_settings=other_settings,
     )
     match decision:
         case Done():
@@ -264,6 +283,24 @@ def _wait(
     )
     body: Json = {"state": FaxState.QUEUED.value, "reason": reason, "next_attempt": at}
     events.append(connection, "fax.queued", fax_id, body, now)
+
+
+def _memory(connection: Connection, number: str) -> Memory:
+    facts = connection.execute(select(number_memory.c.facts).where(number_memory.c.number == number)).scalar()
+    return Memory.from_json(facts)
+
+
+def _learn(connection: Connection, begun: Begun, result: FaxResult, rules: Rules, now: float) -> bool:
+    """Keep what the call has shown of its number; true if the next call would have other settings."""
+    number, limits = begun.fax.number, rules.memory
+    before = _memory(connection, number)
+    learnt = learn(before, begun.asked, begun.used, begun.route, result, now, limits)
+    if learnt != before:
+        connection.execute(delete(number_memory).where(number_memory.c.number == number))
+        if learnt.expires > now:
+            values = {"facts": learnt.to_json(), "updated": now, "expires": learnt.expires}
+            connection.execute(insert(number_memory).values(number=number, **values))
+    return start(learnt, begun.asked, begun.route, now, limits, modems=rules.modems) != begun.used
 
 
 def _open_attempt(connection: Connection, fax_id: str) -> Attempt | None:

@@ -147,7 +147,7 @@ class Attempts:
             await notes.close()
 
     async def _place(self, begun: Begun, notes: _Notes) -> FaxResult:
-        order = CallOrder(begun.job, begun.fax, begun.route, begun.first_page, begun.learnt)
+        order = CallOrder(begun.job, begun.fax, begun.route, begun.used, begun.first_page, begun.several)
         try:
             await self._stored(lambda connection: records.dialling(connection, begun, self._clock()))
             return await self._caller.call(order, notes.event, notes.connected)

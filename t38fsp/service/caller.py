@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import field
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from sip.frozen import dataclass
 from sip.values import DialogId
+from t38fsp.call_settings import CallSettings
 from t38fsp.events import FaxEvent
 from t38fsp.results import FaxResult
 from t38fsp.service.values import Fax, Job
@@ -23,10 +23,11 @@ class CallOrder:
     job: Job
     fax: Fax
     route: str
+    settings: CallSettings = CallSettings()
     first_page: int = 1
     """Pages before it are confirmed."""
-    learnt: Mapping[str, object] = field(default_factory=dict)
-    """Settings of the call that the number took last time; what the job asks for comes first."""
+    several: bool = False
+    """The job has other receivers, too."""
 
 
 class Caller(Protocol):

@@ -10,23 +10,27 @@ fails.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection, Row, Select, and_, func, or_, select, text, update
 
 from sip.frozen import dataclass
+from t38fsp.outcome import Outcome
 from t38fsp.service import events
 from t38fsp.service.ids import new_id
-from t38fsp.service.tables import fax, job
+from t38fsp.service.policy.routing import FailOver, RouteFacts, ordered
+from t38fsp.service.tables import attempt, fax, host, job
 from t38fsp.service.values import FaxState
 
 _LOCK = 738414
+_OUTCOMES = [each.name for each in Outcome]
 _BATCH = 100
 """Faxes released in one transaction, in which others wait to write."""
 
 Enqueue = Callable[[Connection, str, str, str, int], None]
 """Transaction, workflow, route, fax, priority."""
-Choose = Callable[[Sequence[str], str], Sequence[str]]
-"""From the routes of a fax and its number: those that can take it at the moment, the best one first."""
+_LOOKED_AT = 20
+"""Calls of a route that are looked at for its health."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +43,9 @@ class Released:
 
 
 def release(
-    connection: Connection, rooms: Mapping[str, int], choose: Choose, enqueue: Enqueue, now: float
+    connection: Connection, channels: Mapping[str, int], limits: FailOver, enqueue: Enqueue, now: float
 ) -> Released:
-    """Release what is due; ``rooms`` are the most faxes that may be released of each route.
+    """Release what is due; ``channels`` are the most calls of each route.
 
     On PostgreSQL one host at a time does it; for the others there is nothing to do then.
     """
@@ -49,30 +53,67 @@ def release(
         ours = connection.execute(text(f"SELECT pg_try_advisory_xact_lock({_LOCK})")).scalar()
         if not ours:
             return Released(0, True)
-    room = _room(connection, rooms)
+    facts = route_facts(connection, channels)
+    room = {name: _room(each, limits, now) for name, each in facts.items()}
     done = 0
     for candidate in _candidates(connection, room, now):
         names = [name for name in candidate.routes.split(",") if room.get(name, 0) > 0]
-        others = [name for name in names if name != candidate.avoid]
-        route = next(iter(choose(others or names, candidate.number)), None)
-        if route is None:
+        best = ordered([facts[name] for name in names], now, limits, {candidate.avoid})
+        if not best:
             continue
+        route = best[0]
         workflow = new_id("w")
         connection.execute(update(fax).where(fax.c.id == candidate.id).values(workflow=workflow, route=route))
         enqueue(connection, workflow, route, candidate.id, candidate.priority)
         room[route] -= 1
+        facts[route] = replace(facts[route], busy=facts[route].busy + 1)
         done += 1
         if done == _BATCH:
             return Released(done, True)
     return Released(done, False)
 
 
-def _room(connection: Connection, rooms: Mapping[str, int]) -> dict[str, int]:
+def route_facts(connection: Connection, channels: Mapping[str, int]) -> dict[str, RouteFacts]:
+    """What is known of the routes, over all hosts."""
     taken = connection.execute(
         select(fax.c.route, func.count()).where(fax.c.workflow.is_not(None)).group_by(fax.c.route)
     )
     released = {str(route): int(count) for route, count in taken}
-    return {name: most - released.get(name, 0) for name, most in rooms.items()}
+    registered = _registered(connection)
+    found = {}
+    for name, most in channels.items():
+        facts = RouteFacts(name, registered.get(name), released.get(name, 0), most)
+        last = (
+            select(attempt.c.outcome, attempt.c.ended)
+            .where(attempt.c.route == name, attempt.c.outcome.in_(_OUTCOMES))
+            .order_by(attempt.c.started.desc())
+            .limit(_LOOKED_AT)
+        )
+        for outcome, ended in reversed(connection.execute(last).all()):
+            facts = facts.after(Outcome[outcome], ended)
+        found[name] = facts
+    return found
+
+
+def _registered(connection: Connection) -> dict[str, bool]:
+    """By route: whether any host that runs has registered it. Routes that do not register are missing."""
+    rows = connection.execute(select(host.c.facts).where(host.c.state == "running")).scalars()
+    found: dict[str, bool] = {}
+    for facts in rows:
+        for name, is_registered in facts.get("registered", {}).items():
+            found[name] = found.get(name, False) or is_registered
+    return found
+
+
+def _room(facts: RouteFacts, limits: FailOver, now: float) -> int:
+    """How many more faxes may be released of a route: a few more than it has channels; none while it rests,
+    and one when it is tried again."""
+    assert facts.channels is not None
+    until = facts.rests_until(limits)
+    if until > now:
+        return 0
+    most = facts.channels + max(1, facts.channels // 4) if until == 0.0 else 1
+    return most - facts.busy
 
 
 def _candidates(connection: Connection, room: Mapping[str, int], now: float) -> list[Row[tuple[str, ...]]]:

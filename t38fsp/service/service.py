@@ -21,6 +21,8 @@ from sqlalchemy import Connection, func, select, update
 
 from sip.frozen import dataclass
 from sip.logs import get_logger
+from t38fsp.events import RegistrationChanged, RegistrationStatus
+from t38fsp.prepared import PreparedDocument
 from t38fsp.service import chain, events, jobs, retention, submission
 from t38fsp.service.attempt_records import Rules
 from t38fsp.service.attempts import Attempts
@@ -29,6 +31,7 @@ from t38fsp.service.database import Database, DatabaseError
 from t38fsp.service.errors import LimitError, StateError
 from t38fsp.service.hosts import DRAINING, HostInfo, Hosts, list_hosts
 from t38fsp.service.jobs import Target
+from t38fsp.service.preparing import Preparing
 from t38fsp.service.queue_settings import QueueSettings
 from t38fsp.service.submission import Submission
 from t38fsp.service.tables import attempt, fax
@@ -58,15 +61,16 @@ class RouteInfo:
     busy: int
     waiting: int
     """Faxes that may go by it and whose time has come."""
-    healthy: bool = True
+    healthy: bool
+    """Whether it is used: registered, if it registers, and without too many failures in a row."""
 
 
 class FaxService:
     """``routes`` are the channels of each route, None if it does not say; ``caller`` places the calls.
 
     ``plan`` makes the targets of a submission (the numbers and routes of its receivers) and raises
-    SubmissionError for those that may not be called; ``choose`` puts the routes of a fax in order. Raises
-    DatabaseError and HostError from ``async with``.
+    SubmissionError for those that may not be called. ``preparing`` is the one of ``caller``; without it no
+    document is looked at before its call. Raises DatabaseError and HostError from ``async with``.
     """
 
     def __init__(
@@ -77,27 +81,28 @@ class FaxService:
         *,
         settings: QueueSettings = QueueSettings(),
         rules: Rules = Rules(),
+        preparing: Preparing | None = None,
         host: str = "",
         plan: Callable[[Submission, ApiKey | None, float], Sequence[Target]] | None = None,
-        choose: chain.Choose = lambda names, number: names,
         clock: Callable[[], float] = time.time,
         random: Random | None = None,
     ) -> None:
         self.database = database
         self.settings = settings
         self.rules = rules
+        self._preparing = preparing
         self.routes_known = routes
         self._channels = {
             name: max(1, (channels or settings.max_calls) - settings.reserve)
             for name, channels in routes.items()
         }
         self._plan = plan or self._plain_plan
-        self._choose = choose
         self._clock = clock
         self._wake = asyncio.Event()
         self._watchers: set[asyncio.Event] = set()
         self._stack = AsyncExitStack()
         self._draining = False
+        self._registered: dict[str, bool] = {}
         self.hosts_of = Hosts(database, host or gethostname(), self._adopt, self._end_calls, clock)
         # Not at the top: DBOS takes a second to import, and programs that only ask the service do without it.
         from t38fsp.service.durable import Durable
@@ -163,6 +168,8 @@ class FaxService:
         now = self._clock()
         submission.check(given, self.settings, self.routes_known, now)
         targets = self._plan(given, key, now)
+        if self._preparing is not None:
+            await self._preparing.check(given)
 
         def insert(connection: Connection) -> Job:
             waiting = select(func.count()).where(fax.c.state == FaxState.QUEUED.value)
@@ -296,9 +303,17 @@ class FaxService:
                 .group_by(attempt.c.route)
             )
             busy = {str(route): int(count) for route, count in rows}
-            waiting = chain.waiting(connection, self._clock())
+            now, limits = self._clock(), self.rules.failover
+            waiting = chain.waiting(connection, now)
+            facts = chain.route_facts(connection, self._channels)
             return [
-                RouteInfo(name, channels, busy.get(name, 0), waiting.get(name, 0))
+                RouteInfo(
+                    name,
+                    channels,
+                    busy.get(name, 0),
+                    waiting.get(name, 0),
+                    facts[name].registered is not False and facts[name].rests_until(limits) <= now,
+                )
                 for name, channels in self._channels.items()
             ]
 
@@ -313,6 +328,32 @@ class FaxService:
             yield news
         finally:
             self._watchers.discard(news)
+
+    def registration_changed(self, event: RegistrationChanged) -> None:
+        """Tell the service of a registration (``on_registration`` of FaxProvider): fail-over goes by it."""
+        registered = dict(self._registered)
+        registered[event.route] = event.status is RegistrationStatus.REGISTERED
+        self._registered = registered
+        self.hosts_of.facts = {**self.hosts_of.facts, "registered": dict(registered)}
+        self._changed()
+
+    @asynccontextmanager
+    async def prepared(self, id: str) -> AsyncIterator[PreparedDocument]:
+        """The pages of a fax as they are sent, with cover page and header line, if any.
+
+        Raises NotFoundError, DocumentError, ImageWorkerError, and StateError where nothing is sent from.
+        """
+        if self._preparing is None:
+            raise StateError("this service sends no documents, so it has no pages to show")
+        fax, job = await self.database.run(
+            lambda connection: (
+                found := jobs.read_fax(connection, id),
+                jobs.read(connection, found.job),
+            )
+        )
+        route = fax.route or next(iter(self._channels), "")
+        async with self._preparing.as_sent(job, fax, self.rules.asked(job, route), route) as prepared:
+            yield prepared
 
     # --- the parts ------------------------------------------------------------------------------------------
 
@@ -338,13 +379,16 @@ class FaxService:
 
     async def _release_due(self) -> None:
         """Release what is due: after each change, and once a second for what becomes due by the clock."""
-        rooms = {name: channels + max(1, channels // 4) for name, channels in self._channels.items()}
         while True:
             more = False
             try:
                 released = await self.database.run(
                     lambda connection: chain.release(
-                        connection, rooms, self._choose, self._durable.enqueue, self._clock()
+                        connection,
+                        self._channels,
+                        self.rules.failover,
+                        self._durable.enqueue,
+                        self._clock(),
                     )
                 )
                 more = released.more

@@ -197,7 +197,7 @@ def _faults(
 
 
 def _documents(given: Submission, settings: QueueSettings, fault: Any) -> None:
-    if not given.documents and given.cover is None:
+    if not given.documents:
         fault("documents", "there is no document; give at least one")
     if len(given.documents) > settings.max_documents:
         fault("documents", f"there are {len(given.documents)}: the maximum is {settings.max_documents}")
