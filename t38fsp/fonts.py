@@ -126,7 +126,7 @@ class Typeface:
     """What is drawn in ``face``, and in the font file at path ``file`` if there is one.
 
     Fonts that have no bold face of their own are drawn bolder if ``face`` is bold. Raises DocumentError if
-    the file is no font.
+    the file is not a font.
     """
 
     def __init__(self, file: str = "", face: Face = Face.SANS) -> None:

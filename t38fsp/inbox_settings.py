@@ -29,7 +29,7 @@ def _check_name(template: str) -> None:
     try:
         parts = list(Formatter().parse(template))
     except ValueError as error:
-        raise ValueError(f"{template!r} is no name: {error}; the fields are {known}") from None
+        raise ValueError(f"{template!r} is malformed: {error}; the fields are {known}") from None
     for _, name, form, conversion in parts:
         if name is not None and (name not in NAME_FIELDS or form or conversion):
             shown = f"{name}{f'!{conversion}' if conversion else ''}{f':{form}' if form else ''}"

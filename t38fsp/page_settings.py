@@ -16,7 +16,7 @@ def _font_file(name: object) -> None:
         raise ValueError(f"{name!r} is not a string")
     if name and not name.lower().endswith(_FONTS):
         # Without the name: in a file it is relative, and absolute here.
-        raise ValueError(f"it is no font; name a file that ends in {', '.join(_FONTS)}")
+        raise ValueError(f"it is not a font file; name one that ends in {', '.join(_FONTS)}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ class IncomingFax:
         Raises SettingError for another status.
         """
         if not 400 <= status <= 699:
-            raise SettingError(f"a call is not refused with {status}; choose a status from 400 to 699")
+            raise SettingError(f"a call cannot be refused with {status}; choose a status from 400 to 699")
         self._provider._engine.refuse(self._call.call, status)
 
 

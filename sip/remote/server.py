@@ -149,7 +149,7 @@ class LineServer:
                 await self._start(undo)
                 self._undo = undo.pop_all()
         except OSError as error:
-            raise SocketError(f"the socket {self._path} cannot be had: {told(error)}") from error
+            raise SocketError(f"the socket {self._path} cannot be created: {told(error)}") from error
         return self._line.addresses
 
     async def _start(self, undo: AsyncExitStack) -> None:

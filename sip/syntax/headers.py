@@ -373,7 +373,7 @@ def _checked(name: str, value: str) -> tuple[str, str]:
     try:
         value.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        raise UnsendableError(f"the value of {name} has a character that UTF-8 does not") from None
+        raise UnsendableError(f"the value of {name} has a character that UTF-8 cannot encode") from None
     return COMPACT_FORMS.get(name.lower(), name), value.strip(" \t")
 
 

@@ -163,7 +163,7 @@ class _Common:
         try:
             octets = head.encode("utf-8", "surrogateescape")
         except UnicodeEncodeError:
-            raise UnsendableError(f"{start_line!r} has a character that UTF-8 does not") from None
+            raise UnsendableError(f"{start_line!r} has a character that UTF-8 cannot encode") from None
         return octets + b"\r\n" + self.body
 
 

@@ -222,7 +222,7 @@ def _escape(text: str, safe: str) -> str:
     try:
         return quote(text, safe, errors="surrogateescape")
     except UnicodeEncodeError:
-        raise UnsendableError(f"{text!r} has a character that UTF-8 does not") from None
+        raise UnsendableError(f"{text!r} has a character that UTF-8 cannot encode") from None
 
 
 def _unescape(text: str) -> str:

@@ -111,7 +111,7 @@ class Resolver:
             if family not in families:
                 kind, there = _KINDS[family]
                 raise FamilyError(
-                    f"{target.host} is an {kind} address, and we listen at none of these; listen at {there}"
+                    f"{target.host} is an {kind} address, and we do not listen at any; listen at {there}"
                 )
             return [target.literal]
         try:

@@ -197,7 +197,7 @@ class IncomingCall:
     def refuse(self, status: int, now: float) -> None:
         """``status`` is 300..699; anything else raises ValueError."""
         if not 300 <= status <= 699:
-            raise ValueError(f"{status} refuses nothing; it must be 300..699")
+            raise ValueError(f"a call cannot be refused with {status}; it must be 300..699")
         if self._phase is not IncomingPhase.OVER:
             refused_offer = status == 488 and self._offer is not None
             hop = self._transaction.destination

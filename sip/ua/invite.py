@@ -40,7 +40,7 @@ class Invites:
         target = parse_request_uri(request.target)
         self._secure = target.scheme == "sips"
         if self._secure and any(hop.transport is not Transport.TLS for hop in request.destination):
-            raise UnsendableError(f"{request.target} asks for TLS on the way; write sip: for anything else")
+            raise UnsendableError(f"{request.target} requires TLS; write sip: for another transport")
         if not request.destination:
             raise UnsendableError("the INVITE has no destination")
         for route in request.routes:

@@ -302,14 +302,15 @@ class Registration:
         if response.status < 300 and granted(response, self._contact, self._expires):
             self._feed(Input.ACCEPTED, now, response)
         elif response.status < 300:
-            self._feed(Input.REFUSED, now, response, "the registrar accepted us for no time at all")
+            why = "the registrar accepted the registration with an expiry of 0 s"
+            self._feed(Input.REFUSED, now, response, why)
         elif response.status == 423 and self._lengthen(response):
             self._feed(Input.TOO_BRIEF, now)
         else:
             self._feed(Input.REFUSED, now, response)
 
     def _lost(self, failure: Failure, now: float) -> None:
-        self._feed(Input.REFUSED, now, reason="the registrar never answered")
+        self._feed(Input.REFUSED, now, reason="the registrar did not respond")
 
     def _lengthen(self, response: Response) -> bool:
         """Request the interval of Min-Expires (RFC 3261 10.2.8); False when it is not longer than before."""

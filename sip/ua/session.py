@@ -129,7 +129,7 @@ class Session:
         if self.phase is SessionPhase.UNCONFIRMED:
             if success.offer is not None:
                 if answer is None:
-                    self.hang_up(now, reason="the ACK brought no answer to the offer")
+                    self.hang_up(now, reason="the ACK contained no answer to the offer")
                     self._send_bye(now)
                     return
                 self.negotiation.agree(success.offer, answer)

@@ -58,7 +58,7 @@ class StatelessResponder:
             try:
                 parse_message(octets)
             except ParseError as error:
-                _logger.debug("dropped a request from %s: of its answer, %s", source, error)
+                _logger.debug("dropped a request from %s: its response would be invalid: %s", source, error)
                 return
         self._core.transactions.send_octets(octets, response_address(request.via, source))
 

@@ -289,7 +289,7 @@ def of_no_audio(declined: str) -> Verdict:
     """The verdict on a call that was to go in audio alone, and had none; ``declined`` is what we refused."""
     return verdict(
         Outcome.NOT_CARRIED,
-        declined or "the far end agreed to no audio in G.711; ask the trunk for it, without transcoding",
+        declined or "the far end did not agree to audio in G.711; ask the trunk for it, without transcoding",
     )
 
 

@@ -365,7 +365,7 @@ def routes(
 
 
 @app.command(
-    epilog="Exit status: 0 after SIGINT, SIGTERM or SIGHUP, 1 when an address cannot be had, 2 usage."
+    epilog="Exit status: 0 after SIGINT, SIGTERM or SIGHUP, 1 when it cannot listen at an address, 2 usage."
 )
 @spread
 def signalling(

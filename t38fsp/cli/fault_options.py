@@ -48,7 +48,7 @@ def faults(texts: Mapping[str, str | None]) -> Faults:
             rate=None if "bandwidth" not in given else _rate(given["bandwidth"]),
         )
     except ValueError as error:
-        raise CommandError(f"the line faults are wrong: {error}", Exit.USAGE) from error
+        raise CommandError(f"the line faults are invalid: {error}", Exit.USAGE) from error
 
 
 def _bursts(text: str) -> GilbertElliott:

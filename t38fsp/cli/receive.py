@@ -132,7 +132,7 @@ class _Receiver:
                 on_received=partial(self._tell, call, report),
             )
         except Exception:
-            _logger.exception("call %d failed on a fault of ours", number)
+            _logger.exception("call %d failed with an internal error", number)
             self.exits.append(Exit.ERROR)
         finally:
             report.close()

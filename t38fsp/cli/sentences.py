@@ -39,7 +39,7 @@ def of_event(event: events.FaxEvent) -> str:
             return f"warning: {text}"
         case events.Trained(bit_rate=rate, coding=coding, ecm=ecm):
             correction = "error correction" if ecm else "no error correction"
-            speed = f"trained at {rate} bit/s" if rate else "agreed to go without the pace of a modem"
+            speed = f"trained at {rate} bit/s" if rate else "agreed to send without modem pace"
             return f"{speed}, {coding.value}, {correction}"
         case events.PageStarted(number=number, total=total):
             return f"page {number}{f' of {total}' if total else ''}"

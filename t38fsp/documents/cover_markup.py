@@ -33,6 +33,16 @@ MOST_DEPTH = 8
 Value = float | bool | str
 
 
+class CoverMarkupError(DocumentError):
+    """A filled template is not a page. ``line`` counts from 1; ``names`` are the element and the attribute
+    that are wrong, as far as the fault is in one."""
+
+    def __init__(self, text: str, line: int, names: tuple[str, ...]) -> None:
+        super().__init__(text)
+        self.line = line
+        self.names = names
+
+
 @dataclass(slots=True)
 class Element:
     name: str
@@ -55,7 +65,7 @@ class Element:
 
 
 def parse(text: str, name: str) -> Element:
-    """The page that a filled template describes; ``name`` is that of the template. Raises DocumentError."""
+    """The page that a filled template describes; ``name`` is the template's. Raises CoverMarkupError."""
     reader = _Reader(name)
     parser = expat.ParserCreate()
     # Otherwise expat delivers a text in pieces, at each line and each escaped character.
@@ -73,7 +83,7 @@ def parse(text: str, name: str) -> Element:
         parser.Parse(text, True)
     except expat.ExpatError as error:
         said = expat.errors.messages[error.code]
-        raise reader.fault(f"it is no XML: {said}", error.lineno) from error
+        raise reader.fault(f"it is not valid XML: {said}", error.lineno) from error
     assert reader.root is not None
     return reader.root
 
@@ -88,26 +98,27 @@ class _Reader:
     def start(self, tag: str, attributes: Mapping[str, str], line: int) -> None:
         kinds = _ATTRIBUTES.get(tag)
         if kinds is None:
-            self.refuse(f"there is no <{tag[:40]}>; use one of {', '.join(_ATTRIBUTES)}", line)
+            self.refuse(f"there is no <{tag[:40]}>; use one of {', '.join(_ATTRIBUTES)}", line, tag[:40])
         parent = self._open[-1].name if self._open else None
         if tag not in _INSIDE.get(parent, ()):
-            self.refuse(
-                f"a <{tag}> cannot be in {f'a <{parent}>' if parent else 'the place of the page'}", line
-            )
+            where = f"in a <{parent}>" if parent else "at the top, where only the page can be"
+            self.refuse(f"a <{tag}> cannot be {where}", line, tag)
         self._count += 1
         if self._count > MOST_ELEMENTS or len(self._open) >= MOST_DEPTH:
-            self.refuse("it has too many elements, or too many in each other", line)
+            self.refuse("it has too many elements, or they are nested too deeply", line)
         # refuse() has raised, which the type checker cannot see.
         assert kinds is not None
         values = {}
         for attribute, text in attributes.items():
             if attribute not in kinds:
                 known = ", ".join(kinds) or "none"
-                self.refuse(f"<{tag}> has no {attribute[:40]}; its attributes: {known}", line)
+                self.refuse(
+                    f"<{tag}> has no {attribute[:40]}; its attributes: {known}", line, tag, attribute[:40]
+                )
             try:
                 values[attribute] = kinds[attribute](text.strip())
             except ValueError as error:
-                self.refuse(f"{attribute} of <{tag}>: {error}", line)
+                self.refuse(f"{attribute} of <{tag}>: {error}", line, tag, attribute)
         element = Element(tag, line, values)
         if self._open:
             self._open[-1].children.append(element)
@@ -131,17 +142,17 @@ class _Reader:
             element.words += text
         elif text.strip():
             self.refuse(
-                f"the words {text.strip()[:30]!r} are in a <{element.name}>; put a <text> round them",
+                f"the words {text.strip()[:30]!r} are directly in a <{element.name}>; put them in a <text>",
                 element.line,
+                element.name,
             )
 
-    def fault(self, reason: str, line: int) -> DocumentError:
-        return DocumentError(
-            f"the cover template {self._name}, line {line} as filled: {reason} (docs/covers.md)"
-        )
+    def fault(self, reason: str, line: int, *names: str) -> CoverMarkupError:
+        said = f"the cover template {self._name}, line {line} as filled: {reason} (docs/covers.md)"
+        return CoverMarkupError(said, line, names)
 
-    def refuse(self, reason: str, line: int) -> None:
-        raise self.fault(reason, line)
+    def refuse(self, reason: str, line: int, *names: str) -> None:
+        raise self.fault(reason, line, *names)
 
 
 # --- attributes ---------------------------------------------------------------------------------------------
@@ -152,7 +163,7 @@ def _number(least: float, most: float) -> Callable[[str], float]:
         try:
             value = float(text)
         except ValueError:
-            raise ValueError(f"{text[:40]!r} is no number") from None
+            raise ValueError(f"{text[:40]!r} is not a number") from None
         # Written so that NaN, which float() reads, is refused, too.
         if not least <= value <= most:
             raise ValueError(f"{text[:40]} is not from {least:g} to {most:g}")
@@ -170,7 +181,7 @@ def _flag(text: str) -> bool:
 def _among(*words: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text not in words:
-            raise ValueError(f"{text[:40]!r} is none of {', '.join(words)}")
+            raise ValueError(f"{text[:40]!r} is not one of {', '.join(words)}")
         return text
 
     return read

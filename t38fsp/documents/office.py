@@ -66,7 +66,7 @@ def convert(path: Path, into: Path, limits: Limits | None = None) -> Path:
     try:
         return _converted(path, into, limits)
     except DocumentError as error:
-        raise DocumentError(f"the document {path} cannot be taken: {error}") from error
+        raise DocumentError(f"the document {path} cannot be converted: {error}") from error
 
 
 def _converted(path: Path, into: Path, limits: Limits) -> Path:
@@ -82,8 +82,8 @@ def _converted(path: Path, into: Path, limits: Limits) -> Path:
     sandbox = bubblewrap()
     if kind.guard is Guard.SANDBOX and sandbox is None:
         raise DocumentError(
-            f"this {kind.name} is converted only where bubblewrap works, as it can take other files onto its "
-            f"pages; save it as {'PDF' if kind.app is App.DRAW else 'PDF, or in a current format'}"
+            f"this {kind.name} is converted only where bubblewrap works, as it could show other files of "
+            f"this machine; save it as {'PDF' if kind.app is App.DRAW else 'PDF, or in a current format'}"
         )
     with tempfile.TemporaryDirectory(prefix="t38fsp-office-", dir=into) as made:
         folder = Path(made)

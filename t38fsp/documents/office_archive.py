@@ -60,7 +60,7 @@ def _checked(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
         for entry in entries
     ):
         raise DocumentError(
-            f"a part of it is more than {_MAX_RATIO} times as large once unpacked; save it as PDF"
+            f"one of its parts unpacks to more than {_MAX_RATIO} times its size; save it as PDF"
         )
     if sum(entry.file_size for entry in entries) > MAX_OCTETS:
         raise _too_large()
@@ -134,6 +134,6 @@ def _is_markup(start: bytes) -> bool:
 
 def _too_large() -> DocumentError:
     return DocumentError(
-        f"unpacked it has more than {MAX_OCTETS >> 20} MiB, or {MAX_XML_OCTETS >> 20} MiB without its "
+        f"it unpacks to more than {MAX_OCTETS >> 20} MiB, or {MAX_XML_OCTETS >> 20} MiB without its "
         "pictures; send it in parts"
     )

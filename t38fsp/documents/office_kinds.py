@@ -162,7 +162,7 @@ def kind_of(path: Path) -> Kind:
         return _of_compound_file(path)
     if (kind := _of_text(start)) is not None:
         return kind
-    raise DocumentError("it is no office file that is known here; save it as PDF")
+    raise DocumentError("it is an office file of an unknown kind; save it as PDF")
 
 
 def _of_text(start: bytes) -> Kind | None:
@@ -200,7 +200,7 @@ def _of_archive(path: Path) -> Kind:
                 kind_name = part.read(200).strip().removeprefix(_ODF_TYPE).removesuffix(b"-template")
             if kind_name in _ODF:
                 return _ODF[kind_name]
-    raise DocumentError("it is an archive, but no office file; send the documents in it by themselves")
+    raise DocumentError("it is an archive, not an office file; send the documents in it one by one")
 
 
 def _of_compound_file(path: Path) -> Kind:
@@ -213,4 +213,4 @@ def _of_compound_file(path: Path) -> Kind:
     for stream, kind in _OLD:
         if stream.encode("utf-16-le") in data:
             return kind
-    raise DocumentError("it is no office file that is known here; save it as PDF")
+    raise DocumentError("it is an office file of an unknown kind; save it as PDF")

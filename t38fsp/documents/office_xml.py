@@ -119,7 +119,7 @@ class Part:
     """Writes one XML part again.
 
     ``name`` is that of the part, ``parts`` has the names of all that the file will contain. Raises
-    DocumentError when it is no XML, or has what no office program writes.
+    DocumentError when it is not XML, or has what no office program writes.
     """
 
     def __init__(self, name: str, parts: Container[str], write: Callable[[bytes], object]) -> None:

@@ -82,7 +82,7 @@ def open_source(
     path: str, settings: PageSettings, password: str | None = None, *, inspecting: bool = False
 ) -> Source:
     """Open the document; raises DocumentError when it is missing, broken, encrypted with another password,
-    too large, or of no known kind."""
+    too large, or of an unknown kind."""
     start = beginning(path)
     if not start:
         raise DocumentError(f"the document {path} is empty; give one with at least one page")
@@ -93,7 +93,7 @@ def open_source(
     # Text has no NUL, but for UTF-16 and UTF-32, which are known by their byte order mark.
     if b"\0" not in start or start.startswith(_UTF_16_AND_32):
         return _text(what)
-    raise DocumentError(f"the document {path} is of no known kind; save it as PDF")
+    raise DocumentError(f"the document {path} is of an unknown kind; save it as PDF")
 
 
 def beginning(path: str) -> bytes:

@@ -68,7 +68,7 @@ class PdfSource:
         width, height = (points * MM_PER_INCH / _POINTS_PER_INCH for points in (size.width, size.height))
         if not (LEAST_MM <= width <= MOST_MM and LEAST_MM <= height <= MOST_MM):
             raise DocumentError(
-                f"page {index + 1} is {width:.0f} by {height:.0f} mm; give pages of a size to be printed"
+                f"page {index + 1} is {width:.0f} by {height:.0f} mm; give pages of a printable size"
             )
         return Sheet(width, height, type_size=self._type_size(index))
 

@@ -123,7 +123,7 @@ class PictureSource:
         across, down = (side / each * MM_PER_INCH for side, each in zip((width, height), dpi, strict=True))
         if not (LEAST_MM <= across <= MOST_MM and LEAST_MM <= down <= MOST_MM):
             raise DocumentError(
-                f"page {index + 1} is {across:.1f} by {down:.1f} mm; give pages of a size to be printed"
+                f"page {index + 1} is {across:.1f} by {down:.1f} mm; give pages of a printable size"
             )
         return Sheet(across, down, (width, height), image.mode == "1", sized)
 

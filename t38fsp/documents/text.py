@@ -66,7 +66,7 @@ class Layout:
 class TextSource:
     """A text file as a source of sheets; ``paper`` is its width and length in mm, as is ``margin``.
 
-    Raises DocumentError if it is no text, too long, or has characters that the font lacks, and OSError if it
+    Raises DocumentError if it is not text, too long, or has characters that the font lacks, and OSError if it
     cannot be read. Nothing is drawn for that.
     """
 
@@ -132,7 +132,7 @@ class TextSource:
 
 
 def decoded(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
-    """The text, with newlines as such, and warnings about it. Raises DocumentError if it is no text."""
+    """The text, with newlines as such, and warnings about it. Raises DocumentError if it is not text."""
     encoding, mark = _encoding_of(data)
     warnings: tuple[str, ...] = ()
     try:
@@ -140,7 +140,7 @@ def decoded(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
     except UnicodeDecodeError as error:
         if encoding is not None:
             raise DocumentError(
-                f"{name} is not the {encoding} that it begins as (octet {error.start}); save it as UTF-8"
+                f"{name} begins as {encoding} but is not, from octet {error.start} on; save it as UTF-8"
             ) from error
         # The encoding of most text files that are not UTF-8. It reads nearly any octets, hence the
         # warning.
@@ -148,7 +148,7 @@ def decoded(data: bytes, name: str) -> tuple[str, tuple[str, ...]]:
         warnings = (f"{name} is not UTF-8 and was read as Windows-1252; save it as UTF-8 if it looks wrong",)
     if not _few_controls(text):
         raise DocumentError(
-            f"{name} is no text: it has too many control codes; give a document of a known kind"
+            f"{name} is not text: it has too many control codes; give a document of a known kind"
         )
     text = _NEWLINES.sub("\n", text).expandtabs(_TAB)
     for _ in range(_STRIKES):

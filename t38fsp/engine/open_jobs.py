@@ -132,7 +132,7 @@ def _verdict_on(error: Exception) -> Verdict | None:
         case UnsupportedError() | SettingError():
             outcome = Outcome.MISCONFIGURED
         case DocumentChangedError():
-            why = "the document may stay as it is the next time"
+            why = "the document may remain unchanged the next time"
             return replace(verdict(Outcome.BAD_DOCUMENT, str(error)), retry=True, retry_reason=why)
         case DocumentError():
             outcome = Outcome.BAD_DOCUMENT

@@ -108,7 +108,7 @@ class ReceivedFile:
             self._log.error("pages confirmed: %d; %s", result.pages_confirmed, error)
             return replace(result, warnings=(*result.warnings, str(error)))
         except ImageWorkerError as error:
-            self._log.error("%s keeps its name: %s", growing.path, error)
+            self._log.error("%s could not be renamed: %s", growing.path, error)
             name = growing.path
         # Report the name as the program gave it, if the file has it.
         return replace(result, file=self.path if name == self._place else name)

@@ -10,7 +10,7 @@ from t38fsp.t30.vocabulary import PageMode
 def over_time(octets: int, mode: PageMode, settings: PageSettings) -> str:
     """That a page of so many coded octets takes longer than it may, as a phrase; empty if it does not.
 
-    Without the pace of a modem a page takes no time that counts.
+    Without modem pace the time that a page takes does not matter.
     """
     limit = settings.page_seconds
     if limit is None or not mode.bit_rate:

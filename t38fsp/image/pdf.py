@@ -75,7 +75,7 @@ class PdfWriter:
         self._font_number = 0
         # Of all that is written, for the identifier of the file in its trailer (14.4).
         self._digest = hashlib.sha256()
-        # The second line tells programs that copy files that this is no text (7.5.2).
+        # The second line tells programs that copy files that this is not text (7.5.2).
         # 1.6 is the first version with UserUnit, which very long pages need.
         self._write(b"%PDF-1.6\n%\xe2\xe3\xcf\xd3\n")
 

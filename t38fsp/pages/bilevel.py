@@ -58,7 +58,7 @@ def simplified(
 
 def _tones(image: Image.Image) -> Tones:
     if image.width % 8:
-        raise ValueError(f"a line of {image.width} pixels is no whole number of octets")
+        raise ValueError(f"a width of {image.width} pixels is not a multiple of 8")
     return np.asarray(image if image.mode == "L" else image.convert("L"))
 
 

@@ -74,7 +74,7 @@ async def run(command: Sequence[str], variables: Mapping[str, str], seconds: flo
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
         heard = output.done() and not output.cancelled() and output.exception() is None
         last = output.result() if heard else ""
-        raise FailedCommandError(f"{how}, and printed {last!r} last" if last else how)
+        raise FailedCommandError(f"{how}; the last line that it printed is {last!r}" if last else how)
 
 
 def file_variables(delivered: Delivered) -> dict[str, str]:

@@ -41,7 +41,7 @@ def deliver(order: Deliver) -> Delivered:
     try:
         return _deliver(order, entry)
     except OSError as error:
-        raise StoreError(f"the fax could not be put in {order.folder}: {error_text(error)}") from error
+        raise StoreError(f"the fax could not be stored in {order.folder}: {error_text(error)}") from error
     finally:
         if handle is not None:
             os.close(handle)

@@ -150,7 +150,7 @@ class Inbox:
             await asyncio.to_thread(entry.write, {"facts": about})
             delivered = await self._files(entry, len(result.pages))
         except (OSError, NotDeliveredError) as error:
-            text = f"{error}; its pages are in {result.file} until that can be done"
+            text = f"{error}; its pages are in {result.file} until it can be delivered"
             logger.error("%s", text)
             self._try_again(entry)
             return ReceivedFax(replace(result, warnings=(*result.warnings, text)), result.file, failed=True)

@@ -173,7 +173,7 @@ class Spool:
             if folder.is_dir():
                 self._own = folder
                 return folder
-        raise OSError(f"{self._all} is removed again and again")
+        raise OSError(f"{self._all} was removed each time that it was created")
 
     def _hold(self, folder: Path, *, new: bool = False) -> bool:
         """Keep a folder from other processes for as long as this one lives; false if another keeps it."""

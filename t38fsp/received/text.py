@@ -47,7 +47,7 @@ def recognised(page: PageFormat, pixels: bytes, languages: str, seconds: float) 
         raise NoTextError(f"{TESSERACT} cannot be run: {error.strerror}") from error
     if ran.returncode:
         said = ran.stderr.decode(errors="replace").strip().splitlines()
-        why = printable(said[-1])[:_SHOWN] if said else "it said nothing"
+        why = printable(said[-1])[:_SHOWN] if said else "it printed nothing"
         raise NoTextError(f"{TESSERACT} failed with status {ran.returncode}: {why}")
     words: list[Word] = []
     for word in _words(ran.stdout.decode(errors="replace"), across, down):

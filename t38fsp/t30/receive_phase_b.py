@@ -110,7 +110,7 @@ class ReceivePhaseB:
         self._line.start(Timer.T1, self._line.durations.t1)
 
     def send_dis(self) -> None:
-        """CSI and DIS, again every T4 until T1; from the second on at the pace of a modem."""
+        """CSI and DIS, again every T4 until T1; from the second on at modem pace."""
         self.identifications += 1
         frames = [(FCF.DIS, self.capabilities())]
         if self.options.station_id:

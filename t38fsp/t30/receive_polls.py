@@ -147,7 +147,7 @@ class PollingEnd:
             if text and self._capabilities is not None and bit in self._capabilities.others:
                 frames.append((fcf, encode_station_id(text)))
             elif text:
-                self._line.warn(f"the far end takes no {fcf} (DIS bit {int(bit)}), so it was asked without")
+                self._line.warn(f"the far end does not accept {fcf} (DIS bit {int(bit)}), so it was left out")
         if self._phase_b.options.station_id:
             frames.append((FCF.CIG, encode_station_id(self._phase_b.options.station_id)))
         self._phase_b.identifications += 1

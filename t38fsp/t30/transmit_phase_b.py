@@ -189,7 +189,7 @@ class TransmitPhaseB:
         self.options = replace(self.options, internet_aware=False)
         if not self._line.modem_paced:
             self._line.modem_paced = True
-            self._line.warn(f"{why}, so the fax continues at the pace of a modem")
+            self._line.warn(f"{why}, so the fax continues at modem pace")
 
     # --- for the other parts ------------------------------------------------------------------------------
 

@@ -87,7 +87,7 @@ class Transmitter(T30Machine):
     def page_ready(self, request: int, data: bytes, now: float) -> None:
         """The coded page requested by PageWanted, exactly as it is sent on the line."""
         if not data:
-            self.page_failed(request, "it was coded into nothing", now)
+            self.page_failed(request, "its coding is empty", now)
         elif self.pages.put(request, data):
             self._take_at(Event.PAGE_READY, now)
 

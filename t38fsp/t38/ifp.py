@@ -217,7 +217,7 @@ def parse(data: bytes, syntax: Syntax, *, padded: bool = False) -> Packet:
     if types is not None and len(data) == 6 + int.from_bytes(data[3:5], "big"):
         return DataPacket(types[0], (Field(types[1], data[5:]),))
     if not data:
-        raise IfpError("an IFP packet of no octets")
+        raise IfpError("an empty IFP packet")
     head = data[0]
     if not head & 0x40:
         return _parse_odd_indicator(data, padded)

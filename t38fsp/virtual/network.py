@@ -32,13 +32,13 @@ class GilbertElliott:
     def __post_init__(self) -> None:
         shares = (self.into_bad, self.out_of_bad, self.loss_in_bad, self.loss_in_good)
         if not all(0 <= share <= 1 for share in shares) or self.out_of_bad == 0:
-            raise ValueError("the probabilities of bursts are from 0 to 1, that of leaving one above 0")
+            raise ValueError("the probabilities of bursts must be from 0 to 1, that of leaving one above 0")
 
     @classmethod
     def of(cls, loss: float, length: float) -> GilbertElliott:
         """``loss`` (0 to below 1) in all, in bursts of ``length`` datagrams (at least 1) on average."""
         if not 0 <= loss < 1 or length < 1:
-            raise ValueError("a burst has a length of at least 1 datagram on average, and a loss below 100%")
+            raise ValueError("a burst must have at least 1 datagram on average, and the loss be below 100%")
         out = 1 / length
         # The share of time in the bad state is into / (into + out), and a burst lasts 1 / out on average.
         return cls(min(out * loss / (1 - loss), 1.0), out)

@@ -132,12 +132,12 @@ class SocketGateway:
     # --- joining it to the loop -----------------------------------------------------------------------------
 
     def _on_line_event(self, event: LineEvent) -> None:
-        with contained(_logger, "an event of the line met a fault of ours"):
+        with contained(_logger, "an event of the line failed with an internal error"):
             self._gateway.line_event(event, self._loop.time())
         self._settle()
 
     def _on_media(self, at: Address, data: bytes) -> None:
-        with contained(_logger, "a media datagram was dropped on a fault of ours"):
+        with contained(_logger, "a media datagram was dropped after an internal error"):
             self._gateway.receive(data, at, self._loop.time())
         self._settle()
 

@@ -64,7 +64,7 @@ def test_a_call_in_sentences() -> None:
         "page 1 confirmed (MCF): 15330 octets in 12.1 s, 2 repeated",
         "switched to T.38 (we asked for it)",
         "trained at 9600 bit/s, MR, no error correction",
-        "agreed to go without the pace of a modem, MMR, error correction",
+        "agreed to send without modem pace, MMR, error correction",
         "page 2",
         "page 2 not confirmed (RTN): 20000 octets in 30.0 s, 1 repeated",
         "page 3 not confirmed (never sent): 0 octets in 0.0 s",

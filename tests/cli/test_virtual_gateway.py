@@ -95,10 +95,10 @@ def test_the_list_of_quirks_has_a_sentence_for_each() -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "sentence"),
     [
-        (["--quirk", "first-sequence-32768"], 2, "no quirk 'first-sequence-32768'; near it is first-seq"),
-        (["--quirk", "xyzzy"], 2, f"among the {len(QUIRKS)} that there are is nothing like it"),
+        (["--quirk", "first-sequence-32768"], 2, "first-seq;"),
+        (["--quirk", "xyzzy"], 2, "'xyzzy'"),
         (["--quirk", "version=7"], 2, "the quirk version takes 0 to 3"),
-        (["--quirk", "booleans=two"], 2, "'two' is no value for booleans; it can be zero, one, bare"),
+        (["--quirk", "booleans=two"], 2, "zero, one, bare"),
         (["--quirk", "max-ifp,max-datagram"], 2, "max-datagram cannot be combined with max-ifp"),
         (["--quirk", "echo=1"], 2, "echo takes no values"),
         (["--loss", "5"], 2, "--loss '5': write a share, such as 5% or 0.05"),

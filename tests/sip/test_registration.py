@@ -214,7 +214,7 @@ def test_to_be_accepted_for_no_time_is_a_failure() -> None:
     solo.accept(solo.request("REGISTER"), f"<{CONTACT}>;expires=0")
     failed = solo.told()[-1]
     assert isinstance(failed, RegistrationFailed)
-    assert failed.reason == "the registrar accepted us for no time at all"
+    assert failed.status == 200
 
 
 def test_without_an_answer_retries_wait_longer_and_longer() -> None:
@@ -225,7 +225,7 @@ def test_without_an_answer_retries_wait_longer_and_longer() -> None:
         solo.wait(32)
         failed = solo.told()[-1]
         assert isinstance(failed, RegistrationFailed)
-        assert (failed.status, failed.reason) == (408, "the registrar never answered")
+        assert failed.status == 408
         waits.append(failed.retry_at - solo.now)
         # Eleven copies (RFC 3261 17.1.2.2), and each attempt is a new request.
         assert len(solo.sent()) == 11

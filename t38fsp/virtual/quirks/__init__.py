@@ -113,8 +113,8 @@ def _parse_quirk(text: str) -> Quirk:
 def _near(name: str) -> str:
     near = get_close_matches(name.strip().lower(), QUIRKS, n=4, cutoff=0.5)
     if not near:
-        return f"among the {len(QUIRKS)} that there are is nothing like it"
-    return f"near it {'is' if len(near) == 1 else 'are'} {', '.join(near)}"
+        return f"none of the {len(QUIRKS)} quirks has a similar name"
+    return f"similar: {', '.join(near)}"
 
 
 def _fields(kind: type[Quirk]) -> list[str]:
@@ -131,7 +131,7 @@ def _value(name: str, kind: type, text: str) -> object:
         choices = ""
         if issubclass(kind, Enum) and kind is not FCF:
             choices = f"; it can be {', '.join(str(each.value) for each in kind)}"
-        raise QuirkError(f"{text!r} is no value for {name}{choices}") from error
+        raise QuirkError(f"{text!r} is not a value of {name}{choices}") from error
 
 
 _READERS: Mapping[type, Callable[[str], object]] = {int: int, float: float}

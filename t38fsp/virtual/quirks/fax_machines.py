@@ -47,7 +47,7 @@ class DeafTo(Quirk):
     name: ClassVar[str] = "deaf-to"
 
     def __post_init__(self) -> None:
-        check(1 <= self.times <= 2, self.name, "a frame, and once or twice: after three times a call ends")
+        check(1 <= self.times <= 2, self.name, "a frame, and 1 or 2 times, as a third one ends the call")
 
     def stage(self, gateway: Gateway) -> Quirk:
         return _Deaf(self)

@@ -44,7 +44,7 @@ class RtnLast(Quirk):
     roles: ClassVar[frozenset[Role]] = _ANSWERING
 
     def __post_init__(self) -> None:
-        check(1 <= self.times <= 2, self.name, "once or twice: after three times a call ends")
+        check(1 <= self.times <= 2, self.name, "1 or 2 times, as a third one ends the call")
 
     def stage(self, gateway: Gateway) -> Quirk:
         return _Refuses(self.times)
