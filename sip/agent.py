@@ -17,7 +17,7 @@ from sip.syntax.errors import ParseError
 from sip.syntax.message import MalformedRequestError, Request, Response, parse_message
 from sip.syntax.sdp import MediaDescription
 from sip.transaction.via import response_address, stamp_via
-from sip.ua.admission import AdmissionPolicy, Admit, Demand, Everybody, Ignore, RefuseCaller
+from sip.ua.admission import AdmissionPolicy, Admit, AdmitAll, Demand, Ignore, RefuseCaller
 from sip.ua.core import ALLOW, METHODS, SUPPORTED, DialogUser, UaCore, refuse_method
 from sip.ua.dialog import Dialog
 from sip.ua.incoming import RETRY_AFTER, IncomingCall
@@ -55,7 +55,7 @@ class UserAgent:
         session_timers: SessionTimers | None = None,
         admission: AdmissionPolicy | None = None,
     ) -> None:
-        self._admission = admission or Everybody()
+        self._admission = admission or AdmitAll()
         self._core = UaCore(
             local_address or (lambda peer: contact_address),
             user_agent,
@@ -215,7 +215,7 @@ class UserAgent:
             self._receive_malformed(error, source)
             return
         except ParseError as error:
-            # Keep-alives are no news: CRLF (RFC 5626 4.4.1), and the NUL octets of some phones.
+            # Keep-alives are not logged: CRLF (RFC 5626 4.4.1), and the NUL octets of some phones.
             if data.strip(b"\r\n\0"):
                 _logger.debug("dropped a message from %s: %s", source, error)
             return

@@ -162,7 +162,7 @@ class Ended:
     reason: str
     cause: int | None = None
     text: str = ""
-    """Of the Reason header (RFC 3326); empty without one."""
+    """Text of the Reason header (RFC 3326); empty without one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ class Limits:
 
 
 Network = IPv4Network | IPv6Network
-ANYBODY = "any"
+ANY = "any"
 """In place of a network: every address."""
 
 
@@ -48,7 +48,7 @@ def parse_network(text: str) -> Network:
 
 def _check_networks(allow: tuple[str, ...]) -> None:
     for each in allow:
-        if each != ANYBODY:
+        if each != ANY:
             parse_network(each)
 
 
@@ -70,12 +70,12 @@ class Callers:
     @property
     def networks(self) -> tuple[Network, ...]:
         """The networks in ``allow``."""
-        return tuple(parse_network(each) for each in self.allow if each != ANYBODY)
+        return tuple(parse_network(each) for each in self.allow if each != ANY)
 
     @property
-    def anybody(self) -> bool:
+    def any_address(self) -> bool:
         """Whether every address is admitted."""
-        return ANYBODY in self.allow
+        return ANY in self.allow
 
 
 # --- sessions -----------------------------------------------------------------------------------------------

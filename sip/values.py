@@ -65,7 +65,7 @@ class NetworkFault:
 
 
 NO_REASON = NetworkFault()
-"""Of a network that did not say why."""
+"""The fault of a network that did not say why."""
 
 
 @dataclass(frozen=True, slots=True)

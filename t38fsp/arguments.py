@@ -12,7 +12,7 @@ from t38fsp.call_settings import CallSettings
 from t38fsp.cover import Cover
 from t38fsp.errors import SettingError
 from t38fsp.header import Header
-from t38fsp.jobs import NOBODY_ELSE, WHOLE, Addressing, PollJob, Resume, SendJob
+from t38fsp.jobs import NO_SUBADDRESS, WHOLE, Addressing, PollJob, Resume, SendJob
 from t38fsp.page_settings import PageSettings
 from t38fsp.results import FaxResult
 from t38fsp.settings.address import caller_address, peer_address, target_uri
@@ -22,8 +22,8 @@ from t38fsp.t30.options import PollOptions
 if TYPE_CHECKING:
     from t38fsp.prepared import PreparedDocument
 
-    # Not at run time: a program without a configuration is spared pydantic, which takes as long to import as
-    # an engine.
+    # Not at run time: a program without a configuration does not need pydantic, whose import takes as
+    # long as that of an engine.
     from t38fsp.settings.route import Route
 
 StrPath = str | os.PathLike[str]
@@ -46,7 +46,7 @@ def send_job(
     cover: Cover | None = None,
     header: Header | bool | None = None,
     resume: FaxResult | int | None = None,
-    addressing: Addressing = NOBODY_ELSE,
+    addressing: Addressing = NO_SUBADDRESS,
 ) -> SendJob:
     """The job of :meth:`t38fsp.provider.FaxProvider.send`. Raises AddressError, UnknownRouteError and
     SettingError."""

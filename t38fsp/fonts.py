@@ -24,7 +24,7 @@ from PIL import ImageDraw, ImageFont, features
 from t38fsp.image.errors import DocumentError, unreadable
 
 MOST_OCTETS = 128 * 1024 * 1024
-"""Of a font file; those with every Chinese, Japanese and Korean letter have about 20 MB."""
+"""Octets of a font file; those with every Chinese, Japanese and Korean letter have about 20 MB."""
 
 _FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "/System/Library/Fonts", "C:/Windows/Fonts")
 _MAX_DEPTH = 3

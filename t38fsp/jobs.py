@@ -91,7 +91,7 @@ class Addressing:
         check(self, SettingError)
 
 
-NOBODY_ELSE = Addressing()
+NO_SUBADDRESS = Addressing()
 """No subaddressing: the fax is for the called machine itself."""
 
 
@@ -127,7 +127,7 @@ class Prepared:
     store: str
     """Directory."""
     identities: tuple[tuple[int, ...], ...]
-    """Of the files: they may not have changed since."""
+    """Identities of the files, which must not have changed since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class SendJob(OutgoingJob):
     """Send documents (``t38fsp.documents``) as one fax."""
 
     resume: Resume = WHOLE
-    addressing: Addressing = NOBODY_ELSE
+    addressing: Addressing = NO_SUBADDRESS
     header: Header | None = None
     """The header line at the top of each page; None sends the pages unchanged."""
     pages: PageSettings = PageSettings()

@@ -35,13 +35,13 @@ from t38fsp.t30.dcs_choice import likely_mode
 from t38fsp.t30.options import TransmitOptions
 from t38fsp.t30.vocabulary import Coding, PageMode, Resolution
 
-NOBODY = "sip:?@invalid"
-"""Stands for who is called where that is not known yet."""
+UNKNOWN_CALLEE = "sip:?@invalid"
+"""The callee of a document that is prepared before its number is known."""
 
 _LEAST_ROWS = 7.0
 """Rows of the letter x below which letters grow together."""
 _X_HEIGHT = 0.5
-"""Of the size of the letters, in most typefaces."""
+"""Height of the letter x, as a share of the size of the letters; so in most typefaces."""
 _POINTS_PER_INCH = 72
 _AFTER_PAGE = 3.0
 """Seconds of commands, responses and training."""
@@ -165,7 +165,7 @@ class PreparedDocument:
         await self.close()
 
     async def _make(self, options: TransmitOptions) -> None:
-        # Without a call there is no DIS: the mode is the one that most machines lead to.
+        # Without a call no DIS is known: the mode is the one that most machines lead to.
         self._modes = [likely_mode(page, options) for page in self._fax.pages]
         pages: list[PreparedPage] = []
         numbers = range(1, len(self._modes) + 1)
@@ -222,7 +222,7 @@ async def prepare(
     password: str | None = None,
     cover: Cover | None = None,
     header: Header | None = None,
-    to: str = NOBODY,
+    to: str = UNKNOWN_CALLEE,
     settings: CallSettings = CallSettings(),
     images: ImagePool | None = None,
 ) -> PreparedDocument:

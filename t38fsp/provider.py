@@ -32,7 +32,7 @@ from t38fsp.errors import SettingError
 from t38fsp.events import Connected, FaxEvent, Finished, RegistrationChanged
 from t38fsp.header import Header
 from t38fsp.jobs import (
-    NOBODY_ELSE,
+    NO_SUBADDRESS,
     Addressing,
     EngineSettings,
     PollOffer,
@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from t38fsp.engine.apart import EngineApart
     from t38fsp.prepared import PreparedDocument
 
-    # Not at run time: a program without a configuration is spared pydantic, which takes as long to import as
-    # an engine; one with a Configuration or a Route has imported it already.
+    # Not at run time: a program without a configuration does not need pydantic, whose import takes as
+    # long as that of an engine; one with a Configuration or a Route has imported it already.
     from t38fsp.settings.file import Configuration
     from t38fsp.settings.route import Route
 
@@ -151,7 +151,7 @@ class FaxProvider:
         )
         self._engine: FaxEngine | EngineApart
         if (own_end.workers or 1) > 1:
-            # A lazy import: programs with one engine process are spared it.
+            # A lazy import: programs with one engine process do not need it.
             from t38fsp.engine.apart import EngineApart
 
             self._engine = EngineApart(own_end, self._on_incoming, self._on_gone, on_registration)
@@ -198,7 +198,7 @@ class FaxProvider:
         password: str | None = None,
         cover: Cover | None = None,
         resume: FaxResult | int | None = None,
-        addressing: Addressing = NOBODY_ELSE,
+        addressing: Addressing = NO_SUBADDRESS,
         header: Header | bool | None = None,
         on_event: OnEvent | None = None,
         on_connected: OnConnected | None = None,
@@ -206,9 +206,9 @@ class FaxProvider:
         """Send a document, or several as one fax, to a number (by ``route``, or ``via`` ``sip:HOST[:PORT]``)
         or a SIP URI.
 
-        A TIFF Class F file is sent as it is; of PDF, pictures, text and office files pages are made, as
-        ``pages`` says, or else the route. ``password`` opens those that are encrypted. A PreparedDocument
-        (:meth:`prepare`) has both. ``cover`` is a page in front of them.
+        A TIFF Class F file is sent unchanged; PDF, pictures, text and office files are converted to pages, as
+        ``pages`` says, or else the route. ``password`` opens encrypted documents. A PreparedDocument
+        (:meth:`prepare`) brings its own ``pages`` and ``password``. ``cover`` is a page in front of them.
 
         ``route`` names one of the provider's routes; the other arguments override its settings. ``caller`` is
         the SIP URI of From, also as ``Name <URI>``. ``on_event`` is called with each event of the fax
@@ -268,12 +268,12 @@ class FaxProvider:
         document that cannot be sent, also if that shows only on its last page, ImageWorkerError,
         AddressError, UnknownRouteError and SettingError.
         """
-        from t38fsp.prepared import NOBODY, prepare_job  # not for programs that do without it
+        from t38fsp.prepared import UNKNOWN_CALLEE, prepare_job  # not for programs that do without it
 
         job = send_job(
             self._routes,
             documents,
-            to or NOBODY,
+            to or UNKNOWN_CALLEE,
             route,
             caller=caller,
             settings=settings,

@@ -155,7 +155,7 @@ class FaxResult:
         if self.completed:
             return None
         unconfirmed = (page.number for page in self.pages if not page.confirmed)
-        # Every page listed is confirmed, but the result is no success: the rest was never begun.
+        # Every page listed is confirmed, but the result is not a success: the rest was never begun.
         following = self.pages[-1].number + 1 if self.pages else self.first_page
         return next(unconfirmed, following)
 

@@ -52,7 +52,7 @@ def test_every_key_arrives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     accounts = (Credentials("ata", "secret"), Credentials("pbx", "other"), Credentials("desk", "third"))
     assert configuration.engine.callers == Callers(("192.0.2.1/24", "2001:db8::7"), accounts, silent=False)
     assert "secret" not in repr(configuration.engine.callers)
-    assert read(tmp_path, '[incoming]\nallow = ["any"]').engine.callers.anybody
+    assert read(tmp_path, '[incoming]\nallow = ["any"]').engine.callers.any_address
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from sip.transaction.failed_hops import FailedHops
 from sip.transaction.timers import Timers
 from sip.transport.listening import host_towards
 from sip.transport.resolver import ResolveError, Resolver
-from sip.ua.admission import AdmissionPolicy, Admit, Everybody
+from sip.ua.admission import AdmissionPolicy, Admit, AdmitAll
 from sip.ua.registration_messages import RegistrationFailed, RegistrationRequest, RegistrationState
 from sip.ua.target import Target
 from sip.values import Address, Credentials, Hop, Transport
@@ -94,7 +94,7 @@ class PjsuaLine:
         """Where it listens for TLS, after ``start``."""
         self._tls = _with_authorities(tls or TlsSettings())
         self._advertised = next((each for each in advertised if ":" not in each), None)
-        self._admission = admission or Everybody()
+        self._admission = admission or AdmitAll()
         if self._admission.challenges and max_incoming > 0:
             raise PjsuaError(
                 "pjsua2 cannot challenge callers; admit callers by address, or use the backend 'own'"

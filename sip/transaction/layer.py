@@ -169,7 +169,7 @@ class TransactionLayer:
         """Pass a response to its transaction; drop one that matches none."""
         vias = response.headers.get_all("Via")
         transaction = self._clients.get((response.via.branch or "", response.cseq.method))
-        # More than one Via means that it was sent to somebody else (RFC 3261 8.1.3.3).
+        # More than one Via means that it was for another element (RFC 3261 8.1.3.3).
         # An exact match of branch and method (RFC 3261 17.1.3); CANCEL shares the branch of its INVITE, so
         # the method counts.
         if transaction is not None and len(vias) == 1:

@@ -77,11 +77,11 @@ class AdmissionPolicy(Protocol):
         """Whether ``source`` gets no refusals of any kind, not even of malformed messages."""
 
     def stranger(self, source: Hop) -> bool:
-        """Whether ``source`` is admitted only because everybody is."""
+        """Whether ``source`` is admitted only because all addresses are."""
 
 
-class Everybody:
-    """Admits everyone: the policy of a line that only trusted hops can reach."""
+class AdmitAll:
+    """Admits every caller: the policy of a line that only trusted hops can reach."""
 
     challenges = False
 
@@ -101,7 +101,7 @@ class Everybody:
 class Admission:
     """Admits loopback addresses, ``peers`` (addresses, which may be replaced), and ``callers``.
 
-    Others get no answer if the callers are ``silent``, else 403. With accounts everybody is challenged, so
+    Others get no answer if the callers are ``silent``, else 403. With accounts every caller is challenged, so
     no request is ignored. ``advice`` is appended to the log message about a caller that is not admitted.
     """
 
@@ -119,7 +119,7 @@ class Admission:
             account.username: account.password for account in callers.accounts
         }
         self._realm = realm
-        self._open = callers.anybody
+        self._open = callers.any_address
         self._silent = callers.silent and not callers.accounts
         self._advice = advice
         self._secret = random.randbytes(32)

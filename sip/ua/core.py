@@ -248,7 +248,7 @@ class UaCore:
     ) -> Response:
         """A response to ``request`` (RFC 3261 8.2.6); ``to_tag`` is added when To has none.
 
-        Also to one that is not valid: a To that cannot be read is repeated as it came.
+        Also to one that is not valid: a To that cannot be read is copied unchanged.
         """
         # Line by line: a well-formed line need not stay so when lines are joined or split.
         fields = Headers(("Via", via) for via in request.headers.lines("Via"))

@@ -23,7 +23,7 @@ OWN_HEADERS = frozenset(
 _MAX_ASSERTED = 8
 """Identities that are looked at; two are the most that RFC 3325 allows."""
 _HIDING = frozenset({"user", "id"})
-"""Values of Privacy whose sender leaves his name out of From himself."""
+"""Values of Privacy with which the caller itself makes From anonymous."""
 
 
 def hides(identity: Identity) -> bool:
@@ -60,7 +60,7 @@ def _identity_headers(identity: Identity) -> list[tuple[str, str]]:
 
 
 def asserted_identity(headers: Headers) -> NameAddress | None:
-    """The first identity that somebody vouches for; None without one that can be read."""
+    """The first identity in P-Asserted-Identity that can be read; None without one."""
     for value in headers.get_all("P-Asserted-Identity")[:_MAX_ASSERTED]:
         try:
             return _address(value)

@@ -211,7 +211,7 @@ class IncomingCall:
     def hang_up(self, now: float, *, reason: str | None = None) -> None:
         """Respond 480; a reason is not sent."""
         if self._phase is not IncomingPhase.OVER:
-            # The caller gets a final response that fits a call nobody took; the program, which asked for
+            # The caller gets the final response of a call that was not answered; the program, which asked for
             # the end, gets the same status as for a call of its own that it ends.
             self._respond(480, now)
             self._fail(Failed(self._call, 487, REASONS[487], local=True))

@@ -156,7 +156,7 @@ class OutgoingCall:
     def _provisional(self, response: Response, source: Hop, now: float) -> None:
         if self._phase is OutgoingPhase.CALLING:
             self._phase = OutgoingPhase.PROCEEDING
-        # 100 is sent by any proxy; what is above it comes from a server that tries to reach somebody.
+        # Any proxy sends 100; a status above it comes from a server that tries to reach the callee.
         self._invites.alerted = self._invites.alerted or response.status > 100
         news = response.status > 100 and self._take_provisional(response, source, now)
         if self._hang_up_wanted:

@@ -275,7 +275,7 @@ class Registration:
         features = "".join(f";{name}={quote_string(value)}" for name, value in self._request.features)
         contacts = [f"<{self._contact}>{features};expires={expires}"]
         if self._leftover is not None:
-            # The address before: the binding would otherwise fork calls to a place that is no longer ours.
+            # The previous address: calls would otherwise be forked to it, which is no longer ours.
             contacts.append(f"<{self._leftover}>;expires=0")
         headers = Headers(
             [

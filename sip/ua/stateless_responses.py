@@ -47,7 +47,7 @@ class StatelessResponder:
         # The same tag for each copy of the request (RFC 3261 8.2.7).
         seed = "\0".join((request.headers.get(name) or "") for name in ("Via", "From", "Call-ID", "CSeq"))
         digest = hashlib.sha256(self._secret + seed.encode("utf-8", "surrogateescape"))
-        # A response without these cannot be matched to its request by anybody.
+        # Without these the caller cannot match a response to its request.
         missing = [name for name in _NEEDED if not request.headers.get(name)]
         if missing:
             _logger.debug("dropped a request from %s without %s", source, " and ".join(missing))

@@ -136,7 +136,7 @@ class AudioLeg(Lane):
         return self.take_packet(packet, now)
 
     def take_packet(self, packet: RtpPacket, now: float) -> bool:
-        """The same for a packet. Comfort noise and telephone events (RFC 4733) are no audio: they are holes
+        """The same for a packet. Comfort noise and telephone events (RFC 4733) are not audio: they are holes
         in it."""
         if self._started is None:
             return False

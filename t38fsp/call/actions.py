@@ -99,7 +99,7 @@ class CallActions(ABC):
         )
         self._fax: FaxLeg | None = None
         self._payload_type: int | None = None
-        """Of the audio that was agreed on last; a refusal of T.38 by port 0 leaves it in use."""
+        """Payload type of the audio that was agreed on last; a refusal of T.38 by port 0 leaves it in use."""
         self._record = record
         self._page_jobs: list[PageJob] = []
         self._events: list[events.FaxEvent] = []

@@ -92,7 +92,7 @@ class FaxLeg:
         """Take a datagram; true if it was understood. RTP in place of T.38 is counted and dropped."""
         if self.in_audio or not looks_like_rtp(datagram):
             return self.receive(datagram, now)
-        # Counted only after a while: audio that was on its way at the switch is no fault.
+        # Counted only after a while: audio that was on its way at the switch is normal.
         self.strays.audio += now - self._began >= _STRAGGLING
         return False
 

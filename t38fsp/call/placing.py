@@ -22,7 +22,7 @@ from t38fsp.call.record import CallRecord
 from t38fsp.call.table import Event
 from t38fsp.call_settings import CallSettings
 from t38fsp.choices import Audio, Switch
-from t38fsp.jobs import NOBODY_ELSE, WHOLE, Addressing, Resume
+from t38fsp.jobs import NO_SUBADDRESS, WHOLE, Addressing, Resume
 from t38fsp.t30.options import PollOptions, ReceiveOptions, TransmitOptions
 from t38fsp.t30.outputs import Output, PageWanted, SessionWarned
 from t38fsp.t30.polling import Poller
@@ -88,7 +88,7 @@ class SendingCall(PlacedCall):
         context: CallContext,
         *,
         resume: Resume = WHOLE,
-        addressing: Addressing = NOBODY_ELSE,
+        addressing: Addressing = NO_SUBADDRESS,
     ) -> None:
         options = TransmitOptions(**settings.of_session(), **given(addressing, TransmitOptions))
         self._conversion_warnings = ConversionWarnings(pages)

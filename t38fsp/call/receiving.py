@@ -95,7 +95,7 @@ class PageReceiver:
                 if not self._too_long:
                     self._data += data
                     if self._checker is not None:
-                        # After RTC there are only zero octets; a loss among them is none of the page.
+                        # After RTC there are only zero octets; a loss among them is not a loss of the page.
                         self._incomplete |= after_gap and not self._checker.ended
                         self._checker.feed(data, after_gap)
             case PageReceived():

@@ -10,7 +10,7 @@ from t38fsp.cover import Cover
 from t38fsp.errors import SettingError
 
 _MAX_OCTETS = 256 * 1024
-"""Of the file with what the page says."""
+"""Octets of the file with the fields of the page."""
 
 
 def cover_of(options: CoverOptions) -> Cover | None:
@@ -25,7 +25,7 @@ def cover_of(options: CoverOptions) -> Cover | None:
         return None
     values = {} if file is None else _read(Path(str(file)))
     try:
-        # Options come after the file, and so override what it says.
+        # Options come after the file, and so override its fields.
         return Cover.of(values | {name: str(value) for name, value in given.items()} | {"template": template})
     except SettingError as error:
         raise CommandError(str(error), Exit.USAGE) from error
@@ -39,7 +39,7 @@ def _read(file: Path) -> dict[str, object]:
 
     try:
         with file.open("rb") as stream:
-            # One octet over the limit shows that the file is too long; its size is no help, as a pipe
+            # One octet over the limit shows that the file is too long; its size does not, as a pipe
             # has none.
             data = stream.read(_MAX_OCTETS + 1)
         if len(data) > _MAX_OCTETS:

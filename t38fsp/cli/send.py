@@ -26,7 +26,7 @@ class FaxToSend:
     sub_address: str = ""
     sender_id: str = ""
     password: str | None = field(default=None, repr=False)
-    """Of the documents that are encrypted."""
+    """Password of encrypted documents."""
     cover: Cover | None = None
 
 

@@ -40,7 +40,7 @@ def run(
         for line in sentences.of_addresses(addresses):
             print_line(line, sys.stdout)
 
-    # The engines that come and go are all that there is to follow.
+    # At least 1: only the log shows which engines connect and disconnect.
     begin_log(log, least=1)
     try:
         asyncio.run(serve(settings, on_ready))

@@ -47,7 +47,7 @@ class CoverMarkupError(DocumentError):
 class Element:
     name: str
     line: int
-    """Of the filled template, from 1."""
+    """Line of the filled template, from 1."""
     values: dict[str, Value]
     """Those that the template sets."""
     children: list[Element] = field(default_factory=list)

@@ -1,8 +1,9 @@
 """Fills the template of a cover page, which is Jinja2, with what it may say.
 
-Templates are an administrator's, their values anybody's. So a template can read no file and reach nothing of
-this program: it runs in Jinja's sandbox, without a loader, in an image worker, which limits its memory; its
-time and the length of what it writes are limited here. Values cannot contain markup: they are escaped.
+Templates come from an administrator, the values in them from anyone. So a template can read no file and reach
+nothing of this program: it runs in Jinja's sandbox, without a loader, in an image worker, which limits its
+memory; its time and the length of what it writes are limited here. Values cannot contain markup: they are
+escaped.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from t38fsp.cover import CoverPage
 from t38fsp.image.errors import DocumentError, unreadable
 
 MOST_OCTETS = 64 * 1024
-"""Of a template."""
+"""Octets of a template."""
 MOST_WRITTEN = 256 * 1024
 """Characters that a filled template may have."""
 MOST_SECONDS = 1.0

@@ -65,7 +65,7 @@ def clean_html(data: bytes) -> str:
             case _Tag(name, attributes, is_end, raw):
                 _check(name, attributes)
                 if name in _SKIPPED:
-                    # What is in a script is no markup, and comes with it.
+                    # The content of a script is not markup, and is in the same token.
                     skipped = skipped if name == "script" else max(0, skipped + (-1 if is_end else 1))
                 elif not skipped and name in _ELEMENTS:
                     pieces.append(_written(token))

@@ -52,7 +52,7 @@ _SETTINGS: dict[str, dict[str, int | bool | str]] = {
     # Paper is A4 where a document does not say.
     "Setup/L10N": {"ooSetupSystemLocale": "en-GB"},
 }
-"""Of a new profile, beside its defaults."""
+"""Settings of a new profile, beside its defaults."""
 
 
 def convert(path: Path, into: Path, limits: Limits | None = None) -> Path:
@@ -136,7 +136,7 @@ def _taken(made: Path, result: Path, kind: Kind) -> Path:
             is_pdf = file.read(5) == b"%PDF-"
     except OSError:
         is_pdf = False
-    # Its exit status is no help: it is 0 also when the file could not be loaded.
+    # Its exit status does not tell: it is 0 also when the file could not be loaded.
     if not is_pdf:
         raise DocumentError(
             f"LibreOffice could not convert this {kind.name}: it is damaged or too large; save it as PDF"

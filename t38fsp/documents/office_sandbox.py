@@ -48,7 +48,7 @@ class Limits:
     """What a conversion may take."""
 
     seconds: float = 60.0
-    """Of time, and twice as many of processor time, for it has several threads."""
+    """Seconds of time, and twice as many of processor time, for it has several threads."""
     memory: int = 2 << 30
     """Octets of address space."""
     file: int = 256 << 20

@@ -1,6 +1,6 @@
 """Pictures of every kind that people send: PNG, JPEG, WebP, GIF, BMP, TIFF, PBM and others, by Pillow.
 
-TIFF and DCX have a page for each of their pictures. The frames of an animation are no pages: of GIF, WebP
+TIFF and DCX have a page for each of their pictures. The frames of an animation are not pages: of GIF, WebP
 and MPO only the first is sent.
 """
 
@@ -18,7 +18,7 @@ from t38fsp.documents.sheet import LEAST_MM, MAX_PIXELS, MAX_SHEETS, MM_PER_INCH
 from t38fsp.image.errors import DocumentError
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "PCX", "DCX")
-"""What is tried. Of the others some start programs (EPS), and most are no pictures for people."""
+"""What is tried. Of the others some start programs (EPS), and most are not pictures for people."""
 _PAGED = ("TIFF", "DCX")
 """Formats whose further pictures are pages."""
 
@@ -202,7 +202,7 @@ def _is_believed(dpi: tuple[float, float], size: tuple[int, int]) -> bool:
 
 
 def _guessed(width: int, height: int) -> tuple[float, float]:
-    """Of a picture without a resolution: as on a screen, or smaller, to fit on A4."""
+    """Dots per inch of a picture that does not tell: as on a screen, or more, to fit on A4."""
     paper = _A4 if height >= width else _A4[::-1]
     dpi = max(
         _SCREEN, *(side / each * MM_PER_INCH for side, each in zip((width, height), paper, strict=True))
@@ -237,8 +237,8 @@ def _grey(image: Image.Image) -> Image.Image:
 
 
 def _of_deep(image: Image.Image) -> Image.Image:
-    """Of samples of 16 or 32 bits or floating point, whose range is that of the format or, if it does not
-    tell, of the picture."""
+    """A grey picture of samples of 16 or 32 bits or floating point, whose range is that of the format or, if
+    the format does not tell, of the picture."""
     if image.mode != "F":
         image = image.convert("I")
     least, most = image.getextrema()

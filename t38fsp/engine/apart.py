@@ -78,7 +78,7 @@ class EngineApart:
         try:
             await asyncio.shield(self._loop.run_in_executor(None, self._process.close, drain))
         except RuntimeError:
-            # There is no thread to be had; but neither was there one to start anything.
+            # No thread can be started. Then none has started an engine process either, and this is quick.
             self._process.close(drain)
         finally:
             self._commands.shutdown(wait=False)

@@ -35,7 +35,7 @@ class Room:
         try:
             await self._images.check_room(path, append)
         except ImageError as error:
-            # One line for each folder: every caller would log the same until somebody has made room.
+            # One line for each folder: otherwise each call would log the same until the disk has room.
             if folder not in self._unable and len(self._unable) < _MOST_FOLDERS:
                 self._unable.add(folder)
                 logger.error("%s; calls are refused until a fax can be stored", error)

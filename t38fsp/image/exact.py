@@ -61,7 +61,7 @@ def count_rows(data: bytes, width: int, resolution: Resolution) -> int | None:
             pixels = decode_strip(marked, Coding.MMR, width, height)
             rows = None if pixels is None else _rows_given_back(pixels, data, width, resolution)
         if rows != height:
-            # Fewer rows than this height: the whole page was found. No row at all is no page.
+            # Fewer rows than this height: the whole page was found. No row at all is not a page.
             return rows or None
     return None
 

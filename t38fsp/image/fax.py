@@ -55,7 +55,7 @@ async def inspect_all(
         try:
             documents.append(await images.inspect(path, settings, password, store))
         except DocumentError as error:
-            # Of a page it says only its number in this document.
+            # The message names a page only by its number in this document.
             if len(paths) == 1 or path in str(error):
                 raise
             raise type(error)(f"{path}: {error}") from error

@@ -44,7 +44,7 @@ class DrawnPage:
     settings: PageSettings
     password: str | None = None
     cover: CoverPage | None = None
-    """Of a cover page, which has no file and no identity."""
+    """A cover page in place of a document; it has no file and no identity."""
 
 
 def inspect_cover(cover: CoverPage, settings: PageSettings) -> tuple[Identity, list[PageFormat], list[float]]:

@@ -106,7 +106,7 @@ def finish(path: StrPath, total: int, only: FileId | None = None) -> None:
 
 def _read(data: bytes, mode: PageMode, counted: PageQuality | None) -> tuple[bytes, PageQuality]:
     """The page in MMR, and its quality."""
-    # As it came, if it is proved to be good; otherwise our own decoder finds how much of it is.
+    # Unchanged if every line is proved to be good; otherwise our own decoder finds the good ones.
     if mode.coding is Coding.MMR:
         data = without_padding(data)
         rows = count_rows(data, mode.width, mode.resolution)

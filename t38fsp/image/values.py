@@ -16,7 +16,7 @@ Identity = tuple[int, ...]
 """Changes whenever the file does: device, inode, size, time of the last change in nanoseconds."""
 
 GROWING_SUFFIX = ".part"
-"""Of a received file that is still growing."""
+"""Suffix of a received file that is still growing."""
 
 FileId = tuple[int, int]
 """Device and inode of a file: identifies it whatever its name."""

@@ -21,7 +21,7 @@ from t38fsp.pages.envelope import closing, darkest, lightest, opening
 from t38fsp.pages.tiles import Grid, Mask, PerTile, Tones, neighbours, reduced, reduction
 
 _STROKE_MM = 3.1
-"""What is thicker than that is no stroke, but an area."""
+"""Anything thicker is not a stroke but an area."""
 _EDGE_MM = 0.5
 """The edge of a stroke is sharper than half of that."""
 _POOL, _WHITE = 4, 250
@@ -36,7 +36,7 @@ _JOINED = 6
 _ROUGH = 0.65
 """Mean difference of neighbouring tiles, from which on a ground is that of a picture."""
 _SOFT = 0.12
-"""Share of soft pixels among those with contrast, from which on they are no text."""
+"""Share of soft pixels among those with contrast from which on they are not text."""
 _HARD = 0.04
 """Share of a ground that has contrast, from which on it counts whether that is hard."""
 _VERY_SOFT = 0.25

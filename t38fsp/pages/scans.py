@@ -158,7 +158,7 @@ def without_specks(black: Mask) -> Mask:
 
 
 def _sums(values: NDArray[np.uint8], window: int, axis: int) -> NDArray[np.uint8]:
-    """Of ``window`` values that follow each other."""
+    """Sums of ``window`` values that follow each other."""
     if axis:
         return np.ascontiguousarray(_sums(np.ascontiguousarray(values.T), window, 0).T)
     span, power, total = 0, values, np.zeros((), np.uint8)

@@ -37,7 +37,7 @@ class Grid:
     rows: int
     columns: int
     width: int
-    """Of a tile, in pixels: a multiple of 8 that divides ``columns``."""
+    """Pixels across a tile: a multiple of 8 that divides ``columns``."""
     height: int
 
     @classmethod
@@ -58,7 +58,7 @@ class Grid:
 
     @property
     def pixels(self) -> int:
-        """Of a tile."""
+        """Pixels of a tile."""
         return self.width * self.height
 
     def count(self, mask: Mask) -> PerTile:

@@ -78,7 +78,7 @@ async def run(command: Sequence[str], variables: Mapping[str, str], seconds: flo
 
 
 def file_variables(delivered: Delivered) -> dict[str, str]:
-    """Whole paths: the command may change its directory. Empty for a file that there is not."""
+    """Whole paths: the command may change its directory. Empty for a file that does not exist."""
     named = {
         "FAX_FILE": delivered.tiff or delivered.pdf,
         "FAX_TIFF": delivered.tiff,

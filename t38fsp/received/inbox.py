@@ -51,7 +51,7 @@ OnReceived = Callable[["ReceivedFax"], None]
 
 @dataclass(frozen=True, slots=True)
 class ReceivedFax:
-    """A call that was taken, and the files that it left; None for those that there are not.
+    """A call that was taken, and the files that it left; None for those that do not exist.
 
     ``result.file`` is the first of them, and ``result.warnings`` has a sentence for whatever could not be
     done.
@@ -69,7 +69,7 @@ class ReceivedFax:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The paths of those that there are."""
+        """The paths of those that exist."""
         return tuple(filter(None, (self.tiff, self.pdf, self.sidecar)))
 
 

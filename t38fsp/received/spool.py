@@ -95,7 +95,7 @@ def locked(folder: str | os.PathLike[str], *, alone: bool = False) -> int | None
     """A descriptor that keeps other processes from taking the faxes in ``folder`` for left ones.
 
     The lock is shared, since the worker of a process that was killed may still be delivering. With ``alone``
-    no other process may hold it at this moment. None if it cannot be had.
+    no other process may hold it at this moment. None if another process holds it.
     """
     handle = None
     try:

@@ -19,7 +19,7 @@ _WORD = 5
 _COLUMNS = 12
 _MOST_WORDS = 20_000
 _MOST_CHARACTERS = 200
-"""Of a word."""
+"""Characters of a word."""
 _SHOWN = 200
 
 

@@ -18,7 +18,7 @@ class Deliver:
     format: FileFormat
     sidecar: bool
     languages: str
-    """Of the text to be recognised; empty for none."""
+    """Languages of the text to be recognised; empty for none."""
     seconds: float
     """Limit for the text of a page."""
 

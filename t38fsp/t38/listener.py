@@ -104,7 +104,7 @@ class Listener:
         if isinstance(packet, IndicatorPacket):
             self._hear_indicator(packet.indicator, now, after_gap)
         # The end of a burst is often sent again with a fresh number, which UDPTL cannot recognise: the same
-        # packet after the end is no new burst.
+        # packet after the end is not a new burst.
         elif (modem := packet.type.modem) is not None and packet != self._last_end:
             if self._modem is not None:
                 self._last_heard = now

@@ -271,7 +271,7 @@ class ParitySender:
     def _with_parity(self, ifp: bytes, room: int) -> Datagram:
         known = list(self._primaries)
         # How parity begins is not specified: some senders take the packets before the first one for zero
-        # octets, others send copies first. Fewer strings over the packets that there are suit receivers of
+        # octets, others send copies first. Fewer strings over the packets sent so far suit receivers of
         # both kinds.
         # T.38 annex C: the strings interleave, so that a burst of ``strings`` lost packets can be repaired.
         for strings in range(min(self._strings, len(known)), 0, -1):

@@ -16,7 +16,7 @@ from t38fsp.call.placing import PlacedCall, PollingCall, SendingCall
 from t38fsp.call.receiving import ReceivingCall
 from t38fsp.call_settings import CallSettings
 from t38fsp.events import Connected, FaxEvent
-from t38fsp.jobs import NOBODY_ELSE, WHOLE, Addressing, Resume
+from t38fsp.jobs import NO_SUBADDRESS, WHOLE, Addressing, Resume
 from t38fsp.lanes import Lane, Lanes
 from t38fsp.t30.options import PollDocument, PollOptions
 from t38fsp.t30.outputs import PageWanted
@@ -203,7 +203,7 @@ class SimulatedEndpoint:
         pages: EndpointPages,
         settings: CallSettings | None = None,
         resume: Resume = WHOLE,
-        addressing: Addressing = NOBODY_ELSE,
+        addressing: Addressing = NO_SUBADDRESS,
     ) -> SimulatedCall:
         """Place a call; watch ``call.result`` of what is returned."""
         hosted, context = self._host(pages)

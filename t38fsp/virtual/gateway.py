@@ -88,7 +88,7 @@ class VirtualGateway:
     ) -> GatewayCall:
         """Send the pages to ``target`` (Request-URI) by one of ``hops``, best first.
 
-        ``caller`` is the URI of From. Raises OSError when no media address can be had, and SipError of the
+        ``caller`` is the URI of From. Raises OSError when no media address is available, and SipError of the
         line.
         """
 

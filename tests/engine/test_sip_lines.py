@@ -176,7 +176,7 @@ def test_a_signalling_process_does_as_the_settings_say() -> None:
         # Each of the engines takes so many.
         replace(settings.limits, calls=60),
     )
-    assert signalling_for(replace(SETTINGS, callers=Callers(("any",))), "sip.sock").callers.anybody
+    assert signalling_for(replace(SETTINGS, callers=Callers(("any",))), "sip.sock").callers.any_address
 
 
 # --- faxes --------------------------------------------------------------------------------------------------

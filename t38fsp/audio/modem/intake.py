@@ -35,7 +35,7 @@ one."""
 _MOST_AHEAD = 2 * SAMPLE_RATE
 """Samples faster than real time; the modems cost far more than packets, so a flood is dropped."""
 _DRIFT = 1.02
-"""Of the far end's clock, at most; far more than clocks have."""
+"""Maximum drift of the far end's clock; far more than clocks have."""
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class AudioCounters:
     late: int = 0
     """Repeated, or too late to be used."""
     foreign: int = 0
-    """Of another stream, or faster than real time."""
+    """Packets of another stream, or faster than real time."""
     malformed: int = 0
 
 
@@ -71,16 +71,16 @@ class Intake:
     def __init__(self, now: float) -> None:
         self.counters = AudioCounters()
         self.ssrc: int | None = None
-        """Of the far end's stream."""
+        """SSRC of the far end's stream."""
         self._next = 0  # sequence number
         self._stamp = 0  # timestamp of the next sample
         self._held: dict[int, RtpPacket] = {}
         self._held_since = 0.0
         self._other: tuple[int, int, int] | None = None  # SSRC, next number, packets seen
         self._silent = False
-        """The far end has said that what follows is no signal."""
+        """The far end has announced that silence follows."""
         self._header = _NO_HEADER
-        """Of the next packet, if it is like the one before."""
+        """RTP header of the next packet, if it is like the one before."""
         self._last = b""
         self._law = Law.PCMA
         self._credit = float(_MOST_AHEAD)
@@ -192,7 +192,7 @@ class Intake:
         self._law = PAYLOAD_TYPES[packet.payload_type]
         payload = packet.payload
         self._stamp = (packet.timestamp + len(payload)) & 0xFFFFFFFF
-        # A timestamp that goes back has the same audio again; it is taken as it comes.
+        # A timestamp that goes back repeats audio; the packet is used all the same.
         for at in range(0, len(payload), FRAME_SAMPLES):
             pieces.append(Piece(payload[at : at + FRAME_SAMPLES], self._law))
         self._last = (self._last + payload)[-FRAME_SAMPLES:]

@@ -28,7 +28,7 @@ _GATE = 10 ** (-10.5 / 10)
 _LEAST_POWER = 900.0
 """Mean square of a sample at about -55 dBm0; nothing is learned from less."""
 _WEIGHT = 0.1
-"""Of a block of 20 ms in the mean."""
+"""Weight of a block of 20 ms in the mean."""
 
 
 @cache

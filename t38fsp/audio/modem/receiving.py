@@ -33,7 +33,7 @@ from t38fsp.t30.vocabulary import (
 _CUTOFF_DBM0 = -45.5
 """Least level that counts as a signal. The preset of V.21 is too high for a line that loses 20 dB."""
 _V21_FLAGS, _FAST_FLAGS = 5, 2
-"""Flags that begin a burst. V.21 is listened to all the time, so noise must not have that many."""
+"""Flags that begin a burst. V.21 is listened to all the time, so noise must not produce as many."""
 _QUEUE = 8192
 """Bits, each an octet; 20 ms bring 288 at most."""
 

@@ -92,7 +92,7 @@ class AudioTerminal:
         """What is being sent, or waits for the pause before it; never CNG."""
         self._modem: TransmitModem | None = None
         self._frame = 0
-        """Of a tone."""
+        """Number of the next 20 ms of a tone."""
         self._cng = False
         self._sent = 0
         self._sent_at: float | None = None
@@ -163,11 +163,11 @@ class AudioTerminal:
         except RtpError:
             self.counters.malformed += 1
             return False
-        # Telephone events (RFC 4733) and the like come in the stream of the fax, and are no part of it.
+        # Telephone events (RFC 4733) and the like come in the stream of the fax, but are not part of it.
         return self._leg.take_packet(packet, now) or packet.ssrc == self._intake.ssrc
 
     def extend_frame(self, datagram: bytes, now: float) -> bool:
-        """There is no shorter way for a packet of audio."""
+        """False: a packet of audio has no shorter way."""
         return False
 
     def next_deadline(self) -> float | None:

@@ -19,7 +19,7 @@ from t38fsp.virtual.hooks import Gateway, Habits, Quirk, check
 
 # -14 dBm0; full amplitude of a sine is 3.14 dBm0 in A-law (G.711).
 _SENDING_RMS = 3208.0
-"""Of the modems, in 16-bit samples."""
+"""Level of the modems, in 16-bit samples."""
 
 
 @dataclass(frozen=True, slots=True)

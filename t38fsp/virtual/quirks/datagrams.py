@@ -127,7 +127,7 @@ class _Silent(Quirk):
 
     def datagram_in(self, datagram: bytes, gateway: Gateway) -> Iterable[bytes]:
         try:
-            # Audio before the switch is no T.38.
+            # Audio before the switch is not T.38.
             Datagram.parse(datagram)
         except UdptlError:
             return (datagram,)
@@ -172,7 +172,7 @@ class JunkAtStart(Quirk):
     def moment(self, moment: Moment, gateway: Gateway) -> None:
         if moment is Moment.SWITCHED:
             # Zeros as from a repaired packet that never was; data cut short; noise; an unknown addition with
-            # data; an indicator that there is not.
+            # data; an indicator that does not exist.
             for octets in (b"\0" * 5, b"\xc0\x01", b"\xff" * 9, b"\xc7\x70\x00\x00", b"\x1f"):
                 gateway.note(self.name)
                 gateway.send_packet(octets)

@@ -92,7 +92,7 @@ class _Silence(Quirk):
             if self._deaf:
                 gateway.note(SilenceNeeded.name)
         elif ends_burst(packet):
-            # The end of a burst that was not heard is no end.
+            # The end of a burst that was not heard does not count.
             self._ended = gateway.now if not self._deaf else self._ended
         return () if self._deaf else (packet,)
 
