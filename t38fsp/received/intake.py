@@ -128,7 +128,7 @@ class Intake:
             if late:
                 await asyncio.wait(late)
                 logger.warning(
-                    "%d faxes in %s are not delivered yet; they are when faxes are received there again",
+                    "%d faxes in %s are not delivered yet; they will be when faxes are received there again",
                     *(len(late), self.folder),
                 )
 
@@ -164,5 +164,5 @@ class Intake:
             return self._spool.begin(number, content)
         except OSError as error:
             # The engine refuses the call, as nothing can be stored there.
-            logger.error("nothing can be made in %s: %s", self.folder, error.strerror or error, extra=SELDOM)
+            logger.error("cannot create a file in %s: %s", self.folder, error.strerror or error, extra=SELDOM)
             return Entry(os.path.join(self.folder, FOLDER, "missing", f"{number}.json"))
