@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, delete, exists, or_, select, tuple_, update
@@ -89,7 +90,7 @@ def shown(fax: ReceivedFax) -> Json:
     """What events and webhooks tell of it; the call is in ``result``."""
     return {
         "id": fax.id,
-        "at": fax.at,
+        "at": datetime.fromtimestamp(fax.at, UTC).isoformat(timespec="milliseconds"),
         "route": fax.route,
         "caller": fax.caller,
         "called": fax.called,

@@ -4,14 +4,18 @@ that the test moves."""
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from t38fsp.service import events, outbox, received_faxes
 from t38fsp.service.database import Database
+from t38fsp.service.deliveries import queue
 from t38fsp.service.deliveries.queue import Deliveries
 from t38fsp.service.delivery_settings import DeliverySettings, MailSecurity, MailServer, RetrySettings
 from t38fsp.service.policy.rules import Rule
@@ -87,16 +91,26 @@ async def until(condition: Callable[[], Any]) -> None:
             await asyncio.sleep(0.02)
 
 
+@pytest.fixture(autouse=True)
+def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For modules whose tests wait for deliveries that are tried again."""
+    monkeypatch.setattr(queue, "_LOOK_EVERY", 0.05)
+
+
 @asynccontextmanager
 async def host(
-    folder: Path, settings: DeliverySettings, name: str = "one", url: str = "", **options: Any
+    folder: Path,
+    settings: DeliverySettings,
+    name: str = "one",
+    url: str = "",
+    clock: Callable[[], float] = time.time,
 ) -> AsyncIterator[Host]:
     """Its database is in ``folder`` unless there is a ``url``; its spool is there in any case."""
     database = Database(url or f"sqlite:///{folder}/service.db")
     database.create()
     try:
         async with (
-            Deliveries(database, settings, name, folder / name / "work", **options) as deliveries,
+            Deliveries(database, settings, name, folder / name / "work", clock=clock) as deliveries,
             Receiving(database, settings, name, folder / name / "spool", stored=deliveries.wake) as receiving,
         ):
             yield Host(database, receiving, deliveries)

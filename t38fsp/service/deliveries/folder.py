@@ -42,5 +42,15 @@ class FolderWay:
             logger.warning("%s could not be removed: %s", entry.record, error.strerror or error)
 
 
+def left_in(folder: str) -> dict[str, Entry]:
+    """What there is of deliveries into ``folder``, by their ids; empty if it cannot be read."""
+    making = os.path.join(folder, _MAKING)
+    try:
+        ids = {name.partition(".")[0] for name in os.listdir(making)}
+    except OSError:
+        return {}
+    return {id: Entry(os.path.join(making, f"{id}.json")) for id in ids}
+
+
 def _entry(order: Order) -> Entry:
     return Entry(os.path.join(order.target.folder, _MAKING, f"{order.id}.json"))

@@ -17,7 +17,7 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -32,13 +32,14 @@ from t38fsp.service.database import Database, DatabaseError
 from t38fsp.service.deliveries import orders, subscriptions
 from t38fsp.service.deliveries.command import CommandWay
 from t38fsp.service.deliveries.files import Files
-from t38fsp.service.deliveries.folder import FolderWay
+from t38fsp.service.deliveries.folder import FolderWay, left_in
 from t38fsp.service.deliveries.mail import MailWay
 from t38fsp.service.deliveries.way import NotDeliveredError, Order, Way
 from t38fsp.service.deliveries.webhook import WebhookWay
 from t38fsp.service.delivery_settings import DAY, DeliverySettings
 from t38fsp.service.outbox import Claimed
 from t38fsp.service.targets import TargetKind
+from t38fsp.service.values import DeliveryState
 
 logger = get_logger(__name__)
 
@@ -76,9 +77,10 @@ class Deliveries:
         self._clock = clock
         self._spread = spread
         self._files = Files(database, Path(folder), _PROCESSES)
+        self._folders = FolderWay(self._files)
         self._mail = MailWay(self._files, settings.mail)
         self._ways: dict[TargetKind, Way] = {
-            TargetKind.FOLDER: FolderWay(self._files),
+            TargetKind.FOLDER: self._folders,
             TargetKind.WEBHOOK: WebhookWay(self._files, clock),
             TargetKind.COMMAND: CommandWay(self._files),
             TargetKind.MAIL: self._mail,
@@ -86,6 +88,8 @@ class Deliveries:
         self._news = asyncio.Event()
         self._running: dict[str, tuple[str, asyncio.Task[None]]] = {}
         """Target and task of each delivery that is under way, by its id."""
+        self._end = asyncio.Event()
+        self._closing = False
         self._main: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -95,8 +99,8 @@ class Deliveries:
         await self._database.run(lambda connection: outbox.release(connection, self._host, self._clock()))
         self._main = [
             asyncio.create_task(self._always(self._turn, _LOOK_EVERY, self._news)),
-            asyncio.create_task(self._always(self._renew, _RENEW_EVERY)),
-            asyncio.create_task(self._always(self._tidy, _TIDY_EVERY)),
+            asyncio.create_task(self._always(self._renew, _RENEW_EVERY, self._end)),
+            asyncio.create_task(self._always(self._tidy, _TIDY_EVERY, self._end)),
         ]
         return self
 
@@ -104,9 +108,12 @@ class Deliveries:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Wait a few seconds for what is under way, and leave the rest to the next host."""
-        for task in self._main:
-            task.cancel()
-        await asyncio.gather(*self._main, return_exceptions=True)
+        # They end by themselves: a transaction that is cancelled is carried out all the same, so that
+        # deliveries would be claimed after they were released.
+        self._closing = True
+        self._news.set()
+        self._end.set()
+        await asyncio.gather(*self._main)
         tasks = [task for _, task in self._running.values()]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=_CLOSE_WITHIN)
@@ -134,30 +141,23 @@ class Deliveries:
     # --- what goes on all the time --------------------------------------------------------------------------
 
     async def _always(
-        self,
-        work: Callable[[], object],
-        seconds: float,
-        news: asyncio.Event | None = None,
+        self, work: Callable[[], Awaitable[None]], seconds: float, again: asyncio.Event
     ) -> None:
-        while True:
+        """Do it each so many seconds, and when the event is set."""
+        while not self._closing:
             try:
-                result = work()
-                if asyncio.iscoroutine(result):
-                    await result
+                await work()
             except DatabaseError as error:
                 logger.warning("deliveries wait: %s", error, extra=SELDOM)
             except Exception:
                 logger.exception("deliveries: a fault of this program", extra=SELDOM)
-            if news is None:
-                await asyncio.sleep(seconds)
-                continue
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
-                    await news.wait()
-            news.clear()
+                    await again.wait()
+            again.clear()
 
     async def _turn(self) -> None:
-        while await self._database.run(self._is_anything):
+        while not self._closing and await self._database.run(self._is_anything):
             forwarded = await self._database.run(
                 lambda connection: subscriptions.forward(connection, self._settings.targets, self._clock())
             )
@@ -214,6 +214,17 @@ class Deliveries:
         await self._database.run(
             lambda connection: outbox.tidy(connection, now - receiving.keep_days * DAY, now - failed)
         )
+        for target in self._settings.targets.values():
+            if target.folder:
+                await self._tidy_folder(target.folder)
+
+    async def _tidy_folder(self, folder: str) -> None:
+        """What is left of deliveries that are over, because a process died before it removed that."""
+        left = await asyncio.to_thread(left_in, folder)
+        for id, entry in left.items():
+            found = await self._database.run(partial(outbox.read, id=id))
+            if id not in self._running and (found is None or found.state is DeliveryState.DELIVERED):
+                await asyncio.to_thread(entry.forget)
 
     # --- one delivery ---------------------------------------------------------------------------------------
 
