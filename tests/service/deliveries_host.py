@@ -111,7 +111,9 @@ async def host(
     try:
         async with (
             Deliveries(database, settings, name, folder / name / "work", clock=clock) as deliveries,
-            Receiving(database, settings, name, folder / name / "spool", stored=deliveries.wake) as receiving,
+            Receiving(
+                database, settings, name, folder / name / "spool", stored=deliveries.wake, clock=clock
+            ) as receiving,
         ):
             yield Host(database, receiving, deliveries)
     finally:
