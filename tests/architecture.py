@@ -198,8 +198,11 @@ ROOMS = (
     Room(
         "service web",
         ("t38fsp.service.web",),
-        ("sip", "t38fsp.service", "t38fsp.settings", "t38fsp.image", "t38fsp.prepared", *_BOUNDS, *_WORDS),
-        frozenset({"fastapi", "starlette", "pydantic", "uvicorn", "prometheus_client", "httpx"}),
+        (
+            *("sip", "t38fsp.service", "t38fsp.settings", "t38fsp.image", "t38fsp.prepared"),
+            *("t38fsp.received.facts", _VOCABULARY, *_BOUNDS, *_WORDS),
+        ),
+        frozenset({"fastapi", "starlette", "pydantic", "uvicorn", "prometheus_client", "sqlalchemy"}),
     ),
     Room("public names", ("t38fsp",), ("sip.exports", "sip.line_settings", "sip.values", "t38fsp")),
     Room(

@@ -203,19 +203,19 @@ def list_faxes(
     query = select(fax).order_by(fax.c.created.desc(), fax.c.id.desc()).limit(min(limit, _MOST_LISTED))
     if which.key is not None or which.reference:
         query = query.join(job, fax.c.job == job.c.id)
-    conditions = (
-        (which.key is not None, job.c.key == which.key),
-        (which.reference, job.c.reference == which.reference),
-        (which.job, fax.c.job == which.job),
-        (which.state, fax.c.state == (which.state and which.state.value)),
-        (which.number, fax.c.number == which.number),
-        (which.route, fax.c.route == which.route),
-        (which.since is not None, fax.c.created >= which.since),
-        (which.until is not None, fax.c.created < which.until),
+    wanted = (
+        (job.c.key, which.key),
+        (job.c.reference, which.reference or None),
+        (fax.c.job, which.job or None),
+        (fax.c.state, which.state and which.state.value),
+        (fax.c.number, which.number or None),
+        (fax.c.route, which.route or None),
     )
-    for wanted, condition in conditions:
-        if wanted:
-            query = query.where(condition)
+    query = query.where(*(column == value for column, value in wanted if value is not None))
+    if which.since is not None:
+        query = query.where(fax.c.created >= which.since)
+    if which.until is not None:
+        query = query.where(fax.c.created < which.until)
     if before is not None:
         created, id = before
         earlier = or_(fax.c.created < created, and_(fax.c.created == created, fax.c.id < id))

@@ -132,11 +132,9 @@ def note_use(connection: Connection, id: str, now: float) -> None:
     connection.execute(tables.api_key.update().where(key.id == id, used_before).values(last_used=now))
 
 
-def check_day(connection: Connection, key: ApiKey, adding: int, now: float) -> None:
-    """See whether ``adding`` further faxes are within the key's limit for 24 hours.
-
-    To be called in the transaction that adds them. Raises LimitError.
-    """
+def check_day(connection: Connection, key: ApiKey, added: int, now: float) -> None:
+    """See whether ``added`` faxes, which this transaction has just added, are within the key's limit for 24
+    hours. Raises LimitError, which the transaction must not survive."""
     if key.per_day is None:
         return
     if connection.dialect.name == "postgresql":
@@ -151,10 +149,10 @@ def check_day(connection: Connection, key: ApiKey, adding: int, now: float) -> N
         .subquery()
     )
     sent, first = connection.execute(select(func.count(), func.min(of_day.c.created))).one()
-    if sent + adding > key.per_day:
-        wait = max(1.0, (first or now) - since) if adding <= key.per_day else DAY
+    if sent > key.per_day:
+        wait = max(1.0, first - since) if added <= key.per_day else DAY
         raise LimitError(
-            f"the key {key.name!r} may send {key.per_day} faxes in 24 hours, and has sent {sent}; "
+            f"the key {key.name!r} may send {key.per_day} faxes in 24 hours, and has sent {sent - added}; "
             "send fewer at once, try again later, or have the limit raised",
             wait,
         )

@@ -23,7 +23,7 @@ from sip.frozen import dataclass
 from sip.logs import get_logger
 from t38fsp.events import RegistrationChanged, RegistrationStatus
 from t38fsp.prepared import PreparedDocument
-from t38fsp.service import chain, events, jobs, retention, submission
+from t38fsp.service import chain, events, jobs, keys, retention, submission
 from t38fsp.service.attempt_records import Rules
 from t38fsp.service.attempts import Attempts
 from t38fsp.service.caller import Caller
@@ -125,6 +125,11 @@ class FaxService:
         """Name of this host."""
         return self.hosts_of.name
 
+    @property
+    def draining(self) -> bool:
+        """Whether this host starts no more calls."""
+        return self._draining
+
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self.database.create)
         async with AsyncExitStack() as stack:
@@ -181,6 +186,8 @@ class FaxService:
             id = jobs.insert_job(connection, given, targets, "" if key is None else key.id, now)
             job = jobs.read(connection, id)
             if job.created == now:
+                if key is not None:
+                    keys.check_day(connection, key, len(targets), now)
                 body = {"receivers": len(targets), "documents": [each.name for each in job.documents]}
                 events.append(connection, "job.submitted", id, dict(body), now)
             return job

@@ -29,7 +29,15 @@ def connection(tmp_path: Path) -> Iterator[Connection]:
 def _sent(connection: Connection, key: str, at: float, number: int) -> None:
     job = f"j{number}"
     connection.execute(tables.job.insert().values(id=job, created=at, key=key, options={}))
-    values = {"id": f"{job}-1", "job": job, "position": 1, "number": "1", "receiver": {}, "state": "queued"}
+    values = {
+        "id": f"{job}-1",
+        "job": job,
+        "position": 1,
+        "number": "1",
+        "routes": "",
+        "receiver": {},
+        "state": "queued",
+    }
     connection.execute(tables.fax.insert().values(**values, created=at, priority=5))
 
 
@@ -103,14 +111,16 @@ def test_the_last_use_is_noted_once_a_minute(connection: Connection) -> None:
 def test_faxes_of_24_hours_are_limited(connection: Connection) -> None:
     key, _ = keys.create(connection, "one", {Scope.SEND}, 0.0, per_day=3)
     other, _ = keys.create(connection, "other", {Scope.SEND}, 0.0, per_day=3)
-    for number, at in enumerate((1000.0, 2000.0)):
+    for number, at in enumerate((1000.0, 2000.0, 3000.0)):
         _sent(connection, key.id, at, number)
     keys.check_day(connection, key, 1, 3000.0)
+    _sent(connection, key.id, 4000.0, 3)
     with pytest.raises(LimitError) as raised:
-        keys.check_day(connection, key, 2, 3000.0)
-    assert raised.value.retry_after == pytest.approx(1000.0 + keys.DAY - 3000.0)
-    keys.check_day(connection, key, 2, 1000.0 + keys.DAY)
-    keys.check_day(connection, other, 3, 3000.0)
+        keys.check_day(connection, key, 1, 4000.0)
+    assert raised.value.retry_after == pytest.approx(1000.0 + keys.DAY - 4000.0)
+    # The first one is a day old.
+    keys.check_day(connection, key, 1, 1000.0 + keys.DAY)
+    keys.check_day(connection, other, 3, 4000.0)
 
 
 @pytest.mark.parametrize(

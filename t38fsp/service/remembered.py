@@ -1,0 +1,50 @@
+"""What is remembered of numbers called (``t38fsp.service.policy.memory``), as rows of the database.
+
+Functions of a connection, to be run by ``Database.run``.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, and_, delete, or_, select
+
+from sip.frozen import dataclass
+from t38fsp.service.errors import NotFoundError
+from t38fsp.service.tables import number_memory
+from t38fsp.service.values import Json
+
+_MOST = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A number, and what it took last time."""
+
+    number: str
+    facts: Json
+    updated: float
+    expires: float
+
+
+def listing(connection: Connection, limit: int, before: tuple[float, str] | None = None) -> list[Remembered]:
+    """The latest first; ``before`` is (``updated``, ``number``) of the last one of the page before."""
+    columns = number_memory.c
+    query = select(number_memory).order_by(columns.updated.desc(), columns.number.desc())
+    if before is not None:
+        updated, number = before
+        same = and_(columns.updated == updated, columns.number < number)
+        query = query.where(or_(columns.updated < updated, same))
+    return [Remembered(**row._mapping) for row in connection.execute(query.limit(min(limit, _MOST)))]
+
+
+def read(connection: Connection, number: str) -> Remembered:
+    """Raises NotFoundError."""
+    row = connection.execute(select(number_memory).where(number_memory.c.number == number)).one_or_none()
+    if row is None:
+        raise NotFoundError("memory of the number", number)
+    return Remembered(**row._mapping)
+
+
+def forget(connection: Connection, number: str) -> None:
+    """The next call begins as the route says. Raises NotFoundError."""
+    if not connection.execute(delete(number_memory).where(number_memory.c.number == number)).rowcount:
+        raise NotFoundError("memory of the number", number)

@@ -1,0 +1,83 @@
+"""The application: what is at which address, and what it needs while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+
+from t38fsp.service.service import FaxService
+from t38fsp.service.web import (
+    administration,
+    events,
+    faxes,
+    health,
+    openapi,
+    page_files,
+    problems,
+    received,
+    reference,
+)
+from t38fsp.service.web.context import Context
+from t38fsp.service.web.feed import Feed
+from t38fsp.service.web.identity import Rates
+from t38fsp.service.web.metrics import Metrics
+from t38fsp.service.web.pages import Pages
+from t38fsp.service.web_settings import FetchSettings, WebSettings
+
+_DESCRIPTION = """\
+Faxes are sent and received over T.38 and SIP. A *job* is what was submitted at once; a *fax* is one receiver
+of a job. Errors are problem documents (RFC 9457). Lists have cursors: pass `next` as `cursor`."""
+
+
+def make_app(context: Context) -> FastAPI:
+    """The application, without what it needs while it runs (:func:`running`)."""
+    app = FastAPI(
+        title="t38fsp",
+        version=version("t38fsp"),
+        description=_DESCRIPTION,
+        # Its own pages load scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+        # A redirect of a POST with a document has it sent twice.
+        redirect_slashes=False,
+        responses=problems.RESPONSES,
+        separate_input_output_schemas=False,
+    )
+    for module in (faxes, page_files, received, events, administration, health, reference):
+        app.include_router(module.router)
+    problems.install(app)
+    openapi.install(app)
+    app.state.context = context
+    return app
+
+
+@asynccontextmanager
+async def running(
+    service: FaxService,
+    settings: WebSettings = WebSettings(),
+    fetch: FetchSettings = FetchSettings(),
+    deliver: Callable[[], None] = lambda: None,
+) -> AsyncIterator[FastAPI]:
+    """The application for a service that runs; ``deliver`` is called when a delivery is asked for again.
+
+    Streams end when it is left.
+    """
+    feed, metrics, pages = Feed(service, settings.max_streams), Metrics(), Pages()
+    context = Context(service, settings, fetch, Rates(), feed, metrics, pages, deliver)
+    tasks: list[asyncio.Task[Any]] = [
+        asyncio.create_task(feed.run(), name="feed"),
+        asyncio.create_task(metrics.run(service, feed), name="metrics"),
+    ]
+    try:
+        yield make_app(context)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        await context.close()
+        await pages.close()

@@ -1,0 +1,100 @@
+"""What every request passes on its way in and out: sizes, times, headers, errors that nothing else caught."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from t38fsp.service.web.problems import problem_of
+from t38fsp.service.web_settings import WebSettings
+
+LOCAL = "t38fsp.local"
+"""Key of the scope: the request came by the Unix socket."""
+
+_LEAST_RATE = 1000.0
+"""Octets in a second that a client sends at least, once its patience is used up."""
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    # Faxes are nobody's business on the way, and a state is old when it is read.
+    "Cache-Control": "no-store",
+}
+
+
+class Edge:
+    """An ASGI application around another one; ``local`` for that of the Unix socket."""
+
+    def __init__(self, app: ASGIApp, settings: WebSettings, *, local: bool) -> None:
+        self._app = app
+        self._settings = settings
+        self._local = local
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        scope[LOCAL] = self._local
+        started = False
+
+        async def send_on(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            self._check_length(scope)
+            await self._app(scope, _Body(receive, self._settings), send_on)
+        except Exception as error:
+            problem = problem_of(error)
+            if started:
+                # The answer ends where it is; uvicorn closes the connection for it.
+                raise
+            await problem.response()(scope, receive, send_on)
+
+    def _check_length(self, scope: Scope) -> None:
+        length = Headers(scope=scope).get("content-length", "")
+        if length.isascii() and length.isdigit() and int(length[:20]) > self._settings.max_body:
+            raise _too_large(self._settings)
+
+
+class _Body:
+    """Receives a body: no more than the settings allow, and no slower."""
+
+    def __init__(self, receive: Receive, settings: WebSettings) -> None:
+        self._receive = receive
+        self._settings = settings
+        self._octets = 0
+        self._waited = 0.0
+        self._complete = False
+
+    async def __call__(self) -> Message:
+        if self._complete:
+            # Now it waits for the client to leave.
+            return await self._receive()
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        left = self._settings.patience + self._octets / _LEAST_RATE - self._waited
+        try:
+            async with asyncio.timeout(max(0.0, left)):
+                message = await self._receive()
+        except TimeoutError:
+            raise HTTPException(408, "the body of the request did not come in time; send it again") from None
+        self._waited += clock() - began
+        self._octets += len(message.get("body", b""))
+        if self._octets > self._settings.max_body:
+            raise _too_large(self._settings)
+        self._complete = not message.get("more_body", False)
+        return message
+
+
+def _too_large(settings: WebSettings) -> HTTPException:
+    # One of the framework's errors: FastAPI passes on no other one while it reads a body.
+    return HTTPException(
+        413, f"the request is too large: the maximum is {settings.max_body} octets; send fewer documents"
+    )

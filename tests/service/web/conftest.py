@@ -1,0 +1,105 @@
+"""The REST API over a service with a caller that places no calls."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+import httpx
+import pytest
+
+from t38fsp.service import keys
+from t38fsp.service.values import Scope
+from t38fsp.service.web.app import running as running_app
+from t38fsp.service.web.edge import Edge
+from t38fsp.service.web_settings import FetchSettings, WebSettings
+from tests.service.conftest import Running
+
+Json = dict[str, Any]
+
+PDF = b"%PDF-1.4 a letter"
+
+
+class Api:
+    """The API without sockets: ``local`` is the Unix socket, :meth:`client` has a new key."""
+
+    def __init__(self, running: Running, app: Any, settings: WebSettings, stack: AsyncExitStack) -> None:
+        self.running = running
+        self.service = running.service
+        self.app = app
+        self._settings = settings
+        self._stack = stack
+        self.local: httpx.AsyncClient = None  # type: ignore[assignment]
+
+    async def connect(self, *, local: bool, token: str = "", address: str = "192.0.2.7") -> httpx.AsyncClient:
+        edge = Edge(self.app, self._settings, local=local)
+        transport = httpx.ASGITransport(edge, client=(address, 1234))
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        client = httpx.AsyncClient(transport=transport, base_url="http://fax.example", headers=headers)
+        return await self._stack.enter_async_context(client)
+
+    async def key(self, *scopes: Scope, **more: Any) -> str:
+        """What a client presents."""
+        _, token = await self.service.database.run(
+            lambda connection: keys.create(connection, "test", scopes, time.time(), **more)
+        )
+        return token
+
+    async def client(self, *scopes: Scope, **more: Any) -> httpx.AsyncClient:
+        return await self.connect(local=False, token=await self.key(*scopes, **more))
+
+    async def submit(self, client: httpx.AsyncClient, *numbers: str, **fields: Any) -> Json:
+        """The job."""
+        files = [("document", ("letter.pdf", PDF, "application/pdf"))]
+        answer = await client.post("/v1/faxes", files=files, data={"to": list(numbers), **fields})
+        assert answer.status_code == 201, answer.text
+        job: Json = answer.json()
+        return job
+
+
+Opened = Callable[..., Any]
+
+
+@pytest.fixture
+async def open_api(running: Running) -> AsyncIterator[Opened]:
+    """Opens the API with settings."""
+    async with AsyncExitStack() as stack:
+
+        async def opened(
+            settings: WebSettings = WebSettings(), fetch: FetchSettings = FetchSettings()
+        ) -> Api:
+            app = await stack.enter_async_context(running_app(running.service, settings, fetch))
+            api = Api(running, app, settings, stack)
+            api.local = await api.connect(local=True)
+            return api
+
+        yield opened
+
+
+@pytest.fixture
+async def api(open_api: Opened) -> Api:
+    opened: Api = await open_api()
+    return opened
+
+
+async def state_of(client: httpx.AsyncClient, fax: str, *states: str) -> Json:
+    """The fax, once it is in one of the states."""
+    async with asyncio.timeout(30):
+        while True:
+            found: Json = (await client.get(f"/v1/faxes/{fax}")).json()
+            if found["state"] in states:
+                return found
+            await asyncio.sleep(0.02)
+
+
+def faults(answer: httpx.Response, status: int = 422) -> Sequence[str]:
+    """The fields that a problem names."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["status"] == status
+    assert problem["detail"]
+    return [each["field"] for each in problem["errors"]]
