@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from t38fsp.pages.components import Labels, components
 from t38fsp.pages.envelope import closing, darkest, lightest, opening
+from t38fsp.pages.gradients import Gradients, find_gradients
 from t38fsp.pages.tiles import Grid, Mask, PerTile, Tones, neighbours, reduced, reduction
 
 _STROKE_MM = 3.1
@@ -154,14 +155,21 @@ def _regions(tones: Tones, x_dpi: float, y_dpi: float) -> Regions:
     inked = grid.count(ink)
     soft = grid.count(marks & _soft(tones, middle, span))
     on_light = 2 * inked <= contrast
+    # Of a line alone all contrast is the line itself.
+    alone = 2 * contrast <= grid.pixels
+    on_light = np.where(alone & (inked == contrast), contrast > 0, on_light & ~(alone & (inked == 0)))
     ground = np.where(on_light, grid.centres(light), grid.centres(dark))
-    parts = _Parts(grid, ground, grid.centres(middle), contrast, inked, soft)
+    gradients = find_gradients(tones, grid, grid.centres(light), grid.centres(dark))
+    parts = _Parts(grid, ground, grid.centres(middle), contrast, inked, soft, gradients)
     # A thin stroke is paler than a thick one. In small type, what is a third from its ground is ink.
     third = _third(span)
     small = _in_small_type(grid, tones, middle, ink, inked, x_dpi, y_dpi)
     level = np.where(grid.spread(small), high - third, middle)
     level = np.where(grid.spread(parts.on_light.astype(np.uint8)), level, low + third)
     level = np.where(marks, level, grid.spread(parts.levels()))
+    if gradients is not None:
+        clear = grid.spread((gradients.on_light | gradients.on_dark).astype(np.uint8))
+        level = np.where(clear, grid.spread(gradients.level), level)
     return Regions(grid, level, marks, parts.parts.astype(np.uint8), parts.tones())
 
 
@@ -208,11 +216,20 @@ class _Parts:
     """The decision on each component, and then on what hangs together with pictures."""
 
     def __init__(
-        self, grid: Grid, ground: PerTile, middle: PerTile, contrast: PerTile, inked: PerTile, soft: PerTile
+        self,
+        grid: Grid,
+        ground: PerTile,
+        middle: PerTile,
+        contrast: PerTile,
+        inked: PerTile,
+        soft: PerTile,
+        gradients: Gradients | None,
     ) -> None:
-        self._grid, self._contrast = grid, contrast
+        self._grid, self._contrast, self._gradients = grid, contrast, gradients
         right, down = np.abs(np.diff(ground, axis=1)), np.abs(np.diff(ground, axis=0))
         self._joined = right <= _JOINED, down <= _JOINED
+        if gradients is not None:
+            self._keep_apart(gradients.area)
         self._label(components(*self._joined))
         rough = self._rough(right, down)
         tone = self._sum(ground) / self._area
@@ -237,6 +254,14 @@ class _Parts:
         taken = decided[_absorbed(self._labels, ground, self.tone, small)]
         single = small[self._labels] & (self.parts != Part.PICTURE) & (taken != Part.PICTURE)
         self.parts = np.where(single, taken, self.parts)
+        if gradients is not None:
+            self.parts[gradients.area] = Part.PICTURE
+            self.parts[gradients.on_light] = Part.WHITE
+            self.parts[gradients.on_dark] = Part.BLACK
+
+    def _keep_apart(self, area: Mask) -> None:
+        right, down = self._joined
+        self._joined = right & (area[:, 1:] == area[:, :-1]), down & (area[1:] == area[:-1])
 
     def _label(self, labels: Labels) -> None:
         self._labels = labels

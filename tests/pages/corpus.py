@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.pages import drawn, scanned, written
+from tests.pages import drawn, graded, scanned, written
 from tests.pages.sheets import Kind, Sheet
 
 SHEETS = (
@@ -20,6 +20,8 @@ SHEETS = (
     Sheet("photograph", Kind.TONES, drawn.photograph, (200, 500)),
     Sheet("photographs", Kind.TONES, drawn.photographs, (120, 130)),
     Sheet("magazine", Kind.TONES, drawn.magazine, (40, 190)),
+    Sheet("graded-slide", Kind.TONES, graded.graded_slide, (60, 470)),
+    Sheet("graded-table", Kind.TONES, graded.graded_table, (52, 270)),
     Sheet("scan", Kind.TONES, scanned.scan, (330, 20)),
     Sheet("photo-of-form", Kind.TONES, scanned.photo_of_form, (56, 440)),
     Sheet("scanned-magazine", Kind.TONES, scanned.scanned_magazine, (40, 190)),
