@@ -26,8 +26,9 @@ from t38fsp.header import CallHeader, Header
 from t38fsp.image.errors import DocumentError
 from t38fsp.image.exact import count_rows
 from t38fsp.image.fax import Fax
-from t38fsp.image.over_time import over_time
+from t38fsp.image.page_warnings import page_warnings
 from t38fsp.image.pool import ImagePool
+from t38fsp.image.values import CodedPage
 from t38fsp.jobs import Prepared, SendJob
 from t38fsp.page_settings import USUAL, PageSettings
 from t38fsp.pages.seconds import page_seconds
@@ -38,11 +39,6 @@ from t38fsp.t30.vocabulary import Coding, PageMode, Resolution
 UNKNOWN_CALLEE = "sip:?@invalid"
 """The callee of a document that is prepared before its number is known."""
 
-_LEAST_ROWS = 7.0
-"""Rows of the letter x below which letters grow together."""
-_X_HEIGHT = 0.5
-"""Height of the letter x, as a share of the size of the letters; so in most typefaces."""
-_POINTS_PER_INCH = 72
 _AFTER_PAGE = 3.0
 """Seconds of commands, responses and training."""
 _LONGEST_WITHOUT_ECM = 90.0
@@ -119,6 +115,9 @@ class PreparedDocument:
 
         Raises DocumentError, ImageWorkerError.
         """
+        return (await self._coded(number)).octets
+
+    async def _coded(self, number: int) -> CodedPage:
         index = number - 1
         line = None if self._header is None else self._header.line(number)
         document, at = self._fax.place(index)
@@ -174,12 +173,12 @@ class PreparedDocument:
         self.pages = tuple(pages)
 
     async def _page(self, number: int) -> PreparedPage:
-        data = await self.coded(number)
-        octets, mode = len(data), self._modes[number - 1]
+        coded = await self._coded(number)
+        octets, mode = len(coded.octets), self._modes[number - 1]
         document, at = self._fax.place(number - 1)
-        rows = await asyncio.to_thread(count_rows, data, mode.width, mode.resolution)
-        letters = document.letters[at] if document.letters else 0.0
-        warnings = _warnings(number, octets, mode, letters, document.settings)
+        rows = await asyncio.to_thread(count_rows, coded.octets, mode.width, mode.resolution)
+        warnings = [text for _, text in page_warnings(self._fax, number - 1, mode, coded)]
+        warnings += _without_ecm(number, octets, mode)
         return PreparedPage(
             number,
             document.path,
@@ -193,26 +192,17 @@ class PreparedDocument:
         )
 
 
-def _warnings(number: int, octets: int, mode: PageMode, letters: float, settings: PageSettings) -> list[str]:
-    warnings = []
-    # Points to inches, inches to rows of the resolution, of which the x-height is a part.
-    rows = letters * _X_HEIGHT / _POINTS_PER_INCH * mode.resolution.y
-    if 0 < rows < _LEAST_ROWS:
-        warnings.append(
-            f"page {number} has letters of {letters:.1f} points, too small for {mode.resolution.y} lines per "
-            "inch; send it in a finer resolution, or enlarge it"
-        )
-    if why := over_time(octets, mode, settings):
-        warnings.append(f"page {number} {why}; simplify it, or choose a quicker quality")
-    # Without ECM neither MMR nor a repetition is possible (T.30 table 2, bits 27 and 31): the page goes
-    # in MR, once and at a stretch.
-    without = octets * _LONGER_IN_MR * 8 / mode.bit_rate if mode.bit_rate else 0.0
-    if without > _LONGEST_WITHOUT_ECM:
-        warnings.append(
-            f"page {number} takes about {without:.0f} s without error correction, and many gateways cut a "
-            f"page after {_LONGEST_WITHOUT_ECM:.0f} s; choose a quicker quality for far ends without it"
-        )
-    return warnings
+def _without_ecm(number: int, octets: int, mode: PageMode) -> list[str]:
+    """What can be said only before the call, in which the mode is not yet known."""
+    # Without ECM neither MMR nor a repetition is possible (T.30 table 2, bits 27 and 31): the page goes in
+    # MR, once and at a stretch.
+    seconds = octets * _LONGER_IN_MR * 8 / mode.bit_rate if mode.bit_rate else 0.0
+    if seconds <= _LONGEST_WITHOUT_ECM:
+        return []
+    return [
+        f"page {number} takes about {seconds:.0f} s if the far end has no error correction (ECM), and many "
+        f"gateways cut such a page after {_LONGEST_WITHOUT_ECM:.0f} s; choose a quicker quality for it"
+    ]
 
 
 async def prepare(

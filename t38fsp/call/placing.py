@@ -104,10 +104,10 @@ class SendingCall(PlacedCall):
         else:
             self.abort(now)
 
-    def page_ready(self, request: int, data: bytes, now: float, *, warning: str = "") -> None:
-        """The page is coded; ``warning`` is a sentence about it."""
-        if warning:
-            super()._on_output(SessionWarned(warning), now)
+    def page_ready(self, request: int, data: bytes, now: float, *, warnings: Sequence[str] = ()) -> None:
+        """The page is coded; ``warnings`` are sentences about it."""
+        for text in warnings:
+            super()._on_output(SessionWarned(text), now)
         self._transmitter.page_ready(request, data, now)
         self._pump(now)
 

@@ -223,11 +223,11 @@ class ReceivingCall(FaxCall):
         self._receiver.page_not_stored(index, error, now)
         self._pump(now)
 
-    def page_ready(self, request: int, data: bytes, now: float, *, warning: str = "") -> None:
+    def page_ready(self, request: int, data: bytes, now: float, *, warnings: Sequence[str] = ()) -> None:
         """See :meth:`t38fsp.call.placing.SendingCall.page_ready`."""
         if isinstance(self._receiver, PollServer):
-            if warning:
-                super()._on_output(SessionWarned(warning), now)
+            for text in warnings:
+                super()._on_output(SessionWarned(text), now)
             self._receiver.page_ready(request, data, now)
             self._pump(now)
 

@@ -72,6 +72,8 @@ class CoverSource:
     """The cover page of one call. Raises DocumentError if its template cannot be used, or what it says does
     not fit on the page."""
 
+    warnings: tuple[str, ...] = ()
+
     def __init__(self, page: CoverPage, settings: PageSettings) -> None:
         self._page = page
         self._settings = settings

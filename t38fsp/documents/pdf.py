@@ -37,6 +37,8 @@ _DRAWN = pdfium_c.FPDF_ANNOT | pdfium_c.FPDF_PRINTING
 class PdfSource:
     """An open PDF file. Raises DocumentError."""
 
+    warnings: tuple[str, ...] = ()
+
     def __init__(self, path: str, password: str | None, *, type_sizes: bool = False) -> None:
         self._looking = _LOOK_SECONDS if type_sizes else 0.0
         """Seconds of processor time that are left for a look at letters."""

@@ -55,6 +55,8 @@ _WHITE = "white"
 class PictureSource:
     """An open picture file. Raises DocumentError."""
 
+    warnings: tuple[str, ...] = ()
+
     def __init__(self, path: str) -> None:
         self._path = path
         Image.MAX_IMAGE_PIXELS = None  # the limit here has its own sentence

@@ -83,6 +83,10 @@ class Source(Protocol):
     """An open document. Close it after use."""
 
     @property
+    def warnings(self) -> Sequence[str]:
+        """Sentences about how it was read."""
+
+    @property
     def sheets(self) -> Sequence[Sheet]:
         """All of its sheets, known without drawing any: at least one, at most MAX_SHEETS."""
 

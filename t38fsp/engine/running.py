@@ -25,7 +25,7 @@ from t38fsp.events import BeganInAudio, Connected, FaxEvent, Finished, SwitchedT
 from t38fsp.header import CallHeader
 from t38fsp.image.errors import DocumentChangedError, DocumentError, ImageError
 from t38fsp.image.fax import Fax
-from t38fsp.image.over_time import over_time
+from t38fsp.image.page_warnings import PageWarnings
 from t38fsp.image.pool import ImagePool
 from t38fsp.lanes import Lane
 from t38fsp.outcome import Outcome
@@ -63,6 +63,7 @@ class RunningCall:
         self._pacer = pacer
         self._images = images
         self._fax = fax
+        self._page_warnings = None if fax is None else PageWarnings(fax)
         self._file = file
         self._observer = observer
         self._log = log.under(logger)
@@ -283,7 +284,7 @@ class RunningCall:
                 header = None if self._header is None else self._header.line(index + 1)
                 document, at = fax.place(index)
                 try:
-                    data = await self._images.encode_page(document, at, mode, header, fax.store)
+                    coded = await self._images.encode_page(document, at, mode, header, fax.store)
                 except ImageError as error:
                     self._log.error("page %d of %s cannot be coded: %s", at + 1, document.path, error)
                     # A fault of the document persists. If it was changed, or a worker was killed, another
@@ -291,9 +292,9 @@ class RunningCall:
                     again = isinstance(error, DocumentChangedError) or not isinstance(error, DocumentError)
                     self._feed(partial(call.page_failed, again=again), request, fax.named(index, error))
                 else:
-                    why = "" if document.is_fax else over_time(len(data), mode, document.settings)
-                    warning = f"page {index + 1} {why}" if why else ""
-                    self._feed(partial(call.page_ready, warning=warning), request, data)
+                    assert self._page_warnings is not None
+                    warnings = self._page_warnings.of(index, mode, coded)
+                    self._feed(partial(call.page_ready, warnings=warnings), request, coded.octets)
             case (
                 (ReceivingCall() | PollingCall()) as call,
                 StorePage(index=index, mode=mode, data=data, counted=counted),

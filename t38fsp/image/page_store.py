@@ -19,7 +19,11 @@ from t38fsp.t30.vocabulary import Coding, Resolution
 MAX_STORE_OCTETS = 512 * 1024 * 1024
 """Octets of a store; a page of text has 40,000. Pages beyond that are drawn again each time."""
 
-_ROWS = struct.Struct(">I")
+_COUNT, _UNIT = "octets", 4096
+"""The file whose size is that of all pages, in units of so many octets."""
+
+_HEAD = struct.Struct(">IH")
+"""Rows of the page, and octets of the text that is between this and the coded page."""
 
 
 class KeptPages:
@@ -28,30 +32,35 @@ class KeptPages:
     def __init__(self, directory: str) -> None:
         self._directory = directory
 
-    def find(self, key: object, width: int) -> bytes | None:
-        """The packed pixels of a page, 1 for black; None if it is not there, or damaged."""
+    def find(self, key: object, width: int) -> tuple[bytes, str] | None:
+        """The packed pixels of a page, 1 for black, and what was kept with them; None if it is not there, or
+        damaged."""
         try:
             with open(self._path(key), "rb") as file:
                 data = file.read()
         except OSError:
             return None
-        if len(data) <= _ROWS.size:
+        if len(data) <= _HEAD.size:
             return None
-        (rows,) = _ROWS.unpack_from(data)
-        return decode_strip(data[_ROWS.size :], Coding.MMR, width, rows)
+        rows, length = _HEAD.unpack_from(data)
+        begin = _HEAD.size + length
+        pixels = decode_strip(data[begin:], Coding.MMR, width, rows)
+        return None if pixels is None else (pixels, data[_HEAD.size : begin].decode("utf-8", "replace"))
 
-    def keep(self, key: object, pixels: bytes, width: int) -> None:
-        """Store a page if there is room."""
-        data = encode_pixels(pixels, width, Coding.MMR, Resolution.R8_FINE)
+    def keep(self, key: object, pixels: bytes, width: int, text: str = "") -> None:
+        """Store a page, and a short text with it, if there is room."""
+        coded = encode_pixels(pixels, width, Coding.MMR, Resolution.R8_FINE)
+        about = text.encode()
+        data = _HEAD.pack(len(pixels) // (width // 8), len(about)) + about + coded
         path = self._path(key)
         # By process: two workers may draw the same page at the same time.
         partial = f"{path}.{os.getpid()}"
         # A full disk, or a store that was removed, costs time, and no fax.
         try:
-            if self._size() + len(data) > MAX_STORE_OCTETS:
+            if not self._has_room(len(data)):
                 return
             with open(partial, "wb") as file:
-                file.write(_ROWS.pack(len(pixels) // (width // 8)) + data)
+                file.write(data)
             os.replace(partial, path)
         except OSError:
             with suppress(OSError):
@@ -60,7 +69,12 @@ class KeptPages:
     def _path(self, key: object) -> str:
         return os.path.join(self._directory, hashlib.sha256(repr(key).encode()).hexdigest())
 
-    def _size(self) -> int:
-        # Counted anew each time, as other processes add pages, too.
-        with os.scandir(self._directory) as entries:
-            return sum(entry.stat().st_size for entry in entries)
+    def _has_room(self, octets: int) -> bool:
+        """Whether so many may be added; then they are counted. The count is the size of a file, to which all
+        processes append: no directory has to be read for each page."""
+        with open(os.path.join(self._directory, _COUNT), "ab") as count:
+            units = -(-octets // _UNIT)
+            if os.fstat(count.fileno()).st_size + units > MAX_STORE_OCTETS // _UNIT:
+                return False
+            count.write(bytes(units))
+        return True

@@ -16,12 +16,14 @@ from functools import lru_cache
 from types import TracebackType
 from typing import TypeVar
 
+from t38fsp.choices import OverTime
 from t38fsp.cover import CoverPage
 from t38fsp.image.conversions import CONVERT_WITHIN, LANE, Conversions
 from t38fsp.image.errors import DocumentError, ImageWorkerError
+from t38fsp.image.over_time import over_time
 from t38fsp.image.schedule import Job
 from t38fsp.image.sharing import Sharing
-from t38fsp.image.values import FileId, Growing, HeaderLine, Identity, LastPage, identity_of
+from t38fsp.image.values import CodedPage, FileId, Growing, HeaderLine, Identity, LastPage, identity_of
 from t38fsp.image.wire import (
     CheckRoom,
     Complete,
@@ -97,6 +99,8 @@ class Document:
     is_fax: bool
     """It is TIFF-F, which is sent as it is."""
     letters: tuple[float, ...]
+    scales: tuple[float, ...]
+    warnings: tuple[str, ...]
     """As in Inspected."""
     drawn: tuple[str, Identity]
     """The file that pages are drawn from: the document itself, or the PDF made of it."""
@@ -107,6 +111,7 @@ class Document:
 
 
 _InspectedAs = tuple[str, Identity, PageSettings, str | None, str]
+_Seen = tuple[tuple[float, ...], tuple[float, ...], tuple[str, ...]]
 _CodedAs = tuple[str, Identity, PageSettings, CoverPage | None, int, PageMode, HeaderLine | None]
 
 
@@ -128,8 +133,8 @@ class ImagePool:
         self._workers = Workers(usual_number() if workers is None else workers, memory)
         self._inspections: Sharing[_InspectedAs, Document] = Sharing()
         self._documents: OrderedDict[_InspectedAs, Document] = OrderedDict()
-        self._codings: Sharing[_CodedAs, bytes] = Sharing()
-        self._coded: OrderedDict[_CodedAs, bytes] = OrderedDict()
+        self._codings: Sharing[_CodedAs, CodedPage] = Sharing()
+        self._coded: OrderedDict[_CodedAs, CodedPage] = OrderedDict()
         self._octets = 0
         """Octets in ``_coded``."""
         self._conversions = Conversions()
@@ -199,7 +204,7 @@ class ImagePool:
         nowhere = (_Page(0, ()),) * len(formats)
         what = "the cover page", inspected.identity, formats, nowhere, settings, None
         drawn = what[0], inspected.identity
-        return Document(*what, is_fax=False, letters=inspected.letters, drawn=drawn, cover=cover)
+        return Document(*what, False, *_seen(inspected), drawn, cover)
 
     async def prepare(
         self, document: Document, index: int, mode: PageMode, header: HeaderLine | None, store: str = ""
@@ -219,7 +224,7 @@ class ImagePool:
         mode: PageMode,
         header: HeaderLine | None = None,
         store: str = "",
-    ) -> bytes:
+    ) -> CodedPage:
         """As :meth:`encode_page`, for no call: when nothing else is to be done."""
         return await self._encode(document, index, mode, header, store, None)
 
@@ -238,9 +243,8 @@ class ImagePool:
         known = tuple(_Page(place, lengths) for _, _, _, place, lengths in inspected.pages)
         # The identity is that of the office file, while pages are drawn from the PDF made of it: a change
         # of either is noticed.
-        document = Document(
-            path, identity, formats, known, settings, password, inspected.is_fax, inspected.letters, drawn
-        )
+        what = path, identity, formats, known, settings, password, inspected.is_fax
+        document = Document(*what, *_seen(inspected), drawn)
         self._conversions.belongs_to(document, drawn[0])
         self._documents[path, identity, settings, password, store] = document
         if len(self._documents) > _DOCUMENTS_KEPT:
@@ -256,7 +260,7 @@ class ImagePool:
         mode: PageMode,
         header: HeaderLine | None = None,
         store: str = "",
-    ) -> bytes:
+    ) -> CodedPage:
         """See :func:`t38fsp.image.document.encode_page` and :func:`t38fsp.image.rendered.encode_drawn`.
 
         Raises DocumentError, ImageWorkerError.
@@ -272,11 +276,10 @@ class ImagePool:
         header: HeaderLine | None,
         store: str,
         due: float | None,
-    ) -> bytes:
+    ) -> CodedPage:
         if not 0 <= index < len(document.pages):
             raise DocumentError(f"the document has no page {index + 1}; it has {len(document.pages)}")
-        limited = document.settings.page_seconds is not None and not document.is_fax
-        if not mode.scan_line_time and not limited:
+        if not mode.scan_line_time and document.settings.page_seconds is None:
             mode = replace(mode, bit_rate=0)  # it matters for fill (T.4 4.1.3) and the limit of time
         key = document.path, document.identity, document.settings, document.cover, index, mode, header
         if (data := self._coded.get(key)) is not None:
@@ -291,7 +294,7 @@ class ImagePool:
             self._workers.hasten(coding.job, due)
         return await coding.result()
 
-    async def _code(self, document: Document, key: _CodedAs, store: str, job: Job) -> bytes:
+    async def _code(self, document: Document, key: _CodedAs, store: str, job: Job) -> CodedPage:
         *_, index, mode, header = key
         page, facts = document._known[index], document._facts.get(index, 0)
         where = document.path, document.identity, index + 1
@@ -306,15 +309,19 @@ class ImagePool:
         encoded = await self._run(job, request, Encoded)
         # Saves a call that wants the page in another form the checks that this one has made.
         document._facts[index] = encoded.facts
-        self._keep(key, encoded.page)
-        return encoded.page
+        limited = document.settings.over_page_seconds is OverTime.REFUSE
+        if limited and (why := over_time(len(encoded.page), mode, document.settings)):
+            raise DocumentError(f"page {index + 1} {why}; simplify it, or choose a quicker quality")
+        coded = CodedPage(encoded.page, encoded.simplified)
+        self._keep(key, coded)
+        return coded
 
-    def _keep(self, key: _CodedAs, data: bytes) -> None:
-        self._coded[key] = data
-        self._octets += len(data)
+    def _keep(self, key: _CodedAs, page: CodedPage) -> None:
+        self._coded[key] = page
+        self._octets += len(page.octets)
         while self._octets > _OCTETS_KEPT:
             _, oldest = self._coded.popitem(last=False)
-            self._octets -= len(oldest)
+            self._octets -= len(oldest.octets)
 
     # --- received files -------------------------------------------------------------------------------------
 
@@ -380,6 +387,10 @@ class ImagePool:
                 f"an image worker sent the wrong reply to a job ({request.job}); try again"
             )
         return reply
+
+
+def _seen(inspected: Inspected) -> _Seen:
+    return inspected.letters, inspected.scales, inspected.warnings
 
 
 def _formats(inspected: Inspected) -> tuple[PageFormat, ...]:

@@ -25,11 +25,12 @@ from t38fsp.image.convert import resized
 from t38fsp.image.errors import DocumentError, ImageError, changed
 from t38fsp.image.header import with_header
 from t38fsp.image.layout import Box, layout, resolution_for
-from t38fsp.image.over_time import over_time
+from t38fsp.image.over_time import seconds_over
 from t38fsp.image.page_store import KeptPages
-from t38fsp.image.values import HeaderLine, Identity, identity_of
+from t38fsp.image.values import CodedPage, HeaderLine, Identity, identity_of
+from t38fsp.image.wire import Inspected, PageFields
 from t38fsp.page_settings import PageSettings
-from t38fsp.t30.vocabulary import PageFormat, PageMode, Resolution
+from t38fsp.t30.vocabulary import PageMode, Resolution
 
 _logger = get_logger(__name__)
 
@@ -47,32 +48,35 @@ class DrawnPage:
     """A cover page in place of a document; it has no file and no identity."""
 
 
-def inspect_cover(cover: CoverPage, settings: PageSettings) -> tuple[Identity, list[PageFormat], list[float]]:
+def inspect_cover(cover: CoverPage, settings: PageSettings) -> Inspected:
     """As :func:`inspect_drawn`, of a cover page, which has no identity. Raises DocumentError."""
     with _opened("", settings, None, cover) as (source, identity):
-        return identity, *_plans(source, settings)
+        return _inspected(source, identity, settings)
 
 
-def inspect_drawn(
-    path: str, settings: PageSettings, password: str | None
-) -> tuple[Identity, list[PageFormat], list[float]]:
-    """The identity of the file, the pages that its sheets become, and the size of their smallest letters in
-    points, 0 where it is unknown; none is drawn for that.
-
-    Raises DocumentError.
-    """
+def inspect_drawn(path: str, settings: PageSettings, password: str | None) -> Inspected:
+    """The pages that the sheets of a file become; none is drawn for that. Raises DocumentError."""
     with _opened(path, settings, password, inspecting=True) as (source, identity):
-        return identity, *_plans(source, settings)
+        return _inspected(source, identity, settings)
 
 
-def _plans(source: Source, settings: PageSettings) -> tuple[list[PageFormat], list[float]]:
-    """The pages that the sheets become, and the size of the smallest letters on each."""
-    formats, letters = [], []
+def _inspected(source: Source, identity: Identity, settings: PageSettings) -> Inspected:
+    pages: list[PageFields] = []
+    letters, scales = [], []
     for number, sheet in enumerate(source.sheets, 1):
         plan = layout(sheet, number, settings, resolution_for(sheet, settings))
-        formats.append(plan.format)
+        page = plan.format
+        pages.append((page.width, page.rows, page.resolution, 0, ()))
         letters.append((sheet.type_size or 0.0) * plan.scale)
-    return formats, letters
+        scales.append(plan.scale)
+    return Inspected(
+        identity,
+        tuple(pages),
+        is_fax=False,
+        letters=tuple(letters),
+        scales=tuple(scales),
+        warnings=tuple(source.warnings),
+    )
 
 
 def converted(path: str, identity: Identity, into: str) -> str:
@@ -105,7 +109,7 @@ def converted(path: str, identity: Identity, into: str) -> str:
 
 def encode_drawn(
     path: str, page: DrawnPage, mode: PageMode, header: HeaderLine | None = None, store: str = ""
-) -> bytes:
+) -> CodedPage:
     """The exact octets of the burst that carries a sheet in ``mode``, as those of
     :func:`t38fsp.image.document.encode_page`.
 
@@ -114,33 +118,40 @@ def encode_drawn(
     """
     # A cover page is another one in each call.
     pages = KeptPages(store) if store and page.cover is None else None
+    simplified = ""
 
     def render(max_rows: int | None) -> bytes:
-        # Only a page that is simplified until it fits depends on the rate; others are shared by all
-        # rates.
-        rate = mode.bit_rate if page.settings.over_page_seconds is OverTime.SIMPLIFY else 0
-        key = (path, page.identity, page.number, page.settings, mode.width, mode.resolution, max_rows, rate)
+        nonlocal simplified
+        # Only a page that is simplified until it fits depends on rate and coding; others are shared.
+        limited = mode if page.settings.over_page_seconds is OverTime.SIMPLIFY else None
+        key = (
+            path,
+            page.identity,
+            page.number,
+            page.settings,
+            mode.width,
+            mode.resolution,
+            max_rows,
+            limited,
+        )
         kept = None if pages is None else pages.find(key, mode.width)
         if kept is not None:
-            return kept
-        pixels = _pixels(path, page, mode, max_rows)
+            pixels, simplified = kept
+            return pixels
+        pixels, simplified = _pixels(path, page, mode, max_rows)
         if pages is not None:
-            pages.keep(key, pixels, mode.width)
+            pages.keep(key, pixels, mode.width, simplified)
         return pixels
 
     if header is None:
         pixels = render(mode.max_rows)
     else:
         pixels = with_header(header, mode.width, mode.resolution, mode.max_rows, render)
-    burst = encode_burst(pixels, mode)
-    settings = page.settings
-    if settings.over_page_seconds is OverTime.REFUSE and (why := over_time(len(burst), mode, settings)):
-        raise DocumentError(f"page {page.number} {why}; simplify it, or choose a quicker quality")
-    return burst
+    return CodedPage(encode_burst(pixels, mode), simplified)
 
 
-def _pixels(path: str, page: DrawnPage, mode: PageMode, max_rows: int | None) -> bytes:
-    """The drawn page, packed, 1 for black."""
+def _pixels(path: str, page: DrawnPage, mode: PageMode, max_rows: int | None) -> tuple[bytes, str]:
+    """The drawn page, packed, 1 for black; and as in CodedPage what was simplified."""
     with _opened(path, page.settings, page.password, page.cover) as (source, identity):
         if identity != page.identity:
             raise changed(path)
@@ -158,14 +169,16 @@ def _drawn(source: Source, index: int, box: Box, turned: bool) -> Image.Image:
     return source.render(index, (box.down, box.across)).transpose(Image.Transpose.ROTATE_90)
 
 
-def _bilevel(image: Image.Image, sheet: Sheet, box: Box, page: DrawnPage, mode: PageMode) -> bytes:
-    """The whole page, packed, 1 for black."""
+def _bilevel(
+    image: Image.Image, sheet: Sheet, box: Box, page: DrawnPage, mode: PageMode
+) -> tuple[bytes, str]:
+    """As :func:`_pixels`."""
     place = (box.left, box.top)
     if sheet.bilevel:
         # Black and white already: placed as it is, without any screen.
         black = Image.new("1", (box.width, box.rows), 0)
         black.paste(_as_black(image, (box.across, box.down)), place)
-        return black.tobytes()
+        return black.tobytes(), ""
     # numpy is imported with it, and not for faxes that need none of it.
     from t38fsp.pages.bilevel import simplified, to_bilevel
 
@@ -173,12 +186,12 @@ def _bilevel(image: Image.Image, sheet: Sheet, box: Box, page: DrawnPage, mode: 
     canvas.paste(image, place)
     settings = page.settings
     if settings.page_seconds is None or settings.over_page_seconds is not OverTime.SIMPLIFY:
-        return to_bilevel(canvas, *mode.resolution.value, settings.quality)
+        return to_bilevel(canvas, *mode.resolution.value, settings.quality), ""
 
-    def fits(pixels: bytes) -> bool:
-        return not over_time(len(encode_burst(pixels, mode)), mode, settings)
+    def over(pixels: bytes) -> float:
+        return seconds_over(len(encode_burst(pixels, mode)), mode, settings)
 
-    return simplified(canvas, *mode.resolution.value, settings.quality, fits)
+    return simplified(canvas, *mode.resolution.value, settings.quality, over)
 
 
 def _as_black(image: Image.Image, size: tuple[int, int]) -> Image.Image:

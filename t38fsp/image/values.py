@@ -15,6 +15,16 @@ HeaderLine = tuple[str, str, str, str]
 Identity = tuple[int, ...]
 """Changes whenever the file does: device, inode, size, time of the last change in nanoseconds."""
 
+
+@dataclass(frozen=True, slots=True)
+class CodedPage:
+    """A page as it travels."""
+
+    octets: bytes
+    simplified: str = ""
+    """What was done to its pictures so that it takes less time, as a phrase; empty if nothing was."""
+
+
 GROWING_SUFFIX = ".part"
 """Suffix of a received file that is still growing."""
 

@@ -194,6 +194,10 @@ class Inspected:
     """The document is TIFF-F: its pages are requested by Encode, those of others by Draw."""
     letters: tuple[float, ...] = ()
     """Size of the smallest letters of each page in points, as it is sent; 0 where it is unknown."""
+    scales: tuple[float, ...] = ()
+    """By which each page was made smaller to fit on the paper; 1 if it was not."""
+    warnings: tuple[str, ...] = ()
+    """Sentences about how the document was read."""
     is_office: bool = False
     """It has no pages yet: it needs Convert first."""
 
@@ -203,6 +207,8 @@ class Encoded:
     page: bytes
     facts: int = 0
     """Bits of ``Facts``: what is known of the page now."""
+    simplified: str = ""
+    """As in CodedPage."""
 
 
 @dataclass(frozen=True, slots=True)

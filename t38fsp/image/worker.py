@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sip.ipc.codec import WireError
@@ -29,7 +29,7 @@ from t38fsp.image.growing import complete, create, discard
 from t38fsp.image.room import check_room
 from t38fsp.image.store import finish, store_page
 from t38fsp.image.tiff import TiffPage
-from t38fsp.image.values import Identity, identity_of
+from t38fsp.image.values import identity_of
 from t38fsp.image.wire import (
     CODEC,
     CheckRoom,
@@ -130,12 +130,13 @@ def _drawn(request: InspectCover | Convert | Draw) -> Reply:
 
     match request:
         case InspectCover(cover, settings):
-            return _as_drawn(*inspect_cover(cover, settings))
+            return inspect_cover(cover, settings)
         case Convert(path, identity, into):
             return Completed(converted(path, identity, into))
         case Draw(path, identity, number, resolution, mode, header, settings, password, store, cover):
             drawn = DrawnPage(identity, number, resolution, settings, password, cover)
-            return Encoded(encode_drawn(path, drawn, mode, header, store))
+            page = encode_drawn(path, drawn, mode, header, store)
+            return Encoded(page.octets, simplified=page.simplified)
 
 
 def _inspected(path: str, settings: PageSettings, password: str | None) -> Inspected:
@@ -153,12 +154,7 @@ def _inspected(path: str, settings: PageSettings, password: str | None) -> Inspe
 
     if is_office(beginning(path)):
         return Inspected(identity_of(os.stat(path)), (), is_fax=False, is_office=True)
-    return _as_drawn(*inspect_drawn(path, settings, password))
-
-
-def _as_drawn(identity: Identity, formats: Sequence[PageFormat], letters: Sequence[float]) -> Inspected:
-    fields = tuple((each.width, each.rows, each.resolution, 0, ()) for each in formats)
-    return Inspected(identity, fields, is_fax=False, letters=tuple(letters))
+    return inspect_drawn(path, settings, password)
 
 
 def _fields_of(page: TiffPage) -> PageFields:

@@ -7,6 +7,7 @@ second.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,21 @@ from t38fsp.pages.screens import diffused, dots, level, runs
 from t38fsp.pages.tiles import Mask, Tones
 
 _Screen = Callable[[Tones, float, float], Mask]
-_SCREENS: dict[Quality, _Screen] = {Quality.PHOTO: diffused, Quality.BALANCED: dots, Quality.FAST: runs}
-"""From the finest to the quickest to send."""
+
+_STEPS: tuple[tuple[_Screen, str], ...] = (
+    (diffused, ""),
+    (dots, "its pictures are in dots"),
+    (partial(dots, coarse=1.4), "its pictures are in coarse dots"),
+    (runs, "its pictures are in lines"),
+    (partial(runs, coarse=1.5), "its pictures are in coarse lines"),
+    (partial(runs, coarse=2.0), "its pictures are in very coarse lines"),
+    (partial(runs, coarse=3.0), "its pictures are in the coarsest lines"),
+    (level, "its pictures have no greys"),
+)
+"""Screens from the finest to the quickest to send, each about three quarters of the one before; and what has
+become of a page for which none of those before was quick enough."""
+_FIRST = {Quality.PHOTO: 0, Quality.BALANCED: 1, Quality.FAST: 3}
+"""The place there of the screen of each quality."""
 
 
 def to_bilevel(image: Image.Image, x_dpi: float, y_dpi: float, quality: Quality) -> bytes:
@@ -32,28 +46,33 @@ def to_bilevel(image: Image.Image, x_dpi: float, y_dpi: float, quality: Quality)
     tones = _tones(image)
     if quality is Quality.THRESHOLD:
         return _packed(level(tones, x_dpi, y_dpi))
-    return _Page(tones, x_dpi, y_dpi).rows(_SCREENS[quality])
+    return _Page(tones, x_dpi, y_dpi).rows(_STEPS[_FIRST[quality]][0])
 
 
 def simplified(
-    image: Image.Image, x_dpi: float, y_dpi: float, quality: Quality, fits: Callable[[bytes], bool]
-) -> bytes:
-    """As :func:`to_bilevel`, but with simpler screens of pictures, and at last none, until the rows ``fit``.
+    image: Image.Image, x_dpi: float, y_dpi: float, quality: Quality, over: Callable[[bytes], float]
+) -> tuple[bytes, str]:
+    """As :func:`to_bilevel`, but with the first of ever simpler screens of pictures, and at last none, that
+    is not ``over`` a limit (by more than 0); and what was done, as a phrase, empty if nothing was.
 
-    The simplest rows are the result if none do. Text stays as it is.
+    If all are, that which is the least. Text stays as it is.
     """
     tones = _tones(image)
     if quality is Quality.THRESHOLD:
-        return _packed(level(tones, x_dpi, y_dpi))
+        return _packed(level(tones, x_dpi, y_dpi)), ""
     page = _Page(tones, x_dpi, y_dpi)
-    order = list(_SCREENS)
-    screens = [_SCREENS[simpler] for simpler in order[order.index(quality) :]]
-    rows = page.rows(screens.pop(0))
-    for screen in (*screens, level) if page.has_pictures else ():
-        if fits(rows):
+    (screen, _), *simpler = _STEPS[_FIRST[quality] :]
+    rows, done = page.rows(screen), ""
+    if not page.has_pictures:
+        return rows, done
+    least = over(rows)
+    for screen, become in simpler:
+        if least <= 0:
             break
-        rows = page.rows(screen)
-    return rows
+        fewer = page.rows(screen)
+        if (by := over(fewer)) < least:
+            rows, done, least = fewer, become, by
+    return rows, done
 
 
 def _tones(image: Image.Image) -> Tones:

@@ -155,9 +155,9 @@ def _regions(tones: Tones, x_dpi: float, y_dpi: float) -> Regions:
     inked = grid.count(ink)
     soft = grid.count(marks & _soft(tones, middle, span))
     on_light = 2 * inked <= contrast
-    # Of a line alone all contrast is the line itself.
-    alone = 2 * contrast <= grid.pixels
-    on_light = np.where(alone & (inked == contrast), contrast > 0, on_light & ~(alone & (inked == 0)))
+    # Of a grey line on paper all contrast is the line itself.
+    on_paper = grid.centres(light) >= _LIGHT
+    on_light |= on_paper & (inked == contrast) & (contrast > 0) & (2 * contrast <= grid.pixels)
     ground = np.where(on_light, grid.centres(light), grid.centres(dark))
     gradients = find_gradients(tones, grid, grid.centres(light), grid.centres(dark))
     parts = _Parts(grid, ground, grid.centres(middle), contrast, inked, soft, gradients)

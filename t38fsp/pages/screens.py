@@ -19,9 +19,10 @@ _SAME_ROWS_MM = 0.52
 """As many rows of the screen of runs are alike."""
 
 
-def dots(tones: Tones, x_dpi: float, y_dpi: float) -> Mask:
-    """Round dots on lines at 45 degrees, black from the dark side and white from the light side."""
-    cell = _cell(_pixels(_DOT_MM, x_dpi), _pixels(_DOT_MM, y_dpi))
+def dots(tones: Tones, x_dpi: float, y_dpi: float, coarse: float = 1.0) -> Mask:
+    """Round dots on lines at 45 degrees, black from the dark side and white from the light side; ``coarse``
+    times as far apart as usual."""
+    cell = _cell(_pixels(coarse * _DOT_MM, x_dpi), _pixels(coarse * _DOT_MM, y_dpi))
     rows, columns = tones.shape
     down, across = cell.shape
     wide = np.tile(cell, (1, -(-columns // across)))[:, :columns]
@@ -48,13 +49,14 @@ def _cell(across: int, down: int) -> NDArray[np.uint8]:
     return np.clip(np.round(levels), _CLEAN_BLACK, _CLEAN_WHITE).astype(np.uint8).reshape(down, across)
 
 
-def runs(tones: Tones, x_dpi: float, y_dpi: float) -> Mask:
+def runs(tones: Tones, x_dpi: float, y_dpi: float, coarse: float = 1.0) -> Mask:
     """Upright lines whose thickness is the tone, the same in several rows: of those T.6 needs a bit an edge.
+    They are ``coarse`` times as far apart as usual.
 
     What a run is too short or too long in whole pixels is made good in the next ones below it.
     """
-    period = max(2, round(_RUN_MM / 25.4 * x_dpi))
-    same = max(1, round(_SAME_ROWS_MM / 25.4 * y_dpi))
+    period = max(2, round(coarse * _RUN_MM / 25.4 * x_dpi))
+    same = max(1, round(coarse * _SAME_ROWS_MM / 25.4 * y_dpi))
     rows, columns = tones.shape
     bands, cells = -(-rows // same), -(-columns // period)
     padded = np.pad(tones, ((0, bands * same - rows), (0, cells * period - columns)), "edge")

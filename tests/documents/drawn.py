@@ -68,6 +68,8 @@ class Drawn:
         self._inspected = _done(Inspect(str(path), settings, password), Inspected)
         self.is_fax = self._inspected.is_fax
         self.letters = self._inspected.letters
+        self.scales = self._inspected.scales
+        self.warnings = self._inspected.warnings
         self.formats = [PageFormat(*fields[:3]) for fields in self._inspected.pages]
         self.asked: list[int] = []
 

@@ -45,4 +45,18 @@ def marked(*sizes: tuple[float, float], entries: bytes = b"") -> bytes:
     return pdf(objects)
 
 
+def lettered(size: float) -> bytes:
+    """A page of A4 with a line in letters of ``size`` points."""
+    page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>"
+    return pdf(
+        [
+            CATALOG,
+            b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+            page,
+            stream(b"BT /F %f Tf 72 700 Td (A line of small letters) Tj ET" % size),
+            b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+        ]
+    )
+
+
 A4 = (595.0, 842.0)

@@ -11,15 +11,17 @@ from PIL import Image
 from sip.ipc.async_child import AsyncChild
 from t38fsp import DocumentError, FaxProvider, FaxResult, FaxStatus, PageSettings, prepare
 from t38fsp.call_settings import CallSettings
-from t38fsp.choices import OverTime, Quality
+from t38fsp.choices import OverTime, PageResolution, Quality
 from t38fsp.image.errors import DocumentChangedError
 from t38fsp.image.pool import ImagePool
 from t38fsp.image.wire import Message
 from t38fsp.page_settings import USUAL
+from t38fsp.t30.vocabulary import Resolution
 from tests.call.harness import Scene
 from tests.documents.drawn import Drawn, assert_marks, marks, received, send
-from tests.documents.pdfs import A4, CATALOG, marked, pdf, stream
+from tests.documents.pdfs import A4, CATALOG, lettered, marked, pdf, stream
 from tests.documents.test_programs import MADE
+from tests.pages import make_document
 
 UNPACED = CallSettings(internet_aware=True)
 """Both ends are ours: without the pace of modems a page takes no time."""
@@ -137,8 +139,8 @@ async def test_prepared_pages_are_made_once_and_sent_often(tmp_path: Path) -> No
 
 
 def files_in(folder: Path) -> dict[Path, int]:
-    """When each was written."""
-    return {file: file.stat().st_mtime_ns for file in folder.glob("*")}
+    """When each page was written."""
+    return {file: file.stat().st_mtime_ns for file in folder.glob("?" * 64)}
 
 
 async def sent_prepared(prepared: object, count: int) -> list[FaxResult]:
@@ -178,7 +180,43 @@ async def test_a_page_that_takes_too_long(tmp_path: Path, action: OverTime) -> N
     async with await prepare(photo, settings) as prepared:
         (page,) = prepared.pages
         assert (page.seconds > 20) is (action is OverTime.WARN)
-        assert bool(page.warnings) is (action is OverTime.WARN)
+        assert any("lines" in text for text in page.warnings) is (action is OverTime.SIMPLIFY)
+        assert any("limit" in text for text in page.warnings) is (action is OverTime.WARN)
+
+
+async def test_a_call_warns_of_its_pages_as_a_preview_does(tmp_path: Path) -> None:
+    """A plan on A0, small letters, and a text that is not UTF-8."""
+    plan, small = tmp_path / "plan.pdf", tmp_path / "small.pdf"
+    plan.write_bytes(marked((2384.0, 3370.0), (2384.0, 3370.0)))
+    small.write_bytes(lettered(4.0))
+    old = tmp_path / "old.txt"
+    old.write_bytes("Grüße".encode("latin-1"))
+    settings = PageSettings(page_resolution=PageResolution.FINE)
+    fax = [plan, small, old]
+    async with await prepare(fax, settings) as prepared:
+        told = prepared.warnings
+    (result,) = await sent_all(tmp_path, fax, pages=settings)
+    assert result.status is FaxStatus.COMPLETED, result.reason
+    assert [page.number for page in prepared.pages if page.warnings] == [1, 2, 3, 4]
+    # The second page of the plan is no news.
+    assert result.warnings == (told[0], told[2], told[3])
+    assert "%" in told[0]
+    assert "4.0 points" in told[2]
+    assert "UTF-8" in told[3]
+
+
+async def test_a_fax_ready_page_is_sent_as_it_is_whatever_time_it_takes(tmp_path: Path) -> None:
+    path = tmp_path / "noise.tif"
+    make_document(path, [(1728, Resolution.R8_FINE, 300, "noise")])
+    for action in OverTime:
+        settings = PageSettings(page_seconds=1.0, over_page_seconds=action)
+        if action is OverTime.REFUSE:
+            with pytest.raises(DocumentError, match="1 s"):
+                await prepare(path, settings)
+            continue
+        async with await prepare(path, settings) as prepared:
+            assert await prepared.coded(1) in path.read_bytes()
+            assert "limit" in prepared.pages[0].warnings[0]
 
 
 async def test_a_changed_document_is_not_sent_in_part(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ async def examined(pool: ImagePool, path: Path) -> Seen:
             document = await pool.inspect(path)
             count = len(document.pages)
             for index in range(min(FIRST_PAGES, count)):
-                pages.append(await pool.encode_page(document, index, MODE))
+                pages.append((await pool.encode_page(document, index, MODE)).octets)
         except ImageError as error:
             refusal = str(error)
         seconds = time.monotonic() - began

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from t38fsp.choices import Quality
+from t38fsp.image.coder import encode_pixels
 from t38fsp.pages.bilevel import simplified, to_bilevel
 from t38fsp.pages.envelope import closing, opening
 from t38fsp.pages.screens import diffused, dots, runs
+from t38fsp.t30.vocabulary import Coding, Resolution
 from tests.pages.scenery import landscape
 
 _WIDTH, _HEIGHT = 800, 640
 _BOX = (80, 80, 720, 400)
 _FONT = ImageFont.load_default(34)
+_FINER = (Quality.PHOTO, Quality.BALANCED, Quality.FAST)
 
 
 def black(page: Image.Image, quality: Quality = Quality.BALANCED) -> NDArray[np.bool_]:
@@ -92,29 +97,41 @@ def test_a_picture_beside_text_is_screened_and_the_text_is_not() -> None:
     assert np.mean(inside(result)[:, 1:] != inside(result)[:, :-1]) > 0.05, "no dots"
 
 
-def test_what_does_not_fit_gets_simpler_screens_and_then_none() -> None:
+def test_what_does_not_fit_gets_ever_simpler_screens() -> None:
     page = written(255, 0)
     page.paste(landscape(640, 320).convert("L"), _BOX[:2])
-    tried: list[bytes] = []
+    tried: dict[bytes, int] = {}
 
-    def fits(rows: bytes) -> bool:
-        tried.append(rows)
-        return False
+    def over(rows: bytes) -> float:
+        tried[rows] = len(encode_pixels(rows, _WIDTH, Coding.MMR, Resolution.R8_FINE))
+        return tried[rows]
 
-    last = simplified(page, 204, 196, Quality.PHOTO, fits)
-    assert tried == [
-        to_bilevel(page, 204, 196, quality) for quality in (Quality.PHOTO, Quality.BALANCED, Quality.FAST)
-    ]
-    assert last not in tried
-    assert simplified(page, 204, 196, Quality.BALANCED, lambda rows: True) == tried[1]
+    least, done = simplified(page, 204, 196, Quality.PHOTO, over)
+    assert done
+    assert tried[least] == min(tried.values())
+    qualities = [to_bilevel(page, 204, 196, quality) for quality in _FINER]
+    assert [rows for rows in tried if rows in qualities] == qualities
+    # From error diffusion to dots is the one big step; the last one is to no screen at all.
+    octets = list(tried.values())[1:-1]
+    assert all(0.6 * more < less < more for more, less in pairwise(octets))
     # Text is the same in all of them.
-    assert len({rows[480 * _WIDTH // 8 : 560 * _WIDTH // 8] for rows in [*tried, last]}) == 1
+    assert len({rows[480 * _WIDTH // 8 : 560 * _WIDTH // 8] for rows in tried}) == 1
+
+
+def test_the_first_that_fits_is_taken() -> None:
+    page = Image.new("L", (_WIDTH, _HEIGHT), 255)
+    page.paste(landscape(640, 320).convert("L"), _BOX[:2])
+    usual = to_bilevel(page, 204, 196, Quality.BALANCED)
+    assert simplified(page, 204, 196, Quality.BALANCED, lambda rows: 0.0) == (usual, "")
+    rows, done = simplified(page, 204, 196, Quality.BALANCED, lambda rows: rows == usual)
+    assert "dots" in done
+    assert rows not in (usual, to_bilevel(page, 204, 196, Quality.FAST))
 
 
 def test_a_page_without_pictures_cannot_be_simplified() -> None:
     page = written(230, 0)
     rows = to_bilevel(page, 204, 196, Quality.PHOTO)
-    assert simplified(page, 204, 196, Quality.PHOTO, lambda rows: False) == rows
+    assert simplified(page, 204, 196, Quality.PHOTO, lambda rows: 1.0) == (rows, "")
 
 
 @pytest.mark.parametrize("window", [1, 3, 5, 25])
