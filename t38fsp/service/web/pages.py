@@ -77,7 +77,7 @@ class ReceivedPages:
         return self._document.pages[number - 1].rows
 
     async def coded(self, number: int) -> bytes:
-        return await self._pool.make_page(self._document, number - 1, self.formats[number - 1])
+        return (await self._pool.make_page(self._document, number - 1, self.formats[number - 1])).octets
 
 
 class Pages:
