@@ -266,6 +266,10 @@ def is_module(name: str) -> bool:
     return path.is_dir() or path.with_suffix(".py").is_file()
 
 
+tree_of = cache(ast.parse)
+"""Each source is parsed once, however many of these checks read it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Import:
     line: int
@@ -295,7 +299,7 @@ def faults(source: str, module: str, is_package: bool = False) -> list[str]:
     room = room_of(module)
     if room is None:
         return [f"{module} belongs to no room: give it one here and in docs/design.md"]
-    tree = ast.parse(source)
+    tree = tree_of(source)
     found = []
     for each in imports(tree, module, is_package):
         top = each.module.partition(".")[0]
@@ -336,8 +340,7 @@ def arrows() -> dict[str, dict[str, int]]:
     for path in MODULES:
         module = module_name(path)
         room = room_of(module)
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for each in imports(tree, module, path.name == "__init__.py"):
+        for each in imports(tree_of(path.read_text(encoding="utf-8")), module, path.name == "__init__.py"):
             other = room_of(each.module)
             if room is not None and other is not None and other is not room:
                 found[room.name][other.name] = found[room.name].get(other.name, 0) + 1

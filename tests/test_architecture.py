@@ -10,7 +10,18 @@ import ast
 
 import pytest
 
-from tests.architecture import MODULES, PACKAGES, ROOMS, ROOT, arrows, below, faults, main, module_name
+from tests.architecture import (
+    MODULES,
+    PACKAGES,
+    ROOMS,
+    ROOT,
+    arrows,
+    below,
+    faults,
+    main,
+    module_name,
+    tree_of,
+)
 
 
 def test_every_module_keeps_to_its_room() -> None:
@@ -112,7 +123,7 @@ def test_every_logger_makes_what_strangers_sent_printable() -> None:
         f"{module_name(path)}, line {node.lineno}"
         for path in MODULES
         if path != ROOT / "sip" / "logs.py"
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(tree_of(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "getLogger"

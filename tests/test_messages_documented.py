@@ -53,13 +53,11 @@ def test_what_counts_as_a_message() -> None:
 
 
 def of_the_library() -> Iterator[tuple[str, str]]:
-    """Every message outside the command line, with the file that has it."""
-    for package in ("sip", "t38fsp"):
-        for path in sorted((ROOT / package).rglob("*.py")):
-            name = path.relative_to(ROOT).as_posix()
-            if not name.startswith("t38fsp/cli/"):
-                for texts in messages_of(ast.parse(path.read_text(encoding="utf-8"))).values():
-                    yield from ((name, text) for text in texts)
+    """Every message outside the command line, with the file that has it, as the page has them."""
+    for section in PAGE.read_text(encoding="utf-8").split("\n## ")[1:]:
+        name, *lines = section.splitlines()
+        if not name.startswith("t38fsp/cli/"):
+            yield from ((name, line.removeprefix("* ")) for line in lines if line.startswith("* "))
 
 
 def test_the_library_names_no_option_of_a_command() -> None:

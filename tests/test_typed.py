@@ -61,6 +61,7 @@ def test_the_examples_are_typed_programs(tmp_path: Path) -> None:
     assert f"no issues found in {len(examples)} source files" in result.stdout
 
 
+@pytest.mark.full
 def test_what_is_wrong_with_a_program_is_found(tmp_path: Path) -> None:
     (tmp_path / "wrong.py").write_text(WRONG)
     result = checked(tmp_path)

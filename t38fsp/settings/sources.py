@@ -106,8 +106,10 @@ def misspelt(known: Iterable[str]) -> list[str]:
     found = []
     for variable in sorted(os.environ):
         name = variable.upper().partition(DELIMITER)[0]
+        if not name.startswith(PREFIX) or name in names:
+            continue  # similarity takes long, and an environment may be large
         close = get_close_matches(name, names, n=1, cutoff=_NEAR)
-        if name.startswith(PREFIX) and name not in names and close:
+        if close:
             found.append(f"the environment variable {variable}: unknown setting; did you mean {close[0]}?")
     return found
 

@@ -106,7 +106,10 @@ def test_formats_that_travel_alike_need_no_eom() -> None:
 
 @pytest.mark.parametrize(
     ("pages", "octets", "frame_size"),
-    [pytest.param(258, 60, 64, id="pages"), pytest.param(1, 257 * 256 * 64 + 1, 64, id="blocks of a page")],
+    [
+        pytest.param(258, 60, 64, id="pages"),
+        pytest.param(1, 257 * 256 * 64 + 1, 64, id="blocks of a page", marks=pytest.mark.full),
+    ],
 )
 def test_counters_of_pps_go_round(pages: int, octets: int, frame_size: int) -> None:
     """Page and block count modulo 256 (A.4.3)."""

@@ -136,8 +136,8 @@ def test_pps_survives_the_line(following: FCF | None, page: int, block: int, fra
 
 
 def test_counters_of_pps_wrap_at_256() -> None:
-    fif = PartialPageSignal(FCF.MPS, page=257, block=0, frames=256).to_fif(x=False)
-    assert PartialPageSignal.parse(fif) == PartialPageSignal(FCF.MPS, page=1, block=0, frames=256)
+    fif = PartialPageSignal(FCF.MPS, page=257, block=258, frames=256).to_fif(x=False)
+    assert PartialPageSignal.parse(fif) == PartialPageSignal(FCF.MPS, page=1, block=2, frames=256)
 
 
 @given(st.frozensets(st.integers(0, 255)))
