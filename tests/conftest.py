@@ -54,10 +54,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = order.arranged(items, workers, lambda item: item.path.relative_to(_TESTS).as_posix())
 
 
+def pytest_collection() -> None:
+    """Nothing that is made while tests are collected is garbage: looking for it takes a sixth of the time."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """What is there by now stays to the end; the garbage collector need not look at it again and again."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 # A shell starts background jobs deaf to Ctrl-C, and the programs under test would inherit that.

@@ -156,7 +156,7 @@ def test_the_sweep_covers_the_fax(tmp_path: Path, ecm: bool) -> None:
     assert SWEEP[-1] - scene.sent.seconds < 2.0
 
 
-@sweep(push=20, after=SWEEP, ecm=[True, False])
+@sweep(push=12, after=SWEEP, ecm=[True, False])
 def test_the_sender_aborts(tmp_path: Path, ecm: bool, after: float) -> None:
     scene = fax(tmp_path, ecm, after)
     everything = confirmed_so_far(scene.call) == PAGES
@@ -171,7 +171,7 @@ def test_the_sender_aborts(tmp_path: Path, ecm: bool, after: float) -> None:
     scene.run_out()
 
 
-@sweep(push=20, after=SWEEP, ecm=[True, False])
+@sweep(push=12, after=SWEEP, ecm=[True, False])
 def test_the_receiver_aborts(tmp_path: Path, ecm: bool, after: float) -> None:
     scene = fax(tmp_path, ecm, after)
     status = abort(scene, scene.taken)
@@ -185,7 +185,7 @@ def test_the_receiver_aborts(tmp_path: Path, ecm: bool, after: float) -> None:
     scene.run_out()
 
 
-@sweep(push=20, after=SWEEP, ecm=[True, False])
+@sweep(push=12, after=SWEEP, ecm=[True, False])
 def test_the_receiver_hangs_up(tmp_path: Path, ecm: bool, after: float) -> None:
     """A BYE without a DCN. After MCF to EOP it is a success."""
     scene = fax(tmp_path, ecm, after)
@@ -204,7 +204,7 @@ def test_the_receiver_hangs_up(tmp_path: Path, ecm: bool, after: float) -> None:
     scene.run_out()
 
 
-@sweep(push=20, after=SWEEP, ecm=[True, False])
+@sweep(push=12, after=SWEEP, ecm=[True, False])
 def test_the_sender_hangs_up(tmp_path: Path, ecm: bool, after: float) -> None:
     scene = fax(tmp_path, ecm, after)
     line_call = scene.call.call.line_call

@@ -184,7 +184,7 @@ def assert_told(result: FaxResult) -> None:
 
 
 TestAnyLine = AnyLine.TestCase
-TestAnyLine.settings = settings(max_examples=25, stateful_step_count=12, deadline=None)
+TestAnyLine.settings = settings(max_examples=18, stateful_step_count=12, deadline=None)
 
 
 @pytest.mark.full

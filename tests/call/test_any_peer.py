@@ -207,7 +207,7 @@ def meet(conduct: Conduct, *, sending: bool, ecm: bool, pages: int = 2) -> tuple
     return result, met[0]
 
 
-@examples(push=30, full=60)
+@examples(push=20, full=60)
 @given(CONDUCTS, st.booleans(), st.booleans())
 def test_any_conduct_of_the_far_end(conduct: Conduct, sending: bool, ecm: bool) -> None:
     result, _ = meet(conduct, sending=sending, ecm=ecm)

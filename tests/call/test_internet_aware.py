@@ -74,6 +74,7 @@ def send(scene: Scene, pages: int, *, rows: int = 1100) -> FaxResult:
     return scene.sent
 
 
+@pytest.mark.full
 def test_twenty_pages_take_four_seconds(tmp_path: Path) -> None:
     result = send(Scene(tmp_path), 20)
     assert rates(result) == {0}

@@ -38,7 +38,7 @@ def assert_true(result: FaxResult, pages: int) -> None:
 # --- random loss --------------------------------------------------------------------------------------------
 
 
-@sweep(push=8, seed=SEEDS, ecm=[True, False])
+@sweep(push=6, seed=SEEDS, ecm=[True, False])
 def test_five_percent_in_both_directions(tmp_path: Path, seed: int, ecm: bool) -> None:
     scene = Scene(tmp_path, seed=seed, faults_for=lossy(0.05))
     scene.answer(ecm=ecm, redundancy=RECALLS)
@@ -78,7 +78,7 @@ def test_loss_and_reordering_of_everything(tmp_path: Path, seed: int, ecm: bool)
     scene.run_out()
 
 
-@sweep(push=6, seed=range(20), ecm=[True, False])
+@sweep(push=4, seed=range(20), ecm=[True, False])
 def test_loss_that_no_redundancy_bears(tmp_path: Path, seed: int, ecm: bool) -> None:
     """At 30 % anything may happen but a lie."""
     scene = Scene(tmp_path, seed=seed, faults_for=lossy(0.3))
@@ -126,7 +126,7 @@ def test_a_page_with_a_hole_comes_again(tmp_path: Path) -> None:
     assert scene.received.counters["lost"] == 1
 
 
-@sweep(push=12, first=[*range(8), *range(8, 140, 6)], ecm=[True, False])
+@sweep(push=8, first=[*range(8), *range(8, 140, 6)], ecm=[True, False])
 def test_wherever_the_hole_is(tmp_path: Path, first: int, ecm: bool) -> None:
     """From the first octets, over the end of the page, to the command behind it."""
     scene = with_hole(tmp_path, first, 6, ecm=ecm)

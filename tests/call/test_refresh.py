@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -113,8 +114,16 @@ def refreshes(scene: KeptAlive) -> tuple[int, int]:
 # --- whole faxes --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("refresher", list(Refresher))
-@pytest.mark.parametrize("ecm", [True, pytest.param(False, marks=pytest.mark.full)])
+@pytest.mark.parametrize(
+    ("refresher", "ecm"),
+    [
+        (Refresher.US, True),
+        *(
+            pytest.param(*case, marks=pytest.mark.full)
+            for case in ((Refresher.THEM, True), *product(Refresher, [False]))
+        ),
+    ],
+)
 def test_forty_pages_over_refreshes_of_both_kinds(tmp_path: Path, refresher: Refresher, ecm: bool) -> None:
     """By re-INVITE as long as UPDATE is not heard of, which the answer to the first one puts right."""
     KeptAlive.timers = SessionTimers(session_expires=90, refresher=refresher)

@@ -209,7 +209,7 @@ def test_a_second_call_that_nobody_answers_keeps_the_place(scene: TwoCalls) -> N
     assert scene.arrived == [1, 2, 3, 4]
 
 
-@settings(examples(push=10, full=25), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(examples(push=6, full=25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moments=st.lists(st.floats(0.0, 60.0), min_size=1, max_size=3), ecm=st.booleans())
 def test_however_often_it_breaks_off(tmp_path: Path, moments: list[float], ecm: bool) -> None:
     """Every page arrives, in order but for those that are sent again, and again only if unconfirmed."""

@@ -11,6 +11,7 @@ from typing import Protocol
 
 _ROUNDS_AT_ONE_INSTANT = 10_000
 _OVERTAKEN_BY = 0.05
+_NEVER = float("inf")
 
 
 class Party(Protocol):
@@ -109,27 +110,28 @@ def run(
         call.seconds = now
         if until is not None and until():
             return call
-        if peer.finished and ours.finished:
+        finished = peer.finished + ours.finished
+        if finished == len(parties):
             return call
-        if one_finished is None and (peer.finished or ours.finished):
+        if one_finished is None and finished:
             one_finished = now
         if one_finished is not None and now > one_finished + linger:
             return call
-        due = [deadline for party in parties if (deadline := party.next_deadline()) is not None]
-        if in_flight:
-            due.append(in_flight[0][0])
-        if not due:
+        deadlines = [_NEVER if (due := party.next_deadline()) is None else due for party in parties]
+        earliest = min(*deadlines, in_flight[0][0] if in_flight else _NEVER)
+        if earliest == _NEVER:
             raise CallNeverEndedError(f"nothing is left to happen after {now:.2f} s in an open call")
-        rounds = rounds + 1 if min(due) <= now else 0
+        rounds = rounds + 1 if earliest <= now else 0
         if rounds > _ROUNDS_AT_ONE_INSTANT:
             raise CallNeverEndedError(f"a party asks for the instant {now:.3f} s for ever")
-        now = max(now, min(due))
+        now = max(now, earliest)
         if now > limit:
             raise CallNeverEndedError(f"the call was not over after {limit:.0f} s")
         while in_flight and in_flight[0][0] <= now:
             _, _, receiver, datagram = heapq.heappop(in_flight)
             receiver.receive_datagram(datagram, now)
-        for party in parties:
-            deadline = party.next_deadline()
-            if deadline is not None and deadline <= now:
+        for party, deadline in zip(parties, deadlines, strict=True):
+            # What was received may have moved it: one that is handled in vain does no harm, and one that is
+            # due now comes in the next round.
+            if deadline <= now:
                 party.handle_deadline(now)

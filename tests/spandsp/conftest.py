@@ -12,7 +12,7 @@ from tests.peers.pages import text_page, write_document
 @pytest.fixture
 def document(tmp_path: Path) -> Path:
     """Two pages of different length."""
-    return write_document(tmp_path / "sent.tif", [text_page(seed=1, rows=700), text_page(seed=2, rows=450)])
+    return write_document(tmp_path / "sent.tif", [text_page(seed=1, rows=260), text_page(seed=2, rows=180)])
 
 
 @pytest.fixture

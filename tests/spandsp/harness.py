@@ -52,6 +52,7 @@ class _OurParty:
         self._started = False
         self.outputs: list[tuple[float, Output]] = []
         """Everything the T.30 machine said, with its time; page data are left out."""
+        self.result: SessionFinished | None = None
 
     # --- the line ----------------------------------------------------------------------------------------
 
@@ -66,8 +67,11 @@ class _OurParty:
     def next_deadline(self) -> float | None:
         if not self._started:
             return 0.0
-        times = (self._lanes.next_due(), self.terminal.next_deadline(), self._session.next_deadline())
-        return min((time for time in times if time is not None), default=None)
+        due = self._lanes.next_due()
+        for other in (self.terminal.next_deadline(), self._session.next_deadline()):
+            if other is not None and (due is None or other < due):
+                due = other
+        return due
 
     def handle_deadline(self, now: float) -> None:
         if not self._started:
@@ -88,10 +92,6 @@ class _OurParty:
         self._pump(now)
 
     # --- what came of it ---------------------------------------------------------------------------------
-
-    @property
-    def result(self) -> SessionFinished | None:
-        return next((output for output in self._said(SessionFinished)), None)
 
     @property
     def outcomes(self) -> list[PageOutcome]:
@@ -132,6 +132,8 @@ class _OurParty:
             self.terminal.send(output.burst, now)
         elif isinstance(output, RevokeBurst):
             self.terminal.revoke(now)
+        if isinstance(output, SessionFinished):
+            self.result = output
         if not isinstance(output, PageData):
             self.outputs.append((now, output))
         self._on_page(output, now)

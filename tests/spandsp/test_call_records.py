@@ -26,7 +26,7 @@ _DCN = 0x5F
 
 @pytest.fixture
 def document(tmp_path: Path) -> Path:
-    return write_document(tmp_path / "sent.tif", [text_page(seed=1, rows=400), text_page(seed=2, rows=300)])
+    return write_document(tmp_path / "sent.tif", [text_page(seed=1, rows=160), text_page(seed=2, rows=120)])
 
 
 def _capture(path: Path, call: SimulatedCall, far: SpandspEndpoint) -> Path:

@@ -79,10 +79,10 @@ def test_receiving(document: Path, received: Path, gateway: bool, ecm: bool, cod
 def _pages(modem: Modem) -> list[TestPage]:
     # At 2400 bit/s without ECM spandsp's audio fax loses the EOP behind a later page, whoever sends it.
     count = 1 if modem is Modem.V27TER_2400 else 2
-    return [text_page(seed=number, rows=300 + 50 * number, noise_rows=20) for number in range(count)]
+    return [text_page(seed=number, rows=120 + 40 * number, noise_rows=10) for number in range(count)]
 
 
-@sweep(push=Share.EACH, fallback=_FALLBACK, gateway=[False, True], ecm=[True, False])
+@sweep(push=5, fallback=_FALLBACK, gateway=[False, True], ecm=[True, False])
 def test_sending_falls_back(
     tmp_path: Path, fallback: tuple[Modems, int, Modem], gateway: bool, ecm: bool
 ) -> None:
@@ -101,7 +101,7 @@ def test_sending_falls_back(
     assert far.machine.statistics.bit_rate == modem.rate
 
 
-@sweep(push=Share.EACH, fallback=_FALLBACK, gateway=[False, True], ecm=[True, False])
+@sweep(push=5, fallback=_FALLBACK, gateway=[False, True], ecm=[True, False])
 def test_receiving_falls_back(
     tmp_path: Path, fallback: tuple[Modems, int, Modem], gateway: bool, ecm: bool
 ) -> None:
@@ -120,16 +120,16 @@ def test_receiving_falls_back(
 
 
 def _short(count: int) -> list[TestPage]:
-    return [text_page(seed=number, rows=150 + 20 * number, noise_rows=4) for number in range(count)]
+    return [text_page(seed=number, rows=100 + 10 * number, noise_rows=4) for number in range(count)]
 
 
 _DOCUMENTS = {
-    "1-page": [text_page(rows=1500)],
-    "10-pages": _short(10),
-    "standard": [text_page(rows=550, y_resolution=98)],
-    "superfine": [text_page(rows=800, y_resolution=391)],
-    "fine-standard-fine": [text_page(rows=300), text_page(rows=200, y_resolution=98), text_page(rows=300)],
-    "a4-b4-a3": [text_page(rows=300), text_page(rows=300, width=2048), text_page(rows=300, width=2432)],
+    "1-page": [text_page(rows=1100)],
+    "7-pages": _short(7),
+    "standard": [text_page(rows=250, y_resolution=98)],
+    "superfine": [text_page(rows=400, y_resolution=391)],
+    "fine-standard-fine": [text_page(rows=160), text_page(rows=120, y_resolution=98), text_page(rows=160)],
+    "a4-b4-a3": [text_page(rows=160), text_page(rows=160, width=2048), text_page(rows=160, width=2432)],
     "several-ecm-blocks": [text_page(rows=500, noise_rows=420)],
 }
 

@@ -350,7 +350,7 @@ def test_the_rate_that_failed_is_not_tried_after_eom() -> None:
 # --- any losses ---------------------------------------------------------------------------------------------
 
 
-@examples(push=30, full=60)
+@examples(push=20, full=60)
 @given(
     seed=st.integers(0, 2**32),
     bursts=st.sampled_from([0.0, 0.03, 0.15]),
@@ -366,7 +366,7 @@ def test_with_ecm_no_loss_makes_a_page_count_that_was_not_stored(
     assert link.finished(link.receiver)
 
 
-@examples(push=30, full=60)
+@examples(push=20, full=60)
 @given(
     seed=st.integers(0, 2**32), bursts=st.sampled_from([0.0, 0.05, 0.2]), control=st.sampled_from([0.0, 0.1])
 )

@@ -139,7 +139,7 @@ class Fed:
         return self.finished[0]
 
 
-@examples(push=50, full=150)
+@examples(push=35, full=150)
 @given(_SCRIPTS, st.booleans(), st.booleans())
 def test_a_transmitter_that_hears_anything(
     script: list[tuple[float, list[LineSignal]]], ecm: bool, dis_first: bool
@@ -159,7 +159,7 @@ def test_a_transmitter_that_hears_anything(
     assert fed.bursts < 400
 
 
-@examples(push=50, full=150)
+@examples(push=35, full=150)
 @given(_SCRIPTS, st.booleans(), st.booleans())
 def test_a_receiver_that_hears_anything(
     script: list[tuple[float, list[LineSignal]]], stores: bool, trained: bool
@@ -179,7 +179,7 @@ def test_a_receiver_that_hears_anything(
     assert stores or result.pages_confirmed == 0
 
 
-@examples(push=50, full=150)
+@examples(push=35, full=150)
 @given(_SCRIPTS, st.booleans(), st.booleans())
 def test_either_end_of_a_poll_that_hears_anything(
     script: list[tuple[float, list[LineSignal]]], calls: bool, begun: bool

@@ -158,7 +158,7 @@ def check_truth(letter: Path, combination: Combination, faults: Faults, seed: in
 
 @given(combinations(survivable=True), st.integers(0, 99))
 @example(Combination(parse_quirks("mistaken-modem,echo,deaf-to=MCF"), Role.CALLING, ecm=False), 0)
-@examples(push=15, full=60)
+@examples(push=9, full=60)
 def test_quirks_that_a_call_survives_it_survives_together(
     letter: Path, combination: Combination, seed: int
 ) -> None:
@@ -211,7 +211,7 @@ def test_also_on_a_line_that_delays_and_disturbs_their_order(
     Faults(delay=0.0, jitter=0.03, loss=0.2),
     1,
 )
-@examples(push=15, full=60)
+@examples(push=9, full=60)
 def test_any_quirks_and_any_line_end_in_a_true_result(
     letter: Path, combination: Combination, faults: Faults, seed: int
 ) -> None:
